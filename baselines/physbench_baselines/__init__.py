@@ -1,0 +1,1 @@
+"""Baseline models, the reference rows and the trained weights."""

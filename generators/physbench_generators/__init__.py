@@ -1,0 +1,1 @@
+"""Dataset generators. One folder is one world."""

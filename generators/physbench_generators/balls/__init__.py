@@ -1,0 +1,1 @@
+"""Elastic discs in a box, simulated exactly."""

@@ -1,0 +1,317 @@
+"""Exact motion of elastic discs: from collision to collision in closed form, no time stepping.
+
+Between two collisions every disc flies a straight line (with gravity, a parabola); the time of the next collision is the root of a
+quadratic. Only + - * / and sqrt in float64 are used, in a fixed order, so a sequence is the same on every machine that keeps IEEE 754.
+
+Arrays only: n discs, K >= n slots, T frames; y points down and gravity pulls towards +y.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from physbench_generators.compiled import kernel
+
+NEVER = np.inf
+X, Y = 0, 1
+WALL = 255
+HIT_OBJECT, HIT_WALL = 1, 2
+
+FULL, CROWDED, ENDLESS = -1, -2, -3
+"""Why a batch stopped early: no room for more events; discs do not fit; more than MOST_EVENTS collisions in one sequence."""
+
+MOST_EVENTS = 100_000
+TRIES, RESTARTS = 200, 2_000
+"""A disc is placed by trial; after TRIES failures everything is placed anew, at most RESTARTS times."""
+
+
+@kernel
+def mix(z):
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@kernel
+def draw(stream):
+    """The next number in [0, 1) of a SplitMix64 stream: `stream` (1,) uint64 is its state."""
+    stream[0] += np.uint64(0x9E3779B97F4A7C15)
+    return float(mix(stream[0]) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+
+
+@kernel
+def place(stream, n, size, x, y, r):
+    """Positions without overlap, uniform over those there are. False if the discs are too crowded to find any."""
+    for _ in range(RESTARTS):
+        placed = 0
+        tries = 0
+        while placed < n and tries < TRIES:
+            room = size - 2.0 * r[placed]
+            x[placed] = r[placed] + room * draw(stream)
+            y[placed] = r[placed] + room * draw(stream)
+            free = True
+            for other in range(placed):
+                dx = x[placed] - x[other]
+                dy = y[placed] - y[other]
+                reach = r[placed] + r[other]
+                if dx * dx + dy * dy <= reach * reach:
+                    free = False
+            if free:
+                placed += 1
+                tries = 0
+            else:
+                tries += 1
+        if placed == n:
+            return True
+    return False
+
+
+@kernel
+def push(stream, n, speed, vx, vy):
+    """Velocities uniform over the ring between a fifth of `speed` and `speed`: nothing stands still. By rejection, without trigonometry."""
+    for i in range(n):
+        while True:
+            a = 2.0 * draw(stream) - 1.0
+            b = 2.0 * draw(stream) - 1.0
+            square = a * a + b * b
+            if 0.04 < square < 1.0:
+                break
+        vx[i] = a * speed
+        vy[i] = b * speed
+
+
+@kernel
+def straight_to_wall(position, velocity, near, far):
+    """Time until a coordinate in free flight reaches `near` or `far`."""
+    if velocity > 0.0:
+        return max((far - position) / velocity, 0.0)
+    if velocity < 0.0:
+        return max((near - position) / velocity, 0.0)
+    return NEVER
+
+
+@kernel
+def falling_to_wall(position, velocity, near, far, gravity):
+    """The same under gravity towards `far`. The roots are written so that nothing cancels."""
+    if velocity < 0.0:
+        height = max(position - near, 0.0)
+        rest = velocity * velocity - 2.0 * gravity * height
+        if rest > 0.0:
+            return 2.0 * height / (np.sqrt(rest) - velocity)
+    depth = max(far - position, 0.0)
+    rest = np.sqrt(velocity * velocity + 2.0 * gravity * depth)
+    if velocity > 0.0:
+        return 2.0 * depth / (rest + velocity)
+    return (rest - velocity) / gravity
+
+
+@kernel
+def next_wall(i, x, y, vx, vy, r, size, gravity):
+    """(time from now, axis) of the next wall of disc i; a corner takes x first."""
+    tx = straight_to_wall(x[i], vx[i], r[i], size - r[i])
+    if gravity > 0.0:
+        ty = falling_to_wall(y[i], vy[i], r[i], size - r[i], gravity)
+    else:
+        ty = straight_to_wall(y[i], vy[i], r[i], size - r[i])
+    if tx <= ty:
+        return tx, X
+    return ty, Y
+
+
+@kernel
+def next_touch(i, j, x, y, vx, vy, r):
+    """Time from now until discs i and j touch while approaching. Gravity cancels in the relative motion."""
+    dx = x[j] - x[i]
+    dy = y[j] - y[i]
+    dvx = vx[j] - vx[i]
+    dvy = vy[j] - vy[i]
+    approach = dx * dvx + dy * dvy
+    if approach >= 0.0:
+        return NEVER
+    reach = r[i] + r[j]
+    gap = dx * dx + dy * dy - reach * reach
+    if gap <= 0.0:
+        return 0.0
+    square = dvx * dvx + dvy * dvy
+    rest = approach * approach - square * gap
+    if rest <= 0.0:
+        return NEVER
+    return gap / (np.sqrt(rest) - approach)
+
+
+@kernel
+def fly(n, h, x, y, vx, vy, gravity):
+    for i in range(n):
+        x[i] += vx[i] * h
+        y[i] += (vy[i] + 0.5 * gravity * h) * h
+        vy[i] += gravity * h
+
+
+@kernel
+def simulate(n, size, gravity, frames, x, y, vx, vy, r, m, position, velocity, contact, first, time, a, b, normal, impulse, touch, wall_at, axis, pair_at):
+    """Move n discs from time 0 to `frames` and leave x, y, vx, vy there; return the number of collisions, or FULL or ENDLESS.
+
+    position, velocity (T, K, 2): the state at times 0..frames-1, after whatever happens at that very time. contact (T, K): what hit what
+    in (t, t + 1]. From row `first`, the events: time, a, b, normal, impulse, touch. wall_at, axis (K,) and pair_at (K, K) are scratch.
+
+    Collisions at the same instant are taken one after the other: walls before pairs, lower numbers first, x before y. Each leaves momentum and
+    energy exact; for three discs that meet at once the outcome depends on this order (the problem itself has no unique answer).
+    """
+    now = 0.0
+    frame = 0
+    events = 0
+    for i in range(n):
+        wait, axis[i] = next_wall(i, x, y, vx, vy, r, size, gravity)
+        wall_at[i] = wait
+        for j in range(i + 1, n):
+            pair_at[i, j] = next_touch(i, j, x, y, vx, vy, r)
+    while True:
+        at = NEVER
+        i = -1
+        j = -1
+        for k in range(n):
+            if wall_at[k] < at:
+                at = wall_at[k]
+                i = k
+        for k in range(n):
+            for l in range(k + 1, n):
+                if pair_at[k, l] < at:
+                    at = pair_at[k, l]
+                    i = k
+                    j = l
+        while frame < frames and frame < at:
+            h = frame - now
+            for k in range(n):
+                position[frame, k, 0] = x[k] + vx[k] * h
+                position[frame, k, 1] = y[k] + (vy[k] + 0.5 * gravity * h) * h
+                velocity[frame, k, 0] = vx[k]
+                velocity[frame, k, 1] = vy[k] + gravity * h
+            frame += 1
+        if at > frames:
+            fly(n, frames - now, x, y, vx, vy, gravity)
+            return events
+        if events == MOST_EVENTS:
+            return ENDLESS
+        row = first + events
+        if row == time.size:
+            return FULL
+        fly(n, at - now, x, y, vx, vy, gravity)
+        now = at
+        events += 1
+        time[row] = now
+        a[row] = i
+        interval = max(frame - 1, 0)
+        if j < 0:
+            bounce(i, axis[i], size, x, y, vx, vy, r, m, row, b, normal, impulse, touch)
+            contact[interval, i] |= HIT_WALL
+        else:
+            collide(i, j, x, y, vx, vy, r, m, row, b, normal, impulse, touch)
+            contact[interval, i] |= HIT_OBJECT
+            contact[interval, j] |= HIT_OBJECT
+        for k in (i, j):
+            if k < 0:
+                continue
+            wait, axis[k] = next_wall(k, x, y, vx, vy, r, size, gravity)
+            wall_at[k] = now + wait
+            for l in range(n):
+                if l < k:
+                    pair_at[l, k] = now + next_touch(l, k, x, y, vx, vy, r)
+                elif l > k:
+                    pair_at[k, l] = now + next_touch(k, l, x, y, vx, vy, r)
+
+
+@kernel
+def bounce(i, axis, size, x, y, vx, vy, r, m, row, b, normal, impulse, touch):
+    """Disc i meets a wall: its coordinate is the wall's by definition, its velocity is reversed."""
+    if axis == X:
+        far = vx[i] > 0.0
+        impulse[row] = 2.0 * m[i] * abs(vx[i])
+        vx[i] = -vx[i]
+        x[i] = size - r[i] if far else r[i]
+        normal[row, 0] = 1.0 if far else -1.0
+        normal[row, 1] = 0.0
+        touch[row, 0] = size if far else 0.0
+        touch[row, 1] = y[i]
+    else:
+        far = vy[i] > 0.0
+        impulse[row] = 2.0 * m[i] * abs(vy[i])
+        vy[i] = -vy[i]
+        y[i] = size - r[i] if far else r[i]
+        normal[row, 0] = 0.0
+        normal[row, 1] = 1.0 if far else -1.0
+        touch[row, 0] = x[i]
+        touch[row, 1] = size if far else 0.0
+    b[row] = WALL
+
+
+@kernel
+def collide(i, j, x, y, vx, vy, r, m, row, b, normal, impulse, touch):
+    """Discs i and j exchange an impulse along the line of centres."""
+    dx = x[j] - x[i]
+    dy = y[j] - y[i]
+    distance = np.sqrt(dx * dx + dy * dy)
+    nx = dx / distance
+    ny = dy / distance
+    approach = (vx[i] - vx[j]) * nx + (vy[i] - vy[j]) * ny
+    strength = 2.0 * approach * m[i] * m[j] / (m[i] + m[j])
+    vx[i] -= strength / m[i] * nx
+    vy[i] -= strength / m[i] * ny
+    vx[j] += strength / m[j] * nx
+    vy[j] += strength / m[j] * ny
+    b[row] = j
+    normal[row, 0] = nx
+    normal[row, 1] = ny
+    impulse[row] = strength
+    touch[row, 0] = x[i] + r[i] * nx
+    touch[row, 1] = y[i] + r[i] * ny
+
+
+@kernel
+def throw(seeds, fewest, most, light, heavy, size, speed, gravity, crop, curtain_size, done, states, rows):
+    """Sequences `done`.. of a batch, each from its own seed; returns (sequences made, events made, why it stopped: 0 = all made).
+
+    light, heavy: (radius, mass) of the two kinds, drawn with equal chance. states and rows: the arrays of Scenes and Events, in their order.
+    The draws of a sequence come in this order, for good: count, kinds, positions, velocities, curtain.
+    """
+    contact, position, velocity, radius, mass, count, curtain, streams = states
+    offset, time, a, b, normal, impulse, touch = rows
+    frames = position.shape[1]
+    x, y, vx, vy, r, m, wall_at = np.zeros((7, most))
+    axis = np.zeros(most, np.int64)
+    pair_at = np.zeros((most, most))
+    stream = np.zeros(1, np.uint64)
+    shift = (size - crop) // 2
+    for s in range(done, seeds.size):
+        stream[0] = seeds[s]
+        n = fewest + int(draw(stream) * (most - fewest + 1))
+        for i in range(n):
+            kind = heavy if draw(stream) < 0.5 else light
+            r[i] = kind[0]
+            m[i] = kind[1]
+        if not place(stream, n, float(size), x, y, r):
+            return s, CROWDED
+        push(stream, n, speed, vx, vy)
+        if curtain_size > 0:
+            corner = crop - curtain_size + 1
+            curtain[s, 0] = int(draw(stream) * corner)
+            curtain[s, 1] = int(draw(stream) * corner)
+            curtain[s, 2] = curtain[s, 0] + curtain_size
+            curtain[s, 3] = curtain[s, 1] + curtain_size
+        streams[s] = stream[0]
+        contact[s] = 0
+        first = offset[s]
+        made = simulate(
+            n, float(size), gravity, frames, x, y, vx, vy, r, m, position[s], velocity[s], contact[s],
+            first, time, a, b, normal, impulse, touch, wall_at, axis, pair_at,
+        )  # fmt: skip
+        if made < 0:
+            return s, made
+        count[s] = n
+        for i in range(n):
+            radius[s, i] = r[i]
+            mass[s, i] = m[i]
+        if shift > 0:
+            position[s, :, :n] -= shift
+            touch[first : first + made] -= shift
+        offset[s + 1] = first + made
+    return seeds.size, 0

@@ -1,0 +1,213 @@
+"""The ball worlds: what can be asked for, and the named datasets.
+
+Sizes and speeds are not in the R-NEM paper. Its figures show balls of about a fifth of the frame's width, and its ancestor [Sutskever, Hinton, Taylor 2009]
+lets a ball of radius 1.2 move about 0.25 a frame in a box of 10. Here: radius 6 and 7.5 of 64 pixels (the paper's ratio 1.25), speeds from 0.6 to 3 pixels a
+frame, so four balls fill a sixth of the frame and meet about ten times in 51 frames. Frozen with version 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from physbench.errors import RecipeError
+from physbench.recipe import Recipe
+from physbench.scene import Events, Scenes
+from physbench.storage.codec import compress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+MOST_BALLS = 16
+LARGEST_BOX = 512
+
+PALETTE = np.array(
+    [
+        [230, 25, 75], [60, 180, 75], [255, 225, 25], [0, 130, 200], [245, 130, 48], [145, 30, 180], [70, 240, 240], [240, 50, 230],
+        [210, 245, 60], [250, 190, 212], [0, 128, 128], [220, 190, 255], [170, 110, 40], [255, 250, 200], [170, 255, 195], [128, 128, 0],
+    ],
+    np.uint8,
+)  # fmt: skip
+
+
+def parameter(default: object, help: str, **more: object) -> object:
+    """A field with the words the command line shows for it."""
+    return field(default=default, metadata={"help": help, **more})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balls:
+    """Elastic discs of two kinds in a box, the heavy kind drawn with probability one half."""
+
+    name: ClassVar[str] = "balls"
+    version: ClassVar[int] = 1
+
+    n: tuple[int, int] = parameter((4, 4), f"balls: 4, or a range such as 6-8 (1 to {MOST_BALLS})")  # type: ignore[assignment]
+    size: int = parameter(64, "side of the box in pixels")  # type: ignore[assignment]
+    radius: float = parameter(6.0, "radius of the light kind in pixels")  # type: ignore[assignment]
+    radius_ratio: float = parameter(1.25, "how many times larger the heavy kind is")  # type: ignore[assignment]
+    mass_ratio: float = parameter(6.0, "how many times heavier the heavy kind is")  # type: ignore[assignment]
+    speed: float = parameter(3.0, "highest speed at the start in pixels per frame; the lowest is a fifth of it")  # type: ignore[assignment]
+    gravity: float = parameter(0.0, "downward acceleration in pixels per frame squared")  # type: ignore[assignment]
+    curtain: int = parameter(0, "side of an invisible curtain in pixels (24 if no number is given)", flag=24)  # type: ignore[assignment]
+    crop: int = parameter(0, "keep only the centre of this side; 0 keeps the whole box")  # type: ignore[assignment]
+    colour: bool = parameter(False, "three channels, a colour of its own for every ball")  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        fewest, most = (self.n, self.n) if isinstance(self.n, int) else self.n
+        object.__setattr__(self, "n", (fewest, most))
+        for name in ("radius", "radius_ratio", "mass_ratio", "speed", "gravity"):
+            object.__setattr__(self, name, float(getattr(self, name)))
+        if not 1 <= fewest <= most <= MOST_BALLS:
+            asked = fewest if fewest == most else f"{fewest}-{most}"
+            raise RecipeError(f"n is 1 to {MOST_BALLS} balls, or a range from few to many such as 6-8, not {asked}")
+        if not 8 <= self.size <= LARGEST_BOX:
+            raise RecipeError(f"size is 8 to {LARGEST_BOX} pixels, not {self.size}")
+        for name, value, low, high in (
+            ("radius", self.radius, 0.5, LARGEST_BOX),
+            ("radius-ratio", self.radius_ratio, 0.01, 100.0),
+            ("mass-ratio", self.mass_ratio, 1e-3, 1e3),
+            ("speed", self.speed, 1e-3, float(self.size)),
+            ("gravity", self.gravity, 0.0, float(self.size)),
+        ):
+            if not low <= value <= high:
+                raise RecipeError(f"{name} is {low:g} to {high:g}, not {value:g}")
+        for radius in (self.radius, self.radius * self.radius_ratio):
+            if 2.0 * radius >= self.size:
+                raise RecipeError(f"a ball of radius {radius:g} does not fit in a box of {self.size}x{self.size} pixels")
+        if not 0 <= self.crop <= self.size:
+            raise RecipeError(f"a crop of {self.crop} pixels cannot be cut from a box of {self.size}")
+        if not 0 <= self.curtain <= self.side:
+            raise RecipeError(f"a curtain of {self.curtain} pixels does not fit in a frame of {self.side}")
+
+    @property
+    def side(self) -> int:
+        """The side of a frame."""
+        return self.crop or self.size
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.side, self.side, 3 if self.colour else 1
+
+    @property
+    def objects(self) -> int:
+        return self.n[1]
+
+    @property
+    def kinds(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """(radius, mass) of the light and of the heavy kind, rounded as they are stored."""
+        large = float(np.float32(self.radius * self.radius_ratio))
+        return (float(np.float32(self.radius)), 1.0), (large, float(np.float32(self.mass_ratio)))
+
+    def batch(self, seeds: Sequence[int] | NDArray[np.uint64], frames: int) -> Scenes:
+        states, streams, events = self.throw(np.asarray(seeds, np.uint64), frames)
+        states["visible"] = np.zeros((len(streams), frames, self.objects), np.uint16)
+        pixels = self._canvas(len(streams), frames)
+        self._paint(states, streams, pixels)
+        return Scenes(**pixels, **states, events=events)
+
+    def encode(self, seeds: NDArray[np.uint64], frames: int) -> tuple[dict[str, list[bytes]], dict[str, NDArray[Any]], Events]:
+        """The same scenes with their pixel arrays as zlib streams, drawn one sequence at a time into the same memory."""
+        states, streams, events = self.throw(seeds, frames)
+        pixels = self._canvas(1, frames)
+        states["visible"] = np.zeros((len(seeds), frames, self.objects), np.uint16)
+        deflated: dict[str, list[bytes]] = {name: [] for name in pixels}
+        for s in range(len(seeds)):
+            for array in pixels.values():
+                array.fill(0)
+            self._paint({name: array[s : s + 1] for name, array in states.items()}, streams[s : s + 1], pixels)
+            for name, array in pixels.items():
+                deflated[name].append(compress(array))
+        return deflated, states, events
+
+    def throw(self, seeds: NDArray[np.uint64], frames: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint64], Events]:
+        """The motion alone: states by name, the random stream as each sequence leaves it, and the events."""
+        from physbench_generators.balls.kernels import CROWDED, FULL, throw
+
+        self._room  # noqa: B018  (balls that cannot be placed are refused before the first of them is thrown)
+        count, slots = len(seeds), self.objects
+        states = {
+            "contact": np.zeros((count, frames, slots), np.uint8),
+            "position": np.zeros((count, frames, slots, 2), np.float32),
+            "velocity": np.zeros((count, frames, slots, 2), np.float32),
+            "radius": np.zeros((count, slots), np.float32),
+            "mass": np.zeros((count, slots), np.float32),
+            "count": np.zeros(count, np.uint8),
+            "curtain": np.zeros((count, 4), np.int16),
+        }
+        streams = np.zeros(count, np.uint64)
+        offset = np.zeros(count + 1, np.int64)
+        rows = _empty_rows(count * (16 + slots * slots * 4) + 64)
+        done, light, heavy = 0, *self.kinds
+        while True:
+            done, stopped = throw(
+                seeds, *self.n, light, heavy, self.size, self.speed, self.gravity, self.side, self.curtain,
+                done, (*states.values(), streams), (offset, *rows),
+            )  # fmt: skip
+            if stopped == 0:
+                made = int(offset[-1])
+                return states, streams, Events(offset, *(column[:made] for column in rows))
+            if stopped == CROWDED:
+                raise self._crowded()
+            if stopped != FULL:
+                raise RecipeError(f"more than 100,000 collisions in one sequence of {frames} frames: lower --speed, --gravity or --mass-ratio")
+            rows = tuple(np.concatenate([column, np.empty_like(column)]) for column in rows)
+
+    def _canvas(self, count: int, frames: int) -> dict[str, NDArray[np.uint8]]:
+        height, width, channels = self.shape
+        depths = {"features": channels, "groups": 1, "collisions": 1}
+        return {name: np.zeros((count, frames, height, width, depth), np.uint8) for name, depth in depths.items()}
+
+    def _paint(self, states: dict[str, NDArray[Any]], streams: NDArray[np.uint64], pixels: dict[str, NDArray[np.uint8]]) -> None:
+        from physbench_generators.balls.draw import paint
+
+        drawn = (states[name] for name in ("position", "radius", "count", "contact", "curtain"))
+        paint(*drawn, streams, PALETTE, *pixels.values(), states["visible"])
+
+    @cached_property
+    def _room(self) -> bool:
+        """Whether the most balls, all of the larger kind, can be placed at random; an error in words if not."""
+        from physbench_generators.balls.kernels import place
+
+        most = self.n[1]
+        radii = np.full(most, max(self.kinds)[0])
+        if not all(place(np.array([seed], np.uint64), most, float(self.size), np.zeros(most), np.zeros(most), radii) for seed in range(8)):
+            raise self._crowded()
+        return True
+
+    def _crowded(self) -> RecipeError:
+        radius = max(self.kinds)[0]
+        share = self.n[1] * np.pi * radius * radius / self.size**2
+        return RecipeError(
+            f"{self.n[1]} balls of radius {radius:g} would cover {share:.0%} of a box of {self.size}x{self.size} and cannot be placed at random: "
+            "fewer or smaller balls, or a larger box"
+        )
+
+
+def _empty_rows(count: int) -> tuple[NDArray[np.generic], ...]:
+    """time, a, b, normal, impulse, position."""
+    return (
+        np.empty(count),
+        np.empty(count, np.uint8),
+        np.empty(count, np.uint8),
+        np.empty((count, 2)),
+        np.empty(count),
+        np.empty((count, 2)),
+    )
+
+
+balls = Recipe(dataset="balls", generator=Balls(), about="scenes of your own: any number, size, mass, speed, gravity, curtain, crop, colour")
+balls4mass64 = Recipe(dataset="balls4mass64", generator=Balls(n=(4, 4)), about="4 balls of two kinds, one 6 times heavier and 1.25 times larger than the other")
+balls678mass64 = Recipe(
+    dataset="balls678mass64", generator=Balls(n=(6, 8)), splits={"test": 10_000}, about="6, 7 or 8 balls of the same kinds: the extrapolation test"
+)
+balls3curtain64 = Recipe(
+    dataset="balls3curtain64",
+    generator=Balls(n=(3, 3), radius_ratio=1.0, mass_ratio=1.0, curtain=24),
+    about="3 equal balls behind an invisible curtain of 24x24 pixels",
+)

@@ -1,0 +1,1 @@
+"""Engines nobody here wrote, to hold ours against."""

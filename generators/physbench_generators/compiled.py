@@ -1,0 +1,39 @@
+"""Numba, as every kernel here uses it: no GIL, no fast-math, no fused operations, machine code kept in the user's cache directory.
+
+Caches beside the sources would outlive an uninstall and fail on read-only installations.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numba
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+def cache_directory() -> Path:
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "physbench" / "numba"
+
+
+def kernel(function: F) -> F:
+    """Compile at the first call. The division follows IEEE 754 (no exception for x / 0), as the closed forms expect."""
+    others = numba.config.CACHE_DIR
+    if not os.environ.get("NUMBA_CACHE_DIR"):
+        numba.config.CACHE_DIR = str(cache_directory())
+    try:
+        return numba.njit(nogil=True, cache=True, error_model="numpy", fastmath=False)(function)
+    finally:
+        numba.config.CACHE_DIR = others  # a user's own kernels keep their own cache

@@ -1,0 +1,1 @@
+"""The leaderboard: CSV files in, one ranked table out."""

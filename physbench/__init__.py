@@ -1,0 +1,42 @@
+"""physbench: datasets with exact truth, and one evaluator, for models that learn physics from pixels.
+
+`physbench.generate("balls4mass64", "balls.h5")`, `physbench.open("balls.h5")["test"][17]`, `physbench.stream("balls4mass64")`, `physbench.verify("balls.h5")`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from physbench.errors import PhysbenchError
+    from physbench.generate import generate, stream
+    from physbench.recipe import Recipe
+    from physbench.storage.reader import open_dataset as open
+    from physbench.storage.verify import verify
+
+__version__ = "0.1.0"
+__all__ = ["PhysbenchError", "Recipe", "__version__", "generate", "open", "stream", "verify"]
+
+_HOMES = {
+    "PhysbenchError": "physbench.errors:PhysbenchError",
+    "Recipe": "physbench.recipe:Recipe",
+    "generate": "physbench.generate:generate",
+    "open": "physbench.storage.reader:open_dataset",
+    "stream": "physbench.generate:stream",
+    "verify": "physbench.storage.verify:verify",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used: `import physbench` itself costs next to nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'physbench' has no attribute {name!r}")
+    module, attribute = _HOMES[name].split(":")
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,305 @@
+"""The command line: parses, calls, prints. What the commands do is elsewhere, and imported when it is needed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import Field, asdict, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from physbench import __version__, registry
+from physbench.errors import PhysbenchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from physbench.recipe import Recipe
+
+STOPPED = 130
+COUNTS = {"training": "train", "validation": "valid", "test": "test"}
+
+
+class Refusal(click.ClickException):
+    """An error for the user: one line and the exit code that it knows."""
+
+    def __init__(self, error: PhysbenchError) -> None:
+        super().__init__(str(error))
+        self.exit_code = error.exit_code  # pyright: ignore[reportAttributeAccessIssue]
+
+
+class Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PhysbenchError as error:
+            raise Refusal(error) from None
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise Refusal(PhysbenchError(f"{error.filename or 'the system'}: {error.strerror or error}")) from None
+
+
+class Datasets(click.Group):
+    """A command for every dataset and generator that the registry knows, its options taken from the generator's fields."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return registry.datasets.names()
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        return _generate_command(registry.datasets.get(cmd_name))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str, click.Command, list[str]]:
+        return args[0], self.get_command(ctx, args[0]), args[1:]
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="physbench")
+def main() -> None:
+    """A benchmark for models that learn physics from pixels.
+
+    \b
+    physbench list                                       what can be made
+    physbench generate balls --n 4 --curtain             a dataset of your own
+    physbench show balls4mass64 --index 3 --out x.gif    look at a sequence
+    physbench verify balls4mass64.h5                     is a file what it says it is?
+    """
+
+
+@main.group(cls=Datasets, subcommand_metavar="DATASET [OPTIONS]...")
+def generate() -> None:
+    """Make a dataset file, or go on where it was stopped.
+
+    \b
+    physbench generate balls4mass64
+    physbench generate balls --n 6-8 --gravity 0.1 --train 1000 --valid 100 --test 100 --out mine.h5
+
+    The file depends on the options alone, not on the number of workers, and is whole or absent: stop the command (Ctrl-C, kill) and run it again to
+    go on. To share the work out, run it with --part 1/8 .. --part 8/8 and then once without.
+    """
+
+
+def _generate_command(usual: Recipe) -> click.Command:
+    own = usual.dataset == usual.generator.name
+    options = [_option(field, getattr(usual.generator, field.name)) for field in fields(usual.generator)] if own else []  # type: ignore[arg-type]
+    if own:
+        options.append(click.Option(["--frames"], type=int, default=usual.frames, show_default=True, help="Frames in a sequence."))
+    for split, word in COUNTS.items():
+        count = usual.splits.get(split, 0)
+        options.append(click.Option([f"--{word}", split], type=int, default=count, show_default=True, help=f"Sequences for {split}."))
+    options += [
+        click.Option(["--seed"], type=int, default=usual.seed, show_default=True, help="Another seed gives other sequences."),
+        click.Option(["--out"], type=click.Path(path_type=Path), help="The file to make; by default its name says what is inside."),
+        click.Option(["--workers"], type=int, help="Threads; by default one per core."),
+        click.Option(["--part"], type=str, metavar="I/N", help="Make only this share, beside the file."),
+        click.Option(["--overwrite"], is_flag=True, help="Replace an existing file."),
+        click.Option(["--dry-run"], is_flag=True, help="Say how large and how long, and draw a contact sheet; make nothing else."),
+        click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON."),
+    ]
+
+    def run(**given: Any) -> None:
+        settings = {name: given.pop(name) for name in ("out", "workers", "part", "overwrite", "dry_run", "as_json")}
+        splits = {split: given.pop(split) for split in COUNTS}
+        seed, frames = given.pop("seed"), given.pop("frames", usual.frames)
+        recipe = replace(usual, generator=replace(usual.generator, **given), splits=splits, seed=seed, frames=frames)  # type: ignore[type-var]
+        out = settings.pop("out") or Path(recipe.file_name(usual))
+        if settings.pop("dry_run"):
+            _dry_run(recipe, out, settings["workers"], settings["as_json"])
+        else:
+            _generate(recipe, out, **settings)
+
+    example = f"physbench generate {usual.dataset} --train 1000 --valid 100 --test 100 --out {usual.dataset}.h5"
+    return click.Command(usual.dataset, params=list(options), callback=run, help=f"{usual.about[:1].upper()}{usual.about[1:]}.\n\n\b\n{example}")
+
+
+def _option(field: Field[Any], default: Any) -> click.Option:
+    """A field of a generator as an option."""
+    names = [f"--{field.name.replace('_', '-')}", field.name]
+    text = field.metadata["help"][:1].upper() + field.metadata["help"][1:] + "."
+    if isinstance(default, bool):
+        return click.Option(names, is_flag=True, default=default, help=text)
+    if isinstance(default, tuple):
+        low, high = cast("tuple[int, int]", default)
+        return click.Option(names, type=Range(), default=f"{low}" if low == high else f"{low}-{high}", show_default=True, help=text)
+    optional = {"is_flag": False, "flag_value": field.metadata["flag"]} if "flag" in field.metadata else {}
+    return click.Option(names, type=cast("type[Any]", type(default)), default=default, show_default=True, help=text, **optional)
+
+
+class Range(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
+    """4, or 6-8."""
+
+    name = "N or N-M"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        low, _, high = str(value).partition("-")
+        try:
+            return int(low), int(high or low)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor a range such as 6-8", param, ctx)
+
+
+def _generate(recipe: Recipe, out: Path, *, workers: int | None, part: str | None, overwrite: bool, as_json: bool) -> None:
+    from physbench.generate import generate
+
+    done = 0.0
+    with _progress("making " + out.name) as update:
+
+        def show(progress: Any) -> None:
+            nonlocal done
+            done = progress.done / progress.total
+            update(progress.done, progress.total)
+
+        try:
+            path = generate(recipe, out, workers=workers, overwrite=overwrite, part=_part(part), progress=show)
+        except KeyboardInterrupt:
+            click.echo(f"\nStopped at {done:.0%}. The same command goes on from there.", err=True)
+            sys.exit(STOPPED)
+    if part:
+        return click.echo(json.dumps({"part": str(path)}) if as_json else f"{path}: part {part} is ready")
+    from physbench.storage.reader import open_dataset
+
+    size, digest = path.stat().st_size, open_dataset(path).attributes["content_sha256"]
+    if as_json:
+        return click.echo(json.dumps({"file": str(path), "bytes": size, "sequences": recipe.sequences, "content_sha256": digest}))
+    click.echo(f"{path}: {recipe.sequences:,} sequences, {size / 1e6:,.1f} MB, content {digest[:16]}")
+
+
+def _part(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    try:
+        number, parts = map(int, text.split("/"))
+    except ValueError:
+        raise click.UsageError(f"--part is a share such as 3/8, not {text!r}") from None
+    return number, parts
+
+
+def _dry_run(recipe: Recipe, out: Path, workers: int | None, as_json: bool) -> None:
+    from physbench.generate import estimate
+    from physbench.view import contact_sheet
+
+    guess = estimate(recipe, workers=workers)
+    sheet = out.with_suffix(".png")
+    contact_sheet(guess.sample).save(sheet)
+    if as_json:
+        found = {"file": str(out), "bytes": guess.bytes, "seconds": guess.seconds, "sequences": recipe.sequences, "contact_sheet": str(sheet)}
+        return click.echo(json.dumps(found))
+    click.echo(f"{out} would hold {recipe.sequences:,} sequences in about {guess.bytes / 1e6:,.0f} MB and take about {guess.seconds:,.1f} s")
+    click.echo(f"{sheet}: the first sequences")
+
+
+@main.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
+def list_datasets(as_json: bool) -> None:
+    """What can be made.
+
+    \b
+    physbench list --json
+    """
+    recipes = [registry.datasets.get(name) for name in registry.datasets.names()]
+    if as_json:
+        return click.echo(json.dumps([{**json.loads(recipe.to_json()), "about": recipe.about} for recipe in recipes]))
+    for recipe in recipes:
+        height, width, channels = recipe.generator.shape
+        counts = ", ".join(f"{count:,} {split}" for split, count in recipe.splits.items())
+        click.echo(f"{click.style(recipe.dataset, bold=True)}\n    {recipe.about}\n    {counts}; {recipe.frames} frames of {height}x{width}x{channels}")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def info(file: Path, as_json: bool) -> None:
+    """What a dataset file says of itself.
+
+    \b
+    physbench info balls4mass64.h5
+    """
+    from physbench.storage.reader import open_dataset
+
+    dataset = open_dataset(file)
+    attributes, recipe = dict(dataset.attributes), json.loads(dataset.attributes["recipe"])
+    if as_json:
+        splits = {name: dict(split.sizes) for name, split in dataset.items()}
+        return click.echo(json.dumps({**attributes, "recipe": recipe, "created_with": json.loads(attributes["created_with"]), "splits": splits}))
+    click.echo(click.style(f"{file}: {attributes['dataset']}", bold=True) + f", {file.stat().st_size / 1e6:,.1f} MB")
+    for name, split in dataset.items():
+        axes = split.sizes
+        shape = f"{axes['T']} frames of {axes['H']}x{axes['W']}x{axes['C']}"
+        click.echo(f"  {name:<11} {axes['N']:>7,} sequences, {shape}, up to {axes['K']} objects, {axes['M']:,} collisions")
+    parameters = ", ".join(f"{name} {value}" for name, value in recipe.get("parameters", {}).items())
+    click.echo(f"  recipe      seed {recipe.get('seed')}; {parameters}")
+    click.echo(f"  content     {attributes['content_sha256']}")
+    click.echo(f"  made with   {', '.join(f'{name} {number}' for name, number in json.loads(attributes['created_with']).items())}")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--quick", "depth", flag_value="quick", help="Structure and digests alone: nothing is inflated.")
+@click.option("--deep", "depth", flag_value="deep", help="Recompute every pixel of every frame, not only those of 256 sequences.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Which sequences are recomputed.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def verify(file: Path, depth: Any, seed: int, as_json: bool) -> None:
+    """Is a dataset file what it says it is?
+
+    Inflates every chunk, compares all digests, and recomputes motion and pixels of 256 sequences. Exit code 0 if all is well, 2 if not.
+
+    \b
+    physbench verify balls4mass64.h5 --deep
+    """
+    from physbench.storage.verify import verify
+
+    with _progress("checking " + file.name) as update:
+        report = verify(file, depth=depth or "plain", seed=seed, progress=lambda progress: update(progress.done, progress.total, progress.doing))
+    if as_json:
+        return click.echo(json.dumps(asdict(report)))
+    looked = "" if report.depth == "quick" else f"; {report.chunks_inflated:,} chunks inflated, {report.sequences_recomputed:,} sequences recomputed"
+    click.echo(f"{file}: {report.dataset} is good ({report.sequences:,} sequences{looked}; content {report.content_sha256[:16]})")
+
+
+@main.command()
+@click.argument("source")
+@click.option("--split", help="training, validation or test.")
+@click.option("--index", type=int, default=0, show_default=True, help="Which sequence.")
+@click.option("--out", type=click.Path(path_type=Path), help="A .png strip, a .gif animation or a .html page with a player.")
+def show(source: str, split: str | None, index: int, out: Path | None) -> None:
+    """Draw a sequence of a dataset file, or of a named dataset without making it.
+
+    \b
+    physbench show balls3curtain64 --index 3 --out curtain.gif
+    """
+    from physbench.view import clip_of, save
+
+    clip = clip_of(source, split, index)
+    out = out or Path(f"{Path(source).stem}-{clip.split}-{index}.png")
+    save(clip, out)
+    click.echo(str(out))
+
+
+def _progress(doing: str) -> AbstractContextManager[Callable[..., None]]:
+    """A bar with rate and time left, when somebody is looking."""
+    from contextlib import contextmanager
+
+    @contextmanager
+    def bar() -> Any:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.text import Text
+
+        class Rate(ProgressColumn):
+            def render(self, task: Any) -> Text:
+                return Text(f"{task.speed:,.0f} sequences/s" if task.speed else "")
+
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Rate(), TimeRemainingColumn())
+        with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+            task = progress.add_task(doing, total=None)
+
+            def update(done: int, total: int, doing: str = doing) -> None:
+                progress.update(task, completed=done, total=total, description=doing)
+
+            yield update
+
+    return bar()

@@ -1,0 +1,31 @@
+"""Everything physbench can say no to. Each error is one sentence for the user and knows the exit code of the command line."""
+
+
+class PhysbenchError(Exception):
+    """The root of the tree: a message in words, with the value that was wrong and what to do next."""
+
+    exit_code = 2
+
+
+class RecipeError(PhysbenchError):
+    """The dataset asked for cannot exist: a parameter is out of range, or the objects do not fit."""
+
+
+class UnknownName(PhysbenchError):
+    """No dataset, generator, model or suite has this name."""
+
+
+class StorageError(PhysbenchError):
+    """A dataset file cannot be written, or must not be read."""
+
+
+class HostileFile(StorageError):
+    """The file breaks the rules a dataset file keeps; nothing was read from it."""
+
+
+class DamagedFile(StorageError):
+    """The file keeps the rules, but its contents are not what it says they are."""
+
+
+class MissingPackage(PhysbenchError):
+    """An optional package is needed and not installed."""

@@ -1,0 +1,267 @@
+"""From a recipe to a file, or to batches without a file. Blocks of sequences are made on threads and stored in order; what is stored stays.
+
+The bytes depend on the recipe alone: not on the number of workers, nor on how often the work was killed, nor on how it was shared out.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physbench import registry
+from physbench.errors import RecipeError, StorageError
+from physbench.recipe import SPLITS, Recipe
+from physbench.scene import Events
+from physbench.storage.block import Block, Span, block_of, deflated, spans
+from physbench.storage.journal import HEADER, Journal
+from physbench.storage.writer import seal, workings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from physbench.scene import Generator, Scenes
+
+AT_ONCE = 16
+"""Sequences whose pixels are held at a time while a block is made."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    done: int  # sequences
+    total: int
+    resumed: int  # of them, found done
+
+
+@dataclass(frozen=True)
+class Estimate:
+    bytes: int
+    seconds: float
+    sample: Scenes
+
+
+def recipe_of(dataset: str | Recipe) -> Recipe:
+    """A recipe, or the one that goes by a name."""
+    if isinstance(dataset, Recipe):
+        return dataset
+    recipe: Recipe = registry.datasets.get(dataset)
+    return recipe
+
+
+def generate(
+    dataset: str | Recipe,
+    path: str | os.PathLike[str],
+    *,
+    workers: int | None = None,
+    overwrite: bool = False,
+    part: tuple[int, int] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Path:
+    """Make a dataset file; go on where a run with the same recipe and path was stopped. Finished parts beside the file are taken over.
+
+    `part=(3, 8)` makes only the third eighth, into a directory beside the path, for work shared out over several machines.
+    """
+    recipe, path = recipe_of(dataset), Path(path)
+    workers = _workers(workers)
+    if not path.parent.is_dir():
+        raise StorageError(f"there is no directory {path.parent}")
+    if path.is_dir():
+        raise StorageError(f"{path} is a directory")
+    if path.exists() and not overwrite:
+        raise StorageError(f"{path} exists already: use --overwrite to replace it, or another --out")
+    todo = spans(recipe) if part is None else _share(spans(recipe), part)
+    directory = workings_of(path) if part is None else path.with_name(f"{path.name}.part-{part[0]}-of-{part[1]}")
+    if overwrite and part is None and not (directory / "journal").exists():
+        shutil.rmtree(directory, ignore_errors=True)
+    with ExitStack() as stack:
+        sources = _parts(recipe, path, stack) if part is None else {}
+        first = None if directory.exists() else _made(recipe, todo[0], sources)
+        if first is not None:
+            _require_space(path, first, todo)
+        journal = _journal(recipe, directory, overwrite)
+        stack.callback(journal.close)
+        try:
+            _fill(journal, todo, first, sources, workers, progress)
+            if part is None:
+                seal(journal, path, overwrite=overwrite)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            journal.discard()
+            raise StorageError(f"no space is left for {path}: nothing was kept; free some, or write elsewhere with --out") from None
+    if part is None:
+        for finished in _part_directories(path):
+            shutil.rmtree(finished, ignore_errors=True)
+        return path
+    return directory
+
+
+def stream(dataset: str | Recipe, *, split: str = "training", seed: int | None = None, batch: int = 64, start: int = 0) -> Iterator[dict[str, NDArray[Any]]]:
+    """Fresh batches without a file and without end: sequence i is what a file made with this seed holds at i, also beyond its last one."""
+    recipe = recipe_of(dataset)
+    if seed is not None:
+        recipe = replace(recipe, seed=seed)
+    if split not in SPLITS:
+        raise RecipeError(f"there is no split {split!r}: there is {', '.join(SPLITS)}")
+    if batch < 1:
+        raise RecipeError(f"a batch has at least 1 sequence, not {batch}")
+    return _endless(recipe, split, batch, start)
+
+
+def _endless(recipe: Recipe, split: str, batch: int, start: int) -> Iterator[dict[str, NDArray[Any]]]:
+    while True:
+        yield recipe.generator.batch(recipe.seeds(split, start, start + batch), recipe.frames).arrays()
+        start += batch
+
+
+def estimate(dataset: str | Recipe, *, workers: int | None = None) -> Estimate:
+    """Size and time of a dataset, from a block that is made and thrown away."""
+    recipe = recipe_of(dataset)
+    span = spans(recipe)[0]
+    sample = recipe.generator.batch(recipe.seeds(span.split, 0, min(len(span), AT_ONCE)), recipe.frames)
+    _made(recipe, Span(span.split, 0, 1), {})  # what is compiled at the first call does not count
+    began = time.process_time()
+    block = _made(recipe, span, {})
+    seconds = (time.process_time() - began) / len(span)
+    return Estimate(_stored(block) * recipe.sequences // len(span), seconds * recipe.sequences / _workers(workers), sample)
+
+
+def _fill(
+    journal: Journal,
+    todo: list[Span],
+    first: Block | None,
+    sources: dict[Span, Callable[[], Block]],
+    workers: int,
+    progress: Callable[[Progress], None] | None,
+) -> None:
+    """Append the blocks that are missing, in order, a few of them ahead in the making."""
+    recipe = journal.recipe
+    if [record.span for record in journal.records] != todo[: len(journal.records)]:
+        raise StorageError(f"{journal.directory} holds other work: delete it and run the command again")
+    total = sum(map(len, todo))
+    resumed = done = sum(len(record.span) for record in journal.records)
+    ahead: deque[Future[Block]] = deque()
+    missing = iter(todo[len(journal.records) :])
+    if first is not None:
+        ahead.append(_finished(first))
+        next(missing)
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            while True:
+                while len(ahead) < workers + 1 and (span := next(missing, None)):
+                    ahead.append(pool.submit(_made, recipe, span, sources))
+                if progress:
+                    progress(Progress(done, total, resumed))
+                if not ahead:
+                    return
+                block = ahead.popleft().result()
+                journal.append(block)
+                done += len(block.span)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _made(recipe: Recipe, span: Span, sources: dict[Span, Callable[[], Block]]) -> Block:
+    """A block, taken from a finished part or made anew."""
+    if span in sources:
+        return sources[span]()
+    seeds = recipe.seeds(span.split, span.start, span.stop)
+    encode = getattr(recipe.generator, "encode", None)
+    streams, states, events = encode(seeds, recipe.frames) if encode else _encoded(recipe.generator, seeds, recipe.frames)
+    return block_of(span, streams, states, events)
+
+
+def _encoded(generator: Generator, seeds: NDArray[np.uint64], frames: int) -> tuple[dict[str, list[bytes]], dict[str, NDArray[Any]], Events]:
+    """Any generator's scenes with their pixels deflated, a few at a time."""
+    few = [generator.batch(seeds[start : start + AT_ONCE], frames) for start in range(0, len(seeds), AT_ONCE)]
+    streams: dict[str, list[bytes]] = {}
+    for scenes in few:
+        for name, more in deflated(scenes).items():
+            streams.setdefault(name, []).extend(more)
+    arrays = [scenes.arrays() for scenes in few]
+    states = {name: np.concatenate([array[name] for array in arrays]) for name in arrays[0] if name not in streams}
+    return streams, states, _joined([scenes.events for scenes in few])
+
+
+def _joined(events: Sequence[Events]) -> Events:
+    counts = np.concatenate([np.diff(some.offset) for some in events])
+    columns = {name: np.concatenate([getattr(some, name) for some in events]) for name in ("time", "a", "b", "normal", "impulse", "position")}
+    return Events(offset=np.concatenate([[0], np.cumsum(counts)]), **columns)
+
+
+def _finished(block: Block) -> Future[Block]:
+    future: Future[Block] = Future()
+    future.set_result(block)
+    return future
+
+
+def _journal(recipe: Recipe, directory: Path, overwrite: bool) -> Journal:
+    try:
+        return Journal(recipe, directory)
+    except StorageError:
+        if not overwrite:
+            raise
+    shutil.rmtree(directory, ignore_errors=True)
+    return Journal(recipe, directory)
+
+
+def _share(todo: list[Span], part: tuple[int, int]) -> list[Span]:
+    number, parts = part
+    if not 1 <= number <= parts:
+        raise RecipeError(f"part {number} of {parts} does not exist: the parts are 1 to {parts}")
+    if parts > len(todo):
+        raise RecipeError(f"{len(todo)} blocks of sequences cannot be shared out over {parts} parts")
+    return todo[(number - 1) * len(todo) // parts : number * len(todo) // parts]
+
+
+def _part_directories(path: Path) -> list[Path]:
+    pattern = re.compile(re.escape(path.name) + r"\.part-\d+-of-\d+")
+    return sorted(entry for entry in path.parent.iterdir() if pattern.fullmatch(entry.name))
+
+
+def _parts(recipe: Recipe, path: Path, stack: ExitStack) -> dict[Span, Callable[[], Block]]:
+    """The blocks that lie in parts beside the file."""
+    sources: dict[Span, Callable[[], Block]] = {}
+    for directory in _part_directories(path):
+        journal = Journal(recipe, directory)
+        stack.callback(journal.close)
+        for record in journal.records:
+            sources[record.span] = lambda journal=journal, record=record: journal.read(record)
+    return sources
+
+
+def _require_space(path: Path, first: Block, todo: list[Span]) -> None:
+    """Say so now if the file cannot fit, rather than when the disk is full."""
+    needed = HEADER + _stored(first) * sum(map(len, todo)) // len(first.span)
+    free = shutil.disk_usage(path.parent).free
+    if needed > free:
+        raise StorageError(f"{path} needs about {needed / 1e6:,.0f} MB and {path.parent} has {free / 1e6:,.0f} MB free: free some, or write elsewhere")
+
+
+def _stored(block: Block) -> int:
+    """Bytes of a block in the file and, while it is made, in the journal."""
+    pixels = sum(len(stream) for streams in block.streams.values() for stream in streams)
+    return pixels + sum(array.nbytes for array in (*block.states.values(), *block.events.values()))
+
+
+def _workers(asked: int | None) -> int:
+    if asked is not None and not 1 <= asked <= 1024:
+        raise RecipeError(f"workers is 1 to 1024, not {asked}")
+    if asked is None:
+        with suppress(AttributeError):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+    return asked

@@ -1,0 +1,54 @@
+"""Names for things that others may add: a table of our own, then the entry points of installed packages. Nothing is imported before it is asked for.
+
+A package adds a dataset with an entry point in the group `physbench.generators` that leads to its Recipe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from physbench.errors import UnknownName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Registry:
+    noun: str
+    group: str
+    built_in: Mapping[str, str]  # name -> "module:attribute"
+
+    def names(self) -> list[str]:
+        return [*self.built_in, *sorted(set(self._foreign()) - set(self.built_in))]
+
+    def get(self, name: str) -> Any:
+        if name in self.built_in:
+            module, attribute = self.built_in[name].split(":")
+            return getattr(import_module(module), attribute)
+        foreign = self._foreign()
+        if name in foreign:
+            return foreign[name].load()
+        close = get_close_matches(name, self.names(), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(self.names())}"
+        raise UnknownName(f"no {self.noun} is called {name!r}: {hint}")
+
+    def _foreign(self) -> dict[str, Any]:
+        return {point.name: point for point in entry_points(group=self.group)}
+
+
+datasets = Registry(
+    "dataset",
+    "physbench.generators",
+    {
+        "balls4mass64": "physbench_generators.balls.scenes:balls4mass64",
+        "balls678mass64": "physbench_generators.balls.scenes:balls678mass64",
+        "balls3curtain64": "physbench_generators.balls.scenes:balls3curtain64",
+        "balls": "physbench_generators.balls.scenes:balls",
+    },
+)
+"""Recipes by name. One whose dataset has the name of its generator is a world of one's own: its parameters may be changed."""

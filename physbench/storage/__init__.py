@@ -1,0 +1,1 @@
+"""The dataset file: layout, journal, writer, reader, verify."""

@@ -1,0 +1,228 @@
+"""Look before reading: a file may be a stranger's. Only what the contract names is let in; anything else is one sentence.
+
+HDF5 can legally name other files on the reader's disk, claim sizes that no disk holds and run filters it loads from plug-ins. So links are looked at
+before they are followed, storage before it is read, and no size is believed that the bytes of the file cannot carry.
+"""
+
+# h5py has no types
+# pyright: basic, reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from h5py import h5o
+
+from physbench.errors import HostileFile, StorageError
+from physbench.recipe import MAX_CHUNK, SPLITS
+from physbench.storage.layout import BLOCK, EVENTS, FORMAT, FORMAT_VERSION, PIXELS, STATES, Field
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+MOST_LINKS = 64
+MOST_TEXT = 1 << 16
+DEFLATE_RATIO = 1032
+"""No deflate stream decodes to more than this many times its length."""
+
+TEXTS = ("format", "dataset", "recipe", "recipe_sha256", "content_sha256", "created_with")
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """What a file says of itself, checked for form; not yet for truth."""
+
+    attributes: Mapping[str, str]
+    sizes: Mapping[str, Mapping[str, int]]  # per split, the lengths of its axes
+    digests: Mapping[str, str]  # per split
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """The file through HDF5, or a sentence that says why not."""
+    if not path.exists():
+        raise StorageError(f"there is no file {path}")
+    if not path.is_file():
+        raise StorageError(f"{path} is not a file")
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(SIGNATURE))
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror}") from None
+    if start != SIGNATURE:
+        raise StorageError(f"{path} is not a dataset file: it does not begin like HDF5 ({_looks_like(start)})")
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise HostileFile(f"{path} is damaged: HDF5 says {str(error).splitlines()[0]!r}") from None
+
+
+def admit(path: Path, file: h5py.File) -> Admitted:
+    """Check the form of everything in the file before anything of it is read."""
+    members = _members(file.id, str(path))
+    _only(members, SPLITS, f"{path}")
+    attributes = {name: _text(file, name, path) for name in TEXTS}
+    if attributes["format"] != FORMAT:
+        raise HostileFile(f"{path} is an HDF5 file of another kind: its attribute 'format' is {attributes['format'][:40]!r}, not {FORMAT!r}")
+    version = _number(file, "format_version", path)
+    if version != FORMAT_VERSION:
+        raise HostileFile(f"{path} has format version {version}; this physbench reads version {FORMAT_VERSION}")
+    if not members:
+        raise HostileFile(f"{path} holds no split")
+    budget = path.stat().st_size
+    sizes: dict[str, dict[str, int]] = {}
+    digests: dict[str, str] = {}
+    for split in (name for name in SPLITS if name in members):
+        group = _group(file, split, path)
+        sizes[split], stored = _admit_split(group, f"{path}: {split}")
+        digests[split] = _text(group, "content_sha256", path)
+        budget -= stored
+    if budget < 0:
+        raise HostileFile(f"{path} claims more stored bytes than it has")
+    return Admitted(attributes, sizes, digests)
+
+
+def _admit_split(group: h5py.Group, where: str) -> tuple[dict[str, int], int]:
+    """The lengths of the axes of a split, and its stored bytes."""
+    names = [field.name for field in (*PIXELS, *STATES)]
+    members = _members(group.id, where)
+    _only(members, (*names, "events"), where)
+    _complete(members, (*names, "events"), where)
+    events = _group(group, "events", where)
+    columns = [field.name for field in EVENTS]
+    members = _members(events.id, f"{where}/events")
+    _only(members, columns, f"{where}/events")
+    _complete(members, columns, f"{where}/events")
+    sizes: dict[str, int] = {}
+    stored = 0
+    for field in (*PIXELS, *STATES):
+        stored += _admit_array(_dataset(group, field.name, where), field, sizes, f"{where}/{field.name}")
+    for field in EVENTS:
+        stored += _admit_array(_dataset(events, field.name, where), field, sizes, f"{where}/events/{field.name}")
+    if sizes["O"] != sizes["N"] + 1:
+        raise HostileFile(f"{where}/events/offset has {sizes['O']} rows for {sizes['N']} sequences")
+    return sizes, stored
+
+
+def _admit_array(dataset: h5py.h5d.DatasetID, field: Field, sizes: dict[str, int], where: str) -> int:
+    """Type, shape, storage and filters of one array; returns its stored bytes."""
+    kind = dataset.get_type()
+    if kind.get_class() not in (h5py.h5t.INTEGER, h5py.h5t.FLOAT) or kind.dtype != field.dtype:
+        raise HostileFile(f"{where} is not of type {field.dtype.name}")
+    shape = dataset.shape
+    if shape is None or len(shape) != len(field.axes):
+        raise HostileFile(f"{where} does not have {len(field.axes)} axes")
+    for axis, length in zip(field.axes, shape, strict=True):
+        if axis.isdigit() or axis in sizes:
+            expected = int(axis) if axis.isdigit() else sizes[axis]
+            if length != expected:
+                raise HostileFile(f"{where} has shape {shape}: axis {axis} should be {expected}")
+        elif length < 1 and axis != "M":
+            raise HostileFile(f"{where} is empty")
+        sizes[axis] = length
+    creation = dataset.get_create_plist()
+    if creation.get_external_count():
+        raise HostileFile(f"{where} keeps its data in another file, which is not read")
+    layout = creation.get_layout()
+    filters = [creation.get_filter(i)[0] for i in range(creation.get_nfilters())]
+    logical = int(np.prod(shape, dtype=object)) * field.dtype.itemsize
+    stored = dataset.get_storage_size()
+    if field in PIXELS:
+        chunk, allowed = field.chunk(sizes, 1), [[h5py.h5z.FILTER_DEFLATE]]
+        fits = logical <= stored * DEFLATE_RATIO
+        if int(np.prod(chunk, dtype=object)) > MAX_CHUNK:
+            raise HostileFile(f"{where} claims {int(np.prod(chunk, dtype=object)):,} bytes a sequence; at most {MAX_CHUNK:,} are read")
+    elif field in STATES:
+        chunk, allowed = field.chunk(sizes, min(BLOCK, sizes["N"])), [[]]
+        fits = logical <= stored
+    else:
+        chunk, allowed = None, [[]]
+        fits = logical == stored
+    if layout != (h5py.h5d.CONTIGUOUS if chunk is None else h5py.h5d.CHUNKED) or (chunk and creation.get_chunk() != chunk):
+        raise HostileFile(f"{where} is not stored as the format says ({'in one piece' if chunk is None else f'chunks of {chunk}'})")
+    if filters not in allowed:
+        raise HostileFile(f"{where} uses the filters {filters}; a dataset file has {'deflate alone' if field in PIXELS else 'none here'}")
+    if not fits:
+        raise HostileFile(f"{where} claims {logical:,} bytes and stores {stored:,}")
+    return stored
+
+
+def _members(group: h5py.h5g.GroupID, where: str) -> list[str]:
+    """The names in a group, all of them hard links."""
+    if group.get_num_objs() > MOST_LINKS:
+        raise HostileFile(f"{where} has {group.get_num_objs():,} members: not a dataset file")
+    names: list[str] = []
+    for raw in group:
+        kind = group.links.get_info(raw).type
+        name = raw.decode(errors="replace")
+        if kind != h5py.h5l.TYPE_HARD:
+            word = {h5py.h5l.TYPE_SOFT: "a soft link", h5py.h5l.TYPE_EXTERNAL: "a link to another file"}.get(kind, "a link of unknown kind")
+            raise HostileFile(f"{where} holds {word} ({name[:40]!r}), which is not followed")
+        names.append(name)
+    return names
+
+
+def _only(names: list[str], known: tuple[str, ...] | list[str], where: str) -> None:
+    for name in names:
+        if name not in known:
+            raise HostileFile(f"{where} holds {name[:40]!r}, which the format does not know")
+
+
+def _complete(names: list[str], known: tuple[str, ...] | list[str], where: str) -> None:
+    for name in known:
+        if name not in names:
+            raise HostileFile(f"{where} has no {name!r}")
+
+
+def _group(parent: h5py.Group, name: str, where: object) -> h5py.Group:
+    if h5o.get_info(parent.id, name.encode()).type != h5o.TYPE_GROUP:
+        raise HostileFile(f"{where}: {name!r} is not a group")
+    return h5py.Group(h5py.h5g.open(parent.id, name.encode()))
+
+
+def _dataset(parent: h5py.Group, name: str, where: str) -> h5py.h5d.DatasetID:
+    if h5o.get_info(parent.id, name.encode()).type != h5o.TYPE_DATASET:
+        raise HostileFile(f"{where}: {name!r} is not an array")
+    return h5py.h5d.open(parent.id, name.encode())
+
+
+def _attribute(owner: h5py.Group, name: str, where: object) -> Any:
+    if not h5py.h5a.exists(owner.id, name.encode()):
+        raise HostileFile(f"{where} is not a physbench dataset file: it has no attribute {name!r}")
+    attribute = h5py.h5a.open(owner.id, name.encode())
+    if attribute.get_space().get_simple_extent_type() != h5py.h5s.SCALAR or attribute.get_storage_size() > MOST_TEXT:
+        raise HostileFile(f"{where}: the attribute {name!r} is not a single value")
+    if attribute.get_type().get_class() not in (h5py.h5t.STRING, h5py.h5t.INTEGER):
+        raise HostileFile(f"{where}: the attribute {name!r} is neither text nor a number")
+    return owner.attrs[name]
+
+
+def _text(owner: h5py.Group, name: str, where: object) -> str:
+    value = _attribute(owner, name, where)
+    text = value.decode(errors="replace") if isinstance(value, bytes) else value
+    if not isinstance(text, str) or len(text) > MOST_TEXT:
+        raise HostileFile(f"{where}: the attribute {name!r} is not a text of at most {MOST_TEXT} characters")
+    return text
+
+
+def _number(owner: h5py.Group, name: str, where: object) -> int:
+    value = _attribute(owner, name, where)
+    if not isinstance(value, (int, np.integer)):
+        raise HostileFile(f"{where}: the attribute {name!r} is not a whole number")
+    return int(value)
+
+
+def _looks_like(start: bytes) -> str:
+    if not start:
+        return "it is empty"
+    if start.lstrip().lower().startswith((b"<!doctyp", b"<html")):
+        return "it looks like a web page, perhaps an error message saved under this name"
+    for magic, kind in ((b"PK\x03\x04", "a zip archive"), (b"\x1f\x8b", "a gzip file"), (b"\x80", "a pickle")):
+        if start.startswith(magic):
+            return f"it looks like {kind}"
+    return f"it begins with {start[:8]!r}"

@@ -1,0 +1,212 @@
+"""Reading a dataset file: sequences, slices, batches, as plain dictionaries of NumPy arrays, sequence first, uint8 kept uint8.
+
+HDF5 is asked once where the chunks lie; the bytes are then read through a memory map and inflated here, with a bound on what comes out. So the handle
+holds no library state: it is opened again in every process that uses it and can be pickled, forked or spawned.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physbench.errors import DamagedFile, StorageError
+from physbench.recipe import mixed
+from physbench.storage.admit import Admitted, admit, opened
+from physbench.storage.chunks import places_of
+from physbench.storage.codec import inflate
+from physbench.storage.layout import BLOCK, EVENTS, PIXELS, STATES, Field
+
+if TYPE_CHECKING:
+    import torch.utils.data
+    from numpy.typing import NDArray
+
+    from physbench.storage.chunks import Places
+
+    Sequences = int | slice | Sequence[int] | NDArray[np.integer[Any]]
+
+FIELDS = {field.name: field for field in (*PIXELS, *STATES)}
+
+
+def open_dataset(path: str | os.PathLike[str]) -> File:
+    """Open a dataset file: `open(path)["test"][17]["features"]`."""
+    file = File(Path(path))
+    file.admitted  # noqa: B018  (bad files are refused now, not at the first read)
+    return file
+
+
+class File(Mapping[str, "Split"]):
+    """A dataset file: its splits by name."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def admitted(self) -> Admitted:
+        with opened(self.path) as file:
+            return admit(self.path, file)
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        return self.admitted.attributes
+
+    def __getitem__(self, split: str) -> Split:
+        if split not in self.admitted.sizes:
+            raise KeyError(f"{self.path} has no split {split!r}: it has {', '.join(self.admitted.sizes)}")
+        return Split(self, split, tuple(FIELDS))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.admitted.sizes)
+
+    def __len__(self) -> int:
+        return len(self.admitted.sizes)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{split} {sizes['N']:,}" for split, sizes in self.admitted.sizes.items())
+        return f"<{self.admitted.attributes['dataset']}: {counts}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path}
+
+    @cached_property
+    def bytes(self) -> mmap.mmap:
+        """The whole file, mapped."""
+        with self.path.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+class Split:
+    """The sequences of a split. Also a map-style dataset as torch's DataLoader expects it."""
+
+    def __init__(self, file: File, name: str, fields: tuple[str, ...]) -> None:
+        self.file = file
+        self.name = name
+        self.fields = fields
+        self.sizes = file.admitted.sizes[name]
+        self._places: dict[str, Places] = {}
+
+    def __len__(self) -> int:
+        return self.sizes["N"]
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {len(self):,} sequences of {', '.join(self.fields)}>"
+
+    def only(self, *fields: str) -> Split:
+        """The same sequences with fewer arrays: what is not asked for is not read."""
+        for name in fields:
+            if name not in FIELDS:
+                raise StorageError(f"there is no array {name!r}: there is {', '.join(FIELDS)}")
+        return Split(self.file, self.name, fields)
+
+    def __getitem__(self, which: Sequences) -> dict[str, NDArray[Any]]:
+        """One sequence for a number, (T, ...); many for a slice or numbers in any order, (B, T, ...)."""
+        if isinstance(which, (int, np.integer)):
+            return {name: array[0] for name, array in self[[int(which)]].items()}
+        numbers = np.arange(len(self))[which] if isinstance(which, slice) else self._checked(which)
+        return {name: self._read(FIELDS[name], numbers) for name in self.fields}
+
+    def events(self, number: int) -> dict[str, NDArray[Any]]:
+        """The collisions of one sequence, column by column, in order of time."""
+        (number,) = self._checked([number])
+        first, end = self.column("offset")[number : number + 2].tolist()
+        if not 0 <= first <= end <= self.sizes["M"]:
+            raise DamagedFile(f"{self.file.path}: the events of {self.name} sequence {number} are out of range")
+        return {field.name: self.column(field.name)[first:end].copy() for field in EVENTS if field.name not in ("offset", "sequence")}
+
+    def batches(self, size: int, *, shuffle_seed: int | None = None, drop_last: bool = False) -> Iterator[dict[str, NDArray[Any]]]:
+        """All sequences once, `size` at a time; in file order, or in the order of a seed."""
+        if size < 1:
+            raise StorageError(f"a batch has at least 1 sequence, not {size}")
+        order = np.arange(len(self)) if shuffle_seed is None else np.random.Generator(np.random.Philox(mixed(shuffle_seed))).permutation(len(self))
+        for start in range(0, len(order), size):
+            if drop_last and start + size > len(order):
+                return
+            yield self[order[start : start + size]]
+
+    def torch(self) -> torch.utils.data.Dataset[dict[str, Any]]:
+        """A torch Dataset of single sequences, for DataLoader with its default collate."""
+        from physbench.storage.torch_view import TorchSplit
+
+        return TorchSplit(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_places": {}}
+
+    def _checked(self, which: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+        numbers = np.asarray(which)
+        if numbers.dtype == bool or (numbers.size and not np.issubdtype(numbers.dtype, np.integer)) or numbers.ndim != 1:
+            raise IndexError("sequences are chosen by a number, a slice, or a list of numbers")
+        numbers = numbers.astype(np.int64)
+        if numbers.size and not (-len(self) <= numbers.min() and numbers.max() < len(self)):
+            raise IndexError(f"{self.name} has the sequences 0 to {len(self) - 1}")
+        return np.where(numbers < 0, numbers + len(self), numbers)
+
+    def _read(self, field: Field, numbers: NDArray[np.int64]) -> NDArray[Any]:
+        """(B, ...), each sequence from its own chunk, or out of its block."""
+        shape = field.chunk(self.sizes, 1)
+        times = field.axes.startswith("TN")
+        one = (shape[0], *shape[2:]) if times else shape[1:]
+        out = np.empty((len(numbers), *one), field.dtype)
+        if field in PIXELS:
+            for row, number in enumerate(numbers.tolist()):
+                self.inflate_into(field.name, number, out[row])
+            return out
+        blocks = self._blocks(field)
+        for row, number in enumerate(numbers.tolist()):
+            block: NDArray[Any] = blocks[number // self._block]
+            out[row] = block[:, number % self._block] if times else block[number % self._block]
+        return out
+
+    def stream(self, name: str, number: int) -> memoryview:
+        """The zlib stream of a sequence of a pixel array, as it lies in the file."""
+        addresses, lengths = self._index(FIELDS[name])
+        return memoryview(self.file.bytes)[addresses[number] : addresses[number] + lengths[number]]
+
+    def in_order(self, name: str) -> Iterator[NDArray[Any]]:
+        """A small array in C order, piece by piece."""
+        field = FIELDS[name]
+        blocks = [
+            (block, slice(len(self) - start)) for block, start in zip(self._blocks(field), range(0, len(self), self._block), strict=True)
+        ]
+        if field.axes.startswith("TN"):
+            for frame in range(self.sizes["T"]):
+                for block, there in blocks:
+                    yield block[frame, there]
+        else:
+            for block, there in blocks:
+                yield block[there]
+
+    def inflate_into(self, name: str, number: int, out: NDArray[np.uint8]) -> None:
+        """Decode a sequence of a pixel array: exactly as many bytes as it must have, with the right checksum."""
+        wrong = inflate(self.stream(name, number), out)
+        if wrong:
+            raise DamagedFile(f"{self.file.path}: {self.name}/{name} sequence {number} is damaged ({wrong})")
+
+    @property
+    def _block(self) -> int:
+        return min(BLOCK, len(self))
+
+    def _blocks(self, field: Field) -> list[NDArray[Any]]:
+        addresses, _ = self._index(field)
+        shape = field.chunk(self.sizes, self._block)
+        count = int(np.prod(shape, dtype=np.int64))
+        return [np.frombuffer(self.file.bytes, field.dtype, count, at).reshape(shape) for at in addresses.tolist()]
+
+    def column(self, name: str) -> NDArray[Any]:
+        """A whole column of the events, as it lies in the file."""
+        field = next(field for field in EVENTS if field.name == name)
+        (address,), _ = self._index(field, "events/")
+        shape = field.shape(self.sizes)
+        return np.frombuffer(self.file.bytes, field.dtype, int(np.prod(shape, dtype=np.int64)), address).reshape(shape)
+
+    def _index(self, field: Field, group: str = "") -> Places:
+        """Where the chunks of an array lie and how long they are. Looked up once per process."""
+        path = f"{self.name}/{group}{field.name}"
+        if path not in self._places:
+            self._places[path] = places_of(self.file.path, path, field, len(self))
+        return self._places[path]

@@ -1,0 +1,171 @@
+"""From blocks to a dataset file: write the HDF5 structures around a complete journal. The file is whole or absent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physbench.errors import StorageError
+from physbench.storage.block import spans
+from physbench.storage.codec import LEVEL
+from physbench.storage.hdf5 import Chunked, Contiguous, Dataset, Group, skeleton
+from physbench.storage.journal import chunk_length, sizes_of
+from physbench.storage.layout import (
+    EVENTS,
+    FORMAT,
+    FORMAT_VERSION,
+    PIXELS,
+    STATES,
+    Field,
+    array_digest,
+    pixels_digest,
+    split_text,
+    text_digest,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from physbench.storage.journal import Journal, Record
+
+
+FRAMES_AT_ONCE = 4
+"""Of a small array, while its digest is taken: what bounds the memory."""
+
+
+def workings_of(path: Path) -> Path:
+    """The directory in which a file is made before it gets its name."""
+    return path.with_name(path.name + ".partial")
+
+
+def seal(journal: Journal, path: Path, *, overwrite: bool = False) -> None:
+    """Make the dataset file of a complete journal, check it and give it its name. The journal is gone afterwards."""
+    recipe = journal.recipe
+    if [record.span for record in journal.records] != spans(recipe):
+        raise StorageError(f"{journal.directory} is not complete: run its command again")
+    end = _aligned(journal.end)
+    members: dict[str, Group | Dataset] = {}
+    texts = ""
+    for split in recipe.splits:
+        records = [record for record in journal.records if record.span.split == split]
+        members[split], text, end = _split(journal, split, records, end)
+        texts += text
+    attributes: dict[str, str | int] = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "dataset": recipe.name,
+        "recipe": recipe.to_json(),
+        "recipe_sha256": recipe.sha256,
+        "content_sha256": text_digest(texts),
+        "created_with": json.dumps({name: _version(name) for name in ("physbench", "numpy", "numba", "isal")}),
+    }
+    superblock, body = skeleton(Group(members, attributes), end)
+    journal.write_at(body, end)
+    journal.write_at(superblock, 0)
+    journal.data.flush()
+    os.fsync(journal.data.fileno())
+    if path.exists() and not overwrite:
+        raise StorageError(f"{path} has appeared meanwhile: use --overwrite, or move it and run the same command again")
+    os.replace(journal.directory / "data", path)
+    _sync(path.parent)
+    journal.discard()
+
+
+def _split(journal: Journal, split: str, records: list[Record], end: int) -> tuple[Group, str, int]:
+    """A split as an HDF5 group, its canonical text, and where the file ends now."""
+    rows = np.concatenate([record.rows for record in records])
+    sizes = {**sizes_of(journal.recipe, split), "M": int(rows.sum())}
+    members: dict[str, Group | Dataset] = {}
+    digests: dict[str, str] = {}
+    starts = np.concatenate([_starts(record) for record in records], axis=1)
+    lengths = np.concatenate([record.sizes for record in records], axis=1)
+    checksums = np.concatenate([record.checksums for record in records], axis=1)
+    for row, field in enumerate(PIXELS):
+        storage = Chunked(field.chunk(sizes, 1), starts[row], lengths[row], LEVEL)
+        members[field.name] = Dataset(field.dtype, field.shape(sizes), storage)
+        digests[field.name] = pixels_digest(checksums[row])
+    addresses = [journal.state_addresses(record) for record in records]
+    for field in STATES:
+        chunk = field.chunk(sizes, chunk_length(sizes))
+        at = np.array([address[field.name] for address in addresses], np.uint64)
+        nbytes = int(np.prod(chunk, dtype=np.int64)) * field.dtype.itemsize
+        members[field.name] = Dataset(field.dtype, field.shape(sizes), Chunked(chunk, at, np.full(len(at), nbytes, np.uint32)))
+        digests[field.name] = array_digest(_in_order(journal, field, at, chunk, sizes["N"]))
+    events: dict[str, Group | Dataset] = {}
+    places: dict[str, int] = {}
+    for field in EVENTS:
+        events[field.name] = Dataset(field.dtype, field.shape(sizes), Contiguous(end))
+        places[field.name] = end
+        end = _aligned(end + int(np.prod(field.shape(sizes), dtype=np.int64)) * field.dtype.itemsize)
+    members["events"] = Group(events)
+    digests |= _lay_out_events(journal, records, rows, places)
+    text = split_text(split, sizes, digests)
+    return Group(members, {"content_sha256": text_digest(text)}), text, end
+
+
+def _starts(record: Record) -> NDArray[np.uint64]:
+    """(pixel arrays, n): where each stream begins."""
+    lengths = record.sizes.ravel()
+    return (np.uint64(record.address) + np.cumsum(lengths, dtype=np.uint64) - lengths).reshape(record.sizes.shape)
+
+
+def _in_order(journal: Journal, field: Field, addresses: NDArray[np.uint64], chunk: tuple[int, ...], count: int) -> Iterator[NDArray[Any]]:
+    """An array in C order out of its chunks, a few frames of all of them at a time; the last chunk may be filled up."""
+    frames, rest = (chunk[0], chunk[1:]) if field.axes.startswith("TN") else (1, chunk)
+    nbytes = int(np.prod(rest, dtype=np.int64)) * field.dtype.itemsize
+    for frame in range(0, frames, FRAMES_AT_ONCE):
+        some = min(FRAMES_AT_ONCE, frames - frame)
+        read = [journal.read_at(some * nbytes, int(address) + frame * nbytes) for address in addresses]
+        blocks = [np.frombuffer(stored, field.dtype).reshape(some, *rest) for stored in read]
+        for row in range(some):
+            for block, start in zip(blocks, range(0, count, rest[0]), strict=True):
+                yield block[row, : count - start]
+
+
+def _lay_out_events(journal: Journal, records: list[Record], rows: NDArray[np.int64], places: dict[str, int]) -> dict[str, str]:
+    """Write the event columns, each at its place, block by block; return their digests."""
+    offset = np.concatenate([np.zeros(1, "<i8"), np.cumsum(rows, dtype="<i8")])
+    hashes = {field.name: hashlib.sha256() for field in EVENTS}
+    places = dict(places)
+
+    def add(name: str, column: NDArray[np.generic]) -> None:
+        stored = column.tobytes()
+        hashes[name].update(stored)
+        journal.write_at(stored, places[name])
+        places[name] += len(stored)
+
+    add("offset", offset)
+    for record in records:
+        for name, column in journal.events(record).items():
+            add(name, column)
+    return {f"events/{name}": digest.hexdigest() for name, digest in hashes.items()}
+
+
+def _aligned(address: int) -> int:
+    return (address + 7) // 8 * 8
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _sync(directory: Path) -> None:
+    """Make a rename survive a power cut, where the system can."""
+    if os.name != "posix":
+        return
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
