@@ -12,7 +12,7 @@ import shutil
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from physbench import registry
 from physbench.errors import RecipeError, StorageError
 from physbench.recipe import SPLITS, Recipe
 from physbench.scene import Events
-from physbench.storage.block import Block, Span, block_of, deflated, spans
+from physbench.storage.block import Block, Span, Streams, block_of, deflated, spans
 from physbench.storage.journal import HEADER, Journal
 from physbench.storage.writer import seal, workings_of
 
@@ -90,16 +90,15 @@ def generate(
         first = None if directory.exists() else _made(recipe, todo[0], sources)
         if first is not None:
             _require_space(path, first, todo)
-        journal = _journal(recipe, directory, overwrite)
-        stack.callback(journal.close)
         try:
+            journal = stack.enter_context(closing(Journal(recipe, directory, afresh=overwrite)))
             _fill(journal, todo, first, sources, workers, progress)
             if part is None:
                 seal(journal, path, overwrite=overwrite)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
-            journal.discard()
+            shutil.rmtree(directory, ignore_errors=True)
             raise StorageError(f"no space is left for {path}: nothing was kept; free some, or write elsewhere with --out") from None
     if part is None:
         for finished in _part_directories(path):
@@ -184,16 +183,20 @@ def _made(recipe: Recipe, span: Span, sources: dict[Span, Callable[[], Block]]) 
     return block_of(span, streams, states, events)
 
 
-def _encoded(generator: Generator, seeds: NDArray[np.uint64], frames: int) -> tuple[dict[str, list[bytes]], dict[str, NDArray[Any]], Events]:
+def _encoded(generator: Generator, seeds: NDArray[np.uint64], frames: int) -> tuple[dict[str, Streams], dict[str, NDArray[Any]], Events]:
     """Any generator's scenes with their pixels deflated, a few at a time."""
-    few = [generator.batch(seeds[start : start + AT_ONCE], frames) for start in range(0, len(seeds), AT_ONCE)]
-    streams: dict[str, list[bytes]] = {}
-    for scenes in few:
-        for name, more in deflated(scenes).items():
-            streams.setdefault(name, []).extend(more)
-    arrays = [scenes.arrays() for scenes in few]
-    states = {name: np.concatenate([array[name] for array in arrays]) for name in arrays[0] if name not in streams}
-    return streams, states, _joined([scenes.events for scenes in few])
+    streams: list[dict[str, Streams]] = []
+    states: list[dict[str, NDArray[Any]]] = []
+    events: list[Events] = []
+    for start in range(0, len(seeds), AT_ONCE):
+        scenes = generator.batch(seeds[start : start + AT_ONCE], frames)
+        streams.append(deflated(scenes))
+        states.append({name: array for name, array in scenes.arrays().items() if name not in streams[0]})
+        events.append(scenes.events)
+    joined = {
+        name: Streams(np.concatenate([some[name].data for some in streams]), np.concatenate([some[name].sizes for some in streams])) for name in streams[0]
+    }
+    return joined, {name: np.concatenate([some[name] for some in states]) for name in states[0]}, _joined(events)
 
 
 def _joined(events: Sequence[Events]) -> Events:
@@ -206,16 +209,6 @@ def _finished(block: Block) -> Future[Block]:
     future: Future[Block] = Future()
     future.set_result(block)
     return future
-
-
-def _journal(recipe: Recipe, directory: Path, overwrite: bool) -> Journal:
-    try:
-        return Journal(recipe, directory)
-    except StorageError:
-        if not overwrite:
-            raise
-    shutil.rmtree(directory, ignore_errors=True)
-    return Journal(recipe, directory)
 
 
 def _share(todo: list[Span], part: tuple[int, int]) -> list[Span]:
@@ -253,8 +246,7 @@ def _require_space(path: Path, first: Block, todo: list[Span]) -> None:
 
 def _stored(block: Block) -> int:
     """Bytes of a block in the file and, while it is made, in the journal."""
-    pixels = sum(len(stream) for streams in block.streams.values() for stream in streams)
-    return pixels + sum(array.nbytes for array in (*block.states.values(), *block.events.values()))
+    return sum(array.nbytes for array in (*(streams.data for streams in block.streams.values()), *block.states.values(), *block.events.values()))
 
 
 def _workers(asked: int | None) -> int:

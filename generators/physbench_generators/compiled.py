@@ -5,8 +5,10 @@ Caches beside the sources would outlive an uninstall and fail on read-only insta
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,7 +27,16 @@ def cache_directory() -> Path:
         base = Path.home() / "Library" / "Caches"
     else:
         base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "physbench" / "numba"
+    return Path(base) / "physbench" / "numba" / _edition()
+
+
+@cache
+def _edition() -> str:
+    """Numba looks at the file of a kernel alone to see whether its machine code is out of date, not at those of the kernels it calls: so a folder per state."""
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def kernel(function: F) -> F:

@@ -9,6 +9,7 @@ before they are followed, storage before it is read, and no size is believed tha
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,8 +59,9 @@ def opened(path: Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise HostileFile(f"{path} is damaged: HDF5 says {str(error).splitlines()[0]!r}") from None
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:  # what h5py raises of strange types and numbers
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise HostileFile(f"{path} is damaged: HDF5 says {said!r}") from None
 
 
 def admit(path: Path, file: h5py.File) -> Admitted:
@@ -72,6 +74,8 @@ def admit(path: Path, file: h5py.File) -> Admitted:
     version = _number(file, "format_version", path)
     if version != FORMAT_VERSION:
         raise HostileFile(f"{path} has format version {version}; this physbench reads version {FORMAT_VERSION}")
+    for name in ("recipe", "created_with"):
+        _require_object(attributes[name], f"{path}: the attribute {name!r}")
     if not members:
         raise HostileFile(f"{path} holds no split")
     budget = path.stat().st_size
@@ -207,7 +211,19 @@ def _text(owner: h5py.Group, name: str, where: object) -> str:
     text = value.decode(errors="replace") if isinstance(value, bytes) else value
     if not isinstance(text, str) or len(text) > MOST_TEXT:
         raise HostileFile(f"{where}: the attribute {name!r} is not a text of at most {MOST_TEXT} characters")
+    if not text.isprintable():
+        raise HostileFile(f"{where}: the attribute {name!r} holds characters that cannot be printed")
     return text
+
+
+def _require_object(text: str, where: str) -> None:
+    """JSON as the writer puts it: an object, and its `parameters` one too."""
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict) or not isinstance(told.get("parameters", {}), dict):
+        raise HostileFile(f"{where} is not a JSON object as the format has it")
 
 
 def _number(owner: h5py.Group, name: str, where: object) -> int:

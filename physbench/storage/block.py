@@ -37,19 +37,33 @@ def spans(recipe: Recipe) -> list[Span]:
 
 
 @dataclass(frozen=True)
+class Streams:
+    """The zlib streams of a pixel array, one after the other."""
+
+    data: NDArray[np.uint8]
+    sizes: NDArray[np.uint32]  # (n,)
+
+    @staticmethod
+    def of(streams: Sequence[bytes]) -> Streams:
+        return Streams(np.frombuffer(b"".join(streams), np.uint8), np.array([len(stream) for stream in streams], np.uint32))
+
+    @property
+    def checksums(self) -> NDArray[np.uint32]:
+        """Adler-32 of each decoded chunk: what its zlib stream ends with."""
+        ends = np.cumsum(self.sizes, dtype=np.int64)
+        return self.data[ends[:, None] + np.arange(-4, 0)].view(">u4")[:, 0].astype(np.uint32)
+
+
+@dataclass(frozen=True)
 class Block:
     span: Span
-    streams: Mapping[str, Sequence[bytes]]  # per pixel array, a zlib stream per sequence
+    streams: Mapping[str, Streams]  # per pixel array
     states: Mapping[str, NDArray[Any]]  # time first, as stored
     events: Mapping[str, NDArray[Any]]  # the rows; without `offset`
     rows: NDArray[np.int64]  # collisions per sequence
 
-    def checksums(self, name: str) -> NDArray[np.uint32]:
-        """Adler-32 of each decoded chunk: what its zlib stream ends with."""
-        return np.frombuffer(b"".join(stream[-4:] for stream in self.streams[name]), ">u4").astype(np.uint32)
 
-
-def block_of(span: Span, streams: Mapping[str, Sequence[bytes]], states: Mapping[str, NDArray[Any]], events: Events) -> Block:
+def block_of(span: Span, streams: Mapping[str, Streams], states: Mapping[str, NDArray[Any]], events: Events) -> Block:
     """states: sequences first, as in Scenes."""
     rows = np.diff(events.offset)
     columns = {field.name: getattr(events, field.name) for field in EVENTS if field.name not in ("offset", "sequence")}
@@ -58,6 +72,6 @@ def block_of(span: Span, streams: Mapping[str, Sequence[bytes]], states: Mapping
     return Block(span, streams, stored, columns, rows)
 
 
-def deflated(scenes: Scenes) -> dict[str, list[bytes]]:
-    """The pixel arrays of scenes, a zlib stream per sequence."""
-    return {field.name: [compress(sequence) for sequence in getattr(scenes, field.name)] for field in PIXELS}
+def deflated(scenes: Scenes) -> dict[str, Streams]:
+    """The pixel arrays of scenes, compressed."""
+    return {field.name: Streams.of([compress(sequence) for sequence in getattr(scenes, field.name)]) for field in PIXELS}

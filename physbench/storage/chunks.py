@@ -33,7 +33,7 @@ def places_of(path: Path, name: str, field: Field, sequences: int) -> Places:
 
 def _one_piece(dataset: Any) -> Places:
     nbytes = dataset.id.get_storage_size()
-    return np.array([dataset.id.get_offset() if nbytes else 0], np.int64), np.array([nbytes], np.int64)
+    return np.array([_address(dataset.id.get_offset()) if nbytes else 0], np.int64), np.array([nbytes], np.int64)
 
 
 def _pieces(dataset: Any, field: Field, where: str, sequences: int) -> Places:
@@ -42,18 +42,28 @@ def _pieces(dataset: Any, field: Field, where: str, sequences: int) -> Places:
     step = dataset.chunks[axis]
     addresses = np.full(-(-sequences // step), -1, np.int64)
     lengths = np.zeros(len(addresses), np.int64)
-    masks = 0
+    masks = strays = 0
 
     def visit(chunk: Any) -> None:
-        nonlocal masks
+        nonlocal masks, strays
         place = chunk.chunk_offset[axis] // step
-        addresses[place], lengths[place] = chunk.byte_offset, chunk.size
         masks |= chunk.filter_mask
+        if place < len(addresses) and sum(chunk.chunk_offset) == place * step:
+            addresses[place], lengths[place] = _address(chunk.byte_offset), chunk.size
+        else:
+            strays += 1
 
     dataset.id.chunk_iter(visit)
+    if strays:
+        raise HostileFile(f"{where} has chunks outside its shape")
     if (addresses < 0).any():
         raise DamagedFile(f"{where} lacks sequence {int(np.argmax(addresses < 0)) * step}")
     expected = int(np.prod(dataset.chunks, dtype=np.int64)) * field.dtype.itemsize
     if masks or (field not in PIXELS and (lengths != expected).any()):
         raise HostileFile(f"{where} has chunks of the wrong size or without their filter")
     return addresses, lengths
+
+
+def _address(told: int | None) -> int:
+    """An address as the file tells it; -1 where no file could be so long."""
+    return told if told is not None and told < 1 << 62 else -1

@@ -1,11 +1,12 @@
-"""Deflate, as everything here compresses and decompresses: zlib streams, decoded with a bound on what comes out."""
-# the codec's stubs are partial
+"""Deflate, as everything here compresses and decompresses: by the fastest library for each, decoded with a bound on what comes out."""
+# the libraries are not fully typed
 # pyright: basic
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import deflate
 import numpy as np
 from isal import isal_zlib
 
@@ -19,17 +20,20 @@ def compress(pixels: NDArray[np.uint8]) -> bytes:
     return isal_zlib.compress(pixels, LEVEL)
 
 
-def inflate(stream: Any, out: NDArray[np.uint8]) -> str | None:
-    """Fill `out` exactly, checksum and all; or say what is wrong with the stream."""
-    inflater = isal_zlib.decompressobj()
+def inflate(stream: Any, out: NDArray[np.uint8]) -> bool:
+    """Fill `out` exactly, checksum and all; False if the stream is damaged or decodes to anything longer or shorter."""
     try:
-        decoded = inflater.decompress(stream, out.nbytes + 1)
-    except isal_zlib.error as error:  # pyright: ignore[reportGeneralTypeIssues]
-        return str(error)
-    if not inflater.eof or len(decoded) != out.nbytes:
-        return "its stream has the wrong length"
+        decoded = deflate.zlib_decompress(stream, out.nbytes)
+    except deflate.DeflateError:
+        return False
+    if len(decoded) != out.nbytes:
+        return False
     out.reshape(-1)[:] = np.frombuffer(decoded, np.uint8)
-    return None
+    return True
+
+
+def adler32(stored: Any) -> int:
+    return isal_zlib.adler32(stored)
 
 
 def crc32(stored: Any) -> int:

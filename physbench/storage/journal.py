@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.errors import StorageError
-from physbench.storage.block import Block, Span
+from physbench.storage.block import Block, Span, Streams
 from physbench.storage.codec import crc32
 from physbench.storage.layout import BLOCK, EVENTS, FORMAT_VERSION, PIXELS, STATES, Field
 
@@ -62,7 +62,8 @@ def sizes_of(recipe: Recipe, split: str) -> dict[str, int]:
 class Journal:
     """Open, and lock, the working directory of a recipe; make it if there is none."""
 
-    def __init__(self, recipe: Recipe, directory: Path) -> None:
+    def __init__(self, recipe: Recipe, directory: Path, *, afresh: bool = False) -> None:
+        """afresh: work on another recipe is dropped, not refused."""
         self.recipe = recipe
         self.directory = directory
         self.records: list[Record] = []
@@ -72,17 +73,17 @@ class Journal:
         self._log = _open(directory / "journal")
         _lock(self._log, directory)
         try:
-            self._resume()
+            self._resume(afresh)
         except BaseException:
             self.close()
             raise
 
     def append(self, block: Block) -> None:
         """Add the next block. Either it is there as a whole afterwards, or not at all."""
-        states = [_padded(self.recipe, block, field) for field in STATES]
-        data = b"".join([*(stream for field in PIXELS for stream in block.streams[field.name]), *states])
-        sizes = np.array([[len(stream) for stream in block.streams[field.name]] for field in PIXELS], np.uint32)
-        checksums = np.array([block.checksums(field.name) for field in PIXELS], np.uint32)
+        streams = [block.streams[field.name] for field in PIXELS]
+        data = b"".join([*(stream.data.data for stream in streams), *(_padded(self.recipe, block, field) for field in STATES)])
+        sizes = np.array([stream.sizes for stream in streams])
+        checksums = np.array([stream.checksums for stream in streams])
         fixed = _FIXED.pack(self._splits.index(block.span.split), block.span.start, block.span.stop, len(data), crc32(data))
         columns = [np.ascontiguousarray(block.events[field.name], field.dtype).tobytes() for field in _COLUMNS]
         record = b"".join([fixed, sizes.tobytes(), checksums.tobytes(), block.rows.astype("<i8").tobytes(), *columns])
@@ -104,11 +105,9 @@ class Journal:
         """A block, as it was appended."""
         count = len(record.span)
         stored = memoryview(self.read_at(record.length, record.address))
-        ends = np.cumsum(record.sizes.ravel(), dtype=np.int64).reshape(record.sizes.shape)
-        streams = {
-            field.name: [bytes(stored[end - size : end]) for end, size in zip(ends[row].tolist(), record.sizes[row].tolist(), strict=True)]
-            for row, field in enumerate(PIXELS)
-        }
+        ends = np.cumsum(record.sizes.sum(axis=1, dtype=np.int64)).tolist()
+        parts = zip(PIXELS, [0, *ends], ends, record.sizes, strict=False)
+        streams = {field.name: Streams(np.frombuffer(stored[start:end], np.uint8), sizes) for field, start, end, sizes in parts}
         states = {field.name: array[_sequences(field, count)].copy() for field, _, array in self._states(record, stored)}
         return Block(record.span, streams, states, self.events(record), record.rows)
 
@@ -136,22 +135,24 @@ class Journal:
         return self.records[-1].address + self.records[-1].length if self.records else HEADER
 
     def close(self) -> None:
-        self.data.close()
-        self._log.close()
+        """Every block has been flushed: what a full disk refuses now was never counted."""
+        for file in (self.data, self._log):
+            with contextlib.suppress(OSError):
+                file.close()
 
     def discard(self) -> None:
         self.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def _resume(self) -> None:
+    def _resume(self, afresh: bool) -> None:
         head = json.dumps({"format": FORMAT_VERSION, "recipe": self.recipe.to_json()}).encode() + b"\n"
         found = self._log.read(len(head))
-        if not head.startswith(found):
+        if not head.startswith(found) and not afresh:
             raise StorageError(f"{self.directory} holds unfinished work on another recipe: finish it with its own command, or begin anew with --overwrite")
         if found != head:
             self._log.seek(0)
             self._log.write(head)
-            self._log.flush()
+            self._log.truncate()
         good = len(head)
         for at, record in list(self._intact(good)):
             self._remember(record, at)

@@ -59,7 +59,7 @@ def law_of(recipe: str) -> Law | None:
     try:
         parameters = json.loads(recipe)["parameters"]
         size, crop, gravity = float(parameters["size"]), float(parameters["crop"]), float(parameters["gravity"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
     cut = (size - crop) // 2 if crop else 0.0
     return Law(gravity, -cut, size - cut)

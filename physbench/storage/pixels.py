@@ -42,8 +42,9 @@ def _owners(sequence: Mapping[str, NDArray[Any]], shape: tuple[int, ...]) -> tup
     count = int(sequence["count"])
     centre = sequence["position"][:, :count].astype(np.float64)
     radius = sequence["radius"][:count].astype(np.float64)
-    window = np.arange(2 * int(np.ceil(radius.max(initial=0.0))) + 3)
-    corner = np.floor(centre - radius[:, None] - 0.5).astype(np.int64)
+    window = np.arange(int(min(2.0 * np.ceil(radius.max(initial=0.0)) + 3.0, max(height, width))))  # no more than the frame, whatever the radius
+    last = np.maximum(np.array([width, height]) - len(window), 0)
+    corner = np.clip(np.floor(centre - radius[:, None] - 0.5), 0, last).astype(np.int64)
     columns = corner[..., 0, None] + window  # (T, K, P)
     rows = corner[..., 1, None] + window
     across = (columns + 0.5 - centre[..., 0, None]) ** 2

@@ -170,9 +170,7 @@ class Split:
     def in_order(self, name: str) -> Iterator[NDArray[Any]]:
         """A small array in C order, piece by piece."""
         field = FIELDS[name]
-        blocks = [
-            (block, slice(len(self) - start)) for block, start in zip(self._blocks(field), range(0, len(self), self._block), strict=True)
-        ]
+        blocks = [(block, slice(len(self) - start)) for block, start in zip(self._blocks(field), range(0, len(self), self._block), strict=True)]
         if field.axes.startswith("TN"):
             for frame in range(self.sizes["T"]):
                 for block, there in blocks:
@@ -183,9 +181,8 @@ class Split:
 
     def inflate_into(self, name: str, number: int, out: NDArray[np.uint8]) -> None:
         """Decode a sequence of a pixel array: exactly as many bytes as it must have, with the right checksum."""
-        wrong = inflate(self.stream(name, number), out)
-        if wrong:
-            raise DamagedFile(f"{self.file.path}: {self.name}/{name} sequence {number} is damaged ({wrong})")
+        if not inflate(self.stream(name, number), out):
+            raise DamagedFile(f"{self.file.path}: {self.name}/{name} sequence {number} is damaged")
 
     @property
     def _block(self) -> int:

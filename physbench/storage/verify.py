@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from physbench.errors import DamagedFile, StorageError
+from physbench.storage.codec import adler32
 from physbench.storage.layout import EVENTS, PIXELS, STATES, array_digest, pixels_digest, split_text, text_digest
 from physbench.storage.motion import Motion, check_motion, law_of
 from physbench.storage.pixels import check_pixels
@@ -108,13 +109,15 @@ def _trailers(split: Split, name: str) -> NDArray[np.uint32]:
 
 
 def _inflate_all(split: Split, progress: Callable[[Progress], None] | None) -> int:
-    """Decode every chunk; the decoder compares lengths and checksums."""
+    """Decode every chunk; its checksum must be the one that the digest was taken of, its last bytes."""
 
     def inflate(numbers: range) -> int:
         for field in PIXELS:
             out = np.empty(field.chunk(split.sizes, 1), np.uint8)
             for number in numbers:
                 split.inflate_into(field.name, number, out)
+                if adler32(out) != int.from_bytes(split.stream(field.name, number)[-4:], "big"):
+                    raise DamagedFile(f"{split.file.path}: {split.name}/{field.name} sequence {number} has bytes after its end")
         return len(numbers)
 
     for field in PIXELS:

@@ -11,6 +11,9 @@ import numpy as np
 from physbench_generators.balls.kernels import HIT_OBJECT, draw
 from physbench_generators.compiled import kernel
 
+LANES = 4
+"""Rows of a disc that are looked at together."""
+
 
 @kernel
 def inside(column, cx, rest):
@@ -41,9 +44,31 @@ def span(row, width, cx, cy, radius):
 
 
 @kernel
+def spans(top, bottom, width, cx, cy, radius, first, end):
+    """`span` for the rows top..bottom-1: first and end (H + LANES,) int32; first >= end where a row is empty.
+
+    Written for vector registers: no branch, and whole groups of LANES rows, so that some past the bottom are found as well.
+    """
+    groups = (bottom - top + LANES - 1) // LANES
+    for row in range(top, top + groups * LANES):
+        dy = row + 0.5 - cy
+        rest = radius * radius - dy * dy
+        half = np.sqrt(max(rest, 0.0))
+        a = np.ceil(cx - half - 0.5)
+        b = np.floor(cx + half - 0.5)
+        a -= 1.0 if (a - 0.5 - cx) * (a - 0.5 - cx) <= rest else 0.0
+        a += 1.0 if (a + 0.5 - cx) * (a + 0.5 - cx) > rest else 0.0
+        b += 1.0 if (b + 1.5 - cx) * (b + 1.5 - cx) <= rest else 0.0
+        b -= 1.0 if (b + 0.5 - cx) * (b + 0.5 - cx) > rest else 0.0
+        first[row] = max(a, 0.0)
+        end[row] = min(b + 1.0, float(width))
+
+
+@kernel
 def rows_of(cy, radius, height):
     """A half-open range of rows that holds the disc."""
-    return max(int(np.floor(cy - radius - 0.5)), 0), min(int(np.ceil(cy + radius + 0.5)), height)
+    top = max(int(np.floor(cy - radius - 0.5)), 0)
+    return top, max(min(int(np.ceil(cy + radius + 0.5)), height), top)
 
 
 @kernel

@@ -16,6 +16,7 @@ import numpy as np
 from physbench.errors import RecipeError
 from physbench.recipe import Recipe
 from physbench.scene import Events, Scenes
+from physbench.storage.block import Streams
 from physbench.storage.codec import compress
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_BALLS = 16
-LARGEST_BOX = 512
+SMALLEST_BOX, LARGEST_BOX = 8, 256
 
 PALETTE = np.array(
     [
@@ -59,15 +60,12 @@ class Balls:
     colour: bool = parameter(False, "three channels, a colour of its own for every ball")  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        fewest, most = (self.n, self.n) if isinstance(self.n, int) else self.n
-        object.__setattr__(self, "n", (fewest, most))
-        for name in ("radius", "radius_ratio", "mass_ratio", "speed", "gravity"):
-            object.__setattr__(self, name, float(getattr(self, name)))
+        fewest, most = self._checked_types()
         if not 1 <= fewest <= most <= MOST_BALLS:
             asked = fewest if fewest == most else f"{fewest}-{most}"
             raise RecipeError(f"n is 1 to {MOST_BALLS} balls, or a range from few to many such as 6-8, not {asked}")
-        if not 8 <= self.size <= LARGEST_BOX:
-            raise RecipeError(f"size is 8 to {LARGEST_BOX} pixels, not {self.size}")
+        if not SMALLEST_BOX <= self.size <= LARGEST_BOX:
+            raise RecipeError(f"size is {SMALLEST_BOX} to {LARGEST_BOX} pixels, not {self.size}")
         for name, value, low, high in (
             ("radius", self.radius, 0.5, LARGEST_BOX),
             ("radius-ratio", self.radius_ratio, 0.01, 100.0),
@@ -77,13 +75,29 @@ class Balls:
         ):
             if not low <= value <= high:
                 raise RecipeError(f"{name} is {low:g} to {high:g}, not {value:g}")
-        for radius in (self.radius, self.radius * self.radius_ratio):
+        for radius, _ in self.kinds:
             if 2.0 * radius >= self.size:
                 raise RecipeError(f"a ball of radius {radius:g} does not fit in a box of {self.size}x{self.size} pixels")
-        if not 0 <= self.crop <= self.size:
-            raise RecipeError(f"a crop of {self.crop} pixels cannot be cut from a box of {self.size}")
+        if self.crop and not 2 <= self.crop <= self.size:
+            raise RecipeError(f"a crop of {self.crop} pixels cannot be cut from a box of {self.size}: it is 2 to {self.size}")
         if not 0 <= self.curtain <= self.side:
             raise RecipeError(f"a curtain of {self.curtain} pixels does not fit in a frame of {self.side}")
+
+    def _checked_types(self) -> tuple[int, int]:
+        """The fields in the types they are declared with, and the range of n; an error in words for anything else."""
+        given = (self.n, self.n) if isinstance(self.n, int) else self.n
+        if not (isinstance(given, (tuple, list)) and len(given) == 2 and all(type(end) is int for end in given)):
+            raise RecipeError(f"n is a number of balls or a pair such as (6, 8), not {given!r}")
+        for name, kind in (("size", int), ("curtain", int), ("crop", int), ("colour", bool)):
+            if type(getattr(self, name)) is not kind:
+                raise RecipeError(f"{name} is {'a whole number' if kind is int else 'True or False'}, not {getattr(self, name)!r}")
+        for name in ("radius", "radius_ratio", "mass_ratio", "speed", "gravity"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise RecipeError(f"{name} is a number, not {value!r}")
+            object.__setattr__(self, name, float(value))
+        object.__setattr__(self, "n", (given[0], given[1]))
+        return given[0], given[1]
 
     @property
     def side(self) -> int:
@@ -111,19 +125,23 @@ class Balls:
         self._paint(states, streams, pixels)
         return Scenes(**pixels, **states, events=events)
 
-    def encode(self, seeds: NDArray[np.uint64], frames: int) -> tuple[dict[str, list[bytes]], dict[str, NDArray[Any]], Events]:
-        """The same scenes with their pixel arrays as zlib streams, drawn one sequence at a time into the same memory."""
+    def encode(self, seeds: NDArray[np.uint64], frames: int) -> tuple[dict[str, Streams], dict[str, NDArray[Any]], Events]:
+        """The same scenes with their pixel arrays as zlib streams: written from runs, never drawn, where there is no colour."""
+        from physbench_generators.balls.encode import streams_of_runs
+
         states, streams, events = self.throw(seeds, frames)
-        pixels = self._canvas(1, frames)
         states["visible"] = np.zeros((len(seeds), frames, self.objects), np.uint16)
-        deflated: dict[str, list[bytes]] = {name: [] for name in pixels}
-        for s in range(len(seeds)):
-            for array in pixels.values():
-                array.fill(0)
+
+        def pixels_of(s: int) -> dict[str, NDArray[np.uint8]]:
+            states["visible"][s] = 0
+            pixels = self._canvas(1, frames)
             self._paint({name: array[s : s + 1] for name, array in states.items()}, streams[s : s + 1], pixels)
-            for name, array in pixels.items():
-                deflated[name].append(compress(array))
-        return deflated, states, events
+            return pixels
+
+        if self.colour:
+            drawn = [pixels_of(s) for s in range(len(seeds))]
+            return {name: Streams.of([compress(some[name]) for some in drawn]) for name in drawn[0]}, states, events
+        return streams_of_runs(states, self.shape[:2], pixels_of), states, events
 
     def throw(self, seeds: NDArray[np.uint64], frames: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint64], Events]:
         """The motion alone: states by name, the random stream as each sequence leaves it, and the events."""
