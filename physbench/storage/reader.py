@@ -158,8 +158,8 @@ class Split:
             return out
         blocks = self._blocks(field)
         for row, number in enumerate(numbers.tolist()):
-            block: NDArray[Any] = blocks[number // self._block]
-            out[row] = block[:, number % self._block] if times else block[number % self._block]
+            here = (slice(None), number % self._block) if times else number % self._block
+            out[row] = blocks[number // self._block][here]
         return out
 
     def stream(self, name: str, number: int) -> memoryview:
@@ -170,14 +170,15 @@ class Split:
     def in_order(self, name: str) -> Iterator[NDArray[Any]]:
         """A small array in C order, piece by piece."""
         field = FIELDS[name]
-        blocks = [(block, slice(len(self) - start)) for block, start in zip(self._blocks(field), range(0, len(self), self._block), strict=True)]
+        blocks: list[NDArray[Any]] = self._blocks(field)
+        lengths = [len(self) - start for start in range(0, len(self), self._block)]
         if field.axes.startswith("TN"):
             for frame in range(self.sizes["T"]):
-                for block, there in blocks:
-                    yield block[frame, there]
+                for block, length in zip(blocks, lengths, strict=True):
+                    yield block[frame, :length]
         else:
-            for block, there in blocks:
-                yield block[there]
+            for block, length in zip(blocks, lengths, strict=True):
+                yield block[:length]
 
     def inflate_into(self, name: str, number: int, out: NDArray[np.uint8]) -> None:
         """Decode a sequence of a pixel array: exactly as many bytes as it must have, with the right checksum."""

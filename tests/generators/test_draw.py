@@ -14,8 +14,8 @@ from physbench.errors import RecipeError
 from physbench.recipe import mixed
 from physbench.scene import HIT_OBJECT, Events, Scenes
 from physbench.storage.block import Streams
-from physbench_generators.balls import draw
-from physbench_generators.balls.scenes import PALETTE, Balls
+from physbench_generators.balls.pixels import PALETTE, pixels_of
+from physbench_generators.balls.scenes import Balls
 
 SOME = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.filter_too_much])
 PIXELS = ("features", "groups", "collisions")
@@ -140,14 +140,17 @@ def paint(
     """One sequence by hand; features keep their channels only if there are three."""
     where = np.array([position], np.float32)
     frames, slots = where.shape[1:3]
-    drawn = {name: np.zeros((1, frames, side, side, channels if name == "features" else 1), np.uint8) for name in PIXELS}
-    visible = np.zeros((1, frames, slots), np.uint16)
     struck = np.zeros((1, frames, slots), np.uint8) if contact is None else np.array([contact], np.uint8)
-    draw.paint(
-        where, np.array([radius], np.float32), np.array([slots], np.uint8), struck, np.array([curtain], np.int16),
-        np.zeros(1, np.uint64), PALETTE, *drawn.values(), visible,
-    )  # fmt: skip
-    return {name: array[0].squeeze(-1) if array.shape[-1] == 1 else array[0] for name, array in drawn.items()} | {"visible": visible[0]}
+    states = {
+        "position": where,
+        "radius": np.array([radius], np.float32),
+        "count": np.array([slots], np.uint8),
+        "contact": struck,
+        "curtain": np.array([curtain], np.int16),
+        "visible": np.zeros((1, frames, slots), np.uint16),
+    }
+    drawn = pixels_of(states, np.zeros(1, np.uint64), (side, side, channels))
+    return {name: array[0].squeeze(-1) if array.shape[-1] == 1 else array[0] for name, array in drawn.items()} | {"visible": states["visible"][0]}
 
 
 @pytest.mark.parametrize("curtained", [False, True])

@@ -72,33 +72,88 @@ def rows_of(cy, radius, height):
 
 
 @kernel
-def draw_frame(position, radius, count, curtain, shown, groups, visible):
-    """One frame into zeroed shown (H, W), groups (H, W), visible (K,). True if two discs share a pixel: then `share` must follow."""
-    height, width = groups.shape
-    shared = 0
-    for k in range(count):
-        cx, cy, r = float(position[k, 0]), float(position[k, 1]), float(radius[k])
-        top, bottom = rows_of(cy, r, height)
-        for row in range(top, bottom):
-            first, end = span(row, width, cx, cy, r)
-            left, right = end, end
-            if curtain[0] <= row < curtain[2]:
-                left = min(max(np.int64(curtain[1]), first), end)
-                right = min(max(np.int64(curtain[3]), first), end)
-            for column in range(first, end):
-                shared |= groups[row, column]
-                groups[row, column] = k + 1
-            for column in range(first, left):
-                shown[row, column] = 1
-            for column in range(right, end):
-                shown[row, column] = 1
-            visible[k] += max(end - first, 0) - (right - left)
-    return shared != 0
+def may_share(position, radius, count):
+    """Whether two discs may have a pixel in common: they touch, as far as float32 can tell. Exact motion leaves that to chance, once in some 10^5 sequences."""
+    for i in range(count):
+        for j in range(i):
+            dx = float(position[i, 0]) - float(position[j, 0])
+            dy = float(position[i, 1]) - float(position[j, 1])
+            reach = float(radius[i]) + float(radius[j])
+            if dx * dx + dy * dy <= reach * reach * (1.0 + 1e-12):
+                return True
+    return False
+
+
+def stencils(width):
+    """(W + 1, 2 W) uint8: row n holds n full bytes from column W on. A stretch of n pixels from column a on is row n, shifted: [n, W - a : 2 W - a]."""
+    return np.where(np.arange(2 * width) - width < np.arange(width + 1)[:, None], 255, 0).astype(np.uint8) * (np.arange(2 * width) >= width)
+
+
+@kernel
+def stamp(pixels, base, top, bottom, width, first, end, value, stencil):
+    """Write a value into the rows of a disc: `pixels` is flat, zeros there, and the frame begins at `base`.
+
+    A whole row at a time, without a branch. Unsigned numbers spare Numba the question whether an index counts from the end.
+    """
+    for row in range(top, bottom):
+        line = np.uint64(base + row * width)
+        length = np.uint64(max(end[row] - first[row], 0))
+        shift = np.uint64(width - min(first[row], width))
+        for column in range(np.uint64(width)):
+            pixels[line + column] |= value & stencil[length, shift + column]
+
+
+@kernel
+def hidden(top, bottom, first, end, curtain):
+    """How many pixels of a disc are behind the curtain."""
+    pixels = 0
+    for row in range(max(top, curtain[0]), min(bottom, curtain[2])):
+        pixels += max(min(np.int64(end[row]), np.int64(curtain[3])) - max(np.int64(first[row]), np.int64(curtain[1])), 0)
+    return pixels
+
+
+@kernel
+def paint(position, radius, count, contact, curtain, height, width, stencil, shown, groups, collisions, visible, doubtful):
+    """Draw N sequences into shown, groups and collisions: bytes (N, T, H, W), flat; groups and collisions may be empty if they are not wanted.
+
+    visible (N, T, K) is filled in; doubtful (N,) says where two discs may claim one pixel, so that `share` and `mark_collisions` must follow.
+    """
+    sequences, frames = position.shape[:2]
+    first = np.zeros(height + LANES, np.int32)
+    end = np.zeros(height + LANES, np.int32)
+    size = height * width
+    for s in range(sequences):
+        begin, finish = s * frames * size, (s + 1) * frames * size
+        for target in (shown, groups, collisions):
+            target[begin:finish] = 0
+        n = np.int64(count[s])
+        for t in range(frames):
+            base = begin + t * size
+            doubtful[s] |= may_share(position[s, t], radius[s], n)
+            for k in range(n):
+                cx, cy, r = float(position[s, t, k, 0]), float(position[s, t, k, 1]), float(radius[s, k])
+                top, bottom = rows_of(cy, r, height)
+                spans(top, bottom, width, cx, cy, r, first, end)
+                pixels = 0
+                for row in range(top, bottom):
+                    pixels += max(end[row] - first[row], 0)
+                visible[s, t, k] = pixels - hidden(top, bottom, first, end, curtain[s])
+                stamp(shown, base, top, bottom, width, first, end, np.uint8(1), stencil)
+                if groups.size > 0:
+                    stamp(groups, base, top, bottom, width, first, end, np.uint8(k + 1), stencil)
+                if collisions.size > 0:
+                    if contact[s, t, k] & HIT_OBJECT:
+                        stamp(collisions, base, top, bottom, width, first, end, np.uint8(1), stencil)
+                    if t > 0 and contact[s, t - 1, k] & HIT_OBJECT:
+                        stamp(collisions, base - size, top, bottom, width, first, end, np.uint8(1), stencil)
+            for row in range(curtain[s, 0], curtain[s, 2]):
+                line = base + row * width
+                shown[line + curtain[s, 1] : line + curtain[s, 3]] = 0
 
 
 @kernel
 def share(position, radius, count, curtain, groups, visible):
-    """Take the pixels of two discs from both. Rare: discs never overlap, but a centre can lie on two of them when they touch."""
+    """Take the pixels of two discs from both, in one frame. Rare and slow."""
     height, width = groups.shape
     for row in range(height):
         for column in range(width):
@@ -118,23 +173,22 @@ def share(position, radius, count, curtain, groups, visible):
 
 
 @kernel
-def mark_collisions(position, radius, count, contact, groups, t, collisions):
-    """collisions (T, H, W), zeros at t: pixels, in frame t or t + 1, of the objects that hit another one in between."""
+def mark_collisions(contact, groups, collisions):
+    """collisions (T, H, W): the pixels, in frame t or t + 1, of the objects that hit another one in between. Rare and slow, as `share`."""
     frames, height, width = groups.shape
-    for k in range(count):
-        if contact[t, k] & HIT_OBJECT:
-            for frame in range(t, min(t + 2, frames)):
-                top, bottom = rows_of(float(position[frame, k, 1]), float(radius[k]), height)
-                for row in range(top, bottom):
-                    first, end = span(row, width, float(position[frame, k, 0]), float(position[frame, k, 1]), float(radius[k]))
-                    for column in range(first, end):
-                        if groups[frame, row, column] == k + 1:
-                            collisions[t, row, column] = 1
+    for t in range(frames):
+        for row in range(height):
+            for column in range(width):
+                collisions[t, row, column] = 0
+                for frame in range(t, min(t + 2, frames)):
+                    owner = groups[frame, row, column]
+                    if owner > 0 and contact[t, owner - 1] & HIT_OBJECT:
+                        collisions[t, row, column] = 1
 
 
 @kernel
 def deal(stream, palette, count, colours):
-    """Give each object its own colour of the palette, in random order. colours (K + 1, 3), by owner; shared pixels stay grey."""
+    """Give each object its own colour of the palette, in random order. colours (256, 3), by owner; shared pixels are grey."""
     order = np.arange(palette.shape[0])
     colours[0] = 128
     for k in range(count):
@@ -144,36 +198,16 @@ def deal(stream, palette, count, colours):
 
 
 @kernel
-def tint(shown, groups, colours, features):
-    """features (T, H, W, 3), zeros."""
-    frames, height, width = groups.shape
-    for t in range(frames):
-        for row in range(height):
-            for column in range(width):
-                if shown[t, row, column]:
-                    features[t, row, column] = colours[groups[t, row, column]]
-
-
-@kernel
-def paint(position, radius, count, contact, curtain, streams, palette, features, groups, collisions, visible):
-    """Draw N sequences into zeroed arrays: ones, or with three channels the colours of a palette (P, 3)."""
-    sequences, frames, slots = position.shape[:3]
-    coloured = features.shape[4] == 3
-    shown = np.zeros((frames, *groups.shape[2:4]), np.uint8)
-    colours = np.zeros((slots + 1, 3), np.uint8)
+def tint(shown, groups, streams, count, palette, features):
+    """features (N, T, H, W, 3): the colours of what is shown (N, T, H, W)."""
+    sequences, frames, height, width = groups.shape
+    colours = np.zeros((256, 3), np.uint8)
     stream = np.zeros(1, np.uint64)
     for s in range(sequences):
-        owners = groups[s, :, :, :, 0]
-        if coloured:
-            shown[:] = 0
-        else:
-            shown = features[s, :, :, :, 0]
+        stream[0] = streams[s]
+        deal(stream, palette, count[s], colours)
         for t in range(frames):
-            if draw_frame(position[s, t], radius[s], count[s], curtain[s], shown[t], owners[t], visible[s, t]):
-                share(position[s, t], radius[s], count[s], curtain[s], owners[t], visible[s, t])
-        for t in range(frames):
-            mark_collisions(position[s], radius[s], count[s], contact[s], owners, t, collisions[s, :, :, :, 0])
-        if coloured:
-            stream[0] = streams[s]
-            deal(stream, palette, count[s], colours)
-            tint(shown, owners, colours, features[s])
+            for row in range(height):
+                for column in range(width):
+                    for c in range(3):
+                        features[s, t, row, column, c] = shown[s, t, row, column] * colours[groups[s, t, row, column], c]

@@ -9,49 +9,57 @@ import numpy as np
 from physbench.storage.block import Streams
 from physbench.storage.codec import compress
 from physbench_generators.balls.deflate import code_for, most_words, write_stream
+from physbench_generators.balls.pixels import ARRAYS, MOTION, pixels_of
 from physbench_generators.balls.runs import SHARED, draw_curtain, find_collisions, find_runs, most_runs
 from physbench_generators.compiled import kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
-
-ARRAYS = ("features", "groups", "collisions")
 
 SHORT = -2
 """No room for another sequence."""
 
 
-def streams_of_runs(
-    states: Mapping[str, NDArray[Any]], shape: tuple[int, int], pixels_of: Callable[[int], Mapping[str, NDArray[np.uint8]]]
-) -> dict[str, Streams]:
-    """The streams of binary movies; `visible` among the states is filled in. `pixels_of` draws a sequence that runs cannot tell: one with shared pixels."""
+def streams_of_pixels(states: Mapping[str, NDArray[Any]], streams: NDArray[np.uint64], shape: tuple[int, int, int]) -> dict[str, Streams]:
+    """Drawn, then compressed, one sequence after the other."""
+    drawn = [_drawn(states, streams, shape, s) for s in range(len(streams))]
+    return {name: Streams.of([some[name] for some in drawn]) for name in ARRAYS}
+
+
+def streams_of_runs(states: Mapping[str, NDArray[Any]], streams: NDArray[np.uint64], shape: tuple[int, int, int]) -> dict[str, Streams]:
+    """Written from runs; a sequence with shared pixels, which runs cannot tell, is drawn."""
+    height, width, _ = shape
     frames, slots = states["contact"].shape[1:]
     count = len(states["count"])
-    labels, ones = code_for(slots, shape[1]), code_for(1, shape[1])
-    longest = most_runs(frames, slots, shape[0])
+    labels, ones = code_for(slots, width), code_for(1, width)
+    longest = most_runs(frames, slots, height)
     runs = np.empty((3, longest, 3), np.int32)
     first_of = np.empty(frames + 1, np.int64)
-    words = np.empty(most_words(longest, frames * shape[0] * shape[1]), np.uint32)
+    words = np.empty(most_words(longest, frames * height * width), np.uint32)
     out = np.empty((3, max(count * 10_000, words.nbytes)), np.uint8)
     sizes = np.zeros((3, count), np.uint32)
     ends = np.zeros(3, np.int64)
-    known = (states[name] for name in ("position", "radius", "count", "contact", "curtain", "visible"))
-    known = tuple(known)
+    known = tuple(states[name] for name in (*MOTION, "visible"))
     done = 0
     while done < count:
-        done, stopped = write_streams(known, *shape, labels, ones, runs, first_of, words, out, sizes, ends, done)
-        if stopped == SHORT:
+        done, stopped = write_streams(known, height, width, labels, ones, runs, first_of, words, out, sizes, ends, done)
+        drawn = _drawn(states, streams, shape, done) if stopped == SHARED else {}
+        while stopped and ends.max() + max(words.nbytes, *map(len, drawn.values()), 0) > out.shape[1]:
             out = np.concatenate([out, np.empty_like(out)], axis=1)
-        elif stopped == SHARED:
-            for i, array in enumerate(pixels_of(done)[name] for name in ARRAYS):
-                stream = np.frombuffer(compress(array), np.uint8)
-                out[i, ends[i] : ends[i] + len(stream)] = stream
-                sizes[i, done] = len(stream)
-                ends[i] += len(stream)
-            done += 1
+        for i, stream in enumerate(drawn.values()):
+            out[i, ends[i] : ends[i] + len(stream)] = np.frombuffer(stream, np.uint8)
+            sizes[i, done] = len(stream)
+            ends[i] += len(stream)
+        done += bool(drawn)
     return {name: Streams(out[i, : ends[i]], sizes[i]) for i, name in enumerate(ARRAYS)}
+
+
+def _drawn(states: Mapping[str, NDArray[Any]], streams: NDArray[np.uint64], shape: tuple[int, int, int], s: int) -> dict[str, bytes]:
+    """The compressed pixel arrays of one sequence."""
+    pixels = pixels_of({name: array[s : s + 1] for name, array in states.items()}, streams[s : s + 1], shape)
+    return {name: compress(array) for name, array in pixels.items()}
 
 
 @kernel

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from physbench_generators.balls.draw import LANES, rows_of, spans
+from physbench_generators.balls.draw import LANES, may_share, rows_of, spans
 from physbench_generators.balls.kernels import HIT_OBJECT
 from physbench_generators.compiled import kernel
 
@@ -31,19 +31,6 @@ def by_column(position, count, order):
             order[place] = order[place - 1]
             place -= 1
         order[place] = k
-
-
-@kernel
-def may_share(position, radius, count):
-    """Whether two discs may have a pixel in common: they touch, as far as float32 can tell. Exact motion leaves that to chance, once in some 10^5 sequences."""
-    for i in range(count):
-        for j in range(i):
-            dx = float(position[i, 0]) - float(position[j, 0])
-            dy = float(position[i, 1]) - float(position[j, 1])
-            reach = float(radius[i]) + float(radius[j])
-            if dx * dx + dy * dy <= reach * reach * (1.0 + 1e-12):
-                return True
-    return False
 
 
 @kernel

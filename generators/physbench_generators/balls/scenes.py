@@ -17,23 +17,14 @@ from physbench.errors import RecipeError
 from physbench.recipe import Recipe
 from physbench.scene import Events, Scenes
 from physbench.storage.block import Streams
-from physbench.storage.codec import compress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from numpy.typing import NDArray
 
 MOST_BALLS = 16
 SMALLEST_BOX, LARGEST_BOX = 8, 256
-
-PALETTE = np.array(
-    [
-        [230, 25, 75], [60, 180, 75], [255, 225, 25], [0, 130, 200], [245, 130, 48], [145, 30, 180], [70, 240, 240], [240, 50, 230],
-        [210, 245, 60], [250, 190, 212], [0, 128, 128], [220, 190, 255], [170, 110, 40], [255, 250, 200], [170, 255, 195], [128, 128, 0],
-    ],
-    np.uint8,
-)  # fmt: skip
 
 
 def parameter(default: object, help: str, **more: object) -> object:
@@ -119,32 +110,30 @@ class Balls:
         return (float(np.float32(self.radius)), 1.0), (large, float(np.float32(self.mass_ratio)))
 
     def batch(self, seeds: Sequence[int] | NDArray[np.uint64], frames: int) -> Scenes:
+        from physbench_generators.balls.pixels import pixels_of
+
         states, streams, events = self.throw(np.asarray(seeds, np.uint64), frames)
-        states["visible"] = np.zeros((len(streams), frames, self.objects), np.uint16)
-        pixels = self._canvas(len(streams), frames)
-        self._paint(states, streams, pixels)
+        pixels = pixels_of(states, streams, self.shape)
         return Scenes(**pixels, **states, events=events)
+
+    def arrays(self, seeds: NDArray[np.uint64], frames: int, wanted: Collection[str], empty: Callable[[int], NDArray[np.uint8]]) -> dict[str, NDArray[Any]]:
+        """The wanted arrays of the same scenes; the others are not drawn. Pixels lie in memory from `empty`."""
+        from physbench_generators.balls.pixels import pixels_of
+
+        states, streams, _ = self.throw(seeds, frames)
+        drawn = {**states, **pixels_of(states, streams, self.shape, wanted=wanted, empty=empty)}
+        return {name: drawn[name] for name in wanted}
 
     def encode(self, seeds: NDArray[np.uint64], frames: int) -> tuple[dict[str, Streams], dict[str, NDArray[Any]], Events]:
         """The same scenes with their pixel arrays as zlib streams: written from runs, never drawn, where there is no colour."""
-        from physbench_generators.balls.encode import streams_of_runs
+        from physbench_generators.balls.encode import streams_of_pixels, streams_of_runs
 
         states, streams, events = self.throw(seeds, frames)
-        states["visible"] = np.zeros((len(seeds), frames, self.objects), np.uint16)
-
-        def pixels_of(s: int) -> dict[str, NDArray[np.uint8]]:
-            states["visible"][s] = 0
-            pixels = self._canvas(1, frames)
-            self._paint({name: array[s : s + 1] for name, array in states.items()}, streams[s : s + 1], pixels)
-            return pixels
-
-        if self.colour:
-            drawn = [pixels_of(s) for s in range(len(seeds))]
-            return {name: Streams.of([compress(some[name]) for some in drawn]) for name in drawn[0]}, states, events
-        return streams_of_runs(states, self.shape[:2], pixels_of), states, events
+        made = (streams_of_pixels if self.colour else streams_of_runs)(states, streams, self.shape)
+        return made, states, events
 
     def throw(self, seeds: NDArray[np.uint64], frames: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint64], Events]:
-        """The motion alone: states by name, the random stream as each sequence leaves it, and the events."""
+        """The motion alone: states by name (`visible` still zero), the random stream as each sequence leaves it, and the events."""
         from physbench_generators.balls.kernels import CROWDED, FULL, throw
 
         self._room  # noqa: B018  (balls that cannot be placed are refused before the first of them is thrown)
@@ -158,6 +147,7 @@ class Balls:
             "count": np.zeros(count, np.uint8),
             "curtain": np.zeros((count, 4), np.int16),
         }
+        visible = np.zeros((count, frames, slots), np.uint16)  # left for those who draw
         streams = np.zeros(count, np.uint64)
         offset = np.zeros(count + 1, np.int64)
         rows = _empty_rows(count * (16 + slots * slots * 4) + 64)
@@ -169,23 +159,12 @@ class Balls:
             )  # fmt: skip
             if stopped == 0:
                 made = int(offset[-1])
-                return states, streams, Events(offset, *(column[:made] for column in rows))
+                return {**states, "visible": visible}, streams, Events(offset, *(column[:made] for column in rows))
             if stopped == CROWDED:
                 raise self._crowded()
             if stopped != FULL:
                 raise RecipeError(f"more than 100,000 collisions in one sequence of {frames} frames: lower --speed, --gravity or --mass-ratio")
             rows = tuple(np.concatenate([column, np.empty_like(column)]) for column in rows)
-
-    def _canvas(self, count: int, frames: int) -> dict[str, NDArray[np.uint8]]:
-        height, width, channels = self.shape
-        depths = {"features": channels, "groups": 1, "collisions": 1}
-        return {name: np.zeros((count, frames, height, width, depth), np.uint8) for name, depth in depths.items()}
-
-    def _paint(self, states: dict[str, NDArray[Any]], streams: NDArray[np.uint64], pixels: dict[str, NDArray[np.uint8]]) -> None:
-        from physbench_generators.balls.draw import paint
-
-        drawn = (states[name] for name in ("position", "radius", "count", "contact", "curtain"))
-        paint(*drawn, streams, PALETTE, *pixels.values(), states["visible"])
 
     @cached_property
     def _room(self) -> bool:

@@ -1,0 +1,67 @@
+"""Sequences of discs to their pixel arrays: all of them, or those that are wanted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physbench_generators.balls.draw import mark_collisions, paint, share, stencils, tint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from numpy.typing import NDArray
+
+ARRAYS = ("features", "groups", "collisions")
+MOTION = ("position", "radius", "count", "contact", "curtain")
+
+PALETTE = np.array(
+    [
+        [230, 25, 75], [60, 180, 75], [255, 225, 25], [0, 130, 200], [245, 130, 48], [145, 30, 180], [70, 240, 240], [240, 50, 230],
+        [210, 245, 60], [250, 190, 212], [0, 128, 128], [220, 190, 255], [170, 110, 40], [255, 250, 200], [170, 255, 195], [128, 128, 0],
+    ],
+    np.uint8,
+)  # fmt: skip
+
+
+def new(nbytes: int) -> NDArray[np.uint8]:
+    return np.empty(nbytes, np.uint8)
+
+
+def pixels_of(
+    states: Mapping[str, NDArray[Any]],
+    streams: NDArray[np.uint64],
+    shape: tuple[int, int, int],
+    *,
+    wanted: Collection[str] = ARRAYS,
+    empty: Callable[[int], NDArray[np.uint8]] = new,
+) -> dict[str, NDArray[np.uint8]]:
+    """The wanted arrays (N, T, H, W, C), in memory from `empty`; `visible` among the states is filled in. streams: where colours are drawn from."""
+    height, width, channels = shape
+    count, frames = states["contact"].shape[:2]
+    whole = count * frames * height * width
+    coloured = channels == 3
+    kept = {"shown": True, "groups": coloured or "groups" in wanted, "collisions": "collisions" in wanted}
+    memory = {name: empty(whole if keep else 0) for name, keep in kept.items()}
+    doubtful = np.zeros(count, np.bool_)
+    paint(*(states[name] for name in MOTION), height, width, stencils(width), *memory.values(), states["visible"], doubtful)
+    if doubtful.any() and not all(kept.values()):
+        everything = pixels_of(states, streams, shape, empty=empty)
+        return {name: everything[name] for name in wanted}
+    drawn = {name: memory[name].reshape(count, frames, height, width) for name in kept if kept[name]}
+    for s in np.flatnonzero(doubtful).tolist():
+        _settle(states, s, drawn["groups"][s], drawn["collisions"][s])
+    if coloured:
+        features = empty(3 * whole).reshape(count, frames, height, width, 3)
+        tint(drawn["shown"], drawn["groups"], streams, states["count"], PALETTE, features)
+    else:
+        features = drawn["shown"][..., None]
+    return {name: features if name == "features" else drawn[name][..., None] for name in ARRAYS if name in wanted}
+
+
+def _settle(states: Mapping[str, NDArray[Any]], s: int, groups: NDArray[np.uint8], collisions: NDArray[np.uint8]) -> None:
+    """Pixels of two discs belong to nobody."""
+    for t in range(len(groups)):
+        share(states["position"][s, t], states["radius"][s], states["count"][s], states["curtain"][s], groups[t], states["visible"][s, t])
+    mark_collisions(states["contact"][s], groups, collisions)
