@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from physbench.errors import PhysbenchError
-    from physbench.generate import generate, stream
+    from physbench.generate import generate
     from physbench.recipe import Recipe
     from physbench.storage.reader import open_dataset as open
     from physbench.storage.verify import verify
+    from physbench.stream import stream
 
 __version__ = "0.1.0"
 __all__ = ["PhysbenchError", "Recipe", "__version__", "generate", "open", "stream", "verify"]
@@ -25,7 +26,7 @@ _HOMES = {
     "Recipe": "physbench.recipe:Recipe",
     "generate": "physbench.generate:generate",
     "open": "physbench.storage.reader:open_dataset",
-    "stream": "physbench.generate:stream",
+    "stream": "physbench.stream:stream",
     "verify": "physbench.storage.verify:verify",
 }
 

@@ -1,4 +1,4 @@
-"""From a recipe to a file, or to batches without a file. Blocks of sequences are made on threads and stored in order; what is stored stays.
+"""From a recipe to a file. Blocks of sequences are made on threads and stored in order; what is stored stays.
 
 The bytes depend on the recipe alone: not on the number of workers, nor on how often the work was killed, nor on how it was shared out.
 """
@@ -13,7 +13,7 @@ import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +21,14 @@ import numpy as np
 
 from physbench import registry
 from physbench.errors import RecipeError, StorageError
-from physbench.recipe import SPLITS, Recipe
+from physbench.recipe import Recipe
 from physbench.scene import Events
 from physbench.storage.block import Block, Span, Streams, block_of, deflated, spans
 from physbench.storage.journal import HEADER, Journal
 from physbench.storage.writer import seal, workings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -52,14 +52,6 @@ class Estimate:
     sample: Scenes
 
 
-def recipe_of(dataset: str | Recipe) -> Recipe:
-    """A recipe, or the one that goes by a name."""
-    if isinstance(dataset, Recipe):
-        return dataset
-    recipe: Recipe = registry.datasets.get(dataset)
-    return recipe
-
-
 def generate(
     dataset: str | Recipe,
     path: str | os.PathLike[str],
@@ -73,7 +65,8 @@ def generate(
 
     `part=(3, 8)` makes only the third eighth, into a directory beside the path, for work shared out over several machines.
     """
-    recipe, path = recipe_of(dataset), Path(path)
+    recipe: Recipe = registry.datasets.get(dataset) if isinstance(dataset, str) else dataset
+    path = Path(path)
     workers = _workers(workers)
     if not path.parent.is_dir():
         raise StorageError(f"there is no directory {path.parent}")
@@ -98,6 +91,8 @@ def generate(
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
+            if first is None:
+                raise StorageError(f"no space is left for {path}: free some and run the same command again; what is done waits in {directory}") from None
             shutil.rmtree(directory, ignore_errors=True)
             raise StorageError(f"no space is left for {path}: nothing was kept; free some, or write elsewhere with --out") from None
     if part is None:
@@ -107,27 +102,8 @@ def generate(
     return directory
 
 
-def stream(dataset: str | Recipe, *, split: str = "training", seed: int | None = None, batch: int = 64, start: int = 0) -> Iterator[dict[str, NDArray[Any]]]:
-    """Fresh batches without a file and without end: sequence i is what a file made with this seed holds at i, also beyond its last one."""
-    recipe = recipe_of(dataset)
-    if seed is not None:
-        recipe = replace(recipe, seed=seed)
-    if split not in SPLITS:
-        raise RecipeError(f"there is no split {split!r}: there is {', '.join(SPLITS)}")
-    if batch < 1:
-        raise RecipeError(f"a batch has at least 1 sequence, not {batch}")
-    return _endless(recipe, split, batch, start)
-
-
-def _endless(recipe: Recipe, split: str, batch: int, start: int) -> Iterator[dict[str, NDArray[Any]]]:
-    while True:
-        yield recipe.generator.batch(recipe.seeds(split, start, start + batch), recipe.frames).arrays()
-        start += batch
-
-
-def estimate(dataset: str | Recipe, *, workers: int | None = None) -> Estimate:
+def estimate(recipe: Recipe, *, workers: int | None = None) -> Estimate:
     """Size and time of a dataset, from a block that is made and thrown away."""
-    recipe = recipe_of(dataset)
     span = spans(recipe)[0]
     sample = recipe.generator.batch(recipe.seeds(span.split, 0, min(len(span), AT_ONCE)), recipe.frames)
     _made(recipe, Span(span.split, 0, 1), {})  # what is compiled at the first call does not count

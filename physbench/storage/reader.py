@@ -18,6 +18,7 @@ import numpy as np
 from physbench.errors import DamagedFile, StorageError
 from physbench.recipe import mixed
 from physbench.storage.admit import Admitted, admit, opened
+from physbench.storage.buffers import Buffers
 from physbench.storage.chunks import places_of
 from physbench.storage.codec import inflate
 from physbench.storage.layout import BLOCK, EVENTS, PIXELS, STATES, Field
@@ -45,6 +46,7 @@ class File(Mapping[str, "Split"]):
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.buffers = Buffers()
 
     @cached_property
     def admitted(self) -> Admitted:
@@ -72,6 +74,9 @@ class File(Mapping[str, "Split"]):
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["path"])
 
     @cached_property
     def bytes(self) -> mmap.mmap:
@@ -151,11 +156,13 @@ class Split:
         shape = field.chunk(self.sizes, 1)
         times = field.axes.startswith("TN")
         one = (shape[0], *shape[2:]) if times else shape[1:]
-        out = np.empty((len(numbers), *one), field.dtype)
         if field in PIXELS:
+            nbytes = len(numbers) * int(np.prod(one, dtype=np.int64))
+            out = self.file.buffers.take(nbytes).reshape(len(numbers), *one)
             for row, number in enumerate(numbers.tolist()):
                 self.inflate_into(field.name, number, out[row])
             return out
+        out = np.empty((len(numbers), *one), field.dtype)
         blocks = self._blocks(field)
         for row, number in enumerate(numbers.tolist()):
             here = (slice(None), number % self._block) if times else number % self._block

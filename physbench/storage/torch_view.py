@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TorchSplit(Dataset[dict[str, Any]]):
-    """One sequence per item. uint8 stays uint8; `visible` becomes int32, which every torch operation knows."""
+    """One sequence per item."""
 
     def __init__(self, split: Split) -> None:
         self.split = split
@@ -27,13 +27,14 @@ class TorchSplit(Dataset[dict[str, Any]]):
         return len(self.split)
 
     def __getitem__(self, number: int) -> dict[str, Any]:
-        return {name: _known(array) for name, array in self.split[number].items()}
+        return {name: known_to_torch(array) for name, array in self.split[number].items()}
 
     def __getitems__(self, numbers: list[int]) -> list[dict[str, Any]]:
         """A whole batch at once: torch's fetcher asks for it when it is there."""
-        arrays = {name: _known(array) for name, array in self.split[numbers].items()}
+        arrays = {name: known_to_torch(array) for name, array in self.split[numbers].items()}
         return [{name: array[row] for name, array in arrays.items()} for row in range(len(numbers))]
 
 
-def _known(array: Any) -> Any:
+def known_to_torch(array: Any) -> Any:
+    """uint8 stays uint8; `visible`, uint16, becomes int32, which every torch operation knows."""
     return np.asarray(array).astype(np.int32) if np.asarray(array).dtype == np.uint16 else array

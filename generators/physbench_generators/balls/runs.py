@@ -140,7 +140,7 @@ def find_collisions(owned, first_of, contact, pixels, runs):
                 there += 1
             else:
                 break
-            if count > begun and start <= runs[count - 1, END]:
+            if count > begun and start < runs[count - 1, END]:
                 runs[count - 1, END] = max(end, runs[count - 1, END])
             else:
                 count = add(runs, count, start, end)

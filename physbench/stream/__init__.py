@@ -1,0 +1,5 @@
+"""Batches without a file."""
+
+from physbench.stream.stream import Stream, stream
+
+__all__ = ["Stream", "stream"]

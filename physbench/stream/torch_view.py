@@ -1,0 +1,37 @@
+"""A stream as torch's DataLoader likes it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from torch import distributed
+from torch.utils.data import IterableDataset, get_worker_info
+
+from physbench.storage.torch_view import known_to_torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from physbench.stream.stream import Stream
+
+
+class TorchStream(IterableDataset[dict[str, Any]]):
+    """Whole batches; every rank and every loader worker makes its own share of them, and together they make the stream."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        rank, ranks = _rank()
+        worker = get_worker_info()
+        part, parts = (worker.id, worker.num_workers) if worker else (0, 1)
+        for batch in self.stream.shared(rank, ranks).shared(part, parts):
+            yield {name: known_to_torch(array) for name, array in batch.items()}
+
+
+def _rank() -> tuple[int, int]:
+    """Of this process among those that train together: as torch.distributed says, or as its launcher told the environment."""
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))

@@ -1,0 +1,85 @@
+"""Pillow, loaded where something is drawn: blank images, text, one palette for many."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
+
+    from physbench.view.panels import Pixels
+
+    Colour = tuple[int, int, int]
+
+PAPER, INK, DIM = (24, 26, 32), (236, 238, 242), (150, 156, 168)
+
+
+def blank(width: int, height: int) -> Image:
+    from PIL import Image
+
+    return Image.new("RGB", (width, height), PAPER)
+
+
+def pen(image: Image) -> ImageDraw:
+    from PIL import ImageDraw
+
+    return ImageDraw.Draw(image)
+
+
+def paste(image: Image, picture: Pixels, x: int, y: int) -> None:
+    from PIL import Image
+
+    image.paste(Image.fromarray(picture), (x, y))
+
+
+def write(image: Image, at: tuple[int, int], text: str, colour: Colour, *, anchor: str, size: int = 15, room: int | None = None) -> int:
+    """Returns where the text ends, which is cut to the room it has. Its edges have few shades: a GIF's palette must have room for all colours."""
+    from PIL import Image, ImageFont
+
+    font = ImageFont.load_default(size)
+    if room is not None and font.getlength(text) > room:
+        while text and font.getlength(text + "…") > room:
+            text = text[:-1]
+        text += "…"
+    x0, y0, x1, y1 = (round(edge) for edge in pen(image).textbbox(at, text, font, anchor))
+    mask = Image.new("L", (x1 - x0 + 2, y1 - y0 + 2))
+    pen(mask).text((at[0] - x0, at[1] - y0), text, 255, font, anchor)
+    image.paste(colour, (x0, y0), mask.point([(value + 25) // 51 * 51 for value in range(256)]))
+    return x1
+
+
+def png(image: Image) -> bytes:
+    buffer = BytesIO()
+    indexed([image])[0].save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def gif(images: list[Image], *, milliseconds: int) -> bytes:
+    buffer = BytesIO()
+    first, *others = indexed(images)
+    first.save(buffer, "GIF", save_all=True, append_images=others, duration=milliseconds, loop=0, optimize=False)
+    return buffer.getvalue()
+
+
+def indexed(images: list[Image]) -> list[Image]:
+    """The same images with one palette, and no colour changed as long as there are no more than it can hold."""
+    from PIL import Image
+
+    packed = [np.asarray(image.convert("RGBA")).view("<u4")[..., 0] & 0xFFFFFF for image in images]
+    there = np.zeros(1 << 24, bool)
+    for frame in packed:
+        there[frame] = True
+    colours = np.flatnonzero(there)
+    if len(colours) > 256:
+        return [image.quantize(256) for image in images]
+    number = np.zeros(1 << 24, np.uint8)
+    number[colours] = np.arange(len(colours))
+    palette = colours.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+    found = [Image.fromarray(number[frame]) for frame in packed]
+    for image in found:
+        image.putpalette(palette)
+    return found

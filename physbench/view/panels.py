@@ -1,0 +1,107 @@
+"""The two panels: a frame as a model gets it, and the objects of the frame as the file knows them.
+
+A colour for each label; a dark core in whatever is heavier than the lightest; the curtain hatched. The two frames between which something
+happens both show it: a white outline around what hits another object (the frames that `collisions` covers), a tick where a wall is hit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from physbench.scene import WALL
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from physbench.view.clip import Clip
+
+    Pixels = NDArray[np.uint8]
+
+PALETTE = (
+    *("e69f00", "56b4e9", "009e73", "f0e442", "0072b2", "d55e00", "cc79a7"),  # Okabe and Ito 2008: distinct for the colour-blind too
+    *("b9a6ff", "9a6a3a", "a6f0c4", "e0218a", "2bc7c4", "8f9a1c", "ffc8a0", "7d4fe8", "a9afb8"),
+)
+COLOURS = np.array([list(bytes.fromhex(colour)) for colour in ["0a0b0f", *(PALETTE * 16)[:255]]], np.uint8)
+"""By label; 0 is the ground of a panel."""
+
+LIT, WHITE = (232, 232, 232), 255
+CLOTH, HEM = (150, 160, 180), (196, 202, 214)
+
+
+def legend(clip: Clip) -> list[str]:
+    """What the marks of the objects mean, of those that the clip has."""
+    said = {
+        "dark core: heavier": max(clip.weights, default=1) > 1,
+        "white outline: hits another object within a frame": clip.hits.any(),
+        "tick: hits the wall": (clip.events["b"] == WALL).any(),
+        "hatched: the curtain": clip.curtain() is not None,
+    }
+    return [words for words, there in said.items() if there]
+
+
+def shown(clip: Clip, t: int, *, scale: int) -> Pixels:
+    """A frame as a model gets it."""
+    features = clip.arrays["features"]
+    if features.shape[3] == 3:
+        picture = features[t]
+    elif features.max() <= 1:
+        picture = np.array([COLOURS[0], LIT], np.uint8)[features[t, :, :, 0]]
+    else:
+        picture = features[t].repeat(3, axis=2)
+    return enlarged(picture, scale)
+
+
+def labelled(clip: Clip, t: int, *, scale: int) -> Pixels:
+    """The objects of a frame, with what happens to them less than a frame before or after."""
+    owners = enlarged(clip.arrays["groups"][t, :, :, 0], scale)
+    picture = COLOURS[owners]
+    rows, columns = (np.indices(owners.shape) + 0.5) / scale
+    for k, weight in enumerate(clip.weights):
+        if weight > 1:
+            x, y, radius = (float(number) for number in (*clip.arrays["position"][t, k], clip.arrays["radius"][k]))
+            core = (rows - y) ** 2 + (columns - x) ** 2 <= (0.4 * radius) ** 2
+            picture[core & (owners == k + 1)] //= 3
+    hang_curtain(picture, clip, scale)
+    for k in np.flatnonzero(clip.hits[max(t - 1, 0) : t + 1].any(axis=0)):
+        picture[_rim(owners == k + 1, max(1, round(0.6 * scale)))] = WHITE
+    _tick_walls(picture, clip, t, scale)
+    return picture
+
+
+def hang_curtain(picture: Pixels, clip: Clip, scale: int) -> None:
+    """Draw the curtain over a picture: a veil, diagonal threads, a hem."""
+    if curtain := clip.curtain():
+        y0, x0, y1, x1 = (edge * scale for edge in curtain)
+        cloth = picture[y0:y1, x0:x1]
+        rows, columns = np.indices(cloth.shape[:2])
+        thread = np.where((rows + columns) % max(8, 2 * scale) < max(2, scale // 3), 0.4, 0.2)[..., None]
+        cloth[:] = cloth * (0.75 - thread) + np.array(CLOTH) * thread
+        hem = max(1, scale // 3)
+        for edge in (cloth[:hem], cloth[-hem:], cloth[:, :hem], cloth[:, -hem:]):
+            edge[:] = HEM
+
+
+def enlarged(array: Pixels, scale: int) -> Pixels:
+    return array.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def _tick_walls(picture: Pixels, clip: Clip, t: int, scale: int) -> None:
+    time, (height, width) = clip.events["time"], picture.shape[:2]
+    there = (clip.events["b"] == WALL) & (t - 1 < time) & (time <= t + 1)
+    for x, y in clip.events["position"][there] * scale:
+        if -1 <= x <= width + 1 and -1 <= y <= height + 1:
+            at_a_side = min(x, width - x) < min(y, height - y)
+            across, down = (scale, 2 * scale) if at_a_side else (2 * scale, scale)
+            left, top = round(x), round(y)
+            picture[max(top - down, 0) : max(top + down, 0), max(left - across, 0) : max(left + across, 0)] = WHITE
+
+
+def _rim(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
+    """The outermost pixels of a shape."""
+    within = mask
+    for _ in range(width):
+        padded = np.pad(within, 1)
+        within = within & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return mask & ~within

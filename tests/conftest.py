@@ -1,0 +1,120 @@
+"""What many tests share: small dataset files, made once; the command line, in this process or in one of its own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from physbench.cli import main
+from physbench.generate import generate
+from physbench.recipe import Recipe
+from physbench.registry import datasets
+
+
+@dataclass(frozen=True)
+class Made:
+    """A dataset file and the recipe it was made from."""
+
+    path: Path
+    recipe: Recipe
+
+
+def recipe_for(name: str = "balls", *, training: int = 0, validation: int = 0, test: int = 0, frames: int | None = None, **parameters: object) -> Recipe:
+    """A named recipe with sizes, frames and parameters of one's own."""
+    usual: Recipe = datasets.get(name)
+    generator = replace(usual.generator, **parameters)  # type: ignore[type-var]
+    splits = {"training": training, "validation": validation, "test": test}
+    return replace(usual, generator=generator, splits=splits, frames=frames or usual.frames)
+
+
+def _made(factory: pytest.TempPathFactory, word: str, recipe: Recipe) -> Made:
+    return Made(generate(recipe, factory.mktemp(word) / f"{word}.h5", workers=2), recipe)
+
+
+@pytest.fixture(scope="session")
+def mass(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Three splits, the first of them more than one block of 256."""
+    return _made(tmp_path_factory, "mass", recipe_for("balls4mass64", training=300, validation=40, test=70))
+
+
+@pytest.fixture(scope="session")
+def curtain(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return _made(tmp_path_factory, "curtain", recipe_for("balls3curtain64", training=12, test=5))
+
+
+@pytest.fixture(scope="session")
+def colour(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return _made(tmp_path_factory, "colour", recipe_for(training=10, test=4, frames=21, colour=True))
+
+
+@pytest.fixture(scope="session")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """6, 7 or 8 balls: slots that stay empty."""
+    return _made(tmp_path_factory, "crowd", recipe_for("balls678mass64", test=20))
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """A few kilobytes, much of them structure."""
+    return _made(tmp_path_factory, "tiny", recipe_for(training=3, test=2, frames=6, n=(2, 2), size=16, radius=2.0))
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Callable[[Made], Path]:
+    """A copy that a test may spoil."""
+
+    def copy(made: Made) -> Path:
+        return Path(shutil.copy(made.path, tmp_path / made.path.name))
+
+    return copy
+
+
+@pytest.fixture
+def cli() -> Callable[..., Result]:
+    """The command line in this process; an exception that is not a refusal fails the test."""
+
+    def run(*words: object) -> Result:
+        result = CliRunner().invoke(main, [str(word) for word in words], prog_name="physbench")
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run
+
+
+COMMAND = [sys.executable, "-m", "physbench"]
+
+
+@pytest.fixture(scope="session")
+def command() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The command line in a process of its own."""
+
+    def run(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*COMMAND, *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def recipe_of() -> Callable[..., Recipe]:
+    return recipe_for
+
+
+def refused_in_one_line(code: int, stderr: str) -> str:
+    """The sentence of a refusal: exit code 2, one line, no traceback."""
+    lines = stderr.strip().splitlines()
+    assert code == 2, stderr
+    assert len(lines) == 1 and lines[0].startswith("Error: "), stderr
+    return lines[0]
+
+
+@pytest.fixture(scope="session")
+def refusal() -> Callable[[int, str], str]:
+    return refused_in_one_line

@@ -1,0 +1,172 @@
+"""The house keeps its floors, its names and its lightness."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import physbench
+
+ROOT = Path(physbench.__file__).parent.parent
+SOURCES = {
+    "physbench": ROOT / "physbench",
+    "physbench_generators": ROOT / "generators" / "physbench_generators",
+    "physbench_baselines": ROOT / "baselines" / "physbench_baselines",
+    "physbench_leaderboard": ROOT / "leaderboard" / "physbench_leaderboard",
+}
+FLOORS = (
+    ("physbench.errors", "physbench.scene"),
+    ("physbench.recipe", "physbench.registry"),
+    ("physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result"),
+    ("physbench.generate", "physbench.stream", "physbench.evaluate", "physbench.view"),
+    ("physbench_generators", "physbench_baselines", "physbench_leaderboard"),
+    ("physbench.cli",),
+)
+FRONT_DOOR = ("physbench", "physbench.__main__")
+MODULES = sorted(path for source in SOURCES.values() for path in source.rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    package = next(source for source in SOURCES.values() if path.is_relative_to(source))
+    parts = path.relative_to(package.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def within(name: str, place: str) -> bool:
+    return name == place or name.startswith(place + ".")
+
+
+def place_of(name: str) -> tuple[int, str] | None:
+    """(floor, room) of a module."""
+    return next(((floor, room) for floor, rooms in enumerate(FLOORS) for room in rooms if within(name, room)), None)
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module of ours that a file names in an import, wherever in the file it stands, a type-checker's imports included."""
+    name = module_name(path)
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package.split(".")[: len(package.split(".")) - node.level + 1]) if node.level else ""
+            source = ".".join(filter(None, [base, node.module or ""]))
+            found = [f"{source}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        yield from (each for each in found if each.split(".")[0] in SOURCES)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_every_module_has_a_floor(path: Path) -> None:
+    assert module_name(path) in FRONT_DOOR or place_of(module_name(path)), "a new module needs a place in FLOORS"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_an_import_only_goes_down(path: Path) -> None:
+    if module_name(path) in FRONT_DOOR:
+        return
+    own = place_of(module_name(path))
+    assert own is not None
+    for target in imports(path):
+        if target == "physbench.__version__":
+            continue
+        there = place_of(target)
+        assert there is not None, f"{module_name(path)} imports {target} through the front door"
+        assert there[0] < own[0] or there[1] == own[1], f"{module_name(path)} (floor {own[0]}) imports {target} (floor {there[0]})"
+
+
+def test_the_reader_of_imports_sees_every_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "physbench"
+    (package / "storage").mkdir(parents=True)
+    monkeypatch.setitem(SOURCES, "physbench", package)
+    path = package / "storage" / "reader.py"
+    path.write_text(
+        "import physbench.cli\nimport os, physbench.view as v\nfrom physbench import generate\n"
+        "from . import writer\nfrom ..errors import A\nfrom .layout import B\n"
+        "def f():\n    from physbench_generators.balls import scenes\n"
+    )
+    assert sorted(imports(path)) == [
+        "physbench.cli", "physbench.errors.A", "physbench.generate", "physbench.storage.layout.B",
+        "physbench.storage.writer", "physbench.view", "physbench_generators.balls.scenes",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_no_module_is_longer_than_400_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_no_path_of_some_machine_is_written_down(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    found = re.findall(r"""["'`](?:/(?:home|root|Users|tmp|var|work|mnt|opt|data)/|[A-Za-z]:\\\\)""", text)
+    assert not found
+
+
+def test_no_module_is_called_helpers() -> None:
+    forbidden = {"util", "utils", "helper", "helpers", "manager", "common", "misc"}
+    assert not [path for path in MODULES if path.stem in forbidden]
+
+
+def test_every_public_name_is_there() -> None:
+    for name in physbench.__all__:
+        assert getattr(physbench, name) is not None
+    assert sorted(dir(physbench)) == sorted(physbench.__all__)
+    assert {"generate", "open", "stream", "verify", "Recipe", "PhysbenchError"} <= set(physbench.__all__)
+
+
+def test_an_unknown_public_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="'physbench' has no attribute 'nothing'"):
+        _ = physbench.nothing  # type: ignore[attr-defined]
+
+
+def loaded_after(code: str) -> set[str]:
+    """The top-level packages, not of the standard library, that a fresh process has loaded after some code."""
+    report = "import sys, json; before = set(sys.modules)\n" + code
+    report += "\nprint('LOADED', json.dumps(sorted({name.split('.')[0] for name in set(sys.modules) - before})))"
+    # -S -E would hide the installed package: what site loads by itself is subtracted instead
+    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, timeout=60, check=True, cwd="/")
+    names = json.loads(done.stdout.rsplit("LOADED", 1)[1])
+    return {name for name in names if name not in sys.stdlib_module_names}
+
+
+def test_importing_physbench_loads_the_standard_library_and_numpy_at_most() -> None:
+    assert loaded_after("import physbench") <= {"physbench", "numpy"}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["verify", "--help"], ["info", "--help"], ["show", "--help"]])
+def test_help_is_light(words: list[str]) -> None:
+    code = f"import physbench.cli\ntry: physbench.cli.main({words!r})\nexcept SystemExit as end: assert not end.code"
+    assert not loaded_after(code) & {"numpy", "h5py", "numba", "torch", "rich", "isal", "PIL", "physbench_generators"}
+
+
+@pytest.mark.parametrize("words", [["list"], ["generate", "--help"], ["generate", "balls", "--help"]])
+def test_saying_what_can_be_made_compiles_nothing(words: list[str]) -> None:
+    code = f"import physbench.cli\ntry: physbench.cli.main({words!r})\nexcept SystemExit as end: assert not end.code"
+    assert not loaded_after(code) & {"numba", "torch", "h5py", "rich", "PIL"}
+
+
+def test_reading_and_verifying_need_no_compiler_and_no_torch(mass) -> None:  # type: ignore[no-untyped-def]
+    code = f"import physbench\nphysbench.open({str(mass.path)!r})['test'][3]\nphysbench.verify({str(mass.path)!r}, depth='quick')"
+    loaded = loaded_after(code)
+    assert "h5py" in loaded
+    assert not loaded & {"numba", "torch", "physbench_generators", "pandas", "matplotlib", "scipy"}
+
+
+def test_the_checks_of_verify_share_no_code_with_the_generators(tiny) -> None:  # type: ignore[no-untyped-def]
+    assert not loaded_after(f"import physbench; physbench.verify({str(tiny.path)!r}, depth='deep')") & {"numba", "physbench_generators"}
+
+
+@pytest.mark.parametrize("first", ["pass", "import physbench.generate", "from physbench.generate import Progress", "import physbench.cli, physbench.view"])
+def test_no_public_function_is_hidden_by_the_module_of_its_name(first: str) -> None:
+    """Importing physbench.generate puts the module where the function is looked for."""
+    code = f"{first}\nimport physbench\nassert all(callable(getattr(physbench, name)) for name in ('generate', 'open', 'stream', 'verify'))"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd="/", capture_output=True)
