@@ -145,12 +145,12 @@ def _generate(recipe: Recipe, out: Path, *, workers: int | None, part: str | Non
     from physbench.generate import generate
 
     done = 0.0
-    with _progress("making " + out.name) as update:
+    with _progress(f"preparing {out.name}") as update:
 
         def show(progress: Any) -> None:
             nonlocal done
             done = progress.done / progress.total
-            update(progress.done, progress.total)
+            update(progress.done, progress.total, f"making {out.name}")
 
         try:
             path = generate(recipe, out, workers=workers, overwrite=overwrite, part=_part(part), progress=show)
@@ -297,7 +297,7 @@ def _progress(doing: str) -> AbstractContextManager[Callable[..., None]]:
         with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
             task = progress.add_task(doing, total=None)
 
-            def update(done: int, total: int, doing: str = doing) -> None:
+            def update(done: int, total: int, doing: str) -> None:
                 progress.update(task, completed=done, total=total, description=doing)
 
             yield update

@@ -180,7 +180,8 @@ def write_stream(runs, count, length, width, owners, code, out):
     """
     run, run_bits, copy, copy_bits = code.run, code.run_bits, code.copy, code.copy_bits
     at = code.header.size
-    out[:at] = code.header
+    for i in range(at):
+        out[i] = code.header[i]
     pending, filled = np.uint64(code.start[0]), code.start[1]
     low, high = np.uint64(1), np.uint64(0)  # the two sums of Adler-32, reduced at the end
     position = 0

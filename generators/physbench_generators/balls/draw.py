@@ -104,6 +104,13 @@ def stamp(pixels, base, top, bottom, width, first, end, value, stencil):
 
 
 @kernel
+def clear(pixels, start, end):
+    """A loop, as all over these kernels: an assignment to a slice takes Numba seconds to compile."""
+    for i in range(np.uint64(start), np.uint64(min(end, pixels.size))):
+        pixels[i] = 0
+
+
+@kernel
 def hidden(top, bottom, first, end, curtain):
     """How many pixels of a disc are behind the curtain."""
     pixels = 0
@@ -125,7 +132,7 @@ def paint(position, radius, count, contact, curtain, height, width, stencil, sho
     for s in range(sequences):
         begin, finish = s * frames * size, (s + 1) * frames * size
         for target in (shown, groups, collisions):
-            target[begin:finish] = 0
+            clear(target, begin, finish)
         n = np.int64(count[s])
         for t in range(frames):
             base = begin + t * size
@@ -148,7 +155,7 @@ def paint(position, radius, count, contact, curtain, height, width, stencil, sho
                         stamp(collisions, base - size, top, bottom, width, first, end, np.uint8(1), stencil)
             for row in range(curtain[s, 0], curtain[s, 2]):
                 line = base + row * width
-                shown[line + curtain[s, 1] : line + curtain[s, 3]] = 0
+                clear(shown, line + curtain[s, 1], line + curtain[s, 3])
 
 
 @kernel

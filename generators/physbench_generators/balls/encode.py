@@ -70,7 +70,7 @@ def write_streams(states, height, width, labels, ones, runs, first_of, words, ou
     slots = radius.shape[1]
     length = position.shape[1] * height * width
     for s in range(done, position.shape[0]):
-        if ends.max() + words.nbytes > out.shape[1]:
+        if max(ends[0], ends[1], ends[2]) + words.nbytes > out.shape[1]:
             return s, SHORT
         found = find_runs(position[s], radius[s], count[s], height, width, owned, first_of, visible[s])
         if found == SHARED:
@@ -91,6 +91,9 @@ def write_streams(states, height, width, labels, ones, runs, first_of, words, ou
 
 @kernel
 def keep(words, size, out, ends, i, sizes, s):
-    out[ends[i] : ends[i] + size] = words.view(np.uint8)[:size]
+    stream = words.view(np.uint8)
+    at = np.uint64(ends[i])
+    for k in range(np.uint64(size)):
+        out[at + k] = stream[k]
     ends[i] += size
     sizes[i, s] = size

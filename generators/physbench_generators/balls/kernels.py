@@ -298,7 +298,9 @@ def throw(seeds, fewest, most, light, heavy, size, speed, gravity, crop, curtain
             curtain[s, 2] = curtain[s, 0] + curtain_size
             curtain[s, 3] = curtain[s, 1] + curtain_size
         streams[s] = stream[0]
-        contact[s] = 0
+        for t in range(frames):
+            for i in range(most):
+                contact[s, t, i] = 0
         first = offset[s]
         made = simulate(
             n, float(size), gravity, frames, x, y, vx, vy, r, m, position[s], velocity[s], contact[s],
@@ -310,8 +312,12 @@ def throw(seeds, fewest, most, light, heavy, size, speed, gravity, crop, curtain
         for i in range(n):
             radius[s, i] = r[i]
             mass[s, i] = m[i]
-        if shift > 0:
-            position[s, :, :n] -= shift
-            touch[first : first + made] -= shift
+        for t in range(frames):
+            for i in range(n):
+                position[s, t, i, 0] -= shift
+                position[s, t, i, 1] -= shift
+        for row in range(first, first + made):
+            touch[row, 0] -= shift
+            touch[row, 1] -= shift
         offset[s + 1] = first + made
     return seeds.size, 0

@@ -53,7 +53,8 @@ def find_runs(position, radius, count, height, width, runs, first_of, visible):
             return SHARED
         first_of[t] = found
         by_column(position[t], count, order)
-        place[:] = 0
+        for row in range(height):
+            place[row] = 0
         for i in range(count):
             k = order[i]
             cx, cy, r = float(position[t, k, 0]), float(position[t, k, 1]), float(radius[k])
