@@ -36,5 +36,6 @@ def adler32(stored: Any) -> int:
     return isal_zlib.adler32(stored)
 
 
-def crc32(stored: Any) -> int:
-    return isal_zlib.crc32(stored)
+def crc32(stored: Any, before: int = 0) -> int:
+    """Goes on from the checksum of what came before."""
+    return isal_zlib.crc32(stored, before)

@@ -81,13 +81,17 @@ class Journal:
     def append(self, block: Block) -> None:
         """Add the next block. Either it is there as a whole afterwards, or not at all."""
         streams = [block.streams[field.name] for field in PIXELS]
-        data = b"".join([*(stream.data.data for stream in streams), *(_padded(self.recipe, block, field) for field in STATES)])
+        data = [*(stream.data for stream in streams), *(_padded(self.recipe, block, field) for field in STATES)]
+        crc = 0
+        for piece in data:
+            self.data.write(piece.data)
+            crc = crc32(piece, crc)
+        length = sum(piece.nbytes for piece in data)
         sizes = np.array([stream.sizes for stream in streams])
         checksums = np.array([stream.checksums for stream in streams])
-        fixed = _FIXED.pack(self._splits.index(block.span.split), block.span.start, block.span.stop, len(data), crc32(data))
+        fixed = _FIXED.pack(self._splits.index(block.span.split), block.span.start, block.span.stop, length, crc)
         columns = [np.ascontiguousarray(block.events[field.name], field.dtype).tobytes() for field in _COLUMNS]
         record = b"".join([fixed, sizes.tobytes(), checksums.tobytes(), block.rows.astype("<i8").tobytes(), *columns])
-        self.data.write(data)
         self.data.flush()
         self._log.write(_FRAME.pack(_MARK, len(record), crc32(record)) + record)
         self._log.flush()
@@ -205,15 +209,15 @@ def _sequences(field: Field, count: int) -> tuple[slice, ...]:
     return (slice(None), slice(count)) if field.axes.startswith("TN") else (slice(count),)
 
 
-def _padded(recipe: Recipe, block: Block, field: Field) -> bytes:
+def _padded(recipe: Recipe, block: Block, field: Field) -> NDArray[Any]:
     """A state array as a whole chunk: the last block of a split is filled up with zeros."""
     sizes = sizes_of(recipe, block.span.split)
     array = block.states[field.name]
     if len(block.span) == chunk_length(sizes):
-        return array.tobytes()
+        return np.ascontiguousarray(array)
     whole = np.zeros(field.chunk(sizes, chunk_length(sizes)), field.dtype)
     whole[_sequences(field, len(block.span))] = array
-    return whole.tobytes()
+    return whole
 
 
 def _width(field: Field) -> int:

@@ -43,9 +43,9 @@ class Code(NamedTuple):
 
     header: NDArray[np.uint32]  # everything before the first symbol, but for the last few bits
     start: tuple[int, int]  # those bits, and how many
-    run: NDArray[np.uint64]  # (owners + 1, W + 1): so many bytes of an owner; 0 = a gap without a row above
+    run: NDArray[np.uint64]  # (owners + 1, W + 1): so many bytes of an owner; 0 = a gap below something
     run_bits: NDArray[np.int64]
-    copy: NDArray[np.uint64]  # (259,): so many bytes of the row above
+    copy: NDArray[np.uint64]  # (259,): so many zeros, below as many: the row above, or their own bytes where that is too short for a match
     copy_bits: NDArray[np.int64]
     end: tuple[int, int]
 
@@ -72,7 +72,7 @@ def code_for(owners: int, width: int) -> Code:
         return _joined(symbols[owner], match(rest, row=False))
 
     runs = [[run(owner, length) if length else (0, 0) for length in range(width + 1)] for owner in range(owners + 1)]
-    copies = [match(length, row=True) if length >= SHORTEST else (0, 0) for length in range(LONGEST + 1)]
+    copies = [match(length, row=True) if length >= SHORTEST else runs[0][length] for length in range(LONGEST + 1)]
     bits, count = _header(lengths, distance)
     whole = count // 32
     return Code(
@@ -195,24 +195,17 @@ def write_stream(runs, count, length, width, owners, code, out):
             while above < i and runs[above, 1] <= over:
                 above += 1
             clear = over >= 0 and (above == i or runs[above, 0] >= over + min(gap, width))
-            if not clear or gap < SHORTEST:
-                piece = min(gap, width)
-                pending |= run[0, piece] << np.uint64(filled)
-                filled += run_bits[0, piece]
-                gap -= piece
-                at, pending, filled = flush(out, at, pending, filled)
-            while gap > 0:
+            first = min(gap, width)
+            pending |= (copy[first] if clear else run[0, first]) << np.uint64(filled)
+            filled += copy_bits[first] if clear else run_bits[0, first]
+            at, pending, filled = flush(out, at, pending, filled)
+            gap -= first
+            while gap > 0:  # a row of zeros is above by now
                 piece = min(gap, LONGEST)
-                if 0 < gap - piece < SHORTEST:
-                    piece -= SHORTEST
-                if piece < SHORTEST:
-                    pending |= run[0, piece] << np.uint64(filled)
-                    filled += run_bits[0, piece]
-                else:
-                    pending |= copy[piece] << np.uint64(filled)
-                    filled += copy_bits[piece]
-                gap -= piece
+                pending |= copy[piece] << np.uint64(filled)
+                filled += copy_bits[piece]
                 at, pending, filled = flush(out, at, pending, filled)
+                gap -= piece
         if i == count:
             break
         size = np.int64(runs[i, 1]) - next_start
@@ -237,8 +230,7 @@ def write_stream(runs, count, length, width, owners, code, out):
 
 @kernel
 def flush(out, at, pending, filled):
-    """Write a word when it is full."""
-    if filled >= 32:
-        out[at] = np.uint32(pending & np.uint64(0xFFFFFFFF))
-        return at + 1, pending >> np.uint64(32), filled - 32
-    return at, pending, filled
+    """Write a word, and keep it when it is full: no branch, since no processor could guess it."""
+    out[at] = np.uint32(pending & np.uint64(0xFFFFFFFF))
+    full = filled >> 5
+    return at + full, pending >> np.uint64(full << 5), filled & 31

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.storage.block import Streams
+from physbench.storage.buffers import Buffers
 from physbench.storage.codec import compress
 from physbench_generators.balls.deflate import code_for, most_words, write_stream
 from physbench_generators.balls.pixels import ARRAYS, MOTION, pixels_of
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+_MEMORY = Buffers()
 
 SHORT = -2
 """No room for another sequence."""
@@ -38,7 +41,7 @@ def streams_of_runs(states: Mapping[str, NDArray[Any]], streams: NDArray[np.uint
     runs = np.empty((3, longest, 3), np.int32)
     first_of = np.empty(frames + 1, np.int64)
     words = np.empty(most_words(longest, frames * height * width), np.uint32)
-    out = np.empty((3, max(count * 10_000, words.nbytes)), np.uint8)
+    out = _MEMORY.take(3 * max(count * 10_000, words.nbytes)).reshape(3, -1)
     sizes = np.zeros((3, count), np.uint32)
     ends = np.zeros(3, np.int64)
     known = tuple(states[name] for name in (*MOTION, "visible"))

@@ -1,0 +1,115 @@
+"""How sure a figure is: a bootstrap over sequences, numerators and denominators drawn together, with a fixed seed.
+
+N sequences, M figures, R resamples. The draws depend on the seed and on N alone, so all figures of a run, and two runs on the same
+sequences, are resampled alike; that is what makes a comparison paired.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from physbench.errors import PhysbenchError
+from physbench.metrics.sums import per_sequence, value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from physbench.metrics.sums import Floats, Sums
+
+RESAMPLES = 2000
+SEED = 0
+TAIL = 0.025
+"""Left out on either side: what remains is a 95 % interval."""
+
+AT_ONCE = 1 << 20
+"""Draws made at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure and its 95 % interval; NaN where there is none."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Run a against run b on the same sequences: a's figure less b's."""
+
+    difference: Interval
+    verdict: Literal["a better", "b better", "cannot be told apart"]
+
+
+def interval(sums: Sums, *, resamples: int = RESAMPLES, seed: int = SEED) -> Interval:
+    """(N, ...): the figure with its interval. One sequence alone has none."""
+    return intervals([sums], resamples=resamples, seed=seed)[0]
+
+
+def intervals(figures: Sequence[Sums], *, resamples: int = RESAMPLES, seed: int = SEED) -> list[Interval]:
+    """Many figures of the same N sequences, (N, ...) each, with one set of draws: far cheaper than one by one."""
+    drawn = _resampled(figures, resamples, seed)
+    return [_interval(value(figure), column) for figure, column in zip(figures, drawn.T, strict=True)]
+
+
+def compare(a: Sums, b: Sums, *, better: Literal["lower", "higher"], resamples: int = RESAMPLES, seed: int = SEED) -> Comparison:
+    """Two runs, (N, ...) each, sequence i of both being the same one. Better only where the whole interval of the difference says so."""
+    if len(a.numerator) != len(b.numerator):
+        raise PhysbenchError(f"only runs on the same sequences can be compared: these have {len(a.numerator)} and {len(b.numerator)}")
+    drawn_a, drawn_b = (_resampled([run], resamples, seed)[:, 0] for run in (a, b))  # apart, so that equal runs round equally
+    difference = _interval(value(a) - value(b), drawn_a - drawn_b)
+    if difference.low > 0 or difference.high < 0:
+        return Comparison(difference, "a better" if (difference.high < 0) == (better == "lower") else "b better")
+    return Comparison(difference, "cannot be told apart")
+
+
+def quotient(a: Sums, b: Sums, *, resamples: int = RESAMPLES, seed: int = SEED) -> Interval:
+    """a's figure over b's, on two sets of sequences drawn independently: `relative_bce_ratio`."""
+    above, below = _resampled([a], resamples, seed)[:, 0], _resampled([b], resamples, seed + 1)[:, 0]
+    whole = value(b)
+    return _interval(value(a) / whole if whole else math.nan, _divided(above, below))
+
+
+def _interval(figure: float, drawn: Floats) -> Interval:
+    """Percentiles. A resample without a value counts against both ends: more than a few of them, and there is no interval."""
+    undefined = np.isnan(drawn)
+    ordered_low, ordered_high = (np.sort(np.where(undefined, end, drawn)) for end in (-math.inf, math.inf))
+    cut = math.floor(TAIL * (len(drawn) - 1))
+    low, high = float(ordered_low[cut]), float(ordered_high[-1 - cut])
+    return Interval(figure, low, high) if math.isfinite(low) and math.isfinite(high) else Interval(figure, math.nan, math.nan)
+
+
+def _resampled(figures: Sequence[Sums], resamples: int, seed: int) -> Floats:
+    """(R, M): every figure on every resample; NaN where its denominators add up to 0."""
+    totals = [per_sequence(figure) for figure in figures]
+    sequences = {len(total.numerator) for total in totals}
+    if len(sequences) > 1:
+        raise ValueError(f"figures are resampled together over the same sequences, not over {sorted(sequences)}")
+    count = sequences.pop()
+    if count < 2:
+        return np.full((resamples, len(figures)), math.nan)
+    columns = np.stack([part for total in totals for part in (total.numerator, total.denominator)], axis=1)  # (N, 2 M)
+    sums = np.concatenate([times @ columns for times in _draws(count, resamples, seed)])
+    return _divided(sums[:, 0::2], sums[:, 1::2])
+
+
+def _draws(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """(R', N) at a time: how often each sequence is drawn. From raw integers, the same with every NumPy."""
+    bits = np.random.Philox(key=seed)
+    at_once = max(AT_ONCE // count, 1)
+    for start in range(0, resamples, at_once):
+        rows = min(at_once, resamples - start)
+        drawn = (bits.random_raw(rows * count) % np.uint64(count)).astype(np.int64).reshape(rows, count)
+        drawn += count * np.arange(rows)[:, None]
+        yield np.bincount(drawn.reshape(-1), minlength=rows * count).reshape(rows, count).astype(np.float64)
+
+
+def _divided(above: Floats, below: Floats) -> Floats:
+    return np.divide(above, below, out=np.full(above.shape, math.nan), where=below != 0)

@@ -1,0 +1,29 @@
+"""Metrics by name, as they stand in a result: `bce`, `bce_last`, `rollout_bce[3]`, `event_error[10,3+]`."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+
+from physbench.errors import UnknownName
+from physbench.metrics.cards import CARDS, Metric
+
+METRICS: dict[str, Metric] = {card.name: card for card in CARDS}
+
+WRITTEN = re.compile(r"(?P<stem>[a-z_]+?)(?P<last>_last)?(?P<index>\[[^\[\]]+\])?")
+
+
+def names() -> list[str]:
+    """Every name without an index."""
+    return [name for card in CARDS for name in ([card.name, f"{card.name}_last"] if card.last else [card.name])]
+
+
+def find(name: str) -> Metric:
+    """The card of a metric; one step of a curve, and the last transition alone, are on the card of the whole."""
+    written = WRITTEN.fullmatch(name)
+    card = METRICS.get(written["stem"]) if written else None
+    if written and card and (card.last or not written["last"]) and (card.index or not written["index"]):
+        return card
+    close = get_close_matches(name.partition("[")[0], names(), n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(METRICS)}"
+    raise UnknownName(f"no metric is called {name!r}: {hint}")

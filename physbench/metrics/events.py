@@ -1,0 +1,126 @@
+"""What happens to objects: errors by the number of collisions behind them, and what is expected of an object behind a curtain.
+
+N sequences, T frames, K objects, H x W pixels, C channels. Both metrics read the truth, never a model's masks. Only the balls have the discs
+and the curtain they need.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physbench.metrics.pixels import bernoulli_bce, bernoulli_surprise, copied, curtain_pixels
+from physbench.metrics.sums import ratio
+from physbench.scene import HIT_OBJECT, WALL
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from physbench.metrics.sums import Sums
+
+CLASSES = ("0", "1", "2", "3+")
+"""The j of `event_error[h,j]`: collisions with other objects since frame c - 1."""
+
+COLLAR = 10
+"""Pixels around the curtain, to every side, in which an object is expected to come out again."""
+
+NOBODY = 255
+
+
+def event_error(
+    frames: NDArray[Any],
+    means: NDArray[Any],
+    *,
+    context: int,
+    ahead: int,
+    position: NDArray[Any],
+    radius: NDArray[Any],
+    collided: NDArray[Any],
+) -> Sums:
+    """frames (N, T, H, W, C), means (N, S, H, W, C) as in a rollout, ahead = h, position (N, T, K, 2), radius (N, K), collided (N, K) -> (N, 4).
+
+    A pixel belongs to the object whose disc is nearest; the numerators add up to `rollout_bce[h]`, the denominators to repeating frame c - 1.
+    """
+    if not 1 <= ahead <= means.shape[1] or context + ahead > frames.shape[1]:
+        raise ValueError(f"step {ahead} after {context} frames is not among {means.shape[1]} predictions and {frames.shape[1]} frames")
+    frame = context - 1 + ahead
+    cells = power_cells(position[:, frame], radius, *frames.shape[2:4])
+    kind = np.minimum(collided, len(CLASSES) - 1).astype(np.int64)
+    kind = np.concatenate([kind, np.full((len(kind), 1), len(CLASSES))], axis=1)  # a last class, for pixels of nobody
+    cells = np.where(cells == NOBODY, kind.shape[1] - 1, cells)
+    kinds = np.take_along_axis(kind, cells.reshape(len(cells), -1).astype(np.int64), axis=1)
+    above = bernoulli_surprise(frames[:, frame], means[:, ahead - 1]).sum(axis=-1)
+    below = bernoulli_surprise(frames[:, frame], frames[:, context - 1]).sum(axis=-1)
+    return ratio(_sums_by(kinds, above), _sums_by(kinds, below))
+
+
+def power_cells(position: NDArray[Any], radius: NDArray[Any], height: int, width: int) -> NDArray[np.uint8]:
+    """(N, K, 2), (N, K) -> (N, H, W): the object with the least d^2 - r^2 from each pixel's centre, ties to the first; NOBODY without objects."""
+    x = np.arange(width) + 0.5 - position[..., 0, None].astype(np.float64)  # (N, K, W)
+    y = np.arange(height) + 0.5 - position[..., 1, None].astype(np.float64)
+    power = (y**2)[..., None] + (x**2 - (radius.astype(np.float64) ** 2)[..., None])[:, :, None, :]
+    power[radius <= 0] = np.inf
+    nearest = power.argmin(axis=1).astype(np.uint8)
+    nearest[~(radius > 0).any(axis=1)] = NOBODY
+    return nearest
+
+
+def collisions_between(
+    sequence: NDArray[Any], time: NDArray[Any], a: NDArray[Any], b: NDArray[Any], *, shape: tuple[int, int], first: int, last: int
+) -> NDArray[np.int64]:
+    """The event table, (M,) each, sequence counted within the batch -> (N, K) = shape: collisions of each object with others in (first, last].
+
+    A collision at time 0 belongs to the interval (0, 1], as its flags do.
+    """
+    interval = np.maximum(np.ceil(time).astype(np.int64) - 1, 0)
+    chosen = (b != WALL) & (interval >= first) & (interval < last)
+    counts = np.zeros(shape, np.int64)
+    for partner in (a, b):
+        np.add.at(counts, (sequence[chosen], partner[chosen]), 1)
+    return counts
+
+
+def contacts_between(contact: NDArray[Any], *, first: int, last: int) -> NDArray[np.int64]:
+    """(N, T, K) -> (N, K): intervals of (first, last] with a collision. For files without events; two in one interval count once."""
+    return ((contact[:, first:last] & HIT_OBJECT) > 0).sum(axis=1)
+
+
+def permanence_bce(frames: NDArray[Any], means: NDArray[Any], groups: NDArray[Any], visible: NDArray[Any], curtain: NDArray[Any]) -> Sums:
+    """frames (N, T, H, W, C), means (N, T - 1, H, W, C), the rest as for `collar` -> (N, T - 1)."""
+    where = collar(groups, visible, curtain)
+    return ratio(bernoulli_bce(frames[:, 1:], means, where), bernoulli_bce(frames[:, 1:], copied(frames), where))
+
+
+def collar(groups: NDArray[Any], visible: NDArray[Any], curtain: NDArray[Any]) -> NDArray[np.bool_]:
+    """groups (N, T, H, W, 1), visible (N, T, K), curtain (N, 4) -> (N, T - 1, H, W, 1): the pixels that count in the transition t -> t + 1.
+
+    Around the curtain, wherever some object is hidden, less all that an object which shows at t owns at t or t + 1.
+    """
+    height, width = groups.shape[2:4]
+    around = curtain_pixels(curtain, height, width, COLLAR) & ~curtain_pixels(curtain, height, width)
+    out = np.zeros((len(groups), groups.shape[1] - 1, height, width, 1), np.bool_)
+    sequence, t = np.nonzero(hidden(visible)[:, :-1])
+    shows = np.zeros((len(sequence), visible.shape[2] + 1), np.bool_)  # the first column is group 0, nobody
+    shows[:, 1:] = visible[sequence, t] > 0
+    row = np.arange(len(sequence))[:, None, None]
+    owned = shows[row, groups[sequence, t, :, :, 0]] | shows[row, groups[sequence, t + 1, :, :, 0]]
+    out[sequence, t, :, :, 0] = around[sequence] & ~owned
+    return out
+
+
+def hidden(visible: NDArray[Any]) -> NDArray[np.bool_]:
+    """(N, T, K) -> (N, T): is there an object that was seen before frame t - 1 and shows neither then nor at t?"""
+    shows = visible > 0
+    out = np.zeros(shows.shape[:2], np.bool_)
+    seen_before = np.logical_or.accumulate(shows, axis=1)
+    out[:, 2:] = (seen_before[:, :-2] & ~shows[:, 1:-1] & ~shows[:, 2:]).any(axis=2)
+    return out
+
+
+def _sums_by(kinds: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """kinds (N, P), values (N, H, W) -> (N, 4): pixel after pixel, so that no batch changes a bit."""
+    classes = len(CLASSES) + 1
+    cell = kinds + classes * np.arange(len(kinds))[:, None]
+    sums = np.bincount(cell.reshape(-1), values.reshape(-1), classes * len(kinds))
+    return sums.reshape(len(kinds), classes)[:, :-1].astype(np.float64)

@@ -1,0 +1,172 @@
+"""How well each pixel was predicted: binary cross-entropy and log-likelihood, in nats, summed over the pixels of a frame in float64.
+
+N sequences, T frames, H x W pixels, C channels; `...` is any shape in front, (N, T - 1) for a window. Frames are 0 or 1 as integers or
+booleans, else floats in 0..1 (colour). means[:, t] is the prediction of frame t + 1, made before that frame was shown.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physbench.metrics.sums import Sums, ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from physbench.metrics.sums import Floats
+
+CLIP = 1e-6
+"""Probabilities are clipped to [CLIP, 1 - CLIP]: a wrong pixel costs at most 13.8 nats. Part of the metric."""
+
+AT_ONCE = 1 << 16
+"""Pixels worked on at a time, so that they stay in the cache."""
+
+FACTORS = 32
+"""Most probabilities multiplied before one logarithm is taken of them: 1e-6 to this power is far from underflow."""
+
+
+def bce(frames: NDArray[Any], means: NDArray[Any]) -> Floats:
+    """(N, T, H, W, C), (N, T - 1, H, W, C) -> (N, T - 1): nats per frame and transition."""
+    return bernoulli_bce(frames[:, 1:], means)
+
+
+def relational_bce(frames: NDArray[Any], means: NDArray[Any], collisions: NDArray[Any]) -> Floats:
+    """As `bce`, on the pixels of objects that hit another one. collisions (N, T, H, W, 1): index t weights frame t + 1."""
+    _require_frames(frames, collisions, "collisions")
+    return bernoulli_bce(frames[:, 1:], means, collisions[:, :-1])
+
+
+def copied(frames: NDArray[Any]) -> NDArray[Any]:
+    """(N, T, H, W, C) -> (N, T - 1, H, W, C): what the copy predictor says, p_{t+1} = x_t. Score it as any other means."""
+    return frames[:, :-1]
+
+
+def bernoulli_bce(frames: NDArray[Any], means: NDArray[Any], where: NDArray[Any] | None = None) -> Floats:
+    """(..., H, W, C), (..., H, W, C) -> (...): each frame against its own prediction, all pixels or those with where (..., H, W, 1) > 0."""
+    if not _binary(frames):
+        return masked_sum(bernoulli_surprise(frames, means), where)
+    out = np.zeros(frames.shape[:-3])
+    for rows, (x, p), mask in _rows(where, frames, means):
+        likelihood = _likelihood(x, p)
+        if mask is not None:
+            likelihood[~mask] = 1.0
+        out.reshape(-1)[rows] = 0.0 - np.log(_products(likelihood)).sum(axis=1)
+    return out
+
+
+def bernoulli_surprise(frames: NDArray[Any], means: NDArray[Any]) -> Floats:
+    """(..., H, W, C), (..., H, W, C) -> (..., H, W, C): the cross-entropy of each pixel by itself."""
+    _require_same(frames, means)
+    if _binary(frames):
+        return 0.0 - np.log(_likelihood(frames, means))
+    p = np.clip(means.astype(np.float64), CLIP, 1 - CLIP)
+    x = frames.astype(np.float64)
+    return -(x * np.log(p) + (1 - x) * np.log1p(-p))
+
+
+def bernoulli_log_likelihood(frames: NDArray[Any], means: NDArray[Any], where: NDArray[Any] | None = None) -> Floats:
+    """(..., H, W, C), (..., H, W, C) -> (...): with the clip of `bce`, or one certain pixel that is wrong would cost everything."""
+    return 0.0 - bernoulli_bce(frames, means, where)
+
+
+def gaussian_log_likelihood(frames: NDArray[Any], means: NDArray[Any], sigma: float, where: NDArray[Any] | None = None) -> Floats:
+    """(..., H, W, C), (..., H, W, C) -> (...): independent normal channels of standard deviation sigma around the means as they are."""
+    if not sigma > 0:
+        raise ValueError(f"a normal distribution has a standard deviation above 0, not {sigma}")
+    out = np.zeros(frames.shape[:-3])
+    constant = math.log(sigma) + 0.5 * math.log(2 * math.pi)
+    for rows, (x, m), mask in _rows(where, frames, means):
+        density = -0.5 * ((x - m.astype(np.float64)) / sigma) ** 2 - constant
+        if mask is not None:
+            density[~mask] = 0.0
+        out.reshape(-1)[rows] = density.sum(axis=1)
+    return out
+
+
+def masked_sum(each: NDArray[Any], where: NDArray[Any] | None = None) -> Floats:
+    """(..., H, W, C), (..., H, W, 1) -> (...): the sum over the pixels of a frame, all of them or those with where > 0."""
+    out = np.zeros(each.shape[:-3])
+    for rows, (values,), mask in _rows(where, each):
+        chosen = values.astype(np.float64) if mask is None else np.where(mask, values.astype(np.float64), 0.0)
+        out.reshape(-1)[rows] = chosen.sum(axis=1)
+    return out
+
+
+def clipped_share(means: NDArray[Any]) -> Sums:
+    """(N, ...): how many of a Gaussian model's means lie outside [0, 1], where `bce` clips them; (N,) over (N,)."""
+    flat = means.reshape(len(means), -1)
+    return ratio(((flat < 0) | (flat > 1)).sum(axis=1), np.full(len(flat), flat.shape[1]))
+
+
+def curtain_pixels(curtain: NDArray[Any], height: int, width: int, grown: int = 0) -> NDArray[np.bool_]:
+    """(N, 4) y0, x0, y1, x1, half-open -> (N, H, W): the pixels of the curtain, grown to every side; none where there is no curtain."""
+    y0, x0, y1, x1 = (curtain[:, side, None].astype(np.int64) for side in range(4))
+    rows, columns = np.arange(height), np.arange(width)
+    within_rows = (rows >= y0 - grown) & (rows < y1 + grown)
+    within_columns = (columns >= x0 - grown) & (columns < x1 + grown)
+    exists = (y1 > y0) & (x1 > x0)
+    return within_rows[:, :, None] & (within_columns & exists)[:, None, :]
+
+
+def _binary(frames: NDArray[Any]) -> bool:
+    """By type, not by value: what a sequence scores must not depend on its batch."""
+    if frames.dtype.kind not in "ub":
+        return False
+    if frames.size and frames.max() > 1:
+        raise ValueError(f"frames of {frames.dtype.name} are 0 or 1, not {frames.max()}: divide colours by 255")
+    return True
+
+
+def _likelihood(x: NDArray[Any], p: NDArray[Any]) -> Floats:
+    """p where x is 1, 1 - p where it is 0; p clipped."""
+    likelihood = p.astype(np.float64)
+    np.clip(likelihood, CLIP, 1 - CLIP, out=likelihood)
+    likelihood -= x == 0
+    return np.abs(likelihood, out=likelihood)
+
+
+def _products(factors: Floats) -> Floats:
+    """(R, P) -> (R, P / 32): halves multiplied pixel by pixel, so that a logarithm (slow) serves many pixels."""
+    merged = 1
+    while factors.shape[1] % 2 == 0 and merged < FACTORS:
+        half = factors.shape[1] // 2
+        factors = factors[:, :half] * factors[:, half:]
+        merged *= 2
+    return factors
+
+
+def _rows(where: NDArray[Any] | None, *arrays: NDArray[Any]) -> Iterator[tuple[Any, list[NDArray[Any]], NDArray[np.bool_] | None]]:
+    """Frames as rows of pixels, some at a time: which ones, their arrays, their mask. Frames without a masked pixel are passed over."""
+    for array in arrays[1:]:
+        _require_same(arrays[0], array)
+    shape = arrays[0].shape
+    pixels = math.prod(shape[-3:])
+    flat = [array.reshape(-1, pixels) for array in arrays]
+    at_once = max(AT_ONCE // max(pixels, 1), 1)
+    if where is None:
+        for start in range(0, len(flat[0]), at_once):
+            rows = slice(start, start + at_once)
+            yield rows, [array[rows] for array in flat], None
+        return
+    if where.shape != (*shape[:-1], 1):
+        raise ValueError(f"pixels are chosen by an array of shape {(*shape[:-1], 1)}, not {where.shape}")
+    mask = where.reshape(len(flat[0]), -1) > 0
+    touched = np.flatnonzero(mask.any(axis=1))
+    for start in range(0, len(touched), at_once):
+        rows = touched[start : start + at_once]
+        yield rows, [array[rows] for array in flat], np.repeat(mask[rows], shape[-1], axis=1)
+
+
+def _require_same(frames: NDArray[Any], means: NDArray[Any]) -> None:
+    if frames.shape != means.shape:
+        raise ValueError(f"frames of shape {frames.shape} were predicted with shape {means.shape}")
+
+
+def _require_frames(frames: NDArray[Any], other: NDArray[Any], name: str) -> None:
+    if frames.shape[:2] != other.shape[:2]:
+        raise ValueError(f"{name} of {other.shape[:2]} sequences and frames do not belong to frames of {frames.shape[:2]}")

@@ -1,0 +1,40 @@
+"""Prediction far ahead: a model sees x_0 .. x_{c-1} and goes on by itself. N sequences, T frames, H x W pixels, C channels, S steps.
+
+means[:, h - 1] is the prediction of frame c - 1 + h, h = 1 .. S; frame c and later were never shown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physbench.metrics.pixels import bernoulli_bce
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from physbench.metrics.sums import Floats
+
+
+def rollout_bce(frames: NDArray[Any], means: NDArray[Any], context: int) -> Floats:
+    """(N, T, H, W, C), (N, S, H, W, C) -> (N, S): nats per frame at each step ahead."""
+    return bernoulli_bce(targets(frames, context, means.shape[1]), means)
+
+
+def repeat_bce(frames: NDArray[Any], context: int, horizon: int) -> Floats:
+    """(N, T, H, W, C) -> (N, S): the same for repeating the last context frame, what `rollout_relative_bce` is measured by."""
+    return rollout_bce(frames, repeated(frames, context, horizon), context)
+
+
+def targets(frames: NDArray[Any], context: int, horizon: int) -> NDArray[Any]:
+    """(N, T, H, W, C) -> (N, S, H, W, C): frames c .. c - 1 + S."""
+    if context < 1 or horizon < 1 or context + horizon > frames.shape[1]:
+        raise ValueError(f"a rollout of {context} + {horizon} frames does not fit in {frames.shape[1]}")
+    return frames[:, context : context + horizon]
+
+
+def repeated(frames: NDArray[Any], context: int, horizon: int) -> NDArray[Any]:
+    """(N, T, H, W, C) -> (N, S, H, W, C): frame c - 1, again and again."""
+    shape = (len(frames), horizon, *frames.shape[2:])
+    return np.broadcast_to(frames[:, context - 1 : context], shape)
