@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,23 +13,8 @@ from click.testing import CliRunner, Result
 from physbench.cli import main
 from physbench.generate import generate
 from physbench.recipe import Recipe
-from physbench.registry import datasets
-
-
-@dataclass(frozen=True)
-class Made:
-    """A dataset file and the recipe it was made from."""
-
-    path: Path
-    recipe: Recipe
-
-
-def recipe_for(name: str = "balls", *, training: int = 0, validation: int = 0, test: int = 0, frames: int | None = None, **parameters: object) -> Recipe:
-    """A named recipe with sizes, frames and parameters of one's own."""
-    usual: Recipe = datasets.get(name)
-    generator = replace(usual.generator, **parameters)  # type: ignore[type-var]
-    splits = {"training": training, "validation": validation, "test": test}
-    return replace(usual, generator=generator, splits=splits, frames=frames or usual.frames)
+from tests.builders.datasets import Made, recipe_for
+from tests.builders.interrupted_runs import COMMAND
 
 
 def _made(factory: pytest.TempPathFactory, word: str, recipe: Recipe) -> Made:
@@ -40,8 +23,14 @@ def _made(factory: pytest.TempPathFactory, word: str, recipe: Recipe) -> Made:
 
 @pytest.fixture(scope="session")
 def mass(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """Three splits, the first of them more than one block of 256."""
-    return _made(tmp_path_factory, "mass", recipe_for("balls4mass64", training=300, validation=40, test=70))
+    """Three splits of the dataset of the papers."""
+    return _made(tmp_path_factory, "mass", recipe_for("balls4mass64", training=130, validation=4, test=6))
+
+
+@pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Small sequences in three splits, the first of them more than one block of 256."""
+    return _made(tmp_path_factory, "many", recipe_for(training=300, validation=40, test=70, frames=8, n=(4, 4), size=24, radius=2.0))
 
 
 @pytest.fixture(scope="session")
@@ -87,9 +76,6 @@ def cli() -> Callable[..., Result]:
         return result
 
     return run
-
-
-COMMAND = [sys.executable, "-m", "physbench"]
 
 
 @pytest.fixture(scope="session")

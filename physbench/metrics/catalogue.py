@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from physbench.errors import UnknownName
-from physbench.metrics.cards import CARDS, Metric
+from physbench.metrics.object_cards import OBJECT_CARDS
+from physbench.metrics.pixel_cards import PIXEL_CARDS
+
+if TYPE_CHECKING:
+    from physbench.metrics.card import Metric
+
+CARDS = (*PIXEL_CARDS, *OBJECT_CARDS)
 
 METRICS: dict[str, Metric] = {card.name: card for card in CARDS}
 
