@@ -1,0 +1,42 @@
+"""A dataset file from any arrays whatever, and what identifies one."""
+
+from __future__ import annotations
+
+import zlib
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from physbench.recipe import Recipe
+from physbench.scene import Scenes
+from physbench.storage.block import Streams, block_of, spans
+from physbench.storage.journal import Journal
+from physbench.storage.writer import seal, workings_of
+
+
+def digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
+
+
+def content(path: Path) -> str:
+    with h5py.File(path) as file:
+        return str(file.attrs["content_sha256"])
+
+
+def alone_in(directory: Path, *paths: Path) -> None:
+    assert sorted(directory.iterdir()) == sorted(paths)
+
+
+def write(recipe: Recipe, path: Path, scenes: dict[str, Scenes], compress: Any = zlib.compress) -> Path:
+    """Whatever the arrays hold, as a file with honest digests, by the project's own writer."""
+    journal = Journal(recipe, workings_of(path))
+    for span in spans(recipe):
+        assert len(span) == recipe.splits[span.split]
+        one = scenes[span.split]
+        states = {name: array for name, array in one.arrays().items() if name not in ("features", "groups", "collisions")}
+        streams = {name: Streams.of([compress(array.tobytes(), 1) for array in getattr(one, name)]) for name in ("features", "groups", "collisions")}
+        journal.append(block_of(span, streams, states, one.events))
+    seal(journal, path)
+    return path

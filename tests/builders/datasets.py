@@ -1,0 +1,25 @@
+"""A dataset file beside the recipe it was made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from physbench.recipe import Recipe
+from physbench.registry import datasets
+
+
+@dataclass(frozen=True)
+class Made:
+    """A dataset file and the recipe it was made from."""
+
+    path: Path
+    recipe: Recipe
+
+
+def recipe_for(name: str = "balls", *, training: int = 0, validation: int = 0, test: int = 0, frames: int | None = None, **parameters: object) -> Recipe:
+    """A named recipe with sizes, frames and parameters of one's own."""
+    usual: Recipe = datasets.get(name)
+    generator = replace(usual.generator, **parameters)  # type: ignore[type-var]
+    splits = {"training": training, "validation": validation, "test": test}
+    return replace(usual, generator=generator, splits=splits, frames=frames or usual.frames)
