@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from physbench.errors import PhysbenchError
+    from physbench.evaluate import evaluate
     from physbench.generate import generate
     from physbench.recipe import Recipe
     from physbench.storage.reader import open_dataset as open
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
     from physbench.stream import stream
 
 __version__ = "0.1.0"
-__all__ = ["PhysbenchError", "Recipe", "__version__", "generate", "open", "stream", "verify"]
+__all__ = ["PhysbenchError", "Recipe", "__version__", "evaluate", "generate", "open", "stream", "verify"]
 
 _HOMES = {
     "PhysbenchError": "physbench.errors:PhysbenchError",
     "Recipe": "physbench.recipe:Recipe",
+    "evaluate": "physbench.evaluate:evaluate",
     "generate": "physbench.generate:generate",
     "open": "physbench.storage.reader:open_dataset",
     "stream": "physbench.stream:stream",

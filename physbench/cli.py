@@ -295,6 +295,66 @@ def show(source: str, split: str | None, index: int, out: Path | None) -> None:
     click.echo(str(out))
 
 
+@main.command("eval")
+@click.argument("model", required=False)
+@click.option("--model", "factory", metavar="PACKAGE.MODULE:FACTORY", help="A model of your own. This imports and runs its code.")
+@click.option("--suite", default="balls", show_default=True, help="What to be asked: balls, extrapolation, curtain, simulation or smoke.")
+@click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
+@click.option("--limit", type=int, help="So many sequences only: for a first look.")
+@click.option("--fresh", type=int, metavar="SEED", help="Other sequences of the same kind, that nobody can have trained on.")
+@click.option("--batch", type=int, default=64, show_default=True, help="Sequences shown to the model at a time.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Where the model's own randomness begins.")
+@click.option("--csv", "table", type=click.Path(path_type=Path), help="Write the scores as CSV, a row per task and metric.")
+@click.option("--per-sequence", type=click.Path(path_type=Path), help="Write what each sequence contributes, as .npz.")
+@click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
+def evaluate(model: str | None, factory: str | None, table: Path | None, per_sequence: Path | None, as_json: bool, **settings: Any) -> None:
+    """Score a model on a suite.
+
+    The test data are made on the way and checked against their digest. MODEL is a name (copy, constant-velocity, mean, blank, oracle, or a plugged-in one).
+
+    \b
+    physbench eval copy --suite smoke
+    physbench eval --model mymodels.rnn:build --suite extrapolation --csv mine.csv
+    """
+    from physbench.evaluate import evaluate
+
+    if (model is None) == (factory is None):
+        raise click.UsageError("give the name of a model, or --model PACKAGE.MODULE:FACTORY")
+    made = registry.models.get(model)() if model else registry.attribute(str(factory))()
+    with _progress("evaluating") as update:
+        result = evaluate(made, name=model or factory, progress=lambda now: update(now.done, now.total, f"evaluating on {now.doing}"), **settings)
+    if table:
+        table.write_text(result.to_csv(), encoding="utf-8")
+    if per_sequence:
+        result.save_sums(per_sequence)
+    if as_json:
+        scores = [{name: None if value != value else value for name, value in asdict(score).items()} for score in result.scores]
+        return click.echo(json.dumps({"provenance": asdict(result.provenance), "scores": scores}))
+    for task in dict.fromkeys(score.task for score in result.scores):
+        click.echo(click.style(task, bold=True))
+        for score in (score for score in result.scores if score.task == task):
+            click.echo(f"  {score.metric:<30} {score.value:>12.5g}   {score.low:>10.5g} .. {score.high:<10.5g}")
+    origin = result.provenance
+    click.echo(f"{origin.model} on {origin.suite} v{origin.suite_version}, {origin.size}: 95 % intervals over sequences; {origin.seconds:.1f} s")
+
+
+@main.command()
+@click.argument("metric", required=False)
+def explain(metric: str | None) -> None:
+    """What a metric says, where it comes from, how it can be gamed, and a worked example. Without METRIC, their names.
+
+    \b
+    physbench explain relative_bce
+    """
+    from physbench.metrics.catalogue import find, names
+
+    if metric is None:
+        return click.echo("\n".join(names()))
+    card = find(metric)
+    click.echo(click.style(card.name, bold=True) + f"   ({card.better} is better; {card.paper})\n\n{card.definition}\n\n  {card.formula}")
+    click.echo(f"\nCaution: {card.caution}\n\n{card.example}")
+
+
 def _progress(doing: str) -> AbstractContextManager[Callable[..., None]]:
     """A bar with rate and time left, when somebody is looking."""
     from contextlib import contextmanager

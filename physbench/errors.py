@@ -27,5 +27,9 @@ class DamagedFile(StorageError):
     """The file keeps the rules, but its contents are not what it says they are."""
 
 
+class ModelError(PhysbenchError):
+    """A model predicted something that cannot be scored."""
+
+
 class MissingPackage(PhysbenchError):
     """An optional package is needed and not installed."""

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+def attribute(place: str) -> Any:
+    """What `package.module:attribute` names, imported; an error in words if there is no such thing."""
+    module, _, name = place.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UnknownName(f"{place!r} does not lead to anything: {error}; it is written package.module:factory") from None
+
+
 @dataclass(frozen=True)
 class Registry:
     noun: str
@@ -28,8 +37,7 @@ class Registry:
 
     def get(self, name: str) -> Any:
         if name in self.built_in:
-            module, attribute = self.built_in[name].split(":")
-            return getattr(import_module(module), attribute)
+            return attribute(self.built_in[name])
         foreign = self._foreign()
         if name in foreign:
             return foreign[name].load()
@@ -52,3 +60,16 @@ datasets = Registry(
     },
 )
 """Recipes by name. One whose dataset has the name of its generator is a world of one's own: its parameters may be changed."""
+
+models = Registry(
+    "model",
+    "physbench.models",
+    {
+        "copy": "physbench_baselines.reference:Copy",
+        "constant-velocity": "physbench_baselines.reference:ConstantVelocity",
+        "mean": "physbench_baselines.reference:Mean",
+        "blank": "physbench_baselines.reference:Blank",
+        "oracle": "physbench_baselines.reference:Oracle",
+    },
+)
+"""Models by name: factories without arguments."""

@@ -22,7 +22,7 @@ SOURCES = {
     "physbench_leaderboard": ROOT / "leaderboard" / "physbench_leaderboard",
 }
 FLOORS = (
-    ("physbench.errors", "physbench.scene"),
+    ("physbench.errors", "physbench.scene", "physbench.model"),
     ("physbench.recipe", "physbench.registry"),
     ("physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result"),
     ("physbench.generate", "physbench.stream", "physbench.evaluate", "physbench.view"),

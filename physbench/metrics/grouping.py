@@ -62,8 +62,8 @@ def adjusted_rand(tables: NDArray[Any]) -> Floats:
     pairs = _pairs(total)
     trivial = (same_owner == same_group) & ((same_owner == 0) | (same_owner == pairs))
     with np.errstate(divide="ignore", invalid="ignore"):
-        expected = same_owner * same_group / pairs
-        index = (both - expected) / ((same_owner + same_group) / 2 - expected)
+        chance = same_owner * same_group  # the formula times `pairs`: whole numbers as long as they fit, and no rounding
+        index = (both * pairs - chance) / ((same_owner + same_group) / 2 * pairs - chance)
     return np.where(total < 2, np.nan, np.where(trivial, 1.0, index))
 
 

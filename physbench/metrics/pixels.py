@@ -124,7 +124,7 @@ def _binary(frames: NDArray[Any]) -> bool:
 
 def _likelihood(x: NDArray[Any], p: NDArray[Any]) -> Floats:
     """p where x is 1, 1 - p where it is 0; p clipped."""
-    likelihood = p.astype(np.float64)
+    likelihood = p.astype(np.float64, order="C")
     np.clip(likelihood, CLIP, 1 - CLIP, out=likelihood)
     likelihood -= x == 0
     return np.abs(likelihood, out=likelihood)
@@ -151,7 +151,7 @@ def _rows(where: NDArray[Any] | None, *arrays: NDArray[Any]) -> Iterator[tuple[A
     if where is None:
         for start in range(0, len(flat[0]), at_once):
             rows = slice(start, start + at_once)
-            yield rows, [array[rows] for array in flat], None
+            yield rows, [np.ascontiguousarray(array[rows]) for array in flat], None  # a sum's last bit depends on the layout
         return
     if where.shape != (*shape[:-1], 1):
         raise ValueError(f"pixels are chosen by an array of shape {(*shape[:-1], 1)}, not {where.shape}")
@@ -159,7 +159,7 @@ def _rows(where: NDArray[Any] | None, *arrays: NDArray[Any]) -> Iterator[tuple[A
     touched = np.flatnonzero(mask.any(axis=1))
     for start in range(0, len(touched), at_once):
         rows = touched[start : start + at_once]
-        yield rows, [array[rows] for array in flat], np.repeat(mask[rows], shape[-1], axis=1)
+        yield rows, [np.ascontiguousarray(array[rows]) for array in flat], np.repeat(mask[rows], shape[-1], axis=1)
 
 
 def _require_same(frames: NDArray[Any], means: NDArray[Any]) -> None:

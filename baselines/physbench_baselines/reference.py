@@ -1,0 +1,119 @@
+"""The rows that every table has: what costs nothing, and what cannot be beaten. Without torch.
+
+Rows with `privileged = True` are told the truth; they measure the benchmark, not a model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from physbench.model import Batch, Bernoulli, Prediction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    Frame = NDArray[np.float32]  # (B, H, W, C)
+    Truth = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The next frame is this one."""
+
+    likelihood: ClassVar[Bernoulli] = Bernoulli()
+
+    def begin(self, batch: Batch) -> None:
+        return None
+
+    def observe(self, state: None, frame: Frame, action: Frame | None) -> tuple[None, Prediction]:
+        return None, Prediction(frame)
+
+
+@dataclass(frozen=True)
+class Blank:
+    """Nothing is ever there. Another level makes it another constant: 1 = all ones, 0.5 = grey."""
+
+    level: float = 0.0
+    likelihood: ClassVar[Bernoulli] = Bernoulli()
+
+    def begin(self, batch: Batch) -> None:
+        return None
+
+    def observe(self, state: None, frame: Frame, action: Frame | None) -> tuple[None, Prediction]:
+        return None, Prediction(np.full_like(frame, self.level))
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of all training frames, whatever it sees."""
+
+    likelihood: ClassVar[Bernoulli] = Bernoulli()
+
+    def begin(self, batch: Batch) -> Frame:
+        assert batch.training_mean is not None, "the evaluator gives it"
+        return np.broadcast_to(batch.training_mean(), (len(batch.seeds), *batch.shape)).astype(np.float32)
+
+    def observe(self, state: Frame, frame: Frame, action: Frame | None) -> tuple[Frame, Prediction]:
+        return state, Prediction(state)
+
+
+@dataclass(frozen=True)
+class ConstantVelocity:
+    """True states at t, then straight flight: through walls, other balls, and behind the curtain."""
+
+    privileged: ClassVar[bool] = True
+    likelihood: ClassVar[Bernoulli] = Bernoulli()
+
+    def begin(self, batch: Batch) -> tuple[Truth, int, int]:
+        assert batch.truth is not None, "the evaluator gives it to privileged rows"
+        return batch.truth, 0, 1
+
+    def observe(self, state: tuple[Truth, int, int], frame: Frame, action: Frame | None) -> tuple[tuple[Truth, int, int], Prediction]:
+        truth, t, _ = state
+        return (truth, t + 1, 1), Prediction(_drawn(truth, t, 1, frame.shape))
+
+    def imagine(self, state: tuple[Truth, int, int], action: Frame | None) -> tuple[tuple[Truth, int, int], Prediction]:
+        truth, t, ahead = state
+        return (truth, t, ahead + 1), Prediction(_drawn(truth, t - 1, ahead + 1, truth["features"][:, 0].shape))
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """True states and physics: the next frame, and the true owners of this one. A check of the whole pipeline."""
+
+    privileged: ClassVar[bool] = True
+    likelihood: ClassVar[Bernoulli] = Bernoulli()
+
+    def begin(self, batch: Batch) -> tuple[Truth, int]:
+        assert batch.truth is not None, "the evaluator gives it to privileged rows"
+        return batch.truth, 0
+
+    def observe(self, state: tuple[Truth, int], frame: Frame, action: Frame | None) -> tuple[tuple[Truth, int], Prediction]:
+        truth, t = state
+        return (truth, t + 1), Prediction(self._next(truth, t), truth["groups"][:, t, :, :, 0])
+
+    def imagine(self, state: tuple[Truth, int], action: Frame | None) -> tuple[tuple[Truth, int], Prediction]:
+        truth, t = state
+        return (truth, t + 1), Prediction(self._next(truth, t))
+
+    def _next(self, truth: Truth, t: int) -> Frame:
+        frames = truth["features"]
+        return frames[:, min(t + 1, frames.shape[1] - 1)].astype(np.float32)
+
+
+def _drawn(truth: Truth, t: int, ahead: int, shape: tuple[int, ...]) -> Frame:
+    """Discs where straight flight takes them in `ahead` frames, behind the curtain too hidden."""
+    centre = truth["position"][:, t].astype(np.float64) + ahead * truth["velocity"][:, t]
+    _, height, width, channels = shape
+    across = (np.arange(width) + 0.5 - centre[..., 0, None]) ** 2
+    down = (np.arange(height) + 0.5 - centre[..., 1, None]) ** 2
+    reach = truth["radius"].astype(np.float64)[:, :, None, None] ** 2
+    shown = ((down[..., :, None] + across[..., None, :] <= reach) & (reach > 0)).any(axis=1)
+    for frame, (y0, x0, y1, x1) in zip(shown, truth["curtain"].tolist(), strict=True):
+        frame[y0:y1, x0:x1] = False
+    return np.repeat(shown[..., None], channels, axis=-1).astype(np.float32)

@@ -1,0 +1,170 @@
+"""The metrics that look at pixels alone, one transition at a time. Measured figures are of 96 sequences of balls4mass64."""
+
+from __future__ import annotations
+
+from physbench.metrics.card import OWN, R_NEM, R_SQAIR, Metric
+
+BCE = Metric(
+    name="bce",
+    better="lower",
+    paper=R_NEM,
+    definition="The binary cross-entropy of the next frame, summed over its pixels, in nats per frame.",
+    formula="mean over sequences and transitions of sum over pixels of -[x ln p + (1 - x) ln(1 - p)], p clipped to [1e-6, 1 - 1e-6]",
+    caution="Doubt is cheap and certainty dear: a wrong certain pixel costs 13.8 nats, so grey (p = 0.5 everywhere) scores below copying. "
+    "Frames with more or larger objects cost more: compare only on the same data.",
+    last=True,
+    example="""\
+>>> import numpy as np
+>>> from physbench.metrics import pixels, sums
+>>> frames = np.array([0, 0, 1, 1], np.uint8).reshape(1, 2, 1, 2, 1)  # two frames of two pixels: 00, then 11
+>>> means = np.array([0.5, 0.25]).reshape(1, 1, 1, 2, 1)
+>>> round(sums.value(sums.mean(pixels.bce(frames, means))), 6)  # ln 2 + ln 4
+2.079442
+""",
+)
+
+RELATIVE_BCE = Metric(
+    name="relative_bce",
+    better="lower",
+    paper=R_NEM,
+    definition="The cross-entropy as a share of what copying the current frame costs: 1 is copying, 0 is knowing the future.",
+    formula="sum over sequences and transitions of the BCE of p / the same sum for p_{t+1} = x_t; a ratio of sums, never a mean of ratios",
+    caution="Predictors without any motion beat copying, which is always certain: grey scores 0.94, the mean training frame 0.50, a copy with "
+    "soft edges 0.23. Look at constant-velocity beside it, not at 1.",
+    last=True,
+    example="""\
+>>> import numpy as np
+>>> from physbench.metrics import pixels, sums
+>>> frames = np.array([0, 0, 1, 1], np.uint8).reshape(1, 2, 1, 2, 1)
+>>> means = np.full((1, 1, 1, 2, 1), 1e-3)  # ln 1e-3 is half of ln 1e-6
+>>> copy = pixels.bce(frames, pixels.copied(frames))
+>>> round(sums.value(sums.ratio(pixels.bce(frames, means), copy)), 6)
+0.5
+>>> sums.value(sums.ratio(copy, copy))
+1.0
+""",
+)
+
+RELATIONAL_BCE = Metric(
+    name="relational_bce",
+    better="lower",
+    paper=R_NEM,
+    definition="The cross-entropy on the pixels of objects that are hitting another object, in nats per frame.",
+    formula="as bce, over the pixels with collisions[t] = 1 for the transition t -> t + 1; the mean is over all transitions, also those without",
+    caution="It is told where the objects are: an object fills most of the pixels that count, so claiming one everywhere pays. All ones score 128 and "
+    "p = 0.9 everywhere 27, where copying scores 256. Never read it without bce.",
+    last=True,
+    example="""\
+>>> import numpy as np
+>>> from physbench.metrics import pixels, sums
+>>> frames = np.array([0, 0, 1, 1, 0, 0], np.uint8).reshape(1, 3, 1, 2, 1)
+>>> means = np.full((1, 2, 1, 2, 1), 0.5)
+>>> collisions = np.array([1, 0, 0, 0, 1, 1], np.uint8).reshape(1, 3, 1, 2, 1)  # frame 2's flags are for a frame that is not there
+>>> round(sums.value(sums.mean(pixels.relational_bce(frames, means, collisions))), 6)  # ln 2, once in two transitions
+0.346574
+""",
+)
+
+RELATIVE_RELATIONAL_BCE = Metric(
+    name="relative_relational_bce",
+    better="lower",
+    paper=R_NEM,
+    definition="The relational cross-entropy as a share of what copying costs on the same pixels.",
+    formula="sum of the BCE of p over the pixels with collisions[t] = 1 / the same sum for p_{t+1} = x_t; empty where nothing collides",
+    caution="It is told where the objects are: p = 0.9 everywhere scores 0.11, all ones 0.50, grey 0.17. Never read it without relative_bce.",
+    last=True,
+    example="""\
+>>> import numpy as np
+>>> from physbench.metrics import pixels, sums
+>>> frames = np.array([0, 0, 1, 1], np.uint8).reshape(1, 2, 1, 2, 1)
+>>> collisions = np.array([1, 0, 0, 0], np.uint8).reshape(1, 2, 1, 2, 1)
+>>> means = np.array([1e-3, 1e-6]).reshape(1, 1, 1, 2, 1)  # the second pixel does not count
+>>> above, below = (pixels.relational_bce(frames, p, collisions) for p in (means, pixels.copied(frames)))
+>>> round(sums.value(sums.ratio(above, below)), 6)
+0.5
+""",
+)
+
+LOG_LIKELIHOOD = Metric(
+    name="log_likelihood",
+    better="higher",
+    paper=R_SQAIR,
+    definition="The logarithm of the probability (for normal pixels: the density) that the model gives the next frame, in nats per frame.",
+    formula="mean of sum over pixels of ln Bernoulli(x; p), with the clip of bce, or of ln Normal(x; p, sigma), p as it is",
+    caution="Densities and probabilities cannot be compared, nor densities of different sigma: sigma is the model's choice, and on "
+    "black and white frames a small one pays without limit wherever the mean is exact.",
+    last=True,
+    example="""\
+>>> import numpy as np
+>>> from physbench.metrics import pixels, sums
+>>> frames, means = np.array([1.0, 0.0]).reshape(1, 1, 2, 1), np.array([0.0, 0.0]).reshape(1, 1, 2, 1)
+>>> round(sums.value(sums.mean(pixels.gaussian_log_likelihood(frames, means, sigma=1.0))), 6)  # -1/2 - ln(2 pi)
+-2.337877
+""",
+)
+
+RELATIONAL_LOG_LIKELIHOOD = Metric(
+    name="relational_log_likelihood",
+    better="higher",
+    paper=R_SQAIR,
+    definition="The log-likelihood of the pixels of objects that are hitting another object, in nats per frame.",
+    formula="as log_likelihood, over the pixels with collisions[t] = 1 for the transition t -> t + 1; the mean is over all transitions",
+    caution="It is told where the objects are, as relational_bce is: claiming an object everywhere pays.",
+    last=True,
+    example="""\
+>>> import numpy as np
+>>> from physbench.metrics import pixels, sums
+>>> frames, means = np.ones((1, 1, 2, 1), np.uint8), np.full((1, 1, 2, 1), 0.5)
+>>> where = np.array([1, 0], np.uint8).reshape(1, 1, 2, 1)
+>>> round(sums.value(sums.mean(pixels.bernoulli_log_likelihood(frames, means, where))), 6)  # ln 1/2, one pixel
+-0.693147
+""",
+)
+
+QUOTIENT_EXAMPLE = """\
+>>> import numpy as np
+>>> from physbench.metrics import bootstrap, sums
+>>> many, few = sums.ratio(np.array([1.0, 2.0]), np.array([10.0, 5.0])), sums.ratio(np.array([1.0]), np.array([10.0]))
+>>> bootstrap.quotient(many, few).value  # 3/15 over 1/10
+2.0
+"""
+
+RELATIVE_BCE_RATIO = Metric(
+    name="relative_bce_ratio",
+    better="lower",
+    paper=R_NEM,
+    definition="How much worse a model is on more objects than it was trained with: relative_bce there over relative_bce here.",
+    formula="relative_bce on balls678mass64 / relative_bce on balls4mass64",
+    caution="A model that is bad everywhere generalises perfectly: copying scores exactly 1. It ranks nobody.",
+    example=QUOTIENT_EXAMPLE,
+)
+
+RELATIVE_RELATIONAL_BCE_RATIO = Metric(
+    name="relative_relational_bce_ratio",
+    better="lower",
+    paper=R_NEM,
+    definition="How much worse a model is around collisions of more objects than it was trained with.",
+    formula="relative_relational_bce on balls678mass64 / relative_relational_bce on balls4mass64",
+    caution="A model that is bad everywhere generalises perfectly: copying scores exactly 1. It ranks nobody.",
+    example=QUOTIENT_EXAMPLE,
+)
+
+CLIPPED_SHARE = Metric(
+    name="clipped_share",
+    better="neither",
+    paper=OWN,
+    definition="The share of a Gaussian model's means that lie outside [0, 1] and were clipped before bce.",
+    formula="number of means below 0 or above 1 / number of means",
+    caution="It is no score: it says how far bce is from what the model said.",
+    example="""\
+>>> import numpy as np
+>>> from physbench.metrics import pixels, sums
+>>> sums.value(pixels.clipped_share(np.array([[-0.1, 0.0, 1.0, 1.1]])))
+0.5
+""",
+)
+
+PIXEL_CARDS = (
+    *(BCE, RELATIVE_BCE, RELATIONAL_BCE, RELATIVE_RELATIONAL_BCE, LOG_LIKELIHOOD, RELATIONAL_LOG_LIKELIHOOD),
+    *(RELATIVE_BCE_RATIO, RELATIVE_RELATIONAL_BCE_RATIO, CLIPPED_SHARE),
+)

@@ -1,0 +1,60 @@
+"""What a model is to the evaluator: three functions of arrays. NumPy at this border, whatever is behind it.
+
+B sequences of a batch, H x W pixels, C channels, A actions. Frames are float32 in 0..1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Bernoulli:
+    """A mean is the probability that a pixel is on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gaussian:
+    """Every channel is normal around its mean."""
+
+    sigma: float
+
+
+Likelihood: TypeAlias = "Bernoulli | Gaussian"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a model is told before the first frame."""
+
+    seeds: NDArray[np.uint64]  # (B,) all randomness of sequence i comes from seeds[i]
+    shape: tuple[int, int, int]  # H, W, C
+    slots: int | None = None  # how many a model with slots should use; None = as it likes
+    actions: int = 0
+    truth: Mapping[str, NDArray[Any]] | None = None  # the stored arrays (B, T, ...), for reference rows that declare privileged = True
+    training_mean: Callable[[], NDArray[np.float32]] | None = None  # (H, W, C) the mean of training frames; worked out when it is asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """mean: of every pixel of the next frame. owner: the slot of every pixel of the frame just seen, from 0."""
+
+    mean: NDArray[np.float32] | None = None  # (B, H, W, C)
+    owner: NDArray[np.uint8] | None = None  # (B, H, W)
+
+
+class Model(Protocol):
+    """May also have `imagine(state, action)`, one step on its own prediction; without it a rollout observes the model's own mean."""
+
+    likelihood: Likelihood
+
+    def begin(self, batch: Batch) -> Any: ...
+
+    def observe(self, state: Any, frame: NDArray[np.float32], action: NDArray[np.float32] | None) -> tuple[Any, Prediction]: ...

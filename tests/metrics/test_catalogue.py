@@ -1,0 +1,72 @@
+"""Every metric has a card, every example on it comes out as it says, and a name in a result leads to its card."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import subprocess
+import sys
+
+import pytest
+
+from physbench.errors import UnknownName
+from physbench.metrics.catalogue import METRICS, find, names
+
+CONTRACT = [
+    "bce", "relative_bce", "relational_bce", "relative_relational_bce", "ari", "ari_last", "ari_video", "bce_last", "relative_bce_last", "rollout_bce",
+    "rollout_relative_bce", "event_error", "permanence_bce", "log_likelihood", "relational_log_likelihood", "relative_bce_ratio",
+    "relative_relational_bce_ratio",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_worked_example_comes_out(name: str) -> None:
+    example = doctest.DocTestParser().get_doctest(METRICS[name].example, {}, name, None, 0)
+    assert any(line.want for line in example.examples), "an example must say what comes out"
+    said: list[str] = []
+    doctest.DocTestRunner().run(example, out=said.append)
+    assert not said, "".join(said)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_card_says_everything(name: str) -> None:
+    card = METRICS[name]
+    for text in (card.definition, card.formula, card.caution, card.paper):
+        assert len(text) > 8
+    assert card.definition.count(". ") == 0 and card.definition.endswith("."), "one sentence"
+    assert card.better in ("lower", "higher", "neither")
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_every_name_of_the_contract_has_a_card(name: str) -> None:
+    assert find(name).name == name.removesuffix("_last")
+    assert name in names()
+
+
+@pytest.mark.parametrize(
+    ("written", "name"), [("rollout_bce[3]", "rollout_bce"), ("event_error[5,3+]", "event_error"), ("relational_bce_last", "relational_bce")]
+)
+def test_a_step_of_a_curve_leads_to_its_card(written: str, name: str) -> None:
+    assert find(written).name == name
+
+
+@pytest.mark.parametrize("written", ["bse", "bce[3]", "ari_video_last", "", "rollout_bce[3", "event_error[]", "rollout_bce_last"])
+def test_a_name_that_is_none_is_refused_with_a_hint(written: str) -> None:
+    with pytest.raises(UnknownName, match="no metric is called"):
+        find(written)
+
+
+def test_a_slip_of_the_pen_is_understood() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'relative_bce'"):
+        find("relativ_bce")
+
+
+def loaded_after(code: str) -> set[str]:
+    report = f"import sys, json\n{code}\nprint(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    return set(json.loads(subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True, timeout=60, cwd="/").stdout))
+
+
+def test_explaining_needs_no_numpy_and_scoring_nothing_but_numpy() -> None:
+    assert "numpy" not in loaded_after("import physbench.metrics.catalogue")
+    everything = "import physbench.metrics.bootstrap, physbench.metrics.events, physbench.metrics.grouping, physbench.metrics.rollout"
+    assert not loaded_after(everything) & {"numba", "scipy", "sklearn", "torch", "h5py", "pandas", "physbench_generators"}

@@ -1,0 +1,176 @@
+"""Errors by collisions and the collar of the curtain are what a pixel-by-pixel reading of the contract gives."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from physbench.metrics import events, rollout, sums
+from physbench.registry import datasets
+from physbench.scene import Scenes
+from tests.metrics.oracle import cell_of, frame_bce, in_collar, object_collisions, pixel_bce, random_window, ratio
+
+Array = NDArray[Any]
+
+
+@pytest.fixture(scope="module")
+def balls() -> Scenes:
+    return datasets.get("balls4mass64").generator.batch(np.arange(6, dtype=np.uint64), 21)
+
+
+@pytest.fixture(scope="module")
+def behind() -> Scenes:
+    return datasets.get("balls3curtain64").generator.batch(np.arange(8, dtype=np.uint64), 51)
+
+
+def sequence_of(scenes: Scenes) -> Array:
+    return np.repeat(np.arange(len(scenes.count)), np.diff(scenes.events.offset))
+
+
+def collided(scenes: Scenes, first: int, last: int) -> Array:
+    table = scenes.events
+    return events.collisions_between(sequence_of(scenes), table.time, table.a, table.b, shape=scenes.radius.shape, first=first, last=last)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3))
+@settings(max_examples=40, deadline=None)
+def test_event_error_is_the_sum_over_the_cells_of_the_objects(seed: int, context: int, ahead: int, objects: int) -> None:
+    rng = np.random.default_rng(seed)
+    frames, _ = random_window(rng, 3, 6, 5, 6)
+    means = rng.random((3, 3, 5, 6, 1))
+    position, radius = rng.uniform(0, 6, (3, 6, objects, 2)), rng.uniform(0.5, 2, (3, objects)) * (rng.random((3, objects)) < 0.8)
+    counts = rng.integers(0, 6, (3, objects))
+    figure = events.event_error(frames, means, context=context, ahead=ahead, position=position, radius=radius, collided=counts)
+    frame = context - 1 + ahead
+    for n in range(3):
+        expected: dict[int, list[tuple[float, float]]] = {j: [] for j in range(4)}
+        for r in range(5):
+            for c in range(6):
+                owner = cell_of(r, c, position[n, frame], radius[n])
+                if owner is not None:
+                    x = frames[n, frame, r, c, 0]
+                    expected[min(int(counts[n, owner]), 3)].append((pixel_bce(x, means[n, ahead - 1, r, c, 0]), pixel_bce(x, frames[n, context - 1, r, c, 0])))
+        for j in range(4):
+            assert figure.numerator[n, j] == pytest.approx(sum(above for above, _ in expected[j]), rel=1e-9)
+            assert figure.denominator[n, j] == pytest.approx(sum(below for _, below in expected[j]), rel=1e-9)
+
+
+def test_the_cells_add_up_to_the_rollout_error(balls: Scenes) -> None:
+    means = np.random.default_rng(0).random((6, 10, 64, 64, 1), dtype=np.float32)
+    for ahead in (1, 5, 10):
+        figure = events.event_error(
+            balls.features, means, context=5, ahead=ahead, position=balls.position, radius=balls.radius, collided=collided(balls, 4, 4 + ahead)
+        )
+        np.testing.assert_allclose(figure.numerator.sum(axis=1), rollout.rollout_bce(balls.features, means, 5)[:, ahead - 1], rtol=1e-10)
+        np.testing.assert_allclose(figure.denominator.sum(axis=1), rollout.repeat_bce(balls.features, 5, 10)[:, ahead - 1], rtol=1e-10)
+
+
+def test_every_pixel_of_a_disc_is_in_its_own_cell(balls: Scenes) -> None:
+    for t in (0, 10, 20):
+        cells = events.power_cells(balls.position[:, t], balls.radius, 64, 64)
+        shown = balls.groups[:, t, :, :, 0] > 0
+        assert (cells[shown] + 1 == balls.groups[:, t, :, :, 0][shown]).all()
+
+
+def test_a_picture_without_objects_has_no_cells() -> None:
+    assert (events.power_cells(np.full((1, 2, 2), math.nan), np.zeros((1, 2)), 3, 3) == events.NOBODY).all()
+
+
+def test_a_radius_of_0_owns_nothing_even_at_the_nearest_place() -> None:
+    cells = events.power_cells(np.array([[[1.5, 1.5], [60.0, 60.0]]]), np.array([[0.0, 1.0]]), 3, 3)
+    assert (cells == 1).all()
+
+
+@given(st.lists(st.tuples(st.floats(0, 8), st.integers(0, 2), st.sampled_from([1, 2, 255])), max_size=12), st.integers(0, 4), st.integers(1, 4))
+@settings(max_examples=60, deadline=None)
+def test_collisions_are_counted_for_both_partners_in_the_interval_and_walls_are_not(rows: list[tuple[float, int, int]], first: int, length: int) -> None:
+    rows = [(time, a, b) for time, a, b in rows if a != b]
+    time, a, b = (np.array([row[i] for row in rows], dtype) for i, dtype in enumerate((np.float64, np.uint8, np.uint8)))
+    counts = events.collisions_between(np.ones(len(rows), np.int64), time, a, b, shape=(3, 3), first=first, last=first + length)
+    assert counts[1].tolist() == object_collisions(rows, 3, first, first + length)
+    assert not counts[[0, 2]].any()
+
+
+def test_contacts_say_what_the_event_table_says_but_for_two_in_one_interval(balls: Scenes) -> None:
+    one_by_one = sum(np.minimum(collided(balls, t, t + 1), 1) for t in range(4, 14))
+    assert (events.contacts_between(balls.contact, first=4, last=14) == one_by_one).all()
+    assert collided(balls, 4, 14).any()
+
+
+def test_a_collision_at_a_frame_belongs_to_the_interval_that_ends_there() -> None:
+    one = (np.zeros(1, np.int64), np.array([4.0]), np.array([0]), np.array([1]))
+    assert events.collisions_between(*one, shape=(1, 2), first=3, last=4).tolist() == [[1, 1]]
+    assert events.collisions_between(*one, shape=(1, 2), first=4, last=14).tolist() == [[0, 0]]
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=25, deadline=None)
+def test_the_collar_is_what_a_reading_pixel_by_pixel_gives(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    groups = rng.integers(0, 3, (2, 6, 14, 15, 1), np.uint8)
+    visible = ((rng.random((2, 6, 2)) < 0.4) * rng.integers(1, 9, (2, 6, 2))).astype(np.uint16)
+    curtain = np.array([[1, 1, 3, 4], [0, 0, 0, 0]], np.int16)
+    expected = [[[[[in_collar(r, c, t, groups[n], visible[n], curtain[n])] for c in range(15)] for r in range(14)] for t in range(5)] for n in range(2)]
+    assert (events.collar(groups, visible, curtain) == np.array(expected)).all()
+
+
+def test_permanence_is_the_ratio_of_the_errors_in_the_collar(behind: Scenes) -> None:
+    means = np.random.default_rng(0).random((8, 50, 64, 64, 1), dtype=np.float32) * 0.1
+    where = events.collar(behind.groups, behind.visible, behind.curtain)
+    figure = events.permanence_bce(behind.features, means, behind.groups, behind.visible, behind.curtain)
+    pairs: list[tuple[float, float]] = []
+    for n, t in np.argwhere(where.any(axis=(2, 3, 4)))[:40].tolist():
+        x = behind.features[n, t + 1]
+        pairs.append((frame_bce(x, means[n, t], where[n, t]), frame_bce(x, behind.features[n, t], where[n, t])))
+        assert (figure.numerator[n, t], figure.denominator[n, t]) == pytest.approx(pairs[-1], rel=1e-9)
+    assert pairs and not math.isnan(ratio(pairs))
+    silent = ~where.any(axis=(2, 3, 4))
+    assert not figure.numerator[silent].any() and not figure.denominator[silent].any()
+
+
+def test_copy_and_blank_score_exactly_1_in_permanence(behind: Scenes) -> None:
+    """Whatever shows at t is outside the collar, so copying says nothing there, as blank does."""
+    for means in (behind.features[:, :-1].astype(np.float32), np.zeros((8, 50, 64, 64, 1), np.float32)):
+        assert sums.value(events.permanence_bce(behind.features, means, behind.groups, behind.visible, behind.curtain)) == 1.0
+
+
+def test_without_a_curtain_permanence_is_undefined(balls: Scenes) -> None:
+    means = balls.features[:, :-1].astype(np.float32)
+    assert math.isnan(sums.value(events.permanence_bce(balls.features, means, balls.groups, balls.visible, balls.curtain)))
+
+
+@pytest.mark.parametrize(
+    ("visible", "counts"),
+    [
+        ([5, 0, 0, 4], [False, False, True, False]),  # at t = 2: hidden at 1 and 2, seen at 0
+        ([5, 0, 4, 0], [False, False, False, False]),  # hidden for one frame only
+        ([0, 0, 0, 4], [False, False, False, False]),  # never seen before
+        ([5, 4, 0, 0], [False, False, False, True]),
+    ],
+)
+def test_someone_hides_if_seen_before_and_hidden_twice(visible: list[int], counts: list[bool]) -> None:
+    assert events.hidden(np.array(visible).reshape(1, 4, 1)).tolist() == [counts]
+
+
+def test_a_false_alarm_costs_as_a_miss_does() -> None:
+    groups = np.zeros((1, 4, 1, 3, 1), np.uint8)
+    groups[0, [1, 2], 0, 0] = 1
+    groups[0, [0, 3], 0, 1] = 1  # seen right of the curtain, hidden twice, out again
+    features = (groups > 0).astype(np.uint8)
+    features[0, :, 0, 0] = 0
+    visible = np.array([1, 0, 0, 1], np.uint16).reshape(1, 4, 1)
+    curtain = np.array([[0, 0, 1, 1]], np.int16)
+
+    def cost(prediction: list[float]) -> float:
+        means = np.zeros((1, 3, 1, 3, 1))
+        means[0, 2, 0] = np.array(prediction)[:, None]
+        return float(events.permanence_bce(features, means, groups, visible, curtain).numerator.sum())
+
+    right, miss, false_alarm = cost([0, 1, 0]), cost([0, 0, 0]), cost([0, 1, 1])
+    assert miss == pytest.approx(false_alarm, rel=1e-6) and miss > 1e5 * right

@@ -1,0 +1,259 @@
+"""The evaluator: copying is 1, knowing is 0, and nothing depends on how the sequences are dealt out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from numpy.typing import NDArray
+from sklearn.metrics import adjusted_rand_score
+
+import physbench
+from physbench import registry
+from physbench.cli import main
+from physbench.errors import DamagedFile, ModelError, PhysbenchError
+from physbench.model import Batch, Bernoulli, Prediction
+from physbench.recipe import Recipe
+from physbench.result import COLUMNS, Result
+from physbench.suites import DIGESTS, SUITES, Suite
+from physbench_baselines.reference import Blank, ConstantVelocity, Copy, Mean, Oracle
+
+RELATIVE = ("relative_bce", "relative_bce_last", "relative_relational_bce", "relative_relational_bce_last", "rollout_relative_bce", "permanence_bce")
+
+
+@pytest.fixture(scope="module")
+def rows() -> dict[str, Result]:
+    return {name: physbench.evaluate(registry.models.get(name)(), "smoke", name=name) for name in registry.models.built_in}
+
+
+def test_copying_is_exactly_one_in_every_relative_figure(rows: dict[str, Result]) -> None:
+    relative = [score for score in rows["copy"].scores if score.metric in RELATIVE or score.metric.startswith("event_error")]
+    assert len(relative) > 20
+    assert {score.value for score in relative} == {1.0}
+    assert all((score.low, score.high) == (1.0, 1.0) or math.isnan(score.low) for score in relative)  # a rare event has no interval
+
+
+def test_the_oracle_is_next_to_nothing_and_true_owners_have_an_index_of_one(rows: dict[str, Result]) -> None:
+    for score in rows["oracle"].scores:
+        if score.metric.startswith("ari"):
+            assert score.value == 1.0
+        elif score.metric in RELATIVE and score.metric != "permanence_bce":
+            assert 0 < score.value < 1e-5
+    assert rows["oracle"].score("balls4mass64", "bce").value == pytest.approx(64 * 64 * -math.log(1 - 1e-6), rel=1e-9)
+
+
+def test_no_constant_row_beats_straight_flight_one_frame_ahead(rows: dict[str, Result]) -> None:
+    """Ranked figures of the one-step suites. (Far ahead a blurred guess beats a sharp one that is late: `explain rollout_relative_bce` says so.)"""
+    for task in ("balls4mass64", "balls678mass64"):
+        flight = rows["constant-velocity"].score(task, "relative_bce").value
+        assert all(rows[name].score(task, "relative_bce").value > 1.5 * flight for name in ("copy", "mean", "blank"))
+    flight = rows["constant-velocity"].score("balls3curtain64", "permanence_bce").value
+    assert all(rows[name].score("balls3curtain64", "permanence_bce").value > 2 * flight for name in ("copy", "mean", "blank"))
+
+
+@dataclass(frozen=True)
+class Slots:
+    """A quarter of the frame to each slot, and soft edges: something to score."""
+
+    likelihood = Bernoulli()
+
+    def begin(self, batch: Batch) -> None:
+        return None
+
+    def observe(self, state: None, frame: NDArray[np.float32], action: object) -> tuple[None, Prediction]:
+        rows, columns = np.indices(frame.shape[1:3])
+        owner = np.broadcast_to(2 * (rows >= 32) + (columns >= 32), frame.shape[:3]).astype(np.uint8)
+        return None, Prediction((0.8 * frame + 0.1).astype(np.float32), owner)
+
+
+@pytest.mark.parametrize("model", [Copy(), ConstantVelocity(), Slots()])
+def test_nothing_depends_on_the_size_of_the_batch(model: Any) -> None:
+    results = [physbench.evaluate(model, "smoke", limit=9, batch=batch) for batch in (1, 4, 9)]
+    for other in results[1:]:
+        assert other.scores == results[0].scores or all(
+            math.isclose(a.value, b.value, rel_tol=0, abs_tol=0) or (math.isnan(a.value) and math.isnan(b.value))
+            for a, b in zip(results[0].scores, other.scores, strict=True)
+        )
+
+
+def test_every_sequence_is_scored_exactly_once() -> None:
+    result = physbench.evaluate(Copy(), "balls", limit=65, batch=64)
+    assert {score.sequences for score in result.scores} == {65}
+    assert [len(part) for part in result.sums["balls4mass64", "bce"]] == [65, 65]
+
+
+def test_bce_and_ari_are_what_a_slow_loop_over_the_file_says(tmp_path: Path) -> None:
+    result = physbench.evaluate(Slots(), "balls", limit=5)
+    recipe: Recipe = registry.datasets.get("balls4mass64")
+    test = physbench.open(physbench.generate(recipe.resized({"test": 5}), tmp_path / "x.h5"))["test"]
+    losses, indices = [], []
+    for number in range(5):
+        sequence = test[number]
+        frames = sequence["features"][:31].astype(np.float64)
+        for t in range(30):
+            p = np.clip((0.8 * frames[t].astype(np.float32) + 0.1).astype(np.float32).astype(np.float64), 1e-6, 1 - 1e-6)
+            losses.append(-(frames[t + 1] * np.log(p) + (1 - frames[t + 1]) * np.log(1 - p)).sum())
+        rows, columns = np.indices((64, 64))
+        owner = 2 * (rows >= 32) + (columns >= 32)
+        for t in range(1, 31):
+            counted = sequence["groups"][t, :, :, 0] > 0
+            indices.append(adjusted_rand_score(sequence["groups"][t, :, :, 0][counted], owner[counted]))
+    assert result.score("balls4mass64", "bce").value == pytest.approx(np.mean(losses), rel=1e-9)
+    assert result.score("balls4mass64", "ari").value == pytest.approx(np.mean(indices), rel=1e-9)
+
+
+def test_a_model_sees_the_frames_one_by_one_and_cannot_change_them() -> None:
+    seen: list[bytes] = []
+
+    class Vandal(Copy):
+        def observe(self, state: None, frame: NDArray[np.float32], action: Any) -> tuple[None, Prediction]:
+            seen.append(frame.tobytes())
+            prediction = Prediction(frame.copy())
+            frame[:] = 7.0
+            return None, prediction
+
+    result = physbench.evaluate(Vandal(), "balls", limit=3)
+    assert len(seen) == 31
+    assert result.score("balls4mass64", "relative_bce").value == 1.0
+
+
+def test_a_model_without_imagine_observes_its_own_mean() -> None:
+    """The mean of a mean of a mean: 0.8 x + 0.1 again and again."""
+    result = physbench.evaluate(Slots(), "smoke", limit=2)
+    recipe: Recipe = registry.datasets.get("balls4mass64")
+    frames = recipe.generator.batch(recipe.seeds("test", 0, 2), 51).features.astype(np.float64)
+    p = frames[:, 4]
+    for step in range(1, 11):
+        p = 0.8 * p + 0.1
+        target = frames[:, 4 + step]
+        expected = -(target * np.log(p) + (1 - target) * np.log(1 - p)).sum(axis=(1, 2, 3)).mean()
+        assert result.score("balls4mass64/rollout-5+10", f"rollout_bce[{step}]").value == pytest.approx(expected, rel=1e-5)
+
+
+def test_test_data_are_the_pinned_ones_and_anything_else_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    result = physbench.evaluate(Copy(), "smoke")
+    for dataset, digest in result.provenance.data_sha256.items():
+        recipe: Recipe = registry.datasets.get(dataset)
+        path = physbench.generate(recipe.resized({"test": 64}), tmp_path / f"{dataset}.h5")
+        assert physbench.open(path).attributes["content_sha256"] == digest == DIGESTS[dataset, 64]
+    monkeypatch.setitem(DIGESTS, ("balls3curtain64", 64), "0" * 64)
+    with pytest.raises(DamagedFile, match="would not compare"):
+        physbench.evaluate(Copy(), "smoke")
+
+
+def test_fresh_sequences_are_others_and_score_alike() -> None:
+    pinned, fresh = (physbench.evaluate(ConstantVelocity(), "balls", limit=200, fresh=seed) for seed in (None, 5))
+    assert pinned.provenance.data_sha256 != fresh.provenance.data_sha256
+    assert fresh.provenance.size != pinned.provenance.size
+    one, other = (result.score("balls4mass64", "relative_bce") for result in (pinned, fresh))
+    assert one.value != other.value
+    assert one.low < other.high and other.low < one.high
+
+
+@pytest.mark.parametrize("suite", SUITES.values(), ids=lambda suite: suite.name)
+def test_a_suite_is_complete(suite: Suite) -> None:
+    for task in suite.tasks:
+        assert registry.datasets.get(task.dataset).frames >= task.frames
+        assert all(rollout.context + rollout.horizon <= task.frames for rollout in task.rollouts)
+        assert all(task.pinned(count) for count in ((64,) if suite.sequences else (1_000, 10_000)))
+    if suite.ranked_by:
+        assert physbench.evaluate(Copy(), suite.name, limit=2).score(*suite.ranked_by).value == 1.0
+
+
+class Wrong:
+    likelihood = Bernoulli()
+
+    def __init__(self, spoil: Any) -> None:
+        self.spoil = spoil
+
+    def begin(self, batch: Batch) -> None:
+        return None
+
+    def observe(self, state: None, frame: NDArray[np.float32], action: Any) -> tuple[None, Prediction]:
+        return None, self.spoil(frame)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda frame: Prediction(frame * np.nan), "not a finite"),
+        (lambda frame: Prediction(frame + 0.5), "probabilities from 0.5 to 1.5"),
+        (lambda frame: Prediction(frame[:, :10]), "an array of shape"),
+        (lambda frame: Prediction(None), "no mean"),
+        (lambda frame: Prediction(frame.astype(np.int64)), "not a finite floating-point"),
+        (lambda frame: Prediction(frame, frame[..., 0]), "an owner map is uint8"),
+        (lambda frame: Prediction(frame, np.zeros((1, 2, 3), np.uint8)), "an owner map is uint8"),
+    ],
+)
+def test_a_prediction_that_cannot_be_scored_is_named(spoil: Any, words: str) -> None:
+    with pytest.raises(ModelError, match=words):
+        physbench.evaluate(Wrong(spoil), "balls", limit=2)
+
+
+def test_a_model_that_raises_shows_its_own_error() -> None:
+    def fail(frame: Any) -> Prediction:
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        physbench.evaluate(Wrong(fail), "balls", limit=2)
+
+
+@pytest.mark.parametrize("wrong", [{"suite": "ball"}, {"size": "huge"}, {"limit": 0}, {"batch": 0}])
+def test_what_cannot_be_evaluated_is_said(wrong: dict[str, Any]) -> None:
+    with pytest.raises(PhysbenchError):
+        physbench.evaluate(Copy(), **wrong)
+
+
+def test_the_csv_has_the_columns_of_the_contract_and_says_what_was_limited(rows: dict[str, Result]) -> None:
+    table = list(csv.DictReader(io.StringIO(rows["copy"].to_csv())))
+    assert tuple(table[0]) == COLUMNS
+    assert len(table) == len(rows["copy"].scores)
+    assert {row["data_sha256"] for row in table if row["task"].startswith("balls4mass64")} == {DIGESTS["balls4mass64", 64]}
+    assert all(row["value"] == "" or float(row["value"]) >= 0 for row in table)
+    limited = physbench.evaluate(Copy(), "balls", limit=3).to_csv()
+    assert {row["size"] for row in csv.DictReader(io.StringIO(limited))} == {"limit-3"}
+
+
+def test_mean_and_blank_see_nothing() -> None:
+    for model in (Mean(), Blank()):
+        predictions = [model.observe(model.begin(batch), frame, None)[1].mean for batch, frame in two_worlds()]
+        np.testing.assert_array_equal(*predictions)
+
+
+def two_worlds() -> list[tuple[Batch, NDArray[np.float32]]]:
+    batch = Batch(np.zeros(2, np.uint64), (8, 8, 1), training_mean=lambda: np.full((8, 8, 1), 0.25, np.float32))
+    return [(batch, np.full((2, 8, 8, 1), level, np.float32)) for level in (0.0, 1.0)]
+
+
+def test_the_oracle_needs_the_truth() -> None:
+    assert Oracle.privileged and ConstantVelocity.privileged
+    assert not any(getattr(model, "privileged", False) for model in (Copy(), Mean(), Blank()))
+
+
+def test_the_command_line_prints_writes_and_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mymodel.py").write_text("from physbench_baselines.reference import Copy\n\n\ndef build():\n    return Copy()\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    runner = CliRunner()
+    done = runner.invoke(main, ["eval", "--model", "mymodel:build", "--suite", "balls", "--limit", "3", "--csv", "a.csv", "--per-sequence", "a.npz"])
+    assert done.exit_code == 0, done.output
+    assert "relative_bce" in done.output and "limit-3" in done.output
+    assert (tmp_path / "a.csv").read_text().startswith("suite,suite_version")
+    with np.load(tmp_path / "a.npz") as kept:
+        assert kept["balls4mass64|bce|numerator"].shape == (3,)
+    scores = json.loads(runner.invoke(main, ["eval", "copy", "--suite", "balls", "--limit", "2", "--json"]).output)
+    assert scores["provenance"]["size"] == "limit-2"
+    for words in (["eval"], ["eval", "copi"], ["eval", "--model", "nowhere:build"], ["eval", "--model", "mymodel"], ["eval", "copy", "--suite", "x"]):
+        refused = runner.invoke(main, words)
+        assert refused.exit_code == 2, refused.output
+    explained = runner.invoke(main, ["explain", "relative_bce"])
+    assert "ratio of sums" in explained.output and ">>>" in explained.output
+    assert "ari_video" in runner.invoke(main, ["explain"]).output
