@@ -320,6 +320,9 @@ def evaluate(model: str | None, factory: str | None, table: Path | None, per_seq
 
     if (model is None) == (factory is None):
         raise click.UsageError("give the name of a model, or --model PACKAGE.MODULE:FACTORY")
+    if factory:
+        sys.path.insert(0, str(Path.cwd()))  # where a user's own module is, as with `python -m`
+        click.echo(f"running the code of {factory}", err=True)
     made = registry.models.get(model)() if model else registry.attribute(str(factory))()
     with _progress("evaluating") as update:
         result = evaluate(made, name=model or factory, progress=lambda now: update(now.done, now.total, f"evaluating on {now.doing}"), **settings)
