@@ -176,7 +176,8 @@ def most_words(runs, length):
 def write_stream(runs, count, length, width, owners, code, out):
     """The zlib stream of `length` bytes, zeros but for the runs, into out (most_words,) uint32; returns its bytes. With one owner every run is a 1.
 
-    `pending` holds `filled` bits not written yet, fewer than 32; no look-up has more than 32.
+    `pending` holds `filled` bits not written yet, fewer than 32; no look-up has more than 32. Indices are unsigned, so that Numba need not ask
+    whether they count from the end.
     """
     run, run_bits, copy, copy_bits = code.run, code.run_bits, code.copy, code.copy_bits
     at = code.header.size
@@ -185,37 +186,37 @@ def write_stream(runs, count, length, width, owners, code, out):
     pending, filled = np.uint64(code.start[0]), code.start[1]
     low, high = np.uint64(1), np.uint64(0)  # the two sums of Adler-32, reduced at the end
     position = 0
-    above = 0  # the first run that does not end before the row above
-    for i in range(count + 1):
+    above = np.uint64(0)  # the first run that does not end before the row above
+    for i in range(np.uint64(count) + np.uint64(1)):
         next_start = np.int64(runs[i, 0]) if i < count else length
         gap = next_start - position
         if gap > 0:
             high += np.uint64(gap) * low
             over = position - width
             while above < i and runs[above, 1] <= over:
-                above += 1
+                above += np.uint64(1)
             clear = over >= 0 and (above == i or runs[above, 0] >= over + min(gap, width))
-            first = min(gap, width)
+            first = np.uint64(min(gap, width))
             pending |= (copy[first] if clear else run[0, first]) << np.uint64(filled)
             filled += copy_bits[first] if clear else run_bits[0, first]
             at, pending, filled = flush(out, at, pending, filled)
-            gap -= first
+            gap -= np.int64(first)
             while gap > 0:  # a row of zeros is above by now
-                piece = min(gap, LONGEST)
+                piece = np.uint64(min(gap, LONGEST))
                 pending |= copy[piece] << np.uint64(filled)
                 filled += copy_bits[piece]
                 at, pending, filled = flush(out, at, pending, filled)
-                gap -= piece
+                gap -= np.int64(piece)
         if i == count:
             break
-        size = np.int64(runs[i, 1]) - next_start
-        owner = np.int64(runs[i, 2]) if owners > 1 else 1
+        size = np.uint64(np.int64(runs[i, 1]) - next_start)
+        owner = np.uint64(runs[i, 2] if owners > 1 else 1)
         pending |= run[owner, size] << np.uint64(filled)
         filled += run_bits[owner, size]
         at, pending, filled = flush(out, at, pending, filled)
-        high += np.uint64(size) * low + np.uint64(owner * (size * (size + 1) // 2))
-        low += np.uint64(owner * size)
-        position = next_start + size
+        high += size * low + owner * (size * (size + np.uint64(1)) // np.uint64(2))
+        low += owner * size
+        position = next_start + np.int64(size)
     pending |= np.uint64(code.end[0]) << np.uint64(filled)
     filled += code.end[1]
     at, pending, filled = flush(out, at, pending, filled)
@@ -231,6 +232,6 @@ def write_stream(runs, count, length, width, owners, code, out):
 @kernel
 def flush(out, at, pending, filled):
     """Write a word, and keep it when it is full: no branch, since no processor could guess it."""
-    out[at] = np.uint32(pending & np.uint64(0xFFFFFFFF))
+    out[np.uint64(at)] = np.uint32(pending & np.uint64(0xFFFFFFFF))
     full = filled >> 5
     return at + full, pending >> np.uint64(full << 5), filled & 31

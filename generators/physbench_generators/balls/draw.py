@@ -11,8 +11,11 @@ import numpy as np
 from physbench_generators.balls.kernels import HIT_OBJECT, draw
 from physbench_generators.compiled import kernel
 
-LANES = 4
+LANES = 8
 """Rows of a disc that are looked at together."""
+
+BYTES = 32
+"""Pixels that are written together."""
 
 
 @kernel
@@ -90,17 +93,27 @@ def stencils(width):
 
 
 @kernel
-def stamp(pixels, base, top, bottom, width, first, end, value, stencil):
-    """Write a value into the rows of a disc: `pixels` is flat, zeros there, and the frame begins at `base`.
+def stamp(pixels, base, top, bottom, left, right, width, first, end, value, stencil):
+    """Write a value into the rows of a disc between two columns: `pixels` is flat, zeros there, and the frame begins at `base`.
 
-    A whole row at a time, without a branch. Unsigned numbers spare Numba the question whether an index counts from the end.
+    All columns of a row at a time, without a branch. Unsigned numbers spare Numba the question whether an index counts from the end.
     """
     for row in range(top, bottom):
         line = np.uint64(base + row * width)
         length = np.uint64(max(end[row] - first[row], 0))
         shift = np.uint64(width - min(first[row], width))
-        for column in range(np.uint64(width)):
+        for column in range(np.uint64(left), np.uint64(right)):
             pixels[line + column] |= value & stencil[length, shift + column]
+
+
+@kernel
+def columns_of(cx, radius, width):
+    """A half-open range of columns that holds the disc, as long as whole registers of BYTES where the frame is wide enough."""
+    reach = (int(2.0 * radius) + 2 + BYTES) // BYTES * BYTES
+    if reach >= width:
+        return 0, width
+    left = min(max(int(np.floor(cx - radius - 0.5)), 0), width - reach)
+    return left, left + reach
 
 
 @kernel
@@ -140,19 +153,20 @@ def paint(position, radius, count, contact, curtain, height, width, stencil, sho
             for k in range(n):
                 cx, cy, r = float(position[s, t, k, 0]), float(position[s, t, k, 1]), float(radius[s, k])
                 top, bottom = rows_of(cy, r, height)
+                left, right = columns_of(cx, r, width)
                 spans(top, bottom, width, cx, cy, r, first, end)
                 pixels = 0
-                for row in range(top, bottom):
+                for row in range(np.uint64(top), np.uint64(bottom)):
                     pixels += max(end[row] - first[row], 0)
                 visible[s, t, k] = pixels - hidden(top, bottom, first, end, curtain[s])
-                stamp(shown, base, top, bottom, width, first, end, np.uint8(1), stencil)
+                stamp(shown, base, top, bottom, left, right, width, first, end, np.uint8(1), stencil)
                 if groups.size > 0:
-                    stamp(groups, base, top, bottom, width, first, end, np.uint8(k + 1), stencil)
+                    stamp(groups, base, top, bottom, left, right, width, first, end, np.uint8(k + 1), stencil)
                 if collisions.size > 0:
                     if contact[s, t, k] & HIT_OBJECT:
-                        stamp(collisions, base, top, bottom, width, first, end, np.uint8(1), stencil)
+                        stamp(collisions, base, top, bottom, left, right, width, first, end, np.uint8(1), stencil)
                     if t > 0 and contact[s, t - 1, k] & HIT_OBJECT:
-                        stamp(collisions, base - size, top, bottom, width, first, end, np.uint8(1), stencil)
+                        stamp(collisions, base - size, top, bottom, left, right, width, first, end, np.uint8(1), stencil)
             for row in range(curtain[s, 0], curtain[s, 2]):
                 line = base + row * width
                 clear(shown, line + curtain[s, 1], line + curtain[s, 3])

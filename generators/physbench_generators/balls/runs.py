@@ -65,7 +65,7 @@ def find_runs(position, radius, count, height, width, runs, first_of, visible):
             while a < b and first[i, b - 1] >= end[i, b - 1]:
                 b -= 1
             pixels = 0
-            for row in range(a, b):
+            for row in range(np.uint64(a), np.uint64(b)):
                 place[row] += 1
                 pixels += end[i, row] - first[i, row]
             visible[t, k] = pixels
@@ -77,9 +77,9 @@ def find_runs(position, radius, count, height, width, runs, first_of, visible):
         for i in range(count):
             line = (t * height + top[i]) * width
             owner = order[i] + 1
-            for row in range(top[i], bottom[i]):
-                at = place[row]
-                place[row] = at + 1
+            for row in range(np.uint64(top[i]), np.uint64(bottom[i])):  # unsigned: no index counts from the end, and Numba need not ask
+                at = np.uint64(place[row])
+                place[row] += 1
                 runs[at, START] = line + first[i, row]
                 runs[at, END] = line + end[i, row]
                 runs[at, OWNER] = owner

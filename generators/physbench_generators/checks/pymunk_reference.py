@@ -36,8 +36,8 @@ def trajectories(
 ) -> Trajectories:
     """The states at times 0..frames-1 of elastic, frictionless discs in the box [0, size] x [0, size]."""
     masses = np.asarray(mass, np.float64)
-    space = _box(size, gravity)
-    bodies = [_ball(space, *ball) for ball in zip(np.asarray(position), np.asarray(velocity), np.asarray(radius), masses, strict=True)]
+    space = box(size, gravity)
+    bodies = [ball(space, *one) for one in zip(np.asarray(position), np.asarray(velocity), np.asarray(radius), masses, strict=True)]
     places = np.empty((frames, len(bodies), 2))
     speeds = np.empty_like(places)
     for frame in range(frames):
@@ -50,7 +50,7 @@ def trajectories(
     return Trajectories(places, speeds, kinetic + potential)
 
 
-def _box(size: float, gravity: float) -> pymunk.Space:
+def box(size: float, gravity: float) -> pymunk.Space:
     """Four walls as thick as the box, so that nothing tunnels through; each face is one side of the box."""
     pymunk = _pymunk()
     space = pymunk.Space()
@@ -64,7 +64,7 @@ def _box(size: float, gravity: float) -> pymunk.Space:
     return space
 
 
-def _ball(space: pymunk.Space, position: NDArray[np.float64], velocity: NDArray[np.float64], radius: float, mass: float) -> pymunk.Body:
+def ball(space: pymunk.Space, position: NDArray[np.float64], velocity: NDArray[np.float64], radius: float, mass: float) -> pymunk.Body:
     """Without friction nothing ever spins, hence the endless moment of inertia."""
     pymunk = _pymunk()
     body = pymunk.Body(float(mass), float("inf"))

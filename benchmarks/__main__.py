@@ -1,0 +1,50 @@
+"""Ask everything, write the page."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from benchmarks import accuracy, machine, making, reading, report, stages, startup, whole
+from benchmarks.plan import FULL, QUICK
+
+PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+
+
+@click.command()
+@click.option("--quick", is_flag=True, help="A smoke run of a minute: every row is there, no figure means anything.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="The page to write. [default: docs/benchmarks.md; with --quick none, it is printed]"
+)
+def main(quick: bool, out: Path | None) -> None:
+    """Measure physbench beside its rivals and write the tables down."""
+    plan, began = QUICK if quick else FULL, time.monotonic()
+    tables: list[report.Table] = []
+    with TemporaryDirectory(prefix="physbench-bench-") as directory:
+        scratch = Path(directory)
+        for name, ask in (
+            ("the machine", lambda: machine.table(scratch)),
+            ("making", lambda: making.table(plan, scratch)),
+            ("accuracy", lambda: accuracy.table(plan)),
+            ("the whole set", lambda: whole.table(plan, scratch)),
+            ("reading", lambda: reading.table(plan, scratch)),
+            ("start-up", lambda: startup.table(plan, scratch)),
+            ("stages", lambda: stages.table(plan, scratch)),
+        ):
+            print(f"{time.monotonic() - began:5.0f} s  {name} ...", file=sys.stderr, flush=True)
+            tables.append(ask())
+    page = report.page(tables, minutes=(time.monotonic() - began) / 60, load=machine.load(), quick=quick)
+    if out is None and quick:
+        print(page)
+        return
+    out = out or PAGE
+    out.write_text(page, encoding="utf-8")
+    print(f"{time.monotonic() - began:5.0f} s  {out}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

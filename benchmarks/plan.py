@@ -1,0 +1,31 @@
+"""How much of everything is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    repetitions: int = 3
+    sequences: int = 20_000  # of ours
+    """Sequences of a dataset of ours; the rivals make fewer, and the cost of one is compared."""
+    drawn: int = 400  # of numba + gzip
+    stepped: int = 40  # of the Python and pymunk rivals
+    frames: int = 51
+    collisions: int = 1_000
+    flights: int = 6
+    whole: int = 70_000
+    file: int = 2_000  # sequences in the file that is read
+    batches: int = 30
+    slow_batches: int = 2
+    processes: int = 5
+    cold_processes: int = 2
+    staged: int = 2_048
+
+
+FULL = Plan()
+QUICK = Plan(
+    repetitions=1, sequences=1_000, drawn=32, stepped=5, collisions=40, flights=2, whole=2_000, file=256, batches=4, slow_batches=1,
+    processes=1, cold_processes=1, staged=256,
+)  # fmt: skip

@@ -1,0 +1,72 @@
+"""Tables, and the page they stand on. Markdown; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from textwrap import dedent
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Table:
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    about: str = ""
+    """What the rows and columns are; Markdown."""
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"{self.title}: a row has {len(row)} cells, not {len(self.columns)}: {row}")
+
+
+def markdown(table: Table) -> str:
+    """The first column is text; figures stand to the right."""
+    lines = [f"## {table.title}", ""]
+    if table.about:
+        lines += [dedent(table.about).strip(), ""]
+    lines += [_line(table.columns), _line(("---", *["---:" if _figures(table, i) else "---" for i in range(1, len(table.columns))]))]
+    return "\n".join([*lines, *map(_line, table.rows)]) + "\n"
+
+
+def page(tables: Sequence[Table], *, minutes: float, load: str, quick: bool) -> str:
+    warning = "\n**A smoke run (`--quick`): the figures below are noise.**\n" if quick else ""
+    head = f"""\
+# Benchmarks
+
+Written by `make bench` (`python -m benchmarks`), one run of {minutes:.0f} minutes; nothing here is typed by hand, and no test asserts any of it.
+{warning}
+How to read it: **CPU** is user and system time of the process and all its threads, and is what to compare. The wall time stands beside it; machines
+are shared, and a neighbour can move it threefold where it moves the CPU time by a tenth. Every figure is the median of several repetitions, and the
+rows of a table take turns (A B C A B C), so that a slow minute hurts all of them; *spread* is how far the dearest repetition lay above the cheapest,
+in CPU time. Ratios compare rows of the same run: trust them before the figures themselves. All files are written to a temporary directory (`TMPDIR`
+chooses the disk) and read from the page cache.
+
+The load when the run ended: {load} (1, 5, 15 minutes; the run itself keeps one or two cores busy).
+"""
+    return "\n".join([head, *map(markdown, tables)])
+
+
+def us(seconds: float) -> str:
+    """Microseconds, to three figures."""
+    return f"{float(f'{seconds * 1e6:.3g}'):,g}"
+
+
+def times(ratio: float) -> str:
+    return f"{ratio:.3g}x" if ratio < 100 else f"{ratio:,.0f}x"
+
+
+def percent(part: float) -> str:
+    return f"{part:.0%}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _figures(table: Table, column: int) -> bool:
+    return all(any(sign.isdigit() for sign in row[column][:3]) or row[column] in ("", "-") for row in table.rows)

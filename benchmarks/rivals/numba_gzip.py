@@ -1,0 +1,18 @@
+"""Our own scenes, drawn as pixels, for h5py to compress: what the exact motion and the compiled drawing are worth without the fast writing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from physbench.recipe import Recipe
+    from physbench.scene import Scenes
+
+AT_ONCE = 16
+
+
+def scenes(recipe: Recipe, count: int) -> Iterator[Scenes]:
+    for start in range(0, count, AT_ONCE):
+        yield recipe.generator.batch(recipe.seeds("training", start, min(start + AT_ONCE, count)), recipe.frames)

@@ -1,0 +1,97 @@
+"""What the rivals share: where the balls start, what a flight tells frame by frame, and how that becomes Scenes.
+
+K balls, T frames; y points down. The starts are ours and come for free, so that every rival throws the same balls.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from benchmarks.rivals.discs import drawn
+from physbench.scene import HIT_OBJECT, HIT_WALL, WALL, Events, Scenes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from physbench.recipe import Recipe
+
+
+class Start(NamedTuple):
+    position: NDArray[np.float64]  # (K, 2)
+    velocity: NDArray[np.float64]  # (K, 2)
+    radius: NDArray[np.float64]  # (K,)
+    mass: NDArray[np.float64]  # (K,)
+    size: float
+
+
+class Hit(NamedTuple):
+    """A row of the events."""
+
+    time: float
+    a: int
+    b: int
+    normal: tuple[float, float]
+    impulse: float
+    position: tuple[float, float]
+
+
+class Frame(NamedTuple):
+    """The state at a whole time, and what has been hit since the frame before."""
+
+    position: NDArray[np.float64]  # (K, 2)
+    velocity: NDArray[np.float64]  # (K, 2)
+    hits: list[Hit]
+
+
+def starts_of(recipe: Recipe, count: int) -> list[Start]:
+    """The first frames of the training sequences."""
+    states, _, _ = recipe.generator.throw(recipe.seeds("training", 0, count), 2)
+    position, velocity = states["position"][:, 0].astype(float), states["velocity"][:, 0].astype(float)
+    radius, mass = states["radius"].astype(float), states["mass"].astype(float)
+    return [Start(*arrays, float(recipe.generator.size)) for arrays in zip(position, velocity, radius, mass, strict=True)]
+
+
+def scenes_of(start: Start, flight: Iterator[Frame], frames: int) -> Scenes:
+    """One sequence with all arrays of the contract. The flight goes on after the last frame, for the interval behind it."""
+    states, size = list(islice(flight, frames + 1)), int(start.size)
+    position = np.array([frame.position for frame in states[:-1]], np.float32)
+    radius = start.radius.astype(np.float32)
+    contact = np.zeros(position.shape[:2], np.uint8)
+    for t, frame in enumerate(states[1:]):
+        for hit in frame.hits:
+            contact[t, hit.a] |= HIT_WALL if hit.b == WALL else HIT_OBJECT
+            if hit.b != WALL:
+                contact[t, hit.b] |= HIT_OBJECT
+    pixels = drawn(position, radius, contact, size)
+    hits = sorted((hit for frame in states for hit in frame.hits), key=lambda hit: hit.time)
+    return Scenes(
+        features=pixels.features[None, ..., None],
+        groups=pixels.groups[None, ..., None],
+        collisions=pixels.collisions[None, ..., None],
+        contact=contact[None],
+        position=position[None],
+        velocity=np.array([[frame.velocity for frame in states[:-1]]], np.float32),
+        radius=radius[None],
+        mass=start.mass.astype(np.float32)[None],
+        count=np.array([len(radius)], np.uint8),
+        visible=pixels.visible[None],
+        curtain=np.zeros((1, 4), np.int16),
+        events=events_of(hits),
+    )
+
+
+def events_of(hits: list[Hit]) -> Events:
+    return Events(
+        offset=np.array([0, len(hits)]),
+        time=np.array([hit.time for hit in hits], float),
+        a=np.array([hit.a for hit in hits], np.uint8),
+        b=np.array([hit.b for hit in hits], np.uint8),
+        normal=np.array([hit.normal for hit in hits], float).reshape(-1, 2),
+        impulse=np.array([hit.impulse for hit in hits], float),
+        position=np.array([hit.position for hit in hits], float).reshape(-1, 2),
+    )

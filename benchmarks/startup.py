@@ -1,0 +1,46 @@
+"""Question 5: how long until something happens? Fresh processes, with and without machine code of an earlier run."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING
+
+from benchmarks.report import Table, percent
+from benchmarks.timing import Cost, cost_of_process, interleaved
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.plan import Plan
+
+BATCH = "import physbench; next(iter(physbench.stream('balls4mass64', only=['features', 'groups'], workers=0)))"
+LIGHT = {"`python -c pass`": "pass", "`import numpy`": "import numpy", "`import physbench`": "import physbench"}
+ABOUT = """
+Each a fresh process, from its start to its end. *Warm*: machine code lies in the user's cache directory from an earlier run. *Cold*: nothing is
+compiled yet, as after an installation (an empty `NUMBA_CACHE_DIR`).
+"""
+
+
+def table(plan: Plan, scratch: Path) -> Table:
+    fresh = count()
+
+    def cold(command: list[str]) -> Cost:
+        return cost_of_process(command, {"NUMBA_CACHE_DIR": str(scratch / f"cache-{next(fresh)}")})
+
+    batch, file = [sys.executable, "-c", BATCH], _file(scratch)
+    commands = {name: [sys.executable, "-c", code] for name, code in LIGHT.items()}
+    commands |= {"`physbench --help`": [sys.executable, "-m", "physbench", "--help"], "first batch of a stream, warm": batch, "first file, warm": file}
+    for command in commands.values():
+        cost_of_process(command)
+    costs = interleaved({name: partial(cost_of_process, command) for name, command in commands.items()}, plan.processes)
+    costs |= interleaved({"first batch of a stream, cold": partial(cold, batch), "first file, cold": partial(cold, file)}, plan.cold_processes)
+    rows = [(name, f"{of.wall:.3f}", f"{of.cpu:.3f}", f"{of.peak / 1e6:,.0f}", percent(of.spread)) for name, of in costs.items()]
+    return Table("5. Start-up", ("until", "wall s", "CPU s", "peak MB", "spread"), rows, ABOUT)
+
+
+def _file(scratch: Path) -> list[str]:
+    """One block of 256 sequences, by the command line."""
+    words = "generate balls4mass64 --train 256 --valid 0 --test 0 --overwrite --out"
+    return [sys.executable, "-m", "physbench", *words.split(), str(scratch / "first.h5")]
