@@ -12,11 +12,9 @@ import click
 
 from physbench import __version__, registry
 from physbench.errors import PhysbenchError
+from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
     from physbench.recipe import Recipe
 
 STOPPED = 130
@@ -162,7 +160,7 @@ def _generate(recipe: Recipe, out: Path, *, workers: int | None, part: str | Non
     from physbench.generate import generate
 
     done = 0.0
-    with _progress(f"preparing {out.name}") as update:
+    with progress_bar(f"preparing {out.name}") as update:
 
         def show(progress: Any) -> None:
             nonlocal done
@@ -268,7 +266,7 @@ def verify(file: Path, depth: Any, seed: int, as_json: bool) -> None:
     """
     from physbench.storage.verify import verify
 
-    with _progress("checking " + file.name) as update:
+    with progress_bar("checking " + file.name) as update:
         report = verify(file, depth=depth or "plain", seed=seed, progress=lambda progress: update(progress.done, progress.total, progress.doing))
     if as_json:
         return click.echo(json.dumps(asdict(report)))
@@ -324,7 +322,7 @@ def evaluate(model: str | None, factory: str | None, table: Path | None, per_seq
         sys.path.insert(0, str(Path.cwd()))  # where a user's own module is, as with `python -m`
         click.echo(f"running the code of {factory}", err=True)
     made = registry.models.get(model)() if model else registry.attribute(str(factory))()
-    with _progress("evaluating") as update:
+    with progress_bar("evaluating") as update:
         result = evaluate(made, name=model or factory, progress=lambda now: update(now.done, now.total, f"evaluating on {now.doing}"), **settings)
     if table:
         table.write_text(result.to_csv(), encoding="utf-8")
@@ -342,6 +340,36 @@ def evaluate(model: str | None, factory: str | None, table: Path | None, per_seq
 
 
 @main.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
+def compare(a: Path, b: Path, as_json: bool) -> None:
+    """Which of two runs is better, sequence by sequence, or that they cannot be told apart.
+
+    A and B are files of `physbench eval ... --per-sequence FILE` on the same suite.
+
+    \b
+    physbench eval copy --suite balls --per-sequence copy.npz
+    physbench eval blank --suite balls --per-sequence blank.npz
+    physbench compare copy.npz blank.npz
+    """
+    from physbench.compare import compare
+    from physbench.result import load_run
+
+    runs = load_run(a), load_run(b)
+    lines = compare(*runs)
+    names = [str(run.provenance["model"]) for run in runs]
+    if as_json:
+        return click.echo(json.dumps({"a": names[0], "b": names[1], "lines": [asdict(line) for line in lines]}))
+    click.echo(f"a = {names[0]!r}, b = {names[1]!r}; the figure of a less that of b, with its 95 % interval")
+    for task in dict.fromkeys(line.task for line in lines):
+        click.echo(click.style(task, bold=True))
+        for line in (line for line in lines if line.task == task):
+            found = line.comparison.difference
+            click.echo(f"  {line.metric:<30} {found.value:>12.5g}   {found.low:>10.5g} .. {found.high:<10.5g} {line.comparison.verdict}")
+
+
+@main.command()
 @click.argument("metric", required=False)
 def explain(metric: str | None) -> None:
     """What a metric says, where it comes from, how it can be gamed, and a worked example. Without METRIC, their names.
@@ -356,30 +384,3 @@ def explain(metric: str | None) -> None:
     card = find(metric)
     click.echo(click.style(card.name, bold=True) + f"   ({card.better} is better; {card.paper})\n\n{card.definition}\n\n  {card.formula}")
     click.echo(f"\nCaution: {card.caution}\n\n{card.example}")
-
-
-def _progress(doing: str) -> AbstractContextManager[Callable[..., None]]:
-    """A bar with rate and time left, when somebody is looking."""
-    from contextlib import contextmanager
-
-    @contextmanager
-    def bar() -> Any:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-        from rich.text import Text
-
-        class Rate(ProgressColumn):
-            def render(self, task: Any) -> Text:
-                return Text(f"{task.speed:,.0f} sequences/s" if task.speed else "")
-
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Rate(), TimeRemainingColumn())
-        with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-            task = progress.add_task(doing, total=None)
-
-            def update(done: int, total: int, doing: str) -> None:
-                progress.update(task, completed=done, total=total, description=doing)
-
-            yield update
-
-    return bar()

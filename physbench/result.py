@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import zipfile
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+
+from physbench.errors import HostileFile, StorageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 METRIC_VERSION = 1
+
+MOST_ARRAYS, MOST_BYTES = 4_096, 1 << 28
+"""Of a file with per-sequence sums."""
 
 COLUMNS = (
     "suite", "suite_version", "size", "task", "metric", "value", "low", "high", "sequences", "model", "model_link", "paper_link", "parameters",
@@ -88,7 +95,43 @@ class Result:
         arrays: dict[str, NDArray[np.float64]] = {}
         for (task, metric), (numerator, denominator) in self.sums.items():
             arrays |= {f"{task}|{metric}|numerator": numerator, f"{task}|{metric}|denominator": denominator}
-        np.savez_compressed(path, allow_pickle=False, **arrays)
+        with path.open("wb") as file:  # a path would be given another suffix
+            np.savez_compressed(file, allow_pickle=False, provenance=np.array(json.dumps(asdict(self.provenance))), **arrays)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `save_sums` left of an evaluation."""
+
+    provenance: dict[str, Any]
+    sums: dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]] = field(repr=False)
+
+
+def load_run(path: Path) -> Run:
+    """Read per-sequence sums; perhaps a stranger's, so every size is looked at before it is believed and nothing is unpickled."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if len(members) > MOST_ARRAYS or sum(member.file_size for member in members) > MOST_BYTES:
+                raise HostileFile(f"{path} claims more than {MOST_ARRAYS:,} arrays or {MOST_BYTES >> 20} MiB of per-sequence sums")
+        with np.load(path, allow_pickle=False) as arrays:
+            provenance: Any = json.loads(str(arrays["provenance"][()]))
+            sums: dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+            for name in (name for name in arrays.files if name.endswith("|numerator")):
+                task, metric, _ = name.split("|")
+                pair = arrays[name], arrays[f"{task}|{metric}|denominator"]
+                if any(part.ndim != 1 or part.dtype != np.float64 or len(part) != len(pair[0]) for part in pair):
+                    raise HostileFile(f"{path}: {task} {metric} is not a number per sequence")
+                sums[task, metric] = pair
+    except FileNotFoundError:
+        raise StorageError(f"there is no file {path}") from None
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError, RecursionError) as error:
+        raise StorageError(f"{path} does not hold per-sequence sums (physbench eval ... --per-sequence): {str(error).splitlines()[0][:120]}") from None
+    if not isinstance(provenance, dict) or not {"model", "suite", "suite_version", "size", "data_sha256", "metric_version"} <= set(
+        cast("dict[str, Any]", provenance)
+    ):
+        raise HostileFile(f"{path} does not say what its sums are of")
+    return Run(cast("dict[str, Any]", provenance), sums)
 
 
 def _number(value: float) -> str:

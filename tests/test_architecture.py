@@ -22,10 +22,10 @@ SOURCES = {
     "physbench_leaderboard": ROOT / "leaderboard" / "physbench_leaderboard",
 }
 FLOORS = (
-    ("physbench.errors", "physbench.scene", "physbench.model"),
+    ("physbench.errors", "physbench.scene", "physbench.model", "physbench.progress"),
     ("physbench.recipe", "physbench.registry"),
     ("physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result"),
-    ("physbench.generate", "physbench.stream", "physbench.evaluate", "physbench.view"),
+    ("physbench.generate", "physbench.stream", "physbench.evaluate", "physbench.compare", "physbench.view"),
     ("physbench_generators", "physbench_baselines", "physbench_leaderboard"),
     ("physbench.cli",),
 )

@@ -19,10 +19,11 @@ from sklearn.metrics import adjusted_rand_score
 import physbench
 from physbench import registry
 from physbench.cli import main
+from physbench.compare import compare
 from physbench.errors import DamagedFile, ModelError, PhysbenchError
 from physbench.model import Batch, Bernoulli, Prediction
 from physbench.recipe import Recipe
-from physbench.result import COLUMNS, Result
+from physbench.result import COLUMNS, Result, load_run
 from physbench.suites import DIGESTS, SUITES, Suite
 from physbench_baselines.reference import Blank, ConstantVelocity, Copy, Mean, Oracle
 
@@ -257,3 +258,59 @@ def test_the_command_line_prints_writes_and_refuses(tmp_path: Path, monkeypatch:
     explained = runner.invoke(main, ["explain", "relative_bce"])
     assert "ratio of sums" in explained.output and ">>>" in explained.output
     assert "ari_video" in runner.invoke(main, ["explain"]).output
+
+
+def test_two_runs_are_compared_sequence_by_sequence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("copy", "mean", "blank"):
+        physbench.evaluate(registry.models.get(name)(), "balls", limit=40, name=name).save_sums(tmp_path / f"{name}.npz")
+    physbench.evaluate(Copy(), "balls", limit=39, name="other").save_sums(tmp_path / "other.npz")
+    copy, mean, blank = (load_run(tmp_path / f"{name}.npz") for name in ("copy", "mean", "blank"))
+    verdicts = {line.metric: line.comparison.verdict for line in compare(mean, copy)}
+    assert verdicts["relative_bce"] == "a better"
+    assert {line.metric: line.comparison.verdict for line in compare(blank, copy)}["bce"] == "b better"
+    assert {line.comparison.verdict for line in compare(copy, copy)} == {"cannot be told apart"}
+    runner = CliRunner()
+    assert "a better" in runner.invoke(main, ["compare", "mean.npz", "copy.npz"]).output
+    assert json.loads(runner.invoke(main, ["compare", "mean.npz", "copy.npz", "--json"]).output)["a"] == "mean"
+    refused = runner.invoke(main, ["compare", "copy.npz", "other.npz"])
+    assert refused.exit_code == 2 and "limit-40" in refused.output
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04N.", b"<html>", bytes(1000)])
+def test_files_that_hold_no_sums_are_refused_in_one_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(PhysbenchError):
+        load_run(tmp_path / "x.npz")
+    with pytest.raises(PhysbenchError, match="there is no file"):
+        load_run(tmp_path / "missing.npz")
+
+
+class Bomb:
+    """What unpickling would run."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path("exploded").touch, ()
+
+
+def test_sums_are_never_unpickled_and_sizes_are_looked_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    good = physbench.evaluate(Copy(), "balls", limit=2)
+    good.save_sums(tmp_path / "good.npz")
+    with np.load("good.npz") as arrays:
+        content = dict(arrays)
+    spoils: dict[str, dict[str, Any]] = {
+        "pickled": {"provenance": np.array([Bomb()], object)},
+        "bomb": {"balls4mass64|bce|numerator": np.zeros(1 << 26)},
+        "ragged": {"balls4mass64|bce|numerator": np.zeros(3)},
+        "square": {"balls4mass64|bce|numerator": np.zeros((2, 2)), "balls4mass64|bce|denominator": np.zeros((2, 2))},
+        "text": {"balls4mass64|bce|numerator": np.array(["a", "b"])},
+        "silent": {"provenance": np.array("{}")},
+        "list": {"provenance": np.array("[]")},
+        "named": {"a|b|c|numerator": np.zeros(2)},
+    }
+    for name, spoil in spoils.items():
+        np.savez_compressed(f"{name}.npz", **{**content, **spoil})
+        with pytest.raises(PhysbenchError):
+            load_run(tmp_path / f"{name}.npz")
+    assert not Path("exploded").exists()

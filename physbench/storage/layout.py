@@ -72,13 +72,9 @@ EVENTS = (
 """Contiguous tables in the group `events`."""
 
 
-def sequence_first(field: Field, array: NDArray[np.generic]) -> NDArray[np.generic]:
-    """An array as a file holds it, (T, N, ...) -> (N, T, ...)."""
+def time_first(field: Field, array: NDArray[Any]) -> NDArray[Any]:
+    """An array as it is in memory, (N, T, ...), to what a file holds, (T, N, ...)."""
     return array.swapaxes(0, 1) if field.axes.startswith("TN") else array
-
-
-time_first = sequence_first
-"""The same exchange of axes, the other way."""
 
 
 def pixels_digest(checksums: NDArray[np.uint32]) -> str:
