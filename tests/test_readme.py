@@ -26,3 +26,13 @@ def test_every_code_block_runs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!https?:)([^)#]+)\)", README.read_text(encoding="utf-8")))
 def test_every_link_leads_somewhere(link: str) -> None:
     assert (README.parent / link).exists()
+
+
+def test_quoted_figures_are_those_of_the_last_measurement() -> None:
+    """Numbers with a unit in the paragraph about speed stand in the tables that `make bench` wrote."""
+    text = README.read_text(encoding="utf-8")
+    paragraph = text[text.index("- How fast, measured") :].split("\n\n")[0]
+    measured = (README.parent / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"\d+(?:\.\d+)?x|\d+\.\d|\b\d{3}\b", paragraph)
+    assert len(quoted) >= 8
+    assert [number for number in quoted if f" {number} " not in measured] == []
