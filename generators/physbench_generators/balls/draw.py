@@ -124,6 +124,14 @@ def clear(pixels, start, end):
 
 
 @kernel
+def pixels_in(top, bottom, first, end):
+    pixels = 0
+    for row in range(np.uint64(top), np.uint64(bottom)):
+        pixels += max(end[row] - first[row], 0)
+    return pixels
+
+
+@kernel
 def hidden(top, bottom, first, end, curtain):
     """How many pixels of a disc are behind the curtain."""
     pixels = 0
@@ -134,9 +142,9 @@ def hidden(top, bottom, first, end, curtain):
 
 @kernel
 def paint(position, radius, count, contact, curtain, height, width, stencil, shown, groups, collisions, visible, doubtful):
-    """Draw N sequences into shown, groups and collisions: bytes (N, T, H, W), flat; groups and collisions may be empty if they are not wanted.
+    """Draw N sequences into shown, groups and collisions: bytes (N, T, H, W), flat, and count visible (N, T, K). All but `shown` may be empty: not wanted.
 
-    visible (N, T, K) is filled in; doubtful (N,) says where two discs may claim one pixel, so that `share` and `mark_collisions` must follow.
+    doubtful (N,) says where two discs may claim one pixel, so that `share` and `mark_collisions` must follow.
     """
     sequences, frames = position.shape[:2]
     first = np.zeros(height + LANES, np.int32)
@@ -155,10 +163,8 @@ def paint(position, radius, count, contact, curtain, height, width, stencil, sho
                 top, bottom = rows_of(cy, r, height)
                 left, right = columns_of(cx, r, width)
                 spans(top, bottom, width, cx, cy, r, first, end)
-                pixels = 0
-                for row in range(np.uint64(top), np.uint64(bottom)):
-                    pixels += max(end[row] - first[row], 0)
-                visible[s, t, k] = pixels - hidden(top, bottom, first, end, curtain[s])
+                if visible.size > 0:
+                    visible[s, t, k] = pixels_in(top, bottom, first, end) - hidden(top, bottom, first, end, curtain[s])
                 stamp(shown, base, top, bottom, left, right, width, first, end, np.uint8(1), stencil)
                 if groups.size > 0:
                     stamp(groups, base, top, bottom, left, right, width, first, end, np.uint8(k + 1), stencil)

@@ -34,10 +34,13 @@ def pixels_of(
     streams: NDArray[np.uint64],
     shape: tuple[int, int, int],
     *,
-    wanted: Collection[str] = ARRAYS,
+    wanted: Collection[str] = (*ARRAYS, "visible"),
     empty: Callable[[int], NDArray[np.uint8]] = new,
 ) -> dict[str, NDArray[np.uint8]]:
-    """The wanted arrays (N, T, H, W, C), in memory from `empty`; `visible` among the states is filled in. streams: where colours are drawn from."""
+    """The wanted pixel arrays (N, T, H, W, C), in memory from `empty`; `visible` among the states is filled in if it is wanted.
+
+    streams: where colours are drawn from.
+    """
     height, width, channels = shape
     count, frames = states["contact"].shape[:2]
     whole = count * frames * height * width
@@ -45,10 +48,11 @@ def pixels_of(
     kept = {"shown": True, "groups": coloured or "groups" in wanted, "collisions": "collisions" in wanted}
     memory = {name: empty(whole if keep else 0) for name, keep in kept.items()}
     doubtful = np.zeros(count, np.bool_)
-    paint(*(states[name] for name in MOTION), height, width, stencils(width), *memory.values(), states["visible"], doubtful)
+    visible = states["visible"] if "visible" in wanted else np.empty((0, 0, 0), np.uint16)
+    paint(*(states[name] for name in MOTION), height, width, stencils(width), *memory.values(), visible, doubtful)
     if doubtful.any() and not all(kept.values()):
         everything = pixels_of(states, streams, shape, empty=empty)
-        return {name: everything[name] for name in wanted}
+        return {name: array for name, array in everything.items() if name in wanted}
     drawn = {name: memory[name].reshape(count, frames, height, width) for name in kept if kept[name]}
     for s in np.flatnonzero(doubtful).tolist():
         _settle(states, s, drawn["groups"][s], drawn["collisions"][s])
