@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -115,3 +117,11 @@ def test_a_stream_can_be_pickled_and_left_at_any_time() -> None:
 def test_what_cannot_be_streamed_is_said_at_once(wrong: dict[str, Any]) -> None:
     with pytest.raises(PhysbenchError):
         physbench.stream(RECIPE, **wrong)
+
+
+@pytest.mark.parametrize("made", ["physbench.stream('balls')", "physbench.open('x.h5')['test']"])
+def test_without_torch_the_missing_package_is_named(made: str, tmp_path: Path) -> None:
+    physbench.generate(RECIPE, tmp_path / "x.h5")
+    code = f"import sys; sys.modules['torch'] = None; import physbench; {made}.torch()"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stderr.strip().splitlines()[-1].startswith("physbench.errors.MissingPackage: this needs PyTorch")

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from torch import distributed
-from torch.utils.data import IterableDataset, get_worker_info
-
+from physbench.errors import MissingPackage
 from physbench.storage.torch_view import known_to_torch
+
+try:
+    from torch import distributed
+    from torch.utils.data import IterableDataset, get_worker_info
+except ImportError:
+    raise MissingPackage("this needs PyTorch: pip install 'physbench[train]'") from None
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
