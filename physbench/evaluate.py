@@ -247,10 +247,10 @@ def _scores(kept: Figures) -> Iterator[Score]:
 
 
 def _ratios(suite: Suite, kept: Figures) -> Iterator[Score]:
-    """How much worse with more objects: the figure on the first task over that on the second."""
-    if suite.name != "extrapolation":
+    """How much worse with more objects."""
+    if suite.against is None:
         return
-    more, fewer = (task.dataset for task in suite.tasks)
+    more, fewer = suite.against
     for metric in ("relative_bce", "relative_relational_bce"):
         found = quotient(kept[more, metric], kept[fewer, metric])
         yield _score((f"{more}:{fewer}", f"{metric}_ratio"), found, len(kept[more, metric].numerator))

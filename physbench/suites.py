@@ -57,6 +57,7 @@ class Suite:
     tasks: tuple[Task, ...]
     ranked_by: tuple[str, str] | None  # task, metric
     sequences: int | None = None  # a fixed number, whatever the size
+    against: tuple[str, str] | None = None  # more objects, fewer objects: how many times worse the first is, for relative figures
 
 
 _ROLLOUTS = tuple(Rollout(context, horizon) for context in (5, 20) for horizon in (10, 30))
@@ -71,6 +72,7 @@ SUITES = {
             "6-8 balls for models that were trained on 4",
             (Task("balls678mass64", 31, slots=8), Task("balls4mass64", 31)),
             ("balls678mass64", "relative_bce"),
+            against=("balls678mass64", "balls4mass64"),
         ),
         Suite("curtain", 1, "3 balls behind an invisible curtain", (Task("balls3curtain64", 51),), ("balls3curtain64", "permanence_bce")),
         Suite(

@@ -52,7 +52,10 @@ def test_the_oracle_is_next_to_nothing_and_true_owners_have_an_index_of_one(rows
 
 
 def test_no_constant_row_beats_straight_flight_one_frame_ahead(rows: dict[str, Result]) -> None:
-    """Ranked figures of the one-step suites. (Far ahead a blurred guess beats a sharp one that is late: `explain rollout_relative_bce` says so.)"""
+    """Ranked figures of the one-step suites.
+
+    Far ahead a blurred guess beats a sharp one that is late: the mean frame wins rollout_relative_bce, and `explain` says so.
+    """
     for task in ("balls4mass64", "balls678mass64"):
         flight = rows["constant-velocity"].score(task, "relative_bce").value
         assert all(rows[name].score(task, "relative_bce").value > 1.5 * flight for name in ("copy", "mean", "blank"))

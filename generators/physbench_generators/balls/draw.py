@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from physbench_generators.balls.kernels import HIT_OBJECT, draw
+from physbench.scene import HIT_OBJECT
+from physbench_generators.balls.kernels import draw
 from physbench_generators.compiled import kernel
 
 LANES = 8

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from physbench.scene import HIT_OBJECT, HIT_WALL, WALL
 from physbench_generators.compiled import kernel
 
 NEVER = np.inf
 X, Y = 0, 1
-WALL = 255
-HIT_OBJECT, HIT_WALL = 1, 2
 
 FULL, CROWDED, ENDLESS = -1, -2, -3
 """Why a batch stopped early: no room for more events; discs do not fit; more than MOST_EVENTS collisions in one sequence."""

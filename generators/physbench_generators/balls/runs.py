@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from physbench.scene import HIT_OBJECT
 from physbench_generators.balls.draw import LANES, may_share, rows_of, spans
-from physbench_generators.balls.kernels import HIT_OBJECT
 from physbench_generators.compiled import kernel
 
 START, END, OWNER = 0, 1, 2

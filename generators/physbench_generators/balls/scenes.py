@@ -134,7 +134,7 @@ class Balls:
 
     def throw(self, seeds: NDArray[np.uint64], frames: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint64], Events]:
         """The motion alone: states by name (`visible` still zero), the random stream as each sequence leaves it, and the events."""
-        from physbench_generators.balls.kernels import CROWDED, FULL, throw
+        from physbench_generators.balls.kernels import CROWDED, FULL, MOST_EVENTS, throw
 
         self._room  # noqa: B018  (balls that cannot be placed are refused before the first of them is thrown)
         count, slots = len(seeds), self.objects
@@ -163,7 +163,7 @@ class Balls:
             if stopped == CROWDED:
                 raise self._crowded()
             if stopped != FULL:
-                raise RecipeError(f"more than 100,000 collisions in one sequence of {frames} frames: lower --speed, --gravity or --mass-ratio")
+                raise RecipeError(f"more than {MOST_EVENTS:,} collisions in one sequence of {frames} frames: lower --speed, --gravity or --mass-ratio")
             rows = tuple(np.concatenate([column, np.empty_like(column)]) for column in rows)
 
     @cached_property
