@@ -33,3 +33,7 @@ class ModelError(PhysbenchError):
 
 class MissingPackage(PhysbenchError):
     """An optional package is needed and not installed."""
+
+
+class TrainingError(PhysbenchError):
+    """A training run cannot start, go on, or be trusted."""

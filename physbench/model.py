@@ -48,10 +48,26 @@ class Prediction:
 
     mean: NDArray[np.float32] | None = None  # (B, H, W, C)
     owner: NDArray[np.uint8] | None = None  # (B, H, W)
+    log_likelihood: NDArray[np.float32] | None = None  # (B, H, W) of the frame just seen, where the model knows it better than its mean does
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a table says of a model beside its scores; a model may carry one as `origin`."""
+
+    parameters: int | None = None
+    weights_sha256: str | None = None  # of the file
+    train_seed: int | None = None
+    model_link: str | None = None
+    paper_link: str | None = None
+    device: str = "cpu"
+    torch_version: str | None = None
+    samples: int = 1  # that its mean is the average of
+    training: str | None = None  # how it was trained, in a few words, where that is less than the paper did
 
 
 class Model(Protocol):
-    """May also have `imagine(state, action)`, one step on its own prediction; without it a rollout observes the model's own mean."""
+    """May also have `imagine(state, action)`, one step on its own prediction; without it a rollout observes the model's own mean. And `origin`."""
 
     likelihood: Likelihood
 
