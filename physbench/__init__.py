@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from physbench.errors import PhysbenchError
-    from physbench.evaluate import evaluate
+    from physbench.evaluation.evaluate import evaluate
     from physbench.generate import generate
     from physbench.recipe import Recipe
     from physbench.storage.reader import open_dataset as open
@@ -25,7 +25,7 @@ __all__ = ["PhysbenchError", "Recipe", "__version__", "evaluate", "generate", "o
 _HOMES = {
     "PhysbenchError": "physbench.errors:PhysbenchError",
     "Recipe": "physbench.recipe:Recipe",
-    "evaluate": "physbench.evaluate:evaluate",
+    "evaluate": "physbench.evaluation.evaluate:evaluate",
     "generate": "physbench.generate:generate",
     "open": "physbench.storage.reader:open_dataset",
     "stream": "physbench.stream:stream",

@@ -70,6 +70,12 @@ models = Registry(
         "mean": "physbench_baselines.reference:Mean",
         "blank": "physbench_baselines.reference:Blank",
         "oracle": "physbench_baselines.reference:Oracle",
+        "rnn": "physbench_baselines.bundled:rnn",
+        "lstm": "physbench_baselines.bundled:lstm",
+        "rnn-em": "physbench_baselines.bundled:rnn_em",
+        "r-nem": "physbench_baselines.bundled:r_nem",
+        "r-nem-no-attention": "physbench_baselines.bundled:r_nem_no_attention",
+        "r-nem.balls3curtain64": "physbench_baselines.bundled:r_nem_curtain",
     },
 )
-"""Models by name: factories without arguments."""
+"""Models by name: factories without arguments, or with a `device`."""

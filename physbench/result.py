@@ -24,10 +24,18 @@ METRIC_VERSION = 1
 MOST_ARRAYS, MOST_BYTES = 4_096, 1 << 28
 """Of a file with per-sequence sums."""
 
+NOTES = {
+    "own-code": "made by running the user's own code",
+    "privileged": "it was told the truth: it measures the benchmark, not a model",
+    "predictions-file": "scored from a file: nobody saw that each prediction was made before its frame was shown",
+    "self-computed-likelihood": "the log-likelihoods are the model's own",
+    "trained-less-than-the-paper": "trained for less than its paper did",
+}
+
 COLUMNS = (
     "suite", "suite_version", "size", "task", "metric", "value", "low", "high", "sequences", "model", "model_link", "paper_link", "parameters",
     "train_seed", "seed", "trust", "data_sha256", "weights_sha256", "metric_version", "physbench_version", "torch_version", "device", "batch",
-    "seconds", "date",
+    "seconds", "date", "notes",
 )  # fmt: skip
 """Of the CSV, in order; see the contract of the leaderboard."""
 
@@ -56,8 +64,16 @@ class Provenance:
     seconds: float
     date: str
     physbench_version: str
-    data_sha256: dict[str, str]  # per dataset
+    data_sha256: dict[str, str]  # per task
     metric_version: int = METRIC_VERSION
+    parameters: int | None = None
+    weights_sha256: str | None = None
+    train_seed: int | None = None
+    model_link: str | None = None
+    paper_link: str | None = None
+    torch_version: str | None = None
+    notes: tuple[str, ...] = ()
+    """What a reader must know: one of NOTES, or samples-N."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +82,8 @@ class Result:
     provenance: Provenance
     sums: dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]] = field(repr=False)
     """Per task and metric: the numerators and denominators of the sequences, (N,) each."""
+    curves: dict[tuple[str, str], list[float]] = field(default_factory=dict[Any, Any], repr=False)
+    """Per task and metric: the figure of each step."""
 
     def score(self, task: str, metric: str) -> Score:
         return next(score for score in self.scores if (score.task, score.metric) == (task, metric))
@@ -79,13 +97,14 @@ class Result:
         for score in self.scores:
             table.writerow(
                 {
-                    **{name: getattr(origin, name) for name in COLUMNS if hasattr(origin, name)},
+                    **{name: _cell(getattr(origin, name)) for name in COLUMNS if hasattr(origin, name)},
                     "task": score.task,
                     "metric": score.metric,
                     **{name: _number(getattr(score, name)) for name in ("value", "low", "high")},
                     "sequences": score.sequences,
                     "trust": "self-reported",
                     "data_sha256": origin.data_sha256[score.task.split("/")[0].split(":")[0]],
+                    "notes": " ".join(origin.notes),
                 }
             )
         return text.getvalue()
@@ -132,6 +151,11 @@ def load_run(path: Path) -> Run:
     ):
         raise HostileFile(f"{path} does not say what its sums are of")
     return Run(cast("dict[str, Any]", provenance), sums)
+
+
+def _cell(value: Any) -> Any:
+    """No text that a spreadsheet would run: a stranger may have named the model."""
+    return "" if value is None else f"'{value}" if str(value)[:1] in tuple("=+-@\t\r") else value
 
 
 def _number(value: float) -> str:

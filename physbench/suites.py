@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from physbench.errors import UnknownName
 
@@ -18,8 +19,22 @@ DIGESTS = {
     ("balls3curtain64", 64): "52be40aaaefb04d978c264ccd0b190b6fc0a005978f87c2dc118b4c158c33a57",
     ("balls3curtain64", 1000): "cb00bb1abed77f0b03942047105f91d4dc0c0c6b35a28d3df85a01429da5377e",
     ("balls3curtain64", 10000): "befdffbfceacf24f643cb668b558345a9d85ef2e2e14d3cabfaeb4faa3a1c4d3",
+    ("balls4mass64-crop50", 64): "38cab8cc0faa5b79609ef5754639ee5ce4985310abe9141ac4eee2195ee89e19",
+    ("balls4mass64-crop50", 1000): "c9ab5baf4484860699c312ddfebcb939f91d3acc02ff47494088c29e7e646113",
+    ("balls4mass64-crop50", 10000): "c30291e87cb3d28f1a1f509850d1d5f0b87c4a161be0d426e6261d317c2167f3",
+    ("balls678mass64-crop50", 64): "b93e680f48500df6d74484ce8f5d639b434919aa7cff124094772cf444abf966",
+    ("balls678mass64-crop50", 1000): "b38a15ce2be96a5326cd5df623442538ba207dec56848749e73d869b951eb303",
+    ("balls678mass64-crop50", 10000): "bca4e7b7490690afebf0e5563e97bbc85e874015ac2d26bb9aeb71f77695e778",
 }
-"""Of the test splits, by dataset and number of sequences: what a file of them carries as its content digest."""
+"""Of the test splits, by task and number of sequences: what a file of them carries as its content digest."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Every frame is shown; the next one is predicted before it."""
+
+    frames: int
+    name = ""
 
 
 @dataclass(frozen=True)
@@ -28,6 +43,12 @@ class Rollout:
 
     context: int
     horizon: int
+    samples: int = 1  # asked for so many times, with other randomness, and judged by its likelihood
+    sample: int = 0
+
+    @property
+    def frames(self) -> int:
+        return self.context + self.horizon
 
     @property
     def name(self) -> str:
@@ -35,18 +56,45 @@ class Rollout:
 
 
 @dataclass(frozen=True)
+class Still:
+    """One frame alone, shown again and again; asked is who owns its pixels. For models of single images too."""
+
+    frame: int
+    shown: int
+    name = "frames"
+
+    @property
+    def frames(self) -> int:
+        return self.frame + 1
+
+
+Asking: TypeAlias = "Window | Rollout | Still"
+
+
+@dataclass(frozen=True)
 class Task:
-    """The test sequences of a dataset, cut to so many frames."""
+    """The test sequences of a dataset, and what is asked about them."""
 
     dataset: str
-    frames: int
+    askings: tuple[Asking, ...]
     slots: int | None = None
-    one_step: bool = True
-    rollouts: tuple[Rollout, ...] = ()
+    crop: int = 0  # only the centre of this side is shown
+
+    @property
+    def name(self) -> str:
+        return f"{self.dataset}-crop{self.crop}" if self.crop else self.dataset
+
+    def names(self, asking: Asking) -> str:
+        """The task of a row of the results."""
+        return f"{self.name}/{asking.name}" if asking.name else self.name
+
+    def place(self, asking: Asking) -> str:
+        """Where the answer lies in a file of predictions: every sample has its own."""
+        return f"{self.names(asking)}/sample-{asking.sample}" if isinstance(asking, Rollout) and asking.samples > 1 else self.names(asking)
 
     def pinned(self, sequences: int) -> str | None:
         """The content digest of the test split, its first so many sequences alone."""
-        return DIGESTS.get((self.dataset, sequences))
+        return DIGESTS.get((self.name, sequences))
 
 
 @dataclass(frozen=True)
@@ -61,32 +109,51 @@ class Suite:
 
 
 _ROLLOUTS = tuple(Rollout(context, horizon) for context in (5, 20) for horizon in (10, 30))
+_SAMPLES = tuple(Rollout(9, 1, samples=5, sample=sample) for sample in range(5))
 
 SUITES = {
     suite.name: suite
     for suite in (
-        Suite("balls", 1, "4 balls, as in training", (Task("balls4mass64", 31),), ("balls4mass64", "relative_bce")),
+        Suite(
+            "balls",
+            1,
+            "4 balls, as in training; and single frames of them",
+            (Task("balls4mass64", (Window(31), Still(15, shown=15))),),
+            ("balls4mass64", "relative_bce"),
+        ),
         Suite(
             "extrapolation",
             1,
             "6-8 balls for models that were trained on 4",
-            (Task("balls678mass64", 31, slots=8), Task("balls4mass64", 31)),
+            (Task("balls678mass64", (Window(31),), slots=8), Task("balls4mass64", (Window(31),))),
             ("balls678mass64", "relative_bce"),
             against=("balls678mass64", "balls4mass64"),
         ),
-        Suite("curtain", 1, "3 balls behind an invisible curtain", (Task("balls3curtain64", 51),), ("balls3curtain64", "permanence_bce")),
+        Suite("curtain", 1, "3 balls behind an invisible curtain", (Task("balls3curtain64", (Window(51),)),), ("balls3curtain64", "permanence_bce")),
         Suite(
             "simulation",
             1,
             "imagining 10 and 30 frames after 5 or 20",
-            (Task("balls4mass64", 50, one_step=False, rollouts=_ROLLOUTS),),
-            ("balls4mass64/rollout-5+10", "rollout_relative_bce"),
+            (Task("balls4mass64", _ROLLOUTS),),
+            ("balls4mass64/rollout-5+10", "rollout_overlap"),
+        ),
+        Suite(
+            "crop50",
+            1,
+            "the centre of 50x50, where balls come and go: the tenth frame, 5 times, as R-SQAIR is measured",
+            (Task("balls4mass64", _SAMPLES, slots=4, crop=50), Task("balls678mass64", _SAMPLES, slots=8, crop=50)),
+            ("balls4mass64-crop50/rollout-9+1", "log_likelihood"),
         ),
         Suite(
             "smoke",
             1,
             "64 sequences of each ball set: does a model run at all?",
-            (Task("balls4mass64", 31, rollouts=(Rollout(5, 10),)), Task("balls678mass64", 31, slots=8), Task("balls3curtain64", 51)),
+            (
+                Task("balls4mass64", (Window(31), Still(15, shown=15), Rollout(5, 10))),
+                Task("balls678mass64", (Window(31),), slots=8),
+                Task("balls3curtain64", (Window(51),)),
+                Task("balls4mass64", _SAMPLES, slots=4, crop=50),
+            ),
             None,
             sequences=64,
         ),

@@ -23,9 +23,9 @@ SOURCES = {
 }
 FLOORS = (
     ("physbench.errors", "physbench.scene", "physbench.model", "physbench.progress"),
-    ("physbench.recipe", "physbench.registry"),
+    ("physbench.recipe", "physbench.registry", "physbench.cache"),
     ("physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result"),
-    ("physbench.generate", "physbench.stream", "physbench.evaluate", "physbench.compare", "physbench.view"),
+    ("physbench.generate", "physbench.stream", "physbench.evaluation", "physbench.compare", "physbench.audit", "physbench.report", "physbench.view"),
     ("physbench_generators", "physbench_baselines", "physbench_leaderboard"),
     ("physbench.cli",),
 )

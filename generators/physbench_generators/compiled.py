@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numba
+
+from physbench.cache import directory as cache_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,13 +22,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 
 def cache_directory() -> Path:
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "physbench" / "numba" / _edition()
+    return cache_home() / "numba" / _edition()
 
 
 @cache

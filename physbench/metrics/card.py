@@ -21,4 +21,5 @@ class Metric:
     caution: str  # how it can be gamed, and what it does not say
     example: str  # lines as typed in Python, and what must come out
     last: bool = False  # also reported for the last transition alone, as NAME_last
+    sampled: bool = False  # also reported for each sample of the model's randomness, as NAME[s], and their standard deviation, as NAME_std
     index: str = ""  # what stands in the brackets of NAME[...]

@@ -17,20 +17,25 @@ CARDS = (*PIXEL_CARDS, *OBJECT_CARDS)
 
 METRICS: dict[str, Metric] = {card.name: card for card in CARDS}
 
-WRITTEN = re.compile(r"(?P<stem>[a-z_]+?)(?P<last>_last)?(?P<index>\[[^\[\]]+\])?")
+WRITTEN = re.compile(r"(?P<stem>[a-z_]+?)(?P<last>_last)?(?P<spread>_std)?(?P<index>\[[^\[\]]+\])?")
 
 
 def names() -> list[str]:
     """Every name without an index."""
-    return [name for card in CARDS for name in ([card.name, f"{card.name}_last"] if card.last else [card.name])]
+    return [card.name + suffix for card in CARDS for suffix in ("", *["_last"] * card.last, *["_std"] * card.sampled)]
 
 
 def find(name: str) -> Metric:
     """The card of a metric; one step of a curve, and the last transition alone, are on the card of the whole."""
     written = WRITTEN.fullmatch(name)
     card = METRICS.get(written["stem"]) if written else None
-    if written and card and (card.last or not written["last"]) and (card.index or not written["index"]):
+    if written and card and _allowed(card, written):
         return card
     close = get_close_matches(name.partition("[")[0], names(), n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(METRICS)}"
     raise UnknownName(f"no metric is called {name!r}: {hint}")
+
+
+def _allowed(card: Metric, written: re.Match[str]) -> bool:
+    index = card.index or card.sampled
+    return bool((card.last or not written["last"]) and (card.sampled or not written["spread"]) and (index or not written["index"]))

@@ -128,4 +128,22 @@ ROLLOUT_RELATIVE_BCE = Metric(
 """,
 )
 
-OBJECT_CARDS = (ARI_FRAMES, ARI_VIDEO, ROLLOUT_BCE, ROLLOUT_RELATIVE_BCE, EVENT_ERROR, PERMANENCE_BCE)
+ROLLOUT_OVERLAP = Metric(
+    name="rollout_overlap",
+    better="higher",
+    paper=OWN,
+    definition="How much of what is there in a rollout was imagined there: 1 is all of it and nothing else, 0 is none of it.",
+    formula="over sequences and steps: number of pixels that are on and have p > 1/2 / number of pixels that are on or have p > 1/2",
+    caution="It hears only yes or no: a blur that never passes 1/2 scores 0, as blank and the mean frame do, and all ones score the share of the frame that "
+    "is on. Doubt is not rewarded here, and is in rollout_relative_bce, where the mean frame beats a sharp prediction that is late: read both.",
+    example="""\
+>>> import numpy as np
+>>> from physbench.metrics import rollout, sums
+>>> frames = np.array([1, 1, 0, 0], np.uint8).reshape(1, 1, 1, 4, 1)
+>>> means = np.array([0.9, 0.4, 0.8, 0.1]).reshape(1, 1, 1, 4, 1)
+>>> round(sums.value(rollout.overlap(frames, means)), 6)  # one of three
+0.333333
+""",
+)
+
+OBJECT_CARDS = (ARI_FRAMES, ARI_VIDEO, ROLLOUT_BCE, ROLLOUT_RELATIVE_BCE, ROLLOUT_OVERLAP, EVENT_ERROR, PERMANENCE_BCE)

@@ -94,6 +94,7 @@ LOG_LIKELIHOOD = Metric(
     caution="Densities and probabilities cannot be compared, nor densities of different sigma: sigma is the model's choice, and on "
     "black and white frames a small one pays without limit wherever the mean is exact.",
     last=True,
+    sampled=True,
     example="""\
 >>> import numpy as np
 >>> from physbench.metrics import pixels, sums
@@ -111,6 +112,7 @@ RELATIONAL_LOG_LIKELIHOOD = Metric(
     formula="as log_likelihood, over the pixels with collisions[t] = 1 for the transition t -> t + 1; the mean is over all transitions",
     caution="It is told where the objects are, as relational_bce is: claiming an object everywhere pays.",
     last=True,
+    sampled=True,
     example="""\
 >>> import numpy as np
 >>> from physbench.metrics import pixels, sums

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.metrics.pixels import bernoulli_bce
+from physbench.metrics.sums import ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from physbench.metrics.sums import Floats
+    from physbench.metrics.sums import Floats, Sums
 
 
 def rollout_bce(frames: NDArray[Any], means: NDArray[Any], context: int) -> Floats:
@@ -25,6 +26,12 @@ def rollout_bce(frames: NDArray[Any], means: NDArray[Any], context: int) -> Floa
 def repeat_bce(frames: NDArray[Any], context: int, horizon: int) -> Floats:
     """(N, T, H, W, C) -> (N, S): the same for repeating the last context frame, what `rollout_relative_bce` is measured by."""
     return rollout_bce(frames, repeated(frames, context, horizon), context)
+
+
+def overlap(frames: NDArray[Any], means: NDArray[Any]) -> Sums:
+    """(N, S, H, W, C), (N, S, H, W, C) -> (N, S): pixels that are on and were thought to be (p > 1/2), of those that are either."""
+    on, thought = (array.reshape(*array.shape[:2], -1) > 0.5 for array in (frames, means))
+    return ratio((on & thought).sum(axis=2), (on | thought).sum(axis=2))
 
 
 def targets(frames: NDArray[Any], context: int, horizon: int) -> NDArray[Any]:

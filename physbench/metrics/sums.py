@@ -67,6 +67,12 @@ def joined(parts: Iterable[Sums]) -> Sums:
     return Sums(np.concatenate([part.numerator for part in parts]), np.concatenate([part.denominator for part in parts]))
 
 
+def pooled(samples: Iterable[Sums]) -> Sums:
+    """The same sequences asked several times, (N, ...) each: their sums together."""
+    samples = list(samples)
+    return Sums(np.sum([part.numerator for part in samples], axis=0), np.sum([part.denominator for part in samples], axis=0))
+
+
 def value(sums: Sums) -> float:
     """The figure; NaN where the denominators add up to 0, never 0 or 1."""
     total = per_sequence(sums)

@@ -55,7 +55,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror}") from None
     if start != SIGNATURE:
-        raise StorageError(f"{path} is not a dataset file: it does not begin like HDF5 ({_looks_like(start)})")
+        raise StorageError(f"{path} is not an HDF5 file: it does not begin like HDF5 ({_looks_like(start)})")
     try:
         with h5py.File(path, "r") as file:
             yield file
@@ -66,7 +66,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
 
 def admit(path: Path, file: h5py.File) -> Admitted:
     """Check the form of everything in the file before anything of it is read."""
-    members = _members(file.id, str(path))
+    members = members_of(file.id, str(path))
     _only(members, SPLITS, f"{path}")
     attributes = {name: _text(file, name, path) for name in TEXTS}
     if attributes["format"] != FORMAT:
@@ -82,7 +82,7 @@ def admit(path: Path, file: h5py.File) -> Admitted:
     sizes: dict[str, dict[str, int]] = {}
     digests: dict[str, str] = {}
     for split in (name for name in SPLITS if name in members):
-        group = _group(file, split, path)
+        group = group_in(file, split, path)
         sizes[split], stored = _admit_split(group, f"{path}: {split}")
         digests[split] = _text(group, "content_sha256", path)
         budget -= stored
@@ -94,20 +94,20 @@ def admit(path: Path, file: h5py.File) -> Admitted:
 def _admit_split(group: h5py.Group, where: str) -> tuple[dict[str, int], int]:
     """The lengths of the axes of a split, and its stored bytes."""
     names = [field.name for field in (*PIXELS, *STATES)]
-    members = _members(group.id, where)
+    members = members_of(group.id, where)
     _only(members, (*names, "events"), where)
     _complete(members, (*names, "events"), where)
-    events = _group(group, "events", where)
+    events = group_in(group, "events", where)
     columns = [field.name for field in EVENTS]
-    members = _members(events.id, f"{where}/events")
+    members = members_of(events.id, f"{where}/events")
     _only(members, columns, f"{where}/events")
     _complete(members, columns, f"{where}/events")
     sizes: dict[str, int] = {}
     stored = 0
     for field in (*PIXELS, *STATES):
-        stored += _admit_array(_dataset(group, field.name, where), field, sizes, f"{where}/{field.name}")
+        stored += _admit_array(dataset_in(group, field.name, where), field, sizes, f"{where}/{field.name}")
     for field in EVENTS:
-        stored += _admit_array(_dataset(events, field.name, where), field, sizes, f"{where}/events/{field.name}")
+        stored += _admit_array(dataset_in(events, field.name, where), field, sizes, f"{where}/events/{field.name}")
     if sizes["O"] != sizes["N"] + 1:
         raise HostileFile(f"{where}/events/offset has {sizes['O']} rows for {sizes['N']} sequences")
     return sizes, stored
@@ -115,6 +115,7 @@ def _admit_split(group: h5py.Group, where: str) -> tuple[dict[str, int], int]:
 
 def _admit_array(dataset: h5py.h5d.DatasetID, field: Field, sizes: dict[str, int], where: str) -> int:
     """Type, shape, storage and filters of one array; returns its stored bytes."""
+    require_own_storage(dataset, where)
     kind = dataset.get_type()
     if kind.get_class() not in (h5py.h5t.INTEGER, h5py.h5t.FLOAT) or kind.dtype != field.dtype:
         raise HostileFile(f"{where} is not of type {field.dtype.name}")
@@ -130,8 +131,6 @@ def _admit_array(dataset: h5py.h5d.DatasetID, field: Field, sizes: dict[str, int
             raise HostileFile(f"{where} is empty")
         sizes[axis] = length
     creation = dataset.get_create_plist()
-    if creation.get_external_count():
-        raise HostileFile(f"{where} keeps its data in another file, which is not read")
     layout = creation.get_layout()
     filters = [creation.get_filter(i)[0] for i in range(creation.get_nfilters())]
     logical = int(np.prod(shape, dtype=object)) * field.dtype.itemsize
@@ -156,19 +155,29 @@ def _admit_array(dataset: h5py.h5d.DatasetID, field: Field, sizes: dict[str, int
     return stored
 
 
-def _members(group: h5py.h5g.GroupID, where: str) -> list[str]:
+def members_of(group: h5py.h5g.GroupID, where: str) -> list[str]:
     """The names in a group, all of them hard links."""
     if group.get_num_objs() > MOST_LINKS:
-        raise HostileFile(f"{where} has {group.get_num_objs():,} members: not a dataset file")
+        raise HostileFile(f"{where} has {group.get_num_objs():,} members; more than {MOST_LINKS} are not looked through")
     names: list[str] = []
     for raw in group:
-        kind = group.links.get_info(raw).type
-        name = raw.decode(errors="replace")
-        if kind != h5py.h5l.TYPE_HARD:
-            word = {h5py.h5l.TYPE_SOFT: "a soft link", h5py.h5l.TYPE_EXTERNAL: "a link to another file"}.get(kind, "a link of unknown kind")
-            raise HostileFile(f"{where} holds {word} ({name[:40]!r}), which is not followed")
-        names.append(name)
+        require_hard_link(group, raw, where)
+        names.append(raw.decode(errors="replace"))
     return names
+
+
+def require_hard_link(group: h5py.h5g.GroupID, raw: bytes, where: str) -> None:
+    kind = group.links.get_info(raw).type
+    if kind != h5py.h5l.TYPE_HARD:
+        word = {h5py.h5l.TYPE_SOFT: "a soft link", h5py.h5l.TYPE_EXTERNAL: "a link to another file"}.get(kind, "a link of unknown kind")
+        raise HostileFile(f"{where} holds {word} ({raw.decode(errors='replace')[:40]!r}), which is not followed")
+
+
+def require_own_storage(dataset: h5py.h5d.DatasetID, where: str) -> None:
+    """Asked before anything else: HDF5 opens the files of a virtual dataset to tell its shape."""
+    creation = dataset.get_create_plist()
+    if creation.get_layout() == h5py.h5d.VIRTUAL or creation.get_external_count():
+        raise HostileFile(f"{where} keeps its data in another file, which is not read")
 
 
 def _only(names: list[str], known: tuple[str, ...] | list[str], where: str) -> None:
@@ -183,13 +192,13 @@ def _complete(names: list[str], known: tuple[str, ...] | list[str], where: str) 
             raise HostileFile(f"{where} has no {name!r}")
 
 
-def _group(parent: h5py.Group, name: str, where: object) -> h5py.Group:
+def group_in(parent: h5py.Group, name: str, where: object) -> h5py.Group:
     if h5o.get_info(parent.id, name.encode()).type != h5o.TYPE_GROUP:
         raise HostileFile(f"{where}: {name!r} is not a group")
     return h5py.Group(h5py.h5g.open(parent.id, name.encode()))
 
 
-def _dataset(parent: h5py.Group, name: str, where: str) -> h5py.h5d.DatasetID:
+def dataset_in(parent: h5py.Group, name: str, where: str) -> h5py.h5d.DatasetID:
     if h5o.get_info(parent.id, name.encode()).type != h5o.TYPE_DATASET:
         raise HostileFile(f"{where}: {name!r} is not an array")
     return h5py.h5d.open(parent.id, name.encode())

@@ -1,4 +1,4 @@
-"""The command line: parses, calls, prints. What the commands do is elsewhere, and imported when it is needed."""
+"""Commands about datasets."""
 
 from __future__ import annotations
 
@@ -10,52 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from physbench import __version__, registry
-from physbench.errors import PhysbenchError
+from physbench import registry
+from physbench.cli.root import STOPPED, main
 from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
     from physbench.recipe import Recipe
 
-STOPPED = 130
 COUNTS = {"training": "train", "validation": "valid", "test": "test"}
-
-
-class Refusal(click.ClickException):
-    """An error for the user: one line and the exit code that it knows."""
-
-    def __init__(self, error: PhysbenchError) -> None:
-        super().__init__(str(error))
-        self.exit_code = error.exit_code  # pyright: ignore[reportAttributeAccessIssue]
-
-
-class Commands(click.Group):
-    """The root: every error is one line on stderr and an exit code."""
-
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
-        if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **extra)
-        try:
-            sys.exit(super().main(*args, standalone_mode=False, **extra) or 0)
-        except click.exceptions.NoArgsIsHelpError as error:
-            error.show()
-            sys.exit(error.exit_code)
-        except click.ClickException as error:
-            hint = f" (see {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
-            click.echo(f"Error: {' '.join(error.format_message().split())}{hint}", err=True)
-            sys.exit(error.exit_code)
-        except click.Abort:
-            sys.exit(STOPPED)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except PhysbenchError as error:
-            raise Refusal(error) from None
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise Refusal(PhysbenchError(f"{error.filename or 'the system'}: {error.strerror or error}")) from None
 
 
 class Datasets(click.Group):
@@ -69,19 +31,6 @@ class Datasets(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str, click.Command, list[str]]:
         return args[0], self.get_command(ctx, args[0]), args[1:]
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="physbench")
-def main() -> None:
-    """A benchmark for models that learn physics from pixels.
-
-    \b
-    physbench list                                       what can be made
-    physbench generate balls --n 4 --curtain             a dataset of your own
-    physbench show balls4mass64 --index 3 --out x.gif    look at a sequence
-    physbench verify balls4mass64.h5                     is a file what it says it is?
-    """
 
 
 @main.group(cls=Datasets, subcommand_metavar="DATASET [OPTIONS]...")
@@ -291,96 +240,3 @@ def show(source: str, split: str | None, index: int, out: Path | None) -> None:
     out = out or Path(f"{Path(source).stem}-{clip.split}-{index}.png")
     save(clip, out)
     click.echo(str(out))
-
-
-@main.command("eval")
-@click.argument("model", required=False)
-@click.option("--model", "factory", metavar="PACKAGE.MODULE:FACTORY", help="A model of your own. This imports and runs its code.")
-@click.option("--suite", default="balls", show_default=True, help="What to be asked: balls, extrapolation, curtain, simulation or smoke.")
-@click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
-@click.option("--limit", type=int, help="So many sequences only: for a first look.")
-@click.option("--fresh", type=int, metavar="SEED", help="Other sequences of the same kind, that nobody can have trained on.")
-@click.option("--batch", type=int, default=64, show_default=True, help="Sequences shown to the model at a time.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Where the model's own randomness begins.")
-@click.option("--csv", "table", type=click.Path(path_type=Path), help="Write the scores as CSV, a row per task and metric.")
-@click.option("--per-sequence", type=click.Path(path_type=Path), help="Write what each sequence contributes, as .npz.")
-@click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
-def evaluate(model: str | None, factory: str | None, table: Path | None, per_sequence: Path | None, as_json: bool, **settings: Any) -> None:
-    """Score a model on a suite.
-
-    The test data are made on the way and checked against their digest. MODEL is a name (copy, constant-velocity, mean, blank, oracle, or a plugged-in one).
-
-    \b
-    physbench eval copy --suite smoke
-    physbench eval --model mymodels.rnn:build --suite extrapolation --csv mine.csv
-    """
-    from physbench.evaluate import evaluate
-
-    if (model is None) == (factory is None):
-        raise click.UsageError("give the name of a model, or --model PACKAGE.MODULE:FACTORY")
-    if factory:
-        sys.path.insert(0, str(Path.cwd()))  # where a user's own module is, as with `python -m`
-        click.echo(f"running the code of {factory}", err=True)
-    made = registry.models.get(model)() if model else registry.attribute(str(factory))()
-    with progress_bar("evaluating") as update:
-        result = evaluate(made, name=model or factory, progress=lambda now: update(now.done, now.total, f"evaluating on {now.doing}"), **settings)
-    if table:
-        table.write_text(result.to_csv(), encoding="utf-8")
-    if per_sequence:
-        result.save_sums(per_sequence)
-    if as_json:
-        scores = [{name: None if value != value else value for name, value in asdict(score).items()} for score in result.scores]
-        return click.echo(json.dumps({"provenance": asdict(result.provenance), "scores": scores}))
-    for task in dict.fromkeys(score.task for score in result.scores):
-        click.echo(click.style(task, bold=True))
-        for score in (score for score in result.scores if score.task == task):
-            click.echo(f"  {score.metric:<30} {score.value:>12.5g}   {score.low:>10.5g} .. {score.high:<10.5g}")
-    origin = result.provenance
-    click.echo(f"{origin.model} on {origin.suite} v{origin.suite_version}, {origin.size}: 95 % intervals over sequences; {origin.seconds:.1f} s")
-
-
-@main.command()
-@click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
-def compare(a: Path, b: Path, as_json: bool) -> None:
-    """Which of two runs is better, sequence by sequence, or that they cannot be told apart.
-
-    A and B are files of `physbench eval ... --per-sequence FILE` on the same suite.
-
-    \b
-    physbench eval copy --suite balls --per-sequence copy.npz
-    physbench eval blank --suite balls --per-sequence blank.npz
-    physbench compare copy.npz blank.npz
-    """
-    from physbench.compare import compare
-    from physbench.result import load_run
-
-    runs = load_run(a), load_run(b)
-    lines = compare(*runs)
-    names = [str(run.provenance["model"]) for run in runs]
-    if as_json:
-        return click.echo(json.dumps({"a": names[0], "b": names[1], "lines": [asdict(line) for line in lines]}))
-    click.echo(f"a = {names[0]!r}, b = {names[1]!r}; the figure of a less that of b, with its 95 % interval")
-    for task in dict.fromkeys(line.task for line in lines):
-        click.echo(click.style(task, bold=True))
-        for line in (line for line in lines if line.task == task):
-            found = line.comparison.difference
-            click.echo(f"  {line.metric:<30} {found.value:>12.5g}   {found.low:>10.5g} .. {found.high:<10.5g} {line.comparison.verdict}")
-
-
-@main.command()
-@click.argument("metric", required=False)
-def explain(metric: str | None) -> None:
-    """What a metric says, where it comes from, how it can be gamed, and a worked example. Without METRIC, their names.
-
-    \b
-    physbench explain relative_bce
-    """
-    from physbench.metrics.catalogue import find, names
-
-    if metric is None:
-        return click.echo("\n".join(names()))
-    card = find(metric)
-    click.echo(click.style(card.name, bold=True) + f"   ({card.better} is better; {card.paper})\n\n{card.definition}\n\n  {card.formula}")
-    click.echo(f"\nCaution: {card.caution}\n\n{card.example}")

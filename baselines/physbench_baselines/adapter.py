@@ -1,0 +1,132 @@
+"""A torch network as a Model, and its weights as arrays: NumPy at the border, and device, type and gradients nowhere but here.
+
+Arrays are copied on their way in and out, so that neither side sees what the other does to its own afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from physbench.errors import MissingPackage, ModelError
+from physbench.model import Batch, Likelihood, Origin, Prediction
+
+try:
+    import torch
+except ImportError:
+    raise MissingPackage("this needs PyTorch: pip install 'physbench[train]'") from None
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    Step = tuple[Any, Tensor, Tensor | None]  # state, mean (B, H, W, C) of the next frame, owner uint8 (B, H, W) of this one
+
+
+class Network(Protocol):
+    """What a network has beside being an nn.Module. All randomness of sequence i comes from seeds[i]."""
+
+    likelihood: Likelihood
+
+    def begin(self, seeds: Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> Any: ...  # seeds int64 (B,)
+
+    def observe(self, state: Any, frame: Tensor, action: Tensor | None) -> Step: ...  # frame float32 (B, H, W, C), action float32 (B, A)
+
+    def imagine(self, state: Any, action: Tensor | None) -> Step: ...
+
+
+class TorchModel:
+    """A network as the evaluator wants it. The network itself is moved to the device and set to evaluation."""
+
+    def __init__(self, network: Network, *, device: str = "cpu", origin: Origin | None = None) -> None:
+        if not isinstance(network, torch.nn.Module):
+            raise ModelError(f"a network is a torch.nn.Module, not {type(network).__name__}")
+        self.device = device_of(device)
+        self.network: Any = network.to(self.device).eval()
+        self.likelihood: Likelihood = self.network.likelihood
+        self.origin = replace(
+            origin or Origin(),
+            parameters=sum(parameter.numel() for parameter in network.parameters()),
+            device=str(self.device),
+            torch_version=torch.__version__,
+        )
+
+    def begin(self, batch: Batch) -> Any:
+        same_bits = np.ascontiguousarray(batch.seeds, np.uint64).view(np.int64)  # torch has no uint64 to count with
+        seeds = torch.tensor(same_bits, device=self.device)
+        with _scoring():
+            return self.network.begin(seeds, shape=batch.shape, slots=batch.slots, actions=batch.actions)
+
+    def observe(self, state: Any, frame: NDArray[np.float32], action: NDArray[np.float32] | None) -> tuple[Any, Prediction]:
+        with _scoring():
+            return _told(self.network.observe(state, self._moved(frame), self._moved(action)))
+
+    def imagine(self, state: Any, action: NDArray[np.float32] | None) -> tuple[Any, Prediction]:
+        with _scoring():
+            return _told(self.network.imagine(state, self._moved(action)))
+
+    def _moved(self, array: NDArray[np.float32] | None) -> Tensor | None:
+        return None if array is None else torch.tensor(np.ascontiguousarray(array), dtype=torch.float32, device=self.device)
+
+
+def device_of(name: str) -> torch.device:
+    """auto, cpu, cuda or cuda:1; auto is the graphics card where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if not re.fullmatch(r"cpu|cuda(:\d{1,3})?", name):
+        raise ModelError(f"there is no device {name[:40]!r}: it is auto, cpu, cuda or cuda:1")
+    device = torch.device(name)
+    if device.type == "cuda":
+        if not torch.cuda.is_available():
+            raise ModelError(f"PyTorch {torch.__version__} finds no CUDA device here, so not {name!r}: use cpu, or install a PyTorch built for your driver")
+        if (device.index or 0) >= torch.cuda.device_count():
+            raise ModelError(f"there is no {name!r}: this machine has {torch.cuda.device_count()} CUDA device(s), counted from 0")
+    return device
+
+
+@contextmanager
+def _scoring() -> Generator[None]:
+    """No gradients, float32 as it is written, the same kernels every time; a training run in the same process keeps its own settings."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _told(step: Step) -> tuple[Any, Prediction]:
+    state, mean, owner = step
+    return state, Prediction(mean.to("cpu", torch.float32).numpy().copy(), None if owner is None else owner.cpu().numpy().copy())
+
+
+def weights_of(network: torch.nn.Module) -> dict[str, NDArray[np.float32]]:
+    """Every number that a network has learnt, by name."""
+    weights: dict[str, NDArray[np.float32]] = {}
+    for name, tensor in network.state_dict().items():
+        if not tensor.is_floating_point() or tensor.element_size() > 4:
+            raise ModelError(f"{name} of the network is {tensor.dtype}: weights are float32")
+        weights[name] = tensor.detach().to("cpu", torch.float32).numpy().copy()
+        if not np.isfinite(weights[name]).all():
+            raise ModelError(f"{name} of the network holds numbers that are not finite")
+    return weights
+
+
+def shapes_of(build: Callable[[], torch.nn.Module]) -> dict[str, tuple[int, ...]]:
+    """The same names, and what shape each would have; takes no memory for them."""
+    with torch.device("meta"):
+        return {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
+
+
+def network_with(build: Callable[[], torch.nn.Module], weights: Mapping[str, NDArray[np.float32]]) -> torch.nn.Module:
+    with torch.random.fork_rng(devices=[]):  # it draws first weights that are not kept; nobody else's draws should change
+        network = build()
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    return network.eval()

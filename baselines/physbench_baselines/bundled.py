@@ -1,0 +1,31 @@
+"""The trained models that come with the package, in `checkpoints/`. A name is a model, and the dataset that it learnt if not balls4mass64."""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.resources import as_file, files
+from typing import TYPE_CHECKING
+
+from physbench_baselines.checkpoint import model
+
+if TYPE_CHECKING:
+    from physbench_baselines.adapter import TorchModel
+
+FOLDER = files(__package__ or "") / "checkpoints"
+
+
+def names() -> list[str]:
+    return sorted(entry.name.removesuffix(".safetensors") for entry in FOLDER.iterdir() if entry.name.endswith(".safetensors"))
+
+
+def bundled(name: str, *, device: str = "cpu") -> TorchModel:
+    with as_file(FOLDER / f"{name}.safetensors") as path:
+        return model(path, device=device)
+
+
+rnn = partial(bundled, "rnn")
+lstm = partial(bundled, "lstm")
+rnn_em = partial(bundled, "rnn-em")
+r_nem = partial(bundled, "r-nem")
+r_nem_no_attention = partial(bundled, "r-nem-no-attention")
+r_nem_curtain = partial(bundled, "r-nem.balls3curtain64")

@@ -1,0 +1,231 @@
+"""Relational neural expectation maximisation (van Steenkiste, Chang, Greff, Schmidhuber, ICLR 2018), with RNN, LSTM and RNN-EM, to be read beside section 2.
+
+All are one cell with another recurrence. Symbols are the paper's: x a frame, K slots, theta_k the representation of slot k, psi_k = f_phi(theta_k) the
+probability of every pixel of the next frame, gamma_k the share of every pixel that slot k has. Where the paper and the published code differ, numbers
+follow the code: the norm stands before each activation, its statistics are over height, width and channels together, and gamma starts from the
+magnitudes of normal numbers, which is all that tells the slots apart.
+
+B sequences, T frames, K slots, H x W pixels of C = 1 channel, A actions. Inside, psi and gamma are (B, K, H, W) and frames (B, H, W), in float32.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import nn
+
+from physbench.errors import ModelError
+from physbench.model import Bernoulli
+from physbench_baselines import chance
+from physbench_baselines.blocks import Decoder, Encoder
+from physbench_baselines.nem_sizes import VARIANTS, NemSizes, invaders
+from physbench_baselines.recurrences import Lstm, Relational, Rnn, others
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["VARIANTS", "Losses", "Nem", "NemSizes", "State", "e_step", "expected", "invaders", "pixel_losses"]
+
+EPSILON = 1e-6
+"""Keeps the E-step from dividing by 0, and logarithms from 0."""
+
+THRESHOLD = 0.1
+"""A rollout takes pixels above it for on."""
+
+
+HIGHEST = 40.0
+"""Logits above it are as good as this one: their probability is 1 to the last bit."""
+
+
+class State(NamedTuple):
+    """What a sequence of steps carries on."""
+
+    theta: torch.Tensor  # (B, K, S) of the recurrence; S = H, for an LSTM 2H
+    psi: torch.Tensor  # (B, K, H, W) prediction of the next frame
+    gamma: torch.Tensor  # (B, K, H, W)
+    attention: torch.Tensor | None = None  # (B, K, K) in the last step: how much slot k heeded slot i; 0 on the diagonal
+    seeds: torch.Tensor | None = None  # int64 (B,)
+    time: int = 0  # steps made
+
+
+class Losses(NamedTuple):
+    """`total` to descend; `figures` to look at, each a mean over sequences and steps without a gradient."""
+
+    total: torch.Tensor
+    figures: dict[str, torch.Tensor]
+
+
+class Nem(nn.Module):
+    likelihood = Bernoulli()
+
+    def __init__(self, sizes: NemSizes) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.encoder = Encoder((sizes.height, sizes.width, 1), sizes.channels, sizes.kernels, sizes.strides, sizes.dense)
+        self.recurrence = _recurrence(sizes)
+        self.decoder = Decoder(sizes.hidden, sizes.dense, sizes.first, sizes.grown, (*sizes.channels[-2::-1], 1), sizes.kernels[::-1])
+
+    def start(self, batch: int, slots: int, *, gamma: torch.Tensor) -> State:
+        """Nothing is known: theta and psi are 0. gamma (B, K, H, W), or anything of that shape that is to be normalised over K."""
+        theta = gamma.new_zeros(batch, slots, self.recurrence.state)
+        return State(theta, torch.zeros_like(gamma), gamma / gamma.sum(dim=1, keepdim=True))
+
+    def step(self, state: State, noisy: torch.Tensor, action: torch.Tensor | None = None) -> State:
+        """The M-step, equation 4: every slot is shown its share of what it did not predict. noisy (B, H, W), action (B, A) -> with the next theta and psi."""
+        batch, slots, height, width = state.psi.shape
+        delta = state.gamma * (noisy[:, None] - state.psi)
+        x = self.encoder(delta.reshape(-1, height, width, 1)).view(batch, slots, -1)
+        theta, output, attention = self.recurrence(state.theta, x, action)
+        logits = self.decoder(output.flatten(0, 1))
+        psi = Sigmoid.apply(logits.float()).view(batch, slots, height, width)
+        return state._replace(theta=theta, psi=psi, attention=attention, time=state.time + 1)
+
+    def unroll(self, clean: torch.Tensor, noisy: torch.Tensor, gamma: torch.Tensor, actions: torch.Tensor | None = None) -> Iterator[State]:
+        """clean, noisy (B, T, H, W), gamma (B, K, H, W), actions (B, T, A) -> T - 1 states, each with the gamma that its target gave."""
+        state = self.start(len(clean), gamma.shape[1], gamma=gamma)
+        for t in range(clean.shape[1] - 1):
+            state = self.step(state, noisy[:, t], None if actions is None else actions[:, t])
+            state = state._replace(gamma=e_step(clean[:, t + 1], state.psi.detach()))
+            yield state
+
+    def loss(
+        self,
+        frames: torch.Tensor,
+        *,
+        generator: torch.Generator | None = None,
+        actions: torch.Tensor | None = None,
+        collisions: torch.Tensor | None = None,
+        noisy: torch.Tensor | None = None,
+        gamma: torch.Tensor | None = None,
+        slots: int | None = None,
+    ) -> Losses:
+        """Equation 3 at the next frame, per sequence and step.
+
+        frames uint8 (B, T, H, W, 1), actions (B, T, A), collisions (B, T, H, W, 1): index t weights frame t + 1. noisy (B, T, H, W, 1) and gamma
+        (B, K, H, W) take the place of what the generator would draw.
+        """
+        self._require(frames.shape[2:], None if actions is None else actions.shape[-1])
+        clean = frames.squeeze(-1).float()
+        shape = (len(clean), self._slots(slots), *clean.shape[2:])
+        if gamma is None:
+            gamma = torch.randn(shape, generator=generator, device=clean.device).abs()
+        if noisy is None:
+            shown = clean[:, :-1]
+            noise = torch.rand(shown.shape, generator=generator, device=clean.device) < self.sizes.noise
+            shown = torch.where(noise, 1 - shown, shown)
+        else:
+            shown = noisy.squeeze(-1).float()
+        told = None if actions is None else actions.float()
+        totals, sums = [], []
+        for t, state in enumerate(self.unroll(clean, shown, gamma, told)):
+            intra, inter = expected(state.psi, clean[:, t + 1], state.gamma)
+            totals.append((intra + inter).sum())
+            with torch.no_grad():
+                maps = torch.stack([intra, inter, *pixel_losses(state.psi.amax(dim=1), clean[:, t + 1])])
+                where = [] if collisions is None else [maps * collisions[:, t].squeeze(-1)]
+                sums.append(torch.stack([each.sum(dim=(1, 2, 3)) for each in (maps, *where)]))
+        scale = 1 / (len(clean) * len(totals))
+        return Losses(torch.stack(totals).sum() * scale, _named(torch.stack(sums).sum(dim=0) * scale))
+
+    def begin(self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> State:
+        """int64 (B,): all randomness of sequence i comes from seeds[i]. Any number of slots will do; models of one slot keep to it."""
+        self._require(shape, actions)
+        slots = self._slots(slots)
+        draw = chance.normal(seeds, 0, slots * shape[0] * shape[1])
+        return self.start(len(seeds), slots, gamma=draw.abs().view(len(seeds), slots, *shape[:2]))._replace(seeds=seeds)
+
+    def observe(self, state: State, frame: torch.Tensor, action: torch.Tensor | None = None) -> tuple[State, torch.Tensor, torch.Tensor]:
+        """frame (B, H, W, 1), action (B, A) -> state, mean (B, H, W, 1) of the next frame, owner uint8 (B, H, W) of this one."""
+        x = frame.squeeze(-1)
+        if state.time > 0:
+            state = state._replace(gamma=e_step(x, state.psi))
+        return self._advanced(state, x, action)
+
+    def imagine(self, state: State, action: torch.Tensor | None = None) -> tuple[State, torch.Tensor, torch.Tensor]:
+        """As `observe`, on the model's own prediction; the E-step sees its maximum over slots, thresholded (appendix A.1)."""
+        if state.time > 0:
+            seen = (state.psi.amax(dim=1) > THRESHOLD).float()
+            state = state._replace(gamma=e_step(seen, state.psi))
+        return self._advanced(state, (state.gamma * state.psi).sum(dim=1), action)
+
+    def _advanced(self, state: State, x: torch.Tensor, action: torch.Tensor | None) -> tuple[State, torch.Tensor, torch.Tensor]:
+        if self.sizes.actions and action is None:
+            raise ModelError(f"this model is told one of {self.sizes.actions} actions with every frame, and was told none: take a dataset with actions")
+        assert state.seeds is not None
+        flips = chance.uniform(state.seeds, 1 + state.time, x[0].numel()).view_as(x) < self.sizes.noise
+        owner = state.gamma.argmax(dim=1).to(torch.uint8)
+        state = self.step(state, torch.where(flips, 1 - x, x), action)
+        if state.attention is not None:
+            state = state._replace(attention=_square(state.attention))
+        return state, state.psi.amax(dim=1)[..., None], owner
+
+    def _slots(self, wanted: int | None) -> int:
+        return wanted if wanted is not None and self.sizes.mixture else self.sizes.slots
+
+    def _require(self, shape: tuple[int, ...], actions: int | None) -> None:
+        own = (self.sizes.height, self.sizes.width, 1)
+        if tuple(shape) != own:
+            raise ModelError(f"this model is for frames of {own} (height, width, channels), not {tuple(shape)}: take another dataset, or train one for them")
+        if self.sizes.actions and actions != self.sizes.actions:
+            raise ModelError(f"this model is told one of {self.sizes.actions} actions with every frame, and the data have {actions or 'none'}")
+
+
+class Sigmoid(torch.autograd.Function):
+    """e / (1 + e), the form behind the published results: where no slot explains a pixel, the E-step is a ratio of the last bits of psi."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: torch.Tensor) -> torch.Tensor:
+        e = logits.clamp(max=HIGHEST).exp_()
+        psi = e.div_(e + 1)
+        ctx.save_for_backward(psi)
+        return psi
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
+        (psi,) = ctx.saved_tensors
+        return torch.ops.aten.sigmoid_backward(grad, psi)
+
+
+def e_step(x: torch.Tensor, psi: torch.Tensor) -> torch.Tensor:
+    """x (B, H, W), psi (B, K, H, W) -> gamma (B, K, H, W): how likely each slot makes each pixel of the frame, as a share."""
+    x = x[:, None]
+    likelihood = x * psi + (1 - x) * (1 - psi) + EPSILON
+    return likelihood / likelihood.sum(dim=1, keepdim=True)
+
+
+def pixel_losses(psi: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """-log P(x | psi), and D_KL[P(x) || P(x | psi)] where the prior P(x) says that every pixel is off. Both of every pixel."""
+    p = psi.clamp(EPSILON, 1 - EPSILON)
+    return -(x * p.log() + (1 - x) * (1 - p).log()), -(1 - psi).clamp(min=EPSILON).log()
+
+
+def expected(psi: torch.Tensor, x: torch.Tensor, gamma: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """psi (B, K, H, W), x (B, H, W), gamma (B, K, H, W) -> intra- and inter-cluster loss (B, H, W) of equation 3, summed over slots."""
+    intra, inter = pixel_losses(psi, x[:, None])
+    return (gamma * intra).sum(dim=1), ((1 - gamma) * inter).sum(dim=1)
+
+
+def _recurrence(sizes: NemSizes) -> Rnn | Lstm | Relational:
+    if sizes.recurrence == "rnn":
+        return Rnn(sizes.dense, sizes.hidden)
+    if sizes.recurrence == "lstm":
+        return Lstm(sizes.dense, sizes.hidden)
+    attention = sizes.attention if sizes.recurrence == "r-nem" else None
+    return Relational(sizes.dense, sizes.hidden, attention, actions=sizes.actions, embedding=sizes.embedding)
+
+
+def _named(sums: torch.Tensor) -> dict[str, torch.Tensor]:
+    """(1 or 2, 4) -> by name: intra and inter of the loss and of its upper bound, on all pixels and, if asked for, on those of a collision."""
+    figures = {}
+    for prefix, (intra, inter, bound_intra, bound_inter) in zip(("", "relational_"), sums, strict=False):
+        figures |= {f"{prefix}loss": intra + inter, f"{prefix}intra": intra, f"{prefix}inter": inter}
+        figures |= {f"{prefix}upper_bound": bound_intra + bound_inter, f"{prefix}upper_bound_intra": bound_intra, f"{prefix}upper_bound_inter": bound_inter}
+    return figures
+
+
+def _square(attention: torch.Tensor) -> torch.Tensor:
+    """(B, K, K - 1) of the other slots -> (B, K, K)."""
+    slots = attention.shape[1]
+    square = attention.new_zeros(len(attention), slots, slots)
+    return square.scatter(2, others(slots, attention.device).expand_as(attention), attention)

@@ -1,0 +1,149 @@
+"""How large a model of the NEM family is, and of which kind: a value that fits into the header of a file of weights."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from physbench.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from physbench_baselines.nem import Nem
+
+RECURRENCES = ("rnn", "lstm", "r-nem", "r-nem-no-attention")
+ENCODERS = ("published", "appendix")
+BOUNDS: Mapping[str, tuple[int, int]] = {
+    "slots": (1, 64),
+    "height": (8, 256),
+    "width": (8, 256),
+    "dense": (1, 4096),
+    "hidden": (1, 4096),
+    "attention": (1, 4096),
+    "actions": (0, 1024),
+    "embedding": (1, 1024),
+}
+LARGEST = 1 << 26
+"""Weights of one dense layer."""
+
+
+@dataclass(frozen=True)
+class NemSizes:
+    """The defaults are the paper's for bouncing balls. The norm, the noise and the layers are as in the published code where it and the paper differ."""
+
+    recurrence: str = "r-nem"
+    slots: int = 5  # K in training; other numbers may be asked for at test time, but RNN and LSTM stay at 1
+    height: int = 64
+    width: int = 64
+    channels: tuple[int, ...] = (16, 32, 64)  # of the encoder's convolutions; the decoder's are the same backwards
+    dense: int = 512
+    hidden: int = 250  # of theta, and of the layers of the interaction
+    attention: int = 100
+    actions: int = 0  # different ones; 0 = the model is told none
+    embedding: int = 10  # of an action
+    noise: float = 0.2  # share of the input's pixels that are flipped
+    encoder: str = "published"  # at 84x84 the published code's layers, or those of the paper's appendix; otherwise they are the same
+
+    def __post_init__(self) -> None:
+        if isinstance(self.channels, list):  # as JSON has it
+            object.__setattr__(self, "channels", tuple(self.channels))
+        for name, allowed in (("recurrence", RECURRENCES), ("encoder", ENCODERS)):
+            if getattr(self, name) not in allowed:
+                raise ModelError(f"{name} is one of {', '.join(allowed)}, not {_shown(getattr(self, name))}")
+        for name, (low, high) in BOUNDS.items():
+            if not _whole(getattr(self, name), low, high):
+                raise ModelError(f"{name} is a whole number from {low} to {high}, not {_shown(getattr(self, name))}")
+        if not isinstance(self.channels, tuple) or not 1 <= len(self.channels) <= 6 or not all(_whole(each, 1, 512) for each in self.channels):
+            raise ModelError(f"channels are 1 to 6 whole numbers from 1 to 512, not {_shown(self.channels)}")
+        if isinstance(self.noise, bool) or not isinstance(self.noise, int | float) or not 0 <= self.noise < 1:
+            raise ModelError(f"noise is a share from 0 to below 1, not {_shown(self.noise)}")
+        if self.strided and len(self.channels) != 2:
+            raise ModelError(f"the published layers for 84x84 are 2 convolutions, not {len(self.channels)}: give 2 channels, or take the appendix's encoder")
+        if self.actions and self.recurrence not in ("r-nem", "r-nem-no-attention"):
+            raise ModelError(f"only a relational recurrence is told actions, not {self.recurrence!r}: leave actions at 0")
+        features = max(math.prod(self.encoded), math.prod(self.first))
+        if max(features, 4 * self.hidden) * max(self.dense, self.hidden) > LARGEST:
+            raise ModelError(
+                f"layers of {features} x {self.dense} and {4 * self.hidden} x {self.hidden} weights are too large: at most {LARGEST} in one of them"
+            )
+
+    @property
+    def strided(self) -> bool:
+        """Whether the layers are the published ones for Space Invaders."""
+        return self.encoder == "published" and (self.height, self.width) == (84, 84)
+
+    @property
+    def mixture(self) -> bool:
+        """Whether there is more than one slot to share the pixels out to."""
+        return self.slots > 1
+
+    @property
+    def kernels(self) -> tuple[int, ...]:
+        return (8, 4) if self.strided else (4,) * len(self.channels)
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        return (4, 2) if self.strided else (2,) * len(self.channels)
+
+    @property
+    def scales(self) -> list[tuple[int, int]]:
+        """Height and width of the frame and after each convolution."""
+        found = [(self.height, self.width)]
+        for stride in self.strides:
+            height, width = found[-1]
+            found.append((-(-height // stride), -(-width // stride)))
+        return found
+
+    @property
+    def encoded(self) -> tuple[int, int, int]:
+        """Height, width and channels after the last convolution."""
+        return (*self.scales[-1], self.channels[-1])
+
+    @property
+    def first(self) -> tuple[int, int, int]:
+        """Height, width and channels of the decoder's first image. At 84x84 it is none of the encoder's scales, in the code as in the appendix.
+
+        The appendix doubles an image of 8x8 four times, which makes 128 and not 84: here the last four sizes are the encoder's.
+        """
+        if self.strided:
+            return (10, 10, self.channels[-1])
+        if (self.height, self.width) == (84, 84):
+            return (8, 8, 2 * self.channels[-1])
+        return self.encoded
+
+    @property
+    def grown(self) -> list[tuple[int, int]]:
+        """The sizes that the decoder's first image grows to."""
+        return self.scales[-2::-1]
+
+    def build(self) -> Nem:
+        """A model with fresh weights."""
+        from physbench_baselines.nem import Nem
+
+        return Nem(self)
+
+
+def _whole(value: Any, low: int, high: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:60]
+
+
+VARIANTS: dict[str, NemSizes] = {
+    "rnn": NemSizes("rnn", slots=1),
+    "lstm": NemSizes("lstm", slots=1),
+    "rnn-em": NemSizes("rnn"),
+    "r-nem": NemSizes("r-nem"),
+    "r-nem-no-attention": NemSizes("r-nem-no-attention"),
+}
+"""The paper's models of bouncing balls. Others are `dataclasses.replace(VARIANTS["r-nem"], slots=8)`."""
+
+
+def invaders(sizes: NemSizes, *, actions: int = 0) -> NemSizes:
+    """The same model for Space Invaders, as the published code has it: the paper flips 2 % of the pixels and the code 0.2 %."""
+    slots = 4 if sizes.mixture else 1
+    return replace(sizes, slots=slots, height=84, width=84, channels=(16, 32), dense=250, actions=actions, noise=0.002)

@@ -1,0 +1,140 @@
+"""A run is a folder: recipe.json, log.csv, last.pt, best.pt, curves.png and, at the end, result.json. What is in it is whole at any moment."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import secrets
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from physbench.errors import TrainingError
+from physbench_baselines.training.recipe import MOST_TEXT, TrainingRecipe
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system
+    fcntl = None
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True)
+class Row:
+    """Of the log. Losses are means over the steps since the row before; None where nothing was measured."""
+
+    step: int
+    sequences: int
+    minutes: float
+    loss: float | None
+    upper_bound: float | None
+    learning_rate: float
+    frames: int
+    validation_loss: float | None
+    relative_bce: float | None
+    ari: float | None
+    sequences_per_second: float | None
+
+
+COLUMNS = tuple(item.name for item in fields(Row))
+
+
+class Folder:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.last = path / "last.pt"
+        self.best = path / "best.pt"
+
+    def begin(self, recipe: TrainingRecipe) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TrainingError(f"{self.path} cannot be made: {error.strerror}") from None
+        self.write("log.csv", ",".join(COLUMNS) + "\n")
+        self.write("recipe.json", recipe.to_json())
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """One process at a time."""
+        with (self.path / "recipe.json").open("rb") as handle:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise TrainingError(f"the run in {self.path} is at work in another process: stop that one first") from None
+            yield
+
+    @staticmethod
+    def require_none(path: Path) -> None:
+        """A run never writes over another one."""
+        if path.exists() and not path.is_dir():
+            raise TrainingError(f"{path} is a file: a run needs a folder of its own")
+        if (path / "recipe.json").exists():
+            raise TrainingError(f"{path} holds a run already: go on with it by resume, or give another folder")
+        if path.is_dir() and any(path.iterdir()):
+            raise TrainingError(f"{path} is not empty: a run needs a folder of its own")
+
+    def recipe(self) -> TrainingRecipe:
+        """What the run in this folder was started with."""
+        place = self.path / "recipe.json"
+        try:
+            if place.stat().st_size > MOST_TEXT:
+                raise TrainingError(f"{place} is not a training recipe: it is too long")
+            text = place.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise TrainingError(f"there is no run in {self.path} to go on with: start one without resume") from None
+        try:
+            return TrainingRecipe.from_json(text)
+        except TrainingError as error:
+            raise TrainingError(f"{place}: {error}") from None
+
+    def append(self, row: Row) -> None:
+        try:
+            with (self.path / "log.csv").open("a", encoding="utf-8", newline="") as file:
+                csv.DictWriter(file, COLUMNS, lineterminator="\n").writerow({name: _cell(value) for name, value in asdict(row).items()})
+        except OSError as error:
+            raise TrainingError(f"{self.path / 'log.csv'} cannot be written: {error.strerror}") from None
+
+    def rows(self) -> list[Row]:
+        """Half a last line, of a run that was killed while it wrote, is no row."""
+        try:
+            text = (self.path / "log.csv").read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return []
+        whole = text[: text.rfind("\n") + 1]
+        try:
+            return [_row(row) for row in csv.DictReader(io.StringIO(whole))]
+        except (ValueError, KeyError, TypeError, csv.Error):
+            raise TrainingError(f"{self.path / 'log.csv'} is not the log of a run: put it back or delete it") from None
+
+    def cut(self, step: int) -> None:
+        """Forget what was logged after a step: it is going to happen again."""
+        text = io.StringIO()
+        table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        table.writeheader()
+        table.writerows({name: _cell(value) for name, value in asdict(row).items()} for row in self.rows() if row.step <= step)
+        self.write("log.csv", text.getvalue())
+
+    def write(self, name: str, content: str | bytes) -> None:
+        """As a whole or not at all."""
+        beside = self.path / f"{name}.{secrets.token_hex(4)}.part"
+        try:
+            beside.write_bytes(content.encode() if isinstance(content, str) else content)
+            os.replace(beside, self.path / name)
+        except OSError as error:
+            raise TrainingError(f"{self.path / name} cannot be written: {error.strerror}") from None
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else repr(value)
+
+
+def _row(cells: dict[str, str]) -> Row:
+    whole = {"step", "sequences", "frames"}
+    return Row(**{name: int(cells[name]) if name in whole else float(cells[name]) if cells[name] else None for name in COLUMNS})  # type: ignore[arg-type]

@@ -1,0 +1,49 @@
+"""Ctrl-C and SIGTERM while something must be finished first: noticed at once, obeyed where it is safe."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(Exception):
+    """Somebody asked for an end."""
+
+
+class Interrupts:
+    """Within it, the first signal only makes `stop_here` raise Stopped, which becomes on the way out what the signal usually is. The second acts at once."""
+
+    def __init__(self) -> None:
+        self.caught: int | None = None
+        self._usual: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            self._usual = {number: signal.signal(number, self._notice) for number in SIGNALS}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._as_usual()
+        if kind is Stopped:
+            if self.caught == signal.SIGINT:
+                raise KeyboardInterrupt from None
+            raise SystemExit(128 + signal.SIGTERM) from None
+
+    def stop_here(self) -> None:
+        if self.caught is not None:
+            raise Stopped
+
+    def _notice(self, number: int, frame: object) -> None:
+        self.caught = number
+        self._as_usual()
+
+    def _as_usual(self) -> None:
+        for number, handler in self._usual.items():
+            signal.signal(number, handler)
+        self._usual = {}

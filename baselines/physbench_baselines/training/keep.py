@@ -1,0 +1,57 @@
+"""Checkpoints of a run: weights for the evaluator with a card that says how they came about; in last.pt also what the next step depends on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+from physbench.errors import TrainingError
+from physbench_baselines import checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from physbench_baselines.training.recipe import TrainingRecipe
+
+
+def keep(path: Path, network: torch.nn.Module, *, card: Mapping[str, Any], training: Mapping[str, Any] | None) -> None:
+    checkpoint.save(path, network, card=card, training=training)
+
+
+def kept(path: Path) -> dict[str, Any]:
+    """The state of the run."""
+    training = checkpoint.load(path).training
+    if not isinstance(training, dict):
+        raise TrainingError(f"{path} holds weights alone, without the state of a run: it cannot be resumed")
+    return cast("dict[str, Any]", training)
+
+
+def card_of(recipe: TrainingRecipe, step: int, *, seconds: float, device: torch.device, data: str, patient: bool) -> dict[str, Any]:
+    """patient: it went on until validation stopped improving, as the paper did."""
+    sequences, hours, hardware = step * recipe.batch, seconds / 3600, hardware_of(device)
+    spent = f"{sequences:,} sequences, {_time(seconds)} on {hardware}"
+    return {
+        "name": recipe.model,
+        "training": None if patient else f"trained for less than the paper: {spent}, not until validation stopped improving",
+        "train_seed": recipe.seed,
+        "steps": step,
+        "sequences": sequences,
+        "hours": round(hours, 4),
+        "hardware": hardware,
+        "data": data,
+        "recipe": json.loads(recipe.to_json()),
+    }
+
+
+def hardware_of(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"1 GPU ({torch.cuda.get_device_name(device)})"
+    cores = torch.get_num_threads()
+    return f"{cores} CPU core{'s' * (cores > 1)}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds >= 5400 else f"{seconds / 60:.0f} minutes"

@@ -1,0 +1,298 @@
+"""The loop itself: step, log, evaluate, save, until time, steps or patience are used up."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from physbench.errors import TrainingError
+from physbench_baselines.training.curves import curves
+from physbench_baselines.training.folder import Folder, Row
+from physbench_baselines.training.interrupts import Interrupts, Stopped
+from physbench_baselines.training.keep import card_of, keep
+from physbench_baselines.training.score import evaluators_figures, validation_loss
+from physbench_baselines.training.step import Stepper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from physbench_baselines.training.data import Source
+    from physbench_baselines.training.recipe import TrainingRecipe
+
+SAVE_SECONDS = 50
+"""At least once a minute, a step of some seconds included."""
+
+PENDING = 16
+"""Steps whose losses may wait on a graphics card before they are looked at."""
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    step: int
+    share: float  # of the run, 0 to 1
+    minutes: float
+    frames: int
+    loss: float  # of the last step
+    ari: float | None  # when it was last measured
+    sequences_per_second: float
+    seconds_left: float | None  # None without a limit
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    model: str
+    data: str
+    step: int
+    sequences: int
+    minutes: float
+    ended: str  # time, steps or patience
+    validation_loss: float  # of the last weights
+    best_validation_loss: float
+    best_step: int
+    relative_bce: float | None  # of the last weights
+    ari: float | None
+    device: str
+
+
+@dataclass
+class State:
+    """Plain numbers that a resumed run needs beside the tensors; NaN and -1 for what never was."""
+
+    step: int = 0
+    seconds: float = 0.0
+    logged: int = -1
+    evaluated: int = -1
+    best: float = math.inf
+    best_step: int = -1
+    validation: float = math.nan
+    relative_bce: float = math.nan
+    ari: float = math.nan
+    loss_sum: float = 0.0
+    bound_sum: float = 0.0
+    summed: int = 0
+    learning_rate: float = 0.0  # of the last step
+    frames: int = 0
+    minutes_limit: float = 0.0  # 0 = none
+    steps_limit: int = 0
+
+
+class Loop:
+    """A run at work."""
+
+    def __init__(
+        self,
+        recipe: TrainingRecipe,
+        source: Source,
+        stepper: Stepper,
+        folder: Folder,
+        state: State,
+        interrupts: Interrupts,
+        progress: Callable[[TrainingProgress], None] | None,
+    ) -> None:
+        self.recipe, self.source, self.stepper, self.folder, self.state = recipe, source, stepper, folder, state
+        self.interrupts, self.progress = interrupts, progress
+        self.every = recipe.evaluate_every or max(source.epoch // recipe.batch, 1)
+        self.pending: list[torch.Tensor] = []
+        self.loss = math.nan
+        self._began = time.monotonic() - state.seconds
+        self._saved = -math.inf
+        self._mark = (state.step, self.seconds)
+
+    @property
+    def seconds(self) -> float:
+        """Spent on this run, also before it was resumed."""
+        return time.monotonic() - self._began
+
+    @property
+    def share(self) -> float:
+        """How much of the run is over."""
+        state = self.state
+        by_time = self.seconds / (60 * state.minutes_limit) if state.minutes_limit else 0.0
+        by_steps = state.step / state.steps_limit if state.steps_limit else 0.0
+        return min(max(by_time, by_steps), 1.0)
+
+    def to_its_end(self, workers: int) -> TrainingResult:
+        state = self.state
+        batches = self.source.batches(state.step, workers=workers)
+        try:
+            self._save()
+            while True:
+                ended = self._ended()
+                self._look(last=ended is not None)
+                if ended is None and self._out_of_patience():
+                    ended = "patience"
+                if ended is not None:
+                    break
+                if time.monotonic() - self._saved > SAVE_SECONDS:
+                    self._save()
+                self.interrupts.stop_here()
+                self._step(batches)
+            self._save()
+        except Stopped:
+            self._save()
+            raise
+        finally:
+            batches.close()
+        return self._result(ended)
+
+    def _step(self, batches: Generator[NDArray[np.uint8]]) -> None:
+        state, recipe, share = self.state, self.recipe, self.share
+        state.frames, state.learning_rate = recipe.frames_at(share), recipe.learning_rate_at(state.step, share)
+        frames = self._moved(next(batches))[:, : state.frames]
+        self.pending.append(self.stepper.take(frames, step=state.step, learning_rate=state.learning_rate))
+        state.step += 1
+        if self.stepper.device.type == "cpu" or len(self.pending) >= PENDING:
+            self._settle()
+
+    def _moved(self, frames: NDArray[np.uint8]) -> torch.Tensor:
+        tensor = torch.from_numpy(frames)
+        return tensor.pin_memory().to(self.stepper.device, non_blocking=True) if self.stepper.device.type == "cuda" else tensor
+
+    def _settle(self) -> None:
+        """Look at the losses that are still on their way."""
+        if not self.pending:
+            return
+        state = self.state
+        found = torch.stack(self.pending).tolist()
+        first = state.step - len(found) + 1
+        self.pending.clear()
+        for step, (loss, bound) in enumerate(found, start=first):
+            if not math.isfinite(loss):
+                raise TrainingError(f"the loss became {loss} at step {step}: try a lower learning rate, a warm-up or a gradient limit; {self._before()}")
+            state.loss_sum += loss
+            state.bound_sum += bound
+            state.summed += 1
+            self.loss = loss
+        if self.progress:
+            self.progress(self._progress())
+
+    def _look(self, *, last: bool) -> None:
+        """Log, and evaluate, when it is time and was not done."""
+        state = self.state
+        if (last or (state.step and state.step % self.every == 0)) and state.evaluated != state.step:
+            self._evaluate()
+        elif state.step and state.step % self.recipe.log_every == 0 and state.logged != state.step:
+            self._log()
+
+    def _evaluate(self) -> None:
+        self._settle()
+        state, recipe, network, device = self.state, self.recipe, self.stepper.judged, self.stepper.device
+        rate = self._rate()
+        loss = validation_loss(network, self.source, recipe, device=device, between=self.interrupts.stop_here)
+        if not math.isfinite(loss):
+            raise TrainingError(f"the validation loss became {loss} after step {state.step}: try a lower learning rate; {self._before()}")
+        figures = evaluators_figures(network, recipe, self.source.dataset, device=device, between=self.interrupts.stop_here)
+        state.validation = loss
+        state.relative_bce, state.ari = (math.nan if figure is None else figure for figure in figures)
+        state.evaluated = state.step
+        if loss < state.best:
+            state.best, state.best_step = loss, state.step
+            self._keep("best.pt")
+        self._log(rate, measured=True)
+        self.folder.write("curves.png", curves(self.folder.rows(), title=f"{recipe.model} on {self.source.dataset}"))
+
+    def _log(self, rate: float | None = None, *, measured: bool = False) -> None:
+        self._settle()
+        state, recipe = self.state, self.recipe
+        row = Row(
+            step=state.step,
+            sequences=state.step * recipe.batch,
+            minutes=round(self.seconds / 60, 4),
+            loss=state.loss_sum / state.summed if state.summed else None,
+            upper_bound=_known(state.bound_sum / state.summed) if state.summed else None,
+            learning_rate=state.learning_rate,
+            frames=state.frames,
+            validation_loss=state.validation if measured else None,
+            relative_bce=_known(state.relative_bce) if measured else None,
+            ari=_known(state.ari) if measured else None,
+            sequences_per_second=round(self._rate() if rate is None else rate, 3),
+        )
+        self.folder.append(row)
+        state.logged, state.loss_sum, state.bound_sum, state.summed = state.step, 0.0, 0.0, 0
+        self._mark = (state.step, self.seconds)
+
+    def _rate(self) -> float:
+        """Sequences per second of training since the last row."""
+        step, seconds = self._mark
+        return (self.state.step - step) * self.recipe.batch / max(self.seconds - seconds, 1e-9)
+
+    def _ended(self) -> str | None:
+        state = self.state
+        if state.steps_limit and state.step >= state.steps_limit:
+            return "steps"
+        if state.minutes_limit and self.seconds >= 60 * state.minutes_limit:
+            return "time"
+        return "patience" if self._out_of_patience() else None
+
+    def _out_of_patience(self) -> bool:
+        """Whether validation stopped improving, which is how long the paper trained."""
+        state = self.state
+        without = (state.evaluated - state.best_step) * self.recipe.batch
+        return state.best_step >= 0 and without >= self.recipe.patience * self.source.epoch
+
+    def _save(self) -> None:
+        self._settle()
+        self._keep("last.pt")
+        self._saved = time.monotonic()
+
+    def _keep(self, name: str) -> None:
+        """Weights that are no numbers are never written over those that were."""
+        if not self.stepper.finite():
+            raise TrainingError(f"the weights are no longer finite after step {self.state.step}: try a lower learning rate; {self._before()}")
+        self.state.seconds = self.seconds
+        card = card_of(
+            self.recipe, self.state.step, seconds=self.seconds, device=self.stepper.device, data=self.source.dataset, patient=self._out_of_patience()
+        )
+        training = asdict(self.state) | self.stepper.state() if name == "last.pt" else None
+        keep(self.folder.path / name, self.stepper.judged, card=card, training=training)
+
+    def _before(self) -> str:
+        return f"{self.folder.last} is of before" if self.folder.last.exists() else "nothing was saved before"
+
+    def _progress(self) -> TrainingProgress:
+        state = self.state
+        left = [60 * state.minutes_limit - self.seconds] if state.minutes_limit else []
+        rate = self._rate()
+        if state.steps_limit and rate > 0:
+            left.append((state.steps_limit - state.step) * self.recipe.batch / rate)
+        return TrainingProgress(
+            step=state.step,
+            share=self.share,
+            minutes=self.seconds / 60,
+            frames=state.frames,
+            loss=self.loss,
+            ari=_known(state.ari),
+            sequences_per_second=rate,
+            seconds_left=max(min(left), 0.0) if left else None,
+        )
+
+    def _result(self, ended: str) -> TrainingResult:
+        state, recipe = self.state, self.recipe
+        result = TrainingResult(
+            model=recipe.model,
+            data=recipe.data,
+            step=state.step,
+            sequences=state.step * recipe.batch,
+            minutes=round(self.seconds / 60, 3),
+            ended=ended,
+            validation_loss=state.validation,
+            best_validation_loss=state.best,
+            best_step=state.best_step,
+            relative_bce=_known(state.relative_bce),
+            ari=_known(state.ari),
+            device=str(self.stepper.device),
+        )
+        self.folder.write("result.json", json.dumps(asdict(result), indent=2) + "\n")
+        return result
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value

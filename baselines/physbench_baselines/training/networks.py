@@ -1,0 +1,43 @@
+"""Networks by name, freshly drawn from a seed."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from physbench.errors import TrainingError, UnknownName
+from physbench.recipe import mixed
+from physbench.registry import attribute
+from physbench_baselines.nem_sizes import VARIANTS
+
+if TYPE_CHECKING:
+    from physbench_baselines.training.recipe import TrainingRecipe
+
+
+def network_of(recipe: TrainingRecipe, shape: tuple[int, int, int]) -> torch.nn.Module:
+    """shape: H, W, C of the frames it is going to see; one that cannot see them says so here. The first weights are the same on every device."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(mixed(recipe.seed + 3))
+        network: Any = sizes_of(recipe).build()
+    with torch.no_grad():
+        network.loss(torch.zeros(1, 2, *shape, dtype=torch.uint8), generator=torch.Generator())
+    return network
+
+
+def sizes_of(recipe: TrainingRecipe) -> Any:
+    """What the model usually has, changed as the recipe wants."""
+    usual = attribute(recipe.model)() if ":" in recipe.model else VARIANTS.get(recipe.model)
+    if usual is None:
+        close = get_close_matches(recipe.model, VARIANTS, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(VARIANTS)}"
+        raise UnknownName(f"no model that can be trained is called {recipe.model!r}: {hint}")
+    changes = {name: tuple(value) if isinstance(value, list) else value for name, value in recipe.sizes.items()}
+    changes |= {name: value for name, value in (("slots", recipe.slots), ("noise", recipe.noise)) if value is not None}
+    known = {item.name for item in fields(usual)}
+    for name in changes:
+        if name not in known:
+            raise TrainingError(f"{recipe.model} has no size {name!r}: it has {', '.join(sorted(known))}")
+    return replace(usual, **changes)

@@ -1,0 +1,113 @@
+"""Runs: started in a folder, stopped at any moment, resumed.
+
+With a number of steps, everything is a function of the recipe and of the step: a run that was killed and resumed ends bit for bit (on a CPU with as many
+threads) where it would have ended. With minutes, the share of them that is used drives the schedule, and a resumed run's clock goes on.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from physbench.errors import TrainingError
+from physbench_baselines.adapter import device_of
+from physbench_baselines.training.data import source_of
+from physbench_baselines.training.folder import Folder
+from physbench_baselines.training.interrupts import Interrupts
+from physbench_baselines.training.keep import kept
+from physbench_baselines.training.loop import Loop, State, TrainingProgress, TrainingResult
+from physbench_baselines.training.networks import network_of
+from physbench_baselines.training.step import Stepper, fast, precision_of
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from physbench_baselines.training.recipe import TrainingRecipe
+
+
+def train(
+    recipe: TrainingRecipe | None,
+    out: str | os.PathLike[str],
+    *,
+    minutes: float | None = None,
+    steps: int | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    workers: int = 1,
+    graphs: bool = True,
+    progress: Callable[[TrainingProgress], None] | None = None,
+) -> TrainingResult:
+    """Train into a folder until the time or the steps are used up, or the recipe's patience is.
+
+    resume: go on with the run in the folder; its limits hold where no other is given, its recipe where that is None. graphs: on CUDA, each step as one
+    captured graph. Ctrl-C and SIGTERM save first. KeyboardInterrupt or SystemExit then goes on to the caller.
+    """
+    if minutes is not None and not 0 < minutes < 1e9:
+        raise TrainingError(f"minutes is above 0, not {minutes}")
+    if steps is not None and not 0 < steps < 1 << 40:
+        raise TrainingError(f"steps is 1 or more, not {steps}")
+    if not 0 <= workers <= 64:
+        raise TrainingError(f"workers is 0 to 64, not {workers}")
+    place = device_of(device)
+    path = Path(out)
+    if resume:
+        recipe = _agreed(recipe, Folder(path).recipe(), path)
+    elif recipe is None:
+        raise TrainingError("a run needs a recipe, or resume and the folder of a run that has one")
+    else:
+        Folder.require_none(path)
+        recipe = replace(recipe, precision=precision_of(recipe.precision, place))
+    with ExitStack() as stack:
+        folder = Folder(path)
+        if resume:
+            stack.enter_context(folder.held())
+        source = source_of(recipe)
+        stepper = Stepper(network_of(recipe, source.shape), recipe, device=place, graphs=graphs)
+        state = _restored(folder, stepper) if resume else State()
+        state.minutes_limit = minutes or (0.0 if steps else state.minutes_limit)
+        state.steps_limit = steps or (0 if minutes else state.steps_limit)
+        if not (state.minutes_limit or state.steps_limit) and (len(recipe.frames) > 1 or recipe.decay):
+            raise TrainingError("a curriculum of frames and a decay need an end: give minutes or steps")
+        if resume:
+            folder.cut(state.logged)
+        else:
+            folder.begin(recipe)
+            stack.enter_context(folder.held())
+        interrupts = stack.enter_context(Interrupts())
+        stack.enter_context(fast())
+        try:
+            return Loop(recipe, source, stepper, folder, state, interrupts, progress).to_its_end(workers)
+        except torch.OutOfMemoryError:
+            size = f"{recipe.batch} sequences of {recipe.longest} frames"
+            raise TrainingError(f"{size} do not fit into the memory of {place}: give a smaller batch") from None
+
+
+def _agreed(given: TrainingRecipe | None, started: TrainingRecipe, path: Path) -> TrainingRecipe:
+    """A run goes on as what it is."""
+    if given is None:
+        return started
+    if given.precision == "auto":
+        given = replace(given, precision=started.precision)
+    field = started.difference(given)
+    if field:
+        theirs, ours = getattr(started, field), getattr(given, field)
+        raise TrainingError(f"the run in {path} has {field} {theirs!r}, not {ours!r}: resume it as it was started, or give another folder")
+    return started
+
+
+def _restored(folder: Folder, stepper: Stepper) -> State:
+    """As the last save left it; from the start where a run was killed before its first one."""
+    if not folder.last.exists():
+        return State()
+    training = kept(folder.last)
+    try:
+        state = State(**{item.name: type(getattr(State, item.name))(training[item.name]) for item in fields(State)})
+        stepper.restore(training)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise TrainingError(f"{folder.last} does not belong to this run: {error}; it cannot be resumed") from None
+    return state

@@ -1,0 +1,48 @@
+"""The reference rows on every suite, as a submission: `python -m physbench_leaderboard.bundle [--full]`. Other submissions are checked against it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from physbench import registry
+from physbench.evaluation.evaluate import evaluate
+from physbench.evaluation.known import ROWS
+from physbench.suites import SUITES
+from physbench_leaderboard.pins import REFERENCES, bundled
+from physbench_leaderboard.submission import Submission, SubmissionError, examine, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def bundle(folder: Path, *, sizes: tuple[str, ...] = ("lite",), doing: Callable[[str], None] = lambda text: None) -> Path:
+    """Evaluate, and put the rows in the place of what was there of these sizes."""
+    path = folder / REFERENCES
+    kept = [row for row in read(path).rows if row.size not in sizes] if path.is_file() else []
+    scored = path.with_suffix(".partial")
+    try:
+        for suite in SUITES.values():
+            for size in sizes[: 1 if suite.sequences else None]:
+                for name in ROWS:
+                    doing(f"{name} on {suite.name}, {size}")
+                    found = evaluate(registry.models.get(name)(), suite.name, size=size, name=name)
+                    scored.write_text(found.to_csv(), encoding="utf-8")
+                    rows, problems = examine(scored)
+                    if problems:
+                        raise SubmissionError(f"{name} on {suite.name} cannot be listed: {problems[0]}")
+                    kept += rows.rows
+        with scored.open("w", encoding="utf-8", newline="") as file:
+            file.write(Submission(tuple(kept)).to_csv())
+            file.flush()
+            os.fsync(file.fileno())
+        scored.replace(path)
+    finally:
+        scored.unlink(missing_ok=True)
+    return path
+
+
+if __name__ == "__main__":
+    print(bundle(bundled(), sizes=("lite", "full") if "--full" in sys.argv else ("lite",), doing=lambda text: print(text, file=sys.stderr)))

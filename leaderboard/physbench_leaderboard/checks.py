@@ -1,0 +1,169 @@
+"""Does a submission mean something that can be listed? Known suite and data, complete tasks, and figures that agree with one another.
+
+A figure is checked against the others of its evaluation and against the reference rows: a relative figure must be the ratio it claims to be.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from physbench.evaluation.known import ROWS
+from physbench.result import METRIC_VERSION
+from physbench.suites import SIZES, SUITES
+from physbench_leaderboard import consistency
+from physbench_leaderboard.complete import wanted
+from physbench_leaderboard.entries import entries, who
+from physbench_leaderboard.pins import pinned
+from physbench_leaderboard.submission import MOST_PROBLEMS, SubmissionError, examine, said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from physbench.suites import Suite
+    from physbench_leaderboard.entries import Entry
+    from physbench_leaderboard.pins import Pins
+    from physbench_leaderboard.submission import Row, Submission
+
+SELF_REPORTED = "self-reported"
+
+SAME_ALL_OVER = ("model_link", "paper_link", "parameters", "weights_sha256", "batch", "notes", "sequences")
+"""What the rows of one evaluation have in common."""
+
+NOT_RANKED = {
+    "limit": "only some of its sequences were shown: evaluate without --limit",
+    "fresh": "fresh data stand beside the pinned data and are never ranked with them: evaluate without --fresh",
+    "file": "a file of one's own cannot be compared with: evaluate without --data",
+    "training": "the training split is no test",
+    "validation": "the validation split is no test",
+}
+
+
+def problems(path: Path, pins: Pins | None = None) -> list[str]:
+    """What is wrong with a submission, in plain words; nothing where all is well. At most a handful, and a count of the others."""
+    found = _all_problems(path, pins)[1]
+    more = len(found) - MOST_PROBLEMS
+    return [*found[:MOST_PROBLEMS], *([f"and {more:,} more"] if more > 0 else [])]
+
+
+def check(path: Path, pins: Pins | None = None) -> Submission:
+    """A submission that may be listed."""
+    submission, found = _all_problems(path, pins)
+    if found:
+        raise SubmissionError(said(path, found))
+    return submission
+
+
+def meaning(rows: Iterable[Row], pins: Pins) -> list[str]:
+    """What is wrong with rows that could be read."""
+    rows = list(rows)
+    found = list(_strangers(rows))
+    if found:
+        return found
+    found += _twice(rows)
+    for entry in entries(rows):
+        suite = SUITES[entry.who.suite]
+        found += _different(entry)
+        found += _data(entry, suite)
+        missing = list(_incomplete(entry, suite))
+        found += missing
+        found += consistency.out_of_range(entry, pins)
+        if not missing:
+            found += consistency.contradictions(entry, suite, pins)
+        found += _references(entry, pins)
+    return [*found, *_weights(rows)]
+
+
+def is_reference(model: str) -> bool:
+    return model.casefold() in ROWS
+
+
+def _all_problems(path: Path, pins: Pins | None) -> tuple[Submission, list[str]]:
+    submission, found = examine(path)
+    return submission, found or meaning(submission.rows, pins or pinned())
+
+
+def _strangers(rows: list[Row]) -> Iterator[str]:
+    """Rows that nothing here can be compared with, each reason once."""
+    reasons: dict[str, int] = {}
+    for row in rows:
+        if reason := _strange(row):
+            reasons.setdefault(reason, row.line)
+    yield from (f"line {line}: {reason}" for reason, line in reasons.items())
+    models = dict.fromkeys(row.model for row in rows)
+    if len(models) > 1 and not all(map(is_reference, models)):
+        yield f"a submission is of one model: this one has {', '.join(list(models)[:4])}{' and others' if len(models) > 4 else ''}"
+
+
+def _strange(row: Row) -> str | None:
+    if row.suite not in SUITES:
+        return f"no suite is called {row.suite}: there is {', '.join(SUITES)}"
+    suite = SUITES[row.suite]
+    if row.suite_version != suite.version:
+        return f"{suite.name} is at version {suite.version}, not {row.suite_version}: evaluate again"
+    if row.metric_version != METRIC_VERSION:
+        return f"the metrics are at version {METRIC_VERSION}, not {row.metric_version}: evaluate again"
+    if row.size not in SIZES:
+        reason = NOT_RANKED.get(row.size.partition("-")[0], f"it is {' or '.join(SIZES)}")
+        return f"rows of size {row.size} are not listed: {reason}"
+    if suite.sequences and row.size != next(iter(SIZES)):
+        return f"{suite.name} has one size: evaluate without --size"
+    if row.trust != SELF_REPORTED:
+        return f"trust is {SELF_REPORTED} in a submission, not {row.trust}: whoever keeps the table grants another"
+    return None
+
+
+def _twice(rows: list[Row]) -> Iterator[str]:
+    seen: dict[tuple[object, ...], int] = {}
+    for row in rows:
+        first = seen.setdefault((who(row), row.task, row.metric), row.line)
+        if first != row.line:
+            yield f"line {row.line}: {row.metric} on {row.task} of {who(row)} stands in line {first} already"
+
+
+def _different(entry: Entry) -> Iterator[str]:
+    for name in SAME_ALL_OVER:
+        if odd := next((row for row in entry.rows.values() if getattr(row, name) != getattr(entry.first, name)), None):
+            yield f"line {odd.line}: {name} is another than in line {entry.first.line}, in the same evaluation"
+
+
+def _data(entry: Entry, suite: Suite) -> Iterator[str]:
+    count = suite.sequences or SIZES[entry.who.size]
+    tasks = {task.name: task for task in suite.tasks}
+    seen: set[str] = set()
+    for (task, _), row in entry.rows.items():
+        name = task.split("/")[0].split(":")[0]
+        if name in tasks and name not in seen and row.data_sha256 != (digest := tasks[name].pinned(count)):
+            seen.add(name)
+            yield f"line {row.line}: the data of {name} have the digest {row.data_sha256[:12]}..., not {str(digest)[:12]}...: these are other sequences"
+    if entry.first.sequences != count:
+        yield f"line {entry.first.line}: {suite.name} of size {entry.who.size} has {count:,} sequences, not {entry.first.sequences:,}"
+
+
+def _incomplete(entry: Entry, suite: Suite) -> Iterator[str]:
+    here = set(entry.rows)
+    every = wanted(suite)
+    for each in every:
+        missing = [metric for metric in each.metrics if (each.task, metric) not in here]
+        if missing and not (each.optional and len(missing) == len(each.metrics)):
+            yield f"{entry.who} lacks {', '.join(missing[:3])}{f' and {len(missing) - 3} more' if len(missing) > 3 else ''} on {each.task}"
+    for task, metric in sorted(here - set().union(*(each.keys for each in every))):
+        yield f"line {entry.rows[task, metric].line}: {suite.name} does not ask for {metric} on {task}"
+
+
+def _references(entry: Entry, pins: Pins) -> Iterator[str]:
+    """Nobody gives a reference row other figures."""
+    if not is_reference(entry.who.model):
+        return
+    pinned = pins.of(entry.first, entry.who.model)
+    if not all(consistency.near(row.value, pinned.get(key, row.value), 1e-9) for key, row in entry.rows.items()) or set(pinned) != set(entry.rows):
+        yield f"{entry.who.model} is a reference row of every table, and these are not its figures on {entry.who.suite}: another model needs another name"
+
+
+def _weights(rows: list[Row]) -> Iterator[str]:
+    """One training leaves one file of weights."""
+    trained = {(row.model, row.train_seed, row.weights_sha256) for row in rows if row.weights_sha256}
+    for (model, seed), count in Counter((model, seed) for model, seed, _ in trained).items():
+        if count > 1:
+            yield f"{model} has {count} files of weights under one train_seed ({'none' if seed is None else seed}): give each training its own"

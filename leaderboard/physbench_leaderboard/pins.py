@@ -1,0 +1,63 @@
+"""What the reference rows score on the pinned data: against this, every other figure can be checked. Comes with the package."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from physbench.metrics.pixels import CLIP
+from physbench_leaderboard.entries import entries
+from physbench_leaderboard.submission import read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from physbench_leaderboard.submission import Row
+
+REFERENCES = "references.csv"
+"""Written by `python -m physbench_leaderboard.bundle`."""
+
+CHEAPEST, DEAREST = -math.log1p(-CLIP), -math.log(CLIP)
+"""What a pixel costs that is certain, and right or wrong."""
+
+
+@dataclass(frozen=True)
+class Pins:
+    """By suite, version, size, metric version and model: values by task and metric."""
+
+    values: Mapping[tuple[str, int, str, int, str], Mapping[tuple[str, str], float]]
+
+    def of(self, row: Row, model: str) -> Mapping[tuple[str, str], float]:
+        """Of a reference row, on the data that a row is of; empty where they are not known."""
+        return self.values.get((row.suite, row.suite_version, row.size, row.metric_version, model), {})
+
+    def pixels(self, row: Row, task: str) -> float:
+        """In a frame of a task: the oracle pays the least for each. Infinity where it is not known."""
+        oracle = self.of(row, "oracle")
+        cost = next((abs(oracle[task, name]) for name in ("bce", "rollout_bce[1]", "log_likelihood") if (task, name) in oracle), math.inf)
+        return cost / CHEAPEST
+
+
+def pins_of(rows: Iterable[Row]) -> Pins:
+    return Pins(
+        {
+            (at.suite, at.suite_version, at.size, at.metric_version, at.model): {key: row.value for key, row in entry.rows.items()}
+            for entry in entries(rows)
+            for at in [entry.who]
+        }
+    )
+
+
+def bundled() -> Path:
+    """The submissions that come with the package, in an installed one and in a checkout."""
+    here = Path(__file__).parent
+    return here / "submissions" if (here / "submissions").is_dir() else here.parent / "submissions"
+
+
+@cache
+def pinned() -> Pins:
+    path = bundled() / REFERENCES
+    return pins_of(read(path).rows) if path.is_file() else Pins({})

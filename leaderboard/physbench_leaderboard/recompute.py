@@ -1,0 +1,134 @@
+"""Figures again from what each sequence contributed: who has the sums need not believe the table."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physbench.metrics.bootstrap import intervals, quotient
+from physbench.metrics.sums import Sums, value
+from physbench.result import load_run
+from physbench.suites import SUITES
+from physbench_leaderboard.consistency import near
+from physbench_leaderboard.entries import entries
+from physbench_leaderboard.submission import SubmissionError, quoted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from physbench.metrics.bootstrap import Interval
+    from physbench_leaderboard.entries import Entry
+    from physbench_leaderboard.submission import Row, Submission
+
+    Figures = dict[tuple[str, str], Sums]
+
+EXACT = 1e-9
+"""Relative: sums are exact, and matrix products round as the machine likes."""
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    entry: Entry  # that the sums belong to
+    rows: int  # that follow from them
+    problems: list[str]  # rows that do not
+
+    @property
+    def covers(self) -> bool:
+        """Whether every row was made again, and came out the same."""
+        return not self.problems and self.rows == len(self.entry.rows)
+
+
+def recompute(submission: Submission, sums: Path) -> Recomputed:
+    """Make the figures and intervals of the evaluation that the sums are of."""
+    run = load_run(sums)
+    entry = _of(submission, run.provenance, sums)
+    figures = {key: Sums(*pair) for key, pair in run.sums.items()}
+    problems = list(_strange(entry, figures))
+    if problems:
+        return Recomputed(entry, 0, problems)
+    made = _made(figures) | _quotients(entry, figures)
+    spread = _spreads(entry, figures)
+    for key, row in entry.rows.items():
+        if key in made:
+            problems += _differs(row, ("value", "low", "high"), (made[key].value, made[key].low, made[key].high))
+        elif key in spread:
+            problems += _differs(row, ("value",), (spread[key],))
+    return Recomputed(entry, len(made.keys() | spread.keys()), problems)
+
+
+def ranking_sums(entry: Entry, sums: Path, key: tuple[str, str]) -> Sums | None:
+    """Of one figure, for paired comparisons; None where the sums are of another evaluation."""
+    run = load_run(sums)
+    if not _belongs(entry, run.provenance) or key not in run.sums:
+        return None
+    pair = Sums(*run.sums[key])
+    if _unusable(pair, entry) or not near(value(pair), entry.rows[key].value, EXACT):
+        raise SubmissionError(f"{sums.name} is not what {key[1]} on {key[0]} of {entry.who} was made of: remove it")
+    return pair
+
+
+def _of(submission: Submission, provenance: dict[str, Any], sums: Path) -> Entry:
+    for entry in entries(submission.rows):
+        if _belongs(entry, provenance):
+            return entry
+    said = " ".join(quoted(str(provenance.get(name))) for name in ("model", "suite", "size", "train_seed", "seed"))
+    raise SubmissionError(f"{sums.name} holds the sums of another evaluation than the table's: {said} (model, suite, size, train_seed, seed)")
+
+
+def _belongs(entry: Entry, provenance: dict[str, Any]) -> bool:
+    digests = provenance.get("data_sha256")
+    if not isinstance(digests, dict) or not all(isinstance(digest, str) for digest in digests.values()):  # type: ignore[misc]
+        return False
+    names = entry.who._fields
+    return all(provenance.get(name) == getattr(entry.who, name) for name in names) and tuple(sorted(set(digests.values()))) == entry.data  # type: ignore[misc]
+
+
+def _strange(entry: Entry, figures: Figures) -> list[str]:
+    """Sums that no figure can be made of."""
+    if unknown := sorted(set(figures) - set(entry.rows)):
+        return [f"there is no row for {quoted(unknown[0][1])} on {quoted(unknown[0][0])}"]
+    if not figures:
+        return ["it holds no sums"]
+    return [f"{metric} on {task} is not made of finite numbers, one for each of {entry.first.sequences:,} sequences"
+            for (task, metric), pair in figures.items() if _unusable(pair, entry)][:1]  # fmt: skip
+
+
+def _unusable(pair: Sums, entry: Entry) -> bool:
+    parts = (pair.numerator, pair.denominator)
+    return any(len(part) != entry.first.sequences or not np.isfinite(part).all() for part in parts) or bool((pair.denominator < 0).any())
+
+
+def _made(figures: Figures) -> dict[tuple[str, str], Interval]:
+    return dict(zip(figures, intervals(list(figures.values())), strict=True))
+
+
+def _quotients(entry: Entry, figures: Figures) -> dict[tuple[str, str], Interval]:
+    suite = SUITES[entry.who.suite]
+    if suite.against is None:
+        return {}
+    more, fewer = suite.against
+    together = [metric for metric in ("relative_bce", "relative_relational_bce") if {(more, metric), (fewer, metric)} <= figures.keys()]
+    return {(f"{more}:{fewer}", f"{metric}_ratio"): quotient(figures[more, metric], figures[fewer, metric]) for metric in together}
+
+
+def _spreads(entry: Entry, figures: Figures) -> dict[tuple[str, str], float]:
+    found: dict[tuple[str, str], float] = {}
+    for task, metric in entry.rows:
+        if metric.endswith("_std"):
+            stem = metric.removesuffix("_std")
+            each = [value(pair) for (place, name), pair in figures.items() if place == task and name.startswith(f"{stem}[")]
+            found |= {(task, metric): statistics.pstdev(each)} if each else {}
+    return found
+
+
+def _differs(row: Row, names: tuple[str, ...], expected: tuple[float, ...]) -> list[str]:
+    scale = max((abs(each) for each in expected if math.isfinite(each)), default=0.0)
+    return [
+        f"{row.metric} on {row.task}: {name} is {getattr(row, name)!r} in the table, and {again!r} made again"
+        for name, again in zip(names, expected, strict=True)
+        if not near(getattr(row, name), again, EXACT, beside=scale)
+    ]

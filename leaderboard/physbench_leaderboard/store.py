@@ -1,0 +1,146 @@
+"""The folder of submissions. A file is there whole or not at all, under a name made of its content, so two who add at once cannot harm each other."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from physbench.suites import SUITES
+from physbench_leaderboard.checks import check, is_reference, meaning
+from physbench_leaderboard.entries import entries
+from physbench_leaderboard.pins import REFERENCES, pinned
+from physbench_leaderboard.recompute import recompute
+from physbench_leaderboard.submission import SubmissionError, read, said
+from physbench_leaderboard.trust import granted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from physbench_leaderboard.entries import Entry
+    from physbench_leaderboard.pins import Pins
+    from physbench_leaderboard.submission import Row, Submission
+
+MOST_SUMS = 2_000_000
+"""Bytes of per-sequence sums."""
+
+
+@dataclass(frozen=True)
+class Added:
+    path: Path
+    already: bool
+    sums: bool  # whether per-sequence sums lie beside it
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A submission in the folder."""
+
+    path: Path
+    submission: Submission
+    trust: str
+
+    @property
+    def entries(self) -> list[Entry]:
+        return entries(self.submission.rows)
+
+    @property
+    def sums(self) -> Path | None:
+        """What each sequence contributed, where it was handed in."""
+        path = self.path.with_suffix(".npz")
+        return path if path.is_file() else None
+
+
+def add(path: Path, folder: Path, pins: Pins | None = None) -> Added:
+    """Check a submission and put it into the folder, with NAME.npz if that lies beside it."""
+    submission = check(path, pins)
+    if not folder.is_dir():
+        raise SubmissionError(f"there is no folder {folder} of submissions")
+    models = dict.fromkeys(row.model for row in submission.rows)
+    if all(map(is_reference, models)):
+        return Added(folder / REFERENCES, already=True, sums=False)
+    listed = folder / f"{_stem(next(iter(models)), submission)}.csv"
+    already = listed.is_file() and read(listed) == submission
+    if not already:
+        _refuse_other_figures(submission, folder)
+    content = _sums_beside(path, submission)
+    if content is not None and not listed.with_suffix(".npz").exists():
+        _write(listed.with_suffix(".npz"), content)
+    if not already:
+        _write(listed, submission.to_csv().encode())  # last: before it, nothing is listed
+    return Added(listed, already, listed.with_suffix(".npz").is_file())
+
+
+def load_all(folder: Path, pins: Pins | None = None) -> list[Listed]:
+    """Every submission in the folder, in the order of their names. Rows for suites of former versions are passed over."""
+    found = [_listed(path, pins or pinned()) for path in sorted(folder.glob("*.csv"))]
+    seen: dict[object, Path] = {}
+    for listed in found:
+        for entry in listed.entries:
+            first = seen.setdefault(entry.who, listed.path)
+            if first != listed.path:
+                raise SubmissionError(f"{entry.who} stands in {first.name} and in {listed.path.name}: remove one of them")
+    return found
+
+
+def _listed(path: Path, pins: Pins) -> Listed:
+    submission = read(path)
+    today = tuple(row for row in submission.rows if not _former(row))
+    if problems := meaning(today, pins):
+        raise SubmissionError(said(path, problems))
+    if path.name != REFERENCES and any(is_reference(row.model) for row in today):
+        raise SubmissionError(f"{path.name} holds reference rows: they stand in {REFERENCES} alone")
+    return Listed(path, type(submission)(today), granted(path, submission))
+
+
+def _former(row: Row) -> bool:
+    return row.suite in SUITES and row.suite_version < SUITES[row.suite].version
+
+
+def _stem(model: str, submission: Submission) -> str:
+    return f"{re.sub(r'[^a-z0-9_.+-]', '-', model.lower()).strip('.')}-{submission.sha256[:16]}"
+
+
+def _refuse_other_figures(submission: Submission, folder: Path) -> None:
+    """A model is evaluated once with each seed, or a second file could take the place of the first."""
+    ours = {entry.who for entry in entries(submission.rows)}
+    for path in sorted(folder.glob("*.csv")):
+        for entry in entries(read(path).rows):
+            if entry.who in ours:
+                raise SubmissionError(f"{entry.who} is listed already, in {path.name}, with other figures: remove that file to put this one in its place")
+
+
+def _sums_beside(path: Path, submission: Submission) -> bytes | None:
+    """Sums that the figures follow from."""
+    sums = path.with_suffix(".npz")
+    if not sums.is_file():
+        return None
+    if (size := sums.stat().st_size) > MOST_SUMS:
+        raise SubmissionError(f"{sums.name} has {size:,} bytes, and at most {MOST_SUMS:,} are listed: hand in the CSV without it")
+    content = sums.read_bytes()
+    if problems := recompute(submission, sums).problems:
+        raise SubmissionError(said(sums, problems))
+    if hashlib.sha256(sums.read_bytes()).digest() != hashlib.sha256(content).digest():
+        raise SubmissionError(f"{sums.name} changed while it was read")
+    return content
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with unfinished.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

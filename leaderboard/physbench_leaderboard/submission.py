@@ -1,0 +1,287 @@
+"""A file of results from anybody, read as an enemy's: plain text of known columns in, typed rows out, and nothing else ever.
+
+Every cell must match a narrow pattern, so that no text can act as a formula in a spreadsheet, as markup on a page, or as commands in a terminal.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+import re
+import stat
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from physbench.errors import PhysbenchError
+from physbench.result import COLUMNS, NOTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+MOST_BYTES, MOST_ROWS = 10_000_000, 200_000
+
+MOST_PROBLEMS = 6
+"""Said in full; the others are counted."""
+
+FORMULA = "=+-@\t\r"
+"""What begins a formula in a spreadsheet."""
+
+KINDS_OF_FILES = {
+    b"PK\x03\x04": "a zip archive",
+    b"PK\x05\x06": "an empty zip archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"\x89HDF": "an HDF5 file",
+    b"%PDF": "a PDF",
+    b"\x93NUMPY": "a NumPy array",
+    b"\x80": "a pickle",
+    b"\xff\xfe": "text in UTF-16",
+    b"\xfe\xff": "text in UTF-16",
+    b"<": "a page or XML",
+    b"{": "JSON",
+}
+
+
+class SubmissionError(PhysbenchError):
+    """A submission that cannot be listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line, typed; the columns of a result. NaN and None where there is nothing."""
+
+    suite: str
+    suite_version: int
+    size: str
+    task: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    sequences: int
+    model: str
+    model_link: str | None
+    paper_link: str | None
+    parameters: int | None
+    train_seed: int | None
+    seed: int
+    trust: str
+    data_sha256: str
+    weights_sha256: str | None
+    metric_version: int
+    physbench_version: str
+    torch_version: str | None
+    device: str | None
+    batch: int
+    seconds: float
+    date: str
+    notes: tuple[str, ...]
+    line: int = field(default=0, compare=False)  # in the file
+
+
+@dataclass(frozen=True)
+class Submission:
+    rows: tuple[Row, ...]
+
+    def to_csv(self) -> str:
+        """The same table however it was quoted: what is stored, and what its digest is of."""
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(COLUMNS)
+        table.writerows([_written(getattr(row, name)) for name in COLUMNS] for row in self.rows)
+        return text.getvalue()
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.to_csv().encode()).hexdigest()
+
+
+class Cell(NamedTuple):
+    wanted: str  # in words
+    pattern: re.Pattern[str]
+    typed: Callable[[str], Any]  # raises ValueError
+    empty: Any = ...  # what an empty cell means; ... where there must be something
+
+
+def read(path: Path) -> Submission:
+    """Rows, or an error that says in one line what is wrong."""
+    submission, problems = examine(path)
+    if problems:
+        raise SubmissionError(said(path, problems))
+    return submission
+
+
+def examine(path: Path) -> tuple[Submission, list[str]]:
+    """Rows that can be read, and what is wrong with the others."""
+    try:
+        text = _text(path)
+    except SubmissionError as error:
+        return Submission(()), [str(error)]
+    rows: list[Row] = []
+    problems: list[str] = []
+    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        if wrong := _wrong_header(next(lines, [])):
+            return Submission(()), [wrong]
+        for cells in lines:
+            if len(rows) == MOST_ROWS:
+                return Submission(()), [f"more than {MOST_ROWS:,} rows"]
+            if cells:
+                row = _row(cells, lines.line_num, problems)
+                rows += [row] if row else []
+    except csv.Error as error:
+        problems.append(f"line {lines.line_num}: this is no CSV ({error})")
+    if not rows and not problems:
+        problems.append("there is a header and no rows")
+    return Submission(tuple(rows)), problems
+
+
+def said(path: Path, problems: list[str]) -> str:
+    """Some of them, in one line."""
+    more = f"; and {len(problems) - MOST_PROBLEMS:,} more" if len(problems) > MOST_PROBLEMS else ""
+    return f"{path.name} cannot be listed: {'; '.join(problems[:MOST_PROBLEMS])}{more}"
+
+
+def quoted(text: str) -> str:
+    """A stranger's text in a message: short, and nothing in it that a terminal obeys."""
+    return ascii(text if len(text) <= 40 else text[:37] + "...")
+
+
+def _text(path: Path) -> str:
+    try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise SubmissionError("this is no file")
+        if about.st_size > MOST_BYTES:
+            raise SubmissionError(f"{about.st_size:,} bytes: a submission has at most {MOST_BYTES:,}")
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise SubmissionError(f"it cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    if len(content) > MOST_BYTES:
+        raise SubmissionError(f"more than {MOST_BYTES:,} bytes")
+    for start, kind in KINDS_OF_FILES.items():
+        if content.startswith(start):
+            raise SubmissionError(f"this is {kind}, not CSV")
+    if content.startswith(b"\xef\xbb\xbf"):
+        raise SubmissionError("it begins with a byte-order mark: save it as plain UTF-8")
+    if b"\0" in content:
+        raise SubmissionError("it holds NUL bytes: this is no text")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SubmissionError(f"byte {error.start:,} is not UTF-8") from None
+
+
+def _wrong_header(header: list[str]) -> str | None:
+    if tuple(header) == COLUMNS:
+        return None
+    if missing := [name for name in COLUMNS if name not in header]:
+        return f"line 1: the header lacks {', '.join(missing[:4])}{' and others' if len(missing) > 4 else ''}"
+    if twice := [name for name in COLUMNS if header.count(name) > 1]:
+        return f"line 1: the header names {', '.join(twice[:4])} more than once"
+    if unknown := [name for name in header if name not in COLUMNS]:
+        return f"line 1: no column is called {quoted(unknown[0])}"
+    return f"line 1: the columns are in another order than {', '.join(COLUMNS[:3])}, ..."
+
+
+def _row(cells: list[str], line: int, problems: list[str]) -> Row | None:
+    if len(cells) != len(COLUMNS):
+        problems.append(f"line {line}: {len(cells)} cells where the header has {len(COLUMNS)}")
+        return None
+    values: list[Any] = []
+    for name, text in zip(COLUMNS, cells, strict=True):
+        cell = CELLS[name]
+        if not text and cell.empty is not ...:
+            values.append(cell.empty)
+            continue
+        try:
+            if not cell.pattern.fullmatch(text):
+                raise ValueError
+            values.append(cell.typed(text))
+        except ValueError:
+            why = ", and would be a formula in a spreadsheet" if text.startswith(tuple(FORMULA)) else ""
+            problems.append(f"line {line}, {name}: {quoted(text) if text else 'nothing'} is not {cell.wanted}{why}")
+    return Row(*values, line=line) if len(values) == len(COLUMNS) else None
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _date(text: str) -> str:
+    if not 2020 <= date.fromisoformat(text).year < 2100:
+        raise ValueError(text)
+    return text
+
+
+def _notes(text: str) -> tuple[str, ...]:
+    notes = tuple(text.split(" "))
+    if len(set(notes)) != len(notes) or not all(note in NOTES or NUMBERED_NOTE.fullmatch(note) for note in notes):
+        raise ValueError(text)
+    return notes
+
+
+def _link(text: str) -> str:
+    if len(text) > 200:
+        raise ValueError(text)
+    return text
+
+
+def _written(value: Any) -> str:
+    if value is None or value != value:
+        return ""
+    return repr(value) if isinstance(value, float) else " ".join(value) if isinstance(value, tuple) else str(value)
+
+
+NUMBERED_NOTE = re.compile(r"samples-[1-9][0-9]{0,4}|gaussian-[0-9]{1,4}(\.[0-9]{1,17})?")
+
+_COUNT = re.compile(r"0|[1-9][0-9]{0,18}")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,30})?(e[+-]?[0-9]{1,3})?")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_VERSION = re.compile(r"[0-9][0-9A-Za-z.+]{0,39}")
+_LINK = re.compile(r"https://([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(/[A-Za-z0-9._~/?#&=%+,:-]*)?")
+
+_figure = Cell("a finite decimal number", _NUMBER, _number, math.nan)
+_link_cell = Cell("an https link of at most 200 plain characters", _LINK, _link, None)
+_whole = Cell("a whole number", _COUNT, int)
+_digest = Cell("a SHA-256 digest of 64 small hexadecimal digits", _DIGEST, str)
+_version = Cell("a version", _VERSION, str)
+
+CELLS = {
+    "suite": Cell("the name of a suite", re.compile(r"[a-z][a-z0-9-]{0,31}"), str),
+    "suite_version": _whole,
+    "size": Cell("a size", re.compile(r"[a-z][A-Za-z0-9-]{0,39}"), str),
+    "task": Cell("the name of a task", re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+:-]{0,99}"), str),
+    "metric": Cell("the name of a metric", re.compile(r"[a-z][a-z_]{0,39}(\[[0-9]{1,3}(,[0-9]\+?)?\])?"), str),
+    "value": _figure,
+    "low": _figure,
+    "high": _figure,
+    "sequences": _whole,
+    "model": Cell("a name: at most 64 letters, digits and _ . + : -, the first a letter or digit", re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+:-]{0,63}"), str),
+    "model_link": _link_cell,
+    "paper_link": _link_cell,
+    "parameters": _whole._replace(empty=None),
+    "train_seed": _whole._replace(empty=None),
+    "seed": _whole,
+    "trust": Cell("a degree of trust", re.compile(r"[a-z][a-z-]{0,19}"), str),
+    "data_sha256": _digest,
+    "weights_sha256": _digest._replace(empty=None),
+    "metric_version": _whole,
+    "physbench_version": _version,
+    "torch_version": _version._replace(empty=None),
+    "device": Cell("cpu, cuda, cuda:1 or the like", re.compile(r"[a-z]{1,12}(:[0-9]{1,3})?"), str, None),
+    "batch": _whole,
+    "seconds": _figure._replace(empty=...),
+    "date": Cell("a date of this century, as 2030-12-31", re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), _date),
+    "notes": Cell(
+        f"made of {', '.join(NOTES)}, samples-N and gaussian-SIGMA, with one space between", re.compile(r"[a-z0-9.-]+( [a-z0-9.-]+)*"), _notes, ()
+    ),
+}  # fmt: skip
+"""What may stand in a column."""

@@ -1,0 +1,58 @@
+"""How far a table stands behind a submission: said by whoever keeps the table, never by the submitter.
+
+It is written beside the submission, bound to its content: NAME.trust.json.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from physbench import __version__
+from physbench_leaderboard.submission import SubmissionError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from physbench_leaderboard.submission import Submission
+
+DEGREES = ("self-reported", "recomputed", "re-run")
+"""The further on, the more was done again: nothing; the figures, from what each sequence contributed; the evaluation itself."""
+
+MOST_BYTES = 10_000
+
+
+def grant(listed: Path, submission: Submission, degree: str) -> Path:
+    """Say that a listed submission was checked so far. Less than was granted before changes nothing."""
+    if degree not in DEGREES[1:]:
+        raise SubmissionError(f"trust is granted as {' or '.join(DEGREES[1:])}, not {degree!r}")
+    path = beside(listed)
+    if DEGREES.index(granted(listed, submission)) >= DEGREES.index(degree):
+        return path
+    record = {"trust": degree, "csv_sha256": submission.sha256, "date": datetime.now(UTC).date().isoformat(), "physbench_version": __version__}
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    unfinished.replace(path)
+    return path
+
+
+def granted(listed: Path, submission: Submission) -> str:
+    """What stands beside a submission."""
+    path = beside(listed)
+    if not path.is_file():
+        return DEGREES[0]
+    try:
+        with path.open("rb") as file:
+            record: Any = json.loads(file.read(MOST_BYTES).decode("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        raise SubmissionError(f"{path.name} is no record of trust: remove it") from None
+    known = cast("dict[str, Any]", record) if isinstance(record, dict) else {}
+    if known.get("trust") not in DEGREES or known.get("csv_sha256") != submission.sha256:
+        raise SubmissionError(f"{path.name} is not of what stands in {listed.name} today: remove it, and check the submission again")
+    return str(known["trust"])
+
+
+def beside(listed: Path) -> Path:
+    return listed.with_suffix(".trust.json")

@@ -1,0 +1,69 @@
+"""Whether two runs of a model say the same, and by how much not, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Rows: TypeAlias = "NDArray[np.int64]"  # (B,) numbers of sequences
+
+TOLERANCE = 1e-4
+"""Relative to the largest pixel of a predicted frame: kernels round differently in batches of another size."""
+
+OWNERS = 1e-3
+"""The share of a sequence's pixels that may change owner for the same reason."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a model said of some sequences, in the order of their numbers."""
+
+    rows: Rows
+    means: NDArray[Any]  # (B, T, H, W, C)
+    owners: NDArray[Any] | None  # (B, T, H, W)
+
+    def first(self, count: int) -> Outcome:
+        return Outcome(self.rows[:count], self.means[:count], None if self.owners is None else self.owners[:count])
+
+
+def agreement(found: Outcome, expected: Outcome, *, tolerance: float = TOLERANCE, owners: float = OWNERS) -> tuple[bool, str]:
+    """Of the same sequences and steps: whether they agree, and in words how well."""
+    if (found.owners is None) != (expected.owners is None):
+        return False, "owner maps of the right shape come in only one of two runs"
+    means_agree, finding = _of_means(found, expected, tolerance)
+    if found.owners is None or expected.owners is None:
+        return means_agree, finding
+    owners_agree, change = _of_owners(found.rows, found.owners, expected.owners, owners)
+    return means_agree and owners_agree, f"{finding}; {change}"
+
+
+def _of_means(found: Outcome, expected: Outcome, tolerance: float) -> tuple[bool, str]:
+    off = _relative(found.means, expected.means)
+    if not off.any():
+        return True, "exactly the same"
+    sequence, step = np.unravel_index(int(off.argmax()), off.shape)
+    amount = f"by up to {off.max():.2g} of the largest pixel (sequence {found.rows[sequence]}, step {step})"
+    within = bool(off.max() <= tolerance)
+    return within, f"the same within {tolerance:g}, different {amount}" if within else f"different {amount}"
+
+
+def _relative(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
+    """(B, T, H, W, C) twice -> (B, T): the largest difference of a pixel over the largest pixel; infinite where only one is a number."""
+    a, b = (means.reshape(*means.shape[:2], -1).astype(np.float64) for means in (a, b))
+    with np.errstate(invalid="ignore"):
+        off = np.abs(a - b)
+    off = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.where(np.isnan(off), np.inf, off)).max(axis=-1)
+    largest = np.where(np.isfinite(a) & np.isfinite(b), np.maximum(np.abs(a), np.abs(b)), 0.0).max(axis=-1)
+    return np.divide(off, largest, out=off.copy(), where=(largest > 0) & (off > 0))
+
+
+def _of_owners(rows: Rows, a: NDArray[Any], b: NDArray[Any], tolerance: float) -> tuple[bool, str]:
+    share = (a != b).mean(axis=(1, 2, 3))
+    if not share.any():
+        return True, "owner maps exactly the same"
+    return bool(share.max() <= tolerance), f"{share.max():.2%} of the pixels of sequence {rows[share.argmax()]} have another owner"

@@ -1,0 +1,243 @@
+"""What a model is asked, check by check. Each is a function of the stage and of the plays that went first, one per batch.
+
+Steps count the frames shown: what a model says at step t is said with frame t at hand and before frame t + 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from physbench.audit.agreement import agreement
+from physbench.audit.stage import Play, Stage, described, is_array, joined, require_finite, require_mean, require_owner, require_range
+from physbench.errors import ModelError
+
+if TYPE_CHECKING:
+    from physbench.audit.agreement import Outcome, Rows
+
+Answer: TypeAlias = "tuple[bool | None, str]"
+Ask: TypeAlias = Callable[[Stage, list[Play]], Answer]
+
+INFORMATIVE = frozenset({"branching"})
+"""Good to know: a model that fails it is scored all the same, with every rollout begun anew."""
+
+PER_FRAME = ("features", "groups", "collisions", "contact", "position", "velocity", "visible")
+
+
+def _runs(stage: Stage, base: list[Play]) -> Answer:
+    """Fills `base`, which the checks after this one start from."""
+    for rows in stage.batches(stage.batch):
+        base.append(stage.played(rows))
+    return True, f"{stage.sequences} sequences of {len(stage.frames)} frames in batches of {stage.batch}"
+
+
+def _mean(stage: Stage, base: list[Play]) -> Answer:
+    for play in base:
+        play.outcome()
+    return True, f"{base[0].given[0].mean.dtype} of shape {base[0].given[0].mean.shape}"
+
+
+def _finite(stage: Stage, base: list[Play]) -> Answer:
+    for play in base:
+        for step, given in enumerate(play.given):
+            require_finite(given.mean, play, step)
+    return True, "every number is finite"
+
+
+def _range(stage: Stage, base: list[Play]) -> Answer:
+    for play in base:
+        for step, given in enumerate(play.given):
+            require_range(given.mean, play, step)
+    return True, "as its likelihood allows: probabilities lie in 0 to 1, and a Gaussian mean is any number"
+
+
+def _owner_maps(stage: Stage, base: list[Play]) -> Answer:
+    maps = [given.owner is not None for play in base for given in play.given]
+    if not any(maps):
+        return None, "it gives no owner maps"
+    if not all(maps):
+        return False, f"{sum(maps)} owner maps for {len(maps)} frames: all or none"
+    for play in base:
+        for step, given in enumerate(play.given):
+            require_owner(given.owner, play, step)
+    most = max(int(given.owner.max()) for play in base for given in play.given)
+    return True, f"one for every frame, slots 0 to {most}"
+
+
+def _own_likelihood(stage: Stage, base: list[Play]) -> Answer:
+    maps = [given.log_likelihood is not None for play in base for given in play.given]
+    if not any(maps):
+        return None, "it gives no likelihood of its own"
+    if not all(maps):
+        return False, f"{sum(maps)} maps of log-likelihoods for {len(maps)} frames: all or none"
+    for play in base:
+        expected = (len(play.rows), *stage.shape[:2])
+        for step, own in enumerate(given.log_likelihood for given in play.given):
+            if not is_array(own) or own.shape != expected or own.dtype.kind != "f":
+                return False, f"a map of log-likelihoods is a floating-point array of shape {expected}, not {described(own)} (step {step})"
+            if np.isnan(own).any():
+                return False, f"a log-likelihood is NaN {play.where(np.isnan(own), step)}"
+    return True, "one for every frame"
+
+
+def _slots(stage: Stage, base: list[Play]) -> Answer:
+    """As many as can tell every object and the ground apart."""
+    asked = stage.objects + 1
+    play = stage.played(stage.one, slots=asked)
+    for step, owner in enumerate(given.owner for given in play.given):
+        require_owner(owner, play, step)
+        if (owner >= asked).any():
+            return False, f"asked for {asked} slots, 0 to {asked - 1}, it uses slot {owner.max()} {play.where(owner >= asked, step)}"
+    return True, f"asked for {asked} slots, it uses no other"
+
+
+def _same_twice(stage: Stage, base: list[Play]) -> Answer:
+    again = [stage.played(play.rows) for play in base]
+    return agreement(joined(again), joined(base), tolerance=0.0, owners=0.0)
+
+
+def _another_seed(stage: Stage, base: list[Play]) -> Answer:
+    drawn = [stage.played(play.rows, seed=stage.seed + 1) for play in base]
+    same, finding = agreement(joined(drawn), joined(base), tolerance=0.0, owners=0.0)
+    return True, "another seed gives the same: nothing is drawn" if same else f"another seed gives something else: {finding}"
+
+
+def _batch_size(stage: Stage, base: list[Play]) -> Answer:
+    sizes = [size for size in dict.fromkeys((1, 3, stage.sequences)) if size <= stage.sequences and size != stage.batch]
+    if not sizes:
+        return None, "one sequence is one batch: take more sequences"
+    answers = [_in_batches_of(size, stage, base) for size in sizes]
+    findings = [f"in batches of {size} {finding}" for size, (_, finding) in zip(sizes, answers, strict=True)]
+    return all(same for same, _ in answers), f"against batches of {stage.batch}, {', '.join(findings)}"
+
+
+def _in_batches_of(size: int, stage: Stage, base: list[Play]) -> tuple[bool, str]:
+    try:
+        return agreement(joined([stage.played(rows) for rows in stage.batches(size)]), joined(base))
+    except ModelError as error:
+        return False, str(error)
+
+
+def _batch_order(stage: Stage, base: list[Play]) -> Answer:
+    if stage.batch < 2:
+        return None, "a batch of one sequence has one order: take a larger batch"
+    return agreement(joined([stage.played(play.rows[::-1]) for play in base]), joined(base))
+
+
+def _companions(stage: Stage, base: list[Play]) -> Answer:
+    if stage.batch < 2:
+        return None, "a batch of one sequence has no others: take a larger batch"
+    beside = stage.played(np.concatenate([stage.one[:1], stage.other[1:]]))
+    return agreement(joined([beside]).first(1), joined(base).first(1))
+
+
+def _frames_untouched(stage: Stage, base: list[Play]) -> Answer:
+    for play in base:
+        for step, shown in enumerate(play.shown):
+            was = stage.frames[step, play.rows]
+            if shown.shape != was.shape:
+                return False, f"it changed the shape of the frame it was shown to {shown.shape} (step {step})"
+            changed = shown != was
+            if changed.any():
+                return False, f"it changed {changed.mean():.2%} of the frame it was shown {play.where(changed, step)}"
+    return True, "every frame is as it was shown"
+
+
+def _frames_let_go(stage: Stage, base: list[Play]) -> Answer:
+    """The array a frame was shown in is the evaluator's, who may fill it with something else."""
+    noise = np.random.default_rng(stage.seed)
+    play = stage.play(stage.one)
+    for t in range(len(stage.frames)):
+        play.see(stage.frames[t, play.rows])
+        play.shown[t][:] = noise.random(play.shown[t].shape, np.float32)
+    same, finding = agreement(play.outcome(), joined(base).first(stage.batch))
+    return same, finding if same else f"it reads a frame's array after the call, and by then it holds something else: {finding}"
+
+
+def _no_foresight(stage: Stage, base: list[Play]) -> Answer:
+    """Two futures of one past, each in one array with it and with the truth laid out beside: whoever looks ahead is seen to."""
+    cut = len(stage.frames) // 2
+    if stage.privileged():
+        same, _ = agreement(*(_before(stage, future, cut, tell=True) for future in (stage.one, stage.other)))
+        return None, f"it is told the truth, a reference row; what it says {'does not depend' if same else 'depends'} on frames not yet shown"
+    for tell in (False, True):
+        same, finding = agreement(*(_before(stage, future, cut, tell=tell) for future in (stage.other, stage.one)))
+        if not same:
+            source = "in batch.truth, without privileged = True" if tell else "not yet shown"
+            return False, f"what it says depends on frames {source}: {finding}"
+    return True, f"with another future from frame {cut} on it says the same until then"
+
+
+def _before(stage: Stage, future: Rows, cut: int, *, tell: bool) -> Outcome:
+    """What is said of the first sequences before a future, perhaps of other sequences, begins at frame `cut`."""
+    truth = {name: array[stage.one] for name, array in stage.truth.items()}
+    for name in PER_FRAME:
+        truth[name][:, cut:] = stage.truth[name][future, cut:]
+    frames = stage.frames[:, stage.one].copy()
+    frames[cut:] = stage.frames[cut:, future]
+    play = stage.play(stage.one, truth=truth if tell else None)
+    for t in range(cut):
+        play.see(frames[t])
+    return play.outcome()
+
+
+def _state(stage: Stage, base: list[Play]) -> Answer:
+    """Two batches at a time, in turns."""
+    alone = stage.played(stage.other)
+    one, other = stage.play(stage.one), stage.play(stage.other)
+    for t in range(len(stage.frames)):
+        one.on(t, t + 1)
+        other.on(t, t + 1)
+    for play, expected in ((one, joined(base).first(stage.batch)), (other, alone.outcome())):
+        same, finding = agreement(play.outcome(), expected)
+        if not same:
+            return False, f"it keeps state outside of `state`: two batches in turns are not what they are by themselves: {finding}"
+    return True, "two batches in turns are what they are by themselves"
+
+
+def _branching(stage: Stage, base: list[Play]) -> Answer:
+    half = len(stage.frames) // 2
+    trunk = stage.play(stage.one).on(0, half)
+    branches = [trunk.fork().on(half, len(stage.frames)) for _ in range(2)]
+    same, finding = agreement(branches[1].outcome(), branches[0].outcome())
+    return same, f"twice from one state: {finding}" if same else f"it changes the state it was given: twice from one state, {finding}"
+
+
+def _imagine(stage: Stage, base: list[Play]) -> Answer:
+    half = len(stage.frames) // 2
+    plays: list[Play] = []
+    for _ in range(2):
+        play = stage.play(stage.one).on(0, half)
+        for step in range(half, len(stage.frames)):
+            play.imagine()
+            for require in (require_mean, require_finite, require_range):
+                require(play.given[-1].mean, play, step)
+        plays.append(play)
+    same, finding = agreement(plays[1].outcome(), plays[0].outcome(), tolerance=0.0, owners=0.0)
+    how = "" if hasattr(stage.model, "imagine") else "without imagine, on its own mean: "
+    return same, f"{how}{len(stage.frames) - half} steps after {half} frames, twice: {finding}"
+
+
+CHECKS: dict[str, tuple[tuple[str, ...], Ask]] = {
+    "runs": ((), _runs),
+    "mean": (("runs",), _mean),
+    "finite": (("mean",), _finite),
+    "range": (("mean",), _range),
+    "owner maps": (("runs",), _owner_maps),
+    "own likelihood": (("runs",), _own_likelihood),
+    "slots": (("owner maps",), _slots),
+    "same twice": (("mean",), _same_twice),
+    "another seed": (("same twice",), _another_seed),
+    "batch size": (("same twice",), _batch_size),
+    "batch order": (("same twice",), _batch_order),
+    "companions": (("same twice",), _companions),
+    "frames untouched": (("runs",), _frames_untouched),
+    "frames let go": (("same twice",), _frames_let_go),
+    "no foresight": (("same twice",), _no_foresight),
+    "state": (("same twice",), _state),
+    "branching": (("same twice",), _branching),
+    "imagine": (("finite", "range", "same twice"), _imagine),
+}
+"""By name: the checks it needs, and what it asks. Where a model is not the same twice, no difference can be laid at another door."""

@@ -1,0 +1,234 @@
+"""A model, what it is shown, and what it said: the evaluator's window, with hands on every part of it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from traceback import format_exception_only
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, cast
+
+import numpy as np
+
+from physbench.audit.agreement import Outcome
+from physbench.errors import ModelError
+from physbench.model import Batch, Bernoulli, Gaussian, Prediction
+from physbench.recipe import mixed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+    from numpy.typing import NDArray
+
+    from physbench.audit.agreement import Rows
+    from physbench.recipe import Recipe
+
+    Truth = Mapping[str, NDArray[Any]]
+
+MEAN_OF = 16
+"""Training sequences whose mean a model is told if it asks."""
+
+LONGEST = 200
+"""Letters of an exception that are repeated."""
+
+
+class Given(NamedTuple):
+    """A Prediction as it was made: copies, for a model may use its arrays again, and of whatever it has for arrays."""
+
+    mean: Any
+    owner: Any
+    log_likelihood: Any
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A model and what it is shown: `sequences` that are asked about, then a batch more to stand beside them."""
+
+    model: Any
+    shape: tuple[int, int, int]  # H, W, C
+    objects: int
+    frames: NDArray[np.float32]  # (T, N, H, W, C) time first: a batch at a time is one piece
+    truth: Truth
+    seeds: NDArray[np.uint64]  # (N,)
+    sequences: int
+    batch: int
+    seed: int
+    training_mean: Callable[[], NDArray[np.float32]]
+
+    @property
+    def one(self) -> Rows:
+        """A batch of the sequences asked about."""
+        return np.arange(self.batch)
+
+    @property
+    def other(self) -> Rows:
+        """A batch of the sequences beside them."""
+        return np.arange(self.sequences, self.sequences + self.batch)
+
+    def privileged(self) -> bool:
+        with guarded():
+            return bool(getattr(self.model, "privileged", False))
+
+    def play(self, rows: Rows, *, seed: int | None = None, slots: int | None = None, truth: Truth | None = None) -> Play:
+        if truth is None and self.privileged():
+            truth = {name: array[rows] for name, array in self.truth.items()}
+        seeds = self.seeds[rows] ^ np.uint64(mixed((self.seed if seed is None else seed) + 1))
+        told = Batch(seeds, self.shape, slots=slots, truth=truth, training_mean=self.training_mean)
+        with guarded():
+            return Play(self, rows, self.model.begin(told))
+
+    def played(self, rows: Rows, *, seed: int | None = None, slots: int | None = None) -> Play:
+        """All frames, each a fresh copy."""
+        return self.play(rows, seed=seed, slots=slots).on(0, len(self.frames))
+
+    def batches(self, size: int) -> list[Rows]:
+        return [np.arange(start, min(start + size, self.sequences)) for start in range(0, self.sequences, size)]
+
+
+@dataclass
+class Play:
+    """One batch on its way through a model."""
+
+    stage: Stage
+    rows: Rows
+    state: Any
+    given: list[Given] = field(default_factory=list[Given])
+    shown: list[NDArray[np.float32]] = field(default_factory=list["NDArray[np.float32]"])
+
+    def see(self, frame: NDArray[np.float32]) -> None:
+        with guarded():
+            self._take(self.stage.model.observe(self.state, frame, None))
+        self.shown.append(frame)
+
+    def on(self, start: int, stop: int) -> Play:
+        for t in range(start, stop):
+            self.see(self.stage.frames[t, self.rows])
+        return self
+
+    def imagine(self) -> None:
+        """As a rollout does: a model that cannot imagine observes its own mean."""
+        with guarded():
+            imagine = getattr(self.stage.model, "imagine", None)
+            if imagine is not None:
+                return self._take(imagine(self.state, None))
+        self.see(self.given[-1].mean.astype(np.float32))
+
+    def fork(self) -> Play:
+        """Another one that goes on from the very same state."""
+        return Play(self.stage, self.rows, self.state)
+
+    def where(self, wrong: NDArray[np.bool_], step: int) -> str:
+        """The first sequence of (B, ...) with something wrong."""
+        return f"(sequence {self.rows[int(np.argwhere(wrong)[0][0])]}, step {step})"
+
+    def outcome(self) -> Outcome:
+        """What was said, if its means can be laid beside others."""
+        for step, given in enumerate(self.given):
+            require_mean(given.mean, self, step)
+        complete = all(is_owner_map(given.owner, self) for given in self.given)
+        owners = np.stack([given.owner for given in self.given], axis=1) if complete else None
+        return Outcome(self.rows, np.stack([given.mean for given in self.given], axis=1), owners)
+
+    def _take(self, returned: Any) -> None:
+        if not isinstance(returned, tuple) or len(pair := cast("tuple[Any, ...]", returned)) != 2:
+            raise ModelError(f"it returned {described(returned)}, not a pair of a state and a Prediction")
+        self.state, prediction = pair
+        if not isinstance(prediction, Prediction):
+            raise ModelError(f"it returned a state and {described(prediction)}, not a state and a Prediction")
+        self.given.append(Given(_kept(prediction.mean), _kept(prediction.owner), _kept(prediction.log_likelihood)))
+
+
+def staged(model: Any, recipe: Recipe, sequences: int, frames: int, batch: int, seed: int) -> Stage:
+    seeds = recipe.seeds("test", 0, sequences + batch)
+    truth = recipe.generator.batch(seeds, frames).arrays()
+    shown = np.ascontiguousarray(np.moveaxis(_scaled(truth["features"]), 1, 0))
+
+    @cache
+    def training_mean() -> NDArray[np.float32]:
+        made = recipe.generator.batch(recipe.seeds("training", 0, MEAN_OF), frames).features
+        return _scaled(made).mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
+
+    return Stage(model, recipe.generator.shape, recipe.generator.objects, shown, truth, seeds, sequences, batch, seed, training_mean)
+
+
+def _scaled(features: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return features.astype(np.float32) * np.float32(1.0 if features.shape[-1] == 1 else 1.0 / 255.0)
+
+
+def joined(plays: list[Play]) -> Outcome:
+    """Batches laid together, in the order of their sequences."""
+    outcomes = [play.outcome() for play in plays]
+    rows = np.concatenate([outcome.rows for outcome in outcomes])
+    order = np.argsort(rows)
+    owners = [outcome.owners for outcome in outcomes if outcome.owners is not None]
+    complete = len(owners) == len(outcomes)
+    return Outcome(rows[order], np.concatenate([outcome.means for outcome in outcomes])[order], np.concatenate(owners)[order] if complete else None)
+
+
+def require_mean(mean: Any, play: Play, step: int) -> None:
+    """An array that can be compared with another one."""
+    expected = (len(play.rows), *play.stage.shape)
+    if mean is None:
+        raise ModelError(f"it predicted no mean (step {step})")
+    if not is_array(mean) or mean.shape != expected or mean.dtype.kind != "f":
+        raise ModelError(f"a mean is a floating-point array of shape {expected}, not {described(mean)} (step {step})")
+
+
+def is_owner_map(owner: Any, play: Play) -> bool:
+    return is_array(owner) and owner.shape == (len(play.rows), *play.stage.shape[:2]) and owner.dtype == np.uint8
+
+
+def require_owner(owner: Any, play: Play, step: int) -> None:
+    if not is_owner_map(owner, play):
+        raise ModelError(f"an owner map is uint8 of shape {(len(play.rows), *play.stage.shape[:2])}, not {described(owner)} (step {step})")
+
+
+def require_finite(mean: NDArray[Any], play: Play, step: int) -> None:
+    wrong = ~np.isfinite(mean)
+    if wrong.any():
+        raise ModelError(f"{mean[wrong][0]} is no number to score: {wrong.mean():.2%} of the pixels are not finite {play.where(wrong, step)}")
+
+
+def require_range(mean: NDArray[Any], play: Play, step: int) -> None:
+    """Of what is finite."""
+    with guarded():
+        likelihood = play.stage.model.likelihood
+    if isinstance(likelihood, Gaussian):
+        return
+    if not isinstance(likelihood, Bernoulli):
+        raise ModelError(f"its likelihood is {described(likelihood)}, not Bernoulli() or Gaussian(sigma)")
+    wrong = np.isfinite(mean) & ((mean < 0) | (mean > 1))
+    if wrong.any():
+        furthest = mean[wrong][np.argmax(np.abs(mean[wrong] - 0.5))]
+        raise ModelError(f"it predicted a probability of {furthest:.9g}: they lie in 0 to 1 {play.where(wrong, step)}")
+
+
+@contextmanager
+def guarded() -> Generator[None]:
+    """Whatever the model raises is a finding. An interrupt is not the model's."""
+    try:
+        yield
+    except ModelError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ModelError(_last_line(error)) from error
+
+
+def is_array(value: Any) -> TypeGuard[NDArray[Any]]:
+    return isinstance(value, np.ndarray)
+
+
+def described(value: Any) -> str:
+    if is_array(value):
+        return f"{value.dtype} of shape {value.shape}"
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def _kept(value: Any) -> Any:
+    return np.array(value) if is_array(value) else value
+
+
+def _last_line(error: BaseException) -> str:
+    lines = [line.strip() for text in format_exception_only(error) for line in text.splitlines() if line.strip()]
+    name, last = type(error).__name__, "".join(letter for letter in lines[-1] if letter.isprintable())[:LONGEST]
+    return f"it raised {last}" if len(lines) == 1 or last.startswith(name) else f"it raised {name}: {last}"

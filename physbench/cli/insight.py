@@ -1,0 +1,86 @@
+"""Commands that compare, explain, and look at what is kept."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from physbench.cli.root import main
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+@main.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@JSON
+def compare(a: Path, b: Path, as_json: bool) -> None:
+    """Which of two runs is better, sequence by sequence, or that they cannot be told apart.
+
+    A and B are files of `physbench eval ... --per-sequence FILE` on the same suite.
+
+    \b
+    physbench eval copy --suite balls --per-sequence copy.npz
+    physbench eval blank --suite balls --per-sequence blank.npz
+    physbench compare copy.npz blank.npz
+    """
+    from physbench.compare import compare
+    from physbench.result import load_run
+
+    runs = load_run(a), load_run(b)
+    lines = compare(*runs)
+    names = [str(run.provenance["model"]) for run in runs]
+    if as_json:
+        return click.echo(json.dumps({"a": names[0], "b": names[1], "lines": [asdict(line) for line in lines]}))
+    click.echo(f"a = {names[0]!r}, b = {names[1]!r}; the figure of a less that of b, with its 95 % interval")
+    for task in dict.fromkeys(line.task for line in lines):
+        click.echo(click.style(task, bold=True))
+        for line in (line for line in lines if line.task == task):
+            found = line.comparison.difference
+            click.echo(f"  {line.metric:<30} {found.value:>12.5g}   {found.low:>10.5g} .. {found.high:<10.5g} {line.comparison.verdict}")
+
+
+@main.command()
+@click.argument("metric", required=False)
+def explain(metric: str | None) -> None:
+    """What a metric says, where it comes from, how it can be gamed, and a worked example. Without METRIC, their names.
+
+    \b
+    physbench explain relative_bce
+    """
+    from physbench.metrics.catalogue import find, names
+
+    if metric is None:
+        return click.echo("\n".join(names()))
+    card = find(metric)
+    click.echo(click.style(card.name, bold=True) + f"   ({card.better} is better; {card.paper})\n\n{card.definition}\n\n  {card.formula}")
+    click.echo(f"\nCaution: {card.caution}\n\n{card.example}")
+
+
+@main.command()
+@click.option("--clear", is_flag=True, help="Remove it all: everything in it can be made again.")
+@JSON
+def cache(clear: bool, as_json: bool) -> None:
+    """What physbench keeps for itself, where, and how much.
+
+    \b
+    physbench cache
+    physbench cache --clear
+    """
+    from physbench import cache
+
+    rooms = cache.rooms()
+    freed = cache.clear() if clear else 0
+    if as_json:
+        return click.echo(
+            json.dumps({"directory": str(cache.directory()), "freed": freed, "rooms": [{**asdict(room), "path": str(room.path)} for room in rooms]})
+        )
+    if clear:
+        return click.echo(f"{cache.directory()}: {freed / 1e6:,.1f} MB removed")
+    click.echo(click.style(str(cache.directory()), bold=True))
+    for room in rooms:
+        click.echo(f"  {room.about:<24} {room.entries:>5}   {room.bytes / 1e6:>8,.1f} MB")
+    click.echo(f"  (unfinished evaluations are kept up to {cache.LIMIT / 1e6:,.0f} MB; PHYSBENCH_CACHE names another directory)")

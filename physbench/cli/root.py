@@ -1,0 +1,65 @@
+"""The root command and how it fails: one line on stderr, and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from physbench import __version__
+from physbench.errors import PhysbenchError
+
+STOPPED = 130
+
+
+class Refusal(click.ClickException):
+    """An error for the user: one line and the exit code that it knows."""
+
+    def __init__(self, error: PhysbenchError) -> None:
+        super().__init__(str(error))
+        self.exit_code = error.exit_code  # pyright: ignore[reportAttributeAccessIssue]
+
+
+class Commands(click.Group):
+    """The root: every error is one line on stderr and an exit code."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **extra)
+        try:
+            sys.exit(super().main(*args, standalone_mode=False, **extra) or 0)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.ClickException as error:
+            hint = f" (see {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
+            click.echo(f"Error: {' '.join(error.format_message().split())}{hint}", err=True)
+            sys.exit(error.exit_code)
+        except click.Abort:
+            sys.exit(STOPPED)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PhysbenchError as error:
+            raise Refusal(error) from None
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise Refusal(PhysbenchError(f"{error.filename or 'the system'}: {error.strerror or error}")) from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="physbench")
+def main() -> None:
+    """A benchmark for models that learn physics from pixels.
+
+    \b
+    physbench list                                       what can be made
+    physbench generate balls --n 4 --curtain             a dataset of your own
+    physbench show balls4mass64 --index 3 --out x.gif    look at a sequence
+    physbench verify balls4mass64.h5                     is a file what it says it is?
+    physbench eval copy --suite smoke                    score a model
+    physbench explain relative_bce                       what a number means
+    """

@@ -1,0 +1,255 @@
+"""Commands that score models."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from physbench.cli.root import STOPPED, main
+from physbench.errors import PhysbenchError, StorageError
+from physbench.progress import progress_bar
+
+if TYPE_CHECKING:
+    from physbench.evaluation.contestant import Contestant
+    from physbench.evaluation.evaluate import Extent
+    from physbench.result import Result
+
+MODEL_HELP = """MODEL is a name (copy, constant-velocity, mean, blank, oracle, r-nem, ... or a plugged-in one), a checkpoint (.pt, .safetensors), or the folder
+of a training run."""
+
+
+def options(*wanted: Callable[..., Any]) -> Callable[..., Any]:
+    """Options that several commands share, in this order."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(wanted):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+MODEL = click.argument("model", required=False)
+FACTORY = click.option("--model", "factory", metavar="PACKAGE.MODULE:FACTORY", help="A model of your own. This imports and runs its code.")
+SUITE = click.option("--suite", default="balls", show_default=True, help="What is asked: balls, extrapolation, curtain, simulation, crop50 or smoke.")
+SIZE = click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
+LIMIT = click.option("--limit", type=int, help="So many sequences only: for a first look. Such scores are marked and cannot be submitted.")
+FRESH = click.option("--fresh", type=int, metavar="SEED", help="Other sequences of the same kind, that nobody can have trained on.")
+BATCH = click.option("--batch", type=int, default=64, show_default=True, help="Sequences shown to the model at a time.")
+SEED = click.option("--seed", type=int, default=0, show_default=True, help="Where the model's own randomness begins.")
+DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1, for models on torch.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+OUTPUTS = options(
+    click.option("--csv", "table", type=click.Path(path_type=Path), help="Write the scores as CSV, a row per task and metric: a submission."),
+    click.option("--per-sequence", type=click.Path(path_type=Path), help="Write what each sequence contributes, as .npz: for comparisons."),
+    click.option("--report", type=click.Path(path_type=Path), metavar="DIR", help="Write a page with curves and pictures."),
+    JSON,
+)
+
+
+@main.command(
+    "eval",
+    help=f"""Score a model on a suite.
+
+The test data are made on the way and checked against their digest. {MODEL_HELP} A killed evaluation goes on where it was.
+
+\b
+physbench eval copy --suite smoke
+physbench eval r-nem --suite extrapolation --csv mine.csv
+physbench eval --model mymodels.rnn:build --suite balls --report page
+physbench eval copy --data mine.h5
+""",
+)
+@options(MODEL, FACTORY, SUITE, SIZE, LIMIT, FRESH)
+@click.option("--data", type=click.Path(path_type=Path), help="A dataset file of your own instead, also a plain R-NEM file.")
+@options(BATCH, SEED, DEVICE)
+@click.option("--resume/--restart", default=None, help="Go on where an evaluation was killed (the default), or begin anew (the default for your own code).")
+@OUTPUTS
+def evaluate(
+    model: str | None,
+    factory: str | None,
+    device: str,
+    resume: bool | None,
+    table: Path | None,
+    per_sequence: Path | None,
+    report: Path | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    from physbench import __version__
+    from physbench.evaluation.evaluate import evaluate, extent
+    from physbench.evaluation.journal import Journal
+    from physbench.evaluation.window import asked
+
+    _writable(table, per_sequence, folder=report)
+    with _users_code(factory):
+        entered = _entered(model, factory, device)
+        chosen = extent(**{name: settings[name] for name in ("suite", "size", "limit", "fresh", "data")})
+        identity = {**settings, "data": str(settings["data"]), "model": entered.identity or entered.name, "device": device, "physbench": __version__}
+        journal = Journal.of(identity) if resume or (resume is None and entered.identity and not settings["data"]) else None
+        if journal and len(journal):
+            click.echo(f"going on after {len(journal)} finished blocks (--restart begins anew)", err=True)
+        with progress_bar("evaluating") as update:
+            try:
+                found = evaluate(
+                    entered.model,
+                    **settings,
+                    name=entered.name,
+                    journal=journal,
+                    notes=("own-code",) if factory else (),
+                    progress=lambda now: update(now.done, now.total, f"evaluating on {now.doing}"),
+                )
+            except KeyboardInterrupt:
+                click.echo("\nStopped." + (" The same command goes on from there." if journal else ""), err=True)
+                sys.exit(STOPPED)
+        answers = asked(entered.model, settings["seed"])
+    _hand_out(found, chosen, table, per_sequence, report, as_json, answers=answers, likelihood=entered.model.likelihood)
+    if journal:
+        journal.discard()
+
+
+@main.command(
+    help=f"""Write a model's predictions for a suite into an HDF5 file, to be scored later or elsewhere.
+
+{MODEL_HELP} The layout of the file is in docs/predictions.md: any framework can write one.
+
+\b
+physbench predict copy --suite smoke --out p.h5
+physbench score p.h5
+"""
+)
+@options(MODEL, FACTORY, SUITE, SIZE, LIMIT, BATCH, SEED, DEVICE)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
+@click.option("--half", is_flag=True, help="Logits in half precision: half the bytes, scores that differ in the fourth digit.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+@JSON
+def predict(model: str | None, factory: str | None, device: str, out: Path, half: bool, overwrite: bool, as_json: bool, **settings: Any) -> None:
+    from physbench.evaluation.predictions import predict
+
+    with _users_code(factory):
+        entered = _entered(model, factory, device)
+        with progress_bar(f"predicting into {out.name}") as update:
+            predict(
+                entered.model,
+                out,
+                name=entered.name,
+                half=half,
+                overwrite=overwrite,
+                progress=lambda now: update(now.done, now.total, f"predicting on {now.doing}"),
+                **settings,
+            )
+    size = out.stat().st_size
+    click.echo(json.dumps({"file": str(out), "bytes": size}) if as_json else f"{out}: the predictions of {entered.name}, {size / 1e6:,.1f} MB")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--suite", help="Refuse predictions that are for another suite.")
+@BATCH
+@OUTPUTS
+def score(file: Path, suite: str | None, batch: int, table: Path | None, per_sequence: Path | None, report: Path | None, as_json: bool) -> None:
+    """Score predictions that were written by whoever, without running a model.
+
+    Of 32-bit probabilities the scores are those of `physbench eval`, to the last digit. The layout of FILE is in docs/predictions.md.
+
+    \b
+    physbench predict copy --suite smoke --out p.h5
+    physbench score p.h5 --suite smoke --csv mine.csv
+    """
+    from physbench.evaluation.predictions import opened, score
+
+    _writable(table, per_sequence, folder=report)
+    told = opened(file, suite)
+    with progress_bar(f"scoring {file.name}") as update:
+        found = score(told, batch=batch, progress=lambda now: update(now.done, now.total, f"scoring on {now.doing}"))
+    _hand_out(found, told.extent, table, per_sequence, report, as_json, answers=told.answers, likelihood=told.likelihood)
+
+
+@main.command(
+    help=f"""Does a model keep the rules? A verdict for each: what it depends on, what it returns, what it reads.
+
+{MODEL_HELP} Exit code 1 if a rule is broken.
+
+\b
+physbench audit copy
+physbench audit --model mymodels.rnn:build
+"""
+)
+@options(MODEL, FACTORY, DEVICE)
+@click.option("--dataset", default="balls4mass64", show_default=True, help="Whose sequences it is shown.")
+@JSON
+def audit(model: str | None, factory: str | None, device: str, dataset: str, as_json: bool) -> None:
+    from physbench.audit import audit, passed
+
+    with _users_code(factory):
+        entered = _entered(model, factory, device)
+        with progress_bar(f"auditing {entered.name}") as update:
+            verdicts = audit(entered.model, dataset=dataset, progress=lambda done, total, doing: update(done, total, doing))
+    if as_json:
+        click.echo(json.dumps({"model": entered.name, "passed": passed(verdicts), "verdicts": [asdict(verdict) for verdict in verdicts]}))
+    else:
+        for verdict in verdicts:
+            mark = {True: click.style("ok  ", fg="green"), False: click.style("BAD ", fg="red"), None: "-   "}[verdict.passed]
+            click.echo(f"{mark}{verdict.check}\n      {verdict.finding}")
+    sys.exit(0 if passed(verdicts) else 1)
+
+
+def _entered(model: str | None, factory: str | None, device: str) -> Contestant:
+    from physbench.evaluation.contestant import contestant, own_code
+
+    if (model is None) == (factory is None):
+        raise click.UsageError("give a model, or --model PACKAGE.MODULE:FACTORY")
+    if factory is None:
+        return contestant(str(model), device=device)
+    click.echo(f"running the code of {factory}", err=True)
+    return own_code(factory, device=device)
+
+
+@contextmanager
+def _users_code(factory: str | None) -> Generator[None]:
+    """The traceback of an error in a user's own code is theirs to read."""
+    try:
+        yield
+    except (PhysbenchError, click.ClickException):
+        raise
+    except Exception as error:
+        if factory is None:
+            raise
+        click.echo(traceback.format_exc().rstrip(), err=True)
+        raise PhysbenchError(f"{factory} raised {type(error).__name__}: see above") from None
+
+
+def _writable(*files: Path | None, folder: Path | None) -> None:
+    """Before hours of work, not after them."""
+    for path in (*files, folder):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise StorageError(f"there is no folder {path.absolute().parent} to write {path.name} into")
+    for path in files:
+        if path is not None and path.is_dir():
+            raise StorageError(f"{path} is a folder, not a file that can be written")
+
+
+def _hand_out(
+    found: Result, chosen: Extent, table: Path | None, per_sequence: Path | None, report: Path | None, as_json: bool, *, answers: Any, likelihood: Any
+) -> None:
+    from physbench.evaluation.known import published, references
+    from physbench.evaluation.text import as_text, to_json
+
+    if table:
+        table.write_text(found.to_csv(), encoding="utf-8")
+    if per_sequence:
+        found.save_sums(per_sequence)
+    if report:
+        from physbench.report import gallery, write_report
+
+        page = write_report(report, found, references(chosen), published(chosen.suite.name), gallery(answers, chosen, found, likelihood=likelihood))
+        click.echo(str(page), err=True)
+    click.echo(as_text(found, chosen) if not as_json else to_json(found))

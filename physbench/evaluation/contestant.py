@@ -1,0 +1,84 @@
+"""Who is to be scored: a model by its name, a checkpoint, or code of one's own."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from physbench import registry
+from physbench.errors import ModelError, UnknownName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from physbench.model import Model
+
+CHECKPOINT = "physbench_baselines.checkpoint:model"
+"""Opens a file of weights, as data."""
+
+SUFFIXES = (".pt", ".pth", ".pt2", ".safetensors", ".ckpt", ".bin", ".pkl", ".pickle")
+"""What people call files of weights: they are opened, and refused with the reason if they are something else."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    model: Model
+    name: str
+    identity: str | None  # what decides its answers; None for code that may have changed
+
+
+def contestant(text: str, *, device: str = "cpu") -> Contestant:
+    """A name, or the path of a checkpoint or of a training run's folder."""
+    path = Path(text)
+    if text not in registry.models.names() and (path.suffix in SUFFIXES or path.exists() or os.sep in text):
+        opened = registry.attribute(CHECKPOINT)(path / "best.pt" if path.is_dir() else path, device=device)
+        return Contestant(opened, _name(path), f"checkpoint {opened.origin.weights_sha256}")
+    model = _built(registry.models.get(text), device)
+    return Contestant(model, text, text if text in registry.models.built_in else None)
+
+
+def own_code(place: str, *, device: str = "cpu") -> Contestant:
+    """`package.module:factory`, imported and run."""
+    sys.path.insert(0, str(Path.cwd()))  # where a user's own module is, as with `python -m`
+    return Contestant(_built(_imported(place), device), place, None)
+
+
+def _imported(place: str) -> Any:
+    """What goes wrong inside the module is not caught: it is its author's to read."""
+    module, _, name = place.partition(":")
+    if not name or not all(part.isidentifier() for part in module.split(".")):
+        raise UnknownName(f"{place!r} does not lead to a model: it is written package.module:factory")
+    try:
+        found = import_module(module)
+    except ModuleNotFoundError as error:
+        if f"{module}.".startswith(f"{error.name}."):
+            raise UnknownName(f"{place!r} does not lead to a model: {error}") from None
+        raise
+    if not hasattr(found, name):
+        raise UnknownName(f"{place!r} does not lead to a model: {module} has no {name!r}")
+    return getattr(found, name)
+
+
+def _built(factory: Callable[..., Any], device: str) -> Model:
+    if not callable(factory):
+        raise UnknownName(f"{factory!r} is no factory: a class or a function that returns a model is expected")
+    try:
+        takes_device = "device" in inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        takes_device = False
+    if device not in ("auto", "cpu") and not takes_device:
+        raise ModelError(f"this model has no parameter `device`, so it cannot be moved to {device}")
+    model = factory(device=device) if takes_device else factory()
+    missing = [name for name in ("begin", "observe", "likelihood") if not hasattr(model, name)]
+    if missing:
+        raise ModelError(f"a model has begin, observe and likelihood: {type(model).__name__} lacks {', '.join(missing)}")
+    return model
+
+
+def _name(path: Path) -> str:
+    return path.resolve().parent.name if path.stem in ("best", "last") else path.stem

@@ -1,0 +1,272 @@
+"""A model on a suite: from the sequences to the result.
+
+Sequences are dealt out in blocks; what a sequence contributes depends on nothing but that sequence, so figures are the same whatever the blocks. Test
+data are made from their recipe while the model is busy, and their digest is checked against the pinned one.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from physbench import __version__
+from physbench.errors import DamagedFile, RecipeError
+from physbench.evaluation.examples import source_of
+from physbench.evaluation.journal import Part
+from physbench.evaluation.scoring import worth
+from physbench.evaluation.window import asked
+from physbench.metrics.bootstrap import Interval, intervals, quotient
+from physbench.metrics.sums import Sums, curve, joined, per_sequence, pooled, value
+from physbench.model import Origin
+from physbench.result import Provenance, Result, Score
+from physbench.suites import SIZES, Rollout, Suite, Task, Window, suite_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from pathlib import Path
+
+    from physbench.evaluation.examples import Examples, Source
+    from physbench.evaluation.journal import Journal
+    from physbench.evaluation.window import Answers
+    from physbench.model import Likelihood, Model
+
+    Figures = dict[tuple[str, str], Sums]  # task, metric -> (N, steps)
+    Block = tuple[int, int, Examples]  # start, stop
+
+
+@dataclass(frozen=True)
+class Progress:
+    done: int  # sequences
+    total: int
+    doing: str
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Which sequences of a suite."""
+
+    suite: Suite
+    count: int
+    size: str  # as it stands in the result; only lite and full are ranked
+    fresh: int | None = None
+    split: str = "test"
+    data: Path | None = None
+
+    @property
+    def pinned(self) -> bool:
+        return self.size in SIZES
+
+
+def extent(
+    suite: str | Suite, *, size: str = "lite", limit: int | None = None, fresh: int | None = None, split: str = "test", data: Path | None = None
+) -> Extent:
+    chosen = suite_of(suite) if isinstance(suite, str) else suite
+    if size not in SIZES:
+        raise RecipeError(f"size is {' or '.join(SIZES)}, not {size!r}")
+    if limit is not None and limit < 1:
+        raise RecipeError(f"a limit is 1 sequence or more, not {limit}")
+    if fresh is not None and not 0 <= fresh < 1 << 63:
+        raise RecipeError(f"the seed of fresh sequences is a whole number of 0 or more, not {fresh}")
+    count = limit or chosen.sequences or SIZES[size]
+    marks = [split] * (split != "test") + [f"fresh-{fresh}"] * (fresh is not None) + [f"limit-{limit}"] * (limit is not None)
+    if data is None:
+        return Extent(chosen, count, "-".join(marks) or size, fresh, split)
+    if fresh is not None:
+        raise RecipeError("a file has no fresh sequences: leave out either the seed or the file")
+    chosen = _on_file(chosen, data, split)
+    found = len(source_of(chosen.tasks[0], split=split, data=data))
+    return Extent(chosen, min(limit or found, found), "-".join(["file", *marks]), None, split, data)
+
+
+def evaluate(
+    model: Model,
+    suite: str | Suite = "balls",
+    *,
+    name: str | None = None,
+    size: str = "lite",
+    limit: int | None = None,
+    fresh: int | None = None,
+    split: str = "test",
+    data: Path | None = None,
+    batch: int = 64,
+    seed: int = 0,
+    journal: Journal | None = None,
+    notes: tuple[str, ...] = (),
+    progress: Callable[[Progress], None] | None = None,
+) -> Result:
+    """Score a model.
+
+    size: lite or full; limit: so many sequences only; fresh: other sequences of the same recipes, drawn by this seed; data: a file of one's own instead;
+    journal: where finished blocks are kept, so that a killed evaluation goes on.
+    """
+    chosen = extent(suite, size=size, limit=limit, fresh=fresh, split=split, data=data)
+
+    origin = getattr(model, "origin", None) or Origin()
+    notes = (*notes, *[f"samples-{origin.samples}"] * (origin.samples > 1), *["trained-less-than-the-paper"] * (origin.training is not None))
+    if getattr(model, "privileged", False):
+        notes = (*notes, "privileged")
+    answers = asked(model, seed)
+    made = found(answers, chosen, model.likelihood, name=name or type(model).__name__, batch=batch, seed=seed, journal=journal, progress=progress)
+    return replace(
+        made,
+        provenance=replace(
+            made.provenance,
+            **{name: getattr(origin, name) for name in ("parameters", "weights_sha256", "train_seed", "model_link", "paper_link", "device", "torch_version")},
+            notes=(*notes, *made.provenance.notes),
+        ),
+    )
+
+
+def require_possible(batch: int, seed: int) -> None:
+    if batch < 1:
+        raise RecipeError(f"a batch has 1 sequence or more, not {batch}")
+    if not 0 <= seed < 1 << 63:
+        raise RecipeError(f"a seed is a whole number of 0 or more, not {seed}")
+
+
+def found(
+    answers: Answers,
+    chosen: Extent,
+    likelihood: Likelihood,
+    *,
+    name: str,
+    batch: int,
+    seed: int,
+    journal: Journal | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Result:
+    """What answers are worth, wherever they come from."""
+    require_possible(batch, seed)
+    began = time.perf_counter()
+    figures: Figures = {}
+    digests: dict[str, str] = {}
+    notes: set[str] = set()
+    total = chosen.count * len(chosen.suite.tasks)
+    for number, task in enumerate(chosen.suite.tasks):
+        source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)
+        parts: list[Part] = []
+        with closing(_blocks(source, chosen.count, batch)) as blocks:
+            for start, stop, examples in blocks:
+                part = journal.read(task.name, start) if journal else None
+                if part is None:
+                    part = _scored(answers, task, examples, source, start, likelihood)
+                    if journal:
+                        journal.write(task.name, start, part)
+                parts.append(part)
+                if progress:
+                    progress(Progress(number * chosen.count + stop, total, task.name))
+        digests[task.name] = source.digest(chosen.count)
+        if chosen.pinned and digests[task.name] != (expected := task.pinned(chosen.count)):
+            raise DamagedFile(
+                f"the test data of {task.name} came out as {digests[task.name][:16]}..., not {str(expected)[:16]}...: these scores would not compare"
+            )
+        figures |= {key: joined([part.figures[key] for part in parts]) for key in parts[0].figures}
+        notes.update(note for part in parts for note in part.notes)
+    suite = chosen.suite
+    figures |= {key: sums for task in suite.tasks for key, sums in _pooled(task, figures)}
+    kept = {key: per_sequence(sums) for key, sums in figures.items()}
+    origin = Provenance(
+        model=name,
+        suite=suite.name,
+        suite_version=suite.version,
+        size=chosen.size,
+        seed=seed,
+        batch=batch,
+        device="cpu",
+        seconds=round(time.perf_counter() - began, 3),
+        date=datetime.now(UTC).date().isoformat(),
+        physbench_version=__version__,
+        data_sha256=digests,
+        notes=tuple(sorted(notes)),
+    )
+    return Result(
+        scores=(*_scores(kept), *_spreads(suite, kept), *_ratios(suite, kept)),
+        provenance=origin,
+        sums={key: (part.numerator, part.denominator) for key, part in kept.items()},
+        curves={key: curve(sums) for key, sums in figures.items() if sums.numerator.ndim > 1 and sums.numerator.shape[1] > 1},
+    )
+
+
+def _blocks(source: Source, count: int, batch: int) -> Generator[Block]:
+    """The next block is made while this one is scored."""
+
+    def made(start: int) -> Block:
+        stop = min(start + batch, count)
+        return start, stop, source.examples(start, stop)
+
+    with ThreadPoolExecutor(1) as aside:
+        coming = aside.submit(made, 0)
+        for start in range(batch, count, batch):
+            now, coming = coming.result(), aside.submit(made, start)
+            yield now
+        yield coming.result()
+
+
+def _scored(answers: Answers, task: Task, examples: Examples, source: Source, start: int, likelihood: Likelihood) -> Part:
+    figures: Figures = {}
+    notes: tuple[str, ...] = ()
+    for asking in task.askings:
+        answer = answers(task, asking, examples, source, start)
+        if answer.log_likelihoods is not None:
+            notes = ("self-computed-likelihood",)
+        figures |= {(task.names(asking), metric): sums for metric, sums in worth(asking, answer, examples, likelihood).items()}
+    return Part(figures, notes)
+
+
+def _on_file(suite: Suite, data: Path, split: str) -> Suite:
+    """What the suite asks first, asked of a file: as far as its frames reach."""
+    task = suite.tasks[0]
+    frames = source_of(task, split=split, data=data).frames
+    askings = [Window(min(asking.frames, frames)) if isinstance(asking, Window) else asking for asking in task.askings]
+    askings = [asking for asking in askings if asking.frames <= frames and asking != Window(1)]
+    if not askings:
+        raise RecipeError(f"{data} has {frames} frames a sequence: too few for anything that {suite.name} asks")
+    stem = "".join(letter if (letter.isalnum() and letter.isascii()) or letter in "._-" else "-" for letter in data.stem).strip("-.") or "file"
+    return replace(suite, tasks=(replace(task, dataset=stem, askings=tuple(askings), crop=0),), ranked_by=None, against=None, sequences=None)
+
+
+def _pooled(task: Task, figures: Figures) -> Iterator[tuple[tuple[str, str], Sums]]:
+    """A figure that was asked for several times: over all samples together."""
+    for asking in task.askings:
+        if isinstance(asking, Rollout) and asking.samples > 1 and asking.sample == 0:
+            row = task.names(asking)
+            stems = dict.fromkeys(metric.partition("[")[0] for name, metric in figures if name == row)
+            yield from (((row, stem), pooled([figures[row, f"{stem}[{sample + 1}]"] for sample in range(asking.samples)])) for stem in stems)
+
+
+def _scores(kept: Figures) -> Iterator[Score]:
+    for task in dict.fromkeys(task for task, _ in kept):
+        keys = [key for key in kept if key[0] == task]
+        for key, each in zip(keys, intervals([kept[key] for key in keys]), strict=True):
+            yield _score(key, each, len(kept[key].numerator))
+
+
+def _spreads(suite: Suite, kept: Figures) -> Iterator[Score]:
+    """The standard deviation of the figures of the samples."""
+    for task in suite.tasks:
+        for asking in task.askings:
+            if isinstance(asking, Rollout) and asking.samples > 1 and asking.sample == 0:
+                row = task.names(asking)
+                for stem in [metric for name, metric in kept if name == row and "[" not in metric]:
+                    each = [kept[row, f"{stem}[{sample + 1}]"] for sample in range(asking.samples)]
+                    spread = statistics.pstdev([value(sums) for sums in each])
+                    yield Score(row, f"{stem}_std", spread, float("nan"), float("nan"), len(each[0].numerator))
+
+
+def _ratios(suite: Suite, kept: Figures) -> Iterator[Score]:
+    """How much worse with more objects."""
+    if suite.against is None:
+        return
+    more, fewer = suite.against
+    for metric in ("relative_bce", "relative_relational_bce"):
+        each = quotient(kept[more, metric], kept[fewer, metric])
+        yield _score((f"{more}:{fewer}", f"{metric}_ratio"), each, len(kept[more, metric].numerator))
+
+
+def _score(key: tuple[str, str], each: Interval, sequences: int) -> Score:
+    return Score(*key, each.value, each.low, each.high, sequences)

@@ -1,0 +1,177 @@
+"""The sequences that a model is shown: made from a recipe, or read from a file of one's own. B sequences, T frames, K objects, H x W pixels, C channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from physbench import registry
+from physbench.errors import ModelError, StorageError
+from physbench.recipe import GOLDEN, SPLITS, mixed
+from physbench.storage.digest import SplitDigest
+from physbench.storage.foreign import Foreign
+from physbench.storage.layout import FORMAT
+from physbench.storage.plain import PlainSplit, open_plain
+from physbench.storage.reader import Split, open_dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from physbench.recipe import Recipe
+    from physbench.suites import Task
+
+MEAN_OF = 1_000
+"""Training sequences that the `mean` row is the mean of."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Some test sequences and what is known about them; None where a file does not say."""
+
+    seeds: NDArray[np.uint64]  # (B,)
+    frames: NDArray[Any]  # (B, T, H, W, C) 0 or 1 as uint8, else 0..1 as float32
+    groups: NDArray[np.uint8] | None = None  # (B, T, H, W, 1)
+    collisions: NDArray[np.uint8] | None = None  # (B, T, H, W, 1)
+    truth: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])  # every stored array, for what only the balls have
+    events: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])  # (M,) each: sequence in the batch, time, a, b
+    actions: NDArray[np.uint8] | None = None  # (B, T, A) one-hot
+
+
+class Source(Protocol):
+    """Test sequences by number."""
+
+    shape: tuple[int, int, int]
+    frames: int
+
+    def __len__(self) -> int: ...
+
+    def examples(self, start: int, stop: int) -> Examples: ...
+
+    def digest(self, count: int) -> str:
+        """Of the first so many, which have been asked for in order."""
+        ...
+
+    def training_mean(self) -> NDArray[np.float32]: ...
+
+
+class Made:
+    """A split of a recipe, made as it is needed, faster than a disk would read it."""
+
+    def __init__(self, recipe: Recipe, split: str) -> None:
+        self._recipe, self._split = recipe, split
+        self._digest = SplitDigest(split)
+        self.shape, self.frames = recipe.generator.shape, recipe.frames
+
+    def __len__(self) -> int:
+        return 1 << 32
+
+    def examples(self, start: int, stop: int) -> Examples:
+        seeds = self._recipe.seeds(self._split, start, stop)
+        scenes = self._recipe.generator.batch(seeds, self._recipe.frames)
+        self._digest.add(scenes)
+        events = scenes.events
+        sequence = np.repeat(np.arange(len(seeds)), np.diff(events.offset))
+        return _examples(seeds, scenes.arrays(), {"sequence": sequence, "time": events.time, "a": events.a, "b": events.b})
+
+    def digest(self, count: int) -> str:
+        return self._digest.hexdigest()
+
+    def training_mean(self) -> NDArray[np.float32]:
+        return _training_mean(self._recipe.dataset, self._recipe.generator)
+
+
+class Stored:
+    """A split of a dataset file."""
+
+    def __init__(self, path: Path, split: str) -> None:
+        self._file = open_dataset(path)
+        if split not in self._file:
+            raise StorageError(f"{path} has no {split} sequences: it has {', '.join(self._file)}")
+        self._split: Split = self._file[split]
+        sizes = self._split.sizes
+        self.shape, self.frames = (sizes["H"], sizes["W"], sizes["C"]), sizes["T"]
+
+    def __len__(self) -> int:
+        return len(self._split)
+
+    def examples(self, start: int, stop: int) -> Examples:
+        happened = [self._split.events(number) for number in range(start, stop)]
+        sequence = np.repeat(np.arange(stop - start), [len(events["time"]) for events in happened])
+        events = {name: np.concatenate([events[name] for events in happened]) for name in ("time", "a", "b")}
+        return _examples(_numbered(start, stop), self._split[start:stop], {"sequence": sequence, **events})
+
+    def digest(self, count: int) -> str:
+        return self._file.attributes["content_sha256"]
+
+    def training_mean(self) -> NDArray[np.float32]:
+        if "training" not in self._file:
+            raise ModelError(f"{self._file.path} has no training split to take the mean of")
+        split = self._file["training"].only("features")
+        return np.mean([_shown(split[number]["features"]).mean(axis=0) for number in range(min(len(split), MEAN_OF))], axis=0).astype(np.float32)
+
+
+class Plain:
+    """A split of a file with features, groups and perhaps collisions, as published R-NEM code reads them."""
+
+    def __init__(self, path: Path, split: str) -> None:
+        self._path = path
+        self._split: PlainSplit = open_plain(path, split)
+        self.shape, self.frames = self._split.shape, self._split.frames
+
+    def __len__(self) -> int:
+        return len(self._split)
+
+    def examples(self, start: int, stop: int) -> Examples:
+        arrays = {name: array for name, array in self._split.read(start, stop).items() if array is not None}
+        return Examples(_numbered(start, stop), arrays["features"], arrays.get("groups"), arrays.get("collisions"), truth=arrays)
+
+    def digest(self, count: int) -> str:
+        return self._split.digest(count)
+
+    def training_mean(self) -> NDArray[np.float32]:
+        split = open_plain(self._path, "training")
+        means = [split.read(number, number + 1)["features"].mean(axis=(0, 1)) for number in range(min(len(split), MEAN_OF))]  # pyright: ignore[reportOptionalMemberAccess]
+        return np.mean(means, axis=0).astype(np.float32)
+
+
+def source_of(task: Task, *, split: str = "test", fresh: int | None = None, data: Path | None = None) -> Source:
+    """Where the sequences of a task come from. fresh: other sequences of the same recipe; data: a file instead."""
+    if split not in SPLITS:
+        raise StorageError(f"there is no split {split!r}: there is {', '.join(SPLITS)}")
+    if data is not None:
+        return Stored(data, split) if Foreign(data).attribute("format") == FORMAT else Plain(data, split)
+    recipe: Recipe = registry.datasets.get(task.dataset)
+    if task.crop:
+        recipe = replace(recipe, generator=replace(recipe.generator, crop=task.crop))  # type: ignore[type-var]
+    return Made(recipe if fresh is None else replace(recipe, seed=mixed(fresh + 1)), split)
+
+
+def _examples(seeds: NDArray[np.uint64], arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Examples:
+    return Examples(seeds, _shown(arrays["features"]), arrays["groups"], arrays["collisions"], arrays, events, arrays.get("actions"))
+
+
+def _shown(features: NDArray[Any]) -> NDArray[Any]:
+    """Colours as floats in 0..1; what is 0 or 1 stays as it is."""
+    colours = features.dtype == np.uint8 and features.shape[-1] > 1
+    return features.astype(np.float32) / np.float32(255) if colours else features
+
+
+def _numbered(start: int, stop: int) -> NDArray[np.uint64]:
+    """Seeds for sequences that are known by their place in a file."""
+    return np.arange(start + 1, stop + 1, dtype=np.uint64) * np.uint64(GOLDEN)
+
+
+@cache
+def _training_mean(dataset: str, generator: Any) -> NDArray[np.float32]:
+    """(H, W, C) of the named dataset's first training sequences."""
+    recipe: Recipe = registry.datasets.get(dataset)
+    total = np.zeros(generator.shape, np.float64)
+    for start in range(0, MEAN_OF, 50):
+        total += _shown(generator.batch(recipe.seeds("training", start, start + 50), recipe.frames).features).sum(axis=(0, 1), dtype=np.float64)
+    return (total / (MEAN_OF * recipe.frames)).astype(np.float32)

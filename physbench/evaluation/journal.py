@@ -1,0 +1,77 @@
+"""What an evaluation has found so far, block by block, so that a killed one goes on and ends with identical numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physbench import cache
+from physbench.metrics.sums import Sums
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    Figures = dict[tuple[str, str], Sums]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a block of sequences contributes to each figure, and what a reader of the result must know."""
+
+    figures: Figures
+    notes: tuple[str, ...] = ()
+
+
+class Journal:
+    """A folder of finished blocks. Its name is made of everything that decides the numbers: who asks for something else finds another folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @classmethod
+    def of(cls, identity: Mapping[str, Any]) -> Journal:
+        """In the cache directory."""
+        evaluations = cache.directory() / "evaluations"
+        cache.make_room(evaluations)
+        return cls(evaluations / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32])
+
+    def __len__(self) -> int:
+        return len(list(self._folder.glob("*.npz"))) if self._folder.is_dir() else 0
+
+    def read(self, task: str, start: int) -> Part | None:
+        """A block, if it is there and whole. It can be made again, so whatever is wrong with it is no error."""
+        try:
+            with np.load(self._path(task, start), allow_pickle=False) as arrays:
+                notes = tuple(arrays["notes"].tolist())
+                names = dict.fromkeys(tuple(name.split("|")[:2]) for name in arrays.files if name != "notes")
+                sums = {(name, metric): Sums(arrays[f"{name}|{metric}|numerator"], arrays[f"{name}|{metric}|denominator"]) for name, metric in names}
+        except Exception:
+            return None
+        return Part(sums, notes)
+
+    def write(self, task: str, start: int, part: Part) -> None:
+        """Whole or not at all."""
+        arrays: dict[str, NDArray[Any]] = {"notes": np.array(part.notes, np.str_)}
+        for (name, metric), sums in part.figures.items():
+            arrays |= {f"{name}|{metric}|numerator": sums.numerator, f"{name}|{metric}|denominator": sums.denominator}
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(task, start)
+        unfinished = path.with_suffix(f".{os.getpid()}")
+        with unfinished.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        unfinished.replace(path)
+
+    def discard(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _path(self, task: str, start: int) -> Path:
+        return self._folder / f"{task}-{start}.npz"

@@ -1,0 +1,82 @@
+"""What is known beforehand: the scores of the reference rows on pinned data, and what papers reported."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from physbench.metrics.card import R_NEM, R_SQAIR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from physbench.evaluation.evaluate import Extent
+
+REFERENCES = "references.csv"
+"""Written by `python -m benchmarks.references`, beside this file."""
+
+ROWS = ("copy", "constant-velocity", "mean", "blank", "oracle")
+
+
+@dataclass(frozen=True)
+class Known:
+    task: str
+    metric: str
+    model: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Published:
+    """A number from a paper: of its own data, so it stands beside ours and is never ranked with them."""
+
+    suite: str
+    task: str
+    metric: str
+    model: str
+    value: float
+    paper: str
+    link: str
+    remark: str
+
+
+_R_NEM, _R_SQAIR = "https://arxiv.org/abs/1802.10353", "https://arxiv.org/abs/1910.05231"
+_CROP = "balls4mass64-crop50/rollout-9+1", "balls678mass64-crop50/rollout-9+1"
+_NORMAL = "a density of normal pixels, mean of 5 samples"
+
+PUBLISHED = (
+    Published("balls", "balls4mass64", "ari", "r-nem", 0.8, R_NEM, _R_NEM, "about, read off its figure 3"),
+    Published("crop50", _CROP[0], "log_likelihood", "sqair", 399.5, R_SQAIR, _R_SQAIR, _NORMAL),
+    Published("crop50", _CROP[0], "log_likelihood", "r-sqair-in", 429.2, R_SQAIR, _R_SQAIR, _NORMAL),
+    Published("crop50", _CROP[0], "log_likelihood", "r-sqair-rmc", 457.32, R_SQAIR, _R_SQAIR, _NORMAL),
+    Published("crop50", _CROP[0], "relational_log_likelihood", "sqair", 0.21, R_SQAIR, _R_SQAIR, _NORMAL),
+    Published("crop50", _CROP[0], "relational_log_likelihood", "r-sqair-in", 1.95, R_SQAIR, _R_SQAIR, _NORMAL),
+    Published("crop50", _CROP[0], "relational_log_likelihood", "r-sqair-rmc", 3.62, R_SQAIR, _R_SQAIR, _NORMAL),
+    Published("crop50", _CROP[1], "relational_log_likelihood", "sqair", -164.1, R_SQAIR, _R_SQAIR, _NORMAL),
+    Published("crop50", _CROP[1], "relational_log_likelihood", "r-sqair-in", -96.7, R_SQAIR, _R_SQAIR, _NORMAL),
+    Published("crop50", _CROP[1], "relational_log_likelihood", "r-sqair-rmc", -97.0, R_SQAIR, _R_SQAIR, _NORMAL),
+)
+
+
+def published(suite: str) -> list[Published]:
+    return [row for row in PUBLISHED if row.suite == suite]
+
+
+def references(chosen: Extent) -> list[Known]:
+    """Of the pinned sequences; nothing where others were asked for."""
+    wanted = (chosen.suite.name, str(chosen.suite.version), chosen.size)
+    return [_known(row) for row in _rows() if (row["suite"], row["suite_version"], row["size"]) == wanted] if chosen.pinned else []
+
+
+def _rows() -> Iterator[dict[str, str]]:
+    text = files(__package__ or "").joinpath(REFERENCES).read_text(encoding="utf-8")
+    yield from csv.DictReader(text.splitlines())
+
+
+def _known(row: dict[str, str]) -> Known:
+    value, low, high = (float(row[name] or "nan") for name in ("value", "low", "high"))
+    return Known(row["task"], row["metric"], row["model"], value, low, high)

@@ -1,0 +1,122 @@
+"""Predictions in a file: written from a model, or by whoever and with whatever, and scored without running anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from physbench.errors import StorageError
+from physbench.evaluation.evaluate import Progress, extent, found, require_possible
+from physbench.evaluation.examples import source_of
+from physbench.evaluation.window import Answer, asked, countable, scorable
+from physbench.model import Bernoulli, Gaussian
+from physbench.storage.predictions import Header, Predictions, PredictionsWriter
+from physbench.suites import SIZES, Rollout, Still, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from physbench.evaluation.evaluate import Extent
+    from physbench.evaluation.examples import Examples, Source
+    from physbench.model import Likelihood, Model
+    from physbench.result import Result
+    from physbench.suites import Asking, Task
+
+
+def predict(
+    model: Model,
+    path: Path,
+    suite: str = "balls",
+    *,
+    name: str | None = None,
+    size: str = "lite",
+    limit: int | None = None,
+    batch: int = 64,
+    seed: int = 0,
+    half: bool = False,
+    overwrite: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> None:
+    """Ask everything that `evaluate` would, and write the answers down."""
+    require_possible(batch, seed)
+    chosen = extent(suite, size=size, limit=limit)
+    answers = asked(model, seed)
+    sigma = model.likelihood.sigma if isinstance(model.likelihood, Gaussian) else None
+    header = Header(
+        suite=chosen.suite.name,
+        suite_version=chosen.suite.version,
+        size=chosen.size,
+        sequences=chosen.count,
+        model=name or type(model).__name__,
+        seed=seed,
+        likelihood="bernoulli" if sigma is None else "gaussian",
+        sigma=sigma,
+    )
+    with PredictionsWriter(path, header, half=half, overwrite=overwrite) as file:
+        for number, task in enumerate(chosen.suite.tasks):
+            source = source_of(task)
+            for start in range(0, chosen.count, batch):
+                examples = source.examples(start, min(start + batch, chosen.count))
+                for asking in task.askings:
+                    said = answers(task, asking, examples, source, start)
+                    if said.means is not None or said.owners is not None:
+                        file.add(task.place(asking), start, said.means, owner=said.owners, log_likelihood=said.log_likelihoods)
+                if progress:
+                    progress(Progress(number * chosen.count + start + len(examples.seeds), chosen.count * len(chosen.suite.tasks), task.name))
+
+
+@dataclass(frozen=True)
+class Told:
+    """Predictions that were opened: what they are of, and an `answers` as a model has one."""
+
+    file: Predictions
+    extent: Extent
+    likelihood: Likelihood
+
+    def answers(self, task: Task, asking: Asking, examples: Examples, source: Source, start: int) -> Answer:
+        place = task.place(asking)
+        if isinstance(asking, Still) and place not in self.file.names():
+            return Answer()
+        height, width, channels = source.shape
+        steps, maps = _lengths(asking)
+        count = len(examples.seeds)
+        mean, owner, own = self.file.read(place, start, start + count, frame=(height, width, channels), steps=steps, maps=maps)
+        if steps:
+            if mean is None:
+                raise StorageError(f"{self.file.path} has no means for {place!r}")
+            mean = scorable(self.likelihood, mean, (count, steps, height, width, channels))
+        return Answer(mean, owner, None if own is None else countable(own, (count, maps, height, width)))
+
+
+def opened(path: Path, suite: str | None = None) -> Told:
+    """Open predictions, and make sure that they are for pinned sequences of a suite of today."""
+    file = Predictions(path)
+    header = file.header
+    if suite is not None and suite != header.suite:
+        raise StorageError(f"{path} holds predictions for the suite {header.suite}, not for {suite}")
+    limit = None if header.size in SIZES else header.sequences
+    chosen = extent(header.suite, size=header.size if limit is None else "lite", limit=limit)
+    if header.suite_version != chosen.suite.version:
+        raise StorageError(f"{path} is for {header.suite} v{header.suite_version}; today's is v{chosen.suite.version}: predict again")
+    if (header.size, header.sequences) != (chosen.size, chosen.count):
+        raise StorageError(f"{path} says {header.sequences:,} sequences of size {header.size!r}: {chosen.size} has {chosen.count:,}, any other N is limit-N")
+    return Told(file, chosen, Bernoulli() if header.sigma is None else Gaussian(header.sigma))
+
+
+def _lengths(asking: Asking) -> tuple[int, int]:
+    """Predicted frames, owner maps."""
+    match asking:
+        case Window(frames):
+            return frames - 1, frames
+        case Still():
+            return 0, 1
+        case Rollout():
+            return asking.horizon, 0
+
+
+def score(told: Told, *, batch: int = 64, progress: Callable[[Progress], None] | None = None) -> Result:
+    """What the predictions are worth. That each was made before its frame was shown cannot be checked, and the result says so."""
+    header = told.file.header
+    made = found(told.answers, told.extent, told.likelihood, name=header.model, batch=batch, seed=header.seed, progress=progress)
+    return replace(made, provenance=replace(made.provenance, device="", notes=("predictions-file", *made.provenance.notes)))

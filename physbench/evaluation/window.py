@@ -1,0 +1,169 @@
+"""The window is ours: frames are shown one at a time, and a prediction is taken before its frame is shown. An error in words for what cannot be scored."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physbench.errors import ModelError
+from physbench.model import Batch, Bernoulli, Gaussian, Prediction
+from physbench.recipe import mixed
+from physbench.suites import Rollout, Still, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from physbench.evaluation.examples import Examples, Source
+    from physbench.model import Likelihood, Model
+    from physbench.suites import Asking, Task
+
+    Answers = Callable[[Task, Asking, Examples, Source, int], "Answer"]  # ..., the number of the first sequence
+    Frame = NDArray[np.float32]  # (B, H, W, C)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said when it was asked."""
+
+    means: NDArray[np.float32] | None = None  # (B, S, H, W, C) of the frames asked for
+    owners: NDArray[np.uint8] | None = None  # (B, F, H, W) of the frames shown
+    log_likelihoods: NDArray[np.float32] | None = None  # (B, F, H, W) of the frames shown
+
+
+def asked(model: Model, seed: int) -> Answers:
+    """The answers of a model. seed: where its own randomness begins."""
+    likelihood: object = model.likelihood  # which a stranger wrote
+    if not isinstance(likelihood, (Bernoulli, Gaussian)):
+        raise ModelError(f"the likelihood of a model is Bernoulli() or Gaussian(sigma), not {likelihood!r}")
+    if isinstance(likelihood, Gaussian) and not 0 < likelihood.sigma < math.inf:
+        raise ModelError(f"the sigma of a Gaussian likelihood is above 0 and finite, not {likelihood.sigma!r}")
+
+    def answers(task: Task, asking: Asking, examples: Examples, source: Source, start: int) -> Answer:
+        return ask(model, task, asking, examples, source, seed=seed)
+
+    return answers
+
+
+def ask(model: Model, task: Task, asking: Asking, examples: Examples, source: Source, *, seed: int) -> Answer:
+    """Show a batch, and take down what is said."""
+    sample = asking.sample if isinstance(asking, Rollout) else 0
+    begin = Batch(
+        examples.seeds ^ np.uint64(mixed(seed + 1 + (sample << 32))),
+        source.shape,
+        slots=task.slots,
+        actions=0 if examples.actions is None else examples.actions.shape[2],
+        truth=examples.truth if getattr(model, "privileged", False) else None,
+        training_mean=source.training_mean,
+    )
+    if isinstance(asking, Still) and begin.truth is not None:  # the truth of what is shown: that frame, again and again
+        begin = replace(begin, truth={name: _stilled(array, asking, examples) for name, array in begin.truth.items()})
+    match asking:
+        case Window():
+            return _observed(model, begin, examples.frames[:, : asking.frames], examples.actions)
+        case Still():
+            return Answer(owners=_owner_of_still(model, begin, examples.frames[:, asking.frame], asking.shown))
+        case Rollout():
+            return _imagined(model, begin, examples.frames[:, : asking.context], asking.horizon, examples.actions)
+
+
+def _stilled(array: NDArray[Any], asking: Still, examples: Examples) -> NDArray[Any]:
+    moves = array.ndim > 2 and array.shape[1] == examples.frames.shape[1]
+    return np.repeat(array[:, asking.frame : asking.frame + 1], asking.shown, axis=1) if moves else array
+
+
+def _observed(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray[Any] | None) -> Answer:
+    """Show every frame: the predictions of frames 1.., and what was said of all of them."""
+    state = model.begin(begin)
+    said: list[Prediction] = []
+    for t in range(frames.shape[1]):
+        state, prediction = _told(model.observe(state, _shown(frames, t), _action(actions, t)))
+        said.append(_checked(model.likelihood, prediction, frames[:, t], last=t + 1 == frames.shape[1]))
+    means = [prediction.mean for prediction in said[:-1] if prediction.mean is not None]
+    return Answer(np.stack(means, axis=1), _all_or_none(said, "owner"), _all_or_none(said, "log_likelihood"))
+
+
+def _owner_of_still(model: Model, begin: Batch, frame: NDArray[Any], shown: int) -> NDArray[np.uint8] | None:
+    """(B, 1, H, W): who owns its pixels in the end; nothing is asked twice of a model that does not say."""
+    state = model.begin(begin)
+    owner = None
+    for _ in range(shown):
+        state, prediction = _told(model.observe(state, frame.astype(np.float32), None))
+        owner = _checked(model.likelihood, prediction, frame, last=True).owner
+        if owner is None:
+            return None
+    return None if owner is None else owner[:, None]
+
+
+def _imagined(model: Model, begin: Batch, frames: NDArray[Any], horizon: int, actions: NDArray[Any] | None) -> Answer:
+    """Show the context, then let the model go on by itself."""
+    state = model.begin(begin)
+    prediction = Prediction()
+    for t in range(frames.shape[1]):
+        state, prediction = _told(model.observe(state, _shown(frames, t), _action(actions, t)))
+    means: list[Any] = [_checked(model.likelihood, prediction, frames[:, 0]).mean]
+    imagine = getattr(model, "imagine", None)
+    for t in range(frames.shape[1], frames.shape[1] + horizon - 1):
+        action = _action(actions, t)
+        state, prediction = _told(imagine(state, action) if imagine else model.observe(state, means[-1].copy(), action))
+        means.append(_checked(model.likelihood, prediction, frames[:, 0]).mean)
+    return Answer(np.stack(means, axis=1))
+
+
+def _told(returned: Any) -> tuple[Any, Any]:
+    if not isinstance(returned, tuple) or len(returned) != 2:  # pyright: ignore[reportUnknownArgumentType]
+        raise ModelError(f"the model returned a {type(returned).__name__} where (state, prediction) is expected")  # pyright: ignore[reportUnknownArgumentType]
+    return returned  # pyright: ignore[reportUnknownVariableType]
+
+
+def _shown(frames: NDArray[Any], t: int) -> Frame:
+    """A copy: what a model does to it changes nothing."""
+    return frames[:, t].astype(np.float32)
+
+
+def _action(actions: NDArray[Any] | None, t: int) -> NDArray[np.float32] | None:
+    return None if actions is None else actions[:, t].astype(np.float32)
+
+
+def _all_or_none(said: list[Prediction], name: str) -> NDArray[Any] | None:
+    given = [array for prediction in said if (array := getattr(prediction, name)) is not None]
+    if given and len(given) < len(said):
+        raise ModelError(f"the model gave {len(given)} {name} maps for {len(said)} frames: all or none")
+    return np.stack(given, axis=1) if given else None
+
+
+def _checked(likelihood: Likelihood, prediction: Any, frame: NDArray[Any], *, last: bool = False) -> Prediction:
+    """As it may be scored. The prediction after the last frame is discarded, and need not be there."""
+    if not isinstance(prediction, Prediction):
+        raise ModelError(f"the model returned a {type(prediction).__name__} where a Prediction is expected")
+    mean, owner, own = prediction.mean, prediction.owner, prediction.log_likelihood
+    if mean is None and not last:
+        raise ModelError("the model predicted no mean for the next frame")
+    maps = frame.shape[:3]
+    if owner is not None and (np.shape(owner) != maps or np.asarray(owner).dtype != np.uint8):
+        raise ModelError(f"an owner map is uint8 of shape {maps}, not {np.asarray(owner).dtype} of shape {np.shape(owner)}")
+    copied = None if owner is None else np.array(owner)  # a model may use its arrays again
+    means = None if mean is None else scorable(likelihood, np.asarray(mean), frame.shape)
+    return Prediction(means, copied, None if own is None else countable(np.asarray(own), maps))
+
+
+def scorable(likelihood: Likelihood, means: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """A copy of means that may be scored."""
+    if means.shape != shape:
+        raise ModelError(f"the model predicted an array of shape {means.shape} for frames of shape {shape}")
+    if means.dtype.kind != "f" or not np.isfinite(means).all():
+        raise ModelError("the model predicted something that is not a finite floating-point number")
+    if isinstance(likelihood, Bernoulli) and (means.min(initial=0.0) < 0.0 or means.max(initial=1.0) > 1.0):
+        raise ModelError(f"the model predicted probabilities from {means.min():g} to {means.max():g}: they lie in 0 to 1")
+    return means.astype(np.float32)
+
+
+def countable(own: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """A copy of log-likelihoods that may be added up."""
+    if own.shape != shape or own.dtype.kind != "f" or not np.isfinite(own).all():
+        raise ModelError(f"a map of log-likelihoods holds finite floating-point numbers and has shape {shape}, not {own.dtype} of shape {own.shape}")
+    return own.astype(np.float32)

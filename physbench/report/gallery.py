@@ -1,0 +1,132 @@
+"""Which sequences to look at: those with the worst figures, and those in the middle. They are asked about again, one by one, to be drawn."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from physbench.evaluation.examples import source_of
+from physbench.evaluation.scoring import worth
+from physbench.metrics.catalogue import find
+from physbench.metrics.sums import per_sequence, pooled, value
+from physbench.model import Bernoulli
+from physbench.suites import Rollout, Still
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from physbench.evaluation.evaluate import Extent
+    from physbench.evaluation.examples import Source
+    from physbench.evaluation.window import Answers
+    from physbench.model import Likelihood
+    from physbench.result import Result
+    from physbench.suites import Asking, Suite, Task
+
+    Kind = Literal["worst", "median"]
+
+MOST = 10
+"""Strips of a kind. Of few sequences a third, so that none is in both."""
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A sequence and what was said of it. T frames of H x W pixels in C channels, S of them predicted."""
+
+    kind: Kind
+    task: str
+    metric: str
+    number: int  # of the sequence
+    figure: float  # as it stands in the result
+    again: float  # when it was asked again; NaN if that cannot be said of one sequence
+    frames: NDArray[Any]  # (T, H, W, C) 0..1
+    means: NDArray[np.float32]  # (S, H, W, C) of the frames from `first` on
+    first: int
+    owners: NDArray[np.uint8] | None  # (T, H, W)
+    groups: NDArray[np.uint8] | None  # (T, H, W)
+
+    @property
+    def steps(self) -> int:
+        return len(self.means)
+
+
+def gallery(answers: Answers, chosen: Extent, result: Result, *, likelihood: Likelihood | None = None, most: int = MOST) -> tuple[Strip, ...]:
+    """The worst sequences of the ranked figure, and those around the median. answers: of a model, `asked(model, seed)`, or of a file of predictions."""
+    row, metric = ranked(chosen.suite, result)
+    asked = [(task, asking) for task, asking in _rows(chosen.suite) if task.names(asking) == row]
+    if not asked:
+        return ()
+    task, askings = asked[0][0], [asking for _, asking in asked]
+    source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)
+    figures = _figures(*result.sums[row, metric])
+    return tuple(
+        _strip(kind, number, figures[number], answers, task, askings, source, metric, likelihood or Bernoulli())
+        for kind, numbers in _picked(figures, metric, most).items()
+        for number in numbers
+    )
+
+
+def ranked(suite: Suite, result: Result) -> tuple[str, str]:
+    """The figure that sequences are sorted by: what the suite is ranked by, else the first relative one."""
+    if suite.ranked_by in result.sums:
+        return suite.ranked_by
+    rows = {task.names(asking) for task, asking in _rows(suite)}
+    there = [(row, metric) for row, metric in result.sums if row in rows]
+    return next(iter([key for key in there if "relative" in key[1]] or there), ("", ""))
+
+
+def _rows(suite: Suite) -> Iterator[tuple[Task, Asking]]:
+    """Where frames are predicted."""
+    yield from ((task, asking) for task in suite.tasks for asking in task.askings if not isinstance(asking, Still))
+
+
+def _figures(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> list[float]:
+    """Of each sequence; NaN where it has none."""
+    counts = denominator != 0
+    return np.divide(numerator, denominator, out=np.full(len(numerator), np.nan), where=counts).tolist()
+
+
+def _picked(figures: list[float], metric: str, most: int) -> dict[Kind, list[int]]:
+    """Numbers of sequences, the worst first."""
+    sign = 1 if find(metric).better == "higher" else -1
+    numbers = sorted((number for number, figure in enumerate(figures) if figure == figure), key=lambda number: (sign * figures[number], number))
+    count = min(most, -(-len(numbers) // 3))
+    middle = max(count, (len(numbers) - count) // 2)
+    return {"worst": numbers[:count], "median": numbers[middle : middle + count]}
+
+
+def _strip(
+    kind: Kind,
+    number: int,
+    figure: float,
+    answers: Answers,
+    task: Task,
+    askings: list[Asking],
+    source: Source,
+    metric: str,
+    likelihood: Likelihood,
+) -> Strip:
+    examples = source.examples(number, number + 1)
+    said = [(asking, answers(task, asking, examples, source, number)) for asking in askings]
+    asking, answer = said[0]
+    assert answer.means is not None
+    sampled = isinstance(asking, Rollout) and asking.samples > 1
+    worths = [worth(each, its, examples, likelihood).get(f"{metric}[{sample + 1}]" if sampled else metric) for sample, (each, its) in enumerate(said)]
+    found = [per_sequence(sums) for sums in worths if sums is not None]
+    return Strip(
+        kind,
+        task.names(asking),
+        metric,
+        number,
+        figure,
+        value(pooled(found)) if found else math.nan,
+        examples.frames[0, : asking.frames],
+        answer.means[0],
+        asking.context if isinstance(asking, Rollout) else 1,
+        None if answer.owners is None else answer.owners[0],
+        None if examples.groups is None else examples.groups[0, : asking.frames, :, :, 0],
+    )

@@ -1,0 +1,50 @@
+"""The heaps in which HDF5 keeps texts of no fixed length: looked through before HDF5 does, which walks for ever in one that does not add up."""
+
+from __future__ import annotations
+
+import mmap
+import re
+from typing import TYPE_CHECKING
+
+from physbench.errors import HostileFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_START = re.compile(rb"GCOL\x01")
+_HEAD = 16  # bytes, of a heap and of each object in it
+
+MOST = 1 << 24
+"""Bytes of all heaps together: attributes need little, and every object costs a step."""
+
+
+def require_sound_heaps(path: Path) -> None:
+    """Every heap that HDF5 could be led to is filled by objects, one after the other, to its end."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+        widths = whole[13:15] if whole[8] < 2 else whole[9:11]  # of addresses and lengths, by the version of the superblock
+        if widths != b"\x08\x08":
+            raise HostileFile(f"{path} has addresses or lengths of another size than 8 bytes, which are not read")
+        walked = 0
+        for found in _START.finditer(whole):
+            at = found.start()
+            end = at + _number(whole, at)
+            if at + _HEAD <= end <= len(whole):  # HDF5 refuses any other by itself
+                walked += end - at
+                if walked > MOST or not _adds_up(whole, at + _HEAD, end):
+                    raise HostileFile(f"{path} has a heap of texts that is " + ("too large" if walked > MOST else "damaged"))
+
+
+def _adds_up(whole: mmap.mmap, at: int, end: int) -> bool:
+    while at + _HEAD <= end:
+        length = _number(whole, at)
+        used = int.from_bytes(whole[at : at + 2], "little") > 0
+        step = _HEAD + (length + 7) // 8 * 8 if used else length  # the free rest counts its own head
+        if not 0 < step <= end - at:
+            return False
+        at += step
+    return True
+
+
+def _number(whole: mmap.mmap, at: int) -> int:
+    """The length that stands in the head of a heap or an object."""
+    return int.from_bytes(whole[at + 8 : at + _HEAD], "little")

@@ -1,0 +1,261 @@
+"""Predictions as a file: what a model says of the test sequences of a suite, written by whoever ran it and scored elsewhere. See docs/predictions.md.
+
+N sequences, S steps, F frames whose pixels are given owners, H x W pixels, C channels.
+"""
+
+# h5py has no types
+# pyright: basic, reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from physbench.errors import StorageError
+from physbench.storage.codec import LEVEL, compress
+from physbench.storage.filters import shuffled
+from physbench.storage.foreign import Foreign
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import BinaryIO
+
+    from numpy.typing import NDArray
+
+    from physbench.storage.foreign import Array
+
+FORMAT = "physbench-predictions"
+VERSION = 1
+CLIP = 1e-6
+"""Probabilities are kept this far from 0 and 1 before they become logits."""
+
+ARRAYS = ("mean", "owner", "log_likelihood")
+LONGEST = 200  # characters of a text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a file of predictions says of itself."""
+
+    suite: str
+    suite_version: int
+    size: str
+    sequences: int
+    model: str
+    seed: int
+    likelihood: str  # bernoulli or gaussian
+    sigma: float | None = None  # gaussian only
+    values: str = "probabilities"  # in float32; or logits, in float16, bernoulli only
+
+    def __post_init__(self) -> None:
+        for name in ("suite", "size", "model", "likelihood", "values"):
+            text = getattr(self, name)
+            if not isinstance(text, str) or not 1 <= len(text) <= LONGEST or not text.isprintable():
+                raise StorageError(f"{name!r} is a printable text of 1 to {LONGEST} characters, not {str(text)[:40]!r}")
+        for name, least in (("suite_version", 1), ("sequences", 1), ("seed", 0)):
+            number = getattr(self, name)
+            if not isinstance(number, int) or isinstance(number, bool) or not least <= number < 1 << 63:
+                raise StorageError(f"{name!r} is a whole number of {least} or more, not {str(number)[:40]!r}")
+        if self.likelihood not in ("bernoulli", "gaussian"):
+            raise StorageError(f"'likelihood' is bernoulli or gaussian, not {self.likelihood[:40]!r}")
+        if self.values not in ("probabilities", "logits"):
+            raise StorageError(f"'values' is probabilities or logits, not {self.values[:40]!r}")
+        if self.likelihood == "bernoulli" and self.sigma is not None:
+            raise StorageError(f"'sigma' belongs to a gaussian likelihood; a bernoulli one has none, not {str(self.sigma)[:40]}")
+        if self.likelihood == "gaussian":
+            if not isinstance(self.sigma, (int, float)) or isinstance(self.sigma, bool) or not 0 < self.sigma < math.inf:
+                raise StorageError(f"a gaussian likelihood has a 'sigma' above 0, not {str(self.sigma)[:40]!r}")
+            if self.values == "logits":
+                raise StorageError("a gaussian likelihood has means as they are, not logits")
+
+    def to_attributes(self) -> dict[str, str | int | float]:
+        told = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {"format": FORMAT, "version": VERSION, **{name: value for name, value in told.items() if value is not None}}
+
+    @classmethod
+    def from_attributes(cls, attributes: Mapping[str, str | int | float | None]) -> Header:
+        """Strict: everything must be there, in its type."""
+        if attributes.get("format") != FORMAT:
+            raise StorageError(f"its attribute 'format' is {str(attributes.get('format'))[:40]!r}, not {FORMAT!r}: this is not a file of predictions")
+        if attributes.get("version") != VERSION or not isinstance(attributes.get("version"), int):
+            raise StorageError(f"its format has version {str(attributes.get('version'))[:40]}; this physbench reads version {VERSION}")
+        told: dict[str, Any] = {field.name: attributes.get(field.name) for field in fields(cls)}
+        missing = [name for name, value in told.items() if value is None and name != "sigma"]
+        if missing:
+            raise StorageError(f"the attribute {missing[0]!r} is missing")
+        return cls(**told)
+
+
+class PredictionsWriter:
+    """A file of predictions in the making: under its name it is whole or absent. Blocks of an asking come in order, askings in any."""
+
+    def __init__(self, path: str | os.PathLike[str], header: Header, *, half: bool = False, overwrite: bool = False) -> None:
+        """half: write logits, in half the bytes."""
+        self.path = Path(path)
+        self.header = replace(header, values="logits") if half else header
+        self._overwrite = overwrite
+        self._written: dict[str, dict[str, int]] = {}
+        self._partial = self.path.with_name(self.path.name + ".partial")
+
+    def __enter__(self) -> PredictionsWriter:
+        self._require_free()
+        with self._written_or_told():
+            self._lock = _locked(self._partial)
+            self._file = h5py.File(self._partial, "w", locking=False)
+            self._file.attrs.update(self.header.to_attributes())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        published = False
+        try:
+            with contextlib.suppress(OSError, RuntimeError) if kind else self._written_or_told():
+                self._file.close()
+                if kind is None:
+                    self._publish()
+                    published = True
+        finally:
+            if not published:
+                self._partial.unlink(missing_ok=True)
+            self._lock.close()
+
+    @contextlib.contextmanager
+    def _written_or_told(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, RuntimeError) as error:  # what h5py raises of a full disk
+            said = (str(error).splitlines() or [type(error).__name__])[0]
+            raise StorageError(f"{self.path} cannot be written: {said}") from None
+
+    def add(self, name: str, start: int, mean: NDArray[Any] | None, owner: NDArray[np.uint8] | None = None, log_likelihood: NDArray[Any] | None = None) -> None:
+        """Sequences start.. of an asking: mean (B, S, H, W, C), owner, log_likelihood (B, F, H, W)."""
+        _require_name(name)
+        given = {"mean": mean, "owner": owner, "log_likelihood": log_likelihood}
+        block = {what: self._stored(name, what, np.asarray(values)) for what, values in given.items() if values is not None}
+        before = self._written.get(name) or dict.fromkeys(block, 0)
+        if set(block) != set(before) or not block:
+            raise StorageError(f"the blocks of {name!r} hold {' and '.join(before) or 'nothing'}; one that starts at {start} holds {' and '.join(block)}")
+        for what, values in block.items():
+            if start != before[what] or start + len(values) > self.header.sequences:
+                raise StorageError(f"{name}/{what} goes on at sequence {before[what]} of {self.header.sequences}, not with {start} to {start + len(values)}")
+            with self._written_or_told():
+                self._append(f"{name}/{what}", start, values)
+        self._written[name] = {what: start + len(values) for what, values in block.items()}
+
+    def _stored(self, name: str, what: str, values: NDArray[Any]) -> NDArray[Any]:
+        """In the type of the file."""
+        axes = 5 if what == "mean" else 4
+        if values.ndim != axes or not values.size:
+            raise StorageError(f"{name}/{what} has {axes} axes, none of them of length 0: not the shape {values.shape}")
+        if what == "owner":
+            if values.dtype != np.uint8:
+                raise StorageError(f"{name}/owner is uint8, not {values.dtype}")
+            return values
+        if what == "mean" and self.header.values == "logits":
+            if not ((values >= 0) & (values <= 1)).all():
+                raise StorageError(f"{name}/mean is not within 0 to 1: it cannot be written as logits")
+            p = np.clip(values.astype(np.float64), CLIP, 1 - CLIP)
+            return np.log(p / (1 - p)).astype("<f2")
+        return values.astype("<f4")
+
+    def _append(self, path: str, start: int, values: NDArray[Any]) -> None:
+        """One sequence per chunk, shuffled and deflated here: many times faster than through HDF5."""
+        chunk = (1, *values.shape[1:])
+        if path not in self._file:
+            shape = (self.header.sequences, *values.shape[1:])
+            self._file.create_dataset(path, shape, values.dtype, chunks=chunk, compression="gzip", compression_opts=LEVEL, shuffle=True)
+        dataset: Any = self._file[path]
+        if dataset.chunks != chunk:
+            raise StorageError(f"{path} has sequences of shape {dataset.chunks[1:]}, and now one of {values.shape[1:]}")
+        for number, sequence in enumerate(values, start):
+            stored = compress(np.frombuffer(shuffled(sequence.tobytes(), values.itemsize), np.uint8))
+            dataset.id.write_direct_chunk((number, *[0] * (values.ndim - 1)), stored)
+
+    def _publish(self) -> None:
+        for name, written in self._written.items():
+            if short := [what for what, count in written.items() if count < self.header.sequences]:
+                raise StorageError(f"{name}/{short[0]} ends after {written[short[0]]} of {self.header.sequences} sequences: {self.path} was not written")
+        if not self._written:
+            raise StorageError(f"nothing was predicted: {self.path} was not written")
+        os.fsync(self._lock.fileno())
+        self._require_free()
+        os.replace(self._partial, self.path)
+
+    def _require_free(self) -> None:
+        if self.path.exists() and not self._overwrite:
+            raise StorageError(f"{self.path} exists already: ask for overwriting, or give another name")
+
+
+class Predictions:
+    """A file of predictions, whoever wrote it."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._file = Foreign(path)
+        self.path = self._file.path
+        self._arrays: dict[str, Array | None] = {}
+        try:
+            names = ("format", "version", *(field.name for field in fields(Header)))
+            self.header = Header.from_attributes({name: self._file.attribute(name) for name in names})
+        except StorageError as error:
+            told = str(error)
+            raise type(error)(told if told.startswith(str(self.path)) else f"{self.path}: {told}") from None
+
+    def names(self) -> list[str]:
+        """Of all that was asked and answered."""
+        paths = [name.rpartition("/") for name in self._file.names()]
+        return sorted({group for group, _, what in paths if group and what in ARRAYS})
+
+    def read(
+        self, name: str, start: int, stop: int, *, frame: tuple[int, int, int], steps: int, maps: int
+    ) -> tuple[NDArray[np.float32] | None, NDArray[np.uint8] | None, NDArray[np.float32] | None]:
+        """Sequences start..stop of an asking: mean (B, steps, H, W, C), owner and log_likelihood (B, maps, H, W); each None if the file has none."""
+        types = {"mean": "f2" if self.header.values == "logits" else "f4", "owner": "u1", "log_likelihood": "f4"}
+        shapes = {"mean": (steps, *frame), "owner": (maps, *frame[:2]), "log_likelihood": (maps, *frame[:2])}
+        arrays = {what: self._array(f"{name}/{what}", np.dtype(types[what]), shapes[what]) for what in ARRAYS}
+        if not any(arrays.values()):
+            there = ", ".join(self.names()) or "nothing"
+            raise StorageError(f"{self.path} predicts nothing for {name!r}: it has {there}")
+        mean, owner, log_likelihood = (array.read(start, stop) if array else None for array in arrays.values())
+        if mean is not None and self.header.values == "logits":
+            with np.errstate(over="ignore"):
+                mean = (1 / (1 + np.exp(-mean.astype(np.float64)))).astype(np.float32)
+        return mean, owner, log_likelihood
+
+    def _array(self, path: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array | None:
+        if path not in self._arrays:
+            self._arrays[path] = self._file.array(path)
+        array = self._arrays[path]
+        if array is None:
+            return None
+        if array.dtype.newbyteorder("=") != dtype:
+            raise StorageError(f"{array.where} is of type {array.dtype.name}; in a file of {self.header.values} it is {dtype.name}")
+        expected = (self.header.sequences, *shape)
+        if array.shape != expected:
+            raise StorageError(f"{array.where} has shape {array.shape}; asked was for {expected}")
+        return array
+
+
+def _require_name(name: str) -> None:
+    parts = name.split("/")
+    if not name.isprintable() or any(part in ("", ".", "..", *ARRAYS) for part in parts):
+        raise StorageError(f"an asking is called like balls4mass64 or balls4mass64/rollout-5+10, not {name[:40]!r}")
+
+
+def _locked(path: Path) -> BinaryIO:
+    """One process at a time; the lock goes with the process, however it ends, and the next one takes over what it left."""
+    file = path.open("ab")
+    with contextlib.suppress(ImportError):
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            raise StorageError(f"another process is writing {path}: wait for it, or give another name") from None
+    return file

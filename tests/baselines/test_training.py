@@ -1,0 +1,429 @@
+"""The training loop: a run that is stopped ends where it would have ended, a bad one says so, and what it leaves behind is of use."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import physbench
+from physbench.errors import ModelError, PhysbenchError, TrainingError, UnknownName
+from physbench_baselines import checkpoint
+from physbench_baselines.training import loop
+from physbench_baselines.training.curves import ticks
+from physbench_baselines.training.data import source_of
+from physbench_baselines.training.loop import TrainingProgress
+from physbench_baselines.training.networks import network_of
+from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.run import train
+from physbench_baselines.training.score import validation_loss
+from physbench_baselines.training.step import Stepper
+from tests.baselines.toy import MODEL
+from tests.builders.datasets import Made
+
+TINY_NEM = {"channels": [4, 6, 8], "dense": 24, "hidden": 20, "attention": 10}
+TIMES = ("minutes", "sequences_per_second")
+CPU = torch.device("cpu")
+
+
+def toy(**changed: Any) -> TrainingRecipe:
+    """A toy that learns in no time, with everything switched on that a resumed run could forget."""
+    usual = TrainingRecipe(
+        model=MODEL, batch=4, frames=(3, 6), learning_rate=1e-2, warm_up=8, decay=0.5, gradient_limit=50.0, averaging=0.8, validation=8, scored=0,
+        evaluate_every=16, log_every=4, precision="fp32",
+    )  # fmt: skip
+    return replace(usual, **changed)
+
+
+def log(folder: Path) -> list[dict[str, str]]:
+    with (folder / "log.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def curve(folder: Path) -> list[dict[str, str]]:
+    """All of the log that does not depend on the clock."""
+    return [{name: cell for name, cell in row.items() if name not in TIMES} for row in log(folder)]
+
+
+def weights(path: Path) -> dict[str, bytes]:
+    return {name: tensor.numpy().tobytes() for name, tensor in checkpoint.load(path).network.state_dict().items()}
+
+
+def step_of(path: Path) -> int:
+    return checkpoint.load(path).training["step"]
+
+
+def started(out: Path, recipe: TrainingRecipe, steps: int, *, between_saves: float) -> subprocess.Popen[bytes]:
+    """A run in a process of its own."""
+    words = [sys.executable, "-m", "tests.baselines.toy", str(out), recipe.to_json(), str(steps), str(between_saves)]
+    return subprocess.Popen(words, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE)
+
+
+def wait_for(step: int, out: Path, run: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while not ((out / "log.csv").exists() and any(int(row["step"]) >= step for row in log(out) if row["sequences_per_second"] is not None)):
+        assert run.poll() is None and time.monotonic() < deadline, run.communicate()
+        time.sleep(0.001)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """How sums are dealt out over threads decides their last bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+STEPS = 96
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A run that nobody stopped."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    train(toy(), out, steps=STEPS, device="cpu")
+    yield out
+
+
+def test_a_run_that_was_killed_and_resumed_ends_bit_for_bit_where_it_would_have_ended(whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    run = started(out, toy(), STEPS, between_saves=0.0)
+    wait_for(20, out, run)
+    run.kill()
+    run.wait()
+    assert 16 <= step_of(out / "last.pt") < STEPS
+    train(None, out, resume=True, device="cpu")
+    for name in ("last.pt", "best.pt"):
+        assert weights(out / name) == weights(whole / name)
+    assert curve(out) == curve(whole)
+    assert [int(row["step"]) for row in curve(out)] == list(range(4, STEPS + 1, 4))
+
+
+def test_sigterm_saves_first_and_the_run_can_go_on(whole: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    run = started(out, toy(), STEPS, between_saves=3600.0)
+    wait_for(20, out, run)
+    run.terminate()
+    run.wait(30)
+    assert run.returncode == 128 + signal.SIGTERM
+    assert 20 <= step_of(out / "last.pt") < STEPS
+    train(None, out, resume=True, device="cpu")
+    assert weights(out / "last.pt") == weights(whole / "last.pt")
+    assert curve(out) == curve(whole)
+
+
+def test_other_seeds_are_other_runs(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        train(toy(seed=seed), tmp_path / str(seed), steps=2, device="cpu")
+    first, second = (weights(tmp_path / str(seed) / "last.pt") for seed in (0, 1))
+    assert first != second
+
+
+class Fault(Exception):
+    """Of a machine, say."""
+
+
+def test_a_network_of_the_paper_goes_on_after_a_fault_as_if_there_had_been_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = toy(model="r-nem", sizes=TINY_NEM, slots=2, evaluate_every=3, log_every=1, precision="bf16")
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+
+    def fail(progress: TrainingProgress) -> None:
+        if progress.step == 4:
+            raise Fault
+
+    train(recipe, tmp_path / "whole", steps=6, device="cpu")
+    with pytest.raises(Fault):
+        train(recipe, tmp_path / "cut", steps=6, device="cpu", progress=fail)
+    assert step_of(tmp_path / "cut" / "last.pt") == 3
+    train(None, tmp_path / "cut", resume=True, device="cpu")
+    assert weights(tmp_path / "cut" / "last.pt") == weights(tmp_path / "whole" / "last.pt")
+    assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
+
+
+def test_ctrl_c_saves_the_step_that_was_done(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt(progress: TrainingProgress) -> None:
+        if progress.step == 5:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(toy(), tmp_path / "run", steps=100, device="cpu", progress=interrupt)
+    assert step_of(tmp_path / "run" / "last.pt") == 5
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_interrupted_validation_is_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train(toy(), tmp_path / "whole", steps=20, device="cpu")
+
+    def interrupted(*words: Any, between: Any, **named: Any) -> float:
+        signal.raise_signal(signal.SIGINT)
+        between()
+        raise AssertionError("it went on")
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(loop, "validation_loss", interrupted)
+        train(toy(), tmp_path / "cut", steps=20, device="cpu")
+    assert step_of(tmp_path / "cut" / "last.pt") == 16
+    train(None, tmp_path / "cut", resume=True, device="cpu")
+    assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
+
+
+def test_a_loss_that_is_no_number_stops_the_run_in_one_sentence_and_last_is_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+    recipe = toy(sizes={"poisoned": True}, learning_rate=1e-3, warm_up=0, decay=0.0, gradient_limit=0.0)
+    with pytest.raises(TrainingError, match=r"the loss became nan at step 6: try a lower learning rate.*last\.pt is of before$"):
+        train(recipe, tmp_path / "run", steps=50, device="cpu")
+    assert step_of(tmp_path / "run" / "last.pt") == 5
+
+
+def test_the_schedule_is_the_one_that_was_asked_for() -> None:
+    recipe = toy(frames=(8, 12, 20, 31), learning_rate=1.0, warm_up=4, decay=0.25)
+    assert [recipe.frames_at(share) for share in (0.0, 0.2499, 0.25, 0.5, 0.74, 0.75, 0.999, 1.0)] == [8, 8, 12, 20, 20, 31, 31, 31]
+    assert [recipe.learning_rate_at(step, 0.0) for step in range(6)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
+    assert [recipe.learning_rate_at(100, share) for share in (0.5, 0.75, 0.875, 1.0)] == [1.0, 1.0, 0.5, 0.0]
+    paper = TrainingRecipe(model="r-nem")
+    assert {(paper.frames_at(share), paper.learning_rate_at(step, share)) for share in (0.0, 0.5, 1.0) for step in (0, 10**6)} == {(31, 1e-3)}
+    assert (paper.batch, paper.validation, paper.patience, paper.epoch, paper.averaging, paper.gradient_limit) == (64, 1000, 10, 50_000, 0.0, 0.0)
+
+
+def test_the_log_tells_the_schedule_as_it_was_followed(tmp_path: Path) -> None:
+    train(toy(averaging=0.0, log_every=1), tmp_path / "run", steps=8, device="cpu")
+    rows = log(tmp_path / "run")
+    assert [int(row["frames"]) for row in rows] == [3] * 4 + [6] * 4
+    assert [float(row["learning_rate"]) for row in rows] == pytest.approx([0.01 * rising for rising in (1 / 8, 2 / 8, 3 / 8, 4 / 8)] + [
+        0.01 * (step + 1) / 8 * (8 - step) / 4 for step in (4, 5, 6, 7)
+    ])  # fmt: skip
+    assert [int(row["sequences"]) for row in rows] == [4 * step for step in range(1, 9)]
+
+
+def test_averaged_weights_are_the_average_of_the_weights() -> None:
+    recipe = toy(averaging=0.3)
+    stepper = Stepper(network_of(recipe, (64, 64, 1)), recipe, device=CPU, graphs=True)
+    expected = {name: tensor.double().numpy().copy() for name, tensor in stepper.network.state_dict().items()}
+    for step, frames in enumerate(islice(source_of(recipe).batches(0, workers=0), 7)):
+        stepper.take(torch.from_numpy(frames), step=step, learning_rate=0.01)
+        decay = min(0.3, (1 + step) / (10 + step))
+        for name, tensor in stepper.network.state_dict().items():
+            expected[name] = decay * expected[name] + (1 - decay) * tensor.double().numpy()
+    for name, tensor in stepper.judged.state_dict().items():
+        np.testing.assert_allclose(tensor.numpy(), expected[name], rtol=1e-5, atol=1e-7)
+    assert any(not torch.equal(ours, theirs) for ours, theirs in zip(stepper.judged.parameters(), stepper.network.parameters(), strict=True))
+
+
+def test_a_step_is_one_of_adam_with_its_defaults() -> None:
+    """Without anything beyond the paper, beside an optimiser that knows nothing of ours."""
+    recipe = toy(averaging=0.0, gradient_limit=0.0, learning_rate=1e-3)
+    stepper = Stepper(network_of(recipe, (64, 64, 1)), recipe, device=CPU, graphs=True)
+    other: Any = network_of(recipe, (64, 64, 1))
+    adam = torch.optim.Adam(other.parameters(), lr=1e-3, fused=False, foreach=False)
+    for step, frames in enumerate(islice(source_of(recipe).batches(0, workers=0), 3)):
+        found = stepper.take(torch.from_numpy(frames), step=step, learning_rate=1e-3)
+        adam.zero_grad()
+        losses = other.loss(torch.from_numpy(frames), generator=stepper.generator.manual_seed(stepper.generator.initial_seed()))
+        losses.total.backward()
+        adam.step()
+        assert found.tolist() == pytest.approx([losses.total.item(), losses.figures["upper_bound"].item()], rel=1e-5)
+    for ours, theirs in zip(stepper.network.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_a_step_at_a_learning_rate_of_nothing_moves_nothing() -> None:
+    recipe = toy(averaging=0.0)
+    stepper = Stepper(network_of(recipe, (64, 64, 1)), recipe, device=CPU, graphs=True)
+    before = [parameter.detach().clone() for parameter in stepper.network.parameters()]
+    frames = torch.from_numpy(next(iter(source_of(recipe).batches(0, workers=0))))
+    for rate, moves in ((0.0, False), (0.01, True)):
+        stepper.take(frames, step=0, learning_rate=rate)
+        assert any(not torch.equal(ours, theirs) for ours, theirs in zip(before, stepper.network.parameters(), strict=True)) == moves
+
+
+def test_a_run_learns_and_leaves_everything_behind(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    told: list[TrainingProgress] = []
+    recipe = toy(averaging=0.0, warm_up=0, gradient_limit=0.0, frames=(6,), evaluate_every=10, batch=8, scored=8)
+    result = train(recipe, out, steps=40, device="cpu", progress=told.append)
+    measured = [row for row in log(out) if row["validation_loss"]]
+    assert [int(row["step"]) for row in measured] == [10, 20, 30, 40]
+    losses = [float(row["validation_loss"]) for row in measured]
+    assert losses[-1] < 0.75 * losses[0] and float(measured[-1]["relative_bce"]) < float(measured[0]["relative_bce"])
+    assert all(float(row["ari"]) == 0.0 for row in measured)  # one slot groups nothing
+    assert sorted(path.name for path in out.iterdir()) == ["best.pt", "curves.png", "last.pt", "log.csv", "recipe.json", "result.json"]
+    with Image.open(BytesIO((out / "curves.png").read_bytes())) as picture:
+        assert len(picture.convert("RGB").getcolors(1 << 16)) > 4
+    assert TrainingRecipe.from_json((out / "recipe.json").read_text()) == recipe
+    written = json.loads((out / "result.json").read_text())
+    assert (written["step"], written["sequences"], written["ended"], written["best_validation_loss"]) == (40, 320, "steps", min(losses))
+    assert result.best_validation_loss == min(losses) and result.best_step == 10 * (losses.index(min(losses)) + 1)
+    assert [each.step for each in told] == list(range(1, 41)) and told[-1].share == 1.0 and told[-1].seconds_left == 0.0
+
+
+def test_a_checkpoint_of_a_run_goes_straight_into_the_evaluator(tmp_path: Path) -> None:
+    train(toy(scored=8, frames=(6,)), tmp_path / "run", steps=3, device="cpu")
+    model = checkpoint.model(tmp_path / "run" / "best.pt")
+    result = physbench.evaluate(model, "balls", split="validation", limit=8)
+    assert 0 < result.score("balls4mass64", "relative_bce").value < 10
+    card = checkpoint.inspect(tmp_path / "run" / "best.pt").card
+    assert (card["steps"], card["sequences"], card["train_seed"], card["recipe"]["averaging"]) == (3, 12, 0, 0.8)
+    assert card["training"].startswith("trained for less than the paper: 12 sequences") and card["hardware"].endswith(("CPU core", "CPU cores"))
+    assert checkpoint.load(tmp_path / "run" / "best.pt").training is None
+
+
+def test_validation_is_the_same_every_time_and_knows_no_training_sequence() -> None:
+    recipe = toy(frames=(6,))
+    source, network = source_of(recipe), network_of(recipe, (64, 64, 1))
+    first, again = (validation_loss(network, source, recipe, device=CPU, between=lambda: None) for _ in range(2))
+    assert first == again
+    held_out = np.concatenate(list(source.validation()))
+    made = next(iter(physbench.stream("balls4mass64", split="validation", batch=8)))["features"]
+    np.testing.assert_array_equal(held_out, made[:, :6])
+    other = np.concatenate(list(source_of(toy(frames=(6,), seed=5)).validation()))
+    np.testing.assert_array_equal(held_out, other)
+
+
+def test_a_file_is_seen_once_an_epoch_in_an_order_of_its_own(many: Made) -> None:
+    recipe = toy(data=str(many.path), batch=40, frames=(8,))
+    source = source_of(recipe)
+    assert source.epoch == 300 and source.shape == (24, 24, 1)
+    everything = {frames.tobytes(): number for number, frames in enumerate(physbench.open(many.path)["training"][:]["features"])}
+    batches = [batch.copy() for batch in islice(source.batches(0, workers=2), 14)]
+    numbers = [[everything[frames.tobytes()] for frames in batch] for batch in batches]
+    epochs = [[number for batch in part for number in batch] for part in (numbers[:7], numbers[7:])]
+    assert all(len(set(epoch)) == 280 for epoch in epochs) and epochs[0] != epochs[1]
+    np.testing.assert_array_equal(next(iter(source.batches(9, workers=0))), batches[9])
+
+
+def test_frames_from_anywhere_are_consecutive_ones_of_their_sequences(many: Made) -> None:
+    usual = toy(data=str(many.path), batch=40, frames=(8,))
+    whole = islice(source_of(usual).batches(0, workers=0), 7)
+    parts = islice(source_of(replace(usual, frames=(3,), anywhere=True)).batches(0, workers=0), 7)
+    found = [
+        next(first for first in range(6) if np.array_equal(part, frames[:, first : first + 3])) for frames, part in zip(whole, parts, strict=True)
+    ]  # fmt: skip
+    assert len(set(found)) > 2
+
+
+def test_a_run_learns_from_a_file_and_is_judged_on_it(many: Made, tmp_path: Path) -> None:
+    result = train(toy(data=str(many.path), scored=16, frames=(8,)), tmp_path / "run", steps=4, device="cpu")
+    assert result.relative_bce is not None and math.isfinite(result.validation_loss)
+
+
+def test_patience_ends_a_run_without_a_limit(tmp_path: Path) -> None:
+    recipe = toy(learning_rate=1e-30, decay=0.0, frames=(4,), averaging=0.0, epoch=16, patience=2, evaluate_every=4)
+    result = train(recipe, tmp_path / "run", device="cpu")
+    assert (result.ended, result.best_step, result.step) == ("patience", 4, 12)  # two epochs of 16 sequences after its best
+    assert checkpoint.inspect(tmp_path / "run" / "last.pt").card["training"] is None  # as long as the paper did
+
+
+def test_the_clock_drives_the_schedule_and_goes_on_after_resuming(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    first = train(toy(), out, minutes=0.01, device="cpu")
+    assert first.ended == "time" and first.minutes >= 0.01
+    frames = [int(row["frames"]) for row in log(out)]
+    assert set(frames) == {3, 6} and frames == sorted(frames)
+    second = train(None, out, minutes=0.02, resume=True, device="cpu")
+    assert second.ended == "time" and 0.02 <= second.minutes < 0.2 and second.step > first.step
+    assert train(None, out, resume=True, device="cpu").step == second.step  # its time is over
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"batch": 0}, "batch is a whole number from 1 to 65536, not 0"),
+        ({"learning_rate": math.nan}, "learning_rate is a number above 0, not nan"),
+        ({"decay": 1.5}, "decay is a share from 0 to 1, not 1.5"),
+        ({"averaging": 1.0}, "averaging is a number from 0"),
+        ({"frames": ()}, "frames is one or more whole numbers"),
+        ({"frames": (31, 1)}, "frames is one or more whole numbers"),
+        ({"precision": "fp8"}, "precision is auto or fp32 or bf16, not 'fp8'"),
+        ({"noise": 2}, "noise is a probability"),
+        ({"slots": 0}, "slots is a whole number"),
+        ({"model": "r-mem"}, "no model that can be trained is called 'r-mem': did you mean 'r-nem'"),
+        ({"model": "nowhere:at_all"}, "does not lead to anything"),
+        ({"sizes": {"depth": 3}}, "has no size 'depth': it has channels"),
+        ({"data": "balls4mas64"}, "did you mean 'balls4mass64'"),
+        ({"data": "nowhere/x.h5"}, "there is no dataset file nowhere/x.h5"),
+        ({"frames": (52,)}, "balls4mass64 has 51 frames in a sequence, and this recipe learns from 52"),
+    ],
+)  # fmt: skip
+def test_a_recipe_that_cannot_be_trained_is_refused_in_a_sentence(changed: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(PhysbenchError, match=words):
+        train(toy(**changed), tmp_path / "run", steps=1, device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_that_do_not_fit_are_refused_before_anything_is_written(many: Made, crowd: Made, tmp_path: Path) -> None:
+    nem = toy(model="r-nem", sizes=TINY_NEM, batch=4, frames=(8,))
+    with pytest.raises(ModelError, match=r"frames of \(64, 64, 1\)"):
+        train(replace(nem, data=str(many.path)), tmp_path / "run", steps=1, device="cpu")
+    with pytest.raises(TrainingError, match="has no training split: it has test"):
+        train(toy(data=str(crowd.path)), tmp_path / "run", steps=1, device="cpu")
+    with pytest.raises(TrainingError, match="has 8 frames in a sequence, and this recipe learns from 9"):
+        train(toy(data=str(many.path), frames=(9,)), tmp_path / "run", steps=1, device="cpu")
+    with pytest.raises(TrainingError, match="has 300 training sequences: fewer than a batch of 301"):
+        train(toy(data=str(many.path), batch=301), tmp_path / "run", steps=1, device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_folders_are_not_mistaken_for_one_another(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(TrainingError, match="there is no run in .* to go on with: start one without resume"):
+        train(toy(), out, steps=1, device="cpu", resume=True)
+    train(toy(), out, steps=1, device="cpu")
+    with pytest.raises(TrainingError, match="holds a run already: go on with it by resume, or give another folder"):
+        train(toy(), out, steps=1, device="cpu")
+    with pytest.raises(TrainingError, match=r"has batch 4, not 5: resume it as it was started"):
+        train(toy(batch=5), out, steps=2, device="cpu", resume=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("all of it")
+    with pytest.raises(TrainingError, match="is not empty"):
+        train(toy(), tmp_path / "other", steps=1, device="cpu")
+    (out / "last.pt").write_bytes((out / "best.pt").read_bytes())
+    with pytest.raises(TrainingError, match="without the state of a run: it cannot be resumed"):
+        train(None, out, resume=True, device="cpu")
+    (out / "recipe.json").write_text('{"model": "r-nem", "moddel": 1}')
+    with pytest.raises(TrainingError, match="a training recipe has no field 'moddel'"):
+        train(None, out, resume=True, device="cpu")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "null", "[" * 60_000, '{"batch": 3}', '{"model": 3}', '{"model": "x", "frames": 3}', '{"model": "x", "frames": ["a"]}']
+)
+def test_a_recipe_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(TrainingError):
+        TrainingRecipe.from_json(text)
+
+
+def test_limits_are_looked_at(tmp_path: Path) -> None:
+    for named, words in (({"minutes": 0.0}, "minutes is above 0"), ({"steps": 0}, "steps is 1 or more"), ({}, "need an end: give minutes or steps")):
+        with pytest.raises(TrainingError, match=words):
+            train(toy(), tmp_path / "run", device="cpu", **named)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="there is no device 'tpu'"):
+        train(toy(), tmp_path / "run", steps=1, device="tpu")
+    with pytest.raises(UnknownName):
+        train(toy(model="gpt"), tmp_path / "run", steps=1)
+
+
+def test_ticks_are_round_and_within_the_range() -> None:
+    assert ticks(0, 40) == [0, 10, 20, 30, 40]
+    assert ticks(0.0, 1.0) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    for low, high in ((3.2, 871.0), (-0.004, 0.0031), (120_000.0, 130_000.0)):
+        found = ticks(low, high)
+        assert 2 <= len(found) <= 8 and low <= found[0] and found[-1] <= high
