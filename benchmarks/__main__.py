@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from benchmarks import accuracy, machine, making, reading, report, stages, startup, whole
+from benchmarks import accuracy, machine, making, reading, report, scoring, stages, startup, training, whole
 from benchmarks.plan import FULL, QUICK
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
@@ -32,6 +32,9 @@ def main(quick: bool, out: Path | None) -> None:
             ("accuracy", lambda: accuracy.table(plan)),
             ("the whole set", lambda: whole.table(plan, scratch)),
             ("reading", lambda: reading.table(plan, scratch)),
+            ("the adjusted Rand index", lambda: scoring.ari_table(plan)),
+            ("an evaluation", lambda: scoring.evaluation_table(plan)),
+            ("learning", lambda: training.table(plan)),
             ("start-up", lambda: startup.table(plan, scratch)),
             ("stages", lambda: stages.table(plan, scratch)),
         ):

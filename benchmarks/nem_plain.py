@@ -49,7 +49,8 @@ class PlainNem:
         batch, slots = gamma.shape[:2]
         x = (gamma * (noisy[:, None] - psi)).reshape(batch * slots, 1, self.size, self.size)
         for number in range(self.convolutions):
-            x = F.elu(self.image_norm(F.conv2d(F.pad(x, (1, 1, 1, 1)), *self.layer(f"encoder.convolutions.{3 * number}"), stride=2), f"encoder.convolutions.{3 * number + 1}"))
+            x = F.conv2d(F.pad(x, (1, 1, 1, 1)), *self.layer(f"encoder.convolutions.{3 * number}"), stride=2)
+            x = F.elu(self.image_norm(x, f"encoder.convolutions.{3 * number + 1}"))
         height, channels = x.shape[2], x.shape[1]
         x = F.elu(self.dense(x.permute(0, 2, 3, 1).reshape(batch * slots, -1), "encoder.dense"))
         theta, output = getattr(self, self.recurrence.partition("-no-")[0].replace("-", "_"))(theta, x.view(batch, slots, -1), action)
@@ -78,7 +79,7 @@ class PlainNem:
         slots = theta.shape[1]
         told = [] if action is None else [F.relu(self.dense(action, "recurrence.act"))]
         states = [F.relu(self.dense(torch.cat([theta[:, k], *told], dim=-1), "recurrence.enc")) for k in range(slots)]
-        rows = []
+        rows: list[torch.Tensor] = []
         for k in range(slots):
             effect = torch.zeros_like(states[k])
             for i in range(slots):

@@ -19,6 +19,8 @@ class Plan:
     file: int = 2_000  # sequences in the file that is read
     batches: int = 30
     slow_batches: int = 2
+    indexed: int = 300  # frames that scikit-learn is given
+    evaluated: int | None = None  # sequences; None = as many as the sizes of a suite have
     processes: int = 5
     cold_processes: int = 2
     staged: int = 2_048
@@ -27,5 +29,5 @@ class Plan:
 FULL = Plan()
 QUICK = Plan(
     repetitions=1, sequences=1_000, drawn=32, stepped=5, collisions=40, flights=2, whole=2_000, file=256, batches=4, slow_batches=1,
-    processes=1, cold_processes=1, staged=256,
+    indexed=20, evaluated=64, processes=1, cold_processes=1, staged=256,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Question 6: where does the time of a sequence go?"""
+"""Question 9: where does the time of a sequence go?"""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def table(plan: Plan, scratch: Path) -> Table:
     total = costs["generate"].cpu
     rows = [(name, us(seconds / plan.staged), percent(seconds / total)) for name, seconds in parts.items()]
     rows.append(("**a sequence**", us(total / plan.staged), percent(1.0)))
-    return Table("6. Where the time of a sequence goes", ("stage", "CPU us/sequence", "share"), rows, ABOUT.format(count=plan.staged))
+    return Table("9. Where the time of a sequence goes", ("stage", "CPU us/sequence", "share"), rows, ABOUT.format(count=plan.staged))
 
 
 def _parts(costs: Mapping[str, Costs]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Question 5: how long until something happens? Fresh processes, with and without machine code of an earlier run."""
+"""Question 8: how long until something happens? Fresh processes, with and without machine code of an earlier run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def table(plan: Plan, scratch: Path) -> Table:
     costs = interleaved({name: partial(cost_of_process, command) for name, command in commands.items()}, plan.processes)
     costs |= interleaved({"first batch of a stream, cold": partial(cold, batch), "first file, cold": partial(cold, file)}, plan.cold_processes)
     rows = [(name, f"{of.wall:.3f}", f"{of.cpu:.3f}", f"{of.peak / 1e6:,.0f}", percent(of.spread)) for name, of in costs.items()]
-    return Table("5. Start-up", ("until", "wall s", "CPU s", "peak MB", "spread"), rows, ABOUT)
+    return Table("8. Start-up", ("until", "wall s", "CPU s", "peak MB", "spread"), rows, ABOUT)
 
 
 def _file(scratch: Path) -> list[str]:

@@ -19,10 +19,8 @@ DIGESTS = {
     ("balls3curtain64", 64): "52be40aaaefb04d978c264ccd0b190b6fc0a005978f87c2dc118b4c158c33a57",
     ("balls3curtain64", 1000): "cb00bb1abed77f0b03942047105f91d4dc0c0c6b35a28d3df85a01429da5377e",
     ("balls3curtain64", 10000): "befdffbfceacf24f643cb668b558345a9d85ef2e2e14d3cabfaeb4faa3a1c4d3",
-    ("balls4mass64-crop50", 64): "38cab8cc0faa5b79609ef5754639ee5ce4985310abe9141ac4eee2195ee89e19",
     ("balls4mass64-crop50", 1000): "c9ab5baf4484860699c312ddfebcb939f91d3acc02ff47494088c29e7e646113",
     ("balls4mass64-crop50", 10000): "c30291e87cb3d28f1a1f509850d1d5f0b87c4a161be0d426e6261d317c2167f3",
-    ("balls678mass64-crop50", 64): "b93e680f48500df6d74484ce8f5d639b434919aa7cff124094772cf444abf966",
     ("balls678mass64-crop50", 1000): "b38a15ce2be96a5326cd5df623442538ba207dec56848749e73d869b951eb303",
     ("balls678mass64-crop50", 10000): "bca4e7b7490690afebf0e5563e97bbc85e874015ac2d26bb9aeb71f77695e778",
 }
@@ -152,7 +150,6 @@ SUITES = {
                 Task("balls4mass64", (Window(31), Still(15, shown=15), Rollout(5, 10))),
                 Task("balls678mass64", (Window(31),), slots=8),
                 Task("balls3curtain64", (Window(51),)),
-                Task("balls4mass64", _SAMPLES, slots=4, crop=50),
             ),
             None,
             sequences=64,

@@ -25,7 +25,8 @@ FLOORS = (
     ("physbench.errors", "physbench.scene", "physbench.model", "physbench.progress"),
     ("physbench.recipe", "physbench.registry", "physbench.cache"),
     ("physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result"),
-    ("physbench.generate", "physbench.stream", "physbench.evaluation", "physbench.compare", "physbench.audit", "physbench.report", "physbench.view"),
+    ("physbench.generate", "physbench.stream", "physbench.evaluation", "physbench.compare", "physbench.audit", "physbench.view"),
+    ("physbench.report",),
     ("physbench_generators", "physbench_baselines", "physbench_leaderboard"),
     ("physbench.cli",),
 )

@@ -324,13 +324,15 @@ def test_a_rollout_shows_what_was_seen_and_then_what_was_imagined(told: Told) ->
     assert min(seen) < 5 and told.html.count(">seen<") == len([t for t in seen if t < 5])
 
 
-def test_a_copying_model_lies_on_the_curve_of_copying(tmp_path: Path) -> None:
-    for suite in ("balls", "simulation"):
-        _, result = of("copy", suite, 5)
-        page = Page(write_report(tmp_path, result).read_text())
-        lines = [attributes for attributes in page.all("path") if attributes.get("d", "").count("L") >= 9]
-        own, copied = ([line["d"] for line in lines if line["class"] == f"line {look}"] for look in ("l0", "l1"))
-        assert copied and set(copied) <= set(own)
+def test_the_curve_of_copying_is_what_copying_scores(tmp_path: Path) -> None:
+    """It is worked out from the model's figures, and must come out as when copying itself is evaluated."""
+    for name, suite, limit, stem in (("quarters", "balls", 12, "bce: "), ("constant-velocity", "simulation", 7, "rollout_bce[h]: ")):
+        copied = evaluate(Copy(), suite, limit=limit)
+        ahead = [score.value for score in copied.scores if score.task == "balls4mass64/rollout-5+10" and score.metric.startswith("rollout_bce[")]
+        expected = ahead or copied.curves["balls4mass64", "bce"]
+        page = Page(write_report(tmp_path, of(name, suite, limit)[1]).read_text())
+        label = next(line["aria-label"] for line in page.all("svg") if line.get("aria-label", "").startswith(stem))
+        assert f"copy from {number(expected[0])} to {number(expected[-1])}" in label
 
 
 @of_case(("constant-velocity", "simulation", 7))

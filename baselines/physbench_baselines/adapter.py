@@ -67,9 +67,16 @@ class TorchModel:
         with _scoring():
             return _told(self.network.observe(state, self._moved(frame), self._moved(action)))
 
-    def imagine(self, state: Any, action: NDArray[np.float32] | None) -> tuple[Any, Prediction]:
-        with _scoring():
-            return _told(self.network.imagine(state, self._moved(action)))
+    @property
+    def imagine(self) -> Callable[[Any, NDArray[np.float32] | None], tuple[Any, Prediction]]:
+        """Only where the network has it: otherwise it is shown its own mean."""
+        step = self.network.imagine
+
+        def imagine(state: Any, action: NDArray[np.float32] | None) -> tuple[Any, Prediction]:
+            with _scoring():
+                return _told(step(state, self._moved(action)))
+
+        return imagine
 
     def _moved(self, array: NDArray[np.float32] | None) -> Tensor | None:
         return None if array is None else torch.tensor(np.ascontiguousarray(array), dtype=torch.float32, device=self.device)

@@ -83,6 +83,8 @@ class Magnified(nn.Module):
     the plain convolution.
     """
 
+    folding: torch.Tensor  # (kernel ** 2, factor ** 2 * taps ** 2)
+
     def __init__(self, inputs: int, outputs: int, kernel: int, factor: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(outputs, inputs, kernel, kernel))

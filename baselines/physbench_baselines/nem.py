@@ -10,6 +10,7 @@ B sequences, T frames, K slots, H x W pixels of C = 1 channel, A actions. Inside
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -78,8 +79,9 @@ class Nem(nn.Module):
         x = self.encoder(delta.reshape(-1, height, width, 1)).view(batch, slots, -1)
         theta, output, attention = self.recurrence(state.theta, x, action)
         logits = self.decoder(output.flatten(0, 1))
-        psi = Sigmoid.apply(logits.float()).view(batch, slots, height, width)
-        return state._replace(theta=theta, psi=psi, attention=attention, time=state.time + 1)
+        psi: torch.Tensor = Sigmoid.apply(logits.float())
+        attention = None if attention is None else _square(attention.detach())
+        return state._replace(theta=theta, psi=psi.view(batch, slots, height, width), attention=attention, time=state.time + 1)
 
     def unroll(self, clean: torch.Tensor, noisy: torch.Tensor, gamma: torch.Tensor, actions: torch.Tensor | None = None) -> Iterator[State]:
         """clean, noisy (B, T, H, W), gamma (B, K, H, W), actions (B, T, A) -> T - 1 states, each with the gamma that its target gave."""
@@ -106,6 +108,8 @@ class Nem(nn.Module):
         (B, K, H, W) take the place of what the generator would draw.
         """
         self._require(frames.shape[2:], None if actions is None else actions.shape[-1])
+        if frames.shape[1] < 2:
+            raise ModelError(f"there is nothing to predict in sequences of {frames.shape[1]} frames: give 2 or more")
         clean = frames.squeeze(-1).float()
         shape = (len(clean), self._slots(slots), *clean.shape[2:])
         if gamma is None:
@@ -117,7 +121,8 @@ class Nem(nn.Module):
         else:
             shown = noisy.squeeze(-1).float()
         told = None if actions is None else actions.float()
-        totals, sums = [], []
+        totals: list[torch.Tensor] = []
+        sums: list[torch.Tensor] = []
         for t, state in enumerate(self.unroll(clean, shown, gamma, told)):
             intra, inter = expected(state.psi, clean[:, t + 1], state.gamma)
             totals.append((intra + inter).sum())
@@ -156,12 +161,12 @@ class Nem(nn.Module):
         flips = chance.uniform(state.seeds, 1 + state.time, x[0].numel()).view_as(x) < self.sizes.noise
         owner = state.gamma.argmax(dim=1).to(torch.uint8)
         state = self.step(state, torch.where(flips, 1 - x, x), action)
-        if state.attention is not None:
-            state = state._replace(attention=_square(state.attention))
         return state, state.psi.amax(dim=1)[..., None], owner
 
     def _slots(self, wanted: int | None) -> int:
-        return wanted if wanted is not None and self.sizes.mixture else self.sizes.slots
+        if wanted is None or not self.sizes.mixture:
+            return self.sizes.slots
+        return replace(self.sizes, slots=wanted).slots  # within the same bounds
 
     def _require(self, shape: tuple[int, ...], actions: int | None) -> None:
         own = (self.sizes.height, self.sizes.width, 1)
@@ -187,17 +192,20 @@ class Sigmoid(torch.autograd.Function):
         return torch.ops.aten.sigmoid_backward(grad, psi)
 
 
+def likelihood(x: torch.Tensor, psi: torch.Tensor) -> torch.Tensor:
+    """P(x | psi) of every pixel."""
+    return x * psi + (1 - x) * (1 - psi)
+
+
 def e_step(x: torch.Tensor, psi: torch.Tensor) -> torch.Tensor:
     """x (B, H, W), psi (B, K, H, W) -> gamma (B, K, H, W): how likely each slot makes each pixel of the frame, as a share."""
-    x = x[:, None]
-    likelihood = x * psi + (1 - x) * (1 - psi) + EPSILON
-    return likelihood / likelihood.sum(dim=1, keepdim=True)
+    likely = likelihood(x[:, None], psi) + EPSILON
+    return likely / likely.sum(dim=1, keepdim=True)
 
 
 def pixel_losses(psi: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """-log P(x | psi), and D_KL[P(x) || P(x | psi)] where the prior P(x) says that every pixel is off. Both of every pixel."""
-    p = psi.clamp(EPSILON, 1 - EPSILON)
-    return -(x * p.log() + (1 - x) * (1 - p).log()), -(1 - psi).clamp(min=EPSILON).log()
+    """-log P(x | psi) of every pixel, x 0 or 1, and D_KL[P(x) || P(x | psi)] where the prior P(x) says that it is off."""
+    return -likelihood(x, psi).clamp(EPSILON, 1 - EPSILON).log(), -(1 - psi).clamp(min=EPSILON).log()
 
 
 def expected(psi: torch.Tensor, x: torch.Tensor, gamma: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -217,7 +225,7 @@ def _recurrence(sizes: NemSizes) -> Rnn | Lstm | Relational:
 
 def _named(sums: torch.Tensor) -> dict[str, torch.Tensor]:
     """(1 or 2, 4) -> by name: intra and inter of the loss and of its upper bound, on all pixels and, if asked for, on those of a collision."""
-    figures = {}
+    figures: dict[str, torch.Tensor] = {}
     for prefix, (intra, inter, bound_intra, bound_inter) in zip(("", "relational_"), sums, strict=False):
         figures |= {f"{prefix}loss": intra + inter, f"{prefix}intra": intra, f"{prefix}inter": inter}
         figures |= {f"{prefix}upper_bound": bound_intra + bound_inter, f"{prefix}upper_bound_intra": bound_intra, f"{prefix}upper_bound_inter": bound_inter}

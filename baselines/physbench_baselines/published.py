@@ -28,7 +28,7 @@ def from_published(weights: Weights) -> Nem:
     """Names as in a checkpoint (`R-RNNEM/InputWrapper1/Conv/weights`), arrays as in TensorFlow: kernels H, W, in, out, dense layers in, out."""
     model = sizes_of(weights).build()
     own = model.state_dict()
-    loaded = {}
+    loaded: dict[str, torch.Tensor] = {}
     for name, arrays in _sources(model.sizes):
         parts = [_oriented(_variable(weights, array)) for array in arrays]
         wanted = own[name].shape if len(arrays) == 1 else own[name].shape[1:]

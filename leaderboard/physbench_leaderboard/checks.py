@@ -109,6 +109,8 @@ def _strange(row: Row) -> str | None:
         return f"rows of size {row.size} are not listed: {reason}"
     if suite.sequences and row.size != next(iter(SIZES)):
         return f"{suite.name} has one size: evaluate without --size"
+    if "privileged" in row.notes and not is_reference(row.model):
+        return "it was told the truth: no model is, beside the reference rows"
     if row.trust != SELF_REPORTED:
         return f"trust is {SELF_REPORTED} in a submission, not {row.trust}: whoever keeps the table grants another"
     return None

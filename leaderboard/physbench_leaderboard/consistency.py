@@ -74,7 +74,7 @@ def contradictions(entry: Entry, suite: Suite, pins: Pins) -> Iterator[str]:
 
 def near(a: float, b: float, within: float = CLOSE, beside: float = 0.0) -> bool:
     """Also where there is nothing in both. beside: figures of this size were rounded on the way."""
-    return (a != a and b != b) or abs(a - b) <= max(within * max(abs(a), abs(b)), ROUNDING * beside)
+    return (a != a and b != b) or (math.isfinite(b) and abs(a - b) <= max(within * max(abs(a), abs(b)), ROUNDING * beside))
 
 
 def _bounds(entry: Entry, row: Row, pins: Pins) -> tuple[float, float]:

@@ -30,16 +30,21 @@ EXACT = 1e-9
 """Relative: sums are exact, and matrix products round as the machine likes."""
 
 
+LARGEST = 1e15
+"""Of a number in the sums: no figure needs more, and sums of these cannot overflow."""
+
+
 @dataclass(frozen=True)
 class Recomputed:
     entry: Entry  # that the sums belong to
-    rows: int  # that follow from them
-    problems: list[str]  # rows that do not
+    rows: int  # that were made again
+    of: int  # rows of the submission
+    problems: list[str]  # where something else came out
 
     @property
-    def covers(self) -> bool:
-        """Whether every row was made again, and came out the same."""
-        return not self.problems and self.rows == len(self.entry.rows)
+    def all_well(self) -> bool:
+        """Whether every row of the submission was made again, and came out the same."""
+        return not self.problems and self.rows == self.of
 
 
 def recompute(submission: Submission, sums: Path) -> Recomputed:
@@ -49,7 +54,7 @@ def recompute(submission: Submission, sums: Path) -> Recomputed:
     figures = {key: Sums(*pair) for key, pair in run.sums.items()}
     problems = list(_strange(entry, figures))
     if problems:
-        return Recomputed(entry, 0, problems)
+        return Recomputed(entry, 0, len(submission.rows), problems)
     made = _made(figures) | _quotients(entry, figures)
     spread = _spreads(entry, figures)
     for key, row in entry.rows.items():
@@ -57,7 +62,7 @@ def recompute(submission: Submission, sums: Path) -> Recomputed:
             problems += _differs(row, ("value", "low", "high"), (made[key].value, made[key].low, made[key].high))
         elif key in spread:
             problems += _differs(row, ("value",), (spread[key],))
-    return Recomputed(entry, len(made.keys() | spread.keys()), problems)
+    return Recomputed(entry, len(made.keys() | spread.keys()), len(submission.rows), problems)
 
 
 def ranking_sums(entry: Entry, sums: Path, key: tuple[str, str]) -> Sums | None:
@@ -99,7 +104,7 @@ def _strange(entry: Entry, figures: Figures) -> list[str]:
 
 def _unusable(pair: Sums, entry: Entry) -> bool:
     parts = (pair.numerator, pair.denominator)
-    return any(len(part) != entry.first.sequences or not np.isfinite(part).all() for part in parts) or bool((pair.denominator < 0).any())
+    return any(len(part) != entry.first.sequences or not (np.abs(part) <= LARGEST).all() for part in parts) or bool((pair.denominator < 0).any())
 
 
 def _made(figures: Figures) -> dict[tuple[str, str], Interval]:

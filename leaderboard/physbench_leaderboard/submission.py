@@ -13,7 +13,7 @@ import re
 import stat
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from physbench.errors import PhysbenchError
 from physbench.result import COLUMNS, NOTES
@@ -27,8 +27,14 @@ MOST_BYTES, MOST_ROWS = 10_000_000, 200_000
 MOST_PROBLEMS = 6
 """Said in full; the others are counted."""
 
+LARGEST = 1e30
+"""Of a figure: no model is that bad, and sums of such numbers are numbers still."""
+
 FORMULA = "=+-@\t\r"
 """What begins a formula in a spreadsheet."""
+
+FAR_TOO_MANY = 1_000
+"""Problems after which nobody reads on."""
 
 KINDS_OF_FILES = {
     b"PK\x03\x04": "a zip archive",
@@ -124,11 +130,13 @@ def examine(path: Path) -> tuple[Submission, list[str]]:
     problems: list[str] = []
     lines = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        if wrong := _wrong_header(next(lines, [])):
+        if wrong := _wrong_header(next(lines, list[str]())):
             return Submission(()), [wrong]
         for cells in lines:
             if len(rows) == MOST_ROWS:
                 return Submission(()), [f"more than {MOST_ROWS:,} rows"]
+            if len(problems) > FAR_TOO_MANY:
+                break
             if cells:
                 row = _row(cells, lines.line_num, problems)
                 rows += [row] if row else []
@@ -210,7 +218,7 @@ def _row(cells: list[str], line: int, problems: list[str]) -> Row | None:
 
 def _number(text: str) -> float:
     number = float(text)
-    if not math.isfinite(number):
+    if not abs(number) <= LARGEST:
         raise ValueError(text)
     return number
 
@@ -237,7 +245,7 @@ def _link(text: str) -> str:
 def _written(value: Any) -> str:
     if value is None or value != value:
         return ""
-    return repr(value) if isinstance(value, float) else " ".join(value) if isinstance(value, tuple) else str(value)
+    return repr(value) if isinstance(value, float) else " ".join(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else str(value)
 
 
 NUMBERED_NOTE = re.compile(r"samples-[1-9][0-9]{0,4}|gaussian-[0-9]{1,4}(\.[0-9]{1,17})?")
@@ -248,7 +256,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+]{0,39}")
 _LINK = re.compile(r"https://([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(/[A-Za-z0-9._~/?#&=%+,:-]*)?")
 
-_figure = Cell("a finite decimal number", _NUMBER, _number, math.nan)
+_figure = Cell(f"a decimal number of at most {LARGEST:g}", _NUMBER, _number, math.nan)
 _link_cell = Cell("an https link of at most 200 plain characters", _LINK, _link, None)
 _whole = Cell("a whole number", _COUNT, int)
 _digest = Cell("a SHA-256 digest of 64 small hexadecimal digits", _DIGEST, str)
@@ -277,7 +285,7 @@ CELLS = {
     "physbench_version": _version,
     "torch_version": _version._replace(empty=None),
     "device": Cell("cpu, cuda, cuda:1 or the like", re.compile(r"[a-z]{1,12}(:[0-9]{1,3})?"), str, None),
-    "batch": _whole,
+    "batch": _whole._replace(pattern=re.compile(r"[1-9][0-9]{0,9}")),
     "seconds": _figure._replace(empty=...),
     "date": Cell("a date of this century, as 2030-12-31", re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), _date),
     "notes": Cell(

@@ -95,8 +95,8 @@ def evaluate(
         chosen = extent(**{name: settings[name] for name in ("suite", "size", "limit", "fresh", "data")})
         identity = {**settings, "data": str(settings["data"]), "model": entered.identity or entered.name, "device": device, "physbench": __version__}
         journal = Journal.of(identity) if resume or (resume is None and entered.identity and not settings["data"]) else None
-        if journal and len(journal):
-            click.echo(f"going on after {len(journal)} finished blocks (--restart begins anew)", err=True)
+        if journal and journal.finished():
+            click.echo(f"going on after {journal.finished()} finished blocks (--restart begins anew)", err=True)
         with progress_bar("evaluating") as update:
             try:
                 found = evaluate(

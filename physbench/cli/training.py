@@ -73,7 +73,7 @@ def train(
     """
     if model is None and not (resume and out):
         raise click.UsageError("name a model, or give --resume and the --out folder of a run")
-    recipe_of, train = (registry.attribute(f"physbench_baselines.training.{place}") for place in ("recipe:TrainingRecipe", "loop:train"))
+    recipe_of, train = (registry.attribute(f"physbench_baselines.training.{place}") for place in ("recipe:TrainingRecipe", "run:train"))
     wanted = {name: value for name, value in given.items() if value is not None}
     recipe = recipe_of(model=model, **wanted) if model else None
     if resume and wanted and recipe is None:

@@ -44,7 +44,8 @@ class Journal:
         cache.make_room(evaluations)
         return cls(evaluations / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32])
 
-    def __len__(self) -> int:
+    def finished(self) -> int:
+        """How many blocks."""
         return len(list(self._folder.glob("*.npz"))) if self._folder.is_dir() else 0
 
     def read(self, task: str, start: int) -> Part | None:
@@ -52,17 +53,17 @@ class Journal:
         try:
             with np.load(self._path(task, start), allow_pickle=False) as arrays:
                 notes = tuple(arrays["notes"].tolist())
-                names = dict.fromkeys(tuple(name.split("|")[:2]) for name in arrays.files if name != "notes")
-                sums = {(name, metric): Sums(arrays[f"{name}|{metric}|numerator"], arrays[f"{name}|{metric}|denominator"]) for name, metric in names}
+                names = arrays["figures"].tolist()
+                figures = {(of, metric): Sums(arrays[f"{of}|{metric}|numerator"], arrays[f"{of}|{metric}|denominator"]) for of, metric in names}
         except Exception:
             return None
-        return Part(sums, notes)
+        return Part(figures, notes)
 
     def write(self, task: str, start: int, part: Part) -> None:
         """Whole or not at all."""
-        arrays: dict[str, NDArray[Any]] = {"notes": np.array(part.notes, np.str_)}
-        for (name, metric), sums in part.figures.items():
-            arrays |= {f"{name}|{metric}|numerator": sums.numerator, f"{name}|{metric}|denominator": sums.denominator}
+        arrays: dict[str, NDArray[Any]] = {"notes": np.array(part.notes, np.str_), "figures": np.array(list(part.figures), np.str_)}
+        for (of, metric), sums in part.figures.items():
+            arrays |= {f"{of}|{metric}|numerator": sums.numerator, f"{of}|{metric}|denominator": sums.denominator}
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(task, start)
         unfinished = path.with_suffix(f".{os.getpid()}")

@@ -35,10 +35,17 @@ class Answer:
     log_likelihoods: NDArray[np.float32] | None = None  # (B, F, H, W) of the frames shown
 
 
+class Truth(dict[str, Any]):
+    """Stored arrays by name, as far as the data have them."""
+
+    def __missing__(self, name: str) -> Any:
+        raise ModelError(f"this model is told the truth, and these data have no {name!r}")
+
+
 def asked(model: Model, seed: int) -> Answers:
     """The answers of a model. seed: where its own randomness begins."""
-    likelihood: object = model.likelihood  # which a stranger wrote
-    if not isinstance(likelihood, (Bernoulli, Gaussian)):
+    likelihood = model.likelihood
+    if not isinstance(likelihood, (Bernoulli, Gaussian)):  # pyright: ignore[reportUnnecessaryIsInstance] the class itself is a slip that costs the check of ranges
         raise ModelError(f"the likelihood of a model is Bernoulli() or Gaussian(sigma), not {likelihood!r}")
     if isinstance(likelihood, Gaussian) and not 0 < likelihood.sigma < math.inf:
         raise ModelError(f"the sigma of a Gaussian likelihood is above 0 and finite, not {likelihood.sigma!r}")
@@ -57,11 +64,11 @@ def ask(model: Model, task: Task, asking: Asking, examples: Examples, source: So
         source.shape,
         slots=task.slots,
         actions=0 if examples.actions is None else examples.actions.shape[2],
-        truth=examples.truth if getattr(model, "privileged", False) else None,
+        truth=Truth(examples.truth) if getattr(model, "privileged", False) else None,
         training_mean=source.training_mean,
     )
     if isinstance(asking, Still) and begin.truth is not None:  # the truth of what is shown: that frame, again and again
-        begin = replace(begin, truth={name: _stilled(array, asking, examples) for name, array in begin.truth.items()})
+        begin = replace(begin, truth=Truth({name: _stilled(array, asking, examples) for name, array in begin.truth.items()}))
     match asking:
         case Window():
             return _observed(model, begin, examples.frames[:, : asking.frames], examples.actions)

@@ -145,21 +145,30 @@ def _rows(where: NDArray[Any] | None, *arrays: NDArray[Any]) -> Iterator[tuple[A
     for array in arrays[1:]:
         _require_same(arrays[0], array)
     shape = arrays[0].shape
-    pixels = math.prod(shape[-3:])
-    flat = [array.reshape(-1, pixels) for array in arrays]
-    at_once = max(AT_ONCE // max(pixels, 1), 1)
+    at_once = max(AT_ONCE // max(math.prod(shape[-3:]), 1), 1)
     if where is None:
-        for start in range(0, len(flat[0]), at_once):
-            rows = slice(start, start + at_once)
-            yield rows, [np.ascontiguousarray(array[rows]) for array in flat], None  # a sum's last bit depends on the layout
+        count = math.prod(shape[:-3])
+        for start in range(0, count, at_once):
+            rows = slice(start, min(start + at_once, count))
+            yield rows, [_taken(array, rows) for array in arrays], None
         return
     if where.shape != (*shape[:-1], 1):
         raise ValueError(f"pixels are chosen by an array of shape {(*shape[:-1], 1)}, not {where.shape}")
-    mask = where.reshape(len(flat[0]), -1) > 0
-    touched = np.flatnonzero(mask.any(axis=1))
+    touched = np.flatnonzero(where.any(axis=(-3, -2, -1)))
     for start in range(0, len(touched), at_once):
         rows = touched[start : start + at_once]
-        yield rows, [np.ascontiguousarray(array[rows]) for array in flat], np.repeat(mask[rows], shape[-1], axis=1)
+        yield rows, [_taken(array, rows) for array in arrays], np.repeat(_taken(where, rows) > 0, shape[-1], axis=1)
+
+
+def _taken(array: NDArray[Any], rows: slice | NDArray[np.intp]) -> NDArray[Any]:
+    """(..., H, W, C) -> (R, P), contiguous: a sum's last bit depends on the layout. Only these rows are copied, if any."""
+    *ahead, height, width, channels = array.shape
+    pixels = height * width * channels
+    if array.flags.c_contiguous:
+        return array.reshape(math.prod(ahead), pixels)[rows]
+    numbers = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+    taken = array[None][np.unravel_index(numbers, (1, *ahead))]  # also where nothing is ahead
+    return np.ascontiguousarray(taken.reshape(len(numbers), pixels))
 
 
 def _require_same(frames: NDArray[Any], means: NDArray[Any]) -> None:

@@ -630,7 +630,21 @@ def the_same_or_refused(path: Path, expected: torch.nn.Module) -> None:
         assert same(found.network, expected)
 
 
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_flipped_bit_in_any_byte_of_a_weight_is_noticed(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"x{suffix}"
+    checkpoint.save(path, network_of())
+    content = bytearray(path.read_bytes())
+    weights = arrays_of(network_of())["layers.0.bias"].tobytes()
+    first = content.index(weights)
+    for at in range(first, first + len(weights)):
+        content[at] ^= 1
+        path.write_bytes(content)
+        content[at] ^= 1
+        refused(path, DamagedFile, "download it again")
+
+
+FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -7,7 +7,7 @@ of each gradient. PHYSBENCH_NEM_REFERENCES names another directory of such files
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from physbench.errors import ModelError
-from physbench_baselines.nem import Losses, Nem, State, e_step, expected, pixel_losses
+from physbench_baselines.nem import Losses, Nem, NemSizes, State, e_step, expected, pixel_losses
 from physbench_baselines.published import from_published, published_name
 
 Floats = NDArray[np.float32]
@@ -140,6 +140,28 @@ def test_a_variable_that_is_missing_or_of_another_shape_is_named(path: Path) -> 
             from_published({**weights, name: np.concatenate([array, array], axis=-1)})
     with pytest.raises(ModelError, match="OutputWrapper1/fully_connected/biases is missing"):
         from_published({name: array for name, array in weights.items() if "OutputWrapper1/fully_connected/biases" not in name})
+
+
+@pytest.mark.parametrize("recurrence", ["rnn", "lstm", "r-nem", "r-nem-no-attention"])
+@pytest.mark.parametrize("encoder", ["balls", "invaders"])
+def test_sizes_are_read_off_the_variables(recurrence: str, encoder: str) -> None:
+    """Weights as the published code would store them, made here from a model of ours: the way back gives the same model."""
+    relational = recurrence.startswith("r-nem")
+    sizes = NemSizes(recurrence, slots=1 if recurrence == "lstm" else 5, height=32, width=32, channels=(2, 3), dense=7, hidden=6, attention=5)
+    if encoder == "invaders":
+        sizes = replace(sizes, height=84, width=84, actions=3 if relational else 0, embedding=4 if relational else 10, noise=0.002)
+    if recurrence != "r-nem":
+        sizes = replace(sizes, attention=NemSizes.attention)
+    model = sizes.build()
+    stored = {}
+    for name, parameter in model.named_parameters():
+        names = published_name(name, sizes)
+        for variable, part in zip(names, parameter.detach().numpy() if len(names) > 1 else [parameter.detach().numpy()], strict=True):
+            stored[variable] = part.transpose({4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}[part.ndim])
+    found = from_published(stored)
+    assert found.sizes == sizes
+    for (name, parameter), other in zip(model.named_parameters(), found.parameters(), strict=True):
+        assert torch.equal(parameter, other), name
 
 
 def test_what_are_no_published_weights_at_all_is_said() -> None:

@@ -83,6 +83,13 @@ def wait_for(step: int, out: Path, run: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
+def known() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(checkpoint.ARCHITECTURES, "toy", MODEL)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
     """How sums are dealt out over threads decides their last bit."""
     before = torch.get_num_threads()
@@ -129,11 +136,17 @@ def test_sigterm_saves_first_and_the_run_can_go_on(whole: Path, tmp_path: Path) 
     assert curve(out) == curve(whole)
 
 
-def test_other_seeds_are_other_runs(tmp_path: Path) -> None:
-    for seed in (0, 1):
-        train(toy(seed=seed), tmp_path / str(seed), steps=2, device="cpu")
-    first, second = (weights(tmp_path / str(seed) / "last.pt") for seed in (0, 1))
-    assert first != second
+def test_another_seed_is_other_weights_other_sequences_and_other_noise() -> None:
+    recipes = toy(averaging=0.0), toy(averaging=0.0, seed=1)
+    first, second = (network_of(recipe, (64, 64, 1)).state_dict() for recipe in recipes)
+    assert not torch.equal(first["first.weight"], second["first.weight"])
+    batches = [torch.from_numpy(next(iter(source_of(recipe).batches(0, workers=0)))) for recipe in recipes]
+    assert not torch.equal(*batches)
+    networks = [network_of(recipes[0], (64, 64, 1)) for _ in range(3)]
+    steppers = [Stepper(network, recipe, device=CPU, graphs=True) for network, recipe in zip(networks, (*recipes, recipes[0]), strict=True)]
+    losses = [stepper.take(batches[0], step=0, learning_rate=0.0)[0].item() for stepper in steppers]
+    assert losses[0] == losses[2] != losses[1]
+    assert steppers[0].take(batches[0], step=1, learning_rate=0.0)[0].item() != losses[0]
 
 
 class Fault(Exception):
@@ -307,6 +320,7 @@ def test_a_file_is_seen_once_an_epoch_in_an_order_of_its_own(many: Made) -> None
     numbers = [[everything[frames.tobytes()] for frames in batch] for batch in batches]
     epochs = [[number for batch in part for number in batch] for part in (numbers[:7], numbers[7:])]
     assert all(len(set(epoch)) == 280 for epoch in epochs) and epochs[0] != epochs[1]
+    assert all(epoch != sorted(epoch) for epoch in epochs)
     np.testing.assert_array_equal(next(iter(source.batches(9, workers=0))), batches[9])
 
 

@@ -68,14 +68,12 @@ class Toy(torch.nn.Module):
         return None, torch.sigmoid(logits.amax(1))[..., None], logits.argmax(1).to(torch.uint8)
 
 
-checkpoint.ARCHITECTURES["toy"] = MODEL
-
-
 if __name__ == "__main__":
     from physbench_baselines.training import loop
     from physbench_baselines.training.recipe import TrainingRecipe
     from physbench_baselines.training.run import train
 
+    checkpoint.ARCHITECTURES["toy"] = MODEL
     _, out, text, count, between_saves = sys.argv
     loop.SAVE_SECONDS = float(between_saves)
     train(TrainingRecipe.from_json(text), out, steps=int(count), device="cpu", workers=0)

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,14 @@ from physbench import registry
 from physbench.cli import main
 from physbench.compare import compare
 from physbench.errors import DamagedFile, ModelError, PhysbenchError
-from physbench.evaluation.known import ROWS
 from physbench.model import Batch, Bernoulli, Prediction
 from physbench.recipe import Recipe
 from physbench.result import COLUMNS, Result, load_run
 from physbench.suites import DIGESTS, SUITES, Suite
 from physbench_baselines.reference import Blank, ConstantVelocity, Copy, Mean, Oracle
+from tests.evaluation.toys import Slots
 
 RELATIVE = ("relative_bce", "relative_bce_last", "relative_relational_bce", "relative_relational_bce_last", "rollout_relative_bce", "permanence_bce")
-
-
-@pytest.fixture(scope="module")
-def rows() -> dict[str, Result]:
-    return {name: physbench.evaluate(registry.models.get(name)(), "smoke", name=name) for name in ROWS}
 
 
 def test_copying_is_exactly_one_in_every_relative_figure(rows: dict[str, Result]) -> None:
@@ -62,37 +57,6 @@ def test_no_constant_row_beats_straight_flight_one_frame_ahead(rows: dict[str, R
         assert all(rows[name].score(task, "relative_bce").value > 1.5 * flight for name in ("copy", "mean", "blank"))
     flight = rows["constant-velocity"].score("balls3curtain64", "permanence_bce").value
     assert all(rows[name].score("balls3curtain64", "permanence_bce").value > 2 * flight for name in ("copy", "mean", "blank"))
-
-
-@dataclass(frozen=True)
-class Slots:
-    """A quarter of the frame to each slot, and soft edges: something to score."""
-
-    likelihood = Bernoulli()
-
-    def begin(self, batch: Batch) -> None:
-        return None
-
-    def observe(self, state: None, frame: NDArray[np.float32], action: object) -> tuple[None, Prediction]:
-        rows, columns = np.indices(frame.shape[1:3])
-        owner = np.broadcast_to(2 * (rows >= 32) + (columns >= 32), frame.shape[:3]).astype(np.uint8)
-        return None, Prediction((0.8 * frame + 0.1).astype(np.float32), owner)
-
-
-@pytest.mark.parametrize("model", [Copy(), ConstantVelocity(), Slots()])
-def test_nothing_depends_on_the_size_of_the_batch(model: Any) -> None:
-    results = [physbench.evaluate(model, "smoke", limit=9, batch=batch) for batch in (1, 4, 9)]
-    for other in results[1:]:
-        assert other.scores == results[0].scores or all(
-            math.isclose(a.value, b.value, rel_tol=0, abs_tol=0) or (math.isnan(a.value) and math.isnan(b.value))
-            for a, b in zip(results[0].scores, other.scores, strict=True)
-        )
-
-
-def test_every_sequence_is_scored_exactly_once() -> None:
-    result = physbench.evaluate(Copy(), "balls", limit=65, batch=64)
-    assert {score.sequences for score in result.scores} == {65}
-    assert [len(part) for part in result.sums["balls4mass64", "bce"]] == [65, 65]
 
 
 def test_bce_and_ari_are_what_a_slow_loop_over_the_file_says(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ except ImportError:  # not a POSIX system
     fcntl = None
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Folder:
         self.write("recipe.json", recipe.to_json())
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> Generator[None]:
         """One process at a time."""
         with (self.path / "recipe.json").open("rb") as handle:
             if fcntl is not None:

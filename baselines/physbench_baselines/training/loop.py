@@ -6,7 +6,7 @@ import json
 import math
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 
@@ -161,7 +161,7 @@ class Loop:
         if not self.pending:
             return
         state = self.state
-        found = torch.stack(self.pending).tolist()
+        found = cast("list[list[float]]", torch.stack(self.pending).tolist())
         first = state.step - len(found) + 1
         self.pending.clear()
         for step, (loss, bound) in enumerate(found, start=first):

@@ -96,15 +96,16 @@ class TrainingRecipe:
             given = None
         if not isinstance(given, dict):
             raise TrainingError("this is not a training recipe: it is an object in JSON")
+        told = cast("dict[str, Any]", given)
         known = {item.name for item in fields(TrainingRecipe)}
-        for name in cast("dict[str, Any]", given):
+        for name in told:
             if name not in known:
                 raise TrainingError(f"a training recipe has no field {name!r}: it has {', '.join(sorted(known))}")
-        if "model" not in given:
+        if "model" not in told:
             raise TrainingError("this training recipe names no model")
-        if not isinstance(given.get("frames", []), list):
-            raise TrainingError(f"frames is a list of whole numbers, not {given['frames']!r}")
-        return TrainingRecipe(**given)
+        if not isinstance(told.get("frames", []), list):
+            raise TrainingError(f"frames is a list of whole numbers, not {told['frames']!r}")
+        return TrainingRecipe(**told)
 
     def difference(self, other: TrainingRecipe) -> str | None:
         """The first field in which another one differs."""

@@ -16,7 +16,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from physbench.recipe import mixed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from contextlib import AbstractContextManager
 
     from physbench_baselines.training.recipe import TrainingRecipe
@@ -39,8 +39,9 @@ class Stepper:
     def __init__(self, network: torch.nn.Module, recipe: TrainingRecipe, *, device: torch.device, graphs: bool) -> None:
         self.recipe = recipe
         self.device = device
-        self.network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.averaged = deepcopy(self.network) if recipe.averaging else None
+        self.network = network.to(device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.averaged: torch.nn.Module | None = deepcopy(self.network) if recipe.averaging else None
         self.generator = torch.Generator(device)
         self.parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         self.learning_rate = torch.tensor(recipe.learning_rate, device=device)
@@ -171,7 +172,7 @@ def precision_of(wanted: str, device: torch.device) -> str:
 
 
 @contextmanager
-def fast() -> Iterator[None]:
+def fast() -> Generator[None]:
     """The settings that training wants of torch; whoever called gets their own back."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")

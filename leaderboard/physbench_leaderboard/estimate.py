@@ -1,0 +1,143 @@
+"""A model's figure from one training or several, with an interval; and whether one model is better than another.
+
+Two things are uncertain: which sequences are in the test set (what the intervals of a submission say), and how a training turned out (what only
+several trainings say). They are independent, so their widths add as the sides of a right-angled triangle do. One training alone says nothing about
+others, and its interval is of that training.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from physbench.metrics.bootstrap import compare
+from physbench.metrics.sums import pooled
+from physbench_leaderboard.recompute import ranking_sums
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from physbench.metrics.sums import Sums
+    from physbench_leaderboard.entries import Entry
+
+    Key = tuple[str, str]  # task, metric
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure and its 95 % interval; NaN where there is none."""
+
+    value: float
+    low: float
+    high: float
+
+
+NOTHING = Estimate(math.nan, math.nan, math.nan)
+
+
+@dataclass(frozen=True, eq=False)
+class Contender:
+    """A model on one board: its evaluations, each with its per-sequence sums if they were handed in."""
+
+    entries: tuple[Entry, ...]
+    sums: tuple[Path | None, ...]
+    ranked_by: Key | None
+
+    @cached_property
+    def trainings(self) -> list[list[Entry]]:
+        """Evaluations of one training under several seeds belong together."""
+        found: dict[int | None, list[Entry]] = {}
+        for entry in self.entries:
+            found.setdefault(entry.who.train_seed, []).append(entry)
+        return list(found.values())
+
+    @cached_property
+    def headline(self) -> Estimate:
+        return self.estimate(self.ranked_by) if self.ranked_by else NOTHING
+
+    def values(self, key: Key) -> list[Estimate]:
+        """One for each training that has a value, the mean over its evaluations."""
+        found: list[Estimate] = []
+        for training in self.trainings:
+            rows = [entry.rows[key] for entry in training if entry.value(*key) is not None]
+            if rows:
+                found.append(Estimate(*(statistics.fmean(getattr(row, name) for row in rows) for name in ("value", "low", "high"))))
+        return found
+
+    def estimate(self, key: Key) -> Estimate:
+        """The mean over trainings."""
+        each = self.values(key)
+        if len(each) < 2:
+            return each[0] if each else NOTHING
+        value = statistics.fmean(one.value for one in each)
+        below, above = (statistics.fmean(width) for width in ([one.value - one.low for one in each], [one.high - one.value for one in each]))
+        spread = _quantile(len(each) - 1) * math.sqrt(_variance(each))
+        return Estimate(value, value - math.hypot(below, spread), value + math.hypot(above, spread))
+
+    @cached_property
+    def contributions(self) -> Sums | None:
+        """What each sequence contributed to the headline, all evaluations together; None unless all of them handed it in."""
+        if self.ranked_by is None or None in self.sums:
+            return None
+        parts = [ranking_sums(entry, path, self.ranked_by) for entry, path in zip(self.entries, self.sums, strict=True) if path]
+        return None if None in parts else pooled(part for part in parts if part)
+
+
+def better(a: Contender, b: Contender, direction: Literal["lower", "higher"]) -> Contender | None:
+    """Which of two is better in the headline; None where they cannot be told apart.
+
+    Intervals that do not overlap tell them apart. Where they do, and both handed in their per-sequence sums, the paired test decides.
+    """
+    first, second = (a, b) if direction == "lower" else (b, a)  # in the order they would have if they are told apart by the lesser value
+    if _end(first, "high") < _end(second, "low"):
+        return a
+    if _end(second, "high") < _end(first, "low"):
+        return b
+    if a.contributions is None or b.contributions is None or a.ranked_by is None:
+        return None
+    paired = compare(a.contributions, b.contributions, better=direction).difference
+    ours, theirs = a.values(a.ranked_by), b.values(a.ranked_by)
+    seeds = _seeds_apart(ours, theirs)
+    low = paired.value - math.hypot(paired.value - paired.low, seeds)
+    high = paired.value + math.hypot(paired.high - paired.value, seeds)
+    if not low > 0 and not high < 0:
+        return None
+    return a if (high < 0) == (direction == "lower") else b
+
+
+def _end(contender: Contender, name: Literal["low", "high"]) -> float:
+    end = getattr(contender.headline, name)
+    return contender.headline.value if end != end else end
+
+
+def _seeds_apart(ours: Sequence[Estimate], theirs: Sequence[Estimate]) -> float:
+    """Half the width of the 95 % interval that trainings alone give a difference of means (Welch)."""
+    variances = [(_variance(each), len(each) - 1) for each in (ours, theirs) if len(each) > 1]
+    total = sum(variance for variance, _ in variances)
+    if total == 0:
+        return 0.0
+    freedom = total**2 / sum(variance**2 / count for variance, count in variances)
+    return _quantile(freedom) * math.sqrt(total)
+
+
+def _variance(each: Sequence[Estimate]) -> float:
+    """Of the mean over trainings."""
+    return statistics.variance(one.value for one in each) / len(each)
+
+
+def _quantile(freedom: float) -> float:
+    """The 97.5 % quantile of Student's t; between whole degrees of freedom, that of the lower one."""
+    whole = max(math.floor(freedom), 1)
+    if whole <= len(STUDENT):
+        return STUDENT[whole - 1]
+    z, n = 1.959963984540054, whole
+    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    return z + first / n + second / n**2 + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384 / n**3
+
+
+STUDENT = (12.70620, 4.30265, 3.18245, 2.77645, 2.57058, 2.44691, 2.36462, 2.30600, 2.26216, 2.22814, 2.20099, 2.17881, 2.16037, 2.14479, 2.13145)
+"""From 1 degree of freedom on; the series above needs more."""

@@ -1,0 +1,99 @@
+"""The evaluation again, by whoever keeps the table and has the model: on the same data, and on data that nobody can have trained on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from physbench.evaluation.evaluate import evaluate
+from physbench.metrics.catalogue import find
+from physbench.model import Origin
+from physbench.suites import SUITES
+from physbench_leaderboard.entries import entries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from physbench.evaluation.evaluate import Progress
+    from physbench.model import Model
+    from physbench.result import Score
+    from physbench_leaderboard.entries import Entry
+    from physbench_leaderboard.submission import Row, Submission
+
+WITHIN, WITHIN_ARI = 1e-4, 1e-3
+"""How far two machines may be apart: relative to the figure; of an index, absolute."""
+
+STARTLING = 3.0
+"""Standard errors between pinned and fresh data that are no accident."""
+
+NORMAL = 1.959963984540054
+"""Standard errors on either side of a figure in its 95 % interval."""
+
+
+@dataclass(frozen=True)
+class Rerun:
+    entry: Entry
+    differences: list[str]  # from what was handed in
+    fresh: str | None  # how it does on fresh data, in words
+    suspicious: bool  # whether it does worse there than chance allows
+
+    @property
+    def all_well(self) -> bool:
+        return not self.differences and not self.suspicious
+
+
+def verify(submission: Submission, model: Model, *, fresh: int | None = None, progress: Callable[[Progress], None] | None = None) -> list[Rerun]:
+    """Evaluate again, everything that was handed in. fresh: a seed nobody knows; None leaves fresh data out."""
+    return [_again(entry, model, fresh, progress) for entry in entries(submission.rows)]
+
+
+def _again(entry: Entry, model: Model, fresh: int | None, progress: Callable[[Progress], None] | None) -> Rerun:
+    at, row = entry.who, entry.first
+    differences = _origin(entry, getattr(model, "origin", None) or Origin())
+    found = evaluate(model, at.suite, name=at.model, size=at.size, batch=row.batch, seed=at.seed, progress=progress)
+    scores = {(score.task, score.metric): score for score in found.scores}
+    differences += [f"{metric} on {task} was handed in, and did not come out" for task, metric in entry.rows if (task, metric) not in scores]
+    differences += [f"{metric} on {task} came out, and was not handed in" for task, metric in scores if (task, metric) not in entry.rows]
+    differences += [words for key, score in scores.items() if key in entry.rows and (words := _difference(entry.rows[key], score))]
+    ranked = SUITES[at.suite].ranked_by
+    if fresh is None or ranked is None:
+        return Rerun(entry, differences, None, False)
+    other = evaluate(model, at.suite, name=at.model, fresh=fresh, batch=row.batch, seed=at.seed, progress=progress)
+    words, suspicious = beside_fresh(entry.rows[ranked], other.score(*ranked))
+    return Rerun(entry, differences, words, suspicious)
+
+
+def beside_fresh(row: Row, score: Score) -> tuple[str, bool]:
+    """Fresh sequences are others, so a figure may differ as far as two samples do; and whether it is worse than that."""
+    error = math.hypot(_error(row.low, row.high), _error(score.low, score.high))
+    apart = score.value - row.value
+    z = 0.0 if apart == 0 else apart / error if error else math.copysign(math.inf, apart)
+    worse = z if find(row.metric).better == "lower" else -z
+    figures = f"{row.metric} is {score.value:.5g} on fresh data and {row.value:.5g} on the pinned ones ({abs(z):.1f} standard errors apart)"
+    if worse > STARTLING:
+        return f"{figures}: worse than chance allows, so the model may know the pinned data", True
+    return f"{figures}: {'better than chance allows' if worse < -STARTLING else 'the same, as far as can be told'}", False
+
+
+def _origin(entry: Entry, origin: Origin) -> list[str]:
+    claims = (("weights_sha256", "the weights have the digest"), ("parameters", "the number of parameters is"))
+    return [
+        f"{words} {getattr(origin, name)}, and {getattr(entry.first, name)} was handed in"
+        for name, words in claims
+        if getattr(entry.first, name) is not None and getattr(origin, name) != getattr(entry.first, name)
+    ]
+
+
+def _difference(row: Row, score: Score) -> str | None:
+    scale = max((abs(each) for each in (score.value, score.low, score.high) if each == each), default=0.0)
+    allowed = WITHIN_ARI if row.metric.startswith("ari") else WITHIN * scale
+    for name in ("value", "low", "high"):
+        claimed, again = getattr(row, name), getattr(score, name)
+        if not (abs(claimed - again) <= allowed or (claimed != claimed and again != again)):
+            return f"{row.metric} on {row.task}: {name} {claimed:.7g} was handed in, and {again:.7g} came out"
+    return None
+
+
+def _error(low: float, high: float) -> float:
+    return (high - low) / (2 * NORMAL) if high == high and low == low else 0.0

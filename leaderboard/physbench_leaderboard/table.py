@@ -1,0 +1,163 @@
+"""From submissions to boards. Rows are compared only under one key: suite and version, size, data and version of the metrics.
+
+A model's rank is 1 + the number of models that are better and can be told apart from it, so models that cannot be told apart from the best share
+the first rank. Reference rows and numbers from papers stand beside, unranked.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from physbench.evaluation.known import ROWS, published
+from physbench.metrics.catalogue import find
+from physbench.suites import SIZES, SUITES
+from physbench_leaderboard.checks import is_reference
+from physbench_leaderboard.complete import LIKELIHOODS
+from physbench_leaderboard.estimate import NOTHING, Contender, Estimate, better
+from physbench_leaderboard.trust import DEGREES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from physbench.evaluation.known import Published
+    from physbench_leaderboard.entries import Entry
+    from physbench_leaderboard.store import Listed
+
+
+class Key(NamedTuple):
+    """What rows have in common that are compared."""
+
+    suite: str
+    suite_version: int
+    size: str
+    metric_version: int
+    data: tuple[str, ...]
+    likelihood: str = ""  # where log-likelihoods are ranked: probabilities and densities, and densities of another sigma, have boards of their own
+
+    @property
+    def name(self) -> str:
+        """Short, and of small letters, digits and hyphens alone."""
+        return "-".join([self.suite, f"v{self.suite_version}", self.size, *self.likelihood.replace(".", "-").split()])
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A model on a board."""
+
+    rank: int | None  # None: not ranked
+    model: str
+    scores: Mapping[tuple[str, str], Estimate] = field(repr=False)  # by task and metric, the steps of curves too
+    trainings: int
+    evaluations: int
+    trust: str
+    parameters: int | None = None
+    model_link: str | None = None
+    paper_link: str | None = None
+    notes: tuple[str, ...] = ()
+    date: str = ""
+
+    def score(self, task: str, metric: str) -> Estimate:
+        return self.scores.get((task, metric), NOTHING)
+
+    def curve(self, task: str, metric: str, after: str = "") -> dict[str, Estimate]:
+        """Of a metric with steps: {"1": ..., "2": ...}. after: what stands in front in the brackets, as "10," for `event_error[10,0]`."""
+        start = f"{metric}[{after}"
+        return {name.removeprefix(start).removesuffix("]"): each for (place, name), each in self.scores.items() if place == task and name.startswith(start)}
+
+
+@dataclass(frozen=True)
+class Board:
+    key: Key
+    about: str
+    ranked_by: tuple[str, str] | None  # task, metric
+    better: Literal["lower", "higher", "neither"]
+    standings: tuple[Standing, ...]
+    references: tuple[Standing, ...]
+    published: tuple[Published, ...]
+
+    def headline(self, standing: Standing) -> Estimate:
+        return standing.score(*self.ranked_by) if self.ranked_by else NOTHING
+
+    def metrics(self) -> list[tuple[str, str]]:
+        """Task and metric of every figure that anybody has, without the steps of curves."""
+        found = {key: None for standing in (*self.references, *self.standings) for key in standing.scores if "[" not in key[1]}
+        return list(found)
+
+
+def boards(listed: Iterable[Listed], *, suite: str | None = None) -> list[Board]:
+    """Suites in their order, small sizes first."""
+    found: dict[Key, list[tuple[Entry, Listed]]] = {}
+    for each in listed:
+        for entry in each.entries:
+            if suite in (None, entry.who.suite):
+                found.setdefault(_key(entry), []).append((entry, each))
+    order = list(SUITES), list(SIZES)
+    keys = sorted(found, key=lambda key: (order[0].index(key.suite), order[1].index(key.size), key.likelihood != "bernoulli", key))
+    return [_board(key, found[key]) for key in keys]
+
+
+def _key(entry: Entry) -> Key:
+    at = entry.who
+    ranked = SUITES[at.suite].ranked_by
+    return Key(at.suite, at.suite_version, at.size, at.metric_version, entry.data, entry.likelihood if ranked and ranked[1] in LIKELIHOODS else "")
+
+
+def _board(key: Key, found: list[tuple[Entry, Listed]]) -> Board:
+    suite = SUITES[key.suite]
+    models: dict[str, list[tuple[Entry, Listed]]] = {}
+    for entry, listed in sorted(found, key=lambda pair: pair[0].who[:1] + tuple(-1 if each is None else each for each in pair[0].who[1:3])):
+        models.setdefault(entry.who.model, []).append((entry, listed))
+    direction = find(suite.ranked_by[1]).better if suite.ranked_by else "neither"
+    contenders = {
+        model: Contender(tuple(entry for entry, _ in pairs), tuple(listed.sums for _, listed in pairs), suite.ranked_by) for model, pairs in models.items()
+    }
+    ranks = _ranks({model: each for model, each in contenders.items() if not is_reference(model)}, direction)
+    standings = [_standing(model, each, [listed for _, listed in models[model]], ranks.get(model)) for model, each in contenders.items()]
+    sign = -1 if direction == "higher" else 1
+
+    def place(standing: Standing) -> Any:
+        value = sign * standing.score(*suite.ranked_by).value if suite.ranked_by else 0.0
+        return standing.rank is None, standing.rank, value if math.isfinite(value) else math.inf, standing.model
+
+    return Board(
+        key,
+        suite.about,
+        suite.ranked_by,
+        direction,
+        standings=tuple(sorted((standing for standing in standings if not is_reference(standing.model)), key=place)),
+        references=tuple(sorted((standing for standing in standings if is_reference(standing.model)), key=lambda standing: ROWS.index(standing.model))),
+        published=tuple(published(key.suite)),
+    )
+
+
+def _ranks(contenders: Mapping[str, Contender], direction: Literal["lower", "higher", "neither"]) -> dict[str, int]:
+    """Of the models that have a headline."""
+    if direction == "neither":
+        return {}
+    ranked = {model: each for model, each in contenders.items() if each.headline.value == each.headline.value}
+    above = dict.fromkeys(ranked, 0)
+    for (model, ours), (other, theirs) in combinations(ranked.items(), 2):
+        if winner := better(ours, theirs, direction):
+            above[other if winner is ours else model] += 1
+    return {model: 1 + count for model, count in above.items()}
+
+
+def _standing(model: str, contender: Contender, listed: list[Listed], rank: int | None) -> Standing:
+    keys = dict.fromkeys(key for entry in contender.entries for key in entry.rows)
+    rows = [entry.first for entry in contender.entries]
+    return Standing(
+        rank=rank,
+        model=model,
+        scores={key: contender.estimate(key) for key in keys},
+        trainings=len(contender.trainings),
+        evaluations=len(contender.entries),
+        trust=min((each.trust for each in listed), key=DEGREES.index),
+        parameters=max((row.parameters for row in rows if row.parameters is not None), default=None),
+        model_link=next((row.model_link for row in rows if row.model_link), None),
+        paper_link=next((row.paper_link for row in rows if row.paper_link), None),
+        notes=tuple(sorted({note for row in rows for note in row.notes})),
+        date=max(row.date for row in rows),
+    )

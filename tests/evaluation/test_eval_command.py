@@ -1,0 +1,322 @@
+"""`physbench eval` on the command line: what it prints and writes, the files it takes, and how it refuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+import physbench
+from physbench.evaluation import known
+from physbench.evaluation.examples import Plain, Stored
+from physbench.model import Origin
+from physbench.result import COLUMNS, Result, load_run
+from physbench.suites import DIGESTS
+from physbench_baselines.reference import Copy, Mean
+from tests.builders.datasets import Made
+from tests.evaluation.test_order import require_identical
+from tests.evaluation.toys import Slots
+
+QUICK = ["eval", "copy", "--suite", "balls", "--limit", "2"]
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_directory(tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+
+def error_of(result: Any) -> str:
+    """One line, exit code 2, nothing on stdout, no traceback."""
+    assert result.exit_code == 2, result.output
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("Error: ") and not result.stdout, result.output
+    return lines[0]
+
+
+REFUSED: dict[str, tuple[list[str], str]] = {
+    "no model": (["eval"], "give a model, or --model"),
+    "a model twice": (["eval", "copy", "--model", "a:b"], "give a model, or --model"),
+    "an unknown model": (["eval", "copi"], "did you mean 'copy'?"),
+    "an unknown suite": (["eval", "copy", "--suite", "ball"], "no suite is called 'ball'"),
+    "an unknown size": (["eval", "copy", "--size", "huge"], "not 'huge'"),
+    "no sequences": (["eval", "copy", "--limit", "0"], "not 0"),
+    "fewer than none": (["eval", "copy", "--limit", "-3"], "not -3"),
+    "a limit in words": (["eval", "copy", "--limit", "few"], "'few'"),
+    "no batch": ([*QUICK, "--batch", "0"], "not 0"),
+    "half a batch": ([*QUICK, "--batch", "0.5"], "'0.5'"),
+    "a negative seed": ([*QUICK, "--seed", "-1"], "not -1"),
+    "a seed without end": ([*QUICK, "--seed", str(1 << 70)], "a seed is a whole number"),
+    "negative freshness": ([*QUICK, "--fresh", "-1"], "not -1"),
+    "a device that a model cannot have": ([*QUICK, "--device", "cuda"], "cannot be moved to cuda"),
+    "a file that is not there": (["eval", "copy", "--data", "no.h5"], "no.h5"),
+    "a file that is none": (["eval", "copy", "--data", "text.h5"], "text.h5 is not an HDF5 file"),
+    "a folder as data": (["eval", "copy", "--data", "."], "."),
+    "fresh sequences of a file": (["eval", "copy", "--data", "text.h5", "--fresh", "1"], "leave out either the seed or the file"),
+    "an unknown option": ([*QUICK, "--quickly"], "--quickly"),
+    "two models": (["eval", "copy", "blank"], "blank"),
+    "no folder for the CSV": ([*QUICK, "--csv", "nowhere/a.csv"], "no folder"),
+    "no folder for the sums": ([*QUICK, "--per-sequence", "nowhere/a.npz"], "no folder"),
+    "no folder for the page": ([*QUICK, "--report", "nowhere/page"], "no folder"),
+    "a folder as CSV": ([*QUICK, "--csv", "."], "is a folder"),
+    "a folder as sums": ([*QUICK, "--per-sequence", "."], "is a folder"),
+    "predictions without a batch": (["predict", "copy", "--suite", "smoke", "--limit", "2", "--batch", "0", "--out", "p.h5"], "not 0"),
+    "predictions of a negative seed": (["predict", "copy", "--suite", "smoke", "--limit", "2", "--seed", "-1", "--out", "p.h5"], "-1"),
+    "predictions into nowhere": (["predict", "copy", "--suite", "smoke", "--limit", "2", "--out", "nowhere/p.h5"], "nowhere/p.h5"),
+    "predictions of nobody": (["predict", "--out", "p.h5"], "give a model"),
+    "scores of nothing": (["score", "p.h5"], "p.h5"),
+    "scores of a text": (["score", "text.h5"], "text.h5 is not an HDF5 file"),
+    "weights that are none": (["eval", "bad.pt"], "bad.pt"),
+    "weights that are not there": (["eval", "gone.safetensors"], "gone.safetensors"),
+    "an unknown metric": (["explain", "relativ_bce"], "did you mean 'relative_bce'"),
+    "runs that are not there": (["compare", "a.npz", "b.npz"], "no file a.npz"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_done_is_refused_in_one_line(cli: Any, name: str) -> None:
+    Path("text.h5").write_text("not what it seems")
+    Path("bad.pt").write_text("not what it seems")
+    words, sentence = REFUSED[name]
+    assert sentence in error_of(cli(*words))
+    assert not Path("p.h5").exists()
+
+
+@pytest.mark.parametrize("option", ["--csv", "--per-sequence", "--report"])
+def test_a_missing_folder_is_said_before_the_work(cli: Any, monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+    def work(*_: Any) -> None:
+        raise AssertionError("it has begun")
+
+    monkeypatch.setattr(Copy, "begin", work)
+    assert "nowhere" in error_of(cli(*QUICK, option, "nowhere/x"))
+
+
+OWN = """
+from physbench_baselines.reference import Copy
+
+class Mine(Copy):
+    def observe(self, state, frame, action):
+        return self.foresee(frame)
+
+    def foresee(self, frame):
+        raise ZeroDivisionError("mine alone")
+
+class Wrong(Copy):
+    def observe(self, state, frame, action):
+        return None
+"""
+
+
+@pytest.mark.parametrize("command", [["eval", "--limit", "2"], ["predict", "--limit", "2", "--out", "p.h5"]])
+def test_the_traceback_of_ones_own_code_is_shown_and_then_one_line(cli: Any, command: list[str]) -> None:
+    Path("raising_model.py").write_text(OWN)
+    result = cli(*command, "--model", "raising_model:Mine")
+    lines = result.stderr.strip().splitlines()
+    assert result.exit_code == 2 and not result.stdout
+    assert lines[0] == "running the code of raising_model:Mine" and lines[1] == "Traceback (most recent call last):"
+    assert "in foresee" in result.stderr and "ZeroDivisionError: mine alone" in result.stderr
+    assert lines[-1] == "Error: raising_model:Mine raised ZeroDivisionError: see above"
+    assert not list(Path().glob("p.h5*"))
+
+
+def test_an_answer_that_cannot_be_scored_needs_no_traceback(cli: Any) -> None:
+    Path("raising_model.py").write_text(OWN)
+    result = cli("eval", "--limit", "2", "--model", "raising_model:Wrong")
+    assert result.exit_code == 2 and "Traceback" not in result.stderr
+    assert result.stderr.strip().splitlines()[1:] == ["Error: the model returned a NoneType where (state, prediction) is expected"]
+
+
+def test_a_module_that_is_not_there_needs_no_traceback(cli: Any) -> None:
+    result = cli("eval", "--model", "nowhere_at_all:build")
+    assert result.exit_code == 2 and not result.stdout
+    assert result.stderr.strip().splitlines() == [
+        "running the code of nowhere_at_all:build",
+        "Error: 'nowhere_at_all:build' does not lead to a model: No module named 'nowhere_at_all'",
+    ]
+
+
+def test_code_that_cannot_be_imported_shows_why(cli: Any) -> None:
+    Path("broken_model.py").write_text("import a_package_that_is_not_there\n")
+    result = cli("eval", "--limit", "2", "--model", "broken_model:build")
+    assert result.exit_code == 2 and 'broken_model.py", line 1' in result.stderr
+    assert result.stderr.strip().splitlines()[-1] == "Error: broken_model:build raised ModuleNotFoundError: see above"
+
+
+def test_ones_own_code_is_named_and_marked(cli: Any) -> None:
+    Path("good_model.py").write_text("from physbench_baselines.reference import Copy\n\n\ndef build():\n    return Copy()\n")
+    result = cli("eval", "--limit", "2", "--model", "good_model:build", "--csv", "a.csv")
+    assert result.exit_code == 0 and "Note: made by running the user's own code." in result.stdout
+    assert {(row["model"], row["notes"]) for row in table("a.csv")} == {("good_model:build", "own-code")}
+
+
+def table(path: str | Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(Path(path).read_text(encoding="utf-8").splitlines()))
+
+
+def test_a_limit_is_marked_wherever_the_scores_go(cli: Any) -> None:
+    result = cli(*QUICK, "--csv", "a.csv", "--per-sequence", "a.npz")
+    assert "copy on balls v1, limit-2: 2 sequences" in result.stdout
+    assert {row["size"] for row in table("a.csv")} == {"limit-2"}
+    assert load_run(Path("a.npz")).provenance["size"] == "limit-2"
+
+
+def test_fresh_sequences_are_marked_and_the_same_seed_makes_the_same(cli: Any) -> None:
+    told = [json.loads(cli(*QUICK, "--fresh", seed, "--json").stdout) for seed in ("0", "0", "1")]
+    assert [each["provenance"]["size"] for each in told] == ["fresh-0-limit-2", "fresh-0-limit-2", "fresh-1-limit-2"]
+    assert told[0]["scores"] == told[1]["scores"] != told[2]["scores"]
+    assert told[0]["provenance"]["data_sha256"] not in (told[2]["provenance"]["data_sha256"], {"balls4mass64": DIGESTS["balls4mass64", 1000]})
+
+
+def test_the_json_has_scores_and_curves_and_no_number_that_is_none(cli: Any) -> None:
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is not JSON")
+
+    told = json.loads(cli("eval", "copy", "--suite", "smoke", "--limit", "2", "--json").stdout, parse_constant=refuse)
+    assert set(told) == {"provenance", "scores", "curves"}
+    scores = {(score["task"], score["metric"]): score for score in told["scores"]}
+    assert scores["balls4mass64", "relative_bce"]["value"] == 1.0
+    curves = {(curve["task"], curve["metric"]): curve["values"] for curve in told["curves"]}
+    assert len(curves["balls4mass64", "relative_bce"]) == 30 and set(curves["balls4mass64", "relative_bce"]) == {1.0}
+    assert len(curves["balls4mass64/rollout-5+10", "rollout_relative_bce"]) == 10
+    assert curves["balls4mass64", "bce"][-1] == scores["balls4mass64", "bce_last"]["value"]
+    assert None in {score["value"] for score in told["scores"]}, "nothing collided 3 times in 2 sequences"
+
+
+def test_the_csv_is_tidy(cli: Any) -> None:
+    assert cli("eval", "copy", "--suite", "smoke", "--limit", "2", "--csv", "a.csv").exit_code == 0
+    rows = table("a.csv")
+    assert tuple(rows[0]) == COLUMNS
+    assert len({(row["task"], row["metric"]) for row in rows}) == len(rows)
+    for row in rows:
+        assert all(row[name] == "" or math.isfinite(float(row[name])) for name in ("value", "low", "high"))
+        assert row["value"] == "" or repr(float(row["value"])) == row["value"]
+        assert (row["suite"], row["suite_version"], row["sequences"], row["trust"], row["device"], row["batch"]) == (
+            "smoke", "1", "2", "self-reported", "cpu", "64",
+        )  # fmt: skip
+        assert row["parameters"] == row["train_seed"] == row["weights_sha256"] == ""
+
+
+@pytest.mark.parametrize("name", ['=HYPERLINK("https://a")', "+1", "-2", "@SUM(A1)", "\tx"])
+def test_a_cell_of_text_is_never_a_formula(name: str) -> None:
+    model = Copy()
+    object.__setattr__(model, "origin", Origin(model_link=name))
+    rows = list(csv.DictReader(physbench.evaluate(model, "balls", limit=1, name=name).to_csv().splitlines()))
+    assert {(row["model"], row["model_link"]) for row in rows} == {(f"'{name}", f"'{name}")}
+    assert any(row["value"].startswith("-") for row in rows), "a number may be below 0"
+
+
+def test_the_table_shows_the_reference_rows_beside_the_model(cli: Any, rows: dict[str, Result]) -> None:
+    shown = cli("eval", "mean", "--suite", "smoke").stdout
+    head = next(line for line in shown.splitlines() if line.startswith("balls4mass64 "))
+    assert head.split()[-4:] == ["copy", "constant-velocity", "blank", "oracle"]
+    line = next(line for line in shown.splitlines() if line.startswith("  relative_bce "))
+    expected = [rows[name].score("balls4mass64", "relative_bce").value for name in ("mean", "copy", "constant-velocity", "blank", "oracle")]
+    figures = line.replace("..", " ").split()
+    assert [figures[1], *figures[4:]] == [f"{value:.5g}" for value in expected]
+    assert "[" not in shown.replace("[0m", ""), "steps of curves are for machines"
+    limited = cli("eval", "mean", "--suite", "smoke", "--limit", "2").stdout
+    assert "constant-velocity" not in limited, "what is known is of other sequences"
+
+
+def test_the_table_shows_what_papers_reported_and_of_which_data(cli: Any) -> None:
+    shown = cli("eval", "copy", "--suite", "crop50", "--limit", "2").stdout.splitlines()
+    place = next(number for number, line in enumerate(shown) if line.startswith("  log_likelihood "))
+    assert shown[place + 1] == "    sqair in its paper, on its own data: 399.5 (a density of normal pixels, mean of 5 samples)"
+    assert "457.32" in shown[place + 3]
+    assert "r-nem in its paper, on its own data: 0.8 (about, read off its figure 3)" in cli("eval", "oracle", "--suite", "balls", "--limit", "2").stdout
+    assert all(row.link.startswith("https://") and row.paper for row in known.PUBLISHED)
+
+
+def plain_copy(made: Made, path: Path, *, names: tuple[str, ...] = ("features", "groups", "collisions"), dtype: str = "float32", split: str = "test") -> Path:
+    """As published R-NEM code has it: time first, floats, no attributes."""
+    with h5py.File(made.path) as source, h5py.File(path, "w") as target:
+        for name in names:
+            target[f"{split}/{name}"] = source[f"{split}/{name}"][:].astype(dtype)  # type: ignore[index]
+    return path
+
+
+def same_scores(one: Result, other: Result, task: str, metrics: set[str] | None = None) -> int:
+    """How many figures of a file are those of the recipe, to the last bit."""
+    found = [score for score in one.scores if "[" not in score.metric]
+    for score in found:
+        whole = other.score(score.task.replace(task, "balls4mass64"), score.metric)
+        assert (score.value, score.low, score.high, score.sequences) == (whole.value, whole.low, whole.high, whole.sequences), score
+    return len(found)
+
+
+def test_a_dataset_file_scores_as_the_recipe_that_it_was_made_from(mass: Made) -> None:
+    for model in (Slots(), Mean()):
+        one, other = physbench.evaluate(model, "balls", data=mass.path), physbench.evaluate(model, "balls", limit=6)
+        assert one.provenance.size == "file" and one.provenance.data_sha256["mass"] == physbench.open(mass.path).attributes["content_sha256"]
+        if isinstance(model, Slots):  # the mean of the file's own training sequences is another
+            assert same_scores(one, other, "mass") == len(other.scores) == 16
+    rolled, whole = physbench.evaluate(Slots(), "simulation", data=mass.path, limit=4), physbench.evaluate(Slots(), "simulation", limit=4)
+    assert rolled.provenance.size == "file-limit-4" and rolled.score("mass/rollout-5+10", "event_error[5,0]").value > 0
+    assert same_scores(rolled, whole, "mass") > 4
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "float64", "int8", "bool"])
+def test_a_plain_r_nem_file_scores_as_the_recipe_whatever_its_numbers_are_stored_as(mass: Made, tmp_path: Path, dtype: str) -> None:
+    if dtype in ("int8", "bool"):
+        path = plain_copy(mass, tmp_path / "plain.h5", names=("features", "collisions"), dtype=dtype)
+    else:
+        path = plain_copy(mass, tmp_path / "plain.h5", dtype=dtype)
+    one, other = physbench.evaluate(Slots(), "balls", data=path), physbench.evaluate(Slots(), "balls", limit=6)
+    assert same_scores(one, other, "plain") == (12 if dtype in ("int8", "bool") else 16)
+
+
+def test_of_a_file_what_cannot_be_computed_is_left_out(mass: Made, tmp_path: Path, cli: Any) -> None:
+    path = plain_copy(mass, tmp_path / "only frames.h5", names=("features",))
+    found = {(score.task, score.metric) for score in physbench.evaluate(Slots(), "balls", data=path).scores}
+    assert found == {("only-frames", metric + suffix) for metric in ("bce", "relative_bce", "log_likelihood") for suffix in ("", "_last")}
+    rolled = {score.metric.partition("[")[0] for score in physbench.evaluate(Slots(), "simulation", data=path).scores}
+    assert rolled == {"rollout_relative_bce", "rollout_bce", "rollout_overlap"}
+    shown = cli("eval", "copy", "--data", path, "--csv", "a.csv")
+    assert shown.exit_code == 0 and "copy on balls v1, file: 6 sequences" in shown.stdout
+    assert len({row["data_sha256"] for row in table("a.csv")}) == 1 and len(table("a.csv")[0]["data_sha256"]) == 64
+    assert "is told the truth, and these data have no 'groups'" in error_of(cli("eval", "oracle", "--data", path))
+    assert "is told the truth, and these data have no 'position'" in error_of(cli("eval", "constant-velocity", "--data", path))
+
+
+def test_the_mean_row_is_the_mean_of_the_files_own_training_frames(mass: Made, tmp_path: Path) -> None:
+    expected = physbench.open(mass.path)["training"]
+    frames = np.mean([expected[number]["features"] for number in range(len(expected))], axis=(0, 1)).astype(np.float32)
+    path = plain_copy(mass, tmp_path / "plain.h5", names=("features",), dtype="uint8", split="training")
+    for source in (Stored(mass.path, "test"), Plain(path, "training")):
+        np.testing.assert_allclose(source.training_mean(), frames, atol=1e-6)
+
+
+def test_frames_of_black_and_white_in_three_channels_stay_black_and_white(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).integers(2, size=(4, 3, 6, 6, 3))
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["test/features"] = frames.astype(np.float32)
+    result = physbench.evaluate(Copy(), "balls", data=tmp_path / "x.h5")
+    wrong = np.abs(np.diff(frames, axis=0)).sum()
+    assert result.score("x", "bce").value == pytest.approx(-wrong * np.log(1e-6) / 9, rel=1e-4)
+
+
+@pytest.mark.parametrize(("frames", "suite"), [(1, "balls"), (14, "simulation"), (9, "crop50")])
+def test_a_file_of_too_few_frames_is_refused(cli: Any, frames: int, suite: str) -> None:
+    with h5py.File("short.h5", "w") as file:
+        file["test/features"] = np.zeros((frames, 2, 6, 6, 1), np.float32)
+    assert f"has {frames} frames a sequence: too few" in error_of(cli("eval", "copy", "--suite", suite, "--data", "short.h5"))
+
+
+def test_the_name_of_a_file_becomes_a_name_of_a_task(cli: Any) -> None:
+    with h5py.File("=cmd|' x'!a:b.h5", "w") as file:
+        file["test/features"] = np.zeros((3, 2, 6, 6, 1), np.float32)
+    assert cli("eval", "blank", "--data", "=cmd|' x'!a:b.h5", "--csv", "a.csv", "--per-sequence", "a.npz").exit_code == 0
+    assert {row["task"] for row in table("a.csv")} == {"cmd---x--a-b"}
+    assert load_run(Path("a.npz")).sums
+
+
+def test_a_dataset_file_and_its_sums_are_the_same_in_any_batch(mass: Made) -> None:
+    require_identical(physbench.evaluate(Slots(), "balls", data=mass.path, batch=4), physbench.evaluate(Slots(), "balls", data=mass.path))

@@ -1,0 +1,73 @@
+"""What is known beforehand: the scores of the reference rows are those of today's code, and none is missing."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import Counter
+from importlib.resources import files
+
+import pytest
+
+from physbench.evaluation.evaluate import extent
+from physbench.evaluation.known import PUBLISHED, REFERENCES, ROWS, published, references
+from physbench.metrics.catalogue import find
+from physbench.result import Result
+from physbench.suites import SIZES, SUITES
+
+COLUMNS = ["suite", "suite_version", "size", "task", "metric", "model", "value", "low", "high"]
+
+
+@pytest.fixture(scope="module")
+def table() -> list[dict[str, str]]:
+    return list(csv.DictReader(files("physbench.evaluation").joinpath(REFERENCES).read_text(encoding="utf-8").splitlines()))
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_what_is_known_of_a_reference_row_is_what_it_scores_today(rows: dict[str, Result], name: str) -> None:
+    known = {(row.task, row.metric): (row.value, row.low, row.high) for row in references(extent("smoke")) if row.model == name}
+    scored = {(score.task, score.metric): (score.value, score.low, score.high) for score in rows[name].scores if "[" not in score.metric}
+    assert known.keys() == scored.keys()
+    for key, numbers in known.items():
+        assert all(a == b or (math.isnan(a) and math.isnan(b)) for a, b in zip(numbers, scored[key], strict=True)), key
+
+
+def test_every_suite_size_and_row_is_known_once_and_nothing_else(table: list[dict[str, str]]) -> None:
+    assert list(table[0]) == COLUMNS
+    expected = {
+        (suite.name, str(suite.version), size, name) for suite in SUITES.values() for size in (SIZES if suite.sequences is None else ["lite"]) for name in ROWS
+    }
+    assert {(row["suite"], row["suite_version"], row["size"], row["model"]) for row in table} == expected
+    counted = Counter(tuple(row[name] for name in COLUMNS[:6]) for row in table)
+    assert set(counted.values()) == {1}
+
+
+def test_what_is_known_can_be_ranked(table: list[dict[str, str]]) -> None:
+    """Every row of every suite has a figure to be ranked by, and copying is exactly 1 in every relative one."""
+    figures = {(row["suite"], row["size"], row["model"], row["task"], row["metric"]): row["value"] for row in table}
+    for suite in SUITES.values():
+        if suite.ranked_by:
+            for size in SIZES:
+                values = {name: float(figures[suite.name, size, name, *suite.ranked_by]) for name in ROWS}
+                best = min if find(suite.ranked_by[1]).better == "lower" else max
+                assert best(values, key=values.__getitem__) == "oracle" or suite.name == "curtain"
+                others = {name: value for name, value in values.items() if name != "oracle"}
+                assert best(others, key=others.__getitem__) == "constant-velocity"
+    copied = {
+        value for (_, _, name, _, metric), value in figures.items() if name == "copy" and metric.startswith(("relative", "rollout_relative", "permanence"))
+    }
+    assert copied == {"1.0"}
+
+
+def test_nothing_is_known_of_sequences_that_are_not_pinned() -> None:
+    for chosen in (extent("balls", limit=3), extent("balls", fresh=1), extent("smoke", split="validation")):
+        assert references(chosen) == []
+
+
+def test_what_papers_reported_is_of_tasks_and_metrics_that_exist() -> None:
+    assert {row.suite for row in PUBLISHED} <= SUITES.keys()
+    for row in PUBLISHED:
+        suite = SUITES[row.suite]
+        assert row.task in {task.names(asking) for task in suite.tasks for asking in task.askings}
+        assert find(row.metric) and row in published(row.suite)
+    assert published("curtain") == []

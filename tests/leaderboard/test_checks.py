@@ -1,0 +1,224 @@
+"""What may be listed: complete, on pinned data, and at one with itself and with the reference rows."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import physbench
+from physbench import registry
+from physbench.errors import PhysbenchError
+from physbench.model import Batch, Gaussian, Prediction
+from physbench.suites import SUITES
+from physbench_leaderboard.checks import check, meaning, problems
+from physbench_leaderboard.complete import wanted
+from physbench_leaderboard.pins import Pins, pinned
+from physbench_leaderboard.submission import Row, SubmissionError
+from tests.leaderboard.made import cells, references, rows, spoilt, written
+
+EXTRA = {"balls": "balls4mass64", "curtain": "balls3curtain64", "crop50": "balls4mass64-crop50"}
+
+
+class Soft:
+    """A Gaussian model that groups: it has every row there can be."""
+
+    likelihood: ClassVar[Gaussian] = Gaussian(0.3)
+
+    def begin(self, batch: Batch) -> None:
+        return None
+
+    def observe(self, state: None, frame: Any, action: Any) -> tuple[None, Prediction]:
+        return None, Prediction(1.2 * frame - 0.1, (frame[..., 0] > 0).astype(np.uint8))
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_what_a_submission_must_have_is_what_the_evaluator_gives(suite: str) -> None:
+    groups = wanted(SUITES[suite])
+    always = set().union(*(each.keys for each in groups if not each.optional))
+    together = [each.keys for each in groups if each.optional]
+    for name, model in (("copy", registry.models.get("copy")()), ("oracle", registry.models.get("oracle")()), ("soft", Soft())):
+        found = {(score.task, score.metric) for score in physbench.evaluate(model, suite, name=name, limit=2).scores}
+        assert always <= found
+        assert found - always == set().union(*(keys for keys in together if keys <= found))
+        if name == "soft":
+            assert found == always.union(*together)
+        if name == "copy":
+            assert found == always
+
+
+@pytest.mark.parametrize("suite", SUITES)
+@pytest.mark.parametrize("like", ["constant-velocity", "mean", "oracle"])
+def test_an_honest_submission_passes(tmp_path: Path, suite: str, like: str) -> None:
+    path = written(tmp_path / "mine.csv", rows(like=like, suite=suite, factor=1.0 if like != "constant-velocity" else 1.25))
+    assert problems(path) == []
+    assert len(check(path).rows) == len(rows(like=like, suite=suite))
+
+
+def test_several_suites_and_seeds_of_one_model_go_into_one_file(tmp_path: Path) -> None:
+    every = [row for suite in SUITES for seed in (0, 1) for row in rows(suite=suite, train_seed=seed, factor=1 + seed / 100)]
+    assert problems(written(tmp_path / "mine.csv", every)) == []
+
+
+def test_the_reference_rows_pass_and_nobody_gives_them_other_figures(tmp_path: Path) -> None:
+    assert problems(written(tmp_path / "references.csv", references())) == []
+    copy = [row for row in references() if row.model == "copy" and row.suite == "balls"]
+    assert problems(written(tmp_path / "copy.csv", copy)) == []
+    better = rows("copy", factor=0.5)
+    assert any("another model needs another name" in line for line in problems(written(tmp_path / "copy.csv", better)))
+    assert any("another model needs another name" in line for line in problems(written(tmp_path / "copy.csv", rows("Oracle"))))
+
+
+CHANGES: list[tuple[dict[str, Any], str]] = [
+    ({"suite": "ball"}, "no suite is called ball"),
+    ({"suite_version": 2}, "balls is at version 1, not 2"),
+    ({"metric_version": 2}, "the metrics are at version 1, not 2"),
+    ({"size": "limit-1000"}, "without --limit"),
+    ({"size": "fresh-3"}, "never ranked"),
+    ({"size": "fresh-3-limit-5"}, "never ranked"),
+    ({"size": "file"}, "without --data"),
+    ({"size": "file-limit-3"}, "without --data"),
+    ({"size": "validation"}, "no test"),
+    ({"size": "huge"}, "lite or full"),
+    ({"size": "full"}, "these are other sequences"),
+    ({"sequences": 999}, "has 1,000 sequences, not 999"),
+    ({"data_sha256": "0" * 64}, "these are other sequences"),
+    ({"trust": "re-run"}, "trust is self-reported in a submission"),
+    ({"trust": "recomputed"}, "trust is self-reported in a submission"),
+    ({"notes": ("privileged",)}, "told the truth"),
+]
+
+
+@pytest.mark.parametrize(("change", "reason"), CHANGES)
+def test_what_cannot_be_compared_is_refused_in_words(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
+    found = problems(written(tmp_path / "mine.csv", [replace(row, **change) for row in rows()]))
+    assert any(reason in line for line in found), found
+    assert all(line.isascii() and "\n" not in line for line in found) and len(found) <= 7
+    with pytest.raises(SubmissionError) as refused:
+        check(tmp_path / "mine.csv")
+    assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("suite", ["balls", "extrapolation", "curtain", "simulation", "crop50"])
+def test_a_submission_without_any_one_of_its_rows_is_incomplete(suite: str) -> None:
+    every = rows(suite=suite)
+    for number in range(0, len(every), 7):
+        left_out = every[number]
+        found = meaning(every[:number] + every[number + 1 :], pinned())
+        assert any("lacks" in line and left_out.metric in line and left_out.task in line for line in found)
+
+
+def test_half_a_group_is_incomplete_and_what_was_not_asked_for_is_refused() -> None:
+    every = rows(like="oracle")
+    assert any("lacks ari_video" in line for line in meaning([row for row in every if row.metric != "ari_video"], pinned()))
+    strange = replace(every[0], metric="rollout_overlap", value=0.5, low=0.5, high=0.5)
+    assert any("does not ask for rollout_overlap" in line for line in meaning([*every, strange], pinned()))
+
+
+def test_a_row_that_stands_twice_is_named_with_both_lines(tmp_path: Path) -> None:
+    every = rows()
+    found = problems(written(tmp_path / "mine.csv", [*every, every[0]]))
+    assert found == [f"line {len(every) + 2}: bce on balls4mass64 of mine on balls v1, lite, seed 0 stands in line 2 already"]
+
+
+SEEN_ALONE: dict[str, Callable[[str], bool]] = {
+    "balls": lambda metric: True,
+    "extrapolation": lambda metric: True,
+    "crop50": lambda metric: True,
+    "simulation": lambda metric: metric.startswith(("rollout_bce", "rollout_relative_bce")),
+}
+"""Figures that follow from others."""
+
+
+@pytest.mark.parametrize("suite", SEEN_ALONE)
+def test_no_figure_that_follows_from_others_can_be_changed_alone(suite: str) -> None:
+    every = rows(suite=suite, factor=1.25)
+    for row in [row for row in every if SEEN_ALONE[suite](row.metric) and row.value][::3]:
+        better = {name: getattr(row, name) * 0.98 for name in ("value", "low", "high")}
+        found = meaning(spoilt(every, row.task, row.metric, **better), pinned())
+        assert found, f"{row.metric} on {row.task} can be changed"
+
+
+def test_a_relative_figure_must_be_the_ratio_that_it_claims_to_be() -> None:
+    """All of a submission's own figures agree; only against the pinned sums of copying does it show."""
+    made_up = [replace(row, value=row.value / 2, low=row.low / 2, high=row.high / 2) if row.metric.startswith("relative") else row for row in rows()]
+    found = meaning(made_up, pinned())
+    assert len(found) == 4 and all("over copy's" in line for line in found)
+    assert meaning(made_up, Pins({})) == []  # nothing to hold it against
+
+
+@pytest.mark.parametrize(("suite", "task", "metric", "change", "reason"), [
+    ("balls", "balls4mass64", "bce", {"value": -1.0, "low": -1.0, "high": -1.0}, "lies between 0 and"),
+    ("balls", "balls4mass64", "bce", {"value": 56_600.0, "low": 56_600.0, "high": 56_600.0}, "lies between 0 and 56588"),
+    ("balls", "balls4mass64", "log_likelihood", {"value": 1.0, "low": 1.0, "high": 1.0}, "lies between -56588"),
+    ("balls", "balls4mass64", "ari", {"value": 1.01, "high": 1.02}, "lies between -1 and 1"),
+    ("balls", "balls4mass64/frames", "ari", {"value": -1.5, "low": -1.5}, "lies between -1 and 1"),
+    ("balls", "balls4mass64", "bce", {"value": 0.004, "low": 0.004, "high": 0.004}, "below the oracle's"),
+    ("simulation", "balls4mass64/rollout-5+10", "rollout_overlap", {"value": 1.01, "high": 1.01}, "lies between 0 and 1"),
+    ("simulation", "balls4mass64/rollout-5+10", "event_error[10,1]", {"value": -0.1, "low": -0.1}, "lies between 0 and inf"),
+    ("simulation", "balls4mass64/rollout-5+10", "event_error[10,1]", {"value": math.nan}, "is empty"),
+    ("curtain", "balls3curtain64", "permanence_bce", {"value": 0.0, "low": 0.0, "high": 0.0}, "below the oracle's"),
+    ("curtain", "balls3curtain64", "permanence_bce", {"value": 0.9}, "does not lie in its interval"),
+    ("curtain", "balls3curtain64", "permanence_bce", {"low": math.nan}, "does not lie in its interval"),
+    ("curtain", "balls3curtain64", "permanence_bce", {"value": math.nan, "low": math.nan, "high": math.nan}, "is empty"),
+    ("crop50", "balls4mass64-crop50/rollout-9+1", "log_likelihood", {"value": -40_000.0, "low": -40_000.0, "high": -40_000.0}, "lies between -34538"),
+])  # fmt: skip
+def test_figures_that_cannot_be_are_refused(suite: str, task: str, metric: str, change: dict[str, float], reason: str) -> None:
+    found = meaning(spoilt(rows(like="oracle", suite=suite), task, metric, **change), pinned())
+    assert any((reason in line and metric in line) or (reason in line and "interval" in line) for line in found), found
+
+
+def test_a_likelihood_is_minus_the_cross_entropy_unless_a_note_says_what_else_it_is() -> None:
+    density = [replace(row, value=400.0, low=390.0, high=410.0) if "log_likelihood" in row.metric else row for row in rows()]
+    assert any("log_likelihood is 400" in line for line in meaning(density, pinned()))
+    assert meaning([replace(row, notes=("gaussian-0.3",)) for row in density], pinned()) == []
+    assert meaning([replace(row, notes=("self-computed-likelihood",)) for row in density], pinned()) == []
+    clipped = replace(density[0], metric="clipped_share", value=0.1, low=0.1, high=0.1)
+    assert meaning([*density, clipped], pinned()) == []
+
+
+def test_an_evaluation_says_one_thing_of_itself_and_a_training_leaves_one_file_of_weights(tmp_path: Path) -> None:
+    every = rows(weights_sha256="a" * 64, parameters=5)
+    assert meaning(every, pinned()) == []
+    assert any("weights_sha256 is another" in line for line in meaning([*every[:-1], replace(every[-1], weights_sha256="b" * 64)], pinned()))
+    assert any("parameters is another" in line for line in meaning([*every[:-1], replace(every[-1], parameters=6)], pinned()))
+    twice = [*every, *rows(suite="curtain", weights_sha256="b" * 64)]
+    assert any("2 files of weights under one train_seed" in line for line in meaning(twice, pinned()))
+    assert meaning([*every, *rows(train_seed=1, weights_sha256="b" * 64)], pinned()) == []
+    assert any("of one model" in line for line in problems(written(tmp_path / "two.csv", [*rows("a"), *rows("b")])))
+
+
+CELLS = st.sampled_from(
+    ["", "0", "1", "-1", "0.5", "1e30", "-1e30", "5e-324", "lite", "balls", "smoke", "crop50", "copy", "oracle", "bce", "balls4mass64", "gaussian-0", "999"]
+)
+
+
+@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(suite=st.sampled_from(sorted(SUITES)), changes=st.lists(st.tuples(st.integers(0, 200), st.sampled_from(sorted(cells(rows()[0]))), CELLS), max_size=6))
+def test_whatever_stands_in_the_cells_there_is_an_answer_in_words(tmp_path: Path, suite: str, changes: list[tuple[int, str, str]]) -> None:
+    table = [cells(row) for row in rows(like="oracle", suite=suite)]
+    for number, name, text in changes:
+        table[number % len(table)][name] = text
+    path = written(tmp_path / "mine.csv", table)
+    try:
+        found = check(path)
+    except PhysbenchError as error:
+        assert len(str(error).splitlines()) == 1 and problems(path)
+    else:
+        assert found.rows and not problems(path)
+
+
+def test_five_thousand_rows_are_read_and_checked_in_three_seconds(tmp_path: Path) -> None:
+    every: list[Row] = [row for seed in range(40) for row in rows(suite="simulation", train_seed=seed)]
+    path = written(tmp_path / "mine.csv", every)
+    began = time.perf_counter()
+    assert len(check(path).rows) == len(every) > 5_000
+    assert time.perf_counter() - began < 3
