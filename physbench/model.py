@@ -52,6 +52,15 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """Of a state, to be drawn: each slot's prediction of the next frame, its share of the frame just seen, and how much slot k heeded slot i."""
+
+    predictions: NDArray[np.float32]  # (B, K, H, W, C)
+    shares: NDArray[np.float32]  # (B, K, H, W)
+    attention: NDArray[np.float32] | None = None  # (B, K, K) by k, i
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """What a table says of a model beside its scores; a model may carry one as `origin`."""
 
@@ -67,7 +76,10 @@ class Origin:
 
 
 class Model(Protocol):
-    """May also have `imagine(state, action)`, one step on its own prediction; without it a rollout observes the model's own mean. And `origin`."""
+    """May also have `imagine(state, action)`, one step on its own prediction; without it a rollout observes the model's own mean. And `origin`.
+
+    And `parts(state) -> Parts | None`, for pictures of what its slots do.
+    """
 
     likelihood: Likelihood
 

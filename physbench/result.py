@@ -32,6 +32,15 @@ NOTES = {
     "trained-less-than-the-paper": "trained for less than its paper did",
 }
 
+
+
+def told(note: str) -> str:
+    """A note in words."""
+    stem, _, number = note.partition("-")
+    spoken = {"samples": f"its mean is the average of {number} samples", "gaussian": f"its likelihoods are densities, of normal pixels with sigma {number}"}
+    return NOTES.get(note) or spoken.get(stem, note)
+
+
 COLUMNS = (
     "suite", "suite_version", "size", "task", "metric", "value", "low", "high", "sequences", "model", "model_link", "paper_link", "parameters",
     "train_seed", "seed", "trust", "data_sha256", "weights_sha256", "metric_version", "physbench_version", "torch_version", "device", "batch",
@@ -73,7 +82,7 @@ class Provenance:
     paper_link: str | None = None
     torch_version: str | None = None
     notes: tuple[str, ...] = ()
-    """What a reader must know: one of NOTES, or samples-N."""
+    """What a reader must know: of NOTES, or samples-N, or gaussian-SIGMA."""
 
 
 @dataclass(frozen=True)
@@ -159,4 +168,4 @@ def _cell(value: Any) -> Any:
 
 
 def _number(value: float) -> str:
-    return "" if math.isnan(value) else repr(float(value))
+    return repr(float(value)) if math.isfinite(value) else ""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from physbench.errors import MissingPackage, ModelError
-from physbench.model import Batch, Likelihood, Origin, Prediction
+from physbench.model import Batch, Likelihood, Origin, Parts, Prediction
 
 try:
     import torch
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 
 class Network(Protocol):
-    """What a network has beside being an nn.Module. All randomness of sequence i comes from seeds[i]."""
+    """What a network has beside being an nn.Module. All randomness of sequence i comes from seeds[i].
+
+    May also have `parts(state)`: the arrays of a Parts, as tensors and in its order.
+    """
 
     likelihood: Likelihood
 
@@ -78,6 +81,15 @@ class TorchModel:
 
         return imagine
 
+    def parts(self, state: Any) -> Parts | None:
+        """None where the network does not say."""
+        told = getattr(self.network, "parts", None)
+        if told is None:
+            return None
+        with _scoring():
+            predictions, shares, attention = told(state)
+        return Parts(_array(predictions), _array(shares), None if attention is None else _array(attention))
+
     def _moved(self, array: NDArray[np.float32] | None) -> Tensor | None:
         return None if array is None else torch.tensor(np.ascontiguousarray(array), dtype=torch.float32, device=self.device)
 
@@ -111,7 +123,11 @@ def _scoring() -> Generator[None]:
 
 def _told(step: Step) -> tuple[Any, Prediction]:
     state, mean, owner = step
-    return state, Prediction(mean.to("cpu", torch.float32).numpy().copy(), None if owner is None else owner.cpu().numpy().copy())
+    return state, Prediction(_array(mean), None if owner is None else owner.cpu().numpy().copy())
+
+
+def _array(tensor: Tensor) -> NDArray[np.float32]:
+    return tensor.to("cpu", torch.float32).numpy().copy()
 
 
 def weights_of(network: torch.nn.Module) -> dict[str, NDArray[np.float32]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from importlib.resources import as_file, files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from physbench_baselines.checkpoint import model
 
@@ -15,12 +16,19 @@ FOLDER = files(__package__ or "") / "checkpoints"
 
 
 def names() -> list[str]:
+    if not FOLDER.is_dir():
+        return []
     return sorted(entry.name.removesuffix(".safetensors") for entry in FOLDER.iterdir() if entry.name.endswith(".safetensors"))
 
 
 def bundled(name: str, *, device: str = "cpu") -> TorchModel:
     with as_file(FOLDER / f"{name}.safetensors") as path:
         return model(path, device=device)
+
+
+def card(name: str) -> dict[str, Any]:
+    """How it was trained, at what cost, and its scores."""
+    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 
 rnn = partial(bundled, "rnn")

@@ -70,7 +70,8 @@ class Nem(nn.Module):
     def start(self, batch: int, slots: int, *, gamma: torch.Tensor) -> State:
         """Nothing is known: theta and psi are 0. gamma (B, K, H, W), or anything of that shape that is to be normalised over K."""
         theta = gamma.new_zeros(batch, slots, self.recurrence.state)
-        return State(theta, torch.zeros_like(gamma), gamma / gamma.sum(dim=1, keepdim=True))
+        share = torch.ones_like(gamma) if slots == 1 else gamma / gamma.sum(dim=1, keepdim=True).clamp(min=EPSILON**2)  # a draw may be 0
+        return State(theta, torch.zeros_like(gamma), share)
 
     def step(self, state: State, noisy: torch.Tensor, action: torch.Tensor | None = None) -> State:
         """The M-step, equation 4: every slot is shown its share of what it did not predict. noisy (B, H, W), action (B, A) -> with the next theta and psi."""
@@ -153,6 +154,10 @@ class Nem(nn.Module):
             seen = (state.psi.amax(dim=1) > THRESHOLD).float()
             state = state._replace(gamma=e_step(seen, state.psi))
         return self._advanced(state, (state.gamma * state.psi).sum(dim=1), action)
+
+    def parts(self, state: State) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """After a step at frame t: psi (B, K, H, W, 1) of frame t + 1, the gamma (B, K, H, W) of frame t that went into it, attention (B, K, K)."""
+        return state.psi[..., None], state.gamma, state.attention
 
     def _advanced(self, state: State, x: torch.Tensor, action: torch.Tensor | None) -> tuple[State, torch.Tensor, torch.Tensor]:
         if self.sizes.actions and action is None:

@@ -1,4 +1,4 @@
-"""The reference rows on every suite, as a submission: `python -m physbench_leaderboard.bundle [--full]`. Other submissions are checked against it."""
+"""The reference rows on every suite, as a submission: `python -m physbench_leaderboard.bundle [--full] [SUITE ...]`. Others are checked against it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 from physbench import registry
 from physbench.evaluation.evaluate import evaluate
 from physbench.evaluation.known import ROWS
-from physbench.suites import SUITES
+from physbench.suites import SIZES, SUITES, suite_of
 from physbench_leaderboard.pins import REFERENCES, bundled
 from physbench_leaderboard.submission import Submission, SubmissionError, examine, read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 
-def bundle(folder: Path, *, sizes: tuple[str, ...] = ("lite",), doing: Callable[[str], None] = lambda text: None) -> Path:
-    """Evaluate, and put the rows in the place of what was there of these sizes."""
+def bundle(folder: Path, *, suites: Sequence[str] = tuple(SUITES), sizes: Sequence[str] = ("lite",), doing: Callable[[str], None] = lambda text: None) -> Path:
+    """Evaluate, and put the rows in the place of what was there of these suites and sizes."""
     path = folder / REFERENCES
-    kept = [row for row in read(path).rows if row.size not in sizes] if path.is_file() else []
+    kept = [row for row in read(path).rows if row.size not in sizes or row.suite not in suites] if path.is_file() else []
     scored = path.with_suffix(".partial")
     try:
-        for suite in SUITES.values():
+        for suite in map(suite_of, suites):
             for size in sizes[: 1 if suite.sequences else None]:
                 for name in ROWS:
                     doing(f"{name} on {suite.name}, {size}")
@@ -35,7 +35,7 @@ def bundle(folder: Path, *, sizes: tuple[str, ...] = ("lite",), doing: Callable[
                         raise SubmissionError(f"{name} on {suite.name} cannot be listed: {problems[0]}")
                     kept += rows.rows
         with scored.open("w", encoding="utf-8", newline="") as file:
-            file.write(Submission(tuple(kept)).to_csv())
+            file.write(Submission(tuple(sorted(kept, key=lambda row: list(SUITES).index(row.suite)))).to_csv())
             file.flush()
             os.fsync(file.fileno())
         scored.replace(path)
@@ -45,4 +45,6 @@ def bundle(folder: Path, *, sizes: tuple[str, ...] = ("lite",), doing: Callable[
 
 
 if __name__ == "__main__":
-    print(bundle(bundled(), sizes=("lite", "full") if "--full" in sys.argv else ("lite",), doing=lambda text: print(text, file=sys.stderr)))
+    named = [word for word in sys.argv[1:] if word != "--full"]
+    wanted = tuple(SIZES) if "--full" in sys.argv else ("lite",)
+    print(bundle(bundled(), suites=named or tuple(SUITES), sizes=wanted, doing=lambda text: print(text, file=sys.stderr)))

@@ -7,7 +7,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from physbench.result import NOTES
+from physbench.result import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -63,8 +63,8 @@ def _lines(board: Board) -> Iterator[str]:
         yield "  no model is listed yet"
     for row in board.published:
         yield f"  from the paper, its own data: {row.model} {row.metric} {row.value:g} on {row.task} ({row.remark}; {row.link})"
-    noted = dict.fromkeys(note for _, standing in _everybody(board) for note in standing.notes if note in NOTES)
-    yield from (f"  {note}: {NOTES[note]}" for note in noted)
+    noted = dict.fromkeys(note for _, standing in _everybody(board) for note in standing.notes)
+    yield from (f"  {note}: {told(note)}" for note in noted)
 
 
 def _line(board: Board, standing: Standing, rank: str) -> str:

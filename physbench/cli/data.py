@@ -224,19 +224,51 @@ def verify(file: Path, depth: Any, seed: int, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("source")
+@click.argument("source", required=False)
 @click.option("--split", help="training, validation or test.")
 @click.option("--index", type=int, default=0, show_default=True, help="Which sequence.")
-@click.option("--out", type=click.Path(path_type=Path), help="A .png strip, a .gif animation or a .html page with a player.")
-def show(source: str, split: str | None, index: int, out: Path | None) -> None:
-    """Draw a sequence of a dataset file, or of a named dataset without making it.
+@click.option("--model", help="What this model does with a sequence of a suite: a name, a checkpoint, or package.module:factory, which runs its code.")
+@click.option("--suite", help="With --model: whose sequences; balls if nothing is said.")
+@click.option("--rollout", type=int, metavar="N", help="With --model: show the first frames alone, 5 unless the suite says another number; N are imagined.")
+@click.option("--out", type=click.Path(path_type=Path), help="A .png strip, a .gif animation or, without --model, a .html page with a player.")
+def show(source: str | None, split: str | None, index: int, model: str | None, suite: str | None, rollout: int | None, out: Path | None) -> None:
+    """Draw a sequence of a dataset file, or of a named dataset without making it; or what a model does with one.
 
     \b
     physbench show balls3curtain64 --index 3 --out curtain.gif
+    physbench show --model r-nem --suite balls --index 3 --out r-nem.png
+    physbench show --model r-nem --rollout 10 --out r-nem.gif
     """
+    if (source is None) == (model is None):
+        raise click.UsageError("give a dataset, or --model and no dataset: a model is shown sequences of a --suite")
+    if model is not None:
+        return _show_model(model, suite or "balls", split or "test", index, rollout, out)
+    if suite is not None or rollout is not None:
+        raise click.UsageError(f"{'--suite' if suite is not None else '--rollout'} goes with --model")
     from physbench.view import clip_of, save
 
-    clip = clip_of(source, split, index)
-    out = out or Path(f"{Path(source).stem}-{clip.split}-{index}.png")
+    clip = clip_of(str(source), split, index)
+    out = out or Path(f"{Path(str(source)).stem}-{clip.split}-{index}.png")
     save(clip, out)
+    click.echo(str(out))
+
+
+def _show_model(model: str, suite: str, split: str, index: int, rollout: int | None, out: Path | None) -> None:
+    from physbench.evaluation.contestant import contestant, own_code
+    from physbench.evaluation.watch import watch
+    from physbench.report.figure import DRAWN, save
+    from physbench.suites import suite_of
+    from physbench.view.save import suffix_of
+
+    if out is not None:
+        suffix_of(out, DRAWN)
+    suite_of(suite)
+    code = ":" in model and not Path(model).exists()
+    if code:
+        click.echo(f"running the code of {model}", err=True)
+    entered = (own_code if code else contestant)(model)
+    if out is None:
+        name = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in entered.name)
+        out = Path(f"{name}-{suite}-{index}" + f"-rollout-{rollout}" * (rollout is not None) + ".png")
+    save(watch(entered.model, suite, index=index, split=split, rollout=rollout), out, name=entered.name)
     click.echo(str(out))

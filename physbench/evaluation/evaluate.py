@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from physbench import __version__
@@ -22,7 +23,7 @@ from physbench.evaluation.scoring import worth
 from physbench.evaluation.window import asked
 from physbench.metrics.bootstrap import Interval, intervals, quotient
 from physbench.metrics.sums import Sums, curve, joined, per_sequence, pooled, value
-from physbench.model import Origin
+from physbench.model import Gaussian, Origin
 from physbench.result import Provenance, Result, Score
 from physbench.suites import SIZES, Rollout, Suite, Task, Window, suite_of
 
@@ -145,7 +146,7 @@ def found(
     began = time.perf_counter()
     figures: Figures = {}
     digests: dict[str, str] = {}
-    notes: set[str] = set()
+    notes = {f"gaussian-{Decimal(repr(float(likelihood.sigma))):f}"} if isinstance(likelihood, Gaussian) else set[str]()
     total = chosen.count * len(chosen.suite.tasks)
     for number, task in enumerate(chosen.suite.tasks):
         source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)

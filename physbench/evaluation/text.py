@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from physbench.evaluation.known import ROWS, published, references
-from physbench.result import NOTES
+from physbench.result import told
 
 if TYPE_CHECKING:
     from physbench.evaluation.evaluate import Extent
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
 
 def to_json(found: Result) -> str:
-    scores = [{name: None if value != value else value for name, value in asdict(score).items()} for score in found.scores]
-    curves = [
-        {"task": task, "metric": metric, "values": [None if math.isnan(each) else each for each in values]} for (task, metric), values in found.curves.items()
-    ]
-    return json.dumps({"provenance": asdict(found.provenance), "scores": scores, "curves": curves})
+    """What is no number, or beyond all numbers, is null."""
+    scores = [{name: _known(value) for name, value in asdict(score).items()} for score in found.scores]
+    curves = [{"task": task, "metric": metric, "values": [_known(each) for each in values]} for (task, metric), values in found.curves.items()]
+    return json.dumps({"provenance": asdict(found.provenance), "scores": scores, "curves": curves}, allow_nan=False)
+
+
+def _known(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def as_text(found: Result, chosen: Extent) -> str:
@@ -38,7 +41,7 @@ def as_text(found: Result, chosen: Extent) -> str:
                 if (paper.task, paper.metric) == (task, score.metric)
             ]
     origin = found.provenance
-    lines += [f"Note: {NOTES.get(note, note)}." for note in origin.notes]
+    lines += [f"Note: {told(note)}." for note in origin.notes]
     lines.append(f"{origin.model} on {origin.suite} v{origin.suite_version}, {origin.size}: {found.scores[0].sequences:,} sequences, {origin.seconds:.1f} s")
     return "\n".join(lines)
 

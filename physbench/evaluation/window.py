@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     Frame = NDArray[np.float32]  # (B, H, W, C)
 
 
+LARGEST = float(np.finfo(np.float32).max)
+"""What a model says is kept as float32."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a model said when it was asked."""
@@ -86,12 +90,15 @@ def _stilled(array: NDArray[Any], asking: Still, examples: Examples) -> NDArray[
 def _observed(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray[Any] | None) -> Answer:
     """Show every frame: the predictions of frames 1.., and what was said of all of them."""
     state = model.begin(begin)
+    means = np.empty_like(frames[:, 1:], np.float32, order="C")
     said: list[Prediction] = []
     for t in range(frames.shape[1]):
-        state, prediction = _told(model.observe(state, _shown(frames, t), _action(actions, t)))
-        said.append(_checked(model.likelihood, prediction, frames[:, t], last=t + 1 == frames.shape[1]))
-    means = [prediction.mean for prediction in said[:-1] if prediction.mean is not None]
-    return Answer(np.stack(means, axis=1), _all_or_none(said, "owner"), _all_or_none(said, "log_likelihood"))
+        state, told = _told(model.observe(state, _shown(frames, t), _action(actions, t)))
+        prediction = _checked(model.likelihood, told, frames[:, t], last=t + 1 == frames.shape[1])
+        if t < means.shape[1]:
+            means[:, t] = prediction.mean
+        said.append(replace(prediction, mean=None))
+    return Answer(means, _all_or_none(said, "owner"), _all_or_none(said, "log_likelihood"))
 
 
 def _owner_of_still(model: Model, begin: Batch, frame: NDArray[Any], shown: int) -> NDArray[np.uint8] | None:
@@ -162,15 +169,15 @@ def scorable(likelihood: Likelihood, means: NDArray[Any], shape: tuple[int, ...]
     """A copy of means that may be scored."""
     if means.shape != shape:
         raise ModelError(f"the model predicted an array of shape {means.shape} for frames of shape {shape}")
-    if means.dtype.kind != "f" or not np.isfinite(means).all():
+    if means.dtype.kind != "f" or not (-LARGEST <= (least := means.min(initial=0.0)) <= (most := means.max(initial=1.0)) <= LARGEST):
         raise ModelError("the model predicted something that is not a finite floating-point number")
-    if isinstance(likelihood, Bernoulli) and (means.min(initial=0.0) < 0.0 or means.max(initial=1.0) > 1.0):
+    if isinstance(likelihood, Bernoulli) and (least, most) != (0.0, 1.0):
         raise ModelError(f"the model predicted probabilities from {means.min():g} to {means.max():g}: they lie in 0 to 1")
     return means.astype(np.float32)
 
 
 def countable(own: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
     """A copy of log-likelihoods that may be added up."""
-    if own.shape != shape or own.dtype.kind != "f" or not np.isfinite(own).all():
+    if own.shape != shape or own.dtype.kind != "f" or not (np.abs(own) <= LARGEST).all():
         raise ModelError(f"a map of log-likelihoods holds finite floating-point numbers and has shape {shape}, not {own.dtype} of shape {own.shape}")
     return own.astype(np.float32)

@@ -166,7 +166,7 @@ def _taken(array: NDArray[Any], rows: slice | NDArray[np.intp]) -> NDArray[Any]:
     pixels = height * width * channels
     if array.flags.c_contiguous:
         return array.reshape(math.prod(ahead), pixels)[rows]
-    numbers = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
+    numbers = np.arange(math.prod(ahead))[rows]
     taken = array[None][np.unravel_index(numbers, (1, *ahead))]  # also where nothing is ahead
     return np.ascontiguousarray(taken.reshape(len(numbers), pixels))
 

@@ -16,7 +16,7 @@ from physbench.report.gallery import ranked
 from physbench.report.pictures import drawn
 from physbench.report.tables import provenance, scores
 from physbench.report.text import breakable, figures, number, plain
-from physbench.result import NOTES
+from physbench.result import told as in_words
 from physbench.suites import SIZES, SUITES
 
 if TYPE_CHECKING:
@@ -95,17 +95,11 @@ def _headline(result: Result, references: Sequence[Known]) -> str:
 
 def _notes(result: Result) -> str:
     """What a reader must know."""
-    told = [_said(note) for note in result.provenance.notes]
+    told = [in_words(note) for note in result.provenance.notes]
     if result.provenance.size not in SIZES:
         told.append(f"{result.provenance.size}: not the pinned sequences, so these scores are not ranked, and compare only with others of the same ones")
     items = "".join(f"<li>{plain(words[:1].upper() + words[1:])}.</li>" for words in told)
     return f'<ul class="notes" aria-label="what a reader must know">{items}</ul>' if items else ""
-
-
-def _said(note: str) -> str:
-    if averaged := re.fullmatch(r"samples-(\d{1,9})", note):
-        return f"a prediction is the average of {averaged[1]} samples"
-    return NOTES.get(note, note)
 
 
 def _task(result: Result, references: Sequence[Known], published: Sequence[Published], task: str) -> str:

@@ -1,4 +1,4 @@
-"""A clip on disk: what the suffix asks for, there as a whole or not at all."""
+"""A picture on disk: what the suffix asks for, there as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,27 +12,42 @@ from physbench.view.pictures import animation, strip
 from physbench.view.player import page
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from physbench.view.clip import Clip
 
 
+PLAYED = {".png": "a strip", ".gif": "an animation", ".html": "a page that plays it"}
+
+
 def save(clip: Clip, out: Path) -> None:
     """Write .png, .gif or .html; what was there before is replaced at once or not at all."""
-    suffix = out.suffix.lower()
-    if suffix not in (".png", ".gif", ".html"):
-        raise StorageError(f"{out} must end in .png (a strip), .gif (an animation) or .html (a page that plays it)")
-    if not out.parent.is_dir():
-        raise StorageError(f"there is no directory {out.parent}")
-    if out.is_dir():
-        raise StorageError(f"{out} is a directory")
-    match suffix:
+    match suffix_of(out, PLAYED):
         case ".png":
             content = png(strip(clip))
         case ".gif":
             content = animation(clip)
         case _:
             content = page(clip).encode()
+    put(content, out)
+
+
+def suffix_of(out: Path, kinds: Mapping[str, str]) -> str:
+    """One of kinds, which says what each suffix makes; an error in words where nothing can be written."""
+    suffix = out.suffix.lower()
+    if suffix not in kinds:
+        *others, last = [f"{name} ({what})" for name, what in kinds.items()]
+        raise StorageError(f"{out} must end in {', '.join(others)} or {last}")
+    if not out.parent.is_dir():
+        raise StorageError(f"there is no directory {out.parent}")
+    if out.is_dir():
+        raise StorageError(f"{out} is a directory")
+    return suffix
+
+
+def put(content: bytes, out: Path) -> None:
+    """There as a whole or not at all."""
     beside = out.with_name(f"{out.name}.{secrets.token_hex(4)}.part")
     try:
         beside.write_bytes(content)

@@ -421,3 +421,12 @@ def test_frames_and_actions_that_are_not_the_models_are_refused() -> None:
         model.loss(torch.zeros(1, 1, 16, 16, 1, dtype=torch.uint8), actions=torch.zeros(1, 1, 4))
     with pytest.raises(ModelError, match="slots is a whole number from 1 to 64, not 1000000"):
         begun(model, torch.tensor([1]), slots=10**6)
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_a_draw_of_nothing_for_all_slots_of_a_pixel_does_no_harm(slots: int) -> None:
+    draw = torch.ones(2, slots, 16, 16)
+    draw[0, :, 3, 5] = 0
+    gamma = built(replace(SMALL, slots=slots)).start(2, slots, gamma=draw).gamma
+    assert torch.isfinite(gamma).all()
+    assert bool((gamma == 1).all()) == (slots == 1)

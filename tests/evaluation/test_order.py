@@ -33,9 +33,10 @@ def require_identical(one: Result, other: Result) -> None:
         np.testing.assert_array_equal(sums, other.sums[key], err_msg=str(key))
 
 
+@pytest.mark.parametrize("suite", ["smoke", "crop50"])
 @pytest.mark.parametrize("name", MODELS)
-def test_batches_of_1_7_and_64_give_identical_numbers(name: str) -> None:
-    one, *others = (physbench.evaluate(MODELS[name](), "smoke", limit=9, batch=batch) for batch in (64, 7, 1))
+def test_batches_of_1_7_and_64_give_identical_numbers(name: str, suite: str) -> None:
+    one, *others = (physbench.evaluate(MODELS[name](), suite, limit=9, batch=batch) for batch in (64, 7, 1))
     for other in others:
         require_identical(one, other)
 
@@ -80,16 +81,17 @@ class Reordered:
         return "reordered"
 
 
+@pytest.mark.parametrize("suite", ["smoke", "crop50"])
 @pytest.mark.parametrize("name", MODELS)
-def test_in_any_order_every_sequence_scores_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = physbench.evaluate(MODELS[name](), "smoke", limit=9)
+def test_in_any_order_every_sequence_scores_the_same(name: str, suite: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = physbench.evaluate(MODELS[name](), suite, limit=9)
     order = np.random.default_rng(0).permutation(9).tolist()
 
     def reordered(task: Task, **settings: Any) -> Source:
         return Reordered(source_of(task, **settings), order)
 
     monkeypatch.setattr(evaluation, "source_of", reordered)
-    other = physbench.evaluate(MODELS[name](), "smoke", limit=9, batch=4)
+    other = physbench.evaluate(MODELS[name](), suite, limit=9, batch=4)
     for key, sums in usual.sums.items():
         np.testing.assert_array_equal(np.array(sums)[:, order], other.sums[key], err_msg=str(key))
     for a, b in zip(usual.scores, other.scores, strict=True):

@@ -15,6 +15,7 @@ import physbench
 from physbench import registry
 from physbench.errors import ModelError
 from physbench.evaluation.scoring import worth
+from physbench.evaluation.text import to_json
 from physbench.evaluation.window import ask, asked
 from physbench.metrics import sums
 from physbench.model import Batch, Bernoulli, Gaussian, Prediction
@@ -229,6 +230,7 @@ RUBBISH: dict[str, tuple[Callable[[Prediction, Array], Any], str]] = {
     "one infinite pixel": (lambda said, frame: (9, Prediction(np.where(np.arange(5)[:, None] == 3, np.inf, frame))), "not a finite"),
     "a little too much": (lambda said, frame: (9, Prediction(frame * np.float32(1.0001))), "from 0 to 1.0001"),
     "a little too little": (lambda said, frame: (9, Prediction(frame - np.float32(1e-6))), "from -1e-06"),
+    "what no float32 can hold": (lambda said, frame: (9, Prediction(frame.astype(np.float64) + 1e300)), "not a finite"),
     "text": (lambda said, frame: (9, Prediction(np.full(frame.shape, "a"))), "not a finite"),
     "complex numbers": (lambda said, frame: (9, Prediction(frame.astype(np.complex128))), "not a finite"),
     "whole numbers": (lambda said, frame: (9, Prediction(frame.astype(np.uint8))), "not a finite"),
@@ -312,6 +314,16 @@ def test_a_gaussian_model_is_judged_by_its_density_and_clipped_for_bce(colour: b
     assert figures["relational_log_likelihood"] == pytest.approx((density * near).sum() / 33, rel=1e-12)
     q = np.clip(p, 1e-6, 1 - 1e-6)
     assert figures["bce"] == pytest.approx(-(x * np.log(q) + (1 - x) * np.log(1 - q)).sum() / 33, rel=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_density_beyond_all_numbers_is_no_number_in_a_table() -> None:
+    class Narrow(Normal):
+        likelihood = Gaussian(1e-200)
+
+    result = physbench.evaluate(Narrow(), "curtain", limit=1)
+    assert result.score("balls3curtain64", "log_likelihood").value == -np.inf
+    assert "Infinity" not in to_json(result) and "inf" not in result.to_csv()
 
 
 def test_the_sample_of_a_gaussian_model_is_judged_by_its_density_too() -> None:

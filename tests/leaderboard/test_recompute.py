@@ -39,9 +39,10 @@ def test_every_row_follows_from_the_sums(handed_in: tuple[Submission, Path], fou
     assert again.all_well and again.problems == [] and again.rows == again.of == len(found.scores)
 
 
-@pytest.mark.parametrize("number", range(0, 70, 6))
-def test_a_figure_or_an_interval_that_does_not_follow_is_named(handed_in: tuple[Submission, Path], number: int) -> None:
+@pytest.mark.parametrize("part", range(12))
+def test_a_figure_or_an_interval_that_does_not_follow_is_named(handed_in: tuple[Submission, Path], part: int) -> None:
     submission, sums = handed_in
+    number = part * len(submission.rows) // 12
     row = submission.rows[number]
     for name in ("value", "low", "high"):
         if (figure := getattr(row, name)) == figure:

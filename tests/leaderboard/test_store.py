@@ -145,11 +145,15 @@ def test_sums_that_are_not_of_these_figures_are_refused_and_nothing_is_written(e
     assert names(folder) == []
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x04N.", bytes(MOST_SUMS + 1)])
-def test_sums_that_are_no_sums_or_too_many_are_refused(tmp_path: Path, folder: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "per-sequence sums"), (b"PK\x03\x04", "per-sequence sums"), (b"\x80\x04N.", "per-sequence sums"), (bytes(MOST_SUMS + 1), "2,000,001 bytes")],
+    ids=["empty", "zip", "pickle", "large"],
+)
+def test_sums_that_are_no_sums_or_too_many_are_refused(tmp_path: Path, folder: Path, content: bytes, reason: str) -> None:
     path = written(tmp_path / "mine.csv", rows())
     path.with_suffix(".npz").write_bytes(content)
-    with pytest.raises(PhysbenchError):
+    with pytest.raises(PhysbenchError, match=reason):
         add(path, folder)
     assert names(folder) == []
 

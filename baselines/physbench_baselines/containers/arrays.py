@@ -1,0 +1,54 @@
+"""The numbers of a network as they are stored: float32, or smaller and nearly the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physbench.errors import DamagedFile, HostileFile, ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import nn
+
+    Arrays = dict[str, NDArray[Any]]  # float32, float16, int8, and uint16 for the bits of bfloat16
+
+TYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2"), "I8": np.dtype("i1")}
+
+MANY = 1_000_000  # entries, of a matrix worth storing as int8
+
+
+def stored(network: nn.Module, *, half: bool, quantise: bool) -> Arrays:
+    """half: as float16; quantise: big matrices as int8 with a scale per row."""
+    from physbench_baselines.adapter import weights_of
+
+    arrays: Arrays = {}
+    for name, array in weights_of(network).items():
+        arrays[name] = array
+        if quantise and array.ndim == 2 and array.size > MANY:
+            scale = np.maximum(np.abs(array).max(axis=1) / np.float32(127), np.finfo(np.float32).tiny)
+            arrays[f"{name}.scale"] = scale
+            arrays[name] = np.rint(array / scale[:, None]).astype(np.int8)
+        elif half:
+            if np.abs(array).max(initial=0) > np.finfo(np.float16).max:
+                raise ModelError(f"{name} of the network holds {np.abs(array).max():g}, too much for half precision: save it without")
+            arrays[name] = array.astype(np.float16)
+    return arrays
+
+
+@np.errstate(invalid="ignore", over="ignore")  # it is looked at afterwards
+def restored(name: str, arrays: Arrays, path: Path) -> NDArray[np.float32]:
+    array = arrays[name]
+    if array.dtype == TYPES["I8"]:
+        scale = arrays.get(f"{name}.scale")
+        if array.ndim != 2 or scale is None or scale.dtype != np.float32 or scale.shape != array.shape[:1]:
+            raise HostileFile(f"{path}: {name!r} is int8 and not a matrix with a float32 scale for each row")
+        array = array * scale[:, None]
+    elif array.dtype == TYPES["BF16"]:
+        array = (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    if not np.isfinite(array).all():
+        raise DamagedFile(f"{path}: the weights {name!r} hold numbers that are not finite")
+    return array.astype(np.float32)

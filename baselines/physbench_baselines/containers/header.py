@@ -1,0 +1,75 @@
+"""What a file says of its weights: text in JSON, the same in every container, and read as an enemy's."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, cast
+
+from physbench.errors import HostileFile, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FORMAT, FORMAT_VERSION = "physbench-checkpoint", 1
+
+ARCHITECTURES: dict[str, str] = {"nem": "physbench_baselines.nem:NemSizes"}
+"""The sizes of each: a frozen dataclass of numbers, words and tuples of whole numbers, whose `build()` makes the network."""
+
+CARD = {"name": str, "model_link": str, "paper_link": str, "training": str, "train_seed": int, "steps": int, "sequences": int}  # others may be there
+
+MOST_HEADER = 1 << 20
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of its weights, checked for form; its sizes not yet for sense."""
+
+    architecture: str
+    sizes: Mapping[str, Any]
+    card: Mapping[str, Any]
+
+
+def header_of(text: str, path: Path) -> Header:
+    if len(text) > MOST_HEADER or not text.isprintable() or not re.fullmatch(r'(?:[^\\]|\\["\\/])*', text):
+        raise HostileFile(f"the header of {path} is longer than {MOST_HEADER:,} characters or holds some that cannot be printed")
+    told = parsed(text.encode(), path)
+    if told.get("format") != FORMAT:
+        raise StorageError(f"{path} is not a checkpoint of physbench: its header does not say {FORMAT!r}")
+    if type(told.get("version")) is not int or told["version"] != FORMAT_VERSION:
+        raise StorageError(f"{path} is not of checkpoint version {FORMAT_VERSION}, the one this physbench reads; perhaps a newer physbench reads it")
+    architecture, sizes, card = told.get("architecture"), told.get("sizes"), told.get("card")
+    if len(told) != 5 or not isinstance(architecture, str) or not isinstance(sizes, dict) or not isinstance(card, dict):
+        raise HostileFile(f"the header of {path} does not have an architecture, sizes and a card, and nothing else")
+    if architecture not in ARCHITECTURES:
+        close = get_close_matches(architecture[:40], ARCHITECTURES, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(ARCHITECTURES)}"
+        raise StorageError(f"{path} is of the architecture {architecture[:40]!r}, which this physbench does not have: {hint}")
+    header = Header(architecture, cast("dict[str, Any]", sizes), cast("dict[str, Any]", card))
+    for name in CARD.keys() & header.card.keys():
+        value: Any = header.card[name]
+        if value is not None and type(value) is not CARD[name]:
+            raise HostileFile(f"the card of {path} has a {type(value).__name__} for {name!r}: it is {'text' if CARD[name] is str else 'a whole number'}")
+        if name.endswith("_link") and isinstance(value, str) and not value.startswith("https://"):
+            raise HostileFile(f"the card of {path} has the {name} {value[:60]!r}: only https:// links are shown")
+    return header
+
+
+def parsed(raw: bytes, path: Path) -> dict[str, Any]:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("a name comes twice")
+        return dict(pairs)
+
+    try:
+        told = json.loads(raw.decode(), object_pairs_hook=once)
+        json.dumps(told, allow_nan=False)  # JSON has no number that is not finite, but Python reads them
+    except (ValueError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:100]
+        raise HostileFile(f"the header of {path} is not JSON as it should be: {why}") from None
+    if not isinstance(told, dict):
+        raise HostileFile(f"the header of {path} is not a JSON object")
+    return cast("dict[str, Any]", told)

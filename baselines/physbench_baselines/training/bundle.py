@@ -1,0 +1,162 @@
+"""A finished run becomes a model that comes with the package: its best weights, smaller, and a card of how they came about and what they score.
+
+`python -m physbench_baselines.training.bundle RUN NAME`. A bundling that is killed goes on at the suite where it was.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from physbench.errors import ModelError, PhysbenchError, TrainingError
+from physbench.evaluation.evaluate import evaluate, extent
+from physbench.evaluation.examples import source_of
+from physbench.model import Batch
+from physbench.suites import suite_of
+from physbench_baselines.checkpoint import load, model, save
+from physbench_baselines.training import origin, submission
+from physbench_baselines.training.folder import Folder
+from physbench_baselines.training.shrink import SUITE, Comparison, compared, has_big_matrices
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from physbench.evaluation.evaluate import Extent
+    from physbench.model import Model
+    from physbench.result import Result
+
+    Card = dict[str, Any]
+
+FOLDER = Path(__file__).parents[1] / "checkpoints"
+
+SUITES = ("balls", "extrapolation", "curtain", "simulation", "crop50")
+
+SCORE = ("suite", "version", "size", "task", "metric", "value", "low", "high")
+
+
+def bundle(
+    run: Path,
+    name: str,
+    *,
+    folder: Path = FOLDER,
+    quantise: bool | None = None,
+    suites: Sequence[str] = SUITES,
+    size: str = "lite",
+    limit: int | None = None,
+    device: str = "cpu",
+    batch: int = 64,
+    table: Path | None = None,
+    doing: Callable[[str], None] = lambda text: None,
+) -> Card:
+    """NAME.safetensors and NAME.json from the best weights of a run.
+
+    quantise: big matrices as int8; None: if the scores stay the same. table: a folder for NAME.csv, the scores as a submission.
+    """
+    if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", name):
+        raise TrainingError(f"a bundled model is called by small letters, digits, - and . between them, not {name!r}")
+    asked = {suite: extent(suite, size=size, limit=limit) for suite in suites}
+    for place in (folder, table):
+        if place is not None and not place.is_dir():
+            raise TrainingError(f"there is no directory {place}: make it first")
+    best = load(run / "best.pt")
+    told = origin.header(best, run, name)
+    before = origin.read(folder / f"{name}.json")
+    comparison = before.get("comparison") if before.get("source_sha256") == best.sha256 else None
+    ready: Result | None = None
+    if quantise is None and has_big_matrices(best.network):
+        if not _is_of(comparison, extent(SUITE, size=size, limit=limit)):
+            doing(f"{name}: {SUITE} with float32, and with int8")
+            both: Comparison = compared(best.network, name=name, card=told, size=size, limit=limit, device=device, batch=batch)
+            comparison, ready = both.to_card(), both.small
+        quantise = comparison is not None and comparison["agreed"]
+    path = folder / f"{name}.safetensors"
+    save(path, best.network, card=told, half=True, quantise=bool(quantise))
+    shipped = model(path, device=device)
+    weights = shipped.origin.weights_sha256
+    same = before.get("weights_sha256") == weights
+    card: Card = {
+        **best.card,
+        **told,
+        "recipe": {**best.card["recipe"], "data": Path(best.card["recipe"]["data"]).name},
+        **origin.course(run),
+        "architecture": best.header.architecture,
+        "sizes": dict(best.header.sizes),
+        "parameters": shipped.origin.parameters,
+        "weights_sha256": weights,
+        "bytes": path.stat().st_size,
+        "int8": bool(quantise),
+        "source_sha256": best.sha256,
+        "comparison": comparison,
+        "not_played": before["not_played"] if same else {},
+        "scores": before["scores"] if same else [],
+    }
+    Folder(folder).write(f"{name}.json", origin.to_json(card))
+    for suite, wanted in asked.items():
+        mark = [suite, wanted.suite.version, wanted.size]
+        others = [row for row in card["scores"] if [row["suite"], row["version"], row["size"]] != mark]
+        if len(others) < len(card["scores"]) and (table is None or submission.listed(table / f"{name}.csv", mark, weights)):
+            continue
+        if why := unplayable(shipped, suite):
+            card["not_played"] = {**card["not_played"], suite: why}
+        else:
+            result = ready if suite == SUITE and ready is not None and ready.provenance.weights_sha256 == weights else None
+            if result is None:
+                doing(f"{name}: {suite}, {wanted.size}")
+                result = evaluate(shipped, suite, name=name, size=size, limit=limit, batch=batch)
+            if table is not None:
+                submission.enter(table / f"{name}.csv", mark, result)
+            card["scores"] = [*others, *_scores(result)]
+        Folder(folder).write(f"{name}.json", origin.to_json(card))
+    return card
+
+
+def unplayable(shipped: Model, suite: str) -> str | None:
+    """Why a model cannot be shown what a suite shows; None if it can."""
+    for task in suite_of(suite).tasks:
+        try:
+            shipped.begin(Batch(np.zeros(1, np.uint64), source_of(task).shape, task.slots))
+        except ModelError as error:
+            return str(error)
+    return None
+
+
+def _is_of(comparison: Card | None, wanted: Extent) -> bool:
+    return comparison is not None and (comparison["suite_version"], comparison["size"]) == (wanted.suite.version, wanted.size)
+
+
+def _scores(result: Result) -> Iterable[Card]:
+    """Without the figures of single steps and samples."""
+    for score in (score for score in result.scores if "[" not in score.metric):
+        figures = [value if math.isfinite(value) else None for value in (score.value, score.low, score.high)]
+        of = result.provenance
+        yield dict(zip(SCORE, (of.suite, of.suite_version, of.size, score.task, score.metric, *figures), strict=True))
+
+
+@click.command(help=__doc__)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("name")
+@click.option("--suites", default=",".join(SUITES), show_default=True)
+@click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
+@click.option("--limit", type=int, help="So many sequences only: for a first look.")
+@click.option("--quantise/--no-quantise", default=None, help="Big matrices as int8; by default if the scores stay the same.")
+@click.option("--device", default="auto", show_default=True)
+@click.option("--batch", type=int, default=64, show_default=True, help="Sequences shown at a time.")
+@click.option("--csv", "table", type=click.Path(path_type=Path), metavar="DIR", help="Write the scores into DIR/NAME.csv, too: a submission.")
+@click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Where the weights and the card are put; by default into the package.")
+def main(run: Path, name: str, suites: str, **settings: Any) -> None:
+    settings["folder"].mkdir(exist_ok=True)
+    try:
+        card = bundle(run, name, suites=suites.split(","), doing=lambda text: print(text, file=sys.stderr), **settings)
+    except PhysbenchError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{name}: {card['bytes'] / 1e6:.1f} MB, {len(card['scores'])} scores")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""What the README of the baselines says of the models that come with the package: written from their cards, `python -m physbench_baselines.training.cards`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from physbench import registry
+from physbench.errors import TrainingError
+from physbench.evaluation.known import PUBLISHED
+from physbench.suites import SIZES
+from physbench_baselines import bundled
+from physbench_baselines.training.recipe import TrainingRecipe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    Card = Mapping[str, Any]
+
+README = Path(__file__).parents[2] / "README.md"
+
+BEGIN, END = "<!-- from the cards: begin -->", "<!-- from the cards: end -->"
+
+FIGURES = {
+    "`relative_bce`, 4 balls": ("balls", "balls4mass64", "relative_bce"),
+    "`ari`, 4 balls": ("balls", "balls4mass64", "ari"),
+    "`relative_bce`, 6-8 balls": ("extrapolation", "balls678mass64", "relative_bce"),
+    "`rollout_overlap`, 5+10": ("simulation", "balls4mass64/rollout-5+10", "rollout_overlap"),
+    "`permanence_bce`, curtain": ("curtain", "balls3curtain64", "permanence_bce"),
+}
+"""Of a column: suite, task and metric."""
+
+OPTIONS = ("data", "precision", "batch", "learning_rate", "frames", "slots", "noise", "warm_up", "decay", "averaging", "evaluate_every", "validation", "seed")
+"""Fields of a training recipe that the command has an option for."""
+
+UNSAID = ("sizes", "anywhere", "gradient_limit")
+"""Those that it has none for, and that the weights depend on."""
+
+NOTHING = "No trained weights are here yet."
+
+
+def cards() -> dict[str, Card]:
+    """In the order in which the models are listed everywhere."""
+    there = bundled.names()
+    listed = [name for name in registry.models.built_in if name in there]
+    return {name: bundled.card(name) for name in [*listed, *(name for name in there if name not in listed)]}
+
+
+def rewritten(text: str, of: Mapping[str, Card]) -> str:
+    """A text with what is between the marks written anew."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise TrainingError(f"there is no place for the table: a line {BEGIN} and, after it, a line {END}")
+    return f"{before}{BEGIN}\n\n{told(of)}\n\n{END}{after}"
+
+
+def told(of: Mapping[str, Card]) -> str:
+    if not of:
+        return NOTHING
+    return "\n\n".join(part for part in (_scores(of), _sizes(of), _costs(of), _shortness(of)) if part)
+
+
+def command(card: Card) -> str:
+    """What trains such a model again."""
+    recipe: Card = card["recipe"]
+    usual = TrainingRecipe(model=recipe["model"])
+    words = ["physbench train", recipe["model"]]
+    for name in OPTIONS:
+        given: Any = ",".join(map(str, recipe[name])) if name == "frames" else recipe[name]
+        if given != (",".join(map(str, usual.frames)) if name == "frames" else getattr(usual, name)):
+            words += [f"--{name.replace('_', '-')}", str(given)]
+    minutes = card.get("minutes_limit")
+    words += ["--minutes", f"{minutes:g}"] if minutes else []
+    words += ["--steps", str(card.get("steps_limit") or card["steps"])] if card.get("steps_limit") or not minutes else []
+    return " ".join(words)
+
+
+def _scores(of: Mapping[str, Card]) -> str:
+    rows: list[list[str]] = [["model", "parameters", *FIGURES]]
+    for name, card in of.items():
+        rows.append([_linked(name, card["paper_link"]), f"{card['parameters']:,}", *(_figure(_score(card, *place)) for place in FIGURES.values())])
+        reported = {place: row for place in FIGURES.values() for row in PUBLISHED if (row.suite, row.task, row.metric, row.model) == (*place, name)}
+        if reported:
+            figures = [f"{reported[place].value:g} ({reported[place].remark})" if place in reported else "-" for place in FIGURES.values()]
+            rows.append([f"{name}, as published", "-", *figures])
+    return _table(rows)
+
+
+def _sizes(of: Mapping[str, Card]) -> str:
+    """Of what the scores are."""
+    used = {row["size"] for card in of.values() for place in FIGURES.values() if (row := _score(card, *place))}
+    counted = " or ".join(f"{count:,} (`{size}`)" for size, count in SIZES.items() if size in used)
+    ours = f"Scores are of {counted} pinned test sequences, of the weights as they are here, with 95 % intervals. " if counted else ""
+    return f"{ours}`copy` has a `relative_bce` of 1; what is published was measured on the paper's own data, and is for orientation."
+
+
+def _costs(of: Mapping[str, Card]) -> str:
+    rows = [["model", "steps to these weights", "sequences", "hours", "on", "weights", "trained by"]]
+    for name, card in of.items():
+        weights = f"{card['bytes'] / 1e6:.1f} MB, {'int8 and half' if card['int8'] else 'half'}"
+        recipe, usual = card["recipe"], TrainingRecipe(model=card["recipe"]["model"])
+        extra = [f"`{field}` {recipe[field]}" for field in UNSAID if recipe[field] != getattr(usual, field)]
+        trained = f"`{command(card)}`" + (f", and in its recipe {', '.join(extra)}" if extra else "")
+        rows.append([name, f"{card['steps']:,}", f"{card['sequences']:,}", f"{card['hours']:.1f}", card["hardware"], weights, trained])
+    return _table(rows)
+
+
+def _shortness(of: Mapping[str, Card]) -> str:
+    short = [name for name, card in of.items() if card["training"]]
+    if not short:
+        return ""
+    who = "All of these are" if len(short) == len(of) else f"{', '.join(short)} {'are' if len(short) > 1 else 'is'}"
+    return (
+        f"{who} trained for less than the paper, which goes on until validation has not improved for 10 epochs of 50,000 sequences: the scores say what so "
+        "much training gives, and not what the models are capable of."
+    )
+
+
+def _score(card: Card, suite: str, task: str, metric: str) -> Card | None:
+    """Of the largest size that there is."""
+    found = {row["size"]: row for row in card["scores"] if (row["suite"], row["task"], row["metric"]) == (suite, task, metric)}
+    return next((found[size] for size in reversed(SIZES) if size in found), None)
+
+
+def _figure(row: Card | None) -> str:
+    if row is None or row["value"] is None:
+        return "-"
+    interval = "" if row["low"] is None or row["high"] is None else f" [{row['low']:.3f}, {row['high']:.3f}]"
+    return f"{row['value']:.3f}{interval}"
+
+
+def _linked(name: str, link: str | None) -> str:
+    return f"[{name}]({link})" if link else name
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
+
+
+def main() -> None:
+    if not README.is_file():
+        sys.exit(f"there is no {README}: this is for a checkout of the repository")
+    README.write_text(rewritten(README.read_text(encoding="utf-8"), cards()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""The card of a model that comes with the package: how its weights came about, as JSON that a person can read too."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from physbench.errors import TrainingError
+from physbench_baselines.training.folder import Folder
+from physbench_baselines.training.keep import kept
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from physbench_baselines.checkpoint import Checkpoint
+    from physbench_baselines.training.folder import Row
+
+    Card = dict[str, Any]
+
+LINKS = {"nem": "https://arxiv.org/abs/1802.10353"}
+"""The paper of an architecture."""
+
+PATIENCE, EPOCH = 10, 50_000
+"""The paper's: so many epochs of so many sequences without a better validation loss, and it ends."""
+
+MOST_ROWS = 100
+"""Of the log; as many of them as there are, up to half, with a validation."""
+
+
+def header(best: Checkpoint, run: Path, name: str) -> Card:
+    """What the weights say of themselves."""
+    link = LINKS.get(best.header.architecture)
+    told: Card = {"name": name, "model_link": link, "paper_link": link, "training": None}
+    told |= {field: best.card.get(field) for field in ("train_seed", "steps", "sequences")}
+    recipe = Folder(run).recipe()
+    if _ended(run) != "patience" or recipe.patience < PATIENCE or recipe.epoch < EPOCH:
+        told["training"] = f"{told['steps']:,} steps of {recipe.batch} sequences; the paper trains until validation stops improving"
+    return told
+
+
+def course(run: Path) -> Card:
+    """What the schedules of the run went by, and its curves."""
+    last = kept(run / "last.pt") if (run / "last.pt").exists() else {}
+    limits = {name: last.get(name) or None for name in ("steps_limit", "minutes_limit")}
+    return {"ended": _ended(run), **limits, "log": [_shortened(row) for row in thinned(Folder(run).rows())]}
+
+
+def thinned(rows: Sequence[Row]) -> list[Row]:
+    """At most MOST_ROWS, over the whole run."""
+    measured = _spread([row for row in rows if row.validation_loss is not None], MOST_ROWS // 2)
+    others = _spread([row for row in rows if row.validation_loss is None], MOST_ROWS - len(measured))
+    return sorted([*measured, *others], key=lambda row: row.step)
+
+
+def to_json(card: Card) -> str:
+    """A line for each thing that is told, and for each row of what is a table."""
+    return "{\n" + ",\n".join(f"{json.dumps(name)}: {_lines(value)}" for name, value in card.items()) + "\n}\n"
+
+
+def read(path: Path) -> Card:
+    """As it stands; nothing where there is none."""
+    try:
+        found: Any = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not {"weights_sha256", "source_sha256", "comparison", "not_played", "scores"} <= found.keys():
+        raise TrainingError(f"{path} is not the card of a model: put it back or delete it")
+    return cast("Card", found)
+
+
+def _ended(run: Path) -> str | None:
+    """None for a run that still goes on."""
+    try:
+        return json.loads((run / "result.json").read_text(encoding="utf-8"))["ended"]
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        raise TrainingError(f"{run / 'result.json'} is not the result of a run: put it back or delete it") from None
+
+
+def _spread(rows: Sequence[Row], most: int) -> list[Row]:
+    """The last one, and others at even distances before it."""
+    count = min(most, len(rows))
+    return [rows[(number + 1) * len(rows) // count - 1] for number in range(count)]
+
+
+def _shortened(row: Row) -> Mapping[str, float | None]:
+    return {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in vars(row).items()}
+
+
+def _lines(value: Any) -> str:
+    if not value or not isinstance(value, list) or not isinstance(value[0], dict):
+        return json.dumps(value, allow_nan=False)
+    return "[\n" + ",\n".join(json.dumps(row, allow_nan=False) for row in cast("list[Any]", value)) + "\n]"

@@ -1,0 +1,84 @@
+"""Whether weights may be given away smaller: big matrices as int8, if no score of the evaluator notices."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, cast
+
+from physbench.evaluation.evaluate import evaluate
+from physbench_baselines.adapter import TorchModel
+from physbench_baselines.checkpoint import model, save
+from physbench_baselines.containers import arrays
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
+
+    from physbench.result import Result
+
+SUITE = "balls"
+
+TOLERANCE = 0.005
+"""Of a figure, relative to what it is with all the bits; of the rand indices, which are shares already, as it stands."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    exact: Result  # float32
+    small: Result  # int8 and float16
+
+    @property
+    def agreed(self) -> bool:
+        return all(difference <= TOLERANCE for difference in self._differences().values())
+
+    def to_card(self) -> dict[str, Any]:
+        differences = self._differences()
+        task, metric = max(differences, key=lambda key: differences[key])
+        return {
+            "suite": self.exact.provenance.suite,
+            "suite_version": self.exact.provenance.suite_version,
+            "size": self.exact.provenance.size,
+            "tolerance": TOLERANCE,
+            "agreed": self.agreed,
+            "largest": {"task": task, "metric": metric, "difference": _plain(differences[task, metric])},
+            "figures": [
+                {"task": each.task, "metric": each.metric, "float32": _plain(each.value), "int8": _plain(self.small.score(each.task, each.metric).value)}
+                for each in self.exact.scores
+            ],
+        }
+
+    def _differences(self) -> dict[tuple[str, str], float]:
+        pairs = {(each.task, each.metric): (each.value, self.small.score(each.task, each.metric).value) for each in self.exact.scores}
+        return {key: difference(key[1], *pair) for key, pair in pairs.items()}
+
+
+def difference(metric: str, exact: float, small: float) -> float:
+    """Infinite where only one of them is a number."""
+    if exact == small or (math.isnan(exact) and math.isnan(small)):
+        return 0.0
+    apart = abs(small - exact)
+    if math.isnan(apart):
+        return math.inf
+    return apart if metric.startswith("ari") else apart / abs(exact) if exact else math.inf
+
+
+def has_big_matrices(network: torch.nn.Module) -> bool:
+    return any(tensor.ndim == 2 and tensor.numel() > arrays.MANY for tensor in network.state_dict().values())
+
+
+def compared(network: torch.nn.Module, *, name: str, card: Mapping[str, Any], size: str, limit: int | None, device: str, batch: int) -> Comparison:
+    """The same network twice, the second time as it would be given away."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.safetensors"
+        save(path, network, card=card, half=True, quantise=True)
+        small = evaluate(model(path, device=device), SUITE, name=name, size=size, limit=limit, batch=batch)
+    exact = evaluate(TorchModel(cast("Any", network), device=device), SUITE, name=name, size=size, limit=limit, batch=batch)
+    return Comparison(exact, small)
+
+
+def _plain(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,134 @@
+"""Looking on while a model is asked: what it saw and said at every step of one sequence, to be drawn. H x W pixels, C channels, K slots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physbench.errors import ModelError, RecipeError
+from physbench.evaluation.examples import source_of
+from physbench.evaluation.window import ask, scorable
+from physbench.model import Parts
+from physbench.suites import SIZES, Rollout, Still, suite_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from physbench.model import Batch, Model
+    from physbench.suites import Asking, Suite, Task
+
+CONTEXT = 5
+"""Frames that are shown before a rollout, where the suite does not say: as in figure 4 of the R-NEM paper."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What was seen of frame t, and what was said of it and of frame t + 1."""
+
+    frame: NDArray[np.float32] | None  # (H, W, C); None: the model went on by itself
+    mean: NDArray[np.float32]  # (H, W, C) of the next frame
+    truth: NDArray[np.float32]  # (H, W, C) the next frame
+    owner: NDArray[np.uint8] | None = None  # (H, W) of this frame
+    parts: Parts | None = None  # with B = 1
+
+
+@dataclass(frozen=True)
+class Watched:
+    task: str
+    index: int
+    steps: tuple[Step, ...]  # from t = 0 on
+
+    @property
+    def seen(self) -> int:
+        """Frames that were shown."""
+        return sum(step.frame is not None for step in self.steps)
+
+
+def watch(model: Model, suite: str = "balls", *, index: int = 0, split: str = "test", rollout: int | None = None, seed: int = 0) -> Watched:
+    """A sequence of what the suite asks first. rollout: after the context, so many frames are imagined."""
+    chosen = suite_of(suite)
+    count = chosen.sequences or max(SIZES.values())
+    if not 0 <= index < count:
+        raise RecipeError(f"{chosen.name} has no sequence {index}: index is 0 to {count - 1}")
+    task, asking = _first(chosen)
+    source = source_of(task, split=split)
+    if rollout is not None:
+        context = asking.context if isinstance(asking, Rollout) else CONTEXT
+        if not 1 <= rollout <= source.frames - context:
+            raise RecipeError(f"a rollout after {context} of {source.frames} frames is of 1 to {source.frames - context}, not {rollout}")
+        asking = Rollout(context, rollout)
+    examples = source.examples(index, index + 1)
+    frames = examples.frames[0, : asking.frames].astype(np.float32)
+    onlooker = _Onlooker(model)
+    ask(onlooker, task, asking, examples, source, seed=seed)
+    shown = asking.context if isinstance(asking, Rollout) else asking.frames
+    said = zip(frames[:-1], frames[1:], onlooker.said, strict=False)  # nothing is known of the frame after the last
+    return Watched(task.name, index, tuple(_step(model, frame if t < shown else None, truth, told) for t, (frame, truth, told) in enumerate(said)))
+
+
+class _Onlooker:
+    """The model, with all that it says written down."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.likelihood = model.likelihood
+        self.privileged = getattr(model, "privileged", False)
+        self.said: list[tuple[Any, Parts | None]] = []
+
+    def begin(self, batch: Batch) -> Any:
+        return self.model.begin(batch)
+
+    def observe(self, state: Any, frame: NDArray[np.float32], action: NDArray[np.float32] | None) -> Any:
+        return self._noted(self.model.observe(state, frame, action))
+
+    @property
+    def imagine(self) -> Any:
+        """Only where the model has it."""
+        step = self.model.imagine  # type: ignore[attr-defined]
+
+        def imagine(state: Any, action: NDArray[np.float32] | None) -> Any:
+            return self._noted(step(state, action))
+
+        return imagine if step else None
+
+    def _noted(self, returned: Any) -> Any:
+        if isinstance(returned, tuple) and len(returned) == 2:  # pyright: ignore[reportUnknownArgumentType] anything else is refused by whoever asks
+            state, prediction = returned  # pyright: ignore[reportUnknownVariableType]
+            parts = getattr(self.model, "parts", None)
+            copied = {name: np.array(array) for name in ("mean", "owner") if (array := getattr(prediction, name, None)) is not None}  # pyright: ignore[reportUnknownArgumentType]
+            self.said.append((copied, parts(state) if parts else None))
+        return returned  # pyright: ignore[reportUnknownVariableType]
+
+
+def _first(suite: Suite) -> tuple[Task, Asking]:
+    """Where frames are predicted."""
+    return next((task, asking) for task in suite.tasks for asking in task.askings if not isinstance(asking, Still))
+
+
+def _step(model: Model, frame: NDArray[np.float32] | None, truth: NDArray[np.float32], told: tuple[dict[str, NDArray[Any]], Parts | None]) -> Step:
+    said, parts = told
+    if "mean" not in said:
+        raise ModelError("the model predicted no mean for the next frame")
+    owner = said.get("owner")
+    if owner is not None and (owner.shape != (1, *truth.shape[:2]) or owner.dtype != np.uint8):
+        raise ModelError(f"an owner map is uint8 of shape {(1, *truth.shape[:2])}, not {owner.dtype} of shape {owner.shape}")
+    mean = scorable(model.likelihood, said["mean"], (1, *truth.shape))[0]
+    return Step(frame, mean, truth, None if owner is None else owner[0], None if parts is None else drawable(parts, truth.shape))
+
+
+def drawable(parts: Parts, shape: tuple[int, ...]) -> Parts:
+    """Parts of one sequence that fit together, and its frames of this shape."""
+    if not isinstance(parts, Parts):  # pyright: ignore[reportUnnecessaryIsInstance] it comes from whoever wrote the model
+        raise ModelError(f"the model's parts are a {type(parts).__name__} where a Parts is expected")
+    predictions, shares = np.asarray(parts.predictions), np.asarray(parts.shares)
+    slots = predictions.shape[1] if predictions.ndim > 1 else 0
+    wanted = {"predictions": (1, slots, *shape), "shares": (1, slots, *shape[:2])}
+    arrays = {"predictions": predictions, "shares": shares}
+    if parts.attention is not None:
+        wanted["attention"], arrays["attention"] = (1, slots, slots), np.asarray(parts.attention)
+    for name, array in arrays.items():
+        if not slots or array.shape != wanted[name] or array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise ModelError(f"the {name} of parts are finite floating-point numbers of shape {wanted[name]}, not {array.dtype} of shape {array.shape}")
+    return replace(parts, **{name: array.astype(np.float32) for name, array in arrays.items()})

@@ -1,0 +1,294 @@
+"""What a model does with a sequence: a row for everything it knows and a column for each step, or a step at a time. Arrays in, an image out.
+
+A slot has the colour of its number. Frames have H x W pixels and C channels; K slots.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physbench.view.canvas import DIM, INK, PAPER, blank, gif, paste, pen, write
+from physbench.view.panels import CLOTH, COLOURS, LIT, enlarged
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from PIL.Image import Image
+
+    from physbench.view.canvas import Colour
+    from physbench.view.panels import Pixels
+
+    Array = NDArray[np.floating[Any]]
+
+TOO_MUCH, TOO_LITTLE = COLOURS[6], COLOURS[2]
+NOBODY = (62, 66, 76)
+"""A pixel that all slots share alike."""
+
+PLACED = 0.1
+"""A slot is somewhere if it predicts some pixel at least as much."""
+
+HEEDED = 0.05
+"""Less attention is not drawn."""
+
+MARGIN, GAP, LINE, NAMES = 24, 6, 24, 132
+ACROSS = 6
+"""Panels side by side in an animation."""
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """From the slot that is heeded to the one that heeds it, in the pixels of a frame."""
+
+    start: tuple[float, float]  # x, y
+    end: tuple[float, float]
+    weight: float
+    slot: int  # the heeded
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    about: str
+    pictures: tuple[Pixels | None, ...]  # (H, W, 3) for each step; where there is none, hatching
+    slot: int | None = None  # whose colour stands beside the name
+    arrows: tuple[tuple[Arrow, ...], ...] = ()  # for each step
+    missing: str = ""  # written on the hatching
+
+
+@dataclass(frozen=True)
+class Story:
+    """All there is to draw. Blocks of rows, with pictures of one size."""
+
+    title: str
+    caption: str
+    blocks: tuple[tuple[Row, ...], ...]
+    legend: tuple[str, ...]
+
+    @property
+    def steps(self) -> int:
+        return len(self.blocks[0][0].pictures)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """H, W."""
+        height, width = next(picture.shape[:2] for block in self.blocks for row in block for picture in row.pictures if picture is not None)
+        return height, width
+
+
+def colour_of(slot: int) -> NDArray[np.uint8]:
+    return COLOURS[1 + slot % (len(COLOURS) - 1)]
+
+
+def plain(frame: Array) -> Pixels:
+    """(H, W, C) 0..1."""
+    return _rounded(np.clip(frame, 0, 1) * 255.0) if frame.shape[2] == 3 else _between(frame, np.array(LIT))
+
+
+def mixed(shares: Array) -> Pixels:
+    """(K, H, W): the colour of every slot, weighted by its share of the pixel; the more evenly it is shared, the greyer."""
+    colours = np.stack([colour_of(k) for k in range(len(shares))]).astype(float)
+    mixture = np.einsum("khw,kc->hwc", np.clip(shares, 0, 1), colours)
+    even = 1 / len(shares)
+    sure = np.ones_like(shares[0]) if even == 1 else np.clip((shares.max(axis=0) - even) / (1 - even), 0, 1)
+    return _rounded(np.array(NOBODY) + sure[..., None] * (mixture - NOBODY))
+
+
+def owned(owner: NDArray[np.uint8]) -> Pixels:
+    """(H, W) slots from 0."""
+    return np.stack([colour_of(k) for k in range(256)])[owner]
+
+
+def tinted(prediction: Array, slot: int) -> Pixels:
+    """(H, W, C) what one slot predicts, in its colour unless it has colours of its own."""
+    return plain(prediction) if prediction.shape[2] == 3 else _between(prediction, colour_of(slot))
+
+
+def together(predictions: Array) -> Pixels:
+    """(K, H, W, C) what all slots predict, dim, to draw on."""
+    each = np.stack([tinted(prediction, k) for k, prediction in enumerate(predictions)])
+    return _rounded(COLOURS[0] + 0.4 * (each.max(axis=0) - COLOURS[0].astype(float)))
+
+
+def wrong(mean: Array, truth: Array) -> Pixels:
+    """(H, W, C) predicted and not there in one colour, there and not predicted in another."""
+    error = (np.clip(mean, 0, 1) - truth).mean(axis=2, keepdims=True)
+    return np.where(error > 0, _between(error, TOO_MUCH), _between(-error, TOO_LITTLE))
+
+
+def attended(predictions: Array, attention: Array) -> tuple[Arrow, ...]:
+    """predictions (K, H, W, C), attention (K, K) of slot k to slot i. A slot that predicts nothing is nowhere, and has no arrows."""
+    centres = [_centre(prediction) for prediction in predictions]
+    pairs = [(k, i) for k in range(len(centres)) for i in range(len(centres)) if k != i and attention[k, i] >= HEEDED]
+    pairs.sort(key=lambda pair: float(attention[pair]))
+    return tuple(
+        Arrow(start, end, min(float(attention[k, i]), 1.0), i)
+        for k, i in pairs
+        if (start := centres[i]) is not None and (end := centres[k]) is not None and math.dist(start, end) >= 1
+    )
+
+
+def figure(story: Story, times: Sequence[int], *, scale: int | None = None) -> Image:
+    """A column for each of these steps."""
+    (height, width), scale = story.size, scale or _scale(story.size, 112)
+    across, down = width * scale + GAP, height * scale + GAP
+    left, top = MARGIN + NAMES, MARGIN + 3 * LINE
+    right = max(left + len(times) * across - GAP + MARGIN, 720)
+    rows = sum(map(len, story.blocks))
+    bottom = top + rows * down + (len(story.blocks) - 1) * LINE // 2
+    image = blank(right, bottom + len(story.legend) * LINE + MARGIN)
+    _head(image, story)
+    for column, t in enumerate(times):
+        write(image, (left + column * across + width * scale // 2, top - 8), f"t = {t}", DIM, size=13, anchor="ms")
+    y = top
+    for block in story.blocks:
+        for row in block:
+            _name(image, row, MARGIN, y + height * scale // 2)
+            for column, t in enumerate(times):
+                paste(image, cell(row, t, story.size, scale), left + column * across, y)
+                _unseen(image, row, t, left + column * across, y, width * scale, height * scale)
+            y += down
+        y += LINE // 2
+    _explain(image, story, bottom + LINE // 2)
+    return image
+
+
+def film(story: Story, *, scale: int | None = None, milliseconds: int = 300) -> bytes:
+    """A looping GIF, a frame for each step: the panels of a block side by side."""
+    (height, width), scale = story.size, scale or _scale(story.size, 176)
+    lines = [line for block in story.blocks for line in _lines(block)]
+    across, down, top = width * scale + 2 * GAP, height * scale + 2 * LINE, MARGIN + 3 * LINE
+    right = max(2 * MARGIN + max(map(len, lines)) * across - 2 * GAP, 560)
+    bottom = top + len(lines) * down
+    ground = blank(right, bottom + len(story.legend) * LINE + MARGIN // 2)
+    _head(ground, story, room=96)
+    _explain(ground, story, bottom)
+    for i, line in enumerate(lines):
+        for j, row in enumerate(line):
+            x, y = MARGIN + j * across, top + i * down - 10
+            if row.slot is not None:
+                pen(ground).rectangle((x, y - 11, x + 11, y), fill=_tuple(colour_of(row.slot)))
+            shift = 0 if row.slot is None else 18
+            end = write(ground, (x + shift, y), row.name, INK, size=15, anchor="ls", room=width * scale - shift)
+            write(ground, (end + 8, y), row.about, DIM, size=13, anchor="ls", room=max(x + width * scale - end - 8, 0))
+    images: list[Image] = []
+    for t in range(story.steps):
+        image = ground.copy()
+        write(image, (right - MARGIN, MARGIN + 8), f"t = {t}", INK, size=20, anchor="rm")
+        for i, line in enumerate(lines):
+            for j, row in enumerate(line):
+                x, y = MARGIN + j * across, top + i * down
+                paste(image, cell(row, t, story.size, scale), x, y)
+                _unseen(image, row, t, x, y, width * scale, height * scale)
+        images.append(image)
+    slots = [_tuple(colour_of(row.slot)) for block in story.blocks for row in block if row.slot is not None]
+    return gif(
+        _within_a_palette(images, [INK, DIM, PAPER, LIT, NOBODY, *map(_tuple, (COLOURS[0], TOO_MUCH, TOO_LITTLE)), *slots[:64]]), milliseconds=milliseconds
+    )
+
+
+def cell(row: Row, t: int, size: tuple[int, int], scale: int) -> Pixels:
+    """One picture of a row, enlarged."""
+    picture = row.pictures[t]
+    if picture is None:
+        rows, columns = np.indices((size[0] * scale, size[1] * scale))
+        return np.where(((rows + columns) % 12 < 3)[..., None], np.array(CLOTH, np.uint8) // 3, np.array(PAPER, np.uint8))
+    picture = enlarged(picture, scale)
+    return _with_arrows(picture, row.arrows[t], scale) if row.arrows else picture
+
+
+def _within_a_palette(images: list[Image], kept: list[Colour]) -> list[Image]:
+    """Of at most 256 colours in all, as a GIF has: those kept are exact, whatever small areas they have, and none flickers from frame to frame."""
+    from PIL import Image
+
+    counted = [image.getcolors(256) for image in images]
+    if all(counted) and len({colour for colours in counted for _, colour in colours or ()}) <= 256:
+        return images
+    kept = list(dict.fromkeys(kept))
+    some = images[:: -(-len(images) // 4)]
+    sample = Image.fromarray(np.concatenate([np.asarray(image) for image in some]))
+    found = sample.quantize(256 - len(kept)).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*(level for colour in kept for level in colour), *found])
+    return [image.quantize(palette=palette, dither=Image.Dither.NONE).convert("RGB") for image in images]
+
+
+def _with_arrows(picture: Pixels, arrows: tuple[Arrow, ...], scale: int) -> Pixels:
+    """As wide and as opaque as its weight; a little aside, so that there is room for the way back."""
+    from PIL import Image
+
+    image, finer = Image.fromarray(picture), 3
+    for arrow in arrows:
+        start, end = (np.array(point) * scale * finer for point in (arrow.start, arrow.end))
+        along = (end - start) / np.linalg.norm(end - start)
+        aside, length = np.array([-along[1], along[0]]), float(np.linalg.norm(end - start))
+        thick = finer * (1 + 4 * arrow.weight)
+        head = min(thick + 7 * finer, 0.5 * length)
+        start, end = start + aside * 3 * finer + along * 0.12 * length, end + aside * 3 * finer - along * 0.12 * length
+        mask = Image.new("L", (image.width * finer, image.height * finer))
+        strength = round(255 * (0.3 + 0.7 * arrow.weight))
+        pen(mask).line((*start, *(end - along * head)), fill=strength, width=round(thick))
+        pen(mask).polygon([tuple(end), *(tuple(end - along * head + side * aside * head * 0.6) for side in (-1, 1))], fill=strength)
+        image.paste(_tuple(colour_of(arrow.slot)), (0, 0), mask.reduce(finer))
+    return np.array(image)
+
+
+def _centre(prediction: Array) -> tuple[float, float] | None:
+    """x, y of the middle of what is predicted."""
+    weight: Array = np.clip(prediction, 0, 1).mean(axis=2)
+    if weight.max() < PLACED:
+        return None
+    across: Array = weight.sum(axis=0) / weight.sum()
+    down: Array = weight.sum(axis=1) / weight.sum()
+    return float(np.dot(across, np.arange(len(across)) + 0.5)), float(np.dot(down, np.arange(len(down)) + 0.5))
+
+
+def _head(image: Image, story: Story, *, room: int = 0) -> None:
+    write(image, (MARGIN, MARGIN + 4), story.title, INK, size=20, anchor="lm", room=image.width - 2 * MARGIN - room)
+    write(image, (MARGIN, MARGIN + 4 + LINE), story.caption, DIM, anchor="lm", room=image.width - 2 * MARGIN)
+
+
+def _name(image: Image, row: Row, x: int, middle: int) -> None:
+    if row.slot is not None:
+        pen(image).rectangle((x, middle - 16, x + 11, middle - 5), fill=_tuple(colour_of(row.slot)))
+    shift = 0 if row.slot is None else 18
+    write(image, (x + shift, middle - 10), row.name, INK, anchor="lm", room=NAMES - shift - GAP)
+    write(image, (x, middle + 10), row.about, DIM, size=13, anchor="lm", room=NAMES - GAP)
+
+
+def _unseen(image: Image, row: Row, t: int, x: int, y: int, width: int, height: int) -> None:
+    if row.missing and row.pictures[t] is None:
+        write(image, (x + width // 2, y + height // 2), row.missing, INK, size=13, anchor="mm", room=width)
+
+
+def _explain(image: Image, story: Story, y: int) -> None:
+    for number, words in enumerate(story.legend):
+        write(image, (MARGIN, y + number * LINE), words, DIM, size=13, anchor="lm", room=image.width - 2 * MARGIN)
+
+
+def _lines(block: tuple[Row, ...]) -> list[tuple[Row, ...]]:
+    """In lines of about the same length."""
+    long = -(-len(block) // -(-len(block) // ACROSS))
+    return [block[start : start + long] for start in range(0, len(block), long)]
+
+
+def _between(level: Array, colour: NDArray[Any]) -> Pixels:
+    """(H, W, C) 0..1 from the ground of a panel to a colour."""
+    return _rounded(COLOURS[0] + np.clip(level, 0, 1).mean(axis=2, keepdims=True) * (colour - COLOURS[0].astype(float)))
+
+
+def _rounded(picture: Array) -> Pixels:
+    return np.rint(picture).astype(np.uint8)
+
+
+def _tuple(colour: NDArray[np.uint8]) -> Colour:
+    red, green, blue = colour.tolist()
+    return red, green, blue
+
+
+def _scale(size: tuple[int, int], pixels: int) -> int:
+    return max(1, round(pixels / max(size)))

@@ -1,0 +1,283 @@
+"""A run becomes a model that is given away: small weights that score the same, and a card that tells nothing that is not so."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+import physbench
+from physbench.errors import PhysbenchError, TrainingError
+from physbench_baselines import checkpoint
+from physbench_baselines.adapter import TorchModel
+from physbench_baselines.containers import arrays
+from physbench_baselines.training import bundle as bundling
+from physbench_baselines.training import origin
+from physbench_baselines.training.bundle import bundle
+from physbench_baselines.training.folder import Folder, Row
+from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.run import train
+
+SIZES = {"channels": [4, 6, 8], "dense": 24, "hidden": 20}
+PAPER = "https://arxiv.org/abs/1802.10353"
+
+
+def recipe(**changed: Any) -> TrainingRecipe:
+    return TrainingRecipe(model="rnn", sizes=SIZES, batch=3, frames=(3,), validation=2, scored=0, log_every=1, evaluate_every=2, **changed)
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model after four steps."""
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    train(recipe(seed=7), out, steps=4, device="cpu", workers=0)
+    return out
+
+
+@pytest.fixture
+def run(learnt: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(learnt, tmp_path / "run"))
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Matrices of a tiny model are big ones."""
+    monkeypatch.setattr(arrays, "MANY", 100)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The suites that were evaluated, in order."""
+    suites: list[str] = []
+    evaluate = bundling.evaluate
+
+    def noticed(model: Any, suite: str, **words: Any) -> Any:
+        suites.append(suite)
+        return evaluate(model, suite, **words)
+
+    monkeypatch.setattr(bundling, "evaluate", noticed)
+    return suites
+
+
+def bundled(run: Path, folder: Path, **words: Any) -> dict[str, Any]:
+    """Two sequences of each suite."""
+    return bundle(run, "tiny", folder=folder, **{"suites": ("balls",), "limit": 2, **words})
+
+
+def kinds(path: Path) -> dict[str, str]:
+    """The types of the arrays of a safetensors file, by its description."""
+    raw = path.read_bytes()
+    entries = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
+    return {name: entry["dtype"] for name, entry in entries.items() if name != "__metadata__"}
+
+
+def figures(model: Any, suite: str) -> dict[tuple[str, str], float]:
+    return {(score.task, score.metric): score.value for score in physbench.evaluate(model, suite, limit=2).scores}
+
+
+def plain(value: float) -> float | None:
+    return value if value == value else None
+
+
+def test_weights_and_card_say_the_same(run: Path, tmp_path: Path) -> None:
+    card = bundled(run, tmp_path)
+    path = tmp_path / "tiny.safetensors"
+    assert json.loads((tmp_path / "tiny.json").read_text()) == card
+    assert card["weights_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert card["bytes"] == path.stat().st_size
+    best = checkpoint.load(run / "best.pt")
+    assert card["parameters"] == sum(tensor.numel() for tensor in best.network.state_dict().values())
+    assert (card["architecture"], card["sizes"]["recurrence"], card["sizes"]["dense"]) == ("nem", "rnn", 24)
+    assert card["recipe"] == json.loads((run / "recipe.json").read_text())
+    for name in ("steps", "sequences", "hours", "hardware", "data"):
+        assert card[name] == best.card[name]
+    assert (card["ended"], card["steps_limit"], card["minutes_limit"]) == ("steps", 4, None)
+    words = f"{card['steps']} steps of 3 sequences; the paper trains until validation stops improving"
+    inside = dict(checkpoint.inspect(path).card)
+    assert inside == {
+        "name": "tiny", "model_link": PAPER, "paper_link": PAPER, "training": words, "train_seed": 7, "steps": card["steps"], "sequences": 3 * card["steps"]
+    }  # fmt: skip
+    assert {name: card[name] for name in inside} == inside
+    assert set(kinds(path).values()) == {"F16"}
+
+
+def test_the_scores_are_those_of_the_weights_that_are_given_away(run: Path, tmp_path: Path) -> None:
+    card = bundled(run, tmp_path)
+    found = {(row["task"], row["metric"]): row["value"] for row in card["scores"]}
+    wanted = {key: value for key, value in figures(checkpoint.model(tmp_path / "tiny.safetensors"), "balls").items() if "[" not in key[1]}
+    assert found == {key: plain(value) for key, value in wanted.items()}
+    assert found != {key: value for key, value in figures(checkpoint.model(run / "best.pt"), "balls").items() if key in found}
+    assert {(row["suite"], row["version"], row["size"]) for row in card["scores"]} == {("balls", 1, "limit-2")}
+    assert all(row["low"] <= row["value"] <= row["high"] for row in card["scores"] if row["metric"] == "bce")
+
+
+@pytest.mark.usefixtures("many")
+def test_big_matrices_are_int8_where_no_score_notices(run: Path, tmp_path: Path, asked: list[str]) -> None:
+    card = bundled(run, tmp_path)
+    exact = figures(TorchModel(checkpoint.load(run / "best.pt").network), "balls")  # type: ignore[arg-type]
+    small = figures(checkpoint.model(tmp_path / "tiny.safetensors"), "balls")
+    told = {(row["task"], row["metric"]): (row["float32"], row["int8"]) for row in card["comparison"]["figures"]}
+    assert told == {key: (plain(value), plain(small[key])) for key, value in exact.items()}
+    close = [abs(small[key] - value) <= (0.005 if key[1].startswith("ari") else 0.005 * abs(value)) for key, value in exact.items() if value == value]
+    assert card["comparison"]["agreed"] and card["int8"] and all(close)
+    assert "I8" in kinds(tmp_path / "tiny.safetensors").values()
+    assert asked == [], "the comparison has scored these very weights"
+    assert bundled(run, tmp_path) == card
+
+
+@pytest.mark.usefixtures("many")
+def test_matrices_that_int8_would_spoil_stay_as_they_are(run: Path, tmp_path: Path) -> None:
+    """One huge number in every row leaves no steps for the others; a norm takes it away again where it is the same in all rows."""
+    best = checkpoint.load(run / "best.pt")
+    with torch.no_grad():
+        best.network.encoder.dense.linear.weight[:, 0] = 3000.0  # type: ignore[union-attr,index]
+        best.network.decoder.dense[0].linear.weight[:, 0] = 3000.0  # type: ignore[union-attr,index]
+    checkpoint.save(run / "best.pt", best.network, card=best.card)
+    card = bundled(run, tmp_path)
+    assert not card["comparison"]["agreed"] and not card["int8"]
+    assert card["comparison"]["largest"]["difference"] > 0.005
+    assert set(kinds(tmp_path / "tiny.safetensors").values()) == {"F16"}
+    assert bundled(run, tmp_path, quantise=True)["int8"], "unless it is asked for"
+
+
+def test_a_bundling_that_was_killed_goes_on_at_the_suite_where_it_was(run: Path, tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    suites = ("balls", "curtain", "extrapolation")
+    whole = bundled(run, tmp_path, suites=suites, table=tmp_path)
+    table = (tmp_path / "tiny.csv").read_text()
+    (tmp_path / "again").mkdir()
+
+    def killed(text: str) -> None:
+        if "curtain" in text:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bundled(run, tmp_path / "again", suites=suites, table=tmp_path / "again", doing=killed)
+    asked.clear()
+    assert bundled(run, tmp_path / "again", suites=suites, table=tmp_path / "again") == whole
+    assert asked == ["curtain", "extrapolation"]
+    again = (tmp_path / "again" / "tiny.csv").read_text()
+    assert [row[:9] for row in csv.reader(again.splitlines())] == [row[:9] for row in csv.reader(table.splitlines())]
+    assert again.count("suite_version") == 1
+    (tmp_path / "again" / "tiny.csv").unlink()
+    asked.clear()
+    bundled(run, tmp_path / "again", suites=("balls",), table=tmp_path / "again")
+    assert asked == ["balls"], "a table needs more than is on the card"
+
+
+def test_a_table_holds_what_the_evaluator_says(run: Path, tmp_path: Path) -> None:
+    bundled(run, tmp_path, table=tmp_path, suites=("balls", "simulation"))
+    rows = list(csv.DictReader((tmp_path / "tiny.csv").read_text().splitlines()))
+    found = {(row["task"], row["metric"]): float(row["value"] or "nan") for row in rows if row["suite"] == "simulation"}
+    wanted = figures(checkpoint.model(tmp_path / "tiny.safetensors"), "simulation")
+    assert repr(found) == repr(wanted)
+    assert {(row["model"], row["notes"], row["paper_link"]) for row in rows} == {("tiny", "trained-less-than-the-paper", PAPER)}
+
+
+def test_scores_of_other_weights_are_forgotten(run: Path, tmp_path: Path, asked: list[str]) -> None:
+    first = bundled(run, tmp_path, table=tmp_path)
+    best = checkpoint.load(run / "best.pt")
+    with torch.no_grad():
+        best.network.decoder.dense[0].linear.weight.mul_(1.5)  # type: ignore[union-attr,index]
+    checkpoint.save(run / "best.pt", best.network, card=best.card)
+    second = bundled(run, tmp_path, table=tmp_path)
+    assert asked == ["balls", "balls"]
+    assert len(second["scores"]) == len(first["scores"]) and second["scores"] != first["scores"]
+    rows = list(csv.DictReader((tmp_path / "tiny.csv").read_text().splitlines()))
+    assert {row["weights_sha256"] for row in rows} == {second["weights_sha256"]}
+
+
+def test_a_suite_of_other_frames_is_listed_with_the_reason(run: Path, tmp_path: Path) -> None:
+    card = bundled(run, tmp_path, suites=("crop50",))
+    assert card["scores"] == []
+    assert list(card["not_played"]) == ["crop50"]
+    assert "(64, 64, 1)" in card["not_played"]["crop50"] and "(50, 50, 1)" in card["not_played"]["crop50"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "ended", "short"), [({}, "patience", False), ({}, "time", True), ({"patience": 2}, "patience", True), ({"epoch": 90}, "patience", True)]
+)
+def test_only_a_run_as_long_as_the_papers_is_not_called_short(run: Path, changed: dict[str, int], ended: str, short: bool) -> None:
+    (run / "recipe.json").write_text(recipe(**changed).to_json())
+    (run / "result.json").write_text(json.dumps({"ended": ended}))
+    told = origin.header(checkpoint.load(run / "best.pt"), run, "tiny")["training"]
+    assert (told is not None) == short
+
+
+def test_a_path_of_the_machine_does_not_get_onto_the_card(run: Path, tmp_path: Path) -> None:
+    best = checkpoint.load(run / "best.pt")
+    checkpoint.save(run / "best.pt", best.network, card={**best.card, "recipe": {**best.card["recipe"], "data": "/somewhere/of/mine/balls.h5"}})
+    assert bundled(run, tmp_path, suites=())["recipe"]["data"] == "balls.h5"
+    assert "/somewhere" not in (tmp_path / "tiny.json").read_text()
+
+
+def row(step: int, measured: bool) -> Row:
+    return Row(step, step, step / 60, 1 / 3, None, 1e-3, 31, 2 / 3 if measured else None, None, None, 12.3456789)
+
+
+@pytest.mark.parametrize(("rows", "every"), [(7, 2), (100, 5), (101, 5), (4321, 5), (4321, 10_000), (300, 1)])
+def test_a_thinned_log_has_at_most_100_rows_from_all_over_the_run(rows: int, every: int) -> None:
+    log = [row(step, step % every == 0) for step in range(1, rows + 1)]
+    kept = origin.thinned(log)
+    assert len(kept) == min(rows, 100) or (every == 1 and len(kept) == 50)
+    assert [each.step for each in kept] == sorted({each.step for each in kept}) and kept[-1] == log[-1] and all(each in log for each in kept)
+    quarter = [each.step for each in kept if each.step <= rows / 4]
+    assert rows < 10 or len(quarter) >= len(kept) / 5
+
+
+def test_a_card_has_a_line_for_every_row(run: Path, tmp_path: Path) -> None:
+    card = bundled(run, tmp_path)
+    lines = (tmp_path / "tiny.json").read_text().splitlines()
+    assert sum(line.startswith('{"step"') for line in lines) == len(card["log"]) == len(Folder(run).rows())
+    assert sum(line.startswith('{"suite"') for line in lines) == len(card["scores"])
+    assert [each["step"] for each in card["log"]] == [asdict(each)["step"] for each in Folder(run).rows()]
+
+
+def without(name: str) -> Callable[[Path], object]:
+    return lambda run: (run / name).unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words", "message"),
+    [
+        (without("best.pt"), {}, "there is no file"),
+        (without("recipe.json"), {}, "there is no run in"),
+        (lambda run: (run / "result.json").write_text("[]"), {}, "is not the result of a run: put it back or delete it"),
+        (lambda run: None, {"name": "../tiny"}, r"small letters, digits, - and \. between them, not '../tiny'"),
+        (lambda run: None, {"folder": Path("nowhere")}, "there is no directory nowhere: make it first"),
+        (lambda run: None, {"table": Path("nowhere")}, "there is no directory nowhere: make it first"),
+        (lambda run: None, {"suites": ("bowls",)}, "no suite is called 'bowls'"),
+    ],
+)
+def test_what_cannot_be_bundled_says_so(run: Path, tmp_path: Path, spoil: Callable[[Path], object], words: dict[str, Any], message: str) -> None:
+    spoil(run)
+    (tmp_path / "there").mkdir()
+    with pytest.raises(PhysbenchError, match=message):
+        bundle(run, **{"name": "tiny", "folder": tmp_path / "there", "limit": 2, **words})
+    assert not list((tmp_path / "there").iterdir())
+
+
+@pytest.mark.parametrize("text", ["mine", "[]", '{"scores": []}'])
+def test_a_card_that_is_no_card_is_not_written_over(run: Path, tmp_path: Path, text: str) -> None:
+    (tmp_path / "tiny.json").write_text(text)
+    with pytest.raises(TrainingError, match="is not the card of a model: put it back or delete it"):
+        bundled(run, tmp_path)
+    assert (tmp_path / "tiny.json").read_text() == text
+
+
+def test_the_command_bundles(run: Path, tmp_path: Path) -> None:
+    words = [str(run), "tiny", "--suites", "balls,crop50", "--limit", "2", "--device", "cpu", "--folder", str(tmp_path / "out"), "--csv", str(tmp_path)]
+    done = CliRunner().invoke(bundling.main, words)
+    assert done.exit_code == 0, done.output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["tiny.json", "tiny.safetensors"]
+    assert (tmp_path / "tiny.csv").exists()
+    done = CliRunner().invoke(bundling.main, [str(tmp_path), "tiny", "--folder", str(tmp_path / "out")])
+    assert done.exit_code == 1 and done.output.startswith("Error: there is no file")

@@ -1,0 +1,154 @@
+"""What the README of the baselines says: its tables are the cards', its commands are commands, its code runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from physbench.cli import main
+from physbench.errors import TrainingError
+from physbench_baselines.nem_sizes import VARIANTS
+from physbench_baselines.training import cards
+from physbench_baselines.training.recipe import TrainingRecipe
+
+README = Path(__file__).parents[2] / "baselines" / "README.md"
+TEXT = README.read_text(encoding="utf-8")
+BLOCKS: list[tuple[str, str]] = re.findall(r"^```(sh|python)\n(.*?)^```", TEXT, re.M | re.S)
+
+
+def card(model: str = "r-nem", **changed: Any) -> dict[str, Any]:
+    """A run of half an hour."""
+    recipe = {name: getattr(TrainingRecipe(model=model), name) for name in TrainingRecipe.__dataclass_fields__}
+    recipe |= {"batch": 32, "frames": [8, 31], "gradient_limit": 50.0, "warm_up": 100} | changed.pop("recipe", {})
+    scores = [
+        ("balls", "lite", "balls4mass64", "relative_bce", 0.21344, 0.2, 0.22),
+        ("balls", "lite", "balls4mass64", "ari", 0.6, 0.55, 0.65),
+        ("extrapolation", "lite", "balls678mass64", "relative_bce", 0.4, None, None),
+        ("extrapolation", "lite", "balls4mass64", "relative_bce", 0.9, 0.8, 1.0),
+        ("simulation", "limit-8", "balls4mass64/rollout-5+10", "rollout_overlap", 0.5, 0.4, 0.6),
+        ("curtain", "full", "balls3curtain64", "permanence_bce", 1.5, 1.4, 1.6),
+        ("curtain", "lite", "balls3curtain64", "permanence_bce", 7.0, 6.0, 8.0),
+    ]
+    names = ("suite", "size", "task", "metric", "value", "low", "high")
+    return {
+        "paper_link": "https://arxiv.org/abs/1802.10353", "parameters": 4_951_978, "training": "less", "steps": 2300, "sequences": 73_600, "hours": 0.5432,
+        "hardware": "2 CPU cores", "bytes": 5_734_580, "int8": True, "minutes_limit": 30.0, "steps_limit": None, "recipe": recipe,
+        "scores": [dict(zip(names, row, strict=True)) for row in scores],
+    } | changed  # fmt: skip
+
+
+def tables(text: str) -> list[list[dict[str, str]]]:
+    """Of a Markdown text, as a reader of it sees them."""
+    found = []
+    for block in re.findall(r"(?:^\|.*\|\n?)+", text, re.M):
+        head, rule, *rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in block.strip().splitlines()]
+        assert set("".join(rule)) <= set("-:") and {len(row) for row in (rule, *rows)} == {len(head)}
+        found.append([dict(zip(head, row, strict=True)) for row in rows])
+    return found
+
+
+def test_the_tables_are_what_the_cards_give() -> None:
+    assert cards.rewritten(TEXT, cards.cards()) == TEXT, "run python -m physbench_baselines.training.cards"
+
+
+def test_a_row_has_the_scores_of_the_largest_size_with_their_intervals() -> None:
+    scores, _ = tables(cards.told({"r-nem": card(), "lstm": card("lstm", scores=[])}))
+    ours, published, lstm = scores
+    assert ours == {
+        "model": "[r-nem](https://arxiv.org/abs/1802.10353)",
+        "parameters": "4,951,978",
+        "`relative_bce`, 4 balls": "0.213 [0.200, 0.220]",
+        "`ari`, 4 balls": "0.600 [0.550, 0.650]",
+        "`relative_bce`, 6-8 balls": "0.400",
+        "`rollout_overlap`, 5+10": "-",
+        "`permanence_bce`, curtain": "1.500 [1.400, 1.600]",
+    }
+    assert published["model"] == "r-nem, as published" and published["`ari`, 4 balls"].startswith("0.8 (about")
+    assert set(list(lstm.values())[2:]) == {"-"}
+
+
+def test_what_it_cost_stands_beside() -> None:
+    _, costs = tables(cards.told({"r-nem": card()}))
+    (row,) = costs
+    assert list(row.values())[:6] == ["r-nem", "2,300", "73,600", "0.5", "2 CPU cores", "5.7 MB, int8 and half"]
+    assert row["trained by"] == "`physbench train r-nem --batch 32 --frames 8,31 --warm-up 100 --minutes 30`, and in its recipe `gradient_limit` 50.0"
+
+
+def test_who_was_trained_for_less_than_the_paper_is_named() -> None:
+    assert "\nAll of these are trained for less than the paper" in cards.told({"r-nem": card(), "lstm": card("lstm")})
+    assert "\nlstm is trained for less than the paper" in cards.told({"r-nem": card(training=None), "lstm": card("lstm")})
+    assert "trained for less" not in cards.told({"r-nem": card(training=None)})
+
+
+def parsed(line: str) -> dict[str, Any]:
+    """A line of a shell as the command line understands it."""
+    program, name, *words = shlex.split(line, comments=True)
+    assert program == "physbench"
+    command = main.get_command(click.Context(main), name)
+    assert command is not None, line
+    return command.make_context(name, words).params
+
+
+@pytest.mark.parametrize(
+    ("changed", "steps", "minutes"),
+    [({}, None, 30.0), ({"minutes_limit": None, "steps_limit": 4000}, 4000, None), ({"minutes_limit": None}, 2300, None)],
+)
+def test_the_command_of_a_card_asks_for_the_run_that_it_was(changed: dict[str, Any], steps: int | None, minutes: float | None) -> None:
+    wanted = {
+        "data": "balls3curtain64", "precision": "bf16", "batch": 7, "learning_rate": 0.002, "frames": [4, 5], "slots": 3, "noise": 0.1, "warm_up": 9,
+        "decay": 0.3, "averaging": 0.99, "evaluate_every": 50, "validation": 12, "seed": 4,
+    }  # fmt: skip
+    found = parsed(cards.command(card("rnn-em", recipe=wanted, **changed)))
+    assert {name: list(found[name]) if name == "frames" else found[name] for name in wanted} == wanted
+    assert (found["model"], found["steps"], found["minutes"]) == ("rnn-em", steps, minutes)
+
+
+def test_every_field_that_the_weights_depend_on_is_told() -> None:
+    course = {"epoch", "log_every", "patience", "scored"}  # when it is looked at, and when it ends
+    assert {*cards.OPTIONS, *cards.UNSAID, "model"} == set(TrainingRecipe.__dataclass_fields__) - course
+
+
+def test_a_text_without_a_place_for_the_tables_is_refused() -> None:
+    with pytest.raises(TrainingError, match="there is no place for the table: a line <!-- from the cards: begin -->"):
+        cards.rewritten("nothing", {})
+
+
+def test_around_the_tables_nothing_changes() -> None:
+    text = f"before\n{cards.BEGIN}\nold\n{cards.END}\nafter\n"
+    found = cards.rewritten(text, {"r-nem": card()})
+    assert found.startswith("before\n") and found.endswith("\nafter\n") and "old" not in found and "0.213" in found
+    assert cards.rewritten(found, {"r-nem": card()}) == found
+
+
+def test_the_counts_of_parameters_are_right() -> None:
+    told = dict(re.findall(r"^- \*\*(\S+)\*\* \(([\d,]+) parameters\)", TEXT, re.M))
+    counted = {name: f"{sum(each.numel() for each in sizes.build().parameters()):,}" for name, sizes in VARIANTS.items()}
+    assert told == {**counted, "r-nem.balls3curtain64": counted["r-nem"]}
+
+
+@pytest.mark.parametrize("line", [line for language, code in BLOCKS if language == "sh" for line in code.splitlines() if line])
+def test_every_command_is_one(line: str) -> None:
+    parsed(line)
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!https?:)([^)#]+)", TEXT))
+def test_every_link_leads_somewhere(link: str) -> None:
+    assert (README.parent / link).exists()
+
+
+def test_a_model_of_ones_own_is_trained_and_scored_as_it_says(tmp_path: Path) -> None:
+    at = next(number for number, (language, _) in enumerate(BLOCKS) if language == "python")
+    (line,) = BLOCKS[at + 1][1].splitlines()
+    code = f"{BLOCKS[at][1]}\nfrom physbench.cli import main\nmain({shlex.split(line)[1:]})"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "TrainingResult(model='pixelwise:Sizes'" in done.stdout and "relative_bce" in done.stdout

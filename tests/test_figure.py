@@ -1,0 +1,381 @@
+"""What a model does with a sequence, drawn: colours come from the published palette, places from flat pictures and squares put there by hand."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import Result
+from PIL import Image
+
+from physbench.errors import ModelError, RecipeError
+from physbench.evaluation.watch import Step, Watched, drawable, watch
+from physbench.model import Batch, Bernoulli, Parts, Prediction
+from physbench.report.figure import moments, save, story
+from physbench.view.figure import Arrow, Row, Story, attended, cell, figure, film, mixed, owned, plain, tinted, wrong
+from physbench_baselines.reference import Copy
+
+OKABE_ITO = [(230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167)]
+HEIGHT, WIDTH, SCALE = 6, 9, 4
+
+
+def flat(colour: tuple[int, int, int]) -> np.ndarray:
+    return np.full((HEIGHT, WIDTH, 3), colour, np.uint8)
+
+
+def told(steps: int, *sizes: int) -> tuple[Story, dict[tuple[int, int], tuple[int, int, int]]]:
+    """Blocks of so many rows, every picture of a colour of its own: by row and step."""
+    colours = {(row, t): (3 + 20 * row, 101 + 7 * t, 249) for row in range(sum(sizes)) for t in range(steps)}
+    rows = iter(Row(f"row {row}", "", tuple(flat(colours[row, t]) for t in range(steps))) for row in range(sum(sizes)))
+    return Story("a model", "a sequence", tuple(tuple(next(rows) for _ in range(size)) for size in sizes), ("a word",)), colours
+
+
+def box(image: Image.Image, colour: tuple[int, int, int]) -> tuple[int, int, int, int]:
+    """left, top, width, height of a rectangle that has this colour and nothing else in it."""
+    there = (np.asarray(image.convert("RGB")) == colour).all(axis=2)
+    rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
+    found = int(columns[0]), int(rows[0]), int(columns[-1] - columns[0] + 1), int(rows[-1] - rows[0] + 1)
+    assert there.sum() == found[2] * found[3]
+    return found
+
+
+def square(x: int, y: int, size: int = 24) -> np.ndarray:
+    """(H, W, 1): on from x - 2 to x + 2, from y - 2 to y + 2."""
+    frame = np.zeros((size, size, 1), np.float32)
+    frame[y - 2 : y + 2, x - 2 : x + 2] = 1
+    return frame
+
+
+def parts(slots: int, size: int = 24, attention: np.ndarray | None = None) -> Parts:
+    """Slot k predicts a square of its own and has the whole frame if its number is 0."""
+    predictions = np.stack([square(4 + 4 * k, 8, size) for k in range(slots)])[None]
+    shares = np.zeros((1, slots, size, size), np.float32)
+    shares[:, 0] = 1
+    return Parts(predictions, shares, attention)
+
+
+def watched(slots: int | None, *, steps: int = 4, seen: int = 4, attention: np.ndarray | None = None) -> Watched:
+    frame = square(8, 8)
+    each = None if slots is None else parts(slots, attention=attention)
+    return Watched("balls", 3, tuple(Step(frame if t < seen else None, frame, frame, None, each) for t in range(steps)))
+
+
+def test_a_pixel_of_one_slot_alone_has_the_colour_of_that_slot() -> None:
+    owner = np.arange(7).repeat(2).reshape(7, 2)
+    shares = np.stack([(owner == k).astype(np.float32) for k in range(7)])
+    assert mixed(shares)[:, 0].tolist() == mixed(shares)[:, 1].tolist() == [list(colour) for colour in OKABE_ITO]
+    assert np.array_equal(owned(owner.astype(np.uint8)), mixed(shares))
+
+
+def test_a_pixel_that_is_shared_evenly_is_grey_whoever_shares_it() -> None:
+    (few,), (many,) = (mixed(np.full((slots, 1, 1), 1 / slots, np.float32))[0].tolist() for slots in (3, 5))
+    assert few == many and max(few) - min(few) < 20
+
+
+def test_a_pixel_shared_by_two_of_three_looks_like_both_and_most_like_the_larger_share() -> None:
+    (pixel,) = mixed(np.array([0.8, 0.2, 0], np.float32)[:, None, None])[0].astype(int)
+    distance = [int(abs(pixel - colour).sum()) for colour in np.array(OKABE_ITO[:3])]
+    assert distance[0] < distance[1] and distance[0] > 0
+
+
+def test_owners_of_any_number_have_a_colour_and_neighbours_differ() -> None:
+    colours = owned(np.arange(256, dtype=np.uint8)[None])[0].tolist()
+    assert all(one != other for one, other in pairwise(colours))
+
+
+def test_a_prediction_of_a_slot_has_its_colour_where_it_is_sure_and_the_ground_where_there_is_nothing() -> None:
+    picture = tinted(square(8, 8), 2)
+    assert picture[8, 8].tolist() == list(OKABE_ITO[2])
+    assert picture[0, 0].max() < 20
+    assert tinted(0.5 * square(8, 8), 2)[8, 8].max() < picture[8, 8].max()
+
+
+def test_frames_in_colour_keep_their_colours() -> None:
+    frame = np.array([[[0.0, 0.2, 1.0]]], np.float32)
+    assert plain(frame).tolist() == tinted(frame, 1).tolist() == [[[0, 51, 255]]]
+
+
+def test_what_is_too_much_and_what_is_too_little_have_different_colours() -> None:
+    picture = wrong(square(6, 6), square(16, 16))
+    assert picture[6, 6].tolist() == list(OKABE_ITO[5])
+    assert picture[16, 16].tolist() == list(OKABE_ITO[1])
+    assert not np.ptp(wrong(square(6, 6), square(6, 6)).reshape(-1, 3), axis=0).any()
+
+
+@pytest.mark.parametrize("times", [range(5), range(0, 5, 2)])
+def test_a_figure_is_a_table_of_rows_and_of_the_steps_asked_for(times: range) -> None:
+    sheet, colours = told(5, 2, 3)
+    image = figure(sheet, times, scale=SCALE)
+    places = {(row, t): box(image, colour) for (row, t), colour in colours.items() if t in times}
+    assert {place[2:] for place in places.values()} == {(WIDTH * SCALE, HEIGHT * SCALE)}
+    for row in range(5):
+        assert len({places[row, t][1] for t in times}) == 1
+        lefts = [places[row, t][0] for t in times]
+        assert lefts == [places[0, t][0] for t in times] == sorted(set(lefts))
+        assert row == 0 or places[row, 0][1] >= places[row - 1, 0][1] + HEIGHT * SCALE
+    for (_, t), colour in colours.items():
+        assert t in times or not (np.asarray(image) == colour).all(axis=2).any()
+
+
+def test_an_animation_has_a_frame_for_each_step_with_every_panel_in_its_place() -> None:
+    sheet, colours = told(3, 2, 7)
+    moving = Image.open(io.BytesIO(film(sheet, scale=SCALE)))
+    assert moving.n_frames == 3  # type: ignore[attr-defined]
+    places: list[list[tuple[int, int, int, int]]] = []
+    for t in range(3):
+        moving.seek(t)
+        places.append([box(moving, colours[row, t]) for row in range(9)])
+    assert places[0] == places[1] == places[2]
+    assert {place[2:] for place in places[0]} == {(WIDTH * SCALE, HEIGHT * SCALE)}
+    assert len({place[:2] for place in places[0]}) == 9
+    tops = [place[1] for place in places[0]]
+    assert tops == sorted(tops) and len(set(tops)) == 3  # a line for the first block, two for the seven of the second
+
+
+def test_the_same_story_is_the_same_bytes() -> None:
+    heeding = np.full((1, 3, 3), 0.5, np.float32)
+    one, other = (story(watched(3, seen=2, attention=heeding), "a") for _ in range(2))
+    assert film(one) == film(other)
+    assert figure(one, range(4)).tobytes() == figure(other, range(4)).tobytes()
+
+
+def test_the_colours_of_slots_are_exact_in_an_animation_of_more_colours_than_a_gif_has() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (3, 24, 24, 3), np.uint8)
+    rows = tuple(Row("slot", "", tuple(noise), slot=k) for k in range(7))
+    moving = Image.open(io.BytesIO(film(Story("a", "b", (rows,), ()))))
+    for t in range(3):
+        moving.seek(t)
+        seen = {colour for _, colour in moving.convert("RGB").getcolors(1 << 20) or ()}
+        assert set(OKABE_ITO) <= seen and len(seen) <= 256
+
+
+def test_pixels_are_enlarged_and_never_blurred() -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
+    enlarged = cell(Row("", "", (picture,)), 0, (HEIGHT, WIDTH), SCALE)
+    assert np.array_equal(enlarged, np.kron(picture, np.ones((SCALE, SCALE, 1), np.uint8)))
+
+
+def test_an_arrow_goes_from_the_slot_that_is_heeded_to_the_one_that_heeds_it() -> None:
+    predictions = np.stack([square(5, 6), square(18, 15), np.zeros((24, 24, 1), np.float32)])
+    attention = np.zeros((3, 3), np.float32)
+    attention[0, 1] = 0.7  # slot 0 heeds slot 1
+    assert attended(predictions, attention) == (Arrow((18.0, 15.0), (5.0, 6.0), pytest.approx(0.7), 1),)
+
+
+def test_nothing_is_drawn_to_itself_or_to_where_nothing_is_or_of_hardly_any_weight() -> None:
+    predictions = np.stack([square(5, 6), square(18, 15), np.zeros((24, 24, 1), np.float32)])
+    attention = np.ones((3, 3), np.float32)
+    assert {arrow.slot for arrow in attended(predictions, attention)} == {0, 1}
+    assert len(attended(predictions, attention)) == 2
+    assert attended(predictions, attention * np.float32(0.01)) == ()
+
+
+def test_an_arrow_has_the_colour_of_the_heeded_slot_and_is_the_wider_the_more_it_weighs() -> None:
+    def inked(weight: float) -> np.ndarray:
+        row = Row("", "", (np.zeros((24, 24, 3), np.uint8),), arrows=((Arrow((4, 12), (20, 12), weight, 3),),))
+        return cell(row, 0, (24, 24), 8)
+
+    strong, weak = inked(1.0), inked(0.2)
+    assert list(OKABE_ITO[3]) in strong.reshape(-1, 3).tolist()
+    assert 0 < (weak.max(axis=2) > 0).sum() < (strong.max(axis=2) > 0).sum()
+    assert weak.max() < strong.max()
+
+
+@pytest.mark.parametrize("slots", [1, 3, 8])
+def test_there_is_a_row_for_every_slot(slots: int) -> None:
+    scene, below = story(watched(slots), "a").blocks
+    assert [row.name for row in scene] == ["input", "groups", "prediction", "truth", "error"]
+    assert [row.slot for row in below] == list(range(slots))
+    heeding = story(watched(slots, attention=np.zeros((1, slots, slots), np.float32)), "a")
+    assert [row.name for row in heeding.blocks[1]][slots:] == ["attention"]
+
+
+def test_a_model_without_slots_is_input_prediction_truth_and_error() -> None:
+    (scene,) = story(watched(None), "a").blocks
+    assert [row.name for row in scene] == ["input", "prediction", "truth", "error"]
+
+
+def test_a_model_that_says_owners_alone_has_their_colours() -> None:
+    seen = watched(None)
+    owner = np.full((24, 24), 1, np.uint8)
+    (scene,) = story(replace(seen, steps=tuple(replace(step, owner=owner) for step in seen.steps)), "a").blocks
+    assert scene[1].name == "owners"
+    assert {tuple(pixel) for picture in scene[1].pictures if picture is not None for pixel in picture.reshape(-1, 3).tolist()} == {OKABE_ITO[1]}
+
+
+def test_what_is_imagined_has_no_input_and_is_hatched() -> None:
+    made = story(watched(2, steps=6, seen=2), "a")
+    row = made.blocks[0][0]
+    assert [picture is None for picture in row.pictures] == [False, False, True, True, True, True]
+    hatching = cell(row, 5, (24, 24), 3)
+    assert 1 < len(np.unique(hatching.reshape(-1, 3), axis=0)) < 4
+    assert "2 frames seen, 5 imagined" in made.caption
+
+
+@pytest.mark.parametrize("steps", [1, 9, 12, 13, 30, 50])
+def test_a_figure_has_at_most_twelve_columns_in_even_steps(steps: int) -> None:
+    times = list(moments(steps))
+    assert times[0] == 0 and times[-1] < steps and len(times) <= 12
+    assert len(set(np.diff(times))) <= 1
+    assert steps > 12 or len(times) == steps
+
+
+def test_copy_is_watched_seeing_every_frame_and_predicting_it() -> None:
+    seen = watch(Copy(), "balls", index=3)
+    assert (seen.task, len(seen.steps), seen.seen) == ("balls4mass64", 30, 30)
+    for step, after in pairwise(seen.steps):
+        assert step.frame is not None and np.array_equal(step.mean, step.frame)
+        assert after.frame is not None and np.array_equal(step.truth, after.frame)
+
+
+def test_in_a_rollout_five_frames_are_shown_and_the_rest_is_the_models_own() -> None:
+    whole, seen = watch(Copy(), "balls", index=3), watch(Copy(), "balls", index=3, rollout=4)
+    assert [step.frame is None for step in seen.steps] == [False] * 5 + [True] * 3
+    assert all(np.array_equal(step.mean, seen.steps[4].mean) for step in seen.steps[5:])
+    assert all(np.array_equal(step.truth, same.truth) for step, same in zip(seen.steps, whole.steps, strict=False))
+
+
+def test_a_suite_that_asks_for_rollouts_is_watched_with_its_own_context() -> None:
+    assert (watch(Copy(), "crop50").seen, len(watch(Copy(), "crop50").steps)) == (9, 9)
+    assert (watch(Copy(), "simulation").seen, len(watch(Copy(), "simulation").steps)) == (5, 14)
+
+
+class Counting:
+    """Its slots predict how many frames it has seen."""
+
+    likelihood = Bernoulli()
+
+    def begin(self, batch: Batch) -> int:
+        return 0
+
+    def observe(self, state: int, frame: np.ndarray, action: object) -> tuple[int, Prediction]:
+        return state + 1, Prediction(frame)
+
+    def parts(self, state: int) -> Parts:
+        level = np.full((1, 2, 64, 64), state / 100, np.float32)
+        return Parts(level[..., None], level)
+
+
+def test_parts_are_asked_of_the_state_after_the_step() -> None:
+    steps = watch(Counting(), "balls", rollout=3).steps
+    assert [round(float(step.parts.shares.max()) * 100) for step in steps if step.parts] == [1, 2, 3, 4, 5, 6, 7]
+
+
+BAD = {
+    "other frames": {"predictions": np.zeros((1, 2, 5, 4, 1), np.float32)},
+    "other slots": {"shares": np.zeros((1, 3, 4, 4), np.float32)},
+    "no slots": {"predictions": np.zeros((1, 0, 4, 4, 1), np.float32), "shares": np.zeros((1, 0, 4, 4), np.float32)},
+    "no axes": {"predictions": np.float32(0)},
+    "not finite": {"shares": np.full((1, 2, 4, 4), np.nan, np.float32)},
+    "not numbers": {"shares": np.full((1, 2, 4, 4), "x")},
+    "flat attention": {"attention": np.zeros((1, 4), np.float32)},
+}
+
+
+@pytest.mark.parametrize("wrong", BAD.values(), ids=BAD.keys())
+def test_parts_that_do_not_fit_are_refused(wrong: dict[str, Any]) -> None:
+    good = Parts(np.zeros((1, 2, 4, 4, 1), np.float32), np.zeros((1, 2, 4, 4), np.float32), np.zeros((1, 2, 2), np.float32))
+    assert drawable(good, (4, 4, 1)).predictions.shape == (1, 2, 4, 4, 1)
+    with pytest.raises(ModelError, match="of parts are finite floating-point numbers of shape"):
+        drawable(replace(good, **wrong), (4, 4, 1))
+
+
+@pytest.mark.parametrize(("index", "rollout"), [(-1, None), (10_000, None), (0, 0), (0, 47)])
+def test_a_sequence_or_a_rollout_that_there_is_not_is_refused(index: int, rollout: int | None) -> None:
+    with pytest.raises(RecipeError, match="index is 0 to 9999" if rollout is None else "of 1 to 46"):
+        watch(Copy(), "balls", index=index, rollout=rollout)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network of three slots that has learnt nothing."""
+    pytest.importorskip("torch")
+    from physbench_baselines import checkpoint
+    from physbench_baselines.nem_sizes import NemSizes
+
+    path = tmp_path_factory.mktemp("run") / "tiny.pt"
+    checkpoint.save(path, NemSizes(slots=3, channels=(3, 4), dense=12, hidden=10, attention=6, embedding=3).build())
+    return path
+
+
+def test_the_parts_of_nem_are_the_grouping_of_the_frame_just_seen_and_the_prediction_of_the_next(checkpoint: Path) -> None:
+    from physbench_baselines.checkpoint import model
+
+    steps = watch(model(checkpoint), "balls", rollout=2).steps
+    assert len(steps) == 6
+    for before, step in pairwise(steps[:5]):
+        assert before.parts and step.parts and step.frame is not None and step.parts.attention is not None and step.owner is not None
+        x, psi = step.frame[:, :, 0], before.parts.predictions[0, ..., 0].astype(float)
+        likely = np.where(x == 1, psi, 1 - psi) + 1e-6
+        assert np.allclose(step.parts.shares[0], likely / likely.sum(axis=0), atol=1e-5)
+        assert np.array_equal(step.parts.shares[0].argmax(axis=0), step.owner)
+        assert np.array_equal(step.parts.predictions[0].max(axis=0), step.mean)
+        assert not step.parts.attention[0].diagonal().any() and step.parts.attention.any()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".gif"])
+def test_the_command_draws_a_model_without_slots(cli: Callable[..., Result], tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"copy{suffix}"
+    result = cli("show", "--model", "copy", "--index", 3, "--rollout", 2, "--out", out)
+    assert (result.exit_code, result.output.strip()) == (0, str(out))
+    with Image.open(out) as image:
+        assert getattr(image, "n_frames", 1) == (6 if suffix == ".gif" else 1)
+
+
+def test_the_command_draws_a_checkpoint_with_its_slots(cli: Callable[..., Result], checkpoint: Path, tmp_path: Path) -> None:
+    sizes: list[tuple[int, int]] = []
+    for model in ("copy", checkpoint):
+        out = tmp_path / f"{Path(model).stem}.png"
+        assert cli("show", "--model", model, "--suite", "balls", "--rollout", 2, "--out", out).exit_code == 0
+        sizes.append(Image.open(out).size)
+    assert sizes[0][0] == sizes[1][0]
+    assert sizes[1][1] - sizes[0][1] > 5 * 128  # groups, three slots, attention
+
+
+def test_the_name_of_a_file_says_what_is_drawn(cli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli("show", "--model", "physbench_baselines.reference:Copy", "--rollout", 2).exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["physbench_baselines.reference-Copy-balls-0-rollout-2.png"]
+
+
+WRONG = {
+    "neither": ([], "give a dataset, or --model"),
+    "both": (["balls4mass64", "--model", "copy"], "give a dataset, or --model"),
+    "suite without a model": (["balls4mass64", "--suite", "balls"], "--suite goes with --model"),
+    "rollout without a model": (["balls4mass64", "--rollout", "3"], "--rollout goes with --model"),
+    "unknown model": (["--model", "copyy"], "no model is called 'copyy'"),
+    "unknown factory": (["--model", "nowhere:build"], "does not lead to a model"),
+    "no checkpoint": (["--model", "nowhere.pt"], "there is no file nowhere.pt"),
+    "unknown suite": (["--model", "copy", "--suite", "bals"], "no suite is called 'bals'"),
+    "unknown split": (["--model", "copy", "--split", "tests"], "there is no split 'tests'"),
+    "index": (["--model", "copy", "--index", "10000"], "index is 0 to 9999"),
+    "index of smoke": (["--model", "copy", "--suite", "smoke", "--index", "64"], "index is 0 to 63"),
+    "rollout": (["--model", "copy", "--rollout", "60"], "not 60"),
+    "suffix": (["--model", "copy", "--out", "x.html"], "must end in .png (a figure) or .gif (an animation)"),
+    "directory": (["--model", "copy", "--out", "nowhere/x.png"], "there is no directory nowhere"),
+}
+
+
+@pytest.mark.parametrize(("words", "said"), WRONG.values(), ids=WRONG.keys())
+def test_what_cannot_be_drawn_is_refused_in_one_line(
+    cli: Callable[..., Result], refusal: Callable[[int, str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = cli("show", *words)
+    lines = [line for line in result.stderr.splitlines() if not line.startswith("running the code of")]
+    assert said in refusal(result.exit_code, "\n".join(lines))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_was_there_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    out = tmp_path / "x.gif"
+    out.write_bytes(b"before")
+    save(watched(2), out, name="a")
+    assert Image.open(out).format == "GIF"
+    assert [path.name for path in tmp_path.iterdir()] == ["x.gif"]
