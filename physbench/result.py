@@ -33,7 +33,6 @@ NOTES = {
 }
 
 
-
 def told(note: str) -> str:
     """A note in words."""
     stem, _, number = note.partition("-")

@@ -90,6 +90,11 @@ class Task:
         """Where the answer lies in a file of predictions: every sample has its own."""
         return f"{self.names(asking)}/sample-{asking.sample}" if isinstance(asking, Rollout) and asking.samples > 1 else self.names(asking)
 
+    def farthest(self, rollout: Rollout) -> Rollout:
+        """The longest rollout from the same context."""
+        alike = [other for other in self.askings if isinstance(other, Rollout) and (other.context, other.sample) == (rollout.context, rollout.sample)]
+        return max([rollout, *alike], key=lambda other: other.horizon)
+
     def pinned(self, sequences: int) -> str | None:
         """The content digest of the test split, its first so many sequences alone."""
         return DIGESTS.get((self.name, sequences))

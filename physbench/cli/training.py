@@ -44,6 +44,7 @@ class Counts(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 @click.option("--warm-up", type=int, help="Steps until the learning rate is reached (0).")
 @click.option("--decay", type=float, help="The last share of the run, over which the learning rate falls to nothing (0).")
 @click.option("--averaging", type=float, help="Decay of averaged weights, which are then what is kept (0: none).")
+@click.option("--gradient-limit", type=float, help="The most that a gradient's norm may be (0: no limit).")
 @click.option("--evaluate-every", type=int, help="Steps between validations (an epoch).")
 @click.option("--validation", type=int, help="Validation sequences (1000).")
 @click.option("--seed", type=int, help="Another seed gives another run (0).")
@@ -73,6 +74,9 @@ def train(
     """
     if model is None and not (resume and out):
         raise click.UsageError("name a model, or give --resume and the --out folder of a run")
+    if model and ":" in model:
+        sys.path.insert(0, str(Path.cwd()))  # where a user's own module is, as with `python -m`
+        click.echo(f"running the code of {model}", err=True)
     recipe_of, train = (registry.attribute(f"physbench_baselines.training.{place}") for place in ("recipe:TrainingRecipe", "run:train"))
     wanted = {name: value for name, value in given.items() if value is not None}
     recipe = recipe_of(model=model, **wanted) if model else None

@@ -184,12 +184,13 @@ def test_a_table_holds_what_the_evaluator_says(run: Path, tmp_path: Path) -> Non
 
 def test_scores_of_other_weights_are_forgotten(run: Path, tmp_path: Path, asked: list[str]) -> None:
     first = bundled(run, tmp_path, table=tmp_path)
+    bundled(run, tmp_path, suites=("curtain",))
     best = checkpoint.load(run / "best.pt")
     with torch.no_grad():
         best.network.decoder.dense[0].linear.weight.mul_(1.5)  # type: ignore[union-attr,index]
     checkpoint.save(run / "best.pt", best.network, card=best.card)
     second = bundled(run, tmp_path, table=tmp_path)
-    assert asked == ["balls", "balls"]
+    assert asked == ["balls", "curtain", "balls"]
     assert len(second["scores"]) == len(first["scores"]) and second["scores"] != first["scores"]
     rows = list(csv.DictReader((tmp_path / "tiny.csv").read_text().splitlines()))
     assert {row["weights_sha256"] for row in rows} == {second["weights_sha256"]}

@@ -79,7 +79,7 @@ def test_what_it_cost_stands_beside() -> None:
     _, costs = tables(cards.told({"r-nem": card()}))
     (row,) = costs
     assert list(row.values())[:6] == ["r-nem", "2,300", "73,600", "0.5", "2 CPU cores", "5.7 MB, int8 and half"]
-    assert row["trained by"] == "`physbench train r-nem --batch 32 --frames 8,31 --warm-up 100 --minutes 30`, and in its recipe `gradient_limit` 50.0"
+    assert row["trained by"] == "`physbench train r-nem --batch 32 --frames 8,31 --warm-up 100 --gradient-limit 50.0 --minutes 30`"
 
 
 def test_who_was_trained_for_less_than_the_paper_is_named() -> None:

@@ -31,10 +31,13 @@ FIGURES = {
 }
 """Of a column: suite, task and metric."""
 
-OPTIONS = ("data", "precision", "batch", "learning_rate", "frames", "slots", "noise", "warm_up", "decay", "averaging", "evaluate_every", "validation", "seed")
+OPTIONS = (
+    *("data", "precision", "batch", "learning_rate", "frames", "slots", "noise", "warm_up", "decay", "averaging", "gradient_limit"),
+    *("evaluate_every", "validation", "seed"),
+)
 """Fields of a training recipe that the command has an option for."""
 
-UNSAID = ("sizes", "anywhere", "gradient_limit")
+UNSAID = ("sizes", "anywhere")
 """Those that it has none for, and that the weights depend on."""
 
 NOTHING = "No trained weights are here yet."

@@ -15,7 +15,7 @@ MOST_TEXT = 1 << 16
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecipe:
     model: str
-    """A network of ours, or package.module:factory of one's own: called with this recipe."""
+    """A network of ours, or package.module:factory of one's own: its sizes, a dataclass with a `build()`."""
     sizes: dict[str, Any] = field(default_factory=lambda: {})
     """What differs from the sizes that the model usually has."""
     data: str = "balls4mass64"

@@ -1,0 +1,161 @@
+
+"use strict";
+const root = document.documentElement, MOST = 200;
+root.classList.add("js");
+
+addEventListener("DOMContentLoaded", () => {
+  const find = (name) => document.getElementById(name);
+  const inWords = new Intl.Collator("en", { numeric: true });
+  const boards = [...document.querySelectorAll(".board")].map(read);
+  const tabs = [...document.querySelectorAll("nav a")];
+  let now = boards[0];
+
+  function read(section) {
+    const heads = [...section.querySelectorAll("thead th[data-key]")];
+    const bodies = [...section.querySelectorAll("tbody.rows")].map((body) => ({
+      body, ranked: "models" in body.dataset, rows: [...body.rows].map((row, place) => ({ row, place, words: null })),
+    }));
+    return { section, heads, bodies, all: section.querySelector(".all"), whole: false, order: "" };
+  }
+
+  // The address holds the state, and nothing else does: #suite=balls&sort=ari&dir=desc&filter=nem
+  const asked = () => new URLSearchParams(location.hash.slice(1));
+
+  function go(changes, lasting = true) {
+    const state = asked(), written = new URLSearchParams();
+    for (const name of ["suite", "sort", "dir", "filter", "figures"]) {
+      const value = name in changes ? changes[name] : state.get(name);
+      if (value) written.set(name, value);
+    }
+    if (!written.has("suite")) written.set("suite", now.section.id);
+    history[lasting ? "pushState" : "replaceState"](null, "", "#" + written);
+    show();
+  }
+
+  function show() {
+    const state = asked();
+    const name = state.get("suite") ?? location.hash.slice(1);
+    now = boards.find(({ section }) => section.id === name) ?? boards[0];
+    if (!now) return;
+    root.classList.toggle("every", state.get("figures") === "all");
+    find("every").checked = state.get("figures") === "all";
+    if (find("filter").value !== (state.get("filter") ?? "")) find("filter").value = state.get("filter") ?? "";
+    boards.forEach((board, place) => {
+      board.section.hidden = board !== now;
+      tabs[place].setAttribute("aria-selected", board === now);
+      tabs[place].tabIndex = board === now ? 0 : -1;
+    });
+    sort(now, state.get("sort"), state.get("dir"));
+    sift(now, (state.get("filter") ?? "").toLowerCase().split(/\s+/).filter(Boolean));
+  }
+
+  function sort(board, key, way) {
+    const column = board.heads.findIndex((head) => head.dataset.key === key);
+    const head = board.heads[Math.max(column, 0)], down = column >= 0 && (way ?? head.dataset.start) === "desc";
+    for (const each of board.heads) each.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
+    if (board.order === `${column} ${down}`) return;
+    board.order = `${column} ${down}`;
+    const number = head.dataset.kind === "number";
+    for (const { body, rows } of board.bodies) {
+      const keys = column < 0 ? null : rows.map(({ row }) => keyOf(row.cells[column], number));
+      const order = rows.map((_, place) => place);
+      if (keys) order.sort((a, b) => compare(keys[a], keys[b], number, down) || a - b);
+      const sorted = document.createDocumentFragment();
+      for (const place of order) sorted.append(rows[place].row);
+      body.append(sorted);
+    }
+  }
+
+  function keyOf(cell, number) {
+    const written = cell.dataset.v ?? cell.textContent;
+    return number ? parseFloat(written) : written;
+  }
+
+  // What is not there comes last, whichever way.
+  function compare(a, b, number, down) {
+    const [none, neither] = number ? [Number.isNaN(a), Number.isNaN(b)] : [!a, !b];
+    if (none || neither) return none - neither;
+    return (number ? a - b : inWords.compare(a, b)) * (down ? -1 : 1);
+  }
+
+  function sift(board, wanted) {
+    let fit = 0, models = 0, shown = 0;
+    for (const { body, ranked, rows } of board.bodies) {
+      const inOrder = [...body.rows], known = new Map(rows.map((each) => [each.row, each]));
+      for (const row of inOrder) {
+        const each = known.get(row);
+        each.words ??= [".model", ".trust", ".notes"].map((part) => row.querySelector(part).textContent).join(" ").toLowerCase();
+        const fits = wanted.every((word) => each.words.includes(word));
+        if (ranked) { models += 1; fit += fits; }
+        row.hidden = !fits || (ranked && !board.whole && fit > MOST);
+        if (ranked && !row.hidden) shown += 1;
+      }
+    }
+    const counted = `${models.toLocaleString("en")} ${models === 1 ? "model" : "models"}`;
+    find("count").textContent = wanted.length ? `${fit.toLocaleString("en")} of ${counted}` : counted;
+    board.all.hidden = shown === fit;
+    board.all.textContent = `Show all ${fit.toLocaleString("en")}`;
+  }
+
+  // Definitions: a tap and the keyboard open them by themselves, a pointer that rests and the focus do it here.
+  function beside(button) {
+    const box = document.getElementById(button.getAttribute("popovertarget"));
+    let timer = 0;
+    const later = (what, wait) => { clearTimeout(timer); timer = setTimeout(what, wait); };
+    const open = () => {
+      clearTimeout(timer);
+      if (!box.matches(":popover-open")) box.showPopover();
+      const at = button.getBoundingClientRect(), { width, height } = box.getBoundingClientRect();
+      const below = at.bottom + 8 + height <= innerHeight || at.top < innerHeight / 2;
+      box.style.left = `${Math.max(16, Math.min(at.left - 24, document.documentElement.clientWidth - width - 16))}px`;
+      box.style.top = `${Math.max(16, Math.min(below ? at.bottom + 8 : at.top - height - 8, innerHeight - height - 16))}px`;
+    };
+    const close = () => { if (box.matches(":popover-open") && !box.matches(":hover") && document.activeElement !== button) box.hidePopover(); };
+    const around = button.closest("th") ?? button;
+    button.setAttribute("popovertargetaction", "show");
+    button.removeAttribute("title");
+    button.addEventListener("click", open);
+    button.addEventListener("focus", open);
+    button.addEventListener("blur", () => later(close, 150));
+    around.addEventListener("pointerenter", (move) => { if (move.pointerType === "mouse") later(open, 300); });
+    around.addEventListener("pointerleave", () => later(close, 200));
+    box.addEventListener("pointerleave", () => later(close, 200));
+  }
+
+  boards.forEach((board) => {
+    board.heads.forEach((head, column) => {
+      const button = head.querySelector(".sort");
+      button.disabled = false;
+      button.addEventListener("click", () => {
+        const sorted = head.getAttribute("aria-sort");
+        const way = sorted ? (sorted === "ascending" ? "desc" : "asc") : head.dataset.start;
+        go(column === 0 && way === "asc" ? { sort: null, dir: null } : { sort: head.dataset.key, dir: way });
+      });
+    });
+    board.all.addEventListener("click", () => { board.whole = true; show(); });
+    board.section.setAttribute("role", "tabpanel");
+  });
+  document.querySelectorAll(".what").forEach(beside);
+
+  if (tabs.length) tabs[0].parentElement.setAttribute("role", "tablist");
+  tabs.forEach((tab, place) => {
+    tab.setAttribute("role", "tab");
+    tab.setAttribute("aria-controls", boards[place].section.id);
+    tab.addEventListener("click", (press) => { press.preventDefault(); go({ suite: boards[place].section.id, sort: null, dir: null }); });
+    tab.addEventListener("keydown", (press) => {
+      const to = { ArrowLeft: place - 1, ArrowRight: place + 1, Home: 0, End: tabs.length - 1 }[press.key];
+      if (to === undefined || press.ctrlKey || press.altKey || press.metaKey) return;
+      press.preventDefault();
+      const next = tabs[(to + tabs.length) % tabs.length];
+      next.focus();
+      next.click();
+    });
+  });
+  find("filter").addEventListener("input", () => go({ filter: find("filter").value }, false));
+  find("every").addEventListener("change", () => go({ figures: find("every").checked ? "all" : null }));
+  addEventListener("popstate", show);
+  document.querySelectorAll(".scripted").forEach((each) => { if (!each.classList.contains("all")) each.hidden = false; });
+  show();
+  root.classList.add("ready");
+});

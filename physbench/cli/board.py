@@ -1,0 +1,178 @@
+"""Commands of the leaderboard."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from physbench import registry
+from physbench.cli.root import STOPPED, main
+from physbench.errors import PhysbenchError
+from physbench.progress import progress_bar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FILE = click.argument("file", type=click.Path(path_type=Path))
+FOLDER = click.option("--folder", type=click.Path(path_type=Path), help="Where submissions are kept; by default those that come with physbench.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+def board(place: str) -> Any:
+    return registry.attribute(f"physbench_leaderboard.{place}")
+
+
+@main.group()
+def leaderboard() -> None:
+    """Submissions, ranked: check one, add it, look at the table, build the page.
+
+    \b
+    physbench eval r-nem --suite balls --csv mine.csv
+    physbench leaderboard check mine.csv
+    physbench leaderboard show --suite balls
+    """
+
+
+@leaderboard.command()
+@FILE
+@JSON
+def check(file: Path, as_json: bool) -> None:
+    """Is a submission as it should be? Says in plain words what is wrong. Exit code 2 if something is.
+
+    \b
+    physbench leaderboard check mine.csv
+    """
+    problems: Sequence[str] = board("checks:problems")(file)
+    if as_json:
+        click.echo(json.dumps({"file": str(file), "good": not problems, "problems": list(problems)}))
+    elif not problems:
+        click.echo(f"{file}: all is well")
+    for problem in problems[: 0 if as_json else None]:
+        click.echo(f"{file}: {problem}", err=True)
+    sys.exit(2 if problems else 0)
+
+
+@leaderboard.command()
+@FILE
+@FOLDER
+@JSON
+def add(file: Path, folder: Path | None, as_json: bool) -> None:
+    """Check a submission and put it among the others; NAME.npz beside NAME.csv comes along, and lets it be compared sequence by sequence.
+
+    \b
+    physbench leaderboard add mine.csv
+    """
+    added = board("store:add")(file, _folder(folder))
+    if as_json:
+        return click.echo(json.dumps({"file": str(added.path), "already": added.already}))
+    click.echo(f"{added.path}: {'was listed already' if added.already else 'added'}")
+
+
+@leaderboard.command()
+@click.option("--suite", help="One suite alone.")
+@FOLDER
+@click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV.")
+@JSON
+def show(suite: str | None, folder: Path | None, as_csv: bool, as_json: bool) -> None:
+    """The table: ranks with 95 % intervals; models that cannot be told apart share a rank.
+
+    \b
+    physbench leaderboard show --suite balls
+    """
+    form = "as_json" if as_json else "as_csv" if as_csv else "as_text"
+    click.echo(board(f"text:{form}")(_boards(folder, suite)), nl=form == "as_text")
+
+
+@leaderboard.command()
+@FILE
+@click.argument("sums", type=click.Path(path_type=Path))
+def recompute(file: Path, sums: Path) -> None:
+    """Are the figures of a submission those of its per-sequence scores?
+
+    \b
+    physbench eval copy --suite balls --csv mine.csv --per-sequence mine.npz
+    physbench leaderboard recompute mine.csv mine.npz
+    """
+    found = board("recompute:recompute")(board("submission:read")(file), sums)
+    for problem in found.problems:
+        click.echo(f"{file}: {problem}", err=True)
+    if not found.all_well:
+        raise PhysbenchError(f"{file} is not what {sums} gives: {found.rows} of {found.of} rows agree")
+    click.echo(f"{file}: all {found.rows} rows come out of {sums} again")
+
+
+@leaderboard.command()
+@FILE
+@click.option("--model", "model", required=True, help="The model that the submission is of: a name or a checkpoint.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--fresh", type=int, metavar="SEED", help="Also on other sequences of the same kind, that nobody can have trained on.")
+def verify(file: Path, model: str, device: str, fresh: int | None) -> None:
+    """Run the evaluation of a submission again, and compare. Exit code 2 if it comes out differently.
+
+    \b
+    physbench leaderboard verify mine.csv --model runs/mine/best.pt --fresh 7
+    """
+    from physbench.evaluation.contestant import contestant
+
+    with progress_bar("evaluating again") as update:
+
+        def told(now: Any) -> None:
+            update(now.done, now.total, f"evaluating on {now.doing}")
+
+        again = board("rerun:verify")(
+            board("submission:read")(file),
+            contestant(model, device=device).model,
+            fresh=fresh,
+            progress=told,
+        )
+    for rerun in again:
+        for difference in rerun.differences:
+            click.echo(f"{file}: {difference}", err=True)
+        if rerun.fresh:
+            click.echo(f"{file}: on fresh data: {rerun.fresh}", err=rerun.suspicious)
+    if not all(rerun.all_well for rerun in again):
+        raise PhysbenchError(f"{file} does not come out again with {model}")
+    click.echo(f"{file}: comes out again with {model}")
+
+
+@leaderboard.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("site"), show_default=True, help="The folder to write.")
+@FOLDER
+def build(out: Path, folder: Path | None) -> None:
+    """Write the page: one file, for any web server or none.
+
+    \b
+    physbench leaderboard build --out site
+    """
+    click.echo(str(board("page:build")(_boards(folder, None), out)))
+
+
+@leaderboard.command()
+@click.option("--site", type=click.Path(path_type=Path), default=Path("site"), show_default=True, help="What `build` wrote.")
+@click.option("--port", type=int, default=0, help="By default any that is free.")
+def serve(site: Path, port: int) -> None:
+    """Show the page at an address that only this machine can open, until Ctrl-C.
+
+    \b
+    physbench leaderboard build --out site && physbench leaderboard serve
+    """
+    server, url = board("serve:serve")(site, port=port)
+    click.echo(f"{url}   (Ctrl-C ends it)")
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        sys.exit(STOPPED)
+    finally:
+        server.server_close()
+
+
+def _folder(folder: Path | None) -> Path:
+    return folder or board("pins:bundled")()
+
+
+def _boards(folder: Path | None, suite: str | None) -> Any:
+    return board("table:boards")(board("store:load_all")(_folder(folder)), suite=suite)
