@@ -24,7 +24,7 @@ FIRST = (
 )  # fmt: skip
 """Figures that are looked at first; the others are shown when they are asked for."""
 
-MOST_FIRST = 5
+MOST_FIRST = 4
 
 
 @dataclass(frozen=True)

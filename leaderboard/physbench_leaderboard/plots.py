@@ -29,10 +29,11 @@ LOOKS = (0, 2, 3, 4, 5)
 BESIDE = {"copy": 1, "constant-velocity": 6, "mean": 7}
 """Reference rows that are drawn: the others lie at the ends of any axis."""
 
-WIDTH, NAMES, RIGHT, ROW = 400, 136, 392, 19
+WIDTH, NAMES, RIGHT, ROW = 400, 144, 392, 19
 LEFT, TOP, BOTTOM, HEIGHT = 52, 10, 192, 230
-LONGEST_NAME = 20
-MOST_NAMED = 8
+LONGEST_NAME = 19
+LETTER = 6.3
+"""About how wide one is."""
 
 
 def plots(board: Board) -> Markup:
@@ -61,22 +62,20 @@ def _sizes(board: Board) -> Markup | None:
         return None
     copied = next((board.headline(row).value for row in board.references if row.model == "copy"), math.nan)
     upward = axis([*_ends(board.headline(standing) for standing in sized), *([copied] if math.isfinite(copied) else [])], BOTTOM, TOP)
-    along = axis([float(standing.parameters or 1) for standing in sized], LEFT + 6, RIGHT - 6, logarithmic=True)
+    along = axis([float(standing.parameters or 1) for standing in sized], LEFT + 20, RIGHT - 20, logarithmic=True)
     parts = [_level(tick, upward) for tick in _few(upward)]
     parts += [_text(f"{tick:,.0f}" if tick < 1e6 else f"{tick / 1e6:g} M", along.at(tick), BOTTOM + 16, "mid") for tick in _few(along, 5)]
     parts.append(_text("parameters (logarithmic)", (LEFT + RIGHT) / 2, HEIGHT - 4, "mid"))
     if math.isfinite(copied):
         parts.append(element("path", class_="line l1", d=f"M{LEFT} {upward.at(copied):.1f}H{RIGHT}"))
-        parts.append(_text("copy", RIGHT - 4, upward.at(copied) - 5, "end"))
+        parts.append(_text("copy", RIGHT - 4, upward.at(copied) + (13 if upward.at(copied) < TOP + 14 else -5), "end"))
     for standing in sized:
         x, each = along.at(float(standing.parameters or 1)), board.headline(standing)
         if math.isfinite(each.low) and math.isfinite(each.high):
             parts.append(element("path", class_="bar l0", d=f"M{x:.1f} {upward.at(each.low):.1f}V{upward.at(each.high):.1f}"))
         words = f"{standing.model}, {standing.parameters:,} parameters: {_figures(each)}"
         parts.append(_dot(words, x, upward.at(each.value), 0))
-        if len(sized) <= MOST_NAMED:
-            left = x > (LEFT + RIGHT) / 2
-            parts.append(_text(_short(standing.model), x + (-7 if left else 7), upward.at(each.value) - 5, "end" if left else "name"))
+    parts += _names([(_short(standing.model), along.at(float(standing.parameters or 1)), upward.at(board.headline(standing).value)) for standing in sized])
     return _figure(f"{board.ranked_by[1]} against parameters", f"{_way(board)}{_scaled(upward)}", HEIGHT, parts, _told(board, sized))
 
 
@@ -156,6 +155,18 @@ def _level(tick: float, upward: Axis) -> Markup:
 
 def _dot(words: str, x: float, y: float, look: int) -> Markup:
     return element("circle", element("title", words), class_=f"dot l{look}", cx=f"{x:.1f}", cy=f"{y:.1f}", r=3.6)
+
+
+def _names(dots: Sequence[tuple[str, float, float]]) -> Iterator[Markup]:
+    """Beside their dots, as far as there is room: the others are said when one points at their dots."""
+    taken: list[tuple[float, float, float]] = []
+    for name, x, y in dots:
+        left = x > (LEFT + RIGHT) / 2
+        half = LETTER * len(name) / 2
+        middle = x - 7 - half if left else x + 7 + half
+        if all(abs(middle - other) > half + width or abs(y - height) > 13 for other, width, height in taken):
+            taken.append((middle, half, y))
+            yield _text(name, x + (-7 if left else 7), max(y - 5, TOP + 4), "end name" if left else "name")
 
 
 def _few(along: Axis, most: int = 6) -> tuple[float, ...]:

@@ -13,6 +13,7 @@ from physbench import registry
 from physbench.cli.root import STOPPED, main
 from physbench.errors import PhysbenchError
 from physbench.progress import progress_bar
+from physbench.suites import suite_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,6 +84,8 @@ def show(suite: str | None, folder: Path | None, as_csv: bool, as_json: bool) ->
     \b
     physbench leaderboard show --suite balls
     """
+    if suite:
+        suite_of(suite)
     form = "as_json" if as_json else "as_csv" if as_csv else "as_text"
     click.echo(board(f"text:{form}")(_boards(folder, suite)), nl=form == "as_text")
 

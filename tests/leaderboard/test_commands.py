@@ -1,0 +1,66 @@
+"""The commands of the leaderboard, as they are typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import physbench
+from physbench.cli import main
+from physbench_baselines.reference import Copy
+
+
+@pytest.fixture(scope="module")
+def submission(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a model of one's own, that copies."""
+    folder = tmp_path_factory.mktemp("handed-in")
+    result = physbench.evaluate(Copy(), "smoke", name="mine")
+    (folder / "mine.csv").write_text(result.to_csv(), encoding="utf-8")
+    result.save_sums(folder / "mine.npz")
+    return folder / "mine.csv"
+
+
+def typed(*words: object) -> Result:
+    return CliRunner().invoke(main, ["leaderboard", *map(str, words)])
+
+
+def test_a_good_submission_is_said_to_be_good_and_a_bad_one_in_words(submission: Path, tmp_path: Path) -> None:
+    assert typed("check", submission).output.strip().endswith("all is well")
+    spoilt = tmp_path / "spoilt.csv"
+    spoilt.write_text(submission.read_text().replace(",mine,", ",=cmd(),"), encoding="utf-8")
+    refused = typed("check", spoilt)
+    assert refused.exit_code == 2 and "Traceback" not in refused.output
+    assert json.loads(typed("check", spoilt, "--json").output)["good"] is False
+
+
+def test_what_is_added_is_in_the_table_and_on_the_page_and_twice_is_once(submission: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "submissions"
+    folder.mkdir()
+    assert "added" in typed("add", submission, "--folder", folder).output
+    assert "already" in typed("add", submission, "--folder", folder).output
+    assert len(list(folder.glob("*.csv"))) == 1
+    assert "mine" in typed("show", "--suite", "smoke", "--folder", folder).output
+    assert "mine" in json.dumps(json.loads(typed("show", "--folder", folder, "--json").output))
+    built = typed("build", "--out", tmp_path / "site", "--folder", folder)
+    assert built.exit_code == 0, built.output
+    assert "mine" in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+
+
+def test_figures_are_recomputed_and_evaluations_run_again(submission: Path, tmp_path: Path) -> None:
+    assert "come out" in typed("recompute", submission, submission.with_suffix(".npz")).output
+    assert "comes out again" in typed("verify", submission, "--model", "copy").output
+    refused = typed("verify", submission, "--model", "blank")
+    assert refused.exit_code == 2 and "does not come out again" in refused.output
+
+
+@pytest.mark.parametrize(
+    "words", [["check", "nothing.csv"], ["add", "nothing.csv"], ["recompute", "nothing.csv", "nothing.npz"], ["show", "--suite", "x"], ["serve", "--site", "x"]]
+)
+def test_what_is_not_there_is_said_in_one_line(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused = typed(*words)
+    assert refused.exit_code == 2, refused.output
+    assert "Traceback" not in refused.output
