@@ -13,7 +13,7 @@ addEventListener("DOMContentLoaded", () => {
   function read(section) {
     const heads = [...section.querySelectorAll("thead th[data-key]")];
     const bodies = [...section.querySelectorAll("tbody.rows")].map((body) => ({
-      body, ranked: "models" in body.dataset, rows: [...body.rows].map((row, place) => ({ row, place, words: null })),
+      body, ranked: "models" in body.dataset, rows: [...body.rows].map((row, place) => ({ row, place, key: null, words: null })),
     }));
     return { section, heads, bodies, all: section.querySelector(".all"), whole: false, order: "" };
   }
@@ -45,6 +45,8 @@ addEventListener("DOMContentLoaded", () => {
       tabs[place].setAttribute("aria-selected", board === now);
       tabs[place].tabIndex = board === now ? 0 : -1;
     });
+    const tab = tabs[boards.indexOf(now)], bar = tab.parentElement;
+    bar.scrollLeft = tab.offsetLeft - (bar.clientWidth - tab.offsetWidth) / 2;
     sort(now, state.get("sort"), state.get("dir"));
     sift(now, (state.get("filter") ?? "").toLowerCase().split(/\s+/).filter(Boolean));
   }
@@ -57,14 +59,27 @@ addEventListener("DOMContentLoaded", () => {
     if (board.order === `${column} ${down}`) return;
     board.order = `${column} ${down}`;
     const number = head.dataset.kind === "number";
-    for (const { body, rows } of board.bodies) {
-      const keys = column < 0 ? null : rows.map(({ row }) => keyOf(row.cells[column], number));
-      const order = rows.map((_, place) => place);
-      if (keys) order.sort((a, b) => compare(keys[a], keys[b], number, down) || a - b);
-      const sorted = document.createDocumentFragment();
-      for (const place of order) sorted.append(rows[place].row);
-      body.append(sorted);
+    for (const { rows } of board.bodies) {
+      if (column >= 0) for (const each of rows) each.key = keyOf(each.row.cells[column], number);
+      rows.sort((a, b) => (column < 0 ? 0 : compare(a.key, b.key, number, down)) || a.place - b.place);
     }
+  }
+
+  // Only what is shown stands in the table: thousands of rows that are not cost nothing.
+  function sift(board, wanted) {
+    let fit = 0, models = 0;
+    for (const { body, ranked, rows } of board.bodies) {
+      const fits = rows.filter((each) => {
+        each.words ??= [".model", ".trust", ".notes"].map((part) => each.row.querySelector(part).textContent).join(" ").toLowerCase();
+        return wanted.every((word) => each.words.includes(word));
+      });
+      if (ranked) [fit, models] = [fits.length, rows.length];
+      body.replaceChildren(...(ranked && !board.whole ? fits.slice(0, MOST) : fits).map(({ row }) => row));
+    }
+    const counted = `${models.toLocaleString("en")} ${models === 1 ? "model" : "models"}`;
+    find("count").textContent = wanted.length ? `${fit.toLocaleString("en")} of ${counted}` : counted;
+    board.all.hidden = board.whole || fit <= MOST;
+    board.all.textContent = `Show all ${fit.toLocaleString("en")}`;
   }
 
   function keyOf(cell, number) {
@@ -77,25 +92,6 @@ addEventListener("DOMContentLoaded", () => {
     const [none, neither] = number ? [Number.isNaN(a), Number.isNaN(b)] : [!a, !b];
     if (none || neither) return none - neither;
     return (number ? a - b : inWords.compare(a, b)) * (down ? -1 : 1);
-  }
-
-  function sift(board, wanted) {
-    let fit = 0, models = 0, shown = 0;
-    for (const { body, ranked, rows } of board.bodies) {
-      const inOrder = [...body.rows], known = new Map(rows.map((each) => [each.row, each]));
-      for (const row of inOrder) {
-        const each = known.get(row);
-        each.words ??= [".model", ".trust", ".notes"].map((part) => row.querySelector(part).textContent).join(" ").toLowerCase();
-        const fits = wanted.every((word) => each.words.includes(word));
-        if (ranked) { models += 1; fit += fits; }
-        row.hidden = !fits || (ranked && !board.whole && fit > MOST);
-        if (ranked && !row.hidden) shown += 1;
-      }
-    }
-    const counted = `${models.toLocaleString("en")} ${models === 1 ? "model" : "models"}`;
-    find("count").textContent = wanted.length ? `${fit.toLocaleString("en")} of ${counted}` : counted;
-    board.all.hidden = shown === fit;
-    board.all.textContent = `Show all ${fit.toLocaleString("en")}`;
   }
 
   // Definitions: a tap and the keyboard open them by themselves, a pointer that rests and the focus do it here.

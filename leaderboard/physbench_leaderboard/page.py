@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 NAME = "index.html"
 
+CURVES = ("rollout_bce", "event_error")
+
 NEW_LINE = Markup("\n")
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -68,6 +70,7 @@ def page(boards: Sequence[Board], *, pictures: Mapping[str, bytes] = NO_PICTURES
     source, style, script = (_part(name) for name in ("page.html", "page.css", "page.js"))
     sections = _sections(boards)
     metrics = [column.metric for board in boards for column in columns(board)] + [row.metric for board in boards for row in board.published]
+    metrics += [metric for board in boards for metric in _curves(board)]
     filled = {
         "style_hash": _hash(style),
         "script_hash": _hash(script),
@@ -117,7 +120,7 @@ def _section(section: Section) -> Markup:
     board = section.board
     key = board.key
     title = element("h2", section.label, " ", element("small", f"v{key.suite_version}, {key.size}{f', {key.likelihood}' if key.likelihood else ''}"))
-    inside = [title, _purpose(board), _table(section), _notes(board), _papers(board), plots(board)]
+    inside = [title, _purpose(board), _table(section), _notes(board), _papers(board), plots(board), _plotted(board)]
     return element("section", *inside, class_="board", id=section.place, aria_label=section.label)
 
 
@@ -172,6 +175,17 @@ def _papers(board: Board) -> Markup:
     title = element("h3", "From the paper, its own data ", element("small", "compares with nothing above"))
     table = element("div", element("table", top, element("tbody", *lines)), class_="scroll", tabindex=0, role="region", aria_label="numbers from papers")
     return element("div", title, table, class_="papers")
+
+
+def _plotted(board: Board) -> Markup:
+    """What the curves are of, to be asked about."""
+    named = joined((joined([metric, asked(metric)], " ") for metric in _curves(board)), ", ")
+    return element("p", "The curves are ", named, ".", class_="legend") if named else Markup()
+
+
+def _curves(board: Board) -> list[str]:
+    here = {metric.partition("[")[0] for standing in (*board.standings, *board.references) for _, metric in standing.scores if "[" in metric}
+    return [metric for metric in CURVES if metric in here]
 
 
 def _pictures(boards: Sequence[Board], pictures: Mapping[str, bytes]) -> Markup:

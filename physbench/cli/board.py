@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from physbench import registry
-from physbench.cli.root import STOPPED, main
+from physbench.cli.root import main
 from physbench.errors import PhysbenchError
 from physbench.progress import progress_bar
 from physbench.suites import suite_of
@@ -165,12 +165,7 @@ def serve(site: Path, port: int) -> None:
     """
     server, url = board("serve:serve")(site, port=port)
     click.echo(f"{url}   (Ctrl-C ends it)")
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        sys.exit(STOPPED)
-    finally:
-        server.server_close()
+    server.run()
 
 
 def _folder(folder: Path | None) -> Path:
