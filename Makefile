@@ -7,13 +7,20 @@ STAMP := $(VENV)/.installed
 .PHONY: demo test slow check bench pictures clean
 
 demo: $(STAMP)
-	mkdir -p demo
-	$(RUN)/physbench generate balls4mass64 --train 1000 --valid 100 --test 100 --out demo/balls.h5 --overwrite
+	rm -rf demo
+	mkdir -p demo/submissions demo/pictures
+	cp leaderboard/submissions/*.csv demo/submissions/
+	$(RUN)/physbench generate balls4mass64 --train 1000 --valid 100 --test 100 --out demo/balls.h5
 	$(RUN)/physbench verify demo/balls.h5
-	$(RUN)/physbench info demo/balls.h5
-	$(RUN)/physbench show demo/balls.h5 --index 68 --out demo/balls.gif
 	$(RUN)/physbench show demo/balls.h5 --index 68 --out demo/balls.html
-	@echo "Open demo/balls.html in a browser."
+	$(RUN)/physbench eval copy --suite smoke --per-sequence demo/copy.npz
+	$(RUN)/physbench eval r-nem --suite smoke --csv demo/r-nem.csv --per-sequence demo/r-nem.npz --report demo/report
+	$(RUN)/physbench compare demo/r-nem.npz demo/copy.npz
+	$(RUN)/physbench show --model r-nem --suite balls --index 3 --out demo/pictures/r-nem.png
+	$(RUN)/physbench leaderboard add demo/r-nem.csv --folder demo/submissions
+	$(RUN)/physbench leaderboard show --suite smoke --folder demo/submissions
+	$(RUN)/physbench leaderboard build --folder demo/submissions --pictures demo/pictures --out demo/site
+	@echo "Open demo/site/index.html (the leaderboard), demo/report/index.html (one model), demo/balls.html (one sequence) in a browser."
 
 test: $(STAMP)
 	$(RUN)/python -m pytest -n auto
@@ -33,6 +40,7 @@ pictures: $(STAMP)
 	$(RUN)/physbench show balls4mass64 --index 68 --out docs/pictures/balls4mass64.png
 	$(RUN)/physbench show balls678mass64 --index 3 --out docs/pictures/balls678mass64.png
 	$(RUN)/physbench show balls3curtain64 --index 268 --out docs/pictures/balls3curtain64.png
+	$(RUN)/physbench show --model r-nem --suite balls --index 3 --out docs/pictures/r-nem.png
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)

@@ -144,14 +144,16 @@ def verify(file: Path, model: str, device: str, fresh: int | None) -> None:
 
 @leaderboard.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("site"), show_default=True, help="The folder to write.")
+@click.option("--pictures", type=click.Path(path_type=Path, exists=True, file_okay=False), help="A folder with a NAME.png for models that have one.")
 @FOLDER
-def build(out: Path, folder: Path | None) -> None:
+def build(out: Path, pictures: Path | None, folder: Path | None) -> None:
     """Write the page: one file, for any web server or none.
 
     \b
     physbench leaderboard build --out site
     """
-    click.echo(str(board("page:build")(_boards(folder, None), out)))
+    drawn = {path.stem: path.read_bytes() for path in sorted(pictures.glob("*.png"))} if pictures else {}
+    click.echo(str(board("page:build")(_boards(folder, None), out, pictures=drawn)))
 
 
 @leaderboard.command()
