@@ -4,7 +4,7 @@ PYTHON ?= python3
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test slow check bench pictures clean
+.PHONY: demo test slow long check bench pictures clean
 
 demo: $(STAMP)
 	rm -rf demo
@@ -27,6 +27,9 @@ test: $(STAMP)
 
 slow: $(STAMP)
 	$(RUN)/python -m pytest -m slow
+
+long: $(STAMP)
+	$(RUN)/python -m pytest -m long
 
 check: $(STAMP)
 	$(RUN)/ruff check .

@@ -27,7 +27,7 @@ def test_every_model_learns_something_in_seconds(name: str, tmp_path: Path) -> N
     assert losses[-1] < 0.8 * losses[0], losses
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_r_nem_tells_the_balls_apart_after_minutes(tmp_path: Path) -> None:
     """From nothing, in about 10 minutes of CPU. Sequences of 8 frames are enough; it is scored on 31."""
     recipe = TrainingRecipe(
