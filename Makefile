@@ -16,7 +16,7 @@ demo: $(STAMP)
 	$(RUN)/physbench eval copy --suite smoke --per-sequence demo/copy.npz
 	$(RUN)/physbench eval r-nem --suite smoke --csv demo/r-nem.csv --per-sequence demo/r-nem.npz --report demo/report
 	$(RUN)/physbench compare demo/r-nem.npz demo/copy.npz
-	$(RUN)/physbench show --model r-nem --suite balls --index 3 --out demo/pictures/r-nem.png
+	$(RUN)/physbench show --model r-nem --suite balls --index 3 --rollout 10 --out demo/pictures/r-nem.png
 	$(RUN)/physbench leaderboard add demo/r-nem.csv --folder demo/submissions
 	$(RUN)/physbench leaderboard show --suite smoke --folder demo/submissions
 	$(RUN)/physbench leaderboard build --folder demo/submissions --pictures demo/pictures --out demo/site

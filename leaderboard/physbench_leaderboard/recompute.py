@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physbench.evaluation.predictions import opened, score
 from physbench.metrics.bootstrap import intervals, quotient
 from physbench.metrics.sums import Sums, value
-from physbench.result import load_run
+from physbench.result import Run, load_run
 from physbench.suites import SUITES
 from physbench_leaderboard.consistency import near
 from physbench_leaderboard.entries import entries
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 EXACT = 1e-9
 """Relative: sums are exact, and matrix products round as the machine likes."""
 
+HDF5 = b"\x89HDF\r\n\x1a\n"
 
 LARGEST = 1e15
 """Of a number in the sums: no figure needs more, and sums of these cannot overflow."""
@@ -48,8 +50,8 @@ class Recomputed:
 
 
 def recompute(submission: Submission, sums: Path) -> Recomputed:
-    """Make the figures and intervals of the evaluation that the sums are of."""
-    run = load_run(sums)
+    """Make the figures and intervals of the evaluation that the sums are of; or, of a file of predictions, the sums too."""
+    run = _scored(sums) if _is_hdf5(sums) else load_run(sums)
     entry = _of(submission, run.provenance, sums)
     figures = {key: Sums(*pair) for key, pair in run.sums.items()}
     problems = list(_strange(entry, figures))
@@ -74,6 +76,18 @@ def ranking_sums(entry: Entry, sums: Path, key: tuple[str, str]) -> Sums | None:
     if _unusable(pair, entry) or not near(value(pair), entry.rows[key].value, EXACT):
         raise SubmissionError(f"{sums.name} is not what {key[1]} on {key[0]} of {entry.who} was made of: remove it")
     return pair
+
+
+def _is_hdf5(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(HDF5)) == HDF5
+
+
+def _scored(predictions: Path) -> Run:
+    found = score(opened(predictions))
+    return Run(asdict(found.provenance), found.sums)
 
 
 def _of(submission: Submission, provenance: dict[str, Any], sums: Path) -> Entry:

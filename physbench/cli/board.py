@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FILE = click.argument("file", type=click.Path(path_type=Path))
 FOLDER = click.option("--folder", type=click.Path(path_type=Path), help="Where submissions are kept; by default those that come with physbench.")
+GRANT = click.option("--grant", is_flag=True, help="If all is well, write it into the column `trust` of the listed submission: for the keeper of the table.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
@@ -93,8 +94,10 @@ def show(suite: str | None, folder: Path | None, as_csv: bool, as_json: bool) ->
 @leaderboard.command()
 @FILE
 @click.argument("sums", type=click.Path(path_type=Path))
-def recompute(file: Path, sums: Path) -> None:
-    """Are the figures of a submission those of its per-sequence scores?
+@GRANT
+@FOLDER
+def recompute(file: Path, sums: Path, grant: bool, folder: Path | None) -> None:
+    """Are the figures of a submission those of its per-sequence scores, or of a file of predictions?
 
     \b
     physbench eval copy --suite balls --csv mine.csv --per-sequence mine.npz
@@ -106,6 +109,8 @@ def recompute(file: Path, sums: Path) -> None:
     if not found.all_well:
         raise PhysbenchError(f"{file} is not what {sums} gives: {found.rows} of {found.of} rows agree")
     click.echo(f"{file}: all {found.rows} rows come out of {sums} again")
+    if grant:
+        _grant(file, folder, "recomputed")
 
 
 @leaderboard.command()
@@ -113,7 +118,9 @@ def recompute(file: Path, sums: Path) -> None:
 @click.option("--model", "model", required=True, help="The model that the submission is of: a name or a checkpoint.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--fresh", type=int, metavar="SEED", help="Also on other sequences of the same kind, that nobody can have trained on.")
-def verify(file: Path, model: str, device: str, fresh: int | None) -> None:
+@GRANT
+@FOLDER
+def verify(file: Path, model: str, device: str, fresh: int | None, grant: bool, folder: Path | None) -> None:
     """Run the evaluation of a submission again, and compare. Exit code 2 if it comes out differently.
 
     \b
@@ -140,6 +147,8 @@ def verify(file: Path, model: str, device: str, fresh: int | None) -> None:
     if not all(rerun.all_well for rerun in again):
         raise PhysbenchError(f"{file} does not come out again with {model}")
     click.echo(f"{file}: comes out again with {model}")
+    if grant:
+        _grant(file, folder, "re-run")
 
 
 @leaderboard.command()
@@ -168,6 +177,14 @@ def serve(site: Path, port: int) -> None:
     server, url = board("serve:serve")(site, port=port)
     click.echo(f"{url}   (Ctrl-C ends it)")
     server.run()
+
+
+def _grant(file: Path, folder: Path | None, degree: str) -> None:
+    submission = board("submission:read")(file)
+    listed = next((each for each in board("store:load_all")(_folder(folder)) if each.submission.sha256 == submission.sha256), None)
+    if listed is None:
+        raise PhysbenchError(f"{file} is not listed: add it first")
+    click.echo(str(board("trust:grant")(listed.path, submission, degree)))
 
 
 def _folder(folder: Path | None) -> Path:

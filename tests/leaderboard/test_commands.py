@@ -56,6 +56,28 @@ def test_figures_are_recomputed_and_evaluations_run_again(submission: Path, tmp_
     assert refused.exit_code == 2 and "does not come out again" in refused.output
 
 
+def test_figures_come_out_of_predictions_too_and_trust_is_written_beside_what_is_listed(tmp_path: Path) -> None:
+    predictions, table, folder = tmp_path / "p.h5", tmp_path / "mine.csv", tmp_path / "submissions"
+    folder.mkdir()
+    for words in (["predict", "copy", "--suite", "smoke", "--out", predictions], ["score", predictions, "--csv", table]):
+        done = CliRunner().invoke(main, [str(word) for word in words])
+        assert done.exit_code == 0, done.output
+    table.write_text(table.read_text().replace(",copy,", ",mine,"), encoding="utf-8")
+    assert typed("recompute", table, predictions).exit_code == 2  # they are of a model called copy
+    table.write_text(table.read_text().replace(",mine,", ",copy,"), encoding="utf-8")
+    assert "come out" in typed("recompute", table, predictions).output
+    assert "not listed" in typed("recompute", table, predictions, "--grant", "--folder", folder).output
+
+
+def test_trust_is_granted_to_what_is_listed_alone(submission: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "submissions"
+    folder.mkdir()
+    typed("add", submission, "--folder", folder)
+    granted = typed("recompute", submission, submission.with_suffix(".npz"), "--grant", "--folder", folder)
+    assert granted.exit_code == 0, granted.output
+    assert "recomputed" in typed("show", "--suite", "smoke", "--folder", folder).output
+
+
 @pytest.mark.parametrize(
     "words", [["check", "nothing.csv"], ["add", "nothing.csv"], ["recompute", "nothing.csv", "nothing.npz"], ["show", "--suite", "x"], ["serve", "--site", "x"]]
 )
