@@ -36,6 +36,7 @@ class Counts(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 @click.option("--resume", is_flag=True, help="Go on with the run in the folder.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="auto: bf16 where the machine has it.")
+@click.option("--initial", metavar="WEIGHTS", help="Begin with these: a model that comes with the package, a run's folder or a checkpoint.")
 @click.option("--batch", type=int, help="Sequences in a step (64).")
 @click.option("--learning-rate", type=float, help="Of Adam (0.001).")
 @click.option("--frames", type=Counts(), help="Of a sequence (31); several are a curriculum, each for an equal share of the run.")
@@ -71,6 +72,7 @@ def train(
     physbench train r-nem --minutes 60
     physbench train rnn --data mine.h5 --steps 2000 --out runs/first
     physbench train --out runs/first --resume --steps 4000
+    physbench train r-nem --initial r-nem --data balls3curtain64 --minutes 30
     """
     if model is None and not (resume and out):
         raise click.UsageError("name a model, or give --resume and the --out folder of a run")

@@ -101,7 +101,7 @@ def test_weights_and_card_say_the_same(run: Path, tmp_path: Path) -> None:
     for name in ("steps", "sequences", "hours", "hardware", "data"):
         assert card[name] == best.card[name]
     assert (card["ended"], card["steps_limit"], card["minutes_limit"]) == ("steps", 4, None)
-    words = f"{card['steps']} steps of 3 sequences; the paper trains until validation stops improving"
+    words = f"{3 * card['steps']} sequences; the paper trains until validation stops improving"
     inside = dict(checkpoint.inspect(path).card)
     assert inside == {
         "name": "tiny", "model_link": PAPER, "paper_link": PAPER, "training": words, "train_seed": 7, "steps": card["steps"], "sequences": 3 * card["steps"]

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO
 from itertools import islice
@@ -24,10 +24,11 @@ from PIL import Image
 
 import physbench
 from physbench.errors import ModelError, PhysbenchError, TrainingError, UnknownName
-from physbench_baselines import checkpoint
+from physbench_baselines import bundled, checkpoint
 from physbench_baselines.training import loop
 from physbench_baselines.training.curves import ticks
 from physbench_baselines.training.data import source_of
+from physbench_baselines.training.initial import total
 from physbench_baselines.training.loop import TrainingProgress
 from physbench_baselines.training.networks import network_of
 from physbench_baselines.training.recipe import TrainingRecipe
@@ -63,6 +64,16 @@ def curve(folder: Path) -> list[dict[str, str]]:
 
 def weights(path: Path) -> dict[str, bytes]:
     return {name: tensor.numpy().tobytes() for name, tensor in checkpoint.load(path).network.state_dict().items()}
+
+
+def interrupted_at(step: int) -> Callable[[TrainingProgress], None]:
+    """As Ctrl-C would, right after this step."""
+
+    def interrupt(progress: TrainingProgress) -> None:
+        if progress.step == step:
+            signal.raise_signal(signal.SIGINT)
+
+    return interrupt
 
 
 def step_of(path: Path) -> int:
@@ -172,13 +183,8 @@ def test_a_network_of_the_paper_goes_on_after_a_fault_as_if_there_had_been_none(
 
 def test_ctrl_c_saves_the_step_that_was_done(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
-
-    def interrupt(progress: TrainingProgress) -> None:
-        if progress.step == 5:
-            signal.raise_signal(signal.SIGINT)
-
     with pytest.raises(KeyboardInterrupt):
-        train(toy(), tmp_path / "run", steps=100, device="cpu", progress=interrupt)
+        train(toy(), tmp_path / "run", steps=100, device="cpu", progress=interrupted_at(5))
     assert step_of(tmp_path / "run" / "last.pt") == 5
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -357,9 +363,68 @@ def test_the_clock_drives_the_schedule_and_goes_on_after_resuming(tmp_path: Path
     assert train(None, out, resume=True, device="cpu").step == second.step  # its time is over
 
 
+def test_a_run_begins_with_the_weights_of_another_and_does_not_forget_what_they_cost(whole: Path, tmp_path: Path) -> None:
+    still = toy(initial=str(whole), learning_rate=1e-30, averaging=0.0, data="balls3curtain64")
+    train(still, tmp_path / "second", steps=2, device="cpu")
+    assert weights(tmp_path / "second" / "last.pt") == weights(whole / "best.pt")
+    first = checkpoint.load(whole / "best.pt")
+    (stage,) = checkpoint.load(tmp_path / "second" / "last.pt").card["before"]
+    assert (stage["sequences"], stage["data"], stage["weights_sha256"]) == (first.card["sequences"], "balls4mass64", first.sha256)
+    assert stage["recipe"] == first.card["recipe"]
+    train(replace(still, initial=str(tmp_path / "second" / "last.pt")), tmp_path / "third", steps=1, device="cpu")
+    third = checkpoint.load(tmp_path / "third" / "last.pt").card
+    assert [stage["sequences"] for stage in third["before"]] == [first.card["sequences"], 2 * 4]
+    assert total(third, "sequences") == first.card["sequences"] + 2 * 4 + 4
+    assert f"after {total(third, 'sequences') - 4:,} sequences in earlier runs" in third["training"]
+
+
+def test_a_resumed_run_needs_the_weights_that_it_began_with_no_more(whole: Path, tmp_path: Path) -> None:
+    began = tmp_path / "began.pt"
+    began.write_bytes((whole / "best.pt").read_bytes())
+    recipe = toy(initial=str(began))
+    train(recipe, tmp_path / "whole", steps=24, device="cpu")
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "halves", steps=24, device="cpu", progress=interrupted_at(10))
+    began.unlink()
+    train(None, tmp_path / "halves", resume=True, device="cpu")
+    assert weights(tmp_path / "halves" / "last.pt") == weights(tmp_path / "whole" / "last.pt")
+    assert checkpoint.load(tmp_path / "halves" / "last.pt").card["before"] == checkpoint.load(tmp_path / "whole" / "last.pt").card["before"]
+
+
+def test_a_bundled_model_is_begun_with_by_name_with_other_slots_and_noise(tmp_path: Path) -> None:
+    recipe = TrainingRecipe(model="rnn-em", initial="rnn-em", slots=2, noise=0.1, learning_rate=1e-30, batch=1, frames=(2,), validation=1, scored=0)
+    train(recipe, tmp_path / "run", steps=1, device="cpu")
+    made = checkpoint.load(tmp_path / "run" / "last.pt")
+    assert made.header.sizes["slots"] == 2
+    of = bundled.card("rnn-em")
+    assert made.card["before"][-1]["hours"] == of["hours"] and made.card["before"][-1]["weights_sha256"] == of["weights_sha256"]
+    for name, tensor in bundled.rnn_em().network.state_dict().items():
+        assert torch.allclose(made.network.state_dict()[name], tensor, rtol=0, atol=1e-29)
+
+
+def test_weights_that_do_not_fit_or_are_none_are_refused_before_anything_is_written(whole: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.pt").write_text("weights")
+    for name, words in (
+        ("r-mem", "cannot begin with 'r-mem': there is no file r-mem, and no model that comes with the package is called so: there is lstm"),
+        (str(tmp_path / "text.pt"), "is not a checkpoint"),
+        ("lstm", "it is another model or of other sizes, they differ in spoilt"),
+    ):
+        with pytest.raises(TrainingError, match=words):
+            train(toy(initial=name), tmp_path / "run", steps=1, device="cpu")
+    with pytest.raises(TrainingError, match="of other sizes"):
+        train(toy(initial=str(whole), sizes={"channels": 5}), tmp_path / "run", steps=1, device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("before", [None, 3, "much", [3], [{"sequences": "many"}], [{"sequences": -1}], [{"hours": True, "sequences": 1e300}]])
+def test_what_a_stranger_s_card_says_of_earlier_runs_is_counted_only_where_it_is_a_number(before: Any) -> None:
+    assert total({"sequences": 5, "before": before}, "sequences") == 5
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
+        ({"initial": 3}, "initial is a checkpoint's file or a model's name, not 3"),
         ({"batch": 0}, "batch is a whole number from 1 to 65536, not 0"),
         ({"learning_rate": math.nan}, "learning_rate is a number above 0, not nan"),
         ({"decay": 1.5}, "decay is a share from 0 to 1, not 1.5"),

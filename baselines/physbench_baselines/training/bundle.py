@@ -83,7 +83,7 @@ def bundle(
     card: Card = {
         **best.card,
         **told,
-        "recipe": {**best.card["recipe"], "data": Path(best.card["recipe"]["data"]).name},
+        "recipe": {**best.card["recipe"], **{field: Path(best.card["recipe"].get(field, "")).name for field in ("data", "initial")}},
         **origin.course(run),
         "architecture": best.header.architecture,
         "sizes": dict(best.header.sizes),

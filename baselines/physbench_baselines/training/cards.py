@@ -11,6 +11,7 @@ from physbench.errors import TrainingError
 from physbench.evaluation.known import PUBLISHED
 from physbench.suites import SIZES
 from physbench_baselines import bundled
+from physbench_baselines.training.initial import stages_before, total
 from physbench_baselines.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ FIGURES = {
 """Of a column: suite, task and metric."""
 
 OPTIONS = (
-    *("data", "precision", "batch", "learning_rate", "frames", "slots", "noise", "warm_up", "decay", "averaging", "gradient_limit"),
+    *("data", "initial", "precision", "batch", "learning_rate", "frames", "slots", "noise", "warm_up", "decay", "averaging", "gradient_limit"),
     *("evaluate_every", "validation", "seed"),
 )
 """Fields of a training recipe that the command has an option for."""
@@ -71,7 +72,7 @@ def command(card: Card) -> str:
     usual = TrainingRecipe(model=recipe["model"])
     words = ["physbench train", recipe["model"]]
     for name in OPTIONS:
-        given: Any = ",".join(map(str, recipe[name])) if name == "frames" else recipe[name]
+        given: Any = ",".join(map(str, recipe[name])) if name == "frames" else recipe.get(name, getattr(usual, name))
         if given != (",".join(map(str, usual.frames)) if name == "frames" else getattr(usual, name)):
             words += [f"--{name.replace('_', '-')}", str(given)]
     minutes = card.get("minutes_limit")
@@ -103,11 +104,15 @@ def _costs(of: Mapping[str, Card]) -> str:
     rows = [["model", "steps to these weights", "sequences", "hours", "on", "weights", "trained by"]]
     for name, card in of.items():
         weights = f"{card['bytes'] / 1e6:.1f} MB, {'int8 and half' if card['int8'] else 'half'}"
-        recipe, usual = card["recipe"], TrainingRecipe(model=card["recipe"]["model"])
-        extra = [f"`{field}` {recipe[field]}" for field in UNSAID if recipe[field] != getattr(usual, field)]
-        trained = f"`{command(card)}`" + (f", and in its recipe {', '.join(extra)}" if extra else "")
-        rows.append([name, f"{card['steps']:,}", f"{card['sequences']:,}", f"{card['hours']:.1f}", card["hardware"], weights, trained])
+        trained = ", then ".join(_trained(stage) for stage in (*stages_before(card), card) if stage.get("recipe"))
+        rows.append([name, f"{total(card, 'steps'):,}", f"{total(card, 'sequences'):,}", f"{total(card, 'hours'):.1f}", card["hardware"], weights, trained])
     return _table(rows)
+
+
+def _trained(stage: Card) -> str:
+    recipe, usual = stage["recipe"], TrainingRecipe(model=stage["recipe"]["model"])
+    extra = [f"`{field}` {recipe[field]}" for field in UNSAID if recipe[field] != getattr(usual, field)]
+    return f"`{command(stage)}`" + (f", and in its recipe {', '.join(extra)}" if extra else "")
 
 
 def _shortness(of: Mapping[str, Card]) -> str:

@@ -11,7 +11,7 @@ from physbench.errors import TrainingError
 from physbench_baselines import checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from physbench_baselines.training.recipe import TrainingRecipe
@@ -29,10 +29,13 @@ def kept(path: Path) -> dict[str, Any]:
     return cast("dict[str, Any]", training)
 
 
-def card_of(recipe: TrainingRecipe, step: int, *, seconds: float, device: torch.device, data: str, patient: bool) -> dict[str, Any]:
-    """patient: it went on until validation stopped improving, as the paper did."""
+def card_of(
+    recipe: TrainingRecipe, step: int, *, seconds: float, device: torch.device, data: str, patient: bool, before: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """patient: it went on until validation stopped improving, as the paper did. before: the stages that gave the weights which it began with."""
     sequences, hours, hardware = step * recipe.batch, seconds / 3600, hardware_of(device)
     spent = f"{sequences:,} sequences, {_time(seconds)} on {hardware}"
+    spent += f", after {sum(stage['sequences'] for stage in before):,} sequences in earlier runs" if before else ""
     return {
         "name": recipe.model,
         "training": None if patient else f"trained for less than the paper: {spent}, not until validation stopped improving",
@@ -43,6 +46,7 @@ def card_of(recipe: TrainingRecipe, step: int, *, seconds: float, device: torch.
         "hardware": hardware,
         "data": data,
         "recipe": json.loads(recipe.to_json()),
+        "before": list(before),
     }
 
 

@@ -6,7 +6,7 @@ import json
 import math
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -19,7 +19,7 @@ from physbench_baselines.training.score import evaluators_figures, validation_lo
 from physbench_baselines.training.step import Stepper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -96,9 +96,11 @@ class Loop:
         state: State,
         interrupts: Interrupts,
         progress: Callable[[TrainingProgress], None] | None,
+        before: Sequence[Mapping[str, Any]] = (),
     ) -> None:
+        """before: the stages of training that gave the weights which the run began with."""
         self.recipe, self.source, self.stepper, self.folder, self.state = recipe, source, stepper, folder, state
-        self.interrupts, self.progress = interrupts, progress
+        self.interrupts, self.progress, self.before = interrupts, progress, before
         self.every = recipe.evaluate_every or max(source.epoch // recipe.batch, 1)
         self.pending: list[torch.Tensor] = []
         self.loss = math.nan
@@ -249,7 +251,13 @@ class Loop:
             raise TrainingError(f"the weights are no longer finite after step {self.state.step}: try a lower learning rate; {self._before()}")
         self.state.seconds = self.seconds
         card = card_of(
-            self.recipe, self.state.step, seconds=self.seconds, device=self.stepper.device, data=self.source.dataset, patient=self._out_of_patience()
+            self.recipe,
+            self.state.step,
+            seconds=self.seconds,
+            device=self.stepper.device,
+            data=self.source.dataset,
+            patient=self._out_of_patience(),
+            before=self.before,
         )
         training = asdict(self.state) | self.stepper.state() if name == "last.pt" else None
         keep(self.folder.path / name, self.stepper.judged, card=card, training=training)

@@ -1,4 +1,4 @@
-"""Networks by name, freshly drawn from a seed."""
+"""Networks by name, freshly drawn from a seed or with the weights of another run."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from physbench.errors import TrainingError, UnknownName
 from physbench.recipe import mixed
 from physbench.registry import attribute
 from physbench_baselines.nem_sizes import VARIANTS
+from physbench_baselines.training.initial import begin_with
 
 if TYPE_CHECKING:
+    from physbench_baselines.training.initial import Initial
     from physbench_baselines.training.recipe import TrainingRecipe
 
 
-def network_of(recipe: TrainingRecipe, shape: tuple[int, int, int]) -> torch.nn.Module:
+def network_of(recipe: TrainingRecipe, shape: tuple[int, int, int], initial: Initial | None = None) -> torch.nn.Module:
     """shape: H, W, C of the frames it is going to see; one that cannot see them says so here. The first weights are the same on every device."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(mixed(recipe.seed + 3))
         network: Any = sizes_of(recipe).build()
+    if initial:
+        begin_with(network, initial, recipe.initial)
     with torch.no_grad():
         network.loss(torch.zeros(1, 2, *shape, dtype=torch.uint8), generator=torch.Generator())
     return network

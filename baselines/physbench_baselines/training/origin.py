@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from physbench.errors import TrainingError
 from physbench_baselines.training.folder import Folder
+from physbench_baselines.training.initial import total
 from physbench_baselines.training.keep import kept
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def header(best: Checkpoint, run: Path, name: str) -> Card:
     told |= {field: best.card.get(field) for field in ("train_seed", "steps", "sequences")}
     recipe = Folder(run).recipe()
     if _ended(run) != "patience" or recipe.patience < PATIENCE or recipe.epoch < EPOCH:
-        told["training"] = f"{told['steps']:,} steps of {recipe.batch} sequences; the paper trains until validation stops improving"
+        told["training"] = f"{total(best.card, 'sequences'):,} sequences; the paper trains until validation stops improving"
     return told
 
 

@@ -22,6 +22,8 @@ class TrainingRecipe:
     """A dataset, made while it is learnt from and never twice the same sequence; or a dataset file."""
     slots: int | None = None  # None = as many as the model usually has
     noise: float | None = None  # likewise
+    initial: str = ""
+    """Weights to begin with: a checkpoint's file, or the name of a model that comes with the package. None: they are drawn from the seed."""
     seed: int = 0
     batch: int = 64
     frames: tuple[int, ...] = (31,)
@@ -64,6 +66,7 @@ class TrainingRecipe:
         self._require("frames", enough, "one or more whole numbers from 2 to 10000")
         for name in ("model", "data"):
             self._require(name, isinstance(getattr(self, name), str) and getattr(self, name) != "", "a name")
+        self._require("initial", isinstance(self.initial, str), "a checkpoint's file or a model's name")
         self._require("anywhere", isinstance(self.anywhere, bool), "true or false")
         self._require("sizes", isinstance(self.sizes, dict) and all(isinstance(name, str) for name in self.sizes), "an object of names and values")
 

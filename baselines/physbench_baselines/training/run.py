@@ -15,8 +15,10 @@ import torch
 
 from physbench.errors import TrainingError
 from physbench_baselines.adapter import device_of
+from physbench_baselines.checkpoint import inspect
 from physbench_baselines.training.data import source_of
 from physbench_baselines.training.folder import Folder
+from physbench_baselines.training.initial import initial_of, stages_before
 from physbench_baselines.training.interrupts import Interrupts
 from physbench_baselines.training.keep import kept
 from physbench_baselines.training.loop import Loop, State, TrainingProgress, TrainingResult
@@ -67,8 +69,11 @@ def train(
         if resume:
             stack.enter_context(folder.held())
         source = source_of(recipe)
-        stepper = Stepper(network_of(recipe, source.shape), recipe, device=place, graphs=graphs)
-        state = _restored(folder, stepper) if resume else State()
+        under_way = resume and folder.last.exists()
+        initial = initial_of(recipe.initial) if recipe.initial and not under_way else None
+        stepper = Stepper(network_of(recipe, source.shape, initial), recipe, device=place, graphs=graphs)
+        state = _restored(folder, stepper) if under_way else State()
+        before = initial.stages if initial else stages_before(inspect(folder.last).card) if under_way else []
         state.minutes_limit = minutes or (0.0 if steps else state.minutes_limit)
         state.steps_limit = steps or (0 if minutes else state.steps_limit)
         if not (state.minutes_limit or state.steps_limit) and (len(recipe.frames) > 1 or recipe.decay):
@@ -81,7 +86,7 @@ def train(
         interrupts = stack.enter_context(Interrupts())
         stack.enter_context(fast())
         try:
-            return Loop(recipe, source, stepper, folder, state, interrupts, progress).to_its_end(workers)
+            return Loop(recipe, source, stepper, folder, state, interrupts, progress, before).to_its_end(workers)
         except torch.OutOfMemoryError:
             size = f"{recipe.batch} sequences of {recipe.longest} frames"
             raise TrainingError(f"{size} do not fit into the memory of {place}: give a smaller batch") from None
@@ -101,9 +106,7 @@ def _agreed(given: TrainingRecipe | None, started: TrainingRecipe, path: Path) -
 
 
 def _restored(folder: Folder, stepper: Stepper) -> State:
-    """As the last save left it; from the start where a run was killed before its first one."""
-    if not folder.last.exists():
-        return State()
+    """As the last save left it."""
     training = kept(folder.last)
     try:
         state = State(**{item.name: type(getattr(State, item.name))(training[item.name]) for item in fields(State)})

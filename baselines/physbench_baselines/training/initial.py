@@ -1,0 +1,74 @@
+"""Weights that a run begins with: another run's, or those of a model that comes with the package. What they cost is not forgotten."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from importlib.resources import as_file
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import torch
+
+from physbench.errors import StorageError, TrainingError
+from physbench_baselines import bundled, checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Stage = dict[str, Any]
+
+COUNTED = {"steps": int, "sequences": int, "hours": float}
+
+KEPT = (*COUNTED, "name", "hardware", "data", "recipe", "minutes_limit", "steps_limit")
+"""What a card keeps of a stage of training."""
+
+
+class Initial(NamedTuple):
+    network: torch.nn.Module
+    stages: list[Stage]
+    """How its weights came about, the first stage first."""
+
+
+def initial_of(name: str) -> Initial:
+    """Of a file, or of a model that comes with the package; a model's name is never taken for a file's."""
+    known = name in bundled.names()
+    with ExitStack() as stack:
+        path = stack.enter_context(as_file(bundled.FOLDER / f"{name}.safetensors")) if known else Path(name)
+        if path.is_dir():
+            path = path / "best.pt"
+        try:
+            found = checkpoint.load(path)
+        except StorageError as error:
+            hint = "" if path.exists() else f", and no model that comes with the package is called so: there is {', '.join(bundled.names())}"
+            raise TrainingError(f"this run cannot begin with {name!r}: {error}{hint}") from None
+    card = {**found.card, **bundled.card(name)} if known else found.card
+    return Initial(found.network, [*stages_before(card), _stage(card) | {"weights_sha256": found.sha256}])
+
+
+def begin_with(network: torch.nn.Module, initial: Initial, name: str) -> None:
+    """Fill a network with the weights of another one of its sizes; how many slots and how much noise do not matter."""
+    ours, theirs = network.state_dict(), initial.network.state_dict()
+    odd = next((weight for weight in [*ours, *theirs] if weight not in ours or weight not in theirs or ours[weight].shape != theirs[weight].shape), None)
+    if odd is not None:
+        raise TrainingError(f"this run cannot begin with {name!r}: it is another model or of other sizes, they differ in {odd}")
+    network.load_state_dict({weight: tensor.to(ours[weight].dtype) for weight, tensor in theirs.items()})
+
+
+def stages_before(card: Mapping[str, Any]) -> list[Stage]:
+    """The stages of training that a card tells of, without its own."""
+    told = card.get("before")
+    return [_stage(cast("Stage", stage)) for stage in cast("list[Any]", told) if isinstance(stage, dict)] if isinstance(told, list) else []
+
+
+def total(card: Mapping[str, Any], field: str) -> Any:
+    """Of `steps`, `sequences` or `hours`, over all stages of training."""
+    return sum(stage[field] for stage in (*stages_before(card), _stage(card)))
+
+
+def _stage(card: Mapping[str, Any]) -> Stage:
+    """A card is anybody's: what is to be counted is a number, or nothing is known of it."""
+    told = {field: card.get(field) for field in (*KEPT, "weights_sha256") if field in card}
+    for field, kind in COUNTED.items():
+        value = told.get(field)
+        told[field] = kind(value) if isinstance(value, (int, float)) and 0 <= value < 1 << 53 else kind(0)
+    return told
