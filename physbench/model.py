@@ -5,7 +5,7 @@ B sequences of a batch, H x W pixels, C channels, A actions. Frames are float32 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class Origin:
     torch_version: str | None = None
     samples: int = 1  # that its mean is the average of
     training: str | None = None  # how it was trained, in a few words, where that is less than the paper did
+    settings: Mapping[str, float] = field(default_factory=lambda: {})  # what was set otherwise than it was trained with
 
 
 class Model(Protocol):

@@ -36,6 +36,9 @@ NOTES = {
 def told(note: str) -> str:
     """A note in words."""
     stem, _, number = note.partition("-")
+    if stem == "set":
+        name, _, value = number.partition("-")
+        return f"it was given {name} {value}, which is not what it was trained with"
     spoken = {"samples": f"its mean is the average of {number} samples", "gaussian": f"its likelihoods are densities, of normal pixels with sigma {number}"}
     return NOTES.get(note) or spoken.get(stem, note)
 

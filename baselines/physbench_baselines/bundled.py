@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from physbench_baselines.checkpoint import model
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from physbench_baselines.adapter import TorchModel
 
 FOLDER = files(__package__ or "") / "checkpoints"
@@ -21,9 +23,9 @@ def names() -> list[str]:
     return sorted(entry.name.removesuffix(".safetensors") for entry in FOLDER.iterdir() if entry.name.endswith(".safetensors"))
 
 
-def bundled(name: str, *, device: str = "cpu") -> TorchModel:
+def bundled(name: str, *, device: str = "cpu", settings: Mapping[str, float] | None = None) -> TorchModel:
     with as_file(FOLDER / f"{name}.safetensors") as path:
-        return model(path, device=device)
+        return model(path, device=device, settings=settings)
 
 
 def card(name: str) -> dict[str, Any]:

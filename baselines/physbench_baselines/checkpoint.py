@@ -11,7 +11,7 @@ import json
 import math
 import os
 import secrets
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_type_hints
@@ -90,13 +90,29 @@ def load(path: Path | str) -> Checkpoint:
     return Checkpoint(_filled(header, arrays, path), header, sha256(content).hexdigest(), training)
 
 
-def model(path: Path | str, *, device: str = "cpu") -> TorchModel:
-    """A checkpoint as the evaluator wants it, with what its card says of where it comes from."""
+def model(path: Path | str, *, device: str = "cpu", settings: Mapping[str, float] | None = None) -> TorchModel:
+    """A checkpoint as the evaluator wants it, with what its card says of where it comes from.
+
+    settings: what to give it otherwise than it was trained with, of what its sizes name as OPEN.
+    """
     from physbench_baselines.adapter import TorchModel
 
     checkpoint = load(path)
+    network = _set(checkpoint.network, settings) if settings else checkpoint.network
     told: Any = {name: checkpoint.card.get(name) for name in ("train_seed", "model_link", "paper_link", "training")}
-    return TorchModel(cast("Any", checkpoint.network), device=device, origin=Origin(weights_sha256=checkpoint.sha256, **told))
+    return TorchModel(cast("Any", network), device=device, origin=Origin(weights_sha256=checkpoint.sha256, settings=dict(settings or {}), **told))
+
+
+def _set(network: nn.Module, settings: Mapping[str, float]) -> nn.Module:
+    """The same weights."""
+    from physbench_baselines.adapter import network_with, weights_of
+
+    sizes = cast("Any", network).sizes
+    open_to = getattr(sizes, "OPEN", ())
+    for name in settings:
+        if name not in open_to:
+            raise ModelError(f"there is no {name!r} to set in this model: " + (f"there is {', '.join(open_to)}" if open_to else "it leaves nothing open"))
+    return network_with(replace(sizes, **settings).build, weights_of(network))
 
 
 def inspect(path: Path | str) -> Header:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import traceback
 from collections.abc import Callable, Generator
@@ -26,6 +27,22 @@ MODEL_HELP = """MODEL is a name (copy, constant-velocity, mean, blank, oracle, r
 of a training run."""
 
 
+class Setting(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
+    """noise=0"""
+
+    name = "NAME=NUMBER"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        name, _, text = str(value).partition("=")
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not name.isidentifier() or not math.isfinite(number):
+            self.fail(f"{value!r} is no setting such as noise=0", param, ctx)
+        return name, int(number) if number.is_integer() else number
+
+
 def options(*wanted: Callable[..., Any]) -> Callable[..., Any]:
     """Options that several commands share, in this order."""
 
@@ -47,6 +64,9 @@ BATCH = click.option("--batch", type=int, default=64, show_default=True, help="S
 SEED = click.option("--seed", type=int, default=0, show_default=True, help="Where the model's own randomness begins.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1, for models on torch.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+SETTINGS = click.option(
+    "--set", "changed", type=Setting(), multiple=True, help="Give a trained model other slots, or other noise, than it was trained with: noise=0. Repeatable."
+)
 OUTPUTS = options(
     click.option("--csv", "table", type=click.Path(path_type=Path), help="Write the scores as CSV, a row per task and metric: a submission."),
     click.option("--per-sequence", type=click.Path(path_type=Path), help="Write what each sequence contributes, as .npz: for comparisons."),
@@ -64,19 +84,21 @@ The test data are made on the way and checked against their digest. {MODEL_HELP}
 \b
 physbench eval copy --suite smoke
 physbench eval r-nem --suite extrapolation --csv mine.csv
+physbench eval r-nem --set noise=0 --set slots=8 --limit 64
 physbench eval --model mymodels.rnn:build --suite balls --report page
 physbench eval copy --data mine.h5
 """,
 )
 @options(MODEL, FACTORY, SUITE, SIZE, LIMIT, FRESH)
 @click.option("--data", type=click.Path(path_type=Path), help="A dataset file of your own instead, also a plain R-NEM file.")
-@options(BATCH, SEED, DEVICE)
+@options(BATCH, SEED, DEVICE, SETTINGS)
 @click.option("--resume/--restart", default=None, help="Go on where an evaluation was killed (the default), or begin anew (the default for your own code).")
 @OUTPUTS
 def evaluate(
     model: str | None,
     factory: str | None,
     device: str,
+    changed: tuple[tuple[str, float], ...],
     resume: bool | None,
     table: Path | None,
     per_sequence: Path | None,
@@ -91,7 +113,7 @@ def evaluate(
 
     _writable(table, per_sequence, folder=report)
     with _users_code(factory):
-        entered = _entered(model, factory, device)
+        entered = _entered(model, factory, device, changed)
         chosen = extent(**{name: settings[name] for name in ("suite", "size", "limit", "fresh", "data")})
         identity = {**settings, "data": str(settings["data"]), "model": entered.identity or entered.name, "device": device, "physbench": __version__}
         journal = Journal.of(identity) if resume or (resume is None and entered.identity and not settings["data"]) else None
@@ -202,13 +224,15 @@ def audit(model: str | None, factory: str | None, device: str, dataset: str, as_
     sys.exit(0 if passed(verdicts) else 1)
 
 
-def _entered(model: str | None, factory: str | None, device: str) -> Contestant:
+def _entered(model: str | None, factory: str | None, device: str, changed: tuple[tuple[str, float], ...] = ()) -> Contestant:
     from physbench.evaluation.contestant import contestant, own_code
 
     if (model is None) == (factory is None):
         raise click.UsageError("give a model, or --model PACKAGE.MODULE:FACTORY")
     if factory is None:
-        return contestant(str(model), device=device)
+        return contestant(str(model), device=device, settings=dict(changed))
+    if changed:
+        raise click.UsageError("--set is for trained models: give your own factory what it needs in its code")
     click.echo(f"running the code of {factory}", err=True)
     return own_code(factory, device=device)
 

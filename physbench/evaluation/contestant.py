@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import sys
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from physbench import registry
 from physbench.errors import ModelError, UnknownName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from physbench.model import Model
 
@@ -32,14 +33,15 @@ class Contestant:
     identity: str | None  # what decides its answers; None for code that may have changed
 
 
-def contestant(text: str, *, device: str = "cpu") -> Contestant:
-    """A name, or the path of a checkpoint or of a training run's folder."""
-    path = Path(text)
+def contestant(text: str, *, device: str = "cpu", settings: Mapping[str, float] | None = None) -> Contestant:
+    """A name, or the path of a checkpoint or of a training run's folder. settings: what to give it otherwise than it was trained with."""
+    path, given = Path(text), dict(settings or {})
+    told = f" with {json.dumps(given, sort_keys=True)}" if given else ""
     if text not in registry.models.names() and (path.suffix in SUFFIXES or path.exists() or os.sep in text):
-        opened = registry.attribute(CHECKPOINT)(path / "best.pt" if path.is_dir() else path, device=device)
-        return Contestant(opened, _name(path), f"checkpoint {opened.origin.weights_sha256}")
-    model = _built(registry.models.get(text), device)
-    return Contestant(model, text, text if text in registry.models.built_in else None)
+        opened = registry.attribute(CHECKPOINT)(path / "best.pt" if path.is_dir() else path, device=device, settings=given)
+        return Contestant(opened, _name(path), f"checkpoint {opened.origin.weights_sha256}{told}")
+    model = _built(registry.models.get(text), device, given)
+    return Contestant(model, text, f"{text}{told}" if text in registry.models.built_in else None)
 
 
 def own_code(place: str, *, device: str = "cpu") -> Contestant:
@@ -64,16 +66,18 @@ def _imported(place: str) -> Any:
     return getattr(found, name)
 
 
-def _built(factory: Callable[..., Any], device: str) -> Model:
+def _built(factory: Callable[..., Any], device: str, settings: Mapping[str, float] | None = None) -> Model:
     if not callable(factory):
         raise UnknownName(f"{factory!r} is no factory: a class or a function that returns a model is expected")
     try:
-        takes_device = "device" in inspect.signature(factory).parameters
+        takes = inspect.signature(factory).parameters.keys() & {"device", "settings"}
     except (TypeError, ValueError):
-        takes_device = False
-    if device not in ("auto", "cpu") and not takes_device:
+        takes = set[str]()
+    if device not in ("auto", "cpu") and "device" not in takes:
         raise ModelError(f"this model has no parameter `device`, so it cannot be moved to {device}")
-    model = factory(device=device) if takes_device else factory()
+    if settings and "settings" not in takes:
+        raise ModelError(f"there is no {next(iter(settings))!r} to set in this model: it leaves nothing open")
+    model = factory(**{name: value for name, value in (("device", device), ("settings", settings)) if name in takes})
     missing = [name for name in ("begin", "observe", "likelihood") if not hasattr(model, name)]
     if missing:
         raise ModelError(f"a model has begin, observe and likelihood: {type(model).__name__} lacks {', '.join(missing)}")

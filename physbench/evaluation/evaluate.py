@@ -109,6 +109,7 @@ def evaluate(
 
     origin = getattr(model, "origin", None) or Origin()
     notes = (*notes, *[f"samples-{origin.samples}"] * (origin.samples > 1), *["trained-less-than-the-paper"] * (origin.training is not None))
+    notes = (*notes, *[f"set-{name}-{_plain(number)}" for name, number in sorted(origin.settings.items())])
     if getattr(model, "privileged", False):
         notes = (*notes, "privileged")
     answers = asked(model, seed)
@@ -146,7 +147,7 @@ def found(
     began = time.perf_counter()
     figures: Figures = {}
     digests: dict[str, str] = {}
-    notes = {f"gaussian-{Decimal(repr(float(likelihood.sigma))):f}"} if isinstance(likelihood, Gaussian) else set[str]()
+    notes = {f"gaussian-{_plain(float(likelihood.sigma))}"} if isinstance(likelihood, Gaussian) else set[str]()
     total = chosen.count * len(chosen.suite.tasks)
     for number, task in enumerate(chosen.suite.tasks):
         source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)
@@ -191,6 +192,11 @@ def found(
         sums={key: (part.numerator, part.denominator) for key, part in kept.items()},
         curves={key: curve(sums) for key, sums in figures.items() if sums.numerator.ndim > 1 and sums.numerator.shape[1] > 1},
     )
+
+
+def _plain(number: float) -> str:
+    """Without an exponent."""
+    return f"{Decimal(repr(number)):f}"
 
 
 def _blocks(source: Source, count: int, batch: int) -> Generator[Block]:

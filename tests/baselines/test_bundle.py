@@ -20,12 +20,13 @@ from physbench.errors import PhysbenchError, TrainingError
 from physbench_baselines import checkpoint
 from physbench_baselines.adapter import TorchModel
 from physbench_baselines.containers import arrays
-from physbench_baselines.training import bundle as bundling
 from physbench_baselines.training import origin
-from physbench_baselines.training.bundle import bundle
+from physbench_baselines.training import scored as scoring
+from physbench_baselines.training.bundle import bundle, main
 from physbench_baselines.training.folder import Folder, Row
 from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
+from physbench_baselines.training.scored import scored
 
 SIZES = {"channels": [4, 6, 8], "dense": 24, "hidden": 20}
 PAPER = "https://arxiv.org/abs/1802.10353"
@@ -58,13 +59,13 @@ def many(monkeypatch: pytest.MonkeyPatch) -> None:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The suites that were evaluated, in order."""
     suites: list[str] = []
-    evaluate = bundling.evaluate
+    evaluate = scoring.evaluate
 
     def noticed(model: Any, suite: str, **words: Any) -> Any:
-        suites.append(suite)
+        suites.append(f"{suite} without noise" if model.origin.settings else suite)
         return evaluate(model, suite, **words)
 
-    monkeypatch.setattr(bundling, "evaluate", noticed)
+    monkeypatch.setattr(scoring, "evaluate", noticed)
     return suites
 
 
@@ -130,7 +131,7 @@ def test_big_matrices_are_int8_where_no_score_notices(run: Path, tmp_path: Path,
     close = [abs(small[key] - value) <= (0.005 if key[1].startswith("ari") else 0.005 * abs(value)) for key, value in exact.items() if value == value]
     assert card["comparison"]["agreed"] and card["int8"] and all(close)
     assert "I8" in kinds(tmp_path / "tiny.safetensors").values()
-    assert asked == [], "the comparison has scored these very weights"
+    assert asked == ["balls without noise"], "the comparison has scored these very weights"
     assert bundled(run, tmp_path) == card
 
 
@@ -163,7 +164,7 @@ def test_a_bundling_that_was_killed_goes_on_at_the_suite_where_it_was(run: Path,
         bundled(run, tmp_path / "again", suites=suites, table=tmp_path / "again", doing=killed)
     asked.clear()
     assert bundled(run, tmp_path / "again", suites=suites, table=tmp_path / "again") == whole
-    assert asked == ["curtain", "extrapolation"]
+    assert asked == ["curtain", "extrapolation", "balls without noise"]
     again = (tmp_path / "again" / "tiny.csv").read_text()
     assert [row[:9] for row in csv.reader(again.splitlines())] == [row[:9] for row in csv.reader(table.splitlines())]
     assert again.count("suite_version") == 1
@@ -190,10 +191,36 @@ def test_scores_of_other_weights_are_forgotten(run: Path, tmp_path: Path, asked:
         best.network.decoder.dense[0].linear.weight.mul_(1.5)  # type: ignore[union-attr,index]
     checkpoint.save(run / "best.pt", best.network, card=best.card)
     second = bundled(run, tmp_path, table=tmp_path)
-    assert asked == ["balls", "curtain", "balls"]
+    assert asked == ["balls", "balls without noise", "curtain", "balls", "balls without noise"]
     assert len(second["scores"]) == len(first["scores"]) and second["scores"] != first["scores"]
     rows = list(csv.DictReader((tmp_path / "tiny.csv").read_text().splitlines()))
     assert {row["weights_sha256"] for row in rows} == {second["weights_sha256"]}
+
+
+def test_scores_without_noise_are_those_of_the_model_when_it_is_set_to_none(run: Path, tmp_path: Path) -> None:
+    card = bundled(run, tmp_path)
+    found = {(row["task"], row["metric"]): row["value"] for row in card["scores_without_noise"]}
+    clean = figures(checkpoint.model(tmp_path / "tiny.safetensors", settings={"noise": 0}), "balls")
+    assert found == {key: plain(value) for key, value in clean.items()}
+    noisy = {(row["task"], row["metric"]): row["value"] for row in card["scores"]}
+    assert found["balls4mass64", "bce"] != noisy["balls4mass64", "bce"]
+
+
+def test_missing_scores_are_added_without_the_run(run: Path, tmp_path: Path, asked: list[str]) -> None:
+    bundled(run, tmp_path, table=tmp_path)
+    shutil.rmtree(run)
+    asked.clear()
+    card = scored("tiny", folder=tmp_path, suites=("balls", "curtain"), limit=2, table=tmp_path)
+    assert asked == ["curtain"] and {row["suite"] for row in card["scores"]} == {"balls", "curtain"}
+    assert json.loads((tmp_path / "tiny.json").read_text()) == card
+    rows = list(csv.DictReader((tmp_path / "tiny.csv").read_text().splitlines()))
+    assert {row["suite"] for row in rows} == {"balls", "curtain"}
+    (tmp_path / "tiny.json").write_text(json.dumps(card | {"weights_sha256": "0" * 64}))
+    with pytest.raises(TrainingError, match="is the card of other weights"):
+        scored("tiny", folder=tmp_path)
+    (tmp_path / "tiny.json").unlink()
+    with pytest.raises(TrainingError, match="there is no card"):
+        scored("tiny", folder=tmp_path)
 
 
 def test_a_suite_of_other_frames_is_listed_with_the_reason(run: Path, tmp_path: Path) -> None:
@@ -238,7 +265,7 @@ def test_a_card_has_a_line_for_every_row(run: Path, tmp_path: Path) -> None:
     card = bundled(run, tmp_path)
     lines = (tmp_path / "tiny.json").read_text().splitlines()
     assert sum(line.startswith('{"step"') for line in lines) == len(card["log"]) == len(Folder(run).rows())
-    assert sum(line.startswith('{"suite"') for line in lines) == len(card["scores"])
+    assert sum(line.startswith('{"suite"') for line in lines) == len(card["scores"]) + len(card["scores_without_noise"])
     assert [each["step"] for each in card["log"]] == [asdict(each)["step"] for each in Folder(run).rows()]
 
 
@@ -276,9 +303,9 @@ def test_a_card_that_is_no_card_is_not_written_over(run: Path, tmp_path: Path, t
 
 def test_the_command_bundles(run: Path, tmp_path: Path) -> None:
     words = [str(run), "tiny", "--suites", "balls,crop50", "--limit", "2", "--device", "cpu", "--folder", str(tmp_path / "out"), "--csv", str(tmp_path)]
-    done = CliRunner().invoke(bundling.main, words)
+    done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["tiny.json", "tiny.safetensors"]
     assert (tmp_path / "tiny.csv").exists()
-    done = CliRunner().invoke(bundling.main, [str(tmp_path), "tiny", "--folder", str(tmp_path / "out")])
+    done = CliRunner().invoke(main, [str(tmp_path), "tiny", "--folder", str(tmp_path / "out")])
     assert done.exit_code == 1 and done.output.startswith("Error: there is no file")

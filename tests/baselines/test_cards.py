@@ -60,7 +60,8 @@ def test_the_tables_are_what_the_cards_give() -> None:
 
 
 def test_a_row_has_the_scores_of_the_largest_size_with_their_intervals() -> None:
-    scores, _ = tables(cards.told({"r-nem": card(), "lstm": card("lstm", scores=[])}))
+    clean = [{**card()["scores"][0], "value": 0.3, "low": 0.25, "high": 0.35}]
+    scores, _ = tables(cards.told({"r-nem": card(scores_without_noise=clean), "lstm": card("lstm", scores=[])}))
     ours, published, lstm = scores
     assert ours == {
         "model": "[r-nem](https://arxiv.org/abs/1802.10353)",
@@ -70,9 +71,19 @@ def test_a_row_has_the_scores_of_the_largest_size_with_their_intervals() -> None
         "`relative_bce`, 6-8 balls": "0.400",
         "`rollout_overlap`, 5+10": "-",
         "`permanence_bce`, curtain": "1.500 [1.400, 1.600]",
+        "`relative_bce`, 4 balls, without noise": "0.300 [0.250, 0.350]",
     }
     assert published["model"] == "r-nem, as published" and published["`ari`, 4 balls"].startswith("0.8 (about")
     assert set(list(lstm.values())[2:]) == {"-"}
+
+
+def test_what_earlier_runs_cost_is_counted_too() -> None:
+    first = {"steps": 700, "sequences": 22_400, "hours": 0.25, "recipe": card()["recipe"] | {"batch": 16}, "minutes_limit": 15.0, "steps_limit": None}
+    _, costs = tables(cards.told({"r-nem": card(before=[first], recipe={"initial": "first.pt"})}))
+    (row,) = costs
+    assert (row["steps to these weights"], row["sequences"], row["hours"]) == ("3,000", "96,000", "0.8")
+    commands = re.fullmatch(r"`(.*)`, then `(.*)`", row["trained by"])
+    assert commands and "--batch 16" in commands[1] and "--minutes 15" in commands[1] and "--initial first.pt" in commands[2]
 
 
 def test_what_it_cost_stands_beside() -> None:

@@ -15,11 +15,13 @@ from physbench.model import Origin
 from physbench_baselines.reference import Blank, Copy
 
 opened: list[tuple[Path, str]] = []
+given: list[dict[str, float]] = []
 
 
-def checkpoint(path: Path, *, device: str) -> Any:
+def checkpoint(path: Path, *, device: str, settings: dict[str, float]) -> Any:
     """In the place of what opens weights."""
     opened.append((path, device))
+    given.append(settings)
     model = Copy()
     object.__setattr__(model, "origin", Origin(parameters=7, weights_sha256="abc"))
     return model
@@ -52,6 +54,15 @@ def test_what_looks_like_weights_is_opened_as_weights_even_if_it_is_not_there(su
     entered = contestant(f"mine{suffix}", device="cuda:1")
     assert opened == [(Path(f"mine{suffix}"), "cuda:1")]
     assert entered.name == "mine" and entered.identity == "checkpoint abc"
+
+
+def test_settings_reach_the_weights_and_are_part_of_what_decides_the_answers() -> None:
+    plain, other = contestant("mine.pt"), contestant("mine.pt", settings={"slots": 8, "noise": 0.0})
+    assert given[-1] == {"slots": 8, "noise": 0.0}
+    again = contestant("mine.pt", settings={"noise": 0.0, "slots": 8})
+    assert len({plain.identity, other.identity}) == 2 and other.identity == again.identity
+    with pytest.raises(ModelError, match="there is no 'noise' to set in this model: it leaves nothing open"):
+        contestant("copy", settings={"noise": 0})
 
 
 def test_the_folder_of_a_run_stands_for_its_best_weights_and_names_the_model() -> None:

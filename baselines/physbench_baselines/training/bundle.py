@@ -5,39 +5,28 @@
 
 from __future__ import annotations
 
-import math
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
-from physbench.errors import ModelError, PhysbenchError, TrainingError
-from physbench.evaluation.evaluate import evaluate, extent
-from physbench.evaluation.examples import source_of
-from physbench.model import Batch
-from physbench.suites import suite_of
+from physbench.errors import PhysbenchError, TrainingError
+from physbench.evaluation.evaluate import extent
 from physbench_baselines.checkpoint import load, model, save
-from physbench_baselines.training import origin, submission
+from physbench_baselines.training import origin
 from physbench_baselines.training.folder import Folder
+from physbench_baselines.training.scored import FOLDER, SUITES, scored
 from physbench_baselines.training.shrink import SUITE, Comparison, compared, has_big_matrices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from physbench.evaluation.evaluate import Extent
-    from physbench.model import Model
     from physbench.result import Result
 
     Card = dict[str, Any]
-
-FOLDER = Path(__file__).parents[1] / "checkpoints"
-
-SUITES = ("balls", "extrapolation", "curtain", "simulation", "crop50")
-
-SCORE = ("suite", "version", "size", "task", "metric", "value", "low", "high")
 
 
 def bundle(
@@ -60,7 +49,8 @@ def bundle(
     """
     if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", name):
         raise TrainingError(f"a bundled model is called by small letters, digits, - and . between them, not {name!r}")
-    asked = {suite: extent(suite, size=size, limit=limit) for suite in suites}
+    for suite in suites:
+        extent(suite, size=size, limit=limit)  # refused before hours of work, not after them
     for place in (folder, table):
         if place is not None and not place.is_dir():
             raise TrainingError(f"there is no directory {place}: make it first")
@@ -95,47 +85,15 @@ def bundle(
         "comparison": comparison,
         "not_played": before["not_played"] if same else {},
         "scores": before["scores"] if same else [],
+        "scores_without_noise": before.get("scores_without_noise", []) if same else [],
     }
     Folder(folder).write(f"{name}.json", origin.to_json(card))
-    for suite, wanted in asked.items():
-        mark = [suite, wanted.suite.version, wanted.size]
-        others = [row for row in card["scores"] if [row["suite"], row["version"], row["size"]] != mark]
-        if len(others) < len(card["scores"]) and (table is None or submission.listed(table / f"{name}.csv", mark, weights)):
-            continue
-        if why := unplayable(shipped, suite):
-            card["not_played"] = {**card["not_played"], suite: why}
-        else:
-            result = ready if suite == SUITE and ready is not None and ready.provenance.weights_sha256 == weights else None
-            if result is None:
-                doing(f"{name}: {suite}, {wanted.size}")
-                result = evaluate(shipped, suite, name=name, size=size, limit=limit, batch=batch)
-            if table is not None:
-                submission.enter(table / f"{name}.csv", mark, result)
-            card["scores"] = [*others, *_scores(result)]
-        Folder(folder).write(f"{name}.json", origin.to_json(card))
-    return card
-
-
-def unplayable(shipped: Model, suite: str) -> str | None:
-    """Why a model cannot be shown what a suite shows; None if it can."""
-    for task in suite_of(suite).tasks:
-        try:
-            shipped.begin(Batch(np.zeros(1, np.uint64), source_of(task).shape, task.slots))
-        except ModelError as error:
-            return str(error)
-    return None
+    known = {SUITE: ready} if ready is not None and ready.provenance.weights_sha256 == weights else {}
+    return scored(name, folder=folder, suites=suites, size=size, limit=limit, device=device, batch=batch, table=table, ready=known, doing=doing)
 
 
 def _is_of(comparison: Card | None, wanted: Extent) -> bool:
     return comparison is not None and (comparison["suite_version"], comparison["size"]) == (wanted.suite.version, wanted.size)
-
-
-def _scores(result: Result) -> Iterable[Card]:
-    """Without the figures of single steps and samples."""
-    for score in (score for score in result.scores if "[" not in score.metric):
-        figures = [value if math.isfinite(value) else None for value in (score.value, score.low, score.high)]
-        of = result.provenance
-        yield dict(zip(SCORE, (of.suite, of.suite_version, of.size, score.task, score.metric, *figures), strict=True))
 
 
 @click.command(help=__doc__)

@@ -32,6 +32,9 @@ FIGURES = {
 }
 """Of a column: suite, task and metric."""
 
+CLEAN = "`relative_bce`, 4 balls, without noise"
+"""A column of its own: what the model makes of clean frames."""
+
 OPTIONS = (
     *("data", "initial", "precision", "batch", "learning_rate", "frames", "slots", "noise", "warm_up", "decay", "averaging", "gradient_limit"),
     *("evaluate_every", "validation", "seed"),
@@ -82,13 +85,15 @@ def command(card: Card) -> str:
 
 
 def _scores(of: Mapping[str, Card]) -> str:
-    rows: list[list[str]] = [["model", "parameters", *FIGURES]]
+    rows: list[list[str]] = [["model", "parameters", *FIGURES, CLEAN]]
     for name, card in of.items():
-        rows.append([_linked(name, card["paper_link"]), f"{card['parameters']:,}", *(_figure(_score(card, *place)) for place in FIGURES.values())])
+        clean = _figure(_score({"scores": card.get("scores_without_noise", [])}, *FIGURES["`relative_bce`, 4 balls"]))
+        figures = [_figure(_score(card, *place)) for place in FIGURES.values()]
+        rows.append([_linked(name, card["paper_link"]), f"{card['parameters']:,}", *figures, clean])
         reported = {place: row for place in FIGURES.values() for row in PUBLISHED if (row.suite, row.task, row.metric, row.model) == (*place, name)}
         if reported:
             figures = [f"{reported[place].value:g} ({reported[place].remark})" if place in reported else "-" for place in FIGURES.values()]
-            rows.append([f"{name}, as published", "-", *figures])
+            rows.append([f"{name}, as published", "-", *figures, "-"])
     return _table(rows)
 
 

@@ -1,0 +1,141 @@
+"""The scores on the card of a model that comes with the package, of the very weights that are given away.
+
+`python -m physbench_baselines.training.scored NAME` asks for those that are missing, and goes on where it was killed.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from physbench.errors import ModelError, PhysbenchError, TrainingError
+from physbench.evaluation.evaluate import evaluate, extent
+from physbench.evaluation.examples import source_of
+from physbench.model import Batch
+from physbench.suites import suite_of
+from physbench_baselines.checkpoint import model
+from physbench_baselines.training import origin, submission
+from physbench_baselines.training.folder import Folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from physbench.model import Model
+    from physbench.result import Result
+
+    Card = dict[str, Any]
+    Mark = list[Any]  # suite, version, size
+
+FOLDER = Path(__file__).parents[1] / "checkpoints"
+
+SUITES = ("balls", "extrapolation", "curtain", "simulation", "crop50")
+
+CLEAN = ("balls",)
+"""Suites that a model whose input is noisy is also asked without the noise."""
+
+SCORE = ("suite", "version", "size", "task", "metric", "value", "low", "high")
+
+
+def scored(
+    name: str,
+    *,
+    folder: Path = FOLDER,
+    suites: Sequence[str] = SUITES,
+    size: str = "lite",
+    limit: int | None = None,
+    device: str = "cpu",
+    batch: int = 64,
+    table: Path | None = None,
+    ready: Mapping[str, Result] | None = None,
+    doing: Callable[[str], None] = lambda text: None,
+) -> Card:
+    """The card of NAME with every score that was missing. table: a folder for NAME.csv, the scores as a submission; ready: results by their suite."""
+    asked = {suite: extent(suite, size=size, limit=limit) for suite in suites}
+    for place in (folder, table):
+        if place is not None and not place.is_dir():
+            raise TrainingError(f"there is no directory {place}: make it first")
+    path, place = folder / f"{name}.safetensors", folder / f"{name}.json"
+    card, shipped = origin.read(place), model(path, device=device)
+    if not card:
+        raise TrainingError(f"there is no card {place}: bundle a run first")
+    card.setdefault("scores_without_noise", [])
+    weights = str(shipped.origin.weights_sha256)
+    if card["weights_sha256"] != weights:
+        raise TrainingError(f"{place} is the card of other weights than those of {path}: put the right one back, or bundle the run again")
+
+    def result_of(suite: str, of: Model, doing_what: str) -> Result:
+        doing(f"{name}: {doing_what}")
+        return evaluate(of, suite, name=name, size=size, limit=limit, batch=batch)
+
+    for suite, wanted in asked.items():
+        mark = [suite, wanted.suite.version, wanted.size]
+        if _has(card["scores"], mark) and (table is None or submission.listed(table / f"{name}.csv", mark, weights)):
+            continue
+        if why := unplayable(shipped, suite):
+            card["not_played"] = {**card["not_played"], suite: why}
+        else:
+            result = (ready or {}).get(suite) or result_of(suite, shipped, f"{suite}, {wanted.size}")
+            if table is not None:
+                submission.enter(table / f"{name}.csv", mark, result)
+            card["scores"] = [*_others(card["scores"], mark), *_scores(result)]
+        Folder(folder).write(place.name, origin.to_json(card))
+    for suite in asked.keys() & set(CLEAN) - card["not_played"].keys() if card["sizes"].get("noise") else ():
+        mark = [suite, asked[suite].suite.version, asked[suite].size]
+        if not _has(card["scores_without_noise"], mark):
+            result = result_of(suite, model(path, device=device, settings={"noise": 0}), f"{suite}, {asked[suite].size}, without noise")
+            card["scores_without_noise"] = [*_others(card["scores_without_noise"], mark), *_scores(result)]
+            Folder(folder).write(place.name, origin.to_json(card))
+    return card
+
+
+def unplayable(shipped: Model, suite: str) -> str | None:
+    """Why a model cannot be shown what a suite shows; None if it can."""
+    for task in suite_of(suite).tasks:
+        try:
+            shipped.begin(Batch(np.zeros(1, np.uint64), source_of(task).shape, task.slots))
+        except ModelError as error:
+            return str(error)
+    return None
+
+
+def _has(rows: Sequence[Card], mark: Mark) -> bool:
+    return len(_others(rows, mark)) < len(rows)
+
+
+def _others(rows: Sequence[Card], mark: Mark) -> list[Card]:
+    """Those that are not of this suite, version and size."""
+    return [row for row in rows if [row["suite"], row["version"], row["size"]] != mark]
+
+
+def _scores(result: Result) -> Iterable[Card]:
+    """Without the figures of single steps and samples."""
+    for score in (score for score in result.scores if "[" not in score.metric):
+        figures = [value if math.isfinite(value) else None for value in (score.value, score.low, score.high)]
+        of = result.provenance
+        yield dict(zip(SCORE, (of.suite, of.suite_version, of.size, score.task, score.metric, *figures), strict=True))
+
+
+@click.command(help=__doc__)
+@click.argument("name")
+@click.option("--suites", default=",".join(SUITES), show_default=True)
+@click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
+@click.option("--limit", type=int, help="So many sequences only: for a first look.")
+@click.option("--device", default="auto", show_default=True)
+@click.option("--batch", type=int, default=64, show_default=True, help="Sequences shown at a time.")
+@click.option("--csv", "table", type=click.Path(path_type=Path), metavar="DIR", help="Write the scores into DIR/NAME.csv, too: a submission.")
+@click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Where the weights and the card are; by default in the package.")
+def main(name: str, suites: str, **settings: Any) -> None:
+    try:
+        card = scored(name, suites=suites.split(","), doing=lambda text: print(text, file=sys.stderr), **settings)
+    except PhysbenchError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{name}: {len(card['scores'])} scores")
+
+
+if __name__ == "__main__":
+    main()
