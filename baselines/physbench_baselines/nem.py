@@ -164,7 +164,7 @@ class Nem(nn.Module):
             raise ModelError(f"this model is told one of {self.sizes.actions} actions with every frame, and was told none: take a dataset with actions")
         assert state.seeds is not None
         flips = chance.uniform(state.seeds, 1 + state.time, x[0].numel()).view_as(x) < self.sizes.noise
-        owner = state.gamma.argmax(dim=1).to(torch.uint8)
+        owner = owners(state.gamma)
         state = self.step(state, torch.where(flips, 1 - x, x), action)
         return state, state.psi.amax(dim=1)[..., None], owner
 
@@ -206,6 +206,16 @@ def e_step(x: torch.Tensor, psi: torch.Tensor) -> torch.Tensor:
     """x (B, H, W), psi (B, K, H, W) -> gamma (B, K, H, W): how likely each slot makes each pixel of the frame, as a share."""
     likely = likelihood(x[:, None], psi) + EPSILON
     return likely / likely.sum(dim=1, keepdim=True)
+
+
+def owners(gamma: torch.Tensor) -> torch.Tensor:
+    """gamma (B, K, H, W) -> uint8 (B, H, W): the slot with the largest share, of equals the first. Slot by slot, which takes a fraction of what argmax does."""
+    largest, owner = gamma[:, 0], torch.zeros_like(gamma[:, 0], dtype=torch.uint8)
+    for slot in range(1, gamma.shape[1]):
+        share = gamma[:, slot]
+        owner = torch.where(share > largest, slot, owner)
+        largest = torch.maximum(share, largest)
+    return owner
 
 
 def pixel_losses(psi: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

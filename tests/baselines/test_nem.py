@@ -19,7 +19,7 @@ from physbench.errors import ModelError
 from physbench.metrics.pixels import bce
 from physbench_baselines import chance
 from physbench_baselines.blocks import ImageNorm, Magnified, Resized
-from physbench_baselines.nem import VARIANTS, Nem, NemSizes, State, e_step, invaders
+from physbench_baselines.nem import VARIANTS, Nem, NemSizes, State, e_step, invaders, owners
 from physbench_baselines.recurrences import Relational
 
 SMALL = NemSizes(slots=3, height=16, width=16, channels=(3, 4), dense=12, hidden=10, attention=6, embedding=3)
@@ -86,6 +86,14 @@ def clear(gamma: torch.Tensor) -> torch.Tensor:
 
 def count(sizes: NemSizes) -> int:
     return sum(parameter.numel() for parameter in sizes.build().parameters())
+
+
+@pytest.mark.parametrize("slots", [1, 2, 5, 9])
+def test_a_pixel_belongs_to_the_first_slot_with_the_largest_share(slots: int) -> None:
+    gamma = torch.randint(0, 4, (3, slots, 7, 8), generator=torch.Generator().manual_seed(slots)).float()
+    found = owners(gamma)
+    assert found.dtype == torch.uint8
+    np.testing.assert_array_equal(found.numpy(), gamma.numpy().argmax(axis=1))
 
 
 def test_the_models_have_as_many_parameters_as_published() -> None:
