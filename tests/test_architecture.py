@@ -149,7 +149,7 @@ def test_help_is_light(words: list[str]) -> None:
     assert not loaded_after(code) & {"numpy", "h5py", "numba", "torch", "rich", "isal", "PIL", "physbench_generators"}
 
 
-@pytest.mark.parametrize("words", [["list"], ["generate", "--help"], ["generate", "balls", "--help"]])
+@pytest.mark.parametrize("words", [["list"], ["list", "suites"], ["list", "models"], ["generate", "--help"], ["generate", "balls", "--help"]])
 def test_saying_what_can_be_made_compiles_nothing(words: list[str]) -> None:
     code = f"import physbench.cli\ntry: physbench.cli.main({words!r})\nexcept SystemExit as end: assert not end.code"
     assert not loaded_after(code) & {"numba", "torch", "h5py", "rich", "PIL"}

@@ -13,11 +13,14 @@ import click
 import pytest
 
 import physbench
+from physbench import registry
 from physbench.cli import main
+from physbench.suites import SUITES
+from physbench_baselines import bundled
 
 SMALL = ["--train", "3", "--valid", "0", "--test", "2", "--frames", "4", "--n", "2", "--size", "24", "--radius", "3"]
 DATASETS = ["balls4mass64", "balls678mass64", "balls3curtain64", "balls"]
-HELPS = [[], ["list"], ["info"], ["verify"], ["show"], ["generate"], *(["generate", name] for name in DATASETS)]
+HELPS = [[], ["list"], ["eval"], ["train"], ["info"], ["verify"], ["show"], ["generate"], *(["generate", name] for name in DATASETS)]
 seeing = pytest.mark.skipif(importlib.util.find_spec("physbench.view") is None, reason="physbench.view is not there")
 
 
@@ -76,6 +79,29 @@ def test_the_list_names_what_can_be_made(cli: Any) -> None:
     told = json.loads(cli("list", "--json").stdout)
     assert [entry["dataset"] for entry in told] == DATASETS
     assert told[0]["splits"] == {"training": 50_000, "validation": 10_000, "test": 10_000} and all(entry["about"] for entry in told)
+
+
+def test_the_list_of_suites_says_what_they_ask_and_what_they_are_ranked_by(cli: Any) -> None:
+    text = cli("list", "suites").stdout
+    told = {entry["suite"]: entry for entry in json.loads(cli("list", "suites", "--json").stdout)}
+    assert list(told) == list(SUITES)
+    for name, suite in SUITES.items():
+        assert f"{name}\n    {suite.about}\n" in text
+        ranked = told[name]["ranked_by"]
+        assert (tuple(ranked.values()) if ranked else None) == suite.ranked_by
+        assert ranked is None or (ranked["task"] in told[name]["tasks"] and f"ranked by {ranked['metric']} on {ranked['task']}" in text)
+
+
+def test_the_list_of_models_tells_the_scores_on_their_cards(cli: Any) -> None:
+    text = cli("list", "models").stdout
+    told = {entry["model"]: entry for entry in json.loads(cli("list", "models", "--json").stdout)}
+    assert list(told) == registry.models.names()
+    for name in bundled.names():
+        card, entry = bundled.card(name), told[name]
+        assert entry["parameters"] == card["parameters"] and entry["training"] == card["training"] and entry["data"] == card["data"]
+        assert entry["scores"] and all(row in card["scores"] for row in entry["scores"])
+        assert f"{entry['scores'][0]['metric']} {entry['scores'][0]['value']:.3f}" in text
+    assert told["copy"]["about"] and told["copy"]["scores"] == [] and f"copy\n    {told['copy']['about']}" in text
 
 
 REFUSED: dict[str, tuple[list[str], str]] = {

@@ -155,23 +155,6 @@ def _dry_run(recipe: Recipe, out: Path, workers: int | None, as_json: bool) -> N
     click.echo(f"{sheet}: the first sequences")
 
 
-@main.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
-def list_datasets(as_json: bool) -> None:
-    """What can be made.
-
-    \b
-    physbench list --json
-    """
-    recipes = [registry.datasets.get(name) for name in registry.datasets.names()]
-    if as_json:
-        return click.echo(json.dumps([{**json.loads(recipe.to_json()), "about": recipe.about} for recipe in recipes]))
-    for recipe in recipes:
-        height, width, channels = recipe.generator.shape
-        counts = ", ".join(f"{count:,} {split}" for split, count in recipe.splits.items())
-        click.echo(f"{click.style(recipe.dataset, bold=True)}\n    {recipe.about}\n    {counts}; {recipe.frames} frames of {height}x{width}x{channels}")
-
-
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")

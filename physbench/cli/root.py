@@ -56,7 +56,7 @@ def main() -> None:
     """A benchmark for models that learn physics from pixels.
 
     \b
-    physbench list                                       what can be made
+    physbench list                                       what can be made; also: list suites, list models
     physbench generate balls --n 4 --curtain             a dataset of your own
     physbench show balls4mass64 --index 3 --out x.gif    look at a sequence
     physbench verify balls4mass64.h5                     is a file what it says it is?

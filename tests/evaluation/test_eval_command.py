@@ -20,6 +20,7 @@ from physbench.model import Origin
 from physbench.result import COLUMNS, Result, load_run
 from physbench.suites import DIGESTS
 from physbench_baselines.reference import Copy, Mean
+from physbench_leaderboard.submission import NUMBERED_NOTE
 from tests.builders.datasets import Made
 from tests.evaluation.test_order import require_identical
 from tests.evaluation.toys import Slots
@@ -57,6 +58,13 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "a seed without end": ([*QUICK, "--seed", str(1 << 70)], "a seed is a whole number"),
     "negative freshness": ([*QUICK, "--fresh", "-1"], "not -1"),
     "a device that a model cannot have": ([*QUICK, "--device", "cuda"], "cannot be moved to cuda"),
+    "nothing to set": ([*QUICK, "--set", "noise=0"], "there is no 'noise' to set in this model: it leaves nothing open"),
+    "another thing to set": (["eval", "r-nem", "--set", "hidden=3"], "there is no 'hidden' to set in this model: there is slots, noise"),
+    "a setting in words": (["eval", "r-nem", "--set", "noise=off"], "'noise=off' is no setting such as noise=0"),
+    "a setting without a name": (["eval", "r-nem", "--set", "=0"], "is no setting"),
+    "a setting without end": (["eval", "r-nem", "--set", "slots=inf"], "is no setting"),
+    "half a slot": (["eval", "r-nem", "--set", "slots=2.5"], "slots is a whole number from 1 to 64, not 2.5"),
+    "settings for code of one's own": (["eval", "--model", "a:b", "--set", "noise=0"], "--set is for trained models"),
     "a file that is not there": (["eval", "copy", "--data", "no.h5"], "no.h5"),
     "a file that is none": (["eval", "copy", "--data", "text.h5"], "text.h5 is not an HDF5 file"),
     "a folder as data": (["eval", "copy", "--data", "."], "."),
@@ -320,3 +328,22 @@ def test_the_name_of_a_file_becomes_a_name_of_a_task(cli: Any) -> None:
 
 def test_a_dataset_file_and_its_sums_are_the_same_in_any_batch(mass: Made) -> None:
     require_identical(physbench.evaluate(Slots(), "balls", data=mass.path, batch=4), physbench.evaluate(Slots(), "balls", data=mass.path))
+
+
+def test_what_was_set_stands_in_the_result_and_changes_it(cli: Any) -> None:
+    words = ["eval", "rnn", "--limit", "2", "--csv", "scores.csv"]
+    figures = []
+    for settings, notes in (
+        ([], {"trained-less-than-the-paper"}),
+        (["--set", "noise=0"], {"trained-less-than-the-paper", "set-noise-0"}),
+        (["--set", "noise=0.05"], {"trained-less-than-the-paper", "set-noise-0.05"}),
+    ):
+        shown = cli(*words, *settings)
+        assert shown.exit_code == 0, shown.output
+        with open("scores.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert {frozenset(row["notes"].split()) for row in rows} == {frozenset(notes)}
+        assert all(NUMBERED_NOTE.fullmatch(note) for note in notes if note.startswith("set-")), "a submission may say so"
+        assert ("it was given noise" in shown.stdout) == bool(settings)
+        figures.append(next(row["value"] for row in rows if row["metric"] == "bce"))
+    assert len(set(figures)) == 3
