@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress_bar(doing: str) -> Generator[Callable[[int, int, str], None]]:
-    """Call what it gives with (done, total, what is being done)."""
+def progress_bar(doing: str, *, unit: str = "sequences") -> Generator[Callable[[int, int, str], None]]:
+    """Call what it gives with (done, total, what is being done). unit: what is counted, for the rate; none is shown without."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.text import Text
 
     class Rate(ProgressColumn):
         def render(self, task: Any) -> Text:
-            return Text(f"{task.speed:,.0f} sequences/s" if task.speed else "")
+            return Text(f"{task.speed:,.0f} {unit}/s" if task.speed and unit else "")
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Rate(), TimeRemainingColumn())

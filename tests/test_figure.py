@@ -187,13 +187,28 @@ def test_an_arrow_has_the_colour_of_the_heeded_slot_and_is_the_wider_the_more_it
     assert weak.max() < strong.max()
 
 
-@pytest.mark.parametrize("slots", [1, 3, 8])
+@pytest.mark.parametrize("slots", [2, 3, 8])
 def test_there_is_a_row_for_every_slot(slots: int) -> None:
     scene, below = story(watched(slots), "a").blocks
     assert [row.name for row in scene] == ["input", "groups", "prediction", "truth", "error"]
     assert [row.slot for row in below] == list(range(slots))
-    heeding = story(watched(slots, attention=np.zeros((1, slots, slots), np.float32)), "a")
-    assert [row.name for row in heeding.blocks[1]][slots:] == ["attention"]
+    none, some = (story(watched(slots, attention=np.full((1, slots, slots), weight, np.float32)), "a") for weight in (0, 0.01))
+    assert [row.name for row in none.blocks[1]][slots:] == []
+    assert [row.name for row in some.blocks[1]][slots:] == ["attention"]
+
+
+def test_arrows_are_as_wide_as_the_attention_is_of_the_most_in_the_sequence() -> None:
+    attention = np.array([[[0, 0.012, 0], [0.004, 0, 0], [0, 0.001, 0]]], np.float32)
+    made = story(watched(3, attention=attention), "a")
+    row = next(row for row in made.blocks[1] if row.name == "attention")
+    found = {(arrow.slot, round(arrow.weight, 3)) for arrows in row.arrows for arrow in arrows}
+    assert found <= {(1, 1.0), (0, 0.333)} and found
+    assert any("the widest stands for 0.012 of 1" in words for words in made.legend)
+
+
+def test_one_slot_is_no_group() -> None:
+    (scene,) = story(watched(1), "rnn").blocks
+    assert [row.name for row in scene] == ["input", "prediction", "truth", "error"]
 
 
 def test_a_model_without_slots_is_input_prediction_truth_and_error() -> None:

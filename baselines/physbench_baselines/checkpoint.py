@@ -83,8 +83,11 @@ def save(
 
 
 def load(path: Path | str) -> Checkpoint:
-    """The network of a file with its weights filled in, on the CPU; one sentence for anything but a whole checkpoint."""
-    path = Path(path)
+    """The network of a file with its weights filled in, on the CPU; one sentence for anything but a whole checkpoint.
+
+    The folder of a training run stands for its best weights, and for its last ones as long as none are validated.
+    """
+    path = _weights_in(Path(path))
     content = _content(path)
     header, arrays, training = _read(content, path)
     return Checkpoint(_filled(header, arrays, path), header, sha256(content).hexdigest(), training)
@@ -93,7 +96,7 @@ def load(path: Path | str) -> Checkpoint:
 def model(path: Path | str, *, device: str = "cpu", settings: Mapping[str, float] | None = None) -> TorchModel:
     """A checkpoint as the evaluator wants it, with what its card says of where it comes from.
 
-    settings: what to give it otherwise than it was trained with, of what its sizes name as OPEN.
+    settings: what to give it otherwise than it was trained with, of what its sizes name as `open`.
     """
     from physbench_baselines.adapter import TorchModel
 
@@ -108,7 +111,7 @@ def _set(network: nn.Module, settings: Mapping[str, float]) -> nn.Module:
     from physbench_baselines.adapter import network_with, weights_of
 
     sizes = cast("Any", network).sizes
-    open_to = getattr(sizes, "OPEN", ())
+    open_to = getattr(sizes, "open", ())
     for name in settings:
         if name not in open_to:
             raise ModelError(f"there is no {name!r} to set in this model: " + (f"there is {', '.join(open_to)}" if open_to else "it leaves nothing open"))
@@ -120,6 +123,15 @@ def inspect(path: Path | str) -> Header:
     path = Path(path)
     content = _content(path)
     return archive.unpacked(content, path)[0] if content.startswith(archive.START) else tensors.described(content, path)[0]
+
+
+def _weights_in(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    found = next((path / name for name in ("best.pt", "last.pt") if (path / name).is_file()), None)
+    if found is None:
+        raise StorageError(f"{path} is not the folder of a training run: it has no best.pt and no last.pt")
+    return found
 
 
 def _content(path: Path) -> bytes:

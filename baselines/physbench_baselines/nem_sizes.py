@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from physbench.errors import ModelError
 
@@ -32,9 +32,6 @@ LARGEST = 1 << 26
 @dataclass(frozen=True)
 class NemSizes:
     """The defaults are the paper's for bouncing balls. The norm, the noise and the layers are as in the published code where it and the paper differ."""
-
-    OPEN: ClassVar = ("slots", "noise")
-    """What may be set otherwise than in training: no weight depends on it."""
 
     recurrence: str = "r-nem"
     slots: int = 5  # K in training; other numbers may be asked for at test time, but RNN and LSTM stay at 1
@@ -76,6 +73,11 @@ class NemSizes:
     def strided(self) -> bool:
         """Whether the layers are the published ones for Space Invaders."""
         return self.encoder == "published" and (self.height, self.width) == (84, 84)
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """What may be set otherwise than it was, in training or after it: no weight depends on it."""
+        return ("slots", "noise") if self.mixture else ("noise",)
 
     @property
     def mixture(self) -> bool:

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from physbench import registry
-from physbench.cli.root import main
+from physbench.cli.root import dumped, main
+from physbench.evaluation.known import scores_of
 from physbench.suites import SUITES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     Entry = dict[str, Any]
+
+SCORE = ("suite", "version", "size", "task", "metric", "value", "low", "high")
 
 BUNDLED = "physbench_baselines.bundled"
 """Trained models, and their cards."""
@@ -36,7 +39,7 @@ def list_what(what: str, as_json: bool) -> None:
     """
     entries, lines_of = LISTS[what]
     if as_json:
-        return click.echo(json.dumps(list(entries())))
+        return click.echo(dumped(list(entries())))
     for entry in entries():
         name, *lines = lines_of(entry)
         click.echo("\n    ".join([click.style(name, bold=True), *lines]))
@@ -76,12 +79,13 @@ def _models() -> Iterable[Entry]:
             entry |= {field: card[field] for field in ("data", "parameters", "training")} | {"scores": _ranking(card["scores"])}
         elif name in registry.models.built_in:
             entry["about"] = (inspect.getdoc(registry.models.get(name)) or "").partition("\n")[0]
+            entry["scores"] = _ranking(scores_of(name))
         yield entry
 
 
 def _ranking(rows: Iterable[Entry]) -> list[Entry]:
     """Of all scores those that a suite is ranked by, in the order of the suites."""
-    found = (row for row in rows if (row["task"], row["metric"]) == SUITES[row["suite"]].ranked_by)
+    found = ({name: row[name] for name in SCORE} for row in rows if (row["task"], row["metric"]) == SUITES[row["suite"]].ranked_by)
     return sorted(found, key=lambda row: list(SUITES).index(row["suite"]))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from physbench.cli.root import main
+from physbench.cli.root import dumped, main
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
@@ -34,12 +35,15 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
     lines = compare(*runs)
     names = [str(run.provenance["model"]) for run in runs]
     if as_json:
-        return click.echo(json.dumps({"a": names[0], "b": names[1], "lines": [asdict(line) for line in lines]}))
+        return click.echo(dumped({"a": names[0], "b": names[1], "lines": [asdict(line) for line in lines]}))
     click.echo(f"a = {names[0]!r}, b = {names[1]!r}; the figure of a less that of b, with its 95 % interval")
     for task in dict.fromkeys(line.task for line in lines):
         click.echo(click.style(task, bold=True))
         for line in (line for line in lines if line.task == task):
             found = line.comparison.difference
+            if math.isnan(found.value):
+                click.echo(f"  {line.metric:<30} {'-':>12}   not measured")
+                continue
             click.echo(f"  {line.metric:<30} {found.value:>12.5g}   {found.low:>10.5g} .. {found.high:<10.5g} {line.comparison.verdict}")
 
 

@@ -213,7 +213,7 @@ def audit(model: str | None, factory: str | None, device: str, dataset: str, as_
 
     with _users_code(factory):
         entered = _entered(model, factory, device)
-        with progress_bar(f"auditing {entered.name}") as update:
+        with progress_bar(f"auditing {entered.name}", unit="") as update:
             verdicts = audit(entered.model, dataset=dataset, progress=lambda done, total, doing: update(done, total, doing))
     if as_json:
         click.echo(json.dumps({"model": entered.name, "passed": passed(verdicts), "verdicts": [asdict(verdict) for verdict in verdicts]}))
@@ -229,6 +229,8 @@ def _entered(model: str | None, factory: str | None, device: str, changed: tuple
 
     if (model is None) == (factory is None):
         raise click.UsageError("give a model, or --model PACKAGE.MODULE:FACTORY")
+    if len(dict(changed)) < len(changed):
+        raise click.UsageError("--set gives the same name twice: leave one out")
     if factory is None:
         return contestant(str(model), device=device, settings=dict(changed))
     if changed:
@@ -256,9 +258,16 @@ def _writable(*files: Path | None, folder: Path | None) -> None:
     for path in (*files, folder):
         if path is not None and not path.absolute().parent.is_dir():
             raise StorageError(f"there is no folder {path.absolute().parent} to write {path.name} into")
-    for path in files:
-        if path is not None and path.is_dir():
+    for path in (path for path in files if path is not None):
+        if path.is_dir():
             raise StorageError(f"{path} is a folder, not a file that can be written")
+        there = path.exists()
+        try:
+            path.open("ab").close()
+            if not there:
+                path.unlink()
+        except OSError as error:
+            raise StorageError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _hand_out(
@@ -267,6 +276,7 @@ def _hand_out(
     from physbench.evaluation.known import published, references
     from physbench.evaluation.text import as_text, to_json
 
+    click.echo(as_text(found, chosen) if not as_json else to_json(found))
     if table:
         table.write_text(found.to_csv(), encoding="utf-8")
     if per_sequence:
@@ -276,4 +286,3 @@ def _hand_out(
 
         page = write_report(report, found, references(chosen), published(chosen.suite.name), gallery(answers, chosen, found, likelihood=likelihood))
         click.echo(str(page), err=True)
-    click.echo(as_text(found, chosen) if not as_json else to_json(found))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from physbench import registry
-from physbench.cli.root import STOPPED, main
+from physbench.cli.root import STOPPED, dumped, main
 from physbench.progress import progress_bar
 
 
@@ -79,13 +78,17 @@ def train(
     if model and ":" in model:
         sys.path.insert(0, str(Path.cwd()))  # where a user's own module is, as with `python -m`
         click.echo(f"running the code of {model}", err=True)
-    recipe_of, train = (registry.attribute(f"physbench_baselines.training.{place}") for place in ("recipe:TrainingRecipe", "run:train"))
-    wanted = {name: value for name, value in given.items() if value is not None}
-    recipe = recipe_of(model=model, **wanted) if model else None
-    if resume and wanted and recipe is None:
-        raise click.UsageError(f"a resumed run keeps its recipe: leave out --{next(iter(wanted)).replace('_', '-')}, or name the model too")
+    recipe_of, train, folder_of = (
+        registry.attribute(f"physbench_baselines.training.{place}") for place in ("recipe:TrainingRecipe", "run:train", "folder:Folder")
+    )
+    wanted = {name: value for name, value in {"model": model, **given}.items() if value is not None}
+    if wanted.get("initial") == "":
+        raise click.UsageError("--initial names no weights: give a model, a folder or a file, or leave it out")
     folder = out or Path("runs") / str(model).replace(":", ".")
-    with progress_bar("preparing") as update:
+    recipe = replace(folder_of(folder).recipe(), **wanted) if resume else recipe_of(**wanted)
+    if not sys.stderr.isatty():
+        click.echo(f"training into {folder}: {folder / 'log.csv'} tells how it goes", err=True)
+    with progress_bar("preparing", unit="") as update:
 
         def show(now: Any) -> None:
             grouping = "" if now.ari is None else f", ARI {now.ari:.2f}"
@@ -94,10 +97,11 @@ def train(
         try:
             found = train(recipe, folder, minutes=minutes, steps=steps, resume=resume, device=device, workers=workers, progress=show)
         except KeyboardInterrupt:
-            click.echo(f"\nStopped and saved. Go on with: physbench train --out {folder} --resume", err=True)
+            saved = (folder / "last.pt").exists()
+            click.echo("\nStopped" + (f" and saved. Go on with: physbench train --out {folder} --resume" if saved else " before anything was saved."), err=True)
             sys.exit(STOPPED)
     if as_json:
-        return click.echo(json.dumps({"folder": str(folder), **asdict(found)}))
+        return click.echo(dumped({"folder": str(folder), **asdict(found)}))
     figures = [
         f"{name} {value:.4g}" for field in fields(found) if field.name in ("relative_bce", "ari") and (value := getattr(found, name := field.name)) is not None
     ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from physbench.model import Model
 
 CHECKPOINT = "physbench_baselines.checkpoint:model"
-"""Opens a file of weights, as data."""
+"""Opens a file of weights, or the best ones in the folder of a training run, as data."""
 
 SUFFIXES = (".pt", ".pth", ".pt2", ".safetensors", ".ckpt", ".bin", ".pkl", ".pickle")
 """What people call files of weights: they are opened, and refused with the reason if they are something else."""
@@ -37,8 +37,8 @@ def contestant(text: str, *, device: str = "cpu", settings: Mapping[str, float] 
     """A name, or the path of a checkpoint or of a training run's folder. settings: what to give it otherwise than it was trained with."""
     path, given = Path(text), dict(settings or {})
     told = f" with {json.dumps(given, sort_keys=True)}" if given else ""
-    if text not in registry.models.names() and (path.suffix in SUFFIXES or path.exists() or os.sep in text):
-        opened = registry.attribute(CHECKPOINT)(path / "best.pt" if path.is_dir() else path, device=device, settings=given)
+    if text and text not in registry.models.names() and (path.suffix in SUFFIXES or path.exists() or os.sep in text):
+        opened = registry.attribute(CHECKPOINT)(path, device=device, settings=given)
         return Contestant(opened, _name(path), f"checkpoint {opened.origin.weights_sha256}{told}")
     model = _built(registry.models.get(text), device, given)
     return Contestant(model, text, f"{text}{told}" if text in registry.models.built_in else None)
@@ -85,4 +85,6 @@ def _built(factory: Callable[..., Any], device: str, settings: Mapping[str, floa
 
 
 def _name(path: Path) -> str:
+    if path.is_dir():
+        return path.resolve().name
     return path.resolve().parent.name if path.stem in ("best", "last") else path.stem

@@ -71,6 +71,8 @@ def extent(
         raise RecipeError(f"size is {' or '.join(SIZES)}, not {size!r}")
     if limit is not None and limit < 1:
         raise RecipeError(f"a limit is 1 sequence or more, not {limit}")
+    if limit is not None and limit > SIZES["full"] and data is None:
+        raise RecipeError(f"a limit is at most {SIZES['full']:,} sequences, as many as full has, not {limit:,}")
     if fresh is not None and not 0 <= fresh < 1 << 63:
         raise RecipeError(f"the seed of fresh sequences is a whole number of 0 or more, not {fresh}")
     count = limit or chosen.sequences or SIZES[size]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from physbench.metrics.card import R_NEM, R_SQAIR
 
@@ -70,6 +70,12 @@ def references(chosen: Extent) -> list[Known]:
     """Of the pinned sequences; nothing where others were asked for."""
     wanted = (chosen.suite.name, str(chosen.suite.version), chosen.size)
     return [_known(row) for row in _rows() if (row["suite"], row["suite_version"], row["size"]) == wanted] if chosen.pinned else []
+
+
+def scores_of(reference: str, size: str = "lite") -> list[dict[str, Any]]:
+    """Of a reference row on every suite, as the cards of trained models have theirs."""
+    rows = [row for row in _rows() if (row["model"], row["size"]) == (reference, size)]
+    return [{**row, "version": int(row["suite_version"]), **{name: float(row[name] or "nan") for name in ("value", "low", "high")}} for row in rows]
 
 
 def _rows() -> Iterator[dict[str, str]]:

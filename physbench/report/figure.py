@@ -38,7 +38,7 @@ def moments(steps: int) -> range:
 def story(watched: Watched, name: str) -> Story:
     steps, seen = watched.steps, watched.seen
     parts = [step.parts for step in steps if step.parts is not None]
-    parts = parts if len(parts) == len(steps) else []
+    parts = parts if len(parts) == len(steps) and all(each.predictions.shape[1] > 1 for each in parts) else []
     blocks = [tuple(_scene(watched, parts))]
     if parts:
         blocks.append(tuple(_slots(parts)))
@@ -62,18 +62,21 @@ def _slots(parts: list[Parts]) -> Iterator[Row]:
     for k in range(min(each.predictions.shape[1] for each in parts)):
         yield Row(f"slot {k + 1}", "predicts t + 1", tuple(tinted(each.predictions[0, k], k) for each in parts), slot=k)
     heeded = [each.attention for each in parts if each.attention is not None]
-    if len(heeded) == len(parts):
-        arrows = tuple(attended(each.predictions[0], attention[0]) for each, attention in zip(parts, heeded, strict=True))
+    largest = max((float(attention.max()) for attention in heeded), default=0.0)
+    if len(heeded) == len(parts) and largest > 0:
+        arrows = tuple(attended(each.predictions[0], attention[0] / largest) for each, attention in zip(parts, heeded, strict=True))
         yield Row("attention", "between slots", tuple(together(each.predictions[0]) for each in parts), arrows=arrows)
 
 
 def _legend(watched: Watched, parts: list[Parts]) -> Iterator[str]:
     if parts:
         yield "groups: the colours of the slots, by their shares of each pixel; grey is shared by all alike"
+    elif any(step.owner is not None for step in watched.steps):
+        yield "owners: every pixel in the colour of the slot that has it"
     yield "error: orange is predicted and not there, blue is there and not predicted"
     weights = [float(each.attention.max()) for each in parts if each.attention is not None]
-    if weights:
+    if weights and max(weights) > 0:
         yield "attention: an arrow from the slot that is heeded, in its colour, to the one that heeds it; the wider, the more"
-        yield f"weights of attention are up to {max(weights):.2g} of 1 in this sequence; below {HEEDED} none is drawn"
+        yield f"the widest stands for {max(weights):.2g} of 1, the most in this sequence; less than {HEEDED:.0%} of it is not drawn"
     if watched.seen < len(watched.steps):
         yield "hatched: no frame is shown, the model goes on by itself"

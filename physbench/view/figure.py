@@ -32,8 +32,8 @@ NOBODY = (62, 66, 76)
 PLACED = 0.1
 """A slot is somewhere if it predicts some pixel at least as much."""
 
-HEEDED = 0.05
-"""Less attention is not drawn."""
+HEEDED = 0.25
+"""Less attention is not drawn; 1 is the most there is in the sequence."""
 
 MARGIN, GAP, LINE, NAMES = 24, 6, 24, 132
 ACROSS = 6
@@ -121,7 +121,7 @@ def wrong(mean: Array, truth: Array) -> Pixels:
 
 
 def attended(predictions: Array, attention: Array) -> tuple[Arrow, ...]:
-    """predictions (K, H, W, C), attention (K, K) of slot k to slot i. A slot that predicts nothing is nowhere, and has no arrows."""
+    """predictions (K, H, W, C), attention (K, K) of slot k to slot i, of the most there is. A slot that predicts nothing is nowhere, and has no arrows."""
     centres = [_centre(prediction) for prediction in predictions]
     pairs = [(k, i) for k in range(len(centres)) for i in range(len(centres)) if k != i and attention[k, i] >= HEEDED]
     pairs.sort(key=lambda pair: float(attention[pair]))

@@ -62,7 +62,8 @@ def test_the_tables_are_what_the_cards_give() -> None:
 def test_a_row_has_the_scores_of_the_largest_size_with_their_intervals() -> None:
     clean = [{**card()["scores"][0], "value": 0.3, "low": 0.25, "high": 0.35}]
     scores, _ = tables(cards.told({"r-nem": card(scores_without_noise=clean), "lstm": card("lstm", scores=[])}))
-    ours, published, lstm = scores
+    copying, ours, published, lstm = scores
+    assert copying["model"].startswith("copy") and copying["`relative_bce`, 4 balls"] == "1.000 [1.000, 1.000]"
     assert ours == {
         "model": "[r-nem](https://arxiv.org/abs/1802.10353)",
         "parameters": "4,951,978",

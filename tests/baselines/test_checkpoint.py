@@ -352,7 +352,7 @@ def test_what_is_no_checkpoint_is_named(tmp_path: Path, content: bytes, words: s
 
 def test_what_is_not_there_or_no_file_is_named(tmp_path: Path) -> None:
     refused(tmp_path / "x.pt", StorageError, "there is no file")
-    refused(tmp_path, StorageError, "is not a file")
+    refused(tmp_path, StorageError, "is not the folder of a training run: it has no best.pt and no last.pt")
     os.mkfifo(tmp_path / "pipe")
     refused(tmp_path / "pipe", StorageError, "is not a file")
     for path, words in ((tmp_path / "no" / "x.pt", "there is no directory"), (tmp_path / "x.bin", "must end in .safetensors")):

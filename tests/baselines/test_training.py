@@ -189,6 +189,14 @@ def test_ctrl_c_saves_the_step_that_was_done(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_a_run_that_is_not_validated_yet_is_scored_by_its_last_weights(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(toy(), tmp_path / "run", steps=100, device="cpu", progress=interrupted_at(5))
+    assert not (tmp_path / "run" / "best.pt").exists()
+    assert checkpoint.model(tmp_path / "run").origin.weights_sha256 == checkpoint.load(tmp_path / "run" / "last.pt").sha256
+    train(toy(initial=str(tmp_path / "run")), tmp_path / "next", steps=1, device="cpu")
+
+
 def test_an_interrupted_validation_is_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train(toy(), tmp_path / "whole", steps=20, device="cpu")
 
@@ -426,7 +434,7 @@ def test_what_a_stranger_s_card_says_of_earlier_runs_is_counted_only_where_it_is
     [
         ({"initial": 3}, "initial is a checkpoint's file or a model's name, not 3"),
         ({"batch": 0}, "batch is a whole number from 1 to 65536, not 0"),
-        ({"learning_rate": math.nan}, "learning_rate is a number above 0, not nan"),
+        ({"learning_rate": math.nan}, "learning rate is a number above 0, not nan"),
         ({"decay": 1.5}, "decay is a share from 0 to 1, not 1.5"),
         ({"averaging": 1.0}, "averaging is a number from 0"),
         ({"frames": ()}, "frames is one or more whole numbers"),
@@ -436,6 +444,8 @@ def test_what_a_stranger_s_card_says_of_earlier_runs_is_counted_only_where_it_is
         ({"slots": 0}, "slots is a whole number"),
         ({"model": "r-mem"}, "no model that can be trained is called 'r-mem': did you mean 'r-nem'"),
         ({"model": "nowhere:at_all"}, "does not lead to anything"),
+        ({"model": "rnn", "slots": 5}, "rnn is a model of one slot, not 5"),
+        ({"data": "balls678mass64"}, "balls678mass64 is for tests alone"),
         ({"sizes": {"depth": 3}}, "has no size 'depth': it has channels"),
         ({"data": "balls4mas64"}, "did you mean 'balls4mass64'"),
         ({"data": "nowhere/x.h5"}, "there is no dataset file nowhere/x.h5"),
@@ -463,10 +473,10 @@ def test_data_that_do_not_fit_are_refused_before_anything_is_written(many: Made,
 
 def test_folders_are_not_mistaken_for_one_another(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    with pytest.raises(TrainingError, match="there is no run in .* to go on with: start one without resume"):
+    with pytest.raises(TrainingError, match="there is no run in .* to resume"):
         train(toy(), out, steps=1, device="cpu", resume=True)
     train(toy(), out, steps=1, device="cpu")
-    with pytest.raises(TrainingError, match="holds a run already: go on with it by resume, or give another folder"):
+    with pytest.raises(TrainingError, match="holds a run already: resume it, or give another folder"):
         train(toy(), out, steps=1, device="cpu")
     with pytest.raises(TrainingError, match=r"has batch 4, not 5: resume it as it was started"):
         train(toy(batch=5), out, steps=2, device="cpu", resume=True)

@@ -42,6 +42,8 @@ def test_a_name_is_a_model_and_a_slip_of_the_pen_is_understood() -> None:
         contestant("constant-velocty")
     with pytest.raises(UnknownName, match="no model is called 'xyzzy': there is copy"):
         contestant("xyzzy")
+    with pytest.raises(UnknownName, match="no model is called '': there is copy"):
+        contestant("")
 
 
 def test_a_folder_that_is_called_like_a_model_does_not_hide_it() -> None:
@@ -69,7 +71,7 @@ def test_the_folder_of_a_run_stands_for_its_best_weights_and_names_the_model() -
     Path("runs/seed-3").mkdir(parents=True)
     assert contestant("runs/seed-3").name == "seed-3"
     assert contestant("runs/seed-3/best.pt").name == contestant("runs/seed-3/last.pt").name == "seed-3"
-    assert [path for path, _ in opened] == [Path("runs/seed-3/best.pt"), Path("runs/seed-3/best.pt"), Path("runs/seed-3/last.pt")]
+    assert [path for path, _ in opened] == [Path("runs/seed-3"), Path("runs/seed-3/best.pt"), Path("runs/seed-3/last.pt")]
     assert contestant("somewhere/else").name == "else", "what is written as a path is one"
     Path("plain").write_text("anything")
     assert contestant("plain").name == "plain"

@@ -64,6 +64,11 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "a setting without a name": (["eval", "r-nem", "--set", "=0"], "is no setting"),
     "a setting without end": (["eval", "r-nem", "--set", "slots=inf"], "is no setting"),
     "half a slot": (["eval", "r-nem", "--set", "slots=2.5"], "slots is a whole number from 1 to 64, not 2.5"),
+    "other slots for one slot": (["eval", "rnn", "--set", "slots=5"], "there is no 'slots' to set in this model: there is noise"),
+    "a thing set twice": (["eval", "r-nem", "--set", "noise=0", "--set", "noise=0.1"], "--set gives the same name twice"),
+    "more sequences than there are": (["eval", "copy", "--limit", "10001"], "a limit is at most 10,000 sequences, as many as full has, not 10,001"),
+    "a table that cannot be written": ([*QUICK, "--csv", "/proc/x.csv"], "/proc/x.csv cannot be written"),
+    "a model without a name": (["eval", ""], "no model is called ''"),
     "settings for code of one's own": (["eval", "--model", "a:b", "--set", "noise=0"], "--set is for trained models"),
     "a file that is not there": (["eval", "copy", "--data", "no.h5"], "no.h5"),
     "a file that is none": (["eval", "copy", "--data", "text.h5"], "text.h5 is not an HDF5 file"),
@@ -347,3 +352,12 @@ def test_what_was_set_stands_in_the_result_and_changes_it(cli: Any) -> None:
         assert ("it was given noise" in shown.stdout) == bool(settings)
         figures.append(next(row["value"] for row in rows if row["metric"] == "bce"))
     assert len(set(figures)) == 3
+
+
+def test_a_comparison_of_what_was_not_measured_says_so_and_is_json(cli: Any) -> None:
+    for name in ("copy", "blank"):
+        assert cli("eval", name, "--suite", "balls", "--limit", "1", "--per-sequence", f"{name}.npz").exit_code == 0
+    told = json.loads(cli("compare", "copy.npz", "blank.npz", "--json").stdout, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    unknown = [line["metric"] for line in told["lines"] if line["comparison"]["difference"]["value"] is None]
+    text = cli("compare", "copy.npz", "blank.npz").stdout
+    assert text.count("not measured") == len(unknown) > 0 and "nan" not in text

@@ -67,6 +67,8 @@ class Streamed:
     made: Recipe
 
     def __post_init__(self) -> None:
+        if not self.made.splits.get("training"):
+            raise TrainingError(f"{self.made.dataset} is for tests alone: whoever learns it can no longer be tested by it; name another dataset")
         _require_frames(self.recipe, self.made.frames, self.made.dataset)
 
     @property

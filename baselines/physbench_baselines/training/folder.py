@@ -74,7 +74,7 @@ class Folder:
         if path.exists() and not path.is_dir():
             raise TrainingError(f"{path} is a file: a run needs a folder of its own")
         if (path / "recipe.json").exists():
-            raise TrainingError(f"{path} holds a run already: go on with it by resume, or give another folder")
+            raise TrainingError(f"{path} holds a run already: resume it, or give another folder")
         if path.is_dir() and any(path.iterdir()):
             raise TrainingError(f"{path} is not empty: a run needs a folder of its own")
 
@@ -86,7 +86,7 @@ class Folder:
                 raise TrainingError(f"{place} is not a training recipe: it is too long")
             text = place.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
-            raise TrainingError(f"there is no run in {self.path} to go on with: start one without resume") from None
+            raise TrainingError(f"there is no run in {self.path} to resume") from None
         try:
             return TrainingRecipe.from_json(text)
         except TrainingError as error:

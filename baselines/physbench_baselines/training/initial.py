@@ -34,8 +34,6 @@ def initial_of(name: str) -> Initial:
     known = name in bundled.names()
     with ExitStack() as stack:
         path = stack.enter_context(as_file(bundled.FOLDER / f"{name}.safetensors")) if known else Path(name)
-        if path.is_dir():
-            path = path / "best.pt"
         try:
             found = checkpoint.load(path)
         except StorageError as error:

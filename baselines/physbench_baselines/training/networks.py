@@ -40,6 +40,8 @@ def sizes_of(recipe: TrainingRecipe) -> Any:
         raise UnknownName(f"no model that can be trained is called {recipe.model!r}: {hint}")
     changes = {name: tuple(value) if isinstance(value, list) else value for name, value in recipe.sizes.items()}
     changes |= {name: value for name, value in (("slots", recipe.slots), ("noise", recipe.noise)) if value is not None}
+    if recipe.slots not in (None, 1) and "slots" not in getattr(usual, "open", ("slots",)):
+        raise TrainingError(f"{recipe.model} is a model of one slot, not {recipe.slots}: leave slots out, or train one that has some")
     known = {item.name for item in fields(usual)}
     for name in changes:
         if name not in known:

@@ -72,7 +72,7 @@ class TrainingRecipe:
 
     def _require(self, name: str, holds: bool, words: str) -> None:
         if not holds:
-            raise TrainingError(f"{name} is {words}, not {getattr(self, name)!r}")
+            raise TrainingError(f"{name.replace('_', ' ')} is {words}, not {getattr(self, name)!r}")
 
     @property
     def longest(self) -> int:

@@ -1,0 +1,70 @@
+"""`physbench train` on the command line: what it prints, what it leaves, and how it refuses."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from physbench_baselines.training import run
+
+QUICK = ["--batch", "1", "--frames", "2", "--validation", "1"]
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "name a model, or give --resume and the --out folder of a run"),
+        (["--resume"], "name a model, or give --resume and the --out folder of a run"),
+        (["--resume", "--out", "nowhere"], "there is no run in nowhere to resume"),
+        (["r-mem"], "no model that can be trained is called 'r-mem': did you mean 'r-nem'?"),
+        (["rnn", "--initial", ""], "--initial names no weights"),
+        (["rnn", "--initial", "nobody"], "this run cannot begin with 'nobody': there is no file nobody"),
+        (["rnn", "--initial", "lstm"], "it is another model or of other sizes"),
+        (["rnn", "--frames", "8,twelve"], "'8,twelve' is no list of whole numbers"),
+        (["rnn", "--slots", "5"], "rnn is a model of one slot"),
+        (["rnn", "--learning-rate", "-1"], "learning rate is a number above 0, not -1.0"),
+        (["rnn", "--data", "balls678mass64"], "is for tests alone"),
+        (["nowhere:sizes"], "does not lead to anything"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_in_one_line(cli: Any, words: list[str], sentence: str) -> None:
+    told = cli("train", *words)
+    errors = [line for line in told.stderr.splitlines() if line.startswith("Error: ")]
+    assert told.exit_code == 2 and len(errors) == 1 and sentence in errors[0] and "Traceback" not in told.output
+    assert not told.stdout and not list(Path("runs").glob("*/*"))
+
+
+def test_a_run_is_told_as_json_and_goes_on_as_what_it_was(cli: Any) -> None:
+    told = cli("train", "rnn", *QUICK, "--steps", "1", "--out", "here", "--json")
+    assert told.exit_code == 0, told.output
+    assert "training into here: here/log.csv tells how it goes" in told.stderr, "nobody sees a bar"
+    found = json.loads(told.stdout, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert (found["folder"], found["step"], found["ended"]) == ("here", 1, "steps") and math.isfinite(found["validation_loss"])
+    again = cli("train", "rnn", "--out", "here", "--resume", "--steps", "2")
+    assert again.exit_code == 0 and "here: 2 steps" in again.stdout, again.output
+    other = cli("train", "--out", "here", "--resume", "--data", "balls3curtain64", "--steps", "3")
+    assert other.exit_code == 2 and "has data 'balls4mass64', not 'balls3curtain64': resume it as it was started" in other.stderr
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_who_stops_it_is_told_what_there_is_to_go_on_with(cli: Any, monkeypatch: pytest.MonkeyPatch, saved: bool) -> None:
+    def stopped(recipe: Any, out: Path, **words: Any) -> None:
+        if saved:
+            out.mkdir()
+            (out / "last.pt").write_bytes(b"weights")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "train", stopped)
+    told = cli("train", "rnn", "--out", "here", "--steps", "1")
+    assert told.exit_code == 130
+    assert ("Stopped and saved. Go on with: physbench train --out here --resume" in told.stderr) == saved
+    assert ("Stopped before anything was saved." in told.stderr) != saved
