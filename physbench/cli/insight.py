@@ -44,7 +44,8 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
             if math.isnan(found.value):
                 click.echo(f"  {line.metric:<30} {'-':>12}   not measured")
                 continue
-            click.echo(f"  {line.metric:<30} {found.value:>12.5g}   {found.low:>10.5g} .. {found.high:<10.5g} {line.comparison.verdict}")
+            interval = "" if math.isnan(found.low) else f"{found.low:>10.5g} .. {found.high:<10.5g}"
+            click.echo(f"  {line.metric:<30} {found.value:>12.5g}   {interval:<24} {line.comparison.verdict}")
 
 
 @main.command()
