@@ -10,6 +10,7 @@ import pytest
 
 from physbench import registry
 from physbench.model import Batch
+from physbench.suites import SUITES
 from physbench_baselines import bundled, checkpoint
 
 FOLDER = Path(str(bundled.FOLDER))
@@ -55,6 +56,15 @@ def test_a_card_is_of_its_weights(name: str) -> None:
     assert {field: card[field] for field in loaded.card} == dict(loaded.card) and card["name"] == name
     assert card["paper_link"].startswith("https://")
     assert not card["int8"] or card["comparison"]["agreed"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_card_tells_of_every_suite_or_why_the_model_does_not_play_it(name: str) -> None:
+    card = bundled.card(name)
+    scored = {row["suite"] for row in card["scores"]}
+    assert scored | card["not_played"].keys() == {suite.name for suite in SUITES.values() if suite.ranked_by}
+    assert not scored & card["not_played"].keys()
+    assert {row["suite"] for row in card["scores_without_noise"]} == ({"balls"} if card["sizes"]["noise"] else set())
 
 
 @pytest.mark.parametrize("name", NAMES)

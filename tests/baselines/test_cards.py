@@ -69,6 +69,7 @@ def test_a_row_has_the_scores_of_the_largest_size_with_their_intervals() -> None
         "parameters": "4,951,978",
         "`relative_bce`, 4 balls": "0.213 [0.200, 0.220]",
         "`ari`, 4 balls": "0.600 [0.550, 0.650]",
+        "`ari_last`, 4 balls": "-",
         "`relative_bce`, 6-8 balls": "0.400",
         "`rollout_overlap`, 5+10": "-",
         "`permanence_bce`, curtain": "1.500 [1.400, 1.600]",

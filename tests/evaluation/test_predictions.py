@@ -176,7 +176,7 @@ SPOILS: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "a size that is none": (attribute("size", "huge"), "3 sequences of size 'huge'"),
     "a size that is another": (attribute("size", "lite"), "3 sequences of size 'lite': lite has 64"),
     "a count that is another": (attribute("sequences", 64), "64 sequences of size 'limit-3'"),
-    "a count without end": (attribute("sequences", 1 << 62), "sequences of size 'limit-3'"),
+    "a count without end": (attribute("sequences", 1 << 62), "a limit is at most 10,000 sequences"),
     "no sequences": (attribute("sequences", 0), "'sequences' is a whole number"),
     "a likelihood that is none": (attribute("likelihood", "poisson"), "'likelihood' is bernoulli or gaussian, not 'poisson'"),
     "a gaussian without sigma": (attribute("likelihood", "gaussian"), "'sigma' above 0"),

@@ -26,6 +26,7 @@ BEGIN, END = "<!-- from the cards: begin -->", "<!-- from the cards: end -->"
 FIGURES = {
     "`relative_bce`, 4 balls": ("balls", "balls4mass64", "relative_bce"),
     "`ari`, 4 balls": ("balls", "balls4mass64", "ari"),
+    "`ari_last`, 4 balls": ("balls", "balls4mass64", "ari_last"),
     "`relative_bce`, 6-8 balls": ("extrapolation", "balls678mass64", "relative_bce"),
     "`rollout_overlap`, 5+10": ("simulation", "balls4mass64/rollout-5+10", "rollout_overlap"),
     "`permanence_bce`, curtain": ("curtain", "balls3curtain64", "permanence_bce"),
