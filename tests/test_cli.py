@@ -60,7 +60,7 @@ def test_help_shows_a_command_that_runs(cli: Any, words: list[str]) -> None:
     found = [example for example in examples(cli(*words, "--help").stdout) if example[: len(words)] == words]
     assert found, "no example"
     for example in found:
-        context: Any = click.Context(main, info_name="physbench")
+        context: Any = click.Context(main, info_name="physbench", **main.context_settings)
         command: Any = main
         rest = example
         while isinstance(command, click.Group):  # parsed to its end, and not run

@@ -105,9 +105,10 @@ def parsed(line: str) -> dict[str, Any]:
     """A line of a shell as the command line understands it."""
     program, name, *words = shlex.split(line, comments=True)
     assert program == "physbench"
-    command = main.get_command(click.Context(main), name)
+    root = click.Context(main, **main.context_settings)  # a command learns from it which words ask for help, and once
+    command = main.get_command(root, name)
     assert command is not None, line
-    return command.make_context(name, words).params
+    return command.make_context(name, words, parent=root).params
 
 
 @pytest.mark.parametrize(
