@@ -22,6 +22,7 @@ from h5py import h5o
 
 from physbench.errors import HostileFile, StorageError
 from physbench.recipe import MAX_CHUNK, SPLITS
+from physbench.storage.heaps import ENDS, require_sound_heaps
 from physbench.storage.layout import BLOCK, EVENTS, FORMAT, FORMAT_VERSION, PIXELS, STATES, Field
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -66,6 +67,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
 
 def admit(path: Path, file: h5py.File) -> Admitted:
     """Check the form of everything in the file before anything of it is read."""
+    require_sound_heaps(path, ends=ENDS)
     members = members_of(file.id, str(path))
     _only(members, SPLITS, f"{path}")
     attributes = {name: _text(file, name, path) for name in TEXTS}

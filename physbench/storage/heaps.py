@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import re
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from physbench.errors import HostileFile
@@ -18,14 +19,21 @@ MOST = 1 << 24
 """Bytes of all heaps together: attributes need little, and every object costs a step."""
 
 
-def require_sound_heaps(path: Path) -> None:
-    """Every heap that HDF5 could be led to is filled by objects, one after the other, to its end."""
+ENDS = 32 << 20
+"""Bytes at either end of a file. What is long is arrays, and what HDF5 keeps of itself lies before or behind them."""
+
+
+def require_sound_heaps(path: Path, *, ends: int | None = None) -> None:
+    """Every heap that HDF5 could be led to is filled by objects, one after the other, to its end. ends: look no farther than so many bytes from them."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+        if len(whole) < 16:
+            return  # HDF5 refuses it by itself
         widths = whole[13:15] if whole[8] < 2 else whole[9:11]  # of addresses and lengths, by the version of the superblock
         if widths != b"\x08\x08":
             raise HostileFile(f"{path} has addresses or lengths of another size than 8 bytes, which are not read")
         walked = 0
-        for found in _START.finditer(whole):
+        near = [(0, len(whole))] if ends is None or len(whole) <= 2 * ends else [(0, ends), (len(whole) - ends, len(whole))]
+        for found in chain.from_iterable(_START.finditer(whole, *part) for part in near):
             at = found.start()
             end = at + _number(whole, at)
             if at + _HEAD <= end <= len(whole):  # HDF5 refuses any other by itself

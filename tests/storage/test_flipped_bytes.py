@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from physbench.errors import HostileFile
 from physbench.storage.hdf5 import lookup3
+from physbench.storage.heaps import require_sound_heaps
 from tests.oracles.judge import Judge
 
 
@@ -65,3 +68,34 @@ def test_flipped_bytes_are_refused_or_change_nothing(judge: Judge, data: st.Data
 @given(data=st.data())
 def test_flipped_bytes_are_refused_or_change_nothing_at_length(judge: Judge, data: st.DataObject) -> None:
     judged(judge, data)
+
+
+def test_a_heap_in_which_hdf5_would_walk_for_ever_is_refused(judge: Judge) -> None:
+    """Each object of the heap of texts in turn is of no length, of a huge one, or of one a little off."""
+    sound = judge.sound
+    heap = sound.index(b"GCOL\x01")
+    end = heap + int.from_bytes(sound[heap + 8 : heap + 16], "little")
+    at, objects = heap + 16, 0
+    while at + 16 <= end:
+        length = int.from_bytes(sound[at + 8 : at + 16], "little")
+        for wrong in (0, length ^ 4, length + 8, (1 << 64) - 16):
+            flips = [
+                (at + 8 + i, old ^ new) for i, (old, new) in enumerate(zip(sound[at + 8 : at + 16], wrong.to_bytes(8, "little"), strict=True)) if old != new
+            ]
+            assert judge(flips) in ("equal", "refused"), (at, wrong)
+        used = int.from_bytes(sound[at : at + 2], "little") > 0
+        at += 16 + (length + 7) // 8 * 8 if used else length
+        objects += 1
+    assert objects > 1
+
+
+def test_heaps_are_looked_for_at_both_ends(tmp_path: Path) -> None:
+    head = b"\x89HDF\r\n\x1a\n\x03\x08\x08" + bytes(5)
+    endless = b"GCOL\x01" + bytes(3) + (32).to_bytes(8, "little") + bytes(16)  # an object of no length
+    path = tmp_path / "x.h5"
+    for parts, refused in (((endless, b"", b""), True), ((b"", b"", endless), True), ((b"", endless, b""), False), ((b"", b"", b""), False)):
+        path.write_bytes(head + parts[0] + bytes(5000) + parts[1] + bytes(5000) + parts[2])
+        with pytest.raises(HostileFile, match="damaged") if refused else nullcontext():
+            require_sound_heaps(path, ends=1000)
+    path.write_bytes(head[:9])
+    require_sound_heaps(path)
