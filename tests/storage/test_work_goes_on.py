@@ -94,10 +94,13 @@ def test_what_lies_after_the_last_record_is_dropped(long: Any, half: Path, tmp_p
 
 
 def test_control_c_says_how_to_go_on(long: Any, tmp_path: Path) -> None:
-    path = tmp_path / "stopped.h5"
-    process = started(path, wait_for=20_000)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    for attempt in range(5):  # on a busy machine it may be done before anybody stops it
+        path = tmp_path / f"stopped-{attempt}.h5"
+        process = started(path, wait_for=20_000)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+        if not path.exists():
+            break
     assert process.returncode == 130
     assert "Stopped at" in stderr and "same command goes on" in stderr and "Traceback" not in stderr
     assert not path.exists()
