@@ -101,9 +101,11 @@ def model(path: Path | str, *, device: str = "cpu", settings: Mapping[str, float
     from physbench_baselines.adapter import TorchModel
 
     checkpoint = load(path)
-    network = _set(checkpoint.network, settings) if settings else checkpoint.network
+    trained = cast("Any", checkpoint.network).sizes
+    changed = {name: value for name, value in (settings or {}).items() if getattr(trained, name, None) != value}
+    network = _set(checkpoint.network, changed) if changed else checkpoint.network
     told: Any = {name: checkpoint.card.get(name) for name in ("train_seed", "model_link", "paper_link", "training")}
-    return TorchModel(cast("Any", network), device=device, origin=Origin(weights_sha256=checkpoint.sha256, settings=dict(settings or {}), **told))
+    return TorchModel(cast("Any", network), device=device, origin=Origin(weights_sha256=checkpoint.sha256, settings=changed, **told))
 
 
 def _set(network: nn.Module, settings: Mapping[str, float]) -> nn.Module:

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from physbench import registry
-from physbench.cli.root import dumped, main
+from physbench.cli.root import main
 from physbench.evaluation.known import scores_of
+from physbench.plainjson import dumped
 from physbench.suites import SUITES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     Entry = dict[str, Any]
-
-SCORE = ("suite", "version", "size", "task", "metric", "value", "low", "high")
 
 BUNDLED = "physbench_baselines.bundled"
 """Trained models, and their cards."""
@@ -85,7 +84,7 @@ def _models() -> Iterable[Entry]:
 
 def _ranking(rows: Iterable[Entry]) -> list[Entry]:
     """Of all scores those that a suite is ranked by, in the order of the suites."""
-    found = ({name: row[name] for name in SCORE} for row in rows if (row["task"], row["metric"]) == SUITES[row["suite"]].ranked_by)
+    found = (row for row in rows if (row["task"], row["metric"]) == SUITES[row["suite"]].ranked_by)
     return sorted(found, key=lambda row: list(SUITES).index(row["suite"]))
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from physbench.cli.root import dumped, main
+from physbench.cli.root import main
+from physbench.plainjson import dumped
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 

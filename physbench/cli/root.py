@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
-from typing import Any, cast
+from typing import Any
 
 import click
 
@@ -13,19 +11,6 @@ from physbench import __version__
 from physbench.errors import PhysbenchError
 
 STOPPED = 130
-
-
-def dumped(value: Any) -> str:
-    """JSON that every reader takes: what is no number, or beyond all numbers, is null."""
-    return json.dumps(_finite(value), allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _finite(each) for name, each in cast("dict[str, Any]", value).items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(each) for each in cast("list[Any]", value)]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class Refusal(click.ClickException):

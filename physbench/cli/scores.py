@@ -84,7 +84,7 @@ The test data are made on the way and checked against their digest. {MODEL_HELP}
 \b
 physbench eval copy --suite smoke
 physbench eval r-nem --suite extrapolation --csv mine.csv
-physbench eval r-nem --set noise=0 --set slots=8 --limit 64
+physbench eval r-nem --set noise=0 --set slots=5 --limit 64
 physbench eval --model mymodels.rnn:build --suite balls --report page
 physbench eval copy --data mine.h5
 """,

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from physbench import registry
-from physbench.cli.root import STOPPED, dumped, main
+from physbench.cli.root import STOPPED, main
+from physbench.plainjson import dumped
 from physbench.progress import progress_bar
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 REFERENCES = "references.csv"
 """Written by `python -m benchmarks.references`, beside this file."""
 
+SCORE = ("suite", "version", "size", "task", "metric", "value", "low", "high")
+"""What a score is called on the card of a model."""
+
 ROWS = ("copy", "constant-velocity", "mean", "blank", "oracle")
 
 
@@ -75,7 +78,9 @@ def references(chosen: Extent) -> list[Known]:
 def scores_of(reference: str, size: str = "lite") -> list[dict[str, Any]]:
     """Of a reference row on every suite, as the cards of trained models have theirs."""
     rows = [row for row in _rows() if (row["model"], row["size"]) == (reference, size)]
-    return [{**row, "version": int(row["suite_version"]), **{name: float(row[name] or "nan") for name in ("value", "low", "high")}} for row in rows]
+    figures = [[float(row[name] or "nan") for name in ("value", "low", "high")] for row in rows]
+    told = [(row["suite"], int(row["suite_version"]), row["size"], row["task"], row["metric"]) for row in rows]
+    return [dict(zip(SCORE, (*first, *rest), strict=True)) for first, rest in zip(told, figures, strict=True)]
 
 
 def _rows() -> Iterator[dict[str, str]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from physbench.evaluation.known import ROWS, published, references
+from physbench.plainjson import dumped
 from physbench.result import told
 
 if TYPE_CHECKING:
@@ -16,14 +16,8 @@ if TYPE_CHECKING:
 
 
 def to_json(found: Result) -> str:
-    """What is no number, or beyond all numbers, is null."""
-    scores = [{name: _known(value) for name, value in asdict(score).items()} for score in found.scores]
-    curves = [{"task": task, "metric": metric, "values": [_known(each) for each in values]} for (task, metric), values in found.curves.items()]
-    return json.dumps({"provenance": asdict(found.provenance), "scores": scores, "curves": curves}, allow_nan=False)
-
-
-def _known(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    curves = [{"task": task, "metric": metric, "values": values} for (task, metric), values in found.curves.items()]
+    return dumped({"provenance": asdict(found.provenance), "scores": [asdict(score) for score in found.scores], "curves": curves})
 
 
 def as_text(found: Result, chosen: Extent) -> str:

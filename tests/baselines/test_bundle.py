@@ -244,6 +244,10 @@ def test_a_path_of_the_machine_does_not_get_onto_the_card(run: Path, tmp_path: P
     best = checkpoint.load(run / "best.pt")
     checkpoint.save(run / "best.pt", best.network, card={**best.card, "recipe": {**best.card["recipe"], "data": "/somewhere/of/mine/balls.h5"}})
     assert bundled(run, tmp_path, suites=())["recipe"]["data"] == "balls.h5"
+    stage = {"steps": 1, "recipe": {"data": "/somewhere/of/mine/first.h5", "initial": "/somewhere/of/mine/first.pt"}}
+    checkpoint.save(run / "best.pt", best.network, card={**best.card, "before": [stage]})
+    (told,) = bundled(run, tmp_path, suites=())["before"]
+    assert told["recipe"] == {"data": "first.h5", "initial": "first.pt"}
     assert "/somewhere" not in (tmp_path / "tiny.json").read_text()
 
 

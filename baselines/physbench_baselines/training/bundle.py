@@ -17,6 +17,7 @@ from physbench.evaluation.evaluate import extent
 from physbench_baselines.checkpoint import load, model, save
 from physbench_baselines.training import origin
 from physbench_baselines.training.folder import Folder
+from physbench_baselines.training.initial import stages_before
 from physbench_baselines.training.scored import FOLDER, SUITES, scored
 from physbench_baselines.training.shrink import SUITE, Comparison, compared, has_big_matrices
 
@@ -73,7 +74,8 @@ def bundle(
     card: Card = {
         **best.card,
         **told,
-        "recipe": {**best.card["recipe"], **{field: Path(best.card["recipe"].get(field, "")).name for field in ("data", "initial")}},
+        "recipe": _without_folders(best.card["recipe"]),
+        "before": [{**stage, "recipe": _without_folders(stage.get("recipe") or {})} for stage in stages_before(best.card)],
         **origin.course(run),
         "architecture": best.header.architecture,
         "sizes": dict(best.header.sizes),
@@ -90,6 +92,11 @@ def bundle(
     Folder(folder).write(f"{name}.json", origin.to_json(card))
     known = {SUITE: ready} if ready is not None and ready.provenance.weights_sha256 == weights else {}
     return scored(name, folder=folder, suites=suites, size=size, limit=limit, device=device, batch=batch, table=table, ready=known, doing=doing)
+
+
+def _without_folders(recipe: Card) -> Card:
+    """Files alone: where they lay is nobody's business."""
+    return {**recipe, **{field: Path(recipe[field]).name for field in ("data", "initial") if recipe.get(field)}}
 
 
 def _is_of(comparison: Card | None, wanted: Extent) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 from physbench.errors import ModelError, PhysbenchError, TrainingError
 from physbench.evaluation.evaluate import evaluate, extent
 from physbench.evaluation.examples import source_of
+from physbench.evaluation.known import SCORE
 from physbench.model import Batch
 from physbench.suites import suite_of
 from physbench_baselines.checkpoint import model
@@ -37,8 +38,6 @@ SUITES = ("balls", "extrapolation", "curtain", "simulation", "crop50")
 
 CLEAN = ("balls",)
 """Suites that a model whose input is noisy is also asked without the noise."""
-
-SCORE = ("suite", "version", "size", "task", "metric", "value", "low", "high")
 
 
 def scored(
