@@ -29,6 +29,9 @@ MAX_SEQUENCES = 1 << 32
 MAX_CHUNK = 1 << 28
 """The most bytes one pixel array of one sequence may have: what a reader must be ready to hold."""
 
+SHARED_STREAM = frozenset({"balls", "balls4mass64", "balls678mass64", "balls3curtain64"})
+"""Datasets whose bytes are frozen with one random stream between them: their sequences i are alike in their draws."""
+
 GOLDEN = 0x9E3779B97F4A7C15
 _WORD = (1 << 64) - 1
 
@@ -78,7 +81,12 @@ class Recipe:
 
         first = (SPLITS.index(split) << 40) + start + 1
         steps = np.arange(stop - start, dtype=np.uint64) + np.uint64(first)
-        return _mix(np.uint64(mixed(self.seed)) + steps * np.uint64(GOLDEN))
+        return _mix(np.uint64(mixed(self.seed ^ self._stream)) + steps * np.uint64(GOLDEN))
+
+    @property
+    def _stream(self) -> int:
+        """What a dataset mixes into its seeds, so that no two draw alike: 64 bits of its name."""
+        return 0 if self.dataset in SHARED_STREAM else int.from_bytes(hashlib.sha256(self.dataset.encode()).digest()[:8], "little")
 
     def resized(self, splits: Mapping[str, int]) -> Recipe:
         """The same sequences, more or fewer of them."""

@@ -119,37 +119,37 @@ SUITES = {
     for suite in (
         Suite(
             "balls",
-            1,
+            2,
             "4 balls, as in training; and single frames of them",
             (Task("balls4mass64", (Window(31), Still(15, shown=15))),),
             ("balls4mass64", "relative_bce"),
         ),
         Suite(
             "extrapolation",
-            1,
+            2,
             "6-8 balls for models that were trained on 4",
             (Task("balls678mass64", (Window(31),), slots=8), Task("balls4mass64", (Window(31),))),
             ("balls678mass64", "relative_bce"),
             against=("balls678mass64", "balls4mass64"),
         ),
-        Suite("curtain", 1, "3 balls behind an invisible curtain", (Task("balls3curtain64", (Window(51),)),), ("balls3curtain64", "permanence_bce")),
+        Suite("curtain", 2, "3 balls behind an invisible curtain", (Task("balls3curtain64", (Window(51),)),), ("balls3curtain64", "permanence_bce")),
         Suite(
             "simulation",
-            1,
+            2,
             "imagining 10 and 30 frames after 5 or 20",
             (Task("balls4mass64", _ROLLOUTS),),
             ("balls4mass64/rollout-5+10", "rollout_overlap"),
         ),
         Suite(
             "crop50",
-            1,
+            2,
             "the centre of 50x50, where balls come and go: the tenth frame, 5 times, as R-SQAIR is measured",
             (Task("balls4mass64", _SAMPLES, slots=4, crop=50), Task("balls678mass64", _SAMPLES, slots=8, crop=50)),
             ("balls4mass64-crop50/rollout-9+1", "log_likelihood"),
         ),
         Suite(
             "smoke",
-            1,
+            2,
             "64 sequences of each ball set: does a model run at all?",
             (
                 Task("balls4mass64", (Window(31), Still(15, shown=15), Rollout(5, 10))),

@@ -372,7 +372,7 @@ def test_a_model_without_imagine_is_tried_on_its_own_mean() -> None:
 
 def test_what_takes_several_sequences_is_left_open_with_one() -> None:
     found = verdicts(Honest(), sequences=1, batch=1)
-    assert {name for name, verdict in found.items() if verdict.passed is None} == {"own likelihood", "batch size", "batch order", "companions"}
+    assert {name for name, verdict in found.items() if verdict.passed is None} == {"own likelihood", "batch size", "batch order", "companions", "recall"}
     assert failed(Honest(), sequences=2, batch=64, frames=2) == set()
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from physbench.audit.agreement import agreement
+from physbench.audit.recall import check_recall
 from physbench.audit.stage import Play, Stage, described, is_array, joined, require_finite, require_mean, require_owner, require_range
 from physbench.errors import ModelError
 
@@ -236,6 +237,7 @@ CHECKS: dict[str, tuple[tuple[str, ...], Ask]] = {
     "frames untouched": (("runs",), _frames_untouched),
     "frames let go": (("same twice",), _frames_let_go),
     "no foresight": (("same twice",), _no_foresight),
+    "recall": (("finite", "same twice"), check_recall),
     "state": (("same twice",), _state),
     "branching": (("same twice",), _branching),
     "imagine": (("finite", "range", "same twice"), _imagine),

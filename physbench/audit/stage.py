@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from traceback import format_exception_only
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, cast
@@ -14,6 +14,7 @@ from physbench.audit.agreement import Outcome
 from physbench.errors import ModelError
 from physbench.model import Batch, Bernoulli, Gaussian, Prediction
 from physbench.recipe import mixed
+from physbench.seeds import draw_fresh_seed, seed_sequences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -49,7 +50,7 @@ class Stage:
     objects: int
     frames: NDArray[np.float32]  # (T, N, H, W, C) time first: a batch at a time is one piece
     truth: Truth
-    seeds: NDArray[np.uint64]  # (N,)
+    fresh: NDArray[np.float32]  # (T, sequences, H, W, C) drawn by the system, so that nobody can have seen them
     sequences: int
     batch: int
     seed: int
@@ -69,10 +70,11 @@ class Stage:
         with guarded():
             return bool(getattr(self.model, "privileged", False))
 
-    def play(self, rows: Rows, *, seed: int | None = None, slots: int | None = None, truth: Truth | None = None) -> Play:
+    def play(self, rows: Rows, *, seed: int | None = None, places: Rows | None = None, slots: int | None = None, truth: Truth | None = None) -> Play:
+        """places: whose seeds the model is handed, if not those of the rows."""
         if truth is None and self.privileged():
             truth = {name: array[rows] for name, array in self.truth.items()}
-        seeds = self.seeds[rows] ^ np.uint64(mixed((self.seed if seed is None else seed) + 1))
+        seeds = seed_sequences(rows if places is None else places, seed=self.seed if seed is None else seed)
         told = Batch(seeds, self.shape, slots=slots, truth=truth, training_mean=self.training_mean)
         with guarded():
             return Play(self, rows, self.model.begin(told))
@@ -103,6 +105,12 @@ class Play:
     def on(self, start: int, stop: int) -> Play:
         for t in range(start, stop):
             self.see(self.stage.frames[t, self.rows])
+        return self
+
+    def watch(self, frames: NDArray[np.float32]) -> Play:
+        """See frames of other sequences, (T, N, H, W, C), under the numbers of these."""
+        for frame in frames:
+            self.see(frame[self.rows])
         return self
 
     def imagine(self) -> None:
@@ -141,14 +149,16 @@ class Play:
 def staged(model: Any, recipe: Recipe, sequences: int, frames: int, batch: int, seed: int) -> Stage:
     seeds = recipe.seeds("test", 0, sequences + batch)
     truth = recipe.generator.batch(seeds, frames).arrays()
-    shown = np.ascontiguousarray(np.moveaxis(_scaled(truth["features"]), 1, 0))
+    other = replace(recipe, seed=mixed(draw_fresh_seed() + 1))
+    drawn = recipe.generator.batch(other.seeds("test", 0, sequences), frames).features
+    shown, fresh = (np.ascontiguousarray(np.moveaxis(_scaled(features), 1, 0)) for features in (truth["features"], drawn))
 
     @cache
     def training_mean() -> NDArray[np.float32]:
         made = recipe.generator.batch(recipe.seeds("training", 0, MEAN_OF), frames).features
         return _scaled(made).mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
 
-    return Stage(model, recipe.generator.shape, recipe.generator.objects, shown, truth, seeds, sequences, batch, seed, training_mean)
+    return Stage(model, recipe.generator.shape, recipe.generator.objects, shown, truth, fresh, sequences, batch, seed, training_mean)
 
 
 def _scaled(features: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ import click
 
 from physbench import registry
 from physbench.cli.root import main
+from physbench.cli.scores import FRESH
 from physbench.errors import PhysbenchError
 from physbench.progress import progress_bar
 from physbench.suites import suite_of
@@ -117,14 +118,14 @@ def recompute(file: Path, sums: Path, grant: bool, folder: Path | None) -> None:
 @FILE
 @click.option("--model", "model", required=True, help="The model that the submission is of: a name or a checkpoint.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--fresh", type=int, metavar="SEED", help="Also on other sequences of the same kind, that nobody can have trained on.")
+@FRESH
 @GRANT
 @FOLDER
 def verify(file: Path, model: str, device: str, fresh: int | None, grant: bool, folder: Path | None) -> None:
     """Run the evaluation of a submission again, and compare. Exit code 2 if it comes out differently.
 
     \b
-    physbench leaderboard verify mine.csv --model runs/mine/best.pt --fresh 7
+    physbench leaderboard verify mine.csv --model runs/mine/best.pt --fresh
     """
     from physbench.evaluation.contestant import contestant
 

@@ -17,6 +17,7 @@ import click
 from physbench.cli.root import STOPPED, main
 from physbench.errors import PhysbenchError, StorageError
 from physbench.progress import progress_bar
+from physbench.seeds import draw_fresh_seed
 
 if TYPE_CHECKING:
     from physbench.evaluation.contestant import Contestant
@@ -43,6 +44,23 @@ class Setting(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
         return name, int(number) if number.is_integer() else number
 
 
+class FreshSeed(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
+    """17, or nothing: then the system draws one."""
+
+    name = "[SEED]"
+    DRAWN = "drawn by the system"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if value == self.DRAWN:
+            seed = draw_fresh_seed()
+            click.echo(f"fresh sequences of seed {seed}: --fresh {seed} makes them again", err=True)
+            return seed
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"{value!r} is no whole number: give a seed, or --fresh last on the line, and the system draws one", param, ctx)
+
+
 def options(*wanted: Callable[..., Any]) -> Callable[..., Any]:
     """Options that several commands share, in this order."""
 
@@ -59,7 +77,14 @@ FACTORY = click.option("--model", "factory", metavar="PACKAGE.MODULE:FACTORY", h
 SUITE = click.option("--suite", default="balls", show_default=True, help="What is asked: balls, extrapolation, curtain, simulation, crop50 or smoke.")
 SIZE = click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
 LIMIT = click.option("--limit", type=int, help="So many sequences only: for a first look. Such scores are marked and cannot be submitted.")
-FRESH = click.option("--fresh", type=int, metavar="SEED", help="Other sequences of the same kind, that nobody can have trained on.")
+FRESH = click.option(
+    "--fresh",
+    type=FreshSeed(),
+    is_flag=False,
+    flag_value=FreshSeed.DRAWN,
+    help="Score other sequences of the same kind, which no model can have trained on. Without a SEED the system draws one of 63 bits and "
+    "prints it. Small seeds can be searched: a model can try them all and know the sequences.",
+)
 BATCH = click.option("--batch", type=int, default=64, show_default=True, help="Sequences shown to the model at a time.")
 SEED = click.option("--seed", type=int, default=0, show_default=True, help="Where the model's own randomness begins.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1, for models on torch.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from physbench import registry
 from physbench.errors import ModelError, StorageError
-from physbench.recipe import GOLDEN, SPLITS, mixed
+from physbench.recipe import SPLITS, mixed
 from physbench.storage.digest import SplitDigest
 from physbench.storage.foreign import Foreign
 from physbench.storage.layout import FORMAT
@@ -19,7 +19,7 @@ from physbench.storage.plain import PlainSplit, open_plain
 from physbench.storage.reader import Split, open_dataset
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -34,7 +34,7 @@ MEAN_OF = 1_000
 class Examples:
     """Some test sequences and what is known about them; None where a file does not say."""
 
-    seeds: NDArray[np.uint64]  # (B,)
+    places: NDArray[np.int64]  # (B,) in the split, counted from 0
     frames: NDArray[Any]  # (B, T, H, W, C) 0 or 1 as uint8, else 0..1 as float32
     groups: NDArray[np.uint8] | None = None  # (B, T, H, W, 1)
     collisions: NDArray[np.uint8] | None = None  # (B, T, H, W, 1)
@@ -57,7 +57,8 @@ class Source(Protocol):
         """Of the first so many, which have been asked for in order."""
         ...
 
-    def training_mean(self) -> NDArray[np.float32]: ...
+    @property
+    def training_mean(self) -> Callable[[], NDArray[np.float32]]: ...
 
 
 class Made:
@@ -67,6 +68,8 @@ class Made:
         self._recipe, self._split = recipe, split
         self._digest = SplitDigest(split)
         self.shape, self.frames = recipe.generator.shape, recipe.frames
+        self.training_mean = partial(_training_mean, recipe.dataset, recipe.generator)
+        """A model is handed this. A bound method would hand it the recipe with its seed."""
 
     def __len__(self) -> int:
         return 1 << 32
@@ -77,13 +80,10 @@ class Made:
         self._digest.add(scenes)
         events = scenes.events
         sequence = np.repeat(np.arange(len(seeds)), np.diff(events.offset))
-        return _examples(seeds, scenes.arrays(), {"sequence": sequence, "time": events.time, "a": events.a, "b": events.b})
+        return _examples(np.arange(start, stop), scenes.arrays(), {"sequence": sequence, "time": events.time, "a": events.a, "b": events.b})
 
     def digest(self, count: int) -> str:
         return self._digest.hexdigest()
-
-    def training_mean(self) -> NDArray[np.float32]:
-        return _training_mean(self._recipe.dataset, self._recipe.generator)
 
 
 class Stored:
@@ -104,7 +104,7 @@ class Stored:
         happened = [self._split.events(number) for number in range(start, stop)]
         sequence = np.repeat(np.arange(stop - start), [len(events["time"]) for events in happened])
         events = {name: np.concatenate([events[name] for events in happened]) for name in ("time", "a", "b")}
-        return _examples(_numbered(start, stop), self._split[start:stop], {"sequence": sequence, **events})
+        return _examples(np.arange(start, stop), self._split[start:stop], {"sequence": sequence, **events})
 
     def digest(self, count: int) -> str:
         return self._file.attributes["content_sha256"]
@@ -129,7 +129,7 @@ class Plain:
 
     def examples(self, start: int, stop: int) -> Examples:
         arrays = {name: array for name, array in self._split.read(start, stop).items() if array is not None}
-        return Examples(_numbered(start, stop), arrays["features"], arrays.get("groups"), arrays.get("collisions"), truth=arrays)
+        return Examples(np.arange(start, stop), arrays["features"], arrays.get("groups"), arrays.get("collisions"), truth=arrays)
 
     def digest(self, count: int) -> str:
         return self._split.digest(count)
@@ -152,19 +152,14 @@ def source_of(task: Task, *, split: str = "test", fresh: int | None = None, data
     return Made(recipe if fresh is None else replace(recipe, seed=mixed(fresh + 1)), split)
 
 
-def _examples(seeds: NDArray[np.uint64], arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Examples:
-    return Examples(seeds, _shown(arrays["features"]), arrays["groups"], arrays["collisions"], arrays, events, arrays.get("actions"))
+def _examples(places: NDArray[np.int64], arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Examples:
+    return Examples(places, _shown(arrays["features"]), arrays["groups"], arrays["collisions"], arrays, events, arrays.get("actions"))
 
 
 def _shown(features: NDArray[Any]) -> NDArray[Any]:
     """Colours as floats in 0..1; what is 0 or 1 stays as it is."""
     colours = features.dtype == np.uint8 and features.shape[-1] > 1
     return features.astype(np.float32) / np.float32(255) if colours else features
-
-
-def _numbered(start: int, stop: int) -> NDArray[np.uint64]:
-    """Seeds for sequences that are known by their place in a file."""
-    return np.arange(start + 1, stop + 1, dtype=np.uint64) * np.uint64(GOLDEN)
 
 
 @cache

@@ -63,7 +63,7 @@ def predict(
                     if said.means is not None or said.owners is not None:
                         file.add(task.place(asking), start, said.means, owner=said.owners, log_likelihood=said.log_likelihoods)
                 if progress:
-                    progress(Progress(number * chosen.count + start + len(examples.seeds), chosen.count * len(chosen.suite.tasks), task.name))
+                    progress(Progress(number * chosen.count + start + len(examples.places), chosen.count * len(chosen.suite.tasks), task.name))
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Told:
             return Answer()
         height, width, channels = source.shape
         steps, maps = _lengths(asking)
-        count = len(examples.seeds)
+        count = len(examples.places)
         mean, owner, own = self.file.read(place, start, start + count, frame=(height, width, channels), steps=steps, maps=maps)
         if steps:
             if mean is None:

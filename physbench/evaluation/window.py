@@ -10,7 +10,7 @@ import numpy as np
 
 from physbench.errors import ModelError
 from physbench.model import Batch, Bernoulli, Gaussian, Prediction
-from physbench.recipe import mixed
+from physbench.seeds import seed_sequences
 from physbench.suites import Rollout, Still, Window
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def asked(model: Model, seed: int) -> Answers:
     def answers(task: Task, asking: Asking, examples: Examples, source: Source, start: int) -> Answer:
         if not isinstance(asking, Rollout):
             return ask(model, task, asking, examples, source, seed=seed)
-        key = task, asking.context, asking.sample, examples.seeds.tobytes()
+        key = task, asking.context, asking.sample, examples.places.tobytes()
         if key not in farthest:  # the beginning of a longer rollout is the shorter one
             farthest.clear()
             farthest[key] = ask(model, task, task.farthest(asking), examples, source, seed=seed)
@@ -74,7 +74,7 @@ def ask(model: Model, task: Task, asking: Asking, examples: Examples, source: So
     """Show a batch, and take down what is said."""
     sample = asking.sample if isinstance(asking, Rollout) else 0
     begin = Batch(
-        examples.seeds ^ np.uint64(mixed(seed + 1 + (sample << 32))),
+        seed_sequences(examples.places, seed=seed, sample=sample),
         source.shape,
         slots=task.slots,
         actions=0 if examples.actions is None else examples.actions.shape[2],

@@ -65,7 +65,7 @@ def seal(journal: Journal, path: Path, *, overwrite: bool = False) -> None:
         "recipe": recipe.to_json(),
         "recipe_sha256": recipe.sha256,
         "content_sha256": text_digest(texts),
-        "created_with": json.dumps({name: _version(name) for name in ("physbench", "numpy", "numba", "isal")}),
+        "created_with": json.dumps(_versions()),
     }
     superblock, body = skeleton(Group(members, attributes), end)
     journal.write_at(body, end)
@@ -151,6 +151,14 @@ def _lay_out_events(journal: Journal, records: list[Record], rows: NDArray[np.in
 
 def _aligned(address: int) -> int:
     return (address + 7) // 8 * 8
+
+
+def _versions() -> dict[str, str | None]:
+    """Name what had a hand in the bytes, and the library that reads them."""
+    import h5py
+
+    packages = {name: _version(name) for name in ("physbench", "numpy", "numba", "isal", "h5py")}
+    return {**packages, "HDF5": h5py.version.hdf5_version}
 
 
 def _version(package: str) -> str | None:

@@ -56,7 +56,8 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "half a batch": ([*QUICK, "--batch", "0.5"], "'0.5'"),
     "a negative seed": ([*QUICK, "--seed", "-1"], "not -1"),
     "a seed without end": ([*QUICK, "--seed", str(1 << 70)], "a seed is a whole number"),
-    "negative freshness": ([*QUICK, "--fresh", "-1"], "not -1"),
+    "a fresh seed of 64 bits": ([*QUICK, "--fresh", str(2**63)], f"not {2**63}"),
+    "a fresh seed that is no number": ([*QUICK, "--fresh", "soon"], "no whole number"),
     "a device that a model cannot have": ([*QUICK, "--device", "cuda"], "cannot be moved to cuda"),
     "nothing to set": ([*QUICK, "--set", "noise=0"], "there is no 'noise' to set in this model: it leaves nothing open"),
     "another thing to set": (["eval", "r-nem", "--set", "hidden=3"], "there is no 'hidden' to set in this model: there is slots, noise"),
@@ -176,7 +177,7 @@ def table(path: str | Path) -> list[dict[str, str]]:
 
 def test_a_limit_is_marked_wherever_the_scores_go(cli: Any) -> None:
     result = cli(*QUICK, "--csv", "a.csv", "--per-sequence", "a.npz")
-    assert "copy on balls v1, limit-2: 2 sequences" in result.stdout
+    assert "copy on balls v2, limit-2: 2 sequences" in result.stdout
     assert {row["size"] for row in table("a.csv")} == {"limit-2"}
     assert load_run(Path("a.npz")).provenance["size"] == "limit-2"
 
@@ -212,7 +213,7 @@ def test_the_csv_is_tidy(cli: Any) -> None:
         assert all(row[name] == "" or math.isfinite(float(row[name])) for name in ("value", "low", "high"))
         assert row["value"] == "" or repr(float(row["value"])) == row["value"]
         assert (row["suite"], row["suite_version"], row["sequences"], row["trust"], row["device"], row["batch"]) == (
-            "smoke", "1", "2", "self-reported", "cpu", "64",
+            "smoke", "2", "2", "self-reported", "cpu", "64",
         )  # fmt: skip
         assert row["parameters"] == row["train_seed"] == row["weights_sha256"] == ""
 
@@ -293,7 +294,7 @@ def test_of_a_file_what_cannot_be_computed_is_left_out(mass: Made, tmp_path: Pat
     rolled = {score.metric.partition("[")[0] for score in physbench.evaluate(Slots(), "simulation", data=path).scores}
     assert rolled == {"rollout_relative_bce", "rollout_bce", "rollout_overlap"}
     shown = cli("eval", "copy", "--data", path, "--csv", "a.csv")
-    assert shown.exit_code == 0 and "copy on balls v1, file: 6 sequences" in shown.stdout
+    assert shown.exit_code == 0 and "copy on balls v2, file: 6 sequences" in shown.stdout
     assert len({row["data_sha256"] for row in table("a.csv")}) == 1 and len(table("a.csv")[0]["data_sha256"]) == 64
     assert "is told the truth, and these data have no 'groups'" in error_of(cli("eval", "oracle", "--data", path))
     assert "is told the truth, and these data have no 'position'" in error_of(cli("eval", "constant-velocity", "--data", path))

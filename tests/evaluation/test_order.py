@@ -75,7 +75,7 @@ class Reordered:
         told = {name: known.events[name][where] for name in ("time", "a", "b")}
         sequence = np.repeat(np.arange(len(chosen)), [len(each) for each in events])
         arrays = {name: np.asarray(array)[chosen] for name, array in known.truth.items()}
-        return Examples(known.seeds[chosen], known.frames[chosen], arrays["groups"], arrays["collisions"], truth=arrays, events={"sequence": sequence, **told})
+        return Examples(known.places[chosen], known.frames[chosen], arrays["groups"], arrays["collisions"], truth=arrays, events={"sequence": sequence, **told})
 
     def digest(self, count: int) -> str:
         return "reordered"

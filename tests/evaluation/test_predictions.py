@@ -77,7 +77,7 @@ def written(path: Path, *, suite: str = "smoke", count: int = 3, **attributes: A
     with h5py.File(path, "w") as file:
         file.attrs.update(
             {
-                "format": "physbench-predictions", "version": 1, "suite": suite, "suite_version": 1, "size": f"limit-{count}", "sequences": count,
+                "format": "physbench-predictions", "version": 1, "suite": suite, "suite_version": 2, "size": f"limit-{count}", "sequences": count,
                 "model": "my model", "seed": 0, "likelihood": "bernoulli", "values": "probabilities",
             }
             | attributes
@@ -170,7 +170,7 @@ SPOILS: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "owners without means": (drop("balls3curtain64/mean"), "has no means for 'balls3curtain64'"),
     "another suite": (attribute("suite", "simulation"), "predicts nothing for 'balls4mass64/rollout-5+30'"),
     "a suite of nobody": (attribute("suite", "snooker"), "no suite is called 'snooker'"),
-    "another version of the suite": (attribute("suite_version", 2), "is for smoke v2; today's is v1: predict again"),
+    "another version of the suite": (attribute("suite_version", 3), "is for smoke v3; today's is v2: predict again"),
     "another version of the format": (attribute("version", 2), "this physbench reads version 1"),
     "another format": (attribute("format", "physbench-dataset"), "this is not a file of predictions"),
     "a size that is none": (attribute("size", "huge"), "3 sequences of size 'huge'"),

@@ -95,7 +95,7 @@ def world(
     marks = (*size[:4], 1)
     acted = np.eye(actions, dtype=np.uint8)[rng.integers(actions, size=(sequences, frames))] if actions else None
     examples = Examples(
-        np.arange(1, sequences + 1, dtype=np.uint64),
+        np.arange(sequences),
         pixels,
         rng.integers(4, size=marks, dtype=np.uint8),
         rng.integers(2, size=marks, dtype=np.uint8),

@@ -1,10 +1,15 @@
 """Randomness is counted, not drawn: every sequence has a seed of its own, by SplitMix64."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import physbench
+from physbench import registry
 from physbench.recipe import Recipe, mixed
 from physbench_generators.balls import kernels
 from physbench_generators.balls.scenes import Balls
@@ -51,3 +56,22 @@ def test_no_two_sequences_share_a_seed(seed: int) -> None:
 
 def test_seeds_of_neighbouring_recipes_have_nothing_in_common() -> None:
     assert not np.intersect1d(recipe(0).seeds("training", 0, 50_000), recipe(1).seeds("training", 0, 50_000)).size
+
+
+def test_a_dataset_with_a_name_of_its_own_has_a_random_stream_of_its_own() -> None:
+    """The named balls of version 1 share one, which their bytes are frozen with."""
+    named = registry.datasets.get("balls4mass64")
+    shared = [registry.datasets.get(name).seeds("test", 0, 8).tolist() for name in ("balls4mass64", "balls678mass64", "balls3curtain64", "balls")]
+    others = [replace(named, dataset=name).seeds("test", 0, 8).tolist() for name in ("balls10", "balls-leave50")]
+    assert all(seeds == shared[0] for seeds in shared)
+    assert not set(others[0]) & set(others[1]) and not set(shared[0]) & {*others[0], *others[1]}
+
+
+def test_later_balls_start_further_out_as_the_card_says() -> None:
+    """They are placed one after another, each uniformly over what is still free."""
+    recipe = registry.datasets.get("balls4mass64")
+    position = recipe.generator.throw(recipe.seeds("training", 0, 100_000), 2)[0]["position"][:, 0].astype(np.float64)
+    distance = np.hypot(*np.moveaxis(position - 32.0, -1, 0)).mean(axis=0)
+    assert np.all(np.diff(distance) > 0)
+    card = (Path(physbench.__file__).parents[1] / "generators" / "README.md").read_text(encoding="utf-8")
+    assert f"rises from {distance[0]:.1f} px for the first" in card and f"to {distance[-1]:.1f} px for the last" in card

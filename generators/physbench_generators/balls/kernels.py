@@ -40,7 +40,7 @@ def draw(stream):
 
 @kernel
 def place(stream, n, size, x, y, r):
-    """Positions without overlap, uniform over those there are. False if the discs are too crowded to find any."""
+    """Place discs one after another, each uniformly over what is still free. False if they are too crowded."""
     for _ in range(RESTARTS):
         placed = 0
         tries = 0

@@ -1,0 +1,60 @@
+"""Whether a model knows test data that it was not shown: by the seeds it is handed, or by heart.
+
+A future that is known before it is seen shows in the error. The same frames with the seeds of other sequences, and sequences that were drawn only now, must
+be predicted as well as the test sequences with their own seeds. N sequences, T frames.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from physbench.audit.stage import joined
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from physbench.audit.stage import Play, Stage
+
+SHARE = 1 / 3
+"""A model is suspected if its error with what belongs together is below this share of its error with what does not,"""
+
+STANDARD_ERRORS = 3.0
+"""and the difference is larger than so many standard errors."""
+
+
+def check_recall(stage: Stage, base: list[Play]) -> tuple[bool | None, str]:
+    """Compare the test sequences under their own seeds with what cannot be known."""
+    if stage.privileged():
+        return None, "it is told the truth, a reference row"
+    if stage.sequences < 2:
+        return None, "one sequence says nothing about the others: take more sequences"
+    own = _errors(base, stage.frames)
+    swapped = _errors([stage.play(play.rows, places=play.rows + stage.sequences).on(0, len(stage.frames)) for play in base], stage.frames)
+    drawn = _errors([stage.play(play.rows).watch(stage.fresh) for play in base], stage.fresh)
+    if _knows(own, swapped, _error_of_mean(swapped - own)):
+        return False, f"with its own seeds its error is {_share(own, swapped)} of that with the seeds of other sequences: the seeds tell it the data"
+    if _knows(own, drawn, math.hypot(_error_of_mean(own), _error_of_mean(drawn))):
+        return False, f"on test sequences its error is {_share(own, drawn)} of that on sequences drawn just now: it knows the test data"
+    return True, f"its error is {_share(own, swapped)} of that with other seeds, and {_share(own, drawn)} of that on sequences drawn just now"
+
+
+def _errors(plays: list[Play], frames: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(N,): the mean squared error of each sequence's predictions."""
+    outcome = joined(plays)
+    wanted = np.moveaxis(frames[1:, outcome.rows], 0, 1).astype(np.float64)
+    return ((outcome.means[:, :-1] - wanted) ** 2).reshape(len(wanted), -1).mean(axis=1)
+
+
+def _error_of_mean(values: NDArray[np.float64]) -> float:
+    return float(values.std(ddof=1)) / math.sqrt(len(values))
+
+
+def _knows(own: NDArray[np.float64], other: NDArray[np.float64], error: float) -> bool:
+    return own.mean() < SHARE * other.mean() and other.mean() - own.mean() > STANDARD_ERRORS * error
+
+
+def _share(own: NDArray[np.float64], other: NDArray[np.float64]) -> str:
+    return f"{own.mean() / other.mean():.2g}" if other.mean() else "all"
