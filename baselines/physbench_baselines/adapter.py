@@ -14,7 +14,9 @@ import numpy as np
 
 from physbench.errors import MissingPackage, ModelError
 from physbench.model import Batch, Likelihood, Origin, Parts, Prediction
+from physbench.threads import wait_without_spinning
 
+wait_without_spinning()
 try:
     import torch
 except ImportError:

@@ -9,6 +9,7 @@ import click
 
 from physbench import __version__
 from physbench.errors import PhysbenchError
+from physbench.threads import wait_without_spinning
 
 STOPPED = 130
 
@@ -63,3 +64,4 @@ def main() -> None:
     physbench eval copy --suite smoke                    score a model
     physbench explain relative_bce                       what a number means
     """
+    wait_without_spinning()
