@@ -1,31 +1,84 @@
-"""A bar with rate and time left, on stderr, when somebody is looking."""
+"""How far long work has come, on stderr: a bar where somebody is looking, a line a minute where a file is written."""
 
 from __future__ import annotations
 
+import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    Update = Callable[[float, float, str], None]  # done, total, what is being done
+
+FIRST_LINE, LATER_LINES = 10.0, 60.0
+"""Seconds until the first line without a terminal, and from line to line."""
+
 
 @contextmanager
-def progress_bar(doing: str, *, unit: str = "sequences") -> Generator[Callable[[int, int, str], None]]:
-    """Call what it gives with (done, total, what is being done). unit: what is counted, for the rate; none is shown without."""
+def progress_bar(doing: str, *, unit: str = "sequences") -> Generator[Update]:
+    """Report progress while the work inside goes on. unit: what is counted, for the rate; none is shown without."""
+    if not sys.stderr.isatty():
+        yield _Lines(unit).update
+        return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.text import Text
 
     class Rate(ProgressColumn):
         def render(self, task: Any) -> Text:
-            return Text(f"{task.speed:,.0f} {unit}/s" if task.speed and unit else "")
+            return Text(format_rate(task.speed, unit) if task.speed and unit else "")
 
-    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(doing, total=None)
 
-        def update(done: int, total: int, doing: str) -> None:
+        def update(done: float, total: float, doing: str) -> None:
             progress.update(task, completed=done, total=total, description=doing)
 
         yield update
+
+
+class _Lines:
+    """A line now and then, for the log of a job."""
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._began: float | None = None
+        self._first = 0.0
+        self._next = time.monotonic() + FIRST_LINE
+
+    def update(self, done: float, total: float, doing: str) -> None:
+        now = time.monotonic()
+        if self._began is None:  # what a resumed run finds finished is no measure of its speed
+            self._began, self._first = now, done
+        if now < self._next or done <= self._first:
+            return
+        self._next = now + LATER_LINES
+        rate = (done - self._first) / max(now - self._began, 1e-9)
+        speed = f", {format_rate(rate, self._unit)}" if self._unit else ""
+        print(f"{doing}: {done / total:.0%}{speed}, about {format_seconds((total - done) / rate)} left", file=sys.stderr, flush=True)
+
+
+def format_rate(rate: float, unit: str) -> str:
+    """Write a rate for people.
+
+    >>> format_rate(2340.4, "sequences"), format_rate(7.26, "sequences"), format_rate(0.7, "sequences")
+    ('2,340 sequences/s', '7.3 sequences/s', '1.4 s a sequence')
+    """
+    if rate >= 1:
+        return f"{rate:,.0f} {unit}/s" if rate >= 10 else f"{rate:.1f} {unit}/s"
+    return f"{1 / rate:,.1f} s a {unit.removesuffix('s')}" if rate > 0 else ""
+
+
+def format_seconds(seconds: float) -> str:
+    """Write a length of time for people.
+
+    >>> format_seconds(5.2), format_seconds(100), format_seconds(22_119)
+    ('5 s', '1:40 min', '6:08 h')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60}:{whole % 60:02} min" if whole < 3600 else f"{whole // 3600}:{whole % 3600 // 60:02} h"

@@ -15,7 +15,7 @@ from physbench_leaderboard.entries import entries
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from physbench.evaluation.evaluate import Progress
+    from physbench.evaluation.meter import Progress
     from physbench.model import Model
     from physbench.result import Score
     from physbench_leaderboard.entries import Entry

@@ -19,6 +19,7 @@ from physbench import __version__
 from physbench.errors import DamagedFile, RecipeError
 from physbench.evaluation.examples import source_of
 from physbench.evaluation.journal import Part
+from physbench.evaluation.meter import Meter, Progress
 from physbench.evaluation.scoring import worth
 from physbench.evaluation.window import asked
 from physbench.metrics.bootstrap import Interval, intervals, quotient
@@ -38,13 +39,6 @@ if TYPE_CHECKING:
 
     Figures = dict[tuple[str, str], Sums]  # task, metric -> (N, steps)
     Block = tuple[int, int, Examples]  # start, stop
-
-
-@dataclass(frozen=True)
-class Progress:
-    done: int  # sequences
-    total: int
-    doing: str
 
 
 @dataclass(frozen=True)
@@ -114,8 +108,9 @@ def evaluate(
     notes = (*notes, *[f"set-{name}-{_plain(number)}" for name, number in sorted(origin.settings.items())])
     if getattr(model, "privileged", False):
         notes = (*notes, "privileged")
-    answers = asked(model, seed)
-    made = found(answers, chosen, model.likelihood, name=name or type(model).__name__, batch=batch, seed=seed, journal=journal, progress=progress)
+    meter = Meter(progress)
+    answers = asked(meter.attach(model), seed)
+    made = found(answers, chosen, model.likelihood, name=name or type(model).__name__, batch=batch, seed=seed, journal=journal, meter=meter)
     return replace(
         made,
         provenance=replace(
@@ -142,7 +137,7 @@ def found(
     batch: int,
     seed: int,
     journal: Journal | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    meter: Meter | None = None,
 ) -> Result:
     """What answers are worth, wherever they come from."""
     require_possible(batch, seed)
@@ -150,20 +145,21 @@ def found(
     figures: Figures = {}
     digests: dict[str, str] = {}
     notes = {f"gaussian-{_plain(float(likelihood.sigma))}"} if isinstance(likelihood, Gaussian) else set[str]()
-    total = chosen.count * len(chosen.suite.tasks)
-    for number, task in enumerate(chosen.suite.tasks):
+    meter = meter or Meter()
+    meter.begin(chosen.suite.tasks, chosen.count)
+    for task in chosen.suite.tasks:
         source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)
         parts: list[Part] = []
         with closing(_blocks(source, chosen.count, batch)) as blocks:
             for start, stop, examples in blocks:
+                meter.begin_block(task, stop - start)
                 part = journal.read(task.name, start) if journal else None
                 if part is None:
                     part = _scored(answers, task, examples, source, start, likelihood)
                     if journal:
                         journal.write(task.name, start, part)
                 parts.append(part)
-                if progress:
-                    progress(Progress(number * chosen.count + stop, total, task.name))
+                meter.end_block()
         digests[task.name] = source.digest(chosen.count)
         if chosen.pinned and digests[task.name] != (expected := task.pinned(chosen.count)):
             raise DamagedFile(

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from physbench.errors import StorageError
-from physbench.evaluation.evaluate import Progress, extent, found, require_possible
+from physbench.evaluation.evaluate import extent, found, require_possible
 from physbench.evaluation.examples import source_of
+from physbench.evaluation.meter import Meter
 from physbench.evaluation.window import Answer, asked, countable, scorable
 from physbench.model import Bernoulli, Gaussian
 from physbench.storage.predictions import Header, Predictions, PredictionsWriter
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from physbench.evaluation.evaluate import Extent
     from physbench.evaluation.examples import Examples, Source
+    from physbench.evaluation.meter import Progress
     from physbench.model import Likelihood, Model
     from physbench.result import Result
     from physbench.suites import Asking, Task
@@ -41,7 +43,9 @@ def predict(
     """Ask everything that `evaluate` would, and write the answers down."""
     require_possible(batch, seed)
     chosen = extent(suite, size=size, limit=limit)
-    answers = asked(model, seed)
+    meter = Meter(progress)
+    meter.begin(chosen.suite.tasks, chosen.count)
+    answers = asked(meter.attach(model), seed)
     sigma = model.likelihood.sigma if isinstance(model.likelihood, Gaussian) else None
     header = Header(
         suite=chosen.suite.name,
@@ -54,16 +58,16 @@ def predict(
         sigma=sigma,
     )
     with PredictionsWriter(path, header, half=half, overwrite=overwrite) as file:
-        for number, task in enumerate(chosen.suite.tasks):
+        for task in chosen.suite.tasks:
             source = source_of(task)
             for start in range(0, chosen.count, batch):
                 examples = source.examples(start, min(start + batch, chosen.count))
+                meter.begin_block(task, len(examples.places))
                 for asking in task.askings:
                     said = answers(task, asking, examples, source, start)
                     if said.means is not None or said.owners is not None:
                         file.add(task.place(asking), start, said.means, owner=said.owners, log_likelihood=said.log_likelihoods)
-                if progress:
-                    progress(Progress(number * chosen.count + start + len(examples.places), chosen.count * len(chosen.suite.tasks), task.name))
+                meter.end_block()
 
 
 @dataclass(frozen=True)
@@ -118,5 +122,5 @@ def _lengths(asking: Asking) -> tuple[int, int]:
 def score(told: Told, *, batch: int = 64, progress: Callable[[Progress], None] | None = None) -> Result:
     """What the predictions are worth. That each was made before its frame was shown cannot be checked, and the result says so."""
     header = told.file.header
-    made = found(told.answers, told.extent, told.likelihood, name=header.model, batch=batch, seed=header.seed, progress=progress)
+    made = found(told.answers, told.extent, told.likelihood, name=header.model, batch=batch, seed=header.seed, meter=Meter(progress))
     return replace(made, provenance=replace(made.provenance, device="", notes=("predictions-file", *made.provenance.notes)))

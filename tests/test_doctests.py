@@ -1,0 +1,18 @@
+"""Every example in a docstring gives what it says."""
+
+from __future__ import annotations
+
+import doctest
+from importlib import import_module
+
+import pytest
+
+from tests.test_architecture import MODULES, module_name
+
+WITH_EXAMPLES = [module_name(path) for path in MODULES if ">>> " in path.read_text(encoding="utf-8") and "_cards" not in path.stem]
+
+
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
+def test_the_examples_of_a_module_run(name: str) -> None:
+    result = doctest.testmod(import_module(name))
+    assert result.attempted and not result.failed
