@@ -23,7 +23,7 @@ def main() -> None:
             for size in list(SIZES)[: 1 if suite.sequences else None]:
                 for name in ROWS:
                     print(f"{name} on {suite.name}, {size}", file=sys.stderr)
-                    result = physbench.evaluate(registry.models.get(name)(), suite.name, size=size, name=name, batch=64)
+                    result = physbench.evaluate(registry.models.get(name)(), suite.name, size=size, name=name)
                     table.writerows(row for row in csv.DictReader(result.to_csv().splitlines()) if "[" not in row["metric"])
     FILE.with_suffix(".new").replace(FILE)
 

@@ -9,6 +9,9 @@ from physbench.errors import UnknownName
 
 SIZES = {"lite": 1_000, "full": 10_000}
 
+BATCH = 16
+"""Sequences that a model is shown at a time. On a CPU more are no faster, and a run that is killed loses its last batch; a GPU is better used with more."""
+
 DIGESTS = {
     ("balls4mass64", 64): "774e8d7a74682ecf7371976778f0a10fe39aee2281e1813fb5256a4409a8a88a",
     ("balls4mass64", 1000): "54efbbf76a22d52b3b008087fc1cd4cfd0726b1064a351f0515001966c5df50f",

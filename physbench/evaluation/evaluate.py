@@ -26,7 +26,7 @@ from physbench.metrics.bootstrap import Interval, intervals, quotient
 from physbench.metrics.sums import Sums, curve, joined, per_sequence, pooled, value
 from physbench.model import Gaussian, Origin
 from physbench.result import Provenance, Result, Score
-from physbench.suites import SIZES, Rollout, Suite, Task, Window, suite_of
+from physbench.suites import BATCH, SIZES, Rollout, Suite, Task, Window, suite_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -90,7 +90,7 @@ def evaluate(
     fresh: int | None = None,
     split: str = "test",
     data: Path | None = None,
-    batch: int = 64,
+    batch: int = BATCH,
     seed: int = 0,
     journal: Journal | None = None,
     notes: tuple[str, ...] = (),

@@ -12,7 +12,7 @@ from physbench.evaluation.meter import Meter
 from physbench.evaluation.window import Answer, asked, countable, scorable
 from physbench.model import Bernoulli, Gaussian
 from physbench.storage.predictions import Header, Predictions, PredictionsWriter
-from physbench.suites import SIZES, Rollout, Still, Window
+from physbench.suites import BATCH, SIZES, Rollout, Still, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ def predict(
     name: str | None = None,
     size: str = "lite",
     limit: int | None = None,
-    batch: int = 64,
+    batch: int = BATCH,
     seed: int = 0,
     half: bool = False,
     overwrite: bool = False,
@@ -119,7 +119,7 @@ def _lengths(asking: Asking) -> tuple[int, int]:
             return asking.horizon, 0
 
 
-def score(told: Told, *, batch: int = 64, progress: Callable[[Progress], None] | None = None) -> Result:
+def score(told: Told, *, batch: int = BATCH, progress: Callable[[Progress], None] | None = None) -> Result:
     """What the predictions are worth. That each was made before its frame was shown cannot be checked, and the result says so."""
     header = told.file.header
     made = found(told.answers, told.extent, told.likelihood, name=header.model, batch=batch, seed=header.seed, meter=Meter(progress))

@@ -213,7 +213,7 @@ def test_the_csv_is_tidy(cli: Any) -> None:
         assert all(row[name] == "" or math.isfinite(float(row[name])) for name in ("value", "low", "high"))
         assert row["value"] == "" or repr(float(row["value"])) == row["value"]
         assert (row["suite"], row["suite_version"], row["sequences"], row["trust"], row["device"], row["batch"]) == (
-            "smoke", "2", "2", "self-reported", "cpu", "64",
+            "smoke", "2", "2", "self-reported", "cpu", "16",
         )  # fmt: skip
         assert row["parameters"] == row["train_seed"] == row["weights_sha256"] == ""
 

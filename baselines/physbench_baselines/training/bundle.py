@@ -14,6 +14,7 @@ import click
 
 from physbench.errors import PhysbenchError, TrainingError
 from physbench.evaluation.evaluate import extent
+from physbench.suites import BATCH
 from physbench_baselines.checkpoint import load, model, save
 from physbench_baselines.training import origin
 from physbench_baselines.training.folder import Folder
@@ -40,7 +41,7 @@ def bundle(
     size: str = "lite",
     limit: int | None = None,
     device: str = "cpu",
-    batch: int = 64,
+    batch: int = BATCH,
     table: Path | None = None,
     doing: Callable[[str], None] = lambda text: None,
 ) -> Card:
@@ -111,7 +112,7 @@ def _is_of(comparison: Card | None, wanted: Extent) -> bool:
 @click.option("--limit", type=int, help="So many sequences only: for a first look.")
 @click.option("--quantise/--no-quantise", default=None, help="Big matrices as int8; by default if the scores stay the same.")
 @click.option("--device", default="auto", show_default=True)
-@click.option("--batch", type=int, default=64, show_default=True, help="Sequences shown at a time.")
+@click.option("--batch", type=int, default=BATCH, show_default=True, help="Sequences shown at a time.")
 @click.option("--csv", "table", type=click.Path(path_type=Path), metavar="DIR", help="Write the scores into DIR/NAME.csv, too: a submission.")
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Where the weights and the card are put; by default into the package.")
 def main(run: Path, name: str, suites: str, **settings: Any) -> None:

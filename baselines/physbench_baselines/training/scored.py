@@ -18,7 +18,7 @@ from physbench.evaluation.evaluate import evaluate, extent
 from physbench.evaluation.examples import source_of
 from physbench.evaluation.known import SCORE
 from physbench.model import Batch
-from physbench.suites import suite_of
+from physbench.suites import BATCH, suite_of
 from physbench_baselines.checkpoint import model
 from physbench_baselines.training import origin, submission
 from physbench_baselines.training.folder import Folder
@@ -48,7 +48,7 @@ def scored(
     size: str = "lite",
     limit: int | None = None,
     device: str = "cpu",
-    batch: int = 64,
+    batch: int = BATCH,
     table: Path | None = None,
     ready: Mapping[str, Result] | None = None,
     doing: Callable[[str], None] = lambda text: None,
@@ -125,7 +125,7 @@ def _scores(result: Result) -> Iterable[Card]:
 @click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
 @click.option("--limit", type=int, help="So many sequences only: for a first look.")
 @click.option("--device", default="auto", show_default=True)
-@click.option("--batch", type=int, default=64, show_default=True, help="Sequences shown at a time.")
+@click.option("--batch", type=int, default=BATCH, show_default=True, help="Sequences shown at a time.")
 @click.option("--csv", "table", type=click.Path(path_type=Path), metavar="DIR", help="Write the scores into DIR/NAME.csv, too: a submission.")
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Where the weights and the card are; by default in the package.")
 def main(name: str, suites: str, **settings: Any) -> None:
