@@ -32,7 +32,10 @@ PATIENCE = 5.0
 """Seconds that a child has to end after its standard input was closed."""
 
 LAST_GASP = 1.0
-"""Seconds in which a child that closed a pipe is expected to end, so that its exit code can be told."""
+"""Seconds of silence after which a child is looked at, and in which one that closed a pipe is expected to end."""
+
+GLANCE = 0.05
+"""Seconds between two looks at whether it has ended."""
 
 PIECE = 1 << 18
 """Bytes that are read or written at a time."""
@@ -104,10 +107,9 @@ class Child:
                 return
             self._pipes()[0].close()
             deadline = time.monotonic() + PATIENCE
-            while self._selector.get_map() and (left := deadline - time.monotonic()) > 0:
-                for key, _ in self._selector.select(left):
+            while self._process.poll() is None and (left := deadline - time.monotonic()) > 0:
+                for key, _ in self._selector.select(min(left, GLANCE)):
                     self._read(key.fd)  # nothing that it still says is of use, but a full pipe would hold it up
-            self._wait(max(0.0, deadline - time.monotonic()))
         finally:
             self.kill()
 
@@ -117,7 +119,8 @@ class Child:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):  # when no process of the group is left
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self._pipes()[0].close()  # what runs as somebody else cannot be killed, but sees the end of its input
+        self._wait(PATIENCE)
         self._drain()
         self._gone = True
         self._selector.close()
@@ -141,7 +144,10 @@ class Child:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise ModelError(f"it did not answer {topic} within {self._timeout:g} seconds (--timeout)")
-            for key, _ in self._selector.select(min(left, 60.0)):
+            ready = self._selector.select(min(left, LAST_GASP))
+            if not ready and self._process.poll() is not None:  # some process of its own may hold the pipes open
+                raise ModelError(self._half_an_answer(topic, len(received), body_size))
+            for key, _ in ready:
                 if key.fd == self._stdin:
                     self._write(outgoing, topic)
                 elif key.fd == self._stderr:

@@ -110,5 +110,8 @@ def decode_arrays(body: bytearray, layouts: Sequence[Layout]) -> dict[str, NDArr
 
 def excerpt(value: Any) -> str:
     """Quote the beginning of what a model said, so that it can be printed."""
-    text = repr(value[:LONGEST_EXCERPT]) if isinstance(value, (bytes, str)) else json.dumps(value)
+    try:
+        text = repr(value[:LONGEST_EXCERPT]) if isinstance(value, (bytes, str)) else json.dumps(value)
+    except RecursionError:
+        return "something nested too deeply"
     return text if len(text) <= 2 * LONGEST_EXCERPT else f"{text[: 2 * LONGEST_EXCERPT]}..."

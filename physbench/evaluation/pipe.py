@@ -70,9 +70,10 @@ class PipeModel:
         self._newest: Moment | None = None
 
     def begin(self, batch: Batch) -> Moment:
-        header = {"ask": "begin", "batch": len(batch.seeds), "shape": batch.shape, "slots": batch.slots, "actions": batch.actions}
+        count = len(batch.seeds)
+        header = {"ask": "begin", "batch": count, "shape": batch.shape, "slots": batch.slots, "actions": batch.actions}
         ask(self._child, header, {"seeds": batch.seeds}, lambda answer: announced(answer, []), topic="'begin'")
-        self._newest = Moment(len(batch.seeds), batch.shape, 0)
+        self._newest = Moment(count, batch.shape, 0)
         return self._newest
 
     def observe(
@@ -184,11 +185,10 @@ def _whole(header: Header, key: str, default: int | None, least: int, most: int)
 
 def _likelihood(said: Any) -> Likelihood:
     stated = cast("Header", said) if isinstance(said, dict) else {}
-    sigma = stated.get("sigma")
     if stated == {"kind": "bernoulli"}:
         return Bernoulli()
-    if stated.keys() == {"kind", "sigma"} and stated["kind"] == "gaussian" and _is_scale(sigma):
-        return Gaussian(float(sigma))
+    if stated.keys() == {"kind", "sigma"} and stated["kind"] == "gaussian" and _is_scale(stated["sigma"]):
+        return Gaussian(float(stated["sigma"]))
     allowed = '{"kind": "bernoulli"}, or {"kind": "gaussian", "sigma": S} with S above 0'
     raise ModelError(f"its likelihood is {allowed}, not {excerpt(said)}")
 
