@@ -120,8 +120,9 @@ def evaluate(
     with _users_code(factory), run_command(command, timeout) as behind_pipe:
         entered = behind_pipe or _entered(model, factory, device, changed)
         chosen = extent(**{name: settings[name] for name in ("suite", "size", "limit", "fresh", "data")})
-        asks = command and [command, entered.name, repr(entered.model.likelihood)]
-        identity = {**settings, "data": str(settings["data"]), "model": asks or entered.identity or entered.name, "device": device, "physbench": __version__}
+        identity = {**settings, "data": str(settings["data"]), "model": entered.identity or entered.name, "device": device, "physbench": __version__}
+        if command is not None:
+            identity |= {"command": command, "folder": str(Path.cwd()), "likelihood": repr(entered.model.likelihood)}
         journal = Journal.of(identity) if resume or (resume is None and entered.identity and not settings["data"]) else None
         if journal and journal.finished():
             click.echo(f"going on after {journal.finished()} finished blocks (--restart begins anew)", err=True)

@@ -30,7 +30,7 @@ def scores_of(result: Any) -> Any:
 
 FAULTY = """
 fault = sys.argv[1]
-offspring = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL)  # which holds the outputs of this process open
+offspring = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL, stdout=ANSWERS if "survived" in fault else 2)
 with open("pids", "w") as file:
     file.write(f"{os.getpid()} {offspring.pid}")
 print("these are my last words\\x1b[31m", file=sys.stderr, flush=True)
@@ -103,6 +103,7 @@ for header, arrays in messages():
             while True: say(b"x" * 65536)
         case "exit half-way": sys.exit(0)
         case "a crash": raise ZeroDivisionError("mine alone")
+        case "a crash survived by offspring that holds the output": sys.exit(5)
         case "killed": os.kill(os.getpid(), signal.SIGKILL)
         case "closes its output": os.close(ANSWERS.fileno()); sleep()
         case "silent": sleep()
@@ -148,6 +149,7 @@ FAULTS = {
     "no line, for ever": "the first line of its answer is longer than 65,536 bytes",
     "exit half-way": "it ended with exit code 0 before it had answered 'observe' at step 2",
     "a crash": "it ended with exit code 1 before it had answered 'observe' at step 2",
+    "a crash survived by offspring that holds the output": "it ended with exit code 5 before it had answered 'observe'",
     "killed": "it was killed by signal 9 (Killed) before it had answered",
     "closes its output": "it closed its standard output before it had answered",
     "silent": "it did not answer 'observe' at step 2 within",
