@@ -26,6 +26,7 @@ MOST_ARRAYS, MOST_BYTES = 4_096, 1 << 28
 
 NOTES = {
     "own-code": "made by running the user's own code",
+    "isolated": "run in a process of its own, which was sent one frame at a time, each after it had predicted it",
     "privileged": "it was told the truth: it measures the benchmark, not a model",
     "predictions-file": "scored from a file: nobody saw that each prediction was made before its frame was shown",
     "self-computed-likelihood": "the log-likelihoods are the model's own",

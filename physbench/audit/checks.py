@@ -24,6 +24,8 @@ Ask: TypeAlias = Callable[[Stage, list[Play]], Answer]
 INFORMATIVE = frozenset({"branching"})
 """Good to know: a model that fails it is scored all the same, with every rollout begun anew."""
 
+ONE_AT_A_TIME = "it takes one batch at a time and goes on from its newest state alone; an evaluation asks no more"
+
 PER_FRAME = ("features", "groups", "collisions", "contact", "position", "velocity", "visible")
 
 
@@ -186,6 +188,8 @@ def _before(stage: Stage, future: Rows, cut: int, *, tell: bool) -> Outcome:
 
 def _state(stage: Stage, base: list[Play]) -> Answer:
     """Two batches at a time, in turns."""
+    if getattr(stage.model, "sequential", False):
+        return None, ONE_AT_A_TIME
     alone = stage.played(stage.other)
     one, other = stage.play(stage.one), stage.play(stage.other)
     for t in range(len(stage.frames)):
@@ -199,6 +203,8 @@ def _state(stage: Stage, base: list[Play]) -> Answer:
 
 
 def _branching(stage: Stage, base: list[Play]) -> Answer:
+    if getattr(stage.model, "sequential", False):
+        return None, ONE_AT_A_TIME
     half = len(stage.frames) // 2
     trunk = stage.play(stage.one).on(0, half)
     branches = [trunk.fork().on(half, len(stage.frames)) for _ in range(2)]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from physbench import registry
+from physbench.cli.pipe import COMMAND, TIMEOUT, run_command
 from physbench.cli.root import main
 from physbench.cli.scores import FRESH
 from physbench.errors import PhysbenchError
@@ -116,27 +117,41 @@ def recompute(file: Path, sums: Path, grant: bool, folder: Path | None) -> None:
 
 @leaderboard.command()
 @FILE
-@click.option("--model", "model", required=True, help="The model that the submission is of: a name or a checkpoint.")
+@click.option("--model", "model", help="The model that the submission is of: a name or a checkpoint.")
+@COMMAND
+@TIMEOUT
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @FRESH
 @GRANT
 @FOLDER
-def verify(file: Path, model: str, device: str, fresh: int | None, grant: bool, folder: Path | None) -> None:
+def verify(
+    file: Path,
+    model: str | None,
+    command: str | None,
+    timeout: float | None,
+    device: str,
+    fresh: int | None,
+    grant: bool,
+    folder: Path | None,
+) -> None:
     """Run the evaluation of a submission again, and compare. Exit code 2 if it comes out differently.
 
     \b
     physbench leaderboard verify mine.csv --model runs/mine/best.pt --fresh
+    physbench leaderboard verify mine.csv --command "python3 my_model.py" --fresh
     """
     from physbench.evaluation.contestant import contestant
 
-    with progress_bar("evaluating again") as update:
+    if (model is None) == (command is None):
+        raise click.UsageError("give --model NAME, or --command TEXT")
+    with run_command(command, timeout) as behind_pipe, progress_bar("evaluating again") as update:
 
         def told(now: Any) -> None:
             update(now.done, now.total, f"evaluating on {now.doing}")
 
         again = board("rerun:verify")(
             board("submission:read")(file),
-            contestant(model, device=device).model,
+            (behind_pipe or contestant(str(model), device=device)).model,
             fresh=fresh,
             progress=told,
         )
@@ -146,8 +161,8 @@ def verify(file: Path, model: str, device: str, fresh: int | None, grant: bool, 
         if rerun.fresh:
             click.echo(f"{file}: on fresh data: {rerun.fresh}", err=rerun.suspicious)
     if not all(rerun.all_well for rerun in again):
-        raise PhysbenchError(f"{file} does not come out again with {model}")
-    click.echo(f"{file}: comes out again with {model}")
+        raise PhysbenchError(f"{file} does not come out again with {model or command}")
+    click.echo(f"{file}: comes out again with {model or command}")
     if grant:
         _grant(file, folder, "re-run")
 

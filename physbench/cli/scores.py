@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from physbench.cli.pipe import COMMAND, TIMEOUT, run_command
 from physbench.cli.root import STOPPED, main
 from physbench.errors import PhysbenchError, StorageError
 from physbench.progress import progress_bar
@@ -86,7 +87,7 @@ FRESH = click.option(
     help="Score other sequences of the same kind, which no model can have trained on. Without a SEED the system draws one of 63 bits and "
     "prints it. Small seeds can be searched: a model can try them all and know the sequences.",
 )
-BATCH = click.option("--batch", type=int, default=BATCH, show_default=True, help="Sequences shown to the model at a time; a GPU is better used with 64 or more.")
+BATCH = click.option("--batch", type=int, default=BATCH, show_default=True, help="Sequences shown to the model at a time; for a GPU, 64 or more.")
 SEED = click.option("--seed", type=int, default=0, show_default=True, help="Where the model's own randomness begins.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1, for models on torch.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -112,10 +113,11 @@ physbench eval copy --suite smoke
 physbench eval r-nem --suite extrapolation --csv mine.csv
 physbench eval r-nem --set noise=0 --set slots=5 --limit 64
 physbench eval --model mymodels.rnn:build --suite balls --report page
+physbench eval --command "python3 my_model.py" --suite balls
 physbench eval copy --data mine.h5
 """,
 )
-@options(MODEL, FACTORY, SUITE, SIZE, LIMIT, FRESH)
+@options(MODEL, FACTORY, COMMAND, TIMEOUT, SUITE, SIZE, LIMIT, FRESH)
 @click.option("--data", type=click.Path(path_type=Path), help="A dataset file of your own instead, also a plain R-NEM file.")
 @options(BATCH, SEED, DEVICE, SETTINGS)
 @click.option("--resume/--restart", default=None, help="Go on where an evaluation was killed (the default), or begin anew (the default for your own code).")
@@ -123,6 +125,8 @@ physbench eval copy --data mine.h5
 def evaluate(
     model: str | None,
     factory: str | None,
+    command: str | None,
+    timeout: float | None,
     device: str,
     changed: tuple[tuple[str, float], ...],
     resume: bool | None,
@@ -138,10 +142,13 @@ def evaluate(
     from physbench.evaluation.window import asked
 
     _writable(table, per_sequence, folder=report)
-    with _users_code(factory):
-        entered = _entered(model, factory, device, changed)
+    _require_one_model(model, factory, command, device, changed)
+    with _users_code(factory), run_command(command, timeout) as behind_pipe:
+        entered = behind_pipe or _entered(model, factory, device, changed)
         chosen = extent(**{name: settings[name] for name in ("suite", "size", "limit", "fresh", "data")})
         identity = {**settings, "data": str(settings["data"]), "model": entered.identity or entered.name, "device": device, "physbench": __version__}
+        if command is not None:
+            identity |= {"command": command, "folder": str(Path.cwd()), "likelihood": repr(entered.model.likelihood)}
         journal = Journal.of(identity) if resume or (resume is None and entered.identity and not settings["data"]) else None
         if journal and journal.finished():
             click.echo(f"going on after {journal.finished()} finished blocks (--restart begins anew)", err=True)
@@ -152,14 +159,14 @@ def evaluate(
                     **settings,
                     name=entered.name,
                     journal=journal,
-                    notes=("own-code",) if factory else (),
+                    notes=("own-code",) if factory else ("isolated",) if command else (),
                     progress=lambda now: update(now.done, now.total, f"evaluating on {now.doing}"),
                 )
             except KeyboardInterrupt:
                 click.echo("\nStopped." + (" The same command goes on from there." if journal else ""), err=True)
                 sys.exit(STOPPED)
         answers = asked(entered.model, settings["seed"])
-    _hand_out(found, chosen, table, per_sequence, report, as_json, answers=answers, likelihood=entered.model.likelihood)
+        _hand_out(found, chosen, table, per_sequence, report, as_json, answers=answers, likelihood=entered.model.likelihood)
     if journal:
         journal.discard()
 
@@ -174,16 +181,28 @@ physbench predict copy --suite smoke --out p.h5
 physbench score p.h5
 """
 )
-@options(MODEL, FACTORY, SUITE, SIZE, LIMIT, BATCH, SEED, DEVICE)
+@options(MODEL, FACTORY, COMMAND, TIMEOUT, SUITE, SIZE, LIMIT, BATCH, SEED, DEVICE)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
 @click.option("--half", is_flag=True, help="Logits in half precision: half the bytes, scores that differ in the fourth digit.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @JSON
-def predict(model: str | None, factory: str | None, device: str, out: Path, half: bool, overwrite: bool, as_json: bool, **settings: Any) -> None:
+def predict(
+    model: str | None,
+    factory: str | None,
+    command: str | None,
+    timeout: float | None,
+    device: str,
+    out: Path,
+    half: bool,
+    overwrite: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
     from physbench.evaluation.predictions import predict
 
-    with _users_code(factory):
-        entered = _entered(model, factory, device)
+    _require_one_model(model, factory, command, device)
+    with _users_code(factory), run_command(command, timeout) as behind_pipe:
+        entered = behind_pipe or _entered(model, factory, device)
         with progress_bar(f"predicting into {out.name}") as update:
             predict(
                 entered.model,
@@ -231,14 +250,23 @@ physbench audit copy
 physbench audit --model mymodels.rnn:build
 """
 )
-@options(MODEL, FACTORY, DEVICE)
+@options(MODEL, FACTORY, COMMAND, TIMEOUT, DEVICE)
 @click.option("--dataset", default="balls4mass64", show_default=True, help="Whose sequences it is shown.")
 @JSON
-def audit(model: str | None, factory: str | None, device: str, dataset: str, as_json: bool) -> None:
+def audit(
+    model: str | None,
+    factory: str | None,
+    command: str | None,
+    timeout: float | None,
+    device: str,
+    dataset: str,
+    as_json: bool,
+) -> None:
     from physbench.audit import audit, passed
 
-    with _users_code(factory):
-        entered = _entered(model, factory, device)
+    _require_one_model(model, factory, command, device)
+    with _users_code(factory), run_command(command, timeout) as behind_pipe:
+        entered = behind_pipe or _entered(model, factory, device)
         with progress_bar(f"auditing {entered.name}", unit="") as update:
             verdicts = audit(entered.model, dataset=dataset, progress=lambda done, total, doing: update(done, total, doing))
     if as_json:
@@ -250,11 +278,24 @@ def audit(model: str | None, factory: str | None, device: str, dataset: str, as_
     sys.exit(0 if passed(verdicts) else 1)
 
 
+def _require_one_model(
+    model: str | None,
+    factory: str | None,
+    command: str | None,
+    device: str,
+    changed: tuple[tuple[str, float], ...] = (),
+) -> None:
+    if sum(each is not None for each in (model, factory, command)) != 1:
+        raise click.UsageError("give a model, or --model PACKAGE.MODULE:FACTORY, or --command TEXT")
+    if command is not None and changed:
+        raise click.UsageError("--set is for trained models: give your command what it needs among its arguments")
+    if command is not None and device not in ("auto", "cpu"):
+        raise click.UsageError(f"a command is not moved to {device}: give it what it needs among its arguments")
+
+
 def _entered(model: str | None, factory: str | None, device: str, changed: tuple[tuple[str, float], ...] = ()) -> Contestant:
     from physbench.evaluation.contestant import contestant, own_code
 
-    if (model is None) == (factory is None):
-        raise click.UsageError("give a model, or --model PACKAGE.MODULE:FACTORY")
     if len(dict(changed)) < len(changed):
         raise click.UsageError("--set gives the same name twice: leave one out")
     if factory is None:
