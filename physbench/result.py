@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-METRIC_VERSION = 1
+METRIC_VERSION = 2
 
 MOST_ARRAYS, MOST_BYTES = 4_096, 1 << 28
 """Of a file with per-sequence sums."""

@@ -26,6 +26,25 @@ DIGESTS = {
 }
 """Of the test splits, by task and number of sequences: what a file of them carries as its content digest."""
 
+MEMORYLESS = {
+    ("balls3curtain64", 51, 64): (
+        *((538, 36178), (165, 37431), (19, 39248), (0, 40691), (0, 41975)),
+        *((0, 42122), (0, 42205), (0, 43020), (0, 42716), (0, 44390)),
+    ),
+    ("balls3curtain64", 51, 1000): (
+        *((7871, 580522), (2544, 605284), (470, 632237), (38, 648017), (0, 668538)),
+        *((0, 685675), (0, 695196), (0, 713266), (0, 718241), (0, 721593)),
+    ),
+    ("balls3curtain64", 51, 10000): (
+        *((78437, 5967008), (25141, 6219196), (4250, 6446631), (212, 6631150), (0, 6814878)),
+        *((0, 6961435), (0, 7094874), (0, 7202342), (0, 7290118), (0, 7343925)),
+    ),
+}
+"""Of the test splits, by task, frames and number of sequences: pixels that are on, and all that count, at distance 1, 2, ... to the curtain.
+
+What `permanence_bce` holds a model against; `python -m physbench.evaluation.memoryless` counts them again.
+"""
+
 
 @dataclass(frozen=True)
 class Window:

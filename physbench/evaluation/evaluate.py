@@ -19,6 +19,7 @@ from physbench import __version__
 from physbench.errors import DamagedFile, RecipeError
 from physbench.evaluation.examples import source_of
 from physbench.evaluation.journal import Part
+from physbench.evaluation.memoryless import memoryless_rates
 from physbench.evaluation.scoring import worth
 from physbench.evaluation.window import asked
 from physbench.metrics.bootstrap import Interval, intervals, quotient
@@ -28,13 +29,14 @@ from physbench.result import Provenance, Result, Score
 from physbench.suites import SIZES, Rollout, Suite, Task, Window, suite_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
     from physbench.evaluation.examples import Examples, Source
     from physbench.evaluation.journal import Journal
     from physbench.evaluation.window import Answers
     from physbench.model import Likelihood, Model
+    from physbench.suites import Asking
 
     Figures = dict[tuple[str, str], Sums]  # task, metric -> (N, steps)
     Block = tuple[int, int, Examples]  # start, stop
@@ -153,12 +155,13 @@ def found(
     total = chosen.count * len(chosen.suite.tasks)
     for number, task in enumerate(chosen.suite.tasks):
         source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)
+        rates = {asking: memoryless_rates(chosen, task, asking) for asking in task.askings if isinstance(asking, Window)}
         parts: list[Part] = []
         with closing(_blocks(source, chosen.count, batch)) as blocks:
             for start, stop, examples in blocks:
                 part = journal.read(task.name, start) if journal else None
                 if part is None:
-                    part = _scored(answers, task, examples, source, start, likelihood)
+                    part = _scored(answers, task, examples, source, start, likelihood, rates)
                     if journal:
                         journal.write(task.name, start, part)
                 parts.append(part)
@@ -216,14 +219,17 @@ def _blocks(source: Source, count: int, batch: int) -> Generator[Block]:
         yield coming.result()
 
 
-def _scored(answers: Answers, task: Task, examples: Examples, source: Source, start: int, likelihood: Likelihood) -> Part:
+def _scored(
+    answers: Answers, task: Task, examples: Examples, source: Source, start: int, likelihood: Likelihood, rates: Mapping[Asking, list[float] | None]
+) -> Part:
     figures: Figures = {}
     notes: tuple[str, ...] = ()
     for asking in task.askings:
         answer = answers(task, asking, examples, source, start)
         if answer.log_likelihoods is not None:
             notes = ("self-computed-likelihood",)
-        figures |= {(task.names(asking), metric): sums for metric, sums in worth(asking, answer, examples, likelihood).items()}
+        named = worth(asking, answer, examples, likelihood, rates=rates.get(asking))
+        figures |= {(task.names(asking), metric): sums for metric, sums in named.items()}
     return Part(figures, notes)
 
 
