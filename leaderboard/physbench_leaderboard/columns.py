@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from physbench_leaderboard.table import Board, Standing
 
 FIRST = (
-    "relative_bce", "relative_relational_bce", "permanence_bce", "rollout_overlap", "rollout_relative_bce", "relative_bce_ratio",
-    "relative_relational_bce_ratio", "log_likelihood", "relational_log_likelihood", "ari", "ari_video",
+    "relative_bce", "relative_relational_bce", "permanence_bce", "rollout_overlap", "rollout_relative_bce",
+    "rollout_position_error[10]", "relative_bce_ratio", "relative_relational_bce_ratio", "log_likelihood", "relational_log_likelihood", "ari_video", "ari",
 )  # fmt: skip
 """Figures that are looked at first; the others are shown when they are asked for."""
 

@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from physbench.evaluation.known import ROWS, published
-from physbench.metrics.catalogue import find
+from physbench.metrics.catalogue import find, stands_in_tables
 from physbench.suites import SIZES, SUITES
 from physbench_leaderboard.checks import is_reference
 from physbench_leaderboard.complete import LIKELIHOODS
@@ -82,8 +82,8 @@ class Board:
         return standing.score(*self.ranked_by) if self.ranked_by else NOTHING
 
     def metrics(self) -> list[tuple[str, str]]:
-        """Task and metric of every figure that anybody has, without the steps of curves."""
-        found = {key: None for standing in (*self.references, *self.standings) for key in standing.scores if "[" not in key[1]}
+        """Task and metric of every figure that anybody has and that tables show."""
+        found = {key: None for standing in (*self.references, *self.standings) for key in standing.scores if stands_in_tables(key[1])}
         return list(found)
 
 

@@ -116,7 +116,8 @@ def evaluate(
     with _users_code(factory):
         entered = _entered(model, factory, device, changed)
         chosen = extent(**{name: settings[name] for name in ("suite", "size", "limit", "fresh", "data")})
-        identity = {**settings, "data": str(settings["data"]), "model": entered.identity or entered.name, "device": device, "physbench": __version__, "metrics": METRIC_VERSION}
+        identity = {**settings, "data": str(settings["data"]), "model": entered.identity or entered.name, "device": device}
+        identity |= {"physbench": __version__, "metrics": METRIC_VERSION}
         journal = Journal.of(identity) if resume or (resume is None and entered.identity and not settings["data"]) else None
         if journal and journal.finished():
             click.echo(f"going on after {journal.finished()} finished blocks (--restart begins anew)", err=True)

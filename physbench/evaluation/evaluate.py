@@ -22,7 +22,7 @@ from physbench.evaluation.journal import Part
 from physbench.evaluation.memoryless import memoryless_rates
 from physbench.evaluation.scoring import worth
 from physbench.evaluation.window import asked
-from physbench.metrics.bootstrap import Interval, intervals, quotient
+from physbench.metrics.bootstrap import Interval, count_contributing, intervals, quotient
 from physbench.metrics.sums import Sums, curve, joined, per_sequence, pooled, value
 from physbench.model import Gaussian, Origin
 from physbench.result import Provenance, Result, Score
@@ -258,7 +258,7 @@ def _scores(kept: Figures) -> Iterator[Score]:
     for task in dict.fromkeys(task for task, _ in kept):
         keys = [key for key in kept if key[0] == task]
         for key, each in zip(keys, intervals([kept[key] for key in keys]), strict=True):
-            yield _score(key, each, len(kept[key].numerator))
+            yield _score(key, each, kept[key])
 
 
 def _spreads(suite: Suite, kept: Figures) -> Iterator[Score]:
@@ -279,9 +279,9 @@ def _ratios(suite: Suite, kept: Figures) -> Iterator[Score]:
         return
     more, fewer = suite.against
     for metric in ("relative_bce", "relative_relational_bce"):
-        each = quotient(kept[more, metric], kept[fewer, metric])
-        yield _score((f"{more}:{fewer}", f"{metric}_ratio"), each, len(kept[more, metric].numerator))
+        both = kept[more, metric], kept[fewer, metric]
+        yield _score((f"{more}:{fewer}", f"{metric}_ratio"), quotient(*both), *both)
 
 
-def _score(key: tuple[str, str], each: Interval, sequences: int) -> Score:
-    return Score(*key, each.value, each.low, each.high, sequences)
+def _score(key: tuple[str, str], each: Interval, *of: Sums) -> Score:
+    return Score(*key, each.value, each.low, each.high, len(of[0].numerator), min(map(count_contributing, of)))
