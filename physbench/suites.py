@@ -45,6 +45,27 @@ MEMORYLESS = {
 What `permanence_bce` holds a model against; `python -m physbench.evaluation.memoryless` counts them again.
 """
 
+RARE = {
+    ("balls3curtain64", "permanence_bce", 64),
+    ("balls3curtain64", "relative_relational_bce_last", 64),
+    ("balls4mass64", "relative_relational_bce_last", 64),
+    ("balls4mass64/rollout-5+10", "event_error[10,0]", 64),
+    ("balls4mass64/rollout-5+10", "event_error[10,1]", 64),
+    ("balls4mass64/rollout-5+10", "event_error[10,2]", 64),
+    ("balls4mass64/rollout-5+10", "event_error[10,3+]", 64),
+    ("balls4mass64/rollout-5+10", "event_error[5,0]", 64),
+    ("balls4mass64/rollout-5+10", "event_error[5,1]", 64),
+    ("balls4mass64/rollout-5+10", "event_error[5,2]", 64),
+    ("balls4mass64/rollout-5+10", "event_error[5,3+]", 64),
+    ("balls678mass64", "relative_relational_bce_last", 64),
+    ("balls4mass64/rollout-20+10", "event_error[5,3+]", 1000),
+    ("balls4mass64/rollout-20+30", "event_error[5,3+]", 1000),
+    ("balls4mass64/rollout-5+10", "event_error[5,3+]", 1000),
+    ("balls4mass64/rollout-5+30", "event_error[5,3+]", 1000),
+}
+"""Figures that fewer than 64 of the pinned sequences contribute to, by task, metric and number of sequences: whoever the model is, their intervals are too
+narrow."""
+
 
 @dataclass(frozen=True)
 class Window:

@@ -30,7 +30,7 @@ def p_value(a: Sums, b: Sums) -> float:
     """Test two runs, (N, ...) each, sequence i of both being the same one: two-sided; NaN where either has no value or fewer than 2 sequences count."""
     ours, theirs = per_sequence(a), per_sequence(b)
     first, second = value(a), value(b)
-    count = min(np.count_nonzero(run.denominator) for run in (ours, theirs))
+    count = min(int(np.count_nonzero(run.denominator)) for run in (ours, theirs))
     if count < 2 or not (math.isfinite(first) and math.isfinite(second)):
         return math.nan
     influence = _influence(ours, first) - _influence(theirs, second)
