@@ -20,6 +20,7 @@ from physbench.evaluation.evaluate import extent
 from physbench.evaluation.text import as_text, to_json
 from physbench.report.page import page
 from physbench.result import ENOUGH, Run, load_run
+from physbench.suites import RARE, SUITES
 from physbench_baselines.reference import Blank, Copy
 from tests.evaluation.toys import Slots
 
@@ -46,6 +47,21 @@ def test_json_has_the_number_of_contributing_sequences_as_a_count_by_hand() -> N
         assert scores[key]["contributing"] == by_hand
         assert scores[key]["is_narrow"] == (by_hand < 64 and scores[key]["low"] is not None)
     assert any(each["is_narrow"] for each in scores.values()) and not all(each["is_narrow"] for each in scores.values())
+
+
+def few(suite: str) -> set[tuple[str, str, int]]:
+    """Figures of fewer than 64 sequences, counted."""
+    sums = physbench.evaluate(Slots(), suite).sums
+    return {(*key, len(below)) for key, (_, below) in sums.items() if sum(1 for each in below.tolist() if each != 0) < 64}
+
+
+def test_the_pinned_list_of_narrow_figures_is_that_of_the_smoke_suite() -> None:
+    assert few("smoke") == {each for each in RARE if each[2] == 64}
+
+
+@pytest.mark.slow
+def test_the_pinned_list_of_narrow_figures_is_that_of_every_suite() -> None:
+    assert set().union(*map(few, SUITES)) == RARE
 
 
 def test_the_report_marks_what_the_terminal_marks() -> None:
