@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     Figures = dict[tuple[str, str], Sums]  # task, metric -> (N, steps)
     Block = tuple[int, int, Examples]  # start, stop
+    Rates = Mapping[Asking, list[float] | None]  # of `memoryless_rates`
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def found(
     total = chosen.count * len(chosen.suite.tasks)
     for number, task in enumerate(chosen.suite.tasks):
         source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)
-        rates = {asking: memoryless_rates(chosen, task, asking) for asking in task.askings if isinstance(asking, Window)}
+        rates: Rates = {asking: memoryless_rates(chosen, task, asking) for asking in task.askings if isinstance(asking, Window)}
         parts: list[Part] = []
         with closing(_blocks(source, chosen.count, batch)) as blocks:
             for start, stop, examples in blocks:
@@ -219,9 +220,7 @@ def _blocks(source: Source, count: int, batch: int) -> Generator[Block]:
         yield coming.result()
 
 
-def _scored(
-    answers: Answers, task: Task, examples: Examples, source: Source, start: int, likelihood: Likelihood, rates: Mapping[Asking, list[float] | None]
-) -> Part:
+def _scored(answers: Answers, task: Task, examples: Examples, source: Source, start: int, likelihood: Likelihood, rates: Rates) -> Part:
     figures: Figures = {}
     notes: tuple[str, ...] = ()
     for asking in task.askings:

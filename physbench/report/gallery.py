@@ -64,8 +64,8 @@ def gallery(answers: Answers, chosen: Extent, result: Result, *, likelihood: Lik
     task, askings = asked[0][0], [asking for _, asking in asked]
     source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)
     figures = _figures(*result.sums[row, metric])
-    needs_rates = metric == "permanence_bce" and isinstance(askings[0], Window)
-    rates = memoryless_rates(chosen, task, askings[0]) if needs_rates else None
+    first = askings[0]
+    rates = memoryless_rates(chosen, task, first) if metric == "permanence_bce" and isinstance(first, Window) else None
     return tuple(
         _strip(kind, number, figures[number], answers, task, askings, source, metric, likelihood or Bernoulli(), rates)
         for kind, numbers in _picked(figures, metric, most).items()
