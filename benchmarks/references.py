@@ -9,6 +9,7 @@ from pathlib import Path
 import physbench
 from physbench import registry
 from physbench.evaluation.known import REFERENCES, ROWS
+from physbench.metrics.catalogue import stands_in_tables
 from physbench.suites import SIZES, SUITES
 
 COLUMNS = ("suite", "suite_version", "size", "task", "metric", "model", "value", "low", "high")
@@ -24,7 +25,7 @@ def main() -> None:
                 for name in ROWS:
                     print(f"{name} on {suite.name}, {size}", file=sys.stderr)
                     result = physbench.evaluate(registry.models.get(name)(), suite.name, size=size, name=name)
-                    table.writerows(row for row in csv.DictReader(result.to_csv().splitlines()) if "[" not in row["metric"])
+                    table.writerows(row for row in csv.DictReader(result.to_csv().splitlines()) if stands_in_tables(row["metric"]))
     FILE.with_suffix(".new").replace(FILE)
 
 

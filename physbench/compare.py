@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from physbench.errors import PhysbenchError
 from physbench.metrics.bootstrap import Comparison
 from physbench.metrics.bootstrap import compare as paired
 from physbench.metrics.catalogue import find
+from physbench.metrics.significance import FAMILY_WISE, adjust_for_many
 from physbench.metrics.sums import Sums
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from physbench.result import Run
 
 SAME = ("suite", "suite_version", "size", "data_sha256", "metric_version")
 """What two runs must have in common to be compared."""
+
+LARGEST, LEAST = 1e15, 1e-15
+"""Of the sums of a sequence: no figure needs more, or divides by less that is not 0, and numbers between them cannot overflow."""
 
 
 @dataclass(frozen=True)
@@ -23,16 +31,40 @@ class Line:
     task: str
     metric: str
     comparison: Comparison
+    adjusted_p: float  # by Holm's correction for all figures of the comparison; NaN where it was not tested
+    survives: bool  # the interval leaves out 0, and the adjusted p is small enough
 
 
 def compare(a: Run, b: Run) -> list[Line]:
-    """Every figure that both have and that has a better direction."""
+    """Compare every figure that both have and that has a better direction."""
     for name in SAME:
         if a.provenance[name] != b.provenance[name]:
             raise PhysbenchError(f"these runs cannot be compared: their {name} is {a.provenance[name]!r} and {b.provenance[name]!r}")
-    lines: list[Line] = []
+    compared: dict[tuple[str, str], Comparison] = {}
     for task, metric in a.sums:
         better = find(metric).better
         if (task, metric) in b.sums and better != "neither":
-            lines.append(Line(task, metric, paired(Sums(*a.sums[task, metric]), Sums(*b.sums[task, metric]), better=better)))
-    return lines
+            pair = [_require_usable(run.sums[task, metric], f"{metric} on {task} of {name}") for run, name in ((a, "a"), (b, "b"))]
+            compared[task, metric] = paired(*pair, better=better)
+    adjusted = adjust_for_many([each.p for each in compared.values()])
+    return [
+        Line(*key, each, p, bool(p <= FAMILY_WISE) and each.verdict != "cannot be told apart")
+        for (key, each), p in zip(compared.items(), adjusted, strict=True)
+    ]
+
+
+def count_tested(lines: list[Line]) -> int:
+    """Count the figures that Holm's correction is for."""
+    return sum(line.adjusted_p == line.adjusted_p for line in lines)
+
+
+def _require_usable(pair: tuple[NDArray[Any], NDArray[Any]], name: str) -> Sums:
+    """Refuse numbers that no evaluation gives. A NaN is no number, and leaves its figure without a value."""
+    numerator, denominator = pair
+    outside = np.abs(np.concatenate(pair)) > LARGEST
+    if outside.any():
+        raise PhysbenchError(f"{name} holds {np.concatenate(pair)[outside][0]:g}: what a sequence contributes is at most {LARGEST:g}; evaluate again")
+    impossible = (denominator < 0) | ((denominator > 0) & (denominator < LEAST))
+    if impossible.any():
+        raise PhysbenchError(f"{name} divides by {denominator[impossible][0]:g}: a denominator is 0, or at least {LEAST:g}; evaluate again")
+    return Sums(numerator, denominator)

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-METRIC_VERSION = 1
+METRIC_VERSION = 2
+
+ENOUGH = 64
+"""Sequences from which on an interval can be believed: one of fewer is too narrow (docs/statistics.md says by how much)."""
+
+NARROW = "~"
+"""Stands behind an interval of fewer sequences than ENOUGH."""
 
 MOST_ARRAYS, MOST_BYTES = 4_096, 1 << 28
 """Of a file with per-sequence sums."""
@@ -60,6 +66,12 @@ class Score:
     low: float
     high: float
     sequences: int
+    contributing: int | None = None  # sequences whose denominator is not 0; None where that is not known
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether there is an interval, and of so few sequences that it is too narrow."""
+        return self.contributing is not None and self.contributing < ENOUGH and math.isfinite(self.low)
 
 
 @dataclass(frozen=True)

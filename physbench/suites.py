@@ -29,6 +29,46 @@ DIGESTS = {
 }
 """Of the test splits, by task and number of sequences: what a file of them carries as its content digest."""
 
+MEMORYLESS = {
+    ("balls3curtain64", 51, 64): (
+        *((538, 36178), (165, 37431), (19, 39248), (0, 40691), (0, 41975)),
+        *((0, 42122), (0, 42205), (0, 43020), (0, 42716), (0, 44390)),
+    ),
+    ("balls3curtain64", 51, 1000): (
+        *((7871, 580522), (2544, 605284), (470, 632237), (38, 648017), (0, 668538)),
+        *((0, 685675), (0, 695196), (0, 713266), (0, 718241), (0, 721593)),
+    ),
+    ("balls3curtain64", 51, 10000): (
+        *((78437, 5967008), (25141, 6219196), (4250, 6446631), (212, 6631150), (0, 6814878)),
+        *((0, 6961435), (0, 7094874), (0, 7202342), (0, 7290118), (0, 7343925)),
+    ),
+}
+"""Of the test splits, by task, frames and number of sequences: pixels that are on, and all that count, at distance 1, 2, ... to the curtain.
+
+What `permanence_bce` holds a model against; `python -m physbench.evaluation.memoryless` counts them again.
+"""
+
+RARE = {
+    ("balls3curtain64", "permanence_bce", 64),
+    ("balls3curtain64", "relative_relational_bce_last", 64),
+    ("balls4mass64", "relative_relational_bce_last", 64),
+    ("balls4mass64/rollout-5+10", "event_error[10,0]", 64),
+    ("balls4mass64/rollout-5+10", "event_error[10,1]", 64),
+    ("balls4mass64/rollout-5+10", "event_error[10,2]", 64),
+    ("balls4mass64/rollout-5+10", "event_error[10,3+]", 64),
+    ("balls4mass64/rollout-5+10", "event_error[5,0]", 64),
+    ("balls4mass64/rollout-5+10", "event_error[5,1]", 64),
+    ("balls4mass64/rollout-5+10", "event_error[5,2]", 64),
+    ("balls4mass64/rollout-5+10", "event_error[5,3+]", 64),
+    ("balls678mass64", "relative_relational_bce_last", 64),
+    ("balls4mass64/rollout-20+10", "event_error[5,3+]", 1000),
+    ("balls4mass64/rollout-20+30", "event_error[5,3+]", 1000),
+    ("balls4mass64/rollout-5+10", "event_error[5,3+]", 1000),
+    ("balls4mass64/rollout-5+30", "event_error[5,3+]", 1000),
+}
+"""Figures that fewer than 64 of the pinned sequences contribute to, by task, metric and number of sequences: whoever the model is, their intervals are too
+narrow."""
+
 
 @dataclass(frozen=True)
 class Window:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from physbench.report.text import NOTHING, figures
-from physbench.result import told
+from physbench.result import ENOUGH, NARROW, told
 from physbench_leaderboard.definitions import asked, card, way
 from physbench_leaderboard.markup import Markup, anchor, breakable, element, joined
 from physbench_leaderboard.trust import DEGREES
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from physbench_leaderboard.table import Board, Standing
 
 FIRST = (
-    "relative_bce", "relative_relational_bce", "permanence_bce", "rollout_overlap", "rollout_relative_bce", "relative_bce_ratio",
-    "relative_relational_bce_ratio", "log_likelihood", "relational_log_likelihood", "ari", "ari_video",
+    "relative_bce", "relative_relational_bce", "permanence_bce", "rollout_overlap", "rollout_relative_bce",
+    "rollout_position_error[10]", "relative_bce_ratio", "relative_relational_bce_ratio", "log_likelihood", "relational_log_likelihood", "ari_video", "ari",
 )  # fmt: skip
 """Figures that are looked at first; the others are shown when they are asked for."""
 
@@ -36,6 +36,7 @@ class Column:
     metric: str
     headline: bool
     first: bool  # shown without being asked for
+    narrow: bool = False  # of so few sequences that its intervals are too narrow
 
     @property
     def look(self) -> str:
@@ -52,6 +53,9 @@ class Column:
     def cell(self, standing: Standing) -> Markup:
         each = standing.score(self.task, self.metric)
         value, interval = figures(each.value, each.low, each.high)
+        if self.narrow and interval:
+            interval += f" {NARROW} (of fewer than {ENOUGH} sequences: too narrow)"
+            value += f" {NARROW}"
         if self.headline:
             return element("td", value, element("small", interval) if interval else "", class_=self.look, data_v=exact(each))
         return element("td", value, class_=self.look, data_v=exact(each), title=f"95 % interval: {interval}" if interval else None)
@@ -70,7 +74,8 @@ def columns(board: Board) -> list[Column]:
     for task, metric in order:
         key = metric if metric not in taken else f"{metric}@{task}"
         taken.add(metric)
-        found.append(Column(key, task, metric, (task, metric) == ranking, (task, metric) == ranking or (task, metric) in chosen))
+        here_first = (task, metric) == ranking or (task, metric) in chosen
+        found.append(Column(key, task, metric, (task, metric) == ranking, here_first, board.is_narrow(task, metric)))
     return found
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from physbench.evaluation.scoring import EVENT_STEPS
 from physbench.metrics.events import CLASSES
+from physbench.metrics.positions import STEPS as POSITION_STEPS
 from physbench.suites import Rollout, Still, Window
 
 if TYPE_CHECKING:
@@ -43,14 +44,15 @@ def _of(task: Task, asking: Asking) -> Iterator[Wanted]:
         case Window():
             hidden = ("permanence_bce",) if "curtain" in task.dataset else ()
             yield Wanted(row, (*PIXELS, *(f"{name}_last" for name in PIXELS), *hidden))
-            yield Wanted(row, ("ari", "ari_last", "ari_video"), optional=True)
+            yield Wanted(row, ("ari_video", "ari", "ari_last"), optional=True)
             yield Wanted(row, ("clipped_share",), optional=True)
         case Still():
             yield Wanted(row, ("ari",), optional=True)
         case Rollout(samples=1):
             steps = tuple(f"rollout_bce[{h + 1}]" for h in range(asking.horizon))
             events = tuple(f"event_error[{h},{kind}]" for h in EVENT_STEPS if h <= asking.horizon for kind in CLASSES)
-            yield Wanted(row, ("rollout_relative_bce", "rollout_overlap", *steps, *events))
+            places = tuple(f"rollout_position_error[{h}]" for h in POSITION_STEPS if h <= asking.horizon)
+            yield Wanted(row, ("rollout_relative_bce", "rollout_overlap", *steps, *places, *events))
         case Rollout(sample=0):
             each = tuple(f"{name}[{sample + 1}]" for name in LIKELIHOODS for sample in range(asking.samples))
             yield Wanted(row, (*LIKELIHOODS, *(f"{name}_std" for name in LIKELIHOODS), *each))

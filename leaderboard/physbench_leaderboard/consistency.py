@@ -6,6 +6,7 @@ import math
 import statistics
 from typing import TYPE_CHECKING
 
+from physbench.metrics.positions import FARTHEST
 from physbench.suites import Rollout, Window
 from physbench_leaderboard.complete import LIKELIHOODS
 from physbench_leaderboard.pins import DEAREST
@@ -24,7 +25,8 @@ CLOSE = 1e-6
 ROUNDING = 1e-9
 
 COSTS = ("bce", "relational_bce", "rollout_bce")
-BOUNDS = {"ari": (-1.0, 1.0), "ari_video": (-1.0, 1.0), "rollout_overlap": (0.0, 1.0), "clipped_share": (0.0, 1.0)}
+BOUNDS = {"ari": (-1.0, 1.0), "ari_video": (-1.0, 1.0), "rollout_overlap": (0.0, 1.0), "clipped_share": (0.0, 1.0),
+          "rollout_position_error": (0.0, FARTHEST)}  # fmt: skip
 LEAST_OF_ALL = ("bce", "bce_last", "relative_bce", "relative_bce_last", "rollout_relative_bce", "permanence_bce")
 """Of these nobody has less than the oracle, which is certain and right everywhere."""
 

@@ -12,8 +12,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from physbench.evaluation.known import ROWS, published
-from physbench.metrics.catalogue import find
-from physbench.suites import SIZES, SUITES
+from physbench.metrics.catalogue import find, stands_in_tables
+from physbench.suites import RARE, SIZES, SUITES
 from physbench_leaderboard.checks import is_reference
 from physbench_leaderboard.complete import LIKELIHOODS
 from physbench_leaderboard.estimate import NOTHING, Contender, Estimate, better
@@ -81,9 +81,15 @@ class Board:
     def headline(self, standing: Standing) -> Estimate:
         return standing.score(*self.ranked_by) if self.ranked_by else NOTHING
 
+    def is_narrow(self, task: str, metric: str) -> bool:
+        """Whether the intervals of a figure are of so few sequences that they are too narrow."""
+        suite = SUITES.get(self.key.suite)
+        count = (suite.sequences if suite else None) or SIZES.get(self.key.size)
+        return (task, metric, count) in RARE
+
     def metrics(self) -> list[tuple[str, str]]:
-        """Task and metric of every figure that anybody has, without the steps of curves."""
-        found = {key: None for standing in (*self.references, *self.standings) for key in standing.scores if "[" not in key[1]}
+        """Task and metric of every figure that anybody has and that tables show."""
+        found = {key: None for standing in (*self.references, *self.standings) for key in standing.scores if stands_in_tables(key[1])}
         return list(found)
 
 

@@ -87,7 +87,7 @@ def _plain(board: Board) -> dict[str, Any]:
             "kind": kind,
             **{name: getattr(standing, name) for name in COLUMNS if hasattr(standing, name)},
             "notes": list(standing.notes),
-            "scores": [{"task": task, "metric": metric, **_numbers(each)} for (task, metric), each in standing.scores.items()],
+            "scores": [{"task": task, "metric": metric, **_numbers(each), **_doubts(board, task, metric)} for (task, metric), each in standing.scores.items()],
         }
         for kind, standing in _everybody(board)
     ]
@@ -95,6 +95,10 @@ def _plain(board: Board) -> dict[str, Any]:
     ranked_by = dict(zip(("task", "metric"), board.ranked_by, strict=True)) if board.ranked_by else None
     key = {**board.key._asdict(), "data": list(board.key.data)}
     return {**key, "about": board.about, "ranked_by": ranked_by, "better": board.better, "models": models, "published": papers}
+
+
+def _doubts(board: Board, task: str, metric: str) -> dict[str, bool]:
+    return {"is_narrow": True} if board.is_narrow(task, metric) else {}
 
 
 def _numbers(each: Estimate) -> dict[str, float | None]:

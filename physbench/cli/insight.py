@@ -22,6 +22,8 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as
 def compare(a: Path, b: Path, as_json: bool) -> None:
     """Which of two runs is better, sequence by sequence, or that they cannot be told apart.
 
+    Each figure is tested by itself at 5 %, so of many some differ by chance. Differences marked * survive Holm's correction for all of them.
+
     A and B are files of `physbench eval ... --per-sequence FILE` on the same suite.
 
     \b
@@ -29,14 +31,15 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
     physbench eval blank --suite balls --per-sequence blank.npz
     physbench compare copy.npz blank.npz
     """
-    from physbench.compare import compare
-    from physbench.result import load_run
+    from physbench.compare import compare, count_tested
+    from physbench.result import ENOUGH, NARROW, load_run
 
     runs = load_run(a), load_run(b)
     lines = compare(*runs)
     names = [str(run.provenance["model"]) for run in runs]
     if as_json:
-        return click.echo(dumped({"a": names[0], "b": names[1], "lines": [asdict(line) for line in lines]}))
+        family = {"tested": count_tested(lines), "surviving": sum(line.survives for line in lines)}
+        return click.echo(dumped({"a": names[0], "b": names[1], **family, "lines": [asdict(line) for line in lines]}))
     click.echo(f"a = {names[0]!r}, b = {names[1]!r}; the figure of a less that of b, with its 95 % interval")
     for task in dict.fromkeys(line.task for line in lines):
         click.echo(click.style(task, bold=True))
@@ -46,7 +49,13 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
                 click.echo(f"  {line.metric:<30} {'-':>12}   not measured")
                 continue
             interval = "" if math.isnan(found.low) else f"{found.low:>10.5g} .. {found.high:<10.5g}"
-            click.echo(f"  {line.metric:<30} {found.value:>12.5g}   {interval:<24} {line.comparison.verdict}")
+            interval += f" {NARROW}" if interval and line.comparison.contributing < ENOUGH else ""
+            click.echo(f"  {line.metric:<30} {found.value:>12.5g}   {interval:<26} {line.comparison.verdict}{' *' * line.survives}")
+    tested, surviving = count_tested(lines), sum(line.survives for line in lines)
+    click.echo(f"{tested} figures are tested, each at 5 %: about {0.05 * tested:.1g} of them would differ by chance if nothing did.")
+    click.echo(f"* {surviving} of the differences survive{'s' * (surviving == 1)} Holm's correction: in 5 % of comparisons at most, a false one does.")
+    if any(line.comparison.contributing < ENOUGH and not math.isnan(line.comparison.difference.low) for line in lines):
+        click.echo(f"{NARROW} This interval is of fewer than {ENOUGH} sequences, and too narrow: docs/statistics.md says by how much.")
 
 
 @main.command()

@@ -140,13 +140,15 @@ def evaluate(
     from physbench.evaluation.evaluate import evaluate, extent
     from physbench.evaluation.journal import Journal
     from physbench.evaluation.window import asked
+    from physbench.result import METRIC_VERSION
 
     _writable(table, per_sequence, folder=report)
     _require_one_model(model, factory, command, device, changed)
     with _users_code(factory), run_command(command, timeout) as behind_pipe:
         entered = behind_pipe or _entered(model, factory, device, changed)
         chosen = extent(**{name: settings[name] for name in ("suite", "size", "limit", "fresh", "data")})
-        identity = {**settings, "data": str(settings["data"]), "model": entered.identity or entered.name, "device": device, "physbench": __version__}
+        identity = {**settings, "data": str(settings["data"]), "model": entered.identity or entered.name, "device": device}
+        identity |= {"physbench": __version__, "metrics": METRIC_VERSION}
         if command is not None:
             identity |= {"command": command, "folder": str(Path.cwd()), "likelihood": repr(entered.model.likelihood)}
         journal = Journal.of(identity) if resume or (resume is None and entered.identity and not settings["data"]) else None

@@ -19,26 +19,29 @@ from physbench import __version__
 from physbench.errors import DamagedFile, RecipeError
 from physbench.evaluation.examples import source_of
 from physbench.evaluation.journal import Part
+from physbench.evaluation.memoryless import memoryless_rates
 from physbench.evaluation.meter import Meter, Progress
 from physbench.evaluation.scoring import worth
 from physbench.evaluation.window import asked
-from physbench.metrics.bootstrap import Interval, intervals, quotient
+from physbench.metrics.bootstrap import Interval, count_contributing, intervals, quotient
 from physbench.metrics.sums import Sums, curve, joined, per_sequence, pooled, value
 from physbench.model import Gaussian, Origin
 from physbench.result import Provenance, Result, Score
 from physbench.suites import BATCH, SIZES, Rollout, Suite, Task, Window, suite_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
     from physbench.evaluation.examples import Examples, Source
     from physbench.evaluation.journal import Journal
     from physbench.evaluation.window import Answers
     from physbench.model import Likelihood, Model
+    from physbench.suites import Asking
 
     Figures = dict[tuple[str, str], Sums]  # task, metric -> (N, steps)
     Block = tuple[int, int, Examples]  # start, stop
+    Rates = Mapping[Asking, list[float] | None]  # of `memoryless_rates`
 
 
 @dataclass(frozen=True)
@@ -149,13 +152,14 @@ def found(
     meter.begin(chosen.suite.tasks, chosen.count)
     for task in chosen.suite.tasks:
         source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)
+        rates: Rates = {asking: memoryless_rates(chosen, task, asking) for asking in task.askings if isinstance(asking, Window)}
         parts: list[Part] = []
         with closing(_blocks(source, chosen.count, batch)) as blocks:
             for start, stop, examples in blocks:
                 meter.begin_block(task, stop - start)
                 part = journal.read(task.name, start) if journal else None
                 if part is None:
-                    part = _scored(answers, task, examples, source, start, likelihood)
+                    part = _scored(answers, task, examples, source, start, likelihood, rates)
                     if journal:
                         journal.write(task.name, start, part)
                 parts.append(part)
@@ -212,14 +216,15 @@ def _blocks(source: Source, count: int, batch: int) -> Generator[Block]:
         yield coming.result()
 
 
-def _scored(answers: Answers, task: Task, examples: Examples, source: Source, start: int, likelihood: Likelihood) -> Part:
+def _scored(answers: Answers, task: Task, examples: Examples, source: Source, start: int, likelihood: Likelihood, rates: Rates) -> Part:
     figures: Figures = {}
     notes: tuple[str, ...] = ()
     for asking in task.askings:
         answer = answers(task, asking, examples, source, start)
         if answer.log_likelihoods is not None:
             notes = ("self-computed-likelihood",)
-        figures |= {(task.names(asking), metric): sums for metric, sums in worth(asking, answer, examples, likelihood).items()}
+        named = worth(asking, answer, examples, likelihood, rates=rates.get(asking))
+        figures |= {(task.names(asking), metric): sums for metric, sums in named.items()}
     return Part(figures, notes)
 
 
@@ -248,7 +253,7 @@ def _scores(kept: Figures) -> Iterator[Score]:
     for task in dict.fromkeys(task for task, _ in kept):
         keys = [key for key in kept if key[0] == task]
         for key, each in zip(keys, intervals([kept[key] for key in keys]), strict=True):
-            yield _score(key, each, len(kept[key].numerator))
+            yield _score(key, each, kept[key])
 
 
 def _spreads(suite: Suite, kept: Figures) -> Iterator[Score]:
@@ -269,9 +274,9 @@ def _ratios(suite: Suite, kept: Figures) -> Iterator[Score]:
         return
     more, fewer = suite.against
     for metric in ("relative_bce", "relative_relational_bce"):
-        each = quotient(kept[more, metric], kept[fewer, metric])
-        yield _score((f"{more}:{fewer}", f"{metric}_ratio"), each, len(kept[more, metric].numerator))
+        both = kept[more, metric], kept[fewer, metric]
+        yield _score((f"{more}:{fewer}", f"{metric}_ratio"), quotient(*both), *both)
 
 
-def _score(key: tuple[str, str], each: Interval, sequences: int) -> Score:
-    return Score(*key, each.value, each.low, each.high, sequences)
+def _score(key: tuple[str, str], each: Interval, *of: Sums) -> Score:
+    return Score(*key, each.value, each.low, each.high, len(of[0].numerator), min(map(count_contributing, of)))

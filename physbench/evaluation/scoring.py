@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from physbench.metrics.events import CLASSES, collisions_between, event_error, permanence_bce
+from physbench.metrics.events import CLASSES, collisions_between, event_error
 from physbench.metrics.grouping import adjusted_rand, ari, ari_video, contingency
+from physbench.metrics.permanence import permanence_bce
 from physbench.metrics.pixels import bce, clipped_share, copied, gaussian_log_likelihood, masked_sum, relational_bce
+from physbench.metrics.positions import STEPS as POSITION_STEPS
+from physbench.metrics.positions import rollout_position_error
 from physbench.metrics.rollout import overlap, repeat_bce, rollout_bce, targets
 from physbench.metrics.sums import Sums, last, mean, mean_where_defined, ratio, step
 from physbench.model import Gaussian
 from physbench.suites import Rollout, Still, Window
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from numpy.typing import NDArray
 
     from physbench.evaluation.examples import Examples
@@ -29,11 +34,14 @@ EVENT_STEPS = (5, 10, 30)
 NOT_ALSO_LAST = ("ari_video", "clipped_share")
 
 
-def worth(asking: Asking, answer: Answer, examples: Examples, likelihood: Likelihood) -> Named:
-    """Every figure that the answer and the truth allow; the others are absent."""
+def worth(asking: Asking, answer: Answer, examples: Examples, likelihood: Likelihood, *, rates: Sequence[float] | None = None) -> Named:
+    """Every figure that the answer and the truth allow; the others are absent.
+
+    rates: of `memoryless_rates`, over all sequences of the evaluation; without them there is no permanence_bce.
+    """
     match asking:
         case Window():
-            return _one_step(answer, examples, asking.frames, likelihood)
+            return _one_step(answer, examples, asking.frames, likelihood, rates)
         case Still():
             return _still(answer, examples, asking)
         case Rollout(samples=1):
@@ -42,7 +50,7 @@ def worth(asking: Asking, answer: Answer, examples: Examples, likelihood: Likeli
             return {f"{name}[{asking.sample + 1}]": sums for name, sums in _likelihood_of(answer, examples, asking, likelihood).items()}
 
 
-def _one_step(answer: Answer, examples: Examples, steps: int, likelihood: Likelihood) -> Named:
+def _one_step(answer: Answer, examples: Examples, steps: int, likelihood: Likelihood, rates: Sequence[float] | None) -> Named:
     """Each from every transition, and from the last one alone."""
     frames, means = examples.frames[:, :steps], answer.means
     assert means is not None
@@ -57,10 +65,11 @@ def _one_step(answer: Answer, examples: Examples, steps: int, likelihood: Likeli
     curtain = examples.truth.get("curtain")
     if answer.owners is not None and examples.groups is not None:
         tables = contingency(answer.owners, examples.groups[:, :steps], curtain)
-        figures |= {"ari": mean_where_defined(ari(tables)), "ari_video": mean_where_defined(ari_video(tables)[:, None])}
+        figures |= {"ari_video": mean_where_defined(ari_video(tables)[:, None]), "ari": mean_where_defined(ari(tables))}
     figures |= {f"{name}_last": last(sums) for name, sums in figures.items() if name not in NOT_ALSO_LAST}
-    if curtain is not None and examples.groups is not None and curtain.any():
-        figures["permanence_bce"] = permanence_bce(frames, means, examples.groups[:, :steps], examples.truth["visible"][:, :steps], curtain)
+    if rates is not None and curtain is not None and examples.groups is not None:
+        visible = examples.truth["visible"][:, :steps]
+        figures["permanence_bce"] = permanence_bce(frames, means, examples.groups[:, :steps], visible, curtain, rates=rates)
     return figures
 
 
@@ -95,6 +104,7 @@ def _rolled_out(answer: Answer, examples: Examples, rollout: Rollout) -> Named:
     ours, theirs = rollout_bce(frames, means, rollout.context), repeat_bce(frames, rollout.context, rollout.horizon)
     figures = {"rollout_relative_bce": ratio(ours, theirs), "rollout_overlap": overlap(targets(frames, rollout.context, rollout.horizon), means)}
     figures |= {f"rollout_bce[{h + 1}]": step(mean(ours), h) for h in range(rollout.horizon)}
+    figures |= _position_errors(means, examples.truth, rollout)
     if not examples.events:
         return figures
     radius, events = examples.truth["radius"], examples.events
@@ -104,6 +114,18 @@ def _rolled_out(answer: Answer, examples: Examples, rollout: Rollout) -> Named:
         position = examples.truth["position"]
         errors = event_error(frames, means, context=rollout.context, ahead=ahead, position=position, radius=radius, collided=collided)
         figures |= {f"event_error[{ahead},{kind}]": step(errors, j) for j, kind in enumerate(CLASSES)}
+    return figures
+
+
+def _position_errors(means: NDArray[Any], truth: Mapping[str, NDArray[Any]], rollout: Rollout) -> Named:
+    """Of every step that the rollout reaches; nothing where the data do not say where the objects are."""
+    if not {"position", "radius", "visible"} <= truth.keys():
+        return {}
+    figures: Named = {}
+    for ahead in (h for h in POSITION_STEPS if h <= rollout.horizon):
+        frame = rollout.context - 1 + ahead
+        error = rollout_position_error(means[:, ahead - 1], truth["position"][:, frame], truth["radius"], truth["visible"][:, frame])
+        figures[f"rollout_position_error[{ahead}]"] = Sums(error.numerator[:, None], error.denominator[:, None])
     return figures
 
 

@@ -7,8 +7,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from physbench.evaluation.known import ROWS, published, references
+from physbench.metrics.catalogue import stands_in_tables
 from physbench.plainjson import dumped
-from physbench.result import told
+from physbench.result import ENOUGH, NARROW, told
 
 if TYPE_CHECKING:
     from physbench.evaluation.evaluate import Extent
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 def to_json(found: Result) -> str:
     curves = [{"task": task, "metric": metric, "values": values} for (task, metric), values in found.curves.items()]
-    return dumped({"provenance": asdict(found.provenance), "scores": [asdict(score) for score in found.scores], "curves": curves})
+    scores = [{**asdict(score), "is_narrow": score.is_narrow} for score in found.scores]
+    return dumped({"provenance": asdict(found.provenance), "scores": scores, "curves": curves})
 
 
 def as_text(found: Result, chosen: Extent) -> str:
@@ -27,8 +29,8 @@ def as_text(found: Result, chosen: Extent) -> str:
     lines: list[str] = []
     width = max(12, len(found.provenance.model))
     for task in dict.fromkeys(score.task for score in found.scores):
-        lines.append(f"{task:<32}{found.provenance.model:>{width}}   {'95 % interval':<24}" + "".join(f"{name:>18}" for name in shown))
-        for score in (score for score in found.scores if score.task == task and "[" not in score.metric):
+        lines.append(f"{task:<32}{found.provenance.model:>{width}}   {'95 % interval':<26}" + "".join(f"{name:>18}" for name in shown))
+        for score in (score for score in found.scores if score.task == task and stands_in_tables(score.metric)):
             lines.append(_line(score, width, [beside.get((task, score.metric, name)) for name in shown]))
             lines += [
                 f"    {paper.model} in its paper, on its own data: {paper.value:g} ({paper.remark})"
@@ -37,6 +39,8 @@ def as_text(found: Result, chosen: Extent) -> str:
             ]
     origin = found.provenance
     lines += [f"Note: {told(note)}." for note in origin.notes]
+    if any(score.is_narrow for score in found.scores if stands_in_tables(score.metric)):
+        lines.append(f"{NARROW} This interval is of fewer than {ENOUGH} sequences, and too narrow: docs/statistics.md says by how much.")
     if not beside:
         lines.append(f"What copying and others score is known for lite and full, and stands beside those; this is {origin.size}.")
     lines.append(f"{origin.model} on {origin.suite} v{origin.suite_version}, {origin.size}: {found.scores[0].sequences:,} sequences, {origin.seconds:.1f} s")
@@ -44,8 +48,8 @@ def as_text(found: Result, chosen: Extent) -> str:
 
 
 def _line(score: Score, width: int, others: list[float | None]) -> str:
-    interval = "" if math.isnan(score.low) else f"{score.low:>10.5g} .. {score.high:<10.5g}"
-    return f"  {score.metric:<30}{_short(score.value):>{width}}   {interval:<24}{''.join(f'{_short(other):>18}' for other in others)}".rstrip()
+    interval = "" if math.isnan(score.low) else f"{score.low:>10.5g} .. {score.high:<10.5g}" + f" {NARROW}" * score.is_narrow
+    return f"  {score.metric:<30}{_short(score.value):>{width}}   {interval:<26}{''.join(f'{_short(other):>18}' for other in others)}".rstrip()
 
 
 def _short(value: float | None) -> str:

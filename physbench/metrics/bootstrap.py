@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from physbench.errors import PhysbenchError
+from physbench.metrics.significance import p_value
 from physbench.metrics.sums import per_sequence, value
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Comparison:
 
     difference: Interval
     verdict: Literal["a better", "b better", "cannot be told apart"]
+    p: float  # of this figure by itself; NaN where it was not tested
+    contributing: int
 
 
 def interval(sums: Sums, *, resamples: int = RESAMPLES, seed: int = SEED) -> Interval:
@@ -59,15 +62,21 @@ def intervals(figures: Sequence[Sums], *, resamples: int = RESAMPLES, seed: int 
     return [_interval(value(figure), column) for figure, column in zip(figures, drawn.T, strict=True)]
 
 
+def count_contributing(sums: Sums) -> int:
+    """Count the sequences that a figure is made of: those whose denominator is not 0."""
+    return int(np.count_nonzero(per_sequence(sums).denominator))
+
+
 def compare(a: Sums, b: Sums, *, better: Literal["lower", "higher"], resamples: int = RESAMPLES, seed: int = SEED) -> Comparison:
     """Two runs, (N, ...) each, sequence i of both being the same one. Better only where the whole interval of the difference says so."""
     if len(a.numerator) != len(b.numerator):
         raise PhysbenchError(f"only runs on the same sequences can be compared: these have {len(a.numerator)} and {len(b.numerator)}")
     drawn_a, drawn_b = (_resampled([run], resamples, seed)[:, 0] for run in (a, b))  # apart, so that equal runs round equally
     difference = _interval(value(a) - value(b), drawn_a - drawn_b)
+    verdict: Literal["a better", "b better", "cannot be told apart"] = "cannot be told apart"
     if difference.low > 0 or difference.high < 0:
-        return Comparison(difference, "a better" if (difference.high < 0) == (better == "lower") else "b better")
-    return Comparison(difference, "cannot be told apart")
+        verdict = "a better" if (difference.high < 0) == (better == "lower") else "b better"
+    return Comparison(difference, verdict, p_value(a, b), min(count_contributing(a), count_contributing(b)))
 
 
 def quotient(a: Sums, b: Sums, *, resamples: int = RESAMPLES, seed: int = SEED) -> Interval:

@@ -23,3 +23,4 @@ class Metric:
     last: bool = False  # also reported for the last transition alone, as NAME_last
     sampled: bool = False  # also reported for each sample of the model's randomness, as NAME[s], and their standard deviation, as NAME_std
     index: str = ""  # what stands in the brackets of NAME[...]
+    tabled: bool = False  # NAME[...] stands in tables; else it is a step of a curve, or a cell, and is drawn

@@ -36,6 +36,13 @@ def find(name: str) -> Metric:
     raise UnknownName(f"no metric is called {name!r}: {hint}")
 
 
+def stands_in_tables(name: str) -> bool:
+    """Tell figures that tables show from steps of curves and samples, which are drawn or left to machines."""
+    stem, bracket, _ = name.partition("[")
+    card = METRICS.get(stem)
+    return not bracket or (card is not None and card.tabled)
+
+
 def _allowed(card: Metric, written: re.Match[str]) -> bool:
     index = card.index or card.sampled
     return bool((card.last or not written["last"]) and (card.sampled or not written["spread"]) and (index or not written["index"]))

@@ -1,7 +1,7 @@
-"""What happens to objects: errors by the number of collisions behind them, and what is expected of an object behind a curtain.
+"""What happens to objects: errors by the number of collisions behind them.
 
-N sequences, T frames, K objects, H x W pixels, C channels. Both metrics read the truth, never a model's masks. Only the balls have the discs
-and the curtain they need.
+N sequences, T frames, K objects, H x W pixels, C channels. Read from the truth, never from a model's masks. Only the balls have the discs that
+this needs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from physbench.metrics.pixels import bernoulli_bce, bernoulli_surprise, copied, curtain_pixels
+from physbench.metrics.pixels import bernoulli_surprise
 from physbench.metrics.sums import ratio
 from physbench.scene import HIT_OBJECT, WALL
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 CLASSES = ("0", "1", "2", "3+")
 """The j of `event_error[h,j]`: collisions with other objects since frame c - 1."""
-
-COLLAR = 10
-"""Pixels around the curtain, to every side, in which an object is expected to come out again."""
 
 NOBODY = 255
 
@@ -84,38 +81,6 @@ def collisions_between(
 def contacts_between(contact: NDArray[Any], *, first: int, last: int) -> NDArray[np.int64]:
     """(N, T, K) -> (N, K): intervals of (first, last] with a collision. For files without events; two in one interval count once."""
     return ((contact[:, first:last] & HIT_OBJECT) > 0).sum(axis=1)
-
-
-def permanence_bce(frames: NDArray[Any], means: NDArray[Any], groups: NDArray[Any], visible: NDArray[Any], curtain: NDArray[Any]) -> Sums:
-    """frames (N, T, H, W, C), means (N, T - 1, H, W, C), the rest as for `collar` -> (N, T - 1)."""
-    where = collar(groups, visible, curtain)
-    return ratio(bernoulli_bce(frames[:, 1:], means, where), bernoulli_bce(frames[:, 1:], copied(frames), where))
-
-
-def collar(groups: NDArray[Any], visible: NDArray[Any], curtain: NDArray[Any]) -> NDArray[np.bool_]:
-    """groups (N, T, H, W, 1), visible (N, T, K), curtain (N, 4) -> (N, T - 1, H, W, 1): the pixels that count in the transition t -> t + 1.
-
-    Around the curtain, wherever some object is hidden, less all that an object which shows at t owns at t or t + 1.
-    """
-    height, width = groups.shape[2:4]
-    around = curtain_pixels(curtain, height, width, COLLAR) & ~curtain_pixels(curtain, height, width)
-    out = np.zeros((len(groups), groups.shape[1] - 1, height, width, 1), np.bool_)
-    sequence, t = np.nonzero(hidden(visible)[:, :-1])
-    shows = np.zeros((len(sequence), visible.shape[2] + 1), np.bool_)  # the first column is group 0, nobody
-    shows[:, 1:] = visible[sequence, t] > 0
-    row = np.arange(len(sequence))[:, None, None]
-    owned = shows[row, groups[sequence, t, :, :, 0]] | shows[row, groups[sequence, t + 1, :, :, 0]]
-    out[sequence, t, :, :, 0] = around[sequence] & ~owned
-    return out
-
-
-def hidden(visible: NDArray[Any]) -> NDArray[np.bool_]:
-    """(N, T, K) -> (N, T): is there an object that was seen before frame t - 1 and shows neither then nor at t?"""
-    shows = visible > 0
-    out = np.zeros(shows.shape[:2], np.bool_)
-    seen_before = np.logical_or.accumulate(shows, axis=1)
-    out[:, 2:] = (seen_before[:, :-2] & ~shows[:, 1:-1] & ~shows[:, 2:]).any(axis=2)
-    return out
 
 
 def _sums_by(kinds: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from physbench.evaluation.examples import source_of
+from physbench.evaluation.memoryless import memoryless_rates
 from physbench.evaluation.scoring import worth
 from physbench.metrics.catalogue import find
 from physbench.metrics.sums import per_sequence, pooled, value
 from physbench.model import Bernoulli
-from physbench.suites import Rollout, Still
+from physbench.suites import Rollout, Still, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,8 +64,10 @@ def gallery(answers: Answers, chosen: Extent, result: Result, *, likelihood: Lik
     task, askings = asked[0][0], [asking for _, asking in asked]
     source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)
     figures = _figures(*result.sums[row, metric])
+    first = askings[0]
+    rates = memoryless_rates(chosen, task, first) if metric == "permanence_bce" and isinstance(first, Window) else None
     return tuple(
-        _strip(kind, number, figures[number], answers, task, askings, source, metric, likelihood or Bernoulli())
+        _strip(kind, number, figures[number], answers, task, askings, source, metric, likelihood or Bernoulli(), rates)
         for kind, numbers in _picked(figures, metric, most).items()
         for number in numbers
     )
@@ -109,13 +112,15 @@ def _strip(
     source: Source,
     metric: str,
     likelihood: Likelihood,
+    rates: list[float] | None,
 ) -> Strip:
     examples = source.examples(number, number + 1)
     said = [(asking, answers(task, asking, examples, source, number)) for asking in askings]
     asking, answer = said[0]
     assert answer.means is not None
     sampled = isinstance(asking, Rollout) and asking.samples > 1
-    worths = [worth(each, its, examples, likelihood).get(f"{metric}[{sample + 1}]" if sampled else metric) for sample, (each, its) in enumerate(said)]
+    figures = [worth(each, its, examples, likelihood, rates=rates) for each, its in said]
+    worths = [named.get(f"{metric}[{sample + 1}]" if sampled else metric) for sample, named in enumerate(figures)]
     found = [per_sequence(sums) for sums in worths if sums is not None]
     return Strip(
         kind,

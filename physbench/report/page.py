@@ -16,6 +16,7 @@ from physbench.report.gallery import ranked
 from physbench.report.pictures import drawn
 from physbench.report.tables import provenance, scores
 from physbench.report.text import breakable, figures, number, plain
+from physbench.result import ENOUGH, NARROW
 from physbench.result import told as in_words
 from physbench.suites import SIZES, SUITES
 
@@ -87,6 +88,7 @@ def _headline(result: Result, references: Sequence[Known]) -> str:
     if score is None:
         return ""
     value, interval = figures(score.value, score.low, score.high)
+    interval += f" {NARROW}" if score.is_narrow and interval else ""
     rows = [row for row in references if (row.task, row.metric) == (task, metric) and row.model != result.provenance.model]
     beside = " · ".join(f"{plain(row.model)} {number(row.value)}" for row in rows)
     others = f"<small>{beside}</small>" if beside else ""
@@ -98,6 +100,8 @@ def _notes(result: Result) -> str:
     told = [in_words(note) for note in result.provenance.notes]
     if result.provenance.size not in SIZES:
         told.append(f"{result.provenance.size}: not the pinned sequences, so these scores are not ranked, and compare only with others of the same ones")
+    if any(score.is_narrow for score in result.scores):
+        told.append(f"a figure with {NARROW} is made of fewer than {ENOUGH} sequences, and its interval is too narrow")
     items = "".join(f"<li>{plain(words[:1].upper() + words[1:])}.</li>" for words in told)
     return f'<ul class="notes" aria-label="what a reader must know">{items}</ul>' if items else ""
 

@@ -6,8 +6,9 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 from physbench.errors import UnknownName
-from physbench.metrics.catalogue import find
+from physbench.metrics.catalogue import find, stands_in_tables
 from physbench.report.text import NOTHING, breakable, figures, link, plain
+from physbench.result import ENOUGH, NARROW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,7 @@ ARROWS = {"lower": "↓", "higher": "↑", "neither": ""}
 def scores(result: Result, references: Sequence[Known], published: Sequence[Published], task: str) -> str:
     """Of a task: what has a card of its own in a table, steps and parts of figures folded away."""
     found = [score for score in result.scores if score.task == task]
-    whole, parts = ([score for score in found if ("[" in score.metric) is indexed] for indexed in (False, True))
+    whole, parts = ([score for score in found if stands_in_tables(score.metric) is tabled] for tabled in (True, False))
     known = [row for row in references if row.task == task and row.model != result.provenance.model]
     papers = [row for row in published if row.task == task]
     table = _table(result, whole, known, papers, f"scores of {task}") if whole else ""
@@ -58,7 +59,8 @@ def _table(result: Result, found: Sequence[Score], known: Sequence[Known], paper
 
 def _cell(row: Score | Known) -> str:
     value, interval = figures(row.value, row.low, row.high)
-    return f"{value}<small>{interval}</small>" if interval else value
+    mark = f' <abbr title="of fewer than {ENOUGH} sequences: too narrow">{NARROW}</abbr>' if getattr(row, "is_narrow", False) else ""
+    return f"{value}<small>{interval}{mark}</small>" if interval else value
 
 
 def _named(metric: str) -> str:

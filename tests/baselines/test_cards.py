@@ -68,6 +68,7 @@ def test_a_row_has_the_scores_of_the_largest_size_with_their_intervals() -> None
         "model": "[r-nem](https://arxiv.org/abs/1802.10353)",
         "parameters": "4,951,978",
         "`relative_bce`, 4 balls": "0.213 [0.200, 0.220]",
+        "`ari_video`, 4 balls": "-",
         "`ari`, 4 balls": "0.600 [0.550, 0.650]",
         "`ari_last`, 4 balls": "-",
         "`relative_bce`, 6-8 balls": "0.400",

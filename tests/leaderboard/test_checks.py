@@ -80,7 +80,7 @@ def test_the_reference_rows_pass_and_nobody_gives_them_other_figures(tmp_path: P
 CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"suite": "ball"}, "no suite is called ball"),
     ({"suite_version": 2}, "balls is at version 1, not 2"),
-    ({"metric_version": 2}, "the metrics are at version 1, not 2"),
+    ({"metric_version": 1}, "the metrics are at version 2, not 1"),
     ({"size": "limit-1000"}, "without --limit"),
     ({"size": "fresh-3"}, "never ranked"),
     ({"size": "fresh-3-limit-5"}, "never ranked"),
@@ -163,6 +163,7 @@ def test_a_relative_figure_must_be_the_ratio_that_it_claims_to_be() -> None:
     ("balls", "balls4mass64/frames", "ari", {"value": -1.5, "low": -1.5}, "lies between -1 and 1"),
     ("balls", "balls4mass64", "bce", {"value": 0.004, "low": 0.004, "high": 0.004}, "below the oracle's"),
     ("simulation", "balls4mass64/rollout-5+10", "rollout_overlap", {"value": 1.01, "high": 1.01}, "lies between 0 and 1"),
+    ("simulation", "balls4mass64/rollout-5+10", "rollout_position_error[5]", {"value": 16.1, "high": 16.1}, "lies between 0 and 16"),
     ("simulation", "balls4mass64/rollout-5+10", "event_error[10,1]", {"value": -0.1, "low": -0.1}, "lies between 0 and inf"),
     ("simulation", "balls4mass64/rollout-5+10", "event_error[10,1]", {"value": math.nan}, "is empty"),
     ("curtain", "balls3curtain64", "permanence_bce", {"value": 0.0, "low": 0.0, "high": 0.0}, "below the oracle's"),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import html
+import json
 import math
 import re
 import struct
@@ -31,6 +32,7 @@ from physbench_leaderboard.estimate import Estimate
 from physbench_leaderboard.markup import Markup, element, joined
 from physbench_leaderboard.page import PageError, build, page
 from physbench_leaderboard.table import Board, Key, Standing
+from physbench_leaderboard.text import as_json
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "leaderboard.html"
 
@@ -163,6 +165,26 @@ def test_a_page_shows_every_model_with_its_figures_and_everything_about_it() -> 
         assert all(words in read.text for words in (card.definition, card.formula, card.caution, card.paper))
         assert [box for box in read.all("div") if box.get("id") == f"what-{metric}" and "popover" in box]
     assert "made by running the user's own code" in read.text, "notes are told in words"
+
+
+def test_grouping_is_headed_by_the_index_of_the_video_and_few_positions_have_columns() -> None:
+    figures = {(BALLS, "relative_bce"): (0.2,), (BALLS, "ari"): (0.5,), (BALLS, "ari_video"): (0.4,), (BALLS, "rollout_position_error[10]"): (3.0,)}
+    board = replace(golden()[0], ranked_by=(BALLS, "relative_bce"), standings=(standing("a", 1, figures),), references=())
+    assert [(each.metric, each.first) for each in columns(board)] == [
+        ("relative_bce", True), ("rollout_position_error[10]", True), ("ari_video", True), ("ari", True),
+    ]  # fmt: skip
+    assert 'popovertarget="what-rollout_position_error[10]"' in page([board]) and 'id="what-rollout_position_error[10]"' in page([board])
+
+
+def test_a_figure_of_few_sequences_has_a_mark_and_says_why() -> None:
+    figures = {("balls3curtain64", metric): (2.0,) for metric in ("permanence_bce", "relative_bce")}
+    board = replace(golden()[0], key=golden()[0].key._replace(suite="smoke"), ranked_by=None, standings=(standing("a", None, figures),), references=())
+    marks = {each.metric: "~" in str(each.cell(board.standings[0])) for each in columns(board)}
+    assert marks == {"permanence_bce": True, "relative_bce": False}
+    assert "of fewer than 64 sequences: too narrow" in page([board])
+    (plain,) = json.loads(as_json([board]))
+    narrow = {each["metric"]: each.get("is_narrow", False) for each in plain["models"][0]["scores"]}
+    assert narrow == marks
 
 
 def test_models_stand_in_the_order_of_the_board_and_references_and_papers_apart() -> None:

@@ -197,7 +197,9 @@ def test_curves_are_found_by_step_and_by_collisions() -> None:
     assert list(steps) == [str(h + 1) for h in range(10)]
     kinds = board.standings[0].curve(OVERLAP[0], "event_error", "10,")
     assert list(kinds) == ["0", "1", "2", "3+"] and all(each.value == each.value for each in kinds.values())
-    assert ("balls4mass64/rollout-5+10", "rollout_overlap") in board.metrics() and not any("[" in metric for _, metric in board.metrics())
+    assert ("balls4mass64/rollout-5+10", "rollout_overlap") in board.metrics()
+    steps = {metric for _, metric in board.metrics() if "[" in metric}
+    assert steps == {f"rollout_position_error[{h}]" for h in (1, 5, 10, 30)}, "curves are drawn, not listed"
 
 
 def golden_boards() -> list[Board]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from physbench.metrics import events, grouping, pixels, rollout
+from physbench.metrics import events, grouping, permanence, pixels, positions, rollout
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -52,7 +53,14 @@ SCORES: dict[str, Callable[[Arrays], list[NDArray[Any]]]] = {
     "event_error": lambda s: both(
         events.event_error(s["frames"], s["means"], context=1, ahead=4, position=s["position"], radius=s["radius"], collided=s["collided"])
     ),
-    "permanence_bce": lambda s: both(events.permanence_bce(s["frames"], s["means"], s["groups"], s["visible"], s["curtain"])),
+    "permanence_bce": lambda s: both(
+        permanence.permanence_bce(s["frames"], s["means"], s["groups"], s["visible"], s["curtain"], rates=[0.3, 0.01, *[math.nan] * 8])
+    ),
+    "permanence_bce of colours": lambda s: both(
+        permanence.permanence_bce(s["colours"], s["means"], s["groups"], s["visible"], s["curtain"], rates=[0.4, 0.6, *[0.5] * 8])
+    ),
+    "rates near the curtain": lambda s: both(permanence.count_on(s["frames"], s["groups"], s["visible"], s["curtain"])),
+    "rollout_position_error": lambda s: both(positions.rollout_position_error(s["means"][:, 3], s["position"][:, 4], s["radius"], s["visible"][:, 4])),
 }
 
 

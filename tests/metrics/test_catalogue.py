@@ -10,11 +10,13 @@ import sys
 import pytest
 
 from physbench.errors import UnknownName
-from physbench.metrics.catalogue import METRICS, find, names
+from physbench.metrics.catalogue import METRICS, find, names, stands_in_tables
+from physbench.suites import SUITES
 
 CONTRACT = [
     "bce", "relative_bce", "relational_bce", "relative_relational_bce", "ari", "ari_last", "ari_video", "bce_last", "relative_bce_last", "rollout_bce",
-    "rollout_relative_bce", "event_error", "permanence_bce", "log_likelihood", "relational_log_likelihood", "relative_bce_ratio",
+    "rollout_relative_bce", "rollout_overlap", "rollout_position_error",
+    "event_error", "permanence_bce", "log_likelihood", "relational_log_likelihood", "relative_bce_ratio",
     "relative_relational_bce_ratio",
 ]  # fmt: skip
 
@@ -44,7 +46,13 @@ def test_every_name_of_the_contract_has_a_card(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "name"), [("rollout_bce[3]", "rollout_bce"), ("event_error[5,3+]", "event_error"), ("relational_bce_last", "relational_bce")]
+    ("written", "name"),
+    [
+        ("rollout_bce[3]", "rollout_bce"),
+        ("event_error[5,3+]", "event_error"),
+        ("relational_bce_last", "relational_bce"),
+        ("rollout_position_error[30]", "rollout_position_error"),
+    ],
 )
 def test_a_step_of_a_curve_leads_to_its_card(written: str, name: str) -> None:
     assert find(written).name == name
@@ -54,6 +62,22 @@ def test_a_step_of_a_curve_leads_to_its_card(written: str, name: str) -> None:
 def test_a_name_that_is_none_is_refused_with_a_hint(written: str) -> None:
     with pytest.raises(UnknownName, match="no metric is called"):
         find(written)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("ari_last", True), ("rollout_position_error[5]", True), ("rollout_bce[5]", False), ("event_error[5,0]", False), ("what[5]", False)]
+)
+def test_tables_show_whole_figures_and_few_positions_but_no_curves(name: str, shown: bool) -> None:
+    assert stands_in_tables(name) is shown
+
+
+def test_grouping_is_headed_by_the_index_of_the_video() -> None:
+    assert names().index("ari_video") < names().index("ari")
+
+
+def test_the_card_says_what_simulation_is_ranked_by() -> None:
+    assert SUITES["simulation"].ranked_by == ("balls4mass64/rollout-5+10", "rollout_overlap")
+    assert "simulation is ranked by it, over 10 steps after 5 shown frames" in find("rollout_overlap").caution
 
 
 def test_a_slip_of_the_pen_is_understood() -> None:
@@ -68,5 +92,5 @@ def loaded_after(code: str) -> set[str]:
 
 def test_explaining_needs_no_numpy_and_scoring_nothing_but_numpy() -> None:
     assert "numpy" not in loaded_after("import physbench.metrics.catalogue")
-    everything = "import physbench.metrics.bootstrap, physbench.metrics.events, physbench.metrics.grouping, physbench.metrics.rollout"
+    everything = "import physbench.metrics.bootstrap, physbench.metrics.permanence, physbench.metrics.positions, physbench.metrics.grouping"
     assert not loaded_after(everything) & {"numba", "scipy", "sklearn", "torch", "h5py", "pandas", "physbench_generators"}

@@ -1,4 +1,4 @@
-"""Errors by collisions and the collar of the curtain are what a pixel-by-pixel reading of the contract gives."""
+"""Errors by collisions are what a pixel-by-pixel reading of the contract gives."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from physbench.metrics import events, rollout, sums
+from physbench.metrics import events, rollout
 from physbench.registry import datasets
 from physbench.scene import Scenes
-from tests.metrics.oracle import cell_of, frame_bce, in_collar, object_collisions, pixel_bce, random_window, ratio
+from tests.metrics.oracle import cell_of, object_collisions, pixel_bce, random_window
 
 Array = NDArray[Any]
 
@@ -22,11 +22,6 @@ Array = NDArray[Any]
 @pytest.fixture(scope="module")
 def balls() -> Scenes:
     return datasets.get("balls4mass64").generator.batch(np.arange(6, dtype=np.uint64), 21)
-
-
-@pytest.fixture(scope="module")
-def behind() -> Scenes:
-    return datasets.get("balls3curtain64").generator.batch(np.arange(8, dtype=np.uint64), 51)
 
 
 def sequence_of(scenes: Scenes) -> Array:
@@ -107,70 +102,3 @@ def test_a_collision_at_a_frame_belongs_to_the_interval_that_ends_there() -> Non
     one = (np.zeros(1, np.int64), np.array([4.0]), np.array([0]), np.array([1]))
     assert events.collisions_between(*one, shape=(1, 2), first=3, last=4).tolist() == [[1, 1]]
     assert events.collisions_between(*one, shape=(1, 2), first=4, last=14).tolist() == [[0, 0]]
-
-
-@given(st.integers(0, 2**32 - 1))
-@settings(max_examples=25, deadline=None)
-def test_the_collar_is_what_a_reading_pixel_by_pixel_gives(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    groups = rng.integers(0, 3, (2, 6, 14, 15, 1), np.uint8)
-    visible = ((rng.random((2, 6, 2)) < 0.4) * rng.integers(1, 9, (2, 6, 2))).astype(np.uint16)
-    curtain = np.array([[1, 1, 3, 4], [0, 0, 0, 0]], np.int16)
-    expected = [[[[[in_collar(r, c, t, groups[n], visible[n], curtain[n])] for c in range(15)] for r in range(14)] for t in range(5)] for n in range(2)]
-    assert (events.collar(groups, visible, curtain) == np.array(expected)).all()
-
-
-def test_permanence_is_the_ratio_of_the_errors_in_the_collar(behind: Scenes) -> None:
-    means = np.random.default_rng(0).random((8, 50, 64, 64, 1), dtype=np.float32) * 0.1
-    where = events.collar(behind.groups, behind.visible, behind.curtain)
-    figure = events.permanence_bce(behind.features, means, behind.groups, behind.visible, behind.curtain)
-    pairs: list[tuple[float, float]] = []
-    for n, t in np.argwhere(where.any(axis=(2, 3, 4)))[:40].tolist():
-        x = behind.features[n, t + 1]
-        pairs.append((frame_bce(x, means[n, t], where[n, t]), frame_bce(x, behind.features[n, t], where[n, t])))
-        assert (figure.numerator[n, t], figure.denominator[n, t]) == pytest.approx(pairs[-1], rel=1e-9)
-    assert pairs and not math.isnan(ratio(pairs))
-    silent = ~where.any(axis=(2, 3, 4))
-    assert not figure.numerator[silent].any() and not figure.denominator[silent].any()
-
-
-def test_copy_and_blank_score_exactly_1_in_permanence(behind: Scenes) -> None:
-    """Whatever shows at t is outside the collar, so copying says nothing there, as blank does."""
-    for means in (behind.features[:, :-1].astype(np.float32), np.zeros((8, 50, 64, 64, 1), np.float32)):
-        assert sums.value(events.permanence_bce(behind.features, means, behind.groups, behind.visible, behind.curtain)) == 1.0
-
-
-def test_without_a_curtain_permanence_is_undefined(balls: Scenes) -> None:
-    means = balls.features[:, :-1].astype(np.float32)
-    assert math.isnan(sums.value(events.permanence_bce(balls.features, means, balls.groups, balls.visible, balls.curtain)))
-
-
-@pytest.mark.parametrize(
-    ("visible", "counts"),
-    [
-        ([5, 0, 0, 4], [False, False, True, False]),  # at t = 2: hidden at 1 and 2, seen at 0
-        ([5, 0, 4, 0], [False, False, False, False]),  # hidden for one frame only
-        ([0, 0, 0, 4], [False, False, False, False]),  # never seen before
-        ([5, 4, 0, 0], [False, False, False, True]),
-    ],
-)
-def test_someone_hides_if_seen_before_and_hidden_twice(visible: list[int], counts: list[bool]) -> None:
-    assert events.hidden(np.array(visible).reshape(1, 4, 1)).tolist() == [counts]
-
-
-def test_a_false_alarm_costs_as_a_miss_does() -> None:
-    groups = np.zeros((1, 4, 1, 3, 1), np.uint8)
-    groups[0, [1, 2], 0, 0] = 1
-    groups[0, [0, 3], 0, 1] = 1  # seen right of the curtain, hidden twice, out again
-    features = (groups > 0).astype(np.uint8)
-    features[0, :, 0, 0] = 0
-    visible = np.array([1, 0, 0, 1], np.uint16).reshape(1, 4, 1)
-    curtain = np.array([[0, 0, 1, 1]], np.int16)
-
-    def cost(prediction: list[float]) -> float:
-        means = np.zeros((1, 3, 1, 3, 1))
-        means[0, 2, 0] = np.array(prediction)[:, None]
-        return float(events.permanence_bce(features, means, groups, visible, curtain).numerator.sum())
-
-    right, miss, false_alarm = cost([0, 1, 0]), cost([0, 0, 0]), cost([0, 1, 1])
-    assert miss == pytest.approx(false_alarm, rel=1e-6) and miss > 1e5 * right

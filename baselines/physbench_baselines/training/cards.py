@@ -25,6 +25,7 @@ BEGIN, END = "<!-- from the cards: begin -->", "<!-- from the cards: end -->"
 
 FIGURES = {
     "`relative_bce`, 4 balls": ("balls", "balls4mass64", "relative_bce"),
+    "`ari_video`, 4 balls": ("balls", "balls4mass64", "ari_video"),
     "`ari`, 4 balls": ("balls", "balls4mass64", "ari"),
     "`ari_last`, 4 balls": ("balls", "balls4mass64", "ari_last"),
     "`relative_bce`, 6-8 balls": ("extrapolation", "balls678mass64", "relative_bce"),

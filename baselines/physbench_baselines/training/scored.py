@@ -17,6 +17,7 @@ from physbench.errors import ModelError, PhysbenchError, TrainingError
 from physbench.evaluation.evaluate import evaluate, extent
 from physbench.evaluation.examples import source_of
 from physbench.evaluation.known import SCORE
+from physbench.metrics.catalogue import stands_in_tables
 from physbench.model import Batch
 from physbench.suites import BATCH, suite_of
 from physbench_baselines.checkpoint import model
@@ -113,7 +114,7 @@ def _others(rows: Sequence[Card], mark: Mark) -> list[Card]:
 
 def _scores(result: Result) -> Iterable[Card]:
     """Without the figures of single steps and samples."""
-    for score in (score for score in result.scores if "[" not in score.metric):
+    for score in (score for score in result.scores if stands_in_tables(score.metric)):
         figures = [value if math.isfinite(value) else None for value in (score.value, score.low, score.high)]
         of = result.provenance
         yield dict(zip(SCORE, (of.suite, of.suite_version, of.size, score.task, score.metric, *figures), strict=True))

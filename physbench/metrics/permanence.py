@@ -1,0 +1,94 @@
+"""Measure what is expected of an object behind a curtain, against the best forecast that remembers nothing.
+
+N sequences, T frames, K objects, H x W pixels, C channels. Everything is read from the truth, never from a model's masks. Only the balls have a
+curtain.
+
+The forecast without memory knows where the curtain is and how often a pixel is on at each distance to it, fitted in hindsight on the very
+sequences that are scored. Cross-entropy is convex in the probability, so no other map of the distance that is constant in time costs less.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physbench.metrics.pixels import CLIP, bernoulli_bce, curtain_pixels
+from physbench.metrics.sums import Sums, ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from physbench.metrics.sums import Floats
+
+COLLAR = 10
+"""Pixels around the curtain, to every side, in which an object is expected to come out again."""
+
+
+def permanence_bce(
+    frames: NDArray[Any], means: NDArray[Any], groups: NDArray[Any], visible: NDArray[Any], curtain: NDArray[Any], *, rates: Sequence[float]
+) -> Sums:
+    """Score frames (N, T, H, W, C) and means (N, T - 1, H, W, C), the rest as for `collar` -> (N, T - 1).
+
+    rates: how often a pixel is on at distance 1 .. COLLAR to the curtain, the `curve` of `count_on` over all sequences of the evaluation; NaN
+    where no pixel counts.
+    """
+    where = collar(groups, visible, curtain)
+    on, pixels = _count_by_distance(frames, where, curtain)
+    rate = np.clip(np.nan_to_num(np.asarray(rates, np.float64)), CLIP, 1 - CLIP)
+    memoryless = (-np.log(rate) * on - np.log(1 - rate) * (pixels - on)).sum(axis=-1)
+    return ratio(bernoulli_bce(frames[:, 1:], means, where), memoryless)
+
+
+def count_on(frames: NDArray[Any], groups: NDArray[Any], visible: NDArray[Any], curtain: NDArray[Any]) -> Sums:
+    """Count in the collar, as for `permanence_bce` -> (N, COLLAR): what is on at each distance, of all the pixels that count there."""
+    on, pixels = _count_by_distance(frames, collar(groups, visible, curtain), curtain)
+    return ratio(on.sum(axis=1), pixels.sum(axis=1))
+
+
+def collar(groups: NDArray[Any], visible: NDArray[Any], curtain: NDArray[Any]) -> NDArray[np.bool_]:
+    """Find the pixels that count: groups (N, T, H, W, 1), visible (N, T, K), curtain (N, 4) -> (N, T - 1, H, W, 1), index t for t -> t + 1.
+
+    Around the curtain, wherever some object is hidden, less all that an object which shows at t owns at t or t + 1.
+    """
+    height, width = groups.shape[2:4]
+    around = curtain_pixels(curtain, height, width, COLLAR) & ~curtain_pixels(curtain, height, width)
+    out = np.zeros((len(groups), groups.shape[1] - 1, height, width, 1), np.bool_)
+    sequence, t = np.nonzero(hidden(visible)[:, :-1])
+    shows = np.zeros((len(sequence), visible.shape[2] + 1), np.bool_)  # the first column is group 0, nobody
+    shows[:, 1:] = visible[sequence, t] > 0
+    row = np.arange(len(sequence))[:, None, None]
+    owned = shows[row, groups[sequence, t, :, :, 0]] | shows[row, groups[sequence, t + 1, :, :, 0]]
+    out[sequence, t, :, :, 0] = around[sequence] & ~owned
+    return out
+
+
+def hidden(visible: NDArray[Any]) -> NDArray[np.bool_]:
+    """(N, T, K) -> (N, T): is there an object that was seen before frame t - 1 and shows neither then nor at t?"""
+    shows = visible > 0
+    out = np.zeros(shows.shape[:2], np.bool_)
+    seen_before = np.logical_or.accumulate(shows, axis=1)
+    out[:, 2:] = (seen_before[:, :-2] & ~shows[:, 1:-1] & ~shows[:, 2:]).any(axis=2)
+    return out
+
+
+def curtain_distance(curtain: NDArray[Any], height: int, width: int) -> NDArray[np.int64]:
+    """Measure (N, 4) -> (N, H, W): Chebyshev distance of each pixel to the nearest one of the curtain, 0 behind it."""
+    y0, x0, y1, x1 = (curtain[:, side, None].astype(np.int64) for side in range(4))
+    rows, columns = np.arange(height), np.arange(width)
+    below = np.maximum(np.maximum(y0 - rows, rows - y1 + 1), 0)
+    beside = np.maximum(np.maximum(x0 - columns, columns - x1 + 1), 0)
+    return np.maximum(below[:, :, None], beside[:, None, :])
+
+
+def _count_by_distance(frames: NDArray[Any], where: NDArray[np.bool_], curtain: NDArray[Any]) -> tuple[Floats, Floats]:
+    """Count (N, T - 1, COLLAR) twice: the sum of the pixels of frame t + 1 that count at each distance, and their number. Channels are added up."""
+    count, steps, height, width, _ = where.shape
+    sequence, t, row, column = np.nonzero(where[..., 0])
+    place = curtain_distance(curtain, height, width)[sequence, row, column] - 1
+    place += COLLAR * (steps * sequence + t)
+    shown = frames[sequence, t + 1, row, column].sum(axis=-1, dtype=np.float64)
+    on, pixels = (np.bincount(place, weights, COLLAR * count * steps).reshape(count, steps, COLLAR) for weights in (shown, None))
+    return on.astype(np.float64), frames.shape[-1] * pixels.astype(np.float64)

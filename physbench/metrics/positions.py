@@ -1,0 +1,48 @@
+"""Measure how far from its true place each object was imagined, from the pixels alone and from no model's masks.
+
+N sequences, T frames, K objects, H x W pixels, C channels. The middle of the pixel in row r and column c lies at x = c + 0.5, y = r + 0.5.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physbench.metrics.events import NOBODY, power_cells
+from physbench.metrics.sums import ratio
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from physbench.metrics.sums import Sums
+
+STEPS = (1, 5, 10, 30)
+"""The h of `rollout_position_error[h]`."""
+
+FARTHEST = 16.0
+"""The most that an object costs, in pixels; what one costs of which nothing is to be seen."""
+
+
+def rollout_position_error(mean: NDArray[Any], position: NDArray[Any], radius: NDArray[Any], visible: NDArray[Any]) -> Sums:
+    """Score what was imagined of one frame: mean (N, H, W, C), position (N, K, 2), radius (N, K), visible (N, K), of that frame -> (N,).
+
+    Objects of radius 0 do not exist, and what does not show in the frame is asked of nobody; neither counts.
+    """
+    counts = (radius > 0) & (visible > 0)
+    x, y, pixels = _centroids(mean, position, radius)
+    error = np.hypot(x - position[..., 0].astype(np.float64), y - position[..., 1].astype(np.float64))
+    error = np.where(pixels > 0, np.minimum(error, FARTHEST), FARTHEST)
+    return ratio(np.where(counts, error, 0.0).sum(axis=1), counts.sum(axis=1))
+
+
+def _centroids(mean: NDArray[Any], position: NDArray[Any], radius: NDArray[Any]) -> tuple[NDArray[np.float64], ...]:
+    """Find x and y of the middle of what is on in the cell of each object, and how many pixels that is: (N, K) each, the middle of none is 0."""
+    count, height, width, _ = mean.shape
+    objects = position.shape[1]
+    cells = power_cells(position, radius, height, width)
+    sequence, row, column = np.nonzero((mean.max(axis=-1) > 0.5) & (cells != NOBODY))  # in colour: on in any channel
+    place = objects * sequence + cells[sequence, row, column]
+    sums = [np.bincount(place, weights, objects * count).reshape(count, objects) for weights in (column + 0.5, row + 0.5, None)]
+    pixels = sums[2].astype(np.float64)
+    return sums[0] / np.maximum(pixels, 1), sums[1] / np.maximum(pixels, 1), pixels

@@ -1,0 +1,167 @@
+"""Intervals of few sequences are marked wherever they are shown; a comparison says how many figures it tests, and which differences remain."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from click.testing import Result as Ran
+
+import physbench
+from physbench import registry
+from physbench.cli import main
+from physbench.compare import compare, count_tested
+from physbench.errors import PhysbenchError
+from physbench.evaluation.evaluate import extent
+from physbench.evaluation.text import as_text, to_json
+from physbench.report.page import page
+from physbench.result import ENOUGH, Run, load_run
+from physbench.suites import RARE, SUITES
+from physbench_baselines.reference import Blank, Copy
+from tests.evaluation.toys import Slots
+
+
+def marked(line: str) -> bool:
+    return " ~" in line
+
+
+@pytest.mark.parametrize("limit", [63, 64])
+def test_an_interval_of_fewer_than_64_sequences_is_marked_in_the_terminal_and_explained(limit: int) -> None:
+    shown = as_text(physbench.evaluate(Copy(), "balls", limit=limit), extent("balls", limit=limit)).splitlines()
+    line = next(line for line in shown if line.startswith("  bce "))
+    assert marked(line) == (limit < ENOUGH)
+    rare = next(line for line in shown if line.startswith("  relative_relational_bce_last "))
+    assert marked(rare), "few of the last transitions have a collision"
+    assert sum(line.startswith("~ This interval is of fewer than 64 sequences") for line in shown) == 1
+
+
+def test_json_has_the_number_of_contributing_sequences_as_a_count_by_hand() -> None:
+    found = physbench.evaluate(Slots(), "smoke")
+    scores = {(each["task"], each["metric"]): each for each in json.loads(to_json(found))["scores"]}
+    for key, (_, denominator) in found.sums.items():
+        by_hand = sum(1 for each in denominator.tolist() if each != 0)
+        assert scores[key]["contributing"] == by_hand
+        assert scores[key]["is_narrow"] == (by_hand < 64 and scores[key]["low"] is not None)
+    assert any(each["is_narrow"] for each in scores.values()) and not all(each["is_narrow"] for each in scores.values())
+
+
+def few(suite: str) -> set[tuple[str, str, int]]:
+    """Figures of fewer than 64 sequences, counted."""
+    sums = physbench.evaluate(Slots(), suite).sums
+    return {(*key, len(below)) for key, (_, below) in sums.items() if sum(1 for each in below.tolist() if each != 0) < 64}
+
+
+def test_the_pinned_list_of_narrow_figures_is_that_of_the_smoke_suite() -> None:
+    assert few("smoke") == {each for each in RARE if each[2] == 64}
+
+
+@pytest.mark.slow
+def test_the_pinned_list_of_narrow_figures_is_that_of_every_suite() -> None:
+    assert set().union(*map(few, SUITES)) == RARE
+
+
+def test_the_report_marks_what_the_terminal_marks() -> None:
+    for limit in (20, 100):
+        found = physbench.evaluate(Slots(), "curtain", limit=limit)
+        html = page(found, (), (), ())
+        assert html.count('<abbr title="of fewer than 64 sequences: too narrow">~</abbr>') == sum(score.is_narrow for score in found.scores) > 0
+        assert "its interval is too narrow" in html
+
+
+def test_a_ratio_of_two_sets_is_as_narrow_as_the_smaller_one() -> None:
+    found = physbench.evaluate(Copy(), "extrapolation", limit=10)
+    assert found.score("balls678mass64:balls4mass64", "relative_bce_ratio").contributing == 10
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    for name in ("copy", "mean", "blank"):
+        physbench.evaluate(registry.models.get(name)(), "balls", limit=80, name=name).save_sums(folder / f"{name}.npz")
+    return folder
+
+
+def command(*words: Any) -> Ran:
+    return CliRunner().invoke(main, ["compare", *map(str, words)])
+
+
+def test_a_comparison_says_how_many_figures_it_tests_and_marks_what_survives(runs: Path) -> None:
+    lines = compare(load_run(runs / "mean.npz"), load_run(runs / "copy.npz"))
+    shown = command(runs / "mean.npz", runs / "copy.npz").stdout.splitlines()
+    surviving = sum(line.survives for line in lines)
+    assert 0 < surviving <= count_tested(lines) == len([line for line in lines if not np.isnan(line.comparison.difference.value)])
+    assert sum(line.endswith("better *") for line in shown) == surviving
+    assert any(line.startswith(f"{count_tested(lines)} figures are tested, each at 5 %") for line in shown)
+    assert any(line.startswith(f"* {surviving} of the differences survive Holm's correction") for line in shown)
+    told = json.loads(command(runs / "mean.npz", runs / "copy.npz", "--json").stdout)
+    assert (told["tested"], told["surviving"]) == (count_tested(lines), surviving)
+    assert [(line["adjusted_p"], line["survives"]) for line in told["lines"]] == [(line.adjusted_p, line.survives) for line in lines]
+    assert all(line["adjusted_p"] >= line["comparison"]["p"] for line in told["lines"])
+    assert min(line["comparison"]["p"] for line in told["lines"]) < 1 / 2000
+
+
+def test_a_run_against_itself_has_nothing_that_survives(runs: Path) -> None:
+    shown = command(runs / "copy.npz", runs / "copy.npz").stdout
+    assert "* 0 of the differences survive Holm's correction" in shown and "better" not in shown.replace("a better direction", "")
+
+
+def test_intervals_of_few_sequences_are_marked_in_a_comparison_too(runs: Path) -> None:
+    shown = command(runs / "mean.npz", runs / "copy.npz").stdout.splitlines()
+    rare = next(line for line in shown if line.strip().startswith("relative_relational_bce_last "))
+    usual = next(line for line in shown if line.strip().startswith("relative_bce "))
+    assert marked(rare) and not marked(usual)
+    assert any(line.startswith("~ This interval is of fewer than 64 sequences") for line in shown)
+
+
+def spoilt(path: Path, out: Path, **changes: Any) -> Path:
+    with np.load(path) as arrays:
+        np.savez_compressed(out, **{**arrays, **{f"balls4mass64|bce|{name}": np.full(80, value) for name, value in changes.items()}})
+    return out
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"numerator": 1e308}, "bce on balls4mass64 of a holds 1e+308: what a sequence contributes is at most 1e+15; evaluate again"),
+        ({"numerator": -1e308}, "holds -1e+308"),
+        ({"numerator": np.inf}, "holds inf"),
+        ({"denominator": 1e308}, "holds 1e+308"),
+        ({"denominator": -1.0}, "divides by -1: a denominator is 0, or at least 1e-15"),
+        ({"denominator": 1e-300}, "divides by 1e-300"),
+    ],
+)
+def test_numbers_that_no_evaluation_gives_are_refused_in_one_line(runs: Path, tmp_path: Path, changes: dict[str, float], words: str) -> None:
+    bad = spoilt(runs / "copy.npz", tmp_path / "bad.npz", **changes)
+    refused = command(bad, runs / "copy.npz")
+    assert refused.exit_code == 2 and words in refused.output and len(refused.output.strip().splitlines()) == 1, refused.output
+    assert "of b " in command(runs / "copy.npz", bad).output
+
+
+def test_the_largest_numbers_that_are_taken_do_not_overflow(runs: Path, tmp_path: Path) -> None:
+    far = spoilt(runs / "copy.npz", tmp_path / "far.npz", numerator=1e15, denominator=1e-15)
+    shown = command(far, runs / "blank.npz")
+    assert shown.exit_code == 0 and "b better" in shown.output
+
+
+def test_a_figure_without_a_value_is_not_tested(runs: Path) -> None:
+    whole = load_run(runs / "copy.npz")
+    nothing = Run(whole.provenance, whole.sums | {("balls4mass64", "bce"): (np.zeros(80), np.zeros(80))})
+    lines = {line.metric: line for line in compare(nothing, load_run(runs / "blank.npz"))}
+    assert np.isnan(lines["bce"].adjusted_p) and not lines["bce"].survives
+    assert count_tested(list(lines.values())) == len(lines) - 1
+
+
+def test_other_versions_of_the_metrics_are_not_compared(runs: Path) -> None:
+    whole = load_run(runs / "copy.npz")
+    with pytest.raises(PhysbenchError, match="their metric_version is 2 and 1"):
+        compare(whole, Run({**whole.provenance, "metric_version": 1}, whole.sums))
+
+
+def test_blank_is_compared_with_itself_under_another_name(runs: Path) -> None:
+    again = physbench.evaluate(Blank(), "balls", limit=80, name="again")
+    lines = compare(Run(load_run(runs / "blank.npz").provenance, again.sums), load_run(runs / "blank.npz"))
+    assert not any(line.survives for line in lines) and all(line.comparison.p == 1.0 for line in lines if line.adjusted_p == line.adjusted_p)
