@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 import physbench
 from physbench.errors import PhysbenchError, TrainingError
+from physbench.suites import suite_of
 from physbench_baselines import checkpoint
 from physbench_baselines.adapter import TorchModel
 from physbench_baselines.containers import arrays
@@ -117,7 +118,7 @@ def test_the_scores_are_those_of_the_weights_that_are_given_away(run: Path, tmp_
     wanted = {key: value for key, value in figures(checkpoint.model(tmp_path / "tiny.safetensors"), "balls").items() if "[" not in key[1]}
     assert found == {key: plain(value) for key, value in wanted.items()}
     assert found != {key: value for key, value in figures(checkpoint.model(run / "best.pt"), "balls").items() if key in found}
-    assert {(row["suite"], row["version"], row["size"]) for row in card["scores"]} == {("balls", 1, "limit-2")}
+    assert {(row["suite"], row["version"], row["size"]) for row in card["scores"]} == {("balls", suite_of("balls").version, "limit-2")}
     assert all(row["low"] <= row["value"] <= row["high"] for row in card["scores"] if row["metric"] == "bce")
 
 

@@ -104,12 +104,13 @@ def unplayable(shipped: Model, suite: str) -> str | None:
 
 
 def _has(rows: Sequence[Card], mark: Mark) -> bool:
-    return len(_others(rows, mark)) < len(rows)
+    return any([row["suite"], row["version"], row["size"]] == mark for row in rows)
 
 
 def _others(rows: Sequence[Card], mark: Mark) -> list[Card]:
-    """Those that are not of this suite, version and size."""
-    return [row for row in rows if [row["suite"], row["version"], row["size"]] != mark]
+    """Leave out what is of this suite and size, of whatever version."""
+    suite, _, size = mark
+    return [row for row in rows if [row["suite"], row["size"]] != [suite, size]]
 
 
 def _scores(result: Result) -> Iterable[Card]:
