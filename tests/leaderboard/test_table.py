@@ -157,7 +157,7 @@ def test_rows_are_compared_under_one_key_alone() -> None:
     apart = [
         one("b", 0.1, 0.1, 0.1, size="full"),
         one("c", 0.1, 0.1, 0.1, suite_version=2),
-        one("d", 0.1, 0.1, 0.1, metric_version=2),
+        one("d", 0.1, 0.1, 0.1, metric_version=99),
         one("e", 0.1, 0.1, 0.1, data_sha256="0" * 64),
     ]
     found = boards(listed(small, *apart))
