@@ -26,10 +26,10 @@ Array = NDArray[np.float64]
 QUICK: dict[str, Any] = {"batch": 4, "frames": (5,), "warm_up": 10, "validation": 8, "scored": 0, "evaluate_every": 10, "log_every": 10}
 
 
-def network(sizes: Conv3Sizes = Conv3Sizes(), seed: int = 1) -> Conv3:
+def network(**sizes: int) -> Conv3:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return sizes.build().eval()
+        torch.manual_seed(1)
+        return Conv3Sizes(**sizes).build().eval()
 
 
 def videos(shape: tuple[int, ...], seed: int = 2) -> NDArray[np.uint8]:
@@ -77,7 +77,7 @@ def predicted(weights: dict[str, Any], past: list[Array]) -> Array:
 @pytest.mark.parametrize("shape", [(6, 8, 1), (5, 7, 1), (5, 4, 3)])
 def test_it_computes_what_the_sums_say(shape: tuple[int, int, int]) -> None:
     """Even and odd sides, grey and in colour; the first frame stands for those that are missing at first."""
-    model = network(Conv3Sizes(channels=shape[2], width=3))
+    model = network(channels=shape[2], width=3)
     weights = weights_of(model)
     frames = videos((1, 4, *shape))[0].astype(np.float64)
     state = None
@@ -169,13 +169,12 @@ def test_it_has_a_recipe_of_its_own_and_options_go_before_it() -> None:
 
 
 def test_weights_come_back_as_they_were(tmp_path: Path) -> None:
-    model = network(Conv3Sizes(channels=2, width=5))
+    model = network(channels=2, width=5)
     checkpoint.save(tmp_path / "weights.safetensors", model)
     again = checkpoint.load(tmp_path / "weights.safetensors")
     assert again.header.architecture == "conv3" and again.network.sizes == model.sizes
-    assert {name: array.tobytes() for name, array in weights_of(again.network).items()} == {
-        name: array.tobytes() for name, array in weights_of(model).items()
-    }
+    before, after = weights_of(model), weights_of(again.network)
+    assert {name: after[name].tobytes() for name in after} == {name: before[name].tobytes() for name in before}
 
 
 @pytest.mark.parametrize("sizes", [{"channels": 0}, {"channels": 17}, {"width": 257}, {"width": True}, {"width": 2.0}])
