@@ -16,7 +16,7 @@ from physbench.errors import ModelError
 from physbench.model import Batch
 from physbench_baselines import checkpoint
 from physbench_baselines.adapter import TorchModel, weights_of
-from physbench_baselines.conv3 import IMAGINED, RECIPES, VARIANTS, Conv3, Conv3Sizes
+from physbench_baselines.conv3 import RECIPES, VARIANTS, Conv3, Conv3Sizes
 from physbench_baselines.training import cards
 from physbench_baselines.training.bundle import bundle
 from physbench_baselines.training.networks import usual_recipe
@@ -89,31 +89,38 @@ def test_it_computes_what_the_sums_say(shape: tuple[int, int, int]) -> None:
 
 
 def test_the_loss_is_the_cross_entropy_of_what_it_says_frame_by_frame() -> None:
-    """Of the next frame, and of the frames after it that it is asked for while it is shown its own means."""
-    model = network()
-    frames = videos((2, 6, 8, 8, 1))
-    model_of_numpy = TorchModel(model)  # type: ignore[arg-type]
-    costs: list[list[float]] = [[] for _ in range(1 + IMAGINED)]
-    for video in frames.astype(np.float32):
-        state = model_of_numpy.begin(Batch(np.zeros(1, np.uint64), (8, 8, 1)))
-        for t in range(5):
-            state, said = model_of_numpy.observe(state, video[None, t], None)
-            ahead, imagined = state, said
-            for step in range(min(1 + IMAGINED, 5 - t)):
-                if step:
-                    ahead, imagined = model_of_numpy.observe(ahead, imagined.mean, None)
-                p = imagined.mean[0].astype(np.float64)
-                costs[step].append(-np.log(np.where(video[t + 1 + step] == 1, p, 1 - p)).sum())
-    losses = model.loss(torch.from_numpy(frames))
-    assert losses.figures["next"].item() == pytest.approx(np.mean(costs[0]), rel=1e-5)
-    assert losses.total.item() == pytest.approx(np.mean([np.mean(cost) for cost in costs]), rel=1e-5)
+    model, frames = network(), videos((2, 6, 8, 8, 1))
+    costs: list[float] = []
+    with torch.no_grad():
+        for video in frames.astype(np.float32):
+            state = None
+            for t in range(5):
+                state, mean, _ = model.observe(state, torch.from_numpy(video[None, t]))
+                p = mean[0].numpy().astype(np.float64)
+                costs.append(-np.log(np.where(video[t + 1] == 1, p, 1 - p)).sum())
+    assert len(costs) == 10
+    assert model.loss(torch.from_numpy(frames)).total.item() == pytest.approx(np.mean(costs), rel=1e-5)
 
 
-def test_sequences_of_two_frames_leave_nothing_to_imagine() -> None:
-    losses = network().loss(torch.from_numpy(videos((2, 2, 8, 8, 1))))
-    assert losses.total.item() == losses.figures["next"].item()
+def test_a_single_frame_leaves_nothing_to_predict() -> None:
     with pytest.raises(ModelError, match="there is nothing to predict in sequences of 1 frames"):
         network().loss(torch.from_numpy(videos((2, 1, 8, 8, 1))))
+
+
+def test_it_imagines_on_its_own_prediction_in_black_and_white() -> None:
+    model, frames = network(), videos((2, 3, 6, 8, 1)).astype(np.float32)
+    weights, asked = weights_of(model), TorchModel(model)  # type: ignore[arg-type]
+    state = asked.begin(Batch(np.zeros(2, np.uint64), (6, 8, 1)))
+    for t in range(3):
+        state, said = asked.observe(state, frames[:, t], None)
+    past = [list(video.astype(np.float64)) for video in frames]
+    for _ in range(3):
+        for number in range(2):
+            past[number].append(np.where(said.mean[number] > 0.5, 1.0, 0.0))
+        assert 0 < np.mean([video[-1] for video in past]) < 1, "a frame of both"
+        state, said = asked.imagine(state, None)
+        for number in range(2):
+            np.testing.assert_allclose(said.mean[number], predicted(weights, past[number][-3:]), atol=1e-6)
 
 
 def test_a_sequence_does_not_know_of_the_others_in_its_batch() -> None:
@@ -147,8 +154,8 @@ def test_what_is_ten_pixels_away_or_four_frames_old_does_not_matter() -> None:
 
 def test_its_parameters_are_counted() -> None:
     folded, width = 4, 16  # 2 x 2 pixels, channels
-    by_hand = (3 * folded * width * 25 + width) + (width * width * 9 + width) + (width * folded * 9 + folded)
-    assert by_hand == 7_716
+    by_hand = (3 * folded * width * 9 + width) + (width * width * 25 + width) + (width * folded * 9 + folded)
+    assert by_hand == 8_740
     assert sum(parameter.numel() for parameter in VARIANTS["conv3"].build().parameters()) == by_hand
 
 
