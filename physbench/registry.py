@@ -76,6 +76,7 @@ models = Registry(
         "r-nem": "physbench_baselines.bundled:r_nem",
         "r-nem-no-attention": "physbench_baselines.bundled:r_nem_no_attention",
         "r-nem.balls3curtain64": "physbench_baselines.bundled:r_nem_curtain",
+        "conv3": "physbench_baselines.bundled:conv3",
     },
 )
 """Models by name: factories without arguments, or with a `device`."""

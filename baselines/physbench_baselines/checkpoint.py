@@ -54,10 +54,7 @@ def save(
         raise StorageError(f"{path} must end in .safetensors, or in .pt for a run that is to go on")
     if path.is_dir() or not path.parent.is_dir():
         raise StorageError(f"{path} is a directory" if path.is_dir() else f"there is no directory {path.parent}")
-    sizes: Any = getattr(network, "sizes", None)
-    architecture = getattr(network, "architecture", None) or next((name for name, place in ARCHITECTURES.items() if attribute(place) is type(sizes)), None)
-    if sizes is None or architecture not in ARCHITECTURES:
-        raise ModelError(f"{type(network).__name__} has no sizes of a known architecture: there is {', '.join(ARCHITECTURES)}")
+    architecture, sizes = architecture_of(network), cast("Any", network).sizes
     header = {"format": FORMAT, "version": FORMAT_VERSION, "architecture": architecture, "sizes": asdict(sizes), "card": dict(card or {})}
     try:
         text = json.dumps(header, allow_nan=False, ensure_ascii=False)
@@ -80,6 +77,15 @@ def save(
         raise StorageError(f"{path} cannot be written: {error.strerror}") from None
     finally:
         beside.unlink(missing_ok=True)
+
+
+def architecture_of(network: nn.Module) -> str:
+    """Name the architecture that a network is of: its own `architecture`, or else the one that has its sizes."""
+    sizes: Any = getattr(network, "sizes", None)
+    architecture = getattr(network, "architecture", None) or next((name for name, place in ARCHITECTURES.items() if attribute(place) is type(sizes)), None)
+    if sizes is None or architecture not in ARCHITECTURES:
+        raise ModelError(f"{type(network).__name__} has no sizes of a known architecture: there is {', '.join(ARCHITECTURES)}")
+    return cast("str", architecture)
 
 
 def load(path: Path | str) -> Checkpoint:

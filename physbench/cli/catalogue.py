@@ -72,10 +72,10 @@ def _suite(entry: Entry) -> list[str]:
 def _models() -> Iterable[Entry]:
     trained = registry.attribute(f"{BUNDLED}:names")()
     for name in registry.models.names():
-        entry: Entry = {"model": name, "about": None, "data": None, "parameters": None, "training": None, "scores": []}
+        entry: Entry = {"model": name, "about": None, "data": None, "parameters": None, "training": None, "paper_link": None, "scores": []}
         if name in trained:
             card = registry.attribute(f"{BUNDLED}:card")(name)
-            entry |= {field: card[field] for field in ("data", "parameters", "training")} | {"scores": _ranking(card["scores"])}
+            entry |= {field: card[field] for field in ("data", "parameters", "training", "paper_link")} | {"scores": _ranking(card["scores"])}
         elif name in registry.models.built_in:
             entry["about"] = (inspect.getdoc(registry.models.get(name)) or "").partition("\n")[0]
             entry["scores"] = _ranking(scores_of(name))
@@ -91,7 +91,8 @@ def _ranking(rows: Iterable[Entry]) -> list[Entry]:
 def _model(entry: Entry) -> list[str]:
     lines = [entry["about"]] if entry["about"] else []
     if entry["parameters"]:
-        lines.append(f"{entry['parameters']:,} parameters, learnt {entry['data']}; " + (entry["training"] or "as long as its paper's"))
+        training = entry["training"] or ("as long as its paper's" if entry["paper_link"] else None)
+        lines.append("; ".join(filter(None, [f"{entry['parameters']:,} parameters, learnt {entry['data']}", training])))
     lines += [", ".join(f"{row['suite']}: {row['metric']} {row['value']:.3f}" for row in entry["scores"])] if entry["scores"] else []
     return [entry["model"], *(lines or ["of an installed package"])]
 

@@ -62,13 +62,14 @@ def train(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Train a model into a folder: the paper's recipe, unless the options say otherwise.
+    """Train a model into a folder: by the recipe of its paper (conv3: by its own), unless the options say otherwise.
 
-    MODEL is rnn, lstm, rnn-em, r-nem, r-nem-no-attention, or package.module:factory of your own, which runs its code. Ctrl-C and kill lose a minute at
-    most; --resume goes on to the same curve. The folder holds the recipe, the log as CSV, curves as a picture, and the last and the best weights:
+    MODEL is rnn, lstm, rnn-em, r-nem, r-nem-no-attention, conv3, or package.module:factory of your own, which runs its code. Ctrl-C and kill lose a minute
+    at most; --resume goes on to the same curve. The folder holds the recipe, the log as CSV, curves as a picture, and the last and the best weights:
     `physbench eval runs/r-nem --suite balls` scores the best ones.
 
     \b
+    physbench train conv3 --minutes 5
     physbench train r-nem --minutes 60
     physbench train rnn --data mine.h5 --steps 2000 --out runs/first
     physbench train --out runs/first --resume --steps 4000
@@ -79,14 +80,14 @@ def train(
     if model and ":" in model:
         sys.path.insert(0, str(Path.cwd()))  # where a user's own module is, as with `python -m`
         click.echo(f"running the code of {model}", err=True)
-    recipe_of, train, folder_of = (
-        registry.attribute(f"physbench_baselines.training.{place}") for place in ("recipe:TrainingRecipe", "run:train", "folder:Folder")
+    usual_recipe, train, folder_of = (
+        registry.attribute(f"physbench_baselines.training.{place}") for place in ("networks:usual_recipe", "run:train", "folder:Folder")
     )
     wanted = {name: value for name, value in {"model": model, **given}.items() if value is not None}
     if wanted.get("initial") == "":
         raise click.UsageError("--initial names no weights: give a model, a folder or a file, or leave it out")
     folder = out or Path("runs") / str(model).replace(":", ".")
-    recipe = replace(folder_of(folder).recipe(), **wanted) if resume else recipe_of(**wanted)
+    recipe = replace(folder_of(folder).recipe(), **wanted) if resume else usual_recipe(**wanted)
     if not sys.stderr.isatty():
         click.echo(f"training into {folder}: {folder / 'log.csv'} tells how it goes", err=True)
     with progress_bar("preparing", unit="") as update:

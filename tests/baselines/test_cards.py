@@ -15,8 +15,8 @@ import pytest
 
 from physbench.cli import main
 from physbench.errors import TrainingError
-from physbench_baselines.nem_sizes import VARIANTS
 from physbench_baselines.training import cards
+from physbench_baselines.training.networks import VARIANTS
 from physbench_baselines.training.recipe import TrainingRecipe
 
 README = Path(__file__).parents[2] / "baselines" / "README.md"

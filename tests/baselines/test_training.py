@@ -25,6 +25,7 @@ from PIL import Image
 import physbench
 from physbench.errors import ModelError, PhysbenchError, TrainingError, UnknownName
 from physbench_baselines import bundled, checkpoint
+from physbench_baselines.containers.header import PAPERS
 from physbench_baselines.training import loop
 from physbench_baselines.training.curves import ticks
 from physbench_baselines.training.data import source_of
@@ -97,6 +98,7 @@ def wait_for(step: int, out: Path, run: subprocess.Popen[bytes]) -> None:
 def known() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(checkpoint.ARCHITECTURES, "toy", MODEL)
+        patch.setitem(PAPERS, "toy", "https://example.org/toys")
         yield
 
 

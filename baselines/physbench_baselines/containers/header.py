@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 FORMAT, FORMAT_VERSION = "physbench-checkpoint", 1
 
-ARCHITECTURES: dict[str, str] = {"nem": "physbench_baselines.nem:NemSizes"}
+ARCHITECTURES: dict[str, str] = {"nem": "physbench_baselines.nem:NemSizes", "conv3": "physbench_baselines.conv3:Conv3Sizes"}
 """The sizes of each: a frozen dataclass of numbers, words and tuples of whole numbers, whose `build()` makes the network."""
+
+PAPERS: dict[str, str] = {"nem": "https://arxiv.org/abs/1802.10353"}
+"""The paper of each that comes from one."""
 
 CARD = {"name": str, "model_link": str, "paper_link": str, "training": str, "train_seed": int, "steps": int, "sequences": int}  # others may be there
 

@@ -17,6 +17,7 @@ from physbench.evaluation.evaluate import extent
 from physbench.suites import BATCH
 from physbench_baselines.checkpoint import load, model, save
 from physbench_baselines.training import origin
+from physbench_baselines.training.cards import file_size
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.initial import stages_before
 from physbench_baselines.training.scored import FOLDER, SUITES, scored
@@ -121,7 +122,7 @@ def main(run: Path, name: str, suites: str, **settings: Any) -> None:
         card = bundle(run, name, suites=suites.split(","), doing=lambda text: print(text, file=sys.stderr), **settings)
     except PhysbenchError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{name}: {card['bytes'] / 1e6:.1f} MB, {len(card['scores'])} scores")
+    click.echo(f"{name}: {file_size(card['bytes'])}, {len(card['scores'])} scores")
 
 
 if __name__ == "__main__":

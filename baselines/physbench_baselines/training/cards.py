@@ -12,7 +12,7 @@ from physbench.evaluation.known import PUBLISHED, scores_of
 from physbench.suites import SIZES
 from physbench_baselines import bundled
 from physbench_baselines.training.initial import stages_before, total
-from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.networks import usual_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,10 +71,15 @@ def told(of: Mapping[str, Card]) -> str:
     return "\n\n".join(part for part in (_scores(of), _sizes(of), _costs(of), _shortness(of)) if part)
 
 
+def file_size(count: int) -> str:
+    """Write a number of bytes as people do."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.0f} kB"
+
+
 def command(card: Card) -> str:
     """What trains such a model again."""
     recipe: Card = card["recipe"]
-    usual = TrainingRecipe(model=recipe["model"])
+    usual = usual_recipe(recipe["model"])
     words = ["physbench train", recipe["model"]]
     for name in OPTIONS:
         given: Any = ",".join(map(str, recipe[name])) if name == "frames" else recipe.get(name, getattr(usual, name))
@@ -112,14 +117,14 @@ def _sizes(of: Mapping[str, Card]) -> str:
 def _costs(of: Mapping[str, Card]) -> str:
     rows = [["model", "steps to these weights", "sequences", "hours", "on", "weights", "trained by"]]
     for name, card in of.items():
-        weights = f"{card['bytes'] / 1e6:.1f} MB, {'int8 and half' if card['int8'] else 'half'}"
+        weights = f"{file_size(card['bytes'])}, {'int8 and half' if card['int8'] else 'half'}"
         trained = ", then ".join(_trained(stage) for stage in (*stages_before(card), card) if stage.get("recipe"))
         rows.append([name, f"{total(card, 'steps'):,}", f"{total(card, 'sequences'):,}", f"{total(card, 'hours'):.1f}", card["hardware"], weights, trained])
     return _table(rows)
 
 
 def _trained(stage: Card) -> str:
-    recipe, usual = stage["recipe"], TrainingRecipe(model=stage["recipe"]["model"])
+    recipe, usual = stage["recipe"], usual_recipe(stage["recipe"]["model"])
     extra = [f"`{field}` {recipe[field]}" for field in UNSAID if recipe[field] != getattr(usual, field)]
     return f"`{command(stage)}`" + (f", and in its recipe {', '.join(extra)}" if extra else "")
 
@@ -128,7 +133,9 @@ def _shortness(of: Mapping[str, Card]) -> str:
     short = [name for name, card in of.items() if card["training"]]
     if not short:
         return ""
-    who = "All of these are" if len(short) == len(of) else f"{', '.join(short)} {'are' if len(short) > 1 else 'is'}"
+    from_papers = [name for name, card in of.items() if card["paper_link"]]
+    all_of_them = "All of these are" if len(from_papers) == len(of) else "All that come from a paper are"
+    who = all_of_them if short == from_papers else f"{', '.join(short)} {'are' if len(short) > 1 else 'is'}"
     return (
         f"{who} trained for less than the paper, which goes on until validation has not improved for 10 epochs of 50,000 sequences: the scores say what so "
         "much training gives, and not what the models are capable of."

@@ -30,15 +30,26 @@ def kept(path: Path) -> dict[str, Any]:
 
 
 def card_of(
-    recipe: TrainingRecipe, step: int, *, seconds: float, device: torch.device, data: str, patient: bool, before: Sequence[Mapping[str, Any]] = ()
+    recipe: TrainingRecipe,
+    step: int,
+    *,
+    seconds: float,
+    device: torch.device,
+    data: str,
+    paper: str | None,
+    patient: bool,
+    before: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """patient: it went on until validation stopped improving, as the paper did. before: the stages that gave the weights which it began with."""
+    """paper: that of the architecture, if it has one. patient: it went on until validation stopped improving, as the paper did.
+
+    before: the stages that gave the weights which it began with.
+    """
     sequences, hours, hardware = step * recipe.batch, seconds / 3600, hardware_of(device)
     spent = f"{sequences:,} sequences, {_time(seconds)} on {hardware}"
     spent += f", after {sum(stage['sequences'] for stage in before):,} sequences in earlier runs" if before else ""
     return {
         "name": recipe.model,
-        "training": None if patient else f"trained for less than the paper: {spent}, not until validation stopped improving",
+        "training": None if patient or paper is None else f"trained for less than the paper: {spent}, not until validation stopped improving",
         "train_seed": recipe.seed,
         "steps": step,
         "sequences": sequences,

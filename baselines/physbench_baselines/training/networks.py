@@ -1,4 +1,4 @@
-"""Networks by name, freshly drawn from a seed or with the weights of another run."""
+"""Networks by name, freshly drawn from a seed or with the weights of another run; and the recipe that each is usually trained by."""
 
 from __future__ import annotations
 
@@ -11,12 +11,25 @@ import torch
 from physbench.errors import TrainingError, UnknownName
 from physbench.recipe import mixed
 from physbench.registry import attribute
-from physbench_baselines.nem_sizes import VARIANTS
+from physbench_baselines import conv3, nem_sizes
 from physbench_baselines.training.initial import begin_with
+from physbench_baselines.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from physbench_baselines.training.initial import Initial
-    from physbench_baselines.training.recipe import TrainingRecipe
+
+VARIANTS: Mapping[str, Any] = {**nem_sizes.VARIANTS, **conv3.VARIANTS}
+"""Every model that can be trained by its name, with the sizes that it usually has."""
+
+RECIPES: Mapping[str, Mapping[str, Any]] = {**conv3.RECIPES}
+"""Of those that have a recipe of their own: what differs from the paper's."""
+
+
+def usual_recipe(model: str, **changes: Any) -> TrainingRecipe:
+    """Give the recipe that a model is usually trained by: its own or, for a model without one, the paper's. changes: other fields of it."""
+    return TrainingRecipe(model=model, **{**RECIPES.get(model, {}), **changes})
 
 
 def network_of(recipe: TrainingRecipe, shape: tuple[int, int, int], initial: Initial | None = None) -> torch.nn.Module:

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 from physbench.errors import TrainingError
+from physbench_baselines.containers.header import PAPERS
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.initial import total
 from physbench_baselines.training.keep import kept
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
     Card = dict[str, Any]
 
-LINKS = {"nem": "https://arxiv.org/abs/1802.10353"}
-"""The paper of an architecture."""
-
 PATIENCE, EPOCH = 10, 50_000
 """The paper's: so many epochs of so many sequences without a better validation loss, and it ends."""
 
@@ -31,11 +29,11 @@ MOST_ROWS = 100
 
 def header(best: Checkpoint, run: Path, name: str) -> Card:
     """What the weights say of themselves."""
-    link = LINKS.get(best.header.architecture)
+    link = PAPERS.get(best.header.architecture)
     told: Card = {"name": name, "model_link": link, "paper_link": link, "training": None}
     told |= {field: best.card.get(field) for field in ("train_seed", "steps", "sequences")}
     recipe = Folder(run).recipe()
-    if _ended(run) != "patience" or recipe.patience < PATIENCE or recipe.epoch < EPOCH:
+    if link and (_ended(run) != "patience" or recipe.patience < PATIENCE or recipe.epoch < EPOCH):
         told["training"] = f"{total(best.card, 'sequences'):,} sequences; the paper trains until validation stops improving"
     return told
 
