@@ -26,6 +26,8 @@ from physbench_baselines.recurrences import Lstm, Relational, Rnn, others
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    Step = tuple["State", torch.Tensor, torch.Tensor | None]
+
 __all__ = ["VARIANTS", "Losses", "Nem", "NemSizes", "State", "e_step", "expected", "invaders", "pixel_losses"]
 
 EPSILON = 1e-6
@@ -141,14 +143,14 @@ class Nem(nn.Module):
         draw = chance.normal(seeds, 0, slots * shape[0] * shape[1])
         return self.start(len(seeds), slots, gamma=draw.abs().view(len(seeds), slots, *shape[:2]))._replace(seeds=seeds)
 
-    def observe(self, state: State, frame: torch.Tensor, action: torch.Tensor | None = None) -> tuple[State, torch.Tensor, torch.Tensor]:
-        """frame (B, H, W, 1), action (B, A) -> state, mean (B, H, W, 1) of the next frame, owner uint8 (B, H, W) of this one."""
+    def observe(self, state: State, frame: torch.Tensor, action: torch.Tensor | None = None) -> Step:
+        """frame (B, H, W, 1), action (B, A) -> state, mean (B, H, W, 1) of the next frame, owner uint8 (B, H, W) of this one, None with one slot."""
         x = frame.squeeze(-1)
         if state.time > 0:
             state = state._replace(gamma=e_step(x, state.psi))
         return self._advanced(state, x, action)
 
-    def imagine(self, state: State, action: torch.Tensor | None = None) -> tuple[State, torch.Tensor, torch.Tensor]:
+    def imagine(self, state: State, action: torch.Tensor | None = None) -> Step:
         """As `observe`, on the model's own prediction; the E-step sees its maximum over slots, thresholded (appendix A.1)."""
         if state.time > 0:
             seen = (state.psi.amax(dim=1) > THRESHOLD).float()
@@ -159,12 +161,12 @@ class Nem(nn.Module):
         """After a step at frame t: psi (B, K, H, W, 1) of frame t + 1, the gamma (B, K, H, W) of frame t that went into it, attention (B, K, K)."""
         return state.psi[..., None], state.gamma, state.attention
 
-    def _advanced(self, state: State, x: torch.Tensor, action: torch.Tensor | None) -> tuple[State, torch.Tensor, torch.Tensor]:
+    def _advanced(self, state: State, x: torch.Tensor, action: torch.Tensor | None) -> Step:
         if self.sizes.actions and action is None:
             raise ModelError(f"this model is told one of {self.sizes.actions} actions with every frame, and was told none: take a dataset with actions")
         assert state.seeds is not None
         flips = chance.uniform(state.seeds, 1 + state.time, x[0].numel()).view_as(x) < self.sizes.noise
-        owner = owners(state.gamma)
+        owner = owners(state.gamma) if state.gamma.shape[1] > 1 else None  # one slot groups nothing
         state = self.step(state, torch.where(flips, 1 - x, x), action)
         return state, state.psi.amax(dim=1)[..., None], owner
 

@@ -22,6 +22,9 @@ SCORE = ("suite", "version", "size", "task", "metric", "value", "low", "high")
 
 ROWS = ("copy", "constant-velocity", "mean", "blank", "oracle")
 
+PRIVILEGED = ("constant-velocity", "oracle")
+"""Rows that are told the truth; the others learn nothing and see frames alone."""
+
 
 @dataclass(frozen=True)
 class Known:

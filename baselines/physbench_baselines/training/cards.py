@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from physbench import registry
 from physbench.errors import TrainingError
-from physbench.evaluation.known import PUBLISHED, scores_of
+from physbench.evaluation.known import PRIVILEGED, PUBLISHED, ROWS, scores_of
 from physbench.suites import SIZES
 from physbench_baselines import bundled
 from physbench_baselines.training.initial import stages_before, total
@@ -58,11 +58,16 @@ def cards() -> dict[str, Card]:
 
 def rewritten(text: str, of: Mapping[str, Card]) -> str:
     """A text with what is between the marks written anew."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise TrainingError(f"there is no place for the table: a line {BEGIN} and, after it, a line {END}")
-    return f"{before}{BEGIN}\n\n{told(of)}\n\n{END}{after}"
+    return replace_between(text, told(of), begin=BEGIN, end=END)
+
+
+def replace_between(text: str, content: str, *, begin: str, end: str) -> str:
+    """Put content between two lines of a text, in the place of what stands there."""
+    before, first, rest = text.partition(begin)
+    _, last, after = rest.partition(end)
+    if not (first and last):
+        raise TrainingError(f"there is no place for the table: a line {begin} and, after it, a line {end}")
+    return f"{before}{begin}\n\n{content}\n\n{end}{after}"
 
 
 def told(of: Mapping[str, Card]) -> str:
@@ -92,23 +97,25 @@ def command(card: Card) -> str:
 
 
 def _scores(of: Mapping[str, Card]) -> str:
-    copying = {"scores": scores_of("copy")}
     rows: list[list[str]] = [["model", "parameters", *FIGURES, CLEAN]]
-    rows.append(["copy: nothing moves", "0", *(_figure(_score(copying, *place)) for place in FIGURES.values()), "-"])
+    for name in ROWS:
+        known = {"scores": scores_of(name)}
+        kind = " (told the truth)" if name in PRIVILEGED else ""
+        rows.append([f"{name}{kind}", "0", *(format_figure(find_score(known, *place)) for place in FIGURES.values()), "-"])
     for name, card in of.items():
-        clean = _figure(_score({"scores": card.get("scores_without_noise", [])}, *FIGURES["`relative_bce`, 4 balls"]))
-        figures = [_figure(_score(card, *place)) for place in FIGURES.values()]
+        clean = format_figure(find_score({"scores": card.get("scores_without_noise", [])}, *FIGURES["`relative_bce`, 4 balls"]))
+        figures = [format_figure(find_score(card, *place)) for place in FIGURES.values()]
         rows.append([_linked(name, card["paper_link"]), f"{card['parameters']:,}", *figures, clean])
         reported = {place: row for place in FIGURES.values() for row in PUBLISHED if (row.suite, row.task, row.metric, row.model) == (*place, name)}
         if reported:
             figures = [f"{reported[place].value:g} ({reported[place].remark})" if place in reported else "-" for place in FIGURES.values()]
             rows.append([f"{name}, as published", "-", *figures, "-"])
-    return _table(rows)
+    return format_table(rows)
 
 
 def _sizes(of: Mapping[str, Card]) -> str:
     """Of what the scores are."""
-    used = {row["size"] for card in of.values() for place in FIGURES.values() if (row := _score(card, *place))}
+    used = {row["size"] for card in of.values() for place in FIGURES.values() if (row := find_score(card, *place))}
     counted = " or ".join(f"{count:,} (`{size}`)" for size, count in SIZES.items() if size in used)
     ours = f"Scores are of {counted} pinned test sequences, of the weights as they are here, with 95 % intervals. " if counted else ""
     return f"{ours}What is published was measured on the paper's own data, and is for orientation."
@@ -120,7 +127,7 @@ def _costs(of: Mapping[str, Card]) -> str:
         weights = f"{file_size(card['bytes'])}, {'int8 and half' if card['int8'] else 'half'}"
         trained = ", then ".join(_trained(stage) for stage in (*stages_before(card), card) if stage.get("recipe"))
         rows.append([name, f"{total(card, 'steps'):,}", f"{total(card, 'sequences'):,}", f"{total(card, 'hours'):.1f}", card["hardware"], weights, trained])
-    return _table(rows)
+    return format_table(rows)
 
 
 def _trained(stage: Card) -> str:
@@ -142,13 +149,14 @@ def _shortness(of: Mapping[str, Card]) -> str:
     )
 
 
-def _score(card: Card, suite: str, task: str, metric: str) -> Card | None:
-    """Of the largest size that there is."""
+def find_score(card: Card, suite: str, task: str, metric: str) -> Card | None:
+    """Find a score on a card, of the largest size that there is."""
     found = {row["size"]: row for row in card["scores"] if (row["suite"], row["task"], row["metric"]) == (suite, task, metric)}
     return next((found[size] for size in reversed(SIZES) if size in found), None)
 
 
-def _figure(row: Card | None) -> str:
+def format_figure(row: Card | None) -> str:
+    """Write a score with its interval."""
     if row is None or row["value"] is None:
         return "-"
     interval = "" if row["low"] is None or row["high"] is None else f" [{row['low']:.3f}, {row['high']:.3f}]"
@@ -159,7 +167,8 @@ def _linked(name: str, link: str | None) -> str:
     return f"[{name}]({link})" if link else name
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def format_table(rows: Sequence[Sequence[str]]) -> str:
+    """Write rows as a table in Markdown, the first one as its head."""
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
 
