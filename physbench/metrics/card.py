@@ -22,4 +22,5 @@ class Metric:
     example: str  # lines as typed in Python, and what must come out
     last: bool = False  # also reported for the last transition alone, as NAME_last
     sampled: bool = False  # also reported for each sample of the model's randomness, as NAME[s], and their standard deviation, as NAME_std
+    of_copying: bool = False  # a share of what copying costs: copying itself scores 1
     index: str = ""  # what stands in the brackets of NAME[...]

@@ -116,7 +116,8 @@ def _legend(watched: Watched, parts: list[Parts], empty: set[int]) -> Iterator[s
     if _curtain(watched):
         yield "hatched: the curtain, which a model is not shown; the true groups are seen through it, its outline is on prediction and error too"
     if empty:
-        yield f"not drawn: slot{'s' * (len(empty) > 1)} {_listed(empty)}, where every pixel is likelier off than on, and less than {LITTLE:.0%} of the whole"
+        named = f"slot{'s' * (len(empty) > 1)} {_listed(empty)}"
+        yield f"not drawn: {named}, nearly empty: no pixel reaches {LIKELY}, less than {LITTLE:.0%} of all that is predicted"
     yield "error: orange is predicted and not there, blue is there and not predicted"
     weights = [float(each.attention.max()) for each in parts if each.attention is not None]
     if weights and max(weights) > 0:
