@@ -310,6 +310,10 @@ def test_a_slot_that_predicts_nothing_at_a_step_says_so() -> None:
 
 @pytest.mark.parametrize(("times", "frames"), [(["--start", 10, "--frames", 4], 4), (["--every", 7], 5), (["--start", 28], 2)])
 def test_the_command_draws_the_steps_asked_for(cli: Callable[..., Result], tmp_path: Path, times: list[Any], frames: int) -> None:
+    whole = times if "--frames" in times else [*times, "--frames", frames]  # the dataset has more frames than the suite asks of
+    assert cli("show", "balls4mass64", *whole, "--out", tmp_path / "clip.gif").exit_code == 0
+    with Image.open(tmp_path / "clip.gif") as image:
+        assert image.n_frames == frames  # type: ignore[attr-defined]
     assert cli("show", "--model", "copy", *times, "--out", tmp_path / "x.gif").exit_code == 0
     with Image.open(tmp_path / "x.gif") as image:
         assert image.n_frames == frames  # type: ignore[attr-defined]
@@ -466,7 +470,7 @@ WRONG = {
     "rollout": (["--model", "copy", "--rollout", "60"], "not 60"),
     "start of a model": (["--model", "copy", "--start", "30"], "start is 0 to 29, not 30"),
     "start": (["balls4mass64", "--start", "51"], "start is 0 to 50, not 51"),
-    "frames": (["balls4mass64", "--start", "50", "--frames", "2"], "from frame 50 on there are 1 of 51 frames, not 2"),
+    "frames": (["balls4mass64", "--start", "50", "--frames", "2"], "from frame 50 on 1 of 51 frames are left, not 2"),
     "every": (["balls4mass64", "--every", "0"], "every is 1 or more, not 0"),
     "suffix": (["--model", "copy", "--out", "x.html"], "must end in .png (a figure) or .gif (an animation)"),
     "directory": (["--model", "copy", "--out", "nowhere/x.png"], "there is no directory nowhere"),

@@ -34,6 +34,7 @@ from physbench.report.charts import Line, Point, chart
 from physbench.report.text import figures, number
 from physbench.result import NOTES, Result
 from physbench_baselines.reference import ConstantVelocity, Copy, Mean, Oracle
+from tests.leaderboard.browser import CHROMIUM, Browser
 
 OKABE_ITO = [(230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167)]
 GROUND = (10, 11, 15)
@@ -322,6 +323,28 @@ def test_objects_in_colour_have_the_colours_of_their_frames(tmp_path: Path) -> N
             compared += there.sum()
             np.testing.assert_array_equal(objects[there], truth[there])
     assert compared > 500
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: the page is not looked at in a browser")
+def test_the_page_uses_its_width(tmp_path: Path) -> None:
+    """Tables and charts stand side by side, or fill a row; and on a phone nothing sticks out."""
+    _, result = of("quarters", "balls", 12)
+    metrics = [score.metric for score in result.scores if score.task == "balls4mass64"]
+    known = [Known("balls4mass64", metric, model, 1528.72, 1522.1, 1535.1) for model in ("copy", "mean", "blank", "oracle") for metric in metrics]
+    edges = "['.task', '.figures', '.charts'].map(name => document.querySelector(name).getBoundingClientRect()).map(b => [b.left, b.right, b.top, b.bottom])"
+    browser = Browser(tmp_path / "profile")
+    try:
+        for references, beside in (([], True), (known, False)):
+            browser.size(1200)
+            browser.open(write_report(tmp_path / f"page{beside}", result, references).as_uri())
+            whole, table, charts = browser.run(edges)
+            assert whole[1] - whole[0] > 1000 and (charts[2] < table[3]) == beside
+            used = [table, charts] if beside else [table]
+            assert sum(box[1] - box[0] for box in used) > 0.95 * (whole[1] - whole[0]) - 40 * beside
+            browser.size(360)
+            assert browser.run("document.documentElement.scrollWidth") <= 360
+    finally:
+        browser.close()
 
 
 def flat_line(name: str, *values: float, look: int = 0, beside: bool = False) -> Line:

@@ -27,6 +27,7 @@ from physbench.view import Clip, Times, animation, canvas, clip_from, clip_of, c
 from physbench.view.canvas import png
 from physbench.view.panels import labelled, legend, shown
 from physbench_generators.balls.scenes import Balls
+from tests.leaderboard.browser import CHROMIUM, Browser
 
 FRAMES = 12
 OKABE_ITO = [(230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167)]
@@ -433,8 +434,8 @@ REFUSED = {
     "before the start": (Times(start=-1), "start is 0 to 11, not -1"),
     "no frames": (Times(frames=0), "frames is 1 or more, not 0"),
     "no step": (Times(every=0), "every is 1 or more, not 0"),
-    "too many": (Times(frames=13), "from frame 0 on there are 12 of 12 frames, not 13"),
-    "too far": (Times(start=6, frames=4, every=2), "from frame 6 on, every 2, there are 3 of 12 frames, not 4"),
+    "too many": (Times(frames=13), "from frame 0 on 12 of 12 frames are left, not 13"),
+    "too far": (Times(start=6, frames=4, every=2), "from frame 6 on, every 2, 3 of 12 frames are left, not 4"),
 }
 
 
@@ -450,6 +451,30 @@ def test_a_still_picture_has_room_for_only_so_many() -> None:
     arrays = {name: np.concatenate([array] * 4) if array.shape[:1] == (FRAMES,) else array for name, array in long.arrays.items()}
     with pytest.raises(RecipeError, match=r"room for 32 frames, not 48: .* \.gif"):
         strip(replace(long, arrays=arrays), times=Times(frames=48))
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: the page is not looked at in a browser")
+def test_the_player_lists_collisions_under_their_heads_and_goes_to_the_frame_of_one_that_is_clicked(tmp_path: Path) -> None:
+    clip, times = made("some", 1), Times(start=2, every=3)
+    save(clip, tmp_path / "clip.html", times=times)
+    browser = Browser(tmp_path / "profile")
+    try:
+        browser.open((tmp_path / "clip.html").as_uri())
+        rows = browser.run("[...document.querySelectorAll('#events tr')].map(row => [...row.cells].map(cell => cell.textContent))")
+        columns = (clip.events[name].tolist() for name in ("time", "a", "b", "impulse"))
+        hits = [(time, f"{a + 1}{'the wall' if b == WALL else b + 1}", impulse) for time, a, b, impulse in zip(*columns, strict=True) if time > 2]
+        assert rows == [[f"{time:.2f}", who, f"{round(impulse, 3):.1f}"] for time, who, impulse in hits] and rows
+        edges = browser.run(
+            "['thead th', '#events td'].map(cells => [...document.querySelectorAll(cells)].slice(0, 3).map(c => c.getBoundingClientRect().left))"
+        )
+        assert edges[0] == edges[1], "a head stands over its column"
+        place = len(rows) // 2
+        browser.run(f"document.querySelectorAll('#events tr')[{place}].click()")
+        shown_now = browser.run("[document.querySelector('#at').textContent, document.querySelector('#scrub').max]")
+        last = max(t for t in range(2, FRAMES, 3) if t < hits[place][0])
+        assert shown_now == [f"t = {last}", "3"] and browser.complaints == []
+    finally:
+        browser.close()
 
 
 def test_a_file_and_the_name_of_its_dataset_show_the_same(tmp_path: Path) -> None:

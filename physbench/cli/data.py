@@ -219,7 +219,16 @@ def verify(file: Path, depth: Any, seed: int, as_json: bool) -> None:
 @click.option("--every", type=int, metavar="N", help="Draw every so many frames.")
 @click.option("--out", type=click.Path(path_type=Path), help="A .png strip, a .gif animation or, without --model, a .html page with a player.")
 def show(
-    source: str | None, split: str | None, index: int, model: str | None, suite: str | None, rollout: int | None, out: Path | None, **times: int | None
+    source: str | None,
+    split: str | None,
+    index: int,
+    model: str | None,
+    suite: str | None,
+    rollout: int | None,
+    start: int | None,
+    frames: int | None,
+    every: int | None,
+    out: Path | None,
 ) -> None:
     """Draw a sequence of a dataset file, or of a named dataset without making it; or what a model does with one.
 
@@ -233,13 +242,14 @@ def show(
         raise click.UsageError("give a dataset, or --model and no dataset: a model is shown sequences of a --suite")
     from physbench.view import Times, clip_of, save
 
+    times = Times(start, frames, every)
     if model is not None:
-        return _show_model(model, suite or "balls", split or "test", index, rollout, Times(**times), out)
+        return _show_model(model, suite or "balls", split or "test", index, rollout, times, out)
     if suite is not None or rollout is not None:
         raise click.UsageError(f"{'--suite' if suite is not None else '--rollout'} goes with --model")
     clip = clip_of(str(source), split, index)
     out = out or Path(f"{Path(str(source)).stem}-{clip.split}-{index}.png")
-    save(clip, out, times=Times(**times))
+    save(clip, out, times=times)
     click.echo(str(out))
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
 from physbench import registry
-from physbench.errors import UnknownName
+from physbench.errors import PhysbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 def describe_recipe(text: str) -> str:
     """Say what differs from the usual recipe, given as canonical JSON: n 6-8, gravity 0.1, curtain 24. Empty for a dataset as everybody has it."""
-    told = json.loads(text)
+    told: dict[str, Any] = json.loads(text)
     usual = _usual(told)
-    expected = json.loads(usual.to_json()) if usual else {}
+    expected: dict[str, Any] = json.loads(usual.to_json()) if usual else {}
     given, known = _parameters(told), _parameters(expected)
     order = list(asdict(usual.generator)) if usual else []  # type: ignore[call-overload]
     names = [*(name for name in order if name in given), *(name for name in given if name not in order)]
@@ -33,7 +33,7 @@ def _usual(told: Mapping[str, Any]) -> Recipe | None:
     for name in (told.get("dataset"), told.get("generator")):
         try:
             return registry.datasets.get(str(name))
-        except UnknownName:
+        except PhysbenchError:  # unknown, or of a package that is not installed
             continue
     return None
 

@@ -25,7 +25,7 @@ class Times:
         left = -(-(total - start) // every)
         if self.frames is not None and self.frames > left:
             stepped = f", every {every}," if every > 1 else ""
-            raise RecipeError(f"from frame {start} on{stepped} there are {left} of {total} frames, not {self.frames}")
+            raise RecipeError(f"from frame {start} on{stepped} {left} of {total} frames are left, not {self.frames}")
         return range(start, start + (self.frames or left) * every, every)
 
     def spread(self, total: int, columns: int) -> range:
