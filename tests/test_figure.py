@@ -14,11 +14,13 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
+from physbench import registry
 from physbench.errors import ModelError, RecipeError
 from physbench.evaluation.watch import Step, Watched, drawable, watch
 from physbench.model import Batch, Bernoulli, Parts, Prediction
-from physbench.report.figure import moments, save, story
+from physbench.report.figure import COLUMNS, save, story
 from physbench.view.figure import Arrow, Row, Story, attended, cell, figure, film, mixed, owned, plain, tinted, wrong
+from physbench.view.times import ALL_TIMES
 from physbench_baselines.reference import Copy
 
 OKABE_ITO = [(230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167)]
@@ -54,7 +56,7 @@ def square(x: int, y: int, size: int = 24) -> np.ndarray:
 
 def parts(slots: int, size: int = 24, attention: np.ndarray | None = None) -> Parts:
     """Slot k predicts a square of its own and has the whole frame if its number is 0."""
-    predictions = np.stack([square(4 + 4 * k, 8, size) for k in range(slots)])[None]
+    predictions = np.stack([square((4 + 4 * k) % 22, 8, size) for k in range(slots)])[None]
     shares = np.zeros((1, slots, size, size), np.float32)
     shares[:, 0] = 1
     return Parts(predictions, shares, attention)
@@ -224,6 +226,100 @@ def test_a_model_that_says_owners_alone_has_their_colours() -> None:
     assert {tuple(pixel) for picture in scene[1].pictures if picture is not None for pixel in picture.reshape(-1, 3).tolist()} == {OKABE_ITO[1]}
 
 
+def test_a_model_that_puts_everything_into_one_slot_has_no_owners() -> None:
+    for slots in (None, 1):
+        seen = watched(slots)
+        owner = np.zeros((24, 24), np.uint8)
+        truth = np.ones((len(seen.steps), 24, 24), np.uint8)
+        told = story(replace(seen, groups=truth, steps=tuple(replace(step, owner=owner) for step in seen.steps)), "rnn")
+        assert [row.name for row in told.blocks[0]] == ["input", "prediction", "truth", "error"] and len(told.blocks) == 1
+        assert not any("owners" in words or "groups" in words for words in told.legend)
+
+
+def grouped(slots: int | None, **changes: Any) -> Watched:
+    """With two objects: one at the left, one at the right."""
+    seen = watched(slots)
+    groups = np.broadcast_to(np.arange(24) // 8, (len(seen.steps), 24, 24)).astype(np.uint8)
+    return replace(seen, groups=groups, **changes)
+
+
+def test_the_true_groups_stand_beside_the_groups_of_the_model() -> None:
+    scene, _ = story(grouped(3), "a").blocks
+    assert [row.name for row in scene] == ["input", "groups", "true groups", "prediction", "truth", "error"]
+    for picture in scene[2].pictures:
+        assert picture is not None
+        assert [tuple(colour) for colour in picture[5, [9, 17]].tolist()] == list(OKABE_ITO[:2]) and picture[5, 0].max() < 20
+
+
+@pytest.mark.parametrize("slots", [None, 1, 3])
+def test_the_curtain_hangs_over_the_true_groups_which_are_seen_through_it(slots: int | None) -> None:
+    told = story(grouped(slots, curtain=np.array([4, 6, 20, 18], np.int16)), "a")
+    scene, size, inside = {row.name: row for row in told.blocks[0]}, 24 * SCALE, np.s_[5 * SCALE : 19 * SCALE, 7 * SCALE : 17 * SCALE]
+    bare, hung = (cell(replace(scene["true groups"], curtain=curtain), 0, (24, 24), SCALE).astype(int) for curtain in (None, scene["true groups"].curtain))
+    changed = (bare != hung).any(axis=2)
+    rows, columns = np.indices((size, size)) // SCALE
+    assert np.array_equal(changed, (rows >= 4) & (rows < 20) & (columns >= 6) & (columns < 18))
+    assert len(np.unique(hung[inside][:, 3 * SCALE : 6 * SCALE].reshape(-1, 3), axis=0)) == 2, "threads over one object"
+    assert (hung[inside][:, 3 * SCALE :].max(axis=2) > 100).all(), "the objects are still to be seen"
+    for name in ("prediction", "error"):
+        plain_one, outlined = (cell(replace(scene[name], curtain=curtain), 0, (24, 24), SCALE) for curtain in (None, scene[name].curtain))
+        assert np.array_equal(plain_one[inside], outlined[inside]) and not np.array_equal(plain_one, outlined)
+    assert scene["input"].curtain is None and any(words.startswith("hatched: the curtain") for words in told.legend)
+
+
+def test_what_a_model_is_watched_on_is_what_the_file_knows() -> None:
+    seen = watch(Copy(), "curtain", index=3)
+    recipe = registry.datasets.get("balls3curtain64")
+    scenes = recipe.generator.batch(recipe.seeds("test", 3, 4), recipe.frames)
+    assert seen.groups is not None and seen.curtain is not None
+    assert np.array_equal(seen.groups, scenes.groups[0, : len(seen.steps), :, :, 0]) and np.array_equal(seen.curtain, scenes.curtain[0])
+    assert [row.name for row in story(seen, "copy").blocks[0]] == ["input", "true groups", "prediction", "truth", "error"]
+
+
+def with_levels(*levels: float) -> Watched:
+    """A square in every slot, of this level."""
+    seen = watched(len(levels))
+    weights = np.array(levels, np.float32)[None, :, None, None, None]
+    steps = tuple(replace(step, parts=replace(step.parts, predictions=step.parts.predictions * weights)) for step in seen.steps if step.parts)
+    return replace(seen, steps=steps)
+
+
+@pytest.mark.parametrize(
+    ("levels", "drawn", "words"),
+    [
+        ((1, 0.01, 1, 0), [0, 2], "not drawn: slots 2 and 4,"),
+        ((1, 0.02, 0.02, 0.03), [0], "not drawn: slots 2, 3 and 4,"),
+        ((1, 0.4), [0, 1], ""),  # a faint slot, and a good part of the whole
+        ((1, 0), [0], "not drawn: slot 2,"),
+        ((0, 0), [0, 1], ""),  # nothing would be left
+    ],
+)
+def test_slots_that_are_empty_take_no_room_and_are_named(levels: tuple[float, ...], drawn: list[int], words: str) -> None:
+    told = story(with_levels(*levels), "a")
+    assert [row.slot for row in told.blocks[1]] == drawn
+    assert [line[: len(words)] for line in told.legend if line.startswith("not drawn")] == [words] * bool(words)
+
+
+def test_a_slot_that_predicts_nothing_at_a_step_says_so() -> None:
+    seen = watched(2)
+    assert seen.steps[0].parts
+    dark = replace(seen.steps[0], parts=replace(seen.steps[0].parts, predictions=np.zeros((1, 2, 24, 24, 1), np.float32)))
+    row = story(replace(seen, steps=(dark, *seen.steps[1:])), "a").blocks[1][0]
+    assert row.notes == ("nothing", "", "", "")
+
+
+@pytest.mark.parametrize(("times", "frames"), [(["--start", 10, "--frames", 4], 4), (["--every", 7], 5), (["--start", 28], 2)])
+def test_the_command_draws_the_steps_asked_for(cli: Callable[..., Result], tmp_path: Path, times: list[Any], frames: int) -> None:
+    whole = times if "--frames" in times else [*times, "--frames", frames]  # the dataset has more frames than the suite asks of
+    assert cli("show", "balls4mass64", *whole, "--out", tmp_path / "clip.gif").exit_code == 0
+    with Image.open(tmp_path / "clip.gif") as image:
+        assert image.n_frames == frames  # type: ignore[attr-defined]
+    assert cli("show", "--model", "copy", *times, "--out", tmp_path / "x.gif").exit_code == 0
+    with Image.open(tmp_path / "x.gif") as image:
+        assert image.n_frames == frames  # type: ignore[attr-defined]
+    assert cli("show", "--model", "copy", *times, "--out", tmp_path / "x.png").exit_code == 0
+
+
 def test_what_is_imagined_has_no_input_and_is_hatched() -> None:
     made = story(watched(2, steps=6, seen=2), "a")
     row = made.blocks[0][0]
@@ -235,7 +331,7 @@ def test_what_is_imagined_has_no_input_and_is_hatched() -> None:
 
 @pytest.mark.parametrize("steps", [1, 9, 12, 13, 30, 50])
 def test_a_figure_has_at_most_twelve_columns_in_even_steps(steps: int) -> None:
-    times = list(moments(steps))
+    times = list(ALL_TIMES.spread(steps, COLUMNS))
     assert times[0] == 0 and times[-1] < steps and len(times) <= 12
     assert len(set(np.diff(times))) <= 1
     assert steps > 12 or len(times) == steps
@@ -372,6 +468,10 @@ WRONG = {
     "index": (["--model", "copy", "--index", "10000"], "index is 0 to 9999"),
     "index of smoke": (["--model", "copy", "--suite", "smoke", "--index", "64"], "index is 0 to 63"),
     "rollout": (["--model", "copy", "--rollout", "60"], "not 60"),
+    "start of a model": (["--model", "copy", "--start", "30"], "start is 0 to 29, not 30"),
+    "start": (["balls4mass64", "--start", "51"], "start is 0 to 50, not 51"),
+    "frames": (["balls4mass64", "--start", "50", "--frames", "2"], "from frame 50 on 1 of 51 frames are left, not 2"),
+    "every": (["balls4mass64", "--every", "0"], "every is 1 or more, not 0"),
     "suffix": (["--model", "copy", "--out", "x.html"], "must end in .png (a figure) or .gif (an animation)"),
     "directory": (["--model", "copy", "--out", "nowhere/x.png"], "there is no directory nowhere"),
 }

@@ -25,12 +25,16 @@ from physbench.errors import StorageError
 from physbench.evaluation.evaluate import Extent, evaluate, extent
 from physbench.evaluation.known import Known, Published
 from physbench.evaluation.window import asked
+from physbench.generate import generate
+from physbench.metrics.catalogue import find
 from physbench.model import Batch, Bernoulli, Gaussian, Prediction
 from physbench.recipe import Recipe
 from physbench.report import Strip, gallery, write_report
+from physbench.report.charts import Line, Point, chart
 from physbench.report.text import figures, number
 from physbench.result import NOTES, Result
 from physbench_baselines.reference import ConstantVelocity, Copy, Mean, Oracle
+from tests.leaderboard.browser import CHROMIUM, Browser
 
 OKABE_ITO = [(230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167)]
 GROUND = (10, 11, 15)
@@ -242,6 +246,132 @@ def test_only_plain_https_is_a_link(tmp_path: Path, address: str, is_link: bool)
     page = Page(write_report(tmp_path, found).read_text(encoding="utf-8"))
     assert [anchor["href"] for anchor in page.all("a")] == [address] * is_link
     assert address.replace("\n", "?") in page.text
+
+
+@pytest.mark.parametrize("suite", ["balls", "curtain", "simulation"])
+def test_a_metric_is_a_share_of_copying_where_copying_scores_one(suite: str) -> None:
+    """By its card, and as it comes out."""
+    scores = of("copy", suite, 24 if suite == "curtain" else 5)[1].scores
+    ones = {score.metric for score in scores if score.value == score.value and abs(score.value - 1) < 1e-12}
+    shares = {score.metric for score in scores if find(score.metric).one_is == "copying" and score.value == score.value}
+    assert shares and ones == shares
+
+
+@of_case(("copy", "balls", 5), ("constant-velocity", "curtain", 24), ("constant-velocity", "simulation", 7))
+def test_the_headline_says_which_way_is_better_and_where_copying_lies(told: Told) -> None:
+    headline = told.html.partition('<p class="headline">')[2].partition("</p>")[0].replace("<wbr>", "")
+    for words in {
+        "balls": ("relative_bce ↓ on balls4mass64", "lower is better; 1 is copying"),
+        "curtain": ("permanence_bce ↓ on balls3curtain64", "lower is better; 1 is copying"),
+        "simulation": ("rollout_overlap ↑ on balls4mass64/rollout-5+10", "higher is better<"),
+    }[told.result.provenance.suite]:
+        assert words in headline
+    assert "↓ lower is better, ↑ higher is better" in told.page.text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+@of_case(("constant-velocity", "curtain", 24))
+def test_the_curtain_is_drawn_over_the_objects_which_are_seen_through_it(told: Told) -> None:
+    hidden = 0
+    for words, pixels in pictures(told.page):
+        if not words.startswith("objects"):
+            continue
+        scale = len(pixels) // 64
+        assert scale > 1, "finer than the pixels of a frame"
+        hidden += len({tuple(pixel) for pixel in pixels.reshape(-1, 3).tolist()}) > 6
+    assert hidden, "somewhere an object is behind it"
+    strip = told.strips[0]
+    recipe: Recipe = registry.datasets.get("balls3curtain64")
+    scenes = recipe.generator.batch(recipe.seeds("test", strip.number, strip.number + 1), 51)
+    y0, x0, y1, x1 = scenes.curtain[0].tolist()
+    t, pixels = next((int(words.split()[-1]), pixels) for words, pixels in pictures(told.page) if words.startswith("objects"))
+    scale = len(pixels) // 64
+    outside = np.ones((64, 64), bool)
+    outside[y0:y1, x0:x1] = False
+    expected = np.array([GROUND, *OKABE_ITO])[scenes.groups[0, t, ..., 0]].repeat(scale, axis=0).repeat(scale, axis=1)
+    assert ((pixels == expected).all(axis=2) == outside.repeat(scale, axis=0).repeat(scale, axis=1)).all()
+    assert "Hatched: the curtain" in told.page.text
+
+
+@dataclass(frozen=True)
+class One(Quarters):
+    """All pixels in one slot."""
+
+    def observe(self, state: None, frame: NDArray[np.float32], action: object) -> tuple[None, Prediction]:
+        _, prediction = super().observe(state, frame, action)
+        return None, replace(prediction, owner=np.zeros(frame.shape[:3], np.uint8))
+
+
+@pytest.mark.parametrize(("model", "rows"), [(One(), {"truth", "prediction"}), (Quarters(), {"truth", "prediction", "owners", "objects"})])
+def test_a_model_of_one_slot_has_no_row_of_owners(tmp_path: Path, model: Quarters, rows: set[str]) -> None:
+    chosen, result = extent("balls", limit=3), evaluate(model, "balls", limit=3)
+    page = Page(write_report(tmp_path, result, strips=gallery(asked(model, 0), chosen, result)).read_text(encoding="utf-8"))
+    assert {words.split(",")[0] for words, _ in pictures(page)} == rows
+    assert ("Owners: a colour" in page.text) == ("owners" in rows)
+
+
+def test_objects_in_colour_have_the_colours_of_their_frames(tmp_path: Path) -> None:
+    recipe = replace(registry.datasets.get("balls"), splits={"test": 3}, frames=31)
+    path = generate(replace(recipe, generator=replace(recipe.generator, colour=True)), tmp_path / "colour.h5", workers=1)  # type: ignore[type-var]
+    chosen, result = extent("balls", data=path), evaluate(Quarters(), "balls", data=path)
+    page = Page(write_report(tmp_path / "page", result, strips=gallery(asked(Quarters(), 0), chosen, result)).read_text(encoding="utf-8"))
+    shown = dict(pictures(page)[: len(pictures(page)) // 2])
+    compared = 0
+    for words, objects in shown.items():
+        if words.startswith("objects"):
+            truth = shown[words.replace("objects", "truth")]
+            there = (objects != GROUND).any(axis=2)
+            compared += there.sum()
+            np.testing.assert_array_equal(objects[there], truth[there])
+    assert compared > 500
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: the page is not looked at in a browser")
+def test_the_page_uses_its_width(tmp_path: Path) -> None:
+    """Tables and charts stand side by side, or fill a row; and on a phone nothing sticks out."""
+    _, result = of("quarters", "balls", 12)
+    metrics = [score.metric for score in result.scores if score.task == "balls4mass64"]
+    known = [Known("balls4mass64", metric, model, 1528.72, 1522.1, 1535.1) for model in ("copy", "mean", "blank", "oracle") for metric in metrics]
+    edges = "['.task', '.figures', '.charts'].map(name => document.querySelector(name).getBoundingClientRect()).map(b => [b.left, b.right, b.top, b.bottom])"
+    browser = Browser(tmp_path / "profile")
+    try:
+        for references, beside in (([], True), (known, False)):
+            browser.size(1200)
+            browser.open(write_report(tmp_path / f"page{beside}", result, references).as_uri())
+            whole, table, charts = browser.run(edges)
+            assert whole[1] - whole[0] > 1000 and (charts[2] < table[3]) == beside
+            used = [table, charts] if beside else [table]
+            assert sum(box[1] - box[0] for box in used) > 0.95 * (whole[1] - whole[0]) - 40 * beside
+            browser.size(360)
+            assert browser.run("document.documentElement.scrollWidth") <= 360
+    finally:
+        browser.close()
+
+
+def flat_line(name: str, *values: float, look: int = 0, beside: bool = False) -> Line:
+    return Line(name, tuple(Point(step, value) for step, value in enumerate(values, 1)), look, beside=beside)
+
+
+@pytest.mark.parametrize(
+    ("ours", "copied", "is_drawn", "words"),
+    [
+        ((0.1, 0.2, 0.15), (1.0, 1.0, 1.0), False, "copy (not drawn: 1, above the axis)"),
+        ((0.1, 0.6, 0.15), (1.0, 1.0, 1.0), True, ""),
+        ((200.0, 400.0, 300.0), (2900.0, 3000.0, 3100.0), False, "copy (not drawn: 2,900 to 3,100, above the axis)"),
+        ((80.0, 600.0, 300.0), (1200.0, 1300.0, 1500.0), True, ""),
+    ],
+)
+def test_the_axis_of_a_chart_fits_the_model_and_says_where_copying_lies(ours: tuple[float, ...], copied: tuple[float, ...], is_drawn: bool, words: str) -> None:
+    page = Page(chart("t", [flat_line("ours", *ours), flat_line("copy", *copied, look=1, beside=True)], along="x", ratios=True))
+    lines = [path["class"] for path in page.all("path") if path["class"].startswith("line") and path["d"] != "M0 4H22"]
+    assert ("line l1" in lines) == is_drawn and "line l0" in lines
+    heights = [float(dot["cy"]) for dot in page.all("circle")]
+    assert max(heights) - min(heights) > 0.25 * 182
+    assert words in page.text and ("not drawn" in page.text) == (not is_drawn)
+
+
+def test_a_chart_of_reference_rows_alone_has_them_all() -> None:
+    page = Page(chart("t", [flat_line("copy", 1, 1, look=1, beside=True), flat_line("mean", 9, 9, look=2, beside=True)], along="x"))
+    assert {"line l1", "line l2"} <= {path["class"] for path in page.all("path")} and "not drawn" not in page.text
 
 
 def test_what_a_reader_must_know_stands_at_the_top(tmp_path: Path) -> None:

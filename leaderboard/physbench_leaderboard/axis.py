@@ -25,11 +25,16 @@ class Axis:
         return self.first + (value - low) / (high - low) * (self.last - self.first)
 
 
+def spreads(values: list[float]) -> bool:
+    """Say whether values are so far apart that equal steps should be equal ratios."""
+    return min(values) > SMALLEST and max(values) > LOGARITHMIC * min(values)
+
+
 def axis(values: list[float], first: float, last: float, *, logarithmic: bool | None = None) -> Axis:
     """Of values that are numbers. logarithmic: None: where they are far apart."""
     low, high = min(values), max(values)
     if logarithmic is None:
-        logarithmic = low > SMALLEST and high > LOGARITHMIC * low
+        logarithmic = spreads(values)
     return Axis(first, last, tuple(_powers(low, high) if logarithmic else _even(low, high)), logarithmic)
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from physbench.evaluation.scoring import EVENT_STEPS
 from physbench.metrics.events import CLASSES
-from physbench.report.charts import Line, Point, chart
+from physbench.report.charts import Line, Point, chart, stretches
 from physbench.report.text import figures, number
-from physbench_leaderboard.axis import axis
+from physbench_leaderboard.axis import SMALLEST, axis, spreads
+from physbench_leaderboard.labels import Labels, width_of
 from physbench_leaderboard.markup import Markup, element, joined
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ BESIDE = {"copy": 1, "constant-velocity": 6, "mean": 7}
 WIDTH, NAMES, RIGHT, ROW = 400, 144, 392, 19
 LEFT, TOP, BOTTOM, HEIGHT = 52, 10, 192, 230
 LONGEST_NAME = 19
-LETTER = 6.3
-"""About how wide one is."""
+DOT = 3.6
+"""The radius of one."""
 
 
 def plots(board: Board) -> Markup:
@@ -46,13 +47,14 @@ def _scores(board: Board) -> Markup | None:
     beside = [standing for standing in board.references if standing.model in BESIDE and _known(board.headline(standing))]
     if not board.ranked_by or not (models or beside):
         return None
-    along = axis(_ends(board.headline(standing) for standing in (*models, *beside)), NAMES, RIGHT - 8)
+    along = axis(_fitting(board, models, beside), NAMES + 8, RIGHT - 8)
     foot = TOP + ROW * (len(models) + len(beside)) + (8 if models and beside else 0)
     parts = [_upright(tick, along, foot) for tick in _few(along)]
     for place, standing in enumerate((*models, *beside)):
         y = TOP + ROW * (place + 0.5) + (8 if models and place >= len(models) else 0)
         parts.append(_in_row(standing, board.headline(standing), along, y, look=0 if place < len(models) else 1))
     more = f", the first {MOST_RANKED} of {len(board.standings)} models" if len(board.standings) > MOST_RANKED else ""
+    more += ", an arrow points beyond the axis" * any(not _holds(along, board.headline(standing)) for standing in (*models, *beside))
     return _figure(f"{board.ranked_by[1]} with 95 % intervals", f"{_way(board)}{_scaled(along)}{more}", foot + 22, parts, _told(board, [*models, *beside]))
 
 
@@ -60,28 +62,33 @@ def _sizes(board: Board) -> Markup | None:
     sized = [standing for standing in board.standings if standing.parameters and _known(board.headline(standing))]
     if not board.ranked_by or not sized:
         return None
-    copied = next((board.headline(row).value for row in board.references if row.model == "copy"), math.nan)
-    upward = axis([*_ends(board.headline(standing) for standing in sized), *([copied] if math.isfinite(copied) else [])], BOTTOM, TOP)
-    along = axis([float(standing.parameters or 1) for standing in sized], LEFT + 20, RIGHT - 20, logarithmic=True)
+    copies = [row for row in board.references if row.model == "copy" and _known(board.headline(row))]
+    upward = axis(_fitting(board, sized, copies), BOTTOM, TOP)
+    along = axis([float(standing.parameters or 1) for standing in sized], LEFT + 20, RIGHT - 20)
     parts = [_level(tick, upward) for tick in _few(upward)]
     parts += [_text(f"{tick:,.0f}" if tick < 1e6 else f"{tick / 1e6:g} M", along.at(tick), BOTTOM + 16, "mid") for tick in _few(along, 5)]
-    parts.append(_text("parameters (logarithmic)", (LEFT + RIGHT) / 2, HEIGHT - 4, "mid"))
-    if math.isfinite(copied):
-        parts.append(element("path", class_="line l1", d=f"M{LEFT} {upward.at(copied):.1f}H{RIGHT}"))
-        parts.append(_text("copy", RIGHT - 4, upward.at(copied) + (13 if upward.at(copied) < TOP + 14 else -5), "end"))
+    parts.append(_text(f"parameters{' (logarithmic)' * along.logarithmic}", (LEFT + RIGHT) / 2, HEIGHT - 4, "mid"))
+    taken = Labels(LEFT, TOP, RIGHT, BOTTOM)
+    for row in copies:
+        parts += _copying(board.headline(row), upward, taken)
     for standing in sized:
         x, each = along.at(float(standing.parameters or 1)), board.headline(standing)
         if math.isfinite(each.low) and math.isfinite(each.high):
             parts.append(element("path", class_="bar l0", d=f"M{x:.1f} {upward.at(each.low):.1f}V{upward.at(each.high):.1f}"))
+            taken.block(x - 1, upward.at(each.high), x + 1, upward.at(each.low))
         words = f"{standing.model}, {standing.parameters:,} parameters: {_figures(each)}"
         parts.append(_dot(words, x, upward.at(each.value), 0))
-    parts += _names([(_short(standing.model), along.at(float(standing.parameters or 1)), upward.at(board.headline(standing).value)) for standing in sized])
+        taken.block(x - DOT, upward.at(each.value) - DOT, x + DOT, upward.at(each.value) + DOT)
+    for standing in sized[:MOST_RANKED]:
+        place = taken.place(_short(standing.model), along.at(float(standing.parameters or 1)), upward.at(board.headline(standing).value))
+        parts += [_text(_short(standing.model), place.x, place.y, place.look)] if place else []
     return _figure(f"{board.ranked_by[1]} against parameters", f"{_way(board)}{_scaled(upward)}", HEIGHT, parts, _told(board, sized))
 
 
 def _ahead(board: Board) -> Iterator[Markup]:
     for task in _rollouts(board):
-        lines = [Line(model, _steps(standing.curve(task, "rollout_bce")), look) for model, standing, look in _drawn(board)]
+        curves = ((model, _steps(standing.curve(task, "rollout_bce")), look) for model, standing, look in _drawn(board))
+        lines = [Line(model, points, look, beside=look in BESIDE.values()) for model, points, look in curves]
         yield Markup(chart(f"error against rollout step, {_start(task)}", lines, along="steps after the last shown frame; nats per frame", ratios=True))
 
 
@@ -95,7 +102,7 @@ def _collided(board: Board) -> Iterator[Markup]:
         for place, (model, standing, look) in enumerate(_drawn(board)):
             cells = standing.curve(task, "event_error", f"{far},")
             points = tuple(_point(kinds.index(kind) + 0.04 * place, each) for kind, each in cells.items() if kind in kinds)
-            lines.append(Line(model, points, look))
+            lines.append(Line(model, points, look, beside=look in BESIDE.values()))
         about = f"error against collisions, {far} steps ahead, {_start(task)}"
         yield Markup(chart(about, lines, along="collisions since the last shown frame; copy is 1", marks=kinds))
 
@@ -131,10 +138,38 @@ def _point(x: float, each: Estimate) -> Point:
 
 def _in_row(standing: Standing, each: Estimate, along: Axis, y: float, *, look: int) -> Markup:
     parts = [_text(_short(standing.model), NAMES - 10, y + 4, "end" if look else "end named")]
+    if not _holds(along, each):
+        return joined([*parts, *_beyond(standing, each, along, y, look)])
     if math.isfinite(each.low) and math.isfinite(each.high):
         parts.append(element("path", class_=f"bar l{look}", d=f"M{along.at(each.low):.1f} {y:.1f}H{along.at(each.high):.1f}"))
     words = f"{standing.model}: {_figures(each)}"
     return joined([*parts, _dot(words, along.at(each.value), y, look)])
+
+
+def _beyond(standing: Standing, each: Estimate, along: Axis, y: float, look: int) -> Iterator[Markup]:
+    """An arrow at the edge of the axis, and the value, of what lies outside."""
+    right = each.value > along.ticks[-1]
+    edge, way = (along.last, 1) if right else (along.first, -1)
+    arrow = f"M{edge + 5 * way:.1f} {y:.1f}l{-7 * way} {-DOT}v{2 * DOT}z"
+    yield element("path", element("title", f"{standing.model}: {_figures(each)}"), class_=f"dot l{look}", d=arrow)
+    yield _text(number(each.value), edge - 6 * way, y + 4, "end" if right else "")
+
+
+def _copying(each: Estimate, upward: Axis, taken: Labels) -> Iterator[Markup]:
+    """A line where copying lies, or an arrow at the edge towards it."""
+    y, within = upward.at(each.value), _holds(upward, each)
+    below = y > TOP + 14
+    height = y - 5 if below else y + 13
+    words = "copy" if within else f"copy, {number(each.value)}"
+    if within:
+        yield element("path", class_="line l1", d=f"M{LEFT} {y:.1f}H{RIGHT}")
+        taken.block(LEFT, y - 1, RIGHT, y + 1)
+    else:
+        way = 1 if below else -1
+        yield element("path", class_="dot l1", d=f"M{RIGHT - 8} {y:.1f}l-4 {-7 * way}h8z")
+    end = RIGHT - (4 if within else 16)
+    yield _text(words, end, height, "end")
+    taken.block(end - width_of(words), height - 10, RIGHT, height + 3)
 
 
 def _figure(title: str, about: str, height: float, parts: Sequence[Markup], told: str) -> Markup:
@@ -154,19 +189,7 @@ def _level(tick: float, upward: Axis) -> Markup:
 
 
 def _dot(words: str, x: float, y: float, look: int) -> Markup:
-    return element("circle", element("title", words), class_=f"dot l{look}", cx=f"{x:.1f}", cy=f"{y:.1f}", r=3.6)
-
-
-def _names(dots: Sequence[tuple[str, float, float]]) -> Iterator[Markup]:
-    """Beside their dots, as far as there is room: the others are said when one points at their dots."""
-    taken: list[tuple[float, float, float]] = []
-    for name, x, y in dots:
-        left = x > (LEFT + RIGHT) / 2
-        half = LETTER * len(name) / 2
-        middle = x - 7 - half if left else x + 7 + half
-        if all(abs(middle - other) > half + width or abs(y - height) > 13 for other, width, height in taken):
-            taken.append((middle, half, y))
-            yield _text(name, x + (-7 if left else 7), max(y - 5, TOP + 4), "end name" if left else "name")
+    return element("circle", element("title", words), class_=f"dot l{look}", cx=f"{x:.1f}", cy=f"{y:.1f}", r=DOT)
 
 
 def _few(along: Axis, most: int = 6) -> tuple[float, ...]:
@@ -196,6 +219,21 @@ def _way(board: Board) -> str:
 
 def _scaled(along: Axis) -> str:
     return ", logarithmic" if along.logarithmic else ""
+
+
+def _fitting(board: Board, models: Sequence[Standing], beside: Sequence[Standing]) -> list[float]:
+    """The values that an axis has to hold: of the models, and of the reference rows that leave them at least half of it."""
+    own = _ends(board.headline(standing) for standing in models or beside)
+    held, logarithmic = list(own), spreads(own)
+    for standing in beside:
+        more = [*held, *_ends(iter([board.headline(standing)]))]
+        if not (logarithmic and min(more) <= SMALLEST) and not stretches(own, more, logarithmic=logarithmic):
+            held = more
+    return held
+
+
+def _holds(along: Axis, each: Estimate) -> bool:
+    return along.ticks[0] <= each.value <= along.ticks[-1]
 
 
 def _known(each: Estimate) -> bool:

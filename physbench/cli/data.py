@@ -16,6 +16,7 @@ from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
     from physbench.recipe import Recipe
+    from physbench.view import Times
 
 COUNTS = {"training": "train", "validation": "valid", "test": "test"}
 
@@ -143,16 +144,16 @@ def _part(text: str | None) -> tuple[int, int] | None:
 
 def _dry_run(recipe: Recipe, out: Path, workers: int | None, as_json: bool) -> None:
     from physbench.generate import estimate
-    from physbench.view import contact_sheet
+    from physbench.view import contact_sheet, describe_recipe
 
     guess = estimate(recipe, workers=workers)
     sheet = out.with_suffix(".png")
-    contact_sheet(guess.sample).save(sheet)
+    contact_sheet(guess.sample, dataset=recipe.name, split=next(iter(recipe.splits)), recipe=describe_recipe(recipe.to_json())).save(sheet)
     if as_json:
         found = {"file": str(out), "bytes": guess.bytes, "seconds": guess.seconds, "sequences": recipe.sequences, "contact_sheet": str(sheet)}
         return click.echo(json.dumps(found))
     click.echo(f"{out} would hold {recipe.sequences:,} sequences in about {guess.bytes / 1e6:,.0f} MB and take about {guess.seconds:,.1f} s")
-    click.echo(f"{sheet}: the first sequences")
+    click.echo(f"{sheet}: the first sequences, each as its first frame with the ways of the objects")
 
 
 @main.command()
@@ -213,30 +214,46 @@ def verify(file: Path, depth: Any, seed: int, as_json: bool) -> None:
 @click.option("--model", help="What this model does with a sequence of a suite: a name, a checkpoint, or package.module:factory, which runs its code.")
 @click.option("--suite", help="With --model: whose sequences; balls if nothing is said.")
 @click.option("--rollout", type=int, metavar="N", help="With --model: show the first frames alone, 5 unless the suite says another number; N are imagined.")
+@click.option("--start", type=int, metavar="T", help="The first frame to draw; a strip begins before the first collision if nothing is said.")
+@click.option("--frames", type=int, metavar="N", help="How many frames to draw.")
+@click.option("--every", type=int, metavar="N", help="Draw every so many frames.")
 @click.option("--out", type=click.Path(path_type=Path), help="A .png strip, a .gif animation or, without --model, a .html page with a player.")
-def show(source: str | None, split: str | None, index: int, model: str | None, suite: str | None, rollout: int | None, out: Path | None) -> None:
+def show(
+    source: str | None,
+    split: str | None,
+    index: int,
+    model: str | None,
+    suite: str | None,
+    rollout: int | None,
+    start: int | None,
+    frames: int | None,
+    every: int | None,
+    out: Path | None,
+) -> None:
     """Draw a sequence of a dataset file, or of a named dataset without making it; or what a model does with one.
 
     \b
     physbench show balls3curtain64 --index 3 --out curtain.gif
+    physbench show balls4mass64 --start 20 --frames 6 --every 2
     physbench show --model r-nem --suite balls --index 3 --out r-nem.png
     physbench show --model r-nem --rollout 10 --out r-nem.gif
     """
     if (source is None) == (model is None):
         raise click.UsageError("give a dataset, or --model and no dataset: a model is shown sequences of a --suite")
+    from physbench.view import Times, clip_of, save
+
+    times = Times(start, frames, every)
     if model is not None:
-        return _show_model(model, suite or "balls", split or "test", index, rollout, out)
+        return _show_model(model, suite or "balls", split or "test", index, rollout, times, out)
     if suite is not None or rollout is not None:
         raise click.UsageError(f"{'--suite' if suite is not None else '--rollout'} goes with --model")
-    from physbench.view import clip_of, save
-
     clip = clip_of(str(source), split, index)
     out = out or Path(f"{Path(str(source)).stem}-{clip.split}-{index}.png")
-    save(clip, out)
+    save(clip, out, times=times)
     click.echo(str(out))
 
 
-def _show_model(model: str, suite: str, split: str, index: int, rollout: int | None, out: Path | None) -> None:
+def _show_model(model: str, suite: str, split: str, index: int, rollout: int | None, times: Times, out: Path | None) -> None:
     from physbench.evaluation.contestant import contestant, own_code
     from physbench.evaluation.watch import watch
     from physbench.report.figure import DRAWN, save
@@ -253,5 +270,5 @@ def _show_model(model: str, suite: str, split: str, index: int, rollout: int | N
     if out is None:
         name = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in entered.name)
         out = Path(f"{name}-{suite}-{index}" + f"-rollout-{rollout}" * (rollout is not None) + ".png")
-    save(watch(entered.model, suite, index=index, split=split, rollout=rollout), out, name=entered.name)
+    save(watch(entered.model, suite, index=index, split=split, rollout=rollout), out, name=entered.name, times=times)
     click.echo(str(out))

@@ -39,6 +39,8 @@ class Watched:
     task: str
     index: int
     steps: tuple[Step, ...]  # from t = 0 on
+    groups: NDArray[np.uint8] | None = None  # (T, H, W) the object of every pixel, 0 = nobody
+    curtain: NDArray[np.int16] | None = None  # (4,) y0, x0, y1, x1; zeros = none
 
     @property
     def seen(self) -> int:
@@ -65,7 +67,11 @@ def watch(model: Model, suite: str = "balls", *, index: int = 0, split: str = "t
     ask(onlooker, task, asking, examples, source, seed=seed)
     shown = asking.context if isinstance(asking, Rollout) else asking.frames
     said = zip(frames[:-1], frames[1:], onlooker.said, strict=False)  # nothing is known of the frame after the last
-    return Watched(task.name, index, tuple(_step(model, frame if t < shown else None, truth, told) for t, (frame, truth, told) in enumerate(said)))
+    steps = tuple(_step(model, frame if t < shown else None, truth, told) for t, (frame, truth, told) in enumerate(said))
+    groups, curtains = examples.groups, examples.truth.get("curtain")
+    return Watched(
+        task.name, index, steps, None if groups is None else groups[0, : len(steps), :, :, 0], None if curtains is None else np.asarray(curtains[0], np.int16)
+    )
 
 
 class _Onlooker:

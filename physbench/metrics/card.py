@@ -22,5 +22,6 @@ class Metric:
     example: str  # lines as typed in Python, and what must come out
     last: bool = False  # also reported for the last transition alone, as NAME_last
     sampled: bool = False  # also reported for each sample of the model's randomness, as NAME[s], and their standard deviation, as NAME_std
+    one_is: str = ""  # what a score of 1 says, where the figure is a share: "copying"
     index: str = ""  # what stands in the brackets of NAME[...]
     tabled: bool = False  # NAME[...] stands in tables; else it is a step of a curve, or a cell, and is drawn

@@ -52,6 +52,7 @@ ARI_FRAMES = Metric(
 EVENT_ERROR = Metric(
     name="event_error",
     better="lower",
+    one_is="copying",
     paper=OWN,
     definition="The error h steps ahead around objects that have collided j times with others since the last shown frame.",
     formula="each pixel belongs to the object with the least d^2 - r^2 (d to its true centre, r its radius); sum of the BCE over the cells of objects with "
@@ -75,6 +76,7 @@ EVENT_ERROR = Metric(
 PERMANENCE_BCE = Metric(
     name="permanence_bce",
     better="lower",
+    one_is="remembering nothing",
     paper=OWN,
     definition="The error around a curtain while an object is hidden behind it, as a share of the least that is possible without memory: who forgets the "
     "object is surprised when it comes out.",
@@ -123,6 +125,7 @@ ROLLOUT_BCE = Metric(
 ROLLOUT_RELATIVE_BCE = Metric(
     name="rollout_relative_bce",
     better="lower",
+    one_is="copying",
     paper=R_NEM,
     definition="The cross-entropy of a rollout as a share of what repeating the last shown frame costs.",
     formula="sum over sequences (and steps, or at one step h) of the BCE / the same sum for p = x_{c-1}",

@@ -26,6 +26,7 @@ BCE = Metric(
 RELATIVE_BCE = Metric(
     name="relative_bce",
     better="lower",
+    one_is="copying",
     paper=R_NEM,
     definition="The cross-entropy as a share of what copying the current frame costs: 1 is copying, 0 is knowing the future.",
     formula="sum over sequences and transitions of the BCE of p / the same sum for p_{t+1} = x_t; a ratio of sums, never a mean of ratios",
@@ -69,6 +70,7 @@ RELATIONAL_BCE = Metric(
 RELATIVE_RELATIONAL_BCE = Metric(
     name="relative_relational_bce",
     better="lower",
+    one_is="copying",
     paper=R_NEM,
     definition="The relational cross-entropy as a share of what copying costs on the same pixels.",
     formula="sum of the BCE of p over the pixels with collisions[t] = 1 / the same sum for p_{t+1} = x_t; empty where nothing collides",

@@ -35,15 +35,29 @@ class Line:
     name: str
     points: tuple[Point, ...]
     look: int = 0  # 0 is the model, 1 is copying, others as they come
+    beside: bool = False  # a reference row: the axis need not hold it
+
+    @property
+    def values(self) -> list[float]:
+        return [each for point in self.points for each in (point.value, point.low, point.high) if math.isfinite(each)]
+
+
+def stretches(own: Sequence[float], others: Sequence[float], *, logarithmic: bool) -> bool:
+    """Say whether an axis that holds others too would leave our own less than half of its length."""
+    scaled = math.log if logarithmic else float
+    ends, most = [scaled(min(own)), scaled(max(own))], [scaled(min(*own, *others)), scaled(max(*own, *others))]
+    least = math.log(2) if logarithmic else abs(max(own, key=abs)) / 2
+    return most[1] - most[0] > 2 * max(ends[1] - ends[0], least) * (1 + 1e-9)
 
 
 def chart(title: str, lines: Sequence[Line], *, along: str, ratios: bool = False, marks: Sequence[str] | None = None) -> str:
     """along: what x is; ratios: y may be logarithmic; marks: names of the values 0, 1, ... of x, whose intervals are drawn as bars, not as a band."""
-    lines = [line for line in lines if any(math.isfinite(point.value) for point in line.points)]
-    if not lines:
+    given = [line for line in lines if any(math.isfinite(point.value) for point in line.points)]
+    if not given:
         return ""
-    values = [each for line in lines for point in line.points for each in (point.value, point.low, point.high) if math.isfinite(each)]
-    logarithmic = ratios and min(values) > SMALLEST and max(values) > LOGARITHMIC * min(values)
+    lines = _within(given, ratios)
+    values = [each for line in lines for each in line.values]
+    logarithmic = _logarithmic(values, ratios)
     ticks = _decades(min(values), max(values)) if logarithmic else _even(min(0.0, *values), max(values))
     xs = [point.x for line in lines for point in line.points]
     x = _scale(min(xs), max(xs), *((LEFT + 30, RIGHT - 30) if marks else (LEFT + 6, RIGHT - 6)))
@@ -55,12 +69,35 @@ def chart(title: str, lines: Sequence[Line], *, along: str, ratios: bool = False
     parts = [_grid(ticks, y), _foot(x, marks, xs, along)]
     for line in sorted(lines, key=lambda line: -line.look):
         parts.append(_drawn(line, x, y, marks))
-    keys = "".join(f"<span>{KEY.format(look=line.look)}{plain(line.name)}</span>" for line in lines)
-    told = "; ".join(f"{line.name} from {number(line.points[0].value)} to {number(line.points[-1].value)}" for line in lines)
+    keys = "".join(f"<span>{KEY.format(look=line.look)}{plain(line.name)}{'' if line in lines else _beyond(line, values)}</span>" for line in given)
+    told = "; ".join(f"{line.name} from {number(line.points[0].value)} to {number(line.points[-1].value)}" for line in given)
     return (
         f'<figure class="chart"><figcaption><b>{plain(title)}</b>{" (logarithmic)" * logarithmic}</figcaption>'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{plain(f"{title}: {told}")}">{"".join(parts)}</svg><p class="keys">{keys}</p></figure>'
     )
+
+
+def _within(lines: Sequence[Line], ratios: bool) -> list[Line]:
+    """The lines that are drawn: the models, and the reference rows that leave them at least half of the axis."""
+    chosen = [line for line in lines if not line.beside] or list(lines)
+    own = held = [each for line in chosen for each in line.values]
+    for line in lines:
+        more = [*held, *line.values]
+        logarithmic = _logarithmic(more, ratios)
+        if line not in chosen and not stretches(own if logarithmic else [0.0, *own], more, logarithmic=logarithmic):
+            chosen, held = [*chosen, line], more
+    return [line for line in lines if line in chosen]
+
+
+def _logarithmic(values: Sequence[float], ratios: bool) -> bool:
+    return ratios and min(values) > SMALLEST and max(values) > LOGARITHMIC * min(values)
+
+
+def _beyond(line: Line, drawn: Sequence[float]) -> str:
+    """Where a line lies that is not drawn."""
+    low, high = min(line.values), max(line.values)
+    where = number(low) if low == high else f"{number(low)} to {number(high)}"
+    return f" (not drawn: {where}, {'above' if high > max(drawn) else 'below'} the axis)"
 
 
 def _scale(start: float, end: float, first: float, last: float) -> Callable[[float], float]:

@@ -31,7 +31,8 @@ def _shown(result: Result, task: str) -> Iterator[str]:
     name = result.provenance.model
     if bce := result.curves.get((task, "bce")):
         relative = result.curves.get((task, "relative_bce"), [])
-        yield chart("bce: nats per frame", [Line(name, _points(bce)), Line("copy", _points(_copied(bce, relative)), 1)], along="predicted frame", ratios=True)
+        lines = [Line(name, _points(bce)), Line("copy", _points(_copied(bce, relative)), 1, beside=True)]
+        yield chart("bce: nats per frame", lines, along="predicted frame", ratios=True)
     if ari := result.curves.get((task, "ari")):
         yield chart("ari: owners against objects", [Line(name, _points(ari))], along="frame")
 
@@ -39,10 +40,10 @@ def _shown(result: Result, task: str) -> Iterator[str]:
 def _ahead(result: Result, references: Sequence[Known], task: str) -> str:
     ours = _steps([score for score in result.scores if score.task == task])
     relative = result.curves.get((task, "rollout_relative_bce"), [])
-    lines = [Line(result.provenance.model, ours), Line("copy", _points(_copied([point.value for point in ours], relative)), 1)]
+    lines = [Line(result.provenance.model, ours), Line("copy", _points(_copied([point.value for point in ours], relative)), 1, beside=True)]
     for look, name in enumerate(BESIDE, 2):
         if name != result.provenance.model:
-            lines.append(Line(name, _steps([row for row in references if (row.task, row.model) == (task, name)]), look))
+            lines.append(Line(name, _steps([row for row in references if (row.task, row.model) == (task, name)]), look, beside=True))
     return chart("rollout_bce[h]: nats per frame", lines, along="steps after the last shown frame", ratios=True) if ours else ""
 
 
@@ -61,7 +62,7 @@ def _collided(result: Result, task: str) -> str:
     ]
     if not lines:
         return ""
-    lines.append(Line("copy", (Point(0, 1.0), Point(len(kinds) - 1, 1.0)), 1))
+    lines.append(Line("copy", (Point(0, 1.0), Point(len(kinds) - 1, 1.0)), 1, beside=True))
     return chart("event_error[h,j]: relative to copying", lines, along="collisions since the last shown frame", marks=kinds)
 
 

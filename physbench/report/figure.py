@@ -5,62 +5,100 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from physbench.view.figure import HEEDED, Row, Story, attended, figure, film, mixed, owned, plain, tinted, together, wrong
+import numpy as np
+
+from physbench.view.figure import HEEDED, PLACED, Row, Story, attended, figure, film, mixed, owned, plain, tinted, together, wrong
+from physbench.view.panels import box_of, true_colours
 from physbench.view.save import put, suffix_of
+from physbench.view.times import ALL_TIMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from physbench.evaluation.watch import Watched
     from physbench.model import Parts
+    from physbench.view.panels import Box
+    from physbench.view.times import Times
 
 COLUMNS = 12
 DRAWN = {".png": "a figure", ".gif": "an animation"}
+LIKELY, LITTLE = 0.5, 0.05
+"""A slot that predicts no pixel as likely as that, and no more than this share of the whole, is not drawn."""
+
 NOW, NEXT = "of frame t", "of frame t + 1"
 
 
-def save(watched: Watched, out: Path, *, name: str) -> None:
-    """Write .png or .gif. name: of the model."""
+def save(watched: Watched, out: Path, *, name: str, times: Times = ALL_TIMES) -> None:
+    """Write .png or .gif of the frames asked for. name: of the model."""
     told = story(watched, name)
     if suffix_of(out, DRAWN) == ".gif":
-        return put(film(told), out)
+        return put(film(told, times.of(told.steps)), out)
     buffer = BytesIO()
-    figure(told, moments(told.steps)).save(buffer, "PNG", optimize=True)
+    figure(told, times.spread(told.steps, COLUMNS)).save(buffer, "PNG", optimize=True)
     put(buffer.getvalue(), out)
-
-
-def moments(steps: int) -> range:
-    """The first step and every so many after it."""
-    return range(0, steps, -(-steps // COLUMNS))
 
 
 def story(watched: Watched, name: str) -> Story:
     steps, seen = watched.steps, watched.seen
     parts = [step.parts for step in steps if step.parts is not None]
     parts = parts if len(parts) == len(steps) and all(each.predictions.shape[1] > 1 for each in parts) else []
+    empty = empty_slots(parts)
     blocks = [tuple(_scene(watched, parts))]
     if parts:
-        blocks.append(tuple(_slots(parts)))
+        blocks.append(tuple(_slots(parts, empty)))
     extent = f"{len(steps) + 1} frames" if seen == len(steps) else f"{seen} frames seen, {len(steps) + 1 - seen} imagined"
-    return Story(name, f"{watched.task}  ·  sequence {watched.index:,}  ·  {extent}", tuple(blocks), tuple(_legend(watched, parts)))
+    return Story(name, f"{watched.task}  ·  sequence {watched.index:,}  ·  {extent}", tuple(blocks), tuple(_legend(watched, parts, empty)))
+
+
+def empty_slots(parts: Sequence[Parts]) -> set[int]:
+    """Find the slots that never hold a pixel to be likely, and predict next to nothing of the whole. None, if that is true of all."""
+    if not parts:
+        return set()
+    slots = min(each.predictions.shape[1] for each in parts)
+    predictions = np.stack([each.predictions[0, :slots] for each in parts]).clip(0, 1)  # (T, K, H, W, C)
+    shares = predictions.sum(axis=(0, 2, 3, 4)) / max(float(predictions.sum()), 1e-9)
+    empty = set(np.flatnonzero((predictions.max(axis=(0, 2, 3, 4)) < LIKELY) & (shares < LITTLE)).tolist())
+    return empty if len(empty) < slots else set()
+
+
+def _groups_are_drawn(watched: Watched, parts: Sequence[Parts]) -> bool:
+    """Whether the model tells things apart; one with a single slot puts everything into it."""
+    return bool(parts) or any(step.owner is not None and step.owner.any() for step in watched.steps)
+
+
+def _curtain(watched: Watched) -> Box | None:
+    return None if watched.curtain is None else box_of(watched.curtain, watched.steps[0].truth.shape[:2])
 
 
 def _scene(watched: Watched, parts: list[Parts]) -> Iterator[Row]:
-    steps = watched.steps
+    steps, curtain = watched.steps, _curtain(watched)
     yield Row("input", "frame t", tuple(None if step.frame is None else plain(step.frame) for step in steps), missing="imagined")
     if parts:
         yield Row("groups", NOW, tuple(mixed(each.shares[0]) for each in parts))
-    elif any(step.owner is not None for step in steps):
+    elif _groups_are_drawn(watched, parts):
         yield Row("owners", NOW, tuple(None if step.owner is None else owned(step.owner) for step in steps), missing="not said")
-    yield Row("prediction", NEXT, tuple(plain(step.mean) for step in steps))
+    if watched.groups is not None and (curtain or _groups_are_drawn(watched, parts)):
+        colours = true_colours(_levels(watched), watched.groups)
+        yield Row("true groups", NOW, tuple(colours[groups] for groups in watched.groups), curtain=curtain, see_through=True)
+    yield Row("prediction", NEXT, tuple(plain(step.mean) for step in steps), curtain=curtain)
     yield Row("truth", "frame t + 1", tuple(plain(step.truth) for step in steps))
-    yield Row("error", NEXT, tuple(wrong(step.mean, step.truth) for step in steps))
+    yield Row("error", NEXT, tuple(wrong(step.mean, step.truth) for step in steps), curtain=curtain)
 
 
-def _slots(parts: list[Parts]) -> Iterator[Row]:
-    for k in range(min(each.predictions.shape[1] for each in parts)):
-        yield Row(f"slot {k + 1}", "predicts t + 1", tuple(tinted(each.predictions[0, k], k) for each in parts), slot=k)
+def _levels(watched: Watched) -> NDArray[np.uint8]:
+    """(T, H, W, C) 0..255, of the frames whether they were shown or not."""
+    first = watched.steps[0].frame
+    frames = [step.truth for step in watched.steps[:-1]]
+    return np.rint(np.stack([frames[0] if first is None else first, *frames]) * 255).astype(np.uint8)
+
+
+def _slots(parts: list[Parts], empty: set[int]) -> Iterator[Row]:
+    for k in sorted(set(range(min(each.predictions.shape[1] for each in parts))) - empty):
+        notes = tuple("nothing" * bool(each.predictions[0, k].max() < PLACED) for each in parts)
+        yield Row(f"slot {k + 1}", "predicts t + 1", tuple(tinted(each.predictions[0, k], k) for each in parts), slot=k, notes=notes)
     heeded = [each.attention for each in parts if each.attention is not None]
     largest = max((float(attention.max()) for attention in heeded), default=0.0)
     if len(heeded) == len(parts) and largest > 0:
@@ -68,15 +106,27 @@ def _slots(parts: list[Parts]) -> Iterator[Row]:
         yield Row("attention", "between slots", tuple(together(each.predictions[0]) for each in parts), arrows=arrows)
 
 
-def _legend(watched: Watched, parts: list[Parts]) -> Iterator[str]:
+def _legend(watched: Watched, parts: list[Parts], empty: set[int]) -> Iterator[str]:
     if parts:
         yield "groups: the colours of the slots, by their shares of each pixel; grey is shared by all alike"
-    elif any(step.owner is not None for step in watched.steps):
+    elif _groups_are_drawn(watched, parts):
         yield "owners: every pixel in the colour of the slot that has it"
+    if watched.groups is not None and _groups_are_drawn(watched, parts):
+        yield "true groups: a colour for each object, which need not be that of its slot"
+    if _curtain(watched):
+        yield "hatched: the curtain, which a model is not shown; the true groups are seen through it, its outline is on prediction and error too"
+    if empty:
+        named = f"slot{'s' * (len(empty) > 1)} {_listed(empty)}"
+        yield f"not drawn: {named}, nearly empty: no pixel reaches {LIKELY}, less than {LITTLE:.0%} of all that is predicted"
     yield "error: orange is predicted and not there, blue is there and not predicted"
     weights = [float(each.attention.max()) for each in parts if each.attention is not None]
     if weights and max(weights) > 0:
         yield "attention: an arrow from the slot that is heeded, in its colour, to the one that heeds it; the wider, the more"
         yield f"the widest stands for {max(weights):.2g} of 1, the most in this sequence; less than {HEEDED:.0%} of it is not drawn"
     if watched.seen < len(watched.steps):
-        yield "hatched: no frame is shown, the model goes on by itself"
+        yield "imagined: no frame is shown, the model goes on by itself"
+
+
+def _listed(slots: set[int]) -> str:
+    *others, last = [str(slot + 1) for slot in sorted(slots)]
+    return f"{', '.join(others)} and {last}" if others else last

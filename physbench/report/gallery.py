@@ -49,6 +49,7 @@ class Strip:
     first: int
     owners: NDArray[np.uint8] | None  # (T, H, W)
     groups: NDArray[np.uint8] | None  # (T, H, W)
+    curtain: NDArray[np.int16] | None = None  # (4,) y0, x0, y1, x1; zeros = none
 
     @property
     def steps(self) -> int:
@@ -134,4 +135,5 @@ def _strip(
         asking.context if isinstance(asking, Rollout) else 1,
         None if answer.owners is None else answer.owners[0],
         None if examples.groups is None else examples.groups[0, : asking.frames, :, :, 0],
+        None if (curtain := examples.truth.get("curtain")) is None else np.asarray(curtain[0], np.int16),
     )

@@ -11,10 +11,11 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from physbench.errors import StorageError
+from physbench.metrics.catalogue import find
 from physbench.report.curves import curves
 from physbench.report.gallery import ranked
-from physbench.report.pictures import drawn
-from physbench.report.tables import provenance, scores
+from physbench.report.pictures import box, drawn, tells_apart
+from physbench.report.tables import ARROWS, provenance, scores
 from physbench.report.text import breakable, figures, number, plain
 from physbench.result import ENOUGH, NARROW
 from physbench.result import told as in_words
@@ -76,7 +77,9 @@ def _what(result: Result) -> str:
     shown = f" of the suite {suite.name} ({suite.about})" if suite else ""
     model = result.provenance.model
     told = f"{model} was shown test sequences{shown} and said what comes next before it saw it; every figure here was computed from these answers."
-    return f"{plain(told)} Beside a figure stands its 95&nbsp;% interval, from drawing sequences again and again."
+    return (
+        f"{plain(told)} Beside a figure stands its 95&nbsp;% interval, from drawing sequences again and again. ↓&nbsp;lower is better, ↑&nbsp;higher is better."
+    )
 
 
 def _headline(result: Result, references: Sequence[Known]) -> str:
@@ -92,7 +95,14 @@ def _headline(result: Result, references: Sequence[Known]) -> str:
     rows = [row for row in references if (row.task, row.metric) == (task, metric) and row.model != result.provenance.model]
     beside = " · ".join(f"{plain(row.model)} {number(row.value)}" for row in rows)
     others = f"<small>{beside}</small>" if beside else ""
-    return f'<p class="headline"><b>{value}</b><span>{breakable(metric)} on {breakable(task)}<small>{interval}</small>{others}</span></p>'
+    name = f"{breakable(metric)} {ARROWS[find(metric).better]} on {breakable(task)}"
+    return f'<p class="headline"><b>{value}</b><span>{name}<small>{_way(metric)}</small><small>{interval}</small>{others}</span></p>'
+
+
+def _way(metric: str) -> str:
+    """Say which way is better, and what a score of 1 says."""
+    card = find(metric)
+    return "".join([*[f"{card.better} is better"] * (card.better != "neither"), *[f"; 1 is {card.one_is}"] * bool(card.one_is)])
 
 
 def _notes(result: Result) -> str:
@@ -108,8 +118,9 @@ def _notes(result: Result) -> str:
 
 def _task(result: Result, references: Sequence[Known], published: Sequence[Published], task: str) -> str:
     drawn_curves = curves(result, references, task)
-    return f"<section><h2>{breakable(task)}</h2>{scores(result, references, published, task)}" + (
-        f'<div class="charts">{drawn_curves}</div></section>' if drawn_curves else "</section>"
+    charts = f'<div class="charts">{drawn_curves}</div>' if drawn_curves else ""
+    return (
+        f'<section><h2>{breakable(task)}</h2><div class="task"><div class="figures">{scores(result, references, published, task)}</div>{charts}</div></section>'
     )
 
 
@@ -118,6 +129,10 @@ def _strips(kind: str, strips: Sequence[Strip]) -> str:
         return ""
     title, about = KINDS[kind]
     told = about.format(metric=strips[0].metric) + " White is 1 and black is 0."
-    if any(strip.owners is not None for strip in strips):
+    grouped = any(tells_apart(strip) for strip in strips)
+    if grouped:
         told += " Owners: a colour for each slot of the model; objects: the truth, whose colours need not be the same."
-    return f"<section><h2>{title} of {breakable(strips[0].task)}</h2><p>{plain(told)}</p>{''.join(drawn(strip) for strip in strips)}</section>"
+    if any(box(strip) for strip in strips):
+        told += " Hatched: the curtain, which a model is not shown; objects are seen through it, and predictions have its outline."
+    pictures = "".join(drawn(strip, grouped=grouped) for strip in strips)
+    return f"<section><h2>{title} of {breakable(strips[0].task)}</h2><p>{plain(told)}</p>{pictures}</section>"

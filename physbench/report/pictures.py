@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.report.text import breakable, figures, number
-from physbench.view.panels import COLOURS
+from physbench.view.panels import COLOURS, box_of, enlarged, hang_curtain, true_colours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from physbench.report.gallery import Strip
+    from physbench.view.panels import Box
 
     Cells = dict[int, Image]  # by frame
 
@@ -29,9 +30,10 @@ DIFFERENT = 1e-3
 """From here on a figure is not the same one."""
 
 
-def drawn(strip: Strip) -> str:
+def drawn(strip: Strip, *, grouped: bool = True) -> str:
+    """grouped: whether the model tells objects apart, so that its owners say something."""
     times = moments(strip)
-    rows = "".join(_row(name, cells, times, strip) for name, cells in _rows(strip, times))
+    rows = "".join(_row(name, cells, times, strip) for name, cells in _rows(strip, times, grouped and strip.owners is not None))
     heads = "".join(f'<th scope="col">{"t = " * (column == 0)}{t}</th>' for column, t in enumerate(times))
     again = ""
     if abs(strip.again - strip.figure) > DIFFERENT * max(abs(strip.figure), 1e-6):
@@ -49,18 +51,46 @@ def moments(strip: Strip) -> list[int]:
     return list(range(strip.first + strip.steps - 1, -1, -step))[:COLUMNS][::-1]
 
 
-def _rows(strip: Strip, times: list[int]) -> Iterator[tuple[str, Cells]]:
+def tells_apart(strip: Strip) -> bool:
+    """Whether the model has put anything into another slot than the first."""
+    return strip.owners is not None and bool(strip.owners.any())
+
+
+def box(strip: Strip) -> Box | None:
+    """Where the curtain hangs, if there is one."""
+    return None if strip.curtain is None else box_of(strip.curtain, strip.frames.shape[1:3])
+
+
+def _rows(strip: Strip, times: list[int], grouped: bool) -> Iterator[tuple[str, Cells]]:
+    curtain = box(strip)
     yield "truth", {t: _picture(strip.frames[t]) for t in times}
-    yield "prediction", {t: _picture(strip.means[t - strip.first]) for t in times if t >= strip.first}
-    if strip.owners is not None:
-        yield "owners", {t: _labels(strip.owners[t]) for t in times if t < len(strip.owners)}
-        if strip.groups is not None:
-            yield "objects", {t: _labels(strip.groups[t]) for t in times}
+    yield "prediction", {t: _curtained(_picture(strip.means[t - strip.first]), strip, see_through=False) for t in times if t >= strip.first}
+    if grouped and strip.owners is not None:
+        yield "owners", {t: _labels(strip.owners[t], COLOURS) for t in times if t < len(strip.owners)}
+    if strip.groups is not None and (grouped or curtain):
+        colours = true_colours(_levels(strip.frames), strip.groups)
+        yield "objects", {t: _curtained(_labels(strip.groups[t], colours), strip, see_through=True) for t in times}
+
+
+def _curtained(image: Image, strip: Strip, *, see_through: bool) -> Image:
+    """With the curtain, which is too fine for the pixels of a frame: the picture is enlarged to what it measures on the page."""
+    from PIL import Image
+
+    curtain = box(strip)
+    if curtain is None:
+        return image
+    scale = _scale(strip)
+    picture = enlarged(np.array(image.convert("RGB")), scale)
+    hang_curtain(picture, curtain, scale, see_through=see_through)
+    return Image.fromarray(picture)
+
+
+def _scale(strip: Strip) -> int:
+    return max(1, round(SIDE / max(strip.frames.shape[1:3])))
 
 
 def _row(name: str, cells: Cells, times: list[int], strip: Strip) -> str:
-    height, width = strip.frames.shape[1:3]
-    scale = max(1, round(SIDE / max(height, width)))
+    (height, width), scale = strip.frames.shape[1:3], _scale(strip)
     pictures = "".join(
         f'<td><img src="{_address(cells[t])}" width="{width * scale}" height="{height * scale}" alt="{name}, frame {t}"></td>'
         if t in cells
@@ -74,18 +104,22 @@ def _picture(frame: NDArray[Any]) -> Image:
     """(H, W, C) 0..1; what lies outside, as a mean of normal pixels may, is drawn as 0 or 1."""
     from PIL import Image
 
-    levels = np.rint(np.clip(np.asarray(frame, np.float64), 0, 1) * 255)
+    levels = _levels(frame).astype(float)
     if levels.shape[2] != 3:
         levels = levels.mean(axis=2).round()
     return Image.fromarray(levels.astype(np.uint8))
 
 
-def _labels(labels: NDArray[np.uint8]) -> Image:
+def _levels(frames: NDArray[Any]) -> NDArray[np.uint8]:
+    return np.rint(np.clip(np.asarray(frames, np.float64), 0, 1) * 255).astype(np.uint8)
+
+
+def _labels(labels: NDArray[np.uint8], colours: NDArray[np.uint8]) -> Image:
     """(H, W): a colour for each."""
     from PIL import Image
 
     image = Image.fromarray(np.ascontiguousarray(labels))
-    image.putpalette(COLOURS.tobytes())
+    image.putpalette(colours.tobytes())
     return image
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     Colour = tuple[int, int, int]
 
+BETWEEN = "   ·   "
 PAPER, INK, DIM = (24, 26, 32), (236, 238, 242), (150, 156, 168)
 
 
@@ -52,6 +55,20 @@ def write(image: Image, at: tuple[int, int], text: str, colour: Colour, *, ancho
     return x1
 
 
+def flow(parts: Sequence[str], room: int, *, size: int) -> list[str]:
+    """Join the parts into lines, as many in each as its room has place for."""
+    from PIL import ImageFont
+
+    font, lines = ImageFont.load_default(size), list[str]()
+    for part in parts:
+        longer = lines[-1] + BETWEEN + part if lines else ""
+        if lines and font.getlength(longer) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(part)
+    return lines
+
+
 def png(image: Image) -> bytes:
     buffer = BytesIO()
     indexed([image])[0].save(buffer, "PNG", optimize=True)
@@ -83,3 +100,19 @@ def indexed(images: list[Image]) -> list[Image]:
     for image in found:
         image.putpalette(palette)
     return found
+
+
+def within_a_palette(images: list[Image], kept: list[Colour]) -> list[Image]:
+    """Give images at most 256 colours in all, as a GIF has: those to keep are exact, whatever small areas they have, and none flickers from frame to frame."""
+    from PIL import Image
+
+    counted = [image.getcolors(256) for image in images]
+    if all(counted) and len({colour for colours in counted for _, colour in colours or ()}) <= 256:
+        return images
+    kept = list(dict.fromkeys(kept))
+    some = images[:: -(-len(images) // 4)]
+    sample = Image.fromarray(np.concatenate([np.asarray(image) for image in some]))
+    found = sample.quantize(256 - len(kept)).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*(level for colour in kept for level in colour), *found])
+    return [image.quantize(palette=palette, dither=Image.Dither.NONE).convert("RGB") for image in images]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from physbench import registry
 from physbench.errors import StorageError
 from physbench.scene import HIT_OBJECT, WALL
 from physbench.storage.reader import open_dataset
+from physbench.view.panels import box_of, true_colours
+from physbench.view.recipe_words import describe_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from physbench.scene import Scenes
+    from physbench.view.panels import Box
 
 EVENT_COLUMNS = ("time", "a", "b", "normal", "impulse", "position")
 
@@ -32,6 +36,7 @@ class Clip:
     index: int
     arrays: dict[str, NDArray[Any]]
     events: dict[str, NDArray[Any]]
+    recipe: str = ""  # in a few words, where it is not the usual one
 
     @property
     def frames(self) -> int:
@@ -54,6 +59,11 @@ class Clip:
         lightest = mass.min(initial=np.inf)
         return (mass / lightest).round(3).tolist() if 0 < lightest < np.inf else [1.0] * self.objects
 
+    @cached_property
+    def colours(self) -> NDArray[np.uint8]:
+        """(256, 3) by label."""
+        return true_colours(self.arrays["features"], self.arrays["groups"][..., 0])
+
     @property
     def names(self) -> list[str]:
         """The objects by label, the heavier ones with how many times heavier they are."""
@@ -61,11 +71,12 @@ class Clip:
 
     @property
     def title(self) -> str:
-        return _one_line(self.dataset)
+        """The dataset, and what is special about its recipe."""
+        return one_line(self.dataset) + f": {one_line(self.recipe, 96)}" * bool(self.recipe)
 
     @property
     def caption(self) -> str:
-        return f"{_one_line(self.split)}  ·  sequence {self.index:,}  ·  {self.population}"
+        return f"{one_line(self.split)}  ·  sequence {self.index:,}  ·  {self.population}"
 
     @property
     def population(self) -> str:
@@ -80,11 +91,8 @@ class Clip:
         """(T, objects) who hits another object in (t, t + 1]."""
         return (self.arrays["contact"][:, : self.objects] & HIT_OBJECT).astype(bool)
 
-    def curtain(self) -> tuple[int, int, int, int] | None:
-        """y0, x0, y1, x1 within the frame, or None."""
-        (height, width), (y0, x0, y1, x1) = self.size, self.arrays["curtain"].tolist()
-        y0, x0, y1, x1 = max(y0, 0), max(x0, 0), min(y1, height), min(x1, width)
-        return (y0, x0, y1, x1) if y0 < y1 and x0 < x1 else None
+    def curtain(self) -> Box | None:
+        return box_of(self.arrays["curtain"], self.size)
 
 
 def clip_of(source: str | Path, split: str | None, index: int) -> Clip:
@@ -93,18 +101,19 @@ def clip_of(source: str | Path, split: str | None, index: int) -> Clip:
     if path.is_file() or path.suffix or len(path.parts) > 1:
         file = open_dataset(path)
         split = _checked(str(source), {name: len(file[name]) for name in file}, split, index)
-        return Clip(file.attributes["dataset"], split, index, file[split][index], file[split].events(index))
+        told = describe_recipe(file.attributes["recipe"])
+        return Clip(file.attributes["dataset"], split, index, file[split][index], file[split].events(index), told)
     recipe = registry.datasets.get(str(source))
     split = _checked(str(source), recipe.splits, split, index)
     scenes = recipe.generator.batch(recipe.seeds(split, index, index + 1), recipe.frames)
     return clip_from(scenes, 0, dataset=recipe.name, split=split, index=index)
 
 
-def clip_from(scenes: Scenes, number: int, *, dataset: str, split: str, index: int) -> Clip:
+def clip_from(scenes: Scenes, number: int, *, dataset: str, split: str, index: int, recipe: str = "") -> Clip:
     """One of a batch of scenes, under the name it shall have."""
     rows = slice(*scenes.events.offset[number : number + 2].tolist())
     events = {name: getattr(scenes.events, name)[rows] for name in EVENT_COLUMNS}
-    return Clip(dataset, split, index, {name: array[number] for name, array in scenes.arrays().items()}, events)
+    return Clip(dataset, split, index, {name: array[number] for name, array in scenes.arrays().items()}, events, recipe)
 
 
 def _checked(source: str, sizes: Mapping[str, int], split: str | None, index: int) -> str:
@@ -118,10 +127,10 @@ def _checked(source: str, sizes: Mapping[str, int], split: str | None, index: in
     return split
 
 
-def _one_line(name: str) -> str:
+def one_line(name: str, room: int = 32) -> str:
     """Names come from files of strangers: one line, nothing that cannot be printed, not too long."""
-    name = "".join(letter if letter.isprintable() else "?" for letter in name[:80])
-    return name if len(name) <= 32 else name[:31] + "…"
+    name = "".join(letter if letter.isprintable() else "?" for letter in name[: room + 48])
+    return name if len(name) <= room else name[: room - 1] + "…"
 
 
 def _many(number: int, noun: str) -> str:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from physbench.view.canvas import DIM, INK, PAPER, blank, gif, paste, pen, write
-from physbench.view.panels import CLOTH, COLOURS, LIT, enlarged
+from physbench.view.canvas import DIM, INK, PAPER, blank, gif, paste, pen, within_a_palette, write
+from physbench.view.panels import CLOTH, COLOURS, LIT, enlarged, hang_curtain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from physbench.view.canvas import Colour
-    from physbench.view.panels import Pixels
+    from physbench.view.panels import Box, Pixels
 
     Array = NDArray[np.floating[Any]]
 
@@ -34,6 +34,8 @@ PLACED = 0.1
 
 HEEDED = 0.25
 """Less attention is not drawn; 1 is the most there is in the sequence."""
+
+FAINT = (92, 98, 110)
 
 MARGIN, GAP, LINE, NAMES = 24, 6, 24, 132
 ACROSS = 6
@@ -58,6 +60,9 @@ class Row:
     slot: int | None = None  # whose colour stands beside the name
     arrows: tuple[tuple[Arrow, ...], ...] = ()  # for each step
     missing: str = ""  # written on the hatching
+    notes: tuple[str, ...] = ()  # for each step, written on the picture
+    curtain: Box | None = None  # its hem is drawn
+    see_through: bool = False  # hatched too, with what is behind it
 
 
 @dataclass(frozen=True)
@@ -150,15 +155,15 @@ def figure(story: Story, times: Sequence[int], *, scale: int | None = None) -> I
             _name(image, row, MARGIN, y + height * scale // 2)
             for column, t in enumerate(times):
                 paste(image, cell(row, t, story.size, scale), left + column * across, y)
-                _unseen(image, row, t, left + column * across, y, width * scale, height * scale)
+                _annotate(image, row, t, left + column * across, y, width * scale, height * scale)
             y += down
         y += LINE // 2
     _explain(image, story, bottom + LINE // 2)
     return image
 
 
-def film(story: Story, *, scale: int | None = None, milliseconds: int = 300) -> bytes:
-    """A looping GIF, a frame for each step: the panels of a block side by side."""
+def film(story: Story, times: Sequence[int] | None = None, *, scale: int | None = None, milliseconds: int = 300) -> bytes:
+    """A looping GIF, a frame for each of these steps, or for all: the panels of a block side by side."""
     (height, width), scale = story.size, scale or _scale(story.size, 176)
     lines = [line for block in story.blocks for line in _lines(block)]
     across, down, top = width * scale + 2 * GAP, height * scale + 2 * LINE, MARGIN + 3 * LINE
@@ -176,19 +181,18 @@ def film(story: Story, *, scale: int | None = None, milliseconds: int = 300) -> 
             end = write(ground, (x + shift, y), row.name, INK, size=15, anchor="ls", room=width * scale - shift)
             write(ground, (end + 8, y), row.about, DIM, size=13, anchor="ls", room=max(x + width * scale - end - 8, 0))
     images: list[Image] = []
-    for t in range(story.steps):
+    for t in range(story.steps) if times is None else times:
         image = ground.copy()
         write(image, (right - MARGIN, MARGIN + 8), f"t = {t}", INK, size=20, anchor="rm")
         for i, line in enumerate(lines):
             for j, row in enumerate(line):
                 x, y = MARGIN + j * across, top + i * down
                 paste(image, cell(row, t, story.size, scale), x, y)
-                _unseen(image, row, t, x, y, width * scale, height * scale)
+                _annotate(image, row, t, x, y, width * scale, height * scale)
         images.append(image)
     slots = [_tuple(colour_of(row.slot)) for block in story.blocks for row in block if row.slot is not None]
-    return gif(
-        _within_a_palette(images, [INK, DIM, PAPER, LIT, NOBODY, *map(_tuple, (COLOURS[0], TOO_MUCH, TOO_LITTLE)), *slots[:64]]), milliseconds=milliseconds
-    )
+    kept = [INK, DIM, PAPER, LIT, NOBODY, *map(_tuple, (COLOURS[0], TOO_MUCH, TOO_LITTLE)), *slots[:64]]
+    return gif(within_a_palette(images, kept), milliseconds=milliseconds)
 
 
 def cell(row: Row, t: int, size: tuple[int, int], scale: int) -> Pixels:
@@ -198,23 +202,8 @@ def cell(row: Row, t: int, size: tuple[int, int], scale: int) -> Pixels:
         rows, columns = np.indices((size[0] * scale, size[1] * scale))
         return np.where(((rows + columns) % 12 < 3)[..., None], np.array(CLOTH, np.uint8) // 3, np.array(PAPER, np.uint8))
     picture = enlarged(picture, scale)
+    hang_curtain(picture, row.curtain, scale, see_through=row.see_through)
     return _with_arrows(picture, row.arrows[t], scale) if row.arrows else picture
-
-
-def _within_a_palette(images: list[Image], kept: list[Colour]) -> list[Image]:
-    """Of at most 256 colours in all, as a GIF has: those kept are exact, whatever small areas they have, and none flickers from frame to frame."""
-    from PIL import Image
-
-    counted = [image.getcolors(256) for image in images]
-    if all(counted) and len({colour for colours in counted for _, colour in colours or ()}) <= 256:
-        return images
-    kept = list(dict.fromkeys(kept))
-    some = images[:: -(-len(images) // 4)]
-    sample = Image.fromarray(np.concatenate([np.asarray(image) for image in some]))
-    found = sample.quantize(256 - len(kept)).getpalette() or []
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([*(level for colour in kept for level in colour), *found])
-    return [image.quantize(palette=palette, dither=Image.Dither.NONE).convert("RGB") for image in images]
 
 
 def _with_arrows(picture: Pixels, arrows: tuple[Arrow, ...], scale: int) -> Pixels:
@@ -260,9 +249,12 @@ def _name(image: Image, row: Row, x: int, middle: int) -> None:
     write(image, (x, middle + 10), row.about, DIM, size=13, anchor="lm", room=NAMES - GAP)
 
 
-def _unseen(image: Image, row: Row, t: int, x: int, y: int, width: int, height: int) -> None:
+def _annotate(image: Image, row: Row, t: int, x: int, y: int, width: int, height: int) -> None:
+    middle = x + width // 2, y + height // 2
     if row.missing and row.pictures[t] is None:
-        write(image, (x + width // 2, y + height // 2), row.missing, INK, size=13, anchor="mm", room=width)
+        write(image, middle, row.missing, INK, size=13, anchor="mm", room=width)
+    elif row.notes and row.notes[t]:
+        write(image, middle, row.notes[t], FAINT, size=13, anchor="mm", room=width)
 
 
 def _explain(image: Image, story: Story, y: int) -> None:

@@ -1,7 +1,8 @@
 """The two panels: a frame as a model gets it, and the objects of the frame as the file knows them.
 
-A colour for each label; a dark core in whatever is heavier than the lightest; the curtain hatched. The two frames between which something
-happens both show it: a white outline around what hits another object (the frames that `collisions` covers), a tick where a wall is hit.
+A colour for each label, that of the frames where these have colours; a dark core in whatever is heavier than the lightest; the curtain hatched.
+The two frames between which something happens both show it: a white outline around what hits another object (the frames that `collisions` covers),
+a tick where a wall is hit.
 """
 
 from __future__ import annotations
@@ -18,24 +19,41 @@ if TYPE_CHECKING:
     from physbench.view.clip import Clip
 
     Pixels = NDArray[np.uint8]
+    Box = tuple[int, int, int, int]
 
 PALETTE = (
     *("e69f00", "56b4e9", "009e73", "f0e442", "0072b2", "d55e00", "cc79a7"),  # Okabe and Ito 2008: distinct for the colour-blind too
     *("b9a6ff", "9a6a3a", "a6f0c4", "e0218a", "2bc7c4", "8f9a1c", "ffc8a0", "7d4fe8", "a9afb8"),
 )
 COLOURS = np.array([list(bytes.fromhex(colour)) for colour in ["0a0b0f", *(PALETTE * 16)[:255]]], np.uint8)
-"""By label; 0 is the ground of a panel."""
+"""By label, where frames have no colours of their own; 0 is the ground of a panel."""
 
 LIT, WHITE = (232, 232, 232), 255
 CLOTH, HEM = (150, 160, 180), (196, 202, 214)
+PALE = 0.8
+"""The luminance from which on a white outline needs a dark line beside it."""
 
 
-def legend(clip: Clip) -> list[str]:
-    """What the marks of the objects mean, of those that the clip has."""
+def true_colours(features: NDArray[np.uint8], groups: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Find the colour of every label, (256, 3): that of most of its pixels in frames (T, H, W, 3) with owners (T, H, W), else its place in the palette."""
+    colours = COLOURS.copy()
+    if features.shape[3] == 3:
+        packed = features.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+        visible = packed > 0  # what is behind a curtain is black
+        for label in np.unique(groups[visible & (groups > 0)]).tolist():
+            found, counts = np.unique(packed[visible & (groups == label)], return_counts=True)
+            colours[label] = list(int(found[counts.argmax()]).to_bytes(3, "big"))
+    return colours
+
+
+def legend(clip: Clip, times: range | None = None) -> list[str]:
+    """What the marks of the objects mean, of those that these frames of the clip have; None: all frames."""
+    each = np.array(range(clip.frames) if times is None else times)[:, None]
+    hits, ticks = np.flatnonzero(clip.hits.any(axis=1)), clip.events["time"][clip.events["b"] == WALL]
     said = {
         "dark core: heavier": max(clip.weights, default=1) > 1,
-        "white outline: hits another object within a frame": clip.hits.any(),
-        "tick: hits the wall": (clip.events["b"] == WALL).any(),
+        "white outline: hits another object within a frame": ((hits == each) | (hits == each - 1)).any(),
+        "tick: hits the wall": ((each - 1 < ticks) & (ticks <= each + 1)).any(),
         "hatched: the curtain": clip.curtain() is not None,
     }
     return [words for words, there in said.items() if there]
@@ -56,31 +74,42 @@ def shown(clip: Clip, t: int, *, scale: int) -> Pixels:
 def labelled(clip: Clip, t: int, *, scale: int) -> Pixels:
     """The objects of a frame, with what happens to them less than a frame before or after."""
     owners = enlarged(clip.arrays["groups"][t, :, :, 0], scale)
-    picture = COLOURS[owners]
+    picture = clip.colours[owners]
     rows, columns = (np.indices(owners.shape) + 0.5) / scale
     for k, weight in enumerate(clip.weights):
         if weight > 1:
             x, y, radius = (float(number) for number in (*clip.arrays["position"][t, k], clip.arrays["radius"][k]))
             core = (rows - y) ** 2 + (columns - x) ** 2 <= (0.4 * radius) ** 2
             picture[core & (owners == k + 1)] //= 3
-    hang_curtain(picture, clip, scale)
+    hang_curtain(picture, clip.curtain(), scale)
     for k in np.flatnonzero(clip.hits[max(t - 1, 0) : t + 1].any(axis=0)):
-        picture[_rim(owners == k + 1, max(1, round(0.6 * scale)))] = WHITE
+        thick, label = max(1, round(0.6 * scale)), owners == k + 1
+        if _luminance(clip.colours[k + 1]) > PALE:
+            picture[_rim(label, 2 * thick)] = COLOURS[0]
+        picture[_rim(label, thick)] = WHITE
     _tick_walls(picture, clip, t, scale)
     return picture
 
 
-def hang_curtain(picture: Pixels, clip: Clip, scale: int) -> None:
-    """Draw the curtain over a picture: a veil, diagonal threads, a hem."""
-    if curtain := clip.curtain():
-        y0, x0, y1, x1 = (edge * scale for edge in curtain)
-        cloth = picture[y0:y1, x0:x1]
+def hang_curtain(picture: Pixels, curtain: Box | None, scale: int, *, see_through: bool = True) -> None:
+    """Draw a curtain over an enlarged picture: a veil with diagonal threads that shows what is behind it, and a hem; or its hem alone."""
+    if curtain is None:
+        return
+    y0, x0, y1, x1 = (edge * scale for edge in curtain)
+    cloth, hem = picture[y0:y1, x0:x1], max(1, scale // 3)
+    if see_through:
         rows, columns = np.indices(cloth.shape[:2])
         thread = np.where((rows + columns) % max(8, 2 * scale) < max(2, scale // 3), 0.4, 0.2)[..., None]
         cloth[:] = cloth * (0.75 - thread) + np.array(CLOTH) * thread
-        hem = max(1, scale // 3)
-        for edge in (cloth[:hem], cloth[-hem:], cloth[:, :hem], cloth[:, -hem:]):
-            edge[:] = HEM
+    for edge in (cloth[:hem], cloth[-hem:], cloth[:, :hem], cloth[:, -hem:]):
+        edge[:] = HEM
+
+
+def box_of(curtain: NDArray[np.int16], size: tuple[int, int]) -> Box | None:
+    """y0, x0, y1, x1 within a frame of H, W; None where there is no curtain."""
+    (height, width), (y0, x0, y1, x1) = size, curtain.tolist()
+    y0, x0, y1, x1 = max(y0, 0), max(x0, 0), min(y1, height), min(x1, width)
+    return (y0, x0, y1, x1) if y0 < y1 and x0 < x1 else None
 
 
 def enlarged(array: Pixels, scale: int) -> Pixels:
@@ -105,3 +134,10 @@ def _rim(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
         padded = np.pad(within, 1)
         within = within & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
     return mask & ~within
+
+
+def _luminance(colour: NDArray[np.uint8]) -> float:
+    """0 is black, 1 is white, as the sRGB standard weighs the three."""
+    level = colour / 255
+    linear = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])

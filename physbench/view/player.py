@@ -15,45 +15,65 @@ import numpy as np
 
 from physbench.scene import WALL
 from physbench.view.canvas import blank, paste, png
-from physbench.view.panels import PALETTE, labelled, legend, shown
+from physbench.view.panels import labelled, legend, shown
+from physbench.view.times import ALL_TIMES
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from physbench.view.clip import Clip
     from physbench.view.panels import Pixels
+    from physbench.view.times import Times
 
 MOST_LISTED = 2000
 LARGEST_SHEET = 4096
 
 
-def page(clip: Clip) -> str:
+def page(clip: Clip, *, times: Times = ALL_TIMES) -> str:
+    chosen = times.of(clip.frames)
     source = files("physbench.view").joinpath("player.html").read_text(encoding="utf-8")
-    across = math.ceil(math.sqrt(clip.frames))
+    across = math.ceil(math.sqrt(len(chosen)))
     scale = max(1, round(min(384, LARGEST_SHEET / across) / max(clip.size)))
-    number = len(clip.events["time"])
+    events = _events(clip, chosen)
+    number = len(events)
     filled = {
         "style_hash": _hash(source, "style"),
         "script_hash": _hash(source, "script"),
         "title": html.escape(clip.title),
-        "caption": html.escape(f"{clip.caption}  ·  {clip.frames} frames"),
-        "legend": html.escape("  ·  ".join([*legend(clip), "arrow: the way of four frames"])),
+        "caption": html.escape(f"{clip.caption}  ·  {_extent(clip, chosen)}"),
+        "legend": html.escape("  ·  ".join([*legend(clip, chosen), "arrow: how far it goes in four frames"])),
         "collisions": f"{number:,}" + f", the first {MOST_LISTED:,}" * (number > MOST_LISTED),
-        "shown": _sheet([shown(clip, t, scale=scale) for t in range(clip.frames)], across),
-        "labelled": _sheet([labelled(clip, t, scale=scale) for t in range(clip.frames)], across),
-        "clip": _told(clip, scale, across),
+        "shown": _sheet([shown(clip, t, scale=scale) for t in chosen], across),
+        "labelled": _sheet([labelled(clip, t, scale=scale) for t in chosen], across),
+        "clip": _told(clip, chosen, events, scale, across),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda place: filled[place[1]], source)
 
 
-def _told(clip: Clip, scale: int, across: int) -> str:
+def _extent(clip: Clip, times: range) -> str:
+    """Say which frames there are to see."""
+    if len(times) == clip.frames:
+        return f"{clip.frames} frames"
+    return f"frames {times[0]} to {times[-1]} of {clip.frames}" + f", every {times.step}" * (times.step > 1)
+
+
+def _events(clip: Clip, times: range) -> NDArray[np.float64]:
+    """(M, 5) time, a, b, impulse, and the place of the last frame before it: of all that happens from the first frame to the one after the last."""
+    columns = np.column_stack([clip.events[name] for name in ("time", "a", "b", "impulse")]).astype(float)
+    before = np.maximum(np.ceil(np.nan_to_num(columns[:, :1])), 1) - 1
+    place = np.floor_divide(before - times.start, times.step)
+    return np.hstack([columns, place])[(place[:, 0] >= 0) & (place[:, 0] < len(times))]
+
+
+def _told(clip: Clip, times: range, events: NDArray[np.float64], scale: int, across: int) -> str:
     """What the script has to know, as JSON that cannot end the element it stands in."""
     height, width = clip.size
-    events = np.column_stack([clip.events[name][:MOST_LISTED] for name in ("time", "a", "b", "impulse")]).astype(float)
-    motion = np.concatenate([clip.arrays["position"], clip.arrays["velocity"]], axis=2)[:, : clip.objects].astype(float)
+    motion = np.concatenate([clip.arrays["position"], clip.arrays["velocity"]], axis=2)[list(times), : clip.objects].astype(float)
     told = {
-        "frames": clip.frames, "height": height * scale, "width": width * scale, "scale": scale, "across": across, "wall": WALL,
-        "colours": [f"#{PALETTE[k % len(PALETTE)]}" for k in range(clip.objects)],
+        "times": list(times), "height": height * scale, "width": width * scale, "scale": scale, "across": across, "wall": WALL,
+        "colours": [f"#{bytes(colour).hex()}" for colour in clip.colours[1 : clip.objects + 1].tolist()],
         "names": clip.names,
-        "events": np.nan_to_num(events).clip(-1e9, 1e9).round(3).tolist(),
+        "events": np.nan_to_num(events[:MOST_LISTED]).clip(-1e9, 1e9).round(3).tolist(),
         "motion": np.nan_to_num(motion).clip(-1e5, 1e5).round(2).tolist(),
     }  # fmt: skip
     return json.dumps(told, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")

@@ -10,26 +10,28 @@ from physbench.errors import StorageError
 from physbench.view.canvas import png
 from physbench.view.pictures import animation, strip
 from physbench.view.player import page
+from physbench.view.times import ALL_TIMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from physbench.view.clip import Clip
+    from physbench.view.times import Times
 
 
 PLAYED = {".png": "a strip", ".gif": "an animation", ".html": "a page that plays it"}
 
 
-def save(clip: Clip, out: Path) -> None:
-    """Write .png, .gif or .html; what was there before is replaced at once or not at all."""
+def save(clip: Clip, out: Path, *, times: Times = ALL_TIMES) -> None:
+    """Write .png, .gif or .html of the frames asked for; what was there before is replaced at once or not at all."""
     match suffix_of(out, PLAYED):
         case ".png":
-            content = png(strip(clip))
+            content = png(strip(clip, times=times))
         case ".gif":
-            content = animation(clip)
+            content = animation(clip, times=times)
         case _:
-            content = page(clip).encode()
+            content = page(clip, times=times).encode()
     put(content, out)
 
 

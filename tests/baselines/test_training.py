@@ -27,8 +27,9 @@ from physbench.errors import ModelError, PhysbenchError, TrainingError, UnknownN
 from physbench_baselines import bundled, checkpoint
 from physbench_baselines.containers.header import PAPERS
 from physbench_baselines.training import loop
-from physbench_baselines.training.curves import ticks
+from physbench_baselines.training.curves import HEIGHT, LEFT, RIGHT, SKY, TOP, WIDTH, curves, ticks
 from physbench_baselines.training.data import source_of
+from physbench_baselines.training.folder import Row
 from physbench_baselines.training.initial import total
 from physbench_baselines.training.loop import TrainingProgress
 from physbench_baselines.training.networks import network_of
@@ -302,6 +303,18 @@ def test_a_run_learns_and_leaves_everything_behind(tmp_path: Path) -> None:
     assert (written["step"], written["sequences"], written["ended"], written["best_validation_loss"]) == (40, 320, "steps", min(losses))
     assert result.best_validation_loss == min(losses) and result.best_step == 10 * (losses.index(min(losses)) + 1)
     assert [each.step for each in told] == list(range(1, 41)) and told[-1].share == 1.0 and told[-1].seconds_left == 0.0
+
+
+@pytest.mark.parametrize(("steps", "expected"), [((5_000, 5_500, 6_000), (0, 0.5, 1)), ((100, 200, 500), (0, 0.25, 1)), ((40,), (1,))])
+def test_the_picture_of_a_run_begins_where_its_figures_begin(steps: tuple[int, ...], expected: tuple[float, ...]) -> None:
+    rows = [Row(step, 0, 0.0, 1.0 + step / 1e4, None, 0.1, 5, None, None, None, None) for step in steps]
+    rows = [Row(1, 0, 0.0, None, None, 0.1, 5, None, None, None, None), *rows]  # nothing was measured
+    picture = np.asarray(Image.open(BytesIO(curves(rows, title="a run"))).convert("RGB"))[40 + TOP : 40 + HEIGHT]
+    columns = np.flatnonzero((picture == SKY).all(axis=2).any(axis=0))
+    width = WIDTH - LEFT - RIGHT
+    assert columns[0] == pytest.approx(LEFT + expected[0] * width - 3, abs=1.5) and columns[-1] == pytest.approx(LEFT + expected[-1] * width + 3, abs=1.5)
+    dots = [round(LEFT + share * width) for share in expected]
+    assert all((picture[:, at - 3 : at + 4] == SKY).all(axis=2).any() for at in dots)
 
 
 def test_a_checkpoint_of_a_run_goes_straight_into_the_evaluator(tmp_path: Path) -> None:

@@ -85,6 +85,25 @@ def test_it_renders_a_suite_at_a_time_with_its_plots(tab: Browser) -> None:
     assert tab.run("document.querySelector('#pictures img').naturalWidth") == 900
 
 
+BOXES = """[...document.querySelectorAll('#balls .chart > svg')[1].querySelectorAll('.name, circle')].map(each => {
+  const box = each.getBoundingClientRect(); return [each.textContent, box.left, box.top, box.right, box.bottom]; })"""
+
+
+def test_no_name_lies_on_another_or_on_a_dot(browser: Browser, tmp_path: Path) -> None:
+    (board, *_) = golden()
+    near = {"r-nem": (0.1028, 4_951_978), "r-nem-no-attention": (0.1271, 4_926_577), "r-nem.balls3curtain64": (0.1331, 4_951_978), "rnn": (0.14302, 4_611_827)}
+    near |= {"rnn-em": (0.1453, 4_611_827), "lstm": (0.1886, 5_185_077)}
+    models = [standing(name, at, on_balls(value), parameters=count) for at, (name, (value, count)) in enumerate(near.items(), 1)]
+    browser.open(build([replace(board, standings=tuple(models))], tmp_path).as_uri())
+    boxes = browser.run(BOXES)
+    assert len(boxes) == 12, "a name for each of six dots"
+    for at, (words, left, top, right, bottom) in enumerate(boxes):
+        for other in boxes[at + 1 :]:
+            if "parameters" not in words or "parameters" not in other[0]:  # dots may lie on one another
+                apart = right <= other[1] or other[3] <= left or bottom - 3 <= other[2] or other[4] - 3 <= top  # letters do not fill their line
+                assert apart, f"{words} lies on {other[0]}"
+
+
 COLUMNS: dict[str, tuple[Callable[[Standing], Any], str]] = {
     "model": (lambda each: (each.model.rstrip("0123456789").lower(), int(each.model.partition("-")[2] or 0) if "model" in each.model else 0), "asc"),
     "relative_bce": (lambda each: each.score(BALLS, "relative_bce").value, "asc"),

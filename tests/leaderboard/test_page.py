@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from physbench.evaluation.known import Published
 from physbench.metrics.catalogue import find
@@ -29,6 +31,7 @@ from physbench_leaderboard import markup
 from physbench_leaderboard.axis import axis
 from physbench_leaderboard.columns import columns
 from physbench_leaderboard.estimate import Estimate
+from physbench_leaderboard.labels import Labels
 from physbench_leaderboard.markup import Markup, element, joined
 from physbench_leaderboard.page import PageError, build, page
 from physbench_leaderboard.table import Board, Key, Standing
@@ -364,6 +367,70 @@ def test_a_score_can_be_read_off_its_plot(values: tuple[float, ...], logarithmic
     sizes = drawn(source, "relative_bce against parameters")
     across = [float(x) for x in re.findall(r'<circle class="dot l0" cx="([\d.]+)"', sizes)]
     assert across[2] - across[1] == pytest.approx(across[1] - across[0], abs=0.2), "a step is a factor of ten"
+
+
+def edge_arrows(svg: str) -> list[str]:
+    """What is pointed at beyond the axis."""
+    return re.findall(r'<path class="dot l\d" d="[^"]*z"><title>([^<]*)</title>', svg)
+
+
+@pytest.mark.parametrize(
+    ("values", "copied", "is_beyond"),
+    [
+        ((0.10, 0.13, 0.19), 1.0, True),
+        ((0.4, 0.6, 0.9), 1.0, False),
+        ((0.2, 0.21, 0.22), 0.25, False),
+        ((-39.0, -31.0), -307.0, True),
+        ((0.01, 0.5), 1.0, False),
+    ],
+)
+def test_the_axis_fits_the_models_and_an_arrow_points_at_what_lies_beyond(values: tuple[float, ...], copied: float, is_beyond: bool) -> None:
+    (board, *_) = golden()
+    models = tuple(
+        standing(f"m{at}", at, {(BALLS, "relative_bce"): (value, value - 0.001, value + 0.001)}, parameters=10**6 + 10**5 * at)
+        for at, value in enumerate(values)
+    )
+    source = page([replace(board, standings=models, references=(standing("copy", None, {(BALLS, "relative_bce"): (copied, math.nan, math.nan)}),))])
+    scores, sizes = drawn(source, "relative_bce with 95 %"), drawn(source, "relative_bce against parameters")
+    across = [float(x) for x in re.findall(r'<circle class="dot l0" cx="([\d.]+)"', scores)]
+    up = [float(y) for y in re.findall(r'<circle class="dot l0" cx="[\d.]+" cy="([\d.]+)"', sizes)]
+    assert len(across) == len(up) == len(values)
+    if max(values) - min(values) > 0.2 * max(map(abs, values)):
+        assert max(across) - min(across) > 0.4 * 232 and max(up) - min(up) > 0.4 * 182, "the models have the axis"
+    assert [words.split(":")[0] for words in edge_arrows(scores)] == ["copy"] * is_beyond
+    figure = f"{copied:g}".replace("-", "\N{MINUS SIGN}")
+    assert (f">{figure}</text>" in scores.partition("copy</text>")[2]) or not is_beyond
+    assert len(re.findall(r'<circle class="dot l1"', scores)) == (not is_beyond)
+    assert (f">copy, {figure}</text>" in sizes) == is_beyond and (">copy</text>" in sizes) == (not is_beyond)
+    assert ("an arrow points beyond the axis" in source) == is_beyond
+
+
+def test_parameters_that_are_near_each_other_are_spread_over_the_axis() -> None:
+    (board, *_) = golden()
+    models = tuple(standing(f"m{at}", at, on_balls(0.1 + at / 100), parameters=count) for at, count in enumerate((4_611_827, 4_951_978, 5_185_077)))
+    sizes = drawn(page([replace(board, standings=models)]), "relative_bce against parameters")
+    across = [float(x) for x in re.findall(r'<circle class="dot l0" cx="([\d.]+)"', sizes)]
+    assert across[-1] - across[0] > 150 and ">parameters</text>" in sizes
+
+
+@given(st.lists(st.tuples(st.text("abc-", min_size=1, max_size=20), st.floats(52, 392), st.floats(10, 192)), max_size=12))
+def test_names_lie_on_no_other_name_and_on_no_dot(dots: list[tuple[str, float, float]]) -> None:
+    labels = Labels(52, 10, 392, 192)
+    for _, x, y in dots:
+        labels.block(x - 3, y - 3, x + 3, y + 3)
+    boxes = []
+    for name, x, y in dots:
+        if place := labels.place(name, x, y):
+            width = 6 * len(name)  # at least
+            start = {"name": place.x, "end name": place.x - width, "mid name": place.x - width / 2}[place.look]
+            boxes.append((start, place.y - 9, start + width, place.y + 2))
+            assert abs(place.x - x) <= 8 and abs(place.y - y) <= 20, "it stands beside its dot"
+    boxes += [(x - 3, y - 3, x + 3, y + 3) for _, x, y in dots]
+    named = len(boxes) - len(dots)
+    for at, (left, top, right, bottom) in enumerate(boxes[:named]):
+        for other in boxes[at + 1 :]:
+            assert right <= other[0] or other[2] <= left or bottom <= other[1] or other[3] <= top
+    assert named == 1 or len(dots) != 1
 
 
 def test_curves_are_of_the_longest_rollout_and_of_collisions() -> None:

@@ -37,14 +37,14 @@ def curves(rows: Sequence[Row], *, title: str) -> bytes:
     panels = [lines for lines in (losses, figures) if any(line[2] for line in lines)] or [losses]
     image = blank(WIDTH, 40 + HEIGHT * len(panels))
     write(image, (LEFT, 26), title, INK, anchor="ls", size=17, room=WIDTH - LEFT - RIGHT)
-    last = max((row.step for row in rows), default=1)
+    first, last = _steps([x for lines in panels for _, _, line in lines for x, _ in line])
     for number, lines in enumerate(panels):
         values = sorted(y for _, _, line in lines for _, y in line)
         if lines is losses:
             low, high = _range(values[: max(math.ceil(len(values) * (1 - DROPPED)), 1)])
         else:
             low, high = min([0.0, *values]), max([1.0, *(min(value, 1.5) for value in values)])
-        _panel(image, lines, top=40 + HEIGHT * number, last=max(last, 1), low=low, high=high)
+        _panel(image, lines, top=40 + HEIGHT * number, first=first, last=last, low=low, high=high)
     return png(image)
 
 
@@ -56,6 +56,12 @@ def ticks(low: float, high: float) -> list[float]:
     return [index * gap for index in range(math.ceil(low / gap - 1e-9), math.floor(high / gap + 1e-9) + 1)]
 
 
+def _steps(steps: Sequence[float]) -> tuple[float, float]:
+    """From the first step that something is known of to the last; from 0 on where there is but one."""
+    first, last = min(steps, default=0.0), max(steps, default=1.0)
+    return (first, last) if first < last else (0.0, max(last, 1.0))
+
+
 def _range(values: Sequence[float]) -> tuple[float, float]:
     if not values:
         return 0.0, 1.0
@@ -64,19 +70,19 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
     return low - spare, high + spare
 
 
-def _panel(image: Image, lines: Sequence[Line], *, top: int, last: float, low: float, high: float) -> None:
+def _panel(image: Image, lines: Sequence[Line], *, top: int, first: float, last: float, low: float, high: float) -> None:
     y0, y1 = top + TOP, top + HEIGHT - BOTTOM
     x0, x1 = LEFT, WIDTH - RIGHT
 
     def place(x: float, y: float) -> tuple[float, float]:
-        return x0 + (x1 - x0) * x / last, y1 - (y1 - y0) * (min(max(y, low), high) - low) / (high - low)
+        return x0 + (x1 - x0) * (x - first) / (last - first), y1 - (y1 - y0) * (min(max(y, low), high) - low) / (high - low)
 
     draw = pen(image)
     for value in ticks(low, high):
-        _, y = place(0, value)
+        _, y = place(first, value)
         draw.line([(x0, y), (x1, y)], LATTICE)
         write(image, (x0 - 8, round(y)), f"{value:,.10g}", DIM, anchor="rm", size=13)
-    for step in ticks(0, last):
+    for step in ticks(first, last):
         x, _ = place(step, low)
         draw.line([(x, y1), (x, y1 + 5)], DIM)
         write(image, (round(x), y1 + 9), f"{step:,.10g}", DIM, anchor="mt", size=13)
