@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from physbench.metrics.catalogue import HEADLINES
 from physbench.report.text import NOTHING, figures
 from physbench.result import ENOUGH, NARROW, told
 from physbench_leaderboard.definitions import asked, card, way
@@ -17,12 +18,6 @@ if TYPE_CHECKING:
 
     from physbench_leaderboard.estimate import Estimate
     from physbench_leaderboard.table import Board, Standing
-
-FIRST = (
-    "relative_bce", "relative_relational_bce", "permanence_bce", "rollout_overlap", "rollout_relative_bce",
-    "rollout_position_error[10]", "relative_bce_ratio", "relative_relational_bce_ratio", "log_likelihood", "relational_log_likelihood", "ari_video", "ari",
-)  # fmt: skip
-"""Figures that are looked at first; the others are shown when they are asked for."""
 
 MOST_FIRST = 4
 
@@ -66,8 +61,8 @@ def columns(board: Board) -> list[Column]:
     here = board.metrics()
     ranking = board.ranked_by
     had = {key for standing in board.standings or board.references for key, each in standing.scores.items() if math.isfinite(each.value)}
-    chosen = [key for key in here if key[1] in FIRST and key in had and key != ranking]
-    chosen = sorted(chosen, key=lambda key: (ranking is not None and key[1] != ranking[1], FIRST.index(key[1])))[:MOST_FIRST]
+    chosen = [key for key in here if key[1] in HEADLINES and key in had and key != ranking]
+    chosen = sorted(chosen, key=lambda key: (ranking is not None and key[1] != ranking[1], HEADLINES.index(key[1])))[:MOST_FIRST]
     order = [*([ranking] if ranking else []), *chosen, *(key for key in here if key != ranking and key not in chosen)]
     taken: set[str] = set()
     found: list[Column] = []

@@ -19,7 +19,7 @@ from physbench.cli.root import STOPPED, main
 from physbench.errors import PhysbenchError, StorageError
 from physbench.progress import progress_bar
 from physbench.seeds import draw_fresh_seed
-from physbench.suites import BATCH
+from physbench import suites
 
 if TYPE_CHECKING:
     from physbench.evaluation.contestant import Contestant
@@ -87,7 +87,7 @@ FRESH = click.option(
     help="Score other sequences of the same kind, which no model can have trained on. Without a SEED the system draws one of 63 bits and "
     "prints it. Small seeds can be searched: a model can try them all and know the sequences.",
 )
-BATCH = click.option("--batch", type=int, default=BATCH, show_default=True, help="Sequences shown to the model at a time; for a GPU, 64 or more.")
+BATCH = click.option("--batch", type=int, default=suites.BATCH, show_default=True, help="Sequences shown to the model at a time; for a GPU, 64 or more.")
 SEED = click.option("--seed", type=int, default=0, show_default=True, help="Where the model's own randomness begins.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1, for models on torch.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

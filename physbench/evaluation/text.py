@@ -1,4 +1,4 @@
-"""A result as text: a table for people, JSON for machines."""
+"""A result as text: a table for people, as wide as their terminal, and JSON for machines."""
 
 from __future__ import annotations
 
@@ -6,14 +6,28 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from physbench.evaluation.known import ROWS, published, references
-from physbench.metrics.catalogue import stands_in_tables
+from physbench.evaluation.known import ROWS, published
+from physbench.metrics.catalogue import HEADLINES, find, stands_in_tables
 from physbench.plainjson import dumped
 from physbench.result import ENOUGH, NARROW, told
+from physbench.suites import Still, Window
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from physbench.evaluation.evaluate import Extent
+    from physbench.evaluation.known import Known
     from physbench.result import Result, Score
+
+WIDTH = 80
+
+RANKED = "*"
+"""Stands before the figure that a suite is ranked by."""
+
+ARROWS = {"lower": "\u2193", "higher": "\u2191", "neither": " "}
+
+BESIDE = ("copy", "tracker", "blur", "constant-velocity", "oracle", "blobs", "mean", "blank")
+"""Reference rows in the order in which they get a column, as far as the terminal is wide."""
 
 
 def to_json(found: Result) -> str:
@@ -22,35 +36,85 @@ def to_json(found: Result) -> str:
     return dumped({"provenance": asdict(found.provenance), "scores": scores, "curves": curves})
 
 
-def as_text(found: Result, chosen: Extent) -> str:
-    """The model with its intervals, the reference rows beside it, and what papers reported. Steps of curves are for CSV, JSON and the report."""
-    beside = {(row.task, row.metric, row.model): row.value for row in references(chosen)}
-    shown = [row for row in ROWS if row != found.provenance.model] if beside else []
-    lines: list[str] = []
-    width = max(12, len(found.provenance.model))
-    for task in dict.fromkeys(score.task for score in found.scores):
-        lines.append(f"{task:<32}{found.provenance.model:>{width}}   {'95 % interval':<26}" + "".join(f"{name:>18}" for name in shown))
-        for score in (score for score in found.scores if score.task == task and stands_in_tables(score.metric)):
-            lines.append(_line(score, width, [beside.get((task, score.metric, name)) for name in shown]))
-            lines += [
-                f"    {paper.model} in its paper, on its own data: {paper.value:g} ({paper.remark})"
-                for paper in published(chosen.suite.name)
-                if (paper.task, paper.metric) == (task, score.metric)
-            ]
+def as_text(found: Result, chosen: Extent, references: Iterable[Known] = (), *, width: int = WIDTH, everything: bool = False) -> str:
+    """Write the model with its intervals, reference rows beside it, and what its paper reported.
+
+    width: of the terminal. everything: also the figures that say what another one says. Steps of curves are for CSV, JSON and the report.
+    """
     origin = found.provenance
+    beside = {(row.task, row.metric, row.model): row.value for row in references}
+    scores = [score for score in found.scores if stands_in_tables(score.metric)]
+    shown = scores if everything else [score for score in scores if _is_main(score, found)]
+    lines = [
+        f"{origin.model} on {origin.suite} v{origin.suite_version}, {origin.size}: {found.scores[0].sequences:,} sequences, {origin.seconds:.1f} s"
+    ]
+    for task in dict.fromkeys(score.task for score in shown):
+        ranked = chosen.suite.ranked_by
+        rows = sorted((score for score in shown if score.task == task), key=lambda score: (score.task, score.metric) != ranked)
+        lines += ["", *_table(task, rows, ranked, beside, origin.model, width)]
+        lines += _reported(task, rows, chosen, origin.model)
+    lines.append("")
+    if chosen.suite.ranked_by:
+        lines.append(f"{RANKED} The suite is ranked by this figure. \u2193 lower is better, \u2191 higher is better; in brackets a 95 % interval.")
+    if any(score.is_narrow for score in shown):
+        lines.append(f"{NARROW} An interval of fewer than {ENOUGH} sequences is too narrow: docs/statistics.md says by how much.")
     lines += [f"Note: {told(note)}." for note in origin.notes]
-    if any(score.is_narrow for score in found.scores if stands_in_tables(score.metric)):
-        lines.append(f"{NARROW} This interval is of fewer than {ENOUGH} sequences, and too narrow: docs/statistics.md says by how much.")
-    if not beside:
-        lines.append(f"What copying and others score is known for lite and full, and stands beside those; this is {origin.size}.")
-    lines.append(f"{origin.model} on {origin.suite} v{origin.suite_version}, {origin.size}: {found.scores[0].sequences:,} sequences, {origin.seconds:.1f} s")
+    lines += [f"Not scored: {task}, for the model gives no owners of pixels." for task in _without_owners(found, chosen)]
+    if len(shown) < len(scores):
+        lines.append(f"{len(scores) - len(shown)} more figures: --all. What a figure means: physbench explain NAME")
     return "\n".join(lines)
 
 
-def _line(score: Score, width: int, others: list[float | None]) -> str:
-    interval = "" if math.isnan(score.low) else f"{score.low:>10.5g} .. {score.high:<10.5g}" + f" {NARROW}" * score.is_narrow
-    return f"  {score.metric:<30}{_short(score.value):>{width}}   {interval:<26}{''.join(f'{_short(other):>18}' for other in others)}".rstrip()
+def _table(
+    task: str, rows: Sequence[Score], ranked: tuple[str, str] | None, beside: dict[tuple[str, str, str], float], model: str, width: int
+) -> Iterator[str]:
+    first = max(len(task), *(len(score.metric) + 4 for score in rows))
+    own = max(9, min(len(model), 24))
+    intervals = [_interval(score) for score in rows]
+    middle = max(len(text) for text in intervals)
+    names: list[str] = []
+    room = width - first - own - middle - 4
+    for name in BESIDE:
+        if name in ROWS and name != model and any((task, score.metric, name) in beside for score in rows) and room >= (space := max(len(name), 7) + 2):
+            names.append(name)
+            room -= space
+    heads = "".join(f"{name:>{max(len(name), 7) + 2}}" for name in names)
+    yield f"{task:<{first}}  {model[:own]:>{own}}  {'':<{middle}}{heads}".rstrip()
+    for score, interval in zip(rows, intervals, strict=True):
+        mark = RANKED if (task, score.metric) == ranked else " "
+        name = f"{mark} {score.metric} {ARROWS[find(score.metric.removesuffix('_ratio')).better]}"
+        others = "".join(f"{_short(beside.get((task, score.metric, other))):>{max(len(other), 7) + 2}}" for other in names)
+        yield f"{name:<{first}}  {_short(score.value):>{own}}  {interval:<{middle}}{others}".rstrip()
+
+
+def _reported(task: str, rows: Sequence[Score], chosen: Extent, model: str) -> Iterator[str]:
+    """What the paper of this very model says; another model's paper says nothing about it."""
+    for score in rows:
+        for paper in published(chosen.suite.name):
+            if (paper.task, paper.metric, paper.model) == (task, score.metric, model):
+                yield f"    {score.metric} in its paper, on the paper's own data: {paper.value:g} ({paper.remark})"
+
+
+def _is_main(score: Score, found: Result) -> bool:
+    """Whether a figure is shown without being asked for: a likelihood only where it is not minus the cross-entropy beside it."""
+    repeated = score.metric in ("log_likelihood", "relational_log_likelihood") and (score.task, score.metric.replace("log_likelihood", "bce")) in found.sums
+    return score.metric in HEADLINES and not repeated
+
+
+def _without_owners(found: Result, chosen: Extent) -> Iterator[str]:
+    """Tasks of single frames that nothing was scored on."""
+    scored = {score.task for score in found.scores}
+    for task in chosen.suite.tasks:
+        yield from (task.names(asking) for asking in task.askings if isinstance(asking, Still) and task.names(asking) not in scored)
+        if any(isinstance(asking, Window) for asking in task.askings) and (task.name, "ari") not in found.sums and chosen.data is None:
+            yield f"the grouping of {task.name}"
+
+
+def _interval(score: Score) -> str:
+    if math.isnan(score.low):
+        return ""
+    return f"[{_short(score.low)}, {_short(score.high)}]" + f" {NARROW}" * score.is_narrow
 
 
 def _short(value: float | None) -> str:
-    return "" if value is None or math.isnan(value) else f"{value:.5g}"
+    return "" if value is None or math.isnan(value) else f"{value:.4g}"

@@ -17,6 +17,12 @@ CARDS = (*PIXEL_CARDS, *OBJECT_CARDS)
 
 METRICS: dict[str, Metric] = {card.name: card for card in CARDS}
 
+HEADLINES = (
+    "relative_bce", "relative_relational_bce", "permanence_bce", "rollout_overlap", "rollout_relative_bce",
+    "rollout_position_error[10]", "relative_bce_ratio", "relative_relational_bce_ratio", "log_likelihood", "relational_log_likelihood", "ari_video", "ari",
+)  # fmt: skip
+"""Figures that tables show first; the others are shown when they are asked for."""
+
 WRITTEN = re.compile(r"(?P<stem>[a-z_]+?)(?P<last>_last)?(?P<spread>_std)?(?P<index>\[[^\[\]]+\])?")
 
 

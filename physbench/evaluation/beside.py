@@ -1,0 +1,43 @@
+"""The reference rows beside a score: known beforehand for pinned sequences, scored on the spot for few others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from physbench import registry
+from physbench.errors import ModelError
+from physbench.evaluation.evaluate import evaluate
+from physbench.evaluation.known import ROWS, Known, references
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from physbench.evaluation.evaluate import Extent
+
+FEW = 256
+"""Sequences of each task that the rows are scored on while the user waits."""
+
+
+def reference_scores(chosen: Extent, doing: Callable[[str], None] = lambda text: None) -> list[Known]:
+    """Give what the reference rows score on the sequences of an evaluation; nothing where it is not known and would take long."""
+    known = references(chosen)
+    if known or chosen.count > FEW:
+        return known
+    return [row for name in ROWS for row in _score_row(name, chosen, doing)]
+
+
+def _score_row(name: str, chosen: Extent, doing: Callable[[str], None]) -> list[Known]:
+    doing(f"scoring {name}, to stand beside it")
+    try:
+        result = evaluate(
+            registry.models.get(name)(),
+            chosen.suite,
+            limit=chosen.count,
+            fresh=chosen.fresh,
+            split=chosen.split,
+            data=chosen.data,
+            name=name,
+        )
+    except ModelError:  # told the truth, and the data do not say it
+        return []
+    return [Known(score.task, score.metric, name, score.value, score.low, score.high) for score in result.scores]
