@@ -177,7 +177,7 @@ def test_generate_info_and_verify_agree(cli: Any) -> None:
     checked = json.loads(cli("verify", "x.h5", "--deep", "--json").stdout)
     assert made["file"] == "x.h5" and made["sequences"] == 5 and made["bytes"] == Path("x.h5").stat().st_size
     assert made["content_sha256"] == told["content_sha256"] == checked["content_sha256"]
-    assert told["recipe"]["parameters"]["n"] == [2, 2] and told["splits"]["test"]["N"] == 2 and "numpy" in told["created_with"]
+    assert told["recipe"]["parameters"]["n"] == [2, 2] and told["splits"]["test"]["sequences"] == 2 and "numpy" in told["created_with"]
     assert (checked["depth"], checked["sequences"], checked["sequences_recomputed"]) == ("deep", 5, 5)
 
 
