@@ -24,7 +24,7 @@ SOURCES = {
 FLOORS = (
     ("physbench.amounts", "physbench.errors", "physbench.plainjson", "physbench.scene", "physbench.model", "physbench.progress"),
     ("physbench.recipe", "physbench.registry", "physbench.cache"),
-    ("physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result"),
+    ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result"),
     ("physbench.generate", "physbench.stream", "physbench.evaluation", "physbench.compare", "physbench.audit", "physbench.view"),
     ("physbench.report",),
     ("physbench_generators", "physbench_baselines", "physbench_leaderboard"),

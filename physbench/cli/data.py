@@ -110,8 +110,11 @@ class Range(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 
 
 def _generate(recipe: Recipe, out: Path, *, workers: int | None, part: str | None, overwrite: bool, as_json: bool) -> None:
-    from physbench.generate import generate
+    from physbench.generate import generate, is_finished, require_hdf5_name
 
+    require_hdf5_name(out)
+    if not overwrite and not out.is_dir() and is_finished(recipe, out):
+        return _say_finished(recipe, out, "is there already", as_json)
     done = 0.0
     with progress_bar(f"preparing {out.name}") as update:
 
@@ -127,12 +130,17 @@ def _generate(recipe: Recipe, out: Path, *, workers: int | None, part: str | Non
             sys.exit(STOPPED)
     if part:
         return click.echo(json.dumps({"part": str(path)}) if as_json else f"{path}: part {part} is ready")
+    _say_finished(recipe, path, "", as_json)
+
+
+def _say_finished(recipe: Recipe, path: Path, state: str, as_json: bool) -> None:
     from physbench.storage.reader import open_dataset
 
     size, digest = path.stat().st_size, open_dataset(path).attributes["content_sha256"]
     if as_json:
         return click.echo(json.dumps({"file": str(path), "bytes": size, "sequences": recipe.sequences, "content_sha256": digest}))
-    click.echo(f"{path}: {recipe.sequences:,} sequences, {describe_size(size)}, content {digest[:16]}")
+    told = f"{path} {state}" if state else str(path)
+    click.echo(f"{told}: {recipe.sequences:,} sequences, {describe_size(size)}, content {digest[:16]}")
 
 
 def _part(text: str | None) -> tuple[int, int] | None:
@@ -146,9 +154,10 @@ def _part(text: str | None) -> tuple[int, int] | None:
 
 
 def _dry_run(recipe: Recipe, out: Path, workers: int | None, as_json: bool) -> None:
-    from physbench.generate import estimate
+    from physbench.generate import estimate, require_hdf5_name
     from physbench.view import contact_sheet
 
+    require_hdf5_name(out)
     guess = estimate(recipe, workers=workers)
     sheet = out.with_suffix(".png")
     contact_sheet(guess.sample).save(sheet)

@@ -33,7 +33,7 @@ def test_nothing_is_under_the_final_name_while_it_is_made(many: Any, tmp_path: P
 def test_an_existing_file_is_kept_unless_told_otherwise(tiny: Any, copied: Any, tmp_path: Path) -> None:
     path = copied(tiny)
     other = replace(tiny.recipe, seed=1)
-    with pytest.raises(StorageError, match="exists already: use --overwrite"):
+    with pytest.raises(StorageError, match="exists already, made from another recipe: seed is 0 there, 1 here: use --overwrite"):
         generate(other, path)
     assert digest(path) == digest(tiny.path)
     generate(other, path, overwrite=True)
