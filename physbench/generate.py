@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physbench.amounts import describe_size
 from physbench.errors import RecipeError, StorageError
 from physbench.resolve import resolve_recipe
 from physbench.scene import Events
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
     from physbench.recipe import Recipe
     from physbench.scene import Generator, Scenes
-
-HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5")
 
 AT_ONCE = 16
 """Sequences whose pixels are held at a time while a block is made."""
@@ -138,6 +137,9 @@ def is_finished(recipe: Recipe, path: Path) -> bool:
         shown = "; ".join(_one_line(words) for words in differing[:3]) + f"; and {len(differing) - 3} more" * (len(differing) > 3)
         raise StorageError(f"{path} exists already, made from another recipe: {shown}: {ask}")
     return True
+
+
+HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5")
 
 
 def require_hdf5_name(path: Path) -> None:
@@ -269,7 +271,7 @@ def _require_space(path: Path, first: Block, todo: list[Span]) -> None:
     needed = HEADER + _stored(first) * sum(map(len, todo)) // len(first.span)
     free = shutil.disk_usage(path.parent).free
     if needed > free:
-        raise StorageError(f"{path} needs about {needed / 1e6:,.0f} MB and {path.parent} has {free / 1e6:,.0f} MB free: free some, or write elsewhere")
+        raise StorageError(f"{path} needs about {describe_size(needed)} and {path.parent} has {describe_size(free)} free: free some, or write elsewhere")
 
 
 def _stored(block: Block) -> int:

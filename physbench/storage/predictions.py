@@ -189,7 +189,7 @@ class PredictionsWriter:
 
     def _require_free(self) -> None:
         if self.path.exists() and not self._overwrite:
-            raise StorageError(f"{self.path} exists already: ask for overwriting, or give another name")
+            raise StorageError(f"{self.path} exists already: use --overwrite to replace it, or another --out")
 
 
 class Predictions:

@@ -281,22 +281,12 @@ class Split:
         return out
 
     def stream(self, name: str, number: int) -> memoryview:
-        """Give the zlib stream of a sequence of a pixel array, as it lies in the file.
-
-        >>> import zlib
-        >>> stream = physbench.open("balls.h5")["test"].stream("features", 0)
-        >>> len(zlib.decompress(stream)) == 12 * 24 * 24
-        True
-        """
+        """The zlib stream of a sequence of a pixel array, as it lies in the file."""
         addresses, lengths = self._index(FIELDS[name])
         return memoryview(self.file.bytes)[addresses[number] : addresses[number] + lengths[number]]
 
     def in_order(self, name: str) -> Iterator[NDArray[Any]]:
-        """Read a small array in C order, piece by piece.
-
-        >>> sum(piece.size for piece in physbench.open("balls.h5")["test"].in_order("mass"))
-        24
-        """
+        """A small array in C order, piece by piece."""
         field = FIELDS[name]
         blocks: list[NDArray[Any]] = self._blocks(field)
         lengths = [len(self) - start for start in range(0, len(self), self._block)]
@@ -309,12 +299,7 @@ class Split:
                 yield block[:length]
 
     def inflate_into(self, name: str, number: int, out: NDArray[np.uint8]) -> None:
-        """Decode a sequence of a pixel array: exactly as many bytes as it must have, with the right checksum.
-
-        >>> import numpy as np
-        >>> frames = np.empty((12, 24, 24, 1), np.uint8)
-        >>> physbench.open("balls.h5")["test"].inflate_into("features", 0, frames)
-        """
+        """Decode a sequence of a pixel array: exactly as many bytes as it must have, with the right checksum."""
         if not inflate(self.stream(name, number), out):
             raise DamagedFile(f"{self.file.path}: {self.name}/{name} sequence {number} is damaged")
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from physbench.errors import TrainingError, UnknownName
+from physbench.errors import TrainingError
 from physbench.recipe import mixed
 from physbench.registry import attribute
-from physbench_baselines.nem_sizes import VARIANTS
 from physbench_baselines.training.initial import begin_with
+from physbench_baselines.training.preflight import usual_sizes
 
 if TYPE_CHECKING:
     from physbench_baselines.training.initial import Initial
@@ -33,11 +32,7 @@ def network_of(recipe: TrainingRecipe, shape: tuple[int, int, int], initial: Ini
 
 def sizes_of(recipe: TrainingRecipe) -> Any:
     """What the model usually has, changed as the recipe wants."""
-    usual = attribute(recipe.model)() if ":" in recipe.model else VARIANTS.get(recipe.model)
-    if usual is None:
-        close = get_close_matches(recipe.model, VARIANTS, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(VARIANTS)}"
-        raise UnknownName(f"no model that can be trained is called {recipe.model!r}: {hint}")
+    usual = attribute(recipe.model)() if ":" in recipe.model else usual_sizes(recipe.model)
     changes = {name: tuple(value) if isinstance(value, list) else value for name, value in recipe.sizes.items()}
     changes |= {name: value for name, value in (("slots", recipe.slots), ("noise", recipe.noise)) if value is not None}
     if recipe.slots not in (None, 1) and "slots" not in getattr(usual, "open", ("slots",)):
