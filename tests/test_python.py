@@ -342,6 +342,19 @@ def test_evaluate_takes_a_name_as_the_command_line_does(cli: Any) -> None:
     assert physbench.evaluate(Copy(), "smoke", limit=3).scores == result.scores
 
 
+def test_evaluate_takes_trained_models_checkpoints_and_settings(tmp_path: Path) -> None:
+    from physbench_baselines import bundled, checkpoint
+
+    named = physbench.evaluate("rnn", "smoke", limit=1, settings={"noise": 0})
+    assert named.provenance.parameters == bundled.card("rnn")["parameters"] and "set-noise-0" in named.provenance.notes
+    path = tmp_path / "mine.safetensors"
+    model: Any = bundled.rnn()
+    checkpoint.save(path, model.network)
+    for given in (path, str(path)):
+        stored = physbench.evaluate(given, "smoke", limit=1, settings={"noise": 0})
+        assert stored.provenance.model == "mine" and stored.score("balls4mass64", "bce").value == named.score("balls4mass64", "bce").value
+
+
 def test_evaluate_takes_a_data_file_by_its_name(made: Path) -> None:
     assert physbench.evaluate("copy", data=str(made)).score("balls", "relative_bce").value == 1
 
