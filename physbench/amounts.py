@@ -19,7 +19,7 @@ def describe_time(seconds: float) -> str:
     for unit, length in TIMES:
         if seconds >= 1.5 * length or (seconds >= length and unit in ("h", "min", "s")):
             return f"{_rounded(seconds / length)} {unit}"
-    return "less than a second"
+    return f"{max(seconds, 0.1):.1f} s"
 
 
 def _rounded(number: float) -> str:

@@ -132,10 +132,11 @@ def is_finished(recipe: Recipe, path: Path) -> bool:
             there = file.recipe
     except StorageError:
         raise StorageError(f"{path} exists already: {ask}") from None
-    differing = recipe.difference(there)
-    if differing:
-        shown = "; ".join(_one_line(words) for words in differing[:3]) + f"; and {len(differing) - 3} more" * (len(differing) > 3)
-        raise StorageError(f"{path} exists already, made from another recipe: {shown}: {ask}")
+    differences = recipe.difference(there)
+    if differences:
+        rest = len(differences) - 3
+        words = "; ".join([*map(_one_line, differences[:3]), *[f"and {rest} more"] * (rest > 0)])
+        raise StorageError(f"{path} exists already, made from another recipe: {words}: {ask}")
     return True
 
 
@@ -152,7 +153,8 @@ def require_hdf5_name(path: Path) -> None:
 
 def _one_line(words: str) -> str:
     """Words out of a file that may be a stranger's."""
-    return "".join(letter if letter.isprintable() else "?" for letter in words)
+    text = "".join(letter if letter.isprintable() else "?" for letter in words)
+    return text if len(text) <= 120 else text[:117] + "..."
 
 
 def estimate(recipe: Recipe, *, workers: int | None = None) -> Estimate:

@@ -34,16 +34,16 @@ GOLDEN = 0x9E3779B97F4A7C15
 _WORD = (1 << 64) - 1
 
 
-def split_called(name: str) -> str:
+def expand_split(name: str) -> str:
     """Give a split its full name: `train` is training, `valid` and `val` are validation. Other names stay as they are."""
     return SPLIT_ALIASES.get(name, name)
 
 
 def resolve_split(name: str) -> str:
     """Give a split its full name, or say that there is none of this name."""
-    if split_called(name) not in SPLITS:
+    if expand_split(name) not in SPLITS:
         raise RecipeError(f"there is no split {name!r}: there is {', '.join(SPLITS)}")
-    return split_called(name)
+    return expand_split(name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ class Recipe:
             raise RecipeError(f"a sequence has 2 to {MAX_FRAMES} frames, not {self.frames}")
         if not 0 <= self.seed <= _WORD:
             raise RecipeError(f"a seed is a whole number from 0 to 2^64 - 1, not {self.seed}")
-        splits = {split_called(name): count for name, count in self.splits.items()}
+        splits = {expand_split(name): count for name, count in self.splits.items()}
         if len(splits) < len(self.splits):
             raise RecipeError(f"a split is given twice: {', '.join(self.splits)}")
         unknown = set(splits) - set(SPLITS)
@@ -143,9 +143,8 @@ class Recipe:
         'frames is 12 there, 51 here'
         """
         ours, theirs = _flat(json.loads(self.to_json())), _flat(other)
-        names = dict.fromkeys([*ours, *theirs])
-        differing = [name for name in names if ours.get(name) != theirs.get(name)]
-        return [f"{name} is {_word(theirs.get(name))} there, {_word(ours.get(name))} here" for name in differing]
+        keys = [key for key in dict.fromkeys([*ours, *theirs]) if ours.get(key) != theirs.get(key)]
+        return [f"{key[1]} is {_word(theirs.get(key))} there, {_word(ours.get(key))} here" for key in keys]
 
     def to_json(self) -> str:
         """Write the canonical text: one recipe has one text.
@@ -200,14 +199,13 @@ class Recipe:
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
 
-def _flat(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters and splits by their own names."""
-    told = {name: value for name, value in recipe.items() if name not in ("parameters", "splits")}
-    for group in ("parameters", "splits"):
-        inner = recipe.get(group)
-        if isinstance(inner, dict):
-            told |= cast("dict[str, Any]", inner)
-    return told
+def _flat(recipe: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
+    """Everything in a recipe by (group, name); parameters and splits are groups."""
+    flat: dict[tuple[str, str], Any] = {}
+    for name, value in recipe.items():
+        inner = cast("dict[str, Any]", value) if name in ("parameters", "splits") and isinstance(value, dict) else None
+        flat |= {("", name): value} if inner is None else {(name, key): each for key, each in inner.items()}
+    return flat
 
 
 def _word(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from physbench import registry
 from physbench.errors import RecipeError
-from physbench.recipe import split_called
+from physbench.recipe import expand_split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,26 +37,27 @@ def resolve_recipe(
         changes["generator"] = replace(recipe.generator, **parameters)  # type: ignore[type-var]
     if frames is not None and frames != recipe.frames:
         if not own:
-            raise RecipeError(f"{recipe.dataset} has {recipe.frames} frames: {_own_words(recipe)}")
+            raise RecipeError(f"{recipe.dataset} has {recipe.frames} frames: {_suggest_own(recipe)}")
         changes["frames"] = frames
     if seed is not None:
         changes["seed"] = seed
-    chosen = {split_called(name): count for name, count in (sizes or {}).items() if count is not None}
-    if chosen:
-        changes["splits"] = {**recipe.splits, **chosen}
+    counts = {expand_split(name): count for name, count in (sizes or {}).items() if count is not None}
+    if counts:
+        changes["splits"] = {**recipe.splits, **counts}
     return replace(recipe, **changes) if changes else recipe
 
 
 def _require_known(recipe: Recipe, parameters: Mapping[str, Any], *, own: bool) -> None:
-    known = [field.name for field in fields(recipe.generator)]  # type: ignore[arg-type]
+    names = [field.name for field in fields(recipe.generator)]  # type: ignore[arg-type]
     for name in parameters:
-        if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"{recipe.generator.name} has {', '.join(known)}"
+        if name not in names:
+            close = get_close_matches(name, names, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"{recipe.generator.name} has {', '.join(names)}"
             raise RecipeError(f"there is no parameter {name!r}: {hint}")
         if not own:
-            raise RecipeError(f"{recipe.dataset} is a named dataset, and {name} is part of its name: {_own_words(recipe)}")
+            named = f"{recipe.dataset} is a named dataset, and {name} is part of its name"
+            raise RecipeError(f"{named}: {_suggest_own(recipe)}")
 
 
-def _own_words(recipe: Recipe) -> str:
+def _suggest_own(recipe: Recipe) -> str:
     return f"for one of your own, use {recipe.generator.name!r}"

@@ -21,7 +21,7 @@ def test_sizes(count: float, words: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (0, "less than a second"), (0.99, "less than a second"), (9.7, "9.7 s"), (75, "1.2 min"), (21_960, "6.1 h"), (100_000, "27.8 h"),
+        (0, "0.1 s"), (0.42, "0.4 s"), (9.7, "9.7 s"), (75, "1.2 min"), (21_960, "6.1 h"), (100_000, "27.8 h"),
         (259_200, "3.0 days"), (86_400 * 365.25 * 20, "20.0 years"),
     ],
 )  # fmt: skip

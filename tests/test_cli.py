@@ -183,7 +183,7 @@ def test_a_finished_command_can_be_run_again(cli: Any) -> None:
     assert cli(*words, "--part", "1/2").exit_code == 0
     assert left() == ["x.h5"] and Path("x.h5").stat().st_mtime_ns == before
     other = error_of(cli(*words, "--gravity", "0.5", "--seed", "3"))
-    assert "seed is 0 there, 3 here; gravity is 0.0 there, 0.5 here: use --overwrite" in other
+    assert "gravity is 0.0 there, 0.5 here; seed is 0 there, 3 here: use --overwrite" in other
     assert Path("x.h5").stat().st_mtime_ns == before
 
 

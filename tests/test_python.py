@@ -448,11 +448,19 @@ def test_another_recipe_is_named_with_what_differs(made: Path) -> None:
     assert "\n" not in sentence
 
 
+def test_a_difference_is_not_hidden_by_another_thing_of_the_same_name() -> None:
+    recipe: Recipe = datasets.get("balls")
+    other = json.loads(recipe.to_json())
+    assert recipe.difference(other) == []
+    other["seed"], other["parameters"]["seed"], other["splits"]["seed"] = 7, 0, 0
+    assert recipe.difference(other) == ["seed is 7 there, 0 here", "seed is 0 there, not given here", "seed is 0 there, not given here"]
+
+
 def test_a_strange_recipe_is_told_on_one_line(made: Path, tmp_path: Path) -> None:
     path = tmp_path / "strange.h5"
     path.write_bytes(made.read_bytes())
     with h5py.File(path, "r+") as file:
-        file.attrs["recipe"] = json.dumps({"dataset": "x\x1b[2J\n" + "y" * 500, "seed": {"deep": [1] * 500}, "parameters": {}, "splits": 3})
+        file.attrs["recipe"] = json.dumps({"dataset": "x\x1b[2J\n" + "y" * 500, "seed": {"deep": [1] * 500}, "k" * 5000: 1, "parameters": {}, "splits": 3})
     with pytest.raises(StorageError) as refused:
         physbench.generate("balls", path, **FILE)
     assert str(refused.value).isprintable() and len(str(refused.value)) < 500

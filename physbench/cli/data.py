@@ -139,8 +139,8 @@ def _say_finished(recipe: Recipe, path: Path, state: str, as_json: bool) -> None
     size, digest = path.stat().st_size, open_dataset(path).attributes["content_sha256"]
     if as_json:
         return click.echo(json.dumps({"file": str(path), "bytes": size, "sequences": recipe.sequences, "content_sha256": digest}))
-    told = f"{path} {state}" if state else str(path)
-    click.echo(f"{told}: {recipe.sequences:,} sequences, {describe_size(size)}, content {digest[:16]}")
+    subject = f"{path} {state}" if state else str(path)
+    click.echo(f"{subject}: {recipe.sequences:,} sequences, {describe_size(size)}, content {digest[:16]}")
 
 
 def _part(text: str | None) -> tuple[int, int] | None:
@@ -177,16 +177,16 @@ def info(file: Path, as_json: bool) -> None:
     \b
     physbench info balls4mass64.h5
     """
-    from physbench.storage.layout import ARRAYS, AXES
+    from physbench.storage.layout import ARRAYS
     from physbench.storage.reader import open_dataset
 
     dataset = open_dataset(file)
     attributes, recipe = dict(dataset.attributes), json.loads(dataset.attributes["recipe"])
     if as_json:
-        splits = {name: {AXES[axis]: length for axis, length in split.sizes.items() if axis in AXES and axis != "O"} for name, split in dataset.items()}
-        arrays = {path: {"type": field.dtype.name, **field.words()} for path, field in ARRAYS.items()}
-        told = {**attributes, "recipe": recipe, "created_with": json.loads(attributes["created_with"]), "splits": splits, "arrays": arrays}
-        return click.echo(json.dumps(told))
+        splits = {name: _name_axes(split.sizes) for name, split in dataset.items()}
+        arrays = {path: {"type": field.dtype.name, **field.describe()} for path, field in ARRAYS.items()}
+        texts = {"recipe": recipe, "created_with": json.loads(attributes["created_with"])}
+        return click.echo(json.dumps({**attributes, **texts, "splits": splits, "arrays": arrays}))
     click.echo(click.style(f"{file}: {attributes['dataset']}", bold=True) + f", {describe_size(file.stat().st_size)}")
     for name, split in dataset.items():
         axes = split.sizes
@@ -199,8 +199,15 @@ def info(file: Path, as_json: bool) -> None:
     _describe_arrays(next(iter(dataset.values())).sizes)
 
 
+def _name_axes(sizes: Mapping[str, int]) -> dict[str, int]:
+    """Give the lengths of axes under names that people know."""
+    from physbench.storage.layout import AXES
+
+    return {AXES[axis]: length for axis, length in sizes.items() if axis in AXES and axis != "O"}
+
+
 def _describe_arrays(sizes: Mapping[str, int]) -> None:
-    """Say of each array what one sequence holds and what it means; of `events`, which differ from sequence to sequence, the columns."""
+    """Print of each array what one sequence holds and what it means; of `events`, the columns."""
     from physbench.storage.layout import ARRAYS, AXES
 
     width = min(shutil.get_terminal_size((80, 24)).columns, 110)
@@ -211,8 +218,8 @@ def _describe_arrays(sizes: Mapping[str, int]) -> None:
         named = ", ".join(AXES[axis] for axis in axes if axis in AXES)
         size = f"{shape} ({named})" if named else shape
         click.echo(f"    {path:<16} {field.dtype.name:<8} {', '.join(filter(None, [size, field.unit]))}".rstrip())
-        told = [f"{topic}: {text}" for topic, text in field.words().items() if topic not in ("axes", "unit", "meaning")]
-        for text in (field.meaning, *told):
+        details = [f"{topic}: {text}" for topic, text in field.describe().items() if topic not in ("axes", "unit", "meaning")]
+        for text in (field.meaning, *details):
             click.echo(click.wrap_text(text, width, " " * 8, " " * 10))
 
 

@@ -31,7 +31,7 @@ def export(suite: str, size: str, limit: int | None, out: Path, overwrite: bool,
     from physbench.evaluation.export import export_inputs
 
     with progress_bar(f"writing {out.name}") as update:
-        checked = export_inputs(
+        verdicts = export_inputs(
             out,
             suite,
             size=size,
@@ -39,8 +39,8 @@ def export(suite: str, size: str, limit: int | None, out: Path, overwrite: bool,
             overwrite=overwrite,
             progress=lambda now: update(now.done, now.total, f"writing {now.doing}"),
         )
-    written = out.stat().st_size
+    bytes_in_all = out.stat().st_size
     if as_json:
-        return click.echo(json.dumps({"file": str(out), "bytes": written, "checked": checked}))
-    held = "checked against their digests" if all(checked.values()) else "no digest is known for so many sequences"
-    click.echo(f"{out}: the inputs of {suite}, {describe_size(written)}; {held}")
+        return click.echo(json.dumps({"file": str(out), "bytes": bytes_in_all, "checked": verdicts}))
+    note = "checked against their digests" if all(verdicts.values()) else "no digest is known for so many sequences"
+    click.echo(f"{out}: the inputs of {suite}, {describe_size(bytes_in_all)}; {note}")

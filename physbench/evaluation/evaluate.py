@@ -27,7 +27,7 @@ from physbench.evaluation.window import asked
 from physbench.metrics.bootstrap import Interval, intervals, quotient
 from physbench.metrics.sums import Sums, curve, joined, per_sequence, pooled, value
 from physbench.model import Gaussian, Origin
-from physbench.recipe import split_called
+from physbench.recipe import expand_split
 from physbench.result import Provenance, Result, Score
 from physbench.suites import SIZES, Rollout, Suite, Task, Window, suite_of
 
@@ -117,7 +117,7 @@ def evaluate(
     >>> 0 < result.score("balls4mass64", "relative_bce").value < 1
     True
     """
-    split, data = split_called(split), None if data is None else Path(data)
+    split, data = expand_split(split), None if data is None else Path(data)
     chosen = extent(suite, size=size, limit=limit, fresh=fresh, split=split, data=data)
     entered = resolve_model(model, device=device, settings=settings)
     model, name = entered.model, name or entered.name

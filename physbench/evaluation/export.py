@@ -50,7 +50,7 @@ def export_inputs(
     require_possible(batch, 0)
     chosen = extent(suite, size=size, limit=limit)
     total = chosen.count * len(chosen.suite.tasks)
-    checked: dict[str, bool] = {}
+    verdicts: dict[str, bool] = {}
     with write_whole_hdf5(Path(path), overwrite=overwrite) as file:
         file.attrs.update(
             format=FORMAT,
@@ -64,49 +64,49 @@ def export_inputs(
             source = source_of(task)
             for start in range(0, chosen.count, batch):
                 examples = source.examples(start, min(start + batch, chosen.count))
-                for asking in inputs_of(task):
+                for asking in list_inputs(task):
                     _append(file, task, asking, start, examples, chosen)
                 if progress:
                     progress(Progress(number * chosen.count + start + len(examples.seeds), total, task.name))
-            checked[task.name] = _require_pinned(task, source, chosen)
+            verdicts[task.name] = _require_pinned(task, source, chosen)
             file[task.name].attrs["data_sha256"] = source.digest(chosen.count)
-    return checked
+    return verdicts
 
 
-def inputs_of(task: Task) -> Iterator[Asking]:
+def list_inputs(task: Task) -> Iterator[Asking]:
     """Go through what is asked, once for all samples of the same."""
     for asking in task.askings:
         if not (isinstance(asking, Rollout) and asking.sample):
             yield asking
 
 
-def shown_frames(asking: Asking) -> range:
+def select_frames(asking: Asking) -> range:
     """Say which frames of a sequence are shown."""
     if isinstance(asking, Still):
         return range(asking.frame, asking.frame + 1)
     return range(asking.context if isinstance(asking, Rollout) else asking.frames)
 
 
-def kind_of(asking: Asking) -> str:
+def name_kind(asking: Asking) -> str:
     """Name the kind of an asking, as the file has it."""
     return {Window: "window", Rollout: "rollout", Still: "frames"}[type(asking)]
 
 
 def _append(file: h5py.File, task: Task, asking: Asking, start: int, examples: Examples, chosen: Extent) -> None:
     name = task.names(asking)
-    shown = shown_frames(asking)
-    arrays = {"input": examples.frames[:, shown.start : shown.stop]}
+    frames = select_frames(asking)
+    arrays = {"input": examples.frames[:, frames.start : frames.stop]}
     if examples.actions is not None and not isinstance(asking, Still):
         arrays["actions"] = examples.actions[:, : asking.frames]
     group = file.require_group(name)
     if not start:
-        predicted, owned = count_answers(asking)
+        horizon, maps = count_answers(asking)
         group.attrs.update(
-            kind=kind_of(asking),
-            frames_shown=len(shown),
+            kind=name_kind(asking),
+            frames_shown=len(frames),
             times_shown=asking.shown if isinstance(asking, Still) else 1,
-            frames_predicted=predicted,
-            owner_maps=owned,
+            frames_predicted=horizon,
+            owner_maps=maps,
             samples=asking.samples if isinstance(asking, Rollout) else 1,
         )
         if task.slots is not None:
@@ -124,13 +124,14 @@ def _write(group: h5py.Group, what: str, start: int, values: NDArray[Any], count
         group[what].attrs["axes"] = axes
     dataset: Any = group[what]
     for number, sequence in enumerate(values, start):
-        stored = compress(np.ascontiguousarray(sequence).reshape(-1).view(np.uint8))
-        dataset.id.write_direct_chunk((number, *[0] * (values.ndim - 1)), stored)
+        stream = compress(np.ascontiguousarray(sequence).reshape(-1).view(np.uint8))
+        dataset.id.write_direct_chunk((number, *[0] * (values.ndim - 1)), stream)
 
 
 def _require_pinned(task: Task, source: Source, chosen: Extent) -> bool:
     """Compare the digest with the pinned one, if there is one for so many sequences; say whether there is."""
     expected, digest = task.pinned(chosen.count), source.digest(chosen.count)
     if digest != expected and (chosen.pinned or expected):
-        raise DamagedFile(f"the test data of {task.name} came out as {digest[:16]}..., not {str(expected)[:16]}...: no model could be scored on them")
+        words = f"the test data of {task.name} came out as {digest[:16]}..., not {str(expected)[:16]}..."
+        raise DamagedFile(f"{words}: no model could be scored on them")
     return expected is not None

@@ -31,7 +31,8 @@ class Framing:
     seed: int = 0  # of the place of the window
 
     def __post_init__(self) -> None:
-        if self.window is not None and (isinstance(self.window, bool) or not isinstance(self.window, int) or self.window < 1):  # pyright: ignore[reportUnnecessaryIsInstance]
+        whole = self.window is None or type(self.window) is int
+        if not whole or (self.window is not None and self.window < 1):
             raise StorageError(f"a window is a whole number of frames, 1 or more, not {self.window!r}")
         if self.dtype is not None and self.dtype not in DTYPES:
             raise StorageError(f"dtype is {', '.join(DTYPES)} or None, which leaves uint8, not {self.dtype!r}")
@@ -40,26 +41,27 @@ class Framing:
         if self.window is not None and self.window > frames:
             raise StorageError(f"a window of {self.window} frames does not fit into sequences of {frames}")
 
-    def starts(self, numbers: NDArray[np.integer[Any]], frames: int) -> NDArray[np.int64]:
+    def draw_starts(self, numbers: NDArray[np.integer[Any]], frames: int) -> NDArray[np.int64]:
         """(B,) Draw the first frame of the window of each sequence, from the seed and the sequence's number alone."""
         room = frames - (self.window or frames) + 1
-        return np.array([mixed((mixed(self.seed) + number + 1) % (1 << 64)) % room for number in numbers.tolist()], np.int64)
+        first = mixed(self.seed) + 1
+        return np.array([mixed((first + number) % (1 << 64)) % room for number in numbers.tolist()], np.int64)
 
     def apply(self, arrays: Mapping[str, NDArray[Any]], numbers: NDArray[np.integer[Any]]) -> dict[str, NDArray[Any]]:
         """Frame a batch (B, T, ...) of the sequences with these numbers; the result is still (B, T, ...)."""
-        framed = dict(arrays)
-        timed = [name for name in framed if name in TIMED]
+        batch = dict(arrays)
+        timed = [name for name in batch if name in TIMED]
         if self.window is not None and timed:
-            starts = self.starts(numbers, framed[timed[0]].shape[1])
+            starts = self.draw_starts(numbers, batch[timed[0]].shape[1])
             for name in timed:
-                array = np.asarray(framed[name])
+                array = np.asarray(batch[name])
                 out = np.empty((len(array), self.window, *array.shape[2:]), array.dtype)
                 for row, start in enumerate(starts.tolist()):
                     out[row] = array[row, start : start + self.window]
-                framed[name] = out
-        if self.dtype is not None and "features" in framed:
-            framed["features"] = scale_features(framed["features"], self.dtype)
-        return framed
+                batch[name] = out
+        if self.dtype is not None and "features" in batch:
+            batch["features"] = scale_features(batch["features"], self.dtype)
+        return batch
 
 
 def scale_features(features: NDArray[Any], dtype: str = "float32") -> NDArray[Any]:
@@ -68,6 +70,6 @@ def scale_features(features: NDArray[Any], dtype: str = "float32") -> NDArray[An
     return features.astype(dtype) / np.dtype(dtype).type(255) if colours else np.asarray(features).astype(dtype)
 
 
-def turn(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def put_time_first(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Put time first, (T, B, ...), in a batch (B, T, ...). Arrays without time stay as they are."""
     return {name: np.ascontiguousarray(array.swapaxes(0, 1)) if name in TIMED else array for name, array in arrays.items()}

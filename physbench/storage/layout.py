@@ -58,11 +58,11 @@ class Field:
         """The shape of a chunk with so many sequences."""
         return self.shape({**sizes, "N": sequences})
 
-    def words(self) -> dict[str, str]:
-        """What people need to know to use the array, by topic."""
+    def describe(self) -> dict[str, str]:
+        """Say what people need to know to use the array, by topic."""
         axes = ", ".join(AXES.get(axis, axis) for axis in self.axes)
-        told = {"meaning": self.meaning, "unit": self.unit, "values": self.values, "order": self.order, "counting": self.counting, "bits": self.bits}
-        return {"axes": axes, **{topic: text for topic, text in told.items() if text}}
+        topics = ("meaning", "unit", "values", "order", "counting", "bits")
+        return {"axes": axes, **{topic: text for topic in topics if (text := getattr(self, topic))}}
 
 
 def _field(name: str, dtype: str, axes: str, meaning: str, **more: str) -> Field:

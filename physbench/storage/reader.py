@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.errors import DamagedFile, StorageError
-from physbench.recipe import mixed, split_called
+from physbench.recipe import expand_split, mixed
 from physbench.storage.admit import Admitted, admit, opened
 from physbench.storage.buffers import Buffers
 from physbench.storage.chunks import places_of
@@ -120,7 +120,7 @@ class File(Mapping[str, "Split"]):
         return {split: sizes["N"] for split, sizes in self.admitted.sizes.items()}
 
     def __getitem__(self, split: str) -> Split:
-        split = split_called(split)
+        split = expand_split(split)
         if split not in self.admitted.sizes:
             raise KeyError(f"{self.path} has no split {split!r}: it has {', '.join(self.admitted.sizes)}")
         return Split(self, split, tuple(FIELDS))

@@ -37,9 +37,9 @@ class TorchSplit(Dataset[dict[str, Any]]):
 
     def __getitems__(self, numbers: list[int]) -> list[dict[str, Any]]:
         """A whole batch at once: torch's fetcher asks for it when it is there."""
-        counted = np.asarray(numbers)
-        framed = self.framing.apply(self.split[numbers], np.where(counted < 0, counted + len(self), counted))
-        arrays = {name: known_to_torch(array) for name, array in framed.items()}
+        places = np.asarray(numbers)
+        batch = self.framing.apply(self.split[numbers], np.where(places < 0, places + len(self), places))
+        arrays = {name: known_to_torch(array) for name, array in batch.items()}
         kind = TimeFirst if self.framing.time_first else dict[str, Any]
         return [kind({name: array[row] for name, array in arrays.items()}) for row in range(len(numbers))]
 

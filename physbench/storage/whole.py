@@ -35,14 +35,17 @@ def write_whole_hdf5(path: Path, *, overwrite: bool = False) -> Iterator[h5py.Fi
             _require_free(path, overwrite)
             os.replace(partial, path)
         except (OSError, RuntimeError) as error:  # what h5py raises of a full disk
-            said = (str(error).splitlines() or [type(error).__name__])[0]
-            raise StorageError(f"{path} cannot be written: {said}") from None
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise StorageError(f"{path} cannot be written: {reason}") from None
         finally:
             partial.unlink(missing_ok=True)
 
 
 def lock_beside(path: Path) -> BinaryIO:
-    """Let one process at a time write; the lock goes with the process, however it ends, and the next one takes over what it left."""
+    """Let one process at a time write.
+
+    The lock goes with the process, however it ends, and the next one takes over what it left.
+    """
     file = path.open("ab")
     with contextlib.suppress(ImportError):
         import fcntl

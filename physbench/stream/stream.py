@@ -102,10 +102,10 @@ class Stream:
         framing.require_within(self.recipe.frames)
         return TorchStream(self, framing)
 
-    def first_of(self, number: int) -> int:
+    def first_sequence(self, number: int) -> int:
         """Say which sequence of the split the batch of this number begins with, counted over all shares.
 
-        >>> physbench.stream("balls4mass64", batch=64, start=128).first_of(2)
+        >>> physbench.stream("balls4mass64", batch=64, start=128).first_sequence(2)
         256
         """
         return self.start + number * self.batch
@@ -117,7 +117,7 @@ class Stream:
         self.__dict__.update({**state, "_buffers": Buffers()})
 
     def _made(self, number: int) -> dict[str, NDArray[Any]]:
-        start = self.first_of(number)
+        start = self.first_sequence(number)
         seeds = self.recipe.seeds(self.split, start, start + self.batch)
         draw = getattr(self.recipe.generator, "arrays", None)
         if draw:

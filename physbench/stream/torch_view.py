@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.errors import MissingPackage
-from physbench.storage.framing import Framing, turn
+from physbench.storage.framing import Framing, put_time_first
 from physbench.storage.torch_view import known_to_torch
 
 try:
@@ -37,10 +37,10 @@ class TorchStream(IterableDataset[dict[str, Any]]):
         part, parts = (worker.id, worker.num_workers) if worker else (0, 1)
         mine = self.stream.shared(rank, ranks).shared(part, parts)
         for number, batch in zip(count(*mine.share), mine, strict=False):
-            first = mine.first_of(number)
+            first = mine.first_sequence(number)
             arrays = self.framing.apply(batch, np.arange(first, first + mine.batch))
             if self.framing.time_first:
-                arrays = turn(arrays)
+                arrays = put_time_first(arrays)
             yield {name: known_to_torch(array) for name, array in arrays.items()}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from physbench import registry
 from physbench.errors import StorageError
-from physbench.recipe import split_called
+from physbench.recipe import expand_split
 from physbench.scene import HIT_OBJECT, WALL
 from physbench.storage.reader import open_dataset
 
@@ -112,7 +112,7 @@ def _checked(source: str, sizes: Mapping[str, int], split: str | None, index: in
     """The split to take, if it is there and has the sequence."""
     if split is None:
         split = "test" if "test" in sizes else next(iter(sizes))
-    split = split_called(split)
+    split = expand_split(split)
     if split not in sizes:
         raise StorageError(f"{source} has no split {split!r}: it has {', '.join(sizes)}")
     if not 0 <= index < sizes[split]:

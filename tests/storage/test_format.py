@@ -53,7 +53,7 @@ def test_no_word_is_left_out() -> None:
     for path, field in ARRAYS.items():
         assert field.meaning.endswith(".") and field.meaning[0].isupper()
         assert field.order or field.axes[-1] not in "234", f"{path}: which number comes first?"
-        assert field.words()["axes"] == ", ".join(AXES.get(axis, axis) for axis in field.axes)
+        assert field.describe()["axes"] == ", ".join(AXES.get(axis, axis) for axis in field.axes)
     assert all(ARRAYS[path].counting for path in ("groups", "events/a", "events/b", "events/sequence")) and ARRAYS["contact"].bits
 
 
