@@ -1,6 +1,7 @@
 """physbench: datasets with exact truth, and one evaluator, for models that learn physics from pixels.
 
-`physbench.generate("balls4mass64", "balls.h5")`, `physbench.open("balls.h5")["test"][17]`, `physbench.stream("balls4mass64")`, `physbench.verify("balls.h5")`.
+`physbench.generate("balls", "mine.h5", n=(6, 8), train=1000)`, `physbench.open("mine.h5")["test"][17]`,
+`physbench.stream("balls4mass64")`, `physbench.verify("mine.h5")`, `physbench.evaluate("r-nem", suite="balls")`.
 """
 
 from __future__ import annotations

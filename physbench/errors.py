@@ -2,7 +2,14 @@
 
 
 class PhysbenchError(Exception):
-    """The root of the tree: a message in words, with the value that was wrong and what to do next."""
+    """Stand for everything that physbench refuses: a message in words, with the value that was wrong and what to do next.
+
+    >>> try:
+    ...     physbench.stream("bals")
+    ... except physbench.PhysbenchError as error:
+    ...     print(error)
+    no dataset is called 'bals': did you mean 'balls'?
+    """
 
     exit_code = 2
 

@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from physbench import registry
+from physbench.amounts import describe_size
 from physbench.errors import RecipeError, StorageError
-from physbench.recipe import Recipe
+from physbench.resolve import resolve_recipe
 from physbench.scene import Events
 from physbench.storage.block import Block, Span, Streams, block_of, deflated, spans
 from physbench.storage.journal import HEADER, Journal
+from physbench.storage.layout import BLOCK
+from physbench.storage.reader import open_dataset
 from physbench.storage.writer import seal, workings_of
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from physbench.recipe import Recipe
     from physbench.scene import Generator, Scenes
 
 AT_ONCE = 16
@@ -54,26 +57,43 @@ class Estimate:
 
 def generate(
     dataset: str | Recipe,
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
     *,
+    train: int | None = None,
+    valid: int | None = None,
+    test: int | None = None,
+    frames: int | None = None,
+    seed: int | None = None,
     workers: int | None = None,
     overwrite: bool = False,
     part: tuple[int, int] | None = None,
     progress: Callable[[Progress], None] | None = None,
+    **parameters: Any,
 ) -> Path:
     """Make a dataset file; go on where a run with the same recipe and path was stopped. Finished parts beside the file are taken over.
 
-    `part=(3, 8)` makes only the third eighth, into a directory beside the path, for work shared out over several machines.
+    A file of the same recipe that is there already is left as it is. path: by default a name that says what is inside.
+    train, valid, test: sequences of each split, where another number than usual is wanted. frames, parameters: of a
+    world of your own, as `physbench generate balls --help` lists them. `part=(3, 8)` makes only the third eighth, into
+    a directory beside the path, for work shared out over several machines.
+
+    >>> path = physbench.generate("balls", "mine.h5", n=(6, 8), gravity=0.1, train=20, valid=4, test=4)
+    >>> physbench.open(path).splits
+    {'training': 20, 'validation': 4, 'test': 4}
+    >>> path = physbench.generate("balls4mass64", train=4, valid=0, test=2)
+    >>> path.name
+    'balls4mass64-4+2.h5'
     """
-    recipe: Recipe = registry.datasets.get(dataset) if isinstance(dataset, str) else dataset
-    path = Path(path)
+    recipe = resolve_recipe(dataset, parameters, sizes={"training": train, "validation": valid, "test": test}, frames=frames, seed=seed)
+    path = Path(path) if path is not None else Path(recipe.file_name(resolve_recipe(dataset, {})))
+    require_hdf5_name(path)
     workers = _workers(workers)
     if not path.parent.is_dir():
         raise StorageError(f"there is no directory {path.parent}")
     if path.is_dir():
         raise StorageError(f"{path} is a directory")
-    if path.exists() and not overwrite:
-        raise StorageError(f"{path} exists already: use --overwrite to replace it, or another --out")
+    if not overwrite and is_finished(recipe, path):
+        return path
     todo = spans(recipe) if part is None else _share(spans(recipe), part)
     directory = workings_of(path) if part is None else path.with_name(f"{path.name}.part-{part[0]}-of-{part[1]}")
     if overwrite and part is None and not (directory / "journal").exists():
@@ -102,9 +122,45 @@ def generate(
     return directory
 
 
+def is_finished(recipe: Recipe, path: Path) -> bool:
+    """Say whether the dataset file of a recipe is there already. Anything else that is there is an error in words."""
+    if not path.exists():
+        return False
+    ask = "use --overwrite to replace it, or another --out"
+    try:
+        with open_dataset(path) as file:
+            there = file.recipe
+    except StorageError:
+        raise StorageError(f"{path} exists already: {ask}") from None
+    differences = recipe.difference(there)
+    if differences:
+        rest = len(differences) - 3
+        words = "; ".join([*map(_one_line, differences[:3]), *[f"and {rest} more"] * (rest > 0)])
+        raise StorageError(f"{path} exists already, made from another recipe: {words}: {ask}")
+    return True
+
+
+HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5")
+
+
+def require_hdf5_name(path: Path) -> None:
+    """Refuse a name that says that the file is something else."""
+    suffix = path.suffix.lower()
+    if suffix[1:].isdigit() or not suffix or any(each.lower() in HDF5_SUFFIXES for each in path.suffixes):
+        return
+    raise StorageError(f"{path} would be an HDF5 file: call it {path.with_suffix('.h5').name}, not {path.name}")
+
+
+def _one_line(words: str) -> str:
+    """Words out of a file that may be a stranger's."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in words)
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
 def estimate(recipe: Recipe, *, workers: int | None = None) -> Estimate:
     """Size and time of a dataset, from a block that is made and thrown away."""
-    span = spans(recipe)[0]
+    split, count = next(iter(recipe.splits.items()))
+    span = Span(split, 0, min(count, BLOCK))  # the first; there may be millions
     sample = recipe.generator.batch(recipe.seeds(span.split, 0, min(len(span), AT_ONCE)), recipe.frames)
     _made(recipe, Span(span.split, 0, 1), {})  # what is compiled at the first call does not count
     began = time.process_time()
@@ -217,7 +273,7 @@ def _require_space(path: Path, first: Block, todo: list[Span]) -> None:
     needed = HEADER + _stored(first) * sum(map(len, todo)) // len(first.span)
     free = shutil.disk_usage(path.parent).free
     if needed > free:
-        raise StorageError(f"{path} needs about {needed / 1e6:,.0f} MB and {path.parent} has {free / 1e6:,.0f} MB free: free some, or write elsewhere")
+        raise StorageError(f"{path} needs about {describe_size(needed)} and {path.parent} has {describe_size(free)} free: free some, or write elsewhere")
 
 
 def _stored(block: Block) -> int:

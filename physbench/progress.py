@@ -7,6 +7,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from physbench.amounts import describe_time
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
@@ -58,7 +60,7 @@ class _Lines:
         self._next = now + LATER_LINES
         rate = (done - self._first) / max(now - self._began, 1e-9)
         speed = f", {format_rate(rate, self._unit)}" if self._unit else ""
-        print(f"{doing}: {done / total:.0%}{speed}, about {format_seconds((total - done) / rate)} left", file=sys.stderr, flush=True)
+        print(f"{doing}: {done / total:.0%}{speed}, about {describe_time((total - done) / rate)} left", file=sys.stderr, flush=True)
 
 
 def format_rate(rate: float, unit: str) -> str:
@@ -70,15 +72,3 @@ def format_rate(rate: float, unit: str) -> str:
     if rate >= 1:
         return f"{rate:,.0f} {unit}/s" if rate >= 10 else f"{rate:.1f} {unit}/s"
     return f"{1 / rate:,.1f} s a {unit.removesuffix('s')}" if rate > 0 else ""
-
-
-def format_seconds(seconds: float) -> str:
-    """Write a length of time for people.
-
-    >>> format_seconds(5.2), format_seconds(100), format_seconds(22_119)
-    ('5 s', '1:40 min', '6:08 h')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    return f"{whole // 60}:{whole % 60:02} min" if whole < 3600 else f"{whole // 3600}:{whole % 3600 // 60:02} h"

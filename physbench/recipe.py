@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from physbench.scene import Generator
 
 SPLITS = ("training", "validation", "test")
+SPLIT_ALIASES = {"train": "training", "valid": "validation", "val": "validation"}
 PAPER_SIZES = {"training": 50_000, "validation": 10_000, "test": 10_000}
 
 MAX_FRAMES = 10_000
@@ -36,8 +37,32 @@ GOLDEN = 0x9E3779B97F4A7C15
 _WORD = (1 << 64) - 1
 
 
+def expand_split(name: str) -> str:
+    """Give a split its full name: `train` is training, `valid` and `val` are validation. Other names stay as they are."""
+    return SPLIT_ALIASES.get(name, name)
+
+
+def resolve_split(name: str) -> str:
+    """Give a split its full name, or say that there is none of this name."""
+    if expand_split(name) not in SPLITS:
+        raise RecipeError(f"there is no split {name!r}: there is {', '.join(SPLITS)}")
+    return expand_split(name)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
+    """Say what a dataset is made of: a generator with its parameters, the frames, how many sequences, the seed.
+
+    Most people need none: `physbench.generate("balls", "mine.h5", n=4, train=1000)` writes one for them.
+
+    >>> from physbench_generators.balls.scenes import Balls
+    >>> recipe = physbench.Recipe(dataset="mine", generator=Balls(n=(6, 8), gravity=0.1), splits={"train": 10, "test": 2})
+    >>> recipe.name, recipe.sequences
+    ('mine-v1', 12)
+    >>> physbench.generate(recipe, "mine.h5").name
+    'mine.h5'
+    """
+
     dataset: str
     generator: Generator
     frames: int = 51
@@ -51,35 +76,56 @@ class Recipe:
             raise RecipeError(f"a sequence has 2 to {MAX_FRAMES} frames, not {self.frames}")
         if not 0 <= self.seed <= _WORD:
             raise RecipeError(f"a seed is a whole number from 0 to 2^64 - 1, not {self.seed}")
-        unknown = set(self.splits) - set(SPLITS)
+        splits = {expand_split(name): count for name, count in self.splits.items()}
+        if len(splits) < len(self.splits):
+            raise RecipeError(f"a split is given twice: {', '.join(self.splits)}")
+        unknown = set(splits) - set(SPLITS)
         if unknown:
             raise RecipeError(f"unknown split {min(unknown)!r}: the splits are {', '.join(SPLITS)}")
-        for split, count in self.splits.items():
+        for split, count in splits.items():
+            if isinstance(count, bool) or not isinstance(count, int):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise RecipeError(f"the {split} split has a whole number of sequences, not {count!r}")
             if not 0 <= count < MAX_SEQUENCES:
                 raise RecipeError(f"the {split} split cannot have {count} sequences: 0 to 2^32 - 1")
-        if not any(self.splits.values()):
+        if not any(splits.values()):
             raise RecipeError("nothing to make: every split has 0 sequences")
         height, width, channels = self.generator.shape
         if self.frames * height * width * channels > MAX_CHUNK:
             raise RecipeError(
                 f"{self.frames} frames of {height}x{width}x{channels} pixels are more than {MAX_CHUNK >> 20} MiB in one sequence: fewer frames or smaller ones"
             )
-        object.__setattr__(self, "splits", {split: self.splits[split] for split in SPLITS if self.splits.get(split)})
+        object.__setattr__(self, "splits", {split: splits[split] for split in SPLITS if splits.get(split)})
 
     @property
     def name(self) -> str:
-        """The dataset with the version of its generator: bytes change only with this name."""
+        """Name the dataset with the version of its generator: bytes change only with this name.
+
+        >>> physbench.open("balls.h5").attributes["dataset"]
+        'balls-v1'
+        """
         return f"{self.dataset}-v{self.generator.version}"
 
     @property
     def sequences(self) -> int:
+        """Count the sequences of all splits.
+
+        >>> from physbench.registry import datasets
+        >>> datasets.get("balls678mass64").sequences
+        10000
+        """
         return sum(self.splits.values())
 
     def seeds(self, split: str, start: int, stop: int) -> NDArray[np.uint64]:
-        """The seeds of sequences start..stop-1 of a split; the split may be longer than the recipe says, or absent from it."""
+        """Count out the seeds of sequences start..stop-1 of a split; it may be longer than the recipe says, or absent from it.
+
+        >>> from physbench.registry import datasets
+        >>> seeds = datasets.get("balls4mass64").seeds("test", 0, 1000)
+        >>> seeds.shape, seeds.dtype.name
+        ((1000,), 'uint64')
+        """
         import numpy as np
 
-        first = (SPLITS.index(split) << 40) + start + 1
+        first = (SPLITS.index(resolve_split(split)) << 40) + start + 1
         steps = np.arange(stop - start, dtype=np.uint64) + np.uint64(first)
         return _mix(np.uint64(mixed(self.seed ^ self._stream)) + steps * np.uint64(GOLDEN))
 
@@ -89,11 +135,32 @@ class Recipe:
         return 0 if self.dataset in SHARED_STREAM else int.from_bytes(hashlib.sha256(self.dataset.encode()).digest()[:8], "little")
 
     def resized(self, splits: Mapping[str, int]) -> Recipe:
-        """The same sequences, more or fewer of them."""
+        """Give the same sequences, more or fewer of them.
+
+        >>> from physbench.registry import datasets
+        >>> datasets.get("balls4mass64").resized({"train": 640, "test": 64}).splits
+        {'training': 640, 'test': 64}
+        """
         return replace(self, splits=splits)
 
+    def difference(self, other: Mapping[str, Any]) -> list[str]:
+        """Name what another recipe, as JSON, has otherwise, and its value and ours.
+
+        >>> from physbench.registry import datasets
+        >>> datasets.get("balls").difference(physbench.open("balls.h5").recipe)[0]
+        'frames is 12 there, 51 here'
+        """
+        ours, theirs = _flat(json.loads(self.to_json())), _flat(other)
+        keys = [key for key in dict.fromkeys([*ours, *theirs]) if ours.get(key) != theirs.get(key)]
+        return [f"{key[1]} is {_word(theirs.get(key))} there, {_word(ours.get(key))} here" for key in keys]
+
     def to_json(self) -> str:
-        """Canonical text: one recipe has one text."""
+        """Write the canonical text: one recipe has one text.
+
+        >>> from physbench.registry import datasets
+        >>> datasets.get("balls678mass64").to_json()[:40]
+        '{"dataset":"balls678mass64","frames":51,'
+        """
         return json.dumps(
             {
                 "dataset": self.dataset,
@@ -109,7 +176,13 @@ class Recipe:
         )
 
     def file_name(self, usual: Recipe) -> str:
-        """A name that says what is inside: the dataset, and whatever differs from the usual recipe."""
+        """Make a name that says what is inside: the dataset, and whatever differs from the usual recipe.
+
+        >>> from physbench.registry import datasets
+        >>> usual = datasets.get("balls4mass64")
+        >>> usual.resized({"test": 64}).file_name(usual)
+        'balls4mass64-64.h5'
+        """
         words = [self.dataset]
         given, expected = asdict(self.generator), asdict(usual.generator)  # type: ignore[call-overload]
         for name, value in given.items():
@@ -125,7 +198,28 @@ class Recipe:
 
     @property
     def sha256(self) -> str:
+        """Digest the canonical text.
+
+        >>> from physbench.registry import datasets
+        >>> len(datasets.get("balls4mass64").sha256)
+        64
+        """
         return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+def _flat(recipe: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
+    """Everything in a recipe by (group, name); parameters and splits are groups."""
+    flat: dict[tuple[str, str], Any] = {}
+    for name, value in recipe.items():
+        inner = cast("dict[str, Any]", value) if name in ("parameters", "splits") and isinstance(value, dict) else None
+        flat |= {("", name): value} if inner is None else {(name, key): each for key, each in inner.items()}
+    return flat
+
+
+def _word(value: Any) -> str:
+    """A value of anybody's recipe on one line."""
+    text = json.dumps(value) if value is not None else "not given"
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _short(value: Any) -> str:

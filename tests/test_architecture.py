@@ -22,9 +22,9 @@ SOURCES = {
     "physbench_leaderboard": ROOT / "leaderboard" / "physbench_leaderboard",
 }
 FLOORS = (
-    ("physbench.errors", "physbench.plainjson", "physbench.scene", "physbench.model", "physbench.progress", "physbench.threads"),
-    ("physbench.recipe", "physbench.registry", "physbench.cache", "physbench.seeds"),
-    ("physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result"),
+    ("physbench.amounts", "physbench.errors", "physbench.plainjson", "physbench.scene", "physbench.model", "physbench.threads"),
+    ("physbench.recipe", "physbench.registry", "physbench.cache", "physbench.seeds", "physbench.progress"),
+    ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result"),
     ("physbench.generate", "physbench.stream", "physbench.evaluation", "physbench.compare", "physbench.audit", "physbench.view"),
     ("physbench.report",),
     ("physbench_generators", "physbench_baselines", "physbench_leaderboard"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import re
@@ -171,13 +172,38 @@ def test_an_existing_file_is_refused_and_kept(cli: Any) -> None:
     assert left() == ["x.h5"] and physbench.open("x.h5")["training"].sizes["N"] == 3
 
 
+def test_a_finished_command_can_be_run_again(cli: Any) -> None:
+    words = ["generate", "balls", *SMALL, "--out", "x.h5"]
+    made = json.loads(cli(*words, "--json").stdout)
+    before = Path("x.h5").stat().st_mtime_ns
+    again = cli(*words)
+    assert again.exit_code == 0 and not again.stderr
+    assert f"x.h5 is there already: 5 sequences, {again.stdout.split('sequences, ')[1].split(',')[0]}, content {made['content_sha256'][:16]}" in again.stdout
+    assert json.loads(cli(*words, "--json").stdout) == made
+    assert cli(*words, "--part", "1/2").exit_code == 0
+    assert left() == ["x.h5"] and Path("x.h5").stat().st_mtime_ns == before
+    other = error_of(cli(*words, "--gravity", "0.5", "--seed", "3"))
+    assert "gravity is 0.0 there, 0.5 here; seed is 0 there, 3 here: use --overwrite" in other
+    assert Path("x.h5").stat().st_mtime_ns == before
+
+
+@seeing
+def test_a_dry_run_of_thousands_of_millions_does_not_count_them_out(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.import_module("physbench.generate"), "spans", lambda recipe: pytest.fail("every block is written down"))
+    words = ["balls4mass64", "--train", 3 * 10**9, "--out", "x.h5", "--workers", 1, "--dry-run"]
+    text = cli("generate", *words).stdout
+    assert re.search(r"would hold 3,000,020,000 sequences in about \d+\.\d TB and take about [\d.,]+ (h|days)\n", text), text
+    told = json.loads(cli("generate", *words, "--json").stdout)
+    assert 1e13 < told["bytes"] < 1e14 and left() == ["x.png"]
+
+
 def test_generate_info_and_verify_agree(cli: Any) -> None:
     made = json.loads(cli("generate", "balls", *SMALL, "--out", "x.h5", "--json").stdout)
     told = json.loads(cli("info", "x.h5", "--json").stdout)
     checked = json.loads(cli("verify", "x.h5", "--deep", "--json").stdout)
     assert made["file"] == "x.h5" and made["sequences"] == 5 and made["bytes"] == Path("x.h5").stat().st_size
     assert made["content_sha256"] == told["content_sha256"] == checked["content_sha256"]
-    assert told["recipe"]["parameters"]["n"] == [2, 2] and told["splits"]["test"]["N"] == 2 and "numpy" in told["created_with"]
+    assert told["recipe"]["parameters"]["n"] == [2, 2] and told["splits"]["test"]["sequences"] == 2 and "numpy" in told["created_with"]
     assert (checked["depth"], checked["sequences"], checked["sequences_recomputed"]) == ("deep", 5, 5)
 
 

@@ -113,7 +113,7 @@ def test_a_stream_can_be_pickled_and_left_at_any_time() -> None:
     same(next(iter(pickle.loads(pickle.dumps(stream)))), next(iter(stream)))
 
 
-@pytest.mark.parametrize("wrong", [{"split": "valid"}, {"batch": 0}, {"start": -1}, {"workers": -1}, {"only": ("pixels",)}, {"seed": -1}])
+@pytest.mark.parametrize("wrong", [{"split": "tset"}, {"batch": 0}, {"start": -1}, {"workers": -1}, {"only": ("pixels",)}, {"seed": -1}])
 def test_what_cannot_be_streamed_is_said_at_once(wrong: dict[str, Any]) -> None:
     with pytest.raises(PhysbenchError):
         physbench.stream(RECIPE, **wrong)

@@ -9,8 +9,7 @@ B sequences, T frames, H x W pixels of C channels. Inside, the past is (B, 3 C, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -18,9 +17,7 @@ from torch.nn import functional
 
 from physbench.errors import ModelError
 from physbench.model import Bernoulli
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from physbench_baselines.conv3_sizes import RECIPES, VARIANTS, Conv3Sizes
 
 __all__ = ["RECIPES", "VARIANTS", "Conv3", "Conv3Sizes", "Losses", "State"]
 
@@ -29,23 +26,6 @@ PAST = 3
 
 FOLD = 2
 """A pixel of the convolutions is a square of so many pixels of the frame, up and across."""
-
-
-@dataclass(frozen=True)
-class Conv3Sizes:
-    """How large the model is. Any height and width will do."""
-
-    channels: int = 1  # of a frame
-    width: int = 16  # channels between the convolutions
-
-    def __post_init__(self) -> None:
-        for name, value, most in (("channels", self.channels, 16), ("width", self.width, 256)):
-            if type(value) is not int or not 1 <= value <= most:
-                raise ModelError(f"{name} is a whole number from 1 to {most}, not {value!r:.60}")
-
-    def build(self) -> Conv3:
-        """Make a model with fresh weights."""
-        return Conv3(self)
 
 
 class State(NamedTuple):
@@ -124,14 +104,3 @@ class Conv3(nn.Module):
     def _require(self, channels: int) -> None:
         if channels != self.sizes.channels:
             raise ModelError(f"this model is for frames of {self.sizes.channels} channels, not {channels}: take another dataset, or train one for them")
-
-
-VARIANTS: Mapping[str, Conv3Sizes] = {"conv3": Conv3Sizes()}
-
-RECIPES: Mapping[str, Mapping[str, Any]] = {
-    "conv3": {
-        "precision": "fp32", "batch": 4, "frames": (12,), "learning_rate": 6e-3, "warm_up": 50, "decay": 0.5,
-        "averaging": 0.995, "validation": 128, "evaluate_every": 2_000,
-    }
-}  # fmt: skip
-"""How it is trained unless told otherwise, where that is not as in the paper of the other models: small steps, and many of them."""

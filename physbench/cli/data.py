@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import Field, asdict, fields, replace
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from physbench import registry
+from physbench.amounts import describe_size, describe_time
 from physbench.cli.root import STOPPED, main
 from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from physbench.recipe import Recipe
     from physbench.view import Times
 
@@ -107,8 +111,11 @@ class Range(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 
 
 def _generate(recipe: Recipe, out: Path, *, workers: int | None, part: str | None, overwrite: bool, as_json: bool) -> None:
-    from physbench.generate import generate
+    from physbench.generate import generate, is_finished, require_hdf5_name
 
+    require_hdf5_name(out)
+    if not overwrite and not out.is_dir() and is_finished(recipe, out):
+        return _say_finished(recipe, out, "is there already", as_json)
     done = 0.0
     with progress_bar(f"preparing {out.name}") as update:
 
@@ -124,12 +131,17 @@ def _generate(recipe: Recipe, out: Path, *, workers: int | None, part: str | Non
             sys.exit(STOPPED)
     if part:
         return click.echo(json.dumps({"part": str(path)}) if as_json else f"{path}: part {part} is ready")
+    _say_finished(recipe, path, "", as_json)
+
+
+def _say_finished(recipe: Recipe, path: Path, state: str, as_json: bool) -> None:
     from physbench.storage.reader import open_dataset
 
     size, digest = path.stat().st_size, open_dataset(path).attributes["content_sha256"]
     if as_json:
         return click.echo(json.dumps({"file": str(path), "bytes": size, "sequences": recipe.sequences, "content_sha256": digest}))
-    click.echo(f"{path}: {recipe.sequences:,} sequences, {size / 1e6:,.1f} MB, content {digest[:16]}")
+    subject = f"{path} {state}" if state else str(path)
+    click.echo(f"{subject}: {recipe.sequences:,} sequences, {describe_size(size)}, content {digest[:16]}")
 
 
 def _part(text: str | None) -> tuple[int, int] | None:
@@ -143,16 +155,17 @@ def _part(text: str | None) -> tuple[int, int] | None:
 
 
 def _dry_run(recipe: Recipe, out: Path, workers: int | None, as_json: bool) -> None:
-    from physbench.generate import estimate
+    from physbench.generate import estimate, require_hdf5_name
     from physbench.view import contact_sheet, describe_recipe
 
+    require_hdf5_name(out)
     guess = estimate(recipe, workers=workers)
     sheet = out.with_suffix(".png")
     contact_sheet(guess.sample, dataset=recipe.name, split=next(iter(recipe.splits)), recipe=describe_recipe(recipe.to_json())).save(sheet)
     if as_json:
         found = {"file": str(out), "bytes": guess.bytes, "seconds": guess.seconds, "sequences": recipe.sequences, "contact_sheet": str(sheet)}
         return click.echo(json.dumps(found))
-    click.echo(f"{out} would hold {recipe.sequences:,} sequences in about {guess.bytes / 1e6:,.0f} MB and take about {guess.seconds:,.1f} s")
+    click.echo(f"{out} would hold {recipe.sequences:,} sequences in about {describe_size(guess.bytes)} and take about {describe_time(guess.seconds)}")
     click.echo(f"{sheet}: the first sequences, each as its first frame with the ways of the objects")
 
 
@@ -165,14 +178,17 @@ def info(file: Path, as_json: bool) -> None:
     \b
     physbench info balls4mass64.h5
     """
+    from physbench.storage.layout import ARRAYS
     from physbench.storage.reader import open_dataset
 
     dataset = open_dataset(file)
     attributes, recipe = dict(dataset.attributes), json.loads(dataset.attributes["recipe"])
     if as_json:
-        splits = {name: dict(split.sizes) for name, split in dataset.items()}
-        return click.echo(json.dumps({**attributes, "recipe": recipe, "created_with": json.loads(attributes["created_with"]), "splits": splits}))
-    click.echo(click.style(f"{file}: {attributes['dataset']}", bold=True) + f", {file.stat().st_size / 1e6:,.1f} MB")
+        splits = {name: _name_axes(split.sizes) for name, split in dataset.items()}
+        arrays = {path: {"type": field.dtype.name, **field.describe()} for path, field in ARRAYS.items()}
+        texts = {"recipe": recipe, "created_with": json.loads(attributes["created_with"])}
+        return click.echo(json.dumps({**attributes, **texts, "splits": splits, "arrays": arrays}))
+    click.echo(click.style(f"{file}: {attributes['dataset']}", bold=True) + f", {describe_size(file.stat().st_size)}")
     for name, split in dataset.items():
         axes = split.sizes
         shape = f"{axes['T']} frames of {axes['H']}x{axes['W']}x{axes['C']}"
@@ -181,6 +197,31 @@ def info(file: Path, as_json: bool) -> None:
     click.echo(f"  recipe      seed {recipe.get('seed')}; {parameters}")
     click.echo(f"  content     {attributes['content_sha256']}")
     click.echo(f"  made with   {', '.join(f'{name} {number}' for name, number in json.loads(attributes['created_with']).items())}")
+    _describe_arrays(next(iter(dataset.values())).sizes)
+
+
+def _name_axes(sizes: Mapping[str, int]) -> dict[str, int]:
+    """Give the lengths of axes under names that people know."""
+    from physbench.storage.layout import AXES
+
+    return {AXES[axis]: length for axis, length in sizes.items() if axis in AXES and axis != "O"}
+
+
+def _describe_arrays(sizes: Mapping[str, int]) -> None:
+    """Print of each array what one sequence holds and what it means; of `events`, the columns."""
+    from physbench.storage.layout import ARRAYS, AXES
+
+    width = min(shutil.get_terminal_size((80, 24)).columns, 110)
+    click.echo("  arrays      of one sequence, split[i]; docs/format.md has more. In the file, time comes first")
+    for path, field in ARRAYS.items():
+        axes = [axis for axis in field.axes if axis not in "NMO"]
+        shape = "x".join(axis if axis.isdigit() else str(sizes[axis]) for axis in axes)
+        named = ", ".join(AXES[axis] for axis in axes if axis in AXES)
+        size = f"{shape} ({named})" if named else shape
+        click.echo(f"    {path:<16} {field.dtype.name:<8} {', '.join(filter(None, [size, field.unit]))}".rstrip())
+        details = [f"{topic}: {text}" for topic, text in field.describe().items() if topic not in ("axes", "unit", "meaning")]
+        for text in (field.meaning, *details):
+            click.echo(click.wrap_text(text, width, " " * 8, " " * 10))
 
 
 @main.command()

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from physbench import suites
 from physbench.cli.pipe import COMMAND, TIMEOUT, run_command
 from physbench.cli.root import STOPPED, main
 from physbench.errors import PhysbenchError, StorageError
 from physbench.progress import progress_bar
 from physbench.seeds import draw_fresh_seed
-from physbench import suites
 
 if TYPE_CHECKING:
     from physbench.evaluation.contestant import Contestant

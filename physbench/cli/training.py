@@ -80,16 +80,18 @@ def train(
     if model and ":" in model:
         sys.path.insert(0, str(Path.cwd()))  # where a user's own module is, as with `python -m`
         click.echo(f"running the code of {model}", err=True)
-    usual_recipe, train, folder_of = (
-        registry.attribute(f"physbench_baselines.training.{place}") for place in ("networks:usual_recipe", "run:train", "folder:Folder")
+    usual_recipe, folder_of, require_startable = (
+        registry.attribute(f"physbench_baselines.training.{place}") for place in ("preflight:usual_recipe", "folder:Folder", "preflight:require_startable")
     )
     wanted = {name: value for name, value in {"model": model, **given}.items() if value is not None}
     if wanted.get("initial") == "":
         raise click.UsageError("--initial names no weights: give a model, a folder or a file, or leave it out")
     folder = out or Path("runs") / str(model).replace(":", ".")
     recipe = replace(folder_of(folder).recipe(), **wanted) if resume else usual_recipe(**wanted)
+    require_startable(recipe, folder, minutes=minutes, steps=steps, workers=workers, resume=resume)
     if not sys.stderr.isatty():
         click.echo(f"training into {folder}: {folder / 'log.csv'} tells how it goes", err=True)
+    train = registry.attribute("physbench_baselines.training.run:train")  # this loads PyTorch
     with progress_bar("preparing", unit="") as update:
 
         def show(now: Any) -> None:

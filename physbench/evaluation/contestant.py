@@ -44,6 +44,18 @@ def contestant(text: str, *, device: str = "cpu", settings: Mapping[str, float] 
     return Contestant(model, text, f"{text}{told}" if text in registry.models.built_in else None)
 
 
+def resolve_model(model: Model | str | os.PathLike[str], *, device: str = "cpu", settings: Mapping[str, float] | None = None) -> Contestant:
+    """Take a model as it is, or look up a name, a checkpoint, or the folder of a training run."""
+    if isinstance(model, (str, os.PathLike)):
+        return contestant(os.fspath(model), device=device, settings=settings)
+    if settings:
+        raise ModelError("settings are for trained models by their name: set what you want in your own before you hand it in")
+    if isinstance(model, type):
+        raise ModelError(f"{model.__name__} is a class: hand in a model, {model.__name__}()")
+    _require_model(model)
+    return Contestant(model, type(model).__name__, None)
+
+
 def own_code(place: str, *, device: str = "cpu") -> Contestant:
     """`package.module:factory`, imported and run."""
     sys.path.insert(0, str(Path.cwd()))  # where a user's own module is, as with `python -m`
@@ -53,6 +65,8 @@ def own_code(place: str, *, device: str = "cpu") -> Contestant:
 def _imported(place: str) -> Any:
     """What goes wrong inside the module is not caught: it is its author's to read."""
     module, _, name = place.partition(":")
+    if module.endswith(".py") and name:
+        raise UnknownName(f"{place!r} names a file: write {'.'.join(Path(module[:-3]).parts)}:{name}, from the folder that holds it")
     if not name or not all(part.isidentifier() for part in module.split(".")):
         raise UnknownName(f"{place!r} does not lead to a model: it is written package.module:factory")
     try:
@@ -78,10 +92,14 @@ def _built(factory: Callable[..., Any], device: str, settings: Mapping[str, floa
     if settings and "settings" not in takes:
         raise ModelError(f"there is no {next(iter(settings))!r} to set in this model: it leaves nothing open")
     model = factory(**{name: value for name, value in (("device", device), ("settings", settings)) if name in takes})
+    _require_model(model)
+    return model
+
+
+def _require_model(model: Any) -> None:
     missing = [name for name in ("begin", "observe", "likelihood") if not hasattr(model, name)]
     if missing:
         raise ModelError(f"a model has begin, observe and likelihood: {type(model).__name__} lacks {', '.join(missing)}")
-    return model
 
 
 def _name(path: Path) -> str:

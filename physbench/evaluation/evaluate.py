@@ -6,6 +6,7 @@ data are made from their recipe while the model is busy, and their digest is che
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +14,12 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from physbench import __version__
 from physbench.errors import DamagedFile, RecipeError
+from physbench.evaluation.contestant import resolve_model
 from physbench.evaluation.examples import source_of
 from physbench.evaluation.journal import Part
 from physbench.evaluation.memoryless import memoryless_rates
@@ -26,12 +29,12 @@ from physbench.evaluation.window import asked
 from physbench.metrics.bootstrap import Interval, count_contributing, intervals, quotient
 from physbench.metrics.sums import Sums, curve, joined, per_sequence, pooled, value
 from physbench.model import Gaussian, Origin
+from physbench.recipe import expand_split
 from physbench.result import Provenance, Result, Score
 from physbench.suites import BATCH, SIZES, Rollout, Suite, Task, Window, suite_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
-    from pathlib import Path
 
     from physbench.evaluation.examples import Examples, Source
     from physbench.evaluation.journal import Journal
@@ -84,7 +87,7 @@ def extent(
 
 
 def evaluate(
-    model: Model,
+    model: Model | str | os.PathLike[str],
     suite: str | Suite = "balls",
     *,
     name: str | None = None,
@@ -92,19 +95,29 @@ def evaluate(
     limit: int | None = None,
     fresh: int | None = None,
     split: str = "test",
-    data: Path | None = None,
+    data: str | os.PathLike[str] | None = None,
     batch: int = BATCH,
     seed: int = 0,
+    device: str = "auto",
+    settings: Mapping[str, float] | None = None,
     journal: Journal | None = None,
     notes: tuple[str, ...] = (),
     progress: Callable[[Progress], None] | None = None,
 ) -> Result:
-    """Score a model.
+    """Score a model: an object with begin and observe, or by name, checkpoint or training folder as on the command line.
 
     size: lite or full; limit: so many sequences only; fresh: other sequences of the same recipes, drawn by this seed; data: a file of one's own instead;
+    device, settings: for a model by name, where it runs and what it is given otherwise than it was trained with;
     journal: where finished blocks are kept, so that a killed evaluation goes on.
+
+    >>> result = physbench.evaluate("constant-velocity", suite="balls", limit=4)
+    >>> 0 < result.score("balls4mass64", "relative_bce").value < 1
+    True
     """
+    split, data = expand_split(split), None if data is None else Path(data)
     chosen = extent(suite, size=size, limit=limit, fresh=fresh, split=split, data=data)
+    entered = resolve_model(model, device=device, settings=settings)
+    model, name = entered.model, name or entered.name
 
     origin = getattr(model, "origin", None) or Origin()
     notes = (*notes, *[f"samples-{origin.samples}"] * (origin.samples > 1), *["trained-less-than-the-paper"] * (origin.training is not None))
@@ -113,7 +126,7 @@ def evaluate(
         notes = (*notes, "privileged")
     meter = Meter(progress)
     answers = asked(meter.attach(model), seed)
-    made = found(answers, chosen, model.likelihood, name=name or type(model).__name__, batch=batch, seed=seed, journal=journal, meter=meter)
+    made = found(answers, chosen, model.likelihood, name=name, batch=batch, seed=seed, journal=journal, meter=meter)
     return replace(
         made,
         provenance=replace(

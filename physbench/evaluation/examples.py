@@ -11,7 +11,7 @@ import numpy as np
 
 from physbench import registry
 from physbench.errors import ModelError, StorageError
-from physbench.recipe import SPLITS, mixed
+from physbench.recipe import mixed, resolve_split
 from physbench.storage.digest import SplitDigest
 from physbench.storage.foreign import Foreign
 from physbench.storage.layout import FORMAT
@@ -142,8 +142,7 @@ class Plain:
 
 def source_of(task: Task, *, split: str = "test", fresh: int | None = None, data: Path | None = None) -> Source:
     """Where the sequences of a task come from. fresh: other sequences of the same recipe; data: a file instead."""
-    if split not in SPLITS:
-        raise StorageError(f"there is no split {split!r}: there is {', '.join(SPLITS)}")
+    split = resolve_split(split)
     if data is not None:
         return Stored(data, split) if Foreign(data).attribute("format") == FORMAT else Plain(data, split)
     recipe: Recipe = registry.datasets.get(task.dataset)

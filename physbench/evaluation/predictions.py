@@ -83,7 +83,7 @@ class Told:
         if isinstance(asking, Still) and place not in self.file.names():
             return Answer()
         height, width, channels = source.shape
-        steps, maps = _lengths(asking)
+        steps, maps = count_answers(asking)
         count = len(examples.places)
         mean, owner, own = self.file.read(place, start, start + count, frame=(height, width, channels), steps=steps, maps=maps)
         if steps:
@@ -108,8 +108,8 @@ def opened(path: Path, suite: str | None = None) -> Told:
     return Told(file, chosen, Bernoulli() if header.sigma is None else Gaussian(header.sigma))
 
 
-def _lengths(asking: Asking) -> tuple[int, int]:
-    """Predicted frames, owner maps."""
+def count_answers(asking: Asking) -> tuple[int, int]:
+    """Count the frames that are predicted, and the maps of owners."""
     match asking:
         case Window(frames):
             return frames - 1, frames

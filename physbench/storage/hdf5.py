@@ -11,7 +11,7 @@ little-endian, addresses and lengths take 8 bytes, and every structure begins on
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from struct import pack, unpack
 from typing import Any
@@ -58,6 +58,7 @@ def skeleton(root: Group, address: int) -> tuple[bytes, bytes]:
     if address % 8:
         raise ValueError(f"metadata must begin on a multiple of 8, not at {address}")
     body = _Body(address)
+    body.words = _lay_words(body, root)
     root_address = _append_object(body, root)
     # Version 2, 8-byte addresses and lengths, no flags; addresses count from 0, and there is no extension.
     superblock = b"\x89HDF\r\n\x1a\n" + pack("<4B4Q", 2, 8, 8, 0, 0, _UNDEFINED, body.end, root_address)
@@ -74,6 +75,8 @@ class _Body:
 
     end: int
     pieces: list[bytes] = field(default_factory=list[bytes])
+    words: Iterator[bytes] = field(default_factory=lambda: iter(()))
+    """References to the texts of the datasets, in the order in which their headers are laid."""
 
     def append(self, piece: bytes) -> int:
         """Lay down one structure and return its address."""
@@ -87,10 +90,27 @@ def _padded(piece: bytes) -> bytes:
     return piece + bytes(-len(piece) % 8)
 
 
+def _lay_words(body: _Body, root: Group) -> Iterator[bytes]:
+    """Put the texts of all datasets into one heap: each has its object there, and few bytes are left over."""
+    texts = [_text(value) for dataset in _datasets(root) for value in dataset.attributes.values() if isinstance(value, str)]
+    if len(texts) > _MOST_OBJECTS:
+        raise ValueError(f"{len(texts)} texts are more than one heap holds")
+    return _references(texts, body.append(_global_heap(texts)) if texts else _UNDEFINED)
+
+
+def _datasets(group: Group) -> Iterator[Dataset]:
+    """Go through the datasets in the order in which their headers are laid."""
+    for member in group.members.values():
+        if isinstance(member, Dataset):
+            yield member
+        else:
+            yield from _datasets(member)
+
+
 def _append_object(body: _Body, node: Group | Dataset) -> int:
     """Lay down what an object's header points to, then the header, and return the header's address."""
     messages = _group_messages(body, node) if isinstance(node, Group) else _dataset_messages(body, node)
-    content = b"".join(messages + _attribute_messages(body, node.attributes))
+    content = b"".join(messages + _attribute_messages(body, node))
     return body.append(_checksummed(b"OHDR" + pack("<2BI", 2, 0b10, len(content)) + content))  # 0b10: a 4-byte length
 
 
@@ -202,17 +222,23 @@ def _tree_level(level: int, keys: NDArray[np.void], children: NDArray[np.uint64]
 # Class 9, variable length; of kind string, ended by NUL in memory, in UTF-8; on disk 16 bytes that lead to bytes in the heap.
 _STRING = pack("<4BI", 0x19, 1, _UTF8, 0, 16) + _datatype(np.dtype("u1"))
 _INT64 = _datatype(np.dtype("<i8"))
+_MOST_OBJECTS = 65535  # of a heap: they are numbered in 16 bits
 
 
-def _attribute_messages(body: _Body, attributes: Attributes) -> list[bytes]:
-    """Texts go ahead into a heap of the object's own, so that no two objects share one."""
-    texts = [_text(value) for value in attributes.values() if isinstance(value, str)]
-    heap = body.append(_global_heap(texts)) if texts else _UNDEFINED
-    references = (pack("<IQI", len(text), heap, index) for index, text in enumerate(texts, start=1))
+def _attribute_messages(body: _Body, node: Group | Dataset) -> list[bytes]:
+    """The texts of a group go ahead into a heap of its own; those of datasets are laid already."""
+    attributes, references = node.attributes, body.words
+    if isinstance(node, Group):
+        texts = [_text(value) for value in attributes.values() if isinstance(value, str)]
+        references = _references(texts, body.append(_global_heap(texts)) if texts else _UNDEFINED)
     return [
         _attribute(name, _STRING, next(references)) if isinstance(value, str) else _attribute(name, _INT64, pack("<q", value))
         for name, value in attributes.items()
     ]
+
+
+def _references(texts: list[bytes], heap: int) -> Iterator[bytes]:
+    return (pack("<IQI", len(text), heap, index) for index, text in enumerate(texts, start=1))
 
 
 def _attribute(name: str, datatype: bytes, value: bytes) -> bytes:

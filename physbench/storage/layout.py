@@ -1,7 +1,7 @@
-"""The names, types and shapes of a dataset file, and what its digest is taken of. Writer, reader and verify all read this table.
+"""The names, types, shapes and meanings of a dataset file, and what its digest is taken of. Writer, reader and verify all read this table.
 
-Axes are letters: T frames, N sequences, H W C pixels, K objects, M collisions, a digit for itself. Time is the first axis, as in the files
-that published R-NEM code reads.
+Axes are letters: T frames, N sequences, H W C pixels, K objects, M collisions, O = N + 1, a digit for itself. Time is the first axis, as in
+the files that published R-NEM code reads. docs/format.md says the same in words, and a test holds it to this table.
 """
 
 from __future__ import annotations
@@ -24,13 +24,32 @@ BLOCK = 256
 """Sequences per chunk of the small arrays, and the unit of work of a generator."""
 
 
+AXES = {
+    "T": "frames",
+    "N": "sequences",
+    "H": "height",
+    "W": "width",
+    "C": "channels",
+    "K": "objects",
+    "M": "collisions",
+    "O": "offsets",
+}
+"""What the letters are called where people read them."""
+
+
 @dataclass(frozen=True)
 class Field:
-    """One array of a split."""
+    """One array of a split. Texts that do not apply are empty."""
 
     name: str
     dtype: np.dtype[np.generic]
     axes: str
+    meaning: str
+    unit: str = ""
+    values: str = ""  # which ones there are
+    order: str = ""  # of the numbers along the last axis
+    counting: str = ""  # where it begins, and which numbers are no object
+    bits: str = ""
 
     def shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
         return tuple(int(axis) if axis.isdigit() else sizes[axis] for axis in self.axes)
@@ -39,37 +58,77 @@ class Field:
         """The shape of a chunk with so many sequences."""
         return self.shape({**sizes, "N": sequences})
 
+    def describe(self) -> dict[str, str]:
+        """Say what people need to know to use the array, by topic."""
+        axes = ", ".join(AXES.get(axis, axis) for axis in self.axes)
+        topics = ("meaning", "unit", "values", "order", "counting", "bits")
+        return {"axes": axes, **{topic: text for topic in topics if (text := getattr(self, topic))}}
 
-def _field(name: str, dtype: str, axes: str) -> Field:
-    return Field(name, np.dtype("<" + dtype), axes)
+
+def _field(name: str, dtype: str, axes: str, meaning: str, **more: str) -> Field:
+    return Field(name, np.dtype("<" + dtype), axes, meaning, **more)
 
 
-PIXELS = (_field("features", "u1", "TNHWC"), _field("groups", "u1", "TNHW1"), _field("collisions", "u1", "TNHW1"))
+PIXELS = (
+    _field("features", "u1", "TNHWC", "The frames, as a model sees them.", values="0 or 1 with one channel, 0 to 255 with three"),
+    _field(
+        "groups",
+        "u1",
+        "TNHW1",
+        "The object that owns each pixel, also behind the curtain.",
+        counting="objects from 1: group k is object k - 1 elsewhere; 0 = background, or a pixel that two objects cover",
+    ),
+    _field(
+        "collisions",
+        "u1",
+        "TNHW1",
+        "The pixels, in frame t or t + 1, of objects that hit another object in (t, t + 1].",
+        values="0 or 1",
+    ),
+)
 """One sequence per chunk, deflate alone."""
 
 STATES = (
-    _field("contact", "u1", "TNK"),
-    _field("position", "f4", "TNK2"),
-    _field("velocity", "f4", "TNK2"),
-    _field("radius", "f4", "NK"),
-    _field("mass", "f4", "NK"),
-    _field("count", "u1", "N"),
-    _field("visible", "u2", "TNK"),
-    _field("curtain", "i2", "N4"),
+    _field("contact", "u1", "TNK", "What each object hit in (t, t + 1].", bits="1 = another object, 2 = a wall"),
+    _field(
+        "position",
+        "f4",
+        "TNK2",
+        "The centre of each object at frame t, from the upper left corner of the frame; the centre of the first pixel is (0.5, 0.5).",
+        unit="pixel",
+        order="x (to the right), y (down)",
+    ),
+    _field("velocity", "f4", "TNK2", "The velocity of each object at frame t.", unit="pixel/frame", order="x (to the right), y (down)"),
+    _field("radius", "f4", "NK", "The radius of each object.", unit="pixel", values="0 = absent"),
+    _field("mass", "f4", "NK", "The mass of each object; that of the light kind is the unit.", unit="mass", values="0 = absent"),
+    _field("count", "u1", "N", "How many objects there are: they are the first ones, the others are absent."),
+    _field("visible", "u2", "TNK", "How many pixels of each object show in `features`.", unit="pixel count"),
+    _field(
+        "curtain",
+        "i2",
+        "N4",
+        "The invisible curtain: what is behind it is background in `features`.",
+        unit="pixel",
+        values="all 0 = no curtain",
+        order="y0, x0, y1, x1: rows y0 to y1 - 1, columns x0 to x1 - 1",
+    ),
 )
 """Blocks of sequences per chunk, not compressed."""
 
 EVENTS = (
-    _field("offset", "i8", "O"),  # O = N + 1
-    _field("sequence", "u4", "M"),
-    _field("time", "f8", "M"),
-    _field("a", "u1", "M"),
-    _field("b", "u1", "M"),
-    _field("normal", "f8", "M2"),
-    _field("impulse", "f8", "M"),
-    _field("position", "f8", "M2"),
+    _field("offset", "i8", "O", "The collisions of sequence i are the rows offset[i] to offset[i + 1] - 1.", counting="rows from 0"),
+    _field("sequence", "u4", "M", "The sequence of each collision.", counting="sequences from 0"),
+    _field("time", "f8", "M", "When it happens, from frame 0 on.", unit="frame"),
+    _field("a", "u1", "M", "The object that hits.", counting="objects from 0: it is group a + 1"),
+    _field("b", "u1", "M", "The object that is hit.", counting="objects from 0: it is group b + 1; 255 = a wall"),
+    _field("normal", "f8", "M2", "The direction from a to b, of length 1.", order="x (to the right), y (down)"),
+    _field("impulse", "f8", "M", "What b receives along the normal.", unit="mass pixel/frame", values="0 or more"),
+    _field("position", "f8", "M2", "Where they touch, from the upper left corner of the frame.", unit="pixel", order="x (to the right), y (down)"),
 )
 """Contiguous tables in the group `events`."""
+
+ARRAYS = {**{field.name: field for field in (*PIXELS, *STATES)}, **{f"events/{field.name}": field for field in EVENTS}}
+"""Every array of a split, by its path."""
 
 
 def time_first(field: Field, array: NDArray[Any]) -> NDArray[Any]:

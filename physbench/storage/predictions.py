@@ -22,10 +22,10 @@ from physbench.errors import StorageError
 from physbench.storage.codec import LEVEL, compress
 from physbench.storage.filters import shuffled
 from physbench.storage.foreign import Foreign
+from physbench.storage.whole import lock_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import BinaryIO
 
     from numpy.typing import NDArray
 
@@ -107,7 +107,7 @@ class PredictionsWriter:
     def __enter__(self) -> PredictionsWriter:
         self._require_free()
         with self._written_or_told():
-            self._lock = _locked(self._partial)
+            self._lock = lock_beside(self._partial)
             self._file = h5py.File(self._partial, "w", locking=False)
             self._file.attrs.update(self.header.to_attributes())
         return self
@@ -189,7 +189,7 @@ class PredictionsWriter:
 
     def _require_free(self) -> None:
         if self.path.exists() and not self._overwrite:
-            raise StorageError(f"{self.path} exists already: ask for overwriting, or give another name")
+            raise StorageError(f"{self.path} exists already: use --overwrite to replace it, or another --out")
 
 
 class Predictions:
@@ -245,17 +245,3 @@ def _require_name(name: str) -> None:
     parts = name.split("/")
     if not name.isprintable() or any(part in ("", ".", "..", *ARRAYS) for part in parts):
         raise StorageError(f"an asking is called like balls4mass64 or balls4mass64/rollout-5+10, not {name[:40]!r}")
-
-
-def _locked(path: Path) -> BinaryIO:
-    """One process at a time; the lock goes with the process, however it ends, and the next one takes over what it left."""
-    file = path.open("ab")
-    with contextlib.suppress(ImportError):
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            raise StorageError(f"another process is writing {path}: wait for it, or give another name") from None
-    return file

@@ -6,9 +6,11 @@ holds no library state: it is opened again in every process that uses it and can
 
 from __future__ import annotations
 
+import json
 import mmap
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.errors import DamagedFile, StorageError
-from physbench.recipe import mixed
+from physbench.recipe import expand_split, mixed
 from physbench.storage.admit import Admitted, admit, opened
 from physbench.storage.buffers import Buffers
 from physbench.storage.chunks import places_of
 from physbench.storage.codec import inflate
+from physbench.storage.events import EventTable
 from physbench.storage.layout import BLOCK, EVENTS, PIXELS, STATES, Field
 
 if TYPE_CHECKING:
@@ -35,18 +38,53 @@ FIELDS = {field.name: field for field in (*PIXELS, *STATES)}
 
 
 def open_dataset(path: str | os.PathLike[str]) -> File:
-    """Open a dataset file: `open(path)["test"][17]["features"]`."""
+    """Open a dataset file. What its arrays mean is in docs/format.md.
+
+    >>> with physbench.open("balls.h5") as file:
+    ...     sequence = file["test"][1]
+    >>> sequence["features"].shape
+    (12, 24, 24, 1)
+    """
     file = File(Path(path))
     file.admitted  # noqa: B018  (bad files are refused now, not at the first read)
     return file
 
 
 class File(Mapping[str, "Split"]):
-    """A dataset file: its splits by name."""
+    """A dataset file: its splits by name; `train`, `valid` and `val` are names as well.
+
+    >>> file = physbench.open("balls.h5")
+    >>> list(file)
+    ['training', 'validation', 'test']
+    >>> len(file["train"]), "val" in file
+    (40, True)
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.buffers = Buffers()
+        self._closed = False
+
+    def __enter__(self) -> File:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file. Arrays that were read stay; nothing more can be read.
+
+        >>> file = physbench.open("balls.h5")
+        >>> file.close()
+        >>> file["test"][0]
+        Traceback (most recent call last):
+        physbench.errors.StorageError: balls.h5 is closed: open it again
+        """
+        self._closed = True
+        mapped = self.__dict__.pop("bytes", None)
+        if mapped is not None:
+            with suppress(BufferError):  # a column is still held: the memory goes with it
+                mapped.close()
 
     @cached_property
     def admitted(self) -> Admitted:
@@ -55,9 +93,34 @@ class File(Mapping[str, "Split"]):
 
     @property
     def attributes(self) -> Mapping[str, str]:
+        """Give what the file says of itself, text by text.
+
+        >>> file = physbench.open("balls.h5")
+        >>> file.attributes["dataset"], len(file.attributes["content_sha256"])
+        ('balls-v1', 64)
+        """
         return self.admitted.attributes
 
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Give the recipe that the file was made from, as JSON has it. A stranger's file may say anything here.
+
+        >>> physbench.open("balls.h5").recipe["parameters"]["n"]
+        [2, 3]
+        """
+        return json.loads(self.attributes["recipe"])
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Count the sequences of each split.
+
+        >>> physbench.open("balls.h5").splits
+        {'training': 40, 'validation': 6, 'test': 8}
+        """
+        return {split: sizes["N"] for split, sizes in self.admitted.sizes.items()}
+
     def __getitem__(self, split: str) -> Split:
+        split = expand_split(split)
         if split not in self.admitted.sizes:
             raise KeyError(f"{self.path} has no split {split!r}: it has {', '.join(self.admitted.sizes)}")
         return Split(self, split, tuple(FIELDS))
@@ -81,12 +144,21 @@ class File(Mapping[str, "Split"]):
     @cached_property
     def bytes(self) -> mmap.mmap:
         """The whole file, mapped."""
+        if self._closed:
+            raise StorageError(f"{self.path} is closed: open it again")
         with self.path.open("rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 class Split:
-    """The sequences of a split. Also a map-style dataset as torch's DataLoader expects it."""
+    """The sequences of a split. Also a map-style dataset as torch's DataLoader expects it.
+
+    >>> test = physbench.open("balls.h5")["test"]
+    >>> test[3]["groups"].shape  # one sequence
+    (12, 24, 24, 1)
+    >>> test[2:5]["groups"].shape, test[[7, 0]]["mass"].shape  # many, sequences first
+    ((3, 12, 24, 24, 1), (2, 3))
+    """
 
     def __init__(self, file: File, name: str, fields: tuple[str, ...]) -> None:
         self.file = file
@@ -102,7 +174,11 @@ class Split:
         return f"<{self.name}: {len(self):,} sequences of {', '.join(self.fields)}>"
 
     def only(self, *fields: str) -> Split:
-        """The same sequences with fewer arrays: what is not asked for is not read."""
+        """Give the same sequences with fewer arrays: what is not asked for is not read.
+
+        >>> list(physbench.open("balls.h5")["test"].only("features", "mass")[0])
+        ['features', 'mass']
+        """
         for name in fields:
             if name not in FIELDS:
                 raise StorageError(f"there is no array {name!r}: there is {', '.join(FIELDS)}")
@@ -115,29 +191,64 @@ class Split:
         numbers = np.arange(len(self))[which] if isinstance(which, slice) else self._checked(which)
         return {name: self._read(FIELDS[name], numbers) for name in self.fields}
 
-    def events(self, number: int) -> dict[str, NDArray[Any]]:
-        """The collisions of one sequence, column by column, in order of time."""
-        (number,) = self._checked([number])
-        first, end = self.column("offset")[number : number + 2].tolist()
+    def events(self, number: int | None = None) -> EventTable:
+        """Read the collisions of one sequence, column by column, in order of time; or those of all, with a column `sequence`.
+
+        >>> test = physbench.open("balls.h5")["test"]
+        >>> when, who = test.events(5)["time"], test.events(5)["a"]
+        >>> everything = test.events().flat()
+        >>> list(everything)[:4]
+        ['sequence', 'time', 'a', 'b']
+        """
+        if number is None:
+            return EventTable({field.name: self.column(field.name).copy() for field in EVENTS if field.name != "offset"})
+        place = int(self._checked([number])[0])
+        first, end = self.column("offset")[place : place + 2].tolist()
         if not 0 <= first <= end <= self.sizes["M"]:
-            raise DamagedFile(f"{self.file.path}: the events of {self.name} sequence {number} are out of range")
-        return {field.name: self.column(field.name)[first:end].copy() for field in EVENTS if field.name not in ("offset", "sequence")}
+            raise DamagedFile(f"{self.file.path}: the events of {self.name} sequence {place} are out of range")
+        columns = (field.name for field in EVENTS if field.name not in ("offset", "sequence"))
+        return EventTable({name: self.column(name)[first:end].copy() for name in columns})
 
     def batches(self, size: int, *, shuffle_seed: int | None = None, drop_last: bool = False) -> Iterator[dict[str, NDArray[Any]]]:
-        """All sequences once, `size` at a time; in file order, or in the order of a seed."""
-        if size < 1:
+        """Go through all sequences once, `size` at a time; in file order, or in the order of a seed.
+
+        >>> training = physbench.open("balls.h5")["train"].only("features")
+        >>> [len(batch["features"]) for batch in training.batches(16, shuffle_seed=0)]
+        [16, 16, 8]
+        """
+        whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not whole or size < 1:
             raise StorageError(f"a batch has at least 1 sequence, not {size}")
+        return self._batches(int(size), shuffle_seed, drop_last)
+
+    def _batches(self, size: int, shuffle_seed: int | None, drop_last: bool) -> Iterator[dict[str, NDArray[Any]]]:
         order = np.arange(len(self)) if shuffle_seed is None else np.random.Generator(np.random.Philox(mixed(shuffle_seed))).permutation(len(self))
         for start in range(0, len(order), size):
             if drop_last and start + size > len(order):
                 return
             yield self[order[start : start + size]]
 
-    def torch(self) -> torch.utils.data.Dataset[dict[str, Any]]:
-        """A torch Dataset of single sequences, for DataLoader with its default collate."""
+    def torch(
+        self, *, window: int | None = None, dtype: str | None = None, time_first: bool = False, seed: int = 0
+    ) -> torch.utils.data.Dataset[dict[str, Any]]:
+        """Make a torch Dataset of single sequences, for DataLoader with its default collate.
+
+        window: so many frames of each sequence, from a place drawn by the seed and the sequence's number: give another
+        seed in every epoch for other places. dtype: features as such floats, scaled to 0..1, instead of uint8.
+        time_first: DataLoader's batches are (T, B, ...) instead of (B, T, ...).
+
+        >>> from torch.utils.data import DataLoader
+        >>> data = physbench.open("balls.h5")["train"].torch(window=8, dtype="float32", time_first=True)
+        >>> batch = next(iter(DataLoader(data, batch_size=16, shuffle=True)))
+        >>> batch["features"].shape, batch["features"].dtype, batch["mass"].shape
+        (torch.Size([8, 16, 24, 24, 1]), torch.float32, torch.Size([16, 3]))
+        """
+        from physbench.storage.framing import Framing
         from physbench.storage.torch_view import TorchSplit
 
-        return TorchSplit(self)
+        framing = Framing(window, dtype, time_first, seed)
+        framing.require_within(self.sizes["T"])
+        return TorchSplit(self, framing)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_places": {}}
@@ -203,8 +314,14 @@ class Split:
         return [np.frombuffer(self.file.bytes, field.dtype, count, at).reshape(shape) for at in addresses.tolist()]
 
     def column(self, name: str) -> NDArray[Any]:
-        """A whole column of the events, as it lies in the file."""
-        field = next(field for field in EVENTS if field.name == name)
+        """Map a whole column of the events, as it lies in the file; read-only.
+
+        >>> physbench.open("balls.h5")["test"].column("offset").shape
+        (9,)
+        """
+        field = next((field for field in EVENTS if field.name == name), None)
+        if field is None:
+            raise StorageError(f"the events have no column {name!r}: they have {', '.join(field.name for field in EVENTS)}")
         (address,), _ = self._index(field, "events/")
         shape = field.shape(self.sizes)
         return np.frombuffer(self.file.bytes, field.dtype, int(np.prod(shape, dtype=np.int64)), address).reshape(shape)

@@ -1,5 +1,7 @@
 """A split as torch's DataLoader likes it."""
 
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -7,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.errors import MissingPackage
+from physbench.storage.framing import TIMED, Framing
 
 try:
+    import torch
     from torch.utils.data import Dataset
+    from torch.utils.data._utils.collate import default_collate_fn_map  # pyright: ignore[reportUnknownVariableType]
 except ImportError:
     raise MissingPackage("this needs PyTorch: pip install 'physbench[train]'") from None
 
@@ -20,19 +25,35 @@ if TYPE_CHECKING:
 class TorchSplit(Dataset[dict[str, Any]]):
     """One sequence per item."""
 
-    def __init__(self, split: Split) -> None:
+    def __init__(self, split: Split, framing: Framing | None = None) -> None:
         self.split = split
+        self.framing = framing or Framing()
 
     def __len__(self) -> int:
         return len(self.split)
 
     def __getitem__(self, number: int) -> dict[str, Any]:
-        return {name: known_to_torch(array) for name, array in self.split[number].items()}
+        return self.__getitems__([number])[0]
 
     def __getitems__(self, numbers: list[int]) -> list[dict[str, Any]]:
         """A whole batch at once: torch's fetcher asks for it when it is there."""
-        arrays = {name: known_to_torch(array) for name, array in self.split[numbers].items()}
-        return [{name: array[row] for name, array in arrays.items()} for row in range(len(numbers))]
+        places = np.asarray(numbers)
+        batch = self.framing.apply(self.split[numbers], np.where(places < 0, places + len(self), places))
+        arrays = {name: known_to_torch(array) for name, array in batch.items()}
+        kind = TimeFirst if self.framing.time_first else dict[str, Any]
+        return [kind({name: array[row] for name, array in arrays.items()}) for row in range(len(numbers))]
+
+
+class TimeFirst(dict[str, Any]):
+    """A sequence that DataLoader's default collate joins with others behind the axis of time."""
+
+
+def _join(sequences: list[TimeFirst], *, collate_fn_map: Any = None) -> dict[str, torch.Tensor]:
+    """(T, B, ...)"""
+    return {name: torch.from_numpy(np.stack([one[name] for one in sequences], axis=1 if name in TIMED else 0)) for name in sequences[0]}
+
+
+default_collate_fn_map[TimeFirst] = _join
 
 
 def known_to_torch(array: Any) -> Any:

@@ -90,19 +90,19 @@ def _split(journal: Journal, split: str, records: list[Record], end: int) -> tup
     checksums = np.concatenate([record.checksums for record in records], axis=1)
     for row, field in enumerate(PIXELS):
         storage = Chunked(field.chunk(sizes, 1), starts[row], lengths[row], LEVEL)
-        members[field.name] = Dataset(field.dtype, field.shape(sizes), storage)
+        members[field.name] = Dataset(field.dtype, field.shape(sizes), storage, field.describe())
         digests[field.name] = pixels_digest(checksums[row])
     addresses = [journal.state_addresses(record) for record in records]
     for field in STATES:
         chunk = field.chunk(sizes, chunk_length(sizes))
         at = np.array([address[field.name] for address in addresses], np.uint64)
         nbytes = int(np.prod(chunk, dtype=np.int64)) * field.dtype.itemsize
-        members[field.name] = Dataset(field.dtype, field.shape(sizes), Chunked(chunk, at, np.full(len(at), nbytes, np.uint32)))
+        members[field.name] = Dataset(field.dtype, field.shape(sizes), Chunked(chunk, at, np.full(len(at), nbytes, np.uint32)), field.describe())
         digests[field.name] = array_digest(_in_order(journal, field, at, chunk, sizes["N"]))
     events: dict[str, Group | Dataset] = {}
     places: dict[str, int] = {}
     for field in EVENTS:
-        events[field.name] = Dataset(field.dtype, field.shape(sizes), Contiguous(end))
+        events[field.name] = Dataset(field.dtype, field.shape(sizes), Contiguous(end), field.describe())
         places[field.name] = end
         end = _aligned(end + int(np.prod(field.shape(sizes), dtype=np.int64)) * field.dtype.itemsize)
     members["events"] = Group(events)
@@ -155,10 +155,10 @@ def _aligned(address: int) -> int:
 
 def _versions() -> dict[str, str | None]:
     """Name what had a hand in the bytes, and the library that reads them."""
-    import h5py
+    import h5py  # pyright: ignore[reportMissingTypeStubs]
 
     packages = {name: _version(name) for name in ("physbench", "numpy", "numba", "isal", "h5py")}
-    return {**packages, "HDF5": h5py.version.hdf5_version}
+    return {**packages, "HDF5": str(h5py.version.hdf5_version)}  # pyright: ignore[reportUnknownMemberType]
 
 
 def _version(package: str) -> str | None:

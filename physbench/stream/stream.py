@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
-from physbench import registry
 from physbench.errors import RecipeError
-from physbench.recipe import SPLITS
+from physbench.recipe import resolve_split
+from physbench.resolve import resolve_recipe
 from physbench.scene import Scenes
 from physbench.storage.buffers import Buffers
 
@@ -30,7 +30,19 @@ FIELDS = tuple(item.name for item in fields(Scenes) if item.name != "events")
 
 @dataclass(frozen=True, kw_only=True)
 class Stream:
-    """Iterate over it for batches: dictionaries of arrays (B, T, ...), as a file's `batches` gives them."""
+    """Iterate over it for batches: dictionaries of arrays (B, T, ...), as a file's `batches` gives them.
+
+    A stream never ends, and iterating over it again begins again with the same sequences: a second epoch, or a job that
+    goes on, needs another `start` or another `seed`.
+
+    >>> stream = physbench.stream("balls", n=3, batch=16, only=("features",))
+    >>> for batch in stream:
+    ...     print(batch["features"].shape)
+    ...     break
+    (16, 51, 64, 64, 1)
+    >>> steps = 1000  # that another job has made
+    >>> later = physbench.stream("balls", n=3, batch=16, only=("features",), start=16 * steps)
+    """
 
     recipe: Recipe
     split: str
@@ -60,15 +72,43 @@ class Stream:
                     future.cancel()
 
     def shared(self, part: int, parts: int) -> Stream:
-        """Of this stream's batches every `parts`-th: what one of several workers or machines makes."""
+        """Take every `parts`-th of this stream's batches: what one of several workers or machines makes.
+
+        >>> mine = physbench.stream("balls4mass64").shared(3, 8)  # batches 3, 11, 19, ...
+        >>> mine.share
+        (3, 8)
+        """
         first, step = self.share
         return replace(self, share=(first + part * step, step * parts))
 
-    def torch(self) -> torch.utils.data.IterableDataset[dict[str, Any]]:
-        """A torch IterableDataset of whole batches (give DataLoader batch_size=None), shared out over its workers and over ranks."""
+    def torch(
+        self, *, window: int | None = None, dtype: str | None = None, time_first: bool = False, seed: int = 0
+    ) -> torch.utils.data.IterableDataset[dict[str, Any]]:
+        """Make a torch IterableDataset of whole batches, shared out over DataLoader's workers and over ranks.
+
+        window: so many frames of each sequence, from a place drawn by the seed. dtype: features as such floats, scaled
+        to 0..1, instead of uint8. time_first: (T, B, ...) instead of (B, T, ...).
+
+        >>> from torch.utils.data import DataLoader
+        >>> data = physbench.stream("balls", n=3, batch=16).torch(window=8, dtype="float32", time_first=True)
+        >>> batch = next(iter(DataLoader(data, batch_size=None)))
+        >>> batch["features"].shape, batch["features"].dtype
+        (torch.Size([8, 16, 64, 64, 1]), torch.float32)
+        """
+        from physbench.storage.framing import Framing
         from physbench.stream.torch_view import TorchStream
 
-        return TorchStream(self)
+        framing = Framing(window, dtype, time_first, seed)
+        framing.require_within(self.recipe.frames)
+        return TorchStream(self, framing)
+
+    def first_sequence(self, number: int) -> int:
+        """Say which sequence of the split the batch of this number begins with, counted over all shares.
+
+        >>> physbench.stream("balls4mass64", batch=64, start=128).first_sequence(2)
+        256
+        """
+        return self.start + number * self.batch
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_buffers": None}
@@ -77,7 +117,7 @@ class Stream:
         self.__dict__.update({**state, "_buffers": Buffers()})
 
     def _made(self, number: int) -> dict[str, NDArray[Any]]:
-        start = self.start + number * self.batch
+        start = self.first_sequence(number)
         seeds = self.recipe.seeds(self.split, start, start + self.batch)
         draw = getattr(self.recipe.generator, "arrays", None)
         if draw:
@@ -95,16 +135,21 @@ def stream(
     start: int = 0,
     only: tuple[str, ...] | list[str] = FIELDS,
     workers: int = 1,
+    frames: int | None = None,
+    **parameters: Any,
 ) -> Stream:
-    """Batches of a dataset that is never stored: sequence i is what a file made with this seed holds at i, also beyond its last one.
+    """Stream batches of a dataset that is never stored: sequence i is what a file made with this seed holds at i, also beyond its last one.
 
-    only: the arrays that are wanted; the others are not made. workers: background threads; 0 makes each batch when it is asked for.
+    only: the arrays that are wanted; the others are not made. start: the first sequence; each iteration begins there
+    again. workers: background threads; 0 makes each batch when it is asked for. frames, parameters: of a world of your
+    own, as `physbench generate balls --help` lists them.
+
+    >>> batch = next(iter(physbench.stream("balls", n=(6, 8), gravity=0.1, batch=8)))
+    >>> batch["features"].shape, batch["position"].shape
+    ((8, 51, 64, 64, 1), (8, 51, 8, 2))
     """
-    recipe: Recipe = registry.datasets.get(dataset) if isinstance(dataset, str) else dataset
-    if seed is not None:
-        recipe = replace(recipe, seed=seed)
-    if split not in SPLITS:
-        raise RecipeError(f"there is no split {split!r}: there is {', '.join(SPLITS)}")
+    recipe = resolve_recipe(dataset, parameters, frames=frames, seed=seed)
+    split = resolve_split(split)
     if batch < 1:
         raise RecipeError(f"a batch has at least 1 sequence, not {batch}")
     if start < 0:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from physbench.errors import MissingPackage
+from physbench.storage.framing import Framing, put_time_first
 from physbench.storage.torch_view import known_to_torch
 
 try:
@@ -23,15 +27,21 @@ if TYPE_CHECKING:
 class TorchStream(IterableDataset[dict[str, Any]]):
     """Whole batches; every rank and every loader worker makes its own share of them, and together they make the stream."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, framing: Framing | None = None) -> None:
         self.stream = stream
+        self.framing = framing or Framing()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         rank, ranks = _rank()
         worker = get_worker_info()
         part, parts = (worker.id, worker.num_workers) if worker else (0, 1)
-        for batch in self.stream.shared(rank, ranks).shared(part, parts):
-            yield {name: known_to_torch(array) for name, array in batch.items()}
+        mine = self.stream.shared(rank, ranks).shared(part, parts)
+        for number, batch in zip(count(*mine.share), mine, strict=False):
+            first = mine.first_sequence(number)
+            arrays = self.framing.apply(batch, np.arange(first, first + mine.batch))
+            if self.framing.time_first:
+                arrays = put_time_first(arrays)
+            yield {name: known_to_torch(array) for name, array in arrays.items()}
 
 
 def _rank() -> tuple[int, int]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from physbench import registry
 from physbench.errors import StorageError
+from physbench.recipe import expand_split
 from physbench.scene import HIT_OBJECT, WALL
 from physbench.storage.reader import open_dataset
 from physbench.view.panels import box_of, true_colours
@@ -120,6 +121,7 @@ def _checked(source: str, sizes: Mapping[str, int], split: str | None, index: in
     """The split to take, if it is there and has the sequence."""
     if split is None:
         split = "test" if "test" in sizes else next(iter(sizes))
+    split = expand_split(split)
     if split not in sizes:
         raise StorageError(f"{source} has no split {split!r}: it has {', '.join(sizes)}")
     if not 0 <= index < sizes[split]:

@@ -16,7 +16,7 @@ import pytest
 from physbench.cli import main
 from physbench.errors import TrainingError
 from physbench_baselines.training import cards
-from physbench_baselines.training.networks import VARIANTS
+from physbench_baselines.training.preflight import VARIANTS
 from physbench_baselines.training.recipe import TrainingRecipe
 
 README = Path(__file__).parents[2] / "baselines" / "README.md"

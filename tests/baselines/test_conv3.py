@@ -19,7 +19,7 @@ from physbench_baselines.adapter import TorchModel, weights_of
 from physbench_baselines.conv3 import RECIPES, VARIANTS, Conv3, Conv3Sizes
 from physbench_baselines.training import cards
 from physbench_baselines.training.bundle import bundle
-from physbench_baselines.training.networks import usual_recipe
+from physbench_baselines.training.preflight import usual_recipe
 from physbench_baselines.training.run import train
 
 Array = NDArray[np.float64]

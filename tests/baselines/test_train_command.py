@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,25 @@ def test_what_cannot_be_trained_is_refused_in_one_line(cli: Any, words: list[str
     errors = [line for line in told.stderr.splitlines() if line.startswith("Error: ")]
     assert told.exit_code == 2 and len(errors) == 1 and sentence in errors[0] and "Traceback" not in told.output
     assert not told.stdout and not list(Path("runs").glob("*/*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["r-mem"], "did you mean 'r-nem'?"),
+        (["rnn", "--steps", "0"], "steps is 1 or more, not 0"),
+        (["rnn", "--minutes", "-1"], "minutes is above 0"),
+        (["rnn", "--workers", "65"], "workers is 0 to 64, not 65"),
+        (["rnn", "--out", "full"], "full holds a run already"),
+        (["rnn", "--learning-rate", "-1"], "learning rate is a number above 0"),
+    ],
+)
+def test_what_is_plainly_wrong_is_said_alone_and_without_pytorch(words: list[str], sentence: str, refusal: Any, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "recipe.json").write_text("{}")
+    code = f"import sys; sys.modules['torch'] = None; import physbench.cli; physbench.cli.main({['train', *words]!r})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert sentence in refusal(done.returncode, done.stderr)
 
 
 def test_a_run_is_told_as_json_and_goes_on_as_what_it_was(cli: Any) -> None:

@@ -227,7 +227,7 @@ def test_predictions_are_whole_or_absent_and_never_replace_a_file_unasked(tmp_pa
     path.write_text("mine")
     words = ["predict", "copy", "--suite", "curtain", "--limit", 1, "--out", path]
     result = cli(*words)
-    assert "exists already" in refusal(result.exit_code, result.stderr) and path.read_text() == "mine"
+    assert "exists already: use --overwrite" in refusal(result.exit_code, result.stderr) and path.read_text() == "mine"
     assert cli(*words, "--overwrite").exit_code == 0 and opened(path).extent.count == 1
 
     class Failing(Copy):

@@ -248,6 +248,41 @@ def test_heaps_about_the_smallest_size(growing: Growing, length: int) -> None:
         assert dict(file.attrs) == attributes
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_attributes_of_any_tree_come_back(tmp_path: Path, data: st.DataObject) -> None:
+    """Texts of datasets share a heap, those of groups do not: each must find its own."""
+    texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=300)
+    attributes = st.dictionaries(st.sampled_from("abcdef"), texts | st.integers(-(2**63), 2**63 - 1), max_size=4)
+    growing = Growing(tmp_path / "any.h5")
+    array = counting("<f4", (2,))
+
+    def tree(depth: int) -> Group:
+        members: dict[str, Group | Dataset] = {}
+        for name in data.draw(st.lists(st.sampled_from("uvwxyz"), unique=True, max_size=4)):
+            leaf = growing.contiguous(array, data.draw(attributes))
+            members[name] = tree(depth - 1) if depth and data.draw(st.booleans()) else leaf
+        return Group(members, data.draw(attributes))
+
+    root = tree(2)
+
+    def same(node: Group | Dataset, found: h5py.Group | h5py.Dataset) -> None:
+        assert dict(found.attrs) == node.attributes
+        if isinstance(node, Group):
+            assert set(found) == set(node.members)
+            for name, member in node.members.items():
+                same(member, found[name])
+
+    with h5py.File(growing.finish(root)) as file:
+        same(root, file)
+
+
+def test_more_texts_than_a_heap_numbers_are_refused(growing: Growing) -> None:
+    leaf = growing.contiguous(counting("<f4", (2,)), {f"a{number}": "x" for number in range(700)})
+    with pytest.raises(ValueError, match="more than one heap holds"):
+        growing.finish(Group({f"m{number}": leaf for number in range(100)}))
+
+
 def test_text_with_a_nul_is_refused(growing: Growing) -> None:
     with pytest.raises(ValueError, match="NUL"):
         growing.finish(Group({}, {"text": "a\0b"}))

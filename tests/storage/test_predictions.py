@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from physbench.errors import HostileFile, PhysbenchError, StorageError
+from physbench.evaluation.export import export_inputs
 from physbench.storage.predictions import Header, Predictions, PredictionsWriter
 from tests.builders.interrupted_runs import room_for
 
@@ -327,6 +328,7 @@ def test_what_is_no_probability_does_not_become_a_logit(value: float, tmp_path: 
 
 def test_the_examples_of_the_document_run_and_read(tmp_path: Path) -> None:
     examples = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.S)
+    export_inputs(tmp_path / "inputs.h5", "balls", limit=2)
     done = subprocess.run([sys.executable, "-c", "\n".join(examples)], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     by_others, by_us = Predictions(tmp_path / "predictions.h5"), Predictions(tmp_path / "predictions-2.h5")
@@ -336,6 +338,8 @@ def test_the_examples_of_the_document_run_and_read(tmp_path: Path) -> None:
     for one, other in zip(by_others.read("balls4mass64", 0, 2, **asked), by_us.read("balls4mass64", 0, 2, **asked), strict=True):
         np.testing.assert_array_equal(one, other)
     done = subprocess.run([sys.executable, "-m", "physbench", "score", "predictions.h5"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "limit-2: 2 sequences" in done.stdout, done.stderr
+    done = subprocess.run([sys.executable, "-m", "physbench", "score", "mine.h5"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and "limit-2: 2 sequences" in done.stdout, done.stderr
 
 

@@ -12,7 +12,7 @@ from physbench.evaluation.known import PRIVILEGED, PUBLISHED, ROWS, scores_of
 from physbench.suites import SIZES
 from physbench_baselines import bundled
 from physbench_baselines.training.initial import stages_before, total
-from physbench_baselines.training.networks import usual_recipe
+from physbench_baselines.training.preflight import usual_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

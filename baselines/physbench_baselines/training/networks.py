@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from physbench.errors import TrainingError, UnknownName
+from physbench.errors import TrainingError
 from physbench.recipe import mixed
 from physbench.registry import attribute
-from physbench_baselines import conv3, nem_sizes
 from physbench_baselines.training.initial import begin_with
-from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.preflight import usual_sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from physbench_baselines.training.initial import Initial
-
-VARIANTS: Mapping[str, Any] = {**nem_sizes.VARIANTS, **conv3.VARIANTS}
-"""Every model that can be trained by its name, with the sizes that it usually has."""
-
-RECIPES: Mapping[str, Mapping[str, Any]] = {**conv3.RECIPES}
-"""Of those that have a recipe of their own: what differs from the paper's."""
-
-
-def usual_recipe(model: str, **changes: Any) -> TrainingRecipe:
-    """Give the recipe that a model is usually trained by: its own or, for a model without one, the paper's. changes: other fields of it."""
-    return TrainingRecipe(model=model, **{**RECIPES.get(model, {}), **changes})
+    from physbench_baselines.training.recipe import TrainingRecipe
 
 
 def network_of(recipe: TrainingRecipe, shape: tuple[int, int, int], initial: Initial | None = None) -> torch.nn.Module:
@@ -46,11 +32,7 @@ def network_of(recipe: TrainingRecipe, shape: tuple[int, int, int], initial: Ini
 
 def sizes_of(recipe: TrainingRecipe) -> Any:
     """What the model usually has, changed as the recipe wants."""
-    usual = attribute(recipe.model)() if ":" in recipe.model else VARIANTS.get(recipe.model)
-    if usual is None:
-        close = get_close_matches(recipe.model, VARIANTS, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(VARIANTS)}"
-        raise UnknownName(f"no model that can be trained is called {recipe.model!r}: {hint}")
+    usual = attribute(recipe.model)() if ":" in recipe.model else usual_sizes(recipe.model)
     changes = {name: tuple(value) if isinstance(value, list) else value for name, value in recipe.sizes.items()}
     changes |= {name: value for name, value in (("slots", recipe.slots), ("noise", recipe.noise)) if value is not None}
     if recipe.slots not in (None, 1) and "slots" not in getattr(usual, "open", ("slots",)):

@@ -94,10 +94,12 @@ def format_page(rows: Mapping[str, Mapping[str, Card]]) -> str:
     """Write docs/results.md: the table, what lies below the rows without learning, and a table for each suite."""
     parts = [
         "# Results",
-        f"Every figure is of {SIZES['lite']:,} pinned test sequences (`lite`), with a 95 % interval. The page is written by `make tables` from the cards of the "
-        "trained models and from the scores of the reference rows; a test checks that it is what they say. What each figure means: `physbench explain NAME`.",
-        "Reference rows are of two kinds. `tracker`, `blur`, `blobs`, `copy`, `mean` and `blank` see the frames that a model sees and learn nothing: a trained model "
-        "below them has not learnt what it was made for. `constant-velocity` and `oracle` are told the truth, and measure the benchmark.",
+        f"Every figure is of {SIZES['lite']:,} pinned test sequences (`lite`), with a 95 % interval. The page is written by "
+        "`make tables` from the cards of the trained models and from the scores of the reference rows; a test checks that it is "
+        "what they say. What each figure means: `physbench explain NAME`.",
+        "Reference rows are of two kinds. `tracker`, `blur`, `blobs`, `copy`, `mean` and `blank` see the frames that a model sees "
+        "and learn nothing: a trained model below them has not learnt what it was made for. `constant-velocity` and `oracle` are "
+        "told the truth, and measure the benchmark.",
         format_results(rows, COLUMNS),
         "## Trained models against rows without learning",
         "\n".join(compare_with_rows(rows)),

@@ -23,6 +23,7 @@ from physbench_baselines.training.interrupts import Interrupts
 from physbench_baselines.training.keep import kept
 from physbench_baselines.training.loop import Loop, State, TrainingProgress, TrainingResult
 from physbench_baselines.training.networks import network_of
+from physbench_baselines.training.preflight import require_limits
 from physbench_baselines.training.step import Stepper, fast, precision_of
 
 if TYPE_CHECKING:
@@ -49,12 +50,7 @@ def train(
     resume: go on with the run in the folder; its limits hold where no other is given, its recipe where that is None. graphs: on CUDA, each step as one
     captured graph. Ctrl-C and SIGTERM save first. KeyboardInterrupt or SystemExit then goes on to the caller.
     """
-    if minutes is not None and not 0 < minutes < 1e9:
-        raise TrainingError(f"minutes is above 0, not {minutes}")
-    if steps is not None and not 0 < steps < 1 << 40:
-        raise TrainingError(f"steps is 1 or more, not {steps}")
-    if not 0 <= workers <= 64:
-        raise TrainingError(f"workers is 0 to 64, not {workers}")
+    require_limits(minutes, steps, workers)
     place = device_of(device)
     path = Path(out)
     if resume:

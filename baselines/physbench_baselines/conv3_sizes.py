@@ -1,0 +1,43 @@
+"""How large conv3 is, and how it is trained. Without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from physbench.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from physbench_baselines.conv3 import Conv3
+
+
+@dataclass(frozen=True)
+class Conv3Sizes:
+    """How large the model is. Any height and width will do."""
+
+    channels: int = 1  # of a frame
+    width: int = 16  # channels between the convolutions
+
+    def __post_init__(self) -> None:
+        for name, value, most in (("channels", self.channels, 16), ("width", self.width, 256)):
+            if type(value) is not int or not 1 <= value <= most:
+                raise ModelError(f"{name} is a whole number from 1 to {most}, not {value!r:.60}")
+
+    def build(self) -> Conv3:
+        """Make a model with fresh weights."""
+        from physbench_baselines.conv3 import Conv3
+
+        return Conv3(self)
+
+
+VARIANTS: Mapping[str, Conv3Sizes] = {"conv3": Conv3Sizes()}
+
+RECIPES: Mapping[str, Mapping[str, Any]] = {
+    "conv3": {
+        "precision": "fp32", "batch": 4, "frames": (12,), "learning_rate": 6e-3, "warm_up": 50, "decay": 0.5,
+        "averaging": 0.995, "validation": 128, "evaluate_every": 2_000,
+    }
+}  # fmt: skip
+"""How it is trained unless told otherwise, where that is not as in the paper of the other models: small steps, and many of them."""

@@ -1,0 +1,26 @@
+"""Amounts as people say them: 6.7 TB, 6.1 h."""
+
+from __future__ import annotations
+
+SIZES = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+TIMES = (("years", 365.25 * 86_400), ("days", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+def describe_size(count: float) -> str:
+    """Say how much so many bytes are, in two digits or more."""
+    for unit, size in SIZES:
+        if count >= 0.9995 * size:
+            return f"{_rounded(count / size)} {unit}"
+    return f"{count:.0f} bytes"
+
+
+def describe_time(seconds: float) -> str:
+    """Say how long so many seconds are, in two digits or more."""
+    for unit, length in TIMES:
+        if seconds >= 1.5 * length or (seconds >= length and unit in ("h", "min", "s")):
+            return f"{_rounded(seconds / length)} {unit}"
+    return f"{max(seconds, 0.1):.1f} s"
+
+
+def _rounded(number: float) -> str:
+    return f"{number:.1f}" if number < 99.95 else f"{number:,.0f}"

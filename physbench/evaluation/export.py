@@ -1,0 +1,137 @@
+"""The inputs of a suite as a file, for models that do not run in Python: the frames and actions that a model is shown, and nothing of the truth.
+
+A suite's rollouts are each exported with their context alone. What a window asks for is predicted one frame ahead, so
+all its frames are inputs; whoever predicts frame t + 1 looks at the frames up to t and no farther.
+"""
+# h5py has no types
+# pyright: basic
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physbench.errors import DamagedFile
+from physbench.evaluation.evaluate import Progress, extent, require_possible
+from physbench.evaluation.examples import source_of
+from physbench.evaluation.predictions import count_answers
+from physbench.storage.codec import LEVEL, compress
+from physbench.storage.whole import write_whole_hdf5
+from physbench.suites import Rollout, Still, Window
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator
+
+    import h5py
+    from numpy.typing import NDArray
+
+    from physbench.evaluation.evaluate import Extent
+    from physbench.evaluation.examples import Examples, Source
+    from physbench.suites import Asking, Task
+
+FORMAT = "physbench-inputs"
+VERSION = 1
+
+
+def export_inputs(
+    path: str | os.PathLike[str],
+    suite: str = "balls",
+    *,
+    size: str = "lite",
+    limit: int | None = None,
+    batch: int = 64,
+    overwrite: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> dict[str, bool]:
+    """Write what a model is shown on a suite. Return, for each task, whether its digest is a pinned one and holds."""
+    require_possible(batch, 0)
+    chosen = extent(suite, size=size, limit=limit)
+    total = chosen.count * len(chosen.suite.tasks)
+    verdicts: dict[str, bool] = {}
+    with write_whole_hdf5(Path(path), overwrite=overwrite) as file:
+        file.attrs.update(
+            format=FORMAT,
+            version=VERSION,
+            suite=chosen.suite.name,
+            suite_version=chosen.suite.version,
+            size=chosen.size,
+            sequences=chosen.count,
+        )
+        for number, task in enumerate(chosen.suite.tasks):
+            source = source_of(task)
+            for start in range(0, chosen.count, batch):
+                examples = source.examples(start, min(start + batch, chosen.count))
+                for asking in list_inputs(task):
+                    _append(file, task, asking, start, examples, chosen)
+                if progress:
+                    progress(Progress(number * chosen.count + start + len(examples.places), total, task.name))
+            verdicts[task.name] = _require_pinned(task, source, chosen)
+            file[task.name].attrs["data_sha256"] = source.digest(chosen.count)
+    return verdicts
+
+
+def list_inputs(task: Task) -> Iterator[Asking]:
+    """Go through what is asked, once for all samples of the same."""
+    for asking in task.askings:
+        if not (isinstance(asking, Rollout) and asking.sample):
+            yield asking
+
+
+def select_frames(asking: Asking) -> range:
+    """Say which frames of a sequence are shown."""
+    if isinstance(asking, Still):
+        return range(asking.frame, asking.frame + 1)
+    return range(asking.context if isinstance(asking, Rollout) else asking.frames)
+
+
+def name_kind(asking: Asking) -> str:
+    """Name the kind of an asking, as the file has it."""
+    return {Window: "window", Rollout: "rollout", Still: "frames"}[type(asking)]
+
+
+def _append(file: h5py.File, task: Task, asking: Asking, start: int, examples: Examples, chosen: Extent) -> None:
+    name = task.names(asking)
+    frames = select_frames(asking)
+    arrays = {"input": examples.frames[:, frames.start : frames.stop]}
+    if examples.actions is not None and not isinstance(asking, Still):
+        arrays["actions"] = examples.actions[:, : asking.frames]
+    group = file.require_group(name)
+    if not start:
+        horizon, maps = count_answers(asking)
+        group.attrs.update(
+            kind=name_kind(asking),
+            frames_shown=len(frames),
+            times_shown=asking.shown if isinstance(asking, Still) else 1,
+            frames_predicted=horizon,
+            owner_maps=maps,
+            samples=asking.samples if isinstance(asking, Rollout) else 1,
+        )
+        if task.slots is not None:
+            group.attrs["slots"] = task.slots
+    for what, values in arrays.items():
+        _write(group, what, start, values, chosen.count)
+
+
+def _write(group: h5py.Group, what: str, start: int, values: NDArray[Any], count: int) -> None:
+    """(B, ...), one sequence per chunk, deflated here: many times faster than through HDF5."""
+    if what not in group:
+        shape, chunk = (count, *values.shape[1:]), (1, *values.shape[1:])
+        axes = "sequences, frames, height, width, channels" if what == "input" else "sequences, frames, actions"
+        group.create_dataset(what, shape, values.dtype, chunks=chunk, compression="gzip", compression_opts=LEVEL)
+        group[what].attrs["axes"] = axes
+    dataset: Any = group[what]
+    for number, sequence in enumerate(values, start):
+        stream = compress(np.ascontiguousarray(sequence).reshape(-1).view(np.uint8))
+        dataset.id.write_direct_chunk((number, *[0] * (values.ndim - 1)), stream)
+
+
+def _require_pinned(task: Task, source: Source, chosen: Extent) -> bool:
+    """Compare the digest with the pinned one, if there is one for so many sequences; say whether there is."""
+    expected, digest = task.pinned(chosen.count), source.digest(chosen.count)
+    if digest != expected and (chosen.pinned or expected):
+        words = f"the test data of {task.name} came out as {digest[:16]}..., not {str(expected)[:16]}..."
+        raise DamagedFile(f"{words}: no model could be scored on them")
+    return expected is not None

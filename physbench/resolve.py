@@ -1,0 +1,63 @@
+"""From a name and parameters to a recipe: what `generate` and `stream` have in common."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from physbench import registry
+from physbench.errors import RecipeError
+from physbench.recipe import expand_split
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from physbench.recipe import Recipe
+
+
+def resolve_recipe(
+    dataset: str | Recipe,
+    parameters: Mapping[str, Any],
+    *,
+    sizes: Mapping[str, int | None] | None = None,
+    frames: int | None = None,
+    seed: int | None = None,
+) -> Recipe:
+    """Look a dataset up, and change what is given.
+
+    parameters: of its generator. sizes: sequences of each split; None leaves the usual number. A named dataset has
+    its parameters in its name: only its sizes and its seed can be chosen.
+    """
+    recipe: Recipe = registry.datasets.get(dataset) if isinstance(dataset, str) else dataset
+    own = recipe.dataset == recipe.generator.name
+    changes: dict[str, Any] = {}
+    if parameters:
+        _require_known(recipe, parameters, own=own)
+        changes["generator"] = replace(recipe.generator, **parameters)  # type: ignore[type-var]
+    if frames is not None and frames != recipe.frames:
+        if not own:
+            raise RecipeError(f"{recipe.dataset} has {recipe.frames} frames: {_suggest_own(recipe)}")
+        changes["frames"] = frames
+    if seed is not None:
+        changes["seed"] = seed
+    counts = {expand_split(name): count for name, count in (sizes or {}).items() if count is not None}
+    if counts:
+        changes["splits"] = {**recipe.splits, **counts}
+    return replace(recipe, **changes) if changes else recipe
+
+
+def _require_known(recipe: Recipe, parameters: Mapping[str, Any], *, own: bool) -> None:
+    names = [field.name for field in fields(recipe.generator)]  # type: ignore[arg-type]
+    for name in parameters:
+        if name not in names:
+            close = get_close_matches(name, names, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"{recipe.generator.name} has {', '.join(names)}"
+            raise RecipeError(f"there is no parameter {name!r}: {hint}")
+        if not own:
+            named = f"{recipe.dataset} is a named dataset, and {name} is part of its name"
+            raise RecipeError(f"{named}: {_suggest_own(recipe)}")
+
+
+def _suggest_own(recipe: Recipe) -> str:
+    return f"for one of your own, use {recipe.generator.name!r}"

@@ -1,0 +1,67 @@
+"""An HDF5 file that is whole or absent: written beside its name, under a lock, and given the name at the end."""
+# h5py has no types
+# pyright: basic
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+
+from physbench.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+
+@contextlib.contextmanager
+def write_whole_hdf5(path: Path, *, overwrite: bool = False) -> Iterator[h5py.File]:
+    """Open a new HDF5 file for writing. Whatever goes wrong, what was under its name stays as it was."""
+    _require_free(path, overwrite)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        lock = lock_beside(partial)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror}") from None
+    with lock:
+        try:
+            with h5py.File(partial, "w", locking=False) as file:
+                yield file
+            os.fsync(lock.fileno())
+            _require_free(path, overwrite)
+            os.replace(partial, path)
+        except (OSError, RuntimeError) as error:  # what h5py raises of a full disk
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise StorageError(f"{path} cannot be written: {reason}") from None
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def lock_beside(path: Path) -> BinaryIO:
+    """Let one process at a time write.
+
+    The lock goes with the process, however it ends, and the next one takes over what it left.
+    """
+    file = path.open("ab")
+    with contextlib.suppress(ImportError):
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            raise StorageError(f"another process is writing {path}: wait for it, or give another name") from None
+    return file
+
+
+def _require_free(path: Path, overwrite: bool) -> None:
+    if not path.absolute().parent.is_dir():
+        raise StorageError(f"there is no folder {path.absolute().parent} to write {path.name} into")
+    if path.is_dir():
+        raise StorageError(f"{path} is a folder")
+    if path.exists() and not overwrite:
+        raise StorageError(f"{path} exists already: use --overwrite to replace it, or another --out")
