@@ -5,8 +5,9 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from physbench.files import write_whole
 from physbench.view.figure import HEEDED, Row, Story, attended, figure, film, mixed, owned, plain, tinted, together, wrong
-from physbench.view.save import put, suffix_of
+from physbench.view.save import suffix_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,10 +25,11 @@ def save(watched: Watched, out: Path, *, name: str) -> None:
     """Write .png or .gif. name: of the model."""
     told = story(watched, name)
     if suffix_of(out, DRAWN) == ".gif":
-        return put(film(told), out)
+        write_whole(out, film(told))
+        return
     buffer = BytesIO()
     figure(told, moments(told.steps)).save(buffer, "PNG", optimize=True)
-    put(buffer.getvalue(), out)
+    write_whole(out, buffer.getvalue())
 
 
 def moments(steps: int) -> range:
