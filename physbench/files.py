@@ -59,8 +59,7 @@ def read_regular_file(path: Path, most_bytes: int) -> bytes:
 
 def require_writable(path: Path) -> None:
     """Refuse, before hours of work, a name that nothing could be written under."""
-    if not path.absolute().parent.is_dir():
-        raise StorageError(f"there is no folder {path.absolute().parent} to write {path.name} into")
+    require_folder_for(path)
     _require_replaceable(path)
     beside = _beside(path)
     try:
@@ -68,6 +67,11 @@ def require_writable(path: Path) -> None:
         beside.unlink()
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {_reason(error)}") from None
+
+
+def require_folder_for(path: Path) -> None:
+    if not path.absolute().parent.is_dir():
+        raise StorageError(f"there is no folder {path.absolute().parent} to write {path.name} into")
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

@@ -22,8 +22,8 @@ SOURCES = {
     "physbench_leaderboard": ROOT / "leaderboard" / "physbench_leaderboard",
 }
 FLOORS = (
-    ("physbench.errors", "physbench.files", "physbench.lock", "physbench.plainjson", "physbench.scene", "physbench.model", "physbench.progress"),
-    ("physbench.recipe", "physbench.registry", "physbench.cache"),
+    ("physbench.errors", "physbench.plainjson", "physbench.scene", "physbench.model", "physbench.progress"),
+    ("physbench.recipe", "physbench.registry", "physbench.cache", "physbench.files", "physbench.lock"),
     ("physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result"),
     ("physbench.generate", "physbench.stream", "physbench.evaluation", "physbench.compare", "physbench.audit", "physbench.view"),
     ("physbench.report",),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from physbench.files import read_regular_file, require_regular_file, write_whole
@@ -12,19 +11,18 @@ from physbench.lock import locked
 from physbench.suites import SUITES
 from physbench_leaderboard.checks import SELF_REPORTED, check, is_reference, meaning
 from physbench_leaderboard.entries import entries
-from physbench_leaderboard.pins import REFERENCES, pinned
+from physbench_leaderboard.pins import REFERENCES, pinned, require_not_installed
 from physbench_leaderboard.recompute import recompute
 from physbench_leaderboard.submission import SubmissionError, read, said
 from physbench_leaderboard.trust import granted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from physbench_leaderboard.entries import Entry
     from physbench_leaderboard.pins import Pins
     from physbench_leaderboard.submission import Row, Submission
-
-PACKAGE = Path(__file__).resolve().parent
 
 MOST_SUMS = 2_000_000
 """Bytes of per-sequence sums."""
@@ -80,12 +78,6 @@ def add(path: Path, folder: Path, pins: Pins | None = None) -> Added:
 def require_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise SubmissionError(f"there is no folder {folder} of submissions")
-
-
-def require_not_installed(folder: Path) -> None:
-    """What a package manager put there is not ours to change, and is gone with the next version."""
-    if folder.resolve().is_relative_to(PACKAGE):
-        raise SubmissionError(f"{folder} belongs to the installed package, which is not written into: name a folder of your own with --folder")
 
 
 def load_all(folder: Path, pins: Pins | None = None, *, beside: Sequence[Path] = ()) -> list[Listed]:

@@ -144,6 +144,18 @@ def examine(path: Path) -> tuple[Submission, list[str]]:
     return Submission(tuple(rows)), problems
 
 
+def cell_of(column: str, text: str) -> Any:
+    """What a text means in a column, typed, or an error that says what is wrong with it."""
+    cell = CELLS[column]
+    try:
+        if not cell.pattern.fullmatch(text):
+            raise ValueError
+        return cell.typed(text)
+    except ValueError:
+        why = ", and would be a formula in a spreadsheet" if is_formula(text) else ""
+        raise SubmissionError(f"{column}: {quoted(text) if text else 'nothing'} is not {cell.wanted}{why}") from None
+
+
 def said(path: Path, problems: list[str]) -> str:
     """Some of them, in one line."""
     more = f"; and {len(problems) - MOST_PROBLEMS:,} more" if len(problems) > MOST_PROBLEMS else ""
@@ -196,12 +208,9 @@ def _row(cells: list[str], line: int, problems: list[str]) -> Row | None:
             values.append(cell.empty)
             continue
         try:
-            if not cell.pattern.fullmatch(text):
-                raise ValueError
-            values.append(cell.typed(text))
-        except ValueError:
-            why = ", and would be a formula in a spreadsheet" if is_formula(text) else ""
-            problems.append(f"line {line}, {name}: {quoted(text) if text else 'nothing'} is not {cell.wanted}{why}")
+            values.append(cell_of(name, text))
+        except SubmissionError as error:
+            problems.append(f"line {line}, {error}")
     return Row(*values, line=line) if len(values) == len(COLUMNS) else None
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from physbench import __version__
 from physbench.errors import StorageError
 from physbench.files import read_regular_file, write_whole
+from physbench_leaderboard.pins import require_not_installed
 from physbench_leaderboard.submission import SubmissionError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def grant(listed: Path, submission: Submission, degree: str) -> Path:
     path = beside(listed)
     if DEGREES.index(granted(listed, submission)) >= DEGREES.index(degree):
         return path
+    require_not_installed(listed.parent)
     record = {"trust": degree, "csv_sha256": submission.sha256, "date": datetime.now(UTC).date().isoformat(), "physbench_version": __version__}
     write_whole(path, json.dumps(record, indent=1) + "\n")
     return path

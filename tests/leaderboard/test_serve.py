@@ -21,7 +21,6 @@ import pytest
 from physbench_leaderboard.page import PageError
 from physbench_leaderboard.serve import MOST_CONNECTIONS, Server, serve
 
-
 LARGE = 3 << 20
 
 
