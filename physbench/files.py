@@ -60,13 +60,28 @@ def read_regular_file(path: Path, most_bytes: int) -> bytes:
 def require_writable(path: Path) -> None:
     """Refuse, before hours of work, a name that nothing could be written under."""
     require_folder_for(path)
-    _require_replaceable(path)
+    require_replaceable(path)
     beside = _beside(path)
     try:
         beside.open("xb").close()
         beside.unlink()
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {_reason(error)}") from None
+
+
+def require_replaceable(path: Path) -> None:
+    """Refuse to put a file in the place of a folder, a pipe or a device, or of a file that is write-protected."""
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path} cannot be written: {_reason(error)}") from None
+    if not stat.S_ISREG(about.st_mode):
+        kind = "a folder" if stat.S_ISDIR(about.st_mode) else "a pipe, a socket or a device"
+        raise StorageError(f"{path} cannot be written: it is {kind}, not a file")
+    if not os.access(path, os.W_OK):
+        raise StorageError(f"{path} cannot be written: it is write-protected")
 
 
 def require_folder_for(path: Path) -> None:
@@ -76,7 +91,7 @@ def require_folder_for(path: Path) -> None:
 
 def write_whole(path: Path, content: bytes | str) -> None:
     """Write a file whole or not at all, over what was there; an error leaves that as it was and names the file."""
-    _require_replaceable(path)
+    require_replaceable(path)
     beside = _beside(path)
     try:
         try:
@@ -110,21 +125,6 @@ def _require(about: os.stat_result, path: Path, most_bytes: int | None) -> None:
         raise StorageError(f"{path} is not a file: it is a pipe, a socket or a device, which could be read for ever")
     if most_bytes is not None and about.st_size > most_bytes:
         raise HostileFile(f"{path} has {about.st_size:,} bytes, and at most {most_bytes:,} are read")
-
-
-def _require_replaceable(path: Path) -> None:
-    """A folder, a pipe or a device would be replaced by a file, and a file that is write-protected in spite of that."""
-    try:
-        about = path.stat()
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError) as error:
-        raise StorageError(f"{path} cannot be written: {_reason(error)}") from None
-    if not stat.S_ISREG(about.st_mode):
-        kind = "a folder" if stat.S_ISDIR(about.st_mode) else "a pipe, a socket or a device"
-        raise StorageError(f"{path} cannot be written: it is {kind}, not a file")
-    if not os.access(path, os.W_OK):
-        raise StorageError(f"{path} cannot be written: it is write-protected")
 
 
 def _beside(path: Path) -> Path:

@@ -21,6 +21,7 @@ import numpy as np
 
 from physbench import registry
 from physbench.errors import RecipeError, StorageError
+from physbench.files import require_replaceable
 from physbench.recipe import Recipe
 from physbench.scene import Events
 from physbench.storage.block import Block, Span, Streams, block_of, deflated, spans
@@ -74,6 +75,7 @@ def generate(
         raise StorageError(f"{path} is a directory")
     if path.exists() and not overwrite:
         raise StorageError(f"{path} exists already: use --overwrite to replace it, or another --out")
+    require_replaceable(path)
     todo = spans(recipe) if part is None else _share(spans(recipe), part)
     directory = workings_of(path) if part is None else path.with_name(f"{path.name}.part-{part[0]}-of-{part[1]}")
     if overwrite and part is None and not (directory / "journal").exists():

@@ -14,10 +14,13 @@ from pathlib import Path
 
 import pytest
 
+import physbench
 import physbench.lock
 from physbench.errors import HostileFile, PhysbenchError, StorageError
 from physbench.files import open_regular_file, read_regular_file, require_regular_file, require_writable, write_whole
 from physbench.lock import LOCK, locked
+from physbench.storage.predictions import Header, PredictionsWriter
+from tests.builders.datasets import recipe_for
 
 
 @pytest.fixture(params=["a pipe", "a device", "a socket", "a folder", "a link to a pipe", "nothing", "a dangling link", "below a file", "a link to itself"])
@@ -86,21 +89,22 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
         assert (tmp_path / "link").is_symlink() and (tmp_path / "elsewhere" / "x").read_bytes() == content
 
 
-@pytest.mark.parametrize("device", ["/dev/full", "/dev/null"])
-def test_a_device_is_not_replaced_by_a_file(device: str) -> None:
-    for write in (require_writable, lambda path: write_whole(path, b"text")):
-        with pytest.raises(StorageError, match=f"{device} cannot be written: it is a pipe, a socket or a device"):
-            write(Path(device))
-    assert Path(device).is_char_device()
-
-
-def test_a_pipe_or_a_folder_is_not_replaced_either(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "pipe", tmp_path):
-        for write in (require_writable, lambda path: write_whole(path, b"text")):
-            with pytest.raises(StorageError, match="cannot be written: it is"):
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    """Of a pipe alone: a device that were replaced would be missed by everybody."""
+    pipe, folder = tmp_path / "pipe.h5", tmp_path / "folder"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    header = Header("balls", 1, "lite", 1, "me", 0, "bernoulli")
+    for path in (pipe, folder):
+        for write in (
+            require_writable,
+            lambda path: write_whole(path, b"text"),
+            lambda path: physbench.generate(recipe_for(test=2), path, overwrite=True),
+            lambda path: PredictionsWriter(path, header, overwrite=True).__enter__(),
+        ):
+            with pytest.raises(StorageError, match=f"{path}( cannot be written: it is|.*is a directory)"):
                 write(path)
-    assert (tmp_path / "pipe").is_fifo() and os.listdir(tmp_path) == ["pipe"]
+    assert pipe.is_fifo() and sorted(os.listdir(tmp_path)) == ["folder", "pipe.h5"] and os.listdir(folder) == []
 
 
 @pytest.fixture

@@ -550,6 +550,19 @@ def test_a_file_beyond_the_bound_is_not_read(tmp_path: Path, monkeypatch: pytest
     refused(tmp_path / "x.pt", HostileFile, f"has {size:,} bytes, and at most {size - 1:,} are read")
 
 
+def test_a_file_of_ten_gigabytes_is_refused_by_its_size_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_: object) -> None:
+        raise AssertionError("it was opened")
+
+    for name in ("x.pt", "x.safetensors"):
+        with (tmp_path / name).open("wb") as file:
+            file.write(b"PK\x03\x04")
+            file.truncate(10 << 30)
+    monkeypatch.setattr(os, "open", read)
+    for name in ("x.pt", "x.safetensors"):
+        refused(tmp_path / name, HostileFile, "has 10,737,418,240 bytes, and at most 2,147,483,648 are read")
+
+
 def rezipped(content: bytes, change: Callable[[str, bytes], bytes | None], **how: Any) -> bytes:
     """The same archive with other members, its checksums right."""
     buffer = io.BytesIO()
