@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import stat
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -99,7 +100,9 @@ def write_whole(path: Path, content: bytes | str) -> None:
                 file.write(content.encode() if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(beside, path.resolve())
+            if (there := path.resolve()).exists():
+                shutil.copymode(there, beside)
+            os.replace(beside, there)
         finally:
             beside.unlink(missing_ok=True)
         sync_folder(beside.parent)

@@ -173,13 +173,16 @@ def is_formula(text: str) -> bool:
     return begun in tuple("=+-@") or text.startswith(("\t", "\r"))
 
 
-def without_formula(value: Any) -> Any:
-    """What may stand in a cell; a stranger may have named the model. A quote in front makes a formula text."""
-    return f"'{value}" if isinstance(value, str) and is_formula(value) else value
+def plain_cell(value: Any) -> Any:
+    """What may stand in a cell; a stranger may have named the model. A quote in front makes a formula text, and csv lets a carriage return end a row."""
+    if not isinstance(value, str):
+        return value
+    text = "".join(sign if sign.isprintable() else "?" for sign in value)
+    return f"'{text}" if is_formula(text) else text
 
 
 def _cell(value: Any) -> Any:
-    return "" if value is None else without_formula(value)
+    return "" if value is None else plain_cell(value)
 
 
 def _number(value: float) -> str:

@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -81,6 +82,13 @@ def test_what_is_written_is_there_and_nothing_else(tmp_path: Path) -> None:
         assert os.listdir(tmp_path) == ["x"]
 
 
+def test_a_file_that_is_replaced_keeps_who_may_read_it(tmp_path: Path) -> None:
+    write_whole(tmp_path / "x", b"first")
+    (tmp_path / "x").chmod(0o640)
+    write_whole(tmp_path / "x", b"second")
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o640
+
+
 def test_a_link_stays_one(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "link").symlink_to("elsewhere/x")
@@ -94,7 +102,7 @@ def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
     pipe, folder = tmp_path / "pipe.h5", tmp_path / "folder"
     os.mkfifo(pipe)
     folder.mkdir()
-    header = Header("balls", 1, "lite", 1, "me", 0, "bernoulli")
+    header = Header(suite="balls", suite_version=1, size="lite", sequences=1, model="me", seed=0, likelihood="bernoulli")
     for path in (pipe, folder):
         for write in (
             require_writable,

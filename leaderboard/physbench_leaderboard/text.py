@@ -7,7 +7,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from physbench.result import without_formula
+from physbench.result import plain_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -69,4 +69,4 @@ def _numbers(each: Estimate) -> dict[str, float | None]:
 
 
 def _written(cells: dict[str, Any]) -> dict[str, Any]:
-    return {name: "" if cell is None else repr(cell) if isinstance(cell, float) else without_formula(cell) for name, cell in cells.items()}
+    return {name: "" if cell is None else repr(cell) if isinstance(cell, float) else plain_cell(cell) for name, cell in cells.items()}
