@@ -167,7 +167,7 @@ def build(out: Path, pictures: Path | None, folder: Path | None) -> None:
     \b
     physbench leaderboard build --out site
     """
-    drawn = board("page:load_pictures")(pictures) if pictures else {}
+    drawn: dict[str, bytes] = board("page:load_pictures")(pictures) if pictures else {}
     click.echo(str(board("page:build")(_boards(folder, None), out, pictures=drawn)))
 
 
