@@ -21,6 +21,7 @@ import numpy as np
 
 from physbench.amounts import describe_size
 from physbench.errors import RecipeError, StorageError
+from physbench.files import require_replaceable
 from physbench.resolve import resolve_recipe
 from physbench.scene import Events
 from physbench.storage.block import Block, Span, Streams, block_of, deflated, spans
@@ -94,6 +95,7 @@ def generate(
         raise StorageError(f"{path} is a directory")
     if not overwrite and is_finished(recipe, path):
         return path
+    require_replaceable(path)
     todo = spans(recipe) if part is None else _share(spans(recipe), part)
     directory = workings_of(path) if part is None else path.with_name(f"{path.name}.part-{part[0]}-of-{part[1]}")
     if overwrite and part is None and not (directory / "journal").exists():

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import unicodedata
 import zipfile
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from physbench.errors import HostileFile, StorageError
+from physbench.files import require_regular_file, write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,8 +140,9 @@ class Result:
         arrays: dict[str, NDArray[np.float64]] = {}
         for (task, metric), (numerator, denominator) in self.sums.items():
             arrays |= {f"{task}|{metric}|numerator": numerator, f"{task}|{metric}|denominator": denominator}
-        with path.open("wb") as file:  # a path would be given another suffix
-            np.savez_compressed(file, allow_pickle=False, provenance=np.array(json.dumps(asdict(self.provenance))), **arrays)
+        content = io.BytesIO()
+        np.savez_compressed(content, allow_pickle=False, provenance=np.array(json.dumps(asdict(self.provenance))), **arrays)
+        write_whole(path, content.getvalue())
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,7 @@ class Run:
 
 def load_run(path: Path) -> Run:
     """Read per-sequence sums; perhaps a stranger's, so every size is looked at before it is believed and nothing is unpickled."""
+    require_regular_file(path, MOST_BYTES)
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -166,8 +170,6 @@ def load_run(path: Path) -> Run:
                 if any(part.ndim != 1 or part.dtype != np.float64 or len(part) != len(pair[0]) for part in pair):
                     raise HostileFile(f"{path}: {task} {metric} is not a number per sequence")
                 sums[task, metric] = pair
-    except FileNotFoundError:
-        raise StorageError(f"there is no file {path}") from None
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError, RecursionError) as error:
         raise StorageError(f"{path} does not hold per-sequence sums (physbench eval ... --per-sequence): {str(error).splitlines()[0][:120]}") from None
     if not isinstance(provenance, dict) or not {"model", "suite", "suite_version", "size", "data_sha256", "metric_version"} <= set(
@@ -177,9 +179,23 @@ def load_run(path: Path) -> Run:
     return Run(cast("dict[str, Any]", provenance), sums)
 
 
+def is_formula(text: str) -> bool:
+    """Would a spreadsheet run it? Some drop what cannot be seen in front, and take wide and small signs for the plain ones."""
+    plain = unicodedata.normalize("NFKC", text)
+    begun = next((sign for sign in plain if not sign.isspace() and unicodedata.category(sign)[0] != "C"), "")
+    return begun in tuple("=+-@") or text.startswith(("\t", "\r"))
+
+
+def plain_cell(value: Any) -> Any:
+    """What may stand in a cell; a stranger may have named the model. A quote in front makes a formula text, and csv lets a carriage return end a row."""
+    if not isinstance(value, str):
+        return value
+    text = "".join(sign if sign.isprintable() else "?" for sign in value)
+    return f"'{text}" if is_formula(text) else text
+
+
 def _cell(value: Any) -> Any:
-    """No text that a spreadsheet would run: a stranger may have named the model."""
-    return "" if value is None else f"'{value}" if str(value)[:1] in tuple("=+-@\t\r") else value
+    return "" if value is None else plain_cell(value)
 
 
 def _number(value: float) -> str:

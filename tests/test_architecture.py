@@ -23,7 +23,7 @@ SOURCES = {
 }
 FLOORS = (
     ("physbench.amounts", "physbench.errors", "physbench.plainjson", "physbench.scene", "physbench.model", "physbench.threads"),
-    ("physbench.recipe", "physbench.registry", "physbench.cache", "physbench.seeds", "physbench.progress"),
+    ("physbench.recipe", "physbench.registry", "physbench.cache", "physbench.files", "physbench.lock", "physbench.seeds", "physbench.progress"),
     ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result"),
     ("physbench.generate", "physbench.stream", "physbench.evaluation", "physbench.compare", "physbench.audit", "physbench.view"),
     ("physbench.report",),

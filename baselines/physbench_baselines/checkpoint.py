@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import secrets
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
 from physbench.errors import HostileFile, ModelError, StorageError
+from physbench.files import read_regular_file, write_whole
 from physbench.model import Origin
 from physbench.registry import attribute
 from physbench_baselines.containers import archive, tensors
@@ -66,17 +65,7 @@ def save(
         _read(content, path)
     except StorageError as error:
         raise StorageError(f"nothing was written, because it would not be read again: {error}") from None
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}") from None
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(path, content)
 
 
 def architecture_of(network: nn.Module) -> str:
@@ -143,15 +132,7 @@ def _weights_in(path: Path) -> Path:
 
 
 def _content(path: Path) -> bytes:
-    try:
-        if not path.is_file():
-            raise StorageError(f"{path} is not a file" if path.exists() else f"there is no file {path}")
-        with path.open("rb") as file:
-            content = file.read(min(os.fstat(file.fileno()).st_size, MOST_BYTES) + 1)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror}") from None
-    if len(content) > MOST_BYTES:
-        raise HostileFile(f"{path} is larger than {MOST_BYTES:,} bytes, which no checkpoint is")
+    content = read_regular_file(path, MOST_BYTES)
     if not content.startswith(archive.START) and content[8:9] != b"{":
         raise StorageError(f"{path} is not a checkpoint: {_looks_like(content)}")
     return content

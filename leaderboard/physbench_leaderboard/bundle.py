@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from physbench import registry
 from physbench.evaluation.evaluate import evaluate
 from physbench.evaluation.known import ROWS
+from physbench.files import write_whole
 from physbench.suites import SIZES, SUITES, suite_of
 from physbench_leaderboard.pins import REFERENCES, bundled
 from physbench_leaderboard.submission import Submission, SubmissionError, examine, read
@@ -29,16 +29,12 @@ def bundle(folder: Path, *, suites: Sequence[str] = tuple(SUITES), sizes: Sequen
                 for name in ROWS:
                     doing(f"{name} on {suite.name}, {size}")
                     found = evaluate(registry.models.get(name)(), suite.name, size=size, name=name)
-                    scored.write_text(found.to_csv(), encoding="utf-8")
+                    write_whole(scored, found.to_csv())
                     rows, problems = examine(scored)
                     if problems:
                         raise SubmissionError(f"{name} on {suite.name} cannot be listed: {problems[0]}")
                     kept += rows.rows
-        with scored.open("w", encoding="utf-8", newline="") as file:
-            file.write(Submission(tuple(sorted(kept, key=lambda row: list(SUITES).index(row.suite)))).to_csv())
-            file.flush()
-            os.fsync(file.fileno())
-        scored.replace(path)
+        write_whole(path, Submission(tuple(sorted(kept, key=lambda row: list(SUITES).index(row.suite)))).to_csv())
     finally:
         scored.unlink(missing_ok=True)
     return path

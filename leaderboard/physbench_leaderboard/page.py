@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 from base64 import b64encode
 from collections import Counter
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from physbench.errors import PhysbenchError
+from physbench.files import read_regular_file, write_whole
 from physbench.report.text import number
 from physbench.result import told
 from physbench_leaderboard.columns import columns, heads, row
@@ -34,6 +33,9 @@ NEW_LINE = Markup("\n")
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
+MOST_PICTURE = 1 << 24
+"""Bytes."""
+
 NO_PICTURES: Mapping[str, bytes] = {}
 
 
@@ -52,18 +54,18 @@ class Section:
 
 def build(boards: Sequence[Board], out: Path, *, pictures: Mapping[str, bytes] = NO_PICTURES) -> Path:
     """Write out/index.html; what was there before is replaced at once or not at all. pictures: PNGs by model, of a rollout beside the truth."""
-    path, content = out / NAME, page(boards, pictures=pictures).encode()
-    beside = path.with_name(f"{NAME}.{secrets.token_hex(4)}.part")
+    path, content = out / NAME, page(boards, pictures=pictures)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content)
-        os.replace(beside, path)
     except OSError as error:
         raise PageError(f"{path} cannot be written: {error.strerror}") from None
-    finally:
-        if out.is_dir():
-            beside.unlink(missing_ok=True)
+    write_whole(path, content)
     return path
+
+
+def load_pictures(folder: Path) -> dict[str, bytes]:
+    """Read the NAME.png of models that have one."""
+    return {path.stem: read_regular_file(path, MOST_PICTURE) for path in sorted(folder.glob("*.png"))}
 
 
 def page(boards: Sequence[Board], *, pictures: Mapping[str, bytes] = NO_PICTURES) -> str:

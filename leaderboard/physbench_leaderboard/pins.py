@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from physbench.metrics.pixels import CLIP
 from physbench_leaderboard.entries import entries
-from physbench_leaderboard.submission import read
+from physbench_leaderboard.submission import SubmissionError, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 REFERENCES = "references.csv"
 """Written by `python -m physbench_leaderboard.bundle`."""
+
+PACKAGE = Path(__file__).parent
 
 CHEAPEST, DEAREST = -math.log1p(-CLIP), -math.log(CLIP)
 """What a pixel costs that is certain, and right or wrong."""
@@ -53,8 +55,14 @@ def pins_of(rows: Iterable[Row]) -> Pins:
 
 def bundled() -> Path:
     """The submissions that come with the package, in an installed one and in a checkout."""
-    here = Path(__file__).parent
-    return here / "submissions" if (here / "submissions").is_dir() else here.parent / "submissions"
+    installed = PACKAGE / "submissions"
+    return installed if installed.is_dir() else PACKAGE.parent / "submissions"
+
+
+def require_not_installed(folder: Path) -> None:
+    """What a package manager put there is not ours to change, and is gone with the next version."""
+    if folder.resolve().is_relative_to(PACKAGE.resolve()):
+        raise SubmissionError(f"{folder} belongs to the installed package, which is not written into: name a folder of your own with --folder")
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.evaluation.predictions import opened, score
+from physbench.files import open_regular_file
 from physbench.metrics.bootstrap import intervals, quotient
 from physbench.metrics.sums import Sums, value
 from physbench.result import Run, load_run
@@ -79,9 +80,7 @@ def ranking_sums(entry: Entry, sums: Path, key: tuple[str, str]) -> Sums | None:
 
 
 def _is_hdf5(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
+    with open_regular_file(path) as file:
         return file.read(len(HDF5)) == HDF5
 
 

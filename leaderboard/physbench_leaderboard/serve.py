@@ -1,104 +1,108 @@
-"""The page on this machine alone: the files of one folder, to be read, on the loopback address."""
+"""The page at an address of this machine alone. It opens from its file too; a server is for browsers that run elsewhere, behind a tunnel."""
 
 from __future__ import annotations
 
-import mimetypes
+import os
+import shutil
+import sys
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, cast
-from urllib.parse import unquote, urlsplit
+from socket import SHUT_RDWR
+from threading import BoundedSemaphore, Timer
+from typing import TYPE_CHECKING, Any, cast
 
+from physbench.errors import StorageError
+from physbench.files import open_regular_file, require_regular_file
 from physbench_leaderboard.page import NAME, PageError
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from socket import socket
 
 LOOPBACK = "127.0.0.1"
-
-KINDS = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
-         ".csv": "text/csv; charset=utf-8", ".txt": "text/plain; charset=utf-8", ".json": "application/json", ".png": "image/png"}  # fmt: skip
-
-PATIENCE = 30.0
-"""Seconds in which a request has to be made."""
+PATIENCE = 30.0  # seconds, of a connection from its beginning to its end
+MOST_CONNECTIONS = 64  # at a time; others are closed
 
 
 class Server(ThreadingHTTPServer):
-    """Of the files below a folder."""
+    """Of one page. It is read again at each request."""
 
     daemon_threads = True  # a reader who lingers keeps nobody from ending it
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, page: Path, port: int) -> None:
         super().__init__((LOOPBACK, port), Reader)
-        self.folder = folder.resolve()
+        self.page = page
+        self._free = BoundedSemaphore(MOST_CONNECTIONS)
 
     def run(self) -> None:
         """Until Ctrl-C."""
-        try:
+        with suppress(KeyboardInterrupt), self:
             self.serve_forever()
-        except KeyboardInterrupt:
-            pass
-        finally:
-            self.server_close()
 
-    def found(self, address: str) -> Path | None:
-        """The file that is asked for, if it lies below the folder, whatever links lead to."""
-        parts = unquote(urlsplit(address).path, errors="replace").split("/")
-        if any(part == ".." or "\0" in part or "\\" in part or ":" in part for part in parts):
-            return None
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        return self._free.acquire(blocking=False)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        end = Timer(PATIENCE, _cut_off, [request])
+        end.daemon = True
         try:
-            path = self.folder.joinpath(*filter(None, parts)).resolve()
-            path = path / NAME if path.is_dir() else path
-            return path if path.resolve().is_relative_to(self.folder) and path.is_file() else None
-        except (OSError, ValueError, RuntimeError):
-            return None
+            end.start()
+            super().process_request_thread(request, client_address)
+        finally:
+            end.cancel()
+            self._free.release()
 
-    def known_as(self, host: str) -> bool:
-        """A page of another name that points here is not ours to answer."""
-        return host in {f"{name}:{self.server_port}" for name in (LOOPBACK, "localhost")}
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), OSError):  # who went away is no news
+            super().handle_error(request, client_address)
 
 
 class Reader(BaseHTTPRequestHandler):
     """One request."""
 
-    timeout = PATIENCE
     server_version, sys_version = "physbench", ""
-
-    def do_GET(self) -> None:
-        self._answer(body=True)
-
-    def do_HEAD(self) -> None:
-        self._answer(body=False)
 
     def log_message(self, format: str, *args: object) -> None:
         """Nobody reads it."""
 
-    def _answer(self, *, body: bool) -> None:
+    def do_GET(self) -> None:
         server = cast("Server", self.server)
-        if not server.known_as(self.headers.get("Host", "")):
-            return self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
-        path = server.found(self.path)
-        try:
-            content = None if path is None else path.read_bytes()
-        except OSError:
-            content = None
-        if path is None or content is None:
+        if self.headers.get("Host") not in {f"{name}:{server.server_port}" for name in (LOOPBACK, "localhost")}:
+            return self.send_error(HTTPStatus.MISDIRECTED_REQUEST)  # a page of another name that points here
+        if not self.path.startswith("/"):
+            return self.send_error(HTTPStatus.BAD_REQUEST)
+        if self.path.partition("?")[0] not in ("/", f"/{NAME}"):
             return self.send_error(HTTPStatus.NOT_FOUND)
-        self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", KINDS.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream")
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
-        if body:
-            self.wfile.write(content)
+        try:
+            page = open_regular_file(server.page)
+        except StorageError:
+            return self.send_error(HTTPStatus.NOT_FOUND)
+        with page:
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("X-Content-Type-Options", "nosniff")
+            self.send_header("Cache-Control", "no-store")
+            self.send_header("Content-Length", str(os.fstat(page.fileno()).st_size))
+            self.end_headers()
+            if self.command == "GET":
+                shutil.copyfileobj(page, self.wfile)
+
+    do_HEAD = do_GET
 
 
 def serve(folder: Path, *, port: int = 0) -> tuple[Server, str]:
     """A server that waits for `run`, and the address to open. port: 0 for any that is free."""
-    if not folder.is_dir():
-        raise PageError(f"there is no folder {folder}: physbench leaderboard build --out {folder} makes it")
     try:
-        server = Server(folder, port)
+        require_regular_file(folder / NAME)
+        server = Server(folder / NAME, port)
+    except StorageError as error:
+        raise PageError(f"{error}: physbench leaderboard build --out {folder} makes it") from None
     except (OSError, OverflowError) as error:
         raise PageError(f"port {port} cannot be listened on ({getattr(error, 'strerror', None) or error}): choose another") from None
     return server, f"http://{LOOPBACK}:{server.server_port}/"
+
+
+def _cut_off(connection: socket) -> None:
+    with suppress(OSError):  # it has just ended by itself
+        connection.shutdown(SHUT_RDWR)

@@ -1,21 +1,23 @@
-"""The folder of submissions. A file is there whole or not at all, under a name made of its content, so two who add at once cannot harm each other."""
+"""The folder of submissions. A file is there whole or not at all, under a name made of its content, and only one process adds at a time."""
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from physbench.files import read_regular_file, require_regular_file, write_whole
+from physbench.lock import locked
 from physbench.suites import SUITES
-from physbench_leaderboard.checks import check, is_reference, meaning
+from physbench_leaderboard.checks import SELF_REPORTED, check, is_reference, meaning
 from physbench_leaderboard.entries import entries
-from physbench_leaderboard.pins import REFERENCES, pinned
+from physbench_leaderboard.pins import REFERENCES, pinned, require_not_installed
 from physbench_leaderboard.recompute import recompute
 from physbench_leaderboard.submission import SubmissionError, read, said
 from physbench_leaderboard.trust import granted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from physbench_leaderboard.entries import Entry
@@ -55,32 +57,43 @@ class Listed:
 def add(path: Path, folder: Path, pins: Pins | None = None) -> Added:
     """Check a submission and put it into the folder, with NAME.npz if that lies beside it."""
     submission = check(path, pins)
-    if not folder.is_dir():
-        raise SubmissionError(f"there is no folder {folder} of submissions")
-    models = dict.fromkeys(row.model for row in submission.rows)
-    if all(map(is_reference, models)):
+    require_folder(folder)
+    require_not_installed(folder)
+    model = submission.rows[0].model
+    if is_reference(model):
         return Added(folder / REFERENCES, already=True, sums=False)
-    listed = folder / f"{_stem(next(iter(models)), submission)}.csv"
-    already = listed.is_file() and read(listed) == submission
-    if not already:
-        _refuse_other_figures(submission, folder)
     content = _sums_beside(path, submission)
-    if content is not None and not listed.with_suffix(".npz").exists():
-        _write(listed.with_suffix(".npz"), content)
-    if not already:
-        _write(listed, submission.to_csv().encode())  # last: before it, nothing is listed
+    listed = folder / f"{_stem(model, submission)}.csv"
+    with locked(folder):  # or two could both find nothing in their way
+        already = listed.is_file() and read(listed) == submission
+        if not already:
+            _refuse_other_figures(submission, folder)
+        if content is not None and not listed.with_suffix(".npz").exists():
+            write_whole(listed.with_suffix(".npz"), content)
+        if not already:
+            write_whole(listed, submission.to_csv())  # last: before it, nothing is listed
     return Added(listed, already, listed.with_suffix(".npz").is_file())
 
 
-def load_all(folder: Path, pins: Pins | None = None) -> list[Listed]:
-    """Every submission in the folder, in the order of their names. Rows for suites of former versions are passed over."""
+def require_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise SubmissionError(f"there is no folder {folder} of submissions")
+
+
+def load_all(folder: Path, pins: Pins | None = None, *, beside: Sequence[Path] = ()) -> list[Listed]:
+    """Every submission in the folder, in the order of their names, and those of files beside it, which are checked as if they were added.
+
+    Rows for suites of former versions are passed over.
+    """
+    require_folder(folder)
     found = [_listed(path, pins or pinned()) for path in sorted(folder.glob("*.csv"))]
+    found += _new(beside, pins, {each.submission.sha256 for each in found})
     seen: dict[object, Path] = {}
     for listed in found:
         for entry in listed.entries:
             first = seen.setdefault(entry.who, listed.path)
             if first != listed.path:
-                raise SubmissionError(f"{entry.who} stands in {first.name} and in {listed.path.name}: remove one of them")
+                raise SubmissionError(f"{entry.who} stands in {first.name} and in {listed.path.name}: remove one of them, or give it another --name")
     return found
 
 
@@ -92,6 +105,15 @@ def _listed(path: Path, pins: Pins) -> Listed:
     if path.name != REFERENCES and any(is_reference(row.model) for row in today):
         raise SubmissionError(f"{path.name} holds reference rows: they stand in {REFERENCES} alone")
     return Listed(path, type(submission)(today), granted(path, submission))
+
+
+def _new(paths: Sequence[Path], pins: Pins | None, there: set[str]) -> Iterator[Listed]:
+    """Of submissions that are not in the folder, those that would be."""
+    for path in paths:
+        submission = check(path, pins)
+        if submission.sha256 not in there and not is_reference(submission.rows[0].model):
+            _sums_beside(path, submission)
+            yield Listed(path, submission, SELF_REPORTED)
 
 
 def _former(row: Row) -> bool:
@@ -114,29 +136,10 @@ def _refuse_other_figures(submission: Submission, folder: Path) -> None:
 def _sums_beside(path: Path, submission: Submission) -> bytes | None:
     """Sums that the figures follow from."""
     sums = path.with_suffix(".npz")
-    if not sums.is_file():
+    if not sums.exists():
         return None
-    if (size := sums.stat().st_size) > MOST_SUMS:
+    if (size := require_regular_file(sums)) > MOST_SUMS:
         raise SubmissionError(f"{sums.name} has {size:,} bytes, and at most {MOST_SUMS:,} are listed: hand in the CSV without it")
     if problems := recompute(submission, sums).problems:
         raise SubmissionError(said(sums, problems))
-    return sums.read_bytes()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with unfinished.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    return read_regular_file(sums, MOST_SUMS)

@@ -10,13 +10,13 @@ import hashlib
 import io
 import math
 import re
-import stat
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from physbench.errors import PhysbenchError
-from physbench.result import COLUMNS, NOTES
+from physbench.errors import PhysbenchError, StorageError
+from physbench.files import read_regular_file
+from physbench.result import COLUMNS, NOTES, is_formula
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +29,6 @@ MOST_PROBLEMS = 6
 
 LARGEST = 1e30
 """Of a figure: no model is that bad, and sums of such numbers are numbers still."""
-
-FORMULA = "=+-@\t\r"
-"""What begins a formula in a spreadsheet."""
 
 FAR_TOO_MANY = 1_000
 """Problems after which nobody reads on."""
@@ -147,6 +144,18 @@ def examine(path: Path) -> tuple[Submission, list[str]]:
     return Submission(tuple(rows)), problems
 
 
+def cell_of(column: str, text: str) -> Any:
+    """What a text means in a column, typed, or an error that says what is wrong with it."""
+    cell = CELLS[column]
+    try:
+        if not cell.pattern.fullmatch(text):
+            raise ValueError
+        return cell.typed(text)
+    except ValueError:
+        why = ", and would be a formula in a spreadsheet" if is_formula(text) else ""
+        raise SubmissionError(f"{column}: {quoted(text) if text else 'nothing'} is not {cell.wanted}{why}") from None
+
+
 def said(path: Path, problems: list[str]) -> str:
     """Some of them, in one line."""
     more = f"; and {len(problems) - MOST_PROBLEMS:,} more" if len(problems) > MOST_PROBLEMS else ""
@@ -160,17 +169,9 @@ def quoted(text: str) -> str:
 
 def _text(path: Path) -> str:
     try:
-        about = path.stat()
-        if not stat.S_ISREG(about.st_mode):
-            raise SubmissionError("this is no file")
-        if about.st_size > MOST_BYTES:
-            raise SubmissionError(f"{about.st_size:,} bytes: a submission has at most {MOST_BYTES:,}")
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise SubmissionError(f"it cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    if len(content) > MOST_BYTES:
-        raise SubmissionError(f"more than {MOST_BYTES:,} bytes")
+        content = read_regular_file(path, MOST_BYTES)
+    except StorageError as error:
+        raise SubmissionError(str(error)) from None
     for start, kind in KINDS_OF_FILES.items():
         if content.startswith(start):
             raise SubmissionError(f"this is {kind}, not CSV")
@@ -207,12 +208,9 @@ def _row(cells: list[str], line: int, problems: list[str]) -> Row | None:
             values.append(cell.empty)
             continue
         try:
-            if not cell.pattern.fullmatch(text):
-                raise ValueError
-            values.append(cell.typed(text))
-        except ValueError:
-            why = ", and would be a formula in a spreadsheet" if text.startswith(tuple(FORMULA)) else ""
-            problems.append(f"line {line}, {name}: {quoted(text) if text else 'nothing'} is not {cell.wanted}{why}")
+            values.append(cell_of(name, text))
+        except SubmissionError as error:
+            problems.append(f"line {line}, {error}")
     return Row(*values, line=line) if len(values) == len(COLUMNS) else None
 
 

@@ -1,4 +1,4 @@
-"""Boards for terminals and for machines. The page is elsewhere."""
+"""Boards for machines."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from physbench.result import told
+from physbench.result import plain_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from physbench_leaderboard.estimate import Estimate
     from physbench_leaderboard.table import Board, Standing
@@ -20,10 +20,6 @@ COLUMNS = (
     "evaluations", "trust", "parameters", "model_link", "paper_link", "notes", "date",
 )  # fmt: skip
 """Of the CSV: a row per model and figure. kind: ranked, reference or published."""
-
-
-def as_text(boards: Sequence[Board]) -> str:
-    return "\n\n".join("\n".join(_lines(board)) for board in boards) or "nothing is listed"
 
 
 def as_csv(boards: Iterable[Board]) -> str:
@@ -39,41 +35,12 @@ def as_csv(boards: Iterable[Board]) -> str:
                 table.writerow({**common, **_written(about), "task": task, "metric": metric, **_written(_numbers(each))})
         for row in board.published:
             figures = {"task": row.task, "metric": row.metric, "value": repr(row.value), "paper_link": row.link, "notes": row.remark}
-            table.writerow({**common, "kind": "published", "model": row.model, **figures})
+            table.writerow({**common, **_written({"kind": "published", "model": row.model, **figures})})
     return text.getvalue()
 
 
 def as_json(boards: Iterable[Board]) -> str:
     return json.dumps([_plain(board) for board in boards], indent=1)
-
-
-def _lines(board: Board) -> Iterator[str]:
-    key = board.key
-    likelihood = f", {key.likelihood}" if key.likelihood else ""
-    yield f"{key.suite} v{key.suite_version}, {key.size}{likelihood}: {board.about}"
-    if board.ranked_by:
-        task, metric = board.ranked_by
-        yield f"ranked by {metric} on {task} ({board.better} is better); models that cannot be told apart share a rank"
-    else:
-        yield "not ranked"
-    yield f"  {'rank':>4}  {'model':<28}{'figure':>12}  {'95 % interval':<26}{'trainings':>9}  {'trust':<14}{'parameters':>11}  notes"
-    for kind, standing in _everybody(board):
-        yield _line(board, standing, "ref" if kind == "reference" else str(standing.rank or "-"))
-    if not board.standings:
-        yield "  no model is listed yet"
-    for row in board.published:
-        yield f"  from the paper, its own data: {row.model} {row.metric} {row.value:g} on {row.task} ({row.remark}; {row.link})"
-    noted = dict.fromkeys(note for _, standing in _everybody(board) for note in standing.notes)
-    yield from (f"  {note}: {told(note)}" for note in noted)
-
-
-def _line(board: Board, standing: Standing, rank: str) -> str:
-    each = board.headline(standing)
-    figure = "" if each.value != each.value else f"{each.value:.5g}"
-    interval = "" if each.low != each.low else f"{each.low:>11.5g} .. {each.high:<11.5g}"
-    parameters = "" if standing.parameters is None else f"{standing.parameters:,}"
-    figures = f"{figure:>12}  {interval:<26}{standing.trainings:>9}"
-    return f"  {rank:>4}  {standing.model:<28}{figures}  {standing.trust:<14}{parameters:>11}  {' '.join(standing.notes)}".rstrip()
 
 
 def _everybody(board: Board) -> Iterator[tuple[str, Standing]]:
@@ -106,4 +73,4 @@ def _numbers(each: Estimate) -> dict[str, float | None]:
 
 
 def _written(cells: dict[str, Any]) -> dict[str, Any]:
-    return {name: "" if cell is None else repr(cell) if isinstance(cell, float) else cell for name, cell in cells.items()}
+    return {name: "" if cell is None else repr(cell) if isinstance(cell, float) else plain_cell(cell) for name, cell in cells.items()}

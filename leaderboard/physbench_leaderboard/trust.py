@@ -6,11 +6,13 @@ It is written beside the submission, bound to its content: NAME.trust.json.
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from physbench import __version__
+from physbench.errors import StorageError
+from physbench.files import read_regular_file, write_whole
+from physbench_leaderboard.pins import require_not_installed
 from physbench_leaderboard.submission import SubmissionError
 
 if TYPE_CHECKING:
@@ -31,22 +33,20 @@ def grant(listed: Path, submission: Submission, degree: str) -> Path:
     path = beside(listed)
     if DEGREES.index(granted(listed, submission)) >= DEGREES.index(degree):
         return path
+    require_not_installed(listed.parent)
     record = {"trust": degree, "csv_sha256": submission.sha256, "date": datetime.now(UTC).date().isoformat(), "physbench_version": __version__}
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    write_whole(path, json.dumps(record, indent=1) + "\n")
     return path
 
 
 def granted(listed: Path, submission: Submission) -> str:
     """What stands beside a submission."""
     path = beside(listed)
-    if not path.is_file():
+    if not path.exists():
         return DEGREES[0]
     try:
-        with path.open("rb") as file:
-            record: Any = json.loads(file.read(MOST_BYTES).decode("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        record: Any = json.loads(read_regular_file(path, MOST_BYTES).decode("utf-8"))
+    except (StorageError, ValueError, RecursionError):
         raise SubmissionError(f"{path.name} is no record of trust: remove it") from None
     known = cast("dict[str, Any]", record) if isinstance(record, dict) else {}
     if known.get("trust") not in DEGREES or known.get("csv_sha256") != submission.sha256:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -78,19 +79,24 @@ def add(file: Path, folder: Path | None, as_json: bool) -> None:
 
 @leaderboard.command()
 @click.option("--suite", help="One suite alone.")
+@click.option("--with", "beside", type=click.Path(path_type=Path), multiple=True, metavar="FILE", help="Also a submission of yours, which is not added.")
+@click.option("--all", "every", is_flag=True, help="Every column, in tables one below the other.")
 @FOLDER
 @click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV.")
 @JSON
-def show(suite: str | None, folder: Path | None, as_csv: bool, as_json: bool) -> None:
-    """The table: ranks with 95 % intervals; models that cannot be told apart share a rank.
+def show(suite: str | None, beside: tuple[Path, ...], every: bool, folder: Path | None, as_csv: bool, as_json: bool) -> None:
+    """The table: ranks with 95 % intervals; models that cannot be told apart share a rank. As wide as the terminal, or as COLUMNS says.
 
     \b
     physbench leaderboard show --suite balls
+    physbench leaderboard show --suite balls --with mine.csv
     """
     if suite:
         suite_of(suite)
-    form = "as_json" if as_json else "as_csv" if as_csv else "as_text"
-    click.echo(board(f"text:{form}")(_boards(folder, suite)), nl=form == "as_text")
+    boards = _boards(folder, suite, beside)
+    if as_json or as_csv:
+        return click.echo(board("text:as_json" if as_json else "text:as_csv")(boards), nl=False)
+    click.echo(board("terminal:as_text")(boards, width=get_terminal_size().columns, every=every))
 
 
 @leaderboard.command()
@@ -177,7 +183,7 @@ def build(out: Path, pictures: Path | None, folder: Path | None) -> None:
     \b
     physbench leaderboard build --out site
     """
-    drawn = {path.stem: path.read_bytes() for path in sorted(pictures.glob("*.png"))} if pictures else {}
+    drawn: dict[str, bytes] = board("page:load_pictures")(pictures) if pictures else {}
     click.echo(str(board("page:build")(_boards(folder, None), out, pictures=drawn)))
 
 
@@ -185,7 +191,7 @@ def build(out: Path, pictures: Path | None, folder: Path | None) -> None:
 @click.option("--site", type=click.Path(path_type=Path), default=Path("site"), show_default=True, help="What `build` wrote.")
 @click.option("--port", type=int, default=0, help="By default any that is free.")
 def serve(site: Path, port: int) -> None:
-    """Show the page at an address that only this machine can open, until Ctrl-C.
+    """Show the page at an address that only this machine can open, until Ctrl-C. The file opens in a browser without it, too.
 
     \b
     physbench leaderboard build --out site && physbench leaderboard serve
@@ -207,5 +213,5 @@ def _folder(folder: Path | None) -> Path:
     return folder or board("pins:bundled")()
 
 
-def _boards(folder: Path | None, suite: str | None) -> Any:
-    return board("table:boards")(board("store:load_all")(_folder(folder)), suite=suite)
+def _boards(folder: Path | None, suite: str | None, beside: Sequence[Path] = ()) -> Any:
+    return board("table:boards")(board("store:load_all")(_folder(folder), beside=beside), suite=suite)

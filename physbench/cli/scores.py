@@ -8,16 +8,17 @@ import sys
 import traceback
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from physbench import suites
+from physbench import registry, suites
 from physbench.cli.pipe import COMMAND, TIMEOUT, run_command
 from physbench.cli.root import STOPPED, main
-from physbench.errors import PhysbenchError, StorageError
+from physbench.errors import PhysbenchError
+from physbench.files import require_folder_for, require_writable, write_whole
 from physbench.progress import progress_bar
 from physbench.seeds import draw_fresh_seed
 
@@ -94,6 +95,11 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as
 SETTINGS = click.option(
     "--set", "changed", type=Setting(), multiple=True, help="Give a trained model other slots, or other noise, than it was trained with: noise=0. Repeatable."
 )
+LABELS = options(
+    click.option("--name", help="What the model is called in the table."),
+    click.option("--link", metavar="LINK", help="Where the model is described: https://..."),
+    click.option("--paper", metavar="LINK", help="The paper that it is of: https://..."),
+)
 OUTPUTS = options(
     click.option("--csv", "table", type=click.Path(path_type=Path), help="Write the scores as CSV, a row per task and metric: a submission."),
     click.option("--per-sequence", type=click.Path(path_type=Path), help="Write what each sequence contributes, as .npz: for comparisons."),
@@ -121,6 +127,7 @@ physbench eval copy --data mine.h5
 @click.option("--data", type=click.Path(path_type=Path), help="A dataset file of your own instead, also a plain R-NEM file.")
 @options(BATCH, SEED, DEVICE, SETTINGS)
 @click.option("--resume/--restart", default=None, help="Go on where an evaluation was killed (the default), or begin anew (the default for your own code).")
+@LABELS
 @OUTPUTS
 def evaluate(
     model: str | None,
@@ -130,6 +137,9 @@ def evaluate(
     device: str,
     changed: tuple[tuple[str, float], ...],
     resume: bool | None,
+    name: str | None,
+    link: str | None,
+    paper: str | None,
     table: Path | None,
     per_sequence: Path | None,
     report: Path | None,
@@ -143,6 +153,7 @@ def evaluate(
     from physbench.result import METRIC_VERSION
 
     _writable(table, per_sequence, folder=report)
+    labels = _labels(name, link, paper)
     _require_one_model(model, factory, command, device, changed)
     with _users_code(factory), run_command(command, timeout) as behind_pipe:
         entered = behind_pipe or _entered(model, factory, device, changed)
@@ -168,6 +179,7 @@ def evaluate(
                 click.echo("\nStopped." + (" The same command goes on from there." if journal else ""), err=True)
                 sys.exit(STOPPED)
         answers = asked(entered.model, settings["seed"])
+        found = replace(found, provenance=replace(found.provenance, **labels))
         _hand_out(found, chosen, table, per_sequence, report, as_json, answers=answers, likelihood=entered.model.likelihood)
     if journal:
         journal.discard()
@@ -223,8 +235,20 @@ def predict(
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--suite", help="Refuse predictions that are for another suite.")
 @BATCH
+@LABELS
 @OUTPUTS
-def score(file: Path, suite: str | None, batch: int, table: Path | None, per_sequence: Path | None, report: Path | None, as_json: bool) -> None:
+def score(
+    file: Path,
+    suite: str | None,
+    batch: int,
+    name: str | None,
+    link: str | None,
+    paper: str | None,
+    table: Path | None,
+    per_sequence: Path | None,
+    report: Path | None,
+    as_json: bool,
+) -> None:
     """Score predictions that were written by whoever, without running a model.
 
     Of 32-bit probabilities the scores are those of `physbench eval`, to the last digit. The layout of FILE is in docs/predictions.md.
@@ -236,9 +260,11 @@ def score(file: Path, suite: str | None, batch: int, table: Path | None, per_seq
     from physbench.evaluation.predictions import opened, score
 
     _writable(table, per_sequence, folder=report)
+    labels = _labels(name, link, paper)
     told = opened(file, suite)
     with progress_bar(f"scoring {file.name}") as update:
         found = score(told, batch=batch, progress=lambda now: update(now.done, now.total, f"scoring on {now.doing}"))
+    found = replace(found, provenance=replace(found.provenance, **labels))
     _hand_out(found, told.extent, table, per_sequence, report, as_json, answers=told.answers, likelihood=told.likelihood)
 
 
@@ -324,19 +350,17 @@ def _users_code(factory: str | None) -> Generator[None]:
 
 def _writable(*files: Path | None, folder: Path | None) -> None:
     """Before hours of work, not after them."""
-    for path in (*files, folder):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise StorageError(f"there is no folder {path.absolute().parent} to write {path.name} into")
+    if folder is not None:
+        require_folder_for(folder)
     for path in (path for path in files if path is not None):
-        if path.is_dir():
-            raise StorageError(f"{path} is a folder, not a file that can be written")
-        there = path.exists()
-        try:
-            path.open("ab").close()
-            if not there:
-                path.unlink()
-        except OSError as error:
-            raise StorageError(f"{path} cannot be written: {error.strerror}") from None
+        require_writable(path)
+
+
+def _labels(name: str | None, link: str | None, paper: str | None) -> dict[str, str]:
+    """What a table says of a model, as the leaderboard takes it."""
+    given = {"model": name, "model_link": link, "paper_link": paper}
+    cell_of = registry.attribute("physbench_leaderboard.submission:cell_of")
+    return {column: cell_of(column, text) for column, text in given.items() if text is not None}
 
 
 def _hand_out(
@@ -347,7 +371,7 @@ def _hand_out(
 
     click.echo(as_text(found, chosen) if not as_json else to_json(found))
     if table:
-        table.write_text(found.to_csv(), encoding="utf-8")
+        write_whole(table, found.to_csv())
     if per_sequence:
         found.save_sums(per_sequence)
     if report:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench import cache
+from physbench.files import write_whole
 from physbench.metrics.sums import Sums
 
 if TYPE_CHECKING:
@@ -66,10 +67,9 @@ class Journal:
             arrays |= {f"{of}|{metric}|numerator": sums.numerator, f"{of}|{metric}|denominator": sums.denominator}
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(task, start)
-        unfinished = path.with_suffix(f".{os.getpid()}")
-        with unfinished.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-        unfinished.replace(path)
+        content = io.BytesIO()
+        np.savez(content, allow_pickle=False, **arrays)
+        write_whole(path, content.getvalue())
 
     def discard(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)

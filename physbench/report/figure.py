@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from physbench.files import write_whole
 from physbench.view.figure import HEEDED, PLACED, Row, Story, attended, figure, film, mixed, owned, plain, tinted, together, wrong
 from physbench.view.panels import box_of, true_colours
-from physbench.view.save import put, suffix_of
+from physbench.view.save import suffix_of
 from physbench.view.times import ALL_TIMES
 
 if TYPE_CHECKING:
@@ -35,10 +36,11 @@ def save(watched: Watched, out: Path, *, name: str, times: Times = ALL_TIMES) ->
     """Write .png or .gif of the frames asked for. name: of the model."""
     told = story(watched, name)
     if suffix_of(out, DRAWN) == ".gif":
-        return put(film(told, times.of(told.steps)), out)
+        write_whole(out, film(told, times.of(told.steps)))
+        return
     buffer = BytesIO()
     figure(told, times.spread(told.steps, COLUMNS)).save(buffer, "PNG", optimize=True)
-    put(buffer.getvalue(), out)
+    write_whole(out, buffer.getvalue())
 
 
 def story(watched: Watched, name: str) -> Story:

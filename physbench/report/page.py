@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 from base64 import b64encode
 from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from physbench.errors import StorageError
+from physbench.files import write_whole
 from physbench.metrics.catalogue import find
 from physbench.report.curves import curves
 from physbench.report.gallery import ranked
@@ -39,17 +38,12 @@ KINDS = {
 
 def write_report(directory: Path, result: Result, references: Sequence[Known] = (), published: Sequence[Published] = (), strips: Sequence[Strip] = ()) -> Path:
     """Write the page into a directory, which is made; what was there before is replaced at once or not at all."""
-    out, content = directory / NAME, page(result, references, published, strips).encode()
-    beside = out.with_name(f"{NAME}.{secrets.token_hex(4)}.part")
+    out, content = directory / NAME, page(result, references, published, strips)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content)
-        os.replace(beside, out)
     except OSError as error:
         raise StorageError(f"{out} cannot be written: {error.strerror}") from None
-    finally:
-        if directory.is_dir():
-            beside.unlink(missing_ok=True)
+    write_whole(out, content)
     return out
 
 

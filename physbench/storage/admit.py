@@ -21,6 +21,7 @@ import numpy as np
 from h5py import h5o
 
 from physbench.errors import HostileFile, StorageError
+from physbench.files import open_regular_file
 from physbench.recipe import MAX_CHUNK, SPLITS
 from physbench.storage.heaps import ENDS, require_sound_heaps
 from physbench.storage.layout import BLOCK, EVENTS, FORMAT, FORMAT_VERSION, PIXELS, STATES, Field
@@ -46,15 +47,8 @@ class Admitted:
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
     """The file through HDF5, or a sentence that says why not."""
-    if not path.exists():
-        raise StorageError(f"there is no file {path}")
-    if not path.is_file():
-        raise StorageError(f"{path} is not a file")
-    try:
-        with path.open("rb") as file:
-            start = file.read(len(SIGNATURE))
-    except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror}") from None
+    with open_regular_file(path) as beginning:
+        start = beginning.read(len(SIGNATURE))
     if start != SIGNATURE:
         raise StorageError(f"{path} is not an HDF5 file: it does not begin like HDF5 ({_looks_like(start)})")
     try:

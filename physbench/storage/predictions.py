@@ -19,6 +19,7 @@ import h5py
 import numpy as np
 
 from physbench.errors import StorageError
+from physbench.files import require_replaceable
 from physbench.storage.codec import LEVEL, compress
 from physbench.storage.filters import shuffled
 from physbench.storage.foreign import Foreign
@@ -190,6 +191,7 @@ class PredictionsWriter:
     def _require_free(self) -> None:
         if self.path.exists() and not self._overwrite:
             raise StorageError(f"{self.path} exists already: use --overwrite to replace it, or another --out")
+        require_replaceable(self.path)
 
 
 class Predictions:

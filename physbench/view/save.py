@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from typing import TYPE_CHECKING
 
 from physbench.errors import StorageError
+from physbench.files import write_whole
 from physbench.view.canvas import png
 from physbench.view.pictures import animation, strip
 from physbench.view.player import page
@@ -32,7 +31,7 @@ def save(clip: Clip, out: Path, *, times: Times = ALL_TIMES) -> None:
             content = animation(clip, times=times)
         case _:
             content = page(clip, times=times).encode()
-    put(content, out)
+    write_whole(out, content)
 
 
 def suffix_of(out: Path, kinds: Mapping[str, str]) -> str:
@@ -46,15 +45,3 @@ def suffix_of(out: Path, kinds: Mapping[str, str]) -> str:
     if out.is_dir():
         raise StorageError(f"{out} is a directory")
     return suffix
-
-
-def put(content: bytes, out: Path) -> None:
-    """There as a whole or not at all."""
-    beside = out.with_name(f"{out.name}.{secrets.token_hex(4)}.part")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, out)
-    except OSError as error:
-        raise StorageError(f"{out} cannot be written: {error.strerror}") from None
-    finally:
-        beside.unlink(missing_ok=True)

@@ -258,7 +258,7 @@ def test_the_bytes_are_on_the_disk_before_the_name_is(tmp_path: Path, monkeypatc
     monkeypatch.setattr(os, "fsync", lambda handle: (order.append(f"sync {os.fstat(handle).st_size}"), sync(handle)))
     monkeypatch.setattr(os, "replace", lambda a, b: (order.append(f"rename {Path(a).parent == Path(b).parent}"), rename(a, b)))
     checkpoint.save(tmp_path / "x.safetensors", network_of())
-    assert order == [f"sync {(tmp_path / 'x.safetensors').stat().st_size}", "rename True"]
+    assert order[:2] == [f"sync {(tmp_path / 'x.safetensors').stat().st_size}", "rename True"]
 
 
 def test_a_model_carries_what_its_card_says(tmp_path: Path) -> None:
@@ -547,7 +547,20 @@ def test_a_file_beyond_the_bound_is_not_read(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(checkpoint, "MOST_BYTES", size)
     assert same(checkpoint.load(tmp_path / "x.pt").network, network_of())
     monkeypatch.setattr(checkpoint, "MOST_BYTES", size - 1)
-    refused(tmp_path / "x.pt", HostileFile, f"is larger than {size - 1:,} bytes, which no checkpoint is")
+    refused(tmp_path / "x.pt", HostileFile, f"has {size:,} bytes, and at most {size - 1:,} are read")
+
+
+def test_a_file_of_ten_gigabytes_is_refused_by_its_size_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_: object) -> None:
+        raise AssertionError("it was opened")
+
+    for name in ("x.pt", "x.safetensors"):
+        with (tmp_path / name).open("wb") as file:
+            file.write(b"PK\x03\x04")
+            file.truncate(10 << 30)
+    monkeypatch.setattr(os, "open", read)
+    for name in ("x.pt", "x.safetensors"):
+        refused(tmp_path / name, HostileFile, "has 10,737,418,240 bytes, and at most 2,147,483,648 are read")
 
 
 def rezipped(content: bytes, change: Callable[[str, bytes], bytes | None], **how: Any) -> bytes:

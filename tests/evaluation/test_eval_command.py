@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
+import io
 import json
 import math
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -114,6 +117,74 @@ def test_a_missing_folder_is_said_before_the_work(cli: Any, monkeypatch: pytest.
     assert "nowhere" in error_of(cli(*QUICK, option, "nowhere/x"))
 
 
+@pytest.mark.parametrize("option", ["--csv", "--per-sequence"])
+def test_a_full_disk_is_one_line_with_the_name_and_leaves_what_was_there(cli: Any, monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+    class Full(io.FileIO):
+        def write(self, content: Any) -> int:
+            if len(content) > 100:
+                super().write(bytes(content)[:100])
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().write(content)
+
+    there = Path.open
+    monkeypatch.setattr(Path, "open", lambda path, mode="r", *rest, **more: Full(path, mode) if "x" in mode else there(path, mode, *rest, **more))
+    for before in ([], ["mine.x"]):
+        for name in before:
+            Path(name).write_text("what was there")
+        result = cli(*QUICK, "--restart", option, "mine.x")  # without what it would keep meanwhile
+        assert result.exit_code == 2 and result.stderr.strip() == f"Error: mine.x cannot be written: {os.strerror(errno.ENOSPC)}"
+        assert os.listdir() == before and all(Path(name).read_text() == "what was there" for name in before)
+
+
+def test_a_model_is_called_and_linked_as_one_says(cli: Any) -> None:
+    labels = ["--name", "my-model.v2", "--link", "https://example.org/code", "--paper", "https://arxiv.org/abs/1802.10353"]
+    assert cli("predict", "copy", "--suite", "smoke", "--limit", "2", "--out", "p.h5").exit_code == 0
+    for command in (["eval", "copy", "--suite", "smoke", "--limit", "2"], ["score", "p.h5"]):
+        done = cli(*command, *labels, "--csv", "mine.csv", "--per-sequence", "mine.npz")
+        assert done.exit_code == 0, done.output
+        rows = list(csv.DictReader(io.StringIO(Path("mine.csv").read_text())))
+        assert {(row["model"], row["model_link"], row["paper_link"]) for row in rows} == {tuple(labels[1::2])}
+        assert load_run(Path("mine.npz")).provenance["model"] == "my-model.v2"
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "words"),
+    [
+        ("--name", "my model", "model: 'my model' is not a name"),
+        ("--name", "=1+1", "would be a formula in a spreadsheet"),
+        ("--name", "\uff1d1+1", "would be a formula in a spreadsheet"),
+        ("--name", "", "model: nothing is not a name"),
+        ("--name", "x" * 65, "is not a name: at most 64"),
+        ("--link", "http://example.org", "model_link: 'http://example.org' is not an https link"),
+        ("--paper", "https://x.org/" + "a" * 200, "paper_link: 'https://x.org/"),
+        ("--paper", "javascript:alert(1)", "is not an https link"),
+    ],
+)
+def test_a_name_or_a_link_that_no_table_takes_is_refused_before_the_work(cli: Any, monkeypatch: pytest.MonkeyPatch, option: str, text: str, words: str) -> None:
+    def work(*_: Any) -> None:
+        raise AssertionError("it has begun")
+
+    monkeypatch.setattr(Copy, "begin", work)
+    assert words in error_of(cli(*QUICK, option, text))
+
+
+RUN = ["=1+1", "\uff1d1+1", " =1", "\uff0b1", "\ufe63a", "\uff20a", "-a", "+a", "@a", "  \uff1d"]
+UNSEEN = {"\t=1": "?=1", "\r=1": "?=1", "\n=1": "?=1", "a\r=1": "a?=1", "a\n=1": "a?=1", "\u200b=1": "?=1", "\ufeff@a": "?@a", "\u2007-1": "?-1", "a\0": "a?"}
+
+
+@pytest.mark.parametrize(("name", "cell"), [*((name, f"'{name}") for name in RUN), *UNSEEN.items()])
+def test_a_name_that_a_spreadsheet_would_run_is_text_in_one_cell(name: str, cell: str) -> None:
+    found = physbench.evaluate(Copy(), "smoke", limit=2, name=name)
+    rows = list(csv.DictReader(io.StringIO(found.to_csv())))  # every kind of line end ends a row here
+    assert {row["model"] for row in rows} == {cell} and len(rows) == len(found.scores)
+
+
+@pytest.mark.parametrize("name", ["a=1", "r-nem", "1", "\u03b2-model", "a b"])
+def test_another_name_stays_as_it_is(name: str) -> None:
+    found = physbench.evaluate(Copy(), "smoke", limit=2, name=name)
+    assert {row["model"] for row in csv.DictReader(io.StringIO(found.to_csv()))} == {name}
+
+
 OWN = """
 from physbench_baselines.reference import Copy
 
@@ -219,7 +290,7 @@ def test_the_csv_is_tidy(cli: Any) -> None:
         assert row["parameters"] == row["train_seed"] == row["weights_sha256"] == ""
 
 
-@pytest.mark.parametrize("name", ['=HYPERLINK("https://a")', "+1", "-2", "@SUM(A1)", "\tx"])
+@pytest.mark.parametrize("name", ['=HYPERLINK("https://a")', "+1", "-2", "@SUM(A1)"])
 def test_a_cell_of_text_is_never_a_formula(name: str) -> None:
     model = Copy()
     object.__setattr__(model, "origin", Origin(model_link=name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -78,8 +79,62 @@ def test_trust_is_granted_to_what_is_listed_alone(submission: Path, tmp_path: Pa
     assert "recomputed" in typed("show", "--suite", "smoke", "--folder", folder).output
 
 
+def test_a_submission_is_shown_beside_the_listed_ones_and_nothing_is_written(submission: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "submissions"
+    folder.mkdir()
+    shown = typed("show", "--suite", "smoke", "--with", submission, "--folder", folder)
+    assert shown.exit_code == 0 and "  mine  " in shown.output and list(folder.iterdir()) == []
+    assert "nothing is listed" in typed("show", "--folder", folder).output
+    as_json = json.loads(typed("show", "--with", submission, "--folder", folder, "--json").output)
+    assert [model["model"] for board in as_json for model in board["models"]] == ["mine"]
+
+
+@pytest.mark.parametrize("columns", [60, 150])
+def test_a_table_is_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = typed("show", "--suite", "balls").output.splitlines()
+    assert columns - 30 < max(map(len, lines)) <= columns
+    assert len(typed("show", "--suite", "balls", "--all").output.splitlines()) > len(lines) + 10
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "large", "folder"])
+def test_a_picture_is_a_file_of_bounded_size(tmp_path: Path, kind: str) -> None:
+    picture = tmp_path / "pictures" / "mine.png"
+    picture.parent.mkdir()
+    match kind:
+        case "pipe":
+            os.mkfifo(picture)
+        case "device":
+            picture.symlink_to("/dev/zero")
+        case "large":
+            with picture.open("wb") as file:
+                file.truncate(1 << 40)
+        case _:
+            picture.mkdir()
+    refused = typed("build", "--out", tmp_path / "site", "--pictures", picture.parent)
+    assert refused.exit_code == 2 and len(refused.output.splitlines()) == 1 and "mine.png" in refused.output
+    assert not (tmp_path / "site").exists()
+
+
+@pytest.mark.parametrize("command", ["check", "add", "recompute", "verify", "show"])
+def test_a_pipe_in_the_place_of_a_submission_is_not_waited_for(tmp_path: Path, submission: Path, command: str) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    words = {"recompute": [submission, pipe], "verify": [pipe, "--model", "copy"], "show": ["--with", pipe]}.get(command, [pipe])
+    refused = typed(command, *words)
+    assert refused.exit_code == 2 and "pipe is not a file" in refused.output
+
+
 @pytest.mark.parametrize(
-    "words", [["check", "nothing.csv"], ["add", "nothing.csv"], ["recompute", "nothing.csv", "nothing.npz"], ["show", "--suite", "x"], ["serve", "--site", "x"]]
+    "words",
+    [
+        ["check", "nothing.csv"],
+        ["add", "nothing.csv"],
+        ["recompute", "nothing.csv", "nothing.npz"],
+        ["show", "--suite", "x"],
+        ["serve", "--site", "x"],
+        ["show", "--folder", "x"],
+    ],
 )
 def test_what_is_not_there_is_said_in_one_line(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -19,7 +19,7 @@ from physbench import registry
 from physbench.errors import PhysbenchError
 from physbench.evaluation.known import ROWS
 from physbench.suites import SUITES
-from physbench_leaderboard import store
+from physbench_leaderboard import pins, store
 from physbench_leaderboard.pins import REFERENCES, bundled
 from physbench_leaderboard.store import MOST_SUMS, add, load_all
 from physbench_leaderboard.submission import SubmissionError, read
@@ -74,6 +74,59 @@ def test_a_second_file_cannot_take_the_place_of_the_first(tmp_path: Path, folder
     add(written(tmp_path / "c.csv", rows(train_seed=1, factor=0.9)), folder)
     add(written(tmp_path / "d.csv", rows(suite="curtain")), folder)
     assert len(load_all(folder)) == 3
+
+
+def test_what_is_shown_beside_the_listed_ones_is_checked_and_not_added(evaluated: Path, tmp_path: Path, folder: Path) -> None:
+    listed = add(written(tmp_path / "a.csv", rows("a")), folder).path
+    mine = written(tmp_path / "mine.csv", rows(factor=0.9))
+    found = load_all(folder, beside=[mine, evaluated])
+    assert [each.path for each in found] == [listed, mine, evaluated] and names(folder) == [listed.name]
+    assert found[1].submission == read(mine) and found[1].trust == "self-reported" and found[2].sums == evaluated.with_suffix(".npz")
+    assert [each.path for each in load_all(folder, beside=[tmp_path / "a.csv"])] == [listed], "it is there already"
+    reference = written(tmp_path / "copy.csv", [row for row in references() if row.model == "copy"])
+    assert [each.path for each in load_all(folder, beside=[reference])] == [listed], "the reference rows stand in a file of their own"
+    for lines, reason in [(rows("a", factor=0.9), "stands in a-.*csv and in b.csv.*another --name"), (rows("b")[:-1], "b.csv cannot be listed")]:
+        with pytest.raises(SubmissionError, match=reason):
+            load_all(folder, beside=[written(tmp_path / "b.csv", lines)])
+
+
+def test_an_installed_package_is_not_written_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = tmp_path / "site-packages" / "physbench_leaderboard" / "submissions"
+    inside.mkdir(parents=True)
+    monkeypatch.setattr(pins, "PACKAGE", inside.parent)
+    mine = written(tmp_path / "mine.csv", rows())
+    assert bundled() == inside
+    with pytest.raises(SubmissionError, match=r"installed package.*--folder"):
+        add(mine, inside)
+    listed = written(inside / "mine.csv", rows())
+    with pytest.raises(SubmissionError, match=r"installed package.*--folder"):
+        grant(listed, read(listed), "re-run")
+    assert names(inside) == ["mine.csv"]
+    (tmp_path / "own").mkdir()
+    assert not add(mine, tmp_path / "own").already
+
+
+def test_a_folder_that_is_not_there_is_an_error_and_an_empty_one_is_none(tmp_path: Path, folder: Path) -> None:
+    assert load_all(folder) == []
+    with pytest.raises(SubmissionError, match="there is no folder .*nowhere of submissions"):
+        load_all(tmp_path / "nowhere")
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path, folder: Path) -> None:
+    mine = written(tmp_path / "mine.csv", rows())
+    os.mkfifo(tmp_path / "mine.npz")
+    with pytest.raises(PhysbenchError, match=r"mine.npz is not a file"):
+        add(mine, folder)
+    os.mkfifo(tmp_path / "pipe.csv")
+    os.mkfifo(folder / "pipe.csv")
+    for refused in (lambda: add(tmp_path / "pipe.csv", folder), lambda: load_all(folder)):
+        with pytest.raises(PhysbenchError, match=r"pipe.csv is not a file"):
+            refused()
+    (folder / "pipe.csv").unlink()
+    listed = add(written(tmp_path / "other.csv", rows()), folder).path
+    os.mkfifo(beside(listed))
+    with pytest.raises(PhysbenchError, match=r"trust.json is no record of trust"):
+        load_all(folder)
 
 
 def test_reference_rows_are_listed_already(tmp_path: Path, folder: Path) -> None:
@@ -176,9 +229,44 @@ def test_two_who_add_at_the_same_time_lose_nothing(tmp_path: Path, folder: Path)
     }
 
 
+SLOWLY = """
+import sys, time, pathlib
+from physbench.errors import PhysbenchError
+from physbench_leaderboard import pins, store
+check = store._refuse_other_figures
+def slowly(*words):
+    check(*words)
+    time.sleep(0.5)  # long enough for the other one to look, too
+store._refuse_other_figures = slowly
+print("ready", flush=True)
+sys.stdin.readline()
+try:
+    print(store.add(pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[1])).path.name)
+except PhysbenchError as error:
+    print(error)
+"""
+
+
+def test_of_two_who_add_the_same_model_at_once_with_other_figures_one_is_refused(tmp_path: Path, folder: Path) -> None:
+    paths = [written(tmp_path / f"{number}.csv", rows(factor=1 + number / 50)) for number in range(3)]
+    pipe = subprocess.PIPE
+    going = [subprocess.Popen([sys.executable, "-c", SLOWLY, str(folder), str(path)], stdin=pipe, stdout=pipe, text=True) for path in paths]
+    for process in going:
+        assert process.stdout and process.stdout.readline() == "ready\n"
+    for process in going:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    answers = [process.communicate(timeout=60)[0].strip() for process in going]
+    (listed,) = load_all(folder)
+    assert answers.count(listed.path.name) == 1
+    assert sum(f"is listed already, in {listed.path.name}, with other figures" in answer for answer in answers) == len(paths) - 1
+    assert names(folder) == [listed.path.name]
+
+
 KILLED = """
 import os, signal, sys, pathlib
-from physbench_leaderboard import store
+from physbench_leaderboard import pins, store
 calls, at = 0, int(sys.argv[3])
 def deadly(function):
     def called(*words):
@@ -217,7 +305,7 @@ def test_an_unwritable_disk_leaves_nothing_behind(tmp_path: Path, folder: Path, 
     path = written(tmp_path / "mine.csv", rows())
     with monkeypatch.context() as broken:
         broken.setattr(os, "fsync", full)
-        with pytest.raises(OSError):
+        with pytest.raises(PhysbenchError, match=r"mine-.*csv cannot be written: No space left on device"):
             add(path, folder)
     assert names(folder) == []
     assert not add(path, folder).already

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import random
+import re
 import statistics
 import time
 from dataclasses import replace
@@ -24,10 +25,12 @@ from physbench.compare import compare
 from physbench.result import Provenance, Result, Score, load_run
 from physbench.suites import DIGESTS, SUITES
 from physbench_leaderboard.estimate import _quantile  # pyright: ignore[reportPrivateUsage]
+from physbench_leaderboard.pins import bundled
 from physbench_leaderboard.store import Listed, load_all
 from physbench_leaderboard.submission import Row, Submission, SubmissionError
 from physbench_leaderboard.table import Board, boards
-from physbench_leaderboard.text import as_csv, as_json, as_text
+from physbench_leaderboard.terminal import as_text
+from physbench_leaderboard.text import as_csv, as_json
 from tests.leaderboard.made import references, rows, written
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -229,8 +232,45 @@ def test_the_three_forms_say_the_same() -> None:
         headline = next(row for row in table if (row["model"], row["task"], row["metric"]) == (model["model"], *RANKED))
         figure = next(each for each in model["scores"] if (each["task"], each["metric"]) == RANKED)
         assert float(headline["value"]) == figure["value"] and headline["rank"] == ("" if model["rank"] is None else str(model["rank"]))
-        assert f"{figure['value']:.5g}" in next(line for line in as_text(found).splitlines() if f"  {model['model']} " in line)
+        shown = next(line for line in as_text(found).splitlines() if f"  {model['model']} " in line).split()[2]
+        assert float(shown) == pytest.approx(figure["value"], rel=5e-3)
     assert as_text([]) == "nothing is listed"
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+@pytest.mark.parametrize("every", [False, True])
+def test_no_line_is_wider_than_the_terminal_and_the_ranking_figure_is_first_and_marked(width: int, every: bool) -> None:
+    found = boards([*listed(rows("x" * 64, factor=3.0)), *load_all(bundled())])
+    lines = as_text(found, width=width, every=every).splitlines()
+    assert max(map(len, lines)) <= width and (any("…" in line for line in lines) or width == 200)
+    for board in (board for board in found if board.ranked_by):
+        heads = next(line for line in as_text([board], width=width, every=every).splitlines() if line.startswith("rank  model"))
+        arrow = {"lower": "↓", "higher": "↑", "neither": ""}[board.better]
+        assert heads.split()[2:4] == [f"*{board.ranked_by[1]}", arrow] and heads.count("*") == 1
+
+
+def test_a_wider_terminal_shows_more_and_all_shows_every_column_once() -> None:
+    (board,) = golden_boards()
+
+    def heads(**how: Any) -> list[str]:
+        lines = [line for line in as_text([board], **how).splitlines() if line.startswith("rank  model")]
+        return [name for line in lines for name in re.findall(r"\*?[a-z_]{3,}|95 % interval", line) if name not in ("rank", "model")]
+
+    everything = {"*relative_bce", "95 % interval", "trust", "trainings", "parameters", *(metric for _, metric in board.metrics())} - {"relative_bce"}
+    assert set(heads(width=80)) < set(heads(width=120)) < set(heads(width=200)) < everything
+    for width in (60, 80, 200):
+        shown = heads(width=width, every=True)
+        assert set(shown) == everything and len(shown) == len(board.metrics()) + 4
+    hidden = int(re.findall(r"(\d+) more columns with --all", as_text([board], width=80))[0])
+    assert hidden + len(heads(width=80)) == len(board.metrics()) + 4
+
+
+def test_text_that_a_spreadsheet_would_run_is_quoted() -> None:
+    (board,) = golden_boards()
+    strange = [replace(standing, model=name) for standing, name in zip(board.standings, ["=1+1", "\uff1d1+1", " =1"], strict=True)]
+    table = list(csv.DictReader(io.StringIO(as_csv([replace(board, standings=tuple(strange))]))))
+    assert {row["model"] for row in table if row["kind"] == "ranked"} == {"'=1+1", "'\uff1d1+1", "' =1"}
+    assert all(float(row["value"]) < 0 for row in table if row["metric"] == "log_likelihood"), "numbers stay numbers"
 
 
 def test_the_order_of_the_files_changes_nothing() -> None:

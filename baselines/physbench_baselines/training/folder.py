@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import secrets
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from physbench.errors import TrainingError
+from physbench.errors import HostileFile, StorageError, TrainingError
+from physbench.files import open_regular_file, read_regular_file, write_whole
 from physbench_baselines.training.recipe import MOST_TEXT, TrainingRecipe
 
 try:
@@ -40,6 +39,9 @@ class Row:
     sequences_per_second: float | None
 
 
+MOST_LOG = 1 << 28
+"""Bytes."""
+
 COLUMNS = tuple(item.name for item in fields(Row))
 
 
@@ -60,7 +62,7 @@ class Folder:
     @contextmanager
     def held(self) -> Generator[None]:
         """One process at a time."""
-        with (self.path / "recipe.json").open("rb") as handle:
+        with open_regular_file(self.path / "recipe.json", MOST_TEXT) as handle:
             if fcntl is not None:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -82,10 +84,10 @@ class Folder:
         """What the run in this folder was started with."""
         place = self.path / "recipe.json"
         try:
-            if place.stat().st_size > MOST_TEXT:
-                raise TrainingError(f"{place} is not a training recipe: it is too long")
-            text = place.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+            text = read_regular_file(place, MOST_TEXT).decode()
+        except HostileFile as error:
+            raise TrainingError(f"{place} is not a training recipe: {error}") from None
+        except (StorageError, UnicodeDecodeError):
             raise TrainingError(f"there is no run in {self.path} to resume") from None
         try:
             return TrainingRecipe.from_json(text)
@@ -102,8 +104,8 @@ class Folder:
     def rows(self) -> list[Row]:
         """Half a last line, of a run that was killed while it wrote, is no row."""
         try:
-            text = (self.path / "log.csv").read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+            text = read_regular_file(self.path / "log.csv", MOST_LOG).decode()
+        except (StorageError, UnicodeDecodeError):
             return []
         whole = text[: text.rfind("\n") + 1]
         try:
@@ -121,14 +123,7 @@ class Folder:
 
     def write(self, name: str, content: str | bytes) -> None:
         """As a whole or not at all."""
-        beside = self.path / f"{name}.{secrets.token_hex(4)}.part"
-        try:
-            beside.write_bytes(content.encode() if isinstance(content, str) else content)
-            os.replace(beside, self.path / name)
-        except OSError as error:
-            raise TrainingError(f"{self.path / name} cannot be written: {error.strerror}") from None
-        finally:
-            beside.unlink(missing_ok=True)
+        write_whole(self.path / name, content)
 
 
 def _cell(value: float | None) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
-from physbench.errors import TrainingError
+from physbench.errors import StorageError, TrainingError
+from physbench.files import read_regular_file
 from physbench_baselines.containers.header import PAPERS
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.initial import total
 from physbench_baselines.training.keep import kept
+from physbench_baselines.training.recipe import MOST_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,10 +75,8 @@ def read(path: Path) -> Card:
 def _ended(run: Path) -> str | None:
     """None for a run that still goes on."""
     try:
-        return json.loads((run / "result.json").read_text(encoding="utf-8"))["ended"]
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError):
+        return json.loads(read_regular_file(run / "result.json", MOST_TEXT))["ended"] if (run / "result.json").exists() else None
+    except (StorageError, ValueError, KeyError, TypeError, RecursionError):
         raise TrainingError(f"{run / 'result.json'} is not the result of a run: put it back or delete it") from None
 
 

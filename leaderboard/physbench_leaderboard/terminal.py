@@ -1,0 +1,131 @@
+"""Boards for a terminal: the figure that ranks first and marked, and as much beside it as the width has room for."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, NamedTuple
+
+from physbench.report.text import MINUS, figures, number
+from physbench.result import told
+from physbench_leaderboard.columns import columns
+from physbench_leaderboard.definitions import card
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from physbench_leaderboard.table import Board, Standing
+
+ARROWS = {"lower": " ↓", "higher": " ↑"}
+RANKING = "*"
+GAP = "  "
+
+
+class Column(NamedTuple):
+    heads: tuple[str, str]  # the second in a line of its own
+    cells: list[str]
+    left: bool = False
+    first: bool = True  # shown without being asked for, where there is room
+
+    @property
+    def width(self) -> int:
+        return max(map(len, (*self.heads, *self.cells)))
+
+    def padded(self, text: str) -> str:
+        text = text.replace(MINUS, "-")  # as it is typed
+        return text.ljust(self.width) if self.left else text.rjust(self.width)
+
+
+def as_text(boards: Sequence[Board], *, width: int = 80, every: bool = False) -> str:
+    """Write boards as tables no wider than width. every: all columns, in tables one below the other."""
+    return "\n\n".join("\n".join(_lines(board, width, every)) for board in boards) or "nothing is listed"
+
+
+def _lines(board: Board, width: int, every: bool) -> Iterator[str]:
+    key = board.key
+    likelihood = f", {key.likelihood}" if key.likelihood else ""
+    yield from _wrapped(f"{key.suite} v{key.suite_version}, {key.size}{likelihood}: {board.about}", width)
+    if board.ranked_by:
+        task, metric = board.ranked_by
+        ranking = f"{RANKING} ranked by {metric} on {task}:{ARROWS.get(board.better, '')} {board.better} is better"
+        yield from _wrapped(f"{ranking}; models that cannot be told apart share a rank", width)
+    else:
+        yield "not ranked"
+    everybody = [*board.standings, *board.references]
+    if everybody:
+        yield from _tables(board, everybody, width, every)
+    if not board.standings:
+        yield f"{GAP}no model is listed yet"
+    for row in board.published:
+        yield from _wrapped(f"from the paper, its own data: {row.model} {row.metric} {row.value:g} on {row.task} ({row.remark}; {row.link})", width, GAP)
+    for note in dict.fromkeys(note for standing in everybody for note in standing.notes):
+        yield from _wrapped(f"{note}: {told(note)} ({', '.join(each.model for each in everybody if note in each.notes)})", width, GAP)
+
+
+def _tables(board: Board, everybody: list[Standing], width: int, every: bool) -> Iterator[str]:
+    who = _who(board, most=width // 3)
+    left = [*_headline(board, everybody), *_figures(board, everybody, first=True), *_about(everybody), *_figures(board, everybody, first=False)]
+    first = [column for column in left if column.first]
+    yield from _table([*who, *(chosen := _fitting(who, first, width))])
+    left = [column for column in left if column not in chosen]
+    if left and not every:
+        yield f"{GAP}{len(left)} more column{'s' * (len(left) > 1)} with --all"
+    while every and left:
+        yield ""
+        yield from _table([*who, *(chosen := _fitting(who, left, width))])
+        left = [column for column in left if column not in chosen]
+
+
+def _table(shown: list[Column]) -> Iterator[str]:
+    for heads in zip(*(column.heads for column in shown), strict=True):
+        if any(heads):
+            yield GAP.join(column.padded(head) for column, head in zip(shown, heads, strict=True)).rstrip()
+    for cells in zip(*(column.cells for column in shown), strict=True):
+        yield GAP.join(column.padded(cell) for column, cell in zip(shown, cells, strict=True)).rstrip()
+
+
+def _fitting(who: list[Column], more: list[Column], width: int) -> list[Column]:
+    """Those that there is room for, in their order; the first in any case."""
+    room = width - sum(column.width + len(GAP) for column in who) + len(GAP)
+    chosen: list[Column] = []
+    for column in more:
+        room -= (needed := len(GAP) + column.width)
+        if room >= 0 or not chosen:
+            chosen.append(column)
+        else:
+            room += needed
+    return chosen
+
+
+def _who(board: Board, most: int) -> list[Column]:
+    ranks = [*(str(each.rank or "-") for each in board.standings), *["ref"] * len(board.references)]
+    names = [each.model for each in (*board.standings, *board.references)]
+    short = [name if len(name) <= most else f"{name[: most - 1]}…" for name in names]
+    return [Column(("rank", ""), ranks), Column(("model", ""), short, left=True)]
+
+
+def _headline(board: Board, everybody: list[Standing]) -> Iterator[Column]:
+    if board.ranked_by:
+        estimates = [board.headline(each) for each in everybody]
+        values, intervals = zip(*(figures(each.value, each.low, each.high) for each in estimates), strict=True)
+        yield Column((f"{RANKING}{board.ranked_by[1]}{ARROWS.get(board.better, '')}", ""), list(values))
+        yield Column(("95 % interval", ""), list(intervals), left=True)
+    yield Column(("trust", ""), [each.trust for each in everybody], left=True)
+
+
+def _figures(board: Board, everybody: list[Standing], *, first: bool) -> Iterator[Column]:
+    """first: those that are looked at first, or all the others."""
+    for column in columns(board):
+        if column.first == first and not column.headline:
+            found = card(column.metric)
+            head = f"{column.metric}{ARROWS.get(found.better, '') if found else ''}"
+            elsewhere = "" if board.ranked_by and column.task == board.ranked_by[0] else column.task
+            yield Column((head, elsewhere), [number(each.score(column.task, column.metric).value) for each in everybody], first=first)
+
+
+def _about(everybody: list[Standing]) -> Iterator[Column]:
+    yield Column(("trainings", ""), [f"{each.trainings:,}" for each in everybody])
+    yield Column(("parameters", ""), ["" if each.parameters is None else f"{each.parameters:,}" for each in everybody])
+
+
+def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    return textwrap.wrap(text, max(width, 20), initial_indent=indent, subsequent_indent=indent + GAP, break_on_hyphens=False)

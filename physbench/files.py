@@ -1,0 +1,140 @@
+"""Files on this machine: read within bounds, and written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import stat
+from typing import TYPE_CHECKING, BinaryIO
+
+from physbench.errors import HostileFile, StorageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+"""A pipe that has just been put in the place of a file does not keep us waiting."""
+
+
+def require_regular_file(path: Path, most_bytes: int | None = None) -> int:
+    """Refuse what is missing, what is no regular file and what is too large; return the size. A pipe or a device could be read for ever."""
+    try:
+        about = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise StorageError(f"there is no file {path}") from None
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path} cannot be read: {_reason(error)}") from None
+    _require(about, path, most_bytes)
+    return about.st_size
+
+
+def open_regular_file(path: Path, most_bytes: int | None = None) -> BinaryIO:
+    """Open a file for reading, if it is a regular one within bounds."""
+    require_regular_file(path, most_bytes)  # before it is opened: whoever is at the other end of a pipe might notice
+    try:
+        handle = os.open(path, READ)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {_reason(error)}") from None
+    file = os.fdopen(handle, "rb")
+    try:
+        _require(os.fstat(handle), path, most_bytes)
+    except StorageError:
+        file.close()
+        raise
+    return file
+
+
+def read_regular_file(path: Path, most_bytes: int) -> bytes:
+    """Read a whole file of bounded size."""
+    with open_regular_file(path, most_bytes) as file:
+        try:
+            content = file.read(most_bytes + 1)
+        except OSError as error:
+            raise StorageError(f"{path} cannot be read: {_reason(error)}") from None
+    if len(content) > most_bytes:
+        raise HostileFile(f"{path} has more than {most_bytes:,} bytes, which is too many to be read")
+    return content
+
+
+def require_writable(path: Path) -> None:
+    """Refuse, before hours of work, a name that nothing could be written under."""
+    require_folder_for(path)
+    require_replaceable(path)
+    beside = _beside(path)
+    try:
+        beside.open("xb").close()
+        beside.unlink()
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {_reason(error)}") from None
+
+
+def require_replaceable(path: Path) -> None:
+    """Refuse to put a file in the place of a folder, a pipe or a device, or of a file that is write-protected."""
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path} cannot be written: {_reason(error)}") from None
+    if not stat.S_ISREG(about.st_mode):
+        kind = "a folder" if stat.S_ISDIR(about.st_mode) else "a pipe, a socket or a device"
+        raise StorageError(f"{path} cannot be written: it is {kind}, not a file")
+    if not os.access(path, os.W_OK):
+        raise StorageError(f"{path} cannot be written: it is write-protected")
+
+
+def require_folder_for(path: Path) -> None:
+    if not path.absolute().parent.is_dir():
+        raise StorageError(f"there is no folder {path.absolute().parent} to write {path.name} into")
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file whole or not at all, over what was there; an error leaves that as it was and names the file."""
+    require_replaceable(path)
+    beside = _beside(path)
+    try:
+        try:
+            with beside.open("xb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            if (there := path.resolve()).exists():
+                shutil.copymode(there, beside)
+            os.replace(beside, there)
+        finally:
+            beside.unlink(missing_ok=True)
+        sync_folder(beside.parent)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {_reason(error)}") from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut, where the system can."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _require(about: os.stat_result, path: Path, most_bytes: int | None) -> None:
+    if stat.S_ISDIR(about.st_mode):
+        raise StorageError(f"{path} is not a file: it is a folder")
+    if not stat.S_ISREG(about.st_mode):
+        raise StorageError(f"{path} is not a file: it is a pipe, a socket or a device, which could be read for ever")
+    if most_bytes is not None and about.st_size > most_bytes:
+        raise HostileFile(f"{path} has {about.st_size:,} bytes, and at most {most_bytes:,} are read")
+
+
+def _beside(path: Path) -> Path:
+    """A name of its own in the same folder; a link is followed, so that it stays one."""
+    target = path.resolve()
+    return target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.part")
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,69 @@
+"""One process at a time in a folder. The lock goes with the process, however it ends, so a killed one leaves none behind."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from physbench.errors import StorageError
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system
+    fcntl = None
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+PATIENCE = 120.0
+"""Seconds that a process waits for others."""
+
+PAUSE = 0.02
+
+LOCK = ".lock"
+"""The file that is locked where folders cannot be."""
+
+
+@contextmanager
+def locked(folder: Path, patience: float = PATIENCE) -> Generator[None]:
+    """Wait until no other process is at work in a folder, and keep others waiting."""
+    until = time.monotonic() + patience
+    while (handle := _lock_file(folder) if fcntl is None else _lock_folder(folder)) is None:
+        if time.monotonic() >= until:
+            left = f", or remove {folder / LOCK} if there is none" if fcntl is None else ""
+            raise StorageError(f"another process is at work in {folder}: wait for it{left}")
+        time.sleep(PAUSE)
+    try:
+        yield
+    finally:
+        if fcntl is None and not hasattr(os, "O_TEMPORARY"):
+            (folder / LOCK).unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _lock_folder(folder: Path) -> int | None:
+    """The open handle that holds the lock; None while another process has it."""
+    assert fcntl is not None
+    for place, flags in ((folder, os.O_RDONLY), (folder / LOCK, os.O_RDWR | os.O_CREAT)):  # a folder on NFS cannot be locked itself
+        handle = os.open(place, flags)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
+        except BlockingIOError:
+            os.close(handle)
+            return None
+        except OSError as error:
+            os.close(handle)
+            said = error.strerror
+    raise StorageError(f"{folder} cannot be locked against other processes: {said}")
+
+
+def _lock_file(folder: Path) -> int | None:
+    """The same by a file that only one process can make. Windows removes it with the process."""
+    try:
+        return os.open(folder / LOCK, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_TEMPORARY", 0))
+    except (FileExistsError, PermissionError):
+        return None

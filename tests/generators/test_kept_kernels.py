@@ -1,0 +1,97 @@
+"""What is kept of compiled kernels may be damaged: it is dropped, made again, and never run."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+from kernels_of_a_test import outer
+print(outer(np.arange(5.0)), outer(np.arange(5)), len(outer.stats.cache_hits))
+"""
+KERNELS = """
+from physbench_generators.compiled import kernel
+
+@kernel
+def inner(x):
+    return x * x
+
+@kernel
+def outer(a):
+    total = 0.5
+    for i in range(len(a)):
+        total += inner(a[i])
+    return total
+"""
+COMPILED, LOADED = "30.5 30.5 0\n", "30.5 30.5 2\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "kernels_of_a_test.py").write_text(KERNELS)
+    return tmp_path
+
+
+def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """In a process of its own: damaged machine code can end it."""
+    monkeypatch.setenv("PHYSBENCH_CACHE", str(folder / "cache"))
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    done = subprocess.run([sys.executable, "-c", SCRIPT, str(folder)], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def kept(folder: Path, pattern: str) -> list[Path]:
+    return sorted((folder / "cache").rglob(pattern))
+
+
+def test_kernels_are_compiled_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(folder, monkeypatch) == COMPILED and kept(folder, "*.nbi") and kept(folder, "*.nbc")
+    assert run(folder, monkeypatch) == LOADED
+
+
+@pytest.mark.parametrize("pattern", ["*.nbi", "*.nbc"])
+@pytest.mark.parametrize("damage", ["begins with others", "others within", "cut off", "empty", "a bit", "the code", "a pickle of another thing"])
+def test_damaged_files_are_made_again(folder: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, damage: str) -> None:
+    run(folder, monkeypatch)
+    draw = random.Random(f"{pattern} {damage}")
+    for path in kept(folder, pattern):
+        content = bytearray(path.read_bytes())
+        match damage:
+            case "begins with others":
+                content[:20] = draw.randbytes(20)
+            case "others within":
+                at = draw.randrange(len(content) - 20)
+                content[at : at + 20] = draw.randbytes(20)
+            case "cut off":
+                del content[len(content) // 2 :]
+            case "empty":
+                content.clear()
+            case "a bit":
+                content[len(content) // 2] ^= 16
+            case "the code":
+                at = max(content.find(b"\x7fELF"), len(content) // 3)
+                content[at + 16 : at + 16 + len(content) // 4] = bytes(len(content) // 4)
+            case _:
+                content[:] = b"\x80\x04N."
+        path.write_bytes(content)
+    assert run(folder, monkeypatch).startswith("30.5 30.5 ")
+    assert run(folder, monkeypatch) == LOADED, "whole files were put in the place of damaged ones"
+
+
+def test_a_folder_in_the_place_of_a_file_stops_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(folder, monkeypatch)
+    for path in kept(folder, "*.nb?"):
+        path.unlink()
+        path.mkdir()
+    assert run(folder, monkeypatch) == COMPILED
+    shutil.rmtree(folder / "cache")
+    assert run(folder, monkeypatch) == COMPILED
