@@ -15,17 +15,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from physbench import registry, suites
+from physbench.cli.outputs import Outputs
 from physbench.cli.pipe import COMMAND, TIMEOUT, run_command
 from physbench.cli.root import STOPPED, main
 from physbench.errors import PhysbenchError
-from physbench.files import require_folder_for, require_writable, write_whole
 from physbench.progress import progress_bar
 from physbench.seeds import draw_fresh_seed
 
 if TYPE_CHECKING:
     from physbench.evaluation.contestant import Contestant
-    from physbench.evaluation.evaluate import Extent
-    from physbench.result import Result
 
 MODEL_HELP = """MODEL is a name (copy, constant-velocity, mean, blank, oracle, r-nem, ... or a plugged-in one), a checkpoint (.pt, .safetensors), or the folder
 of a training run."""
@@ -104,6 +102,8 @@ OUTPUTS = options(
     click.option("--csv", "table", type=click.Path(path_type=Path), help="Write the scores as CSV, a row per task and metric: a submission."),
     click.option("--per-sequence", type=click.Path(path_type=Path), help="Write what each sequence contributes, as .npz: for comparisons."),
     click.option("--report", type=click.Path(path_type=Path), metavar="DIR", help="Write a page with curves and pictures."),
+    click.option("--overwrite", is_flag=True, help="Replace files that exist already."),
+    click.option("--all", "everything", is_flag=True, help="Print every figure, not the main ones alone."),
     JSON,
 )
 
@@ -143,6 +143,8 @@ def evaluate(
     table: Path | None,
     per_sequence: Path | None,
     report: Path | None,
+    overwrite: bool,
+    everything: bool,
     as_json: bool,
     **settings: Any,
 ) -> None:
@@ -152,7 +154,8 @@ def evaluate(
     from physbench.evaluation.window import asked
     from physbench.result import METRIC_VERSION
 
-    _writable(table, per_sequence, folder=report)
+    outputs = Outputs(table, per_sequence, report, everything, as_json)
+    outputs.require_writable(overwrite=overwrite)
     labels = _labels(name, link, paper)
     _require_one_model(model, factory, command, device, changed)
     with _users_code(factory), run_command(command, timeout) as behind_pipe:
@@ -180,7 +183,7 @@ def evaluate(
                 sys.exit(STOPPED)
         answers = asked(entered.model, settings["seed"])
         found = replace(found, provenance=replace(found.provenance, **labels))
-        _hand_out(found, chosen, table, per_sequence, report, as_json, answers=answers, likelihood=entered.model.likelihood)
+        outputs.hand_out(found, chosen, answers=answers, likelihood=entered.model.likelihood)
     if journal:
         journal.discard()
 
@@ -234,7 +237,7 @@ def predict(
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--suite", help="Refuse predictions that are for another suite.")
-@BATCH
+@click.option("--batch", type=int, default=suites.BATCH, show_default=True, help="Sequences read and scored at a time.")
 @LABELS
 @OUTPUTS
 def score(
@@ -247,9 +250,11 @@ def score(
     table: Path | None,
     per_sequence: Path | None,
     report: Path | None,
+    overwrite: bool,
+    everything: bool,
     as_json: bool,
 ) -> None:
-    """Score predictions that were written by whoever, without running a model.
+    """Score a file of predictions, without running a model.
 
     Of 32-bit probabilities the scores are those of `physbench eval`, to the last digit. The layout of FILE is in docs/predictions.md.
 
@@ -259,13 +264,14 @@ def score(
     """
     from physbench.evaluation.predictions import opened, score
 
-    _writable(table, per_sequence, folder=report)
+    outputs = Outputs(table, per_sequence, report, everything, as_json)
+    outputs.require_writable(overwrite=overwrite)
     labels = _labels(name, link, paper)
     told = opened(file, suite)
     with progress_bar(f"scoring {file.name}") as update:
         found = score(told, batch=batch, progress=lambda now: update(now.done, now.total, f"scoring on {now.doing}"))
     found = replace(found, provenance=replace(found.provenance, **labels))
-    _hand_out(found, told.extent, table, per_sequence, report, as_json, answers=told.answers, likelihood=told.likelihood)
+    outputs.hand_out(found, told.extent, answers=told.answers, likelihood=told.likelihood)
 
 
 @main.command(
@@ -348,34 +354,8 @@ def _users_code(factory: str | None) -> Generator[None]:
         raise PhysbenchError(f"{factory} raised {type(error).__name__}: see above") from None
 
 
-def _writable(*files: Path | None, folder: Path | None) -> None:
-    """Before hours of work, not after them."""
-    if folder is not None:
-        require_folder_for(folder)
-    for path in (path for path in files if path is not None):
-        require_writable(path)
-
-
 def _labels(name: str | None, link: str | None, paper: str | None) -> dict[str, str]:
     """What a table says of a model, as the leaderboard takes it."""
     given = {"model": name, "model_link": link, "paper_link": paper}
     cell_of = registry.attribute("physbench_leaderboard.submission:cell_of")
     return {column: cell_of(column, text) for column, text in given.items() if text is not None}
-
-
-def _hand_out(
-    found: Result, chosen: Extent, table: Path | None, per_sequence: Path | None, report: Path | None, as_json: bool, *, answers: Any, likelihood: Any
-) -> None:
-    from physbench.evaluation.known import published, references
-    from physbench.evaluation.text import as_text, to_json
-
-    click.echo(as_text(found, chosen) if not as_json else to_json(found))
-    if table:
-        write_whole(table, found.to_csv())
-    if per_sequence:
-        found.save_sums(per_sequence)
-    if report:
-        from physbench.report import gallery, write_report
-
-        page = write_report(report, found, references(chosen), published(chosen.suite.name), gallery(answers, chosen, found, likelihood=likelihood))
-        click.echo(str(page), err=True)

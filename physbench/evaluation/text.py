@@ -24,6 +24,8 @@ WIDTH = 80
 RANKED = "*"
 """Stands before the figure that a suite is ranked by."""
 
+GAP = "  "
+
 ARROWS = {"lower": "\u2193", "higher": "\u2191", "neither": " "}
 
 BESIDE = ("copy", "tracker", "blur", "constant-velocity", "oracle", "blobs", "mean", "blank")
@@ -45,9 +47,7 @@ def as_text(found: Result, chosen: Extent, references: Iterable[Known] = (), *, 
     beside = {(row.task, row.metric, row.model): row.value for row in references}
     scores = [score for score in found.scores if stands_in_tables(score.metric)]
     shown = scores if everything else [score for score in scores if _is_main(score, found)]
-    lines = [
-        f"{origin.model} on {origin.suite} v{origin.suite_version}, {origin.size}: {found.scores[0].sequences:,} sequences, {origin.seconds:.1f} s"
-    ]
+    lines = [f"{origin.model} on {origin.suite} v{origin.suite_version}, {origin.size}: {found.scores[0].sequences:,} sequences, {origin.seconds:.1f} s"]
     for task in dict.fromkeys(score.task for score in shown):
         ranked = chosen.suite.ranked_by
         rows = sorted((score for score in shown if score.task == task), key=lambda score: (score.task, score.metric) != ranked)
@@ -55,11 +55,12 @@ def as_text(found: Result, chosen: Extent, references: Iterable[Known] = (), *, 
         lines += _reported(task, rows, chosen, origin.model)
     lines.append("")
     if chosen.suite.ranked_by:
-        lines.append(f"{RANKED} The suite is ranked by this figure. \u2193 lower is better, \u2191 higher is better; in brackets a 95 % interval.")
+        lines.append(f"{RANKED} ranks the suite; \u2193 lower is better, \u2191 higher is better; in brackets: 95 % intervals")
     if any(score.is_narrow for score in shown):
-        lines.append(f"{NARROW} An interval of fewer than {ENOUGH} sequences is too narrow: docs/statistics.md says by how much.")
+        lines.append(f"{NARROW} too narrow, being of fewer than {ENOUGH} sequences: see docs/statistics.md")
     lines += [f"Note: {told(note)}." for note in origin.notes]
-    lines += [f"Not scored: {task}, for the model gives no owners of pixels." for task in _without_owners(found, chosen)]
+    if chosen.data is None and _lacks_owners(found, chosen):
+        lines.append("Grouping is not scored: the model says of no pixel which object owns it.")
     if len(shown) < len(scores):
         lines.append(f"{len(scores) - len(shown)} more figures: --all. What a figure means: physbench explain NAME")
     return "\n".join(lines)
@@ -68,23 +69,26 @@ def as_text(found: Result, chosen: Extent, references: Iterable[Known] = (), *, 
 def _table(
     task: str, rows: Sequence[Score], ranked: tuple[str, str] | None, beside: dict[tuple[str, str, str], float], model: str, width: int
 ) -> Iterator[str]:
-    first = max(len(task), *(len(score.metric) + 4 for score in rows))
-    own = max(9, min(len(model), 24))
-    intervals = [_interval(score) for score in rows]
-    middle = max(len(text) for text in intervals)
-    names: list[str] = []
-    room = width - first - own - middle - 4
-    for name in BESIDE:
-        if name in ROWS and name != model and any((task, score.metric, name) in beside for score in rows) and room >= (space := max(len(name), 7) + 2):
-            names.append(name)
-            room -= space
-    heads = "".join(f"{name:>{max(len(name), 7) + 2}}" for name in names)
-    yield f"{task:<{first}}  {model[:own]:>{own}}  {'':<{middle}}{heads}".rstrip()
-    for score, interval in zip(rows, intervals, strict=True):
-        mark = RANKED if (task, score.metric) == ranked else " "
-        name = f"{mark} {score.metric} {ARROWS[find(score.metric.removesuffix('_ratio')).better]}"
-        others = "".join(f"{_short(beside.get((task, score.metric, other))):>{max(len(other), 7) + 2}}" for other in names)
-        yield f"{name:<{first}}  {_short(score.value):>{own}}  {interval:<{middle}}{others}".rstrip()
+    """The figures of a task, with as many reference rows beside them as the width has room for."""
+    first = [f"{RANKED if (task, row.metric) == ranked else ' '} {row.metric} {ARROWS[find(row.metric.removesuffix('_ratio')).better]}" for row in rows]
+    columns = [[task, *first], [model[:24], *(_short(row.value) for row in rows)], ["", *(_interval(row) for row in rows)]]
+    room = width - sum(_width(column) + len(GAP) for column in columns)
+    for name in (name for name in BESIDE if name in ROWS and name != model):
+        cells = [_short(beside.get((task, row.metric, name))) for row in rows]
+        column = [name, *cells]
+        if any(cells) and _width(column) <= room:
+            columns.append(column)
+            room -= _width(column) + len(GAP)
+    for line in zip(*columns, strict=True):
+        cells = [
+            cell.ljust(_width(column)) if number in (0, 2) else cell.rjust(_width(column))
+            for number, (cell, column) in enumerate(zip(line, columns, strict=True))
+        ]
+        yield GAP.join(cells).rstrip()
+
+
+def _width(column: Sequence[str]) -> int:
+    return max(map(len, column))
 
 
 def _reported(task: str, rows: Sequence[Score], chosen: Extent, model: str) -> Iterator[str]:
@@ -101,13 +105,10 @@ def _is_main(score: Score, found: Result) -> bool:
     return score.metric in HEADLINES and not repeated
 
 
-def _without_owners(found: Result, chosen: Extent) -> Iterator[str]:
-    """Tasks of single frames that nothing was scored on."""
-    scored = {score.task for score in found.scores}
-    for task in chosen.suite.tasks:
-        yield from (task.names(asking) for asking in task.askings if isinstance(asking, Still) and task.names(asking) not in scored)
-        if any(isinstance(asking, Window) for asking in task.askings) and (task.name, "ari") not in found.sums and chosen.data is None:
-            yield f"the grouping of {task.name}"
+def _lacks_owners(found: Result, chosen: Extent) -> bool:
+    """Whether grouping was asked for, and the model gave no owners of pixels."""
+    asked = any(isinstance(asking, (Window, Still)) for task in chosen.suite.tasks for asking in task.askings)
+    return asked and not any(metric.startswith("ari") for _, metric in found.sums)
 
 
 def _interval(score: Score) -> str:

@@ -1,0 +1,69 @@
+"""What a command that scores leaves behind: a table on the terminal, and files that were asked for."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from physbench.errors import StorageError
+from physbench.files import require_folder_for, require_writable, write_whole
+from physbench.progress import progress_bar
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from physbench.evaluation.evaluate import Extent
+    from physbench.evaluation.window import Answers
+    from physbench.model import Likelihood
+    from physbench.result import Result
+
+NARROWEST = 60
+"""Columns that a table takes at least."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    table: Path | None
+    per_sequence: Path | None
+    report: Path | None
+    everything: bool
+    as_json: bool
+
+    def require_writable(self, *, overwrite: bool) -> None:
+        """Refuse what could not be written, before hours of work and not after them."""
+        for path in (path for path in (self.table, self.per_sequence) if path is not None):
+            require_writable(path)
+            _require_new(path, overwrite)
+        if self.report is not None:
+            require_folder_for(self.report)
+            _require_new(self.report / "index.html", overwrite)
+
+    def hand_out(self, found: Result, chosen: Extent, *, answers: Answers, likelihood: Likelihood) -> None:
+        """Print the scores, and write what was asked for. Files come first: a closed pipe costs nothing."""
+        from physbench.evaluation.beside import reference_scores
+        from physbench.evaluation.known import published
+        from physbench.evaluation.text import as_text, to_json
+
+        if self.table:
+            write_whole(self.table, found.to_csv())
+        if self.per_sequence:
+            found.save_sums(self.per_sequence)
+        references = []
+        if not self.as_json or self.report:
+            with progress_bar("scoring reference rows", unit="") as update:
+                references = reference_scores(chosen, lambda doing: update(0, 1, doing))
+        width = max(shutil.get_terminal_size().columns, NARROWEST)
+        click.echo(to_json(found) if self.as_json else as_text(found, chosen, references, width=width, everything=self.everything))
+        if self.report:
+            from physbench.report import gallery, write_report
+
+            page = write_report(self.report, found, references, published(chosen.suite.name), gallery(answers, chosen, found, likelihood=likelihood))
+            click.echo(str(page), err=True)
+
+
+def _require_new(path: Path, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise StorageError(f"{path} exists already: use --overwrite to replace it, or another name")
