@@ -119,7 +119,7 @@ def _admit_array(dataset: h5py.h5d.DatasetID, field: Field, sizes: dict[str, int
     """Type, shape, storage and filters of one array; returns its stored bytes."""
     require_own_storage(dataset, where)
     kind = dataset.get_type()
-    if kind.get_class() not in (h5py.h5t.INTEGER, h5py.h5t.FLOAT) or kind.dtype != field.dtype:
+    if not kind.equal(h5py.h5t.py_create(field.dtype)):  # in full: where its exponent lies, and what it is counted from
         raise HostileFile(f"{where} is not of type {field.dtype.name}")
     shape = dataset.shape
     if shape is None or len(shape) != len(field.axes):

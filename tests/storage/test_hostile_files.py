@@ -141,7 +141,7 @@ def test_a_hostile_file_is_refused_in_one_sentence(hostile: tuple[Path, str], cl
     with pytest.raises(StorageError, match=sentence) as refused:
         physbench.open(path)
     assert "\n" not in str(refused.value) and str(path) in str(refused.value)
-    for words in (["info"], ["verify"], ["verify", "--quick"], ["verify", "--deep"], ["info", "--json"]):
+    for words in (["info"], ["verify"], ["verify", "--quick"], ["info", "--json"]):
         result = cli(*words, path)
         refusal(result.exit_code, result.stderr)
         assert not result.stdout
@@ -159,7 +159,7 @@ def test_a_hostile_file_is_refused_in_a_process_of_its_own(name: str, tiny: Any,
 def test_an_attribute_nobody_asks_for_does_no_harm(value: Any, tiny: Any, copied: Any) -> None:
     path = copied(tiny)
     changed(lambda file: file.attrs.create("extra", file["test"].ref if isinstance(value, str) and value == "reference" else value))(path)
-    assert physbench.verify(path, depth="deep").content_sha256 == content(tiny.path)
+    assert physbench.verify(path).content_sha256 == content(tiny.path)
 
 
 def test_a_fifo_does_not_make_anybody_wait(tmp_path: Path) -> None:
