@@ -6,23 +6,29 @@ import csv
 import io
 import json
 import math
-import zipfile
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from physbench.errors import HostileFile, StorageError
+from physbench.npz import read_npz
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
 METRIC_VERSION = 1
 
+SUMS = "per-sequence sums (physbench eval ... --per-sequence)"
+
 MOST_ARRAYS, MOST_BYTES = 4_096, 1 << 28
 """Of a file with per-sequence sums."""
+
+LARGEST = 1e100
+"""Of a number in it: sums of these cannot overflow."""
 
 NOTES = {
     "own-code": "made by running the user's own code",
@@ -139,29 +145,29 @@ class Run:
 
 def load_run(path: Path) -> Run:
     """Read per-sequence sums; perhaps a stranger's, so every size is looked at before it is believed and nothing is unpickled."""
+    arrays = read_npz(path, SUMS, most_arrays=MOST_ARRAYS, most_bytes=MOST_BYTES)
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            if len(members) > MOST_ARRAYS or sum(member.file_size for member in members) > MOST_BYTES:
-                raise HostileFile(f"{path} claims more than {MOST_ARRAYS:,} arrays or {MOST_BYTES >> 20} MiB of per-sequence sums")
-        with np.load(path, allow_pickle=False) as arrays:
-            provenance: Any = json.loads(str(arrays["provenance"][()]))
-            sums: dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
-            for name in (name for name in arrays.files if name.endswith("|numerator")):
-                task, metric, _ = name.split("|")
-                pair = arrays[name], arrays[f"{task}|{metric}|denominator"]
-                if any(part.ndim != 1 or part.dtype != np.float64 or len(part) != len(pair[0]) for part in pair):
-                    raise HostileFile(f"{path}: {task} {metric} is not a number per sequence")
-                sums[task, metric] = pair
-    except FileNotFoundError:
-        raise StorageError(f"there is no file {path}") from None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError, RecursionError) as error:
-        raise StorageError(f"{path} does not hold per-sequence sums (physbench eval ... --per-sequence): {str(error).splitlines()[0][:120]}") from None
+        provenance: Any = json.loads(str(arrays["provenance"][()]))
+        sums = {(task, metric): pair for task, metric, pair in _pairs(arrays)}
+    except (KeyError, ValueError, RecursionError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StorageError(f"{path} does not hold {SUMS}: {said[:120]}") from None
     if not isinstance(provenance, dict) or not {"model", "suite", "suite_version", "size", "data_sha256", "metric_version"} <= set(
         cast("dict[str, Any]", provenance)
     ):
         raise HostileFile(f"{path} does not say what its sums are of")
     return Run(cast("dict[str, Any]", provenance), sums)
+
+
+def _pairs(arrays: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, str, tuple[NDArray[np.float64], NDArray[np.float64]]]]:
+    for name in (name for name in arrays if name.endswith("|numerator")):
+        task, metric, _ = name.split("|")
+        pair = arrays[name], arrays[f"{task}|{metric}|denominator"]
+        if any(part.ndim != 1 or part.dtype != np.float64 or not 0 < len(part) == len(pair[0]) for part in pair):
+            raise ValueError(f"{task} {metric} is not a number per sequence")
+        if any((np.abs(part[np.isfinite(part)]) > LARGEST).any() for part in pair):
+            raise ValueError(f"{task} {metric} holds a number beyond {LARGEST:g}")
+        yield task, metric, pair
 
 
 def _cell(value: Any) -> Any:

@@ -23,7 +23,7 @@ SOURCES = {
 }
 FLOORS = (
     ("physbench.errors", "physbench.machine", "physbench.plainjson", "physbench.printable", "physbench.scene", "physbench.model", "physbench.progress"),
-    ("physbench.recipe", "physbench.registry", "physbench.cache"),
+    ("physbench.recipe", "physbench.registry", "physbench.cache", "physbench.npz"),
     ("physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result"),
     ("physbench.generate", "physbench.stream", "physbench.evaluation", "physbench.compare", "physbench.audit", "physbench.view"),
     ("physbench.report",),

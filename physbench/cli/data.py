@@ -12,6 +12,7 @@ import click
 
 from physbench import registry
 from physbench.cli.root import STOPPED, main
+from physbench.printable import printable
 from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -172,15 +173,15 @@ def info(file: Path, as_json: bool) -> None:
     if as_json:
         splits = {name: dict(split.sizes) for name, split in dataset.items()}
         return click.echo(json.dumps({**attributes, "recipe": recipe, "created_with": json.loads(attributes["created_with"]), "splits": splits}))
-    click.echo(click.style(f"{file}: {attributes['dataset']}", bold=True) + f", {file.stat().st_size / 1e6:,.1f} MB")
+    click.echo(click.style(printable(f"{file}: {attributes['dataset']}"), bold=True) + f", {file.stat().st_size / 1e6:,.1f} MB")
     for name, split in dataset.items():
         axes = split.sizes
         shape = f"{axes['T']} frames of {axes['H']}x{axes['W']}x{axes['C']}"
         click.echo(f"  {name:<11} {axes['N']:>7,} sequences, {shape}, up to {axes['K']} objects, {axes['M']:,} collisions")
     parameters = ", ".join(f"{name} {value}" for name, value in recipe.get("parameters", {}).items())
-    click.echo(f"  recipe      seed {recipe.get('seed')}; {parameters}")
+    click.echo(printable(f"  recipe      seed {recipe.get('seed')}; {parameters}"))
     click.echo(f"  content     {attributes['content_sha256']}")
-    click.echo(f"  made with   {', '.join(f'{name} {number}' for name, number in json.loads(attributes['created_with']).items())}")
+    click.echo(printable(f"  made with   {', '.join(f'{name} {number}' for name, number in json.loads(attributes['created_with']).items())}"))
 
 
 @main.command()
@@ -200,7 +201,7 @@ def verify(file: Path, quick: bool, as_json: bool) -> None:
 
     with progress_bar("checking " + file.name) as update:
         report = verify(file, depth="quick" if quick else "plain", progress=lambda progress: update(progress.done, progress.total, progress.doing))
-    click.echo(json.dumps(asdict(report)) if as_json else _verdict(file, report))
+    click.echo(json.dumps(asdict(report)) if as_json else printable(_verdict(file, report)))
 
 
 def _verdict(file: Path, report: Report) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench import cache
-from physbench.metrics.sums import Sums
+from physbench.metrics.sums import Sums, ratio
+from physbench.npz import read_npz
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Figures = dict[tuple[str, str], Sums]
+
+MOST_ARRAYS, MOST_BYTES = 1 << 14, 1 << 30
+"""Of a block."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,10 @@ class Journal:
     def read(self, task: str, start: int) -> Part | None:
         """A block, if it is there and whole. It can be made again, so whatever is wrong with it is no error."""
         try:
-            with np.load(self._path(task, start), allow_pickle=False) as arrays:
-                notes = tuple(arrays["notes"].tolist())
-                names = arrays["figures"].tolist()
-                figures = {(of, metric): Sums(arrays[f"{of}|{metric}|numerator"], arrays[f"{of}|{metric}|denominator"]) for of, metric in names}
+            arrays = read_npz(self._path(task, start), "a block of an evaluation", most_arrays=MOST_ARRAYS, most_bytes=MOST_BYTES)
+            notes = tuple(arrays["notes"].tolist())
+            names = arrays["figures"].tolist()
+            figures = {(of, metric): ratio(arrays[f"{of}|{metric}|numerator"], arrays[f"{of}|{metric}|denominator"]) for of, metric in names}
         except Exception:
             return None
         return Part(figures, notes)
@@ -69,6 +73,8 @@ class Journal:
         unfinished = path.with_suffix(f".{os.getpid()}")
         with unfinished.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
+        if path.is_dir():  # nobody but a stranger puts one there, and no file can take its place
+            shutil.rmtree(path)
         unfinished.replace(path)
 
     def discard(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from physbench.evaluation.known import ROWS, published, references
 from physbench.plainjson import dumped
+from physbench.printable import printable
 from physbench.result import told
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def as_text(found: Result, chosen: Extent) -> str:
     if not beside:
         lines.append(f"What copying and others score is known for lite and full, and stands beside those; this is {origin.size}.")
     lines.append(f"{origin.model} on {origin.suite} v{origin.suite_version}, {origin.size}: {found.scores[0].sequences:,} sequences, {origin.seconds:.1f} s")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _line(score: Score, width: int, others: list[float | None]) -> str:

@@ -235,6 +235,21 @@ def _require_object(text: str, where: str) -> None:
         told = None
     if not isinstance(told, dict) or not isinstance(told.get("parameters", {}), dict):
         raise HostileFile(f"{where} is not a JSON object as the format has it")
+    if not all(each.isprintable() for each in _texts(told)):  # an escape such as \u001b is printable until it is decoded
+        raise HostileFile(f"{where} holds characters that cannot be printed")
+
+
+def _texts(decoded: Any) -> Iterator[str]:
+    """Every text in decoded JSON, keys included, however deep."""
+    rest = [decoded]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            rest += [*value, *value.values()]
+        elif isinstance(value, list):
+            rest += value
 
 
 def _number(owner: h5py.Group, name: str, where: object) -> int:

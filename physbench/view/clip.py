@@ -10,6 +10,7 @@ import numpy as np
 
 from physbench import registry
 from physbench.errors import StorageError
+from physbench.printable import printable
 from physbench.scene import HIT_OBJECT, WALL
 from physbench.storage.reader import open_dataset
 
@@ -120,7 +121,7 @@ def _checked(source: str, sizes: Mapping[str, int], split: str | None, index: in
 
 def _one_line(name: str) -> str:
     """Names come from files of strangers: one line, nothing that cannot be printed, not too long."""
-    name = "".join(letter if letter.isprintable() else "?" for letter in name[:80])
+    name = printable(name[:80])
     return name if len(name) <= 32 else name[:31] + "…"
 
 
