@@ -193,6 +193,7 @@ def verify(file: Path, quick: bool, as_json: bool) -> None:
 
     Makes every sequence again from the recipe and compares every value with what is stored, pixels and events included; replays the motion; holds the
     recipe to the name of the file; and compares what plain h5py reads. About as fast as making the file. Exit code 0 if all is well, 2 if not.
+    A file whose world is not installed is called undamaged, not good.
 
     \b
     physbench verify balls4mass64.h5

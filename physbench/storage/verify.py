@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from physbench.errors import DamagedFile, StorageError
+from physbench.errors import DamagedFile, RecipeError, StorageError
 from physbench.machine import count_cores
 from physbench.scene import Checker
 from physbench.storage.agreement import require_agreement
-from physbench.storage.block import Span, make_block, spans
+from physbench.storage.block import Span, make_block
 from physbench.storage.codec import adler32
 from physbench.storage.compare import compare_block, events_of, states_of
-from physbench.storage.layout import BLOCK, EVENTS, PIXELS, STATES, array_digest, pixels_digest, split_text, text_digest
+from physbench.storage.layout import EVENTS, PIXELS, STATES, array_digest, pixels_digest, split_text, text_digest
 from physbench.storage.origin import Unmakeable, read_recipe
 from physbench.storage.reader import File, Split, open_dataset
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from physbench.recipe import Recipe
 
 Depth = Literal["quick", "plain"]
+AT_ONCE = 64
+"""Sequences made again at a time, in one block of the small arrays: a recipe that lies about its collisions shall not take much memory."""
 
 
 @dataclass(frozen=True)
@@ -132,14 +134,8 @@ def _check_truth(file: File, progress: Callable[[Progress], None] | None) -> tup
     """Every sequence, on all cores."""
     recipe = read_recipe(file)
     if isinstance(recipe, Unmakeable):
-        pieces = [Span(name, start, min(start + BLOCK, len(split))) for name, split in file.items() for start in range(0, len(split), BLOCK)]
-        return _run(lambda span: _inflate(file[span.split], span), pieces, "inflating", progress), (f"nothing was made again: {recipe.reason}",)
-    splits = dict(file)
-
-    def check(span: Span) -> Count:
-        return _check_span(splits[span.split], recipe, span)
-
-    return _run(check, spans(recipe), "making again", progress), tuple(_caveats(recipe))
+        return _run(_inflate, file, "inflating", progress), (f"nothing was made again: {recipe.reason}",)
+    return _run(lambda split, span: _check_span(split, recipe, span), file, "making again", progress), tuple(_caveats(recipe))
 
 
 def _caveats(recipe: Recipe) -> list[str]:
@@ -158,7 +154,11 @@ def _check_span(split: Split, recipe: Recipe, span: Span) -> Count:
         if fault is not None:
             raise DamagedFile(f"{split.file.path}: {split.name} sequence {span.start + fault.sequence} {fault.sentence}")
         replayed = len(span)
-    return Count(len(span), replayed, compare_block(split, make_block(recipe, span)))
+    try:
+        block = make_block(recipe, span)
+    except RecipeError as error:
+        raise DamagedFile(f"{split.file.path}: the recipe cannot be followed: {error}") from None
+    return Count(len(span), replayed, compare_block(split, block))
 
 
 def _inflate(split: Split, span: Span) -> Count:
@@ -172,12 +172,15 @@ def _inflate(split: Split, span: Span) -> Count:
     return Count(inflated=len(span) * len(PIXELS))
 
 
-def _run(work: Callable[[Span], Count], pieces: list[Span], doing: str, progress: Callable[[Progress], None] | None) -> list[Count]:
+def _run(work: Callable[[Split, Span], Count], file: File, doing: str, progress: Callable[[Progress], None] | None) -> list[Count]:
+    """Do something with all sequences, AT_ONCE at a time, on all cores."""
+    splits = dict(file)
+    pieces = [Span(name, start, min(start + AT_ONCE, len(split))) for name, split in splits.items() for start in range(0, len(split), AT_ONCE)]
     counts: list[Count] = []
     done, total = 0, sum(map(len, pieces))
     with ThreadPoolExecutor(count_cores()) as pool:
         try:
-            for span, count in zip(pieces, pool.map(work, pieces), strict=True):
+            for span, count in zip(pieces, pool.map(lambda span: work(splits[span.split], span), pieces), strict=True):
                 counts.append(count)
                 done += len(span)
                 if progress:
