@@ -31,6 +31,9 @@ MOST_TEXT = 1 << 16
 DEFLATE_RATIO = 1032
 """No deflate stream decodes to more than this many times its length."""
 
+HIGHEST_LEVEL = 9
+"""Of deflate."""
+
 TEXTS = ("format", "dataset", "recipe", "recipe_sha256", "content_sha256", "created_with")
 
 
@@ -134,7 +137,8 @@ def _admit_array(dataset: h5py.h5d.DatasetID, field: Field, sizes: dict[str, int
         sizes[axis] = length
     creation = dataset.get_create_plist()
     layout = creation.get_layout()
-    filters = [creation.get_filter(i)[0] for i in range(creation.get_nfilters())]
+    pipeline = [creation.get_filter(i) for i in range(creation.get_nfilters())]
+    filters = [code for code, *_ in pipeline]
     logical = int(np.prod(shape, dtype=object)) * field.dtype.itemsize
     stored = dataset.get_storage_size()
     if field in PIXELS:
@@ -152,6 +156,8 @@ def _admit_array(dataset: h5py.h5d.DatasetID, field: Field, sizes: dict[str, int
         raise HostileFile(f"{where} is not stored as the format says ({'in one piece' if chunk is None else f'chunks of {chunk}'})")
     if filters not in allowed:
         raise HostileFile(f"{where} uses the filters {filters}; a dataset file has {'deflate alone' if field in PIXELS else 'none here'}")
+    if any(len(values) != 1 or values[0] > HIGHEST_LEVEL for _, _, values, _ in pipeline):
+        raise HostileFile(f"{where} is deflated with settings that HDF5 does not decode")
     if not fits:
         raise HostileFile(f"{where} claims {logical:,} bytes and stores {stored:,}")
     return stored

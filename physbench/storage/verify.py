@@ -176,11 +176,15 @@ def _run(work: Callable[[Split, Span], Count], file: File, doing: str, progress:
     """Do something with all sequences, AT_ONCE at a time, on all cores."""
     splits = dict(file)
     pieces = [Span(name, start, min(start + AT_ONCE, len(split))) for name, split in splits.items() for start in range(0, len(split), AT_ONCE)]
+
+    def work_on(span: Span) -> Count:
+        return work(splits[span.split], span)
+
     counts: list[Count] = []
     done, total = 0, sum(map(len, pieces))
     with ThreadPoolExecutor(count_cores()) as pool:
         try:
-            for span, count in zip(pieces, pool.map(lambda span: work(splits[span.split], span), pieces), strict=True):
+            for span, count in zip(pieces, pool.map(work_on, pieces), strict=True):
                 counts.append(count)
                 done += len(span)
                 if progress:

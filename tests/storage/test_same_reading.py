@@ -13,6 +13,7 @@ import pytest
 import physbench
 from physbench.errors import HostileFile, StorageError
 from physbench.generate import generate
+from physbench.storage.hdf5 import lookup3
 from tests.builders.spoils import changed
 from tests.oracles.contract import AXES
 
@@ -73,6 +74,22 @@ def test_whatever_bit_of_a_tree_is_flipped_h5py_reads_the_truth_or_the_file_is_r
         else:
             assert read_plainly(path) == truth, at
     assert found > 50
+
+
+@pytest.mark.parametrize("name", ["features", "groups", "collisions"])
+def test_a_level_of_deflate_that_hdf5_does_not_know_is_refused(name: str, tiny: Any, tmp_path: Path) -> None:
+    """HDF5 would read nothing at all."""
+    spoilt, path = bytearray(tiny.path.read_bytes()), tmp_path / "x.h5"
+    with h5py.File(tiny.path) as file:
+        at = h5py.h5o.get_info(file["training"][name].id).addr
+    length = int.from_bytes(spoilt[at + 6 : at + 10], "little")
+    assert spoilt[at : at + 4] == b"OHDR" and spoilt[at + 10 + length - 4] == 1, "the level is the last value of the last message"
+    spoilt[at + 10 + length - 3] = 1
+    spoilt[at + 10 + length : at + 14 + length] = lookup3(bytes(spoilt[at : at + 10 + length])).to_bytes(4, "little")
+    path.write_bytes(spoilt)
+    assert read_plainly(path) is None
+    with pytest.raises(HostileFile, match=f"training/{name} is deflated with settings"):
+        physbench.open(path)
 
 
 def test_two_arrays_may_not_share_their_bytes(recipe_of: Any, tmp_path: Path) -> None:
