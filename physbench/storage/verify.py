@@ -111,8 +111,9 @@ def _check_digests(file: File) -> None:
 def _check_offsets(split: Split) -> None:
     """Every event belongs to the sequence it names."""
     offset, where = split.column("offset"), f"{split.file.path}: {split.name}/events"
-    if offset[0] != 0 or offset[-1] != split.sizes["M"] or (np.diff(offset) < 0).any():
-        raise DamagedFile(f"{where}/offset does not run from 0 to {split.sizes['M']}")
+    end = split.sizes["M"]
+    if offset[0] != 0 or offset[-1] != end or not ((offset >= 0) & (offset <= end)).all() or (np.diff(offset) < 0).any():
+        raise DamagedFile(f"{where}/offset does not run from 0 to {end}")
     if not np.array_equal(split.column("sequence"), np.repeat(np.arange(len(split)), np.diff(offset))):
         raise DamagedFile(f"{where}/sequence does not agree with its offsets")
 

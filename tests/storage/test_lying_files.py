@@ -22,10 +22,10 @@ from physbench.generate import generate
 from physbench.recipe import Recipe
 from physbench.scene import Scenes
 from physbench_generators.balls.scenes import Balls
-from tests.builders.dataset_files import content, write
+from tests.builders.dataset_files import content, put_digests_right, write
 from tests.builders.datasets import recipe_for
 from tests.builders.spoils import changed
-from tests.oracles.contract import Array
+from tests.oracles.contract import AXES, Array
 
 
 def swap_pixels(pixels: Array, draw: random.Random) -> int:
@@ -172,6 +172,48 @@ def test_impossible_motion_is_found_whatever_the_recipe(recipe_text: str | None,
     if recipe_text:
         with_text(path, recipe_text)
     with pytest.raises(DamagedFile, match="recipe has no 'dataset'" if recipe_text else "test sequence 0 has "):
+        physbench.verify(path)
+
+
+OFFSETS: dict[str, Callable[[Array], object]] = {
+    "beyond all rows": lambda offset: offset.__setitem__(1, 1 << 40),
+    "so far that the distance to the next is no number": lambda offset: offset.__setitem__(slice(1, 3), [(1 << 63) - 1, -2]),
+    "below zero": lambda offset: offset.__setitem__(1, -1),
+    "not from the start": lambda offset: offset.__setitem__(0, 1),
+    "backwards": lambda offset: offset.__setitem__(slice(1, 3), offset[[2, 1]]),
+    "an event in the wrong sequence": lambda offset: offset.__setitem__(1, offset[1] + 1),
+}
+
+
+@pytest.mark.parametrize("name", OFFSETS)
+def test_events_in_no_sequence_or_another_are_found(name: str, tiny: Any, copied: Any) -> None:
+    path = copied(tiny)
+
+    def lie(file: h5py.File) -> None:
+        offset = file["training/events/offset"][:]
+        OFFSETS[name](offset)
+        file["training/events/offset"][:] = offset
+
+    changed(lie)(path)
+    put_digests_right(path)
+    physbench.verify(path, depth="quick")
+    with pytest.raises(DamagedFile, match="offset does not run|does not agree with its offsets"):
+        physbench.verify(path)
+
+
+@pytest.mark.parametrize("name", [name for name in AXES if name not in ("events/offset", "events/sequence")])
+def test_the_last_bit_of_any_value_is_found_behind_honest_digests(name: str, tiny: Any, copied: Any) -> None:
+    path = copied(tiny)
+
+    def lie(file: h5py.File) -> None:
+        array = file["training"][name][()]
+        array.view(f"u{array.itemsize}").reshape(-1)[-1] ^= 1
+        file["training"][name][...] = array
+
+    changed(lie)(path)
+    put_digests_right(path)
+    physbench.verify(path, depth="quick")
+    with pytest.raises(DamagedFile, match="training sequence 2"):
         physbench.verify(path)
 
 
