@@ -89,9 +89,17 @@ def verify(path: str | os.PathLike[str], *, depth: Depth = "plain", progress: Ca
         for split in file.values():
             _check_offsets(split)
         counts, caveats = _check_truth(file, progress)
-    remade, replayed, inflated = (sum(getattr(count, name) for count in counts) for name in ("remade", "replayed", "inflated"))
-    sequences = sum(len(split) for split in file.values())
-    return Report(str(path), file.attributes["dataset"], depth, file.attributes["content_sha256"], sequences, remade, replayed, inflated, caveats)
+    return Report(
+        path=str(path),
+        dataset=file.attributes["dataset"],
+        depth=depth,
+        content_sha256=file.attributes["content_sha256"],
+        sequences=sum(len(split) for split in file.values()),
+        sequences_remade=sum(count.remade for count in counts),
+        sequences_replayed=sum(count.replayed for count in counts),
+        streams_inflated=sum(count.inflated for count in counts),
+        caveats=caveats,
+    )
 
 
 def _check_digests(file: File) -> None:
