@@ -21,7 +21,7 @@ def progress_bar(doing: str, *, unit: str = "sequences") -> Generator[Callable[[
             return Text(f"{task.speed:,.0f} {unit}/s" if task.speed and unit else "")
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Rate(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task(doing, total=None)
 

@@ -37,3 +37,15 @@ def test_the_names_in_a_file_of_sums_do_nothing(tmp_path: Path, cli: Any) -> Non
     result = cli("compare", *[save(tmp_path / f"{name}.npz", **sums) for name in "ab"])
     assert result.exit_code == 0 and "balls?]0;PWN???" in result.stdout
     assert all(line.isprintable() for line in result.stdout.splitlines())
+
+
+def test_a_name_is_no_markup_of_the_progress_bar(tiny: Any, tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    folder = tmp_path / "x["
+    folder.mkdir()
+    for name in ("[red]x.h5", "x[b\x1b]0;PWN\x07.h5", "[@click=app.bell()]x.h5"):
+        path = folder / name
+        path.write_bytes(tiny.path.read_bytes())
+        result = cli("verify", path)
+        assert result.exit_code == 0 and "is good" in result.stdout
+        assert "\x07" not in result.stderr and f"checking {printable(name)}"[:12] in result.stderr

@@ -111,12 +111,12 @@ def _generate(recipe: Recipe, out: Path, *, workers: int | None, part: str | Non
     from physbench.generate import generate
 
     done = 0.0
-    with progress_bar(f"preparing {out.name}") as update:
+    with progress_bar(printable(f"preparing {out.name}")) as update:
 
         def show(progress: Any) -> None:
             nonlocal done
             done = progress.done / progress.total
-            update(progress.done, progress.total, f"making {out.name}")
+            update(progress.done, progress.total, printable(f"making {out.name}"))
 
         try:
             path = generate(recipe, out, workers=workers, overwrite=overwrite, part=_part(part), progress=show)
@@ -200,7 +200,7 @@ def verify(file: Path, quick: bool, as_json: bool) -> None:
     """
     from physbench.storage.verify import verify
 
-    with progress_bar("checking " + file.name) as update:
+    with progress_bar(printable(f"checking {file.name}")) as update:
         report = verify(file, depth="quick" if quick else "plain", progress=lambda progress: update(progress.done, progress.total, progress.doing))
     click.echo(json.dumps(asdict(report)) if as_json else printable(_verdict(file, report)))
 

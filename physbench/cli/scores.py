@@ -16,6 +16,7 @@ import click
 
 from physbench.cli.root import STOPPED, main
 from physbench.errors import PhysbenchError, StorageError
+from physbench.printable import printable
 from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def predict(model: str | None, factory: str | None, device: str, out: Path, half
 
     with _users_code(factory):
         entered = _entered(model, factory, device)
-        with progress_bar(f"predicting into {out.name}") as update:
+        with progress_bar(printable(f"predicting into {out.name}")) as update:
             predict(
                 entered.model,
                 out,
@@ -190,7 +191,7 @@ def score(file: Path, suite: str | None, batch: int, table: Path | None, per_seq
 
     _writable(table, per_sequence, folder=report)
     told = opened(file, suite)
-    with progress_bar(f"scoring {file.name}") as update:
+    with progress_bar(printable(f"scoring {file.name}")) as update:
         found = score(told, batch=batch, progress=lambda now: update(now.done, now.total, f"scoring on {now.doing}"))
     _hand_out(found, told.extent, table, per_sequence, report, as_json, answers=told.answers, likelihood=told.likelihood)
 
