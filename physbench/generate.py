@@ -12,34 +12,27 @@ import shutil
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from physbench.amounts import describe_size
 from physbench.errors import RecipeError, StorageError
 from physbench.files import require_replaceable
+from physbench.machine import count_cores
 from physbench.resolve import resolve_recipe
-from physbench.scene import Events
-from physbench.storage.block import Block, Span, Streams, block_of, deflated, spans
+from physbench.storage.block import AT_ONCE, Block, Span, make_block, spans
 from physbench.storage.journal import HEADER, Journal
 from physbench.storage.layout import BLOCK
 from physbench.storage.reader import open_dataset
 from physbench.storage.writer import seal, workings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Callable
 
     from physbench.recipe import Recipe
-    from physbench.scene import Generator, Scenes
-
-AT_ONCE = 16
-"""Sequences whose pixels are held at a time while a block is made."""
+    from physbench.scene import Scenes
 
 
 @dataclass(frozen=True)
@@ -209,34 +202,7 @@ def _fill(
 
 def _made(recipe: Recipe, span: Span, sources: dict[Span, Callable[[], Block]]) -> Block:
     """A block, taken from a finished part or made anew."""
-    if span in sources:
-        return sources[span]()
-    seeds = recipe.seeds(span.split, span.start, span.stop)
-    encode = getattr(recipe.generator, "encode", None)
-    streams, states, events = encode(seeds, recipe.frames) if encode else _encoded(recipe.generator, seeds, recipe.frames)
-    return block_of(span, streams, states, events)
-
-
-def _encoded(generator: Generator, seeds: NDArray[np.uint64], frames: int) -> tuple[dict[str, Streams], dict[str, NDArray[Any]], Events]:
-    """Any generator's scenes with their pixels deflated, a few at a time."""
-    streams: list[dict[str, Streams]] = []
-    states: list[dict[str, NDArray[Any]]] = []
-    events: list[Events] = []
-    for start in range(0, len(seeds), AT_ONCE):
-        scenes = generator.batch(seeds[start : start + AT_ONCE], frames)
-        streams.append(deflated(scenes))
-        states.append({name: array for name, array in scenes.arrays().items() if name not in streams[0]})
-        events.append(scenes.events)
-    joined = {
-        name: Streams(np.concatenate([some[name].data for some in streams]), np.concatenate([some[name].sizes for some in streams])) for name in streams[0]
-    }
-    return joined, {name: np.concatenate([some[name] for some in states]) for name in states[0]}, _joined(events)
-
-
-def _joined(events: Sequence[Events]) -> Events:
-    counts = np.concatenate([np.diff(some.offset) for some in events])
-    columns = {name: np.concatenate([getattr(some, name) for some in events]) for name in ("time", "a", "b", "normal", "impulse", "position")}
-    return Events(offset=np.concatenate([[0], np.cumsum(counts)]), **columns)
+    return sources[span]() if span in sources else make_block(recipe, span)
 
 
 def _finished(block: Block) -> Future[Block]:
@@ -286,8 +252,4 @@ def _stored(block: Block) -> int:
 def _workers(asked: int | None) -> int:
     if asked is not None and not 1 <= asked <= 1024:
         raise RecipeError(f"workers is 1 to 1024, not {asked}")
-    if asked is None:
-        with suppress(AttributeError):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
-    return asked
+    return count_cores() if asked is None else asked

@@ -32,7 +32,7 @@ def progress_bar(doing: str, *, unit: str = "sequences") -> Generator[Update]:
         def render(self, task: Any) -> Text:
             return Text(format_rate(task.speed, unit) if task.speed and unit else "")
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Rate(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(doing, total=None)
 

@@ -7,7 +7,6 @@ import io
 import json
 import math
 import unicodedata
-import zipfile
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,8 +14,10 @@ import numpy as np
 
 from physbench.errors import HostileFile, StorageError
 from physbench.files import require_regular_file, write_whole
+from physbench.npz import read_npz
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -29,8 +30,13 @@ ENOUGH = 64
 NARROW = "~"
 """Stands behind an interval of fewer sequences than ENOUGH."""
 
+SUMS = "per-sequence sums (physbench eval ... --per-sequence)"
+
 MOST_ARRAYS, MOST_BYTES = 4_096, 1 << 28
 """Of a file with per-sequence sums."""
+
+LARGEST = 1e100
+"""Of a number in it: sums of these cannot overflow."""
 
 NOTES = {
     "own-code": "made by running the user's own code",
@@ -156,22 +162,13 @@ class Run:
 def load_run(path: Path) -> Run:
     """Read per-sequence sums; perhaps a stranger's, so every size is looked at before it is believed and nothing is unpickled."""
     require_regular_file(path, MOST_BYTES)
+    arrays = read_npz(path, SUMS, most_arrays=MOST_ARRAYS, most_bytes=MOST_BYTES)
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            if len(members) > MOST_ARRAYS or sum(member.file_size for member in members) > MOST_BYTES:
-                raise HostileFile(f"{path} claims more than {MOST_ARRAYS:,} arrays or {MOST_BYTES >> 20} MiB of per-sequence sums")
-        with np.load(path, allow_pickle=False) as arrays:
-            provenance: Any = json.loads(str(arrays["provenance"][()]))
-            sums: dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
-            for name in (name for name in arrays.files if name.endswith("|numerator")):
-                task, metric, _ = name.split("|")
-                pair = arrays[name], arrays[f"{task}|{metric}|denominator"]
-                if any(part.ndim != 1 or part.dtype != np.float64 or len(part) != len(pair[0]) for part in pair):
-                    raise HostileFile(f"{path}: {task} {metric} is not a number per sequence")
-                sums[task, metric] = pair
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError, RecursionError) as error:
-        raise StorageError(f"{path} does not hold per-sequence sums (physbench eval ... --per-sequence): {str(error).splitlines()[0][:120]}") from None
+        provenance: Any = json.loads(str(arrays["provenance"][()]))
+        sums = {(task, metric): pair for task, metric, pair in _pairs(arrays)}
+    except (KeyError, ValueError, RecursionError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StorageError(f"{path} does not hold {SUMS}: {said[:120]}") from None
     if not isinstance(provenance, dict) or not {"model", "suite", "suite_version", "size", "data_sha256", "metric_version"} <= set(
         cast("dict[str, Any]", provenance)
     ):
@@ -192,6 +189,17 @@ def plain_cell(value: Any) -> Any:
         return value
     text = "".join(sign if sign.isprintable() else "?" for sign in value)
     return f"'{text}" if is_formula(text) else text
+
+
+def _pairs(arrays: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, str, tuple[NDArray[np.float64], NDArray[np.float64]]]]:
+    for name in (name for name in arrays if name.endswith("|numerator")):
+        task, metric, _ = name.split("|")
+        pair = arrays[name], arrays[f"{task}|{metric}|denominator"]
+        if any(part.ndim != 1 or part.dtype != np.float64 or not 0 < len(part) == len(pair[0]) for part in pair):
+            raise ValueError(f"{task} {metric} is not a number per sequence")
+        if any((np.abs(part[np.isfinite(part)]) > LARGEST).any() for part in pair):
+            raise ValueError(f"{task} {metric} holds a number beyond {LARGEST:g}")
+        yield task, metric, pair
 
 
 def _cell(value: Any) -> Any:

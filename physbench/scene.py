@@ -7,10 +7,10 @@ a file puts time first (see storage/layout.py). Everything is in pixels and fram
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -71,3 +71,19 @@ class Generator(Protocol):
     def objects(self) -> int: ...  # K
 
     def batch(self, seeds: Sequence[int] | NDArray[np.uint64], frames: int) -> Scenes: ...
+
+
+class Fault(NamedTuple):
+    """What contradicts the laws of a world."""
+
+    sequence: int  # counted from the start of the batch
+    sentence: str  # goes on after the name of the sequence
+
+
+@runtime_checkable
+class Checker(Protocol):
+    """A generator that can tell from states and events alone, without its own simulation, whether they keep the laws of its world."""
+
+    def check(self, states: Mapping[str, NDArray[Any]], events: Events) -> Fault | None:
+        """Return the first fault of a batch (N, ...). Nothing in the arrays may be believed: they can be a stranger's."""
+        ...

@@ -138,7 +138,7 @@ class Speechless(Exception):
         (SystemExit(3), "it raised SystemExit: 3"),
         (StopIteration(), "it raised StopIteration"),
         (Speechless(), "Speechless"),
-        (ValueError("\x1b[2Jx"), "it raised ValueError: [2Jx"),
+        (ValueError("\x1b[2Jx"), "it raised ValueError: ?[2Jx"),
         (PhysbenchError("mine"), "it raised physbench.errors.PhysbenchError: mine"),
     ],
 )

@@ -101,7 +101,7 @@ def test_sizes_that_are_no_numbers_are_refused() -> None:
 
 def test_stream_takes_the_parameters_of_a_world_of_ones_own() -> None:
     batch = next(iter(physbench.stream("balls", n=(6, 8), batch=4, seed=3)))
-    recipe = Recipe(dataset="any", generator=Balls(n=(6, 8)), seed=3)
+    recipe = Recipe(dataset="balls", generator=Balls(n=(6, 8)), seed=3)
     truth = recipe.generator.batch(recipe.seeds("training", 0, 4), 51).arrays()
     assert batch.keys() == truth.keys()
     for name, array in truth.items():

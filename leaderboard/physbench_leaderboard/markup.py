@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
+from physbench.printable import printable
 from physbench.report.text import LINK, LONGEST
 
 if TYPE_CHECKING:
@@ -24,10 +25,7 @@ def escape(words: object) -> Markup:
     """What a stranger wrote, to be read and not obeyed: no markup, and no letter that turns the line round or cannot be seen."""
     if isinstance(words, Markup):
         return words
-    told = str(words)
-    if not told.isprintable():
-        told = "".join(letter if letter.isprintable() else "?" for letter in told)
-    return Markup(html.escape(told))
+    return Markup(html.escape(printable(words)))
 
 
 def element(tag: str, *inside: object, **attributes: object) -> Markup:

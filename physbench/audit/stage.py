@@ -13,6 +13,7 @@ import numpy as np
 from physbench.audit.agreement import Outcome
 from physbench.errors import ModelError
 from physbench.model import Batch, Bernoulli, Gaussian, Prediction
+from physbench.printable import printable
 from physbench.recipe import mixed
 from physbench.seeds import draw_fresh_seed, seed_sequences
 
@@ -240,5 +241,5 @@ def _kept(value: Any) -> Any:
 
 def _last_line(error: BaseException) -> str:
     lines = [line.strip() for text in format_exception_only(error) for line in text.splitlines() if line.strip()]
-    name, last = type(error).__name__, "".join(letter for letter in lines[-1] if letter.isprintable())[:LONGEST]
+    name, last = type(error).__name__, printable(lines[-1])[:LONGEST]
     return f"it raised {last}" if len(lines) == 1 or last.startswith(name) else f"it raised {name}: {last}"

@@ -15,6 +15,7 @@ from physbench.cli.pipe import COMMAND, TIMEOUT, run_command
 from physbench.cli.root import main
 from physbench.cli.scores import FRESH
 from physbench.errors import PhysbenchError
+from physbench.printable import printable
 from physbench.progress import progress_bar
 from physbench.suites import suite_of
 
@@ -57,7 +58,7 @@ def check(file: Path, as_json: bool) -> None:
     elif not problems:
         click.echo(f"{file}: all is well")
     for problem in problems[: 0 if as_json else None]:
-        click.echo(f"{file}: {problem}", err=True)
+        click.echo(printable(f"{file}: {problem}"), err=True)
     sys.exit(2 if problems else 0)
 
 
@@ -113,7 +114,7 @@ def recompute(file: Path, sums: Path, grant: bool, folder: Path | None) -> None:
     """
     found = board("recompute:recompute")(board("submission:read")(file), sums)
     for problem in found.problems:
-        click.echo(f"{file}: {problem}", err=True)
+        click.echo(printable(f"{file}: {problem}"), err=True)
     if not found.all_well:
         raise PhysbenchError(f"{file} is not what {sums} gives: {found.rows} of {found.of} rows agree")
     click.echo(f"{file}: all {found.rows} rows come out of {sums} again")
@@ -163,7 +164,7 @@ def verify(
         )
     for rerun in again:
         for difference in rerun.differences:
-            click.echo(f"{file}: {difference}", err=True)
+            click.echo(printable(f"{file}: {difference}"), err=True)
         if rerun.fresh:
             click.echo(f"{file}: on fresh data: {rerun.fresh}", err=rerun.suspicious)
     if not all(rerun.all_well for rerun in again):

@@ -11,6 +11,7 @@ import click
 
 from physbench.cli.root import main
 from physbench.plainjson import dumped
+from physbench.printable import printable
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
@@ -42,7 +43,7 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
         return click.echo(dumped({"a": names[0], "b": names[1], **family, "lines": [asdict(line) for line in lines]}))
     click.echo(f"a = {names[0]!r}, b = {names[1]!r}; the figure of a less that of b, with its 95 % interval")
     for task in dict.fromkeys(line.task for line in lines):
-        click.echo(click.style(task, bold=True))
+        click.echo(click.style(printable(task), bold=True))
         for line in (line for line in lines if line.task == task):
             found = line.comparison.difference
             if math.isnan(found.value):

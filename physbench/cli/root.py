@@ -9,6 +9,7 @@ import click
 
 from physbench import __version__
 from physbench.errors import PhysbenchError
+from physbench.printable import printable
 from physbench.threads import wait_without_spinning
 
 STOPPED = 130
@@ -35,7 +36,7 @@ class Commands(click.Group):
             sys.exit(error.exit_code)
         except click.ClickException as error:
             hint = f" (see {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
-            click.echo(f"Error: {' '.join(error.format_message().split())}{hint}", err=True)
+            click.echo(printable(f"Error: {' '.join(error.format_message().split())}{hint}"), err=True)
             sys.exit(error.exit_code)
         except click.Abort:
             sys.exit(STOPPED)

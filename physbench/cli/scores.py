@@ -19,6 +19,7 @@ from physbench.cli.outputs import Outputs
 from physbench.cli.pipe import COMMAND, TIMEOUT, run_command
 from physbench.cli.root import STOPPED, main
 from physbench.errors import PhysbenchError
+from physbench.printable import printable
 from physbench.progress import progress_bar
 from physbench.seeds import draw_fresh_seed
 
@@ -220,7 +221,7 @@ def predict(
     _require_one_model(model, factory, command, device)
     with _users_code(factory), run_command(command, timeout) as behind_pipe:
         entered = behind_pipe or _entered(model, factory, device)
-        with progress_bar(f"predicting into {out.name}") as update:
+        with progress_bar(printable(f"predicting into {out.name}")) as update:
             predict(
                 entered.model,
                 out,
@@ -268,7 +269,7 @@ def score(
     outputs.require_writable(overwrite=overwrite)
     labels = _labels(name, link, paper)
     told = opened(file, suite)
-    with progress_bar(f"scoring {file.name}") as update:
+    with progress_bar(printable(f"scoring {file.name}")) as update:
         found = score(told, batch=batch, progress=lambda now: update(now.done, now.total, f"scoring on {now.doing}"))
     found = replace(found, provenance=replace(found.provenance, **labels))
     outputs.hand_out(found, told.extent, answers=told.answers, likelihood=told.likelihood)

@@ -13,7 +13,8 @@ import numpy as np
 
 from physbench import cache
 from physbench.files import write_whole
-from physbench.metrics.sums import Sums
+from physbench.metrics.sums import Sums, ratio
+from physbench.npz import read_npz
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Figures = dict[tuple[str, str], Sums]
+
+MOST_ARRAYS, MOST_BYTES = 1 << 14, 1 << 30
+"""Of a block."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,10 @@ class Journal:
     def read(self, task: str, start: int) -> Part | None:
         """A block, if it is there and whole. It can be made again, so whatever is wrong with it is no error."""
         try:
-            with np.load(self._path(task, start), allow_pickle=False) as arrays:
-                notes = tuple(arrays["notes"].tolist())
-                names = arrays["figures"].tolist()
-                figures = {(of, metric): Sums(arrays[f"{of}|{metric}|numerator"], arrays[f"{of}|{metric}|denominator"]) for of, metric in names}
+            arrays = read_npz(self._path(task, start), "a block of an evaluation", most_arrays=MOST_ARRAYS, most_bytes=MOST_BYTES)
+            notes = tuple(arrays["notes"].tolist())
+            names = arrays["figures"].tolist()
+            figures = {(of, metric): ratio(arrays[f"{of}|{metric}|numerator"], arrays[f"{of}|{metric}|denominator"]) for of, metric in names}
         except Exception:
             return None
         return Part(figures, notes)
@@ -69,6 +73,8 @@ class Journal:
         path = self._path(task, start)
         content = io.BytesIO()
         np.savez(content, allow_pickle=False, **arrays)
+        if path.is_dir():  # only a stranger puts one there, and no file can take its place
+            shutil.rmtree(path)
         write_whole(path, content.getvalue())
 
     def discard(self) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from physbench.evaluation.known import ROWS, published
 from physbench.metrics.catalogue import HEADLINES, find, stands_in_tables
 from physbench.plainjson import dumped
+from physbench.printable import printable
 from physbench.result import ENOUGH, NARROW, told
 from physbench.suites import Still, Window
 
@@ -63,7 +64,7 @@ def as_text(found: Result, chosen: Extent, references: Iterable[Known] = (), *, 
         lines.append("Grouping is not scored: the model says of no pixel which object owns it.")
     if len(shown) < len(scores):
         lines.append(f"{len(scores) - len(shown)} more figures: --all. What a figure means: physbench explain NAME")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _table(

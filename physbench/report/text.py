@@ -6,6 +6,8 @@ import html
 import math
 import re
 
+from physbench.printable import printable
+
 LINK = re.compile(r"https://[a-z0-9.-]+(:\d+)?(/[\w.~:/?#\[\]@!$&'()*+,;=%-]*)?", re.ASCII | re.IGNORECASE)
 
 LONGEST = 500
@@ -17,7 +19,7 @@ def plain(words: object) -> str:
     """Escaped, on one line, and nothing that cannot be printed."""
     told = str(words)
     told = told if len(told) <= LONGEST else told[: LONGEST - 1] + "…"
-    return html.escape("".join(letter if letter.isprintable() else "?" for letter in told))
+    return html.escape(printable(told))
 
 
 def breakable(name: str) -> str:

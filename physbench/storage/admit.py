@@ -32,6 +32,9 @@ MOST_TEXT = 1 << 16
 DEFLATE_RATIO = 1032
 """No deflate stream decodes to more than this many times its length."""
 
+HIGHEST_LEVEL = 9
+"""Of deflate."""
+
 TEXTS = ("format", "dataset", "recipe", "recipe_sha256", "content_sha256", "created_with")
 
 
@@ -113,7 +116,7 @@ def _admit_array(dataset: h5py.h5d.DatasetID, field: Field, sizes: dict[str, int
     """Type, shape, storage and filters of one array; returns its stored bytes."""
     require_own_storage(dataset, where)
     kind = dataset.get_type()
-    if kind.get_class() not in (h5py.h5t.INTEGER, h5py.h5t.FLOAT) or kind.dtype != field.dtype:
+    if not kind.equal(h5py.h5t.py_create(field.dtype)):  # in full: where its exponent lies, and what it is counted from
         raise HostileFile(f"{where} is not of type {field.dtype.name}")
     shape = dataset.shape
     if shape is None or len(shape) != len(field.axes):
@@ -128,7 +131,8 @@ def _admit_array(dataset: h5py.h5d.DatasetID, field: Field, sizes: dict[str, int
         sizes[axis] = length
     creation = dataset.get_create_plist()
     layout = creation.get_layout()
-    filters = [creation.get_filter(i)[0] for i in range(creation.get_nfilters())]
+    pipeline = [creation.get_filter(i) for i in range(creation.get_nfilters())]
+    filters = [code for code, *_ in pipeline]
     logical = int(np.prod(shape, dtype=object)) * field.dtype.itemsize
     stored = dataset.get_storage_size()
     if field in PIXELS:
@@ -146,6 +150,8 @@ def _admit_array(dataset: h5py.h5d.DatasetID, field: Field, sizes: dict[str, int
         raise HostileFile(f"{where} is not stored as the format says ({'in one piece' if chunk is None else f'chunks of {chunk}'})")
     if filters not in allowed:
         raise HostileFile(f"{where} uses the filters {filters}; a dataset file has {'deflate alone' if field in PIXELS else 'none here'}")
+    if any(len(values) != 1 or values[0] > HIGHEST_LEVEL for _, _, values, _ in pipeline):
+        raise HostileFile(f"{where} is deflated with settings that HDF5 does not decode")
     if not fits:
         raise HostileFile(f"{where} claims {logical:,} bytes and stores {stored:,}")
     return stored
@@ -229,6 +235,21 @@ def _require_object(text: str, where: str) -> None:
         told = None
     if not isinstance(told, dict) or not isinstance(told.get("parameters", {}), dict):
         raise HostileFile(f"{where} is not a JSON object as the format has it")
+    if not all(each.isprintable() for each in _texts(told)):  # an escape such as \u001b is printable until it is decoded
+        raise HostileFile(f"{where} holds characters that cannot be printed")
+
+
+def _texts(decoded: Any) -> Iterator[str]:
+    """Every text in decoded JSON, keys included, however deep."""
+    rest = [decoded]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            rest += [*value, *value.values()]
+        elif isinstance(value, list):
+            rest += value
 
 
 def _number(owner: h5py.Group, name: str, where: object) -> int:

@@ -48,14 +48,14 @@ def _pieces(dataset: Any, field: Field, where: str, sequences: int) -> Places:
         nonlocal masks, strays
         place = chunk.chunk_offset[axis] // step
         masks |= chunk.filter_mask
-        if place < len(addresses) and sum(chunk.chunk_offset) == place * step:
+        if place < len(addresses) and sum(chunk.chunk_offset) == place * step and addresses[place] < 0:
             addresses[place], lengths[place] = _address(chunk.byte_offset), chunk.size
         else:
             strays += 1
 
     dataset.id.chunk_iter(visit)
     if strays:
-        raise HostileFile(f"{where} has chunks outside its shape")
+        raise HostileFile(f"{where} has chunks outside its shape, or one of them twice")
     if (addresses < 0).any():
         raise DamagedFile(f"{where} lacks sequence {int(np.argmax(addresses < 0)) * step}")
     expected = int(np.prod(dataset.chunks, dtype=np.int64)) * field.dtype.itemsize

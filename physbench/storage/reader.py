@@ -282,8 +282,14 @@ class Split:
 
     def stream(self, name: str, number: int) -> memoryview:
         """The zlib stream of a sequence of a pixel array, as it lies in the file."""
-        addresses, lengths = self._index(FIELDS[name])
+        addresses, lengths = self.places(FIELDS[name])
         return memoryview(self.file.bytes)[addresses[number] : addresses[number] + lengths[number]]
+
+    def states(self, start: int, stop: int) -> dict[str, NDArray[Any]]:
+        """The small arrays of sequences start..stop-1, all of one block: time first, as they lie in the file."""
+        block, here = divmod(start, self._block)
+        among = slice(here, here + stop - start)
+        return {field.name: self._stored(field, block)[(slice(None), among) if field.axes.startswith("TN") else among] for field in STATES}
 
     def in_order(self, name: str) -> Iterator[NDArray[Any]]:
         """A small array in C order, piece by piece."""
@@ -308,10 +314,12 @@ class Split:
         return min(BLOCK, len(self))
 
     def _blocks(self, field: Field) -> list[NDArray[Any]]:
-        addresses, _ = self._index(field)
+        return [self._stored(field, block) for block in range(len(self.places(field)[0]))]
+
+    def _stored(self, field: Field, block: int) -> NDArray[Any]:
+        """A whole chunk of a small array, where it lies."""
         shape = field.chunk(self.sizes, self._block)
-        count = int(np.prod(shape, dtype=np.int64))
-        return [np.frombuffer(self.file.bytes, field.dtype, count, at).reshape(shape) for at in addresses.tolist()]
+        return np.frombuffer(self.file.bytes, field.dtype, int(np.prod(shape, dtype=np.int64)), self.places(field)[0][block]).reshape(shape)
 
     def column(self, name: str) -> NDArray[Any]:
         """Map a whole column of the events, as it lies in the file; read-only.
@@ -322,13 +330,13 @@ class Split:
         field = next((field for field in EVENTS if field.name == name), None)
         if field is None:
             raise StorageError(f"the events have no column {name!r}: they have {', '.join(field.name for field in EVENTS)}")
-        (address,), _ = self._index(field, "events/")
+        (address,), _ = self.places(field)
         shape = field.shape(self.sizes)
         return np.frombuffer(self.file.bytes, field.dtype, int(np.prod(shape, dtype=np.int64)), address).reshape(shape)
 
-    def _index(self, field: Field, group: str = "") -> Places:
+    def places(self, field: Field) -> Places:
         """Where the chunks of an array lie and how long they are. Looked up once per process."""
-        path = f"{self.name}/{group}{field.name}"
+        path = f"{self.name}/{'events/' if field in EVENTS else ''}{field.name}"
         if path not in self._places:
             self._places[path] = places_of(self.file.path, path, field, len(self))
         return self._places[path]

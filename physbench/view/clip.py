@@ -11,6 +11,7 @@ import numpy as np
 
 from physbench import registry
 from physbench.errors import StorageError
+from physbench.printable import printable
 from physbench.recipe import expand_split
 from physbench.scene import HIT_OBJECT, WALL
 from physbench.storage.reader import open_dataset
@@ -131,7 +132,7 @@ def _checked(source: str, sizes: Mapping[str, int], split: str | None, index: in
 
 def one_line(name: str, room: int = 32) -> str:
     """Names come from files of strangers: one line, nothing that cannot be printed, not too long."""
-    name = "".join(letter if letter.isprintable() else "?" for letter in name[: room + 48])
+    name = printable(name[: room + 48])
     return name if len(name) <= room else name[: room - 1] + "…"
 
 

@@ -14,6 +14,7 @@ from physbench.scene import Scenes
 from physbench.storage.block import Streams, block_of, spans
 from physbench.storage.journal import Journal
 from physbench.storage.writer import seal, workings_of
+from tests.oracles.contract import canonical_text, digest_of
 
 
 def digest(path: Path) -> str:
@@ -39,4 +40,14 @@ def write(recipe: Recipe, path: Path, scenes: dict[str, Scenes], compress: Any =
         streams = {name: Streams.of([compress(array.tobytes(), 1) for array in getattr(one, name)]) for name in ("features", "groups", "collisions")}
         journal.append(block_of(span, streams, states, one.events))
     seal(journal, path)
+    return path
+
+
+def put_digests_right(path: Path) -> Path:
+    """After whatever was done to the arrays: a liar who knows the contract."""
+    with h5py.File(path, "r+") as file:
+        texts = {split: canonical_text(file[split], split) for split in ("training", "validation", "test") if split in file}
+        for split, text in texts.items():
+            file[split].attrs["content_sha256"] = digest_of(text)
+        file.attrs["content_sha256"] = digest_of("".join(texts.values()))
     return path

@@ -59,7 +59,7 @@ def a_colliding_pixel(scenes: Scenes, draw: random.Random) -> None:
     flip_pixel(scenes.collisions, draw)
 
 
-@falsehood("visible is wrong in frame")
+@falsehood("visible is not what the recipe makes")
 def one_visible_pixel_more(scenes: Scenes, draw: random.Random) -> None:
     scenes.visible[somewhere(scenes, draw, 0)] += 1
 

@@ -138,6 +138,7 @@ SPOILS: dict[str, Any] = {
     "a byte changed": lambda content: content[:300] + bytes([content[300] ^ 255]) + content[301:],
     "another file": lambda content: b"<html>not found</html>",
     "a pickle": lambda content: b"\x80\x04N.",
+    "a shape that was not written": lambda content: content.replace(b"'shape': (2, ", b"'shape': (9, "),
     "an archive of nothing": lambda content: b"PK\x05\x06" + bytes(18),
 }
 
@@ -151,6 +152,32 @@ def test_a_damaged_block_is_done_again(tmp_path: Path, name: str, whole: Any) ->
     assert asked == 1
     require_identical(again, whole)
     assert evaluated(tmp_path)[1] == 0, "and was written anew"
+
+
+@pytest.mark.parametrize("inside", [None, "precious"])
+def test_a_folder_in_place_of_a_block_is_replaced(tmp_path: Path, inside: str | None, whole: Any) -> None:
+    evaluated(tmp_path)
+    path = tmp_path / "balls678mass64-2.npz"
+    path.unlink()
+    path.mkdir()
+    if inside:
+        (path / inside).write_text("nothing")
+    again, asked = evaluated(tmp_path)
+    assert asked == 1 and path.is_file()
+    require_identical(again, whole)
+
+
+@pytest.mark.parametrize("error", [MemoryError, SystemError, NotImplementedError, RuntimeError, OverflowError, AttributeError, RecursionError])
+def test_a_block_whose_reading_raises_anything_is_done_again(tmp_path: Path, error: type[Exception], whole: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluated(tmp_path)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("physbench.evaluation.journal.read_npz", fail)
+    again, asked = evaluated(tmp_path)
+    assert asked == 3
+    require_identical(again, whole)
 
 
 def test_a_block_with_a_flipped_byte_reads_as_it_was_or_not_at_all(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,24 @@ AXES = {
 
 def sequence_first(name: str, array: Array) -> Array:
     return array.swapaxes(0, 1) if name in TIME_FIRST else array
+
+
+def canonical_text(members: h5py.Group, split: str) -> str:
+    """Of a split, by h5py, zlib and hashlib: a line for each array."""
+    lines = ""
+    for path, (dtype, _) in AXES.items():
+        array = members[path][()]
+        if path in ("features", "groups", "collisions"):
+            sums = np.array([zlib.adler32(np.ascontiguousarray(array[:, i])) for i in range(array.shape[1])], "<u4")
+            found = sha256(sums.tobytes()).hexdigest()
+        else:
+            found = sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+        lines += f"{split}/{path} {dtype} {'x'.join(map(str, array.shape))} {found}\n"
+    return lines
+
+
+def digest_of(text: str) -> str:
+    return sha256(f"physbench content 1\n{text}".encode()).hexdigest()
 
 
 def stored(path: Path, split: str) -> dict[str, Array]:

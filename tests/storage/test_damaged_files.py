@@ -54,7 +54,7 @@ def test_other_pixels_cannot_hide_before_the_checksum_of_the_true_ones(tiny: Any
     chunk_written("training/features", TRUE_ZEROS + stored[-4:])(path)
     with h5py.File(path) as file:
         assert not file["training/features"][:, 0].any()
-    with pytest.raises(DamagedFile, match="training/features sequence 0"):
+    with pytest.raises(DamagedFile, match="training sequence 0: features is wrong in frame 0"):
         physbench.verify(path)
 
 

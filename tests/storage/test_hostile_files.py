@@ -100,6 +100,12 @@ HOSTILE: dict[str, tuple[Spoil, str]] = {
     "recipe is deep": (attribute("recipe", DEEP_JSON), "recipe"),
     "parameters are a number": (attribute("recipe", '{"parameters": 3}'), "recipe"),
     "created_with is not JSON": (attribute("created_with", "numpy 2"), "created_with"),
+    "recipe writes a title once it is decoded": (attribute("recipe", '{"parameters": {"colour": "\\u001b]0;PWN\\u0007"}}'), "recipe' holds characters"),
+    "recipe is half a character once it is decoded": (attribute("recipe", '{"seed": "\\ud800"}'), "recipe' holds characters"),
+    "recipe turns the line round": (attribute("recipe", '{"splits": [["\\u202e"]]}'), "recipe' holds characters"),
+    "a name in the recipe rings": (attribute("recipe", '{"parameters": {"\\u0007": 1}}'), "recipe' holds characters"),
+    "created_with moves the cursor": (attribute("created_with", '{"numpy": "\\u001b[2J"}'), "created_with' holds characters"),
+    "created_with is half a character": (attribute("created_with", '{"\\udc80": "1"}'), "created_with' holds characters"),
     "dataset moves the cursor": (attribute("dataset", "\x1b[2J\x1b[1;1Hall is well"), "dataset"),
     "dataset is two lines": (attribute("dataset", "balls\nError: no"), "dataset"),
     "dataset is half a character": (attribute("dataset", b"balls\xff"), "dataset"),
@@ -141,7 +147,7 @@ def test_a_hostile_file_is_refused_in_one_sentence(hostile: tuple[Path, str], cl
     with pytest.raises(StorageError, match=sentence) as refused:
         physbench.open(path)
     assert "\n" not in str(refused.value) and str(path) in str(refused.value)
-    for words in (["info"], ["verify"], ["verify", "--quick"], ["verify", "--deep"], ["info", "--json"]):
+    for words in (["info"], ["verify"], ["verify", "--quick"], ["info", "--json"]):
         result = cli(*words, path)
         refusal(result.exit_code, result.stderr)
         assert not result.stdout
@@ -159,7 +165,7 @@ def test_a_hostile_file_is_refused_in_a_process_of_its_own(name: str, tiny: Any,
 def test_an_attribute_nobody_asks_for_does_no_harm(value: Any, tiny: Any, copied: Any) -> None:
     path = copied(tiny)
     changed(lambda file: file.attrs.create("extra", file["test"].ref if isinstance(value, str) and value == "reference" else value))(path)
-    assert physbench.verify(path, depth="deep").content_sha256 == content(tiny.path)
+    assert physbench.verify(path).content_sha256 == content(tiny.path)
 
 
 def test_a_fifo_does_not_make_anybody_wait(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
-"""`verify` accepts what is good, and looks as deep as it is asked to."""
+"""`verify` accepts what is good, and says how much it looked at."""
 
 from __future__ import annotations
 
+import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,8 @@ import pytest
 import physbench
 from physbench.errors import StorageError
 from physbench.generate import generate
-from tests.builders.dataset_files import content
+from tests.builders.dataset_files import content, write
+from tests.builders.datasets import recipe_for
 
 GOOD: dict[str, dict[str, Any]] = {
     "gravity": {"gravity": 0.2},
@@ -33,8 +36,8 @@ GOOD: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("kind", GOOD)
 def test_every_kind_of_scene_verifies(recipe_of: Any, tmp_path: Path, kind: str) -> None:
     recipe = recipe_of(training=20, test=3, frames=30, **GOOD[kind])
-    report = physbench.verify(generate(recipe, tmp_path / "x.h5"), depth="deep")
-    assert (report.sequences, report.sequences_recomputed, report.chunks_inflated) == (23, 23, 69)
+    report = physbench.verify(generate(recipe, tmp_path / "x.h5"))
+    assert (report.sequences, report.sequences_remade, report.sequences_replayed, report.caveats) == (23, 23, 23, ())
 
 
 def test_a_file_without_collisions_verifies(recipe_of: Any, tmp_path: Path) -> None:
@@ -42,18 +45,35 @@ def test_a_file_without_collisions_verifies(recipe_of: Any, tmp_path: Path) -> N
     path = generate(recipe, tmp_path / "x.h5")
     with h5py.File(path) as file:
         assert file["training/events/time"].shape == (0,)
-    physbench.verify(path, depth="deep")
+    physbench.verify(path)
     assert len(physbench.open(path)["training"].events(1)["time"]) == 0
 
 
-def test_the_depths_look_at_more_and_more(many: Any) -> None:
-    reports = {depth: physbench.verify(many.path, depth=depth) for depth in ("quick", "plain", "deep")}
-    assert {depth: (report.chunks_inflated, report.sequences_recomputed) for depth, report in reports.items()} == {
-        "quick": (0, 0), "plain": (1230, 256), "deep": (1230, 410),
+def test_quick_makes_nothing_again_and_plain_everything(many: Any) -> None:
+    reports = {depth: physbench.verify(many.path, depth=depth) for depth in ("quick", "plain")}
+    assert {depth: (report.sequences, report.sequences_remade, report.sequences_replayed) for depth, report in reports.items()} == {
+        "quick": (410, 0, 0), "plain": (410, 410, 410),
     }  # fmt: skip
     assert {report.content_sha256 for report in reports.values()} == {content(many.path)}
 
 
 def test_an_unknown_depth_is_refused(tiny: Any) -> None:
-    with pytest.raises(StorageError, match="quick, plain or deep"):
+    with pytest.raises(StorageError, match="quick or plain, not 'deeper'"):
         physbench.verify(tiny.path, depth="deeper")  # type: ignore[arg-type]
+
+
+def test_another_compressor_is_decoded_and_compared(curtain: Any, tmp_path: Path) -> None:
+    """zlib at level 9 writes no stream that the generator writes; the pixels are the same."""
+    recipe = curtain.recipe
+    scenes = {split: recipe.generator.batch(recipe.seeds(split, 0, count), recipe.frames) for split, count in recipe.splits.items()}
+    path = write(recipe, tmp_path / "x.h5", scenes, compress=lambda stored, _: zlib.compress(stored, 9))
+    assert physbench.verify(path).streams_inflated == 3 * recipe.sequences
+    assert physbench.verify(path).content_sha256 == content(curtain.path)
+    assert physbench.verify(curtain.path).streams_inflated == 0
+
+
+def test_another_seed_of_a_named_dataset_is_said(tmp_path: Path) -> None:
+    recipe = replace(recipe_for("balls3curtain64", test=2), seed=5)
+    report = physbench.verify(generate(recipe, tmp_path / "x.h5"))
+    assert report.sequences_remade == 2
+    assert report.caveats == ("seed 5: not the sequences that are published as balls3curtain64-v1",)

@@ -15,11 +15,11 @@ import numpy as np
 
 from physbench.errors import RecipeError
 from physbench.recipe import Recipe
-from physbench.scene import Events, Scenes
+from physbench.scene import Events, Fault, Scenes
 from physbench.storage.block import Streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -131,6 +131,16 @@ class Balls:
         states, streams, events = self.throw(seeds, frames)
         made = (streams_of_pixels if self.colour else streams_of_runs)(states, streams, self.shape)
         return made, states, events
+
+    def check(self, states: Mapping[str, NDArray[Any]], events: Events) -> Fault | None:
+        """Replay the motion from frame to frame, through the events in between; return the first sequence that breaks a law."""
+        from physbench_generators.balls.motion import SENTENCES, find_fault
+
+        cut = (self.size - self.side) // 2
+        moving = tuple(np.array(states[name], order="C") for name in ("position", "velocity", "radius", "mass", "count", "contact"))
+        columns = tuple(np.array(getattr(events, name)) for name in ("time", "a", "b", "normal", "impulse", "position"))
+        sequence, fault = find_fault(moving, np.array(events.offset), columns, float(self.gravity), float(-cut), float(self.size - cut))
+        return Fault(int(sequence), SENTENCES[fault]) if fault else None
 
     def throw(self, seeds: NDArray[np.uint64], frames: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint64], Events]:
         """The motion alone: states by name (`visible` still zero), the random stream as each sequence leaves it, and the events."""

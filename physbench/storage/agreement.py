@@ -1,0 +1,98 @@
+"""What plain h5py reads of a file is what is read of it here.
+
+HDF5 finds a chunk through a tree of keys without a checksum. One wrong bit in a key, and it finds nothing and reads zeros, while a walk over the whole tree,
+which is how the chunks are found here, still sees every chunk. So each chunk is asked for once more, in the way that a reader asks for it.
+"""
+
+# h5py has no types
+# pyright: basic, reportAttributeAccessIssue=false, reportIndexIssue=false
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physbench.errors import DamagedFile, HostileFile
+from physbench.storage.admit import opened
+from physbench.storage.layout import BLOCK, EVENTS, PIXELS, STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from physbench.storage.reader import File, Split
+
+ROWS = 1 << 16
+"""Of a table of events, compared at a time."""
+
+
+def require_agreement(file: File, progress: Callable[[int, int, str], None] | None = None) -> None:
+    """Read everything through h5py and compare; the pixels of all but one sequence as the streams they are stored as."""
+    _require_own_places(file)
+    with opened(file.path) as other:
+        for split in file.values():
+            members: Any = other[split.name]
+            _compare_states(split, members)
+            _compare_events(split, members["events"])
+            _compare_pixels(split, members)
+            for start in range(0, len(split), BLOCK):
+                _compare_streams(split, members, range(start, min(start + BLOCK, len(split))))
+                if progress:
+                    progress(start, len(split), f"reading {split.name} twice")
+
+
+def _require_own_places(file: File) -> None:
+    """No byte of the file belongs to two chunks."""
+    places = [split.places(field) for split in file.values() for field in (*PIXELS, *STATES, *EVENTS)]
+    addresses, lengths = (np.concatenate(part) for part in zip(*places, strict=True))
+    addresses, lengths = addresses[lengths > 0], lengths[lengths > 0]
+    order = np.argsort(addresses, kind="stable")
+    if (addresses[order][1:] < (addresses + lengths)[order][:-1]).any():
+        raise HostileFile(f"{file.path} has chunks that lie upon one another")
+
+
+def _compare_pixels(split: Split, members: Any) -> None:
+    """One sequence through HDF5's own filter: its settings are the same for all. Decoded here first, with a bound, since HDF5 has none."""
+    for field in PIXELS:
+        pixels = np.empty(field.chunk(split.sizes, 1), np.uint8)
+        split.inflate_into(field.name, 0, pixels)
+        if not same_bits(members[field.name][:, :1], pixels):
+            raise _disagreement(split, field.name, "sequence 0")
+
+
+def _compare_streams(split: Split, members: Any, numbers: range) -> None:
+    for field in PIXELS:
+        dataset = members[field.name].id
+        for number in numbers:
+            mask, stream = dataset.read_direct_chunk((0, number, 0, 0, 0))
+            if mask or stream != bytes(split.stream(field.name, number)):
+                raise _disagreement(split, field.name, f"sequence {number}")
+
+
+def _compare_states(split: Split, members: Any) -> None:
+    for start in range(0, len(split), BLOCK):
+        stop = min(start + BLOCK, len(split))
+        for name, array in split.states(start, stop).items():
+            field = next(field for field in STATES if field.name == name)
+            seen = members[name][:, start:stop] if field.axes.startswith("TN") else members[name][start:stop]
+            if not same_bits(seen, array):
+                raise _disagreement(split, name, f"sequences {start} to {stop - 1}")
+
+
+def _compare_events(split: Split, members: Any) -> None:
+    for field in EVENTS:
+        column = split.column(field.name)
+        for start in range(0, len(column), ROWS):
+            if not same_bits(members[field.name][start : start + ROWS], column[start : start + ROWS]):
+                raise _disagreement(split, f"events/{field.name}", f"rows from {start}")
+
+
+def _disagreement(split: Split, name: str, what: str) -> DamagedFile:
+    return DamagedFile(f"{split.file.path}: plain h5py reads other values of {split.name}/{name}, {what}: the structures of the file are damaged")
+
+
+def same_bits(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Whether two arrays are the same to the last bit: a NaN is itself, and 0.0 is not -0.0."""
+    return one.shape == other.shape and np.array_equal(one.view(f"u{one.itemsize}"), other.view(f"u{other.itemsize}"))

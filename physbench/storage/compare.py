@@ -1,0 +1,95 @@
+"""Stored sequences beside the same sequences made again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physbench.errors import DamagedFile
+from physbench.scene import Events
+from physbench.storage.agreement import same_bits
+from physbench.storage.codec import adler32, inflate
+from physbench.storage.layout import PIXELS, STATES, time_first
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from physbench.storage.block import Block, Span, Streams
+    from physbench.storage.layout import Field
+    from physbench.storage.reader import Split
+
+COLUMNS = ("time", "a", "b", "normal", "impulse", "position")
+
+
+def states_of(split: Split, span: Span) -> dict[str, NDArray[Any]]:
+    """The small arrays of a span, sequences first."""
+    stored = split.states(span.start, span.stop)
+    return {field.name: time_first(field, stored[field.name]) for field in STATES}  # the swap undoes itself
+
+
+def events_of(split: Split, span: Span) -> Events:
+    offset = split.column("offset")[span.start : span.stop + 1]
+    return Events(offset - offset[0], *(split.column(name)[offset[0] : offset[-1]] for name in COLUMNS))
+
+
+def compare_block(split: Split, block: Block) -> int:
+    """Require every value of a block to be stored; return how many streams had to be decoded, since their bytes differ."""
+    _compare_states(split, block)
+    _compare_events(split, block)
+    return sum(_compare_streams(split, block.span, field, block.streams[field.name]) for field in PIXELS)
+
+
+def _compare_states(split: Split, block: Block) -> None:
+    stored = split.states(block.span.start, block.span.stop)
+    for field in STATES:
+        made, found = block.states[field.name], stored[field.name]
+        if not same_bits(made, found):
+            axis = field.axes.index("N")
+            other = np.moveaxis(_bits(made) != _bits(found), axis, 0).reshape(len(block.span), -1).any(axis=1)
+            raise _difference(split, block.span, int(np.argmax(other)), field.name)
+
+
+def _compare_events(split: Split, block: Block) -> None:
+    offset = split.column("offset")[block.span.start : block.span.stop + 1]
+    other = np.diff(offset) != block.rows
+    if other.any():
+        raise _difference(split, block.span, int(np.argmax(other)), "number of events")
+    for name in COLUMNS:
+        made, found = block.events[name], split.column(name)[offset[0] : offset[-1]]
+        if not same_bits(made, found):
+            row = int(np.argmax((_bits(made) != _bits(found)).reshape(len(made), -1).any(axis=1)))
+            raise _difference(split, block.span, int(np.searchsorted(offset - offset[0], row, "right")) - 1, f"events/{name}")
+
+
+def _compare_streams(split: Split, span: Span, field: Field, made: Streams) -> int:
+    inflated = 0
+    ends = np.cumsum(made.sizes, dtype=np.int64).tolist()
+    for number, start, end in zip(range(span.start, span.stop), [0, *ends], ends, strict=False):
+        stored = split.stream(field.name, number)
+        if len(stored) != end - start or not np.array_equal(np.frombuffer(stored, np.uint8), made.data[start:end]):
+            _compare_pixels(split, number, field, made.data[start:end])
+            inflated += 1
+    return inflated
+
+
+def _compare_pixels(split: Split, number: int, field: Field, stream: NDArray[np.uint8]) -> None:
+    """Two streams may differ and hold the same pixels: another level, another library."""
+    where = f"{split.file.path}: {split.name} sequence {number}"
+    made, found = (np.empty(field.chunk(split.sizes, 1), np.uint8) for _ in range(2))
+    if not inflate(stream, made):
+        raise ValueError(f"a stream made for {where} cannot be decoded")
+    split.inflate_into(field.name, number, found)
+    wrong = made != found
+    if wrong.any():
+        raise DamagedFile(f"{where}: {field.name} is wrong in frame {int(np.argwhere(wrong)[0, 0])} ({int(wrong.sum())} values in all)")
+    if adler32(found) != int.from_bytes(split.stream(field.name, number)[-4:], "big"):
+        raise DamagedFile(f"{split.file.path}: {split.name}/{field.name} sequence {number} has bytes after its end")
+
+
+def _bits(array: NDArray[Any]) -> NDArray[Any]:
+    return array.view(f"u{array.itemsize}")
+
+
+def _difference(split: Split, span: Span, sequence: int, name: str) -> DamagedFile:
+    return DamagedFile(f"{split.file.path}: {split.name} sequence {span.start + sequence}: its {name} is not what the recipe makes")
