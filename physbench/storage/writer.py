@@ -158,7 +158,7 @@ def _versions() -> dict[str, str | None]:
     import h5py  # pyright: ignore[reportMissingTypeStubs]
 
     packages = {name: _version(name) for name in ("physbench", "numpy", "numba", "isal", "h5py")}
-    return {**packages, "HDF5": str(h5py.version.hdf5_version)}  # pyright: ignore[reportUnknownMemberType]
+    return {**packages, "HDF5": str(h5py.version.hdf5_version)}  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
 
 
 def _version(package: str) -> str | None:
