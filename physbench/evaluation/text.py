@@ -56,7 +56,7 @@ def as_text(found: Result, chosen: Extent, references: Iterable[Known] = (), *, 
         lines += _reported(task, rows, chosen, origin.model)
     lines.append("")
     if chosen.suite.ranked_by:
-        lines.append(f"{RANKED} ranks the suite; \u2193 lower is better, \u2191 higher is better; in brackets: 95 % intervals")
+        lines.append(f"{RANKED} ranks the suite; \u2193 lower or \u2191 higher is better; in brackets: 95 % intervals")
     if any(score.is_narrow for score in shown):
         lines.append(f"{NARROW} too narrow, being of fewer than {ENOUGH} sequences: see docs/statistics.md")
     lines += [f"Note: {told(note)}." for note in origin.notes]

@@ -18,12 +18,14 @@ import pytest
 
 import physbench
 from physbench.evaluation import known
+from physbench.evaluation.evaluate import extent
 from physbench.evaluation.examples import Plain, Stored
+from physbench.evaluation.text import as_text
 from physbench.metrics.catalogue import stands_in_tables
 from physbench.model import Origin
 from physbench.result import COLUMNS, Result, load_run
-from physbench.suites import DIGESTS
-from physbench_baselines.reference import Copy, Mean
+from physbench.suites import DIGESTS, SUITES
+from physbench_baselines.reference import ConstantVelocity, Copy, Mean, Oracle
 from physbench_leaderboard.submission import NUMBERED_NOTE
 from tests.builders.datasets import Made
 from tests.evaluation.test_order import require_identical
@@ -131,7 +133,7 @@ def test_a_full_disk_is_one_line_with_the_name_and_leaves_what_was_there(cli: An
     for before in ([], ["mine.x"]):
         for name in before:
             Path(name).write_text("what was there")
-        result = cli(*QUICK, "--restart", option, "mine.x")  # without what it would keep meanwhile
+        result = cli(*QUICK, "--restart", "--overwrite", option, "mine.x")  # without what it would keep meanwhile
         assert result.exit_code == 2 and result.stderr.strip() == f"Error: mine.x cannot be written: {os.strerror(errno.ENOSPC)}"
         assert os.listdir() == before and all(Path(name).read_text() == "what was there" for name in before)
 
@@ -140,7 +142,7 @@ def test_a_model_is_called_and_linked_as_one_says(cli: Any) -> None:
     labels = ["--name", "my-model.v2", "--link", "https://example.org/code", "--paper", "https://arxiv.org/abs/1802.10353"]
     assert cli("predict", "copy", "--suite", "smoke", "--limit", "2", "--out", "p.h5").exit_code == 0
     for command in (["eval", "copy", "--suite", "smoke", "--limit", "2"], ["score", "p.h5"]):
-        done = cli(*command, *labels, "--csv", "mine.csv", "--per-sequence", "mine.npz")
+        done = cli(*command, *labels, "--csv", "mine.csv", "--per-sequence", "mine.npz", "--overwrite")
         assert done.exit_code == 0, done.output
         rows = list(csv.DictReader(io.StringIO(Path("mine.csv").read_text())))
         assert {(row["model"], row["model_link"], row["paper_link"]) for row in rows} == {tuple(labels[1::2])}
@@ -299,27 +301,65 @@ def test_a_cell_of_text_is_never_a_formula(name: str) -> None:
     assert any(row["value"].startswith("-") for row in rows), "a number may be below 0"
 
 
-def test_the_table_shows_the_reference_rows_beside_the_model(cli: Any, rows: dict[str, Result]) -> None:
-    shown = cli("eval", "mean", "--suite", "smoke").stdout
-    head = next(line for line in shown.splitlines() if line.startswith("balls4mass64 "))
-    assert head.split()[-4:] == ["copy", "constant-velocity", "blank", "oracle"]
-    line = next(line for line in shown.splitlines() if line.startswith("  relative_bce "))
-    expected = [rows[name].score("balls4mass64", "relative_bce").value for name in ("mean", "copy", "constant-velocity", "blank", "oracle")]
-    figures = line.replace("..", " ").split()
-    assert [figures[1], *figures[4:]] == [f"{value:.5g}" for value in expected]
-    steps = [line.split()[0] for line in shown.splitlines() if "[" in line.replace("\x1b[", "")]
-    assert steps == [f"rollout_position_error[{h}]" for h in (1, 5, 10)], "steps of curves are for machines"
-    limited = cli("eval", "mean", "--suite", "smoke", "--limit", "2").stdout
-    assert "constant-velocity" not in limited, "what is known is of other sequences"
+def lines_of(text: str, task: str) -> dict[str, list[str]]:
+    """The figures of one task in a table, by metric; the head under ''."""
+    block = text.split(f"\n{task} ")[1].split("\n\n")[0].splitlines()
+    return {"": block[0].split()} | {line[2:].split()[0]: line.split() for line in block[1:]}
 
 
-def test_the_table_shows_what_papers_reported_and_of_which_data(cli: Any) -> None:
-    shown = cli("eval", "copy", "--suite", "crop50", "--limit", "2").stdout.splitlines()
-    place = next(number for number, line in enumerate(shown) if line.startswith("  log_likelihood "))
-    assert shown[place + 1] == "    sqair in its paper, on its own data: 399.5 (a density of normal pixels, mean of 5 samples)"
-    assert "457.32" in shown[place + 3]
-    assert "r-nem in its paper, on its own data: 0.8 (about, read off its figure 3)" in cli("eval", "oracle", "--suite", "balls", "--limit", "2").stdout
+def test_the_table_shows_the_reference_rows_beside_the_model(cli: Any, rows: dict[str, Result], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = lines_of(cli("eval", "mean", "--suite", "smoke").stdout, "balls4mass64")
+    names = shown[""]
+    assert names[0] == "mean" and {"copy", "constant-velocity", "oracle", "blank"} <= set(names)
+    figures = [cell for cell in shown["relative_bce"] if cell[0].isdigit() and not cell.endswith("]")]
+    expected = [rows[name].score("balls4mass64", "relative_bce").value for name in names if name in rows]
+    assert figures[0] == f"{expected[0]:.4g}" and all(f"{value:.4g}" in figures for value in expected)
+
+
+def test_reference_rows_of_few_sequences_are_scored_on_the_spot(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = lines_of(cli("eval", "mean", "--suite", "balls", "--limit", "3").stdout, "balls4mass64")
+    truth = physbench.evaluate(ConstantVelocity(), "balls", limit=3).score("balls4mass64", "relative_bce").value
+    assert "constant-velocity" in shown[""] and f"{truth:.4g}" in shown["relative_bce"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 132])
+def test_a_table_fits_the_terminal_with_the_ranked_figure_first_and_marked(cli: Any, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    for words in (["--suite", "simulation"], ["--suite", "extrapolation", "--all"], ["--suite", "curtain"]):
+        shown = cli("eval", "copy", *words, "--limit", "2").stdout.splitlines()
+        assert max(map(len, shown)) <= max(width, 80), shown
+        first = next(number for number, line in enumerate(shown) if line.startswith("*"))
+        assert shown[first - 1].startswith("balls") and SUITES[words[1]].ranked_by[1] in shown[first]  # type: ignore[index]
+
+
+def test_figures_that_repeat_others_are_for_those_who_ask(cli: Any) -> None:
+    few, all_of_them = (cli("eval", "copy", "--suite", "balls", "--limit", "2", *more).stdout for more in ([], ["--all"]))
+    assert " bce " not in few and " bce " in all_of_them and "log_likelihood" in all_of_them
+    assert "10 more figures: --all" in few and "more figures" not in all_of_them
+
+
+def test_what_a_paper_reported_stands_under_its_own_model_alone(cli: Any) -> None:
+    for name, own in (("rnn", False), ("oracle", False)):
+        assert ("in its paper" in cli("eval", name, "--suite", "balls", "--limit", "2").stdout) == own
+    found = physbench.evaluate(Oracle(), "balls", limit=2, name="r-nem")
+    assert "ari in its paper, on the paper's own data: 0.8 (about, read off its figure 3)" in as_text(found, extent("balls", limit=2))
     assert all(row.link.startswith("https://") and row.paper for row in known.PUBLISHED)
+
+
+def test_a_model_without_owners_is_said_to_have_no_grouping(cli: Any) -> None:
+    assert "Grouping is not scored" in cli("eval", "copy", "--suite", "balls", "--limit", "2").stdout
+    assert "Grouping is not scored" not in cli("eval", "oracle", "--suite", "balls", "--limit", "2").stdout
+
+
+@pytest.mark.parametrize("option", ["--csv", "--per-sequence", "--report"])
+def test_results_are_not_overwritten_without_being_asked(cli: Any, option: str) -> None:
+    assert cli(*QUICK, option, "x").exit_code == 0
+    before = Path("x/index.html" if option == "--report" else "x").read_bytes()
+    assert "exists already: use --overwrite" in error_of(cli(*QUICK, option, "x"))
+    assert Path("x/index.html" if option == "--report" else "x").read_bytes() == before
+    assert cli(*QUICK, option, "x", "--overwrite").exit_code == 0
 
 
 def plain_copy(made: Made, path: Path, *, names: tuple[str, ...] = ("features", "groups", "collisions"), dtype: str = "float32", split: str = "test") -> Path:
@@ -410,7 +450,7 @@ def test_a_dataset_file_and_its_sums_are_the_same_in_any_batch(mass: Made) -> No
 
 
 def test_what_was_set_stands_in_the_result_and_changes_it(cli: Any) -> None:
-    words = ["eval", "rnn", "--limit", "2", "--csv", "scores.csv"]
+    words = ["eval", "rnn", "--limit", "2", "--csv", "scores.csv", "--overwrite"]
     figures = []
     for settings, notes in (
         ([], {"trained-less-than-the-paper"}),

@@ -31,12 +31,12 @@ def marked(line: str) -> bool:
 
 @pytest.mark.parametrize("limit", [63, 64])
 def test_an_interval_of_fewer_than_64_sequences_is_marked_in_the_terminal_and_explained(limit: int) -> None:
-    shown = as_text(physbench.evaluate(Copy(), "balls", limit=limit), extent("balls", limit=limit)).splitlines()
+    shown = as_text(physbench.evaluate(Copy(), "balls", limit=limit), extent("balls", limit=limit), everything=True).splitlines()
     line = next(line for line in shown if line.startswith("  bce "))
     assert marked(line) == (limit < ENOUGH)
     rare = next(line for line in shown if line.startswith("  relative_relational_bce_last "))
     assert marked(rare), "few of the last transitions have a collision"
-    assert sum(line.startswith("~ This interval is of fewer than 64 sequences") for line in shown) == 1
+    assert sum(line.startswith("~ too narrow, being of fewer than 64 sequences") for line in shown) == 1
 
 
 def test_json_has_the_number_of_contributing_sequences_as_a_count_by_hand() -> None:
@@ -126,10 +126,10 @@ def spoilt(path: Path, out: Path, **changes: Any) -> Path:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"numerator": 1e308}, "bce on balls4mass64 of a holds 1e+308: what a sequence contributes is at most 1e+15; evaluate again"),
-        ({"numerator": -1e308}, "holds -1e+308"),
+        ({"numerator": 1e16}, "bce on balls4mass64 of a holds 1e+16: what a sequence contributes is at most 1e+15; evaluate again"),
+        ({"numerator": -1e16}, "holds -1e+16"),
         ({"numerator": np.inf}, "holds inf"),
-        ({"denominator": 1e308}, "holds 1e+308"),
+        ({"denominator": 1e16}, "holds 1e+16"),
         ({"denominator": -1.0}, "divides by -1: a denominator is 0, or at least 1e-15"),
         ({"denominator": 1e-300}, "divides by 1e-300"),
     ],
@@ -139,6 +139,15 @@ def test_numbers_that_no_evaluation_gives_are_refused_in_one_line(runs: Path, tm
     refused = command(bad, runs / "copy.npz")
     assert refused.exit_code == 2 and words in refused.output and len(refused.output.strip().splitlines()) == 1, refused.output
     assert "of b " in command(runs / "copy.npz", bad).output
+
+
+@pytest.mark.parametrize("number", [1e308, -1e308])
+def test_numbers_that_would_overflow_are_refused_when_they_are_read(runs: Path, tmp_path: Path, number: float) -> None:
+    bad = spoilt(runs / "copy.npz", tmp_path / "bad.npz", numerator=number)
+    for files in ((bad, runs / "copy.npz"), (runs / "copy.npz", bad)):
+        refused = command(*files)
+        assert refused.exit_code == 2 and "balls4mass64 bce holds a number beyond 1e+100" in refused.output
+        assert len(refused.output.strip().splitlines()) == 1
 
 
 def test_the_largest_numbers_that_are_taken_do_not_overflow(runs: Path, tmp_path: Path) -> None:
