@@ -4,7 +4,7 @@ PYTHON ?= python3
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test slow long check bench pictures clean
+.PHONY: demo test slow long check bench pictures tables clean
 
 demo: $(STAMP)
 	rm -rf demo
@@ -44,6 +44,10 @@ pictures: $(STAMP)
 	$(RUN)/physbench show balls678mass64 --index 3 --out docs/pictures/balls678mass64.png
 	$(RUN)/physbench show balls3curtain64 --index 268 --out docs/pictures/balls3curtain64.png
 	$(RUN)/physbench show --model r-nem --suite balls --index 3 --out docs/pictures/r-nem.png
+
+tables: $(STAMP)
+	$(RUN)/python -m physbench_baselines.training.cards
+	$(RUN)/python -m physbench_baselines.training.results
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)

@@ -293,3 +293,10 @@ def test_a_reader_that_goes_away_is_no_error(command: Any) -> None:
     script = f"{shlex.quote(sys.executable)} -m physbench list --json | head -c 1"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["leaderboard"]])
+def test_no_line_of_a_list_of_commands_is_cut_off(cli: Any, words: list[str]) -> None:
+    shown = cli(*words, "--help").stdout
+    commands = shown.partition("Commands:\n")[2].splitlines()
+    assert len(commands) > 6 and not any(line.rstrip().endswith("...") for line in commands)

@@ -62,6 +62,17 @@ def passed(verdicts: Iterable[Verdict]) -> bool:
     return all(verdict.passed is not False or verdict.check in INFORMATIVE for verdict in verdicts)
 
 
+def summarize(verdicts: Iterable[Verdict]) -> str:
+    """Count the verdicts in one line.
+
+    >>> summarize([Verdict("runs", True, "8 sequences"), Verdict("slots", None, "it gives no owner maps")])
+    '1 rule kept, 0 broken, 1 could not be checked'
+    """
+    answers = [verdict.passed for verdict in verdicts]
+    kept, broken, open_ = (answers.count(answer) for answer in (True, False, None))
+    return f"{kept} rule{'s' * (kept != 1)} kept, {broken} broken, {open_} could not be checked"
+
+
 def _answer(ask: Ask, stage: Stage, base: list[Play]) -> Answer:
     try:
         return ask(stage, base)

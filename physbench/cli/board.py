@@ -34,7 +34,7 @@ def board(place: str) -> Any:
 
 @main.group()
 def leaderboard() -> None:
-    """Submissions, ranked: check one, add it, look at the table, build the page.
+    """Check, add, rank and publish submissions.
 
     \b
     physbench eval r-nem --suite balls --csv mine.csv
@@ -47,7 +47,9 @@ def leaderboard() -> None:
 @FILE
 @JSON
 def check(file: Path, as_json: bool) -> None:
-    """Is a submission as it should be? Says in plain words what is wrong. Exit code 2 if something is.
+    """Check that a submission is as it should be.
+
+    Says in plain words what is wrong. Exit code 2 if something is.
 
     \b
     physbench leaderboard check mine.csv
@@ -67,7 +69,9 @@ def check(file: Path, as_json: bool) -> None:
 @FOLDER
 @JSON
 def add(file: Path, folder: Path | None, as_json: bool) -> None:
-    """Check a submission and put it among the others; NAME.npz beside NAME.csv comes along, and lets it be compared sequence by sequence.
+    """Check a submission and add it to the others.
+
+    NAME.npz beside NAME.csv comes along, and lets it be compared sequence by sequence.
 
     \b
     physbench leaderboard add mine.csv
@@ -86,7 +90,9 @@ def add(file: Path, folder: Path | None, as_json: bool) -> None:
 @click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV.")
 @JSON
 def show(suite: str | None, beside: tuple[Path, ...], every: bool, folder: Path | None, as_csv: bool, as_json: bool) -> None:
-    """The table: ranks with 95 % intervals; models that cannot be told apart share a rank. As wide as the terminal, or as COLUMNS says.
+    """Show the table, with ranks and 95 % intervals.
+
+    Models that cannot be told apart share a rank. The table is as wide as the terminal, or as COLUMNS says.
 
     \b
     physbench leaderboard show --suite balls
@@ -106,7 +112,9 @@ def show(suite: str | None, beside: tuple[Path, ...], every: bool, folder: Path 
 @GRANT
 @FOLDER
 def recompute(file: Path, sums: Path, grant: bool, folder: Path | None) -> None:
-    """Are the figures of a submission those of its per-sequence scores, or of a file of predictions?
+    """Compute the figures of a submission again.
+
+    From its per-sequence scores, or from a file of predictions. Exit code 2 if they differ.
 
     \b
     physbench eval copy --suite balls --csv mine.csv --per-sequence mine.npz
@@ -141,7 +149,9 @@ def verify(
     grant: bool,
     folder: Path | None,
 ) -> None:
-    """Run the evaluation of a submission again, and compare. Exit code 2 if it comes out differently.
+    """Run the evaluation of a submission again.
+
+    Exit code 2 if it comes out differently.
 
     \b
     physbench leaderboard verify mine.csv --model runs/mine/best.pt --fresh
@@ -192,7 +202,9 @@ def build(out: Path, pictures: Path | None, folder: Path | None) -> None:
 @click.option("--site", type=click.Path(path_type=Path), default=Path("site"), show_default=True, help="What `build` wrote.")
 @click.option("--port", type=int, default=0, help="By default any that is free.")
 def serve(site: Path, port: int) -> None:
-    """Show the page at an address that only this machine can open, until Ctrl-C. The file opens in a browser without it, too.
+    """Serve the page to this machine alone, until Ctrl-C.
+
+    The file opens in a browser without it, too.
 
     \b
     physbench leaderboard build --out site && physbench leaderboard serve

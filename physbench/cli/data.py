@@ -175,7 +175,7 @@ def _dry_run(recipe: Recipe, out: Path, workers: int | None, as_json: bool) -> N
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def info(file: Path, as_json: bool) -> None:
-    """What a dataset file says of itself.
+    """Show what a dataset file says of itself.
 
     \b
     physbench info balls4mass64.h5
@@ -231,7 +231,7 @@ def _describe_arrays(sizes: Mapping[str, int]) -> None:
 @click.option("--quick", is_flag=True, help="Structure and digests alone: finds accidents, and no lie.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def verify(file: Path, quick: bool, as_json: bool) -> None:
-    """Is a dataset file what it says it is?
+    """Check that a dataset file is what it says it is.
 
     Makes every sequence again from the recipe and compares every value with what is stored, pixels and events included; replays the motion; holds the
     recipe to the name of the file; and compares what plain h5py reads. About as fast as making the file. Exit code 0 if all is well, 2 if not.
@@ -280,7 +280,9 @@ def show(
     every: int | None,
     out: Path | None,
 ) -> None:
-    """Draw a sequence of a dataset file, or of a named dataset without making it; or what a model does with one.
+    """Draw a sequence, or what a model does with it.
+
+    The sequence is of a dataset file, or of a named dataset, which need not be made first.
 
     \b
     physbench show balls3curtain64 --index 3 --out curtain.gif

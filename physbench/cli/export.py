@@ -19,7 +19,9 @@ from physbench.progress import progress_bar
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @JSON
 def export(suite: str, size: str, limit: int | None, out: Path, overwrite: bool, as_json: bool) -> None:
-    """Write the inputs of a suite into an HDF5 file: frames and actions, and nothing of the truth.
+    """Write the inputs of a suite into an HDF5 file.
+
+    These are frames and actions, and nothing of the truth.
 
     For models in another language: let it write its predictions into a file, and score that. docs/predictions.md has
     the layout of both.

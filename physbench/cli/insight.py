@@ -21,7 +21,9 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as
 @click.argument("b", type=click.Path(path_type=Path))
 @JSON
 def compare(a: Path, b: Path, as_json: bool) -> None:
-    """Which of two runs is better, sequence by sequence, or that they cannot be told apart.
+    """Compare two runs sequence by sequence.
+
+    Says for every figure which run is better, or that they cannot be told apart.
 
     Each figure is tested by itself at 5 %, so of many some differ by chance. Differences marked * survive Holm's correction for all of them.
 
@@ -62,7 +64,9 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
 @main.command()
 @click.argument("metric", required=False)
 def explain(metric: str | None) -> None:
-    """What a metric says, where it comes from, how it can be gamed, and a worked example. Without METRIC, their names.
+    """Explain what a metric says.
+
+    Its definition, its paper, how it can be gamed, and a worked example. Without METRIC, the names of all.
 
     \b
     physbench explain relative_bce
@@ -80,7 +84,7 @@ def explain(metric: str | None) -> None:
 @click.option("--clear", is_flag=True, help="Remove it all: everything in it can be made again.")
 @JSON
 def cache(clear: bool, as_json: bool) -> None:
-    """What physbench keeps for itself, where, and how much.
+    """Show what physbench keeps for itself, where, and how much.
 
     \b
     physbench cache

@@ -190,9 +190,9 @@ def evaluate(
 
 
 @main.command(
-    help=f"""Write a model's predictions for a suite into an HDF5 file, to be scored later or elsewhere.
+    help=f"""Write a model's predictions into an HDF5 file.
 
-{MODEL_HELP} The layout of the file is in docs/predictions.md: any framework can write one.
+They can be scored later or elsewhere. {MODEL_HELP} The layout of the file is in docs/predictions.md: any framework can write one.
 
 \b
 physbench predict copy --suite smoke --out p.h5
@@ -276,9 +276,10 @@ def score(
 
 
 @main.command(
-    help=f"""Does a model keep the rules? A verdict for each: what it depends on, what it returns, what it reads.
+    help=f"""Check that a model keeps the rules.
 
-{MODEL_HELP} Exit code 1 if a rule is broken.
+A verdict for each rule: what the model depends on, what it returns, what it reads, whether it knows data that it was not shown. {MODEL_HELP}
+Exit code 1 if a rule is broken.
 
 \b
 physbench audit copy
@@ -297,7 +298,7 @@ def audit(
     dataset: str,
     as_json: bool,
 ) -> None:
-    from physbench.audit import audit, passed
+    from physbench.audit import audit, passed, summarize
 
     _require_one_model(model, factory, command, device)
     with _users_code(factory), run_command(command, timeout) as behind_pipe:
@@ -310,6 +311,7 @@ def audit(
         for verdict in verdicts:
             mark = {True: click.style("ok  ", fg="green"), False: click.style("BAD ", fg="red"), None: "-   "}[verdict.passed]
             click.echo(f"{mark}{verdict.check}\n      {verdict.finding}")
+        click.echo(summarize(verdicts))
     sys.exit(0 if passed(verdicts) else 1)
 
 

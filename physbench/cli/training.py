@@ -62,7 +62,9 @@ def train(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Train a model into a folder: by the recipe of its paper (conv3: by its own), unless the options say otherwise.
+    """Train a model into a folder.
+
+    The recipe is that of its paper (conv3 has its own), unless the options say otherwise.
 
     MODEL is rnn, lstm, rnn-em, r-nem, r-nem-no-attention, conv3, or package.module:factory of your own, which runs its code. Ctrl-C and kill lose a minute
     at most; --resume goes on to the same curve. The folder holds the recipe, the log as CSV, curves as a picture, and the last and the best weights:
