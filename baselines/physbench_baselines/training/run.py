@@ -38,6 +38,7 @@ def train(
     *,
     minutes: float | None = None,
     steps: int | None = None,
+    pause_after: float | None = None,
     resume: bool = False,
     device: str = "auto",
     workers: int = 1,
@@ -46,13 +47,15 @@ def train(
 ) -> TrainingResult:
     """Train into a folder until the time or the steps are used up, or the recipe's patience is.
 
-    resume: go on with the run in the folder; its limits hold where no other is given, its recipe where that is None. graphs: on CUDA, each step as one
-    captured graph. Ctrl-C and SIGTERM save first. KeyboardInterrupt or SystemExit then goes on to the caller.
+    resume: go on with the run in the folder; its limits hold where no other is given, its recipe where that is None. pause_after: minutes
+    from now, after which it is saved and left as it is; the schedule does not know of them. graphs: on CUDA, each step as one captured graph. Ctrl-C and SIGTERM save first. KeyboardInterrupt or SystemExit then goes on to the caller.
     """
     if minutes is not None and not 0 < minutes < 1e9:
         raise TrainingError(f"minutes is above 0, not {minutes}")
     if steps is not None and not 0 < steps < 1 << 40:
         raise TrainingError(f"steps is 1 or more, not {steps}")
+    if pause_after is not None and not 0 < pause_after < 1e9:
+        raise TrainingError(f"a pause is after more than 0 minutes, not {pause_after}")
     if not 0 <= workers <= 64:
         raise TrainingError(f"workers is 0 to 64, not {workers}")
     place = device_of(device)
@@ -86,7 +89,7 @@ def train(
         interrupts = stack.enter_context(Interrupts())
         stack.enter_context(fast())
         try:
-            return Loop(recipe, source, stepper, folder, state, interrupts, progress, before).to_its_end(workers)
+            return Loop(recipe, source, stepper, folder, state, interrupts, progress, before).to_its_end(workers, pause_after=pause_after)
         except torch.OutOfMemoryError:
             size = f"{recipe.batch} sequences of {recipe.longest} frames"
             raise TrainingError(f"{size} do not fit into the memory of {place}: give a smaller batch") from None
