@@ -66,6 +66,8 @@ class Ledger:
     """The records of a campaign's folder, by the name of a stage's folder."""
 
     def __init__(self, folder: Path) -> None:
+        if folder.exists() and not folder.is_dir():
+            raise TrainingError(f"{folder} is a file: a campaign needs a folder")
         self.path = folder / NAME
         self._records = self._read()
 

@@ -62,8 +62,8 @@ def folder_of(campaign: Path, run: PlannedRun, number: int) -> Path:
 
 def latest_folder(campaign: Path, run: PlannedRun) -> Path | None:
     """Return where the latest stage lies, if one was begun."""
-    numbers = [number_of(entry, run) for entry in campaign.iterdir() if not is_beginning(entry)] if campaign.is_dir() else []
-    latest = max(numbers, default=0)
+    numbers = {number_of(entry, run): entry for entry in campaign.iterdir()} if campaign.is_dir() else {}
+    latest = max((number for number, entry in numbers.items() if number and not is_beginning(entry)), default=0)
     return folder_of(campaign, run, latest) if latest else None
 
 
@@ -155,4 +155,5 @@ def _ended(path: Path, step: int) -> str | None:
 
 def _point(row: Row, recipe: TrainingRecipe, limit: int) -> Point:
     assert row.validation_loss is not None
-    return Point(count_sequence_steps(recipe, row.step, limit), row.validation_loss, row.relative_bce, row.ari)
+    bce, ari = (value if value is not None and math.isfinite(value) else None for value in (row.relative_bce, row.ari))
+    return Point(count_sequence_steps(recipe, row.step, limit), row.validation_loss, bce, ari)

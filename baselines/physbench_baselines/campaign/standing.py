@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from physbench.errors import TrainingError
 from physbench_baselines.campaign.budget import is_flat
 from physbench_baselines.campaign.history import History
 from physbench_baselines.campaign.stages import Stage, latest_folder, number_of, read_stage
@@ -62,6 +61,15 @@ class Standing:
         return "under way" if self.history.sequence_steps else "not begun"
 
     @property
+    def next_action(self) -> str:
+        """Say what a campaign would do with it."""
+        if self.stage is None and self.moved is None:
+            return "to be begun"
+        if self.moved is not None or (self.stage and self.stage.ended is not None):
+            return "a next stage from the weights that are kept"
+        return f"to go on at step {self.stage.step:,}" if self.stage else "to be begun"
+
+    @property
     def differences(self) -> list[str]:
         """Fields in which the latest stage was trained otherwise than the table says, as happens with a run that was adopted."""
         if self.stage is None:
@@ -104,8 +112,6 @@ class Standing:
 
 def read_standings(campaign: Path, runs: Iterable[PlannedRun], ledger: Ledger) -> list[Standing]:
     """Read where every run stands."""
-    if campaign.exists() and not campaign.is_dir():
-        raise TrainingError(f"{campaign} is a file: a campaign needs a folder")
     return [_standing(campaign, run, ledger) for run in runs]
 
 

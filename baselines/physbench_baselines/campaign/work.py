@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
+    from physbench_baselines.campaign.history import History
+    from physbench_baselines.campaign.stages import Stage
     from physbench_baselines.campaign.table import PlannedRun
     from physbench_baselines.training.loop import TrainingProgress
+    from physbench_baselines.training.recipe import TrainingRecipe
 
 SHORTEST = 0.25
 """Minutes. For less, no further piece is begun."""
@@ -53,6 +56,13 @@ def hold_campaign(folder: Path) -> Generator[None]:
         yield
 
 
+def check_minutes(minutes: float | None, piece: float) -> None:
+    """Refuse lengths of time that cannot be."""
+    for name, value in (("minutes", minutes), ("piece", piece)):
+        if value is not None and not 0 < value < 1e9:
+            raise TrainingError(f"{name} is above 0, not {value}")
+
+
 def work(
     folder: Path,
     runs: Sequence[PlannedRun],
@@ -69,9 +79,7 @@ def work(
     piece: minutes after which it is asked anew what is furthest behind. threads: of torch; on a CPU one unless told otherwise. A run that fails
     does not stop the others: it is named at the end. One that another process trains is passed over.
     """
-    for name, value in (("minutes", minutes), ("piece", piece)):
-        if value is not None and not 0 < value < 1e9:
-            raise TrainingError(f"{name} is above 0, not {value}")
+    check_minutes(minutes, piece)
     if threads is not None and not 1 <= threads <= 1024:
         raise TrainingError(f"threads is 1 to 1024, not {threads}")
     place = device_of(device)
@@ -111,39 +119,57 @@ def _train_piece(
     progress: Callable[[str, TrainingProgress], None] | None,
     say: Callable[[str], None],
 ) -> Piece:
-    """Go on with a stage, or begin the next one, and keep its weights."""
-    run, stage, began = standing.run, standing.stage, time.monotonic()
-    if stage is not None and stage.ended is None and standing.moved is None:
-        path, record, recipe, done = stage.path, stage.record, None, stage.minutes
-        limit = None if stage.is_saved else record.steps_limit or steps_for(stage.recipe, run.budget - record.before.sequence_steps)
-        with Folder(path).held():
-            pass  # refused here if another process trains it, before anything is written down
+    """Go on with a stage or begin the next one, and keep its weights."""
+    run, began = standing.run, time.monotonic()
+    if standing.stage is not None and standing.stage.ended is None and standing.moved is None:
+        job = _resume(standing.stage, run)
     else:
-        before = standing.history
-        if stage is not None and standing.moved is None:
+        if standing.stage is not None and standing.moved is None:
             _keep(folder, run, ledger, say)
-        number, initial = next_number(folder, run, before), str(weights_of(folder, run)) if before.sequence_steps else ""
-        path, done = folder_of(folder, run, number), 0.0
-        recipe = run.training_recipe(stage=number, initial=initial)
-        limit = steps_for(recipe, run.budget - before.sequence_steps)
-        record = Record(before, limit)
-        clear_beginning(path)
-    hardware = hardware_of(place)
+        job = _begin(folder, run, standing.history)
+    record, hardware = job.record, hardware_of(place)
     if not record.places or record.places[-1].hardware != hardware:
-        record = replace(record, places=(*record.places, Place(hardware, done)))
-    ledger.put(path.name, record)
+        record = replace(record, places=(*record.places, Place(hardware, job.minutes)))
+    ledger.put(job.path.name, record)
 
     def show(now: TrainingProgress) -> None:
         if progress:
             progress(run.name, now)
 
     try:
-        result = train(recipe, path, steps=limit, pause_after=minutes, resume=recipe is None, device=str(place), progress=show)
+        result = train(job.recipe, job.path, steps=job.steps, pause_after=minutes, resume=job.recipe is None, device=str(place), progress=show)
     finally:
-        if (path / "last.pt").exists():
-            ledger.put(path.name, record_of(path, ledger))
+        if (job.path / "last.pt").exists():
+            ledger.put(job.path.name, record_of(job.path, ledger))
             _keep(folder, run, ledger, say)
     return Piece(run.name, result.step, (time.monotonic() - began) / 60, result.ended)
+
+
+@dataclass(frozen=True)
+class _Job:
+    path: Path
+    record: Record
+    recipe: TrainingRecipe | None  # None = the run in the folder goes on
+    steps: int | None  # None = as many as it was begun with
+    minutes: float  # behind it
+
+
+def _resume(stage: Stage, run: PlannedRun) -> _Job:
+    """Go on with a stage; AtWork if another process trains it."""
+    with Folder(stage.path).held():
+        pass  # before anything is written down of it
+    steps = None if stage.is_saved else stage.limit or steps_for(stage.recipe, run.budget - stage.record.before.sequence_steps)
+    return _Job(stage.path, stage.record, None, steps, stage.minutes)
+
+
+def _begin(folder: Path, run: PlannedRun, before: History) -> _Job:
+    """Begin a stage with what is left of the budget, from nothing or from the weights that are kept."""
+    number = next_number(folder, run, before)
+    recipe = run.training_recipe(stage=number, initial=str(weights_of(folder, run)) if before.sequence_steps else "")
+    steps = steps_for(recipe, run.budget - before.sequence_steps)
+    path = folder_of(folder, run, number)
+    clear_beginning(path)
+    return _Job(path, Record(before, steps), recipe, steps, 0.0)
 
 
 def _keep(folder: Path, run: PlannedRun, ledger: Ledger, say: Callable[[str], None]) -> None:

@@ -47,8 +47,9 @@ def train(
 ) -> TrainingResult:
     """Train into a folder until the time or the steps are used up, or the recipe's patience is.
 
-    resume: go on with the run in the folder; its limits hold where no other is given, its recipe where that is None. pause_after: minutes
-    from now, after which it is saved and left as it is; the schedule does not know of them. graphs: on CUDA, each step as one captured graph. Ctrl-C and SIGTERM save first. KeyboardInterrupt or SystemExit then goes on to the caller.
+    resume: go on with the run in the folder; its limits hold where no other is given, its recipe where that is None. pause_after: minutes from now,
+    after which the run is saved and left as it is; its schedule does not know of them. graphs: on CUDA, each step as one captured graph. Ctrl-C and
+    SIGTERM save first. KeyboardInterrupt or SystemExit then goes on to the caller.
     """
     if minutes is not None and not 0 < minutes < 1e9:
         raise TrainingError(f"minutes is above 0, not {minutes}")
