@@ -237,6 +237,13 @@ def test_ctrl_c_saves_and_keeps_the_weights(tmp_path: Path) -> None:
     assert all(torch.equal(small[name], tensor.half().float()) for name, tensor in last.items())
 
 
+@pytest.mark.parametrize(("step", "steps"), [(3, 9), (2, 2)])
+def test_ctrl_c_at_the_end_of_a_piece_or_of_a_run_is_not_lost(tmp_path: Path, step: int, steps: int) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        work(tmp_path, toys(budget=steps * A_STEP), piece=ONE_STEP if step < steps else 15.0, device="cpu", progress=stopped_at(step))
+    assert step_of(tmp_path / NAME / "last.pt") == step
+
+
 @pytest.mark.parametrize("left", [["log.csv"], ["log.csv", "recipe.json.0a1b2c3d.part"], []])
 def test_a_run_that_was_killed_before_it_had_a_recipe_is_begun_again(tmp_path: Path, left: list[str]) -> None:
     (tmp_path / NAME).mkdir()
@@ -378,6 +385,8 @@ def test_another_machine_goes_on_with_the_weights_and_the_first_one_with_its_own
     assert [point.sequence_steps for point in full.history.curve][:2] == [walked(run.training_recipe(), step, STEPS) for step in (16, 32)]
     shutil.copytree(there / "weights", here / "weights", dirs_exist_ok=True)
     assert standing(here, run).state == "full" and work(here, [run], device="cpu") == []
+    (there / "campaign.json").unlink()
+    assert standing(there, run).history.sequence_steps == full.history.sequence_steps, "the cards tell it, too"
     small = weights.weights_of(here, run)
     assert small.stat().st_size <= 16_000_000
     card = checkpoint.inspect(small).card
