@@ -119,7 +119,7 @@ def is_beginning(path: Path) -> bool:
     if not path.is_dir() or (path / "recipe.json").exists():
         return False
     names = [entry.name for entry in path.iterdir()]
-    return all(re.fullmatch(r"log\.csv|(log\.csv|recipe\.json)\.[0-9a-f]{8}\.part", name) for name in names) and not Folder(path).rows()
+    return all(re.fullmatch(r"log\.csv|\.?(log\.csv|recipe\.json)\.[0-9a-f]{8}\.part", name) for name in names) and not Folder(path).rows()
 
 
 def clear_beginning(path: Path) -> None:
