@@ -76,8 +76,8 @@ def bundle(
     card: Card = {
         **best.card,
         **told,
-        "recipe": _without_folders(best.card["recipe"]),
-        "before": [{**stage, "recipe": _without_folders(stage.get("recipe") or {})} for stage in stages_before(best.card)],
+        "recipe": origin.without_folders(best.card["recipe"]),
+        "before": [{**stage, "recipe": origin.without_folders(stage.get("recipe") or {})} for stage in stages_before(best.card)],
         **origin.course(run),
         "architecture": best.header.architecture,
         "sizes": dict(best.header.sizes),
@@ -94,11 +94,6 @@ def bundle(
     Folder(folder).write(f"{name}.json", origin.to_json(card))
     known = {SUITE: ready} if ready is not None and ready.provenance.weights_sha256 == weights else {}
     return scored(name, folder=folder, suites=suites, size=size, limit=limit, device=device, batch=batch, table=table, ready=known, doing=doing)
-
-
-def _without_folders(recipe: Card) -> Card:
-    """Files alone: where they lay is nobody's business."""
-    return {**recipe, **{field: Path(recipe[field]).name for field in ("data", "initial") if recipe.get(field)}}
 
 
 def _is_of(comparison: Card | None, wanted: Extent) -> bool:

@@ -45,6 +45,22 @@ MOST_LOG = 1 << 28
 COLUMNS = tuple(item.name for item in fields(Row))
 
 
+class AtWork(TrainingError):
+    """Another process has what this one wants to write to."""
+
+
+@contextmanager
+def hold(file: Path, sentence: str) -> Generator[None]:
+    """Keep other processes out for as long as this lasts; AtWork with the sentence where one is in already."""
+    with open_regular_file(file, MOST_TEXT) as handle:
+        if fcntl is not None:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise AtWork(sentence) from None
+        yield
+
+
 class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -62,12 +78,7 @@ class Folder:
     @contextmanager
     def held(self) -> Generator[None]:
         """One process at a time."""
-        with open_regular_file(self.path / "recipe.json", MOST_TEXT) as handle:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise TrainingError(f"the run in {self.path} is at work in another process: stop that one first") from None
+        with hold(self.path / "recipe.json", f"the run in {self.path} is at work in another process: stop that one first"):
             yield
 
     @staticmethod

@@ -17,7 +17,10 @@ class Stopped(Exception):
 
 
 class Interrupts:
-    """Within it, the first signal only makes `stop_here` raise Stopped, which becomes on the way out what the signal usually is. The second acts at once."""
+    """Within it, the first signal only makes `stop_here` raise Stopped, which becomes on the way out what the signal usually is. The second acts at once.
+
+    A signal that comes when the work is over anyway is not lost: what was to follow does not follow.
+    """
 
     def __init__(self) -> None:
         self.caught: int | None = None
@@ -30,7 +33,7 @@ class Interrupts:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._as_usual()
-        if kind is Stopped:
+        if kind is Stopped or (kind is None and self.caught is not None):
             if self.caught == signal.SIGINT:
                 raise KeyboardInterrupt from None
             raise SystemExit(128 + signal.SIGTERM) from None

@@ -55,7 +55,7 @@ class TrainingResult:
     step: int
     sequences: int
     minutes: float
-    ended: str  # time, steps or patience
+    ended: str  # time, steps or patience; "pause" for a run that is not over
     validation_loss: float  # of the last weights
     best_validation_loss: float
     best_step: int
@@ -123,8 +123,10 @@ class Loop:
         by_steps = state.step / state.steps_limit if state.steps_limit else 0.0
         return min(max(by_time, by_steps), 1.0)
 
-    def to_its_end(self, workers: int) -> TrainingResult:
+    def to_its_end(self, workers: int, *, pause_after: float | None = None) -> TrainingResult:
+        """Or up to the first step after so many minutes: then it is saved, and neither evaluated nor called a result."""
         state = self.state
+        pause = math.inf if pause_after is None else time.monotonic() + 60 * pause_after
         batches = self.source.batches(state.step, workers=workers)
         try:
             self._save()
@@ -139,13 +141,18 @@ class Loop:
                     self._save()
                 self.interrupts.stop_here()
                 self._step(batches)
+                if time.monotonic() >= pause:
+                    self._save()
+                    return self._result("pause")
             self._save()
         except Stopped:
             self._save()
             raise
         finally:
             batches.close()
-        return self._result(ended)
+        result = self._result(ended)
+        self.folder.write("result.json", json.dumps(asdict(result), indent=2) + "\n")
+        return result
 
     def _step(self, batches: Generator[NDArray[np.uint8]]) -> None:
         state, recipe, share = self.state, self.recipe, self.share
@@ -287,7 +294,7 @@ class Loop:
 
     def _result(self, ended: str) -> TrainingResult:
         state, recipe = self.state, self.recipe
-        result = TrainingResult(
+        return TrainingResult(
             model=recipe.model,
             data=recipe.data,
             step=state.step,
@@ -301,8 +308,6 @@ class Loop:
             ari=_known(state.ari),
             device=str(self.stepper.device),
         )
-        self.folder.write("result.json", json.dumps(asdict(result), indent=2) + "\n")
-        return result
 
 
 def _known(value: float) -> float | None:

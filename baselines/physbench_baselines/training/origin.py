@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from physbench.errors import StorageError, TrainingError
@@ -15,7 +16,6 @@ from physbench_baselines.training.recipe import MOST_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from physbench_baselines.checkpoint import Checkpoint
     from physbench_baselines.training.folder import Row
@@ -45,6 +45,11 @@ def course(run: Path) -> Card:
     last = kept(run / "last.pt") if (run / "last.pt").exists() else {}
     limits = {name: last.get(name) or None for name in ("steps_limit", "minutes_limit")}
     return {"ended": _ended(run), **limits, "log": [_shortened(row) for row in thinned(Folder(run).rows())]}
+
+
+def without_folders(recipe: Card) -> Card:
+    """Files alone: where they lay is nobody's business."""
+    return {**recipe, **{field: Path(recipe[field]).name for field in ("data", "initial") if recipe.get(field)}}
 
 
 def thinned(rows: Sequence[Row]) -> list[Row]:

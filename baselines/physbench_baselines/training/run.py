@@ -39,6 +39,7 @@ def train(
     *,
     minutes: float | None = None,
     steps: int | None = None,
+    pause_after: float | None = None,
     resume: bool = False,
     device: str = "auto",
     workers: int = 1,
@@ -47,10 +48,13 @@ def train(
 ) -> TrainingResult:
     """Train into a folder until the time or the steps are used up, or the recipe's patience is.
 
-    resume: go on with the run in the folder; its limits hold where no other is given, its recipe where that is None. graphs: on CUDA, each step as one
-    captured graph. Ctrl-C and SIGTERM save first. KeyboardInterrupt or SystemExit then goes on to the caller.
+    resume: go on with the run in the folder; its limits hold where no other is given, its recipe where that is None. pause_after: minutes from now,
+    after which the run is saved and left as it is; its schedule does not know of them. graphs: on CUDA, each step as one captured graph. Ctrl-C and
+    SIGTERM save first. KeyboardInterrupt or SystemExit then goes on to the caller.
     """
     require_limits(minutes, steps, workers)
+    if pause_after is not None and not 0 < pause_after < 1e9:
+        raise TrainingError(f"a pause is after more than 0 minutes, not {pause_after}")
     place = device_of(device)
     path = Path(out)
     if resume:
@@ -82,7 +86,7 @@ def train(
         interrupts = stack.enter_context(Interrupts())
         stack.enter_context(fast())
         try:
-            return Loop(recipe, source, stepper, folder, state, interrupts, progress, before).to_its_end(workers)
+            return Loop(recipe, source, stepper, folder, state, interrupts, progress, before).to_its_end(workers, pause_after=pause_after)
         except torch.OutOfMemoryError:
             size = f"{recipe.batch} sequences of {recipe.longest} frames"
             raise TrainingError(f"{size} do not fit into the memory of {place}: give a smaller batch") from None

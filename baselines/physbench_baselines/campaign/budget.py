@@ -1,0 +1,65 @@
+"""Sequence-steps: how many a run has behind it, how many steps a budget is, and when a curve has flattened."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from math import ceil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from physbench_baselines.training.recipe import TrainingRecipe
+
+FLAT = 0.01
+"""Of the validation loss: a smaller improvement is none."""
+
+LATE = 0.25
+"""The last share of the sequence-steps, over which the loss must no longer improve."""
+
+
+def count_sequence_steps(recipe: TrainingRecipe, steps: int, limit: int | None) -> int:
+    """Count the sequence-steps in the first `steps` steps of a run.
+
+    limit: the steps of the whole run, which the curriculum goes by. A run that was limited by minutes has none: as every length had
+    the same time, every length is counted with the same number of sequence-steps. That is an estimate.
+    """
+    predicted = [frames - 1 for frames in recipe.frames]
+    parts = len(predicted)
+    if parts == 1:
+        return steps * recipe.batch * predicted[0]
+    if not limit:
+        return round(steps * recipe.batch * parts / sum(1 / each for each in predicted))
+    starts = [bisect_left(range(limit), part, key=lambda step: int(step / limit * parts)) for part in range(parts)]
+    ends = [*starts[1:], max(limit, steps)]
+    taken = (max(min(end, steps) - start, 0) for start, end in zip(starts, ends, strict=True))
+    return recipe.batch * sum(count * each for count, each in zip(taken, predicted, strict=True))
+
+
+def steps_for(recipe: TrainingRecipe, budget: int) -> int:
+    """Return the fewest steps whose sequence-steps use a budget up."""
+    mean = sum(frames - 1 for frames in recipe.frames) / len(recipe.frames)
+    steps = max(ceil(budget / (recipe.batch * mean)), 1)
+    while steps > 1 and count_sequence_steps(recipe, steps - 1, steps - 1) >= budget:
+        steps -= 1
+    while count_sequence_steps(recipe, steps, steps) < budget:
+        steps += 1
+    return steps
+
+
+def is_flat(curve: Sequence[tuple[int, float]]) -> bool | None:
+    """Tell whether the best validation loss improved by less than 1 % over the last quarter of the sequence-steps.
+
+    curve: sequence-steps and validation loss. None where the curve does not reach into both parts.
+
+    >>> is_flat([(10, 300.0), (70, 200.0), (100, 199.0)]), is_flat([(10, 300.0), (70, 200.0), (100, 150.0)])
+    (True, False)
+    >>> is_flat([(100, 150.0)]) is None
+    True
+    """
+    last = max((place for place, _ in curve), default=0)
+    early = [loss for place, loss in curve if place <= (1 - LATE) * last]
+    late = [loss for place, loss in curve if place > (1 - LATE) * last]
+    if not early or not late:
+        return None
+    return min(early) - min(late) < FLAT * abs(min(early))

@@ -1,0 +1,159 @@
+"""Stages: the training runs that lie in a campaign's folder, and how far each has come.
+
+The first stage of a run lies in NAME. A later one, which begins with weights kept for moving, lies in NAME.stage2 and so on.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from physbench.errors import TrainingError
+from physbench_baselines import checkpoint
+from physbench_baselines.campaign.budget import count_sequence_steps
+from physbench_baselines.campaign.history import History, Point, Spent, describe_validation, history_of_stages
+from physbench_baselines.campaign.ledger import Place, Record, Saved
+from physbench_baselines.training.folder import Folder
+from physbench_baselines.training.initial import stages_before
+
+if TYPE_CHECKING:
+    from physbench_baselines.campaign.ledger import Ledger
+    from physbench_baselines.campaign.table import PlannedRun
+    from physbench_baselines.training.folder import Row
+    from physbench_baselines.training.recipe import TrainingRecipe
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training run, as its last save left it."""
+
+    path: Path
+    recipe: TrainingRecipe
+    record: Record
+    step: int
+    minutes: float
+    limit: int
+    """Steps of the whole stage; 0 for one that is limited by minutes."""
+    ended: str | None
+    """Why it is over: steps, time or patience."""
+    is_saved: bool
+    points: tuple[Point, ...]
+
+    @property
+    def history(self) -> History:
+        """Everything up to here, earlier stages included."""
+        done = count_sequence_steps(self.recipe, self.step, self.limit)
+        return self.record.before.add(done, self._spent(), describe_validation(self.recipe), self.points)
+
+    def _spent(self) -> list[Spent]:
+        places = self.record.places
+        ends = [*(place.since for place in places[1:]), self.minutes]
+        return [Spent(place.hardware, max(end - place.since, 0.0)) for place, end in zip(places, ends, strict=True)] if places else []
+
+
+def folder_of(campaign: Path, run: PlannedRun, number: int) -> Path:
+    """Return where a stage lies."""
+    return campaign / (run.name if number == 1 else f"{run.name}.stage{number}")
+
+
+def latest_folder(campaign: Path, run: PlannedRun) -> Path | None:
+    """Return where the latest stage lies, if one was begun."""
+    numbers = {number_of(entry, run): entry for entry in campaign.iterdir()} if campaign.is_dir() else {}
+    latest = max((number for number, entry in numbers.items() if number and not is_beginning(entry)), default=0)
+    return folder_of(campaign, run, latest) if latest else None
+
+
+def number_of(path: Path, run: PlannedRun) -> int:
+    """Return the number of the stage that lies in a folder, 0 if it is not one of this run."""
+    match = re.fullmatch(re.escape(run.name) + r"(?:\.stage([1-9]\d{0,5}))?", path.name)
+    return int(match[1] or 1) if match else 0
+
+
+def next_number(campaign: Path, run: PlannedRun, before: History) -> int:
+    """Return the number of the stage that is to follow."""
+    latest = latest_folder(campaign, run)
+    return max(before.stages, number_of(latest, run) if latest else 0) + 1
+
+
+def read_stage(path: Path, run: PlannedRun, ledger: Ledger) -> Stage:
+    """Read how far a stage has come. A folder that belongs to another model or dataset is refused."""
+    folder = Folder(path)
+    recipe = folder.recipe()
+    if (recipe.model, recipe.data) != (run.model, run.data):
+        raise TrainingError(
+            f"{path} holds a run of {recipe.model} on {recipe.data}, and {run.name} is {run.model} on {run.data}: move it away or give it another name"
+        )
+    record = record_of(path, ledger)
+    saved = record.saved
+    limit = record.steps_limit if saved is None else 0 if saved.minutes_limit else saved.steps_limit
+    step = saved.step if saved else 0
+    return Stage(
+        path, recipe, record, step, saved.minutes if saved else 0.0, limit, _ended(path, step), saved is not None,
+        tuple(_point(row, recipe, limit) for row in folder.rows() if row.step <= step and math.isfinite(row.validation_loss or math.nan)),
+    )  # fmt: skip
+
+
+def record_of(path: Path, ledger: Ledger) -> Record:
+    """Return what is written down of a stage, brought up to date with its last.pt."""
+    known, last = ledger.get(path.name), path / "last.pt"
+    if not last.exists():
+        return replace(known, saved=None) if known else Record(History())
+    told = last.stat()
+    mark = (told.st_mtime_ns, told.st_size)
+    if known and known.saved and known.saved.mark == mark:
+        return known
+    found = checkpoint.load(last)
+    saved = _saved(found.training, mark, last)
+    if known is not None:
+        return replace(known, saved=saved)
+    places = tuple(Place(each.hardware, 0.0) for each in history_of_stages([found.card]).spent)
+    return Record(history_of_stages(stages_before(found.card)), saved.steps_limit, places, saved)
+
+
+def is_beginning(path: Path) -> bool:
+    """Tell whether this is all that a run leaves which was killed before it had written its recipe: an empty log."""
+    if not path.is_dir() or (path / "recipe.json").exists():
+        return False
+    names = [entry.name for entry in path.iterdir()]
+    return all(re.fullmatch(r"log\.csv|\.?(log\.csv|recipe\.json)\.[0-9a-f]{8}\.part", name) for name in names) and not Folder(path).rows()
+
+
+def clear_beginning(path: Path) -> None:
+    """Make room where a run was killed at its beginning."""
+    if is_beginning(path):
+        for entry in path.iterdir():
+            entry.unlink()
+        path.rmdir()
+
+
+def _saved(training: Any, mark: tuple[int, int], last: Path) -> Saved:
+    try:
+        step, seconds, steps, minutes = (training[name] for name in ("step", "seconds", "steps_limit", "minutes_limit"))
+        if not (0 <= int(step) < 1 << 40 and 0 <= int(steps) < 1 << 40 and 0 <= float(seconds) < 1e12 and 0 <= float(minutes) < 1e9):
+            raise ValueError
+        return Saved(mark, int(step), round(float(seconds) / 60, 4), int(steps), float(minutes))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise TrainingError(f"{last} holds no state of a run that could go on: move its folder away") from None
+
+
+def _ended(path: Path, step: int) -> str | None:
+    """Why the run is over; a result of an earlier step was of a shorter run."""
+    place = path / "result.json"
+    try:
+        result: Any = json.loads(place.read_text(encoding="utf-8"))
+        ended, at = str(result["ended"]), int(result["step"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise TrainingError(f"{place} is not the result of a run: put it back or delete it") from None
+    return ended if at == step else None
+
+
+def _point(row: Row, recipe: TrainingRecipe, limit: int) -> Point:
+    assert row.validation_loss is not None
+    bce, ari = (value if value is not None and math.isfinite(value) else None for value in (row.relative_bce, row.ari))
+    return Point(count_sequence_steps(recipe, row.step, limit), row.validation_loss, bce, ari)

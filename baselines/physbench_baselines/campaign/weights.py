@@ -1,0 +1,75 @@
+"""Weights kept for moving: small, with their history on their card, so that another machine can go on with them.
+
+They lie in the subfolder `weights` as NAME.safetensors, with the card beside them as NAME.json for people.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, cast
+
+from physbench.errors import TrainingError
+from physbench_baselines import checkpoint
+from physbench_baselines.campaign.history import History, history_of_stages
+from physbench_baselines.training import origin
+from physbench_baselines.training.folder import Folder
+from physbench_baselines.training.initial import stages_before
+
+if TYPE_CHECKING:
+    from physbench_baselines.campaign.stages import Stage
+    from physbench_baselines.campaign.table import PlannedRun
+
+MOST_BYTES = 16_000_000
+
+
+def weights_of(campaign: Path, run: PlannedRun) -> Path:
+    """Return where the weights of a run are kept."""
+    return campaign / "weights" / f"{run.name}.safetensors"
+
+
+def keep_weights(campaign: Path, run: PlannedRun, stage: Stage) -> Path | None:
+    """Keep the last weights of a stage, in half precision; big matrices as int8 if the file would be too large.
+
+    None if it is too large even so: then nothing is kept.
+    """
+    found = checkpoint.load(stage.path / "last.pt")
+    path = weights_of(campaign, run)
+    path.parent.mkdir(exist_ok=True)
+    recipe = cast("dict[str, Any]", found.card.get("recipe") or {})
+    card: dict[str, Any] = {
+        **found.card,
+        "name": run.name,
+        "recipe": origin.without_folders(recipe),
+        "before": [{**each, "recipe": origin.without_folders(each.get("recipe") or {})} for each in stages_before(found.card)],
+        "steps_limit": stage.limit or None,
+        "budget": run.budget,
+        "campaign": stage.history.to_dict(),
+    }
+    with TemporaryDirectory(dir=path.parent) as folder:
+        small = Path(folder) / path.name
+        for quantise in (False, True):
+            checkpoint.save(small, found.network, card=card, half=True, quantise=quantise)
+            if small.stat().st_size <= MOST_BYTES:
+                os.replace(small, path)
+                Folder(path.parent).write(f"{run.name}.json", origin.to_json(card))
+                return path
+    return None
+
+
+def history_of_weights(campaign: Path, run: PlannedRun) -> History | None:
+    """Read what the kept weights of a run cost and reached; None if there are none."""
+    path = weights_of(campaign, run)
+    if not path.exists():
+        return None
+    card = checkpoint.inspect(path).card
+    recipe: Any = card.get("recipe")
+    mine = recipe if isinstance(recipe, dict) else {}
+    if (mine.get("model"), mine.get("data")) != (run.model, Path(run.data).name):
+        raise TrainingError(
+            f"{path} holds weights of {mine.get('model')} on {mine.get('data')}, and {run.name} is {run.model} on {run.data}: move the file away"
+        )
+    if "campaign" in card:
+        return History.from_dict(card["campaign"], str(path))
+    return history_of_stages([*stages_before(card), card])

@@ -1,0 +1,191 @@
+"""The work of a campaign: piece by piece, whatever is furthest behind. A piece that is killed loses a minute at most."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from physbench.errors import PhysbenchError, TrainingError
+from physbench_baselines.adapter import device_of
+from physbench_baselines.campaign.budget import steps_for
+from physbench_baselines.campaign.ledger import Ledger, Place, Record
+from physbench_baselines.campaign.stages import clear_beginning, folder_of, latest_folder, next_number, read_stage, record_of
+from physbench_baselines.campaign.standing import Standing, order, read_standings
+from physbench_baselines.campaign.weights import keep_weights, weights_of
+from physbench_baselines.training.folder import AtWork, Folder, hold
+from physbench_baselines.training.keep import hardware_of
+from physbench_baselines.training.run import train
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+    from pathlib import Path
+
+    from physbench_baselines.campaign.history import History
+    from physbench_baselines.campaign.stages import Stage
+    from physbench_baselines.campaign.table import PlannedRun
+    from physbench_baselines.training.loop import TrainingProgress
+    from physbench_baselines.training.recipe import TrainingRecipe
+
+SHORTEST = 0.25
+"""Minutes. For less, no further piece is begun."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One stretch of training, as it ended."""
+
+    name: str
+    step: int
+    minutes: float
+    ended: str  # pause: it is to go on
+
+
+@contextmanager
+def hold_campaign(folder: Path) -> Generator[None]:
+    """Keep other campaigns out of a folder, which is made if it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "campaign.lock").touch()
+    except OSError as error:
+        raise TrainingError(f"{folder} cannot be the folder of a campaign: {error.strerror}") from None
+    with hold(folder / "campaign.lock", f"a campaign is at work in {folder} in another process: stop that one first, or give another folder"):
+        yield
+
+
+def check_minutes(minutes: float | None, piece: float) -> None:
+    """Refuse lengths of time that cannot be."""
+    for name, value in (("minutes", minutes), ("piece", piece)):
+        if value is not None and not 0 < value < 1e9:
+            raise TrainingError(f"{name} is above 0, not {value}")
+
+
+def work(
+    folder: Path,
+    runs: Sequence[PlannedRun],
+    *,
+    minutes: float | None = None,
+    piece: float = 15.0,
+    device: str = "auto",
+    threads: int | None = None,
+    progress: Callable[[str, TrainingProgress], None] | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> list[Piece]:
+    """Train whatever is furthest behind, until the minutes are over or every budget is used up.
+
+    piece: minutes after which it is asked anew what is furthest behind. threads: of torch; on a CPU one unless told otherwise. A run that fails
+    does not stop the others: it is named at the end. One that another process trains is passed over.
+    """
+    check_minutes(minutes, piece)
+    if threads is not None and not 1 <= threads <= 1024:
+        raise TrainingError(f"threads is 1 to 1024, not {threads}")
+    place = device_of(device)
+    end = float("inf") if minutes is None else time.monotonic() + 60 * minutes
+    pieces: list[Piece] = []
+    failures: dict[str, str] = {}
+    busy: dict[str, str] = {}
+    with hold_campaign(folder), _threads(threads or (1 if place.type == "cpu" else None)):
+        ledger = Ledger(folder)
+        while True:
+            left = (end - time.monotonic()) / 60
+            waiting = [each for each in order(read_standings(folder, runs, ledger)) if each.run.name not in failures | busy]
+            if not waiting or (left < SHORTEST and pieces):
+                break
+            name = waiting[0].run.name
+            try:
+                pieces.append(_train_piece(folder, waiting[0], ledger, min(piece, max(left, 1e-6)), place, progress, say))
+            except AtWork as error:
+                busy[name] = str(error)
+                say(f"{name} is passed over: {error}")
+            except PhysbenchError as error:
+                failures[name] = str(error)
+                say(f"{name} failed: {error}")
+    if not pieces:
+        failures |= busy
+    if failures:
+        raise TrainingError("; ".join(f"{name}: {sentence}" for name, sentence in failures.items()))
+    return pieces
+
+
+def _train_piece(
+    folder: Path,
+    standing: Standing,
+    ledger: Ledger,
+    minutes: float,
+    place: torch.device,
+    progress: Callable[[str, TrainingProgress], None] | None,
+    say: Callable[[str], None],
+) -> Piece:
+    """Go on with a stage or begin the next one, and keep its weights."""
+    run, began = standing.run, time.monotonic()
+    if standing.stage is not None and standing.stage.ended is None and standing.moved is None:
+        job = _resume(standing.stage, run)
+    else:
+        if standing.stage is not None and standing.moved is None:
+            _keep(folder, run, ledger, say)
+        job = _begin(folder, run, standing.history)
+    record, hardware = job.record, hardware_of(place)
+    if not record.places or record.places[-1].hardware != hardware:
+        record = replace(record, places=(*record.places, Place(hardware, job.minutes)))
+    ledger.put(job.path.name, record)
+
+    def show(now: TrainingProgress) -> None:
+        if progress:
+            progress(run.name, now)
+
+    try:
+        result = train(job.recipe, job.path, steps=job.steps, pause_after=minutes, resume=job.recipe is None, device=str(place), progress=show)
+    finally:
+        if (job.path / "last.pt").exists():
+            ledger.put(job.path.name, record_of(job.path, ledger))
+            _keep(folder, run, ledger, say)
+    return Piece(run.name, result.step, (time.monotonic() - began) / 60, result.ended)
+
+
+@dataclass(frozen=True)
+class _Job:
+    path: Path
+    record: Record
+    recipe: TrainingRecipe | None  # None = the run in the folder goes on
+    steps: int | None  # None = as many as it was begun with
+    minutes: float  # behind it
+
+
+def _resume(stage: Stage, run: PlannedRun) -> _Job:
+    """Go on with a stage; AtWork if another process trains it."""
+    with Folder(stage.path).held():
+        pass  # before anything is written down of it
+    steps = None if stage.is_saved else stage.limit or steps_for(stage.recipe, run.budget - stage.record.before.sequence_steps)
+    return _Job(stage.path, stage.record, None, steps, stage.minutes)
+
+
+def _begin(folder: Path, run: PlannedRun, before: History) -> _Job:
+    """Begin a stage with what is left of the budget, from nothing or from the weights that are kept."""
+    number = next_number(folder, run, before)
+    recipe = run.training_recipe(stage=number, initial=str(weights_of(folder, run)) if before.sequence_steps else "")
+    steps = steps_for(recipe, run.budget - before.sequence_steps)
+    path = folder_of(folder, run, number)
+    clear_beginning(path)
+    return _Job(path, Record(before, steps), recipe, steps, 0.0)
+
+
+def _keep(folder: Path, run: PlannedRun, ledger: Ledger, say: Callable[[str], None]) -> None:
+    """Keep the weights of the latest stage for moving."""
+    path = latest_folder(folder, run)
+    assert path is not None
+    if keep_weights(folder, run, read_stage(path, run, ledger)) is None:
+        say(f"the weights of {run.name} are too large for moving, and were not kept apart from {path}")
+
+
+@contextmanager
+def _threads(count: int | None) -> Generator[None]:
+    """Let torch use so many threads; whoever called gets their own number back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
