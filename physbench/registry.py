@@ -66,6 +66,8 @@ models = Registry(
     "physbench.models",
     {
         "copy": "physbench_baselines.reference:Copy",
+        "blur": "physbench_baselines.framewise:Blur",
+        "blobs": "physbench_baselines.framewise:Blobs",
         "constant-velocity": "physbench_baselines.reference:ConstantVelocity",
         "mean": "physbench_baselines.reference:Mean",
         "blank": "physbench_baselines.reference:Blank",
