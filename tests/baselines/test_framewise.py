@@ -57,7 +57,7 @@ def test_regions_that_meet_at_a_corner_are_two() -> None:
 
 @pytest.mark.parametrize("slots", [None, 1, 2, 3, 5, 300])
 def test_blobs_copy_and_keep_to_their_slots(slots: int | None) -> None:
-    frame = (np.random.default_rng(2).random((3, 40, 30, 3)) < 0.1).astype(np.float32)
+    frame = (np.random.default_rng(2).random((3, 80, 60, 3)) < 0.06).astype(np.float32)
     model = Blobs()
     _, said = model.observe(model.begin(batch_for(frame.shape, slots)), frame, None)
     assert said.owner is not None and said.mean is not None
