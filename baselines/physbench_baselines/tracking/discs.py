@@ -1,0 +1,296 @@
+"""Where the discs of a frame are, to a hundredth of a pixel.
+
+A pixel is on when its centre lies inside a disc, so every pixel at a rim bounds the disc's centre; all of them together leave little room.
+Arrays only. A map (H, W) uint8 is a frame as the box would show it: OFF, ON, or UNSEEN where it says nothing. Positions are (x, y) in pixels,
+from the corner of the box; pixel (row, column) has its centre at (column + 0.5, row + 0.5).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from physbench_baselines.compiled import kernel
+
+OFF, ON, UNSEEN = 0, 1, 2
+
+RADII = (6.0, 7.5)
+"""Light and heavy."""
+
+MARGIN = 0.7072
+"""No point is farther than this from the nearest pixel's centre."""
+
+SCALES = (0.6, 0.2, 0.06)
+"""How soft a rim is thought to be while a disc is fitted, in pixels: from where a start may be to where the answer is."""
+
+STEPS = 3
+"""Newton steps at each scale."""
+
+CUT = 0.3
+"""How deep inside a disc that is cut an OFF pixel lies at least, in pixels."""
+
+REACH = 0.4
+"""How far from the fit the room for a centre is looked for, in pixels; a rim is straight on this scale."""
+
+SHOWN = 0.2
+"""The least share of a disc that must be ON for it to be found where the rest is UNSEEN."""
+
+STRAY = 2.5
+"""How far outside a disc an ON pixel that is nobody's speaks against it, in pixels."""
+
+ROUGH = (0.1, 0.0, 0.1)
+"""The covariance of a place that no room was found for."""
+
+CORNERS = 64
+"""The most corners that the room has; there are never so many."""
+
+
+@kernel
+def is_nearest(px, py, gap, own, count, x, y, r):
+    """Whether no other of `count` discs has a rim nearer to a point than `gap`."""
+    for other in range(count):
+        if other != own and r[other] > 0.0:
+            dx = px - x[other]
+            dy = py - y[other]
+            reach = gap + r[other]
+            if reach > 0.0 and dx * dx + dy * dy < reach * reach:
+                return False
+    return True
+
+
+@kernel
+def fit(seen, own, count, x, y, r, prior, precision, cut):
+    """Move disc `own` to where it explains the pixels at its rim.
+
+    x, y, r (count,): all discs; a pixel that is nearer to another's rim says nothing. prior (2,) and precision (3,) as xx, xy, yy: what is known
+    beforehand. cut: OFF pixels inside are those of something that hides the disc, and say nothing.
+    """
+    height, width = seen.shape
+    for scale in SCALES:
+        band = 2.0 * scale + 0.75
+        for _ in range(STEPS):
+            gx = precision[0] * (prior[0] - x[own]) + precision[1] * (prior[1] - y[own])
+            gy = precision[1] * (prior[0] - x[own]) + precision[2] * (prior[1] - y[own])
+            xx = precision[0] + 1e-9
+            xy = precision[1]
+            yy = precision[2] + 1e-9
+            outer = r[own] + band
+            inner = r[own] - band
+            for row in range(max(int(y[own] - outer), 0), min(int(y[own] + outer) + 1, height)):
+                dy = row + 0.5 - y[own]
+                for column in range(max(int(x[own] - outer), 0), min(int(x[own] + outer) + 1, width)):
+                    dx = column + 0.5 - x[own]
+                    square = dx * dx + dy * dy
+                    if square >= outer * outer or square <= inner * inner or seen[row, column] == UNSEEN:
+                        continue
+                    distance = np.sqrt(square)
+                    depth = r[own] - distance
+                    on = seen[row, column] == ON
+                    if cut and not on and depth > CUT:
+                        continue
+                    if not is_nearest(column + 0.5, row + 0.5, -depth, own, count, x, y, r):
+                        continue
+                    s = depth / scale
+                    root = np.sqrt(1.0 + s * s)
+                    pull = ((1.0 if on else 0.0) - 0.5 * (1.0 + s / root)) / scale
+                    slope = 0.5 / (root * root * root * scale * scale)
+                    nx = dx / distance
+                    ny = dy / distance
+                    gx += pull * nx
+                    gy += pull * ny
+                    xx += slope * nx * nx
+                    xy += slope * nx * ny
+                    yy += slope * ny * ny
+            whole = xx * yy - xy * xy
+            sx = (yy * gx - xy * gy) / whole
+            sy = (xx * gy - xy * gx) / whole
+            length = np.sqrt(sx * sx + sy * sy)
+            shrink = min(1.0, 1.0 / length) if length > 0.0 else 0.0
+            x[own] += sx * shrink
+            y[own] += sy * shrink
+
+
+@kernel
+def find_room(seen, own, count, x, y, r, cut, spread):
+    """Move disc `own` to the middle of the room that the pixels at its rim leave for its centre.
+
+    The room is a polygon around the fit, and `spread` (3,) its covariance as xx, xy, yy. Where the pixels contradict each other, it stays empty:
+    False, and nothing changes.
+    """
+    height, width = seen.shape
+    px = np.empty(CORNERS)
+    py = np.empty(CORNERS)
+    px[:4] = (-REACH, REACH, REACH, -REACH)
+    py[:4] = (-REACH, -REACH, REACH, REACH)
+    spare = np.empty((2, CORNERS))
+    corners = 4
+    band = 1.5 * REACH
+    outer = r[own] + band
+    inner = r[own] - band
+    for row in range(max(int(y[own] - outer), 0), min(int(y[own] + outer) + 1, height)):
+        dy = row + 0.5 - y[own]
+        for column in range(max(int(x[own] - outer), 0), min(int(x[own] + outer) + 1, width)):
+            dx = column + 0.5 - x[own]
+            square = dx * dx + dy * dy
+            if square >= outer * outer or square <= inner * inner or seen[row, column] == UNSEEN:
+                continue
+            distance = np.sqrt(square)
+            depth = r[own] - distance
+            on = seen[row, column] == ON
+            if cut and not on and depth > CUT:
+                continue
+            if not is_nearest(column + 0.5, row + 0.5, -depth, own, count, x, y, r):
+                continue
+            side = 1.0 if on else -1.0  # an ON pixel keeps the centre near, an OFF pixel far
+            corners = clip(px, py, corners, spare, side * dx / distance, side * dy / distance, -side * depth)
+            if corners == 0:
+                return False
+    return settle(px, py, corners, own, x, y, spread)
+
+
+@kernel
+def clip(px, py, corners, spare, nx, ny, least):
+    """Cut off what lies outside nx x + ny y >= least; return how many corners are left."""
+    left = 0
+    for i in range(corners):
+        j = i + 1 if i + 1 < corners else 0
+        here = nx * px[i] + ny * py[i] - least
+        there = nx * px[j] + ny * py[j] - least
+        if here >= 0.0 and left < CORNERS:
+            spare[0, left] = px[i]
+            spare[1, left] = py[i]
+            left += 1
+        if (here >= 0.0) != (there >= 0.0) and left < CORNERS:
+            share = here / (here - there)
+            spare[0, left] = px[i] + share * (px[j] - px[i])
+            spare[1, left] = py[i] + share * (py[j] - py[i])
+            left += 1
+    px[:left] = spare[0, :left]
+    py[:left] = spare[1, :left]
+    return left
+
+
+@kernel
+def settle(px, py, corners, own, x, y, spread):
+    """Move disc `own` to the centroid of a polygon around it; spread (3,): the second moments about it. False for a polygon without an area."""
+    area = mx = my = xx = xy = yy = 0.0
+    for i in range(corners):
+        j = i + 1 if i + 1 < corners else 0
+        part = px[i] * py[j] - px[j] * py[i]
+        area += part / 2.0
+        mx += part * (px[i] + px[j]) / 6.0
+        my += part * (py[i] + py[j]) / 6.0
+        xx += part * (px[i] * px[i] + px[i] * px[j] + px[j] * px[j]) / 12.0
+        yy += part * (py[i] * py[i] + py[i] * py[j] + py[j] * py[j]) / 12.0
+        xy += part * (px[i] * py[j] + 2.0 * px[i] * py[i] + 2.0 * px[j] * py[j] + px[j] * py[i]) / 24.0
+    if area < 1e-9:
+        return False
+    mx /= area
+    my /= area
+    x[own] += mx
+    y[own] += my
+    spread[0] = max(xx / area - mx * mx, 0.0)
+    spread[1] = xy / area - mx * my
+    spread[2] = max(yy / area - my * my, 0.0)
+    return True
+
+
+@kernel
+def count_off(seen, before):
+    """before (H, W + 1) int32: how many pixels of each row left of a column are OFF."""
+    height, width = seen.shape
+    for row in range(height):
+        for column in range(width):
+            before[row, column + 1] = before[row, column] + (seen[row, column] == OFF)
+
+
+@kernel
+def holds_disc(before, seen, row, column, radius, least):
+    """Whether a disc around a pixel's centre has no OFF pixel, and at least so many that are ON."""
+    height, width = seen.shape
+    reach = int(radius)
+    for step in range(-reach, reach + 1):
+        line = row + step
+        if 0 <= line < height:
+            half = int(np.sqrt(radius * radius - step * step))
+            if before[line, min(column + half + 1, width)] != before[line, max(column - half, 0)]:
+                return False
+    if least <= 0:
+        return True
+    on = 0
+    for line in range(max(row - reach, 0), min(row + reach + 1, height)):
+        half = int(np.sqrt(radius * radius - (line - row) * (line - row)))
+        for place in range(max(column - half, 0), min(column + half + 1, width)):
+            on += seen[line, place] == ON
+    return on >= least
+
+
+@kernel
+def erase(left, x, y, radius):
+    """Take the ON pixels of a disc away."""
+    height, width = left.shape
+    for row in range(max(int(y - radius), 0), min(int(y + radius) + 1, height)):
+        for column in range(max(int(x - radius), 0), min(int(x + radius) + 1, width)):
+            dx = column + 0.5 - x
+            dy = row + 0.5 - y
+            if left[row, column] == ON and dx * dx + dy * dy <= radius * radius:
+                left[row, column] = OFF
+
+
+@kernel
+def count_pixels(left, x, y, radius):
+    """(inside, holes, strays) of a disc: its ON pixels, OFF pixels clearly inside it, ON pixels clearly outside and near."""
+    height, width = left.shape
+    inside = holes = strays = 0
+    outer = radius + STRAY
+    for row in range(max(int(y - outer), 0), min(int(y + outer) + 1, height)):
+        for column in range(max(int(x - outer), 0), min(int(x + outer) + 1, width)):
+            dx = column + 0.5 - x
+            dy = row + 0.5 - y
+            square = dx * dx + dy * dy
+            if left[row, column] == ON:
+                if square <= radius * radius:
+                    inside += 1
+                elif (radius + 0.5) * (radius + 0.5) < square < outer * outer:
+                    strays += 1
+            elif left[row, column] == OFF and square < (radius - 0.5) * (radius - 0.5):
+                holes += 1
+    return inside, holes, strays
+
+
+@kernel
+def find_discs(seen, whole, most, x, y, r, spread, count):
+    """Append to `count` discs (x, y, r, and spread (., 3)) those that show: no OFF pixel inside. Return how many there are now, `most` at most.
+
+    Pixels of discs that are known already belong to them. whole: every pixel of a disc must show; otherwise SHOWN of it, a number between 0 and 1.
+    """
+    height, width = seen.shape
+    left = seen.copy()
+    for known in range(count):
+        erase(left, x[known], y[known], r[known])
+    before = np.zeros((height, width + 1), np.int32)
+    room = np.zeros(3)
+    nothing = np.zeros(3)
+    for radius in RADII[::-1]:
+        core = radius - MARGIN
+        least = 0 if whole else int(SHOWN * 3.0 * core * core)
+        count_off(left, before)
+        low = int(radius)
+        for row in range(low, height - low):
+            for column in range(low, width - low):
+                if left[row, column] != ON and (whole or left[row, column] != UNSEEN):
+                    continue
+                if count == most:
+                    return count
+                if not holds_disc(before, left, row, column, core, least):
+                    continue
+                x[count] = column + 0.5
+                y[count] = row + 0.5
+                r[count] = radius
+                fit(seen, count, count + 1, x, y, r, nothing[:2], nothing, False)
+                if not find_room(seen, count, count + 1, x, y, r, False, room):
+                    room[:] = ROUGH
+                spread[count] = room
+                erase(left, x[count], y[count], r[count])
+                count_off(left, before)
+                count += 1
+    return count

@@ -1,0 +1,294 @@
+"""One frame: what is measured in it, and what it changes about the discs that were followed until now.
+
+Arrays only, of one sequence: K discs, E worlds, H x W pixels of the box. A scene is what is believed after a frame, once more flown on:
+
+members (K, E, 4)   x, y, vx, vy of every disc in every world
+radius (K,)         0 where there is no disc
+missing (K,) int32  for how many frames a disc should have been seen and was not
+evidence (H, W)     of a curtain, see curtain.py
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from physbench_baselines.compiled import kernel
+from physbench_baselines.regions import label
+from physbench_baselines.tracking.belief import imagine_worlds, learn, start_anew, summarise, surprise
+from physbench_baselines.tracking.curtain import SHOWS, cover, miss
+from physbench_baselines.tracking.discs import OFF, ON, RADII, ROUGH, UNSEEN, count_off, count_pixels, erase, find_discs, find_room, fit
+from physbench_baselines.tracking.flight import fly
+
+FARTHEST = 6.0
+"""How far from where it was expected a disc is still taken for the same, in pixels."""
+
+STEEPEST = 0.5
+"""A disc is looked for where it was expected, if that is known as well as this, in pixels."""
+
+GLIMPSE = 4
+"""ON pixels that show a disc whose place is known beforehand."""
+
+SCRAP = 10
+"""ON pixels of nobody that may be part of a disc whose rest is hidden."""
+
+CONTRADICTED = 12
+"""OFF pixels inside a disc that speak against its being there."""
+
+PATIENCE = 3
+"""A disc is given up when it is contradicted for more frames than this."""
+
+MASSES = (1.0, 6.0)
+"""Light and heavy, as RADII."""
+
+
+@kernel
+def look(frame, hidden, certain, top, left, seen):
+    """frame (h, w, C) -> seen (H, W): ON where a channel is above a half, UNSEEN outside of the frame and where an OFF pixel may be hidden."""
+    seen[:] = UNSEEN
+    for row in range(frame.shape[0]):
+        for column in range(frame.shape[1]):
+            on = False
+            for c in range(frame.shape[2]):
+                on |= frame[row, column, c] > 0.5
+            if on:
+                seen[row + top, column + left] = ON
+            elif hidden[row + top, column + left] <= certain:
+                seen[row + top, column + left] = OFF
+
+
+@kernel
+def pair_up(mean, radius, free, x, y, r, first, count, disc_of):
+    """Give the discs first .. count - 1 that were seen to the nearest ones that were followed, the nearest pair first; free (K,) are still without.
+
+    disc_of (K,): which disc of the frame each is, or -1.
+    """
+    taken = np.zeros(count, np.bool_)
+    while True:
+        least = FARTHEST * FARTHEST
+        track = disc = -1
+        for k in range(len(radius)):
+            if radius[k] == 0.0 or not free[k]:
+                continue
+            for d in range(first, count):
+                if taken[d] or r[d] != radius[k]:
+                    continue
+                dx = x[d] - mean[k, 0]
+                dy = y[d] - mean[k, 1]
+                if dx * dx + dy * dy < least:
+                    least = dx * dx + dy * dy
+                    track = k
+                    disc = d
+        if track < 0:
+            return taken
+        taken[disc] = True
+        free[track] = False
+        disc_of[track] = disc
+
+
+@kernel
+def find_expected(seen, left, mean, spread, radius, x, y, r, count, error):
+    """Look for a disc of this radius where it is expected; the discs x, y, r of the frame before `count` are others.
+
+    (whether it is there, whether something cuts it). Its place is left at x[count], y[count], and error (3,).
+    """
+    whole = spread[0, 0] * spread[1, 1] - spread[0, 1] * spread[0, 1]
+    if whole <= 0.0 or spread[0, 0] + spread[1, 1] > 2.0 * STEEPEST * STEEPEST:
+        return False, False
+    x[count] = mean[0]
+    y[count] = mean[1]
+    r[count] = radius
+    precision = np.array([spread[1, 1] / whole, -spread[0, 1] / whole, spread[0, 0] / whole])
+    _, holes, _ = count_pixels(left, mean[0], mean[1], radius)
+    cut = holes > 2
+    fit(seen, count, count + 1, x, y, r, mean, precision, cut)
+    inside, holes, strays = count_pixels(left, x[count], y[count], radius)
+    if inside < GLIMPSE or strays > GLIMPSE:
+        return False, False
+    if not find_room(seen, count, count + 1, x, y, r, cut, error):
+        error[:] = ROUGH
+    return True, cut
+
+
+@kernel
+def find_scrap(seen, left, x, y, r, count, error):
+    """Take the largest region of nobody's ON pixels for what shows of a disc, the rest of which is hidden; find its place as `find_expected` does."""
+    labels, regions = label(left == ON)
+    if regions == 0:
+        return False
+    size = np.zeros(regions + 1, np.int64)
+    for row in range(len(left)):
+        for column in range(left.shape[1]):
+            if labels[row, column]:
+                size[labels[row, column]] += 1
+    region = size.argmax()
+    if size[region] < SCRAP or size[region] > 4.0 * RADII[1] * RADII[1]:
+        return False
+    ys, xs = np.nonzero(labels == region)
+    least = 0.25 * size[region]
+    before = np.zeros((len(left), left.shape[1] + 1), np.int32)
+    alone = np.where(labels == region, np.uint8(ON), np.uint8(OFF))
+    count_off(seen, before)
+    for radius in RADII:
+        for row in range(max(ys.max() - int(radius), int(radius)), min(ys.min() + int(radius) + 1, len(left) - int(radius))):
+            for column in range(max(xs.max() - int(radius), int(radius)), min(xs.min() + int(radius) + 1, left.shape[1] - int(radius))):
+                inside, _, _ = count_pixels(alone, column + 0.5, row + 0.5, radius)
+                price = float(size[region] - inside) + 0.1 * off_inside(before, column + 0.5, row + 0.5, radius)
+                if price < least:
+                    least = price
+                    x[count] = column + 0.5
+                    y[count] = row + 0.5
+                    r[count] = radius
+    if least >= 0.25 * size[region]:
+        return False
+    fit(seen, count, count + 1, x, y, r, np.array([x[count], y[count]]), np.array([1.0, 0.0, 1.0]), True)
+    if not find_room(seen, count, count + 1, x, y, r, True, error):
+        error[:] = ROUGH
+    return True
+
+
+@kernel
+def off_inside(before, x, y, radius):
+    """OFF pixels within a radius of a place, from how many are left of each in its row."""
+    height, width = before.shape
+    count = 0
+    for row in range(max(int(y - radius), 0), min(int(y + radius) + 1, height)):
+        dy = row + 0.5 - y
+        rest = radius * radius - dy * dy
+        if rest > 0.0:
+            half = np.sqrt(rest)
+            first = min(max(int(np.ceil(x - half - 0.5)), 0), width - 1)
+            last = min(max(int(np.floor(x + half - 0.5)) + 1, first), width - 1)
+            count += before[row, last] - before[row, first]
+    return count
+
+
+@kernel
+def refute(members, before, radius, weight):
+    """Weigh the worlds (E,) of a disc that is not seen by the OFF pixels that it would hide; return how many even the best has."""
+    least = 1 << 30
+    for e in range(len(members)):
+        weight[e] = off_inside(before, members[e, 0], members[e, 1], radius - 0.5)
+        least = min(least, weight[e])
+    whole = 0.0
+    for e in range(len(members)):
+        weight[e] = 0.5 ** min(weight[e] - least, 60.0)
+        whole += weight[e]
+    weight /= whole
+    return least
+
+
+@kernel
+def meet(numbers, normal, ring, seen, members, radius, missing, evidence, hidden, x, y, r):
+    """What a frame `seen` changes about a scene, in place; r (K + 1,) is the radius of the discs measured in it, 0 where there is none, at x and y."""
+    tracks = len(radius)
+    count_most = len(x) - 1
+    worlds = members.shape[1]
+    even = np.full(worlds, 1.0 / worlds)
+    mean = np.zeros((tracks, 4))
+    spread = np.zeros((tracks, 4, 4))
+    for k in range(tracks):
+        if radius[k] > 0.0:
+            summarise(members[k], even, mean[k], spread[k])
+            for a in range(2):
+                spread[k, a, a] += numbers.drift * numbers.drift
+                spread[k, a + 2, a + 2] += numbers.swerve * numbers.swerve
+    dx = np.zeros(count_most + 1)
+    dy = np.zeros(count_most + 1)
+    dr = np.zeros(count_most + 1)
+    error = np.zeros((count_most + 1, 3))
+    disc_of = np.full(tracks, -1)
+    free = radius > 0.0
+    cut = np.zeros(count_most + 1, np.bool_)
+    count = find_discs(seen, True, count_most, dx, dy, dr, error, 0)
+    new = np.zeros(count_most + 1, np.bool_)
+    new[:count] = ~pair_up(mean, radius, free, dx, dy, dr, 0, count, disc_of)
+    rest = seen.copy()
+    for d in range(count):
+        erase(rest, dx[d], dy[d], dr[d] + 0.3)
+    for k in range(tracks):
+        if free[k] and count < count_most:
+            there, partly = find_expected(seen, rest, mean[k], spread[k], radius[k], dx, dy, dr, count, error[count])
+            if there:
+                disc_of[k] = count
+                free[k] = False
+                cut[count] = partly
+                erase(rest, dx[count], dy[count], dr[count] + 0.3)
+                count += 1
+    first = count
+    count = find_discs(seen, False, count_most, dx, dy, dr, error, count)
+    for d in range(first, count):
+        erase(rest, dx[d], dy[d], dr[d] + 0.3)
+    for _ in range(4):
+        if count == count_most or not find_scrap(seen, rest, dx, dy, dr, count, error[count]):
+            break
+        cut[count] = True
+        error[count, 0] += 0.05
+        error[count, 2] += 0.05
+        erase(rest, dx[count], dy[count], dr[count] + 1.0)
+        count += 1
+    new[first:count] = ~pair_up(mean, radius, free, dx, dy, dr, first, count, disc_of)[first:]
+    before = np.zeros((len(seen), seen.shape[1] + 1), np.int32)
+    count_off(seen, before)
+    off = seen == OFF
+    r[:] = 0.0
+    weight = np.zeros(worlds)
+    for k in range(tracks):
+        d = disc_of[k]
+        if radius[k] == 0.0:
+            continue
+        if d >= 0:
+            if surprise(mean[k], spread[k], dx[d], dy[d], error[d]) > numbers.gate:
+                start_anew(mean[k], spread[k], dx[d], dy[d], error[d], numbers.doubt)
+            else:
+                learn(mean[k], spread[k], dx[d], dy[d], error[d])
+            imagine_worlds(mean[k], spread[k], normal[k], members[k])
+            missing[k] = 0
+            x[k], y[k], r[k] = dx[d], dy[d], dr[d]
+            if cut[d]:
+                miss(evidence, off, dx[d], dy[d], dr[d] - 1.0)
+            continue
+        contradictions = refute(members[k], before, radius[k], weight)
+        if contradictions > CONTRADICTED:
+            missing[k] += 1
+            if spread[k, 0, 0] + spread[k, 1, 1] < 2.0 * STEEPEST * STEEPEST:
+                miss(evidence, off, mean[k, 0], mean[k, 1], radius[k] - 1.5)
+        elif weight.max() > 1.5 / worlds:
+            summarise(members[k], weight, mean[k], spread[k])
+            imagine_worlds(mean[k], spread[k], normal[k], members[k])
+            missing[k] = 0
+        if missing[k] > PATIENCE or numbers.memory == 0.0:
+            radius[k] = 0.0
+    for d in range(count):
+        if new[d]:
+            for k in range(tracks):
+                if radius[k] == 0.0:
+                    radius[k] = dr[d]
+                    missing[k] = 0
+                    start_anew(mean[k], spread[k], dx[d], dy[d], error[d], 0.0)
+                    mean[k, 2:] = 0.0
+                    imagine_worlds(mean[k], spread[k], normal[k], members[k])
+                    members[k, :, 2:] = ring[k]
+                    x[k], y[k], r[k] = dx[d], dy[d], dr[d]
+                    if cut[d]:
+                        miss(evidence, off, dx[d], dy[d], dr[d] - 1.0)
+                    break
+    for row in range(len(seen)):
+        for column in range(seen.shape[1]):
+            if seen[row, column] == ON:
+                evidence[row, column] = SHOWS
+    cover(evidence, numbers.unbelief, hidden)
+
+
+@kernel
+def fly_on(members, radius, height, width):
+    """Fly every world on by one frame, in place."""
+    tracks, worlds, _ = members.shape
+    mass = np.ones(tracks)
+    for k in range(tracks):
+        if radius[k] == RADII[1]:
+            mass[k] = MASSES[1]
+    world = np.zeros((tracks, 4))
+    for e in range(worlds):
+        world[:] = members[:, e]
+        fly(world, radius, mass, width, height)
+        members[:, e] = world
