@@ -25,9 +25,6 @@ SCALES = (0.6, 0.2, 0.06)
 STEPS = 3
 """Newton steps at each scale."""
 
-CUT = 0.3
-"""How deep inside a disc that is cut an OFF pixel lies at least, in pixels."""
-
 REACH = 0.4
 """How far from the fit the room for a centre is looked for, in pixels; a rim is straight on this scale."""
 
@@ -36,6 +33,12 @@ SHOWN = 0.2
 
 STRAY = 2.5
 """How far outside a disc an ON pixel that is nobody's speaks against it, in pixels."""
+
+MOST_WRONG = 4
+"""Pixels that may contradict a disc of which a part is UNSEEN."""
+
+MOST_STRAYS = 12
+"""ON pixels that may be left around a disc that shows from rim to rim, by another of which a part is hidden."""
 
 ROUGH = (0.1, 0.0, 0.1)
 """The covariance of a place that no room was found for."""
@@ -58,11 +61,11 @@ def is_nearest(px, py, gap, own, count, x, y, r):
 
 
 @kernel
-def fit(seen, own, count, x, y, r, prior, precision, cut):
+def fit(seen, own, count, x, y, r, prior, precision):
     """Move disc `own` to where it explains the pixels at its rim.
 
     x, y, r (count,): all discs; a pixel that is nearer to another's rim says nothing. prior (2,) and precision (3,) as xx, xy, yy: what is known
-    beforehand. cut: OFF pixels inside are those of something that hides the disc, and say nothing.
+    beforehand.
     """
     height, width = seen.shape
     for scale in SCALES:
@@ -85,8 +88,6 @@ def fit(seen, own, count, x, y, r, prior, precision, cut):
                     distance = np.sqrt(square)
                     depth = r[own] - distance
                     on = seen[row, column] == ON
-                    if cut and not on and depth > CUT:
-                        continue
                     if not is_nearest(column + 0.5, row + 0.5, -depth, own, count, x, y, r):
                         continue
                     s = depth / scale
@@ -110,7 +111,7 @@ def fit(seen, own, count, x, y, r, prior, precision, cut):
 
 
 @kernel
-def find_room(seen, own, count, x, y, r, cut, spread):
+def find_room(seen, own, count, x, y, r, spread):
     """Move disc `own` to the middle of the room that the pixels at its rim leave for its centre.
 
     The room is a polygon around the fit, and `spread` (3,) its covariance as xx, xy, yy. Where the pixels contradict each other, it stays empty:
@@ -136,8 +137,6 @@ def find_room(seen, own, count, x, y, r, cut, spread):
             distance = np.sqrt(square)
             depth = r[own] - distance
             on = seen[row, column] == ON
-            if cut and not on and depth > CUT:
-                continue
             if not is_nearest(column + 0.5, row + 0.5, -depth, own, count, x, y, r):
                 continue
             side = 1.0 if on else -1.0  # an ON pixel keeps the centre near, an OFF pixel far
@@ -204,24 +203,15 @@ def count_off(seen, before):
 
 
 @kernel
-def holds_disc(before, seen, row, column, radius, least):
-    """Whether a disc around a pixel's centre has no OFF pixel, and at least so many that are ON."""
-    height, width = seen.shape
+def is_full(before, row, column, radius):
+    """Whether a disc around a pixel's centre has no OFF pixel."""
+    height, width = before.shape
     reach = int(radius)
-    for step in range(-reach, reach + 1):
-        line = row + step
-        if 0 <= line < height:
-            half = int(np.sqrt(radius * radius - step * step))
-            if before[line, min(column + half + 1, width)] != before[line, max(column - half, 0)]:
-                return False
-    if least <= 0:
-        return True
-    on = 0
     for line in range(max(row - reach, 0), min(row + reach + 1, height)):
         half = int(np.sqrt(radius * radius - (line - row) * (line - row)))
-        for place in range(max(column - half, 0), min(column + half + 1, width)):
-            on += seen[line, place] == ON
-    return on >= least
+        if before[line, min(column + half + 1, width - 1)] != before[line, max(column - half, 0)]:
+            return False
+    return True
 
 
 @kernel
@@ -238,9 +228,9 @@ def erase(left, x, y, radius):
 
 @kernel
 def count_pixels(left, x, y, radius):
-    """(inside, holes, strays) of a disc: its ON pixels, OFF pixels clearly inside it, ON pixels clearly outside and near."""
+    """(inside, holes, strays, unseen) of a disc: its ON pixels, OFF pixels clearly inside, ON pixels clearly outside and near, UNSEEN ones inside."""
     height, width = left.shape
-    inside = holes = strays = 0
+    inside = holes = strays = unseen = 0
     outer = radius + STRAY
     for row in range(max(int(y - outer), 0), min(int(y + outer) + 1, height)):
         for column in range(max(int(x - outer), 0), min(int(x + outer) + 1, width)):
@@ -254,43 +244,93 @@ def count_pixels(left, x, y, radius):
                     strays += 1
             elif left[row, column] == OFF and square < (radius - 0.5) * (radius - 0.5):
                 holes += 1
-    return inside, holes, strays
+            elif left[row, column] == UNSEEN and square <= radius * radius:
+                unseen += 1
+    return inside, holes, strays, unseen
 
 
 @kernel
-def find_discs(seen, whole, most, x, y, r, spread, count):
-    """Append to `count` discs (x, y, r, and spread (., 3)) those that show: no OFF pixel inside. Return how many there are now, `most` at most.
+def measure(seen, own, count, x, y, r, prior, precision, error):
+    """Fit disc `own` of `count`, find the room for it, and leave its error (3,)."""
+    fit(seen, own, count, x, y, r, prior, precision)
+    if not find_room(seen, own, count, x, y, r, error):
+        error[:] = ROUGH
 
-    Pixels of discs that are known already belong to them. whole: every pixel of a disc must show; otherwise SHOWN of it, a number between 0 and 1.
+
+@kernel
+def find_whole(seen, most, x, y, r, error):
+    """Find the discs that show from rim to rim: x, y, r and error (., 3) of each. Return how many, `most` at most.
+
+    Whatever is ON around a pixel as far as the rim of a heavy disc is one: several light ones do not hold it. Then come the light ones.
     """
     height, width = seen.shape
     left = seen.copy()
-    for known in range(count):
-        erase(left, x[known], y[known], r[known])
     before = np.zeros((height, width + 1), np.int32)
-    room = np.zeros(3)
     nothing = np.zeros(3)
+    count = 0
     for radius in RADII[::-1]:
-        core = radius - MARGIN
-        least = 0 if whole else int(SHOWN * 3.0 * core * core)
-        count_off(left, before)
         low = int(radius)
+        count_off(left, before)
         for row in range(low, height - low):
             for column in range(low, width - low):
-                if left[row, column] != ON and (whole or left[row, column] != UNSEEN):
+                if count == most or left[row, column] != ON or not is_full(before, row, column, radius - MARGIN):
                     continue
-                if count == most:
-                    return count
-                if not holds_disc(before, left, row, column, core, least):
+                if count_pixels(left, column + 0.5, row + 0.5, radius - MARGIN)[3]:
                     continue
-                x[count] = column + 0.5
-                y[count] = row + 0.5
-                r[count] = radius
-                fit(seen, count, count + 1, x, y, r, nothing[:2], nothing, False)
-                if not find_room(seen, count, count + 1, x, y, r, False, room):
-                    room[:] = ROUGH
-                spread[count] = room
-                erase(left, x[count], y[count], r[count])
+                x[count], y[count], r[count] = column + 0.5, row + 0.5, radius
+                fit(left, count, count + 1, x, y, r, nothing[:2], nothing)
+                erase(left, x[count], y[count], radius)
+                left[row, column] = OFF  # whatever the fit came to, this place is done with
                 count_off(left, before)
                 count += 1
-    return count
+    return settle_whole(seen, left, count, x, y, r, error)
+
+
+@kernel
+def settle_whole(seen, left, count, x, y, r, error):
+    """Measure discs beside each other. Those that leave ON pixels around them are parts of something else, and are dropped; return how many stay."""
+    nothing = np.zeros(3)
+    for d in range(count):
+        measure(seen, d, count, x, y, r, nothing[:2], nothing, error[d])
+    left[:] = seen
+    for d in range(count):
+        erase(left, x[d], y[d], r[d] + 0.3)
+    stay = 0
+    for d in range(count):
+        if count_pixels(left, x[d], y[d], r[d])[2] <= MOST_STRAYS:
+            x[stay], y[stay], r[stay] = x[d], y[d], r[d]
+            error[stay] = error[d]
+            stay += 1
+    return stay
+
+
+@kernel
+def find_partial(seen, left, count, x, y, r, error):
+    """Find a disc, the rest of which is UNSEEN, among ON pixels that are nobody's in `left`; False if there is none.
+
+    Its place is left at x[count], y[count], r[count]. The light kind is tried first, and does not do if more is ON around it.
+    """
+    height, width = seen.shape
+    before = np.zeros((height, width + 1), np.int32)
+    count_off(left, before)
+    nothing = np.zeros(3)
+    for radius in RADII:
+        low = int(radius)
+        core = radius - MARGIN
+        most = int(SHOWN * 3.0 * core * core)
+        best = -1
+        for row in range(low, height - low):
+            for column in range(low, width - low):
+                if left[row, column] != OFF and is_full(before, row, column, core):
+                    inside, _, _, _ = count_pixels(left, column + 0.5, row + 0.5, core)
+                    if inside > most:
+                        most = inside
+                        best = row * width + column
+        if best < 0:
+            continue
+        x[count], y[count], r[count] = best % width + 0.5, best // width + 0.5, radius
+        measure(seen, count, count + 1, x, y, r, np.array([x[count], y[count]]), np.array([1.0, 0.0, 1.0]), error[count])
+        _, holes, strays, _ = count_pixels(left, x[count], y[count], radius)
+        if holes + strays <= MOST_WRONG:
+            return True
+    return False

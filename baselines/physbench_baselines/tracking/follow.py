@@ -16,7 +16,7 @@ from physbench_baselines.compiled import kernel
 from physbench_baselines.regions import label
 from physbench_baselines.tracking.belief import imagine_worlds, learn, start_anew, summarise, surprise
 from physbench_baselines.tracking.curtain import SHOWS, cover, miss
-from physbench_baselines.tracking.discs import OFF, ON, RADII, ROUGH, UNSEEN, count_off, count_pixels, erase, find_discs, find_room, fit
+from physbench_baselines.tracking.discs import OFF, ON, RADII, UNSEEN, count_off, count_pixels, erase, find_partial, find_whole, measure
 from physbench_baselines.tracking.flight import fly
 
 FARTHEST = 6.0
@@ -33,6 +33,18 @@ SCRAP = 10
 
 CONTRADICTED = 12
 """OFF pixels inside a disc that speak against its being there."""
+
+WRONG = 0.25
+"""The share of such pixels that a disc may leave unexplained, or that a curtain over the rest of it would hide."""
+
+HOLE = 0.05
+"""What an OFF pixel inside such a disc counts beside one that is left unexplained."""
+
+NEAR = 0.7
+"""Pixels this close to the rim of a disc that is not fitted yet may lie on either side."""
+
+TRIES = 4
+"""Discs of which a part is hidden are looked for so often in a frame."""
 
 PATIENCE = 3
 """A disc is given up when it is contradicted for more frames than this."""
@@ -94,56 +106,91 @@ def find_expected(seen, left, mean, spread, radius, x, y, r, count, error):
     whole = spread[0, 0] * spread[1, 1] - spread[0, 1] * spread[0, 1]
     if whole <= 0.0 or spread[0, 0] + spread[1, 1] > 2.0 * STEEPEST * STEEPEST:
         return False, False
-    x[count] = mean[0]
-    y[count] = mean[1]
-    r[count] = radius
+    x[count], y[count], r[count] = mean[0], mean[1], radius
     precision = np.array([spread[1, 1] / whole, -spread[0, 1] / whole, spread[0, 0] / whole])
-    _, holes, _ = count_pixels(left, mean[0], mean[1], radius)
-    cut = holes > 2
-    fit(seen, count, count + 1, x, y, r, mean, precision, cut)
-    inside, holes, strays = count_pixels(left, x[count], y[count], radius)
-    if inside < GLIMPSE or strays > GLIMPSE:
-        return False, False
-    if not find_room(seen, count, count + 1, x, y, r, cut, error):
-        error[:] = ROUGH
-    return True, cut
+    veiled = seen.copy()
+    box = np.zeros(4, np.int64)
+    cut = find_hole(seen, mean[0], mean[1], radius - NEAR, box) > 2
+    if cut:
+        veil(veiled, box)
+    measure(veiled, count, count + 1, x, y, r, mean, precision, error)
+    inside, _, strays, _ = count_pixels(left, x[count], y[count], radius)
+    return inside >= GLIMPSE and strays <= GLIMPSE, cut
 
 
 @kernel
-def find_scrap(seen, left, x, y, r, count, error):
-    """Take the largest region of nobody's ON pixels for what shows of a disc, the rest of which is hidden; find its place as `find_expected` does."""
+def find_scrap(seen, left, evidence, x, y, r, count, error):
+    """Take the largest region of nobody's ON pixels for what shows of a disc, the rest of which a curtain hides; find its place as `find_expected` does.
+
+    What is missing of the disc lies in a rectangle without any pixel that has ever been ON: that is what a straight edge says.
+    """
     labels, regions = label(left == ON)
-    if regions == 0:
-        return False
     size = np.zeros(regions + 1, np.int64)
     for row in range(len(left)):
         for column in range(left.shape[1]):
-            if labels[row, column]:
-                size[labels[row, column]] += 1
+            size[labels[row, column]] += 1
+    size[0] = 0
     region = size.argmax()
     if size[region] < SCRAP or size[region] > 4.0 * RADII[1] * RADII[1]:
         return False
     ys, xs = np.nonzero(labels == region)
-    least = 0.25 * size[region]
-    before = np.zeros((len(left), left.shape[1] + 1), np.int32)
     alone = np.where(labels == region, np.uint8(ON), np.uint8(OFF))
-    count_off(seen, before)
+    lit = np.zeros((len(left) + 1, left.shape[1] + 1), np.int64)
+    for row in range(len(left)):
+        for column in range(left.shape[1]):
+            on = evidence[row, column] == SHOWS or seen[row, column] == ON
+            lit[row + 1, column + 1] = lit[row, column + 1] + lit[row + 1, column] - lit[row, column] + on
+    box = np.zeros(4, np.int64)
+    limit = WRONG * size[region]
+    least = limit
     for radius in RADII:
-        for row in range(max(ys.max() - int(radius), int(radius)), min(ys.min() + int(radius) + 1, len(left) - int(radius))):
-            for column in range(max(xs.max() - int(radius), int(radius)), min(xs.min() + int(radius) + 1, left.shape[1] - int(radius))):
-                inside, _, _ = count_pixels(alone, column + 0.5, row + 0.5, radius)
-                price = float(size[region] - inside) + 0.1 * off_inside(before, column + 0.5, row + 0.5, radius)
+        reach = int(radius)
+        for row in range(max(ys.max() - reach, reach), min(ys.min() + reach + 1, len(left) - reach)):
+            for column in range(max(xs.max() - reach, reach), min(xs.min() + reach + 1, left.shape[1] - reach)):
+                inside, holes, _, _ = count_pixels(alone, column + 0.5, row + 0.5, radius)
+                price = float(size[region] - inside) + HOLE * find_hole(seen, column + 0.5, row + 0.5, radius - NEAR, box)
+                if price < least:
+                    price += lit[box[1], box[3]] - lit[box[0], box[3]] - lit[box[1], box[2]] + lit[box[0], box[2]]
                 if price < least:
                     least = price
-                    x[count] = column + 0.5
-                    y[count] = row + 0.5
-                    r[count] = radius
-    if least >= 0.25 * size[region]:
+                    x[count], y[count], r[count] = column + 0.5, row + 0.5, radius
+    if least >= limit:
         return False
-    fit(seen, count, count + 1, x, y, r, np.array([x[count], y[count]]), np.array([1.0, 0.0, 1.0]), True)
-    if not find_room(seen, count, count + 1, x, y, r, True, error):
-        error[:] = ROUGH
+    veiled = seen.copy()
+    if find_hole(seen, x[count], y[count], r[count] - NEAR, box) > 0:
+        veil(veiled, box)
+    measure(veiled, count, count + 1, x, y, r, np.array([x[count], y[count]]), np.array([1.0, 0.0, 1.0]), error)
     return True
+
+
+@kernel
+def find_hole(seen, x, y, radius, box):
+    """Count the OFF pixels within a radius; box (4,): the rows and columns that hold them, half-open."""
+    height, width = seen.shape
+    box[:] = (height, 0, width, 0)
+    count = 0
+    for row in range(max(int(y - radius), 0), min(int(y + radius) + 1, height)):
+        for column in range(max(int(x - radius), 0), min(int(x + radius) + 1, width)):
+            dx = column + 0.5 - x
+            dy = row + 0.5 - y
+            if seen[row, column] == OFF and dx * dx + dy * dy < radius * radius:
+                count += 1
+                box[0] = min(box[0], row)
+                box[1] = max(box[1], row + 1)
+                box[2] = min(box[2], column)
+                box[3] = max(box[3], column + 1)
+    if count == 0:
+        box[:] = 0
+    return count
+
+
+@kernel
+def veil(seen, box):
+    """Take the OFF pixels in and near a box for hidden."""
+    for row in range(max(box[0] - 2, 0), min(box[1] + 2, len(seen))):
+        for column in range(max(box[2] - 2, 0), min(box[3] + 2, seen.shape[1])):
+            if seen[row, column] == OFF:
+                seen[row, column] = UNSEEN
 
 
 @kernel
@@ -199,7 +246,7 @@ def meet(numbers, normal, ring, seen, members, radius, missing, evidence, hidden
     disc_of = np.full(tracks, -1)
     free = radius > 0.0
     cut = np.zeros(count_most + 1, np.bool_)
-    count = find_discs(seen, True, count_most, dx, dy, dr, error, 0)
+    count = find_whole(seen, count_most, dx, dy, dr, error)
     new = np.zeros(count_most + 1, np.bool_)
     new[:count] = ~pair_up(mean, radius, free, dx, dy, dr, 0, count, disc_of)
     rest = seen.copy()
@@ -215,11 +262,13 @@ def meet(numbers, normal, ring, seen, members, radius, missing, evidence, hidden
                 erase(rest, dx[count], dy[count], dr[count] + 0.3)
                 count += 1
     first = count
-    count = find_discs(seen, False, count_most, dx, dy, dr, error, count)
-    for d in range(first, count):
-        erase(rest, dx[d], dy[d], dr[d] + 0.3)
-    for _ in range(4):
-        if count == count_most or not find_scrap(seen, rest, dx, dy, dr, count, error[count]):
+    for _ in range(TRIES):
+        if count == count_most or not find_partial(seen, rest, count, dx, dy, dr, error):
+            break
+        erase(rest, dx[count], dy[count], dr[count] + 0.3)
+        count += 1
+    for _ in range(TRIES):
+        if count == count_most or not find_scrap(seen, rest, evidence, dx, dy, dr, count, error[count]):
             break
         cut[count] = True
         error[count, 0] += 0.05
