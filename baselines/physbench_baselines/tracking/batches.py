@@ -19,12 +19,13 @@ def observe(numbers, normal, ring, slots, frames, scenes, mean, owner, rest):
     tracks = radius.shape[1]
     top, left = (height - frames.shape[1]) // 2, (width - frames.shape[2]) // 2
     seen = np.empty((height, width), np.uint8)
+    dark = np.empty((height, width), np.bool_)
     hidden = np.empty((height, width))
     x, y, r = np.zeros(tracks), np.zeros(tracks), np.zeros(tracks)
     for b in range(len(frames)):
         cover(evidence[b], numbers.unbelief, hidden)
-        look(frames[b], hidden, numbers.certain, top, left, seen)
-        meet(numbers, normal, ring, seen, members[b], radius[b], missing[b], evidence[b], hidden, x, y, r)
+        look(frames[b], hidden, numbers.certain, top, left, seen, dark)
+        meet(numbers, normal, ring, seen, dark, members[b], radius[b], missing[b], evidence[b], hidden, x, y, r)
         see_colours(frames[b], seen, top, left, x, y, r, colour[b], rest[b])
         assign_pixels(x, y, r, slots, top, left, owner[b])
         fly_on(members[b], radius[b], height, width)

@@ -17,14 +17,14 @@ OFTEN = 3.0
 
 
 @kernel
-def miss(evidence, seen_off, x, y, radius):
-    """A disc should be seen here: its OFF pixels within a radius are missed."""
+def miss(evidence, dark, x, y, radius):
+    """A disc should be seen here: its dark pixels within a radius are missed."""
     height, width = evidence.shape
     for row in range(max(int(y - radius), 0), min(int(y + radius) + 1, height)):
         for column in range(max(int(x - radius), 0), min(int(x + radius) + 1, width)):
             dx = column + 0.5 - x
             dy = row + 0.5 - y
-            if dx * dx + dy * dy < radius * radius and seen_off[row, column] and evidence[row, column] != SHOWS:
+            if dx * dx + dy * dy < radius * radius and dark[row, column] and evidence[row, column] != SHOWS:
                 evidence[row, column] = min(evidence[row, column] + 1.0, OFTEN)
 
 

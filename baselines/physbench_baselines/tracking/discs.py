@@ -34,8 +34,8 @@ SHOWN = 0.2
 STRAY = 2.5
 """How far outside a disc an ON pixel that is nobody's speaks against it, in pixels."""
 
-MOST_WRONG = 4
-"""Pixels that may contradict a disc of which a part is UNSEEN."""
+TRIES = 8
+"""Discs of one kind of which a part is UNSEEN are looked for so often in a frame."""
 
 MOST_STRAYS = 12
 """ON pixels that may be left around a disc that shows from rim to rim, by another of which a part is hidden."""
@@ -305,32 +305,43 @@ def settle_whole(seen, left, count, x, y, r, error):
 
 
 @kernel
-def find_partial(seen, left, count, x, y, r, error):
-    """Find a disc, the rest of which is UNSEEN, among ON pixels that are nobody's in `left`; False if there is none.
+def find_partial(seen, left, lightest, heaviest, most, x, y, r, error, count):
+    """Append to `count` discs those whose rest is UNSEEN, of RADII[lightest..heaviest], among the ON pixels that are nobody's in `left`.
 
-    Its place is left at x[count], y[count], r[count]. The light kind is tried first, and does not do if more is ON around it.
+    The heavy ones come first, as in `find_whole`, and those first that show most. Return how many there are now, `most` at most.
     """
     height, width = seen.shape
+    rest = left.copy()
     before = np.zeros((height, width + 1), np.int32)
-    count_off(left, before)
-    nothing = np.zeros(3)
-    for radius in RADII:
-        low = int(radius)
+    first = count
+    for kind in range(heaviest, lightest - 1, -1):
+        radius = RADII[kind]
         core = radius - MARGIN
-        most = int(SHOWN * 3.0 * core * core)
-        best = -1
-        for row in range(low, height - low):
-            for column in range(low, width - low):
-                if left[row, column] != OFF and is_full(before, row, column, core):
-                    inside, _, _, _ = count_pixels(left, column + 0.5, row + 0.5, core)
-                    if inside > most:
-                        most = inside
-                        best = row * width + column
-        if best < 0:
-            continue
-        x[count], y[count], r[count] = best % width + 0.5, best // width + 0.5, radius
-        measure(seen, count, count + 1, x, y, r, np.array([x[count], y[count]]), np.array([1.0, 0.0, 1.0]), error[count])
-        _, holes, strays, _ = count_pixels(left, x[count], y[count], radius)
-        if holes + strays <= MOST_WRONG:
-            return True
-    return False
+        low = int(radius)
+        for _ in range(TRIES):
+            count_off(rest, before)
+            shown = int(SHOWN * 3.0 * core * core)
+            best = -1
+            for row in range(low, height - low):
+                for column in range(low, width - low):
+                    if rest[row, column] != OFF and is_full(before, row, column, core):
+                        inside, _, _, _ = count_pixels(rest, column + 0.5, row + 0.5, core)
+                        if inside > shown:
+                            shown = inside
+                            best = row * width + column
+            if best < 0 or count == most:
+                break
+            x[count], y[count], r[count] = best % width + 0.5, best // width + 0.5, radius
+            settle_partial(seen, count, count + 1, x, y, r, error[count])
+            erase(rest, x[count], y[count], radius + 0.3)
+            rest[best // width, best % width] = OFF  # whatever the fit came to, this place is done with
+            count += 1
+    for d in range(first, count):
+        settle_partial(seen, d, count, x, y, r, error[d])
+    return count
+
+
+@kernel
+def settle_partial(seen, own, count, x, y, r, error):
+    """Measure a disc that may show too little of its rim to be held by it: where it is now is known to a pixel."""
+    measure(seen, own, count, x, y, r, np.array([x[own], y[own]]), np.array([1.0, 0.0, 1.0]), error)

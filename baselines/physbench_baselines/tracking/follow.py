@@ -19,7 +19,7 @@ from physbench_baselines.tracking.curtain import SHOWS, cover, miss
 from physbench_baselines.tracking.discs import OFF, ON, RADII, UNSEEN, count_off, count_pixels, erase, find_partial, find_whole, measure
 from physbench_baselines.tracking.flight import fly
 
-FARTHEST = 6.0
+FARTHEST = 9.0
 """How far from where it was expected a disc is still taken for the same, in pixels."""
 
 STEEPEST = 0.5
@@ -54,9 +54,13 @@ MASSES = (1.0, 6.0)
 
 
 @kernel
-def look(frame, hidden, certain, top, left, seen):
-    """frame (h, w, C) -> seen (H, W): ON where a channel is above a half, UNSEEN outside of the frame and where an OFF pixel may be hidden."""
+def look(frame, hidden, certain, top, left, seen, dark):
+    """frame (h, w, C) -> seen (H, W): ON where a channel is above a half, UNSEEN outside of the frame and where an OFF pixel may be hidden.
+
+    dark (H, W): what is not ON in the frame, hidden or not.
+    """
     seen[:] = UNSEEN
+    dark[:] = False
     for row in range(frame.shape[0]):
         for column in range(frame.shape[1]):
             on = False
@@ -64,8 +68,10 @@ def look(frame, hidden, certain, top, left, seen):
                 on |= frame[row, column, c] > 0.5
             if on:
                 seen[row + top, column + left] = ON
-            elif hidden[row + top, column + left] <= certain:
-                seen[row + top, column + left] = OFF
+            else:
+                dark[row + top, column + left] = True
+                if hidden[row + top, column + left] <= certain:
+                    seen[row + top, column + left] = OFF
 
 
 @kernel
@@ -119,7 +125,7 @@ def find_expected(seen, left, mean, spread, radius, x, y, r, count, error):
 
 
 @kernel
-def find_scrap(seen, left, evidence, x, y, r, count, error):
+def find_scrap(seen, left, evidence, lightest, heaviest, x, y, r, count, error):
     """Take the largest region of nobody's ON pixels for what shows of a disc, the rest of which a curtain hides; find its place as `find_expected` does.
 
     What is missing of the disc lies in a rectangle without any pixel that has ever been ON: that is what a straight edge says.
@@ -143,7 +149,8 @@ def find_scrap(seen, left, evidence, x, y, r, count, error):
     box = np.zeros(4, np.int64)
     limit = WRONG * size[region]
     least = limit
-    for radius in RADII:
+    for kind in range(lightest, heaviest + 1):
+        radius = RADII[kind]
         reach = int(radius)
         for row in range(max(ys.max() - reach, reach), min(ys.min() + reach + 1, len(left) - reach)):
             for column in range(max(xs.max() - reach, reach), min(xs.min() + reach + 1, left.shape[1] - reach)):
@@ -161,6 +168,21 @@ def find_scrap(seen, left, evidence, x, y, r, count, error):
         veil(veiled, box)
     measure(veiled, count, count + 1, x, y, r, np.array([x[count], y[count]]), np.array([1.0, 0.0, 1.0]), error)
     return True
+
+
+@kernel
+def kinds_to_expect(radius, hidden, certain):
+    """The lightest and the heaviest of RADII that a disc may be of which a part is hidden: behind a curtain, what has been followed already."""
+    if not (radius > 0.0).any() or hidden.max() <= certain:
+        return 0, len(RADII) - 1
+    lightest = len(RADII) - 1
+    heaviest = 0
+    for k in range(len(radius)):
+        for kind in range(len(RADII)):
+            if radius[k] == RADII[kind]:
+                lightest = min(lightest, kind)
+                heaviest = max(heaviest, kind)
+    return lightest, heaviest
 
 
 @kernel
@@ -225,8 +247,8 @@ def refute(members, before, radius, weight):
 
 
 @kernel
-def meet(numbers, normal, ring, seen, members, radius, missing, evidence, hidden, x, y, r):
-    """What a frame `seen` changes about a scene, in place; r (K + 1,) is the radius of the discs measured in it, 0 where there is none, at x and y."""
+def meet(numbers, normal, ring, seen, dark, members, radius, missing, evidence, hidden, x, y, r):
+    """What a frame `seen` changes about a scene, in place; dark (H, W): the pixels of the frame that are not ON. r (K,) is the radius of the discs measured in it, 0 where there is none, at x and y."""
     tracks = len(radius)
     count_most = len(x) - 1
     worlds = members.shape[1]
@@ -254,7 +276,11 @@ def meet(numbers, normal, ring, seen, members, radius, missing, evidence, hidden
         erase(rest, dx[d], dy[d], dr[d] + 0.3)
     for k in range(tracks):
         if free[k] and count < count_most:
-            there, partly = find_expected(seen, rest, mean[k], spread[k], radius[k], dx, dy, dr, count, error[count])
+            alone = rest.copy()
+            for other in range(tracks):
+                if other != k and free[other]:
+                    erase(alone, mean[other, 0], mean[other, 1], radius[other] + 1.0)
+            there, partly = find_expected(seen, alone, mean[k], spread[k], radius[k], dx, dy, dr, count, error[count])
             if there:
                 disc_of[k] = count
                 free[k] = False
@@ -262,13 +288,12 @@ def meet(numbers, normal, ring, seen, members, radius, missing, evidence, hidden
                 erase(rest, dx[count], dy[count], dr[count] + 0.3)
                 count += 1
     first = count
+    lightest, heaviest = kinds_to_expect(radius, hidden, numbers.certain)
+    count = find_partial(seen, rest, lightest, heaviest, count_most, dx, dy, dr, error, count)
+    for d in range(first, count):
+        erase(rest, dx[d], dy[d], dr[d] + 0.3)
     for _ in range(TRIES):
-        if count == count_most or not find_partial(seen, rest, count, dx, dy, dr, error):
-            break
-        erase(rest, dx[count], dy[count], dr[count] + 0.3)
-        count += 1
-    for _ in range(TRIES):
-        if count == count_most or not find_scrap(seen, rest, evidence, dx, dy, dr, count, error[count]):
+        if count == count_most or not find_scrap(seen, rest, evidence, lightest, heaviest, dx, dy, dr, count, error[count]):
             break
         cut[count] = True
         error[count, 0] += 0.05
@@ -278,7 +303,6 @@ def meet(numbers, normal, ring, seen, members, radius, missing, evidence, hidden
     new[first:count] = ~pair_up(mean, radius, free, dx, dy, dr, first, count, disc_of)[first:]
     before = np.zeros((len(seen), seen.shape[1] + 1), np.int32)
     count_off(seen, before)
-    off = seen == OFF
     r[:] = 0.0
     weight = np.zeros(worlds)
     for k in range(tracks):
@@ -294,13 +318,14 @@ def meet(numbers, normal, ring, seen, members, radius, missing, evidence, hidden
             missing[k] = 0
             x[k], y[k], r[k] = dx[d], dy[d], dr[d]
             if cut[d]:
-                miss(evidence, off, dx[d], dy[d], dr[d] - 1.0)
+                miss(evidence, dark, dx[d], dy[d], dr[d] - 1.0)
             continue
+        apart = np.sqrt(0.5 * (spread[k, 0, 0] + spread[k, 1, 1]))
+        if apart < STEEPEST:
+            miss(evidence, dark, mean[k, 0], mean[k, 1], radius[k] - 1.0 - 2.0 * apart)
         contradictions = refute(members[k], before, radius[k], weight)
         if contradictions > CONTRADICTED:
             missing[k] += 1
-            if spread[k, 0, 0] + spread[k, 1, 1] < 2.0 * STEEPEST * STEEPEST:
-                miss(evidence, off, mean[k, 0], mean[k, 1], radius[k] - 1.5)
         elif weight.max() > 1.5 / worlds:
             summarise(members[k], weight, mean[k], spread[k])
             imagine_worlds(mean[k], spread[k], normal[k], members[k])
@@ -319,7 +344,7 @@ def meet(numbers, normal, ring, seen, members, radius, missing, evidence, hidden
                     members[k, :, 2:] = ring[k]
                     x[k], y[k], r[k] = dx[d], dy[d], dr[d]
                     if cut[d]:
-                        miss(evidence, off, dx[d], dy[d], dr[d] - 1.0)
+                        miss(evidence, dark, dx[d], dy[d], dr[d] - 1.0)
                     break
     for row in range(len(seen)):
         for column in range(seen.shape[1]):

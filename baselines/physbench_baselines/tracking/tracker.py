@@ -51,7 +51,7 @@ class Settings:
     softness: float = 0.7  # half the width of a rim, as a share of how far the worlds differ
     floor: float = 1e-4  # no pixel is less or more probable than this and its complement
     blur: float = 1.6  # pixels: of what no disc explains
-    unbelief: float = 25.0  # pixels that must be missing for a curtain to be as probable as none
+    unbelief: float = 8.0  # pixels that must be missing for a curtain to be as probable as none
     certain: float = 0.05  # a pixel that is hidden with a higher probability says nothing when it is off
 
 
