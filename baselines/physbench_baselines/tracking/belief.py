@@ -65,17 +65,23 @@ def learn(mean, spread, x, y, error):
 
 
 @kernel
-def start_anew(mean, spread, x, y, error, doubt):
-    """A measured place that physics did not foresee: something hit the disc since the last frame, so that its velocity is a guess."""
-    mean[2] += x - mean[0]
-    mean[3] += y - mean[1]
+def start_anew(mean, spread, x, y, error, impact, doubt, least):
+    """A measured place that physics did not foresee: something hit the disc since the last frame.
+
+    Had it been hit at once, its velocity would have changed by as much as its place is off, and by more if later: `impact` times as much, give or
+    take `doubt` times as much, and `least`.
+    """
+    dx = x - mean[0]
+    dy = y - mean[1]
+    mean[2] += impact * dx
+    mean[3] += impact * dy
     mean[0] = x
     mean[1] = y
     spread[:] = 0.0
     spread[0, 0] = error[0]
     spread[0, 1] = spread[1, 0] = error[1]
     spread[1, 1] = error[2]
-    spread[2, 2] = spread[3, 3] = doubt * doubt
+    spread[2, 2] = spread[3, 3] = least * least + doubt * doubt * (dx * dx + dy * dy)
 
 
 @kernel

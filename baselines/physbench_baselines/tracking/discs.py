@@ -40,6 +40,9 @@ TRIES = 8
 MOST_STRAYS = 12
 """ON pixels that may be left around a disc that shows from rim to rim, by another of which a part is hidden."""
 
+MOST_HOLES = 6
+"""OFF pixels that a disc may have inside."""
+
 ROUGH = (0.1, 0.0, 0.1)
 """The covariance of a place that no room was found for."""
 
@@ -283,21 +286,26 @@ def find_whole(seen, most, x, y, r, error):
                 left[row, column] = OFF  # whatever the fit came to, this place is done with
                 count_off(left, before)
                 count += 1
-    return settle_whole(seen, left, count, x, y, r, error)
+    return settle_whole(seen, count, x, y, r, error)
 
 
 @kernel
-def settle_whole(seen, left, count, x, y, r, error):
-    """Measure discs beside each other. Those that leave ON pixels around them are parts of something else, and are dropped; return how many stay."""
+def settle_whole(seen, count, x, y, r, error):
+    """Measure discs beside each other, and drop those that are parts of something else; return how many stay."""
     nothing = np.zeros(3)
     for d in range(count):
         measure(seen, d, count, x, y, r, nothing[:2], nothing, error[d])
-    left[:] = seen
+    return drop_wrong(seen, seen.copy(), 0, count, x, y, r, error)
+
+
+@kernel
+def drop_wrong(seen, left, first, count, x, y, r, error):
+    """Drop, of the discs first .. count - 1, those that leave ON pixels of `left` around them or have OFF pixels inside; return how many stay."""
     for d in range(count):
         erase(left, x[d], y[d], r[d] + 0.3)
-    stay = 0
-    for d in range(count):
-        if count_pixels(left, x[d], y[d], r[d])[2] <= MOST_STRAYS:
+    stay = first
+    for d in range(first, count):
+        if count_pixels(left, x[d], y[d], r[d])[2] <= MOST_STRAYS and count_pixels(seen, x[d], y[d], r[d])[1] <= MOST_HOLES:
             x[stay], y[stay], r[stay] = x[d], y[d], r[d]
             error[stay] = error[d]
             stay += 1
@@ -338,7 +346,7 @@ def find_partial(seen, left, lightest, heaviest, most, x, y, r, error, count):
             count += 1
     for d in range(first, count):
         settle_partial(seen, d, count, x, y, r, error[d])
-    return count
+    return drop_wrong(seen, left.copy(), first, count, x, y, r, error)
 
 
 @kernel

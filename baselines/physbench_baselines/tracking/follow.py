@@ -46,6 +46,9 @@ NEAR = 0.7
 TRIES = 4
 """Discs of which a part is hidden are looked for so often in a frame."""
 
+OVERLAP = 3.0
+"""Discs do not overlap; one that seems to do so by more than this, in pixels, is not there."""
+
 PATIENCE = 3
 """A disc is given up when it is contradicted for more frames than this."""
 
@@ -168,6 +171,16 @@ def find_scrap(seen, left, evidence, lightest, heaviest, x, y, r, count, error):
         veil(veiled, box)
     measure(veiled, count, count + 1, x, y, r, np.array([x[count], y[count]]), np.array([1.0, 0.0, 1.0]), error)
     return True
+
+
+@kernel
+def overlaps(x, y, radius, most, xs, ys, rs, count):
+    """Whether a disc lies more than `most` pixels deep in one of `count` others."""
+    for d in range(count):
+        reach = max(radius + rs[d] - most, 0.0)
+        if (x - xs[d]) * (x - xs[d]) + (y - ys[d]) * (y - ys[d]) < reach * reach:
+            return True
+    return False
 
 
 @kernel
@@ -311,7 +324,7 @@ def meet(numbers, normal, ring, seen, dark, members, radius, missing, evidence, 
             continue
         if d >= 0:
             if surprise(mean[k], spread[k], dx[d], dy[d], error[d]) > numbers.gate:
-                start_anew(mean[k], spread[k], dx[d], dy[d], error[d], numbers.doubt)
+                start_anew(mean[k], spread[k], dx[d], dy[d], error[d], numbers.impact, numbers.doubt, numbers.least)
             else:
                 learn(mean[k], spread[k], dx[d], dy[d], error[d])
             imagine_worlds(mean[k], spread[k], normal[k], members[k])
@@ -330,15 +343,16 @@ def meet(numbers, normal, ring, seen, dark, members, radius, missing, evidence, 
             summarise(members[k], weight, mean[k], spread[k])
             imagine_worlds(mean[k], spread[k], normal[k], members[k])
             missing[k] = 0
-        if missing[k] > PATIENCE or numbers.memory == 0.0:
+        in_the_way = overlaps(mean[k, 0], mean[k, 1], radius[k], OVERLAP + 2.0 * apart, dx, dy, dr, count)
+        if missing[k] > PATIENCE or in_the_way or numbers.memory == 0.0:
             radius[k] = 0.0
     for d in range(count):
-        if new[d]:
+        if new[d] and not overlaps(dx[d], dy[d], dr[d], OVERLAP, dx, dy, dr, d):
             for k in range(tracks):
                 if radius[k] == 0.0:
                     radius[k] = dr[d]
                     missing[k] = 0
-                    start_anew(mean[k], spread[k], dx[d], dy[d], error[d], 0.0)
+                    start_anew(mean[k], spread[k], dx[d], dy[d], error[d], 0.0, 0.0, 0.0)
                     mean[k, 2:] = 0.0
                     imagine_worlds(mean[k], spread[k], normal[k], members[k])
                     members[k, :, 2:] = ring[k]

@@ -46,7 +46,9 @@ class Settings:
     drift: float = 0.005  # pixels by which a place goes astray in a frame
     swerve: float = 0.005  # and a velocity
     gate: float = 25.0  # squared standard deviations: a place farther off is a surprise
-    doubt: float = 1.0  # pixels per frame: about a velocity after a surprise
+    impact: float = 1.0  # after a surprise: the change of velocity as a share of how far off the place was
+    doubt: float = 0.7  # and its error, as such a share
+    least: float = 0.3  # and at least, in pixels per frame
     edge: float = 0.03  # pixels: half the least width of a rim
     softness: float = 0.7  # half the width of a rim, as a share of how far the worlds differ
     floor: float = 1e-4  # no pixel is less or more probable than this and its complement
