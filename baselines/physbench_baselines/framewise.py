@@ -32,9 +32,9 @@ class Blur:
     Its numbers were chosen on training sequences of balls4mass64: `python -m physbench_baselines.tracking.tune blur`.
     """
 
-    ahead: float = 0.8  # of a whole frame
+    ahead: float = 1.3  # of a whole frame
     sigma: float = 1.6  # pixels
-    floor: float = 1e-3  # no pixel is less or more probable than this and its complement
+    floor: float = 0.0057  # no pixel is less or more probable than this and its complement
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
     def begin(self, batch: Batch) -> Frame | None:

@@ -20,7 +20,7 @@ REFERENCES = "references.csv"
 SCORE = ("suite", "version", "size", "task", "metric", "value", "low", "high")
 """What a score is called on the card of a model."""
 
-ROWS = ("copy", "blur", "blobs", "constant-velocity", "mean", "blank", "oracle")
+ROWS = ("copy", "blur", "blobs", "tracker", "constant-velocity", "mean", "blank", "oracle")
 
 
 @dataclass(frozen=True)

@@ -11,28 +11,22 @@ from physbench_baselines.tracking.follow import fly_on, look, meet
 from physbench_baselines.tracking.picture import assign_pixels, draw_worlds
 
 
-@kernel
 def observe(numbers, normal, ring, slots, frames, scenes, mean, owner, rest):
     """Meet a frame and fly on. mean (B, h, w, C), owner (B, h, w) uint8 and rest (B, h, w, C), what no disc explains, are written."""
     members, radius, missing, colour, evidence = scenes
     _, height, width = evidence.shape
-    tracks = radius.shape[1]
     top, left = (height - frames.shape[1]) // 2, (width - frames.shape[2]) // 2
-    seen = np.empty((height, width), np.uint8)
-    dark = np.empty((height, width), np.bool_)
-    hidden = np.empty((height, width))
-    x, y, r = np.zeros(tracks), np.zeros(tracks), np.zeros(tracks)
+    seen, dark, hidden = np.empty((height, width), np.uint8), np.empty((height, width), np.bool_), np.empty((height, width))
     for b in range(len(frames)):
         cover(evidence[b], numbers.unbelief, hidden)
         look(frames[b], hidden, numbers.certain, top, left, seen, dark)
-        meet(numbers, normal, ring, seen, dark, members[b], radius[b], missing[b], evidence[b], hidden, x, y, r)
-        see_colours(frames[b], seen, top, left, x, y, r, colour[b], rest[b])
-        assign_pixels(x, y, r, slots, top, left, owner[b])
+        discs = meet(numbers, normal, ring, seen, dark, members[b], radius[b], missing[b], evidence[b], hidden)
+        see_colours(frames[b], seen, top, left, *discs, colour[b], rest[b])
+        assign_pixels(*discs, slots, top, left, owner[b])
         fly_on(members[b], radius[b], height, width)
         draw(numbers, members[b], radius[b], colour[b], hidden, top, left, mean[b])
 
 
-@kernel
 def imagine(numbers, scenes, mean):
     """Fly on without a frame."""
     members, radius, _, colour, evidence = scenes

@@ -104,60 +104,33 @@ def imagine_worlds(mean, spread, normal, members):
                 members[e, a] += root[a, b] * normal[e, b]
 
 
-@kernel
-def count_up(number):
-    """A number in [0, 1) for every whole one, without any order: SplitMix64's finaliser."""
-    z = np.uint64(number + 1) * np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z ^= z >> np.uint64(31)
-    return float(z >> np.uint64(11)) / 9007199254740992.0
-
-
-@kernel
-def draw_normal(worlds, discs):
-    """(K, E, 4) numbers, the same at every call: for every disc with mean 0 and covariance 1 exactly, and near to normal."""
-    out = np.empty((discs, worlds, 4))
-    number = 0
-    for k in range(discs):
-        for a in range(4):
-            for e in range(worlds):
-                out[k, e, a] = -6.0
-                for _ in range(12):
-                    out[k, e, a] += count_up(number)
-                    number += 1
-            out[k, :, a] -= out[k, :, a].sum() / worlds
-            for b in range(a):
-                out[k, :, a] -= out[k, :, b] * ((out[k, :, a] * out[k, :, b]).sum() / worlds)
-            out[k, :, a] /= np.sqrt((out[k, :, a] * out[k, :, a]).sum() / worlds)
-    return out
-
-
-@kernel
-def draw_velocities(worlds, discs, slowest, fastest):
-    """(K, E, 2) velocities, the same at every call: even over a ring, in pairs that are opposite."""
-    out = np.empty((discs, worlds, 2))
-    number = 1 << 32
-    for k in range(discs):
-        for e in range(worlds):
-            if e % 2:
-                out[k, e] = -out[k, e - 1]
-                continue
-            while True:
-                vx = fastest * (2.0 * count_up(number) - 1.0)
-                vy = fastest * (2.0 * count_up(number + 1) - 1.0)
-                number += 2
-                if slowest * slowest <= vx * vx + vy * vy <= fastest * fastest:
-                    break
-            out[k, e] = vx, vy
-    return out
-
-
 @cache
 def normal_numbers(worlds: int, discs: int) -> NDArray[np.float64]:
-    return draw_normal(worlds, discs)
+    """Draw (K, E, 4) numbers, the same at every call: for every disc with mean 0 and covariance 1, and near to normal."""
+    parts = 2 * even_numbers(0, 12 * worlds * discs * 4).reshape(12, discs, worlds, 4) - 1
+    out = parts.sum(axis=0) / 2
+    for numbers in out:
+        for a in range(4):
+            numbers[:, a] -= numbers[:, a].mean()
+            for b in range(a):
+                numbers[:, a] -= numbers[:, b] * (numbers[:, a] * numbers[:, b]).mean()
+            numbers[:, a] /= np.sqrt((numbers[:, a] ** 2).mean())
+    return out
 
 
 @cache
 def ring_of_velocities(worlds: int, discs: int, slowest: float, fastest: float) -> NDArray[np.float64]:
-    return draw_velocities(worlds, discs, slowest, fastest)
+    """Draw (K, E, 2) velocities, the same at every call: even over a ring, in pairs that are opposite."""
+    half = discs * worlds // 2
+    tries = fastest * (2 * even_numbers(1 << 32, 16 * half).reshape(-1, 2) - 1)
+    square = (tries**2).sum(axis=1)
+    velocities = tries[(square >= slowest**2) & (square <= fastest**2)][:half].reshape(discs, worlds // 2, 2)
+    return np.concatenate([velocities, -velocities], axis=1)
+
+
+def even_numbers(first: int, count: int) -> NDArray[np.float64]:
+    """Scatter whole numbers over [0, 1) by the finaliser of SplitMix64."""
+    z = np.arange(first + 1, first + 1 + count, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)) / float(1 << 53)

@@ -37,7 +37,11 @@ def cover(evidence, doubt, out):
     """
     height, width = evidence.shape
     out[:] = 0.0
-    if height < SIDE or width < SIDE or evidence.max() <= 0.0:
+    missing = 0.0
+    for row in range(height):
+        for column in range(width):
+            missing = max(missing, evidence[row, column])
+    if height < SIDE or width < SIDE or missing == 0.0:
         return False
     shows = np.zeros((height + 1, width + 1))
     missed = np.zeros((height + 1, width + 1))

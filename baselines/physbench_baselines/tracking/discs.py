@@ -43,8 +43,8 @@ MOST_STRAYS = 12
 MOST_HOLES = 6
 """OFF pixels that a disc may have inside."""
 
-ROUGH = (0.1, 0.0, 0.1)
-"""The covariance of a place that no room was found for."""
+ROUGH = 0.1
+"""The squared error of a place that no room was found for, in each direction."""
 
 CORNERS = 64
 """The most corners that the room has; there are never so many."""
@@ -123,8 +123,9 @@ def find_room(seen, own, count, x, y, r, spread):
     height, width = seen.shape
     px = np.empty(CORNERS)
     py = np.empty(CORNERS)
-    px[:4] = (-REACH, REACH, REACH, -REACH)
-    py[:4] = (-REACH, -REACH, REACH, REACH)
+    for i in range(4):
+        px[i] = REACH if 0 < i < 3 else -REACH
+        py[i] = REACH if i > 1 else -REACH
     spare = np.empty((2, CORNERS))
     corners = 4
     band = 1.5 * REACH
@@ -166,8 +167,9 @@ def clip(px, py, corners, spare, nx, ny, least):
             spare[0, left] = px[i] + share * (px[j] - px[i])
             spare[1, left] = py[i] + share * (py[j] - py[i])
             left += 1
-    px[:left] = spare[0, :left]
-    py[:left] = spare[1, :left]
+    for i in range(left):
+        px[i] = spare[0, i]
+        py[i] = spare[1, i]
     return left
 
 
@@ -257,7 +259,8 @@ def measure(seen, own, count, x, y, r, prior, precision, error):
     """Fit disc `own` of `count`, find the room for it, and leave its error (3,)."""
     fit(seen, own, count, x, y, r, prior, precision)
     if not find_room(seen, own, count, x, y, r, error):
-        error[:] = ROUGH
+        error[0] = error[2] = ROUGH
+        error[1] = 0.0
 
 
 @kernel
@@ -281,7 +284,7 @@ def find_whole(seen, most, x, y, r, error):
                 if count_pixels(left, column + 0.5, row + 0.5, radius - MARGIN)[3]:
                     continue
                 x[count], y[count], r[count] = column + 0.5, row + 0.5, radius
-                fit(left, count, count + 1, x, y, r, nothing[:2], nothing)
+                fit(left, count, count + 1, x, y, r, nothing, nothing)
                 erase(left, x[count], y[count], radius)
                 left[row, column] = OFF  # whatever the fit came to, this place is done with
                 count_off(left, before)
@@ -294,7 +297,7 @@ def settle_whole(seen, count, x, y, r, error):
     """Measure discs beside each other, and drop those that are parts of something else; return how many stay."""
     nothing = np.zeros(3)
     for d in range(count):
-        measure(seen, d, count, x, y, r, nothing[:2], nothing, error[d])
+        measure(seen, d, count, x, y, r, nothing, nothing, error[d])
     return drop_wrong(seen, seen.copy(), 0, count, x, y, r, error)
 
 
@@ -307,7 +310,8 @@ def drop_wrong(seen, left, first, count, x, y, r, error):
     for d in range(first, count):
         if count_pixels(left, x[d], y[d], r[d])[2] <= MOST_STRAYS and count_pixels(seen, x[d], y[d], r[d])[1] <= MOST_HOLES:
             x[stay], y[stay], r[stay] = x[d], y[d], r[d]
-            error[stay] = error[d]
+            for i in range(3):
+                error[stay, i] = error[d, i]
             stay += 1
     return stay
 
