@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from physbench.evaluation.evaluate import Extent
     from physbench.result import Result
 
-MODEL_HELP = """MODEL is a name (copy, constant-velocity, mean, blank, oracle, r-nem, ... or a plugged-in one), a checkpoint (.pt, .safetensors), or the folder
-of a training run."""
+MODEL_HELP = """MODEL is a name (copy, blur, blobs, tracker, constant-velocity, mean, blank, oracle, r-nem, ... or a plugged-in one), a checkpoint
+(.pt, .safetensors), or the folder of a training run."""
 
 
 class Setting(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]

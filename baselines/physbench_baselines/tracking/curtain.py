@@ -66,7 +66,7 @@ def cover(evidence, doubt, out):
     whole = 0.5 ** (most - doubt) * rows * columns
     for row in range(rows):
         for column in range(columns):
-            if explained[row, column] > most - 60.0:
+            if explained[row, column] >= max(most - 60.0, 0.0):
                 weight = 0.5 ** (most - explained[row, column])
                 whole += weight
                 edges[row, column] += weight
