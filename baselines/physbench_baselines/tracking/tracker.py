@@ -43,15 +43,15 @@ class Settings:
     """Numbers that `python -m physbench_baselines.tracking.tune` chose on training sequences; memory is a switch."""
 
     memory: float = 1.0  # 0: a disc that is not seen is forgotten at once
-    drift: float = 0.005  # pixels by which a place goes astray in a frame
-    swerve: float = 0.005  # and a velocity
+    drift: float = 0.0017  # pixels by which a place goes astray in a frame
+    swerve: float = 0.0014  # and a velocity
     gate: float = 25.0  # squared standard deviations: a place farther off is a surprise
     impact: float = 1.0  # after a surprise: the change of velocity as a share of how far off the place was
-    doubt: float = 0.7  # and its error, as such a share
-    least: float = 0.3  # and at least, in pixels per frame
-    edge: float = 0.03  # pixels: half the least width of a rim
+    doubt: float = 0.42  # and its error, as such a share
+    least: float = 0.36  # and at least, in pixels per frame
+    edge: float = 0.0085  # pixels: half the least width of a rim
     softness: float = 0.7  # half the width of a rim, as a share of how far the worlds differ
-    floor: float = 1e-4  # no pixel is less or more probable than this and its complement
+    floor: float = 3.5e-5  # no pixel is less or more probable than this and its complement
     blur: float = 1.6  # pixels: of what no disc explains
     unbelief: float = 8.0  # pixels that must be missing for a curtain to be as probable as none
     certain: float = 0.05  # a pixel that is hidden with a higher probability says nothing when it is off
