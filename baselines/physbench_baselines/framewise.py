@@ -41,7 +41,7 @@ class Blur:
         return None
 
     def observe(self, state: Frame | None, frame: Frame, action: Frame | None) -> tuple[Frame, Prediction]:
-        expected = frame if state is None else frame + np.float32(self.ahead) * (frame - state)
+        expected = frame if state is None else (frame + np.float32(self.ahead) * (frame - state)).astype(np.float32)
         mean = blur(expected, self.sigma)
         return frame.copy(), Prediction(np.clip(mean, np.float32(self.floor), np.float32(1 - self.floor)))
 

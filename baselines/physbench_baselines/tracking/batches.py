@@ -13,30 +13,30 @@ from physbench_baselines.tracking.picture import assign_pixels, draw_worlds
 
 def observe(numbers, normal, ring, slots, frames, scenes, mean, owner, rest):
     """Meet a frame and fly on. mean (B, h, w, C), owner (B, h, w) uint8 and rest (B, h, w, C), what no disc explains, are written."""
-    members, radius, missing, colour, evidence = scenes
+    members, radius, presence, missing, colour, evidence = scenes
     _, height, width = evidence.shape
     top, left = (height - frames.shape[1]) // 2, (width - frames.shape[2]) // 2
     seen, dark, hidden = np.empty((height, width), np.uint8), np.empty((height, width), np.bool_), np.empty((height, width))
     for b in range(len(frames)):
         cover(evidence[b], numbers.unbelief, hidden)
         look(frames[b], hidden, numbers.certain, top, left, seen, dark)
-        discs = meet(numbers, normal, ring, seen, dark, members[b], radius[b], missing[b], evidence[b], hidden)
+        discs = meet(numbers, normal, ring, seen, dark, members[b], radius[b], presence[b], missing[b], evidence[b], hidden)
         see_colours(frames[b], seen, top, left, *discs, colour[b], rest[b])
         assign_pixels(*discs, slots, top, left, owner[b])
         fly_on(members[b], radius[b], height, width)
-        draw(numbers, members[b], radius[b], colour[b], hidden, top, left, mean[b])
+        draw(numbers, members[b], radius[b], presence[b], colour[b], hidden, top, left, mean[b])
 
 
 def imagine(numbers, scenes, mean):
     """Fly on without a frame."""
-    members, radius, _, colour, evidence = scenes
+    members, radius, presence, _, colour, evidence = scenes
     _, height, width = evidence.shape
     top, left = (height - mean.shape[1]) // 2, (width - mean.shape[2]) // 2
     hidden = np.empty((height, width))
     for b in range(len(mean)):
         cover(evidence[b], numbers.unbelief, hidden)
         fly_on(members[b], radius[b], height, width)
-        draw(numbers, members[b], radius[b], colour[b], hidden, top, left, mean[b])
+        draw(numbers, members[b], radius[b], presence[b], colour[b], hidden, top, left, mean[b])
 
 
 @kernel
@@ -71,11 +71,11 @@ def see_colours(frame, seen, top, left, x, y, r, colour, rest):
 
 
 @kernel
-def draw(numbers, members, radius, colour, hidden, top, left, mean):
+def draw(numbers, members, radius, presence, colour, hidden, top, left, mean):
     height, width = hidden.shape
     canvas = np.empty((height, width))
     out = np.empty((height, width, mean.shape[2]))
-    draw_worlds(members, radius, colour, numbers.edge, numbers.softness, hidden, canvas, out)
+    draw_worlds(members, radius, presence, colour, numbers.edge, numbers.softness, hidden, canvas, out)
     for row in range(mean.shape[0]):
         for column in range(mean.shape[1]):
             for c in range(mean.shape[2]):

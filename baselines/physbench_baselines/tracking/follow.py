@@ -4,6 +4,7 @@ Arrays only, of one sequence: K discs, E worlds, H x W pixels of the box. A scen
 
 members (K, E, 4)   x, y, vx, vy of every disc in every world
 radius (K,)         0 where there is no disc
+presence (K,)       how probable it is that there is such a disc
 missing (K,) int32  for how many frames a disc should have been seen and was not
 evidence (H, W)     of a curtain, see curtain.py
 """
@@ -24,6 +25,12 @@ CONTRADICTED = 12
 
 OVERLAP = 3.0
 """Discs do not overlap; one that seems to do so by more than this, in pixels, is not there."""
+
+SURE, LIKELY = 0.95, 0.8
+"""How probable it is that a disc is there that is followed and hidden, and one that a curtain seems to cut and that nobody had followed."""
+
+LEAST_PRESENCE = 0.02
+"""A disc is given up when it is less probable than this that it is there."""
 
 UNEVEN = 1.5
 """Worlds are drawn anew when the most probable one is so many times as probable as it would be if all were alike."""
@@ -74,7 +81,10 @@ def off_inside(before, x, y, radius):
 
 @kernel
 def refute(members, before, radius, weight):
-    """Weigh the worlds (E,) of a disc that is not seen by the OFF pixels that it would hide; return how many even the best has."""
+    """Weigh the worlds (E,) of a disc that is not seen by the OFF pixels that it would hide.
+
+    (how many even the best has, how probable it is on the average that such a disc is not seen)
+    """
     least = 1 << 30
     for e in range(len(members)):
         weight[e] = off_inside(before, members[e, 0], members[e, 1], radius - 0.5)
@@ -84,7 +94,7 @@ def refute(members, before, radius, weight):
         weight[e] = 0.5 ** min(weight[e] - least, 60.0)
         whole += weight[e]
     weight /= whole
-    return least
+    return least, whole / len(members) * 0.5 ** min(float(least), 60.0)
 
 
 @kernel
@@ -111,18 +121,22 @@ def correct(numbers, normal, mean, spread, x, y, error, members):
 
 @kernel
 def doubt(normal, before, mean, spread, radius, members):
-    """A followed disc was not seen: worlds in which it would have been become less probable; whether it would have been in all of them."""
+    """A followed disc was not seen: worlds in which it would have been become less probable.
+
+    (whether it would have been in all of them, how probable it is on the average that it is not seen)
+    """
     worlds = len(members)
     weight = np.empty(worlds)
-    if refute(members, before, radius, weight) > CONTRADICTED:
-        return True
+    contradictions, unseen = refute(members, before, radius, weight)
+    if contradictions > CONTRADICTED:
+        return True, unseen
     most = 0.0
     for e in range(worlds):
         most = max(most, weight[e])
     if most > UNEVEN / worlds:
         summarise(members, weight, mean, spread)
         imagine_worlds(mean, spread, normal, members)
-    return False
+    return False, unseen
 
 
 @kernel
@@ -138,7 +152,28 @@ def welcome(normal, ring, x, y, error, members):
 
 
 @kernel
-def update(numbers, normal, ring, seen, dark, mean, spread, found, error, is_cut, is_new, count, disc_of, members, radius, missing, evidence, hidden, measured):
+def update(
+    numbers,
+    normal,
+    ring,
+    seen,
+    dark,
+    mean,
+    spread,
+    found,
+    error,
+    is_cut,
+    is_new,
+    count,
+    disc_of,
+    members,
+    radius,
+    presence,
+    missing,
+    evidence,
+    hidden,
+    measured,
+):
     """Change a scene by the discs of a frame, in place. found: x, y, r of `count` discs; measured: x, y, r (K,), r = 0 where a disc was not found."""
     px, py, pr = found
     x, y, r = measured
@@ -151,9 +186,15 @@ def update(numbers, normal, ring, seen, dark, mean, spread, found, error, is_cut
         apart = np.sqrt(0.5 * (spread[k, 0, 0] + spread[k, 1, 1]))
         if apart < CLOSE:
             miss(evidence, dark, mean[k, 0], mean[k, 1], radius[k] - 1.0 - 2.0 * apart)
-        missing[k] = missing[k] + 1 if doubt(normal[k], before, mean[k], spread[k], radius[k], members[k]) else 0
+        is_contradicted, unseen = doubt(normal[k], before, mean[k], spread[k], radius[k], members[k])
+        if is_contradicted:
+            missing[k] += 1
+        else:
+            missing[k] = 0
+            presence[k] = min(presence[k], SURE)
+            presence[k] *= unseen / (presence[k] * unseen + 1.0 - presence[k])
         in_the_way = overlaps(mean[k, 0], mean[k, 1], radius[k], OVERLAP + 2.0 * apart, px, py, pr, count)
-        if missing[k] > PATIENCE or in_the_way or numbers.memory == 0.0:
+        if missing[k] > PATIENCE or presence[k] < LEAST_PRESENCE or in_the_way or numbers.memory == 0.0:
             radius[k] = 0.0
     for d in range(count):
         if is_new[d] and not overlaps(px[d], py[d], pr[d], OVERLAP, px, py, pr, d):
@@ -169,6 +210,7 @@ def update(numbers, normal, ring, seen, dark, mean, spread, found, error, is_cut
             continue
         x[k], y[k], r[k] = px[d], py[d], pr[d]
         missing[k] = 0
+        presence[k] = LIKELY if is_new[d] and is_cut[d] else 1.0
         if is_new[d]:
             welcome(normal[k], ring[k], x[k], y[k], error[d], members[k])
         else:
@@ -182,7 +224,7 @@ def update(numbers, normal, ring, seen, dark, mean, spread, found, error, is_cut
     cover(evidence, numbers.unbelief, hidden)
 
 
-def meet(numbers, normal, ring, seen, dark, members, radius, missing, evidence, hidden):
+def meet(numbers, normal, ring, seen, dark, members, radius, presence, missing, evidence, hidden):
     """What a frame `seen` changes about a scene, in place; dark (H, W): the pixels of the frame that are not ON.
 
     Returns x, y, r (K,), the discs as they were measured in it: r = 0 where one was not.
@@ -197,7 +239,7 @@ def meet(numbers, normal, ring, seen, dark, members, radius, missing, evidence, 
     count = search(numbers, seen, evidence, hidden, mean, spread, radius, *found, error, is_cut, disc_of, is_new)
     measured = np.zeros(tracks), np.zeros(tracks), np.zeros(tracks)
     update(
-        numbers, normal, ring, seen, dark, mean, spread, found, error, is_cut, is_new, count, disc_of, members, radius, missing, evidence, hidden, measured
+        numbers, normal, ring, seen, dark, mean, spread, found, error, is_cut, is_new, count, disc_of, members, radius, presence, missing, evidence, hidden, measured
     )  # fmt: skip
     return measured
 

@@ -26,7 +26,7 @@ def add_disc(canvas, x, y, radius, width):
 
 
 @kernel
-def draw_worlds(members, radius, colour, edge, softness, hidden, canvas, out):
+def draw_worlds(members, radius, presence, colour, edge, softness, hidden, canvas, out):
     """members (K, E, 4) -> out (H, W, C) in 0..1: how bright each pixel of the box is on the average. canvas (H, W) is scratch.
 
     A rim is as wide as `edge`, or as a share `softness` of how far the worlds differ about its disc. hidden (H, W): how probably nothing is seen.
@@ -50,7 +50,7 @@ def draw_worlds(members, radius, colour, edge, softness, hidden, canvas, out):
             for column in range(columns):
                 if canvas[row, column] > 0.0:
                     for c in range(channels):
-                        out[row, column, c] += canvas[row, column] * colour[k, c] / worlds
+                        out[row, column, c] += canvas[row, column] * presence[k] * colour[k, c] / worlds
     for row in range(height):
         for column in range(columns):
             for c in range(channels):

@@ -62,7 +62,8 @@ class Scenes(NamedTuple):
 
     members: NDArray[np.float64]  # (B, K, E, 4) x, y, vx, vy
     radius: NDArray[np.float64]  # (B, K) 0: no disc
-    missing: NDArray[np.int32]  # (B, K)
+    presence: NDArray[np.float64]  # (B, K) how probable it is that there is such a disc
+    missing: NDArray[np.int32]  # (B, K) frames for which it should have been seen and was not
     colour: NDArray[np.float64]  # (B, K, C)
     evidence: NDArray[np.float32]  # (B, H, W)
 
@@ -93,6 +94,7 @@ class Tracker:
         scenes = Scenes(
             np.zeros((count, MOST_DISCS, WORLDS, 4)),
             np.zeros((count, MOST_DISCS)),
+            np.zeros((count, MOST_DISCS)),
             np.zeros((count, MOST_DISCS), np.int32),
             np.ones((count, MOST_DISCS, channels)),
             np.zeros((count, max(height, BOX), max(width, BOX)), np.float32),
@@ -103,7 +105,7 @@ class Tracker:
         from physbench_baselines.tracking import batches
         from physbench_baselines.tracking.belief import normal_numbers, ring_of_velocities
 
-        scenes = Scenes(*(array.copy() for array in state.scenes))
+        scenes = Scenes._make(array.copy() for array in state.scenes)
         mean, rest = np.empty_like(state.rest), np.empty_like(state.rest)
         owner = np.empty(frame.shape[:3], np.uint8)
         tables = normal_numbers(WORLDS, MOST_DISCS), ring_of_velocities(WORLDS, MOST_DISCS, SLOWEST, FASTEST)
@@ -116,7 +118,7 @@ class Tracker:
     def imagine(self, state: State, action: Frame | None) -> tuple[State, Prediction]:
         from physbench_baselines.tracking import batches
 
-        scenes = Scenes(*(array.copy() for array in state.scenes))
+        scenes = Scenes._make(array.copy() for array in state.scenes)
         mean = np.empty_like(state.rest)
         batches.imagine(self._numbers, scenes, mean)
         return state._replace(scenes=scenes), Prediction(self._bounded(np.maximum(mean, state.rest)))

@@ -18,8 +18,6 @@ from physbench_baselines.tracking.tracker import Settings, Tracker
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from physbench.model import Model
-
 SEQUENCES = 128
 """Training sequences of each task."""
 
@@ -33,14 +31,14 @@ TASKS = {
     "tracker": (WHOLE, Task("balls4mass64", (Window(31),), crop=50), Task("balls3curtain64", (Window(51),))),
     "blur": (WHOLE,),
 }
-STARTS: dict[str, tuple[Any, Callable[[Any], Model]]] = {"tracker": (Settings(), Tracker), "blur": (Blur(), lambda settings: settings)}
+STARTS: dict[str, tuple[Any, Callable[[Any], Any]]] = {"tracker": (Settings(), Tracker), "blur": (Blur(), lambda settings: settings)}
 SEARCHED = {
     "tracker": ("softness", "edge", "floor", "drift", "swerve", "gate", "impact", "doubt", "least", "unbelief", "certain"),
     "blur": ("sigma", "ahead", "floor"),
 }
 
 
-def loss(model: Model, tasks: Sequence[Task], sequences: int) -> float:
+def loss(model: Any, tasks: Sequence[Task], sequences: int) -> float:
     """Add up the relative BCE of the tasks on their first training sequences."""
     suite = Suite("tuning", 1, "training sequences", tuple(tasks), None)
     result = evaluate(model, suite, limit=sequences, split="training")
