@@ -1,4 +1,6 @@
-"""Numba, as the rows without learning use it: IEEE arithmetic in the order it is written, no GIL, machine code in the user's cache directory."""
+"""Numba, as the rows without learning use it: IEEE arithmetic in the order it is written, no GIL, machine code in the
+user's cache directory.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def kernel(function: F) -> F:
 
 @cache
 def _state_of_sources() -> str:
-    """Name a folder by every file that may hold a kernel: Numba notices a change in a kernel's own file, not in those of the kernels it calls."""
+    """Name a folder by every file that may hold a kernel: Numba notices a change in a kernel's own file, not in those
+    of the kernels it calls.
+    """
     folder = Path(__file__).parent
     sources = [Path(__file__), folder / "regions.py", *sorted((folder / "tracking").glob("*.py"))]
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]

@@ -1,4 +1,5 @@
-"""Rows that see frames and learn nothing: what two frames and a blur are good for, and what connected regions are. Without torch.
+"""Rows that see frames and learn nothing: what two frames and a blur are good for, and what connected regions are.
+Without torch.
 
 B sequences of a batch, H x W pixels, C channels.
 """
@@ -50,7 +51,8 @@ class Blur:
 class Blobs:
     """Copying, with the connected regions of each frame as owners: objects without memory.
 
-    Pixels are connected across edges. Slot 0 is the ground; regions are numbered row by row and take the other slots in turn.
+    Pixels are connected across edges. Slot 0 is the ground; regions are numbered row by row and take the other slots in
+    turn.
     """
 
     likelihood: ClassVar[Bernoulli] = Bernoulli()

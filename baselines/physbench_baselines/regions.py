@@ -18,7 +18,8 @@ def root(parent, label):
 
 @kernel
 def label(on):
-    """(H, W) bool -> (H, W) int32, and how many there are: 0 is off, regions are numbered from 1 in the order of their first pixels, row by row.
+    """(H, W) bool -> (H, W) int32, and how many there are: 0 is off, regions are numbered from 1 in the order of their
+    first pixels, row by row.
 
     Pixels are neighbours across an edge, not across a corner.
     """
@@ -57,7 +58,9 @@ def label(on):
 
 @kernel
 def label_frames(on, slots):
-    """(B, H, W) bool -> (B, H, W) uint8: slot 0 is the ground, regions take slots 1, 2, ..., slots - 1 in turn, again and again."""
+    """(B, H, W) bool -> (B, H, W) uint8: slot 0 is the ground, regions take slots 1, 2, ..., slots - 1 in turn, again
+    and again.
+    """
     owner = np.zeros(on.shape, np.uint8)
     if slots > 1:
         for b in range(len(on)):

@@ -48,7 +48,8 @@ def test_behind_a_curtain_memory_is_what_makes_it_good() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"), [({"memry": 0}, "no 'memry' to set in tracker"), ({"gate": float("nan")}, "gate of tracker"), ({"edge": -1}, "-1")]
+    ("settings", "words"),
+    [({"memry": 0}, "no 'memry' to set in tracker"), ({"gate": float("nan")}, "gate of tracker"), ({"edge": -1}, "-1")],
 )
 def test_settings_are_checked(settings: dict[str, float], words: str) -> None:
     with pytest.raises(ModelError, match=words):
@@ -117,7 +118,11 @@ def test_the_defaults_are_what_the_command_chooses(field: str) -> None:
 
 def test_tuning_lowers_the_loss_and_looks_at_training_sequences_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     splits = []
-    monkeypatch.setattr(tune, "evaluate", lambda *given, **options: splits.append(options["split"]) or physbench.evaluate(*given, **options))
+    monkeypatch.setattr(
+        tune,
+        "evaluate",
+        lambda *given, **options: splits.append(options["split"]) or physbench.evaluate(*given, **options),
+    )
     monkeypatch.setattr(tune, "FACTORS", (0.5, 1.4))
     start = tune.loss(tune.Blur(), tune.TASKS["blur"], 4)
     _, least = tune.tune("blur", sequences=4)

@@ -1,4 +1,5 @@
-"""What is known of a disc: possible worlds in which it flies, their mean and covariance, and what a frame changes about them.
+"""What is known of a disc: possible worlds in which it flies, their mean and covariance, and what a frame changes about
+them.
 
 Arrays only. members (E, 4) are x, y, vx, vy of one disc in E worlds; mean (4,), spread (4, 4).
 """
@@ -35,7 +36,9 @@ def summarise(members, weight, mean, spread):
 
 @kernel
 def surprise(mean, spread, x, y, error):
-    """How far a place (x, y) with an error (3,) as xx, xy, yy lies from what was expected: squared, in standard deviations."""
+    """How far a place (x, y) with an error (3,) as xx, xy, yy lies from what was expected: squared, in standard
+    deviations.
+    """
     a = spread[0, 0] + error[0]
     b = spread[0, 1] + error[1]
     c = spread[1, 1] + error[2]
@@ -68,8 +71,8 @@ def learn(mean, spread, x, y, error):
 def start_anew(mean, spread, x, y, error, impact, doubt, least):
     """A measured place that physics did not foresee: something hit the disc since the last frame.
 
-    Had it been hit at once, its velocity would have changed by as much as its place is off, and by more if later: `impact` times as much, give or
-    take `doubt` times as much, and `least`.
+    Had it been hit at once, its velocity would have changed by as much as its place is off, and by more if later:
+    `impact` times as much, give or take `doubt` times as much, and `least`.
     """
     dx = x - mean[0]
     dy = y - mean[1]

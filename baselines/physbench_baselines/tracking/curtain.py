@@ -1,6 +1,8 @@
-"""Where an invisible curtain may be: a square of SIDE pixels behind which discs are not seen. It is thought of once discs are missing.
+"""Where an invisible curtain may be: a square of SIDE pixels behind which discs are not seen. It is thought of once
+discs are missing.
 
-Arrays only. evidence (H, W) float32 of the box: SHOWS where a pixel has been on, so that nothing hides it; else how often a disc was missed there.
+Arrays only. evidence (H, W) float32 of the box: SHOWS where a pixel has been on, so that nothing hides it; else how
+often a disc was missed there.
 """
 
 from __future__ import annotations
@@ -30,10 +32,12 @@ def miss(evidence, dark, x, y, radius):
 
 @kernel
 def cover(evidence, doubt, out):
-    """out (H, W): how probable it is that the curtain hides each pixel; False and all 0 if there is nothing to say for one.
+    """out (H, W): how probable it is that the curtain hides each pixel; False and all 0 if there is nothing to say for
+    one.
 
-    Every place for it that hides no pixel that has been on counts by what it explains: half as much for every pixel it explains less. Against all of
-    them stands that there is no curtain, which counts as much as a place that explains `doubt`.
+    Every place for it that hides no pixel that has been on counts by what it explains: half as much for every pixel it
+    explains less. Against all of them stands that there is no curtain, which counts as much as a place that explains
+    `doubt`.
     """
     height, width = evidence.shape
     out[:] = 0.0

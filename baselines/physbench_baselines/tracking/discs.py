@@ -1,8 +1,9 @@
 """Where the discs of a frame are, to a hundredth of a pixel.
 
-A pixel is on when its centre lies inside a disc, so every pixel at a rim bounds the disc's centre; all of them together leave little room.
-Arrays only. A map (H, W) uint8 is a frame as the box would show it: OFF, ON, or UNSEEN where it says nothing. Positions are (x, y) in pixels,
-from the corner of the box; pixel (row, column) has its centre at (column + 0.5, row + 0.5).
+A pixel is on when its centre lies inside a disc, so every pixel at a rim bounds the disc's centre; all of them together
+leave little room. Arrays only. A map (H, W) uint8 is a frame as the box would show it: OFF, ON, or UNSEEN where it says
+nothing. Positions are (x, y) in pixels, from the corner of the box; pixel (row, column) has its centre at (column +
+0.5, row + 0.5).
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ MARGIN = 0.7072
 """No point is farther than this from the nearest pixel's centre."""
 
 SCALES = (0.6, 0.2, 0.06)
-"""How soft a rim is thought to be while a disc is fitted, in pixels: from where a start may be to where the answer is."""
+"""How soft a rim is thought to be while a disc is fitted, in pixels: from where a start may be to where the answer is.
+"""
 
 STEPS = 3
 """Newton steps at each scale."""
@@ -67,8 +69,8 @@ def is_nearest(px, py, gap, own, count, x, y, r):
 def fit(seen, own, count, x, y, r, prior, precision):
     """Move disc `own` to where it explains the pixels at its rim.
 
-    x, y, r (count,): all discs; a pixel that is nearer to another's rim says nothing. prior (2,) and precision (3,) as xx, xy, yy: what is known
-    beforehand.
+    x, y, r (count,): all discs; a pixel that is nearer to another's rim says nothing. prior (2,) and precision (3,) as
+    xx, xy, yy: what is known beforehand.
     """
     height, width = seen.shape
     for scale in SCALES:
@@ -117,8 +119,8 @@ def fit(seen, own, count, x, y, r, prior, precision):
 def find_room(seen, own, count, x, y, r, spread):
     """Move disc `own` to the middle of the room that the pixels at its rim leave for its centre.
 
-    The room is a polygon around the fit, and `spread` (3,) its covariance as xx, xy, yy. Where the pixels contradict each other, it stays empty:
-    False, and nothing changes.
+    The room is a polygon around the fit, and `spread` (3,) its covariance as xx, xy, yy. Where the pixels contradict
+    each other, it stays empty: False, and nothing changes.
     """
     height, width = seen.shape
     px = np.empty(CORNERS)
@@ -175,7 +177,9 @@ def clip(px, py, corners, spare, nx, ny, least):
 
 @kernel
 def settle(px, py, corners, own, x, y, spread):
-    """Move disc `own` to the centroid of a polygon around it; spread (3,): the second moments about it. False for a polygon without an area."""
+    """Move disc `own` to the centroid of a polygon around it; spread (3,): the second moments about it. False for a
+    polygon without an area.
+    """
     area = mx = my = xx = xy = yy = 0.0
     for i in range(corners):
         j = i + 1 if i + 1 < corners else 0
@@ -233,7 +237,9 @@ def erase(left, x, y, radius):
 
 @kernel
 def count_pixels(left, x, y, radius):
-    """(inside, holes, strays, unseen) of a disc: its ON pixels, OFF pixels clearly inside, ON pixels clearly outside and near, UNSEEN ones inside."""
+    """(inside, holes, strays, unseen) of a disc: its ON pixels, OFF pixels clearly inside, ON pixels clearly outside
+    and near, UNSEEN ones inside.
+    """
     height, width = left.shape
     inside = holes = strays = unseen = 0
     outer = radius + STRAY
@@ -267,7 +273,8 @@ def measure(seen, own, count, x, y, r, prior, precision, error):
 def find_whole(seen, most, x, y, r, error):
     """Find the discs that show from rim to rim: x, y, r and error (., 3) of each. Return how many, `most` at most.
 
-    Whatever is ON around a pixel as far as the rim of a heavy disc is one: several light ones do not hold it. Then come the light ones.
+    Whatever is ON around a pixel as far as the rim of a heavy disc is one: several light ones do not hold it. Then come
+    the light ones.
     """
     height, width = seen.shape
     left = seen.copy()
@@ -303,7 +310,9 @@ def settle_whole(seen, count, x, y, r, error):
 
 @kernel
 def drop_wrong(seen, left, first, count, x, y, r, error):
-    """Drop, of the discs first .. count - 1, those that leave ON pixels of `left` around them or have OFF pixels inside; return how many stay."""
+    """Drop, of the discs first .. count - 1, those that leave ON pixels of `left` around them or have OFF pixels
+    inside; return how many stay.
+    """
     for d in range(count):
         erase(left, x[d], y[d], r[d] + 0.3)
     stay = first
@@ -318,9 +327,11 @@ def drop_wrong(seen, left, first, count, x, y, r, error):
 
 @kernel
 def find_partial(seen, left, lightest, heaviest, most, x, y, r, error, count):
-    """Append to `count` discs those whose rest is UNSEEN, of RADII[lightest..heaviest], among the ON pixels that are nobody's in `left`.
+    """Append to `count` discs those whose rest is UNSEEN, of RADII[lightest..heaviest], among the ON pixels that are
+    nobody's in `left`.
 
-    The heavy ones come first, as in `find_whole`, and those first that show most. Return how many there are now, `most` at most.
+    The heavy ones come first, as in `find_whole`, and those first that show most. Return how many there are now, `most`
+    at most.
     """
     height, width = seen.shape
     rest = left.copy()

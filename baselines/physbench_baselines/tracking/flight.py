@@ -1,6 +1,7 @@
 """How discs fly: straight on, until they meet a wall of the box or each other, exactly. Collisions are elastic.
 
-Arrays only. A world (K, 4) holds x, y, vx, vy of its discs in pixels and pixels per frame; radius (K,) is 0 where there is none.
+Arrays only. A world (K, 4) holds x, y, vx, vy of its discs in pixels and pixels per frame; radius (K,) is 0 where there
+is none.
 """
 
 from __future__ import annotations

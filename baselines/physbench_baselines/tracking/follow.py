@@ -1,6 +1,7 @@
 """One frame: what is measured in it, and what it changes about the discs that were followed until now.
 
-Arrays only, of one sequence: K discs, E worlds, H x W pixels of the box. A scene is what is believed after a frame, once more flown on:
+Arrays only, of one sequence: K discs, E worlds, H x W pixels of the box. A scene is what is believed after a frame,
+once more flown on:
 
 members (K, E, 4)   x, y, vx, vy of every disc in every world
 radius (K,)         0 where there is no disc
@@ -27,7 +28,9 @@ OVERLAP = 3.0
 """Discs do not overlap; one that seems to do so by more than this, in pixels, is not there."""
 
 SURE, LIKELY = 0.95, 0.8
-"""How probable it is that a disc is there that is followed and hidden, and one that a curtain seems to cut and that nobody had followed."""
+"""How probable it is that a disc is there that is followed and hidden, and one that a curtain seems to cut and that
+nobody had followed.
+"""
 
 LEAST_PRESENCE = 0.02
 """A disc is given up when it is less probable than this that it is there."""
@@ -44,7 +47,8 @@ MASSES = (1.0, 6.0)
 
 @kernel
 def look(frame, hidden, certain, top, left, seen, dark):
-    """frame (h, w, C) -> seen (H, W): ON where a channel is above a half, UNSEEN outside of the frame and where an OFF pixel may be hidden.
+    """frame (h, w, C) -> seen (H, W): ON where a channel is above a half, UNSEEN outside of the frame and where an OFF
+    pixel may be hidden.
 
     dark (H, W): what is not ON in the frame, hidden or not.
     """
@@ -153,28 +157,12 @@ def welcome(normal, ring, x, y, error, members):
 
 @kernel
 def update(
-    numbers,
-    normal,
-    ring,
-    seen,
-    dark,
-    mean,
-    spread,
-    found,
-    error,
-    is_cut,
-    is_new,
-    count,
-    disc_of,
-    members,
-    radius,
-    presence,
-    missing,
-    evidence,
-    hidden,
-    measured,
-):
-    """Change a scene by the discs of a frame, in place. found: x, y, r of `count` discs; measured: x, y, r (K,), r = 0 where a disc was not found."""
+    numbers, normal, ring, seen, dark, mean, spread, found, error, is_cut, is_new, count, disc_of,
+    members, radius, presence, missing, evidence, hidden, measured,
+):  # fmt: skip
+    """Change a scene by the discs of a frame, in place. found: x, y, r of `count` discs; measured: x, y, r (K,), r = 0
+    where a disc was not found.
+    """
     px, py, pr = found
     x, y, r = measured
     tracks = len(radius)
@@ -239,7 +227,8 @@ def meet(numbers, normal, ring, seen, dark, members, radius, presence, missing, 
     count = search(numbers, seen, evidence, hidden, mean, spread, radius, *found, error, is_cut, disc_of, is_new)
     measured = np.zeros(tracks), np.zeros(tracks), np.zeros(tracks)
     update(
-        numbers, normal, ring, seen, dark, mean, spread, found, error, is_cut, is_new, count, disc_of, members, radius, presence, missing, evidence, hidden, measured
+        numbers, normal, ring, seen, dark, mean, spread, found, error, is_cut, is_new, count, disc_of,
+        members, radius, presence, missing, evidence, hidden, measured,
     )  # fmt: skip
     return measured
 

@@ -1,4 +1,6 @@
-"""Pictures of what is believed: frames as means over possible worlds, and whose each pixel is. Arrays only; C channels, K discs, E worlds."""
+"""Pictures of what is believed: frames as means over possible worlds, and whose each pixel is. Arrays only; C channels,
+K discs, E worlds.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,11 @@ def add_disc(canvas, x, y, radius, width):
 
 @kernel
 def draw_worlds(members, radius, presence, colour, edge, softness, hidden, canvas, out):
-    """members (K, E, 4) -> out (H, W, C) in 0..1: how bright each pixel of the box is on the average. canvas (H, W) is scratch.
+    """members (K, E, 4) -> out (H, W, C) in 0..1: how bright each pixel of the box is on the average. canvas (H, W) is
+    scratch.
 
-    A rim is as wide as `edge`, or as a share `softness` of how far the worlds differ about its disc. hidden (H, W): how probably nothing is seen.
+    A rim is as wide as `edge`, or as a share `softness` of how far the worlds differ about its disc. hidden (H, W): how
+    probably nothing is seen.
     """
     height, columns, channels = out.shape
     worlds = members.shape[1]
@@ -59,7 +63,8 @@ def draw_worlds(members, radius, presence, colour, edge, softness, hidden, canva
 
 @kernel
 def assign_pixels(x, y, radius, slots, top, left, out):
-    """out (H, W) uint8: the disc whose rim each pixel is nearest to (by the power of the point), the last slot if it has a higher number.
+    """out (H, W) uint8: the disc whose rim each pixel is nearest to (by the power of the point), the last slot if it
+    has a higher number.
 
     radius is 0 where there is no disc; (top, left) is where the frame begins in the box.
     """

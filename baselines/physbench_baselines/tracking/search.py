@@ -1,4 +1,6 @@
-"""Which discs a frame shows, when those that were followed are expected, and a part of some may be hidden. Arrays only: K discs, H x W pixels of the box."""
+"""Which discs a frame shows, when those that were followed are expected, and a part of some may be hidden. Arrays only:
+K discs, H x W pixels of the box.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,19 @@ import numpy as np
 from physbench_baselines.compiled import kernel
 from physbench_baselines.regions import label
 from physbench_baselines.tracking.curtain import SHOWS
-from physbench_baselines.tracking.discs import OFF, ON, RADII, ROUGH, UNSEEN, count_pixels, erase, find_partial, find_whole, measure, settle_partial
+from physbench_baselines.tracking.discs import (
+    OFF,
+    ON,
+    RADII,
+    ROUGH,
+    UNSEEN,
+    count_pixels,
+    erase,
+    find_partial,
+    find_whole,
+    measure,
+    settle_partial,
+)
 
 FARTHEST = 9.0
 """How far from where it was expected a disc is still taken for the same, in pixels."""
@@ -36,7 +50,8 @@ TRIES = 4
 
 @kernel
 def pair_up(mean, radius, x, y, r, first, count, disc_of, is_new):
-    """Give the discs first .. count - 1 of a frame to the nearest ones that were followed and are still without, the nearest pair first.
+    """Give the discs first .. count - 1 of a frame to the nearest ones that were followed and are still without, the
+    nearest pair first.
 
     disc_of (K,): which disc of the frame each is, or -1. is_new: the discs that nobody is.
     """
@@ -86,9 +101,11 @@ def find_expected(seen, left, mean, spread, radius, x, y, r, count, error):
 
 @kernel
 def find_scrap(seen, left, evidence, lightest, heaviest, x, y, r, count, error):
-    """Take the largest region of nobody's ON pixels for what shows of a disc, the rest of which a curtain hides; find its place as `find_expected` does.
+    """Take the largest region of nobody's ON pixels for what shows of a disc, the rest of which a curtain hides; find
+    its place as `find_expected` does.
 
-    What is missing of the disc lies in a rectangle without any pixel that has ever been ON: that is what a straight edge says.
+    What is missing of the disc lies in a rectangle without any pixel that has ever been ON: that is what a straight
+    edge says.
     """
     height, width = left.shape
     alone = np.zeros((height, width), np.uint8)
@@ -127,7 +144,9 @@ def find_scrap(seen, left, evidence, lightest, heaviest, x, y, r, count, error):
 
 @kernel
 def find_largest(left, alone, box):
-    """Copy the largest region of ON pixels to `alone` (H, W), otherwise OFF; return its size, and box (4,): the rows and columns that hold it."""
+    """Copy the largest region of ON pixels to `alone` (H, W), otherwise OFF; return its size, and box (4,): the rows
+    and columns that hold it.
+    """
     height, width = left.shape
     on = np.zeros((height, width), np.bool_)
     for row in range(height):
@@ -165,7 +184,9 @@ def overlaps(x, y, radius, most, xs, ys, rs, count):
 
 @kernel
 def kinds_to_expect(radius, hidden, certain):
-    """The lightest and the heaviest of RADII that a disc may be of which a part is hidden: behind a curtain, what has been followed already."""
+    """The lightest and the heaviest of RADII that a disc may be of which a part is hidden: behind a curtain, what has
+    been followed already.
+    """
     believed = False
     for row in range(len(hidden)):
         for column in range(hidden.shape[1]):
@@ -214,9 +235,11 @@ def veil(seen, box):
 
 @kernel
 def search(numbers, seen, evidence, hidden, mean, spread, radius, x, y, r, error, is_cut, disc_of, is_new):
-    """Find the discs of a frame, those first of which there is least doubt; return how many. x, y, r, error (., 3), is_cut, is_new by disc.
+    """Find the discs of a frame, those first of which there is least doubt; return how many. x, y, r, error (., 3),
+    is_cut, is_new by disc.
 
-    The order: whole discs; expected ones of which a part is hidden; others whose rest is UNSEEN; others that a curtain may cut.
+    The order: whole discs; expected ones of which a part is hidden; others whose rest is UNSEEN; others that a curtain
+    may cut.
     """
     most = len(x) - 1
     count = find_whole(seen, most, x, y, r, error)

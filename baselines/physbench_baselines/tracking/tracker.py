@@ -1,9 +1,12 @@
-"""A row that sees frames and has learnt nothing: it knows the world of balls, finds the discs in a frame, and lets physics take them on.
+"""A row that sees frames and has learnt nothing: it knows the world of balls, finds the discs in a frame, and lets
+physics take them on.
 
-What it knows beforehand: a box of 64 x 64 pixels around the middle of the frame, discs of radius 6 and mass 1 or radius 7.5 and mass 6, walls and
-elastic collisions, speeds at the start, and that there may be a square curtain of 24 pixels. What it must find out: everything else.
+What it knows beforehand: a box of 64 x 64 pixels around the middle of the frame, discs of radius 6 and mass 1 or radius
+7.5 and mass 6, walls and elastic collisions, speeds at the start, and that there may be a square curtain of 24 pixels.
+What it must find out: everything else.
 
-An object is a set of possible worlds (where it is and how fast), and a prediction is the mean of the pictures of those worlds.
+An object is a set of possible worlds (where it is and how fast), and a prediction is the mean of the pictures of those
+worlds.
 """
 
 from __future__ import annotations
@@ -43,18 +46,18 @@ class Settings:
     """Numbers that `python -m physbench_baselines.tracking.tune` chose on training sequences; memory is a switch."""
 
     memory: float = 1.0  # 0: a disc that is not seen is forgotten at once
-    drift: float = 0.0017  # pixels by which a place goes astray in a frame
-    swerve: float = 0.0014  # and a velocity
-    gate: float = 25.0  # squared standard deviations: a place farther off is a surprise
-    impact: float = 1.0  # after a surprise: the change of velocity as a share of how far off the place was
-    doubt: float = 0.42  # and its error, as such a share
+    drift: float = 0.0005  # pixels by which a place goes astray in a frame
+    swerve: float = 0.00042  # and a velocity
+    gate: float = 14.0  # squared standard deviations: a place farther off is a surprise
+    impact: float = 0.85  # after a surprise: the change of velocity as a share of how far off the place was
+    doubt: float = 0.35  # and its error, as such a share
     least: float = 0.36  # and at least, in pixels per frame
-    edge: float = 0.0085  # pixels: half the least width of a rim
-    softness: float = 0.7  # half the width of a rim, as a share of how far the worlds differ
+    edge: float = 0.0026  # pixels: half the least width of a rim
+    softness: float = 0.84  # half the width of a rim, as a share of how far the worlds differ
     floor: float = 3.5e-5  # no pixel is less or more probable than this and its complement
     blur: float = 1.6  # pixels: of what no disc explains
-    unbelief: float = 8.0  # pixels that must be missing for a curtain to be as probable as none
-    certain: float = 0.05  # a pixel that is hidden with a higher probability says nothing when it is off
+    unbelief: float = 4.0  # pixels that must be missing for a curtain to be as probable as none
+    certain: float = 0.17  # a pixel that is hidden with a higher probability says nothing when it is off
 
 
 class Scenes(NamedTuple):
@@ -80,7 +83,9 @@ Numbers: Any = namedtuple("Numbers", [each.name for each in fields(Settings)])
 
 @dataclass(frozen=True)
 class Tracker:
-    """Discs found in every frame and taken on by physics: bounces, collisions, flight behind a curtain. Nothing is learnt."""
+    """Discs found in every frame and taken on by physics: bounces, collisions, flight behind a curtain. Nothing is
+    learnt.
+    """
 
     settings: Settings = field(default_factory=Settings)
     likelihood: ClassVar[Bernoulli] = Bernoulli()
@@ -132,7 +137,9 @@ class Tracker:
 
 
 def tracker(settings: Mapping[str, float] | None = None) -> Tracker:
-    """Discs found in every frame and taken on by physics: bounces, collisions, flight behind a curtain. Nothing is learnt."""
+    """Discs found in every frame and taken on by physics: bounces, collisions, flight behind a curtain. Nothing is
+    learnt.
+    """
     known = [each.name for each in fields(Settings)]
     for name, number in (settings or {}).items():
         if name not in known:

@@ -1,7 +1,9 @@
-"""Choose the numbers of `tracker` or `blur` on training sequences: python -m physbench_baselines.tracking.tune tracker [SEQUENCES]
+"""Choose the numbers of `tracker` or `blur` on training sequences: python -m physbench_baselines.tracking.tune tracker
+[SEQUENCES]
 
-One number after the other is made larger and smaller for as long as the loss falls. The loss is the sum of `relative_bce` over TASKS, on the first
-training sequences of each; test and validation sequences are not looked at. What it prints is what the defaults of `Settings` and `Blur` are.
+One number after the other is made larger and smaller for as long as the loss falls. The loss is the sum of
+`relative_bce` over TASKS, on the first training sequences of each; test and validation sequences are not looked at.
+What it prints is what the defaults of `Settings` and `Blur` are.
 """
 
 from __future__ import annotations
@@ -31,9 +33,24 @@ TASKS = {
     "tracker": (WHOLE, Task("balls4mass64", (Window(31),), crop=50), Task("balls3curtain64", (Window(51),))),
     "blur": (WHOLE,),
 }
-STARTS: dict[str, tuple[Any, Callable[[Any], Any]]] = {"tracker": (Settings(), Tracker), "blur": (Blur(), lambda settings: settings)}
+STARTS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
+    "tracker": (Settings(), Tracker),
+    "blur": (Blur(), lambda settings: settings),
+}
 SEARCHED = {
-    "tracker": ("softness", "edge", "floor", "drift", "swerve", "gate", "impact", "doubt", "least", "unbelief", "certain"),
+    "tracker": (
+        "softness",
+        "edge",
+        "floor",
+        "drift",
+        "swerve",
+        "gate",
+        "impact",
+        "doubt",
+        "least",
+        "unbelief",
+        "certain",
+    ),
     "blur": ("sigma", "ahead", "floor"),
 }
 
