@@ -66,6 +66,9 @@ models = Registry(
     "physbench.models",
     {
         "copy": "physbench_baselines.reference:Copy",
+        "blur": "physbench_baselines.framewise:Blur",
+        "blobs": "physbench_baselines.framewise:Blobs",
+        "tracker": "physbench_baselines.tracking.tracker:tracker",
         "constant-velocity": "physbench_baselines.reference:ConstantVelocity",
         "mean": "physbench_baselines.reference:Mean",
         "blank": "physbench_baselines.reference:Blank",

@@ -26,8 +26,8 @@ from physbench.seeds import draw_fresh_seed
 if TYPE_CHECKING:
     from physbench.evaluation.contestant import Contestant
 
-MODEL_HELP = """MODEL is a name (copy, constant-velocity, mean, blank, oracle, r-nem, ... or a plugged-in one), a checkpoint (.pt, .safetensors), or the folder
-of a training run."""
+MODEL_HELP = """MODEL is a name (copy, blur, blobs, tracker, constant-velocity, mean, blank, oracle, r-nem, ... or a plugged-in one), a checkpoint
+(.pt, .safetensors), or the folder of a training run."""
 
 
 class Setting(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]

@@ -20,7 +20,7 @@ REFERENCES = "references.csv"
 SCORE = ("suite", "version", "size", "task", "metric", "value", "low", "high")
 """What a score is called on the card of a model."""
 
-ROWS = ("copy", "constant-velocity", "mean", "blank", "oracle")
+ROWS = ("copy", "blur", "blobs", "tracker", "constant-velocity", "mean", "blank", "oracle")
 
 PRIVILEGED = ("constant-velocity", "oracle")
 """Rows that are told the truth; the others learn nothing and see frames alone."""

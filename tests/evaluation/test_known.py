@@ -52,7 +52,7 @@ def test_what_is_known_can_be_ranked(table: list[dict[str, str]]) -> None:
                 best = min if find(suite.ranked_by[1]).better == "lower" else max
                 assert best(values, key=values.__getitem__) == "oracle"
                 others = {name: value for name, value in values.items() if name != "oracle"}
-                assert best(others, key=others.__getitem__) == "constant-velocity"
+                assert best(others, key=others.__getitem__) == "tracker"
     copied = {value for (_, _, name, _, metric), value in figures.items() if name == "copy" and metric.startswith(("relative", "rollout_relative"))}
     assert copied == {"1.0"}
 

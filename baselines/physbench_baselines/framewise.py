@@ -1,0 +1,83 @@
+"""Rows that see frames and learn nothing: what two frames and a blur are good for, and what connected regions are.
+Without torch.
+
+B sequences of a batch, H x W pixels, C channels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from physbench.model import Batch, Bernoulli, Prediction
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Frame = NDArray[np.float32]  # (B, H, W, C)
+
+ON = 0.5
+"""A pixel with a channel above this is on."""
+
+MOST_SLOTS = 256
+"""That an owner map has room for."""
+
+
+@dataclass(frozen=True)
+class Blur:
+    """The last two frames extrapolated, and blurred; the first frame is only blurred.
+
+    Its numbers were chosen on training sequences of balls4mass64: `python -m physbench_baselines.tracking.tune blur`.
+    """
+
+    ahead: float = 1.3  # of a whole frame
+    sigma: float = 1.6  # pixels
+    floor: float = 0.0057  # no pixel is less or more probable than this and its complement
+    likelihood: ClassVar[Bernoulli] = Bernoulli()
+
+    def begin(self, batch: Batch) -> Frame | None:
+        return None
+
+    def observe(self, state: Frame | None, frame: Frame, action: Frame | None) -> tuple[Frame, Prediction]:
+        expected = frame if state is None else (frame + np.float32(self.ahead) * (frame - state)).astype(np.float32)
+        mean = blur(expected, self.sigma)
+        return frame.copy(), Prediction(np.clip(mean, np.float32(self.floor), np.float32(1 - self.floor)))
+
+
+@dataclass(frozen=True)
+class Blobs:
+    """Copying, with the connected regions of each frame as owners: objects without memory.
+
+    Pixels are connected across edges. Slot 0 is the ground; regions are numbered row by row and take the other slots in
+    turn.
+    """
+
+    likelihood: ClassVar[Bernoulli] = Bernoulli()
+
+    def begin(self, batch: Batch) -> int:
+        return min(batch.slots or MOST_SLOTS, MOST_SLOTS)
+
+    def observe(self, state: int, frame: Frame, action: Frame | None) -> tuple[int, Prediction]:
+        from physbench_baselines.regions import label_frames
+
+        return state, Prediction(frame.copy(), label_frames((frame > ON).any(axis=3), state))
+
+
+def blur(frames: Frame, sigma: float) -> Frame:
+    """Convolve (B, H, W, C) with a Gaussian, cut off at 4 sigma; beyond the edges everything is off."""
+    reach = math.ceil(4 * sigma)
+    bell = [round(math.exp(-0.5 * (step / sigma) ** 2), 12) for step in range(reach + 1)]
+    whole = bell[0] + 2 * sum(bell[1:])
+    for axis in (1, 2):
+        total = frames * np.float32(bell[0] / whole)
+        for step in range(1, min(reach + 1, frames.shape[axis])):
+            share = np.float32(bell[step] / whole)
+            near = tuple(slice(step, None) if each == axis else slice(None) for each in range(4))
+            far = tuple(slice(None, -step) if each == axis else slice(None) for each in range(4))
+            total[near] += share * frames[far]
+            total[far] += share * frames[near]
+        frames = total
+    return frames

@@ -1,0 +1,72 @@
+"""Connected regions of pixels that are on. H x W pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from physbench_baselines.compiled import kernel
+
+
+@kernel
+def root(parent, label):
+    """The least label that is known to be the same region; the way there is shortened."""
+    while parent[label] != label:
+        parent[label] = parent[parent[label]]
+        label = parent[label]
+    return label
+
+
+@kernel
+def label(on):
+    """(H, W) bool -> (H, W) int32, and how many there are: 0 is off, regions are numbered from 1 in the order of their
+    first pixels, row by row.
+
+    Pixels are neighbours across an edge, not across a corner.
+    """
+    height, width = on.shape
+    labels = np.zeros((height, width), np.int32)
+    parent = np.zeros(height * width // 2 + 2, np.int32)
+    count = 0
+    for y in range(height):
+        for x in range(width):
+            if not on[y, x]:
+                continue
+            above = labels[y - 1, x] if y > 0 else 0
+            left = labels[y, x - 1] if x > 0 else 0
+            if above == 0 and left == 0:
+                count += 1
+                parent[count] = count
+                labels[y, x] = count
+            elif above == 0 or left == 0:
+                labels[y, x] = max(above, left)
+            else:
+                one, other = root(parent, above), root(parent, left)
+                labels[y, x] = min(one, other)
+                parent[max(one, other)] = min(one, other)
+    number = np.zeros(count + 1, np.int32)
+    regions = 0
+    for y in range(height):
+        for x in range(width):
+            if labels[y, x]:
+                first = root(parent, labels[y, x])
+                if number[first] == 0:
+                    regions += 1
+                    number[first] = regions
+                labels[y, x] = number[first]
+    return labels, regions
+
+
+@kernel
+def label_frames(on, slots):
+    """(B, H, W) bool -> (B, H, W) uint8: slot 0 is the ground, regions take slots 1, 2, ..., slots - 1 in turn, again
+    and again.
+    """
+    owner = np.zeros(on.shape, np.uint8)
+    if slots > 1:
+        for b in range(len(on)):
+            labels, _ = label(on[b])
+            for y in range(on.shape[1]):
+                for x in range(on.shape[2]):
+                    if labels[y, x]:
+                        owner[b, y, x] = 1 + (labels[y, x] - 1) % (slots - 1)
+    return owner

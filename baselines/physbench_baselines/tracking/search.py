@@ -1,0 +1,277 @@
+"""Which discs a frame shows, when those that were followed are expected, and a part of some may be hidden. Arrays only:
+K discs, H x W pixels of the box.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from physbench_baselines.compiled import kernel
+from physbench_baselines.regions import label
+from physbench_baselines.tracking.curtain import SHOWS
+from physbench_baselines.tracking.discs import (
+    OFF,
+    ON,
+    RADII,
+    ROUGH,
+    UNSEEN,
+    count_pixels,
+    erase,
+    find_partial,
+    find_whole,
+    measure,
+    settle_partial,
+)
+
+FARTHEST = 9.0
+"""How far from where it was expected a disc is still taken for the same, in pixels."""
+
+CLOSE = 0.5
+"""A disc is looked for where it was expected, if that is known as well as this, in pixels."""
+
+GLIMPSE = 4
+"""ON pixels that show a disc whose place is known beforehand."""
+
+SCRAP = 10
+"""ON pixels of nobody that may be part of a disc whose rest is hidden."""
+
+WRONG = 0.25
+"""The share of such pixels that a disc may leave unexplained, or that a curtain over the rest of it would hide."""
+
+HOLE = 0.05
+"""What an OFF pixel inside such a disc counts beside one that is left unexplained."""
+
+NEAR = 0.7
+"""Pixels this close to the rim of a disc that is not fitted yet may lie on either side."""
+
+TRIES = 4
+"""Discs of which a part is hidden are looked for so often in a frame."""
+
+
+@kernel
+def pair_up(mean, radius, x, y, r, first, count, disc_of, is_new):
+    """Give the discs first .. count - 1 of a frame to the nearest ones that were followed and are still without, the
+    nearest pair first.
+
+    disc_of (K,): which disc of the frame each is, or -1. is_new: the discs that nobody is.
+    """
+    for d in range(first, count):
+        is_new[d] = True
+    while True:
+        least = FARTHEST * FARTHEST
+        track = disc = -1
+        for k in range(len(radius)):
+            if radius[k] == 0.0 or disc_of[k] >= 0:
+                continue
+            for d in range(first, count):
+                if not is_new[d] or r[d] != radius[k]:
+                    continue
+                dx = x[d] - mean[k, 0]
+                dy = y[d] - mean[k, 1]
+                if dx * dx + dy * dy < least:
+                    least = dx * dx + dy * dy
+                    track = k
+                    disc = d
+        if track < 0:
+            return
+        is_new[disc] = False
+        disc_of[track] = disc
+
+
+@kernel
+def find_expected(seen, left, mean, spread, radius, x, y, r, count, error):
+    """Look for a disc of this radius where it is expected; the discs x, y, r of the frame before `count` are others.
+
+    (whether it is there, whether something cuts it). Its place is left at x[count], y[count], and error (3,).
+    """
+    whole = spread[0, 0] * spread[1, 1] - spread[0, 1] * spread[0, 1]
+    if whole <= 0.0 or spread[0, 0] + spread[1, 1] > 2.0 * CLOSE * CLOSE:
+        return False, False
+    x[count], y[count], r[count] = mean[0], mean[1], radius
+    precision = np.array([spread[1, 1] / whole, -spread[0, 1] / whole, spread[0, 0] / whole])
+    veiled = seen.copy()
+    box = np.zeros(4, np.int64)
+    cut = find_hole(seen, mean[0], mean[1], radius - NEAR, box) > 2
+    if cut:
+        veil(veiled, box)
+    measure(veiled, count, count + 1, x, y, r, mean, precision, error)
+    inside, _, strays, _ = count_pixels(left, x[count], y[count], radius)
+    return inside >= GLIMPSE and strays <= GLIMPSE, cut
+
+
+@kernel
+def find_scrap(seen, left, evidence, lightest, heaviest, x, y, r, count, error):
+    """Take the largest region of nobody's ON pixels for what shows of a disc, the rest of which a curtain hides; find
+    its place as `find_expected` does.
+
+    What is missing of the disc lies in a rectangle without any pixel that has ever been ON: that is what a straight
+    edge says.
+    """
+    height, width = left.shape
+    alone = np.zeros((height, width), np.uint8)
+    box = np.zeros(4, np.int64)
+    size = find_largest(left, alone, box)
+    if size < SCRAP or size > 4.0 * RADII[1] * RADII[1]:
+        return False
+    top, bottom, first, last = box[0], box[1] - 1, box[2], box[3] - 1
+    lit = np.zeros((height + 1, width + 1), np.int64)
+    for row in range(height):
+        for column in range(width):
+            on = evidence[row, column] == SHOWS or seen[row, column] == ON
+            lit[row + 1, column + 1] = lit[row, column + 1] + lit[row + 1, column] - lit[row, column] + on
+    limit = WRONG * size
+    least = limit
+    for kind in range(lightest, heaviest + 1):
+        radius = RADII[kind]
+        reach = int(radius)
+        for row in range(max(bottom - reach, reach), min(top + reach + 1, height - reach)):
+            for column in range(max(last - reach, reach), min(first + reach + 1, width - reach)):
+                inside, _, _, _ = count_pixels(alone, column + 0.5, row + 0.5, radius)
+                price = float(size - inside) + HOLE * find_hole(seen, column + 0.5, row + 0.5, radius - NEAR, box)
+                if price < least:
+                    price += lit[box[1], box[3]] - lit[box[0], box[3]] - lit[box[1], box[2]] + lit[box[0], box[2]]
+                if price < least:
+                    least = price
+                    x[count], y[count], r[count] = column + 0.5, row + 0.5, radius
+    if least >= limit:
+        return False
+    veiled = seen.copy()
+    if find_hole(seen, x[count], y[count], r[count] - NEAR, box) > 0:
+        veil(veiled, box)
+    settle_partial(veiled, count, count + 1, x, y, r, error)
+    return True
+
+
+@kernel
+def find_largest(left, alone, box):
+    """Copy the largest region of ON pixels to `alone` (H, W), otherwise OFF; return its size, and box (4,): the rows
+    and columns that hold it.
+    """
+    height, width = left.shape
+    on = np.zeros((height, width), np.bool_)
+    for row in range(height):
+        for column in range(width):
+            on[row, column] = left[row, column] == ON
+    labels, regions = label(on)
+    sizes = np.zeros(regions + 1, np.int64)
+    largest = 0
+    for row in range(height):
+        for column in range(width):
+            if on[row, column]:
+                sizes[labels[row, column]] += 1
+    for region in range(1, regions + 1):
+        if sizes[region] > sizes[largest]:
+            largest = region
+    box[0], box[1], box[2], box[3] = height, 0, width, 0
+    for row in range(height):
+        for column in range(width):
+            if on[row, column] and labels[row, column] == largest:
+                alone[row, column] = ON
+                box[0], box[1] = min(box[0], row), max(box[1], row + 1)
+                box[2], box[3] = min(box[2], column), max(box[3], column + 1)
+    return sizes[largest]
+
+
+@kernel
+def overlaps(x, y, radius, most, xs, ys, rs, count):
+    """Whether a disc lies more than `most` pixels deep in one of `count` others."""
+    for d in range(count):
+        reach = max(radius + rs[d] - most, 0.0)
+        if (x - xs[d]) * (x - xs[d]) + (y - ys[d]) * (y - ys[d]) < reach * reach:
+            return True
+    return False
+
+
+@kernel
+def kinds_to_expect(radius, hidden, certain):
+    """The lightest and the heaviest of RADII that a disc may be of which a part is hidden: behind a curtain, what has
+    been followed already.
+    """
+    believed = False
+    for row in range(len(hidden)):
+        for column in range(hidden.shape[1]):
+            believed |= hidden[row, column] > certain
+    lightest = len(RADII) - 1
+    heaviest = 0
+    for k in range(len(radius)):
+        for kind in range(len(RADII)):
+            if radius[k] == RADII[kind]:
+                lightest = min(lightest, kind)
+                heaviest = max(heaviest, kind)
+    if not believed or lightest > heaviest:
+        return 0, len(RADII) - 1
+    return lightest, heaviest
+
+
+@kernel
+def find_hole(seen, x, y, radius, box):
+    """Count the OFF pixels within a radius; box (4,): the rows and columns that hold them, half-open."""
+    height, width = seen.shape
+    box[0], box[1], box[2], box[3] = height, 0, width, 0
+    count = 0
+    for row in range(max(int(y - radius), 0), min(int(y + radius) + 1, height)):
+        for column in range(max(int(x - radius), 0), min(int(x + radius) + 1, width)):
+            dx = column + 0.5 - x
+            dy = row + 0.5 - y
+            if seen[row, column] == OFF and dx * dx + dy * dy < radius * radius:
+                count += 1
+                box[0] = min(box[0], row)
+                box[1] = max(box[1], row + 1)
+                box[2] = min(box[2], column)
+                box[3] = max(box[3], column + 1)
+    if count == 0:
+        box[:] = 0
+    return count
+
+
+@kernel
+def veil(seen, box):
+    """Take the OFF pixels in and near a box for hidden."""
+    for row in range(max(box[0] - 2, 0), min(box[1] + 2, len(seen))):
+        for column in range(max(box[2] - 2, 0), min(box[3] + 2, seen.shape[1])):
+            if seen[row, column] == OFF:
+                seen[row, column] = UNSEEN
+
+
+@kernel
+def search(numbers, seen, evidence, hidden, mean, spread, radius, x, y, r, error, is_cut, disc_of, is_new):
+    """Find the discs of a frame, those first of which there is least doubt; return how many. x, y, r, error (., 3),
+    is_cut, is_new by disc.
+
+    The order: whole discs; expected ones of which a part is hidden; others whose rest is UNSEEN; others that a curtain
+    may cut.
+    """
+    most = len(x) - 1
+    count = find_whole(seen, most, x, y, r, error)
+    pair_up(mean, radius, x, y, r, 0, count, disc_of, is_new)
+    rest = seen.copy()
+    for d in range(count):
+        erase(rest, x[d], y[d], r[d] + 0.3)
+    for k in range(len(radius)):
+        if radius[k] == 0.0 or disc_of[k] >= 0 or count == most:
+            continue
+        alone = rest.copy()
+        for other in range(len(radius)):
+            if other != k and radius[other] > 0.0 and disc_of[other] < 0:
+                erase(alone, mean[other, 0], mean[other, 1], radius[other] + 1.0)
+        there, cut = find_expected(seen, alone, mean[k], spread[k], radius[k], x, y, r, count, error[count])
+        if there:
+            disc_of[k] = count
+            is_cut[count] = cut
+            erase(rest, x[count], y[count], r[count] + 0.3)
+            count += 1
+    first = count
+    lightest, heaviest = kinds_to_expect(radius, hidden, numbers.certain)
+    count = find_partial(seen, rest, lightest, heaviest, most, x, y, r, error, count)
+    for d in range(first, count):
+        erase(rest, x[d], y[d], r[d] + 0.3)
+    for _ in range(TRIES):
+        if count == most or not find_scrap(seen, rest, evidence, lightest, heaviest, x, y, r, count, error[count]):
+            break
+        is_cut[count] = True
+        error[count, 0] += ROUGH
+        error[count, 2] += ROUGH
+        erase(rest, x[count], y[count], r[count] + 1.0)
+        count += 1
+    pair_up(mean, radius, x, y, r, first, count, disc_of, is_new)
+    return count

@@ -1,0 +1,149 @@
+"""A row that sees frames and has learnt nothing: it knows the world of balls, finds the discs in a frame, and lets
+physics take them on.
+
+What it knows beforehand: a box of 64 x 64 pixels around the middle of the frame, discs of radius 6 and mass 1 or radius
+7.5 and mass 6, walls and elastic collisions, speeds at the start, and that there may be a square curtain of 24 pixels.
+What it must find out: everything else.
+
+An object is a set of possible worlds (where it is and how fast), and a prediction is the mean of the pictures of those
+worlds.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from dataclasses import astuple, dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from physbench.errors import ModelError
+from physbench.model import Batch, Bernoulli, Origin, Prediction
+from physbench_baselines.framewise import blur
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    Frame = NDArray[np.float32]  # (B, H, W, C)
+
+BOX = 64
+"""Its side in pixels; a frame that is larger is its own box."""
+
+MOST_DISCS = 16
+"""That are followed."""
+
+WORLDS = 32
+"""That are followed side by side."""
+
+SLOWEST, FASTEST = 0.6, 3.0
+"""At the start, in pixels per frame."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Numbers that `python -m physbench_baselines.tracking.tune` chose on training sequences; memory is a switch."""
+
+    memory: float = 1.0  # 0: a disc that is not seen is forgotten at once
+    drift: float = 0.0005  # pixels by which a place goes astray in a frame
+    swerve: float = 0.00042  # and a velocity
+    gate: float = 14.0  # squared standard deviations: a place farther off is a surprise
+    impact: float = 0.85  # after a surprise: the change of velocity as a share of how far off the place was
+    doubt: float = 0.35  # and its error, as such a share
+    least: float = 0.36  # and at least, in pixels per frame
+    edge: float = 0.0026  # pixels: half the least width of a rim
+    softness: float = 0.84  # half the width of a rim, as a share of how far the worlds differ
+    floor: float = 3.5e-5  # no pixel is less or more probable than this and its complement
+    blur: float = 1.6  # pixels: of what no disc explains
+    unbelief: float = 4.0  # pixels that must be missing for a curtain to be as probable as none
+    certain: float = 0.17  # a pixel that is hidden with a higher probability says nothing when it is off
+
+
+class Scenes(NamedTuple):
+    """What is believed of every sequence of a batch, for the next frame. K discs, E worlds; the box is H x W."""
+
+    members: NDArray[np.float64]  # (B, K, E, 4) x, y, vx, vy
+    radius: NDArray[np.float64]  # (B, K) 0: no disc
+    presence: NDArray[np.float64]  # (B, K) how probable it is that there is such a disc
+    missing: NDArray[np.int32]  # (B, K) frames for which it should have been seen and was not
+    colour: NDArray[np.float64]  # (B, K, C)
+    evidence: NDArray[np.float32]  # (B, H, W)
+
+
+class State(NamedTuple):
+    scenes: Scenes
+    slots: int
+    rest: Frame  # what no disc explained in the last frame, blurred
+
+
+Numbers: Any = namedtuple("Numbers", [each.name for each in fields(Settings)])
+"""Settings as a kernel takes them."""
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """Discs found in every frame and taken on by physics: bounces, collisions, flight behind a curtain. Nothing is
+    learnt.
+    """
+
+    settings: Settings = field(default_factory=Settings)
+    likelihood: ClassVar[Bernoulli] = Bernoulli()
+
+    @property
+    def origin(self) -> Origin:
+        return Origin(settings={each.name: getattr(self.settings, each.name) for each in fields(Settings) if getattr(self.settings, each.name) != each.default})
+
+    def begin(self, batch: Batch) -> State:
+        count, (height, width, channels) = len(batch.seeds), batch.shape
+        scenes = Scenes(
+            np.zeros((count, MOST_DISCS, WORLDS, 4)),
+            np.zeros((count, MOST_DISCS)),
+            np.zeros((count, MOST_DISCS)),
+            np.zeros((count, MOST_DISCS), np.int32),
+            np.ones((count, MOST_DISCS, channels)),
+            np.zeros((count, max(height, BOX), max(width, BOX)), np.float32),
+        )
+        return State(scenes, min(batch.slots or 256, 256), np.zeros((count, *batch.shape), np.float32))
+
+    def observe(self, state: State, frame: Frame, action: Frame | None) -> tuple[State, Prediction]:
+        from physbench_baselines.tracking import batches
+        from physbench_baselines.tracking.belief import normal_numbers, ring_of_velocities
+
+        scenes = Scenes._make(array.copy() for array in state.scenes)
+        mean, rest = np.empty_like(state.rest), np.empty_like(state.rest)
+        owner = np.empty(frame.shape[:3], np.uint8)
+        tables = normal_numbers(WORLDS, MOST_DISCS), ring_of_velocities(WORLDS, MOST_DISCS, SLOWEST, FASTEST)
+        shown = np.ascontiguousarray(frame, np.float32)
+        batches.observe(self._numbers, *tables, state.slots, shown, scenes, mean, owner, rest)
+        if rest.any():
+            rest = blur(rest, self.settings.blur)
+        return State(scenes, state.slots, rest), Prediction(self._bounded(np.maximum(mean, rest)), owner)
+
+    def imagine(self, state: State, action: Frame | None) -> tuple[State, Prediction]:
+        from physbench_baselines.tracking import batches
+
+        scenes = Scenes._make(array.copy() for array in state.scenes)
+        mean = np.empty_like(state.rest)
+        batches.imagine(self._numbers, scenes, mean)
+        return state._replace(scenes=scenes), Prediction(self._bounded(np.maximum(mean, state.rest)))
+
+    @property
+    def _numbers(self) -> Any:
+        return Numbers(*map(float, astuple(self.settings)))
+
+    def _bounded(self, mean: Frame) -> Frame:
+        return np.clip(mean, np.float32(self.settings.floor), np.float32(1.0 - self.settings.floor))
+
+
+def tracker(settings: Mapping[str, float] | None = None) -> Tracker:
+    """Discs found in every frame and taken on by physics: bounces, collisions, flight behind a curtain. Nothing is
+    learnt.
+    """
+    known = [each.name for each in fields(Settings)]
+    for name, number in (settings or {}).items():
+        if name not in known:
+            raise ModelError(f"there is no {name!r} to set in tracker: there is {', '.join(known)}")
+        if not np.isfinite(number) or number < 0:
+            raise ModelError(f"{name} of tracker is a finite number of 0 or more, not {number!r}")
+    return Tracker(replace(Settings(), **(settings or {})))
