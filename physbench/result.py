@@ -53,7 +53,7 @@ def told(note: str) -> str:
     stem, _, number = note.partition("-")
     if stem == "set":
         name, _, value = number.partition("-")
-        return f"it was given {name} {value}, which is not what it was trained with"
+        return f"it was given {name} {value}, where it usually has another number"
     spoken = {"samples": f"its mean is the average of {number} samples", "gaussian": f"its likelihoods are densities, of normal pixels with sigma {number}"}
     return NOTES.get(note) or spoken.get(stem, note)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 STEP = re.compile(r"rollout_bce\[(\d+)\]")
 CELL = re.compile(r"event_error\[(\d+),(.+)\]")
 
-BESIDE = ("constant-velocity", "mean")
+BESIDE = ("tracker", "constant-velocity", "mean")
 """Reference rows that are drawn; copying is known of every step, and the others lie at the ends of any axis."""
 
 
