@@ -258,11 +258,11 @@ def test_a_metric_is_a_share_of_copying_where_copying_scores_one(suite: str) -> 
 
 
 @of_case(("copy", "balls", 5), ("constant-velocity", "curtain", 24), ("constant-velocity", "simulation", 7))
-def test_the_headline_says_which_way_is_better_and_where_copying_lies(told: Told) -> None:
+def test_the_headline_says_which_way_is_better_and_what_one_means(told: Told) -> None:
     headline = told.html.partition('<p class="headline">')[2].partition("</p>")[0].replace("<wbr>", "")
     for words in {
         "balls": ("relative_bce ↓ on balls4mass64", "lower is better; 1 is copying"),
-        "curtain": ("permanence_bce ↓ on balls3curtain64", "lower is better; 1 is copying"),
+        "curtain": ("permanence_bce ↓ on balls3curtain64", "lower is better; 1 is remembering nothing"),
         "simulation": ("rollout_overlap ↑ on balls4mass64/rollout-5+10", "higher is better<"),
     }[told.result.provenance.suite]:
         assert words in headline
