@@ -131,7 +131,8 @@ def _purpose(board: Board) -> Markup:
     if board.ranked_by is None:
         return element("p", about, "Not ranked.", class_="about")
     task, metric = board.ranked_by
-    return element("p", about, "Ranked by ", element("b", metric), " on ", breakable(task), f": {board.better} is better.", class_="about")
+    way = f": {board.better} is better. {board.describe_bar()}"
+    return element("p", about, "Ranked by ", element("b", metric), " on ", breakable(task), way, class_="about")
 
 
 def _table(section: Section) -> Markup:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from physbench.evaluation.known import ROWS, published
+from physbench.evaluation.known import PRIVILEGED, ROWS, published
 from physbench.metrics.catalogue import find, stands_in_tables
+from physbench.report.text import number
 from physbench.suites import RARE, SIZES, SUITES
 from physbench_leaderboard.checks import is_reference
 from physbench_leaderboard.complete import LIKELIHOODS
@@ -80,6 +81,17 @@ class Board:
 
     def headline(self, standing: Standing) -> Estimate:
         return standing.score(*self.ranked_by) if self.ranked_by else NOTHING
+
+    def describe_bar(self) -> str:
+        """Name the best row that learns nothing and sees frames alone, and the models below it; nothing where there is none."""
+        sign = -1 if self.better == "higher" else 1
+        rows = [row for row in self.references if row.model not in PRIVILEGED and math.isfinite(self.headline(row).value)]
+        if not rows:
+            return ""
+        bar = min(rows, key=lambda row: sign * self.headline(row).value)
+        below = [row.model for row in self.standings if sign * self.headline(row).value > sign * self.headline(bar).value]
+        words = f"The best row that learns nothing and sees frames alone is {bar.model} ({number(self.headline(bar).value)})."
+        return f"{words} Below it: {', '.join(below)}." if below else words
 
     def is_narrow(self, task: str, metric: str) -> bool:
         """Whether the intervals of a figure are of so few sequences that they are too narrow."""

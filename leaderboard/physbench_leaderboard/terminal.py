@@ -48,6 +48,7 @@ def _lines(board: Board, width: int, every: bool) -> Iterator[str]:
         task, metric = board.ranked_by
         ranking = f"{RANKING} ranked by {metric} on {task}:{ARROWS.get(board.better, '')} {board.better} is better"
         yield from _wrapped(f"{ranking}; models that cannot be told apart share a rank", width)
+        yield from _wrapped(board.describe_bar().replace(MINUS, "-"), width)
     else:
         yield "not ranked"
     everybody = [*board.standings, *board.references]

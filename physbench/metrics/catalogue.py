@@ -19,7 +19,7 @@ METRICS: dict[str, Metric] = {card.name: card for card in CARDS}
 
 HEADLINES = (
     "relative_bce", "relative_relational_bce", "permanence_bce", "rollout_overlap", "rollout_relative_bce",
-    "rollout_position_error[10]", "relative_bce_ratio", "relative_relational_bce_ratio", "log_likelihood", "relational_log_likelihood", "ari_video", "ari",
+    "rollout_position_error[10]", "relative_bce_ratio", "relative_relational_bce_ratio", "ari_video", "ari", "log_likelihood", "relational_log_likelihood",
 )  # fmt: skip
 """Figures that tables show first; the others are shown when they are asked for."""
 

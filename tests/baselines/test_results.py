@@ -11,7 +11,8 @@ import physbench
 from physbench.evaluation.known import PRIVILEGED, ROWS, SCORE
 from physbench.suites import SUITES
 from physbench_baselines import bundled
-from physbench_baselines.training import results
+from physbench_baselines.training import bars, results
+from physbench_baselines.training.cards import cards
 
 ROOT = Path(physbench.__file__).parents[1]
 
@@ -27,18 +28,18 @@ def card(**values: float | None) -> dict[str, Any]:
 
 
 def test_the_tables_are_what_the_command_gives() -> None:
-    rows = results.collect_rows()
+    rows = bars.collect_rows(cards())
     assert (ROOT / "docs" / "results.md").read_text(encoding="utf-8") == results.format_page(rows), "run make tables"
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert results.format_results(rows, results.COLUMNS) in readme, "run make tables"
-    assert all(line in readme for line in results.compare_with_rows(rows)), "run make tables"
+    assert all(line in readme for line in bars.compare_with_rows(rows)), "run make tables"
 
 
 def test_every_row_and_every_bundled_model_stands_in_the_table_once() -> None:
-    table = results.format_results(results.collect_rows(), results.COLUMNS).splitlines()
+    table = results.format_results(bars.collect_rows(cards()), results.COLUMNS).splitlines()
     names = [line.split("|")[1].strip() for line in table[2:]]
     assert sorted(name for name in names if not name.startswith("**")) == sorted([*ROWS, *bundled.names()])
-    assert [name.strip("*") for name in names if name.startswith("**")] == list(results.GROUPS)
+    assert [name.strip("*") for name in names if name.startswith("**")] == list(bars.GROUPS)
     assert set(names[names.index("**told the truth**") + 1 :]) == set(PRIVILEGED)
 
 
@@ -61,5 +62,5 @@ def test_a_trained_model_below_a_row_without_learning_is_named(ours: float | Non
             for members in rows.values():
                 for each in members.values():
                     each["scores"] += card(**{suite.name: 0.5})["scores"]
-    line = next(line for line in results.compare_with_rows(rows) if line.startswith("- `balls`"))
+    line = next(line for line in bars.compare_with_rows(rows) if line.startswith("- `balls`"))
     assert "the bar is `blur` (0.100)" in line and line.endswith(words)

@@ -79,7 +79,7 @@ def test_the_reference_rows_pass_and_nobody_gives_them_other_figures(tmp_path: P
 
 CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"suite": "ball"}, "no suite is called ball"),
-    ({"suite_version": 2}, "balls is at version 1, not 2"),
+    ({"suite_version": 1}, "balls is at version 2, not 1"),
     ({"metric_version": 1}, "the metrics are at version 2, not 1"),
     ({"size": "limit-1000"}, "without --limit"),
     ({"size": "fresh-3"}, "never ranked"),
@@ -126,7 +126,7 @@ def test_half_a_group_is_incomplete_and_what_was_not_asked_for_is_refused() -> N
 def test_a_row_that_stands_twice_is_named_with_both_lines(tmp_path: Path) -> None:
     every = rows()
     found = problems(written(tmp_path / "mine.csv", [*every, every[0]]))
-    assert found == [f"line {len(every) + 2}: bce on balls4mass64 of mine on balls v1, lite, seed 0 stands in line 2 already"]
+    assert found == [f"line {len(every) + 2}: bce on balls4mass64 of mine on balls v2, lite, seed 0 stands in line 2 already"]
 
 
 SEEN_ALONE: dict[str, Callable[[str], bool]] = {

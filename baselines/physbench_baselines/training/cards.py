@@ -11,6 +11,7 @@ from physbench.errors import TrainingError
 from physbench.evaluation.known import PRIVILEGED, PUBLISHED, ROWS, scores_of
 from physbench.suites import SIZES
 from physbench_baselines import bundled
+from physbench_baselines.training.bars import collect_rows, compare_with_rows, find_score
 from physbench_baselines.training.initial import stages_before, total
 from physbench_baselines.training.preflight import usual_recipe
 
@@ -73,7 +74,7 @@ def replace_between(text: str, content: str, *, begin: str, end: str) -> str:
 def told(of: Mapping[str, Card]) -> str:
     if not of:
         return NOTHING
-    return "\n\n".join(part for part in (_scores(of), _sizes(of), _costs(of), _shortness(of)) if part)
+    return "\n\n".join(part for part in (_scores(of), _sizes(of), _below(of), _costs(of), _shortness(of)) if part)
 
 
 def file_size(count: int) -> str:
@@ -121,6 +122,12 @@ def _sizes(of: Mapping[str, Card]) -> str:
     return f"{ours}What is published was measured on the paper's own data, and is for orientation."
 
 
+def _below(of: Mapping[str, Card]) -> str:
+    """Which models lie below a row that learns nothing."""
+    lines = "\n".join(compare_with_rows(collect_rows(of)))
+    return f"Against the best row that learns nothing and sees frames alone:\n\n{lines}"
+
+
 def _costs(of: Mapping[str, Card]) -> str:
     rows = [["model", "steps to these weights", "sequences", "hours", "on", "weights", "trained by"]]
     for name, card in of.items():
@@ -147,12 +154,6 @@ def _shortness(of: Mapping[str, Card]) -> str:
         f"{who} trained for less than the paper, which goes on until validation has not improved for 10 epochs of 50,000 sequences: the scores say what so "
         "much training gives, and not what the models are capable of."
     )
-
-
-def find_score(card: Card, suite: str, task: str, metric: str) -> Card | None:
-    """Find a score on a card, of the largest size that there is."""
-    found = {row["size"]: row for row in card["scores"] if (row["suite"], row["task"], row["metric"]) == (suite, task, metric)}
-    return next((found[size] for size in reversed(SIZES) if size in found), None)
 
 
 def format_figure(row: Card | None) -> str:

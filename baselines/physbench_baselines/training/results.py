@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from physbench.evaluation.known import PRIVILEGED, ROWS, scores_of
 from physbench.metrics.catalogue import find
 from physbench.suites import SIZES, SUITES
-from physbench_baselines.training.cards import cards, find_score, format_figure, format_table, replace_between
+from physbench_baselines.training.bars import collect_rows, compare_with_rows, find_score, rank_key
+from physbench_baselines.training.cards import cards, format_figure, format_table, replace_between
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,19 +32,7 @@ COLUMNS: dict[str, Place] = {
 }
 """Of the README's table, by heading."""
 
-GROUPS = ("trained", "frames alone, no learning", "told the truth")
-
 ARROWS = {"lower": "↓", "higher": "↑", "neither": ""}
-
-
-def collect_rows() -> dict[str, dict[str, Card]]:
-    """Gather what has scores, by group and name: `scores` is the part of a card that is read."""
-    reference = {name: {"scores": scores_of(name)} for name in ROWS}
-    return {
-        GROUPS[0]: dict(cards()),
-        GROUPS[1]: {name: row for name, row in reference.items() if name not in PRIVILEGED},
-        GROUPS[2]: {name: row for name, row in reference.items() if name in PRIVILEGED},
-    }
 
 
 def format_results(rows: Mapping[str, Mapping[str, Card]], columns: Mapping[str, Place]) -> str:
@@ -53,41 +41,9 @@ def format_results(rows: Mapping[str, Mapping[str, Card]], columns: Mapping[str,
     table = [head]
     for group, members in rows.items():
         table.append([f"**{group}**", *[""] * len(columns)])
-        for name, card in sorted(members.items(), key=lambda item: _rank(item[1], next(iter(columns.values())))):
+        for name, card in sorted(members.items(), key=lambda item: rank_key(item[1], next(iter(columns.values())))):
             table.append([name, *(format_figure(find_score(card, *place)) for place in columns.values())])
     return format_table(table)
-
-
-def compare_with_rows(rows: Mapping[str, Mapping[str, Card]]) -> list[str]:
-    """Say for every suite which trained models lie below the best row that learns nothing and sees frames alone."""
-    return [_compare(rows, suite.name, *suite.ranked_by) for suite in SUITES.values() if suite.ranked_by]
-
-
-def _compare(rows: Mapping[str, Mapping[str, Card]], suite: str, task: str, metric: str) -> str:
-    place = suite, task, metric
-    scored = {name: row for name, card in rows[GROUPS[1]].items() if (row := find_score(card, *place)) and row["value"] is not None}
-    bar = min(scored, key=lambda name: _rank(rows[GROUPS[1]][name], place))
-    lower = find(metric).better == "lower"
-    verdicts: dict[str, list[str]] = {"Better": [], "Not told apart from it": [], "Below it": []}
-    for name, card in sorted(rows[GROUPS[0]].items(), key=lambda item: _rank(item[1], place)):
-        row = find_score(card, *place)
-        if row is None or row["value"] is None:
-            continue
-        ours, theirs = (row["low"], row["high"]), (scored[bar]["low"], scored[bar]["high"])
-        apart = ours[1] < theirs[0] or theirs[1] < ours[0]
-        better = (row["value"] < scored[bar]["value"]) == lower
-        verdict = "Not told apart from it" if not apart else "Better" if better else "Below it"
-        verdicts[verdict].append(f"{name} ({row['value']:.3f})")
-    told = [f"{words}: {', '.join(names)}." for words, names in verdicts.items() if names] or ["No trained model plays it."]
-    return f"- `{suite}`, ranked by `{metric}`: the bar is `{bar}` ({scored[bar]['value']:.3f}). {' '.join(told)}"
-
-
-def _rank(card: Card, place: Place) -> float:
-    """What to sort by: the smaller, the better; what has no figure comes last."""
-    row = find_score(card, *place)
-    if row is None or row["value"] is None:
-        return float("inf")
-    return row["value"] if find(place[2]).better == "lower" else -row["value"]
 
 
 def format_page(rows: Mapping[str, Mapping[str, Card]]) -> str:
@@ -130,7 +86,7 @@ def _is_minor(metric: str) -> bool:
 def main() -> None:
     if not (ROOT / "README.md").is_file():
         sys.exit(f"there is no README.md in {ROOT}: this is for a checkout of the repository")
-    rows = collect_rows()
+    rows = collect_rows(cards())
     readme = ROOT / "README.md"
     content = f"{format_results(rows, COLUMNS)}\n\n" + "\n".join(compare_with_rows(rows))
     readme.write_text(replace_between(readme.read_text(encoding="utf-8"), content, begin=BEGIN, end=END), encoding="utf-8")
