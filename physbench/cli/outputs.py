@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from physbench.evaluation.evaluate import Extent
+    from physbench.evaluation.known import Known
     from physbench.evaluation.window import Answers
     from physbench.model import Likelihood
     from physbench.result import Result
@@ -51,10 +53,10 @@ class Outputs:
             write_whole(self.table, found.to_csv())
         if self.per_sequence:
             found.save_sums(self.per_sequence)
-        references = []
+        references: list[Known] = []
         if not self.as_json or self.report:
-            with progress_bar("scoring reference rows", unit="") as update:
-                references = reference_scores(chosen, lambda doing: update(0, 1, doing))
+            with progress_bar("scoring reference rows", unit="") as update, suppress(KeyboardInterrupt):  # the scores themselves are there
+                references = reference_scores(chosen, besides=found.provenance.model, doing=lambda doing: update(0, 1, doing))
         width = max(shutil.get_terminal_size().columns, NARROWEST)
         click.echo(to_json(found) if self.as_json else as_text(found, chosen, references, width=width, everything=self.everything))
         if self.report:

@@ -18,12 +18,15 @@ FEW = 256
 """Sequences of each task that the rows are scored on while the user waits."""
 
 
-def reference_scores(chosen: Extent, doing: Callable[[str], None] = lambda text: None) -> list[Known]:
-    """Give what the reference rows score on the sequences of an evaluation; nothing where it is not known and would take long."""
+def reference_scores(chosen: Extent, *, besides: str = "", doing: Callable[[str], None] = lambda text: None) -> list[Known]:
+    """Give what the reference rows score on the sequences of an evaluation; nothing where it is not known and would take long.
+
+    besides: the model that was scored, which need not be scored again.
+    """
     known = references(chosen)
     if known or chosen.count > FEW:
         return known
-    return [row for name in ROWS for row in _score_row(name, chosen, doing)]
+    return [row for name in ROWS if name != besides for row in _score_row(name, chosen, doing)]
 
 
 def _score_row(name: str, chosen: Extent, doing: Callable[[str], None]) -> list[Known]:

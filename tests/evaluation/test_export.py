@@ -169,7 +169,7 @@ def test_the_attributes_are_the_table(suite: str, tmp_path: Path) -> None:
     export_inputs(tmp_path / "inputs.h5", suite, limit=1)
     with h5py.File(tmp_path / "inputs.h5") as file:
         assert {name: file.attrs[name] for name in file.attrs} == {
-            "format": "physbench-inputs", "version": 1, "suite": suite, "suite_version": 1, "size": "limit-1", "sequences": 1,
+            "format": "physbench-inputs", "version": 1, "suite": suite, "suite_version": SUITES[suite].version, "size": "limit-1", "sequences": 1,
         }  # fmt: skip
         for name, place, _, shown, predicted, maps, pixels, samples, slots in (row for row in ROWS if row[0] == suite):
             about = file[place].attrs

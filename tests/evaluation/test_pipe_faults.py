@@ -162,7 +162,7 @@ def test_a_faulty_process_is_refused_and_nothing_of_it_stays(cli: Any, monkeypat
     monkeypatch.setattr(child_module, "LAST_GASP", 0.3)
     is_late = "did not answer" in FAULTS[fault]
     for patience in (1, 4, 16) if is_late else (60,):  # more, where the machine takes that long to load it
-        result = cli("eval", "--command", client(FAULTY, fault), "--limit", 40, "--timeout", patience)
+        result = cli("eval", "--command", client(FAULTY, fault), "--limit", 40, "--batch", 64, "--timeout", patience)
         if "'hello'" not in result.stderr:
             break
         require_gone(pids() if Path("pids").exists() else [])
