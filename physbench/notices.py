@@ -1,0 +1,37 @@
+"""Notices: what the library has to say while it works. The library never prints; a command line may listen."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    Listener = Callable[[str], object]
+
+_listeners: list[Listener] = []
+
+
+def announce(text: str) -> None:
+    """Tell the current listener; without one, nobody hears it.
+
+    >>> heard = []
+    >>> with listen(heard.append):
+    ...     announce("compiling")
+    >>> announce("not heard")
+    >>> heard
+    ['compiling']
+    """
+    if _listeners:
+        _listeners[-1](text)
+
+
+@contextmanager
+def listen(listener: Listener) -> Generator[None]:
+    """Pass every notice to the listener while the work inside goes on, instead of to the one before."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
