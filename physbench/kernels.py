@@ -41,9 +41,9 @@ _announced: set[str] = set()
 
 
 class Compiler:
-    """Make kernels of the functions of one package: `kernel = Compiler(sources, seconds=4)`, then `@kernel` on each function.
+    """Make kernels of the functions of one package: `kernel = Compiler(sources, seconds=6)`, then `@kernel` on each function.
 
-    sources: every file that may hold a kernel. seconds: about how long compiling all that a first command needs takes.
+    sources: every file that may hold a kernel. seconds: of CPU, about, until all that a first command needs is compiled.
     """
 
     def __init__(self, sources: Iterable[Path], *, seconds: int) -> None:

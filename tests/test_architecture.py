@@ -28,9 +28,9 @@ FLOORS = (
     ),
     (
         *("physbench.recipe", "physbench.registry", "physbench.cache", "physbench.files", "physbench.lock", "physbench.npz"),
-        *("physbench.seeds", "physbench.progress", "physbench.kernels"),
+        *("physbench.seeds", "physbench.progress"),
     ),
-    ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result"),
+    ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result", "physbench.kernels"),
     ("physbench.generate", "physbench.stream", "physbench.evaluation", "physbench.compare", "physbench.audit", "physbench.view"),
     ("physbench.report",),
     ("physbench_generators", "physbench_baselines", "physbench_leaderboard"),
