@@ -43,9 +43,9 @@ for t in range(2, steps + 2):
 print((time.perf_counter() - began) / steps)
 """
 ABOUT = f"""
-The bundled `r-nem` observes {BATCH} sequences at a time with {THREADS} threads of torch, alone and beside {RIVALS} processes that do nothing but count, at a lower
-priority (nice {NICE}). *Asleep*: `OMP_WAIT_POLICY=PASSIVE`, which physbench sets unless you have chosen otherwise. *Spinning*: `ACTIVE`: a thread that waits for
-another one keeps its core, which the other may need. The figures are wall times: of one step, and beside that of threads that sleep, alone.
+The bundled `r-nem` observes {BATCH} sequences at a time with {THREADS} threads of torch: alone, and beside {RIVALS} processes that only count, at a
+lower priority (nice {NICE}). *Asleep*: `OMP_WAIT_POLICY=PASSIVE`, which physbench sets unless you have chosen otherwise. *Spinning*: `ACTIVE`; a
+thread that waits for another one keeps its core, which the other may need. The figures are wall times of one step; ratios are to threads that sleep, alone.
 """
 
 
