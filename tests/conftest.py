@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,14 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Made:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """A few kilobytes, much of them structure."""
     return _made(tmp_path_factory, "tiny", recipe_for(training=3, test=2, frames=6, n=(2, 2), size=16, radius=2.0))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_notices() -> Iterator[None]:
+    """Whether kernels are compiled depends on what ran before: the command line in this process does not say so."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("physbench.cli.root.listen", lambda _: nullcontext())
+        yield
 
 
 @pytest.fixture

@@ -24,13 +24,13 @@ SOURCES = {
 FLOORS = (
     (
         *("physbench.amounts", "physbench.errors", "physbench.machine", "physbench.plainjson", "physbench.printable"),
-        *("physbench.scene", "physbench.model", "physbench.threads"),
+        *("physbench.scene", "physbench.model", "physbench.threads", "physbench.notices"),
     ),
     (
         *("physbench.recipe", "physbench.registry", "physbench.cache", "physbench.files", "physbench.lock", "physbench.npz"),
         *("physbench.seeds", "physbench.progress"),
     ),
-    ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result"),
+    ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result", "physbench.kernels"),
     ("physbench.generate", "physbench.stream", "physbench.evaluation", "physbench.compare", "physbench.audit", "physbench.view"),
     ("physbench.report",),
     ("physbench_generators", "physbench_baselines", "physbench_leaderboard"),

@@ -9,6 +9,7 @@ import click
 
 from physbench import __version__
 from physbench.errors import PhysbenchError
+from physbench.notices import listen
 from physbench.printable import printable
 from physbench.threads import wait_without_spinning
 
@@ -66,3 +67,4 @@ def main() -> None:
     physbench explain relative_bce                       what a number means
     """
     wait_without_spinning()
+    click.get_current_context().with_resource(listen(lambda text: click.echo(printable(text), err=True)))

@@ -166,8 +166,7 @@ def _joined(*parts: tuple[int, int]) -> tuple[int, int]:
     return bits, count
 
 
-@kernel
-def most_words(runs, length):
+def most_words(runs: int, length: int) -> int:
     """No stream of so many runs over so many bytes is longer: two look-ups of at most 32 bits a run, and the pieces of long gaps."""
     return 256 + 3 * runs + length // 255
 

@@ -275,7 +275,8 @@ def throw(seeds, fewest, most, light, heavy, size, speed, gravity, crop, curtain
     contact, position, velocity, radius, mass, count, curtain, streams = states
     offset, time, a, b, normal, impulse, touch = rows
     frames = position.shape[1]
-    x, y, vx, vy, r, m, wall_at = np.zeros((7, most))
+    x, y, vx, vy = np.zeros(most), np.zeros(most), np.zeros(most), np.zeros(most)
+    r, m, wall_at = np.zeros(most), np.zeros(most), np.zeros(most)
     axis = np.zeros(most, np.int64)
     pair_at = np.zeros((most, most))
     stream = np.zeros(1, np.uint64)
