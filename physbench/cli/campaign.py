@@ -43,7 +43,9 @@ def part(place: str) -> Any:
 
 @main.group()
 def campaign() -> None:
-    """Train all baselines: a table of runs, worked off in pieces that can be killed.
+    """Train all baselines by a table of runs, in pieces.
+
+    Pieces can be killed, and go on.
 
     The table is in physbench_baselines/campaign/table.py: model, dataset, recipe, seeds, and a budget in sequence-steps (one sequence, predicted one
     frame further). The run with the smallest share of its budget is trained next, the first in the table among equals.

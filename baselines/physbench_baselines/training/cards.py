@@ -160,8 +160,13 @@ def format_figure(row: Card | None) -> str:
     """Write a score with its interval."""
     if row is None or row["value"] is None:
         return "-"
-    interval = "" if row["low"] is None or row["high"] is None else f" [{row['low']:.3f}, {row['high']:.3f}]"
-    return f"{row['value']:.3f}{interval}"
+    interval = "" if row["low"] is None or row["high"] is None else f" [{_short(row['low'])}, {_short(row['high'])}]"
+    return f"{_short(row['value'])}{interval}"
+
+
+def _short(value: float) -> str:
+    """Write three decimals; of what is nearly nothing, how little it is."""
+    return f"{value:.3f}" if value == 0 or abs(value) >= 0.0005 else f"{value:.1e}"
 
 
 def _linked(name: str, link: str | None) -> str:
