@@ -15,6 +15,7 @@ import pytest
 
 from physbench.cli import main
 from physbench.errors import TrainingError
+from physbench.evaluation.known import PRIVILEGED, ROWS
 from physbench_baselines.training import cards
 from physbench_baselines.training.preflight import VARIANTS
 from physbench_baselines.training.recipe import TrainingRecipe
@@ -62,8 +63,10 @@ def test_the_tables_are_what_the_cards_give() -> None:
 def test_a_row_has_the_scores_of_the_largest_size_with_their_intervals() -> None:
     clean = [{**card()["scores"][0], "value": 0.3, "low": 0.25, "high": 0.35}]
     scores, _ = tables(cards.told({"r-nem": card(scores_without_noise=clean), "lstm": card("lstm", scores=[])}))
-    copying, ours, published, lstm = scores
-    assert copying["model"].startswith("copy") and copying["`relative_bce`, 4 balls"] == "1.000 [1.000, 1.000]"
+    *reference, ours, published, lstm = scores
+    assert [row["model"].removesuffix(" (told the truth)") for row in reference] == list(ROWS)
+    assert reference[0]["`relative_bce`, 4 balls"] == "1.000 [1.000, 1.000]"
+    assert {row["model"].partition(" ")[0] for row in reference if "told the truth" in row["model"]} == set(PRIVILEGED)
     assert ours == {
         "model": "[r-nem](https://arxiv.org/abs/1802.10353)",
         "parameters": "4,951,978",
@@ -137,9 +140,9 @@ def test_a_text_without_a_place_for_the_tables_is_refused() -> None:
 
 
 def test_around_the_tables_nothing_changes() -> None:
-    text = f"before\n{cards.BEGIN}\nold\n{cards.END}\nafter\n"
+    text = f"before\n{cards.BEGIN}\nwhat was there\n{cards.END}\nafter\n"
     found = cards.rewritten(text, {"r-nem": card()})
-    assert found.startswith("before\n") and found.endswith("\nafter\n") and "old" not in found and "0.213" in found
+    assert found.startswith("before\n") and found.endswith("\nafter\n") and "what was there" not in found and "0.213" in found
     assert cards.rewritten(found, {"r-nem": card()}) == found
 
 

@@ -48,7 +48,7 @@ def _compare(rows: Mapping[str, Mapping[str, Card]], suite: str, task: str, metr
         row = find_score(card, *place)
         if row is None or row["value"] is None:
             continue
-        ours, theirs = (row["low"], row["high"]), (scored[bar]["low"], scored[bar]["high"])
+        ours, theirs = _interval(row), _interval(scored[bar])
         apart = ours[1] < theirs[0] or theirs[1] < ours[0]
         better = (row["value"] < scored[bar]["value"]) == lower
         verdict = "Not told apart from it" if not apart else "Better" if better else "Below it"
@@ -63,3 +63,8 @@ def rank_key(card: Card, place: Place) -> float:
     if row is None or row["value"] is None:
         return float("inf")
     return row["value"] if find(place[2]).better == "lower" else -row["value"]
+
+
+def _interval(row: Card) -> tuple[float, float]:
+    """The interval of a score; the score itself where there is none."""
+    return tuple(row["value"] if row[end] is None else row[end] for end in ("low", "high"))
