@@ -21,10 +21,12 @@ FIRST_LINE, LATER_LINES = 10.0, 60.0
 @contextmanager
 def progress_bar(doing: str, *, unit: str = "sequences") -> Generator[Update]:
     """Report progress while the work inside goes on. unit: what is counted, for the rate; none is shown without."""
-    if not sys.stderr.isatty():
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
         yield _Lines(unit).update
         return
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.text import Text
 
@@ -33,7 +35,7 @@ def progress_bar(doing: str, *, unit: str = "sequences") -> Generator[Update]:
             return Text(format_rate(task.speed, unit) if task.speed and unit else "")
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(doing, total=None)
 
         def update(done: float, total: float, doing: str) -> None:

@@ -72,9 +72,13 @@ def published(suite: str) -> list[Published]:
     return [row for row in PUBLISHED if row.suite == suite]
 
 
+KNOWN_SIZE = "lite"
+"""The reference rows are known of these sequences. They are the first ones of `full`, too."""
+
+
 def references(chosen: Extent) -> list[Known]:
-    """Of the pinned sequences; nothing where others were asked for."""
-    wanted = (chosen.suite.name, str(chosen.suite.version), chosen.size)
+    """Give what is known of the reference rows on pinned sequences; nothing where others were asked for."""
+    wanted = (chosen.suite.name, str(chosen.suite.version), KNOWN_SIZE)
     return [_known(row) for row in _rows() if (row["suite"], row["suite_version"], row["size"]) == wanted] if chosen.pinned else []
 
 

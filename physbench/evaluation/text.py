@@ -6,12 +6,12 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from physbench.evaluation.known import ROWS, published
+from physbench.evaluation.known import KNOWN_SIZE, ROWS, published
 from physbench.metrics.catalogue import HEADLINES, find, stands_in_tables
 from physbench.plainjson import dumped
 from physbench.printable import printable
 from physbench.result import ENOUGH, NARROW, told
-from physbench.suites import Still, Window
+from physbench.suites import SIZES, Still, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -57,6 +57,8 @@ def as_text(found: Result, chosen: Extent, references: Iterable[Known] = (), *, 
     lines.append("")
     if chosen.suite.ranked_by:
         lines.append(f"{RANKED} ranks the suite; \u2193 lower or \u2191 higher is better; in brackets: 95 % intervals")
+    if beside and chosen.size == "full":
+        lines.append(f"Reference rows are of the first {SIZES[KNOWN_SIZE]:,} of these sequences ({KNOWN_SIZE}).")
     if any(score.is_narrow for score in shown):
         lines.append(f"{NARROW} too narrow, being of fewer than {ENOUGH} sequences: see docs/statistics.md")
     lines += [f"Note: {told(note)}." for note in origin.notes]

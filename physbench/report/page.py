@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from physbench.errors import StorageError
+from physbench.evaluation.known import KNOWN_SIZE
 from physbench.files import write_whole
 from physbench.metrics.catalogue import find
 from physbench.report.curves import curves
@@ -104,6 +105,8 @@ def _notes(result: Result) -> str:
     told = [in_words(note) for note in result.provenance.notes]
     if result.provenance.size not in SIZES:
         told.append(f"{result.provenance.size}: not the pinned sequences, so these scores are not ranked, and compare only with others of the same ones")
+    if result.provenance.size == "full":
+        told.append(f"reference rows are of the first {SIZES[KNOWN_SIZE]:,} of these sequences ({KNOWN_SIZE})")
     if any(score.is_narrow for score in result.scores):
         told.append(f"a figure with {NARROW} is made of fewer than {ENOUGH} sequences, and its interval is too narrow")
     items = "".join(f"<li>{plain(words[:1].upper() + words[1:])}.</li>" for words in told)

@@ -9,11 +9,14 @@ from importlib.resources import files
 
 import pytest
 
+import physbench
 from physbench.evaluation.evaluate import extent
 from physbench.evaluation.known import PUBLISHED, REFERENCES, ROWS, published, references
+from physbench.evaluation.text import as_text
 from physbench.metrics.catalogue import find, stands_in_tables
 from physbench.result import Result
-from physbench.suites import SIZES, SUITES
+from physbench.suites import SUITES
+from physbench_baselines.reference import Copy
 
 COLUMNS = ["suite", "suite_version", "size", "task", "metric", "model", "value", "low", "high"]
 
@@ -34,9 +37,7 @@ def test_what_is_known_of_a_reference_row_is_what_it_scores_today(rows: dict[str
 
 def test_every_suite_size_and_row_is_known_once_and_nothing_else(table: list[dict[str, str]]) -> None:
     assert list(table[0]) == COLUMNS
-    expected = {
-        (suite.name, str(suite.version), size, name) for suite in SUITES.values() for size in (SIZES if suite.sequences is None else ["lite"]) for name in ROWS
-    }
+    expected = {(suite.name, str(suite.version), "lite", name) for suite in SUITES.values() for name in ROWS}
     assert {(row["suite"], row["suite_version"], row["size"], row["model"]) for row in table} == expected
     counted = Counter(tuple(row[name] for name in COLUMNS[:6]) for row in table)
     assert set(counted.values()) == {1}
@@ -47,12 +48,11 @@ def test_what_is_known_can_be_ranked(table: list[dict[str, str]]) -> None:
     figures = {(row["suite"], row["size"], row["model"], row["task"], row["metric"]): row["value"] for row in table}
     for suite in SUITES.values():
         if suite.ranked_by:
-            for size in SIZES:
-                values = {name: float(figures[suite.name, size, name, *suite.ranked_by]) for name in ROWS}
-                best = min if find(suite.ranked_by[1]).better == "lower" else max
-                assert best(values, key=values.__getitem__) == "oracle"
-                others = {name: value for name, value in values.items() if name != "oracle"}
-                assert best(others, key=others.__getitem__) == "tracker"
+            values = {name: float(figures[suite.name, "lite", name, *suite.ranked_by]) for name in ROWS}
+            best = min if find(suite.ranked_by[1]).better == "lower" else max
+            assert best(values, key=values.__getitem__) == "oracle"
+            others = {name: value for name, value in values.items() if name != "oracle"}
+            assert best(others, key=others.__getitem__) == "tracker"
     copied = {value for (_, _, name, _, metric), value in figures.items() if name == "copy" and metric.startswith(("relative", "rollout_relative"))}
     assert copied == {"1.0"}
 
@@ -69,3 +69,11 @@ def test_what_papers_reported_is_of_tasks_and_metrics_that_exist() -> None:
         assert row.task in {task.names(asking) for task in suite.tasks for asking in task.askings}
         assert find(row.metric) and row in published(row.suite)
     assert published("curtain") == []
+
+
+def test_beside_ten_thousand_sequences_stand_the_rows_of_the_first_thousand_and_it_says_so() -> None:
+    full, lite = extent("balls", size="full"), extent("balls")
+    assert references(full) == references(lite) and references(lite)
+    result = physbench.evaluate(Copy(), "balls", limit=2, name="mine")
+    said = "Reference rows are of the first 1,000 of these sequences (lite)."
+    assert said in as_text(result, full, references(full)) and said not in as_text(result, lite, references(lite))
