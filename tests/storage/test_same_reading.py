@@ -11,7 +11,7 @@ import h5py
 import pytest
 
 import physbench
-from physbench.errors import HostileFile, StorageError
+from physbench.errors import HostileFile, PhysbenchError, StorageError
 from physbench.generate import generate
 from physbench.storage.hdf5 import lookup3
 from tests.builders.spoils import changed
@@ -156,3 +156,25 @@ def test_a_number_type_that_h5py_would_convert_is_refused(name: str, tiny: Any, 
     changed(retype)(path)
     with pytest.raises(HostileFile, match=f"training/{array} is not of type"):
         physbench.open(path)
+
+
+def test_what_a_program_cannot_walk_through_is_refused(tiny: Any, tmp_path: Path) -> None:
+    """The root says that more links lie elsewhere: by name everything is found, and a walk through the file fails."""
+    sound, path, broken = tiny.path.read_bytes(), tmp_path / "x.h5", 0
+    with h5py.File(tiny.path) as file:
+        at = h5py.h5o.get_info(file.id).addr
+    width = 1 << (sound[at + 5] & 3)
+    end = at + 6 + width + int.from_bytes(sound[at + 6 : at + 6 + width], "little")
+    for place in range(at + 6 + width, at + 40):
+        spoilt = bytearray(sound)
+        spoilt[place] ^= 1
+        spoilt[end : end + 4] = lookup3(bytes(spoilt[at:end])).to_bytes(4, "little")
+        path.write_bytes(spoilt)
+        try:
+            with h5py.File(path) as file:
+                file.visititems(lambda name, item: None)
+        except (RuntimeError, OSError, KeyError, ValueError, TypeError):
+            broken += 1
+            with pytest.raises(PhysbenchError):
+                physbench.verify(path)
+    assert broken > 8
