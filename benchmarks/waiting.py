@@ -75,7 +75,7 @@ def _seconds(policy: str, rivals: int, steps: int) -> float:
 @contextmanager
 def _busy(count: int) -> Generator[None]:
     """Keep so many processes running while the work inside goes on."""
-    rivals = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(count)]
+    rivals = [subprocess.Popen([sys.executable, "-c", BUSY], start_new_session=True) for _ in range(count)]  # Linux may weigh sessions, not processes
     try:
         yield
     finally:
