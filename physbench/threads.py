@@ -8,8 +8,8 @@ import os
 def wait_without_spinning() -> None:
     """Let OpenMP threads sleep while they wait, unless the user has chosen otherwise.
 
-    It must be called before a library that uses OpenMP is loaded. Threads that spin take the processor from the one they
-    wait for: on a busy machine, two threads were then ten times slower than one.
+    It must be called before a library that uses OpenMP is loaded. On a busy machine, threads that spin take the processor
+    from the one that they wait for.
 
     >>> wait_without_spinning()
     """

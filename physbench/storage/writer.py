@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.errors import StorageError
+from physbench.files import sync_folder
 from physbench.storage.block import spans
 from physbench.storage.codec import LEVEL
 from physbench.storage.hdf5 import Chunked, Contiguous, Dataset, Group, skeleton
@@ -75,7 +76,7 @@ def seal(journal: Journal, path: Path, *, overwrite: bool = False) -> None:
     if path.exists() and not overwrite:
         raise StorageError(f"{path} has appeared meanwhile: use --overwrite, or move it and run the same command again")
     os.replace(journal.directory / "data", path)
-    _sync(path.parent)
+    sync_folder(path.parent)
     journal.discard()
 
 
@@ -166,14 +167,3 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _sync(directory: Path) -> None:
-    """Make a rename survive a power cut, where the system can."""
-    if os.name != "posix":
-        return
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
