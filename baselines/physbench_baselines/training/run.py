@@ -70,8 +70,8 @@ def train(
             stack.enter_context(folder.held())
         source = source_of(recipe)
         under_way = resume and folder.last.exists()
-        initial = initial_of(recipe.initial) if recipe.initial and not under_way else None
-        stepper = Stepper(network_of(recipe, source.shape, initial), recipe, device=place, graphs=graphs)
+        initial = initial_of(recipe.initial, model=recipe.model) if recipe.initial and not under_way else None
+        stepper = Stepper(network_of(recipe, source.shape, initial, dataset=source.dataset), recipe, device=place, graphs=graphs)
         state = _restored(folder, stepper) if under_way else State()
         before = initial.stages if initial else stages_before(inspect(folder.last).card) if under_way else []
         state.minutes_limit = minutes or (0.0 if steps else state.minutes_limit)
