@@ -103,7 +103,7 @@ def train(
         try:
             found = train(recipe, folder, minutes=minutes, steps=steps, resume=resume, device=device, workers=workers, progress=show)
         except KeyboardInterrupt:
-            saved = (folder / "last.pt").exists()
+            saved = folder_of(folder).last.exists()
             click.echo("\nStopped" + (f" and saved. Go on with: physbench train --out {folder} --resume" if saved else " before anything was saved."), err=True)
             sys.exit(STOPPED)
     if as_json:
@@ -112,4 +112,4 @@ def train(
         f"{name} {value:.4g}" for field in fields(found) if field.name in ("relative_bce", "ari") and (value := getattr(found, name := field.name)) is not None
     ]
     click.echo(f"{folder}: {found.step:,} steps, {found.sequences:,} sequences in {found.minutes:.1f} minutes ({found.ended} used up)")
-    click.echo(f"  validation loss {found.best_validation_loss:,.1f} at step {found.best_step:,} (best.pt); last: {', '.join(figures) or 'not scored'}")
+    click.echo(f"  validation loss {found.best_validation_loss:,.1f} at step {found.best_step:,}; last: {', '.join(figures) or 'not scored'}")
