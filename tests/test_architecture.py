@@ -23,7 +23,7 @@ SOURCES = {
 }
 FLOORS = (
     (
-        *("physbench.amounts", "physbench.errors", "physbench.machine", "physbench.plainjson", "physbench.printable"),
+        *("physbench.amounts", "physbench.errors", "physbench.fields", "physbench.machine", "physbench.plainjson", "physbench.printable"),
         *("physbench.scene", "physbench.model", "physbench.threads", "physbench.notices"),
     ),
     (
