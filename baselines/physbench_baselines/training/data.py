@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from physbench import registry
+from physbench.ahead import ahead
 from physbench.errors import TrainingError
 from physbench.recipe import mixed
 from physbench.storage.reader import open_dataset
@@ -118,18 +117,7 @@ class Stored:
         return self.training.sizes["H"], self.training.sizes["W"], self.training.sizes["C"]
 
     def batches(self, first: int, *, workers: int) -> Generator[Frames]:
-        numbers = count(first)
-        with ThreadPoolExecutor(max(workers, 1)) as pool:
-            ahead = deque(pool.submit(self._batch, number) for number in islice(numbers, workers + 1))
-            try:
-                while True:
-                    frames = ahead.popleft().result()
-                    ahead.append(pool.submit(self._batch, next(numbers)))
-                    yield frames
-                    del frames  # its memory is free for the next one
-            finally:
-                for future in ahead:
-                    future.cancel()
+        return ahead(self._batch, count(first), workers=workers)
 
     def validation(self) -> Generator[Frames]:
         total = min(self.recipe.validation, len(self.held_out))
