@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from physbench import __version__
+from physbench.ahead import ahead
 from physbench.errors import DamagedFile, RecipeError
 from physbench.evaluation.contestant import resolve_model
 from physbench.evaluation.examples import source_of
@@ -221,12 +221,7 @@ def _blocks(source: Source, count: int, batch: int) -> Generator[Block]:
         stop = min(start + batch, count)
         return start, stop, source.examples(start, stop)
 
-    with ThreadPoolExecutor(1) as aside:
-        coming = aside.submit(made, 0)
-        for start in range(batch, count, batch):
-            now, coming = coming.result(), aside.submit(made, start)
-            yield now
-        yield coming.result()
+    return ahead(made, range(0, count, batch), depth=1)
 
 
 def _scored(answers: Answers, task: Task, examples: Examples, source: Source, start: int, likelihood: Likelihood, rates: Rates) -> Part:
