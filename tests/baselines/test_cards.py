@@ -16,8 +16,8 @@ import pytest
 from physbench.cli import main
 from physbench.errors import TrainingError
 from physbench.evaluation.known import PRIVILEGED, ROWS
+from physbench_baselines.architecture import architecture_with, model_names
 from physbench_baselines.training import cards
-from physbench_baselines.training.preflight import VARIANTS
 from physbench_baselines.training.recipe import TrainingRecipe
 
 README = Path(__file__).parents[2] / "baselines" / "README.md"
@@ -148,7 +148,7 @@ def test_around_the_tables_nothing_changes() -> None:
 
 def test_the_counts_of_parameters_are_right() -> None:
     told = dict(re.findall(r"^- \*\*(\S+)\*\* \(([\d,]+) parameters\)", TEXT, re.M))
-    counted = {name: f"{sum(each.numel() for each in sizes.build().parameters()):,}" for name, sizes in VARIANTS.items()}
+    counted = {name: f"{sum(each.numel() for each in architecture_with(name).sizes_of(name).build().parameters()):,}" for name in model_names()}
     assert told == {**counted, "r-nem.balls3curtain64": counted["r-nem"]}
 
 
@@ -169,4 +169,4 @@ def test_a_model_of_ones_own_is_trained_and_scored_as_it_says(tmp_path: Path) ->
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    assert "TrainingResult(model='pixelwise:Sizes'" in done.stdout and "relative_bce" in done.stdout
+    assert "TrainingResult(model='pixelwise:ARCHITECTURE'" in done.stdout and "relative_bce" in done.stdout

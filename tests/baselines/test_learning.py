@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from physbench_baselines.nem_sizes import VARIANTS
+from physbench_baselines.nem_sizes import ARCHITECTURE
 from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
 
@@ -15,7 +15,7 @@ SMALL = {"channels": [4, 6, 8], "dense": 24, "hidden": 20, "attention": 10, "emb
 """As in the golden files of the published code."""
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", ARCHITECTURE.models)
 def test_every_model_learns_something_in_seconds(name: str, tmp_path: Path) -> None:
     recipe = TrainingRecipe(
         model=name, sizes=SMALL, batch=8, frames=(5,), warm_up=10, precision="fp32", validation=8, scored=0, evaluate_every=10, log_every=10

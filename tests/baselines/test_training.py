@@ -25,7 +25,6 @@ from PIL import Image
 import physbench
 from physbench.errors import ModelError, PhysbenchError, TrainingError, UnknownName
 from physbench_baselines import bundled, checkpoint
-from physbench_baselines.containers.header import PAPERS
 from physbench_baselines.training import loop
 from physbench_baselines.training.curves import HEIGHT, LEFT, RIGHT, SKY, TOP, WIDTH, curves, ticks
 from physbench_baselines.training.data import source_of
@@ -98,14 +97,6 @@ def wait_for(step: int, out: Path, run: subprocess.Popen[bytes]) -> None:
     while not ((out / "log.csv").exists() and any(int(row["step"]) >= step for row in log(out) if row["sequences_per_second"] is not None)):
         assert run.poll() is None and time.monotonic() < deadline, run.communicate()
         time.sleep(0.001)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def known() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(checkpoint.ARCHITECTURES, "toy", MODEL)
-        patch.setitem(PAPERS, "toy", "https://example.org/toys")
-        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

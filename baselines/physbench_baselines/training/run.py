@@ -72,8 +72,8 @@ def train(
             stack.enter_context(folder.held())
         source = source_of(recipe)
         under_way = resume and folder.last.exists()
-        initial = initial_of(recipe.initial) if recipe.initial and not under_way else None
-        network = network_of(recipe, initial)
+        initial = initial_of(recipe.initial, model=recipe.model) if recipe.initial and not under_way else None
+        network = network_of(recipe, initial, dataset=source.dataset)
         _try_out(network, source, recipe)
         stepper = Stepper(network, recipe, device=place, graphs=graphs)
         state = _restored(folder, stepper) if under_way else State()
