@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from physbench.scene import Fault, Streams
 
     Memory = Callable[[int], NDArray[np.uint8]]
-    Engine = Literal["threads", "processes"]
 
 KEPT = 2
 """Spans that are kept after they were made, for whoever walks through them in smaller steps."""
@@ -64,7 +63,7 @@ class Parts:
     """Make scenes whose pixels lie in memory that is handed out."""
     check: Callable[[Scenes], Iterator[Fault]] | None
     """Recompute the truth of scenes without pixels, sharing no code with what made them. Nothing in the arrays may be believed: they can be a stranger's."""
-    engine: Engine
+    engine: Literal["threads", "processes"]
     """How the world wants to be made ahead."""
     actions: int
     """How many actions there are: the last axis of `actions`."""
