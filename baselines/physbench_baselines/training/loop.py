@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from physbench.errors import TrainingError
-from physbench_baselines.checkpoint import architecture_of
-from physbench_baselines.containers.header import PAPERS
+from physbench_baselines.architecture import architecture_of
 from physbench_baselines.training.curves import curves
 from physbench_baselines.training.data import cut
 from physbench_baselines.training.folder import Folder, Row
@@ -269,8 +268,8 @@ class Loop:
             seconds=self.seconds,
             device=self.stepper.device,
             data=self.source.dataset,
-            paper=PAPERS.get(architecture_of(self.stepper.network)),
-            patient=self._out_of_patience(),
+            architecture=architecture_of(self.stepper.network),
+            ended="patience" if self._out_of_patience() else None,
             before=self.before,
         )
         training = asdict(self.state) | self.stepper.state() if name == "last.pt" else None
