@@ -28,7 +28,7 @@ FLOORS = (
     ),
     (
         *("physbench.recipe", "physbench.registry", "physbench.cache", "physbench.files", "physbench.lock", "physbench.npz"),
-        *("physbench.seeds", "physbench.progress"),
+        *("physbench.seeds", "physbench.progress", "physbench.ahead"),
     ),
     ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result", "physbench.kernels"),
     ("physbench.generate", "physbench.stream", "physbench.evaluation", "physbench.compare", "physbench.audit", "physbench.view"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from physbench import registry
+from physbench.ahead import ahead
 from physbench.errors import TrainingError
 from physbench.recipe import mixed
 from physbench.storage.reader import FIELDS, open_dataset
@@ -121,18 +120,8 @@ class Stored:
         return self.training.fields
 
     def batches(self, first: int, *, wants: Sequence[str], workers: int) -> Generator[Batch]:
-        numbers, training = count(first), self.training.only(*wants)
-        with ThreadPoolExecutor(max(workers, 1)) as pool:
-            ahead = deque(pool.submit(self._batch, training, number) for number in islice(numbers, workers + 1))
-            try:
-                while True:
-                    batch = ahead.popleft().result()
-                    ahead.append(pool.submit(self._batch, training, next(numbers)))
-                    yield batch
-                    del batch  # its memory is free for the next one
-            finally:
-                for future in ahead:
-                    future.cancel()
+        training = self.training.only(*wants)
+        return ahead(lambda step: self._batch(training, step), count(first), workers=workers)
 
     def validation(self, wants: Sequence[str]) -> Generator[Batch]:
         held_out, total = self.held_out.only(*wants), min(self.recipe.validation, len(self.held_out))
