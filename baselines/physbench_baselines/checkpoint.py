@@ -95,7 +95,8 @@ def model(path: Path | str, *, device: str = "cpu", settings: Mapping[str, float
     trained = cast("Any", checkpoint.network).sizes
     changed = {name: value for name, value in (settings or {}).items() if getattr(trained, name, None) != value}
     network = _set(checkpoint.network, changed) if changed else checkpoint.network
-    told: Any = {name: checkpoint.card.get(name) for name in ("train_seed", "model_link", "paper_link", "training")}
+    code = architecture_of(network).name
+    told: Any = {"code": code if ":" in code else None, **{name: checkpoint.card.get(name) for name in ("train_seed", "model_link", "paper_link", "training")}}
     return TorchModel(cast("Any", network), device=device, origin=Origin(weights_sha256=checkpoint.sha256, settings=changed, **told))
 
 

@@ -120,6 +120,7 @@ def evaluate(
     model, name = entered.model, name or entered.name
 
     origin = getattr(model, "origin", None) or Origin()
+    notes = (*notes, *["own-code"] * (origin.code is not None and "own-code" not in notes))
     notes = (*notes, *[f"samples-{origin.samples}"] * (origin.samples > 1), *["trained-less-than-the-paper"] * (origin.training is not None))
     notes = (*notes, *[f"set-{name}-{_plain(number)}" for name, number in sorted(origin.settings.items())])
     if getattr(model, "privileged", False):
