@@ -108,7 +108,7 @@ def train(
 
     The recipe is the model's own, or that of the R-NEM paper, unless the options say otherwise; the values in brackets are the paper's.
 
-    MODEL is rnn, lstm, rnn-em, r-nem, r-nem-no-attention, conv3, or package.module:factory of your own, which runs its code. Ctrl-C and kill lose a minute
+    MODEL is rnn, lstm, rnn-em, r-nem, r-nem-no-attention, conv3, or package.module:ARCHITECTURE of your own, which runs its code. Ctrl-C and kill lose a minute
     at most; --resume goes on to the same curve. The folder holds the recipe, the log as CSV, curves as a picture, and the last and the best weights:
     `physbench eval runs/r-nem --suite balls` scores the best ones.
 
@@ -127,14 +127,13 @@ def train(
     from physbench_baselines.training.preflight import require_startable, usual_recipe
 
     if model and ":" in model:
-        sys.path.insert(0, str(Path.cwd()))  # where a user's own module is, as with `python -m`
         click.echo(f"running the code of {model}", err=True)
     changed = {name: value for name, value in {"model": model, **given}.items() if value is not None}
     named = {"slots": slots, "noise": noise}
     chosen = {**dict(sizes), **{name: value for name, value in named.items() if value is not None}}
     folder = out or Path("runs") / str(model).replace(":", ".")
-    usual = Folder(folder).recipe() if resume else usual_recipe(str(model))
-    recipe = replace(usual, **changed, sizes={**usual.sizes, **chosen})
+    recipe = replace(Folder(folder).recipe(), **changed) if resume else usual_recipe(**changed)
+    recipe = replace(recipe, sizes={**recipe.sizes, **chosen})
     require_startable(recipe, folder, minutes=minutes, steps=steps, workers=workers, resume=resume)
     if not sys.stderr.isatty():
         click.echo(f"training into {folder}: {folder / 'log.csv'} tells how it goes", err=True)

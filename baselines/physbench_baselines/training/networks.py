@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def network_of(recipe: TrainingRecipe, initial: Initial | None = None, *, dataset: str = "") -> torch.nn.Module:
-    """Draw the first weights: the same on every device. dataset: its name decides the sizes that a model usually has."""
+    """Build a network. dataset: whose name decides the sizes that a model usually has. The first weights are the same on every device."""
     sizes = sizes_of(recipe, dataset=dataset)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(mixed(recipe.seed + 3))
@@ -33,7 +33,7 @@ def sizes_of(recipe: TrainingRecipe, *, dataset: str = "") -> Any:
     architecture = architecture_with(recipe.model)
     usual = architecture.sizes_of(recipe.model, dataset=dataset)
     changes = {name: tuple(value) if isinstance(value, list) else value for name, value in recipe.sizes.items()}
-    if changes.get("slots", 1) != 1 and "slots" not in architecture.settable_in(usual):
+    if getattr(usual, "slots", 0) == 1 != changes.get("slots", 1) and "slots" not in architecture.settable_in(usual):
         raise TrainingError(f"{recipe.model} is a model of one slot, not {changes['slots']!r:.60}: leave slots out, or train one that has some")
     known = {item.name for item in fields(usual)}
     for name in changes:
