@@ -1,4 +1,4 @@
-"""The course of a run as a picture: losses, and how well it groups, over the steps."""
+"""The course of a run as a picture: losses and figures over the steps."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 
     from physbench_baselines.training.folder import Row
 
-PANELS = {"loss": ("loss", "validation_loss"), "score": ("relative_bce", "ari")}
-
 DROPPED = 0.02
 """Of the losses, the highest share: those of the first steps would press all others flat."""
 
 
 def curves(rows: Sequence[Row], *, title: str) -> str:
-    """Draw an SVG: a panel of losses, and one of relative_bce and ari where they were measured."""
-    charts = [line_chart(name, _lines(rows, names), along="step", from_nought=name != "loss") for name, names in PANELS.items()]
+    """Draw an SVG: a panel of losses, and one of every other figure, in training and in validation."""
+    panels: dict[str, dict[str, Line]] = {"loss": {}}
+    for name in dict.fromkeys(["loss", *(name for row in rows for name in row.figures)]):
+        points = tuple(Point(row.step, value) for row in rows if (value := row.cells().get(name)) is not None and math.isfinite(value))
+        look = 2 if name.startswith("validation_") else 0
+        panels.setdefault(name.removeprefix("validation_"), {})[name] = Line(name.replace("_", " "), points, look)
+    panels["loss"] = _without_the_highest(panels["loss"])
+    charts = [line_chart(name, list(lines.values()), along="step", from_nought=name != "loss") for name, lines in panels.items()]
     return render("curves.svg.j2", {"title": title, "width": WIDTH, "charts": [chart for chart in charts if chart]})
 
 
-def _lines(rows: Sequence[Row], names: Sequence[str]) -> list[Line]:
-    points = {name: [(row.step, value) for row in rows if (value := getattr(row, name)) is not None and math.isfinite(value)] for name in names}
-    if "loss" in names:
-        values = sorted(value for line in points.values() for _, value in line)
-        most = values[max(math.ceil(len(values) * (1 - DROPPED)), 1) - 1] if values else math.inf
-        points = {name: [(step, value) for step, value in line if value <= most] for name, line in points.items()}
-    looks = zip((0, 2), points.items(), strict=True)
-    return [Line(name.replace("_", " "), tuple(Point(step, value) for step, value in line), look) for look, (name, line) in looks if line]
+def _without_the_highest(lines: dict[str, Line]) -> dict[str, Line]:
+    values = sorted(value for line in lines.values() for value in line.values)
+    most = values[max(math.ceil(len(values) * (1 - DROPPED)), 1) - 1] if values else math.inf
+    return {name: Line(line.name, tuple(point for point in line.points if point.value <= most), line.look) for name, line in lines.items()}
