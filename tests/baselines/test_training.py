@@ -302,7 +302,7 @@ def test_a_run_learns_and_leaves_everything_behind(tmp_path: Path) -> None:
     assert all(float(row["ari"]) == 0.0 for row in measured)  # one slot groups nothing
     assert sorted(path.name for path in out.iterdir()) == ["best.pt", "curves.svg", "last.pt", "log.csv", "recipe.json", "result.json"]
     drawn = ElementTree.parse(out / "curves.svg").getroot()
-    assert len([element for element in drawn.iter() if element.get("class", "").startswith("line")]) == 5
+    assert len([element for element in drawn.iter() if element.get("class", "").startswith("line")]) == 6
     assert TrainingRecipe.from_json((out / "recipe.json").read_text()) == recipe
     written = json.loads((out / "result.json").read_text())
     assert (written["step"], written["sequences"], written["ended"], written["best_validation_loss"]) == (40, 320, "steps", min(losses))
