@@ -136,6 +136,14 @@ def test_an_unknown_public_name_is_an_attribute_error() -> None:
         _ = physbench.nothing  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("path", sorted((SOURCES["physbench"] / "cli").glob("*.py")), ids=module_name)
+def test_commands_import_the_wings_where_they_use_them_and_by_import_statements(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    at_once = [ast.unparse(node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    by_string = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and re.fullmatch(r"physbench_\w+(\.\w+)+(:\w*)?", str(node.value))]
+    assert not [line for line in at_once if "physbench_" in line] and not by_string
+
+
 def loaded_after(code: str) -> set[str]:
     """The top-level packages, not of the standard library, that a fresh process has loaded after some code."""
     report = "import sys, json; before = set(sys.modules)\n" + code
