@@ -23,12 +23,12 @@ SOURCES = {
 }
 FLOORS = (
     (
-        *("physbench.amounts", "physbench.errors", "physbench.machine", "physbench.plainjson", "physbench.printable"),
+        *("physbench.amounts", "physbench.errors", "physbench.fields", "physbench.machine", "physbench.plainjson", "physbench.printable"),
         *("physbench.scene", "physbench.model", "physbench.threads", "physbench.notices"),
     ),
     (
         *("physbench.recipe", "physbench.registry", "physbench.cache", "physbench.files", "physbench.lock", "physbench.npz"),
-        *("physbench.seeds", "physbench.progress"),
+        *("physbench.seeds", "physbench.progress", "physbench.ahead"),
     ),
     ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result", "physbench.kernels"),
     ("physbench.generate", "physbench.stream", "physbench.evaluation", "physbench.compare", "physbench.audit", "physbench.view"),

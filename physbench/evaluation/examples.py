@@ -146,8 +146,6 @@ def source_of(task: Task, *, split: str = "test", fresh: int | None = None, data
     if data is not None:
         return Stored(data, split) if Foreign(data).attribute("format") == FORMAT else Plain(data, split)
     recipe: Recipe = registry.datasets.get(task.dataset)
-    if task.crop:
-        recipe = replace(recipe, generator=replace(recipe.generator, crop=task.crop))  # type: ignore[type-var]
     return Made(recipe if fresh is None else replace(recipe, seed=mixed(fresh + 1)), split)
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from physbench.ahead import ahead
 from physbench.errors import DamagedFile, RecipeError, StorageError
 from physbench.machine import count_cores
 from physbench.scene import Checker
@@ -194,14 +195,10 @@ def _run(work: Callable[[Split, Span], Count], file: File, doing: str, progress:
 
     counts: list[Count] = []
     done, total = 0, sum(map(len, pieces))
-    with ThreadPoolExecutor(count_cores()) as pool:
-        try:
-            for span, count in zip(pieces, pool.map(work_on, pieces), strict=True):
-                counts.append(count)
-                done += len(span)
-                if progress:
-                    progress(Progress(done, total, f"{doing} {span.split}"))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with closing(ahead(work_on, pieces, workers=count_cores())) as results:
+        for span, count in zip(pieces, results, strict=True):
+            counts.append(count)
+            done += len(span)
+            if progress:
+                progress(Progress(done, total, f"{doing} {span.split}"))
     return counts

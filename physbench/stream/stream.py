@@ -5,12 +5,11 @@ Batch b holds the sequences b * size .. (b + 1) * size - 1 of a split, whoever m
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
-from itertools import count, islice
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from physbench.ahead import ahead
 from physbench.errors import RecipeError
 from physbench.recipe import resolve_split
 from physbench.resolve import resolve_recipe
@@ -56,20 +55,7 @@ class Stream:
 
     def __iter__(self) -> Iterator[dict[str, NDArray[Any]]]:
         first, step = self.share
-        numbers = count(first, step)
-        if self.workers == 0:
-            yield from map(self._made, numbers)
-        with ThreadPoolExecutor(self.workers) as pool:
-            ahead = deque(pool.submit(self._made, number) for number in islice(numbers, self.workers + 1))
-            try:
-                while True:
-                    batch = ahead.popleft().result()
-                    ahead.append(pool.submit(self._made, next(numbers)))
-                    yield batch
-                    del batch  # its memory is free for the next one, unless somebody keeps it
-            finally:
-                for future in ahead:
-                    future.cancel()
+        return ahead(self._made, count(first, step), workers=self.workers)
 
     def shared(self, part: int, parts: int) -> Stream:
         """Take every `parts`-th of this stream's batches: what one of several workers or machines makes.

@@ -30,7 +30,7 @@ def curves(rows: Sequence[Row], *, title: str) -> bytes:
     """A PNG: a panel of losses, and one of relative_bce and ari where they were measured."""
 
     def points(name: str) -> list[tuple[float, float]]:
-        return [(row.step, value) for row in rows if (value := getattr(row, name)) is not None and math.isfinite(value)]
+        return [(row.step, value) for row in rows if (value := row.cells().get(name)) is not None and math.isfinite(value)]
 
     losses: list[Line] = [("loss", SKY, points("loss")), ("validation loss", ORANGE, points("validation_loss"))]
     figures: list[Line] = [("ari", GREEN, points("ari")), ("relative_bce", ORANGE, points("relative_bce"))]
