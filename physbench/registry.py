@@ -60,6 +60,8 @@ datasets = Registry(
         "balls4mass64": "physbench_generators.balls.scenes:balls4mass64",
         "balls678mass64": "physbench_generators.balls.scenes:balls678mass64",
         "balls3curtain64": "physbench_generators.balls.scenes:balls3curtain64",
+        "balls4mass64-crop50": "physbench_generators.balls.scenes:balls4mass64_crop50",
+        "balls678mass64-crop50": "physbench_generators.balls.scenes:balls678mass64_crop50",
         "balls": "physbench_generators.balls.scenes:balls",
     },
 )

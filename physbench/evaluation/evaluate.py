@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from physbench import __version__
+from physbench.ahead import ahead
 from physbench.errors import DamagedFile, RecipeError
 from physbench.evaluation.contestant import resolve_model
 from physbench.evaluation.examples import source_of
@@ -222,12 +222,7 @@ def _blocks(source: Source, count: int, batch: int) -> Generator[Block]:
         stop = min(start + batch, count)
         return start, stop, source.examples(start, stop)
 
-    with ThreadPoolExecutor(1) as aside:
-        coming = aside.submit(made, 0)
-        for start in range(batch, count, batch):
-            now, coming = coming.result(), aside.submit(made, start)
-            yield now
-        yield coming.result()
+    return ahead(made, range(0, count, batch), depth=1)
 
 
 def _scored(answers: Answers, task: Task, examples: Examples, source: Source, start: int, likelihood: Likelihood, rates: Rates) -> Part:
@@ -251,7 +246,7 @@ def _on_file(suite: Suite, data: Path, split: str) -> Suite:
     if not askings:
         raise RecipeError(f"{data} has {frames} frames a sequence: too few for anything that {suite.name} asks")
     stem = "".join(letter if (letter.isalnum() and letter.isascii()) or letter in "._-" else "-" for letter in data.stem).strip("-.") or "file"
-    return replace(suite, tasks=(replace(task, dataset=stem, askings=tuple(askings), crop=0),), ranked_by=None, against=None, sequences=None)
+    return replace(suite, tasks=(replace(task, dataset=stem, askings=tuple(askings)),), ranked_by=None, against=None, sequences=None)
 
 
 def _pooled(task: Task, figures: Figures) -> Iterator[tuple[tuple[str, str], Sums]]:

@@ -32,7 +32,7 @@ from physbench_baselines.campaign.standing import Standing, order, read_standing
 from physbench_baselines.campaign.table import TABLE, Plan, PlannedRun, expand
 from physbench_baselines.campaign.work import hold_campaign, work
 from physbench_baselines.nem_sizes import ARCHITECTURE
-from physbench_baselines.training.folder import COLUMNS, AtWork, Folder
+from physbench_baselines.training.folder import CORE, AtWork, Folder
 from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
 from tests.baselines.test_training import curve, log, step_of
@@ -250,7 +250,7 @@ def test_a_run_that_was_killed_before_it_had_a_recipe_is_begun_again(tmp_path: P
 def test_a_run_that_was_killed_before_its_first_save_goes_on_with_the_length_it_had(tmp_path: Path) -> None:
     run = begun(tmp_path, 3, toys(budget=10 * A_STEP))
     (tmp_path / NAME / "last.safetensors").unlink()
-    (tmp_path / NAME / "log.csv").write_text(",".join(COLUMNS) + "\n")
+    (tmp_path / NAME / "log.csv").write_text(",".join(CORE) + "\n")
     shutil.rmtree(tmp_path / "weights")
     assert standing(tmp_path, run).state == "not begun"
     assert work(tmp_path, [run], device="cpu")[0].step == 10

@@ -100,12 +100,12 @@ def test_the_loss_is_the_cross_entropy_of_what_it_says_frame_by_frame() -> None:
                 p = mean[0].numpy().astype(np.float64)
                 costs.append(-np.log(np.where(video[t + 1] == 1, p, 1 - p)).sum())
     assert len(costs) == 10
-    assert model.loss(torch.from_numpy(frames)).total.item() == pytest.approx(np.mean(costs), rel=1e-5)
+    assert model.loss({"features": torch.from_numpy(frames)}).total.item() == pytest.approx(np.mean(costs), rel=1e-5)
 
 
 def test_a_single_frame_leaves_nothing_to_predict() -> None:
     with pytest.raises(ModelError, match="there is nothing to predict in sequences of 1 frames"):
-        network().loss(torch.from_numpy(videos((2, 1, 8, 8, 1))))
+        network().loss({"features": torch.from_numpy(videos((2, 1, 8, 8, 1)))})
 
 
 def test_it_imagines_on_its_own_prediction_in_black_and_white() -> None:
@@ -195,7 +195,7 @@ def test_frames_of_other_channels_are_refused() -> None:
     with pytest.raises(ModelError, match="for frames of 1 channels, not 3"):
         TorchModel(network()).begin(Batch(np.zeros(1, np.uint64), (8, 8, 3)))  # type: ignore[arg-type]
     with pytest.raises(ModelError, match="for frames of 1 channels, not 3"):
-        network().loss(torch.from_numpy(videos((1, 3, 8, 8, 3))))
+        network().loss({"features": torch.from_numpy(videos((1, 3, 8, 8, 3)))})
 
 
 def test_an_audit_finds_nothing() -> None:

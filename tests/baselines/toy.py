@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,8 +49,8 @@ class Toy(torch.nn.Module):
         """(B, H, W) -> logits (B, K, H, W)."""
         return self.second(torch.relu(self.first(images[:, None])))
 
-    def loss(self, frames: torch.Tensor, *, generator: torch.Generator, actions: Any = None, collisions: Any = None) -> ToyLosses:
-        x = frames[..., 0].float()
+    def loss(self, batch: Mapping[str, torch.Tensor], *, generator: torch.Generator, share: float) -> ToyLosses:
+        x = batch["features"][..., 0].float()
         flipped = (torch.rand(x.shape, generator=generator, device=x.device) < self.sizes.noise).float()
         seen = (x + flipped - 2 * x * flipped)[:, :-1]
         logits = self(seen.flatten(0, 1)).amax(1).float().view_as(seen)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from physbench_baselines.campaign.stages import Stage
     from physbench_baselines.campaign.table import PlannedRun
 
-FILES = ("recipe.json", "log.csv", *(f"{name}{suffix}" for name in ("last", "best") for suffix in (".safetensors", ".pt")), "curves.png", "result.json")
+WEIGHTS = tuple(f"{name}{suffix}" for name in ("last", "best") for suffix in (".safetensors", ".pt"))
+FILES = ("recipe.json", "log.csv", *WEIGHTS, "curves.svg", "result.json")
 
 
 def adopt(campaign: Path, folders: Mapping[PlannedRun, Path]) -> list[Stage]:

@@ -89,7 +89,7 @@ def _spread(rows: Sequence[Row], most: int) -> list[Row]:
 
 
 def _shortened(row: Row) -> Mapping[str, float | None]:
-    return {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in vars(row).items()}
+    return {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in row.cells().items()}
 
 
 def _lines(value: Any) -> str:
