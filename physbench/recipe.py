@@ -30,9 +30,7 @@ MAX_SEQUENCES = 1 << 32
 MAX_CHUNK = 1 << 28
 """The most bytes one pixel array of one sequence may have: what a reader must be ready to hold."""
 
-SHARED_STREAM = frozenset(
-    {"balls", "balls4mass64", "balls678mass64", "balls3curtain64", "balls4mass64-crop50", "balls678mass64-crop50"}
-)
+SHARED_STREAM = frozenset({"balls", "balls4mass64", "balls678mass64", "balls3curtain64", "balls4mass64-crop50", "balls678mass64-crop50"})
 """Datasets whose bytes are frozen with one random stream between them: their sequences i are alike in their draws."""
 
 GOLDEN = 0x9E3779B97F4A7C15
