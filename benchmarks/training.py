@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
@@ -73,7 +74,7 @@ def table(plan: Plan) -> Table:
 def _frames(batch: int) -> torch.Tensor:
     """(B, T, H, W, 1) uint8"""
     recipe = datasets.get("balls4mass64")
-    return torch.from_numpy(recipe.generator.batch(recipe.seeds("training", 0, batch), STEPS + 1).features)
+    return torch.from_numpy(replace(recipe, frames=STEPS + 1).scenes("training", 0, batch, ("features",)).features)
 
 
 def _recipe(precision: str) -> TrainingRecipe:

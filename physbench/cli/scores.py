@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from physbench import registry, suites
+from physbench import suites
 from physbench.cli.outputs import Outputs
 from physbench.cli.pipe import COMMAND, TIMEOUT, run_command
 from physbench.cli.root import STOPPED, main
@@ -376,6 +376,7 @@ def _users_code(factory: str | None) -> Generator[None]:
 
 def _labels(name: str | None, link: str | None, paper: str | None) -> dict[str, str]:
     """What a table says of a model, as the leaderboard takes it."""
+    from physbench_leaderboard.submission import cell_of
+
     given = {"model": name, "model_link": link, "paper_link": paper}
-    cell_of = registry.attribute("physbench_leaderboard.submission:cell_of")
     return {column: cell_of(column, text) for column, text in given.items() if text is not None}

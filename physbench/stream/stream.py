@@ -5,7 +5,7 @@ Batch b holds the sequences b * size .. (b + 1) * size - 1 of a split, whoever m
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ from physbench.ahead import ahead
 from physbench.errors import RecipeError
 from physbench.recipe import resolve_split
 from physbench.resolve import resolve_recipe
-from physbench.scene import Scenes
 from physbench.storage.buffers import Buffers
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from physbench.recipe import Recipe
-
-FIELDS = tuple(item.name for item in fields(Scenes) if item.name != "events")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,11 +101,7 @@ class Stream:
 
     def _made(self, number: int) -> dict[str, NDArray[Any]]:
         start = self.first_sequence(number)
-        seeds = self.recipe.seeds(self.split, start, start + self.batch)
-        draw = getattr(self.recipe.generator, "arrays", None)
-        if draw:
-            return draw(seeds, self.recipe.frames, self.fields, self._buffers.take)
-        arrays = self.recipe.generator.batch(seeds, self.recipe.frames).arrays()
+        arrays = self.recipe.scenes(self.split, start, start + self.batch, self.fields, memory=self._buffers.take).arrays()
         return {name: arrays[name] for name in self.fields}
 
 
@@ -119,7 +112,7 @@ def stream(
     seed: int | None = None,
     batch: int = 64,
     start: int = 0,
-    only: tuple[str, ...] | list[str] = FIELDS,
+    only: tuple[str, ...] | list[str] | None = None,
     workers: int = 1,
     frames: int | None = None,
     **parameters: Any,
@@ -142,7 +135,8 @@ def stream(
         raise RecipeError(f"a stream starts at sequence 0 or later, not at {start}")
     if not 0 <= workers <= 1024:
         raise RecipeError(f"workers is 0 to 1024, not {workers}")
-    for name in only:
-        if name not in FIELDS:
-            raise RecipeError(f"there is no array {name!r}: there is {', '.join(FIELDS)}")
-    return Stream(recipe=recipe, split=split, batch=batch, start=start, fields=tuple(only), workers=workers)
+    names = [name for name in recipe.generator.arrays if not name.startswith("events/")]
+    for name in only or ():
+        if name not in names:
+            raise RecipeError(f"there is no array {name!r}: there is {', '.join(names)}")
+    return Stream(recipe=recipe, split=split, batch=batch, start=start, fields=tuple(names if only is None else only), workers=workers)

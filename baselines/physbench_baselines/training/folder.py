@@ -1,4 +1,4 @@
-"""A run is a folder: recipe.json, log.csv, last.pt, best.pt, curves.png and, at the end, result.json. What is in it is whole at any moment."""
+"""A run is a folder: recipe.json, log.csv, last.pt, best.pt, curves.svg and, at the end, result.json. What is in it is whole at any moment."""
 
 from __future__ import annotations
 

@@ -213,7 +213,7 @@ class Loop:
             state.best, state.best_step = loss, state.step
             self._keep("best.pt")
         self._log(rate, measured=True)
-        self.folder.write("curves.png", curves(self.folder.rows(), title=f"{recipe.model} on {self.source.dataset}"))
+        self.folder.write("curves.svg", curves(self.folder.rows(), title=f"{recipe.model} on {self.source.dataset}"))
 
     def _log(self, rate: float | None = None, *, measured: bool = False) -> None:
         self._settle()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def network_of(recipe: TrainingRecipe, initial: Initial | None = None, *, dataset: str = "") -> torch.nn.Module:
-    """dataset: whose name decides the sizes that a model usually has. The first weights are the same on every device."""
+    """Build a network. dataset: whose name decides the sizes that a model usually has. The first weights are the same on every device."""
     sizes = sizes_of(recipe, dataset=dataset)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(mixed(recipe.seed + 3))
