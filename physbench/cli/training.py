@@ -72,8 +72,7 @@ def _option(item: Field[Any]) -> Callable[[Callable[..., None]], Callable[..., N
         f"{option}/--no{option[1:]}" if kind is bool else option,
         type=None if kind is bool else click.Choice(choices) if choices else Numbers(type(usual[0])) if kind is tuple else kind,
         default=None,
-        show_default=shown if shown and kind is not bool else False,
-        help=f"{text[:1].upper()}{text[1:]}.",
+        help=f"{text[:1].upper()}{text[1:]}" + (f" [{shown}]." if shown and kind is not bool else "."),
     )
 
 
@@ -169,4 +168,4 @@ def train(
 
 
 def _listed(figures: Mapping[str, float]) -> str:
-    return "".join(f", {name} {value:.4g}" for name, value in figures.items())
+    return "".join(f", {name.removeprefix('validation_')} {value:.4g}" for name, value in figures.items())
