@@ -7,23 +7,27 @@ import shutil
 import sys
 from dataclasses import Field, asdict, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import click
 
 from physbench import registry
 from physbench.amounts import describe_size, describe_time
 from physbench.cli.root import STOPPED, main
+from physbench.errors import RecipeError
 from physbench.printable import printable
 from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from physbench.recipe import Recipe
     from physbench.storage.verify import Report
     from physbench.view import Times
 
+WORDS: dict[Any, str] = {int: "INTEGER", float: "FLOAT", str: "TEXT", bool: "BOOLEAN"}
+RESERVED = {"frames", "train", "valid", "test", "training", "validation", "seed", "out", "workers", "part", "overwrite", "dry-run", "json", "as-json", "help"}
 COUNTS = {"training": "train", "validation": "valid", "test": "test"}
 
 
@@ -55,7 +59,7 @@ def generate() -> None:
 
 def _generate_command(usual: Recipe) -> click.Command:
     own = usual.dataset == usual.generator.name
-    options = [_option(field, getattr(usual.generator, field.name)) for field in fields(usual.generator)] if own else []  # type: ignore[arg-type]
+    options = _options(usual.generator) if own else []
     if own:
         options.append(click.Option(["--frames"], type=int, default=usual.frames, show_default=True, help="Frames in a sequence."))
     for split, word in COUNTS.items():
@@ -64,7 +68,7 @@ def _generate_command(usual: Recipe) -> click.Command:
     options += [
         click.Option(["--seed"], type=int, default=usual.seed, show_default=True, help="Another seed gives other sequences."),
         click.Option(["--out"], type=click.Path(path_type=Path), help="The file to make; by default its name says what is inside."),
-        click.Option(["--workers"], type=int, help="Threads; by default one per core."),
+        click.Option(["--workers"], type=int, help="Threads or processes; by default one per core."),
         click.Option(["--part"], type=str, metavar="I/N", help="Make only this share, beside the file."),
         click.Option(["--overwrite"], is_flag=True, help="Replace an existing file."),
         click.Option(["--dry-run"], is_flag=True, help="Say how large and how long, and draw a contact sheet; make nothing else."),
@@ -86,17 +90,49 @@ def _generate_command(usual: Recipe) -> click.Command:
     return click.Command(usual.dataset, params=list(options), callback=run, help=f"{usual.about[:1].upper()}{usual.about[1:]}.\n\n\b\n{example}")
 
 
-def _option(field: Field[Any], default: Any) -> click.Option:
-    """A field of a generator as an option."""
-    names = [f"--{field.name.replace('_', '-')}", field.name]
-    text = field.metadata["help"][:1].upper() + field.metadata["help"][1:] + "."
+def _options(world: Any) -> list[click.Option]:
+    """The fields of a world as options. What the command line cannot say is left at its default."""
+    try:
+        kinds = get_type_hints(type(world))
+    except (NameError, TypeError):  # a type that is imported for type checkers alone
+        kinds = {}
+    options: list[click.Option] = []
+    for field in fields(world):
+        default = getattr(world, field.name)
+        kind = _kind_of(kinds.get(field.name, type(default)), field.metadata)
+        if kind is not None:
+            options.append(_option(field, default, kind))
+    return options
+
+
+def _kind_of(hint: Any, metadata: Mapping[str, Any]) -> click.ParamType[Any] | None:
+    """How the values of a field are written; None where they cannot be."""
+    inner = [each for each in get_args(hint) if each is not NoneType]
+    if get_origin(hint) in (Union, UnionType):
+        return _kind_of(inner[0], metadata) if len(inner) == 1 else None
+    if choices := metadata.get("choices") or (inner if get_origin(hint) is Literal else ()):
+        return OneOf(choices)
+    if get_origin(hint) is tuple or hint is tuple:
+        parts = [each for each in inner if each is not Ellipsis] or [int, int]
+        if parts == [int, int]:
+            return Range()
+        return Several(parts[0]) if len(set(parts)) == 1 and parts[0] in WORDS else None
+    if hint is Path or (hint is str and metadata.get("path")):
+        return click.Path(path_type=hint)
+    return click.types.convert_type(hint) if hint in WORDS else None
+
+
+def _option(field: Field[Any], default: Any, kind: click.ParamType[Any]) -> click.Option:
+    name, text = field.name.replace("_", "-"), str(field.metadata.get("help") or "")
+    text = f"{text[:1].upper()}{text[1:]}." if text else ""
+    if name in RESERVED:
+        raise RecipeError(f"the world has a parameter {name!r}, and physbench generate has an option of this name: call the parameter otherwise")
     if isinstance(default, bool):
-        return click.Option(names, is_flag=True, default=default, help=text)
-    if isinstance(default, tuple):
-        low, high = cast("tuple[int, int]", default)
-        return click.Option(names, type=Range(), default=f"{low}" if low == high else f"{low}-{high}", show_default=True, help=text)
-    optional = {"is_flag": False, "flag_value": field.metadata["flag"]} if "flag" in field.metadata else {}
-    return click.Option(names, type=cast("type[Any]", type(default)), default=default, show_default=True, help=text, **optional)
+        return click.Option([f"--{name}/--no-{name}" if default else f"--{name}", field.name], is_flag=True, default=default, help=text)
+    flag = field.metadata.get("flag")
+    optional = {"is_flag": False, "flag_value": flag} if flag is not None else {}
+    shown = kind.write(default) if isinstance(kind, (Range, Several)) and default is not None else default
+    return click.Option([f"--{name}", field.name], type=kind, default=shown, show_default=default not in (None, ""), help=text, **optional)
 
 
 class Range(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
@@ -104,12 +140,43 @@ class Range(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 
     name = "N or N-M"
 
+    def write(self, value: tuple[int, int]) -> str:
+        low, high = value
+        return f"{low}" if low == high else f"{low}-{high}"
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         low, _, high = str(value).partition("-")
         try:
             return int(low), int(high or low)
         except ValueError:
             self.fail(f"{value!r} is neither a number nor a range such as 6-8", param, ctx)
+
+
+class Several(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
+    """0.5,1,2"""
+
+    def __init__(self, kind: type) -> None:
+        self.kind, self.name = kind, f"{WORDS[kind]},..."
+
+    def write(self, value: tuple[Any, ...]) -> str:
+        return ",".join(map(str, value))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
+        try:
+            return tuple(self.kind(part) for part in str(value).split(",") if part)
+        except ValueError:
+            self.fail(f"{value!r} is no list such as 1,2", param, ctx)
+
+
+class OneOf(click.Choice):  # pyright: ignore[reportMissingTypeArgument]
+    """One of the values of a field, as the value that it has there."""
+
+    def __init__(self, values: Iterable[Any]) -> None:
+        self.values = {str(value): value for value in values}
+        super().__init__(list(self.values))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return self.values[str(super().convert(str(value), param, ctx))]
 
 
 def _generate(recipe: Recipe, out: Path, *, workers: int | None, part: str | None, overwrite: bool, as_json: bool) -> None:
@@ -143,7 +210,7 @@ def _say_finished(recipe: Recipe, path: Path, state: str, as_json: bool) -> None
     if as_json:
         return click.echo(json.dumps({"file": str(path), "bytes": size, "sequences": recipe.sequences, "content_sha256": digest}))
     subject = f"{path} {state}" if state else str(path)
-    click.echo(f"{subject}: {recipe.sequences:,} sequences, {describe_size(size)}, content {digest[:16]}")
+    click.echo(f"{subject}: {_count_sequences(recipe.sequences, recipe.frames)}, {describe_size(size)}, content {digest[:16]}")
 
 
 def _part(text: str | None) -> tuple[int, int] | None:
@@ -163,12 +230,17 @@ def _dry_run(recipe: Recipe, out: Path, workers: int | None, as_json: bool) -> N
     require_hdf5_name(out)
     guess = estimate(recipe, workers=workers)
     sheet = out.with_suffix(".png")
-    contact_sheet(guess.sample, dataset=recipe.name, split=next(iter(recipe.splits)), recipe=describe_recipe(recipe.to_json())).save(sheet)
+    drawn = guess.sample.features is not None or guess.sample.groups is not None
+    if drawn:
+        told = {"dataset": recipe.name, "split": next(iter(recipe.splits)), "recipe": describe_recipe(recipe.to_json()), "world": recipe.generator}
+        contact_sheet(guess.sample, **told).save(sheet)
     if as_json:
-        found = {"file": str(out), "bytes": guess.bytes, "seconds": guess.seconds, "sequences": recipe.sequences, "contact_sheet": str(sheet)}
+        found = {"file": str(out), "bytes": guess.bytes, "seconds": guess.seconds, "sequences": recipe.sequences, "contact_sheet": str(sheet) if drawn else None}
         return click.echo(json.dumps(found))
-    click.echo(f"{out} would hold {recipe.sequences:,} sequences in about {describe_size(guess.bytes)} and take about {describe_time(guess.seconds)}")
-    click.echo(f"{sheet}: the first sequences, each as its first frame with the ways of the objects")
+    count = _count_sequences(recipe.sequences, recipe.frames)
+    click.echo(f"{out} would hold {count} in about {describe_size(guess.bytes)} and take about {describe_time(guess.seconds)}")
+    if drawn:
+        click.echo(f"{sheet}: the first {'images' if recipe.frames == 1 else 'sequences, each as its first frame with the ways of the objects'}")
 
 
 @main.command()
@@ -192,14 +264,30 @@ def info(file: Path, as_json: bool) -> None:
         return click.echo(json.dumps({**attributes, **texts, "splits": splits, "arrays": arrays}))
     click.echo(click.style(printable(f"{file}: {attributes['dataset']}"), bold=True) + f", {describe_size(file.stat().st_size)}")
     for name, split in dataset.items():
-        axes = split.sizes
-        shape = f"{axes['T']} frames of {axes['H']}x{axes['W']}x{axes['C']}"
-        click.echo(f"  {name:<11} {axes['N']:>7,} sequences, {shape}, up to {axes['K']} objects, {axes['M']:,} collisions")
+        click.echo(f"  {name:<11} {', '.join(_describe_split(split))}")
     parameters = ", ".join(f"{name} {value}" for name, value in recipe.get("parameters", {}).items())
     click.echo(printable(f"  recipe      seed {recipe.get('seed')}; {parameters}"))
     click.echo(f"  content     {attributes['content_sha256']}")
     click.echo(printable(f"  made with   {', '.join(f'{name} {number}' for name, number in json.loads(attributes['created_with']).items())}"))
     _describe_arrays(next(iter(dataset.values())).sizes)
+
+
+def _describe_split(split: Split) -> Iterator[str]:
+    """Say how many sequences there are, and of what."""
+    axes = split.sizes
+    yield _count_sequences(axes["N"], axes["T"], width=7)
+    frames = f"{axes['T']:,} frames" if axes["T"] > 1 else ""
+    pixels = f"{axes['H']}x{axes['W']}x{axes['C']}" if "features" in split.names or "groups" in split.names else ""
+    if frames or pixels:
+        yield " of ".join(filter(None, [frames, pixels]))
+    if axes["K"]:
+        yield f"up to {axes['K']} objects"
+    if "events/time" in split.names:
+        yield f"{axes['M']:,} {'collisions' if 'events/impulse' in split.names else 'events'}"
+
+
+def _count_sequences(number: int, frames: int, *, width: int = 0) -> str:
+    return f"{number:>{width},} {'image' if frames == 1 else 'sequence'}s"
 
 
 def _name_axes(sizes: Mapping[str, int]) -> dict[str, int]:
