@@ -22,11 +22,13 @@ from physbench.errors import RecipeError, StorageError
 from physbench.files import require_replaceable
 from physbench.machine import count_cores
 from physbench.resolve import resolve_recipe
-from physbench.storage.block import AT_ONCE, Block, Span, make_block, spans
+from physbench.scene import Span
+from physbench.storage.block import AT_ONCE, Block, make_block, spans
 from physbench.storage.journal import HEADER, Journal
 from physbench.storage.layout import BLOCK
 from physbench.storage.reader import open_dataset
 from physbench.storage.writer import seal, workings_of
+from physbench.world import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,7 +158,7 @@ def estimate(recipe: Recipe, *, workers: int | None = None) -> Estimate:
     """Size and time of a dataset, from a block that is made and thrown away."""
     split, count = next(iter(recipe.splits.items()))
     span = Span(split, 0, min(count, BLOCK))  # the first; there may be millions
-    sample = recipe.generator.batch(recipe.seeds(span.split, 0, min(len(span), AT_ONCE)), recipe.frames)
+    sample = recipe.scenes(span.split, 0, min(len(span), AT_ONCE))
     make_block(recipe, Span(span.split, 0, 1))  # what is compiled at the first call does not count
     began = time.process_time()
     block = make_block(recipe, span)
@@ -181,7 +183,7 @@ def _fill(
     missing = todo[len(journal.records) :]
     rest = missing[first is not None :]
     reading = ahead(lambda span: sources[span](), (span for span in rest if span in sources), workers=workers)
-    making = ahead(partial(make_block, recipe), (span for span in rest if span not in sources), workers=workers)
+    making = ahead(partial(make_block, recipe), (span for span in rest if span not in sources), engine=parts_of(recipe.generator).engine, workers=workers)
     if progress:
         progress(Progress(done, total, resumed))
     with closing(reading), closing(making):

@@ -1,6 +1,7 @@
 """Names for things that others may add: a table of our own, then the entry points of installed packages. Nothing is imported before it is asked for.
 
-A package adds a dataset with an entry point in the group `physbench.generators` that leads to its Recipe.
+A package adds a dataset with an entry point in the group `physbench.generators` that leads to its Recipe, and a family of networks that can be
+trained with one in the group `physbench.architectures` that leads to its Architecture.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ class Registry:
             return attribute(self.built_in[name])
         foreign = self._foreign()
         if name in foreign:
-            return foreign[name].load()
+            try:
+                return foreign[name].load()
+            except (ImportError, AttributeError) as error:
+                raise UnknownName(f"the {self.noun} {name!r} of an installed package does not lead to anything: {error}") from None
         close = get_close_matches(name, self.names(), n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(self.names())}"
         raise UnknownName(f"no {self.noun} is called {name!r}: {hint}")
@@ -56,6 +60,8 @@ datasets = Registry(
         "balls4mass64": "physbench_generators.balls.scenes:balls4mass64",
         "balls678mass64": "physbench_generators.balls.scenes:balls678mass64",
         "balls3curtain64": "physbench_generators.balls.scenes:balls3curtain64",
+        "balls4mass64-crop50": "physbench_generators.balls.scenes:balls4mass64_crop50",
+        "balls678mass64-crop50": "physbench_generators.balls.scenes:balls678mass64_crop50",
         "balls": "physbench_generators.balls.scenes:balls",
     },
 )
@@ -75,11 +81,18 @@ models = Registry(
         "oracle": "physbench_baselines.reference:Oracle",
         "rnn": "physbench_baselines.bundled:rnn",
         "lstm": "physbench_baselines.bundled:lstm",
-        "rnn-em": "physbench_baselines.bundled:rnn_em",
-        "r-nem": "physbench_baselines.bundled:r_nem",
-        "r-nem-no-attention": "physbench_baselines.bundled:r_nem_no_attention",
-        "r-nem.balls3curtain64": "physbench_baselines.bundled:r_nem_curtain",
+        "rnn-em": "physbench_baselines.bundled:rnn-em",
+        "r-nem": "physbench_baselines.bundled:r-nem",
+        "r-nem-no-attention": "physbench_baselines.bundled:r-nem-no-attention",
+        "r-nem.balls3curtain64": "physbench_baselines.bundled:r-nem.balls3curtain64",
         "conv3": "physbench_baselines.bundled:conv3",
     },
 )
 """Models by name: factories without arguments, or with a `device`."""
+
+architectures = Registry(
+    "architecture",
+    "physbench.architectures",
+    {"nem": "physbench_baselines.nem_sizes:ARCHITECTURE", "conv3": "physbench_baselines.conv3_sizes:ARCHITECTURE"},
+)
+"""Records of networks that can be trained, by the names that checkpoints say."""

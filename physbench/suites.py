@@ -119,11 +119,10 @@ class Task:
     dataset: str
     askings: tuple[Asking, ...]
     slots: int | None = None
-    crop: int = 0  # only the centre of this side is shown
 
     @property
     def name(self) -> str:
-        return f"{self.dataset}-crop{self.crop}" if self.crop else self.dataset
+        return self.dataset
 
     def names(self, asking: Asking) -> str:
         """The task of a row of the results."""
@@ -187,7 +186,7 @@ SUITES = {
             "crop50",
             2,
             "the centre of 50x50, where balls come and go: the tenth frame, 5 times, as R-SQAIR is measured",
-            (Task("balls4mass64", _SAMPLES, slots=4, crop=50), Task("balls678mass64", _SAMPLES, slots=8, crop=50)),
+            (Task("balls4mass64-crop50", _SAMPLES, slots=4), Task("balls678mass64-crop50", _SAMPLES, slots=8)),
             ("balls4mass64-crop50/rollout-9+1", "log_likelihood"),
         ),
         Suite(

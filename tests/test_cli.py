@@ -20,7 +20,7 @@ from physbench.suites import SUITES
 from physbench_baselines import bundled
 
 SMALL = ["--train", "3", "--valid", "0", "--test", "2", "--frames", "4", "--n", "2", "--size", "24", "--radius", "3"]
-DATASETS = ["balls4mass64", "balls678mass64", "balls3curtain64", "balls"]
+DATASETS = ["balls4mass64", "balls678mass64", "balls3curtain64", "balls4mass64-crop50", "balls678mass64-crop50", "balls"]
 HELPS = [[], ["list"], ["eval"], ["train"], ["info"], ["verify"], ["show"], ["generate"], *(["generate", name] for name in DATASETS)]
 seeing = pytest.mark.skipif(importlib.util.find_spec("physbench.view") is None, reason="physbench.view is not there")
 
@@ -118,12 +118,12 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "a curtain too large": (["balls", "--curtain", "80"], "curtain of 80"),
     "a crop too large": (["balls", "--crop", "65"], "crop of 65"),
     "a negative radius": (["balls", "--radius", "-1"], "-1"),
-    "no mass": (["balls", "--mass-ratio", "0"], "mass-ratio"),
+    "no mass": (["balls", "--mass-ratio", "0"], "mass ratio"),
     "a speed that is no number": (["balls", "--speed", "nan"], "nan"),
     "gravity without end": (["balls", "--gravity", "inf"], "inf"),
     "negative gravity": (["balls", "--gravity", "-1"], "gravity"),
     "a box too large": (["balls", "--size", "100000"], "size"),
-    "one frame": (["balls", "--frames", "1"], "frames"),
+    "no frames": (["balls", "--frames", "0"], "frames"),
     "too many frames": (["balls", "--frames", "1000000"], "frames"),
     "a negative count": (["balls4mass64", "--train", "-5"], "-5"),
     "too many sequences": (["balls4mass64", "--train", str(2**32)], "sequences"),

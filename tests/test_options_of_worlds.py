@@ -99,7 +99,7 @@ def test_an_option_becomes_the_value_of_its_field(generate: Any, words: list[str
     [
         (["--sides", "5"], "'5' is not one of '3', '4', '6'"),
         (["--level", "odd"], "'odd' is not one of 'easy', 'hard'"),
-        (["--steps", "1,x"], "'1,x' is no list such as 1,2"),
+        (["--steps", "1,x"], "'1,x' is no list of numbers such as 0.9,0.999"),
         (["--between", "few"], "'few' is neither a number nor a range"),
         (["--most", "none"], "'none' is not a valid integer"),
     ],
@@ -113,7 +113,7 @@ def test_the_help_lists_every_field_that_can_be_written_with_its_default(generat
     text = " ".join(generate("--help")[1].output.split())
     assert "--speed FLOAT How fast it goes. [default: 1" in text
     assert "--sides [3|4|6] [default: 3]" in text and "--walls / --no-walls" in text
-    assert "--between N OR N-M [default: 2-5]" in text and "--steps FLOAT,... [default: 0.5,1.0]" in text
+    assert "--between N OR N-M [default: 2-5]" in text and "--steps N,N,... [default: 0.5,1.0]" in text
     assert "--most INTEGER" in text and "--beyond" not in text
 
 

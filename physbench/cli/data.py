@@ -7,26 +7,25 @@ import shutil
 import sys
 from dataclasses import Field, asdict, fields, replace
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from physbench import registry
 from physbench.amounts import describe_size, describe_time
+from physbench.cli.options import Numbers, Range, kind_of
 from physbench.cli.root import STOPPED, main
 from physbench.errors import RecipeError
 from physbench.printable import printable
 from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from physbench.recipe import Recipe
     from physbench.storage.verify import Report
     from physbench.view import Times
 
-WORDS: dict[Any, str] = {int: "INTEGER", float: "FLOAT", str: "TEXT", bool: "BOOLEAN"}
 RESERVED = {"frames", "train", "valid", "test", "training", "validation", "seed", "out", "workers", "part", "overwrite", "dry-run", "json", "as-json", "help"}
 COUNTS = {"training": "train", "validation": "valid", "test": "test"}
 
@@ -91,35 +90,9 @@ def _generate_command(usual: Recipe) -> click.Command:
 
 
 def _options(world: Any) -> list[click.Option]:
-    """The fields of a world as options. What the command line cannot say is left at its default."""
-    try:
-        kinds = get_type_hints(type(world))
-    except (NameError, TypeError):  # a type that is imported for type checkers alone
-        kinds = {}
-    options: list[click.Option] = []
-    for field in fields(world):
-        default = getattr(world, field.name)
-        kind = _kind_of(kinds.get(field.name, type(default)), field.metadata)
-        if kind is not None:
-            options.append(_option(field, default, kind))
-    return options
-
-
-def _kind_of(hint: Any, metadata: Mapping[str, Any]) -> click.ParamType[Any] | None:
-    """How the values of a field are written; None where they cannot be."""
-    inner = [each for each in get_args(hint) if each is not NoneType]
-    if get_origin(hint) in (Union, UnionType):
-        return _kind_of(inner[0], metadata) if len(inner) == 1 else None
-    if choices := metadata.get("choices") or (inner if get_origin(hint) is Literal else ()):
-        return OneOf(choices)
-    if get_origin(hint) is tuple or hint is tuple:
-        parts = [each for each in inner if each is not Ellipsis] or [int, int]
-        if parts == [int, int]:
-            return Range()
-        return Several(parts[0]) if len(set(parts)) == 1 and parts[0] in WORDS else None
-    if hint is Path or (hint is str and metadata.get("path")):
-        return click.Path(path_type=hint)
-    return click.types.convert_type(hint) if hint in WORDS else None
+    """The fields of a world as options. What the command line cannot write stays as it is."""
+    kinds = {field.name: kind_of(world, field) for field in fields(world)}
+    return [_option(field, getattr(world, field.name), kind) for field in fields(world) if (kind := kinds[field.name]) is not None]
 
 
 def _option(field: Field[Any], default: Any, kind: click.ParamType[Any]) -> click.Option:
@@ -131,52 +104,8 @@ def _option(field: Field[Any], default: Any, kind: click.ParamType[Any]) -> clic
         return click.Option([f"--{name}/--no-{name}" if default else f"--{name}", field.name], is_flag=True, default=default, help=text)
     flag = field.metadata.get("flag")
     optional = {"is_flag": False, "flag_value": flag} if flag is not None else {}
-    shown = kind.write(default) if isinstance(kind, (Range, Several)) and default is not None else default
+    shown = kind.write(default) if isinstance(kind, (Range, Numbers)) and default is not None else default
     return click.Option([f"--{name}", field.name], type=kind, default=shown, show_default=default not in (None, ""), help=text, **optional)
-
-
-class Range(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
-    """4, or 6-8."""
-
-    name = "N or N-M"
-
-    def write(self, value: tuple[int, int]) -> str:
-        low, high = value
-        return f"{low}" if low == high else f"{low}-{high}"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        low, _, high = str(value).partition("-")
-        try:
-            return int(low), int(high or low)
-        except ValueError:
-            self.fail(f"{value!r} is neither a number nor a range such as 6-8", param, ctx)
-
-
-class Several(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
-    """0.5,1,2"""
-
-    def __init__(self, kind: type) -> None:
-        self.kind, self.name = kind, f"{WORDS[kind]},..."
-
-    def write(self, value: tuple[Any, ...]) -> str:
-        return ",".join(map(str, value))
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Any, ...]:
-        try:
-            return tuple(self.kind(part) for part in str(value).split(",") if part)
-        except ValueError:
-            self.fail(f"{value!r} is no list such as 1,2", param, ctx)
-
-
-class OneOf(click.Choice):  # pyright: ignore[reportMissingTypeArgument]
-    """One of the values of a field, as the value that it has there."""
-
-    def __init__(self, values: Iterable[Any]) -> None:
-        self.values = {str(value): value for value in values}
-        super().__init__(list(self.values))
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return self.values[str(super().convert(str(value), param, ctx))]
 
 
 def _generate(recipe: Recipe, out: Path, *, workers: int | None, part: str | None, overwrite: bool, as_json: bool) -> None:
@@ -232,10 +161,16 @@ def _dry_run(recipe: Recipe, out: Path, workers: int | None, as_json: bool) -> N
     sheet = out.with_suffix(".png")
     drawn = guess.sample.features is not None or guess.sample.groups is not None
     if drawn:
-        told = {"dataset": recipe.name, "split": next(iter(recipe.splits)), "recipe": describe_recipe(recipe.to_json()), "world": recipe.generator}
-        contact_sheet(guess.sample, **told).save(sheet)
+        words, split = describe_recipe(recipe.to_json()), next(iter(recipe.splits))
+        contact_sheet(guess.sample, dataset=recipe.name, split=split, recipe=words, world=recipe.generator).save(sheet)
     if as_json:
-        found = {"file": str(out), "bytes": guess.bytes, "seconds": guess.seconds, "sequences": recipe.sequences, "contact_sheet": str(sheet) if drawn else None}
+        found = {
+            "file": str(out),
+            "bytes": guess.bytes,
+            "seconds": guess.seconds,
+            "sequences": recipe.sequences,
+            "contact_sheet": str(sheet) if drawn else None,
+        }
         return click.echo(json.dumps(found))
     count = _count_sequences(recipe.sequences, recipe.frames)
     click.echo(f"{out} would hold {count} in about {describe_size(guess.bytes)} and take about {describe_time(guess.seconds)}")
@@ -264,7 +199,9 @@ def info(file: Path, as_json: bool) -> None:
         return click.echo(json.dumps({**attributes, **texts, "splits": splits, "arrays": arrays}))
     click.echo(click.style(printable(f"{file}: {attributes['dataset']}"), bold=True) + f", {describe_size(file.stat().st_size)}")
     for name, split in dataset.items():
-        click.echo(f"  {name:<11} {', '.join(_describe_split(split))}")
+        axes = split.sizes
+        shape = f"{axes['T']} frames of {axes['H']}x{axes['W']}x{axes['C']}"
+        click.echo(f"  {name:<11} {axes['N']:>7,} sequences, {shape}, up to {axes['K']} objects, {axes['M']:,} collisions")
     parameters = ", ".join(f"{name} {value}" for name, value in recipe.get("parameters", {}).items())
     click.echo(printable(f"  recipe      seed {recipe.get('seed')}; {parameters}"))
     click.echo(f"  content     {attributes['content_sha256']}")
@@ -272,22 +209,8 @@ def info(file: Path, as_json: bool) -> None:
     _describe_arrays(next(iter(dataset.values())).sizes)
 
 
-def _describe_split(split: Split) -> Iterator[str]:
-    """Say how many sequences there are, and of what."""
-    axes = split.sizes
-    yield _count_sequences(axes["N"], axes["T"], width=7)
-    frames = f"{axes['T']:,} frames" if axes["T"] > 1 else ""
-    pixels = f"{axes['H']}x{axes['W']}x{axes['C']}" if "features" in split.names or "groups" in split.names else ""
-    if frames or pixels:
-        yield " of ".join(filter(None, [frames, pixels]))
-    if axes["K"]:
-        yield f"up to {axes['K']} objects"
-    if "events/time" in split.names:
-        yield f"{axes['M']:,} {'collisions' if 'events/impulse' in split.names else 'events'}"
-
-
-def _count_sequences(number: int, frames: int, *, width: int = 0) -> str:
-    return f"{number:>{width},} {'image' if frames == 1 else 'sequence'}s"
+def _count_sequences(number: int, frames: int) -> str:
+    return f"{number:,} {'image' if frames == 1 else 'sequence'}s"
 
 
 def _name_axes(sizes: Mapping[str, int]) -> dict[str, int]:

@@ -120,6 +120,7 @@ def evaluate(
     model, name = entered.model, name or entered.name
 
     origin = getattr(model, "origin", None) or Origin()
+    notes = (*notes, *["own-code"] * (origin.code is not None and "own-code" not in notes))
     notes = (*notes, *[f"samples-{origin.samples}"] * (origin.samples > 1), *["trained-less-than-the-paper"] * (origin.training is not None))
     notes = (*notes, *[f"set-{name}-{_plain(number)}" for name, number in sorted(origin.settings.items())])
     if getattr(model, "privileged", False):
@@ -245,7 +246,7 @@ def _on_file(suite: Suite, data: Path, split: str) -> Suite:
     if not askings:
         raise RecipeError(f"{data} has {frames} frames a sequence: too few for anything that {suite.name} asks")
     stem = "".join(letter if (letter.isalnum() and letter.isascii()) or letter in "._-" else "-" for letter in data.stem).strip("-.") or "file"
-    return replace(suite, tasks=(replace(task, dataset=stem, askings=tuple(askings), crop=0),), ranked_by=None, against=None, sequences=None)
+    return replace(suite, tasks=(replace(task, dataset=stem, askings=tuple(askings)),), ranked_by=None, against=None, sequences=None)
 
 
 def _pooled(task: Task, figures: Figures) -> Iterator[tuple[tuple[str, str], Sums]]:

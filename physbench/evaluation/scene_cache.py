@@ -21,7 +21,7 @@ from physbench.storage.layout import BLOCK
 from physbench.world import parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -41,13 +41,13 @@ class SceneCache:
         self._folder = cache.directory() / "data" / recipe.sha256[:32]
         self._latest: dict[Span, Scenes] = {}  # sequences are asked for in order, a few at a time
 
-    def scenes(self, split: str, start: int, stop: int) -> Scenes:
-        """Give sequences start..stop-1 of a split."""
+    def scenes(self, split: str, start: int, stop: int, only: Collection[str] | None = None) -> Scenes:
+        """Give sequences start..stop-1 of a split, with all their arrays."""
         blocks = range(start // BLOCK * BLOCK, stop, BLOCK)
         units = self._spans(self._recipe, split) if self._spans else [Span(split, first, first + BLOCK) for first in blocks]
         units = [unit for unit in units if unit.start < stop and start < unit.stop]
         if not units or units[-1].stop < stop:
-            return self._recipe.scenes(split, start, stop)  # which says what there is
+            return self._recipe.scenes(split, start, stop, only)  # which says what there is
         self._latest = {unit: self._latest.get(unit) or self._read_or_make(unit) for unit in units}
         return join_scenes([scenes.cut(max(start - unit.start, 0), min(stop, unit.stop) - unit.start) for unit, scenes in self._latest.items()])
 

@@ -17,14 +17,15 @@ import numpy as np
 from physbench.ahead import ahead
 from physbench.errors import DamagedFile, RecipeError, StorageError
 from physbench.machine import count_cores
-from physbench.scene import Checker
+from physbench.scene import Span
 from physbench.storage.agreement import require_agreement
-from physbench.storage.block import Span, make_block
+from physbench.storage.block import make_block
 from physbench.storage.codec import adler32
-from physbench.storage.compare import compare_block, events_of, states_of
+from physbench.storage.compare import compare_block, scenes_of
 from physbench.storage.layout import EVENTS, PIXELS, STATES, array_digest, pixels_digest, split_text, text_digest
 from physbench.storage.origin import Unmakeable, read_recipe
 from physbench.storage.reader import File, Split, open_dataset
+from physbench.world import parts_of
 
 if TYPE_CHECKING:
     import os
@@ -153,7 +154,7 @@ def _check_truth(file: File, progress: Callable[[Progress], None] | None) -> tup
 
 def _caveats(recipe: Recipe) -> list[str]:
     caveats: list[str] = []
-    if not isinstance(recipe.generator, Checker):
+    if parts_of(recipe.generator).check is None:
         caveats.append(f"{recipe.generator.name} has no check of its laws")
     if recipe.seed and recipe.dataset != recipe.generator.name:
         caveats.append(f"seed {recipe.seed}: not the sequences that are published as {recipe.name}")
@@ -162,9 +163,9 @@ def _caveats(recipe: Recipe) -> list[str]:
 
 def _check_span(split: Split, recipe: Recipe, span: Span) -> Count:
     replayed = 0
-    if isinstance(recipe.generator, Checker):
-        fault = recipe.generator.check(states_of(split, span), events_of(split, span))
-        if fault is not None:
+    check = parts_of(recipe.generator).check
+    if check is not None:
+        for fault in check(scenes_of(split, span)):
             raise DamagedFile(f"{split.file.path}: {split.name} sequence {span.start + fault.sequence} {fault.sentence}")
         replayed = len(span)
     try:

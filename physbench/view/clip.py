@@ -110,9 +110,13 @@ class Clip:
     def moments(self) -> NDArray[np.bool_]:
         """(T,) whether something happens in (t, t + 1]: what the world outlines, or any event where it outlines nothing."""
         if self.marks.outlined.size or "time" not in self.events:
-            return self.hits.any(axis=1)
+            return np.asarray(self.hits.any(axis=1))
         places = np.ceil(np.nan_to_num(self.events["time"])) - 1
         return np.isin(np.arange(self.frames), np.maximum(places, 0))
+
+    def cores(self, t: int) -> list[list[float]]:
+        """Give x, y and radius of the dark disc in each object, or nothing."""
+        return self.marks.cores[t].tolist() if self.marks.cores.size else []
 
     def hidden(self) -> Box | None:
         return None if self.marks.hidden is None else box_of(self.marks.hidden, self.size)

@@ -80,7 +80,7 @@ def labelled(clip: Clip, t: int, *, scale: int) -> Pixels:
     owners = enlarged(clip.arrays["groups"][t, :, :, 0], scale)
     picture = clip.colours[owners]
     rows, columns = (np.indices(owners.shape) + 0.5) / scale
-    for k, (x, y, radius) in enumerate(clip.marks.cores[t].tolist() if clip.marks.cores.size else ()):
+    for k, (x, y, radius) in enumerate(clip.cores(t)):
         if radius > 0:
             core = (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
             picture[core & (owners == k + 1)] //= 3

@@ -107,11 +107,11 @@ def _explain(image: Image, marks: list[str], y: int) -> None:
 
 def _list_objects(image: Image, clip: Clip, y: int) -> None:
     draw, (column, columns) = pen(image), _columns(clip, image.width)
-    cored = (clip.marks.cores[..., 2] > 0).any(axis=0)
+    cored = set(np.flatnonzero((clip.marks.cores[..., 2] > 0).any(axis=0)).tolist())
     for k, name in enumerate(clip.names):
         x, middle, colour = MARGIN + k % columns * column, y + k // columns * LINE, clip.colours[k + 1]
         draw.rectangle((x, middle - 6, x + 12, middle + 6), fill=tuple(colour.tolist()))
-        if cored[k : k + 1].any():
+        if k in cored:
             draw.rectangle((x + 4, middle - 2, x + 8, middle + 2), fill=tuple((colour // 3).tolist()))
         write(image, (x + 19, middle), name, DIM, size=SMALL, anchor="lm")
 

@@ -62,7 +62,7 @@ def page(clip: Clip, *, times: Times = ALL_TIMES) -> str:
 def _heads(collide: bool) -> dict[str, tuple[str, str]]:
     """The heads of the columns of events, by the first array that a column shows."""
     whom = "hits whom" if collide else "and whom"
-    return {"time": ("time", "in frames"), "kind": ("what", ""), "a": ("who", whom), "impulse": ("impulse", "in mass × pixels per frame")}
+    return {"time": ("time", "in frames"), "kind": ("what", ""), "a": ("who", whom), "impulse": ("impulse", "in mass &times; pixels per frame")}
 
 
 def _hidden(there: bool) -> str:
@@ -93,7 +93,7 @@ def _to_json(clip: Clip, times: range, events: NDArray[np.float64], scale: int, 
         motion = np.concatenate([clip.arrays["position"], clip.arrays["velocity"]], axis=2)[list(times), : clip.objects].astype(float)
     told = {
         "times": list(times), "height": height * scale, "width": width * scale, "scale": scale, "across": across,
-        "wall": WALL, "nobody": "the wall" if "impulse" in clip.events else "–",
+        "wall": WALL, "nobody": "the wall" if "impulse" in clip.events else "nobody",
         "panels": [{"frames": "shown", "objects": "labelled"}[name] for name in panels_of(clip)],
         "columns": [name for name in _heads(True) if name in clip.events],
         "moments": [clip.tell_time(t) for t in times],

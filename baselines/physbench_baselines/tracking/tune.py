@@ -30,7 +30,7 @@ ROUNDS = 2
 
 WHOLE = Task("balls4mass64", (Window(31),))
 TASKS = {
-    "tracker": (WHOLE, Task("balls4mass64", (Window(31),), crop=50), Task("balls3curtain64", (Window(51),))),
+    "tracker": (WHOLE, Task("balls4mass64-crop50", (Window(31),)), Task("balls3curtain64", (Window(51),))),
     "blur": (WHOLE,),
 }
 STARTS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
