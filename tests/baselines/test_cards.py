@@ -15,7 +15,7 @@ import pytest
 
 from physbench.cli import main
 from physbench.errors import TrainingError
-from physbench.evaluation.known import PRIVILEGED, ROWS
+from physbench.suites import PRIVILEGED, ROWS
 from physbench_baselines.training import cards
 from physbench_baselines.training.preflight import VARIANTS
 from physbench_baselines.training.recipe import TrainingRecipe

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from physbench import registry
 from physbench.errors import TrainingError
-from physbench.evaluation.known import PRIVILEGED, PUBLISHED, ROWS, scores_of
-from physbench.suites import SIZES
+from physbench.evaluation.known import PUBLISHED, scores_of
+from physbench.suites import PRIVILEGED, ROWS, SIZES
 from physbench_baselines import bundled
 from physbench_baselines.training.bars import collect_rows, compare_with_rows, find_score
 from physbench_baselines.training.initial import stages_before, total
