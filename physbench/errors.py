@@ -44,3 +44,7 @@ class MissingPackage(PhysbenchError):
 
 class TrainingError(PhysbenchError):
     """A training run cannot start, go on, or be trusted."""
+
+
+class WorkerError(PhysbenchError):
+    """A process that works for this one died, and what it was making is lost."""

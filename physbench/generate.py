@@ -1,4 +1,4 @@
-"""From a recipe to a file. Blocks of sequences are made on threads and stored in order; what is stored stays.
+"""From a recipe to a file. Blocks of sequences are made ahead and stored in order; what is stored stays.
 
 The bytes depend on the recipe alone: not on the number of workers, nor on how often the work was killed, nor on how it was shared out.
 """
@@ -10,23 +10,25 @@ import os
 import re
 import shutil
 import time
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from physbench.ahead import ahead
 from physbench.amounts import describe_size
 from physbench.errors import RecipeError, StorageError
 from physbench.files import require_replaceable
 from physbench.machine import count_cores
 from physbench.resolve import resolve_recipe
-from physbench.storage.block import AT_ONCE, Block, Span, make_block, spans
+from physbench.scene import Span
+from physbench.storage.block import AT_ONCE, Block, make_block, spans
 from physbench.storage.journal import HEADER, Journal
 from physbench.storage.layout import BLOCK
 from physbench.storage.reader import open_dataset
 from physbench.storage.writer import seal, workings_of
+from physbench.world import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +97,7 @@ def generate(
         shutil.rmtree(directory, ignore_errors=True)
     with ExitStack() as stack:
         sources = _parts(recipe, path, stack) if part is None else {}
-        first = None if directory.exists() else _made(recipe, todo[0], sources)
+        first = None if directory.exists() else sources[todo[0]]() if todo[0] in sources else make_block(recipe, todo[0])
         if first is not None:
             _require_space(path, first, todo)
         try:
@@ -156,10 +158,10 @@ def estimate(recipe: Recipe, *, workers: int | None = None) -> Estimate:
     """Size and time of a dataset, from a block that is made and thrown away."""
     split, count = next(iter(recipe.splits.items()))
     span = Span(split, 0, min(count, BLOCK))  # the first; there may be millions
-    sample = recipe.generator.batch(recipe.seeds(span.split, 0, min(len(span), AT_ONCE)), recipe.frames)
-    _made(recipe, Span(span.split, 0, 1), {})  # what is compiled at the first call does not count
+    sample = recipe.scenes(span.split, 0, min(len(span), AT_ONCE))
+    make_block(recipe, Span(span.split, 0, 1))  # what is compiled at the first call does not count
     began = time.process_time()
-    block = _made(recipe, span, {})
+    block = make_block(recipe, span)
     seconds = (time.process_time() - began) / len(span)
     return Estimate(_stored(block) * recipe.sequences // len(span), seconds * recipe.sequences / _workers(workers), sample)
 
@@ -178,37 +180,19 @@ def _fill(
         raise StorageError(f"{journal.directory} holds other work: delete it and run the command again")
     total = sum(map(len, todo))
     resumed = done = sum(len(record.span) for record in journal.records)
-    ahead: deque[Future[Block]] = deque()
-    missing = iter(todo[len(journal.records) :])
-    if first is not None:
-        ahead.append(_finished(first))
-        next(missing)
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            while True:
-                while len(ahead) < workers + 1 and (span := next(missing, None)):
-                    ahead.append(pool.submit(_made, recipe, span, sources))
-                if progress:
-                    progress(Progress(done, total, resumed))
-                if not ahead:
-                    return
-                block = ahead.popleft().result()
-                journal.append(block)
-                done += len(block.span)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _made(recipe: Recipe, span: Span, sources: dict[Span, Callable[[], Block]]) -> Block:
-    """A block, taken from a finished part or made anew."""
-    return sources[span]() if span in sources else make_block(recipe, span)
-
-
-def _finished(block: Block) -> Future[Block]:
-    future: Future[Block] = Future()
-    future.set_result(block)
-    return future
+    missing = todo[len(journal.records) :]
+    rest = missing[first is not None :]
+    reading = ahead(lambda span: sources[span](), (span for span in rest if span in sources), workers=workers)
+    making = ahead(partial(make_block, recipe), (span for span in rest if span not in sources), engine=parts_of(recipe.generator).engine, workers=workers)
+    if progress:
+        progress(Progress(done, total, resumed))
+    with closing(reading), closing(making):
+        for span in missing:
+            block, first = first or next(reading if span in sources else making), None
+            journal.append(block)
+            done += len(span)
+            if progress:
+                progress(Progress(done, total, resumed))
 
 
 def _share(todo: list[Span], part: tuple[int, int]) -> list[Span]:

@@ -130,6 +130,7 @@ class Origin:
     samples: int = 1  # that its mean is the average of
     training: str | None = None  # how it was trained, in a few words, where that is less than the paper did
     settings: Mapping[str, float] = field(default_factory=lambda: {})  # what was set otherwise than it was trained with
+    code: str | None = None  # the package.module:ATTRIBUTE that its weights are of, if that is somebody's own
 
 
 class Model(Protocol):

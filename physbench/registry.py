@@ -1,7 +1,8 @@
 """Names for things that others may add: a table of our own, then the entry points of installed packages. Nothing is imported before it is asked for.
 
-A package adds a dataset with an entry point in the group `physbench.generators` that leads to its Recipe, a suite with one in
-`physbench.suites` that leads to its Suite, a metric with one in `physbench.metrics` that leads to its Metric.
+A package adds a dataset with an entry point in the group `physbench.generators` that leads to its Recipe, a family of networks that can be
+trained with one in `physbench.architectures` that leads to its Architecture, a suite with one in `physbench.suites` that leads to its Suite, and
+a metric with one in `physbench.metrics` that leads to its Metric.
 """
 
 from __future__ import annotations
@@ -90,10 +91,10 @@ models = Registry(
         "oracle": "physbench_baselines.reference:Oracle",
         "rnn": "physbench_baselines.bundled:rnn",
         "lstm": "physbench_baselines.bundled:lstm",
-        "rnn-em": "physbench_baselines.bundled:rnn_em",
-        "r-nem": "physbench_baselines.bundled:r_nem",
-        "r-nem-no-attention": "physbench_baselines.bundled:r_nem_no_attention",
-        "r-nem.balls3curtain64": "physbench_baselines.bundled:r_nem_curtain",
+        "rnn-em": "physbench_baselines.bundled:rnn-em",
+        "r-nem": "physbench_baselines.bundled:r-nem",
+        "r-nem-no-attention": "physbench_baselines.bundled:r-nem-no-attention",
+        "r-nem.balls3curtain64": "physbench_baselines.bundled:r-nem.balls3curtain64",
         "conv3": "physbench_baselines.bundled:conv3",
     },
 )
@@ -104,3 +105,9 @@ suites = Registry("suite", "physbench.suites", {})
 
 metrics = Registry("metric", "physbench.metrics", {})
 """Metrics that installed packages add; ours are in metrics/catalogue.py."""
+architectures = Registry(
+    "architecture",
+    "physbench.architectures",
+    {"nem": "physbench_baselines.nem_sizes:ARCHITECTURE", "conv3": "physbench_baselines.conv3_sizes:ARCHITECTURE"},
+)
+"""Records of networks that can be trained, by the names that checkpoints say."""

@@ -28,7 +28,7 @@ FLOORS = (
     ),
     (
         *("physbench.recipe", "physbench.registry", "physbench.cache", "physbench.files", "physbench.lock", "physbench.npz"),
-        *("physbench.seeds", "physbench.progress"),
+        *("physbench.seeds", "physbench.progress", "physbench.ahead", "physbench.fields", "physbench.world"),
     ),
     ("physbench.suites",),
     ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.result", "physbench.kernels"),
@@ -37,6 +37,7 @@ FLOORS = (
     ("physbench_generators", "physbench_baselines", "physbench_leaderboard"),
     ("physbench.cli",),
 )
+TOGETHER = {"physbench.world": "physbench.recipe"}  # a recipe names its world, and a world makes the scenes of a recipe
 FRONT_DOOR = ("physbench", "physbench.__main__")
 MODULES = sorted(path for source in SOURCES.values() for path in source.rglob("*.py"))
 
@@ -53,7 +54,7 @@ def within(name: str, place: str) -> bool:
 
 def place_of(name: str) -> tuple[int, str] | None:
     """(floor, room) of a module."""
-    return next(((floor, room) for floor, rooms in enumerate(FLOORS) for room in rooms if within(name, room)), None)
+    return next(((floor, TOGETHER.get(room, room)) for floor, rooms in enumerate(FLOORS) for room in rooms if within(name, room)), None)
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -134,6 +135,14 @@ def test_every_public_name_is_there() -> None:
 def test_an_unknown_public_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="'physbench' has no attribute 'nothing'"):
         _ = physbench.nothing  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", sorted((SOURCES["physbench"] / "cli").glob("*.py")), ids=module_name)
+def test_commands_import_the_wings_where_they_use_them_and_by_import_statements(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    at_once = [ast.unparse(node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    by_string = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and re.fullmatch(r"physbench_\w+(\.\w+)+(:\w*)?", str(node.value))]
+    assert not [line for line in at_once if "physbench_" in line] and not by_string
 
 
 def loaded_after(code: str) -> set[str]:

@@ -322,7 +322,7 @@ def test_the_contact_sheet_shows_eight_scenes_and_where_they_go() -> None:
     inside = np.asarray(image).astype(int)
     orange = (inside == OKABE_ITO[0]).all(axis=2).sum()
     assert orange > 0.5 * sum((scenes.groups[i, 0] == 1).sum() * 4 for i in range(8))
-    assert contact_sheet(replace(scenes, position=np.full_like(scenes.position, np.nan)), columns=2, rows=1).width < 700
+    assert contact_sheet(replace(scenes, truth={**scenes.truth, "position": np.full_like(scenes.truth["position"], np.nan)}), columns=2, rows=1).width < 700
 
 
 def test_the_contact_sheet_says_of_what_it_is_and_that_it_shows_the_first_frame(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,7 +340,7 @@ def test_the_contact_sheet_says_of_what_it_is_and_that_it_shows_the_first_frame(
 
 
 def still_scenes(scenes: Any) -> Any:
-    return replace(scenes, contact=np.zeros_like(scenes.contact), mass=np.ones_like(scenes.mass))
+    return replace(scenes, truth={**scenes.truth, "contact": np.zeros_like(scenes.truth["contact"]), "mass": np.ones_like(scenes.truth["mass"])})
 
 
 RECIPES = {

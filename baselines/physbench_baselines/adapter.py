@@ -113,11 +113,14 @@ def device_of(name: str) -> torch.device:
 
 @contextmanager
 def _scoring() -> Generator[None]:
-    """No gradients, float32 as it is written, the same kernels every time; a training run in the same process keeps its own settings."""
+    """No gradients, float32 as it is written, the same kernels every time; a training run in the same process keeps its own settings.
+
+    A network that descends at test time asks for gradients itself, by `torch.enable_grad()`: `inference_mode` would forbid them.
+    """
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
             yield
     finally:
         torch.set_float32_matmul_precision(before)
@@ -125,11 +128,11 @@ def _scoring() -> Generator[None]:
 
 def _told(step: Step) -> tuple[Any, Prediction]:
     state, mean, owner = step
-    return state, Prediction(_array(mean), None if owner is None else owner.cpu().numpy().copy())
+    return state, Prediction(_array(mean), None if owner is None else owner.detach().cpu().numpy().copy())
 
 
 def _array(tensor: Tensor) -> NDArray[np.float32]:
-    return tensor.to("cpu", torch.float32).numpy().copy()
+    return tensor.detach().to("cpu", torch.float32).numpy().copy()
 
 
 def weights_of(network: torch.nn.Module) -> dict[str, NDArray[np.float32]]:

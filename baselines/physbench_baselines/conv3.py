@@ -9,7 +9,7 @@ B sequences, T frames, H x W pixels of C channels. Inside, the past is (B, 3 C, 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import nn
@@ -17,9 +17,10 @@ from torch.nn import functional
 
 from physbench.errors import ModelError
 from physbench.model import Bernoulli
-from physbench_baselines.conv3_sizes import RECIPES, VARIANTS, Conv3Sizes
+from physbench_baselines.conv3_sizes import Conv3Sizes
 
-__all__ = ["RECIPES", "VARIANTS", "Conv3", "Conv3Sizes", "Losses", "State"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PAST = 3
 """Frames that it sees. Where a sequence has just begun, its first one stands for those that are missing."""
@@ -44,6 +45,7 @@ class Losses(NamedTuple):
 
 class Conv3(nn.Module):
     likelihood = Bernoulli()
+    capturable = True
 
     def __init__(self, sizes: Conv3Sizes) -> None:
         super().__init__()
@@ -65,11 +67,12 @@ class Conv3(nn.Module):
         whole = functional.pad(past, (0, -width % FOLD, 0, -height % FOLD))
         return self.layers(whole)[..., :height, :width].float()
 
-    def loss(self, frames: torch.Tensor, *, generator: torch.Generator | None = None) -> Losses:
+    def loss(self, batch: Mapping[str, torch.Tensor], *, generator: torch.Generator | None = None, share: float = 0.0) -> Losses:
         """Cross-entropy of the next frame in nats, a mean over sequences and steps.
 
-        frames uint8 (B, T, H, W, C). The generator is not needed: nothing is drawn.
+        batch: features uint8 (B, T, H, W, C). Neither the generator nor the share is needed: nothing is drawn, and nothing changes.
         """
+        frames = batch["features"]
         self._require(frames.shape[4])
         if frames.shape[1] < 2:
             raise ModelError(f"there is nothing to predict in sequences of {frames.shape[1]} frames: give 2 or more")

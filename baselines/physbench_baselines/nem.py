@@ -20,15 +20,13 @@ from physbench.errors import ModelError
 from physbench.model import Bernoulli
 from physbench_baselines import chance
 from physbench_baselines.blocks import Decoder, Encoder
-from physbench_baselines.nem_sizes import VARIANTS, NemSizes, invaders
+from physbench_baselines.nem_sizes import NemSizes
 from physbench_baselines.recurrences import Lstm, Relational, Rnn, others
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     Step = tuple["State", torch.Tensor, torch.Tensor | None]
-
-__all__ = ["VARIANTS", "Losses", "Nem", "NemSizes", "State", "e_step", "expected", "invaders", "pixel_losses"]
 
 EPSILON = 1e-6
 """Keeps the E-step from dividing by 0, and logarithms from 0."""
@@ -61,6 +59,7 @@ class Losses(NamedTuple):
 
 class Nem(nn.Module):
     likelihood = Bernoulli()
+    capturable = True
 
     def __init__(self, sizes: NemSizes) -> None:
         super().__init__()
@@ -94,22 +93,27 @@ class Nem(nn.Module):
             state = state._replace(gamma=e_step(clean[:, t + 1], state.psi.detach()))
             yield state
 
+    @property
+    def wants(self) -> tuple[str, ...]:
+        return ("features", "actions") if self.sizes.actions else ("features",)
+
     def loss(
         self,
-        frames: torch.Tensor,
+        batch: Mapping[str, torch.Tensor],
         *,
         generator: torch.Generator | None = None,
-        actions: torch.Tensor | None = None,
-        collisions: torch.Tensor | None = None,
+        share: float = 0.0,
         noisy: torch.Tensor | None = None,
         gamma: torch.Tensor | None = None,
         slots: int | None = None,
     ) -> Losses:
         """Equation 3 at the next frame, per sequence and step.
 
-        frames uint8 (B, T, H, W, 1), actions (B, T, A), collisions (B, T, H, W, 1): index t weights frame t + 1. noisy (B, T, H, W, 1) and gamma
-        (B, K, H, W) take the place of what the generator would draw.
+        batch: features uint8 (B, T, H, W, 1), actions (B, T, A) where it is told them; collisions (B, T, H, W, 1), if they are there, give the figures
+        of the pixels of collisions too: index t weights frame t + 1. noisy (B, T, H, W, 1) and gamma (B, K, H, W) take the place of what the generator
+        would draw. Nothing depends on the share of the run that is over.
         """
+        frames, actions, collisions = batch["features"], batch.get("actions"), batch.get("collisions")
         self._require(frames.shape[2:], None if actions is None else actions.shape[-1])
         if frames.shape[1] < 2:
             raise ModelError(f"there is nothing to predict in sequences of {frames.shape[1]} frames: give 2 or more")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from physbench.metrics.card import FROM_THE_MODEL
 from physbench.metrics.catalogue import METRICS, all_metrics
@@ -47,8 +47,6 @@ def _of(suite: Suite, task: Task, asking: Asking) -> Iterator[Wanted]:
 
 def _there(suite: Suite, task: Task, asking: Asking) -> set[str]:
     """What a metric finds, whoever the model is."""
-    arrays: Any = getattr(task.recipe.generator, "arrays", ())
-    arrays = arrays if isinstance(arrays, tuple) else ("collisions", "position", "radius", "visible", "groups", "curtain", "events")
-    stored = {name.partition("/")[0] for name in arrays}
+    stored = {name.partition("/")[0] for name in task.recipe.generator.arrays}
     rates = any(key[:2] == (task.name, asking.frames) for key in suite.pins.memoryless)
     return {"means", *stored, *["rates"] * rates}

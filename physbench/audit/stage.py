@@ -148,15 +148,15 @@ class Play:
 
 
 def staged(model: Any, recipe: Recipe, sequences: int, frames: int, batch: int, seed: int) -> Stage:
-    seeds = recipe.seeds("test", 0, sequences + batch)
-    truth = recipe.generator.batch(seeds, frames).arrays()
+    recipe = replace(recipe, frames=frames)
+    truth = recipe.scenes("test", 0, sequences + batch).arrays()
     other = replace(recipe, seed=mixed(draw_fresh_seed() + 1))
-    drawn = recipe.generator.batch(other.seeds("test", 0, sequences), frames).features
+    drawn = other.scenes("test", 0, sequences, ("features",)).arrays()["features"]
     shown, fresh = (np.ascontiguousarray(np.moveaxis(_scaled(features), 1, 0)) for features in (truth["features"], drawn))
 
     @cache
     def training_mean() -> NDArray[np.float32]:
-        made = recipe.generator.batch(recipe.seeds("training", 0, MEAN_OF), frames).features
+        made = recipe.scenes("training", 0, MEAN_OF, ("features",)).arrays()["features"]
         return _scaled(made).mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
 
     return Stage(model, recipe.generator.shape, recipe.generator.objects, shown, truth, fresh, sequences, batch, seed, training_mean)

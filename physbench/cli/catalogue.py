@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     Entry = dict[str, Any]
 
-BUNDLED = "physbench_baselines.bundled"
-"""Trained models, and their cards."""
-
 
 @main.command("list")
 @click.argument("what", type=click.Choice(["datasets", "suites", "models"]), default="datasets")
@@ -70,11 +67,13 @@ def _suite(entry: Entry) -> list[str]:
 
 
 def _models() -> Iterable[Entry]:
-    trained = registry.attribute(f"{BUNDLED}:names")()
+    from physbench_baselines import bundled
+
+    trained = bundled.names()
     for name in registry.models.names():
         entry: Entry = {"model": name, "about": None, "data": None, "parameters": None, "training": None, "paper_link": None, "scores": []}
         if name in trained:
-            card = registry.attribute(f"{BUNDLED}:card")(name)
+            card = bundled.card(name)
             entry |= {field: card[field] for field in ("data", "parameters", "training", "paper_link")} | {"scores": _ranking(card["scores"])}
         elif name in registry.models.built_in:
             entry["about"] = (inspect.getdoc(registry.models.get(name)) or "").partition("\n")[0]

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from physbench import registry
 from physbench.cli.outputs import Outputs
 from physbench.cli.pipe import COMMAND, TIMEOUT, run_command
 from physbench.cli.root import STOPPED, main
@@ -79,6 +78,9 @@ def options(*wanted: Callable[..., Any]) -> Callable[..., Any]:
 
 MODEL = click.argument("model", required=False)
 FACTORY = click.option("--model", "factory", metavar="PACKAGE.MODULE:FACTORY", help="A model of your own. This imports and runs its code.")
+ARCHITECTURE = click.option(
+    "--architecture", metavar="PACKAGE.MODULE:ATTRIBUTE", help="The architecture of your own that the weights are of. This imports and runs its code."
+)
 ASKED = f"What is asked: {', '.join(SUITES)}, that of an installed package, or package.module:SUITE of your own, whose code is run."
 SUITE = click.option("--suite", default="balls", show_default=True, help=ASKED)
 SIZE = click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
@@ -128,7 +130,7 @@ physbench eval --command "python3 my_model.py" --suite balls
 physbench eval copy --data mine.h5
 """,
 )
-@options(MODEL, FACTORY, COMMAND, TIMEOUT, SUITE, SIZE, LIMIT, FRESH)
+@options(MODEL, FACTORY, ARCHITECTURE, COMMAND, TIMEOUT, SUITE, SIZE, LIMIT, FRESH)
 @click.option("--data", type=click.Path(path_type=Path), help="A dataset file of your own instead, also a plain R-NEM file.")
 @options(BATCH, SEED, DEVICE, SETTINGS)
 @click.option("--resume/--restart", default=None, help="Go on where an evaluation was killed (the default), or begin anew (the default for your own code).")
@@ -137,6 +139,7 @@ physbench eval copy --data mine.h5
 def evaluate(
     model: str | None,
     factory: str | None,
+    architecture: str | None,
     command: str | None,
     timeout: float | None,
     device: str,
@@ -163,10 +166,10 @@ def evaluate(
     outputs = Outputs(table, per_sequence, report, everything, as_json)
     outputs.require_writable(overwrite=overwrite)
     labels = _labels(name, link, paper)
-    _require_one_model(model, factory, command, device, changed)
+    _require_one_model(model, factory, command, device, changed, architecture)
     suite = resolve_suite(settings["suite"])
-    with _users_code(factory), run_command(command, timeout) as behind_pipe:
-        entered = behind_pipe or _entered(model, factory, device, changed)
+    with _users_code(factory or architecture), run_command(command, timeout) as behind_pipe:
+        entered = behind_pipe or _entered(model, factory, device, changed, architecture)
         chosen = extent(suite, **{name: settings[name] for name in ("size", "limit", "fresh", "data")})
         identity = {**settings, "data": str(settings["data"]), "model": entered.identity or entered.name, "device": device}
         identity |= {"physbench": __version__, "metrics": [METRIC_VERSION, *all_metrics()]}
@@ -206,7 +209,7 @@ physbench predict copy --suite smoke --out p.h5
 physbench score p.h5
 """
 )
-@options(MODEL, FACTORY, COMMAND, TIMEOUT, SUITE, SIZE, LIMIT, BATCH, SEED, DEVICE)
+@options(MODEL, FACTORY, ARCHITECTURE, COMMAND, TIMEOUT, SUITE, SIZE, LIMIT, BATCH, SEED, DEVICE)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
 @click.option("--half", is_flag=True, help="Logits in half precision: half the bytes, scores that differ in the fourth digit.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
@@ -214,6 +217,7 @@ physbench score p.h5
 def predict(
     model: str | None,
     factory: str | None,
+    architecture: str | None,
     command: str | None,
     timeout: float | None,
     device: str,
@@ -225,9 +229,9 @@ def predict(
 ) -> None:
     from physbench.evaluation.predictions import predict
 
-    _require_one_model(model, factory, command, device)
-    with _users_code(factory), run_command(command, timeout) as behind_pipe:
-        entered = behind_pipe or _entered(model, factory, device)
+    _require_one_model(model, factory, command, device, architecture=architecture)
+    with _users_code(factory or architecture), run_command(command, timeout) as behind_pipe:
+        entered = behind_pipe or _entered(model, factory, device, architecture=architecture)
         with progress_bar(printable(f"predicting into {out.name}")) as update:
             predict(
                 entered.model,
@@ -293,12 +297,13 @@ physbench audit copy
 physbench audit --model mymodels.rnn:build
 """
 )
-@options(MODEL, FACTORY, COMMAND, TIMEOUT, DEVICE)
+@options(MODEL, FACTORY, ARCHITECTURE, COMMAND, TIMEOUT, DEVICE)
 @click.option("--dataset", default="balls4mass64", show_default=True, help="Whose sequences it is shown.")
 @JSON
 def audit(
     model: str | None,
     factory: str | None,
+    architecture: str | None,
     command: str | None,
     timeout: float | None,
     device: str,
@@ -307,9 +312,9 @@ def audit(
 ) -> None:
     from physbench.audit import audit, passed, summarize
 
-    _require_one_model(model, factory, command, device)
-    with _users_code(factory), run_command(command, timeout) as behind_pipe:
-        entered = behind_pipe or _entered(model, factory, device)
+    _require_one_model(model, factory, command, device, architecture=architecture)
+    with _users_code(factory or architecture), run_command(command, timeout) as behind_pipe:
+        entered = behind_pipe or _entered(model, factory, device, architecture=architecture)
         with progress_bar(f"auditing {entered.name}", unit="") as update:
             verdicts = audit(entered.model, dataset=dataset, progress=lambda done, total, doing: update(done, total, doing))
     if as_json:
@@ -339,22 +344,33 @@ def _require_one_model(
     command: str | None,
     device: str,
     changed: tuple[tuple[str, float], ...] = (),
+    architecture: str | None = None,
 ) -> None:
     if sum(each is not None for each in (model, factory, command)) != 1:
         raise click.UsageError("give a model, or --model PACKAGE.MODULE:FACTORY, or --command TEXT")
+    if architecture is not None and model is None:
+        raise click.UsageError("--architecture goes with a file of weights: name it, too")
     if command is not None and changed:
         raise click.UsageError("--set is for trained models: give your command what it needs among its arguments")
     if command is not None and device not in ("auto", "cpu"):
         raise click.UsageError(f"a command is not moved to {device}: give it what it needs among its arguments")
 
 
-def _entered(model: str | None, factory: str | None, device: str, changed: tuple[tuple[str, float], ...] = ()) -> Contestant:
+def _entered(
+    model: str | None,
+    factory: str | None,
+    device: str,
+    changed: tuple[tuple[str, float], ...] = (),
+    architecture: str | None = None,
+) -> Contestant:
     from physbench.evaluation.contestant import contestant, own_code
 
     if len(dict(changed)) < len(changed):
         raise click.UsageError("--set gives the same name twice: leave one out")
+    if architecture is not None:
+        click.echo(f"running the code of {architecture}", err=True)
     if factory is None:
-        return contestant(str(model), device=device, settings=dict(changed))
+        return contestant(str(model), device=device, settings=dict(changed), architecture=architecture)
     if changed:
         raise click.UsageError("--set is for trained models: give your own factory what it needs in its code")
     click.echo(f"running the code of {factory}", err=True)
@@ -377,6 +393,7 @@ def _users_code(factory: str | None) -> Generator[None]:
 
 def _labels(name: str | None, link: str | None, paper: str | None) -> dict[str, str]:
     """What a table says of a model, as the leaderboard takes it."""
+    from physbench_leaderboard.submission import cell_of
+
     given = {"model": name, "model_link": link, "paper_link": paper}
-    cell_of = registry.attribute("physbench_leaderboard.submission:cell_of")
     return {column: cell_of(column, text) for column, text in given.items() if text is not None}

@@ -34,13 +34,21 @@ class Contestant:
     identity: str | None  # what decides its answers; None for code that may have changed
 
 
-def contestant(text: str, *, device: str = "cpu", settings: Mapping[str, float] | None = None) -> Contestant:
-    """A name, or the path of a checkpoint or of a training run's folder. settings: what to give it otherwise than it was trained with."""
+def contestant(
+    text: str, *, device: str = "cpu", settings: Mapping[str, float] | None = None, architecture: str | None = None
+) -> Contestant:
+    """A name, or the path of a checkpoint or of a training run's folder. settings: what to give it otherwise than it was trained with.
+
+    architecture: the package.module:ATTRIBUTE of one's own that the weights are of, which is imported and run.
+    """
     path, given = Path(text), dict(settings or {})
     told = f" with {json.dumps(given, sort_keys=True)}" if given else ""
     if text and text not in registry.models.names() and (path.suffix in SUFFIXES or path.exists() or os.sep in text):
-        opened = registry.attribute(CHECKPOINT)(path, device=device, settings=given)
-        return Contestant(opened, _name(path), f"checkpoint {opened.origin.weights_sha256}{told}")
+        opened = registry.attribute(CHECKPOINT)(path, device=device, settings=given, architecture=architecture)
+        identity = None if opened.origin.code else f"checkpoint {opened.origin.weights_sha256}{told}"
+        return Contestant(opened, _name(path), identity)
+    if architecture is not None:
+        raise ModelError(f"an architecture is named for a file of weights or the folder of a run, and {text!r} is neither")
     model = _built(registry.models.get(text), device, given)
     return Contestant(model, text, f"{text}{told}" if text in registry.models.built_in else None)
 

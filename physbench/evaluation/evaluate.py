@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from physbench import __version__
+from physbench.ahead import ahead
 from physbench.errors import DamagedFile, ModelError, RecipeError
 from physbench.evaluation.contestant import resolve_model
 from physbench.evaluation.examples import source_of
@@ -132,6 +132,7 @@ def evaluate(
     model, name = entered.model, name or entered.name
 
     origin = getattr(model, "origin", None) or Origin()
+    notes = (*notes, *["own-code"] * (origin.code is not None and "own-code" not in notes))
     notes = (*notes, *[f"samples-{origin.samples}"] * (origin.samples > 1), *["trained-less-than-the-paper"] * (origin.training is not None))
     notes = (*notes, *[f"set-{name}-{_plain(number)}" for name, number in sorted(origin.settings.items())])
     if getattr(model, "privileged", False):
@@ -241,12 +242,7 @@ def _blocks(source: Source, count: int, batch: int) -> Generator[Block]:
         stop = min(start + batch, count)
         return start, stop, source.examples(start, stop)
 
-    with ThreadPoolExecutor(1) as aside:
-        coming = aside.submit(made, 0)
-        for start in range(batch, count, batch):
-            now, coming = coming.result(), aside.submit(made, start)
-            yield now
-        yield coming.result()
+    return ahead(made, range(0, count, batch), depth=1)
 
 
 def _scored(answers: Answers, task: Task, examples: Examples, source: Source, start: int, likelihood: Likelihood, rates: Rates) -> Part:

@@ -75,12 +75,12 @@ class Made:
         return 1 << 32
 
     def examples(self, start: int, stop: int) -> Examples:
-        seeds = self._recipe.seeds(self._split, start, stop)
-        scenes = self._recipe.generator.batch(seeds, self._recipe.frames)
+        scenes = self._recipe.scenes(self._split, start, stop)
         self._digest.add(scenes)
-        events = scenes.events
-        sequence = np.repeat(np.arange(len(seeds)), np.diff(events.offset))
-        return _examples(np.arange(start, stop), scenes.arrays(), {"sequence": sequence, "time": events.time, "a": events.a, "b": events.b})
+        events = {name: column for name, column in scenes.events.items() if name != "offset"}
+        if events:
+            events["sequence"] = np.repeat(np.arange(stop - start), np.diff(scenes.events["offset"]))
+        return _examples(np.arange(start, stop), scenes.arrays(), events)
 
     def digest(self, count: int) -> str:
         return self._digest.hexdigest()
@@ -150,7 +150,7 @@ def source_of(task: Task, *, split: str = "test", fresh: int | None = None, data
 
 
 def _examples(places: NDArray[np.int64], arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Examples:
-    return Examples(places, _shown(arrays["features"]), arrays["groups"], arrays["collisions"], arrays, events, arrays.get("actions"))
+    return Examples(places, _shown(arrays["features"]), arrays.get("groups"), arrays.get("collisions"), arrays, events, arrays.get("actions"))
 
 
 def _shown(features: NDArray[Any]) -> NDArray[Any]:
@@ -173,5 +173,6 @@ def _mean_of_training(recipe: Recipe) -> NDArray[np.float32]:
     generator = recipe.generator
     total = np.zeros(generator.shape, np.float64)
     for start in range(0, MEAN_OF, 50):
-        total += _shown(generator.batch(recipe.seeds("training", start, start + 50), recipe.frames).features).sum(axis=(0, 1), dtype=np.float64)
+        features = recipe.scenes("training", start, start + 50, ("features",)).arrays()["features"]
+        total += _shown(features).sum(axis=(0, 1), dtype=np.float64)
     return (total / (MEAN_OF * recipe.frames)).astype(np.float32)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.errors import DamagedFile
-from physbench.scene import Events
+from physbench.scene import Scenes
 from physbench.storage.agreement import same_bits
 from physbench.storage.codec import adler32, inflate
 from physbench.storage.layout import PIXELS, STATES, time_first
@@ -15,22 +15,21 @@ from physbench.storage.layout import PIXELS, STATES, time_first
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from physbench.storage.block import Block, Span, Streams
+    from physbench.scene import Span, Streams
+    from physbench.storage.block import Block
     from physbench.storage.layout import Field
     from physbench.storage.reader import Split
 
 COLUMNS = ("time", "a", "b", "normal", "impulse", "position")
 
 
-def states_of(split: Split, span: Span) -> dict[str, NDArray[Any]]:
-    """The small arrays of a span, sequences first."""
+def scenes_of(split: Split, span: Span) -> Scenes:
+    """The small arrays and the events of a span."""
     stored = split.states(span.start, span.stop)
-    return {field.name: time_first(field, stored[field.name]) for field in STATES}  # the swap undoes itself
-
-
-def events_of(split: Split, span: Span) -> Events:
     offset = split.column("offset")[span.start : span.stop + 1]
-    return Events(offset - offset[0], *(split.column(name)[offset[0] : offset[-1]] for name in COLUMNS))
+    columns = {name: split.column(name)[offset[0] : offset[-1]] for name in COLUMNS}
+    states = {field.name: time_first(field, stored[field.name]) for field in STATES}  # the swap undoes itself
+    return Scenes(truth=states, events={"offset": offset - offset[0], **columns})
 
 
 def compare_block(split: Split, block: Block) -> int:

@@ -25,18 +25,19 @@ class SplitDigest:
         self._count = 0
 
     def add(self, scenes: Scenes) -> None:
+        arrays = scenes.arrays()
         for name, checksums in self._checksums.items():
-            checksums += [adler32(sequence) for sequence in getattr(scenes, name)]
+            checksums += [adler32(sequence) for sequence in arrays[name]]
         for field in STATES:
-            self._parts[field.name].append(time_first(field, getattr(scenes, field.name)))
-        rows = np.diff(scenes.events.offset)
+            self._parts[field.name].append(time_first(field, arrays[field.name]))
+        rows = np.diff(scenes.events["offset"])
         self._events["offset"].append(rows)
         self._events["sequence"].append(np.repeat(np.arange(self._count, self._count + len(rows)), rows))
         for field in EVENTS:
             if field.name not in ("offset", "sequence"):
-                self._events[field.name].append(getattr(scenes.events, field.name))
-        _, frames, height, width, channels = scenes.features.shape
-        self._sizes = {"T": frames, "H": height, "W": width, "C": channels, "K": scenes.contact.shape[2]}
+                self._events[field.name].append(scenes.events[field.name])
+        _, frames, height, width, channels = arrays["features"].shape
+        self._sizes = {"T": frames, "H": height, "W": width, "C": channels, "K": arrays["contact"].shape[2]}
         self._count += len(rows)
 
     def hexdigest(self) -> str:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.errors import StorageError
-from physbench.storage.block import Block, Span, Streams
+from physbench.scene import Span, Streams
+from physbench.storage.block import Block
 from physbench.storage.codec import crc32
 from physbench.storage.layout import BLOCK, EVENTS, FORMAT_VERSION, PIXELS, STATES, Field
 

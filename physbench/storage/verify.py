@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from physbench.ahead import ahead
 from physbench.errors import DamagedFile, RecipeError, StorageError
 from physbench.machine import count_cores
-from physbench.scene import Checker
+from physbench.scene import Span
 from physbench.storage.agreement import require_agreement
-from physbench.storage.block import Span, make_block
+from physbench.storage.block import make_block
 from physbench.storage.codec import adler32
-from physbench.storage.compare import compare_block, events_of, states_of
+from physbench.storage.compare import compare_block, scenes_of
 from physbench.storage.layout import EVENTS, PIXELS, STATES, array_digest, pixels_digest, split_text, text_digest
 from physbench.storage.origin import Unmakeable, read_recipe
 from physbench.storage.reader import File, Split, open_dataset
+from physbench.world import parts_of
 
 if TYPE_CHECKING:
     import os
@@ -152,7 +154,7 @@ def _check_truth(file: File, progress: Callable[[Progress], None] | None) -> tup
 
 def _caveats(recipe: Recipe) -> list[str]:
     caveats: list[str] = []
-    if not isinstance(recipe.generator, Checker):
+    if parts_of(recipe.generator).check is None:
         caveats.append(f"{recipe.generator.name} has no check of its laws")
     if recipe.seed and recipe.dataset != recipe.generator.name:
         caveats.append(f"seed {recipe.seed}: not the sequences that are published as {recipe.name}")
@@ -161,9 +163,9 @@ def _caveats(recipe: Recipe) -> list[str]:
 
 def _check_span(split: Split, recipe: Recipe, span: Span) -> Count:
     replayed = 0
-    if isinstance(recipe.generator, Checker):
-        fault = recipe.generator.check(states_of(split, span), events_of(split, span))
-        if fault is not None:
+    check = parts_of(recipe.generator).check
+    if check is not None:
+        for fault in check(scenes_of(split, span)):
             raise DamagedFile(f"{split.file.path}: {split.name} sequence {span.start + fault.sequence} {fault.sentence}")
         replayed = len(span)
     try:
@@ -194,14 +196,10 @@ def _run(work: Callable[[Split, Span], Count], file: File, doing: str, progress:
 
     counts: list[Count] = []
     done, total = 0, sum(map(len, pieces))
-    with ThreadPoolExecutor(count_cores()) as pool:
-        try:
-            for span, count in zip(pieces, pool.map(work_on, pieces), strict=True):
-                counts.append(count)
-                done += len(span)
-                if progress:
-                    progress(Progress(done, total, f"{doing} {span.split}"))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with closing(ahead(work_on, pieces, workers=count_cores())) as results:
+        for span, count in zip(pieces, results, strict=True):
+            counts.append(count)
+            done += len(span)
+            if progress:
+                progress(Progress(done, total, f"{doing} {span.split}"))
     return counts

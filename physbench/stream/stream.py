@@ -5,16 +5,14 @@ Batch b holds the sequences b * size .. (b + 1) * size - 1 of a split, whoever m
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, fields, replace
-from itertools import count, islice
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from physbench.ahead import ahead
 from physbench.errors import RecipeError
 from physbench.recipe import resolve_split
 from physbench.resolve import resolve_recipe
-from physbench.scene import Scenes
 from physbench.storage.buffers import Buffers
 
 if TYPE_CHECKING:
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from physbench.recipe import Recipe
-
-FIELDS = tuple(item.name for item in fields(Scenes) if item.name != "events")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,20 +52,7 @@ class Stream:
 
     def __iter__(self) -> Iterator[dict[str, NDArray[Any]]]:
         first, step = self.share
-        numbers = count(first, step)
-        if self.workers == 0:
-            yield from map(self._made, numbers)
-        with ThreadPoolExecutor(self.workers) as pool:
-            ahead = deque(pool.submit(self._made, number) for number in islice(numbers, self.workers + 1))
-            try:
-                while True:
-                    batch = ahead.popleft().result()
-                    ahead.append(pool.submit(self._made, next(numbers)))
-                    yield batch
-                    del batch  # its memory is free for the next one, unless somebody keeps it
-            finally:
-                for future in ahead:
-                    future.cancel()
+        return ahead(self._made, count(first, step), workers=self.workers)
 
     def shared(self, part: int, parts: int) -> Stream:
         """Take every `parts`-th of this stream's batches: what one of several workers or machines makes.
@@ -118,11 +101,7 @@ class Stream:
 
     def _made(self, number: int) -> dict[str, NDArray[Any]]:
         start = self.first_sequence(number)
-        seeds = self.recipe.seeds(self.split, start, start + self.batch)
-        draw = getattr(self.recipe.generator, "arrays", None)
-        if draw:
-            return draw(seeds, self.recipe.frames, self.fields, self._buffers.take)
-        arrays = self.recipe.generator.batch(seeds, self.recipe.frames).arrays()
+        arrays = self.recipe.scenes(self.split, start, start + self.batch, self.fields, memory=self._buffers.take).arrays()
         return {name: arrays[name] for name in self.fields}
 
 
@@ -133,7 +112,7 @@ def stream(
     seed: int | None = None,
     batch: int = 64,
     start: int = 0,
-    only: tuple[str, ...] | list[str] = FIELDS,
+    only: tuple[str, ...] | list[str] | None = None,
     workers: int = 1,
     frames: int | None = None,
     **parameters: Any,
@@ -156,7 +135,8 @@ def stream(
         raise RecipeError(f"a stream starts at sequence 0 or later, not at {start}")
     if not 0 <= workers <= 1024:
         raise RecipeError(f"workers is 0 to 1024, not {workers}")
-    for name in only:
-        if name not in FIELDS:
-            raise RecipeError(f"there is no array {name!r}: there is {', '.join(FIELDS)}")
-    return Stream(recipe=recipe, split=split, batch=batch, start=start, fields=tuple(only), workers=workers)
+    names = [name for name in recipe.generator.arrays if not name.startswith("events/")]
+    for name in only or ():
+        if name not in names:
+            raise RecipeError(f"there is no array {name!r}: there is {', '.join(names)}")
+    return Stream(recipe=recipe, split=split, batch=batch, start=start, fields=tuple(names if only is None else only), workers=workers)

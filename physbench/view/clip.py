@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from physbench.scene import Scenes
     from physbench.view.panels import Box
 
-EVENT_COLUMNS = ("time", "a", "b", "normal", "impulse", "position")
-
 
 @dataclass(frozen=True)
 class Clip:
@@ -107,15 +105,15 @@ def clip_of(source: str | Path, split: str | None, index: int) -> Clip:
         return Clip(file.attributes["dataset"], split, index, file[split][index], file[split].events(index), told)
     recipe = registry.datasets.get(str(source))
     split = _checked(str(source), recipe.splits, split, index)
-    scenes = recipe.generator.batch(recipe.seeds(split, index, index + 1), recipe.frames)
+    scenes = recipe.scenes(split, index, index + 1)
     return clip_from(scenes, 0, dataset=recipe.name, split=split, index=index)
 
 
 def clip_from(scenes: Scenes, number: int, *, dataset: str, split: str, index: int, recipe: str = "") -> Clip:
     """One of a batch of scenes, under the name it shall have."""
-    rows = slice(*scenes.events.offset[number : number + 2].tolist())
-    events = {name: getattr(scenes.events, name)[rows] for name in EVENT_COLUMNS}
-    return Clip(dataset, split, index, {name: array[number] for name, array in scenes.arrays().items()}, events, recipe)
+    one = scenes.cut(number, number + 1)
+    events = {name: column for name, column in one.events.items() if name != "offset"}
+    return Clip(dataset, split, index, {name: array[0] for name, array in one.arrays().items()}, events, recipe)
 
 
 def _checked(source: str, sizes: Mapping[str, int], split: str | None, index: int) -> str:

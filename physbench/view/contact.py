@@ -24,7 +24,7 @@ SMALL = 13
 
 def contact_sheet(scenes: Scenes, *, dataset: str = "", split: str = "", recipe: str = "", columns: int = 4, rows: int = 2, scale: int | None = None) -> Image:
     """The first scenes of a batch: the objects where they start, and the way their centres go. recipe: in a few words."""
-    number = min(columns * rows, len(scenes.count))
+    number = min(columns * rows, len(scenes))
     clips = [clip_from(scenes, i, dataset=dataset, split=split, index=i, recipe=recipe) for i in range(number)]
     (height, width), scale, columns = clips[0].size, scale or scale_of(clips[0].size, 256), min(columns, len(clips))
     across, down, top = width * scale + 2 * GAP, height * scale + 2 * GAP + LINE, MARGIN + 2 * LINE + GAP

@@ -124,6 +124,38 @@ def test_the_evaluator_scores_a_network_and_finds_what_the_formula_says() -> Non
     assert result.score("balls4mass64", "bce").value == pytest.approx(costs.sum(axis=(2, 3)).mean(), rel=1e-6)
 
 
+class Descending(torch.nn.Module):
+    """Find the number nearest to the frame's mean by gradient descent, one step per frame, as an iterative inference does."""
+
+    likelihood = Bernoulli()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(()))
+
+    def begin(self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> torch.Tensor:
+        return torch.zeros(len(seeds), device=seeds.device)
+
+    def observe(self, state: torch.Tensor, frame: torch.Tensor, action: torch.Tensor | None) -> tuple[Any, torch.Tensor, None]:
+        with torch.enable_grad():
+            guess = state.detach().requires_grad_()
+            error = ((self.scale * guess - frame.mean(dim=(1, 2, 3))) ** 2).sum()
+            (slope,) = torch.autograd.grad(error, guess)
+            state = guess - 0.25 * slope
+        return state, torch.zeros_like(frame) + state[:, None, None, None], None
+
+
+def test_a_network_may_take_gradients_at_test_time() -> None:
+    """Each step of this size halves the distance to the mean; the answer is plain NumPy although it still hangs on a graph."""
+    model, frame = TorchModel(Descending()), np.full((2, 4, 5, 1), 0.8, np.float32)
+    state, guesses = model.begin(Batch(np.arange(2, dtype=np.uint64), (4, 5, 1))), []
+    for _ in range(3):
+        state, prediction = model.observe(state, frame, None)
+        assert prediction.mean is not None
+        guesses.append(float(prediction.mean[0, 0, 0, 0]))
+    assert guesses == pytest.approx([0.4, 0.6, 0.7])
+
+
 def test_something_else_than_a_network_is_refused() -> None:
     with pytest.raises(ModelError, match="torch.nn.Module, not object"):
         TorchModel(object())  # type: ignore[arg-type]

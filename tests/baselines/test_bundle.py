@@ -253,7 +253,7 @@ def test_a_path_of_the_machine_does_not_get_onto_the_card(run: Path, tmp_path: P
 
 
 def row(step: int, measured: bool) -> Row:
-    return Row(step, step, step / 60, 1 / 3, None, 1e-3, 31, 2 / 3 if measured else None, None, None, 12.3456789)
+    return Row(step, step, step / 60, 12.3456789, 1e-3, 31, 1 / 3, {"validation_loss": 2 / 3} if measured else {})
 
 
 @pytest.mark.parametrize(("rows", "every"), [(7, 2), (100, 5), (101, 5), (4321, 5), (4321, 10_000), (300, 1)])

@@ -12,7 +12,7 @@ from physbench import registry
 from physbench.model import Batch
 from physbench.suites import SUITES
 from physbench_baselines import bundled, checkpoint
-from physbench_baselines.containers.header import PAPERS
+from physbench_baselines.architecture import find_architecture
 
 FOLDER = Path(str(bundled.FOLDER))
 NAMES = bundled.names()
@@ -55,7 +55,7 @@ def test_a_card_is_of_its_weights(name: str) -> None:
     loaded = checkpoint.load(path)
     assert card["parameters"] == sum(tensor.numel() for tensor in loaded.network.state_dict().values())
     assert {field: card[field] for field in loaded.card} == dict(loaded.card) and card["name"] == name
-    assert card["paper_link"] == PAPERS.get(card["architecture"])
+    assert card["paper_link"] == (find_architecture(card["architecture"]).paper or None)
     assert not card["int8"] or card["comparison"]["agreed"]
 
 

@@ -31,8 +31,8 @@ from physbench_baselines.campaign.ledger import Ledger
 from physbench_baselines.campaign.standing import Standing, order, read_standings
 from physbench_baselines.campaign.table import TABLE, Plan, PlannedRun, expand
 from physbench_baselines.campaign.work import hold_campaign, work
-from physbench_baselines.nem_sizes import VARIANTS
-from physbench_baselines.training.folder import COLUMNS, AtWork, Folder
+from physbench_baselines.nem_sizes import ARCHITECTURE
+from physbench_baselines.training.folder import CORE, AtWork, Folder
 from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
 from tests.baselines.test_training import curve, log, step_of
@@ -43,14 +43,7 @@ from tests.baselines.toy_campaign import A_STEP, BUDGET, STEPS, toys
 ONE_STEP = 1e-9
 """Minutes: a piece takes at least one step."""
 
-NAME = "tests.baselines.toy.toysizes.seed0"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def known() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(checkpoint.ARCHITECTURES, "toy", MODEL)
-        yield
+NAME = "tests.baselines.toy.architecture.seed0"
 
 
 @pytest.fixture(autouse=True)
@@ -113,8 +106,8 @@ def walked(recipe: TrainingRecipe, steps: int, limit: int) -> int:
 
 
 def test_models_of_the_paper_have_one_recipe_and_one_budget_and_three_seeds() -> None:
-    rows = [plan for plan in TABLE if plan.model in VARIANTS]
-    assert {(plan.model, plan.data) for plan in rows} == {(name, "balls4mass64") for name in VARIANTS} | {("r-nem", "balls3curtain64")}
+    rows = [plan for plan in TABLE if plan.model in ARCHITECTURE.models]
+    assert {(plan.model, plan.data) for plan in rows} == {(name, "balls4mass64") for name in ARCHITECTURE.models} | {("r-nem", "balls3curtain64")}
     assert len({(plan.recipe, plan.budget, plan.seeds, tuple(plan.settings)) for plan in rows}) == 1
     assert all(len(plan.seeds) == 3 for plan in rows)
 
@@ -257,7 +250,7 @@ def test_a_run_that_was_killed_before_it_had_a_recipe_is_begun_again(tmp_path: P
 def test_a_run_that_was_killed_before_its_first_save_goes_on_with_the_length_it_had(tmp_path: Path) -> None:
     run = begun(tmp_path, 3, toys(budget=10 * A_STEP))
     (tmp_path / NAME / "last.pt").unlink()
-    (tmp_path / NAME / "log.csv").write_text(",".join(COLUMNS) + "\n")
+    (tmp_path / NAME / "log.csv").write_text(",".join(CORE) + "\n")
     shutil.rmtree(tmp_path / "weights")
     assert standing(tmp_path, run).state == "not begun"
     assert work(tmp_path, [run], device="cpu")[0].step == 10

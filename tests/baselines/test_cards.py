@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -16,8 +17,9 @@ import pytest
 from physbench.cli import main
 from physbench.errors import TrainingError
 from physbench.suites import PRIVILEGED, ROWS
+from physbench_baselines.architecture import architecture_with, model_names
 from physbench_baselines.training import cards
-from physbench_baselines.training.preflight import VARIANTS
+from physbench_baselines.training.preflight import usual_recipe
 from physbench_baselines.training.recipe import TrainingRecipe
 
 README = Path(__file__).parents[2] / "baselines" / "README.md"
@@ -121,17 +123,26 @@ def parsed(line: str) -> dict[str, Any]:
 )
 def test_the_command_of_a_card_asks_for_the_run_that_it_was(changed: dict[str, Any], steps: int | None, minutes: float | None) -> None:
     wanted = {
-        "data": "balls3curtain64", "precision": "bf16", "batch": 7, "learning_rate": 0.002, "frames": [4, 5], "slots": 3, "noise": 0.1, "warm_up": 9,
-        "decay": 0.3, "averaging": 0.99, "evaluate_every": 50, "validation": 12, "seed": 4,
+        "data": "balls3curtain64", "precision": "bf16", "batch": 7, "learning_rate": 0.002, "frames": [4, 5], "warm_up": 9, "anywhere": True,
+        "optimizer": "sgd", "betas": [0.5, 0.75], "decay": 0.3, "averaging": 0.99, "evaluate_every": 50, "validation": 12, "seed": 4, "accumulate": 2,
     }  # fmt: skip
-    found = parsed(cards.command(card("rnn-em", recipe=wanted, **changed)))
-    assert {name: list(found[name]) if name == "frames" else found[name] for name in wanted} == wanted
+    found = parsed(cards.command(card("rnn-em", recipe={**wanted, "sizes": {"hidden": 20, "channels": [4, 8]}, "slots": 3, "noise": 0.1}, **changed)))
+    assert {name: list(found[name]) if name in ("frames", "betas") else found[name] for name in wanted} == wanted
+    assert dict(found["sizes"]) == {"hidden": 20, "channels": [4, 8], "slots": 3, "noise": 0.1}, "slots and noise were fields once"
     assert (found["model"], found["steps"], found["minutes"]) == ("rnn-em", steps, minutes)
 
 
-def test_every_field_that_the_weights_depend_on_is_told() -> None:
-    course = {"epoch", "log_every", "patience", "scored"}  # when it is looked at, and when it ends
-    assert {*cards.OPTIONS, *cards.UNSAID, "model"} == set(TrainingRecipe.__dataclass_fields__) - course
+def test_the_command_of_a_model_as_it_is_usually_trained_has_no_options() -> None:
+    assert cards.command(card("conv3", recipe={}, steps_limit=5, minutes_limit=None)).startswith("physbench train conv3 --precision auto --batch 64")
+    usual = json.loads(usual_recipe("conv3").to_json())
+    assert cards.command(card("conv3", recipe=usual, steps_limit=5, minutes_limit=None)) == "physbench train conv3 --steps 5"
+
+
+def test_every_field_of_a_recipe_is_an_option_of_the_command() -> None:
+    train = main.get_command(click.Context(main), "train")
+    assert train is not None
+    options = {parameter.name for parameter in train.params}
+    assert set(TrainingRecipe.__dataclass_fields__) <= options
 
 
 def test_a_text_without_a_place_for_the_tables_is_refused() -> None:
@@ -148,7 +159,7 @@ def test_around_the_tables_nothing_changes() -> None:
 
 def test_the_counts_of_parameters_are_right() -> None:
     told = dict(re.findall(r"^- \*\*(\S+)\*\* \(([\d,]+) parameters\)", TEXT, re.M))
-    counted = {name: f"{sum(each.numel() for each in sizes.build().parameters()):,}" for name, sizes in VARIANTS.items()}
+    counted = {name: f"{sum(each.numel() for each in architecture_with(name).sizes_of(name).build().parameters()):,}" for name in model_names()}
     assert told == {**counted, "r-nem.balls3curtain64": counted["r-nem"]}
 
 
@@ -169,4 +180,4 @@ def test_a_model_of_ones_own_is_trained_and_scored_as_it_says(tmp_path: Path) ->
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    assert "TrainingResult(model='pixelwise:Sizes'" in done.stdout and "relative_bce" in done.stdout
+    assert "TrainingResult(model='pixelwise:ARCHITECTURE'" in done.stdout and "relative_bce" in done.stdout

@@ -24,9 +24,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from physbench.errors import DamagedFile, HostileFile, MissingPackage, ModelError, PhysbenchError, StorageError
+from physbench import registry
+from physbench.errors import DamagedFile, HostileFile, MissingPackage, ModelError, PhysbenchError, StorageError, UnknownName
 from physbench.model import Bernoulli
 from physbench_baselines import checkpoint
+from physbench_baselines.architecture import Architecture
 
 SUFFIXES = (".safetensors", ".pt")
 CARD = {"name": "little", "paper_link": "https://example.org/paper", "model_link": "https://example.org/m", "train_seed": 4, "training": "ten steps ∎"}
@@ -58,9 +60,12 @@ class Little(torch.nn.Module):
         self.layers = torch.nn.ModuleList(torch.nn.Linear(a, b, bias=sizes.bias) for a, b in pairwise(widths))
 
 
+ARCHITECTURE = Architecture(name="little", sizes=LittleSizes)
+
+
 @pytest.fixture(autouse=True)
 def _little(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(checkpoint.ARCHITECTURES, "little", f"{__name__}:LittleSizes")
+    monkeypatch.setitem(registry.architectures.built_in, "little", f"{__name__}:ARCHITECTURE")  # type: ignore[arg-type]
 
 
 def network_of(**sizes: Any) -> Little:
@@ -275,7 +280,8 @@ def test_a_model_carries_what_its_card_says(tmp_path: Path) -> None:
 def test_a_listing_needs_no_torch(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "x.safetensors", network_of(), card=CARD)
     code = (
-        "import sys\nfrom pathlib import Path\nfrom physbench_baselines import checkpoint\ncheckpoint.ARCHITECTURES['little'] = 'nowhere:Sizes'\n"
+        "import sys\nfrom pathlib import Path\nfrom physbench import registry\nfrom physbench_baselines import checkpoint\n"
+        "registry.architectures.built_in['little'] = 'nowhere:ARCHITECTURE'\n"
         "print(checkpoint.inspect(Path(sys.argv[1])).card['name'], 'torch' in sys.modules)"
     )
     said = subprocess.run([sys.executable, "-c", code, tmp_path / "x.safetensors"], capture_output=True, text=True, check=True).stdout
@@ -396,7 +402,7 @@ HEADERS = [
     (_header(version=2), StorageError, "is not of checkpoint version 1"),
     (_header(version=True), StorageError, "is not of checkpoint version 1"),
     (_header(architecture="litle"), StorageError, "architecture 'litle', .*: did you mean 'little'"),
-    (_header(architecture="os:system"), StorageError, "which this physbench does not have: there is nem"),
+    (_header(architecture="os:system"), HostileFile, "code that does not come with physbench: read it, and allow it to be run with --architecture os:system"),
     (_header(architecture=["little"]), HostileFile, "does not have an architecture, sizes and a card"),
     (_header(more=1), HostileFile, "does not have an architecture, sizes and a card, and nothing else"),
     (_header(sizes=[5]), HostileFile, "does not have an architecture, sizes"),
@@ -619,7 +625,7 @@ def test_a_network_of_no_known_architecture_is_not_saved(tmp_path: Path) -> None
         checkpoint.save(tmp_path / "x.pt", torch.nn.Linear(2, 2))
     network = network_of()
     network.architecture = "unheard-of"  # type: ignore[assignment]
-    with pytest.raises(ModelError, match="Little has no sizes of a known architecture"):
+    with pytest.raises(UnknownName, match="no architecture is called 'unheard-of'"):
         checkpoint.save(tmp_path / "x.pt", network)
 
 
@@ -627,7 +633,7 @@ def test_a_network_of_no_known_architecture_is_not_saved(tmp_path: Path) -> None
 def good(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, bytes]]:
     """One small file of each container."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(checkpoint.ARCHITECTURES, "little", f"{__name__}:LittleSizes")
+        patch.setitem(registry.architectures.built_in, "little", f"{__name__}:ARCHITECTURE")  # type: ignore[arg-type]
         folder = tmp_path_factory.mktemp("good")
         for suffix in SUFFIXES:
             checkpoint.save(folder / f"x{suffix}", network_of(), card=CARD, half=True)

@@ -16,7 +16,8 @@ from physbench.errors import ModelError
 from physbench.model import Batch
 from physbench_baselines import checkpoint
 from physbench_baselines.adapter import TorchModel, weights_of
-from physbench_baselines.conv3 import RECIPES, VARIANTS, Conv3, Conv3Sizes
+from physbench_baselines.conv3 import Conv3, Conv3Sizes
+from physbench_baselines.conv3_sizes import ARCHITECTURE
 from physbench_baselines.training import cards
 from physbench_baselines.training.bundle import bundle
 from physbench_baselines.training.preflight import usual_recipe
@@ -99,12 +100,12 @@ def test_the_loss_is_the_cross_entropy_of_what_it_says_frame_by_frame() -> None:
                 p = mean[0].numpy().astype(np.float64)
                 costs.append(-np.log(np.where(video[t + 1] == 1, p, 1 - p)).sum())
     assert len(costs) == 10
-    assert model.loss(torch.from_numpy(frames)).total.item() == pytest.approx(np.mean(costs), rel=1e-5)
+    assert model.loss({"features": torch.from_numpy(frames)}).total.item() == pytest.approx(np.mean(costs), rel=1e-5)
 
 
 def test_a_single_frame_leaves_nothing_to_predict() -> None:
     with pytest.raises(ModelError, match="there is nothing to predict in sequences of 1 frames"):
-        network().loss(torch.from_numpy(videos((2, 1, 8, 8, 1))))
+        network().loss({"features": torch.from_numpy(videos((2, 1, 8, 8, 1)))})
 
 
 def test_it_imagines_on_its_own_prediction_in_black_and_white() -> None:
@@ -156,7 +157,7 @@ def test_its_parameters_are_counted() -> None:
     folded, width = 4, 16  # 2 x 2 pixels, channels
     by_hand = (3 * folded * width * 9 + width) + (width * width * 25 + width) + (width * folded * 9 + folded)
     assert by_hand == 8_740
-    assert sum(parameter.numel() for parameter in VARIANTS["conv3"].build().parameters()) == by_hand
+    assert sum(parameter.numel() for parameter in ARCHITECTURE.make(Conv3Sizes()).parameters()) == by_hand
 
 
 def test_it_learns_something_in_seconds(tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_it_learns_something_in_seconds(tmp_path: Path) -> None:
 
 def test_it_has_a_recipe_of_its_own_and_options_go_before_it() -> None:
     own = usual_recipe("conv3")
-    assert {name: getattr(own, name) for name in RECIPES["conv3"]} == RECIPES["conv3"]
+    assert (own.batch, own.frames, own.learning_rate) == (4, (12,), 6e-3)
     assert usual_recipe("conv3", batch=7).batch == 7 and usual_recipe("r-nem").batch == 64
     told = {"recipe": {**vars(own), "frames": list(own.frames)}, "minutes_limit": 5.0, "steps_limit": None, "steps": 9}
     assert cards.command(told) == "physbench train conv3 --minutes 5"
@@ -194,7 +195,7 @@ def test_frames_of_other_channels_are_refused() -> None:
     with pytest.raises(ModelError, match="for frames of 1 channels, not 3"):
         TorchModel(network()).begin(Batch(np.zeros(1, np.uint64), (8, 8, 3)))  # type: ignore[arg-type]
     with pytest.raises(ModelError, match="for frames of 1 channels, not 3"):
-        network().loss(torch.from_numpy(videos((1, 3, 8, 8, 3))))
+        network().loss({"features": torch.from_numpy(videos((1, 3, 8, 8, 3)))})
 
 
 def test_an_audit_finds_nothing() -> None:

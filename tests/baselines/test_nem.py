@@ -19,7 +19,8 @@ from physbench.errors import ModelError
 from physbench.metrics.pixels import bce
 from physbench_baselines import chance
 from physbench_baselines.blocks import ImageNorm, Magnified, Resized
-from physbench_baselines.nem import VARIANTS, Nem, NemSizes, State, e_step, invaders, owners
+from physbench_baselines.nem import Nem, State, e_step, owners
+from physbench_baselines.nem_sizes import ARCHITECTURE, NemSizes, invaders
 from physbench_baselines.recurrences import Relational
 
 SMALL = NemSizes(slots=3, height=16, width=16, channels=(3, 4), dense=12, hidden=10, attention=6, embedding=3)
@@ -98,8 +99,8 @@ def test_a_pixel_belongs_to_the_first_slot_with_the_largest_share(slots: int) ->
 
 def test_the_models_have_as_many_parameters_as_published() -> None:
     published = {"rnn": 4_611_827, "rnn-em": 4_611_827, "lstm": 5_185_077, "r-nem": 4_951_978, "r-nem-no-attention": 4_926_577}
-    assert {name: count(sizes) for name, sizes in VARIANTS.items()} == published
-    assert count(invaders(VARIANTS["r-nem"], actions=6)) == 2_331_216
+    assert {name: count(ARCHITECTURE.sizes_of(name)) for name in ARCHITECTURE.models} == published
+    assert count(ARCHITECTURE.sizes_of("r-nem", dataset="invaders84")) == 2_331_216
 
 
 @pytest.mark.parametrize(("kernel", "factor"), [(4, 2), (8, 4), (3, 2), (5, 3), (2, 2), (1, 2), (4, 1)])
@@ -155,8 +156,9 @@ def test_the_fast_model_is_the_plain_one(sizes: NemSizes) -> None:
     """Loss and the gradient of every parameter."""
     model, plain = built(sizes), built(sizes)
     (frames, actions), gamma = film(sizes), shares(sizes, 2)
+    batch = {"features": frames} | ({} if actions is None else {"actions": actions})
     noisy = (film(sizes, seed=1)[0] ^ frames).float()
-    total = model.loss(frames, noisy=noisy, gamma=gamma, actions=actions).total
+    total = model.loss(batch, noisy=noisy, gamma=gamma).total
     oracle = PlainNem(dict(plain.named_parameters()), recurrence=sizes.recurrence, size=sizes.height)
     wanted = oracle.loss(frames[..., 0].float(), noisy[..., 0], gamma, actions)
     torch.testing.assert_close(total, wanted, rtol=1e-5, atol=0)
@@ -171,9 +173,10 @@ def test_the_fast_model_is_the_plain_one(sizes: NemSizes) -> None:
 def test_half_precision_changes_little_and_leaves_what_is_carried_in_float32(sizes: NemSizes) -> None:
     model = built(sizes)
     (frames, actions), gamma = film(sizes), shares(sizes, 2)
-    exact = model.loss(frames, noisy=frames, gamma=gamma, actions=actions).total.detach()
+    batch = {"features": frames} | ({} if actions is None else {"actions": actions})
+    exact = model.loss(batch, noisy=frames, gamma=gamma).total.detach()
     with torch.autocast("cpu", torch.bfloat16):
-        rough = model.loss(frames, noisy=frames, gamma=gamma, actions=actions).total.detach()
+        rough = model.loss(batch, noisy=frames, gamma=gamma).total.detach()
         state = next(model.unroll(frames[..., 0].float(), frames[..., 0].float(), gamma, actions))
     assert {tensor.dtype for tensor in (rough, state.theta, state.psi, state.gamma)} == {torch.float32}
     assert float(rough) != float(exact)
@@ -210,7 +213,7 @@ def test_any_number_of_slots_runs_on_the_same_weights(slots: int) -> None:
     told = watched(model, frames, None, torch.tensor([1, 2]), slots=slots)
     assert all(mean.shape == (2, 16, 16, 1) for mean, _, _ in told)
     assert all(owner is None if slots == 1 else int(owner.max()) < slots for _, owner, _ in told)
-    assert bool(torch.isfinite(model.loss(frames, generator=torch.Generator().manual_seed(1), slots=slots).total))
+    assert bool(torch.isfinite(model.loss({"features": frames}, generator=torch.Generator().manual_seed(1), slots=slots).total))
     assert slots == 1 or int(told[0][1].max()) == slots - 1
 
 
@@ -339,27 +342,27 @@ def test_what_is_trained_is_what_is_evaluated() -> None:
     sizes = replace(SMALL, noise=0.0)
     model, (frames, _), seeds = built(sizes), film(sizes), torch.tensor([8, 9])
     means = torch.stack([mean for mean, _, _ in watched(model, frames, None, seeds)[:-1]], dim=1)
-    figures = model.loss(frames, gamma=begun(model, seeds).gamma).figures
+    figures = model.loss({"features": frames}, gamma=begun(model, seeds).gamma).figures
     assert float(figures["upper_bound_intra"]) == pytest.approx(bce(frames.numpy(), means.numpy()).mean(), rel=1e-5)
 
 
 def test_figures_on_collisions_are_those_on_the_pixels_that_the_frame_before_marks() -> None:
     model, (frames, _), gamma = built(SMALL), film(SMALL), shares(SMALL, 2)
-    plain = model.loss(frames, noisy=frames, gamma=gamma).figures
-    everywhere = model.loss(frames, noisy=frames, gamma=gamma, collisions=torch.ones_like(frames)).figures
+    plain = model.loss({"features": frames}, noisy=frames, gamma=gamma).figures
+    everywhere = model.loss({"features": frames, "collisions": torch.ones_like(frames)}, noisy=frames, gamma=gamma).figures
     assert {name for name in everywhere if name.startswith("relational_")} == {f"relational_{name}" for name in plain}
     for name, value in plain.items():
         torch.testing.assert_close(everywhere[f"relational_{name}"], value)
     marks = torch.zeros_like(frames)
     marks[:, -1] = 1  # of no frame that is predicted
-    last = model.loss(frames, noisy=frames, gamma=gamma, collisions=marks).figures
+    last = model.loss({"features": frames, "collisions": marks}, noisy=frames, gamma=gamma).figures
     assert all(float(last[f"relational_{name}"]) == 0 for name in plain)
     assert not any(value.requires_grad for value in everywhere.values())
 
 
 def test_a_training_step_is_a_function_of_its_generators_seed() -> None:
     model, (frames, _) = built(SMALL), film(SMALL)
-    totals = [float(model.loss(frames, generator=torch.Generator().manual_seed(seed)).total.detach()) for seed in (1, 1, 2)]
+    totals = [float(model.loss({"features": frames}, generator=torch.Generator().manual_seed(seed)).total.detach()) for seed in (1, 1, 2)]
     assert totals[0] == totals[1] != totals[2]
 
 
@@ -425,9 +428,9 @@ def test_frames_and_actions_that_are_not_the_models_are_refused() -> None:
     with pytest.raises(ModelError, match="was told none"):
         model.observe(begun(model, torch.tensor([1])), torch.zeros(1, 16, 16, 1), None)
     with pytest.raises(ModelError, match="frames of"):
-        model.loss(torch.zeros(1, 3, 8, 8, 1, dtype=torch.uint8))
+        model.loss({"features": torch.zeros(1, 3, 8, 8, 1, dtype=torch.uint8)})
     with pytest.raises(ModelError, match="nothing to predict in sequences of 1"):
-        model.loss(torch.zeros(1, 1, 16, 16, 1, dtype=torch.uint8), actions=torch.zeros(1, 1, 4))
+        model.loss({"features": torch.zeros(1, 1, 16, 16, 1, dtype=torch.uint8), "actions": torch.zeros(1, 1, 4)})
     with pytest.raises(ModelError, match="slots is a whole number from 1 to 64, not 1000000"):
         begun(model, torch.tensor([1]), slots=10**6)
 

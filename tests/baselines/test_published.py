@@ -57,7 +57,8 @@ def reference(path: Path) -> Reference:
     clean, noisy = frames_of(arrays, "targets"), frames_of(arrays, "inputs")
     gamma = torch.from_numpy(arrays["gammas"][0, ..., 0])
     actions = frames_of(arrays, "actions") if "actions" in arrays else None
-    losses = model.loss(clean.to(torch.uint8), noisy=noisy, gamma=gamma, slots=gamma.shape[1], actions=actions, collisions=frames_of(arrays, "collisions"))
+    batch = {"features": clean.to(torch.uint8), "collisions": frames_of(arrays, "collisions")} | ({} if actions is None else {"actions": actions})
+    losses = model.loss(batch, noisy=noisy, gamma=gamma, slots=gamma.shape[1])
     losses.total.backward()
     with torch.no_grad():
         states = list(model.unroll(clean[..., 0], noisy[..., 0], gamma, actions))

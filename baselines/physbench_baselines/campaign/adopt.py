@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from physbench_baselines.campaign.stages import Stage
     from physbench_baselines.campaign.table import PlannedRun
 
-FILES = ("recipe.json", "log.csv", "last.pt", "best.pt", "curves.png", "result.json")
+FILES = ("recipe.json", "log.csv", "last.pt", "best.pt", "curves.svg", "result.json")
 
 
 def adopt(campaign: Path, folders: Mapping[PlannedRun, Path]) -> list[Stage]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from physbench.errors import TrainingError
 from physbench_baselines.campaign.budget import count_sequence_steps
@@ -89,17 +89,15 @@ def history_of_stages(stages: Iterable[Mapping[str, Any]]) -> History:
 
 def describe_validation(recipe: TrainingRecipe) -> str:
     """Say what validation losses of this recipe are measured on, and by which network."""
-    network = "".join(f", {name} {value}" for name, value in (("slots", recipe.slots), ("noise", recipe.noise)) if value is not None)
+    network = "".join(f", {name} {recipe.sizes[name]}" for name in ("slots", "noise") if name in recipe.sizes)
     return f"{recipe.validation} sequences of {recipe.longest} frames of {Path(recipe.data).name}{network}"
 
 
 def _steps_of(stage: Mapping[str, Any]) -> int:
     """Count the sequence-steps of a stage; none where its card has no recipe."""
     recipe = stage.get("recipe")
-    if not isinstance(recipe, dict):
-        return 0
     try:
-        known = TrainingRecipe(**cast("dict[str, Any]", recipe))
+        known = TrainingRecipe.from_dict(recipe)
     except (TrainingError, TypeError, ValueError):
         return 0
     limit = stage.get("steps_limit")

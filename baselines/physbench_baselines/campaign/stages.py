@@ -155,5 +155,5 @@ def _ended(path: Path, step: int) -> str | None:
 
 def _point(row: Row, recipe: TrainingRecipe, limit: int) -> Point:
     assert row.validation_loss is not None
-    bce, ari = (value if value is not None and math.isfinite(value) else None for value in (row.relative_bce, row.ari))
+    bce, ari = (value if value is not None and math.isfinite(value) else None for value in (row.figures.get(name) for name in ("relative_bce", "ari")))
     return Point(count_sequence_steps(recipe, row.step, limit), row.validation_loss, bce, ari)

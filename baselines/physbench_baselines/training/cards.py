@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from physbench_baselines import bundled
 from physbench_baselines.training.bars import collect_rows, compare_with_rows, find_score
 from physbench_baselines.training.initial import stages_before, total
 from physbench_baselines.training.preflight import usual_recipe
+from physbench_baselines.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,15 +40,6 @@ FIGURES = {
 
 CLEAN = "`relative_bce`, 4 balls, without noise"
 """A column of its own: what the model makes of clean frames."""
-
-OPTIONS = (
-    *("data", "initial", "precision", "batch", "learning_rate", "frames", "slots", "noise", "warm_up", "decay", "averaging", "gradient_limit"),
-    *("evaluate_every", "validation", "seed"),
-)
-"""Fields of a training recipe that the command has an option for."""
-
-UNSAID = ("sizes", "anywhere")
-"""Those that it has none for, and that the weights depend on."""
 
 NOTHING = "No trained weights are here yet."
 
@@ -84,17 +78,24 @@ def file_size(count: int) -> str:
 
 def command(card: Card) -> str:
     """What trains such a model again."""
-    recipe: Card = card["recipe"]
-    usual = usual_recipe(recipe["model"])
-    words = ["physbench train", recipe["model"]]
-    for name in OPTIONS:
-        given: Any = ",".join(map(str, recipe[name])) if name == "frames" else recipe.get(name, getattr(usual, name))
-        if given != (",".join(map(str, usual.frames)) if name == "frames" else getattr(usual, name)):
-            words += [f"--{name.replace('_', '-')}", str(given)]
+    recipe = TrainingRecipe.from_dict(card["recipe"])
+    usual = usual_recipe(recipe.model, data=recipe.data)
+    words = ["physbench train", recipe.model]
+    for item in fields(recipe):
+        value = getattr(recipe, item.name)
+        if item.metadata.get("help") and value != (TrainingRecipe.data if item.name == "data" else getattr(usual, item.name)):
+            option = item.name.replace("_", "-")
+            words += [f"--{option if value else f'no-{option}'}"] if isinstance(value, bool) else [f"--{option}", _as_typed(value)]
+    for name, value in recipe.sizes.items():
+        words += ["--size", f"{name}={json.dumps(value, separators=(',', ':'))}"]
     minutes = card.get("minutes_limit")
     words += ["--minutes", f"{minutes:g}"] if minutes else []
     words += ["--steps", str(card.get("steps_limit") or card["steps"])] if card.get("steps_limit") or not minutes else []
     return " ".join(words)
+
+
+def _as_typed(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _scores(of: Mapping[str, Card]) -> str:
@@ -132,15 +133,9 @@ def _costs(of: Mapping[str, Card]) -> str:
     rows = [["model", "steps to these weights", "sequences", "hours", "on", "weights", "trained by"]]
     for name, card in of.items():
         weights = f"{file_size(card['bytes'])}, {'int8 and half' if card['int8'] else 'half'}"
-        trained = ", then ".join(_trained(stage) for stage in (*stages_before(card), card) if stage.get("recipe"))
+        trained = ", then ".join(f"`{command(stage)}`" for stage in (*stages_before(card), card) if stage.get("recipe"))
         rows.append([name, f"{total(card, 'steps'):,}", f"{total(card, 'sequences'):,}", f"{total(card, 'hours'):.1f}", card["hardware"], weights, trained])
     return format_table(rows)
-
-
-def _trained(stage: Card) -> str:
-    recipe, usual = stage["recipe"], usual_recipe(stage["recipe"]["model"])
-    extra = [f"`{field}` {recipe[field]}" for field in UNSAID if recipe[field] != getattr(usual, field)]
-    return f"`{command(stage)}`" + (f", and in its recipe {', '.join(extra)}" if extra else "")
 
 
 def _shortness(of: Mapping[str, Card]) -> str:

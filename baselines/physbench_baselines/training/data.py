@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
@@ -12,21 +10,26 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from physbench import registry
+from physbench.ahead import ahead
 from physbench.errors import TrainingError
 from physbench.recipe import mixed
-from physbench.storage.reader import open_dataset
+from physbench.storage.reader import FIELDS, open_dataset
 from physbench.stream import stream
+from physbench.stream.stream import FIELDS as STREAMED
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from physbench.recipe import Recipe
-    from physbench.storage.reader import File
+    from physbench.storage.reader import File, Split
     from physbench_baselines.training.recipe import TrainingRecipe
 
-    Frames = NDArray[np.uint8]  # (B, T, H, W, C)
+    Batch = dict[str, NDArray[Any]]  # (B, T, ...) or (B, ...) each, by name
+
+TIMED = frozenset(name for name, each in FIELDS.items() if each.axes.startswith("T"))
+"""The arrays that have something to say of every frame."""
 
 
 class Source(Protocol):
@@ -36,14 +39,14 @@ class Source(Protocol):
     def dataset(self) -> str: ...
 
     @property
-    def shape(self) -> tuple[int, int, int]: ...  # H, W, C
+    def arrays(self) -> tuple[str, ...]: ...  # what it has
 
     @property
     def epoch(self) -> int: ...  # sequences
 
-    def batches(self, first: int, *, workers: int) -> Generator[Frames]: ...
+    def batches(self, first: int, *, wants: Sequence[str], workers: int) -> Generator[Batch]: ...
 
-    def validation(self) -> Generator[Frames]: ...
+    def validation(self, wants: Sequence[str]) -> Generator[Batch]: ...
 
 
 def source_of(recipe: TrainingRecipe) -> Source:
@@ -76,25 +79,25 @@ class Streamed:
         return self.made.dataset
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        return self.made.generator.shape
+    def arrays(self) -> tuple[str, ...]:
+        return STREAMED
 
     @property
     def epoch(self) -> int:
         return self.recipe.epoch
 
-    def batches(self, first: int, *, workers: int) -> Generator[Frames]:
+    def batches(self, first: int, *, wants: Sequence[str], workers: int) -> Generator[Batch]:
         seed = (self.made.seed + self.recipe.seed) % (1 << 64)
-        batches = stream(self.made, seed=seed, batch=self.recipe.batch, start=first * self.recipe.batch, only=("features",), workers=workers)
+        batches = stream(self.made, seed=seed, batch=self.recipe.batch, start=first * self.recipe.batch, only=tuple(wants), workers=workers)
         for step, arrays in enumerate(batches, start=first):
-            yield _cut(arrays["features"], self.recipe, step)
+            yield _part(arrays, self.recipe, step)
 
-    def validation(self) -> Generator[Frames]:
-        batches = stream(self.made, split="validation", batch=self.recipe.batch, only=("features",))
+    def validation(self, wants: Sequence[str]) -> Generator[Batch]:
+        batches = stream(self.made, split="validation", batch=self.recipe.batch, only=tuple(wants))
         rounds = -(-self.recipe.validation // self.recipe.batch)
         for number, arrays in enumerate(islice(batches, rounds)):
             wanted = self.recipe.validation - number * self.recipe.batch
-            yield arrays["features"][:wanted, : self.recipe.longest]
+            yield cut({name: array[:wanted] for name, array in arrays.items()}, self.recipe.longest)
 
 
 class Stored:
@@ -105,8 +108,7 @@ class Stored:
             if split not in file:
                 raise TrainingError(f"{file.path} has no {split} split: it has {', '.join(file)}")
         self.recipe = recipe
-        self.training = file["training"].only("features")
-        self.held_out = file["validation"].only("features")
+        self.training, self.held_out = file["training"], file["validation"]
         self.dataset = file.attributes["dataset"]
         self.epoch = len(self.training)
         _require_frames(recipe, min(self.training.sizes["T"], self.held_out.sizes["T"]), str(file.path))
@@ -114,41 +116,35 @@ class Stored:
             raise TrainingError(f"{file.path} has {self.epoch} training sequences: fewer than a batch of {recipe.batch}")
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        return self.training.sizes["H"], self.training.sizes["W"], self.training.sizes["C"]
+    def arrays(self) -> tuple[str, ...]:
+        return self.training.fields
 
-    def batches(self, first: int, *, workers: int) -> Generator[Frames]:
-        numbers = count(first)
-        with ThreadPoolExecutor(max(workers, 1)) as pool:
-            ahead = deque(pool.submit(self._batch, number) for number in islice(numbers, workers + 1))
-            try:
-                while True:
-                    frames = ahead.popleft().result()
-                    ahead.append(pool.submit(self._batch, next(numbers)))
-                    yield frames
-                    del frames  # its memory is free for the next one
-            finally:
-                for future in ahead:
-                    future.cancel()
+    def batches(self, first: int, *, wants: Sequence[str], workers: int) -> Generator[Batch]:
+        training = self.training.only(*wants)
+        return ahead(lambda step: self._batch(training, step), count(first), workers=workers)
 
-    def validation(self) -> Generator[Frames]:
-        total = min(self.recipe.validation, len(self.held_out))
+    def validation(self, wants: Sequence[str]) -> Generator[Batch]:
+        held_out, total = self.held_out.only(*wants), min(self.recipe.validation, len(self.held_out))
         for start in range(0, total, self.recipe.batch):
-            yield self.held_out[start : min(start + self.recipe.batch, total)]["features"][:, : self.recipe.longest]
+            yield cut(held_out[start : min(start + self.recipe.batch, total)], self.recipe.longest)
 
-    def _batch(self, step: int) -> Frames:
+    def _batch(self, training: Split, step: int) -> Batch:
         """A part of an epoch's permutation; what is left over at its end is not used."""
         epoch, place = divmod(step, self.epoch // self.recipe.batch)
         order = np.random.Generator(np.random.Philox(key=[mixed(self.recipe.seed + 1), epoch])).permutation(self.epoch)
-        chosen = order[place * self.recipe.batch : (place + 1) * self.recipe.batch]
-        return _cut(self.training[chosen]["features"], self.recipe, step)
+        return _part(training[order[place * self.recipe.batch : (place + 1) * self.recipe.batch]], self.recipe, step)
 
 
-def _cut(frames: Frames, recipe: TrainingRecipe, step: int) -> Frames:
+def cut(batch: Mapping[str, Any], stop: int, start: int = 0) -> dict[str, Any]:
+    """Take frames start..stop-1 of every array that has frames."""
+    return {name: array[:, start:stop] if name in TIMED else array for name, array in batch.items()}
+
+
+def _part(batch: Batch, recipe: TrainingRecipe, step: int) -> Batch:
     """As many frames as the longest part of the run takes."""
-    spare = frames.shape[1] - recipe.longest
-    first = mixed(mixed(recipe.seed + 1) ^ step) % (spare + 1) if recipe.anywhere else 0
-    return frames[:, first : first + recipe.longest]
+    frames = next((array.shape[1] for name, array in batch.items() if name in TIMED), recipe.longest)
+    start = mixed(mixed(recipe.seed + 1) ^ step) % (frames - recipe.longest + 1) if recipe.anywhere else 0
+    return cut(batch, start + recipe.longest, start)
 
 
 def _require_frames(recipe: TrainingRecipe, there: int, where: Any) -> None:

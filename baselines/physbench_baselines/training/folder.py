@@ -1,13 +1,14 @@
-"""A run is a folder: recipe.json, log.csv, last.pt, best.pt, curves.png and, at the end, result.json. What is in it is whole at any moment."""
+"""A run is a folder: recipe.json, log.csv, last.pt, best.pt, curves.svg and, at the end, result.json. What is in it is whole at any moment."""
 
 from __future__ import annotations
 
 import csv
 import io
+import math
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from physbench.errors import HostileFile, StorageError, TrainingError
 from physbench.files import open_regular_file, read_regular_file, write_whole
@@ -19,30 +20,37 @@ except ImportError:  # not a POSIX system
     fcntl = None
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping, Sequence
 
 
 @dataclass(frozen=True)
 class Row:
-    """Of the log. Losses are means over the steps since the row before; None where nothing was measured."""
+    """Of the log: what every run has, and whatever figures there are, by name."""
 
     step: int
     sequences: int
     minutes: float
-    loss: float | None
-    upper_bound: float | None
+    sequences_per_second: float
     learning_rate: float
     frames: int
-    validation_loss: float | None
-    relative_bce: float | None
-    ari: float | None
-    sequences_per_second: float | None
+    loss: float | None  # a mean over the steps since the row before, like the other figures of training
+    figures: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def validation_loss(self) -> float | None:
+        """None where nothing was validated."""
+        return self.figures.get("validation_loss")
+
+    def cells(self) -> dict[str, float | None]:
+        """By the name of the column."""
+        return {**{name: getattr(self, name) for name in CORE}, **self.figures}
 
 
 MOST_LOG = 1 << 28
 """Bytes."""
 
-COLUMNS = tuple(item.name for item in fields(Row))
+CORE = tuple(item.name for item in fields(Row) if item.name != "figures")
+"""The columns of every log. Those of figures stand after them, in the order in which they came."""
 
 
 class AtWork(TrainingError):
@@ -72,7 +80,7 @@ class Folder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise TrainingError(f"{self.path} cannot be made: {error.strerror}") from None
-        self.write("log.csv", ",".join(COLUMNS) + "\n")
+        self._write_log([])
         self.write("recipe.json", recipe.to_json())
 
     @contextmanager
@@ -106,9 +114,13 @@ class Folder:
             raise TrainingError(f"{place}: {error}") from None
 
     def append(self, row: Row) -> None:
+        """A row with a figure that is new makes the log anew, with one more column."""
+        columns = self._columns()
+        if not row.cells().keys() <= set(columns):
+            return self._write_log([*self.rows(), row])
         try:
             with (self.path / "log.csv").open("a", encoding="utf-8", newline="") as file:
-                csv.DictWriter(file, COLUMNS, lineterminator="\n").writerow({name: _cell(value) for name, value in asdict(row).items()})
+                csv.DictWriter(file, columns, lineterminator="\n").writerow(_written(row))
         except OSError as error:
             raise TrainingError(f"{self.path / 'log.csv'} cannot be written: {error.strerror}") from None
 
@@ -120,27 +132,40 @@ class Folder:
             return []
         whole = text[: text.rfind("\n") + 1]
         try:
-            return [_row(row) for row in csv.DictReader(io.StringIO(whole))]
+            return [_row(cells) for cells in csv.DictReader(io.StringIO(whole))]
         except (ValueError, KeyError, TypeError, csv.Error):
             raise TrainingError(f"{self.path / 'log.csv'} is not the log of a run: put it back or delete it") from None
 
     def cut(self, step: int) -> None:
         """Forget what was logged after a step: it is going to happen again."""
+        self._write_log([row for row in self.rows() if row.step <= step])
+
+    def _write_log(self, rows: Sequence[Row]) -> None:
+        columns = dict.fromkeys([*CORE, *(name for row in rows for name in row.figures)])
         text = io.StringIO()
-        table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        table = csv.DictWriter(text, columns, lineterminator="\n")
         table.writeheader()
-        table.writerows({name: _cell(value) for name, value in asdict(row).items()} for row in self.rows() if row.step <= step)
+        table.writerows(_written(row) for row in rows)
         self.write("log.csv", text.getvalue())
+
+    def _columns(self) -> list[str]:
+        try:
+            with (self.path / "log.csv").open(encoding="utf-8", newline="") as file:
+                return next(csv.reader(file), [])
+        except (OSError, UnicodeDecodeError, csv.Error):
+            return []
 
     def write(self, name: str, content: str | bytes) -> None:
         """As a whole or not at all."""
         write_whole(self.path / name, content)
 
 
-def _cell(value: float | None) -> str:
-    return "" if value is None else repr(value)
+def _written(row: Row) -> dict[str, str]:
+    return {name: "" if value is None else repr(value) for name, value in row.cells().items()}
 
 
 def _row(cells: dict[str, str]) -> Row:
     whole = {"step", "sequences", "frames"}
-    return Row(**{name: int(cells[name]) if name in whole else float(cells[name]) if cells[name] else None for name in COLUMNS})  # type: ignore[arg-type]
+    values: dict[str, Any] = {name: (int if name in whole else float)(cells.pop(name) or "nan") for name in CORE}
+    loss = None if math.isnan(values["loss"]) else values["loss"]
+    return Row(**{**values, "loss": loss}, figures={name: float(cell) for name, cell in cells.items() if cell})

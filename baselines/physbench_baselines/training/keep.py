@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from physbench_baselines.architecture import Architecture
     from physbench_baselines.training.recipe import TrainingRecipe
 
 
@@ -36,20 +37,19 @@ def card_of(
     seconds: float,
     device: torch.device,
     data: str,
-    paper: str | None,
-    patient: bool,
+    architecture: Architecture,
+    ended: str | None,
     before: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """paper: that of the architecture, if it has one. patient: it went on until validation stopped improving, as the paper did.
-
-    before: the stages that gave the weights which it began with.
-    """
+    """before: the stages that gave the weights which it began with."""
     sequences, hours, hardware = step * recipe.batch, seconds / 3600, hardware_of(device)
     spent = f"{sequences:,} sequences, {_time(seconds)} on {hardware}"
     spent += f", after {sum(stage['sequences'] for stage in before):,} sequences in earlier runs" if before else ""
+    rule = architecture.stopping
+    short = rule is not None and not rule.holds(recipe, step, ended)
     return {
         "name": recipe.model,
-        "training": None if patient or paper is None else f"trained for less than the paper: {spent}, not until validation stopped improving",
+        "training": f"trained for less than the paper: {spent}, not {rule.words}" if rule and short else None,
         "train_seed": recipe.seed,
         "steps": step,
         "sequences": sequences,

@@ -5,28 +5,29 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from physbench.errors import TrainingError
-from physbench_baselines.checkpoint import architecture_of
-from physbench_baselines.containers.header import PAPERS
+from physbench_baselines.architecture import architecture_of
 from physbench_baselines.training.curves import curves
+from physbench_baselines.training.data import cut
 from physbench_baselines.training.folder import Folder, Row
 from physbench_baselines.training.interrupts import Interrupts, Stopped
 from physbench_baselines.training.keep import card_of, keep
-from physbench_baselines.training.score import evaluators_figures, validation_loss
+from physbench_baselines.training.score import judge, validate
 from physbench_baselines.training.step import Stepper
+from physbench_baselines.training.trainable import LOSS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
-    from physbench_baselines.training.data import Source
+    from physbench.suites import Suite
+    from physbench_baselines.training.data import Batch, Source
     from physbench_baselines.training.recipe import TrainingRecipe
 
 SAVE_SECONDS = 50
@@ -43,7 +44,7 @@ class TrainingProgress:
     minutes: float
     frames: int
     loss: float  # of the last step
-    ari: float | None  # when it was last measured
+    figures: Mapping[str, float]  # of the evaluator, when they were last measured; of the last step until then
     sequences_per_second: float
     seconds_left: float | None  # None without a limit
 
@@ -59,8 +60,7 @@ class TrainingResult:
     validation_loss: float  # of the last weights
     best_validation_loss: float
     best_step: int
-    relative_bce: float | None  # of the last weights
-    ari: float | None
+    figures: Mapping[str, float]  # of the last weights: whatever else was measured in the last validation
     device: str
 
 
@@ -75,15 +75,20 @@ class State:
     best: float = math.inf
     best_step: int = -1
     validation: float = math.nan
-    relative_bce: float = math.nan
-    ari: float = math.nan
-    loss_sum: float = 0.0
-    bound_sum: float = 0.0
-    summed: int = 0
+    summed: int = 0  # steps since the last row
     learning_rate: float = 0.0  # of the last step
     frames: int = 0
     minutes_limit: float = 0.0  # 0 = none
     steps_limit: int = 0
+    sums: dict[str, float] = field(default_factory=dict[str, float])  # of figures, over these steps
+    measured: dict[str, float] = field(default_factory=dict[str, float])  # in the last validation, beside its loss
+
+    @staticmethod
+    def of(saved: Mapping[str, Any]) -> State:
+        """Read what `asdict` gave. An older save has no figures: they begin anew."""
+        numbers = {item.name: type(item.default)(saved[item.name]) for item in fields(State) if item.name not in ("sums", "measured")}
+        figures = {name: {str(key): float(value) for key, value in saved.get(name, {}).items()} for name in ("sums", "measured")}
+        return State(**{**numbers, **figures, "summed": numbers["summed"] if figures["sums"] else 0})
 
 
 class Loop:
@@ -99,13 +104,14 @@ class Loop:
         interrupts: Interrupts,
         progress: Callable[[TrainingProgress], None] | None,
         before: Sequence[Mapping[str, Any]] = (),
+        suite: Suite | None = None,
     ) -> None:
-        """before: the stages of training that gave the weights which the run began with."""
+        """before: the stages of training that gave the weights which the run began with. suite: what judges it, in place of the usual one."""
         self.recipe, self.source, self.stepper, self.folder, self.state = recipe, source, stepper, folder, state
-        self.interrupts, self.progress, self.before = interrupts, progress, before
+        self.interrupts, self.progress, self.before, self.suite = interrupts, progress, before, suite
         self.every = recipe.evaluate_every or max(source.epoch // recipe.batch, 1)
         self.pending: list[torch.Tensor] = []
-        self.loss = math.nan
+        self.latest: Mapping[str, float] = {LOSS: math.nan}
         self._began = time.monotonic() - state.seconds
         self._saved = -math.inf
         self._mark = (state.step, self.seconds)
@@ -127,7 +133,7 @@ class Loop:
         """Or up to the first step after so many minutes: then it is saved, and neither evaluated nor called a result."""
         state = self.state
         pause = math.inf if pause_after is None else time.monotonic() + 60 * pause_after
-        batches = self.source.batches(state.step, workers=workers)
+        batches = self.source.batches(state.step, wants=self.stepper.traits.wants, workers=workers)
         try:
             self._save()
             while True:
@@ -154,17 +160,17 @@ class Loop:
         self.folder.write("result.json", json.dumps(asdict(result), indent=2) + "\n")
         return result
 
-    def _step(self, batches: Generator[NDArray[np.uint8]]) -> None:
+    def _step(self, batches: Generator[Batch]) -> None:
         state, recipe, share = self.state, self.recipe, self.share
         state.frames, state.learning_rate = recipe.frames_at(share), recipe.learning_rate_at(state.step, share)
-        frames = self._moved(next(batches))[:, : state.frames]
-        self.pending.append(self.stepper.take(frames, step=state.step, learning_rate=state.learning_rate))
+        batch = cut({name: self._moved(array) for name, array in next(batches).items()}, state.frames)
+        self.pending.append(self.stepper.take(batch, step=state.step, learning_rate=state.learning_rate, share=share))
         state.step += 1
         if self.stepper.device.type == "cpu" or len(self.pending) >= PENDING:
             self._settle()
 
-    def _moved(self, frames: NDArray[np.uint8]) -> torch.Tensor:
-        tensor = torch.from_numpy(frames)
+    def _moved(self, array: NDArray[Any]) -> torch.Tensor:
+        tensor = torch.from_numpy(array)
         return tensor.pin_memory().to(self.stepper.device, non_blocking=True) if self.stepper.device.type == "cuda" else tensor
 
     def _settle(self) -> None:
@@ -172,16 +178,15 @@ class Loop:
         if not self.pending:
             return
         state = self.state
-        found = cast("list[list[float]]", torch.stack(self.pending).tolist())
-        first = state.step - len(found) + 1
+        rows = cast("list[list[float]]", torch.stack(self.pending).tolist())
+        first = state.step - len(rows) + 1
         self.pending.clear()
-        for step, (loss, bound) in enumerate(found, start=first):
-            if not math.isfinite(loss):
+        for step, row in enumerate(rows, start=first):
+            self.latest = dict(zip(self.stepper.figures, row, strict=True))
+            if not math.isfinite(loss := self.latest[LOSS]):
                 raise TrainingError(f"the loss became {loss} at step {step}: try a lower learning rate, a warm-up or a gradient limit; {self._before()}")
-            state.loss_sum += loss
-            state.bound_sum += bound
+            state.sums = {name: state.sums.get(name, 0.0) + value for name, value in self.latest.items()}
             state.summed += 1
-            self.loss = loss
         if self.progress:
             self.progress(self._progress())
 
@@ -197,37 +202,35 @@ class Loop:
         self._settle()
         state, recipe, network, device = self.state, self.recipe, self.stepper.judged, self.stepper.device
         rate = self._rate()
-        loss = validation_loss(network, self.source, recipe, device=device, between=self.interrupts.stop_here)
-        if not math.isfinite(loss):
+        found = validate(network, self.source, recipe, device=device, between=self.interrupts.stop_here)
+        if not math.isfinite(loss := found.pop(LOSS)):
             raise TrainingError(f"the validation loss became {loss} after step {state.step}: try a lower learning rate; {self._before()}")
-        figures = evaluators_figures(network, recipe, self.source.dataset, device=device, between=self.interrupts.stop_here)
+        judged = judge(network, recipe, self.source, self.suite, device=device, between=self.interrupts.stop_here)
         state.validation = loss
-        state.relative_bce, state.ari = (math.nan if figure is None else figure for figure in figures)
+        state.measured = _finite({**{f"validation_{name}": value for name, value in found.items()}, **judged})
         state.evaluated = state.step
         if loss < state.best:
             state.best, state.best_step = loss, state.step
             self._keep("best.pt")
         self._log(rate, measured=True)
-        self.folder.write("curves.png", curves(self.folder.rows(), title=f"{recipe.model} on {self.source.dataset}"))
+        self.folder.write("curves.svg", curves(self.folder.rows(), title=f"{recipe.model} on {self.source.dataset}"))
 
     def _log(self, rate: float | None = None, *, measured: bool = False) -> None:
         self._settle()
         state, recipe = self.state, self.recipe
+        means = {name: value / state.summed for name, value in state.sums.items()}
         row = Row(
             step=state.step,
             sequences=state.step * recipe.batch,
             minutes=round(self.seconds / 60, 4),
-            loss=state.loss_sum / state.summed if state.summed else None,
-            upper_bound=_known(state.bound_sum / state.summed) if state.summed else None,
+            sequences_per_second=round(self._rate() if rate is None else rate, 3),
             learning_rate=state.learning_rate,
             frames=state.frames,
-            validation_loss=state.validation if measured else None,
-            relative_bce=_known(state.relative_bce) if measured else None,
-            ari=_known(state.ari) if measured else None,
-            sequences_per_second=round(self._rate() if rate is None else rate, 3),
+            loss=means.pop(LOSS, None),
+            figures={**_finite(means), **({"validation_loss": state.validation, **state.measured} if measured else {})},
         )
         self.folder.append(row)
-        state.logged, state.loss_sum, state.bound_sum, state.summed = state.step, 0.0, 0.0, 0
+        state.logged, state.sums, state.summed = state.step, {}, 0
         self._mark = (state.step, self.seconds)
 
     def _rate(self) -> float:
@@ -265,8 +268,8 @@ class Loop:
             seconds=self.seconds,
             device=self.stepper.device,
             data=self.source.dataset,
-            paper=PAPERS.get(architecture_of(self.stepper.network)),
-            patient=self._out_of_patience(),
+            architecture=architecture_of(self.stepper.network),
+            ended="patience" if self._out_of_patience() else None,
             before=self.before,
         )
         training = asdict(self.state) | self.stepper.state() if name == "last.pt" else None
@@ -286,11 +289,15 @@ class Loop:
             share=self.share,
             minutes=self.seconds / 60,
             frames=state.frames,
-            loss=self.loss,
-            ari=_known(state.ari),
+            loss=self.latest[LOSS],
+            figures=self._judged() or {name: value for name, value in self.latest.items() if name != LOSS},
             sequences_per_second=rate,
             seconds_left=max(min(left), 0.0) if left else None,
         )
+
+    def _judged(self) -> dict[str, float]:
+        """What the evaluator said last."""
+        return {name: value for name, value in self.state.measured.items() if not name.startswith("validation_")}
 
     def _result(self, ended: str) -> TrainingResult:
         state, recipe = self.state, self.recipe
@@ -304,11 +311,10 @@ class Loop:
             validation_loss=state.validation,
             best_validation_loss=state.best,
             best_step=state.best_step,
-            relative_bce=_known(state.relative_bce),
-            ari=_known(state.ari),
+            figures=state.measured,
             device=str(self.stepper.device),
         )
 
 
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _finite(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in figures.items() if math.isfinite(value)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from physbench.errors import StorageError, TrainingError
 from physbench.files import read_regular_file
-from physbench_baselines.containers.header import PAPERS
+from physbench_baselines.architecture import find_architecture
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.initial import total
 from physbench_baselines.training.keep import kept
@@ -22,21 +22,18 @@ if TYPE_CHECKING:
 
     Card = dict[str, Any]
 
-PATIENCE, EPOCH = 10, 50_000
-"""The paper's: so many epochs of so many sequences without a better validation loss, and it ends."""
-
 MOST_ROWS = 100
 """Of the log; as many of them as there are, up to half, with a validation."""
 
 
 def header(best: Checkpoint, run: Path, name: str) -> Card:
     """What the weights say of themselves."""
-    link = PAPERS.get(best.header.architecture)
+    architecture = find_architecture(best.header.architecture)
+    link, rule = architecture.paper or None, architecture.stopping
     told: Card = {"name": name, "model_link": link, "paper_link": link, "training": None}
     told |= {field: best.card.get(field) for field in ("train_seed", "steps", "sequences")}
-    recipe = Folder(run).recipe()
-    if link and (_ended(run) != "patience" or recipe.patience < PATIENCE or recipe.epoch < EPOCH):
-        told["training"] = f"{total(best.card, 'sequences'):,} sequences; the paper trains until validation stops improving"
+    if rule and not rule.holds(Folder(run).recipe(), total(best.card, "steps"), _ended(run)):
+        told["training"] = f"{total(best.card, 'sequences'):,} sequences; the paper trains {rule.words}"
     return told
 
 
@@ -92,7 +89,7 @@ def _spread(rows: Sequence[Row], most: int) -> list[Row]:
 
 
 def _shortened(row: Row) -> Mapping[str, float | None]:
-    return {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in vars(row).items()}
+    return {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in row.cells().items()}
 
 
 def _lines(value: Any) -> str:

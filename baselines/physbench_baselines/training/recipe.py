@@ -3,80 +3,81 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, cast
 
 from physbench.errors import TrainingError
+from physbench.fields import bounded, check_fields
 
-PRECISIONS = ("auto", "fp32", "bf16")
 MOST_TEXT = 1 << 16
+
+MANY = 10**12
+
+MOVED = ("slots", "noise")
+"""Fields of older recipes that are sizes now."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecipe:
+    """Each field with a `help` is an option of `physbench train`. An empty help leaves it to Python."""
+
     model: str
-    """A network of ours, or package.module:factory of one's own: its sizes, a dataclass with a `build()`."""
+    """The name of a model, or package.module:ATTRIBUTE of one's own."""
     sizes: dict[str, Any] = field(default_factory=lambda: {})
     """What differs from the sizes that the model usually has."""
-    data: str = "balls4mass64"
-    """A dataset, made while it is learnt from and never twice the same sequence; or a dataset file."""
-    slots: int | None = None  # None = as many as the model usually has
-    noise: float | None = None  # likewise
-    initial: str = ""
-    """Weights to begin with: a checkpoint's file, or the name of a model that comes with the package. None: they are drawn from the seed."""
-    seed: int = 0
-    batch: int = 64
-    frames: tuple[int, ...] = (31,)
-    """Of a sequence. Several: each for an equal share of the run, the first ones first."""
-    anywhere: bool = False
-    """Frames from anywhere in a sequence, not its first ones."""
-    learning_rate: float = 1e-3
-    warm_up: int = 0  # steps
-    decay: float = 0.0
-    """The last share of the run, over which the learning rate falls to nothing."""
-    gradient_limit: float = 0.0  # of the norm; 0 = none
-    averaging: float = 0.0
-    """Decay of the averaged weights that are then validated and kept; 0 = none."""
-    precision: str = "auto"
-    validation: int = 1_000  # sequences
-    scored: int = 64  # validation sequences for the evaluator's figures; 0 = none
-    epoch: int = 50_000
-    """Sequences; a file's epoch is its training split."""
-    evaluate_every: int = 0  # steps; 0 = an epoch
-    log_every: int = 50  # steps
-    patience: int = 10
-    """Epochs without a better validation loss, after which it ends."""
+    data: str = bounded("balls4mass64", help="a dataset, made while it is learnt from, or a dataset file")
+    initial: str = bounded("", help="begin with these weights: a model that comes with the package, a run's folder or a checkpoint")
+    seed: int = bounded(0, help="another seed gives another run", low=0, high=(1 << 63) - 1)
+    batch: int = bounded(64, help="sequences in a step", low=1, high=1 << 16)
+    accumulate: int = bounded(1, help="parts of a batch, one after the other: less memory for the same step", low=1, high=1 << 16)
+    frames: tuple[int, ...] = bounded((31,), help="of a sequence; several are a curriculum, each for an equal share of the run", low=1, high=10_000)
+    anywhere: bool = bounded(False, help="take frames from anywhere in a sequence, not its first ones")
+    optimizer: str = bounded("adam", help="the optimiser", choices=("adam", "adamw", "rmsprop", "sgd"))
+    learning_rate: float = bounded(1e-3, help="of the optimiser", above=0)
+    betas: tuple[float, float] = bounded((0.9, 0.999), help="of adam and adamw: what the two averages keep in a step", low=0, below=1)
+    epsilon: float = bounded(1e-8, help="of adam, adamw and rmsprop: added where they divide", low=0)
+    smoothing: float = bounded(0.99, help="of rmsprop: what its average of squares keeps in a step", low=0, below=1)
+    momentum: float = bounded(0.0, help="of rmsprop and sgd", low=0, below=1)
+    weight_decay: float = bounded(0.0, help="of every optimiser", low=0)
+    warm_up: int = bounded(0, help="steps until the learning rate is reached", low=0, high=MANY)
+    schedule: str = bounded("linear", help="how the learning rate falls", choices=("linear", "cosine", "exponential"))
+    decay: float = bounded(0.0, help="linear and cosine: the last share of the run, over which the rate falls to nothing (0: it stays)", low=0, high=1)
+    decay_rate: float = bounded(0.5, help="exponential: the factor of the rate", above=0, high=1)
+    decay_steps: int = bounded(100_000, help="exponential: the steps in which the rate falls by the factor", low=1, high=MANY)
+    gradient_limit: float = bounded(0.0, help="the most that a gradient's norm may be (0: no limit)", low=0)
+    averaging: float = bounded(0.0, help="decay of averaged weights, which are then what is validated and kept (0: none)", low=0, below=1)
+    precision: str = bounded("auto", help="of the arithmetic; auto is bf16 where the machine has it", choices=("auto", "fp32", "bf16"))
+    validation: int = bounded(1_000, help="validation sequences", low=1, high=1 << 20)
+    scored: int = bounded(64, help="validation sequences for the evaluator's figures (0: none)", low=0, high=10_000)
+    epoch: int = bounded(50_000, help="sequences in an epoch; a file's is its training split", low=1, high=MANY)
+    evaluate_every: int = bounded(0, help="steps between validations (0: an epoch)", low=0, high=MANY)
+    log_every: int = bounded(50, help="steps between rows of the log", low=1, high=MANY)
+    patience: int = bounded(10, help="epochs without a better validation loss, after which it ends", low=1, high=1 << 20)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "frames", tuple(self.frames))
-        for name, low, high in (
-            ("seed", 0, (1 << 63) - 1), ("batch", 1, 1 << 16), ("warm_up", 0, 1 << 40), ("validation", 1, 1 << 20), ("scored", 0, 10_000),
-            ("epoch", 1, 1 << 40), ("evaluate_every", 0, 1 << 40), ("log_every", 1, 1 << 40), ("patience", 1, 1 << 20),
-        ):  # fmt: skip
-            self._require(name, isinstance(getattr(self, name), int) and low <= getattr(self, name) <= high, f"a whole number from {low} to {high}")
-        for name, words in (("learning_rate", "above 0"), ("gradient_limit", "0 (no limit) or above")):
-            value = getattr(self, name)
-            self._require(name, isinstance(value, (int, float)) and 0 <= value < 1e30 and (value > 0 or name != "learning_rate"), f"a number {words}")
-        self._require("decay", isinstance(self.decay, (int, float)) and 0 <= self.decay <= 1, "a share from 0 to 1")
-        self._require("averaging", isinstance(self.averaging, (int, float)) and 0 <= self.averaging < 1, "a number from 0 (none) to below 1")
-        self._require("precision", self.precision in PRECISIONS, " or ".join(PRECISIONS))
-        self._require("noise", self.noise is None or (isinstance(self.noise, (int, float)) and 0 <= self.noise <= 1), "a probability from 0 to 1")
-        self._require("slots", self.slots is None or (isinstance(self.slots, int) and 1 <= self.slots <= 255), "a whole number from 1 to 255")
-        enough = bool(self.frames) and all(isinstance(count, int) and 2 <= count <= 10_000 for count in self.frames)
-        self._require("frames", enough, "one or more whole numbers from 2 to 10000")
+        check_fields(self, TrainingError)
         for name in ("model", "data"):
-            self._require(name, isinstance(getattr(self, name), str) and getattr(self, name) != "", "a name")
-        self._require("initial", isinstance(self.initial, str), "a checkpoint's file or a model's name")
-        self._require("anywhere", isinstance(self.anywhere, bool), "true or false")
-        self._require("sizes", isinstance(self.sizes, dict) and all(isinstance(name, str) for name in self.sizes), "an object of names and values")
-
-    def _require(self, name: str, holds: bool, words: str) -> None:
-        if not holds:
-            raise TrainingError(f"{name.replace('_', ' ')} is {words}, not {getattr(self, name)!r}")
+            if not getattr(self, name):
+                raise TrainingError(f"{name} is a name, not ''")
+        sizes: Any = self.sizes
+        if not isinstance(sizes, dict) or not all(isinstance(name, str) for name in cast("dict[Any, Any]", sizes)):
+            raise TrainingError(f"sizes is an object of names and values, not {sizes!r:.60}")
+        if not self.frames:
+            raise TrainingError("frames is one or more whole numbers, not none")
+        if self.accumulate > self.batch:
+            raise TrainingError(f"a batch of {self.batch} sequences cannot be taken in {self.accumulate} parts: give fewer")
+        if self.schedule == "cosine" and not self.decay:
+            raise TrainingError("a cosine falls over the last share of the run, and decay is 0: give a decay, 1 for the whole run")
 
     @property
     def longest(self) -> int:
         return max(self.frames)
+
+    @property
+    def needs_an_end(self) -> bool:
+        """Whether the schedule goes by the share of the run that is over."""
+        return len(self.frames) > 1 or (self.schedule != "exponential" and self.decay > 0)
 
     def frames_at(self, share: float) -> int:
         """With this share of the run behind it."""
@@ -85,7 +86,11 @@ class TrainingRecipe:
     def learning_rate_at(self, step: int, share: float) -> float:
         """Of step number `step`, counted from 0."""
         rising = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
+        if self.schedule == "exponential":
+            return self.learning_rate * rising * self.decay_rate ** (step / self.decay_steps)
         falling = min(1.0, (1.0 - min(share, 1.0)) / self.decay) if self.decay else 1.0
+        if self.schedule == "cosine":
+            falling = (1 - math.cos(math.pi * falling)) / 2
         return self.learning_rate * rising * falling
 
     def to_json(self) -> str:
@@ -97,18 +102,25 @@ class TrainingRecipe:
             given: Any = json.loads(text) if len(text) <= MOST_TEXT else None
         except (ValueError, RecursionError):
             given = None
+        return TrainingRecipe.from_dict(given)
+
+    @staticmethod
+    def from_dict(given: Any) -> TrainingRecipe:
+        """Read what JSON says of a recipe, also of an older one."""
         if not isinstance(given, dict):
             raise TrainingError("this is not a training recipe: it is an object in JSON")
-        told = cast("dict[str, Any]", given)
+        values = cast("dict[str, Any]", given)
+        moved = {name: values[name] for name in MOVED if values.get(name) is not None}
+        values = {name: value for name, value in values.items() if name not in MOVED}
+        if moved and isinstance(values.get("sizes", {}), dict):
+            values["sizes"] = {**values.get("sizes", {}), **moved}
         known = {item.name for item in fields(TrainingRecipe)}
-        for name in told:
+        for name in values:
             if name not in known:
-                raise TrainingError(f"a training recipe has no field {name!r}: it has {', '.join(sorted(known))}")
-        if "model" not in told:
+                raise TrainingError(f"a training recipe has no field {name!r:.60}: it has {', '.join(sorted(known))}")
+        if "model" not in values:
             raise TrainingError("this training recipe names no model")
-        if not isinstance(told.get("frames", []), list):
-            raise TrainingError(f"frames is a list of whole numbers, not {told['frames']!r}")
-        return TrainingRecipe(**told)
+        return TrainingRecipe(**values)
 
     def difference(self, other: TrainingRecipe) -> str | None:
         """The first field in which another one differs."""

@@ -6,8 +6,9 @@ threads) where it would have ended. With minutes, the share of them that is used
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,9 @@ import torch
 
 from physbench.errors import TrainingError
 from physbench_baselines.adapter import device_of
+from physbench_baselines.architecture import architecture_of
 from physbench_baselines.checkpoint import inspect
-from physbench_baselines.training.data import source_of
+from physbench_baselines.training.data import cut, source_of
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.initial import initial_of, stages_before
 from physbench_baselines.training.interrupts import Interrupts
@@ -25,11 +27,13 @@ from physbench_baselines.training.loop import Loop, State, TrainingProgress, Tra
 from physbench_baselines.training.networks import network_of
 from physbench_baselines.training.preflight import require_limits
 from physbench_baselines.training.step import Stepper, fast, precision_of
+from physbench_baselines.training.trainable import measure, traits_of
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    from physbench_baselines.training.data import Source
     from physbench_baselines.training.recipe import TrainingRecipe
 
 
@@ -70,13 +74,15 @@ def train(
             stack.enter_context(folder.held())
         source = source_of(recipe)
         under_way = resume and folder.last.exists()
-        initial = initial_of(recipe.initial) if recipe.initial and not under_way else None
-        stepper = Stepper(network_of(recipe, source.shape, initial), recipe, device=place, graphs=graphs)
+        initial = initial_of(recipe.initial, model=recipe.model) if recipe.initial and not under_way else None
+        network = network_of(recipe, initial, dataset=re.sub(r"-v\d+$", "", source.dataset))  # as it is called in every version
+        _try_out(network, source, recipe)
+        stepper = Stepper(network, recipe, device=place, graphs=graphs)
         state = _restored(folder, stepper) if under_way else State()
         before = initial.stages if initial else stages_before(inspect(folder.last).card) if under_way else []
         state.minutes_limit = minutes or (0.0 if steps else state.minutes_limit)
         state.steps_limit = steps or (0 if minutes else state.steps_limit)
-        if not (state.minutes_limit or state.steps_limit) and (len(recipe.frames) > 1 or recipe.decay):
+        if not (state.minutes_limit or state.steps_limit) and recipe.needs_an_end:
             raise TrainingError("a curriculum of frames and a decay need an end: give minutes or steps")
         if resume:
             folder.cut(state.logged)
@@ -86,10 +92,25 @@ def train(
         interrupts = stack.enter_context(Interrupts())
         stack.enter_context(fast())
         try:
-            return Loop(recipe, source, stepper, folder, state, interrupts, progress, before).to_its_end(workers, pause_after=pause_after)
+            judged_by = architecture_of(network).judged_by
+            suite = judged_by(recipe, source.dataset) if judged_by else None
+            return Loop(recipe, source, stepper, folder, state, interrupts, progress, before, suite).to_its_end(workers, pause_after=pause_after)
         except torch.OutOfMemoryError:
             size = f"{recipe.batch} sequences of {recipe.longest} frames"
-            raise TrainingError(f"{size} do not fit into the memory of {place}: give a smaller batch") from None
+            raise TrainingError(f"{size} do not fit into the memory of {place}: give a smaller batch, or accumulate it in more parts") from None
+
+
+def _try_out(network: torch.nn.Module, source: Source, recipe: TrainingRecipe) -> None:
+    """Show the network a sequence before anything is written: one that cannot see it says so here."""
+    wants = traits_of(network).wants
+    for name in wants:
+        if name not in source.arrays:
+            raise TrainingError(f"{recipe.model} wants {name}; {source.dataset} has none")
+    sequences = source.validation(wants)
+    batch = {name: torch.from_numpy(array[:1]) for name, array in cut(next(sequences), min(recipe.frames)).items()}
+    sequences.close()
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        measure(network, batch, generator=torch.Generator(), share=0.0)
 
 
 def _agreed(given: TrainingRecipe | None, started: TrainingRecipe, path: Path) -> TrainingRecipe:
@@ -109,8 +130,8 @@ def _restored(folder: Folder, stepper: Stepper) -> State:
     """As the last save left it."""
     training = kept(folder.last)
     try:
-        state = State(**{item.name: type(getattr(State, item.name))(training[item.name]) for item in fields(State)})
+        state = State.of(training)
         stepper.restore(training)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise TrainingError(f"{folder.last} does not belong to this run: {error}; it cannot be resumed") from None
     return state

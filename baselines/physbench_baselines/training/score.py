@@ -1,4 +1,4 @@
-"""How good a network is while it learns: its loss on the validation sequences, and a few figures of the evaluator."""
+"""How good a network is while it learns: its loss on the validation sequences, and what the evaluator says of it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from physbench.evaluation.evaluate import evaluate
+from physbench.metrics.catalogue import stands_in_tables
 from physbench.recipe import mixed
 from physbench.suites import Suite, Task, Window
 from physbench_baselines.adapter import TorchModel
 from physbench_baselines.training.data import is_file
-from physbench_baselines.training.step import Losses, autocast
+from physbench_baselines.training.step import autocast
+from physbench_baselines.training.trainable import measure, traits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,35 +23,58 @@ if TYPE_CHECKING:
     from physbench_baselines.training.data import Source
     from physbench_baselines.training.recipe import TrainingRecipe
 
+USUAL = ("relative_bce", "ari")
+"""What is logged of the evaluator's figures where an architecture wants no others."""
 
-def validation_loss(network: torch.nn.Module, source: Source, recipe: TrainingRecipe, *, device: torch.device, between: Callable[[], None]) -> float:
-    """Mean over the validation sequences, with the same noise every time. `between` is called after each batch."""
-    total = torch.zeros((), dtype=torch.float64, device=device)
+
+def validate(network: torch.nn.Module, source: Source, recipe: TrainingRecipe, *, device: torch.device, between: Callable[[], None]) -> dict[str, float]:
+    """Means of the loss and of its figures over the validation sequences, with the same noise every time, as at the end of the run.
+
+    `between` is called after each batch.
+    """
+    sums: dict[str, torch.Tensor] = {}
     generator = torch.Generator(device)
     count = 0
     network.eval()
     with torch.no_grad():
-        for number, frames in enumerate(source.validation()):
+        for number, arrays in enumerate(source.validation(traits_of(network).wants)):
             generator.manual_seed(mixed(number + 1))
+            torch.manual_seed(mixed(number + 1))
+            batch = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
             with autocast(device, recipe.precision):
-                losses: Losses = network.loss(torch.from_numpy(frames).to(device), generator=generator)  # type: ignore[operator]
-            total += losses.total.double() * len(frames)
-            count += len(frames)
+                _, figures = measure(network, batch, generator=generator, share=1.0)
+            size = len(next(iter(batch.values())))
+            sums = {name: sums.get(name, 0.0) + figure.double() * size for name, figure in figures.items()}
+            count += size
             between()
     network.train()
-    return float(total) / count
+    return {name: float(value) / count for name, value in sums.items()}
 
 
-def evaluators_figures(
-    network: torch.nn.Module, recipe: TrainingRecipe, dataset: str, *, device: torch.device, between: Callable[[], None]
-) -> tuple[float | None, float | None]:
-    """relative_bce and ari of one-step prediction on the first validation sequences; None for what the evaluator does not tell of a network."""
-    if not recipe.scored:
-        return None, None
-    asked = Suite("training", 1, "what a network is asked while it learns", (Task(dataset, (Window(recipe.longest),)),), None)
+def usual_suite(recipe: TrainingRecipe, source: Source) -> Suite | None:
+    """One-step prediction on the first validation sequences, where there is a next frame to predict."""
+    if recipe.longest < 2 or "features" not in source.arrays:
+        return None
+    return Suite("training", 1, "what a network is asked while it learns", (Task(source.dataset, (Window(recipe.longest),)),), None)
+
+
+def judge(
+    network: torch.nn.Module, recipe: TrainingRecipe, source: Source, suite: Suite | None, *, device: torch.device, between: Callable[[], None]
+) -> dict[str, float]:
+    """The evaluator's figures on the first validation sequences: of a suite that the architecture wants, or the usual two.
+
+    A suite of several tasks gives figures called task/metric. What the evaluator does not tell of a network is left out.
+    """
+    usual = usual_suite(recipe, source) if suite is None else None
+    if not recipe.scored or not traits_of(network).observe or not (chosen := suite or usual):
+        return {}
     stored = Path(recipe.data) if is_file(recipe) else None
     model = TorchModel(cast("Any", network), device=str(device))
-    result = evaluate(model, asked, split="validation", limit=recipe.scored, data=stored, progress=lambda _: between())
+    result = evaluate(model, chosen, split="validation", limit=recipe.scored, data=stored, progress=lambda _: between())
     network.train()
-    found = {score.metric: score.value for score in result.scores if math.isfinite(score.value)}
-    return found.get("relative_bce"), found.get("ari")
+    one = len({score.task for score in result.scores}) == 1
+    return {
+        score.metric if one else f"{score.task}/{score.metric}": score.value
+        for score in result.scores
+        if math.isfinite(score.value) and (score.metric in USUAL if usual else stands_in_tables(score.metric))
+    }

@@ -1,36 +1,48 @@
-"""One step of the optimiser: forward, backward, Adam. Directly, or captured once as a CUDA graph and replayed.
+"""One step of the optimiser: forward, backward, and its move. Directly, or captured once as a CUDA graph and replayed.
 
-A network is an nn.Module with `loss(frames, *, generator) -> Losses`: frames (B, T, H, W, C) as uint8, `.total` the scalar to descend, `.figures` other
-scalars by name. Noise comes from a generator that is seeded anew for every step, so a step is a function of weights, frames and its number.
+Noise comes from a generator that is seeded anew for every step, so a step is a function of weights, batch, and its number and share of the run.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from physbench.errors import TrainingError
 from physbench.recipe import mixed
+from physbench_baselines.training.trainable import measure, traits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from physbench_baselines.training.recipe import TrainingRecipe
 
+    Batch = Mapping[str, torch.Tensor]  # (B, T, ...) each
+    Make = Callable[[Sequence[torch.nn.Parameter], TrainingRecipe, bool], torch.optim.Optimizer]  # whether it is on CUDA
+
 WARM_UP = 3
 """Runs before a capture: libraries choose their kernels and take their memory in the first ones."""
 
-
-class Losses(Protocol):
-    @property
-    def total(self) -> torch.Tensor: ...  # ()
-
-    @property
-    def figures(self) -> dict[str, torch.Tensor]: ...  # () each
+OPTIMIZERS: Mapping[str, Make] = {
+    "adam": lambda weights, recipe, cuda: torch.optim.Adam(
+        weights, recipe.learning_rate, recipe.betas, recipe.epsilon, recipe.weight_decay, fused=True, capturable=cuda
+    ),
+    "adamw": lambda weights, recipe, cuda: torch.optim.AdamW(
+        weights, recipe.learning_rate, recipe.betas, recipe.epsilon, recipe.weight_decay, fused=True, capturable=cuda
+    ),
+    "rmsprop": lambda weights, recipe, cuda: torch.optim.RMSprop(
+        weights, recipe.learning_rate, recipe.smoothing, recipe.epsilon, recipe.weight_decay, recipe.momentum, capturable=cuda
+    ),
+    "sgd": lambda weights, recipe, cuda: torch.optim.SGD(
+        weights, recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, fused=True
+    ),
+}  # fmt: skip
+"""By the names that a recipe has for them."""
 
 
 class Stepper:
@@ -39,61 +51,87 @@ class Stepper:
     def __init__(self, network: torch.nn.Module, recipe: TrainingRecipe, *, device: torch.device, graphs: bool) -> None:
         self.recipe = recipe
         self.device = device
+        self.traits = traits_of(network)
         self.network = network.to(device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged: torch.nn.Module | None = deepcopy(self.network) if recipe.averaging else None
         self.generator = torch.Generator(device)
+        self.figures: tuple[str, ...] = ()
+        """The names of what a step measures, the loss first; known after the first one."""
         self.parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
-        self.learning_rate = torch.tensor(recipe.learning_rate, device=device)
-        self.optimizer = torch.optim.Adam(self.parameters, lr=self.learning_rate, fused=True, capturable=device.type == "cuda")
-        self._graphs = graphs and device.type == "cuda"
+        own, cuda = self.traits.optimizer, device.type == "cuda"
+        self.optimizer = own(recipe) if own else OPTIMIZERS[recipe.optimizer](self.parameters, recipe, cuda)
+        self._rates = [group["lr"] / recipe.learning_rate for group in self.optimizer.param_groups]
+        self._graphs = graphs and cuda and self.traits.capturable and own is None
         self._captured: _Captured | None = None
-        self._remember_nothing()
+        if own is None:
+            for group in self.optimizer.param_groups:
+                group["lr"] = torch.tensor(group["lr"], device=device)
+            self._remember_nothing()
 
     @property
     def judged(self) -> torch.nn.Module:
         """What is validated and kept."""
         return self.averaged or self.network
 
-    def take(self, frames: torch.Tensor, *, step: int, learning_rate: float) -> torch.Tensor:
-        """(B, T, H, W, C) uint8 on the device -> (2,): the loss and the upper bound. On CUDA it may still be at work when this returns."""
-        self.learning_rate.fill_(learning_rate)
-        if self._graphs and (self._captured is None or self._captured.frames.shape != frames.shape):
+    def take(self, batch: Batch, *, step: int, learning_rate: float, share: float = 0.0) -> torch.Tensor:
+        """A batch on the device -> (F,): what `figures` names. On CUDA it may still be at work when this returns."""
+        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
+            if isinstance(group["lr"], torch.Tensor):
+                group["lr"].fill_(learning_rate * rate)
+            else:
+                group["lr"] = learning_rate * rate
+        if self._graphs and (self._captured is None or not self._captured.fits(batch)):
             self._captured = None  # its memory is needed
             torch.cuda.synchronize(self.device)
             torch.cuda.empty_cache()
-            self._captured = _Captured(self, frames)
-        self.generator.manual_seed(mixed(mixed(self.recipe.seed + 2) ^ step))
-        found = self._captured.replay(frames) if self._captured else self.once(frames)
+            self._captured = _Captured(self, batch)
+        seed = mixed(mixed(self.recipe.seed + 2) ^ step)
+        self.generator.manual_seed(seed)
+        torch.manual_seed(seed)  # for layers that take no generator, such as a dropout
+        measured = self._captured.replay(batch) if self._captured else self.once(batch, share)
         if self.averaged is not None:
             self._average(step)
-        return found
+        return measured
 
-    def once(self, frames: torch.Tensor) -> torch.Tensor:
+    def once(self, batch: Batch, share: float) -> torch.Tensor:
         self.optimizer.zero_grad(set_to_none=True)
-        found = self.descend(frames)
+        measured = self.descend(batch, share)
         self.optimizer.step()
-        return found
+        return measured
 
-    def descend(self, frames: torch.Tensor) -> torch.Tensor:
-        """Forward and backward."""
-        with autocast(self.device, self.recipe.precision):
-            losses: Losses = self.network.loss(frames, generator=self.generator)  # type: ignore[operator]
-        losses.total.backward()
+    def descend(self, batch: Batch, share: float) -> torch.Tensor:
+        """Forward and backward, part by part."""
+        size = len(next(iter(batch.values())))
+        parts = {name: array.tensor_split(self.recipe.accumulate) for name, array in batch.items()}
+        sums: list[torch.Tensor] = []
+        for number in range(self.recipe.accumulate):
+            part = {name: arrays[number] for name, arrays in parts.items()}
+            weight = len(next(iter(part.values()))) / size
+            with autocast(self.device, self.recipe.precision):
+                total, figures = measure(self.network, part, generator=self.generator, share=share)
+            (total * weight).backward()
+            self.figures = self.figures or tuple(figures)
+            if tuple(figures) != self.figures:
+                raise TrainingError(f"the figures of a loss have the same names in every step: not {', '.join(self.figures)}, then {', '.join(figures)}")
+            sums.append(torch.stack(list(figures.values())) * weight)
         if self.recipe.gradient_limit:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.gradient_limit)
-        return figures_of(losses)
+        return torch.stack(sums).sum(dim=0)
 
     def state(self) -> dict[str, torch.Tensor]:
         """Everything that the next step depends on, on the CPU."""
         return {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in self._remembered().items()}
 
-    def restore(self, state: dict[str, torch.Tensor]) -> None:
+    def restore(self, state: Mapping[str, torch.Tensor]) -> None:
         """ValueError for a state of another network."""
+        state = {name.replace("adam/", "optimizer/", 1) if name.startswith("adam/") else name: value for name, value in state.items()}  # of older runs
         for name, tensor in self._remembered().items():
             if name not in state or state[name].shape != tensor.shape:
                 raise ValueError(f"it has no {name} of shape {tuple(tensor.shape)}")
             tensor.copy_(state[name])
+        if self.traits.optimizer:  # what it remembers is there after its first step only
+            self._restore_own(state)
 
     def finite(self) -> bool:
         return bool(torch.stack([parameter.detach().isfinite().all() for parameter in self.judged.parameters()]).all())
@@ -102,19 +140,35 @@ class Stepper:
         """The live tensors."""
         tensors = {f"weights/{name}": tensor for name, tensor in self.network.state_dict().items()}
         for name, parameter in self.network.named_parameters():
-            tensors |= {f"adam/{name}/{key}": value for key, value in self.optimizer.state.get(parameter, {}).items()}
+            remembered = self.optimizer.state.get(parameter, {})
+            tensors |= {f"optimizer/{name}/{key}": torch.as_tensor(value) for key, value in remembered.items() if value is not None}
         if self.averaged is not None:
             tensors |= {f"averaged/{name}": tensor for name, tensor in self.averaged.state_dict().items()}
         return tensors
 
     def _remember_nothing(self) -> None:
         """Give the optimiser its memory now, as it is before the first step: a capture must find it and a state must have it."""
+        before = [parameter.detach().clone() for parameter in self.parameters]
         for parameter in self.parameters:
             parameter.grad = torch.zeros_like(parameter)
-        self.optimizer.step()  # moves nothing
+        self.optimizer.step()
+        with torch.no_grad():
+            for parameter, value in zip(self.parameters, before, strict=True):
+                parameter.copy_(value)  # a weight decay moves it
         for remembered in self.optimizer.state.values():
-            remembered["step"].zero_()
+            for value in remembered.values():
+                if value is not None:
+                    value.zero_()
         self.optimizer.zero_grad(set_to_none=True)
+
+    def _restore_own(self, state: Mapping[str, torch.Tensor]) -> None:
+        names = {parameter: name for name, parameter in self.network.named_parameters()}
+        packed = self.optimizer.state_dict()
+        for number, parameter in enumerate(each for group in self.optimizer.param_groups for each in group["params"]):
+            start = f"optimizer/{names[parameter]}/"
+            own = {key.removeprefix(start): value for key, value in state.items() if key.startswith(start)}
+            packed["state"] |= {number: own} if own else {}
+        self.optimizer.load_state_dict(packed)
 
     def _average(self, step: int) -> None:
         """Decay is less at first, or the average would be of the weights before the first step."""
@@ -126,35 +180,32 @@ class Stepper:
 
 
 class _Captured:
-    """A whole step on frames of one shape as one CUDA graph. Frames and noise are replaced in place before each replay."""
+    """A whole step on batches of one shape as one CUDA graph. Batch and noise are replaced in place before each replay."""
 
-    def __init__(self, stepper: Stepper, frames: torch.Tensor) -> None:
-        self.frames = frames.clone(memory_format=torch.contiguous_format)
+    def __init__(self, stepper: Stepper, batch: Batch) -> None:
+        self.batch = {name: array.clone(memory_format=torch.contiguous_format) for name, array in batch.items()}
         beside = torch.cuda.Stream(stepper.device)
         beside.wait_stream(torch.cuda.current_stream(stepper.device))
         with torch.cuda.stream(beside):
             for _ in range(WARM_UP):
                 stepper.optimizer.zero_grad(set_to_none=True)
-                stepper.descend(self.frames)
+                stepper.descend(self.batch, 0.0)
         torch.cuda.current_stream(stepper.device).wait_stream(beside)
         stepper.optimizer.zero_grad(set_to_none=True)
         self.graph = torch.cuda.CUDAGraph()
         self.graph.register_generator_state(stepper.generator)
         with torch.cuda.graph(self.graph):
-            self.found = stepper.descend(self.frames)
+            self.measured = stepper.descend(self.batch, 0.0)
             stepper.optimizer.step()
 
-    def replay(self, frames: torch.Tensor) -> torch.Tensor:
-        self.frames.copy_(frames)
+    def fits(self, batch: Batch) -> bool:
+        return all(self.batch[name].shape == array.shape for name, array in batch.items())
+
+    def replay(self, batch: Batch) -> torch.Tensor:
+        for name, array in batch.items():
+            self.batch[name].copy_(array)
         self.graph.replay()
-        return self.found.clone()
-
-
-def figures_of(losses: Losses) -> torch.Tensor:
-    """(2,) loss, upper bound; NaN for a network that has none."""
-    total = losses.total.detach().float()
-    bound = losses.figures.get("upper_bound")
-    return torch.stack([total, torch.full_like(total, torch.nan) if bound is None else bound.detach().float()])
+        return self.measured.clone()
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
@@ -177,7 +228,7 @@ def fast() -> Generator[None]:
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")
     try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=True):
+        with torch.random.fork_rng(devices=[]), torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=True):
             yield
     finally:
         torch.set_float32_matmul_precision(before)

@@ -1,0 +1,99 @@
+"""Work ahead: results in order, a few of them in the making while the last one is used."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from physbench.errors import WorkerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+    from concurrent.futures import Future
+    from multiprocessing.connection import Connection
+
+    Item = TypeVar("Item")
+    Result = TypeVar("Result")
+
+Engine = Literal["threads", "processes"]
+
+
+def ahead(
+    function: Callable[[Item], Result], items: Iterable[Item], *, engine: Engine = "threads", workers: int = 1, depth: int | None = None
+) -> Generator[Result]:
+    """Call a function on each item, on so many workers, and give the results in the order of the items.
+
+    At most `depth` results are in the making or wait to be used, one more than there are workers unless another number is
+    given; with no workers, each is made when it is asked for. The first exception ends the work where it stands in the
+    order. Close the generator, as `contextlib.closing` does, to end the work early. For processes, the function and the
+    items must be picklable, and a script needs `if __name__ == "__main__":` around what it does.
+
+    >>> from physbench.ahead import ahead
+    >>> list(ahead(abs, [-3, 2, -1], workers=2))
+    [3, 2, 1]
+    """
+    if not workers:
+        yield from map(function, items)
+        return
+    waiting = iter(items)
+    work = function if engine == "threads" else partial(_unless_leaving, function)
+    with _open_pool(engine, workers) as pool:
+        pending: deque[Future[Any]] = deque()
+        try:
+            pending.extend(pool.submit(work, item) for item in islice(waiting, workers + 1 if depth is None else depth))
+            while pending:
+                result: Result = pending.popleft().result()
+                pending.extend(pool.submit(work, item) for item in islice(waiting, 1))
+                yield result
+                del result  # its memory is free for the next one, unless the caller keeps it
+        except BrokenExecutor:
+            raise WorkerError(
+                'a worker process died: it may have run out of memory, or the script that starts it lacks `if __name__ == "__main__":` around its work'
+            ) from None
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+@contextmanager
+def _open_pool(engine: Engine, workers: int) -> Generator[Executor]:
+    """Start workers, and end them when they have finished what they are at. Processes do not outlive this one, however it ends."""
+    if engine == "threads":
+        with ThreadPoolExecutor(workers) as pool:
+            yield pool
+        return
+    context = multiprocessing.get_context("spawn")
+    theirs, ours = context.Pipe(duplex=False)
+    with theirs, ProcessPoolExecutor(workers, context, _watch, (theirs,)) as pool, ours:
+        yield pool
+
+
+_leaving = threading.Event()
+"""Set in a worker process when nobody waits for results any more."""
+
+
+def _watch(line: Connection[Any, Any]) -> None:
+    """Let a worker process end with the one that started it, which alone is stopped by Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        line.poll(None)  # until the other end is closed
+        _leaving.set()
+        if parent:
+            parent.join()
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _unless_leaving(function: Callable[[Item], Result], item: Item) -> Result | None:
+    return None if _leaving.is_set() else function(item)
