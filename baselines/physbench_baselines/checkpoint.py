@@ -1,8 +1,8 @@
 """Weights on disk: written whole or not at all, loaded as data, never as code.
 
-One content in two containers: weights by name, and a header that says which architecture of which sizes they fill. `.safetensors` is for giving away;
-`.pt` may hold the state of a training run beside. A reader goes by the bytes and not by the suffix, believes no size before it has looked at it, and
-reads the file once: what is hashed is what is loaded.
+Weights by name, a header that says which architecture of which sizes they fill, and perhaps the state of a training run beside, in `.safetensors`. A `.pt`
+of before is still read. A reader goes by the bytes and not by the suffix, believes no size before it has looked at it, and reads the file once: what
+is hashed is what is loaded.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from physbench.model import Origin
 from physbench.notices import announce
 from physbench_baselines.architecture import architecture_of, find_architecture
 from physbench_baselines.containers import archive, tensors
-from physbench_baselines.containers.arrays import TYPES, restored, stored
+from physbench_baselines.containers.arrays import STATE, TYPES, packed_state, restored, stored, unpacked_state
 from physbench_baselines.containers.header import FORMAT, FORMAT_VERSION, Header
 from physbench_baselines.containers.tensors import MOST_BYTES
 from physbench_baselines.training.folder import Folder
@@ -40,7 +40,7 @@ class Checkpoint:
     network: nn.Module
     header: Header
     sha256: str  # of the file
-    training: Any = None  # the state of a run that can go on; in .pt only
+    training: dict[str, Any] | None = None  # the state of a run that can go on: tensors and plain numbers
 
     @property
     def card(self) -> Mapping[str, Any]:
@@ -48,12 +48,21 @@ class Checkpoint:
 
 
 def save(
-    path: Path | str, network: nn.Module, *, card: Mapping[str, Any] | None = None, half: bool = False, quantise: bool = False, training: Any = None
+    path: Path | str,
+    network: nn.Module,
+    *,
+    card: Mapping[str, Any] | None = None,
+    half: bool = False,
+    quantise: bool = False,
+    training: Mapping[str, Any] | None = None,
 ) -> None:
-    """half: as float16; quantise: big matrices as int8 with a scale per row. What was there is replaced at once or not at all."""
+    """half: as float16; quantise: big matrices as int8 with a scale per row. What was there is replaced at once or not at all.
+
+    training: the state of a run, tensors on the CPU and plain numbers by name.
+    """
     path = Path(path)
-    if path.suffix not in (".safetensors", ".pt") or (training is not None and path.suffix != ".pt"):
-        raise StorageError(f"{path} must end in .safetensors, or in .pt for a run that is to go on")
+    if path.suffix != ".safetensors":
+        raise StorageError(f"{path} must end in .safetensors")
     if path.is_dir() or not path.parent.is_dir():
         raise StorageError(f"{path} is a directory" if path.is_dir() else f"there is no directory {path.parent}")
     architecture, sizes = architecture_of(network).name, cast("Any", network).sizes
@@ -62,8 +71,11 @@ def save(
         text = json.dumps(header, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise StorageError(f"the card for {path} is not plain JSON: {error}") from None
-    weights = stored(network, half=half, quantise=quantise)
-    content = tensors.packed(text, weights) if path.suffix == ".safetensors" else archive.packed(text, weights, training)
+    try:
+        arrays = {**stored(network, half=half, quantise=quantise), **packed_state(training or {})}
+    except (AttributeError, TypeError, OverflowError) as error:
+        raise StorageError(f"nothing was written to {path}: the state of a run is tensors and plain numbers ({error})") from None
+    content = tensors.packed(text, arrays)
     try:
         _read(content, path)
     except StorageError as error:
@@ -118,15 +130,16 @@ def inspect(path: Path | str) -> Header:
     """The header alone: no network is built, and for .safetensors torch is not needed."""
     path = Path(path)
     content = _content(path)
-    return archive.unpacked(content, path)[0] if content.startswith(archive.START) else tensors.described(content, path)[0]
+    return archive.unpacked(content, path)[0] if content.startswith(archive.START) else tensors.described(content, path)
 
 
 def _weights_in(path: Path) -> Path:
     if not path.is_dir():
         return path
-    found = next((path / name for name in ("best.pt", "last.pt") if (path / name).is_file()), None)
+    run = Folder(path)
+    found = next((place for place in (run.best, run.last) if place.is_file()), None)
     if found is None:
-        raise StorageError(f"{path} is not the folder of a training run: it has no best.pt and no last.pt")
+        raise StorageError(f"{path} is not the folder of a training run: it has no {run.best.name} and no {run.last.name}")
     return found
 
 
@@ -148,10 +161,11 @@ def _looks_like(content: bytes) -> str:
     return f"it begins with {content[:8]!r}" if content else "it is empty; download it again"
 
 
-def _read(content: bytes, path: Path) -> tuple[Header, Arrays, Any]:
+def _read(content: bytes, path: Path) -> tuple[Header, Arrays, dict[str, Any] | None]:
     if content.startswith(archive.START):
         return archive.unpacked(content, path)
-    return *tensors.unpacked(content, path), None
+    header, arrays = tensors.unpacked(content, path)
+    return header, {name: array for name, array in arrays.items() if not name.startswith(STATE)}, unpacked_state(arrays)
 
 
 def _architecture_for(header: Header, path: Path, own: str | None) -> Architecture:

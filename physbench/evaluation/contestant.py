@@ -34,9 +34,7 @@ class Contestant:
     identity: str | None  # what decides its answers; None for code that may have changed
 
 
-def contestant(
-    text: str, *, device: str = "cpu", settings: Mapping[str, float] | None = None, architecture: str | None = None
-) -> Contestant:
+def contestant(text: str, *, device: str = "cpu", settings: Mapping[str, float] | None = None, architecture: str | None = None) -> Contestant:
     """A name, or the path of a checkpoint or of a training run's folder. settings: what to give it otherwise than it was trained with.
 
     architecture: the package.module:ATTRIBUTE of one's own that the weights are of, which is imported and run.

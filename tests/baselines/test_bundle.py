@@ -96,7 +96,7 @@ def test_weights_and_card_say_the_same(run: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "tiny.json").read_text()) == card
     assert card["weights_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert card["bytes"] == path.stat().st_size
-    best = checkpoint.load(run / "best.pt")
+    best = checkpoint.load(run / "best.safetensors")
     assert card["parameters"] == sum(tensor.numel() for tensor in best.network.state_dict().values())
     assert (card["architecture"], card["sizes"]["recurrence"], card["sizes"]["dense"]) == ("nem", "rnn", 24)
     assert card["recipe"] == json.loads((run / "recipe.json").read_text())
@@ -117,7 +117,7 @@ def test_the_scores_are_those_of_the_weights_that_are_given_away(run: Path, tmp_
     found = {(row["task"], row["metric"]): row["value"] for row in card["scores"]}
     wanted = {key: value for key, value in figures(checkpoint.model(tmp_path / "tiny.safetensors"), "balls").items() if "[" not in key[1]}
     assert found == {key: plain(value) for key, value in wanted.items()}
-    assert found != {key: value for key, value in figures(checkpoint.model(run / "best.pt"), "balls").items() if key in found}
+    assert found != {key: value for key, value in figures(checkpoint.model(run / "best.safetensors"), "balls").items() if key in found}
     assert {(row["suite"], row["version"], row["size"]) for row in card["scores"]} == {("balls", suite_of("balls").version, "limit-2")}
     assert all(row["low"] <= row["value"] <= row["high"] for row in card["scores"] if row["metric"] == "bce")
 
@@ -125,7 +125,7 @@ def test_the_scores_are_those_of_the_weights_that_are_given_away(run: Path, tmp_
 @pytest.mark.usefixtures("many")
 def test_big_matrices_are_int8_where_no_score_notices(run: Path, tmp_path: Path, asked: list[str]) -> None:
     card = bundled(run, tmp_path)
-    exact = figures(TorchModel(checkpoint.load(run / "best.pt").network), "balls")  # type: ignore[arg-type]
+    exact = figures(TorchModel(checkpoint.load(run / "best.safetensors").network), "balls")  # type: ignore[arg-type]
     small = figures(checkpoint.model(tmp_path / "tiny.safetensors"), "balls")
     told = {(row["task"], row["metric"]): (row["float32"], row["int8"]) for row in card["comparison"]["figures"]}
     assert told == {key: (plain(value), plain(small[key])) for key, value in exact.items()}
@@ -139,11 +139,11 @@ def test_big_matrices_are_int8_where_no_score_notices(run: Path, tmp_path: Path,
 @pytest.mark.usefixtures("many")
 def test_matrices_that_int8_would_spoil_stay_as_they_are(run: Path, tmp_path: Path) -> None:
     """One huge number in every row leaves no steps for the others; a norm takes it away again where it is the same in all rows."""
-    best = checkpoint.load(run / "best.pt")
+    best = checkpoint.load(run / "best.safetensors")
     with torch.no_grad():
         best.network.encoder.dense.linear.weight[:, 0] = 3000.0  # type: ignore[union-attr,index]
         best.network.decoder.dense[0].linear.weight[:, 0] = 3000.0  # type: ignore[union-attr,index]
-    checkpoint.save(run / "best.pt", best.network, card=best.card)
+    checkpoint.save(run / "best.safetensors", best.network, card=best.card)
     card = bundled(run, tmp_path)
     assert not card["comparison"]["agreed"] and not card["int8"]
     assert card["comparison"]["largest"]["difference"] > 0.005
@@ -187,10 +187,10 @@ def test_a_table_holds_what_the_evaluator_says(run: Path, tmp_path: Path) -> Non
 def test_scores_of_other_weights_are_forgotten(run: Path, tmp_path: Path, asked: list[str]) -> None:
     first = bundled(run, tmp_path, table=tmp_path)
     bundled(run, tmp_path, suites=("curtain",))
-    best = checkpoint.load(run / "best.pt")
+    best = checkpoint.load(run / "best.safetensors")
     with torch.no_grad():
         best.network.decoder.dense[0].linear.weight.mul_(1.5)  # type: ignore[union-attr,index]
-    checkpoint.save(run / "best.pt", best.network, card=best.card)
+    checkpoint.save(run / "best.safetensors", best.network, card=best.card)
     second = bundled(run, tmp_path, table=tmp_path)
     assert asked == ["balls", "balls without noise", "curtain", "balls", "balls without noise"]
     assert len(second["scores"]) == len(first["scores"]) and second["scores"] != first["scores"]
@@ -237,16 +237,16 @@ def test_a_suite_of_other_frames_is_listed_with_the_reason(run: Path, tmp_path: 
 def test_only_a_run_as_long_as_the_papers_is_not_called_short(run: Path, changed: dict[str, int], ended: str, short: bool) -> None:
     (run / "recipe.json").write_text(recipe(**changed).to_json())
     (run / "result.json").write_text(json.dumps({"ended": ended}))
-    told = origin.header(checkpoint.load(run / "best.pt"), run, "tiny")["training"]
+    told = origin.header(checkpoint.load(run / "best.safetensors"), run, "tiny")["training"]
     assert (told is not None) == short
 
 
 def test_a_path_of_the_machine_does_not_get_onto_the_card(run: Path, tmp_path: Path) -> None:
-    best = checkpoint.load(run / "best.pt")
-    checkpoint.save(run / "best.pt", best.network, card={**best.card, "recipe": {**best.card["recipe"], "data": "/somewhere/of/mine/balls.h5"}})
+    best = checkpoint.load(run / "best.safetensors")
+    checkpoint.save(run / "best.safetensors", best.network, card={**best.card, "recipe": {**best.card["recipe"], "data": "/somewhere/of/mine/balls.h5"}})
     assert bundled(run, tmp_path, suites=())["recipe"]["data"] == "balls.h5"
     stage = {"steps": 1, "recipe": {"data": "/somewhere/of/mine/first.h5", "initial": "/somewhere/of/mine/first.pt"}}
-    checkpoint.save(run / "best.pt", best.network, card={**best.card, "before": [stage]})
+    checkpoint.save(run / "best.safetensors", best.network, card={**best.card, "before": [stage]})
     (told,) = bundled(run, tmp_path, suites=())["before"]
     assert told["recipe"] == {"data": "first.h5", "initial": "first.pt"}
     assert "/somewhere" not in (tmp_path / "tiny.json").read_text()
@@ -281,7 +281,7 @@ def without(name: str) -> Callable[[Path], object]:
 @pytest.mark.parametrize(
     ("spoil", "words", "message"),
     [
-        (without("best.pt"), {}, "there is no file"),
+        (without("best.safetensors"), {}, "there is no file"),
         (without("recipe.json"), {}, "there is no run in"),
         (lambda run: (run / "result.json").write_text("[]"), {}, "is not the result of a run: put it back or delete it"),
         (lambda run: None, {"name": "../tiny"}, r"small letters, digits, - and \. between them, not '../tiny'"),

@@ -205,7 +205,7 @@ def test_an_audit_finds_nothing() -> None:
 
 def test_nothing_says_that_it_falls_short_of_a_paper(tmp_path: Path) -> None:
     train(usual_recipe("conv3", **QUICK), tmp_path / "run", steps=2, device="cpu")
-    assert checkpoint.inspect(tmp_path / "run" / "best.pt").card["training"] is None
+    assert checkpoint.inspect(tmp_path / "run" / "best.safetensors").card["training"] is None
     card = bundle(tmp_path / "run", "tiny", folder=tmp_path, suites=("crop50",), limit=2)
     assert card["paper_link"] is None and card["training"] is None and card["not_played"] == {}
     assert {row["suite"] for row in card["scores"]} == {"crop50"}

@@ -34,7 +34,7 @@ def keep_weights(campaign: Path, run: PlannedRun, stage: Stage) -> Path | None:
 
     None if it is too large even so: then nothing is kept.
     """
-    found = checkpoint.load(stage.path / "last.pt")
+    found = checkpoint.load(Folder(stage.path).last)
     path = weights_of(campaign, run)
     path.parent.mkdir(exist_ok=True)
     recipe = cast("dict[str, Any]", found.card.get("recipe") or {})

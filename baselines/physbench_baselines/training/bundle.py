@@ -57,7 +57,7 @@ def bundle(
     for place in (folder, table):
         if place is not None and not place.is_dir():
             raise TrainingError(f"there is no directory {place}: make it first")
-    best = load(run / "best.pt")
+    best = load(Folder(run).best)
     told = origin.header(best, run, name)
     before = origin.read(folder / f"{name}.json")
     comparison = before.get("comparison") if before.get("source_sha256") == best.sha256 else None

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: weights for the evaluator with a card that says how they came about; in last.pt also what the next step depends on."""
+"""Checkpoints of a run: weights for the evaluator with a card that says how they came about; in last.safetensors also what the next step depends on."""
 
 from __future__ import annotations
 

@@ -211,7 +211,7 @@ class Loop:
         state.evaluated = state.step
         if loss < state.best:
             state.best, state.best_step = loss, state.step
-            self._keep("best.pt")
+            self._keep("best")
         self._log(rate, measured=True)
         self.folder.write("curves.svg", curves(self.folder.rows(), title=f"{recipe.model} on {self.source.dataset}"))
 
@@ -254,7 +254,7 @@ class Loop:
 
     def _save(self) -> None:
         self._settle()
-        self._keep("last.pt")
+        self._keep("last")
         self._saved = time.monotonic()
 
     def _keep(self, name: str) -> None:
@@ -272,8 +272,8 @@ class Loop:
             ended="patience" if self._out_of_patience() else None,
             before=self.before,
         )
-        training = asdict(self.state) | self.stepper.state() if name == "last.pt" else None
-        keep(self.folder.path / name, self.stepper.judged, card=card, training=training)
+        training = asdict(self.state) | self.stepper.state() if name == "last" else None
+        keep(self.folder.path / f"{name}.safetensors", self.stepper.judged, card=card, training=training)
 
     def _before(self) -> str:
         return f"{self.folder.last} is of before" if self.folder.last.exists() else "nothing was saved before"

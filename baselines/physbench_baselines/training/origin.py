@@ -39,7 +39,7 @@ def header(best: Checkpoint, run: Path, name: str) -> Card:
 
 def course(run: Path) -> Card:
     """What the schedules of the run went by, and its curves."""
-    last = kept(run / "last.pt") if (run / "last.pt").exists() else {}
+    last = kept(Folder(run).last) if Folder(run).last.exists() else {}
     limits = {name: last.get(name) or None for name in ("steps_limit", "minutes_limit")}
     return {"ended": _ended(run), **limits, "log": [_shortened(row) for row in thinned(Folder(run).rows())]}
 

@@ -201,9 +201,7 @@ balls4mass64 = Recipe(dataset="balls4mass64", generator=Balls(n=(4, 4)), about="
 balls678mass64 = Recipe(
     dataset="balls678mass64", generator=Balls(n=(6, 8)), splits={"test": 10_000}, about="6, 7 or 8 balls of the same kinds: the extrapolation test"
 )
-balls4mass64_crop50 = Recipe(
-    dataset="balls4mass64-crop50", generator=Balls(n=(4, 4), crop=50), about="the centre of 50x50 of balls4mass64: balls come and go"
-)
+balls4mass64_crop50 = Recipe(dataset="balls4mass64-crop50", generator=Balls(n=(4, 4), crop=50), about="the centre of 50x50 of balls4mass64: balls come and go")
 balls678mass64_crop50 = Recipe(
     dataset="balls678mass64-crop50",
     generator=Balls(n=(6, 8), crop=50),
