@@ -48,7 +48,7 @@ def as_text(found: Result, chosen: Extent, references: Iterable[Known] = (), *, 
     origin = found.provenance
     beside = {(row.task, row.metric, row.model): row.value for row in references}
     scores = [score for score in found.scores if stands_in_tables(score.metric)]
-    shown = scores if everything else [score for score in scores if _is_main(score, found)]
+    shown = scores if everything else [score for score in scores if _is_main(score, found, chosen.suite)]
     lines = [f"{origin.model} on {origin.suite} v{origin.suite_version}, {origin.size}: {found.scores[0].sequences:,} sequences, {origin.seconds:.1f} s"]
     for task in dict.fromkeys(score.task for score in shown):
         ranked = chosen.suite.ranked_by
@@ -105,8 +105,10 @@ def _reported(task: str, rows: Sequence[Score], chosen: Extent, model: str) -> I
                 yield f"    {score.metric} in its paper, on the paper's own data: {paper.value:g} ({paper.remark})"
 
 
-def _is_main(score: Score, found: Result) -> bool:
+def _is_main(score: Score, found: Result, suite: Suite) -> bool:
     """Whether a figure is shown without being asked for: a likelihood only where it is not minus the cross-entropy beside it."""
+    if (score.task, score.metric) == suite.ranked_by:
+        return True
     repeated = (score.task, find(score.metric).minus_of) in found.sums
     return score.metric in headlines() and not repeated
 
