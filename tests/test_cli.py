@@ -99,8 +99,8 @@ def test_the_list_of_models_tells_the_scores_on_their_cards(cli: Any) -> None:
     assert list(told) == registry.models.names()
     for name in bundled.names():
         card, entry = bundled.card(name), told[name]
-        assert entry["parameters"] == card["parameters"] and entry["training"] == card["training"] and entry["data"] == card["data"]
-        assert entry["scores"] and all(row in card["scores"] for row in entry["scores"])
+        assert entry["parameters"] == card.parameters and entry["training"] == card.training and entry["data"] == card.data
+        assert entry["scores"] and all(row in card.scores for row in entry["scores"])
         assert f"{entry['scores'][0]['metric']} {entry['scores'][0]['value']:.3f}" in text
     assert told["copy"]["about"] and f"copy\n    {told['copy']['about']}" in text
     assert {row["suite"]: row["value"] for row in told["copy"]["scores"]}["balls"] == 1

@@ -117,8 +117,9 @@ def train(
 
     The recipe is the model's own, or that of the R-NEM paper, unless the options say otherwise; the values in brackets are the paper's.
 
-    MODEL is one of NAMES, or package.module:ARCHITECTURE of your own, which runs its code. Ctrl-C and kill lose a minute at most; --resume goes on to the same curve. The folder holds the recipe, the log as CSV, curves as a picture, and the last and the best weights:
-    `physbench eval runs/r-nem --suite balls` scores the best ones.
+    MODEL is one of NAMES, or package.module:ARCHITECTURE of your own, which runs its code. Ctrl-C and kill lose a
+    minute at most; --resume goes on to the same curve. The folder holds the recipe, the log as CSV, curves as a picture,
+    and the last and the best weights: `physbench eval runs/r-nem --suite balls` scores the best ones.
 
     \b
     physbench train conv3 --minutes 5
