@@ -15,13 +15,13 @@ from physbench.errors import RecipeError
 from physbench.scene import Scenes, Span, join_scenes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from physbench.recipe import Recipe
-    from physbench.scene import Fault, Streams
+    from physbench.scene import Fault, Marks, Streams
 
     Memory = Callable[[int], NDArray[np.uint8]]
 
@@ -63,6 +63,10 @@ class Parts:
     """Make scenes whose pixels lie in memory that is handed out."""
     check: Callable[[Scenes], Iterator[Fault]] | None
     """Recompute the truth of scenes without pixels, sharing no code with what made them. Nothing in the arrays may be believed: they can be a stranger's."""
+    marks: Callable[[Mapping[str, NDArray[Any]], Mapping[str, NDArray[Any]]], Marks] | None
+    """Mark one sequence in pictures, from its arrays (T, ...) and its events by name. Nothing in them may be believed."""
+    slow: bool
+    """Whether test data are kept once they are made."""
     engine: Literal["threads", "processes"]
     """How the world wants to be made ahead."""
     actions: int
@@ -71,7 +75,7 @@ class Parts:
 
 def parts_of(world: World) -> Parts:
     """Look up, once and here alone, what a world has beside what every world has."""
-    defaults = {"spans": None, "encode": None, "draw": None, "check": None, "engine": "threads", "actions": 0}
+    defaults = {"spans": None, "encode": None, "draw": None, "check": None, "marks": None, "slow": False, "engine": "threads", "actions": 0}
     return Parts(**cast("Any", {name: getattr(world, name, default) for name, default in defaults.items()}))
 
 
