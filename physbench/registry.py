@@ -6,12 +6,11 @@ A package adds a dataset with an entry point in the group `physbench.generators`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from physbench.errors import UnknownName
+from physbench.errors import UnknownName, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,9 +40,7 @@ class Registry:
         foreign = self._foreign()
         if name in foreign:
             return foreign[name].load()
-        close = get_close_matches(name, self.names(), n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(self.names())}"
-        raise UnknownName(f"no {self.noun} is called {name!r}: {hint}")
+        raise UnknownName(f"no {self.noun} is called {name!r}: {suggest(name, self.names())}")
 
     def _foreign(self) -> dict[str, Any]:
         return {point.name: point for point in entry_points(group=self.group)}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from physbench.errors import UnknownName
+from physbench.errors import UnknownName, suggest
 from physbench.metrics.object_cards import OBJECT_CARDS
 from physbench.metrics.pixel_cards import PIXEL_CARDS
 
@@ -37,9 +36,7 @@ def find(name: str) -> Metric:
     card = METRICS.get(written["stem"]) if written else None
     if written and card and _allowed(card, written):
         return card
-    close = get_close_matches(name.partition("[")[0], names(), n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(METRICS)}"
-    raise UnknownName(f"no metric is called {name!r}: {hint}")
+    raise UnknownName(f"no metric is called {name!r}: {suggest(name.partition('[')[0], names())}")
 
 
 def stands_in_tables(name: str) -> bool:

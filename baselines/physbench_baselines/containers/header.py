@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
-from physbench.errors import HostileFile, StorageError
+from physbench.errors import HostileFile, StorageError, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,8 +47,7 @@ def header_of(text: str, path: Path) -> Header:
     if len(told) != 5 or not isinstance(architecture, str) or not isinstance(sizes, dict) or not isinstance(card, dict):
         raise HostileFile(f"the header of {path} does not have an architecture, sizes and a card, and nothing else")
     if architecture not in ARCHITECTURES:
-        close = get_close_matches(architecture[:40], ARCHITECTURES, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(ARCHITECTURES)}"
+        hint = suggest(architecture, ARCHITECTURES)
         raise StorageError(f"{path} is of the architecture {architecture[:40]!r}, which this physbench does not have: {hint}")
     header = Header(architecture, cast("dict[str, Any]", sizes), cast("dict[str, Any]", card))
     for name in CARD.keys() & header.card.keys():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from physbench.errors import TrainingError, UnknownName
+from physbench.errors import TrainingError, UnknownName, suggest
 from physbench_baselines import conv3_sizes, nem_sizes
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.recipe import TrainingRecipe
@@ -42,9 +41,7 @@ def require_startable(recipe: TrainingRecipe, path: Path, *, minutes: float | No
 def usual_sizes(model: str) -> Any:
     """Look up the sizes that a model of ours usually has."""
     if model not in VARIANTS:
-        close = get_close_matches(model, VARIANTS, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(VARIANTS)}"
-        raise UnknownName(f"no model that can be trained is called {model!r}: {hint}")
+        raise UnknownName(f"no model that can be trained is called {model!r}: {suggest(model, VARIANTS)}")
     return VARIANTS[model]
 
 
