@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, cast
 
+import numpy as np
+
 from physbench.errors import RecipeError
 from physbench.scene import Scenes, Span, join_scenes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from physbench.recipe import Recipe
@@ -105,7 +106,7 @@ def make_scenes(recipe: Recipe, wanted: Span, only: Collection[str] | None = Non
         raise RecipeError(f"the world {world.name} declares {missing[0]!r} and did not make it")
     columns = [name.removeprefix("events/") for name in names if name.startswith("events/")]
     events = {name: made.events[name] for name in ("offset", *columns) if name != "sequence"} if columns else {}
-    return Scenes.of({name: arrays[name] for name in names if not name.startswith("events/")}, events)
+    return Scenes.of({name: np.ascontiguousarray(arrays[name]) for name in names if not name.startswith("events/")}, events)
 
 
 def _cut_from_spans(recipe: Recipe, spans: Sequence[Span], wanted: Span, only: Collection[str] | None) -> Scenes:

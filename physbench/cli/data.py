@@ -317,21 +317,21 @@ def show(
 
 
 def _show_model(model: str, suite: str, split: str, index: int, rollout: int | None, times: Times, out: Path | None) -> None:
+    from physbench.cli.scores import resolve_suite
     from physbench.evaluation.contestant import contestant, own_code
     from physbench.evaluation.watch import watch
     from physbench.report.figure import DRAWN, save
-    from physbench.suites import suite_of
     from physbench.view.save import suffix_of
 
     if out is not None:
         suffix_of(out, DRAWN)
-    suite_of(suite)
+    chosen = resolve_suite(suite)
     code = ":" in model and not Path(model).exists()
     if code:
         click.echo(f"running the code of {model}", err=True)
     entered = (own_code if code else contestant)(model)
     if out is None:
         name = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in entered.name)
-        out = Path(f"{name}-{suite}-{index}" + f"-rollout-{rollout}" * (rollout is not None) + ".png")
-    save(watch(entered.model, suite, index=index, split=split, rollout=rollout), out, name=entered.name, times=times)
+        out = Path(f"{name}-{chosen.name}-{index}" + f"-rollout-{rollout}" * (rollout is not None) + ".png")
+    save(watch(entered.model, chosen, index=index, split=split, rollout=rollout), out, name=entered.name, times=times)
     click.echo(str(out))

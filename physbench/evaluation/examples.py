@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from physbench import registry
 from physbench.errors import ModelError, StorageError
 from physbench.evaluation.scene_cache import SceneCache
 from physbench.recipe import mixed, resolve_split
@@ -67,12 +66,13 @@ class Source(Protocol):
 class Made:
     """A split of a recipe, made as it is needed, faster than a disk would read it."""
 
-    def __init__(self, recipe: Recipe, split: str) -> None:
+    def __init__(self, recipe: Recipe, split: str, *, usual: Recipe | None = None) -> None:
+        """usual: whose training sequences count, where these are of another seed."""
         self._scenes, self._split = _maker_of(recipe), split
         self._digest = SplitDigest(split)
         self.shape, self.frames = recipe.generator.shape, recipe.frames
-        self.training_mean = partial(_training_mean, recipe.dataset, recipe.generator)
-        """A model is handed this. A bound method would hand it the recipe with its seed."""
+        self.training_mean = partial(_training_mean, usual or recipe)
+        """A model is handed this. A bound method would hand it the seed of fresh sequences."""
 
     def __len__(self) -> int:
         return 1 << 32
@@ -148,8 +148,8 @@ def source_of(task: Task, *, split: str = "test", fresh: int | None = None, data
     split = resolve_split(split)
     if data is not None:
         return Stored(data, split) if Foreign(data).attribute("format") == FORMAT else Plain(data, split)
-    recipe: Recipe = registry.datasets.get(task.dataset)
-    return Made(recipe if fresh is None else replace(recipe, seed=mixed(fresh + 1)), split)
+    recipe = task.recipe
+    return Made(recipe if fresh is None else replace(recipe, seed=mixed(fresh + 1)), split, usual=recipe)
 
 
 def _examples(places: NDArray[np.int64], arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Examples:
@@ -167,10 +167,18 @@ def _maker_of(recipe: Recipe) -> Callable[..., Scenes]:
     return SceneCache(recipe).scenes if parts_of(recipe.generator).slow else recipe.scenes
 
 
-@cache
-def _training_mean(dataset: str, generator: Any) -> NDArray[np.float32]:
-    """(H, W, C) of the named dataset's first training sequences."""
-    recipe: Recipe = replace(registry.datasets.get(dataset), generator=generator)
+def _training_mean(recipe: Recipe) -> NDArray[np.float32]:
+    """(H, W, C) of the first training sequences, worked out once."""
+    if (text := recipe.to_json()) not in _MEANS:
+        _MEANS[text] = _mean_of_training(recipe)
+    return _MEANS[text]
+
+
+_MEANS: dict[str, NDArray[np.float32]] = {}
+
+
+def _mean_of_training(recipe: Recipe) -> NDArray[np.float32]:
+    generator = recipe.generator
     total = np.zeros(generator.shape, np.float64)
     for start in range(0, MEAN_OF, 50):
         features = _maker_of(recipe)("training", start, start + 50, ("features",)).arrays()["features"]

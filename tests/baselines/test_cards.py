@@ -17,7 +17,7 @@ import pytest
 
 from physbench.cli import main
 from physbench.errors import TrainingError
-from physbench.evaluation.known import PRIVILEGED, ROWS
+from physbench.suites import PRIVILEGED, ROWS
 from physbench_baselines.architecture import architecture_with, model_names
 from physbench_baselines.card import Card
 from physbench_baselines.releasing import cards

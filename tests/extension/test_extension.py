@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.extension.conftest import HERE, PACKAGE, SMALL, Made, Machine, make
+from tests.extension.conftest import HERE, PACKAGE, SMALL, Machine, Made, make
 
 pytestmark = pytest.mark.xdist_group("extension")
 

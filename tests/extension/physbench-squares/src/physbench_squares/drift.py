@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
 from physbench.errors import ModelError
 from physbench.fields import bounded, check_fields
 from physbench.model import Bernoulli
 from physbench_baselines.architecture import Architecture
-from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
