@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from importlib.resources import as_file, files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from physbench_baselines.card import Card
 from physbench_baselines.checkpoint import model
 
 if TYPE_CHECKING:
@@ -28,9 +28,10 @@ def bundled(name: str, *, device: str = "cpu", settings: Mapping[str, float] | N
         return model(path, device=device, settings=settings)
 
 
-def card(name: str) -> dict[str, Any]:
+def card(name: str) -> Card:
     """How it was trained, at what cost, and its scores."""
-    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    place = FOLDER / f"{name}.json"
+    return Card.from_json(place.read_text(encoding="utf-8"), place=place)
 
 
 def __getattr__(name: str) -> Callable[..., TorchModel]:

@@ -74,7 +74,7 @@ def _models() -> Iterable[Entry]:
         entry: Entry = {"model": name, "about": None, "data": None, "parameters": None, "training": None, "paper_link": None, "scores": []}
         if name in trained:
             card = bundled.card(name)
-            entry |= {field: card[field] for field in ("data", "parameters", "training", "paper_link")} | {"scores": _ranking(card["scores"])}
+            entry |= {field: getattr(card, field) for field in ("data", "parameters", "training", "paper_link")} | {"scores": _ranking(card.scores)}
         elif name in registry.models.built_in:
             entry["about"] = (inspect.getdoc(registry.models.get(name)) or "").partition("\n")[0]
             entry["scores"] = _ranking(scores_of(name))

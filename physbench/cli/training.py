@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from physbench.cli.options import Numbers
 from physbench.cli.root import STOPPED, main
 from physbench.plainjson import dumped
 from physbench.progress import progress_bar
@@ -20,22 +21,6 @@ if TYPE_CHECKING:
 
 MOST_FIGURES = 3
 """Of the line that tells how it goes."""
-
-
-class Numbers(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
-    """31, or 8,12,20,31."""
-
-    name = "N,N,..."
-
-    def __init__(self, kind: type[int | float]) -> None:
-        self.kind = kind
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int | float, ...]:
-        try:
-            return tuple(self.kind(part) for part in str(value).split(","))
-        except ValueError:
-            example = "whole numbers such as 8,12,20,31" if self.kind is int else "numbers such as 0.9,0.999"
-            self.fail(f"{value!r} is no list of {example}", param, ctx)
 
 
 class Size(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
@@ -70,7 +55,7 @@ def _option(item: Field[Any]) -> Callable[[Callable[..., None]], Callable[..., N
     text = item.metadata["help"]
     return click.option(
         f"{option}/--no{option[1:]}" if kind is bool else option,
-        type=None if kind is bool else click.Choice(choices) if choices else Numbers(type(usual[0])) if kind is tuple else kind,
+        type=None if kind is bool else click.Choice(choices) if choices else Numbers(cast("Any", type(usual[0]))) if kind is tuple else kind,
         default=None,
         help=f"{text[:1].upper()}{text[1:]}" + (f" [{shown}]." if shown and kind is not bool else "."),
     )
@@ -117,8 +102,9 @@ def train(
 
     The recipe is the model's own, or that of the R-NEM paper, unless the options say otherwise; the values in brackets are the paper's.
 
-    MODEL is one of NAMES, or package.module:ARCHITECTURE of your own, which runs its code. Ctrl-C and kill lose a minute at most; --resume goes on to the same curve. The folder holds the recipe, the log as CSV, curves as a picture, and the last and the best weights:
-    `physbench eval runs/r-nem --suite balls` scores the best ones.
+    MODEL is one of NAMES, or package.module:ARCHITECTURE of your own, which runs its code. Ctrl-C and kill lose a
+    minute at most; --resume goes on to the same curve. The folder holds the recipe, the log as CSV, curves as a picture,
+    and the last and the best weights: `physbench eval runs/r-nem --suite balls` scores the best ones.
 
     \b
     physbench train conv3 --minutes 5

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from physbench.errors import ModelError, StorageError
+from physbench.evaluation.scene_cache import SceneCache
 from physbench.recipe import mixed, resolve_split
 from physbench.storage.digest import SplitDigest
 from physbench.storage.foreign import Foreign
 from physbench.storage.layout import FORMAT
 from physbench.storage.plain import PlainSplit, open_plain
 from physbench.storage.reader import Split, open_dataset
+from physbench.world import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from physbench.recipe import Recipe
+    from physbench.scene import Scenes
     from physbench.suites import Task
 
 MEAN_OF = 1_000
@@ -65,7 +68,7 @@ class Made:
 
     def __init__(self, recipe: Recipe, split: str, *, usual: Recipe | None = None) -> None:
         """usual: whose training sequences count, where these are of another seed."""
-        self._recipe, self._split = recipe, split
+        self._scenes, self._split = _maker_of(recipe), split
         self._digest = SplitDigest(split)
         self.shape, self.frames = recipe.generator.shape, recipe.frames
         self.training_mean = partial(_training_mean, usual or recipe)
@@ -75,7 +78,7 @@ class Made:
         return 1 << 32
 
     def examples(self, start: int, stop: int) -> Examples:
-        scenes = self._recipe.scenes(self._split, start, stop)
+        scenes = self._scenes(self._split, start, stop)
         self._digest.add(scenes)
         events = {name: column for name, column in scenes.events.items() if name != "offset"}
         if events:
@@ -159,6 +162,11 @@ def _shown(features: NDArray[Any]) -> NDArray[Any]:
     return features.astype(np.float32) / np.float32(255) if colours else features
 
 
+def _maker_of(recipe: Recipe) -> Callable[..., Scenes]:
+    """What makes stretches of the splits of a recipe: where that is slow, what was made is kept."""
+    return SceneCache(recipe).scenes if parts_of(recipe.generator).slow else recipe.scenes
+
+
 def _training_mean(recipe: Recipe) -> NDArray[np.float32]:
     """(H, W, C) of the first training sequences, worked out once."""
     if (text := recipe.to_json()) not in _MEANS:
@@ -173,6 +181,6 @@ def _mean_of_training(recipe: Recipe) -> NDArray[np.float32]:
     generator = recipe.generator
     total = np.zeros(generator.shape, np.float64)
     for start in range(0, MEAN_OF, 50):
-        features = recipe.scenes("training", start, start + 50, ("features",)).arrays()["features"]
+        features = _maker_of(recipe)("training", start, start + 50, ("features",)).arrays()["features"]
         total += _shown(features).sum(axis=(0, 1), dtype=np.float64)
     return (total / (MEAN_OF * recipe.frames)).astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from physbench_baselines import checkpoint
 from physbench_baselines.adapter import TorchModel, weights_of
 from physbench_baselines.conv3 import Conv3, Conv3Sizes
 from physbench_baselines.conv3_sizes import ARCHITECTURE
-from physbench_baselines.training import cards
-from physbench_baselines.training.bundle import bundle
+from physbench_baselines.releasing import cards
+from physbench_baselines.releasing.bundle import bundle
 from physbench_baselines.training.preflight import usual_recipe
 from physbench_baselines.training.run import train
 
@@ -207,9 +208,9 @@ def test_nothing_says_that_it_falls_short_of_a_paper(tmp_path: Path) -> None:
     train(usual_recipe("conv3", **QUICK), tmp_path / "run", steps=2, device="cpu")
     assert checkpoint.inspect(tmp_path / "run" / "best.safetensors").card["training"] is None
     card = bundle(tmp_path / "run", "tiny", folder=tmp_path, suites=("crop50",), limit=2)
-    assert card["paper_link"] is None and card["training"] is None and card["not_played"] == {}
-    assert {row["suite"] for row in card["scores"]} == {"crop50"}
-    of_a_paper = {**card, "paper_link": "https://example.org", "training": "less"}
+    assert card.paper_link is None and card.training is None and card.not_played == {}
+    assert {row["suite"] for row in card.scores} == {"crop50"}
+    of_a_paper = replace(card, paper_link="https://example.org", training="less")
     assert "trained for less" not in cards.told({"tiny": card})
     assert "\nAll that come from a paper are trained for less" in cards.told({"tiny": card, "other": of_a_paper})
-    assert f"| {card['bytes'] / 1000:.0f} kB, half |" in cards.told({"tiny": card})
+    assert f"| {card.bytes / 1000:.0f} kB, half |" in cards.told({"tiny": card})

@@ -43,7 +43,7 @@ def initial_of(name: str, *, model: str = "") -> Initial:
         except StorageError as error:
             hint = "" if path.exists() else f", and no model that comes with the package is called so: there is {', '.join(bundled.names())}"
             raise TrainingError(f"this run cannot begin with {name!r}: {error}{hint}") from None
-    card = {**found.card, **bundled.card(name)} if known else found.card
+    card = {**found.card, **vars(bundled.card(name))} if known else found.card
     return Initial(found.network, [*stages_before(card), _stage(card) | {"weights_sha256": found.sha256}])
 
 

@@ -9,6 +9,7 @@ import torch
 
 from physbench.errors import TrainingError
 from physbench_baselines import checkpoint
+from physbench_baselines.card import RunCard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from physbench_baselines.training.recipe import TrainingRecipe
 
 
-def keep(path: Path, network: torch.nn.Module, *, card: Mapping[str, Any], training: Mapping[str, Any] | None) -> None:
-    checkpoint.save(path, network, card=card, training=training)
+def keep(path: Path, network: torch.nn.Module, *, card: RunCard, training: Mapping[str, Any] | None) -> None:
+    checkpoint.save(path, network, card=vars(card), training=training)
 
 
 def kept(path: Path) -> dict[str, Any]:
@@ -40,25 +41,25 @@ def card_of(
     architecture: Architecture,
     ended: str | None,
     before: Sequence[Mapping[str, Any]] = (),
-) -> dict[str, Any]:
+) -> RunCard:
     """before: the stages that gave the weights which it began with."""
     sequences, hours, hardware = step * recipe.batch, seconds / 3600, hardware_of(device)
     spent = f"{sequences:,} sequences, {_time(seconds)} on {hardware}"
     spent += f", after {sum(stage['sequences'] for stage in before):,} sequences in earlier runs" if before else ""
     rule = architecture.stopping
     short = rule is not None and not rule.holds(recipe, step, ended)
-    return {
-        "name": recipe.model,
-        "training": f"trained for less than the paper: {spent}, not {rule.words}" if rule and short else None,
-        "train_seed": recipe.seed,
-        "steps": step,
-        "sequences": sequences,
-        "hours": round(hours, 4),
-        "hardware": hardware,
-        "data": data,
-        "recipe": json.loads(recipe.to_json()),
-        "before": list(before),
-    }
+    return RunCard(
+        name=recipe.model,
+        training=f"trained for less than the paper: {spent}, not {rule.words}" if rule and short else None,
+        train_seed=recipe.seed,
+        steps=step,
+        sequences=sequences,
+        hours=round(hours, 4),
+        hardware=hardware,
+        data=data,
+        recipe=json.loads(recipe.to_json()),
+        before=[dict(stage) for stage in before],
+    )
 
 
 def hardware_of(device: torch.device) -> str:

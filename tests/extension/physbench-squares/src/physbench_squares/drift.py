@@ -118,6 +118,10 @@ DRIFT = Architecture(
     name="drift",
     sizes=DriftSizes,
     variants={"drift": {"": DriftSizes(), "walk": DriftSizes(actions=5), "squares": DriftSizes(channels=3)}},
-    recipes={"": {"": {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 1e-3, "batch": 8, "frames": (12,), "validation": 16, "scored": 8, "gradient_limit": 10.0}}},
+    recipes={
+        "": {
+            "": {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 1e-3, "batch": 8, "frames": (12,), "validation": 16, "scored": 8, "gradient_limit": 10.0}
+        }
+    },
     settable=("refinements",),
 )
