@@ -12,7 +12,8 @@ import numpy as np
 
 from physbench.audit.agreement import Outcome
 from physbench.errors import ModelError
-from physbench.model import Batch, Prediction, require_likelihood
+from physbench.metrics.pixels import require_likelihood
+from physbench.model import Batch, Prediction
 from physbench.printable import printable
 from physbench.recipe import mixed
 from physbench.seeds import draw_fresh_seed, seed_sequences
