@@ -114,7 +114,7 @@ def test_an_evaluation_of_a_slow_world_makes_its_data_once_with_one_digest(monke
             examples = source.examples(start, start + 16)
             assert examples.frames[:, 0, 0, 0, 0].tolist() == list(range(start, start + 16))
         digests.append(source.digest(48))
-    assert MADE == [Span("test", 0, 256)] and digests[0] == digests[1]
+    assert [Span("test", 0, 256)] == MADE and digests[0] == digests[1]
 
 
 def test_the_cache_shows_and_clears_what_is_kept(own_cache: Path) -> None:
