@@ -16,7 +16,7 @@ from benchmarks.nem_plain import PlainNem
 from benchmarks.report import Table, percent, times
 from benchmarks.timing import cost_of, interleaved
 from physbench.registry import datasets
-from physbench_baselines.nem_sizes import VARIANTS
+from physbench_baselines.nem_sizes import ARCHITECTURE
 from physbench_baselines.training.networks import network_of
 from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.step import Stepper, autocast, fast, precision_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Step = Callable[[int], object]  # its number
 
 MODEL = "r-nem"
-SIZES = VARIANTS[MODEL]
+SIZES = ARCHITECTURE.sizes_of(MODEL)
 BATCH, STEPS = 16, 10
 LARGE_BATCH = 64
 """What fills a graphics card."""

@@ -5,8 +5,13 @@ B sequences of a batch, H x W pixels, C channels, A actions. Frames are float32 
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from physbench.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -14,10 +19,42 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+CLIP = 1e-6
+"""Probabilities are clipped to [CLIP, 1 - CLIP]: a wrong pixel costs at most 13.8 nats. Part of the metrics."""
+
+OWN_NOTE = re.compile(r"likelihood-[a-z][a-z0-9_]{0,39}(-[0-9]{1,12}(\.[0-9]{1,17})?)?")
+
+
+class Likelihood(Protocol):
+    """The distribution of a pixel around its mean. A frozen dataclass of your own with these three can be one."""
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The lowest and the highest mean."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """What a result says of it, "likelihood-NAME" or "likelihood-NAME-NUMBER"; nothing where its log is minus the cross-entropy of `bce`."""
+        ...
+
+    def log_prob(self, pixels: NDArray[Any], means: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(..., C), (..., C) -> (..., C), or anything of that shape: the logarithm of the probability or density of each pixel."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Bernoulli:
     """A mean is the probability that a pixel is on."""
+
+    support: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    note: ClassVar[str] = ""
+
+    def log_prob(self, pixels: NDArray[Any], means: NDArray[np.float64]) -> NDArray[np.float64]:
+        import numpy as np
+
+        p = np.clip(means, CLIP, 1 - CLIP)
+        return pixels * np.log(p) + (1.0 - pixels) * np.log1p(-p)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +62,28 @@ class Gaussian:
     """Every channel is normal around its mean."""
 
     sigma: float
+    support: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+
+    @property
+    def note(self) -> str:
+        return f"gaussian-{Decimal(repr(float(self.sigma))):f}"
+
+    def log_prob(self, pixels: NDArray[Any], means: NDArray[np.float64]) -> NDArray[np.float64]:
+        constant = math.log(self.sigma) + 0.5 * math.log(2 * math.pi)
+        return -0.5 * ((pixels - means) / self.sigma) ** 2 - constant
 
 
-Likelihood: TypeAlias = "Bernoulli | Gaussian"
+def require_likelihood(likelihood: Any) -> Likelihood:
+    """Refuse what is no likelihood, in words."""
+    missing = [name for name in ("support", "note", "log_prob") if not hasattr(likelihood, name)]
+    if missing or isinstance(likelihood, type):  # the class itself is a slip that costs the check of ranges
+        lacks = f", which lacks {', '.join(missing)}" if missing else ", which is a class"
+        raise ModelError(f"the likelihood of a model is Bernoulli(), Gaussian(sigma) or one of your own, not {likelihood!r}{lacks}")
+    if isinstance(likelihood, Gaussian) and not 0 < likelihood.sigma < math.inf:
+        raise ModelError(f"the sigma of a Gaussian likelihood is above 0 and finite, not {likelihood.sigma!r}")
+    if likelihood.note and not isinstance(likelihood, Gaussian) and not OWN_NOTE.fullmatch(likelihood.note):
+        raise ModelError(f"the note of a likelihood is written likelihood-NAME or likelihood-NAME-NUMBER, not {likelihood.note!r}")
+    return likelihood
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +130,7 @@ class Origin:
     samples: int = 1  # that its mean is the average of
     training: str | None = None  # how it was trained, in a few words, where that is less than the paper did
     settings: Mapping[str, float] = field(default_factory=lambda: {})  # what was set otherwise than it was trained with
+    code: str | None = None  # the package.module:ATTRIBUTE that its weights are of, if that is somebody's own
 
 
 class Model(Protocol):

@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
 
+import numpy as np
+
 from physbench.errors import RecipeError
 from physbench.scene import Scenes, Span, join_scenes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from physbench.recipe import Recipe
-    from physbench.scene import Fault, Streams
+    from physbench.scene import Fault, Marks, Streams
 
     Memory = Callable[[int], NDArray[np.uint8]]
 
@@ -65,6 +66,10 @@ class Parts:
     """Recompute the truth of scenes, sharing no code with what made them. Nothing in the arrays may be believed: they can be a stranger's."""
     checked: tuple[str, ...] | None
     """The arrays of sequences that `check` looks at; all of them if nothing is said, and pixels take time to decode."""
+    marks: Callable[[Mapping[str, NDArray[Any]], Mapping[str, NDArray[Any]]], Marks] | None
+    """Mark one sequence in pictures, from its arrays (T, ...) and its events by name. Nothing in them may be believed."""
+    slow: bool
+    """Whether test data are kept once they are made."""
     engine: Literal["threads", "processes"]
     """How the world wants to be made ahead."""
     actions: int
@@ -73,7 +78,7 @@ class Parts:
 
 def parts_of(world: World) -> Parts:
     """Look up, once and here alone, what a world has beside what every world has."""
-    defaults = {"spans": None, "encode": None, "draw": None, "check": None, "checked": None, "engine": "threads", "actions": 0}
+    defaults = {"spans": None, "encode": None, "draw": None, "check": None, "checked": None, "marks": None, "slow": False, "engine": "threads", "actions": 0}
     return Parts(**cast("Any", {name: getattr(world, name, default) for name, default in defaults.items()}))
 
 
@@ -103,7 +108,7 @@ def make_scenes(recipe: Recipe, wanted: Span, only: Collection[str] | None = Non
         raise RecipeError(f"the world {world.name} declares {missing[0]!r} and did not make it")
     columns = [name.removeprefix("events/") for name in names if name.startswith("events/")]
     events = {name: made.events[name] for name in ("offset", *columns) if name != "sequence"} if columns else {}
-    return Scenes.of({name: arrays[name] for name in names if not name.startswith("events/")}, events)
+    return Scenes.of({name: np.ascontiguousarray(arrays[name]) for name in names if not name.startswith("events/")}, events)
 
 
 def _cut_from_spans(recipe: Recipe, make_spans: Callable[[Recipe, str], Sequence[Span]], wanted: Span, only: Collection[str] | None) -> Scenes:

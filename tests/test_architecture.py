@@ -30,7 +30,8 @@ FLOORS = (
         *("physbench.recipe", "physbench.registry", "physbench.cache", "physbench.files", "physbench.lock", "physbench.npz"),
         *("physbench.seeds", "physbench.progress", "physbench.ahead", "physbench.fields", "physbench.world"),
     ),
-    ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result", "physbench.kernels"),
+    ("physbench.suites",),
+    ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.result", "physbench.kernels"),
     ("physbench.generate", "physbench.stream", "physbench.evaluation", "physbench.compare", "physbench.audit", "physbench.view"),
     ("physbench.report",),
     ("physbench_generators", "physbench_baselines", "physbench_leaderboard"),
@@ -134,6 +135,18 @@ def test_every_public_name_is_there() -> None:
 def test_an_unknown_public_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="'physbench' has no attribute 'nothing'"):
         _ = physbench.nothing  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", sorted((SOURCES["physbench"] / "cli").glob("*.py")), ids=module_name)
+def test_commands_reach_the_wings_by_import_statements(path: Path) -> None:
+    words = [str(node.value) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Constant)]
+    assert not [word for word in words if re.fullmatch(r"physbench_\w+(\.\w+)*:\w*|physbench_\w+(\.\w+)+", word)]
+
+
+def test_files_are_published_and_locked_in_one_place_and_names_are_suggested_in_one() -> None:
+    homes = {"os.replace(": "physbench.files", "flock(": "physbench.lock", "get_close_matches(": "physbench.errors"}
+    texts = {module_name(path): path.read_text(encoding="utf-8") for path in MODULES}
+    assert {call: [name for name, text in texts.items() if call in text] for call in homes} == {call: [home] for call, home in homes.items()}
 
 
 def loaded_after(code: str) -> set[str]:

@@ -30,7 +30,8 @@ from physbench.metrics.catalogue import find
 from physbench.model import Batch, Bernoulli, Gaussian, Prediction
 from physbench.recipe import Recipe
 from physbench.report import Strip, gallery, write_report
-from physbench.report.charts import Line, Point, chart
+from physbench.report.charts import Line, Point, line_chart, step_axis
+from physbench.report.pages import _environment
 from physbench.report.text import figures, number
 from physbench.result import NOTES, Result
 from physbench_baselines.reference import ConstantVelocity, Copy, Mean, Oracle
@@ -351,6 +352,10 @@ def flat_line(name: str, *values: float, look: int = 0, beside: bool = False) ->
     return Line(name, tuple(Point(step, value) for step, value in enumerate(values, 1)), look, beside=beside)
 
 
+def drawn(*words: Any, **options: Any) -> str:
+    return str(_environment("physbench.report").get_template("parts.html.j2").module.figure(line_chart(*words, **options)))  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     ("ours", "copied", "is_drawn", "words"),
     [
@@ -361,7 +366,7 @@ def flat_line(name: str, *values: float, look: int = 0, beside: bool = False) ->
     ],
 )
 def test_the_axis_of_a_chart_fits_the_model_and_says_where_copying_lies(ours: tuple[float, ...], copied: tuple[float, ...], is_drawn: bool, words: str) -> None:
-    page = Page(chart("t", [flat_line("ours", *ours), flat_line("copy", *copied, look=1, beside=True)], along="x", ratios=True))
+    page = Page(drawn("t", [flat_line("ours", *ours), flat_line("copy", *copied, look=1, beside=True)], along="x", ratios=True))
     lines = [path["class"] for path in page.all("path") if path["class"].startswith("line") and path["d"] != "M0 4H22"]
     assert ("line l1" in lines) == is_drawn and "line l0" in lines
     heights = [float(dot["cy"]) for dot in page.all("circle")]
@@ -370,8 +375,15 @@ def test_the_axis_of_a_chart_fits_the_model_and_says_where_copying_lies(ours: tu
 
 
 def test_a_chart_of_reference_rows_alone_has_them_all() -> None:
-    page = Page(chart("t", [flat_line("copy", 1, 1, look=1, beside=True), flat_line("mean", 9, 9, look=2, beside=True)], along="x"))
+    page = Page(drawn("t", [flat_line("copy", 1, 1, look=1, beside=True), flat_line("mean", 9, 9, look=2, beside=True)], along="x"))
     assert {"line l1", "line l2"} <= {path["class"] for path in page.all("path")} and "not drawn" not in page.text
+
+
+@pytest.mark.parametrize(("first", "last"), [(1, 1), (0, 1), (1, 3), (1, 10), (1, 30), (7, 61), (0, 40), (3, 871), (120_000, 130_000)])
+def test_steps_have_a_few_whole_numbers_beside_their_axis(first: int, last: int) -> None:
+    found = step_axis([first, last], 0, 100)
+    assert 1 <= len(found.ticks) <= 11 and all(first <= tick <= last and tick == int(tick) for tick in found.ticks)
+    assert (found.at(first), found.at(last)) == ((0, 100) if first < last else (0, 0))
 
 
 def test_what_a_reader_must_know_stands_at_the_top(tmp_path: Path) -> None:

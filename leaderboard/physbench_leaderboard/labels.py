@@ -49,7 +49,7 @@ class Labels:
         ):
             start = x + dx - {"start": 0.0, "end": width, "middle": width / 2}[end]
             box = (start, y + dy - ABOVE, start + width, y + dy + BELOW)
-            if self._within(box) and not any(_overlap(box, other) for other in self.taken):
+            if self._within(box) and self._is_free(*box):
                 self.block(*box)
                 return Place(x + dx, y + dy, LOOKS[end])
         return None
@@ -57,10 +57,9 @@ class Labels:
     def _within(self, box: tuple[float, float, float, float]) -> bool:
         return self.left <= box[0] and self.top - ABOVE <= box[1] and box[2] <= self.right and box[3] <= self.bottom
 
+    def _is_free(self, left: float, top: float, right: float, bottom: float) -> bool:
+        return not any(left < right_ and left_ < right and top < bottom_ and top_ < bottom for left_, top_, right_, bottom_ in self.taken)
+
 
 def width_of(name: str) -> float:
     return LETTER * len(name)
-
-
-def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -5,17 +5,16 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
+from physbench.report.definitions import ARROWS, define
 from physbench.report.text import MINUS, figures, number
 from physbench.result import told
 from physbench_leaderboard.columns import columns
-from physbench_leaderboard.definitions import card
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from physbench_leaderboard.table import Board, Standing
 
-ARROWS = {"lower": " ↓", "higher": " ↑"}
 RANKING = "*"
 GAP = "  "
 
@@ -46,7 +45,7 @@ def _lines(board: Board, width: int, every: bool) -> Iterator[str]:
     yield from _wrapped(f"{key.suite} v{key.suite_version}, {key.size}{likelihood}: {board.about}", width)
     if board.ranked_by:
         task, metric = board.ranked_by
-        ranking = f"{RANKING} ranked by {metric} on {task}:{ARROWS.get(board.better, '')} {board.better} is better"
+        ranking = f"{RANKING} ranked by {metric} on {task}: {ARROWS[board.better]} {board.better} is better"
         yield from _wrapped(f"{ranking}; models that cannot be told apart share a rank", width)
         yield from _wrapped(board.describe_bar().replace(MINUS, "-"), width)
     else:
@@ -108,7 +107,7 @@ def _headline(board: Board, everybody: list[Standing]) -> Iterator[Column]:
     if board.ranked_by:
         estimates = [board.headline(each) for each in everybody]
         values, intervals = zip(*(figures(each.value, each.low, each.high) for each in estimates), strict=True)
-        yield Column((f"{RANKING}{board.ranked_by[1]}{ARROWS.get(board.better, '')}", ""), list(values))
+        yield Column((f"{RANKING}{board.ranked_by[1]} {ARROWS[board.better]}", ""), list(values))
         yield Column(("95 % interval", ""), list(intervals), left=True)
     yield Column(("trust", ""), [each.trust for each in everybody], left=True)
 
@@ -117,8 +116,8 @@ def _figures(board: Board, everybody: list[Standing], *, first: bool) -> Iterato
     """first: those that are looked at first, or all the others."""
     for column in columns(board):
         if column.first == first and not column.headline:
-            found = card(column.metric)
-            head = f"{column.metric}{ARROWS.get(found.better, '') if found else ''}"
+            definition = define(column.metric)
+            head = f"{column.metric} {definition.arrow if definition else ''}".rstrip()
             elsewhere = "" if board.ranked_by and column.task == board.ranked_by[0] else column.task
             yield Column((head, elsewhere), [number(each.score(column.task, column.metric).value) for each in everybody], first=first)
 

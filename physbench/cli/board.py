@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from physbench import registry
 from physbench.cli.pipe import COMMAND, TIMEOUT, run_command
 from physbench.cli.root import main
 from physbench.cli.scores import FRESH
@@ -22,14 +22,13 @@ from physbench.suites import suite_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from physbench.evaluation.evaluate import Progress
+    from physbench_leaderboard.table import Board
+
 FILE = click.argument("file", type=click.Path(path_type=Path))
 FOLDER = click.option("--folder", type=click.Path(path_type=Path), help="Where submissions are kept; by default those that come with physbench.")
 GRANT = click.option("--grant", is_flag=True, help="If all is well, write it into the column `trust` of the listed submission: for the keeper of the table.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-
-
-def board(place: str) -> Any:
-    return registry.attribute(f"physbench_leaderboard.{place}")
 
 
 @main.group()
@@ -54,7 +53,9 @@ def check(file: Path, as_json: bool) -> None:
     \b
     physbench leaderboard check mine.csv
     """
-    problems: Sequence[str] = board("checks:problems")(file)
+    from physbench_leaderboard.checks import problems as find_problems
+
+    problems = find_problems(file)
     if as_json:
         click.echo(json.dumps({"file": str(file), "good": not problems, "problems": list(problems)}))
     elif not problems:
@@ -76,7 +77,9 @@ def add(file: Path, folder: Path | None, as_json: bool) -> None:
     \b
     physbench leaderboard add mine.csv
     """
-    added = board("store:add")(file, _folder(folder))
+    from physbench_leaderboard import store
+
+    added = store.add(file, _folder(folder))
     if as_json:
         return click.echo(json.dumps({"file": str(added.path), "already": added.already}))
     click.echo(f"{added.path}: {'was listed already' if added.already else 'added'}")
@@ -98,12 +101,14 @@ def show(suite: str | None, beside: tuple[Path, ...], every: bool, folder: Path 
     physbench leaderboard show --suite balls
     physbench leaderboard show --suite balls --with mine.csv
     """
+    from physbench_leaderboard import terminal, text
+
     if suite:
         suite_of(suite)
     boards = _boards(folder, suite, beside)
     if as_json or as_csv:
-        return click.echo(board("text:as_json" if as_json else "text:as_csv")(boards), nl=False)
-    click.echo(board("terminal:as_text")(boards, width=get_terminal_size().columns, every=every))
+        return click.echo((text.as_json if as_json else text.as_csv)(boards), nl=False)
+    click.echo(terminal.as_text(boards, width=get_terminal_size().columns, every=every))
 
 
 @leaderboard.command()
@@ -120,7 +125,10 @@ def recompute(file: Path, sums: Path, grant: bool, folder: Path | None) -> None:
     physbench eval copy --suite balls --csv mine.csv --per-sequence mine.npz
     physbench leaderboard recompute mine.csv mine.npz
     """
-    found = board("recompute:recompute")(board("submission:read")(file), sums)
+    from physbench_leaderboard import submission
+    from physbench_leaderboard.recompute import recompute
+
+    found = recompute(submission.read(file), sums)
     for problem in found.problems:
         click.echo(printable(f"{file}: {problem}"), err=True)
     if not found.all_well:
@@ -154,30 +162,27 @@ def verify(
     Exit code 2 if it comes out differently.
 
     \b
-    physbench leaderboard verify mine.csv --model runs/mine/best.pt --fresh
+    physbench leaderboard verify mine.csv --model runs/mine --fresh
     physbench leaderboard verify mine.csv --command "python3 my_model.py" --fresh
     """
     from physbench.evaluation.contestant import contestant
+    from physbench_leaderboard import rerun, submission
 
     if (model is None) == (command is None):
         raise click.UsageError("give --model NAME, or --command TEXT")
     with run_command(command, timeout) as behind_pipe, progress_bar("evaluating again") as update:
 
-        def told(now: Any) -> None:
+        def show(now: Progress) -> None:
             update(now.done, now.total, f"evaluating on {now.doing}")
 
-        again = board("rerun:verify")(
-            board("submission:read")(file),
-            (behind_pipe or contestant(str(model), device=device)).model,
-            fresh=fresh,
-            progress=told,
-        )
-    for rerun in again:
-        for difference in rerun.differences:
+        evaluated = behind_pipe or contestant(str(model), device=device)
+        again = rerun.verify(submission.read(file), evaluated.model, fresh=fresh, progress=show)
+    for each in again:
+        for difference in each.differences:
             click.echo(printable(f"{file}: {difference}"), err=True)
-        if rerun.fresh:
-            click.echo(f"{file}: on fresh data: {rerun.fresh}", err=rerun.suspicious)
-    if not all(rerun.all_well for rerun in again):
+        if each.fresh:
+            click.echo(f"{file}: on fresh data: {each.fresh}", err=each.suspicious)
+    if not all(each.all_well for each in again):
         raise PhysbenchError(f"{file} does not come out again with {model or command}")
     click.echo(f"{file}: comes out again with {model or command}")
     if grant:
@@ -194,8 +199,9 @@ def build(out: Path, pictures: Path | None, folder: Path | None) -> None:
     \b
     physbench leaderboard build --out site
     """
-    drawn: dict[str, bytes] = board("page:load_pictures")(pictures) if pictures else {}
-    click.echo(str(board("page:build")(_boards(folder, None), out, pictures=drawn)))
+    from physbench_leaderboard import page
+
+    click.echo(str(page.build(_boards(folder, None), out, pictures=page.load_pictures(pictures) if pictures else {})))
 
 
 @leaderboard.command()
@@ -209,22 +215,31 @@ def serve(site: Path, port: int) -> None:
     \b
     physbench leaderboard build --out site && physbench leaderboard serve
     """
-    server, url = board("serve:serve")(site, port=port)
+    from physbench_leaderboard.serve import serve
+
+    server, url = serve(site, port=port)
     click.echo(f"{url}   (Ctrl-C ends it)")
-    server.run()
+    with suppress(KeyboardInterrupt), server:
+        server.serve_forever()
 
 
 def _grant(file: Path, folder: Path | None, degree: str) -> None:
-    submission = board("submission:read")(file)
-    listed = next((each for each in board("store:load_all")(_folder(folder)) if each.submission.sha256 == submission.sha256), None)
+    from physbench_leaderboard import store, submission, trust
+
+    own = submission.read(file)
+    listed = next((each for each in store.load_all(_folder(folder)) if each.submission.sha256 == own.sha256), None)
     if listed is None:
         raise PhysbenchError(f"{file} is not listed: add it first")
-    click.echo(str(board("trust:grant")(listed.path, submission, degree)))
+    click.echo(str(trust.grant(listed.path, own, degree)))
 
 
 def _folder(folder: Path | None) -> Path:
-    return folder or board("pins:bundled")()
+    from physbench_leaderboard.pins import bundled
+
+    return folder or bundled()
 
 
-def _boards(folder: Path | None, suite: str | None, beside: Sequence[Path] = ()) -> Any:
-    return board("table:boards")(board("store:load_all")(_folder(folder), beside=beside), suite=suite)
+def _boards(folder: Path | None, suite: str | None, beside: Sequence[Path] = ()) -> list[Board]:
+    from physbench_leaderboard import store, table
+
+    return table.boards(store.load_all(_folder(folder), beside=beside), suite=suite)

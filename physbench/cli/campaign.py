@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from physbench import registry
 from physbench.cli.root import STOPPED, main
 from physbench.plainjson import dumped
 from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from physbench_baselines.campaign.standing import Standing
+    from physbench_baselines.campaign.table import PlannedRun
+    from physbench_baselines.campaign.work import Piece
+    from physbench_baselines.training.loop import TrainingProgress
 
 FOLDER = click.option("--folder", type=click.Path(path_type=Path), default=Path("runs/campaign"), show_default=True, help="Where everything is kept.")
 ONLY = click.option("--only", metavar="PATTERN", multiple=True, help="These runs alone, such as '*.seed0'; may be given several times.")
@@ -35,10 +39,6 @@ class Adoption(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
         if not name or not folder:
             self.fail(f"{value!r} is not written NAME=FOLDER, such as rnn.seed0=runs/rnn", param, ctx)
         return name, Path(folder)
-
-
-def part(place: str) -> Any:
-    return registry.attribute(f"physbench_baselines.campaign.{place}")
 
 
 @main.group()
@@ -91,8 +91,9 @@ def run(
     physbench campaign run --minutes 50 --device cuda --piece 5
     physbench campaign run --minutes 60 --adopt rnn.seed0=runs/rnn
     """
-    table, expand, select, find = (part(f"table:{name}") for name in ("TABLE", "expand", "select", "find"))
-    runs = expand(table)
+    from physbench_baselines.campaign.table import TABLE, expand, find, select
+
+    runs = expand(TABLE)
     chosen = select(runs, only)
     if dry_run:
         if adopt:
@@ -102,7 +103,9 @@ def run(
         names = [name for name, _ in adopt]
         if len(set(names)) < len(names):
             raise click.UsageError("--adopt names a run twice")
-        for stage in part("adopt:adopt")(folder, {find(runs, name): source for name, source in adopt}):
+        from physbench_baselines.campaign.adopt import adopt as copy_runs
+
+        for stage in copy_runs(folder, {find(runs, name): source for name, source in adopt}):
             click.echo(f"{stage.path}: adopted at step {stage.step:,}", err=True)
     if hasattr(os, "nice"):
         os.nice(LOWEST_PRIORITY)
@@ -128,8 +131,10 @@ def status(folder: Path, only: tuple[str, ...], as_json: bool) -> None:
     physbench campaign status
     physbench campaign status --only 'r-nem.*' --json
     """
-    standings = _standings(folder, part("table:select")(part("table:expand")(part("table:TABLE")), only))
-    waiting = part("standing:order")(standings)
+    from physbench_baselines.campaign import standing, table
+
+    standings = _standings(folder, table.select(table.expand(table.TABLE), only))
+    waiting = standing.order(standings)
     total = sum(each.history.minutes for each in standings)
     if as_json:
         entries = [each.to_dict() for each in standings]
@@ -142,13 +147,15 @@ def status(folder: Path, only: tuple[str, ...], as_json: bool) -> None:
     click.echo(f"{_hours(total)} in all. " + (f"Next: {waiting[0].run.name}" if waiting else "Every budget is used up."))
 
 
-def _work(folder: Path, runs: Sequence[Any], minutes: float | None, settings: dict[str, Any]) -> Any:
+def _work(folder: Path, runs: Sequence[PlannedRun], minutes: float | None, settings: dict[str, Any]) -> list[Piece]:
+    from physbench_baselines.campaign.work import work
+
     began = time.monotonic()
     if not sys.stderr.isatty():
         click.echo(f"training into {folder}: physbench campaign status --folder {folder} tells how it goes", err=True)
     with progress_bar("preparing", unit="") as update:
 
-        def show(name: str, now: Any) -> None:
+        def show(name: str, now: TrainingProgress) -> None:
             done = (time.monotonic() - began) / 60
             left = (now.seconds_left or 0.0) / 60
             update(done, max(minutes or done + left, done), f"{name}, {now.share:.0%}: step {now.step:,}, loss {now.loss:,.0f}")
@@ -157,22 +164,29 @@ def _work(folder: Path, runs: Sequence[Any], minutes: float | None, settings: di
             click.echo(text, err=True)
 
         try:
-            return part("work:work")(folder, runs, minutes=minutes, progress=show, say=say, **settings)
+            return work(folder, runs, minutes=minutes, progress=show, say=say, **settings)
         except KeyboardInterrupt:
             click.echo("\nStopped. What was trained is saved; the same command goes on.", err=True)
             sys.exit(STOPPED)
 
 
-def _standings(folder: Path, runs: Sequence[Any]) -> list[Any]:
-    return part("standing:read_standings")(folder, runs, part("ledger:Ledger")(folder))
+def _standings(folder: Path, runs: Sequence[PlannedRun]) -> list[Standing]:
+    from physbench_baselines.campaign.ledger import Ledger
+    from physbench_baselines.campaign.standing import read_standings
+
+    return read_standings(folder, runs, Ledger(folder))
 
 
-def _waiting(folder: Path, runs: Sequence[Any]) -> list[Any]:
-    return part("standing:order")(_standings(folder, runs))
+def _waiting(folder: Path, runs: Sequence[PlannedRun]) -> list[Standing]:
+    from physbench_baselines.campaign.standing import order
+
+    return order(_standings(folder, runs))
 
 
-def _tell_order(folder: Path, runs: Sequence[Any], minutes: float | None, piece: float) -> None:
-    part("work:check_minutes")(minutes, piece)
+def _tell_order(folder: Path, runs: Sequence[PlannedRun], minutes: float | None, piece: float) -> None:
+    from physbench_baselines.campaign.work import check_minutes
+
+    check_minutes(minutes, piece)
     waiting = _waiting(folder, runs)
     if not waiting:
         return click.echo("every budget is used up: nothing would be trained")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from physbench.cli.options import Numbers
 from physbench.cli.root import STOPPED, main
 from physbench.plainjson import dumped
 from physbench.progress import progress_bar
@@ -20,22 +21,6 @@ if TYPE_CHECKING:
 
 MOST_FIGURES = 3
 """Of the line that tells how it goes."""
-
-
-class Numbers(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
-    """31, or 8,12,20,31."""
-
-    name = "N,N,..."
-
-    def __init__(self, kind: type[int | float]) -> None:
-        self.kind = kind
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int | float, ...]:
-        try:
-            return tuple(self.kind(part) for part in str(value).split(","))
-        except ValueError:
-            example = "whole numbers such as 8,12,20,31" if self.kind is int else "numbers such as 0.9,0.999"
-            self.fail(f"{value!r} is no list of {example}", param, ctx)
 
 
 class Size(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
@@ -70,14 +55,23 @@ def _option(item: Field[Any]) -> Callable[[Callable[..., None]], Callable[..., N
     text = item.metadata["help"]
     return click.option(
         f"{option}/--no{option[1:]}" if kind is bool else option,
-        type=None if kind is bool else click.Choice(choices) if choices else Numbers(type(usual[0])) if kind is tuple else kind,
+        type=None if kind is bool else click.Choice(choices) if choices else Numbers(cast("Any", type(usual[0]))) if kind is tuple else kind,
         default=None,
-        show_default=shown if shown and kind is not bool else False,
-        help=f"{text[:1].upper()}{text[1:]}.",
+        help=f"{text[:1].upper()}{text[1:]}" + (f" [{shown}]." if shown and kind is not bool else "."),
     )
 
 
-@main.command()
+class Training(click.Command):
+    """Looks the models up that there are, also those of installed packages, only when it is asked for help."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from physbench_baselines.architecture import model_names
+
+        self.help = (self.help or "").replace("NAMES", ", ".join(model_names()))
+        super().format_help_text(ctx, formatter)
+
+
+@main.command(cls=Training)
 @click.argument("model", required=False)
 @click.option("--out", type=click.Path(path_type=Path), help="The folder of the run; by default runs/MODEL.")
 @click.option("--minutes", type=float, help="Stop after so long.")
@@ -108,9 +102,9 @@ def train(
 
     The recipe is the model's own, or that of the R-NEM paper, unless the options say otherwise; the values in brackets are the paper's.
 
-    MODEL is rnn, lstm, rnn-em, r-nem, r-nem-no-attention, conv3, or package.module:factory of your own, which runs its code. Ctrl-C and kill lose a minute
-    at most; --resume goes on to the same curve. The folder holds the recipe, the log as CSV, curves as a picture, and the last and the best weights:
-    `physbench eval runs/r-nem --suite balls` scores the best ones.
+    MODEL is one of NAMES, or package.module:ARCHITECTURE of your own, which runs its code. Ctrl-C and kill lose a
+    minute at most; --resume goes on to the same curve. The folder holds the recipe, the log as CSV, curves as a picture,
+    and the last and the best weights: `physbench eval runs/r-nem --suite balls` scores the best ones.
 
     \b
     physbench train conv3 --minutes 5
@@ -127,14 +121,13 @@ def train(
     from physbench_baselines.training.preflight import require_startable, usual_recipe
 
     if model and ":" in model:
-        sys.path.insert(0, str(Path.cwd()))  # where a user's own module is, as with `python -m`
         click.echo(f"running the code of {model}", err=True)
     changed = {name: value for name, value in {"model": model, **given}.items() if value is not None}
     named = {"slots": slots, "noise": noise}
     chosen = {**dict(sizes), **{name: value for name, value in named.items() if value is not None}}
     folder = out or Path("runs") / str(model).replace(":", ".")
-    usual = Folder(folder).recipe() if resume else usual_recipe(str(model))
-    recipe = replace(usual, **changed, sizes={**usual.sizes, **chosen})
+    recipe = replace(Folder(folder).recipe(), **changed) if resume else usual_recipe(**changed)
+    recipe = replace(recipe, sizes={**recipe.sizes, **chosen})
     require_startable(recipe, folder, minutes=minutes, steps=steps, workers=workers, resume=resume)
     if not sys.stderr.isatty():
         click.echo(f"training into {folder}: {folder / 'log.csv'} tells how it goes", err=True)
@@ -149,15 +142,15 @@ def train(
         try:
             result = run.train(recipe, folder, minutes=minutes, steps=steps, resume=resume, device=device, workers=workers, progress=show)
         except KeyboardInterrupt:
-            saved = (folder / "last.pt").exists()
+            saved = Folder(folder).last.exists()
             click.echo("\nStopped" + (f" and saved. Go on with: physbench train --out {folder} --resume" if saved else " before anything was saved."), err=True)
             sys.exit(STOPPED)
     if as_json:
         return click.echo(dumped({"folder": str(folder), **asdict(result)}))
     click.echo(f"{folder}: {result.step:,} steps, {result.sequences:,} sequences in {result.minutes:.1f} minutes ({result.ended} used up)")
     last = f"; last: {result.validation_loss:,.1f}{_listed(result.figures)}"
-    click.echo(f"  validation loss {result.best_validation_loss:,.1f} at step {result.best_step:,} (best.pt){last}")
+    click.echo(f"  validation loss {result.best_validation_loss:,.1f} at step {result.best_step:,}{last}")
 
 
 def _listed(figures: Mapping[str, float]) -> str:
-    return "".join(f", {name} {value:.4g}" for name, value in figures.items())
+    return "".join(f", {name.removeprefix('validation_')} {value:.4g}" for name, value in figures.items())

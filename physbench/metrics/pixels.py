@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physbench.errors import ModelError
 from physbench.metrics.sums import Sums, ratio
+from physbench.model import CLIP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,9 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from physbench.metrics.sums import Floats
-
-CLIP = 1e-6
-"""Probabilities are clipped to [CLIP, 1 - CLIP]: a wrong pixel costs at most 13.8 nats. Part of the metric."""
+    from physbench.model import Likelihood
 
 AT_ONCE = 1 << 16
 """Pixels worked on at a time, so that they stay in the cache."""
@@ -69,22 +69,18 @@ def bernoulli_surprise(frames: NDArray[Any], means: NDArray[Any]) -> Floats:
     return -(x * np.log(p) + (1 - x) * np.log1p(-p))
 
 
-def bernoulli_log_likelihood(frames: NDArray[Any], means: NDArray[Any], where: NDArray[Any] | None = None) -> Floats:
-    """(..., H, W, C), (..., H, W, C) -> (...): with the clip of `bce`, or one certain pixel that is wrong would cost everything."""
-    return 0.0 - bernoulli_bce(frames, means, where)
-
-
-def gaussian_log_likelihood(frames: NDArray[Any], means: NDArray[Any], sigma: float, where: NDArray[Any] | None = None) -> Floats:
-    """(..., H, W, C), (..., H, W, C) -> (...): independent normal channels of standard deviation sigma around the means as they are."""
-    if not sigma > 0:
-        raise ValueError(f"a normal distribution has a standard deviation above 0, not {sigma}")
+def log_likelihood(frames: NDArray[Any], means: NDArray[Any], likelihood: Likelihood, where: NDArray[Any] | None = None) -> Floats:
+    """(..., H, W, C), (..., H, W, C) -> (...): the log-probability of each frame, all pixels or those with where (..., H, W, 1) > 0."""
+    if not likelihood.note:
+        return 0.0 - bernoulli_bce(frames, means, where)
     out = np.zeros(frames.shape[:-3])
-    constant = math.log(sigma) + 0.5 * math.log(2 * math.pi)
     for rows, (x, m), mask in _rows(where, frames, means):
-        density = -0.5 * ((x - m.astype(np.float64)) / sigma) ** 2 - constant
+        each = np.array(likelihood.log_prob(x, m.astype(np.float64)), np.float64)
+        if each.shape != x.shape or (np.isnan(each) & ~np.isnan(m)).any():
+            raise ModelError(f"the log_prob of {likelihood!r} gave {each.shape} for pixels of {x.shape}, or something that is no number")
         if mask is not None:
-            density[~mask] = 0.0
-        out.reshape(-1)[rows] = density.sum(axis=1)
+            each[~mask] = 0.0
+        out.reshape(-1)[rows] = each.sum(axis=1)
     return out
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from physbench.report.text import breakable, figures, number
+from physbench.report.pages import image_address
+from physbench.report.text import number
 from physbench.view.panels import COLOURS, box_of, enlarged, hang_curtain, true_colours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from markupsafe import Markup
     from numpy.typing import NDArray
     from PIL.Image import Image
 
@@ -30,18 +32,36 @@ DIFFERENT = 1e-3
 """From here on a figure is not the same one."""
 
 
-def drawn(strip: Strip, *, grouped: bool = True) -> str:
+@dataclass(frozen=True)
+class Drawing:
+    """A strip for the page."""
+
+    number: str
+    kind: str
+    metric: str
+    figure: str
+    again: str  # where the model answered otherwise when it was asked again
+    times: list[int]
+    rows: list[tuple[str, dict[int, Markup]]]  # addresses of pictures, by frame
+    width: int
+    height: int
+
+
+def draw(strip: Strip, *, grouped: bool = True) -> Drawing:
     """grouped: whether the model tells objects apart, so that its owners say something."""
-    times = moments(strip)
-    rows = "".join(_row(name, cells, times, strip) for name, cells in _rows(strip, times, grouped and strip.owners is not None))
-    heads = "".join(f'<th scope="col">{"t = " * (column == 0)}{t}</th>' for column, t in enumerate(times))
-    again = ""
-    if abs(strip.again - strip.figure) > DIFFERENT * max(abs(strip.figure), 1e-6):
-        again = f" When asked again for this picture the model answered otherwise: {number(strip.again)}."
-    return (
-        f"<figure><figcaption><b>sequence {strip.number:,}</b> {breakable(strip.metric)} {figures(strip.figure)[0]}{again}</figcaption>"
-        f'<div class="scroll" tabindex="0" role="region" aria-label="sequence {strip.number:,}, {strip.kind}">'
-        f'<table class="strip"><thead><tr><td></td>{heads}</tr></thead><tbody>{rows}</tbody></table></div></figure>'
+    times, scale, (height, width) = moments(strip), _scale(strip), strip.frames.shape[1:3]
+    rows = _rows(strip, times, grouped and strip.owners is not None)
+    differs = abs(strip.again - strip.figure) > DIFFERENT * max(abs(strip.figure), 1e-6)
+    return Drawing(
+        f"{strip.number:,}",
+        strip.kind,
+        strip.metric,
+        number(strip.figure),
+        number(strip.again) if differs else "",
+        times,
+        [(name, {t: _address(image) for t, image in cells.items()}) for name, cells in rows],
+        width * scale,
+        height * scale,
     )
 
 
@@ -89,17 +109,6 @@ def _scale(strip: Strip) -> int:
     return max(1, round(SIDE / max(strip.frames.shape[1:3])))
 
 
-def _row(name: str, cells: Cells, times: list[int], strip: Strip) -> str:
-    (height, width), scale = strip.frames.shape[1:3], _scale(strip)
-    pictures = "".join(
-        f'<td><img src="{_address(cells[t])}" width="{width * scale}" height="{height * scale}" alt="{name}, frame {t}"></td>'
-        if t in cells
-        else '<td class="none">seen</td>'
-        for t in times
-    )
-    return f'<tr><th scope="row">{name}</th>{pictures}</tr>'
-
-
 def _picture(frame: NDArray[Any]) -> Image:
     """(H, W, C) 0..1; what lies outside, as a mean of normal pixels may, is drawn as 0 or 1."""
     from PIL import Image
@@ -123,7 +132,7 @@ def _labels(labels: NDArray[np.uint8], colours: NDArray[np.uint8]) -> Image:
     return image
 
 
-def _address(image: Image) -> str:
+def _address(image: Image) -> Markup:
     buffer = BytesIO()
     image.save(buffer, "PNG", optimize=True)
-    return f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
+    return image_address(buffer.getvalue())

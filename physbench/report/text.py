@@ -1,36 +1,10 @@
-"""Text and numbers for the page. Names and links come from strangers: all of it is text, and a link is one only if it is plain https."""
+"""Numbers for people to read."""
 
 from __future__ import annotations
 
-import html
 import math
-import re
-
-from physbench.printable import printable
-
-LINK = re.compile(r"https://[a-z0-9.-]+(:\d+)?(/[\w.~:/?#\[\]@!$&'()*+,;=%-]*)?", re.ASCII | re.IGNORECASE)
-
-LONGEST = 500
 
 MINUS, NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"
-
-
-def plain(words: object) -> str:
-    """Escaped, on one line, and nothing that cannot be printed."""
-    told = str(words)
-    told = told if len(told) <= LONGEST else told[: LONGEST - 1] + "…"
-    return html.escape(printable(told))
-
-
-def breakable(name: str) -> str:
-    """A long name that may go on in the next line."""
-    return re.sub(r"([_/:])", r"\1<wbr>", plain(name))
-
-
-def link(address: str, words: str | None = None) -> str:
-    if LINK.fullmatch(address) and len(address) <= LONGEST:
-        return f'<a href="{html.escape(address)}" rel="noopener noreferrer nofollow">{plain(words or address)}</a>'
-    return plain(address)
 
 
 def figures(value: float, low: float = math.nan, high: float = math.nan) -> tuple[str, str]:
@@ -42,6 +16,12 @@ def figures(value: float, low: float = math.nan, high: float = math.nan) -> tupl
         return number(value), ""
     places = min(max(0, 1 - _magnitude(half)), max(0, 5 - _magnitude(value)))
     return number(value, places), f"{number(low, places)} to {number(high, places)}"
+
+
+def describe(value: float, low: float = math.nan, high: float = math.nan) -> str:
+    """Write a number with its interval in brackets."""
+    shown, interval = figures(value, low, high)
+    return f"{shown} ({interval})" if interval else shown
 
 
 def number(value: float, places: int | None = None) -> str:

@@ -85,7 +85,7 @@ def make_block(recipe: Recipe, span: Span) -> Block:
         for field in (*layout.pixels, *layout.states):
             _require_field(recipe, field, arrays[field.name], len(scenes))
         for name, pieces in streams.items():
-            pieces.append(Streams.of([compress(np.ascontiguousarray(sequence)) for sequence in arrays[name]]))
+            pieces.append(Streams.of([compress(sequence) for sequence in arrays[name]]))
         for name, arrays_of in states.items():
             arrays_of.append(arrays[name])
         events.append(scenes.events)

@@ -30,7 +30,7 @@ class SplitDigest:
     def add(self, scenes: Scenes) -> None:
         arrays, count = scenes.arrays(), len(scenes)
         for name, checksums in self._checksums.items():
-            checksums += [adler32(np.ascontiguousarray(sequence)) for sequence in arrays[name]]
+            checksums += [adler32(sequence) for sequence in arrays[name]]
         for field in self._layout.states:
             self._parts[field.name].append(time_first(field, arrays[field.name]))
         for field in (*self._layout.pixels, *self._layout.states):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.errors import StorageError
+from physbench.lock import try_lock
 from physbench.scene import Span, Streams
 from physbench.storage.block import Block, layout_for, sizes_of
 from physbench.storage.codec import crc32
@@ -68,8 +69,9 @@ class Journal:
         directory.mkdir(parents=True, exist_ok=True)
         self.data = _open(directory / "data")
         self._log = _open(directory / "journal")
-        _lock(self._log, directory)
         try:
+            if not try_lock(self._log):
+                raise StorageError(f"another process is at work in {directory}: wait for it, or give another --out")
             self._resume(afresh)
         except BaseException:
             self.close()
@@ -233,14 +235,3 @@ def _read_at(file: BinaryIO, length: int, address: int) -> bytes:
 
 def _open(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b")
-
-
-def _lock(file: BinaryIO, directory: Path) -> None:
-    """One process at a time; the lock goes with the process, however it ends."""
-    with contextlib.suppress(ImportError):
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise StorageError(f"another process is at work in {directory}: wait for it, or give another --out") from None

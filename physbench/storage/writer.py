@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.errors import StorageError
-from physbench.files import sync_folder
+from physbench.files import publish
 from physbench.storage.block import sizes_of, spans
 from physbench.storage.codec import LEVEL
 from physbench.storage.hdf5 import Chunked, Contiguous, Dataset, Group, skeleton
@@ -64,8 +64,7 @@ def seal(journal: Journal, path: Path, *, overwrite: bool = False) -> None:
     os.fsync(journal.data.fileno())
     if path.exists() and not overwrite:
         raise StorageError(f"{path} has appeared meanwhile: use --overwrite, or move it and run the same command again")
-    os.replace(journal.directory / "data", path)
-    sync_folder(path.parent)
+    publish(journal.directory / "data", path)
     journal.discard()
 
 

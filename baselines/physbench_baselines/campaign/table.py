@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from physbench.errors import UnknownName
-from physbench_baselines.training.preflight import RECIPES as OWN
-from physbench_baselines.training.preflight import VARIANTS
+from physbench.errors import UnknownName, suggest
+from physbench_baselines import conv3_sizes
+from physbench_baselines.architecture import model_names
 from physbench_baselines.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "batch": 32, "frames": (8, 12, 20, 31), "warm_up": 100, "decay": 0.3, "averaging": 0.995, "gradient_limit": 1e4,
         "evaluate_every": 250, "validation": 128, "patience": 100_000,
     },
-    "small-steps": {**OWN["conv3"], "patience": 100_000},
+    "small-steps": {**conv3_sizes.ARCHITECTURE.recipe_of("conv3"), "patience": 100_000},
 }  # fmt: skip
 """How a run differs from the paper's recipe.
 
@@ -97,7 +96,8 @@ def expand(table: Sequence[Plan]) -> list[PlannedRun]:
 
     Rows of models that this installation cannot train are left out.
     """
-    rows = [plan for plan in table if ":" in plan.model or plan.model in VARIANTS]
+    known = model_names()
+    rows = [plan for plan in table if ":" in plan.model or plan.model in known]
     most = max((len(plan.seeds) for plan in rows), default=0)
     runs = [
         PlannedRun(plan.model, plan.data, plan.recipe, plan.seeds[turn], plan.budget, plan.settings)
@@ -114,9 +114,7 @@ def find(runs: Sequence[PlannedRun], name: str) -> PlannedRun:
     """Return the run of a name."""
     known = {run.name: run for run in runs}
     if name not in known:
-        close = get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(known)}"
-        raise UnknownName(f"no run of the campaign is called {name!r}: {hint}")
+        raise UnknownName(f"no run of the campaign is called {name!r}: {suggest(name, known)}")
     return known[name]
 
 

@@ -1,4 +1,7 @@
-"""A run is a folder: recipe.json, log.csv, last.pt, best.pt, curves.png and, at the end, result.json. What is in it is whole at any moment."""
+"""A run is a folder: recipe.json, log.csv, last.safetensors, best.safetensors, curves.svg and, at the end, result.json.
+
+What is in it is whole at any moment.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from physbench.errors import HostileFile, StorageError, TrainingError
 from physbench.files import open_regular_file, read_regular_file, write_whole
+from physbench.lock import try_lock
 from physbench_baselines.training.recipe import MOST_TEXT, TrainingRecipe
-
-try:
-    import fcntl
-except ImportError:  # not a POSIX system
-    fcntl = None
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -61,19 +60,27 @@ class AtWork(TrainingError):
 def hold(file: Path, sentence: str) -> Generator[None]:
     """Keep other processes out for as long as this lasts; AtWork with the sentence where one is in already."""
     with open_regular_file(file, MOST_TEXT) as handle:
-        if fcntl is not None:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise AtWork(sentence) from None
+        if not try_lock(handle):
+            raise AtWork(sentence)
         yield
 
 
 class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.last = path / "last.pt"
-        self.best = path / "best.pt"
+
+    @property
+    def last(self) -> Path:
+        return self._weights("last")
+
+    @property
+    def best(self) -> Path:
+        return self._weights("best")
+
+    def _weights(self, name: str) -> Path:
+        """Runs of before ended in .pt, and may go on."""
+        path, before = (self.path / f"{name}{suffix}" for suffix in (".safetensors", ".pt"))
+        return before if before.exists() and not path.exists() else path
 
     def begin(self, recipe: TrainingRecipe) -> None:
         try:

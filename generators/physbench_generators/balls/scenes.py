@@ -19,11 +19,11 @@ from physbench.recipe import Recipe
 from physbench.scene import Fault, Scenes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from physbench.scene import Span, Streams
+    from physbench.scene import Marks, Span, Streams
     from physbench.world import Memory
 
 MOST_BALLS = 16
@@ -130,6 +130,11 @@ class Balls:
         sequence, fault = find_fault(moving, offset, tuple(columns), float(self.gravity), float(-cut), float(self.size - cut))
         if fault:
             yield Fault(int(sequence), SENTENCES[fault])
+
+    def marks(self, arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Marks:
+        from physbench_generators.balls.marks import mark_balls
+
+        return mark_balls(arrays, events)
 
     def throw(self, seeds: NDArray[np.uint64], frames: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint64], dict[str, NDArray[Any]]]:
         """The motion alone: states by name (`visible` still zero), the random stream as each sequence leaves it, and the events."""
