@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from physbench.errors import UnknownName
+from physbench.errors import UnknownName, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,9 +54,7 @@ class Registry:
             except Exception as error:  # whatever a stranger's package does when it is imported
                 place = f"{foreign[name].value}, of the installed package {foreign[name].dist.name}" if foreign[name].dist else foreign[name].value
                 raise UnknownName(f"the {self.noun} {name!r} cannot be loaded from {place}: {type(error).__name__}: {error}") from error
-        close = get_close_matches(name, self.names(), n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(self.names())}"
-        raise UnknownName(f"no {self.noun} is called {name!r}: {hint}")
+        raise UnknownName(f"no {self.noun} is called {name!r}: {suggest(name, self.names())}")
 
     def _foreign(self) -> dict[str, Any]:
         return _entry_points(self.group, tuple(sys.path))

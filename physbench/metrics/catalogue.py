@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING
 
 from physbench import registry
-from physbench.errors import UnknownName
+from physbench.errors import UnknownName, suggest
 from physbench.metrics.card import Metric
 from physbench.metrics.object_cards import OBJECT_CARDS
 from physbench.metrics.pixel_cards import PIXEL_CARDS
@@ -52,9 +51,7 @@ def find(name: str) -> Metric:
     card = all_metrics().get(written["stem"]) if written else None
     if written and card and _allowed(card, written):
         return card
-    close = get_close_matches(name.partition("[")[0], names(), n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(all_metrics())}"
-    raise UnknownName(f"no metric is called {name!r}: {hint}")
+    raise UnknownName(f"no metric is called {name!r}: {suggest(name.partition('[')[0], names())}")
 
 
 def stands_in_tables(name: str) -> bool:
