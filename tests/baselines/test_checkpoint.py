@@ -225,7 +225,15 @@ def test_a_quantised_matrix_is_off_by_half_a_step_at_most_and_only_big_ones_are(
 def test_the_state_of_a_run_comes_back_bit_for_bit(tmp_path: Path) -> None:
     network = network_of()
     mean = torch.tensor([1e-45, -0.0, float("nan"), float("-inf")])
-    training = {"adam/mean": mean, "adam/step": torch.tensor(3.0), "draws": torch.get_rng_state(), "step": 1 << 40, "best": float("inf"), "seconds": 0.1}
+    training = {
+        "adam/mean": mean,
+        "adam/step": torch.tensor(3.0),
+        "draws": torch.get_rng_state(),
+        "step": 1 << 40,
+        "best": float("inf"),
+        "seconds": 0.1,
+        "sums": {"loss": 0.5, "a/b": 2.0},
+    }
     checkpoint.save(tmp_path / "x.safetensors", network, training=training)
     found = checkpoint.load(tmp_path / "x.safetensors")
     assert same(found.network, network)
