@@ -1,5 +1,21 @@
 """Everything physbench can say no to. Each error is one sentence for the user and knows the exit code of the command line."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Say which known name was meant; all of them, where none is near."""
+    from difflib import get_close_matches
+
+    names = list(known)
+    close = get_close_matches(name[:40], names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"there is {', '.join(names)}"
+
 
 class PhysbenchError(Exception):
     """Stand for everything that physbench refuses: a message in words, with the value that was wrong and what to do next.

@@ -102,19 +102,19 @@ def write_whole(path: Path, content: bytes | str) -> None:
                 os.fsync(file.fileno())
             if (there := path.resolve()).exists():
                 shutil.copymode(there, beside)
-            os.replace(beside, there)
+            publish(beside, there)
         finally:
             beside.unlink(missing_ok=True)
-        sync_folder(beside.parent)
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {_reason(error)}") from None
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut, where the system can."""
+def publish(partial: Path, path: Path) -> None:
+    """Give a whole file its name, and let that survive a power cut, where the system can."""
+    os.replace(partial, path)
     if os.name != "posix":
         return
-    handle = os.open(folder, os.O_RDONLY)
+    handle = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

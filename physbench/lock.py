@@ -1,4 +1,4 @@
-"""One process at a time in a folder. The lock goes with the process, however it ends, so a killed one leaves none behind."""
+"""One process at a time, in a folder or at a file. The lock goes with the process, however it ends, so a killed one leaves none behind."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ except ImportError:  # not a POSIX system
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
+    from typing import BinaryIO
 
 PATIENCE = 120.0
 """Seconds that a process waits for others."""
@@ -25,6 +26,16 @@ PAUSE = 0.02
 
 LOCK = ".lock"
 """The file that is locked where folders cannot be."""
+
+
+def try_lock(file: BinaryIO | int) -> bool:
+    """Lock an open file against other processes until it is closed; say whether that went well. Where there are no such locks, it does."""
+    try:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager
@@ -46,13 +57,11 @@ def locked(folder: Path, patience: float = PATIENCE) -> Generator[None]:
 
 def _lock_folder(folder: Path) -> int | None:
     """The open handle that holds the lock; None while another process has it."""
-    assert fcntl is not None
     for place, flags in ((folder, os.O_RDONLY), (folder / LOCK, os.O_RDWR | os.O_CREAT)):  # a folder on NFS cannot be locked itself
         handle = os.open(place, flags)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return handle
-        except BlockingIOError:
+            if try_lock(handle):
+                return handle
             os.close(handle)
             return None
         except OSError as error:

@@ -1,18 +1,20 @@
 """Names for things that others may add: a table of our own, then the entry points of installed packages. Nothing is imported before it is asked for.
 
-A package adds a dataset with an entry point in the group `physbench.generators` that leads to its Recipe, and a family of networks that can be
-trained with one in the group `physbench.architectures` that leads to its Architecture.
+A package adds a dataset with an entry point in the group `physbench.generators` that leads to its Recipe, a family of networks that can be
+trained with one in `physbench.architectures` that leads to its Architecture, a suite with one in `physbench.suites` that leads to its Suite, and
+a metric with one in `physbench.metrics` that leads to its Metric.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
-from difflib import get_close_matches
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from physbench.errors import UnknownName
+from physbench.errors import UnknownName, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +27,12 @@ def attribute(place: str) -> Any:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise UnknownName(f"{place!r} does not lead to anything: {error}; it is written package.module:factory") from None
+
+
+@cache
+def _entry_points(group: str, path: tuple[str, ...]) -> dict[str, Any]:
+    """By name. path: where packages lie, so that one that comes to lie there is found."""
+    return {point.name: point for point in entry_points(group=group)}
 
 
 @dataclass(frozen=True)
@@ -43,14 +51,13 @@ class Registry:
         if name in foreign:
             try:
                 return foreign[name].load()
-            except (ImportError, AttributeError) as error:
-                raise UnknownName(f"the {self.noun} {name!r} of an installed package does not lead to anything: {error}") from None
-        close = get_close_matches(name, self.names(), n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(self.names())}"
-        raise UnknownName(f"no {self.noun} is called {name!r}: {hint}")
+            except Exception as error:  # whatever a stranger's package does when it is imported
+                place = f"{foreign[name].value}, of the installed package {foreign[name].dist.name}" if foreign[name].dist else foreign[name].value
+                raise UnknownName(f"the {self.noun} {name!r} cannot be loaded from {place}: {type(error).__name__}: {error}") from error
+        raise UnknownName(f"no {self.noun} is called {name!r}: {suggest(name, self.names())}")
 
     def _foreign(self) -> dict[str, Any]:
-        return {point.name: point for point in entry_points(group=self.group)}
+        return _entry_points(self.group, tuple(sys.path))
 
 
 datasets = Registry(
@@ -90,6 +97,11 @@ models = Registry(
 )
 """Models by name: factories without arguments, or with a `device`."""
 
+suites = Registry("suite", "physbench.suites", {})
+"""Suites that installed packages add; ours are in suites.py."""
+
+metrics = Registry("metric", "physbench.metrics", {})
+"""Metrics that installed packages add; ours are in metrics/catalogue.py."""
 architectures = Registry(
     "architecture",
     "physbench.architectures",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from physbench import registry
-from physbench.errors import RecipeError
+from physbench.errors import RecipeError, suggest
 from physbench.recipe import expand_split
 
 if TYPE_CHECKING:
@@ -51,9 +50,7 @@ def _require_known(recipe: Recipe, parameters: Mapping[str, Any], *, own: bool) 
     names = [field.name for field in fields(recipe.generator)]  # type: ignore[arg-type]
     for name in parameters:
         if name not in names:
-            close = get_close_matches(name, names, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"{recipe.generator.name} has {', '.join(names)}"
-            raise RecipeError(f"there is no parameter {name!r}: {hint}")
+            raise RecipeError(f"there is no parameter {name!r}: {suggest(name, names)}")
         if not own:
             named = f"{recipe.dataset} is a named dataset, and {name} is part of its name"
             raise RecipeError(f"{named}: {_suggest_own(recipe)}")

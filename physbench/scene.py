@@ -104,8 +104,27 @@ class Streams:
         return self.data[ends[:, None] + np.arange(-4, 0)].view(">u4")[:, 0].astype(np.uint32)
 
 
+def join_streams(parts: Sequence[Streams]) -> Streams:
+    """Put streams one after the other."""
+    return Streams(np.concatenate([part.data for part in parts]), np.concatenate([part.sizes for part in parts]))
+
+
 class Fault(NamedTuple):
     """What contradicts the laws of a world."""
 
     sequence: int  # counted from the start of the batch
     sentence: str  # goes on after the name of the sequence
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What a world shows in pictures of one sequence beside its pixels and labels. T frames, K objects, everything in pixels and frames."""
+
+    names: tuple[str, ...] = ()  # of the objects, by label; without, they are numbered
+    cores: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0, 3)))  # (T, K, 3) x, y, radius of a dark disc in an object; 0 = none
+    outlined: NDArray[np.bool_] = field(default_factory=lambda: np.empty((0, 0), bool))  # (T, K) outlined in frames t and t + 1
+    ticks: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))  # (M, 3) time, x, y
+    hidden: NDArray[np.int16] | None = None  # (4,) y0, x0, y1, x1 of what is hidden from a model, half-open; zeros = nothing
+    kinds: Mapping[int, str] = field(default_factory=dict[int, str])  # of events, in words
+    words: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What `cores`, `outlined`, `ticks` and `hidden` mean, for the legend, and, under `moments`, what happens where something is outlined."""

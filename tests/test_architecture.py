@@ -30,7 +30,8 @@ FLOORS = (
         *("physbench.recipe", "physbench.registry", "physbench.cache", "physbench.files", "physbench.lock", "physbench.npz"),
         *("physbench.seeds", "physbench.progress", "physbench.ahead", "physbench.fields", "physbench.world"),
     ),
-    ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result", "physbench.kernels"),
+    ("physbench.suites",),
+    ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.result", "physbench.kernels"),
     ("physbench.generate", "physbench.stream", "physbench.evaluation", "physbench.compare", "physbench.audit", "physbench.view"),
     ("physbench.report",),
     ("physbench_generators", "physbench_baselines", "physbench_leaderboard"),
@@ -137,11 +138,15 @@ def test_an_unknown_public_name_is_an_attribute_error() -> None:
 
 
 @pytest.mark.parametrize("path", sorted((SOURCES["physbench"] / "cli").glob("*.py")), ids=module_name)
-def test_commands_import_the_wings_where_they_use_them_and_by_import_statements(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    at_once = [ast.unparse(node) for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    by_string = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and re.fullmatch(r"physbench_\w+(\.\w+)+(:\w*)?", str(node.value))]
-    assert not [line for line in at_once if "physbench_" in line] and not by_string
+def test_commands_reach_the_wings_by_import_statements(path: Path) -> None:
+    words = [str(node.value) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Constant)]
+    assert not [word for word in words if re.fullmatch(r"physbench_\w+(\.\w+)*:\w*|physbench_\w+(\.\w+)+", word)]
+
+
+def test_files_are_published_and_locked_in_one_place_and_names_are_suggested_in_one() -> None:
+    homes = {"os.replace(": "physbench.files", "flock(": "physbench.lock", "get_close_matches(": "physbench.errors"}
+    texts = {module_name(path): path.read_text(encoding="utf-8") for path in MODULES}
+    assert {call: [name for name, text in texts.items() if call in text] for call in homes} == {call: [home] for call, home in homes.items()}
 
 
 def loaded_after(code: str) -> set[str]:

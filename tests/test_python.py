@@ -80,7 +80,7 @@ def test_without_a_path_the_name_says_what_is_inside() -> None:
     ("words", "sentence"),
     [
         ({"gravty": 1}, "there is no parameter 'gravty': did you mean 'gravity'?"),
-        ({"xyzzy": 1}, "there is no parameter 'xyzzy': balls has n, size,"),
+        ({"xyzzy": 1}, "there is no parameter 'xyzzy': there is n, size,"),
         ({"n": 17}, "1 to 16"),
         ({"n": "four"}, "'four'"),
         ({"gravity": "low"}, "gravity is a number"),

@@ -1,5 +1,6 @@
 """What a picture shows is what the arrays say: places come from `groups`, `features` and `contact`, colours from the published palette."""
 
+import html
 import io
 import json
 import re
@@ -50,7 +51,7 @@ SCENES = {
 def made(scene: str, number: int = 0) -> Clip:
     recipe = Recipe(dataset="balls", generator=SCENES[scene], frames=FRAMES)
     scenes = recipe.generator.batch(recipe.seeds("test", number, number + 1), FRAMES)
-    return clip_from(scenes, 0, dataset="balls-v1", split="test", index=number)
+    return clip_from(scenes, 0, dataset="balls-v1", split="test", index=number, world=recipe.generator)
 
 
 def still(clip: Clip) -> Clip:
@@ -410,7 +411,11 @@ def test_a_page_lists_the_collisions_of_its_frames_with_the_frame_before_each(ti
 def test_the_columns_of_collisions_have_names_and_units() -> None:
     text = page(made("four"))
     heads = re.findall(r'<th scope="col">(.*?)<small>(.*?)</small>', text)
-    assert heads == [("time", "in frames"), ("who", "hits whom"), ("impulse", "in mass \N{MULTIPLICATION SIGN} pixels per frame")]
+    assert [(head, html.unescape(unit)) for head, unit in heads] == [
+        ("time", "in frames"),
+        ("who", "hits whom"),
+        ("impulse", "in mass \N{MULTIPLICATION SIGN} pixels per frame"),
+    ]
 
 
 @pytest.mark.parametrize(("times", "frames"), [(Times(start=4), [4, 5, 6, 7, 8, 9, 10, 11]), (Times(1, 2, 3), [1, 4]), (Times(start=10), [10, 11])])

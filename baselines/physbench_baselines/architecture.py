@@ -9,12 +9,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physbench import registry
-from physbench.errors import ModelError, UnknownName
+from physbench.errors import ModelError, UnknownName, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,9 +98,7 @@ def architecture_with(model: str) -> Architecture:
     for architecture in _architectures():
         if model in architecture.models:
             return architecture
-    close = get_close_matches(model, names := model_names(), n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(names)}"
-    raise UnknownName(f"no model that can be trained is called {model!r}: {hint}")
+    raise UnknownName(f"no model that can be trained is called {model!r}: {suggest(model, model_names())}")
 
 
 def architecture_of(network: nn.Module) -> Architecture:

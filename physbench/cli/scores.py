@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from physbench import suites
 from physbench.cli.outputs import Outputs
 from physbench.cli.pipe import COMMAND, TIMEOUT, run_command
 from physbench.cli.root import STOPPED, main
@@ -22,9 +21,12 @@ from physbench.errors import PhysbenchError
 from physbench.printable import printable
 from physbench.progress import progress_bar
 from physbench.seeds import draw_fresh_seed
+from physbench.suites import BATCH as USUAL_BATCH
+from physbench.suites import SUITES, suite_of
 
 if TYPE_CHECKING:
     from physbench.evaluation.contestant import Contestant
+    from physbench.suites import Suite
 
 MODEL_HELP = """MODEL is a name (copy, blur, blobs, tracker, constant-velocity, mean, blank, oracle, r-nem, ... or a plugged-in one), a checkpoint
 (.pt, .safetensors), or the folder of a training run."""
@@ -79,7 +81,8 @@ FACTORY = click.option("--model", "factory", metavar="PACKAGE.MODULE:FACTORY", h
 ARCHITECTURE = click.option(
     "--architecture", metavar="PACKAGE.MODULE:ATTRIBUTE", help="The architecture of your own that the weights are of. This imports and runs its code."
 )
-SUITE = click.option("--suite", default="balls", show_default=True, help="What is asked: balls, extrapolation, curtain, simulation, crop50 or smoke.")
+ASKED = f"What is asked: {', '.join(SUITES)}, that of an installed package, or package.module:SUITE of your own, whose code is run."
+SUITE = click.option("--suite", default="balls", show_default=True, help=ASKED)
 SIZE = click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
 LIMIT = click.option("--limit", type=int, help="So many sequences only: for a first look. Such scores are marked and cannot be submitted.")
 FRESH = click.option(
@@ -90,7 +93,7 @@ FRESH = click.option(
     help="Score other sequences of the same kind, which no model can have trained on. Without a SEED the system draws one of 63 bits and "
     "prints it. Small seeds can be searched: a model can try them all and know the sequences.",
 )
-BATCH = click.option("--batch", type=int, default=suites.BATCH, show_default=True, help="Sequences shown to the model at a time; for a GPU, 64 or more.")
+BATCH = click.option("--batch", type=int, default=USUAL_BATCH, show_default=True, help="Sequences shown to the model at a time; for a GPU, 64 or more.")
 SEED = click.option("--seed", type=int, default=0, show_default=True, help="Where the model's own randomness begins.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1, for models on torch.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -157,26 +160,31 @@ def evaluate(
     from physbench.evaluation.evaluate import evaluate, extent
     from physbench.evaluation.journal import Journal
     from physbench.evaluation.window import asked
+    from physbench.metrics.catalogue import all_metrics
     from physbench.result import METRIC_VERSION
 
     outputs = Outputs(table, per_sequence, report, everything, as_json)
     outputs.require_writable(overwrite=overwrite)
     labels = _labels(name, link, paper)
     _require_one_model(model, factory, command, device, changed, architecture)
+    place = settings.pop("suite")
+    suite = resolve_suite(place)
     with _users_code(factory or architecture), run_command(command, timeout) as behind_pipe:
         entered = behind_pipe or _entered(model, factory, device, changed, architecture)
-        chosen = extent(**{name: settings[name] for name in ("suite", "size", "limit", "fresh", "data")})
-        identity = {**settings, "data": str(settings["data"]), "model": entered.identity or entered.name, "device": device}
-        identity |= {"physbench": __version__, "metrics": METRIC_VERSION}
+        chosen = extent(suite, **{name: settings[name] for name in ("size", "limit", "fresh", "data")})
+        identity = {**settings, "suite": place, "data": str(settings["data"]), "model": entered.identity or entered.name, "device": device}
+        identity |= {"physbench": __version__, "metrics": [METRIC_VERSION, *all_metrics()]}
         if command is not None:
             identity |= {"command": command, "folder": str(Path.cwd()), "likelihood": repr(entered.model.likelihood)}
-        journal = Journal.of(identity) if resume or (resume is None and entered.identity and not settings["data"]) else None
+        unchanging = entered.identity and not settings["data"] and place in SUITES
+        journal = Journal.of(identity) if resume or (resume is None and unchanging) else None
         if journal and journal.finished():
             click.echo(f"going on after {journal.finished()} finished blocks (--restart begins anew)", err=True)
         with progress_bar("evaluating") as update:
             try:
                 found = evaluate(
                     entered.model,
+                    suite,
                     **settings,
                     name=entered.name,
                     journal=journal,
@@ -223,6 +231,7 @@ def predict(
 ) -> None:
     from physbench.evaluation.predictions import predict
 
+    suite = resolve_suite(settings.pop("suite"))
     _require_one_model(model, factory, command, device, architecture=architecture)
     with _users_code(factory or architecture), run_command(command, timeout) as behind_pipe:
         entered = behind_pipe or _entered(model, factory, device, architecture=architecture)
@@ -230,6 +239,7 @@ def predict(
             predict(
                 entered.model,
                 out,
+                suite,
                 name=entered.name,
                 half=half,
                 overwrite=overwrite,
@@ -243,7 +253,7 @@ def predict(
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--suite", help="Refuse predictions that are for another suite.")
-@click.option("--batch", type=int, default=suites.BATCH, show_default=True, help="Sequences read and scored at a time.")
+@click.option("--batch", type=int, default=USUAL_BATCH, show_default=True, help="Sequences read and scored at a time.")
 @LABELS
 @OUTPUTS
 def score(
@@ -273,7 +283,7 @@ def score(
     outputs = Outputs(table, per_sequence, report, everything, as_json)
     outputs.require_writable(overwrite=overwrite)
     labels = _labels(name, link, paper)
-    told = opened(file, suite)
+    told = opened(file, suite and resolve_suite(suite))
     with progress_bar(printable(f"scoring {file.name}")) as update:
         found = score(told, batch=batch, progress=lambda now: update(now.done, now.total, f"scoring on {now.doing}"))
     found = replace(found, provenance=replace(found.provenance, **labels))
@@ -319,6 +329,17 @@ def audit(
             click.echo(f"{mark}{verdict.check}\n      {verdict.finding}")
         click.echo(summarize(verdicts))
     sys.exit(0 if passed(verdicts) else 1)
+
+
+def resolve_suite(text: str) -> Suite:
+    """A name, or package.module:SUITE, whose code is run."""
+    if ":" not in text:
+        return suite_of(text)
+    from physbench.evaluation.contestant import own_suite
+
+    click.echo(f"running the code of {text}", err=True)
+    with _users_code(text):
+        return own_suite(text)
 
 
 def _require_one_model(

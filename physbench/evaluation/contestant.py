@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from physbench import registry
 from physbench.errors import ModelError, UnknownName
+from physbench.suites import Suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,25 +65,33 @@ def resolve_model(model: Model | str | os.PathLike[str], *, device: str = "cpu",
 
 def own_code(place: str, *, device: str = "cpu") -> Contestant:
     """`package.module:factory`, imported and run."""
-    sys.path.insert(0, str(Path.cwd()))  # where a user's own module is, as with `python -m`
-    return Contestant(_built(_imported(place), device), place, None)
+    return Contestant(_built(_imported(place, "model", "factory"), device), place, None)
 
 
-def _imported(place: str) -> Any:
+def own_suite(place: str) -> Suite:
+    """`package.module:SUITE`, imported."""
+    suite = _imported(place, "suite", "SUITE")
+    if not isinstance(suite, Suite):
+        raise UnknownName(f"{place!r} leads to a {type(suite).__name__}, not a Suite of physbench.suites")
+    return suite
+
+
+def _imported(place: str, noun: str, attribute: str) -> Any:
     """What goes wrong inside the module is not caught: it is its author's to read."""
+    sys.path.insert(0, str(Path.cwd()))  # where a user's own module is, as with `python -m`
     module, _, name = place.partition(":")
     if module.endswith(".py") and name:
         raise UnknownName(f"{place!r} names a file: write {'.'.join(Path(module[:-3]).parts)}:{name}, from the folder that holds it")
     if not name or not all(part.isidentifier() for part in module.split(".")):
-        raise UnknownName(f"{place!r} does not lead to a model: it is written package.module:factory")
+        raise UnknownName(f"{place!r} does not lead to a {noun}: it is written package.module:{attribute}")
     try:
         found = import_module(module)
     except ModuleNotFoundError as error:
         if f"{module}.".startswith(f"{error.name}."):
-            raise UnknownName(f"{place!r} does not lead to a model: {error}") from None
+            raise UnknownName(f"{place!r} does not lead to a {noun}: {error}") from None
         raise
     if not hasattr(found, name):
-        raise UnknownName(f"{place!r} does not lead to a model: {module} has no {name!r}")
+        raise UnknownName(f"{place!r} does not lead to a {noun}: {module} has no {name!r}")
     return getattr(found, name)
 
 

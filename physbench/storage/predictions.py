@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 
 from physbench.errors import StorageError
-from physbench.files import require_replaceable
+from physbench.files import publish, require_replaceable
 from physbench.storage.codec import LEVEL, compress
 from physbench.storage.filters import shuffled
 from physbench.storage.foreign import Foreign
@@ -186,7 +186,7 @@ class PredictionsWriter:
             raise StorageError(f"nothing was predicted: {self.path} was not written")
         os.fsync(self._lock.fileno())
         self._require_free()
-        os.replace(self._partial, self.path)
+        publish(self._partial, self.path)
 
     def _require_free(self) -> None:
         if self.path.exists() and not self._overwrite:

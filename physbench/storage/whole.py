@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import h5py
 
 from physbench.errors import StorageError
+from physbench.files import publish, require_folder_for, require_replaceable
+from physbench.lock import try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +35,7 @@ def write_whole_hdf5(path: Path, *, overwrite: bool = False) -> Iterator[h5py.Fi
                 yield file
             os.fsync(lock.fileno())
             _require_free(path, overwrite)
-            os.replace(partial, path)
+            publish(partial, path)
         except (OSError, RuntimeError) as error:  # what h5py raises of a full disk
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise StorageError(f"{path} cannot be written: {reason}") from None
@@ -47,21 +49,14 @@ def lock_beside(path: Path) -> BinaryIO:
     The lock goes with the process, however it ends, and the next one takes over what it left.
     """
     file = path.open("ab")
-    with contextlib.suppress(ImportError):
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            raise StorageError(f"another process is writing {path}: wait for it, or give another name") from None
+    if not try_lock(file):
+        file.close()
+        raise StorageError(f"another process is writing {path}: wait for it, or give another name")
     return file
 
 
 def _require_free(path: Path, overwrite: bool) -> None:
-    if not path.absolute().parent.is_dir():
-        raise StorageError(f"there is no folder {path.absolute().parent} to write {path.name} into")
-    if path.is_dir():
-        raise StorageError(f"{path} is a folder")
+    require_folder_for(path)
+    require_replaceable(path)
     if path.exists() and not overwrite:
         raise StorageError(f"{path} exists already: use --overwrite to replace it, or another --out")

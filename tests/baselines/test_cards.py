@@ -17,7 +17,7 @@ import pytest
 
 from physbench.cli import main
 from physbench.errors import TrainingError
-from physbench.evaluation.known import PRIVILEGED, ROWS
+from physbench.suites import PRIVILEGED, ROWS
 from physbench_baselines.architecture import architecture_with, model_names
 from physbench_baselines.card import Card
 from physbench_baselines.releasing import cards
@@ -147,7 +147,7 @@ def test_the_command_of_a_model_as_it_is_usually_trained_has_no_options() -> Non
 def test_every_field_of_a_recipe_is_an_option_of_the_command() -> None:
     train = main.get_command(click.Context(main), "train")
     assert train is not None
-    options = {parameter.name for parameter in train.params}
+    options = {parameter.name for parameter in train.get_params(click.Context(train))}
     assert set(TrainingRecipe.__dataclass_fields__) <= options
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import physbench
-from physbench.evaluation.known import PRIVILEGED, ROWS, SCORE
-from physbench.suites import SUITES
+from physbench.evaluation.known import SCORE
+from physbench.suites import PRIVILEGED, ROWS, SUITES
 from physbench_baselines import bundled
 from physbench_baselines.releasing import bars, results
 from physbench_baselines.releasing.cards import cards

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from typing import TYPE_CHECKING
 
 from physbench.errors import TrainingError
+from physbench.files import publish
 from physbench_baselines.campaign.ledger import Ledger
 from physbench_baselines.campaign.stages import clear_beginning, folder_of, latest_folder, read_stage
 from physbench_baselines.campaign.work import hold_campaign
@@ -56,7 +56,7 @@ def _copy(campaign: Path, run: PlannedRun, source: Path) -> Stage:
                 if (source / name).is_file():
                     shutil.copyfile(source / name, beside / name)
         clear_beginning(path)
-        os.replace(beside, path)
+        publish(beside, path)
     except OSError as error:
         raise TrainingError(f"{source} cannot be copied to {path}: {error.strerror}") from None
     finally:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from physbench.errors import UnknownName
+from physbench.errors import UnknownName, suggest
 from physbench_baselines import conv3_sizes
 from physbench_baselines.architecture import model_names
 from physbench_baselines.training.recipe import TrainingRecipe
@@ -115,9 +114,7 @@ def find(runs: Sequence[PlannedRun], name: str) -> PlannedRun:
     """Return the run of a name."""
     known = {run.name: run for run in runs}
     if name not in known:
-        close = get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(known)}"
-        raise UnknownName(f"no run of the campaign is called {name!r}: {hint}")
+        raise UnknownName(f"no run of the campaign is called {name!r}: {suggest(name, known)}")
     return known[name]
 
 

@@ -5,12 +5,12 @@ They lie in the subfolder `weights` as NAME.safetensors, with the card beside th
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from physbench.errors import TrainingError
+from physbench.files import publish
 from physbench_baselines import checkpoint
 from physbench_baselines.campaign.history import History, history_of_stages
 from physbench_baselines.card import to_json
@@ -53,7 +53,7 @@ def keep_weights(campaign: Path, run: PlannedRun, stage: Stage) -> Path | None:
         for quantise in (False, True):
             checkpoint.save(small, found.network, card=card, half=True, quantise=quantise)
             if small.stat().st_size <= MOST_BYTES:
-                os.replace(small, path)
+                publish(small, path)
                 Folder(path.parent).write(f"{run.name}.json", to_json(card))
                 return path
     return None

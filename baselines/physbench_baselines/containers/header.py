@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
 from physbench import registry
-from physbench.errors import HostileFile, StorageError
+from physbench.errors import HostileFile, StorageError, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,8 +45,7 @@ def header_of(text: str, path: Path) -> Header:
         if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", architecture) or len(architecture) > 200:
             raise HostileFile(f"{path} is of the architecture {architecture[:40]!r}, which is not written package.module:ATTRIBUTE")
     elif architecture not in (known := registry.architectures.names()):
-        close = get_close_matches(architecture[:40], known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there is {', '.join(known)}"
+        hint = suggest(architecture, known)
         raise StorageError(f"{path} is of the architecture {architecture[:40]!r}, which this physbench does not have: {hint}")
     header = Header(architecture, cast("dict[str, Any]", sizes), cast("dict[str, Any]", card))
     for name in CARD.keys() & header.card.keys():

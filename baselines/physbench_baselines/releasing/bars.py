@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from physbench.evaluation.known import PRIVILEGED, ROWS, scores_of
+from physbench.evaluation.known import scores_of
 from physbench.metrics.catalogue import find
-from physbench.suites import SIZES, SUITES
+from physbench.suites import PRIVILEGED, ROWS, SIZES, SUITES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

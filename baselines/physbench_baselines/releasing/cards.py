@@ -7,8 +7,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from physbench import registry
-from physbench.evaluation.known import PRIVILEGED, PUBLISHED, ROWS, scores_of
-from physbench.suites import SIZES
+from physbench.evaluation.known import PUBLISHED, scores_of
+from physbench.suites import PRIVILEGED, ROWS, SIZES
 from physbench_baselines import bundled
 from physbench_baselines.architecture import find_architecture
 from physbench_baselines.releasing.bars import collect_rows, compare_with_rows, find_score

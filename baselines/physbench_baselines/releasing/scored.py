@@ -97,8 +97,10 @@ def scored(
 def unplayable(shipped: Model, suite: str) -> str | None:
     """Why a model cannot be shown what a suite shows; None if it can."""
     for task in suite_of(suite).tasks:
+        source = source_of(task)
+        actions = source.examples(0, 1).actions
         try:
-            shipped.begin(Batch(np.zeros(1, np.uint64), source_of(task).shape, task.slots))
+            shipped.begin(Batch(np.zeros(1, np.uint64), source.shape, task.slots, 0 if actions is None else actions.shape[2]))
         except ModelError as error:
             return str(error)
     return None

@@ -15,12 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from physbench.errors import HostileFile, StorageError, TrainingError
 from physbench.files import open_regular_file, read_regular_file, write_whole
+from physbench.lock import try_lock
 from physbench_baselines.training.recipe import MOST_TEXT, TrainingRecipe
-
-try:
-    import fcntl
-except ImportError:  # not a POSIX system
-    fcntl = None
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -64,11 +60,8 @@ class AtWork(TrainingError):
 def hold(file: Path, sentence: str) -> Generator[None]:
     """Keep other processes out for as long as this lasts; AtWork with the sentence where one is in already."""
     with open_regular_file(file, MOST_TEXT) as handle:
-        if fcntl is not None:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise AtWork(sentence) from None
+        if not try_lock(handle):
+            raise AtWork(sentence)
         yield
 
 

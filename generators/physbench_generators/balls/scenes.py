@@ -19,11 +19,11 @@ from physbench.recipe import Recipe
 from physbench.scene import Fault, Scenes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from physbench.scene import Span, Streams
+    from physbench.scene import Marks, Span, Streams
     from physbench.world import Memory
 
 MOST_BALLS = 16
@@ -45,6 +45,8 @@ class Balls:
         *("features", "groups", "collisions", "contact", "position", "velocity", "radius", "mass", "count", "visible", "curtain"),
         *(f"events/{name}" for name in ("offset", "sequence", "time", "a", "b", "normal", "impulse", "position")),
     )
+
+    checked: ClassVar[tuple[str, ...]] = ("position", "velocity", "radius", "mass", "count", "contact")
 
     n: tuple[int, int] = bounded((4, 4), help=f"balls: 4, or a range such as 6-8 (1 to {MOST_BALLS})")
     size: int = bounded(64, help="side of the box in pixels", low=8, high=LARGEST_BOX)
@@ -123,11 +125,16 @@ class Balls:
         from physbench_generators.balls.motion import SENTENCES, find_fault
 
         cut = (self.size - self.side) // 2
-        moving = tuple(np.array(scenes.truth[name], order="C") for name in ("position", "velocity", "radius", "mass", "count", "contact"))
+        moving = tuple(np.array(scenes.truth[name], order="C") for name in self.checked)
         offset, *columns = (np.array(scenes.events[name]) for name in COLUMNS)
         sequence, fault = find_fault(moving, offset, tuple(columns), float(self.gravity), float(-cut), float(self.size - cut))
         if fault:
             yield Fault(int(sequence), SENTENCES[fault])
+
+    def marks(self, arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Marks:
+        from physbench_generators.balls.marks import mark_balls
+
+        return mark_balls(arrays, events)
 
     def throw(self, seeds: NDArray[np.uint64], frames: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint64], dict[str, NDArray[Any]]]:
         """The motion alone: states by name (`visible` still zero), the random stream as each sequence leaves it, and the events."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from physbench.metrics.card import Metric
 from physbench.metrics.sums import Sums, mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
     from physbench.metrics.evidence import Evidence
 
 

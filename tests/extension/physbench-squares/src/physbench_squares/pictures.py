@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+
 from physbench.errors import RecipeError
 from physbench.fields import bounded, check_fields
 from physbench.recipe import Recipe

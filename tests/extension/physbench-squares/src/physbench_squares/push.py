@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from physbench.model import Bernoulli, Prediction
 
+from physbench.model import Bernoulli, Prediction
 from physbench_squares.walk import STEPS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
     from physbench.model import Batch
 
 
