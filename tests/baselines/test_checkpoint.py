@@ -342,6 +342,15 @@ def test_a_listing_needs_no_torch(tmp_path: Path) -> None:
     assert said.split() == ["little", "False"]
 
 
+def test_a_listing_needs_no_safetensors_and_weights_say_that_they_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint.save(tmp_path / "x.safetensors", network_of(), card=CARD)
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    assert checkpoint.inspect(tmp_path / "x.safetensors").card["name"] == "little"
+    with pytest.raises(MissingPackage, match=r"the package safetensors: pip install 'physbench\[train\]'"):
+        checkpoint.load(tmp_path / "x.safetensors")
+
+
 class Touch:
     """Unpickled, it makes a file."""
 
