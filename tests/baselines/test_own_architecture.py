@@ -50,6 +50,8 @@ class Own(torch.nn.Module):
 
     def __init__(self, sizes):
         super().__init__()
+        if sizes.width == 7:
+            self.register_buffer("exact", torch.zeros(1, dtype=torch.float64))
         self.layers = torch.nn.Sequential(torch.nn.Conv2d(1, sizes.width, 3, padding=1), torch.nn.Conv2d(sizes.width, 1, 1))
 
     def forward(self, frame):
@@ -166,6 +168,12 @@ def test_what_is_no_record_is_refused_and_leaves_nothing_behind(cli: Any, place:
     assert not Path("runs").exists()
 
 
+def test_a_network_that_cannot_be_kept_is_refused_before_anything_is_written(cli: Any) -> None:
+    told = cli("train", PLACE, "--steps", "1", "--size", "width=7")
+    assert told.exit_code == 2 and "exact of the network is torch.float64: weights are float32" in told.stderr
+    assert not Path("runs").exists()
+
+
 def test_its_sizes_go_by_the_dataset() -> None:
     assert [network_of(TrainingRecipe(model=PLACE), dataset=name).sizes.width for name in ("balls4mass64", "balls3curtain64")] == [3, 4]
     own = find_architecture(PLACE)
@@ -181,7 +189,7 @@ def test_a_package_gives_its_record_a_name_by_an_entry_point(monkeypatch: pytest
     checkpoint.save("theirs.safetensors", network)
     found = checkpoint.load("theirs.safetensors")
     assert found.header.architecture == "theirs" and found.network.sizes.width == 3
-    with pytest.raises(UnknownName, match="'broken' of an installed package does not lead to anything: No module named 'nowhere'"):
+    with pytest.raises(UnknownName, match="the architecture 'broken' cannot be loaded from nowhere:ARCHITECTURE: .*No module named 'nowhere'"):
         find_architecture("broken")
     points.clear()
     with pytest.raises(StorageError, match="'theirs', which this physbench does not have: there is nem, conv3"):
