@@ -192,6 +192,7 @@ def test_a_package_gives_its_record_a_name_by_an_entry_point(monkeypatch: pytest
     with pytest.raises(UnknownName, match="the architecture 'broken' cannot be loaded from nowhere:ARCHITECTURE: .*No module named 'nowhere'"):
         find_architecture("broken")
     points.clear()
+    registry._entry_points.cache_clear()
     with pytest.raises(StorageError, match="'theirs', which this physbench does not have: there is nem, conv3"):
         checkpoint.load("theirs.safetensors")
 
