@@ -6,12 +6,9 @@ B sequences of a batch, H x W pixels, C channels, A actions. Frames are float32 
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
-
-from physbench.errors import ModelError
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,8 +18,6 @@ if TYPE_CHECKING:
 
 CLIP = 1e-6
 """Probabilities are clipped to [CLIP, 1 - CLIP]: a wrong pixel costs at most 13.8 nats. Part of the metrics."""
-
-OWN_NOTE = re.compile(r"likelihood-[a-z][a-z0-9_]{0,39}(-[0-9]{1,12}(\.[0-9]{1,17})?)?")
 
 
 class Likelihood(Protocol):
@@ -47,8 +42,13 @@ class Likelihood(Protocol):
 class Bernoulli:
     """A mean is the probability that a pixel is on."""
 
-    support: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    note: ClassVar[str] = ""
+    @property
+    def support(self) -> tuple[float, float]:
+        return 0.0, 1.0
+
+    @property
+    def note(self) -> str:
+        return ""
 
     def log_prob(self, pixels: NDArray[Any], means: NDArray[np.float64]) -> NDArray[np.float64]:
         import numpy as np
@@ -62,7 +62,10 @@ class Gaussian:
     """Every channel is normal around its mean."""
 
     sigma: float
-    support: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+
+    @property
+    def support(self) -> tuple[float, float]:
+        return -math.inf, math.inf
 
     @property
     def note(self) -> str:
@@ -71,19 +74,6 @@ class Gaussian:
     def log_prob(self, pixels: NDArray[Any], means: NDArray[np.float64]) -> NDArray[np.float64]:
         constant = math.log(self.sigma) + 0.5 * math.log(2 * math.pi)
         return -0.5 * ((pixels - means) / self.sigma) ** 2 - constant
-
-
-def require_likelihood(likelihood: Any) -> Likelihood:
-    """Refuse what is no likelihood, in words."""
-    missing = [name for name in ("support", "note", "log_prob") if not hasattr(likelihood, name)]
-    if missing or isinstance(likelihood, type):  # the class itself is a slip that costs the check of ranges
-        lacks = f", which lacks {', '.join(missing)}" if missing else ", which is a class"
-        raise ModelError(f"the likelihood of a model is Bernoulli(), Gaussian(sigma) or one of your own, not {likelihood!r}{lacks}")
-    if isinstance(likelihood, Gaussian) and not 0 < likelihood.sigma < math.inf:
-        raise ModelError(f"the sigma of a Gaussian likelihood is above 0 and finite, not {likelihood.sigma!r}")
-    if likelihood.note and not isinstance(likelihood, Gaussian) and not OWN_NOTE.fullmatch(likelihood.note):
-        raise ModelError(f"the note of a likelihood is written likelihood-NAME or likelihood-NAME-NUMBER, not {likelihood.note!r}")
-    return likelihood
 
 
 @dataclass(frozen=True, slots=True)

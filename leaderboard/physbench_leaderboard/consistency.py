@@ -22,6 +22,7 @@ CLOSE = 1e-6
 
 ROUNDING = 1e-9
 
+
 def out_of_range(entry: Entry, pins: Pins) -> Iterator[str]:
     copy, oracle = pins.of(entry.first, "copy"), pins.of(entry.first, "oracle")
     for key, row in entry.rows.items():

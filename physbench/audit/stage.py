@@ -12,7 +12,8 @@ import numpy as np
 
 from physbench.audit.agreement import Outcome
 from physbench.errors import ModelError
-from physbench.model import Batch, Prediction, require_likelihood
+from physbench.metrics.pixels import require_likelihood
+from physbench.model import Batch, Prediction
 from physbench.printable import printable
 from physbench.recipe import mixed
 from physbench.seeds import draw_fresh_seed, seed_sequences
@@ -179,7 +180,7 @@ def staged(model: Any, recipe: Recipe, sequences: int, frames: int, batch: int, 
 
 def is_in_time(name: str) -> bool:
     """Whether an array of the vocabulary has a value for every frame."""
-    return name in ARRAYS and ARRAYS[name].axes.startswith("TN")
+    return name in ARRAYS and ARRAYS[name].timed
 
 
 def _long(arrays: Truth, recipe: Recipe, frames: int) -> dict[str, NDArray[Any]]:

@@ -167,15 +167,16 @@ def evaluate(
     outputs.require_writable(overwrite=overwrite)
     labels = _labels(name, link, paper)
     _require_one_model(model, factory, command, device, changed, architecture)
-    suite = resolve_suite(settings["suite"])
+    place = settings.pop("suite")
+    suite = resolve_suite(place)
     with _users_code(factory or architecture), run_command(command, timeout) as behind_pipe:
         entered = behind_pipe or _entered(model, factory, device, changed, architecture)
         chosen = extent(suite, **{name: settings[name] for name in ("size", "limit", "fresh", "data")})
-        identity = {**settings, "data": str(settings["data"]), "model": entered.identity or entered.name, "device": device}
+        identity = {**settings, "suite": place, "data": str(settings["data"]), "model": entered.identity or entered.name, "device": device}
         identity |= {"physbench": __version__, "metrics": [METRIC_VERSION, *all_metrics()]}
         if command is not None:
             identity |= {"command": command, "folder": str(Path.cwd()), "likelihood": repr(entered.model.likelihood)}
-        unchanging = entered.identity and not settings["data"] and settings["suite"] in SUITES
+        unchanging = entered.identity and not settings["data"] and place in SUITES
         journal = Journal.of(identity) if resume or (resume is None and unchanging) else None
         if journal and journal.finished():
             click.echo(f"going on after {journal.finished()} finished blocks (--restart begins anew)", err=True)
@@ -183,7 +184,8 @@ def evaluate(
             try:
                 found = evaluate(
                     entered.model,
-                    **{**settings, "suite": suite},
+                    suite,
+                    **settings,
                     name=entered.name,
                     journal=journal,
                     notes=("own-code",) if factory else ("isolated",) if command else (),
@@ -229,6 +231,7 @@ def predict(
 ) -> None:
     from physbench.evaluation.predictions import predict
 
+    suite = resolve_suite(settings.pop("suite"))
     _require_one_model(model, factory, command, device, architecture=architecture)
     with _users_code(factory or architecture), run_command(command, timeout) as behind_pipe:
         entered = behind_pipe or _entered(model, factory, device, architecture=architecture)
@@ -236,11 +239,12 @@ def predict(
             predict(
                 entered.model,
                 out,
+                suite,
                 name=entered.name,
                 half=half,
                 overwrite=overwrite,
                 progress=lambda now: update(now.done, now.total, f"predicting on {now.doing}"),
-                **{**settings, "suite": resolve_suite(settings["suite"])},
+                **settings,
             )
     size = out.stat().st_size
     click.echo(json.dumps({"file": str(out), "bytes": size}) if as_json else f"{out}: the predictions of {entered.name}, {size / 1e6:,.1f} MB")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -66,10 +66,11 @@ def _named(metric: Metric, evidence: Evidence) -> Iterator[tuple[str, Sums]]:
 
 def _require_sums(metric: Metric, found: Any, evidence: Evidence) -> None:
     """Refuse what a metric of somebody else returns and nobody could add up."""
-    expected = metric.rows(evidence.asking) if metric.indices is not None else ()
-    figures: Any = list(found.values()) if isinstance(found, dict) else [found]  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
-    if isinstance(found, dict) != bool(metric.indices) or (expected and tuple(f"{metric.name}[{index}]" for index in found) != expected):  # pyright: ignore[reportUnknownVariableType]
-        raise PhysbenchError(f"the metric {metric.name} returned a {type(found).__name__}, not Sums, or Sums by each of its indices in order")  # pyright: ignore[reportUnknownArgumentType]
+    indexed = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    figures: list[Any] = [*indexed.values()] if metric.indices is not None else [found]
+    rows = [f"{metric.name}[{index}]" for index in indexed]
+    if metric.indices is not None and tuple(rows) != metric.rows(evidence.asking):
+        raise PhysbenchError(f"the metric {metric.name} returned {', '.join(rows) or 'no dict'}, not a dict of Sums by each of its indices in order")
     for each in figures:
         parts = (each.numerator, each.denominator) if isinstance(each, Sums) else ()
         count = len(evidence.frames)

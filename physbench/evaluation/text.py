@@ -72,9 +72,7 @@ def as_text(found: Result, chosen: Extent, references: Iterable[Known] = (), *, 
     return "\n".join(map(printable, lines))
 
 
-def _table(
-    task: str, rows: Sequence[Score], suite: Suite, beside: dict[tuple[str, str, str], float], model: str, width: int
-) -> Iterator[str]:
+def _table(task: str, rows: Sequence[Score], suite: Suite, beside: dict[tuple[str, str, str], float], model: str, width: int) -> Iterator[str]:
     """The figures of a task, with as many reference rows beside them as the width has room for."""
     first = [f"{RANKED if (task, row.metric) == suite.ranked_by else ' '} {row.metric} {ARROWS[find(row.metric).better]}" for row in rows]
     columns = [[task, *first], [model[:24], *(_short(row.value) for row in rows)], ["", *(_interval(row) for row in rows)]]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.errors import ModelError
-from physbench.model import Batch, Prediction, require_likelihood
+from physbench.metrics.pixels import require_likelihood
+from physbench.model import Batch, Prediction
 from physbench.seeds import seed_sequences
 from physbench.suites import Rollout, Still, Window
 

@@ -7,13 +7,14 @@ booleans, else floats in 0..1 (colour). means[:, t] is the prediction of frame t
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from physbench.errors import ModelError
 from physbench.metrics.sums import Sums, ratio
-from physbench.model import CLIP
+from physbench.model import CLIP, Gaussian
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from physbench.metrics.sums import Floats
     from physbench.model import Likelihood
+
+OWN_NOTE = re.compile(r"likelihood-[a-z][a-z0-9_]{0,39}(-[0-9]{1,12}(\.[0-9]{1,17})?)?")
+"""What the note of a likelihood that is not ours looks like."""
 
 AT_ONCE = 1 << 16
 """Pixels worked on at a time, so that they stay in the cache."""
@@ -82,6 +86,19 @@ def log_likelihood(frames: NDArray[Any], means: NDArray[Any], likelihood: Likeli
             each[~mask] = 0.0
         out.reshape(-1)[rows] = each.sum(axis=1)
     return out
+
+
+def require_likelihood(likelihood: Any) -> Likelihood:
+    """Refuse what is no likelihood, in words."""
+    missing = [name for name in ("support", "note", "log_prob") if not hasattr(likelihood, name)]
+    if missing or isinstance(likelihood, type):  # the class itself is a slip that costs the check of ranges
+        lacks = f", which lacks {', '.join(missing)}" if missing else ", which is a class"
+        raise ModelError(f"the likelihood of a model is Bernoulli(), Gaussian(sigma) or one of your own, not {likelihood!r}{lacks}")
+    if isinstance(likelihood, Gaussian) and not 0 < likelihood.sigma < math.inf:
+        raise ModelError(f"the sigma of a Gaussian likelihood is above 0 and finite, not {likelihood.sigma!r}")
+    if likelihood.note and not isinstance(likelihood, Gaussian) and not OWN_NOTE.fullmatch(likelihood.note):
+        raise ModelError(f"the note of a likelihood is written likelihood-NAME or likelihood-NAME-NUMBER, not {likelihood.note!r}")
+    return likelihood
 
 
 def masked_sum(each: NDArray[Any], where: NDArray[Any] | None = None) -> Floats:

@@ -55,7 +55,8 @@ class Own(torch.nn.Module):
     def forward(self, frame):
         return self.layers(frame[:, None].float())[:, 0]
 
-    def loss(self, frames, *, generator):
+    def loss(self, batch, *, generator, share):
+        frames = batch["features"]
         each = [torch.nn.functional.binary_cross_entropy_with_logits(self(frames[:, t, ..., 0]), frames[:, t + 1, ..., 0].float())
                 for t in range(frames.shape[1] - 1)]
         return Loss(torch.stack(each).mean(), {})
@@ -166,7 +167,7 @@ def test_what_is_no_record_is_refused_and_leaves_nothing_behind(cli: Any, place:
 
 
 def test_its_sizes_go_by_the_dataset() -> None:
-    assert [network_of(TrainingRecipe(model=PLACE), (8, 8, 1), dataset=name).sizes.width for name in ("balls4mass64", "balls3curtain64")] == [3, 4]
+    assert [network_of(TrainingRecipe(model=PLACE), dataset=name).sizes.width for name in ("balls4mass64", "balls3curtain64")] == [3, 4]
     own = find_architecture(PLACE)
     assert own.name == PLACE and own.models == ("own-wide",)
 
@@ -176,7 +177,7 @@ def test_a_package_gives_its_record_a_name_by_an_entry_point(monkeypatch: pytest
     monkeypatch.setattr(registry, "entry_points", lambda group: points if group == "physbench.architectures" else [])
     monkeypatch.syspath_prepend(Path.cwd())
     assert "own-wide" in model_names()
-    network = network_of(TrainingRecipe(model="own-wide"), (8, 8, 1))
+    network = network_of(TrainingRecipe(model="own-wide"))
     checkpoint.save("theirs.safetensors", network)
     found = checkpoint.load("theirs.safetensors")
     assert found.header.architecture == "theirs" and found.network.sizes.width == 3
