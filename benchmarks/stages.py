@@ -99,7 +99,7 @@ class Stages:
             self.recipe.generator.encode(self.recipe, span)
 
     def make_blocks(self) -> None:
-        self.blocks = [block_of(span, *made) for span, made in zip(self.spans, self.encoded, strict=True)]
+        self.blocks = [block_of(self.recipe, span, *made) for span, made in zip(self.spans, self.encoded, strict=True)]
 
     def append(self) -> None:
         if self.journal:

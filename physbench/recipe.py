@@ -203,7 +203,7 @@ class Recipe:
         given, expected = asdict(self.generator), asdict(usual.generator)  # type: ignore[call-overload]
         for name, value in given.items():
             if value != expected[name]:
-                words.append(name if value is True else f"{name}{_short(value)}")
+                words.append(name if value is True else "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in f"{name}{_short(value)}"))
         if self.frames != usual.frames:
             words.append(f"frames{self.frames}")
         if self.seed != usual.seed:

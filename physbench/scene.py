@@ -104,6 +104,11 @@ class Streams:
         return self.data[ends[:, None] + np.arange(-4, 0)].view(">u4")[:, 0].astype(np.uint32)
 
 
+def join_streams(parts: Sequence[Streams]) -> Streams:
+    """Put streams one after the other."""
+    return Streams(np.concatenate([part.data for part in parts]), np.concatenate([part.sizes for part in parts]))
+
+
 class Fault(NamedTuple):
     """What contradicts the laws of a world."""
 

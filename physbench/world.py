@@ -5,11 +5,12 @@ A world is a frozen dataclass whose fields are its parameters; `physbench.fields
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 
     Memory = Callable[[int], NDArray[np.uint8]]
 
-KEPT = 2
-"""Spans that are kept after they were made, for whoever walks through them in smaller steps."""
+T = TypeVar("T")
 
 
 class World(Protocol):
@@ -63,7 +63,9 @@ class Parts:
     draw: Callable[[Recipe, Span, Collection[str] | None, Memory], Scenes] | None
     """Make scenes whose pixels lie in memory that is handed out."""
     check: Callable[[Scenes], Iterator[Fault]] | None
-    """Recompute the truth of scenes without pixels, sharing no code with what made them. Nothing in the arrays may be believed: they can be a stranger's."""
+    """Recompute the truth of scenes, sharing no code with what made them. Nothing in the arrays may be believed: they can be a stranger's."""
+    checked: tuple[str, ...] | None
+    """The arrays of sequences that `check` looks at; all of them if nothing is said, and pixels take time to decode."""
     marks: Callable[[Mapping[str, NDArray[Any]], Mapping[str, NDArray[Any]]], Marks] | None
     """Mark one sequence in pictures, from its arrays (T, ...) and its events by name. Nothing in them may be believed."""
     slow: bool
@@ -76,7 +78,7 @@ class Parts:
 
 def parts_of(world: World) -> Parts:
     """Look up, once and here alone, what a world has beside what every world has."""
-    defaults = {"spans": None, "encode": None, "draw": None, "check": None, "marks": None, "slow": False, "engine": "threads", "actions": 0}
+    defaults = {"spans": None, "encode": None, "draw": None, "check": None, "checked": None, "marks": None, "slow": False, "engine": "threads", "actions": 0}
     return Parts(**cast("Any", {name: getattr(world, name, default) for name, default in defaults.items()}))
 
 
@@ -95,7 +97,7 @@ def make_scenes(recipe: Recipe, wanted: Span, only: Collection[str] | None = Non
     if only is not None and (unknown := [name for name in only if name not in world.arrays]):
         raise RecipeError(f"{world.name} has no array {unknown[0]!r}: it has {', '.join(world.arrays)}")
     if parts.spans is not None:
-        made = _cut_from_spans(recipe, parts.spans(recipe, wanted.split), wanted, only)
+        made = _cut_from_spans(recipe, parts.spans, wanted, only)
     elif parts.draw is not None and memory is not None:
         made = parts.draw(recipe, wanted, only, memory)
     else:
@@ -109,39 +111,57 @@ def make_scenes(recipe: Recipe, wanted: Span, only: Collection[str] | None = Non
     return Scenes.of({name: np.ascontiguousarray(arrays[name]) for name in names if not name.startswith("events/")}, events)
 
 
-def _cut_from_spans(recipe: Recipe, spans: Sequence[Span], wanted: Span, only: Collection[str] | None) -> Scenes:
+def _cut_from_spans(recipe: Recipe, make_spans: Callable[[Recipe, str], Sequence[Span]], wanted: Span, only: Collection[str] | None) -> Scenes:
     """Make the whole spans that hold a stretch, and cut it out of them."""
-    end = spans[-1].stop if spans else 0
-    if not 0 <= wanted.start < wanted.stop <= end:
-        raise RecipeError(f"{recipe.name} has {end} sequences for {wanted.split}: there are none from {wanted.start} to {wanted.stop - 1}")
+    count = recipe.splits.get(wanted.split, 0)
+    if not 0 <= wanted.start < wanted.stop <= count:
+        raise RecipeError(f"{recipe.name} has {count} sequences for {wanted.split}: there are none from {wanted.start} to {wanted.stop - 1}")
+    text, names = recipe.to_json(), None if only is None else frozenset(only)
+    spans = _SPANS.get((text, wanted.split), lambda: _require_spans(recipe, make_spans(recipe, wanted.split), wanted.split))
     pieces: list[Scenes] = []
-    for span in spans:
-        if span.start < wanted.stop and wanted.start < span.stop:
-            made = _made(recipe, span, None if only is None else frozenset(only))
-            pieces.append(made.cut(max(wanted.start, span.start) - span.start, min(wanted.stop, span.stop) - span.start))
+    for span in spans[bisect_right(spans, wanted.start, key=lambda span: span.stop) :]:
+        if span.start >= wanted.stop:
+            break
+        made = _SCENES.get((text, span, names), lambda span=span: recipe.generator.scenes(recipe, span, only))
+        pieces.append(made.cut(max(wanted.start, span.start) - span.start, min(wanted.stop, span.stop) - span.start))
     return join_scenes(pieces)
 
 
-_LATEST: OrderedDict[Any, Future[Scenes]] = OrderedDict()
-_LOCK = Lock()
+def _require_spans(recipe: Recipe, spans: Sequence[Span], split: str) -> Sequence[Span]:
+    ends = [0, *(span.stop for span in spans)]
+    if [span.start for span in spans] != ends[:-1] or ends != sorted(set(ends)) or ends[-1] != recipe.splits[split]:
+        raise RecipeError(f"the world {recipe.generator.name} cuts {split} into spans that do not follow one another from 0 to {recipe.splits[split]}")
+    return spans
 
 
-def _made(recipe: Recipe, span: Span, only: frozenset[str] | None) -> Scenes:
-    """A whole span; made once where several threads walk through it together."""
-    key = (recipe.to_json(), span, only)
-    with _LOCK:
-        future = _LATEST.get(key)
-        if mine := future is None:
-            future = _LATEST[key] = Future()
-            while len(_LATEST) > KEPT:
-                _LATEST.popitem(last=False)
-        _LATEST.move_to_end(key)
-    if mine:
-        try:
-            future.set_result(recipe.generator.scenes(recipe, span, only))
-        except BaseException as error:
-            with _LOCK:
-                _LATEST.pop(key, None)
-            future.set_exception(error)
-            raise
-    return future.result()
+class Latest(Generic[T]):
+    """The last few things that were made; each is made once, also where several threads ask for it together."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._futures: OrderedDict[Any, Future[T]] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: Any, make: Callable[[], T]) -> T:
+        with self._lock:
+            future = self._futures.get(key)
+            mine = future is None
+            if future is None:
+                future = self._futures[key] = Future()
+                while len(self._futures) > self._most:
+                    self._futures.popitem(last=False)
+            self._futures.move_to_end(key)
+        if mine:
+            try:
+                future.set_result(make())
+            except BaseException as error:
+                with self._lock:
+                    self._futures.pop(key, None)
+                future.set_exception(error)
+                raise
+        return future.result()
+
+
+_SPANS: Latest[Sequence[Span]] = Latest(8)
+_SCENES: Latest[Scenes] = Latest(4)
+"""Spans, for whoever walks through them in smaller steps."""

@@ -128,7 +128,7 @@ def _set(network: nn.Module, settings: Mapping[str, float]) -> nn.Module:
 
 def inspect(path: Path | str) -> Header:
     """The header alone: no network is built, and for .safetensors torch is not needed."""
-    path = Path(path)
+    path = _weights_in(Path(path))
     content = _content(path)
     return archive.unpacked(content, path)[0] if content.startswith(archive.START) else tensors.described(content, path)
 

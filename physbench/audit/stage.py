@@ -180,7 +180,7 @@ def staged(model: Any, recipe: Recipe, sequences: int, frames: int, batch: int, 
 
 def is_in_time(name: str) -> bool:
     """Whether an array of the vocabulary has a value for every frame."""
-    return name in ARRAYS and ARRAYS[name].axes.startswith("TN")
+    return name in ARRAYS and ARRAYS[name].timed
 
 
 def _long(arrays: Truth, recipe: Recipe, frames: int) -> dict[str, NDArray[Any]]:

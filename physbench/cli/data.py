@@ -20,9 +20,10 @@ from physbench.printable import printable
 from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from physbench.recipe import Recipe
+    from physbench.storage.reader import Split
     from physbench.storage.verify import Report
     from physbench.view import Times
 
@@ -187,26 +188,23 @@ def info(file: Path, as_json: bool) -> None:
     \b
     physbench info balls4mass64.h5
     """
-    from physbench.storage.layout import ARRAYS
     from physbench.storage.reader import open_dataset
 
     dataset = open_dataset(file)
     attributes, recipe = dict(dataset.attributes), json.loads(dataset.attributes["recipe"])
     if as_json:
         splits = {name: _name_axes(split.sizes) for name, split in dataset.items()}
-        arrays = {path: {"type": field.dtype.name, **field.describe()} for path, field in ARRAYS.items()}
+        arrays = {path: {"type": field.dtype.name, **field.describe()} for path, field in dataset.layout.paths.items()}
         texts = {"recipe": recipe, "created_with": json.loads(attributes["created_with"])}
         return click.echo(json.dumps({**attributes, **texts, "splits": splits, "arrays": arrays}))
     click.echo(click.style(printable(f"{file}: {attributes['dataset']}"), bold=True) + f", {describe_size(file.stat().st_size)}")
     for name, split in dataset.items():
-        axes = split.sizes
-        shape = f"{axes['T']} frames of {axes['H']}x{axes['W']}x{axes['C']}"
-        click.echo(f"  {name:<11} {axes['N']:>7,} sequences, {shape}, up to {axes['K']} objects, {axes['M']:,} collisions")
+        click.echo(f"  {name:<11} {len(split):>7,} sequences, {', '.join(_describe_sizes(split.sizes))}")
     parameters = ", ".join(f"{name} {value}" for name, value in recipe.get("parameters", {}).items())
     click.echo(printable(f"  recipe      seed {recipe.get('seed')}; {parameters}"))
     click.echo(f"  content     {attributes['content_sha256']}")
     click.echo(printable(f"  made with   {', '.join(f'{name} {number}' for name, number in json.loads(attributes['created_with']).items())}"))
-    _describe_arrays(next(iter(dataset.values())).sizes)
+    _describe_arrays(next(iter(dataset.values())))
 
 
 def _count_sequences(number: int, frames: int) -> str:
@@ -220,15 +218,24 @@ def _name_axes(sizes: Mapping[str, int]) -> dict[str, int]:
     return {AXES[axis]: length for axis, length in sizes.items() if axis in AXES and axis != "O"}
 
 
-def _describe_arrays(sizes: Mapping[str, int]) -> None:
+def _describe_sizes(sizes: Mapping[str, int]) -> Iterator[str]:
+    if "T" in sizes:
+        frames = f"{sizes['T']} frame{'s' * (sizes['T'] != 1)}"
+        yield f"{frames} of {sizes['H']}x{sizes['W']}x{sizes.get('C', 1)}" if "H" in sizes else frames
+    for axis, words in {"K": "up to {:,} objects", "A": "{:,} actions", "M": "{:,} collisions"}.items():
+        if axis in sizes:
+            yield words.format(sizes[axis])
+
+
+def _describe_arrays(split: Split) -> None:
     """Print of each array what one sequence holds and what it means; of `events`, the columns."""
-    from physbench.storage.layout import ARRAYS, AXES
+    from physbench.storage.layout import AXES
 
     width = min(shutil.get_terminal_size((80, 24)).columns, 110)
     click.echo("  arrays      of one sequence, split[i]; docs/format.md has more. In the file, time comes first")
-    for path, field in ARRAYS.items():
+    for path, field in split.file.layout.paths.items():
         axes = [axis for axis in field.axes if axis not in "NMO"]
-        shape = "x".join(axis if axis.isdigit() else str(sizes[axis]) for axis in axes)
+        shape = "x".join(axis if axis.isdigit() else str(split.sizes[axis]) for axis in axes)
         named = ", ".join(AXES[axis] for axis in axes if axis in AXES)
         size = f"{shape} ({named})" if named else shape
         click.echo(f"    {path:<16} {field.dtype.name:<8} {', '.join(filter(None, [size, field.unit]))}".rstrip())

@@ -20,7 +20,7 @@ from physbench.storage.reader import Split, open_dataset
 from physbench.world import parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -68,8 +68,9 @@ class Made:
 
     def __init__(self, recipe: Recipe, split: str, *, usual: Recipe | None = None) -> None:
         """usual: whose training sequences count, where these are of another seed."""
+        _require_frames(recipe.name, recipe.generator.arrays)
         self._scenes, self._split = _maker_of(recipe), split
-        self._digest = SplitDigest(split)
+        self._digest = SplitDigest(split, recipe.generator.arrays)
         self.shape, self.frames = recipe.generator.shape, recipe.frames
         self.training_mean = partial(_training_mean, usual or recipe)
         """A model is handed this. A bound method would hand it the seed of fresh sequences."""
@@ -97,6 +98,7 @@ class Stored:
         if split not in self._file:
             raise StorageError(f"{path} has no {split} sequences: it has {', '.join(self._file)}")
         self._split: Split = self._file[split]
+        _require_frames(str(path), self._split.fields)
         sizes = self._split.sizes
         self.shape, self.frames = (sizes["H"], sizes["W"], sizes["C"]), sizes["T"]
 
@@ -104,10 +106,12 @@ class Stored:
         return len(self._split)
 
     def examples(self, start: int, stop: int) -> Examples:
-        happened = [self._split.events(number) for number in range(start, stop)]
-        sequence = np.repeat(np.arange(stop - start), [len(events["time"]) for events in happened])
-        events = {name: np.concatenate([events[name] for events in happened]) for name in ("time", "a", "b")}
-        return _examples(np.arange(start, stop), self._split[start:stop], {"sequence": sequence, **events})
+        events: dict[str, NDArray[Any]] = {}
+        if self._file.layout.columns:
+            happened = [self._split.events(number) for number in range(start, stop)]
+            events = {name: np.concatenate([each[name] for each in happened]) for name in happened[0]}
+            events["sequence"] = np.repeat(np.arange(stop - start), [len(next(iter(each.values()))) for each in happened])
+        return _examples(np.arange(start, stop), self._split[start:stop], events)
 
     def digest(self, count: int) -> str:
         return self._file.attributes["content_sha256"]
@@ -150,6 +154,11 @@ def source_of(task: Task, *, split: str = "test", fresh: int | None = None, data
         return Stored(data, split) if Foreign(data).attribute("format") == FORMAT else Plain(data, split)
     recipe = task.recipe
     return Made(recipe if fresh is None else replace(recipe, seed=mixed(fresh + 1)), split, usual=recipe)
+
+
+def _require_frames(name: str, arrays: Collection[str]) -> None:
+    if "features" not in arrays:
+        raise StorageError(f"{name} has no frames to show a model: it has {', '.join(arrays)}")
 
 
 def _examples(places: NDArray[np.int64], arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Examples:

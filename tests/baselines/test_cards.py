@@ -147,7 +147,7 @@ def test_the_command_of_a_model_as_it_is_usually_trained_has_no_options() -> Non
 def test_every_field_of_a_recipe_is_an_option_of_the_command() -> None:
     train = main.get_command(click.Context(main), "train")
     assert train is not None
-    options = {parameter.name for parameter in train.params}
+    options = {parameter.name for parameter in train.get_params(click.Context(train))}
     assert set(TrainingRecipe.__dataclass_fields__) <= options
 
 

@@ -419,7 +419,7 @@ def test_a_bundled_model_is_begun_with_by_name_with_other_slots_and_noise(tmp_pa
     assert made.header.sizes["slots"] == 2
     of = bundled.card("rnn-em")
     assert made.card["before"][-1]["hours"] == of.hours and made.card["before"][-1]["weights_sha256"] == of.weights_sha256
-    for name, tensor in bundled.rnn_em().network.state_dict().items():
+    for name, tensor in getattr(bundled, "rnn-em")().network.state_dict().items():
         assert torch.allclose(made.network.state_dict()[name], tensor, rtol=0, atol=1e-29)
 
 

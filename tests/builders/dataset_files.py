@@ -38,7 +38,7 @@ def write(recipe: Recipe, path: Path, scenes: dict[str, Scenes], compress: Any =
         one = scenes[span.split]
         arrays = one.arrays()
         streams = {name: Streams.of([compress(array.tobytes(), 1) for array in arrays.pop(name)]) for name in ("features", "groups", "collisions")}
-        journal.append(block_of(span, streams, Scenes(truth=arrays, events=one.events)))
+        journal.append(block_of(recipe, span, streams, Scenes(truth=arrays, events=one.events)))
     seal(journal, path)
     return path
 

@@ -14,6 +14,7 @@ import pytest
 import physbench
 from physbench import suites
 from physbench.errors import DamagedFile, StorageError
+from physbench.evaluation import export
 from physbench.evaluation.evaluate import Extent
 from physbench.evaluation.export import export_inputs
 from physbench.evaluation.predictions import opened, score

@@ -295,9 +295,20 @@ def test_both_losses_are_in_the_log(run: Path) -> None:
     assert all(math.isfinite(float(row[name])) for row in rows for name in ("seen", "foreseen") if row[name])
 
 
-def test_it_descends_as_its_record_says(run: Path) -> None:
+def test_it_is_trained_as_its_record_says_where_nothing_else_is_said(run: Path) -> None:
     recipe = json.loads((run / "recipe.json").read_text())
-    assert recipe["optimizer"] == "sgd" and recipe["momentum"] == 0.9 and recipe["batch"] == 4
+    assert (recipe["gradient_limit"], recipe["batch"], recipe["frames"]) == (10.0, 4, [6])
+
+
+def test_its_own_optimiser_descends(machine: Machine, run: Path) -> None:
+    """Momentum is remembered for every weight, and nothing of Adam."""
+    code = """
+from physbench_baselines import checkpoint
+from pathlib import Path
+state = checkpoint.load(next(Path("runs/whole").glob("last.*"))).training
+print(sorted({name.rpartition("/")[2] for name in state if name.startswith("optimizer/")}))
+"""
+    assert machine.python(code) == "['momentum_buffer']\n"
 
 
 def test_a_resumed_curve_is_the_unbroken_one(machine: Machine, run: Path) -> None:
@@ -322,10 +333,10 @@ def test_the_audit_takes_it(machine: Machine, run: Path) -> None:
     machine.run("audit", run, "--dataset", "walk")
 
 
-def test_pictures_teach_it_too(machine: Machine) -> None:
+def test_pictures_teach_it_too(machine: Machine, squares: Made) -> None:
     """Single frames in colour, without actions."""
-    machine.run("train", "drift", "--data", "squares", "--batch", 4, "--frames", 1, "--steps", 2, "--validation", 4, "--scored", 0, "--out", "runs/pictures")
-    machine.run("train", "drift", "--data", "squares.h5", "--batch", 4, "--frames", 1, "--steps", 2, "--validation", 4, "--scored", 0, "--out", "runs/stored")
+    machine.run("train", "drift", "--data", "squares", "--batch", 4, "--steps", 2, "--validation", 4, "--scored", 0, "--out", "runs/pictures")
+    machine.run("train", "drift", "--data", squares.path, "--batch", 4, "--steps", 2, "--validation", 4, "--scored", 0, "--out", "runs/stored")
 
 
 # The words about it

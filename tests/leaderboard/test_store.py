@@ -18,7 +18,7 @@ import physbench
 from physbench import registry
 from physbench.errors import PhysbenchError
 from physbench.suites import ROWS, SUITES
-from physbench_leaderboard import pins, store
+from physbench_leaderboard import pins
 from physbench_leaderboard.pins import REFERENCES, bundled
 from physbench_leaderboard.store import MOST_SUMS, add, load_all
 from physbench_leaderboard.submission import SubmissionError, read

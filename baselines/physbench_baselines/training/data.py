@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Batch = dict[str, NDArray[Any]]  # (B, T, ...) or (B, ...) each, by name
 
-TIMED = frozenset(name for name, each in ARRAYS.items() if each.axes.startswith("T"))
+TIMED = frozenset(name for name, each in ARRAYS.items() if each.timed)
 """The arrays that have something to say of every frame."""
 
 

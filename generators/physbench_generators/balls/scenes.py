@@ -46,6 +46,8 @@ class Balls:
         *(f"events/{name}" for name in ("offset", "sequence", "time", "a", "b", "normal", "impulse", "position")),
     )
 
+    checked: ClassVar[tuple[str, ...]] = ("position", "velocity", "radius", "mass", "count", "contact")
+
     n: tuple[int, int] = bounded((4, 4), help=f"balls: 4, or a range such as 6-8 (1 to {MOST_BALLS})")
     size: int = bounded(64, help="side of the box in pixels", low=8, high=LARGEST_BOX)
     radius: float = bounded(6.0, help="radius of the light kind in pixels", low=0.5, high=LARGEST_BOX)
@@ -123,7 +125,7 @@ class Balls:
         from physbench_generators.balls.motion import SENTENCES, find_fault
 
         cut = (self.size - self.side) // 2
-        moving = tuple(np.array(scenes.truth[name], order="C") for name in ("position", "velocity", "radius", "mass", "count", "contact"))
+        moving = tuple(np.array(scenes.truth[name], order="C") for name in self.checked)
         offset, *columns = (np.array(scenes.events[name]) for name in COLUMNS)
         sequence, fault = find_fault(moving, offset, tuple(columns), float(self.gravity), float(-cut), float(self.size - cut))
         if fault:

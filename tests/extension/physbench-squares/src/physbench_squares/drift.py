@@ -6,7 +6,7 @@ B sequences, T frames, H x W pixels, C channels, A actions, D numbers of code at
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ from physbench_baselines.architecture import Architecture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from physbench_baselines.training.recipe import TrainingRecipe
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,11 @@ class Drift(nn.Module):
     """Perceive by gradient descent; predict by convolution."""
 
     likelihood = Bernoulli()
-    wants: ClassVar[tuple[str, ...]] = ("features", "actions")
 
     def __init__(self, sizes: DriftSizes) -> None:
         super().__init__()
         self.sizes = sizes
+        self.wants = ("features", "actions") if sizes.actions else ("features",)
         self.encoder = nn.Conv2d(sizes.channels, sizes.width, 3, padding=1)
         self.decoder = nn.Conv2d(sizes.width, sizes.channels, 3, padding=1)
         self.drift = nn.Conv2d(sizes.width + sizes.actions, sizes.width, 5, padding=2)
@@ -85,7 +87,7 @@ class Drift(nn.Module):
     def loss(self, batch: Mapping[str, Tensor], *, generator: torch.Generator, share: float) -> Losses:
         """Nats per frame to say the frame itself, and to say the next one; the second counts more and more.
 
-        batch: features uint8 (B, T, H, W, C) and, where there are, actions (B, T, A).
+        batch: features uint8 (B, T, H, W, C) and, if it wants them, actions uint8 (B, T, A).
         """
         x = batch["features"].permute(0, 1, 4, 2, 3).float()
         x = x if x.shape[2] == 1 else x / 255
@@ -99,6 +101,12 @@ class Drift(nn.Module):
         frames, transitions = x.shape[0] * x.shape[1], x.shape[0] * max(x.shape[1] - 1, 1)
         seen, foreseen = seen / frames, foreseen / transitions
         return Losses(seen + (0.5 + share) * foreseen, {"seen": seen, "foreseen": foreseen})
+
+    def optimizer(self, recipe: TrainingRecipe) -> torch.optim.Optimizer:
+        """Descend with momentum, and more slowly in the decoder, which perception goes through."""
+        rest = [*self.encoder.parameters(), *self.drift.parameters()]
+        decoder = {"params": list(self.decoder.parameters()), "lr": 0.3 * recipe.learning_rate}
+        return torch.optim.SGD([{"params": rest}, decoder], lr=recipe.learning_rate, momentum=0.9)
 
     def begin(self, seeds: Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> State | None:
         """Know nothing yet."""
@@ -118,10 +126,6 @@ DRIFT = Architecture(
     name="drift",
     sizes=DriftSizes,
     variants={"drift": {"": DriftSizes(), "walk": DriftSizes(actions=5), "squares": DriftSizes(channels=3)}},
-    recipes={
-        "": {
-            "": {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 1e-3, "batch": 8, "frames": (12,), "validation": 16, "scored": 8, "gradient_limit": 10.0}
-        }
-    },
+    recipes={"": {"": {"batch": 8, "frames": (12,), "validation": 16, "scored": 8, "gradient_limit": 10.0}, "squares": {"frames": (1,)}}},
     settable=("refinements",),
 )
