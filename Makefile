@@ -46,8 +46,7 @@ pictures: $(STAMP)
 	$(RUN)/physbench show --model r-nem --suite balls --index 3 --out docs/pictures/r-nem.png
 
 tables: $(STAMP)
-	$(RUN)/python -m physbench_baselines.training.cards
-	$(RUN)/python -m physbench_baselines.training.results
+	$(RUN)/python -m physbench_baselines.releasing.tables
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,7 @@ def evaluation_table(plan: Plan) -> Table:
 def _maps() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """True groups (B, T, H, W, 1), owners (B, T, H, W)."""
     recipe = datasets.get("balls4mass64")
-    groups = recipe.generator.batch(recipe.seeds("test", 0, BATCH), FRAMES).groups
+    groups = replace(recipe, frames=FRAMES).scenes("test", 0, BATCH, ("groups",)).groups
     draw = np.random.default_rng(0)
     strayed = draw.random(groups.shape[:-1], np.float32) < WRONG
     return groups, np.where(strayed, draw.integers(SLOTS, size=strayed.shape, dtype=np.uint8), groups[..., 0])

@@ -76,7 +76,7 @@ class Stages:
         self.spans = spans(recipe)
         self.seeds = [recipe.seeds(span.split, span.start, span.stop) for span in self.spans]
         self.states: list[dict[str, NDArray[Any]]] = [recipe.generator.throw(seeds, recipe.frames)[0] for seeds in self.seeds]
-        self.encoded = [recipe.generator.encode(seeds, recipe.frames) for seeds in self.seeds]
+        self.encoded = [recipe.generator.encode(recipe, span) for span in self.spans]
         self.blocks: list[Block] = []
         self.journal: Journal | None = None
 
@@ -95,11 +95,11 @@ class Stages:
             encode_until(last, known, height, width, code_for(slots, width), code_for(1, width), runs, first_of, words)
 
     def encode(self) -> None:
-        for seeds in self.seeds:
-            self.recipe.generator.encode(seeds, self.recipe.frames)
+        for span in self.spans:
+            self.recipe.generator.encode(self.recipe, span)
 
     def make_blocks(self) -> None:
-        self.blocks = [block_of(span, *made) for span, made in zip(self.spans, self.encoded, strict=True)]
+        self.blocks = [block_of(self.recipe, span, *made) for span, made in zip(self.spans, self.encoded, strict=True)]
 
     def append(self) -> None:
         if self.journal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from statistics import median
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from benchmarks.nem_plain import PlainNem
 from benchmarks.report import Table, percent, times
 from benchmarks.timing import cost_of, interleaved
 from physbench.registry import datasets
-from physbench_baselines.nem_sizes import VARIANTS
+from physbench_baselines.nem_sizes import ARCHITECTURE
 from physbench_baselines.training.networks import network_of
 from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.step import Stepper, autocast, fast, precision_of
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     Step = Callable[[int], object]  # its number
 
 MODEL = "r-nem"
-SIZES = VARIANTS[MODEL]
+SIZES = ARCHITECTURE.sizes_of(MODEL)
 BATCH, STEPS = 16, 10
 LARGE_BATCH = 64
 """What fills a graphics card."""
@@ -73,7 +74,7 @@ def table(plan: Plan) -> Table:
 def _frames(batch: int) -> torch.Tensor:
     """(B, T, H, W, 1) uint8"""
     recipe = datasets.get("balls4mass64")
-    return torch.from_numpy(recipe.generator.batch(recipe.seeds("training", 0, batch), STEPS + 1).features)
+    return torch.from_numpy(replace(recipe, frames=STEPS + 1).scenes("training", 0, batch, ("features",)).features)
 
 
 def _recipe(precision: str) -> TrainingRecipe:

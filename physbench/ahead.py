@@ -65,8 +65,11 @@ def ahead(
 
 @contextmanager
 def _open_pool(engine: Engine, workers: int) -> Generator[Executor]:
-    """Start workers, and end them when they have finished what they are at. Processes do not outlive this one, however it ends."""
-    if engine == "threads":
+    """Start workers, and end them when they have finished what they are at. Processes do not outlive this one, however it ends.
+
+    A daemonic process, such as a worker of a torch DataLoader, may have no processes of its own, and works on threads.
+    """
+    if engine == "threads" or multiprocessing.current_process().daemon:
         with ThreadPoolExecutor(workers) as pool:
             yield pool
         return

@@ -1,4 +1,7 @@
-"""The one directory that physbench keeps for itself: compiled kernels, and what unfinished evaluations have found. All of it can be made again."""
+"""The one directory that physbench keeps for itself: compiled kernels, what unfinished evaluations have found, and test data that are slow to make.
+
+All of it can be made again.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from pathlib import Path
 LIMIT = 1 << 28
 """Bytes that unfinished evaluations may hold together; the oldest go first."""
 
-ROOMS = {"numba": "compiled kernels", "evaluations": "unfinished evaluations"}
+DATA_LIMIT = 1 << 35
+"""Bytes that test data may hold together."""
+
+ROOMS = {"numba": "compiled kernels", "evaluations": "unfinished evaluations", "data": "test data, slow to make"}
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,12 @@ def clear() -> int:
     return freed
 
 
-def make_room(folder: Path) -> None:
-    """Remove the oldest entries of a room until it holds LIMIT bytes at most."""
+def make_room(folder: Path, limit: int) -> None:
+    """Remove the oldest entries of a room until it holds so many bytes at most."""
     entries = [entry for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
     sizes = {entry: _bytes(entry) for entry in entries}
     for entry in sorted(entries, key=_changed):
-        if sum(sizes.values()) <= LIMIT:
+        if sum(sizes.values()) <= limit:
             return
         shutil.rmtree(entry, ignore_errors=True)
         del sizes[entry]

@@ -37,7 +37,7 @@ def bounded(
     """
     bounds = {"low": low, "high": high, "above": above, "below": below}
     metadata = {"help": help, "choices": tuple(choices), "path": path, "flag": flag, **bounds}
-    return cast("T", field(default=default, metadata=metadata))
+    return field(default=default, metadata=metadata)
 
 
 def check_fields(record: Any, error: Callable[[str], PhysbenchError]) -> None:

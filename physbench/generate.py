@@ -22,14 +22,16 @@ from physbench.errors import RecipeError, StorageError
 from physbench.files import require_replaceable
 from physbench.machine import count_cores
 from physbench.resolve import resolve_recipe
-from physbench.storage.block import AT_ONCE, Block, Span, make_block, spans
+from physbench.scene import Span
+from physbench.storage.block import AT_ONCE, Block, make_block, spans
 from physbench.storage.journal import HEADER, Journal
 from physbench.storage.layout import BLOCK
 from physbench.storage.reader import open_dataset
 from physbench.storage.writer import seal, workings_of
+from physbench.world import parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Iterable
 
     from physbench.recipe import Recipe
     from physbench.scene import Scenes
@@ -95,7 +97,7 @@ def generate(
         shutil.rmtree(directory, ignore_errors=True)
     with ExitStack() as stack:
         sources = _parts(recipe, path, stack) if part is None else {}
-        first = None if directory.exists() else sources[todo[0]]() if todo[0] in sources else make_block(recipe, todo[0])
+        first = None if directory.exists() else sources[todo[0]]() if todo[0] in sources else next(_make_blocks(recipe, todo[:1]))
         if first is not None:
             _require_space(path, first, todo)
         try:
@@ -156,7 +158,7 @@ def estimate(recipe: Recipe, *, workers: int | None = None) -> Estimate:
     """Size and time of a dataset, from a block that is made and thrown away."""
     split, count = next(iter(recipe.splits.items()))
     span = Span(split, 0, min(count, BLOCK))  # the first; there may be millions
-    sample = recipe.generator.batch(recipe.seeds(span.split, 0, min(len(span), AT_ONCE)), recipe.frames)
+    sample = recipe.scenes(span.split, 0, min(len(span), AT_ONCE))
     make_block(recipe, Span(span.split, 0, 1))  # what is compiled at the first call does not count
     began = time.process_time()
     block = make_block(recipe, span)
@@ -181,7 +183,7 @@ def _fill(
     missing = todo[len(journal.records) :]
     rest = missing[first is not None :]
     reading = ahead(lambda span: sources[span](), (span for span in rest if span in sources), workers=workers)
-    making = ahead(partial(make_block, recipe), (span for span in rest if span not in sources), workers=workers)
+    making = _make_blocks(recipe, (span for span in rest if span not in sources), workers)
     if progress:
         progress(Progress(done, total, resumed))
     with closing(reading), closing(making):
@@ -191,6 +193,10 @@ def _fill(
             done += len(span)
             if progress:
                 progress(Progress(done, total, resumed))
+
+
+def _make_blocks(recipe: Recipe, todo: Iterable[Span], workers: int = 1) -> Generator[Block]:
+    return ahead(partial(make_block, recipe), todo, engine=parts_of(recipe.generator).engine, workers=workers)
 
 
 def _share(todo: list[Span], part: tuple[int, int]) -> list[Span]:

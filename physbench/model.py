@@ -5,8 +5,10 @@ B sequences of a batch, H x W pixels, C channels, A actions. Frames are float32 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -14,10 +16,45 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+CLIP = 1e-6
+"""Probabilities are clipped to [CLIP, 1 - CLIP]: a wrong pixel costs at most 13.8 nats. Part of the metrics."""
+
+
+class Likelihood(Protocol):
+    """The distribution of a pixel around its mean. A frozen dataclass of your own with these three can be one."""
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The lowest and the highest mean."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """What a result says of it, "likelihood-NAME" or "likelihood-NAME-NUMBER"; nothing where its log is minus the cross-entropy of `bce`."""
+        ...
+
+    def log_prob(self, pixels: NDArray[Any], means: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(..., C), (..., C) -> (..., C), or anything of that shape: the logarithm of the probability or density of each pixel."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Bernoulli:
     """A mean is the probability that a pixel is on."""
+
+    @property
+    def support(self) -> tuple[float, float]:
+        return 0.0, 1.0
+
+    @property
+    def note(self) -> str:
+        return ""
+
+    def log_prob(self, pixels: NDArray[Any], means: NDArray[np.float64]) -> NDArray[np.float64]:
+        import numpy as np
+
+        p = np.clip(means, CLIP, 1 - CLIP)
+        return pixels * np.log(p) + (1.0 - pixels) * np.log1p(-p)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +63,17 @@ class Gaussian:
 
     sigma: float
 
+    @property
+    def support(self) -> tuple[float, float]:
+        return -math.inf, math.inf
 
-Likelihood: TypeAlias = "Bernoulli | Gaussian"
+    @property
+    def note(self) -> str:
+        return f"gaussian-{Decimal(repr(float(self.sigma))):f}"
+
+    def log_prob(self, pixels: NDArray[Any], means: NDArray[np.float64]) -> NDArray[np.float64]:
+        constant = math.log(self.sigma) + 0.5 * math.log(2 * math.pi)
+        return -0.5 * ((pixels - means) / self.sigma) ** 2 - constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +120,7 @@ class Origin:
     samples: int = 1  # that its mean is the average of
     training: str | None = None  # how it was trained, in a few words, where that is less than the paper did
     settings: Mapping[str, float] = field(default_factory=lambda: {})  # what was set otherwise than it was trained with
+    code: str | None = None  # the package.module:ATTRIBUTE that its weights are of, if that is somebody's own
 
 
 class Model(Protocol):

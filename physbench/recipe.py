@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, cast
 from physbench.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from physbench.scene import Generator
+    from physbench.scene import Scenes
+    from physbench.world import Memory, World
 
 SPLITS = ("training", "validation", "test")
 SPLIT_ALIASES = {"train": "training", "valid": "validation", "val": "validation"}
@@ -30,9 +31,7 @@ MAX_SEQUENCES = 1 << 32
 MAX_CHUNK = 1 << 28
 """The most bytes one pixel array of one sequence may have: what a reader must be ready to hold."""
 
-SHARED_STREAM = frozenset(
-    {"balls", "balls4mass64", "balls678mass64", "balls3curtain64", "balls4mass64-crop50", "balls678mass64-crop50"}
-)
+SHARED_STREAM = frozenset({"balls", "balls4mass64", "balls678mass64", "balls3curtain64", "balls4mass64-crop50", "balls678mass64-crop50"})
 """Datasets whose bytes are frozen with one random stream between them: their sequences i are alike in their draws."""
 
 GOLDEN = 0x9E3779B97F4A7C15
@@ -66,7 +65,7 @@ class Recipe:
     """
 
     dataset: str
-    generator: Generator
+    generator: World
     frames: int = 51
     splits: Mapping[str, int] = field(default_factory=lambda: dict(PAPER_SIZES))
     seed: int = 0
@@ -74,8 +73,8 @@ class Recipe:
     """A line for people; not part of what decides the bytes."""
 
     def __post_init__(self) -> None:
-        if not 2 <= self.frames <= MAX_FRAMES:
-            raise RecipeError(f"a sequence has 2 to {MAX_FRAMES} frames, not {self.frames}")
+        if not 1 <= self.frames <= MAX_FRAMES:
+            raise RecipeError(f"a sequence has 1 to {MAX_FRAMES} frames, not {self.frames}")
         if not 0 <= self.seed <= _WORD:
             raise RecipeError(f"a seed is a whole number from 0 to 2^64 - 1, not {self.seed}")
         splits = {expand_split(name): count for name, count in self.splits.items()}
@@ -130,6 +129,21 @@ class Recipe:
         first = (SPLITS.index(resolve_split(split)) << 40) + start + 1
         steps = np.arange(stop - start, dtype=np.uint64) + np.uint64(first)
         return _mix(np.uint64(mixed(self.seed ^ self._stream)) + steps * np.uint64(GOLDEN))
+
+    def scenes(self, split: str, start: int, stop: int, only: Collection[str] | None = None, *, memory: Memory | None = None) -> Scenes:
+        """Make sequences start..stop-1 of a split; only: the arrays that are wanted, all if nothing is said.
+
+        Where any sequence of a world can be made alone, they may also lie beyond what the recipe says. memory: hands out what pixels are drawn into.
+
+        >>> from physbench.registry import datasets
+        >>> scenes = datasets.get("balls4mass64").scenes("test", 10_000, 10_002, only=["features", "position"])
+        >>> scenes.features.shape, list(scenes.truth)
+        ((2, 51, 64, 64, 1), ['position'])
+        """
+        from physbench.scene import Span
+        from physbench.world import make_scenes
+
+        return make_scenes(self, Span(resolve_split(split), start, stop), only, memory=memory)
 
     @property
     def _stream(self) -> int:
@@ -189,7 +203,7 @@ class Recipe:
         given, expected = asdict(self.generator), asdict(usual.generator)  # type: ignore[call-overload]
         for name, value in given.items():
             if value != expected[name]:
-                words.append(name if value is True else f"{name}{_short(value)}")
+                words.append(name if value is True else "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in f"{name}{_short(value)}"))
         if self.frames != usual.frames:
             words.append(f"frames{self.frames}")
         if self.seed != usual.seed:

@@ -1,11 +1,15 @@
 """Names for things that others may add: a table of our own, then the entry points of installed packages. Nothing is imported before it is asked for.
 
-A package adds a dataset with an entry point in the group `physbench.generators` that leads to its Recipe.
+A package adds a dataset with an entry point in the group `physbench.generators` that leads to its Recipe, a family of networks that can be
+trained with one in `physbench.architectures` that leads to its Architecture, a suite with one in `physbench.suites` that leads to its Suite, and
+a metric with one in `physbench.metrics` that leads to its Metric.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
@@ -25,6 +29,12 @@ def attribute(place: str) -> Any:
         raise UnknownName(f"{place!r} does not lead to anything: {error}; it is written package.module:factory") from None
 
 
+@cache
+def _entry_points(group: str, path: tuple[str, ...]) -> dict[str, Any]:
+    """By name. path: where packages lie, so that one that comes to lie there is found."""
+    return {point.name: point for point in entry_points(group=group)}
+
+
 @dataclass(frozen=True)
 class Registry:
     noun: str
@@ -39,11 +49,15 @@ class Registry:
             return attribute(self.built_in[name])
         foreign = self._foreign()
         if name in foreign:
-            return foreign[name].load()
+            try:
+                return foreign[name].load()
+            except Exception as error:  # whatever a stranger's package does when it is imported
+                place = f"{foreign[name].value}, of the installed package {foreign[name].dist.name}" if foreign[name].dist else foreign[name].value
+                raise UnknownName(f"the {self.noun} {name!r} cannot be loaded from {place}: {type(error).__name__}: {error}") from error
         raise UnknownName(f"no {self.noun} is called {name!r}: {suggest(name, self.names())}")
 
     def _foreign(self) -> dict[str, Any]:
-        return {point.name: point for point in entry_points(group=self.group)}
+        return _entry_points(self.group, tuple(sys.path))
 
 
 datasets = Registry(
@@ -74,11 +88,23 @@ models = Registry(
         "oracle": "physbench_baselines.reference:Oracle",
         "rnn": "physbench_baselines.bundled:rnn",
         "lstm": "physbench_baselines.bundled:lstm",
-        "rnn-em": "physbench_baselines.bundled:rnn_em",
-        "r-nem": "physbench_baselines.bundled:r_nem",
-        "r-nem-no-attention": "physbench_baselines.bundled:r_nem_no_attention",
-        "r-nem.balls3curtain64": "physbench_baselines.bundled:r_nem_curtain",
+        "rnn-em": "physbench_baselines.bundled:rnn-em",
+        "r-nem": "physbench_baselines.bundled:r-nem",
+        "r-nem-no-attention": "physbench_baselines.bundled:r-nem-no-attention",
+        "r-nem.balls3curtain64": "physbench_baselines.bundled:r-nem.balls3curtain64",
         "conv3": "physbench_baselines.bundled:conv3",
     },
 )
 """Models by name: factories without arguments, or with a `device`."""
+
+suites = Registry("suite", "physbench.suites", {})
+"""Suites that installed packages add; ours are in suites.py."""
+
+metrics = Registry("metric", "physbench.metrics", {})
+"""Metrics that installed packages add; ours are in metrics/catalogue.py."""
+architectures = Registry(
+    "architecture",
+    "physbench.architectures",
+    {"nem": "physbench_baselines.nem_sizes:ARCHITECTURE", "conv3": "physbench_baselines.conv3_sizes:ARCHITECTURE"},
+)
+"""Records of networks that can be trained, by the names that checkpoints say."""

@@ -1,16 +1,39 @@
-"""Suites as data: what is shown, what is asked, and what the answer is ranked by. Definitions of the metrics are in metrics/."""
+"""Suites as data: what is shown, what is asked, and what the answer is ranked by. Definitions of the metrics are in metrics/.
+
+A package adds a suite with an entry point in the group `physbench.suites` that leads to its Suite. Only a suite that pins the digests of its data is
+ranked; any other can be run all the same.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
-from physbench.errors import UnknownName
+from physbench import registry
+from physbench.errors import RecipeError, UnknownName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from physbench.recipe import Recipe
+
+Kind: TypeAlias = Literal["window", "rollout", "samples", "still"]
+"""What a metric may be asked of: a Window, a Rollout, a Rollout of several samples, a Still."""
 
 SIZES = {"lite": 1_000, "full": 10_000}
 
+UNRANKED = "unranked"
+"""What the size of a result begins with, where its suite pins no digests."""
+
 BATCH = 16
 """Sequences that a model is shown at a time. On a CPU more are no faster, and a run that is killed loses its last batch; a GPU is better used with more."""
+
+ROWS = ("copy", "blur", "blobs", "tracker", "constant-velocity", "mean", "blank", "oracle")
+"""Reference rows: models that stand beside every other, and learn nothing."""
+
+PRIVILEGED = ("constant-velocity", "oracle")
+"""Rows that are told the truth; the others see frames alone."""
 
 DIGESTS = {
     ("balls4mass64", 64): "774e8d7a74682ecf7371976778f0a10fe39aee2281e1813fb5256a4409a8a88a",
@@ -76,6 +99,7 @@ class Window:
 
     frames: int
     name = ""
+    kind: ClassVar[Kind] = "window"
 
 
 @dataclass(frozen=True)
@@ -95,6 +119,10 @@ class Rollout:
     def name(self) -> str:
         return f"rollout-{self.context}+{self.horizon}"
 
+    @property
+    def kind(self) -> Kind:
+        return "samples" if self.samples > 1 else "rollout"
+
 
 @dataclass(frozen=True)
 class Still:
@@ -103,6 +131,7 @@ class Still:
     frame: int
     shown: int
     name = "frames"
+    kind: ClassVar[Kind] = "still"
 
     @property
     def frames(self) -> int:
@@ -114,15 +143,19 @@ Asking: TypeAlias = "Window | Rollout | Still"
 
 @dataclass(frozen=True)
 class Task:
-    """The test sequences of a dataset, and what is asked about them."""
+    """The test sequences of a dataset, and what is asked about them. dataset: its name, or a recipe of your own."""
 
-    dataset: str
+    dataset: str | Recipe
     askings: tuple[Asking, ...]
     slots: int | None = None
 
     @property
     def name(self) -> str:
-        return self.dataset
+        return self.dataset if isinstance(self.dataset, str) else self.dataset.dataset
+
+    @property
+    def recipe(self) -> Recipe:
+        return registry.datasets.get(self.dataset) if isinstance(self.dataset, str) else self.dataset
 
     def names(self, asking: Asking) -> str:
         """The task of a row of the results."""
@@ -137,27 +170,61 @@ class Task:
         alike = [other for other in self.askings if isinstance(other, Rollout) and (other.context, other.sample) == (rollout.context, rollout.sample)]
         return max([rollout, *alike], key=lambda other: other.horizon)
 
-    def pinned(self, sequences: int) -> str | None:
-        """The content digest of the test split, its first so many sequences alone."""
-        return DIGESTS.get((self.name, sequences))
+
+@dataclass(frozen=True)
+class Pins:
+    """What is known beforehand of the test sequences of a suite, by the name of a task and the number of sequences."""
+
+    digests: Mapping[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])
+    memoryless: Mapping[tuple[str, int, int], tuple[tuple[int, int], ...]] = field(default_factory=dict[tuple[str, int, int], tuple[tuple[int, int], ...]])
+    rare: frozenset[tuple[str, str, int]] = frozenset()
+
+
+PINS = Pins(DIGESTS, MEMORYLESS, frozenset(RARE))
 
 
 @dataclass(frozen=True)
 class Suite:
+    """Tasks, and what their answers are ranked by.
+
+    >>> from physbench.suites import Suite, Task, Window
+    >>> mine = Suite("mine", 1, "ten frames of the box with a curtain", (Task("balls3curtain64", (Window(10),)),))
+    >>> physbench.evaluate("copy", mine, limit=2).provenance.size
+    'unranked-limit-2'
+    """
+
     name: str
     version: int
     about: str
     tasks: tuple[Task, ...]
-    ranked_by: tuple[str, str] | None  # task, metric
+    ranked_by: tuple[str, str] | None = None  # task, metric
     sequences: int | None = None  # a fixed number, whatever the size
     against: tuple[str, str] | None = None  # more objects, fewer objects: how many times worse the first is, for relative figures
+    references: tuple[str, ...] = ROWS  # models that stand beside every other
+    pins: Pins = field(default=Pins(), repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.tasks or not all(task.askings for task in self.tasks):
+            raise RecipeError(f"the suite {self.name!r} asks nothing: it needs tasks, and each of them askings")
+        names = [task.name for task in self.tasks]
+        if len(set(names)) < len(names):
+            raise RecipeError(f"the suite {self.name!r} has two tasks of one dataset: put their askings into one, not {', '.join(names)}")
+
+    def digest(self, task: Task, sequences: int) -> str | None:
+        """The pinned digest of the first so many test sequences of a task."""
+        return self.pins.digests.get((task.name, sequences))
+
+    def is_pinned(self, sequences: int) -> bool:
+        """Whether so many sequences of every task are pinned: only then are scores ranked."""
+        return all(self.digest(task, sequences) is not None for task in self.tasks)
 
 
 _ROLLOUTS = tuple(Rollout(context, horizon) for context in (5, 20) for horizon in (10, 30))
+_RIMS: tuple[tuple[str, int | None], ...] = (("balls4mass64", None), ("balls678mass64", 8), ("balls3curtain64", None))
 _SAMPLES = tuple(Rollout(9, 1, samples=5, sample=sample) for sample in range(5))
 
 SUITES = {
-    suite.name: suite
+    suite.name: replace(suite, pins=PINS)
     for suite in (
         Suite(
             "balls",
@@ -201,11 +268,30 @@ SUITES = {
             None,
             sequences=64,
         ),
+        Suite(
+            "rims",
+            1,
+            "15 frames shown, then 15 and 35 imagined, as recurrent independent mechanisms are measured",
+            tuple(Task(name, (Rollout(15, 15), Rollout(15, 35)), slots) for name, slots in _RIMS),
+            ("balls4mass64/rollout-15+35", "rollout_overlap"),
+        ),
     )
 }
+"""Our own."""
+
+
+@cache
+def installed_suites() -> Mapping[str, Suite]:
+    """Ours, then those of installed packages."""
+    return {name: suite_of(name) for name in dict.fromkeys([*SUITES, *registry.suites.names()])}
 
 
 def suite_of(name: str) -> Suite:
-    if name not in SUITES:
-        raise UnknownName(f"no suite is called {name!r}: there is {', '.join(SUITES)}")
-    return SUITES[name]
+    if name in SUITES:
+        return SUITES[name]
+    if name not in (others := registry.suites.names()):
+        raise UnknownName(f"no suite is called {name!r}: there is {', '.join([*SUITES, *others])}; one of your own is written package.module:SUITE")
+    suite = registry.suites.get(name)
+    if not isinstance(suite, Suite) or suite.name != name:
+        raise UnknownName(f"the suite {name!r} of an installed package is {suite!r:.100}, not a Suite of this name")
+    return suite

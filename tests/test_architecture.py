@@ -23,19 +23,21 @@ SOURCES = {
 }
 FLOORS = (
     (
-        *("physbench.amounts", "physbench.errors", "physbench.fields", "physbench.machine", "physbench.plainjson", "physbench.printable"),
+        *("physbench.amounts", "physbench.errors", "physbench.machine", "physbench.plainjson", "physbench.printable"),
         *("physbench.scene", "physbench.model", "physbench.threads", "physbench.notices"),
     ),
     (
         *("physbench.recipe", "physbench.registry", "physbench.cache", "physbench.files", "physbench.lock", "physbench.npz"),
-        *("physbench.seeds", "physbench.progress", "physbench.ahead"),
+        *("physbench.seeds", "physbench.progress", "physbench.ahead", "physbench.fields", "physbench.world"),
     ),
-    ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.suites", "physbench.result", "physbench.kernels"),
+    ("physbench.suites",),
+    ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.result", "physbench.kernels"),
     ("physbench.generate", "physbench.stream", "physbench.evaluation", "physbench.compare", "physbench.audit", "physbench.view"),
     ("physbench.report",),
     ("physbench_generators", "physbench_baselines", "physbench_leaderboard"),
     ("physbench.cli",),
 )
+TOGETHER = {"physbench.world": "physbench.recipe"}  # a recipe names its world, and a world makes the scenes of a recipe
 FRONT_DOOR = ("physbench", "physbench.__main__")
 MODULES = sorted(path for source in SOURCES.values() for path in source.rglob("*.py"))
 
@@ -52,7 +54,7 @@ def within(name: str, place: str) -> bool:
 
 def place_of(name: str) -> tuple[int, str] | None:
     """(floor, room) of a module."""
-    return next(((floor, room) for floor, rooms in enumerate(FLOORS) for room in rooms if within(name, room)), None)
+    return next(((floor, TOGETHER.get(room, room)) for floor, rooms in enumerate(FLOORS) for room in rooms if within(name, room)), None)
 
 
 def imports(path: Path) -> Iterator[str]:

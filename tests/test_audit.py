@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from physbench import registry
 from physbench.audit import Verdict, audit, passed
 from physbench.errors import PhysbenchError
-from physbench.evaluation.known import ROWS
 from physbench.model import Batch, Bernoulli, Gaussian, Prediction
+from physbench.suites import ROWS
 
 Frame = NDArray[np.float32]
 SMALL = {"sequences": 6, "frames": 6, "batch": 3}

@@ -105,19 +105,19 @@ def test_the_contacts_of_a_rival_are_those_of_its_events(rival_file: Path) -> No
 def test_the_pymunk_rival_is_the_pymunk_reference() -> None:
     for start, scenes in zip(starts_of(RECIPE, COUNT), made_by("pymunk"), strict=True):
         reference = trajectories(*start[:4], size=start.size, frames=FRAMES, substeps=10)
-        np.testing.assert_array_equal(scenes.position[0], reference.position.astype(np.float32))
+        np.testing.assert_array_equal(scenes.truth["position"][0], reference.position.astype(np.float32))
 
 
 @pytest.mark.parametrize("engine", [stepping, pymunk_balls])
 def test_a_rival_notes_a_head_on_collision(engine) -> None:  # type: ignore[no-untyped-def]
     (scenes,) = engine.scenes([HEAD_ON], 8, substeps=100)
     events = scenes.events
-    assert (events.a.tolist(), events.b.tolist()) == ([0], [1])
-    np.testing.assert_allclose(events.time, 3.25, atol=0.02)  # the gap of 6.5 at 2 a frame
-    np.testing.assert_allclose(events.normal, [[1.0, 0.0]], atol=1e-12)
-    np.testing.assert_allclose(events.impulse, 24.0 / 7.0)
-    np.testing.assert_allclose(events.position, [[32.5, 32.0]], atol=0.1)
-    np.testing.assert_allclose(scenes.velocity[0, -1], [[-10.0 / 7.0, 0.0], [4.0 / 7.0, 0.0]], rtol=1e-6)
+    assert (events["a"].tolist(), events["b"].tolist()) == ([0], [1])
+    np.testing.assert_allclose(events["time"], 3.25, atol=0.02)  # the gap of 6.5 at 2 a frame
+    np.testing.assert_allclose(events["normal"], [[1.0, 0.0]], atol=1e-12)
+    np.testing.assert_allclose(events["impulse"], 24.0 / 7.0)
+    np.testing.assert_allclose(events["position"], [[32.5, 32.0]], atol=0.1)
+    np.testing.assert_allclose(scenes.truth["velocity"][0, -1], [[-10.0 / 7.0, 0.0], [4.0 / 7.0, 0.0]], rtol=1e-6)
 
 
 def test_the_exact_motion_keeps_the_energy_and_never_overlaps() -> None:

@@ -99,8 +99,8 @@ def test_the_list_of_models_tells_the_scores_on_their_cards(cli: Any) -> None:
     assert list(told) == registry.models.names()
     for name in bundled.names():
         card, entry = bundled.card(name), told[name]
-        assert entry["parameters"] == card["parameters"] and entry["training"] == card["training"] and entry["data"] == card["data"]
-        assert entry["scores"] and all(row in card["scores"] for row in entry["scores"])
+        assert entry["parameters"] == card.parameters and entry["training"] == card.training and entry["data"] == card.data
+        assert entry["scores"] and all(row in card.scores for row in entry["scores"])
         assert f"{entry['scores'][0]['metric']} {entry['scores'][0]['value']:.3f}" in text
     assert told["copy"]["about"] and f"copy\n    {told['copy']['about']}" in text
     assert {row["suite"]: row["value"] for row in told["copy"]["scores"]}["balls"] == 1
@@ -118,12 +118,12 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "a curtain too large": (["balls", "--curtain", "80"], "curtain of 80"),
     "a crop too large": (["balls", "--crop", "65"], "crop of 65"),
     "a negative radius": (["balls", "--radius", "-1"], "-1"),
-    "no mass": (["balls", "--mass-ratio", "0"], "mass-ratio"),
+    "no mass": (["balls", "--mass-ratio", "0"], "mass ratio"),
     "a speed that is no number": (["balls", "--speed", "nan"], "nan"),
     "gravity without end": (["balls", "--gravity", "inf"], "inf"),
     "negative gravity": (["balls", "--gravity", "-1"], "gravity"),
     "a box too large": (["balls", "--size", "100000"], "size"),
-    "one frame": (["balls", "--frames", "1"], "frames"),
+    "no frames": (["balls", "--frames", "0"], "frames"),
     "too many frames": (["balls", "--frames", "1000000"], "frames"),
     "a negative count": (["balls4mass64", "--train", "-5"], "-5"),
     "too many sequences": (["balls4mass64", "--train", str(2**32)], "sequences"),

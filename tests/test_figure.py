@@ -270,9 +270,9 @@ def test_the_curtain_hangs_over_the_true_groups_which_are_seen_through_it(slots:
 def test_what_a_model_is_watched_on_is_what_the_file_knows() -> None:
     seen = watch(Copy(), "curtain", index=3)
     recipe = registry.datasets.get("balls3curtain64")
-    scenes = recipe.generator.batch(recipe.seeds("test", 3, 4), recipe.frames)
+    scenes = recipe.scenes("test", 3, 4)
     assert seen.groups is not None and seen.curtain is not None
-    assert np.array_equal(seen.groups, scenes.groups[0, : len(seen.steps), :, :, 0]) and np.array_equal(seen.curtain, scenes.curtain[0])
+    assert np.array_equal(seen.groups, scenes.groups[0, : len(seen.steps), :, :, 0]) and np.array_equal(seen.curtain, scenes.truth["curtain"][0])
     assert [row.name for row in story(seen, "copy").blocks[0]] == ["input", "true groups", "prediction", "truth", "error"]
 
 

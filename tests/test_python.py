@@ -346,7 +346,7 @@ def test_evaluate_takes_trained_models_checkpoints_and_settings(tmp_path: Path) 
     from physbench_baselines import bundled, checkpoint
 
     named = physbench.evaluate("rnn", "smoke", limit=1, settings={"noise": 0})
-    assert named.provenance.parameters == bundled.card("rnn")["parameters"] and "set-noise-0" in named.provenance.notes
+    assert named.provenance.parameters == bundled.card("rnn").parameters and "set-noise-0" in named.provenance.notes
     path = tmp_path / "mine.safetensors"
     model: Any = bundled.rnn()
     checkpoint.save(path, model.network)

@@ -283,7 +283,7 @@ def test_the_curtain_is_drawn_over_the_objects_which_are_seen_through_it(told: T
     strip = told.strips[0]
     recipe: Recipe = registry.datasets.get("balls3curtain64")
     scenes = recipe.generator.batch(recipe.seeds("test", strip.number, strip.number + 1), 51)
-    y0, x0, y1, x1 = scenes.curtain[0].tolist()
+    y0, x0, y1, x1 = scenes.truth["curtain"][0].tolist()
     t, pixels = next((int(words.split()[-1]), pixels) for words, pixels in pictures(told.page) if words.startswith("objects"))
     scale = len(pixels) // 64
     outside = np.ones((64, 64), bool)

@@ -1,5 +1,6 @@
 """What a picture shows is what the arrays say: places come from `groups`, `features` and `contact`, colours from the published palette."""
 
+import html
 import io
 import json
 import re
@@ -50,7 +51,7 @@ SCENES = {
 def made(scene: str, number: int = 0) -> Clip:
     recipe = Recipe(dataset="balls", generator=SCENES[scene], frames=FRAMES)
     scenes = recipe.generator.batch(recipe.seeds("test", number, number + 1), FRAMES)
-    return clip_from(scenes, 0, dataset="balls-v1", split="test", index=number)
+    return clip_from(scenes, 0, dataset="balls-v1", split="test", index=number, world=recipe.generator)
 
 
 def still(clip: Clip) -> Clip:
@@ -322,7 +323,7 @@ def test_the_contact_sheet_shows_eight_scenes_and_where_they_go() -> None:
     inside = np.asarray(image).astype(int)
     orange = (inside == OKABE_ITO[0]).all(axis=2).sum()
     assert orange > 0.5 * sum((scenes.groups[i, 0] == 1).sum() * 4 for i in range(8))
-    assert contact_sheet(replace(scenes, position=np.full_like(scenes.position, np.nan)), columns=2, rows=1).width < 700
+    assert contact_sheet(replace(scenes, truth={**scenes.truth, "position": np.full_like(scenes.truth["position"], np.nan)}), columns=2, rows=1).width < 700
 
 
 def test_the_contact_sheet_says_of_what_it_is_and_that_it_shows_the_first_frame(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -340,7 +341,7 @@ def test_the_contact_sheet_says_of_what_it_is_and_that_it_shows_the_first_frame(
 
 
 def still_scenes(scenes: Any) -> Any:
-    return replace(scenes, contact=np.zeros_like(scenes.contact), mass=np.ones_like(scenes.mass))
+    return replace(scenes, truth={**scenes.truth, "contact": np.zeros_like(scenes.truth["contact"]), "mass": np.ones_like(scenes.truth["mass"])})
 
 
 RECIPES = {
@@ -410,7 +411,11 @@ def test_a_page_lists_the_collisions_of_its_frames_with_the_frame_before_each(ti
 def test_the_columns_of_collisions_have_names_and_units() -> None:
     text = page(made("four"))
     heads = re.findall(r'<th scope="col">(.*?)<small>(.*?)</small>', text)
-    assert heads == [("time", "in frames"), ("who", "hits whom"), ("impulse", "in mass \N{MULTIPLICATION SIGN} pixels per frame")]
+    assert [(head, html.unescape(unit)) for head, unit in heads] == [
+        ("time", "in frames"),
+        ("who", "hits whom"),
+        ("impulse", "in mass \N{MULTIPLICATION SIGN} pixels per frame"),
+    ]
 
 
 @pytest.mark.parametrize(("times", "frames"), [(Times(start=4), [4, 5, 6, 7, 8, 9, 10, 11]), (Times(1, 2, 3), [1, 4]), (Times(start=10), [10, 11])])

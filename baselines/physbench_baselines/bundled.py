@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from importlib.resources import as_file, files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from physbench_baselines.card import Card
 from physbench_baselines.checkpoint import model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from physbench_baselines.adapter import TorchModel
 
@@ -28,15 +28,14 @@ def bundled(name: str, *, device: str = "cpu", settings: Mapping[str, float] | N
         return model(path, device=device, settings=settings)
 
 
-def card(name: str) -> dict[str, Any]:
+def card(name: str) -> Card:
     """How it was trained, at what cost, and its scores."""
-    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    place = FOLDER / f"{name}.json"
+    return Card.from_json(place.read_text(encoding="utf-8"), place=place)
 
 
-rnn = partial(bundled, "rnn")
-lstm = partial(bundled, "lstm")
-rnn_em = partial(bundled, "rnn-em")
-r_nem = partial(bundled, "r-nem")
-r_nem_no_attention = partial(bundled, "r-nem-no-attention")
-r_nem_curtain = partial(bundled, "r-nem.balls3curtain64")
-conv3 = partial(bundled, "conv3")
+def __getattr__(name: str) -> Callable[..., TorchModel]:
+    """Find a factory for each model that is there, under its own name."""
+    if name in names():
+        return partial(bundled, name)
+    raise AttributeError(f"no model that comes with the package is called {name!r}: there is {', '.join(names())}")

@@ -1,8 +1,8 @@
 """Weights on disk: written whole or not at all, loaded as data, never as code.
 
-One content in two containers: weights by name, and a header that says which architecture of which sizes they fill. `.safetensors` is for giving away;
-`.pt` may hold the state of a training run beside. A reader goes by the bytes and not by the suffix, believes no size before it has looked at it, and
-reads the file once: what is hashed is what is loaded.
+Weights by name, a header that says which architecture of which sizes they fill, and perhaps the state of a training run beside, in `.safetensors`. A `.pt`
+of before is still read. A reader goes by the bytes and not by the suffix, believes no size before it has looked at it, and reads the file once: what
+is hashed is what is loaded.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
-from physbench.errors import HostileFile, ModelError, StorageError
+from physbench.errors import HostileFile, ModelError, StorageError, TrainingError
 from physbench.files import read_regular_file, write_whole
 from physbench.model import Origin
-from physbench.registry import attribute
+from physbench.notices import announce
+from physbench_baselines.architecture import architecture_of, find_architecture
 from physbench_baselines.containers import archive, tensors
-from physbench_baselines.containers.arrays import TYPES, restored, stored
-from physbench_baselines.containers.header import ARCHITECTURES, FORMAT, FORMAT_VERSION, Header
+from physbench_baselines.containers.arrays import STATE, TYPES, packed_state, restored, stored, unpacked_state
+from physbench_baselines.containers.header import FORMAT, FORMAT_VERSION, Header
 from physbench_baselines.containers.tensors import MOST_BYTES
+from physbench_baselines.training.folder import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from physbench_baselines.adapter import TorchModel
+    from physbench_baselines.architecture import Architecture
     from physbench_baselines.containers.arrays import Arrays
 
 
@@ -37,7 +40,7 @@ class Checkpoint:
     network: nn.Module
     header: Header
     sha256: str  # of the file
-    training: Any = None  # the state of a run that can go on; in .pt only
+    training: dict[str, Any] | None = None  # the state of a run that can go on: tensors and plain numbers
 
     @property
     def card(self) -> Mapping[str, Any]:
@@ -45,22 +48,34 @@ class Checkpoint:
 
 
 def save(
-    path: Path | str, network: nn.Module, *, card: Mapping[str, Any] | None = None, half: bool = False, quantise: bool = False, training: Any = None
+    path: Path | str,
+    network: nn.Module,
+    *,
+    card: Mapping[str, Any] | None = None,
+    half: bool = False,
+    quantise: bool = False,
+    training: Mapping[str, Any] | None = None,
 ) -> None:
-    """half: as float16; quantise: big matrices as int8 with a scale per row. What was there is replaced at once or not at all."""
+    """half: as float16; quantise: big matrices as int8 with a scale per row. What was there is replaced at once or not at all.
+
+    training: the state of a run, tensors on the CPU and plain numbers by name.
+    """
     path = Path(path)
-    if path.suffix not in (".safetensors", ".pt") or (training is not None and path.suffix != ".pt"):
-        raise StorageError(f"{path} must end in .safetensors, or in .pt for a run that is to go on")
+    if path.suffix != ".safetensors":
+        raise StorageError(f"{path} must end in .safetensors")
     if path.is_dir() or not path.parent.is_dir():
         raise StorageError(f"{path} is a directory" if path.is_dir() else f"there is no directory {path.parent}")
-    architecture, sizes = architecture_of(network), cast("Any", network).sizes
+    architecture, sizes = architecture_of(network).name, cast("Any", network).sizes
     header = {"format": FORMAT, "version": FORMAT_VERSION, "architecture": architecture, "sizes": asdict(sizes), "card": dict(card or {})}
     try:
         text = json.dumps(header, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise StorageError(f"the card for {path} is not plain JSON: {error}") from None
-    weights = stored(network, half=half, quantise=quantise)
-    content = tensors.packed(text, weights) if path.suffix == ".safetensors" else archive.packed(text, weights, training)
+    try:
+        arrays = {**stored(network, half=half, quantise=quantise), **packed_state(training or {})}
+    except (AttributeError, TypeError, OverflowError) as error:
+        raise StorageError(f"nothing was written to {path}: the state of a run is tensors and plain numbers ({error})") from None
+    content = tensors.packed(text, arrays)
     try:
         _read(content, path)
     except StorageError as error:
@@ -68,38 +83,32 @@ def save(
     write_whole(path, content)
 
 
-def architecture_of(network: nn.Module) -> str:
-    """Name the architecture that a network is of: its own `architecture`, or else the one that has its sizes."""
-    sizes: Any = getattr(network, "sizes", None)
-    architecture = getattr(network, "architecture", None) or next((name for name, place in ARCHITECTURES.items() if attribute(place) is type(sizes)), None)
-    if sizes is None or architecture not in ARCHITECTURES:
-        raise ModelError(f"{type(network).__name__} has no sizes of a known architecture: there is {', '.join(ARCHITECTURES)}")
-    return cast("str", architecture)
-
-
-def load(path: Path | str) -> Checkpoint:
+def load(path: Path | str, *, architecture: str | None = None) -> Checkpoint:
     """The network of a file with its weights filled in, on the CPU; one sentence for anything but a whole checkpoint.
 
-    The folder of a training run stands for its best weights, and for its last ones as long as none are validated.
+    The folder of a training run stands for its best weights, and for its last ones as long as none are validated. architecture: the
+    package.module:ATTRIBUTE of one's own that the weights are of, which is imported and run.
     """
     path = _weights_in(Path(path))
     content = _content(path)
     header, arrays, training = _read(content, path)
-    return Checkpoint(_filled(header, arrays, path), header, sha256(content).hexdigest(), training)
+    found = _architecture_for(header, path, architecture)
+    return Checkpoint(_filled(found, header, arrays, path), header, sha256(content).hexdigest(), training)
 
 
-def model(path: Path | str, *, device: str = "cpu", settings: Mapping[str, float] | None = None) -> TorchModel:
+def model(path: Path | str, *, device: str = "cpu", settings: Mapping[str, float] | None = None, architecture: str | None = None) -> TorchModel:
     """A checkpoint as the evaluator wants it, with what its card says of where it comes from.
 
-    settings: what to give it otherwise than it was trained with, of what its sizes name as `open`.
+    settings: what to give it otherwise than it was trained with, of what its architecture calls settable. architecture: as for `load`.
     """
     from physbench_baselines.adapter import TorchModel
 
-    checkpoint = load(path)
+    checkpoint = load(path, architecture=architecture)
     trained = cast("Any", checkpoint.network).sizes
     changed = {name: value for name, value in (settings or {}).items() if getattr(trained, name, None) != value}
     network = _set(checkpoint.network, changed) if changed else checkpoint.network
-    told: Any = {name: checkpoint.card.get(name) for name in ("train_seed", "model_link", "paper_link", "training")}
+    code = architecture_of(network).name
+    told: Any = {"code": code if ":" in code else None, **{name: checkpoint.card.get(name) for name in ("train_seed", "model_link", "paper_link", "training")}}
     return TorchModel(cast("Any", network), device=device, origin=Origin(weights_sha256=checkpoint.sha256, settings=changed, **told))
 
 
@@ -107,27 +116,30 @@ def _set(network: nn.Module, settings: Mapping[str, float]) -> nn.Module:
     """The same weights."""
     from physbench_baselines.adapter import network_with, weights_of
 
-    sizes = cast("Any", network).sizes
-    open_to = getattr(sizes, "open", ())
+    sizes, architecture = cast("Any", network).sizes, architecture_of(network)
+    settable = architecture.settable_in(sizes)
     for name in settings:
-        if name not in open_to:
-            raise ModelError(f"there is no {name!r} to set in this model: " + (f"there is {', '.join(open_to)}" if open_to else "it leaves nothing open"))
-    return network_with(replace(sizes, **settings).build, weights_of(network))
+        if name not in settable:
+            known = f"there is {', '.join(settable)}" if settable else "it leaves nothing open"
+            raise ModelError(f"there is no {name!r} to set in this model: {known}")
+    changed = replace(sizes, **settings)
+    return network_with(lambda: architecture.make(changed), weights_of(network))
 
 
 def inspect(path: Path | str) -> Header:
     """The header alone: no network is built, and for .safetensors torch is not needed."""
-    path = Path(path)
+    path = _weights_in(Path(path))
     content = _content(path)
-    return archive.unpacked(content, path)[0] if content.startswith(archive.START) else tensors.described(content, path)[0]
+    return archive.unpacked(content, path)[0] if content.startswith(archive.START) else tensors.described(content, path)
 
 
 def _weights_in(path: Path) -> Path:
     if not path.is_dir():
         return path
-    found = next((path / name for name in ("best.pt", "last.pt") if (path / name).is_file()), None)
+    run = Folder(path)
+    found = next((place for place in (run.best, run.last) if place.is_file()), None)
     if found is None:
-        raise StorageError(f"{path} is not the folder of a training run: it has no best.pt and no last.pt")
+        raise StorageError(f"{path} is not the folder of a training run: it has no {run.best.name} and no {run.last.name}")
     return found
 
 
@@ -149,14 +161,32 @@ def _looks_like(content: bytes) -> str:
     return f"it begins with {content[:8]!r}" if content else "it is empty; download it again"
 
 
-def _read(content: bytes, path: Path) -> tuple[Header, Arrays, Any]:
+def _read(content: bytes, path: Path) -> tuple[Header, Arrays, dict[str, Any] | None]:
     if content.startswith(archive.START):
         return archive.unpacked(content, path)
-    return *tensors.unpacked(content, path), None
+    header, arrays = tensors.unpacked(content, path)
+    return header, {name: array for name, array in arrays.items() if not name.startswith(STATE)}, unpacked_state(arrays)
 
 
-def _sizes(header: Header, path: Path) -> Any:
-    kind, what = attribute(ARCHITECTURES[header.architecture]), header.architecture
+def _architecture_for(header: Header, path: Path, own: str | None) -> Architecture:
+    """No file decides which code is run: somebody's own is what the user names, or what the run was begun with in whose folder the file lies."""
+    place = header.architecture
+    if own is not None or ":" not in place:
+        return find_architecture(own or place)
+    try:
+        named = Folder(path.parent).recipe().model
+    except TrainingError:
+        named = None
+    if named != place:
+        raise HostileFile(
+            f"{path} is of the architecture {place!r}, code that does not come with physbench: read it, and allow it to be run with --architecture {place}"
+        )
+    announce(f"running the code of {place}, the model of the run in {path.parent}")
+    return find_architecture(place)
+
+
+def _sizes(architecture: Architecture, header: Header, path: Path) -> Any:
+    kind, what = architecture.sizes, architecture.name
     hints = get_type_hints(kind)
     names = {field.name: field.type for field in fields(kind)}
     for name in sorted(names.keys() ^ header.sizes.keys()):
@@ -169,14 +199,14 @@ def _sizes(header: Header, path: Path) -> Any:
     return kind(**words)
 
 
-def _filled(header: Header, arrays: Arrays, path: Path) -> nn.Module:
+def _filled(architecture: Architecture, header: Header, arrays: Arrays, path: Path) -> nn.Module:
     """The network, once every name and shape is what it should be."""
     from physbench_baselines.adapter import network_with, shapes_of
 
-    what = header.architecture
+    what = architecture.name
     try:
-        sizes = _sizes(header, path)
-        shapes = shapes_of(sizes.build)
+        sizes = _sizes(architecture, header, path)
+        shapes = shapes_of(lambda: architecture.make(sizes))
     except (ModelError, RuntimeError, OverflowError, MemoryError, TypeError, ValueError) as error:
         raise HostileFile(f"{path} has sizes that no {what} can have: {str(error).partition(chr(10))[0][:200]}") from None
     if (needed := sum(4 * math.prod(shape) for shape in shapes.values())) > MOST_BYTES:
@@ -187,4 +217,4 @@ def _filled(header: Header, arrays: Arrays, path: Path) -> nn.Module:
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise HostileFile(f"{path}: {name!r} has the shape {arrays[name].shape}, and in a {what} of its sizes {shape}")
-    return network_with(sizes.build, {name: restored(name, arrays, path) for name in shapes})
+    return network_with(lambda: architecture.make(sizes), {name: restored(name, arrays, path) for name in shapes})

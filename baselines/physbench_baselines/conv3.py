@@ -17,12 +17,10 @@ from torch.nn import functional
 
 from physbench.errors import ModelError
 from physbench.model import Bernoulli
-from physbench_baselines.conv3_sizes import RECIPES, VARIANTS, Conv3Sizes
+from physbench_baselines.conv3_sizes import Conv3Sizes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-__all__ = ["RECIPES", "VARIANTS", "Conv3", "Conv3Sizes", "Losses", "State"]
 
 PAST = 3
 """Frames that it sees. Where a sequence has just begun, its first one stands for those that are missing."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from physbench.errors import ModelError
+from physbench_baselines.architecture import Architecture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from physbench_baselines.conv3 import Conv3
 
 
@@ -32,12 +31,11 @@ class Conv3Sizes:
         return Conv3(self)
 
 
-VARIANTS: Mapping[str, Conv3Sizes] = {"conv3": Conv3Sizes()}
-
-RECIPES: Mapping[str, Mapping[str, Any]] = {
-    "conv3": {
+ARCHITECTURE = Architecture(
+    name="conv3",
+    sizes=Conv3Sizes,
+    recipes={"": {"": {
         "precision": "fp32", "batch": 4, "frames": (12,), "learning_rate": 6e-3, "warm_up": 50, "decay": 0.5,
         "averaging": 0.995, "validation": 128, "evaluate_every": 2_000,
-    }
-}  # fmt: skip
-"""How it is trained unless told otherwise, where that is not as in the paper of the other models: small steps, and many of them."""
+    }}},  # small steps, and many of them
+)  # fmt: skip

@@ -20,15 +20,13 @@ from physbench.errors import ModelError
 from physbench.model import Bernoulli
 from physbench_baselines import chance
 from physbench_baselines.blocks import Decoder, Encoder
-from physbench_baselines.nem_sizes import VARIANTS, NemSizes, invaders
+from physbench_baselines.nem_sizes import NemSizes
 from physbench_baselines.recurrences import Lstm, Relational, Rnn, others
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     Step = tuple["State", torch.Tensor, torch.Tensor | None]
-
-__all__ = ["VARIANTS", "Losses", "Nem", "NemSizes", "State", "e_step", "expected", "invaders", "pixel_losses"]
 
 EPSILON = 1e-6
 """Keeps the E-step from dividing by 0, and logarithms from 0."""

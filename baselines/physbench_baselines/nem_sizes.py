@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from physbench.errors import ModelError
+from physbench_baselines.architecture import Architecture, StoppingRule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,11 +76,6 @@ class NemSizes:
         return self.encoder == "published" and (self.height, self.width) == (84, 84)
 
     @property
-    def open(self) -> tuple[str, ...]:
-        """What may be set otherwise than it was, in training or after it: no weight depends on it."""
-        return ("slots", "noise") if self.mixture else ("noise",)
-
-    @property
     def mixture(self) -> bool:
         """Whether there is more than one slot to share the pixels out to."""
         return self.slots > 1
@@ -138,17 +134,34 @@ def _shown(value: Any) -> str:
     return repr(value)[:60]
 
 
-VARIANTS: dict[str, NemSizes] = {
-    "rnn": NemSizes("rnn", slots=1),
-    "lstm": NemSizes("lstm", slots=1),
-    "rnn-em": NemSizes("rnn"),
-    "r-nem": NemSizes("r-nem"),
-    "r-nem-no-attention": NemSizes("r-nem-no-attention"),
-}
-"""The paper's models of bouncing balls. Others are `dataclasses.replace(VARIANTS["r-nem"], slots=8)`."""
-
-
 def invaders(sizes: NemSizes, *, actions: int = 0) -> NemSizes:
     """The same model for Space Invaders, as the published code has it: the paper flips 2 % of the pixels and the code 0.2 %."""
     slots = 4 if sizes.mixture else 1
     return replace(sizes, slots=slots, height=84, width=84, channels=(16, 32), dense=250, actions=actions, noise=0.002)
+
+
+def _sizes(recurrence: str, *, slots: int = 5) -> dict[str, NemSizes]:
+    """By dataset. In Space Invaders there are six actions, of which the interaction is told."""
+    balls = NemSizes(recurrence, slots=slots)
+    return {"": balls, "invaders84": invaders(balls, actions=6 if recurrence.startswith("r-nem") else 0)}
+
+
+PATIENCE, EPOCH = 10, 50_000
+
+ARCHITECTURE = Architecture(
+    name="nem",
+    sizes=NemSizes,
+    paper="https://arxiv.org/abs/1802.10353",
+    stopping=StoppingRule(
+        f"until validation has not improved for {PATIENCE} epochs of {EPOCH:,} sequences",
+        lambda recipe, steps, ended: ended == "patience" and recipe.patience >= PATIENCE and recipe.epoch >= EPOCH,
+    ),
+    variants={
+        "rnn": _sizes("rnn", slots=1),
+        "lstm": _sizes("lstm", slots=1),
+        "rnn-em": _sizes("rnn"),
+        "r-nem": _sizes("r-nem"),
+        "r-nem-no-attention": _sizes("r-nem-no-attention"),
+    },
+    settable=lambda sizes: ("slots", "noise") if sizes.mixture else ("noise",),
+)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 
+from physbench.scene import Scenes
 from physbench.storage.layout import EVENTS, PIXELS, STATES, time_first
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from physbench.recipe import Recipe
-    from physbench.scene import Scenes
 
 LEVEL = 4
 
@@ -35,27 +34,22 @@ def write(path: Path, recipe: Recipe, count: int, scenes: Iterable[Scenes]) -> N
             for field in PIXELS:
                 for i, sequence in enumerate(arrays[field.name]):
                     training[field.name][:, done + i] = sequence
-            done += len(some.count)
-            kept.append(_without_pixels(some))
+            done += len(arrays["count"])
+            kept.append(Scenes(truth={field.name: arrays[field.name] for field in STATES}, events=some.events))
         _write_states(training, kept)
         _write_events(training.create_group("events"), kept)
 
 
-def _without_pixels(scenes: Scenes) -> Scenes:
-    nothing = np.empty(0, np.uint8)
-    return replace(scenes, features=nothing, groups=nothing, collisions=nothing)
-
-
 def _write_states(training: h5py.Group, kept: list[Scenes]) -> None:
     for field in STATES:
-        array = np.concatenate([getattr(scenes, field.name) for scenes in kept])
+        array = np.concatenate([scenes.truth[field.name] for scenes in kept])
         training.create_dataset(field.name, data=time_first(field, array))
 
 
 def _write_events(group: h5py.Group, kept: list[Scenes]) -> None:
-    rows = np.concatenate([np.diff(scenes.events.offset) for scenes in kept])
+    rows = np.concatenate([np.diff(scenes.events["offset"]) for scenes in kept])
     group["offset"] = np.concatenate([[0], np.cumsum(rows)])
     group["sequence"] = np.repeat(np.arange(len(rows), dtype=np.uint32), rows)
     for field in EVENTS:
         if field.name not in group:
-            group[field.name] = np.concatenate([getattr(scenes.events, field.name) for scenes in kept])
+            group[field.name] = np.concatenate([scenes.events[field.name] for scenes in kept])

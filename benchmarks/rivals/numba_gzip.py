@@ -15,4 +15,4 @@ AT_ONCE = 16
 
 def scenes(recipe: Recipe, count: int) -> Iterator[Scenes]:
     for start in range(0, count, AT_ONCE):
-        yield recipe.generator.batch(recipe.seeds("training", start, min(start + AT_ONCE, count)), recipe.frames)
+        yield recipe.scenes("training", start, min(start + AT_ONCE, count))

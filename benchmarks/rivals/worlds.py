@@ -6,12 +6,12 @@ K balls, T frames; y points down. The starts are ours and come for free, so that
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.rivals.discs import drawn
-from physbench.scene import HIT_OBJECT, HIT_WALL, WALL, Events, Scenes
+from physbench.scene import HIT_OBJECT, HIT_WALL, WALL, Scenes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,29 +69,27 @@ def scenes_of(start: Start, flight: Iterator[Frame], frames: int) -> Scenes:
                 contact[t, hit.b] |= HIT_OBJECT
     pixels = drawn(position, radius, contact, size)
     hits = sorted((hit for frame in states for hit in frame.hits), key=lambda hit: hit.time)
-    return Scenes(
-        features=pixels.features[None, ..., None],
-        groups=pixels.groups[None, ..., None],
-        collisions=pixels.collisions[None, ..., None],
-        contact=contact[None],
-        position=position[None],
-        velocity=np.array([[frame.velocity for frame in states[:-1]]], np.float32),
-        radius=radius[None],
-        mass=start.mass.astype(np.float32)[None],
-        count=np.array([len(radius)], np.uint8),
-        visible=pixels.visible[None],
-        curtain=np.zeros((1, 4), np.int16),
-        events=events_of(hits),
-    )
+    truth = {
+        "collisions": pixels.collisions[None, ..., None],
+        "contact": contact[None],
+        "position": position[None],
+        "velocity": np.array([[frame.velocity for frame in states[:-1]]], np.float32),
+        "radius": radius[None],
+        "mass": start.mass.astype(np.float32)[None],
+        "count": np.array([len(radius)], np.uint8),
+        "visible": pixels.visible[None],
+        "curtain": np.zeros((1, 4), np.int16),
+    }
+    return Scenes(pixels.features[None, ..., None], pixels.groups[None, ..., None], truth, events_of(hits))
 
 
-def events_of(hits: list[Hit]) -> Events:
-    return Events(
-        offset=np.array([0, len(hits)]),
-        time=np.array([hit.time for hit in hits], float),
-        a=np.array([hit.a for hit in hits], np.uint8),
-        b=np.array([hit.b for hit in hits], np.uint8),
-        normal=np.array([hit.normal for hit in hits], float).reshape(-1, 2),
-        impulse=np.array([hit.impulse for hit in hits], float),
-        position=np.array([hit.position for hit in hits], float).reshape(-1, 2),
-    )
+def events_of(hits: list[Hit]) -> dict[str, NDArray[Any]]:
+    return {
+        "offset": np.array([0, len(hits)]),
+        "time": np.array([hit.time for hit in hits], float),
+        "a": np.array([hit.a for hit in hits], np.uint8),
+        "b": np.array([hit.b for hit in hits], np.uint8),
+        "normal": np.array([hit.normal for hit in hits], float).reshape(-1, 2),
+        "impulse": np.array([hit.impulse for hit in hits], float),
+        "position": np.array([hit.position for hit in hits], float).reshape(-1, 2),
+    }

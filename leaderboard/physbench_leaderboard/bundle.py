@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from physbench import registry
 from physbench.evaluation.evaluate import evaluate
-from physbench.evaluation.known import ROWS
 from physbench.files import write_whole
 from physbench.suites import SIZES, SUITES, suite_of
 from physbench_leaderboard.pins import REFERENCES, bundled
@@ -26,9 +25,9 @@ def bundle(folder: Path, *, suites: Sequence[str] = tuple(SUITES), sizes: Sequen
     try:
         for suite in map(suite_of, suites):
             for size in sizes[: 1 if suite.sequences else None]:
-                for name in ROWS:
+                for name in suite.references:
                     doing(f"{name} on {suite.name}, {size}")
-                    found = evaluate(registry.models.get(name)(), suite.name, size=size, name=name)
+                    found = evaluate(registry.models.get(name)(), suite, size=size, name=name)
                     write_whole(scored, found.to_csv())
                     rows, problems = examine(scored)
                     if problems:

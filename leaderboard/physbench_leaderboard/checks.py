@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from physbench.evaluation.known import ROWS
+from physbench.metrics.catalogue import all_metrics
 from physbench.result import METRIC_VERSION
-from physbench.suites import SIZES, SUITES
+from physbench.suites import ROWS, SIZES, UNRANKED, installed_suites
 from physbench_leaderboard import consistency
 from physbench_leaderboard.complete import wanted
 from physbench_leaderboard.entries import entries, who
@@ -32,6 +32,7 @@ SAME_ALL_OVER = ("model_link", "paper_link", "parameters", "weights_sha256", "ba
 """What the rows of one evaluation have in common."""
 
 NOT_RANKED = {
+    UNRANKED: "their suite pins no digests for these sequences, so nobody can tell whether two models were shown the same",
     "limit": "only some of its sequences were shown: evaluate without --limit",
     "fresh": "fresh data stand beside the pinned data and are never ranked with them: evaluate without --fresh",
     "file": "a file of one's own cannot be compared with: evaluate without --data",
@@ -57,13 +58,13 @@ def check(path: Path, pins: Pins | None = None) -> Submission:
 
 def meaning(rows: Iterable[Row], pins: Pins) -> list[str]:
     """What is wrong with rows that could be read."""
-    rows = list(rows)
+    rows, suites = list(rows), installed_suites()
     found = list(_strangers(rows))
     if found:
         return found
     found += _twice(rows)
     for entry in entries(rows):
-        suite = SUITES[entry.who.suite]
+        suite = suites[entry.who.suite]
         found += _different(entry)
         found += _data(entry, suite)
         missing = list(_incomplete(entry, suite))
@@ -76,7 +77,7 @@ def meaning(rows: Iterable[Row], pins: Pins) -> list[str]:
 
 
 def is_reference(model: str) -> bool:
-    return model.casefold() in ROWS
+    return model.casefold() in ROWS or any(model in suite.references for suite in installed_suites().values())
 
 
 def _all_problems(path: Path, pins: Pins | None) -> tuple[Submission, list[str]]:
@@ -97,9 +98,10 @@ def _strangers(rows: list[Row]) -> Iterator[str]:
 
 
 def _strange(row: Row) -> str | None:
-    if row.suite not in SUITES:
-        return f"no suite is called {row.suite}: there is {', '.join(SUITES)}"
-    suite = SUITES[row.suite]
+    suites = installed_suites()
+    if row.suite not in suites:
+        return f"no suite is called {row.suite}: there is {', '.join(suites)}; one of your own is listed where its package is installed and pins its data"
+    suite = suites[row.suite]
     if row.suite_version != suite.version:
         return f"{suite.name} is at version {suite.version}, not {row.suite_version}: evaluate again"
     if row.metric_version != METRIC_VERSION:
@@ -109,6 +111,8 @@ def _strange(row: Row) -> str | None:
         return f"rows of size {row.size} are not listed: {reason}"
     if suite.sequences and row.size != next(iter(SIZES)):
         return f"{suite.name} has one size: evaluate without --size"
+    if not suite.is_pinned(suite.sequences or SIZES[row.size]):
+        return f"{suite.name} pins no digests for {row.size}, so it is not ranked"
     if "privileged" in row.notes and not is_reference(row.model):
         return "it was told the truth: no model is, beside the reference rows"
     if row.trust != SELF_REPORTED:
@@ -136,7 +140,7 @@ def _data(entry: Entry, suite: Suite) -> Iterator[str]:
     seen: set[str] = set()
     for (task, _), row in entry.rows.items():
         name = task.split("/")[0].split(":")[0]
-        if name in tasks and name not in seen and row.data_sha256 != (digest := tasks[name].pinned(count)):
+        if name in tasks and name not in seen and row.data_sha256 != (digest := suite.digest(tasks[name], count)):
             seen.add(name)
             yield f"line {row.line}: the data of {name} have the digest {row.data_sha256[:12]}..., not {str(digest)[:12]}...: these are other sequences"
     if entry.first.sequences != count:
@@ -151,7 +155,9 @@ def _incomplete(entry: Entry, suite: Suite) -> Iterator[str]:
         if missing and not (each.optional and len(missing) == len(each.metrics)):
             yield f"{entry.who} lacks {', '.join(missing[:3])}{f' and {len(missing) - 3} more' if len(missing) > 3 else ''} on {each.task}"
     for task, metric in sorted(here - set().union(*(each.keys for each in every))):
-        yield f"line {entry.rows[task, metric].line}: {suite.name} does not ask for {metric} on {task}"
+        known = metric.partition("[")[0].removesuffix("_last").removesuffix("_std") in all_metrics()
+        more = "" if known else ", a metric that is not installed here: leave its rows out, or install the package that brings it"
+        yield f"line {entry.rows[task, metric].line}: {suite.name} does not ask for {metric} on {task}{more}"
 
 
 def _references(entry: Entry, pins: Pins) -> Iterator[str]:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from physbench.metrics.catalogue import HEADLINES
+from physbench.metrics.catalogue import headlines
 from physbench.report.definitions import define
 from physbench.report.text import figures
 from physbench.result import ENOUGH, NARROW
@@ -62,8 +62,8 @@ def columns(board: Board) -> list[Column]:
     here = board.metrics()
     ranking = board.ranked_by
     had = {key for standing in board.standings or board.references for key, each in standing.scores.items() if math.isfinite(each.value)}
-    chosen = [key for key in here if key[1] in HEADLINES and key in had and key != ranking]
-    chosen = sorted(chosen, key=lambda key: (ranking is not None and key[1] != ranking[1], HEADLINES.index(key[1])))[:MOST_FIRST]
+    chosen = [key for key in here if key[1] in headlines() and key in had and key != ranking]
+    chosen = sorted(chosen, key=lambda key: (ranking is not None and key[1] != ranking[1], headlines().index(key[1])))[:MOST_FIRST]
     order = [*([ranking] if ranking else []), *chosen, *(key for key in here if key != ranking and key not in chosen)]
     taken: set[str] = set()
     found: list[Column] = []

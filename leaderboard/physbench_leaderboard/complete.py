@@ -5,18 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from physbench.evaluation.scoring import EVENT_STEPS
-from physbench.metrics.events import CLASSES
-from physbench.metrics.positions import STEPS as POSITION_STEPS
-from physbench.suites import Rollout, Still, Window
+from physbench.metrics.card import FROM_THE_MODEL
+from physbench.metrics.catalogue import METRICS, all_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from physbench.suites import Asking, Suite, Task
-
-PIXELS = ("bce", "relative_bce", "relational_bce", "relative_relational_bce", "log_likelihood", "relational_log_likelihood")
-LIKELIHOODS = PIXELS[-2:]
 
 
 @dataclass(frozen=True)
@@ -31,30 +26,27 @@ class Wanted:
 
 
 def wanted(suite: Suite) -> list[Wanted]:
-    """Everything that may be in a submission to a suite."""
-    found = [each for task in suite.tasks for asking in task.askings for each in _of(task, asking)]
+    """Everything that may be in a submission to a suite. Metrics of installed packages may be there or not."""
+    found = [each for task in suite.tasks for asking in task.askings for each in _of(suite, task, asking)]
     if suite.against:
-        found.append(Wanted(":".join(suite.against), ("relative_bce_ratio", "relative_relational_bce_ratio")))
+        found.append(Wanted(":".join(suite.against), tuple(card.name for card in METRICS.values() if card.quotient_of)))
     return found
 
 
-def _of(task: Task, asking: Asking) -> Iterator[Wanted]:
-    row = task.names(asking)
-    match asking:
-        case Window():
-            hidden = ("permanence_bce",) if "curtain" in task.dataset else ()
-            yield Wanted(row, (*PIXELS, *(f"{name}_last" for name in PIXELS), *hidden))
-            yield Wanted(row, ("ari_video", "ari", "ari_last"), optional=True)
-            yield Wanted(row, ("clipped_share",), optional=True)
-        case Still():
-            yield Wanted(row, ("ari",), optional=True)
-        case Rollout(samples=1):
-            steps = tuple(f"rollout_bce[{h + 1}]" for h in range(asking.horizon))
-            events = tuple(f"event_error[{h},{kind}]" for h in EVENT_STEPS if h <= asking.horizon for kind in CLASSES)
-            places = tuple(f"rollout_position_error[{h}]" for h in POSITION_STEPS if h <= asking.horizon)
-            yield Wanted(row, ("rollout_relative_bce", "rollout_overlap", *steps, *places, *events))
-        case Rollout(sample=0):
-            each = tuple(f"{name}[{sample + 1}]" for name in LIKELIHOODS for sample in range(asking.samples))
-            yield Wanted(row, (*LIKELIHOODS, *(f"{name}_std" for name in LIKELIHOODS), *each))
-        case Rollout():
-            pass  # the first sample speaks for all
+def _of(suite: Suite, task: Task, asking: Asking) -> Iterator[Wanted]:
+    if getattr(asking, "sample", 0):
+        return  # the first sample speaks for all
+    there = _there(suite, task, asking)
+    together: dict[object, list[str]] = {(): []}
+    for card in all_metrics().values():
+        if asking.kind in card.asked_of and there.issuperset(set(card.needs).difference(FROM_THE_MODEL)):
+            depends = tuple(need for need in card.needs if need in FROM_THE_MODEL)
+            together.setdefault(depends if card.name in METRICS else card.name, []).extend(card.rows(asking))
+    yield from (Wanted(task.names(asking), tuple(metrics), optional=bool(depends)) for depends, metrics in together.items())
+
+
+def _there(suite: Suite, task: Task, asking: Asking) -> set[str]:
+    """What a metric finds, whoever the model is."""
+    stored = {name.partition("/")[0] for name in task.recipe.generator.arrays}
+    rates = any(key[:2] == (task.name, asking.frames) for key in suite.pins.memoryless)
+    return {"means", *stored, *["rates"] * rates}

@@ -6,15 +6,13 @@ import math
 import statistics
 from typing import TYPE_CHECKING
 
-from physbench.metrics.positions import FARTHEST
-from physbench.suites import Rollout, Window
-from physbench_leaderboard.complete import LIKELIHOODS
-from physbench_leaderboard.pins import DEAREST
+from physbench.metrics.catalogue import METRICS, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from physbench.suites import Suite
+    from physbench.metrics.card import Metric
+    from physbench.suites import Asking, Suite
     from physbench_leaderboard.entries import Entry
     from physbench_leaderboard.pins import Pins
     from physbench_leaderboard.submission import Row
@@ -24,21 +22,12 @@ CLOSE = 1e-6
 
 ROUNDING = 1e-9
 
-COSTS = ("bce", "relational_bce", "rollout_bce")
-BOUNDS = {"ari": (-1.0, 1.0), "ari_video": (-1.0, 1.0), "rollout_overlap": (0.0, 1.0), "clipped_share": (0.0, 1.0),
-          "rollout_position_error": (0.0, FARTHEST)}  # fmt: skip
-LEAST_OF_ALL = ("bce", "bce_last", "relative_bce", "relative_bce_last", "rollout_relative_bce", "permanence_bce")
-"""Of these nobody has less than the oracle, which is certain and right everywhere."""
-
-EMPTY_AT_TIMES = ("relative", "event_error", "permanence_bce")
-"""Metrics that begin so may be empty where there was nothing to divide by."""
-
 
 def out_of_range(entry: Entry, pins: Pins) -> Iterator[str]:
     copy, oracle = pins.of(entry.first, "copy"), pins.of(entry.first, "oracle")
     for key, row in entry.rows.items():
         if row.value != row.value:
-            undefined = copy[key] != copy[key] if key in copy else row.metric.startswith(EMPTY_AT_TIMES)
+            undefined = copy[key] != copy[key] if key in copy else find(row.metric).may_be_empty
             if not undefined:
                 yield f"line {row.line}: {row.metric} on {row.task} is empty"
             continue
@@ -46,7 +35,7 @@ def out_of_range(entry: Entry, pins: Pins) -> Iterator[str]:
         slack = ROUNDING * max(abs(low), 1) if math.isfinite(low) else 0
         if not low - slack <= row.value <= high * (1 + ROUNDING) + slack:
             yield f"line {row.line}: {row.metric} is {row.value:.6g}: it lies between {low:.6g} and {high:.6g}"
-        elif (row.metric in LEAST_OF_ALL or row.metric.startswith("rollout_bce")) and row.value < oracle.get(key, 0.0) * (1 - CLOSE):
+        elif find(row.metric).oracle_is_least and row.value < oracle.get(key, 0.0) * (1 - CLOSE):
             yield f"line {row.line}: {row.metric} is {row.value:.6g}, below the oracle's {oracle[key]:.6g}"
         ends = [end for end in (row.low, row.high) if end == end]
         slack = ROUNDING * max(abs(row.value), abs(row.low), abs(row.high)) if len(ends) == 2 else 0
@@ -58,20 +47,17 @@ def contradictions(entry: Entry, suite: Suite, pins: Pins) -> Iterator[str]:
     """Of an evaluation that is complete."""
     copy = pins.of(entry.first, "copy")
     for task in suite.tasks:
-        for asking in task.askings:
-            name = task.names(asking)
-            if isinstance(asking, Window):
-                yield from _windows(entry, name, copy)
-            elif isinstance(asking, Rollout) and asking.samples == 1:
-                yield from _rollouts(entry, name, asking.horizon, copy)
-            elif isinstance(asking, Rollout) and asking.sample == 0:
-                yield from _samples(entry, name, asking.samples)
+        for asking in (asking for asking in task.askings if not getattr(asking, "sample", 0)):
+            for card in (card for card in METRICS.values() if asking.kind in card.asked_of):
+                if asking.kind == "samples":
+                    yield from _samples(entry, task.names(asking), card, card.rows(asking))
+                else:
+                    yield from _figures(entry, task.names(asking), asking, card, copy)
     if suite.against:
         more, fewer = suite.against
-        for metric in ("relative_bce", "relative_relational_bce"):
-            above, below = entry.value(more, metric), entry.value(fewer, metric)
-            if above is not None and below:
-                yield from _must_be(entry, ":".join(suite.against), f"{metric}_ratio", above / below, f"{metric} on {more} over that on {fewer}")
+        for card in (card for card in METRICS.values() if card.quotient_of):
+            above, below = entry.value(more, card.quotient_of), entry.value(fewer, card.quotient_of)
+            yield from _ratio(entry, ":".join(suite.against), card.name, above, below, f"{card.quotient_of} on {more} over that on {fewer}")
 
 
 def near(a: float, b: float, within: float = CLOSE, beside: float = 0.0) -> bool:
@@ -80,42 +66,36 @@ def near(a: float, b: float, within: float = CLOSE, beside: float = 0.0) -> bool
 
 
 def _bounds(entry: Entry, row: Row, pins: Pins) -> tuple[float, float]:
-    stem = row.metric.partition("[")[0].removesuffix("_last")
-    if stem.endswith("_std"):
+    card = find(row.metric)
+    if row.metric.partition("[")[0].endswith("_std"):
         return 0.0, math.inf
-    if stem in BOUNDS:
-        return BOUNDS[stem]
-    if stem in COSTS:
-        return 0.0, DEAREST * pins.pixels(row, row.task)
-    if stem in LIKELIHOODS:
-        return (-DEAREST * pins.pixels(row, row.task), 0.0) if entry.likelihood == "bernoulli" else (-math.inf, math.inf)
-    return 0.0, math.inf
+    if card.minus_of and entry.likelihood != "bernoulli":
+        return -math.inf, math.inf
+    low, high = card.bounds
+    pixels = pins.pixels(row, row.task) if card.per_pixel else 1.0
+    return low * pixels if low else 0.0, high * pixels if high else 0.0
 
 
-def _windows(entry: Entry, task: str, copy: Mapping[tuple[str, str], float]) -> Iterator[str]:
-    for last in ("", "_last"):
-        for near_collisions in ("", "relational_"):
-            cost, relative = f"{near_collisions}bce{last}", f"relative_{near_collisions}bce{last}"
-            yield from _ratio(entry, task, relative, entry.value(task, cost), copy.get((task, cost)), f"{cost} over copy's")
-            if entry.likelihood == "bernoulli" and (nats := entry.value(task, cost)) is not None:
-                yield from _must_be(entry, task, f"{near_collisions}log_likelihood{last}", -nats, f"-{cost}, unless a note says what else it is")
+def _figures(entry: Entry, task: str, asking: Asking, card: Metric, copy: Mapping[tuple[str, str], float]) -> Iterator[str]:
+    """A share of copying is one, and a log-probability is minus the cross-entropy; each overall and of the last transition."""
+    for last in ("", "_last") if card.last else ("",):
+        if card.share_of:
+            steps = [f"{step}{last}" for step in METRICS[card.share_of].rows(asking) if not step.endswith("_last")]
+            ours, theirs = [entry.value(task, step) for step in steps], [copy.get((task, step)) for step in steps]
+            above, below = (None if None in each else math.fsum(value for value in each if value is not None) for each in (ours, theirs))
+            yield from _ratio(entry, task, f"{card.name}{last}", above, below, f"{card.share_of}{last} over copy's")
+        cost = f"{card.minus_of}{last}"
+        if card.minus_of and entry.likelihood == "bernoulli" and (nats := entry.value(task, cost)) is not None:
+            yield from _must_be(entry, task, f"{card.name}{last}", -nats, f"-{cost}, unless a note says what else it is")
 
 
-def _rollouts(entry: Entry, task: str, horizon: int, copy: Mapping[tuple[str, str], float]) -> Iterator[str]:
-    steps = [f"rollout_bce[{h + 1}]" for h in range(horizon)]
-    ours = [value for step in steps if (value := entry.value(task, step)) is not None]
-    theirs = [value for step in steps if (value := copy.get((task, step))) is not None]
-    if len(ours) == len(theirs) == horizon:
-        yield from _ratio(entry, task, "rollout_relative_bce", math.fsum(ours), math.fsum(theirs), "the mean of rollout_bce over copy's")
-
-
-def _samples(entry: Entry, task: str, samples: int) -> Iterator[str]:
-    for metric in LIKELIHOODS:
-        each = [value for sample in range(samples) if (value := entry.value(task, f"{metric}[{sample + 1}]")) is not None]
-        if len(each) == samples:
-            yield from _must_be(entry, task, metric, statistics.fmean(each), f"the mean of its {samples} samples")
-            scale = max(map(abs, each))
-            yield from _must_be(entry, task, f"{metric}_std", statistics.pstdev(each), f"the standard deviation of its {samples} samples", scale)
+def _samples(entry: Entry, task: str, card: Metric, rows: tuple[str, ...]) -> Iterator[str]:
+    _, spread, *each = rows
+    values = [value for name in each if (value := entry.value(task, name)) is not None]
+    if len(values) == len(each):
+        yield from _must_be(entry, task, card.name, statistics.fmean(values), f"the mean of its {len(each)} samples")
+        beside = max(map(abs, values))
+        yield from _must_be(entry, task, spread, statistics.pstdev(values), f"the standard deviation of its {len(each)} samples", beside)
 
 
 def _ratio(entry: Entry, task: str, metric: str, above: float | None, below: float | None, what: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from physbench.metrics.pixels import CLIP
+from physbench.model import CLIP
 from physbench_leaderboard.entries import entries
 from physbench_leaderboard.submission import SubmissionError, read
 
@@ -22,8 +22,8 @@ REFERENCES = "references.csv"
 
 PACKAGE = Path(__file__).parent
 
-CHEAPEST, DEAREST = -math.log1p(-CLIP), -math.log(CLIP)
-"""What a pixel costs that is certain, and right or wrong."""
+CHEAPEST = -math.log1p(-CLIP)
+"""What a pixel costs that is certain and right."""
 
 
 @dataclass(frozen=True)

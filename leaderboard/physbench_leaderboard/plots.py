@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from physbench.evaluation.scoring import EVENT_STEPS
-from physbench.metrics.events import CLASSES
+from physbench.metrics.object_cards import CLASSES, EVENT_STEPS
 from physbench.report.charts import (
     BOTTOM,
     HEIGHT,

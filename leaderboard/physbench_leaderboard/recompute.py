@@ -12,9 +12,10 @@ import numpy as np
 from physbench.evaluation.predictions import opened, score
 from physbench.files import open_regular_file
 from physbench.metrics.bootstrap import intervals, quotient
+from physbench.metrics.catalogue import all_metrics
 from physbench.metrics.sums import Sums, value
 from physbench.result import Run, load_run
-from physbench.suites import SUITES
+from physbench.suites import suite_of
 from physbench_leaderboard.consistency import near
 from physbench_leaderboard.entries import entries
 from physbench_leaderboard.submission import SubmissionError, quoted
@@ -125,12 +126,12 @@ def _made(figures: Figures) -> dict[tuple[str, str], Interval]:
 
 
 def _quotients(entry: Entry, figures: Figures) -> dict[tuple[str, str], Interval]:
-    suite = SUITES[entry.who.suite]
+    suite = suite_of(entry.who.suite)
     if suite.against is None:
         return {}
     more, fewer = suite.against
-    together = [metric for metric in ("relative_bce", "relative_relational_bce") if {(more, metric), (fewer, metric)} <= figures.keys()]
-    return {(f"{more}:{fewer}", f"{metric}_ratio"): quotient(figures[more, metric], figures[fewer, metric]) for metric in together}
+    pairs = {card.name: ((more, card.quotient_of), (fewer, card.quotient_of)) for card in all_metrics().values() if card.quotient_of}
+    return {(f"{more}:{fewer}", name): quotient(figures[a], figures[b]) for name, (a, b) in pairs.items() if {a, b} <= figures.keys()}
 
 
 def _spreads(entry: Entry, figures: Figures) -> dict[tuple[str, str], float]:

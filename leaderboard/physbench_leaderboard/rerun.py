@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from physbench.evaluation.evaluate import evaluate
 from physbench.metrics.catalogue import find
 from physbench.model import Origin
-from physbench.suites import SUITES
+from physbench.suites import suite_of
 from physbench_leaderboard.entries import entries
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _again(entry: Entry, model: Model, fresh: int | None, progress: Callable[[Pr
     differences += [f"{metric} on {task} was handed in, and did not come out" for task, metric in entry.rows if (task, metric) not in scores]
     differences += [f"{metric} on {task} came out, and was not handed in" for task, metric in scores if (task, metric) not in entry.rows]
     differences += [words for key, score in scores.items() if key in entry.rows and (words := _difference(entry.rows[key], score))]
-    ranked = SUITES[at.suite].ranked_by
+    ranked = suite_of(at.suite).ranked_by
     if fresh is None or ranked is None:
         return Rerun(entry, differences, None, False)
     other = evaluate(model, at.suite, name=at.model, fresh=fresh, batch=row.batch, seed=at.seed, progress=progress)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from physbench.files import read_regular_file, require_regular_file, write_whole
 from physbench.lock import locked
-from physbench.suites import SUITES
+from physbench.suites import installed_suites
 from physbench_leaderboard.checks import SELF_REPORTED, check, is_reference, meaning
 from physbench_leaderboard.entries import entries
 from physbench_leaderboard.pins import REFERENCES, pinned, require_not_installed
@@ -117,7 +117,8 @@ def _new(paths: Sequence[Path], pins: Pins | None, there: set[str]) -> Iterator[
 
 
 def _former(row: Row) -> bool:
-    return row.suite in SUITES and row.suite_version < SUITES[row.suite].version
+    suite = installed_suites().get(row.suite)
+    return suite is not None and row.suite_version < suite.version
 
 
 def _stem(model: str, submission: Submission) -> str:

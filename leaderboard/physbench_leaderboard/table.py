@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from physbench.evaluation.known import PRIVILEGED, ROWS, published
+from physbench.evaluation.known import published
 from physbench.metrics.catalogue import find, stands_in_tables
 from physbench.report.text import number
-from physbench.suites import RARE, SIZES, SUITES
+from physbench.suites import PRIVILEGED, SIZES, installed_suites, suite_of
 from physbench_leaderboard.checks import is_reference
-from physbench_leaderboard.complete import LIKELIHOODS
 from physbench_leaderboard.estimate import NOTHING, Contender, Estimate, better
 from physbench_leaderboard.trust import DEGREES
 
@@ -95,9 +94,8 @@ class Board:
 
     def is_narrow(self, task: str, metric: str) -> bool:
         """Whether the intervals of a figure are of so few sequences that they are too narrow."""
-        suite = SUITES.get(self.key.suite)
-        count = (suite.sequences if suite else None) or SIZES.get(self.key.size)
-        return (task, metric, count) in RARE
+        suite = installed_suites().get(self.key.suite)
+        return suite is not None and (task, metric, suite.sequences or SIZES.get(self.key.size)) in suite.pins.rare
 
     def metrics(self) -> list[tuple[str, str]]:
         """Task and metric of every figure that anybody has and that tables show."""
@@ -112,19 +110,19 @@ def boards(listed: Iterable[Listed], *, suite: str | None = None) -> list[Board]
         for entry in each.entries:
             if suite in (None, entry.who.suite):
                 found.setdefault(_key(entry), []).append((entry, each))
-    order = list(SUITES), list(SIZES)
+    order = list(installed_suites()), list(SIZES)
     keys = sorted(found, key=lambda key: (order[0].index(key.suite), order[1].index(key.size), key.likelihood != "bernoulli", key))
     return [_board(key, found[key]) for key in keys]
 
 
 def _key(entry: Entry) -> Key:
     at = entry.who
-    ranked = SUITES[at.suite].ranked_by
-    return Key(at.suite, at.suite_version, at.size, at.metric_version, entry.data, entry.likelihood if ranked and ranked[1] in LIKELIHOODS else "")
+    ranked = suite_of(at.suite).ranked_by
+    return Key(at.suite, at.suite_version, at.size, at.metric_version, entry.data, entry.likelihood if ranked and find(ranked[1]).minus_of else "")
 
 
 def _board(key: Key, found: list[tuple[Entry, Listed]]) -> Board:
-    suite = SUITES[key.suite]
+    suite = suite_of(key.suite)
     models: dict[str, list[tuple[Entry, Listed]]] = {}
     for entry, listed in sorted(found, key=lambda pair: pair[0].who[:1] + tuple(-1 if each is None else each for each in pair[0].who[1:3])):
         models.setdefault(entry.who.model, []).append((entry, listed))
@@ -140,13 +138,14 @@ def _board(key: Key, found: list[tuple[Entry, Listed]]) -> Board:
         value = sign * standing.score(*suite.ranked_by).value if suite.ranked_by else 0.0
         return standing.rank is None, standing.rank, value if math.isfinite(value) else math.inf, standing.model
 
+    models_of, references = ([each for each in standings if (each.model in suite.references) is beside] for beside in (False, True))
     return Board(
         key,
         suite.about,
         suite.ranked_by,
         direction,
-        standings=tuple(sorted((standing for standing in standings if not is_reference(standing.model)), key=place)),
-        references=tuple(sorted((standing for standing in standings if is_reference(standing.model)), key=lambda standing: ROWS.index(standing.model))),
+        standings=tuple(sorted(models_of, key=place)),
+        references=tuple(sorted(references, key=lambda standing: suite.references.index(standing.model))),
         published=tuple(published(key.suite)),
     )
 

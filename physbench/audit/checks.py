@@ -12,7 +12,7 @@ import numpy as np
 
 from physbench.audit.agreement import agreement
 from physbench.audit.recall import check_recall
-from physbench.audit.stage import Play, Stage, described, is_array, joined, require_finite, require_mean, require_owner, require_range
+from physbench.audit.stage import Play, Stage, described, is_array, is_in_time, joined, require_finite, require_mean, require_owner, require_range
 from physbench.errors import ModelError
 
 if TYPE_CHECKING:
@@ -24,9 +24,10 @@ Ask: TypeAlias = Callable[[Stage, list[Play]], Answer]
 INFORMATIVE = frozenset({"branching"})
 """Good to know: a model that fails it is scored all the same, with every rollout begun anew."""
 
-ONE_AT_A_TIME = "it takes one batch at a time and goes on from its newest state alone; an evaluation asks no more"
+MOST_OBJECTS = 4
+"""That a model of slots is asked to tell apart in a world that does not say how many it has."""
 
-PER_FRAME = ("features", "groups", "collisions", "contact", "position", "velocity", "visible")
+ONE_AT_A_TIME = "it takes one batch at a time and goes on from its newest state alone; an evaluation asks no more"
 
 
 def _runs(stage: Stage, base: list[Play]) -> Answer:
@@ -87,7 +88,7 @@ def _own_likelihood(stage: Stage, base: list[Play]) -> Answer:
 
 def _slots(stage: Stage, base: list[Play]) -> Answer:
     """As many as can tell every object and the ground apart."""
-    asked = stage.objects + 1
+    asked = (stage.objects or MOST_OBJECTS) + 1
     play = stage.played(stage.one, slots=asked)
     for step, owner in enumerate(given.owner for given in play.given):
         require_owner(owner, play, step)
@@ -153,7 +154,7 @@ def _frames_let_go(stage: Stage, base: list[Play]) -> Answer:
     noise = np.random.default_rng(stage.seed)
     play = stage.play(stage.one)
     for t in range(len(stage.frames)):
-        play.see(stage.frames[t, play.rows])
+        play.see(stage.frames[t, play.rows], t)
         play.shown[t][:] = noise.random(play.shown[t].shape, np.float32)
     same, finding = agreement(play.outcome(), joined(base).first(stage.batch))
     return same, finding if same else f"it reads a frame's array after the call, and by then it holds something else: {finding}"
@@ -176,13 +177,13 @@ def _no_foresight(stage: Stage, base: list[Play]) -> Answer:
 def _before(stage: Stage, future: Rows, cut: int, *, tell: bool) -> Outcome:
     """What is said of the first sequences before a future, perhaps of other sequences, begins at frame `cut`."""
     truth = {name: array[stage.one] for name, array in stage.truth.items()}
-    for name in PER_FRAME:
+    for name in filter(is_in_time, truth):
         truth[name][:, cut:] = stage.truth[name][future, cut:]
     frames = stage.frames[:, stage.one].copy()
     frames[cut:] = stage.frames[cut:, future]
     play = stage.play(stage.one, truth=truth if tell else None)
     for t in range(cut):
-        play.see(frames[t])
+        play.see(frames[t], t)
     return play.outcome()
 
 
@@ -218,7 +219,7 @@ def _imagine(stage: Stage, base: list[Play]) -> Answer:
     for _ in range(2):
         play = stage.play(stage.one).on(0, half)
         for step in range(half, len(stage.frames)):
-            play.imagine()
+            play.imagine(step)
             for require in (require_mean, require_finite, require_range):
                 require(play.given[-1].mean, play, step)
         plays.append(play)

@@ -33,7 +33,7 @@ def check_recall(stage: Stage, base: list[Play]) -> tuple[bool | None, str]:
         return None, "one sequence says nothing about the others: take more sequences"
     own = _errors(base, stage.frames)
     swapped = _errors([stage.play(play.rows, places=play.rows + stage.sequences).on(0, len(stage.frames)) for play in base], stage.frames)
-    drawn = _errors([stage.play(play.rows).watch(stage.fresh) for play in base], stage.fresh)
+    drawn = _errors([stage.play(play.rows).watch(stage.fresh, stage.fresh_actions) for play in base], stage.fresh)
     if _knows(own, swapped, _error_of_mean(swapped - own)):
         return False, f"with its own seeds its error is {_share(own, swapped)} of that with the seeds of other sequences: the seeds tell it the data"
     if _knows(own, drawn, math.hypot(_error_of_mean(own), _error_of_mean(drawn))):

@@ -12,10 +12,13 @@ import numpy as np
 
 from physbench.audit.agreement import Outcome
 from physbench.errors import ModelError
-from physbench.model import Batch, Bernoulli, Gaussian, Prediction
+from physbench.metrics.pixels import require_likelihood
+from physbench.model import Batch, Prediction
 from physbench.printable import printable
 from physbench.recipe import mixed
 from physbench.seeds import draw_fresh_seed, seed_sequences
+from physbench.storage.layout import ARRAYS
+from physbench.world import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from physbench.recipe import Recipe
 
     Truth = Mapping[str, NDArray[Any]]
+    Actions = NDArray[np.float32] | None  # none in most worlds
 
 MEAN_OF = 16
 """Training sequences whose mean a model is told if it asks."""
@@ -51,7 +55,9 @@ class Stage:
     objects: int
     frames: NDArray[np.float32]  # (T, N, H, W, C) time first: a batch at a time is one piece
     truth: Truth
+    actions: Actions  # (T, N, A)
     fresh: NDArray[np.float32]  # (T, sequences, H, W, C) drawn by the system, so that nobody can have seen them
+    fresh_actions: Actions
     sequences: int
     batch: int
     seed: int
@@ -76,7 +82,8 @@ class Stage:
         if truth is None and self.privileged():
             truth = {name: array[rows] for name, array in self.truth.items()}
         seeds = seed_sequences(rows if places is None else places, seed=self.seed if seed is None else seed)
-        told = Batch(seeds, self.shape, slots=slots, truth=truth, training_mean=self.training_mean)
+        actions = 0 if self.actions is None else self.actions.shape[2]
+        told = Batch(seeds, self.shape, slots=slots, actions=actions, truth=truth, training_mean=self.training_mean)
         with guarded():
             return Play(self, rows, self.model.begin(told))
 
@@ -98,29 +105,31 @@ class Play:
     given: list[Given] = field(default_factory=list[Given])
     shown: list[NDArray[np.float32]] = field(default_factory=list["NDArray[np.float32]"])
 
-    def see(self, frame: NDArray[np.float32]) -> None:
+    def see(self, frame: NDArray[np.float32], t: int, *, actions: Actions = None) -> None:
+        """actions: of the sequences that the frame is of, if not those of the rows."""
+        action = self._action(t, actions)
         with guarded():
-            self._take(self.stage.model.observe(self.state, frame, None))
+            self._take(self.stage.model.observe(self.state, frame, action))
         self.shown.append(frame)
 
     def on(self, start: int, stop: int) -> Play:
         for t in range(start, stop):
-            self.see(self.stage.frames[t, self.rows])
+            self.see(self.stage.frames[t, self.rows], t)
         return self
 
-    def watch(self, frames: NDArray[np.float32]) -> Play:
+    def watch(self, frames: NDArray[np.float32], actions: Actions) -> Play:
         """See frames of other sequences, (T, N, H, W, C), under the numbers of these."""
-        for frame in frames:
-            self.see(frame[self.rows])
+        for t, frame in enumerate(frames):
+            self.see(frame[self.rows], t, actions=actions)
         return self
 
-    def imagine(self) -> None:
+    def imagine(self, t: int) -> None:
         """As a rollout does: a model that cannot imagine observes its own mean."""
         with guarded():
             imagine = getattr(self.stage.model, "imagine", None)
             if imagine is not None:
-                return self._take(imagine(self.state, None))
-        self.see(self.given[-1].mean.astype(np.float32))
+                return self._take(imagine(self.state, self._action(t, None)))
+        self.see(self.given[-1].mean.astype(np.float32), t)
 
     def fork(self) -> Play:
         """Another one that goes on from the very same state."""
@@ -138,6 +147,10 @@ class Play:
         owners = np.stack([given.owner for given in self.given], axis=1) if complete else None
         return Outcome(self.rows, np.stack([given.mean for given in self.given], axis=1), owners)
 
+    def _action(self, t: int, others: Actions) -> Actions:
+        actions = self.stage.actions if others is None else others
+        return None if actions is None else actions[t, self.rows]
+
     def _take(self, returned: Any) -> None:
         if not isinstance(returned, tuple) or len(pair := cast("tuple[Any, ...]", returned)) != 2:
             raise ModelError(f"it returned {described(returned)}, not a pair of a state and a Prediction")
@@ -148,18 +161,38 @@ class Play:
 
 
 def staged(model: Any, recipe: Recipe, sequences: int, frames: int, batch: int, seed: int) -> Stage:
-    seeds = recipe.seeds("test", 0, sequences + batch)
-    truth = recipe.generator.batch(seeds, frames).arrays()
+    """Make what is shown: as many frames as the world has, and a still image again and again."""
+    recipe = recipe if parts_of(recipe.generator).spans is not None or recipe.frames == 1 else replace(recipe, frames=frames)
+    truth = _long(recipe.scenes("test", 0, sequences + batch).arrays(), recipe, frames)
+    only = [name for name in ("features", "actions") if name in truth]
     other = replace(recipe, seed=mixed(draw_fresh_seed() + 1))
-    drawn = recipe.generator.batch(other.seeds("test", 0, sequences), frames).features
-    shown, fresh = (np.ascontiguousarray(np.moveaxis(_scaled(features), 1, 0)) for features in (truth["features"], drawn))
+    drawn = _long(other.scenes("test", 0, sequences, only).arrays(), recipe, frames)
+    (shown, actions), (fresh, fresh_actions) = _time_first(truth), _time_first(drawn)
 
     @cache
     def training_mean() -> NDArray[np.float32]:
-        made = recipe.generator.batch(recipe.seeds("training", 0, MEAN_OF), frames).features
+        made = recipe.scenes("training", 0, MEAN_OF, ("features",)).arrays()["features"]
         return _scaled(made).mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
 
-    return Stage(model, recipe.generator.shape, recipe.generator.objects, shown, truth, fresh, sequences, batch, seed, training_mean)
+    world = recipe.generator
+    return Stage(model, world.shape, world.objects, shown, truth, actions, fresh, fresh_actions, sequences, batch, seed, training_mean)
+
+
+def is_in_time(name: str) -> bool:
+    """Whether an array of the vocabulary has a value for every frame."""
+    return name in ARRAYS and ARRAYS[name].timed
+
+
+def _long(arrays: Truth, recipe: Recipe, frames: int) -> dict[str, NDArray[Any]]:
+    """At most so many frames; of a still image, exactly so many."""
+    many = [0] * frames if recipe.frames == 1 else list(range(min(frames, recipe.frames)))
+    return {name: array[:, many] if is_in_time(name) else array for name, array in arrays.items()}
+
+
+def _time_first(arrays: Truth) -> tuple[NDArray[np.float32], Actions]:
+    """The frames (T, N, H, W, C), and the actions (T, N, A) where there are any."""
+    actions = np.moveaxis(arrays["actions"], 1, 0).astype(np.float32) if "actions" in arrays else None
+    return np.ascontiguousarray(np.moveaxis(_scaled(arrays["features"]), 1, 0)), actions
 
 
 def _scaled(features: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -204,14 +237,12 @@ def require_range(mean: NDArray[Any], play: Play, step: int) -> None:
     """Of what is finite."""
     with guarded():
         likelihood = play.stage.model.likelihood
-    if isinstance(likelihood, Gaussian):
-        return
-    if not isinstance(likelihood, Bernoulli):
-        raise ModelError(f"its likelihood is {described(likelihood)}, not Bernoulli() or Gaussian(sigma)")
-    wrong = np.isfinite(mean) & ((mean < 0) | (mean > 1))
+    low, high = require_likelihood(likelihood).support
+    wrong = np.isfinite(mean) & ((mean < low) | (mean > high))
     if wrong.any():
-        furthest = mean[wrong][np.argmax(np.abs(mean[wrong] - 0.5))]
-        raise ModelError(f"it predicted a probability of {furthest:.9g}: they lie in 0 to 1 {play.where(wrong, step)}")
+        furthest = mean[wrong][np.argmax(np.maximum(low - mean[wrong], mean[wrong] - high))]
+        what = "mean" if likelihood.note else "probability"
+        raise ModelError(f"it predicted a {what} of {furthest:.9g}: they lie in {low:g} to {high:g} {play.where(wrong, step)}")
 
 
 @contextmanager

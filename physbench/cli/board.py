@@ -162,7 +162,7 @@ def verify(
     Exit code 2 if it comes out differently.
 
     \b
-    physbench leaderboard verify mine.csv --model runs/mine/best.pt --fresh
+    physbench leaderboard verify mine.csv --model runs/mine --fresh
     physbench leaderboard verify mine.csv --command "python3 my_model.py" --fresh
     """
     from physbench.evaluation.contestant import contestant

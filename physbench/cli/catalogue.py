@@ -12,7 +12,7 @@ from physbench import registry
 from physbench.cli.root import main
 from physbench.evaluation.known import scores_of
 from physbench.plainjson import dumped
-from physbench.suites import SUITES
+from physbench.suites import installed_suites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,7 +54,7 @@ def _dataset(entry: Entry) -> list[str]:
 
 
 def _suites() -> Iterable[Entry]:
-    for suite in SUITES.values():
+    for suite in installed_suites().values():
         ranked = dict(zip(("task", "metric"), suite.ranked_by, strict=True)) if suite.ranked_by else None
         tasks = list(dict.fromkeys(task.names(asking) for task in suite.tasks for asking in task.askings))
         yield {"suite": suite.name, "version": suite.version, "about": suite.about, "tasks": tasks, "ranked_by": ranked}
@@ -74,7 +74,7 @@ def _models() -> Iterable[Entry]:
         entry: Entry = {"model": name, "about": None, "data": None, "parameters": None, "training": None, "paper_link": None, "scores": []}
         if name in trained:
             card = bundled.card(name)
-            entry |= {field: card[field] for field in ("data", "parameters", "training", "paper_link")} | {"scores": _ranking(card["scores"])}
+            entry |= {field: getattr(card, field) for field in ("data", "parameters", "training", "paper_link")} | {"scores": _ranking(card.scores)}
         elif name in registry.models.built_in:
             entry["about"] = (inspect.getdoc(registry.models.get(name)) or "").partition("\n")[0]
             entry["scores"] = _ranking(scores_of(name))
@@ -83,8 +83,9 @@ def _models() -> Iterable[Entry]:
 
 def _ranking(rows: Iterable[Entry]) -> list[Entry]:
     """Of all scores those that a suite is ranked by, in the order of the suites."""
-    found = (row for row in rows if (row["task"], row["metric"]) == SUITES[row["suite"]].ranked_by)
-    return sorted(found, key=lambda row: list(SUITES).index(row["suite"]))
+    suites = installed_suites()
+    found = (row for row in rows if row["suite"] in suites and (row["task"], row["metric"]) == suites[row["suite"]].ranked_by)
+    return sorted(found, key=lambda row: list(suites).index(row["suite"]))
 
 
 def _model(entry: Entry) -> list[str]:

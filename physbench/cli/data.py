@@ -7,23 +7,27 @@ import shutil
 import sys
 from dataclasses import Field, asdict, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from physbench import registry
 from physbench.amounts import describe_size, describe_time
+from physbench.cli.options import Numbers, Range, kind_of
 from physbench.cli.root import STOPPED, main
+from physbench.errors import RecipeError
 from physbench.printable import printable
 from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from physbench.recipe import Recipe
+    from physbench.storage.reader import Split
     from physbench.storage.verify import Report
     from physbench.view import Times
 
+RESERVED = {"frames", "train", "valid", "test", "training", "validation", "seed", "out", "workers", "part", "overwrite", "dry-run", "json", "as-json", "help"}
 COUNTS = {"training": "train", "validation": "valid", "test": "test"}
 
 
@@ -55,7 +59,7 @@ def generate() -> None:
 
 def _generate_command(usual: Recipe) -> click.Command:
     own = usual.dataset == usual.generator.name
-    options = [_option(field, getattr(usual.generator, field.name)) for field in fields(usual.generator)] if own else []  # type: ignore[arg-type]
+    options = _options(usual.generator) if own else []
     if own:
         options.append(click.Option(["--frames"], type=int, default=usual.frames, show_default=True, help="Frames in a sequence."))
     for split, word in COUNTS.items():
@@ -64,7 +68,7 @@ def _generate_command(usual: Recipe) -> click.Command:
     options += [
         click.Option(["--seed"], type=int, default=usual.seed, show_default=True, help="Another seed gives other sequences."),
         click.Option(["--out"], type=click.Path(path_type=Path), help="The file to make; by default its name says what is inside."),
-        click.Option(["--workers"], type=int, help="Threads; by default one per core."),
+        click.Option(["--workers"], type=int, help="Threads or processes; by default one per core."),
         click.Option(["--part"], type=str, metavar="I/N", help="Make only this share, beside the file."),
         click.Option(["--overwrite"], is_flag=True, help="Replace an existing file."),
         click.Option(["--dry-run"], is_flag=True, help="Say how large and how long, and draw a contact sheet; make nothing else."),
@@ -86,30 +90,23 @@ def _generate_command(usual: Recipe) -> click.Command:
     return click.Command(usual.dataset, params=list(options), callback=run, help=f"{usual.about[:1].upper()}{usual.about[1:]}.\n\n\b\n{example}")
 
 
-def _option(field: Field[Any], default: Any) -> click.Option:
-    """A field of a generator as an option."""
-    names = [f"--{field.name.replace('_', '-')}", field.name]
-    text = field.metadata["help"][:1].upper() + field.metadata["help"][1:] + "."
+def _options(world: Any) -> list[click.Option]:
+    """The fields of a world as options. What the command line cannot write stays as it is."""
+    kinds = {field.name: kind_of(world, field) for field in fields(world)}
+    return [_option(field, getattr(world, field.name), kind) for field in fields(world) if (kind := kinds[field.name]) is not None]
+
+
+def _option(field: Field[Any], default: Any, kind: click.ParamType[Any]) -> click.Option:
+    name, text = field.name.replace("_", "-"), str(field.metadata.get("help") or "")
+    text = f"{text[:1].upper()}{text[1:]}." if text else ""
+    if name in RESERVED:
+        raise RecipeError(f"the world has a parameter {name!r}, and physbench generate has an option of this name: call the parameter otherwise")
     if isinstance(default, bool):
-        return click.Option(names, is_flag=True, default=default, help=text)
-    if isinstance(default, tuple):
-        low, high = cast("tuple[int, int]", default)
-        return click.Option(names, type=Range(), default=f"{low}" if low == high else f"{low}-{high}", show_default=True, help=text)
-    optional = {"is_flag": False, "flag_value": field.metadata["flag"]} if "flag" in field.metadata else {}
-    return click.Option(names, type=cast("type[Any]", type(default)), default=default, show_default=True, help=text, **optional)
-
-
-class Range(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
-    """4, or 6-8."""
-
-    name = "N or N-M"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        low, _, high = str(value).partition("-")
-        try:
-            return int(low), int(high or low)
-        except ValueError:
-            self.fail(f"{value!r} is neither a number nor a range such as 6-8", param, ctx)
+        return click.Option([f"--{name}/--no-{name}" if default else f"--{name}", field.name], is_flag=True, default=default, help=text)
+    flag = field.metadata.get("flag")
+    optional = {"is_flag": False, "flag_value": flag} if flag is not None else {}
+    shown = kind.write(default) if isinstance(kind, (Range, Numbers)) and default is not None else default
+    return click.Option([f"--{name}", field.name], type=kind, default=shown, show_default=default not in (None, ""), help=text, **optional)
 
 
 def _generate(recipe: Recipe, out: Path, *, workers: int | None, part: str | None, overwrite: bool, as_json: bool) -> None:
@@ -143,7 +140,7 @@ def _say_finished(recipe: Recipe, path: Path, state: str, as_json: bool) -> None
     if as_json:
         return click.echo(json.dumps({"file": str(path), "bytes": size, "sequences": recipe.sequences, "content_sha256": digest}))
     subject = f"{path} {state}" if state else str(path)
-    click.echo(f"{subject}: {recipe.sequences:,} sequences, {describe_size(size)}, content {digest[:16]}")
+    click.echo(f"{subject}: {_count_sequences(recipe.sequences, recipe.frames)}, {describe_size(size)}, content {digest[:16]}")
 
 
 def _part(text: str | None) -> tuple[int, int] | None:
@@ -163,12 +160,23 @@ def _dry_run(recipe: Recipe, out: Path, workers: int | None, as_json: bool) -> N
     require_hdf5_name(out)
     guess = estimate(recipe, workers=workers)
     sheet = out.with_suffix(".png")
-    contact_sheet(guess.sample, dataset=recipe.name, split=next(iter(recipe.splits)), recipe=describe_recipe(recipe.to_json())).save(sheet)
+    drawn = guess.sample.features is not None or guess.sample.groups is not None
+    if drawn:
+        words, split = describe_recipe(recipe.to_json()), next(iter(recipe.splits))
+        contact_sheet(guess.sample, dataset=recipe.name, split=split, recipe=words, world=recipe.generator).save(sheet)
     if as_json:
-        found = {"file": str(out), "bytes": guess.bytes, "seconds": guess.seconds, "sequences": recipe.sequences, "contact_sheet": str(sheet)}
+        found = {
+            "file": str(out),
+            "bytes": guess.bytes,
+            "seconds": guess.seconds,
+            "sequences": recipe.sequences,
+            "contact_sheet": str(sheet) if drawn else None,
+        }
         return click.echo(json.dumps(found))
-    click.echo(f"{out} would hold {recipe.sequences:,} sequences in about {describe_size(guess.bytes)} and take about {describe_time(guess.seconds)}")
-    click.echo(f"{sheet}: the first sequences, each as its first frame with the ways of the objects")
+    count = _count_sequences(recipe.sequences, recipe.frames)
+    click.echo(f"{out} would hold {count} in about {describe_size(guess.bytes)} and take about {describe_time(guess.seconds)}")
+    if drawn:
+        click.echo(f"{sheet}: the first {'images' if recipe.frames == 1 else 'sequences, each as its first frame with the ways of the objects'}")
 
 
 @main.command()
@@ -180,26 +188,27 @@ def info(file: Path, as_json: bool) -> None:
     \b
     physbench info balls4mass64.h5
     """
-    from physbench.storage.layout import ARRAYS
     from physbench.storage.reader import open_dataset
 
     dataset = open_dataset(file)
     attributes, recipe = dict(dataset.attributes), json.loads(dataset.attributes["recipe"])
     if as_json:
         splits = {name: _name_axes(split.sizes) for name, split in dataset.items()}
-        arrays = {path: {"type": field.dtype.name, **field.describe()} for path, field in ARRAYS.items()}
+        arrays = {path: {"type": field.dtype.name, **field.describe()} for path, field in dataset.layout.paths.items()}
         texts = {"recipe": recipe, "created_with": json.loads(attributes["created_with"])}
         return click.echo(json.dumps({**attributes, **texts, "splits": splits, "arrays": arrays}))
     click.echo(click.style(printable(f"{file}: {attributes['dataset']}"), bold=True) + f", {describe_size(file.stat().st_size)}")
     for name, split in dataset.items():
-        axes = split.sizes
-        shape = f"{axes['T']} frames of {axes['H']}x{axes['W']}x{axes['C']}"
-        click.echo(f"  {name:<11} {axes['N']:>7,} sequences, {shape}, up to {axes['K']} objects, {axes['M']:,} collisions")
+        click.echo(f"  {name:<11} {len(split):>7,} sequences, {', '.join(_describe_sizes(split.sizes))}")
     parameters = ", ".join(f"{name} {value}" for name, value in recipe.get("parameters", {}).items())
     click.echo(printable(f"  recipe      seed {recipe.get('seed')}; {parameters}"))
     click.echo(f"  content     {attributes['content_sha256']}")
     click.echo(printable(f"  made with   {', '.join(f'{name} {number}' for name, number in json.loads(attributes['created_with']).items())}"))
-    _describe_arrays(next(iter(dataset.values())).sizes)
+    _describe_arrays(next(iter(dataset.values())))
+
+
+def _count_sequences(number: int, frames: int) -> str:
+    return f"{number:,} {'image' if frames == 1 else 'sequence'}s"
 
 
 def _name_axes(sizes: Mapping[str, int]) -> dict[str, int]:
@@ -209,15 +218,24 @@ def _name_axes(sizes: Mapping[str, int]) -> dict[str, int]:
     return {AXES[axis]: length for axis, length in sizes.items() if axis in AXES and axis != "O"}
 
 
-def _describe_arrays(sizes: Mapping[str, int]) -> None:
+def _describe_sizes(sizes: Mapping[str, int]) -> Iterator[str]:
+    if "T" in sizes:
+        frames = f"{sizes['T']} frame{'s' * (sizes['T'] != 1)}"
+        yield f"{frames} of {sizes['H']}x{sizes['W']}x{sizes.get('C', 1)}" if "H" in sizes else frames
+    for axis, words in {"K": "up to {:,} objects", "A": "{:,} actions", "M": "{:,} collisions"}.items():
+        if axis in sizes:
+            yield words.format(sizes[axis])
+
+
+def _describe_arrays(split: Split) -> None:
     """Print of each array what one sequence holds and what it means; of `events`, the columns."""
-    from physbench.storage.layout import ARRAYS, AXES
+    from physbench.storage.layout import AXES
 
     width = min(shutil.get_terminal_size((80, 24)).columns, 110)
     click.echo("  arrays      of one sequence, split[i]; docs/format.md has more. In the file, time comes first")
-    for path, field in ARRAYS.items():
+    for path, field in split.file.layout.paths.items():
         axes = [axis for axis in field.axes if axis not in "NMO"]
-        shape = "x".join(axis if axis.isdigit() else str(sizes[axis]) for axis in axes)
+        shape = "x".join(axis if axis.isdigit() else str(split.sizes[axis]) for axis in axes)
         named = ", ".join(AXES[axis] for axis in axes if axis in AXES)
         size = f"{shape} ({named})" if named else shape
         click.echo(f"    {path:<16} {field.dtype.name:<8} {', '.join(filter(None, [size, field.unit]))}".rstrip())
@@ -306,21 +324,21 @@ def show(
 
 
 def _show_model(model: str, suite: str, split: str, index: int, rollout: int | None, times: Times, out: Path | None) -> None:
+    from physbench.cli.scores import resolve_suite
     from physbench.evaluation.contestant import contestant, own_code
     from physbench.evaluation.watch import watch
     from physbench.report.figure import DRAWN, save
-    from physbench.suites import suite_of
     from physbench.view.save import suffix_of
 
     if out is not None:
         suffix_of(out, DRAWN)
-    suite_of(suite)
+    chosen = resolve_suite(suite)
     code = ":" in model and not Path(model).exists()
     if code:
         click.echo(f"running the code of {model}", err=True)
     entered = (own_code if code else contestant)(model)
     if out is None:
         name = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in entered.name)
-        out = Path(f"{name}-{suite}-{index}" + f"-rollout-{rollout}" * (rollout is not None) + ".png")
-    save(watch(entered.model, suite, index=index, split=split, rollout=rollout), out, name=entered.name, times=times)
+        out = Path(f"{name}-{chosen.name}-{index}" + f"-rollout-{rollout}" * (rollout is not None) + ".png")
+    save(watch(entered.model, chosen, index=index, split=split, rollout=rollout), out, name=entered.name, times=times)
     click.echo(str(out))

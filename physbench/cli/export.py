@@ -9,7 +9,7 @@ import click
 
 from physbench.amounts import describe_size
 from physbench.cli.root import main
-from physbench.cli.scores import JSON, LIMIT, SIZE, SUITE, options
+from physbench.cli.scores import JSON, LIMIT, SIZE, SUITE, options, resolve_suite
 from physbench.progress import progress_bar
 
 
@@ -35,7 +35,7 @@ def export(suite: str, size: str, limit: int | None, out: Path, overwrite: bool,
     with progress_bar(f"writing {out.name}") as update:
         verdicts = export_inputs(
             out,
-            suite,
+            resolve_suite(suite),
             size=size,
             limit=limit,
             overwrite=overwrite,

@@ -103,4 +103,5 @@ def cache(clear: bool, as_json: bool) -> None:
     click.echo(click.style(str(cache.directory()), bold=True))
     for room in rooms:
         click.echo(f"  {room.about:<24} {room.entries:>5}   {room.bytes / 1e6:>8,.1f} MB")
-    click.echo(f"  (unfinished evaluations are kept up to {cache.LIMIT / 1e6:,.0f} MB; PHYSBENCH_CACHE names another directory)")
+    limits = f"unfinished evaluations up to {cache.LIMIT / 1e6:,.0f} MB, test data up to {cache.DATA_LIMIT / 1e6:,.0f} MB"
+    click.echo(f"  ({limits}; PHYSBENCH_CACHE names another directory)")

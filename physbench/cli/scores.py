@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from physbench import suites
 from physbench.cli.outputs import Outputs
 from physbench.cli.pipe import COMMAND, TIMEOUT, run_command
 from physbench.cli.root import STOPPED, main
@@ -22,9 +21,12 @@ from physbench.errors import PhysbenchError
 from physbench.printable import printable
 from physbench.progress import progress_bar
 from physbench.seeds import draw_fresh_seed
+from physbench.suites import BATCH as USUAL_BATCH
+from physbench.suites import SUITES, suite_of
 
 if TYPE_CHECKING:
     from physbench.evaluation.contestant import Contestant
+    from physbench.suites import Suite
 
 MODEL_HELP = """MODEL is a name (copy, blur, blobs, tracker, constant-velocity, mean, blank, oracle, r-nem, ... or a plugged-in one), a checkpoint
 (.pt, .safetensors), or the folder of a training run."""
@@ -76,7 +78,11 @@ def options(*wanted: Callable[..., Any]) -> Callable[..., Any]:
 
 MODEL = click.argument("model", required=False)
 FACTORY = click.option("--model", "factory", metavar="PACKAGE.MODULE:FACTORY", help="A model of your own. This imports and runs its code.")
-SUITE = click.option("--suite", default="balls", show_default=True, help="What is asked: balls, extrapolation, curtain, simulation, crop50 or smoke.")
+ARCHITECTURE = click.option(
+    "--architecture", metavar="PACKAGE.MODULE:ATTRIBUTE", help="The architecture of your own that the weights are of. This imports and runs its code."
+)
+ASKED = f"What is asked: {', '.join(SUITES)}, that of an installed package, or package.module:SUITE of your own, whose code is run."
+SUITE = click.option("--suite", default="balls", show_default=True, help=ASKED)
 SIZE = click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
 LIMIT = click.option("--limit", type=int, help="So many sequences only: for a first look. Such scores are marked and cannot be submitted.")
 FRESH = click.option(
@@ -87,7 +93,7 @@ FRESH = click.option(
     help="Score other sequences of the same kind, which no model can have trained on. Without a SEED the system draws one of 63 bits and "
     "prints it. Small seeds can be searched: a model can try them all and know the sequences.",
 )
-BATCH = click.option("--batch", type=int, default=suites.BATCH, show_default=True, help="Sequences shown to the model at a time; for a GPU, 64 or more.")
+BATCH = click.option("--batch", type=int, default=USUAL_BATCH, show_default=True, help="Sequences shown to the model at a time; for a GPU, 64 or more.")
 SEED = click.option("--seed", type=int, default=0, show_default=True, help="Where the model's own randomness begins.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1, for models on torch.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -124,7 +130,7 @@ physbench eval --command "python3 my_model.py" --suite balls
 physbench eval copy --data mine.h5
 """,
 )
-@options(MODEL, FACTORY, COMMAND, TIMEOUT, SUITE, SIZE, LIMIT, FRESH)
+@options(MODEL, FACTORY, ARCHITECTURE, COMMAND, TIMEOUT, SUITE, SIZE, LIMIT, FRESH)
 @click.option("--data", type=click.Path(path_type=Path), help="A dataset file of your own instead, also a plain R-NEM file.")
 @options(BATCH, SEED, DEVICE, SETTINGS)
 @click.option("--resume/--restart", default=None, help="Go on where an evaluation was killed (the default), or begin anew (the default for your own code).")
@@ -133,6 +139,7 @@ physbench eval copy --data mine.h5
 def evaluate(
     model: str | None,
     factory: str | None,
+    architecture: str | None,
     command: str | None,
     timeout: float | None,
     device: str,
@@ -153,26 +160,31 @@ def evaluate(
     from physbench.evaluation.evaluate import evaluate, extent
     from physbench.evaluation.journal import Journal
     from physbench.evaluation.window import asked
+    from physbench.metrics.catalogue import all_metrics
     from physbench.result import METRIC_VERSION
 
     outputs = Outputs(table, per_sequence, report, everything, as_json)
     outputs.require_writable(overwrite=overwrite)
     labels = _labels(name, link, paper)
-    _require_one_model(model, factory, command, device, changed)
-    with _users_code(factory), run_command(command, timeout) as behind_pipe:
-        entered = behind_pipe or _entered(model, factory, device, changed)
-        chosen = extent(**{name: settings[name] for name in ("suite", "size", "limit", "fresh", "data")})
-        identity = {**settings, "data": str(settings["data"]), "model": entered.identity or entered.name, "device": device}
-        identity |= {"physbench": __version__, "metrics": METRIC_VERSION}
+    _require_one_model(model, factory, command, device, changed, architecture)
+    place = settings.pop("suite")
+    suite = resolve_suite(place)
+    with _users_code(factory or architecture), run_command(command, timeout) as behind_pipe:
+        entered = behind_pipe or _entered(model, factory, device, changed, architecture)
+        chosen = extent(suite, **{name: settings[name] for name in ("size", "limit", "fresh", "data")})
+        identity = {**settings, "suite": place, "data": str(settings["data"]), "model": entered.identity or entered.name, "device": device}
+        identity |= {"physbench": __version__, "metrics": [METRIC_VERSION, *all_metrics()]}
         if command is not None:
             identity |= {"command": command, "folder": str(Path.cwd()), "likelihood": repr(entered.model.likelihood)}
-        journal = Journal.of(identity) if resume or (resume is None and entered.identity and not settings["data"]) else None
+        unchanging = entered.identity and not settings["data"] and place in SUITES
+        journal = Journal.of(identity) if resume or (resume is None and unchanging) else None
         if journal and journal.finished():
             click.echo(f"going on after {journal.finished()} finished blocks (--restart begins anew)", err=True)
         with progress_bar("evaluating") as update:
             try:
                 found = evaluate(
                     entered.model,
+                    suite,
                     **settings,
                     name=entered.name,
                     journal=journal,
@@ -199,7 +211,7 @@ physbench predict copy --suite smoke --out p.h5
 physbench score p.h5
 """
 )
-@options(MODEL, FACTORY, COMMAND, TIMEOUT, SUITE, SIZE, LIMIT, BATCH, SEED, DEVICE)
+@options(MODEL, FACTORY, ARCHITECTURE, COMMAND, TIMEOUT, SUITE, SIZE, LIMIT, BATCH, SEED, DEVICE)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
 @click.option("--half", is_flag=True, help="Logits in half precision: half the bytes, scores that differ in the fourth digit.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
@@ -207,6 +219,7 @@ physbench score p.h5
 def predict(
     model: str | None,
     factory: str | None,
+    architecture: str | None,
     command: str | None,
     timeout: float | None,
     device: str,
@@ -218,13 +231,15 @@ def predict(
 ) -> None:
     from physbench.evaluation.predictions import predict
 
-    _require_one_model(model, factory, command, device)
-    with _users_code(factory), run_command(command, timeout) as behind_pipe:
-        entered = behind_pipe or _entered(model, factory, device)
+    suite = resolve_suite(settings.pop("suite"))
+    _require_one_model(model, factory, command, device, architecture=architecture)
+    with _users_code(factory or architecture), run_command(command, timeout) as behind_pipe:
+        entered = behind_pipe or _entered(model, factory, device, architecture=architecture)
         with progress_bar(printable(f"predicting into {out.name}")) as update:
             predict(
                 entered.model,
                 out,
+                suite,
                 name=entered.name,
                 half=half,
                 overwrite=overwrite,
@@ -238,7 +253,7 @@ def predict(
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--suite", help="Refuse predictions that are for another suite.")
-@click.option("--batch", type=int, default=suites.BATCH, show_default=True, help="Sequences read and scored at a time.")
+@click.option("--batch", type=int, default=USUAL_BATCH, show_default=True, help="Sequences read and scored at a time.")
 @LABELS
 @OUTPUTS
 def score(
@@ -268,7 +283,7 @@ def score(
     outputs = Outputs(table, per_sequence, report, everything, as_json)
     outputs.require_writable(overwrite=overwrite)
     labels = _labels(name, link, paper)
-    told = opened(file, suite)
+    told = opened(file, suite and resolve_suite(suite))
     with progress_bar(printable(f"scoring {file.name}")) as update:
         found = score(told, batch=batch, progress=lambda now: update(now.done, now.total, f"scoring on {now.doing}"))
     found = replace(found, provenance=replace(found.provenance, **labels))
@@ -286,12 +301,13 @@ physbench audit copy
 physbench audit --model mymodels.rnn:build
 """
 )
-@options(MODEL, FACTORY, COMMAND, TIMEOUT, DEVICE)
+@options(MODEL, FACTORY, ARCHITECTURE, COMMAND, TIMEOUT, DEVICE)
 @click.option("--dataset", default="balls4mass64", show_default=True, help="Whose sequences it is shown.")
 @JSON
 def audit(
     model: str | None,
     factory: str | None,
+    architecture: str | None,
     command: str | None,
     timeout: float | None,
     device: str,
@@ -300,9 +316,9 @@ def audit(
 ) -> None:
     from physbench.audit import audit, passed, summarize
 
-    _require_one_model(model, factory, command, device)
-    with _users_code(factory), run_command(command, timeout) as behind_pipe:
-        entered = behind_pipe or _entered(model, factory, device)
+    _require_one_model(model, factory, command, device, architecture=architecture)
+    with _users_code(factory or architecture), run_command(command, timeout) as behind_pipe:
+        entered = behind_pipe or _entered(model, factory, device, architecture=architecture)
         with progress_bar(f"auditing {entered.name}", unit="") as update:
             verdicts = audit(entered.model, dataset=dataset, progress=lambda done, total, doing: update(done, total, doing))
     if as_json:
@@ -315,28 +331,50 @@ def audit(
     sys.exit(0 if passed(verdicts) else 1)
 
 
+def resolve_suite(text: str) -> Suite:
+    """A name, or package.module:SUITE, whose code is run."""
+    if ":" not in text:
+        return suite_of(text)
+    from physbench.evaluation.contestant import own_suite
+
+    click.echo(f"running the code of {text}", err=True)
+    with _users_code(text):
+        return own_suite(text)
+
+
 def _require_one_model(
     model: str | None,
     factory: str | None,
     command: str | None,
     device: str,
     changed: tuple[tuple[str, float], ...] = (),
+    architecture: str | None = None,
 ) -> None:
     if sum(each is not None for each in (model, factory, command)) != 1:
         raise click.UsageError("give a model, or --model PACKAGE.MODULE:FACTORY, or --command TEXT")
+    if architecture is not None and model is None:
+        raise click.UsageError("--architecture goes with a file of weights: name it, too")
     if command is not None and changed:
         raise click.UsageError("--set is for trained models: give your command what it needs among its arguments")
     if command is not None and device not in ("auto", "cpu"):
         raise click.UsageError(f"a command is not moved to {device}: give it what it needs among its arguments")
 
 
-def _entered(model: str | None, factory: str | None, device: str, changed: tuple[tuple[str, float], ...] = ()) -> Contestant:
+def _entered(
+    model: str | None,
+    factory: str | None,
+    device: str,
+    changed: tuple[tuple[str, float], ...] = (),
+    architecture: str | None = None,
+) -> Contestant:
     from physbench.evaluation.contestant import contestant, own_code
 
     if len(dict(changed)) < len(changed):
         raise click.UsageError("--set gives the same name twice: leave one out")
+    if architecture is not None:
+        click.echo(f"running the code of {architecture}", err=True)
     if factory is None:
-        return contestant(str(model), device=device, settings=dict(changed))
+        return contestant(str(model), device=device, settings=dict(changed), architecture=architecture)
     if changed:
         raise click.UsageError("--set is for trained models: give your own factory what it needs in its code")
     click.echo(f"running the code of {factory}", err=True)

@@ -4,38 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import MISSING, Field, asdict, fields, replace
+from dataclasses import Field, asdict, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from physbench.cli.options import Numbers, kind_of
 from physbench.cli.root import STOPPED, main
 from physbench.plainjson import dumped
 from physbench.progress import progress_bar
-from physbench_baselines.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+
+    from physbench_baselines.training.recipe import TrainingRecipe
 
 MOST_FIGURES = 3
 """Of the line that tells how it goes."""
-
-
-class Numbers(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
-    """31, or 8,12,20,31."""
-
-    name = "N,N,..."
-
-    def __init__(self, kind: type[int | float]) -> None:
-        self.kind = kind
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int | float, ...]:
-        try:
-            return tuple(self.kind(part) for part in str(value).split(","))
-        except ValueError:
-            example = "whole numbers such as 8,12,20,31" if self.kind is int else "numbers such as 0.9,0.999"
-            self.fail(f"{value!r} is no list of {example}", param, ctx)
 
 
 class Size(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
@@ -53,31 +39,34 @@ class Size(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
             return name, text
 
 
-def recipe_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command an option for every field of a training recipe that has a help."""
-    for item in reversed(fields(TrainingRecipe)):
-        if item.metadata.get("help"):
-            command = _option(item)(command)
-    return command
+class Training(click.Command):
+    """Its options are the fields of a training recipe, too; it looks up what there is only when it is used."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        from physbench_baselines.training.recipe import TrainingRecipe
+
+        known = {parameter.name for parameter in self.params}
+        usual = TrainingRecipe(model="any")
+        self.params += [_option(usual, item) for item in fields(usual) if item.metadata.get("help") and item.name not in known]
+        return super().get_params(ctx)
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from physbench_baselines.architecture import model_names
+
+        self.help = (self.help or "").replace("NAMES", ", ".join(model_names()))
+        super().format_help_text(ctx, formatter)
 
 
-def _option(item: Field[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Without a default: what is not given is as the model is usually trained."""
-    usual, choices, kind = item.default, item.metadata["choices"], cast("Any", type(item.default))
-    assert usual is not MISSING
-    option = f"--{item.name.replace('_', '-')}"
-    shown = ",".join(map(str, cast("tuple[Any, ...]", usual))) if kind is tuple else str(usual)
-    text = item.metadata["help"]
-    return click.option(
-        f"{option}/--no{option[1:]}" if kind is bool else option,
-        type=None if kind is bool else click.Choice(choices) if choices else Numbers(type(usual[0])) if kind is tuple else kind,
-        default=None,
-        show_default=shown if shown and kind is not bool else False,
-        help=f"{text[:1].upper()}{text[1:]}.",
-    )
+def _option(usual: TrainingRecipe, item: Field[Any]) -> click.Option:
+    """Make an option of a field. It has no default: what is not given is as the model is usually trained."""
+    value, kind, text = getattr(usual, item.name), kind_of(usual, item), item.metadata["help"]
+    option, flag = f"--{item.name.replace('_', '-')}", isinstance(value, bool)
+    shown = "" if flag else kind.write(value) if isinstance(kind, Numbers) else str(value)
+    text = f"{text[:1].upper()}{text[1:]}" + (f" [{shown}]." if shown else ".")
+    return click.Option([f"{option}/--no{option[1:]}" if flag else option], type=None if flag else kind, default=None, help=text)
 
 
-@main.command()
+@main.command(cls=Training)
 @click.argument("model", required=False)
 @click.option("--out", type=click.Path(path_type=Path), help="The folder of the run; by default runs/MODEL.")
 @click.option("--minutes", type=float, help="Stop after so long.")
@@ -87,7 +76,6 @@ def _option(item: Field[Any]) -> Callable[[Callable[..., None]], Callable[..., N
 @click.option("--size", "sizes", type=Size(), multiple=True, help="A size of the model that is not the usual one. Repeatable.")
 @click.option("--slots", "-k", type=int, help="K, for models with slots: the size of this name.")
 @click.option("--noise", type=float, help="The share of the input's pixels that are flipped: the size of this name.")
-@recipe_options
 @click.option("--workers", type=int, default=1, show_default=True, help="Threads that make the data.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def train(
@@ -108,9 +96,9 @@ def train(
 
     The recipe is the model's own, or that of the R-NEM paper, unless the options say otherwise; the values in brackets are the paper's.
 
-    MODEL is rnn, lstm, rnn-em, r-nem, r-nem-no-attention, conv3, or package.module:factory of your own, which runs its code. Ctrl-C and kill lose a minute
-    at most; --resume goes on to the same curve. The folder holds the recipe, the log as CSV, curves as a picture, and the last and the best weights:
-    `physbench eval runs/r-nem --suite balls` scores the best ones.
+    MODEL is one of NAMES, or package.module:ARCHITECTURE of your own, which runs its code. Ctrl-C and kill lose a
+    minute at most; --resume goes on to the same curve. The folder holds the recipe, the log as CSV, curves as a picture,
+    and the last and the best weights: `physbench eval runs/r-nem --suite balls` scores the best ones.
 
     \b
     physbench train conv3 --minutes 5
@@ -127,14 +115,13 @@ def train(
     from physbench_baselines.training.preflight import require_startable, usual_recipe
 
     if model and ":" in model:
-        sys.path.insert(0, str(Path.cwd()))  # where a user's own module is, as with `python -m`
         click.echo(f"running the code of {model}", err=True)
     changed = {name: value for name, value in {"model": model, **given}.items() if value is not None}
     named = {"slots": slots, "noise": noise}
     chosen = {**dict(sizes), **{name: value for name, value in named.items() if value is not None}}
     folder = out or Path("runs") / str(model).replace(":", ".")
-    usual = Folder(folder).recipe() if resume else usual_recipe(str(model))
-    recipe = replace(usual, **changed, sizes={**usual.sizes, **chosen})
+    recipe = replace(Folder(folder).recipe(), **changed) if resume else usual_recipe(**changed)
+    recipe = replace(recipe, sizes={**recipe.sizes, **chosen})
     require_startable(recipe, folder, minutes=minutes, steps=steps, workers=workers, resume=resume)
     if not sys.stderr.isatty():
         click.echo(f"training into {folder}: {folder / 'log.csv'} tells how it goes", err=True)
@@ -144,20 +131,25 @@ def train(
 
         def show(now: Any) -> None:
             figures = _listed(dict(list(now.figures.items())[:MOST_FIGURES]))
-            update(round(1000 * now.share), 1000, f"step {now.step:,}: loss {now.loss:,.0f}{figures}, {now.sequences_per_second:,.0f} sequences/s")
+            update(round(1000 * now.share), 1000, f"step {now.step:,}: loss {_number(now.loss)}{figures}, {now.sequences_per_second:,.0f} sequences/s")
 
         try:
             result = run.train(recipe, folder, minutes=minutes, steps=steps, resume=resume, device=device, workers=workers, progress=show)
         except KeyboardInterrupt:
-            saved = (folder / "last.pt").exists()
+            saved = Folder(folder).last.exists()
             click.echo("\nStopped" + (f" and saved. Go on with: physbench train --out {folder} --resume" if saved else " before anything was saved."), err=True)
             sys.exit(STOPPED)
     if as_json:
         return click.echo(dumped({"folder": str(folder), **asdict(result)}))
     click.echo(f"{folder}: {result.step:,} steps, {result.sequences:,} sequences in {result.minutes:.1f} minutes ({result.ended} used up)")
-    last = f"; last: {result.validation_loss:,.1f}{_listed(result.figures)}"
-    click.echo(f"  validation loss {result.best_validation_loss:,.1f} at step {result.best_step:,} (best.pt){last}")
+    last = f"; last: {_number(result.validation_loss)}{_listed(result.figures)}"
+    click.echo(f"  validation loss {_number(result.best_validation_loss)} at step {result.best_step:,}{last}")
 
 
 def _listed(figures: Mapping[str, float]) -> str:
-    return "".join(f", {name} {value:.4g}" for name, value in figures.items())
+    return "".join(f", {name.removeprefix('validation_')} {_number(value)}" for name, value in figures.items())
+
+
+def _number(value: float) -> str:
+    """Large ones are nats of a whole frame, small ones are shares."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from physbench import registry
 from physbench.errors import PhysbenchError
 from physbench.evaluation.evaluate import evaluate
-from physbench.evaluation.known import ROWS, Known, references
+from physbench.evaluation.known import Known, references
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ def reference_scores(chosen: Extent, *, besides: str = "", doing: Callable[[str]
     known = references(chosen)
     if known or chosen.count > FEW:
         return known
-    return [row for name in ROWS if name != besides for row in _score_row(name, chosen, doing)]
+    return [row for name in chosen.suite.references if name != besides for row in _score_row(name, chosen, doing)]
 
 
 def _score_row(name: str, chosen: Extent, doing: Callable[[str], None]) -> list[Known]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from physbench import registry
 from physbench.errors import ModelError, UnknownName
+from physbench.suites import Suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,13 +34,19 @@ class Contestant:
     identity: str | None  # what decides its answers; None for code that may have changed
 
 
-def contestant(text: str, *, device: str = "cpu", settings: Mapping[str, float] | None = None) -> Contestant:
-    """A name, or the path of a checkpoint or of a training run's folder. settings: what to give it otherwise than it was trained with."""
+def contestant(text: str, *, device: str = "cpu", settings: Mapping[str, float] | None = None, architecture: str | None = None) -> Contestant:
+    """A name, or the path of a checkpoint or of a training run's folder. settings: what to give it otherwise than it was trained with.
+
+    architecture: the package.module:ATTRIBUTE of one's own that the weights are of, which is imported and run.
+    """
     path, given = Path(text), dict(settings or {})
     told = f" with {json.dumps(given, sort_keys=True)}" if given else ""
     if text and text not in registry.models.names() and (path.suffix in SUFFIXES or path.exists() or os.sep in text):
-        opened = registry.attribute(CHECKPOINT)(path, device=device, settings=given)
-        return Contestant(opened, _name(path), f"checkpoint {opened.origin.weights_sha256}{told}")
+        opened = registry.attribute(CHECKPOINT)(path, device=device, settings=given, architecture=architecture)
+        identity = None if opened.origin.code else f"checkpoint {opened.origin.weights_sha256}{told}"
+        return Contestant(opened, _name(path), identity)
+    if architecture is not None:
+        raise ModelError(f"an architecture is named for a file of weights or the folder of a run, and {text!r} is neither")
     model = _built(registry.models.get(text), device, given)
     return Contestant(model, text, f"{text}{told}" if text in registry.models.built_in else None)
 
@@ -58,25 +65,33 @@ def resolve_model(model: Model | str | os.PathLike[str], *, device: str = "cpu",
 
 def own_code(place: str, *, device: str = "cpu") -> Contestant:
     """`package.module:factory`, imported and run."""
-    sys.path.insert(0, str(Path.cwd()))  # where a user's own module is, as with `python -m`
-    return Contestant(_built(_imported(place), device), place, None)
+    return Contestant(_built(_imported(place, "model", "factory"), device), place, None)
 
 
-def _imported(place: str) -> Any:
+def own_suite(place: str) -> Suite:
+    """`package.module:SUITE`, imported."""
+    suite = _imported(place, "suite", "SUITE")
+    if not isinstance(suite, Suite):
+        raise UnknownName(f"{place!r} leads to a {type(suite).__name__}, not a Suite of physbench.suites")
+    return suite
+
+
+def _imported(place: str, noun: str, attribute: str) -> Any:
     """What goes wrong inside the module is not caught: it is its author's to read."""
+    sys.path.insert(0, str(Path.cwd()))  # where a user's own module is, as with `python -m`
     module, _, name = place.partition(":")
     if module.endswith(".py") and name:
         raise UnknownName(f"{place!r} names a file: write {'.'.join(Path(module[:-3]).parts)}:{name}, from the folder that holds it")
     if not name or not all(part.isidentifier() for part in module.split(".")):
-        raise UnknownName(f"{place!r} does not lead to a model: it is written package.module:factory")
+        raise UnknownName(f"{place!r} does not lead to a {noun}: it is written package.module:{attribute}")
     try:
         found = import_module(module)
     except ModuleNotFoundError as error:
         if f"{module}.".startswith(f"{error.name}."):
-            raise UnknownName(f"{place!r} does not lead to a model: {error}") from None
+            raise UnknownName(f"{place!r} does not lead to a {noun}: {error}") from None
         raise
     if not hasattr(found, name):
-        raise UnknownName(f"{place!r} does not lead to a model: {module} has no {name!r}")
+        raise UnknownName(f"{place!r} does not lead to a {noun}: {module} has no {name!r}")
     return getattr(found, name)
 
 

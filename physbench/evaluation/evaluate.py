@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from physbench import __version__
 from physbench.ahead import ahead
-from physbench.errors import DamagedFile, RecipeError
+from physbench.errors import DamagedFile, ModelError, RecipeError
 from physbench.evaluation.contestant import resolve_model
 from physbench.evaluation.examples import source_of
 from physbench.evaluation.journal import Part
@@ -27,11 +27,12 @@ from physbench.evaluation.meter import Meter, Progress
 from physbench.evaluation.scoring import worth
 from physbench.evaluation.window import asked
 from physbench.metrics.bootstrap import Interval, count_contributing, intervals, quotient
+from physbench.metrics.catalogue import all_metrics
 from physbench.metrics.sums import Sums, curve, joined, per_sequence, pooled, value
-from physbench.model import Gaussian, Origin
+from physbench.model import Origin
 from physbench.recipe import expand_split
 from physbench.result import Provenance, Result, Score
-from physbench.suites import BATCH, SIZES, Rollout, Suite, Task, Window, suite_of
+from physbench.suites import BATCH, SIZES, UNRANKED, Pins, Rollout, Still, Suite, Task, Window, suite_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -62,6 +63,14 @@ class Extent:
     def pinned(self) -> bool:
         return self.size in SIZES
 
+    def require_pinned(self, task: Task, digest: str) -> bool:
+        """Compare the digest of the data with the pinned one, if there is one for so many sequences; say whether there is."""
+        expected = None if self.fresh is not None or self.split != "test" or self.data else self.suite.digest(task, self.count)
+        if expected is not None and digest != expected:
+            words = f"the test data of {task.name} came out as {digest[:16]}..., not {expected[:16]}..."
+            raise DamagedFile(f"{words}: these scores would not compare")
+        return expected is not None
+
 
 def extent(
     suite: str | Suite, *, size: str = "lite", limit: int | None = None, fresh: int | None = None, split: str = "test", data: Path | None = None
@@ -76,8 +85,11 @@ def extent(
     if fresh is not None and not 0 <= fresh < 1 << 63:
         raise RecipeError(f"the seed of fresh sequences is a whole number of 0 or more, not {fresh}")
     count = limit or chosen.sequences or SIZES[size]
+    usual = [chosen.sequences] if chosen.sequences else list(SIZES.values())
+    unranked = not (any(map(chosen.is_pinned, usual)) if limit else chosen.is_pinned(count))
     marks = [split] * (split != "test") + [f"fresh-{fresh}"] * (fresh is not None) + [f"limit-{limit}"] * (limit is not None)
     if data is None:
+        marks = [UNRANKED, *(marks or [size] * (chosen.sequences is None))] if unranked else marks
         return Extent(chosen, count, "-".join(marks) or size, fresh, split)
     if fresh is not None:
         raise RecipeError("a file has no fresh sequences: leave out either the seed or the file")
@@ -120,6 +132,7 @@ def evaluate(
     model, name = entered.model, name or entered.name
 
     origin = getattr(model, "origin", None) or Origin()
+    notes = (*notes, *["own-code"] * (origin.code is not None and "own-code" not in notes))
     notes = (*notes, *[f"samples-{origin.samples}"] * (origin.samples > 1), *["trained-less-than-the-paper"] * (origin.training is not None))
     notes = (*notes, *[f"set-{name}-{_plain(number)}" for name, number in sorted(origin.settings.items())])
     if getattr(model, "privileged", False):
@@ -160,11 +173,12 @@ def found(
     began = time.perf_counter()
     figures: Figures = {}
     digests: dict[str, str] = {}
-    notes = {f"gaussian-{_plain(float(likelihood.sigma))}"} if isinstance(likelihood, Gaussian) else set[str]()
+    notes = {likelihood.note} - {""}
     meter = meter or Meter()
     meter.begin(chosen.suite.tasks, chosen.count)
     for task in chosen.suite.tasks:
         source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)
+        _require_frames(task, source, chosen)
         rates: Rates = {asking: memoryless_rates(chosen, task, asking) for asking in task.askings if isinstance(asking, Window)}
         parts: list[Part] = []
         with closing(_blocks(source, chosen.count, batch)) as blocks:
@@ -178,12 +192,12 @@ def found(
                 parts.append(part)
                 meter.end_block()
         digests[task.name] = source.digest(chosen.count)
-        if chosen.pinned and digests[task.name] != (expected := task.pinned(chosen.count)):
-            raise DamagedFile(
-                f"the test data of {task.name} came out as {digests[task.name][:16]}..., not {str(expected)[:16]}...: these scores would not compare"
-            )
+        chosen.require_pinned(task, digests[task.name])
         figures |= {key: joined([part.figures[key] for part in parts]) for key in parts[0].figures}
         notes.update(note for part in parts for note in part.notes)
+    if not figures:
+        why = "only owner maps are asked for here, and the model gives none or the data have no groups"
+        raise ModelError(f"nothing of {name} can be scored on {chosen.suite.name}: {why}")
     suite = chosen.suite
     figures |= {key: sums for task in suite.tasks for key, sums in _pooled(task, figures)}
     kept = {key: per_sequence(sums) for key, sums in figures.items()}
@@ -207,6 +221,13 @@ def found(
         sums={key: (part.numerator, part.denominator) for key, part in kept.items()},
         curves={key: curve(sums) for key, sums in figures.items() if sums.numerator.ndim > 1 and sums.numerator.shape[1] > 1},
     )
+
+
+def _require_frames(task: Task, source: Source, chosen: Extent) -> None:
+    """Refuse what would be cut short."""
+    most = max(asking.frames for asking in task.askings)
+    if most > source.frames:
+        raise RecipeError(f"{chosen.suite.name} asks about {most} frames of {task.name}, whose sequences have {source.frames}")
 
 
 def _plain(number: float) -> str:
@@ -241,11 +262,13 @@ def _on_file(suite: Suite, data: Path, split: str) -> Suite:
     task = suite.tasks[0]
     frames = source_of(task, split=split, data=data).frames
     askings = [Window(min(asking.frames, frames)) if isinstance(asking, Window) else asking for asking in task.askings]
-    askings = [asking for asking in askings if asking.frames <= frames and asking != Window(1)]
+    if frames == 1:  # still images: all that can be asked is who owns their pixels
+        askings = [replace(asking, frame=0) for asking in askings if isinstance(asking, Still)]
+    askings = [asking for asking in askings if asking.frames <= frames]
     if not askings:
         raise RecipeError(f"{data} has {frames} frames a sequence: too few for anything that {suite.name} asks")
     stem = "".join(letter if (letter.isalnum() and letter.isascii()) or letter in "._-" else "-" for letter in data.stem).strip("-.") or "file"
-    return replace(suite, tasks=(replace(task, dataset=stem, askings=tuple(askings)),), ranked_by=None, against=None, sequences=None)
+    return replace(suite, tasks=(replace(task, dataset=stem, askings=tuple(askings)),), pins=Pins(), ranked_by=None, against=None, sequences=None)
 
 
 def _pooled(task: Task, figures: Figures) -> Iterator[tuple[tuple[str, str], Sums]]:
@@ -281,9 +304,9 @@ def _ratios(suite: Suite, kept: Figures) -> Iterator[Score]:
     if suite.against is None:
         return
     more, fewer = suite.against
-    for metric in ("relative_bce", "relative_relational_bce"):
-        both = kept[more, metric], kept[fewer, metric]
-        yield _score((f"{more}:{fewer}", f"{metric}_ratio"), quotient(*both), *both)
+    for card in (card for card in all_metrics().values() if {(more, card.quotient_of), (fewer, card.quotient_of)} <= kept.keys()):
+        both = kept[more, card.quotient_of], kept[fewer, card.quotient_of]
+        yield _score((f"{more}:{fewer}", card.name), quotient(*both), *both)
 
 
 def _score(key: tuple[str, str], each: Interval, *of: Sums) -> Score:

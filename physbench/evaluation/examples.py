@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from physbench import registry
 from physbench.errors import ModelError, StorageError
+from physbench.evaluation.scene_cache import SceneCache
 from physbench.recipe import mixed, resolve_split
 from physbench.storage.digest import SplitDigest
 from physbench.storage.foreign import Foreign
 from physbench.storage.layout import FORMAT
 from physbench.storage.plain import PlainSplit, open_plain
 from physbench.storage.reader import Split, open_dataset
+from physbench.world import parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from numpy.typing import NDArray
 
     from physbench.recipe import Recipe
+    from physbench.scene import Scenes
     from physbench.suites import Task
 
 MEAN_OF = 1_000
@@ -64,23 +66,25 @@ class Source(Protocol):
 class Made:
     """A split of a recipe, made as it is needed, faster than a disk would read it."""
 
-    def __init__(self, recipe: Recipe, split: str) -> None:
-        self._recipe, self._split = recipe, split
-        self._digest = SplitDigest(split)
+    def __init__(self, recipe: Recipe, split: str, *, usual: Recipe | None = None) -> None:
+        """usual: whose training sequences count, where these are of another seed."""
+        _require_frames(recipe.name, recipe.generator.arrays)
+        self._scenes, self._split = _maker_of(recipe), split
+        self._digest = SplitDigest(split, recipe.generator.arrays)
         self.shape, self.frames = recipe.generator.shape, recipe.frames
-        self.training_mean = partial(_training_mean, recipe.dataset, recipe.generator)
-        """A model is handed this. A bound method would hand it the recipe with its seed."""
+        self.training_mean = partial(_training_mean, usual or recipe)
+        """A model is handed this. A bound method would hand it the seed of fresh sequences."""
 
     def __len__(self) -> int:
         return 1 << 32
 
     def examples(self, start: int, stop: int) -> Examples:
-        seeds = self._recipe.seeds(self._split, start, stop)
-        scenes = self._recipe.generator.batch(seeds, self._recipe.frames)
+        scenes = self._scenes(self._split, start, stop)
         self._digest.add(scenes)
-        events = scenes.events
-        sequence = np.repeat(np.arange(len(seeds)), np.diff(events.offset))
-        return _examples(np.arange(start, stop), scenes.arrays(), {"sequence": sequence, "time": events.time, "a": events.a, "b": events.b})
+        events = {name: column for name, column in scenes.events.items() if name != "offset"}
+        if events:
+            events["sequence"] = np.repeat(np.arange(stop - start), np.diff(scenes.events["offset"]))
+        return _examples(np.arange(start, stop), scenes.arrays(), events)
 
     def digest(self, count: int) -> str:
         return self._digest.hexdigest()
@@ -94,6 +98,7 @@ class Stored:
         if split not in self._file:
             raise StorageError(f"{path} has no {split} sequences: it has {', '.join(self._file)}")
         self._split: Split = self._file[split]
+        _require_frames(str(path), self._split.fields)
         sizes = self._split.sizes
         self.shape, self.frames = (sizes["H"], sizes["W"], sizes["C"]), sizes["T"]
 
@@ -101,10 +106,12 @@ class Stored:
         return len(self._split)
 
     def examples(self, start: int, stop: int) -> Examples:
-        happened = [self._split.events(number) for number in range(start, stop)]
-        sequence = np.repeat(np.arange(stop - start), [len(events["time"]) for events in happened])
-        events = {name: np.concatenate([events[name] for events in happened]) for name in ("time", "a", "b")}
-        return _examples(np.arange(start, stop), self._split[start:stop], {"sequence": sequence, **events})
+        events: dict[str, NDArray[Any]] = {}
+        if self._file.layout.columns:
+            happened = [self._split.events(number) for number in range(start, stop)]
+            events = {name: np.concatenate([each[name] for each in happened]) for name in happened[0]}
+            events["sequence"] = np.repeat(np.arange(stop - start), [len(next(iter(each.values()))) for each in happened])
+        return _examples(np.arange(start, stop), self._split[start:stop], events)
 
     def digest(self, count: int) -> str:
         return self._file.attributes["content_sha256"]
@@ -145,12 +152,17 @@ def source_of(task: Task, *, split: str = "test", fresh: int | None = None, data
     split = resolve_split(split)
     if data is not None:
         return Stored(data, split) if Foreign(data).attribute("format") == FORMAT else Plain(data, split)
-    recipe: Recipe = registry.datasets.get(task.dataset)
-    return Made(recipe if fresh is None else replace(recipe, seed=mixed(fresh + 1)), split)
+    recipe = task.recipe
+    return Made(recipe if fresh is None else replace(recipe, seed=mixed(fresh + 1)), split, usual=recipe)
+
+
+def _require_frames(name: str, arrays: Collection[str]) -> None:
+    if "features" not in arrays:
+        raise StorageError(f"{name} has no frames to show a model: it has {', '.join(arrays)}")
 
 
 def _examples(places: NDArray[np.int64], arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Examples:
-    return Examples(places, _shown(arrays["features"]), arrays["groups"], arrays["collisions"], arrays, events, arrays.get("actions"))
+    return Examples(places, _shown(arrays["features"]), arrays.get("groups"), arrays.get("collisions"), arrays, events, arrays.get("actions"))
 
 
 def _shown(features: NDArray[Any]) -> NDArray[Any]:
@@ -159,11 +171,25 @@ def _shown(features: NDArray[Any]) -> NDArray[Any]:
     return features.astype(np.float32) / np.float32(255) if colours else features
 
 
-@cache
-def _training_mean(dataset: str, generator: Any) -> NDArray[np.float32]:
-    """(H, W, C) of the named dataset's first training sequences."""
-    recipe: Recipe = registry.datasets.get(dataset)
+def _maker_of(recipe: Recipe) -> Callable[..., Scenes]:
+    """What makes stretches of the splits of a recipe: where that is slow, what was made is kept."""
+    return SceneCache(recipe).scenes if parts_of(recipe.generator).slow else recipe.scenes
+
+
+def _training_mean(recipe: Recipe) -> NDArray[np.float32]:
+    """(H, W, C) of the first training sequences, worked out once."""
+    if (text := recipe.to_json()) not in _MEANS:
+        _MEANS[text] = _mean_of_training(recipe)
+    return _MEANS[text]
+
+
+_MEANS: dict[str, NDArray[np.float32]] = {}
+
+
+def _mean_of_training(recipe: Recipe) -> NDArray[np.float32]:
+    generator = recipe.generator
     total = np.zeros(generator.shape, np.float64)
     for start in range(0, MEAN_OF, 50):
-        total += _shown(generator.batch(recipe.seeds("training", start, start + 50), recipe.frames).features).sum(axis=(0, 1), dtype=np.float64)
+        features = _maker_of(recipe)("training", start, start + 50, ("features",)).arrays()["features"]
+        total += _shown(features).sum(axis=(0, 1), dtype=np.float64)
     return (total / (MEAN_OF * recipe.frames)).astype(np.float32)

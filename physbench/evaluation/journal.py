@@ -46,7 +46,7 @@ class Journal:
     def of(cls, identity: Mapping[str, Any]) -> Journal:
         """In the cache directory."""
         evaluations = cache.directory() / "evaluations"
-        cache.make_room(evaluations)
+        cache.make_room(evaluations, cache.LIMIT)
         return cls(evaluations / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32])
 
     def finished(self) -> int:

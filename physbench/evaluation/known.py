@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from importlib.resources import files
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from physbench import registry
+from physbench.errors import UnknownName
 from physbench.metrics.card import R_NEM, R_SQAIR
+from physbench.metrics.catalogue import stands_in_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from physbench.evaluation.evaluate import Extent
 
-REFERENCES = "references.csv"
-"""Written by `python -m benchmarks.references`, beside this file."""
+REFERENCES = "physbench_leaderboard.pins:bundled", "references.csv"
+"""The reference rows on every suite: one file, written by `python -m physbench_leaderboard.bundle`."""
 
 SCORE = ("suite", "version", "size", "task", "metric", "value", "low", "high")
 """What a score is called on the card of a model."""
-
-ROWS = ("copy", "blur", "blobs", "tracker", "constant-velocity", "mean", "blank", "oracle")
-
-PRIVILEGED = ("constant-velocity", "oracle")
-"""Rows that are told the truth; the others learn nothing and see frames alone."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +82,21 @@ def references(chosen: Extent) -> list[Known]:
 
 def scores_of(reference: str, size: str = "lite") -> list[dict[str, Any]]:
     """Of a reference row on every suite, as the cards of trained models have theirs."""
-    rows = [row for row in _rows() if (row["model"], row["size"]) == (reference, size)]
+    rows = [row for row in _rows() if (row["model"], row["size"]) == (reference, size) and stands_in_tables(row["metric"])]
     figures = [[float(row[name] or "nan") for name in ("value", "low", "high")] for row in rows]
     told = [(row["suite"], int(row["suite_version"]), row["size"], row["task"], row["metric"]) for row in rows]
     return [dict(zip(SCORE, (*first, *rest), strict=True)) for first, rest in zip(told, figures, strict=True)]
 
 
-def _rows() -> Iterator[dict[str, str]]:
-    text = files(__package__ or "").joinpath(REFERENCES).read_text(encoding="utf-8")
-    yield from csv.DictReader(text.splitlines())
+@cache
+def _rows() -> tuple[dict[str, str], ...]:
+    """Of every suite; none where the leaderboard is not installed."""
+    folder, name = REFERENCES
+    try:
+        path: Path = registry.attribute(folder)() / name
+    except UnknownName:
+        return ()
+    return tuple(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.is_file() else ()
 
 
 def _known(row: dict[str, str]) -> Known:

@@ -23,7 +23,7 @@ AT_ONCE = 64
 
 def memoryless_rates(chosen: Extent, task: Task, window: Window) -> list[float] | None:
     """Give the share of pixels that are on at distance 1, 2, ... to the curtain, over the sequences of an evaluation; None without a curtain."""
-    pinned = MEMORYLESS.get((task.name, window.frames, chosen.count)) if chosen.pinned else None
+    pinned = chosen.suite.pins.memoryless.get((task.name, window.frames, chosen.count)) if chosen.pinned else None
     if pinned is not None:
         return [on / pixels for on, pixels in pinned]
     counted = count_near_curtain(source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data), chosen.count, window)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from physbench.errors import StorageError
+from physbench.errors import ModelError, StorageError
 from physbench.evaluation.evaluate import extent, found, require_possible
 from physbench.evaluation.examples import source_of
 from physbench.evaluation.meter import Meter
 from physbench.evaluation.window import Answer, asked, countable, scorable
 from physbench.model import Bernoulli, Gaussian
 from physbench.storage.predictions import Header, Predictions, PredictionsWriter
-from physbench.suites import BATCH, SIZES, Rollout, Still, Window
+from physbench.suites import BATCH, SIZES, UNRANKED, Rollout, Still, Suite, Window, suite_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def predict(
     model: Model,
     path: Path,
-    suite: str = "balls",
+    suite: str | Suite = "balls",
     *,
     name: str | None = None,
     size: str = "lite",
@@ -47,6 +47,8 @@ def predict(
     meter.begin(chosen.suite.tasks, chosen.count)
     answers = asked(meter.attach(model), seed)
     sigma = model.likelihood.sigma if isinstance(model.likelihood, Gaussian) else None
+    if model.likelihood.note and sigma is None:
+        raise ModelError(f"a file of predictions is of a Bernoulli or a Gaussian model, not of {model.likelihood!r}: score the model itself")
     header = Header(
         suite=chosen.suite.name,
         suite_version=chosen.suite.version,
@@ -93,14 +95,16 @@ class Told:
         return Answer(mean, owner, None if own is None else countable(own, (count, maps, height, width)))
 
 
-def opened(path: Path, suite: str | None = None) -> Told:
+def opened(path: Path, suite: str | Suite | None = None) -> Told:
     """Open predictions, and make sure that they are for pinned sequences of a suite of today."""
     file = Predictions(path)
     header = file.header
-    if suite is not None and suite != header.suite:
-        raise StorageError(f"{path} holds predictions for the suite {header.suite}, not for {suite}")
-    limit = None if header.size in SIZES else header.sequences
-    chosen = extent(header.suite, size=header.size if limit is None else "lite", limit=limit)
+    wanted = suite if isinstance(suite, Suite) else suite_of(suite or header.suite)
+    if wanted.name != header.suite:
+        raise StorageError(f"{path} holds predictions for the suite {header.suite}, not for {wanted.name}")
+    size = header.size.removeprefix(UNRANKED).removeprefix("-") or next(iter(SIZES))
+    limit = None if size in SIZES else header.sequences
+    chosen = extent(wanted, size=size if limit is None else next(iter(SIZES)), limit=limit)
     if header.suite_version != chosen.suite.version:
         raise StorageError(f"{path} is for {header.suite} v{header.suite_version}; today's is v{chosen.suite.version}: predict again")
     if (header.size, header.sequences) != (chosen.size, chosen.count):

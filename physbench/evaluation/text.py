@@ -6,12 +6,12 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from physbench.evaluation.known import KNOWN_SIZE, ROWS, published
-from physbench.metrics.catalogue import HEADLINES, find, stands_in_tables
+from physbench.evaluation.known import KNOWN_SIZE, published
+from physbench.metrics.catalogue import find, headlines, stands_in_tables
 from physbench.plainjson import dumped
 from physbench.printable import printable
 from physbench.result import ENOUGH, NARROW, told
-from physbench.suites import SIZES, Still, Window
+from physbench.suites import SIZES, UNRANKED, Still, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from physbench.evaluation.evaluate import Extent
     from physbench.evaluation.known import Known
     from physbench.result import Result, Score
+    from physbench.suites import Suite
 
 WIDTH = 80
 
@@ -30,7 +31,7 @@ GAP = "  "
 ARROWS = {"lower": "\u2193", "higher": "\u2191", "neither": " "}
 
 BESIDE = ("copy", "tracker", "blur", "constant-velocity", "oracle", "blobs", "mean", "blank")
-"""Reference rows in the order in which they get a column, as far as the terminal is wide."""
+"""Reference rows in the order in which they get a column, as far as the terminal is wide; then the suite's others."""
 
 
 def to_json(found: Result) -> str:
@@ -47,15 +48,17 @@ def as_text(found: Result, chosen: Extent, references: Iterable[Known] = (), *, 
     origin = found.provenance
     beside = {(row.task, row.metric, row.model): row.value for row in references}
     scores = [score for score in found.scores if stands_in_tables(score.metric)]
-    shown = scores if everything else [score for score in scores if _is_main(score, found)]
+    shown = scores if everything else [score for score in scores if _is_main(score, found, chosen.suite)]
     lines = [f"{origin.model} on {origin.suite} v{origin.suite_version}, {origin.size}: {found.scores[0].sequences:,} sequences, {origin.seconds:.1f} s"]
     for task in dict.fromkeys(score.task for score in shown):
         ranked = chosen.suite.ranked_by
         rows = sorted((score for score in shown if score.task == task), key=lambda score: (score.task, score.metric) != ranked)
-        lines += ["", *_table(task, rows, ranked, beside, origin.model, width)]
+        lines += ["", *_table(task, rows, chosen.suite, beside, origin.model, width)]
         lines += _reported(task, rows, chosen, origin.model)
     lines.append("")
-    if chosen.suite.ranked_by:
+    if chosen.size.startswith(UNRANKED):
+        lines.append(f"Unranked: {chosen.suite.name} pins no digests for these sequences, so no leaderboard lists these scores.")
+    elif chosen.suite.ranked_by:
         lines.append(f"{RANKED} ranks the suite; \u2193 lower or \u2191 higher is better; in brackets: 95 % intervals")
     if beside and chosen.size == "full":
         lines.append(f"Reference rows are of the first {SIZES[KNOWN_SIZE]:,} of these sequences ({KNOWN_SIZE}).")
@@ -69,14 +72,12 @@ def as_text(found: Result, chosen: Extent, references: Iterable[Known] = (), *, 
     return "\n".join(map(printable, lines))
 
 
-def _table(
-    task: str, rows: Sequence[Score], ranked: tuple[str, str] | None, beside: dict[tuple[str, str, str], float], model: str, width: int
-) -> Iterator[str]:
+def _table(task: str, rows: Sequence[Score], suite: Suite, beside: dict[tuple[str, str, str], float], model: str, width: int) -> Iterator[str]:
     """The figures of a task, with as many reference rows beside them as the width has room for."""
-    first = [f"{RANKED if (task, row.metric) == ranked else ' '} {row.metric} {ARROWS[find(row.metric.removesuffix('_ratio')).better]}" for row in rows]
+    first = [f"{RANKED if (task, row.metric) == suite.ranked_by else ' '} {row.metric} {ARROWS[find(row.metric).better]}" for row in rows]
     columns = [[task, *first], [model[:24], *(_short(row.value) for row in rows)], ["", *(_interval(row) for row in rows)]]
     room = width - sum(_width(column) + len(GAP) for column in columns)
-    for name in (name for name in BESIDE if name in ROWS and name != model):
+    for name in sorted(set(suite.references) - {model}, key=lambda name: BESIDE.index(name) if name in BESIDE else len(BESIDE)):
         cells = [_short(beside.get((task, row.metric, name))) for row in rows]
         column = [name, *cells]
         if any(cells) and _width(column) <= room:
@@ -102,10 +103,12 @@ def _reported(task: str, rows: Sequence[Score], chosen: Extent, model: str) -> I
                 yield f"    {score.metric} in its paper, on the paper's own data: {paper.value:g} ({paper.remark})"
 
 
-def _is_main(score: Score, found: Result) -> bool:
+def _is_main(score: Score, found: Result, suite: Suite) -> bool:
     """Whether a figure is shown without being asked for: a likelihood only where it is not minus the cross-entropy beside it."""
-    repeated = score.metric in ("log_likelihood", "relational_log_likelihood") and (score.task, score.metric.replace("log_likelihood", "bce")) in found.sums
-    return score.metric in HEADLINES and not repeated
+    if (score.task, score.metric) == suite.ranked_by:
+        return True
+    repeated = (score.task, find(score.metric).minus_of) in found.sums
+    return score.metric in headlines() and not repeated
 
 
 def _lacks_owners(found: Result, chosen: Extent) -> bool:

@@ -48,9 +48,9 @@ class Watched:
         return sum(step.frame is not None for step in self.steps)
 
 
-def watch(model: Model, suite: str = "balls", *, index: int = 0, split: str = "test", rollout: int | None = None, seed: int = 0) -> Watched:
+def watch(model: Model, suite: str | Suite = "balls", *, index: int = 0, split: str = "test", rollout: int | None = None, seed: int = 0) -> Watched:
     """A sequence of what the suite asks first. rollout: after the context, so many frames are imagined."""
-    chosen = suite_of(suite)
+    chosen = suite_of(suite) if isinstance(suite, str) else suite
     count = chosen.sequences or max(SIZES.values())
     if not 0 <= index < count:
         raise RecipeError(f"{chosen.name} has no sequence {index}: index is 0 to {count - 1}")
@@ -110,7 +110,10 @@ class _Onlooker:
 
 def _first(suite: Suite) -> tuple[Task, Asking]:
     """Where frames are predicted."""
-    return next((task, asking) for task in suite.tasks for asking in task.askings if not isinstance(asking, Still))
+    found = next(((task, asking) for task in suite.tasks for asking in task.askings if not isinstance(asking, Still)), None)
+    if found is None:
+        raise RecipeError(f"{suite.name} shows still images, of which nothing is predicted that could be drawn: choose a suite with a window or a rollout")
+    return found
 
 
 def _step(model: Model, frame: NDArray[np.float32] | None, truth: NDArray[np.float32], told: tuple[dict[str, NDArray[Any]], Parts | None]) -> Step:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from physbench.errors import ModelError
-from physbench.model import Batch, Bernoulli, Gaussian, Prediction
+from physbench.metrics.pixels import require_likelihood
+from physbench.model import Batch, Prediction
 from physbench.seeds import seed_sequences
 from physbench.suites import Rollout, Still, Window
 
@@ -48,18 +48,13 @@ class Truth(dict[str, Any]):
 
 def asked(model: Model, seed: int) -> Answers:
     """The answers of a model. seed: where its own randomness begins."""
-    likelihood = model.likelihood
-    if not isinstance(likelihood, (Bernoulli, Gaussian)):  # pyright: ignore[reportUnnecessaryIsInstance] the class itself is a slip that costs the check of ranges
-        raise ModelError(f"the likelihood of a model is Bernoulli() or Gaussian(sigma), not {likelihood!r}")
-    if isinstance(likelihood, Gaussian) and not 0 < likelihood.sigma < math.inf:
-        raise ModelError(f"the sigma of a Gaussian likelihood is above 0 and finite, not {likelihood.sigma!r}")
-
+    require_likelihood(model.likelihood)
     farthest: dict[Any, Answer] = {}
 
     def answers(task: Task, asking: Asking, examples: Examples, source: Source, start: int) -> Answer:
         if not isinstance(asking, Rollout):
             return ask(model, task, asking, examples, source, seed=seed)
-        key = task, asking.context, asking.sample, examples.places.tobytes()
+        key = task.name, asking.context, asking.sample, examples.places.tobytes()
         if key not in farthest:  # the beginning of a longer rollout is the shorter one
             farthest.clear()
             farthest[key] = ask(model, task, task.farthest(asking), examples, source, seed=seed)
@@ -87,7 +82,8 @@ def ask(model: Model, task: Task, asking: Asking, examples: Examples, source: So
         case Window():
             return _observed(model, begin, examples.frames[:, : asking.frames], examples.actions)
         case Still():
-            return Answer(owners=_owner_of_still(model, begin, examples.frames[:, asking.frame], asking.shown))
+            action = _action(examples.actions, asking.frame)
+            return Answer(owners=_owner_of_still(model, begin, examples.frames[:, asking.frame], action, asking.shown))
         case Rollout():
             return _imagined(model, begin, examples.frames[:, : asking.context], asking.horizon, examples.actions)
 
@@ -111,12 +107,12 @@ def _observed(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray
     return Answer(means, _all_or_none(said, "owner"), _all_or_none(said, "log_likelihood"))
 
 
-def _owner_of_still(model: Model, begin: Batch, frame: NDArray[Any], shown: int) -> NDArray[np.uint8] | None:
+def _owner_of_still(model: Model, begin: Batch, frame: NDArray[Any], action: NDArray[np.float32] | None, shown: int) -> NDArray[np.uint8] | None:
     """(B, 1, H, W): who owns its pixels in the end; nothing is asked twice of a model that does not say."""
     state = model.begin(begin)
     owner = None
     for _ in range(shown):
-        state, prediction = _told(model.observe(state, frame.astype(np.float32), None))
+        state, prediction = _told(model.observe(state, frame.astype(np.float32), None if action is None else action.copy()))
         owner = _checked(model.likelihood, prediction, frame, last=True).owner
         if owner is None:
             return None
@@ -181,8 +177,10 @@ def scorable(likelihood: Likelihood, means: NDArray[Any], shape: tuple[int, ...]
         raise ModelError(f"the model predicted an array of shape {means.shape} for frames of shape {shape}")
     if means.dtype.kind != "f" or not (-LARGEST <= (least := means.min(initial=0.0)) <= (most := means.max(initial=1.0)) <= LARGEST):
         raise ModelError("the model predicted something that is not a finite floating-point number")
-    if isinstance(likelihood, Bernoulli) and (least, most) != (0.0, 1.0):
-        raise ModelError(f"the model predicted probabilities from {means.min():g} to {means.max():g}: they lie in 0 to 1")
+    low, high = likelihood.support
+    if (least < low and means.min() < low) or (most > high and means.max() > high):
+        what = "means" if likelihood.note else "probabilities"
+        raise ModelError(f"the model predicted {what} from {means.min():g} to {means.max():g}: they lie in {low:g} to {high:g}")
     return means.astype(np.float32)
 
 

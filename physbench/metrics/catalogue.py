@@ -3,37 +3,52 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
+from physbench import registry
 from physbench.errors import UnknownName, suggest
+from physbench.metrics.card import Metric
 from physbench.metrics.object_cards import OBJECT_CARDS
 from physbench.metrics.pixel_cards import PIXEL_CARDS
 
 if TYPE_CHECKING:
-    from physbench.metrics.card import Metric
+    from collections.abc import Mapping
 
-CARDS = (*PIXEL_CARDS, *OBJECT_CARDS)
-
-METRICS: dict[str, Metric] = {card.name: card for card in CARDS}
-
-HEADLINES = (
-    "relative_bce", "relative_relational_bce", "permanence_bce", "rollout_overlap", "rollout_relative_bce",
-    "rollout_position_error[10]", "relative_bce_ratio", "relative_relational_bce_ratio", "ari_video", "ari", "log_likelihood", "relational_log_likelihood",
-)  # fmt: skip
-"""Figures that tables show first; the others are shown when they are asked for."""
+METRICS: dict[str, Metric] = {card.name: card for card in (*PIXEL_CARDS, *OBJECT_CARDS)}
+"""Our own."""
 
 WRITTEN = re.compile(r"(?P<stem>[a-z_]+?)(?P<last>_last)?(?P<spread>_std)?(?P<index>\[[^\[\]]+\])?")
 
 
+@cache
+def all_metrics() -> Mapping[str, Metric]:
+    """Ours, then those of installed packages."""
+    found = dict(METRICS)
+    for name in registry.metrics.names():
+        card = registry.metrics.get(name)
+        if not isinstance(card, Metric) or card.name != name or name in METRICS:
+            raise UnknownName(f"the metric {name!r} of an installed package is {card!r:.100}, not a Metric of this name that is new")
+        found[name] = card
+    return found
+
+
+@cache
+def headlines() -> tuple[str, ...]:
+    """Figures that tables show first; the others are shown when they are asked for."""
+    return tuple(card.headline for card in sorted(all_metrics().values(), key=lambda card: card.place) if card.place)
+
+
 def names() -> list[str]:
     """Every name without an index."""
-    return [card.name + suffix for card in CARDS for suffix in ("", *["_last"] * card.last, *["_std"] * card.sampled)]
+    cards = all_metrics().values()
+    return [card.name + suffix for card in cards for suffix in ("", *["_last"] * card.last, *["_std"] * ("samples" in card.asked_of))]
 
 
 def find(name: str) -> Metric:
     """The card of a metric; one step of a curve, and the last transition alone, are on the card of the whole."""
     written = WRITTEN.fullmatch(name)
-    card = METRICS.get(written["stem"]) if written else None
+    card = all_metrics().get(written["stem"]) if written else None
     if written and card and _allowed(card, written):
         return card
     raise UnknownName(f"no metric is called {name!r}: {suggest(name.partition('[')[0], names())}")
@@ -42,10 +57,11 @@ def find(name: str) -> Metric:
 def stands_in_tables(name: str) -> bool:
     """Tell figures that tables show from steps of curves and samples, which are drawn or left to machines."""
     stem, bracket, _ = name.partition("[")
-    card = METRICS.get(stem)
+    card = all_metrics().get(stem)
     return not bracket or (card is not None and card.tabled)
 
 
 def _allowed(card: Metric, written: re.Match[str]) -> bool:
-    index = card.index or card.sampled
-    return bool((card.last or not written["last"]) and (card.sampled or not written["spread"]) and (index or not written["index"]))
+    sampled = "samples" in card.asked_of
+    index = card.indices is not None or sampled
+    return bool((card.last or not written["last"]) and (sampled or not written["spread"]) and (index or not written["index"]))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physbench.metrics.object_cards import CLASSES
 from physbench.metrics.pixels import bernoulli_surprise
 from physbench.metrics.sums import ratio
 from physbench.scene import HIT_OBJECT, WALL
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from physbench.metrics.sums import Sums
-
-CLASSES = ("0", "1", "2", "3+")
-"""The j of `event_error[h,j]`: collisions with other objects since frame c - 1."""
 
 NOBODY = 255
 

@@ -2,7 +2,74 @@
 
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING, Any
+
 from physbench.metrics.card import ARI, OWN, R_NEM, Metric
+from physbench.metrics.pixel_cards import DEAREST
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from physbench.metrics.evidence import Evidence
+    from physbench.metrics.sums import Sums
+
+POSITION_STEPS = (1, 5, 10, 30)
+"""The h of `rollout_position_error[h]`."""
+
+FARTHEST = 16.0
+"""The most that an object costs there, in pixels; what one costs of which nothing is to be seen."""
+
+EVENT_STEPS = (5, 10, 30)
+"""The h of `event_error[h,j]`."""
+
+CLASSES = ("0", "1", "2", "3+")
+"""The j of `event_error[h,j]`: collisions with other objects since frame c - 1."""
+
+
+def steps(rollout: Any) -> tuple[str, ...]:
+    return tuple(str(h + 1) for h in range(rollout.horizon))
+
+
+def position_steps(rollout: Any) -> tuple[str, ...]:
+    return tuple(str(h) for h in POSITION_STEPS if h <= rollout.horizon)
+
+
+def event_cells(rollout: Any) -> tuple[str, ...]:
+    return tuple(f"{h},{kind}" for h in EVENT_STEPS if h <= rollout.horizon for kind in CLASSES)
+
+
+def position_errors(e: Evidence) -> Mapping[str, Sums]:
+    from physbench.metrics.positions import rollout_position_error
+    from physbench.metrics.sums import Sums
+
+    rollout: Any = e.asking
+    assert e.means is not None
+    found: dict[str, Sums] = {}
+    for index in position_steps(rollout):
+        frame = rollout.context - 1 + int(index)
+        position, visible = e.truth["position"][:, frame], e.truth["visible"][:, frame]
+        error = rollout_position_error(e.means[:, int(index) - 1], position, e.truth["radius"], visible)
+        found[index] = Sums(error.numerator[:, None], error.denominator[:, None])
+    return found
+
+
+def event_errors(e: Evidence) -> Mapping[str, Sums]:
+    from physbench.metrics.events import collisions_between, event_error
+    from physbench.metrics.sums import step
+
+    rollout: Any = e.asking
+    assert e.means is not None
+    radius, position = e.truth["radius"], e.truth["position"]
+    columns = [e.events[name] for name in ("sequence", "time", "a", "b")]
+    found: dict[str, Sums] = {}
+    for ahead in (h for h in EVENT_STEPS if h <= rollout.horizon):
+        first = rollout.context - 1
+        collided = collisions_between(*columns, shape=radius.shape, first=first, last=first + ahead)
+        errors = event_error(e.frames, e.means, context=rollout.context, ahead=ahead, position=position, radius=radius, collided=collided)
+        found |= {f"{ahead},{kind}": step(errors, j) for j, kind in enumerate(CLASSES)}
+    return found
+
 
 ARI_VIDEO = Metric(
     name="ari_video",
@@ -12,6 +79,11 @@ ARI_VIDEO = Metric(
     formula="as ari, one index per sequence over the pixels of frames 1 .. T - 1 together",
     caution="The headline of grouping; ari stands beside it. An object that moves little can be followed by a slot that is a place: a slot for each quarter "
     "of the picture scores 0.46.",
+    asked_of=("window",),
+    needs=("owners", "groups"),
+    function=lambda e: e.mean_where_defined(e.rand(e.tables.sum(axis=1))[:, None]),
+    bounds=(-1.0, 1.0),
+    place=9,
     example="""\
 >>> import numpy as np
 >>> from physbench.metrics import grouping, sums
@@ -35,7 +107,13 @@ ARI_FRAMES = Metric(
     caution="The background is left out, so nobody need find the objects: a slot for each quarter of the picture scores 0.64, which ari_video cuts to "
     "0.46. In black and white every blob of touching pixels as a slot of its own scores 0.97 without learning anything, which ari_video cuts to 0.41. "
     "Models with one slot get 0 where two objects show, and 1 where one does.",
+    asked_of=("window", "still"),
+    needs=("owners", "groups"),
+    function=lambda e: e.mean_where_defined(e.rand(e.tables)),
     last=True,
+    bounds=(-1.0, 1.0),
+    place=10,
+    curve="owners against objects",
     example="""\
 >>> import numpy as np
 >>> from physbench.metrics import grouping, sums
@@ -59,7 +137,13 @@ EVENT_ERROR = Metric(
     "j collisions in (c - 1, c - 1 + h] / the same sum for repeating x_{c-1}; the cells add up to rollout_bce[h]",
     caution="A flat curve over j is no sign of understanding: blurs do not care who collided (the mean frame: 0.12 at every j). "
     "Cells hold much background, and an object that should not be there is charged to the cell it is seen in.",
+    asked_of=("rollout",),
+    needs=("means", "events", "position", "radius"),
+    function=event_errors,
+    indices=event_cells,
     index="h,j",
+    bounds=(0.0, math.inf),
+    curve="relative to copying",
     example="""\
 >>> import numpy as np
 >>> from physbench.metrics import events, sums
@@ -87,6 +171,12 @@ PERMANENCE_BCE = Metric(
     "1.30; copy and blank 2.43. A forecast without memory that knows more than the distance gets a little below 1: 0.99 by the side of the curtain, 1.00 by "
     "how many objects show now, and 0.94 by the place along the side (rates of 512 training sequences). Only below that has a model shown that it remembers. "
     "A false alarm costs as a miss does.",
+    asked_of=("window",),
+    needs=("means", "groups", "visible", "curtain", "rates"),
+    function=lambda e: e.share_of_memoryless(),
+    bounds=(0.0, math.inf),
+    oracle_is_least=True,
+    place=3,
     example="""\
 >>> import numpy as np
 >>> from physbench.metrics import permanence, sums
@@ -111,7 +201,15 @@ ROLLOUT_BCE = Metric(
     definition="The cross-entropy h steps after the last frame that was shown, in nats per frame.",
     formula="mean over sequences of the BCE of frame c - 1 + h, given frames 0 .. c - 1",
     caution="Far ahead the best answer is a blur, and the mean training frame is a good one.",
+    asked_of=("rollout",),
+    needs=("means",),
+    function=lambda e: {index: e.mean(e.cost[:, h, None]) for h, index in enumerate(steps(e.asking))},
+    indices=steps,
     index="h",
+    bounds=(0.0, DEAREST),
+    per_pixel=True,
+    oracle_is_least=True,
+    curve="nats per frame",
     example="""\
 >>> import numpy as np
 >>> from physbench.metrics import rollout, sums
@@ -130,7 +228,13 @@ ROLLOUT_RELATIVE_BCE = Metric(
     definition="The cross-entropy of a rollout as a share of what repeating the last shown frame costs.",
     formula="sum over sequences (and steps, or at one step h) of the BCE / the same sum for p = x_{c-1}",
     caution="Repeating is certain and soon wrong: the mean training frame scores 0.12 ten steps ahead. Look at mean and constant-velocity beside it.",
-    index="h",
+    asked_of=("rollout",),
+    needs=("means",),
+    function=lambda e: e.ratio(e.cost, e.copied_cost),
+    bounds=(0.0, math.inf),
+    oracle_is_least=True,
+    share_of="rollout_bce",
+    place=5,
     example="""\
 >>> import numpy as np
 >>> from physbench.metrics import rollout, sums
@@ -153,7 +257,14 @@ ROLLOUT_POSITION_ERROR = Metric(
     caution="The cells are drawn from the truth, and it hears only yes or no. All ones score 6.8 at any step, 0.9 everywhere too, below copying (9.5) and "
     "constant-velocity (8.1) ten steps ahead; one dot per object scores as well as its whole disc. Grey, blank and the mean frame cost 16. The oracle scores "
     "0.07, because centroids of pixels are not centres of discs, and what a curtain half hides looks displaced. Read it beside rollout_overlap.",
+    asked_of=("rollout",),
+    needs=("means", "position", "radius", "visible"),
+    function=position_errors,
+    indices=position_steps,
     index="h",
+    bounds=(0.0, FARTHEST),
+    place=6,
+    place_index="10",
     tabled=True,
     example="""\
 >>> import numpy as np
@@ -178,6 +289,12 @@ ROLLOUT_OVERLAP = Metric(
     caution="The suite simulation is ranked by it, over 10 steps after 5 shown frames. It hears only yes or no: a blur that never passes 1/2 scores 0, as "
     "blank and the mean frame do, and all ones score the share of the frame that is on. Doubt is not rewarded here, and is in rollout_relative_bce, where "
     "the mean frame beats a sharp prediction that is late: read both.",
+    asked_of=("rollout",),
+    needs=("means",),
+    function=lambda e: e.overlap(),
+    bounds=(0.0, 1.0),
+    place=4,
+    curve="share of what is on in the truth or in the prediction",
     example="""\
 >>> import numpy as np
 >>> from physbench.metrics import rollout, sums
@@ -188,4 +305,4 @@ ROLLOUT_OVERLAP = Metric(
 """,
 )
 
-OBJECT_CARDS = (ARI_VIDEO, ARI_FRAMES, ROLLOUT_BCE, ROLLOUT_RELATIVE_BCE, ROLLOUT_OVERLAP, ROLLOUT_POSITION_ERROR, EVENT_ERROR, PERMANENCE_BCE)
+OBJECT_CARDS = (ARI_VIDEO, ARI_FRAMES, ROLLOUT_RELATIVE_BCE, ROLLOUT_OVERLAP, ROLLOUT_BCE, ROLLOUT_POSITION_ERROR, EVENT_ERROR, PERMANENCE_BCE)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from physbench.metrics.card import OWN, R_NEM, R_SQAIR, Metric
+from physbench.model import CLIP
+
+DEAREST = -math.log(CLIP)
+"""What a wrong pixel costs that is certain."""
 
 BCE = Metric(
     name="bce",
@@ -12,7 +18,14 @@ BCE = Metric(
     formula="mean over sequences and transitions of sum over pixels of -[x ln p + (1 - x) ln(1 - p)], p clipped to [1e-6, 1 - 1e-6]",
     caution="Doubt is cheap and certainty dear: a wrong certain pixel costs 13.8 nats, so grey (p = 0.5 everywhere) scores below copying, and "
     "a copy blurred by 1.6 pixels below constant-velocity on 6-8 balls. Frames with more or larger objects cost more: compare only on the same data.",
+    asked_of=("window",),
+    needs=("means",),
+    function=lambda e: e.mean(e.cost),
     last=True,
+    bounds=(0.0, DEAREST),
+    per_pixel=True,
+    oracle_is_least=True,
+    curve="nats per frame",
     example="""\
 >>> import numpy as np
 >>> from physbench.metrics import pixels, sums
@@ -33,7 +46,14 @@ RELATIVE_BCE = Metric(
     caution="Predictors without any motion beat copying, which is always certain: grey scores 0.94, the mean training frame 0.51, a copy with "
     "soft edges 0.26, a copy blurred by 1.6 pixels 0.16. On 6-8 balls that blur still scores 0.17, and constant-velocity, certain and wrong at every "
     "collision, 0.24. Look at both, not at 1.",
+    asked_of=("window",),
+    needs=("means",),
+    function=lambda e: e.ratio(e.cost, e.copied_cost),
     last=True,
+    bounds=(0.0, math.inf),
+    oracle_is_least=True,
+    share_of="bce",
+    place=1,
     example="""\
 >>> import numpy as np
 >>> from physbench.metrics import pixels, sums
@@ -55,7 +75,12 @@ RELATIONAL_BCE = Metric(
     formula="as bce, over the pixels with collisions[t] = 1 for the transition t -> t + 1; the mean is over all transitions, also those without",
     caution="It is told where the objects are: an object fills most of the pixels that count, so claiming one everywhere pays. All ones score 125 and "
     "p = 0.9 everywhere 26, where copying scores 250. Never read it without bce.",
+    asked_of=("window",),
+    needs=("means", "collisions"),
+    function=lambda e: e.mean(e.near_cost),
     last=True,
+    bounds=(0.0, DEAREST),
+    per_pixel=True,
     example="""\
 >>> import numpy as np
 >>> from physbench.metrics import pixels, sums
@@ -75,7 +100,13 @@ RELATIVE_RELATIONAL_BCE = Metric(
     definition="The relational cross-entropy as a share of what copying costs on the same pixels.",
     formula="sum of the BCE of p over the pixels with collisions[t] = 1 / the same sum for p_{t+1} = x_t; empty where nothing collides",
     caution="It is told where the objects are: p = 0.9 everywhere scores 0.10, all ones 0.50, grey 0.17. Never read it without relative_bce.",
+    asked_of=("window",),
+    needs=("means", "collisions"),
+    function=lambda e: e.ratio(e.near_cost, e.near_copied_cost),
     last=True,
+    bounds=(0.0, math.inf),
+    share_of="relational_bce",
+    place=2,
     example="""\
 >>> import numpy as np
 >>> from physbench.metrics import pixels, sums
@@ -97,13 +128,20 @@ LOG_LIKELIHOOD = Metric(
     caution="Densities and probabilities cannot be compared, nor densities of different sigma: sigma is the model's choice, and on "
     "black and white frames a small one pays without limit wherever the mean is exact. A copy blurred by 1 pixel with sigma = 0.2 scores 190 on the "
     "crops of 4 balls, where no Bernoulli model can pass 0: rank densities among themselves. One that the model computed itself is taken on trust.",
+    asked_of=("window", "samples"),
+    needs=("means",),
+    function=lambda e: e.mean(e.log_probability()),
     last=True,
-    sampled=True,
+    minus_of="bce",
+    bounds=(-DEAREST, 0.0),
+    per_pixel=True,
+    place=11,
     example="""\
 >>> import numpy as np
 >>> from physbench.metrics import pixels, sums
+>>> from physbench.model import Gaussian
 >>> frames, means = np.array([1.0, 0.0]).reshape(1, 1, 2, 1), np.array([0.0, 0.0]).reshape(1, 1, 2, 1)
->>> round(sums.value(sums.mean(pixels.gaussian_log_likelihood(frames, means, sigma=1.0))), 6)  # -1/2 - ln(2 pi)
+>>> round(sums.value(sums.mean(pixels.log_likelihood(frames, means, Gaussian(sigma=1.0)))), 6)  # -1/2 - ln(2 pi)
 -2.337877
 """,
 )
@@ -115,14 +153,21 @@ RELATIONAL_LOG_LIKELIHOOD = Metric(
     definition="The log-likelihood of the pixels of objects that are hitting another object, in nats per frame.",
     formula="as log_likelihood, over the pixels with collisions[t] = 1 for the transition t -> t + 1; the mean is over all transitions",
     caution="It is told where the objects are, as relational_bce is: claiming an object everywhere pays.",
+    asked_of=("window", "samples"),
+    needs=("means", "collisions"),
+    function=lambda e: e.mean(e.log_probability(near=True)),
     last=True,
-    sampled=True,
+    minus_of="relational_bce",
+    bounds=(-DEAREST, 0.0),
+    per_pixel=True,
+    place=12,
     example="""\
 >>> import numpy as np
 >>> from physbench.metrics import pixels, sums
+>>> from physbench.model import Bernoulli
 >>> frames, means = np.ones((1, 1, 2, 1), np.uint8), np.full((1, 1, 2, 1), 0.5)
 >>> where = np.array([1, 0], np.uint8).reshape(1, 1, 2, 1)
->>> round(sums.value(sums.mean(pixels.bernoulli_log_likelihood(frames, means, where))), 6)  # ln 1/2, one pixel
+>>> round(sums.value(sums.mean(pixels.log_likelihood(frames, means, Bernoulli(), where))), 6)  # ln 1/2, one pixel
 -0.693147
 """,
 )
@@ -142,6 +187,9 @@ RELATIVE_BCE_RATIO = Metric(
     definition="How much worse a model is on more objects than it was trained with: relative_bce there over relative_bce here.",
     formula="relative_bce on balls678mass64 / relative_bce on balls4mass64",
     caution="A model that is bad everywhere generalises perfectly: copying scores exactly 1. It ranks nobody.",
+    quotient_of="relative_bce",
+    bounds=(0.0, math.inf),
+    place=7,
     example=QUOTIENT_EXAMPLE,
 )
 
@@ -152,6 +200,9 @@ RELATIVE_RELATIONAL_BCE_RATIO = Metric(
     definition="How much worse a model is around collisions of more objects than it was trained with.",
     formula="relative_relational_bce on balls678mass64 / relative_relational_bce on balls4mass64",
     caution="A model that is bad everywhere generalises perfectly: copying scores exactly 1. It ranks nobody.",
+    quotient_of="relative_relational_bce",
+    bounds=(0.0, math.inf),
+    place=8,
     example=QUOTIENT_EXAMPLE,
 )
 
@@ -162,6 +213,10 @@ CLIPPED_SHARE = Metric(
     definition="The share of a Gaussian model's means that lie outside [0, 1] and were clipped before bce.",
     formula="number of means below 0 or above 1 / number of means",
     caution="It is no score: it says how far bce is from what the model said.",
+    asked_of=("window",),
+    needs=("means", "unbounded"),
+    function=lambda e: e.clipped(),
+    bounds=(0.0, 1.0),
     example="""\
 >>> import numpy as np
 >>> from physbench.metrics import pixels, sums

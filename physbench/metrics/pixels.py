@@ -7,11 +7,14 @@ booleans, else floats in 0..1 (colour). means[:, t] is the prediction of frame t
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physbench.errors import ModelError
 from physbench.metrics.sums import Sums, ratio
+from physbench.model import CLIP, Gaussian
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,9 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from physbench.metrics.sums import Floats
+    from physbench.model import Likelihood
 
-CLIP = 1e-6
-"""Probabilities are clipped to [CLIP, 1 - CLIP]: a wrong pixel costs at most 13.8 nats. Part of the metric."""
+OWN_NOTE = re.compile(r"likelihood-[a-z][a-z0-9_]{0,39}(-[0-9]{1,12}(\.[0-9]{1,17})?)?")
+"""What the note of a likelihood that is not ours looks like."""
 
 AT_ONCE = 1 << 16
 """Pixels worked on at a time, so that they stay in the cache."""
@@ -69,23 +73,32 @@ def bernoulli_surprise(frames: NDArray[Any], means: NDArray[Any]) -> Floats:
     return -(x * np.log(p) + (1 - x) * np.log1p(-p))
 
 
-def bernoulli_log_likelihood(frames: NDArray[Any], means: NDArray[Any], where: NDArray[Any] | None = None) -> Floats:
-    """(..., H, W, C), (..., H, W, C) -> (...): with the clip of `bce`, or one certain pixel that is wrong would cost everything."""
-    return 0.0 - bernoulli_bce(frames, means, where)
-
-
-def gaussian_log_likelihood(frames: NDArray[Any], means: NDArray[Any], sigma: float, where: NDArray[Any] | None = None) -> Floats:
-    """(..., H, W, C), (..., H, W, C) -> (...): independent normal channels of standard deviation sigma around the means as they are."""
-    if not sigma > 0:
-        raise ValueError(f"a normal distribution has a standard deviation above 0, not {sigma}")
+def log_likelihood(frames: NDArray[Any], means: NDArray[Any], likelihood: Likelihood, where: NDArray[Any] | None = None) -> Floats:
+    """(..., H, W, C), (..., H, W, C) -> (...): the log-probability of each frame, all pixels or those with where (..., H, W, 1) > 0."""
+    if not likelihood.note:
+        return 0.0 - bernoulli_bce(frames, means, where)
     out = np.zeros(frames.shape[:-3])
-    constant = math.log(sigma) + 0.5 * math.log(2 * math.pi)
     for rows, (x, m), mask in _rows(where, frames, means):
-        density = -0.5 * ((x - m.astype(np.float64)) / sigma) ** 2 - constant
+        each = np.array(likelihood.log_prob(x, m.astype(np.float64)), np.float64)
+        if each.shape != x.shape or (np.isnan(each) & ~np.isnan(m)).any():
+            raise ModelError(f"the log_prob of {likelihood!r} gave {each.shape} for pixels of {x.shape}, or something that is no number")
         if mask is not None:
-            density[~mask] = 0.0
-        out.reshape(-1)[rows] = density.sum(axis=1)
+            each[~mask] = 0.0
+        out.reshape(-1)[rows] = each.sum(axis=1)
     return out
+
+
+def require_likelihood(likelihood: Any) -> Likelihood:
+    """Refuse what is no likelihood, in words."""
+    missing = [name for name in ("support", "note", "log_prob") if not hasattr(likelihood, name)]
+    if missing or isinstance(likelihood, type):  # the class itself is a slip that costs the check of ranges
+        lacks = f", which lacks {', '.join(missing)}" if missing else ", which is a class"
+        raise ModelError(f"the likelihood of a model is Bernoulli(), Gaussian(sigma) or one of your own, not {likelihood!r}{lacks}")
+    if isinstance(likelihood, Gaussian) and not 0 < likelihood.sigma < math.inf:
+        raise ModelError(f"the sigma of a Gaussian likelihood is above 0 and finite, not {likelihood.sigma!r}")
+    if likelihood.note and not isinstance(likelihood, Gaussian) and not OWN_NOTE.fullmatch(likelihood.note):
+        raise ModelError(f"the note of a likelihood is written likelihood-NAME or likelihood-NAME-NUMBER, not {likelihood.note!r}")
+    return likelihood
 
 
 def masked_sum(each: NDArray[Any], where: NDArray[Any] | None = None) -> Floats:

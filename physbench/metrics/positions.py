@@ -10,18 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.metrics.events import NOBODY, power_cells
+from physbench.metrics.object_cards import FARTHEST
 from physbench.metrics.sums import ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from physbench.metrics.sums import Sums
-
-STEPS = (1, 5, 10, 30)
-"""The h of `rollout_position_error[h]`."""
-
-FARTHEST = 16.0
-"""The most that an object costs, in pixels; what one costs of which nothing is to be seen."""
 
 
 def rollout_position_error(mean: NDArray[Any], position: NDArray[Any], radius: NDArray[Any], visible: NDArray[Any]) -> Sums:

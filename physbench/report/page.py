@@ -17,7 +17,7 @@ from physbench.report.pictures import box, draw, tells_apart
 from physbench.report.tables import Scores, facts, scores
 from physbench.result import ENOUGH, NARROW
 from physbench.result import told as in_words
-from physbench.suites import SIZES, SUITES
+from physbench.suites import SIZES, installed_suites
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +80,7 @@ def page(result: Result, references: Sequence[Known], published: Sequence[Publis
         "title": f"{origin.model} on {origin.suite}",
         "about": f"{origin.suite} v{origin.suite_version}, {origin.size}: {sequences:,} sequences · {origin.date}",
         "origin": origin,
-        "suite": SUITES.get(origin.suite),
+        "suite": installed_suites().get(origin.suite),
         "headline": _headline(result, references),
         "notes": _notes(result),
         "tasks": [
@@ -97,7 +97,7 @@ def page(result: Result, references: Sequence[Known], published: Sequence[Publis
 
 
 def _headline(result: Result, references: Sequence[Known]) -> Headline | None:
-    suite = SUITES.get(result.provenance.suite)
+    suite = installed_suites().get(result.provenance.suite)
     if suite is None:
         return None
     task, metric = ranked(suite, result)

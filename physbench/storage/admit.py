@@ -24,13 +24,16 @@ from physbench.errors import HostileFile, StorageError
 from physbench.files import open_regular_file
 from physbench.recipe import MAX_CHUNK, SPLITS
 from physbench.storage.heaps import ENDS, require_sound_heaps
-from physbench.storage.layout import BLOCK, EVENTS, FORMAT, FORMAT_VERSION, PIXELS, STATES, Field
+from physbench.storage.layout import BLOCK, EVENTS, FIELDS, FIRST, FORMAT, PIXELS, STATES, Field, Layout, layout_of
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MOST_LINKS = 64
 MOST_TEXT = 1 << 16
 DEFLATE_RATIO = 1032
 """No deflate stream decodes to more than this many times its length."""
+
+VERSIONS = (1, 2)
+WORDS = {1: "the arrays of the balls and no others", 2: "others than the arrays of the balls"}
 
 HIGHEST_LEVEL = 9
 """Of deflate."""
@@ -43,6 +46,7 @@ class Admitted:
     """What a file says of itself, checked for form; not yet for truth."""
 
     attributes: Mapping[str, str]
+    layout: Layout
     sizes: Mapping[str, Mapping[str, int]]  # per split, the lengths of its axes
     digests: Mapping[str, str]  # per split
 
@@ -71,8 +75,8 @@ def admit(path: Path, file: h5py.File) -> Admitted:
     if attributes["format"] != FORMAT:
         raise HostileFile(f"{path} is an HDF5 file of another kind: its attribute 'format' is {attributes['format'][:40]!r}, not {FORMAT!r}")
     version = _number(file, "format_version", path)
-    if version != FORMAT_VERSION:
-        raise HostileFile(f"{path} has format version {version}; this physbench reads version {FORMAT_VERSION}")
+    if version not in VERSIONS:
+        raise HostileFile(f"{path} has format version {version}; this physbench reads versions {' and '.join(map(str, VERSIONS))}")
     for name in ("recipe", "created_with"):
         _require_object(attributes[name], f"{path}: the attribute {name!r}")
     if not members:
@@ -80,34 +84,50 @@ def admit(path: Path, file: h5py.File) -> Admitted:
     budget = path.stat().st_size
     sizes: dict[str, dict[str, int]] = {}
     digests: dict[str, str] = {}
+    layouts: dict[str, Layout] = {}
     for split in (name for name in SPLITS if name in members):
         group = group_in(file, split, path)
-        sizes[split], stored = _admit_split(group, f"{path}: {split}")
+        layouts[split] = layout = _look_through(group, version, f"{path}: {split}")
+        sizes[split], stored = _admit_split(group, layout, f"{path}: {split}")
         digests[split] = _text(group, "content_sha256", path)
         budget -= stored
     if budget < 0:
         raise HostileFile(f"{path} claims more stored bytes than it has")
-    return Admitted(attributes, sizes, digests)
+    (first, layout), *others = layouts.items()
+    for split, other in others:
+        if other != layout:
+            raise HostileFile(f"{path}: {split} holds {', '.join(other.paths)}, and {first} {', '.join(layout.paths)}: all splits hold the same arrays")
+    return Admitted(attributes, layout, sizes, digests)
 
 
-def _admit_split(group: h5py.Group, where: str) -> tuple[dict[str, int], int]:
-    """The lengths of the axes of a split, and its stored bytes."""
-    names = [field.name for field in (*PIXELS, *STATES)]
+def _look_through(group: h5py.Group, version: int, where: str) -> Layout:
+    """Which arrays a split holds: all of them known, and those that the version has."""
     members = members_of(group.id, where)
-    _only(members, (*names, "events"), where)
-    _complete(members, (*names, "events"), where)
-    events = group_in(group, "events", where)
-    columns = [field.name for field in EVENTS]
-    members = members_of(events.id, f"{where}/events")
-    _only(members, columns, f"{where}/events")
-    _complete(members, columns, f"{where}/events")
+    _only(members, (*FIELDS, "events"), where)
+    paths = [name for name in members if name != "events"]
+    if "events" in members:
+        columns = members_of(group_in(group, "events", where).id, f"{where}/events")
+        _only(columns, [field.name for field in EVENTS], f"{where}/events")
+        _complete(columns, ("offset", "sequence"), f"{where}/events")
+        paths += [f"events/{name}" for name in columns]
+    layout = layout_of(paths)
+    if version == 1:
+        _complete(paths, FIRST, where)
+    if not paths or layout.version != version:
+        raise HostileFile(f"{where} holds {', '.join(paths) or 'no arrays'}: format version {version} has {WORDS[version]}")
+    return layout
+
+
+def _admit_split(group: h5py.Group, layout: Layout, where: str) -> tuple[dict[str, int], int]:
+    """The lengths of the axes of a split, and its stored bytes."""
     sizes: dict[str, int] = {}
     stored = 0
-    for field in (*PIXELS, *STATES):
-        stored += _admit_array(dataset_in(group, field.name, where), field, sizes, f"{where}/{field.name}")
-    for field in EVENTS:
-        stored += _admit_array(dataset_in(events, field.name, where), field, sizes, f"{where}/events/{field.name}")
-    if sizes["O"] != sizes["N"] + 1:
+    for path, field in layout.paths.items():
+        parent, _, name = path.rpartition("/")
+        stored += _admit_array(dataset_in(group_in(group, parent, where) if parent else group, name, where), field, sizes, f"{where}/{path}")
+    if sizes.setdefault("N", sizes.get("O", 0) - 1) < 1:
+        raise HostileFile(f"{where} has no sequences")
+    if sizes.get("O", sizes["N"] + 1) != sizes["N"] + 1:
         raise HostileFile(f"{where}/events/offset has {sizes['O']} rows for {sizes['N']} sequences")
     return sizes, stored
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from physbench.errors import DamagedFile, HostileFile
 from physbench.storage.admit import opened
-from physbench.storage.layout import BLOCK, EVENTS, PIXELS, STATES
+from physbench.storage.layout import BLOCK, FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ def require_agreement(file: File, progress: Callable[[int, int, str], None] | No
         for split in file.values():
             members: Any = other[split.name]
             _compare_states(split, members)
-            _compare_events(split, members["events"])
+            _compare_events(split, members)
             _compare_pixels(split, members)
             for start in range(0, len(split), BLOCK):
                 _compare_streams(split, members, range(start, min(start + BLOCK, len(split))))
@@ -46,7 +46,7 @@ def require_agreement(file: File, progress: Callable[[int, int, str], None] | No
 
 def _require_own_places(file: File) -> None:
     """No byte of the file belongs to two chunks."""
-    places = [split.places(field) for split in file.values() for field in (*PIXELS, *STATES, *EVENTS)]
+    places = [split.places(field) for split in file.values() for field in file.layout.paths.values()]
     addresses, lengths = (np.concatenate(part) for part in zip(*places, strict=True))
     addresses, lengths = addresses[lengths > 0], lengths[lengths > 0]
     order = np.argsort(addresses, kind="stable")
@@ -56,7 +56,7 @@ def _require_own_places(file: File) -> None:
 
 def _compare_pixels(split: Split, members: Any) -> None:
     """One sequence through HDF5's own filter: its settings are the same for all. Decoded here first, with a bound, since HDF5 has none."""
-    for field in PIXELS:
+    for field in split.file.layout.pixels:
         pixels = np.empty(field.chunk(split.sizes, 1), np.uint8)
         split.inflate_into(field.name, 0, pixels)
         if not same_bits(members[field.name][:, :1], pixels):
@@ -64,7 +64,7 @@ def _compare_pixels(split: Split, members: Any) -> None:
 
 
 def _compare_streams(split: Split, members: Any, numbers: range) -> None:
-    for field in PIXELS:
+    for field in split.file.layout.pixels:
         dataset = members[field.name].id
         for number in numbers:
             mask, stream = dataset.read_direct_chunk((0, number, 0, 0, 0))
@@ -76,17 +76,16 @@ def _compare_states(split: Split, members: Any) -> None:
     for start in range(0, len(split), BLOCK):
         stop = min(start + BLOCK, len(split))
         for name, array in split.states(start, stop).items():
-            field = next(field for field in STATES if field.name == name)
-            seen = members[name][:, start:stop] if field.axes.startswith("TN") else members[name][start:stop]
+            seen = members[name][:, start:stop] if FIELDS[name].timed else members[name][start:stop]
             if not same_bits(seen, array):
                 raise _disagreement(split, name, f"sequences {start} to {stop - 1}")
 
 
 def _compare_events(split: Split, members: Any) -> None:
-    for field in EVENTS:
+    for field in split.file.layout.events:
         column = split.column(field.name)
         for start in range(0, len(column), ROWS):
-            if not same_bits(members[field.name][start : start + ROWS], column[start : start + ROWS]):
+            if not same_bits(members[f"events/{field.name}"][start : start + ROWS], column[start : start + ROWS]):
                 raise _disagreement(split, f"events/{field.name}", f"rows from {start}")
 
 

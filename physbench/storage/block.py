@@ -3,45 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from physbench.scene import Events
+from physbench.errors import RecipeError
+from physbench.scene import Scenes, Span, Streams, join_events, join_streams
 from physbench.storage.codec import compress
-from physbench.storage.layout import BLOCK, EVENTS, PIXELS, STATES, time_first
+from physbench.storage.layout import ARRAYS, AXES, BLOCK, Layout, layout_of, time_first
+from physbench.world import parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
     from physbench.recipe import Recipe
-    from physbench.scene import Generator, Scenes
-
-    Encoded = tuple[dict[str, "Streams"], dict[str, NDArray[Any]], Events]
+    from physbench.storage.layout import Field
 
 AT_ONCE = 16
 """Sequences whose pixels are held at a time while a block is made."""
-
-
-@runtime_checkable
-class Encoder(Protocol):
-    """A generator that writes compressed pixel arrays faster than by drawing them."""
-
-    def encode(self, seeds: NDArray[np.uint64], frames: int) -> Encoded: ...
-
-
-@dataclass(frozen=True)
-class Span:
-    """Sequences start..stop-1 of a split."""
-
-    split: str
-    start: int
-    stop: int
-
-    def __len__(self) -> int:
-        return self.stop - self.start
 
 
 def spans(recipe: Recipe) -> list[Span]:
@@ -49,22 +30,35 @@ def spans(recipe: Recipe) -> list[Span]:
     return [Span(split, start, min(start + BLOCK, count)) for split, count in recipe.splits.items() for start in range(0, count, BLOCK)]
 
 
-@dataclass(frozen=True)
-class Streams:
-    """The zlib streams of a pixel array, one after the other."""
+def layout_for(recipe: Recipe) -> Layout:
+    """Arrange what the world of a recipe declares. A declaration that cannot be kept is an error in words."""
+    names, world = recipe.generator.arrays, f"the world {recipe.generator.name}"
+    if not names:
+        raise RecipeError(f"{world} declares no arrays: its `arrays` names one of the vocabulary at least, such as 'features'")
+    for name in names:
+        if name not in ARRAYS:
+            raise RecipeError(f"{world} declares an array {name!r}, which the vocabulary does not have: it has {', '.join(ARRAYS)}")
+        if names.count(name) > 1:
+            raise RecipeError(f"{world} declares {name!r} twice")
+    layout, lengths = layout_of(names), lengths_of(recipe)
+    for path, field in layout.paths.items():
+        for axis in field.axes:
+            if lengths.get(axis, 1) < 1:
+                raise RecipeError(f"{world} declares {path!r}, and the number of its {AXES[axis]} is {lengths[axis]}")
+    return layout
 
-    data: NDArray[np.uint8]
-    sizes: NDArray[np.uint32]  # (n,)
 
-    @staticmethod
-    def of(streams: Sequence[bytes]) -> Streams:
-        return Streams(np.frombuffer(b"".join(streams), np.uint8), np.array([len(stream) for stream in streams], np.uint32))
+def lengths_of(recipe: Recipe) -> dict[str, int]:
+    """The lengths of the axes that are the same for all splits."""
+    height, width, channels = recipe.generator.shape
+    world = recipe.generator
+    return {"T": recipe.frames, "H": height, "W": width, "C": channels, "K": world.objects, "A": parts_of(world).actions}
 
-    @property
-    def checksums(self) -> NDArray[np.uint32]:
-        """Adler-32 of each decoded chunk: what its zlib stream ends with."""
-        ends = np.cumsum(self.sizes, dtype=np.int64)
-        return self.data[ends[:, None] + np.arange(-4, 0)].view(">u4")[:, 0].astype(np.uint32)
+
+def sizes_of(recipe: Recipe, split: str) -> dict[str, int]:
+    """The lengths of all axes of a split but M."""
+    count = recipe.splits[split]
+    return {**lengths_of(recipe), "N": count, "O": count + 1}
 
 
 @dataclass(frozen=True)
@@ -77,43 +71,55 @@ class Block:
 
 
 def make_block(recipe: Recipe, span: Span) -> Block:
-    """Make the sequences of a span, from their seeds."""
-    generator, seeds = recipe.generator, recipe.seeds(span.split, span.start, span.stop)
-    encoded = generator.encode(seeds, recipe.frames) if isinstance(generator, Encoder) else _encode(generator, seeds, recipe.frames)
-    return block_of(span, *encoded)
-
-
-def _encode(generator: Generator, seeds: NDArray[np.uint64], frames: int) -> Encoded:
-    """Any generator's scenes with their pixels deflated, a few at a time."""
-    streams: list[dict[str, Streams]] = []
-    states: list[dict[str, NDArray[Any]]] = []
-    events: list[Events] = []
-    for start in range(0, len(seeds), AT_ONCE):
-        scenes = generator.batch(seeds[start : start + AT_ONCE], frames)
-        streams.append(deflated(scenes))
-        states.append({name: array for name, array in scenes.arrays().items() if name not in streams[0]})
+    """Make the sequences of a span, ready to be stored."""
+    parts = parts_of(recipe.generator)
+    if parts.encode is not None and parts.spans is None:
+        return block_of(recipe, span, *parts.encode(recipe, span))
+    layout = layout_for(recipe)
+    streams: dict[str, list[Streams]] = {field.name: [] for field in layout.pixels}
+    states: dict[str, list[NDArray[Any]]] = {field.name: [] for field in layout.states}
+    events: list[Mapping[str, NDArray[Any]]] = []
+    for start in range(span.start, span.stop, AT_ONCE):
+        scenes = recipe.scenes(span.split, start, min(start + AT_ONCE, span.stop))
+        arrays = scenes.arrays()
+        for field in (*layout.pixels, *layout.states):
+            _require_field(recipe, field, arrays[field.name], len(scenes))
+        for name, pieces in streams.items():
+            pieces.append(Streams.of([compress(sequence) for sequence in arrays[name]]))
+        for name, arrays_of in states.items():
+            arrays_of.append(arrays[name])
         events.append(scenes.events)
-    joined = {
-        name: Streams(np.concatenate([some[name].data for some in streams]), np.concatenate([some[name].sizes for some in streams])) for name in streams[0]
-    }
-    return joined, {name: np.concatenate([some[name] for some in states]) for name in states[0]}, _joined(events)
+    truth = {name: np.concatenate(pieces) for name, pieces in states.items()}
+    return block_of(recipe, span, {name: join_streams(pieces) for name, pieces in streams.items()}, Scenes(truth=truth, events=join_events(events)))
 
 
-def _joined(events: Sequence[Events]) -> Events:
-    counts = np.concatenate([np.diff(some.offset) for some in events])
-    columns = {name: np.concatenate([getattr(some, name) for some in events]) for name in ("time", "a", "b", "normal", "impulse", "position")}
-    return Events(offset=np.concatenate([[0], np.cumsum(counts)]), **columns)
-
-
-def block_of(span: Span, streams: Mapping[str, Streams], states: Mapping[str, NDArray[Any]], events: Events) -> Block:
-    """states: sequences first, as in Scenes."""
-    rows = np.diff(events.offset)
-    columns = {field.name: getattr(events, field.name) for field in EVENTS if field.name not in ("offset", "sequence")}
-    columns["sequence"] = np.repeat(np.arange(span.start, span.stop, dtype=np.uint32), rows)
-    stored = {field.name: np.ascontiguousarray(time_first(field, states[field.name]).astype(field.dtype, copy=False)) for field in STATES}
+def block_of(recipe: Recipe, span: Span, streams: Mapping[str, Streams], scenes: Scenes) -> Block:
+    """Make a block of compressed pixel arrays, and of scenes that hold the others."""
+    layout, world = layout_for(recipe), f"the world {recipe.generator.name}"
+    stored: dict[str, NDArray[Any]] = {}
+    for field in layout.states:
+        _require_field(recipe, field, scenes.truth[field.name], len(span))
+        stored[field.name] = np.ascontiguousarray(time_first(field, scenes.truth[field.name]))
+    if not layout.events:
+        return Block(span, streams, stored, {}, np.zeros(len(span), np.int64))
+    offset = scenes.events["offset"]
+    rows = np.diff(offset)
+    if len(offset) != len(span) + 1 or offset[0] != 0 or (rows < 0).any():
+        raise RecipeError(f"{world} made an 'events/offset' that does not lead from 0 through {len(span)} sequences")
+    columns: dict[str, NDArray[Any]] = {"sequence": np.repeat(np.arange(span.start, span.stop, dtype=np.uint32), rows)}
+    for field in layout.columns:
+        columns[field.name] = scenes.events[field.name]
+        _require_array(f"{world} made 'events/{field.name}'", field, columns[field.name], field.shape({"M": int(offset[-1])}))
     return Block(span, streams, stored, columns, rows)
 
 
-def deflated(scenes: Scenes) -> dict[str, Streams]:
-    """The pixel arrays of scenes, compressed."""
-    return {field.name: Streams.of([compress(sequence) for sequence in getattr(scenes, field.name)]) for field in PIXELS}
+def _require_field(recipe: Recipe, field: Field, array: NDArray[Any], count: int) -> None:
+    """An array with the type and the axes that the vocabulary gives it, sequences first."""
+    shape = field.shape({**lengths_of(recipe), "N": count})
+    shape = (shape[1], shape[0], *shape[2:]) if field.timed else shape
+    _require_array(f"the world {recipe.generator.name} made {field.name!r}", field, array, shape)
+
+
+def _require_array(what: str, field: Field, array: NDArray[Any], shape: tuple[int, ...]) -> None:
+    if array.shape != shape or array.dtype != field.dtype:
+        raise RecipeError(f"{what} as {array.dtype} of shape {array.shape}: it is {field.dtype} of shape {shape}")

@@ -7,42 +7,42 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.errors import DamagedFile
-from physbench.scene import Events
+from physbench.scene import Scenes
 from physbench.storage.agreement import same_bits
 from physbench.storage.codec import adler32, inflate
-from physbench.storage.layout import PIXELS, STATES, time_first
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
-    from physbench.storage.block import Block, Span, Streams
+    from physbench.scene import Span, Streams
+    from physbench.storage.block import Block
     from physbench.storage.layout import Field
     from physbench.storage.reader import Split
 
-COLUMNS = ("time", "a", "b", "normal", "impulse", "position")
 
-
-def states_of(split: Split, span: Span) -> dict[str, NDArray[Any]]:
-    """The small arrays of a span, sequences first."""
-    stored = split.states(span.start, span.stop)
-    return {field.name: time_first(field, stored[field.name]) for field in STATES}  # the swap undoes itself
-
-
-def events_of(split: Split, span: Span) -> Events:
+def scenes_of(split: Split, span: Span, names: Collection[str]) -> Scenes:
+    """Some arrays of a span, and its events."""
+    layout, arrays = split.file.layout, split.only(*names)[span.start : span.stop]
+    if not layout.events:
+        return Scenes.of(arrays)
     offset = split.column("offset")[span.start : span.stop + 1]
-    return Events(offset - offset[0], *(split.column(name)[offset[0] : offset[-1]] for name in COLUMNS))
+    columns = {field.name: split.column(field.name)[offset[0] : offset[-1]] for field in layout.columns}
+    return Scenes.of(arrays, {"offset": offset - offset[0], **columns})
 
 
 def compare_block(split: Split, block: Block) -> int:
     """Require every value of a block to be stored; return how many streams had to be decoded, since their bytes differ."""
     _compare_states(split, block)
-    _compare_events(split, block)
-    return sum(_compare_streams(split, block.span, field, block.streams[field.name]) for field in PIXELS)
+    if split.file.layout.events:
+        _compare_events(split, block)
+    return sum(_compare_streams(split, block.span, field, block.streams[field.name]) for field in split.file.layout.pixels)
 
 
 def _compare_states(split: Split, block: Block) -> None:
     stored = split.states(block.span.start, block.span.stop)
-    for field in STATES:
+    for field in split.file.layout.states:
         made, found = block.states[field.name], stored[field.name]
         if not same_bits(made, found):
             axis = field.axes.index("N")
@@ -55,7 +55,7 @@ def _compare_events(split: Split, block: Block) -> None:
     other = np.diff(offset) != block.rows
     if other.any():
         raise _difference(split, block.span, int(np.argmax(other)), "number of events")
-    for name in COLUMNS:
+    for name in (field.name for field in split.file.layout.columns):
         made, found = block.events[name], split.column(name)[offset[0] : offset[-1]]
         if not same_bits(made, found):
             row = int(np.argmax((_bits(made) != _bits(found)).reshape(len(made), -1).any(axis=1)))

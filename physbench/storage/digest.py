@@ -7,49 +7,50 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.storage.codec import adler32
-from physbench.storage.layout import EVENTS, PIXELS, STATES, array_digest, pixels_digest, split_text, text_digest, time_first
+from physbench.storage.layout import array_digest, layout_of, pixels_digest, split_text, text_digest, time_first
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from physbench.scene import Scenes
 
 
 class SplitDigest:
     """Of a split whose sequences are added batch after batch, in order."""
 
-    def __init__(self, split: str) -> None:
+    def __init__(self, split: str, arrays: Collection[str]) -> None:
+        """arrays: what the world declares."""
         self._split = split
-        self._checksums: dict[str, list[int]] = {field.name: [] for field in PIXELS}
-        self._parts: dict[str, list[Any]] = {field.name: [] for field in STATES}
-        self._events: dict[str, list[Any]] = {field.name: [] for field in EVENTS}
+        self._layout = layout_of(arrays)
+        self._checksums: dict[str, list[int]] = {field.name: [] for field in self._layout.pixels}
+        self._parts: dict[str, list[Any]] = {path: [] for path in self._layout.paths if path not in self._checksums}
         self._sizes: dict[str, int] = {}
         self._count = 0
 
     def add(self, scenes: Scenes) -> None:
+        arrays, count = scenes.arrays(), len(scenes)
         for name, checksums in self._checksums.items():
-            checksums += [adler32(sequence) for sequence in getattr(scenes, name)]
-        for field in STATES:
-            self._parts[field.name].append(time_first(field, getattr(scenes, field.name)))
-        rows = np.diff(scenes.events.offset)
-        self._events["offset"].append(rows)
-        self._events["sequence"].append(np.repeat(np.arange(self._count, self._count + len(rows)), rows))
-        for field in EVENTS:
-            if field.name not in ("offset", "sequence"):
-                self._events[field.name].append(getattr(scenes.events, field.name))
-        _, frames, height, width, channels = scenes.features.shape
-        self._sizes = {"T": frames, "H": height, "W": width, "C": channels, "K": scenes.contact.shape[2]}
-        self._count += len(rows)
+            checksums += [adler32(sequence) for sequence in arrays[name]]
+        for field in self._layout.states:
+            self._parts[field.name].append(time_first(field, arrays[field.name]))
+        for field in (*self._layout.pixels, *self._layout.states):
+            self._sizes |= dict(zip(field.axes, time_first(field, arrays[field.name]).shape, strict=True))
+        if self._layout.events:
+            rows = np.diff(scenes.events["offset"])
+            columns = {**scenes.events, "offset": rows, "sequence": np.repeat(np.arange(self._count, self._count + count), rows)}
+            for field in self._layout.events:
+                self._parts[f"events/{field.name}"].append(columns[field.name])
+        self._count += count
 
     def hexdigest(self) -> str:
         """The content digest of a file that holds this split alone."""
         digests = {name: pixels_digest(np.array(checksums, np.uint32)) for name, checksums in self._checksums.items()}
-        for field in STATES:
-            axis = field.axes.index("N")
-            digests[field.name] = array_digest([np.concatenate(self._parts[field.name], axis=axis).astype(field.dtype)])
-        for field in EVENTS:
-            column = np.concatenate(self._events[field.name])
-            if field.name == "offset":
+        sizes = {**self._sizes, "N": self._count, "O": self._count + 1}
+        for path, parts in self._parts.items():
+            field = self._layout.paths[path]
+            column = np.concatenate(parts, axis=int(field.timed))
+            if path == "events/offset":
                 column = np.concatenate([[0], np.cumsum(column)])
-            digests[f"events/{field.name}"] = array_digest([column.astype(field.dtype)])
-        collisions = sum(len(part) for part in self._events["time"])
-        sizes = {**self._sizes, "N": self._count, "O": self._count + 1, "M": collisions}
+                sizes["M"] = int(column[-1])
+            digests[path] = array_digest([column.astype(field.dtype)])
         return text_digest(split_text(self._split, sizes, digests))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DTYPES = ("float16", "float32", "float64")
-TIMED = frozenset(field.name for field in (*PIXELS, *STATES) if field.axes.startswith("TN"))
+TIMED = frozenset(field.name for field in (*PIXELS, *STATES) if field.timed)
 """Arrays that have time as an axis."""
 
 

@@ -13,15 +13,17 @@ import os
 import shutil
 import struct
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from physbench.errors import StorageError
 from physbench.lock import try_lock
-from physbench.storage.block import Block, Span, Streams
+from physbench.scene import Span, Streams
+from physbench.storage.block import Block, layout_for, sizes_of
 from physbench.storage.codec import crc32
-from physbench.storage.layout import BLOCK, EVENTS, FORMAT_VERSION, PIXELS, STATES, Field
+from physbench.storage.layout import BLOCK, Field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +40,7 @@ HEADER = 2048
 _FRAME = struct.Struct("<4sII")  # mark, length, CRC-32 of what follows
 _MARK = b"blk1"
 _FIXED = struct.Struct("<BQQQI")  # split, start, stop, bytes of data, CRC-32 of them
-_COLUMNS = tuple(field for field in EVENTS if field.name != "offset")
+_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -53,20 +55,15 @@ class Record:
     events_at: int  # of its events, in the journal
 
 
-def sizes_of(recipe: Recipe, split: str) -> dict[str, int]:
-    """The lengths of the axes T N H W C K."""
-    height, width, channels = recipe.generator.shape
-    count = recipe.splits[split]
-    return {"T": recipe.frames, "N": count, "O": count + 1, "H": height, "W": width, "C": channels, "K": recipe.generator.objects}
-
-
 class Journal:
     """Open, and lock, the working directory of a recipe; make it if there is none."""
 
     def __init__(self, recipe: Recipe, directory: Path, *, afresh: bool = False) -> None:
         """afresh: work on another recipe is dropped, not refused."""
         self.recipe = recipe
+        self.layout = layout_for(recipe)
         self.directory = directory
+        self._columns = [field for field in self.layout.events if field.name != "offset"]
         self.records: list[Record] = []
         self._splits: list[str] = list(recipe.splits)
         directory.mkdir(parents=True, exist_ok=True)
@@ -82,17 +79,16 @@ class Journal:
 
     def append(self, block: Block) -> None:
         """Add the next block. Either it is there as a whole afterwards, or not at all."""
-        streams = [block.streams[field.name] for field in PIXELS]
-        data = [*(stream.data for stream in streams), *(_padded(self.recipe, block, field) for field in STATES)]
+        streams = [block.streams[field.name] for field in self.layout.pixels]
+        data = [*(stream.data for stream in streams), *(_padded(self.recipe, block, field) for field in self.layout.states)]
         crc = 0
         for piece in data:
             self.data.write(piece.data)
             crc = crc32(piece, crc)
         length = sum(piece.nbytes for piece in data)
-        sizes = np.array([stream.sizes for stream in streams])
-        checksums = np.array([stream.checksums for stream in streams])
+        sizes, checksums = (np.array(numbers, np.uint32) for numbers in ([s.sizes for s in streams], [s.checksums for s in streams]))
         fixed = _FIXED.pack(self._splits.index(block.span.split), block.span.start, block.span.stop, length, crc)
-        columns = [np.ascontiguousarray(block.events[field.name], field.dtype).tobytes() for field in _COLUMNS]
+        columns = [np.ascontiguousarray(block.events[field.name], field.dtype).tobytes() for field in self._columns]
         record = b"".join([fixed, sizes.tobytes(), checksums.tobytes(), block.rows.astype("<i8").tobytes(), *columns])
         self.data.flush()
         self._log.write(_FRAME.pack(_MARK, len(record), crc32(record)) + record)
@@ -112,7 +108,7 @@ class Journal:
         count = len(record.span)
         stored = memoryview(self.read_at(record.length, record.address))
         ends = np.cumsum(record.sizes.sum(axis=1, dtype=np.int64)).tolist()
-        parts = zip(PIXELS, [0, *ends], ends, record.sizes, strict=False)
+        parts = zip(self.layout.pixels, [0, *ends], ends, record.sizes, strict=False)
         streams = {field.name: Streams(np.frombuffer(stored[start:end], np.uint8), sizes) for field, start, end, sizes in parts}
         states = {field.name: array[_sequences(field, count)].copy() for field, _, array in self._states(record, stored)}
         return Block(record.span, streams, states, self.events(record), record.rows)
@@ -121,10 +117,10 @@ class Journal:
         """The collisions of a block, column by column."""
         count = int(record.rows.sum())
         sizes = {"M": count}
-        stored = _read_at(self._log, count * sum(_width(field) for field in _COLUMNS), record.events_at)
+        stored = _read_at(self._log, count * sum(_width(field) for field in self._columns), record.events_at)
         columns: dict[str, NDArray[Any]] = {}
         at = 0
-        for field in _COLUMNS:
+        for field in self._columns:
             columns[field.name] = np.frombuffer(stored, field.dtype, count * _width(field) // field.dtype.itemsize, at).reshape(field.shape(sizes))
             at += count * _width(field)
         return columns
@@ -151,7 +147,7 @@ class Journal:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _resume(self, afresh: bool) -> None:
-        head = json.dumps({"format": FORMAT_VERSION, "recipe": self.recipe.to_json()}).encode() + b"\n"
+        head = json.dumps({"format": _VERSION, "recipe": self.recipe.to_json()}).encode() + b"\n"
         found = self._log.read(len(head))
         if not head.startswith(found) and not afresh:
             raise StorageError(f"{self.directory} holds unfinished work on another recipe: finish it with its own command, or begin anew with --overwrite")
@@ -183,7 +179,7 @@ class Journal:
 
     def _remember(self, record: bytes, at: int) -> None:
         split, start, stop, length, crc = _FIXED.unpack_from(record)
-        count, kinds = stop - start, len(PIXELS)
+        count, kinds = stop - start, len(self.layout.pixels)
         numbers = np.frombuffer(record, "<u4", 2 * kinds * count, _FIXED.size).reshape(2, kinds, count)
         rows_at = _FIXED.size + numbers.nbytes
         rows = np.frombuffer(record, "<i8", count, rows_at).astype(np.int64)
@@ -194,7 +190,7 @@ class Journal:
         """Each state array of a block with its place in the block's data; as an array when the data are given."""
         sizes = sizes_of(self.recipe, record.span.split)
         at = int(record.sizes.sum(dtype=np.int64))
-        for field in STATES:
+        for field in self.layout.states:
             shape = field.chunk(sizes, chunk_length(sizes))
             count = int(np.prod(shape, dtype=np.int64))
             yield field, at, None if stored is None else np.frombuffer(stored, field.dtype, count, at).reshape(shape)
@@ -208,7 +204,7 @@ def chunk_length(sizes: dict[str, int]) -> int:
 
 def _sequences(field: Field, count: int) -> tuple[slice, ...]:
     """The index of the first `count` sequences of a stored array."""
-    return (slice(None), slice(count)) if field.axes.startswith("TN") else (slice(count),)
+    return (slice(None), slice(count)) if field.timed else (slice(count),)
 
 
 def _padded(recipe: Recipe, block: Block, field: Field) -> NDArray[Any]:
@@ -224,7 +220,7 @@ def _padded(recipe: Recipe, block: Block, field: Field) -> NDArray[Any]:
 
 def _width(field: Field) -> int:
     """Bytes of one row of an event column."""
-    return field.dtype.itemsize * (int(field.axes[1:]) if len(field.axes) > 1 else 1)
+    return field.dtype.itemsize * prod(field.shape({"M": 1}))
 
 
 def _read_at(file: BinaryIO, length: int, address: int) -> bytes:

@@ -1,24 +1,28 @@
-"""The names, types, shapes and meanings of a dataset file, and what its digest is taken of. Writer, reader and verify all read this table.
+"""The vocabulary of dataset files: the names, types, shapes and meanings of arrays, and what a digest is taken of. Writer, reader and verify all read it.
 
-Axes are letters: T frames, N sequences, H W C pixels, K objects, M collisions, O = N + 1, a digit for itself. Time is the first axis, as in
+A file holds the arrays that its world declares, each kind in the order it has here; the arrays of the balls come first, for their digests stay.
+Axes are letters: T frames, N sequences, H W C pixels, K objects, A actions, M collisions, O = N + 1, a digit for itself. Time is the first axis, as in
 the files that published R-NEM code reads. docs/format.md says the same in words, and a test holds it to this table.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from numpy.typing import NDArray
 
 FORMAT = "physbench"
-FORMAT_VERSION = 1
+CONTENT_VERSION = 1
+"""Of the text that a digest is taken of."""
 
 BLOCK = 256
 """Sequences per chunk of the small arrays, and the unit of work of a generator."""
@@ -31,6 +35,7 @@ AXES = {
     "W": "width",
     "C": "channels",
     "K": "objects",
+    "A": "actions",
     "M": "collisions",
     "O": "offsets",
 }
@@ -43,13 +48,18 @@ class Field:
 
     name: str
     dtype: np.dtype[np.generic]
-    axes: str
+    axes: tuple[str, ...]
     meaning: str
     unit: str = ""
     values: str = ""  # which ones there are
     order: str = ""  # of the numbers along the last axis
     counting: str = ""  # where it begins, and which numbers are no object
     bits: str = ""
+
+    @property
+    def timed(self) -> bool:
+        """Whether time is its first axis and sequences are the second."""
+        return self.axes[:2] == ("T", "N")
 
     def shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
         return tuple(int(axis) if axis.isdigit() else sizes[axis] for axis in self.axes)
@@ -66,7 +76,7 @@ class Field:
 
 
 def _field(name: str, dtype: str, axes: str, meaning: str, **more: str) -> Field:
-    return Field(name, np.dtype("<" + dtype), axes, meaning, **more)
+    return Field(name, np.dtype("<" + dtype), tuple(re.findall(r"[A-Z]|\d+", axes)), meaning, **more)
 
 
 PIXELS = (
@@ -112,6 +122,16 @@ STATES = (
         values="all 0 = no curtain",
         order="y0, x0, y1, x1: rows y0 to y1 - 1, columns x0 to x1 - 1",
     ),
+    _field("actions", "u1", "TNA", "The action taken from frame t on.", values="1 for the action, 0 for the others"),
+    _field("reward", "f4", "TN", "The reward for the action taken from frame t on."),
+    _field("lives", "u1", "TN", "The lives that are left at frame t."),
+    _field("phase", "u1", "TN", "The phase of the game at frame t, as its world numbers them."),
+    _field("ram", "u1", "TN128", "The memory of the console at frame t.", order="addresses 0 to 127"),
+    _field("episode", "u4", "N2", "Where the sequence was cut from.", order="the number of the episode, the step at which the sequence begins in it"),
+    _field("shape", "u1", "NK", "The shape of each object, as its world numbers them."),
+    _field("colour", "u1", "NK3", "The colour of each object.", values="0 to 255", order="red, green, blue"),
+    _field("scale", "f4", "NK", "The size of each object, as its world measures it.", values="0 = absent"),
+    _field("rotation", "f4", "NK", "The angle by which each object is turned.", unit="radian"),
 )
 """Blocks of sequences per chunk, not compressed."""
 
@@ -124,16 +144,56 @@ EVENTS = (
     _field("normal", "f8", "M2", "The direction from a to b, of length 1.", order="x (to the right), y (down)"),
     _field("impulse", "f8", "M", "What b receives along the normal.", unit="mass pixel/frame", values="0 or more"),
     _field("position", "f8", "M2", "Where they touch, from the upper left corner of the frame.", unit="pixel", order="x (to the right), y (down)"),
+    _field("kind", "u1", "M", "What happens, as its world numbers it."),
+    _field("uid", "u4", "M", "Which individual it happens to, where several pass through the same object."),
 )
 """Contiguous tables in the group `events`."""
 
-ARRAYS = {**{field.name: field for field in (*PIXELS, *STATES)}, **{f"events/{field.name}": field for field in EVENTS}}
-"""Every array of a split, by its path."""
+FIELDS = {field.name: field for field in (*PIXELS, *STATES)}
+"""The arrays of sequences, by name."""
+
+ARRAYS = {**FIELDS, **{f"events/{field.name}": field for field in EVENTS}}
+"""Every array that a split can have, by its path."""
+
+FIRST = (*(field.name for field in (*PIXELS, *STATES[:8])), *(f"events/{field.name}" for field in EVENTS[:8]))
+"""The arrays of format version 1."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The arrays that a file holds in each of its splits."""
+
+    pixels: tuple[Field, ...]
+    states: tuple[Field, ...]
+    events: tuple[Field, ...]
+
+    @cached_property
+    def paths(self) -> dict[str, Field]:
+        return {path: field for path, field in ARRAYS.items() if field in (self.events if path.startswith("events/") else (*self.pixels, *self.states))}
+
+    @property
+    def columns(self) -> tuple[Field, ...]:
+        """The columns of events that their world makes: `offset` and `sequence` go without saying."""
+        return tuple(field for field in self.events if field.name not in ("offset", "sequence"))
+
+    @property
+    def version(self) -> int:
+        """The format version of such a file: 1 where it holds what the first files held."""
+        return 1 if set(self.paths) == {*FIRST} else 2
+
+
+def layout_of(paths: Collection[str]) -> Layout:
+    """Arrange known arrays. Where there is a column of events, `offset` and `sequence` are there too."""
+    events = tuple(field for field in EVENTS if f"events/{field.name}" in paths)
+    if events:
+        events = (*EVENTS[:2], *(field for field in events if field not in EVENTS[:2]))
+    pixels, states = (tuple(field for field in fields if field.name in paths) for fields in (PIXELS, STATES))
+    return Layout(pixels, states, events)
 
 
 def time_first(field: Field, array: NDArray[Any]) -> NDArray[Any]:
     """An array as it is in memory, (N, T, ...), to what a file holds, (T, N, ...)."""
-    return array.swapaxes(0, 1) if field.axes.startswith("TN") else array
+    return array.swapaxes(0, 1) if field.timed else array
 
 
 def pixels_digest(checksums: NDArray[np.uint32]) -> str:
@@ -152,12 +212,12 @@ def array_digest(parts: Iterable[NDArray[Any]]) -> str:
 def split_text(split: str, sizes: Mapping[str, int], digests: Mapping[str, str]) -> str:
     """The canonical text of a split: path, dtype, shape and digest of each array, a line each."""
     lines: list[str] = []
-    for prefix, group in (("", (*PIXELS, *STATES)), ("events/", EVENTS)):
-        for field in group:
+    for path, field in ARRAYS.items():
+        if path in digests:
             shape = "x".join(str(length) for length in field.shape(sizes))
-            lines.append(f"{split}/{prefix}{field.name} {field.dtype.str.lstrip('<|')} {shape} {digests[prefix + field.name]}\n")
+            lines.append(f"{split}/{path} {field.dtype.str.lstrip('<|')} {shape} {digests[path]}\n")
     return "".join(lines)
 
 
 def text_digest(text: str) -> str:
-    return hashlib.sha256(f"{FORMAT} content {FORMAT_VERSION}\n{text}".encode()).hexdigest()
+    return hashlib.sha256(f"{FORMAT} content {CONTENT_VERSION}\n{text}".encode()).hexdigest()

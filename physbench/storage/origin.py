@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from physbench import registry
 from physbench.errors import DamagedFile, UnknownName
 from physbench.recipe import Recipe
-from physbench.storage.journal import sizes_of
+from physbench.storage.block import layout_for, sizes_of
 
 if TYPE_CHECKING:
     from physbench.storage.reader import File
@@ -79,7 +79,9 @@ def _require_registered(recipe: Recipe, usual: Recipe, where: str) -> None:
 def _require_sizes(file: File, recipe: Recipe) -> None:
     if list(file) != list(recipe.splits):
         raise DamagedFile(f"{file.path} holds {', '.join(file)}; its recipe makes {', '.join(recipe.splits)}")
+    if file.layout != (made := layout_for(recipe)):
+        raise DamagedFile(f"{file.path} holds {', '.join(file.layout.paths)}; its recipe makes {', '.join(made.paths)}")
     for name, split in file.items():
         for axis, length in sizes_of(recipe, name).items():
-            if split.sizes[axis] != length:
+            if split.sizes.get(axis, length) != length:
                 raise DamagedFile(f"{file.path}: axis {axis} of {name} has length {split.sizes[axis]}; the recipe makes {length}")

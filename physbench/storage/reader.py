@@ -24,17 +24,16 @@ from physbench.storage.buffers import Buffers
 from physbench.storage.chunks import places_of
 from physbench.storage.codec import inflate
 from physbench.storage.events import EventTable
-from physbench.storage.layout import BLOCK, EVENTS, PIXELS, STATES, Field
+from physbench.storage.layout import BLOCK, EVENTS, FIELDS, PIXELS, Field
 
 if TYPE_CHECKING:
     import torch.utils.data
     from numpy.typing import NDArray
 
     from physbench.storage.chunks import Places
+    from physbench.storage.layout import Layout
 
     Sequences = int | slice | Sequence[int] | NDArray[np.integer[Any]]
-
-FIELDS = {field.name: field for field in (*PIXELS, *STATES)}
 
 
 def open_dataset(path: str | os.PathLike[str]) -> File:
@@ -102,6 +101,11 @@ class File(Mapping[str, "Split"]):
         return self.admitted.attributes
 
     @property
+    def layout(self) -> Layout:
+        """Give the arrays that each split holds."""
+        return self.admitted.layout
+
+    @property
     def recipe(self) -> dict[str, Any]:
         """Give the recipe that the file was made from, as JSON has it. A stranger's file may say anything here.
 
@@ -123,7 +127,7 @@ class File(Mapping[str, "Split"]):
         split = expand_split(split)
         if split not in self.admitted.sizes:
             raise KeyError(f"{self.path} has no split {split!r}: it has {', '.join(self.admitted.sizes)}")
-        return Split(self, split, tuple(FIELDS))
+        return Split(self, split, tuple(path for path in self.layout.paths if path in FIELDS))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.admitted.sizes)
@@ -180,8 +184,8 @@ class Split:
         ['features', 'mass']
         """
         for name in fields:
-            if name not in FIELDS:
-                raise StorageError(f"there is no array {name!r}: there is {', '.join(FIELDS)}")
+            if name not in (there := self.file[self.name].fields):
+                raise StorageError(f"there is no array {name!r}: there is {', '.join(there)}")
         return Split(self.file, self.name, fields)
 
     def __getitem__(self, which: Sequences) -> dict[str, NDArray[Any]]:
@@ -201,13 +205,14 @@ class Split:
         ['sequence', 'time', 'a', 'b']
         """
         if number is None:
-            return EventTable({field.name: self.column(field.name).copy() for field in EVENTS if field.name != "offset"})
+            return EventTable({field.name: self.column(field.name).copy() for field in self.file.layout.events if field.name != "offset"})
         place = int(self._checked([number])[0])
+        if not self.file.layout.events:
+            return EventTable()
         first, end = self.column("offset")[place : place + 2].tolist()
         if not 0 <= first <= end <= self.sizes["M"]:
             raise DamagedFile(f"{self.file.path}: the events of {self.name} sequence {place} are out of range")
-        columns = (field.name for field in EVENTS if field.name not in ("offset", "sequence"))
-        return EventTable({name: self.column(name)[first:end].copy() for name in columns})
+        return EventTable({field.name: self.column(field.name)[first:end].copy() for field in self.file.layout.columns})
 
     def batches(self, size: int, *, shuffle_seed: int | None = None, drop_last: bool = False) -> Iterator[dict[str, NDArray[Any]]]:
         """Go through all sequences once, `size` at a time; in file order, or in the order of a seed.
@@ -247,7 +252,7 @@ class Split:
         from physbench.storage.torch_view import TorchSplit
 
         framing = Framing(window, dtype, time_first, seed)
-        framing.require_within(self.sizes["T"])
+        framing.require_within(self.sizes.get("T", 1))
         return TorchSplit(self, framing)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -265,7 +270,7 @@ class Split:
     def _read(self, field: Field, numbers: NDArray[np.int64]) -> NDArray[Any]:
         """(B, ...), each sequence from its own chunk, or out of its block."""
         shape = field.chunk(self.sizes, 1)
-        times = field.axes.startswith("TN")
+        times = field.timed
         one = (shape[0], *shape[2:]) if times else shape[1:]
         if field in PIXELS:
             nbytes = len(numbers) * int(np.prod(one, dtype=np.int64))
@@ -289,14 +294,14 @@ class Split:
         """The small arrays of sequences start..stop-1, all of one block: time first, as they lie in the file."""
         block, here = divmod(start, self._block)
         among = slice(here, here + stop - start)
-        return {field.name: self._stored(field, block)[(slice(None), among) if field.axes.startswith("TN") else among] for field in STATES}
+        return {field.name: self._stored(field, block)[(slice(None), among) if field.timed else among] for field in self.file.layout.states}
 
     def in_order(self, name: str) -> Iterator[NDArray[Any]]:
         """A small array in C order, piece by piece."""
         field = FIELDS[name]
         blocks: list[NDArray[Any]] = self._blocks(field)
         lengths = [len(self) - start for start in range(0, len(self), self._block)]
-        if field.axes.startswith("TN"):
+        if field.timed:
             for frame in range(self.sizes["T"]):
                 for block, length in zip(blocks, lengths, strict=True):
                     yield block[frame, :length]
@@ -327,9 +332,11 @@ class Split:
         >>> physbench.open("balls.h5")["test"].column("offset").shape
         (9,)
         """
-        field = next((field for field in EVENTS if field.name == name), None)
+        columns = self.file.layout.events
+        field = next((field for field in columns if field.name == name), None)
         if field is None:
-            raise StorageError(f"the events have no column {name!r}: they have {', '.join(field.name for field in EVENTS)}")
+            has = f"they have {', '.join(field.name for field in columns)}" if columns else f"{self.file.path} holds no events"
+            raise StorageError(f"the events have no column {name!r}: {has}")
         (address,), _ = self.places(field)
         shape = field.shape(self.sizes)
         return np.frombuffer(self.file.bytes, field.dtype, int(np.prod(shape, dtype=np.int64)), address).reshape(shape)

@@ -57,5 +57,6 @@ default_collate_fn_map[TimeFirst] = _join
 
 
 def known_to_torch(array: Any) -> Any:
-    """uint8 stays uint8; `visible`, uint16, becomes int32, which every torch operation knows."""
-    return np.asarray(array).astype(np.int32) if np.asarray(array).dtype == np.uint16 else array
+    """uint8 stays uint8; uint16 becomes int32 and uint32 int64, which every torch operation knows."""
+    known = {np.dtype(np.uint16): np.int32, np.dtype(np.uint32): np.int64}.get(np.asarray(array).dtype)
+    return array if known is None else np.asarray(array).astype(known)

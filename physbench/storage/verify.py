@@ -17,14 +17,15 @@ import numpy as np
 from physbench.ahead import ahead
 from physbench.errors import DamagedFile, RecipeError, StorageError
 from physbench.machine import count_cores
-from physbench.scene import Checker
+from physbench.scene import Span
 from physbench.storage.agreement import require_agreement
-from physbench.storage.block import Span, make_block
+from physbench.storage.block import make_block
 from physbench.storage.codec import adler32
-from physbench.storage.compare import compare_block, events_of, states_of
-from physbench.storage.layout import EVENTS, PIXELS, STATES, array_digest, pixels_digest, split_text, text_digest
+from physbench.storage.compare import compare_block, scenes_of
+from physbench.storage.layout import array_digest, pixels_digest, split_text, text_digest
 from physbench.storage.origin import Unmakeable, read_recipe
 from physbench.storage.reader import File, Split, open_dataset
+from physbench.world import parts_of
 
 if TYPE_CHECKING:
     import os
@@ -90,7 +91,7 @@ def verify(path: str | os.PathLike[str], *, depth: Depth = "plain", progress: Ca
     counts: list[Count] = []
     caveats: tuple[str, ...] = ()
     if depth == "plain":
-        for split in file.values():
+        for split in file.values() if file.layout.events else ():
             _check_offsets(split)
         counts, caveats = _check_truth(file, progress)
     return Report(
@@ -111,9 +112,9 @@ def _check_digests(file: File) -> None:
     _same(hashlib.sha256(attributes["recipe"].encode()).hexdigest(), attributes["recipe_sha256"], f"{file.path}: the recipe")
     texts = ""
     for name, split in file.items():
-        digests = {field.name: pixels_digest(_trailers(split, field.name)) for field in PIXELS}
-        digests |= {field.name: array_digest(split.in_order(field.name)) for field in STATES}
-        digests |= {f"events/{field.name}": array_digest([split.column(field.name)]) for field in EVENTS}
+        digests = {field.name: pixels_digest(_trailers(split, field.name)) for field in file.layout.pixels}
+        digests |= {field.name: array_digest(split.in_order(field.name)) for field in file.layout.states}
+        digests |= {f"events/{field.name}": array_digest([split.column(field.name)]) for field in file.layout.events}
         text = split_text(name, split.sizes, digests)
         _same(text_digest(text), file.admitted.digests[name], f"{file.path}: the split {name}")
         texts += text
@@ -153,7 +154,7 @@ def _check_truth(file: File, progress: Callable[[Progress], None] | None) -> tup
 
 def _caveats(recipe: Recipe) -> list[str]:
     caveats: list[str] = []
-    if not isinstance(recipe.generator, Checker):
+    if parts_of(recipe.generator).check is None:
         caveats.append(f"{recipe.generator.name} has no check of its laws")
     if recipe.seed and recipe.dataset != recipe.generator.name:
         caveats.append(f"seed {recipe.seed}: not the sequences that are published as {recipe.name}")
@@ -162,9 +163,10 @@ def _caveats(recipe: Recipe) -> list[str]:
 
 def _check_span(split: Split, recipe: Recipe, span: Span) -> Count:
     replayed = 0
-    if isinstance(recipe.generator, Checker):
-        fault = recipe.generator.check(states_of(split, span), events_of(split, span))
-        if fault is not None:
+    parts = parts_of(recipe.generator)
+    if parts.check is not None:
+        names = [name for name in split.fields if parts.checked is None or name in parts.checked]
+        for fault in parts.check(scenes_of(split, span, names)):
             raise DamagedFile(f"{split.file.path}: {split.name} sequence {span.start + fault.sequence} {fault.sentence}")
         replayed = len(span)
     try:
@@ -176,13 +178,13 @@ def _check_span(split: Split, recipe: Recipe, span: Span) -> Count:
 
 def _inflate(split: Split, span: Span) -> Count:
     """Decode every stream; its checksum must be the one that the digest was taken of, its last bytes."""
-    for field in PIXELS:
+    for field in split.file.layout.pixels:
         out = np.empty(field.chunk(split.sizes, 1), np.uint8)
         for number in range(span.start, span.stop):
             split.inflate_into(field.name, number, out)
             if adler32(out) != int.from_bytes(split.stream(field.name, number)[-4:], "big"):
                 raise DamagedFile(f"{split.file.path}: {split.name}/{field.name} sequence {number} has bytes after its end")
-    return Count(inflated=len(span) * len(PIXELS))
+    return Count(inflated=len(span) * len(split.file.layout.pixels))
 
 
 def _run(work: Callable[[Split, Span], Count], file: File, doing: str, progress: Callable[[Progress], None] | None) -> list[Count]:

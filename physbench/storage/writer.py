@@ -12,22 +12,11 @@ import numpy as np
 
 from physbench.errors import StorageError
 from physbench.files import publish
-from physbench.storage.block import spans
+from physbench.storage.block import sizes_of, spans
 from physbench.storage.codec import LEVEL
 from physbench.storage.hdf5 import Chunked, Contiguous, Dataset, Group, skeleton
-from physbench.storage.journal import chunk_length, sizes_of
-from physbench.storage.layout import (
-    EVENTS,
-    FORMAT,
-    FORMAT_VERSION,
-    PIXELS,
-    STATES,
-    Field,
-    array_digest,
-    pixels_digest,
-    split_text,
-    text_digest,
-)
+from physbench.storage.journal import chunk_length
+from physbench.storage.layout import FORMAT, Field, array_digest, pixels_digest, split_text, text_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +50,7 @@ def seal(journal: Journal, path: Path, *, overwrite: bool = False) -> None:
         texts += text
     attributes: dict[str, str | int] = {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": journal.layout.version,
         "dataset": recipe.name,
         "recipe": recipe.to_json(),
         "recipe_sha256": recipe.sha256,
@@ -88,12 +77,12 @@ def _split(journal: Journal, split: str, records: list[Record], end: int) -> tup
     starts = np.concatenate([_starts(record) for record in records], axis=1)
     lengths = np.concatenate([record.sizes for record in records], axis=1)
     checksums = np.concatenate([record.checksums for record in records], axis=1)
-    for row, field in enumerate(PIXELS):
+    for row, field in enumerate(journal.layout.pixels):
         storage = Chunked(field.chunk(sizes, 1), starts[row], lengths[row], LEVEL)
         members[field.name] = Dataset(field.dtype, field.shape(sizes), storage, field.describe())
         digests[field.name] = pixels_digest(checksums[row])
     addresses = [journal.state_addresses(record) for record in records]
-    for field in STATES:
+    for field in journal.layout.states:
         chunk = field.chunk(sizes, chunk_length(sizes))
         at = np.array([address[field.name] for address in addresses], np.uint64)
         nbytes = int(np.prod(chunk, dtype=np.int64)) * field.dtype.itemsize
@@ -101,12 +90,13 @@ def _split(journal: Journal, split: str, records: list[Record], end: int) -> tup
         digests[field.name] = array_digest(_in_order(journal, field, at, chunk, sizes["N"]))
     events: dict[str, Group | Dataset] = {}
     places: dict[str, int] = {}
-    for field in EVENTS:
+    for field in journal.layout.events:
         events[field.name] = Dataset(field.dtype, field.shape(sizes), Contiguous(end), field.describe())
         places[field.name] = end
         end = _aligned(end + int(np.prod(field.shape(sizes), dtype=np.int64)) * field.dtype.itemsize)
-    members["events"] = Group(events)
-    digests |= _lay_out_events(journal, records, rows, places)
+    if events:
+        members["events"] = Group(events)
+        digests |= _lay_out_events(journal, records, rows, places)
     text = split_text(split, sizes, digests)
     return Group(members, {"content_sha256": text_digest(text)}), text, end
 
@@ -119,7 +109,7 @@ def _starts(record: Record) -> NDArray[np.uint64]:
 
 def _in_order(journal: Journal, field: Field, addresses: NDArray[np.uint64], chunk: tuple[int, ...], count: int) -> Iterator[NDArray[Any]]:
     """An array in C order out of its chunks, a few frames of all of them at a time; the last chunk may be filled up."""
-    frames, rest = (chunk[0], chunk[1:]) if field.axes.startswith("TN") else (1, chunk)
+    frames, rest = (chunk[0], chunk[1:]) if field.timed else (1, chunk)
     nbytes = int(np.prod(rest, dtype=np.int64)) * field.dtype.itemsize
     for frame in range(0, frames, FRAMES_AT_ONCE):
         some = min(FRAMES_AT_ONCE, frames - frame)
@@ -133,7 +123,7 @@ def _in_order(journal: Journal, field: Field, addresses: NDArray[np.uint64], chu
 def _lay_out_events(journal: Journal, records: list[Record], rows: NDArray[np.int64], places: dict[str, int]) -> dict[str, str]:
     """Write the event columns, each at its place, block by block; return their digests."""
     offset = np.concatenate([np.zeros(1, "<i8"), np.cumsum(rows, dtype="<i8")])
-    hashes = {field.name: hashlib.sha256() for field in EVENTS}
+    hashes = {field.name: hashlib.sha256() for field in journal.layout.events}
     places = dict(places)
 
     def add(name: str, column: NDArray[np.generic]) -> None:

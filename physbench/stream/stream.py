@@ -1,11 +1,11 @@
-"""Fresh batches without a file and without end, made on background threads while the last one is used.
+"""Fresh batches without a file and without end, made in the background while the last one is used.
 
 Batch b holds the sequences b * size .. (b + 1) * size - 1 of a split, whoever makes it: a stream is a counter, not a state.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,9 @@ from physbench.ahead import ahead
 from physbench.errors import RecipeError
 from physbench.recipe import resolve_split
 from physbench.resolve import resolve_recipe
-from physbench.scene import Scenes
+from physbench.scene import join_scenes
 from physbench.storage.buffers import Buffers
+from physbench.world import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from physbench.recipe import Recipe
-
-FIELDS = tuple(item.name for item in fields(Scenes) if item.name != "events")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +54,7 @@ class Stream:
 
     def __iter__(self) -> Iterator[dict[str, NDArray[Any]]]:
         first, step = self.share
-        return ahead(self._made, count(first, step), workers=self.workers)
+        return ahead(self._make, count(first, step), engine=parts_of(self.recipe.generator).engine, workers=self.workers)
 
     def shared(self, part: int, parts: int) -> Stream:
         """Take every `parts`-th of this stream's batches: what one of several workers or machines makes.
@@ -102,14 +101,23 @@ class Stream:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update({**state, "_buffers": Buffers()})
 
-    def _made(self, number: int) -> dict[str, NDArray[Any]]:
-        start = self.first_sequence(number)
-        seeds = self.recipe.seeds(self.split, start, start + self.batch)
-        draw = getattr(self.recipe.generator, "arrays", None)
-        if draw:
-            return draw(seeds, self.recipe.frames, self.fields, self._buffers.take)
-        arrays = self.recipe.generator.batch(seeds, self.recipe.frames).arrays()
+    def _make(self, number: int) -> dict[str, NDArray[Any]]:
+        start, end = self.first_sequence(number), self.first_sequence(number + 1)
+        pieces = [self.recipe.scenes(self.split, *piece, self.fields, memory=self._buffers.take) for piece in self._cut(start, end)]
+        arrays = join_scenes(pieces).arrays()
         return {name: arrays[name] for name in self.fields}
+
+    def _cut(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """The stretches of the split that a stretch of the stream is made of: more than one where it begins again."""
+        if parts_of(self.recipe.generator).spans is None:
+            yield start, end
+            return
+        count = self.recipe.splits[self.split]
+        while start < end:
+            first = start % count
+            last = min(count, first + end - start)
+            yield first, last
+            start += last - first
 
 
 def stream(
@@ -119,15 +127,17 @@ def stream(
     seed: int | None = None,
     batch: int = 64,
     start: int = 0,
-    only: tuple[str, ...] | list[str] = FIELDS,
+    only: tuple[str, ...] | list[str] | None = None,
     workers: int = 1,
     frames: int | None = None,
     **parameters: Any,
 ) -> Stream:
     """Stream batches of a dataset that is never stored: sequence i is what a file made with this seed holds at i, also beyond its last one.
 
+    A world of whole episodes has no sequences beyond its last one: its stream begins again with the first.
+
     only: the arrays that are wanted; the others are not made. start: the first sequence; each iteration begins there
-    again. workers: background threads; 0 makes each batch when it is asked for. frames, parameters: of a world of your
+    again. workers: background threads, or processes where the world wants them; 0 makes each batch when it is asked for. frames, parameters: of a world of your
     own, as `physbench generate balls --help` lists them.
 
     >>> batch = next(iter(physbench.stream("balls", n=(6, 8), gravity=0.1, batch=8)))
@@ -142,7 +152,10 @@ def stream(
         raise RecipeError(f"a stream starts at sequence 0 or later, not at {start}")
     if not 0 <= workers <= 1024:
         raise RecipeError(f"workers is 0 to 1024, not {workers}")
-    for name in only:
-        if name not in FIELDS:
-            raise RecipeError(f"there is no array {name!r}: there is {', '.join(FIELDS)}")
-    return Stream(recipe=recipe, split=split, batch=batch, start=start, fields=tuple(only), workers=workers)
+    if parts_of(recipe.generator).spans is not None and split not in recipe.splits:
+        raise RecipeError(f"{recipe.name} has no {split} sequences: it has {', '.join(recipe.splits)}")
+    names = [name for name in recipe.generator.arrays if not name.startswith("events/")]
+    for name in only or ():
+        if name not in names:
+            raise RecipeError(f"{recipe.dataset} has no array {name!r}: it has {', '.join(names)}")
+    return Stream(recipe=recipe, split=split, batch=batch, start=start, fields=tuple(names if only is None else only), workers=workers)

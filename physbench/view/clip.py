@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,10 +14,11 @@ from physbench import registry
 from physbench.errors import StorageError
 from physbench.printable import printable
 from physbench.recipe import expand_split
-from physbench.scene import HIT_OBJECT, WALL
+from physbench.scene import WALL, Marks
 from physbench.storage.reader import open_dataset
-from physbench.view.panels import box_of, true_colours
-from physbench.view.recipe_words import describe_recipe
+from physbench.view.panels import COLOURS, box_of, panels_of, true_colours
+from physbench.view.recipe_words import describe_recipe, find_world
+from physbench.world import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +27,7 @@ if TYPE_CHECKING:
 
     from physbench.scene import Scenes
     from physbench.view.panels import Box
-
-EVENT_COLUMNS = ("time", "a", "b", "normal", "impulse", "position")
+    from physbench.world import World
 
 
 @dataclass(frozen=True)
@@ -39,37 +40,43 @@ class Clip:
     arrays: dict[str, NDArray[Any]]
     events: dict[str, NDArray[Any]]
     recipe: str = ""  # in a few words, where it is not the usual one
+    world: World | None = None  # which marks what it knows; without, every world is drawn alike
 
     @property
     def frames(self) -> int:
-        return len(self.arrays["features"])
+        return len(self._pixels)
 
     @property
     def size(self) -> tuple[int, int]:
         """H, W."""
-        height, width = self.arrays["groups"].shape[1:3]
+        height, width = self._pixels.shape[1:3]
         return height, width
 
     @property
-    def objects(self) -> int:
-        return min(int(self.arrays["count"]), len(self.arrays["mass"]))
+    def _pixels(self) -> NDArray[np.uint8]:
+        return self.arrays["features"] if "features" in self.arrays else self.arrays["groups"]
+
+    @cached_property
+    def marks(self) -> Marks:
+        mark = parts_of(self.world).marks if self.world else None
+        there = {*self.arrays, *(f"events/{name}" for name in self.events), "events/offset", "events/sequence"}
+        return mark(self.arrays, self.events) if mark and self.world and there.issuperset(self.world.arrays) else Marks()
 
     @property
-    def weights(self) -> list[float]:
-        """The mass of each object as a multiple of the lightest; 1 where masses say nothing."""
-        mass = np.nan_to_num(self.arrays["mass"][: self.objects].astype(float))
-        lightest = mass.min(initial=np.inf)
-        return (mass / lightest).round(3).tolist() if 0 < lightest < np.inf else [1.0] * self.objects
+    def objects(self) -> int:
+        if self.marks.names:
+            return len(self.marks.names)
+        return int(self.arrays["count"] if "count" in self.arrays else self.arrays.get("groups", np.zeros(1)).max())
 
     @cached_property
     def colours(self) -> NDArray[np.uint8]:
         """(256, 3) by label."""
-        return true_colours(self.arrays["features"], self.arrays["groups"][..., 0])
+        return true_colours(self.arrays["features"], self.arrays["groups"][..., 0]) if panels_of(self).keys() == {"frames", "objects"} else COLOURS
 
     @property
     def names(self) -> list[str]:
-        """The objects by label, the heavier ones with how many times heavier they are."""
-        return [f"{label}" + f"  ({weight:.3g}x)" * (weight > 1) for label, weight in enumerate(self.weights, 1)]
+        """The objects by label."""
+        return [*self.marks.names] or [str(label) for label in range(1, self.objects + 1)]
 
     @property
     def title(self) -> str:
@@ -78,23 +85,46 @@ class Clip:
 
     @property
     def caption(self) -> str:
-        return f"{one_line(self.split)}  ·  sequence {self.index:,}  ·  {self.population}"
+        return "  ·  ".join(filter(None, [one_line(self.split), f"{self.noun} {self.index:,}", self.population]))
+
+    @property
+    def noun(self) -> str:
+        return "image" if self.frames == 1 else "sequence"
 
     @property
     def population(self) -> str:
-        return _many(self.objects, "object")
+        return _count(self.objects, "object") if self.objects else ""
 
     @property
     def meetings(self) -> str:
-        return _many(int((self.events["b"] != WALL).sum()), "collision")
+        if "impulse" in self.events:
+            return _count(int((self.events["b"] != WALL).sum()), "collision")
+        return _count(len(self.events["time"]), "event") if "time" in self.events else ""
 
     @property
     def hits(self) -> NDArray[np.bool_]:
-        """(T, objects) who hits another object in (t, t + 1]."""
-        return (self.arrays["contact"][:, : self.objects] & HIT_OBJECT).astype(bool)
+        """(T, objects) which are outlined in frames t and t + 1."""
+        return self.marks.outlined if self.marks.outlined.size else np.zeros((self.frames, self.objects), bool)
 
-    def curtain(self) -> Box | None:
-        return box_of(self.arrays["curtain"], self.size)
+    @property
+    def moments(self) -> NDArray[np.bool_]:
+        """(T,) whether something happens in (t, t + 1]: what the world outlines, or any event where it outlines nothing."""
+        if self.marks.outlined.size or "time" not in self.events:
+            return np.asarray(self.hits.any(axis=1))
+        places = np.ceil(np.nan_to_num(self.events["time"])) - 1
+        return np.isin(np.arange(self.frames), np.maximum(places, 0))
+
+    def cores(self, t: int) -> list[list[float]]:
+        """Give x, y and radius of the dark disc in each object, or nothing."""
+        return self.marks.cores[t].tolist() if self.marks.cores.size else []
+
+    def hidden(self) -> Box | None:
+        return None if self.marks.hidden is None else box_of(self.marks.hidden, self.size)
+
+    def tell_time(self, t: int) -> str:
+        """Say which frame it is, and which action is taken from it."""
+        taken = np.flatnonzero(self.arrays["actions"][t]).tolist() if "actions" in self.arrays else []
+        return f"t = {t}, action {taken[0]}" if len(taken) == 1 else f"t = {t}"
 
 
 def clip_of(source: str | Path, split: str | None, index: int) -> Clip:
@@ -103,19 +133,24 @@ def clip_of(source: str | Path, split: str | None, index: int) -> Clip:
     if path.is_file() or path.suffix or len(path.parts) > 1:
         file = open_dataset(path)
         split = _checked(str(source), {name: len(file[name]) for name in file}, split, index)
-        told = describe_recipe(file.attributes["recipe"])
-        return Clip(file.attributes["dataset"], split, index, file[split][index], file[split].events(index), told)
-    recipe = registry.datasets.get(str(source))
-    split = _checked(str(source), recipe.splits, split, index)
-    scenes = recipe.generator.batch(recipe.seeds(split, index, index + 1), recipe.frames)
-    return clip_from(scenes, 0, dataset=recipe.name, split=split, index=index)
+        text = file.attributes["recipe"]
+        clip = Clip(
+            file.attributes["dataset"], split, index, file[split][index], file[split].events(index), describe_recipe(text), find_world(json.loads(text))
+        )
+    else:
+        recipe = registry.datasets.get(str(source))
+        split = _checked(str(source), recipe.splits, split, index)
+        clip = clip_from(recipe.scenes(split, index, index + 1), 0, dataset=recipe.name, split=split, index=index, world=recipe.generator)
+    if not panels_of(clip):
+        raise StorageError(f"{source} has no pixels to draw: it holds {', '.join(clip.arrays)}")
+    return clip
 
 
-def clip_from(scenes: Scenes, number: int, *, dataset: str, split: str, index: int, recipe: str = "") -> Clip:
+def clip_from(scenes: Scenes, number: int, *, dataset: str, split: str, index: int, recipe: str = "", world: World | None = None) -> Clip:
     """One of a batch of scenes, under the name it shall have."""
-    rows = slice(*scenes.events.offset[number : number + 2].tolist())
-    events = {name: getattr(scenes.events, name)[rows] for name in EVENT_COLUMNS}
-    return Clip(dataset, split, index, {name: array[number] for name, array in scenes.arrays().items()}, events, recipe)
+    one = scenes.cut(number, number + 1)
+    events = {name: column for name, column in one.events.items() if name != "offset"}
+    return Clip(dataset, split, index, {name: array[0] for name, array in one.arrays().items()}, events, recipe, world)
 
 
 def _checked(source: str, sizes: Mapping[str, int], split: str | None, index: int) -> str:
@@ -136,5 +171,5 @@ def one_line(name: str, room: int = 32) -> str:
     return name if len(name) <= room else name[: room - 1] + "…"
 
 
-def _many(number: int, noun: str) -> str:
+def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -8,7 +8,7 @@ import numpy as np
 
 from physbench.view.canvas import DIM, INK, blank, flow, paste, pen, write
 from physbench.view.clip import clip_from
-from physbench.view.panels import COLOURS, enlarged, hang_curtain, labelled, legend
+from physbench.view.panels import COLOURS, enlarged, hang_curtain, labelled, legend, shown
 from physbench.view.pictures import scale_of
 
 if TYPE_CHECKING:
@@ -17,15 +17,26 @@ if TYPE_CHECKING:
     from physbench.scene import Scenes
     from physbench.view.clip import Clip
     from physbench.view.panels import Pixels
+    from physbench.world import World
 
 MARGIN, GAP, LINE = 24, 8, 24
 SMALL = 13
 
 
-def contact_sheet(scenes: Scenes, *, dataset: str = "", split: str = "", recipe: str = "", columns: int = 4, rows: int = 2, scale: int | None = None) -> Image:
+def contact_sheet(
+    scenes: Scenes,
+    *,
+    dataset: str = "",
+    split: str = "",
+    recipe: str = "",
+    world: World | None = None,
+    columns: int = 4,
+    rows: int = 2,
+    scale: int | None = None,
+) -> Image:
     """The first scenes of a batch: the objects where they start, and the way their centres go. recipe: in a few words."""
-    number = min(columns * rows, len(scenes.count))
-    clips = [clip_from(scenes, i, dataset=dataset, split=split, index=i, recipe=recipe) for i in range(number)]
+    number = min(columns * rows, len(scenes))
+    clips = [clip_from(scenes, i, dataset=dataset, split=split, index=i, recipe=recipe, world=world) for i in range(number)]
     (height, width), scale, columns = clips[0].size, scale or scale_of(clips[0].size, 256), min(columns, len(clips))
     across, down, top = width * scale + 2 * GAP, height * scale + 2 * GAP + LINE, MARGIN + 2 * LINE + GAP
     whole = max(2 * MARGIN + columns * across - 2 * GAP, 560)
@@ -36,8 +47,9 @@ def contact_sheet(scenes: Scenes, *, dataset: str = "", split: str = "", recipe:
     for i, clip in enumerate(clips):
         x, y = MARGIN + i % columns * across, top + i // columns * down
         write(image, (x, y + 8), str(i), INK, anchor="lm")
-        write(image, (x + width * scale, y + 8), f"{clip.population}, {clip.meetings}", DIM, size=SMALL, anchor="rm", room=width * scale - 2 * GAP)
-        paste(image, _trails(clip, scale), x, y + LINE)
+        about = ", ".join(filter(None, [clip.population, clip.meetings]))
+        write(image, (x + width * scale, y + 8), about, DIM, size=SMALL, anchor="rm", room=width * scale - 2 * GAP)
+        paste(image, _trails(clip, scale) if "groups" in clip.arrays else shown(clip, 0, scale=scale), x, y + LINE)
     for line, words in enumerate(marks):
         write(image, (MARGIN, bottom + LINE // 2 + line * LINE), words, DIM, size=SMALL, anchor="lm", room=whole - 2 * MARGIN)
     return image
@@ -47,15 +59,22 @@ def _head(image: Image, clips: list[Clip]) -> None:
     first = clips[0]
     height, width = first.size
     room = image.width - 2 * MARGIN
-    which = " ".join(filter(None, ["the first", str(len(clips)), first.split, f"sequence{'s' * (len(clips) != 1)}"]))
+    which = " ".join(filter(None, ["the first", str(len(clips)), first.split, f"{first.noun}{'s' * (len(clips) != 1)}"]))
+    shape = f"{first.frames} frames of {height}x{width}" if first.frames > 1 else f"{height}x{width}"
     write(image, (MARGIN, MARGIN), first.title, INK, size=20, anchor="lm", room=room)
-    write(image, (MARGIN, MARGIN + LINE + 2), f"{which}  ·  {first.frames} frames of {height}x{width}", DIM, anchor="lm", room=room)
+    write(image, (MARGIN, MARGIN + LINE + 2), f"{which}  ·  {shape}", DIM, anchor="lm", room=room)
 
 
 def _legend(clips: list[Clip]) -> list[str]:
     """What each clip has to explain, and what the lines are."""
     said = dict.fromkeys(words for clip in clips for words in legend(clip, range(1)))
-    return ["objects: in the first frame", "line: the way of a centre to the last frame, fading with time", *said]
+    drawn = ["objects: in the first frame"] * ("groups" in clips[0].arrays) or ["frames: the first"]
+    ways = ["line: the way of a centre to the last frame, fading with time"] * (_has_ways(clips[0]))
+    return [*(drawn if clips[0].frames > 1 else []), *ways, *said]
+
+
+def _has_ways(clip: Clip) -> bool:
+    return clip.frames > 1 and {"groups", "position"} <= clip.arrays.keys()
 
 
 def _trails(clip: Clip, scale: int) -> Pixels:
@@ -65,12 +84,12 @@ def _trails(clip: Clip, scale: int) -> Pixels:
     image = blank(width * finer, height * finer)
     draw = pen(image)
     draw.rectangle((0, 0, *image.size), fill=tuple(COLOURS[0].tolist()))
-    ways = clip.arrays["position"].astype(float).clip(-width - height, 2 * (width + height)) * finer
+    ways = clip.arrays.get("position", np.empty((clip.frames, 0, 2))).astype(float).clip(-width - height, 2 * (width + height)) * finer
     for t in range(clip.frames - 1, 0, -1):
         for k in np.flatnonzero(np.isfinite(ways[t - 1 : t + 1, : clip.objects]).all(axis=(0, 2))):
             shade = ground + (clip.colours[k + 1] - ground) * (0.9 - 0.65 * t / clip.frames)
             draw.line((*ways[t - 1, k], *ways[t, k]), fill=tuple(shade.astype(int).tolist()), width=2 * finer // 3)
     picture = np.array(image.resize((width * scale, height * scale), resample=1))
-    hang_curtain(picture, clip.curtain(), scale)
+    hang_curtain(picture, clip.hidden(), scale)
     owners = enlarged(clip.arrays["groups"][0, :, :, 0], scale)
     return np.where(owners[..., None] > 0, labelled(clip, 0, scale=scale), picture)

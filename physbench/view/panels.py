@@ -1,8 +1,7 @@
-"""The two panels: a frame as a model gets it, and the objects of the frame as the file knows them.
+"""The panels: a frame as a model gets it, and the objects of the frame as the file knows them, with what their world marks in it.
 
-A colour for each label, that of the frames where these have colours; a dark core in whatever is heavier than the lightest; the curtain hatched.
-The two frames between which something happens both show it: a white outline around what hits another object (the frames that `collisions` covers),
-a tick where a wall is hit.
+A colour for each label, that of the frames where these have colours; a dark core in what the world singles out; what is hidden is hatched.
+The two frames between which something happens both show it: a white outline around an object, a tick at a place.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from physbench.scene import WALL
-
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from physbench.view.clip import Clip
@@ -49,14 +48,19 @@ def true_colours(features: NDArray[np.uint8], groups: NDArray[np.uint8]) -> NDAr
 def legend(clip: Clip, times: range | None = None) -> list[str]:
     """What the marks of the objects mean, of those that these frames of the clip have; None: all frames."""
     each = np.array(range(clip.frames) if times is None else times)[:, None]
-    hits, ticks = np.flatnonzero(clip.hits.any(axis=1)), clip.events["time"][clip.events["b"] == WALL]
+    marks, hits = clip.marks, np.flatnonzero(clip.hits.any(axis=1))
     said = {
-        "dark core: heavier": max(clip.weights, default=1) > 1,
-        "white outline: hits another object within a frame": ((hits == each) | (hits == each - 1)).any(),
-        "tick: hits the wall": ((each - 1 < ticks) & (ticks <= each + 1)).any(),
-        "hatched: the curtain": clip.curtain() is not None,
+        "cores": (marks.cores[..., 2] > 0).any(),
+        "outlined": ((hits == each) | (hits == each - 1)).any(),
+        "ticks": ((each - 1 < marks.ticks[:, 0]) & (marks.ticks[:, 0] <= each + 1)).any(),
+        "hidden": clip.hidden() is not None,
     }
-    return [words for words, there in said.items() if there]
+    return [marks.words[name] for name, there in said.items() if there and name in marks.words]
+
+
+def panels_of(clip: Clip) -> dict[str, Callable[..., Pixels]]:
+    """What there is to draw of a frame, and how."""
+    return {name: draw for name, array, draw in (("frames", "features", shown), ("objects", "groups", labelled)) if array in clip.arrays}
 
 
 def shown(clip: Clip, t: int, *, scale: int) -> Pixels:
@@ -65,9 +69,9 @@ def shown(clip: Clip, t: int, *, scale: int) -> Pixels:
     if features.shape[3] == 3:
         picture = features[t]
     elif features.max() <= 1:
-        picture = np.array([COLOURS[0], LIT], np.uint8)[features[t, :, :, 0]]
+        picture = np.array([COLOURS[0], LIT], np.uint8)[features[t].max(axis=2)]
     else:
-        picture = features[t].repeat(3, axis=2)
+        picture = features[t].mean(axis=2, keepdims=True).astype(np.uint8).repeat(3, axis=2)
     return enlarged(picture, scale)
 
 
@@ -76,18 +80,17 @@ def labelled(clip: Clip, t: int, *, scale: int) -> Pixels:
     owners = enlarged(clip.arrays["groups"][t, :, :, 0], scale)
     picture = clip.colours[owners]
     rows, columns = (np.indices(owners.shape) + 0.5) / scale
-    for k, weight in enumerate(clip.weights):
-        if weight > 1:
-            x, y, radius = (float(number) for number in (*clip.arrays["position"][t, k], clip.arrays["radius"][k]))
-            core = (rows - y) ** 2 + (columns - x) ** 2 <= (0.4 * radius) ** 2
+    for k, (x, y, radius) in enumerate(clip.cores(t)):
+        if radius > 0:
+            core = (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
             picture[core & (owners == k + 1)] //= 3
-    hang_curtain(picture, clip.curtain(), scale)
+    hang_curtain(picture, clip.hidden(), scale)
     for k in np.flatnonzero(clip.hits[max(t - 1, 0) : t + 1].any(axis=0)):
         thick, label = max(1, round(0.6 * scale)), owners == k + 1
         if _luminance(clip.colours[k + 1]) > PALE:
             picture[_rim(label, 2 * thick)] = COLOURS[0]
         picture[_rim(label, thick)] = WHITE
-    _tick_walls(picture, clip, t, scale)
+    _tick(picture, clip.marks.ticks, t, scale)
     return picture
 
 
@@ -116,10 +119,9 @@ def enlarged(array: Pixels, scale: int) -> Pixels:
     return array.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
-def _tick_walls(picture: Pixels, clip: Clip, t: int, scale: int) -> None:
-    time, (height, width) = clip.events["time"], picture.shape[:2]
-    there = (clip.events["b"] == WALL) & (t - 1 < time) & (time <= t + 1)
-    for x, y in clip.events["position"][there] * scale:
+def _tick(picture: Pixels, ticks: NDArray[np.float64], t: int, scale: int) -> None:
+    height, width = picture.shape[:2]
+    for x, y in ticks[(t - 1 < ticks[:, 0]) & (ticks[:, 0] <= t + 1), 1:] * scale:
         if -1 <= x <= width + 1 and -1 <= y <= height + 1:
             at_a_side = min(x, width - x) < min(y, height - y)
             across, down = (scale, 2 * scale) if at_a_side else (2 * scale, scale)

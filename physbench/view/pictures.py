@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from physbench.view.canvas import DIM, INK, blank, flow, gif, paste, pen, write
-from physbench.view.panels import labelled, legend, shown
+from physbench.view.panels import legend, panels_of
 from physbench.view.times import ALL_TIMES, Times
 
 if TYPE_CHECKING:
@@ -23,43 +23,45 @@ COLUMNS = 8
 
 
 def strip(clip: Clip, *, times: Times = ALL_TIMES, scale: int | None = None) -> Image:
-    """A row of frames, the objects below: around the first collision of two objects unless one says where to start."""
+    """A row of frames, the objects below: around the first that happens unless one says where to start."""
     (height, width), scale = clip.size, scale or scale_of(clip.size, 192)
     chosen = _around_the_first_hit(clip, times) if times.start is None else _from_there(clip, times)
     left, top = MARGIN + 68, MARGIN + 2 * LINE + 8
-    across, down = width * scale + GAP, height * scale + GAP
-    whole, bottom = max(left + len(chosen) * across - GAP + MARGIN, 720), top + 2 * down + LINE // 2
+    across, down, panels = width * scale + GAP, height * scale + GAP, panels_of(clip)
+    whole, bottom = max(left + len(chosen) * across - GAP + MARGIN, 720), top + len(panels) * down + LINE // 2
     rows, marks = _rows(clip, whole), flow(legend(clip, chosen), whole - 2 * MARGIN, size=SMALL)
     image = blank(whole, bottom + (rows + max(1, len(marks))) * LINE + MARGIN - LINE // 2)
     end = write(image, (MARGIN, MARGIN + 8), clip.title, INK, size=20, anchor="lm", room=whole * 2 // 3)
     write(image, (end + MARGIN, MARGIN + 9), clip.caption, DIM, anchor="lm", room=whole - MARGIN - end - MARGIN)
-    for row, name in enumerate(("frames", "objects")):
+    for row, name in enumerate(panels):
         write(image, (MARGIN, top + row * down + height * scale // 2), name, DIM, anchor="lm")
     for column, t in enumerate(chosen):
         x = left + column * across
-        write(image, (x + width * scale // 2, top - 8), f"t = {t}", DIM, size=SMALL, anchor="ms")
-        paste(image, shown(clip, t, scale=scale), x, top)
-        paste(image, labelled(clip, t, scale=scale), x, top + down)
+        if clip.frames > 1:
+            write(image, (x + width * scale // 2, top - 8), clip.tell_time(t), DIM, size=SMALL, anchor="ms", room=max(width * scale, 64))
+        for row, draw in enumerate(panels.values()):
+            paste(image, draw(clip, t, scale=scale), x, top + row * down)
     _list_objects(image, clip, bottom)
     _explain(image, marks, bottom + rows * LINE)
     return image
 
 
 def animation(clip: Clip, *, times: Times = ALL_TIMES, scale: int | None = None) -> bytes:
-    """A looping GIF, ten frames a second, frames and objects side by side, with a line of time below that marks the collisions."""
+    """A looping GIF, ten frames a second, frames and objects side by side, with a line of time below that marks what happens."""
     (height, width), scale = clip.size, scale or scale_of(clip.size, 320)
     chosen = times.of(clip.frames)
-    top, across, bottom = MARGIN + 2 * LINE + 8, width * scale + 2 * GAP, height * scale
-    whole = max(2 * MARGIN + across + width * scale, 400)
-    hits = [t for t in np.flatnonzero(clip.hits.any(axis=1)).tolist() if chosen[0] <= t < chosen.stop]
-    on_the_line = ["mark on the line of time: two objects hit"] if hits else []
+    top, across, bottom, panels = MARGIN + 2 * LINE + 8, width * scale + 2 * GAP, height * scale, panels_of(clip)
+    last = MARGIN + len(panels) * across - 2 * GAP
+    whole = max(last + MARGIN, 400)
+    hits = [t for t in np.flatnonzero(clip.moments).tolist() if chosen[0] <= t < chosen.stop]
+    on_the_line = [f"mark on the line of time: {clip.marks.words.get('moments', 'something happens')}"] if hits else []
     rows, marks = _rows(clip, whole), flow([*legend(clip, chosen), *on_the_line], whole - 2 * MARGIN, size=SMALL)
     ground = blank(whole, top + bottom + (1 + rows + len(marks)) * LINE + MARGIN)
-    write(ground, (MARGIN, MARGIN + 8), clip.title, INK, size=20, anchor="lm", room=whole - 3 * MARGIN - 64)
+    write(ground, (MARGIN, MARGIN + 8), clip.title, INK, size=20, anchor="lm", room=whole - 3 * MARGIN - (64 if "actions" not in clip.arrays else 144))
     write(ground, (MARGIN, MARGIN + 8 + LINE), clip.caption, DIM, anchor="lm", room=whole - 2 * MARGIN)
     _list_objects(ground, clip, top + bottom + 2 * LINE)
     _explain(ground, marks, top + bottom + (2 + rows) * LINE)
-    first, last, line = MARGIN, MARGIN + across + width * scale, top + bottom + LINE // 2
+    first, line = MARGIN, top + bottom + LINE // 2
 
     def along(t: int) -> float:
         return first + (last - first) * (t - chosen.start) / (chosen.stop - chosen.start)
@@ -68,9 +70,9 @@ def animation(clip: Clip, *, times: Times = ALL_TIMES, scale: int | None = None)
     for t in chosen:
         image = ground.copy()
         draw = pen(image)
-        write(image, (whole - MARGIN, MARGIN + 8), f"t = {t}", INK, anchor="rm")
-        paste(image, shown(clip, t, scale=scale), MARGIN, top)
-        paste(image, labelled(clip, t, scale=scale), MARGIN + across, top)
+        write(image, (whole - MARGIN, MARGIN + 8), clip.tell_time(t), INK, anchor="rm")
+        for column, panel in enumerate(panels.values()):
+            paste(image, panel(clip, t, scale=scale), MARGIN + column * across, top)
         draw.rectangle((first, line, last, line + 3), fill=TRACK)
         draw.rectangle((first, line, along(t + chosen.step), line + 3), fill=DIM)
         for hit in hits:
@@ -90,10 +92,10 @@ def _from_there(clip: Clip, times: Times) -> range:
 
 
 def _around_the_first_hit(clip: Clip, times: Times) -> range:
-    """From a little before the first collision of two objects; every second frame if there are enough."""
+    """From a little before something happens; every second frame if there are enough."""
     frames = times.frames or min(COLUMNS, len(times.of(clip.frames)))
     every = times.every or (2 if 2 * frames <= clip.frames else 1)
-    first = int(clip.hits.any(axis=1).argmax())
+    first = int(clip.moments.argmax())
     start = max(0, min(first - (frames - 1) // 2 * every, clip.frames - 1 - (frames - 1) * every))
     return Times(start, frames, every).in_columns(clip.frames)
 
@@ -105,10 +107,11 @@ def _explain(image: Image, marks: list[str], y: int) -> None:
 
 def _list_objects(image: Image, clip: Clip, y: int) -> None:
     draw, (column, columns) = pen(image), _columns(clip, image.width)
-    for k, (name, weight) in enumerate(zip(clip.names, clip.weights, strict=True)):
+    cored = set(np.flatnonzero((clip.marks.cores[..., 2] > 0).any(axis=0)).tolist())
+    for k, name in enumerate(clip.names):
         x, middle, colour = MARGIN + k % columns * column, y + k // columns * LINE, clip.colours[k + 1]
         draw.rectangle((x, middle - 6, x + 12, middle + 6), fill=tuple(colour.tolist()))
-        if weight > 1:
+        if k in cored:
             draw.rectangle((x + 4, middle - 2, x + 8, middle + 2), fill=tuple((colour // 3).tolist()))
         write(image, (x + 19, middle), name, DIM, size=SMALL, anchor="lm")
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from physbench.scene import WALL
 from physbench.view.canvas import blank, paste, png
-from physbench.view.panels import labelled, legend, shown
+from physbench.view.panels import legend, panels_of
 from physbench.view.times import ALL_TIMES
 
 if TYPE_CHECKING:
@@ -35,19 +35,38 @@ def page(clip: Clip, *, times: Times = ALL_TIMES) -> str:
     across = math.ceil(math.sqrt(len(chosen)))
     scale = max(1, round(min(384, LARGEST_SHEET / across) / max(clip.size)))
     events = _events(clip, chosen)
-    number = len(events)
+    number, panels = len(events), panels_of(clip)
+    arrows = {"position", "velocity"} <= clip.arrays.keys()
+    collide = "impulse" in clip.events
+    sheets = {name: _sheet([panels[name](clip, t, scale=scale) for t in chosen], across) for name in panels}
     filled = {
         "style_hash": _hash(source, "style"),
         "script_hash": _hash(source, "script"),
         "title": html.escape(clip.title),
-        "caption": html.escape(f"{clip.caption}  ·  {_extent(clip, chosen)}"),
-        "legend": html.escape("  ·  ".join([*legend(clip, chosen), "arrow: how far it goes in four frames"])),
-        "collisions": f"{number:,}" + f", the first {MOST_LISTED:,}" * (number > MOST_LISTED),
-        "shown": _sheet([shown(clip, t, scale=scale) for t in chosen], across),
-        "labelled": _sheet([labelled(clip, t, scale=scale) for t in chosen], across),
-        "clip": _told(clip, chosen, events, scale, across),
+        "caption": html.escape("  ·  ".join([clip.caption, *[_extent(clip, chosen)] * (clip.frames > 1)])),
+        "legend": html.escape("  ·  ".join([*legend(clip, chosen), *["arrow: how far it goes in four frames"] * arrows])),
+        "events": ("Collisions" if collide else "Events") + f" ({number:,}" + f", the first {MOST_LISTED:,}" * (number > MOST_LISTED) + ")",
+        "heads": "".join(f'<th scope="col">{head}<small>{unit}</small></th>' for name, (head, unit) in _heads(collide).items() if name in clip.events),
+        "shown": sheets.get("frames", ""),
+        "labelled": sheets.get("objects", ""),
+        "no_frames": _hidden("frames" in panels),
+        "no_objects": _hidden("objects" in panels),
+        "no_events": _hidden("time" in clip.events),
+        "no_arrows": _hidden(arrows),
+        "no_controls": _hidden(clip.frames > 1),
+        "clip": _to_json(clip, chosen, events, scale, across),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda place: filled[place[1]], source)
+
+
+def _heads(collide: bool) -> dict[str, tuple[str, str]]:
+    """The heads of the columns of events, by the first array that a column shows."""
+    whom = "hits whom" if collide else "and whom"
+    return {"time": ("time", "in frames"), "kind": ("what", ""), "a": ("who", whom), "impulse": ("impulse", "in mass &times; pixels per frame")}
+
+
+def _hidden(there: bool) -> str:
+    return "" if there else " hidden"
 
 
 def _extent(clip: Clip, times: range) -> str:
@@ -58,21 +77,29 @@ def _extent(clip: Clip, times: range) -> str:
 
 
 def _events(clip: Clip, times: range) -> NDArray[np.float64]:
-    """(M, 5) time, a, b, impulse, and the place of the last frame before it: of all that happens from the first frame to the one after the last."""
-    columns = np.column_stack([clip.events[name] for name in ("time", "a", "b", "impulse")]).astype(float)
+    """(M, 6) time, a, b, impulse, the place of the last frame before it, kind: of all that happens from the first frame to the one after the last."""
+    none = np.full(len(clip.events.get("time", ())), -1.0)
+    columns = np.column_stack([clip.events.get(name, none) for name in ("time", "a", "b", "impulse", "kind")]).astype(float)
     before = np.maximum(np.ceil(np.nan_to_num(columns[:, :1])), 1) - 1
     place = np.floor_divide(before - times.start, times.step)
-    return np.hstack([columns, place])[(place[:, 0] >= 0) & (place[:, 0] < len(times))]
+    return np.hstack([columns[:, :4], place, columns[:, 4:]])[(place[:, 0] >= 0) & (place[:, 0] < len(times))]
 
 
-def _told(clip: Clip, times: range, events: NDArray[np.float64], scale: int, across: int) -> str:
+def _to_json(clip: Clip, times: range, events: NDArray[np.float64], scale: int, across: int) -> str:
     """What the script has to know, as JSON that cannot end the element it stands in."""
     height, width = clip.size
-    motion = np.concatenate([clip.arrays["position"], clip.arrays["velocity"]], axis=2)[list(times), : clip.objects].astype(float)
+    motion = np.empty((len(times), 0, 4))
+    if {"position", "velocity"} <= clip.arrays.keys():
+        motion = np.concatenate([clip.arrays["position"], clip.arrays["velocity"]], axis=2)[list(times), : clip.objects].astype(float)
     told = {
-        "times": list(times), "height": height * scale, "width": width * scale, "scale": scale, "across": across, "wall": WALL,
+        "times": list(times), "height": height * scale, "width": width * scale, "scale": scale, "across": across,
+        "wall": WALL, "nobody": "the wall" if "impulse" in clip.events else "nobody",
+        "panels": [{"frames": "shown", "objects": "labelled"}[name] for name in panels_of(clip)],
+        "columns": [name for name in _heads(True) if name in clip.events],
+        "moments": [clip.tell_time(t) for t in times],
         "colours": [f"#{bytes(colour).hex()}" for colour in clip.colours[1 : clip.objects + 1].tolist()],
         "names": clip.names,
+        "kinds": {str(kind): words for kind, words in clip.marks.kinds.items()},
         "events": np.nan_to_num(events[:MOST_LISTED]).clip(-1e9, 1e9).round(3).tolist(),
         "motion": np.nan_to_num(motion).clip(-1e5, 1e5).round(2).tolist(),
     }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from physbench.recipe import Recipe
+    from physbench.world import World
 
 
 def describe_recipe(text: str) -> str:
@@ -35,6 +37,16 @@ def _usual(told: Mapping[str, Any]) -> Recipe | None:
             return registry.datasets.get(str(name))
         except PhysbenchError:  # unknown, or of a package that is not installed
             continue
+    return None
+
+
+def find_world(told: Mapping[str, Any]) -> World | None:
+    """Find the world that a recipe names, with its parameters; None where it is not installed or cannot have them."""
+    usual = _usual(told)
+    if usual is None or usual.generator.name != told.get("generator"):
+        return None
+    with suppress(Exception):  # whatever a world raises of parameters that it cannot take
+        return type(usual.generator)(**_parameters(told))
     return None
 
 

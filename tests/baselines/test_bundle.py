@@ -7,7 +7,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,16 @@ from physbench.errors import PhysbenchError, TrainingError
 from physbench.suites import suite_of
 from physbench_baselines import checkpoint
 from physbench_baselines.adapter import TorchModel
+from physbench_baselines.architecture import find_architecture
+from physbench_baselines.card import Card, RunCard
 from physbench_baselines.containers import arrays
-from physbench_baselines.training import origin
-from physbench_baselines.training import scored as scoring
-from physbench_baselines.training.bundle import bundle, main
+from physbench_baselines.releasing import origin
+from physbench_baselines.releasing import scored as scoring
+from physbench_baselines.releasing.bundle import bundle, main
+from physbench_baselines.releasing.scored import scored
 from physbench_baselines.training.folder import Folder, Row
 from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
-from physbench_baselines.training.scored import scored
 
 SIZES = {"channels": [4, 6, 8], "dense": 24, "hidden": 20}
 PAPER = "https://arxiv.org/abs/1802.10353"
@@ -70,7 +72,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return suites
 
 
-def bundled(run: Path, folder: Path, **words: Any) -> dict[str, Any]:
+def bundled(run: Path, folder: Path, **words: Any) -> Card:
     """Two sequences of each suite."""
     return bundle(run, "tiny", folder=folder, **{"suites": ("balls",), "limit": 2, **words})
 
@@ -93,44 +95,44 @@ def plain(value: float) -> float | None:
 def test_weights_and_card_say_the_same(run: Path, tmp_path: Path) -> None:
     card = bundled(run, tmp_path)
     path = tmp_path / "tiny.safetensors"
-    assert json.loads((tmp_path / "tiny.json").read_text()) == card
-    assert card["weights_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert card["bytes"] == path.stat().st_size
-    best = checkpoint.load(run / "best.pt")
-    assert card["parameters"] == sum(tensor.numel() for tensor in best.network.state_dict().values())
-    assert (card["architecture"], card["sizes"]["recurrence"], card["sizes"]["dense"]) == ("nem", "rnn", 24)
-    assert card["recipe"] == json.loads((run / "recipe.json").read_text())
+    assert Card.from_json((tmp_path / "tiny.json").read_text(), place="tiny.json") == card
+    assert card.weights_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert card.bytes == path.stat().st_size
+    best = checkpoint.load(run / "best.safetensors")
+    assert card.parameters == sum(tensor.numel() for tensor in best.network.state_dict().values())
+    assert (card.architecture, card.sizes["recurrence"], card.sizes["dense"]) == ("nem", "rnn", 24)
+    assert card.recipe == json.loads((run / "recipe.json").read_text())
     for name in ("steps", "sequences", "hours", "hardware", "data"):
-        assert card[name] == best.card[name]
-    assert (card["ended"], card["steps_limit"], card["minutes_limit"]) == ("steps", 4, None)
-    words = f"{3 * card['steps']} sequences; the paper trains until validation stops improving"
+        assert getattr(card, name) == best.card[name]
+    assert (card.ended, card.steps_limit, card.minutes_limit) == ("steps", 4, None)
+    words = f"{3 * card.steps} sequences; the paper trains until validation has not improved for 10 epochs of 50,000 sequences"
     inside = dict(checkpoint.inspect(path).card)
     assert inside == {
-        "name": "tiny", "model_link": PAPER, "paper_link": PAPER, "training": words, "train_seed": 7, "steps": card["steps"], "sequences": 3 * card["steps"]
+        "name": "tiny", "model_link": PAPER, "paper_link": PAPER, "training": words, "train_seed": 7, "steps": card.steps, "sequences": 3 * card.steps
     }  # fmt: skip
-    assert {name: card[name] for name in inside} == inside
+    assert {name: getattr(card, name) for name in inside} == inside
     assert set(kinds(path).values()) == {"F16"}
 
 
 def test_the_scores_are_those_of_the_weights_that_are_given_away(run: Path, tmp_path: Path) -> None:
     card = bundled(run, tmp_path)
-    found = {(row["task"], row["metric"]): row["value"] for row in card["scores"]}
+    found = {(row["task"], row["metric"]): row["value"] for row in card.scores}
     wanted = {key: value for key, value in figures(checkpoint.model(tmp_path / "tiny.safetensors"), "balls").items() if "[" not in key[1]}
     assert found == {key: plain(value) for key, value in wanted.items()}
-    assert found != {key: value for key, value in figures(checkpoint.model(run / "best.pt"), "balls").items() if key in found}
-    assert {(row["suite"], row["version"], row["size"]) for row in card["scores"]} == {("balls", suite_of("balls").version, "limit-2")}
-    assert all(row["low"] <= row["value"] <= row["high"] for row in card["scores"] if row["metric"] == "bce")
+    assert found != {key: value for key, value in figures(checkpoint.model(run / "best.safetensors"), "balls").items() if key in found}
+    assert {(row["suite"], row["version"], row["size"]) for row in card.scores} == {("balls", suite_of("balls").version, "limit-2")}
+    assert all(row["low"] <= row["value"] <= row["high"] for row in card.scores if row["metric"] == "bce")
 
 
 @pytest.mark.usefixtures("many")
 def test_big_matrices_are_int8_where_no_score_notices(run: Path, tmp_path: Path, asked: list[str]) -> None:
     card = bundled(run, tmp_path)
-    exact = figures(TorchModel(checkpoint.load(run / "best.pt").network), "balls")  # type: ignore[arg-type]
+    exact = figures(TorchModel(checkpoint.load(run / "best.safetensors").network), "balls")  # type: ignore[arg-type]
     small = figures(checkpoint.model(tmp_path / "tiny.safetensors"), "balls")
-    told = {(row["task"], row["metric"]): (row["float32"], row["int8"]) for row in card["comparison"]["figures"]}
+    told = {(row["task"], row["metric"]): (row["float32"], row["int8"]) for row in card.comparison["figures"]}
     assert told == {key: (plain(value), plain(small[key])) for key, value in exact.items()}
     close = [abs(small[key] - value) <= (0.005 if key[1].startswith("ari") else 0.005 * abs(value)) for key, value in exact.items() if value == value]
-    assert card["comparison"]["agreed"] and card["int8"] and all(close)
+    assert card.comparison["agreed"] and card.int8 and all(close)
     assert "I8" in kinds(tmp_path / "tiny.safetensors").values()
     assert asked == ["balls without noise"], "the comparison has scored these very weights"
     assert bundled(run, tmp_path) == card
@@ -139,16 +141,16 @@ def test_big_matrices_are_int8_where_no_score_notices(run: Path, tmp_path: Path,
 @pytest.mark.usefixtures("many")
 def test_matrices_that_int8_would_spoil_stay_as_they_are(run: Path, tmp_path: Path) -> None:
     """One huge number in every row leaves no steps for the others; a norm takes it away again where it is the same in all rows."""
-    best = checkpoint.load(run / "best.pt")
+    best = checkpoint.load(run / "best.safetensors")
     with torch.no_grad():
         best.network.encoder.dense.linear.weight[:, 0] = 3000.0  # type: ignore[union-attr,index]
         best.network.decoder.dense[0].linear.weight[:, 0] = 3000.0  # type: ignore[union-attr,index]
-    checkpoint.save(run / "best.pt", best.network, card=best.card)
+    checkpoint.save(run / "best.safetensors", best.network, card=best.card)
     card = bundled(run, tmp_path)
-    assert not card["comparison"]["agreed"] and not card["int8"]
-    assert card["comparison"]["largest"]["difference"] > 0.005
+    assert not card.comparison["agreed"] and not card.int8
+    assert card.comparison["largest"]["difference"] > 0.005
     assert set(kinds(tmp_path / "tiny.safetensors").values()) == {"F16"}
-    assert bundled(run, tmp_path, quantise=True)["int8"], "unless it is asked for"
+    assert bundled(run, tmp_path, quantise=True).int8, "unless it is asked for"
 
 
 def test_a_bundling_that_was_killed_goes_on_at_the_suite_where_it_was(run: Path, tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,23 +189,23 @@ def test_a_table_holds_what_the_evaluator_says(run: Path, tmp_path: Path) -> Non
 def test_scores_of_other_weights_are_forgotten(run: Path, tmp_path: Path, asked: list[str]) -> None:
     first = bundled(run, tmp_path, table=tmp_path)
     bundled(run, tmp_path, suites=("curtain",))
-    best = checkpoint.load(run / "best.pt")
+    best = checkpoint.load(run / "best.safetensors")
     with torch.no_grad():
         best.network.decoder.dense[0].linear.weight.mul_(1.5)  # type: ignore[union-attr,index]
-    checkpoint.save(run / "best.pt", best.network, card=best.card)
+    checkpoint.save(run / "best.safetensors", best.network, card=best.card)
     second = bundled(run, tmp_path, table=tmp_path)
     assert asked == ["balls", "balls without noise", "curtain", "balls", "balls without noise"]
-    assert len(second["scores"]) == len(first["scores"]) and second["scores"] != first["scores"]
+    assert len(second.scores) == len(first.scores) and second.scores != first.scores
     rows = list(csv.DictReader((tmp_path / "tiny.csv").read_text().splitlines()))
-    assert {row["weights_sha256"] for row in rows} == {second["weights_sha256"]}
+    assert {row["weights_sha256"] for row in rows} == {second.weights_sha256}
 
 
 def test_scores_without_noise_are_those_of_the_model_when_it_is_set_to_none(run: Path, tmp_path: Path) -> None:
     card = bundled(run, tmp_path)
-    found = {(row["task"], row["metric"]): row["value"] for row in card["scores_without_noise"]}
+    found = {(row["task"], row["metric"]): row["value"] for row in card.scores_without_noise}
     clean = figures(checkpoint.model(tmp_path / "tiny.safetensors", settings={"noise": 0}), "balls")
     assert found == {key: plain(value) for key, value in clean.items()}
-    noisy = {(row["task"], row["metric"]): row["value"] for row in card["scores"]}
+    noisy = {(row["task"], row["metric"]): row["value"] for row in card.scores}
     assert found["balls4mass64", "bce"] != noisy["balls4mass64", "bce"]
 
 
@@ -212,11 +214,11 @@ def test_missing_scores_are_added_without_the_run(run: Path, tmp_path: Path, ask
     shutil.rmtree(run)
     asked.clear()
     card = scored("tiny", folder=tmp_path, suites=("balls", "curtain"), limit=2, table=tmp_path)
-    assert asked == ["curtain"] and {row["suite"] for row in card["scores"]} == {"balls", "curtain"}
-    assert json.loads((tmp_path / "tiny.json").read_text()) == card
+    assert asked == ["curtain"] and {row["suite"] for row in card.scores} == {"balls", "curtain"}
+    assert Card.from_json((tmp_path / "tiny.json").read_text(), place="tiny.json") == card
     rows = list(csv.DictReader((tmp_path / "tiny.csv").read_text().splitlines()))
     assert {row["suite"] for row in rows} == {"balls", "curtain"}
-    (tmp_path / "tiny.json").write_text(json.dumps(card | {"weights_sha256": "0" * 64}))
+    (tmp_path / "tiny.json").write_text(replace(card, weights_sha256="0" * 64).to_json())
     with pytest.raises(TrainingError, match="is the card of other weights"):
         scored("tiny", folder=tmp_path)
     (tmp_path / "tiny.json").unlink()
@@ -226,9 +228,9 @@ def test_missing_scores_are_added_without_the_run(run: Path, tmp_path: Path, ask
 
 def test_a_suite_of_other_frames_is_listed_with_the_reason(run: Path, tmp_path: Path) -> None:
     card = bundled(run, tmp_path, suites=("crop50",))
-    assert card["scores"] == []
-    assert list(card["not_played"]) == ["crop50"]
-    assert "(64, 64, 1)" in card["not_played"]["crop50"] and "(50, 50, 1)" in card["not_played"]["crop50"]
+    assert card.scores == []
+    assert list(card.not_played) == ["crop50"]
+    assert "(64, 64, 1)" in card.not_played["crop50"] and "(50, 50, 1)" in card.not_played["crop50"]
 
 
 @pytest.mark.parametrize(
@@ -237,23 +239,24 @@ def test_a_suite_of_other_frames_is_listed_with_the_reason(run: Path, tmp_path: 
 def test_only_a_run_as_long_as_the_papers_is_not_called_short(run: Path, changed: dict[str, int], ended: str, short: bool) -> None:
     (run / "recipe.json").write_text(recipe(**changed).to_json())
     (run / "result.json").write_text(json.dumps({"ended": ended}))
-    told = origin.header(checkpoint.load(run / "best.pt"), run, "tiny")["training"]
+    card = RunCard.from_mapping(dict(checkpoint.load(run / "best.safetensors").card), place=run)
+    told = origin.header(card, find_architecture("nem"), run, "tiny")["training"]
     assert (told is not None) == short
 
 
 def test_a_path_of_the_machine_does_not_get_onto_the_card(run: Path, tmp_path: Path) -> None:
-    best = checkpoint.load(run / "best.pt")
-    checkpoint.save(run / "best.pt", best.network, card={**best.card, "recipe": {**best.card["recipe"], "data": "/somewhere/of/mine/balls.h5"}})
-    assert bundled(run, tmp_path, suites=())["recipe"]["data"] == "balls.h5"
+    best = checkpoint.load(run / "best.safetensors")
+    checkpoint.save(run / "best.safetensors", best.network, card={**best.card, "recipe": {**best.card["recipe"], "data": "/somewhere/of/mine/balls.h5"}})
+    assert bundled(run, tmp_path, suites=()).recipe["data"] == "balls.h5"
     stage = {"steps": 1, "recipe": {"data": "/somewhere/of/mine/first.h5", "initial": "/somewhere/of/mine/first.pt"}}
-    checkpoint.save(run / "best.pt", best.network, card={**best.card, "before": [stage]})
-    (told,) = bundled(run, tmp_path, suites=())["before"]
+    checkpoint.save(run / "best.safetensors", best.network, card={**best.card, "before": [stage]})
+    (told,) = bundled(run, tmp_path, suites=()).before
     assert told["recipe"] == {"data": "first.h5", "initial": "first.pt"}
     assert "/somewhere" not in (tmp_path / "tiny.json").read_text()
 
 
 def row(step: int, measured: bool) -> Row:
-    return Row(step, step, step / 60, 1 / 3, None, 1e-3, 31, 2 / 3 if measured else None, None, None, 12.3456789)
+    return Row(step, step, step / 60, 12.3456789, 1e-3, 31, 1 / 3, {"validation_loss": 2 / 3} if measured else {})
 
 
 @pytest.mark.parametrize(("rows", "every"), [(7, 2), (100, 5), (101, 5), (4321, 5), (4321, 10_000), (300, 1)])
@@ -269,9 +272,9 @@ def test_a_thinned_log_has_at_most_100_rows_from_all_over_the_run(rows: int, eve
 def test_a_card_has_a_line_for_every_row(run: Path, tmp_path: Path) -> None:
     card = bundled(run, tmp_path)
     lines = (tmp_path / "tiny.json").read_text().splitlines()
-    assert sum(line.startswith('{"step"') for line in lines) == len(card["log"]) == len(Folder(run).rows())
-    assert sum(line.startswith('{"suite"') for line in lines) == len(card["scores"]) + len(card["scores_without_noise"])
-    assert [each["step"] for each in card["log"]] == [asdict(each)["step"] for each in Folder(run).rows()]
+    assert sum(line.startswith('{"step"') for line in lines) == len(card.log) == len(Folder(run).rows())
+    assert sum(line.startswith('{"suite"') for line in lines) == len(card.scores) + len(card.scores_without_noise)
+    assert [each["step"] for each in card.log] == [asdict(each)["step"] for each in Folder(run).rows()]
 
 
 def without(name: str) -> Callable[[Path], object]:
@@ -281,7 +284,7 @@ def without(name: str) -> Callable[[Path], object]:
 @pytest.mark.parametrize(
     ("spoil", "words", "message"),
     [
-        (without("best.pt"), {}, "there is no file"),
+        (without("best.safetensors"), {}, "there is no file"),
         (without("recipe.json"), {}, "there is no run in"),
         (lambda run: (run / "result.json").write_text("[]"), {}, "is not the result of a run: put it back or delete it"),
         (lambda run: None, {"name": "../tiny"}, r"small letters, digits, - and \. between them, not '../tiny'"),

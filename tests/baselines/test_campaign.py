@@ -31,8 +31,8 @@ from physbench_baselines.campaign.ledger import Ledger
 from physbench_baselines.campaign.standing import Standing, order, read_standings
 from physbench_baselines.campaign.table import TABLE, Plan, PlannedRun, expand
 from physbench_baselines.campaign.work import hold_campaign, work
-from physbench_baselines.nem_sizes import VARIANTS
-from physbench_baselines.training.folder import COLUMNS, AtWork, Folder
+from physbench_baselines.nem_sizes import ARCHITECTURE
+from physbench_baselines.training.folder import CORE, AtWork, Folder
 from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
 from tests.baselines.test_training import curve, log, step_of
@@ -43,14 +43,7 @@ from tests.baselines.toy_campaign import A_STEP, BUDGET, STEPS, toys
 ONE_STEP = 1e-9
 """Minutes: a piece takes at least one step."""
 
-NAME = "tests.baselines.toy.toysizes.seed0"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def known() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(checkpoint.ARCHITECTURES, "toy", MODEL)
-        yield
+NAME = "tests.baselines.toy.architecture.seed0"
 
 
 @pytest.fixture(autouse=True)
@@ -113,8 +106,8 @@ def walked(recipe: TrainingRecipe, steps: int, limit: int) -> int:
 
 
 def test_models_of_the_paper_have_one_recipe_and_one_budget_and_three_seeds() -> None:
-    rows = [plan for plan in TABLE if plan.model in VARIANTS]
-    assert {(plan.model, plan.data) for plan in rows} == {(name, "balls4mass64") for name in VARIANTS} | {("r-nem", "balls3curtain64")}
+    rows = [plan for plan in TABLE if plan.model in ARCHITECTURE.models]
+    assert {(plan.model, plan.data) for plan in rows} == {(name, "balls4mass64") for name in ARCHITECTURE.models} | {("r-nem", "balls3curtain64")}
     assert len({(plan.recipe, plan.budget, plan.seeds, tuple(plan.settings)) for plan in rows}) == 1
     assert all(len(plan.seeds) == 3 for plan in rows)
 
@@ -205,7 +198,7 @@ def test_patterns_choose_runs() -> None:
 def test_pieces_do_not_change_what_is_learnt(whole: Path, tmp_path: Path) -> None:
     pieces = work(tmp_path, toys(), piece=ONE_STEP, device="cpu")
     assert len(pieces) == STEPS + 1
-    for name in ("last.pt", "best.pt"):
+    for name in ("last.safetensors", "best.safetensors"):
         assert tensors_of(tmp_path / NAME / name) == tensors_of(whole / name)
     assert curve(tmp_path / NAME) == curve(whole)
 
@@ -221,19 +214,19 @@ def test_a_campaign_that_is_killed_again_and_again_ends_where_it_would_have_ende
             time.sleep(0.001)
         process.kill()
         process.communicate()
-        steps.append(step_of(folder / NAME / "last.pt"))
+        steps.append(step_of(folder / NAME / "last.safetensors"))
         assert standing(folder, toys()[0]).stage.step == steps[-1]  # type: ignore[union-attr]
     assert 16 <= steps[0] < steps[1] < STEPS
     work(folder, toys(), device="cpu")
-    for name in ("last.pt", "best.pt"):
+    for name in ("last.safetensors", "best.safetensors"):
         assert tensors_of(folder / NAME / name) == tensors_of(whole / name)
     assert curve(folder / NAME) == curve(whole)
 
 
 def test_ctrl_c_saves_and_keeps_the_weights(tmp_path: Path) -> None:
     run = begun(tmp_path, 21)
-    assert step_of(tmp_path / NAME / "last.pt") == 21
-    last, small = (checkpoint.load(path).network.state_dict() for path in (tmp_path / NAME / "last.pt", weights.weights_of(tmp_path, run)))
+    assert step_of(tmp_path / NAME / "last.safetensors") == 21
+    last, small = (checkpoint.load(path).network.state_dict() for path in (tmp_path / NAME / "last.safetensors", weights.weights_of(tmp_path, run)))
     assert all(torch.equal(small[name], tensor.half().float()) for name, tensor in last.items())
 
 
@@ -241,7 +234,7 @@ def test_ctrl_c_saves_and_keeps_the_weights(tmp_path: Path) -> None:
 def test_ctrl_c_at_the_end_of_a_piece_or_of_a_run_is_not_lost(tmp_path: Path, step: int, steps: int) -> None:
     with pytest.raises(KeyboardInterrupt):
         work(tmp_path, toys(budget=steps * A_STEP), piece=ONE_STEP if step < steps else 15.0, device="cpu", progress=stopped_at(step))
-    assert step_of(tmp_path / NAME / "last.pt") == step
+    assert step_of(tmp_path / NAME / "last.safetensors") == step
 
 
 @pytest.mark.parametrize("left", [["log.csv"], ["log.csv", "recipe.json.0a1b2c3d.part"], []])
@@ -256,8 +249,8 @@ def test_a_run_that_was_killed_before_it_had_a_recipe_is_begun_again(tmp_path: P
 
 def test_a_run_that_was_killed_before_its_first_save_goes_on_with_the_length_it_had(tmp_path: Path) -> None:
     run = begun(tmp_path, 3, toys(budget=10 * A_STEP))
-    (tmp_path / NAME / "last.pt").unlink()
-    (tmp_path / NAME / "log.csv").write_text(",".join(COLUMNS) + "\n")
+    (tmp_path / NAME / "last.safetensors").unlink()
+    (tmp_path / NAME / "log.csv").write_text(",".join(CORE) + "\n")
     shutil.rmtree(tmp_path / "weights")
     assert standing(tmp_path, run).state == "not begun"
     assert work(tmp_path, [run], device="cpu")[0].step == 10
@@ -320,7 +313,7 @@ def test_status_tells_what_was_done(tmp_path: Path, cli: Any, monkeypatch: pytes
         assert entry["best"]["validation_loss"] == float(best["validation_loss"])
         assert entry["best"]["sequence_steps"] == walked(recipe, int(best["step"]), STEPS)
         assert [each["hardware"] for each in entry["spent"]] == ["1 CPU core"]
-        seconds = checkpoint.load(Path(entry["folder"]) / "last.pt").training["seconds"]
+        seconds = checkpoint.load(Path(entry["folder"]) / "last.safetensors").training["seconds"]
         assert entry["minutes"] == pytest.approx(seconds / 60, abs=1e-3) and entry["differences"] == []
     early = [float(row["validation_loss"]) for row in log(tmp_path / NAME) if row["validation_loss"] and walked_row(row) <= 0.75 * BUDGET]
     late = [float(row["validation_loss"]) for row in log(tmp_path / NAME) if row["validation_loss"] and walked_row(row) > 0.75 * BUDGET]
@@ -342,7 +335,7 @@ def test_status_sees_what_the_trainer_did_by_itself(tmp_path: Path) -> None:
 def test_a_pause_is_no_result(tmp_path: Path) -> None:
     result = train(toys()[0].training_recipe(), tmp_path / "run", steps=9, pause_after=ONE_STEP, device="cpu")
     assert (result.ended, result.step) == ("pause", 1) and not (tmp_path / "run" / "result.json").exists()
-    assert not (tmp_path / "run" / "best.pt").exists(), "it was not evaluated"
+    assert not (tmp_path / "run" / "best.safetensors").exists(), "it was not evaluated"
     with pytest.raises(TrainingError, match="a pause is after more than 0 minutes, not 0"):
         train(None, tmp_path / "run", resume=True, pause_after=0, device="cpu")
 
@@ -354,7 +347,7 @@ def test_time_is_told_by_hardware(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         work(tmp_path, [run], piece=ONE_STEP, minutes=ONE_STEP, device="cpu")
     spent = standing(tmp_path, run).history.spent
     assert [each.hardware for each in spent] == ["1 CPU core", "1 GPU (of some kind)"]
-    assert sum(each.minutes for each in spent) == pytest.approx(checkpoint.load(tmp_path / NAME / "last.pt").training["seconds"] / 60, abs=1e-3)
+    assert sum(each.minutes for each in spent) == pytest.approx(checkpoint.load(tmp_path / NAME / "last.safetensors").training["seconds"] / 60, abs=1e-3)
 
 
 def test_without_what_the_campaign_wrote_down_its_runs_are_still_known(tmp_path: Path) -> None:
@@ -379,7 +372,7 @@ def test_another_machine_goes_on_with_the_weights_and_the_first_one_with_its_own
     work(there, [run], device="cpu")
     recipe = Folder(there / f"{NAME}.stage2").recipe()
     rest = BUDGET - walked(run.training_recipe(), 40, STEPS)
-    assert (recipe.seed, recipe.frames) == (1000, (6,)) and step_of(there / f"{NAME}.stage2" / "last.pt") == -(-rest // (4 * 5))
+    assert (recipe.seed, recipe.frames) == (1000, (6,)) and step_of(there / f"{NAME}.stage2" / "last.safetensors") == -(-rest // (4 * 5))
     full = standing(there, run)
     assert full.state == "full" and full.history.stages == 2 and full.history.minutes > moved.history.minutes and full.differences == []
     assert [point.sequence_steps for point in full.history.curve][:2] == [walked(run.training_recipe(), step, STEPS) for step in (16, 32)]
@@ -412,7 +405,7 @@ def test_a_larger_budget_is_one_more_stage_and_does_not_touch_the_first(tmp_path
     assert standing(tmp_path, larger[0]).share == pytest.approx(40 / 60)
     pieces = work(tmp_path, larger, device="cpu")
     assert [(piece.step, piece.ended) for piece in pieces] == [(20 * A_STEP // 20, "steps")]
-    assert contents(tmp_path / NAME) == before and (tmp_path / f"{NAME}.stage2" / "best.pt").exists()
+    assert contents(tmp_path / NAME) == before and (tmp_path / f"{NAME}.stage2" / "best.safetensors").exists()
     assert standing(tmp_path, larger[0]).history.sequence_steps == 60 * A_STEP
 
 
@@ -466,7 +459,7 @@ def test_a_run_that_lies_in_its_place_is_one_of_the_campaign(whole: Path, tmp_pa
 def test_what_came_before_an_adopted_run_counts(whole: Path, tmp_path: Path) -> None:
     run = toys(budget=3 * BUDGET)[0]
     train(run.training_recipe(initial=str(whole)), tmp_path / NAME, steps=STEPS, pause_after=ONE_STEP, device="cpu")
-    best = checkpoint.inspect(whole / "best.pt").card["steps"]
+    best = checkpoint.inspect(whole / "best.safetensors").card["steps"]
     estimate = count_sequence_steps(run.training_recipe(), best, None)  # the card of a run does not say how long it was to be
     assert standing(tmp_path, run).history.sequence_steps == estimate + walked(run.training_recipe(), 1, STEPS)
 
@@ -538,7 +531,7 @@ def weights_without_sense(folder: Path) -> None:
         (spoil_by(f"{NAME}/recipe.json", b"{}"), "names no model"),
         (spoil_by(f"{NAME}/log.csv", b"step\nfive\n"), "is not the log of a run"),
         (spoil_by(f"{NAME}.stage2/notes.txt", b"mine"), "there is no run in"),
-        (cut_off(f"{NAME}/last.pt"), "is cut off"),
+        (cut_off(f"{NAME}/last.safetensors"), "is cut off"),
         (cut_off(f"weights/{NAME}.safetensors"), NAME),
         (of_another, "holds a run of rnn on balls4mass64"),
         (weights_of_another, "holds weights of rnn on balls4mass64"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,12 @@ import pytest
 
 from physbench.cli import main
 from physbench.errors import TrainingError
-from physbench.evaluation.known import PRIVILEGED, ROWS
-from physbench_baselines.training import cards
-from physbench_baselines.training.preflight import VARIANTS
+from physbench.suites import PRIVILEGED, ROWS
+from physbench_baselines.architecture import architecture_with, model_names
+from physbench_baselines.card import Card
+from physbench_baselines.releasing import cards
+from physbench_baselines.releasing import tables as tables_module
+from physbench_baselines.training.preflight import usual_recipe
 from physbench_baselines.training.recipe import TrainingRecipe
 
 README = Path(__file__).parents[2] / "baselines" / "README.md"
@@ -25,7 +30,7 @@ TEXT = README.read_text(encoding="utf-8")
 BLOCKS: list[tuple[str, str]] = re.findall(r"^```(sh|python)\n(.*?)^```", TEXT, re.M | re.S)
 
 
-def card(model: str = "r-nem", **changed: Any) -> dict[str, Any]:
+def card(model: str = "r-nem", **changed: Any) -> Card:
     """A run of half an hour."""
     recipe = {name: getattr(TrainingRecipe(model=model), name) for name in TrainingRecipe.__dataclass_fields__}
     recipe |= {"batch": 32, "frames": [8, 31], "gradient_limit": 50.0, "warm_up": 100} | changed.pop("recipe", {})
@@ -39,11 +44,14 @@ def card(model: str = "r-nem", **changed: Any) -> dict[str, Any]:
         ("curtain", "lite", "balls3curtain64", "permanence_bce", 7.0, 6.0, 8.0),
     ]
     names = ("suite", "size", "task", "metric", "value", "low", "high")
-    return {
-        "paper_link": "https://arxiv.org/abs/1802.10353", "parameters": 4_951_978, "training": "less", "steps": 2300, "sequences": 73_600, "hours": 0.5432,
-        "hardware": "2 CPU cores", "bytes": 5_734_580, "int8": True, "minutes_limit": 30.0, "steps_limit": None, "recipe": recipe,
-        "scores": [dict(zip(names, row, strict=True)) for row in scores],
-    } | changed  # fmt: skip
+    link = "https://arxiv.org/abs/1802.10353"
+    usual = Card(
+        name=model, model_link=link, paper_link=link, training="less", train_seed=0, steps=2300, sequences=73_600, hours=0.5432, hardware="2 CPU cores",
+        data="balls4mass64", recipe=recipe, ended="time", steps_limit=None, minutes_limit=30.0, log=[], architecture="nem", sizes={}, parameters=4_951_978,
+        weights_sha256="0" * 64, bytes=5_734_580, int8=True, source_sha256="1" * 64, comparison=None, not_played={},
+        scores=[dict(zip(names, row, strict=True)) for row in scores],
+    )  # fmt: skip
+    return replace(usual, **changed)
 
 
 def tables(text: str) -> list[list[dict[str, str]]]:
@@ -57,11 +65,12 @@ def tables(text: str) -> list[list[dict[str, str]]]:
 
 
 def test_the_tables_are_what_the_cards_give() -> None:
-    assert cards.rewritten(TEXT, cards.cards()) == TEXT, "run python -m physbench_baselines.training.cards"
+    for path, text in tables_module.render().items():
+        assert path.read_text(encoding="utf-8") == text, "run make tables"
 
 
 def test_a_row_has_the_scores_of_the_largest_size_with_their_intervals() -> None:
-    clean = [{**card()["scores"][0], "value": 0.3, "low": 0.25, "high": 0.35}]
+    clean = [{**card().scores[0], "value": 0.3, "low": 0.25, "high": 0.35}]
     scores, _ = tables(cards.told({"r-nem": card(scores_without_noise=clean), "lstm": card("lstm", scores=[])}))
     *reference, ours, published, lstm = scores
     assert [row["model"].removesuffix(" (told the truth)") for row in reference] == list(ROWS)
@@ -84,7 +93,7 @@ def test_a_row_has_the_scores_of_the_largest_size_with_their_intervals() -> None
 
 
 def test_what_earlier_runs_cost_is_counted_too() -> None:
-    first = {"steps": 700, "sequences": 22_400, "hours": 0.25, "recipe": card()["recipe"] | {"batch": 16}, "minutes_limit": 15.0, "steps_limit": None}
+    first = {"steps": 700, "sequences": 22_400, "hours": 0.25, "recipe": card().recipe | {"batch": 16}, "minutes_limit": 15.0, "steps_limit": None}
     _, costs = tables(cards.told({"r-nem": card(before=[first], recipe={"initial": "first.pt"})}))
     (row,) = costs
     assert (row["steps to these weights"], row["sequences"], row["hours"]) == ("3,000", "96,000", "0.8")
@@ -121,34 +130,42 @@ def parsed(line: str) -> dict[str, Any]:
 )
 def test_the_command_of_a_card_asks_for_the_run_that_it_was(changed: dict[str, Any], steps: int | None, minutes: float | None) -> None:
     wanted = {
-        "data": "balls3curtain64", "precision": "bf16", "batch": 7, "learning_rate": 0.002, "frames": [4, 5], "slots": 3, "noise": 0.1, "warm_up": 9,
-        "decay": 0.3, "averaging": 0.99, "evaluate_every": 50, "validation": 12, "seed": 4,
+        "data": "balls3curtain64", "precision": "bf16", "batch": 7, "learning_rate": 0.002, "frames": [4, 5], "warm_up": 9, "anywhere": True,
+        "optimizer": "sgd", "betas": [0.5, 0.75], "decay": 0.3, "averaging": 0.99, "evaluate_every": 50, "validation": 12, "seed": 4, "accumulate": 2,
     }  # fmt: skip
-    found = parsed(cards.command(card("rnn-em", recipe=wanted, **changed)))
-    assert {name: list(found[name]) if name == "frames" else found[name] for name in wanted} == wanted
+    found = parsed(cards.command(vars(card("rnn-em", recipe={**wanted, "sizes": {"hidden": 20, "channels": [4, 8]}, "slots": 3, "noise": 0.1}, **changed))))
+    assert {name: list(found[name]) if name in ("frames", "betas") else found[name] for name in wanted} == wanted
+    assert dict(found["sizes"]) == {"hidden": 20, "channels": [4, 8], "slots": 3, "noise": 0.1}, "slots and noise were fields once"
     assert (found["model"], found["steps"], found["minutes"]) == ("rnn-em", steps, minutes)
 
 
-def test_every_field_that_the_weights_depend_on_is_told() -> None:
-    course = {"epoch", "log_every", "patience", "scored"}  # when it is looked at, and when it ends
-    assert {*cards.OPTIONS, *cards.UNSAID, "model"} == set(TrainingRecipe.__dataclass_fields__) - course
+def test_the_command_of_a_model_as_it_is_usually_trained_has_no_options() -> None:
+    usual = json.loads(usual_recipe("conv3").to_json())
+    assert cards.command(vars(card("conv3", recipe=usual, steps_limit=5, minutes_limit=None))) == "physbench train conv3 --steps 5"
+
+
+def test_every_field_of_a_recipe_is_an_option_of_the_command() -> None:
+    train = main.get_command(click.Context(main), "train")
+    assert train is not None
+    options = {parameter.name for parameter in train.get_params(click.Context(train))}
+    assert set(TrainingRecipe.__dataclass_fields__) <= options
 
 
 def test_a_text_without_a_place_for_the_tables_is_refused() -> None:
     with pytest.raises(TrainingError, match="there is no place for the table: a line <!-- from the cards: begin -->"):
-        cards.rewritten("nothing", {})
+        tables_module.replace_between("nothing", "", mark="from the cards")
 
 
 def test_around_the_tables_nothing_changes() -> None:
-    text = f"before\n{cards.BEGIN}\nwhat was there\n{cards.END}\nafter\n"
-    found = cards.rewritten(text, {"r-nem": card()})
+    text = "before\n<!-- here: begin -->\nwhat was there\n<!-- here: end -->\nafter\n"
+    found = tables_module.replace_between(text, "0.213", mark="here")
     assert found.startswith("before\n") and found.endswith("\nafter\n") and "what was there" not in found and "0.213" in found
-    assert cards.rewritten(found, {"r-nem": card()}) == found
+    assert tables_module.replace_between(found, "0.213", mark="here") == found
 
 
 def test_the_counts_of_parameters_are_right() -> None:
     told = dict(re.findall(r"^- \*\*(\S+)\*\* \(([\d,]+) parameters\)", TEXT, re.M))
-    counted = {name: f"{sum(each.numel() for each in sizes.build().parameters()):,}" for name, sizes in VARIANTS.items()}
+    counted = {name: f"{sum(each.numel() for each in architecture_with(name).sizes_of(name).build().parameters()):,}" for name in model_names()}
     assert told == {**counted, "r-nem.balls3curtain64": counted["r-nem"]}
 
 
@@ -169,4 +186,4 @@ def test_a_model_of_ones_own_is_trained_and_scored_as_it_says(tmp_path: Path) ->
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    assert "TrainingResult(model='pixelwise:Sizes'" in done.stdout and "relative_bce" in done.stdout
+    assert "TrainingResult(model='pixelwise:ARCHITECTURE'" in done.stdout and "relative_bce" in done.stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from physbench.errors import ModelError
 from physbench.model import Batch
 from physbench_baselines import checkpoint
 from physbench_baselines.adapter import TorchModel, weights_of
-from physbench_baselines.conv3 import RECIPES, VARIANTS, Conv3, Conv3Sizes
-from physbench_baselines.training import cards
-from physbench_baselines.training.bundle import bundle
+from physbench_baselines.conv3 import Conv3, Conv3Sizes
+from physbench_baselines.conv3_sizes import ARCHITECTURE
+from physbench_baselines.releasing import cards
+from physbench_baselines.releasing.bundle import bundle
 from physbench_baselines.training.preflight import usual_recipe
 from physbench_baselines.training.run import train
 
@@ -156,7 +158,7 @@ def test_its_parameters_are_counted() -> None:
     folded, width = 4, 16  # 2 x 2 pixels, channels
     by_hand = (3 * folded * width * 9 + width) + (width * width * 25 + width) + (width * folded * 9 + folded)
     assert by_hand == 8_740
-    assert sum(parameter.numel() for parameter in VARIANTS["conv3"].build().parameters()) == by_hand
+    assert sum(parameter.numel() for parameter in ARCHITECTURE.make(Conv3Sizes()).parameters()) == by_hand
 
 
 def test_it_learns_something_in_seconds(tmp_path: Path) -> None:
@@ -169,7 +171,7 @@ def test_it_learns_something_in_seconds(tmp_path: Path) -> None:
 
 def test_it_has_a_recipe_of_its_own_and_options_go_before_it() -> None:
     own = usual_recipe("conv3")
-    assert {name: getattr(own, name) for name in RECIPES["conv3"]} == RECIPES["conv3"]
+    assert (own.batch, own.frames, own.learning_rate) == (4, (12,), 6e-3)
     assert usual_recipe("conv3", batch=7).batch == 7 and usual_recipe("r-nem").batch == 64
     told = {"recipe": {**vars(own), "frames": list(own.frames)}, "minutes_limit": 5.0, "steps_limit": None, "steps": 9}
     assert cards.command(told) == "physbench train conv3 --minutes 5"
@@ -204,11 +206,11 @@ def test_an_audit_finds_nothing() -> None:
 
 def test_nothing_says_that_it_falls_short_of_a_paper(tmp_path: Path) -> None:
     train(usual_recipe("conv3", **QUICK), tmp_path / "run", steps=2, device="cpu")
-    assert checkpoint.inspect(tmp_path / "run" / "best.pt").card["training"] is None
+    assert checkpoint.inspect(tmp_path / "run" / "best.safetensors").card["training"] is None
     card = bundle(tmp_path / "run", "tiny", folder=tmp_path, suites=("crop50",), limit=2)
-    assert card["paper_link"] is None and card["training"] is None and card["not_played"] == {}
-    assert {row["suite"] for row in card["scores"]} == {"crop50"}
-    of_a_paper = {**card, "paper_link": "https://example.org", "training": "less"}
+    assert card.paper_link is None and card.training is None and card.not_played == {}
+    assert {row["suite"] for row in card.scores} == {"crop50"}
+    of_a_paper = replace(card, paper_link="https://example.org", training="less")
     assert "trained for less" not in cards.told({"tiny": card})
     assert "\nAll that come from a paper are trained for less" in cards.told({"tiny": card, "other": of_a_paper})
-    assert f"| {card['bytes'] / 1000:.0f} kB, half |" in cards.told({"tiny": card})
+    assert f"| {card.bytes / 1000:.0f} kB, half |" in cards.told({"tiny": card})

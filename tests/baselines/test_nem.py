@@ -19,7 +19,8 @@ from physbench.errors import ModelError
 from physbench.metrics.pixels import bce
 from physbench_baselines import chance
 from physbench_baselines.blocks import ImageNorm, Magnified, Resized
-from physbench_baselines.nem import VARIANTS, Nem, NemSizes, State, e_step, invaders, owners
+from physbench_baselines.nem import Nem, State, e_step, owners
+from physbench_baselines.nem_sizes import ARCHITECTURE, NemSizes, invaders
 from physbench_baselines.recurrences import Relational
 
 SMALL = NemSizes(slots=3, height=16, width=16, channels=(3, 4), dense=12, hidden=10, attention=6, embedding=3)
@@ -98,8 +99,8 @@ def test_a_pixel_belongs_to_the_first_slot_with_the_largest_share(slots: int) ->
 
 def test_the_models_have_as_many_parameters_as_published() -> None:
     published = {"rnn": 4_611_827, "rnn-em": 4_611_827, "lstm": 5_185_077, "r-nem": 4_951_978, "r-nem-no-attention": 4_926_577}
-    assert {name: count(sizes) for name, sizes in VARIANTS.items()} == published
-    assert count(invaders(VARIANTS["r-nem"], actions=6)) == 2_331_216
+    assert {name: count(ARCHITECTURE.sizes_of(name)) for name in ARCHITECTURE.models} == published
+    assert count(ARCHITECTURE.sizes_of("r-nem", dataset="invaders84")) == 2_331_216
 
 
 @pytest.mark.parametrize(("kernel", "factor"), [(4, 2), (8, 4), (3, 2), (5, 3), (2, 2), (1, 2), (4, 1)])

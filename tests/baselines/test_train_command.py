@@ -81,7 +81,7 @@ def test_who_stops_it_is_told_what_there_is_to_go_on_with(cli: Any, monkeypatch:
     def stopped(recipe: Any, out: Path, **words: Any) -> None:
         if saved:
             out.mkdir()
-            (out / "last.pt").write_bytes(b"weights")
+            (out / "last.safetensors").write_bytes(b"weights")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run, "train", stopped)

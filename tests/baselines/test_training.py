@@ -25,7 +25,6 @@ import physbench
 from physbench.errors import ModelError, PhysbenchError, TrainingError, UnknownName
 from physbench.report.charts import LEFT, RIGHT
 from physbench_baselines import bundled, checkpoint
-from physbench_baselines.containers.header import PAPERS
 from physbench_baselines.training import loop
 from physbench_baselines.training.curves import curves
 from physbench_baselines.training.data import source_of
@@ -101,14 +100,6 @@ def wait_for(step: int, out: Path, run: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def known() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(checkpoint.ARCHITECTURES, "toy", MODEL)
-        patch.setitem(PAPERS, "toy", "https://example.org/toys")
-        yield
-
-
-@pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
     """How sums are dealt out over threads decides their last bit."""
     before = torch.get_num_threads()
@@ -134,9 +125,9 @@ def test_a_run_that_was_killed_and_resumed_ends_bit_for_bit_where_it_would_have_
     wait_for(20, out, run)
     run.kill()
     run.wait()
-    assert 16 <= step_of(out / "last.pt") < STEPS
+    assert 16 <= step_of(out / "last.safetensors") < STEPS
     train(None, out, resume=True, device="cpu")
-    for name in ("last.pt", "best.pt"):
+    for name in ("last.safetensors", "best.safetensors"):
         assert weights(out / name) == weights(whole / name)
     assert curve(out) == curve(whole)
     assert [int(row["step"]) for row in curve(out)] == list(range(4, STEPS + 1, 4))
@@ -149,9 +140,9 @@ def test_sigterm_saves_first_and_the_run_can_go_on(whole: Path, tmp_path: Path) 
     run.terminate()
     run.wait(30)
     assert run.returncode == 128 + signal.SIGTERM
-    assert 20 <= step_of(out / "last.pt") < STEPS
+    assert 20 <= step_of(out / "last.safetensors") < STEPS
     train(None, out, resume=True, device="cpu")
-    assert weights(out / "last.pt") == weights(whole / "last.pt")
+    assert weights(out / "last.safetensors") == weights(whole / "last.safetensors")
     assert curve(out) == curve(whole)
 
 
@@ -183,9 +174,9 @@ def test_a_network_of_the_paper_goes_on_after_a_fault_as_if_there_had_been_none(
     train(recipe, tmp_path / "whole", steps=6, device="cpu")
     with pytest.raises(Fault):
         train(recipe, tmp_path / "cut", steps=6, device="cpu", progress=fail)
-    assert step_of(tmp_path / "cut" / "last.pt") == 3
+    assert step_of(tmp_path / "cut" / "last.safetensors") == 3
     train(None, tmp_path / "cut", resume=True, device="cpu")
-    assert weights(tmp_path / "cut" / "last.pt") == weights(tmp_path / "whole" / "last.pt")
+    assert weights(tmp_path / "cut" / "last.safetensors") == weights(tmp_path / "whole" / "last.safetensors")
     assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
 
 
@@ -193,15 +184,15 @@ def test_ctrl_c_saves_the_step_that_was_done(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         train(toy(), tmp_path / "run", steps=100, device="cpu", progress=interrupted_at(5))
-    assert step_of(tmp_path / "run" / "last.pt") == 5
+    assert step_of(tmp_path / "run" / "last.safetensors") == 5
     assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_run_that_is_not_validated_yet_is_scored_by_its_last_weights(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         train(toy(), tmp_path / "run", steps=100, device="cpu", progress=interrupted_at(5))
-    assert not (tmp_path / "run" / "best.pt").exists()
-    assert checkpoint.model(tmp_path / "run").origin.weights_sha256 == checkpoint.load(tmp_path / "run" / "last.pt").sha256
+    assert not (tmp_path / "run" / "best.safetensors").exists()
+    assert checkpoint.model(tmp_path / "run").origin.weights_sha256 == checkpoint.load(tmp_path / "run" / "last.safetensors").sha256
     train(toy(initial=str(tmp_path / "run")), tmp_path / "next", steps=1, device="cpu")
 
 
@@ -216,7 +207,7 @@ def test_an_interrupted_validation_is_made_up_for(tmp_path: Path, monkeypatch: p
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(loop, "validate", interrupted)
         train(toy(), tmp_path / "cut", steps=20, device="cpu")
-    assert step_of(tmp_path / "cut" / "last.pt") == 16
+    assert step_of(tmp_path / "cut" / "last.safetensors") == 16
     train(None, tmp_path / "cut", resume=True, device="cpu")
     assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
 
@@ -224,9 +215,9 @@ def test_an_interrupted_validation_is_made_up_for(tmp_path: Path, monkeypatch: p
 def test_a_loss_that_is_no_number_stops_the_run_in_one_sentence_and_last_is_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
     recipe = toy(sizes={"poisoned": True}, learning_rate=1e-3, warm_up=0, decay=0.0, gradient_limit=0.0)
-    with pytest.raises(TrainingError, match=r"the loss became nan at step 6: try a lower learning rate.*last\.pt is of before$"):
+    with pytest.raises(TrainingError, match=r"the loss became nan at step 6: try a lower learning rate.*last\.safetensors is of before$"):
         train(recipe, tmp_path / "run", steps=50, device="cpu")
-    assert step_of(tmp_path / "run" / "last.pt") == 5
+    assert step_of(tmp_path / "run" / "last.safetensors") == 5
 
 
 def test_the_schedule_is_the_one_that_was_asked_for() -> None:
@@ -300,7 +291,7 @@ def test_a_run_learns_and_leaves_everything_behind(tmp_path: Path) -> None:
     losses = [float(row["validation_loss"]) for row in measured]
     assert losses[-1] < 0.75 * losses[0] and float(measured[-1]["relative_bce"]) < float(measured[0]["relative_bce"])
     assert all(float(row["ari"]) == 0.0 for row in measured)  # one slot groups nothing
-    assert sorted(path.name for path in out.iterdir()) == ["best.pt", "curves.svg", "last.pt", "log.csv", "recipe.json", "result.json"]
+    assert sorted(path.name for path in out.iterdir()) == ["best.safetensors", "curves.svg", "last.safetensors", "log.csv", "recipe.json", "result.json"]
     drawn = ElementTree.parse(out / "curves.svg").getroot()
     assert len([element for element in drawn.iter() if element.get("class", "").startswith("line")]) == 6
     assert TrainingRecipe.from_json((out / "recipe.json").read_text()) == recipe
@@ -325,13 +316,13 @@ def test_a_run_that_has_measured_nothing_has_a_picture() -> None:
 
 def test_a_checkpoint_of_a_run_goes_straight_into_the_evaluator(tmp_path: Path) -> None:
     train(toy(scored=8, frames=(6,)), tmp_path / "run", steps=3, device="cpu")
-    model = checkpoint.model(tmp_path / "run" / "best.pt")
+    model = checkpoint.model(tmp_path / "run" / "best.safetensors")
     result = physbench.evaluate(model, "balls", split="validation", limit=8)
     assert 0 < result.score("balls4mass64", "relative_bce").value < 10
-    card = checkpoint.inspect(tmp_path / "run" / "best.pt").card
+    card = checkpoint.inspect(tmp_path / "run" / "best.safetensors").card
     assert (card["steps"], card["sequences"], card["train_seed"], card["recipe"]["averaging"]) == (3, 12, 0, 0.8)
     assert card["training"].startswith("trained for less than the paper: 12 sequences") and card["hardware"].endswith(("CPU core", "CPU cores"))
-    assert checkpoint.load(tmp_path / "run" / "best.pt").training is None
+    assert checkpoint.load(tmp_path / "run" / "best.safetensors").training is None
 
 
 def test_validation_is_the_same_every_time_and_knows_no_training_sequence() -> None:
@@ -363,9 +354,8 @@ def test_frames_from_anywhere_are_consecutive_ones_of_their_sequences(many: Made
     usual = toy(data=str(many.path), batch=40, frames=(8,))
     whole = islice(source_of(usual).batches(0, wants=FRAMES, workers=0), 7)
     parts = islice(source_of(replace(usual, frames=(3,), anywhere=True)).batches(0, wants=FRAMES, workers=0), 7)
-    found = [
-        next(first for first in range(6) if np.array_equal(part["features"], frames["features"][:, first : first + 3])) for frames, part in zip(whole, parts, strict=True)
-    ]  # fmt: skip
+    pairs = [(batch["features"].copy(), part["features"].copy()) for batch, part in zip(whole, parts, strict=True)]
+    found = [next(first for first in range(6) if np.array_equal(part, frames[:, first : first + 3])) for frames, part in pairs]
     assert len(set(found)) > 2
 
 
@@ -378,7 +368,7 @@ def test_patience_ends_a_run_without_a_limit(tmp_path: Path) -> None:
     recipe = toy(learning_rate=1e-30, decay=0.0, frames=(4,), averaging=0.0, epoch=16, patience=2, evaluate_every=4)
     result = train(recipe, tmp_path / "run", device="cpu")
     assert (result.ended, result.best_step, result.step) == ("patience", 4, 12)  # two epochs of 16 sequences after its best
-    assert checkpoint.inspect(tmp_path / "run" / "last.pt").card["training"] is None  # as long as the paper did
+    assert checkpoint.inspect(tmp_path / "run" / "last.safetensors").card["training"] is None  # as long as the paper did
 
 
 def test_the_clock_drives_the_schedule_and_goes_on_after_resuming(tmp_path: Path) -> None:
@@ -395,13 +385,13 @@ def test_the_clock_drives_the_schedule_and_goes_on_after_resuming(tmp_path: Path
 def test_a_run_begins_with_the_weights_of_another_and_does_not_forget_what_they_cost(whole: Path, tmp_path: Path) -> None:
     still = toy(initial=str(whole), learning_rate=1e-30, averaging=0.0, data="balls3curtain64")
     train(still, tmp_path / "second", steps=2, device="cpu")
-    assert weights(tmp_path / "second" / "last.pt") == weights(whole / "best.pt")
-    first = checkpoint.load(whole / "best.pt")
-    (stage,) = checkpoint.load(tmp_path / "second" / "last.pt").card["before"]
+    assert weights(tmp_path / "second" / "last.safetensors") == weights(whole / "best.safetensors")
+    first = checkpoint.load(whole / "best.safetensors")
+    (stage,) = checkpoint.load(tmp_path / "second" / "last.safetensors").card["before"]
     assert (stage["sequences"], stage["data"], stage["weights_sha256"]) == (first.card["sequences"], "balls4mass64", first.sha256)
     assert stage["recipe"] == first.card["recipe"]
-    train(replace(still, initial=str(tmp_path / "second" / "last.pt")), tmp_path / "third", steps=1, device="cpu")
-    third = checkpoint.load(tmp_path / "third" / "last.pt").card
+    train(replace(still, initial=str(tmp_path / "second" / "last.safetensors")), tmp_path / "third", steps=1, device="cpu")
+    third = checkpoint.load(tmp_path / "third" / "last.safetensors").card
     assert [stage["sequences"] for stage in third["before"]] == [first.card["sequences"], 2 * 4]
     assert total(third, "sequences") == first.card["sequences"] + 2 * 4 + 4
     assert f"after {total(third, 'sequences') - 4:,} sequences in earlier runs" in third["training"]
@@ -409,25 +399,27 @@ def test_a_run_begins_with_the_weights_of_another_and_does_not_forget_what_they_
 
 def test_a_resumed_run_needs_the_weights_that_it_began_with_no_more(whole: Path, tmp_path: Path) -> None:
     began = tmp_path / "began.pt"
-    began.write_bytes((whole / "best.pt").read_bytes())
+    began.write_bytes((whole / "best.safetensors").read_bytes())
     recipe = toy(initial=str(began))
     train(recipe, tmp_path / "whole", steps=24, device="cpu")
     with pytest.raises(KeyboardInterrupt):
         train(recipe, tmp_path / "halves", steps=24, device="cpu", progress=interrupted_at(10))
     began.unlink()
     train(None, tmp_path / "halves", resume=True, device="cpu")
-    assert weights(tmp_path / "halves" / "last.pt") == weights(tmp_path / "whole" / "last.pt")
-    assert checkpoint.load(tmp_path / "halves" / "last.pt").card["before"] == checkpoint.load(tmp_path / "whole" / "last.pt").card["before"]
+    assert weights(tmp_path / "halves" / "last.safetensors") == weights(tmp_path / "whole" / "last.safetensors")
+    assert checkpoint.load(tmp_path / "halves" / "last.safetensors").card["before"] == checkpoint.load(tmp_path / "whole" / "last.safetensors").card["before"]
 
 
 def test_a_bundled_model_is_begun_with_by_name_with_other_slots_and_noise(tmp_path: Path) -> None:
-    recipe = TrainingRecipe(model="rnn-em", initial="rnn-em", sizes={"slots": 2, "noise": 0.1}, learning_rate=1e-30, batch=1, frames=(2,), validation=1, scored=0)
+    recipe = TrainingRecipe(
+        model="rnn-em", initial="rnn-em", sizes={"slots": 2, "noise": 0.1}, learning_rate=1e-30, batch=1, frames=(2,), validation=1, scored=0
+    )
     train(recipe, tmp_path / "run", steps=1, device="cpu")
-    made = checkpoint.load(tmp_path / "run" / "last.pt")
+    made = checkpoint.load(tmp_path / "run" / "last.safetensors")
     assert made.header.sizes["slots"] == 2
     of = bundled.card("rnn-em")
-    assert made.card["before"][-1]["hours"] == of["hours"] and made.card["before"][-1]["weights_sha256"] == of["weights_sha256"]
-    for name, tensor in bundled.rnn_em().network.state_dict().items():
+    assert made.card["before"][-1]["hours"] == of.hours and made.card["before"][-1]["weights_sha256"] == of.weights_sha256
+    for name, tensor in getattr(bundled, "rnn-em")().network.state_dict().items():
         assert torch.allclose(made.network.state_dict()[name], tensor, rtol=0, atol=1e-29)
 
 
@@ -453,14 +445,14 @@ def test_what_a_stranger_s_card_says_of_earlier_runs_is_counted_only_where_it_is
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"initial": 3}, "initial is a checkpoint's file or a model's name, not 3"),
+        ({"initial": 3}, "initial is a text, not 3"),
         ({"batch": 0}, "batch is a whole number from 1 to 65536, not 0"),
         ({"learning_rate": math.nan}, "learning rate is a number above 0, not nan"),
-        ({"decay": 1.5}, "decay is a share from 0 to 1, not 1.5"),
-        ({"averaging": 1.0}, "averaging is a number from 0"),
+        ({"decay": 1.5}, "decay is a number from 0 to 1, not 1.5"),
+        ({"averaging": 1.0}, "averaging is a number from 0 and below 1, not 1.0"),
         ({"frames": ()}, "frames is one or more whole numbers"),
-        ({"frames": (31, 1)}, "frames is one or more whole numbers"),
-        ({"precision": "fp8"}, "precision is auto or fp32 or bf16, not 'fp8'"),
+        ({"frames": (31, 0)}, "frames is .* whole number from 1 to 10000"),
+        ({"precision": "fp8"}, "precision is one of auto, fp32, bf16, not 'fp8'"),
         ({"model": "r-mem"}, "no model that can be trained is called 'r-mem': did you mean 'r-nem'"),
         ({"model": "nowhere:at_all"}, "does not lead to anything"),
         ({"model": "rnn", "sizes": {"slots": 5}}, "rnn is a model of one slot, not 5"),
@@ -503,7 +495,7 @@ def test_folders_are_not_mistaken_for_one_another(tmp_path: Path) -> None:
     (tmp_path / "other" / "thesis.txt").write_text("all of it")
     with pytest.raises(TrainingError, match="is not empty"):
         train(toy(), tmp_path / "other", steps=1, device="cpu")
-    (out / "last.pt").write_bytes((out / "best.pt").read_bytes())
+    (out / "last.safetensors").write_bytes((out / "best.safetensors").read_bytes())
     with pytest.raises(TrainingError, match="without the state of a run: it cannot be resumed"):
         train(None, out, resume=True, device="cpu")
     (out / "recipe.json").write_text('{"model": "r-nem", "moddel": 1}')

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 
 from physbench.model import Bernoulli
-from physbench_baselines import checkpoint
+from physbench_baselines.architecture import Architecture, StoppingRule
 
-MODEL = "tests.baselines.toy:ToySizes"
+MODEL = "tests.baselines.toy:ARCHITECTURE"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,6 @@ class Toy(torch.nn.Module):
     """The next frame from this one, by two convolutions."""
 
     likelihood = Bernoulli()
-    architecture = "toy"
 
     def __init__(self, sizes: ToySizes) -> None:
         super().__init__()
@@ -69,12 +68,20 @@ class Toy(torch.nn.Module):
         return None, torch.sigmoid(logits.amax(1))[..., None], logits.argmax(1).to(torch.uint8)
 
 
+ARCHITECTURE = Architecture(
+    name="toy",
+    sizes=ToySizes,
+    paper="https://example.org/toys",
+    stopping=StoppingRule("until validation stops improving", lambda recipe, steps, ended: ended == "patience"),
+    settable=("slots", "noise"),
+)
+
+
 if __name__ == "__main__":
     from physbench_baselines.training import loop
     from physbench_baselines.training.recipe import TrainingRecipe
     from physbench_baselines.training.run import train
 
-    checkpoint.ARCHITECTURES["toy"] = MODEL
     _, out, text, count, between_saves = sys.argv
     loop.SAVE_SECONDS = float(between_saves)
     train(TrainingRecipe.from_json(text), out, steps=int(count), device="cpu", workers=0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from physbench_baselines import checkpoint
 from physbench_baselines.campaign.table import Plan, PlannedRun, expand
 from physbench_baselines.campaign.work import work
 from physbench_baselines.training import loop
@@ -29,6 +28,5 @@ def toys(*, seeds: tuple[int, ...] = (0,), budget: int = BUDGET, **settings: obj
 
 
 if __name__ == "__main__":
-    checkpoint.ARCHITECTURES["toy"] = MODEL
     loop.SAVE_SECONDS = 0.0
     work(Path(sys.argv[1]), toys(), piece=float(sys.argv[2]), device="cpu")

@@ -10,8 +10,8 @@ from typing import Any
 import h5py
 
 from physbench.recipe import Recipe
-from physbench.scene import Scenes
-from physbench.storage.block import Streams, block_of, spans
+from physbench.scene import Scenes, Streams
+from physbench.storage.block import block_of, spans
 from physbench.storage.journal import Journal
 from physbench.storage.writer import seal, workings_of
 from tests.oracles.contract import canonical_text, digest_of
@@ -36,9 +36,9 @@ def write(recipe: Recipe, path: Path, scenes: dict[str, Scenes], compress: Any =
     for span in spans(recipe):
         assert len(span) == recipe.splits[span.split]
         one = scenes[span.split]
-        states = {name: array for name, array in one.arrays().items() if name not in ("features", "groups", "collisions")}
-        streams = {name: Streams.of([compress(array.tobytes(), 1) for array in getattr(one, name)]) for name in ("features", "groups", "collisions")}
-        journal.append(block_of(span, streams, states, one.events))
+        arrays = one.arrays()
+        streams = {name: Streams.of([compress(array.tobytes(), 1) for array in arrays.pop(name)]) for name in ("features", "groups", "collisions")}
+        journal.append(block_of(recipe, span, streams, Scenes(truth=arrays, events=one.events)))
     seal(journal, path)
     return path
 

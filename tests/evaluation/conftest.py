@@ -8,8 +8,8 @@ import pytest
 
 import physbench
 from physbench import cache, registry
-from physbench.evaluation.known import ROWS
 from physbench.result import Result
+from physbench.suites import ROWS
 
 
 @pytest.fixture(scope="session")

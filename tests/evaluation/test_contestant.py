@@ -18,12 +18,12 @@ opened: list[tuple[Path, str]] = []
 given: list[dict[str, float]] = []
 
 
-def checkpoint(path: Path, *, device: str, settings: dict[str, float]) -> Any:
+def checkpoint(path: Path, *, device: str, settings: dict[str, float], architecture: str | None) -> Any:
     """In the place of what opens weights."""
     opened.append((path, device))
     given.append(settings)
     model = Copy()
-    object.__setattr__(model, "origin", Origin(parameters=7, weights_sha256="abc"))
+    object.__setattr__(model, "origin", Origin(parameters=7, weights_sha256="abc", code=architecture))
     return model
 
 
@@ -65,6 +65,13 @@ def test_settings_reach_the_weights_and_are_part_of_what_decides_the_answers() -
     assert len({plain.identity, other.identity}) == 2 and other.identity == again.identity
     with pytest.raises(ModelError, match="there is no 'noise' to set in this model: it leaves nothing open"):
         contestant("copy", settings={"noise": 0})
+
+
+def test_weights_of_ones_own_code_have_no_identity_and_a_name_has_no_such_code() -> None:
+    entered = contestant("mine.pt", architecture="own:ARCHITECTURE")
+    assert entered.model.origin.code == "own:ARCHITECTURE" and entered.identity is None, "it may have changed by tomorrow"
+    with pytest.raises(ModelError, match="for a file of weights or the folder of a run, and 'copy' is neither"):
+        contestant("copy", architecture="own:ARCHITECTURE")
 
 
 def test_the_folder_of_a_run_stands_for_its_best_weights_and_names_the_model() -> None:

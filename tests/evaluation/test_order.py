@@ -13,9 +13,8 @@ import physbench
 from physbench import registry
 from physbench.evaluation import evaluate as evaluation
 from physbench.evaluation.examples import Examples, Source, source_of
-from physbench.evaluation.known import ROWS
 from physbench.result import Result
-from physbench.suites import SUITES, Task
+from physbench.suites import ROWS, SUITES, Task
 from physbench_baselines.reference import ConstantVelocity, Copy
 from tests.evaluation.toys import Noisy, Normal, Slots
 

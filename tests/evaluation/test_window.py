@@ -163,7 +163,7 @@ def test_the_spread_of_samples_is_their_standard_deviation() -> None:
     name = "balls4mass64-crop50/rollout-9+1"
     scenes = crops("balls4mass64", 12)
     on = scenes.features[:, 9].astype(bool)
-    for metric, where in (("log_likelihood", np.ones_like(on)), ("relational_log_likelihood", scenes.collisions[:, 8] > 0)):
+    for metric, where in (("log_likelihood", np.ones_like(on)), ("relational_log_likelihood", scenes.truth["collisions"][:, 8] > 0)):
         model, expected = Witness(), []
         physbench.evaluate(model, "crop50", limit=12)
         for batch in model.batches[:5]:

@@ -3,7 +3,9 @@
 import itertools
 import re
 import zlib
-from dataclasses import fields
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +14,7 @@ from hypothesis import strategies as st
 
 from physbench.errors import RecipeError
 from physbench.recipe import mixed
-from physbench.scene import HIT_OBJECT, Events, Scenes
-from physbench.storage.block import Streams
+from physbench.scene import HIT_OBJECT, Scenes, Span, Streams
 from physbench_generators.balls.pixels import PALETTE, pixels_of
 from physbench_generators.balls.scenes import Balls
 
@@ -67,22 +68,22 @@ def owners(held: np.ndarray) -> np.ndarray:
 
 
 def assert_drawn_by_the_book(scenes: Scenes, side: int, coloured: bool) -> None:
-    for s in range(len(scenes.count)):
-        held = discs(scenes.position[s], scenes.radius[s], int(scenes.count[s]), side)
+    for s in range(len(scenes.truth["count"])):
+        held = discs(scenes.truth["position"][s], scenes.truth["radius"][s], int(scenes.truth["count"][s]), side)
         owner = owners(held)
-        shows = held.any(1) & ~behind(scenes.curtain[s], side)
+        shows = held.any(1) & ~behind(scenes.truth["curtain"][s], side)
         np.testing.assert_array_equal(scenes.groups[s, ..., 0], owner)
         np.testing.assert_array_equal(scenes.features[s].any(-1), shows)
         if not coloured:
             np.testing.assert_array_equal(scenes.features[s, ..., 0], shows)
-        frames, slots = scenes.contact[s].shape
+        frames, slots = scenes.truth["contact"][s].shape
         for k in range(slots):
-            np.testing.assert_array_equal(scenes.visible[s, :, k], ((owner == k + 1) & shows).sum((1, 2)))
+            np.testing.assert_array_equal(scenes.truth["visible"][s, :, k], ((owner == k + 1) & shows).sum((1, 2)))
         for t in range(frames):
             marked = np.zeros((side, side), bool)
-            for k in np.flatnonzero(scenes.contact[s, t] & HIT_OBJECT):
+            for k in np.flatnonzero(scenes.truth["contact"][s, t] & HIT_OBJECT):
                 marked |= (owner[t : t + 2] == k + 1).any(0)
-            np.testing.assert_array_equal(scenes.collisions[s, t, ..., 0], marked)
+            np.testing.assert_array_equal(scenes.truth["collisions"][s, t, ..., 0], marked)
 
 
 @SOME
@@ -91,7 +92,7 @@ def test_every_pixel_is_where_a_brute_force_reading_puts_it(generator: Balls, se
     scenes = generator.batch(seeds, frames)
     height, width, channels = generator.shape
     for name in PIXELS:
-        array = getattr(scenes, name)
+        array = scenes.arrays()[name]
         assert (array.dtype, array.shape) == (np.uint8, (len(seeds), frames, height, width, channels if name == "features" else 1))
     assert_drawn_by_the_book(scenes, generator.side, generator.colour)
 
@@ -100,7 +101,7 @@ def test_every_pixel_is_where_a_brute_force_reading_puts_it(generator: Balls, se
 def test_the_named_kinds_of_scene_are_drawn_by_the_book(more: dict[str, object]) -> None:
     generator = Balls(**more)
     scenes = generator.batch([mixed(i) for i in range(20)], 51)
-    assert (scenes.contact & HIT_OBJECT).any()
+    assert (scenes.truth["contact"] & HIT_OBJECT).any()
     assert_drawn_by_the_book(scenes, generator.side, generator.colour)
 
 
@@ -217,7 +218,7 @@ def test_overlapping_discs_on_half_pixels_are_drawn_by_the_book(balls: list[tupl
 def test_visible_counts_the_pixels_of_the_largest_ball() -> None:
     generator = Balls(n=1, size=256, radius=127, radius_ratio=1)
     scenes = generator.batch([1], 2)
-    assert scenes.visible[0, :, 0].tolist() == scenes.features[0].sum((1, 2, 3), dtype=np.int64).tolist()
+    assert scenes.truth["visible"][0, :, 0].tolist() == scenes.features[0].sum((1, 2, 3), dtype=np.int64).tolist()
 
 
 def inflated(streams: Streams) -> list[bytes]:
@@ -235,16 +236,17 @@ def inflated(streams: Streams) -> list[bytes]:
 
 def assert_encoded_as_drawn(generator: Balls, seeds: list[int], frames: int) -> None:
     scenes = generator.batch(seeds, frames)
-    streams, states, events = generator.encode(np.array(seeds, np.uint64), frames)
+    recipe: Any = SimpleNamespace(seeds=lambda *_: np.array(seeds, np.uint64), frames=frames)
+    streams, rest = generator.encode(recipe, Span("test", 0, len(seeds)))
     assert set(streams) == set(PIXELS)
     for name, stream in streams.items():
-        for piece, array in zip(inflated(stream), getattr(scenes, name), strict=True):
+        for piece, array in zip(inflated(stream), scenes.arrays()[name], strict=True):
             assert piece == array.tobytes(), name
-    assert set(states) == set(scenes.arrays()) - set(PIXELS)
-    for name, array in states.items():
-        np.testing.assert_array_equal(array, getattr(scenes, name), err_msg=name)
-        assert array.dtype == getattr(scenes, name).dtype
-    assert_same_events(events, scenes.events, range(len(seeds)))
+    assert set(rest.arrays()) == set(scenes.arrays()) - set(PIXELS)
+    for name, array in rest.arrays().items():
+        np.testing.assert_array_equal(array, scenes.truth[name], err_msg=name)
+        assert array.dtype == scenes.truth[name].dtype
+    assert_same_events(rest.events, scenes.events, range(len(seeds)))
 
 
 @settings(SOME, max_examples=150)
@@ -289,11 +291,11 @@ def test_encode_gives_the_arrays_of_batch_where_discs_share_pixels(more: dict[st
     assert_encoded_as_drawn(Balls(**more), [mixed(i) for i in range(9)], frames)
 
 
-def rows(events: Events, s: int) -> list[np.ndarray]:
-    return [getattr(events, field.name)[events.offset[s] : events.offset[s + 1]] for field in fields(events) if field.name != "offset"]
+def rows(events: Mapping[str, np.ndarray], s: int) -> list[np.ndarray]:
+    return [column[events["offset"][s] : events["offset"][s + 1]] for name, column in events.items() if name != "offset"]
 
 
-def assert_same_events(some: Events, others: Events, picks: "list[int] | range") -> None:
+def assert_same_events(some: Mapping[str, np.ndarray], others: Mapping[str, np.ndarray], picks: "list[int] | range") -> None:
     """Sequence i of some is sequence picks[i] of the others."""
     for i, pick in enumerate(picks):
         for one, two in zip(rows(some, i), rows(others, pick), strict=True):
@@ -316,15 +318,15 @@ def test_a_sequence_depends_on_its_own_seed_alone(generator: Balls, seeds: list[
 def test_more_frames_change_nothing_in_the_first_ones(generator: Balls, seed: int, few: int, more: int) -> None:
     short, long = generator.batch([seed], few), generator.batch([seed], few + more)
     for name in ("features", "groups", "contact", "position", "velocity", "visible"):
-        np.testing.assert_array_equal(getattr(short, name), getattr(long, name)[:, :few], err_msg=name)
-    np.testing.assert_array_equal(short.collisions[:, : few - 1], long.collisions[:, : few - 1])
-    np.testing.assert_array_equal(short.events.time, long.events.time[long.events.time <= few])
+        np.testing.assert_array_equal(short.arrays()[name], long.arrays()[name][:, :few], err_msg=name)
+    np.testing.assert_array_equal(short.truth["collisions"][:, : few - 1], long.truth["collisions"][:, : few - 1])
+    np.testing.assert_array_equal(short.events["time"], long.events["time"][long.events["time"] <= few])
 
 
 def test_no_seeds_make_no_sequences() -> None:
     scenes = Balls().batch([], 5)
     assert scenes.features.shape == (0, 5, 64, 64, 1)
-    assert scenes.events.offset.tolist() == [0]
+    assert scenes.events["offset"].tolist() == [0]
 
 
 @pytest.mark.parametrize(
@@ -367,7 +369,7 @@ def test_a_parameter_out_of_range_is_named_with_its_value(asked: dict[str, objec
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("make", ["batch", "encode", "throw"])
+@pytest.mark.parametrize("make", ["batch", "throw"])
 def test_balls_that_do_not_fit_are_refused_with_their_share_of_the_box(make: str) -> None:
     share = round(100 * 16 * np.pi * 7.5**2 / 64**2)
     with pytest.raises(RecipeError, match=f"16 balls of radius 7.5 would cover {share}% of a box of 64x64"):

@@ -15,7 +15,7 @@ from tests.builders.launches import launch, simulate, start
 def test_extreme_masses_do_not_hang(ratio: float) -> None:
     generator = Balls(n=6, mass_ratio=ratio)
     states, _, events = generator.throw(np.arange(20, dtype=np.uint64), 100)
-    assert len(events.time) < 20 * 5_000
+    assert len(events["time"]) < 20 * 5_000
     assert np.isfinite(states["position"]).all()
 
 
@@ -39,4 +39,4 @@ def test_a_throw_that_ran_out_of_rows_continues_as_if_nothing_had_happened(monke
     for name, array in states.items():
         np.testing.assert_array_equal(array, tight_states[name], err_msg=name)
     for name in ("offset", "time", "a", "b", "normal", "impulse", "position"):
-        np.testing.assert_array_equal(getattr(events, name), getattr(tight_events, name), err_msg=name)
+        np.testing.assert_array_equal(events[name], tight_events[name], err_msg=name)

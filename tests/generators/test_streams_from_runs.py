@@ -20,7 +20,7 @@ from zlib_ng import zlib_ng
 import physbench
 from physbench import registry
 from physbench.recipe import Recipe
-from physbench.storage.block import Streams
+from physbench.scene import Span, Streams
 from physbench_generators.balls.deflate import canonical, code_for, huffman_lengths, most_words, write_stream
 from physbench_generators.balls.scenes import Balls
 
@@ -72,11 +72,10 @@ def test_any_runs_come_out_of_every_decoder(movie: tuple[list[tuple[int, int, in
 @pytest.mark.parametrize("name", ["balls4mass64", "balls678mass64", "balls3curtain64"])
 def test_every_decoder_reads_the_named_datasets(name: str, decoder: str) -> None:
     recipe: Recipe = registry.datasets.get(name)
-    seeds = recipe.seeds("test", 0, 8)
-    scenes = recipe.generator.batch(seeds, recipe.frames)
-    streams, _, _ = recipe.generator.encode(seeds, recipe.frames)  # type: ignore[attr-defined]
+    scenes = recipe.scenes("test", 0, 8)
+    streams, _ = recipe.generator.encode(recipe, Span("test", 0, 8))  # type: ignore[attr-defined]
     for array, written in streams.items():
-        truth = getattr(scenes, array)
+        truth = scenes.arrays()[array]
         for sequence, stream in zip(truth, split_up(written), strict=True):
             assert DECODERS[decoder](stream, sequence.nbytes) == sequence.tobytes()
 
@@ -84,10 +83,10 @@ def test_every_decoder_reads_the_named_datasets(name: str, decoder: str) -> None
 def test_h5py_reads_them_through_its_own_filter(tmp_path: Path) -> None:
     recipe = Recipe(dataset="balls", generator=Balls(n=(6, 8), curtain=20, crop=50, gravity=0.05), splits={"test": 40}, frames=20)
     path = physbench.generate(recipe, tmp_path / "x.h5")
-    scenes = recipe.generator.batch(recipe.seeds("test", 0, 40), 20)
+    scenes = recipe.scenes("test", 0, 40)
     with h5py.File(path) as file:
         for name in ("features", "groups", "collisions"):
-            np.testing.assert_array_equal(file["test"][name][...], getattr(scenes, name).swapaxes(0, 1))
+            np.testing.assert_array_equal(file["test"][name][...], scenes.arrays()[name].swapaxes(0, 1))
     assert physbench.verify(path).sequences_remade == 40
 
 
@@ -104,7 +103,7 @@ def test_the_code_is_complete_and_no_look_up_has_more_than_32_bits(owners: int, 
 def test_the_constant_code_is_within_three_per_cent_of_the_best() -> None:
     """Symbols are counted by decoding the streams bit by bit; the entropy of the counts is what no code can beat."""
     recipe: Recipe = registry.datasets.get("balls4mass64")
-    streams, _, _ = recipe.generator.encode(recipe.seeds("validation", 0, 3), recipe.frames)  # type: ignore[attr-defined]
+    streams, _ = recipe.generator.encode(recipe, Span("validation", 0, 3))  # type: ignore[attr-defined]
     for array in ("features", "groups"):
         counts: Counter[int] = Counter()
         coded = 0

@@ -10,7 +10,7 @@ import pytest
 import physbench
 from physbench import registry
 from physbench.result import Result, Score
-from physbench_leaderboard import rerun
+from physbench.suites import SUITES
 from physbench_leaderboard.recompute import recompute
 from physbench_leaderboard.rerun import beside_fresh, verify
 from physbench_leaderboard.submission import Submission, SubmissionError, read
@@ -92,8 +92,8 @@ def test_another_machine_may_round_otherwise_and_no_more(handed_in: tuple[Submis
 
 
 def test_fresh_data_show_who_knows_the_test_set(handed_in: tuple[Submission, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    ranked = replace(rerun.SUITES["smoke"], ranked_by=("balls4mass64", "relative_bce"))
-    monkeypatch.setitem(rerun.SUITES, "smoke", ranked)
+    ranked = replace(SUITES["smoke"], ranked_by=("balls4mass64", "relative_bce"))
+    monkeypatch.setitem(SUITES, "smoke", ranked)
     submission, _ = handed_in
     (honest,) = verify(submission, registry.models.get("mean")(), fresh=5)
     assert honest.all_well and honest.fresh is not None and "the same, as far as can be told" in honest.fresh

@@ -17,8 +17,7 @@ import pytest
 import physbench
 from physbench import registry
 from physbench.errors import PhysbenchError
-from physbench.evaluation.known import ROWS
-from physbench.suites import SUITES
+from physbench.suites import ROWS, SUITES
 from physbench_leaderboard import pins, store
 from physbench_leaderboard.pins import REFERENCES, bundled
 from physbench_leaderboard.store import MOST_SUMS, add, load_all

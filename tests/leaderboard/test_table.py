@@ -21,9 +21,8 @@ from scipy import stats
 import physbench
 from physbench import registry
 from physbench.compare import compare
-from physbench.evaluation.known import PRIVILEGED, ROWS
 from physbench.result import Provenance, Result, Score, load_run
-from physbench.suites import DIGESTS, SUITES
+from physbench.suites import DIGESTS, PRIVILEGED, ROWS, SUITES
 from physbench_leaderboard.estimate import _quantile  # pyright: ignore[reportPrivateUsage]
 from physbench_leaderboard.pins import bundled
 from physbench_leaderboard.store import Listed, load_all

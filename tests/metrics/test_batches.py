@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from physbench.metrics import events, grouping, permanence, pixels, positions, rollout
+from physbench.model import Gaussian
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -44,8 +45,8 @@ SCORES: dict[str, Callable[[Arrays], list[NDArray[Any]]]] = {
     "bce of colours": lambda s: [pixels.bce(s["colours"], s["means"])],
     "relational_bce": lambda s: [pixels.relational_bce(s["frames"], s["means"], s["collisions"])],
     "relational_bce of colours": lambda s: [pixels.relational_bce(s["colours"], s["means"], s["collisions"])],
-    "log_likelihood": lambda s: [pixels.gaussian_log_likelihood(s["frames"][:, 1:], s["means"], 0.3)],
-    "relational_log_likelihood": lambda s: [pixels.gaussian_log_likelihood(s["frames"][:, 1:], s["means"], 0.3, s["collisions"][:, 1:])],
+    "log_likelihood": lambda s: [pixels.log_likelihood(s["frames"][:, 1:], s["means"], Gaussian(0.3))],
+    "relational_log_likelihood": lambda s: [pixels.log_likelihood(s["frames"][:, 1:], s["means"], Gaussian(0.3), s["collisions"][:, 1:])],
     "clipped_share": lambda s: [pixels.clipped_share(s["means"] * 1.5).numerator],
     "ari": lambda s: [grouping.ari(grouping.contingency(s["owners"], s["groups"], s["curtain"]))],
     "ari_video": lambda s: [grouping.ari_video(grouping.contingency(s["owners"], s["groups"], s["curtain"]))],

@@ -25,12 +25,12 @@ def balls() -> Scenes:
 
 
 def sequence_of(scenes: Scenes) -> Array:
-    return np.repeat(np.arange(len(scenes.count)), np.diff(scenes.events.offset))
+    return np.repeat(np.arange(len(scenes)), np.diff(scenes.events["offset"]))
 
 
 def collided(scenes: Scenes, first: int, last: int) -> Array:
     table = scenes.events
-    return events.collisions_between(sequence_of(scenes), table.time, table.a, table.b, shape=scenes.radius.shape, first=first, last=last)
+    return events.collisions_between(sequence_of(scenes), table["time"], table["a"], table["b"], shape=scenes.truth["radius"].shape, first=first, last=last)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3))
@@ -60,7 +60,13 @@ def test_the_cells_add_up_to_the_rollout_error(balls: Scenes) -> None:
     means = np.random.default_rng(0).random((6, 10, 64, 64, 1), dtype=np.float32)
     for ahead in (1, 5, 10):
         figure = events.event_error(
-            balls.features, means, context=5, ahead=ahead, position=balls.position, radius=balls.radius, collided=collided(balls, 4, 4 + ahead)
+            balls.features,
+            means,
+            context=5,
+            ahead=ahead,
+            position=balls.truth["position"],
+            radius=balls.truth["radius"],
+            collided=collided(balls, 4, 4 + ahead),
         )
         np.testing.assert_allclose(figure.numerator.sum(axis=1), rollout.rollout_bce(balls.features, means, 5)[:, ahead - 1], rtol=1e-10)
         np.testing.assert_allclose(figure.denominator.sum(axis=1), rollout.repeat_bce(balls.features, 5, 10)[:, ahead - 1], rtol=1e-10)
@@ -68,7 +74,7 @@ def test_the_cells_add_up_to_the_rollout_error(balls: Scenes) -> None:
 
 def test_every_pixel_of_a_disc_is_in_its_own_cell(balls: Scenes) -> None:
     for t in (0, 10, 20):
-        cells = events.power_cells(balls.position[:, t], balls.radius, 64, 64)
+        cells = events.power_cells(balls.truth["position"][:, t], balls.truth["radius"], 64, 64)
         shown = balls.groups[:, t, :, :, 0] > 0
         assert (cells[shown] + 1 == balls.groups[:, t, :, :, 0][shown]).all()
 
@@ -94,7 +100,7 @@ def test_collisions_are_counted_for_both_partners_in_the_interval_and_walls_are_
 
 def test_contacts_say_what_the_event_table_says_but_for_two_in_one_interval(balls: Scenes) -> None:
     one_by_one = sum(np.minimum(collided(balls, t, t + 1), 1) for t in range(4, 14))
-    assert (events.contacts_between(balls.contact, first=4, last=14) == one_by_one).all()
+    assert (events.contacts_between(balls.truth["contact"], first=4, last=14) == one_by_one).all()
     assert collided(balls, 4, 14).any()
 
 

@@ -35,18 +35,18 @@ def relative(scenes: Scenes, means: Array) -> float:
 
 
 def relative_relational(scenes: Scenes, means: Array) -> float:
-    above, below = (pixels.relational_bce(scenes.features, each, scenes.collisions) for each in (means, pixels.copied(scenes.features)))
+    above, below = (pixels.relational_bce(scenes.features, each, scenes.truth["collisions"]) for each in (means, pixels.copied(scenes.features)))
     return sums.value(sums.ratio(above, below))
 
 
 def straight_flight(scenes: Scenes) -> Array:
     """Discs at position + velocity, whatever is in their way, drawn pixel by pixel; behind the curtain nothing."""
     frames = scenes.features
-    centre = (scenes.position + scenes.velocity)[:, :-1].astype(np.float64)
+    centre = (scenes.truth["position"] + scenes.truth["velocity"])[:, :-1].astype(np.float64)
     middle = np.arange(frames.shape[2]) + 0.5
     across = (middle - centre[..., 0, None])[..., None, :] ** 2 + (middle - centre[..., 1, None])[..., :, None] ** 2
-    discs = (across <= scenes.radius.astype(np.float64)[:, None, :, None, None] ** 2).any(axis=2)
-    return (discs & ~pixels.curtain_pixels(scenes.curtain, *frames.shape[2:4])[:, None])[..., None].astype(np.float32)
+    discs = (across <= scenes.truth["radius"].astype(np.float64)[:, None, :, None, None] ** 2).any(axis=2)
+    return (discs & ~pixels.curtain_pixels(scenes.truth["curtain"], *frames.shape[2:4])[:, None])[..., None].astype(np.float32)
 
 
 def test_relational_figures_are_told_where_the_objects_are(balls: Scenes) -> None:
@@ -69,11 +69,11 @@ def test_ten_steps_ahead_the_mean_frame_is_far_better_than_repeating(balls: Scen
 
 
 def test_an_event_curve_of_the_mean_frame_is_flat(balls: Scenes) -> None:
-    table, count = balls.events, len(balls.count)
-    sequence = np.repeat(np.arange(count), np.diff(table.offset))
-    collided = events.collisions_between(sequence, table.time, table.a, table.b, shape=balls.radius.shape, first=4, last=14)
+    table, count = balls.events, len(balls.truth["count"])
+    sequence = np.repeat(np.arange(count), np.diff(table["offset"]))
+    collided = events.collisions_between(sequence, table["time"], table["a"], table["b"], shape=balls.truth["radius"].shape, first=4, last=14)
     means = constant(balls, balls.features.mean(axis=(0, 1)))[:, :10]
-    error = events.event_error(balls.features, means, context=5, ahead=10, position=balls.position, radius=balls.radius, collided=collided)
+    error = events.event_error(balls.features, means, context=5, ahead=10, position=balls.truth["position"], radius=balls.truth["radius"], collided=collided)
     curve = sums.curve(error)
     assert max(curve) - min(curve) < 0.05
 
@@ -89,9 +89,9 @@ def test_slots_that_are_places_score_well_in_ari_and_less_in_the_video(balls: Sc
 
 def test_no_constant_is_below_1_in_permanence_and_straight_flight_is(behind: Scenes) -> None:
     """Knowing how often objects come out is not knowing that one is behind the curtain."""
-    where = permanence.collar(behind.groups, behind.visible, behind.curtain)
+    where = permanence.collar(behind.groups, behind.truth["visible"], behind.truth["curtain"])
     rate = float((behind.features[:, 1:] * where).sum() / where.sum())
-    truth = behind.groups, behind.visible, behind.curtain
+    truth = behind.groups, behind.truth["visible"], behind.truth["curtain"]
     rates = sums.curve(permanence.count_on(behind.features, *truth))
 
     def score(means: Array) -> float:

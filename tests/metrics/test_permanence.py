@@ -34,11 +34,11 @@ def behind() -> Scenes:
 
 
 def rates_of(scenes: Scenes) -> list[float]:
-    return sums.curve(permanence.count_on(scenes.features, scenes.groups, scenes.visible, scenes.curtain))
+    return sums.curve(permanence.count_on(scenes.features, scenes.groups, scenes.truth["visible"], scenes.truth["curtain"]))
 
 
 def figure(scenes: Scenes, means: Array) -> sums.Sums:
-    return permanence.permanence_bce(scenes.features, means, scenes.groups, scenes.visible, scenes.curtain, rates=rates_of(scenes))
+    return permanence.permanence_bce(scenes.features, means, scenes.groups, scenes.truth["visible"], scenes.truth["curtain"], rates=rates_of(scenes))
 
 
 def chebyshev(r: int, c: int, curtain: Array) -> int:
@@ -49,7 +49,7 @@ def chebyshev(r: int, c: int, curtain: Array) -> int:
 
 def pixels_that_count(scenes: Scenes, sequence: int) -> list[tuple[int, int, int, int]]:
     """t, row, column, distance: slowly."""
-    groups, visible, curtain = scenes.groups[sequence], scenes.visible[sequence], scenes.curtain[sequence]
+    groups, visible, curtain = scenes.groups[sequence], scenes.truth["visible"][sequence], scenes.truth["curtain"][sequence]
     y0, x0, y1, x1 = (int(side) for side in curtain)
     near = [(r, c) for r in range(max(y0 - 10, 0), min(y1 + 10, 64)) for c in range(max(x0 - 10, 0), min(x1 + 10, 64))]
     return [(t, r, c, chebyshev(r, c, curtain)) for t in range(len(groups) - 1) for r, c in near if in_collar(r, c, t, groups, visible, curtain)]
@@ -93,7 +93,7 @@ def test_rates_numerators_and_denominators_are_those_of_a_slow_loop() -> None:
 
 def test_a_frame_counts_as_its_collar_does(behind: Scenes) -> None:
     means = np.random.default_rng(0).random((8, 50, 64, 64, 1), dtype=np.float32) * 0.1
-    where = permanence.collar(behind.groups, behind.visible, behind.curtain)
+    where = permanence.collar(behind.groups, behind.truth["visible"], behind.truth["curtain"])
     ours = figure(behind, means)
     loud = where.any(axis=(2, 3, 4))
     for n, t in np.argwhere(loud)[:40].tolist():
@@ -106,7 +106,7 @@ def map_of_distance(scenes: Scenes, at: list[float]) -> Array:
     """(N, T - 1, H, W, 1): at[d - 1] at distance d of the curtain, in every frame."""
     count, frames, height, width, _ = scenes.features.shape
     means = np.zeros((count, frames - 1, height, width, 1))
-    for n, (y0, x0, y1, x1) in enumerate(scenes.curtain.tolist()):
+    for n, (y0, x0, y1, x1) in enumerate(scenes.truth["curtain"].tolist()):
         for d in range(10, 0, -1):
             means[n, :, max(y0 - d, 0) : y1 + d, max(x0 - d, 0) : x1 + d] = at[d - 1]
     return means
@@ -156,7 +156,7 @@ def test_channels_count_one_by_one() -> None:
     scenes = scenes_of("balls3curtain64", 2, 40)
     coloured = np.repeat(scenes.features, 3, axis=-1).astype(np.float32)
     means = np.full((2, 39, 64, 64, 1), 0.01)
-    truth = scenes.groups, scenes.visible, scenes.curtain
+    truth = scenes.groups, scenes.truth["visible"], scenes.truth["curtain"]
     rates = sums.curve(permanence.count_on(coloured, *truth))
     assert rates == rates_of(scenes)
     one, three = figure(scenes, means), permanence.permanence_bce(coloured, np.repeat(means, 3, axis=-1), *truth, rates=rates)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from physbench.metrics import pixels, sums
+from physbench.model import Bernoulli, Gaussian
 from tests.metrics.oracle import frame_bce, random_window
 
 windows = st.tuples(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(2, 4), st.integers(1, 6), st.integers(1, 6), st.integers(1, 3))
@@ -95,7 +96,7 @@ def test_a_mean_outside_0_and_1_is_clipped_not_mirrored() -> None:
 def test_a_nan_is_never_averaged_away() -> None:
     frames, means = random_window(np.random.default_rng(2), 3, 4, 5, 5)
     means[1, 2, 0, 0, 0] = math.nan
-    for score in (pixels.bce(frames, means), pixels.bce(frames.astype(np.float64), means), pixels.gaussian_log_likelihood(frames[:, 1:], means, 0.3)):
+    for score in (pixels.bce(frames, means), pixels.bce(frames.astype(np.float64), means), pixels.log_likelihood(frames[:, 1:], means, Gaussian(0.3))):
         assert np.isnan(score).sum() == 1 and np.isnan(score[1, 2])
         assert math.isnan(sums.value(sums.mean(score)))
 
@@ -107,13 +108,13 @@ def test_normal_log_likelihood_is_scipys(seed: int, sigma: float) -> None:
     frames, means = rng.random((2, 3, 4, 5, 3)), rng.normal(size=(2, 3, 4, 5, 3))
     where = rng.random((2, 3, 4, 5, 1)) < 0.5
     each = norm.logpdf(frames, means, sigma)
-    np.testing.assert_allclose(pixels.gaussian_log_likelihood(frames, means, sigma), each.sum(axis=(2, 3, 4)), rtol=1e-9)
-    np.testing.assert_allclose(pixels.gaussian_log_likelihood(frames, means, sigma, where), (each * where).sum(axis=(2, 3, 4)), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(pixels.log_likelihood(frames, means, Gaussian(sigma)), each.sum(axis=(2, 3, 4)), rtol=1e-9)
+    np.testing.assert_allclose(pixels.log_likelihood(frames, means, Gaussian(sigma), where), (each * where).sum(axis=(2, 3, 4)), rtol=1e-9, atol=1e-9)
 
 
 def test_bernoulli_log_likelihood_is_bce_with_the_other_sign() -> None:
     frames, means = random_window(np.random.default_rng(3), 2, 3, 4, 4)
-    assert (pixels.bernoulli_log_likelihood(frames[:, 1:], means) == -pixels.bce(frames, means)).all()
+    assert (pixels.log_likelihood(frames[:, 1:], means, Bernoulli()) == -pixels.bce(frames, means)).all()
 
 
 def test_the_clipped_share_counts_means_outside_0_and_1() -> None:
@@ -138,5 +139,3 @@ def test_wrong_shapes_and_colours_as_bytes_are_refused_in_words() -> None:
         pixels.bce(frames * 255, means)
     with pytest.raises(ValueError, match=r"collisions of \(2, 2\) sequences and frames"):
         pixels.relational_bce(frames, means, frames[:, :-1])
-    with pytest.raises(ValueError, match="above 0"):
-        pixels.gaussian_log_likelihood(frames[:, 1:], means, 0.0)

@@ -61,7 +61,7 @@ def balls() -> Scenes:
 
 
 def score(scenes: Scenes, mean: Array, t: int = 11) -> float:
-    return sums.value(rollout_position_error(mean, scenes.position[:, t], scenes.radius, scenes.visible[:, t]))
+    return sums.value(rollout_position_error(mean, scenes.truth["position"][:, t], scenes.truth["radius"], scenes.truth["visible"][:, t]))
 
 
 def test_the_frame_itself_is_near_0_and_never_0_because_pixels_are_coarse(balls: Scenes) -> None:
@@ -89,10 +89,10 @@ def test_a_dot_where_the_object_is_scores_as_the_object_does_and_the_farthest_do
 
 def test_what_a_curtain_hides_is_asked_of_nobody() -> None:
     scenes = datasets.get("balls3curtain64").generator.batch(np.arange(16, dtype=np.uint64), 30)
-    shown = [(scenes.visible[:, t] > 0).sum() for t in range(30)]
-    assert any(count < (scenes.radius > 0).sum() for count in shown)
+    shown = [(scenes.truth["visible"][:, t] > 0).sum() for t in range(30)]
+    assert any(count < (scenes.truth["radius"] > 0).sum() for count in shown)
     for t, count in enumerate(shown):
-        found = rollout_position_error(scenes.features[:, t], scenes.position[:, t], scenes.radius, scenes.visible[:, t])
+        found = rollout_position_error(scenes.features[:, t], scenes.truth["position"][:, t], scenes.truth["radius"], scenes.truth["visible"][:, t])
         assert found.denominator.sum() == count
         assert sums.value(found) < 1.5, "half hidden objects look displaced, and no more"
 

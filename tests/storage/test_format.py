@@ -25,10 +25,11 @@ def lengths(letters: str, sizes: dict[str, int]) -> tuple[int, ...]:
 
 
 def test_the_page_has_a_row_for_every_array_and_says_what_the_code_says() -> None:
-    assert [row[0].strip("`") for row in ROWS] == list(contract.AXES) == list(ARRAYS)
+    assert [row[0].strip("`") for row in ROWS] == list(ARRAYS)
+    assert [path for path in ARRAYS if path in contract.AXES] == list(contract.AXES)
     for (_, kind, in_file, _, unit, values, meaning), field in zip(ROWS, ARRAYS.values(), strict=True):
         bits = f"bits: {field.bits}" if field.bits else ""
-        assert kind == field.dtype.name and re.findall(r"\w", in_file) == list(field.axes)
+        assert kind == field.dtype.name and tuple(re.findall(r"\w+", in_file)) == field.axes
         assert unit == (field.unit or "-") and meaning == field.meaning
         assert values == ("; ".join(text for text in (field.values, field.order, field.counting, bits) if text) or "-")
 
@@ -44,6 +45,8 @@ def test_the_shapes_on_the_page_are_those_of_the_file_and_of_python(name: str, r
         sizes["M"] = int(file["test/events/offset"][-1])
         for path, kind, in_file, in_python, *_ in ROWS:
             path = path.strip("`")
+            if path not in contract.AXES:
+                continue
             assert file[f"test/{path}"].shape == lengths(in_file, sizes) and file[f"test/{path}"].dtype.name == kind
             found = split.column(path.removeprefix("events/")) if path.startswith("events/") else np.asarray(split[0][path])
             assert found.shape == (() if in_python == "a number" else lengths(in_python, sizes)) and found.dtype.name == kind
@@ -52,7 +55,7 @@ def test_the_shapes_on_the_page_are_those_of_the_file_and_of_python(name: str, r
 def test_no_word_is_left_out() -> None:
     for path, field in ARRAYS.items():
         assert field.meaning.endswith(".") and field.meaning[0].isupper()
-        assert field.order or field.axes[-1] not in "234", f"{path}: which number comes first?"
+        assert field.order or field.axes[-1] not in ("2", "3", "4"), f"{path}: which number comes first?"
         assert field.describe()["axes"] == ", ".join(AXES.get(axis, axis) for axis in field.axes)
     assert all(ARRAYS[path].counting for path in ("groups", "events/a", "events/b", "events/sequence")) and ARRAYS["contact"].bits
 
@@ -69,7 +72,7 @@ def test_info_tells_it_with_names_that_people_know(mass: Any, cli: Any) -> None:
     }  # fmt: skip
     text = cli("info", mass.path).stdout
     flat = " ".join(text.split())
-    assert all(f"{path} " in text and field.meaning in flat and field.counting in flat for path, field in ARRAYS.items())
+    assert all(f"{path} " in text and field.meaning in flat and field.counting in flat for path, field in ARRAYS.items() if path in contract.AXES)
     assert max(map(len, text[text.index("  arrays") :].splitlines())) <= 100
 
 

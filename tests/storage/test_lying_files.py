@@ -20,7 +20,7 @@ from physbench import registry
 from physbench.errors import DamagedFile
 from physbench.generate import generate
 from physbench.recipe import Recipe
-from physbench.scene import Scenes
+from physbench.world import seeded
 from physbench_generators.balls.scenes import Balls
 from tests.builders.dataset_files import content, put_digests_right, write
 from tests.builders.datasets import recipe_for
@@ -165,9 +165,9 @@ def test_a_true_sequence_of_another_seed_is_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize("recipe_text", [None, '{"a": 1}'])
 def test_impossible_motion_is_found_whatever_the_recipe(recipe_text: str | None, tmp_path: Path) -> None:
     recipe = recipe_for("balls4mass64", test=6)
-    scenes = recipe.generator.batch(recipe.seeds("test", 0, 6), recipe.frames)
-    scenes.velocity[:] *= np.float32(1.5)
-    scenes.mass[:] += 1
+    scenes = recipe.scenes("test", 0, 6)
+    scenes.truth["velocity"][:] *= np.float32(1.5)
+    scenes.truth["mass"][:] += 1
     path = write(recipe, tmp_path / "x.h5", {"test": scenes})
     if recipe_text:
         with_text(path, recipe_text)
@@ -241,6 +241,7 @@ class Plain:
 
     name: ClassVar[str] = "plain"
     version: ClassVar[int] = 1
+    arrays: ClassVar[tuple[str, ...]] = Balls.arrays
     size: int = 16
 
     @property
@@ -251,8 +252,7 @@ class Plain:
     def objects(self) -> int:
         return 2
 
-    def batch(self, seeds: Any, frames: int) -> Scenes:
-        return Balls(n=(2, 2), size=self.size, radius=2.0).batch(seeds, frames)
+    scenes = seeded(lambda self, seeds, frames: Balls(n=(2, 2), size=self.size, radius=2.0).batch(seeds, frames))
 
 
 plain = Recipe(dataset="plain", generator=Plain())
@@ -265,7 +265,7 @@ def test_a_world_without_a_check_of_its_own_is_made_again_and_says_so(tmp_path: 
     report = physbench.verify(path)
     assert (report.sequences_remade, report.sequences_replayed, report.caveats) == (20, 0, ("plain has no check of its laws",))
     assert "is good (20 sequences, each made again from the recipe" in (said := cli("verify", path).stdout) and "no check of its laws" in said
-    scenes = recipe.generator.batch(recipe.seeds("training", 0, 20), 6)
+    scenes = recipe.scenes("training", 0, 20)
     scenes.groups[17, 5, 3, 3] ^= 1
     with pytest.raises(DamagedFile, match="training sequence 17: groups is wrong in frame 5"):
         physbench.verify(write(recipe, tmp_path / "y.h5", {"training": scenes}))

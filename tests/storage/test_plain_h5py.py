@@ -22,8 +22,8 @@ def test_published_code_reads_it_as_it_always_did(mass: Any, name: str) -> None:
     with h5py.File(mass.path, "r") as f:
         batch = f["training"][name][:31, 64:128]
     assert batch.shape == (31, 64, 64, 64, 1) and batch.dtype == np.uint8
-    truth = mass.recipe.generator.batch(mass.recipe.seeds("training", 64, 128), mass.recipe.frames)
-    np.testing.assert_array_equal(batch, getattr(truth, name)[:, :31].swapaxes(0, 1))
+    truth = mass.recipe.scenes("training", 64, 128)
+    np.testing.assert_array_equal(batch, truth.arrays()[name][:, :31].swapaxes(0, 1))
     assert batch.any() and batch.max() == (4 if name == "groups" else 1)
 
 

@@ -65,7 +65,7 @@ def test_an_unknown_depth_is_refused(tiny: Any) -> None:
 def test_another_compressor_is_decoded_and_compared(curtain: Any, tmp_path: Path) -> None:
     """zlib at level 9 writes no stream that the generator writes; the pixels are the same."""
     recipe = curtain.recipe
-    scenes = {split: recipe.generator.batch(recipe.seeds(split, 0, count), recipe.frames) for split, count in recipe.splits.items()}
+    scenes = {split: recipe.scenes(split, 0, count) for split, count in recipe.splits.items()}
     path = write(recipe, tmp_path / "x.h5", scenes, compress=lambda stored, _: zlib.compress(stored, 9))
     assert physbench.verify(path).streams_inflated == 3 * recipe.sequences
     assert physbench.verify(path).content_sha256 == content(curtain.path)

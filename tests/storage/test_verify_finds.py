@@ -29,7 +29,7 @@ def arena(recipe_of: Any) -> tuple[Recipe, Scenes]:
 def test_the_arena_itself_is_good(arena: tuple[Recipe, Scenes], tmp_path: Path) -> None:
     recipe, scenes = arena
     assert physbench.verify(write(recipe, tmp_path / "x.h5", {"training": scenes})).sequences_remade == 8
-    assert set(scenes.count.tolist()) == {3, 4}
+    assert set(scenes.truth["count"].tolist()) == {3, 4}
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -57,8 +57,8 @@ def test_a_ball_that_changes_its_colour_is_found(recipe_of: Any, tmp_path: Path)
 
 def test_a_curtain_elsewhere_is_found(curtain: Any, tmp_path: Path) -> None:
     recipe = curtain.recipe.resized({"training": 4})
-    scenes = recipe.generator.batch(recipe.seeds("training", 0, 4), recipe.frames)
-    scenes.curtain[:, [0, 2]] += np.where(scenes.curtain[:, :1] > 20, -20, 20).astype(np.int16)
+    scenes = recipe.scenes("training", 0, 4)
+    scenes.truth["curtain"][:, [0, 2]] += np.where(scenes.truth["curtain"][:, :1] > 20, -20, 20).astype(np.int16)
     with pytest.raises(DamagedFile, match="curtain is not what the recipe makes"):
         physbench.verify(write(recipe, tmp_path / "x.h5", {"training": scenes}))
 
@@ -68,7 +68,7 @@ def test_a_curtain_elsewhere_is_found(curtain: Any, tmp_path: Path) -> None:
 def test_a_huge_ball_is_refused_with_little_memory(arena: tuple[Recipe, Scenes], tmp_path: Path, recipe_text: str, radius: float) -> None:
     recipe, truth = arena
     scenes = pickle.loads(pickle.dumps(truth))
-    scenes.radius[:, 0] = radius
+    scenes.truth["radius"][:, 0] = radius
     path = write(recipe, tmp_path / "x.h5", {"training": scenes})
     changed(lambda file: file.attrs.update(recipe=recipe_text, recipe_sha256=sha256(recipe_text.encode()).hexdigest()))(path)
     with pytest.raises(DamagedFile):

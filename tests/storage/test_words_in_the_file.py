@@ -23,7 +23,7 @@ def test_every_array_carries_the_words_of_the_page(name: str, request: pytest.Fi
     made = request.getfixturevalue(name)
     with h5py.File(made.path) as file:
         for split in file:
-            for path, _, in_file, _, unit, values, meaning in ROWS:
+            for path, _, in_file, _, unit, values, meaning in (row for row in ROWS if row[0].strip("`") in AXES):
                 told = dict(file[split][path.strip("`")].attrs)
                 assert all(isinstance(text, str) for text in told.values())
                 assert told["meaning"] == meaning and told.get("unit", "-") == unit
@@ -80,7 +80,7 @@ def test_a_file_with_other_words_or_none_is_the_same_dataset(name: str, tiny: An
         for array, truth in physbench.open(tiny.path)[split][:].items():
             np.testing.assert_array_equal(np.asarray(physbench.open(path)[split][:][array]), np.asarray(truth))
     told = json.loads(cli("info", path, "--json").stdout)
-    assert {path: words["meaning"] for path, words in told["arrays"].items()} == {path: field.meaning for path, field in ARRAYS.items()}
+    assert {path: words["meaning"] for path, words in told["arrays"].items()} == {path: field.meaning for path, field in ARRAYS.items() if path in AXES}
     text = cli("info", path).stdout
     assert "stranger" not in text and "\x1b" not in text and text.split("arrays")[1] == cli("info", tiny.path).stdout.split("arrays")[1]
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from physbench_baselines.campaign.stages import Stage
     from physbench_baselines.campaign.table import PlannedRun
 
-FILES = ("recipe.json", "log.csv", "last.pt", "best.pt", "curves.svg", "result.json")
+WEIGHTS = tuple(f"{name}{suffix}" for name in ("last", "best") for suffix in (".safetensors", ".pt"))
+FILES = ("recipe.json", "log.csv", *WEIGHTS, "curves.svg", "result.json")
 
 
 def adopt(campaign: Path, folders: Mapping[PlannedRun, Path]) -> list[Stage]:
@@ -38,9 +39,9 @@ def _require(campaign: Path, run: PlannedRun, source: Path) -> None:
     there = latest_folder(campaign, run)
     if there is not None:
         raise TrainingError(f"{run.name} has a run already, in {there}: move it away first")
-    if not (source / "last.pt").is_file():
+    if not (last := Folder(source).last).is_file():
         Folder(source).recipe()
-        raise TrainingError(f"the run in {source} saved nothing yet: there is no last.pt to go on with")
+        raise TrainingError(f"the run in {source} saved nothing yet: there is no {last.name} to go on with")
     read_stage(source, run, Ledger(source))
 
 

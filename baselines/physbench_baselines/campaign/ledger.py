@@ -27,7 +27,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Saved:
-    """What last.pt says, so that 100 MB need not be read to know it."""
+    """What the last weights say, so that 100 MB need not be read to know it."""
 
     mark: tuple[int, int]  # of the file: when it was written, in nanoseconds, and its size
     step: int

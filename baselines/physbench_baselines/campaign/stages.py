@@ -98,8 +98,8 @@ def read_stage(path: Path, run: PlannedRun, ledger: Ledger) -> Stage:
 
 
 def record_of(path: Path, ledger: Ledger) -> Record:
-    """Return what is written down of a stage, brought up to date with its last.pt."""
-    known, last = ledger.get(path.name), path / "last.pt"
+    """Return what is written down of a stage, brought up to date with its last weights."""
+    known, last = ledger.get(path.name), Folder(path).last
     if not last.exists():
         return replace(known, saved=None) if known else Record(History())
     told = last.stat()

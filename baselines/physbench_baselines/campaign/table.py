@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from physbench.errors import UnknownName, suggest
-from physbench_baselines.training.preflight import RECIPES as OWN
-from physbench_baselines.training.preflight import VARIANTS
+from physbench_baselines import conv3_sizes
+from physbench_baselines.architecture import model_names
 from physbench_baselines.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "batch": 32, "frames": (8, 12, 20, 31), "warm_up": 100, "decay": 0.3, "averaging": 0.995, "gradient_limit": 1e4,
         "evaluate_every": 250, "validation": 128, "patience": 100_000,
     },
-    "small-steps": {**OWN["conv3"], "patience": 100_000},
+    "small-steps": {**conv3_sizes.ARCHITECTURE.recipe_of("conv3"), "patience": 100_000},
 }  # fmt: skip
 """How a run differs from the paper's recipe.
 
@@ -96,7 +96,8 @@ def expand(table: Sequence[Plan]) -> list[PlannedRun]:
 
     Rows of models that this installation cannot train are left out.
     """
-    rows = [plan for plan in table if ":" in plan.model or plan.model in VARIANTS]
+    known = model_names()
+    rows = [plan for plan in table if ":" in plan.model or plan.model in known]
     most = max((len(plan.seeds) for plan in rows), default=0)
     runs = [
         PlannedRun(plan.model, plan.data, plan.recipe, plan.seeds[turn], plan.budget, plan.settings)

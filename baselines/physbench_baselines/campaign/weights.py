@@ -13,7 +13,8 @@ from physbench.errors import TrainingError
 from physbench.files import publish
 from physbench_baselines import checkpoint
 from physbench_baselines.campaign.history import History, history_of_stages
-from physbench_baselines.training import origin
+from physbench_baselines.card import to_json
+from physbench_baselines.releasing import origin
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.initial import stages_before
 
@@ -34,7 +35,7 @@ def keep_weights(campaign: Path, run: PlannedRun, stage: Stage) -> Path | None:
 
     None if it is too large even so: then nothing is kept.
     """
-    found = checkpoint.load(stage.path / "last.pt")
+    found = checkpoint.load(Folder(stage.path).last)
     path = weights_of(campaign, run)
     path.parent.mkdir(exist_ok=True)
     recipe = cast("dict[str, Any]", found.card.get("recipe") or {})
@@ -53,7 +54,7 @@ def keep_weights(campaign: Path, run: PlannedRun, stage: Stage) -> Path | None:
             checkpoint.save(small, found.network, card=card, half=True, quantise=quantise)
             if small.stat().st_size <= MOST_BYTES:
                 publish(small, path)
-                Folder(path.parent).write(f"{run.name}.json", origin.to_json(card))
+                Folder(path.parent).write(f"{run.name}.json", to_json(card))
                 return path
     return None
 

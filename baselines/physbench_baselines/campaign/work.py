@@ -139,7 +139,7 @@ def _train_piece(
     try:
         result = train(job.recipe, job.path, steps=job.steps, pause_after=minutes, resume=job.recipe is None, device=str(place), progress=show)
     finally:
-        if (job.path / "last.pt").exists():
+        if Folder(job.path).last.exists():
             ledger.put(job.path.name, record_of(job.path, ledger))
             _keep(folder, run, ledger, say)
     return Piece(run.name, result.step, (time.monotonic() - began) / 60, result.ended)

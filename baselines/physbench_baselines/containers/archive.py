@@ -1,4 +1,4 @@
-"""PyTorch's own container, `.pt`: a zip archive around a pickle, which torch reads as data alone. A run that is to go on keeps its state in it."""
+"""PyTorch's own container, `.pt`, in which runs were kept before: a zip archive around a pickle, which torch reads as data alone."""
 
 from __future__ import annotations
 
@@ -18,13 +18,6 @@ if TYPE_CHECKING:
     from physbench_baselines.containers.arrays import Arrays
 
 START = b"PK\x03\x04"
-
-
-def packed(header: str, arrays: Arrays, training: Any) -> bytes:
-    torch = _torch()
-    buffer = io.BytesIO()
-    torch.save({"header": header, "weights": {name: torch.from_numpy(array) for name, array in arrays.items()}, "training": training}, buffer)
-    return buffer.getvalue()
 
 
 def unpacked(content: bytes, path: Path) -> tuple[Header, Arrays, Any]:
@@ -93,5 +86,5 @@ def _torch() -> Any:
     from physbench_baselines.adapter import torch
 
     if tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2]) < (2, 10):
-        raise MissingPackage(f"a .pt is only read and written with PyTorch 2.10 or newer, not {torch.__version__}: pip install -U torch")
+        raise MissingPackage(f"a .pt is only read with PyTorch 2.10 or newer, not {torch.__version__}: pip install -U torch")
     return torch

@@ -9,14 +9,22 @@ import numpy as np
 from physbench.errors import DamagedFile, HostileFile, ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import nn
 
-    Arrays = dict[str, NDArray[Any]]  # float32, float16, int8, and uint16 for the bits of bfloat16
+    Arrays = dict[str, NDArray[Any]]  # float32, float16, int8, and uint16 for the bits of bfloat16; of a run's state other types, too
 
 TYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2"), "I8": np.dtype("i1")}
+STATE_TYPES = {**TYPES, "F64": np.dtype("<f8"), "I64": np.dtype("<i8"), "I32": np.dtype("<i4"), "U8": np.dtype("u1"), "BOOL": np.dtype("?")}
+
+STATE = "training/"
+"""What the names begin with of what a run needs, beside its weights, to go on."""
+
+NUMBER = f"{STATE}number/"
+"""Those of plain numbers."""
 
 MANY = 1_000_000  # entries, of a matrix worth storing as int8
 
@@ -37,6 +45,29 @@ def stored(network: nn.Module, *, half: bool, quantise: bool) -> Arrays:
                 raise ModelError(f"{name} of the network holds {np.abs(array).max():g}, too much for half precision: save it without")
             arrays[name] = array.astype(np.float16)
     return arrays
+
+
+def packed_state(training: Mapping[str, Any]) -> Arrays:
+    """Tensors and plain numbers by name."""
+    arrays: Arrays = {}
+    for name, value in training.items():
+        plain = isinstance(value, (int, float))
+        array = np.array(value, np.int64 if isinstance(value, int) else np.float64) if plain else value.numpy()
+        if array.dtype not in STATE_TYPES.values():
+            raise TypeError(f"{name} is {array.dtype}")
+        arrays[f"{NUMBER if plain else STATE}{name}"] = array
+    return arrays
+
+
+def unpacked_state(arrays: Arrays) -> dict[str, Any] | None:
+    """None of a file of weights alone."""
+    numbers = {name.removeprefix(NUMBER): array.item() for name, array in arrays.items() if name.startswith(NUMBER) and not array.ndim}
+    tensors = {name.removeprefix(STATE): array for name, array in arrays.items() if name.startswith(STATE) and not name.startswith(NUMBER)}
+    if not numbers and not tensors:
+        return None
+    from physbench_baselines.adapter import torch
+
+    return {**{name: torch.from_numpy(array) for name, array in tensors.items()}, **numbers}
 
 
 @np.errstate(invalid="ignore", over="ignore")  # it is looked at afterwards

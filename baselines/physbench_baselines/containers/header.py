@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from physbench import registry
 from physbench.errors import HostileFile, StorageError, suggest
 
 if TYPE_CHECKING:
@@ -14,12 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT, FORMAT_VERSION = "physbench-checkpoint", 1
-
-ARCHITECTURES: dict[str, str] = {"nem": "physbench_baselines.nem:NemSizes", "conv3": "physbench_baselines.conv3:Conv3Sizes"}
-"""The sizes of each: a frozen dataclass of numbers, words and tuples of whole numbers, whose `build()` makes the network."""
-
-PAPERS: dict[str, str] = {"nem": "https://arxiv.org/abs/1802.10353"}
-"""The paper of each that comes from one."""
 
 CARD = {"name": str, "model_link": str, "paper_link": str, "training": str, "train_seed": int, "steps": int, "sequences": int}  # others may be there
 
@@ -46,8 +41,11 @@ def header_of(text: str, path: Path) -> Header:
     architecture, sizes, card = told.get("architecture"), told.get("sizes"), told.get("card")
     if len(told) != 5 or not isinstance(architecture, str) or not isinstance(sizes, dict) or not isinstance(card, dict):
         raise HostileFile(f"the header of {path} does not have an architecture, sizes and a card, and nothing else")
-    if architecture not in ARCHITECTURES:
-        hint = suggest(architecture, ARCHITECTURES)
+    if ":" in architecture:
+        if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", architecture) or len(architecture) > 200:
+            raise HostileFile(f"{path} is of the architecture {architecture[:40]!r}, which is not written package.module:ATTRIBUTE")
+    elif architecture not in (known := registry.architectures.names()):
+        hint = suggest(architecture, known)
         raise StorageError(f"{path} is of the architecture {architecture[:40]!r}, which this physbench does not have: {hint}")
     header = Header(architecture, cast("dict[str, Any]", sizes), cast("dict[str, Any]", card))
     for name in CARD.keys() & header.card.keys():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import count, islice
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,9 +14,10 @@ from physbench import registry
 from physbench.ahead import ahead
 from physbench.errors import TrainingError
 from physbench.recipe import mixed
-from physbench.storage.reader import FIELDS, open_dataset
-from physbench.stream import stream
-from physbench.stream.stream import FIELDS as STREAMED
+from physbench.storage.buffers import Buffers
+from physbench.storage.layout import ARRAYS
+from physbench.storage.reader import open_dataset
+from physbench.world import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     Batch = dict[str, NDArray[Any]]  # (B, T, ...) or (B, ...) each, by name
 
-TIMED = frozenset(name for name, each in FIELDS.items() if each.axes.startswith("T"))
+TIMED = frozenset(name for name, each in ARRAYS.items() if each.timed)
 """The arrays that have something to say of every frame."""
 
 
@@ -68,11 +70,14 @@ class Streamed:
 
     recipe: TrainingRecipe
     made: Recipe
+    _buffers: Buffers = field(default_factory=Buffers, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.made.splits.get("training"):
             raise TrainingError(f"{self.made.dataset} is for tests alone: whoever learns it can no longer be tested by it; name another dataset")
         _require_frames(self.recipe, self.made.frames, self.made.dataset)
+        if self._ends:
+            _require_batch(self.recipe, self.made.splits["training"], self.made.dataset)
 
     @property
     def dataset(self) -> str:
@@ -80,24 +85,35 @@ class Streamed:
 
     @property
     def arrays(self) -> tuple[str, ...]:
-        return STREAMED
+        return tuple(name for name in self.made.generator.arrays if not name.startswith("events/"))
 
     @property
     def epoch(self) -> int:
         return self.recipe.epoch
 
+    @property
+    def _ends(self) -> bool:
+        """Whether there are only as many sequences as the recipe says."""
+        return parts_of(self.made.generator).spans is not None
+
     def batches(self, first: int, *, wants: Sequence[str], workers: int) -> Generator[Batch]:
-        seed = (self.made.seed + self.recipe.seed) % (1 << 64)
-        batches = stream(self.made, seed=seed, batch=self.recipe.batch, start=first * self.recipe.batch, only=tuple(wants), workers=workers)
-        for step, arrays in enumerate(batches, start=first):
-            yield _part(arrays, self.recipe, step)
+        return ahead(partial(self._batch, wants), count(first), workers=workers)
 
     def validation(self, wants: Sequence[str]) -> Generator[Batch]:
-        batches = stream(self.made, split="validation", batch=self.recipe.batch, only=tuple(wants))
-        rounds = -(-self.recipe.validation // self.recipe.batch)
-        for number, arrays in enumerate(islice(batches, rounds)):
-            wanted = self.recipe.validation - number * self.recipe.batch
-            yield cut({name: array[:wanted] for name, array in arrays.items()}, self.recipe.longest)
+        total = min(self.recipe.validation, self.made.splits.get("validation", 0)) if self._ends else self.recipe.validation
+        make = partial(self._scenes, self.made, "validation", wants)
+        for arrays in ahead(make, [(start, min(start + self.recipe.batch, total)) for start in range(0, total, self.recipe.batch)]):
+            yield cut(arrays, self.recipe.longest)
+
+    def _batch(self, wants: Sequence[str], step: int) -> Batch:
+        """Where the sequences end, another seed gives the next ones."""
+        turn, place = divmod(step, self.made.splits["training"] // self.recipe.batch) if self._ends else (0, step)
+        made = replace(self.made, seed=(self.made.seed + self.recipe.seed + (turn << 32)) % (1 << 64))
+        start = place * self.recipe.batch
+        return _part(self._scenes(made, "training", wants, (start, start + self.recipe.batch)), self.recipe, step)
+
+    def _scenes(self, made: Recipe, split: str, wants: Sequence[str], stretch: tuple[int, int]) -> Batch:
+        return made.scenes(split, *stretch, wants, memory=self._buffers.take).arrays()
 
 
 class Stored:
@@ -112,8 +128,7 @@ class Stored:
         self.dataset = file.attributes["dataset"]
         self.epoch = len(self.training)
         _require_frames(recipe, min(self.training.sizes["T"], self.held_out.sizes["T"]), str(file.path))
-        if recipe.batch > self.epoch:
-            raise TrainingError(f"{file.path} has {self.epoch} training sequences: fewer than a batch of {recipe.batch}")
+        _require_batch(recipe, self.epoch, file.path)
 
     @property
     def arrays(self) -> tuple[str, ...]:
@@ -150,3 +165,8 @@ def _part(batch: Batch, recipe: TrainingRecipe, step: int) -> Batch:
 def _require_frames(recipe: TrainingRecipe, there: int, where: Any) -> None:
     if recipe.longest > there:
         raise TrainingError(f"{where} has {there} frames in a sequence, and this recipe learns from {recipe.longest}: give fewer frames")
+
+
+def _require_batch(recipe: TrainingRecipe, there: int, where: Any) -> None:
+    if recipe.batch > there:
+        raise TrainingError(f"{where} has {there} training sequences: fewer than a batch of {recipe.batch}")

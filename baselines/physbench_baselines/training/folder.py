@@ -1,4 +1,7 @@
-"""A run is a folder: recipe.json, log.csv, last.pt, best.pt, curves.svg and, at the end, result.json. What is in it is whole at any moment."""
+"""A run is a folder: recipe.json, log.csv, last.safetensors, best.safetensors, curves.svg and, at the end, result.json.
+
+What is in it is whole at any moment.
+"""
 
 from __future__ import annotations
 
@@ -65,8 +68,19 @@ def hold(file: Path, sentence: str) -> Generator[None]:
 class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.last = path / "last.pt"
-        self.best = path / "best.pt"
+
+    @property
+    def last(self) -> Path:
+        return self._weights("last")
+
+    @property
+    def best(self) -> Path:
+        return self._weights("best")
+
+    def _weights(self, name: str) -> Path:
+        """Runs of before ended in .pt, and may go on."""
+        path, before = (self.path / f"{name}{suffix}" for suffix in (".safetensors", ".pt"))
+        return before if before.exists() and not path.exists() else path
 
     def begin(self, recipe: TrainingRecipe) -> None:
         try:

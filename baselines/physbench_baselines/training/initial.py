@@ -29,17 +29,21 @@ class Initial(NamedTuple):
     """How its weights came about, the first stage first."""
 
 
-def initial_of(name: str) -> Initial:
-    """Of a file, or of a model that comes with the package; a model's name is never taken for a file's."""
+def initial_of(name: str, *, model: str = "") -> Initial:
+    """Of a file, or of a model that comes with the package; a model's name is never taken for a file's.
+
+    model: what is to be trained. Where that is one's own code, it is also the code of weights that name some.
+    """
     known = name in bundled.names()
     with ExitStack() as stack:
         path = stack.enter_context(as_file(bundled.FOLDER / f"{name}.safetensors")) if known else Path(name)
         try:
-            found = checkpoint.load(path)
+            own = ":" in model and ":" in checkpoint.inspect(path).architecture
+            found = checkpoint.load(path, architecture=model if own else None)
         except StorageError as error:
             hint = "" if path.exists() else f", and no model that comes with the package is called so: there is {', '.join(bundled.names())}"
             raise TrainingError(f"this run cannot begin with {name!r}: {error}{hint}") from None
-    card = {**found.card, **bundled.card(name)} if known else found.card
+    card = {**found.card, **vars(bundled.card(name))} if known else found.card
     return Initial(found.network, [*stages_before(card), _stage(card) | {"weights_sha256": found.sha256}])
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: weights for the evaluator with a card that says how they came about; in last.pt also what the next step depends on."""
+"""Checkpoints of a run: weights for the evaluator with a card that says how they came about; in last.safetensors also what the next step depends on."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ import torch
 
 from physbench.errors import TrainingError
 from physbench_baselines import checkpoint
+from physbench_baselines.card import RunCard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from physbench_baselines.architecture import Architecture
     from physbench_baselines.training.recipe import TrainingRecipe
 
 
-def keep(path: Path, network: torch.nn.Module, *, card: Mapping[str, Any], training: Mapping[str, Any] | None) -> None:
-    checkpoint.save(path, network, card=card, training=training)
+def keep(path: Path, network: torch.nn.Module, *, card: RunCard, training: Mapping[str, Any] | None) -> None:
+    checkpoint.save(path, network, card=vars(card), training=training)
 
 
 def kept(path: Path) -> dict[str, Any]:
@@ -36,29 +38,28 @@ def card_of(
     seconds: float,
     device: torch.device,
     data: str,
-    paper: str | None,
-    patient: bool,
+    architecture: Architecture,
+    ended: str | None,
     before: Sequence[Mapping[str, Any]] = (),
-) -> dict[str, Any]:
-    """paper: that of the architecture, if it has one. patient: it went on until validation stopped improving, as the paper did.
-
-    before: the stages that gave the weights which it began with.
-    """
+) -> RunCard:
+    """before: the stages that gave the weights which it began with."""
     sequences, hours, hardware = step * recipe.batch, seconds / 3600, hardware_of(device)
     spent = f"{sequences:,} sequences, {_time(seconds)} on {hardware}"
     spent += f", after {sum(stage['sequences'] for stage in before):,} sequences in earlier runs" if before else ""
-    return {
-        "name": recipe.model,
-        "training": None if patient or paper is None else f"trained for less than the paper: {spent}, not until validation stopped improving",
-        "train_seed": recipe.seed,
-        "steps": step,
-        "sequences": sequences,
-        "hours": round(hours, 4),
-        "hardware": hardware,
-        "data": data,
-        "recipe": json.loads(recipe.to_json()),
-        "before": list(before),
-    }
+    rule = architecture.stopping
+    short = rule is not None and not rule.holds(recipe, step, ended)
+    return RunCard(
+        name=recipe.model,
+        training=f"trained for less than the paper: {spent}, not {rule.words}" if rule and short else None,
+        train_seed=recipe.seed,
+        steps=step,
+        sequences=sequences,
+        hours=round(hours, 4),
+        hardware=hardware,
+        data=data,
+        recipe=json.loads(recipe.to_json()),
+        before=[dict(stage) for stage in before],
+    )
 
 
 def hardware_of(device: torch.device) -> str:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from physbench.errors import TrainingError
-from physbench_baselines.checkpoint import architecture_of
-from physbench_baselines.containers.header import PAPERS
+from physbench_baselines.architecture import architecture_of
 from physbench_baselines.training.curves import curves
 from physbench_baselines.training.data import cut
 from physbench_baselines.training.folder import Folder, Row
@@ -65,6 +64,10 @@ class TrainingResult:
     device: str
 
 
+FIGURES = ("sums", "measured")
+"""Of a state: figures by name."""
+
+
 @dataclass
 class State:
     """Plain numbers that a resumed run needs beside the tensors; NaN and -1 for what never was."""
@@ -84,11 +87,17 @@ class State:
     sums: dict[str, float] = field(default_factory=dict[str, float])  # of figures, over these steps
     measured: dict[str, float] = field(default_factory=dict[str, float])  # in the last validation, beside its loss
 
+    def to_numbers(self) -> dict[str, int | float]:
+        """Give everything as one plain number each, by name."""
+        numbers = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in FIGURES}
+        return numbers | {f"{kind}/{name}": value for kind in FIGURES for name, value in getattr(self, kind).items()}
+
     @staticmethod
     def of(saved: Mapping[str, Any]) -> State:
-        """Read what `asdict` gave. An older save has no figures: they begin anew."""
-        numbers = {item.name: type(item.default)(saved[item.name]) for item in fields(State) if item.name not in ("sums", "measured")}
-        figures = {name: {str(key): float(value) for key, value in saved.get(name, {}).items()} for name in ("sums", "measured")}
+        """Read what `to_numbers` gave. An older save has no figures: they begin anew."""
+        numbers = {item.name: type(item.default)(saved[item.name]) for item in fields(State) if item.name not in FIGURES}
+        starts = {kind: f"{kind}/" for kind in FIGURES}
+        figures = {kind: {name.removeprefix(start): float(saved[name]) for name in saved if name.startswith(start)} for kind, start in starts.items()}
         return State(**{**numbers, **figures, "summed": numbers["summed"] if figures["sums"] else 0})
 
 
@@ -212,7 +221,7 @@ class Loop:
         state.evaluated = state.step
         if loss < state.best:
             state.best, state.best_step = loss, state.step
-            self._keep("best.pt")
+            self._keep("best")
         self._log(rate, measured=True)
         self.folder.write("curves.svg", curves(self.folder.rows(), title=f"{recipe.model} on {self.source.dataset}"))
 
@@ -255,7 +264,7 @@ class Loop:
 
     def _save(self) -> None:
         self._settle()
-        self._keep("last.pt")
+        self._keep("last")
         self._saved = time.monotonic()
 
     def _keep(self, name: str) -> None:
@@ -269,12 +278,12 @@ class Loop:
             seconds=self.seconds,
             device=self.stepper.device,
             data=self.source.dataset,
-            paper=PAPERS.get(architecture_of(self.stepper.network)),
-            patient=self._out_of_patience(),
+            architecture=architecture_of(self.stepper.network),
+            ended="patience" if self._out_of_patience() else None,
             before=self.before,
         )
-        training = asdict(self.state) | self.stepper.state() if name == "last.pt" else None
-        keep(self.folder.path / name, self.stepper.judged, card=card, training=training)
+        training = self.state.to_numbers() | self.stepper.state() if name == "last" else None
+        keep(self.folder.path / f"{name}.safetensors", self.stepper.judged, card=card, training=training)
 
     def _before(self) -> str:
         return f"{self.folder.last} is of before" if self.folder.last.exists() else "nothing was saved before"

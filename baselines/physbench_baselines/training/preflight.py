@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from physbench.errors import TrainingError, UnknownName, suggest
-from physbench_baselines import conv3_sizes, nem_sizes
+from physbench.errors import TrainingError
+from physbench_baselines.architecture import architecture_with
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
-
-VARIANTS: Mapping[str, Any] = {**nem_sizes.VARIANTS, **conv3_sizes.VARIANTS}
-"""Every model that can be trained by its name, with the sizes that it usually has."""
-
-RECIPES: Mapping[str, Mapping[str, Any]] = {**conv3_sizes.RECIPES}
-"""Of those that have a recipe of their own: what differs from the paper's."""
 
 
 def require_limits(minutes: float | None, steps: int | None, workers: int) -> None:
@@ -32,19 +25,12 @@ def require_limits(minutes: float | None, steps: int | None, workers: int) -> No
 def require_startable(recipe: TrainingRecipe, path: Path, *, minutes: float | None, steps: int | None, workers: int, resume: bool) -> None:
     """Refuse a run that could not begin: its limits, its model, its folder."""
     require_limits(minutes, steps, workers)
-    if ":" not in recipe.model:
-        usual_sizes(recipe.model)
+    architecture_with(recipe.model)
     if not resume:
         Folder.require_none(path)
 
 
-def usual_sizes(model: str) -> Any:
-    """Look up the sizes that a model of ours usually has."""
-    if model not in VARIANTS:
-        raise UnknownName(f"no model that can be trained is called {model!r}: {suggest(model, VARIANTS)}")
-    return VARIANTS[model]
-
-
 def usual_recipe(model: str, **changes: Any) -> TrainingRecipe:
     """Give the recipe that a model is usually trained by: its own or, for a model without one, the paper's. changes: other fields of it."""
-    return TrainingRecipe(model=model, **{**RECIPES.get(model, {}), **changes})
+    own = architecture_with(model).recipe_of(model, dataset=changes.get("data", TrainingRecipe.data))
+    return TrainingRecipe(model=model, **{**own, **changes})

@@ -6,6 +6,7 @@ threads) where it would have ended. With minutes, the share of them that is used
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 
 from physbench.errors import TrainingError
 from physbench_baselines.adapter import device_of
+from physbench_baselines.architecture import architecture_of
 from physbench_baselines.checkpoint import inspect
 from physbench_baselines.training.data import cut, source_of
 from physbench_baselines.training.folder import Folder
@@ -72,8 +74,8 @@ def train(
             stack.enter_context(folder.held())
         source = source_of(recipe)
         under_way = resume and folder.last.exists()
-        initial = initial_of(recipe.initial) if recipe.initial and not under_way else None
-        network = network_of(recipe, initial)
+        initial = initial_of(recipe.initial, model=recipe.model) if recipe.initial and not under_way else None
+        network = network_of(recipe, initial, dataset=re.sub(r"-v\d+$", "", source.dataset))  # as it is called in every version
         _try_out(network, source, recipe)
         stepper = Stepper(network, recipe, device=place, graphs=graphs)
         state = _restored(folder, stepper) if under_way else State()
@@ -90,10 +92,12 @@ def train(
         interrupts = stack.enter_context(Interrupts())
         stack.enter_context(fast())
         try:
-            return Loop(recipe, source, stepper, folder, state, interrupts, progress, before).to_its_end(workers, pause_after=pause_after)
+            judged_by = architecture_of(network).judged_by
+            suite = judged_by(recipe, source.dataset) if judged_by else None
+            return Loop(recipe, source, stepper, folder, state, interrupts, progress, before, suite).to_its_end(workers, pause_after=pause_after)
         except torch.OutOfMemoryError:
             size = f"{recipe.batch} sequences of {recipe.longest} frames"
-            raise TrainingError(f"{size} do not fit into the memory of {place}: give a smaller batch") from None
+            raise TrainingError(f"{size} do not fit into the memory of {place}: give a smaller batch, or accumulate it in more parts") from None
 
 
 def _try_out(network: torch.nn.Module, source: Source, recipe: TrainingRecipe) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from physbench.storage.block import Streams
+from physbench.scene import Streams
 from physbench.storage.buffers import Buffers
 from physbench.storage.codec import compress
 from physbench_generators.balls.deflate import code_for, most_words, write_stream

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,9 +10,11 @@ import numpy as np
 from physbench_generators.balls.draw import mark_collisions, paint, share, stencils, tint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
+
+    from physbench.world import Memory
 
 ARRAYS = ("features", "groups", "collisions")
 MOTION = ("position", "radius", "count", "contact", "curtain")
@@ -25,22 +28,21 @@ PALETTE = np.array(
 )  # fmt: skip
 
 
-def new(nbytes: int) -> NDArray[np.uint8]:
-    return np.empty(nbytes, np.uint8)
-
-
 def pixels_of(
     states: Mapping[str, NDArray[Any]],
     streams: NDArray[np.uint64],
     shape: tuple[int, int, int],
     *,
     wanted: Collection[str] = (*ARRAYS, "visible"),
-    empty: Callable[[int], NDArray[np.uint8]] = new,
+    empty: Memory | None = None,
 ) -> dict[str, NDArray[np.uint8]]:
     """The wanted pixel arrays (N, T, H, W, C), in memory from `empty`; `visible` among the states is filled in if it is wanted.
 
     streams: where colours are drawn from.
     """
+    if not {*ARRAYS, "visible"} & {*wanted}:
+        return {}
+    empty = empty or partial(np.empty, dtype=np.uint8)
     height, width, channels = shape
     count, frames = states["contact"].shape[:2]
     whole = count * frames * height * width

@@ -7,29 +7,31 @@ frame, so four balls fill a sixth of the frame and meet about ten times in 51 fr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from physbench.errors import RecipeError
+from physbench.fields import bounded, check_fields
 from physbench.recipe import Recipe
-from physbench.scene import Events, Fault, Scenes
-from physbench.storage.block import Streams
+from physbench.scene import Fault, Scenes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from physbench.scene import Marks, Span, Streams
+    from physbench.world import Memory
+
 MOST_BALLS = 16
-SMALLEST_BOX, LARGEST_BOX = 8, 256
+LARGEST_BOX = 256
 
 
-def parameter(default: object, help: str, **more: object) -> object:
-    """A field with the words the command line shows for it."""
-    return field(default=default, metadata={"help": help, **more})
+COLUMNS = ("offset", "time", "a", "b", "normal", "impulse", "position")
+"""Of the events, in the order in which kernels take them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,33 +41,35 @@ class Balls:
     name: ClassVar[str] = "balls"
     version: ClassVar[int] = 1
 
-    n: tuple[int, int] = parameter((4, 4), f"balls: 4, or a range such as 6-8 (1 to {MOST_BALLS})")  # type: ignore[assignment]
-    size: int = parameter(64, "side of the box in pixels")  # type: ignore[assignment]
-    radius: float = parameter(6.0, "radius of the light kind in pixels")  # type: ignore[assignment]
-    radius_ratio: float = parameter(1.25, "how many times larger the heavy kind is")  # type: ignore[assignment]
-    mass_ratio: float = parameter(6.0, "how many times heavier the heavy kind is")  # type: ignore[assignment]
-    speed: float = parameter(3.0, "highest speed at the start in pixels per frame; the lowest is a fifth of it")  # type: ignore[assignment]
-    gravity: float = parameter(0.0, "downward acceleration in pixels per frame squared")  # type: ignore[assignment]
-    curtain: int = parameter(0, "side of an invisible curtain in pixels (24 if no number is given)", flag=24)  # type: ignore[assignment]
-    crop: int = parameter(0, "keep only the centre of this side; 0 keeps the whole box")  # type: ignore[assignment]
-    colour: bool = parameter(False, "three channels, a colour of its own for every ball")  # type: ignore[assignment]
+    arrays: ClassVar[tuple[str, ...]] = (
+        *("features", "groups", "collisions", "contact", "position", "velocity", "radius", "mass", "count", "visible", "curtain"),
+        *(f"events/{name}" for name in ("offset", "sequence", "time", "a", "b", "normal", "impulse", "position")),
+    )
+
+    checked: ClassVar[tuple[str, ...]] = ("position", "velocity", "radius", "mass", "count", "contact")
+
+    n: tuple[int, int] = bounded((4, 4), help=f"balls: 4, or a range such as 6-8 (1 to {MOST_BALLS})")
+    size: int = bounded(64, help="side of the box in pixels", low=8, high=LARGEST_BOX)
+    radius: float = bounded(6.0, help="radius of the light kind in pixels", low=0.5, high=LARGEST_BOX)
+    radius_ratio: float = bounded(1.25, help="how many times larger the heavy kind is", low=0.01, high=100.0)
+    mass_ratio: float = bounded(6.0, help="how many times heavier the heavy kind is", low=1e-3, high=1e3)
+    speed: float = bounded(3.0, help="highest speed at the start in pixels per frame; the lowest is a fifth of it", low=1e-3, high=LARGEST_BOX)
+    gravity: float = bounded(0.0, help="downward acceleration in pixels per frame squared", low=0.0, high=LARGEST_BOX)
+    curtain: int = bounded(0, help="side of an invisible curtain in pixels (24 if no number is given)", flag=24)
+    crop: int = bounded(0, help="keep only the centre of this side; 0 keeps the whole box")
+    colour: bool = bounded(False, help="three channels, a colour of its own for every ball")
 
     def __post_init__(self) -> None:
-        fewest, most = self._checked_types()
+        if type(self.n) is int:
+            object.__setattr__(self, "n", (self.n, self.n))
+        check_fields(self, RecipeError)
+        fewest, most = self.n
         if not 1 <= fewest <= most <= MOST_BALLS:
             asked = fewest if fewest == most else f"{fewest}-{most}"
             raise RecipeError(f"n is 1 to {MOST_BALLS} balls, or a range from few to many such as 6-8, not {asked}")
-        if not SMALLEST_BOX <= self.size <= LARGEST_BOX:
-            raise RecipeError(f"size is {SMALLEST_BOX} to {LARGEST_BOX} pixels, not {self.size}")
-        for name, value, low, high in (
-            ("radius", self.radius, 0.5, LARGEST_BOX),
-            ("radius-ratio", self.radius_ratio, 0.01, 100.0),
-            ("mass-ratio", self.mass_ratio, 1e-3, 1e3),
-            ("speed", self.speed, 1e-3, float(self.size)),
-            ("gravity", self.gravity, 0.0, float(self.size)),
-        ):
-            if not low <= value <= high:
-                raise RecipeError(f"{name} is {low:g} to {high:g}, not {value:g}")
+        for name, value in (("speed", self.speed), ("gravity", self.gravity)):
+            if value > self.size:
+                raise RecipeError(f"{name} is at most the side of the box, {self.size}, not {value:g}")
         for radius, _ in self.kinds:
             if 2.0 * radius >= self.size:
                 raise RecipeError(f"a ball of radius {radius:g} does not fit in a box of {self.size}x{self.size} pixels")
@@ -73,22 +77,6 @@ class Balls:
             raise RecipeError(f"a crop of {self.crop} pixels cannot be cut from a box of {self.size}: it is 2 to {self.size}")
         if not 0 <= self.curtain <= self.side:
             raise RecipeError(f"a curtain of {self.curtain} pixels does not fit in a frame of {self.side}")
-
-    def _checked_types(self) -> tuple[int, int]:
-        """The fields in the types they are declared with, and the range of n; an error in words for anything else."""
-        given = (self.n, self.n) if isinstance(self.n, int) else self.n
-        if not (isinstance(given, (tuple, list)) and len(given) == 2 and all(type(end) is int for end in given)):
-            raise RecipeError(f"n is a number of balls or a pair such as (6, 8), not {given!r}")
-        for name, kind in (("size", int), ("curtain", int), ("crop", int), ("colour", bool)):
-            if type(getattr(self, name)) is not kind:
-                raise RecipeError(f"{name} is {'a whole number' if kind is int else 'True or False'}, not {getattr(self, name)!r}")
-        for name in ("radius", "radius_ratio", "mass_ratio", "speed", "gravity"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise RecipeError(f"{name} is a number, not {value!r}")
-            object.__setattr__(self, name, float(value))
-        object.__setattr__(self, "n", (given[0], given[1]))
-        return given[0], given[1]
 
     @property
     def side(self) -> int:
@@ -109,40 +97,46 @@ class Balls:
         large = float(np.float32(self.radius * self.radius_ratio))
         return (float(np.float32(self.radius)), 1.0), (large, float(np.float32(self.mass_ratio)))
 
-    def batch(self, seeds: Sequence[int] | NDArray[np.uint64], frames: int) -> Scenes:
+    def batch(self, seeds: Sequence[int] | NDArray[np.uint64], frames: int, only: Collection[str] | None = None, *, memory: Memory | None = None) -> Scenes:
+        """Make the sequence of each seed. only: what is not wanted is not drawn. memory: hands out what pixels are drawn into."""
         from physbench_generators.balls.pixels import pixels_of
 
+        wanted = self.arrays if only is None else only
         states, streams, events = self.throw(np.asarray(seeds, np.uint64), frames)
-        pixels = pixels_of(states, streams, self.shape)
-        return Scenes(**pixels, **states, events=events)
+        arrays = {**pixels_of(states, streams, self.shape, wanted=wanted, empty=memory), **states}
+        return Scenes.of({name: arrays[name] for name in arrays if name in wanted}, events)
 
-    def arrays(self, seeds: NDArray[np.uint64], frames: int, wanted: Collection[str], empty: Callable[[int], NDArray[np.uint8]]) -> dict[str, NDArray[Any]]:
-        """The wanted arrays of the same scenes; the others are not drawn. Pixels lie in memory from `empty`."""
-        from physbench_generators.balls.pixels import pixels_of
+    def scenes(self, recipe: Recipe, span: Span, only: Collection[str] | None = None) -> Scenes:
+        return self.draw(recipe, span, only)
 
-        states, streams, _ = self.throw(seeds, frames)
-        drawn = {**states, **pixels_of(states, streams, self.shape, wanted=wanted, empty=empty)}
-        return {name: drawn[name] for name in wanted}
+    def draw(self, recipe: Recipe, span: Span, only: Collection[str] | None, memory: Memory | None = None) -> Scenes:
+        return self.batch(recipe.seeds(span.split, span.start, span.stop), recipe.frames, only, memory=memory)
 
-    def encode(self, seeds: NDArray[np.uint64], frames: int) -> tuple[dict[str, Streams], dict[str, NDArray[Any]], Events]:
-        """The same scenes with their pixel arrays as zlib streams: written from runs, never drawn, where there is no colour."""
+    def encode(self, recipe: Recipe, span: Span) -> tuple[dict[str, Streams], Scenes]:
+        """Make the pixel arrays as zlib streams: written from runs, never drawn, where there is no colour."""
         from physbench_generators.balls.encode import streams_of_pixels, streams_of_runs
 
-        states, streams, events = self.throw(seeds, frames)
-        made = (streams_of_pixels if self.colour else streams_of_runs)(states, streams, self.shape)
-        return made, states, events
+        states, streams, events = self.throw(recipe.seeds(span.split, span.start, span.stop), recipe.frames)
+        pixels = (streams_of_pixels if self.colour else streams_of_runs)(states, streams, self.shape)
+        return pixels, Scenes(truth=states, events=events)
 
-    def check(self, states: Mapping[str, NDArray[Any]], events: Events) -> Fault | None:
-        """Replay the motion from frame to frame, through the events in between; return the first sequence that breaks a law."""
+    def check(self, scenes: Scenes) -> Iterator[Fault]:
+        """Replay the motion from frame to frame, through the events in between; name the first sequence that breaks a law."""
         from physbench_generators.balls.motion import SENTENCES, find_fault
 
         cut = (self.size - self.side) // 2
-        moving = tuple(np.array(states[name], order="C") for name in ("position", "velocity", "radius", "mass", "count", "contact"))
-        columns = tuple(np.array(getattr(events, name)) for name in ("time", "a", "b", "normal", "impulse", "position"))
-        sequence, fault = find_fault(moving, np.array(events.offset), columns, float(self.gravity), float(-cut), float(self.size - cut))
-        return Fault(int(sequence), SENTENCES[fault]) if fault else None
+        moving = tuple(np.array(scenes.truth[name], order="C") for name in self.checked)
+        offset, *columns = (np.array(scenes.events[name]) for name in COLUMNS)
+        sequence, fault = find_fault(moving, offset, tuple(columns), float(self.gravity), float(-cut), float(self.size - cut))
+        if fault:
+            yield Fault(int(sequence), SENTENCES[fault])
 
-    def throw(self, seeds: NDArray[np.uint64], frames: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint64], Events]:
+    def marks(self, arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Marks:
+        from physbench_generators.balls.marks import mark_balls
+
+        return mark_balls(arrays, events)
+
+    def throw(self, seeds: NDArray[np.uint64], frames: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint64], dict[str, NDArray[Any]]]:
         """The motion alone: states by name (`visible` still zero), the random stream as each sequence leaves it, and the events."""
         from physbench_generators.balls.kernels import CROWDED, FULL, MOST_EVENTS, throw
 
@@ -169,7 +163,8 @@ class Balls:
             )  # fmt: skip
             if stopped == 0:
                 made = int(offset[-1])
-                return {**states, "visible": visible}, streams, Events(offset, *(column[:made] for column in rows))
+                columns = (offset, *(column[:made] for column in rows))
+                return {**states, "visible": visible}, streams, dict(zip(COLUMNS, columns, strict=True))
             if stopped == CROWDED:
                 raise self._crowded()
             if stopped != FULL:
@@ -197,7 +192,7 @@ class Balls:
 
 
 def _empty_rows(count: int) -> tuple[NDArray[np.generic], ...]:
-    """time, a, b, normal, impulse, position."""
+    """Make room for the columns of events, without their offset."""
     return (
         np.empty(count),
         np.empty(count, np.uint8),
@@ -213,9 +208,7 @@ balls4mass64 = Recipe(dataset="balls4mass64", generator=Balls(n=(4, 4)), about="
 balls678mass64 = Recipe(
     dataset="balls678mass64", generator=Balls(n=(6, 8)), splits={"test": 10_000}, about="6, 7 or 8 balls of the same kinds: the extrapolation test"
 )
-balls4mass64_crop50 = Recipe(
-    dataset="balls4mass64-crop50", generator=Balls(n=(4, 4), crop=50), about="the centre of 50x50 of balls4mass64: balls come and go"
-)
+balls4mass64_crop50 = Recipe(dataset="balls4mass64-crop50", generator=Balls(n=(4, 4), crop=50), about="the centre of 50x50 of balls4mass64: balls come and go")
 balls678mass64_crop50 = Recipe(
     dataset="balls678mass64-crop50",
     generator=Balls(n=(6, 8), crop=50),

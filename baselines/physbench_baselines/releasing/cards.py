@@ -1,28 +1,26 @@
-"""What the README of the baselines says of the models that come with the package: written from their cards, `python -m physbench_baselines.training.cards`."""
+"""What the README of the baselines says of the models that come with the package, from their cards."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+import json
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from physbench import registry
-from physbench.errors import TrainingError
-from physbench.evaluation.known import PRIVILEGED, PUBLISHED, ROWS, scores_of
-from physbench.suites import SIZES
+from physbench.evaluation.known import PUBLISHED, scores_of
+from physbench.suites import PRIVILEGED, ROWS, SIZES
 from physbench_baselines import bundled
-from physbench_baselines.training.bars import collect_rows, compare_with_rows, find_score
+from physbench_baselines.architecture import find_architecture
+from physbench_baselines.releasing.bars import collect_rows, compare_with_rows, find_score
 from physbench_baselines.training.initial import stages_before, total
 from physbench_baselines.training.preflight import usual_recipe
+from physbench_baselines.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    Card = Mapping[str, Any]
-
-README = Path(__file__).parents[2] / "README.md"
-
-BEGIN, END = "<!-- from the cards: begin -->", "<!-- from the cards: end -->"
+    from physbench_baselines.card import Card
+    from physbench_baselines.releasing.bars import Row
 
 FIGURES = {
     "`relative_bce`, 4 balls": ("balls", "balls4mass64", "relative_bce"),
@@ -38,15 +36,6 @@ FIGURES = {
 CLEAN = "`relative_bce`, 4 balls, without noise"
 """A column of its own: what the model makes of clean frames."""
 
-OPTIONS = (
-    *("data", "initial", "precision", "batch", "learning_rate", "frames", "slots", "noise", "warm_up", "decay", "averaging", "gradient_limit"),
-    *("evaluate_every", "validation", "seed"),
-)
-"""Fields of a training recipe that the command has an option for."""
-
-UNSAID = ("sizes", "anywhere")
-"""Those that it has none for, and that the weights depend on."""
-
 NOTHING = "No trained weights are here yet."
 
 
@@ -55,20 +44,6 @@ def cards() -> dict[str, Card]:
     there = bundled.names()
     listed = [name for name in registry.models.built_in if name in there]
     return {name: bundled.card(name) for name in [*listed, *(name for name in there if name not in listed)]}
-
-
-def rewritten(text: str, of: Mapping[str, Card]) -> str:
-    """A text with what is between the marks written anew."""
-    return replace_between(text, told(of), begin=BEGIN, end=END)
-
-
-def replace_between(text: str, content: str, *, begin: str, end: str) -> str:
-    """Put content between two lines of a text, in the place of what stands there."""
-    before, first, rest = text.partition(begin)
-    _, last, after = rest.partition(end)
-    if not (first and last):
-        raise TrainingError(f"there is no place for the table: a line {begin} and, after it, a line {end}")
-    return f"{before}{begin}\n\n{content}\n\n{end}{after}"
 
 
 def told(of: Mapping[str, Card]) -> str:
@@ -82,31 +57,38 @@ def file_size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.0f} kB"
 
 
-def command(card: Card) -> str:
-    """What trains such a model again."""
-    recipe: Card = card["recipe"]
-    usual = usual_recipe(recipe["model"])
-    words = ["physbench train", recipe["model"]]
-    for name in OPTIONS:
-        given: Any = ",".join(map(str, recipe[name])) if name == "frames" else recipe.get(name, getattr(usual, name))
-        if given != (",".join(map(str, usual.frames)) if name == "frames" else getattr(usual, name)):
-            words += [f"--{name.replace('_', '-')}", str(given)]
+def command(card: Mapping[str, Any]) -> str:
+    """What trains such a model again. card: or that of an earlier stage, of which less is known."""
+    recipe = TrainingRecipe.from_dict(card["recipe"])
+    usual = usual_recipe(recipe.model, data=recipe.data)
+    words = ["physbench train", recipe.model]
+    for item in fields(recipe):
+        value = getattr(recipe, item.name)
+        if item.metadata.get("help") and value != (TrainingRecipe.data if item.name == "data" else getattr(usual, item.name)):
+            option = item.name.replace("_", "-")
+            words += [f"--{option if value else f'no-{option}'}"] if isinstance(value, bool) else [f"--{option}", _as_typed(value)]
+    for name, value in recipe.sizes.items():
+        words += ["--size", f"{name}={json.dumps(value, separators=(',', ':'))}"]
     minutes = card.get("minutes_limit")
     words += ["--minutes", f"{minutes:g}"] if minutes else []
     words += ["--steps", str(card.get("steps_limit") or card["steps"])] if card.get("steps_limit") or not minutes else []
     return " ".join(words)
 
 
+def _as_typed(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 def _scores(of: Mapping[str, Card]) -> str:
     rows: list[list[str]] = [["model", "parameters", *FIGURES, CLEAN]]
     for name in ROWS:
-        known = {"scores": scores_of(name)}
+        known = scores_of(name)
         kind = " (told the truth)" if name in PRIVILEGED else ""
         rows.append([f"{name}{kind}", "0", *(format_figure(find_score(known, *place)) for place in FIGURES.values()), "-"])
     for name, card in of.items():
-        clean = format_figure(find_score({"scores": card.get("scores_without_noise", [])}, *FIGURES["`relative_bce`, 4 balls"]))
-        figures = [format_figure(find_score(card, *place)) for place in FIGURES.values()]
-        rows.append([_linked(name, card["paper_link"]), f"{card['parameters']:,}", *figures, clean])
+        clean = format_figure(find_score(card.scores_without_noise, *FIGURES["`relative_bce`, 4 balls"]))
+        figures = [format_figure(find_score(card.scores, *place)) for place in FIGURES.values()]
+        rows.append([_linked(name, card.paper_link), f"{card.parameters:,}", *figures, clean])
         reported = {place: row for place in FIGURES.values() for row in PUBLISHED if (row.suite, row.task, row.metric, row.model) == (*place, name)}
         if reported:
             figures = [f"{reported[place].value:g} ({reported[place].remark})" if place in reported else "-" for place in FIGURES.values()]
@@ -116,7 +98,7 @@ def _scores(of: Mapping[str, Card]) -> str:
 
 def _sizes(of: Mapping[str, Card]) -> str:
     """Of what the scores are."""
-    used = {row["size"] for card in of.values() for place in FIGURES.values() if (row := find_score(card, *place))}
+    used = {row["size"] for card in of.values() for place in FIGURES.values() if (row := find_score(card.scores, *place))}
     counted = " or ".join(f"{count:,} (`{size}`)" for size, count in SIZES.items() if size in used)
     ours = f"Scores are of {counted} pinned test sequences, of the weights as they are here, with 95 % intervals. " if counted else ""
     return f"{ours}What is published was measured on the paper's own data, and is for orientation."
@@ -131,32 +113,29 @@ def _below(of: Mapping[str, Card]) -> str:
 def _costs(of: Mapping[str, Card]) -> str:
     rows = [["model", "steps to these weights", "sequences", "hours", "on", "weights", "trained by"]]
     for name, card in of.items():
-        weights = f"{file_size(card['bytes'])}, {'int8 and half' if card['int8'] else 'half'}"
-        trained = ", then ".join(_trained(stage) for stage in (*stages_before(card), card) if stage.get("recipe"))
-        rows.append([name, f"{total(card, 'steps'):,}", f"{total(card, 'sequences'):,}", f"{total(card, 'hours'):.1f}", card["hardware"], weights, trained])
+        weights = f"{file_size(card.bytes)}, {'int8 and half' if card.int8 else 'half'}"
+        trained = ", then ".join(f"`{command(stage)}`" for stage in (*stages_before(vars(card)), vars(card)) if stage.get("recipe"))
+        steps, sequences, hours = (total(vars(card), field) for field in ("steps", "sequences", "hours"))
+        rows.append([name, f"{steps:,}", f"{sequences:,}", f"{hours:.1f}", card.hardware, weights, trained])
     return format_table(rows)
 
 
-def _trained(stage: Card) -> str:
-    recipe, usual = stage["recipe"], usual_recipe(stage["recipe"]["model"])
-    extra = [f"`{field}` {recipe[field]}" for field in UNSAID if recipe[field] != getattr(usual, field)]
-    return f"`{command(stage)}`" + (f", and in its recipe {', '.join(extra)}" if extra else "")
-
-
 def _shortness(of: Mapping[str, Card]) -> str:
-    short = [name for name, card in of.items() if card["training"]]
-    if not short:
-        return ""
-    from_papers = [name for name, card in of.items() if card["paper_link"]]
+    short: dict[str, list[str]] = {}
+    for name, card in of.items():
+        if card.training:
+            rule = find_architecture(card.architecture).stopping
+            short.setdefault(f", which goes on {rule.words}" if rule else "", []).append(name)
+    from_papers = [name for name, card in of.items() if card.paper_link]
     all_of_them = "All of these are" if len(from_papers) == len(of) else "All that come from a paper are"
-    who = all_of_them if short == from_papers else f"{', '.join(short)} {'are' if len(short) > 1 else 'is'}"
-    return (
-        f"{who} trained for less than the paper, which goes on until validation has not improved for 10 epochs of 50,000 sequences: the scores say what so "
-        "much training gives, and not what the models are capable of."
-    )
+    parts: list[str] = []
+    for words, names in short.items():
+        who = all_of_them if names == from_papers else f"{', '.join(names)} {'are' if len(names) > 1 else 'is'}"
+        parts.append(f"{who} trained for less than the paper{words}: the scores say what so much training gives, and not what the models are capable of.")
+    return "\n\n".join(parts)
 
 
-def format_figure(row: Card | None) -> str:
+def format_figure(row: Row | None) -> str:
     """Write a score with its interval."""
     if row is None or row["value"] is None:
         return "-"
@@ -177,13 +156,3 @@ def format_table(rows: Sequence[Sequence[str]]) -> str:
     """Write rows as a table in Markdown, the first one as its head."""
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
-
-
-def main() -> None:
-    if not README.is_file():
-        sys.exit(f"there is no {README}: this is for a checkout of the repository")
-    README.write_text(rewritten(README.read_text(encoding="utf-8"), cards()), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

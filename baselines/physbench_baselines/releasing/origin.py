@@ -1,14 +1,13 @@
-"""The card of a model that comes with the package: how its weights came about, as JSON that a person can read too."""
+"""How weights came about, for their card: from the folder of their run."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from physbench.errors import StorageError, TrainingError
 from physbench.files import read_regular_file
-from physbench_baselines.containers.header import PAPERS
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.initial import total
 from physbench_baselines.training.keep import kept
@@ -17,37 +16,37 @@ from physbench_baselines.training.recipe import MOST_TEXT
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from physbench_baselines.checkpoint import Checkpoint
+    from physbench_baselines.architecture import Architecture
+    from physbench_baselines.card import RunCard
     from physbench_baselines.training.folder import Row
-
-    Card = dict[str, Any]
-
-PATIENCE, EPOCH = 10, 50_000
-"""The paper's: so many epochs of so many sequences without a better validation loss, and it ends."""
 
 MOST_ROWS = 100
 """Of the log; as many of them as there are, up to half, with a validation."""
 
 
-def header(best: Checkpoint, run: Path, name: str) -> Card:
+def header(card: RunCard, architecture: Architecture, run: Path, name: str) -> dict[str, Any]:
     """What the weights say of themselves."""
-    link = PAPERS.get(best.header.architecture)
-    told: Card = {"name": name, "model_link": link, "paper_link": link, "training": None}
-    told |= {field: best.card.get(field) for field in ("train_seed", "steps", "sequences")}
-    recipe = Folder(run).recipe()
-    if link and (_ended(run) != "patience" or recipe.patience < PATIENCE or recipe.epoch < EPOCH):
-        told["training"] = f"{total(best.card, 'sequences'):,} sequences; the paper trains until validation stops improving"
-    return told
+    link, rule = architecture.paper or None, architecture.stopping
+    short = rule is not None and not rule.holds(Folder(run).recipe(), total(vars(card), "steps"), _ended(run))
+    return {
+        "name": name,
+        "model_link": link,
+        "paper_link": link,
+        "training": f"{total(vars(card), 'sequences'):,} sequences; the paper trains {rule.words}" if rule and short else None,
+        "train_seed": card.train_seed,
+        "steps": card.steps,
+        "sequences": card.sequences,
+    }
 
 
-def course(run: Path) -> Card:
+def course(run: Path) -> dict[str, Any]:
     """What the schedules of the run went by, and its curves."""
-    last = kept(run / "last.pt") if (run / "last.pt").exists() else {}
+    last = kept(Folder(run).last) if Folder(run).last.exists() else {}
     limits = {name: last.get(name) or None for name in ("steps_limit", "minutes_limit")}
     return {"ended": _ended(run), **limits, "log": [_shortened(row) for row in thinned(Folder(run).rows())]}
 
 
-def without_folders(recipe: Card) -> Card:
+def without_folders(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Files alone: where they lay is nobody's business."""
     return {**recipe, **{field: Path(recipe[field]).name for field in ("data", "initial") if recipe.get(field)}}
 
@@ -57,24 +56,6 @@ def thinned(rows: Sequence[Row]) -> list[Row]:
     measured = _spread([row for row in rows if row.validation_loss is not None], MOST_ROWS // 2)
     others = _spread([row for row in rows if row.validation_loss is None], MOST_ROWS - len(measured))
     return sorted([*measured, *others], key=lambda row: row.step)
-
-
-def to_json(card: Card) -> str:
-    """A line for each thing that is told, and for each row of what is a table."""
-    return "{\n" + ",\n".join(f"{json.dumps(name)}: {_lines(value)}" for name, value in card.items()) + "\n}\n"
-
-
-def read(path: Path) -> Card:
-    """As it stands; nothing where there is none."""
-    try:
-        found: Any = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or not {"weights_sha256", "source_sha256", "comparison", "not_played", "scores"} <= found.keys():
-        raise TrainingError(f"{path} is not the card of a model: put it back or delete it")
-    return cast("Card", found)
 
 
 def _ended(run: Path) -> str | None:
@@ -93,9 +74,3 @@ def _spread(rows: Sequence[Row], most: int) -> list[Row]:
 
 def _shortened(row: Row) -> Mapping[str, float | None]:
     return {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in row.cells().items()}
-
-
-def _lines(value: Any) -> str:
-    if not value or not isinstance(value, list) or not isinstance(value[0], dict):
-        return json.dumps(value, allow_nan=False)
-    return "[\n" + ",\n".join(json.dumps(row, allow_nan=False) for row in cast("list[Any]", value)) + "\n]"

@@ -4,48 +4,51 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from physbench.evaluation.known import PRIVILEGED, ROWS, scores_of
+from physbench.evaluation.known import scores_of
 from physbench.metrics.catalogue import find
-from physbench.suites import SIZES, SUITES
+from physbench.suites import PRIVILEGED, ROWS, SIZES, SUITES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    Card = Mapping[str, Any]
+    from physbench_baselines.card import Card
+
+    Row = Mapping[str, Any]
+    Rows = Mapping[str, Mapping[str, Sequence[Row]]]  # scores by group and name
     Place = tuple[str, str, str]  # suite, task, metric
 
 GROUPS = ("trained", "frames alone, no learning", "told the truth")
 
 
-def collect_rows(trained: Mapping[str, Card]) -> dict[str, dict[str, Card]]:
-    """Put trained models beside the reference rows, by group and name: `scores` is the part of a card that is read."""
-    reference = {name: {"scores": scores_of(name)} for name in ROWS}
+def collect_rows(trained: Mapping[str, Card]) -> dict[str, dict[str, Sequence[Row]]]:
+    """Put the scores of trained models beside those of the reference rows, by group and name."""
+    reference = {name: scores_of(name) for name in ROWS}
     return {
-        GROUPS[0]: dict(trained),
+        GROUPS[0]: {name: card.scores for name, card in trained.items()},
         GROUPS[1]: {name: row for name, row in reference.items() if name not in PRIVILEGED},
         GROUPS[2]: {name: row for name, row in reference.items() if name in PRIVILEGED},
     }
 
 
-def find_score(card: Card, suite: str, task: str, metric: str) -> Card | None:
-    """Find a score on a card, of the largest size that there is."""
-    found = {row["size"]: row for row in card["scores"] if (row["suite"], row["task"], row["metric"]) == (suite, task, metric)}
+def find_score(scores: Sequence[Row], suite: str, task: str, metric: str) -> Row | None:
+    """Find a score, of the largest size that there is."""
+    found = {row["size"]: row for row in scores if (row["suite"], row["task"], row["metric"]) == (suite, task, metric)}
     return next((found[size] for size in reversed(SIZES) if size in found), None)
 
 
-def compare_with_rows(rows: Mapping[str, Mapping[str, Card]]) -> list[str]:
+def compare_with_rows(rows: Rows) -> list[str]:
     """Say for every suite which trained models lie below the best row that learns nothing and sees frames alone."""
     return [_compare(rows, suite.name, *suite.ranked_by) for suite in SUITES.values() if suite.ranked_by]
 
 
-def _compare(rows: Mapping[str, Mapping[str, Card]], suite: str, task: str, metric: str) -> str:
+def _compare(rows: Rows, suite: str, task: str, metric: str) -> str:
     place = suite, task, metric
-    scored = {name: row for name, card in rows[GROUPS[1]].items() if (row := find_score(card, *place)) and row["value"] is not None}
+    scored = {name: row for name, scores in rows[GROUPS[1]].items() if (row := find_score(scores, *place)) and row["value"] is not None}
     bar = min(scored, key=lambda name: rank_key(rows[GROUPS[1]][name], place))
     lower = find(metric).better == "lower"
     verdicts: dict[str, list[str]] = {"Better": [], "Not told apart from it": [], "Below it": []}
-    for name, card in sorted(rows[GROUPS[0]].items(), key=lambda item: rank_key(item[1], place)):
-        row = find_score(card, *place)
+    for name, scores in sorted(rows[GROUPS[0]].items(), key=lambda item: rank_key(item[1], place)):
+        row = find_score(scores, *place)
         if row is None or row["value"] is None:
             continue
         ours, theirs = _interval(row), _interval(scored[bar])
@@ -57,14 +60,14 @@ def _compare(rows: Mapping[str, Mapping[str, Card]], suite: str, task: str, metr
     return f"- `{suite}`, ranked by `{metric}`: the bar is `{bar}` ({scored[bar]['value']:.3f}). {' '.join(told)}"
 
 
-def rank_key(card: Card, place: Place) -> float:
+def rank_key(scores: Sequence[Row], place: Place) -> float:
     """What to sort by: the smaller, the better; what has no figure comes last."""
-    row = find_score(card, *place)
+    row = find_score(scores, *place)
     if row is None or row["value"] is None:
         return float("inf")
     return row["value"] if find(place[2]).better == "lower" else -row["value"]
 
 
-def _interval(row: Card) -> tuple[float, float]:
+def _interval(row: Row) -> tuple[float, float]:
     """The interval of a score; the score itself where there is none."""
     return tuple(row["value"] if row[end] is None else row[end] for end in ("low", "high"))

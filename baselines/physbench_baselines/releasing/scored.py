@@ -1,12 +1,13 @@
 """The scores on the card of a model that comes with the package, of the very weights that are given away.
 
-`python -m physbench_baselines.training.scored NAME` asks for those that are missing, and goes on where it was killed.
+`python -m physbench_baselines.releasing.scored NAME` asks for those that are missing, and goes on where it was killed.
 """
 
 from __future__ import annotations
 
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,9 @@ from physbench.evaluation.known import SCORE
 from physbench.metrics.catalogue import stands_in_tables
 from physbench.model import Batch
 from physbench.suites import BATCH, suite_of
+from physbench_baselines.card import Card
 from physbench_baselines.checkpoint import model
-from physbench_baselines.training import origin, submission
+from physbench_baselines.releasing import submission
 from physbench_baselines.training.folder import Folder
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from physbench.model import Model
     from physbench.result import Result
 
-    Card = dict[str, Any]
+    Row = dict[str, Any]
     Mark = list[Any]  # suite, version, size
 
 FOLDER = Path(__file__).parents[1] / "checkpoints"
@@ -60,12 +62,11 @@ def scored(
         if place is not None and not place.is_dir():
             raise TrainingError(f"there is no directory {place}: make it first")
     path, place = folder / f"{name}.safetensors", folder / f"{name}.json"
-    card, shipped = origin.read(place), model(path, device=device)
-    if not card:
+    if not place.exists():
         raise TrainingError(f"there is no card {place}: bundle a run first")
-    card.setdefault("scores_without_noise", [])
+    card, shipped = Card.from_json(place.read_text(encoding="utf-8"), place=place), model(path, device=device)
     weights = str(shipped.origin.weights_sha256)
-    if card["weights_sha256"] != weights:
+    if card.weights_sha256 != weights:
         raise TrainingError(f"{place} is the card of other weights than those of {path}: put the right one back, or bundle the run again")
 
     def result_of(suite: str, of: Model, doing_what: str) -> Result:
@@ -74,46 +75,48 @@ def scored(
 
     for suite, wanted in asked.items():
         mark = [suite, wanted.suite.version, wanted.size]
-        if _has(card["scores"], mark) and (table is None or submission.listed(table / f"{name}.csv", mark, weights)):
+        if _has(card.scores, mark) and (table is None or submission.listed(table / f"{name}.csv", mark, weights)):
             continue
         if why := unplayable(shipped, suite):
-            card["not_played"] = {**card["not_played"], suite: why}
+            card = replace(card, not_played={**card.not_played, suite: why})
         else:
             result = (ready or {}).get(suite) or result_of(suite, shipped, f"{suite}, {wanted.size}")
             if table is not None:
                 submission.enter(table / f"{name}.csv", mark, result)
-            card["scores"] = [*_others(card["scores"], mark), *_scores(result)]
-        Folder(folder).write(place.name, origin.to_json(card))
-    for suite in asked.keys() & set(CLEAN) - card["not_played"].keys() if card["sizes"].get("noise") else ():
+            card = replace(card, scores=[*_others(card.scores, mark), *_scores(result)])
+        Folder(folder).write(place.name, card.to_json())
+    for suite in asked.keys() & set(CLEAN) - card.not_played.keys() if card.sizes.get("noise") else ():
         mark = [suite, asked[suite].suite.version, asked[suite].size]
-        if not _has(card["scores_without_noise"], mark):
+        if not _has(card.scores_without_noise, mark):
             result = result_of(suite, model(path, device=device, settings={"noise": 0}), f"{suite}, {asked[suite].size}, without noise")
-            card["scores_without_noise"] = [*_others(card["scores_without_noise"], mark), *_scores(result)]
-            Folder(folder).write(place.name, origin.to_json(card))
+            card = replace(card, scores_without_noise=[*_others(card.scores_without_noise, mark), *_scores(result)])
+            Folder(folder).write(place.name, card.to_json())
     return card
 
 
 def unplayable(shipped: Model, suite: str) -> str | None:
     """Why a model cannot be shown what a suite shows; None if it can."""
     for task in suite_of(suite).tasks:
+        source = source_of(task)
+        actions = source.examples(0, 1).actions
         try:
-            shipped.begin(Batch(np.zeros(1, np.uint64), source_of(task).shape, task.slots))
+            shipped.begin(Batch(np.zeros(1, np.uint64), source.shape, task.slots, 0 if actions is None else actions.shape[2]))
         except ModelError as error:
             return str(error)
     return None
 
 
-def _has(rows: Sequence[Card], mark: Mark) -> bool:
+def _has(rows: Sequence[Row], mark: Mark) -> bool:
     return any([row["suite"], row["version"], row["size"]] == mark for row in rows)
 
 
-def _others(rows: Sequence[Card], mark: Mark) -> list[Card]:
+def _others(rows: Sequence[Row], mark: Mark) -> list[Row]:
     """Leave out what is of this suite and size, of whatever version."""
     suite, _, size = mark
     return [row for row in rows if [row["suite"], row["size"]] != [suite, size]]
 
 
-def _scores(result: Result) -> Iterable[Card]:
+def _scores(result: Result) -> Iterable[Row]:
     """Without the figures of single steps and samples."""
     for score in (score for score in result.scores if stands_in_tables(score.metric)):
         figures = [value if math.isfinite(value) else None for value in (score.value, score.low, score.high)]
@@ -135,7 +138,7 @@ def main(name: str, suites: str, **settings: Any) -> None:
         card = scored(name, suites=suites.split(","), doing=lambda text: print(text, file=sys.stderr), **settings)
     except PhysbenchError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{name}: {len(card['scores'])} scores")
+    click.echo(f"{name}: {len(card.scores)} scores")
 
 
 if __name__ == "__main__":

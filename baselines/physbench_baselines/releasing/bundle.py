@@ -1,12 +1,13 @@
 """A finished run becomes a model that comes with the package: its best weights, smaller, and a card of how they came about and what they score.
 
-`python -m physbench_baselines.training.bundle RUN NAME`. A bundling that is killed goes on at the suite where it was.
+`python -m physbench_baselines.releasing.bundle RUN NAME`. A bundling that is killed goes on at the suite where it was.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,15 @@ import click
 from physbench.errors import PhysbenchError, TrainingError
 from physbench.evaluation.evaluate import extent
 from physbench.suites import BATCH
+from physbench_baselines.architecture import architecture_of
+from physbench_baselines.card import Card, RunCard
 from physbench_baselines.checkpoint import load, model, save
-from physbench_baselines.training import origin
-from physbench_baselines.training.cards import file_size
+from physbench_baselines.releasing import origin
+from physbench_baselines.releasing.cards import file_size
+from physbench_baselines.releasing.scored import FOLDER, SUITES, scored
+from physbench_baselines.releasing.shrink import SUITE, Comparison, compared, has_big_matrices
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.initial import stages_before
-from physbench_baselines.training.scored import FOLDER, SUITES, scored
-from physbench_baselines.training.shrink import SUITE, Comparison, compared, has_big_matrices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from physbench.evaluation.evaluate import Extent
     from physbench.result import Result
 
-    Card = dict[str, Any]
+RUN_FIELDS = {item.name for item in fields(RunCard)}
 
 
 def bundle(
@@ -57,10 +60,11 @@ def bundle(
     for place in (folder, table):
         if place is not None and not place.is_dir():
             raise TrainingError(f"there is no directory {place}: make it first")
-    best = load(run / "best.pt")
-    told = origin.header(best, run, name)
-    before = origin.read(folder / f"{name}.json")
-    comparison = before.get("comparison") if before.get("source_sha256") == best.sha256 else None
+    best = load(Folder(run).best)
+    trained = RunCard.from_mapping({name: best.card[name] for name in RUN_FIELDS & best.card.keys()}, place=Folder(run).best)
+    told = origin.header(trained, architecture_of(best.network), run, name)
+    before = _card_before(folder / f"{name}.json")
+    comparison = before.comparison if before and before.source_sha256 == best.sha256 else None
     ready: Result | None = None
     if quantise is None and has_big_matrices(best.network):
         if not _is_of(comparison, extent(SUITE, size=size, limit=limit)):
@@ -72,31 +76,35 @@ def bundle(
     save(path, best.network, card=told, half=True, quantise=bool(quantise))
     shipped = model(path, device=device)
     weights = shipped.origin.weights_sha256
-    same = before.get("weights_sha256") == weights
-    card: Card = {
-        **best.card,
-        **told,
-        "recipe": origin.without_folders(best.card["recipe"]),
+    same = before if before and before.weights_sha256 == weights else None
+    paths = {
+        "recipe": origin.without_folders(trained.recipe),
         "before": [{**stage, "recipe": origin.without_folders(stage.get("recipe") or {})} for stage in stages_before(best.card)],
-        **origin.course(run),
-        "architecture": best.header.architecture,
-        "sizes": dict(best.header.sizes),
-        "parameters": shipped.origin.parameters,
-        "weights_sha256": weights,
-        "bytes": path.stat().st_size,
-        "int8": bool(quantise),
-        "source_sha256": best.sha256,
-        "comparison": comparison,
-        "not_played": before["not_played"] if same else {},
-        "scores": before["scores"] if same else [],
-        "scores_without_noise": before.get("scores_without_noise", []) if same else [],
     }
-    Folder(folder).write(f"{name}.json", origin.to_json(card))
+    card = Card(
+        **{**vars(trained), **told, **paths, **origin.course(run)},
+        architecture=best.header.architecture,
+        sizes=dict(best.header.sizes),
+        parameters=shipped.origin.parameters or 0,
+        weights_sha256=str(weights),
+        bytes=path.stat().st_size,
+        int8=bool(quantise),
+        source_sha256=best.sha256,
+        comparison=comparison,
+        not_played=same.not_played if same else {},
+        scores=same.scores if same else [],
+        scores_without_noise=same.scores_without_noise if same else [],
+    )
+    Folder(folder).write(f"{name}.json", card.to_json())
     known = {SUITE: ready} if ready is not None and ready.provenance.weights_sha256 == weights else {}
     return scored(name, folder=folder, suites=suites, size=size, limit=limit, device=device, batch=batch, table=table, ready=known, doing=doing)
 
 
-def _is_of(comparison: Card | None, wanted: Extent) -> bool:
+def _card_before(place: Path) -> Card | None:
+    return Card.from_json(place.read_text(encoding="utf-8"), place=place) if place.exists() else None
+
+
+def _is_of(comparison: dict[str, Any] | None, wanted: Extent) -> bool:
     return comparison is not None and (comparison["suite_version"], comparison["size"]) == (wanted.suite.version, wanted.size)
 
 
@@ -117,7 +125,7 @@ def main(run: Path, name: str, suites: str, **settings: Any) -> None:
         card = bundle(run, name, suites=suites.split(","), doing=lambda text: print(text, file=sys.stderr), **settings)
     except PhysbenchError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{name}: {file_size(card['bytes'])}, {len(card['scores'])} scores")
+    click.echo(f"{name}: {file_size(card.bytes)}, {len(card.scores)} scores")
 
 
 if __name__ == "__main__":

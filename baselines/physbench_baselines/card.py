@@ -1,0 +1,87 @@
+"""Cards: how weights came about, at what cost, and what they score; as JSON that a person can read too."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from physbench.errors import TrainingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunCard:
+    """What a run keeps beside its weights."""
+
+    name: str
+    training: str | None  # how it was trained, in a few words, where that is less than the paper did
+    train_seed: int
+    steps: int
+    sequences: int
+    hours: float
+    hardware: str
+    data: str
+    recipe: dict[str, Any]
+    before: Rows = field(default_factory=lambda: [])
+    """The stages of training that gave the weights which it began with."""
+
+    @classmethod
+    def from_mapping(cls, given: Any, *, place: object) -> Self:
+        """Read a card; one line if something is missing, or is there that no card has."""
+        known = {item.name: item.default is MISSING and item.default_factory is MISSING for item in fields(cls)}
+        there = cast("Mapping[str, Any]", given).keys() if isinstance(given, dict) else set[str]()
+        if not {name for name, needed in known.items() if needed} <= there <= known.keys():
+            raise TrainingError(f"{place} is not the card of a model: put it back or delete it")
+        return cls(**given)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card(RunCard):
+    """What is given away beside weights."""
+
+    model_link: str | None
+    paper_link: str | None
+    ended: str | None
+    steps_limit: int | None
+    minutes_limit: float | None
+    log: Rows
+    architecture: str
+    sizes: dict[str, Any]
+    parameters: int
+    weights_sha256: str
+    bytes: int
+    int8: bool
+    source_sha256: str  # of the weights as they were before they were made smaller
+    comparison: dict[str, Any] | None
+    """What the small weights score beside those that they were made from."""
+    not_played: dict[str, str]
+    """Suites, and why the model cannot be shown them."""
+    scores: Rows
+    scores_without_noise: Rows = field(default_factory=lambda: [])
+
+    def to_json(self) -> str:
+        return to_json(vars(self))
+
+    @classmethod
+    def from_json(cls, text: str, *, place: object) -> Self:
+        try:
+            given = json.loads(text)
+        except (ValueError, RecursionError):
+            given = None
+        return cls.from_mapping(given, place=place)
+
+
+def to_json(card: Mapping[str, Any]) -> str:
+    """A line for each thing that is told, and for each row of what is a table."""
+    return "{\n" + ",\n".join(f"{json.dumps(name)}: {_lines(value)}" for name, value in card.items()) + "\n}\n"
+
+
+def _lines(value: Any) -> str:
+    if not value or not isinstance(value, list) or not isinstance(value[0], dict):
+        return json.dumps(value, allow_nan=False)
+    return "[\n" + ",\n".join(json.dumps(row, allow_nan=False) for row in cast("list[Any]", value)) + "\n]"

@@ -1,0 +1,132 @@
+"""What a metric is computed from: the answer to a question and the truth, and what several metrics have in common, worked out once.
+
+B sequences, T frames, H x W pixels, C channels, S predicted frames, F shown frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from physbench.metrics.grouping import adjusted_rand, contingency
+from physbench.metrics.permanence import permanence_bce
+from physbench.metrics.pixels import bernoulli_bce, clipped_share, log_likelihood, masked_sum
+from physbench.metrics.rollout import overlap, repeated, targets
+from physbench.metrics.sums import mean, mean_where_defined, ratio
+from physbench.suites import Rollout, Still
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from physbench.metrics.sums import Floats, Sums
+    from physbench.model import Likelihood
+    from physbench.suites import Asking
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Some sequences, what was asked about them, and what was answered."""
+
+    asking: Asking
+    frames: NDArray[Any]  # (B, T, H, W, C) 0 or 1 as uint8, else 0..1 as float32
+    likelihood: Likelihood
+    means: NDArray[np.float32] | None = None  # (B, S, H, W, C) of the frames asked for
+    owners: NDArray[np.uint8] | None = None  # (B, F, H, W) of the frames shown
+    log_likelihoods: NDArray[np.float32] | None = None  # (B, F, H, W) of the frames shown, as the model computed them itself
+    truth: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])  # the stored arrays by name, (B, ...)
+    events: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])  # (M,) each: sequence in the batch, time, a, b
+    rates: Sequence[float] | None = None  # of `memoryless_rates`, over all sequences of the evaluation
+
+    mean, mean_where_defined, ratio, rand = staticmethod(mean), staticmethod(mean_where_defined), staticmethod(ratio), staticmethod(adjusted_rand)
+    """For records, which are read without NumPy and import nothing that computes."""
+
+    @cached_property
+    def has(self) -> frozenset[str]:
+        """Everything that a metric may need and that is there."""
+        given = {"means": self.means, "owners": self.owners, "rates": self.rates, "events": self.events or None}
+        low, high = self.likelihood.support
+        return frozenset([*(name for name, each in given.items() if each is not None), *["unbounded"] * (low < 0 or high > 1), *self.truth])
+
+    @cached_property
+    def shown(self) -> slice:
+        """The frames that have owner maps."""
+        return slice(self.asking.frame, self.asking.frame + 1) if isinstance(self.asking, Still) else slice(self.asking.frames)
+
+    @cached_property
+    def targets(self) -> NDArray[Any]:
+        """(B, S, H, W, C): the frames that were predicted."""
+        if isinstance(self.asking, Rollout):
+            return targets(self.frames, self.asking.context, self.asking.horizon)
+        return self.frames[:, 1 : self.asking.frames]
+
+    @cached_property
+    def copied(self) -> NDArray[Any]:
+        """(B, S, H, W, C): what copying says, the current frame again, or the last one that was shown."""
+        if isinstance(self.asking, Rollout):
+            return repeated(self.frames, self.asking.context, self.asking.horizon)
+        return self.frames[:, : self.asking.frames - 1]
+
+    @cached_property
+    def near(self) -> NDArray[Any]:
+        """(B, S, H, W, 1): the pixels of objects that are hitting another one in the transition to each predicted frame."""
+        first = self.asking.context if isinstance(self.asking, Rollout) else 1
+        return self.truth["collisions"][:, first - 1 : self.asking.frames - 1]
+
+    @cached_property
+    def cost(self) -> Floats:
+        """(B, S): the cross-entropy of each predicted frame."""
+        return bernoulli_bce(self.targets, self._means)
+
+    @cached_property
+    def copied_cost(self) -> Floats:
+        """(B, S): the same of copying."""
+        return bernoulli_bce(self.targets, self.copied)
+
+    @cached_property
+    def near_cost(self) -> Floats:
+        """(B, S): the cross-entropy on the pixels of `near`."""
+        return bernoulli_bce(self.targets, self._means, self.near)
+
+    @cached_property
+    def near_copied_cost(self) -> Floats:
+        """(B, S): the same of copying."""
+        return bernoulli_bce(self.targets, self.copied, self.near)
+
+    @cached_property
+    def tables(self) -> NDArray[np.int32]:
+        """(B, F, A, G): how many pixels each owner shares with each object, in the frames where grouping counts: not in the first of a window."""
+        assert self.owners is not None
+        counted = contingency(self.owners, self.truth["groups"][:, self.shown], self.truth.get("curtain"))
+        return counted if isinstance(self.asking, Still) else counted[:, 1:]
+
+    def log_probability(self, *, near: bool = False) -> Floats:
+        """(B, S): of the distribution that the model declares around its mean, or as it computed them itself."""
+        where = self.near if near else None
+        if self.log_likelihoods is not None:
+            return masked_sum(self.log_likelihoods[:, 1:, ..., None], where)
+        if not self.likelihood.note:
+            return 0.0 - (self.near_cost if near else self.cost)
+        return log_likelihood(self.targets, self._means, self.likelihood, where)
+
+    def clipped(self) -> Sums:
+        """The share of the means that lie outside [0, 1]."""
+        return clipped_share(self._means)
+
+    def overlap(self) -> Sums:
+        """(B, S): what is on in the truth and in the prediction, of what is on in either."""
+        return overlap(self.targets, self._means)
+
+    def share_of_memoryless(self) -> Sums:
+        """(B, S): the cost around a curtain over the least that is possible without memory."""
+        assert self.rates is not None
+        groups, visible = (self.truth[name][:, self.shown] for name in ("groups", "visible"))
+        return permanence_bce(self.frames[:, self.shown], self._means, groups, visible, self.truth["curtain"], rates=self.rates)
+
+    @property
+    def _means(self) -> NDArray[np.float32]:
+        assert self.means is not None
+        return self.means

@@ -1,0 +1,167 @@
+"""Worlds: what a dataset is made of, and the parts that a world may have beside.
+
+A world is a frozen dataclass whose fields are its parameters; `physbench.fields.bounded` gives a field its help, its bounds and its choices.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import OrderedDict
+from concurrent.futures import Future
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
+
+import numpy as np
+
+from physbench.errors import RecipeError
+from physbench.scene import Scenes, Span, join_scenes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from physbench.recipe import Recipe
+    from physbench.scene import Fault, Marks, Streams
+
+    Memory = Callable[[int], NDArray[np.uint8]]
+
+T = TypeVar("T")
+
+
+class World(Protocol):
+    """Make scenes. Bump `version` whenever the same recipe makes other bytes.
+
+    A world may have more: `Parts` lists what.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    arrays: ClassVar[tuple[str, ...]]
+    """Names of the vocabulary (storage/layout.py) that its scenes carry; columns of events as "events/time"."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]: ...  # H, W, C; zeros where it has no pixels
+
+    @property
+    def objects(self) -> int: ...  # K; 0 where it has none
+
+    def scenes(self, recipe: Recipe, span: Span, only: Collection[str] | None = None) -> Scenes:
+        """Make the sequences of a span, from the recipe, the split and their numbers alone. only: the arrays that are wanted; there may be more."""
+        ...
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts that a world may have or lack; None where it lacks one."""
+
+    spans: Callable[[Recipe, str], Sequence[Span]] | None
+    """The units of a split that cannot be cut, such as whole episodes: they follow one another from 0 to its end. Without, any stretch can be made."""
+    encode: Callable[[Recipe, Span], tuple[dict[str, Streams], Scenes]] | None
+    """Make the pixel arrays compressed, without drawing them, and the rest as scenes. Not for worlds with spans."""
+    draw: Callable[[Recipe, Span, Collection[str] | None, Memory], Scenes] | None
+    """Make scenes whose pixels lie in memory that is handed out."""
+    check: Callable[[Scenes], Iterator[Fault]] | None
+    """Recompute the truth of scenes, sharing no code with what made them. Nothing in the arrays may be believed: they can be a stranger's."""
+    checked: tuple[str, ...] | None
+    """The arrays of sequences that `check` looks at; all of them if nothing is said, and pixels take time to decode."""
+    marks: Callable[[Mapping[str, NDArray[Any]], Mapping[str, NDArray[Any]]], Marks] | None
+    """Mark one sequence in pictures, from its arrays (T, ...) and its events by name. Nothing in them may be believed."""
+    slow: bool
+    """Whether test data are kept once they are made."""
+    engine: Literal["threads", "processes"]
+    """How the world wants to be made ahead."""
+    actions: int
+    """How many actions there are: the last axis of `actions`."""
+
+
+def parts_of(world: World) -> Parts:
+    """Look up, once and here alone, what a world has beside what every world has."""
+    defaults = {"spans": None, "encode": None, "draw": None, "check": None, "checked": None, "marks": None, "slow": False, "engine": "threads", "actions": 0}
+    return Parts(**cast("Any", {name: getattr(world, name, default) for name, default in defaults.items()}))
+
+
+def seeded(batch: Callable[[Any, NDArray[np.uint64], int], Scenes]) -> Callable[..., Scenes]:
+    """Make the `scenes` of a world whose sequence i depends on seeds[i] alone: `scenes = seeded(batch)` with batch(self, seeds, frames)."""
+
+    def scenes(self: Any, recipe: Recipe, span: Span, only: Collection[str] | None = None) -> Scenes:
+        return batch(self, recipe.seeds(span.split, span.start, span.stop), recipe.frames)
+
+    return scenes
+
+
+def make_scenes(recipe: Recipe, wanted: Span, only: Collection[str] | None = None, *, memory: Memory | None = None) -> Scenes:
+    """Make any stretch of a split, with exactly the arrays that are wanted, in the order in which the world declares them."""
+    world, parts = recipe.generator, parts_of(recipe.generator)
+    if only is not None and (unknown := [name for name in only if name not in world.arrays]):
+        raise RecipeError(f"{world.name} has no array {unknown[0]!r}: it has {', '.join(world.arrays)}")
+    if parts.spans is not None:
+        made = _cut_from_spans(recipe, parts.spans, wanted, only)
+    elif parts.draw is not None and memory is not None:
+        made = parts.draw(recipe, wanted, only, memory)
+    else:
+        made = world.scenes(recipe, wanted, only)
+    arrays = {**made.arrays(), **{f"events/{name}": column for name, column in made.events.items()}}
+    names = [name for name in world.arrays if only is None or name in only]
+    if missing := [name for name in names if name not in arrays and name != "events/sequence"]:
+        raise RecipeError(f"the world {world.name} declares {missing[0]!r} and did not make it")
+    columns = [name.removeprefix("events/") for name in names if name.startswith("events/")]
+    events = {name: made.events[name] for name in ("offset", *columns) if name != "sequence"} if columns else {}
+    return Scenes.of({name: np.ascontiguousarray(arrays[name]) for name in names if not name.startswith("events/")}, events)
+
+
+def _cut_from_spans(recipe: Recipe, make_spans: Callable[[Recipe, str], Sequence[Span]], wanted: Span, only: Collection[str] | None) -> Scenes:
+    """Make the whole spans that hold a stretch, and cut it out of them."""
+    count = recipe.splits.get(wanted.split, 0)
+    if not 0 <= wanted.start < wanted.stop <= count:
+        raise RecipeError(f"{recipe.name} has {count} sequences for {wanted.split}: there are none from {wanted.start} to {wanted.stop - 1}")
+    text, names = recipe.to_json(), None if only is None else frozenset(only)
+    spans = _SPANS.get((text, wanted.split), lambda: _require_spans(recipe, make_spans(recipe, wanted.split), wanted.split))
+    pieces: list[Scenes] = []
+    for span in spans[bisect_right(spans, wanted.start, key=lambda span: span.stop) :]:
+        if span.start >= wanted.stop:
+            break
+        made = _SCENES.get((text, span, names), lambda span=span: recipe.generator.scenes(recipe, span, only))
+        pieces.append(made.cut(max(wanted.start, span.start) - span.start, min(wanted.stop, span.stop) - span.start))
+    return join_scenes(pieces)
+
+
+def _require_spans(recipe: Recipe, spans: Sequence[Span], split: str) -> Sequence[Span]:
+    ends = [0, *(span.stop for span in spans)]
+    if [span.start for span in spans] != ends[:-1] or ends != sorted(set(ends)) or ends[-1] != recipe.splits[split]:
+        raise RecipeError(f"the world {recipe.generator.name} cuts {split} into spans that do not follow one another from 0 to {recipe.splits[split]}")
+    return spans
+
+
+class Latest(Generic[T]):
+    """The last few things that were made; each is made once, also where several threads ask for it together."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._futures: OrderedDict[Any, Future[T]] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: Any, make: Callable[[], T]) -> T:
+        with self._lock:
+            future = self._futures.get(key)
+            mine = future is None
+            if future is None:
+                future = self._futures[key] = Future()
+                while len(self._futures) > self._most:
+                    self._futures.popitem(last=False)
+            self._futures.move_to_end(key)
+        if mine:
+            try:
+                future.set_result(make())
+            except BaseException as error:
+                with self._lock:
+                    self._futures.pop(key, None)
+                future.set_exception(error)
+                raise
+        return future.result()
+
+
+_SPANS: Latest[Sequence[Span]] = Latest(8)
+_SCENES: Latest[Scenes] = Latest(4)
+"""Spans, for whoever walks through them in smaller steps."""

@@ -1,0 +1,1 @@
+"""Coloured squares for physbench: two worlds, two models, a metric and a suite."""
