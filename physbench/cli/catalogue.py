@@ -42,8 +42,7 @@ def list_what(what: str, as_json: bool) -> None:
 
 
 def _datasets() -> Iterable[Entry]:
-    for name in registry.datasets.names():
-        recipe = registry.datasets.get(name)
+    for _, recipe in registry.datasets.load_all():
         yield {**json.loads(recipe.to_json()), "about": recipe.about, "shape": recipe.generator.shape}
 
 
