@@ -312,8 +312,14 @@ print(sorted({name.rpartition("/")[2] for name in state if name.startswith("opti
 
 
 def test_a_resumed_curve_is_the_unbroken_one(machine: Machine, run: Path) -> None:
-    machine.run(*TRAIN, "--steps", 4, "--out", "runs/broken")
-    machine.run("train", "--out", "runs/broken", "--resume", "--steps", 8)
+    """Paused after its first step: the loss goes by the share of the whole run, so both know of eight steps."""
+    machine.python("""
+from physbench_baselines.training.preflight import usual_recipe
+from physbench_baselines.training.run import train
+recipe = usual_recipe("drift", data="walk", batch=4, frames=(6,), log_every=2, evaluate_every=4, validation=8, scored=4)
+assert train(recipe, "runs/broken", steps=8, pause_after=1e-9, device="cpu").step == 1
+""")
+    machine.run("train", "--out", "runs/broken", "--resume")
     timeless = [[{name: value for name, value in row.items() if "seconds" not in name and "minutes" not in name} for row in log(folder)]
                 for folder in (run, machine.folder / "runs" / "broken")]  # fmt: skip
     assert timeless[0] == timeless[1]
