@@ -54,6 +54,8 @@ def told(note: str) -> str:
     if stem == "set":
         name, _, value = number.partition("-")
         return f"it was given {name} {value}, where it usually has another number"
+    if stem == "likelihood":
+        return f"its likelihoods are densities of its own kind, {number}"
     spoken = {"samples": f"its mean is the average of {number} samples", "gaussian": f"its likelihoods are densities, of normal pixels with sigma {number}"}
     return NOTES.get(note) or spoken.get(stem, note)
 

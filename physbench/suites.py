@@ -7,7 +7,6 @@ ranked; any other can be run all the same.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from physbench import registry
@@ -88,6 +87,13 @@ RARE = {
     ("balls4mass64/rollout-20+30", "event_error[5,3+]", 1000),
     ("balls4mass64/rollout-5+10", "event_error[5,3+]", 1000),
     ("balls4mass64/rollout-5+30", "event_error[5,3+]", 1000),
+    ("balls3curtain64/rollout-15+15", "event_error[10,3+]", 1000),
+    ("balls3curtain64/rollout-15+15", "event_error[5,2]", 1000),
+    ("balls3curtain64/rollout-15+15", "event_error[5,3+]", 1000),
+    ("balls3curtain64/rollout-15+35", "event_error[10,3+]", 1000),
+    ("balls3curtain64/rollout-15+35", "event_error[5,2]", 1000),
+    ("balls3curtain64/rollout-15+35", "event_error[5,3+]", 1000),
+    ("balls678mass64/rollout-15+35", "event_error[30,0]", 1000),
 }
 """Figures that fewer than 64 of the pinned sequences contribute to, by task, metric and number of sequences: whoever the model is, their intervals are too
 narrow."""
@@ -280,10 +286,9 @@ SUITES = {
 """Our own."""
 
 
-@cache
-def installed_suites() -> Mapping[str, Suite]:
+def installed_suites() -> dict[str, Suite]:
     """Ours, then those of installed packages."""
-    return {name: suite_of(name) for name in dict.fromkeys([*SUITES, *registry.suites.names()])}
+    return {**SUITES, **{name: suite_of(name) for name in registry.suites.names() if name not in SUITES}}
 
 
 def suite_of(name: str) -> Suite:

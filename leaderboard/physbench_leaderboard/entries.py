@@ -46,7 +46,7 @@ class Entry:
     def likelihood(self) -> str:
         """What its log-likelihoods are of: probabilities of pixels, or densities, which no probability compares with."""
         row = self.first
-        sigma = next((note for note in row.notes if note.startswith("gaussian-")), None)
+        sigma = next((note for note in row.notes if note.startswith(("gaussian-", "likelihood-"))), None)
         if sigma is None and any(metric == "clipped_share" for _, metric in self.rows):
             sigma = "gaussian"
         own = "self-computed-likelihood" if "self-computed-likelihood" in row.notes else None

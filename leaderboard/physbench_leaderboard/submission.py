@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from physbench.errors import PhysbenchError, StorageError
 from physbench.files import read_regular_file
+from physbench.metrics.pixels import OWN_NOTE
 from physbench.result import COLUMNS, NOTES, is_formula
 
 if TYPE_CHECKING:
@@ -246,7 +247,7 @@ def _written(value: Any) -> str:
     return repr(value) if isinstance(value, float) else " ".join(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else str(value)
 
 
-NUMBERED_NOTE = re.compile(r"samples-[1-9][0-9]{0,4}|(gaussian|set-[A-Za-z_][A-Za-z0-9_]{0,39})--?[0-9]{1,12}(\.[0-9]{1,17})?")
+NUMBERED_NOTE = re.compile(rf"samples-[1-9][0-9]{{0,4}}|{OWN_NOTE.pattern}|" r"(gaussian|set-[A-Za-z_][A-Za-z0-9_]{0,39})--?[0-9]{1,12}(\.[0-9]{1,17})?")
 
 _COUNT = re.compile(r"0|[1-9][0-9]{0,18}")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,30})?(e[+-]?[0-9]{1,3})?")
@@ -287,7 +288,7 @@ CELLS = {
     "seconds": _figure._replace(empty=...),
     "date": Cell("a date of this century, as 2030-12-31", re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), _date),
     "notes": Cell(
-        f"made of {', '.join(NOTES)}, samples-N, gaussian-SIGMA and set-NAME-NUMBER, with one space between",
+        f"made of {', '.join(NOTES)}, samples-N, gaussian-SIGMA, likelihood-NAME-NUMBER and set-NAME-NUMBER, with one space between",
         re.compile(r"[A-Za-z0-9_.-]+( [A-Za-z0-9_.-]+)*"),
         _notes,
         (),

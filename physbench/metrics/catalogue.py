@@ -45,6 +45,7 @@ def names() -> list[str]:
     return [card.name + suffix for card in cards for suffix in ("", *["_last"] * card.last, *["_std"] * ("samples" in card.asked_of))]
 
 
+@cache
 def find(name: str) -> Metric:
     """The card of a metric; one step of a curve, and the last transition alone, are on the card of the whole."""
     written = WRITTEN.fullmatch(name)

@@ -15,6 +15,7 @@ import physbench
 from physbench import suites
 from physbench.errors import DamagedFile, StorageError
 from physbench.evaluation import export
+from physbench.evaluation.evaluate import Extent
 from physbench.evaluation.export import export_inputs
 from physbench.evaluation.predictions import opened, score
 from physbench.model import Bernoulli, Prediction
@@ -242,7 +243,7 @@ def test_an_existing_file_is_replaced_at_once_or_not_at_all(tmp_path: Path, cli:
     path.write_text("mine")
     for error in (KeyboardInterrupt, OSError("no"), RuntimeError("no")):
         with pytest.raises((KeyboardInterrupt, StorageError)), monkeypatch.context() as patch:
-            patch.setattr(export, "_require_pinned", raising(error))
+            patch.setattr(Extent, "require_pinned", raising(error))
             export_inputs(path, "smoke", limit=1, overwrite=True)
         assert [each.name for each in tmp_path.iterdir()] == ["x.h5"] and path.read_text() == "mine"
     assert cli("export", "--suite", "smoke", "--limit", 1, "--out", path, "--overwrite").exit_code == 0

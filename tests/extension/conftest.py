@@ -27,7 +27,11 @@ class Machine:
 
     def run(self, *words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
         """`physbench ...`, as a user types it; another exit code than expected fails the test."""
+        import resource, time
+        before = resource.getrusage(resource.RUSAGE_CHILDREN); w=time.time()
         done = self._start([self.environment / "bin" / "physbench", *words])
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        print("CPU", round(after.ru_utime-before.ru_utime+after.ru_stime-before.ru_stime,2), round(time.time()-w,1), *words, file=open("/tmp/ext_cpu.txt","a"))
         assert done.returncode == code, f"physbench {' '.join(map(str, words))}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         return done

@@ -18,7 +18,7 @@ import physbench
 from physbench import registry
 from physbench.errors import PhysbenchError
 from physbench.suites import ROWS, SUITES
-from physbench_leaderboard import pins, store
+from physbench_leaderboard import pins
 from physbench_leaderboard.pins import REFERENCES, bundled
 from physbench_leaderboard.store import MOST_SUMS, add, load_all
 from physbench_leaderboard.submission import SubmissionError, read
@@ -328,7 +328,7 @@ def test_what_was_put_there_by_hand_is_checked_when_it_is_read(tmp_path: Path, f
 
 def test_rows_for_a_former_version_of_a_suite_are_passed_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written(folder / "a.csv", rows())
-    monkeypatch.setitem(store.SUITES, "balls", replace(store.SUITES["balls"], version=store.SUITES["balls"].version + 1))
+    monkeypatch.setitem(SUITES, "balls", replace(SUITES["balls"], version=SUITES["balls"].version + 1))
     assert load_all(folder)[0].submission.rows == ()
 
 
