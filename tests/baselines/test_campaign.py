@@ -510,13 +510,13 @@ def of_another(folder: Path) -> None:
 
 def weights_of_another(folder: Path) -> None:
     place = folder / "weights" / f"{NAME}.safetensors"
-    found = checkpoint.load(place)
+    found = checkpoint.load(place, architecture=MODEL)
     checkpoint.save(place, found.network, card={**found.card, "recipe": {"model": "rnn", "data": "balls4mass64"}})
 
 
 def weights_without_sense(folder: Path) -> None:
     place = folder / "weights" / f"{NAME}.safetensors"
-    found = checkpoint.load(place)
+    found = checkpoint.load(place, architecture=MODEL)
     checkpoint.save(place, found.network, card={**found.card, "campaign": {"stages": -1}})
 
 
@@ -532,7 +532,7 @@ def weights_without_sense(folder: Path) -> None:
         (spoil_by(f"{NAME}/recipe.json", b"{}"), "names no model"),
         (spoil_by(f"{NAME}/log.csv", b"step\nfive\n"), "is not the log of a run"),
         (spoil_by(f"{NAME}.stage2/notes.txt", b"mine"), "there is no run in"),
-        (cut_off(f"{NAME}/last.safetensors"), "is cut off"),
+        (cut_off(f"{NAME}/last.safetensors"), "cut off or added to"),
         (cut_off(f"weights/{NAME}.safetensors"), NAME),
         (of_another, "holds a run of rnn on balls4mass64"),
         (weights_of_another, "holds weights of rnn on balls4mass64"),
