@@ -83,12 +83,12 @@ def _recipe(precision: str) -> TrainingRecipe:
 
 def _ours(frames: torch.Tensor, precision: str, device: torch.device) -> Step:
     recipe = _recipe(precision)
-    stepper = Stepper(network_of(recipe, (SIZES.height, SIZES.width, 1)), recipe, device=device, graphs=True)
-    return lambda number: stepper.take(frames, step=number, learning_rate=RATE)
+    stepper = Stepper(network_of(recipe), recipe, device=device, graphs=True)
+    return lambda number: stepper.take({"features": frames}, step=number, learning_rate=RATE)
 
 
 def _plain(frames: torch.Tensor, precision: str) -> Step:
-    network = network_of(_recipe(precision), (SIZES.height, SIZES.width, 1))
+    network = network_of(_recipe(precision))
     weights = dict(network.named_parameters())
     plain, optimizer = PlainNem(weights, recurrence=SIZES.recurrence, size=SIZES.height), torch.optim.Adam(weights.values(), lr=RATE)
     generator = torch.Generator()
@@ -128,9 +128,9 @@ def _on_device(plan: Plan, plain: float) -> list[tuple[str, ...]]:
 def _operations() -> int:
     """Of one step on a batch, forward and backward; a multiplication and an addition are two."""
     recipe = _recipe("fp32")
-    stepper = Stepper(network_of(recipe, (SIZES.height, SIZES.width, 1)), recipe, device=torch.device("cpu"), graphs=False)
+    stepper = Stepper(network_of(recipe), recipe, device=torch.device("cpu"), graphs=False)
     with FlopCounterMode(display=False) as counter:
-        stepper.descend(_frames(BATCH))
+        stepper.descend({"features": _frames(BATCH)}, 0.0)
     return counter.get_total_flops()
 
 

@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 
 from physbench import registry
+from physbench.generate import generate as make
 from physbench.recipe import Recipe
 from physbench.scene import Scenes, Span
+from physbench_generators.balls.scenes import Balls
+from tests.test_view_any_world import Game
 
 
 @dataclass(frozen=True)
@@ -133,3 +136,19 @@ def test_a_dry_run_of_a_foreign_world_draws_what_it_has(cli: Any, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     told = json.loads(cli("generate", "everything", "--frames", 1, "--dry-run", "--json").stdout)
     assert told["sequences"] == 2 and (tmp_path / told["contact_sheet"]).exists()
+
+
+@pytest.mark.parametrize(
+    ("world", "frames", "line"),
+    [
+        ("everything:Everything", 1, "test              2 images, 8x8x1"),
+        ("game:Game", 8, "test              2 sequences, 8 frames of 12x12x1, 3 actions, 4 events"),
+        ("balls:Balls", 3, "sequences, 3 frames of 64x64x1, up to 4 objects, "),
+    ],
+)
+def test_the_lines_of_info_name_what_a_file_holds(cli: Any, tmp_path: Path, world: str, frames: int, line: str) -> None:
+    name, _, kind = world.partition(":")
+    generator: Any = {"Everything": Everything, "Game": Game, "Balls": Balls}[kind]()
+    path = make(Recipe(dataset=name, generator=generator, frames=frames, splits={"test": 2}), tmp_path / "x.h5", workers=1)
+    text = cli("info", path).stdout
+    assert line in text and ("collisions" in text.splitlines()[1]) == (kind == "Balls")

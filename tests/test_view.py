@@ -198,7 +198,8 @@ def words_of(monkeypatch: pytest.MonkeyPatch, module: str) -> list[str]:
         written.append(text)
         return real(image, at, text, *colours, **style)
 
-    monkeypatch.setattr(f"physbench.view.{module}.write", write)
+    for place in (module, "canvas"):
+        monkeypatch.setattr(f"physbench.view.{place}.write", write)
     return written
 
 

@@ -20,7 +20,7 @@ from physbench.errors import StorageError
 from physbench.generate import generate
 from physbench.recipe import Recipe
 from physbench.scene import Marks, Scenes, Span
-from physbench.view import Clip, Times, animation, clip_from, clip_of, contact_sheet, page, strip
+from physbench.view import Clip, Times, animation, clip_from, clip_of, contact_sheet, page, save, strip
 from physbench.view.panels import COLOURS, labelled, legend, shown
 from physbench_generators.balls.scenes import Balls
 from tests.leaderboard.browser import CHROMIUM, Browser
@@ -60,6 +60,7 @@ class Game:
     arrays: ClassVar[tuple[str, ...]] = ("features", "actions", "events/offset", "events/sequence", "events/time", "events/kind")
     shape: ClassVar[tuple[int, int, int]] = (SIDE, SIDE, 1)
     objects: ClassVar[int] = 0
+    actions: ClassVar[int] = 3
 
     def scenes(self, recipe: Recipe, span: Span, only: Collection[str] | None = None) -> Scenes:
         count = len(span)
@@ -81,6 +82,7 @@ class Marked(Stills):
         return Marks(("runner", "rock"), outlined=outlined, ticks=np.array([[6.5, 10.0, 1.0]]), hidden=np.array([0, 0, 3, 3], np.int16), words=words)
 
 
+stills = Recipe(dataset="stills", generator=Stills(), frames=1)
 game = Recipe(dataset="game", generator=Game(), frames=8)
 
 
@@ -197,6 +199,23 @@ def test_a_file_is_marked_by_the_world_that_its_recipe_names_whatever_the_datase
     recipe = Recipe(dataset="mine", generator=Balls(n=(2, 2), curtain=24), frames=12, splits={"test": 1})
     clip = clip_of(generate(recipe, tmp_path / "mine.h5", workers=1), None, 0)
     assert clip.world == Balls(n=(2, 2), curtain=24) and clip.hidden() is not None
+
+
+@pytest.mark.parametrize("installed", [True, False])
+@pytest.mark.parametrize(("world", "frames"), [(Stills(), 1), (Game(), 8)])
+def test_a_file_of_any_world_is_drawn_with_its_marks_where_the_world_is_installed(
+    world: Any, frames: int, installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if installed:
+        monkeypatch.setitem(registry.datasets.built_in, world.name, f"tests.test_view_any_world:{world.name}")  # type: ignore[arg-type]
+    path = generate(Recipe(dataset=world.name, generator=world, frames=frames, splits={"test": 2}), tmp_path / "x.h5", workers=1)
+    clip = clip_of(path, None, 1)
+    assert clip.world == (world if installed else None)
+    assert dict(clip.marks.kinds) == ({0: "shot"} if installed and world.name == "game" else {})
+    for suffix in (".png", ".gif", ".html"):
+        save(clip, tmp_path / f"x{suffix}")
+    if not installed:
+        assert Image.open(tmp_path / "x.png").size == strip(replace(clip, world=world)).size
 
 
 def test_arrays_that_a_world_needs_and_a_file_lacks_leave_the_picture_unmarked() -> None:

@@ -199,7 +199,7 @@ def info(file: Path, as_json: bool) -> None:
         return click.echo(json.dumps({**attributes, **texts, "splits": splits, "arrays": arrays}))
     click.echo(click.style(printable(f"{file}: {attributes['dataset']}"), bold=True) + f", {describe_size(file.stat().st_size)}")
     for name, split in dataset.items():
-        click.echo(f"  {name:<11} {len(split):>7,} sequences, {', '.join(_describe_sizes(split.sizes))}")
+        click.echo(f"  {name:<11} {', '.join(_describe_split(split))}")
     parameters = ", ".join(f"{name} {value}" for name, value in recipe.get("parameters", {}).items())
     click.echo(printable(f"  recipe      seed {recipe.get('seed')}; {parameters}"))
     click.echo(f"  content     {attributes['content_sha256']}")
@@ -207,8 +207,8 @@ def info(file: Path, as_json: bool) -> None:
     _describe_arrays(next(iter(dataset.values())))
 
 
-def _count_sequences(number: int, frames: int) -> str:
-    return f"{number:,} {'image' if frames == 1 else 'sequence'}s"
+def _count_sequences(number: int, frames: int, *, width: int = 0) -> str:
+    return f"{number:{width},} {'image' if frames == 1 else 'sequence'}s"
 
 
 def _name_axes(sizes: Mapping[str, int]) -> dict[str, int]:
@@ -218,11 +218,15 @@ def _name_axes(sizes: Mapping[str, int]) -> dict[str, int]:
     return {AXES[axis]: length for axis, length in sizes.items() if axis in AXES and axis != "O"}
 
 
-def _describe_sizes(sizes: Mapping[str, int]) -> Iterator[str]:
-    if "T" in sizes:
-        frames = f"{sizes['T']} frame{'s' * (sizes['T'] != 1)}"
-        yield f"{frames} of {sizes['H']}x{sizes['W']}x{sizes.get('C', 1)}" if "H" in sizes else frames
-    for axis, words in {"K": "up to {:,} objects", "A": "{:,} actions", "M": "{:,} collisions"}.items():
+def _describe_split(split: Split) -> Iterator[str]:
+    """Say how many sequences there are, and of what."""
+    sizes, collisions = split.sizes, "events/impulse" in split.file.layout.paths
+    yield _count_sequences(len(split), sizes.get("T", 0), width=7)
+    frames = [f"{sizes['T']} frames"] if sizes.get("T", 1) > 1 else []
+    pixels = [f"{sizes['H']}x{sizes['W']}x{sizes.get('C', 1)}"] if "H" in sizes else []
+    if frames or pixels:
+        yield " of ".join(frames + pixels)
+    for axis, words in {"K": "up to {:,} objects", "A": "{:,} actions", "M": "{:,} collisions" if collisions else "{:,} events"}.items():
         if axis in sizes:
             yield words.format(sizes[axis])
 

@@ -75,9 +75,7 @@ def options(*wanted: Callable[..., Any]) -> Callable[..., Any]:
 
 MODEL = click.argument("model", required=False)
 FACTORY = click.option("--model", "factory", metavar="PACKAGE.MODULE:FACTORY", help="A model of your own. This imports and runs its code.")
-ARCHITECTURE = click.option(
-    "--architecture", metavar="PACKAGE.MODULE:ATTRIBUTE", help="The architecture of your own that the weights are of. This imports and runs its code."
-)
+ARCHITECTURE = click.option("--architecture", metavar="MODULE:ATTRIBUTE", help="Your own, of these weights. This runs its code.")
 SIZE = click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
 LIMIT = click.option("--limit", type=int, help="So many sequences only: for a first look. Such scores are marked and cannot be submitted.")
 FRESH = click.option(
@@ -355,14 +353,13 @@ def _entered(
 
     if len(dict(changed)) < len(changed):
         raise click.UsageError("--set gives the same name twice: leave one out")
-    if architecture is not None:
-        click.echo(f"running the code of {architecture}", err=True)
-    if factory is None:
-        return contestant(str(model), device=device, settings=dict(changed), architecture=architecture)
-    if changed:
+    if factory is not None and changed:
         raise click.UsageError("--set is for trained models: give your own factory what it needs in its code")
-    click.echo(f"running the code of {factory}", err=True)
-    return own_code(factory, device=device)
+    if code := factory or architecture:
+        click.echo(f"running the code of {code}", err=True)
+    if factory is not None:
+        return own_code(factory, device=device)
+    return contestant(str(model), device=device, settings=dict(changed), architecture=architecture)
 
 
 def _labels(name: str | None, link: str | None, paper: str | None) -> dict[str, str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-import threading
-from typing import TYPE_CHECKING
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,24 +12,32 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST = 8
-_OURS = 3
-"""References to memory that nobody else holds, as counted below: the list, the name, the argument."""
+"""Pieces of memory that wait to be used again."""
 
 
 class Buffers:
-    """Hands out memory and notices by its reference count when it is free again. Arrays and tensors made from it keep it from being used."""
+    """Lend out memory. It comes back when the last array, view or tensor made from it is gone."""
 
     def __init__(self) -> None:
-        self._memory: list[NDArray[np.uint8]] = []
-        self._lock = threading.Lock()
+        self._free: deque[_Memory] = deque(maxlen=MOST)  # without a lock: memory may come back at any moment, in any thread
 
     def take(self, nbytes: int) -> NDArray[np.uint8]:
-        with self._lock:
-            for i in range(len(self._memory)):
-                memory = self._memory[i]
-                if memory.nbytes == nbytes and sys.getrefcount(memory) == _OURS:
-                    return memory[:]
-            memory = np.empty(nbytes, np.uint8)
-            if len(self._memory) < MOST:
-                self._memory.append(memory)
-            return memory[:]
+        memory = self._find(nbytes)
+        loan = memory.view(np.ndarray)
+        weakref.finalize(loan, self._free.append, memory).atexit = False
+        return loan
+
+    def _find(self, nbytes: int) -> _Memory:
+        for _ in range(len(self._free)):
+            try:
+                memory = self._free.pop()
+            except IndexError:  # another thread was faster
+                break
+            if memory.nbytes == nbytes:
+                return memory
+            self._free.appendleft(memory)
+        return _Memory(nbytes, np.uint8)
+
+
+class _Memory(np.ndarray[Any, Any]):
+    """Memory of a type of its own: for that, NumPy has every view of a loan keep the loan itself, and not the memory behind it."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from physbench.storage.admit import opened
 from physbench.storage.layout import PIXELS, Field
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -33,37 +35,45 @@ def places_of(path: Path, name: str, field: Field, sequences: int) -> Places:
 
 def _one_piece(dataset: Any) -> Places:
     nbytes = dataset.id.get_storage_size()
-    return np.array([_address(dataset.id.get_offset()) if nbytes else 0], np.int64), np.array([nbytes], np.int64)
+    return np.array([address_of(dataset.id.get_offset()) if nbytes else 0], np.int64), np.array([nbytes], np.int64)
 
 
 def _pieces(dataset: Any, field: Field, where: str, sequences: int) -> Places:
     """Each chunk must be there, once, whole and with its filter on."""
-    axis = field.axes.index("N")
-    step = dataset.chunks[axis]
-    addresses = np.full(-(-sequences // step), -1, np.int64)
-    lengths = np.zeros(len(addresses), np.int64)
-    masks = strays = 0
-
-    def visit(chunk: Any) -> None:
-        nonlocal masks, strays
-        place = chunk.chunk_offset[axis] // step
-        masks |= chunk.filter_mask
-        if place < len(addresses) and sum(chunk.chunk_offset) == place * step and addresses[place] < 0:
-            addresses[place], lengths[place] = _address(chunk.byte_offset), chunk.size
-        else:
-            strays += 1
-
-    dataset.id.chunk_iter(visit)
-    if strays:
-        raise HostileFile(f"{where} has chunks outside its shape, or one of them twice")
+    step = dataset.chunks[field.axes.index("N")]
+    grid = tuple(-(-sequences // step) if axis == "N" else 1 for axis in field.axes)
+    addresses, lengths, masks = chunk_table(dataset.id, dataset.chunks, grid, where)
     if (addresses < 0).any():
         raise DamagedFile(f"{where} lacks sequence {int(np.argmax(addresses < 0)) * step}")
     expected = int(np.prod(dataset.chunks, dtype=np.int64)) * field.dtype.itemsize
-    if masks or (field not in PIXELS and (lengths != expected).any()):
+    if masks.any() or (field not in PIXELS and (lengths != expected).any()):
         raise HostileFile(f"{where} has chunks of the wrong size or without their filter")
     return addresses, lengths
 
 
-def _address(told: int | None) -> int:
+def chunk_table(dataset: Any, chunk: Sequence[int], grid: Sequence[int], where: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]:
+    """Ask HDF5 for the address, the length and the filter mask of every chunk, in C order; the address of one that is not there is -1."""
+    count = prod(grid)
+    addresses, lengths, masks = np.full(count, -1, np.int64), np.zeros(count, np.int64), np.zeros(count, np.uint32)
+    strays = 0
+
+    def visit(found: Any) -> None:
+        nonlocal strays
+        number = 0
+        for offset, step, steps in zip(found.chunk_offset, chunk, grid, strict=True):
+            if offset // step >= steps or offset % step:
+                strays += 1
+                return
+            number = number * steps + offset // step
+        strays += bool(lengths[number])
+        addresses[number], lengths[number], masks[number] = address_of(found.byte_offset), found.size, found.filter_mask
+
+    dataset.chunk_iter(visit)
+    if strays:
+        raise HostileFile(f"{where} has chunks outside its shape, or one of them twice")
+    return addresses, lengths, masks
+
+
+def address_of(told: int | None) -> int:
     """An address as the file tells it; -1 where no file could be so long."""
     return told if told is not None and told < 1 << 62 else -1

@@ -1,8 +1,8 @@
 """An HDF5 file that somebody else's program wrote: its arrays by name, whatever their layout, and nothing but them.
 
 The HDF5 library is asked where the bytes lie, and no more. They are read and decoded here, so that no stream of them can claim memory, no filter can be
-loaded and no other file can be opened. What a program may reasonably have chosen is let in: any chunks or none, deflate, shuffle, fletcher32, lzf, either
-byte order. Of an array everything must be there: what was never written is not read as zeros.
+loaded and no other file can be opened. What a program may reasonably have chosen is let in: any chunks or none, gzip or not, shuffled or not, either byte
+order. Of an array everything must be there: what was never written is not read as zeros.
 """
 
 # h5py has no types
@@ -23,7 +23,8 @@ from h5py import h5o
 from physbench.errors import DamagedFile, HostileFile, StorageError
 from physbench.recipe import MAX_CHUNK
 from physbench.storage.admit import dataset_in, group_in, members_of, opened, require_hard_link, require_own_storage
-from physbench.storage.filters import COMPRESSORS, DEFLATE, FLETCHER32, LZF, SHUFFLE, undone
+from physbench.storage.chunks import address_of, chunk_table
+from physbench.storage.filters import DEFLATE, MOST_DEFLATED, SHUFFLE, undone
 from physbench.storage.heaps import require_sound_heaps
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ MOST_TEXT = 1 << 20
 MOST_NAMES = 4096
 DEEPEST = 8
 
-NAMES_OF_FILTERS = {DEFLATE: "deflate", SHUFFLE: "shuffle", FLETCHER32: "fletcher32", LZF: "lzf"}
+NAMES_OF_FILTERS = {DEFLATE: "gzip", SHUFFLE: "shuffle", 3: "fletcher32", 32000: "lzf"}
 TYPES = frozenset(np.dtype(code) for code in ("?", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8"))
 
 
@@ -237,13 +238,13 @@ def _admitted(path: Path, where: str, dataset: h5py.h5d.DatasetID) -> Array:
     if prod(grid) > min(MOST_CHUNKS, size):  # before HDF5 counts what is stored: it would walk through all that are claimed
         raise HostileFile(f"{where} claims {prod(grid):,} chunks; a file of {size:,} bytes may have {min(MOST_CHUNKS, size):,}")
     stored = dataset.get_storage_size()
-    if stored > size or logical > stored * max((COMPRESSORS.get(code, 1) for code in filters), default=1):
+    if stored > size or logical > stored * (MOST_DEFLATED if DEFLATE in filters else 1):
         raise HostileFile(f"{where} claims {logical:,} bytes and stores {stored:,} in a file of {size:,}")
     if chunk:
         return Array(path, where, dtype, shape, _pieces(dataset, chunk, grid, filters, dtype.itemsize, size, where))
     if creation.get_layout() != h5py.h5d.CONTIGUOUS or filters:
         raise HostileFile(f"{where} is neither in one piece nor in chunks: store it as either")
-    address = _address(dataset.get_offset()) if logical else 0
+    address = address_of(dataset.get_offset()) if logical else 0
     if address < 0 or address + logical > size:
         raise HostileFile(f"{where} points outside the file")
     return Array(path, where, dtype, shape, address)
@@ -264,10 +265,11 @@ def _dtype(dataset: h5py.h5d.DatasetID, where: str) -> np.dtype[Any]:
 def _filters(creation: Any, dtype: np.dtype[Any], where: str) -> tuple[int, ...]:
     used = [creation.get_filter(place) for place in range(creation.get_nfilters())]
     codes = tuple(code for code, *_ in used)
-    if strange := [code for code in codes if code not in NAMES_OF_FILTERS]:
-        raise HostileFile(f"{where} uses the filter {strange[0]}; {', '.join(NAMES_OF_FILTERS.values())} or none are read")
-    if len(set(codes)) < len(codes) or {DEFLATE, LZF} <= set(codes):
-        raise HostileFile(f"{where} is compressed more than once: {', '.join(NAMES_OF_FILTERS[code] for code in codes)}")
+    if strange := [code for code in codes if code not in (DEFLATE, SHUFFLE)]:
+        name = NAMES_OF_FILTERS.get(strange[0], strange[0])
+        raise HostileFile(f"{where} uses the filter {name}, which is not read: repack it with gzip or none (h5repack -f GZIP=4 OLD NEW)")
+    if len(set(codes)) < len(codes):
+        raise HostileFile(f"{where} has a filter twice: {', '.join(NAMES_OF_FILTERS[code] for code in codes)}")
     if any(code == SHUFFLE and tuple(values) != (dtype.itemsize,) for code, _, values, _ in used):
         raise HostileFile(f"{where} is shuffled by another number of bytes than the {dtype.itemsize} of its type")
     return codes
@@ -277,24 +279,7 @@ def _pieces(
     dataset: h5py.h5d.DatasetID, chunk: tuple[int, ...], grid: tuple[int, ...], filters: tuple[int, ...], itemsize: int, size: int, where: str
 ) -> Pieces:
     """Where the chunks lie: each must be there, within the file and no longer than a chunk can become."""
-    count = prod(grid)
-    pieces = Pieces(chunk, grid, filters, np.full(count, -1, np.int64), np.zeros(count, np.int64), np.zeros(count, np.uint32))
-    strays = 0
-
-    def visit(found: Any) -> None:
-        nonlocal strays
-        number = 0
-        for offset, step, steps in zip(found.chunk_offset, chunk, grid, strict=True):
-            if offset // step >= steps or offset % step:
-                strays += 1
-                return
-            number = number * steps + offset // step
-        pieces.addresses[number], pieces.lengths[number] = _address(found.byte_offset), found.size
-        pieces.masks[number] = found.filter_mask
-
-    dataset.chunk_iter(visit)
-    if strays:
-        raise HostileFile(f"{where} has chunks outside its shape")
+    pieces = Pieces(chunk, grid, filters, *chunk_table(dataset, chunk, grid, where))
     if (pieces.addresses < 0).any():
         raise DamagedFile(f"{where} lacks the chunk at {_corner(pieces, int(np.argmax(pieces.addresses < 0)))}")
     longest = prod(chunk) * itemsize * 101 // 100 + 4096
@@ -306,8 +291,3 @@ def _pieces(
 def _corner(pieces: Pieces, number: int) -> tuple[int, ...]:
     """The index of the first value of a chunk."""
     return tuple(int(step) * length for step, length in zip(np.unravel_index(number, pieces.grid), pieces.shape, strict=True))
-
-
-def _address(told: int | None) -> int:
-    """As the file tells it; -1 where no file could be so long."""
-    return told if told is not None and told < 1 << 62 else -1

@@ -55,6 +55,17 @@ def write(image: Image, at: tuple[int, int], text: str, colour: Colour, *, ancho
     return x1
 
 
+def write_lines(image: Image, lines: Sequence[str], *, margin: int, y: int, line: int) -> None:
+    """Write small lines below one another, each cut to the width of the image."""
+    for number, words in enumerate(lines):
+        write(image, (margin, y + number * line), words, DIM, size=13, anchor="lm", room=image.width - 2 * margin)
+
+
+def scale_of(size: tuple[int, int], pixels: int) -> int:
+    """How much to enlarge frames of H, W so that they measure about so many pixels."""
+    return max(1, round(pixels / max(size)))
+
+
 def flow(parts: Sequence[str], room: int, *, size: int) -> list[str]:
     """Join the parts into lines, as many in each as its room has place for."""
     from PIL import ImageFont

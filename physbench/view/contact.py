@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from physbench.view.canvas import DIM, INK, blank, flow, paste, pen, write
+from physbench.view.canvas import DIM, INK, blank, flow, paste, pen, scale_of, write, write_lines
 from physbench.view.clip import clip_from
 from physbench.view.panels import COLOURS, enlarged, hang_curtain, labelled, legend, shown
-from physbench.view.pictures import scale_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -50,8 +49,7 @@ def contact_sheet(
         about = ", ".join(filter(None, [clip.population, clip.meetings]))
         write(image, (x + width * scale, y + 8), about, DIM, size=SMALL, anchor="rm", room=width * scale - 2 * GAP)
         paste(image, _trails(clip, scale) if "groups" in clip.arrays else shown(clip, 0, scale=scale), x, y + LINE)
-    for line, words in enumerate(marks):
-        write(image, (MARGIN, bottom + LINE // 2 + line * LINE), words, DIM, size=SMALL, anchor="lm", room=whole - 2 * MARGIN)
+    write_lines(image, marks, margin=MARGIN, y=bottom + LINE // 2, line=LINE)
     return image
 
 

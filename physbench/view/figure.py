@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from physbench.view.canvas import DIM, INK, PAPER, blank, gif, paste, pen, within_a_palette, write
+from physbench.view.canvas import DIM, INK, PAPER, blank, gif, paste, pen, scale_of, within_a_palette, write, write_lines
 from physbench.view.panels import CLOTH, COLOURS, LIT, enlarged, hang_curtain
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def attended(predictions: Array, attention: Array) -> tuple[Arrow, ...]:
 
 def figure(story: Story, times: Sequence[int], *, scale: int | None = None) -> Image:
     """A column for each of these steps."""
-    (height, width), scale = story.size, scale or _scale(story.size, 112)
+    (height, width), scale = story.size, scale or scale_of(story.size, 112)
     across, down = width * scale + GAP, height * scale + GAP
     left, top = MARGIN + NAMES, MARGIN + 3 * LINE
     right = max(left + len(times) * across - GAP + MARGIN, 720)
@@ -158,20 +158,20 @@ def figure(story: Story, times: Sequence[int], *, scale: int | None = None) -> I
                 _annotate(image, row, t, left + column * across, y, width * scale, height * scale)
             y += down
         y += LINE // 2
-    _explain(image, story, bottom + LINE // 2)
+    write_lines(image, story.legend, margin=MARGIN, y=bottom + LINE // 2, line=LINE)
     return image
 
 
 def film(story: Story, times: Sequence[int] | None = None, *, scale: int | None = None, milliseconds: int = 300) -> bytes:
     """A looping GIF, a frame for each of these steps, or for all: the panels of a block side by side."""
-    (height, width), scale = story.size, scale or _scale(story.size, 176)
+    (height, width), scale = story.size, scale or scale_of(story.size, 176)
     lines = [line for block in story.blocks for line in _lines(block)]
     across, down, top = width * scale + 2 * GAP, height * scale + 2 * LINE, MARGIN + 3 * LINE
     right = max(2 * MARGIN + max(map(len, lines)) * across - 2 * GAP, 560)
     bottom = top + len(lines) * down
     ground = blank(right, bottom + len(story.legend) * LINE + MARGIN // 2)
     _head(ground, story, room=96)
-    _explain(ground, story, bottom)
+    write_lines(ground, story.legend, margin=MARGIN, y=bottom, line=LINE)
     for i, line in enumerate(lines):
         for j, row in enumerate(line):
             x, y = MARGIN + j * across, top + i * down - 10
@@ -257,11 +257,6 @@ def _annotate(image: Image, row: Row, t: int, x: int, y: int, width: int, height
         write(image, middle, row.notes[t], FAINT, size=13, anchor="mm", room=width)
 
 
-def _explain(image: Image, story: Story, y: int) -> None:
-    for number, words in enumerate(story.legend):
-        write(image, (MARGIN, y + number * LINE), words, DIM, size=13, anchor="lm", room=image.width - 2 * MARGIN)
-
-
 def _lines(block: tuple[Row, ...]) -> list[tuple[Row, ...]]:
     """In lines of about the same length."""
     long = -(-len(block) // -(-len(block) // ACROSS))
@@ -280,7 +275,3 @@ def _rounded(picture: Array) -> Pixels:
 def _tuple(colour: NDArray[np.uint8]) -> Colour:
     red, green, blue = colour.tolist()
     return red, green, blue
-
-
-def _scale(size: tuple[int, int], pixels: int) -> int:
-    return max(1, round(pixels / max(size)))

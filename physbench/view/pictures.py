@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from physbench.view.canvas import DIM, INK, blank, flow, gif, paste, pen, write
+from physbench.view.canvas import DIM, INK, blank, flow, gif, paste, pen, scale_of, write, write_lines
 from physbench.view.panels import legend, panels_of
 from physbench.view.times import ALL_TIMES, Times
 
@@ -42,7 +42,7 @@ def strip(clip: Clip, *, times: Times = ALL_TIMES, scale: int | None = None) -> 
         for row, draw in enumerate(panels.values()):
             paste(image, draw(clip, t, scale=scale), x, top + row * down)
     _list_objects(image, clip, bottom)
-    _explain(image, marks, bottom + rows * LINE)
+    write_lines(image, marks, margin=MARGIN, y=bottom + rows * LINE, line=LINE)
     return image
 
 
@@ -60,7 +60,7 @@ def animation(clip: Clip, *, times: Times = ALL_TIMES, scale: int | None = None)
     write(ground, (MARGIN, MARGIN + 8), clip.title, INK, size=20, anchor="lm", room=whole - 3 * MARGIN - (64 if "actions" not in clip.arrays else 144))
     write(ground, (MARGIN, MARGIN + 8 + LINE), clip.caption, DIM, anchor="lm", room=whole - 2 * MARGIN)
     _list_objects(ground, clip, top + bottom + 2 * LINE)
-    _explain(ground, marks, top + bottom + (2 + rows) * LINE)
+    write_lines(ground, marks, margin=MARGIN, y=top + bottom + (2 + rows) * LINE, line=LINE)
     first, line = MARGIN, top + bottom + LINE // 2
 
     def along(t: int) -> float:
@@ -81,11 +81,6 @@ def animation(clip: Clip, *, times: Times = ALL_TIMES, scale: int | None = None)
     return gif(images, milliseconds=100)
 
 
-def scale_of(size: tuple[int, int], pixels: int) -> int:
-    """How much to enlarge frames of H, W so that they measure about so many pixels."""
-    return max(1, round(pixels / max(size)))
-
-
 def _from_there(clip: Clip, times: Times) -> range:
     left = len(Times(times.start, None, times.every).of(clip.frames))
     return Times(times.start, times.frames or min(COLUMNS, left), times.every).in_columns(clip.frames)
@@ -98,11 +93,6 @@ def _around_the_first_hit(clip: Clip, times: Times) -> range:
     first = int(clip.moments.argmax())
     start = max(0, min(first - (frames - 1) // 2 * every, clip.frames - 1 - (frames - 1) * every))
     return Times(start, frames, every).in_columns(clip.frames)
-
-
-def _explain(image: Image, marks: list[str], y: int) -> None:
-    for number, words in enumerate(marks):
-        write(image, (MARGIN, y + number * LINE), words, DIM, size=SMALL, anchor="lm", room=image.width - 2 * MARGIN)
 
 
 def _list_objects(image: Image, clip: Clip, y: int) -> None:

@@ -225,7 +225,15 @@ def test_a_quantised_matrix_is_off_by_half_a_step_at_most_and_only_big_ones_are(
 def test_the_state_of_a_run_comes_back_bit_for_bit(tmp_path: Path) -> None:
     network = network_of()
     mean = torch.tensor([1e-45, -0.0, float("nan"), float("-inf")])
-    training = {"adam/mean": mean, "adam/step": torch.tensor(3.0), "draws": torch.get_rng_state(), "step": 1 << 40, "best": float("inf"), "seconds": 0.1}
+    training = {
+        "adam/mean": mean,
+        "adam/step": torch.tensor(3.0),
+        "draws": torch.get_rng_state(),
+        "step": 1 << 40,
+        "best": float("inf"),
+        "seconds": 0.1,
+        "sums": {"loss": 0.5, "a/b": 2.0},
+    }
     checkpoint.save(tmp_path / "x.safetensors", network, training=training)
     found = checkpoint.load(tmp_path / "x.safetensors")
     assert same(found.network, network)
@@ -332,6 +340,15 @@ def test_a_listing_needs_no_torch(tmp_path: Path) -> None:
     )
     said = subprocess.run([sys.executable, "-c", code, tmp_path / "x.safetensors"], capture_output=True, text=True, check=True).stdout
     assert said.split() == ["little", "False"]
+
+
+def test_a_listing_needs_no_safetensors_and_weights_say_that_they_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint.save(tmp_path / "x.safetensors", network_of(), card=CARD)
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    assert checkpoint.inspect(tmp_path / "x.safetensors").card["name"] == "little"
+    with pytest.raises(MissingPackage, match=r"the package safetensors: pip install 'physbench\[train\]'"):
+        checkpoint.load(tmp_path / "x.safetensors")
 
 
 class Touch:

@@ -50,12 +50,15 @@ class Own(torch.nn.Module):
 
     def __init__(self, sizes):
         super().__init__()
+        if sizes.width == 7:
+            self.register_buffer("exact", torch.zeros(1, dtype=torch.float64))
         self.layers = torch.nn.Sequential(torch.nn.Conv2d(1, sizes.width, 3, padding=1), torch.nn.Conv2d(sizes.width, 1, 1))
 
     def forward(self, frame):
         return self.layers(frame[:, None].float())[:, 0]
 
-    def loss(self, frames, *, generator):
+    def loss(self, batch, *, generator, share):
+        frames = batch["features"]
         each = [torch.nn.functional.binary_cross_entropy_with_logits(self(frames[:, t, ..., 0]), frames[:, t + 1, ..., 0].float())
                 for t in range(frames.shape[1] - 1)]
         return Loss(torch.stack(each).mean(), {})
@@ -165,8 +168,14 @@ def test_what_is_no_record_is_refused_and_leaves_nothing_behind(cli: Any, place:
     assert not Path("runs").exists()
 
 
+def test_a_network_that_cannot_be_kept_is_refused_before_anything_is_written(cli: Any) -> None:
+    told = cli("train", PLACE, "--steps", "1", "--size", "width=7")
+    assert told.exit_code == 2 and "exact of the network is torch.float64: weights are float32" in told.stderr
+    assert not Path("runs").exists()
+
+
 def test_its_sizes_go_by_the_dataset() -> None:
-    assert [network_of(TrainingRecipe(model=PLACE), (8, 8, 1), dataset=name).sizes.width for name in ("balls4mass64", "balls3curtain64")] == [3, 4]
+    assert [network_of(TrainingRecipe(model=PLACE), dataset=name).sizes.width for name in ("balls4mass64", "balls3curtain64")] == [3, 4]
     own = find_architecture(PLACE)
     assert own.name == PLACE and own.models == ("own-wide",)
 
@@ -176,13 +185,14 @@ def test_a_package_gives_its_record_a_name_by_an_entry_point(monkeypatch: pytest
     monkeypatch.setattr(registry, "entry_points", lambda group: points if group == "physbench.architectures" else [])
     monkeypatch.syspath_prepend(Path.cwd())
     assert "own-wide" in model_names()
-    network = network_of(TrainingRecipe(model="own-wide"), (8, 8, 1))
+    network = network_of(TrainingRecipe(model="own-wide"))
     checkpoint.save("theirs.safetensors", network)
     found = checkpoint.load("theirs.safetensors")
     assert found.header.architecture == "theirs" and found.network.sizes.width == 3
-    with pytest.raises(UnknownName, match="'broken' of an installed package does not lead to anything: No module named 'nowhere'"):
+    with pytest.raises(UnknownName, match="the architecture 'broken' cannot be loaded from nowhere:ARCHITECTURE: .*No module named 'nowhere'"):
         find_architecture("broken")
     points.clear()
+    registry._entry_points.cache_clear()
     with pytest.raises(StorageError, match="'theirs', which this physbench does not have: there is nem, conv3"):
         checkpoint.load("theirs.safetensors")
 

@@ -263,7 +263,7 @@ def test_the_state_of_an_older_run_is_gone_on_with(tmp_path: Path, monkeypatch: 
     train(learnt, tmp_path / "whole", steps=6, device="cpu")
     train(learnt, tmp_path / "cut", steps=6, pause_after=1e-9, device="cpu")
     saved = checkpoint.load(tmp_path / "cut" / "last.safetensors")
-    older = {name.replace("optimizer/", "adam/"): value for name, value in saved.training.items() if not name.startswith(("sums/", "measured/"))}
+    older = {name.replace("optimizer/", "adam/"): value for name, value in saved.training.items() if name not in ("sums", "measured")}
     older |= {"loss_sum": 1.0, "bound_sum": 1.0, "relative_bce": math.nan, "ari": math.nan}
     checkpoint.save(tmp_path / "cut" / "last.safetensors", saved.network, card=saved.card, training=older)
     train(None, tmp_path / "cut", resume=True, device="cpu")

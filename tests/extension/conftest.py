@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import site
 import subprocess
 import sys
 import sysconfig
+import time
 import venv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HERE = Path(__file__).parent
 PACKAGE = HERE / "physbench-squares"
@@ -32,15 +37,28 @@ class Machine:
         assert "Traceback" not in done.stderr
         return done
 
+    def stop(self, *words: object, once: Callable[[], bool]) -> None:
+        """Start a command, and end it by SIGTERM once something is true."""
+        command = [str(word) for word in (self.environment / "bin" / "physbench", *words)]
+        with subprocess.Popen(command, cwd=self.folder, env=self.settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as started:
+            while not once() and started.poll() is None:
+                time.sleep(0.02)
+            started.terminate()
+
     def python(self, text: str) -> str:
+        """What a program prints."""
         done = self._start([self.environment / "bin" / "python", "-c", text])
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def _start(self, words: list[Any]) -> subprocess.CompletedProcess[str]:
+    def _start(self, words: list[object]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*map(str, words)], cwd=self.folder, env=self.settings, capture_output=True, text=True, timeout=300, check=False)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The variables of a shell in which nothing but the environment is known."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PHYSBENCH"))}
-        settings = {**clean, "XDG_CACHE_HOME": str(self.folder / "cache"), "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
-        return subprocess.run([str(word) for word in words], cwd=self.folder, env=settings, capture_output=True, text=True, timeout=300, check=False)
+        return {**clean, "XDG_CACHE_HOME": str(self.folder / "cache"), "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
 
 
 @pytest.fixture(scope="session")
@@ -71,8 +89,6 @@ class Made:
 
 def make(machine: Machine, dataset: str, name: str, *words: object) -> Made:
     """Generate a small file of a dataset."""
-    import json
-
     report = json.loads(machine.run("generate", dataset, "--out", name, "--json", *words).stdout)
     return Made(machine.folder / name, report["content_sha256"])
 

@@ -7,7 +7,10 @@ import csv
 import json
 import math
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from shutil import rmtree
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -15,6 +18,11 @@ import pytest
 from PIL import Image
 
 from tests.extension.conftest import HERE, PACKAGE, SMALL, Machine, Made, make
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.testing import Result
 
 pytestmark = pytest.mark.xdist_group("extension")
 
@@ -66,6 +74,23 @@ def test_parameters_are_options_with_their_words_and_bounds(machine: Machine) ->
     assert "most" in refusal and "7" in refusal and "4" in refusal
 
 
+def test_a_package_that_cannot_be_imported_is_named_and_hides_no_other(machine: Machine) -> None:
+    """An entry point of a package that is broken, among those that are not."""
+    broken = next(machine.environment.glob("lib/*/site-packages")) / "broken-1.0.dist-info"
+    broken.mkdir()
+    try:
+        (broken / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+        groups = ("generators", "models", "architectures", "metrics", "suites")
+        (broken / "entry_points.txt").write_text("".join(f"[physbench.{group}]\nbroken = physbench_broken:THING\n" for group in groups))
+        for words in (("list",), ("list", "models"), ("list", "suites"), ("explain", "centre_error")):
+            machine.run(*words)
+        assert "physbench_broken" in machine.run("list").stdout
+        for words in (("generate", "broken"), ("eval", "broken"), ("eval", "push", "--suite", "broken"), ("train", "broken"), ("explain", "broken")):
+            assert "broken" in machine.run(*words, code=2).stderr
+    finally:
+        rmtree(broken)
+
+
 # Worlds
 
 
@@ -73,6 +98,21 @@ def test_parameters_are_options_with_their_words_and_bounds(machine: Machine) ->
 def test_two_workers_make_what_one_makes(machine: Machine, dataset: str, request: pytest.FixtureRequest) -> None:
     alone: Made = request.getfixturevalue(dataset)
     assert make(machine, dataset, f"{dataset}-two.h5", *SMALL, "--workers", 2).digest == alone.digest
+
+
+@pytest.mark.parametrize("dataset", ["squares", "walk"])
+def test_shares_of_the_work_are_joined_to_the_same_file(machine: Machine, dataset: str, request: pytest.FixtureRequest) -> None:
+    whole: Made = request.getfixturevalue(dataset)
+    for part in ("1/2", "2/2"):
+        machine.run("generate", dataset, "--out", f"{dataset}-parts.h5", *SMALL, "--part", part)
+    assert make(machine, dataset, f"{dataset}-parts.h5", *SMALL).digest == whole.digest
+
+
+def test_a_dry_run_draws_a_contact_sheet_of_both(machine: Machine) -> None:
+    for dataset in ("squares", "walk"):
+        machine.run("generate", dataset, "--out", f"{dataset}-dry.h5", "--dry-run")
+        assert Image.open(machine.folder / f"{dataset}-dry.png").width > 100
+        assert not (machine.folder / f"{dataset}-dry.h5").exists()
 
 
 def test_the_factors_of_a_picture_say_every_pixel(squares: Made) -> None:
@@ -126,12 +166,21 @@ def test_verify_makes_both_again_and_says_which_has_a_check(machine: Machine, sq
     assert "is good" in verdict and "no check" in verdict
 
 
+def test_without_the_package_a_file_is_read_and_called_undamaged(cli: Callable[..., Result], tmp_path: Path, squares: Made, walk: Made) -> None:
+    """The physbench of these tests does not have it."""
+    for made, word in ((squares, "colour"), (walk, "actions")):
+        verdict = cli("verify", made.path)
+        assert verdict.exit_code == 0 and "undamaged" in verdict.output and "is good" not in verdict.output
+        assert word in cli("info", made.path).output
+        assert cli("show", made.path, "--split", "test", "--out", tmp_path / f"{word}.html").exit_code == 0
+
+
 def test_verify_finds_a_moved_square(machine: Machine, squares: Made) -> None:
     spoilt = machine.folder / "spoilt.h5"
     spoilt.write_bytes(squares.path.read_bytes())
     with h5py.File(spoilt, "r+") as file:
         file["test/position"][0, 3, 0] += 1
-    assert "position" in machine.run("verify", spoilt, code=2).stderr
+    assert "the split test is not what its digest says" in machine.run("verify", spoilt, code=2).stderr
 
 
 def test_the_check_of_a_world_reads_the_factors(machine: Machine) -> None:
@@ -192,55 +241,81 @@ for number, batch in enumerate(itertools.islice(batches, 4)):
 # The suite, the metric and the model without weights
 
 
+@dataclass(frozen=True)
+class Scored:
+    """What an evaluation wrote, and what it said."""
+
+    values: dict[tuple[str, str], float]  # by task and metric
+    said: str
+
+
+def score(machine: Machine, name: str, *words: object) -> Scored:
+    """Evaluate, and read NAME.csv."""
+    said = machine.run(*words, "--csv", f"{name}.csv").stdout
+    with (machine.folder / f"{name}.csv").open() as file:
+        return Scored({(row["task"], row["metric"]): float(row["value"]) for row in csv.DictReader(file)}, said)
+
+
+FEW = ("--suite", "squares", "--limit", 12)
+
+
 @pytest.fixture(scope="module")
-def pushed(machine: Machine) -> dict[tuple[str, str], float]:
-    """What the model without weights scores, by task and metric."""
-    machine.run("eval", "push", "--suite", "squares", "--limit", 12, "--csv", "push.csv", "--per-sequence", "push.npz", "--report", "page")
-    return values(machine.folder / "push.csv")
+def pushed(machine: Machine) -> Scored:
+    return score(machine, "push", "eval", "push", *FEW, "--per-sequence", "push.npz", "--report", "page")
 
 
-def values(path: Path) -> dict[tuple[str, str], float]:
-    with path.open() as file:
-        return {(row["task"], row["metric"]): float(row["value"]) for row in csv.DictReader(line for line in file if not line.startswith("#"))}
+@pytest.fixture(scope="module")
+def copied(machine: Machine) -> Scored:
+    return score(machine, "copy", "eval", "copy", *FEW, "--per-sequence", "copy.npz")
 
 
-def test_a_model_that_is_given_the_actions_makes_no_mistake(pushed: dict[tuple[str, str], float]) -> None:
+def test_a_model_that_is_given_the_actions_makes_no_mistake(pushed: Scored) -> None:
     """Every next frame is certain once the action is known; and every colour is an object."""
-    assert pushed["walk", "bce"] < 1e-2
-    assert pushed["walk", "centre_error"] == pytest.approx(0, abs=1e-6)
-    assert pushed["walk/rollout-4+6", "rollout_bce[6]"] < 1e-2
-    assert pushed["squares/frames", "ari"] == 1
+    assert pushed.values["walk", "bce"] < 1e-2
+    assert pushed.values["walk", "centre_error"] == pytest.approx(0, abs=1e-6)
+    assert pushed.values["walk/rollout-4+6", "rollout_bce[6]"] < 1e-2
+    assert pushed.values["squares/frames", "ari"] == 1
 
 
-def test_the_metric_is_what_a_loop_makes_of_the_file(machine: Machine) -> None:
-    """`copy` is always one step behind: its error is the mean length of a step."""
-    machine.run("eval", "copy", "--suite", "squares", "--limit", 12, "--csv", "copy.csv")
+def test_the_metric_is_what_a_loop_makes_of_the_positions(machine: Machine, copied: Scored) -> None:
+    """Copying is always one step behind: its error is the mean length of a step."""
     code = """
 import math
 from physbench.registry import datasets
 places = datasets.get("walk").scenes("test", 0, 12).truth["position"][:, :, 0].tolist()
 print(sum(math.dist(a, b) for each in places for a, b in zip(each, each[1:])) / (12 * 11))
 """
-    assert values(machine.folder / "copy.csv")["walk", "centre_error"] == pytest.approx(float(machine.python(code)), abs=1e-5)
+    assert copied.values["walk", "centre_error"] == pytest.approx(float(machine.python(code)), abs=1e-5)
 
 
-def test_the_report_and_the_comparison_show_the_metric(machine: Machine, pushed: dict[tuple[str, str], float]) -> None:
-    assert "centre_error" in (machine.folder / "page" / "index.html").read_text()
-    machine.run("eval", "copy", "--suite", "squares", "--limit", 12, "--per-sequence", "copy.npz")
-    rows = json.loads(machine.run("compare", "push.npz", "copy.npz", "--json").stdout)
-    assert "centre_error" in json.dumps(rows)
-
-
-def test_the_ranking_metric_stands_first_and_says_which_way_is_better(machine: Machine, pushed: dict[tuple[str, str], float]) -> None:
-    text = machine.run("eval", "push", "--suite", "squares", "--limit", 12).stdout
-    first = next(line for line in text.splitlines() if "[" in line)
+def test_the_ranking_metric_stands_first_beside_the_references_of_the_suite(pushed: Scored) -> None:
+    first = next(line for line in pushed.said.splitlines() if "[" in line)
     assert "centre_error" in first
+    assert "copy" in pushed.said and "tracker" not in pushed.said
 
 
-def test_written_predictions_score_what_the_model_scores(machine: Machine, pushed: dict[tuple[str, str], float]) -> None:
-    machine.run("predict", "push", "--suite", "squares", "--limit", 12, "--out", "push.h5")
-    machine.run("score", "push.h5", "--suite", "squares", "--csv", "predicted.csv")
-    assert values(machine.folder / "predicted.csv") == pushed
+def test_the_report_and_the_comparison_show_the_metric(machine: Machine, pushed: Scored, copied: Scored) -> None:
+    assert "centre_error" in (machine.folder / "page" / "index.html").read_text()
+    assert "centre_error" in machine.run("compare", "push.npz", "copy.npz", "--json").stdout
+
+
+def test_written_predictions_score_what_the_model_scores(machine: Machine, pushed: Scored) -> None:
+    machine.run("predict", "push", *FEW, "--out", "push.h5")
+    assert score(machine, "predicted", "score", "push.h5", "--suite", "squares").values == pushed.values
+
+
+def test_what_a_model_is_shown_can_be_exported_with_its_actions(machine: Machine) -> None:
+    machine.run("export", *FEW, "--out", "inputs.h5")
+    with h5py.File(machine.folder / "inputs.h5") as file:
+        names: list[str] = []
+        file.visit(names.append)
+    assert any(name.startswith("walk") and name.endswith("actions") for name in names)
+    assert any(name.startswith("squares") for name in names)
+
+
+def test_a_model_is_shown_at_work(machine: Machine) -> None:
+    machine.run("show", "--model", "push", "--suite", "squares", "--index", 1, "--out", "push.png")
+    assert Image.open(machine.folder / "push.png").width > 100
 
 
 def test_the_audit_finds_nothing(machine: Machine) -> None:
@@ -248,25 +323,23 @@ def test_the_audit_finds_nothing(machine: Machine) -> None:
 
 
 def test_a_file_of_its_own_is_evaluated(machine: Machine, walk: Made) -> None:
-    machine.run("eval", "push", "--data", walk.path, "--csv", "own.csv")
-    assert values(machine.folder / "own.csv")["walk", "centre_error"] == pytest.approx(0, abs=1e-6)
+    found = score(machine, "own", "eval", "push", "--data", walk.path).values
+    assert found["walk", "centre_error"] == pytest.approx(0, abs=1e-6)
 
 
 # The board
 
 
-def test_a_suite_without_pins_is_not_ranked_and_says_so(machine: Machine, pushed: dict[tuple[str, str], float]) -> None:
-    assert "unranked" in machine.run("eval", "push", "--suite", "squares", "--limit", 12).stdout.lower()
-
-
-def test_the_board_refuses_it_in_words(machine: Machine) -> None:
-    machine.run("eval", "push", "--suite", "squares", "--csv", "lite.csv")
+def test_a_suite_without_pins_is_not_ranked_and_the_board_refuses_it_in_words(machine: Machine) -> None:
+    said = machine.run("eval", "push", "--suite", "squares", "--csv", "lite.csv").stdout
+    assert "unranked" in said
     for words in (("check", "lite.csv"), ("add", "lite.csv", "--folder", "board")):
         done = machine.run("leaderboard", *words, code=2)
-        assert "squares" in done.stdout + done.stderr and "unranked" in done.stdout + done.stderr
-    assert not list((machine.folder / "board").glob("*lite*"))
+        assert "unranked" in done.stdout + done.stderr and "pins no digests" in done.stdout + done.stderr
+    assert not list(machine.folder.glob("board/*"))
 
 
+@pytest.mark.slow
 def test_the_page_of_the_board_is_built_beside_it(machine: Machine) -> None:
     machine.run("leaderboard", "build", "--out", "site")
     assert "balls" in (machine.folder / "site" / "index.html").read_text()
@@ -285,7 +358,7 @@ def log(folder: Path) -> list[dict[str, str]]:
 @pytest.fixture(scope="module")
 def run(machine: Machine) -> Path:
     """A short training run, unbroken."""
-    machine.run(*TRAIN, "--steps", 8, "--out", "runs/whole")
+    machine.run(*TRAIN, "--steps", 24, "--out", "runs/whole")
     return machine.folder / "runs" / "whole"
 
 
@@ -311,32 +384,42 @@ print(sorted({name.rpartition("/")[2] for name in state if name.startswith("opti
     assert machine.python(code) == "['momentum_buffer']\n"
 
 
-def test_a_resumed_curve_is_the_unbroken_one(machine: Machine, run: Path) -> None:
-    machine.run(*TRAIN, "--steps", 4, "--out", "runs/broken")
-    machine.run("train", "--out", "runs/broken", "--resume", "--steps", 8)
-    timeless = [[{name: value for name, value in row.items() if "seconds" not in name and "minutes" not in name} for row in log(folder)]
-                for folder in (run, machine.folder / "runs" / "broken")]  # fmt: skip
-    assert timeless[0] == timeless[1]
+def test_a_curve_that_was_stopped_goes_on_to_be_the_unbroken_one(machine: Machine, run: Path) -> None:
+    broken = machine.folder / "runs" / "broken"
+    rows = broken / "log.csv"
+    machine.stop(*TRAIN, "--steps", 24, "--out", broken, once=lambda: rows.exists() and len(rows.read_text().splitlines()) > 2)
+    assert len(log(broken)) < len(log(run))
+    machine.run("train", "--out", broken, "--resume")
+    curves = [[{name: value for name, value in row.items() if "second" not in name} for row in log(folder)] for folder in (run, broken)]
+    assert curves[0] == curves[1]
 
 
-def test_a_trained_network_is_evaluated_and_takes_gradients_meanwhile(machine: Machine, run: Path) -> None:
+@pytest.mark.slow
+def test_a_trained_network_takes_gradients_when_it_is_scored(machine: Machine, run: Path, walk: Made) -> None:
     """More refinements of the code, set at test time, give other scores: the descent is real."""
-    scores = []
-    for settings in ((), ("--set", "refinements=5")):
-        machine.run("eval", run, "--suite", "squares", "--limit", 4, "--csv", "drift.csv", "--overwrite", *settings)
-        scores.append(values(machine.folder / "drift.csv"))
+    scores = [score(machine, name, "eval", run, "--data", walk.path, *more).values for name, more in (("two", ()), ("five", ("--set", "refinements=5")))]
     assert scores[0].keys() == scores[1].keys() and ("walk", "centre_error") in scores[0]
     assert scores[0]["walk", "bce"] != scores[1]["walk", "bce"]
 
 
-def test_the_audit_takes_it(machine: Machine, run: Path) -> None:
+@pytest.mark.slow
+def test_a_network_for_other_frames_is_refused_in_words(machine: Machine, run: Path) -> None:
+    assert "for frames of 1 channels, not 3" in machine.run("eval", run, *FEW, code=2).stderr
+
+
+@pytest.mark.slow
+def test_the_audit_takes_a_network_that_takes_gradients(machine: Machine, run: Path) -> None:
     machine.run("audit", run, "--dataset", "walk")
 
 
-def test_pictures_teach_it_too(machine: Machine, squares: Made) -> None:
-    """Single frames in colour, without actions."""
-    machine.run("train", "drift", "--data", "squares", "--batch", 4, "--steps", 2, "--validation", 4, "--scored", 0, "--out", "runs/pictures")
-    machine.run("train", "drift", "--data", squares.path, "--batch", 4, "--steps", 2, "--validation", 4, "--scored", 0, "--out", "runs/stored")
+@pytest.mark.slow
+@pytest.mark.parametrize("stored", [False, True])
+def test_pictures_teach_it_too(machine: Machine, squares: Made, stored: bool) -> None:
+    """Single frames in colour, without actions; its record knows the sizes and the recipe for them."""
+    out = f"runs/pictures{stored}"
+    machine.run("train", "drift", "--data", squares.path if stored else "squares", "--batch", 4, "--steps", 2, "--scored", 0, "--out", out)
+    recipe = json.loads((machine.folder / out / "recipe.json").read_text())
+    assert (recipe["frames"], recipe["validation"]) == ([1], 16)
 
 
 # The words about it

@@ -88,8 +88,8 @@ def test_h5py_reads_what_is_written(tmp_path: Path) -> None:
 LAYOUTS: dict[str, dict[str, Any]] = {
     "in one piece": {},
     "big-endian": {"dtype": ">f4"},
-    "other chunks": {"chunks": (3, 2, 6, 5, 1), "compression": "lzf"},
-    "checksummed": {"chunks": (1, S, *FRAME), "compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True},
+    "other chunks": {"chunks": (3, 2, 6, 5, 1), "compression": "gzip"},
+    "shuffled": {"chunks": (1, S, *FRAME), "compression": "gzip", "compression_opts": 4, "shuffle": True},
     "able to grow": {"chunks": (2, S, *FRAME), "maxshape": (None, S, *FRAME)},
 }
 

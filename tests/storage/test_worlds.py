@@ -147,7 +147,7 @@ def test_info_names_the_arrays_that_are_there(name: str, files: dict[str, Path],
         there = paths_in(file[next(iter(file))])
     assert set(told["arrays"]) == there
     assert all((f"    {path} " in text) == (path in there) for path in ARRAYS)
-    for words in {"game": ["3 frames of 6x9x3", "2 actions"], "squares": ["1 frame of 8x8x1", "up to 2 objects"], "memory": ["2 frames"]}[name]:
+    for words in {"game": ["3 frames of 6x9x3", "2 actions"], "squares": ["images, 8x8x1", "up to 2 objects"], "memory": ["2 frames"]}[name]:
         assert words in text
 
 

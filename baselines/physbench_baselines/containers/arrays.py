@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -23,8 +23,8 @@ STATE_TYPES = {**TYPES, "F64": np.dtype("<f8"), "I64": np.dtype("<i8"), "I32": n
 STATE = "training/"
 """What the names begin with of what a run needs, beside its weights, to go on."""
 
-NUMBER = f"{STATE}number/"
-"""Those of plain numbers."""
+NUMBER, TABLE = f"{STATE}number/", f"{STATE}table/"
+"""Those of plain numbers, and of tables of them."""
 
 MANY = 1_000_000  # entries, of a matrix worth storing as int8
 
@@ -48,26 +48,42 @@ def stored(network: nn.Module, *, half: bool, quantise: bool) -> Arrays:
 
 
 def packed_state(training: Mapping[str, Any]) -> Arrays:
-    """Tensors and plain numbers by name."""
+    """Tensors, plain numbers, and tables of plain numbers by name."""
     arrays: Arrays = {}
     for name, value in training.items():
-        plain = isinstance(value, (int, float))
-        array = np.array(value, np.int64 if isinstance(value, int) else np.float64) if plain else value.numpy()
+        if isinstance(value, dict):
+            arrays |= {f"{TABLE}{name}/{key}": _number(number) for key, number in cast("dict[str, Any]", value).items()}
+        else:
+            plain = isinstance(value, (int, float))
+            arrays[f"{NUMBER if plain else STATE}{name}"] = _number(value) if plain else value.numpy()
+    for name, array in arrays.items():
         if array.dtype not in STATE_TYPES.values():
             raise TypeError(f"{name} is {array.dtype}")
-        arrays[f"{NUMBER if plain else STATE}{name}"] = array
     return arrays
 
 
 def unpacked_state(arrays: Arrays) -> dict[str, Any] | None:
     """None of a file of weights alone."""
-    numbers = {name.removeprefix(NUMBER): array.item() for name, array in arrays.items() if name.startswith(NUMBER) and not array.ndim}
-    tensors = {name.removeprefix(STATE): array for name, array in arrays.items() if name.startswith(STATE) and not name.startswith(NUMBER)}
-    if not numbers and not tensors:
+    numbers: dict[str, float] = {}
+    tables: dict[str, dict[str, float]] = {}
+    tensors: Arrays = {}
+    for name, array in arrays.items():
+        if name.startswith(NUMBER) and array.size == 1:
+            numbers[name.removeprefix(NUMBER)] = array.item()
+        elif name.startswith(TABLE) and array.size == 1:
+            table, _, key = name.removeprefix(TABLE).partition("/")
+            tables.setdefault(table, {})[key] = array.item()
+        elif name.startswith(STATE):
+            tensors[name.removeprefix(STATE)] = array
+    if not (numbers or tables or tensors):
         return None
     from physbench_baselines.adapter import torch
 
-    return {**{name: torch.from_numpy(array) for name, array in tensors.items()}, **numbers}
+    return {**{name: torch.from_numpy(array) for name, array in tensors.items()}, **tables, **numbers}
+
+
+def _number(value: float) -> NDArray[Any]:
+    return np.array(value, np.int64 if isinstance(value, int) else np.float64)
 
 
 @np.errstate(invalid="ignore", over="ignore")  # it is looked at afterwards

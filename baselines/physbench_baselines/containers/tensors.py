@@ -7,10 +7,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from safetensors import SafetensorError, deserialize
-from safetensors.numpy import save
 
-from physbench.errors import DamagedFile, HostileFile, StorageError
+from physbench.errors import DamagedFile, HostileFile, MissingPackage, StorageError
 from physbench_baselines.containers.arrays import STATE, STATE_TYPES, TYPES
 from physbench_baselines.containers.header import MOST_HEADER, Header, header_of, parsed
 
@@ -24,7 +22,7 @@ MOST_BYTES, MOST_AXES = 1 << 31, 8
 
 def packed(header: str, arrays: Arrays) -> bytes:
     """The same bytes every time, which the package alone does not promise: the order of its metadata is random."""
-    content = save(arrays)
+    content = _package().numpy.save(arrays)
     first = 8 + int.from_bytes(content[:8], "little")
     metadata = {"physbench": header, "sha256": sha256(header.encode() + content[first:]).hexdigest()}
     text = json.dumps({"__metadata__": metadata, **json.loads(content[8:first])}).encode()
@@ -39,9 +37,10 @@ def described(content: bytes, path: Path) -> Header:
 
 def unpacked(content: bytes, path: Path) -> tuple[Header, Arrays]:
     header, checksum, data = _split(content, path)
+    package = _package()
     try:
-        entries = deserialize(content)  # every byte of the data belongs to exactly one array
-    except SafetensorError as error:
+        entries = package.deserialize(content)  # every byte of the data belongs to exactly one array
+    except package.SafetensorError as error:
         why = str(error).removeprefix("Error while deserializing: ")[:100]
         raise DamagedFile(f"{path} is damaged, cut off or added to: its arrays are not where its list says ({why}); download it again") from None
     arrays: Arrays = {}
@@ -53,6 +52,14 @@ def unpacked(content: bytes, path: Path) -> tuple[Header, Arrays]:
     if checksum != data:
         raise DamagedFile(f"{path} is damaged: its weights are not those that were written; download it again")
     return header, arrays
+
+
+def _package() -> Any:
+    try:
+        import safetensors.numpy
+    except ImportError:
+        raise MissingPackage("weights are read and written with the package safetensors: pip install 'physbench[train]'") from None
+    return safetensors
 
 
 def _split(content: bytes, path: Path) -> tuple[Header, Any, str]:

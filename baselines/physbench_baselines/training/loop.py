@@ -64,10 +64,6 @@ class TrainingResult:
     device: str
 
 
-FIGURES = ("sums", "measured")
-"""Of a state: figures by name."""
-
-
 @dataclass
 class State:
     """Plain numbers that a resumed run needs beside the tensors; NaN and -1 for what never was."""
@@ -87,17 +83,11 @@ class State:
     sums: dict[str, float] = field(default_factory=dict[str, float])  # of figures, over these steps
     measured: dict[str, float] = field(default_factory=dict[str, float])  # in the last validation, beside its loss
 
-    def to_numbers(self) -> dict[str, int | float]:
-        """Give everything as one plain number each, by name."""
-        numbers = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in FIGURES}
-        return numbers | {f"{kind}/{name}": value for kind in FIGURES for name, value in getattr(self, kind).items()}
-
     @staticmethod
     def of(saved: Mapping[str, Any]) -> State:
-        """Read what `to_numbers` gave. An older save has no figures: they begin anew."""
-        numbers = {item.name: type(item.default)(saved[item.name]) for item in fields(State) if item.name not in FIGURES}
-        starts = {kind: f"{kind}/" for kind in FIGURES}
-        figures = {kind: {name.removeprefix(start): float(saved[name]) for name in saved if name.startswith(start)} for kind, start in starts.items()}
+        """Read what `asdict` gave. An older save has no figures: they begin anew."""
+        numbers = {item.name: type(item.default)(saved[item.name]) for item in fields(State) if item.name not in ("sums", "measured")}
+        figures = {kind: {str(name): float(value) for name, value in saved.get(kind, {}).items()} for kind in ("sums", "measured")}
         return State(**{**numbers, **figures, "summed": numbers["summed"] if figures["sums"] else 0})
 
 
@@ -282,7 +272,7 @@ class Loop:
             ended="patience" if self._out_of_patience() else None,
             before=self.before,
         )
-        training = self.state.to_numbers() | self.stepper.state() if name == "last" else None
+        training = asdict(self.state) | self.stepper.state() if name == "last" else None
         keep(self.folder.path / f"{name}.safetensors", self.stepper.judged, card=card, training=training)
 
     def _before(self) -> str:

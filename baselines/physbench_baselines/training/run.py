@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from physbench.errors import TrainingError
-from physbench_baselines.adapter import device_of
+from physbench_baselines.adapter import device_of, weights_of
 from physbench_baselines.architecture import architecture_of
 from physbench_baselines.checkpoint import inspect
 from physbench_baselines.training.data import cut, source_of
@@ -84,6 +84,8 @@ def train(
         state.steps_limit = steps or (0 if minutes else state.steps_limit)
         if not (state.minutes_limit or state.steps_limit) and recipe.needs_an_end:
             raise TrainingError("a curriculum of frames and a decay need an end: give minutes or steps")
+        judged_by = architecture_of(network).judged_by
+        suite = judged_by(recipe, source.dataset) if judged_by else None
         if resume:
             folder.cut(state.logged)
         else:
@@ -92,8 +94,6 @@ def train(
         interrupts = stack.enter_context(Interrupts())
         stack.enter_context(fast())
         try:
-            judged_by = architecture_of(network).judged_by
-            suite = judged_by(recipe, source.dataset) if judged_by else None
             return Loop(recipe, source, stepper, folder, state, interrupts, progress, before, suite).to_its_end(workers, pause_after=pause_after)
         except torch.OutOfMemoryError:
             size = f"{recipe.batch} sequences of {recipe.longest} frames"
@@ -101,7 +101,8 @@ def train(
 
 
 def _try_out(network: torch.nn.Module, source: Source, recipe: TrainingRecipe) -> None:
-    """Show the network a sequence before anything is written: one that cannot see it says so here."""
+    """Show the network a sequence before anything is written: one that cannot see it, or be kept, says so here."""
+    weights_of(network)
     wants = traits_of(network).wants
     for name in wants:
         if name not in source.arrays:

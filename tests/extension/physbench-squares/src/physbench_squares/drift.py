@@ -113,13 +113,13 @@ class Drift(nn.Module):
         if shape[2] != self.sizes.channels:
             raise ModelError(f"this model is for frames of {self.sizes.channels} channels, not {shape[2]}")
 
-    def observe(self, state: State | None, frame: Tensor, action: Tensor | None) -> tuple[State, Tensor, Tensor]:
-        """Take a frame (B, H, W, C) -> state, mean (B, H, W, C) of the next one, owner (B, H, W) of this one."""
+    def observe(self, state: State | None, frame: Tensor, action: Tensor | None) -> tuple[State, Tensor, None]:
+        """Take a frame (B, H, W, C) -> state, mean (B, H, W, C) of the next one, and no owners."""
         seen = frame.permute(0, 3, 1, 2)
         code = self.perceive(seen, self.encoder(seen) if state is None else state.code)
         following = self.predict(code, action)
         mean = torch.sigmoid(self.decoder(following))
-        return State(following, mean), mean.permute(0, 2, 3, 1), code.argmax(1).to(torch.uint8)
+        return State(following, mean), mean.permute(0, 2, 3, 1), None
 
 
 DRIFT = Architecture(

@@ -11,4 +11,5 @@ SQUARES = Suite(
         Task("squares", (Still(0, shown=3),)),
     ),
     ranked_by=("walk", "centre_error"),
+    references=("copy", "push"),
 )
