@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
+from physbench.printable import GAP, align
 from physbench.report.definitions import ARROWS, define
 from physbench.report.text import MINUS, figures, number
 from physbench.result import told
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from physbench_leaderboard.table import Board, Standing
 
 RANKING = "*"
-GAP = "  "
 
 
 class Column(NamedTuple):
@@ -28,10 +28,6 @@ class Column(NamedTuple):
     @property
     def width(self) -> int:
         return max(map(len, (*self.heads, *self.cells)))
-
-    def padded(self, text: str) -> str:
-        text = text.replace(MINUS, "-")  # as it is typed
-        return text.ljust(self.width) if self.left else text.rjust(self.width)
 
 
 def as_text(boards: Sequence[Board], *, width: int = 80, every: bool = False) -> str:
@@ -76,11 +72,10 @@ def _tables(board: Board, everybody: list[Standing], width: int, every: bool) ->
 
 
 def _table(shown: list[Column]) -> Iterator[str]:
-    for heads in zip(*(column.heads for column in shown), strict=True):
-        if any(heads):
-            yield GAP.join(column.padded(head) for column, head in zip(shown, heads, strict=True)).rstrip()
-    for cells in zip(*(column.cells for column in shown), strict=True):
-        yield GAP.join(column.padded(cell) for column, cell in zip(shown, cells, strict=True)).rstrip()
+    heads = [row for row in zip(*(column.heads for column in shown), strict=True) if any(row)]
+    rows = [*heads, *zip(*(column.cells for column in shown), strict=True)]
+    left = [place for place, column in enumerate(shown) if column.left]
+    yield from (line.replace(MINUS, "-") for line in align(rows, left=left))  # a minus as it is typed
 
 
 def _fitting(who: list[Column], more: list[Column], width: int) -> list[Column]:

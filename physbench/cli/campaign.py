@@ -12,6 +12,7 @@ import click
 
 from physbench.cli.root import STOPPED, main
 from physbench.plainjson import dumped
+from physbench.printable import align
 from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -139,7 +140,8 @@ def status(folder: Path, only: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         entries = [each.to_dict() for each in standings]
         return click.echo(dumped({"folder": str(folder), "runs": entries, "minutes": total, "next": waiting[0].run.name if waiting else None}))
-    for line in _aligned([COLUMNS, *(_cells(each.to_dict()) for each in standings)]):
+    words = [place for place, title in enumerate(COLUMNS) if title not in NUMBERS]
+    for line in align([COLUMNS, *(_cells(each.to_dict()) for each in standings)], left=words):
         click.echo(line)
     for each in standings:
         if each.differences:
@@ -207,13 +209,3 @@ def _cells(entry: dict[str, Any]) -> tuple[str, ...]:
 
 def _hours(minutes: float) -> str:
     return f"{minutes / 60:.1f} h" if minutes >= 60 else f"{minutes:.0f} min"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if title in NUMBERS else cell.ljust(width) for cell, width, title in zip(row, widths, COLUMNS, strict=True)
-        ).rstrip()
-        for row in rows
-    ]  # fmt: skip

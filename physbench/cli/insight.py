@@ -6,12 +6,16 @@ import json
 import math
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from physbench.cli.root import main
 from physbench.plainjson import dumped
-from physbench.printable import printable
+from physbench.printable import align, printable
+
+if TYPE_CHECKING:
+    from physbench.compare import Line
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
@@ -46,19 +50,22 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
     click.echo(f"a = {names[0]!r}, b = {names[1]!r}; the figure of a less that of b, with its 95 % interval")
     for task in dict.fromkeys(line.task for line in lines):
         click.echo(click.style(printable(task), bold=True))
-        for line in (line for line in lines if line.task == task):
-            found = line.comparison.difference
-            if math.isnan(found.value):
-                click.echo(f"  {line.metric:<30} {'-':>12}   not measured")
-                continue
-            interval = "" if math.isnan(found.low) else f"{found.low:>10.5g} .. {found.high:<10.5g}"
-            interval += f" {NARROW}" if interval and line.comparison.contributing < ENOUGH else ""
-            click.echo(f"  {line.metric:<30} {found.value:>12.5g}   {interval:<26} {line.comparison.verdict}{' *' * line.survives}")
+        rows = [_cells(line, NARROW if line.comparison.contributing < ENOUGH else "") for line in lines if line.task == task]
+        for row in align(rows, left=(0, 2, 3)):
+            click.echo(f"  {row}")
     tested, surviving = count_tested(lines), sum(line.survives for line in lines)
     click.echo(f"{tested} figures are tested, each at 5 %: about {0.05 * tested:.1g} of them would differ by chance if nothing did.")
     click.echo(f"* {surviving} of the differences survive{'s' * (surviving == 1)} Holm's correction: in 5 % of comparisons at most, a false one does.")
     if any(line.comparison.contributing < ENOUGH and not math.isnan(line.comparison.difference.low) for line in lines):
         click.echo(f"{NARROW} This interval is of fewer than {ENOUGH} sequences, and too narrow: docs/statistics.md says by how much.")
+
+
+def _cells(line: Line, mark: str) -> tuple[str, ...]:
+    found = line.comparison.difference
+    if math.isnan(found.value):
+        return line.metric, "-", "", "not measured"
+    interval = "" if math.isnan(found.low) else f"{found.low:.5g} .. {found.high:.5g} {mark}".rstrip()
+    return line.metric, f"{found.value:.5g}", interval, f"{line.comparison.verdict}{' *' * line.survives}"
 
 
 @main.command()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from physbench.evaluation.known import KNOWN_SIZE, published
 from physbench.metrics.catalogue import find, headlines, stands_in_tables
 from physbench.plainjson import dumped
-from physbench.printable import printable
+from physbench.printable import GAP, align, printable
 from physbench.result import ENOUGH, NARROW, told
 from physbench.suites import SIZES, UNRANKED, Still, Window
 
@@ -25,8 +25,6 @@ WIDTH = 80
 
 RANKED = "*"
 """Stands before the figure that a suite is ranked by."""
-
-GAP = "  "
 
 ARROWS = {"lower": "\u2193", "higher": "\u2191", "neither": " "}
 
@@ -83,12 +81,7 @@ def _table(task: str, rows: Sequence[Score], suite: Suite, beside: dict[tuple[st
         if any(cells) and _width(column) <= room:
             columns.append(column)
             room -= _width(column) + len(GAP)
-    for line in zip(*columns, strict=True):
-        cells = [
-            cell.ljust(_width(column)) if number in (0, 2) else cell.rjust(_width(column))
-            for number, (cell, column) in enumerate(zip(line, columns, strict=True))
-        ]
-        yield GAP.join(cells).rstrip()
+    yield from align(list(zip(*columns, strict=True)), left=(0, 2))
 
 
 def _width(column: Sequence[str]) -> int:
