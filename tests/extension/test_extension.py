@@ -65,6 +65,13 @@ def test_what_is_listed_is_what_the_entry_points_name(machine: Machine) -> None:
 
 def test_the_metric_explains_itself(machine: Machine) -> None:
     assert "centre of mass" in machine.run("explain", "centre_error").stdout
+    code = """
+import doctest
+from physbench_squares.centres import CENTRE_ERROR
+example = doctest.DocTestParser().get_doctest(CENTRE_ERROR.example, {}, "example", None, 0)
+print(doctest.DocTestRunner().run(example))
+"""
+    assert machine.python(code) == "TestResults(failed=0, attempted=4)\n"
 
 
 def test_parameters_are_options_with_their_words_and_bounds(machine: Machine) -> None:
@@ -393,7 +400,9 @@ def test_a_curve_that_was_stopped_goes_on_to_be_the_unbroken_one(machine: Machin
     machine.stop(*TRAIN, "--steps", 24, "--out", broken, once=lambda: rows.exists() and len(rows.read_text().splitlines()) > 2)
     assert len(log(broken)) < len(log(run))
     machine.run("train", "--out", broken, "--resume")
-    curves = [[{name: value for name, value in row.items() if name not in ("minutes", "sequences_per_second")} for row in log(folder)] for folder in (run, broken)]
+    curves = [
+        [{name: value for name, value in row.items() if name not in ("minutes", "sequences_per_second")} for row in log(folder)] for folder in (run, broken)
+    ]
     assert curves[0] == curves[1]
 
 
