@@ -10,7 +10,6 @@ import click
 
 from physbench import registry
 from physbench.cli.root import main
-from physbench.evaluation.known import scores_of
 from physbench.plainjson import dumped
 from physbench.suites import installed_suites
 
@@ -66,6 +65,7 @@ def _suite(entry: Entry) -> list[str]:
 
 
 def _models() -> Iterable[Entry]:
+    from physbench.evaluation.known import scores_of
     from physbench_baselines import bundled
 
     trained = bundled.names()
