@@ -33,6 +33,7 @@ from physbench.model import Origin
 from physbench.recipe import expand_split
 from physbench.result import Provenance, Result, Score
 from physbench.suites import BATCH, SIZES, UNRANKED, Pins, Rollout, Still, Suite, Task, Window, suite_of
+from physbench.world import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -89,6 +90,7 @@ def extent(
     unranked = not (any(map(chosen.is_pinned, usual)) if limit else chosen.is_pinned(count))
     marks = [split] * (split != "test") + [f"fresh-{fresh}"] * (fresh is not None) + [f"limit-{limit}"] * (limit is not None)
     if data is None:
+        _require_sequences(chosen, expand_split(split), count)
         marks = [UNRANKED, *(marks or [size] * (chosen.sequences is None))] if unranked else marks
         return Extent(chosen, count, "-".join(marks) or size, fresh, split)
     if fresh is not None:
@@ -96,6 +98,14 @@ def extent(
     chosen = _on_file(chosen, data, split)
     found = len(source_of(chosen.tasks[0], split=split, data=data))
     return Extent(chosen, min(limit or found, found), "-".join(["file", *marks]), None, split, data)
+
+
+def _require_sequences(suite: Suite, split: str, count: int) -> None:
+    """Refuse to ask for more sequences than a world of whole episodes has; of others there is no end."""
+    for recipe in (task.recipe for task in suite.tasks):
+        there = recipe.splits.get(split, 0)
+        if parts_of(recipe.generator).spans and there < count:
+            raise RecipeError(f"{recipe.name} has {there:,} sequences for {split}, and {count:,} are asked for: give a smaller size, or a limit")
 
 
 def evaluate(

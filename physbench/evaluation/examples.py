@@ -189,7 +189,10 @@ _MEANS: dict[str, NDArray[np.float32]] = {}
 def _mean_of_training(recipe: Recipe) -> NDArray[np.float32]:
     generator = recipe.generator
     total = np.zeros(generator.shape, np.float64)
-    for start in range(0, MEAN_OF, 50):
-        features = _maker_of(recipe)("training", start, start + 50, ("features",)).arrays()["features"]
+    count = min(MEAN_OF, recipe.splits.get("training", 0)) if parts_of(generator).spans else MEAN_OF
+    if not count:
+        raise ModelError(f"{recipe.name} has no training sequences to take a mean of")
+    for start in range(0, count, 50):
+        features = _maker_of(recipe)("training", start, min(start + 50, count), ("features",)).arrays()["features"]
         total += _shown(features).sum(axis=(0, 1), dtype=np.float64)
-    return (total / (MEAN_OF * recipe.frames)).astype(np.float32)
+    return (total / (count * recipe.frames)).astype(np.float32)

@@ -89,9 +89,9 @@ def test_a_package_that_cannot_be_imported_is_named_and_hides_no_other(machine: 
         (broken / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
         groups = ("generators", "models", "architectures", "metrics", "suites")
         (broken / "entry_points.txt").write_text("".join(f"[physbench.{group}]\nbroken = physbench_broken:THING\n" for group in groups))
-        for words in (("list",), ("list", "suites"), ("explain", "centre_error"), ("generate", "--help")):
+        for words in (("list",), ("explain", "centre_error"), ("generate", "--help")):
             assert "physbench_broken:THING, of the installed package broken" in machine.run(*words).stderr
-        for words in (("generate", "broken"), ("eval", "broken"), ("eval", "push", "--suite", "broken"), ("train", "broken"), ("explain", "broken")):
+        for words in (("generate", "broken"), ("eval", "broken"), ("eval", "push", "--suite", "broken"), ("explain", "broken")):
             assert "broken" in machine.run(*words, code=2).stderr
     finally:
         rmtree(broken)
@@ -326,8 +326,15 @@ def test_a_model_is_shown_at_work(machine: Machine) -> None:
     assert Image.open(machine.folder / "push.png").width > 100
 
 
-def test_the_audit_finds_nothing(machine: Machine) -> None:
-    machine.run("audit", "push", "--dataset", "walk")
+@pytest.mark.parametrize("dataset", ["squares", "walk"])
+def test_the_audit_finds_nothing(machine: Machine, dataset: str) -> None:
+    machine.run("audit", "push", "--dataset", dataset)
+
+
+def test_more_episodes_than_there_are_is_refused_before_anything_is_asked(machine: Machine) -> None:
+    assert (
+        "walk-v1 has 1,000 sequences for test, and 10,000 are asked for" in machine.run("eval", "push", "--suite", "squares", "--size", "full", code=2).stderr
+    )
 
 
 @pytest.mark.slow
@@ -367,7 +374,7 @@ def log(folder: Path) -> list[dict[str, str]]:
 @pytest.fixture(scope="module")
 def run(machine: Machine) -> Path:
     """A short training run, unbroken."""
-    machine.run(*TRAIN, "--steps", 24, "--out", "runs/whole")
+    machine.run(*TRAIN, "--steps", 14, "--out", "runs/whole")
     return machine.folder / "runs" / "whole"
 
 
@@ -397,7 +404,7 @@ print(sorted({name.rpartition("/")[2] for name in state if name.startswith("opti
 def test_a_curve_that_was_stopped_goes_on_to_be_the_unbroken_one(machine: Machine, run: Path) -> None:
     broken = machine.folder / "runs" / "broken"
     rows = broken / "log.csv"
-    machine.stop(*TRAIN, "--steps", 24, "--out", broken, once=lambda: rows.exists() and len(rows.read_text().splitlines()) > 2)
+    machine.stop(*TRAIN, "--steps", 14, "--out", broken, once=lambda: rows.exists() and len(rows.read_text().splitlines()) > 2)
     assert len(log(broken)) < len(log(run))
     machine.run("train", "--out", broken, "--resume")
     curves = [

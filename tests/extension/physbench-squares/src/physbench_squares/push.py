@@ -27,7 +27,7 @@ class Push:
         """frame (B, H, W, C), action one-hot (B, A)."""
         steps = np.zeros((len(frame), 2), int) if action is None else STEPS[action.argmax(1)]
         mean = np.stack([move(each, *step) for each, step in zip(frame, steps, strict=True)])
-        return None, Prediction(mean, colour_of(frame))
+        return None, Prediction(mean, number_colours(frame))
 
 
 def move(frame: NDArray[np.float32], dx: int, dy: int) -> NDArray[np.float32]:
@@ -37,7 +37,7 @@ def move(frame: NDArray[np.float32], dx: int, dy: int) -> NDArray[np.float32]:
     return frame if (dx, dy) in edges and edges[dx, dy].any() else moved
 
 
-def colour_of(frame: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """(B, H, W, C) -> (B, H, W) a number of each colour: 0 is black."""
-    bits = 1 << np.arange(frame.shape[-1], dtype=np.uint8)
-    return ((frame > 0.5) * bits).sum(-1, dtype=np.uint8)
+def number_colours(frame: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """(B, H, W, C) -> (B, H, W): the colours of each frame, numbered from 0; black is the first."""
+    codes = ((frame > 0.5) << np.arange(frame.shape[-1])).sum(-1)
+    return np.stack([np.unique(each, return_inverse=True)[1].reshape(each.shape) for each in codes]).astype(np.uint8)
