@@ -328,7 +328,7 @@ def show(
 
 
 def _show_model(model: str, suite: str, split: str, index: int, rollout: int | None, times: Times, out: Path | None) -> None:
-    from physbench.cli.scores import resolve_suite
+    from physbench.cli.suites import resolve_suite
     from physbench.evaluation.contestant import contestant, own_code
     from physbench.evaluation.watch import watch
     from physbench.report.figure import DRAWN, save

@@ -9,7 +9,8 @@ import click
 
 from physbench.amounts import describe_size
 from physbench.cli.root import main
-from physbench.cli.scores import JSON, LIMIT, SIZE, SUITE, options, resolve_suite
+from physbench.cli.scores import JSON, LIMIT, SIZE, options
+from physbench.cli.suites import SUITE, resolve_suite
 from physbench.progress import progress_bar
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-import traceback
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,16 +15,15 @@ import click
 from physbench.cli.outputs import Outputs
 from physbench.cli.pipe import COMMAND, TIMEOUT, run_command
 from physbench.cli.root import STOPPED, main
-from physbench.errors import PhysbenchError
+from physbench.cli.suites import SUITE, resolve_suite, users_code
 from physbench.printable import printable
 from physbench.progress import progress_bar
 from physbench.seeds import draw_fresh_seed
 from physbench.suites import BATCH as USUAL_BATCH
-from physbench.suites import SUITES, suite_of
+from physbench.suites import SUITES
 
 if TYPE_CHECKING:
     from physbench.evaluation.contestant import Contestant
-    from physbench.suites import Suite
 
 MODEL_HELP = """MODEL is a name (copy, blur, blobs, tracker, constant-velocity, mean, blank, oracle, r-nem, ... or a plugged-in one), a checkpoint
 (.pt, .safetensors), or the folder of a training run."""
@@ -79,8 +76,6 @@ def options(*wanted: Callable[..., Any]) -> Callable[..., Any]:
 MODEL = click.argument("model", required=False)
 FACTORY = click.option("--model", "factory", metavar="PACKAGE.MODULE:FACTORY", help="A model of your own. This imports and runs its code.")
 ARCHITECTURE = click.option("--architecture", metavar="MODULE:ATTRIBUTE", help="Your own, of these weights. This runs its code.")
-ASKED = f"What is asked: {', '.join(SUITES)}, that of an installed package, or package.module:SUITE of your own, whose code is run."
-SUITE = click.option("--suite", default="balls", show_default=True, help=ASKED)
 SIZE = click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
 LIMIT = click.option("--limit", type=int, help="So many sequences only: for a first look. Such scores are marked and cannot be submitted.")
 FRESH = click.option(
@@ -167,7 +162,7 @@ def evaluate(
     _require_one_model(model, factory, command, device, changed, architecture)
     place = settings.pop("suite")
     suite = resolve_suite(place)
-    with _users_code(factory or architecture), run_command(command, timeout) as behind_pipe:
+    with users_code(factory or architecture), run_command(command, timeout) as behind_pipe:
         entered = behind_pipe or _entered(model, factory, device, changed, architecture)
         chosen = extent(suite, **{name: settings[name] for name in ("size", "limit", "fresh", "data")})
         identity = {**settings, "suite": place, "data": str(settings["data"]), "model": entered.identity or entered.name, "device": device}
@@ -231,7 +226,7 @@ def predict(
 
     suite = resolve_suite(settings.pop("suite"))
     _require_one_model(model, factory, command, device, architecture=architecture)
-    with _users_code(factory or architecture), run_command(command, timeout) as behind_pipe:
+    with users_code(factory or architecture), run_command(command, timeout) as behind_pipe:
         entered = behind_pipe or _entered(model, factory, device, architecture=architecture)
         with progress_bar(printable(f"predicting into {out.name}")) as update:
             predict(
@@ -315,7 +310,7 @@ def audit(
     from physbench.audit import audit, passed, summarize
 
     _require_one_model(model, factory, command, device, architecture=architecture)
-    with _users_code(factory or architecture), run_command(command, timeout) as behind_pipe:
+    with users_code(factory or architecture), run_command(command, timeout) as behind_pipe:
         entered = behind_pipe or _entered(model, factory, device, architecture=architecture)
         with progress_bar(f"auditing {entered.name}", unit="") as update:
             verdicts = audit(entered.model, dataset=dataset, progress=lambda done, total, doing: update(done, total, doing))
@@ -327,17 +322,6 @@ def audit(
             click.echo(f"{mark}{verdict.check}\n      {verdict.finding}")
         click.echo(summarize(verdicts))
     sys.exit(0 if passed(verdicts) else 1)
-
-
-def resolve_suite(text: str) -> Suite:
-    """A name, or package.module:SUITE, whose code is run."""
-    if ":" not in text:
-        return suite_of(text)
-    from physbench.evaluation.contestant import own_suite
-
-    click.echo(f"running the code of {text}", err=True)
-    with _users_code(text):
-        return own_suite(text)
 
 
 def _require_one_model(
@@ -376,20 +360,6 @@ def _entered(
     if factory is not None:
         return own_code(factory, device=device)
     return contestant(str(model), device=device, settings=dict(changed), architecture=architecture)
-
-
-@contextmanager
-def _users_code(factory: str | None) -> Generator[None]:
-    """The traceback of an error in a user's own code is theirs to read."""
-    try:
-        yield
-    except (PhysbenchError, click.ClickException):
-        raise
-    except Exception as error:
-        if factory is None:
-            raise
-        click.echo(traceback.format_exc().rstrip(), err=True)
-        raise PhysbenchError(f"{factory} raised {type(error).__name__}: see above") from None
 
 
 def _labels(name: str | None, link: str | None, paper: str | None) -> dict[str, str]:

@@ -34,6 +34,15 @@ CPU = torch.device("cpu")
 TINY_NEM = {"channels": [4, 6, 8], "dense": 24, "hidden": 20, "attention": 10, "slots": 2}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """How sums are dealt out over threads decides their last bit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def recipe(**changed: Any) -> TrainingRecipe:
     usual = TrainingRecipe(
         model=annealed.MODEL, batch=4, frames=(1,), validation=8, scored=4, evaluate_every=8, log_every=2, precision="fp32", averaging=0.5, decay=0.5

@@ -430,11 +430,19 @@ def test_frames_of_black_and_white_in_three_channels_stay_black_and_white(tmp_pa
     assert result.score("x", "bce").value == pytest.approx(-wrong * np.log(1e-6) / 9, rel=1e-4)
 
 
-@pytest.mark.parametrize(("frames", "suite"), [(1, "balls"), (14, "simulation"), (9, "crop50")])
+@pytest.mark.parametrize(("frames", "suite"), [(1, "curtain"), (14, "simulation"), (9, "crop50")])
 def test_a_file_of_too_few_frames_is_refused(cli: Any, frames: int, suite: str) -> None:
     with h5py.File("short.h5", "w") as file:
         file["test/features"] = np.zeros((frames, 2, 6, 6, 1), np.float32)
     assert f"has {frames} frames a sequence: too few" in error_of(cli("eval", "copy", "--suite", suite, "--data", "short.h5"))
+
+
+def test_of_single_images_only_the_owners_of_their_pixels_can_be_asked(cli: Any) -> None:
+    with h5py.File("images.h5", "w") as file:
+        file["test/features"] = file["test/groups"] = np.eye(6)[None, None, :, :, None].repeat(2, 1).astype(np.float32)
+    assert cli("eval", "blobs", "--data", "images.h5", "--csv", "images.csv").exit_code == 0
+    assert {(row["task"], row["metric"]) for row in table("images.csv")} == {("images/frames", "ari")}
+    assert "only owner maps are asked for here" in error_of(cli("eval", "copy", "--data", "images.h5"))
 
 
 def test_the_name_of_a_file_becomes_a_name_of_a_task(cli: Any) -> None:

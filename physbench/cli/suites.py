@@ -1,0 +1,44 @@
+"""The option that names a suite, and running what is somebody's own."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from physbench.errors import PhysbenchError
+from physbench.suites import SUITES, suite_of
+
+if TYPE_CHECKING:
+    from physbench.suites import Suite
+
+ASKED = f"What is asked: {', '.join(SUITES)}, that of an installed package, or package.module:SUITE of your own, whose code is run."
+SUITE = click.option("--suite", default="balls", show_default=True, help=ASKED)
+
+
+def resolve_suite(text: str) -> Suite:
+    """A name, or package.module:SUITE, whose code is run."""
+    if ":" not in text:
+        return suite_of(text)
+    from physbench.evaluation.contestant import own_suite
+
+    click.echo(f"running the code of {text}", err=True)
+    with users_code(text):
+        return own_suite(text)
+
+
+@contextmanager
+def users_code(factory: str | None) -> Generator[None]:
+    """The traceback of an error in a user's own code is theirs to read."""
+    try:
+        yield
+    except (PhysbenchError, click.ClickException):
+        raise
+    except Exception as error:
+        if factory is None:
+            raise
+        click.echo(traceback.format_exc().rstrip(), err=True)
+        raise PhysbenchError(f"{factory} raised {type(error).__name__}: see above") from None
