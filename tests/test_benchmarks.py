@@ -15,12 +15,12 @@ pytest.importorskip("pymunk")
 
 from benchmarks import accuracy, report, timing
 from benchmarks.rivals import files, numba_gzip, pymunk_balls, stepping
+from benchmarks.rivals.chipmunk import trajectories
 from benchmarks.rivals.worlds import Start, starts_of
 from physbench import generate
 from physbench.recipe import Recipe
 from physbench.registry import datasets
 from physbench.scene import Scenes
-from physbench_generators.checks.pymunk_reference import trajectories
 
 COUNT, FRAMES = 3, 12
 RECIPE: Recipe = replace(datasets.get("balls4mass64"), frames=FRAMES, splits={"training": COUNT})

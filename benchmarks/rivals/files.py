@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from physbench.scene import Scenes
-from physbench.storage.layout import EVENTS, PIXELS, STATES, time_first
+from physbench.scene import Scenes, join_scenes
+from physbench.storage.block import layout_for, lengths_of
+from physbench.storage.layout import time_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,35 +22,25 @@ LEVEL = 4
 
 def write(path: Path, recipe: Recipe, count: int, scenes: Iterable[Scenes]) -> None:
     """`count` sequences into the training split. Pixels go out as they come, the rest at the end."""
-    height, width, channels = recipe.generator.shape
-    sizes = {"T": recipe.frames, "N": count, "H": height, "W": width, "C": channels}
+    layout, sizes = layout_for(recipe), {**lengths_of(recipe), "N": count}
     kept: list[Scenes] = []
     with h5py.File(path, "w") as file:
         training = file.create_group("training")
-        for field in PIXELS:
+        for field in layout.pixels:
             training.create_dataset(field.name, field.shape(sizes), field.dtype, chunks=field.chunk(sizes, 1), compression="gzip", compression_opts=LEVEL)
         done = 0
         for some in scenes:
             arrays = some.arrays()
-            for field in PIXELS:
+            for field in layout.pixels:
                 for i, sequence in enumerate(arrays[field.name]):
                     training[field.name][:, done + i] = sequence
-            done += len(arrays["count"])
-            kept.append(Scenes(truth={field.name: arrays[field.name] for field in STATES}, events=some.events))
-        _write_states(training, kept)
-        _write_events(training.create_group("events"), kept)
-
-
-def _write_states(training: h5py.Group, kept: list[Scenes]) -> None:
-    for field in STATES:
-        array = np.concatenate([scenes.truth[field.name] for scenes in kept])
-        training.create_dataset(field.name, data=time_first(field, array))
-
-
-def _write_events(group: h5py.Group, kept: list[Scenes]) -> None:
-    rows = np.concatenate([np.diff(scenes.events["offset"]) for scenes in kept])
-    group["offset"] = np.concatenate([[0], np.cumsum(rows)])
-    group["sequence"] = np.repeat(np.arange(len(rows), dtype=np.uint32), rows)
-    for field in EVENTS:
-        if field.name not in group:
-            group[field.name] = np.concatenate([scenes.events[field.name] for scenes in kept])
+            done += len(some)
+            kept.append(Scenes(truth={field.name: arrays[field.name] for field in layout.states}, events=some.events))
+        rest = join_scenes(kept)
+        for field in layout.states:
+            training.create_dataset(field.name, data=time_first(field, rest.truth[field.name]))
+        events = training.create_group("events")
+        events["offset"] = rest.events["offset"]
+        events["sequence"] = np.repeat(np.arange(len(rest), dtype=np.uint32), np.diff(rest.events["offset"]))
+        for field in layout.columns:
+            events[field.name] = rest.events[field.name]

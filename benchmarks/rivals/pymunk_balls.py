@@ -1,4 +1,4 @@
-"""The same balls in Chipmunk, a physics engine in C: the world of `checks.pymunk_reference`, with its collisions noted as they happen."""
+"""The same balls in Chipmunk, a physics engine in C: the world of `chipmunk`, with its collisions noted as they happen."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pymunk
 
+from benchmarks.rivals.chipmunk import ball, box
 from benchmarks.rivals.worlds import Frame, Hit, scenes_of
 from physbench.scene import WALL
-from physbench_generators.checks.pymunk_reference import ball, box
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

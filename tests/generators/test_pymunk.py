@@ -1,16 +1,15 @@
 """Our exact motion beside Chipmunk's steps: the same world, and what each of them costs in precision."""
 
-import builtins
 import math
-import sys
 
 import numpy as np
 import pytest
 
-from physbench.errors import MissingPackage
+pytest.importorskip("pymunk")
+
+from benchmarks.rivals.chipmunk import Trajectories, trajectories
 from physbench_generators.balls import kernels
 from physbench_generators.balls.kernels import WALL
-from physbench_generators.checks.pymunk_reference import Trajectories, trajectories
 
 SEEDS = range(16)
 Start = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -108,17 +107,3 @@ def test_chipmunk_repeats_itself() -> None:
     one, two = (trajectories(*launch(7), size=64.0, frames=51, substeps=10) for _ in range(2))
     for left, right in zip(one, two, strict=True):
         np.testing.assert_array_equal(left, right)
-
-
-def test_a_missing_pymunk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def refuse(name: str, *rest: object, **more: object) -> object:
-        if name == "pymunk":
-            raise ModuleNotFoundError(name)
-        return real(name, *rest, **more)
-
-    monkeypatch.delitem(sys.modules, "pymunk", raising=False)
-    monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(MissingPackage, match="pip install pymunk"):
-        trajectories(*launch(0), size=64.0, frames=2, substeps=1)

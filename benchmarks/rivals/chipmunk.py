@@ -9,11 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-
-from physbench.errors import MissingPackage
+import pymunk
 
 if TYPE_CHECKING:
-    import pymunk
     from numpy.typing import ArrayLike, NDArray
 
 
@@ -52,7 +50,6 @@ def trajectories(
 
 def box(size: float, gravity: float) -> pymunk.Space:
     """Four walls as thick as the box, so that nothing tunnels through; each face is one side of the box."""
-    pymunk = _pymunk()
     space = pymunk.Space()
     space.gravity = (0.0, gravity)
     space.collision_slop = 0.0
@@ -66,18 +63,9 @@ def box(size: float, gravity: float) -> pymunk.Space:
 
 def ball(space: pymunk.Space, position: NDArray[np.float64], velocity: NDArray[np.float64], radius: float, mass: float) -> pymunk.Body:
     """Without friction nothing ever spins, hence the endless moment of inertia."""
-    pymunk = _pymunk()
     body = pymunk.Body(float(mass), float("inf"))
     body.position, body.velocity = tuple(map(float, position)), tuple(map(float, velocity))
     disc = pymunk.Circle(body, float(radius))
     disc.elasticity, disc.friction = 1.0, 0.0
     space.add(body, disc)
     return body
-
-
-def _pymunk():
-    try:
-        import pymunk
-    except ImportError as error:
-        raise MissingPackage("the Chipmunk reference needs pymunk: pip install pymunk") from error
-    return pymunk

@@ -1,1 +1,0 @@
-"""Engines nobody here wrote, to hold ours against."""
