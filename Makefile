@@ -23,7 +23,7 @@ demo: $(STAMP)
 	@echo "Open demo/site/index.html (the leaderboard), demo/report/index.html (one model), demo/balls.html (one sequence) in a browser."
 
 test: $(STAMP)
-	$(RUN)/python -m pytest -n auto
+	$(RUN)/python -m pytest -n auto --dist loadgroup
 
 slow: $(STAMP)
 	$(RUN)/python -m pytest -m slow

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -69,6 +68,8 @@ class Gaussian:
 
     @property
     def note(self) -> str:
+        from decimal import Decimal
+
         return f"gaussian-{Decimal(repr(float(self.sigma))):f}"
 
     def log_prob(self, pixels: NDArray[Any], means: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,9 +15,10 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from physbench.errors import UnknownName, suggest
+from physbench.notices import announce
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
 def attribute(place: str) -> Any:
@@ -55,6 +56,16 @@ class Registry:
                 place = f"{foreign[name].value}, of the installed package {foreign[name].dist.name}" if foreign[name].dist else foreign[name].value
                 raise UnknownName(f"the {self.noun} {name!r} cannot be loaded from {place}: {type(error).__name__}: {error}") from error
         raise UnknownName(f"no {self.noun} is called {name!r}: {suggest(name, self.names())}")
+
+    def load_all(self, get: Callable[[str], Any] | None = None) -> Iterator[tuple[str, Any]]:
+        """Load everything, one by one by `get`; a notice names what cannot be loaded, so that a broken package hides no other."""
+        for name in self.names():
+            try:
+                found = (get or self.get)(name)
+            except UnknownName as error:
+                announce(str(error))
+            else:
+                yield name, found
 
     def _foreign(self) -> dict[str, Any]:
         return _entry_points(self.group, tuple(sys.path))

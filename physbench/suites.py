@@ -288,7 +288,7 @@ SUITES = {
 
 def installed_suites() -> dict[str, Suite]:
     """Ours, then those of installed packages."""
-    return {**SUITES, **{name: suite_of(name) for name in registry.suites.names() if name not in SUITES}}
+    return {**dict(registry.suites.load_all(suite_of)), **SUITES}
 
 
 def suite_of(name: str) -> Suite:

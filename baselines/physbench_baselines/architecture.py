@@ -120,8 +120,4 @@ def model_names() -> list[str]:
 
 def _architectures() -> Iterator[Architecture]:
     """Our own first. One of an installed package that cannot be imported is passed over."""
-    for name in registry.architectures.names():
-        try:
-            yield find_architecture(name)
-        except UnknownName:
-            continue
+    return (record for _, record in registry.architectures.load_all(find_architecture))

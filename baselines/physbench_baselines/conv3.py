@@ -18,6 +18,7 @@ from torch.nn import functional
 from physbench.errors import ModelError
 from physbench.model import Bernoulli
 from physbench_baselines.conv3_sizes import Conv3Sizes
+from physbench_baselines.training.trainable import Losses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,13 +35,6 @@ class State(NamedTuple):
 
     past: torch.Tensor  # (B, 3 C, H, W)
     mean: torch.Tensor  # (B, H, W, C) its prediction of the next frame
-
-
-class Losses(NamedTuple):
-    """`total` to descend; `figures` to look at."""
-
-    total: torch.Tensor
-    figures: dict[str, torch.Tensor]
 
 
 class Conv3(nn.Module):

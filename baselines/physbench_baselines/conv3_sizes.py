@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from physbench.errors import ModelError
+from physbench.fields import bounded, check_fields
 from physbench_baselines.architecture import Architecture
 
 if TYPE_CHECKING:
@@ -16,13 +17,11 @@ if TYPE_CHECKING:
 class Conv3Sizes:
     """How large the model is. Any height and width will do."""
 
-    channels: int = 1  # of a frame
-    width: int = 16  # channels between the convolutions
+    channels: int = bounded(1, low=1, high=16)  # of a frame
+    width: int = bounded(16, low=1, high=256)  # channels between the convolutions
 
     def __post_init__(self) -> None:
-        for name, value, most in (("channels", self.channels, 16), ("width", self.width, 256)):
-            if type(value) is not int or not 1 <= value <= most:
-                raise ModelError(f"{name} is a whole number from 1 to {most}, not {value!r:.60}")
+        check_fields(self, ModelError)
 
     def build(self) -> Conv3:
         """Make a model with fresh weights."""

@@ -30,7 +30,7 @@ MOST_SLOTS = 256
 class Blur:
     """The last two frames extrapolated, and blurred; the first frame is only blurred.
 
-    Its numbers were chosen on training sequences of balls4mass64: `python -m physbench_baselines.tracking.tune blur`.
+    Its numbers were chosen on training sequences of balls4mass64: `python -m benchmarks.tune blur`.
     """
 
     ahead: float = 1.3  # of a whole frame

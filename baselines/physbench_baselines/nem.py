@@ -22,6 +22,7 @@ from physbench_baselines import chance
 from physbench_baselines.blocks import Decoder, Encoder
 from physbench_baselines.nem_sizes import NemSizes
 from physbench_baselines.recurrences import Lstm, Relational, Rnn, others
+from physbench_baselines.training.trainable import Losses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,13 +49,6 @@ class State(NamedTuple):
     attention: torch.Tensor | None = None  # (B, K, K) in the last step: how much slot k heeded slot i; 0 on the diagonal
     seeds: torch.Tensor | None = None  # int64 (B,)
     time: int = 0  # steps made
-
-
-class Losses(NamedTuple):
-    """`total` to descend; `figures` to look at, each a mean over sequences and steps without a gradient."""
-
-    total: torch.Tensor
-    figures: dict[str, torch.Tensor]
 
 
 class Nem(nn.Module):

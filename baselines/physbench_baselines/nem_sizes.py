@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from physbench.errors import ModelError
+from physbench.fields import bounded, check_fields
 from physbench_baselines.architecture import Architecture, StoppingRule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from physbench_baselines.nem import Nem
 
 RECURRENCES = ("rnn", "lstm", "r-nem", "r-nem-no-attention")
 ENCODERS = ("published", "appendix")
-BOUNDS: Mapping[str, tuple[int, int]] = {
-    "slots": (1, 64),
-    "height": (8, 256),
-    "width": (8, 256),
-    "dense": (1, 4096),
-    "hidden": (1, 4096),
-    "attention": (1, 4096),
-    "actions": (0, 1024),
-    "embedding": (1, 1024),
-}
 LARGEST = 1 << 26
 """Weights of one dense layer."""
 
@@ -34,32 +23,23 @@ LARGEST = 1 << 26
 class NemSizes:
     """The defaults are the paper's for bouncing balls. The norm, the noise and the layers are as in the published code where it and the paper differ."""
 
-    recurrence: str = "r-nem"
-    slots: int = 5  # K in training; other numbers may be asked for at test time, but RNN and LSTM stay at 1
-    height: int = 64
-    width: int = 64
-    channels: tuple[int, ...] = (16, 32, 64)  # of the encoder's convolutions; the decoder's are the same backwards
-    dense: int = 512
-    hidden: int = 250  # of theta, and of the layers of the interaction
-    attention: int = 100
-    actions: int = 0  # different ones; 0 = the model is told none
-    embedding: int = 10  # of an action
-    noise: float = 0.2  # share of the input's pixels that are flipped
-    encoder: str = "published"  # at 84x84 the published code's layers, or those of the paper's appendix; otherwise they are the same
+    recurrence: str = bounded("r-nem", choices=RECURRENCES)
+    slots: int = bounded(5, low=1, high=64)  # K in training; other numbers may be asked for at test time, but RNN and LSTM stay at 1
+    height: int = bounded(64, low=8, high=256)
+    width: int = bounded(64, low=8, high=256)
+    channels: tuple[int, ...] = bounded((16, 32, 64), low=1, high=512)  # of the encoder's convolutions; the decoder's are the same backwards
+    dense: int = bounded(512, low=1, high=4096)
+    hidden: int = bounded(250, low=1, high=4096)  # of theta, and of the layers of the interaction
+    attention: int = bounded(100, low=1, high=4096)
+    actions: int = bounded(0, low=0, high=1024)  # different ones; 0 = the model is told none
+    embedding: int = bounded(10, low=1, high=1024)  # of an action
+    noise: float = bounded(0.2, low=0, below=1)  # share of the input's pixels that are flipped
+    encoder: str = bounded("published", choices=ENCODERS)  # at 84x84 the published code's layers, or those of the paper's appendix; otherwise they are the same
 
     def __post_init__(self) -> None:
-        if isinstance(self.channels, list):  # as JSON has it
-            object.__setattr__(self, "channels", tuple(self.channels))
-        for name, allowed in (("recurrence", RECURRENCES), ("encoder", ENCODERS)):
-            if getattr(self, name) not in allowed:
-                raise ModelError(f"{name} is one of {', '.join(allowed)}, not {_shown(getattr(self, name))}")
-        for name, (low, high) in BOUNDS.items():
-            if not _whole(getattr(self, name), low, high):
-                raise ModelError(f"{name} is a whole number from {low} to {high}, not {_shown(getattr(self, name))}")
-        if not isinstance(self.channels, tuple) or not 1 <= len(self.channels) <= 6 or not all(_whole(each, 1, 512) for each in self.channels):
-            raise ModelError(f"channels are 1 to 6 whole numbers from 1 to 512, not {_shown(self.channels)}")
-        if isinstance(self.noise, bool) or not isinstance(self.noise, int | float) or not 0 <= self.noise < 1:
-            raise ModelError(f"noise is a share from 0 to below 1, not {_shown(self.noise)}")
+        check_fields(self, ModelError)
+        if not 1 <= len(self.channels) <= 6:
+            raise ModelError(f"channels are 1 to 6 whole numbers, not {len(self.channels)}")
         if self.strided and len(self.channels) != 2:
             raise ModelError(f"the published layers for 84x84 are 2 convolutions, not {len(self.channels)}: give 2 channels, or take the appendix's encoder")
         if self.actions and self.recurrence not in ("r-nem", "r-nem-no-attention"):
@@ -124,14 +104,6 @@ class NemSizes:
         from physbench_baselines.nem import Nem
 
         return Nem(self)
-
-
-def _whole(value: Any, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-
-def _shown(value: Any) -> str:
-    return repr(value)[:60]
 
 
 def invaders(sizes: NemSizes, *, actions: int = 0) -> NemSizes:

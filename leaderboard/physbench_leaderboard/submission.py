@@ -12,7 +12,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast, get_type_hints
 
 from physbench.errors import PhysbenchError, StorageError
 from physbench.files import read_regular_file
@@ -55,34 +55,34 @@ class SubmissionError(PhysbenchError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line, typed; the columns of a result. NaN and None where there is nothing."""
+    """One line: the columns of a result, their types and what may stand in them. NaN and None where there is nothing."""
 
-    suite: str
-    suite_version: int
-    size: str
-    task: str
-    metric: str
-    value: float
-    low: float
-    high: float
-    sequences: int
-    model: str
-    model_link: str | None
-    paper_link: str | None
-    parameters: int | None
-    train_seed: int | None
-    seed: int
-    trust: str
-    data_sha256: str
-    weights_sha256: str | None
-    metric_version: int
-    physbench_version: str
-    torch_version: str | None
-    device: str | None
-    batch: int
-    seconds: float
-    date: str
-    notes: tuple[str, ...]
+    suite: Annotated[str, Cell("the name of a suite", re.compile(r"[a-z][a-z0-9-]{0,31}"), str)]
+    suite_version: Annotated[int, _WHOLE]
+    size: Annotated[str, Cell("a size", re.compile(r"[a-z][A-Za-z0-9-]{0,39}"), str)]
+    task: Annotated[str, Cell("the name of a task", re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+:-]{0,99}"), str)]
+    metric: Annotated[str, Cell("the name of a metric", re.compile(r"[a-z][a-z_]{0,39}(\[[0-9]{1,3}(,[0-9]\+?)?\])?"), str)]
+    value: Annotated[float, _FIGURE]
+    low: Annotated[float, _FIGURE]
+    high: Annotated[float, _FIGURE]
+    sequences: Annotated[int, _WHOLE]
+    model: Annotated[str, _NAME]
+    model_link: Annotated[str | None, _LINK]
+    paper_link: Annotated[str | None, _LINK]
+    parameters: Annotated[int | None, _WHOLE._replace(empty=None)]
+    train_seed: Annotated[int | None, _WHOLE._replace(empty=None)]
+    seed: Annotated[int, _WHOLE]
+    trust: Annotated[str, Cell("a degree of trust", re.compile(r"[a-z][a-z-]{0,19}"), str)]
+    data_sha256: Annotated[str, _DIGEST]
+    weights_sha256: Annotated[str | None, _DIGEST._replace(empty=None)]
+    metric_version: Annotated[int, _WHOLE]
+    physbench_version: Annotated[str, _VERSION]
+    torch_version: Annotated[str | None, _VERSION._replace(empty=None)]
+    device: Annotated[str | None, Cell("cpu, cuda, cuda:1 or the like", re.compile(r"[a-z]{1,12}(:[0-9]{1,3})?"), str, None)]
+    batch: Annotated[int, _WHOLE._replace(pattern=re.compile(r"[1-9][0-9]{0,9}"))]
+    seconds: Annotated[float, _FIGURE._replace(empty=...)]
+    date: Annotated[str, Cell("a date of this century, as 2030-12-31", re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), _date)]
+    notes: Annotated[tuple[str, ...], _NOTES]
     line: int = field(default=0, compare=False)  # in the file
 
 
@@ -249,49 +249,23 @@ def _written(value: Any) -> str:
 
 NUMBERED_NOTE = re.compile(rf"samples-[1-9][0-9]{{0,4}}|{OWN_NOTE.pattern}|" r"(gaussian|set-[A-Za-z_][A-Za-z0-9_]{0,39})--?[0-9]{1,12}(\.[0-9]{1,17})?")
 
-_COUNT = re.compile(r"0|[1-9][0-9]{0,18}")
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,30})?(e[+-]?[0-9]{1,3})?")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_VERSION = re.compile(r"[0-9][0-9A-Za-z.+]{0,39}")
-_LINK = re.compile(r"https://([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(/[A-Za-z0-9._~/?#&=%+,:-]*)?")
+_FIGURE = Cell(f"a decimal number of at most {LARGEST:g}", re.compile(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,30})?(e[+-]?[0-9]{1,3})?"), _number, math.nan)
+_WHOLE = Cell("a whole number", re.compile(r"0|[1-9][0-9]{0,18}"), int)
+_DIGEST = Cell("a SHA-256 digest of 64 small hexadecimal digits", re.compile(r"[0-9a-f]{64}"), str)
+_VERSION = Cell("a version", re.compile(r"[0-9][0-9A-Za-z.+]{0,39}"), str)
+_NAME = Cell("a name: at most 64 letters, digits and _ . + : -, the first a letter or digit", re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+:-]{0,63}"), str)
+_LINK = Cell(
+    "an https link of at most 200 plain characters",
+    re.compile(r"https://([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(/[A-Za-z0-9._~/?#&=%+,:-]*)?"),
+    _link,
+    None,
+)
+_NOTES = Cell(
+    f"made of {', '.join(NOTES)}, samples-N, gaussian-SIGMA, likelihood-NAME-NUMBER and set-NAME-NUMBER, with one space between",
+    re.compile(r"[A-Za-z0-9_.-]+( [A-Za-z0-9_.-]+)*"),
+    _notes,
+    (),
+)
 
-_figure = Cell(f"a decimal number of at most {LARGEST:g}", _NUMBER, _number, math.nan)
-_link_cell = Cell("an https link of at most 200 plain characters", _LINK, _link, None)
-_whole = Cell("a whole number", _COUNT, int)
-_digest = Cell("a SHA-256 digest of 64 small hexadecimal digits", _DIGEST, str)
-_version = Cell("a version", _VERSION, str)
-
-CELLS = {
-    "suite": Cell("the name of a suite", re.compile(r"[a-z][a-z0-9-]{0,31}"), str),
-    "suite_version": _whole,
-    "size": Cell("a size", re.compile(r"[a-z][A-Za-z0-9-]{0,39}"), str),
-    "task": Cell("the name of a task", re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+:-]{0,99}"), str),
-    "metric": Cell("the name of a metric", re.compile(r"[a-z][a-z_]{0,39}(\[[0-9]{1,3}(,[0-9]\+?)?\])?"), str),
-    "value": _figure,
-    "low": _figure,
-    "high": _figure,
-    "sequences": _whole,
-    "model": Cell("a name: at most 64 letters, digits and _ . + : -, the first a letter or digit", re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+:-]{0,63}"), str),
-    "model_link": _link_cell,
-    "paper_link": _link_cell,
-    "parameters": _whole._replace(empty=None),
-    "train_seed": _whole._replace(empty=None),
-    "seed": _whole,
-    "trust": Cell("a degree of trust", re.compile(r"[a-z][a-z-]{0,19}"), str),
-    "data_sha256": _digest,
-    "weights_sha256": _digest._replace(empty=None),
-    "metric_version": _whole,
-    "physbench_version": _version,
-    "torch_version": _version._replace(empty=None),
-    "device": Cell("cpu, cuda, cuda:1 or the like", re.compile(r"[a-z]{1,12}(:[0-9]{1,3})?"), str, None),
-    "batch": _whole._replace(pattern=re.compile(r"[1-9][0-9]{0,9}")),
-    "seconds": _figure._replace(empty=...),
-    "date": Cell("a date of this century, as 2030-12-31", re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), _date),
-    "notes": Cell(
-        f"made of {', '.join(NOTES)}, samples-N, gaussian-SIGMA, likelihood-NAME-NUMBER and set-NAME-NUMBER, with one space between",
-        re.compile(r"[A-Za-z0-9_.-]+( [A-Za-z0-9_.-]+)*"),
-        _notes,
-        (),
-    ),
-}  # fmt: skip
+CELLS: dict[str, Cell] = {name: hint.__metadata__[0] for name, hint in get_type_hints(Row, include_extras=True).items() if name in COLUMNS}
 """What may stand in a column."""

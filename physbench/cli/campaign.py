@@ -173,7 +173,7 @@ def _work(folder: Path, runs: Sequence[PlannedRun], minutes: float | None, setti
 
 
 def _standings(folder: Path, runs: Sequence[PlannedRun]) -> list[Standing]:
-    from physbench_baselines.campaign.ledger import Ledger
+    from physbench_baselines.campaign.history import Ledger
     from physbench_baselines.campaign.standing import read_standings
 
     return read_standings(folder, runs, Ledger(folder))

@@ -10,7 +10,6 @@ import click
 
 from physbench import registry
 from physbench.cli.root import main
-from physbench.evaluation.known import scores_of
 from physbench.plainjson import dumped
 from physbench.suites import installed_suites
 
@@ -42,8 +41,7 @@ def list_what(what: str, as_json: bool) -> None:
 
 
 def _datasets() -> Iterable[Entry]:
-    for name in registry.datasets.names():
-        recipe = registry.datasets.get(name)
+    for _, recipe in registry.datasets.load_all():
         yield {**json.loads(recipe.to_json()), "about": recipe.about, "shape": recipe.generator.shape}
 
 
@@ -67,6 +65,7 @@ def _suite(entry: Entry) -> list[str]:
 
 
 def _models() -> Iterable[Entry]:
+    from physbench.evaluation.known import scores_of
     from physbench_baselines import bundled
 
     trained = bundled.names()

@@ -35,7 +35,7 @@ class Datasets(click.Group):
     """A command for every dataset and generator that the registry knows, its options taken from the generator's fields."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return registry.datasets.names()
+        return [name for name, _ in registry.datasets.load_all()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         return _generate_command(registry.datasets.get(cmd_name))

@@ -24,13 +24,14 @@ WRITTEN = re.compile(r"(?P<stem>[a-z_]+?)(?P<last>_last)?(?P<spread>_std)?(?P<in
 @cache
 def all_metrics() -> Mapping[str, Metric]:
     """Ours, then those of installed packages."""
-    found = dict(METRICS)
-    for name in registry.metrics.names():
-        card = registry.metrics.get(name)
-        if not isinstance(card, Metric) or card.name != name or name in METRICS:
-            raise UnknownName(f"the metric {name!r} of an installed package is {card!r:.100}, not a Metric of this name that is new")
-        found[name] = card
-    return found
+    return {**METRICS, **dict(registry.metrics.load_all(_foreign_metric))}
+
+
+def _foreign_metric(name: str) -> Metric:
+    card = registry.metrics.get(name)
+    if not isinstance(card, Metric) or card.name != name or name in METRICS:
+        raise UnknownName(f"the metric {name!r} of an installed package is {card!r:.100}, not a Metric of this name that is new")
+    return card
 
 
 @cache

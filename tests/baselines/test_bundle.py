@@ -238,7 +238,7 @@ def test_a_suite_of_other_frames_is_listed_with_the_reason(run: Path, tmp_path: 
 )
 def test_only_a_run_as_long_as_the_papers_is_not_called_short(run: Path, changed: dict[str, int], ended: str, short: bool) -> None:
     (run / "recipe.json").write_text(recipe(**changed).to_json())
-    (run / "result.json").write_text(json.dumps({"ended": ended}))
+    (run / "result.json").write_text(json.dumps({"ended": ended, "step": 1}))
     card = RunCard.from_mapping(dict(checkpoint.load(run / "best.safetensors").card), place=run)
     told = origin.header(card, find_architecture("nem"), run, "tiny")["training"]
     assert (told is not None) == short

@@ -26,8 +26,7 @@ from physbench_baselines.campaign import table, weights
 from physbench_baselines.campaign import work as working
 from physbench_baselines.campaign.adopt import adopt
 from physbench_baselines.campaign.budget import count_sequence_steps, is_flat, steps_for
-from physbench_baselines.campaign.history import History, Point
-from physbench_baselines.campaign.ledger import Ledger
+from physbench_baselines.campaign.history import History, Ledger, Point, read_record
 from physbench_baselines.campaign.standing import Standing, order, read_standings
 from physbench_baselines.campaign.table import TABLE, Plan, PlannedRun, expand
 from physbench_baselines.campaign.work import hold_campaign, work
@@ -426,8 +425,8 @@ def test_weights_that_are_too_large_are_not_kept_and_that_is_told(tmp_path: Path
 def test_a_history_that_travelled_is_the_same_and_a_long_curve_keeps_its_last_point() -> None:
     points = [Point(number, 1 / number, None, 0.5) for number in range(1, 1001)]
     history = History().add(5, [], "some", points[:7])
-    assert History.from_dict(json.loads(json.dumps(history.to_dict())), "here") == history
-    long = History.from_dict(History().add(5, [], "some", points).to_dict(), "here").curve
+    assert read_record(History, json.loads(json.dumps(history.to_dict())), Path("here")) == history
+    long = read_record(History, History().add(5, [], "some", points).to_dict(), Path("here")).curve
     assert len(long) == 100 and long[-1] == points[-1] and list(long) == sorted(long, key=lambda point: point.sequence_steps)
     assert [point.sequence_steps for point in history.add(3, [], "some", points[:1]).curve][-1] == 6
     assert len(history.add(3, [], "another", points[:1]).curve) == 1, "losses on other sequences cannot be joined"
@@ -536,7 +535,7 @@ def weights_without_sense(folder: Path) -> None:
         (cut_off(f"weights/{NAME}.safetensors"), NAME),
         (of_another, "holds a run of rnn on balls4mass64"),
         (weights_of_another, "holds weights of rnn on balls4mass64"),
-        (weights_without_sense, "does not tell its history as a campaign writes it"),
+        (weights_without_sense, "is not as a campaign writes it"),
     ],
 )
 def test_a_folder_that_is_not_in_order_is_refused_in_one_sentence(

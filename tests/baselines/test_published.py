@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from physbench.errors import ModelError
 from physbench_baselines.nem import Losses, Nem, NemSizes, State, e_step, expected, pixel_losses
-from tests.builders.published_weights import from_published, published_name
+from tests.oracles.published import from_published, published_name
 
 Floats = NDArray[np.float32]
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import physbench
+from benchmarks import tune
 from physbench.errors import ModelError
 from physbench.model import Batch
 from physbench.result import Result
 from physbench_baselines.reference import ConstantVelocity
-from physbench_baselines.tracking import tune
 from physbench_baselines.tracking.tracker import Settings, Tracker, tracker
 
 FRESH = 20261126

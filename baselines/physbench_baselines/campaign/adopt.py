@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from physbench.errors import TrainingError
 from physbench.files import publish
-from physbench_baselines.campaign.ledger import Ledger
+from physbench_baselines.campaign.history import Ledger
 from physbench_baselines.campaign.stages import clear_beginning, folder_of, latest_folder, read_stage
 from physbench_baselines.campaign.work import hold_campaign
 from physbench_baselines.training.folder import Folder

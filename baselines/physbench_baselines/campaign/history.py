@@ -1,17 +1,30 @@
-"""What a run of the campaign cost and reached so far, as plain JSON: it travels with the weights."""
+"""What a run of the campaign cost and reached so far, as plain JSON that travels with the weights; and what a campaign writes down of its stages,
+beside what their own folders tell: campaign.json."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+import json
+from dataclasses import asdict, dataclass, is_dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from physbench.errors import TrainingError
+from physbench.errors import StorageError, TrainingError
+from physbench.files import read_regular_file
 from physbench_baselines.campaign.budget import count_sequence_steps
+from physbench_baselines.releasing.origin import spread
+from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+T = TypeVar("T")
+
+_hints = cache(get_type_hints)
+
+NAME = "campaign.json"
+MOST_BYTES = 1 << 24
 
 MOST_POINTS = 100
 """Of a curve that travels."""
@@ -61,20 +74,38 @@ class History:
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON, with a thinner curve if it is long."""
-        count = min(len(self.curve), MOST_POINTS)
-        thin = tuple(self.curve[(number + 1) * len(self.curve) // count - 1] for number in range(count))
-        return asdict(replace(self, curve=thin))
+        return asdict(replace(self, curve=tuple(spread(self.curve, MOST_POINTS))))
 
-    @staticmethod
-    def from_dict(given: Any, place: str) -> History:
-        """Read what `to_dict` gave, from anybody's file."""
-        try:
-            entries = dict(given)
-            points = tuple(Point(as_whole(item["sequence_steps"]), as_number(item["validation_loss"]), *_figures(item)) for item in entries["curve"])
-            spent = tuple(Spent(as_text(item["hardware"]), abs(as_number(item["minutes"]))) for item in entries["spent"])
-            return History(as_whole(entries["stages"]), as_whole(entries["sequence_steps"]), spent, as_text(entries["validation"]), points)
-        except (KeyError, TypeError, ValueError) as error:
-            raise TrainingError(f"{place} does not tell its history as a campaign writes it ({error}): put it back or delete it") from None
+
+@dataclass(frozen=True)
+class Place:
+    """Hardware in words, and the minute of the stage at which it took over."""
+
+    hardware: str
+    since: float
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What the last weights say, so that 100 MB need not be read to know it."""
+
+    mark: tuple[int, int]  # of the file: when it was written, in nanoseconds, and its size
+    step: int
+    minutes: float
+    steps_limit: int  # 0 = none
+    minutes_limit: float
+
+
+@dataclass(frozen=True)
+class Record:
+    before: History
+    """Of the weights that the stage began with."""
+    steps_limit: int = 0
+    places: tuple[Place, ...] = ()
+    saved: Saved | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"before": self.before.to_dict()}
 
 
 def history_of_stages(stages: Iterable[Mapping[str, Any]]) -> History:
@@ -111,26 +142,58 @@ def _merge(spent: Iterable[Spent]) -> tuple[Spent, ...]:
     return tuple(Spent(hardware, round(count, 4)) for hardware, count in minutes.items())
 
 
-def as_whole(value: Any, *, most: int = 1 << 53) -> int:
-    """Take a count, or raise ValueError."""
-    if type(value) is not int or not 0 <= value <= most:
-        raise ValueError(f"{value!r:.40} is no count")
-    return value
+class Ledger:
+    """The records of a campaign's folder, by the name of a stage's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        if folder.exists() and not folder.is_dir():
+            raise TrainingError(f"{folder} is a file: a campaign needs a folder")
+        self.path = folder / NAME
+        self._records = self._read()
+
+    def get(self, name: str) -> Record | None:
+        return self._records.get(name)
+
+    def put(self, name: str, record: Record) -> None:
+        """Keep a record, also if the process is killed right after."""
+        if self._records.get(name) != record:
+            self._records[name] = record
+            text = json.dumps({each: known.to_dict() for each, known in self._records.items()}, indent=1)
+            Folder(self.path.parent).write(NAME, text + "\n")
+
+    def _read(self) -> dict[str, Record]:
+        try:
+            given: Any = json.loads(read_regular_file(self.path, MOST_BYTES)) if self.path.exists() else {}
+            if not isinstance(given, dict):
+                raise ValueError("it is no object in JSON")
+        except (StorageError, ValueError, RecursionError) as error:
+            raise TrainingError(f"{self.path} cannot be read ({str(error)[:100]}): put it back or delete it") from None
+        return {name: read_record(Record, record, self.path) for name, record in cast("dict[str, Any]", given).items()}
 
 
-def as_number(value: Any) -> float:
-    """Take a finite number, or raise ValueError."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -1e300 < value < 1e300:
-        raise ValueError(f"{value!r:.40} is no number")
-    return float(value)
+def read_record(kind: type[T], given: Any, place: Path) -> T:
+    """Read what `to_dict` gave of a history or a record, from anybody's file."""
+    try:
+        return _typed(kind, given)
+    except (KeyError, TypeError, ValueError) as error:
+        raise TrainingError(f"{place} is not as a campaign writes it ({error}): put it back or delete it") from None
 
 
-def as_text(value: Any) -> str:
-    """Take a line that can be printed, or raise ValueError."""
-    if not isinstance(value, str) or len(value) > 300 or not value.isprintable():
-        raise ValueError(f"{value!r:.40} is no text")
-    return value
-
-
-def _figures(item: Mapping[str, Any]) -> list[float | None]:
-    return [None if item[name] is None else as_number(item[name]) for name in ("relative_bce", "ari")]
+def _typed(kind: Any, given: Any) -> Any:
+    """Hold JSON to a type: counts, finite numbers and printable lines in tuples and dataclasses."""
+    if is_dataclass(kind):
+        return cast("Any", kind)(**{name: _typed(hint, given[name]) for name, hint in _hints(kind).items()})
+    inner = get_args(kind)
+    if get_origin(kind) is tuple:
+        kinds = inner[:1] * len(given) if inner[-1] is ... else inner
+        return tuple(_typed(each, value) for each, value in zip(kinds, given, strict=True))
+    if inner:  # or None
+        return None if given is None else _typed(inner[0], given)
+    good = {
+        int: type(given) is int and 0 <= given < 1 << 63,
+        float: type(given) in (int, float) and -1e300 < given < 1e300,
+        str: isinstance(given, str) and len(given) <= 300 and given.isprintable(),
+    }
+    if not good[kind]:
+        raise ValueError(f"{given!r:.40} is no {dict(zip(good, ('count', 'number', 'text'), strict=True))[kind]}")
+    return kind(given)

@@ -5,7 +5,6 @@ The first stage of a run lies in NAME. A later one, which begins with weights ke
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import dataclass, replace
@@ -15,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 from physbench.errors import TrainingError
 from physbench_baselines import checkpoint
 from physbench_baselines.campaign.budget import count_sequence_steps
-from physbench_baselines.campaign.history import History, Point, Spent, describe_validation, history_of_stages
-from physbench_baselines.campaign.ledger import Place, Record, Saved
+from physbench_baselines.campaign.history import History, Place, Point, Record, Saved, Spent, describe_validation, history_of_stages
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.initial import stages_before
 
 if TYPE_CHECKING:
-    from physbench_baselines.campaign.ledger import Ledger
+    from physbench_baselines.campaign.history import Ledger
     from physbench_baselines.campaign.table import PlannedRun
     from physbench_baselines.training.folder import Row
     from physbench_baselines.training.recipe import TrainingRecipe
@@ -91,8 +89,9 @@ def read_stage(path: Path, run: PlannedRun, ledger: Ledger) -> Stage:
     saved = record.saved
     limit = record.steps_limit if saved is None else 0 if saved.minutes_limit else saved.steps_limit
     step = saved.step if saved else 0
+    ended, at = folder.result() or (None, 0)  # at an earlier step, it was of a shorter run
     return Stage(
-        path, recipe, record, step, saved.minutes if saved else 0.0, limit, _ended(path, step), saved is not None,
+        path, recipe, record, step, saved.minutes if saved else 0.0, limit, ended if at == step else None, saved is not None,
         tuple(_point(row, recipe, limit) for row in folder.rows() if row.step <= step and math.isfinite(row.validation_loss or math.nan)),
     )  # fmt: skip
 
@@ -138,19 +137,6 @@ def _saved(training: Any, mark: tuple[int, int], last: Path) -> Saved:
         return Saved(mark, int(step), round(float(seconds) / 60, 4), int(steps), float(minutes))
     except (KeyError, TypeError, ValueError, OverflowError):
         raise TrainingError(f"{last} holds no state of a run that could go on: move its folder away") from None
-
-
-def _ended(path: Path, step: int) -> str | None:
-    """Why the run is over; a result of an earlier step was of a shorter run."""
-    place = path / "result.json"
-    try:
-        result: Any = json.loads(place.read_text(encoding="utf-8"))
-        ended, at = str(result["ended"]), int(result["step"])
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise TrainingError(f"{place} is not the result of a run: put it back or delete it") from None
-    return ended if at == step else None
 
 
 def _point(row: Row, recipe: TrainingRecipe, limit: int) -> Point:

@@ -17,7 +17,7 @@ from physbench_baselines.campaign.weights import history_of_weights
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from physbench_baselines.campaign.ledger import Ledger
+    from physbench_baselines.campaign.history import Ledger
     from physbench_baselines.campaign.table import PlannedRun
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from physbench.errors import TrainingError
 from physbench.files import publish
 from physbench_baselines import checkpoint
-from physbench_baselines.campaign.history import History, history_of_stages
+from physbench_baselines.campaign.history import History, history_of_stages, read_record
 from physbench_baselines.card import to_json
 from physbench_baselines.releasing import origin
 from physbench_baselines.training.folder import Folder
@@ -38,12 +38,10 @@ def keep_weights(campaign: Path, run: PlannedRun, stage: Stage) -> Path | None:
     found = checkpoint.load(Folder(stage.path).last)
     path = weights_of(campaign, run)
     path.parent.mkdir(exist_ok=True)
-    recipe = cast("dict[str, Any]", found.card.get("recipe") or {})
     card: dict[str, Any] = {
         **found.card,
         "name": run.name,
-        "recipe": origin.without_folders(recipe),
-        "before": [{**each, "recipe": origin.without_folders(each.get("recipe") or {})} for each in stages_before(found.card)],
+        **origin.without_folders(found.card),
         "steps_limit": stage.limit or None,
         "budget": run.budget,
         "campaign": stage.history.to_dict(),
@@ -72,5 +70,5 @@ def history_of_weights(campaign: Path, run: PlannedRun) -> History | None:
             f"{path} holds weights of {mine.get('model')} on {mine.get('data')}, and {run.name} is {run.model} on {run.data}: move the file away"
         )
     if "campaign" in card:
-        return History.from_dict(card["campaign"], str(path))
+        return read_record(History, card["campaign"], path)
     return history_of_stages([*stages_before(card), card])

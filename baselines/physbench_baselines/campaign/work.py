@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,7 +13,7 @@ import torch
 from physbench.errors import PhysbenchError, TrainingError
 from physbench_baselines.adapter import device_of
 from physbench_baselines.campaign.budget import steps_for
-from physbench_baselines.campaign.ledger import Ledger, Place, Record
+from physbench_baselines.campaign.history import Ledger, Place, Record
 from physbench_baselines.campaign.stages import clear_beginning, folder_of, latest_folder, next_number, read_stage, record_of
 from physbench_baselines.campaign.standing import Standing, order, read_standings
 from physbench_baselines.campaign.weights import keep_weights, weights_of
@@ -131,11 +132,7 @@ def _train_piece(
     if not record.places or record.places[-1].hardware != hardware:
         record = replace(record, places=(*record.places, Place(hardware, job.minutes)))
     ledger.put(job.path.name, record)
-
-    def show(now: TrainingProgress) -> None:
-        if progress:
-            progress(run.name, now)
-
+    show = partial(progress, run.name) if progress else None
     try:
         result = train(job.recipe, job.path, steps=job.steps, pause_after=minutes, resume=job.recipe is None, device=str(place), progress=show)
     finally:

@@ -31,8 +31,10 @@ def packed(header: str, arrays: Arrays) -> bytes:
 
 
 def described(content: bytes, path: Path) -> Header:
-    """The header alone."""
-    return _split(content, path)[0]
+    """The header of a file that is whole."""
+    header, *checksums = _split(content, path)
+    _require_same(*checksums, path)
+    return header
 
 
 def unpacked(content: bytes, path: Path) -> tuple[Header, Arrays]:
@@ -49,9 +51,13 @@ def unpacked(content: bytes, path: Path) -> tuple[Header, Arrays]:
         if entry["dtype"] not in kinds or len(entry["shape"]) > MOST_AXES:
             raise HostileFile(f"{path}: {name[:60]!r} is {entry['dtype']} of {len(entry['shape'])} axes, which no array of weights is")
         arrays[name] = np.frombuffer(entry["data"], kinds[entry["dtype"]]).reshape(entry["shape"])
-    if checksum != data:
-        raise DamagedFile(f"{path} is damaged: its weights are not those that were written; download it again")
+    _require_same(checksum, data, path)
     return header, arrays
+
+
+def _require_same(written: str, there: str, path: Path) -> None:
+    if written != there:
+        raise DamagedFile(f"{path} is damaged: its weights are not those that were written; download it again")
 
 
 def _package() -> Any:

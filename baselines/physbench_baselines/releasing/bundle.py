@@ -24,7 +24,6 @@ from physbench_baselines.releasing.cards import file_size
 from physbench_baselines.releasing.scored import FOLDER, SUITES, scored
 from physbench_baselines.releasing.shrink import SUITE, Comparison, compared, has_big_matrices
 from physbench_baselines.training.folder import Folder
-from physbench_baselines.training.initial import stages_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,12 +76,8 @@ def bundle(
     shipped = model(path, device=device)
     weights = shipped.origin.weights_sha256
     same = before if before and before.weights_sha256 == weights else None
-    paths = {
-        "recipe": origin.without_folders(trained.recipe),
-        "before": [{**stage, "recipe": origin.without_folders(stage.get("recipe") or {})} for stage in stages_before(best.card)],
-    }
     card = Card(
-        **{**vars(trained), **told, **paths, **origin.course(run)},
+        **{**vars(trained), **told, **origin.without_folders(best.card), **origin.course(run)},
         architecture=best.header.architecture,
         sizes=dict(best.header.sizes),
         parameters=shipped.origin.parameters or 0,

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from physbench.errors import StorageError, TrainingError
-from physbench.files import read_regular_file
 from physbench_baselines.training.folder import Folder
-from physbench_baselines.training.initial import total
+from physbench_baselines.training.initial import stages_before, total
 from physbench_baselines.training.keep import kept
-from physbench_baselines.training.recipe import MOST_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +15,8 @@ if TYPE_CHECKING:
     from physbench_baselines.architecture import Architecture
     from physbench_baselines.card import RunCard
     from physbench_baselines.training.folder import Row
+
+T = TypeVar("T")
 
 MOST_ROWS = 100
 """Of the log; as many of them as there are, up to half, with a validation."""
@@ -46,27 +44,29 @@ def course(run: Path) -> dict[str, Any]:
     return {"ended": _ended(run), **limits, "log": [_shortened(row) for row in thinned(Folder(run).rows())]}
 
 
-def without_folders(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Files alone: where they lay is nobody's business."""
-    return {**recipe, **{field: Path(recipe[field]).name for field in ("data", "initial") if recipe.get(field)}}
+def without_folders(card: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipes of a card and of the stages before it, with files alone: where they lay is nobody's business."""
+    return {"recipe": _bare(card), "before": [{**stage, "recipe": _bare(stage)} for stage in stages_before(card)]}
 
 
 def thinned(rows: Sequence[Row]) -> list[Row]:
     """At most MOST_ROWS, over the whole run."""
-    measured = _spread([row for row in rows if row.validation_loss is not None], MOST_ROWS // 2)
-    others = _spread([row for row in rows if row.validation_loss is None], MOST_ROWS - len(measured))
+    measured = spread([row for row in rows if row.validation_loss is not None], MOST_ROWS // 2)
+    others = spread([row for row in rows if row.validation_loss is None], MOST_ROWS - len(measured))
     return sorted([*measured, *others], key=lambda row: row.step)
+
+
+def _bare(stage: Mapping[str, Any]) -> dict[str, Any]:
+    recipe: Any = stage.get("recipe") or {}
+    return {**recipe, **{field: Path(recipe[field]).name for field in ("data", "initial") if recipe.get(field)}}
 
 
 def _ended(run: Path) -> str | None:
     """None for a run that still goes on."""
-    try:
-        return json.loads(read_regular_file(run / "result.json", MOST_TEXT))["ended"] if (run / "result.json").exists() else None
-    except (StorageError, ValueError, KeyError, TypeError, RecursionError):
-        raise TrainingError(f"{run / 'result.json'} is not the result of a run: put it back or delete it") from None
+    return (Folder(run).result() or (None,))[0]
 
 
-def _spread(rows: Sequence[Row], most: int) -> list[Row]:
+def spread(rows: Sequence[T], most: int) -> list[T]:
     """The last one, and others at even distances before it."""
     count = min(most, len(rows))
     return [rows[(number + 1) * len(rows) // count - 1] for number in range(count)]

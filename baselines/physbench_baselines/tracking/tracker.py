@@ -43,7 +43,7 @@ SLOWEST, FASTEST = 0.6, 3.0
 
 @dataclass(frozen=True)
 class Settings:
-    """Numbers that `python -m physbench_baselines.tracking.tune` chose on training sequences; memory is a switch."""
+    """Numbers that `python -m benchmarks.tune` chose on training sequences; memory is a switch."""
 
     memory: float = 1.0  # 0: a disc that is not seen is forgotten at once
     drift: float = 0.0005  # pixels by which a place goes astray in a frame

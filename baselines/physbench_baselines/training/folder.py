@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
@@ -119,6 +120,17 @@ class Folder:
             return TrainingRecipe.from_json(text)
         except TrainingError as error:
             raise TrainingError(f"{place}: {error}") from None
+
+    def result(self) -> tuple[str, int] | None:
+        """Why the run is over, and at which step; None for one that goes on."""
+        place = self.path / "result.json"
+        if not place.exists():
+            return None
+        try:
+            given = json.loads(read_regular_file(place, MOST_TEXT))
+            return str(given["ended"]), int(given["step"])
+        except (StorageError, ValueError, KeyError, TypeError, RecursionError):
+            raise TrainingError(f"{place} is not the result of a run: put it back or delete it") from None
 
     def append(self, row: Row) -> None:
         """A row with a figure that is new makes the log anew, with one more column."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from pathlib import Path
+from typing import Any
 
+from physbench import registry
 from physbench.errors import TrainingError
+from physbench.storage.reader import open_dataset
 from physbench_baselines.architecture import architecture_with
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.recipe import TrainingRecipe
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def require_limits(minutes: float | None, steps: int | None, workers: int) -> None:
@@ -32,5 +33,16 @@ def require_startable(recipe: TrainingRecipe, path: Path, *, minutes: float | No
 
 def usual_recipe(model: str, **changes: Any) -> TrainingRecipe:
     """Give the recipe that a model is usually trained by: its own or, for a model without one, the paper's. changes: other fields of it."""
-    own = architecture_with(model).recipe_of(model, dataset=changes.get("data", TrainingRecipe.data))
+    own = architecture_with(model).recipe_of(model, dataset=_dataset_in(changes.get("data", TrainingRecipe.data)))
     return TrainingRecipe(model=model, **{**own, **changes})
+
+
+def unversioned(dataset: str) -> str:
+    """Name a dataset as it is called in every version."""
+    return re.sub(r"-v\d+$", "", dataset)
+
+
+def _dataset_in(data: str) -> str:
+    """Name the dataset that is learnt: a file says which it holds."""
+    named = data in registry.datasets.names() or not Path(data).is_file()
+    return data if named else unversioned(open_dataset(data).attributes["dataset"])

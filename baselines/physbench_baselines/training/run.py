@@ -6,7 +6,6 @@ threads) where it would have ended. With minutes, the share of them that is used
 
 from __future__ import annotations
 
-import re
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from physbench_baselines.training.interrupts import Interrupts
 from physbench_baselines.training.keep import kept
 from physbench_baselines.training.loop import Loop, State, TrainingProgress, TrainingResult
 from physbench_baselines.training.networks import network_of
-from physbench_baselines.training.preflight import require_limits
+from physbench_baselines.training.preflight import require_limits, unversioned
 from physbench_baselines.training.step import Stepper, fast, precision_of
 from physbench_baselines.training.trainable import measure, traits_of
 
@@ -75,7 +74,7 @@ def train(
         source = source_of(recipe)
         under_way = resume and folder.last.exists()
         initial = initial_of(recipe.initial, model=recipe.model) if recipe.initial and not under_way else None
-        network = network_of(recipe, initial, dataset=re.sub(r"-v\d+$", "", source.dataset))  # as it is called in every version
+        network = network_of(recipe, initial, dataset=unversioned(source.dataset))
         _try_out(network, source, recipe)
         stepper = Stepper(network, recipe, device=place, graphs=graphs)
         state = _restored(folder, stepper) if under_way else State()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import torch
 
@@ -20,12 +20,11 @@ LOSS = "loss"
 """The name of the total among the figures."""
 
 
-class Losses(Protocol):
-    @property
-    def total(self) -> Tensor: ...  # (), a mean over the sequences of the batch
+class Losses(NamedTuple):
+    """What a loss gives: `total` to descend, `figures` to look at. Anything with these two will do."""
 
-    @property
-    def figures(self) -> Mapping[str, Tensor]: ...  # () each, likewise; any names
+    total: Tensor  # (), a mean over the sequences of the batch
+    figures: Mapping[str, Tensor]  # () each, likewise; any names
 
 
 class Trainable(Protocol):

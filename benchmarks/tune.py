@@ -1,4 +1,4 @@
-"""Choose the numbers of `tracker` or `blur` on training sequences: python -m physbench_baselines.tracking.tune tracker
+"""Choose the numbers of `tracker` or `blur` on training sequences: python -m benchmarks.tune tracker
 [SEQUENCES]
 
 One number after the other is made larger and smaller for as long as the loss falls. The loss is the sum of
@@ -85,7 +85,7 @@ def main(words: Sequence[str]) -> None:
     name = words[0] if words else "tracker"
     sequences = words[1] if len(words) > 1 else str(SEQUENCES)
     if name not in STARTS or not sequences.isdecimal() or not int(sequences) or len(words) > 2:
-        sys.exit("Error: say tracker or blur, and perhaps how many training sequences: python -m physbench_baselines.tracking.tune tracker 128")
+        sys.exit("Error: say tracker or blur, and perhaps how many training sequences: python -m benchmarks.tune tracker 128")
     settings, least = tune(name, sequences=int(sequences), report=lambda text: print(text, file=sys.stderr, flush=True))
     for field in SEARCHED[name]:
         print(f"{field} = {getattr(settings, field):g}")
