@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ def table(plan: Plan, scratch: Path) -> Table:
 
 
 def _ours(recipe: Recipe, path: Path, count: int, *, workers: int) -> None:
-    physbench.generate(recipe.resized({"training": count}), path, workers=workers, overwrite=True)
+    physbench.generate(replace(recipe, splits={"training": count}), path, workers=workers, overwrite=True)
 
 
 def _rival(recipe: Recipe, scenes: Callable[[], Iterable[Scenes]]) -> Callable[[Path, int], None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ indexing*: `dataset[:, indices]`, indices sorted, as h5py wants them. *stream*: 
 
 
 def table(plan: Plan, scratch: Path) -> Table:
-    path = physbench.generate(datasets.get("balls4mass64").resized({"training": plan.file}), scratch / "read.h5")
+    path = physbench.generate(replace(datasets.get("balls4mass64"), splits={"training": plan.file}), scratch / "read.h5")
     ways: dict[str, tuple[int, Callable[[int], object]]] = {}
     with h5py.File(path) as file, _one_core():
         for fields in (("features",), ("features", "groups")):

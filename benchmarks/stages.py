@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ that the system hands out.
 
 
 def table(plan: Plan, scratch: Path) -> Table:
-    recipe: Recipe = datasets.get("balls4mass64").resized({"training": plan.staged})
+    recipe: Recipe = replace(datasets.get("balls4mass64"), splits={"training": plan.staged})
     stages = Stages(recipe, scratch)
     until = {name: partial(stages.encode_until, last) for last, name in enumerate(ENCODING)}
     works = {

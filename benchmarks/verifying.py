@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ value and replays the motion; *--quick* compares digests, and what plain h5py re
 
 
 def table(plan: Plan, scratch: Path) -> Table:
-    recipe: Recipe = datasets.get("balls4mass64").resized({"training": plan.verified})
+    recipe: Recipe = replace(datasets.get("balls4mass64"), splits={"training": plan.verified})
     path = physbench.generate(recipe, scratch / "verified.h5", overwrite=True)
     works: dict[str, Callable[[], object]] = {
         "make the file": lambda: physbench.generate(recipe, scratch / "made.h5", overwrite=True),

@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from physbench.printable import shorten
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from dataclasses import Field
@@ -49,7 +51,7 @@ def check_fields(record: Any, error: Callable[[str], PhysbenchError]) -> None:
         value = getattr(record, item.name)
         fit, words = _fit(item, value)
         if words:
-            raise error(f"{item.name.replace('_', ' ')} is {words}, not {_shown(value)}")
+            raise error(f"{item.name.replace('_', ' ')} is {words}, not {shorten(repr(value), 60)}")
         object.__setattr__(record, item.name, fit)
 
 
@@ -107,8 +109,3 @@ def _range(metadata: Mapping[str, Any]) -> Iterator[str]:
         yield f"to {high:g}" if low is not None else f"up to {high:g}"
     if below is not None:
         yield f"below {below:g}"
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -21,6 +21,7 @@ from physbench.amounts import describe_size
 from physbench.errors import RecipeError, StorageError
 from physbench.files import require_replaceable
 from physbench.machine import count_cores
+from physbench.printable import printable, shorten
 from physbench.resolve import resolve_recipe
 from physbench.scene import Span
 from physbench.storage.block import AT_ONCE, Block, make_block, spans
@@ -132,7 +133,7 @@ def is_finished(recipe: Recipe, path: Path) -> bool:
     differences = recipe.difference(there)
     if differences:
         rest = len(differences) - 3
-        words = "; ".join([*map(_one_line, differences[:3]), *[f"and {rest} more"] * (rest > 0)])
+        words = "; ".join([*(shorten(printable(each), 120) for each in differences[:3]), *[f"and {rest} more"] * (rest > 0)])
         raise StorageError(f"{path} exists already, made from another recipe: {words}: {ask}")
     return True
 
@@ -146,12 +147,6 @@ def require_hdf5_name(path: Path) -> None:
     if suffix[1:].isdigit() or not suffix or any(each.lower() in HDF5_SUFFIXES for each in path.suffixes):
         return
     raise StorageError(f"{path} would be an HDF5 file: call it {path.with_suffix('.h5').name}, not {path.name}")
-
-
-def _one_line(words: str) -> str:
-    """Words out of a file that may be a stranger's."""
-    text = "".join(letter if letter.isprintable() else "?" for letter in words)
-    return text if len(text) <= 120 else text[:117] + "..."
 
 
 def estimate(recipe: Recipe, *, workers: int | None = None) -> Estimate:

@@ -17,6 +17,11 @@ def printable(words: object) -> str:
     return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
+def shorten(text: str, most: int, end: str = "...") -> str:
+    """Cut a text to so many letters, the end among them."""
+    return text if len(text) <= most else text[: most - len(end)] + end
+
+
 def align(rows: Sequence[Sequence[str]], *, left: Collection[int] = ()) -> Iterator[str]:
     """Write rows as lines with columns one below the other. left: the columns of words; those of numbers stand to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from physbench.errors import RecipeError
+from physbench.printable import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from physbench.scene import Scenes
     from physbench.world import Memory, World
+
+Word = TypeVar("Word", int, "NDArray[np.uint64]")
 
 SPLITS = ("training", "validation", "test")
 SPLIT_ALIASES = {"train": "training", "valid": "validation", "val": "validation"}
@@ -128,7 +131,7 @@ class Recipe:
 
         first = (SPLITS.index(resolve_split(split)) << 40) + start + 1
         steps = np.arange(stop - start, dtype=np.uint64) + np.uint64(first)
-        return _mix(np.uint64(mixed(self.seed ^ self._stream)) + steps * np.uint64(GOLDEN))
+        return mixed(np.uint64(mixed(self.seed ^ self._stream)) + steps * np.uint64(GOLDEN))
 
     def scenes(self, split: str, start: int, stop: int, only: Collection[str] | None = None, *, memory: Memory | None = None) -> Scenes:
         """Make sequences start..stop-1 of a split; only: the arrays that are wanted, all if nothing is said.
@@ -149,15 +152,6 @@ class Recipe:
     def _stream(self) -> int:
         """What a dataset mixes into its seeds, so that no two draw alike: 64 bits of its name."""
         return 0 if self.dataset in SHARED_STREAM else int.from_bytes(hashlib.sha256(self.dataset.encode()).digest()[:8], "little")
-
-    def resized(self, splits: Mapping[str, int]) -> Recipe:
-        """Give the same sequences, more or fewer of them.
-
-        >>> from physbench.registry import datasets
-        >>> datasets.get("balls4mass64").resized({"train": 640, "test": 64}).splits
-        {'training': 640, 'test': 64}
-        """
-        return replace(self, splits=splits)
 
     def difference(self, other: Mapping[str, Any]) -> list[str]:
         """Name what another recipe, as JSON, has otherwise, and its value and ours.
@@ -194,9 +188,10 @@ class Recipe:
     def file_name(self, usual: Recipe) -> str:
         """Make a name that says what is inside: the dataset, and whatever differs from the usual recipe.
 
+        >>> from dataclasses import replace
         >>> from physbench.registry import datasets
         >>> usual = datasets.get("balls4mass64")
-        >>> usual.resized({"test": 64}).file_name(usual)
+        >>> replace(usual, splits={"test": 64}).file_name(usual)
         'balls4mass64-64.h5'
         """
         words = [self.dataset]
@@ -234,24 +229,15 @@ def _flat(recipe: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
 
 def _word(value: Any) -> str:
     """A value of anybody's recipe on one line."""
-    text = json.dumps(value) if value is not None else "not given"
-    return text if len(text) <= 60 else text[:57] + "..."
+    return shorten(json.dumps(value) if value is not None else "not given", 60)
 
 
 def _short(value: Any) -> str:
     return "-".join(str(part) for part in dict.fromkeys(cast("tuple[int, ...]", value))) if isinstance(value, tuple) else str(value)
 
 
-def mixed(number: int) -> int:
-    """The finalizer of SplitMix64 for one Python integer."""
+def mixed(number: Word) -> Word:
+    """The finalizer of SplitMix64, for an integer or an array of uint64."""
     number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
     number = ((number ^ (number >> 27)) * 0x94D049BB133111EB) & _WORD
     return number ^ (number >> 31)
-
-
-def _mix(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    import numpy as np
-
-    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return numbers ^ (numbers >> np.uint64(31))

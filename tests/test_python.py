@@ -119,12 +119,12 @@ def test_a_split_has_several_names(made: Path, name: str, full: str) -> None:
     np.testing.assert_array_equal(one["position"], other["position"])
     recipe: Recipe = datasets.get("balls")
     np.testing.assert_array_equal(recipe.seeds(name, 0, 5), recipe.seeds(full, 0, 5))
-    assert recipe.resized({name: 7}).splits == {full: 7}
+    assert replace(recipe, splits={name: 7}).splits == {full: 7}
 
 
 def test_a_split_given_under_two_names_is_refused() -> None:
     with pytest.raises(RecipeError, match="twice"):
-        datasets.get("balls").resized({"train": 1, "training": 2})
+        replace(datasets.get("balls"), splits={"train": 1, "training": 2})
     with pytest.raises(RecipeError, match="there is no split 'tset'"):
         datasets.get("balls").seeds("tset", 0, 1)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import click
@@ -31,17 +32,34 @@ class Outputs:
     table: Path | None
     per_sequence: Path | None
     report: Path | None
+    overwrite: bool
     everything: bool
     as_json: bool
+    name: str | None
+    link: str | None
+    paper: str | None
 
-    def require_writable(self, *, overwrite: bool) -> None:
-        """Refuse what could not be written, before hours of work and not after them."""
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """What a table says of the model, as the leaderboard takes it."""
+        from physbench_leaderboard.submission import cell_of
+
+        given = {"model": self.name, "model_link": self.link, "paper_link": self.paper}
+        return {column: cell_of(column, text) for column, text in given.items() if text is not None}
+
+    def require_sound(self) -> None:
+        """Refuse what could not be written or said, before hours of work and not after them."""
         for path in (path for path in (self.table, self.per_sequence) if path is not None):
             require_writable(path)
-            _require_new(path, overwrite)
+            self._require_new(path)
         if self.report is not None:
             require_folder_for(self.report)
-            _require_new(self.report / "index.html", overwrite)
+            self._require_new(self.report / "index.html")
+        self.labels  # noqa: B018  (bad ones are refused now)
+
+    def _require_new(self, path: Path) -> None:
+        if path.exists() and not self.overwrite:
+            raise StorageError(f"{path} exists already: use --overwrite to replace it, or another name")
 
     def hand_out(self, found: Result, chosen: Extent, *, answers: Answers, likelihood: Likelihood) -> None:
         """Print the scores, and write what was asked for. Files come first: a closed pipe costs nothing."""
@@ -49,6 +67,7 @@ class Outputs:
         from physbench.evaluation.known import published
         from physbench.evaluation.text import as_text, to_json
 
+        found = replace(found, provenance=replace(found.provenance, **self.labels))
         if self.table:
             write_whole(self.table, found.to_csv())
         if self.per_sequence:
@@ -64,8 +83,3 @@ class Outputs:
 
             page = write_report(self.report, found, references, published(chosen.suite.name), gallery(answers, chosen, found, likelihood=likelihood))
             click.echo(str(page), err=True)
-
-
-def _require_new(path: Path, overwrite: bool) -> None:
-    if path.exists() and not overwrite:
-        raise StorageError(f"{path} exists already: use --overwrite to replace it, or another name")

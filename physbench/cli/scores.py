@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +75,63 @@ def options(*wanted: Callable[..., Any]) -> Callable[..., Any]:
     return decorate
 
 
+def gathered(**records: type) -> Callable[..., Any]:
+    """Give a command some of its options together: as records, whose fields they are."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def command(**given: Any) -> Any:
+            names = {name: [item.name for item in fields(record) if item.name in given] for name, record in records.items()}
+            made = {name: records[name](**{each: given.pop(each) for each in own}) for name, own in names.items()}
+            return function(**made, **given)
+
+        return command
+
+    return decorate
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The model that a command is about, by the one option that names it."""
+
+    model: str | None
+    factory: str | None
+    architecture: str | None
+    command: str | None
+    timeout: float | None
+    device: str
+    changed: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if sum(each is not None for each in (self.model, self.factory, self.command)) != 1:
+            raise click.UsageError("give a model, or --model PACKAGE.MODULE:FACTORY, or --command TEXT")
+        if self.architecture is not None and self.model is None:
+            raise click.UsageError("--architecture goes with a file of weights: name it, too")
+        if self.command is not None and self.changed:
+            raise click.UsageError("--set is for trained models: give your command what it needs among its arguments")
+        if self.command is not None and self.device not in ("auto", "cpu"):
+            raise click.UsageError(f"a command is not moved to {self.device}: give it what it needs among its arguments")
+        if len(dict(self.changed)) < len(self.changed):
+            raise click.UsageError("--set gives the same name twice: leave one out")
+        if self.factory is not None and self.changed:
+            raise click.UsageError("--set is for trained models: give your own factory what it needs in its code")
+
+    @contextmanager
+    def enter(self) -> Generator[Contestant]:
+        """Load the model, or start its process and end it whatever happens."""
+        with users_code(self.factory or self.architecture), run_command(self.command, self.timeout) as behind_pipe:
+            yield behind_pipe or self._load()
+
+    def _load(self) -> Contestant:
+        from physbench.evaluation.contestant import contestant, own_code
+
+        if code := self.factory or self.architecture:
+            click.echo(f"running the code of {code}", err=True)
+        if self.factory is not None:
+            return own_code(self.factory, device=self.device)
+        return contestant(str(self.model), device=self.device, settings=dict(self.changed), architecture=self.architecture)
+
+
 MODEL = click.argument("model", required=False)
 FACTORY = click.option("--model", "factory", metavar="PACKAGE.MODULE:FACTORY", help="A model of your own. This imports and runs its code.")
 ARCHITECTURE = click.option("--architecture", metavar="MODULE:ATTRIBUTE", help="Your own, of these weights. This runs its code.")
@@ -129,26 +188,8 @@ physbench eval copy --data mine.h5
 @click.option("--resume/--restart", default=None, help="Go on where an evaluation was killed (the default), or begin anew (the default for your own code).")
 @LABELS
 @OUTPUTS
-def evaluate(
-    model: str | None,
-    factory: str | None,
-    architecture: str | None,
-    command: str | None,
-    timeout: float | None,
-    device: str,
-    changed: tuple[tuple[str, float], ...],
-    resume: bool | None,
-    name: str | None,
-    link: str | None,
-    paper: str | None,
-    table: Path | None,
-    per_sequence: Path | None,
-    report: Path | None,
-    overwrite: bool,
-    everything: bool,
-    as_json: bool,
-    **settings: Any,
-) -> None:
+@gathered(entry=Entry, outputs=Outputs)
+def evaluate(entry: Entry, outputs: Outputs, resume: bool | None, **settings: Any) -> None:
     from physbench import __version__
     from physbench.evaluation.evaluate import evaluate, extent
     from physbench.evaluation.journal import Journal
@@ -156,19 +197,15 @@ def evaluate(
     from physbench.metrics.catalogue import all_metrics
     from physbench.result import METRIC_VERSION
 
-    outputs = Outputs(table, per_sequence, report, everything, as_json)
-    outputs.require_writable(overwrite=overwrite)
-    labels = _labels(name, link, paper)
-    _require_one_model(model, factory, command, device, changed, architecture)
+    outputs.require_sound()
     place = settings.pop("suite")
     suite = resolve_suite(place)
-    with users_code(factory or architecture), run_command(command, timeout) as behind_pipe:
-        entered = behind_pipe or _entered(model, factory, device, changed, architecture)
+    with entry.enter() as entered:
         chosen = extent(suite, **{name: settings[name] for name in ("size", "limit", "fresh", "data")})
-        identity = {**settings, "suite": place, "data": str(settings["data"]), "model": entered.identity or entered.name, "device": device}
+        identity = {**settings, "suite": place, "data": str(settings["data"]), "model": entered.identity or entered.name, "device": entry.device}
         identity |= {"physbench": __version__, "metrics": [METRIC_VERSION, *all_metrics()]}
-        if command is not None:
-            identity |= {"command": command, "folder": str(Path.cwd()), "likelihood": repr(entered.model.likelihood)}
+        if entry.command is not None:
+            identity |= {"command": entry.command, "folder": str(Path.cwd()), "likelihood": repr(entered.model.likelihood)}
         unchanging = entered.identity and not settings["data"] and place in SUITES
         journal = Journal.of(identity) if resume or (resume is None and unchanging) else None
         if journal and journal.finished():
@@ -181,15 +218,13 @@ def evaluate(
                     **settings,
                     name=entered.name,
                     journal=journal,
-                    notes=("own-code",) if factory else ("isolated",) if command else (),
+                    notes=("own-code",) if entry.factory else ("isolated",) if entry.command else (),
                     progress=lambda now: update(now.done, now.total, f"evaluating on {now.doing}"),
                 )
             except KeyboardInterrupt:
                 click.echo("\nStopped." + (" The same command goes on from there." if journal else ""), err=True)
                 sys.exit(STOPPED)
-        answers = asked(entered.model, settings["seed"])
-        found = replace(found, provenance=replace(found.provenance, **labels))
-        outputs.hand_out(found, chosen, answers=answers, likelihood=entered.model.likelihood)
+        outputs.hand_out(found, chosen, answers=asked(entered.model, settings["seed"]), likelihood=entered.model.likelihood)
     if journal:
         journal.discard()
 
@@ -209,36 +244,22 @@ physbench score p.h5
 @click.option("--half", is_flag=True, help="Logits in half precision: half the bytes, scores that differ in the fourth digit.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @JSON
-def predict(
-    model: str | None,
-    factory: str | None,
-    architecture: str | None,
-    command: str | None,
-    timeout: float | None,
-    device: str,
-    out: Path,
-    half: bool,
-    overwrite: bool,
-    as_json: bool,
-    **settings: Any,
-) -> None:
+@gathered(entry=Entry)
+def predict(entry: Entry, out: Path, half: bool, overwrite: bool, as_json: bool, **settings: Any) -> None:
     from physbench.evaluation.predictions import predict
 
     suite = resolve_suite(settings.pop("suite"))
-    _require_one_model(model, factory, command, device, architecture=architecture)
-    with users_code(factory or architecture), run_command(command, timeout) as behind_pipe:
-        entered = behind_pipe or _entered(model, factory, device, architecture=architecture)
-        with progress_bar(printable(f"predicting into {out.name}")) as update:
-            predict(
-                entered.model,
-                out,
-                suite,
-                name=entered.name,
-                half=half,
-                overwrite=overwrite,
-                progress=lambda now: update(now.done, now.total, f"predicting on {now.doing}"),
-                **settings,
-            )
+    with entry.enter() as entered, progress_bar(printable(f"predicting into {out.name}")) as update:
+        predict(
+            entered.model,
+            out,
+            suite,
+            name=entered.name,
+            half=half,
+            overwrite=overwrite,
+            progress=lambda now: update(now.done, now.total, f"predicting on {now.doing}"),
+            **settings,
+        )
     size = out.stat().st_size
     click.echo(json.dumps({"file": str(out), "bytes": size}) if as_json else f"{out}: the predictions of {entered.name}, {size / 1e6:,.1f} MB")
 
@@ -249,20 +270,8 @@ def predict(
 @click.option("--batch", type=int, default=USUAL_BATCH, show_default=True, help="Sequences read and scored at a time.")
 @LABELS
 @OUTPUTS
-def score(
-    file: Path,
-    suite: str | None,
-    batch: int,
-    name: str | None,
-    link: str | None,
-    paper: str | None,
-    table: Path | None,
-    per_sequence: Path | None,
-    report: Path | None,
-    overwrite: bool,
-    everything: bool,
-    as_json: bool,
-) -> None:
+@gathered(outputs=Outputs)
+def score(file: Path, suite: str | None, batch: int, outputs: Outputs) -> None:
     """Score a file of predictions, without running a model.
 
     Of 32-bit probabilities the scores are those of `physbench eval`, to the last digit. The layout of FILE is in docs/predictions.md.
@@ -273,13 +282,10 @@ def score(
     """
     from physbench.evaluation.predictions import opened, score
 
-    outputs = Outputs(table, per_sequence, report, everything, as_json)
-    outputs.require_writable(overwrite=overwrite)
-    labels = _labels(name, link, paper)
+    outputs.require_sound()
     told = opened(file, suite and resolve_suite(suite))
     with progress_bar(printable(f"scoring {file.name}")) as update:
         found = score(told, batch=batch, progress=lambda now: update(now.done, now.total, f"scoring on {now.doing}"))
-    found = replace(found, provenance=replace(found.provenance, **labels))
     outputs.hand_out(found, told.extent, answers=told.answers, likelihood=told.likelihood)
 
 
@@ -297,23 +303,12 @@ physbench audit --model mymodels.rnn:build
 @options(MODEL, FACTORY, ARCHITECTURE, COMMAND, TIMEOUT, DEVICE)
 @click.option("--dataset", default="balls4mass64", show_default=True, help="Whose sequences it is shown.")
 @JSON
-def audit(
-    model: str | None,
-    factory: str | None,
-    architecture: str | None,
-    command: str | None,
-    timeout: float | None,
-    device: str,
-    dataset: str,
-    as_json: bool,
-) -> None:
+@gathered(entry=Entry)
+def audit(entry: Entry, dataset: str, as_json: bool) -> None:
     from physbench.audit import audit, passed, summarize
 
-    _require_one_model(model, factory, command, device, architecture=architecture)
-    with users_code(factory or architecture), run_command(command, timeout) as behind_pipe:
-        entered = behind_pipe or _entered(model, factory, device, architecture=architecture)
-        with progress_bar(f"auditing {entered.name}", unit="") as update:
-            verdicts = audit(entered.model, dataset=dataset, progress=lambda done, total, doing: update(done, total, doing))
+    with entry.enter() as entered, progress_bar(f"auditing {entered.name}", unit="") as update:
+        verdicts = audit(entered.model, dataset=dataset, progress=lambda done, total, doing: update(done, total, doing))
     if as_json:
         click.echo(json.dumps({"model": entered.name, "passed": passed(verdicts), "verdicts": [asdict(verdict) for verdict in verdicts]}))
     else:
@@ -322,49 +317,3 @@ def audit(
             click.echo(f"{mark}{verdict.check}\n      {verdict.finding}")
         click.echo(summarize(verdicts))
     sys.exit(0 if passed(verdicts) else 1)
-
-
-def _require_one_model(
-    model: str | None,
-    factory: str | None,
-    command: str | None,
-    device: str,
-    changed: tuple[tuple[str, float], ...] = (),
-    architecture: str | None = None,
-) -> None:
-    if sum(each is not None for each in (model, factory, command)) != 1:
-        raise click.UsageError("give a model, or --model PACKAGE.MODULE:FACTORY, or --command TEXT")
-    if architecture is not None and model is None:
-        raise click.UsageError("--architecture goes with a file of weights: name it, too")
-    if command is not None and changed:
-        raise click.UsageError("--set is for trained models: give your command what it needs among its arguments")
-    if command is not None and device not in ("auto", "cpu"):
-        raise click.UsageError(f"a command is not moved to {device}: give it what it needs among its arguments")
-
-
-def _entered(
-    model: str | None,
-    factory: str | None,
-    device: str,
-    changed: tuple[tuple[str, float], ...] = (),
-    architecture: str | None = None,
-) -> Contestant:
-    from physbench.evaluation.contestant import contestant, own_code
-
-    if len(dict(changed)) < len(changed):
-        raise click.UsageError("--set gives the same name twice: leave one out")
-    if factory is not None and changed:
-        raise click.UsageError("--set is for trained models: give your own factory what it needs in its code")
-    if code := factory or architecture:
-        click.echo(f"running the code of {code}", err=True)
-    if factory is not None:
-        return own_code(factory, device=device)
-    return contestant(str(model), device=device, settings=dict(changed), architecture=architecture)
-
-
-def _labels(name: str | None, link: str | None, paper: str | None) -> dict[str, str]:
-    """What a table says of a model, as the leaderboard takes it."""
-    from physbench_leaderboard.submission import cell_of
-
-    given = {"model": name, "model_link": link, "paper_link": paper}
-    return {column: cell_of(column, text) for column, text in given.items() if text is not None}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from physbench.files import write_whole
+from physbench.view.canvas import encode_png
 from physbench.view.figure import HEEDED, PLACED, Row, Story, attended, figure, film, mixed, owned, plain, tinted, together, wrong
 from physbench.view.panels import box_of, true_colours
 from physbench.view.save import suffix_of
@@ -35,12 +35,8 @@ NOW, NEXT = "of frame t", "of frame t + 1"
 def save(watched: Watched, out: Path, *, name: str, times: Times = ALL_TIMES) -> None:
     """Write .png or .gif of the frames asked for. name: of the model."""
     told = story(watched, name)
-    if suffix_of(out, DRAWN) == ".gif":
-        write_whole(out, film(told, times.of(told.steps)))
-        return
-    buffer = BytesIO()
-    figure(told, times.spread(told.steps, COLUMNS)).save(buffer, "PNG", optimize=True)
-    write_whole(out, buffer.getvalue())
+    moving = suffix_of(out, DRAWN) == ".gif"
+    write_whole(out, film(told, times.of(told.steps)) if moving else encode_png(figure(told, times.spread(told.steps, COLUMNS))))
 
 
 def story(watched: Watched, name: str) -> Story:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from physbench.evaluation.evaluate import Extent
-    from physbench.evaluation.examples import Source
     from physbench.evaluation.window import Answers
     from physbench.model import Likelihood
     from physbench.result import Result
@@ -62,16 +61,36 @@ def gallery(answers: Answers, chosen: Extent, result: Result, *, likelihood: Lik
     asked = [(task, asking) for task, asking in _rows(chosen.suite) if task.names(asking) == row]
     if not asked:
         return ()
-    task, askings = asked[0][0], [asking for _, asking in asked]
+    (task, first), askings = asked[0], [asking for _, asking in asked]
     source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)
     figures = _figures(*result.sums[row, metric])
-    first = askings[0]
     rates = memoryless_rates(chosen, task, first) if metric == "permanence_bce" and isinstance(first, Window) else None
-    return tuple(
-        _strip(kind, number, figures[number], answers, task, askings, source, metric, likelihood or Bernoulli(), rates)
-        for kind, numbers in _picked(figures, metric, most).items()
-        for number in numbers
-    )
+
+    def strip(kind: Kind, number: int) -> Strip:
+        examples = source.examples(number, number + 1)
+        said = [(asking, answers(task, asking, examples, source, number)) for asking in askings]
+        answer = said[0][1]
+        assert answer.means is not None
+        sampled = isinstance(first, Rollout) and first.samples > 1
+        named = [worth(each, its, examples, likelihood or Bernoulli(), rates=rates) for each, its in said]
+        worths = [each.get(f"{metric}[{sample + 1}]" if sampled else metric) for sample, each in enumerate(named)]
+        found = [per_sequence(sums) for sums in worths if sums is not None]
+        return Strip(
+            kind,
+            row,
+            metric,
+            number,
+            figures[number],
+            value(pooled(found)) if found else math.nan,
+            examples.frames[0, : first.frames],
+            answer.means[0],
+            first.context if isinstance(first, Rollout) else 1,
+            None if answer.owners is None else answer.owners[0],
+            None if examples.groups is None else examples.groups[0, : first.frames, :, :, 0],
+            None if (curtain := examples.truth.get("curtain")) is None else np.asarray(curtain[0], np.int16),
+        )
+
+    return tuple(strip(kind, number) for kind, numbers in _picked(figures, metric, most).items() for number in numbers)
 
 
 def ranked(suite: Suite, result: Result) -> tuple[str, str]:
@@ -101,39 +120,3 @@ def _picked(figures: list[float], metric: str, most: int) -> dict[Kind, list[int
     count = min(most, -(-len(numbers) // 3))
     middle = max(count, (len(numbers) - count) // 2)
     return {"worst": numbers[:count], "median": numbers[middle : middle + count]}
-
-
-def _strip(
-    kind: Kind,
-    number: int,
-    figure: float,
-    answers: Answers,
-    task: Task,
-    askings: list[Asking],
-    source: Source,
-    metric: str,
-    likelihood: Likelihood,
-    rates: list[float] | None,
-) -> Strip:
-    examples = source.examples(number, number + 1)
-    said = [(asking, answers(task, asking, examples, source, number)) for asking in askings]
-    asking, answer = said[0]
-    assert answer.means is not None
-    sampled = isinstance(asking, Rollout) and asking.samples > 1
-    figures = [worth(each, its, examples, likelihood, rates=rates) for each, its in said]
-    worths = [named.get(f"{metric}[{sample + 1}]" if sampled else metric) for sample, named in enumerate(figures)]
-    found = [per_sequence(sums) for sums in worths if sums is not None]
-    return Strip(
-        kind,
-        task.names(asking),
-        metric,
-        number,
-        figure,
-        value(pooled(found)) if found else math.nan,
-        examples.frames[0, : asking.frames],
-        answer.means[0],
-        asking.context if isinstance(asking, Rollout) else 1,
-        None if answer.owners is None else answer.owners[0],
-        None if examples.groups is None else examples.groups[0, : asking.frames, :, :, 0],
-        None if (curtain := examples.truth.get("curtain")) is None else np.asarray(curtain[0], np.int16),
-    )

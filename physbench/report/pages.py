@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from physbench.printable import printable
+from physbench.printable import printable, shorten
 from physbench.report.text import figures, number
 
 if TYPE_CHECKING:
@@ -61,10 +61,7 @@ def _readable(value: object) -> object:
     """Cut a text to a length, with nothing in it that cannot be printed. Templates escape it after that."""
     if isinstance(value, Markup):
         return value
-    words = str(value)
-    if len(words) > LONGEST:
-        words = words[: LONGEST - 1] + "…"
-    return words if words.isprintable() else printable(words)
+    return printable(shorten(str(value), LONGEST, "…"))
 
 
 def _breakable(name: str) -> Markup:

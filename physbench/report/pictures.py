@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from physbench.report.pages import image_address
 from physbench.report.text import number
+from physbench.view.canvas import encode_png
 from physbench.view.panels import COLOURS, box_of, enlarged, hang_curtain, true_colours
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def draw(strip: Strip, *, grouped: bool = True) -> Drawing:
         number(strip.figure),
         number(strip.again) if differs else "",
         times,
-        [(name, {t: _address(image) for t, image in cells.items()}) for name, cells in rows],
+        [(name, {t: image_address(encode_png(image)) for t, image in cells.items()}) for name, cells in rows],
         width * scale,
         height * scale,
     )
@@ -130,9 +130,3 @@ def _labels(labels: NDArray[np.uint8], colours: NDArray[np.uint8]) -> Image:
     image = Image.fromarray(np.ascontiguousarray(labels))
     image.putpalette(colours.tobytes())
     return image
-
-
-def _address(image: Image) -> Markup:
-    buffer = BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    return image_address(buffer.getvalue())

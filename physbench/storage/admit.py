@@ -10,7 +10,7 @@ before they are followed, storage before it is read, and no size is believed tha
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -229,12 +229,18 @@ def dataset_in(parent: h5py.Group, name: str, where: str) -> h5py.h5d.DatasetID:
 def _attribute(owner: h5py.Group, name: str, where: object) -> Any:
     if not h5py.h5a.exists(owner.id, name.encode()):
         raise HostileFile(f"{where} is not a physbench dataset file: it has no attribute {name!r}")
-    attribute = h5py.h5a.open(owner.id, name.encode())
-    if attribute.get_space().get_simple_extent_type() != h5py.h5s.SCALAR or attribute.get_storage_size() > MOST_TEXT:
-        raise HostileFile(f"{where}: the attribute {name!r} is not a single value")
-    if attribute.get_type().get_class() not in (h5py.h5t.STRING, h5py.h5t.INTEGER):
-        raise HostileFile(f"{where}: the attribute {name!r} is neither text nor a number")
+    require_single(owner, name, f"{where}: the attribute {name!r}", most=MOST_TEXT, kinds=(h5py.h5t.STRING, h5py.h5t.INTEGER))
     return owner.attrs[name]
+
+
+def require_single(owner: h5py.Group, name: str, where: str, *, most: int, kinds: Collection[int]) -> h5py.h5t.TypeID:
+    """Refuse an attribute that is no single value of these kinds; return its type."""
+    attribute = h5py.h5a.open(owner.id, name.encode())
+    if attribute.get_space().get_simple_extent_type() != h5py.h5s.SCALAR or attribute.get_storage_size() > most:
+        raise HostileFile(f"{where} is not a single value")
+    if attribute.get_type().get_class() not in kinds:
+        raise HostileFile(f"{where} is neither text nor a number")
+    return attribute.get_type()
 
 
 def _text(owner: h5py.Group, name: str, where: object) -> str:

@@ -35,8 +35,7 @@ def require_agreement(file: File, progress: Callable[[int, int, str], None] | No
         other.visititems(lambda name, item: None)  # what a program that looks around in the file does
         for split in file.values():
             members: Any = other[split.name]
-            _compare_states(split, members)
-            _compare_events(split, members)
+            _compare_values(split, members)
             _compare_pixels(split, members)
             for start in range(0, len(split), BLOCK):
                 _compare_streams(split, members, range(start, min(start + BLOCK, len(split))))
@@ -72,16 +71,14 @@ def _compare_streams(split: Split, members: Any, numbers: range) -> None:
                 raise _disagreement(split, field.name, f"sequence {number}")
 
 
-def _compare_states(split: Split, members: Any) -> None:
+def _compare_values(split: Split, members: Any) -> None:
+    """All that is stored as it is."""
     for start in range(0, len(split), BLOCK):
         stop = min(start + BLOCK, len(split))
         for name, array in split.states(start, stop).items():
             seen = members[name][:, start:stop] if FIELDS[name].timed else members[name][start:stop]
             if not same_bits(seen, array):
                 raise _disagreement(split, name, f"sequences {start} to {stop - 1}")
-
-
-def _compare_events(split: Split, members: Any) -> None:
     for field in split.file.layout.events:
         column = split.column(field.name)
         for start in range(0, len(column), ROWS):

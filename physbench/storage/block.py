@@ -115,9 +115,7 @@ def block_of(recipe: Recipe, span: Span, streams: Mapping[str, Streams], scenes:
 
 def _require_field(recipe: Recipe, field: Field, array: NDArray[Any], count: int) -> None:
     """An array with the type and the axes that the vocabulary gives it, sequences first."""
-    shape = field.shape({**lengths_of(recipe), "N": count})
-    shape = (shape[1], shape[0], *shape[2:]) if field.timed else shape
-    _require_array(f"the world {recipe.generator.name} made {field.name!r}", field, array, shape)
+    _require_array(f"the world {recipe.generator.name} made {field.name!r}", field, array, field.memory_shape({**lengths_of(recipe), "N": count}))
 
 
 def _require_array(what: str, field: Field, array: NDArray[Any], shape: tuple[int, ...]) -> None:

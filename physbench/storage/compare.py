@@ -83,8 +83,13 @@ def _compare_pixels(split: Split, number: int, field: Field, stream: NDArray[np.
     wrong = made != found
     if wrong.any():
         raise DamagedFile(f"{where}: {field.name} is wrong in frame {int(np.argwhere(wrong)[0, 0])} ({int(wrong.sum())} values in all)")
-    if adler32(found) != int.from_bytes(split.stream(field.name, number)[-4:], "big"):
-        raise DamagedFile(f"{split.file.path}: {split.name}/{field.name} sequence {number} has bytes after its end")
+    require_end(split, field.name, number, found)
+
+
+def require_end(split: Split, name: str, number: int, pixels: NDArray[np.uint8]) -> None:
+    """Refuse a stream with anything behind its checksum."""
+    if adler32(pixels) != int.from_bytes(split.stream(name, number)[-4:], "big"):
+        raise DamagedFile(f"{split.file.path}: {split.name}/{name} sequence {number} has bytes after its end")
 
 
 def _bits(array: NDArray[Any]) -> NDArray[Any]:

@@ -22,7 +22,7 @@ from h5py import h5o
 
 from physbench.errors import DamagedFile, HostileFile, StorageError
 from physbench.recipe import MAX_CHUNK
-from physbench.storage.admit import dataset_in, group_in, members_of, opened, require_hard_link, require_own_storage
+from physbench.storage.admit import dataset_in, group_in, members_of, opened, require_hard_link, require_own_storage, require_single
 from physbench.storage.chunks import address_of, chunk_table
 from physbench.storage.filters import DEFLATE, MOST_DEFLATED, SHUFFLE, undone
 from physbench.storage.heaps import require_sound_heaps
@@ -62,12 +62,7 @@ class Foreign:
             if not h5py.h5a.exists(file.id, name.encode()):
                 return None
             where = f"{self.path}: the attribute {name!r}"
-            attribute = h5py.h5a.open(file.id, name.encode())
-            if attribute.get_space().get_simple_extent_type() != h5py.h5s.SCALAR or attribute.get_storage_size() > MOST_TEXT:
-                raise HostileFile(f"{where} is not a single value")
-            kind = attribute.get_type()
-            if kind.get_class() not in (h5py.h5t.STRING, h5py.h5t.INTEGER, h5py.h5t.FLOAT):
-                raise HostileFile(f"{where} is neither text nor a number")
+            kind = require_single(file, name, where, most=MOST_TEXT, kinds=(h5py.h5t.STRING, h5py.h5t.INTEGER, h5py.h5t.FLOAT))
             if kind.get_class() == h5py.h5t.STRING and kind.is_variable_str() and not self._sound:
                 require_sound_heaps(self.path)
                 self._sound = True

@@ -64,6 +64,11 @@ class Field:
     def shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
         return tuple(int(axis) if axis.isdigit() else sizes[axis] for axis in self.axes)
 
+    def memory_shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
+        """Its shape in memory: sequences first."""
+        shape = self.shape(sizes)
+        return (shape[1], shape[0], *shape[2:]) if self.timed else shape
+
     def chunk(self, sizes: Mapping[str, int], sequences: int) -> tuple[int, ...]:
         """The shape of a chunk with so many sequences."""
         return self.shape({**sizes, "N": sequences})

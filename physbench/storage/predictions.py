@@ -19,14 +19,14 @@ import h5py
 import numpy as np
 
 from physbench.errors import StorageError
-from physbench.files import publish, require_replaceable
+from physbench.files import publish
 from physbench.storage.codec import LEVEL, compress
 from physbench.storage.filters import shuffled
 from physbench.storage.foreign import Foreign
-from physbench.storage.whole import lock_beside
+from physbench.storage.whole import lock_beside, refused_in_words, require_free
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -106,8 +106,8 @@ class PredictionsWriter:
         self._partial = self.path.with_name(self.path.name + ".partial")
 
     def __enter__(self) -> PredictionsWriter:
-        self._require_free()
-        with self._written_or_told():
+        require_free(self.path, self._overwrite)
+        with refused_in_words(self.path):
             self._lock = lock_beside(self._partial)
             self._file = h5py.File(self._partial, "w", locking=False)
             self._file.attrs.update(self.header.to_attributes())
@@ -116,7 +116,7 @@ class PredictionsWriter:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         published = False
         try:
-            with contextlib.suppress(OSError, RuntimeError) if kind else self._written_or_told():
+            with contextlib.suppress(OSError, RuntimeError) if kind else refused_in_words(self.path):
                 self._file.close()
                 if kind is None:
                     self._publish()
@@ -125,14 +125,6 @@ class PredictionsWriter:
             if not published:
                 self._partial.unlink(missing_ok=True)
             self._lock.close()
-
-    @contextlib.contextmanager
-    def _written_or_told(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, RuntimeError) as error:  # what h5py raises of a full disk
-            said = (str(error).splitlines() or [type(error).__name__])[0]
-            raise StorageError(f"{self.path} cannot be written: {said}") from None
 
     def add(self, name: str, start: int, mean: NDArray[Any] | None, owner: NDArray[np.uint8] | None = None, log_likelihood: NDArray[Any] | None = None) -> None:
         """Sequences start.. of an asking: mean (B, S, H, W, C), owner, log_likelihood (B, F, H, W)."""
@@ -145,7 +137,7 @@ class PredictionsWriter:
         for what, values in block.items():
             if start != before[what] or start + len(values) > self.header.sequences:
                 raise StorageError(f"{name}/{what} goes on at sequence {before[what]} of {self.header.sequences}, not with {start} to {start + len(values)}")
-            with self._written_or_told():
+            with refused_in_words(self.path):
                 self._append(f"{name}/{what}", start, values)
         self._written[name] = {what: start + len(values) for what, values in block.items()}
 
@@ -185,13 +177,8 @@ class PredictionsWriter:
         if not self._written:
             raise StorageError(f"nothing was predicted: {self.path} was not written")
         os.fsync(self._lock.fileno())
-        self._require_free()
+        require_free(self.path, self._overwrite)
         publish(self._partial, self.path)
-
-    def _require_free(self) -> None:
-        if self.path.exists() and not self._overwrite:
-            raise StorageError(f"{self.path} exists already: use --overwrite to replace it, or another --out")
-        require_replaceable(self.path)
 
 
 class Predictions:

@@ -305,13 +305,9 @@ class Split:
         field = FIELDS[name]
         blocks: list[NDArray[Any]] = self._blocks(field)
         lengths = [len(self) - start for start in range(0, len(self), self._block)]
-        if field.timed:
-            for frame in range(self.sizes["T"]):
-                for block, length in zip(blocks, lengths, strict=True):
-                    yield block[frame, :length]
-        else:
+        for frame in range(self.sizes["T"] if field.timed else 1):
             for block, length in zip(blocks, lengths, strict=True):
-                yield block[:length]
+                yield (block[frame] if field.timed else block)[:length]
 
     def inflate_into(self, name: str, number: int, out: NDArray[np.uint8]) -> None:
         """Decode a sequence of a pixel array: exactly as many bytes as it must have, with the right checksum."""

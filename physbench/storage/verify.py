@@ -20,8 +20,7 @@ from physbench.machine import count_cores
 from physbench.scene import Span
 from physbench.storage.agreement import require_agreement
 from physbench.storage.block import make_block
-from physbench.storage.codec import adler32
-from physbench.storage.compare import compare_block, scenes_of
+from physbench.storage.compare import compare_block, require_end, scenes_of
 from physbench.storage.layout import array_digest, pixels_digest, split_text, text_digest
 from physbench.storage.origin import Unmakeable, read_recipe
 from physbench.storage.reader import File, Split, open_dataset
@@ -182,8 +181,7 @@ def _inflate(split: Split, span: Span) -> Count:
         out = np.empty(field.chunk(split.sizes, 1), np.uint8)
         for number in range(span.start, span.stop):
             split.inflate_into(field.name, number, out)
-            if adler32(out) != int.from_bytes(split.stream(field.name, number)[-4:], "big"):
-                raise DamagedFile(f"{split.file.path}: {split.name}/{field.name} sequence {number} has bytes after its end")
+            require_end(split, field.name, number, out)
     return Count(inflated=len(span) * len(split.file.layout.pixels))
 
 

@@ -23,24 +23,27 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def write_whole_hdf5(path: Path, *, overwrite: bool = False) -> Iterator[h5py.File]:
     """Open a new HDF5 file for writing. Whatever goes wrong, what was under its name stays as it was."""
-    _require_free(path, overwrite)
+    require_free(path, overwrite)
     partial = path.with_name(path.name + ".partial")
-    try:
-        lock = lock_beside(partial)
-    except OSError as error:
-        raise StorageError(f"{path} cannot be written: {error.strerror}") from None
-    with lock:
+    with refused_in_words(path), lock_beside(partial) as lock:
         try:
             with h5py.File(partial, "w", locking=False) as file:
                 yield file
             os.fsync(lock.fileno())
-            _require_free(path, overwrite)
+            require_free(path, overwrite)
             publish(partial, path)
-        except (OSError, RuntimeError) as error:  # what h5py raises of a full disk
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise StorageError(f"{path} cannot be written: {reason}") from None
         finally:
             partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def refused_in_words(path: Path) -> Iterator[None]:
+    """Say of whatever h5py raises of a full disk, or the system of a folder, that the file cannot be written."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).splitlines() or [type(error).__name__]
+        raise StorageError(f"{path} cannot be written: {reason[0]}") from None
 
 
 def lock_beside(path: Path) -> BinaryIO:
@@ -55,7 +58,7 @@ def lock_beside(path: Path) -> BinaryIO:
     return file
 
 
-def _require_free(path: Path, overwrite: bool) -> None:
+def require_free(path: Path, overwrite: bool) -> None:
     require_folder_for(path)
     require_replaceable(path)
     if path.exists() and not overwrite:

@@ -81,8 +81,13 @@ def flow(parts: Sequence[str], room: int, *, size: int) -> list[str]:
 
 
 def png(image: Image) -> bytes:
+    return encode_png(indexed([image])[0])
+
+
+def encode_png(image: Image) -> bytes:
+    """Write an image as it is, without a palette of its own."""
     buffer = BytesIO()
-    indexed([image])[0].save(buffer, "PNG", optimize=True)
+    image.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from physbench import registry
 from physbench.errors import StorageError
-from physbench.printable import printable
+from physbench.printable import printable, shorten
 from physbench.recipe import expand_split
 from physbench.scene import WALL, Marks
 from physbench.storage.reader import open_dataset
@@ -167,8 +167,7 @@ def _checked(source: str, sizes: Mapping[str, int], split: str | None, index: in
 
 def one_line(name: str, room: int = 32) -> str:
     """Names come from files of strangers: one line, nothing that cannot be printed, not too long."""
-    name = printable(name[: room + 48])
-    return name if len(name) <= room else name[: room - 1] + "…"
+    return shorten(printable(name[: room + 48]), room, "…")
 
 
 def _count(number: int, noun: str) -> str:

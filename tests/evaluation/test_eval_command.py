@@ -90,7 +90,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "a folder as sums": ([*QUICK, "--per-sequence", "."], "is a folder"),
     "predictions without a batch": (["predict", "copy", "--suite", "smoke", "--limit", "2", "--batch", "0", "--out", "p.h5"], "not 0"),
     "predictions of a negative seed": (["predict", "copy", "--suite", "smoke", "--limit", "2", "--seed", "-1", "--out", "p.h5"], "-1"),
-    "predictions into nowhere": (["predict", "copy", "--suite", "smoke", "--limit", "2", "--out", "nowhere/p.h5"], "nowhere/p.h5"),
+    "predictions into nowhere": (["predict", "copy", "--suite", "smoke", "--limit", "2", "--out", "nowhere/p.h5"], "no folder"),
     "predictions of nobody": (["predict", "--out", "p.h5"], "give a model"),
     "scores of nothing": (["score", "p.h5"], "p.h5"),
     "scores of a text": (["score", "text.h5"], "text.h5 is not an HDF5 file"),

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def test_no_constant_row_beats_straight_flight_one_frame_ahead(rows: dict[str, R
 def test_bce_and_ari_are_what_a_slow_loop_over_the_file_says(tmp_path: Path) -> None:
     result = physbench.evaluate(Slots(), "balls", limit=5)
     recipe: Recipe = registry.datasets.get("balls4mass64")
-    test = physbench.open(physbench.generate(recipe.resized({"test": 5}), tmp_path / "x.h5"))["test"]
+    test = physbench.open(physbench.generate(replace(recipe, splits={"test": 5}), tmp_path / "x.h5"))["test"]
     losses, indices = [], []
     for number in range(5):
         sequence = test[number]
@@ -113,7 +114,7 @@ def test_test_data_are_the_pinned_ones_and_anything_else_is_refused(monkeypatch:
     result = physbench.evaluate(Copy(), "smoke")
     for task in SUITES["smoke"].tasks:
         recipe: Recipe = registry.datasets.get(task.dataset)
-        path = physbench.generate(recipe.resized({"test": 64}), tmp_path / f"{task.name}.h5")
+        path = physbench.generate(replace(recipe, splits={"test": 64}), tmp_path / f"{task.name}.h5")
         assert physbench.open(path).attributes["content_sha256"] == result.provenance.data_sha256[task.name] == DIGESTS[task.name, 64]
     monkeypatch.setitem(DIGESTS, ("balls3curtain64", 64), "0" * 64)
     with pytest.raises(DamagedFile, match="would not compare"):

@@ -54,7 +54,7 @@ def permanence(result: Result) -> float:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe: Recipe = registry.datasets.get(ROW)
-    return physbench.generate(replace(recipe, seed=77).resized({"test": 20, "validation": 9}), tmp_path_factory.mktemp("data") / "mine.h5")
+    return physbench.generate(replace(recipe, seed=77, splits={"test": 20, "validation": 9}), tmp_path_factory.mktemp("data") / "mine.h5")
 
 
 ASKED: dict[str, dict[str, Any]] = {
@@ -138,7 +138,7 @@ def test_predictions_in_a_file_are_held_against_the_same_rates(tmp_path: Path) -
 
 def test_without_a_curtain_there_are_no_rates_and_no_figure(tmp_path: Path) -> None:
     recipe: Recipe = registry.datasets.get("balls4mass64")
-    path = physbench.generate(recipe.resized({"test": 3}), tmp_path / "open.h5")
+    path = physbench.generate(replace(recipe, splits={"test": 3}), tmp_path / "open.h5")
     chosen = extent("balls", data=path)
     assert memoryless_rates(chosen, chosen.suite.tasks[0], chosen.suite.tasks[0].askings[0]) is None  # type: ignore[arg-type]
     assert not any(score.metric == "permanence_bce" for score in physbench.evaluate(Blank(), "balls", data=path).scores)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ GOLDEN: dict[str, str] = json.loads((Path(__file__).parents[1] / "golden" / "dig
 
 def first_sequences(name: str) -> Recipe:
     recipe: Recipe = registry.datasets.get(name)
-    return recipe.resized(dict.fromkeys(recipe.splits, 64))
+    return replace(recipe, splits=dict.fromkeys(recipe.splits, 64))
 
 
 @pytest.mark.parametrize("name", GOLDEN)

@@ -287,7 +287,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_directory_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="cannot be written"), PredictionsWriter(tmp_path / "nowhere" / "p.h5", HEADER):
+    with pytest.raises(StorageError, match="there is no folder"), PredictionsWriter(tmp_path / "nowhere" / "p.h5", HEADER):
         pass
 
 

@@ -82,7 +82,7 @@ def test_each_sequence_can_be_made_alone(name: str, request: pytest.FixtureReque
 
 
 def test_a_smaller_dataset_is_the_beginning_of_a_larger_one(many: Any, tmp_path: Path) -> None:
-    small = generate(many.recipe.resized({"training": 7, "test": 3}), tmp_path / "small.h5")
+    small = generate(replace(many.recipe, splits={"training": 7, "test": 3}), tmp_path / "small.h5")
     with h5py.File(small) as few, h5py.File(many.path) as large:
         assert sorted(few) == ["test", "training"]
         for split in few:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def test_a_ball_that_changes_its_colour_is_found(recipe_of: Any, tmp_path: Path)
 
 
 def test_a_curtain_elsewhere_is_found(curtain: Any, tmp_path: Path) -> None:
-    recipe = curtain.recipe.resized({"training": 4})
+    recipe = replace(curtain.recipe, splits={"training": 4})
     scenes = recipe.scenes("training", 0, 4)
     scenes.truth["curtain"][:, [0, 2]] += np.where(scenes.truth["curtain"][:, :1] > 20, -20, 20).astype(np.int16)
     with pytest.raises(DamagedFile, match="curtain is not what the recipe makes"):

@@ -20,38 +20,19 @@ BYTES = 32
 
 
 @kernel
-def inside(column, cx, rest):
-    """`rest` is what the row leaves of the squared radius."""
-    dx = column + 0.5 - cx
-    return dx * dx <= rest
-
-
-@kernel
-def span(row, width, cx, cy, radius):
-    """The half-open range of columns of a disc in a row. The square root finds the ends, the definition settles them."""
-    dy = row + 0.5 - cy
-    rest = radius * radius - dy * dy
-    if rest < 0.0:
-        return 0, 0
-    half = np.sqrt(rest)
-    first = int(np.ceil(cx - half - 0.5))
-    last = int(np.floor(cx + half - 0.5))
-    if inside(first - 1, cx, rest):
-        first -= 1
-    elif first <= last and not inside(first, cx, rest):
-        first += 1
-    if inside(last + 1, cx, rest):
-        last += 1
-    elif last >= first and not inside(last, cx, rest):
-        last -= 1
-    return max(first, 0), min(last + 1, width)
+def covers(row, column, place, radius):
+    """Whether the centre of a pixel lies inside a disc or on it."""
+    dx = column + 0.5 - float(place[0])
+    dy = row + 0.5 - float(place[1])
+    return dx * dx <= float(radius) * float(radius) - dy * dy
 
 
 @kernel
 def spans(top, bottom, width, cx, cy, radius, first, end):
-    """`span` for the rows top..bottom-1: first and end (H + LANES,) int32; first >= end where a row is empty.
+    """The half-open range of columns of a disc in rows top..bottom-1: first and end (H + LANES,) int32; first >= end where a row is empty.
 
-    Written for vector registers: no branch, and whole groups of LANES rows, so that some past the bottom are found as well.
+    The square root finds the ends, the definition (`covers`) settles them. Written for vector registers: no branch, and whole groups of LANES rows, so that
+    some past the bottom are found as well.
     """
     groups = (bottom - top + LANES - 1) // LANES
     for row in range(top, top + groups * LANES):
@@ -187,16 +168,14 @@ def share(position, radius, count, curtain, groups, visible):
         for column in range(width):
             owners = 0
             for k in range(count):
-                first, end = span(row, width, float(position[k, 0]), float(position[k, 1]), float(radius[k]))
-                owners += first <= column < end
+                owners += covers(row, column, position[k], radius[k])
             if owners < 2:
                 continue
             groups[row, column] = 0
             if curtain[0] <= row < curtain[2] and curtain[1] <= column < curtain[3]:
                 continue
             for k in range(count):
-                first, end = span(row, width, float(position[k, 0]), float(position[k, 1]), float(radius[k]))
-                if first <= column < end:
+                if covers(row, column, position[k], radius[k]):
                     visible[k] -= 1
 
 

@@ -17,6 +17,7 @@ from physbench.errors import RecipeError
 from physbench.fields import bounded, check_fields
 from physbench.recipe import Recipe
 from physbench.scene import Fault, Scenes
+from physbench.storage.layout import ARRAYS, FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 MOST_BALLS = 16
 LARGEST_BOX = 256
 
+STATES = ("contact", "position", "velocity", "radius", "mass", "count", "curtain")
+"""What is known of the motion alone, in the order in which kernels take it."""
 
 COLUMNS = ("offset", "time", "a", "b", "normal", "impulse", "position")
 """Of the events, in the order in which kernels take them."""
@@ -142,15 +145,8 @@ class Balls:
 
         self._room  # noqa: B018  (balls that cannot be placed are refused before the first of them is thrown)
         count, slots = len(seeds), self.objects
-        states = {
-            "contact": np.zeros((count, frames, slots), np.uint8),
-            "position": np.zeros((count, frames, slots, 2), np.float32),
-            "velocity": np.zeros((count, frames, slots, 2), np.float32),
-            "radius": np.zeros((count, slots), np.float32),
-            "mass": np.zeros((count, slots), np.float32),
-            "count": np.zeros(count, np.uint8),
-            "curtain": np.zeros((count, 4), np.int16),
-        }
+        sizes = {"N": count, "T": frames, "K": slots}
+        states = {name: np.zeros(FIELDS[name].memory_shape(sizes), FIELDS[name].dtype) for name in STATES}
         visible = np.zeros((count, frames, slots), np.uint16)  # left for those who draw
         streams = np.zeros(count, np.uint64)
         offset = np.zeros(count + 1, np.int64)
@@ -193,14 +189,8 @@ class Balls:
 
 def _empty_rows(count: int) -> tuple[NDArray[np.generic], ...]:
     """Make room for the columns of events, without their offset."""
-    return (
-        np.empty(count),
-        np.empty(count, np.uint8),
-        np.empty(count, np.uint8),
-        np.empty((count, 2)),
-        np.empty(count),
-        np.empty((count, 2)),
-    )
+    fields = [ARRAYS[f"events/{name}"] for name in COLUMNS[1:]]
+    return tuple(np.empty(field.shape({"M": count}), field.dtype) for field in fields)
 
 
 balls = Recipe(dataset="balls", generator=Balls(), about="scenes of your own: any number, size, mass, speed, gravity, curtain, crop, colour")
