@@ -17,7 +17,7 @@ from benchmarks.report import Table, percent, times
 from benchmarks.timing import cost_of, interleaved
 from physbench.registry import datasets
 from physbench_baselines.nem_sizes import ARCHITECTURE
-from physbench_baselines.training.networks import network_of
+from physbench_baselines.training.initial import network_of
 from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.step import Stepper, autocast, fast, precision_of
 

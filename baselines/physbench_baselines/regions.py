@@ -58,9 +58,7 @@ def label(on):
 
 @kernel
 def label_frames(on, slots):
-    """(B, H, W) bool -> (B, H, W) uint8: slot 0 is the ground, regions take slots 1, 2, ..., slots - 1 in turn, again
-    and again.
-    """
+    """(B, H, W) bool -> uint8: slot 0 is the ground, regions take slots 1, 2, ..., slots - 1 in turn, again and again."""
     owner = np.zeros(on.shape, np.uint8)
     if slots > 1:
         for b in range(len(on)):

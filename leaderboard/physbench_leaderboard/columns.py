@@ -51,7 +51,7 @@ class Column:
 
     def cell(self, standing: Standing) -> Cell:
         each = standing.score(self.task, self.metric)
-        value, interval = figures(each.value, each.low, each.high)
+        value, interval = figures(*each)
         if self.narrow and interval:
             value, interval = f"{value} {NARROW}", f"{interval} {NARROW} (of fewer than {ENOUGH} sequences: too narrow)"
         return Cell(value, interval, f"{each.value:.9g}" if math.isfinite(each.value) else "")

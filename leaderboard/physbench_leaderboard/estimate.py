@@ -11,7 +11,7 @@ import math
 import statistics
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from physbench.metrics.bootstrap import compare
 from physbench.metrics.sums import pooled
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     Key = tuple[str, str]  # task, metric
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(NamedTuple):
     """A figure and its 95 % interval; NaN where there is none."""
 
     value: float

@@ -6,27 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from physbench.metrics.object_cards import CLASSES, EVENT_STEPS
-from physbench.report.charts import (
-    BOTTOM,
-    HEIGHT,
-    LEFT,
-    RIGHT,
-    SMALLEST,
-    TOP,
-    Chart,
-    Line,
-    Point,
-    axis,
-    bar,
-    dot,
-    level,
-    line_chart,
-    path,
-    spreads,
-    stretches,
-    text,
-    upright,
-)  # fmt: skip
+from physbench.report import charts
+from physbench.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, SMALLEST, TOP, Chart, Line, Point
 from physbench.report.text import describe, number
 from physbench_leaderboard.labels import Labels, width_of
 
@@ -63,9 +44,9 @@ def _scores(board: Board) -> Chart | None:
     beside = [standing for standing in board.references if standing.model in BESIDE and _known(board.headline(standing))]
     if not board.ranked_by or not (models or beside):
         return None
-    along = axis(_fitting(board, models, beside), NAMES + 8, RIGHT - 8)
+    along = charts.axis(_fitting(board, models, beside), NAMES + 8, RIGHT - 8)
     foot = TOP + ROW * (len(models) + len(beside)) + (8 if models and beside else 0)
-    shapes = [shape for tick in along.few(MOST_TICKS) for shape in upright(tick, along, foot)]
+    shapes = [shape for tick in along.few(MOST_TICKS) for shape in charts.upright(tick, along, foot)]
     for place, standing in enumerate((*models, *beside)):
         y = TOP + ROW * (place + 0.5) + (8 if models and place >= len(models) else 0)
         shapes += _in_row(standing, board.headline(standing), along, y, look=0 if place < len(models) else 1)
@@ -80,11 +61,11 @@ def _sizes(board: Board) -> Chart | None:
     if not board.ranked_by or not sized:
         return None
     copies = [row for row in board.references if row.model == "copy" and _known(board.headline(row))]
-    upward = axis(_fitting(board, sized, copies), BOTTOM, TOP)
-    along = axis([float(standing.parameters or 1) for standing in sized], LEFT + 20, RIGHT - 20)
-    shapes = [shape for tick in upward.few(MOST_TICKS) for shape in level(tick, upward)]
-    shapes += [text(f"{tick:,.0f}" if tick < 1e6 else f"{tick / 1e6:g} M", along.at(tick), BOTTOM + 16, "mid") for tick in along.few(5)]
-    shapes.append(text(f"parameters{' (logarithmic)' * along.logarithmic}", (LEFT + RIGHT) / 2, HEIGHT - 4, "mid"))
+    upward = charts.axis(_fitting(board, sized, copies), BOTTOM, TOP)
+    along = charts.axis([float(standing.parameters or 1) for standing in sized], LEFT + 20, RIGHT - 20)
+    shapes = [shape for tick in upward.few(MOST_TICKS) for shape in charts.level(tick, upward)]
+    shapes += [charts.text(f"{tick:,.0f}" if tick < 1e6 else f"{tick / 1e6:g} M", along.at(tick), BOTTOM + 16, "mid") for tick in along.few(5)]
+    shapes.append(charts.text(f"parameters{' (logarithmic)' * along.logarithmic}", (LEFT + RIGHT) / 2, HEIGHT - 4, "mid"))
     taken = Labels(LEFT, TOP, RIGHT, BOTTOM)
     for row in copies:
         shapes += _copying(board.headline(row), upward, taken)
@@ -92,13 +73,13 @@ def _sizes(board: Board) -> Chart | None:
         x, each = along.at(float(standing.parameters or 1)), board.headline(standing)
         y = upward.at(each.value)
         if math.isfinite(each.low) and math.isfinite(each.high):
-            shapes.append(bar(0, x, upward.at(each.low), y1=upward.at(each.high)))
+            shapes.append(charts.bar(0, x, upward.at(each.low), y1=upward.at(each.high)))
             taken.block(x - 1, upward.at(each.high), x + 1, upward.at(each.low))
-        shapes.append(dot(x, y, 0, title=f"{standing.model}, {standing.parameters:,} parameters: {_describe(each)}", radius=DOT))
+        shapes.append(charts.dot(x, y, 0, title=f"{standing.model}, {standing.parameters:,} parameters: {describe(*each)}", radius=DOT))
         taken.block(x - DOT, y - DOT, x + DOT, y + DOT)
     for standing in sized[:MOST_RANKED]:
         place = taken.place(_short(standing.model), along.at(float(standing.parameters or 1)), upward.at(board.headline(standing).value))
-        shapes += [text(_short(standing.model), place.x, place.y, place.look)] if place else []
+        shapes += [charts.text(_short(standing.model), place.x, place.y, place.look)] if place else []
     return Chart(f"{board.ranked_by[1]} against parameters", f"{_way(board)}{_scaled(upward)}", _summary(board, sized), tuple(shapes))
 
 
@@ -106,7 +87,7 @@ def _ahead(board: Board) -> Iterator[Chart | None]:
     for task in _rollouts(board):
         curves = ((model, _steps(standing.curve(task, "rollout_bce")), look) for model, standing, look in _drawn(board))
         lines = [Line(model, points, look, beside=look in BESIDE.values()) for model, points, look in curves]
-        yield line_chart(f"error against rollout step, {_start(task)}", lines, along="steps after the last shown frame; nats per frame", ratios=True)
+        yield charts.line_chart(f"error against rollout step, {_start(task)}", lines, along="steps after the last shown frame; nats per frame", ratios=True)
 
 
 def _collided(board: Board) -> Iterator[Chart | None]:
@@ -118,10 +99,10 @@ def _collided(board: Board) -> Iterator[Chart | None]:
         lines: list[Line] = []
         for place, (model, standing, look) in enumerate(_drawn(board)):
             cells = standing.curve(task, "event_error", f"{far},")
-            points = tuple(_point(kinds.index(kind) + 0.04 * place, each) for kind, each in cells.items() if kind in kinds)
+            points = tuple(Point(kinds.index(kind) + 0.04 * place, *each) for kind, each in cells.items() if kind in kinds)
             lines.append(Line(model, points, look, beside=look in BESIDE.values()))
         about = f"error against collisions, {far} steps ahead, {_start(task)}"
-        yield line_chart(about, lines, along="collisions since the last shown frame; copy is 1", marks=kinds)
+        yield charts.line_chart(about, lines, along="collisions since the last shown frame; copy is 1", marks=kinds)
 
 
 def _rollouts(board: Board) -> list[str]:
@@ -146,25 +127,21 @@ def _start(task: str) -> str:
 
 
 def _steps(curve: dict[str, Estimate]) -> tuple[Point, ...]:
-    return tuple(sorted((_point(int(step), each) for step, each in curve.items() if step.isdecimal()), key=lambda point: point.x))
-
-
-def _point(x: float, each: Estimate) -> Point:
-    return Point(x, each.value, each.low, each.high)
+    return tuple(sorted((Point(int(step), *each) for step, each in curve.items() if step.isdecimal()), key=lambda point: point.x))
 
 
 def _in_row(standing: Standing, each: Estimate, along: Axis, y: float, *, look: int) -> Iterator[Shape]:
-    yield text(_short(standing.model), NAMES - 10, y + 4, "end" if look else "end named")
-    words = f"{standing.model}: {_describe(each)}"
+    yield charts.text(_short(standing.model), NAMES - 10, y + 4, "end" if look else "end named")
+    words = f"{standing.model}: {describe(*each)}"
     if along.holds(each.value):
         if math.isfinite(each.low) and math.isfinite(each.high):
-            yield bar(look, along.at(each.low), y, x1=along.at(each.high))
-        yield dot(along.at(each.value), y, look, title=words, radius=DOT)
+            yield charts.bar(look, along.at(each.low), y, x1=along.at(each.high))
+        yield charts.dot(along.at(each.value), y, look, title=words, radius=DOT)
     else:  # an arrow at the edge, and the value
         right = each.value > along.high
         edge, way = (along.last, 1) if right else (along.first, -1)
-        yield path(f"dot l{look}", f"M{edge + 5 * way:.1f} {y:.1f}l{-7 * way} {-DOT}v{2 * DOT}z", title=words)
-        yield text(number(each.value), edge - 6 * way, y + 4, "end" if right else "")
+        yield charts.path(f"dot l{look}", f"M{edge + 5 * way:.1f} {y:.1f}l{-7 * way} {-DOT}v{2 * DOT}z", title=words)
+        yield charts.text(number(each.value), edge - 6 * way, y + 4, "end" if right else "")
 
 
 def _copying(each: Estimate, upward: Axis, taken: Labels) -> Iterator[Shape]:
@@ -174,13 +151,13 @@ def _copying(each: Estimate, upward: Axis, taken: Labels) -> Iterator[Shape]:
     height = y - 5 if below else y + 13
     words = "copy" if within else f"copy, {number(each.value)}"
     if within:
-        yield path("line l1", f"M{LEFT} {y:.1f}H{RIGHT}")
+        yield charts.path("line l1", f"M{LEFT} {y:.1f}H{RIGHT}")
         taken.block(LEFT, y - 1, RIGHT, y + 1)
     else:
         way = 1 if below else -1
-        yield path("dot l1", f"M{RIGHT - 8} {y:.1f}l-4 {-7 * way}h8z")
+        yield charts.path("dot l1", f"M{RIGHT - 8} {y:.1f}l-4 {-7 * way}h8z")
     end = RIGHT - (4 if within else 16)
-    yield text(words, end, height, "end")
+    yield charts.text(words, end, height, "end")
     taken.block(end - width_of(words), height - 10, RIGHT, height + 3)
 
 
@@ -190,10 +167,6 @@ def _short(name: str) -> str:
 
 def _summary(board: Board, standings: Sequence[Standing]) -> str:
     return "; ".join(f"{standing.model} {number(board.headline(standing).value)}" for standing in standings[:MOST_RANKED])
-
-
-def _describe(each: Estimate) -> str:
-    return describe(each.value, each.low, each.high)
 
 
 def _way(board: Board) -> str:
@@ -207,10 +180,10 @@ def _scaled(along: Axis) -> str:
 def _fitting(board: Board, models: Sequence[Standing], beside: Sequence[Standing]) -> list[float]:
     """The values that an axis has to hold: of the models, and of the reference rows that leave them at least half of it."""
     own = _ends(board.headline(standing) for standing in models or beside)
-    held, logarithmic = list(own), spreads(own)
+    held, logarithmic = list(own), charts.spreads(own)
     for standing in beside:
         more = [*held, *_ends(iter([board.headline(standing)]))]
-        if not (logarithmic and min(more) <= SMALLEST) and not stretches(own, more, logarithmic=logarithmic):
+        if not (logarithmic and min(more) <= SMALLEST) and not charts.stretches(own, more, logarithmic=logarithmic):
             held = more
     return held
 

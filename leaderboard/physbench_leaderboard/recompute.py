@@ -59,7 +59,7 @@ def recompute(submission: Submission, sums: Path) -> Recomputed:
     problems = list(_strange(entry, figures))
     if problems:
         return Recomputed(entry, 0, len(submission.rows), problems)
-    made = _made(figures) | _quotients(entry, figures)
+    made = dict(zip(figures, intervals(list(figures.values())), strict=True)) | _quotients(entry, figures)
     spread = _spreads(entry, figures)
     for key, row in entry.rows.items():
         if key in made:
@@ -119,10 +119,6 @@ def _strange(entry: Entry, figures: Figures) -> list[str]:
 def _unusable(pair: Sums, entry: Entry) -> bool:
     parts = (pair.numerator, pair.denominator)
     return any(len(part) != entry.first.sequences or not (np.abs(part) <= LARGEST).all() for part in parts) or bool((pair.denominator < 0).any())
-
-
-def _made(figures: Figures) -> dict[tuple[str, str], Interval]:
-    return dict(zip(figures, intervals(list(figures.values())), strict=True))
 
 
 def _quotients(entry: Entry, figures: Figures) -> dict[tuple[str, str], Interval]:

@@ -100,8 +100,7 @@ def _who(board: Board, most: int) -> list[Column]:
 
 def _headline(board: Board, everybody: list[Standing]) -> Iterator[Column]:
     if board.ranked_by:
-        estimates = [board.headline(each) for each in everybody]
-        values, intervals = zip(*(figures(each.value, each.low, each.high) for each in estimates), strict=True)
+        values, intervals = zip(*(figures(*board.headline(each)) for each in everybody), strict=True)
         yield Column((f"{RANKING}{board.ranked_by[1]} {ARROWS[board.better]}", ""), list(values))
         yield Column(("95 % interval", ""), list(intervals), left=True)
     yield Column(("trust", ""), [each.trust for each in everybody], left=True)

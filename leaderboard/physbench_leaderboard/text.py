@@ -69,7 +69,7 @@ def _doubts(board: Board, task: str, metric: str) -> dict[str, bool]:
 
 
 def _numbers(each: Estimate) -> dict[str, float | None]:
-    return {name: None if (number := getattr(each, name)) != number else number for name in ("value", "low", "high")}
+    return {name: None if number != number else number for name, number in each._asdict().items()}
 
 
 def _written(cells: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import torch
 
 from physbench.errors import TrainingError
 from physbench_baselines.training.data import source_of
-from physbench_baselines.training.networks import network_of
+from physbench_baselines.training.initial import network_of
 from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.step import OPTIMIZERS, Stepper
 from tests.baselines.toy import MODEL

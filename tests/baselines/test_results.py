@@ -11,7 +11,7 @@ import physbench
 from physbench.evaluation.known import SCORE
 from physbench.suites import PRIVILEGED, ROWS, SUITES
 from physbench_baselines import bundled
-from physbench_baselines.releasing import bars, results
+from physbench_baselines.releasing import bars, tables
 from physbench_baselines.releasing.cards import cards
 
 ROOT = Path(physbench.__file__).parents[1]
@@ -28,7 +28,7 @@ def scores(**values: float | None) -> list[dict[str, Any]]:
 
 
 def test_every_row_and_every_bundled_model_stands_in_the_table_once() -> None:
-    table = results.format_results(bars.collect_rows(cards()), results.COLUMNS).splitlines()
+    table = tables.format_results(bars.collect_rows(cards()), tables.COLUMNS).splitlines()
     names = [line.split("|")[1].strip() for line in table[2:]]
     assert sorted(name for name in names if not name.startswith("**")) == sorted([*ROWS, *bundled.names()])
     assert [name.strip("*") for name in names if name.startswith("**")] == list(bars.GROUPS)
@@ -38,7 +38,7 @@ def test_every_row_and_every_bundled_model_stands_in_the_table_once() -> None:
 def test_the_best_of_a_group_comes_first_by_the_direction_of_its_metric() -> None:
     rows = {"trained": {"a": scores(simulation=0.2), "b": scores(simulation=0.6), "c": scores(balls=0.1)}}
     columns = {"overlap": ("simulation", *SUITES["simulation"].ranked_by)}  # type: ignore[misc]
-    lines = results.format_results(rows, columns).splitlines()  # type: ignore[arg-type]
+    lines = tables.format_results(rows, columns).splitlines()  # type: ignore[arg-type]
     assert [line.split("|")[1].strip() for line in lines[3:]] == ["b", "a", "c"] and lines[0].count("\u2191") == 1
     assert lines[3].split("|")[2].strip() == "0.600 [0.590, 0.610]" and lines[5].split("|")[2].strip() == "-"
 

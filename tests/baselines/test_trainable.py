@@ -22,8 +22,8 @@ from physbench_baselines.architecture import Architecture
 from physbench_baselines.training import loop, run
 from physbench_baselines.training.data import source_of
 from physbench_baselines.training.folder import CORE, Folder, Row
+from physbench_baselines.training.initial import network_of
 from physbench_baselines.training.loop import State, TrainingProgress
-from physbench_baselines.training.networks import network_of
 from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
 from physbench_baselines.training.step import Stepper

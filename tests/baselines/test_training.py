@@ -29,9 +29,8 @@ from physbench_baselines.training import loop
 from physbench_baselines.training.curves import curves
 from physbench_baselines.training.data import source_of
 from physbench_baselines.training.folder import Row
-from physbench_baselines.training.initial import total
+from physbench_baselines.training.initial import network_of, total
 from physbench_baselines.training.loop import TrainingProgress
-from physbench_baselines.training.networks import network_of
 from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
 from physbench_baselines.training.score import validate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -88,7 +88,10 @@ def work(
     pieces: list[Piece] = []
     failures: dict[str, str] = {}
     busy: dict[str, str] = {}
-    with hold_campaign(folder), _threads(threads or (1 if place.type == "cpu" else None)):
+    with hold_campaign(folder), ExitStack() as stack:
+        stack.callback(torch.set_num_threads, torch.get_num_threads())  # whoever called gets their own number back
+        if threads or place.type == "cpu":
+            torch.set_num_threads(threads or 1)
         ledger = Ledger(folder)
         while True:
             left = (end - time.monotonic()) / 60
@@ -175,14 +178,3 @@ def _keep(folder: Path, run: PlannedRun, ledger: Ledger, say: Callable[[str], No
     assert path is not None
     if keep_weights(folder, run, read_stage(path, run, ledger)) is None:
         say(f"the weights of {run.name} are too large for moving, and were not kept apart from {path}")
-
-
-@contextmanager
-def _threads(count: int | None) -> Generator[None]:
-    """Let torch use so many threads; whoever called gets their own number back."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -28,7 +28,6 @@ from physbench_baselines.training.folder import Folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from physbench.evaluation.evaluate import Extent
     from physbench.result import Result
 
 RUN_FIELDS = {item.name for item in fields(RunCard)}
@@ -62,11 +61,13 @@ def bundle(
     best = load(Folder(run).best)
     trained = RunCard.from_mapping({name: best.card[name] for name in RUN_FIELDS & best.card.keys()}, place=Folder(run).best)
     told = origin.header(trained, architecture_of(best.network), run, name)
-    before = _card_before(folder / f"{name}.json")
+    place = folder / f"{name}.json"
+    before = Card.from_json(place.read_text(encoding="utf-8"), place=place) if place.exists() else None
     comparison = before.comparison if before and before.source_sha256 == best.sha256 else None
     ready: Result | None = None
     if quantise is None and has_big_matrices(best.network):
-        if not _is_of(comparison, extent(SUITE, size=size, limit=limit)):
+        wanted = extent(SUITE, size=size, limit=limit)
+        if comparison is None or (comparison["suite_version"], comparison["size"]) != (wanted.suite.version, wanted.size):
             doing(f"{name}: {SUITE} with float32, and with int8")
             both: Comparison = compared(best.network, name=name, card=told, size=size, limit=limit, device=device, batch=batch)
             comparison, ready = both.to_card(), both.small
@@ -93,14 +94,6 @@ def bundle(
     Folder(folder).write(f"{name}.json", card.to_json())
     known = {SUITE: ready} if ready is not None and ready.provenance.weights_sha256 == weights else {}
     return scored(name, folder=folder, suites=suites, size=size, limit=limit, device=device, batch=batch, table=table, ready=known, doing=doing)
-
-
-def _card_before(place: Path) -> Card | None:
-    return Card.from_json(place.read_text(encoding="utf-8"), place=place) if place.exists() else None
-
-
-def _is_of(comparison: dict[str, Any] | None, wanted: Extent) -> bool:
-    return comparison is not None and (comparison["suite_version"], comparison["size"]) == (wanted.suite.version, wanted.size)
 
 
 @click.command(help=__doc__)

@@ -49,7 +49,8 @@ def cards() -> dict[str, Card]:
 def told(of: Mapping[str, Card]) -> str:
     if not of:
         return NOTHING
-    return "\n\n".join(part for part in (_scores(of), _sizes(of), _below(of), _costs(of), _shortness(of)) if part)
+    below = "\n".join(["Against the best row that learns nothing and sees frames alone:\n", *compare_with_rows(collect_rows(of))])
+    return "\n\n".join(part for part in (_scores(of), _sizes(of), below, _costs(of), _shortness(of)) if part)
 
 
 def file_size(count: int) -> str:
@@ -88,7 +89,7 @@ def _scores(of: Mapping[str, Card]) -> str:
     for name, card in of.items():
         clean = format_figure(find_score(card.scores_without_noise, *FIGURES["`relative_bce`, 4 balls"]))
         figures = [format_figure(find_score(card.scores, *place)) for place in FIGURES.values()]
-        rows.append([_linked(name, card.paper_link), f"{card.parameters:,}", *figures, clean])
+        rows.append([f"[{name}]({card.paper_link})" if card.paper_link else name, f"{card.parameters:,}", *figures, clean])
         reported = {place: row for place in FIGURES.values() for row in PUBLISHED if (row.suite, row.task, row.metric, row.model) == (*place, name)}
         if reported:
             figures = [f"{reported[place].value:g} ({reported[place].remark})" if place in reported else "-" for place in FIGURES.values()]
@@ -102,12 +103,6 @@ def _sizes(of: Mapping[str, Card]) -> str:
     counted = " or ".join(f"{count:,} (`{size}`)" for size, count in SIZES.items() if size in used)
     ours = f"Scores are of {counted} pinned test sequences, of the weights as they are here, with 95 % intervals. " if counted else ""
     return f"{ours}What is published was measured on the paper's own data, and is for orientation."
-
-
-def _below(of: Mapping[str, Card]) -> str:
-    """Which models lie below a row that learns nothing."""
-    lines = "\n".join(compare_with_rows(collect_rows(of)))
-    return f"Against the best row that learns nothing and sees frames alone:\n\n{lines}"
 
 
 def _costs(of: Mapping[str, Card]) -> str:
@@ -146,10 +141,6 @@ def format_figure(row: Row | None) -> str:
 def _short(value: float) -> str:
     """Write three decimals; of what is nearly nothing, how little it is."""
     return f"{value:.3f}" if value == 0 or abs(value) >= 0.0005 else f"{value:.1e}"
-
-
-def _linked(name: str, link: str | None) -> str:
-    return f"[{name}]({link})" if link else name
 
 
 def format_table(rows: Sequence[Sequence[str]]) -> str:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import sys
 from dataclasses import replace
@@ -20,10 +22,10 @@ from physbench.evaluation.examples import source_of
 from physbench.evaluation.known import SCORE
 from physbench.metrics.catalogue import stands_in_tables
 from physbench.model import Batch
+from physbench.result import COLUMNS
 from physbench.suites import BATCH, suite_of
 from physbench_baselines.card import Card
 from physbench_baselines.checkpoint import model
-from physbench_baselines.releasing import submission
 from physbench_baselines.training.folder import Folder
 
 if TYPE_CHECKING:
@@ -75,14 +77,14 @@ def scored(
 
     for suite, wanted in asked.items():
         mark = [suite, wanted.suite.version, wanted.size]
-        if _has(card.scores, mark) and (table is None or submission.listed(table / f"{name}.csv", mark, weights)):
+        if _has(card.scores, mark) and (table is None or _is_entered(table / f"{name}.csv", mark, weights)):
             continue
         if why := unplayable(shipped, suite):
             card = replace(card, not_played={**card.not_played, suite: why})
         else:
             result = (ready or {}).get(suite) or result_of(suite, shipped, f"{suite}, {wanted.size}")
             if table is not None:
-                submission.enter(table / f"{name}.csv", mark, result)
+                _enter(table / f"{name}.csv", mark, result)
             card = replace(card, scores=[*_others(card.scores, mark), *_scores(result)])
         Folder(folder).write(place.name, card.to_json())
     for suite in asked.keys() & set(CLEAN) - card.not_played.keys() if card.sizes.get("noise") else ():
@@ -122,6 +124,34 @@ def _scores(result: Result) -> Iterable[Row]:
         figures = [value if math.isfinite(value) else None for value in (score.value, score.low, score.high)]
         of = result.provenance
         yield dict(zip(SCORE, (of.suite, of.suite_version, of.size, score.task, score.metric, *figures), strict=True))
+
+
+def _is_entered(path: Path, mark: Mark, weights: str | None) -> bool:
+    return any(_mark(row) == mark and row["weights_sha256"] == weights for row in _table_rows(path))
+
+
+def _enter(path: Path, mark: Mark, result: Result) -> None:
+    """Put scores into the table that the leaderboard takes, in the place of those of this suite, and of all that other weights scored."""
+    weights = result.provenance.weights_sha256
+    others = [row for row in _table_rows(path) if _mark(row) != mark and row["weights_sha256"] == weights]
+    text = io.StringIO()
+    written: csv.DictWriter[str] = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    written.writeheader()
+    written.writerows([*others, *csv.DictReader(io.StringIO(result.to_csv()))])
+    Folder(path.parent).write(path.name, text.getvalue())
+
+
+def _table_rows(path: Path) -> list[dict[str, str]]:
+    """Of a table that was begun; none of one with other columns."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        return list(reader) if reader.fieldnames == list(COLUMNS) else []
+
+
+def _mark(row: Mapping[str, str]) -> Mark:
+    return [row["suite"], int(row["suite_version"]), row["size"]]
 
 
 @click.command(help=__doc__)

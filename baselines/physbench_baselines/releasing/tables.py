@@ -4,12 +4,33 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from physbench.errors import TrainingError
-from physbench_baselines.releasing import cards, results
-from physbench_baselines.releasing.bars import collect_rows
+from physbench.metrics.catalogue import find
+from physbench.report.definitions import ARROWS
+from physbench.suites import SIZES, SUITES
+from physbench_baselines.releasing import cards
+from physbench_baselines.releasing.bars import collect_rows, compare_with_rows, find_score, rank_key
+from physbench_baselines.releasing.cards import format_figure, format_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from physbench_baselines.releasing.bars import Place, Rows
 
 ROOT = Path(__file__).parents[3]
+
+COLUMNS: dict[str, Place] = {
+    "4 balls, `relative_bce`": ("balls", "balls4mass64", "relative_bce"),
+    "`ari_video`": ("balls", "balls4mass64", "ari_video"),
+    "6-8 balls, `relative_bce`": ("extrapolation", "balls678mass64", "relative_bce"),
+    "curtain, `permanence_bce`": ("curtain", "balls3curtain64", "permanence_bce"),
+    "5+10 imagined, `rollout_overlap`": ("simulation", "balls4mass64/rollout-5+10", "rollout_overlap"),
+    "`rollout_position_error[10]`": ("simulation", "balls4mass64/rollout-5+10", "rollout_position_error[10]"),
+    "crop, `log_likelihood`": ("crop50", "balls4mass64-crop50/rollout-9+1", "log_likelihood"),
+}
+"""Of the README's table, by heading."""
 
 
 def replace_between(text: str, content: str, *, mark: str) -> str:
@@ -29,9 +50,60 @@ def render(root: Path = ROOT) -> dict[Path, str]:
     baselines, readme = root / "baselines" / "README.md", root / "README.md"
     return {
         baselines: replace_between(baselines.read_text(encoding="utf-8"), cards.told(trained), mark="from the cards"),
-        readme: replace_between(readme.read_text(encoding="utf-8"), results.format_summary(rows), mark="results"),
-        root / "docs" / "results.md": results.format_page(rows),
+        readme: replace_between(readme.read_text(encoding="utf-8"), format_summary(rows), mark="results"),
+        root / "docs" / "results.md": format_page(rows),
     }
+
+
+def format_results(rows: Rows, columns: Mapping[str, Place]) -> str:
+    """Write one table: the best of each group first, by the first column."""
+    head = ["", *(f"{name} {ARROWS[find(place[2]).better]}" for name, place in columns.items())]
+    table = [head]
+    for group, members in rows.items():
+        table.append([f"**{group}**", *[""] * len(columns)])
+        for name, scores in sorted(members.items(), key=lambda item: rank_key(item[1], next(iter(columns.values())))):
+            table.append([name, *(format_figure(find_score(scores, *place)) for place in columns.values())])
+    return format_table(table)
+
+
+def format_summary(rows: Rows) -> str:
+    """Write what stands in the README: the table, and which models lie below the rows without learning."""
+    return f"{format_results(rows, COLUMNS)}\n\n" + "\n".join(compare_with_rows(rows))
+
+
+def format_page(rows: Rows) -> str:
+    """Write docs/results.md: the table, what lies below the rows without learning, and a table for each suite."""
+    parts = [
+        "# Results",
+        f"Every figure is of {SIZES['lite']:,} pinned test sequences (`lite`), with a 95 % interval. The page is written by "
+        "`make tables` from the cards of the trained models and from the scores of the reference rows; a test checks that it is "
+        "what they say. What each figure means: `physbench explain NAME`.",
+        "Reference rows are of two kinds. `tracker`, `blur`, `blobs`, `copy`, `mean` and `blank` see the frames that a model sees "
+        "and learn nothing: a trained model below them has not learnt what it was made for. `constant-velocity` and `oracle` are "
+        "told the truth, and measure the benchmark.",
+        format_results(rows, COLUMNS),
+        "## Trained models against rows without learning",
+        "\n".join(compare_with_rows(rows)),
+    ]
+    for suite in (suite for suite in SUITES.values() if suite.ranked_by):
+        parts += [f"## {suite.name}", f"{suite.about[0].upper()}{suite.about[1:]}.", format_results(rows, _columns_of(rows, suite.name))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _columns_of(rows: Rows, suite: str) -> dict[str, Place]:
+    """Everything that is scored in a suite and has a better direction; the ranking figure first."""
+    ranked = SUITES[suite].ranked_by
+    assert ranked is not None
+    keys = dict.fromkeys((row["task"], row["metric"]) for members in rows.values() for scores in members.values() for row in scores if row["suite"] == suite)
+    kept = [key for key in keys if find(key[1].removesuffix("_ratio")).better != "neither" and not _is_minor(key[1])]
+    ordered = sorted(kept, key=lambda key: key != ranked)
+    first = SUITES[suite].tasks[0].dataset
+    return {f"`{metric}`" if task == first else f"{task} `{metric}`": (suite, task, metric) for task, metric in ordered}
+
+
+def _is_minor(metric: str) -> bool:
+    """Whether a figure says what another one says."""
+    return metric.endswith("_std") or metric in ("bce", "relational_bce", "bce_last", "relational_bce_last") or metric.startswith("log_likelihood_last")
 
 
 if __name__ == "__main__":

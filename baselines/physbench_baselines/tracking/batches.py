@@ -14,17 +14,12 @@ from physbench_baselines.tracking.picture import assign_pixels, draw_worlds
 
 
 def observe(numbers, normal, ring, slots, frames, scenes, mean, owner, rest):
-    """Meet a frame and fly on. mean (B, h, w, C), owner (B, h, w) uint8 and rest (B, h, w, C), what no disc explains,
-    are written.
-    """
+    """Meet a frame and fly on; write mean (B, h, w, C), owner (B, h, w) and, where no disc explains it, rest (B, h, w, C)."""
     members, radius, presence, missing, colour, evidence = scenes
     _, height, width = evidence.shape
     top, left = (height - frames.shape[1]) // 2, (width - frames.shape[2]) // 2
-    seen, dark, hidden = (
-        np.empty((height, width), np.uint8),
-        np.empty((height, width), np.bool_),
-        np.empty((height, width)),
-    )
+    seen, dark = np.empty((height, width), np.uint8), np.empty((height, width), np.bool_)
+    hidden = np.empty((height, width))
     for b in range(len(frames)):
         cover(evidence[b], numbers.unbelief, hidden)
         look(frames[b], hidden, numbers.certain, top, left, seen, dark)
@@ -49,9 +44,7 @@ def imagine(numbers, scenes, mean):
 
 @kernel
 def see_colours(frame, seen, top, left, x, y, r, colour, rest):
-    """colour (K, C): the mean of what is ON of each disc; rest (h, w, C): the frame where something is ON and no disc
-    is.
-    """
+    """colour (K, C): the mean of what is ON of each disc; rest (h, w, C): the frame where what is ON is of no disc."""
     tracks, channels = colour.shape
     pixels = np.zeros(tracks)
     total = np.zeros((tracks, channels))

@@ -296,13 +296,6 @@ def find_whole(seen, most, x, y, r, error):
                 left[row, column] = OFF  # whatever the fit came to, this place is done with
                 count_off(left, before)
                 count += 1
-    return settle_whole(seen, count, x, y, r, error)
-
-
-@kernel
-def settle_whole(seen, count, x, y, r, error):
-    """Measure discs beside each other, and drop those that are parts of something else; return how many stay."""
-    nothing = np.zeros(3)
     for d in range(count):
         measure(seen, d, count, x, y, r, nothing, nothing, error[d])
     return drop_wrong(seen, seen.copy(), 0, count, x, y, r, error)

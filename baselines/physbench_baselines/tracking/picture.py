@@ -1,6 +1,4 @@
-"""Pictures of what is believed: frames as means over possible worlds, and whose each pixel is. Arrays only; C channels,
-K discs, E worlds.
-"""
+"""What is believed as frames, means over E possible worlds, and whose each pixel is. Arrays only; C channels, K discs."""
 
 from __future__ import annotations
 

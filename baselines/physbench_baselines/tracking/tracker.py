@@ -83,9 +83,7 @@ Numbers: Any = namedtuple("Numbers", [each.name for each in fields(Settings)])
 
 @dataclass(frozen=True)
 class Tracker:
-    """Discs found in every frame and taken on by physics: bounces, collisions, flight behind a curtain. Nothing is
-    learnt.
-    """
+    """Discs found in every frame and taken on by physics: bounces, collisions, flight behind a curtain; nothing learnt."""
 
     settings: Settings = field(default_factory=Settings)
     likelihood: ClassVar[Bernoulli] = Bernoulli()
@@ -137,9 +135,7 @@ class Tracker:
 
 
 def tracker(settings: Mapping[str, float] | None = None) -> Tracker:
-    """Discs found in every frame and taken on by physics: bounces, collisions, flight behind a curtain. Nothing is
-    learnt.
-    """
+    """Discs found in every frame and taken on by physics: bounces, collisions, flight behind a curtain; nothing learnt."""
     known = [each.name for each in fields(Settings)]
     for name, number in (settings or {}).items():
         if name not in known:

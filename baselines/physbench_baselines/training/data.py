@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -29,26 +29,11 @@ if TYPE_CHECKING:
     from physbench_baselines.training.recipe import TrainingRecipe
 
     Batch = dict[str, NDArray[Any]]  # (B, T, ...) or (B, ...) each, by name
+    Source: TypeAlias = "Streamed | Stored"
+    """Training batches by the number of the step, and the validation sequences."""
 
 TIMED = frozenset(name for name, each in ARRAYS.items() if each.timed)
 """The arrays that have something to say of every frame."""
-
-
-class Source(Protocol):
-    """Training batches by the number of the step, and the validation sequences."""
-
-    @property
-    def dataset(self) -> str: ...
-
-    @property
-    def arrays(self) -> tuple[str, ...]: ...  # what it has
-
-    @property
-    def epoch(self) -> int: ...  # sequences
-
-    def batches(self, first: int, *, wants: Sequence[str], workers: int) -> Generator[Batch]: ...
-
-    def validation(self, wants: Sequence[str]) -> Generator[Batch]: ...
 
 
 def source_of(recipe: TrainingRecipe) -> Source:

@@ -1,8 +1,12 @@
-"""Weights that a run begins with: another run's, or those of a model that comes with the package. What they cost is not forgotten."""
+"""The network that a run begins with: freshly drawn from a seed, or with the weights of another run or of a model that comes with the package.
+
+What those cost is not forgotten.
+"""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import fields, replace
 from importlib.resources import as_file
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -10,10 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import torch
 
 from physbench.errors import StorageError, TrainingError
+from physbench.recipe import mixed
 from physbench_baselines import bundled, checkpoint
+from physbench_baselines.architecture import architecture_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from physbench_baselines.training.recipe import TrainingRecipe
 
     Stage = dict[str, Any]
 
@@ -27,6 +35,31 @@ class Initial(NamedTuple):
     network: torch.nn.Module
     stages: list[Stage]
     """How its weights came about, the first stage first."""
+
+
+def network_of(recipe: TrainingRecipe, initial: Initial | None = None, *, dataset: str = "") -> torch.nn.Module:
+    """Build a network. dataset: whose name decides the sizes that a model usually has. The first weights are the same on every device."""
+    sizes = sizes_of(recipe, dataset=dataset)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(mixed(recipe.seed + 3))
+        network: Any = architecture_with(recipe.model).make(sizes)
+    if initial:
+        begin_with(network, initial, recipe.initial)
+    return network
+
+
+def sizes_of(recipe: TrainingRecipe, *, dataset: str = "") -> Any:
+    """What the model usually has, changed as the recipe wants."""
+    architecture = architecture_with(recipe.model)
+    usual = architecture.sizes_of(recipe.model, dataset=dataset)
+    changes = {name: tuple(value) if isinstance(value, list) else value for name, value in recipe.sizes.items()}
+    if getattr(usual, "slots", 0) == 1 != changes.get("slots", 1) and "slots" not in architecture.settable_in(usual):
+        raise TrainingError(f"{recipe.model} is a model of one slot, not {changes['slots']!r:.60}: leave slots out, or train one that has some")
+    known = {item.name for item in fields(usual)}
+    for name in changes:
+        if name not in known:
+            raise TrainingError(f"{recipe.model} has no size {name!r}: it has {', '.join(sorted(known))}")
+    return replace(usual, **changes)
 
 
 def initial_of(name: str, *, model: str = "") -> Initial:

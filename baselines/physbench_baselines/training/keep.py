@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from physbench_baselines.training.recipe import TrainingRecipe
 
 
-def keep(path: Path, network: torch.nn.Module, *, card: RunCard, training: Mapping[str, Any] | None) -> None:
-    checkpoint.save(path, network, card=vars(card), training=training)
-
-
 def kept(path: Path) -> dict[str, Any]:
     """The state of the run."""
     training = checkpoint.load(path).training

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from physbench.errors import TrainingError
+from physbench_baselines import checkpoint
 from physbench_baselines.architecture import architecture_of
 from physbench_baselines.training.curves import curves
 from physbench_baselines.training.data import cut
 from physbench_baselines.training.folder import Folder, Row
 from physbench_baselines.training.interrupts import Interrupts, Stopped
-from physbench_baselines.training.keep import card_of, keep
+from physbench_baselines.training.keep import card_of
 from physbench_baselines.training.score import judge, validate
 from physbench_baselines.training.step import Stepper
 from physbench_baselines.training.trainable import LOSS
@@ -91,30 +92,29 @@ class State:
         return State(**{**numbers, **figures, "summed": numbers["summed"] if figures["sums"] else 0})
 
 
+@dataclass
 class Loop:
     """A run at work."""
 
-    def __init__(
-        self,
-        recipe: TrainingRecipe,
-        source: Source,
-        stepper: Stepper,
-        folder: Folder,
-        state: State,
-        interrupts: Interrupts,
-        progress: Callable[[TrainingProgress], None] | None,
-        before: Sequence[Mapping[str, Any]] = (),
-        suite: Suite | None = None,
-    ) -> None:
-        """before: the stages of training that gave the weights which the run began with. suite: what judges it, in place of the usual one."""
-        self.recipe, self.source, self.stepper, self.folder, self.state = recipe, source, stepper, folder, state
-        self.interrupts, self.progress, self.before, self.suite = interrupts, progress, before, suite
-        self.every = recipe.evaluate_every or max(source.epoch // recipe.batch, 1)
+    recipe: TrainingRecipe
+    source: Source
+    stepper: Stepper
+    folder: Folder
+    state: State
+    interrupts: Interrupts
+    progress: Callable[[TrainingProgress], None] | None
+    before: Sequence[Mapping[str, Any]] = ()
+    """The stages of training that gave the weights which the run began with."""
+    suite: Suite | None = None
+    """What judges it, in place of the usual one."""
+
+    def __post_init__(self) -> None:
+        self.every = self.recipe.evaluate_every or max(self.source.epoch // self.recipe.batch, 1)
         self.pending: list[torch.Tensor] = []
         self.latest: Mapping[str, float] = {LOSS: math.nan}
-        self._began = time.monotonic() - state.seconds
+        self._began = time.monotonic() - self.state.seconds
         self._saved = -math.inf
-        self._mark = (state.step, self.seconds)
+        self._mark = (self.state.step, self.seconds)
 
     @property
     def seconds(self) -> float:
@@ -273,7 +273,7 @@ class Loop:
             before=self.before,
         )
         training = asdict(self.state) | self.stepper.state() if name == "last" else None
-        keep(self.folder.path / f"{name}.safetensors", self.stepper.judged, card=card, training=training)
+        checkpoint.save(self.folder.path / f"{name}.safetensors", self.stepper.judged, card=vars(card), training=training)
 
     def _before(self) -> str:
         return f"{self.folder.last} is of before" if self.folder.last.exists() else "nothing was saved before"

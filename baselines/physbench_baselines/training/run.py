@@ -19,11 +19,10 @@ from physbench_baselines.architecture import architecture_of
 from physbench_baselines.checkpoint import inspect
 from physbench_baselines.training.data import cut, source_of
 from physbench_baselines.training.folder import Folder
-from physbench_baselines.training.initial import initial_of, stages_before
+from physbench_baselines.training.initial import initial_of, network_of, stages_before
 from physbench_baselines.training.interrupts import Interrupts
 from physbench_baselines.training.keep import kept
 from physbench_baselines.training.loop import Loop, State, TrainingProgress, TrainingResult
-from physbench_baselines.training.networks import network_of
 from physbench_baselines.training.preflight import require_limits, unversioned
 from physbench_baselines.training.step import Stepper, fast, precision_of
 from physbench_baselines.training.trainable import measure, traits_of
