@@ -410,7 +410,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from physbench_baselines import checkpoint
     from physbench_baselines.nem_sizes import NemSizes
 
-    path = tmp_path_factory.mktemp("run") / "tiny.pt"
+    path = tmp_path_factory.mktemp("run") / "tiny.safetensors"
     checkpoint.save(path, NemSizes(slots=3, channels=(3, 4), dense=12, hidden=10, attention=6, embedding=3).build())
     return path
 
