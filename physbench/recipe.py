@@ -238,6 +238,7 @@ def _short(value: Any) -> str:
 
 def mixed(number: Word) -> Word:
     """The finalizer of SplitMix64, for an integer or an array of uint64."""
-    number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
-    number = ((number ^ (number >> 27)) * 0x94D049BB133111EB) & _WORD
-    return number ^ (number >> 31)
+    word: Any = number
+    word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
+    word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & _WORD
+    return word ^ (word >> 31)
