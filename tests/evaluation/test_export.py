@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tests.builders.interrupted_runs import room_for
 from tests.evaluation.test_order import require_identical
 from tests.evaluation.toys import Array, world
 
+TOY = replace(datasets.get("balls"), dataset="toy")
 PAGE = (Path(__file__).parents[2] / "docs" / "predictions.md").read_text(encoding="utf-8")
 ROWS = [
     [cell.strip().strip("`") for cell in line.strip("|").split("|")]
@@ -195,7 +197,7 @@ def test_actions_are_exported_as_far_as_a_model_is_told_them(tmp_path: Path, mon
     examples, source = world(sequences=3, frames=12, actions=4)
     source = type("Toy", (), {"shape": (6, 5, 1), "frames": 12, "examples": lambda self, start, stop: examples, "digest": lambda self, count: "1" * 64})()
     monkeypatch.setattr(export, "source_of", lambda task: source)
-    toy = Suite("toy", 1, "", (Task("toy", (Window(6), Rollout(3, 4), Still(2, shown=5))),), None)
+    toy = Suite("toy", 1, "", (Task(TOY, (Window(6), Rollout(3, 4), Still(2, shown=5))),), None)
     monkeypatch.setitem(SUITES, "toy", toy)
     export_inputs(tmp_path / "inputs.h5", "toy", limit=3)
     assert examples.actions is not None
@@ -210,7 +212,7 @@ def test_colours_are_exported_as_models_see_them(tmp_path: Path, monkeypatch: py
     examples, _ = world(sequences=2, frames=4, shape=(6, 5, 3), colour=True)
     source = type("Toy", (), {"shape": (6, 5, 3), "frames": 4, "examples": lambda self, start, stop: examples, "digest": lambda self, count: "1" * 64})()
     monkeypatch.setattr(export, "source_of", lambda task: source)
-    monkeypatch.setitem(SUITES, "toy", Suite("toy", 1, "", (Task("toy", (Window(4),)),), None))
+    monkeypatch.setitem(SUITES, "toy", Suite("toy", 1, "", (Task(TOY, (Window(4),)),), None))
     export_inputs(tmp_path / "inputs.h5", "toy", limit=2)
     with h5py.File(tmp_path / "inputs.h5") as file:
         np.testing.assert_array_equal(file["toy/input"][()], examples.frames, strict=True)

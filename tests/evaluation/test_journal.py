@@ -248,7 +248,7 @@ def test_the_cache_is_looked_at_and_cleared_and_nothing_else_is_touched(own_cach
     assert "unfinished evaluations       1        5.0 MB" in shown.stdout and "compiled kernels             1        2.0 MB" in shown.stdout
     told = json.loads(cli("cache", "--json").stdout)
     assert told["directory"] == str(own_cache) and told["freed"] == 0
-    assert {room["name"]: room["bytes"] for room in told["rooms"]} == {"numba": 2_000_000, "evaluations": 5_000_000}
+    assert {room["name"]: room["bytes"] for room in told["rooms"]} == {"numba": 2_000_000, "evaluations": 5_000_000, "data": 0}
     assert "7.0 MB removed" in cli("cache", "--clear").stdout
     assert not (own_cache / "evaluations").exists() and not (own_cache / "numba").exists()
     assert (mine / "block.npz").stat().st_size == 10 and (own_cache / "notes.txt").read_text() == "mine"
