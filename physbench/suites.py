@@ -7,6 +7,7 @@ ranked; any other can be run all the same. Ours are pinned in pins.json.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
@@ -15,8 +16,6 @@ from physbench import registry
 from physbench.errors import RecipeError, UnknownName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from physbench.recipe import Recipe
 
 Kind: TypeAlias = Literal["window", "rollout", "samples", "still"]

@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from physbench.evaluation.examples import source_of
+from physbench.evaluation.examples import Source, source_of
 from physbench.metrics.permanence import count_on
 from physbench.metrics.sums import Sums, curve, joined
 from physbench.suites import MEMORYLESS, SUITES, Task, Window
 
 if TYPE_CHECKING:
     from physbench.evaluation.evaluate import Extent
-    from physbench.evaluation.examples import Source
 
 AT_ONCE = 64
 """Sequences counted at a time."""
