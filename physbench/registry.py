@@ -81,6 +81,8 @@ datasets = Registry(
         "balls4mass64-crop50": "physbench_generators.balls.scenes:balls4mass64_crop50",
         "balls678mass64-crop50": "physbench_generators.balls.scenes:balls678mass64_crop50",
         "balls": "physbench_generators.balls.scenes:balls",
+        "invaders84": "physbench_generators.invaders.scenes:invaders84",
+        "invaders": "physbench_generators.invaders.scenes:invaders",
     },
 )
 """Recipes by name. One whose dataset has the name of its generator is a world of one's own: its parameters may be changed."""

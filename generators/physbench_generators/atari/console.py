@@ -67,9 +67,9 @@ def require_emulator(*, game: str, rom: str, made_with: str) -> None:
 
 
 class Console:
-    """One game. Actions are numbers of the game's own set, or of all 18 where `full` is asked for."""
+    """One game. Actions are numbers of the game's own set, those that do something in it."""
 
-    def __init__(self, game: str, *, full: bool = False) -> None:
+    def __init__(self, game: str) -> None:
         ale_py = emulator()
         require_game(game)
         self._ale = ale = ale_py.ALEInterface()
@@ -80,7 +80,9 @@ class Console:
         ale.setInt("random_seed", 0)
         ale.loadROM(str(Path(ale_py.__file__).parent / "roms" / f"{game}.bin"))
         ale.reset_game()
-        self.actions = ale.getLegalActionSet() if full else ale.getMinimalActionSet()
+        self._actions = ale.getMinimalActionSet()
+        self.codes = tuple(int(action.value) for action in self._actions)
+        """The numbers of the actions among the 18 of all games."""
         self._start = ale.cloneState(include_rng=True)
         self._first = np.ascontiguousarray(ale.getScreen())
         self.restart()
@@ -99,7 +101,7 @@ class Console:
     def act(self, action: int) -> int:
         """Play one raw frame; give the reward."""
         self._begun = False
-        return self._ale.act(self.actions[action])
+        return self._ale.act(self._actions[action])
 
     def read(self, memory: NDArray[np.uint8]) -> None:
         """Copy the 128 bytes of memory."""

@@ -58,13 +58,16 @@ def _lives(x: int, first: int, bombs: Sequence[tuple[int, int]]) -> int:
 
 
 def _survive(x: int, first: int, then: int, bombs: Sequence[tuple[int, int]]) -> int:
-    for frame in range(2, 76, 2):
-        place = x + first * min(frame, 4) + then * max(frame - 4, 0)
-        place = min(max(place, SHIP[0]), SHIP[1])
-        for height, column in bombs:
-            if STRIKES[0] <= height + frame <= STRIKES[1] and abs(column - place) < NEAR:
-                return frame
-    return 1000
+    soonest = 1000
+    for height, column in bombs:
+        start = max(2, STRIKES[0] - height)
+        for frame in range(start + start % 2, min(STRIKES[1] - height, 74, soonest - 1) + 1, 2):
+            place = x + first * frame if frame < 4 else x + 4 * first + then * (frame - 4)
+            place = SHIP[0] if place < SHIP[0] else SHIP[1] if place > SHIP[1] else place
+            if -NEAR < column - place < NEAR:
+                soonest = frame
+                break
+    return soonest
 
 
 def _march(ram: Sequence[int]) -> float:
