@@ -10,6 +10,7 @@ from physbench import registry
 from physbench.errors import DamagedFile, UnknownName
 from physbench.recipe import Recipe
 from physbench.storage.block import layout_for, sizes_of
+from physbench.world import parts_of
 
 if TYPE_CHECKING:
     from physbench.storage.reader import File
@@ -22,6 +23,7 @@ class Unmakeable(NamedTuple):
     """Why a dataset cannot be made again here."""
 
     reason: str
+    recipe: Recipe | None = None  # where its world is installed, which may have laws to hold it to
 
 
 def read_recipe(file: File) -> Recipe | Unmakeable:
@@ -45,7 +47,9 @@ def read_recipe(file: File) -> Recipe | Unmakeable:
     if usual.dataset != usual.generator.name:
         _require_registered(recipe, usual, where)
     _require_sizes(file, recipe)
-    return recipe
+    obstacle = parts_of(recipe.generator).obstacle
+    reason = obstacle() if obstacle else ""
+    return Unmakeable(reason, recipe) if reason else recipe
 
 
 def _require_form(told: dict[str, Any], where: str) -> dict[str, Any]:
