@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NewType
+from typing import TYPE_CHECKING, Any, ClassVar, NewType
 
 from physbench.errors import RecipeError
 from physbench.fields import bounded, check_fields
@@ -18,9 +18,11 @@ from physbench_generators.atari.console import emulator_version
 from physbench_generators.invaders.memory import OBJECTS, PHASE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator, Mapping
 
-    from physbench.scene import Span
+    from numpy.typing import NDArray
+
+    from physbench.scene import Fault, Marks, Span
     from physbench_generators.atari.play import Rules
 
 GAME = "space_invaders"
@@ -93,6 +95,23 @@ class Invaders:
 
         lanes = play_sitting(recipe, span, lambda: Onlooker(geometry=self.geometry, hud=self.hud))
         return scenes_of(lanes, self.rules(recipe), actions=self.actions)
+
+    def check(self, scenes: Scenes) -> Iterator[Fault]:
+        """Hold pixels, labels, events and rewards to the memory and to one another."""
+        from physbench_generators.invaders.check import find_faults
+
+        return find_faults(scenes, hud=self.hud, skip=self.skip, play_only=self.play_only)
+
+    def marks(self, arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Marks:
+        from physbench_generators.invaders.marks import mark_invaders
+
+        return mark_invaders(arrays, events)
+
+    def obstacle(self) -> str:
+        """Say why the games that a stranger's file asks for are not played here."""
+        from physbench_generators.atari.sitting import obstacle_to
+
+        return obstacle_to(self, GAME)
 
     def rules(self, recipe: Recipe) -> Rules:
         """Say how the games are played and cut."""
