@@ -1,4 +1,7 @@
-"""Who owns each pixel of a raw screen: by its colour and its place, and by the memory where several objects share a colour."""
+"""Who owns each pixel of a raw screen: by its colour and its place, and by the memory where several objects share a colour.
+
+A pixel in doubt goes to the nearest object of its colour, and is counted.
+"""
 
 from __future__ import annotations
 
@@ -47,27 +50,31 @@ from physbench_generators.invaders.tracker import DOUBT_BULLET, DOUBT_CELL, DOUB
 def label_screen(game, ram, screen, grays, hud, pooled, brightness):
     """Lay the labels of a raw screen over pooled, where it is as bright as what is there or brighter. game: as the tracker leaves it after this ram."""
     words = screen.view(np.uint64)  # eight pixels at once: most of the screen is black
-    for y in range(words.shape[0]):
+    top = FORMATION_TOP + 2 * np.int64(ram[FORMATION_Y])
+    left = np.int64(ram[FORMATION_X]) - 1 - CELL_COLUMNS * game.shift  # of the column that was the first one
+    for y in range(len(screen) if hud else GROUND_TOP):
         for w in range(words.shape[1]):
             if words[y, w]:
                 for x in range(8 * w, 8 * w + 8):
                     colour = screen[y, x]
-                    if colour and grays[colour] >= brightness[y, x]:
-                        label = label_pixel(game, ram, colour, y, x)
+                    gray = grays[colour]
+                    if colour and gray >= brightness[y, x]:
+                        if colour == ALIEN_COLOUR:
+                            label = label_alien(game, y - top, x - left)
+                        elif colour == SHIELD_COLOUR:
+                            label = label_shield(game, y, x)
+                        elif colour == BULLET_COLOUR:
+                            label = label_bullet(game, ram, y, x)
+                        else:
+                            label = label_other(game, colour, y)
                         if label != HUD or hud:
                             pooled[y, x] = label
-                            brightness[y, x] = grays[colour]
+                            brightness[y, x] = gray
 
 
 @kernel
-def label_pixel(game, ram, colour, y, x):
-    """Name the owner of a pixel that is not black. A pixel in doubt goes to the nearest object of its colour, and is counted."""
-    if colour == ALIEN_COLOUR:
-        return label_alien(game, ram, y, x)
-    if colour == SHIELD_COLOUR:
-        return label_shield(game, y, x)
-    if colour == BULLET_COLOUR:
-        return label_bullet(game, ram, y, x)
+def label_other(game, colour, y):
+    """Name the owner of a pixel whose colour, or colour and height, says all."""
     if colour == UFO_COLOUR:
         return UFO
     if colour == GREEN and SCORE_ROWS <= y < GROUND_TOP:
@@ -78,14 +85,13 @@ def label_pixel(game, ram, colour, y, x):
 
 
 @kernel
-def label_alien(game, ram, y, x):
-    """Name the alien of a cell of the formation, alive or bursting."""
-    down, right = y - FORMATION_TOP - 2 * np.int64(ram[FORMATION_Y]), x - np.int64(ram[FORMATION_X]) + 1
-    row, column = down // CELL_ROWS, right // CELL_COLUMNS + game.shift
-    inside = 0 <= row < ROWS and 0 <= column < COLUMNS
-    if not (inside and down % CELL_ROWS < ALIEN_HEIGHT and right % CELL_COLUMNS < ALIEN_WIDTH):
+def label_alien(game, down, right):
+    """Name the alien of a cell of the formation, alive or bursting. down, right: from the upper left corner of the formation."""
+    row, column = down // CELL_ROWS, right // CELL_COLUMNS
+    if not (0 <= row < ROWS and 0 <= column < COLUMNS and down - CELL_ROWS * row < ALIEN_HEIGHT and right - CELL_COLUMNS * column < ALIEN_WIDTH):
         game.doubts[DOUBT_CELL] += 1
-    return 1 + COLUMNS * min(max(row, 0), ROWS - 1) + min(max(column, 0), COLUMNS - 1)
+        row, column = min(max(row, 0), ROWS - 1), min(max(column, 0), COLUMNS - 1)
+    return 1 + COLUMNS * row + column
 
 
 @kernel

@@ -36,6 +36,7 @@ ALIENS, ROWS, COLUMNS = 36, 6, 6
 FORMATION_TOP = 31
 CELL_ROWS, CELL_COLUMNS = 18, 16
 ALIEN_HEIGHT, ALIEN_WIDTH = 10, 8
+LEFT_EDGE, RIGHT_EDGE = 22, 137  # where an alien that reaches it makes all turn: of its left side, of its right side
 SCORE_STEP = 5  # an alien is worth this, times its row from the bottom, from 1
 UFO_SCORE = 200
 

@@ -11,6 +11,7 @@ import numpy as np
 from physbench_generators.compiled import kernel
 from physbench_generators.invaders.memory import (
     ALIEN_ROWS,
+    ALIEN_WIDTH,
     ALIENS,
     ALIENS_LEFT,
     BOMB,
@@ -29,6 +30,7 @@ from physbench_generators.invaders.memory import (
     PLAYER,
     PLAYER_WIDTH,
     PLAYER_X,
+    RIGHT_EDGE,
     ROWS,
     SCORE_STEP,
     SHIELD,
@@ -49,7 +51,8 @@ from physbench_generators.invaders.memory import (
 )
 
 ALIEN_HIT, SHIELD_HIT_SHOT, SHIELD_HIT_BOMB, PLAYER_HIT, UFO_HIT, SHOT_BORN, BOMB_BORN, TURN = range(1, 9)
-"""The kinds of events: a hits b. SHOT_BORN: the player fires a shot; BOMB_BORN: an alien drops a bomb; TURN: an alien reaches the edge and all turn."""
+"""The kinds of events: a hits b. SHOT_BORN: the player fires a shot; BOMB_BORN: an alien drops a bomb; TURN: an alien reaches the edge
+and all turn back and come down; there is one row for each alien that reaches it."""
 
 HITS = (ALIEN_HIT, SHIELD_HIT_SHOT, SHIELD_HIT_BOMB, PLAYER_HIT, UFO_HIT)
 """The kinds in which two objects meet."""
@@ -107,10 +110,10 @@ def follow(game, ram, reward, frame, events, count):
     for k in range(SHIELD_COUNT):
         low = SHIELDS + SHIELD_BYTES * k
         eroded[k] = np.any(ram[low : low + SHIELD_BYTES] != before[low : low + SHIELD_BYTES])
-    count = follow_aliens(game, ram, reward, frame, events, count, new_wave)
     count = follow_shot(game, ram, frame, events, count, eroded)
     count = follow_bombs(game, ram, frame, events, count, eroded)
-    if eroded.any() and not new_wave and ram[PHASE] == PLAY:
+    count = follow_aliens(game, ram, reward, frame, events, count, new_wave)
+    if eroded.any() and not new_wave:
         game.doubts[DOUBT_ERODED] += 1
     count = follow_player(game, ram, frame, events, count)
     game.before[:] = ram
@@ -147,38 +150,44 @@ def follow_aliens(game, ram, reward, frame, events, count, new_wave):
         for j in range(COLUMNS):
             if (expected & ~row) >> j & 1:
                 value += SCORE_STEP * (i + 1)
-                count = add(events, count, frame, ALIEN_HIT, SHOT, 1 + COLUMNS * (ROWS - 1 - i) + j + game.shift, game.shot)
+                count = add(events, count, frame, ALIEN_HIT, SHOT, alien(i, j + game.shift), game.shot)
     if reward >= UFO_SCORE:
         value += UFO_SCORE
         count = add(events, count, frame, UFO_HIT, SHOT, UFO, game.shot)
     if value != reward:
         game.doubts[DOUBT_REWARD] += 1
     if ram[PHASE] == PLAY and before[PHASE] == PLAY and ram[FORMATION_Y] > before[FORMATION_Y]:
-        count = add(events, count, frame, TURN, outermost(ram, game.shift), EDGE, 0)
+        count = turn(game, ram, frame, events, count, game.shift - gone)
     return count
 
 
 @kernel
-def outermost(ram, shift):
-    """The alien at the edge of the screen that is nearer: the lowest of its column."""
-    columns = 0
-    for i in range(ROWS):
-        columns |= np.int64(ram[ALIEN_ROWS + i])
-    first, last = 0, 0
+def turn(game, ram, frame, events, count, shift):
+    """Find the aliens that reached the edge: those of the last column on the right, if it is there, or else of the first one. shift: a frame ago."""
+    left = np.int64(ram[FORMATION_X]) - 1 - CELL_COLUMNS * game.shift
+    first, last = COLUMNS, 0
     for j in range(COLUMNS):
-        if columns >> j & 1:
-            last = j
-    left = np.int64(ram[FORMATION_X]) - 1
-    column = last if left + last * CELL_COLUMNS / 2 > 72 else first
-    return lowest(ram, column, shift)
+        if lowest(game.before, j, shift):
+            first, last = min(first, j), j
+    column = last if left + CELL_COLUMNS * last + ALIEN_WIDTH >= RIGHT_EDGE else first
+    for i in range(ROWS):
+        if column >= shift and game.before[ALIEN_ROWS + i] >> (column - shift) & 1:
+            count = add(events, count, frame, TURN, alien(i, column), EDGE, 0)
+    return count
+
+
+@kernel
+def alien(row, column):
+    """Its label. row: from the bottom. column: as at the beginning of the wave."""
+    return 1 + COLUMNS * (ROWS - 1 - row) + column
 
 
 @kernel
 def lowest(ram, column, shift):
-    """The lowest alien of a column that is left, 0 = none."""
+    """The lowest alien of a column, 0 = none."""
     for i in range(ROWS):
-        if ram[ALIEN_ROWS + i] >> column & 1:
-            return 1 + COLUMNS * (ROWS - 1 - i) + column + shift
+        if column >= shift and ram[ALIEN_ROWS + i] >> (column - shift) & 1:
+            return alien(i, column)
     return 0
 
 
@@ -258,11 +267,11 @@ def drop_bomb(game, ram, frame, events, count, slot):
         label = BOMB + 1
     game.uids += 1
     game.bombs[0, slot, 0], game.bombs[0, slot, 1] = label, game.uids
-    column = (np.int64(ram[BOMB_X + slot]) + BULLET_LEFT - np.int64(ram[FORMATION_X]) + 1) // CELL_COLUMNS
-    alien = lowest(ram, column, game.shift) if 0 <= column < COLUMNS else 0
-    if not alien:
+    column = (np.int64(ram[BOMB_X + slot]) - np.int64(game.before[FORMATION_X])) // CELL_COLUMNS + game.shift
+    above = lowest(game.before, column, game.shift) if column < COLUMNS else 0
+    if not above:
         game.doubts[DOUBT_ALIEN] += 1
-    return add(events, count, frame, BOMB_BORN, alien, label, game.uids)
+    return add(events, count, frame, BOMB_BORN, above, label, game.uids)
 
 
 @kernel

@@ -93,8 +93,9 @@ def follow_step(games, rams, rewards, screens, grays, hud, pooled, events, grid,
     pooled[:] = 0
     for f in range(frames):
         count = follow(game, rams[f], rewards[f], f + 1, events, count)
-        if f >= frames - 2:
-            label_screen(game, rams[f], screens[f - frames + 2], grays, hud, pooled[0], pooled[1])
+        which = len(screens) - frames + f
+        if which >= 0:
+            label_screen(game, rams[f], screens[which], grays, hud, pooled[0], pooled[1])
     row, row_areas, column, column_areas = grid
     shrink_labels(pooled[0], row, row_areas, column, column_areas, labels)
     shows = np.zeros(HUD + 1, np.bool_)
