@@ -32,7 +32,7 @@ ROLES = {
     PLAYER_HIT: (ANY_BOMB, [PLAYER - 1]),
     UFO_HIT: ([SHOT - 1], [UFO - 1]),
     SHOT_BORN: ([PLAYER - 1], [SHOT - 1]),
-    BOMB_BORN: (ANY_ALIEN, ANY_BOMB),
+    BOMB_BORN: ([*ANY_ALIEN, WALL], ANY_BOMB),
     TURN: (ANY_ALIEN, [WALL]),
 }
 """Who can do what to whom, by kind of event."""
@@ -152,8 +152,10 @@ def _aliens(one: Arrays, events: Arrays, skip: int, *, play_only: bool) -> str:
 
 def _places(one: Arrays) -> str:
     place, shows, labels = one["position"], one["visible"] > 0, one["groups"][..., 0]
-    if not np.isfinite(place[shows]).all():
+    lost = shows & ~np.isfinite(place).all(axis=2)
+    if lost[:, : SHOT - 1].any():
         return "has an object that shows and has no place"
+    shows = shows & ~lost  # a bullet or a saucer that has just ended may show in one of the two raw frames behind a frame
     for t in range(len(labels)):
         rows, columns = np.nonzero(labels[t])
         owner = labels[t][rows, columns]
