@@ -55,7 +55,14 @@ def require_game(game: str) -> str:
     """Give the MD5 of a game that is there, or say which was meant."""
     if game not in games():
         raise RecipeError(f"the emulator has no game {game!r}: {suggest(game, games())}")
+    if emulator().ALEInterface.isSupportedROM(str(path_of(game))) is None:
+        raise RecipeError(f"the game {game} is for two players: the emulator has no way to play it alone")
     return games()[game]
+
+
+def path_of(game: str) -> Path:
+    """Say where the emulator keeps a game."""
+    return Path(emulator().__file__).parent / "roms" / f"{game}.bin"
 
 
 def require_emulator(*, game: str, rom: str, made_with: str) -> None:
@@ -78,13 +85,14 @@ class Console:
         ale.setInt("max_num_frames_per_episode", 0)
         ale.setBool("color_averaging", False)
         ale.setInt("random_seed", 0)
-        ale.loadROM(str(Path(ale_py.__file__).parent / "roms" / f"{game}.bin"))
+        ale.loadROM(str(path_of(game)))
         ale.reset_game()
         self._actions = ale.getMinimalActionSet()
         self.codes = tuple(int(action.value) for action in self._actions)
         """The numbers of the actions among the 18 of all games."""
+        self._draw = ale.getScreen if game == "space_invaders" else ale.getScreenGrayscale
         self._start = ale.cloneState(include_rng=True)
-        self._first = np.ascontiguousarray(ale.getScreen())
+        self._first = np.ascontiguousarray(self._draw())
         self.restart()
 
     def restart(self) -> None:
@@ -108,11 +116,11 @@ class Console:
         self._ale.getRAM(memory)
 
     def draw(self, screen: NDArray[np.uint8]) -> None:
-        """Copy the screen as numbers of the palette, (rows, columns)."""
+        """Copy the screen, (rows, columns): numbers of the palette for Space Invaders, whose colours tell what is what; grey for other games."""
         if self._begun:  # the emulator keeps no picture of a state that is restored
             screen[:] = self._first
         else:
-            self._ale.getScreen(screen)
+            self._draw(screen)
 
     @property
     def over(self) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 
 from physbench.errors import RecipeError
 from physbench.scene import Span
-from physbench_generators.atari.console import MEMORY, Console
+from physbench_generators.atari.console import MEMORY, SCREEN, Console
 from physbench_generators.atari.dice import GAMES, Dice, below, words_of
 from physbench_generators.atari.policies import PolicyInput, ask
 from physbench_generators.invaders.downscale import SIDE, observe
@@ -33,6 +33,9 @@ SITTING = LANES * ROWS
 
 PATIENCE = 100
 """Games that a lane begins, and a thousand steps for each, without one sequence: then there will be none."""
+
+AS_THEY_ARE = np.arange(256, dtype=np.uint8)
+"""Grey levels of screens that are grey already."""
 
 MOST_GAMES = 1000
 """Of one lane: the numbers of games leave room for so many."""
@@ -118,6 +121,17 @@ class Lane:
     @property
     def fresh(self) -> bool:
         return self.steps == 0
+
+    def observe(self) -> NDArray[np.uint8]:
+        """Give the frame that ale-py's vector environment gives of the last two raw frames, (84, 84)."""
+        if self.rules.game == "space_invaders":
+            return observe(self.screens)
+        if self.console.shape != SCREEN:
+            raise RecipeError(
+                f"the screen of {self.rules.game} has {self.console.shape[0]} rows, and observations are made of {SCREEN[0]}: "
+                "let the policy play from the memory, with `observes = False`"
+            )
+        return observe(self.screens, AS_THEY_ARE)
 
     def step(self, action: int) -> None:
         """Play one step of the policy, some raw frames long."""
@@ -214,7 +228,7 @@ class Live:
                 if self.looks:
                     seen = self._observations[i]
                     seen[:-1] = 0 if lane.fresh else seen[1:]
-                    seen[-1] = observe(lane.screens)
+                    seen[-1] = lane.observe()
         given = PolicyInput(self._observations, self._memory, self._words, self._fresh, self._actions)
         chosen = ask(self._policy, given, name=self._name)
         return [
