@@ -6,6 +6,7 @@ A header in the metadata says the sizes and carries the card, and a checksum is 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from pathlib import Path
@@ -78,12 +79,12 @@ def shapes(sizes: AgentSizes) -> dict[str, tuple[int, ...]]:
     """Of the arrays of an agent of these sizes."""
     found: dict[str, tuple[int, ...]] = {}
     place, depth = 0, sizes.stack
-    for channels, kernel, side in zip(sizes.channels, sizes.kernels, sizes.sides(), strict=True):
+    for channels, kernel, shape in zip(sizes.channels, sizes.kernels, sizes.shapes(), strict=True):
         found |= _pair(f"body.{place}", (channels, depth, kernel, kernel), (channels,))
         if sizes.normalise:
-            found |= _pair(f"body.{place + 1}", (channels, side, side), (channels, side, side))
+            found |= _pair(f"body.{place + 1}", (channels, *shape), (channels, *shape))
         place, depth = place + 2 + sizes.normalise, channels
-    found |= _pair(f"body.{place + 1}", (sizes.hidden, depth * sizes.sides()[-1] ** 2), (sizes.hidden,))
+    found |= _pair(f"body.{place + 1}", (sizes.hidden, depth * math.prod(sizes.shapes()[-1])), (sizes.hidden,))
     if sizes.normalise:
         found |= _pair(f"body.{place + 2}", (sizes.hidden,), (sizes.hidden,))
     return found | _pair("head", (sizes.actions, sizes.hidden), (sizes.actions,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -34,12 +35,12 @@ class QNetwork(nn.Module):
         self.sizes = sizes
         layers: list[nn.Module] = []
         depth = sizes.stack
-        for channels, kernel, stride, side in zip(sizes.channels, sizes.kernels, sizes.strides, sizes.sides(), strict=True):
+        for channels, kernel, stride, shape in zip(sizes.channels, sizes.kernels, sizes.strides, sizes.shapes(), strict=True):
             layers += [nn.Conv2d(depth, channels, kernel, stride)]
-            layers += [Normalise((channels, side, side))] if sizes.normalise else []
+            layers += [Normalise((channels, *shape))] if sizes.normalise else []
             layers += [nn.ReLU()]
             depth = channels
-        layers += [nn.Flatten(), nn.Linear(depth * sizes.sides()[-1] ** 2, sizes.hidden)]
+        layers += [nn.Flatten(), nn.Linear(depth * math.prod(sizes.shapes()[-1]), sizes.hidden)]
         layers += [Normalise((sizes.hidden,))] if sizes.normalise else []
         self.body = nn.Sequential(*layers, nn.ReLU())
         self.head = nn.Linear(sizes.hidden, sizes.actions)
@@ -54,6 +55,7 @@ class QNetwork(nn.Module):
     def forward(self, observations: Tensor) -> Tensor:
         kind = observations.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self.head.weight.dtype
-        hidden = self.body(observations.to(dtype) / 255)
+        (top, bottom), (left, right) = self.sizes.rows, self.sizes.columns
+        hidden = self.body(observations[:, :, top:bottom, left:right].to(dtype) / 255)
         with torch.autocast(kind, enabled=False):  # values differ by less than bfloat16 can tell apart
             return self.head(hidden.to(self.head.weight.dtype))

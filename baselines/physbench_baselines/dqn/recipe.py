@@ -42,6 +42,8 @@ class AgentRecipe:
     target_every: int = bounded(2_500, help="nature: steps of the optimiser until the target network follows", low=1, high=1_000_000)
     channels: tuple[int, ...] = bounded((32, 32, 32), help="of the network's convolutions", low=1, high=256)
     hidden: int = bounded(512, help="units of the network's last hidden layer", low=1, high=4096)
+    rows: tuple[int, int] = bounded((3, 79), help="of the picture that the network looks at, the last one not included", low=0, high=84)
+    columns: tuple[int, int] = bounded((8, 76), help="the same for columns", low=0, high=84)
     normalise: bool = bounded(True, help="layer normalisation in the network")
 
     def __post_init__(self) -> None:
@@ -55,7 +57,7 @@ class AgentRecipe:
             raise TrainingError(f"learning would begin after {self.replay_first} transitions, and only {self.replay} are kept")
 
     def sizes(self) -> AgentSizes:
-        return AgentSizes(channels=self.channels, hidden=self.hidden, normalise=self.normalise)
+        return AgentSizes(channels=self.channels, hidden=self.hidden, normalise=self.normalise, rows=self.rows, columns=self.columns)
 
     def epsilon_at(self, share: float) -> float:
         """Random actions of the agent with this share of the run behind it."""
