@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from physbench_baselines.dqn.network import QNetwork
 
@@ -33,7 +34,8 @@ class Learner:
         self.network = QNetwork(recipe.sizes())
         self.network.begin(torch.Generator().manual_seed(recipe.seed))
         self.network.to(device)
-        self.optimiser = torch.optim.RAdam(self.network.parameters(), lr=recipe.learning_rate)
+        make = torch.optim.RAdam if recipe.algorithm == "pqn" else torch.optim.RMSprop
+        self.optimiser = make(self.network.parameters(), lr=recipe.learning_rate)
         self.bf16 = recipe.precision == "bf16"
 
     @torch.no_grad()
@@ -56,7 +58,8 @@ class Learner:
         with self._fast():
             values = self.network(torch.from_numpy(observations).to(self.device)).float()
         taken = values.gather(1, torch.from_numpy(actions).to(self.device)[:, None])[:, 0]
-        error = 0.5 * (taken - torch.from_numpy(targets).to(self.device)).square().mean()
+        wanted = torch.from_numpy(targets).to(self.device)
+        error = 0.5 * F.mse_loss(taken, wanted) if recipe.algorithm == "pqn" else F.smooth_l1_loss(taken, wanted)
         loss, told = error, {}
         if shown is not None:
             label = torch.from_numpy(shown).to(self.device)

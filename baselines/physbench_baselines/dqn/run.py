@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from physbench.errors import StorageError, TrainingError
+from physbench.errors import TrainingError
 from physbench.files import read_regular_file, write_whole
 from physbench_baselines.adapter import device_of, torch, weights_of
 from physbench_baselines.dqn import agentfile
 from physbench_baselines.dqn.learner import Learner
+from physbench_baselines.dqn.nature import ReplayedPlay
 from physbench_baselines.dqn.pqn import ParallelPlay
+from physbench_baselines.dqn.preflight import recipe_in, require_none
 from physbench_baselines.dqn.recipe import AgentRecipe
 from physbench_baselines.training.folder import hold
 from physbench_baselines.training.interrupts import Interrupts, Stopped
@@ -85,28 +87,11 @@ def train(
         return Run(recipe, path, place).to_its_end(minutes, steps, interrupts, progress)
 
 
-def require_none(path: Path) -> None:
-    if path.exists() and not path.is_dir():
-        raise TrainingError(f"{path} is a file: a run needs a folder of its own")
-    if path.is_dir() and any(path.iterdir()):
-        raise TrainingError(f"{path} is not empty: resume the run in it, or give another folder")
-
-
-def recipe_in(path: Path) -> AgentRecipe:
-    try:
-        given = json.loads(read_regular_file(path / "recipe.json", 1 << 16))
-    except StorageError:
-        raise TrainingError(f"there is no run in {path} to resume") from None
-    except (ValueError, RecursionError):
-        raise TrainingError(f"{path / 'recipe.json'} is not the recipe of an agent") from None
-    return AgentRecipe.from_dict(given)
-
-
 class Run:
     def __init__(self, recipe: AgentRecipe, path: Path, device: torch.device) -> None:
         self.recipe, self.path = recipe, path
         self.learner = Learner(recipe, device=device)
-        self.play = ParallelPlay(recipe, self.learner)
+        self.play = (ParallelPlay if recipe.algorithm == "pqn" else ReplayedPlay)(recipe, self.learner)
         self.now = Progress()
         self.scores: list[float] = []  # of the agent's own last games
         self.theirs: list[float] = []  # of the demonstrator's
