@@ -70,7 +70,7 @@ class Lane:
         """Begin the next game."""
         self.games += 1
         self._ale.reset_game()
-        for _ in range(self._noops()):
+        for _ in range(self.noops()):
             self._ale.act(self._actions[0])
         self._ale.getScreen(self._screens[1])
         self.stack[:] = 0
@@ -103,7 +103,8 @@ class Lane:
     def memory(self, out: NDArray[np.uint8]) -> None:
         self._ale.getRAM(out)
 
-    def _noops(self) -> int:
+    def noops(self) -> int:
+        """Draw those before this game, 0 to 30, from the seed, the lane and the number of the game."""
         word = sha256(f"physbench dqn noops {self._seed} {self._number} {self.games}".encode()).digest()
         return int.from_bytes(word[:8], "little") % (MOST_NOOPS + 1)
 

@@ -67,9 +67,9 @@ def march(ram, xs, ys):
         count = (count - 1) & 255
         if (count & 63) % every == 0 and (count & 63) < none_from:
             x += way * pixels
-            if way > 0 and x + 16 * last + 7 > 136:
+            if way > 0 and x + 16 * last + 7 >= 136:
                 x, y, way = 129 - 16 * last, y + 10, -1
-            elif way < 0 and x + 16 * first < 22:
+            elif way < 0 and x + 16 * first <= 22:
                 x, y, way = 22 - 16 * first, y + 10, 1
 
 
