@@ -68,7 +68,7 @@ class Parts:
     """The arrays of sequences that `check` looks at; all of them if nothing is said, and pixels take time to decode."""
     marks: Callable[[Mapping[str, NDArray[Any]], Mapping[str, NDArray[Any]]], Marks] | None
     """Mark one sequence in pictures, from its arrays (T, ...) and its events by name. Nothing in them may be believed."""
-    obstacle: Callable[[], str] | None
+    obstacle: Callable[[Recipe], str] | None
     """Say why the recipe in a file of a stranger is not followed: it names code that would run, or needs what is not here. Empty = it is."""
     slow: bool
     """Whether test data are kept once they are made."""

@@ -48,7 +48,7 @@ def read_recipe(file: File) -> Recipe | Unmakeable:
         _require_registered(recipe, usual, where)
     _require_sizes(file, recipe)
     obstacle = parts_of(recipe.generator).obstacle
-    reason = obstacle() if obstacle else ""
+    reason = obstacle(recipe) if obstacle else ""
     return Unmakeable(reason, recipe) if reason else recipe
 
 

@@ -102,7 +102,9 @@ def test_sizes_that_cannot_be(wrong: dict[str, Any], sentence: str) -> None:
         AgentSizes(**wrong)
 
 
-@pytest.mark.parametrize("sizes", [AgentSizes(), AgentSizes(normalise=False, channels=(32, 64, 64), rows=(0, 84), columns=(0, 84)), AgentSizes(columns=(3, 80))])
+@pytest.mark.parametrize(
+    "sizes", [AgentSizes(), AgentSizes(normalise=False, channels=(32, 64, 64), rows=(0, 84), columns=(0, 84)), AgentSizes(columns=(3, 80))]
+)
 def test_sizes_know_the_network(sizes: AgentSizes) -> None:
     from physbench_baselines.dqn.agentfile import shapes
     from physbench_baselines.dqn.network import QNetwork

@@ -6,18 +6,22 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from physbench.errors import PhysbenchError, RecipeError
+from physbench.errors import PhysbenchError, RecipeError, StorageError
+from physbench.files import read_regular_file
 from physbench_generators.atari.console import require_emulator
 from physbench_generators.atari.dice import Dice
-from physbench_generators.atari.play import CONSOLES, ROWS, Lane, Live, Replay, seeds_of, sit
+from physbench_generators.atari.play import CONSOLES, ROWS, Lane, Live, Replay, seeds_of, sit, sittings_of
 from physbench_generators.atari.policies import resolve_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from physbench.recipe import Recipe
     from physbench.scene import Span
-    from physbench_generators.atari.play import Rules, Witness
+    from physbench_generators.atari.play import Actor, Rules, Witness
 
 LARGEST = 1 << 28
 """Bytes of an agent's file or a tape."""
@@ -35,15 +39,15 @@ class Played(Protocol):
     def rules(self, recipe: Recipe) -> Rules: ...
 
 
-def play_sitting(recipe: Recipe, span: Span, witness: Callable[[], Witness], *, tape: Sequence[bytes] | None = None) -> list[Lane]:
-    """Play a sitting until all its sequences are there. tape: the actions of each of its lanes; without, the policy of the recipe plays."""
+def play_sitting(recipe: Recipe, span: Span, witness: Callable[[], Witness], *, tape: tuple[NDArray[np.uint64], Sequence[bytes]] | None = None) -> list[Lane]:
+    """Play a sitting until all its sequences are there. tape: seeds and actions of each of its lanes; without, the policy of the recipe plays."""
     world: Played = recipe.generator  # type: ignore[assignment]
-    rules, seeds = world.rules(recipe), seeds_of(recipe, span)
+    rules, seeds = world.rules(recipe), tape[0] if tape else seeds_of(recipe, span)
     require_emulator(game=rules.game, rom=world.rom, made_with=world.emulator)
     with CONSOLES.borrow(len(seeds), rules.game) as consoles:
         count = len(consoles[0].codes)
-        if tape is not None:
-            actor = Replay(tape)
+        if tape:
+            actor: Actor = Replay(tape[1])
         else:
             if world.agent:
                 require_digest(world.agent, world.agent_sha256, "agent")
@@ -56,12 +60,15 @@ def play_sitting(recipe: Recipe, span: Span, witness: Callable[[], Witness], *, 
     return lanes
 
 
-def obstacle_to(world: Played, game: str) -> str:
-    """Say what forbids playing what a file of a stranger asks for; nothing if nothing does."""
-    if ":" in world.policy:
-        return f"its policy {world.policy} is code that the file names, and such code is not run"
+def obstacle_to(recipe: Recipe, game: str, *, known: Callable[[Span], bool] | None = None) -> str:
+    """Say what forbids playing what a file of a stranger asks for; nothing if nothing does. known: whether a tape has a sitting."""
+    world: Played = recipe.generator  # type: ignore[assignment]
     try:
         require_emulator(game=game, rom=world.rom, made_with=world.emulator)
+        if known and all(known(span) for split in recipe.splits for span in sittings_of(recipe, split)):
+            return ""
+        if ":" in world.policy:
+            return f"its policy {world.policy} is code that the file names, and such code is not run"
         if world.agent:
             require_digest(world.agent, world.agent_sha256, "agent")
         resolve_policy(world.policy, agent=world.agent, game=game)
@@ -84,13 +91,7 @@ def require_digest(path: str, digest: str, what: str) -> bytes:
 
 
 def read_bytes(path: str, what: str) -> bytes:
-    """Read a file of moderate size, and nothing but a file."""
-    file = Path(path)
-    if not file.is_file():
-        raise RecipeError(f"there is no {what} file {path}" if not file.exists() else f"{path} is no file of the {what}")
-    if file.stat().st_size > LARGEST:
-        raise RecipeError(f"{path} is too large for the file of the {what}: {file.stat().st_size:,} bytes")
     try:
-        return file.read_bytes()
-    except OSError as error:
-        raise RecipeError(f"{path}, the file of the {what}, cannot be read: {error.strerror}") from None
+        return read_regular_file(Path(path), LARGEST)
+    except StorageError as error:
+        raise RecipeError(f"the {what}: {error}") from None

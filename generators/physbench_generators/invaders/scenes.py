@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NewType
 
-from physbench.errors import RecipeError
+from physbench.errors import PhysbenchError, RecipeError
 from physbench.fields import bounded, check_fields
 from physbench.recipe import Recipe
 from physbench.scene import Scenes
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from physbench.scene import Fault, Marks, Span
     from physbench_generators.atari.play import Rules
+    from physbench_generators.atari.tape import Tape
 
 GAME = "space_invaders"
 ROM = "72ffbef6504b75e69ee1045af9075f66"
@@ -93,7 +94,8 @@ class Invaders:
         from physbench_generators.atari.sitting import play_sitting
         from physbench_generators.invaders.record import Onlooker, scenes_of
 
-        lanes = play_sitting(recipe, span, lambda: Onlooker(geometry=self.geometry, hud=self.hud))
+        tape = self.load_tape(recipe)
+        lanes = play_sitting(recipe, span, lambda: Onlooker(geometry=self.geometry, hud=self.hud), tape=tape.actions(recipe, span) if tape else None)
         return scenes_of(lanes, self.rules(recipe), actions=self.actions)
 
     def check(self, scenes: Scenes) -> Iterator[Fault]:
@@ -107,11 +109,25 @@ class Invaders:
 
         return mark_invaders(arrays, events)
 
-    def obstacle(self) -> str:
+    def obstacle(self, recipe: Recipe) -> str:
         """Say why the games that a stranger's file asks for are not played here."""
         from physbench_generators.atari.sitting import obstacle_to
 
-        return obstacle_to(self, GAME)
+        try:
+            tape = self.load_tape(recipe)
+        except PhysbenchError as error:
+            return str(error)
+        return obstacle_to(recipe, GAME, known=(lambda span: tape.has(span)) if tape else None)
+
+    def load_tape(self, recipe: Recipe) -> Tape | None:
+        """Find the tape that the recipe names, and hold it to the recipe."""
+        if not self.tape:
+            return None
+        from physbench_generators.atari.tape import load_tape
+
+        tape = load_tape(self.tape, self.tape_sha256)
+        tape.require_fit(recipe)
+        return tape
 
     def rules(self, recipe: Recipe) -> Rules:
         """Say how the games are played and cut."""
