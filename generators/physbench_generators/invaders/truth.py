@@ -97,12 +97,9 @@ def follow_step(games, rams, rewards, screens, grays, hud, pooled, events, grid,
         if which >= 0:
             label_screen(game, rams[f], screens[which], grays, hud, pooled[0], pooled[1])
     row, row_areas, column, column_areas = grid
-    shrink_labels(pooled[0], row, row_areas, column, column_areas, labels)
-    shows = np.zeros(HUD + 1, np.bool_)
-    for y in range(labels.shape[0]):
-        for x in range(labels.shape[1]):
-            shows[labels[y, x]] = True
-    place(game, rams[-1], shows, position)
+    pixels = np.empty(256, np.int64)
+    shrink_labels(pooled[0], row, row_areas, column, column_areas, labels, pixels)
+    place(game, rams[-1], pixels, position)
     name_bullets(game, rams[-1], shots)
     return count
 
