@@ -44,7 +44,10 @@ from physbench_generators.invaders.memory import (
 
 @kernel
 def place(game, ram, pixels, position):
-    """Fill position (44, 2) with the centres of the objects. pixels: how many each label has. An object is there while it lives or shows; the others are NaN."""
+    """Fill position (44, 2) with the centres of the objects; NaN = absent. pixels: how many each label has.
+
+    An object is there while it lives or shows.
+    """
     position[:] = np.nan
     top, left = FORMATION_TOP + 2 * np.int64(ram[FORMATION_Y]), np.int64(ram[FORMATION_X]) - 1
     for i in range(ROWS):

@@ -140,16 +140,29 @@ def assemble(labels: NDArray[np.uint8], shots: NDArray[np.uint32], events: Seque
                         if not SHOT <= label < UFO or shots[u, label - SHOT] == uid:
                             collisions[t] |= labels[u] == label
     time, first, second, kinds, uids = (np.array(column) for column in zip(*rows, strict=True)) if rows else (np.empty(0),) * 5
-    visible = np.stack([np.bincount(frame.ravel(), minlength=HUD + 1)[1 : OBJECTS + 1] for frame in labels])
+    visible = np.zeros((frames, OBJECTS), np.uint16)
+    count_pixels(labels, visible)
     return {
         "features": (labels != 0).astype(np.uint8)[..., None],
         "groups": labels[..., None],
         "collisions": collisions[..., None],
         "contact": contact,
-        "visible": visible.astype(np.uint16),
+        "visible": visible,
         "time": time.astype(np.float64),
         "a": first.astype(np.uint8),
         "b": second.astype(np.uint8),
         "kind": kinds.astype(np.uint8),
         "uid": uids.astype(np.uint32),
     }
+
+
+@kernel
+def count_pixels(labels, visible):
+    """Fill visible (T, K) with how many pixels of labels (T, H, W) each object has."""
+    count = np.zeros(256, np.int64)
+    for t in range(len(labels)):
+        count[:] = 0
+        for y in range(labels.shape[1]):
+            for x in range(labels.shape[2]):
+                count[labels[t, y, x]] += 1
+        visible[t] = count[1 : visible.shape[1] + 1]

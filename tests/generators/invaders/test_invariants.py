@@ -123,11 +123,10 @@ def test_everything_holds_in_a_hundred_thousand_frames() -> None:
         for moment in play(frames, player=player, skip=skip, waits=1):
             witness.watch(moment)
         total += witness.count
-    print(dict(total))
     assert total["frames"] >= 100_000
     assert total["waves"] >= 5
     assert total["games"] >= 20
     assert total["deaths"] >= 40
     assert total["moved columns"] >= 10
     assert all(total[f"event {kind}"] for kind in range(1, 9))
-    assert total["lost bullets"] <= 0.002 * total["bullets"]
+    assert total["lost bullets"] <= 1e-4 * total["bullets"]  # none in 72,000, unless two cross within one cell
