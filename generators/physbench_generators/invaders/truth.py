@@ -10,7 +10,7 @@ from physbench.scene import HIT_OBJECT, HIT_WALL, WALL
 from physbench_generators.compiled import kernel
 from physbench_generators.invaders.downscale import GRAY, GRIDS, SIDE, shrink_labels
 from physbench_generators.invaders.labels import label_screen
-from physbench_generators.invaders.memory import HUD, LOWEST, OBJECTS, SCREEN_COLUMNS, SCREEN_ROWS, SHOT, SHOT_Y, UFO
+from physbench_generators.invaders.memory import LOWEST, OBJECTS, SCREEN_COLUMNS, SCREEN_ROWS, SHOT, SHOT_Y, UFO
 from physbench_generators.invaders.places import place
 from physbench_generators.invaders.tracker import DOUBTS, EDGE, GAME, HITS, TURN, begin, follow
 
