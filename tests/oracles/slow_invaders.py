@@ -147,7 +147,7 @@ class Follower:
 
 
 def shrink(older: tuple[Array, Array], newer: tuple[Array, Array], *, geometry: str, hud: str) -> Array:
-    """(84, 84) labels of the last two raw screens, each given with its own: of the brighter pixel, then of most of the cell, of equals the highest."""
+    """(84, 84) labels of the last two raw screens, each given with its own: of the brighter pixel, then of most of the cell."""
     grays, labels = [], []
     for screen, owners in (older, newer):
         shows = owners != 45 if hud == "mask" else np.ones_like(owners, bool)
@@ -155,10 +155,17 @@ def shrink(older: tuple[Array, Array], newer: tuple[Array, Array], *, geometry: 
         labels.append(owners * shows)
     cells = _cells(np.where(grays[0] > grays[1], *labels), geometry)
     out = np.zeros((84, 84), np.uint8)
+    largest: dict[int, tuple[int, int, int]] = {}
     for y, x in zip(*np.nonzero(cells.any((2, 3))), strict=True):
         areas = np.bincount(cells[y, x].ravel(), minlength=46)
         areas[0] = 0
         out[y, x] = np.flatnonzero(areas == areas.max())[-1]
+        for label in np.flatnonzero(areas):
+            largest[label] = max(largest.get(label, (0, 0, 0)), (areas[label], -y, -x))
+    for label in sorted(largest.keys() - set(np.unique(out))):  # those that own nothing get a cell from one that has more
+        _, y, x = largest[label]
+        if (out == out[-y, -x]).sum() > 1:
+            out[-y, -x] = label
     return out
 
 

@@ -1,8 +1,8 @@
 """From two raw screens to one small frame: the larger of both grays at each pixel, then means over areas, as agents for these games see them.
 
 A cell of the small frame covers parts of 2 or 3 rows and columns of the screen. Areas are whole numbers of 1 / 200 (whole screen) or 1 / 840 of a cell, so
-nothing is rounded before the end. A cell belongs to the object that covers most of it and to nobody only where no object touches it; bullets, one column
-wide, would be lost otherwise.
+nothing is rounded before the end. A cell belongs to the object that covers most of it, and to nobody only where no object touches it. Bullets are one
+column wide: means that are rounded, or the nearest pixel, would lose them.
 """
 
 from __future__ import annotations
@@ -88,26 +88,36 @@ def shrink_gray(screens, grays, row, row_areas, column, column_areas, rounded, o
 
 
 @kernel
-def shrink_labels(pooled, row, row_areas, column, column_areas, out):
-    """Fill out (H, W) with the label that covers most of each cell; of equals the higher one, for bullets have high ones."""
+def shrink_labels(pooled, row, row_areas, column, column_areas, out, pixels):
+    """Fill out (H, W) with the label that covers most of each cell, and pixels (256,) with how many cells each label has.
+
+    Of equals the higher label wins, for bullets have high ones. A label that wins no cell gets the one it covers most, if that cell's owner has others.
+    """
     height, width = out.shape
-    covered = np.zeros(256, np.int64)
+    covered, most, place = np.zeros(256, np.int64), np.zeros(256, np.int64), np.zeros(256, np.int64)
     busy = np.empty(pooled.shape[1], np.uint8)
+    pixels[:] = 0
     for r in range(height):
         y = row[r]
         for x in range(len(busy)):
             busy[x] = pooled[y, x] | pooled[y + 1, x] | pooled[y + 2, x]
         for c in range(width):
-            x = column[c]
+            x, best = column[c], 0
             if busy[x] | busy[x + 1] | busy[x + 2]:
-                out[r, c] = cover(pooled, y, row_areas[r], x, column_areas[c], covered)
-            else:
-                out[r, c] = 0
+                best = cover(pooled, y, row_areas[r], x, column_areas[c], covered, most, place, r * width + c)
+            out[r, c] = best
+            pixels[best] += 1
+    for label in range(1, len(most)):
+        r, c = place[label] // width, place[label] % width
+        owner = out[r, c]
+        if most[label] and not pixels[label] and pixels[owner] > 1:
+            out[r, c] = label
+            pixels[label], pixels[owner] = 1, pixels[owner] - 1
 
 
 @kernel
-def cover(pooled, y, heights, x, widths, covered):
-    """Name the label with the largest area in one cell. covered: zeros, before and after."""
+def cover(pooled, y, heights, x, widths, covered, most, place, here):
+    """Name the label with the largest area in one cell. covered: zeros, before and after. most, place: the largest area of each label, and the cell."""
     best = 0
     for i in range(3):
         for j in range(3):
@@ -118,7 +128,10 @@ def cover(pooled, y, heights, x, widths, covered):
                     best = label
     for i in range(3):
         for j in range(3):
-            covered[pooled[y + i, x + j]] = 0
+            label = pooled[y + i, x + j]
+            if covered[label] > most[label]:
+                most[label], place[label] = covered[label], here
+            covered[label] = 0
     return best
 
 

@@ -43,17 +43,20 @@ from physbench_generators.invaders.memory import (
 
 
 @kernel
-def place(game, ram, shows, position):
-    """Fill position (44, 2) with the centres of the objects. An object is there while it lives or shows; the others are NaN."""
+def place(game, ram, pixels, position):
+    """Fill position (44, 2) with the centres of the objects; NaN = absent. pixels: how many each label has.
+
+    An object is there while it lives or shows.
+    """
     position[:] = np.nan
     top, left = FORMATION_TOP + 2 * np.int64(ram[FORMATION_Y]), np.int64(ram[FORMATION_X]) - 1
     for i in range(ROWS):
         for j in range(COLUMNS):
             label, bit = 1 + COLUMNS * i + j, j - game.shift
-            if shows[label] or (bit >= 0 and ram[ALIEN_ROWS + ROWS - 1 - i] >> bit & 1):
+            if pixels[label] or (bit >= 0 and ram[ALIEN_ROWS + ROWS - 1 - i] >> bit & 1):
                 put(position, label, left + CELL_COLUMNS * bit + ALIEN_WIDTH / 2, top + CELL_ROWS * i + ALIEN_HEIGHT / 2)
     for k in range(SHIELD_COUNT):
-        if shows[SHIELD + k]:
+        if pixels[SHIELD + k]:
             put(position, SHIELD + k, SHIELD_LEFT + SHIELD_PITCH * k + SHIELD_WIDTH / 2, SHIELD_TOP + SHIELD_HEIGHT / 2)
     put(position, PLAYER, np.int64(ram[PLAYER_X]) - 1 + PLAYER_WIDTH / 2, PLAYER_TOP + PLAYER_HEIGHT / 2)
     if ram[SHOT_Y] < LOWEST:
@@ -62,7 +65,7 @@ def place(game, ram, shows, position):
         label, _, x, y = game.bombs[0, slot]
         if label:
             put(position, label, x + BULLET_LEFT + 0.5, 2.0 * y + BULLET_CENTRE)
-    if shows[UFO]:
+    if pixels[UFO]:
         put(position, UFO, np.int64(ram[UFO_X]) - 1 + UFO_WIDTH / 2, UFO_TOP + UFO_HEIGHT / 2)
 
 

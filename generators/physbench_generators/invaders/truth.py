@@ -10,7 +10,7 @@ from physbench.scene import HIT_OBJECT, HIT_WALL, WALL
 from physbench_generators.compiled import kernel
 from physbench_generators.invaders.downscale import GRAY, GRIDS, SIDE, shrink_labels
 from physbench_generators.invaders.labels import label_screen
-from physbench_generators.invaders.memory import HUD, LOWEST, OBJECTS, SCREEN_COLUMNS, SCREEN_ROWS, SHOT, SHOT_Y, UFO
+from physbench_generators.invaders.memory import LOWEST, OBJECTS, SCREEN_COLUMNS, SCREEN_ROWS, SHOT, SHOT_Y, UFO
 from physbench_generators.invaders.places import place
 from physbench_generators.invaders.tracker import DOUBTS, EDGE, GAME, HITS, TURN, begin, follow
 
@@ -97,12 +97,9 @@ def follow_step(games, rams, rewards, screens, grays, hud, pooled, events, grid,
         if which >= 0:
             label_screen(game, rams[f], screens[which], grays, hud, pooled[0], pooled[1])
     row, row_areas, column, column_areas = grid
-    shrink_labels(pooled[0], row, row_areas, column, column_areas, labels)
-    shows = np.zeros(HUD + 1, np.bool_)
-    for y in range(labels.shape[0]):
-        for x in range(labels.shape[1]):
-            shows[labels[y, x]] = True
-    place(game, rams[-1], shows, position)
+    pixels = np.empty(256, np.int64)
+    shrink_labels(pooled[0], row, row_areas, column, column_areas, labels, pixels)
+    place(game, rams[-1], pixels, position)
     name_bullets(game, rams[-1], shots)
     return count
 
@@ -143,16 +140,29 @@ def assemble(labels: NDArray[np.uint8], shots: NDArray[np.uint32], events: Seque
                         if not SHOT <= label < UFO or shots[u, label - SHOT] == uid:
                             collisions[t] |= labels[u] == label
     time, first, second, kinds, uids = (np.array(column) for column in zip(*rows, strict=True)) if rows else (np.empty(0),) * 5
-    visible = np.stack([np.bincount(frame.ravel(), minlength=HUD + 1)[1 : OBJECTS + 1] for frame in labels])
+    visible = np.zeros((frames, OBJECTS), np.uint16)
+    count_pixels(labels, visible)
     return {
         "features": (labels != 0).astype(np.uint8)[..., None],
         "groups": labels[..., None],
         "collisions": collisions[..., None],
         "contact": contact,
-        "visible": visible.astype(np.uint16),
+        "visible": visible,
         "time": time.astype(np.float64),
         "a": first.astype(np.uint8),
         "b": second.astype(np.uint8),
         "kind": kinds.astype(np.uint8),
         "uid": uids.astype(np.uint32),
     }
+
+
+@kernel
+def count_pixels(labels, visible):
+    """Fill visible (T, K) with how many pixels of labels (T, H, W) each object has."""
+    count = np.zeros(256, np.int64)
+    for t in range(len(labels)):
+        count[:] = 0
+        for y in range(labels.shape[1]):
+            for x in range(labels.shape[2]):
+                count[labels[t, y, x]] += 1
+        visible[t] = count[1 : visible.shape[1] + 1]

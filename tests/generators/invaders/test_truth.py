@@ -37,7 +37,7 @@ def follow(moments: tuple[Moment, ...], truth: Truth, paint: int = 0) -> Iterato
 @pytest.mark.parametrize(("geometry", "hud", "skip"), [("full", "mask", 4), ("mnih2013", "keep", 3), ("mnih2013", "mask", 4), ("full", "keep", 3)])
 def test_each_cell_belongs_to_what_covers_most_of_it(geometry: str, hud: str, skip: int) -> None:
     truth = Truth(geometry=geometry, hud=hud)
-    for n, (step, _, painted) in enumerate(follow(short_play(skip), truth, paint=16)):
+    for n, (step, _, painted) in enumerate(follow(short_play(skip), truth, paint=12)):
         if len(painted) == 2:
             assert np.array_equal(step.labels, shrink(*painted, geometry=geometry, hud=hud)), f"step {n}"
     assert truth.doubts == {}
