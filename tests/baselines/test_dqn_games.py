@@ -12,7 +12,7 @@ import pytest
 
 from physbench.errors import PhysbenchError, TrainingError
 from physbench_baselines.dqn.lanes import SKIP, Lane, Lanes
-from physbench_baselines.dqn.marksman import FORESEEN, demonstrate, march
+from physbench_baselines.dqn.marksman import FORESEEN, choose, demonstrate, judge, march
 from physbench_baselines.dqn.picture import GRAY, see
 
 ale_py = pytest.importorskip("ale_py")
@@ -110,7 +110,10 @@ def test_the_demonstrator_plays_far_better_than_chance() -> None:
     scores: list[float] = []
     total = np.zeros(4)
     for _ in range(1500):
-        came = lanes.step(demonstrate(lanes.memories))
+        regrets = judge(lanes.memories)
+        assert (regrets.min(1) == 0).all()
+        assert regrets.max() <= 1
+        came = lanes.step(choose(regrets))
         total += came.rewards
         scores += came.scores.values()
     assert total.mean() > 1000  # chance scores 150 in a game, and plays three in this time

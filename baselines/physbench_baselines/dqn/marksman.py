@@ -236,7 +236,7 @@ def judge(memories: NDArray[np.uint8]) -> NDArray[np.float32]:
     """How much worse each action is than the marksman's: (B, 128) -> (B, 6), 0 for those that are as good, up to 1."""
     out = np.zeros((len(memories), 6), np.float32)
     regret_all(memories, out)
-    return out
+    return out - out.min(1, keepdims=True)  # where the best move and the best moment to fire exclude each other, the least evil is the best
 
 
 def demonstrate(memories: NDArray[np.uint8]) -> NDArray[np.int64]:
