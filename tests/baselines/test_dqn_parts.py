@@ -49,17 +49,23 @@ def test_returns_are_weighted_means_of_all_k_step_returns(trace: float) -> None:
         assert found[:, game] == pytest.approx(wanted, abs=1e-5)
 
 
-def test_what_is_shown_is_to_be_best_by_a_margin() -> None:
+def test_good_actions_are_to_be_best_by_a_margin() -> None:
     from physbench_baselines.dqn.learner import outdo
 
-    values, shown, margin, softness = [[0.3, -1.0, 2.0], [5.0, 0.0, 0.0]], [0, 0], 0.8, 0.2
-    found = outdo(torch.tensor(values), torch.tensor(shown), margin=margin, softness=softness).tolist()
-    for row, action, loss in zip(values, shown, found, strict=True):
-        raised = [value + (0 if place == action else margin) for place, value in enumerate(row)]
-        soft = softness * math.log(sum(math.exp(value / softness) for value in raised))
-        assert loss == pytest.approx(soft - row[action], abs=1e-5)
-        hard = max(raised) - row[action]  # that of Hester et al.
-        assert hard <= loss + 1e-6 <= hard + softness * math.log(len(row)) + 2e-6
+    values = [[0.3, -1.0, 2.0], [5.0, 0.0, 0.0], [1.0, 2.0, 3.0]]
+    regrets, margin, softness = [[0.0, 1.0, 0.5], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]], 0.8, 0.2
+    found = outdo(torch.tensor(values), torch.tensor(regrets), margin=margin, softness=softness).tolist()
+    for row, worse, loss in zip(values, regrets, found, strict=True):
+        raised = [value + margin * regret for value, regret in zip(row, worse, strict=True)]
+        good = [value for value, regret in zip(row, worse, strict=True) if regret == 0]
+        assert loss == pytest.approx(_soft_maximum(raised, softness) - _soft_maximum(good, softness), abs=1e-5)
+        hard = max(raised) - max(good)  # that of Hester et al.
+        assert abs(loss - hard) <= softness * math.log(len(row)) + 1e-6
+    assert found[2] == pytest.approx(0, abs=1e-6)
+
+
+def _soft_maximum(values: list[float], softness: float) -> float:
+    return softness * math.log(sum(math.exp(value / softness) for value in values))
 
 
 def test_schedules_fall_and_stay() -> None:

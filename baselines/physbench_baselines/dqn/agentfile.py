@@ -44,7 +44,8 @@ class Agent:
 def save(path: Path | str, sizes: AgentSizes, weights: Mapping[str, NDArray[np.float32]], *, card: Mapping[str, Any]) -> None:
     """Write an agent, its weights as float16; the same bytes every time."""
     package = _package()
-    arrays = {name: np.ascontiguousarray(array, dtype=np.float16) for name, array in weights.items()}
+    with np.errstate(over="ignore"):  # it is looked at
+        arrays = {name: np.ascontiguousarray(array, dtype=np.float16) for name, array in weights.items()}
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise ModelError(f"{name} of the agent holds numbers that float16 cannot: nothing was written to {path}")
@@ -64,14 +65,13 @@ def load(path: Path | str) -> Agent:
         content = read_regular_file(path, MOST_BYTES)
     except PhysbenchError as error:
         raise ModelError(f"no agent can be read: {error}") from None
-    header, data = _header(content, path)
+    header = _header(content, path)
     sizes = _sizes(header.get("sizes"), path)
     try:
         entries = _package().deserialize(content)
     except _package().SafetensorError as error:
         why = str(error).removeprefix("Error while deserializing: ")[:100]
         raise ModelError(f"{path} is a damaged agent: its arrays are not where its list says ({why})") from None
-    del data
     return Agent(sizes, _arrays(entries, sizes, path), cast("Any", header.get("card")), sha256(content).hexdigest())
 
 
@@ -94,7 +94,7 @@ def _pair(name: str, weight: tuple[int, ...], bias: tuple[int, ...]) -> dict[str
     return {f"{name}.weight": weight, f"{name}.bias": bias}
 
 
-def _header(content: bytes, path: Path) -> tuple[dict[str, Any], bytes]:
+def _header(content: bytes, path: Path) -> dict[str, Any]:
     length = int.from_bytes(content[:8], "little")
     if not 2 <= length <= MOST_HEADER or 8 + length > len(content):
         raise ModelError(f"{path} is not an agent: it does not begin as a .safetensors file with a short header")
@@ -109,7 +109,7 @@ def _header(content: bytes, path: Path) -> tuple[dict[str, Any], bytes]:
     data = content[8 + length :]
     if sha256(text.encode("utf-8", "surrogatepass") + data).hexdigest() != checksum:
         raise ModelError(f"{path} is a damaged agent: its weights are not those that were written")
-    return header, data
+    return header
 
 
 def _sizes(given: Any, path: Path) -> AgentSizes:

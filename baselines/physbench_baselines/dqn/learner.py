@@ -18,14 +18,18 @@ if TYPE_CHECKING:
     from physbench_baselines.dqn.recipe import AgentRecipe
 
 
-def outdo(values: Tensor, shown: Tensor, *, margin: float, softness: float) -> Tensor:
-    """How far the action that was shown is from being rated best by a margin: (B, A), (B,) -> (B,).
+GOOD = 1e-3
+"""Up to so much regret an action is as good as the best one."""
 
-    The large-margin loss of Hester et al. 2018, with a soft maximum in the place of their hard one.
+
+def outdo(values: Tensor, regrets: Tensor, *, margin: float, softness: float) -> Tensor:
+    """How far the actions without regret are from being rated best by a margin: (B, A), (B, A) -> (B,).
+
+    The large-margin loss of Hester et al. 2018 with a soft maximum in the place of their hard one. The margin grows with an action's regret, so nothing is
+    asked where actions are as good as one another.
     """
-    chosen = values.gather(1, shown[:, None])
-    others = torch.full_like(values, margin).scatter_(1, shown[:, None], 0.0)
-    return softness * torch.logsumexp((values + others - chosen) / softness, 1)
+    good = values.masked_fill(regrets > GOOD, -torch.inf)
+    return softness * (torch.logsumexp((values + margin * regrets) / softness, 1) - torch.logsumexp(good / softness, 1))
 
 
 class Learner:
@@ -49,11 +53,11 @@ class Learner:
         observations: NDArray[np.uint8],
         actions: NDArray[np.int64],
         targets: NDArray[np.float32],
-        shown: NDArray[np.int64] | None,
+        regrets: NDArray[np.float32] | None,
         *,
         learning_rate: float,
     ) -> dict[str, float]:
-        """Take one step; say the errors. shown (B,): what the demonstrator would do, and -1 where that says nothing."""
+        """Take one step; say the errors. regrets (B, A): of each action, as the demonstrator judges it."""
         recipe = self.recipe
         with self._fast():
             values = self.network(torch.from_numpy(observations).to(self.device)).float()
@@ -61,13 +65,11 @@ class Learner:
         wanted = torch.from_numpy(targets).to(self.device)
         error = 0.5 * F.mse_loss(taken, wanted) if recipe.algorithm == "pqn" else F.smooth_l1_loss(taken, wanted)
         loss, told = error, {}
-        if shown is not None:
-            label = torch.from_numpy(shown).to(self.device)
-            said = label >= 0
-            if bool(said.any()):
-                short = outdo(values[said], label[said], margin=recipe.margin, softness=recipe.softness).mean()
-                loss = loss + recipe.margin_weight * short
-                told = {"margin": float(short.detach()), "agreement": float((values[said].argmax(1) == label[said]).float().mean())}
+        if regrets is not None:
+            worse = torch.from_numpy(regrets).to(self.device)
+            short = outdo(values, worse, margin=recipe.margin, softness=recipe.softness).mean()
+            loss = loss + recipe.margin_weight * short
+            told = {"margin": float(short.detach()), "regret": float(worse.gather(1, values.argmax(1, keepdim=True)).mean())}
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
         self.optimiser.zero_grad(set_to_none=True)

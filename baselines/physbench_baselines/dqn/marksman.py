@@ -24,6 +24,12 @@ STEPS, PLACES = 30, 42
 LEFTMOST, RIGHTMOST = 35, 117
 """Places of the ship."""
 
+READY = 3
+"""Raw frames until the shot in the air is gone, after which it counts as gone: the button is held for four."""
+
+TOLERANCE = 0.25
+"""A plan worth less than the best one by this share is as bad as any."""
+
 NOTHING, SAUCER = -1, -2
 """What a shot may hit beside rows 0 to 5."""
 
@@ -69,7 +75,7 @@ def march(ram, xs, ys):
             x += way * pixels
             if way > 0 and x + 16 * last + 7 >= 136:
                 x, y, way = 129 - 16 * last, y + 10, -1
-            elif way < 0 and x + 16 * first <= 22:
+            elif way < 0 and x + 16 * first < 22:
                 x, y, way = 22 - 16 * first, y + 10, 1
 
 
@@ -123,8 +129,11 @@ def worth_of(row, frame, ys):
 
 
 @kernel
-def choose(ram, xs, ys, safe, alive):
-    """Choose: 0 nothing, 1 fire, 2 right, 3 left, 4 right and fire, 5 left and fire. The arrays after ram u1 (128,) are room to work in."""
+def regret(ram, xs, ys, safe, alive, by_move, out):
+    """Fill out (6,): how much worse each action is than the best one, 0 to 1. The other arrays after ram u1 (128,) are room to work in.
+
+    Actions: 0 nothing, 1 fire, 2 right, 3 left, 4 right and fire, 5 left and fire.
+    """
     ship = np.int64(ram[28])
     march(ram, xs, ys)
     for row in range(6):
@@ -143,7 +152,33 @@ def choose(ram, xs, ys, safe, alive):
         free = max(0, np.int64(ram[85]) - 121)
     survivable(ram, ship, safe)
     here = min(max((ship - LEFTMOST) // 2, 0), PLACES - 1)
-    best, best_place, best_step = -1.0, here, 99
+    best, now = plan(ram, ship, here, free, xs, ys, alive, saucer, saucer_way, by_move)
+    survivors = 0
+    for move in range(-1, 2):
+        survivors += 0 <= here + move < PLACES and safe[1, here + move]
+    last_resort = flee(ram, ship)
+    for move in range(-1, 2):
+        worse = min(1.0, (1 - by_move[move + 1] / best) / TOLERANCE) if best > 0 else 0.0
+        if survivors:
+            if not (0 <= here + move < PLACES and safe[1, here + move]):
+                worse = 1.0
+        elif move != last_resort:
+            worse = 1.0
+        for fire in range(2):
+            wrong = 0.0
+            if free <= READY:
+                if now >= 0.5 * best and now > 0:
+                    wrong = 1.0 - fire
+                elif fire:
+                    wrong = 1.0 - now / best if best > 0 else 1.0
+            out[action_of(move, fire)] = max(worse, wrong)
+
+
+@kernel
+def plan(ram, ship, here, free, xs, ys, alive, saucer, saucer_way, by_move):
+    """Look for shots: the worth of the best one, and of one fired here and now. by_move (3,) is filled with the best that is left after left, none, right."""
+    by_move[:] = 0.0
+    best, now = 0.0, 0.0
     for place in range(PLACES):
         x = LEFTMOST + 2 * place + (ship + 1) % 2
         if x > RIGHTMOST or shielded(ram, x + 3):
@@ -151,26 +186,23 @@ def choose(ram, xs, ys, safe, alive):
         soonest = max(abs(place - here), (free + 3) // 4)
         for step in range(soonest, soonest + 8):
             row, column, frame = fly(alive, xs, ys, 4 * step + 1, x + 3, 174, saucer, saucer_way)
-            if row != NOTHING:
-                worth = worth_of(row, frame, ys) - 1e-6 * step
-                if worth > best:
-                    best, best_place, best_step = worth, place, step
-    fire = best > 0 and best_step == 0
-    if not fire and free <= 3 and not shielded(ram, ship + 3):  # a hit in passing, if it is not much worse than what is waited for
-        row, column, frame = fly(alive, xs, ys, 1, ship + 3, 174, saucer, saucer_way)
-        fire = row != NOTHING and worth_of(row, frame, ys) >= 0.5 * best
-    wanted = 0
-    if best > 0 and best_place != here:
-        wanted = 1 if best_place > here else -1
-    return act(dodge(ram, ship, here, wanted, safe), fire)
+            if row == NOTHING:
+                continue
+            worth = worth_of(row, frame, ys)
+            best = max(best, worth)
+            for move in range(-1, 2):
+                if step == 0 or abs(place - here - move) <= step - 1:
+                    by_move[move + 1] = max(by_move[move + 1], worth)
+    if free <= READY and not shielded(ram, ship + 3):
+        row, _column, frame = fly(alive, xs, ys, 1, ship + 3, 174, saucer, saucer_way)
+        if row != NOTHING:
+            now = worth_of(row, frame, ys)
+    return best, now
 
 
 @kernel
-def dodge(ram, ship, here, wanted, safe):
-    """The move that is wanted, or another one that can be survived; away from the nearest bomb where none can."""
-    for move in (wanted, 0, -wanted, 1, -1):
-        if 0 <= here + move < PLACES and safe[1, here + move]:
-            return move
+def flee(ram, ship):
+    """The move away from the nearest bomb, for when none can be survived for certain."""
     move, nearest = 0, 99
     for slot in range(2):
         off = np.int64(ram[83 + slot]) - ship
@@ -184,7 +216,7 @@ def dodge(ram, ship, here, wanted, safe):
 
 
 @kernel
-def act(move, fire):
+def action_of(move, fire):
     if move == 0:
         return 1 if fire else 0
     if move > 0:
@@ -193,15 +225,25 @@ def act(move, fire):
 
 
 @kernel
-def choose_all(memories, out):
+def regret_all(memories, out):
     xs, ys = np.empty(FORESEEN, np.int64), np.empty(FORESEEN, np.int64)
-    safe, alive = np.empty((STEPS + 1, PLACES), np.bool_), np.empty(6, np.int64)
+    safe, alive, by_move = np.empty((STEPS + 1, PLACES), np.bool_), np.empty(6, np.int64), np.empty(3)
     for lane in range(len(memories)):
-        out[lane] = choose(memories[lane], xs, ys, safe, alive)
+        regret(memories[lane], xs, ys, safe, alive, by_move, out[lane])
+
+
+def judge(memories: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """How much worse each action is than the marksman's: (B, 128) -> (B, 6), 0 for those that are as good, up to 1."""
+    out = np.zeros((len(memories), 6), np.float32)
+    regret_all(memories, out)
+    return out - out.min(1, keepdims=True)  # where the best move and the best moment to fire exclude each other, the least evil is the best
 
 
 def demonstrate(memories: NDArray[np.uint8]) -> NDArray[np.int64]:
     """What the marksman does with each memory: (B, 128) -> (B,)."""
-    out = np.zeros(len(memories), np.int64)
-    choose_all(memories, out)
-    return out
+    return choose(judge(memories))
+
+
+def choose(regrets: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The action with the least regret, (B, 6) -> (B,); the first of equals, which stands still if it can."""
+    return regrets.argmin(1)

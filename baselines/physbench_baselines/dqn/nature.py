@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from physbench_baselines.dqn.lanes import Lanes
 from physbench_baselines.dqn.replay import Replay
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from physbench_baselines.dqn.learner import Learner
     from physbench_baselines.dqn.recipe import AgentRecipe
 
@@ -32,6 +34,12 @@ class ReplayedPlay:
     def steps_each(self) -> int:
         """Agent's steps of an update."""
         return self.recipe.games * self.recipe.rollout
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        return self.lanes.state()
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        self.lanes.restore(state)
 
     def update(self, number: int, share: float) -> tuple[dict[str, float], list[tuple[bool, float]]]:
         """Play `rollout` steps of each game and learn meanwhile: means of the errors, and for each game that ended True and its score."""

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 
 from physbench.errors import ModelError
-from physbench.files import require_regular_file
 from physbench_baselines.dqn import agentfile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BUNDLED = Path(__file__).parent.parent / "checkpoints" / "dqn.safetensors"
+BUNDLED = Path(__file__).parent.parent / "agents" / "dqn.safetensors"
 """The agent that comes with the package."""
 
 
@@ -41,11 +40,16 @@ class Dqn:
         self._network: Any = network_with(lambda: QNetwork(agent.sizes), agent.weights).eval()
 
     def rate(self, observations: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The value of each action: (B, 4, 84, 84) -> (B, A)."""
+        """The value of each action: (B, 4, 84, 84) -> (B, A). One thread, so that the sums are the same however many there are."""
         import torch
 
-        with torch.inference_mode():
-            return self._network(torch.from_numpy(np.ascontiguousarray(observations))).numpy()
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            with torch.inference_mode():
+                return self._network(torch.from_numpy(np.ascontiguousarray(observations))).numpy()
+        finally:
+            torch.set_num_threads(threads)
 
     def __call__(self, given: Seen) -> NDArray[np.int64]:
         wanted = (self.sizes.stack, self.sizes.side, self.sizes.side)
@@ -61,5 +65,4 @@ def dqn(agent: str | Path = "") -> Dqn:
     path = Path(agent) if agent else BUNDLED
     if path.is_dir():
         path = next((place for place in (path / "best.safetensors", path / "last.safetensors") if place.exists()), path / "best.safetensors")
-    require_regular_file(path)
     return Dqn(agentfile.load(path))

@@ -155,7 +155,7 @@ class Run:
             agentfile.save(self.path / "best.safetensors", self.recipe.sizes(), weights, card=card)
         arrays: dict[str, NDArray[Any]] = {f"weights/{name}": array for name, array in weights.items()}
         arrays |= {f"optimiser/{name}": np.array(value.numpy()) for name, value in self.learner.state().items()}
-        arrays |= {f"lanes/{name}": array for name, array in self.play.lanes.state().items()}
+        arrays |= {f"lanes/{name}": array for name, array in self.play.state().items()}
         arrays |= {"scores": np.array(self.scores, np.float64), "theirs": np.array(self.theirs, np.float64)}
         arrays["now"] = np.array([getattr(self.now, name) for name in Progress.__dataclass_fields__], np.float64)
         import safetensors.numpy
@@ -174,7 +174,7 @@ class Run:
             weights = {name: torch.from_numpy(np.array(array)) for name, array in _under("weights/", arrays).items()}
             self.learner.network.load_state_dict(weights)
             self.learner.restore({name: torch.from_numpy(np.array(array)) for name, array in _under("optimiser/", arrays).items()})
-            self.play.lanes.restore(_under("lanes/", arrays))
+            self.play.restore(_under("lanes/", arrays))
         except (KeyError, ValueError, TypeError, RuntimeError, IndexError, safetensors.SafetensorError) as error:
             raise TrainingError(f"{place} does not belong to this run ({str(error).partition(chr(10))[0][:100]}): it cannot be resumed") from None
         self._cut()
@@ -182,7 +182,7 @@ class Run:
     def _log(self, told: dict[str, float]) -> None:
         row = {"step": self.now.step, "minutes": round(self.now.seconds / 60, 3), "share": round(self.now.share, 5)}
         row |= {"epsilon": self.recipe.epsilon_at(self.now.share), "shown": self.recipe.shown_at(self.now.share)}
-        columns = [*row, "score", "games", "shown_score", "value", "error", "margin", "agreement"]
+        columns = [*row, "score", "games", "shown_score", "value", "error", "margin", "regret"]
         place = self.path / "log.csv"
         empty = not place.exists() or place.stat().st_size == 0
         with place.open("a", encoding="utf-8", newline="") as file:
