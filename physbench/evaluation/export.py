@@ -18,7 +18,7 @@ from physbench.evaluation.examples import source_of
 from physbench.evaluation.predictions import count_answers
 from physbench.storage.codec import LEVEL, compress
 from physbench.storage.whole import write_whole_hdf5
-from physbench.suites import Rollout, Still, Window
+from physbench.suites import Image, Rollout, Still, Window
 
 if TYPE_CHECKING:
     import os
@@ -89,7 +89,7 @@ def select_frames(asking: Asking) -> range:
 
 def name_kind(asking: Asking) -> str:
     """Name the kind of an asking, as the file has it."""
-    return {Window: "window", Rollout: "rollout", Still: "frames"}[type(asking)]
+    return {Window: "window", Rollout: "rollout", Still: "frames", Image: "image"}[type(asking)]
 
 
 def _append(file: h5py.File, task: Task, asking: Asking, start: int, examples: Examples, chosen: Extent) -> None:
