@@ -18,8 +18,8 @@ from physbench.errors import RecipeError, UnknownName
 if TYPE_CHECKING:
     from physbench.recipe import Recipe
 
-Kind: TypeAlias = Literal["window", "rollout", "samples", "still"]
-"""What a metric may be asked of: a Window, a Rollout, a Rollout of several samples, a Still."""
+Kind: TypeAlias = Literal["window", "rollout", "samples", "still", "image"]
+"""What a metric may be asked of: a Window, a Rollout, a Rollout of several samples, a Still, an Image."""
 
 SIZES = {"lite": 1_000, "full": 10_000}
 
@@ -99,6 +99,16 @@ class Still:
     @property
     def frames(self) -> int:
         return self.frame + 1
+
+
+@dataclass(frozen=True)
+class Image(Still):
+    """An image, shown again and again: asked is who owns its pixels, what it looks like, and what the slots know of its objects."""
+
+    frame: int = 0
+    shown: int = 15
+    name = ""
+    kind: ClassVar[Kind] = "image"
 
 
 Asking: TypeAlias = "Window | Rollout | Still"

@@ -105,9 +105,8 @@ def play(game: str, policy: str, agent: str, episodes: int, seed: int, epsilon: 
     physbench play space_invaders --agent runs/dqn --episodes 30
     physbench play space_invaders --policy random --recorder --json
     """
-    from physbench_generators.atari.policies import resolve_policy
-
     from physbench_baselines.dqn import scores
+    from physbench_generators.atari.policies import resolve_policy
 
     if ":" in policy:
         click.echo(f"running the code of {policy}", err=True)

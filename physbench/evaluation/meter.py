@@ -96,6 +96,11 @@ class _Metered:
         return returned
 
     @property
+    def codes(self) -> Any:
+        """Only where the model has them."""
+        return getattr(self._model, "codes", None)
+
+    @property
     def imagine(self) -> Any:
         """Only where the model has it."""
         step = getattr(self._model, "imagine", None)

@@ -104,7 +104,7 @@ ARI_FRAMES = Metric(
     caution="The background is left out, so nobody need find the objects: a slot for each quarter of the picture scores 0.64, which ari_video cuts to "
     "0.46. In black and white every blob of touching pixels as a slot of its own scores 0.97 without learning anything, which ari_video cuts to 0.41. "
     "Models with one slot get 0 where two objects show, and 1 where one does.",
-    asked_of=("window", "still"),
+    asked_of=("window", "still", "image"),
     needs=("owners", "groups"),
     function=lambda e: e.mean_where_defined(e.rand(e.tables)),
     last=True,
