@@ -116,6 +116,10 @@ metrics = Registry("metric", "physbench.metrics", {})
 architectures = Registry(
     "architecture",
     "physbench.architectures",
-    {"nem": "physbench_baselines.nem_sizes:ARCHITECTURE", "conv3": "physbench_baselines.conv3_sizes:ARCHITECTURE"},
+    {
+        "nem": "physbench_baselines.nem_sizes:ARCHITECTURE",
+        "conv3": "physbench_baselines.conv3_sizes:ARCHITECTURE",
+        "iodine": "physbench_baselines.iodine_sizes:ARCHITECTURE",
+    },
 )
 """Records of networks that can be trained, by the names that checkpoints say."""
