@@ -116,8 +116,10 @@ class Iodine(nn.Module):
 
     def slopes(self, guess: Guess) -> tuple[Tensor, Tensor, Tensor]:
         """Differentiate the loss by outputs, mask logits and lambda: by first derivatives alone, of which there is no graph."""
-        loss = guess.loss.sum() / self.sizes.inner_batch
-        return torch.autograd.grad(loss, (guess.outputs, guess.logits, guess.raw), retain_graph=torch.is_grad_enabled())  # type: ignore[return-value]
+        learns = torch.is_grad_enabled()
+        with torch.enable_grad():
+            loss = guess.loss.sum() / self.sizes.inner_batch
+        return torch.autograd.grad(loss, (guess.outputs, guess.logits, guess.raw), retain_graph=learns)  # type: ignore[return-value]
 
     def inputs(self, guess: Guess, x: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """What the refinement network is shown, in this order: images (B, K or 1, channels, H, W), and vectors (B, K, numbers)."""
