@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from physbench.errors import ModelError
 from physbench_baselines import chance
-from physbench_baselines.iodine_layers import Decoder, Encoder, Lstm, Norm, PredictorCorrector, Residual, coordinates
+from physbench_baselines.iodine_layers import Decoder, Encoder, Glimpse, Lstm, Norm, PredictorCorrector, Residual, coordinates
 from physbench_baselines.pixels import PIXELS, frames_as_images
 from physbench_baselines.training.trainable import Losses
 
@@ -88,7 +88,7 @@ class Iodine(nn.Module):
         self.pixels = PIXELS[sizes.distribution](sizes.scale)
         self.likelihood = self.pixels.likelihood
         self.initial = nn.Parameter(torch.empty(2 * sizes.latent).uniform_(-1, 1) * math.sqrt(1.5 / sizes.latent))  # Glorot's
-        self.decoder = Decoder(sizes)
+        self.decoder = Glimpse(sizes) if sizes.glimpse else Decoder(sizes)
         self.norms = nn.ModuleDict({name: Norm(channels or sizes.channels) for name, channels in NORMED.items()} | {"dzp": Norm(2 * sizes.latent)})
         self.encoder = Encoder(sizes)
         features = sizes.dense[-1] + 4 * sizes.latent + 1

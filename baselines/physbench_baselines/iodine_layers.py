@@ -48,23 +48,49 @@ class Decoder(nn.Module):
         return F.pixel_shuffle(self.layers[-1](maps), self.patch)[..., : shape[0], : shape[1]]
 
 
-class Encoder(nn.Module):
-    """Convolutions with a stride of 2, a mean over what is left of the image, an MLP; ELU after each but the last. (N, inputs, H, W) -> (N, dense)."""
+class Glimpse(nn.Module):
+    """A decoder of ours, that draws one thing in one place: a small picture, and beside it always the same. z (N, Z) -> (N, 1 + C, H, W).
+
+    An MLP says from z what is in the picture of so many pixels, up and across, where its middle is, and what is beside it.
+    """
 
     def __init__(self, sizes: IodineSizes) -> None:
         super().__init__()
-        self.patch = sizes.patch
-        places = 2 if sizes.coordinates == "linear" else FREQUENCIES**2 - 1
-        inputs = 3 * sizes.channels + places + 7
-        widths = [inputs * sizes.patch**2, *sizes.encoder]
-        self.layers = nn.ModuleList(_initialised(Convolution(*pair, sizes.encoder_kernel, 2)) for pair in pairwise(widths))
-        widths = [sizes.encoder[-1], *sizes.dense]
+        self.side = sizes.glimpse
+        widths = [sizes.latent, *sizes.decoder]
         self.dense = nn.ModuleList(_initialised(nn.Linear(*pair)) for pair in pairwise(widths))
+        self.picture, self.beside, self.middle = (
+            _initialised(nn.Linear(widths[-1], outputs)) for outputs in ((1 + sizes.channels) * self.side**2, 1 + sizes.channels, 2)
+        )
+
+    def forward(self, z: Tensor, shape: Sequence[int]) -> Tensor:
+        for layer in self.dense:
+            z = F.elu(layer(z))
+        beside = self.beside(z)[..., None, None]
+        picture = self.picture(z).view(len(z), -1, self.side, self.side) - beside
+        height, width = shape
+        middle = torch.tanh(self.middle(z))  # across, down
+        columns = (_sides(width, z) - middle[:, :1]) * (width / self.side)
+        rows = (_sides(height, z) - middle[:, 1:]) * (height / self.side)
+        places = torch.stack([columns[:, None].expand(-1, height, -1), rows[:, :, None].expand(-1, -1, width)], dim=-1)
+        return F.grid_sample(picture, places, align_corners=False) + beside
+
+
+class Encoder(nn.Module):
+    """Convolutions with a stride of 2, a mean over what is left of the image, an MLP; ELU after each but the last. (N, inputs, H, W) -> (N, dense).
+
+    Where there are patches, the first convolution sees each of them by itself.
+    """
+
+    def __init__(self, sizes: IodineSizes) -> None:
+        super().__init__()
+        inputs = 3 * sizes.channels + (2 if sizes.coordinates == "linear" else FREQUENCIES**2 - 1) + 7
+        first = (sizes.patch, sizes.patch) if sizes.patch > 1 else (sizes.encoder_kernel, 2)
+        spans = [first, *[(sizes.encoder_kernel, 2)] * (len(sizes.encoder) - 1)]
+        self.layers = nn.ModuleList(_initialised(Convolution(*pair, *span)) for pair, span in zip(pairwise([inputs, *sizes.encoder]), spans, strict=True))
+        self.dense = nn.ModuleList(_initialised(nn.Linear(*pair)) for pair in pairwise([sizes.encoder[-1], *sizes.dense]))
 
     def forward(self, images: Tensor) -> Tensor:
-        if self.patch > 1:
-            height, width = images.shape[-2:]
-            images = F.pixel_unshuffle(F.pad(images, (0, -width % self.patch, 0, -height % self.patch)), self.patch)
         for layer in self.layers:
             images = F.elu(layer(images))
         features = images.mean(dim=(2, 3))

@@ -34,6 +34,7 @@ class IodineSizes:
     sequential: bool = False  # one refinement per frame (appendix B.4), else all of them on each frame by itself
     decoder: tuple[int, ...] = bounded((64, 64, 64, 64), low=1, high=1024)  # channels of the convolutions before the last one
     decoder_kernel: int = bounded(3, low=1, high=15)
+    glimpse: int = bounded(0, low=0, high=128)  # side of a small picture that a decoder of ours puts in one place; 0 = the paper's decoder
     encoder: tuple[int, ...] = bounded((64, 64, 64, 64), low=1, high=1024)  # channels of the refinement network's convolutions
     encoder_kernel: int = bounded(3, low=1, high=15)
     patch: int = bounded(1, low=1, high=16)  # convolutions see squares of so many pixels, up and across, as one; 1 in the paper
@@ -103,8 +104,8 @@ ARCHITECTURE = Architecture(
         },
         "iodine-small": {"": {
             "batch": 16, "learning_rate": 2e-3, "betas": (0.9, 0.999), "warm_up": 200, "schedule": "linear", "decay": 0.3,
-            "validation": 512, "scored": 256, "evaluate_every": 1_000,
-        }},
+            "validation": 128, "scored": 32, "evaluate_every": 1_000,
+        }, **{dataset: {"frames": (1,), "validation": 512, "scored": 256} for dataset in SIZES if dataset}},
     },
     settable=lambda sizes: ("slots",) if sizes.sequential else ("slots", "refinements"),
     judged_by=judge_stills,
