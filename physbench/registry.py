@@ -81,6 +81,10 @@ datasets = Registry(
         "balls4mass64-crop50": "physbench_generators.balls.scenes:balls4mass64_crop50",
         "balls678mass64-crop50": "physbench_generators.balls.scenes:balls678mass64_crop50",
         "balls": "physbench_generators.balls.scenes:balls",
+        "multi-dsprites": "physbench_generators.images.dsprites:multi_dsprites",
+        "multi-dsprites-binary": "physbench_generators.images.dsprites:multi_dsprites_binary",
+        "tetris": "physbench_generators.images.tetris:tetris",
+        "shapes": "physbench_generators.images.shapes:shapes",
     },
 )
 """Recipes by name. One whose dataset has the name of its generator is a world of one's own: its parameters may be changed."""
