@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 import torch
 
+from physbench import registry
 from physbench_baselines import checkpoint
 from physbench_baselines.adapter import weights_of
+from physbench_baselines.architecture import architecture_with
+from physbench_baselines.training.preflight import usual_recipe
 from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
 
@@ -39,8 +42,7 @@ def rows(run: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize("model", SMALL)
 def test_it_learns_images_from_the_command_line_and_goes_on_where_it_stopped(model: str, tmp_path: Path, cli: Any) -> None:
     sizes = [word for size in SMALL[model] for word in ("--size", size)]
-    sizes += ["--size", "sequential=false"] if model.startswith("iodine") else []
-    words = ["train", model, "--data", "balls4mass64", "--frames", "1", *QUICK, *sizes]
+    words = ["train", model, "--data", "shapes", *QUICK, *sizes]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     told = cli(*words, "--steps", "4", "--out", str(whole))
     assert told.exit_code == 0, told.output
@@ -53,3 +55,16 @@ def test_it_learns_images_from_the_command_line_and_goes_on_where_it_stopped(mod
     assert rows(cut) == rows(whole)
     last = rows(whole)[-1]
     assert -1 <= float(last["ari"]) <= 1 and float(last["mse"]) > 0 and float(last["validation_loss"]) > 0
+
+
+@pytest.mark.parametrize("model", ["iodine", "iodine-small", "slot-attention", "slot-attention-small"])
+@pytest.mark.parametrize("data", ["multi-dsprites", "multi-dsprites-binary", "tetris", "shapes", "balls4mass64", "balls678mass64"])
+def test_its_usual_sizes_and_recipe_fit_the_dataset(model: str, data: str) -> None:
+    """A slot for every object of images, and one for the ground; frames to predict for a model of sequences, and one for a model of images."""
+    world: Any = registry.datasets.get(data).generator
+    sizes = architecture_with(model).sizes_of(model, dataset=data)
+    recipe = usual_recipe(model, data=data)
+    assert sizes.channels == world.shape[2]
+    assert sizes.slots > world.objects or data == "balls678mass64"
+    assert (recipe.longest > 1) == getattr(sizes, "sequential", False)
+    assert recipe.precision == "fp32"
