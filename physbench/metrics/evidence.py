@@ -22,7 +22,6 @@ from physbench.model import Likelihood
 from physbench.suites import Asking, Image, Rollout, Still
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
