@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from physbench.errors import MissingPackage, ModelError
+from physbench.machine import wait_without_spinning
 from physbench.model import Batch, Likelihood, Origin, Parts, Prediction
-from physbench.threads import wait_without_spinning
 
 wait_without_spinning()
 try:

@@ -9,11 +9,13 @@ import click
 
 from physbench import __version__
 from physbench.errors import PhysbenchError
+from physbench.machine import wait_without_spinning
 from physbench.notices import listen
 from physbench.printable import printable
-from physbench.threads import wait_without_spinning
 
 STOPPED = 130
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
 class Refusal(click.ClickException):
