@@ -1,7 +1,5 @@
 """What of the machine this process may use, and how the threads of numerical libraries wait for one another."""
 
-from __future__ import annotations
-
 import os
 from contextlib import suppress
 

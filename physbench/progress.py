@@ -1,7 +1,5 @@
 """How far long work has come, on stderr: a bar where somebody is looking, a line a minute where a file is written."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable, Generator

@@ -3,8 +3,6 @@
 Arrays are copied on their way in and out, so that neither side sees what the other does to its own afterwards.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager

@@ -3,8 +3,6 @@
 A figure is checked against the others of its evaluation and against the reference rows: a relative figure must be the ratio it claims to be.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Figures again from what each sequence contributed: who has the sums need not believe the table."""
 
-from __future__ import annotations
-
 import math
 import statistics
 from dataclasses import asdict, dataclass

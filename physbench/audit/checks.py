@@ -3,8 +3,6 @@
 Steps count the frames shown: what a model says at step t is said with frame t at hand and before frame t + 1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TypeAlias
 

@@ -1,7 +1,5 @@
 """The root command and how it fails: one line on stderr, and an exit code."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

@@ -4,8 +4,6 @@ Sequences are dealt out in blocks; what a sequence contributes depends on nothin
 data are made from their recipe while the model is busy, and their digest is checked against the pinned one.
 """
 
-from __future__ import annotations
-
 import os
 import statistics
 import time

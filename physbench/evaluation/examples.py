@@ -1,7 +1,5 @@
 """The sequences that a model is shown: made from a recipe, or read from a file of one's own. B sequences, T frames, K objects, H x W pixels, C channels."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 from collections.abc import Callable, Collection, Mapping

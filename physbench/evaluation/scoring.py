@@ -1,7 +1,5 @@
 """Compute every figure that an answer and the truth allow. What a sequence contributes depends on nothing but that sequence."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 

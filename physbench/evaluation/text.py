@@ -1,7 +1,5 @@
 """A result as text: a table for people, as wide as their terminal, and JSON for machines."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """The window is ours: frames are shown one at a time, and a prediction is taken before its frame is shown. An error in words for what cannot be scored."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias

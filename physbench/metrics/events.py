@@ -4,8 +4,6 @@ N sequences, T frames, K objects, H x W pixels, C channels. Read from the truth,
 this needs.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The metrics that look at pixels alone, one transition at a time. Measured figures are of the first 96 test sequences of balls4mass64."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Which sequences to look at: those with the worst figures, and those in the middle. They are asked about again, one by one, to be drawn."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ before they are followed, storage before it is read, and no size is believed tha
 # h5py has no types
 # pyright: basic, reportAttributeAccessIssue=false
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager

@@ -7,8 +7,6 @@ which is how the chunks are found here, still sees every chunk. So each chunk is
 # h5py has no types
 # pyright: basic, reportAttributeAccessIssue=false, reportIndexIssue=false
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

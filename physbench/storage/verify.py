@@ -4,8 +4,6 @@ The recipe is held to the name of the file, and what plain h5py reads to what is
 decoded, so checking a file costs hardly more than making it. The world's own check of its laws shares no code with its simulation.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

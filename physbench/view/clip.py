@@ -1,7 +1,5 @@
 """Clips: one sequence, from a file or made on the spot, and what can be said in words about it and its recipe."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from contextlib import suppress

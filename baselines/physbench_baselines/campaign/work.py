@@ -1,7 +1,5 @@
 """The work of a campaign: piece by piece, whatever is furthest behind. A piece that is killed loses a minute at most."""
 
-from __future__ import annotations
-
 import secrets
 import shutil
 import time

@@ -2,8 +2,6 @@
 front; frames (B, h, w, C). And what is believed as frames: means over E possible worlds.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from physbench_baselines.compiled import kernel
