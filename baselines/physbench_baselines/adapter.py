@@ -3,8 +3,6 @@
 Arrays are copied on their way in and out, so that neither side sees what the other does to its own afterwards.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -16,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from physbench.errors import MissingPackage, ModelError
+from physbench.machine import wait_without_spinning
 from physbench.model import Batch, Likelihood, Origin, Parts, Prediction
-from physbench.threads import wait_without_spinning
 
 wait_without_spinning()
 try:

@@ -4,8 +4,6 @@ Sequences are dealt out in blocks; what a sequence contributes depends on nothin
 data are made from their recipe while the model is busy, and their digest is checked against the pinned one.
 """
 
-from __future__ import annotations
-
 import os
 import statistics
 import time
@@ -15,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from physbench import __version__
 from physbench.ahead import ahead
@@ -27,7 +25,7 @@ from physbench.evaluation.memoryless import memoryless_rates
 from physbench.evaluation.meter import Meter, Progress
 from physbench.evaluation.probes import fit_probes
 from physbench.evaluation.scoring import worth
-from physbench.evaluation.window import asked
+from physbench.evaluation.window import Answers, asked
 from physbench.metrics.bootstrap import Interval, count_contributing, intervals, quotient
 from physbench.metrics.catalogue import all_metrics
 from physbench.metrics.probe import Probe
@@ -37,9 +35,6 @@ from physbench.recipe import expand_split
 from physbench.result import Provenance, Result, Score
 from physbench.suites import BATCH, SIZES, UNRANKED, Asking, Pins, Rollout, Still, Suite, Task, Window, suite_of
 from physbench.world import parts_of
-
-if TYPE_CHECKING:
-    from physbench.evaluation.window import Answers
 
 Figures = dict[tuple[str, str], Sums]  # task, metric -> (N, steps)
 Block = tuple[int, int, Examples]  # start, stop

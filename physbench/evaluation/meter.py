@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from physbench.model import Batch, Model
+from physbench.progress import Progress
 from physbench.suites import Rollout, Still, Task, Window
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-@dataclass(frozen=True)
-class Progress:
-    done: float  # sequences, those that are under way in part
-    total: int
-    doing: str
 
 
 class Meter:

@@ -1,7 +1,5 @@
 """Predictions in a file: written from a model, or by whoever and with whatever, and scored without running anything."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,13 +1,12 @@
 """Compute every figure that an answer and the truth allow. What a sequence contributes depends on nothing but that sequence."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 
 from physbench.errors import PhysbenchError
+from physbench.evaluation.examples import Examples
 from physbench.evaluation.window import Answer
 from physbench.metrics.card import Metric
 from physbench.metrics.catalogue import METRICS, all_metrics
@@ -16,9 +15,6 @@ from physbench.metrics.probe import Probe, Reading
 from physbench.metrics.sums import Sums, last
 from physbench.model import Likelihood
 from physbench.suites import Asking
-
-if TYPE_CHECKING:
-    from physbench.evaluation.examples import Examples
 
 Named = dict[str, Sums]  # metric -> (B, steps)
 

@@ -1,26 +1,21 @@
 """The window is ours: frames are shown one at a time, and a prediction is taken before its frame is shown. An error in words for what cannot be scored."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physbench.errors import ModelError
+from physbench.evaluation.examples import Examples, Source
 from physbench.metrics.pixels import require_likelihood
 from physbench.model import Batch, Likelihood, Model, Prediction
 from physbench.seeds import seed_sequences
 from physbench.suites import Asking, Image, Rollout, Still, Task, Window
 
-if TYPE_CHECKING:
-    from physbench.evaluation.examples import Examples, Source
-
-    Answers = Callable[[Task, Asking, Examples, Source, int], "Answer"]  # ..., the number of the first sequence
-
 Frame = NDArray[np.float32]  # (B, H, W, C)
+Answers: TypeAlias = "Callable[[Task, Asking, Examples, Source, int], Answer]"  # ..., the number of the first sequence
 
 
 LARGEST = float(np.finfo(np.float32).max)

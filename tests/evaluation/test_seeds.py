@@ -116,7 +116,9 @@ def test_a_small_fresh_seed_can_be_searched_and_one_of_the_system_cannot() -> No
     assert drawn.score("balls4mass64", "relative_bce").value == 1.0
 
 
-@pytest.mark.parametrize("suite", [name for name, suite in SUITES.items() if name != "smoke" and not any(parts_of(task.recipe.generator).slow for task in suite.tasks)])
+@pytest.mark.parametrize(
+    "suite", [name for name, suite in SUITES.items() if name != "smoke" and not any(parts_of(task.recipe.generator).slow for task in suite.tasks)]
+)
 def test_the_seeds_of_a_suite_are_those_of_the_places_whatever_the_data(suite: str) -> None:
     pinned, fresh = Witness(), Witness()
     physbench.evaluate(pinned, suite, limit=3)
