@@ -35,6 +35,7 @@ from physbench_generators.invaders.memory import (
     SHOT_X,
     SHOT_Y,
     UFO,
+    UFO_ABSENT,
     UFO_HEIGHT,
     UFO_TOP,
     UFO_WIDTH,
@@ -43,10 +44,10 @@ from physbench_generators.invaders.memory import (
 
 
 @kernel
-def place(game, ram, pixels, position):
-    """Fill position (44, 2) with the centres of the objects; NaN = absent. pixels: how many each label has.
+def place(game, ram, before, pixels, position):
+    """Fill position (44, 2) with the centres of the objects; NaN = absent. before: memory two raw frames ago. pixels: how many each label has.
 
-    An object is there while it lives or shows.
+    An object is there while it lives or shows. The UFO may show longer than it flies, and at a wrong place when it comes.
     """
     position[:] = np.nan
     top, left = FORMATION_TOP + 2 * np.int64(ram[FORMATION_Y]), np.int64(ram[FORMATION_X]) - 1
@@ -65,7 +66,7 @@ def place(game, ram, pixels, position):
         label, _, x, y = game.bombs[0, slot]
         if label:
             put(position, label, x + BULLET_LEFT + 0.5, 2.0 * y + BULLET_CENTRE)
-    if pixels[UFO]:
+    if pixels[UFO] and ram[UFO_X] != UFO_ABSENT and before[UFO_X] != UFO_ABSENT:
         put(position, UFO, np.int64(ram[UFO_X]) - 1 + UFO_WIDTH / 2, UFO_TOP + UFO_HEIGHT / 2)
 
 
