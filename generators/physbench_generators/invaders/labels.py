@@ -111,14 +111,13 @@ def label_bullet(game, ram, y, x):
     for then in range(2):
         best, nearest = -1, 0
         for slot in range(2):
-            bomb = game.bombs[then, slot]
-            if bomb[0] and x == bomb[2] + BULLET_LEFT:
-                distance = abs(y - 2 * bomb[3] - BULLET_CENTRE)
+            if game.label[then, slot] and x == game.x[then, slot] + BULLET_LEFT:
+                distance = abs(y - 2 * game.y[then, slot] - BULLET_CENTRE)
                 if best < 0 or distance < nearest:
                     best, nearest = slot, distance
         if best >= 0:
-            bomb = game.bombs[then, best]
-            game.drawn[bomb[0] - SHOT] = bomb[1]
-            return bomb[0]
+            label = game.label[then, best]
+            game.drawn[label - SHOT] = game.uid[then, best]
+            return label
     game.doubts[DOUBT_BULLET] += 1
     return BOMB

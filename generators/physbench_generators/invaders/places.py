@@ -62,9 +62,8 @@ def place(game, ram, pixels, position):
     if ram[SHOT_Y] < LOWEST:
         put(position, SHOT, np.int64(ram[SHOT_X]) + BULLET_LEFT + 0.5, 2.0 * ram[SHOT_Y] + BULLET_CENTRE)
     for slot in range(2):
-        label, _, x, y = game.bombs[0, slot]
-        if label:
-            put(position, label, x + BULLET_LEFT + 0.5, 2.0 * y + BULLET_CENTRE)
+        if game.label[0, slot]:
+            put(position, game.label[0, slot], game.x[0, slot] + BULLET_LEFT + 0.5, 2.0 * game.y[0, slot] + BULLET_CENTRE)
     if pixels[UFO]:
         put(position, UFO, np.int64(ram[UFO_X]) - 1 + UFO_WIDTH / 2, UFO_TOP + UFO_HEIGHT / 2)
 

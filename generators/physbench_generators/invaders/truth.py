@@ -111,9 +111,8 @@ def name_bullets(game, ram, shots):
     if ram[SHOT_Y] < LOWEST:
         shots[0] = game.shot
     for slot in range(2):
-        label, uid, _, _ = game.bombs[0, slot]
-        if label:
-            shots[label - SHOT] = uid
+        if game.label[0, slot]:
+            shots[game.label[0, slot] - SHOT] = game.uid[0, slot]
     for k in range(3):
         if game.drawn[k]:
             shots[k] = game.drawn[k]
@@ -161,8 +160,9 @@ def count_pixels(labels, visible):
     """Fill visible (T, K) with how many pixels of labels (T, H, W) each object has."""
     count = np.zeros(256, np.int64)
     for t in range(len(labels)):
-        count[:] = 0
         for y in range(labels.shape[1]):
             for x in range(labels.shape[2]):
                 count[labels[t, y, x]] += 1
-        visible[t] = count[1 : visible.shape[1] + 1]
+        for k in range(visible.shape[1]):
+            visible[t, k] = count[k + 1]
+            count[k + 1] = 0
