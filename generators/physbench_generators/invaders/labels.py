@@ -106,7 +106,7 @@ def label_shield(game, y, x):
 def label_bullet(game, ram, y, x):
     """Name the shot or one of the bombs. A bullet may be drawn once more after the memory has let it go."""
     if ram[CLOCK] & 1:
-        game.drawn[0] = game.shot
+        draw(game, SHOT, game.shot, game.flying_x[0], game.flying_y[0])
         return SHOT
     for then in range(2):
         best, nearest = -1, 0
@@ -117,7 +117,12 @@ def label_bullet(game, ram, y, x):
                     best, nearest = slot, distance
         if best >= 0:
             label = game.label[then, best]
-            game.drawn[label - SHOT] = game.uid[then, best]
+            draw(game, label, game.uid[then, best], game.x[then, best], game.y[then, best])
             return label
     game.doubts[DOUBT_BULLET] += 1
     return BOMB
+
+
+@kernel
+def draw(game, label, uid, x, y):
+    game.drawn[label - SHOT], game.drawn_x[label - SHOT], game.drawn_y[label - SHOT] = uid, x, y

@@ -24,6 +24,7 @@ from physbench_generators.invaders.memory import (
     FORMATION_X,
     FORMATION_Y,
     FREE,
+    GROUND_Y,
     LOWEST,
     PHASE,
     PLAY,
@@ -44,6 +45,7 @@ from physbench_generators.invaders.memory import (
     SHIP_REACH,
     SHIP_ZONE,
     SHOT,
+    SHOT_START,
     SHOT_X,
     SHOT_Y,
     UFO,
@@ -89,7 +91,12 @@ GAME = np.dtype(
         ("uid", "i8", (2, 2)),
         ("x", "i8", (2, 2)),  # as the memory has it
         ("y", "i8", (2, 2)),
-        ("drawn", "i8", 3),  # the uids that the labels 41 to 43 stand for on the screens of this step, 0 = not drawn
+        ("flying", "i8", 3),  # the uids that the labels 41 to 43 stand for in the memory, 0 = none
+        ("flying_x", "i8", 3),  # where these are, or were last
+        ("flying_y", "i8", 3),
+        ("drawn", "i8", 3),  # the uids that they stand for on the screens of this step, 0 = not drawn
+        ("drawn_x", "i8", 3),
+        ("drawn_y", "i8", 3),
         ("doubts", "i8", len(DOUBTS)),
     ]
 )
@@ -102,6 +109,8 @@ def begin(game, ram):
     game.shift = game.wave = game.uids = game.shot = 0
     for slot in range(2):
         game.label[0, slot] = game.label[1, slot] = 0
+    for k in range(3):
+        game.flying[k] = game.drawn[k] = 0
 
 
 @kernel
@@ -216,6 +225,11 @@ def follow_shot(game, ram, frame, events, count, eroded):
         game.uids += 1
         game.shot = game.uids
         count = add(events, count, frame, SHOT_BORN, PLAYER, SHOT, game.shot)
+        fly(game, SHOT, game.shot, np.int64(ram[SHOT_X]), SHOT_START)  # one that hits at once is never in the air
+    if y < LOWEST:
+        fly(game, SHOT, game.shot, np.int64(ram[SHOT_X]), y)
+    else:
+        game.flying[0] = 0
     if ended:
         k = nearest_shield(np.int64(ram[SHOT_X]) + BULLET_LEFT)
         if not eroded[k]:
@@ -247,7 +261,16 @@ def follow_bombs(game, ram, frame, events, count, eroded):
     for slot in range(2):
         if game.y[0, slot] < LOWEST and not game.label[0, slot]:
             count = drop_bomb(game, frame, events, count, slot)
+    game.flying[1] = game.flying[2] = 0
+    for slot in range(2):
+        if game.label[0, slot] and game.y[0, slot] <= GROUND_Y:
+            fly(game, game.label[0, slot], game.uid[0, slot], game.x[0, slot], game.y[0, slot])
     return count
+
+
+@kernel
+def fly(game, label, uid, x, y):
+    game.flying[label - SHOT], game.flying_x[label - SHOT], game.flying_y[label - SHOT] = uid, x, y
 
 
 @kernel
