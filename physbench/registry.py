@@ -1,8 +1,8 @@
 """Names for things that others may add: a table of our own, then the entry points of installed packages. Nothing is imported before it is asked for.
 
 A package adds a dataset with an entry point in the group `physbench.generators` that leads to its Recipe, a family of networks that can be
-trained with one in `physbench.architectures` that leads to its Architecture, a suite with one in `physbench.suites` that leads to its Suite, and
-a metric with one in `physbench.metrics` that leads to its Metric.
+trained with one in `physbench.architectures` that leads to its Architecture, a suite with one in `physbench.suites` that leads to its Suite, a
+metric with one in `physbench.metrics` that leads to its Metric, and a player of games with one in `physbench.policies` that leads to its class.
 """
 
 from __future__ import annotations
@@ -81,6 +81,8 @@ datasets = Registry(
         "balls4mass64-crop50": "physbench_generators.balls.scenes:balls4mass64_crop50",
         "balls678mass64-crop50": "physbench_generators.balls.scenes:balls678mass64_crop50",
         "balls": "physbench_generators.balls.scenes:balls",
+        "invaders84": "physbench_generators.invaders.scenes:invaders84",
+        "invaders": "physbench_generators.invaders.scenes:invaders",
     },
 )
 """Recipes by name. One whose dataset has the name of its generator is a world of one's own: its parameters may be changed."""
@@ -119,3 +121,14 @@ architectures = Registry(
     {"nem": "physbench_baselines.nem_sizes:ARCHITECTURE", "conv3": "physbench_baselines.conv3_sizes:ARCHITECTURE"},
 )
 """Records of networks that can be trained, by the names that checkpoints say."""
+
+policies = Registry(
+    "policy",
+    "physbench.policies",
+    {
+        "random": "physbench_generators.atari.policies:Random",
+        "scripted": "physbench_generators.atari.policies:Scripted",
+        "dqn": "physbench_baselines.dqn.policy:dqn",
+    },
+)
+"""Players of Atari games: classes, or functions that make one, without arguments or with an `agent`, the path of a file."""

@@ -11,6 +11,7 @@ from physbench.errors import DamagedFile, UnknownName
 from physbench.recipe import Recipe
 from physbench.storage.block import layout_for, sizes_of
 from physbench.storage.reader import File
+from physbench.world import parts_of
 
 FORM = {"dataset": str, "frames": int, "generator": str, "parameters": dict, "seed": int, "splits": dict, "version": int}
 """What a recipe says, and as what."""
@@ -20,6 +21,7 @@ class Unmakeable(NamedTuple):
     """Why a dataset cannot be made again here."""
 
     reason: str
+    recipe: Recipe | None = None  # where its world is installed, which may have laws to hold it to
 
 
 def read_recipe(file: File) -> Recipe | Unmakeable:
@@ -43,7 +45,9 @@ def read_recipe(file: File) -> Recipe | Unmakeable:
     if usual.dataset != usual.generator.name:
         _require_registered(recipe, usual, where)
     _require_sizes(file, recipe)
-    return recipe
+    obstacle = parts_of(recipe.generator).obstacle
+    reason = obstacle(recipe) if obstacle else ""
+    return Unmakeable(reason, recipe) if reason else recipe
 
 
 def _require_form(told: dict[str, Any], where: str) -> dict[str, Any]:
