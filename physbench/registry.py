@@ -87,6 +87,7 @@ datasets = Registry(
         "multi-dsprites-binary": "physbench_generators.images.dsprites:multi_dsprites_binary",
         "tetris": "physbench_generators.images.tetris:tetris",
         "shapes": "physbench_generators.images.shapes:shapes",
+        "atari-ram": "physbench_generators.atari.memory_world:atari_ram",
     },
 )
 """Recipes by name. One whose dataset has the name of its generator is a world of one's own: its parameters may be changed."""

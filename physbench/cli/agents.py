@@ -105,8 +105,11 @@ def play(game: str, policy: str, agent: str, episodes: int, seed: int, epsilon: 
     physbench play space_invaders --agent runs/dqn --episodes 30
     physbench play space_invaders --policy random --recorder --json
     """
-    from physbench_baselines.dqn import scores
+    from physbench_generators.atari.console import require_game
     from physbench_generators.atari.policies import resolve_policy
+
+    require_game(game)
+    from physbench_baselines.dqn import scores
 
     if ":" in policy:
         click.echo(f"running the code of {policy}", err=True)

@@ -230,3 +230,40 @@ def test_the_command_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wo
     assert done.exit_code == 2
     assert sentence in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("more", [[], ["--recorder"]])
+def test_games_are_played_and_scored(more: list[str]) -> None:
+    from click.testing import CliRunner
+
+    from physbench.cli import main
+
+    words = ["play", "space_invaders", "--policy", "random", "--episodes", "2", "--seed", "3", "--json", *more]
+    done, again = (CliRunner().invoke(main, words) for _ in range(2))
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert done.stdout == again.stdout
+    assert len(told["games"]) == 2
+    assert told["low"] <= told["mean"] <= told["high"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["space_invader"], "no game 'space_invader': did you mean 'space_invaders'?"),
+        (["--policy", "dqm"], "no policy is called 'dqm': did you mean 'dqn'?"),
+        (["--policy", "random", "--agent", "x"], "takes no agent file"),
+        (["--agent", "nowhere.safetensors"], "no agent can be read: there is no file nowhere.safetensors"),
+        (["--policy", "scripted", "--episodes", "1"], "play this policy through the recorder, with --recorder"),
+        (["breakout", "--policy", "scripted"], "space_invaders alone, not breakout"),
+    ],
+)
+def test_players_that_cannot_play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], sentence: str) -> None:
+    from click.testing import CliRunner
+
+    from physbench.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["play", *words])
+    assert done.exit_code == 2
+    assert sentence in done.stderr

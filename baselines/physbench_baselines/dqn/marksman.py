@@ -185,7 +185,7 @@ def plan(ram, ship, here, free, xs, ys, alive, saucer, saucer_way, by_move):
             continue
         soonest = max(abs(place - here), (free + 3) // 4)
         for step in range(soonest, soonest + 8):
-            row, column, frame = fly(alive, xs, ys, 4 * step + 1, x + 3, 174, saucer, saucer_way)
+            row, _column, frame = fly(alive, xs, ys, 4 * step + 1, x + 3, 174, saucer, saucer_way)
             if row == NOTHING:
                 continue
             worth = worth_of(row, frame, ys)

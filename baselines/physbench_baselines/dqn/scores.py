@@ -21,7 +21,7 @@ TAIL = 2.5
 """Per cent of the resampled means that lie outside of the interval, on either side."""
 
 AT_ONCE = 8
-"""Games side by side: what is played does not depend on it, but for ties in a network's arithmetic."""
+"""Games side by side."""
 
 
 class Chooser(Protocol):

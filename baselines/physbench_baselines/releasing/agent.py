@@ -106,16 +106,16 @@ def page(card: Mapping[str, Any], *, size: int) -> str:
     for name, told in card["scores"].items():
         rows.append([name, f"{told['mean']:,.0f}", f"{told['low']:,.0f} to {told['high']:,.0f}", f"{told['median']:,.0f}", str(len(told["games"]))])
     parts.append(
-        "Scores are of whole games of three lives, frame skip 4, no sticky actions, 0 to 30 no-ops before each game; the intervals are from a bootstrap over games. "
-        "The agent and random actions play in ale-py's vector environment; the demonstrator needs the memory, and plays in the lanes of training."
+        "Scores are of whole games of three lives, frame skip 4, no sticky actions, 0 to 30 no-ops before each game; the intervals are from a bootstrap over "
+        "games. The agent and random actions play in ale-py's vector environment; the demonstrator needs the memory, and plays in the lanes of training."
     )
     parts.append(_table(rows))
     parts.append("`physbench play space_invaders` counts the first row again. What others have published, under other rules, for orientation:")
     parts.append(_table([["who", "score", "by"], *map(list, PUBLISHED)]))
     parts.append(f"![mean score of the last 100 games, over the steps of training]({BUNDLED.stem}.svg)")
     parts.append(
-        f"The file has {size:,} bytes: {card['parameters']:,} weights as float16, in safetensors, with this card in its header. It sees 84x84 pixels of the whole "
-        f"screen in gray, of four steps, and looks at rows {recipe['rows'][0]} to {recipe['rows'][1] - 1} and columns {recipe['columns'][0]} to "
+        f"The file has {size:,} bytes: {card['parameters']:,} weights as float16, in safetensors, with this card in its header. It sees 84x84 pixels of the "
+        f"whole screen in gray, of four steps, and looks at rows {recipe['rows'][0]} to {recipe['rows'][1] - 1} and columns {recipe['columns'][0]} to "
         f"{recipe['columns'][1] - 1} of them: neither at the score nor at the lives."
     )
     return "\n\n".join(parts) + "\n"
@@ -156,10 +156,10 @@ def _what(recipe: Mapping[str, Any], card: Mapping[str, Any]) -> str:
     if recipe["demonstrations"]:
         told += (
             " **It did not learn by itself.** A demonstrator who reads the console's memory and plans with the exact rules of the game"
-            " (`physbench_baselines/dqn/marksman.py`) played all games at first and"
-            f" {recipe['shown']:.3g} of them at the end, and in every state that anybody came to, it said what it would do; a large-margin loss (Hester et al. 2018,"
-            " on the states of the learner as in Ross et al. 2011) asks that this be rated best. So its score says how well a network that sees pixels imitates"
-            " a player who knows the state, and is no result of reinforcement learning alone. When it plays, it sees pixels only."
+            f" (`physbench_baselines/dqn/marksman.py`) played all games at first and {recipe['shown']:.0%} of them later, and in every state that anybody came"
+            " to, it said how much worse each action is than the best one; a large-margin loss (Hester et al. 2018; on the learner's states, as in Ross et al."
+            " 2011) asks that a good one be rated best. So its score says how well a network that sees pixels imitates a player who knows the state, and is"
+            " no result of reinforcement learning alone. When it plays, it sees pixels only."
         )
     return told
 
