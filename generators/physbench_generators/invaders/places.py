@@ -32,6 +32,7 @@ from physbench_generators.invaders.memory import (
     SHIELD_WIDTH,
     SHOT,
     UFO,
+    UFO_ABSENT,
     UFO_HEIGHT,
     UFO_TOP,
     UFO_WIDTH,
@@ -40,10 +41,11 @@ from physbench_generators.invaders.memory import (
 
 
 @kernel
-def place(game, ram, pixels, position):
-    """Fill position (44, 2) with the centres of the objects; NaN = absent. pixels: how many each label has.
+def place(game, ram, before, pixels, position):
+    """Fill position (44, 2) with the centres of the objects; NaN = absent. before: memory two raw frames ago. pixels: how many each label has.
 
     An object is there while it lives or shows. A bullet that has ended, and shows, is where it was last; that is of the one its label stands for.
+    The UFO may show longer than it flies, and at a wrong place when it comes.
     """
     position[:] = np.nan
     top, left = FORMATION_TOP + 2 * np.int64(ram[FORMATION_Y]), np.int64(ram[FORMATION_X]) - 1
@@ -61,7 +63,7 @@ def place(game, ram, pixels, position):
             put(position, SHOT + k, game.drawn_x[k] + BULLET_LEFT + 0.5, 2.0 * game.drawn_y[k] + BULLET_CENTRE)
         elif game.flying[k]:
             put(position, SHOT + k, game.flying_x[k] + BULLET_LEFT + 0.5, 2.0 * game.flying_y[k] + BULLET_CENTRE)
-    if pixels[UFO]:
+    if pixels[UFO] and ram[UFO_X] != UFO_ABSENT and before[UFO_X] != UFO_ABSENT:
         put(position, UFO, np.int64(ram[UFO_X]) - 1 + UFO_WIDTH / 2, UFO_TOP + UFO_HEIGHT / 2)
 
 

@@ -99,7 +99,7 @@ def follow_step(games, rams, rewards, screens, grays, hud, pooled, events, grid,
     row, row_areas, column, column_areas = grid
     pixels = np.empty(256, np.int64)
     shrink_labels(pooled[0], row, row_areas, column, column_areas, labels, pixels)
-    place(game, rams[-1], pixels, position)
+    place(game, rams[-1], rams[max(frames - 3, 0)], pixels, position)
     for k in range(3):
         shots[k] = game.drawn[k] or game.flying[k]
     return count
