@@ -7,19 +7,17 @@ import os
 import signal
 import threading
 from collections import deque
-from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from physbench.errors import WorkerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
-    from concurrent.futures import Future
-    from multiprocessing.connection import Connection
-
     Item = TypeVar("Item")
     Result = TypeVar("Result")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import PhysbenchError
 from physbench.metrics.bootstrap import Comparison
@@ -13,11 +14,7 @@ from physbench.metrics.bootstrap import compare as paired
 from physbench.metrics.catalogue import find
 from physbench.metrics.significance import FAMILY_WISE, adjust_for_many
 from physbench.metrics.sums import Sums
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from physbench.result import Run
+from physbench.result import Run
 
 SAME = ("suite", "suite_version", "size", "data_sha256", "metric_version")
 """What two runs must have in common to be compared."""

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import field, fields
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from dataclasses import Field, field, fields
+from typing import Any, TypeVar, cast
 
+from physbench.errors import PhysbenchError
 from physbench.printable import shorten
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
-    from dataclasses import Field
-
-    from physbench.errors import PhysbenchError
 
 T = TypeVar("T")
 

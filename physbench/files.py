@@ -6,13 +6,10 @@ import os
 import secrets
 import shutil
 import stat
-from typing import TYPE_CHECKING, BinaryIO
+from pathlib import Path
+from typing import BinaryIO
 
 from physbench.errors import HostileFile, StorageError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 """A pipe that has just been put in the place of a file does not keep us waiting."""

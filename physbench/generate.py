@@ -10,11 +10,12 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from physbench.ahead import ahead
 from physbench.amounts import describe_size
@@ -22,20 +23,15 @@ from physbench.errors import RecipeError, StorageError
 from physbench.files import require_replaceable
 from physbench.machine import count_cores
 from physbench.printable import printable, shorten
+from physbench.recipe import Recipe
 from physbench.resolve import resolve_recipe
-from physbench.scene import Span
+from physbench.scene import Scenes, Span
 from physbench.storage.block import AT_ONCE, Block, make_block, spans
 from physbench.storage.journal import HEADER, Journal
 from physbench.storage.layout import BLOCK
 from physbench.storage.reader import open_dataset
 from physbench.storage.writer import seal, workings_of
 from physbench.world import parts_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
-
-    from physbench.recipe import Recipe
-    from physbench.scene import Scenes
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ import gc
 import hashlib
 import os
 import pickle
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numba
 from numba.core import types
@@ -28,9 +29,6 @@ from numba.core.serialize import dumps
 
 from physbench.cache import directory
 from physbench.notices import announce
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
 
 F = TypeVar("F", bound="Callable[..., Any]")
 

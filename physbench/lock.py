@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import BinaryIO
 
 from physbench.errors import StorageError
 
@@ -13,11 +15,6 @@ try:
     import fcntl
 except ImportError:  # not a POSIX system
     fcntl = None
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-    from pathlib import Path
-    from typing import BinaryIO
 
 PATIENCE = 120.0
 """Seconds that a process waits for others."""

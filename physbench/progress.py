@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from physbench.amounts import describe_time
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
-    Update = Callable[[float, float, str], None]  # done, total, what is being done
+Update = Callable[[float, float, str], None]  # done, total, what is being done
 
 FIRST_LINE, LATER_LINES = 10.0, 60.0
 """Seconds until the first line without a terminal, and from line to line."""

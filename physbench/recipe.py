@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from physbench.errors import RecipeError
 from physbench.printable import shorten
+from physbench.scene import Scenes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
     import numpy as np
     from numpy.typing import NDArray
 
-    from physbench.scene import Scenes
     from physbench.world import Memory, World
 
 Word = TypeVar("Word", int, "NDArray[np.uint64]")

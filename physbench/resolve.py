@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from physbench import registry
 from physbench.errors import RecipeError, suggest
-from physbench.recipe import expand_split
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from physbench.recipe import Recipe
+from physbench.recipe import Recipe, expand_split
 
 
 def resolve_recipe(

@@ -7,20 +7,17 @@ import io
 import json
 import math
 import unicodedata
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import HostileFile, StorageError
 from physbench.files import require_regular_file, write_whole
 from physbench.npz import read_npz
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 METRIC_VERSION = 2
 

@@ -1,20 +1,21 @@
 """Suites as data: what is shown, what is asked, and what the answer is ranked by. Definitions of the metrics are in metrics/.
 
 A package adds a suite with an entry point in the group `physbench.suites` that leads to its Suite. Only a suite that pins the digests of its data is
-ranked; any other can be run all the same.
+ranked; any other can be run all the same. Ours are pinned in pins.json.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from physbench import registry
 from physbench.errors import RecipeError, UnknownName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from physbench.recipe import Recipe
 
 Kind: TypeAlias = Literal["window", "rollout", "samples", "still"]
@@ -34,67 +35,20 @@ ROWS = ("copy", "blur", "blobs", "tracker", "constant-velocity", "mean", "blank"
 PRIVILEGED = ("constant-velocity", "oracle")
 """Rows that are told the truth; the others see frames alone."""
 
-DIGESTS = {
-    ("balls4mass64", 64): "774e8d7a74682ecf7371976778f0a10fe39aee2281e1813fb5256a4409a8a88a",
-    ("balls4mass64", 1000): "54efbbf76a22d52b3b008087fc1cd4cfd0726b1064a351f0515001966c5df50f",
-    ("balls4mass64", 10000): "8f2c643cca3ab01ff88b0591333ec83d726f0525af95e1330a5fcfd8166a031f",
-    ("balls678mass64", 64): "7dd1cd80f311d98a25b5a673e220a5566b8d09ca7a9a2f2a69278902b9937bed",
-    ("balls678mass64", 1000): "44189bdc28edce56a59ad5424c78a23ae042cbd563d6706540bf1e9c41ea86b0",
-    ("balls678mass64", 10000): "36f0d31bab1cfd92e3c8688847662cdce85bd691681a553bea42271a1e1a8a31",
-    ("balls3curtain64", 64): "52be40aaaefb04d978c264ccd0b190b6fc0a005978f87c2dc118b4c158c33a57",
-    ("balls3curtain64", 1000): "cb00bb1abed77f0b03942047105f91d4dc0c0c6b35a28d3df85a01429da5377e",
-    ("balls3curtain64", 10000): "befdffbfceacf24f643cb668b558345a9d85ef2e2e14d3cabfaeb4faa3a1c4d3",
-    ("balls4mass64-crop50", 1000): "c9ab5baf4484860699c312ddfebcb939f91d3acc02ff47494088c29e7e646113",
-    ("balls4mass64-crop50", 10000): "c30291e87cb3d28f1a1f509850d1d5f0b87c4a161be0d426e6261d317c2167f3",
-    ("balls678mass64-crop50", 1000): "b38a15ce2be96a5326cd5df623442538ba207dec56848749e73d869b951eb303",
-    ("balls678mass64-crop50", 10000): "bca4e7b7490690afebf0e5563e97bbc85e874015ac2d26bb9aeb71f77695e778",
-}
+_PINNED: dict[str, Any] = json.loads(Path(__file__).with_name("pins.json").read_text(encoding="utf-8"))
+
+DIGESTS: dict[tuple[str, int], str] = {(task, count): digest for task, count, digest in _PINNED["digests"]}
 """Of the test splits, by task and number of sequences: what a file of them carries as its content digest."""
 
-MEMORYLESS = {
-    ("balls3curtain64", 51, 64): (
-        *((538, 36178), (165, 37431), (19, 39248), (0, 40691), (0, 41975)),
-        *((0, 42122), (0, 42205), (0, 43020), (0, 42716), (0, 44390)),
-    ),
-    ("balls3curtain64", 51, 1000): (
-        *((7871, 580522), (2544, 605284), (470, 632237), (38, 648017), (0, 668538)),
-        *((0, 685675), (0, 695196), (0, 713266), (0, 718241), (0, 721593)),
-    ),
-    ("balls3curtain64", 51, 10000): (
-        *((78437, 5967008), (25141, 6219196), (4250, 6446631), (212, 6631150), (0, 6814878)),
-        *((0, 6961435), (0, 7094874), (0, 7202342), (0, 7290118), (0, 7343925)),
-    ),
+MEMORYLESS: dict[tuple[str, int, int], tuple[tuple[int, int], ...]] = {
+    (task, frames, count): tuple((on, pixels) for on, pixels in counts) for task, frames, count, counts in _PINNED["memoryless"]
 }
 """Of the test splits, by task, frames and number of sequences: pixels that are on, and all that count, at distance 1, 2, ... to the curtain.
 
 What `permanence_bce` holds a model against; `python -m physbench.evaluation.memoryless` counts them again.
 """
 
-RARE = {
-    ("balls3curtain64", "permanence_bce", 64),
-    ("balls3curtain64", "relative_relational_bce_last", 64),
-    ("balls4mass64", "relative_relational_bce_last", 64),
-    ("balls4mass64/rollout-5+10", "event_error[10,0]", 64),
-    ("balls4mass64/rollout-5+10", "event_error[10,1]", 64),
-    ("balls4mass64/rollout-5+10", "event_error[10,2]", 64),
-    ("balls4mass64/rollout-5+10", "event_error[10,3+]", 64),
-    ("balls4mass64/rollout-5+10", "event_error[5,0]", 64),
-    ("balls4mass64/rollout-5+10", "event_error[5,1]", 64),
-    ("balls4mass64/rollout-5+10", "event_error[5,2]", 64),
-    ("balls4mass64/rollout-5+10", "event_error[5,3+]", 64),
-    ("balls678mass64", "relative_relational_bce_last", 64),
-    ("balls4mass64/rollout-20+10", "event_error[5,3+]", 1000),
-    ("balls4mass64/rollout-20+30", "event_error[5,3+]", 1000),
-    ("balls4mass64/rollout-5+10", "event_error[5,3+]", 1000),
-    ("balls4mass64/rollout-5+30", "event_error[5,3+]", 1000),
-    ("balls3curtain64/rollout-15+15", "event_error[10,3+]", 1000),
-    ("balls3curtain64/rollout-15+15", "event_error[5,2]", 1000),
-    ("balls3curtain64/rollout-15+15", "event_error[5,3+]", 1000),
-    ("balls3curtain64/rollout-15+35", "event_error[10,3+]", 1000),
-    ("balls3curtain64/rollout-15+35", "event_error[5,2]", 1000),
-    ("balls3curtain64/rollout-15+35", "event_error[5,3+]", 1000),
-    ("balls678mass64/rollout-15+35", "event_error[30,0]", 1000),
-}
+RARE: frozenset[tuple[str, str, int]] = frozenset((task, metric, count) for task, metric, count in _PINNED["rare"])
 """Figures that fewer than 64 of the pinned sequences contribute to, by task, metric and number of sequences: whoever the model is, their intervals are too
 narrow."""
 
@@ -186,7 +140,7 @@ class Pins:
     rare: frozenset[tuple[str, str, int]] = frozenset()
 
 
-PINS = Pins(DIGESTS, MEMORYLESS, frozenset(RARE))
+PINS = Pins(DIGESTS, MEMORYLESS, RARE)
 
 
 @dataclass(frozen=True)

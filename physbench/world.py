@@ -7,25 +7,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import RecipeError
-from physbench.scene import Scenes, Span, join_scenes
+from physbench.recipe import Recipe
+from physbench.scene import Fault, Marks, Scenes, Span, Streams, join_scenes
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from physbench.recipe import Recipe
-    from physbench.scene import Fault, Marks, Streams
-
-    Memory = Callable[[int], NDArray[np.uint8]]
+Memory = Callable[[int], NDArray[np.uint8]]
 
 T = TypeVar("T")
 

@@ -6,11 +6,14 @@ Arrays are copied on their way in and out, so that neither side sees what the ot
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
 
 from physbench.errors import MissingPackage, ModelError
 from physbench.model import Batch, Likelihood, Origin, Parts, Prediction
@@ -22,13 +25,7 @@ try:
 except ImportError:
     raise MissingPackage("this needs PyTorch: pip install 'physbench[train]'") from None
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
-
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-    Step = tuple[Any, Tensor, Tensor | None]  # state, mean (B, H, W, C) of the next frame, owner uint8 (B, H, W) of this one
+Step = tuple[Any, Tensor, Tensor | None]  # state, mean (B, H, W, C) of the next frame, owner uint8 (B, H, W) of this one
 
 
 class Network(Protocol):

@@ -7,21 +7,18 @@ The registry `physbench.registry.architectures` leads to the records; another pa
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physbench import registry
 from physbench.errors import ModelError, UnknownName, suggest
+from physbench.suites import Suite
+from physbench_baselines.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import nn
-
-    from physbench.suites import Suite
-    from physbench_baselines.training.recipe import TrainingRecipe
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,13 @@ nothing is copied where an image becomes a vector or a vector an image. Padding 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    Activation = Callable[[torch.Tensor], torch.Tensor]
+Activation = Callable[[torch.Tensor], torch.Tensor]
 
 EPSILON = 1e-12
 """Added to every variance."""

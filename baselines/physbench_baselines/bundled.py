@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
@@ -10,8 +11,6 @@ from physbench_baselines.card import Card
 from physbench_baselines.checkpoint import model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from physbench_baselines.adapter import TorchModel
 
 FOLDER = files(__package__ or "") / "checkpoints"

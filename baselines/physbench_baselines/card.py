@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import Any, Self, cast
 
 from physbench.errors import TrainingError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    Rows = list[dict[str, Any]]
+Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)

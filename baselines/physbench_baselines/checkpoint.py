@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
@@ -18,21 +19,17 @@ from physbench.errors import HostileFile, ModelError, StorageError, TrainingErro
 from physbench.files import read_regular_file, write_whole
 from physbench.model import Origin
 from physbench.notices import announce
-from physbench_baselines.architecture import architecture_of, find_architecture
+from physbench_baselines.architecture import Architecture, architecture_of, find_architecture
 from physbench_baselines.containers import archive, tensors
-from physbench_baselines.containers.arrays import STATE, TYPES, packed_state, restored, stored, unpacked_state
+from physbench_baselines.containers.arrays import STATE, TYPES, Arrays, packed_state, restored, stored, unpacked_state
 from physbench_baselines.containers.header import FORMAT, FORMAT_VERSION, Header
 from physbench_baselines.containers.tensors import MOST_BYTES
 from physbench_baselines.training.folder import Folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from torch import nn
 
     from physbench_baselines.adapter import TorchModel
-    from physbench_baselines.architecture import Architecture
-    from physbench_baselines.containers.arrays import Arrays
 
 
 @dataclass(frozen=True)

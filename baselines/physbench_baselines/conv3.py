@@ -9,7 +9,8 @@ B sequences, T frames, H x W pixels of C channels. Inside, the past is (B, 3 C, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -19,9 +20,6 @@ from physbench.errors import ModelError
 from physbench.model import Bernoulli
 from physbench_baselines.conv3_sizes import Conv3Sizes
 from physbench_baselines.training.trainable import Losses
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 PAST = 3
 """Frames that it sees. Where a sequence has just begun, its first one stands for those that are missing."""

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.model import Batch, Bernoulli, Prediction
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Frame = NDArray[np.float32]  # (B, H, W, C)
+Frame = NDArray[np.float32]  # (B, H, W, C)
 
 ON = 0.5
 """A pixel with a channel above this is on."""

@@ -10,6 +10,7 @@ B sequences, T frames, K slots, H x W pixels of C = 1 channel, A actions. Inside
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,8 +26,6 @@ from physbench_baselines.recurrences import Lstm, Relational, Rnn, others
 from physbench_baselines.training.trainable import Losses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     Step = tuple["State", torch.Tensor, torch.Tensor | None]
 
 EPSILON = 1e-6

@@ -5,20 +5,17 @@ Rows with `privileged = True` are told the truth; they measure the benchmark, no
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.model import Batch, Bernoulli, Prediction
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
-    Frame = NDArray[np.float32]  # (B, H, W, C)
-    Truth = Mapping[str, NDArray[Any]]
+Frame = NDArray[np.float32]  # (B, H, W, C)
+Truth = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)

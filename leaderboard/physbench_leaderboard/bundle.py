@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from physbench import registry
 from physbench.evaluation.evaluate import evaluate
@@ -11,10 +12,6 @@ from physbench.files import write_whole
 from physbench.suites import SIZES, SUITES, suite_of
 from physbench_leaderboard.pins import REFERENCES, bundled
 from physbench_leaderboard.submission import Submission, SubmissionError, examine, read
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
 
 
 def bundle(folder: Path, *, suites: Sequence[str] = tuple(SUITES), sizes: Sequence[str] = ("lite",), doing: Callable[[str], None] = lambda text: None) -> Path:

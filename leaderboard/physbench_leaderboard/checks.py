@@ -6,25 +6,17 @@ A figure is checked against the others of its evaluation and against the referen
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from physbench.metrics.catalogue import all_metrics
 from physbench.result import METRIC_VERSION
-from physbench.suites import ROWS, SIZES, UNRANKED, installed_suites
+from physbench.suites import ROWS, SIZES, UNRANKED, Suite, installed_suites
 from physbench_leaderboard import consistency
 from physbench_leaderboard.complete import wanted
-from physbench_leaderboard.entries import entries, who
-from physbench_leaderboard.pins import pinned
-from physbench_leaderboard.submission import MOST_PROBLEMS, SubmissionError, examine, said
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
-    from physbench.suites import Suite
-    from physbench_leaderboard.entries import Entry
-    from physbench_leaderboard.pins import Pins
-    from physbench_leaderboard.submission import Row, Submission
+from physbench_leaderboard.entries import Entry, entries, who
+from physbench_leaderboard.pins import Pins, pinned
+from physbench_leaderboard.submission import MOST_PROBLEMS, Row, Submission, SubmissionError, examine, said
 
 SELF_REPORTED = "self-reported"
 

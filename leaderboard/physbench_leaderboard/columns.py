@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from physbench.metrics.catalogue import headlines
 from physbench.report.definitions import define
 from physbench.report.text import figures
 from physbench.result import ENOUGH, NARROW
-
-if TYPE_CHECKING:
-    from physbench_leaderboard.table import Board, Standing
+from physbench_leaderboard.table import Board, Standing
 
 MOST_FIRST = 4
 

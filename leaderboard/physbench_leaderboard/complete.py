@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from physbench.metrics.card import FROM_THE_MODEL
 from physbench.metrics.catalogue import METRICS, all_metrics
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from physbench.suites import Asking, Suite, Task
+from physbench.suites import Asking, Suite, Task
 
 
 @dataclass(frozen=True)

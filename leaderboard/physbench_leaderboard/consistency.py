@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import math
 import statistics
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
+from physbench.metrics.card import Metric
 from physbench.metrics.catalogue import METRICS, find
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from physbench.metrics.card import Metric
-    from physbench.suites import Asking, Suite
-    from physbench_leaderboard.entries import Entry
-    from physbench_leaderboard.pins import Pins
-    from physbench_leaderboard.submission import Row
+from physbench.suites import Asking, Suite
+from physbench_leaderboard.entries import Entry
+from physbench_leaderboard.pins import Pins
+from physbench_leaderboard.submission import Row
 
 CLOSE = 1e-6
 """Relative: how near to what it must be a figure that is written in full has to lie."""

@@ -9,22 +9,18 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from physbench.metrics.bootstrap import compare
-from physbench.metrics.sums import pooled
+from physbench.metrics.sums import Sums, pooled
+from physbench_leaderboard.entries import Entry
 from physbench_leaderboard.recompute import ranking_sums
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from physbench.metrics.sums import Sums
-    from physbench_leaderboard.entries import Entry
-
-    Key = tuple[str, str]  # task, metric
+Key = tuple[str, str]  # task, metric
 
 
 class Estimate(NamedTuple):

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from physbench.errors import PhysbenchError
 from physbench.files import read_regular_file, write_whole
+from physbench.report.charts import Chart
 from physbench.report.definitions import define
 from physbench.report.pages import image_address, render
 from physbench.report.text import NOTHING
 from physbench.result import told
 from physbench_leaderboard.columns import Column, columns
 from physbench_leaderboard.plots import plots
+from physbench_leaderboard.table import Board, Standing
 from physbench_leaderboard.trust import DEGREES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
     from markupsafe import Markup
-
-    from physbench.report.charts import Chart
-    from physbench_leaderboard.table import Board, Standing
 
 NAME = "index.html"
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from physbench.model import CLIP
 from physbench_leaderboard.entries import entries
-from physbench_leaderboard.submission import SubmissionError, read
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from physbench_leaderboard.submission import Row
+from physbench_leaderboard.submission import Row, SubmissionError, read
 
 REFERENCES = "references.csv"
 """Written by `python -m physbench_leaderboard.bundle`."""

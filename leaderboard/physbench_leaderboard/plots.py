@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from physbench.metrics.object_cards import CLASSES, EVENT_STEPS
 from physbench.report import charts
-from physbench.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, SMALLEST, TOP, Chart, Line, Point
+from physbench.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, SMALLEST, TOP, Axis, Chart, Line, Point, Shape
 from physbench.report.text import describe, number
+from physbench_leaderboard.estimate import Estimate
 from physbench_leaderboard.labels import Labels, width_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from physbench.report.charts import Axis, Shape
-    from physbench_leaderboard.estimate import Estimate
-    from physbench_leaderboard.table import Board, Standing
+from physbench_leaderboard.table import Board, Standing
 
 MOST_RANKED = 20
 """In the plot of scores."""

@@ -5,29 +5,23 @@ from __future__ import annotations
 import math
 import statistics
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from physbench.evaluation.predictions import opened, score
 from physbench.files import open_regular_file
-from physbench.metrics.bootstrap import intervals, quotient
+from physbench.metrics.bootstrap import Interval, intervals, quotient
 from physbench.metrics.catalogue import all_metrics
 from physbench.metrics.sums import Sums, value
 from physbench.result import Run, load_run
 from physbench.suites import suite_of
 from physbench_leaderboard.consistency import near
-from physbench_leaderboard.entries import entries
-from physbench_leaderboard.submission import SubmissionError, quoted
+from physbench_leaderboard.entries import Entry, entries
+from physbench_leaderboard.submission import Row, Submission, SubmissionError, quoted
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from physbench.metrics.bootstrap import Interval
-    from physbench_leaderboard.entries import Entry
-    from physbench_leaderboard.submission import Row, Submission
-
-    Figures = dict[tuple[str, str], Sums]
+Figures = dict[tuple[str, str], Sums]
 
 EXACT = 1e-9
 """Relative: sums are exact, and matrix products round as the machine likes."""

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from physbench.evaluation.evaluate import evaluate
+from physbench.evaluation.meter import Progress
 from physbench.metrics.catalogue import find
-from physbench.model import Origin
+from physbench.model import Model, Origin
+from physbench.result import Score
 from physbench.suites import suite_of
-from physbench_leaderboard.entries import entries
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from physbench.evaluation.meter import Progress
-    from physbench.model import Model
-    from physbench.result import Score
-    from physbench_leaderboard.entries import Entry
-    from physbench_leaderboard.submission import Row, Submission
+from physbench_leaderboard.entries import Entry, entries
+from physbench_leaderboard.submission import Row, Submission
 
 WITHIN, WITHIN_ARI = 1e-4, 1e-3
 """How far two machines may be apart: relative to the figure; of an index, absolute."""

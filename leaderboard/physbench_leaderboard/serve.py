@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from physbench.errors import StorageError
 from physbench.files import require_regular_file
 from physbench_leaderboard.page import NAME, PageError
-
-if TYPE_CHECKING:
-    import io
-    from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 

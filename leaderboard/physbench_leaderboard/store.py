@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from physbench.files import read_regular_file, require_regular_file, write_whole
 from physbench.lock import locked
 from physbench.suites import installed_suites
 from physbench_leaderboard.checks import SELF_REPORTED, check, is_reference, meaning
-from physbench_leaderboard.entries import entries
-from physbench_leaderboard.pins import REFERENCES, pinned, require_not_installed
+from physbench_leaderboard.entries import Entry, entries
+from physbench_leaderboard.pins import REFERENCES, Pins, pinned, require_not_installed
 from physbench_leaderboard.recompute import recompute
-from physbench_leaderboard.submission import SubmissionError, read, said
+from physbench_leaderboard.submission import Row, Submission, SubmissionError, read, said
 from physbench_leaderboard.trust import granted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from physbench_leaderboard.entries import Entry
-    from physbench_leaderboard.pins import Pins
-    from physbench_leaderboard.submission import Row, Submission
 
 MOST_SUMS = 2_000_000
 """Bytes of per-sequence sums."""

@@ -10,18 +10,16 @@ import hashlib
 import io
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast, get_type_hints
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, cast, get_type_hints
 
 from physbench.errors import PhysbenchError, StorageError
 from physbench.files import read_regular_file
 from physbench.metrics.pixels import OWN_NOTE
 from physbench.result import COLUMNS, NOTES, is_formula
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 MOST_BYTES, MOST_ROWS = 10_000_000, 200_000
 

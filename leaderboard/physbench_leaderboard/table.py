@@ -7,24 +7,20 @@ the first rank. Reference rows and numbers from papers stand beside, unranked.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from physbench.evaluation.known import published
+from physbench.evaluation.known import Published, published
 from physbench.metrics.catalogue import find, stands_in_tables
 from physbench.report.text import number
 from physbench.suites import PRIVILEGED, SIZES, installed_suites, suite_of
 from physbench_leaderboard.checks import is_reference
+from physbench_leaderboard.entries import Entry
 from physbench_leaderboard.estimate import NOTHING, Contender, Estimate, better
+from physbench_leaderboard.store import Listed
 from physbench_leaderboard.trust import DEGREES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from physbench.evaluation.known import Published
-    from physbench_leaderboard.entries import Entry
-    from physbench_leaderboard.store import Listed
 
 
 class Key(NamedTuple):

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from physbench.printable import GAP, align
 from physbench.report.definitions import ARROWS, define
 from physbench.report.text import MINUS, figures, number
 from physbench.result import told
 from physbench_leaderboard.columns import columns
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from physbench_leaderboard.table import Board, Standing
+from physbench_leaderboard.table import Board, Standing
 
 RANKING = "*"
 

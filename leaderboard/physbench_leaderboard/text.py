@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from physbench.result import plain_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from physbench_leaderboard.estimate import Estimate
     from physbench_leaderboard.table import Board, Standing
 

@@ -7,18 +7,14 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import Any, cast
 
 from physbench import __version__
 from physbench.errors import StorageError
 from physbench.files import read_regular_file, write_whole
 from physbench_leaderboard.pins import require_not_installed
-from physbench_leaderboard.submission import SubmissionError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from physbench_leaderboard.submission import Submission
+from physbench_leaderboard.submission import Submission, SubmissionError
 
 DEGREES = ("self-reported", "recomputed", "re-run")
 """The further on, the more was done again: nothing; the figures, from what each sequence contributed; the evaluation itself."""

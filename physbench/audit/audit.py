@@ -5,20 +5,14 @@ An evaluator can guard its own figures. What it cannot see is that they would be
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from physbench import registry
-from physbench.audit.checks import CHECKS, INFORMATIVE
-from physbench.audit.stage import staged
+from physbench.audit.checks import CHECKS, INFORMATIVE, Answer, Ask
+from physbench.audit.stage import Play, Stage, staged
 from physbench.errors import ModelError, RecipeError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from physbench.audit.checks import Answer, Ask
-    from physbench.audit.stage import Play, Stage
-    from physbench.model import Model
+from physbench.model import Model
 
 
 @dataclass(frozen=True)

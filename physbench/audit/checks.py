@@ -6,17 +6,14 @@ Steps count the frames shown: what a model says at step t is said with frame t a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from physbench.audit.agreement import agreement
+from physbench.audit.agreement import Outcome, Rows, agreement
 from physbench.audit.recall import check_recall
 from physbench.audit.stage import Play, Stage, described, is_array, is_in_time, joined, require_finite, require_mean, require_owner, require_range
 from physbench.errors import ModelError
-
-if TYPE_CHECKING:
-    from physbench.audit.agreement import Outcome, Rows
 
 Answer: TypeAlias = "tuple[bool | None, str]"
 Ask: TypeAlias = Callable[[Stage, list[Play]], Answer]

@@ -7,16 +7,11 @@ be predicted as well as the test sequences with their own seeds. N sequences, T 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from physbench.audit.stage import joined
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from physbench.audit.stage import Play, Stage
+from physbench.audit.stage import Play, Stage, joined
 
 SHARE = 1 / 3
 """A model is suspected if its error with what belongs together is below this share of its error with what does not,"""

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from traceback import format_exception_only
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, cast
+from typing import Any, NamedTuple, TypeGuard, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from physbench.audit.agreement import Outcome
+from physbench.audit.agreement import Outcome, Rows
 from physbench.errors import ModelError
 from physbench.metrics.pixels import require_likelihood
 from physbench.model import Batch, Prediction
 from physbench.printable import printable
-from physbench.recipe import mixed
+from physbench.recipe import Recipe, mixed
 from physbench.seeds import draw_fresh_seed, seed_sequences
 from physbench.storage.layout import ARRAYS
 from physbench.world import parts_of
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
-
-    from numpy.typing import NDArray
-
-    from physbench.audit.agreement import Rows
-    from physbench.recipe import Recipe
-
-    Truth = Mapping[str, NDArray[Any]]
-    Actions = NDArray[np.float32] | None  # none in most worlds
+Truth = Mapping[str, NDArray[Any]]
+Actions = NDArray[np.float32] | None  # none in most worlds
 
 MEAN_OF = 16
 """Training sequences whose mean a model is told if it asks."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from shutil import get_terminal_size
@@ -20,8 +21,6 @@ from physbench.progress import progress_bar
 from physbench.suites import suite_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from physbench.evaluation.evaluate import Progress
     from physbench_leaderboard.table import Board
 

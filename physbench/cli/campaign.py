@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,6 @@ from physbench.printable import align
 from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from physbench_baselines.campaign.standing import Standing
     from physbench_baselines.campaign.table import PlannedRun
     from physbench_baselines.campaign.work import Piece

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import click
 
@@ -13,10 +14,7 @@ from physbench.cli.root import main
 from physbench.plainjson import dumped
 from physbench.suites import installed_suites
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    Entry = dict[str, Any]
+Entry = dict[str, Any]
 
 
 @main.command("list")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import Field, asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,6 @@ from physbench.printable import printable
 from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from physbench.recipe import Recipe
     from physbench.storage.reader import Split
     from physbench.storage.verify import Report

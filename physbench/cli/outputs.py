@@ -6,6 +6,7 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,8 +16,6 @@ from physbench.files import require_folder_for, require_writable, write_whole
 from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from physbench.evaluation.evaluate import Extent
     from physbench.evaluation.known import Known
     from physbench.evaluation.window import Answers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,6 @@ import click
 from physbench.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from physbench.evaluation.contestant import Contestant
 
 COMMAND = click.option(

@@ -5,15 +5,11 @@ from __future__ import annotations
 import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import click
 
 from physbench.errors import PhysbenchError
-from physbench.suites import SUITES, suite_of
-
-if TYPE_CHECKING:
-    from physbench.suites import Suite
+from physbench.suites import SUITES, Suite, suite_of
 
 ASKED = f"What is asked: {', '.join(SUITES)}, that of an installed package, or package.module:SUITE of your own, whose code is run."
 SUITE = click.option("--suite", default="balls", show_default=True, help=ASKED)

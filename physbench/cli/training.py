@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import Field, asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,6 @@ from physbench.plainjson import dumped
 from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from physbench_baselines.training.recipe import TrainingRecipe
 
 MOST_FIGURES = 3

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from physbench import registry
 from physbench.errors import PhysbenchError
-from physbench.evaluation.evaluate import evaluate
+from physbench.evaluation.evaluate import Extent, evaluate
 from physbench.evaluation.known import Known, references
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from physbench.evaluation.evaluate import Extent
 
 FEW = 256
 """Sequences of each task that the rows are scored on while the user waits."""

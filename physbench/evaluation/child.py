@@ -14,16 +14,14 @@ import shlex
 import signal
 import subprocess
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any
 
 from physbench.errors import ModelError
 from physbench.evaluation.messages import LONGEST_HEADER, excerpt
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from types import TracebackType
-
-    Size = Callable[[bytes], int]
+Size = Callable[[bytes], int]
 
 TIMEOUT = 120.0
 """Seconds that a child has for an answer, by default. The first answer includes loading."""

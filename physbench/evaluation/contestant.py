@@ -6,19 +6,16 @@ import inspect
 import json
 import os
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from physbench import registry
 from physbench.errors import ModelError, UnknownName
+from physbench.model import Model
 from physbench.suites import Suite
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from physbench.model import Model
 
 CHECKPOINT = "physbench_baselines.checkpoint:model"
 """Opens a file of weights, or the best ones in the folder of a training run, as data."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,8 +21,8 @@ from physbench import __version__
 from physbench.ahead import ahead
 from physbench.errors import DamagedFile, ModelError, RecipeError
 from physbench.evaluation.contestant import resolve_model
-from physbench.evaluation.examples import source_of
-from physbench.evaluation.journal import Part
+from physbench.evaluation.examples import Examples, Source, source_of
+from physbench.evaluation.journal import Journal, Part
 from physbench.evaluation.memoryless import memoryless_rates
 from physbench.evaluation.meter import Meter, Progress
 from physbench.evaluation.scoring import worth
@@ -29,24 +30,18 @@ from physbench.evaluation.window import asked
 from physbench.metrics.bootstrap import Interval, count_contributing, intervals, quotient
 from physbench.metrics.catalogue import all_metrics
 from physbench.metrics.sums import Sums, curve, joined, per_sequence, pooled, value
-from physbench.model import Origin
+from physbench.model import Likelihood, Model, Origin
 from physbench.recipe import expand_split
 from physbench.result import Provenance, Result, Score
-from physbench.suites import BATCH, SIZES, UNRANKED, Pins, Rollout, Still, Suite, Task, Window, suite_of
+from physbench.suites import BATCH, SIZES, UNRANKED, Asking, Pins, Rollout, Still, Suite, Task, Window, suite_of
 from physbench.world import parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
-
-    from physbench.evaluation.examples import Examples, Source
-    from physbench.evaluation.journal import Journal
     from physbench.evaluation.window import Answers
-    from physbench.model import Likelihood, Model
-    from physbench.suites import Asking
 
-    Figures = dict[tuple[str, str], Sums]  # task, metric -> (N, steps)
-    Block = tuple[int, int, Examples]  # start, stop
-    Rates = Mapping[Asking, list[float] | None]  # of `memoryless_rates`
+Figures = dict[tuple[str, str], Sums]  # task, metric -> (N, steps)
+Block = tuple[int, int, Examples]  # start, stop
+Rates = Mapping[Asking, list[float] | None]  # of `memoryless_rates`
 
 
 @dataclass(frozen=True)

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import ModelError, StorageError
 from physbench.evaluation.scene_cache import SceneCache
-from physbench.recipe import mixed, resolve_split
+from physbench.recipe import Recipe, mixed, resolve_split
+from physbench.scene import Scenes
 from physbench.storage.digest import SplitDigest
 from physbench.storage.foreign import Foreign
 from physbench.storage.layout import FORMAT
 from physbench.storage.plain import PlainSplit, open_plain
 from physbench.storage.reader import Split, open_dataset
+from physbench.suites import Task
 from physbench.world import parts_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
-
-    from numpy.typing import NDArray
-
-    from physbench.recipe import Recipe
-    from physbench.scene import Scenes
-    from physbench.suites import Task
 
 MEAN_OF = 1_000
 """Training sequences that the `mean` row is the mean of."""

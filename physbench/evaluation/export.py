@@ -8,28 +8,23 @@ all its frames are inputs; whoever predicts frame t + 1 looks at the frames up t
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from physbench.evaluation.evaluate import Progress, extent, require_possible
-from physbench.evaluation.examples import source_of
+from physbench.evaluation.evaluate import Extent, Progress, extent, require_possible
+from physbench.evaluation.examples import Examples, source_of
 from physbench.evaluation.predictions import count_answers
 from physbench.storage.codec import LEVEL, compress
 from physbench.storage.whole import write_whole_hdf5
-from physbench.suites import Rollout, Still, Window
+from physbench.suites import Asking, Rollout, Still, Suite, Task, Window
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Iterator
-
     import h5py
-    from numpy.typing import NDArray
-
-    from physbench.evaluation.evaluate import Extent
-    from physbench.evaluation.examples import Examples
-    from physbench.suites import Asking, Suite, Task
 
 FORMAT = "physbench-inputs"
 VERSION = 1

@@ -6,23 +6,20 @@ import hashlib
 import io
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench import cache
 from physbench.files import write_whole
 from physbench.metrics.sums import Sums, ratio
 from physbench.npz import read_npz
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    Figures = dict[tuple[str, str], Sums]
+Figures = dict[tuple[str, str], Sums]
 
 MOST_ARRAYS, MOST_BYTES = 1 << 14, 1 << 30
 """Of a block."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from physbench import registry
@@ -13,8 +14,6 @@ from physbench.metrics.card import R_NEM, R_SQAIR
 from physbench.metrics.catalogue import stands_in_tables
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from physbench.evaluation.evaluate import Extent
 
 REFERENCES = "physbench_leaderboard.pins:bundled", "references.csv"

@@ -1,21 +1,21 @@
 """Find how often a pixel is on near the curtain: what `permanence_bce` holds a model against. Pinned for pinned sequences, counted for others.
 
 The counts are of whole sets, so they do not depend on blocks, on their order, or on where an evaluation was resumed.
-`python -m physbench.evaluation.memoryless` counts the pinned ones again.
+`python -m physbench.evaluation.memoryless` counts the pinned ones again, and writes them as they stand in pins.json.
 """
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
-from physbench.evaluation.examples import source_of
+from physbench.evaluation.examples import Source, source_of
 from physbench.metrics.permanence import count_on
 from physbench.metrics.sums import Sums, curve, joined
 from physbench.suites import MEMORYLESS, SUITES, Task, Window
 
 if TYPE_CHECKING:
     from physbench.evaluation.evaluate import Extent
-    from physbench.evaluation.examples import Source
 
 AT_ONCE = 64
 """Sequences counted at a time."""
@@ -59,5 +59,5 @@ def count_pinned() -> dict[tuple[str, int, int], tuple[tuple[int, int], ...]]:
 if __name__ == "__main__":
     again = count_pinned()
     for key, counts in again.items():
-        print(f"{key}: {counts}", "as pinned" if MEMORYLESS[key] == counts else "NOT as pinned", sep="\n")
+        print(json.dumps([*key, counts]), "as pinned" if MEMORYLESS[key] == counts else "NOT as pinned", sep="\n")
     raise SystemExit(again != MEMORYLESS)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from physbench.suites import Rollout, Still, Window
+from physbench.model import Batch, Model
+from physbench.suites import Rollout, Still, Task, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from numpy.typing import NDArray
-
-    from physbench.model import Batch, Model
-    from physbench.suites import Task
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from physbench.errors import ModelError
-from physbench.evaluation.child import split_command
+from physbench.evaluation.child import Child, split_command
 from physbench.evaluation.contestant import Contestant
 from physbench.evaluation.messages import Layout, announced, decode_arrays, decode_header, encode, excerpt, require_keys
-from physbench.model import Bernoulli, Gaussian, Origin, Prediction
+from physbench.model import Batch, Bernoulli, Gaussian, Likelihood, Origin, Prediction
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from physbench.evaluation.child import Child
-    from physbench.model import Batch, Likelihood
 
 Header: TypeAlias = "dict[str, Any]"
 Arrays: TypeAlias = "dict[str, NDArray[Any]]"

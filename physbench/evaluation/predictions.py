@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from physbench.errors import ModelError, StorageError
-from physbench.evaluation.evaluate import extent, found, require_possible
-from physbench.evaluation.examples import source_of
-from physbench.evaluation.meter import Meter
+from physbench.evaluation.evaluate import Extent, extent, found, require_possible
+from physbench.evaluation.examples import Examples, Source, source_of
+from physbench.evaluation.meter import Meter, Progress
 from physbench.evaluation.window import Answer, asked, countable, scorable
-from physbench.model import Bernoulli, Gaussian
+from physbench.model import Bernoulli, Gaussian, Likelihood, Model
+from physbench.result import Result
 from physbench.storage.predictions import Header, Predictions, PredictionsWriter
-from physbench.suites import BATCH, SIZES, UNRANKED, Rollout, Still, Suite, Window, suite_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from physbench.evaluation.evaluate import Extent
-    from physbench.evaluation.examples import Examples, Source
-    from physbench.evaluation.meter import Progress
-    from physbench.model import Likelihood, Model
-    from physbench.result import Result
-    from physbench.suites import Asking, Task
+from physbench.suites import BATCH, SIZES, UNRANKED, Asking, Rollout, Still, Suite, Task, Window, suite_of
 
 
 def predict(

@@ -7,26 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench import cache
 from physbench.errors import StorageError
 from physbench.files import write_whole
 from physbench.npz import read_npz
+from physbench.recipe import Recipe
 from physbench.scene import Scenes, Span, join_scenes
 from physbench.storage.layout import BLOCK
 from physbench.world import parts_of
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from physbench.recipe import Recipe
 
 MOST_ARRAYS, MOST_BYTES = 128, 1 << 34
 """Of a unit."""

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from physbench.errors import PhysbenchError
+from physbench.evaluation.window import Answer
+from physbench.metrics.card import Metric
 from physbench.metrics.catalogue import METRICS, all_metrics
 from physbench.metrics.evidence import Evidence
 from physbench.metrics.sums import Sums, last
+from physbench.model import Likelihood
+from physbench.suites import Asking
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from physbench.evaluation.examples import Examples
-    from physbench.evaluation.window import Answer
-    from physbench.metrics.card import Metric
-    from physbench.model import Likelihood
-    from physbench.suites import Asking
 
-    Named = dict[str, Sums]  # metric -> (B, steps)
+Named = dict[str, Sums]  # metric -> (B, steps)
 
 
 def worth(asking: Asking, answer: Answer, examples: Examples, likelihood: Likelihood, *, rates: Sequence[float] | None = None) -> Named:

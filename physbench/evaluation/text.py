@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from physbench.evaluation.known import KNOWN_SIZE, published
+from physbench.evaluation.known import KNOWN_SIZE, Known, published
 from physbench.metrics.catalogue import find, headlines, stands_in_tables
 from physbench.plainjson import dumped
 from physbench.printable import GAP, align, printable
-from physbench.result import ENOUGH, NARROW, told
-from physbench.suites import SIZES, UNRANKED, Still, Window
+from physbench.result import ENOUGH, NARROW, Result, Score, told
+from physbench.suites import SIZES, UNRANKED, Still, Suite, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
     from physbench.evaluation.evaluate import Extent
-    from physbench.evaluation.known import Known
-    from physbench.result import Result, Score
-    from physbench.suites import Suite
 
 WIDTH = 80
 

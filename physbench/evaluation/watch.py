@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import ModelError, RecipeError
 from physbench.evaluation.examples import source_of
 from physbench.evaluation.window import ask, scorable
-from physbench.model import Parts
-from physbench.suites import SIZES, Rollout, Still, suite_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from physbench.model import Batch, Model
-    from physbench.suites import Asking, Suite, Task
+from physbench.model import Batch, Model, Parts
+from physbench.suites import SIZES, Asking, Rollout, Still, Suite, Task, suite_of
 
 CONTEXT = 5
 """Frames that are shown before a rollout, where the suite does not say: as in figure 4 of the R-NEM paper."""

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import ModelError
 from physbench.metrics.pixels import require_likelihood
-from physbench.model import Batch, Prediction
+from physbench.model import Batch, Likelihood, Model, Prediction
 from physbench.seeds import seed_sequences
-from physbench.suites import Rollout, Still, Window
+from physbench.suites import Asking, Rollout, Still, Task, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
     from physbench.evaluation.examples import Examples, Source
-    from physbench.model import Likelihood, Model
-    from physbench.suites import Asking, Task
 
     Answers = Callable[[Task, Asking, Examples, Source, int], "Answer"]  # ..., the number of the first sequence
-    Frame = NDArray[np.float32]  # (B, H, W, C)
+
+Frame = NDArray[np.float32]  # (B, H, W, C)
 
 
 LARGEST = float(np.finfo(np.float32).max)

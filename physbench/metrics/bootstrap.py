@@ -7,21 +7,16 @@ sequences, are resampled alike; that is what makes a comparison paired.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import PhysbenchError
 from physbench.metrics.significance import p_value
-from physbench.metrics.sums import per_sequence, value
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from numpy.typing import NDArray
-
-    from physbench.metrics.sums import Floats, Sums
+from physbench.metrics.sums import Floats, Sums, per_sequence, value
 
 RESAMPLES = 2000
 SEED = 0

@@ -10,12 +10,11 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from physbench.metrics.evidence import Evidence
-    from physbench.metrics.sums import Sums
-    from physbench.suites import Asking, Kind
+from physbench.metrics.evidence import Evidence
+from physbench.metrics.sums import Sums
+from physbench.suites import Asking, Kind
 
 R_NEM = "van Steenkiste et al., Relational Neural Expectation Maximization, 2018"
 R_SQAIR = "Stanic and Schmidhuber, R-SQAIR: Relational Sequential Attend, Infer, Repeat, 2019"

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING
 
 from physbench import registry
 from physbench.errors import UnknownName, suggest
 from physbench.metrics.card import Metric
 from physbench.metrics.object_cards import OBJECT_CARDS
 from physbench.metrics.pixel_cards import PIXEL_CARDS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 METRICS: dict[str, Metric] = {card.name: card for card in (*PIXEL_CARDS, *OBJECT_CARDS)}
 """Our own."""

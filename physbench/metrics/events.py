@@ -6,19 +6,15 @@ this needs.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.metrics.object_cards import CLASSES
 from physbench.metrics.pixels import bernoulli_surprise
-from physbench.metrics.sums import ratio
+from physbench.metrics.sums import Sums, ratio
 from physbench.scene import HIT_OBJECT, WALL
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from physbench.metrics.sums import Sums
 
 NOBODY = 255
 

@@ -5,6 +5,7 @@ B sequences, T frames, H x W pixels, C channels, S predicted frames, F shown fra
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,18 +14,13 @@ from physbench.metrics.grouping import adjusted_rand, contingency
 from physbench.metrics.permanence import permanence_bce
 from physbench.metrics.pixels import bernoulli_bce, clipped_share, log_likelihood, masked_sum
 from physbench.metrics.rollout import overlap, repeated, targets
-from physbench.metrics.sums import mean, mean_where_defined, ratio
-from physbench.suites import Rollout, Still
+from physbench.metrics.sums import Floats, Sums, mean, mean_where_defined, ratio
+from physbench.model import Likelihood
+from physbench.suites import Asking, Rollout, Still
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     import numpy as np
     from numpy.typing import NDArray
-
-    from physbench.metrics.sums import Floats, Sums
-    from physbench.model import Likelihood
-    from physbench.suites import Asking
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,13 @@ summed is a whole number, exact in float64, so no product overflows and no batch
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.metrics.pixels import curtain_pixels
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from physbench.metrics.sums import Floats
+from physbench.metrics.sums import Floats
 
 AT_ONCE = 1 << 18
 """Pixels counted at a time."""

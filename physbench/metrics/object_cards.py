@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from physbench.metrics.card import ARI, OWN, R_NEM, Metric
+from physbench.metrics.evidence import Evidence
 from physbench.metrics.pixel_cards import DEAREST
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from physbench.metrics.evidence import Evidence
-    from physbench.metrics.sums import Sums
+from physbench.metrics.sums import Sums
 
 POSITION_STEPS = (1, 5, 10, 30)
 """The h of `rollout_position_error[h]`."""

@@ -9,19 +9,14 @@ sequences that are scored. Cross-entropy is convex in the probability, so no oth
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.metrics.pixels import CLIP, bernoulli_bce, curtain_pixels
-from physbench.metrics.sums import Sums, ratio
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from physbench.metrics.sums import Floats
+from physbench.metrics.sums import Floats, Sums, ratio
 
 COLLAR = 10
 """Pixels around the curtain, to every side, in which an object is expected to come out again."""

@@ -8,21 +8,15 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import ModelError
-from physbench.metrics.sums import Sums, ratio
-from physbench.model import CLIP, Gaussian
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from physbench.metrics.sums import Floats
-    from physbench.model import Likelihood
+from physbench.metrics.sums import Floats, Sums, ratio
+from physbench.model import CLIP, Gaussian, Likelihood
 
 OWN_NOTE = re.compile(r"likelihood-[a-z][a-z0-9_]{0,39}(-[0-9]{1,12}(\.[0-9]{1,17})?)?")
 """What the note of a likelihood that is not ours looks like."""

@@ -5,18 +5,14 @@ N sequences, T frames, K objects, H x W pixels, C channels. The middle of the pi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.metrics.events import NOBODY, power_cells
 from physbench.metrics.object_cards import FARTHEST
-from physbench.metrics.sums import ratio
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from physbench.metrics.sums import Sums
+from physbench.metrics.sums import Sums, ratio
 
 
 def rollout_position_error(mean: NDArray[Any], position: NDArray[Any], radius: NDArray[Any], visible: NDArray[Any]) -> Sums:

@@ -5,17 +5,13 @@ means[:, h - 1] is the prediction of frame c - 1 + h, h = 1 .. S; frame c and la
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.metrics.pixels import bernoulli_bce
-from physbench.metrics.sums import ratio
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from physbench.metrics.sums import Floats, Sums
+from physbench.metrics.sums import Floats, Sums, ratio
 
 
 def rollout_bce(frames: NDArray[Any], means: NDArray[Any], context: int) -> Floats:

@@ -8,16 +8,11 @@ the difference (the infinitesimal jackknife).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
-from physbench.metrics.sums import exact_sum, per_sequence, value
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from physbench.metrics.sums import Floats, Sums
+from physbench.metrics.sums import Floats, Sums, exact_sum, per_sequence, value
 
 FAMILY_WISE = 0.05
 """The chance that Holm's correction leaves for any false difference among all figures of a comparison."""

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from physbench.evaluation.known import Known
+from physbench.metrics.card import Metric
 from physbench.metrics.catalogue import all_metrics
-from physbench.report.charts import Line, Point, line_chart
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from physbench.evaluation.known import Known
-    from physbench.metrics.card import Metric
-    from physbench.report.charts import Chart
-    from physbench.result import Result, Score
+from physbench.report.charts import Chart, Line, Point, line_chart
+from physbench.result import Result, Score
 
 BESIDE = ("tracker", "constant-velocity", "mean")
 """Reference rows that are drawn; copying is known of every step, and the others lie at the ends of any axis."""

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 from physbench.errors import UnknownName
+from physbench.metrics.card import Metric
 from physbench.metrics.catalogue import find
-
-if TYPE_CHECKING:
-    from physbench.metrics.card import Metric
 
 ARROWS = {"lower": "↓", "higher": "↑", "neither": ""}
 

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from physbench.evaluation.watch import Watched
 from physbench.files import write_whole
+from physbench.model import Parts
 from physbench.view.canvas import encode_png
 from physbench.view.figure import HEEDED, PLACED, Row, Story, attended, figure, film, mixed, owned, plain, tinted, together, wrong
-from physbench.view.panels import box_of, true_colours
+from physbench.view.panels import Box, box_of, true_colours
 from physbench.view.save import suffix_of
-from physbench.view.times import ALL_TIMES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from physbench.evaluation.watch import Watched
-    from physbench.model import Parts
-    from physbench.view.panels import Box
-    from physbench.view.times import Times
+from physbench.view.times import ALL_TIMES, Times
 
 COLUMNS = 12
 DRAWN = {".png": "a figure", ".gif": "an animation"}

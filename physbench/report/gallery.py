@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from physbench.evaluation.evaluate import Extent
 from physbench.evaluation.examples import source_of
 from physbench.evaluation.memoryless import memoryless_rates
 from physbench.evaluation.scoring import worth
 from physbench.metrics.catalogue import find
 from physbench.metrics.sums import per_sequence, pooled, value
-from physbench.model import Bernoulli
-from physbench.suites import Rollout, Still, Window
+from physbench.model import Bernoulli, Likelihood
+from physbench.result import Result
+from physbench.suites import Asking, Rollout, Still, Suite, Task, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from physbench.evaluation.evaluate import Extent
     from physbench.evaluation.window import Answers
-    from physbench.model import Likelihood
-    from physbench.result import Result
-    from physbench.suites import Asking, Suite, Task
 
     Kind = Literal["worst", "median"]
 

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from physbench.errors import StorageError
-from physbench.evaluation.known import KNOWN_SIZE
+from physbench.evaluation.known import KNOWN_SIZE, Known, Published
 from physbench.files import write_whole
 from physbench.metrics.catalogue import find
 from physbench.report.curves import curves
 from physbench.report.definitions import ARROWS, define
-from physbench.report.gallery import ranked
+from physbench.report.gallery import Strip, ranked
 from physbench.report.pages import render
-from physbench.report.pictures import box, draw, tells_apart
+from physbench.report.pictures import Drawing, box, draw, tells_apart
 from physbench.report.tables import Scores, facts, scores
-from physbench.result import ENOUGH, NARROW
+from physbench.result import ENOUGH, NARROW, Result, Score
 from physbench.result import told as in_words
 from physbench.suites import SIZES, installed_suites
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from physbench.evaluation.known import Known, Published
     from physbench.report.charts import Chart
-    from physbench.report.gallery import Strip
-    from physbench.report.pictures import Drawing
-    from physbench.result import Result, Score
 
 NAME = "index.html"
 

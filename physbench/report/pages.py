@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from physbench.printable import printable, shorten
 from physbench.report.text import figures, number
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 LINK = re.compile(r"https://[a-z0-9.-]+(:\d+)?(/[\w.~:/?#\[\]@!$&'()*+,;=%-]*)?", re.ASCII | re.IGNORECASE)
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.report.pages import image_address
 from physbench.report.text import number
 from physbench.view.canvas import encode_png
-from physbench.view.panels import COLOURS, box_of, enlarged, hang_curtain, true_colours
+from physbench.view.panels import COLOURS, Box, box_of, enlarged, hang_curtain, true_colours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from markupsafe import Markup
-    from numpy.typing import NDArray
     from PIL.Image import Image
 
     from physbench.report.gallery import Strip
-    from physbench.view.panels import Box
 
     Cells = dict[int, Image]  # by frame
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
+from physbench.evaluation.known import Known, Published
 from physbench.metrics.catalogue import stands_in_tables
 from physbench.report.text import NOTHING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from physbench.evaluation.known import Known, Published
-    from physbench.result import Provenance, Result, Score
+from physbench.result import Provenance, Result, Score
 
 Facts = list[tuple[str, list[tuple[str, object]]]]
 

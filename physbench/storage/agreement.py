@@ -9,19 +9,17 @@ which is how the chunks are found here, still sees every chunk. So each chunk is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import DamagedFile, HostileFile
 from physbench.storage.admit import opened
 from physbench.storage.layout import BLOCK, FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
     from physbench.storage.reader import File, Split
 
 ROWS = 1 << 16

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import RecipeError
+from physbench.recipe import Recipe
 from physbench.scene import Scenes, Span, Streams, join_events, join_streams
 from physbench.storage.codec import compress
-from physbench.storage.layout import ARRAYS, AXES, BLOCK, Layout, layout_of, time_first
+from physbench.storage.layout import ARRAYS, AXES, BLOCK, Field, Layout, layout_of, time_first
 from physbench.world import parts_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
-    from physbench.recipe import Recipe
-    from physbench.storage.layout import Field
 
 AT_ONCE = 16
 """Sequences whose pixels are held at a time while a block is made."""

@@ -4,22 +4,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import DamagedFile, HostileFile
 from physbench.storage.admit import opened
 from physbench.storage.layout import PIXELS, Field
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    Places = tuple[NDArray[np.int64], NDArray[np.int64]]
+Places = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def places_of(path: Path, name: str, field: Field, sequences: int) -> Places:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import DamagedFile
-from physbench.scene import Scenes
+from physbench.scene import Scenes, Span, Streams
 from physbench.storage.agreement import same_bits
+from physbench.storage.block import Block
 from physbench.storage.codec import adler32, inflate
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from numpy.typing import NDArray
-
-    from physbench.scene import Span, Streams
-    from physbench.storage.block import Block
-    from physbench.storage.layout import Field
-    from physbench.storage.reader import Split
+from physbench.storage.layout import Field
+from physbench.storage.reader import Split
 
 
 def scenes_of(split: Split, span: Span, names: Collection[str]) -> Scenes:

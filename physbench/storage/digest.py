@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 
+from physbench.scene import Scenes
 from physbench.storage.codec import adler32
 from physbench.storage.layout import array_digest, layout_of, pixels_digest, split_text, text_digest, time_first
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from physbench.scene import Scenes
 
 
 class SplitDigest:

@@ -5,14 +5,12 @@ Nothing comes out that is longer or shorter than the chunk must be; a stream tha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 
 from physbench.storage.codec import inflate
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 Bytes: TypeAlias = "bytes | bytearray | memoryview"
 

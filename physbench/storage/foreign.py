@@ -11,14 +11,16 @@ order. Of an array everything must be there: what was never written is not read 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 from h5py import h5o
+from numpy.typing import NDArray
 
 from physbench.errors import DamagedFile, HostileFile, StorageError
 from physbench.recipe import MAX_CHUNK
@@ -26,11 +28,6 @@ from physbench.storage.admit import dataset_in, group_in, members_of, opened, re
 from physbench.storage.chunks import address_of, chunk_table
 from physbench.storage.filters import DEFLATE, MOST_DEFLATED, SHUFFLE, undone
 from physbench.storage.heaps import require_sound_heaps
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
 AT_ONCE = 1 << 30
 """Bytes of an array that are read in one piece, at most."""

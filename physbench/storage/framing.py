@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import StorageError
 from physbench.recipe import mixed
 from physbench.storage.layout import PIXELS, STATES
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
 
 DTYPES = ("float16", "float32", "float64")
 TIMED = frozenset(field.name for field in (*PIXELS, *STATES) if field.timed)

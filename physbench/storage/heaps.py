@@ -5,12 +5,9 @@ from __future__ import annotations
 import mmap
 import re
 from itertools import chain
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from physbench.errors import HostileFile
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _START = re.compile(rb"GCOL\x01")
 _HEAD = 16  # bytes, of a heap and of each object in it

@@ -12,27 +12,22 @@ import json
 import os
 import shutil
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import StorageError
 from physbench.lock import try_lock
+from physbench.recipe import Recipe
 from physbench.scene import Span, Streams
 from physbench.storage.block import Block, layout_for, sizes_of
 from physbench.storage.codec import crc32
 from physbench.storage.layout import BLOCK, Field
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-    from typing import BinaryIO
-
-    from numpy.typing import NDArray
-
-    from physbench.recipe import Recipe
 
 HEADER = 2048
 """Bytes kept free for the superblock."""

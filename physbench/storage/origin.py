@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from physbench import registry
 from physbench.errors import DamagedFile, UnknownName
 from physbench.recipe import Recipe
 from physbench.storage.block import layout_for, sizes_of
-
-if TYPE_CHECKING:
-    from physbench.storage.reader import File
+from physbench.storage.reader import File
 
 FORM = {"dataset": str, "frames": int, "generator": str, "parameters": dict, "seed": int, "splits": dict, "version": int}
 """What a recipe says, and as what."""

@@ -7,22 +7,17 @@ Which of the two a split holds is decided once, by its first sequences, and what
 from __future__ import annotations
 
 import hashlib
+import os
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import DamagedFile, StorageError
 from physbench.recipe import MAX_CHUNK, SPLITS
-from physbench.storage.foreign import Foreign
-
-if TYPE_CHECKING:
-    import os
-
-    from numpy.typing import NDArray
-
-    from physbench.storage.foreign import Array
+from physbench.storage.foreign import Array, Foreign
 
 LOOKED_AT = 64
 """Sequences by which it is decided what the frames of a split are."""

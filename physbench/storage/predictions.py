@@ -11,26 +11,21 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import StorageError
 from physbench.files import publish
 from physbench.storage.codec import LEVEL, compress
 from physbench.storage.filters import shuffled
-from physbench.storage.foreign import Foreign
+from physbench.storage.foreign import Array, Foreign
 from physbench.storage.whole import lock_beside, refused_in_words, require_free
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
-    from physbench.storage.foreign import Array
 
 FORMAT = "physbench-predictions"
 VERSION = 1

@@ -16,24 +16,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import DamagedFile, StorageError
 from physbench.recipe import expand_split, mixed
 from physbench.storage.admit import Admitted, admit, opened
 from physbench.storage.buffers import Buffers
-from physbench.storage.chunks import places_of
+from physbench.storage.chunks import Places, places_of
 from physbench.storage.codec import inflate
 from physbench.storage.events import EventTable
-from physbench.storage.layout import BLOCK, EVENTS, FIELDS, PIXELS, Field
+from physbench.storage.layout import BLOCK, EVENTS, FIELDS, PIXELS, Field, Layout
 
 if TYPE_CHECKING:
     import torch.utils.data
-    from numpy.typing import NDArray
 
-    from physbench.storage.chunks import Places
-    from physbench.storage.layout import Layout
-
-    Sequences = int | slice | Sequence[int] | NDArray[np.integer[Any]]
+Sequences = int | slice | Sequence[int] | NDArray[np.integer[Any]]
 
 
 def open_dataset(path: str | os.PathLike[str]) -> File:

@@ -7,16 +7,19 @@ decoded, so checking a file costs hardly more than making it. The world's own ch
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.ahead import ahead
 from physbench.errors import DamagedFile, RecipeError, StorageError
 from physbench.machine import count_cores
+from physbench.recipe import Recipe
 from physbench.scene import Span
 from physbench.storage.agreement import require_agreement
 from physbench.storage.block import make_block
@@ -25,13 +28,6 @@ from physbench.storage.layout import array_digest, pixels_digest, split_text, te
 from physbench.storage.origin import Unmakeable, read_recipe
 from physbench.storage.reader import File, Split, open_dataset
 from physbench.world import parts_of
-
-if TYPE_CHECKING:
-    import os
-
-    from numpy.typing import NDArray
-
-    from physbench.recipe import Recipe
 
 Depth = Literal["quick", "plain"]
 AT_ONCE = 64

@@ -6,18 +6,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import BinaryIO
 
 import h5py
 
 from physbench.errors import StorageError
 from physbench.files import publish, require_folder_for, require_replaceable
 from physbench.lock import try_lock
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import BinaryIO
 
 
 @contextlib.contextmanager

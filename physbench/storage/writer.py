@@ -5,27 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import StorageError
 from physbench.files import publish
 from physbench.storage.block import sizes_of, spans
 from physbench.storage.codec import LEVEL
 from physbench.storage.hdf5 import Chunked, Contiguous, Dataset, Group, skeleton
-from physbench.storage.journal import chunk_length
+from physbench.storage.journal import Journal, Record, chunk_length
 from physbench.storage.layout import FORMAT, Field, array_digest, pixels_digest, split_text, text_digest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from physbench.storage.journal import Journal, Record
-
 
 FRAMES_AT_ONCE = 4
 """Of a small array, while its digest is taken: what bounds the memory."""

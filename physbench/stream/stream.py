@@ -5,25 +5,22 @@ Batch b holds the sequences b * size .. (b + 1) * size - 1 of a split, whoever m
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from physbench.ahead import ahead
 from physbench.errors import RecipeError
-from physbench.recipe import resolve_split
+from physbench.recipe import Recipe, resolve_split
 from physbench.resolve import resolve_recipe
 from physbench.scene import join_scenes
 from physbench.storage.buffers import Buffers
 from physbench.world import parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import torch.utils.data
     from numpy.typing import NDArray
-
-    from physbench.recipe import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from physbench.errors import MissingPackage
 from physbench.storage.framing import Framing, put_time_first
 from physbench.storage.torch_view import known_to_torch
+from physbench.stream.stream import Stream
 
 try:
     from torch import distributed
     from torch.utils.data import IterableDataset, get_worker_info
 except ImportError:
     raise MissingPackage("this needs PyTorch: pip install 'physbench[train]'") from None
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from physbench.stream.stream import Stream
 
 
 class TorchStream(IterableDataset[dict[str, Any]]):

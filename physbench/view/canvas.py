@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
     from physbench.view.panels import Pixels
 
-    Colour = tuple[int, int, int]
+Colour = tuple[int, int, int]
 
 BETWEEN = "   ·   "
 PAPER, INK, DIM = (24, 26, 32), (236, 238, 242), (150, 156, 168)

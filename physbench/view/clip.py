@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench import registry
 from physbench.errors import StorageError
 from physbench.printable import printable, shorten
 from physbench.recipe import expand_split
-from physbench.scene import WALL, Marks
+from physbench.scene import WALL, Marks, Scenes
 from physbench.storage.reader import open_dataset
-from physbench.view.panels import COLOURS, box_of, panels_of, true_colours
+from physbench.view.panels import COLOURS, Box, box_of, panels_of, true_colours
 from physbench.view.recipe_words import describe_recipe, find_world
-from physbench.world import parts_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
-    from physbench.scene import Scenes
-    from physbench.view.panels import Box
-    from physbench.world import World
+from physbench.world import World, parts_of
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from physbench.scene import Scenes
 from physbench.view.canvas import DIM, INK, blank, flow, paste, pen, scale_of, write, write_lines
-from physbench.view.clip import clip_from
-from physbench.view.panels import COLOURS, enlarged, hang_curtain, labelled, legend, shown
+from physbench.view.clip import Clip, clip_from
+from physbench.view.panels import COLOURS, Pixels, enlarged, hang_curtain, labelled, legend, shown
+from physbench.world import World
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-    from physbench.scene import Scenes
-    from physbench.view.clip import Clip
-    from physbench.view.panels import Pixels
-    from physbench.world import World
 
 MARGIN, GAP, LINE = 24, 8, 24
 SMALL = 13

@@ -6,24 +6,20 @@ A slot has the colour of its number. Frames have H x W pixels and C channels; K 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from physbench.view.canvas import DIM, INK, PAPER, blank, gif, paste, pen, scale_of, within_a_palette, write, write_lines
-from physbench.view.panels import CLOTH, COLOURS, LIT, enlarged, hang_curtain
+from physbench.view.canvas import DIM, INK, PAPER, Colour, blank, gif, paste, pen, scale_of, within_a_palette, write, write_lines
+from physbench.view.panels import CLOTH, COLOURS, LIT, Box, Pixels, enlarged, hang_curtain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
     from PIL.Image import Image
 
-    from physbench.view.canvas import Colour
-    from physbench.view.panels import Box, Pixels
-
-    Array = NDArray[np.floating[Any]]
+Array = NDArray[np.floating[Any]]
 
 TOO_MUCH, TOO_LITTLE = COLOURS[6], COLOURS[2]
 NOBODY = (62, 66, 76)

@@ -6,19 +6,17 @@ The two frames between which something happens both show it: a white outline aro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
     from physbench.view.clip import Clip
 
-    Pixels = NDArray[np.uint8]
-    Box = tuple[int, int, int, int]
+Pixels = NDArray[np.uint8]
+Box = tuple[int, int, int, int]
 
 PALETTE = (
     *("e69f00", "56b4e9", "009e73", "f0e442", "0072b2", "d55e00", "cc79a7"),  # Okabe and Ito 2008: distinct for the colour-blind too

@@ -12,18 +12,15 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.scene import WALL
 from physbench.view.canvas import blank, paste, png
-from physbench.view.panels import legend, panels_of
-from physbench.view.times import ALL_TIMES
+from physbench.view.panels import Pixels, legend, panels_of
+from physbench.view.times import ALL_TIMES, Times
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from physbench.view.clip import Clip
-    from physbench.view.panels import Pixels
-    from physbench.view.times import Times
 
 MOST_LISTED = 2000
 LARGEST_SHEET = 4096

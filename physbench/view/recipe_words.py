@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from physbench import registry
 from physbench.errors import PhysbenchError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from physbench.recipe import Recipe
-    from physbench.world import World
+from physbench.recipe import Recipe
+from physbench.world import World
 
 
 def describe_recipe(text: str) -> str:

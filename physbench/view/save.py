@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from physbench.errors import StorageError
@@ -9,14 +11,10 @@ from physbench.files import write_whole
 from physbench.view.canvas import png
 from physbench.view.pictures import animation, strip
 from physbench.view.player import page
-from physbench.view.times import ALL_TIMES
+from physbench.view.times import ALL_TIMES, Times
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from physbench.view.clip import Clip
-    from physbench.view.times import Times
 
 
 PLAYED = {".png": "a strip", ".gif": "an animation", ".html": "a page that plays it"}

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from pathlib import Path
 
 from physbench.errors import TrainingError
 from physbench.files import publish
 from physbench_baselines.campaign.history import Ledger
-from physbench_baselines.campaign.stages import clear_beginning, folder_of, latest_folder, read_stage
+from physbench_baselines.campaign.stages import Stage, clear_beginning, folder_of, latest_folder, read_stage
+from physbench_baselines.campaign.table import PlannedRun
 from physbench_baselines.campaign.work import hold_campaign
 from physbench_baselines.training.folder import Folder
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from physbench_baselines.campaign.stages import Stage
-    from physbench_baselines.campaign.table import PlannedRun
 
 WEIGHTS = tuple(f"{name}{suffix}" for name in ("last", "best") for suffix in (".safetensors", ".pt"))
 FILES = ("recipe.json", "log.csv", *WEIGHTS, "curves.svg", "result.json")

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from math import ceil
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.recipe import TrainingRecipe
 
 FLAT = 0.01
 """Of the validation loss: a smaller improvement is none."""

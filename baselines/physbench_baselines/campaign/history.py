@@ -4,10 +4,11 @@ beside what their own folders tell: campaign.json."""
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from physbench.errors import StorageError, TrainingError
 from physbench.files import read_regular_file
@@ -15,9 +16,6 @@ from physbench_baselines.campaign.budget import count_sequence_steps
 from physbench_baselines.releasing.origin import spread
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.recipe import TrainingRecipe
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 T = TypeVar("T")
 

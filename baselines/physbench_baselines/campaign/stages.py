@@ -9,20 +9,16 @@ import math
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from physbench.errors import TrainingError
 from physbench_baselines import checkpoint
 from physbench_baselines.campaign.budget import count_sequence_steps
-from physbench_baselines.campaign.history import History, Place, Point, Record, Saved, Spent, describe_validation, history_of_stages
-from physbench_baselines.training.folder import Folder
+from physbench_baselines.campaign.history import History, Ledger, Place, Point, Record, Saved, Spent, describe_validation, history_of_stages
+from physbench_baselines.campaign.table import PlannedRun
+from physbench_baselines.training.folder import Folder, Row
 from physbench_baselines.training.initial import stages_before
-
-if TYPE_CHECKING:
-    from physbench_baselines.campaign.history import Ledger
-    from physbench_baselines.campaign.table import PlannedRun
-    from physbench_baselines.training.folder import Row
-    from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.recipe import TrainingRecipe
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,16 @@ Next is the run with the smallest share of its budget, the first in the table am
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from physbench_baselines.campaign.budget import is_flat
-from physbench_baselines.campaign.history import History
+from physbench_baselines.campaign.history import History, Ledger
 from physbench_baselines.campaign.stages import Stage, latest_folder, number_of, read_stage
+from physbench_baselines.campaign.table import PlannedRun
 from physbench_baselines.campaign.weights import history_of_weights
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from physbench_baselines.campaign.history import Ledger
-    from physbench_baselines.campaign.table import PlannedRun
-
 
 FULL = 0.99
 """Of a budget. What is left then is not worth a stage of its own."""

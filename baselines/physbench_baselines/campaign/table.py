@@ -6,17 +6,15 @@ A budget is a number of sequence-steps: one sequence, predicted one frame furthe
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from physbench.errors import UnknownName, suggest
 from physbench_baselines import conv3_sizes
 from physbench_baselines.architecture import model_names
 from physbench_baselines.training.recipe import TrainingRecipe
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "curriculum": {

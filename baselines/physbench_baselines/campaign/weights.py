@@ -7,20 +7,18 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from physbench.errors import TrainingError
 from physbench.files import publish
 from physbench_baselines import checkpoint
 from physbench_baselines.campaign.history import History, history_of_stages, read_record
+from physbench_baselines.campaign.stages import Stage
+from physbench_baselines.campaign.table import PlannedRun
 from physbench_baselines.card import to_json
 from physbench_baselines.releasing import origin
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.initial import stages_before
-
-if TYPE_CHECKING:
-    from physbench_baselines.campaign.stages import Stage
-    from physbench_baselines.campaign.table import PlannedRun
 
 MOST_BYTES = 16_000_000
 

@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 
 from physbench.errors import PhysbenchError, TrainingError
 from physbench_baselines.adapter import device_of
 from physbench_baselines.campaign.budget import steps_for
-from physbench_baselines.campaign.history import Ledger, Place, Record
-from physbench_baselines.campaign.stages import clear_beginning, folder_of, latest_folder, next_number, read_stage, record_of
+from physbench_baselines.campaign.history import History, Ledger, Place, Record
+from physbench_baselines.campaign.stages import Stage, clear_beginning, folder_of, latest_folder, next_number, read_stage, record_of
 from physbench_baselines.campaign.standing import Standing, order, read_standings
+from physbench_baselines.campaign.table import PlannedRun
 from physbench_baselines.campaign.weights import keep_weights, weights_of
 from physbench_baselines.training.folder import AtWork, Folder, hold
 from physbench_baselines.training.keep import hardware_of
+from physbench_baselines.training.loop import TrainingProgress
+from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
-    from pathlib import Path
-
-    from physbench_baselines.campaign.history import History
-    from physbench_baselines.campaign.stages import Stage
-    from physbench_baselines.campaign.table import PlannedRun
-    from physbench_baselines.training.loop import TrainingProgress
-    from physbench_baselines.training.recipe import TrainingRecipe
 
 SHORTEST = 0.25
 """Minutes. For less, no further piece is begun."""

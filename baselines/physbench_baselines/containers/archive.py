@@ -6,16 +6,12 @@ import io
 import re
 import struct
 import zipfile
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import Any, cast
 
 from physbench.errors import DamagedFile, HostileFile, MissingPackage, StorageError
-from physbench_baselines.containers.arrays import TYPES
+from physbench_baselines.containers.arrays import TYPES, Arrays
 from physbench_baselines.containers.header import MOST_HEADER, Header, header_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from physbench_baselines.containers.arrays import Arrays
 
 START = b"PK\x03\x04"
 

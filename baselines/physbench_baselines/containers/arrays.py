@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import DamagedFile, HostileFile, ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from numpy.typing import NDArray
     from torch import nn
 
-    Arrays = dict[str, NDArray[Any]]  # float32, float16, int8, and uint16 for the bits of bfloat16; of a run's state other types, too
+Arrays = dict[str, NDArray[Any]]  # float32, float16, int8, and uint16 for the bits of bfloat16; of a run's state other types, too
 
 TYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2"), "I8": np.dtype("i1")}
 STATE_TYPES = {**TYPES, "F64": np.dtype("<f8"), "I64": np.dtype("<i8"), "I32": np.dtype("<i4"), "U8": np.dtype("u1"), "BOOL": np.dtype("?")}

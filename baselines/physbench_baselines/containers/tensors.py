@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
 from physbench.errors import DamagedFile, HostileFile, MissingPackage, StorageError
-from physbench_baselines.containers.arrays import STATE, STATE_TYPES, TYPES
+from physbench_baselines.containers.arrays import STATE, STATE_TYPES, TYPES, Arrays
 from physbench_baselines.containers.header import MOST_HEADER, Header, header_of, parsed
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from physbench_baselines.containers.arrays import Arrays
 
 MOST_BYTES, MOST_AXES = 1 << 31, 8
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from physbench.evaluation.known import scores_of
 from physbench.metrics.catalogue import find
 from physbench.suites import PRIVILEGED, ROWS, SIZES, SUITES
+from physbench_baselines.card import Card
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from physbench_baselines.card import Card
-
-    Row = Mapping[str, Any]
-    Rows = Mapping[str, Mapping[str, Sequence[Row]]]  # scores by group and name
-    Place = tuple[str, str, str]  # suite, task, metric
+Row = Mapping[str, Any]
+Rows = Mapping[str, Mapping[str, Sequence[Row]]]  # scores by group and name
+Place = tuple[str, str, str]  # suite, task, metric
 
 GROUPS = ("trained", "frames alone, no learning", "told the truth")
 

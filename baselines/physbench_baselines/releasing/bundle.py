@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from physbench.errors import PhysbenchError, TrainingError
 from physbench.evaluation.evaluate import extent
+from physbench.result import Result
 from physbench.suites import BATCH
 from physbench_baselines.architecture import architecture_of
 from physbench_baselines.card import Card, RunCard
@@ -24,11 +26,6 @@ from physbench_baselines.releasing.cards import file_size
 from physbench_baselines.releasing.scored import FOLDER, SUITES, scored
 from physbench_baselines.releasing.shrink import SUITE, Comparison, compared, has_big_matrices
 from physbench_baselines.training.folder import Folder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from physbench.result import Result
 
 RUN_FIELDS = {item.name for item in fields(RunCard)}
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from physbench import registry
 from physbench.evaluation.known import PUBLISHED, scores_of
 from physbench.suites import PRIVILEGED, ROWS, SIZES
 from physbench_baselines import bundled
 from physbench_baselines.architecture import find_architecture
-from physbench_baselines.releasing.bars import collect_rows, compare_with_rows, find_score
+from physbench_baselines.card import Card
+from physbench_baselines.releasing.bars import Row, collect_rows, compare_with_rows, find_score
 from physbench_baselines.training.initial import stages_before, total
 from physbench_baselines.training.preflight import usual_recipe
 from physbench_baselines.training.recipe import TrainingRecipe
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from physbench_baselines.card import Card
-    from physbench_baselines.releasing.bars import Row
 
 FIGURES = {
     "`relative_bce`, 4 balls": ("balls", "balls4mass64", "relative_bce"),

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from physbench_baselines.training.folder import Folder
+from physbench_baselines.architecture import Architecture
+from physbench_baselines.card import RunCard
+from physbench_baselines.training.folder import Folder, Row
 from physbench_baselines.training.initial import stages_before, total
 from physbench_baselines.training.keep import kept
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from physbench_baselines.architecture import Architecture
-    from physbench_baselines.card import RunCard
-    from physbench_baselines.training.folder import Row
 
 T = TypeVar("T")
 

@@ -9,9 +9,10 @@ import csv
 import io
 import math
 import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import numpy as np
@@ -21,21 +22,15 @@ from physbench.evaluation.evaluate import evaluate, extent
 from physbench.evaluation.examples import source_of
 from physbench.evaluation.known import SCORE
 from physbench.metrics.catalogue import stands_in_tables
-from physbench.model import Batch
-from physbench.result import COLUMNS
+from physbench.model import Batch, Model
+from physbench.result import COLUMNS, Result
 from physbench.suites import BATCH, suite_of
 from physbench_baselines.card import Card
 from physbench_baselines.checkpoint import model
 from physbench_baselines.training.folder import Folder
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from physbench.model import Model
-    from physbench.result import Result
-
-    Row = dict[str, Any]
-    Mark = list[Any]  # suite, version, size
+Row = dict[str, Any]
+Mark = list[Any]  # suite, version, size
 
 FOLDER = Path(__file__).parents[1] / "checkpoints"
 

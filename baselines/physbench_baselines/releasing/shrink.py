@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from physbench.evaluation.evaluate import evaluate
+from physbench.result import Result
 from physbench_baselines.adapter import TorchModel
 from physbench_baselines.checkpoint import model, save
 from physbench_baselines.containers import arrays
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import torch
-
-    from physbench.result import Result
 
 SUITE = "balls"
 

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from physbench.errors import TrainingError
 from physbench.metrics.catalogue import find
 from physbench.report.definitions import ARROWS
 from physbench.suites import SIZES, SUITES
 from physbench_baselines.releasing import cards
-from physbench_baselines.releasing.bars import collect_rows, compare_with_rows, find_score, rank_key
+from physbench_baselines.releasing.bars import Place, Rows, collect_rows, compare_with_rows, find_score, rank_key
 from physbench_baselines.releasing.cards import format_figure, format_table
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from physbench_baselines.releasing.bars import Place, Rows
 
 ROOT = Path(__file__).parents[3]
 

@@ -7,14 +7,11 @@ Arrays only. members (E, 4) are x, y, vx, vy of one disc in E worlds; mean (4,),
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench_baselines.compiled import kernel
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @kernel

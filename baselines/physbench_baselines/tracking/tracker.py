@@ -12,21 +12,18 @@ worlds.
 from __future__ import annotations
 
 from collections import namedtuple
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import ModelError
 from physbench.model import Batch, Bernoulli, Origin, Prediction
 from physbench_baselines.framewise import blur
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
-
-    Frame = NDArray[np.float32]  # (B, H, W, C)
+Frame = NDArray[np.float32]  # (B, H, W, C)
 
 BOX = 64
 """Its side in pixels; a frame that is larger is its own box."""

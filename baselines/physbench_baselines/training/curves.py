@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from physbench.report.charts import WIDTH, Line, Point, line_chart
 from physbench.report.pages import render
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from physbench_baselines.training.folder import Row
+from physbench_baselines.training.folder import Row
 
 DROPPED = 0.02
 """Of the losses, the highest share: those of the first steps would press all others flat."""

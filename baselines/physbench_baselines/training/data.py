@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
@@ -9,28 +10,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench import registry
 from physbench.ahead import ahead
 from physbench.errors import TrainingError
-from physbench.recipe import mixed
+from physbench.recipe import Recipe, mixed
 from physbench.storage.buffers import Buffers
 from physbench.storage.layout import ARRAYS
-from physbench.storage.reader import open_dataset
+from physbench.storage.reader import File, Split, open_dataset
 from physbench.world import parts_of
+from physbench_baselines.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from physbench.recipe import Recipe
-    from physbench.storage.reader import File, Split
-    from physbench_baselines.training.recipe import TrainingRecipe
-
-    Batch = dict[str, NDArray[Any]]  # (B, T, ...) or (B, ...) each, by name
     Source: TypeAlias = "Streamed | Stored"
     """Training batches by the number of the step, and the validation sequences."""
+
+Batch = dict[str, NDArray[Any]]  # (B, T, ...) or (B, ...) each, by name
 
 TIMED = frozenset(name for name, each in ARRAYS.items() if each.timed)
 """The arrays that have something to say of every frame."""

@@ -9,18 +9,16 @@ import csv
 import io
 import json
 import math
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from physbench.errors import HostileFile, StorageError, TrainingError
 from physbench.files import open_regular_file, read_regular_file, write_whole
 from physbench.lock import try_lock
 from physbench_baselines.training.recipe import MOST_TEXT, TrainingRecipe
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
 
 
 @dataclass(frozen=True)

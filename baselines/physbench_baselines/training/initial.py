@@ -5,11 +5,12 @@ What those cost is not forgotten.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import fields, replace
 from importlib.resources import as_file
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 
@@ -17,13 +18,9 @@ from physbench.errors import StorageError, TrainingError
 from physbench.recipe import mixed
 from physbench_baselines import bundled, checkpoint
 from physbench_baselines.architecture import architecture_with
+from physbench_baselines.training.recipe import TrainingRecipe
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from physbench_baselines.training.recipe import TrainingRecipe
-
-    Stage = dict[str, Any]
+Stage = dict[str, Any]
 
 COUNTED = {"steps": int, "sequences": int, "hours": float}
 

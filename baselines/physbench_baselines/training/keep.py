@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
 
 import torch
 
 from physbench.errors import TrainingError
 from physbench_baselines import checkpoint
+from physbench_baselines.architecture import Architecture
 from physbench_baselines.card import RunCard
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from physbench_baselines.architecture import Architecture
-    from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.recipe import TrainingRecipe
 
 
 def kept(path: Path) -> dict[str, Any]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from physbench.errors import TrainingError
+from physbench.suites import Suite
 from physbench_baselines import checkpoint
 from physbench_baselines.architecture import architecture_of
 from physbench_baselines.training.curves import curves
@@ -18,18 +20,15 @@ from physbench_baselines.training.data import cut
 from physbench_baselines.training.folder import Folder, Row
 from physbench_baselines.training.interrupts import Interrupts, Stopped
 from physbench_baselines.training.keep import card_of
+from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.score import judge, validate
 from physbench_baselines.training.step import Stepper
 from physbench_baselines.training.trainable import LOSS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
-
     from numpy.typing import NDArray
 
-    from physbench.suites import Suite
     from physbench_baselines.training.data import Batch, Source
-    from physbench_baselines.training.recipe import TrainingRecipe
 
 SAVE_SECONDS = 50
 """At least once a minute, a step of some seconds included."""

@@ -6,6 +6,8 @@ threads) where it would have ended. With minutes, the share of them that is used
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -24,15 +26,12 @@ from physbench_baselines.training.interrupts import Interrupts
 from physbench_baselines.training.keep import kept
 from physbench_baselines.training.loop import Loop, State, TrainingProgress, TrainingResult
 from physbench_baselines.training.preflight import require_limits, unversioned
+from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.step import Stepper, fast, precision_of
 from physbench_baselines.training.trainable import measure, traits_of
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable
-
     from physbench_baselines.training.data import Source
-    from physbench_baselines.training.recipe import TrainingRecipe
 
 
 def train(

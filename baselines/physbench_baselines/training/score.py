@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,14 +15,12 @@ from physbench.recipe import mixed
 from physbench.suites import Suite, Task, Window
 from physbench_baselines.adapter import TorchModel
 from physbench_baselines.training.data import is_file
+from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.step import autocast
 from physbench_baselines.training.trainable import measure, traits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from physbench_baselines.training.data import Source
-    from physbench_baselines.training.recipe import TrainingRecipe
 
 USUAL = ("relative_bce", "ari")
 """What is logged of the evaluator's figures where an architecture wants no others."""

@@ -5,25 +5,21 @@ Noise comes from a generator that is seeded anew for every step, so a step is a 
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from physbench.errors import TrainingError
 from physbench.recipe import mixed
+from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.trainable import measure, traits_of
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
-    from contextlib import AbstractContextManager
-
-    from physbench_baselines.training.recipe import TrainingRecipe
-
-    Batch = Mapping[str, torch.Tensor]  # (B, T, ...) each
-    Make = Callable[[Sequence[torch.nn.Parameter], TrainingRecipe, bool], torch.optim.Optimizer]  # whether it is on CUDA
+Batch = Mapping[str, torch.Tensor]  # (B, T, ...) each
+Make = Callable[[Sequence[torch.nn.Parameter], TrainingRecipe, bool], torch.optim.Optimizer]  # whether it is on CUDA
 
 WARM_UP = 3
 """Runs before a capture: libraries choose their kernels and take their memory in the first ones."""

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import torch
+from torch import Tensor
 
 from physbench.errors import ModelError, TrainingError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from torch import Tensor
-
-    from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.recipe import TrainingRecipe
 
 LOSS = "loss"
 """The name of the total among the figures."""

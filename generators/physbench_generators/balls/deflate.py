@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import heapq
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench_generators.compiled import kernel
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 LONGEST = 258
 SHORTEST = 3

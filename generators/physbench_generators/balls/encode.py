@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.scene import Streams
 from physbench.storage.buffers import Buffers
@@ -13,11 +15,6 @@ from physbench_generators.balls.deflate import code_for, most_words, write_strea
 from physbench_generators.balls.pixels import ARRAYS, MOTION, pixels_of
 from physbench_generators.balls.runs import SHARED, draw_curtain, find_collisions, find_runs, most_runs
 from physbench_generators.compiled import kernel
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from numpy.typing import NDArray
 
 _MEMORY = Buffers()
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from physbench.world import Memory
 from physbench_generators.balls.draw import mark_collisions, paint, share, stencils, tint
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
-    from numpy.typing import NDArray
-
-    from physbench.world import Memory
 
 ARRAYS = ("features", "groups", "collisions")
 MOTION = ("position", "radius", "count", "contact", "curtain")

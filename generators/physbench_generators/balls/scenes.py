@@ -7,25 +7,20 @@ frame, so four balls fill a sixth of the frame and meet about ten times in 51 fr
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import RecipeError
 from physbench.fields import bounded, check_fields
 from physbench.recipe import Recipe
-from physbench.scene import Fault, Scenes
+from physbench.scene import Fault, Marks, Scenes, Span, Streams
 from physbench.storage.layout import ARRAYS, FIELDS
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from physbench.scene import Marks, Span, Streams
-    from physbench.world import Memory
+from physbench.world import Memory
 
 MOST_BALLS = 16
 LARGEST_BOX = 256
