@@ -48,7 +48,7 @@ def find_faults(scenes: Scenes, paint: Painter) -> Iterator[Fault]:
     for i, (features, groups) in enumerate(zip(scenes.features, scenes.groups[..., 0], strict=True)):
         told = {name: array[i] for name, array in scenes.truth.items()}
         frames = {"features": features, "groups": groups, **{name: told[name] for name in ("position", "visible")}}
-        if moving := [name for name, array in frames.items() if (array != array[:1]).any()]:
+        if moving := [name for name, array in frames.items() if (array[1:] != array[0]).any()]:
             yield Fault(i, f"is a still image whose {moving[0]} change")
             continue
         factors = {name: array[0] if name in frames else array for name, array in told.items()}

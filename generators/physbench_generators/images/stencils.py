@@ -11,7 +11,8 @@ from physbench_generators.compiled import kernel
 from physbench_generators.images.kernels import pick
 
 TRIES, RESTARTS = 200, 2_000
-"""A stencil that may overlap no other is placed by trial; after TRIES failures all are placed anew, at most RESTARTS times."""
+"""Stencils that may not overlap are all thrown down at random until none does, so every arrangement is as likely as any other. When that fails RESTARTS times,
+since they are too many, they are placed one after another, each by trial; after TRIES failures all are placed anew, again at most RESTARTS times."""
 
 
 @kernel
@@ -26,11 +27,11 @@ def overlap(a, top_a, left_a, b, top_b, left_b):
 
 @kernel
 def place(stream, n, size, apart, bank, sizes, kinds, corners):
-    """Place stencils one after another, each uniformly over where it fits, and, if they shall be apart, over what is still free. False if they are crowded."""
-    for _ in range(RESTARTS):
+    """Place stencils, each uniformly over where it fits; where they shall be apart, as TRIES says. False if they are too crowded."""
+    for restart in range(2 * RESTARTS):
         placed = 0
-        tries = 0
-        while placed < n and tries < TRIES:
+        failures = 0
+        while placed < n and failures < (1 if restart < RESTARTS else TRIES):
             kind = kinds[placed]
             corners[placed, 0] = pick(stream, size - sizes[kind, 0] + 1)
             corners[placed, 1] = pick(stream, size - sizes[kind, 1] + 1)
@@ -40,9 +41,9 @@ def place(stream, n, size, apart, bank, sizes, kinds, corners):
                     free = False
             if free:
                 placed += 1
-                tries = 0
+                failures = 0
             else:
-                tries += 1
+                failures += 1
         if placed == n:
             return True
     return False

@@ -1,7 +1,8 @@
 """Tetris: three tetrominoes of six colours on black, without overlap.
 
-The paper says 17 shapes, counting rotations, of 19 that there are; the published sample shows 16, and names none. Here the 17th is the I that lies; J
-never stands as the letter does, nor lies with its hook above. A piece lies uniformly over the whole pixels that earlier pieces leave it. Frozen with version 1.
+The paper says 17 shapes, counting rotations, of 19 that there are; the published sample shows 16, and names none. Here the 17th is the I that lies; J never
+stands as the letter does, nor lies with its hook above. Places are uniform over the whole pixels, and every arrangement without overlap is as likely as any
+other; so many pieces that this takes too long are placed one after another. Frozen with version 1.
 """
 
 from __future__ import annotations
