@@ -64,14 +64,15 @@ class Glimpse(nn.Module):
         )
 
     def forward(self, z: Tensor, shape: Sequence[int]) -> Tensor:
+        features = z
         for layer in self.dense:
-            z = F.elu(layer(z))
-        beside = self.beside(z)[..., None, None]
-        picture = self.picture(z).view(len(z), -1, self.side, self.side) - beside
+            features = F.elu(layer(features))
+        beside = self.beside(features).to(z.dtype)[..., None, None]
+        picture = self.picture(features).view(len(z), -1, self.side, self.side) - beside
         height, width = shape
-        middle = torch.tanh(self.middle(z))  # across, down
-        columns = (_sides(width, z) - middle[:, :1]) * (width / self.side)
-        rows = (_sides(height, z) - middle[:, 1:]) * (height / self.side)
+        middle = torch.tanh(self.middle(features).to(z.dtype))  # across, down
+        columns = (_sides(width, z) - middle[:, :1]) * ((width - 1) / self.side)  # a pixel across is one of the picture
+        rows = (_sides(height, z) - middle[:, 1:]) * ((height - 1) / self.side)
         places = torch.stack([columns[:, None].expand(-1, height, -1), rows[:, :, None].expand(-1, -1, width)], dim=-1)
         return F.grid_sample(picture, places, align_corners=False) + beside
 

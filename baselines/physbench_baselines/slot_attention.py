@@ -66,7 +66,7 @@ class SlotAttention(nn.Module):
             taken = attention + EPSILON
             updates = (taken / taken.sum(dim=2, keepdim=True)).to(values.dtype) @ values
             slots = self.gru(updates.flatten(0, 1).to(slots.dtype), slots.flatten(0, 1)).view_as(slots)
-            slots = slots + self.mlp(self.mlp_norm(slots))
+            slots = (slots + self.mlp(self.mlp_norm(slots))).to(self.mean.dtype)
         return slots, attention
 
 

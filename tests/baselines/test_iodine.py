@@ -26,10 +26,11 @@ TINY = IodineSizes(
 )  # fmt: skip
 COLOURED = replace(TINY, channels=3, distribution="gaussian", scale=0.3, lstm=0, coordinates="cosine")
 PATCHED = replace(TINY, patch=4, decoder_kernel=1, head="predictor-corrector", predictor=4)
+GLIMPSES = replace(COLOURED, glimpse=5, decoder=(6, 4))
 MODELS = pytest.mark.parametrize(
     "sizes",
-    [TINY, COLOURED, replace(COLOURED, distribution="logistic"), PATCHED, replace(PATCHED, sequential=True)],
-    ids=["bernoulli", "gaussian", "logistic", "patches", "sequences"],
+    [TINY, COLOURED, replace(COLOURED, distribution="logistic"), PATCHED, replace(PATCHED, sequential=True), GLIMPSES],
+    ids=["bernoulli", "gaussian", "logistic", "patches", "sequences", "glimpses"],
 )
 
 
@@ -308,6 +309,43 @@ def test_patches_cover_frames_of_any_size(shape: tuple[int, int]) -> None:
     assert drawn.shape == (2, 2, *shape)
     whole = model.decoder(normal(2, 3), (-(-shape[0] // 4) * 4, -(-shape[1] // 4) * 4))
     torch.testing.assert_close(drawn, whole[..., : shape[0], : shape[1]])
+
+
+def test_a_glimpse_is_a_small_picture_in_one_place_and_beside_it_all_is_the_same() -> None:
+    """By the bilinear rule, pixel by pixel; one in the middle of whole pixels is the picture itself."""
+    decoder = network(GLIMPSES).decoder
+    z, (height, width), side = normal(3, 3), (9, 12), 5
+    with torch.no_grad():
+        drawn = decoder(z, (height, width)).numpy()
+        features = z
+        for layer in decoder.dense:
+            features = torch.nn.functional.elu(layer(features))
+        picture = decoder.picture(features).view(3, 4, side, side).numpy()
+        beside, middle = decoder.beside(features).numpy(), torch.tanh(decoder.middle(features)).numpy()
+    for n in range(3):
+        for i in range(height):
+            for j in range(width):
+                row = (2 * i / (height - 1) - 1 - middle[n, 1]) * (height - 1) / side  # from -1 to 1 across the picture
+                column = (2 * j / (width - 1) - 1 - middle[n, 0]) * (width - 1) / side
+                v, u = ((row + 1) * side - 1) / 2, ((column + 1) * side - 1) / 2
+                wanted = beside[n].copy()
+                for y in range(side):
+                    for x in range(side):
+                        wanted += max(0, 1 - abs(v - y)) * max(0, 1 - abs(u - x)) * (picture[n, :, y, x] - beside[n])
+                np.testing.assert_allclose(drawn[n, :, i, j], wanted, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("sizes", [TINY, PATCHED, GLIMPSES], ids=["plain", "patches", "glimpses"])
+def test_half_the_precision_gives_nearly_the_same_loss(sizes: IodineSizes) -> None:
+    model = network(sizes).float()
+    frames = (images(sizes, 2, 2, 9, 7).permute(0, 1, 3, 4, 2) * (255 if sizes.channels > 1 else 1)).to(torch.uint8)
+    noise = list(normal(3, 4, 3, 3).float())
+    whole = model.loss({"features": frames}, noise=noise).total
+    with torch.autocast("cpu", torch.bfloat16):
+        half = model.loss({"features": frames}, noise=noise).total
+    assert half.dtype == torch.float32
+    assert float(half.detach()) == pytest.approx(float(whole.detach()), rel=0.05)
+    half.backward()
 
 
 def test_slots_and_refinements_are_free_at_test_time(tmp_path: Path) -> None:

@@ -68,8 +68,8 @@ def made(file: Arrays, dtype: torch.dtype) -> Iodine:
         slots=file["noise"].shape[2],
         refinements=len(file["noise"]) - 1,
         inner_batch=len(file["image"]),
-        correction_bias=told["sizes"]["cgb"],
-        prediction_bias=told["sizes"]["pgb"],
+        correction_bias=told["sizes"].get("cgb", 0.0),
+        prediction_bias=told["sizes"].get("pgb", 0.0),
     )
 
 

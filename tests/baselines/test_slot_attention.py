@@ -146,6 +146,17 @@ def test_every_weight_learns(sizes: SlotAttentionSizes) -> None:
     assert not still
 
 
+def test_half_the_precision_gives_nearly_the_same_loss() -> None:
+    model = network(TINY).float()
+    frames = torch.from_numpy(np.random.default_rng(1).integers(0, 2, (2, 1, 9, 7, 1), np.uint8))
+    noise = normal(2, 3, 6).float()
+    whole = model.loss({"features": frames}, noise=noise).total
+    with torch.autocast("cpu", torch.bfloat16):
+        half = model.loss({"features": frames}, noise=noise).total
+    assert half.dtype == torch.float32
+    assert float(half.detach()) == pytest.approx(float(whole.detach()), rel=0.05)
+
+
 def test_slots_and_iterations_are_free_at_test_time(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "weights.safetensors", ARCHITECTURE.make(TINY))
     frame = np.random.default_rng(2).integers(0, 2, (2, 8, 8, 1)).astype(np.float32)
