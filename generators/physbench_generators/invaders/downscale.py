@@ -146,8 +146,11 @@ def cover(pooled, y, heights, x, widths, covered, most, place, here):
     return best
 
 
-def observe(screens: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Give the frame that ale-py's vector environment gives for the last two raw screens. screens: (2, 210, 160) palette indices. -> (84, 84) gray."""
+def observe(screens: NDArray[np.uint8], grays: NDArray[np.uint8] = GRAY) -> NDArray[np.uint8]:
+    """Give the frame that ale-py's vector environment gives for the last two raw screens, (84, 84) gray.
+
+    screens: (2, 210, 160) palette indices. grays: (256,) the gray of each.
+    """
     grid, out = GRIDS["full"], np.empty((SIDE, SIDE), np.uint8)
-    shrink_gray(screens, GRAY, grid.row, grid.row_areas, grid.column, grid.column_areas, ROUNDED, out)
+    shrink_gray(screens, grays, grid.row, grid.row_areas, grid.column, grid.column_areas, ROUNDED, out)
     return out
