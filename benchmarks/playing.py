@@ -1,4 +1,4 @@
-"""Question 12: how fast are games recorded, beside the bare emulator, and from a tape?"""
+"""Question 13: how fast are games recorded, beside the bare emulator, and from a tape?"""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def table(plan: Plan, scratch: Path) -> Table:
         for name, cost in costs.items()
     ]  # fmt: skip
     columns = ("way", "wall s", "CPU s", "steps/s", "recorded frames/s", "of the bare rate", "spread")
-    return Table("12. Recording games", columns, rows, ABOUT.format(policy=policy, sequences=sequences, steps=steps))
+    return Table("13. Recording games", columns, rows, ABOUT.format(policy=policy, sequences=sequences, steps=steps))
 
 
 def _player() -> str:

@@ -30,6 +30,9 @@ READY = 3
 TOLERANCE = 0.25
 """A plan worth less than the best one by this share is as bad as any."""
 
+CARELESS = 0.6
+"""The regret of a move after which the ship cannot stay as clear of the bombs as it should, though another move would do."""
+
 NOTHING, SAUCER = -1, -2
 """What a shot may hit beside rows 0 to 5."""
 
@@ -107,8 +110,8 @@ def shielded(ram, column):
 
 
 @kernel
-def survivable(ram, ship, safe):
-    """Fill safe (STEPS + 1, PLACES): whether the ship, there after so many steps, can live on through the bombs that fall now."""
+def survivable(ram, ship, spare, safe):
+    """Fill safe (STEPS + 1, PLACES): whether the ship, there after so many steps, can stay `spare` pixels clear of the bombs that fall now."""
     safe[STEPS] = True
     for step in range(STEPS - 1, -1, -1):
         for place in range(PLACES):
@@ -116,7 +119,7 @@ def survivable(ram, ship, safe):
             good = safe[step + 1, place] or (place > 0 and safe[step + 1, place - 1]) or (place < PLACES - 1 and safe[step + 1, place + 1])
             for slot in range(2):
                 height, off = np.int64(ram[81 + slot]), np.int64(ram[83 + slot]) - x
-                if height < 98 and -1 <= off <= 9 and height + 2 * step + 2 >= 86 and height + 2 * step <= 97:
+                if height < 98 and -1 - spare <= off <= 9 + spare and height + 2 * step + 2 >= 86 and height + 2 * step <= 97:
                     good = False
             safe[step, place] = good and x <= RIGHTMOST + 1
 
@@ -129,8 +132,8 @@ def worth_of(row, frame, ys):
 
 
 @kernel
-def regret(ram, xs, ys, safe, alive, by_move, out):
-    """Fill out (6,): how much worse each action is than the best one, 0 to 1. The other arrays after ram u1 (128,) are room to work in.
+def regret(ram, spare, xs, ys, safe, clear, alive, by_move, out):
+    """Fill out (6,): how much worse each action is than the best one, 0 to 1. spare: as in `survivable`. The other arrays are room to work in.
 
     Actions: 0 nothing, 1 fire, 2 right, 3 left, 4 right and fire, 5 left and fire.
     """
@@ -150,18 +153,22 @@ def regret(ram, xs, ys, safe, alive, by_move, out):
             saucer_way = 0
     elif ram[85] != 246:
         free = max(0, np.int64(ram[85]) - 121)
-    survivable(ram, ship, safe)
+    survivable(ram, ship, 0, safe)
+    survivable(ram, ship, spare, clear)
     here = min(max((ship - LEFTMOST) // 2, 0), PLACES - 1)
     best, now = plan(ram, ship, here, free, xs, ys, alive, saucer, saucer_way, by_move)
-    survivors = 0
+    survivors, cautious = 0, 0
     for move in range(-1, 2):
         survivors += 0 <= here + move < PLACES and safe[1, here + move]
+        cautious += 0 <= here + move < PLACES and clear[1, here + move]
     last_resort = flee(ram, ship)
     for move in range(-1, 2):
         worse = min(1.0, (1 - by_move[move + 1] / best) / TOLERANCE) if best > 0 else 0.0
         if survivors:
             if not (0 <= here + move < PLACES and safe[1, here + move]):
                 worse = 1.0
+            elif cautious and not clear[1, here + move]:
+                worse = max(worse, CARELESS)
         elif move != last_resort:
             worse = 1.0
         for fire in range(2):
@@ -225,23 +232,27 @@ def action_of(move, fire):
 
 
 @kernel
-def regret_all(memories, out):
+def regret_all(memories, spare, out):
     xs, ys = np.empty(FORESEEN, np.int64), np.empty(FORESEEN, np.int64)
-    safe, alive, by_move = np.empty((STEPS + 1, PLACES), np.bool_), np.empty(6, np.int64), np.empty(3)
+    safe, clear = np.empty((STEPS + 1, PLACES), np.bool_), np.empty((STEPS + 1, PLACES), np.bool_)
+    alive, by_move = np.empty(6, np.int64), np.empty(3)
     for lane in range(len(memories)):
-        regret(memories[lane], xs, ys, safe, alive, by_move, out[lane])
+        regret(memories[lane], spare, xs, ys, safe, clear, alive, by_move, out[lane])
 
 
-def judge(memories: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """How much worse each action is than the marksman's: (B, 128) -> (B, 6), 0 for those that are as good, up to 1."""
+def judge(memories: NDArray[np.uint8], *, spare: int = 4) -> NDArray[np.float32]:
+    """How much worse each action is than the marksman's: (B, 128) -> (B, 6), 0 for those that are as good, up to 1.
+
+    spare: pixels that the ship should stay clear of bombs, so that a pupil's late step costs no life.
+    """
     out = np.zeros((len(memories), 6), np.float32)
-    regret_all(memories, out)
+    regret_all(memories, spare, out)
     return out - out.min(1, keepdims=True)  # where the best move and the best moment to fire exclude each other, the least evil is the best
 
 
-def demonstrate(memories: NDArray[np.uint8]) -> NDArray[np.int64]:
+def demonstrate(memories: NDArray[np.uint8], *, spare: int = 4) -> NDArray[np.int64]:
     """What the marksman does with each memory: (B, 128) -> (B,)."""
-    return choose(judge(memories))
+    return choose(judge(memories, spare=spare))
 
 
 def choose(regrets: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -61,8 +61,13 @@ class Dqn:
 
 
 def dqn(agent: str | Path = "") -> Dqn:
-    """Load the agent that comes with the package, or that of a file or of the folder of a run (its best, or its last)."""
-    path = Path(agent) if agent else BUNDLED
-    if path.is_dir():
-        path = next((place for place in (path / "best.safetensors", path / "last.safetensors") if place.exists()), path / "best.safetensors")
-    return Dqn(agentfile.load(path))
+    """Load the agent that comes with the package, or that of a file or of the folder of a run."""
+    return Dqn(agentfile.load(file_of(agent) if agent else BUNDLED))
+
+
+def file_of(agent: str | Path) -> Path:
+    """The file of an agent; of the folder of a run its best one, or its last."""
+    path = Path(agent)
+    if not path.is_dir():
+        return path
+    return next((place for place in (path / "best.safetensors", path / "last.safetensors") if place.exists()), path / "best.safetensors")

@@ -65,7 +65,7 @@ class ParallelPlay:
             self._seen[step], self._best[step] = lanes.observations, values.max(1)
             actions = values.argmax(1)
             if recipe.demonstrations:
-                regrets = judge(lanes.memories)
+                regrets = judge(lanes.memories, spare=recipe.spare)
                 actions[:theirs] = choose(regrets[:theirs])
                 self._regrets[step] = np.where(lanes.memories[:, PHASE, None] == PLAY, regrets, 0)
                 self._own[:theirs] = False

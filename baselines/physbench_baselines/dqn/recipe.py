@@ -35,6 +35,8 @@ class AgentRecipe:
     shown: float = bounded(0.2, help="demonstrations: the share of the games that the demonstrator plays, at the end", low=0, high=1)
     shown_falls: float = bounded(0.1, help="demonstrations: the share of the run in which this falls from all games", above=0, high=1)
     shown_noise: float = bounded(0.05, help="demonstrations: the share of random actions in the games that the demonstrator plays", low=0, high=1)
+    spare: int = bounded(4, help="demonstrations: pixels that the demonstrator stays clear of bombs", low=0, high=40)
+    initial: str = bounded("", help="begin with these weights: an agent's file, or the folder of a run")
     precision: str = bounded("auto", help="of the arithmetic; auto is bf16 where the machine has it", choices=("auto", "fp32", "bf16"))
     replay: int = bounded(100_000, help="nature: transitions that are kept", low=100, high=10_000_000)
     replay_first: int = bounded(5_000, help="nature: transitions before learning begins", low=32, high=10_000_000)

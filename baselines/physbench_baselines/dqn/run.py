@@ -22,6 +22,7 @@ from physbench_baselines.adapter import device_of, torch, weights_of
 from physbench_baselines.dqn import agentfile
 from physbench_baselines.dqn.learner import Learner
 from physbench_baselines.dqn.nature import ReplayedPlay
+from physbench_baselines.dqn.policy import file_of
 from physbench_baselines.dqn.pqn import ParallelPlay
 from physbench_baselines.dqn.preflight import recipe_in, require_none
 from physbench_baselines.dqn.recipe import AgentRecipe
@@ -93,13 +94,23 @@ class Run:
         self.learner = Learner(recipe, device=device)
         self.play = (ParallelPlay if recipe.algorithm == "pqn" else ReplayedPlay)(recipe, self.learner)
         self.now = Progress()
+        self.before: list[dict[str, Any]] = []  # the runs that its first weights come from
         self.scores: list[float] = []  # of the agent's own last games
         self.theirs: list[float] = []  # of the demonstrator's
         if (path / "state.safetensors").exists():
             self._restore()
         else:
+            if recipe.initial:
+                self._begin_with(agentfile.load(file_of(recipe.initial)))
             self.play.lanes.begin()
             write_whole(path / "log.csv", "")
+
+    def _begin_with(self, agent: agentfile.Agent) -> None:
+        if agent.sizes != self.recipe.sizes():
+            raise TrainingError(f"the agent {self.recipe.initial} has other sizes than this run: {agent.sizes}")
+        self.learner.network.load_state_dict({name: torch.from_numpy(array) for name, array in agent.weights.items()})
+        stage = {name: agent.card[name] for name in ("recipe", "steps", "minutes") if name in agent.card}
+        self.before = [*agent.card.get("before", []), stage]
 
     def to_its_end(
         self, minutes: float | None, steps: int | None, interrupts: Interrupts, progress: Callable[[Progress, dict[str, float]], None] | None
@@ -147,7 +158,13 @@ class Run:
 
     def save(self) -> None:
         weights = weights_of(self.learner.network)
-        card = {"recipe": json.loads(self.recipe.to_json()), "steps": self.now.step, "minutes": round(self.now.seconds / 60, 2), "training": self._told()}
+        card = {
+            "recipe": json.loads(self.recipe.to_json()),
+            "steps": self.now.step,
+            "minutes": round(self.now.seconds / 60, 2),
+            "training": self._told(),
+            "before": self.before,
+        }
         agentfile.save(self.path / "last.safetensors", self.recipe.sizes(), weights, card=card)
         score = card["training"].get("score", -1.0)
         if len(self.scores) >= ENOUGH and score > self.now.best:
@@ -174,6 +191,7 @@ class Run:
             weights = {name: torch.from_numpy(np.array(array)) for name, array in _under("weights/", arrays).items()}
             self.learner.network.load_state_dict(weights)
             self.learner.restore({name: torch.from_numpy(np.array(array)) for name, array in _under("optimiser/", arrays).items()})
+            self.before = list(agentfile.load(self.path / "last.safetensors").card.get("before", []))
             self.play.restore(_under("lanes/", arrays))
         except (KeyError, ValueError, TypeError, RuntimeError, IndexError, safetensors.SafetensorError) as error:
             raise TrainingError(f"{place} does not belong to this run ({str(error).partition(chr(10))[0][:100]}): it cannot be resumed") from None

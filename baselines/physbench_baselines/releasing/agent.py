@@ -20,7 +20,7 @@ from physbench.files import read_regular_file, write_whole
 from physbench.report.charts import WIDTH, Line, Point, line_chart
 from physbench.report.pages import render
 from physbench_baselines.dqn import agentfile
-from physbench_baselines.dqn.policy import BUNDLED
+from physbench_baselines.dqn.policy import BUNDLED, file_of
 from physbench_baselines.dqn.preflight import usual_recipe
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def release(run: Path, *, place: Path = BUNDLED, games: int = GAMES, doing: Call
     from physbench_baselines.dqn.policy import dqn
 
     player = dqn(run)
-    weights = agentfile.load(run / "best.safetensors" if (run / "best.safetensors").exists() else run / "last.safetensors")
+    weights = agentfile.load(file_of(run))
     rng = np.random.default_rng(0)
     doing(f"{games} games of the agent")
     own = scores.play(player, games=games)
