@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from benchmarks import accuracy, machine, making, reading, report, scoring, stages, startup, training, verifying, waiting, whole
+from benchmarks import accuracy, images, machine, making, reading, report, scoring, stages, startup, training, verifying, waiting, whole
 from benchmarks.plan import FULL, QUICK
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
@@ -39,6 +39,7 @@ def main(quick: bool, out: Path | None) -> None:
             ("stages", lambda: stages.table(plan, scratch)),
             ("verifying", lambda: verifying.table(plan, scratch)),
             ("beside other work", lambda: waiting.table(plan)),
+            ("images", lambda: images.table(plan, scratch)),
         ):
             print(f"{time.monotonic() - began:5.0f} s  {name} ...", file=sys.stderr, flush=True)
             tables.append(ask())

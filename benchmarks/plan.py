@@ -26,10 +26,11 @@ class Plan:
     staged: int = 2_048
     verified: int = 10_000
     observed: int = 20  # steps of a trained model
+    images: int = 20_000
 
 
 FULL = Plan()
 QUICK = Plan(
     repetitions=1, sequences=1_000, drawn=32, stepped=5, collisions=40, flights=2, whole=2_000, file=256, batches=4, slow_batches=1,
-    indexed=20, evaluated=64, processes=1, cold_processes=1, staged=256, verified=500, observed=2,
+    indexed=20, evaluated=64, processes=1, cold_processes=1, staged=256, verified=500, observed=2, images=1_000,
 )  # fmt: skip

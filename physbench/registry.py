@@ -83,6 +83,11 @@ datasets = Registry(
         "balls": "physbench_generators.balls.scenes:balls",
         "invaders84": "physbench_generators.invaders.scenes:invaders84",
         "invaders": "physbench_generators.invaders.scenes:invaders",
+        "multi-dsprites": "physbench_generators.images.dsprites:multi_dsprites",
+        "multi-dsprites-binary": "physbench_generators.images.dsprites:multi_dsprites_binary",
+        "tetris": "physbench_generators.images.tetris:tetris",
+        "shapes": "physbench_generators.images.shapes:shapes",
+        "atari-ram": "physbench_generators.atari.memory_world:atari_ram",
     },
 )
 """Recipes by name. One whose dataset has the name of its generator is a world of one's own: its parameters may be changed."""
@@ -99,6 +104,12 @@ models = Registry(
         "mean": "physbench_baselines.reference:Mean",
         "blank": "physbench_baselines.reference:Blank",
         "oracle": "physbench_baselines.reference:Oracle",
+        "k-means": "physbench_baselines.segments:KMeans",
+        "k-means-true": "physbench_baselines.segments:KMeansTrue",
+        "k-means-colour": "physbench_baselines.segments:KMeansColour",
+        "k-means-colour-true": "physbench_baselines.segments:KMeansColourTrue",
+        "one-segment": "physbench_baselines.segments:OneSegment",
+        "random-segments": "physbench_baselines.segments:RandomSegments",
         "rnn": "physbench_baselines.bundled:rnn",
         "lstm": "physbench_baselines.bundled:lstm",
         "rnn-em": "physbench_baselines.bundled:rnn-em",
@@ -118,7 +129,12 @@ metrics = Registry("metric", "physbench.metrics", {})
 architectures = Registry(
     "architecture",
     "physbench.architectures",
-    {"nem": "physbench_baselines.nem_sizes:ARCHITECTURE", "conv3": "physbench_baselines.conv3_sizes:ARCHITECTURE"},
+    {
+        "nem": "physbench_baselines.nem_sizes:ARCHITECTURE",
+        "conv3": "physbench_baselines.conv3_sizes:ARCHITECTURE",
+        "iodine": "physbench_baselines.iodine_sizes:ARCHITECTURE",
+        "slot-attention": "physbench_baselines.slot_attention_sizes:ARCHITECTURE",
+    },
 )
 """Records of networks that can be trained, by the names that checkpoints say."""
 

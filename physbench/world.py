@@ -3,8 +3,6 @@
 A world is a frozen dataclass whose fields are its parameters; `physbench.fields.bounded` gives a field its help, its bounds and its choices.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

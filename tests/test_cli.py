@@ -20,7 +20,8 @@ from physbench.suites import SUITES
 from physbench_baselines import bundled
 
 SMALL = ["--train", "3", "--valid", "0", "--test", "2", "--frames", "4", "--n", "2", "--size", "24", "--radius", "3"]
-DATASETS = ["balls4mass64", "balls678mass64", "balls3curtain64", "balls4mass64-crop50", "balls678mass64-crop50", "balls"]
+BALLS = ["balls4mass64", "balls678mass64", "balls3curtain64", "balls4mass64-crop50", "balls678mass64-crop50", "balls"]
+DATASETS = [*BALLS, "multi-dsprites", "multi-dsprites-binary", "tetris", "shapes"]
 HELPS = [[], ["list"], ["eval"], ["train"], ["info"], ["verify"], ["show"], ["generate"], *(["generate", name] for name in DATASETS)]
 seeing = pytest.mark.skipif(importlib.util.find_spec("physbench.view") is None, reason="physbench.view is not there")
 

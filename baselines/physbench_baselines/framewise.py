@@ -4,8 +4,6 @@ Without torch.
 B sequences of a batch, H x W pixels, C channels.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import ClassVar
@@ -18,7 +16,7 @@ from physbench.model import Batch, Bernoulli, Prediction
 Frame = NDArray[np.float32]  # (B, H, W, C)
 
 ON = 0.5
-"""A pixel with a channel above this is on."""
+"""A pixel above this is on, where there is one channel."""
 
 MOST_SLOTS = 256
 """That an owner map has room for."""
@@ -49,7 +47,7 @@ class Blur:
 class Blobs:
     """Copying, with the connected regions of each frame as owners: objects without memory.
 
-    Pixels are connected across edges. Slot 0 is the ground; regions are numbered row by row and take the other slots in
+    Pixels are connected across edges. Slot 0 is the ground, in colour the most frequent colour; regions are numbered row by row and take the other slots in
     turn.
     """
 
@@ -61,7 +59,19 @@ class Blobs:
     def observe(self, state: int, frame: Frame, action: Frame | None) -> tuple[int, Prediction]:
         from physbench_baselines.regions import label_frames
 
-        return state, Prediction(frame.copy(), label_frames((frame > ON).any(axis=3), state))
+        return state, Prediction(frame.copy(), label_frames(foreground(frame), state))
+
+
+def foreground(frames: Frame) -> NDArray[np.bool_]:
+    """(B, H, W, C) -> (B, H, W): what is on; in colour, whatever has another colour than most pixels of its frame."""
+    if frames.shape[3] == 1:
+        return frames[..., 0] > ON
+    codes = np.rint(frames * 255).astype(np.int64) @ (1 << 8 * np.arange(frames.shape[3]))
+    on = np.empty(codes.shape, np.bool_)
+    for i, each in enumerate(codes):
+        colours, counts = np.unique(each, return_counts=True)
+        on[i] = each != colours[counts.argmax()]
+    return on
 
 
 def blur(frames: Frame, sigma: float) -> Frame:

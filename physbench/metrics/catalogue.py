@@ -1,7 +1,5 @@
 """Metrics by name, as they stand in a result: `bce`, `bce_last`, `rollout_bce[3]`, `event_error[10,3+]`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from functools import cache

@@ -5,8 +5,6 @@ Axes are letters: T frames, N sequences, H W C pixels, K objects, A actions, M c
 the files that published R-NEM code reads. docs/format.md says the same in words, and a test holds it to this table.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -134,6 +132,7 @@ STATES = (
     _field("colour", "u1", "NK3", "The colour of each object.", values="0 to 255", order="red, green, blue"),
     _field("scale", "f4", "NK", "The size of each object, as its world measures it.", values="0 = absent"),
     _field("rotation", "f4", "NK", "The angle by which each object is turned.", unit="radian"),
+    _field("background", "u1", "N3", "The colour of the background.", values="0 to 255", order="red, green, blue"),
 )
 """Blocks of sequences per chunk, not compressed."""
 

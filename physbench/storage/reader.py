@@ -187,7 +187,9 @@ class Split:
         for name in fields:
             if name not in (there := self.file[self.name].fields):
                 raise StorageError(f"there is no array {name!r}: there is {', '.join(there)}")
-        return Split(self.file, self.name, fields)
+        fewer = Split(self.file, self.name, fields)
+        fewer._places = self._places
+        return fewer
 
     def __getitem__(self, which: Sequences) -> dict[str, NDArray[Any]]:
         """One sequence for a number, (T, ...); many for a slice or numbers in any order, (B, T, ...)."""
@@ -280,7 +282,7 @@ class Split:
                 self.inflate_into(field.name, number, out[row])
             return out
         out = np.empty((len(numbers), *one), field.dtype)
-        blocks = self._blocks(field)
+        blocks = {block: self._stored(field, block) for block in np.unique(numbers // self._block).tolist()}
         for row, number in enumerate(numbers.tolist()):
             here = (slice(None), number % self._block) if times else number % self._block
             out[row] = blocks[number // self._block][here]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,12 @@ import numpy as np
 
 from physbench.errors import MissingPackage, RecipeError, suggest
 from physbench.notices import announce
+from physbench.printable import shorten
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+MISSING = "the games of the Atari 2600 need the emulator ale-py, which is not installed: pip install 'physbench[atari]'"
 
 MEMORY = 128
 """Bytes of the console's memory."""
@@ -31,7 +35,7 @@ def emulator() -> Any:
     try:
         import ale_py
     except ImportError:
-        raise MissingPackage("the games of the Atari 2600 need the emulator ale-py: pip install 'physbench[atari]'") from None
+        raise MissingPackage(MISSING) from None
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     return ale_py
 
@@ -46,23 +50,36 @@ def emulator_version() -> str:
 
 @cache
 def games() -> dict[str, str]:
-    """List the games that the installed emulator ships: the MD5 of each by its name."""
-    table: dict[str, str] = json.loads((Path(emulator().__file__).parent / "roms" / "md5.json").read_text(encoding="utf-8"))
+    """List the games that the installed emulator ships: the MD5 of each by its name. The emulator is not loaded for that."""
+    table: dict[str, str] = json.loads((_roms() / "md5.json").read_text(encoding="utf-8"))
     return {name.removesuffix(".bin"): digest for name, digest in sorted(table.items())}
 
 
-def require_game(game: str) -> str:
-    """Give the MD5 of a game that is there, or say which was meant."""
+def rom_of(game: str) -> str:
+    """Give the MD5 of a game, or say which was meant."""
     if game not in games():
-        raise RecipeError(f"the emulator has no game {game!r}: {suggest(game, games())}")
-    if emulator().ALEInterface.isSupportedROM(str(path_of(game))) is None:
-        raise RecipeError(f"the game {game} is for two players: the emulator has no way to play it alone")
+        raise RecipeError(f"the emulator has no game {shorten(repr(game), 60)}: {suggest(game, games())}")
     return games()[game]
 
 
 def path_of(game: str) -> Path:
     """Say where the emulator keeps a game."""
-    return Path(emulator().__file__).parent / "roms" / f"{game}.bin"
+    return _roms() / f"{game}.bin"
+
+
+def _roms() -> Path:
+    found = find_spec("ale_py")
+    if found is None or not found.submodule_search_locations:
+        raise MissingPackage(MISSING)
+    return Path(found.submodule_search_locations[0]) / "roms"
+
+
+def require_game(game: str) -> str:
+    """Give the MD5 of a game that can be played."""
+    rom = rom_of(game)
+    if emulator().ALEInterface.isSupportedROM(str(path_of(game))) is None:
+        raise RecipeError(f"the game {game} is for two players: the emulator has no way to play it alone")
+    return rom
 
 
 def require_emulator(*, game: str, rom: str, made_with: str) -> None:

@@ -156,6 +156,7 @@ def _places(one: Arrays) -> str:
     if lost[:, : SHOT - 1].any():
         return "has an object that shows and has no place"
     shows = shows & ~lost  # a bullet or a saucer that has just ended may show in one of the two raw frames behind a frame
+    shows[:, PLAYER - 1] &= one["phase"] == 0  # a new ship is elsewhere before it is drawn there
     for t in range(len(labels)):
         rows, columns = np.nonzero(labels[t])
         owner = labels[t][rows, columns]

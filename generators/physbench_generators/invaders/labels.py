@@ -106,19 +106,23 @@ def label_shield(game, y, x):
 def label_bullet(game, ram, y, x):
     """Name the shot or one of the bombs. A bullet may be drawn once more after the memory has let it go."""
     if ram[CLOCK] & 1:
-        game.drawn[0] = game.shot
+        draw(game, SHOT, game.shot, game.flying_x[0], game.flying_y[0])
         return SHOT
     for then in range(2):
         best, nearest = -1, 0
         for slot in range(2):
-            bomb = game.bombs[then, slot]
-            if bomb[0] and x == bomb[2] + BULLET_LEFT:
-                distance = abs(y - 2 * bomb[3] - BULLET_CENTRE)
+            if game.label[then, slot] and x == game.x[then, slot] + BULLET_LEFT:
+                distance = abs(y - 2 * game.y[then, slot] - BULLET_CENTRE)
                 if best < 0 or distance < nearest:
                     best, nearest = slot, distance
         if best >= 0:
-            bomb = game.bombs[then, best]
-            game.drawn[bomb[0] - SHOT] = bomb[1]
-            return bomb[0]
+            label = game.label[then, best]
+            draw(game, label, game.uid[then, best], game.x[then, best], game.y[then, best])
+            return label
     game.doubts[DOUBT_BULLET] += 1
     return BOMB
+
+
+@kernel
+def draw(game, label, uid, x, y):
+    game.drawn[label - SHOT], game.drawn_x[label - SHOT], game.drawn_y[label - SHOT] = uid, x, y

@@ -50,9 +50,11 @@ PLAYER_WIDTH, PLAYER_TOP, PLAYER_HEIGHT = 7, 185, 10
 UFO_WIDTH, UFO_TOP, UFO_HEIGHT = 7, 12, 8
 BULLET_LEFT = -2  # a shot or bomb is one column wide, at its x + this
 BULLET_CENTRE = 8  # the middle of a shot or bomb at y is the upper edge of screen row 2 * y + this
+SHOT_START = 85  # the y at which a shot is fired
+GROUND_Y = 94  # a bomb whose y is more is behind the ground: it is not drawn and hits nothing, until its slot is freed at 107
 SHIELD_ZONE = (71, 82)  # the y at which a bomb can end in a shield
-SHIP_ZONE = (84, 99)  # the y at which a bomb can hit the ship
-SHIP_REACH = 8  # columns between the middle of the ship and a bomb that hits it, at most
+SHIP_ZONE = (85, 95)  # the y at which a bomb can hit the ship
+SHIP_REACH = 4  # columns between the middle of the ship and a bomb that hits it, at most
 
 # Colours: indices of the palette.
 BULLET_COLOUR, ALIEN_COLOUR, SHIELD_COLOUR, UFO_COLOUR = 6, 20, 52, 82

@@ -17,7 +17,6 @@ from physbench_generators.invaders.memory import (
     FORMATION_TOP,
     FORMATION_X,
     FORMATION_Y,
-    LOWEST,
     PLAYER,
     PLAYER_HEIGHT,
     PLAYER_TOP,
@@ -32,9 +31,8 @@ from physbench_generators.invaders.memory import (
     SHIELD_TOP,
     SHIELD_WIDTH,
     SHOT,
-    SHOT_X,
-    SHOT_Y,
     UFO,
+    UFO_ABSENT,
     UFO_HEIGHT,
     UFO_TOP,
     UFO_WIDTH,
@@ -43,10 +41,11 @@ from physbench_generators.invaders.memory import (
 
 
 @kernel
-def place(game, ram, pixels, position):
-    """Fill position (44, 2) with the centres of the objects; NaN = absent. pixels: how many each label has.
+def place(game, ram, before, pixels, position):
+    """Fill position (44, 2) with the centres of the objects; NaN = absent. before: memory two raw frames ago. pixels: how many each label has.
 
-    An object is there while it lives or shows.
+    An object is there while it lives or shows. A bullet that has ended, and shows, is where it was last; that is of the one its label stands for.
+    The UFO may show longer than it flies, and at a wrong place when it comes.
     """
     position[:] = np.nan
     top, left = FORMATION_TOP + 2 * np.int64(ram[FORMATION_Y]), np.int64(ram[FORMATION_X]) - 1
@@ -59,13 +58,12 @@ def place(game, ram, pixels, position):
         if pixels[SHIELD + k]:
             put(position, SHIELD + k, SHIELD_LEFT + SHIELD_PITCH * k + SHIELD_WIDTH / 2, SHIELD_TOP + SHIELD_HEIGHT / 2)
     put(position, PLAYER, np.int64(ram[PLAYER_X]) - 1 + PLAYER_WIDTH / 2, PLAYER_TOP + PLAYER_HEIGHT / 2)
-    if ram[SHOT_Y] < LOWEST:
-        put(position, SHOT, np.int64(ram[SHOT_X]) + BULLET_LEFT + 0.5, 2.0 * ram[SHOT_Y] + BULLET_CENTRE)
-    for slot in range(2):
-        label, _, x, y = game.bombs[0, slot]
-        if label:
-            put(position, label, x + BULLET_LEFT + 0.5, 2.0 * y + BULLET_CENTRE)
-    if pixels[UFO]:
+    for k in range(3):
+        if game.drawn[k] and game.drawn[k] != game.flying[k]:
+            put(position, SHOT + k, game.drawn_x[k] + BULLET_LEFT + 0.5, 2.0 * game.drawn_y[k] + BULLET_CENTRE)
+        elif game.flying[k]:
+            put(position, SHOT + k, game.flying_x[k] + BULLET_LEFT + 0.5, 2.0 * game.flying_y[k] + BULLET_CENTRE)
+    if pixels[UFO] and ram[UFO_X] != UFO_ABSENT and before[UFO_X] != UFO_ABSENT:
         put(position, UFO, np.int64(ram[UFO_X]) - 1 + UFO_WIDTH / 2, UFO_TOP + UFO_HEIGHT / 2)
 
 

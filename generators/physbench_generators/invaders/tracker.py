@@ -24,6 +24,7 @@ from physbench_generators.invaders.memory import (
     FORMATION_X,
     FORMATION_Y,
     FREE,
+    GROUND_Y,
     LOWEST,
     PHASE,
     PLAY,
@@ -44,6 +45,7 @@ from physbench_generators.invaders.memory import (
     SHIP_REACH,
     SHIP_ZONE,
     SHOT,
+    SHOT_START,
     SHOT_X,
     SHOT_Y,
     UFO,
@@ -85,8 +87,16 @@ GAME = np.dtype(
         ("wave", "i8"),  # from 0
         ("uids", "i8"),  # that have been given
         ("shot", "i8"),  # the uid of the last shot
-        ("bombs", "i8", (2, 2, 4)),  # now and a frame ago, of each slot: label (0 = free), uid, x, y
-        ("drawn", "i8", 3),  # the uids that the labels 41 to 43 stand for on the screens of this step, 0 = not drawn
+        ("label", "i8", (2, 2)),  # of the bombs now and a frame ago, by slot; 0 = free
+        ("uid", "i8", (2, 2)),
+        ("x", "i8", (2, 2)),  # as the memory has it
+        ("y", "i8", (2, 2)),
+        ("flying", "i8", 3),  # the uids that the labels 41 to 43 stand for in the memory, 0 = none
+        ("flying_x", "i8", 3),  # where these are, or were last
+        ("flying_y", "i8", 3),
+        ("drawn", "i8", 3),  # the uids that they stand for on the screens of this step, 0 = not drawn
+        ("drawn_x", "i8", 3),
+        ("drawn_y", "i8", 3),
         ("doubts", "i8", len(DOUBTS)),
     ]
 )
@@ -95,10 +105,18 @@ GAME = np.dtype(
 @kernel
 def begin(game, ram):
     """Forget everything but the doubts: a game begins with this memory."""
-    game.before[:] = ram
+    remember(game, ram)
     game.shift = game.wave = game.uids = game.shot = 0
-    game.bombs[:] = 0
-    game.drawn[:] = 0
+    for slot in range(2):
+        game.label[0, slot] = game.label[1, slot] = 0
+    for k in range(3):
+        game.flying[k] = game.drawn[k] = 0
+
+
+@kernel
+def remember(game, ram):
+    for address in range(len(ram)):
+        game.before[address] = ram[address]
 
 
 @kernel
@@ -107,16 +125,17 @@ def follow(game, ram, reward, frame, events, count):
     before = game.before
     new_wave = ram[ALIENS_LEFT] == ALIENS and before[ALIENS_LEFT] < ALIENS
     eroded = np.zeros(SHIELD_COUNT, np.bool_)
-    for k in range(SHIELD_COUNT):
-        low = SHIELDS + SHIELD_BYTES * k
-        eroded[k] = np.any(ram[low : low + SHIELD_BYTES] != before[low : low + SHIELD_BYTES])
+    for k in range(SHIELD_COUNT * SHIELD_BYTES):
+        if ram[SHIELDS + k] != before[SHIELDS + k]:
+            eroded[k // SHIELD_BYTES] = True
     count = follow_shot(game, ram, frame, events, count, eroded)
     count = follow_bombs(game, ram, frame, events, count, eroded)
     count = follow_aliens(game, ram, reward, frame, events, count, new_wave)
-    if eroded.any() and not new_wave:
-        game.doubts[DOUBT_ERODED] += 1
+    for k in range(SHIELD_COUNT):
+        if eroded[k] and not new_wave:
+            game.doubts[DOUBT_ERODED] += 1
     count = follow_player(game, ram, frame, events, count)
-    game.before[:] = ram
+    remember(game, ram)
     return count
 
 
@@ -206,6 +225,11 @@ def follow_shot(game, ram, frame, events, count, eroded):
         game.uids += 1
         game.shot = game.uids
         count = add(events, count, frame, SHOT_BORN, PLAYER, SHOT, game.shot)
+        fly(game, SHOT, game.shot, np.int64(ram[SHOT_X]), SHOT_START)  # one that hits at once is never in the air
+    if y < LOWEST:
+        fly(game, SHOT, game.shot, np.int64(ram[SHOT_X]), y)
+    else:
+        game.flying[0] = 0
     if ended:
         k = nearest_shield(np.int64(ram[SHOT_X]) + BULLET_LEFT)
         if not eroded[k]:
@@ -218,56 +242,61 @@ def follow_shot(game, ram, frame, events, count, eroded):
 @kernel
 def follow_bombs(game, ram, frame, events, count, eroded):
     """Find each bomb again: it keeps its column and falls by at most 2. What is not found again has ended, what is new was dropped."""
-    bombs = game.bombs
-    bombs[1] = bombs[0]
-    bombs[0] = 0
     gone = np.zeros(2, np.bool_)
-    for old in range(2):
-        gone[old] = bombs[1, old, 0] > 0
+    for slot in range(2):
+        for field in (game.label, game.uid, game.x, game.y):
+            field[1, slot] = field[0, slot]
+        game.label[0, slot], game.x[0, slot], game.y[0, slot] = 0, ram[BOMB_X + slot], ram[BOMB_Y + slot]
+        gone[slot] = game.label[1, slot] > 0
     for fall in range(3):  # the least fall first, then the same slot
         for move in range(2):
             for slot in range(2):
-                old = slot ^ move
-                y = np.int64(ram[BOMB_Y + slot])
-                if gone[old] and not bombs[0, slot, 0] and y < LOWEST and ram[BOMB_X + slot] == bombs[1, old, 2] and y - bombs[1, old, 3] == fall:
-                    bombs[0, slot, 0], bombs[0, slot, 1] = bombs[1, old, 0], bombs[1, old, 1]
+                old, y = slot ^ move, game.y[0, slot]
+                if gone[old] and not game.label[0, slot] and y < LOWEST and game.x[0, slot] == game.x[1, old] and y - game.y[1, old] == fall:
+                    game.label[0, slot], game.uid[0, slot] = game.label[1, old], game.uid[1, old]
                     gone[old] = False
     for old in range(2):
         if gone[old]:
-            count = end_bomb(game, frame, events, count, eroded, bombs[1, old])
+            count = end_bomb(game, frame, events, count, eroded, old)
     for slot in range(2):
-        y = np.int64(ram[BOMB_Y + slot])
-        if y < LOWEST:
-            if not bombs[0, slot, 0]:
-                count = drop_bomb(game, ram, frame, events, count, slot)
-            bombs[0, slot, 2], bombs[0, slot, 3] = ram[BOMB_X + slot], y
+        if game.y[0, slot] < LOWEST and not game.label[0, slot]:
+            count = drop_bomb(game, frame, events, count, slot)
+    game.flying[1] = game.flying[2] = 0
+    for slot in range(2):
+        if game.label[0, slot] and game.y[0, slot] <= GROUND_Y:
+            fly(game, game.label[0, slot], game.uid[0, slot], game.x[0, slot], game.y[0, slot])
     return count
 
 
 @kernel
-def end_bomb(game, frame, events, count, eroded, bomb):
-    label, uid, x, y = bomb
-    if SHIELD_ZONE[0] <= y <= SHIELD_ZONE[1]:
-        k = nearest_shield(x + BULLET_LEFT)
+def fly(game, label, uid, x, y):
+    game.flying[label - SHOT], game.flying_x[label - SHOT], game.flying_y[label - SHOT] = uid, x, y
+
+
+@kernel
+def end_bomb(game, frame, events, count, eroded, old):
+    """Say what the bomb ended in that was in this slot a frame ago."""
+    if SHIELD_ZONE[0] <= game.y[1, old] <= SHIELD_ZONE[1]:
+        k = nearest_shield(game.x[1, old] + BULLET_LEFT)
         if not eroded[k]:
             game.doubts[DOUBT_BOMB] += 1
         eroded[k] = False
-        return add(events, count, frame, SHIELD_HIT_BOMB, label, SHIELD + k, uid)
-    if y < SHIP_ZONE[0]:
+        return add(events, count, frame, SHIELD_HIT_BOMB, game.label[1, old], SHIELD + k, game.uid[1, old])
+    if game.y[1, old] < SHIP_ZONE[0]:
         game.doubts[DOUBT_BOMB] += 1
     return count
 
 
 @kernel
-def drop_bomb(game, ram, frame, events, count, slot):
+def drop_bomb(game, frame, events, count, slot):
     """Give a new bomb a number, and the label that no bomb has, nor had a frame ago if there is such a one."""
-    other = game.bombs[0, 1 - slot, 0]
+    other = game.label[0, 1 - slot]
     label = BOMB
-    if other == BOMB or (not other and (game.bombs[1, 0, 0] == BOMB or game.bombs[1, 1, 0] == BOMB)):
+    if other == BOMB or (not other and (game.label[1, 0] == BOMB or game.label[1, 1] == BOMB)):
         label = BOMB + 1
     game.uids += 1
-    game.bombs[0, slot, 0], game.bombs[0, slot, 1] = label, game.uids
-    column = (np.int64(ram[BOMB_X + slot]) - np.int64(game.before[FORMATION_X])) // CELL_COLUMNS + game.shift
+    game.label[0, slot], game.uid[0, slot] = label, game.uids
+    column = (game.x[0, slot] - np.int64(game.before[FORMATION_X])) // CELL_COLUMNS + game.shift
     above = lowest(game.before, column, game.shift) if column < COLUMNS else 0
     if not above:
         game.doubts[DOUBT_ALIEN] += 1
@@ -282,12 +311,11 @@ def follow_player(game, ram, frame, events, count):
         middle = np.int64(before[PLAYER_X]) - 1 + PLAYER_WIDTH // 2
         best, nearest = -1, 0
         for slot in range(2):
-            label, _, x, y = game.bombs[1, slot]
-            distance = abs(x + BULLET_LEFT - middle)
-            if label and SHIP_ZONE[0] <= y <= SHIP_ZONE[1] and distance <= SHIP_REACH and (best < 0 or distance < nearest):
+            distance = abs(game.x[1, slot] + BULLET_LEFT - middle)
+            if game.label[1, slot] and SHIP_ZONE[0] <= game.y[1, slot] <= SHIP_ZONE[1] and distance <= SHIP_REACH and (best < 0 or distance < nearest):
                 best, nearest = slot, distance
         if best < 0:
             game.doubts[DOUBT_PLAYER] += 1
         else:
-            count = add(events, count, frame, PLAYER_HIT, game.bombs[1, best, 0], PLAYER, game.bombs[1, best, 1])
+            count = add(events, count, frame, PLAYER_HIT, game.label[1, best], PLAYER, game.uid[1, best])
     return count

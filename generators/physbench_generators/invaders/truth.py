@@ -10,7 +10,7 @@ from physbench.scene import HIT_OBJECT, HIT_WALL, WALL
 from physbench_generators.compiled import kernel
 from physbench_generators.invaders.downscale import GRAY, GRIDS, SIDE, shrink_labels
 from physbench_generators.invaders.labels import label_screen
-from physbench_generators.invaders.memory import LOWEST, OBJECTS, SCREEN_COLUMNS, SCREEN_ROWS, SHOT, SHOT_Y, UFO
+from physbench_generators.invaders.memory import OBJECTS, SCREEN_COLUMNS, SCREEN_ROWS, SHOT, UFO
 from physbench_generators.invaders.places import place
 from physbench_generators.invaders.tracker import DOUBTS, EDGE, GAME, HITS, TURN, begin, follow
 
@@ -30,7 +30,7 @@ class Step(NamedTuple):
 
     labels: NDArray[np.uint8]  # (84, 84) 0 = background
     position: NDArray[np.float32]  # (44, 2) x and y of centres, in pixels of the small frame; NaN = absent
-    shots: NDArray[np.uint32]  # (3,) which individual the labels 41 to 43 stand for, 0 = none
+    shots: NDArray[np.uint32]  # (3,) which individual the labels 41 to 43 stand for: what is drawn, or else what flies; 0 = none
     events: NDArray[np.int64]  # (M, 5) raw frame in the step from 1 on, kind, label a, label b (255 = the edge), uid (0 = no bullet)
 
 
@@ -99,24 +99,10 @@ def follow_step(games, rams, rewards, screens, grays, hud, pooled, events, grid,
     row, row_areas, column, column_areas = grid
     pixels = np.empty(256, np.int64)
     shrink_labels(pooled[0], row, row_areas, column, column_areas, labels, pixels)
-    place(game, rams[-1], pixels, position)
-    name_bullets(game, rams[-1], shots)
-    return count
-
-
-@kernel
-def name_bullets(game, ram, shots):
-    """Say which individuals the labels of bullets stand for: those that were drawn, or else those that fly."""
-    shots[:] = 0
-    if ram[SHOT_Y] < LOWEST:
-        shots[0] = game.shot
-    for slot in range(2):
-        label, uid, _, _ = game.bombs[0, slot]
-        if label:
-            shots[label - SHOT] = uid
+    place(game, rams[-1], rams[max(frames - 3, 0)], pixels, position)
     for k in range(3):
-        if game.drawn[k]:
-            shots[k] = game.drawn[k]
+        shots[k] = game.drawn[k] or game.flying[k]
+    return count
 
 
 def assemble(labels: NDArray[np.uint8], shots: NDArray[np.uint32], events: Sequence[NDArray[np.int64]], skip: int) -> dict[str, NDArray[Any]]:
@@ -161,8 +147,9 @@ def count_pixels(labels, visible):
     """Fill visible (T, K) with how many pixels of labels (T, H, W) each object has."""
     count = np.zeros(256, np.int64)
     for t in range(len(labels)):
-        count[:] = 0
         for y in range(labels.shape[1]):
             for x in range(labels.shape[2]):
                 count[labels[t, y, x]] += 1
-        visible[t] = count[1 : visible.shape[1] + 1]
+        for k in range(visible.shape[1]):
+            visible[t, k] = count[k + 1]
+            count[k + 1] = 0

@@ -3,7 +3,7 @@
 PHYSBENCH_OCATARI=/path/to/python/with/ocatari pytest -m slow -s tests/generators/invaders/test_ocatari.py
 
 Where they differ, it is for these reasons. What OCAtari reads in the memory is drawn a frame later (the ship) or longer (bullets that have just ended), and
-what bursts has no box. It takes an empty column for the left one, which it is not always: then its names of aliens are one column off.
+what bursts has no box. Its names of aliens hold while no column on the right is empty: it takes every empty column for a left one.
 Its boxes from the picture merge what touches, but leave nothing out.
 """
 

@@ -1,0 +1,146 @@
+"""Rows for segmentation that learn nothing: a slot model below them has not found objects. Without torch.
+
+Each says which slot every pixel belongs to, and copies the frame for a prediction. B sequences of a batch, H x W pixels, C channels, P pixels, K clusters,
+S starts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from physbench.model import Batch, Bernoulli, Prediction
+from physbench_baselines.framewise import foreground
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Frame = NDArray[np.float32]  # (B, H, W, C)
+    Points = NDArray[np.float64]  # (P, D)
+
+USUAL_SLOTS = 5
+"""Where the task says no number: that of R-NEM."""
+
+STARTS, ROUNDS = 10, 100
+"""Of k-means: the best of so many starts counts; a start ends when nothing moves, at the latest after so many rounds."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a row knows before it sees a frame."""
+
+    seeds: NDArray[np.uint64]  # (B,)
+    counts: NDArray[np.int64]  # (B,) into how many segments each frame is cut
+
+
+@dataclass(frozen=True)
+class KMeans:
+    """Clusters of the places of the pixels that are not background, as many as the task has slots. As it is, colours hardly count.
+
+    The background goes to slot 0 with the first cluster, since it does not count. colour: how many pixels a step from 0 to 1
+    in one channel is worth, beside the distance in the plane.
+    """
+
+    colour: float = 1.0
+    likelihood: ClassVar[Bernoulli] = Bernoulli()
+
+    def begin(self, batch: Batch) -> Told:
+        return Told(batch.seeds, np.full(len(batch.seeds), min(batch.slots or USUAL_SLOTS, 256)))
+
+    def observe(self, state: Told, frame: Frame, action: Frame | None) -> tuple[Told, Prediction]:
+        owner = np.zeros(frame.shape[:3], np.uint8)
+        for i, on in enumerate(foreground(frame)):
+            y, x = np.nonzero(on)
+            points = np.column_stack([x, y, self.colour * frame[i][on].astype(np.float64)])
+            owner[i][on] = cluster(points, int(state.counts[i]), np.random.Philox(key=int(state.seeds[i])))
+        return state, Prediction(frame.copy(), owner)
+
+
+@dataclass(frozen=True)
+class KMeansTrue(KMeans):
+    """The same, told how many objects there are."""
+
+    privileged: ClassVar[bool] = True
+
+    def begin(self, batch: Batch) -> Told:
+        assert batch.truth is not None, "the evaluator gives it to privileged rows"
+        return Told(batch.seeds, np.maximum(batch.truth["count"].astype(np.int64), 1))
+
+
+@dataclass(frozen=True)
+class KMeansColour(KMeans):
+    """The same with colours that count: the weight is the best of six on 512 training images of tetris, both with the true number and with 4."""
+
+    colour: float = 15.0
+
+
+@dataclass(frozen=True)
+class KMeansColourTrue(KMeansTrue):
+    """The same, told how many objects there are."""
+
+    colour: float = 15.0
+
+
+@dataclass(frozen=True)
+class OneSegment:
+    """Everything is one object."""
+
+    likelihood: ClassVar[Bernoulli] = Bernoulli()
+
+    def begin(self, batch: Batch) -> None:
+        return None
+
+    def observe(self, state: None, frame: Frame, action: Frame | None) -> tuple[None, Prediction]:
+        return None, Prediction(frame.copy(), np.zeros(frame.shape[:3], np.uint8))
+
+
+@dataclass(frozen=True)
+class RandomSegments:
+    """Every pixel belongs to any slot, each as likely as the others."""
+
+    likelihood: ClassVar[Bernoulli] = Bernoulli()
+
+    def begin(self, batch: Batch) -> Told:
+        return KMeans().begin(batch)
+
+    def observe(self, state: Told, frame: Frame, action: Frame | None) -> tuple[Told, Prediction]:
+        pixels = frame.shape[1] * frame.shape[2]
+        drawn = [np.random.Philox(key=int(seed)).random_raw(pixels) >> np.uint64(32) for seed in state.seeds]
+        owner = (np.stack(drawn) * state.counts[:, None].astype(np.uint64)) >> np.uint64(32)
+        return state, Prediction(frame.copy(), owner.astype(np.uint8).reshape(frame.shape[:3]))
+
+
+def cluster(points: Points, count: int, random: np.random.Philox) -> NDArray[np.int64]:
+    """Say to which of `count` clusters each point belongs, (P,): Lloyd's k-means from several starts by k-means++, the one with the least squares."""
+    if len(points) <= count:
+        return np.arange(len(points))
+    draws = (random.random_raw((STARTS, count)) >> np.uint64(11)) * 2.0**-53
+    centres = _start(points, draws)
+    square = (points**2).sum(1)
+    nearest = np.full((STARTS, len(points)), -1)
+    for _ in range(ROUNDS):
+        distances = square[:, None] - 2 * points @ centres.swapaxes(1, 2) + (centres**2).sum(2)[:, None]  # (S, P, K)
+        before, nearest = nearest, distances.argmin(2)
+        if (before == nearest).all():
+            break
+        members = (nearest[..., None] == np.arange(count)).astype(np.float64)  # (S, P, K)
+        sizes = members.sum(1)
+        means = members.swapaxes(1, 2) @ points / np.maximum(sizes, 1)[..., None]
+        centres = np.where(sizes[..., None] > 0, means, centres)
+    costs = np.maximum(((points[None] - np.take_along_axis(centres, nearest[..., None], 1)) ** 2).sum(2), 0).sum(1)
+    return nearest[costs.argmin()]
+
+
+def _start(points: Points, draws: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Choose points as centres, (S, K, D): each next one with a probability that grows with the squared distance to the nearest before. draws (S, K)."""
+    starts, count = draws.shape
+    chosen = np.empty((starts, count), np.int64)
+    chosen[:, 0] = draws[:, 0] * len(points)
+    least = np.full((starts, len(points)), np.inf)
+    for k in range(1, count):
+        least = np.minimum(least, ((points[None] - points[chosen[:, k - 1], None]) ** 2).sum(2))
+        total = least.cumsum(1)
+        chosen[:, k] = np.minimum((total < draws[:, k : k + 1] * total[:, -1:]).sum(1), len(points) - 1)
+    return points[chosen]

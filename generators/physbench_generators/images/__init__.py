@@ -1,0 +1,1 @@
+"""Images with objects, as sequences of one frame: sprites, tetrominoes, shapes."""

@@ -1,0 +1,58 @@
+"""What the worlds of images share: a still image as a sequence, its compressed pixel arrays, and how many objects may be asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from physbench.errors import RecipeError
+from physbench.scene import Scenes, Streams
+from physbench.storage.codec import compress
+from physbench.storage.layout import FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from numpy.typing import NDArray
+
+    Arrays = dict[str, NDArray[Any]]
+
+MOST_OBJECTS = 16
+
+
+def require_range(n: tuple[int, int], noun: str) -> None:
+    """Refuse a number of objects that no image has."""
+    fewest, most = n
+    if not 1 <= fewest <= most <= MOST_OBJECTS:
+        asked = fewest if fewest == most else f"{fewest}-{most}"
+        raise RecipeError(f"n is 1 to {MOST_OBJECTS} {noun}, or a range from few to many such as 4-6, not {asked}")
+
+
+def empty(names: Collection[str], sizes: Mapping[str, int]) -> Arrays:
+    """Make arrays of the vocabulary by name, all zeros, of one frame each, without the axis of time."""
+    arrays: Arrays = {}
+    for name in names:
+        shape = FIELDS[name].memory_shape({**sizes, "T": 1})
+        arrays[name] = np.zeros((shape[0], *shape[2:]) if FIELDS[name].timed else shape, FIELDS[name].dtype)
+    return arrays
+
+
+def repeated(arrays: Mapping[str, NDArray[Any]], frames: int) -> Scenes:
+    """Make sequences of images: the same frame again and again."""
+    return Scenes.of({name: np.repeat(array[:, None], frames, axis=1) if FIELDS[name].timed else array for name, array in arrays.items()})
+
+
+def encoded(arrays: Mapping[str, NDArray[Any]], frames: int) -> tuple[dict[str, Streams], Scenes]:
+    """Make the zlib streams of the pixel arrays, and the other arrays as scenes. Labels and black-and-white images are written from runs."""
+    streams: dict[str, Streams] = {}
+    for name in ("features", "groups"):
+        pixels, width = arrays[name], arrays[name].shape[2]
+        if pixels.shape[3] == 1 and frames == 1 and width <= 256:
+            from physbench_generators.images.encode import streams_of_labels
+
+            owners = arrays["shape"].shape[1] if name == "groups" else 1
+            streams[name] = streams_of_labels(pixels, owners)
+        else:
+            streams[name] = Streams.of([compress(np.repeat(image[None], frames, axis=0)) for image in pixels])
+    return streams, repeated({name: array for name, array in arrays.items() if name not in streams}, frames)

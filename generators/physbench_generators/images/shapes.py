@@ -1,0 +1,112 @@
+"""Shapes: three outlines of triangles and squares in white on black, which may overlap.
+
+The pixels of each are those of the first author's notebook. Shapes are drawn with replacement and placed uniformly over the whole pixels where they fit.
+Frozen with version 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from physbench.errors import RecipeError
+from physbench.fields import bounded, check_fields
+from physbench.recipe import Recipe
+from physbench.world import seeded
+from physbench_generators.images.compose import empty, encoded, repeated, require_range
+from physbench_generators.images.dsprites import PAPER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from physbench.scene import Fault, Marks, Scenes, Span, Streams
+
+UP = (
+    ".....##.....",
+    "....####....",
+    "...######...",
+    "..###..###..",
+    ".###....###.",
+    "############",
+    "############",
+)
+SQUARE = ("#######", "#######", "##...##", "##...##", "##...##", "#######", "#######")
+OUTLINES = {"up": UP, "down": UP[::-1], "square": SQUARE}
+"""By shape from 1 on."""
+
+WHITE = np.full((1, 3), 255, np.uint8)
+
+
+@lru_cache(maxsize=1)
+def bank() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Every outline as (S, 7, 12) of 0 or 1, and its height and width (S, 2)."""
+    pixels, sizes = np.zeros((len(OUTLINES), 7, 12), np.uint8), np.zeros((len(OUTLINES), 2), np.int64)
+    for number, lines in enumerate(OUTLINES.values()):
+        sizes[number] = len(lines), len(lines[0])
+        pixels[number, : len(lines), : len(lines[0])] = [[mark == "#" for mark in line] for line in lines]
+    return pixels, sizes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shapes:
+    """Triangles that point up or down, 7x12 pixels, and squares, 7x7."""
+
+    name: ClassVar[str] = "shapes"
+    version: ClassVar[int] = 1
+    arrays: ClassVar[tuple[str, ...]] = ("features", "groups", "position", "count", "visible", "shape")
+
+    n: tuple[int, int] = bounded((3, 3), help="shapes: 3, or a range such as 4-6")
+    size: int = bounded(28, help="side of an image in pixels", low=12, high=256)
+
+    def __post_init__(self) -> None:
+        if type(self.n) is int:
+            object.__setattr__(self, "n", (self.n, self.n))
+        check_fields(self, RecipeError)
+        require_range(self.n, "shapes")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.size, self.size, 1
+
+    @property
+    def objects(self) -> int:
+        return self.n[1]
+
+    def batch(self, seeds: NDArray[np.uint64], frames: int) -> Scenes:
+        """Make the image of each seed."""
+        return repeated(self.draw_images(seeds), frames)
+
+    scenes = seeded(batch)
+
+    def encode(self, recipe: Recipe, span: Span) -> tuple[dict[str, Streams], Scenes]:
+        return encoded(self.draw_images(recipe.seeds(span.split, span.start, span.stop)), recipe.frames)
+
+    def draw_images(self, seeds: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
+        """Make every array without the axis of time."""
+        from physbench_generators.images.stencils import paint, throw
+
+        arrays = empty(self.arrays, {"N": len(seeds), "H": self.size, "W": self.size, "C": 1, "K": self.objects})
+        colour = np.zeros((len(seeds), self.objects, 3), np.uint8)
+        states = (arrays["count"], arrays["shape"], colour, arrays["position"])
+        throw(np.asarray(seeds, np.uint64), *self.n, self.size, False, *bank(), WHITE, states)
+        paint(*bank(), *states, arrays["features"], arrays["groups"][..., 0], arrays["visible"])
+        return arrays
+
+    def check(self, scenes: Scenes) -> Iterator[Fault]:
+        """Draw every outline again from its factors, by its edges."""
+        from physbench_generators.images.check import ShapePainter, find_faults
+
+        return find_faults(scenes, ShapePainter(self.shape))
+
+    def marks(self, arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Marks:
+        from physbench_generators.images.marks import mark_images
+
+        return mark_images(arrays, ("triangle up", "triangle down", "square"))
+
+
+shapes = Recipe(dataset="shapes", generator=Shapes(), frames=1, splits=PAPER, about="images of 3 outlines of triangles and squares in white on black")
