@@ -181,7 +181,24 @@ def test_a_short_run(tmp_path: Path, algorithm: str, steps: int, more: dict[str,
         run.train(recipe, tmp_path / "run", steps=2000)
 
 
-def test_scores_are_of_whole_games(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_begins_with_other_weights(tmp_path: Path) -> None:
+    from physbench_baselines.dqn import agentfile, run
+    from physbench_baselines.dqn.recipe import AgentRecipe
+
+    run.train(AgentRecipe(**SMALL, seed=1), tmp_path / "first", steps=64, device="cpu")
+    recipe = AgentRecipe(**SMALL, initial=str(tmp_path / "first"), learning_rate=1e-12)
+    run.train(recipe, tmp_path / "second", steps=32, device="cpu")
+    run.train(None, tmp_path / "second", steps=96, resume=True, device="cpu")
+    first, second = (agentfile.load(tmp_path / name / "last.safetensors") for name in ("first", "second"))
+    for name, array in first.weights.items():
+        assert second.weights[name] == pytest.approx(array, abs=1e-3)
+    assert [stage["steps"] for stage in second.card["before"]] == [64]
+    other = AgentRecipe(**{**SMALL, "hidden": 17}, initial=str(tmp_path / "first"))
+    with pytest.raises(TrainingError, match="has other sizes than this run"):
+        run.train(other, tmp_path / "third", steps=32, device="cpu")
+
+
+def test_scores_are_of_whole_games() -> None:
     from physbench_baselines.dqn import scores
 
     def idle(given: Any) -> Any:

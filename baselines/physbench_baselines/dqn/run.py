@@ -158,13 +158,8 @@ class Run:
 
     def save(self) -> None:
         weights = weights_of(self.learner.network)
-        card = {
-            "recipe": json.loads(self.recipe.to_json()),
-            "steps": self.now.step,
-            "minutes": round(self.now.seconds / 60, 2),
-            "training": self._told(),
-            "before": self.before,
-        }
+        card = {"recipe": json.loads(self.recipe.to_json()), "steps": self.now.step, "minutes": round(self.now.seconds / 60, 2)}
+        card |= {"training": self._told(), "before": self.before}
         agentfile.save(self.path / "last.safetensors", self.recipe.sizes(), weights, card=card)
         score = card["training"].get("score", -1.0)
         if len(self.scores) >= ENOUGH and score > self.now.best:

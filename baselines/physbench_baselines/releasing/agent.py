@@ -24,7 +24,7 @@ from physbench_baselines.dqn.policy import BUNDLED, file_of
 from physbench_baselines.dqn.preflight import usual_recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from physbench_baselines.dqn.scores import Scores
 
@@ -47,8 +47,10 @@ PUBLISHED = (
 """Scores of others in this game: with sticky actions, other starts or random actions, so that they are for orientation."""
 
 
-def release(run: Path, *, place: Path = BUNDLED, games: int = GAMES, doing: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
-    """Score the best agent of a run, write it and its page; return the card."""
+def release(
+    run: Path, *, before: Sequence[Path] = (), place: Path = BUNDLED, games: int = GAMES, doing: Callable[[str], None] = lambda text: None
+) -> dict[str, Any]:
+    """Score the best agent of a run, write it and its page; return the card. before: the runs that its first weights come from, for the curve."""
     from physbench_baselines.dqn import scores
     from physbench_baselines.dqn.policy import dqn
 
@@ -65,7 +67,7 @@ def release(run: Path, *, place: Path = BUNDLED, games: int = GAMES, doing: Call
     if weights.card["recipe"]["demonstrations"]:
         doing(f"{SHOWN_GAMES} games of the demonstrator")
         counted["demonstrator"] = shown(SHOWN_GAMES if games >= GAMES else games).to_dict()
-    card = {**weights.card, "scores": counted, "curve": _curve(run), "parameters": weights.sizes.count()}
+    card = {**_without_folders(weights.card), "scores": counted, "curve": curve([*before, run]), "parameters": weights.sizes.count()}
     agentfile.save(place, weights.sizes, weights.weights, card=card)
     if (size := place.stat().st_size) > MOST_FILE:
         raise TrainingError(f"{place} has {size:,} bytes; the agent that comes with the package has at most {MOST_FILE:,}")
@@ -101,7 +103,8 @@ def page(card: Mapping[str, Any], *, size: int) -> str:
     """The card as Markdown. size: of the file, in bytes."""
     recipe, parts = card["recipe"], ["# The agent that plays Space Invaders"]
     parts.append(_what(recipe, card))
-    parts.append(f"It was trained by `{command(card)}`{_hurry(card)}.")
+    stages = [*card.get("before", []), card]
+    parts.append(f"It was trained by {', then '.join(f'`{command(stage)}`' for stage in stages)}{_hurry(stages)}.")
     rows = [["who", "mean score", "95 % interval", "median", "games"]]
     for name, told in card["scores"].items():
         rows.append([name, f"{told['mean']:,.0f}", f"{told['low']:,.0f} to {told['high']:,.0f}", f"{told['median']:,.0f}", str(len(told["games"]))])
@@ -132,6 +135,8 @@ def command(card: Mapping[str, Any]) -> str:
             option = name.replace("_", "-")
             if name == "precision":
                 continue  # what auto was on that machine
+            if name == "initial":
+                value = "FIRST"
             words += [f"--{option if value else f'no-{option}'}"] if isinstance(value, bool) else [f"--{option}", _written(name, value)]
     return " ".join([*words, "--steps", str(card["steps"])])
 
@@ -152,20 +157,27 @@ def _what(recipe: Mapping[str, Any], card: Mapping[str, Any]) -> str:
         if recipe["algorithm"] == "pqn"
         else "Q-learning with replay and a target network (Mnih et al. 2015)"
     )
-    told = f"A deep Q-network, trained by {how}, on rewards clipped to -1 and 1, for {card['steps']:,} steps ({4 * card['steps']:,} raw frames)."
+    told = f"A deep Q-network, trained by {how}, on rewards clipped to -1 and 1, for {steps_of(card):,} steps ({4 * steps_of(card):,} raw frames)."
     if recipe["demonstrations"]:
         told += (
             " **It did not learn by itself.** A demonstrator who reads the console's memory and plans with the exact rules of the game"
-            f" (`physbench_baselines/dqn/marksman.py`) played all games at first and {recipe['shown']:.0%} of them later, and in every state that anybody came"
-            " to, it said how much worse each action is than the best one; a large-margin loss (Hester et al. 2018; on the learner's states, as in Ross et al."
+            f" (`physbench_baselines/dqn/marksman.py`) played all games at first and {recipe['shown']:.0%} of them in the end, and in every state that"
+            " anybody came to, it said how much worse each action is than the best one; a large-margin loss (Hester et al. 2018; on the learner's states, as in"
+            " Ross et al."
             " 2011) asks that a good one be rated best. So its score says how well a network that sees pixels imitates a player who knows the state, and is"
             " no result of reinforcement learning alone. When it plays, it sees pixels only."
         )
     return told
 
 
-def _hurry(card: Mapping[str, Any]) -> str:
-    return f", in {card['minutes']:.0f} minutes on one shared CPU core" if card.get("minutes") else ""
+def _hurry(stages: list[Mapping[str, Any]]) -> str:
+    minutes = sum(stage.get("minutes", 0) for stage in stages)
+    return f", in {minutes:.0f} minutes on one shared CPU core" if minutes else ""
+
+
+def steps_of(card: Mapping[str, Any]) -> int:
+    """All steps of training, with those of the runs before."""
+    return sum(stage["steps"] for stage in [*card.get("before", []), card])
 
 
 def _written(name: str, value: Any) -> str:
@@ -174,11 +186,26 @@ def _written(name: str, value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _curve(run: Path) -> list[dict[str, float]]:
-    """Some rows of the log, over the whole run."""
-    rows = list(csv.DictReader(io.StringIO(read_regular_file(run / "log.csv", 1 << 26).decode())))
-    chosen = [rows[place] for place in sorted({round(place) for place in np.linspace(0, len(rows) - 1, MOST_ROWS)})] if rows else []
-    return [{name: float(row[name]) for name in ("step", "score", "shown_score", "regret") if row.get(name)} for row in chosen]
+def curve(runs: Sequence[Path]) -> list[dict[str, float]]:
+    """Some rows of the logs, one run after the other."""
+    rows: list[dict[str, float]] = []
+    done = 0.0
+    for run in runs:
+        rows += [{**row, "step": row["step"] + done} for row in _rows(run)]
+        done += agentfile.load(run / "last.safetensors").card["steps"]
+    return [rows[place] for place in sorted({round(place) for place in np.linspace(0, len(rows) - 1, MOST_ROWS)})] if rows else []
+
+
+def _rows(run: Path) -> list[dict[str, float]]:
+    table = csv.DictReader(io.StringIO(read_regular_file(run / "log.csv", 1 << 26).decode()))
+    return [{name: float(row[name]) for name in ("step", "score", "shown_score", "regret") if row.get(name)} for row in table]
+
+
+def _without_folders(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a run lay is nobody's business."""
+    stages = [*card.get("before", []), card]
+    stages = [{**stage, "recipe": {**stage["recipe"], "initial": "FIRST" if stage["recipe"].get("initial") else ""}} for stage in stages]
+    return {**stages[-1], "before": stages[:-1]}
 
 
 def _table(rows: list[list[str]]) -> str:
@@ -190,8 +217,9 @@ def _table(rows: list[list[str]]) -> str:
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option("--page", "page_only", is_flag=True, help="Write the page of the agent that is there, and score nothing.")
 @click.option("--games", type=click.IntRange(2), default=GAMES, show_default=True, help="Of each player.")
+@click.option("--before", multiple=True, type=click.Path(path_type=Path), help="The run that it began with, for the curve. Repeatable, the first one first.")
 @click.option("--place", type=click.Path(path_type=Path), default=BUNDLED, help="Where the agent goes.")
-def main(run: Path | None, page_only: bool, games: int, place: Path) -> None:
+def main(run: Path | None, page_only: bool, games: int, before: tuple[Path, ...], place: Path) -> None:
     """Make the best agent of a RUN the one that comes with the package.
 
     python -m physbench_baselines.releasing.agent runs/dqn
@@ -201,7 +229,7 @@ def main(run: Path | None, page_only: bool, games: int, place: Path) -> None:
             return write_page(place)
         if run is None:
             raise click.UsageError("name the folder of a run, or give --page")
-        release(run, place=place, games=games, doing=lambda text: click.echo(text, err=True))
+        release(run, before=before, place=place, games=games, doing=lambda text: click.echo(text, err=True))
     except PhysbenchError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)

@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 SIDE = 84
 """Of a small frame."""
 
+SEVERAL = np.uint8(255)
+"""In the place of a label: more than one."""
+
 
 class Grid(NamedTuple):
     """Which rows and columns of the screen each row and column of the small frame covers, and how much of each."""
 
     row: NDArray[np.int64]  # (H,) the first one
-    row_areas: NDArray[np.int64]  # (H, 3) of it and the next two, 0 = none
+    row_areas: NDArray[np.int64]  # (H, 3) of it and the next two; only the last may be 0 = none
     column: NDArray[np.int64]  # (W,)
-    column_areas: NDArray[np.int64]  # (W, 3)
+    column_areas: NDArray[np.int64]  # (W, 3) the first or the last may be 0
     scale: tuple[float, float]  # small pixels per raw pixel, x and y
     top: int  # rows of the small image above the frame
 
@@ -95,15 +98,16 @@ def shrink_labels(pooled, row, row_areas, column, column_areas, out, pixels):
     """
     height, width = out.shape
     covered, most, place = np.zeros(256, np.int64), np.zeros(256, np.int64), np.zeros(256, np.int64)
-    busy = np.empty(pooled.shape[1], np.uint8)
+    alone = np.empty(pooled.shape[1], np.uint8)
     pixels[:] = 0
     for r in range(height):
-        y = row[r]
-        for x in range(len(busy)):
-            busy[x] = pooled[y, x] | pooled[y + 1, x] | pooled[y + 2, x]
+        y, last = row[r], row_areas[r, 2] > 0
+        for x in range(len(alone)):
+            alone[x] = only(pooled[y, x], pooled[y + 1, x], pooled[y + 2, x] if last else np.uint8(0))
         for c in range(width):
-            x, best = column[c], 0
-            if busy[x] | busy[x + 1] | busy[x + 2]:
+            x = column[c]
+            best = only(alone[x] if column_areas[c, 0] else np.uint8(0), alone[x + 1], alone[x + 2] if column_areas[c, 2] else np.uint8(0))
+            if best == SEVERAL:
                 best = cover(pooled, y, row_areas[r], x, column_areas[c], covered, most, place, r * width + c)
             out[r, c] = best
             pixels[best] += 1
@@ -113,6 +117,13 @@ def shrink_labels(pooled, row, row_areas, column, column_areas, out, pixels):
         if most[label] and not pixels[label] and pixels[owner] > 1:
             out[r, c] = label
             pixels[label], pixels[owner] = 1, pixels[owner] - 1
+
+
+@kernel
+def only(a, b, c):
+    """Name the one label among three, 0 where there is none, or SEVERAL."""
+    best = max(a, b, c)
+    return best if (a == best or not a) and (b == best or not b) and (c == best or not c) else SEVERAL
 
 
 @kernel
