@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from benchmarks import accuracy, images, machine, making, reading, report, scoring, stages, startup, training, verifying, waiting, whole
+from benchmarks import accuracy, images, machine, making, playing, reading, report, scoring, stages, startup, training, verifying, waiting, whole
 from benchmarks.plan import FULL, QUICK
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
@@ -40,6 +40,7 @@ def main(quick: bool, out: Path | None) -> None:
             ("verifying", lambda: verifying.table(plan, scratch)),
             ("beside other work", lambda: waiting.table(plan)),
             ("images", lambda: images.table(plan, scratch)),
+            ("playing", lambda: playing.table(plan, scratch)),
         ):
             print(f"{time.monotonic() - began:5.0f} s  {name} ...", file=sys.stderr, flush=True)
             tables.append(ask())

@@ -1,7 +1,5 @@
 """Amounts as people say them: 6.7 TB, 6.1 h."""
 
-from __future__ import annotations
-
 SIZES = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 TIMES = (("years", 365.25 * 86_400), ("days", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 

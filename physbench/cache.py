@@ -3,8 +3,6 @@
 All of it can be made again.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

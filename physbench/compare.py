@@ -1,7 +1,5 @@
 """Two runs on the same sequences: which is better, or that they cannot be told apart. Paired, so far sharper than two intervals side by side."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

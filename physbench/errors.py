@@ -1,7 +1,5 @@
 """Everything physbench can say no to. Each error is one sentence for the user and knows the exit code of the command line."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 

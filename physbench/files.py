@@ -1,7 +1,5 @@
 """Files on this machine: read within bounds, and written whole or not at all."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import shutil

@@ -3,8 +3,6 @@
 The bytes depend on the recipe alone: not on the number of workers, nor on how often the work was killed, nor on how it was shared out.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import re

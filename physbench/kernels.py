@@ -9,8 +9,6 @@ Caches beside the sources would outlive an uninstall and fail on read-only insta
 Only packages with kernels import this module: it loads Numba.
 """
 
-from __future__ import annotations
-
 import gc
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """One process at a time, in a folder or at a file. The lock goes with the process, however it ends, so a killed one leaves none behind."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Generator

@@ -1,6 +1,4 @@
-"""What of the machine this process may use."""
-
-from __future__ import annotations
+"""What of the machine this process may use, and how the threads of numerical libraries wait for one another."""
 
 import os
 from contextlib import suppress
@@ -11,3 +9,14 @@ def count_cores() -> int:
     with suppress(AttributeError):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def wait_without_spinning() -> None:
+    """Let OpenMP threads sleep while they wait, unless the user has chosen otherwise.
+
+    It must be called before a library that uses OpenMP is loaded. On a busy machine, threads that spin take the processor
+    from the one that they wait for.
+
+    >>> wait_without_spinning()
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

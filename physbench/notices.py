@@ -1,7 +1,5 @@
 """Notices: what the library has to say while it works. The library never prints; a command line may listen."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 

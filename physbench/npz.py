@@ -4,8 +4,6 @@ An archive is a zip of arrays. Its directory says how long each member is, and e
 the array is read.
 """
 
-from __future__ import annotations
-
 import sys
 import zipfile
 from math import prod

@@ -1,7 +1,5 @@
 """Text made fit for a terminal or a page: a stranger's, and what stands in columns."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 
 GAP = "  "

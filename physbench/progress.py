@@ -1,14 +1,21 @@
 """How far long work has come, on stderr: a bar where somebody is looking, a line a minute where a file is written."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from physbench.amounts import describe_time
+
+
+@dataclass(frozen=True)
+class Progress:
+    done: float  # sequences, those that are under way in part
+    total: int
+    doing: str
+
 
 Update = Callable[[float, float, str], None]  # done, total, what is being done
 
@@ -25,7 +32,8 @@ def progress_bar(doing: str, *, unit: str = "sequences") -> Generator[Update]:
     if not console.is_terminal:
         yield _Lines(unit).update
         return
-    from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, ProgressColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
     from rich.text import Text
 
     class Rate(ProgressColumn):
@@ -33,7 +41,7 @@ def progress_bar(doing: str, *, unit: str = "sequences") -> Generator[Update]:
             return Text(format_rate(task.speed, unit) if task.speed and unit else "")
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Bar(*columns, console=console, transient=True) as progress:
         task = progress.add_task(doing, total=None)
 
         def update(done: float, total: float, doing: str) -> None:

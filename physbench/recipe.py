@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from physbench.errors import RecipeError
 from physbench.printable import shorten
-from physbench.scene import Scenes
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from physbench.scene import Scenes
     from physbench.world import Memory, World
 
 Word = TypeVar("Word", int, "NDArray[np.uint64]")

@@ -1,8 +1,8 @@
 """Names for things that others may add: a table of our own, then the entry points of installed packages. Nothing is imported before it is asked for.
 
 A package adds a dataset with an entry point in the group `physbench.generators` that leads to its Recipe, a family of networks that can be
-trained with one in `physbench.architectures` that leads to its Architecture, a suite with one in `physbench.suites` that leads to its Suite, and
-a metric with one in `physbench.metrics` that leads to its Metric.
+trained with one in `physbench.architectures` that leads to its Architecture, a suite with one in `physbench.suites` that leads to its Suite, a
+metric with one in `physbench.metrics` that leads to its Metric, and a player of games with one in `physbench.policies` that leads to its class.
 """
 
 from __future__ import annotations
@@ -85,6 +85,9 @@ datasets = Registry(
         "multi-dsprites-binary": "physbench_generators.images.dsprites:multi_dsprites_binary",
         "tetris": "physbench_generators.images.tetris:tetris",
         "shapes": "physbench_generators.images.shapes:shapes",
+        "invaders84": "physbench_generators.invaders.scenes:invaders84",
+        "invaders": "physbench_generators.invaders.scenes:invaders",
+        "atari-ram": "physbench_generators.atari.memory_world:atari_ram",
     },
 )
 """Recipes by name. One whose dataset has the name of its generator is a world of one's own: its parameters may be changed."""
@@ -126,6 +129,22 @@ metrics = Registry("metric", "physbench.metrics", {})
 architectures = Registry(
     "architecture",
     "physbench.architectures",
-    {"nem": "physbench_baselines.nem_sizes:ARCHITECTURE", "conv3": "physbench_baselines.conv3_sizes:ARCHITECTURE"},
+    {
+        "nem": "physbench_baselines.nem_sizes:ARCHITECTURE",
+        "conv3": "physbench_baselines.conv3_sizes:ARCHITECTURE",
+        "iodine": "physbench_baselines.iodine_sizes:ARCHITECTURE",
+        "slot-attention": "physbench_baselines.slot_attention_sizes:ARCHITECTURE",
+    },
 )
 """Records of networks that can be trained, by the names that checkpoints say."""
+
+policies = Registry(
+    "policy",
+    "physbench.policies",
+    {
+        "random": "physbench_generators.atari.policies:Random",
+        "scripted": "physbench_generators.atari.policies:Scripted",
+        "dqn": "physbench_baselines.dqn.policy:dqn",
+    },
+)
+"""Players of Atari games: classes, or functions that make one, without arguments or with an `agent`, the path of a file."""

@@ -1,7 +1,5 @@
 """From a name and parameters to a recipe: what `generate` and `stream` have in common."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any

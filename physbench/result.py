@@ -1,7 +1,5 @@
 """What an evaluation found: scores with intervals, where they come from, and the table of them as CSV."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -18,8 +18,8 @@ from physbench.errors import RecipeError, UnknownName
 if TYPE_CHECKING:
     from physbench.recipe import Recipe
 
-Kind: TypeAlias = Literal["window", "rollout", "samples", "still"]
-"""What a metric may be asked of: a Window, a Rollout, a Rollout of several samples, a Still."""
+Kind: TypeAlias = Literal["window", "rollout", "samples", "still", "image"]
+"""What a metric may be asked of: a Window, a Rollout, a Rollout of several samples, a Still, an Image."""
 
 SIZES = {"lite": 1_000, "full": 10_000}
 
@@ -31,6 +31,9 @@ BATCH = 16
 
 ROWS = ("copy", "blur", "blobs", "tracker", "constant-velocity", "mean", "blank", "oracle")
 """Reference rows: models that stand beside every other, and learn nothing."""
+
+BLIND = ("copy", "mean", "blank")
+"""The rows that know no balls."""
 
 PRIVILEGED = ("constant-velocity", "oracle")
 """Rows that are told the truth; the others see frames alone."""
@@ -96,6 +99,16 @@ class Still:
     @property
     def frames(self) -> int:
         return self.frame + 1
+
+
+@dataclass(frozen=True)
+class Image(Still):
+    """An image, shown again and again: asked is who owns its pixels, what it looks like, and what the slots know of its objects."""
+
+    frame: int = 0
+    shown: int = 15
+    name = ""
+    kind: ClassVar[Kind] = "image"
 
 
 Asking: TypeAlias = "Window | Rollout | Still"
@@ -234,6 +247,23 @@ SUITES = {
             "15 frames shown, then 15 and 35 imagined, as recurrent independent mechanisms are measured",
             tuple(Task(name, (Rollout(15, 15), Rollout(15, 35)), slots) for name, slots in _RIMS),
             ("balls4mass64/rollout-15+35", "rollout_overlap"),
+        ),
+        Suite(
+            "invaders",
+            1,
+            "Space Invaders, whose next frame hangs on what is done",
+            (Task("invaders84", (Window(25),)),),
+            ("invaders84", "relative_bce"),
+            references=BLIND,
+        ),
+        Suite(
+            "smoke-invaders",
+            1,
+            "64 sequences of Space Invaders: does a model run at all?",
+            (Task("invaders84", (Window(25), Rollout(5, 10))),),
+            None,
+            sequences=64,
+            references=BLIND,
         ),
     )
 }

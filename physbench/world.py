@@ -3,8 +3,6 @@
 A world is a frozen dataclass whose fields are its parameters; `physbench.fields.bounded` gives a field its help, its bounds and its choices.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -63,6 +61,8 @@ class Parts:
     """The arrays of sequences that `check` looks at; all of them if nothing is said, and pixels take time to decode."""
     marks: Callable[[Mapping[str, NDArray[Any]], Mapping[str, NDArray[Any]]], Marks] | None
     """Mark one sequence in pictures, from its arrays (T, ...) and its events by name. Nothing in them may be believed."""
+    obstacle: Callable[[Recipe], str] | None
+    """Say why the recipe in a file of a stranger is not followed: it names code that would run, or needs what is not here. Empty = it is."""
     slow: bool
     """Whether test data are kept once they are made."""
     engine: Literal["threads", "processes"]
@@ -73,7 +73,18 @@ class Parts:
 
 def parts_of(world: World) -> Parts:
     """Look up, once and here alone, what a world has beside what every world has."""
-    defaults = {"spans": None, "encode": None, "draw": None, "check": None, "checked": None, "marks": None, "slow": False, "engine": "threads", "actions": 0}
+    defaults = {
+        "spans": None,
+        "encode": None,
+        "draw": None,
+        "check": None,
+        "checked": None,
+        "marks": None,
+        "obstacle": None,
+        "slow": False,
+        "engine": "threads",
+        "actions": 0,
+    }
     return Parts(**cast("Any", {name: getattr(world, name, default) for name, default in defaults.items()}))
 
 

@@ -24,7 +24,7 @@ SOURCES = {
 FLOORS = (
     (
         *("physbench.amounts", "physbench.errors", "physbench.machine", "physbench.plainjson", "physbench.printable"),
-        *("physbench.scene", "physbench.model", "physbench.threads", "physbench.notices"),
+        *("physbench.scene", "physbench.model", "physbench.notices"),
     ),
     (
         *("physbench.recipe", "physbench.registry", "physbench.cache", "physbench.files", "physbench.lock", "physbench.npz"),

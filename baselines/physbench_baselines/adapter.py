@@ -3,8 +3,6 @@
 Arrays are copied on their way in and out, so that neither side sees what the other does to its own afterwards.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -16,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from physbench.errors import MissingPackage, ModelError
+from physbench.machine import wait_without_spinning
 from physbench.model import Batch, Likelihood, Origin, Parts, Prediction
-from physbench.threads import wait_without_spinning
 
 wait_without_spinning()
 try:
@@ -31,7 +29,7 @@ Step = tuple[Any, Tensor, Tensor | None]  # state, mean (B, H, W, C) of the next
 class Network(Protocol):
     """What a network has beside being an nn.Module. All randomness of sequence i comes from seeds[i].
 
-    May also have `parts(state)`: the arrays of a Parts, as tensors and in its order.
+    May also have `parts(state)`: the arrays of a Parts, as tensors and in its order; and `codes(state)`: what each slot has noted, (B, K, D).
     """
 
     likelihood: Likelihood
@@ -79,6 +77,17 @@ class TorchModel:
                 return _told(step(state, self._moved(action)))
 
         return imagine
+
+    @property
+    def codes(self) -> Callable[[Any], NDArray[np.float32]]:
+        """Only where the network has them."""
+        read = self.network.codes
+
+        def codes(state: Any) -> NDArray[np.float32]:
+            with _scoring():
+                return _array(read(state))
+
+        return codes
 
     def parts(self, state: Any) -> Parts | None:
         """None where the network does not say."""

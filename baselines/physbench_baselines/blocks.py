@@ -4,8 +4,6 @@ Images go in and out as (B, H, W, C) in float32. Between layers they are seen as
 nothing is copied where an image becomes a vector or a vector an image. Padding is "same": what does not divide goes to the far side.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 

@@ -1,7 +1,5 @@
 """Cards: how weights came about, at what cost, and what they score; as JSON that a person can read too."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields

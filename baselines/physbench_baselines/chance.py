@@ -4,8 +4,6 @@ Whatever batch a sequence is in, on whatever device, its numbers are the same. T
 tensors have: products wrap around as unsigned ones do, and shifts are made logical. B sequences, N numbers of each.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -7,8 +7,6 @@ and four channels pixels again. That takes a third of the time of as many weight
 B sequences, T frames, H x W pixels of C channels. Inside, the past is (B, 3 C, H, W), the oldest frame first, in float32.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

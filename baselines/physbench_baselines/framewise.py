@@ -4,8 +4,6 @@ Without torch.
 B sequences of a batch, H x W pixels, C channels.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import ClassVar

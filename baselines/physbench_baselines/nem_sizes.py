@@ -135,5 +135,6 @@ ARCHITECTURE = Architecture(
         "r-nem": _sizes("r-nem"),
         "r-nem-no-attention": _sizes("r-nem-no-attention"),
     },
+    recipes={"": {"invaders84": {"frames": (25,), "batch": 32}}},
     settable=lambda sizes: ("slots", "noise") if sizes.mixture else ("noise",),
 )

@@ -4,8 +4,6 @@ B sequences, K slots, D values from the encoder, H hidden, S of state (H; 2H for
 state (B, K, S), input (B, K, D), action (B, A) or None -> state (B, K, S), output to the decoder (B, K, H), attention (B, K, K - 1) or None.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn

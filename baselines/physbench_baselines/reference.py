@@ -3,8 +3,6 @@
 Rows with `privileged = True` are told the truth; they measure the benchmark, not a model.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar

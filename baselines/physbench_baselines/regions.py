@@ -1,7 +1,5 @@
 """Connected regions of pixels that are on. H x W pixels."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from physbench_baselines.compiled import kernel

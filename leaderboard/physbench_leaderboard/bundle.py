@@ -1,7 +1,5 @@
 """The reference rows on every suite, as a submission: `python -m physbench_leaderboard.bundle [--full] [SUITE ...]`. Others are checked against it."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path

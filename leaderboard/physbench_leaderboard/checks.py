@@ -3,17 +3,16 @@
 A figure is checked against the others of its evaluation and against the reference rows: a relative figure must be the ratio it claims to be.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from physbench.metrics.catalogue import all_metrics
+from physbench.metrics.card import FROM_THE_MODEL
+from physbench.metrics.catalogue import METRICS, all_metrics
 from physbench.result import METRIC_VERSION
-from physbench.suites import ROWS, SIZES, UNRANKED, Suite, installed_suites
+from physbench.suites import ROWS, SIZES, UNRANKED, Asking, Suite, Task, installed_suites
 from physbench_leaderboard import consistency
-from physbench_leaderboard.complete import wanted
 from physbench_leaderboard.entries import Entry, entries, who
 from physbench_leaderboard.pins import Pins, pinned
 from physbench_leaderboard.submission import MOST_PROBLEMS, Row, Submission, SubmissionError, examine, said
@@ -167,3 +166,43 @@ def _weights(rows: list[Row]) -> Iterator[str]:
     for (model, seed), count in Counter((model, seed) for model, seed, _ in trained).items():
         if count > 1:
             yield f"{model} has {count} files of weights under one train_seed ({'none' if seed is None else seed}): give each training its own"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Rows of an evaluation that every model has, or that come together or not at all."""
+
+    task: str
+    metrics: tuple[str, ...]
+    optional: bool = False  # all of them or none: what a model without owner maps, or without a standard deviation, does not have
+
+    @property
+    def keys(self) -> set[tuple[str, str]]:
+        return {(self.task, metric) for metric in self.metrics}
+
+
+def wanted(suite: Suite) -> list[Wanted]:
+    """Everything that may be in a submission to a suite. Metrics of installed packages may be there or not."""
+    found = [each for task in suite.tasks for asking in task.askings for each in _wanted(suite, task, asking)]
+    if suite.against:
+        found.append(Wanted(":".join(suite.against), tuple(card.name for card in METRICS.values() if card.quotient_of)))
+    return found
+
+
+def _wanted(suite: Suite, task: Task, asking: Asking) -> Iterator[Wanted]:
+    if getattr(asking, "sample", 0):
+        return  # the first sample speaks for all
+    there = _needs_met(suite, task, asking)
+    together: dict[object, list[str]] = {(): []}
+    for card in all_metrics().values():
+        if asking.kind in card.asked_of and there.issuperset(set(card.needs).difference(FROM_THE_MODEL)):
+            depends = tuple(need for need in card.needs if need in FROM_THE_MODEL)
+            together.setdefault(depends if card.name in METRICS else card.name, []).extend(card.rows(asking))
+    yield from (Wanted(task.names(asking), tuple(metrics), optional=bool(depends)) for depends, metrics in together.items())
+
+
+def _needs_met(suite: Suite, task: Task, asking: Asking) -> set[str]:
+    """What a metric finds, whoever the model is."""
+    stored = {name.partition("/")[0] for name in task.recipe.generator.arrays}
+    rates = any(key[:2] == (task.name, asking.frames) for key in suite.pins.memoryless)
+    return {"means", *stored, *["rates"] * rates}

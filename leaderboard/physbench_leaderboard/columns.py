@@ -1,7 +1,5 @@
 """The columns of a board: what each shows of a standing, and what it is sorted by."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import NamedTuple

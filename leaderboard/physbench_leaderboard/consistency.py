@@ -1,7 +1,5 @@
 """Figures that cannot be, by themselves or beside one another. What follows from the definitions of the metrics is checked, and no more."""
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Rows put together: what one model, trained once and asked with one seed, scored on one suite."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -5,8 +5,6 @@ several trainings say). They are independent, so their widths add as the sides o
 others, and its interval is of that training.
 """
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What the reference rows score on the pinned data: against this, every other figure can be checked. Comes with the package."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Figures again from what each sequence contributed: who has the sums need not believe the table."""
 
-from __future__ import annotations
-
 import math
 import statistics
 from dataclasses import asdict, dataclass
@@ -16,6 +14,7 @@ from physbench.metrics.bootstrap import Interval, intervals, quotient
 from physbench.metrics.catalogue import all_metrics
 from physbench.metrics.sums import Sums, value
 from physbench.result import Run, load_run
+from physbench.storage.admit import SIGNATURE
 from physbench.suites import suite_of
 from physbench_leaderboard.consistency import near
 from physbench_leaderboard.entries import Entry, entries
@@ -25,8 +24,6 @@ Figures = dict[tuple[str, str], Sums]
 
 EXACT = 1e-9
 """Relative: sums are exact, and matrix products round as the machine likes."""
-
-HDF5 = b"\x89HDF\r\n\x1a\n"
 
 LARGEST = 1e15
 """Of a number in the sums: no figure needs more, and sums of these cannot overflow."""
@@ -76,7 +73,7 @@ def ranking_sums(entry: Entry, sums: Path, key: tuple[str, str]) -> Sums | None:
 
 def _is_hdf5(path: Path) -> bool:
     with open_regular_file(path) as file:
-        return file.read(len(HDF5)) == HDF5
+        return file.read(len(SIGNATURE)) == SIGNATURE
 
 
 def _scored(predictions: Path) -> Run:

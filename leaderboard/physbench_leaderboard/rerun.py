@@ -1,7 +1,5 @@
 """The evaluation again, by whoever keeps the table and has the model: on the same data, and on data that nobody can have trained on."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

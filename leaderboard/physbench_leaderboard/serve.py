@@ -1,7 +1,5 @@
 """The page at an address of this machine alone. It opens from its file too; a server is for browsers that run elsewhere, behind a tunnel."""
 
-from __future__ import annotations
-
 import io
 from functools import partial
 from http import HTTPStatus

@@ -1,7 +1,5 @@
 """The folder of submissions. A file is there whole or not at all, under a name made of its content, and only one process adds at a time."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ A model's rank is 1 + the number of models that are better and can be told apart
 the first rank. Reference rows and numbers from papers stand beside, unranked.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Boards for a terminal: the figure that ranks first and marked, and as much beside it as the width has room for."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple

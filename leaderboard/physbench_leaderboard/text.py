@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from physbench.result import plain_cell
+from physbench_leaderboard.estimate import Estimate
 
 if TYPE_CHECKING:
-    from physbench_leaderboard.estimate import Estimate
     from physbench_leaderboard.table import Board, Standing
 
 COLUMNS = (

@@ -3,8 +3,6 @@
 It is written beside the submission, bound to its content: NAME.trust.json.
 """
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from pathlib import Path

@@ -3,8 +3,6 @@
 An evaluator can guard its own figures. What it cannot see is that they would be others in other batches, or that a model knows what it was not shown.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 

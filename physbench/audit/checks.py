@@ -3,8 +3,6 @@
 Steps count the frames shown: what a model says at step t is said with frame t at hand and before frame t + 1.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -12,8 +10,9 @@ import numpy as np
 
 from physbench.audit.agreement import Outcome, Rows, agreement
 from physbench.audit.recall import check_recall
-from physbench.audit.stage import Play, Stage, described, is_array, is_in_time, joined, require_finite, require_mean, require_owner, require_range
+from physbench.audit.stage import Play, Stage, described, is_array, joined, require_finite, require_mean, require_owner, require_range
 from physbench.errors import ModelError
+from physbench.storage.framing import TIMED
 
 Answer: TypeAlias = "tuple[bool | None, str]"
 Ask: TypeAlias = Callable[[Stage, list[Play]], Answer]
@@ -174,7 +173,7 @@ def _no_foresight(stage: Stage, base: list[Play]) -> Answer:
 def _before(stage: Stage, future: Rows, cut: int, *, tell: bool) -> Outcome:
     """What is said of the first sequences before a future, perhaps of other sequences, begins at frame `cut`."""
     truth = {name: array[stage.one] for name, array in stage.truth.items()}
-    for name in filter(is_in_time, truth):
+    for name in TIMED & truth.keys():
         truth[name][:, cut:] = stage.truth[name][future, cut:]
     frames = stage.frames[:, stage.one].copy()
     frames[cut:] = stage.frames[cut:, future]

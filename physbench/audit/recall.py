@@ -4,8 +4,6 @@ A future that is known before it is seen shows in the error. The same frames wit
 be predicted as well as the test sequences with their own seeds. N sequences, T frames.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -19,7 +19,7 @@ from physbench.model import Batch, Prediction
 from physbench.printable import printable
 from physbench.recipe import Recipe, mixed
 from physbench.seeds import draw_fresh_seed, seed_sequences
-from physbench.storage.layout import ARRAYS
+from physbench.storage.framing import TIMED, scale_features
 from physbench.world import parts_of
 
 Truth = Mapping[str, NDArray[Any]]
@@ -166,31 +166,22 @@ def staged(model: Any, recipe: Recipe, sequences: int, frames: int, batch: int, 
     @cache
     def training_mean() -> NDArray[np.float32]:
         made = recipe.scenes("training", 0, MEAN_OF, ("features",)).arrays()["features"]
-        return _scaled(made).mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
+        return scale_features(made).mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
 
     world = recipe.generator
     return Stage(model, world.shape, world.objects, shown, truth, actions, fresh, fresh_actions, sequences, batch, seed, training_mean)
 
 
-def is_in_time(name: str) -> bool:
-    """Whether an array of the vocabulary has a value for every frame."""
-    return name in ARRAYS and ARRAYS[name].timed
-
-
 def _long(arrays: Truth, recipe: Recipe, frames: int) -> dict[str, NDArray[Any]]:
     """At most so many frames; of a still image, exactly so many."""
     many = [0] * frames if recipe.frames == 1 else list(range(min(frames, recipe.frames)))
-    return {name: array[:, many] if is_in_time(name) else array for name, array in arrays.items()}
+    return {name: array[:, many] if name in TIMED else array for name, array in arrays.items()}
 
 
 def _time_first(arrays: Truth) -> tuple[NDArray[np.float32], Actions]:
     """The frames (T, N, H, W, C), and the actions (T, N, A) where there are any."""
     actions = np.moveaxis(arrays["actions"], 1, 0).astype(np.float32) if "actions" in arrays else None
-    return np.ascontiguousarray(np.moveaxis(_scaled(arrays["features"]), 1, 0)), actions
-
-
-def _scaled(features: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return features.astype(np.float32) * np.float32(1.0 if features.shape[-1] == 1 else 1.0 / 255.0)
+    return np.ascontiguousarray(np.moveaxis(scale_features(arrays["features"]), 1, 0)), actions
 
 
 def joined(plays: list[Play]) -> Outcome:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from physbench.cli.pipe import COMMAND, TIMEOUT, run_command
-from physbench.cli.root import main
+from physbench.cli.root import JSON, main
 from physbench.cli.scores import FRESH
 from physbench.errors import PhysbenchError
 from physbench.printable import printable
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 FILE = click.argument("file", type=click.Path(path_type=Path))
 FOLDER = click.option("--folder", type=click.Path(path_type=Path), help="Where submissions are kept; by default those that come with physbench.")
 GRANT = click.option("--grant", is_flag=True, help="If all is well, write it into the column `trust` of the listed submission: for the keeper of the table.")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
 @main.group()

@@ -103,7 +103,7 @@ def run(
         names = [name for name, _ in adopt]
         if len(set(names)) < len(names):
             raise click.UsageError("--adopt names a run twice")
-        from physbench_baselines.campaign.adopt import adopt as copy_runs
+        from physbench_baselines.campaign.work import adopt as copy_runs
 
         for stage in copy_runs(folder, {find(runs, name): source for name, source in adopt}):
             click.echo(f"{stage.path}: adopted at step {stage.step:,}", err=True)

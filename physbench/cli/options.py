@@ -1,7 +1,5 @@
 """How the values of a dataclass's fields are written on the command line."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import Field

@@ -1,7 +1,5 @@
 """The root command and how it fails: one line on stderr, and an exit code."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 
@@ -9,11 +7,13 @@ import click
 
 from physbench import __version__
 from physbench.errors import PhysbenchError
+from physbench.machine import wait_without_spinning
 from physbench.notices import listen
 from physbench.printable import printable
-from physbench.threads import wait_without_spinning
 
 STOPPED = 130
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
 class Refusal(click.ClickException):

@@ -1,4 +1,4 @@
-"""Commands that score models."""
+"""Commands that score models, and write what they are shown."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from physbench.amounts import describe_size
 from physbench.cli.outputs import Outputs
 from physbench.cli.pipe import COMMAND, TIMEOUT, run_command
-from physbench.cli.root import STOPPED, main
+from physbench.cli.root import JSON, STOPPED, main
 from physbench.cli.suites import SUITE, resolve_suite, users_code
 from physbench.printable import printable
 from physbench.progress import progress_bar
@@ -148,7 +149,6 @@ FRESH = click.option(
 BATCH = click.option("--batch", type=int, default=USUAL_BATCH, show_default=True, help="Sequences shown to the model at a time; for a GPU, 64 or more.")
 SEED = click.option("--seed", type=int, default=0, show_default=True, help="Where the model's own randomness begins.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1, for models on torch.")
-JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 SETTINGS = click.option(
     "--set", "changed", type=Setting(), multiple=True, help="Give a trained model other slots, or other noise, than it was trained with: noise=0. Repeatable."
 )
@@ -317,3 +317,38 @@ def audit(entry: Entry, dataset: str, as_json: bool) -> None:
             click.echo(f"{mark}{verdict.check}\n      {verdict.finding}")
         click.echo(summarize(verdicts))
     sys.exit(0 if passed(verdicts) else 1)
+
+
+@main.command()
+@options(SUITE, SIZE, LIMIT)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+@JSON
+def export(suite: str, size: str, limit: int | None, out: Path, overwrite: bool, as_json: bool) -> None:
+    """Write the inputs of a suite into an HDF5 file.
+
+    These are frames and actions, and nothing of the truth.
+
+    For models in another language: let it write its predictions into a file, and score that. docs/predictions.md has
+    the layout of both.
+
+    \b
+    physbench export --suite balls --out inputs.h5
+    physbench score predictions.h5 --suite balls
+    """
+    from physbench.evaluation.export import export_inputs
+
+    with progress_bar(f"writing {out.name}") as update:
+        verdicts = export_inputs(
+            out,
+            resolve_suite(suite),
+            size=size,
+            limit=limit,
+            overwrite=overwrite,
+            progress=lambda now: update(now.done, now.total, f"writing {now.doing}"),
+        )
+    bytes_in_all = out.stat().st_size
+    if as_json:
+        return click.echo(json.dumps({"file": str(out), "bytes": bytes_in_all, "checked": verdicts}))
+    note = "checked against their digests" if all(verdicts.values()) else "no digest is known for so many sequences"
+    click.echo(f"{out}: the inputs of {suite}, {describe_size(bytes_in_all)}; {note}")

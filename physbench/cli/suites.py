@@ -1,7 +1,5 @@
 """The option that names a suite, and running what is somebody's own."""
 
-from __future__ import annotations
-
 import traceback
 from collections.abc import Generator
 from contextlib import contextmanager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from physbench.cli.agents import AGENT, train_agent
 from physbench.cli.options import Numbers, kind_of
 from physbench.cli.root import STOPPED, main
 from physbench.plainjson import dumped
@@ -40,6 +41,12 @@ class Size(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 
 class Training(click.Command):
     """Its options are the fields of a training recipe, too; it looks up what there is only when it is used."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any) -> click.Context:
+        """The agent has a command of its own: it learns from games and not from a dataset."""
+        if args[:1] == [AGENT]:
+            return train_agent.make_context(f"{info_name} {AGENT}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         from physbench_baselines.training.recipe import TrainingRecipe
@@ -99,8 +106,11 @@ def train(
     minute at most; --resume goes on to the same curve. The folder holds the recipe, the log as CSV, curves as a picture,
     and the last and the best weights: `physbench eval runs/r-nem --suite balls` scores the best ones.
 
+    The agent that plays Space Invaders is trained, too: `physbench train dqn --help`.
+
     \b
     physbench train conv3 --minutes 5
+    physbench train dqn --demonstrations marksman --minutes 60
     physbench train r-nem --minutes 60
     physbench train rnn --data mine.h5 --steps 2000 --out runs/first
     physbench train --out runs/first --resume --steps 4000

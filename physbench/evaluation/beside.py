@@ -1,7 +1,5 @@
 """The reference rows beside a score: known beforehand for pinned sequences, scored on the spot for few others."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from physbench import registry

@@ -20,6 +20,7 @@ from typing import Any
 
 from physbench.errors import ModelError
 from physbench.evaluation.messages import LONGEST_HEADER, excerpt
+from physbench.printable import printable
 
 Size = Callable[[bytes], int]
 
@@ -222,11 +223,6 @@ class Child:
 
     def _pipes(self) -> list[Any]:
         return [self._process.stdin, self._process.stdout, self._process.stderr]
-
-
-def printable(text: str) -> str:
-    """Replace what would move a cursor or change a colour."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def split_command(command: str) -> list[str]:

@@ -1,7 +1,5 @@
 """Who is to be scored: a model by its name, a checkpoint, or code of one's own."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import os

@@ -4,8 +4,6 @@ Sequences are dealt out in blocks; what a sequence contributes depends on nothin
 data are made from their recipe while the model is busy, and their digest is checked against the pinned one.
 """
 
-from __future__ import annotations
-
 import os
 import statistics
 import time
@@ -15,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from physbench import __version__
 from physbench.ahead import ahead
@@ -25,19 +23,18 @@ from physbench.evaluation.examples import Examples, Source, source_of
 from physbench.evaluation.journal import Journal, Part
 from physbench.evaluation.memoryless import memoryless_rates
 from physbench.evaluation.meter import Meter, Progress
+from physbench.evaluation.probes import fit_probes
 from physbench.evaluation.scoring import worth
-from physbench.evaluation.window import asked
+from physbench.evaluation.window import Answers, asked
 from physbench.metrics.bootstrap import Interval, count_contributing, intervals, quotient
 from physbench.metrics.catalogue import all_metrics
+from physbench.metrics.probe import Probe
 from physbench.metrics.sums import Sums, curve, joined, per_sequence, pooled, value
 from physbench.model import Likelihood, Model, Origin
 from physbench.recipe import expand_split
 from physbench.result import Provenance, Result, Score
 from physbench.suites import BATCH, SIZES, UNRANKED, Asking, Pins, Rollout, Still, Suite, Task, Window, suite_of
 from physbench.world import parts_of
-
-if TYPE_CHECKING:
-    from physbench.evaluation.window import Answers
 
 Figures = dict[tuple[str, str], Sums]  # task, metric -> (N, steps)
 Block = tuple[int, int, Examples]  # start, stop
@@ -185,13 +182,14 @@ def found(
         source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)
         _require_frames(task, source, chosen)
         rates: Rates = {asking: memoryless_rates(chosen, task, asking) for asking in task.askings if isinstance(asking, Window)}
+        probes = fit_probes(answers, task, chosen, batch)
         parts: list[Part] = []
         with closing(_blocks(source, chosen.count, batch)) as blocks:
             for start, stop, examples in blocks:
                 meter.begin_block(task, stop - start)
                 part = journal.read(task.name, start) if journal else None
                 if part is None:
-                    part = _scored(answers, task, examples, source, start, likelihood, rates)
+                    part = _scored(answers, task, examples, source, start, likelihood, rates, probes)
                     if journal:
                         journal.write(task.name, start, part)
                 parts.append(part)
@@ -250,14 +248,16 @@ def _blocks(source: Source, count: int, batch: int) -> Generator[Block]:
     return ahead(made, range(0, count, batch), depth=1)
 
 
-def _scored(answers: Answers, task: Task, examples: Examples, source: Source, start: int, likelihood: Likelihood, rates: Rates) -> Part:
+def _scored(
+    answers: Answers, task: Task, examples: Examples, source: Source, start: int, likelihood: Likelihood, rates: Rates, probes: Mapping[Any, Probe]
+) -> Part:
     figures: Figures = {}
     notes: tuple[str, ...] = ()
     for asking in task.askings:
         answer = answers(task, asking, examples, source, start)
         if answer.log_likelihoods is not None:
             notes = ("self-computed-likelihood",)
-        named = worth(asking, answer, examples, likelihood, rates=rates.get(asking))
+        named = worth(asking, answer, examples, likelihood, rates=rates.get(asking), probe=probes.get(asking))
         figures |= {(task.names(asking), metric): sums for metric, sums in named.items()}
     return Part(figures, notes)
 

@@ -1,8 +1,9 @@
 """The sequences that a model is shown: made from a recipe, or read from a file of one's own. B sequences, T frames, K objects, H x W pixels, C channels."""
 
-from __future__ import annotations
-
+import hashlib
+import io
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -11,17 +12,20 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from physbench import cache
 from physbench.errors import ModelError, StorageError
-from physbench.evaluation.scene_cache import SceneCache
+from physbench.files import write_whole
+from physbench.npz import read_npz
 from physbench.recipe import Recipe, mixed, resolve_split
-from physbench.scene import Scenes
+from physbench.scene import Scenes, Span, join_scenes
 from physbench.storage.digest import SplitDigest
 from physbench.storage.foreign import Foreign
-from physbench.storage.layout import FORMAT
+from physbench.storage.framing import scale_features
+from physbench.storage.layout import BLOCK, FORMAT
 from physbench.storage.plain import PlainSplit, open_plain
 from physbench.storage.reader import Split, open_dataset
 from physbench.suites import Task
-from physbench.world import parts_of
+from physbench.world import Latest, parts_of
 
 MEAN_OF = 1_000
 """Training sequences that the `mean` row is the mean of."""
@@ -162,8 +166,7 @@ def _examples(places: NDArray[np.int64], arrays: Mapping[str, NDArray[Any]], eve
 
 def _shown(features: NDArray[Any]) -> NDArray[Any]:
     """Colours as floats in 0..1; what is 0 or 1 stays as it is."""
-    colours = features.dtype == np.uint8 and features.shape[-1] > 1
-    return features.astype(np.float32) / np.float32(255) if colours else features
+    return scale_features(features) if features.dtype == np.uint8 and features.shape[-1] > 1 else features
 
 
 def _maker_of(recipe: Recipe) -> Callable[..., Scenes]:
@@ -171,14 +174,13 @@ def _maker_of(recipe: Recipe) -> Callable[..., Scenes]:
     return SceneCache(recipe).scenes if parts_of(recipe.generator).slow else recipe.scenes
 
 
+_MEANS: Latest[NDArray[np.float32]] = Latest(64)
+"""The means of training sequences, by the text of a recipe: each is worked out once."""
+
+
 def _training_mean(recipe: Recipe) -> NDArray[np.float32]:
-    """(H, W, C) of the first training sequences, worked out once."""
-    if (text := recipe.to_json()) not in _MEANS:
-        _MEANS[text] = _mean_of_training(recipe)
-    return _MEANS[text]
-
-
-_MEANS: dict[str, NDArray[np.float32]] = {}
+    """(H, W, C) of the first training sequences."""
+    return _MEANS.get(recipe.to_json(), lambda: _mean_of_training(recipe))
 
 
 def _mean_of_training(recipe: Recipe) -> NDArray[np.float32]:
@@ -191,3 +193,60 @@ def _mean_of_training(recipe: Recipe) -> NDArray[np.float32]:
         features = _maker_of(recipe)("training", start, min(start + 50, count), ("features",)).arrays()["features"]
         total += _shown(features).sum(axis=(0, 1), dtype=np.float64)
     return (total / (count * recipe.frames)).astype(np.float32)
+
+
+MOST_ARRAYS, MOST_BYTES = 128, 1 << 34
+"""Of a unit of work in the cache."""
+
+
+class SceneCache:
+    """The scenes of a recipe that are slow to make, from the cache directory where they are there and whole.
+
+    Each unit of work, a whole span or a block, is a file of its own. What is read is held to the digest of its arrays; what fails is made again.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self._spans = parts_of(recipe.generator).spans
+        self._folder = cache.directory() / "data" / recipe.sha256[:32]
+        self._latest: dict[Span, Scenes] = {}  # sequences are asked for in order, a few at a time
+
+    def scenes(self, split: str, start: int, stop: int, only: Collection[str] | None = None) -> Scenes:
+        """Give sequences start..stop-1 of a split, with all their arrays."""
+        blocks = range(start // BLOCK * BLOCK, stop, BLOCK)
+        units = self._spans(self._recipe, split) if self._spans else [Span(split, first, first + BLOCK) for first in blocks]
+        units = [unit for unit in units if unit.start < stop and start < unit.stop]
+        if not units or units[-1].stop < stop:
+            return self._recipe.scenes(split, start, stop, only)  # which says what there is
+        self._latest = {unit: self._latest.get(unit) or self._read_or_make(unit) for unit in units}
+        return join_scenes([scenes.cut(max(start - unit.start, 0), min(stop, unit.stop) - unit.start) for unit, scenes in self._latest.items()])
+
+    def _read_or_make(self, unit: Span) -> Scenes:
+        path = self._folder / f"{unit.split}-{unit.start}-{unit.stop}.npz"
+        with suppress(StorageError, KeyError):
+            return _read(path)
+        scenes = self._recipe.scenes(unit.split, unit.start, unit.stop)
+        arrays = {**scenes.arrays(), **{f"events/{name}": column for name, column in scenes.events.items()}}
+        content = io.BytesIO()
+        np.savez_compressed(content, allow_pickle=False, sha256=np.array(_digest(arrays)), **arrays)
+        with suppress(OSError, StorageError):  # without room for it, it is made again
+            cache.make_room(self._folder.parent, cache.DATA_LIMIT)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_whole(path, content.getvalue())
+        return scenes
+
+
+def _read(path: Path) -> Scenes:
+    arrays = read_npz(path, "test data", most_arrays=MOST_ARRAYS, most_bytes=MOST_BYTES)
+    if str(arrays.pop("sha256")) != _digest(arrays):
+        raise StorageError(f"{path} is not what its digest says")
+    events = {name.removeprefix("events/"): array for name, array in arrays.items() if name.startswith("events/")}
+    return Scenes.of({name: array for name, array in arrays.items() if not name.startswith("events/")}, events)
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -21,7 +21,7 @@ from physbench.evaluation.examples import Examples, source_of
 from physbench.evaluation.predictions import count_answers
 from physbench.storage.codec import LEVEL, compress
 from physbench.storage.whole import write_whole_hdf5
-from physbench.suites import Asking, Rollout, Still, Suite, Task, Window
+from physbench.suites import Asking, Image, Rollout, Still, Suite, Task, Window
 
 if TYPE_CHECKING:
     import h5py
@@ -84,7 +84,7 @@ def select_frames(asking: Asking) -> range:
 
 def name_kind(asking: Asking) -> str:
     """Name the kind of an asking, as the file has it."""
-    return {Window: "window", Rollout: "rollout", Still: "frames"}[type(asking)]
+    return {Window: "window", Rollout: "rollout", Still: "frames", Image: "image"}[type(asking)]
 
 
 def _append(file: h5py.File, task: Task, asking: Asking, start: int, examples: Examples, chosen: Extent) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from physbench import registry
 from physbench.errors import UnknownName
-from physbench.metrics.card import R_NEM, R_SQAIR
 from physbench.metrics.catalogue import stands_in_tables
 
 if TYPE_CHECKING:
@@ -47,21 +46,11 @@ class Published:
     remark: str
 
 
-_R_NEM, _R_SQAIR = "https://arxiv.org/abs/1802.10353", "https://arxiv.org/abs/1910.05231"
-_CROP = "balls4mass64-crop50/rollout-9+1", "balls678mass64-crop50/rollout-9+1"
-_NORMAL = "a density of normal pixels, mean of 5 samples"
-
-PUBLISHED = (
-    Published("balls", "balls4mass64", "ari", "r-nem", 0.8, R_NEM, _R_NEM, "about, read off its figure 3"),
-    Published("crop50", _CROP[0], "log_likelihood", "sqair", 399.5, R_SQAIR, _R_SQAIR, _NORMAL),
-    Published("crop50", _CROP[0], "log_likelihood", "r-sqair-in", 429.2, R_SQAIR, _R_SQAIR, _NORMAL),
-    Published("crop50", _CROP[0], "log_likelihood", "r-sqair-rmc", 457.32, R_SQAIR, _R_SQAIR, _NORMAL),
-    Published("crop50", _CROP[0], "relational_log_likelihood", "sqair", 0.21, R_SQAIR, _R_SQAIR, _NORMAL),
-    Published("crop50", _CROP[0], "relational_log_likelihood", "r-sqair-in", 1.95, R_SQAIR, _R_SQAIR, _NORMAL),
-    Published("crop50", _CROP[0], "relational_log_likelihood", "r-sqair-rmc", 3.62, R_SQAIR, _R_SQAIR, _NORMAL),
-    Published("crop50", _CROP[1], "relational_log_likelihood", "sqair", -164.1, R_SQAIR, _R_SQAIR, _NORMAL),
-    Published("crop50", _CROP[1], "relational_log_likelihood", "r-sqair-in", -96.7, R_SQAIR, _R_SQAIR, _NORMAL),
-    Published("crop50", _CROP[1], "relational_log_likelihood", "r-sqair-rmc", -97.0, R_SQAIR, _R_SQAIR, _NORMAL),
+PUBLISHED = tuple(
+    Published(suite, task, metric, model, float(value), paper, link, remark)
+    for suite, task, metric, model, value, paper, link, remark in csv.reader(
+        Path(__file__).with_name("published.csv").read_text(encoding="utf-8").splitlines()[1:],
+    )
 )
 
 

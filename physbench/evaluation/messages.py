@@ -1,7 +1,5 @@
 """Write and read the messages of a pipe: one JSON line, then the arrays it lists. The exact form is in docs/pipe.md."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping, Sequence

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from physbench.model import Batch, Model
+from physbench.progress import Progress
 from physbench.suites import Rollout, Still, Task, Window
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-
-@dataclass(frozen=True)
-class Progress:
-    done: float  # sequences, those that are under way in part
-    total: int
-    doing: str
 
 
 class Meter:
@@ -94,6 +87,11 @@ class _Metered:
         returned = self._model.observe(state, frame, action)
         self._count()
         return returned
+
+    @property
+    def codes(self) -> Any:
+        """Only where the model has them."""
+        return getattr(self._model, "codes", None)
 
     @property
     def imagine(self) -> Any:

@@ -1,7 +1,5 @@
 """Predictions in a file: written from a model, or by whoever and with whatever, and scored without running anything."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +12,7 @@ from physbench.evaluation.window import Answer, asked, countable, scorable
 from physbench.model import Bernoulli, Gaussian, Likelihood, Model
 from physbench.result import Result
 from physbench.storage.predictions import Header, Predictions, PredictionsWriter
-from physbench.suites import BATCH, SIZES, UNRANKED, Asking, Rollout, Still, Suite, Task, Window, suite_of
+from physbench.suites import BATCH, SIZES, UNRANKED, Asking, Image, Rollout, Still, Suite, Task, Window, suite_of
 
 
 def predict(
@@ -79,7 +77,7 @@ class Told:
         steps, maps = count_answers(asking)
         count = len(examples.places)
         mean, owner, own = self.file.read(place, start, start + count, frame=(height, width, channels), steps=steps, maps=maps)
-        if steps:
+        if steps and not (mean is None and isinstance(asking, Image)):
             if mean is None:
                 raise StorageError(f"{self.file.path} has no means for {place!r}")
             mean = scorable(self.likelihood, mean, (count, steps, height, width, channels))
@@ -108,6 +106,8 @@ def count_answers(asking: Asking) -> tuple[int, int]:
     match asking:
         case Window(frames):
             return frames - 1, frames
+        case Image():
+            return 1, 1
         case Still():
             return 0, 1
         case Rollout():

@@ -1,31 +1,31 @@
 """Compute every figure that an answer and the truth allow. What a sequence contributes depends on nothing but that sequence."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 
 from physbench.errors import PhysbenchError
+from physbench.evaluation.examples import Examples
 from physbench.evaluation.window import Answer
 from physbench.metrics.card import Metric
 from physbench.metrics.catalogue import METRICS, all_metrics
 from physbench.metrics.evidence import Evidence
+from physbench.metrics.probe import Probe, Reading
 from physbench.metrics.sums import Sums, last
 from physbench.model import Likelihood
 from physbench.suites import Asking
 
-if TYPE_CHECKING:
-    from physbench.evaluation.examples import Examples
-
 Named = dict[str, Sums]  # metric -> (B, steps)
 
 
-def worth(asking: Asking, answer: Answer, examples: Examples, likelihood: Likelihood, *, rates: Sequence[float] | None = None) -> Named:
+def worth(
+    asking: Asking, answer: Answer, examples: Examples, likelihood: Likelihood, *, rates: Sequence[float] | None = None, probe: Probe | None = None
+) -> Named:
     """Compute the metrics whose needs are met; the others are absent.
 
     rates: of `memoryless_rates`, over all sequences of the evaluation; without them there is no permanence_bce.
+    probe: fitted to the codes of other images; without it the codes of slots are not probed.
     """
     labels = {"groups": examples.groups, "collisions": examples.collisions}
     evidence = Evidence(
@@ -38,6 +38,7 @@ def worth(asking: Asking, answer: Answer, examples: Examples, likelihood: Likeli
         truth={**examples.truth, **{name: array for name, array in labels.items() if array is not None}},
         events=examples.events,
         rates=rates,
+        reading=None if probe is None or answer.codes is None else Reading(probe, answer.codes),
     )
     figures: Named = {}
     lasts: Named = {}

@@ -1,21 +1,16 @@
 """A result as text: a table for people, as wide as their terminal, and JSON for machines."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
+from physbench.evaluation.evaluate import Extent
 from physbench.evaluation.known import KNOWN_SIZE, Known, published
 from physbench.metrics.catalogue import find, headlines, stands_in_tables
 from physbench.plainjson import dumped
 from physbench.printable import GAP, align, printable
 from physbench.result import ENOUGH, NARROW, Result, Score, told
 from physbench.suites import SIZES, UNRANKED, Still, Suite, Window
-
-if TYPE_CHECKING:
-    from physbench.evaluation.evaluate import Extent
 
 WIDTH = 80
 

@@ -1,7 +1,5 @@
 """Looking on while a model is asked: what it saw and said at every step of one sequence, to be drawn. H x W pixels, C channels, K slots."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 

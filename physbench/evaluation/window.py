@@ -1,26 +1,21 @@
 """The window is ours: frames are shown one at a time, and a prediction is taken before its frame is shown. An error in words for what cannot be scored."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from physbench.errors import ModelError
+from physbench.evaluation.examples import Examples, Source
 from physbench.metrics.pixels import require_likelihood
 from physbench.model import Batch, Likelihood, Model, Prediction
 from physbench.seeds import seed_sequences
-from physbench.suites import Asking, Rollout, Still, Task, Window
-
-if TYPE_CHECKING:
-    from physbench.evaluation.examples import Examples, Source
-
-    Answers = Callable[[Task, Asking, Examples, Source, int], "Answer"]  # ..., the number of the first sequence
+from physbench.suites import Asking, Image, Rollout, Still, Task, Window
 
 Frame = NDArray[np.float32]  # (B, H, W, C)
+Answers: TypeAlias = "Callable[[Task, Asking, Examples, Source, int], Answer]"  # ..., the number of the first sequence
 
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -34,6 +29,7 @@ class Answer:
     means: NDArray[np.float32] | None = None  # (B, S, H, W, C) of the frames asked for
     owners: NDArray[np.uint8] | None = None  # (B, F, H, W) of the frames shown
     log_likelihoods: NDArray[np.float32] | None = None  # (B, F, H, W) of the frames shown
+    codes: NDArray[np.float32] | None = None  # (B, K, D) what each slot has noted of an image
 
 
 class Truth(dict[str, Any]):
@@ -78,6 +74,8 @@ def ask(model: Model, task: Task, asking: Asking, examples: Examples, source: So
     match asking:
         case Window():
             return _observed(model, begin, examples.frames[:, : asking.frames], examples.actions)
+        case Image():
+            return _seen(model, begin, examples.frames[:, asking.frame], asking.shown)
         case Still():
             action = _action(examples.actions, asking.frame)
             return Answer(owners=_owner_of_still(model, begin, examples.frames[:, asking.frame], action, asking.shown))
@@ -114,6 +112,26 @@ def _owner_of_still(model: Model, begin: Batch, frame: NDArray[Any], action: NDA
         if owner is None:
             return None
     return None if owner is None else owner[:, None]
+
+
+def _seen(model: Model, begin: Batch, frame: NDArray[Any], shown: int) -> Answer:
+    """Show an image again and again: what is said of it in the end."""
+    state, said = model.begin(begin), Prediction()
+    for _ in range(shown):
+        state, said = _told(model.observe(state, frame.astype(np.float32), None))
+        said = _checked(model.likelihood, said, frame, last=True)
+    codes = getattr(model, "codes", None)
+    mean = None if said.mean is None else said.mean[:, None]
+    owner = None if said.owner is None else said.owner[:, None]
+    return Answer(mean, owner, codes=_checked_codes(codes(state), len(frame)) if codes else None)
+
+
+def _checked_codes(codes: Any, count: int) -> NDArray[np.float32]:
+    """A copy of codes that a probe can be fitted to."""
+    array = np.asarray(codes)
+    if array.ndim != 3 or len(array) != count or array.dtype.kind != "f" or not (np.abs(array) <= LARGEST).all():
+        raise ModelError(f"codes are finite floating-point numbers of shape ({count}, slots, numbers), not {array.dtype} of shape {array.shape}")
+    return array.astype(np.float32)
 
 
 def _imagined(model: Model, begin: Batch, frames: NDArray[Any], horizon: int, actions: NDArray[Any] | None) -> Answer:

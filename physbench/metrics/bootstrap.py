@@ -4,8 +4,6 @@ N sequences, M figures, R resamples. The draws depend on the seed and on N alone
 sequences, are resampled alike; that is what makes a comparison paired.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -10,19 +10,22 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from physbench.metrics.evidence import Evidence
-from physbench.metrics.sums import Sums
 from physbench.suites import Asking, Kind
+
+if TYPE_CHECKING:  # NumPy is not loaded to read a card
+    from physbench.metrics.evidence import Evidence
+    from physbench.metrics.sums import Sums
 
 R_NEM = "van Steenkiste et al., Relational Neural Expectation Maximization, 2018"
 R_SQAIR = "Stanic and Schmidhuber, R-SQAIR: Relational Sequential Attend, Infer, Repeat, 2019"
+IODINE = "Greff et al., Multi-Object Representation Learning with Iterative Variational Inference, 2019"
 ARI = "Hubert and Arabie, Comparing Partitions, 1985"
 OWN = "physbench"
 
-FROM_THE_MODEL = ("owners", "unbounded")
-"""Needs that some models meet and others do not: owner maps, and means beyond 0 and 1."""
+FROM_THE_MODEL = ("owners", "unbounded", "reconstruction", "probe")
+"""Needs that some models meet and others do not: owner maps, means beyond 0 and 1, means of an image and codes of its slots."""
 
 NAME = re.compile(r"[a-z][a-z_]{0,39}")
 

@@ -4,8 +4,6 @@ N sequences, T frames, K objects, H x W pixels, C channels. Read from the truth,
 this needs.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 from physbench.metrics.object_cards import CLASSES
 from physbench.metrics.pixels import bernoulli_surprise
 from physbench.metrics.sums import Sums, ratio
-from physbench.scene import HIT_OBJECT, WALL
+from physbench.scene import WALL
 
 NOBODY = 255
 
@@ -70,11 +68,6 @@ def collisions_between(
     for partner in (a, b):
         np.add.at(counts, (sequence[chosen], partner[chosen]), 1)
     return counts
-
-
-def contacts_between(contact: NDArray[Any], *, first: int, last: int) -> NDArray[np.int64]:
-    """(N, T, K) -> (N, K): intervals of (first, last] with a collision. For files without events; two in one interval count once."""
-    return ((contact[:, first:last] & HIT_OBJECT) > 0).sum(axis=1)
 
 
 def _sums_by(kinds: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:

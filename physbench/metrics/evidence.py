@@ -10,16 +10,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from physbench.metrics.grouping import adjusted_rand, contingency
 from physbench.metrics.permanence import permanence_bce
 from physbench.metrics.pixels import bernoulli_bce, clipped_share, log_likelihood, masked_sum
+from physbench.metrics.probe import Reading
 from physbench.metrics.rollout import overlap, repeated, targets
 from physbench.metrics.sums import Floats, Sums, mean, mean_where_defined, ratio
 from physbench.model import Likelihood
-from physbench.suites import Asking, Rollout, Still
+from physbench.suites import Asking, Image, Rollout, Still
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -34,6 +36,7 @@ class Evidence:
     owners: NDArray[np.uint8] | None = None  # (B, F, H, W) of the frames shown
     log_likelihoods: NDArray[np.float32] | None = None  # (B, F, H, W) of the frames shown, as the model computed them itself
     truth: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])  # the stored arrays by name, (B, ...)
+    reading: Reading | None = None  # of the codes of an image's slots
     events: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])  # (M,) each: sequence in the batch, time, a, b
     rates: Sequence[float] | None = None  # of `memoryless_rates`, over all sequences of the evaluation
 
@@ -43,7 +46,9 @@ class Evidence:
     @cached_property
     def has(self) -> frozenset[str]:
         """Everything that a metric may need and that is there."""
-        given = {"means": self.means, "owners": self.owners, "rates": self.rates, "events": self.events or None}
+        given = {"means": self.means, "owners": self.owners, "rates": self.rates, "probe": self.reading, "events": self.events or None}
+        if isinstance(self.asking, Image):
+            given["reconstruction"] = given.pop("means")
         low, high = self.likelihood.support
         return frozenset([*(name for name, each in given.items() if each is not None), *["unbounded"] * (low < 0 or high > 1), *self.truth])
 
@@ -55,6 +60,8 @@ class Evidence:
     @cached_property
     def targets(self) -> NDArray[Any]:
         """(B, S, H, W, C): the frames that were predicted."""
+        if isinstance(self.asking, Still):
+            return self.frames[:, self.shown]
         if isinstance(self.asking, Rollout):
             return targets(self.frames, self.asking.context, self.asking.horizon)
         return self.frames[:, 1 : self.asking.frames]
@@ -107,6 +114,16 @@ class Evidence:
         if not self.likelihood.note:
             return 0.0 - (self.near_cost if near else self.cost)
         return log_likelihood(self.targets, self._means, self.likelihood, where)
+
+    def reconstruction_error(self) -> Sums:
+        """(B, 1): the squared error of each image, per pixel and channel."""
+        return mean(((self.targets - self._means.astype(np.float64)) ** 2).mean(axis=(2, 3, 4)))
+
+    def probed(self, factor: str) -> Sums:
+        """(B, 1): how much of a factor of the objects can be read off the codes of their slots, and how much there is."""
+        assert self.reading is not None
+        explained, there = self.reading.explained(factor, self.tables[:, 0], self.truth)
+        return ratio(explained[:, None], there[:, None])
 
     def clipped(self) -> Sums:
         """The share of the means that lie outside [0, 1]."""

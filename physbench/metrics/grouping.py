@@ -4,8 +4,6 @@ Pixels count where an object is (`groups` > 0) and the curtain is not; 1 = the s
 summed is a whole number, exact in float64, so no product overflows and no batch changes a bit.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

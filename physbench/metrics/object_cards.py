@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from physbench.metrics.card import ARI, OWN, R_NEM, Metric
-from physbench.metrics.evidence import Evidence
+from physbench.metrics.card import ARI, R_NEM, Metric
 from physbench.metrics.pixel_cards import DEAREST
-from physbench.metrics.sums import Sums
+
+if TYPE_CHECKING:
+    from physbench.metrics.evidence import Evidence
+    from physbench.metrics.sums import Sums
 
 POSITION_STEPS = (1, 5, 10, 30)
 """The h of `rollout_position_error[h]`."""
@@ -104,7 +106,7 @@ ARI_FRAMES = Metric(
     caution="The background is left out, so nobody need find the objects: a slot for each quarter of the picture scores 0.64, which ari_video cuts to "
     "0.46. In black and white every blob of touching pixels as a slot of its own scores 0.97 without learning anything, which ari_video cuts to 0.41. "
     "Models with one slot get 0 where two objects show, and 1 where one does.",
-    asked_of=("window", "still"),
+    asked_of=("window", "still", "image"),
     needs=("owners", "groups"),
     function=lambda e: e.mean_where_defined(e.rand(e.tables)),
     last=True,
@@ -128,7 +130,6 @@ EVENT_ERROR = Metric(
     name="event_error",
     better="lower",
     one_is="copying",
-    paper=OWN,
     definition="The error h steps ahead around objects that have collided j times with others since the last shown frame.",
     formula="each pixel belongs to the object with the least d^2 - r^2 (d to its true centre, r its radius); sum of the BCE over the cells of objects with "
     "j collisions in (c - 1, c - 1 + h] / the same sum for repeating x_{c-1}; the cells add up to rollout_bce[h]",
@@ -158,7 +159,6 @@ PERMANENCE_BCE = Metric(
     name="permanence_bce",
     better="lower",
     one_is="remembering nothing",
-    paper=OWN,
     definition="The error around a curtain while an object is hidden behind it, as a share of the least that is possible without memory: who forgets the "
     "object is surprised when it comes out.",
     formula="sum of the BCE over the collar (outside the curtain, at most 10 px from it, less what objects with visible > 0 at t own at t or t + 1) / the same "
@@ -246,7 +246,6 @@ ROLLOUT_RELATIVE_BCE = Metric(
 ROLLOUT_POSITION_ERROR = Metric(
     name="rollout_position_error",
     better="lower",
-    paper=OWN,
     definition="How far from the true place of each object it was imagined h steps after the last frame that was shown, in pixels, at most 16.",
     formula="each pixel belongs to the object with the least d^2 - r^2 (d to its true centre, r its radius); the distance from the true centre to the mean "
     "place of the pixels of its cell with p > 1/2 (in colour: in any channel), at most 16, and 16 without such a pixel; mean over sequences and over objects "
@@ -280,7 +279,6 @@ ROLLOUT_POSITION_ERROR = Metric(
 ROLLOUT_OVERLAP = Metric(
     name="rollout_overlap",
     better="higher",
-    paper=OWN,
     definition="How much of what is there in a rollout was imagined there: 1 is all of it and nothing else, 0 is none of it.",
     formula="over sequences and steps: number of pixels that are on and have p > 1/2 / number of pixels that are on or have p > 1/2",
     caution="The suite simulation is ranked by it, over 10 steps after 5 shown frames. It hears only yes or no: a blur that never passes 1/2 scores 0, as "

@@ -7,8 +7,6 @@ The forecast without memory knows where the curtain is and how often a pixel is 
 sequences that are scored. Cross-entropy is convex in the probability, so no other map of the distance that is constant in time costs less.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@ N sequences, T frames, H x W pixels, C channels; `...` is any shape in front, (N
 booleans, else floats in 0..1 (colour). means[:, t] is the prediction of frame t + 1, made before that frame was shown.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterator

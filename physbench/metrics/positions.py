@@ -3,8 +3,6 @@
 N sequences, T frames, K objects, H x W pixels, C channels. The middle of the pixel in row r and column c lies at x = c + 0.5, y = r + 0.5.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

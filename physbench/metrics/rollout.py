@@ -3,8 +3,6 @@
 means[:, h - 1] is the prediction of frame c - 1 + h, h = 1 .. S; frame c and later were never shown.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -5,8 +5,6 @@ read from Student's t, with the standard error that a bootstrap tends to when it
 the difference (the infinitesimal jackknife).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -4,8 +4,6 @@ What a sequence contributes never depends on the others, and the sum over sequen
 same to the last bit whatever the batches and their order.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Charts as shapes in SVG, drawn by a template: axes, lines, bars and dots. Colours come from the style around them, so they follow light and dark."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

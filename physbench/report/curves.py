@@ -1,7 +1,5 @@
 """What is drawn as a curve: figures over steps, and over collisions."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """What a metric is, in the words of its card."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 

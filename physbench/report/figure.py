@@ -1,7 +1,5 @@
 """A sequence as a model took it, drawn: every step from the frame to the slots, and to the next frame. After figure 2 of the R-NEM paper."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 

@@ -1,11 +1,9 @@
 """Which sequences to look at: those with the worst figures, and those in the middle. They are asked about again, one by one, to be drawn."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +12,14 @@ from physbench.evaluation.evaluate import Extent
 from physbench.evaluation.examples import source_of
 from physbench.evaluation.memoryless import memoryless_rates
 from physbench.evaluation.scoring import worth
+from physbench.evaluation.window import Answers
 from physbench.metrics.catalogue import find
 from physbench.metrics.sums import per_sequence, pooled, value
 from physbench.model import Bernoulli, Likelihood
 from physbench.result import Result
 from physbench.suites import Asking, Rollout, Still, Suite, Task, Window
 
-if TYPE_CHECKING:
-    from physbench.evaluation.window import Answers
-
-    Kind = Literal["worst", "median"]
+Kind = Literal["worst", "median"]
 
 MOST = 10
 """Strips of a kind. Of few sequences a third, so that none is in both."""

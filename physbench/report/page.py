@@ -1,23 +1,23 @@
-"""The page itself, in one file: nothing is fetched, no script runs, and every text is data."""
+"""The page itself and its tables, in one file: nothing is fetched, no script runs, and every text is data."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from physbench.errors import StorageError
 from physbench.evaluation.known import KNOWN_SIZE, Known, Published
 from physbench.files import write_whole
-from physbench.metrics.catalogue import find
+from physbench.metrics.catalogue import find, stands_in_tables
 from physbench.report.curves import curves
 from physbench.report.definitions import ARROWS, define
 from physbench.report.gallery import Strip, ranked
 from physbench.report.pages import render
 from physbench.report.pictures import Drawing, box, draw, tells_apart
-from physbench.report.tables import Scores, facts, scores
-from physbench.result import ENOUGH, NARROW, Result, Score
+from physbench.report.text import NOTHING
+from physbench.result import ENOUGH, NARROW, Provenance, Result, Score
 from physbench.result import told as in_words
 from physbench.suites import SIZES, installed_suites
 
@@ -126,3 +126,59 @@ def _gallery(kind: str, strips: Sequence[Strip]) -> Gallery:
     if any(box(strip) for strip in strips):
         about += " Hatched: the curtain, which a model is not shown; objects are seen through it, and predictions have its outline."
     return Gallery(title, strips[0].task, about, tuple(draw(strip, grouped=grouped) for strip in strips))
+
+
+Facts = list[tuple[str, list[tuple[str, object]]]]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The figures of a task; those with a card of their own in a table, steps and parts folded away."""
+
+    model: str
+    whole: Sequence[Score]
+    parts: Sequence[Score]
+    known: Mapping[tuple[str, str], Known]  # by model and metric
+    reported: Mapping[tuple[str, str], Published]
+    papers: Mapping[tuple[str, str, str], Sequence[str]]  # paper, link, remark: its models
+
+    @property
+    def references(self) -> list[str]:
+        return list(dict.fromkeys(model for model, _ in self.known))
+
+    @property
+    def others(self) -> list[str]:
+        return list(dict.fromkeys(model for model, _ in self.reported))
+
+
+def scores(result: Result, references: Sequence[Known], published: Sequence[Published], task: str) -> Scores:
+    model = result.provenance.model
+    here = [score for score in result.scores if score.task == task]
+    whole, parts = ([score for score in here if stands_in_tables(score.metric) is tabled] for tabled in (True, False))
+    reported = [row for row in published if row.task == task]
+    papers: dict[tuple[str, str, str], dict[str, None]] = {}
+    for row in reported:
+        papers.setdefault((row.paper, row.link, row.remark), {})[row.model] = None
+    return Scores(
+        model,
+        whole,
+        parts,
+        {(row.model, row.metric): row for row in references if row.task == task and row.model != model},
+        {(row.model, row.metric): row for row in reported},
+        {source: list(models) for source, models in papers.items()},
+    )
+
+
+def facts(origin: Provenance) -> Facts:
+    """Where scores come from: names with their values, which may have names of their own."""
+    return [(field.name.replace("_", " "), _values(getattr(origin, field.name))) for field in fields(origin)]
+
+
+def _values(value: Any) -> list[tuple[str, object]]:
+    if value is None or value in ((), {}):
+        return [("", NOTHING)]
+    if isinstance(value, dict):
+        return list(cast("dict[str, object]", value).items())
+    if isinstance(value, tuple):
+        return [("", each) for each in cast("tuple[str, ...]", value)]
+    return [("", f"{value:,.1f}" if isinstance(value, float) else str(value))]

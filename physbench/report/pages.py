@@ -1,7 +1,5 @@
 """Pages from templates. A page fetches nothing and runs no script but its own; what a template prints is text, unless it is Markup."""
 
-from __future__ import annotations
-
 import re
 from base64 import b64encode
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Numbers for people to read."""
 
-from __future__ import annotations
-
 import math
 
 MINUS, NOTHING = "\N{MINUS SIGN}", "\N{EN DASH}"

@@ -7,8 +7,6 @@ before they are followed, storage before it is read, and no size is believed tha
 # h5py has no types
 # pyright: basic, reportAttributeAccessIssue=false
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,14 +21,13 @@ from h5py import h5o
 from physbench.errors import HostileFile, StorageError
 from physbench.files import open_regular_file
 from physbench.recipe import MAX_CHUNK, SPLITS
+from physbench.storage.codec import MOST_DEFLATED
 from physbench.storage.heaps import ENDS, require_sound_heaps
 from physbench.storage.layout import BLOCK, EVENTS, FIELDS, FIRST, FORMAT, PIXELS, STATES, Field, Layout, layout_of
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MOST_LINKS = 64
 MOST_TEXT = 1 << 16
-DEFLATE_RATIO = 1032
-"""No deflate stream decodes to more than this many times its length."""
 
 VERSIONS = (1, 2)
 WORDS = {1: "the arrays of the balls and no others", 2: "others than the arrays of the balls"}
@@ -157,7 +154,7 @@ def _admit_array(dataset: h5py.h5d.DatasetID, field: Field, sizes: dict[str, int
     stored = dataset.get_storage_size()
     if field in PIXELS:
         chunk, allowed = field.chunk(sizes, 1), [[h5py.h5z.FILTER_DEFLATE]]
-        fits = logical <= stored * DEFLATE_RATIO
+        fits = logical <= stored * MOST_DEFLATED
         if int(np.prod(chunk, dtype=object)) > MAX_CHUNK:
             raise HostileFile(f"{where} claims {int(np.prod(chunk, dtype=object)):,} bytes a sequence; at most {MAX_CHUNK:,} are read")
     elif field in STATES:

@@ -7,10 +7,8 @@ which is how the chunks are found here, still sees every chunk. So each chunk is
 # h5py has no types
 # pyright: basic, reportAttributeAccessIssue=false, reportIndexIssue=false
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +16,7 @@ from numpy.typing import NDArray
 from physbench.errors import DamagedFile, HostileFile
 from physbench.storage.admit import opened
 from physbench.storage.layout import BLOCK, FIELDS
-
-if TYPE_CHECKING:
-    from physbench.storage.reader import File, Split
+from physbench.storage.reader import File, Split
 
 ROWS = 1 << 16
 """Of a table of events, compared at a time."""

@@ -1,7 +1,5 @@
 """Blocks: consecutive sequences, ready to be stored. The unit of work, of progress and of resuming."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -2,8 +2,6 @@
 # h5py has no types
 # pyright: basic
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path

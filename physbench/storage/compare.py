@@ -1,7 +1,5 @@
 """Stored sequences beside the same sequences made again."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The digest of sequences that are in memory: what a file of them would carry."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 

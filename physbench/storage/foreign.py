@@ -26,7 +26,7 @@ from physbench.errors import DamagedFile, HostileFile, StorageError
 from physbench.recipe import MAX_CHUNK
 from physbench.storage.admit import dataset_in, group_in, members_of, opened, require_hard_link, require_own_storage, require_single
 from physbench.storage.chunks import address_of, chunk_table
-from physbench.storage.filters import DEFLATE, MOST_DEFLATED, SHUFFLE, undone
+from physbench.storage.codec import DEFLATE, MOST_DEFLATED, SHUFFLE, undone
 from physbench.storage.heaps import require_sound_heaps
 
 AT_ONCE = 1 << 30

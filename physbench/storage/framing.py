@@ -1,7 +1,5 @@
 """How sequences are cut and turned for training: a window of frames, floats from 0 to 1, time first."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

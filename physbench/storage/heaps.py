@@ -1,7 +1,5 @@
 """The heaps in which HDF5 keeps texts of no fixed length: looked through before HDF5 does, which walks for ever in one that does not add up."""
 
-from __future__ import annotations
-
 import mmap
 import re
 from itertools import chain

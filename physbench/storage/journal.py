@@ -5,8 +5,6 @@
 bytes it speaks of and carries a CRC of both, so whatever a kill or a power cut leaves, the records that check out are whole blocks.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -5,8 +5,6 @@ Axes are letters: T frames, N sequences, H W C pixels, K objects, A actions, M c
 the files that published R-NEM code reads. docs/format.md says the same in words, and a test holds it to this table.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping

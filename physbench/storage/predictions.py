@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 
 from physbench.errors import StorageError
 from physbench.files import publish
-from physbench.storage.codec import LEVEL, compress
-from physbench.storage.filters import shuffled
+from physbench.storage.codec import LEVEL, compress, shuffled
 from physbench.storage.foreign import Array, Foreign
 from physbench.storage.whole import lock_beside, refused_in_words, require_free
 

@@ -2,14 +2,13 @@
 
 # pyright: reportUnknownMemberType=false
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from physbench.errors import MissingPackage
 from physbench.storage.framing import TIMED, Framing
+from physbench.storage.reader import Split
 
 try:
     import torch
@@ -17,9 +16,6 @@ try:
     from torch.utils.data._utils.collate import default_collate_fn_map  # pyright: ignore[reportUnknownVariableType]
 except ImportError:
     raise MissingPackage("this needs PyTorch: pip install 'physbench[train]'") from None
-
-if TYPE_CHECKING:
-    from physbench.storage.reader import Split
 
 
 class TorchSplit(Dataset[dict[str, Any]]):

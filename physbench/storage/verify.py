@@ -4,28 +4,29 @@ The recipe is held to the name of the file, and what plain h5py reads to what is
 decoded, so checking a file costs hardly more than making it. The world's own check of its laws shares no code with its simulation.
 """
 
-from __future__ import annotations
-
 import hashlib
+import json
 import os
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from physbench import registry
 from physbench.ahead import ahead
-from physbench.errors import DamagedFile, RecipeError, StorageError
+from physbench.errors import DamagedFile, RecipeError, StorageError, UnknownName
 from physbench.machine import count_cores
+from physbench.progress import Progress
 from physbench.recipe import Recipe
 from physbench.scene import Span
 from physbench.storage.agreement import require_agreement
-from physbench.storage.block import make_block
+from physbench.storage.block import layout_for, make_block, sizes_of, spans
 from physbench.storage.compare import compare_block, require_end, scenes_of
 from physbench.storage.layout import array_digest, pixels_digest, split_text, text_digest
-from physbench.storage.origin import Unmakeable, read_recipe
 from physbench.storage.reader import File, Split, open_dataset
 from physbench.world import parts_of
 
@@ -51,13 +52,6 @@ class Report:
     """Streams of pixels that were decoded, since their bytes are not those that the generator writes."""
     caveats: tuple[str, ...] = ()
     """What could not be checked, or must be known of the dataset."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    done: int
-    total: int
-    doing: str
 
 
 @dataclass(frozen=True)
@@ -143,8 +137,31 @@ def _check_truth(file: File, progress: Callable[[Progress], None] | None) -> tup
     """Every sequence, on all cores."""
     recipe = read_recipe(file)
     if isinstance(recipe, Unmakeable):
-        return _run(_inflate, file, "inflating", progress), (f"nothing was made again: {recipe.reason}",)
+        counts, known, laws = _run(_inflate, file, "inflating", progress), recipe.recipe, False
+        if known is not None and (laws := parts_of(known.generator).check is not None):
+            counts += _run(lambda split, span: Count(replayed=_hold_to_laws(split, known, span)), file, "checking", progress)
+        return counts, (f"nothing was made again: {recipe.reason}", *["what it holds keeps the laws of its world"] * laws)
+    if parts_of(recipe.generator).engine == "processes":
+        counts = _run(lambda split, span: Count(replayed=_hold_to_laws(split, recipe, span)), file, "checking", progress)
+        return counts + _compare_in_processes(file, recipe, progress), tuple(_caveats(recipe))
     return _run(lambda split, span: _check_span(split, recipe, span), file, "making again", progress), tuple(_caveats(recipe))
+
+
+def _compare_in_processes(file: File, recipe: Recipe, progress: Callable[[Progress], None] | None) -> list[Count]:
+    """Make every block again in processes, for a world whose making holds Python's lock."""
+    counts: list[Count] = []
+    todo, done = spans(recipe), 0
+    workers = min(count_cores(), len(todo))
+    with closing(ahead(partial(make_block, recipe), todo, engine="processes", workers=workers if workers > 1 else 0)) as blocks:
+        try:
+            for span, block in zip(todo, blocks, strict=True):
+                counts.append(Count(len(span), 0, compare_block(file[span.split], block)))
+                done += len(span)
+                if progress:
+                    progress(Progress(done, recipe.sequences, f"making again {span.split}"))
+        except RecipeError as error:
+            raise DamagedFile(f"{file.path}: the recipe cannot be followed: {error}") from None
+    return counts
 
 
 def _caveats(recipe: Recipe) -> list[str]:
@@ -157,18 +174,23 @@ def _caveats(recipe: Recipe) -> list[str]:
 
 
 def _check_span(split: Split, recipe: Recipe, span: Span) -> Count:
-    replayed = 0
-    parts = parts_of(recipe.generator)
-    if parts.check is not None:
-        names = [name for name in split.fields if parts.checked is None or name in parts.checked]
-        for fault in parts.check(scenes_of(split, span, names)):
-            raise DamagedFile(f"{split.file.path}: {split.name} sequence {span.start + fault.sequence} {fault.sentence}")
-        replayed = len(span)
+    replayed = _hold_to_laws(split, recipe, span)
     try:
         block = make_block(recipe, span)
     except RecipeError as error:
         raise DamagedFile(f"{split.file.path}: the recipe cannot be followed: {error}") from None
     return Count(len(span), replayed, compare_block(split, block))
+
+
+def _hold_to_laws(split: Split, recipe: Recipe, span: Span) -> int:
+    """Let the world check the sequences of a span; give how many it looked at."""
+    parts = parts_of(recipe.generator)
+    if parts.check is None:
+        return 0
+    names = [name for name in split.fields if parts.checked is None or name in parts.checked]
+    for fault in parts.check(scenes_of(split, span, names)):
+        raise DamagedFile(f"{split.file.path}: {split.name} sequence {span.start + fault.sequence} {fault.sentence}")
+    return len(span)
 
 
 def _inflate(split: Split, span: Span) -> Count:
@@ -198,3 +220,79 @@ def _run(work: Callable[[Split, Span], Count], file: File, doing: str, progress:
             if progress:
                 progress(Progress(done, total, f"{doing} {span.split}"))
     return counts
+
+
+FORM = {"dataset": str, "frames": int, "generator": str, "parameters": dict, "seed": int, "splits": dict, "version": int}
+"""What a recipe says, and as what."""
+
+
+class Unmakeable(NamedTuple):
+    """Why a dataset cannot be made again here."""
+
+    reason: str
+    recipe: Recipe | None = None  # where its world is installed, which may have laws to hold it to
+
+
+def read_recipe(file: File) -> Recipe | Unmakeable:
+    """Find the recipe of a file. Whatever in it contradicts itself, the name or the arrays is an error."""
+    text, name = file.attributes["recipe"], file.attributes["dataset"]
+    where = f"{file.path}: the recipe"
+    form = _require_form(json.loads(text), where)
+    if name != f"{form['dataset']}-v{form['version']}":
+        raise DamagedFile(f"{file.path} is called {name!r}, and its recipe is one of {form['dataset']}-v{form['version']}")
+    try:
+        usual: Recipe = registry.datasets.get(form["dataset"])
+    except UnknownName:
+        return Unmakeable(f"no dataset {form['dataset']!r} is installed here")
+    if form["generator"] != usual.generator.name:
+        raise DamagedFile(f"{where} names the generator {form['generator']!r}; {usual.dataset} is made by {usual.generator.name!r}")
+    if form["version"] != usual.generator.version:
+        return Unmakeable(f"it was made by version {form['version']} of {usual.generator.name}, and version {usual.generator.version} is installed here")
+    recipe = _rebuild(usual, form, where)
+    if recipe.to_json() != text:
+        raise DamagedFile(f"{where} is not written as it was for these parameters")
+    if usual.dataset != usual.generator.name:
+        _require_registered(recipe, usual, where)
+    _require_sizes(file, recipe)
+    obstacle = parts_of(recipe.generator).obstacle
+    reason = obstacle(recipe) if obstacle else ""
+    return Unmakeable(reason, recipe) if reason else recipe
+
+
+def _require_form(told: dict[str, Any], where: str) -> dict[str, Any]:
+    for key, kind in FORM.items():
+        if type(told.get(key)) is not kind:
+            raise DamagedFile(f"{where} " + (f"has no {key!r}" if key not in told else f"says {str(told[key])[:40]!r} for {key!r}"))
+    if not all(type(count) is int for count in told["splits"].values()):
+        raise DamagedFile(f"{where} has a split whose size is not a whole number")
+    return told
+
+
+def _rebuild(usual: Recipe, form: dict[str, Any], where: str) -> Recipe:
+    expected = asdict(cast("Any", usual.generator))
+    if missing := sorted(set(expected) - set(form["parameters"])):
+        raise DamagedFile(f"{where} has no parameter {missing[0]!r}")
+    try:
+        generator = cast("Any", type(usual.generator))(**form["parameters"])
+        return replace(usual, generator=generator, frames=form["frames"], splits=form["splits"], seed=form["seed"])
+    except Exception as error:  # whatever a generator raises of parameters that it cannot take
+        raise DamagedFile(f"{where} cannot be followed: {str(error)[:200]}") from None
+
+
+def _require_registered(recipe: Recipe, usual: Recipe, where: str) -> None:
+    """A named dataset has one recipe; its splits may be shorter or longer, and its seed another."""
+    given, expected = ({"frames": each.frames, **asdict(cast("Any", each.generator))} for each in (recipe, usual))
+    for key, value in expected.items():
+        if given[key] != value:
+            raise DamagedFile(f"{where} is not that of {usual.dataset}: its {key} is {given[key]!r}, not {value!r}")
+
+
+def _require_sizes(file: File, recipe: Recipe) -> None:
+    if list(file) != list(recipe.splits):
+        raise DamagedFile(f"{file.path} holds {', '.join(file)}; its recipe makes {', '.join(recipe.splits)}")
+    if file.layout != (made := layout_for(recipe)):
+        raise DamagedFile(f"{file.path} holds {', '.join(file.layout.paths)}; its recipe makes {', '.join(made.paths)}")
+    for name, split in file.items():
+        for axis, length in sizes_of(recipe, name).items():
+            if split.sizes.get(axis, length) != length:
+                raise DamagedFile(f"{file.path}: axis {axis} of {name} has length {split.sizes[axis]}; the recipe makes {length}")

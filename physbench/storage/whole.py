@@ -2,8 +2,6 @@
 # h5py has no types
 # pyright: basic
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """From blocks to a dataset file: write the HDF5 structures around a complete journal. The file is whole or absent."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

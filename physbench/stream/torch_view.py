@@ -1,7 +1,5 @@
 """A stream as torch's DataLoader likes it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from itertools import count

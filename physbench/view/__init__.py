@@ -1,10 +1,9 @@
 """One sequence of a dataset to look at: a strip of frames, an animation, or one page that plays it; and many scenes on a contact sheet."""
 
-from physbench.view.clip import Clip, clip_from, clip_of
+from physbench.view.clip import Clip, clip_from, clip_of, describe_recipe
 from physbench.view.contact import contact_sheet
 from physbench.view.pictures import animation, strip
 from physbench.view.player import page
-from physbench.view.recipe_words import describe_recipe
 from physbench.view.save import save
 from physbench.view.times import Times
 

@@ -1,7 +1,5 @@
 """Which frames of a sequence are drawn."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from physbench.errors import RecipeError

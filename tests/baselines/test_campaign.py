@@ -24,12 +24,11 @@ from physbench.errors import PhysbenchError, TrainingError, UnknownName
 from physbench_baselines import checkpoint
 from physbench_baselines.campaign import table, weights
 from physbench_baselines.campaign import work as working
-from physbench_baselines.campaign.adopt import adopt
 from physbench_baselines.campaign.budget import count_sequence_steps, is_flat, steps_for
 from physbench_baselines.campaign.history import History, Ledger, Point, read_record
 from physbench_baselines.campaign.standing import Standing, order, read_standings
 from physbench_baselines.campaign.table import TABLE, Plan, PlannedRun, expand
-from physbench_baselines.campaign.work import hold_campaign, work
+from physbench_baselines.campaign.work import adopt, hold_campaign, work
 from physbench_baselines.nem_sizes import ARCHITECTURE
 from physbench_baselines.training.folder import CORE, AtWork, Folder
 from physbench_baselines.training.recipe import TrainingRecipe

@@ -110,8 +110,8 @@ def better(metric: str, one: float, other: float) -> bool:
     return one < other if find(metric).better == "lower" else find(metric).better == "higher" and one > other
 
 
-def test_every_suite_that_ranks_is_tried() -> None:
-    assert set(ASKED) == {name for name, suite in SUITES.items() if suite.ranked_by}
+def test_every_suite_that_ranks_balls_is_tried() -> None:
+    assert set(ASKED) == {name for name, suite in SUITES.items() if suite.ranked_by and "constant-velocity" in suite.references}
     for name, (task, asking) in ASKED.items():
         assert SUITES[name].ranked_by is not None and SUITES[name].ranked_by[0] == task.names(asking)  # type: ignore[index]
 

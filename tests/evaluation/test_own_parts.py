@@ -34,8 +34,7 @@ from physbench.notices import listen
 from physbench.suites import SUITES, Rollout, Still, Suite, Task, Window
 from physbench_baselines.framewise import Blobs
 from physbench_baselines.reference import Copy
-from physbench_leaderboard.checks import problems
-from physbench_leaderboard.complete import wanted
+from physbench_leaderboard.checks import problems, wanted
 from physbench_leaderboard.submission import cell_of
 
 MINE = Suite("mine", 1, "a few frames", (Task("balls4mass64", (Window(4), Rollout(2, 3))),), ("balls4mass64", "bce"), references=("copy", "blank"))

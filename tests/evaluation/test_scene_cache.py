@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from physbench import cache
-from physbench.evaluation.examples import source_of
-from physbench.evaluation.scene_cache import SceneCache
+from physbench.evaluation.examples import SceneCache, source_of
 from physbench.recipe import Recipe
 from physbench.registry import datasets
 from physbench.scene import Scenes, Span

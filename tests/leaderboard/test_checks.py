@@ -19,8 +19,7 @@ from physbench import registry
 from physbench.errors import PhysbenchError
 from physbench.model import Batch, Gaussian, Prediction
 from physbench.suites import SUITES
-from physbench_leaderboard.checks import check, meaning, problems
-from physbench_leaderboard.complete import wanted
+from physbench_leaderboard.checks import check, meaning, problems, wanted
 from physbench_leaderboard.pins import Pins, pinned
 from physbench_leaderboard.submission import Row, SubmissionError
 from tests.leaderboard.made import cells, references, rows, spoilt, written

@@ -29,8 +29,8 @@ from physbench.report import pages, text
 from physbench.report.charts import axis
 from physbench_leaderboard.columns import columns
 from physbench_leaderboard.estimate import Estimate
-from physbench_leaderboard.labels import Labels
 from physbench_leaderboard.page import PageError, build, page
+from physbench_leaderboard.plots import Labels
 from physbench_leaderboard.table import Board, Key, Standing
 from physbench_leaderboard.text import as_json
 

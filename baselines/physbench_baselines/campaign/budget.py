@@ -1,7 +1,5 @@
 """Sequence-steps: how many a run has behind it, how many steps a budget is, and when a curve has flattened."""
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Sequence
 from math import ceil

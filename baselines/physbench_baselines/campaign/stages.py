@@ -3,8 +3,6 @@
 The first stage of a run lies in NAME. A later one, which begins with weights kept for moving, lies in NAME.stage2 and so on.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from dataclasses import dataclass, replace

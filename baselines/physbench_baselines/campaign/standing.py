@@ -3,8 +3,6 @@
 Next is the run with the smallest share of its budget, the first in the table among equals.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path

@@ -3,8 +3,6 @@
 A budget is a number of sequence-steps: one sequence, predicted one frame further. Models of one family have the same.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

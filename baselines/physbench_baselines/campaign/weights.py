@@ -3,8 +3,6 @@
 They lie in the subfolder `weights` as NAME.safetensors, with the card beside them as NAME.json for people.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any

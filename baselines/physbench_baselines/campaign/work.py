@@ -1,9 +1,9 @@
 """The work of a campaign: piece by piece, whatever is furthest behind. A piece that is killed loses a minute at most."""
 
-from __future__ import annotations
-
+import secrets
+import shutil
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from physbench.errors import PhysbenchError, TrainingError
+from physbench.files import publish
 from physbench_baselines.adapter import device_of
 from physbench_baselines.campaign.budget import steps_for
 from physbench_baselines.campaign.history import History, Ledger, Place, Record
@@ -27,6 +28,10 @@ from physbench_baselines.training.run import train
 
 SHORTEST = 0.25
 """Minutes. For less, no further piece is begun."""
+
+WEIGHTS = tuple(f"{name}{suffix}" for name in ("last", "best") for suffix in (".safetensors", ".pt"))
+ADOPTED = ("recipe.json", "log.csv", *WEIGHTS, "curves.svg", "result.json")
+"""Files of a run that is copied."""
 
 
 @dataclass(frozen=True)
@@ -172,3 +177,46 @@ def _keep(folder: Path, run: PlannedRun, ledger: Ledger, say: Callable[[str], No
     assert path is not None
     if keep_weights(folder, run, read_stage(path, run, ledger)) is None:
         say(f"the weights of {run.name} are too large for moving, and were not kept apart from {path}")
+
+
+def adopt(campaign: Path, folders: Mapping[PlannedRun, Path]) -> list[Stage]:
+    """Make training runs of other origin runs of a campaign: copy their folders; none of them, if one cannot be had.
+
+    The folder copied from stays as it is. A run that has a stage in the campaign keeps it.
+    """
+    with hold_campaign(campaign):
+        for run, source in folders.items():
+            _require(campaign, run, source)
+        return [_copy(campaign, run, source) for run, source in folders.items()]
+
+
+def _require(campaign: Path, run: PlannedRun, source: Path) -> None:
+    there = latest_folder(campaign, run)
+    if there is not None:
+        raise TrainingError(f"{run.name} has a run already, in {there}: move it away first")
+    if not (last := Folder(source).last).is_file():
+        Folder(source).recipe()
+        raise TrainingError(f"the run in {source} saved nothing yet: there is no {last.name} to go on with")
+    read_stage(source, run, Ledger(source))
+
+
+def _copy(campaign: Path, run: PlannedRun, source: Path) -> Stage:
+    """Copy while nobody writes."""
+    path = folder_of(campaign, run, 1)
+    beside = campaign / f".{run.name}.{secrets.token_hex(4)}.part"
+    try:
+        with Folder(source).held():
+            beside.mkdir()
+            for name in ADOPTED:
+                if (source / name).is_file():
+                    shutil.copyfile(source / name, beside / name)
+        clear_beginning(path)
+        publish(beside, path)
+    except OSError as error:
+        raise TrainingError(f"{source} cannot be copied to {path}: {error.strerror}") from None
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    ledger = Ledger(campaign)
+    stage = read_stage(path, run, ledger)
+    ledger.put(path.name, stage.record)
+    return stage

@@ -1,7 +1,5 @@
 """PyTorch's own container, `.pt`, in which runs were kept before: a zip archive around a pickle, which torch reads as data alone."""
 
-from __future__ import annotations
-
 import io
 import re
 import struct

@@ -1,7 +1,5 @@
 """What a file says of its weights: text in JSON, the same in every container, and read as an enemy's."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The container of everything that is written, `.safetensors`: a header in the metadata, and arrays, without anything that could be run."""
 
-from __future__ import annotations
-
 import json
 from hashlib import sha256
 from pathlib import Path

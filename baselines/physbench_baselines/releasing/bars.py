@@ -1,7 +1,5 @@
 """Trained models against the rows that learn nothing and see frames alone: the bar that a model has to pass in every suite."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

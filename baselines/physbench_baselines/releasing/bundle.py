@@ -3,8 +3,6 @@
 `python -m physbench_baselines.releasing.bundle RUN NAME`. A bundling that is killed goes on at the suite where it was.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """What the README of the baselines says of the models that come with the package, from their cards."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields

@@ -1,7 +1,5 @@
 """How weights came about, for their card: from the folder of their run."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar

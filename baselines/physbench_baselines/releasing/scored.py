@@ -3,8 +3,6 @@
 `python -m physbench_baselines.releasing.scored NAME` asks for those that are missing, and goes on where it was killed.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import math

@@ -1,7 +1,5 @@
 """`make tables`: write what the READMEs and docs/results.md say of models, from their cards and from the scores of the reference rows."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Mapping
 from pathlib import Path

@@ -4,8 +4,6 @@ them.
 Arrays only. members (E, 4) are x, y, vx, vy of one disc in E worlds; mean (4,), spread (4, 4).
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

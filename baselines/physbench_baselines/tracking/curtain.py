@@ -5,8 +5,6 @@ Arrays only. evidence (H, W) float32 of the box: SHOWS where a pixel has been on
 often a disc was missed there.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from physbench_baselines.compiled import kernel

@@ -6,8 +6,6 @@ nothing. Positions are (x, y) in pixels, from the corner of the box; pixel (row,
 0.5, row + 0.5).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from physbench_baselines.compiled import kernel

@@ -4,8 +4,6 @@ Arrays only. A world (K, 4) holds x, y, vx, vy of its discs in pixels and pixels
 is none.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from physbench_baselines.compiled import kernel

@@ -10,8 +10,6 @@ missing (K,) int32  for how many frames a disc should have been seen and was not
 evidence (H, W)     of a curtain, see curtain.py
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from physbench_baselines.compiled import kernel

@@ -2,8 +2,6 @@
 K discs, H x W pixels of the box.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from physbench_baselines.compiled import kernel

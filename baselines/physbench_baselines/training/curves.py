@@ -1,7 +1,5 @@
 """The course of a run as a picture: losses and figures over the steps."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

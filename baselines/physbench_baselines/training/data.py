@@ -17,7 +17,7 @@ from physbench.ahead import ahead
 from physbench.errors import TrainingError
 from physbench.recipe import Recipe, mixed
 from physbench.storage.buffers import Buffers
-from physbench.storage.layout import ARRAYS
+from physbench.storage.framing import TIMED
 from physbench.storage.reader import File, Split, open_dataset
 from physbench.world import parts_of
 from physbench_baselines.training.recipe import TrainingRecipe
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     """Training batches by the number of the step, and the validation sequences."""
 
 Batch = dict[str, NDArray[Any]]  # (B, T, ...) or (B, ...) each, by name
-
-TIMED = frozenset(name for name, each in ARRAYS.items() if each.timed)
-"""The arrays that have something to say of every frame."""
 
 
 def source_of(recipe: TrainingRecipe) -> Source:

@@ -3,8 +3,6 @@
 What is in it is whole at any moment.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -3,8 +3,6 @@
 What those cost is not forgotten.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import fields, replace

@@ -1,7 +1,5 @@
 """Checkpoints of a run: weights for the evaluator with a card that says how they came about; in last.safetensors also what the next step depends on."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path

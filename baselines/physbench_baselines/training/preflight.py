@@ -1,7 +1,5 @@
 """What can be said no to before a run begins, and before PyTorch is loaded."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -3,8 +3,6 @@
 Noise comes from a generator that is seeded anew for every step, so a step is a function of weights, batch, and its number and share of the run.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy

@@ -1,7 +1,5 @@
 """What the trainer asks of a network, and what a network may say beside: it is looked up here and nowhere else."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, cast

@@ -6,8 +6,6 @@ something lies above, a zero byte and a match at distance 1. The Huffman code is
 The stream is one block with that code, between the header and the Adler-32 of zlib [RFC 1950]; the checksum of a run has a closed form.
 """
 
-from __future__ import annotations
-
 import heapq
 from functools import lru_cache
 from typing import NamedTuple

@@ -4,8 +4,6 @@ The stored float32 positions and radii are drawn, in float64, so a file alone fi
 Arrays only: N sequences, T frames, K slots, H x W pixels, C channels.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from physbench.scene import HIT_OBJECT

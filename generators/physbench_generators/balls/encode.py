@@ -1,7 +1,5 @@
 """Sequences of discs to the zlib streams of their pixel arrays: from runs where that is possible, else from pixels."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

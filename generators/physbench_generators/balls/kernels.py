@@ -6,8 +6,6 @@ quadratic. Only + - * / and sqrt in float64 are used, in a fixed order, so a seq
 Arrays only: n discs, K >= n slots, T frames; y points down and gravity pulls towards +y.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from physbench.scene import HIT_OBJECT, HIT_WALL, WALL

@@ -1,7 +1,5 @@
 """What pictures of balls show beside pixels and labels: which are heavier, what they hit, and the curtain."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

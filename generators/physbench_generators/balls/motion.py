@@ -5,8 +5,6 @@ more of the rounding to float32 than of any error. The arrays may be a stranger'
 Arrays only: N sequences, T frames, K slots, M events.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from physbench.scene import HIT_OBJECT, HIT_WALL, WALL

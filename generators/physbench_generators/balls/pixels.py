@@ -1,7 +1,5 @@
 """Sequences of discs to their pixel arrays: all of them, or those that are wanted."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any

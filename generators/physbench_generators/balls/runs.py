@@ -4,8 +4,6 @@ A run is a row (start, end, owner) of an int32 array, half-open, counted in pixe
 Arrays only: T frames, K slots, H x W pixels.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from physbench.scene import HIT_OBJECT

@@ -1,0 +1,90 @@
+"""What decides the weights of an agent."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from physbench.errors import TrainingError
+from physbench.fields import bounded, check_fields
+from physbench_baselines.dqn.sizes import AgentSizes
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentRecipe:
+    """Each field with a `help` is an option of `physbench train dqn`. Defaults are those of the agent that comes with the package."""
+
+    algorithm: str = bounded("pqn", help="pqn: many games, no replay; nature: replay and a target network", choices=("pqn", "nature"))
+    seed: int = bounded(0, help="another seed gives another run", low=0, high=(1 << 63) - 1)
+    games: int = bounded(32, help="games side by side", low=1, high=1024)
+    rollout: int = bounded(32, help="pqn: steps of each game between updates", low=1, high=4096)
+    epochs: int = bounded(1, help="pqn: how often each rollout is learnt from", low=1, high=100)
+    batch: int = bounded(128, help="transitions in a step of the optimiser", low=1, high=1 << 16)
+    learning_rate: float = bounded(5e-4, help="of the optimiser, at the beginning; it falls to nothing", above=0)
+    gradient_limit: float = bounded(10.0, help="the most that a gradient's norm may be", above=0)
+    discount: float = bounded(0.99, help="of rewards, for each step", low=0, high=1)
+    trace: float = bounded(0.65, help="pqn: the lambda of Q(lambda)", low=0, high=1)
+    epsilon: float = bounded(0.02, help="the share of actions drawn at random, at the end", low=0, high=1)
+    epsilon_first: float = bounded(1.0, help="the same, at the beginning", low=0, high=1)
+    epsilon_falls: float = bounded(0.1, help="the share of the run in which it falls", above=0, high=1)
+    demonstrations: str = bounded("", help="who shows how to play: marksman, or nobody", choices=("", "marksman"))
+    margin: float = bounded(0.8, help="demonstrations: how much better the best action should be rated than a bad one", low=0)
+    softness: float = bounded(0.2, help="demonstrations: over what difference of ratings that is felt", above=0)
+    margin_weight: float = bounded(1.0, help="demonstrations: of this beside the error of the values", low=0)
+    shown: float = bounded(0.2, help="demonstrations: the share of the games that the demonstrator plays, at the end", low=0, high=1)
+    shown_falls: float = bounded(0.1, help="demonstrations: the share of the run in which this falls from all games", above=0, high=1)
+    shown_noise: float = bounded(0.05, help="demonstrations: the share of random actions in the games that the demonstrator plays", low=0, high=1)
+    spare: int = bounded(4, help="demonstrations: pixels that the demonstrator stays clear of bombs", low=0, high=40)
+    initial: str = bounded("", help="begin with these weights: an agent's file, or the folder of a run")
+    precision: str = bounded("auto", help="of the arithmetic; auto is bf16 where the machine has it", choices=("auto", "fp32", "bf16"))
+    replay: int = bounded(100_000, help="nature: transitions that are kept", low=100, high=10_000_000)
+    replay_first: int = bounded(5_000, help="nature: transitions before learning begins", low=32, high=10_000_000)
+    every: int = bounded(4, help="nature: steps of play for one of the optimiser", low=1, high=1000)
+    target_every: int = bounded(2_500, help="nature: steps of the optimiser until the target network follows", low=1, high=1_000_000)
+    channels: tuple[int, ...] = bounded((32, 32, 32), help="of the network's convolutions", low=1, high=256)
+    hidden: int = bounded(512, help="units of the network's last hidden layer", low=1, high=4096)
+    rows: tuple[int, int] = bounded((3, 79), help="of the picture that the network looks at, the last one not included", low=0, high=84)
+    columns: tuple[int, int] = bounded((8, 76), help="the same for columns", low=0, high=84)
+    normalise: bool = bounded(True, help="layer normalisation in the network")
+
+    def __post_init__(self) -> None:
+        check_fields(self, TrainingError)
+        self.sizes()
+        if self.algorithm == "pqn" and self.batch > self.games * self.rollout:
+            raise TrainingError(f"a batch of {self.batch} is more than the {self.games * self.rollout} transitions of a rollout: give more games or fewer")
+        if self.algorithm == "nature" and self.demonstrations:
+            raise TrainingError("the nature algorithm takes no demonstrations: leave them out, or take pqn")
+        if self.replay_first > self.replay:
+            raise TrainingError(f"learning would begin after {self.replay_first} transitions, and only {self.replay} are kept")
+
+    def sizes(self) -> AgentSizes:
+        return AgentSizes(channels=self.channels, hidden=self.hidden, normalise=self.normalise, rows=self.rows, columns=self.columns)
+
+    def epsilon_at(self, share: float) -> float:
+        """Random actions of the agent with this share of the run behind it."""
+        return _falling(self.epsilon_first, self.epsilon, share / self.epsilon_falls)
+
+    def shown_at(self, share: float) -> float:
+        """The share of the games that the demonstrator plays."""
+        return _falling(1.0, self.shown, share / self.shown_falls) if self.demonstrations else 0.0
+
+    def learning_rate_at(self, share: float) -> float:
+        return self.learning_rate * max(1 - share, 0.01)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @staticmethod
+    def from_dict(given: Any) -> AgentRecipe:
+        if not isinstance(given, dict):
+            raise TrainingError("this is not the recipe of an agent: it is an object in JSON")
+        known = {item.name for item in fields(AgentRecipe)}
+        for name in given:
+            if name not in known:
+                raise TrainingError(f"the recipe of an agent has no field {name!r:.60}: it has {', '.join(sorted(known))}")
+        return AgentRecipe(**given)
+
+
+def _falling(first: float, last: float, share: float) -> float:
+    return first + (last - first) * min(max(share, 0.0), 1.0)

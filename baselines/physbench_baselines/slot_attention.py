@@ -1,0 +1,198 @@
+"""Slot Attention and its auto-encoder (Locatello et al., NeurIPS 2020), to be read beside sections 2.1 and 2.2.
+
+Slots compete for the pixels: of what a pixel gives, the attention is a softmax over slots, and of what a slot takes a mean over pixels. They start as
+draws of one learnt normal distribution, and each decodes its own image and mask. The sizes are the paper's for images of 64 x 64 and 35 x 35 pixels,
+whose decoder works at full resolution; the one that grows an image of 8 x 8 by transposed convolutions is for 128 x 128 and is not here. Frames of a
+sequence are so many images.
+
+B images, K slots of D numbers, N pixels of the encoder, H x W pixels of C channels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from physbench.errors import ModelError
+from physbench.model import Gaussian
+from physbench_baselines import chance
+from physbench_baselines.blocks import Convolution, initialised
+from physbench_baselines.pixels import frames_as_images
+from physbench_baselines.training.trainable import Losses
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from physbench_baselines.slot_attention_sizes import SlotAttentionSizes
+
+EPSILON = 1e-8
+"""Added to the attention, so that a slot which no pixel wants has a mean to take."""
+
+NORM_EPSILON = 1e-3
+"""Keras's; torch has 1e-5."""
+
+
+class SlotAttention(nn.Module):
+    """Algorithm 1, by itself: any set of vectors, any number of slots."""
+
+    def __init__(self, features: int, size: int, hidden: int) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(nn.init.xavier_uniform_(torch.empty(1, size))[0])
+        self.log_deviation = nn.Parameter(nn.init.xavier_uniform_(torch.empty(1, size))[0])
+        self.input_norm, self.slot_norm, self.mlp_norm = (nn.LayerNorm(width, NORM_EPSILON) for width in (features, size, size))
+        self.keys, self.values = (initialised(nn.Linear(features, size, bias=False)) for _ in range(2))
+        self.queries = initialised(nn.Linear(size, size, bias=False))
+        self.gru = _as_keras(nn.GRUCell(size, size))
+        self.mlp = nn.Sequential(initialised(nn.Linear(size, hidden)), nn.ReLU(), initialised(nn.Linear(hidden, size)))
+
+    def start(self, noise: Tensor) -> Tensor:
+        """Normal numbers (B, K, D) -> slots (B, K, D)."""
+        return self.mean + self.log_deviation.exp() * noise
+
+    def forward(self, inputs: Tensor, slots: Tensor, *, iterations: int = 3) -> tuple[Tensor, Tensor]:
+        """inputs (B, N, features), slots (B, K, D) -> slots (B, K, D), and the attention (B, K, N) in the last iteration: over slots it sums to 1."""
+        inputs = self.input_norm(inputs)
+        keys, values = self.keys(inputs), self.values(inputs)
+        attention = slots.new_empty(0)
+        for _ in range(iterations):
+            queries = self.queries(self.slot_norm(slots)) * slots.shape[-1] ** -0.5
+            attention = (queries @ keys.mT).to(slots.dtype).softmax(dim=1)
+            taken = attention + EPSILON
+            updates = (taken / taken.sum(dim=2, keepdim=True)).to(values.dtype) @ values
+            slots = self.gru(updates.flatten(0, 1).to(slots.dtype), slots.flatten(0, 1)).view_as(slots)
+            slots = (slots + self.mlp(self.mlp_norm(slots))).to(self.mean.dtype)
+        return slots, attention
+
+
+class State(NamedTuple):
+    """What it carries on: nothing is remembered of one image in the next."""
+
+    seeds: Tensor  # int64 (B,)
+    count: int  # K
+    slots: Tensor | None = None  # (B, K, D)
+    means: Tensor | None = None  # (B, K, C, H, W)
+    masks: Tensor | None = None  # (B, K, 1, H, W)
+
+
+class AutoEncoder(nn.Module):
+    def __init__(self, sizes: SlotAttentionSizes) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.likelihood = Gaussian(sizes.scale)
+        self.encoder = Encoder(sizes)
+        self.attention = SlotAttention(sizes.features, sizes.slot_size, sizes.hidden)
+        self.decoder = Decoder(sizes)
+
+    def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x (B, C, H, W) from 0 to 1, noise (B, K, D) -> slots (B, K, D), means (B, K, C, H, W) and masks (B, K, 1, H, W)."""
+        slots, _ = self.attention(self.encoder(2 * x - 1), self.attention.start(noise), iterations=self.sizes.iterations)
+        drawn = self.decoder(slots.flatten(0, 1), x.shape[-2:]).to(slots.dtype).unflatten(0, slots.shape[:2])
+        return slots, (drawn[:, :, :-1] + 1) / 2, drawn[:, :, -1:].softmax(dim=1)
+
+    def loss(self, batch: Mapping[str, Tensor], *, generator: torch.Generator | None = None, share: float = 0.0, noise: Tensor | None = None) -> Losses:
+        """Squared error, a mean over pixels and channels that go from -1 to 1.
+
+        batch: features uint8 (B, T, H, W, C). noise (B * T, K, D) takes the place of what the generator would draw. Nothing depends on the share of the
+        run that is over.
+        """
+        self._require(batch["features"].shape[4])
+        x = frames_as_images(batch["features"], self.attention.mean.dtype).flatten(0, 1)
+        if noise is None:
+            noise = torch.randn((len(x), self.sizes.slots, self.sizes.slot_size), generator=generator, device=x.device, dtype=x.dtype)
+        _, means, masks = self(x, noise)
+        error = ((means * masks).sum(dim=1) - x).square().mean()
+        return Losses(4 * error, {"mse": error.detach()})
+
+    def begin(self, seeds: Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> State:
+        """int64 (B,): all randomness of image i comes from seeds[i]. Any number of slots will do."""
+        self._require(shape[2])
+        return State(seeds, self.sizes.slots if slots is None else replace(self.sizes, slots=slots).slots)
+
+    def observe(self, state: State, frame: Tensor, action: Tensor | None = None) -> tuple[State, Tensor, Tensor]:
+        """frame (B, H, W, C) -> state, mean (B, H, W, C) of this one, which the next one is taken for, owner uint8 (B, H, W)."""
+        noise = chance.normal(state.seeds, 0, state.count * self.sizes.slot_size).view(len(frame), state.count, -1)
+        slots, means, masks = self(frame.permute(0, 3, 1, 2), noise)
+        mean = (means * masks).sum(dim=1).permute(0, 2, 3, 1)
+        return state._replace(slots=slots, means=means, masks=masks), mean, masks.squeeze(2).argmax(dim=1).to(torch.uint8)
+
+    def parts(self, state: State) -> tuple[Tensor, Tensor, None]:
+        """After an image: what each slot takes it for (B, K, H, W, C), and which share (B, K, H, W) of it is its own."""
+        assert state.means is not None and state.masks is not None
+        return state.means.permute(0, 1, 3, 4, 2), state.masks.squeeze(2), None
+
+    def latents(self, state: State) -> Tensor:
+        """(B, K, D)."""
+        assert state.slots is not None
+        return state.slots
+
+    def _require(self, channels: int) -> None:
+        if channels != self.sizes.channels:
+            raise ModelError(f"this model is for frames of {self.sizes.channels} channels, not {channels}: take another dataset, or train one for them")
+
+
+class Encoder(nn.Module):
+    """Convolutions, where each pixel is, and an MLP of each by itself. (B, C, H, W) -> (B, N, features)."""
+
+    def __init__(self, sizes: SlotAttentionSizes) -> None:
+        super().__init__()
+        self.patch = sizes.patch
+        widths = [sizes.channels * sizes.patch**2, *sizes.encoder]
+        self.convolutions = nn.ModuleList(Convolution(*pair, sizes.kernel) for pair in pairwise(widths))
+        self.place = Place(sizes.encoder[-1])
+        self.norm = nn.LayerNorm(sizes.encoder[-1], NORM_EPSILON)
+        self.mlp = nn.Sequential(initialised(nn.Linear(sizes.encoder[-1], sizes.features)), nn.ReLU(), initialised(nn.Linear(sizes.features, sizes.features)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        x = F.pixel_unshuffle(F.pad(x, (0, -width % self.patch, 0, -height % self.patch)), self.patch)
+        for convolution in self.convolutions:
+            x = F.relu(convolution(x))
+        return self.mlp(self.norm(self.place(x).flatten(2).mT))
+
+
+class Decoder(nn.Module):
+    """A slot at every pixel, and where it is; convolutions. (N, D) -> (N, C + 1, H, W): the pixel, then the mask's logit."""
+
+    def __init__(self, sizes: SlotAttentionSizes) -> None:
+        super().__init__()
+        self.patch = sizes.patch
+        self.place = Place(sizes.slot_size)
+        widths = [sizes.slot_size, *sizes.decoder]
+        self.convolutions = nn.ModuleList(Convolution(*pair, sizes.decoder_kernel or sizes.kernel) for pair in pairwise(widths))
+        self.last = Convolution(sizes.decoder[-1], (sizes.channels + 1) * sizes.patch**2, sizes.last_kernel)
+
+    def forward(self, slots: Tensor, shape: Sequence[int]) -> Tensor:
+        height, width = (-(-side // self.patch) for side in shape)
+        maps = self.place(slots[..., None, None].expand(-1, -1, height, width))
+        for convolution in self.convolutions:
+            maps = F.relu(convolution(maps))
+        return F.pixel_shuffle(self.last(maps), self.patch)[..., : shape[0], : shape[1]]
+
+
+class Place(nn.Module):
+    """Add a linear function of how far each pixel is from the four sides."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.linear = initialised(nn.Linear(4, channels))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, channels, H, W)."""
+        rows, columns = torch.meshgrid(*(torch.linspace(0, 1, side, device=maps.device, dtype=maps.dtype) for side in maps.shape[-2:]), indexing="ij")
+        return maps + self.linear(torch.stack([rows, columns, 1 - rows, 1 - columns], dim=-1)).permute(2, 0, 1)
+
+
+def _as_keras(cell: Any) -> Any:
+    """Weights as Keras draws them: Glorot's for the input, orthogonal ones for the state, no offsets."""
+    bound = math.sqrt(6 / (cell.input_size + 3 * cell.hidden_size))
+    nn.init.uniform_(cell.weight_ih, -bound, bound)
+    nn.init.orthogonal_(cell.weight_hh)
+    nn.init.zeros_(cell.bias_ih)
+    nn.init.zeros_(cell.bias_hh)
+    return cell

@@ -1,0 +1,16 @@
+"""How models of single images are judged while they learn. Without torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from physbench.suites import Still, Suite, Task, Window
+
+if TYPE_CHECKING:
+    from physbench_baselines.training.recipe import TrainingRecipe
+
+
+def judge_stills(recipe: TrainingRecipe, dataset: str) -> Suite:
+    """Ask who owns the pixels of an image; of sequences, what the evaluator usually asks."""
+    asking = Still(0, shown=1) if recipe.longest == 1 else Window(recipe.longest)
+    return Suite("training", 1, "what a network is asked while it learns", (Task(dataset, (asking,)),), None)

@@ -1,0 +1,114 @@
+"""The memory of any Atari game: RAM, actions and rewards, without pixels. Who plays and how it is cut is as in the other worlds that are played."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, NewType
+
+import numpy as np
+
+from physbench.errors import RecipeError
+from physbench.fields import bounded, check_fields
+from physbench.recipe import Recipe
+from physbench.scene import Scenes
+from physbench_generators.atari.console import emulator_version, rom_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from physbench.scene import Span
+    from physbench_generators.atari.play import Rules
+
+ACTIONS = 18
+"""Of all games together: those of ale-py, in its order. Policies choose among the actions that do something in their game."""
+
+Fixed = NewType("Fixed", str)
+"""A text that the command line does not ask for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtariRam:
+    """One game of the Atari 2600, as the 128 bytes of the console's memory."""
+
+    name: ClassVar[str] = "atari-ram"
+    version: ClassVar[int] = 1
+    objects: ClassVar[int] = 0
+    shape: ClassVar[tuple[int, int, int]] = (0, 0, 0)
+    actions: ClassVar[int] = ACTIONS
+    engine: ClassVar[str] = "processes"
+    slow: ClassVar[bool] = True
+    arrays: ClassVar[tuple[str, ...]] = ("actions", "reward", "lives", "ram", "episode")
+
+    game: str = bounded("breakout", help="the game, as ale-py calls it: breakout, ms_pacman")
+    policy: str = bounded("random", help="who plays: random, package.module:function, which runs its code, or, in space_invaders alone, scripted or dqn")
+    agent: str = bounded("", help="file of the agent that the policy dqn plays", path=True)
+    skip: int = bounded(4, help="raw frames that an action is held for", low=1, high=60)
+    epsilon: float = bounded(0.0, help="how often an action is random", low=0.0, high=1.0)
+    sticky: float = bounded(0.0, help="how often the action before is taken again", low=0.0, below=1.0)
+    noops: int = bounded(30, help="most raw frames in which nothing is done, at the beginning of a game", low=0, high=1000)
+    start_offset: int = bounded(200, help="most steps that are played before the first recorded one", low=0, high=100_000)
+    agent_sha256: Fixed = Fixed("")
+    rom: Fixed = Fixed("")
+    emulator: Fixed = Fixed("")
+
+    def __post_init__(self) -> None:
+        check_fields(self, RecipeError)
+        if self.agent and not self.agent_sha256:
+            from physbench_generators.atari.sitting import digest_of
+
+            object.__setattr__(self, "agent_sha256", digest_of(self.agent, "agent"))
+        if not self.emulator:
+            object.__setattr__(self, "emulator", emulator_version())
+        if not self.rom and self.emulator:
+            object.__setattr__(self, "rom", rom_of(self.game))
+
+    def spans(self, recipe: Recipe, split: str) -> list[Span]:
+        from physbench_generators.atari.play import sittings_of
+
+        return sittings_of(recipe, split)
+
+    def scenes(self, recipe: Recipe, span: Span, only: Collection[str] | None = None) -> Scenes:
+        """Play one sitting, and cut it into sequences."""
+        from physbench_generators.atari.play import MOST_GAMES, Blind
+        from physbench_generators.atari.sitting import play_sitting
+
+        lanes = play_sitting(recipe, span, Blind)
+        codes = np.array(lanes[0].console.codes)
+        sequences = [(lane.number * MOST_GAMES, moments) for lane in lanes for moments in lane.sequences]
+        taken = np.array([[moment.action for moment in moments] for _, moments in sequences])
+        arrays = {
+            "actions": np.eye(ACTIONS, dtype=np.uint8)[codes[taken]],
+            "reward": np.array([[moment.reward for moment in moments] for _, moments in sequences], np.float32),
+            "lives": np.array([[moment.lives for moment in moments] for _, moments in sequences], np.uint8),
+            "ram": np.array([[moment.ram for moment in moments] for _, moments in sequences]),
+            "episode": np.array([(first + moments[0].game, moments[0].step) for first, moments in sequences], np.uint32),
+        }
+        return Scenes.of(arrays)
+
+    def obstacle(self, recipe: Recipe) -> str:
+        """Say why the games that a stranger's file asks for are not played here."""
+        from physbench_generators.atari.sitting import obstacle_to
+
+        return obstacle_to(recipe, self.game)
+
+    def rules(self, recipe: Recipe) -> Rules:
+        from physbench_generators.atari.play import Rules
+
+        return Rules(
+            game=self.game,
+            frames=recipe.frames,
+            skip=self.skip,
+            epsilon=self.epsilon,
+            sticky=self.sticky,
+            noops=self.noops,
+            start_offset=self.start_offset,
+        )
+
+
+atari_ram = Recipe(
+    dataset="atari-ram",
+    generator=AtariRam(),
+    frames=25,
+    splits={"training": 4_000, "validation": 1_000, "test": 4_000},
+    about="the memory of any Atari game, with actions and rewards, without pixels",
+)

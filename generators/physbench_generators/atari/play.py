@@ -1,0 +1,295 @@
+"""Sittings: the unit of recording. Eight games side by side, for policies that look at all of them at once; from each of them 32 sequences.
+
+A lane plays one game after another until its sequences are there. What it plays depends on its own seed alone, not on its neighbours nor on who plays beside
+whom, so any sitting can be played anywhere, and a shorter one is the beginning of a longer one. The action that was executed is the one that is kept.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+from physbench.errors import RecipeError
+from physbench.scene import Span
+from physbench_generators.atari.console import MEMORY, SCREEN, Console
+from physbench_generators.atari.dice import GAMES, Dice, below, words_of
+from physbench_generators.atari.policies import PolicyInput, ask
+from physbench_generators.invaders.downscale import SIDE, observe
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from numpy.typing import NDArray
+
+    from physbench.recipe import Recipe
+    from physbench_generators.atari.policies import Policy
+
+LANES, ROWS = 8, 32
+SITTING = LANES * ROWS
+"""Sequences of a sitting: ROWS of the first lane, then of the second, and so on."""
+
+PATIENCE = 100
+"""Games that a lane begins, and a thousand steps for each, without one sequence: then there will be none."""
+
+AS_THEY_ARE = np.arange(256, dtype=np.uint8)
+"""Grey levels of screens that are grey already."""
+
+MOST_GAMES = 1000
+"""Of one lane: the numbers of games leave room for so many."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How games are played and cut, whoever plays."""
+
+    game: str
+    frames: int
+    skip: int
+    epsilon: float
+    sticky: float
+    noops: int
+    start_offset: int
+    play_byte: int = -1
+    """The address whose byte is 0 in play; sequences are of play only. -1 = all of a game is."""
+
+
+class Witness(Protocol):
+    """Whoever follows one game, raw frame by raw frame, and says what shall be kept of a frame."""
+
+    looks: bool  # whether it wants screens
+
+    def start(self, ram: NDArray[np.uint8], screen: NDArray[np.uint8]) -> None: ...
+    def follow(self, rams: NDArray[np.uint8], rewards: NDArray[np.int64]) -> None: ...
+    def step(self, rams: NDArray[np.uint8], rewards: NDArray[np.int64], screens: NDArray[np.uint8]) -> Any: ...
+
+
+class Blind:
+    """A witness who keeps nothing."""
+
+    looks = False
+
+    def start(self, ram: NDArray[np.uint8], screen: NDArray[np.uint8]) -> None:
+        pass
+
+    def follow(self, rams: NDArray[np.uint8], rewards: NDArray[np.int64]) -> None:
+        pass
+
+    def step(self, rams: NDArray[np.uint8], rewards: NDArray[np.int64], screens: NDArray[np.uint8]) -> bool:
+        return True
+
+
+class Moment(NamedTuple):
+    """Frame t, and what happens until the next one."""
+
+    frame: Any  # what the witness keeps of it
+    ram: NDArray[np.uint8]  # (128,)
+    lives: int
+    step: int  # of the game
+    game: int  # of the lane
+    action: int
+    reward: int
+    after: Any  # what the witness keeps of frame t + 1
+
+
+class Lane:
+    """One game after another, cut into sequences."""
+
+    def __init__(self, console: Console, rules: Rules, seed: int, number: int, wanted: int, witness: Witness, *, looks: bool) -> None:
+        """number: which lane of its split. wanted: how many sequences. looks: whether the policy sees screens."""
+        self.console, self.rules, self.number, self.wanted, self.witness = console, rules, number, wanted, witness
+        self.taken = bytearray()
+        """The action of every step, the recorded ones and the others."""
+        self.sequences: list[list[Moment]] = []
+        self.screens = np.zeros((2, *console.shape), np.uint8)
+        """The last two raw frames."""
+        self.last, self.game, self.steps = 0, -1, 0
+        self._seed = np.array([seed], np.uint64)
+        self._looks = looks or witness.looks
+        self._rams, self._rewards = np.zeros((max(rules.skip, 1), MEMORY), np.uint8), np.zeros(rules.skip, np.int64)
+        self._offset = int(below(words_of(self._seed, GAMES, 0, 1), rules.start_offset + 1)[0, 0])
+        self._open: list[Moment] = []
+        self._waited = self._games = 0
+        self._begin()
+
+    @property
+    def done(self) -> bool:
+        return len(self.sequences) >= self.wanted
+
+    @property
+    def fresh(self) -> bool:
+        return self.steps == 0
+
+    def observe(self) -> NDArray[np.uint8]:
+        """Give the frame that ale-py's vector environment gives of the last two raw frames, (84, 84)."""
+        if self.rules.game == "space_invaders":
+            return observe(self.screens)
+        if self.console.shape != SCREEN:
+            raise RecipeError(
+                f"the screen of {self.rules.game} has {self.console.shape[0]} rows, and observations are made of {SCREEN[0]}: "
+                "let the policy play from the memory, with `observes = False`"
+            )
+        return observe(self.screens, AS_THEY_ARE)
+
+    def step(self, action: int) -> None:
+        """Play one step of the policy, some raw frames long."""
+        rules, console, rams, rewards = self.rules, self.console, self._rams, self._rewards
+        self.taken.append(action)
+        if self._looks and rules.skip == 1:
+            self.screens[0] = self.screens[1]
+        over, count = False, 0
+        for f in range(rules.skip):
+            rewards[f] = console.act(action)
+            console.read(rams[f])
+            if self._looks and f >= rules.skip - 2:
+                console.draw(self.screens[f - rules.skip + 2])
+            count = f + 1
+            if over := console.over:
+                break
+        byte = rules.play_byte
+        plays = not over and (byte < 0 or not rams[:count, byte].any())
+        rested = len(self.taken) >= self._offset
+        if plays and rested:
+            after = self.witness.step(rams, rewards, self.screens)
+        else:
+            self.witness.follow(rams[:count], rewards[:count])
+            after = None
+        if self._frame is not None and after is not None:
+            reward = int(rewards[:count].sum())
+            self._open.append(Moment(self._frame, self.ram, self._lives, self.steps, self.game, action, reward, after))
+        else:
+            self._open = []
+        if len(self._open) == rules.frames:
+            self.sequences.append(self._open)
+            self._open, self._waited, self._games = [], 0, 0
+        self._frame, self.ram, self._lives = after, rams[count - 1].copy(), console.lives
+        self.last = action
+        self.steps += 1
+        self._waited += 1
+        if over and not self.done:
+            self._begin()
+        elif self._waited > 1000 * PATIENCE + self._offset:
+            raise self._hopeless()
+
+    def _begin(self) -> None:
+        """Begin a game, with some raw frames in which nothing is done."""
+        self.game += 1
+        self._games = self._games + 1 if self.game else 0
+        if self._games > PATIENCE or self.game >= MOST_GAMES:
+            raise self._hopeless()
+        self.console.restart()
+        self.ram = np.zeros(MEMORY, np.uint8)
+        self.console.read(self.ram)
+        self.console.draw(self.screens[1])
+        self.witness.start(self.ram, self.screens[1])
+        idle = int(below(words_of(self._seed, GAMES, self.game + 1, self.game + 2), self.rules.noops + 1)[0, 0])
+        for _ in range(idle):
+            reward = self.console.act(0)
+            self.console.read(self.ram)
+            self.witness.follow(self.ram[None], np.array([reward]))
+        self.console.draw(self.screens[1])
+        self.screens[0] = self.screens[1]
+        self.last, self.steps, self._lives = 0, 0, self.console.lives
+        self._frame = None
+        self._open = []
+
+    def _hopeless(self) -> RecipeError:
+        return RecipeError(
+            f"{self.game + 1} games of {self.rules.game} and {len(self.taken):,} steps have no stretch of {self.rules.frames} steps of play "
+            f"after the first {len(self.sequences)}: ask for fewer frames, or another policy"
+        )
+
+
+class Actor(Protocol):
+    """Whoever knows what is done next in every lane."""
+
+    looks: bool  # at the screens
+
+    def choose(self, lanes: Sequence[Lane], step: int) -> Sequence[int]: ...
+
+
+class Live:
+    """A policy that plays, and the recorder's chances."""
+
+    def __init__(self, policy: Policy, dice: Dice, *, name: str, actions: int) -> None:
+        self.looks = bool(getattr(policy, "observes", True))
+        self._policy, self._dice, self._name, self._actions = policy, dice, name, actions
+        self._observations = np.zeros((LANES, 4, SIDE, SIDE), np.uint8)
+        self._memory, self._words, self._fresh = np.zeros((LANES, MEMORY), np.uint8), np.zeros(LANES, np.uint64), np.zeros(LANES, bool)
+
+    def choose(self, lanes: Sequence[Lane], step: int) -> list[int]:
+        chances = self._dice.roll(step)
+        self._words[: len(lanes)] = chances.words
+        for i, lane in enumerate(lanes):
+            if not lane.done:
+                self._memory[i], self._fresh[i] = lane.ram, lane.fresh
+                if self.looks:
+                    seen = self._observations[i]
+                    seen[:-1] = 0 if lane.fresh else seen[1:]
+                    seen[-1] = lane.observe()
+        given = PolicyInput(self._observations, self._memory, self._words, self._fresh, self._actions)
+        chosen = ask(self._policy, given, name=self._name)
+        return [
+            lane.last if sticks else choice if forced < 0 else forced
+            for lane, choice, forced, sticks in zip(lanes, chosen, chances.forced, chances.sticks, strict=False)
+        ]
+
+
+class Replay:
+    """The actions of a tape."""
+
+    looks = False
+
+    def __init__(self, actions: Sequence[bytes]) -> None:
+        self._actions = actions
+
+    def choose(self, lanes: Sequence[Lane], step: int) -> list[int]:
+        try:
+            return [0 if lane.done else self._actions[i][step] for i, lane in enumerate(lanes)]
+        except IndexError:
+            raise RecipeError(f"the tape ends after {step} steps of a game that goes on: it is of other rules or another emulator") from None
+
+
+def sittings_of(recipe: Recipe, split: str) -> list[Span]:
+    """Cut a split into its sittings."""
+    count = recipe.splits.get(split, 0)
+    return [Span(split, start, min(start + SITTING, count)) for start in range(0, count, SITTING)]
+
+
+def seeds_of(recipe: Recipe, span: Span) -> NDArray[np.uint64]:
+    """Give the seed of each lane of a sitting: that of its first sequence."""
+    return recipe.seeds(span.split, span.start, span.stop)[::ROWS]
+
+
+def sit(lanes: Sequence[Lane], actor: Actor) -> None:
+    """Play until every lane has its sequences."""
+    step = 0
+    while not all(lane.done for lane in lanes):
+        actions = actor.choose(lanes, step)
+        for lane, action in zip(lanes, actions, strict=True):
+            if not lane.done:
+                lane.step(action)
+        step += 1
+
+
+class Consoles:
+    """Consoles that were used before, for they take long to make; each is used by one sitting at a time."""
+
+    def __init__(self) -> None:
+        self._idle: dict[str, list[Console]] = {}
+
+    @contextmanager
+    def borrow(self, count: int, game: str) -> Generator[list[Console]]:
+        idle, taken = self._idle.setdefault(game, []), []
+        for _ in range(count):
+            try:
+                taken.append(idle.pop())
+            except IndexError:
+                taken.append(Console(game))
+        yield taken
+        idle.extend(taken)
+
+
+CONSOLES = Consoles()

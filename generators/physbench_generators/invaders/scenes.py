@@ -1,0 +1,154 @@
+"""Space Invaders: what can be asked for, and the named dataset.
+
+The unit is the sitting (atari/play.py): eight games side by side, recorded by whoever plays. The pixels are those of the emulator, and so is what is known of
+them: every label, place and event is read off the console's memory (truth.py). Frozen with version 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NewType
+
+from physbench.errors import PhysbenchError, RecipeError
+from physbench.fields import bounded, check_fields
+from physbench.recipe import Recipe
+from physbench.scene import Scenes
+from physbench_generators.atari.console import emulator_version
+from physbench_generators.invaders.memory import OBJECTS, PHASE
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from physbench.scene import Fault, Marks, Span
+    from physbench_generators.atari.play import Rules
+    from physbench_generators.atari.tape import Tape
+
+GAME = "space_invaders"
+ROM = "72ffbef6504b75e69ee1045af9075f66"
+"""The MD5 of the game whose memory is known here."""
+
+ACTIONS = ("nothing", "fire", "right", "left", "right and fire", "left and fire")
+
+Fixed = NewType("Fixed", str)
+"""A text that the command line does not ask for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invaders:
+    """Space Invaders on the Atari 2600, played by an agent."""
+
+    name: ClassVar[str] = "invaders"
+    version: ClassVar[int] = 1
+    objects: ClassVar[int] = OBJECTS
+    actions: ClassVar[int] = len(ACTIONS)
+    engine: ClassVar[str] = "processes"
+    slow: ClassVar[bool] = True
+
+    arrays: ClassVar[tuple[str, ...]] = (
+        *("features", "groups", "collisions", "contact", "position", "velocity", "visible", "actions", "reward", "lives", "phase", "ram", "episode"),
+        *(f"events/{name}" for name in ("offset", "sequence", "time", "a", "b", "kind", "uid")),
+    )
+
+    policy: str = bounded("dqn", help="who plays: dqn, scripted, random, or package.module:function, which runs its code")
+    agent: str = bounded("", help="file of the agent that the policy dqn plays; by default the one that comes with physbench", path=True)
+    geometry: str = bounded("full", help="the whole screen, or the part that Mnih et al. cut out in 2013", choices=("full", "mnih2013"))
+    hud: str = bounded("mask", help="leave score, lives and ground out of the frames, or keep them", choices=("mask", "keep"))
+    skip: int = bounded(4, help="raw frames that an action is held for", choices=(3, 4))
+    epsilon: float = bounded(0.05, help="how often an action is random", low=0.0, high=1.0)
+    sticky: float = bounded(0.0, help="how often the action before is taken again", low=0.0, below=1.0)
+    noops: int = bounded(30, help="most raw frames in which nothing is done, at the beginning of a game", low=0, high=1000)
+    start_offset: int = bounded(500, help="most steps that are played before the first recorded frame", low=0, high=100_000)
+    play_only: bool = bounded(True, help="leave out the moments in which the ship burns or blinks, or a wave is over")
+    tape: str = bounded("", help="recorded actions that are played again, so that nobody need play: the name of a tape, or a file", path=True)
+    agent_sha256: Fixed = Fixed("")
+    tape_sha256: Fixed = Fixed("")
+    rom: Fixed = Fixed(ROM)
+    emulator: Fixed = Fixed("")
+    """The version of ale-py; that which is installed, if nothing is said."""
+
+    def __post_init__(self) -> None:
+        check_fields(self, RecipeError)
+        for name in ("agent", "tape"):
+            told, digest = getattr(self, name), getattr(self, f"{name}_sha256")
+            if told and not digest and (name == "agent" or Path(told).suffix):
+                from physbench_generators.atari.sitting import digest_of
+
+                object.__setattr__(self, f"{name}_sha256", digest_of(told, name))
+        if not self.emulator:
+            object.__setattr__(self, "emulator", emulator_version())
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return 84, 84, 1
+
+    def spans(self, recipe: Recipe, split: str) -> list[Span]:
+        from physbench_generators.atari.play import sittings_of
+
+        return sittings_of(recipe, split)
+
+    def scenes(self, recipe: Recipe, span: Span, only: Collection[str] | None = None) -> Scenes:
+        """Play one sitting, and cut it into sequences."""
+        from physbench_generators.atari.sitting import play_sitting
+        from physbench_generators.invaders.record import Onlooker, scenes_of
+
+        tape = self.load_tape(recipe)
+        lanes = play_sitting(recipe, span, lambda: Onlooker(geometry=self.geometry, hud=self.hud), tape=tape.actions(recipe, span) if tape else None)
+        return scenes_of(lanes, self.rules(recipe), actions=self.actions)
+
+    def check(self, scenes: Scenes) -> Iterator[Fault]:
+        """Hold pixels, labels, events and rewards to the memory and to one another."""
+        from physbench_generators.invaders.check import find_faults
+
+        return find_faults(scenes, hud=self.hud, skip=self.skip, play_only=self.play_only)
+
+    def marks(self, arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Marks:
+        from physbench_generators.invaders.marks import mark_invaders
+
+        return mark_invaders(arrays, events)
+
+    def obstacle(self, recipe: Recipe) -> str:
+        """Say why the games that a stranger's file asks for are not played here."""
+        from physbench_generators.atari.sitting import obstacle_to
+
+        try:
+            tape = self.load_tape(recipe)
+        except PhysbenchError as error:
+            return str(error)
+        return obstacle_to(recipe, GAME, known=(lambda span: tape.has(span)) if tape else None)
+
+    def load_tape(self, recipe: Recipe) -> Tape | None:
+        """Find the tape that the recipe names, and hold it to the recipe."""
+        if not self.tape:
+            return None
+        from physbench_generators.atari.tape import load_tape
+
+        tape = load_tape(self.tape, self.tape_sha256)
+        tape.require_fit(recipe)
+        return tape
+
+    def rules(self, recipe: Recipe) -> Rules:
+        """Say how the games are played and cut."""
+        from physbench_generators.atari.play import Rules
+
+        return Rules(
+            game=GAME,
+            frames=recipe.frames,
+            skip=self.skip,
+            epsilon=self.epsilon,
+            sticky=self.sticky,
+            noops=self.noops,
+            start_offset=self.start_offset,
+            play_byte=PHASE if self.play_only else -1,
+        )
+
+
+invaders = Recipe(dataset="invaders", generator=Invaders(), frames=25, about="Space Invaders of your own: any policy, geometry, frame skip, starts")
+invaders84 = Recipe(
+    dataset="invaders84",
+    generator=Invaders(emulator="0.12.1"),
+    frames=25,
+    about="Space Invaders played by a DQN agent, 84x84, with actions and every object labelled",
+)
