@@ -57,7 +57,7 @@ def test_it_learns_images_from_the_command_line_and_goes_on_where_it_stopped(mod
     assert -1 <= float(last["ari"]) <= 1 and float(last["mse"]) > 0 and float(last["validation_loss"]) > 0
 
 
-@pytest.mark.parametrize("model", ["iodine", "iodine-small", "slot-attention", "slot-attention-small"])
+@pytest.mark.parametrize("model", ["iodine", "iodine-small", "iodine-glimpse", "slot-attention", "slot-attention-small"])
 @pytest.mark.parametrize("data", ["multi-dsprites", "multi-dsprites-binary", "tetris", "shapes", "balls4mass64", "balls678mass64"])
 def test_its_usual_sizes_and_recipe_fit_the_dataset(model: str, data: str) -> None:
     """A slot for every object of images, and one for the ground; frames to predict for a model of sequences, and one for a model of images."""
