@@ -126,7 +126,7 @@ class Origin:
 class Model(Protocol):
     """May also have `imagine(state, action)`, one step on its own prediction; without it a rollout observes the model's own mean. And `origin`.
 
-    And `parts(state) -> Parts | None`, for pictures of what its slots do. And `codes(state)`, (B, K, D): what each slot has noted of its
+    And `parts(state) -> Parts | None`, for pictures of what its slots do. And `latents(state)`, (B, K, D): what each slot has noted of its
     object, for probes of images. `sequential = True` says that it goes on from its newest state alone.
     """
 

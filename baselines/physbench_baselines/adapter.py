@@ -29,7 +29,7 @@ Step = tuple[Any, Tensor, Tensor | None]  # state, mean (B, H, W, C) of the next
 class Network(Protocol):
     """What a network has beside being an nn.Module. All randomness of sequence i comes from seeds[i].
 
-    May also have `parts(state)`: the arrays of a Parts, as tensors and in its order; and `codes(state)`: what each slot has noted, (B, K, D).
+    May also have `parts(state)`: the arrays of a Parts, as tensors and in its order; and `latents(state)`: what each slot has noted, (B, K, D).
     """
 
     likelihood: Likelihood
@@ -79,15 +79,15 @@ class TorchModel:
         return imagine
 
     @property
-    def codes(self) -> Callable[[Any], NDArray[np.float32]]:
+    def latents(self) -> Callable[[Any], NDArray[np.float32]]:
         """Only where the network has them."""
-        read = self.network.codes
+        read = self.network.latents
 
-        def codes(state: Any) -> NDArray[np.float32]:
+        def latents(state: Any) -> NDArray[np.float32]:
             with _scoring():
                 return _array(read(state))
 
-        return codes
+        return latents
 
     def parts(self, state: Any) -> Parts | None:
         """None where the network does not say."""

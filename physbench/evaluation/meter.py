@@ -89,9 +89,9 @@ class _Metered:
         return returned
 
     @property
-    def codes(self) -> Any:
+    def latents(self) -> Any:
         """Only where the model has them."""
-        return getattr(self._model, "codes", None)
+        return getattr(self._model, "latents", None)
 
     @property
     def imagine(self) -> Any:

@@ -120,17 +120,17 @@ def _seen(model: Model, begin: Batch, frame: NDArray[Any], shown: int) -> Answer
     for _ in range(shown):
         state, said = _told(model.observe(state, frame.astype(np.float32), None))
         said = _checked(model.likelihood, said, frame, last=True)
-    codes = getattr(model, "codes", None)
+    latents = getattr(model, "latents", None)
     mean = None if said.mean is None else said.mean[:, None]
     owner = None if said.owner is None else said.owner[:, None]
-    return Answer(mean, owner, codes=_checked_codes(codes(state), len(frame)) if codes else None)
+    return Answer(mean, owner, codes=_checked_codes(latents(state), len(frame)) if latents else None)
 
 
 def _checked_codes(codes: Any, count: int) -> NDArray[np.float32]:
     """A copy of codes that a probe can be fitted to."""
     array = np.asarray(codes)
     if array.ndim != 3 or len(array) != count or array.dtype.kind != "f" or not (np.abs(array) <= LARGEST).all():
-        raise ModelError(f"codes are finite floating-point numbers of shape ({count}, slots, numbers), not {array.dtype} of shape {array.shape}")
+        raise ModelError(f"latents are finite floating-point numbers of shape ({count}, slots, numbers), not {array.dtype} of shape {array.shape}")
     return array.astype(np.float32)
 
 

@@ -86,13 +86,13 @@ class Centre:
     def observe(self, state, frame, action):
         return frame, Prediction(frame, (frame[..., 0] < 0).astype(np.uint8))
 
-    def codes(self, state):
+    def latents(self, state):
         weights, place = state[..., 0] / state.sum((1, 2, 3))[:, None, None], np.arange(8)
         return np.stack([(weights.sum(1) * place).sum(1), (weights.sum(2) * place).sum(1)], axis=1)[:, None].astype(np.float32)
 
 
 class Quiet(Centre):
-    codes = None
+    latents = None
 
 
 SUITE = Suite("dots", 1, "dots", (Task(Recipe(dataset="dots", generator=Dots(), frames=1, splits={"training": 50, "test": 50}), (Image(shown=2),)),))
