@@ -201,6 +201,23 @@ def test_an_agent_that_was_changed_is_refused(tmp_path: Path) -> None:
         replace(SMALL, generator=world).scenes("test", 0, 1)
 
 
+class Bundled:
+    """A policy that says which weights it has."""
+
+    observes = False
+    sha256 = "ab" * 32
+
+    def __call__(self, given: PolicyInput) -> np.ndarray:
+        return np.ones(len(given.ram), int)
+
+
+def test_an_agent_that_comes_with_a_package_is_held_to_the_recipe_too() -> None:
+    world = replace(OWN, policy=f"{__name__}:Bundled", agent_sha256="ab" * 32)
+    replace(SMALL, generator=world).scenes("test", 0, 1)
+    with pytest.raises(RecipeError, match="whose SHA-256 begins with cdcd.*, and the one of the policy .* here with abab"):
+        replace(SMALL, generator=replace(world, agent_sha256="cd" * 32)).scenes("test", 0, 1)
+
+
 def test_a_file_that_lies_about_a_label_is_found_out(file: Path, tmp_path: Path) -> None:
     import h5py
 
