@@ -110,6 +110,16 @@ def test_deaths_are_recorded_where_they_are_asked_for() -> None:
     assert (made.truth["phase"] == 4).any() and (made.events["kind"] == 4).any()
 
 
+@pytest.mark.parametrize("frames", [1, 2, 5, 8, 9, 10, 11])
+def test_the_check_takes_sequences_of_any_length(scenes: Scenes, frames: int) -> None:
+    arrays = {name: array if name == "episode" else array[:, :frames] for name, array in scenes.arrays().items()}
+    kept = scenes.events["time"] <= frames
+    sequence = np.repeat(np.arange(len(scenes)), np.diff(scenes.events["offset"]))[kept]
+    events = {name: column[kept] for name, column in scenes.events.items() if name != "offset"}
+    events["offset"] = np.searchsorted(sequence, np.arange(len(scenes) + 1))
+    assert {fault.sentence for fault in OWN.check(Scenes.of(arrays, events))} <= {"has a mask of collisions that its contact flags do not explain"}
+
+
 def test_the_check_accepts_what_was_recorded(scenes: Scenes) -> None:
     assert not [*OWN.check(scenes)]
     assert {1, 2, 3, 6, 7} <= set(scenes.events["kind"].tolist())
