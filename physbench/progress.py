@@ -57,12 +57,13 @@ class _Lines:
         self._unit = unit
         self._began: float | None = None
         self._first = 0.0
-        self._next = time.monotonic() + FIRST_LINE
+        self._next = 0.0
 
     def update(self, done: float, total: float, doing: str) -> None:
         now = time.monotonic()
         if self._began is None:  # what a resumed run finds finished is no measure of its speed
             self._began, self._first = now, done
+            self._next = now + FIRST_LINE  # two results that come together are no measure either
         if now < self._next or done <= self._first:
             return
         self._next = now + LATER_LINES
