@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from physbench.recipe import Recipe
     from physbench.scene import Span
     from physbench_generators.atari.play import Actor, Rules, Witness
+    from physbench_generators.atari.policies import Policy
 
 LARGEST = 1 << 28
 """Bytes of an agent's file or a tape."""
@@ -49,15 +50,26 @@ def play_sitting(recipe: Recipe, span: Span, witness: Callable[[], Witness], *, 
         if tape:
             actor: Actor = Replay(tape[1])
         else:
-            if world.agent:
-                require_digest(world.agent, world.agent_sha256, "agent")
-            policy = resolve_policy(world.policy, agent=world.agent, game=rules.game)
+            policy = find_player(world, rules.game)
             actor = Live(policy, Dice(seeds, epsilon=rules.epsilon, sticky=rules.sticky, actions=count), name=world.policy, actions=count)
         first, lanes = span.start // ROWS, []
         for i, (console, seed) in enumerate(zip(consoles, seeds.tolist(), strict=True)):
             lanes.append(Lane(console, rules, seed, first + i, min(ROWS, len(span) - ROWS * i), witness(), looks=actor.looks))
         sit(lanes, actor)
     return lanes
+
+
+def find_player(world: Played, game: str) -> Policy:
+    """Find the policy of a recipe, and hold its agent to what the recipe says."""
+    if world.agent:
+        require_digest(world.agent, world.agent_sha256, "agent")
+    policy = resolve_policy(world.policy, agent=world.agent, game=game)
+    if world.agent_sha256 and not world.agent and (found := getattr(policy, "sha256", "")) != world.agent_sha256:
+        raise RecipeError(
+            f"the recipe is of an agent whose SHA-256 begins with {world.agent_sha256[:16]}, and the one of the policy {world.policy} here with "
+            f"{found[:16] or 'nothing'}: install the version of physbench that it came with"
+        )
+    return policy
 
 
 def obstacle_to(recipe: Recipe, game: str, *, known: Callable[[Span], bool] | None = None) -> str:
@@ -69,9 +81,7 @@ def obstacle_to(recipe: Recipe, game: str, *, known: Callable[[Span], bool] | No
             return ""
         if ":" in world.policy:
             return f"its policy {world.policy} is code that the file names, and such code is not run"
-        if world.agent:
-            require_digest(world.agent, world.agent_sha256, "agent")
-        resolve_policy(world.policy, agent=world.agent, game=game)
+        find_player(world, game)
     except (PhysbenchError, ImportError) as error:
         return str(error)
     return ""

@@ -145,7 +145,7 @@ def _aliens(one: Arrays, events: Arrays, skip: int, *, play_only: bool) -> str:
     alive, settled = (seen & ~dead[:-1]).sum(axis=1), -(-BURNING // skip) + 1
     if (alive < left).any() or (play_only and (alive[settled:] != left[settled:]).any()):
         return "has more or fewer aliens in its frames than in its memory"
-    if play_only and (seen[settled:] & dead[: len(dead) - 1 - settled]).any():
+    if play_only and (seen[settled:] & dead[: len(seen[settled:])]).any():
         return "has an alien that is seen long after it was hit"
     return ""
 

@@ -110,6 +110,16 @@ def test_deaths_are_recorded_where_they_are_asked_for() -> None:
     assert (made.truth["phase"] == 4).any() and (made.events["kind"] == 4).any()
 
 
+@pytest.mark.parametrize("frames", [1, 2, 5, 8, 9, 10, 11])
+def test_the_check_takes_sequences_of_any_length(scenes: Scenes, frames: int) -> None:
+    arrays = {name: array if name == "episode" else array[:, :frames] for name, array in scenes.arrays().items()}
+    kept = scenes.events["time"] <= frames
+    sequence = np.repeat(np.arange(len(scenes)), np.diff(scenes.events["offset"]))[kept]
+    events = {name: column[kept] for name, column in scenes.events.items() if name != "offset"}
+    events["offset"] = np.searchsorted(sequence, np.arange(len(scenes) + 1))
+    assert {fault.sentence for fault in OWN.check(Scenes.of(arrays, events))} <= {"has a mask of collisions that its contact flags do not explain"}
+
+
 def test_the_check_accepts_what_was_recorded(scenes: Scenes) -> None:
     assert not [*OWN.check(scenes)]
     assert {1, 2, 3, 6, 7} <= set(scenes.events["kind"].tolist())
@@ -199,6 +209,23 @@ def test_an_agent_that_was_changed_is_refused(tmp_path: Path) -> None:
     agent.write_bytes(b"another")
     with pytest.raises(RecipeError, match="mine.bin is not the agent of the recipe"):
         replace(SMALL, generator=world).scenes("test", 0, 1)
+
+
+class Bundled:
+    """A policy that says which weights it has."""
+
+    observes = False
+    sha256 = "ab" * 32
+
+    def __call__(self, given: PolicyInput) -> np.ndarray:
+        return np.ones(len(given.ram), int)
+
+
+def test_an_agent_that_comes_with_a_package_is_held_to_the_recipe_too() -> None:
+    world = replace(OWN, policy=f"{__name__}:Bundled", agent_sha256="ab" * 32)
+    replace(SMALL, generator=world).scenes("test", 0, 1)
+    with pytest.raises(RecipeError, match="whose SHA-256 begins with cdcd.*, and the one of the policy .* here with abab"):
+        replace(SMALL, generator=replace(world, agent_sha256="cd" * 32)).scenes("test", 0, 1)
 
 
 def test_a_file_that_lies_about_a_label_is_found_out(file: Path, tmp_path: Path) -> None:
