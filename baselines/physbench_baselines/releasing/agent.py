@@ -37,6 +37,8 @@ MOST_FILE = 4_000_000
 GAMES, SHOWN_GAMES = 100, 30
 """Of the agent, of chance and of the recorder; and of the demonstrator."""
 
+CLOCK = "Its schedules went by the clock, and not all of them to their end: the commands give an agent like it, not the same one."
+
 PUBLISHED = (
     ("random play", "148", "Mnih et al. 2015"),
     ("DQN, 10 million steps", "623 +- 202", "RL Baselines3 Zoo"),
@@ -104,7 +106,7 @@ def page(card: Mapping[str, Any], *, size: int) -> str:
     recipe, parts = card["recipe"], ["# The agent that plays Space Invaders"]
     parts.append(_what(recipe, card))
     stages = [*card.get("before", []), card]
-    parts.append(f"It was trained by {', then '.join(f'`{command(stage)}`' for stage in stages)}{_hurry(stages)}.")
+    parts.append(f"It was trained by {', then '.join(f'`{command(stage)}`' for stage in stages)}{_hurry(stages)}. {CLOCK}")
     rows = [["who", "mean score", "95 % interval", "median", "games"]]
     for name, told in card["scores"].items():
         rows.append([name, f"{told['mean']:,.0f}", f"{told['low']:,.0f} to {told['high']:,.0f}", f"{told['median']:,.0f}", str(len(told["games"]))])

@@ -35,6 +35,9 @@ ACTIONS = ("nothing", "fire", "right", "left", "right and fire", "left and fire"
 Fixed = NewType("Fixed", str)
 """A text that the command line does not ask for."""
 
+AGENT = Fixed("4c5ab66f8e0ce4abb0ca8db0e12cb6fe32dbc12135066c69aa481c8c05fcd736")
+"""The SHA-256 of the agent that plays `invaders84`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Invaders:
@@ -148,7 +151,7 @@ class Invaders:
 invaders = Recipe(dataset="invaders", generator=Invaders(), frames=25, about="Space Invaders of your own: any policy, geometry, frame skip, starts")
 invaders84 = Recipe(
     dataset="invaders84",
-    generator=Invaders(emulator="0.12.1"),
+    generator=Invaders(tape="invaders84", agent_sha256=AGENT, emulator="0.12.1"),
     frames=25,
     about="Space Invaders played by a DQN agent, 84x84, with actions and every object labelled",
 )
