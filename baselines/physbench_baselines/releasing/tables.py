@@ -49,10 +49,13 @@ def render(root: Path = ROOT) -> dict[Path, str]:
 
 
 def format_results(rows: Rows, columns: Mapping[str, Place]) -> str:
-    """Write one table: the best of each group first, by the first column."""
+    """Write one table: the best of each group first, by the first column. Who has no figure in it is left out."""
     head = ["", *(f"{name} {ARROWS[find(place[2]).better]}" for name, place in columns.items())]
     table = [head]
-    for group, members in rows.items():
+    for group, everybody in rows.items():
+        members = {name: scores for name, scores in everybody.items() if any(find_score(scores, *place) for place in columns.values())}
+        if not members:
+            continue
         table.append([f"**{group}**", *[""] * len(columns)])
         for name, scores in sorted(members.items(), key=lambda item: rank_key(item[1], next(iter(columns.values())))):
             table.append([name, *(format_figure(find_score(scores, *place)) for place in columns.values())])
