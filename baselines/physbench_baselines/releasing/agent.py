@@ -44,7 +44,7 @@ PUBLISHED = (
     ("DQN, 10 million steps", "623 +- 202", "RL Baselines3 Zoo"),
     ("DQN, 10 million steps", "1,099 +- 574", "Open RL Leaderboard, CleanRL"),
     ("PQN, 10 million steps", "1,325 +- 78", "CleanRL"),
-    ("DQN, 50 million steps", "1,976", "Mnih et al. 2015, with other starts and epsilon 0.05"),
+    ("DQN, 50 million steps", "1,976", "Mnih et al. 2015, with 5 % random actions"),
 )
 """Scores of others in this game: with sticky actions, other starts or random actions, so that they are for orientation."""
 
