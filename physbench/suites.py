@@ -251,7 +251,7 @@ SUITES = {
         Suite(
             "invaders",
             1,
-            "Space Invaders, whose next frame hangs on what is done",
+            "Space Invaders: the next frame, with the action told",
             (Task("invaders84", (Window(25),)),),
             ("invaders84", "relative_bce"),
             references=BLIND,
