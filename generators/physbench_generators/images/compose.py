@@ -10,11 +10,15 @@ from physbench.errors import RecipeError
 from physbench.scene import Scenes, Streams
 from physbench.storage.codec import compress
 from physbench.storage.layout import FIELDS
+from physbench.world import seeded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
+
+    from physbench.recipe import Recipe
+    from physbench.scene import Span
 
     Arrays = dict[str, NDArray[Any]]
 
@@ -56,3 +60,21 @@ def encoded(arrays: Mapping[str, NDArray[Any]], frames: int) -> tuple[dict[str, 
         else:
             streams[name] = Streams.of([compress(np.repeat(image[None], frames, axis=0)) for image in pixels])
     return streams, repeated({name: array for name, array in arrays.items() if name not in streams}, frames)
+
+
+class Images:
+    """What worlds of images share: they draw every image from its own seed, and repeat it where a sequence has more frames."""
+
+    def draw_images(self, seeds: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
+        """Make every array without the axis of time."""
+        raise NotImplementedError
+
+    def batch(self, seeds: NDArray[np.uint64], frames: int) -> Scenes:
+        """Make the image of each seed."""
+        return repeated(self.draw_images(seeds), frames)
+
+    scenes = seeded(batch)
+
+    def encode(self, recipe: Recipe, span: Span) -> tuple[dict[str, Streams], Scenes]:
+        """Make the images of a span, their pixels compressed."""
+        return encoded(self.draw_images(recipe.seeds(span.split, span.start, span.stop)), recipe.frames)

@@ -16,15 +16,14 @@ from physbench.errors import RecipeError
 from physbench.fields import bounded, check_fields
 from physbench.recipe import Recipe
 from physbench.scene import Fault, Scenes
-from physbench.world import seeded
-from physbench_generators.images.compose import empty, encoded, repeated, require_range
+from physbench_generators.images.compose import Images, empty, require_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
-    from physbench.scene import Marks, Span, Streams
+    from physbench.scene import Marks
 
 STATES = ("count", "shape", "colour", "scale", "rotation", "position", "background")
 """The factors, in the order in which kernels take them."""
@@ -33,7 +32,7 @@ PAPER = {"training": 50_000, "validation": 5_000, "test": 5_000}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sprites:
+class Sprites(Images):
     """Squares, ellipses and hearts of any size, angle and hue on grey; or white on black."""
 
     name: ClassVar[str] = "multi-dsprites"
@@ -62,15 +61,6 @@ class Sprites:
     @property
     def objects(self) -> int:
         return self.numbers[1]
-
-    def batch(self, seeds: NDArray[np.uint64], frames: int) -> Scenes:
-        """Make the image of each seed."""
-        return repeated(self.draw_images(seeds), frames)
-
-    scenes = seeded(batch)
-
-    def encode(self, recipe: Recipe, span: Span) -> tuple[dict[str, Streams], Scenes]:
-        return encoded(self.draw_images(recipe.seeds(span.split, span.start, span.stop)), recipe.frames)
 
     def draw_images(self, seeds: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
         """Make every array without the axis of time."""

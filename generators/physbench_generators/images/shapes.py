@@ -15,8 +15,7 @@ import numpy as np
 from physbench.errors import RecipeError
 from physbench.fields import bounded, check_fields
 from physbench.recipe import Recipe
-from physbench.world import seeded
-from physbench_generators.images.compose import empty, encoded, repeated, require_range
+from physbench_generators.images.compose import Images, empty, require_range
 from physbench_generators.images.dsprites import PAPER
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from physbench.scene import Fault, Marks, Scenes, Span, Streams
+    from physbench.scene import Fault, Marks, Scenes
 
 UP = (
     ".....##.....",
@@ -53,7 +52,7 @@ def bank() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shapes:
+class Shapes(Images):
     """Triangles that point up or down, 7x12 pixels, and squares, 7x7."""
 
     name: ClassVar[str] = "shapes"
@@ -76,15 +75,6 @@ class Shapes:
     @property
     def objects(self) -> int:
         return self.n[1]
-
-    def batch(self, seeds: NDArray[np.uint64], frames: int) -> Scenes:
-        """Make the image of each seed."""
-        return repeated(self.draw_images(seeds), frames)
-
-    scenes = seeded(batch)
-
-    def encode(self, recipe: Recipe, span: Span) -> tuple[dict[str, Streams], Scenes]:
-        return encoded(self.draw_images(recipe.seeds(span.split, span.start, span.stop)), recipe.frames)
 
     def draw_images(self, seeds: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
         """Make every array without the axis of time."""

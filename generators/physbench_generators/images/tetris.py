@@ -16,8 +16,7 @@ import numpy as np
 from physbench.errors import RecipeError
 from physbench.fields import bounded, check_fields
 from physbench.recipe import Recipe
-from physbench.world import seeded
-from physbench_generators.images.compose import empty, encoded, repeated, require_range
+from physbench_generators.images.compose import Images, empty, require_range
 from physbench_generators.images.dsprites import PAPER
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from physbench.scene import Fault, Marks, Scenes, Span, Streams
+    from physbench.scene import Fault, Marks, Scenes
 
 PIECES = (
     ("I", "####"), ("I", "#/#/#/#"), ("L", "###/#.."), ("L", "..#/###"), ("J", "###/..#"), ("L", "##/.#/.#"), ("J", "##/#./#."), ("L", "#./#./##"),
@@ -66,7 +65,7 @@ def bank() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tetris:
+class Tetris(Images):
     """Tetrominoes of blocks of 5x5 pixels that are brighter above than below."""
 
     name: ClassVar[str] = "tetris"
@@ -94,15 +93,6 @@ class Tetris:
     @property
     def objects(self) -> int:
         return self.n[1]
-
-    def batch(self, seeds: NDArray[np.uint64], frames: int) -> Scenes:
-        """Make the image of each seed."""
-        return repeated(self.draw_images(seeds), frames)
-
-    scenes = seeded(batch)
-
-    def encode(self, recipe: Recipe, span: Span) -> tuple[dict[str, Streams], Scenes]:
-        return encoded(self.draw_images(recipe.seeds(span.split, span.start, span.stop)), recipe.frames)
 
     def draw_images(self, seeds: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
         """Make every array without the axis of time."""
