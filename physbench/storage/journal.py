@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import struct
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
@@ -59,6 +60,7 @@ class Journal:
         self._columns = [field for field in self.layout.events if field.name != "offset"]
         self.records: list[Record] = []
         self._splits: list[str] = list(recipe.splits)
+        self._reading = threading.Lock()
         directory.mkdir(parents=True, exist_ok=True)
         self.data = _open(directory / "data")
         self._log = _open(directory / "journal")
@@ -94,7 +96,7 @@ class Journal:
         self.data.write(stored)
 
     def read_at(self, length: int, address: int) -> bytes:
-        return _read_at(self.data, length, address)
+        return self._read_at(self.data, length, address)
 
     def read(self, record: Record) -> Block:
         """A block, as it was appended."""
@@ -110,7 +112,7 @@ class Journal:
         """The collisions of a block, column by column."""
         count = int(record.rows.sum())
         sizes = {"M": count}
-        stored = _read_at(self._log, count * sum(_width(field) for field in self._columns), record.events_at)
+        stored = self._read_at(self._log, count * sum(_width(field) for field in self._columns), record.events_at)
         columns: dict[str, NDArray[Any]] = {}
         at = 0
         for field in self._columns:
@@ -138,6 +140,16 @@ class Journal:
     def discard(self) -> None:
         self.close()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _read_at(self, file: BinaryIO, length: int, address: int) -> bytes:
+        """Leaves the file where it was: at the end of what has been appended. Workers may read side by side."""
+        with self._reading:
+            here = file.tell()
+            file.seek(address)
+            try:
+                return file.read(length)
+            finally:
+                file.seek(here)
 
     def _resume(self, afresh: bool) -> None:
         head = json.dumps({"format": _VERSION, "recipe": self.recipe.to_json()}).encode() + b"\n"
@@ -214,16 +226,6 @@ def _padded(recipe: Recipe, block: Block, field: Field) -> NDArray[Any]:
 def _width(field: Field) -> int:
     """Bytes of one row of an event column."""
     return field.dtype.itemsize * prod(field.shape({"M": 1}))
-
-
-def _read_at(file: BinaryIO, length: int, address: int) -> bytes:
-    """Leaves the file where it was: at the end of what has been appended."""
-    here = file.tell()
-    file.seek(address)
-    try:
-        return file.read(length)
-    finally:
-        file.seek(here)
 
 
 def _open(path: Path) -> BinaryIO:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from physbench.errors import RecipeError
 from physbench.generate import generate
 from physbench.recipe import SPLITS, Recipe
 from physbench.registry import datasets
+from physbench.storage.journal import Journal
 from tests.builders.dataset_files import alone_in, content, digest
 from tests.oracles.contract import AXES, TIME_FIRST, sequence_first
 
@@ -34,6 +38,23 @@ def test_parts_made_apart_join_to_the_same_bytes(many: Any, tmp_path: Path, orde
         assert directory.is_dir() and not path.exists()
     assert digest(generate(many.recipe, path)) == digest(many.path)
     alone_in(tmp_path, path)
+
+
+def test_a_part_is_read_by_many_threads_at_once(many: Any, tmp_path: Path) -> None:
+    directory = generate(many.recipe, tmp_path / "joined.h5", part=(1, 1), workers=1)
+    switching = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with closing(Journal(many.recipe, directory)) as journal, ThreadPoolExecutor(8) as pool:
+            alone = [journal.read(record) for record in journal.records]
+            together = list(pool.map(journal.read, journal.records * 50))
+    finally:
+        sys.setswitchinterval(switching)
+    for one, other in zip(alone * 50, together, strict=True):
+        for name, streams in one.streams.items():
+            np.testing.assert_array_equal(other.streams[name].data, streams.data)
+        for name, array in (one.states | one.events).items():
+            np.testing.assert_array_equal((other.states | other.events)[name], array)
 
 
 def test_parts_that_are_missing_are_made(many: Any, tmp_path: Path) -> None:
