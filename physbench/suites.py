@@ -35,7 +35,13 @@ ROWS = ("copy", "blur", "blobs", "tracker", "constant-velocity", "mean", "blank"
 BLIND = ("copy", "mean", "blank")
 """The rows that know no balls."""
 
-PRIVILEGED = ("constant-velocity", "oracle")
+SEGMENTS = ("k-means-true", "k-means", "blobs", "one-segment", "random-segments")
+"""The rows that cut an image up."""
+
+COLOURS = ("k-means-colour-true", "k-means-colour", "colours")
+"""Those that look at colours, too."""
+
+PRIVILEGED = ("constant-velocity", "oracle", "k-means-true", "k-means-colour-true")
 """Rows that are told the truth; the others see frames alone."""
 
 _PINNED: dict[str, Any] = json.loads(Path(__file__).with_name("pins.json").read_text(encoding="utf-8"))
@@ -192,6 +198,14 @@ class Suite:
         return all(self.digest(task, sequences) is not None for task in self.tasks)
 
 
+
+
+def _segmentation(dataset: str, slots: int, more: str, more_slots: int, about: str, references: tuple[str, ...] = SEGMENTS) -> Suite:
+    """Who owns the pixels of images: as in training, and of more objects than in training."""
+    tasks = (Task(dataset, (Image(),), slots), Task(more, (Image(),), more_slots))
+    return Suite(f"segmentation-{dataset}", 1, about, tasks, (dataset, "ari"), references=references)
+
+
 _ROLLOUTS = tuple(Rollout(context, horizon) for context in (5, 20) for horizon in (10, 30))
 _RIMS: tuple[tuple[str, int | None], ...] = (("balls4mass64", None), ("balls678mass64", 8), ("balls3curtain64", None))
 _SAMPLES = tuple(Rollout(9, 1, samples=5, sample=sample) for sample in range(5))
@@ -265,6 +279,10 @@ SUITES = {
             sequences=64,
             references=BLIND,
         ),
+        _segmentation("shapes", 4, "shapes456", 7, "who owns the pixels of 3 outlines in black and white, and of 4-6"),
+        _segmentation("tetris", 4, "tetris456", 7, "who owns the pixels of 3 tetrominoes in colour, and of 4-6", SEGMENTS + COLOURS),
+        _segmentation("multi-dsprites", 6, "multi-dsprites678", 9, "who owns the pixels of 2-5 sprites in colour, and of 6-8", SEGMENTS + COLOURS),
+        _segmentation("multi-dsprites-binary", 4, "multi-dsprites-binary456", 7, "who owns the pixels of 2 or 3 sprites in black and white, and of 4-6"),
     )
 }
 """Our own."""

@@ -6,7 +6,7 @@ S starts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -29,10 +29,16 @@ STARTS, ROUNDS = 10, 100
 
 @dataclass(frozen=True)
 class Told:
-    """What a row knows before it sees a frame."""
+    """What a row knows before it sees a frame, and what it saw last."""
 
     seeds: NDArray[np.uint64]  # (B,)
     counts: NDArray[np.int64]  # (B,) into how many segments each frame is cut
+    frame: Frame | None = None
+    owner: NDArray[np.uint8] | None = None  # (B, H, W)
+
+    def knows(self, frame: Frame, i: int) -> bool:
+        """Whether an image is the one before again."""
+        return self.frame is not None and np.array_equal(self.frame[i], frame[i])
 
 
 @dataclass(frozen=True)
@@ -52,10 +58,13 @@ class KMeans:
     def observe(self, state: Told, frame: Frame, action: Frame | None) -> tuple[Told, Prediction]:
         owner = np.zeros(frame.shape[:3], np.uint8)
         for i, on in enumerate(foreground(frame)):
+            if state.owner is not None and state.knows(frame, i):
+                owner[i] = state.owner[i]
+                continue
             y, x = np.nonzero(on)
             points = np.column_stack([x, y, self.colour * frame[i][on].astype(np.float64)])
             owner[i][on] = cluster(points, int(state.counts[i]), np.random.Philox(key=int(state.seeds[i])))
-        return state, Prediction(frame.copy(), owner)
+        return replace(state, frame=frame.copy(), owner=owner.copy()), Prediction(frame.copy(), owner)
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,24 @@ class KMeansColourTrue(KMeansTrue):
     """The same, told how many objects there are."""
 
     colour: float = 15.0
+
+
+@dataclass(frozen=True)
+class Colours:
+    """Every colour that is not background is an object: the 256 commonest ones."""
+
+    likelihood: ClassVar[Bernoulli] = Bernoulli()
+
+    def begin(self, batch: Batch) -> None:
+        return None
+
+    def observe(self, state: None, frame: Frame, action: Frame | None) -> tuple[None, Prediction]:
+        owner = np.zeros(frame.shape[:3], np.uint8)
+        for i, on in enumerate(foreground(frame)):
+            _, which, counts = np.unique(frame[i][on], axis=0, return_inverse=True, return_counts=True)
+            place = np.argsort(np.argsort(-counts, kind="stable"), kind="stable")  # among the colours, the commonest first
+            owner[i][on] = np.minimum(place[which.ravel()], 255)
+        return None, Prediction(frame.copy(), owner)
 
 
 @dataclass(frozen=True)

@@ -95,3 +95,13 @@ multi_dsprites = Recipe(
 multi_dsprites_binary = Recipe(
     dataset="multi-dsprites-binary", generator=Sprites(binary=True), frames=1, splits=PAPER, about="images of 2 or 3 white sprites on black"
 )
+multi_dsprites678 = Recipe(
+    dataset="multi-dsprites678", generator=Sprites(n=(6, 8)), frames=1, splits={"test": 5_000}, about="6, 7 or 8 coloured sprites: more than in training"
+)
+multi_dsprites_binary456 = Recipe(
+    dataset="multi-dsprites-binary456",
+    generator=Sprites(binary=True, n=(4, 6)),
+    frames=1,
+    splits={"test": 5_000},
+    about="4, 5 or 6 white sprites: more than in training",
+)

@@ -100,3 +100,4 @@ class Shapes(Images):
 
 
 shapes = Recipe(dataset="shapes", generator=Shapes(), frames=1, splits=PAPER, about="images of 3 outlines of triangles and squares in white on black")
+shapes456 = Recipe(dataset="shapes456", generator=Shapes(n=(4, 6)), frames=1, splits={"test": 5_000}, about="4, 5 or 6 outlines: more than in training")

@@ -118,3 +118,4 @@ class Tetris(Images):
 
 
 tetris = Recipe(dataset="tetris", generator=Tetris(), frames=1, splits=PAPER, about="images of 3 tetrominoes of six colours on black, without overlap")
+tetris456 = Recipe(dataset="tetris456", generator=Tetris(n=(4, 6)), frames=1, splits={"test": 5_000}, about="4, 5 or 6 tetrominoes: more than in training")
