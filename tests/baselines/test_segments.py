@@ -13,7 +13,7 @@ from physbench import registry
 from physbench.model import Batch
 from physbench.suites import Still, Suite, Task
 from physbench_baselines.framewise import foreground
-from physbench_baselines.segments import KMeans, KMeansColour, KMeansTrue, OneSegment, RandomSegments, cluster
+from physbench_baselines.segments import Colours, KMeans, KMeansColour, KMeansTrue, OneSegment, RandomSegments, cluster
 
 SUITE = Suite("images", 1, "k-means on single images", (Task("shapes", (Still(0, 1),), slots=4), Task("tetris", (Still(0, 1),), slots=4)), None, sequences=256)
 
@@ -78,6 +78,40 @@ def test_an_image_has_the_same_segments_in_any_batch(model: KMeans | RandomSegme
     np.testing.assert_array_equal(part.owner[0], whole.owner[4])
     np.testing.assert_array_equal(again.owner, whole.owner)
     assert whole.owner.max() < 5
+
+
+@pytest.mark.parametrize("name", ["multi-dsprites", "tetris"])
+def test_every_colour_is_an_object(name: str) -> None:
+    frames, _ = images(name, 12)
+    _, said = Colours().observe(None, frames, None)
+    assert said.owner is not None
+    for frame, on, owner in zip(frames, foreground(frames), said.owner, strict=True):
+        assert len({(*pixel,) for pixel in frame[on].tolist()}) == len(np.unique(owner[on]))
+        for slot in np.unique(owner[on]):
+            assert len(np.unique(frame[on & (owner == slot)], axis=0)) == 1
+        sizes = np.bincount(owner[on])
+        assert (np.diff(sizes) <= 0).all(), "the commonest colour first"
+
+
+def test_more_colours_than_a_map_can_say_do_not_matter() -> None:
+    frame = np.random.default_rng(0).random((1, 20, 20, 3)).astype(np.float32)
+    _, said = Colours().observe(None, frame, None)
+    assert said.owner is not None and said.owner.max() == 255
+
+
+def test_an_image_that_is_shown_again_is_not_clustered_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames, _ = images("shapes", 3)
+    model = KMeans()
+    state, first = model.observe(model.begin(batch_for(frames, 4)), frames, None)
+    asked: list[int] = []
+    monkeypatch.setattr("physbench_baselines.segments.cluster", lambda points, count, random: asked.append(len(points)) or cluster(points, count, random))
+    state, again = model.observe(state, frames, None)
+    assert not asked and first.owner is not None and again.owner is not None
+    np.testing.assert_array_equal(again.owner, first.owner)
+    changed = frames.copy()
+    changed[1] = frames[2]
+    model.observe(state, changed, None)
+    assert asked == [int((frames[2] > 0).sum())]
 
 
 def test_the_true_number_is_used() -> None:

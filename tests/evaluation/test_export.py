@@ -21,7 +21,7 @@ from physbench.evaluation.export import export_inputs
 from physbench.evaluation.predictions import opened, score
 from physbench.model import Bernoulli, Prediction
 from physbench.registry import datasets
-from physbench.suites import SIZES, SUITES, Rollout, Still, Suite, Task, Window
+from physbench.suites import SIZES, SUITES, Image, Rollout, Still, Suite, Task, Window
 from physbench.world import parts_of
 from tests.builders.interrupted_runs import room_for
 from tests.evaluation.test_order import require_identical
@@ -98,7 +98,7 @@ def means_of(frames: Array, kind: str, count: int) -> Array:
     return np.array(means[:count])
 
 
-@pytest.mark.parametrize("suite", ["smoke", "balls", "simulation", "crop50"])
+@pytest.mark.parametrize("suite", ["smoke", "balls", "simulation", "crop50", "segmentation-tetris"])
 def test_predictions_from_the_inputs_alone_score_as_the_model_does_to_the_last_digit(suite: str, tmp_path: Path) -> None:
     export_inputs(tmp_path / "inputs.h5", suite, limit=5, batch=2)
     answer_by_hand(tmp_path / "inputs.h5", tmp_path / "p.h5")
@@ -148,6 +148,8 @@ def test_the_table_on_the_page_is_the_suites() -> None:
                 match asking:
                     case Window(frames):
                         shown, predicted, maps = range(frames), range(1, frames), frames
+                    case Image():
+                        shown, predicted, maps = range(1), range(1), 1
                     case Still(frame):
                         shown, predicted, maps = range(frame, frame + 1), range(0), 1
                     case Rollout():

@@ -19,7 +19,7 @@ from physbench.evaluation.pipe import enter, program_name
 from physbench.evaluation.window import ask
 from physbench.model import Batch, Bernoulli
 from physbench.result import NOTES
-from physbench.suites import SUITES, Rollout, Still, Window
+from physbench.suites import SUITES, Image, Rollout, Still, Window
 from tests.builders.pipe_clients import COPY, EXAMPLES, client
 from tests.evaluation.toys import Normal, Witness, task, world
 
@@ -276,6 +276,8 @@ def test_no_frame_to_be_predicted_was_shown_by_an_earlier_question(name: str) ->
                     first_predicted, last_shown = 1, frames
                 case Rollout(context):
                     first_predicted, last_shown = context, context
+                case Image():  # the image itself is asked for, not what comes next
+                    continue
                 case Still(frame):  # it is asked for owners alone
                     first_predicted, last_shown = math.inf, frame + 1
             assert shown <= first_predicted
