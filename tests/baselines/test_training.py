@@ -500,6 +500,9 @@ def test_folders_are_not_mistaken_for_one_another(tmp_path: Path) -> None:
     (out / "recipe.json").write_text('{"model": "r-nem", "moddel": 1}')
     with pytest.raises(TrainingError, match="a training recipe has no field 'moddel'"):
         train(None, out, resume=True, device="cpu")
+    (out / "recipe.json").write_text('{"algorithm": "pqn", "games": 32}')
+    with pytest.raises(TrainingError, match="the recipe of an agent: write `physbench train dqn` and the rest"):
+        train(None, out, resume=True, device="cpu")
 
 
 @pytest.mark.parametrize(

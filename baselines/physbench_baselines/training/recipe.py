@@ -110,6 +110,8 @@ class TrainingRecipe:
         if not isinstance(given, dict):
             raise TrainingError("this is not a training recipe: it is an object in JSON")
         values = cast("dict[str, Any]", given)
+        if "algorithm" in values and "model" not in values:
+            raise TrainingError("this is the recipe of an agent: write `physbench train dqn` and the rest")
         moved = {name: values[name] for name in MOVED if values.get(name) is not None}
         values = {name: value for name, value in values.items() if name not in MOVED}
         if moved and isinstance(values.get("sizes", {}), dict):
