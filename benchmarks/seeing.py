@@ -36,7 +36,7 @@ Forward, backward and Adam in fp32, with {threads} for torch, by each model's us
 paper's sizes, the others the small ones; the paper's IODINE refines a guess 5 times, the small ones 3 times. A step of the paper's sizes takes seconds
 on a processor: its batches are tiny here. On a graphics card they are those of the recipe. `{balls}` are sequences, of which {frames} frames are counted
 and each refines the guess once: an image is then a *sequence-step*, one sequence, shown one frame. *Peak*: the most memory that the tensors of a step
-take up at one time, beyond what there is before it.
+take up at one time, beyond what there is before it, divided by its images.
 """
 
 
