@@ -91,7 +91,6 @@ def test_usual_sizes_and_recipe_fit_the_dataset(model: str, data: str) -> None:
     sizes = architecture_with(model).sizes_of(model, dataset=data)
     assert (sizes.height, sizes.width, 1) == world.shape
     assert sizes.slots == (world.objects + 1 if sizes.mixture else 1)
-    assert sizes.recurrence == model
     assert usual_recipe(model, data=data).frames == ((16,) if data in IMAGES else (31,))
 
 
