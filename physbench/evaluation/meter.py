@@ -19,7 +19,7 @@ class Meter:
     def __init__(self, report: Callable[[Progress], None] | None = None) -> None:
         self._report = report
         self._total, self._sequences = 1, 1
-        self._before = self._steps = self._block = 0
+        self._before = self._steps = self._block = self._size = 0
         self._doing = ""
 
     def attach(self, model: Model) -> Model:
