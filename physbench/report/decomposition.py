@@ -42,11 +42,12 @@ def choose_rows(steps: int, times: Times = ALL_TIMES) -> Sequence[int]:
 def story(looked: Looked, name: str) -> Story:
     parts = [_parts_of(look, looked.image) for look in looked.looks]
     slots = _drawn_slots(parts)
-    blocks = [tuple(_given(looked)), tuple(_said(looked)), tuple(_slots(parts, slots))]
-    caption = f"{looked.task}  ·  image {looked.index:,}" + f"  ·  {len(looked.looks)} steps" * (len(looked.looks) > 1)
+    blocks = [(*_given(looked), *_said(looked)), tuple(_slots(parts, slots))]
+    shown, refined = _extent(looked.looks)
+    words = [looked.task, f"image {looked.index:,}", f"{shown} showings" * (shown > 1), f"{refined} refinement{'s' * (refined > 1)}" * (refined > 0)]
     figures = tuple(_measure(look, looked.groups) for look in looked.looks)
     moments = tuple(_moments(looked.looks))
-    return Story(name, caption, tuple(filter(None, blocks)), tuple(_legend(looked, parts, slots)), moments, figures)
+    return Story(name, "  ·  ".join(filter(None, words)), tuple(filter(None, blocks)), tuple(_legend(looked, parts, slots)), moments, figures)
 
 
 def _given(looked: Looked) -> Iterator[Row]:
@@ -80,7 +81,7 @@ def _legend(looked: Looked, parts: Sequence[Parts | None], drawn: Sequence[int])
         yield "owners: every pixel in the colour of the slot that has it"
     if looked.groups is not None:
         shared = "each object in the colour of the slot that has most of it" if drawn else "a colour for each object"
-        yield f"true groups: {shared}; what is black belongs to no object, and is not scored"
+        yield f"true groups: {shared}; black is no object's, and not scored"
     if drawn:
         yield f"slots: {'what each predicts' if soft else 'the picture'}, as far as the pixels are its own; grey where they are not"
     left_out = set(range(_count(parts))) - set(drawn)
@@ -90,8 +91,13 @@ def _legend(looked: Looked, parts: Sequence[Parts | None], drawn: Sequence[int])
         yield "ari: whether the slots own the objects; 1 is all right, 0 is chance"
 
 
+def _extent(looks: Sequence[Look]) -> tuple[int, int]:
+    """How often the image was shown, and how often the guess at it was refined each time."""
+    return looks[-1].shown, max(look.refined for look in looks)
+
+
 def _steps_in_words(looks: Sequence[Look]) -> Iterator[str]:
-    shown, refined = looks[-1].shown, max(look.refined for look in looks)
+    shown, refined = _extent(looks)
     if shown > 1 and refined:
         yield "step n.m: when the image was shown for the nth time, and the guess at it was refined m times; the last is what the model answers"
     elif shown > 1:
@@ -101,7 +107,7 @@ def _steps_in_words(looks: Sequence[Look]) -> Iterator[str]:
 
 
 def _moments(looks: Sequence[Look]) -> Iterator[str]:
-    shown, refined = looks[-1].shown, max(look.refined for look in looks)
+    shown, refined = _extent(looks)
     for look in looks:
         if shown > 1 and refined:
             yield f"step {look.shown}.{look.refined}"
@@ -114,7 +120,7 @@ def _measure(look: Look, groups: NDArray[np.uint8] | None) -> str:
     if owner is None or groups is None:
         return ""
     index = float(adjusted_rand(_overlaps(owner, groups)))
-    return "" if np.isnan(index) else f"ari {index:.2f}"
+    return "" if np.isnan(index) else f"ari {round(index, 2) + 0.0:.2f}"  # not -0.00
 
 
 def _overlaps(owner: NDArray[np.uint8], groups: NDArray[np.uint8]) -> NDArray[np.int32]:
