@@ -35,11 +35,12 @@ def places(picture: np.ndarray, panel: np.ndarray, scale: int = SCALE) -> list[t
     """y, x of the upper left corner wherever a panel stands in a picture, to the last pixel."""
     large = np.kron(panel, np.ones((scale, scale, 1), np.uint8))
     height, width = large.shape[:2]
-    there = np.ones((picture.shape[0] - height + 1, picture.shape[1] - width + 1), bool)
-    for y in range(0, height, scale):
-        for x in range(0, width, scale):
-            there &= (picture[y : y + there.shape[0], x : x + there.shape[1]] == large[y, x]).all(axis=2)
-    return [(int(y), int(x)) for y, x in np.argwhere(there) if np.array_equal(picture[y : y + height, x : x + width], large)]
+    y, x = np.indices((picture.shape[0] - height + 1, picture.shape[1] - width + 1)).reshape(2, -1)
+    for place in np.random.default_rng(0).permutation(panel.shape[0] * panel.shape[1]):  # any order: most places fall out at once
+        row, column = (scale * part for part in divmod(int(place), panel.shape[1]))
+        there = (picture[y + row, x + column] == large[row, column]).all(axis=1)
+        y, x = y[there], x[there]
+    return [corner for corner in zip(y.tolist(), x.tolist(), strict=True) if np.array_equal(picture[corner[0] :, corner[1] :][:height, :width], large)]
 
 
 def pixels_of(path: Path) -> np.ndarray:
