@@ -341,3 +341,44 @@ def test_what_cannot_be_drawn_of_an_image_is_refused_in_one_line(
     result = cli("show", "--model", "k-means", "--suite", SUITE, *words)
     assert said in refusal(result.exit_code, result.stderr)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of networks that have learnt nothing."""
+    pytest.importorskip("torch")
+    from physbench_baselines import checkpoint
+    from physbench_baselines.iodine_sizes import ARCHITECTURE as IODINE
+    from physbench_baselines.iodine_sizes import IodineSizes
+    from physbench_baselines.nem_sizes import NemSizes
+    from physbench_baselines.slot_attention_sizes import ARCHITECTURE as SLOT_ATTENTION
+    from physbench_baselines.slot_attention_sizes import SlotAttentionSizes
+
+    folder = tmp_path_factory.mktemp("networks")
+    iodine = IodineSizes(1, 4, 2, latent=3, decoder=(4,), encoder=(5,), dense=(6,), lstm=5, distribution="bernoulli")
+    attention = SlotAttentionSizes(channels=1, slots=4, slot_size=6, hidden=5, encoder=(4,), features=7, decoder=(4,), kernel=3)
+    checkpoint.save(folder / "iodine.safetensors", IODINE.make(iodine))
+    checkpoint.save(folder / "slot-attention.safetensors", SLOT_ATTENTION.make(attention))
+    checkpoint.save(folder / "nem.safetensors", NemSizes(slots=3, channels=(3, 4), dense=12, hidden=10, attention=6, embedding=3).build())
+    return folder
+
+
+@pytest.mark.parametrize(("name", "setting"), [("iodine", "refinements"), ("slot-attention", "iterations")])
+def test_a_network_that_refines_has_as_many_steps_as_are_set(cli: Callable[..., Result], checkpoints: Path, tmp_path: Path, name: str, setting: str) -> None:
+    heights = []
+    for count in (1, 3):
+        out = tmp_path / f"{count}.png"
+        done = cli("show", "--model", checkpoints / f"{name}.safetensors", "--suite", SUITE, "--set", f"{setting}={count}", "--out", out)
+        assert done.exit_code == 0
+        heights.append(len(pixels_of(out)))
+    assert heights[1] - heights[0] == 2 * (4 * 28 + 6)  # two rows of pictures more, and the gaps between
+
+
+def test_a_network_of_sequences_is_looked_at_with_every_showing(checkpoints: Path) -> None:
+    from physbench_baselines.checkpoint import model
+
+    network = model(checkpoints / "nem.safetensors")
+    assert not hasattr(network, "refinements")
+    seen = look(network, "segmentation-multi-dsprites-binary", index=1)
+    assert [(each.shown, each.refined) for each in seen.looks] == [(shown, 0) for shown in range(1, 16)]
+    assert all(each.parts is not None and each.parts.shares.shape == (1, 4, 64, 64) for each in seen.looks)  # the suite asks for 4 slots
