@@ -182,6 +182,22 @@ def test_refinements_that_are_no_steps_towards_the_answer_are_refused(given: Cal
         look(Broken(given), SUITE)
 
 
+def test_refinements_that_say_no_owners_are_refused_where_only_owners_are_asked_for_too() -> None:
+    stills = Suite("mine", 1, "", (Task("shapes", (Still(0, 3),)),))
+    with pytest.raises(ModelError, match="the last of the model's refinements is not what it observes"):
+        look(Broken(BROKEN["no owners"][0]), stills)
+
+
+class Parted(Guesser):
+    def parts(self, state: float) -> Any:
+        return {"shares": np.zeros((1, 2, 28, 28), np.float32)}
+
+
+def test_parts_that_are_something_else_are_refused() -> None:
+    with pytest.raises(ModelError, match="the model's parts are a dict where a Parts is expected"):
+        look(Parted(), SUITE)
+
+
 def test_a_task_or_an_image_that_there_is_not_is_refused() -> None:
     with pytest.raises(RecipeError, match="has no task 'shape': it has shapes, shapes456"):
         look(Copy(), SUITE, task="shape")

@@ -50,20 +50,19 @@ def look(model: Model, suite: str | Suite, *, task: str | None = None, index: in
     examples = source.examples(index, index + 1)
     image = examples.frames[0, asking.frame].astype(np.float32)
 
-    def take_down(onlooker: Onlooker) -> list[list[Noted]]:
+    def showings(onlooker: Onlooker) -> list[list[Look]]:
         ask(onlooker, where, asking, examples, source, seed=seed)
-        return onlooker.said
+        return [[_look(model, noted, image, shown, refined) for refined, noted in enumerate(steps)] for shown, steps in enumerate(onlooker.said, 1)]
 
-    showings = take_down(Onlooker(model))
+    looks = showings(Onlooker(model))
     if getattr(model, "refinements", None) is not None:
-        observed, showings = showings, take_down(_Refining(model))
-        for once, stepwise in zip(observed, showings, strict=True):
-            _require_agreement(once[-1], stepwise[-1])
-    while len(showings) > 1 and all(map(_same, showings[-1], showings[-2])) and len(showings[-1]) == len(showings[-2]):
-        del showings[-1]
-    looks = [_look(model, noted, image, shown, refined) for shown, steps in enumerate(showings, 1) for refined, noted in enumerate(steps)]
+        observed, looks = looks, showings(_Refining(model))
+        if len(observed) != len(looks) or not all(_agree(once[-1], steps[-1]) for once, steps in zip(observed, looks, strict=True)):
+            raise ModelError("the last of the model's refinements is not what it observes, so they are no steps towards it")
+    while len(looks) > 1 and [*map(_content, looks[-1])] == [*map(_content, looks[-2])]:
+        del looks[-1]
     groups = None if examples.groups is None else examples.groups[0, asking.frame, :, :, 0]
-    return Looked(where.name, index, image, tuple(looks), groups)
+    return Looked(where.name, index, image, tuple(each for steps in looks for each in steps), groups)
 
 
 class _Refining(Onlooker):
@@ -78,21 +77,16 @@ class _Refining(Onlooker):
         return steps[-1]
 
 
-def _require_agreement(observed: Noted, refined: Noted) -> None:
-    (once, _), (stepwise, _) = observed, refined
-    alike = once.keys() == stepwise.keys() and all(once[name].shape == stepwise[name].shape for name in once)
-    if not alike or any(not np.allclose(once[name], stepwise[name], rtol=0, atol=AGREEMENT) for name in once):
-        raise ModelError("the last of the model's refinements is not what it observes, so they are no steps towards it")
+def _agree(one: Look, other: Look) -> bool:
+    """Whether nobody could see a difference in what is scored."""
+    pairs = (one.mean, other.mean), (one.owner, other.owner)
+    return all(a is b or (a is not None and b is not None and np.allclose(a, b, rtol=0, atol=AGREEMENT)) for a, b in pairs)
 
 
-def _same(one: Noted, other: Noted) -> bool:
-    (said, parts), (again, others) = one, other
-    if said.keys() != again.keys() or (parts is None) != (others is None):
-        return False
-    pairs = [(said[name], again[name]) for name in said]
-    if parts is not None and others is not None:
-        pairs += [(parts.predictions, others.predictions), (parts.shares, others.shares)]
-    return all(np.array_equal(*pair) for pair in pairs)
+def _content(look: Look) -> list[bytes]:
+    """What was said, whenever it was."""
+    arrays = [look.mean, look.owner] + ([] if look.parts is None else [look.parts.predictions, look.parts.shares])
+    return [b"" if array is None else array.tobytes() for array in arrays]
 
 
 def _look(model: Model, noted: Noted, image: NDArray[np.float32], shown: int, refined: int) -> Look:
