@@ -12,6 +12,7 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
+import physbench
 from physbench import registry
 from physbench.errors import ModelError, RecipeError
 from physbench.evaluation.examples import source_of
@@ -303,6 +304,11 @@ def test_the_legend_says_what_a_step_is_and_the_figures_how_well_the_slots_own_t
     assert alone.moments == ("",) and alone.figures == ("",) and not any("step" in line or "ari" in line for line in alone.legend)
     assert [[row.name for row in block] for block in alone.blocks] == [["image", "true groups", "reconstruction"]]
     assert [each.caption.partition("image 0")[2] for each in (told, shown, alone)] == ["  ·  4 refinements", "  ·  8 showings", ""]
+
+
+def test_the_figure_beside_the_last_row_is_the_score() -> None:
+    score = physbench.evaluate("k-means", SUITE, limit=1).score("shapes", "ari").value
+    assert story(look(registry.models.get("k-means")(), SUITE, index=0), "a").figures == (f"ari {score:.2f}",)
 
 
 def owning(owner: np.ndarray) -> Looked:
