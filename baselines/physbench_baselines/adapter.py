@@ -4,7 +4,7 @@ Arrays are copied on their way in and out, so that neither side sees what the ot
 """
 
 import re
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
@@ -29,7 +29,8 @@ Step = tuple[Any, Tensor, Tensor | None]  # state, mean (B, H, W, C) of the next
 class Network(Protocol):
     """What a network has beside being an nn.Module. All randomness of sequence i comes from seeds[i].
 
-    May also have `parts(state)`: the arrays of a Parts, as tensors and in its order; and `latents(state)`: what each slot has noted, (B, K, D).
+    May also have `parts(state)`: the arrays of a Parts, as tensors and in its order; `latents(state)`: what each slot has noted, (B, K, D); and
+    `refinements(state, frame, action)`: what `observe` would return after 0, 1, ... refinements of its guess, the last of them what it does return.
     """
 
     likelihood: Likelihood
@@ -88,6 +89,17 @@ class TorchModel:
                 return _array(read(state))
 
         return latents
+
+    @property
+    def refinements(self) -> Callable[[Any, NDArray[np.float32], NDArray[np.float32] | None], list[tuple[Any, Prediction]]]:
+        """Only where the network has them."""
+        refine: Callable[..., Iterable[Step]] = self.network.refinements
+
+        def refinements(state: Any, frame: NDArray[np.float32], action: NDArray[np.float32] | None) -> list[tuple[Any, Prediction]]:
+            with _scoring():
+                return [_told(step) for step in refine(state, self._moved(frame), self._moved(action))]
+
+        return refinements
 
     def parts(self, state: Any) -> Parts | None:
         """None where the network does not say."""

@@ -21,6 +21,7 @@ B images, K slots, Z numbers of a z, H x W pixels of C channels. Images are (B, 
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -216,16 +217,19 @@ class Iodine(nn.Module):
         A model of sequences refines its guess once and goes on from there. A model of images begins anew with each, and takes the next one for the same.
         """
         x = frame.permute(0, 3, 1, 2)
-        if not self.sizes.sequential:
-            state = State(*self.start(*state.raw.shape[:2]), state.seeds)
-            for _ in range(self.sizes.refinements):
-                state = self._refined(state, x)[0]
-        refined, guess = self._refined(state, x) if self.sizes.sequential else (state, self._drawn(state, x))
-        shares = self._shares(guess)
-        following = self._drawn(refined, x) if self.sizes.sequential else guess
-        means = self.pixels.mean(following.outputs).detach()
-        mean = (following.masks.detach() * means).sum(dim=1).permute(0, 2, 3, 1)
-        return refined._replace(means=means, shares=shares), mean, shares.argmax(dim=1).to(torch.uint8)
+        if self.sizes.sequential:
+            refined, guess = self._refined(state, x)
+            return self._said(refined, guess, self._drawn(refined, x))
+        reached, guess = deque(self._course(state, x), maxlen=1).pop()
+        return self._said(reached, guess, guess)
+
+    def refinements(self, state: State, frame: Tensor, action: Tensor | None = None) -> Iterator[tuple[State, Tensor, Tensor]]:
+        """What `observe` would return after 0, 1, ... T refinements; a model of sequences makes one with each frame."""
+        if self.sizes.sequential:
+            yield self.observe(state, frame, action)
+            return
+        for reached, guess in self._course(state, frame.permute(0, 3, 1, 2)):
+            yield self._said(reached, guess, guess)
 
     def parts(self, state: State) -> tuple[Tensor, Tensor, None]:
         """After a step: the mean (B, K, H, W, C) of the next frame by each slot, and the share (B, K, H, W) of this one that is its own."""
@@ -235,6 +239,21 @@ class Iodine(nn.Module):
     def latents(self, state: State) -> Tensor:
         """(B, K, Z): the mean of each slot's z."""
         return moments(state.raw)[0].detach()
+
+    def _course(self, state: State, x: Tensor) -> Iterator[tuple[State, Guess]]:
+        """Begin anew: the T + 1 guesses at an image, and what state each is of."""
+        state = State(*self.start(*state.raw.shape[:2]), state.seeds)
+        for _ in range(self.sizes.refinements):
+            refined, guess = self._refined(state, x)
+            yield state, guess
+            state = refined
+        yield state, self._drawn(state, x)
+
+    def _said(self, state: State, guess: Guess, following: Guess) -> tuple[State, Tensor, Tensor]:
+        """Who owns this frame by one guess, and what the next one is by the other."""
+        shares, means = self._shares(guess), self.pixels.mean(following.outputs).detach()
+        mean = (following.masks.detach() * means).sum(dim=1).permute(0, 2, 3, 1)
+        return state._replace(means=means, shares=shares), mean, shares.argmax(dim=1).to(torch.uint8)
 
     def _drawn(self, state: State, x: Tensor) -> Guess:
         batch, slots = state.raw.shape[:2]

@@ -27,7 +27,7 @@ from physbench_baselines.pixels import frames_as_images
 from physbench_baselines.training.trainable import Losses
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from physbench_baselines.slot_attention_sizes import SlotAttentionSizes
 
@@ -89,9 +89,10 @@ class AutoEncoder(nn.Module):
         self.attention = SlotAttention(sizes.features, sizes.slot_size, sizes.hidden)
         self.decoder = Decoder(sizes)
 
-    def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """x (B, C, H, W) from 0 to 1, noise (B, K, D) -> slots (B, K, D), means (B, K, C, H, W) and masks (B, K, 1, H, W)."""
-        slots, _ = self.attention(self.encoder(2 * x - 1), self.attention.start(noise), iterations=self.sizes.iterations)
+    def forward(self, x: Tensor, noise: Tensor, *, iterations: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """x (B, C, H, W) from 0 to 1, noise (B, K, D) -> slots (B, K, D), means (B, K, C, H, W) and masks (B, K, 1, H, W). iterations: instead of its own."""
+        count = self.sizes.iterations if iterations is None else iterations
+        slots, _ = self.attention(self.encoder(2 * x - 1), self.attention.start(noise), iterations=count)
         drawn = self.decoder(slots.flatten(0, 1), x.shape[-2:]).to(slots.dtype).unflatten(0, slots.shape[:2])
         return slots, (drawn[:, :, :-1] + 1) / 2, drawn[:, :, -1:].softmax(dim=1)
 
@@ -116,10 +117,11 @@ class AutoEncoder(nn.Module):
 
     def observe(self, state: State, frame: Tensor, action: Tensor | None = None) -> tuple[State, Tensor, Tensor]:
         """frame (B, H, W, C) -> state, mean (B, H, W, C) of this one, which the next one is taken for, owner uint8 (B, H, W)."""
-        noise = chance.normal(state.seeds, 0, state.count * self.sizes.slot_size).view(len(frame), state.count, -1)
-        slots, means, masks = self(frame.permute(0, 3, 1, 2), noise)
-        mean = (means * masks).sum(dim=1).permute(0, 2, 3, 1)
-        return state._replace(slots=slots, means=means, masks=masks), mean, masks.squeeze(2).argmax(dim=1).to(torch.uint8)
+        return self._observed(state, frame, self.sizes.iterations)
+
+    def refinements(self, state: State, frame: Tensor, action: Tensor | None = None) -> Iterator[tuple[State, Tensor, Tensor]]:
+        """What `observe` would return of the slots as they are drawn, and after each iteration of the attention."""
+        return (self._observed(state, frame, iterations) for iterations in range(self.sizes.iterations + 1))
 
     def parts(self, state: State) -> tuple[Tensor, Tensor, None]:
         """After an image: what each slot takes it for (B, K, H, W, C), and which share (B, K, H, W) of it is its own."""
@@ -130,6 +132,12 @@ class AutoEncoder(nn.Module):
         """(B, K, D)."""
         assert state.slots is not None
         return state.slots
+
+    def _observed(self, state: State, frame: Tensor, iterations: int) -> tuple[State, Tensor, Tensor]:
+        noise = chance.normal(state.seeds, 0, state.count * self.sizes.slot_size).view(len(frame), state.count, -1)
+        slots, means, masks = self(frame.permute(0, 3, 1, 2), noise, iterations=iterations)
+        mean = (means * masks).sum(dim=1).permute(0, 2, 3, 1)
+        return state._replace(slots=slots, means=means, masks=masks), mean, masks.squeeze(2).argmax(dim=1).to(torch.uint8)
 
     def _require(self, channels: int) -> None:
         if channels != self.sizes.channels:

@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import Field, asdict, fields, replace
+from dataclasses import Field, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from physbench import registry
 from physbench.amounts import describe_size, describe_time
 from physbench.cli.options import Numbers, Range, kind_of
 from physbench.cli.root import STOPPED, main
+from physbench.cli.scores import SETTINGS
 from physbench.errors import RecipeError
 from physbench.printable import printable
 from physbench.progress import progress_bar
@@ -284,6 +285,8 @@ def _verdict(file: Path, report: Report) -> str:
 @click.option("--index", type=int, default=0, show_default=True, help="Which sequence.")
 @click.option("--model", help="What this model does with a sequence of a suite: a name, a checkpoint, or package.module:factory, which runs its code.")
 @click.option("--suite", help="With --model: whose sequences; balls if nothing is said.")
+@click.option("--task", help="With --model: one of the suite's tasks; the first if nothing is said.")
+@SETTINGS
 @click.option("--rollout", type=int, metavar="N", help="With --model: show the first frames alone, 5 unless the suite says another number; N are imagined.")
 @click.option("--start", type=int, metavar="T", help="The first frame to draw; a strip begins before the first collision if nothing is said.")
 @click.option("--frames", type=int, metavar="N", help="How many frames to draw.")
@@ -295,6 +298,8 @@ def show(
     index: int,
     model: str | None,
     suite: str | None,
+    task: str | None,
+    changed: tuple[tuple[str, float], ...],
     rollout: int | None,
     start: int | None,
     frames: int | None,
@@ -310,6 +315,9 @@ def show(
     physbench show balls4mass64 --start 20 --frames 6 --every 2
     physbench show --model r-nem --suite balls --index 3 --out r-nem.png
     physbench show --model r-nem --rollout 10 --out r-nem.gif
+    physbench show --model runs/iodine --suite segmentation-shapes --set refinements=8 --out iodine.png
+
+    Of a model that is shown an image there is a row for each step from its first guess, and --start, --frames and --every choose among them.
     """
     if (source is None) == (model is None):
         raise click.UsageError("give a dataset, or --model and no dataset: a model is shown sequences of a --suite")
@@ -317,31 +325,57 @@ def show(
 
     times = Times(start, frames, every)
     if model is not None:
-        return _show_model(model, suite or "balls", split or "test", index, rollout, times, out)
-    if suite is not None or rollout is not None:
-        raise click.UsageError(f"{'--suite' if suite is not None else '--rollout'} goes with --model")
+        if len(dict(changed)) < len(changed):
+            raise click.UsageError("--set gives the same name twice: leave one out")
+        asked = Asked(suite or "balls", task, split or "test", index, rollout)
+        return _show_model(model, dict(changed), asked, times, out)
+    given = {"--suite": suite, "--task": task, "--set": changed or None, "--rollout": rollout}
+    if alone := [name for name, value in given.items() if value is not None]:
+        raise click.UsageError(f"{alone[0]} goes with --model")
     clip = clip_of(str(source), split, index)
     out = out or Path(f"{Path(str(source)).stem}-{clip.split}-{index}.png")
     save(clip, out, times=times)
     click.echo(str(out))
 
 
-def _show_model(model: str, suite: str, split: str, index: int, rollout: int | None, times: Times, out: Path | None) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """What a model is shown."""
+
+    suite: str
+    task: str | None
+    split: str
+    index: int
+    rollout: int | None
+
+
+def _show_model(model: str, settings: dict[str, float], asked: Asked, times: Times, out: Path | None) -> None:
     from physbench.cli.suites import resolve_suite
     from physbench.evaluation.contestant import contestant, own_code
-    from physbench.evaluation.watch import watch
-    from physbench.report.figure import DRAWN, save
+    from physbench.evaluation.look import look
+    from physbench.evaluation.watch import shows_images, watch
+    from physbench.report import decomposition, figure
     from physbench.view.save import suffix_of
 
     if out is not None:
-        suffix_of(out, DRAWN)
-    chosen = resolve_suite(suite)
+        suffix_of(out, figure.DRAWN)
+    chosen = resolve_suite(asked.suite)
+    still = shows_images(chosen, asked.task)
+    if still and asked.rollout is not None:
+        raise click.UsageError(f"{asked.suite} shows still images: there is no --rollout of one")
     code = ":" in model and not Path(model).exists()
+    if code and settings:
+        raise click.UsageError("--set is for trained models: give your own factory what it needs in its code")
     if code:
         click.echo(f"running the code of {model}", err=True)
-    entered = (own_code if code else contestant)(model)
+    entered = own_code(model) if code else contestant(model, settings=settings)
     if out is None:
         name = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in entered.name)
-        out = Path(f"{name}-{chosen.name}-{index}" + f"-rollout-{rollout}" * (rollout is not None) + ".png")
-    save(watch(entered.model, chosen, index=index, split=split, rollout=rollout), out, name=entered.name, times=times)
+        words = [name, chosen.name, asked.task, str(asked.index), None if asked.rollout is None else f"rollout-{asked.rollout}"]
+        out = Path("-".join(filter(None, words)) + ".png")
+    where: dict[str, Any] = {"task": asked.task, "index": asked.index, "split": asked.split}
+    if still:
+        decomposition.save(look(entered.model, chosen, **where), out, name=entered.name, times=times)
+    else:
+        figure.save(watch(entered.model, chosen, rollout=asked.rollout, **where), out, name=entered.name, times=times)
     click.echo(str(out))

@@ -1,7 +1,7 @@
 """Looking on while a model is asked: what it saw and said at every step of one sequence, to be drawn. H x W pixels, C channels, K slots."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,15 @@ from physbench.errors import ModelError, RecipeError
 from physbench.evaluation.examples import source_of
 from physbench.evaluation.window import ask, scorable
 from physbench.model import Batch, Model, Parts
-from physbench.suites import SIZES, Asking, Rollout, Still, Suite, Task, suite_of
+from physbench.suites import SIZES, Rollout, Still, Suite, Task, Window, suite_of
 
 CONTEXT = 5
 """Frames that are shown before a rollout, where the suite does not say: as in figure 4 of the R-NEM paper."""
+
+Noted: TypeAlias = tuple[dict[str, NDArray[Any]], Parts | None]
+"""The mean and the owner that were said, as far as they were, and the parts of the state then."""
+
+Kind = TypeVar("Kind", bound="Window | Rollout | Still")
 
 
 @dataclass(frozen=True)
@@ -41,14 +46,17 @@ class Watched:
         return sum(step.frame is not None for step in self.steps)
 
 
-def watch(model: Model, suite: str | Suite = "balls", *, index: int = 0, split: str = "test", rollout: int | None = None, seed: int = 0) -> Watched:
-    """A sequence of what the suite asks first. rollout: after the context, so many frames are imagined."""
+def watch(
+    model: Model, suite: str | Suite = "balls", *, task: str | None = None, index: int = 0, split: str = "test", rollout: int | None = None, seed: int = 0
+) -> Watched:
+    """A sequence of what the suite asks first, or of the task named. rollout: after the context, so many frames are imagined."""
     chosen = suite_of(suite) if isinstance(suite, str) else suite
-    count = chosen.sequences or max(SIZES.values())
-    if not 0 <= index < count:
-        raise RecipeError(f"{chosen.name} has no sequence {index}: index is 0 to {count - 1}")
-    task, asking = _first(chosen)
-    source = source_of(task, split=split)
+    require_index(chosen, index)
+    found = find_asking(chosen, (Window, Rollout), task)
+    if found is None:
+        raise RecipeError(f"{chosen.name} shows still images, of which nothing is predicted that could be drawn: choose a suite with a window or a rollout")
+    where, asking = found
+    source = source_of(where, split=split)
     if rollout is not None:
         context = asking.context if isinstance(asking, Rollout) else CONTEXT
         if not 1 <= rollout <= source.frames - context:
@@ -56,31 +64,31 @@ def watch(model: Model, suite: str | Suite = "balls", *, index: int = 0, split: 
         asking = Rollout(context, rollout)
     examples = source.examples(index, index + 1)
     frames = examples.frames[0, : asking.frames].astype(np.float32)
-    onlooker = _Onlooker(model)
-    ask(onlooker, task, asking, examples, source, seed=seed)
+    onlooker = Onlooker(model)
+    ask(onlooker, where, asking, examples, source, seed=seed)
     shown = asking.context if isinstance(asking, Rollout) else asking.frames
     said = zip(frames[:-1], frames[1:], onlooker.said, strict=False)  # nothing is known of the frame after the last
-    steps = tuple(_step(model, frame if t < shown else None, truth, told) for t, (frame, truth, told) in enumerate(said))
+    steps = tuple(_step(model, frame if t < shown else None, truth, noted) for t, (frame, truth, (noted,)) in enumerate(said))
     groups, curtains = examples.groups, examples.truth.get("curtain")
     return Watched(
-        task.name, index, steps, None if groups is None else groups[0, : len(steps), :, :, 0], None if curtains is None else np.asarray(curtains[0], np.int16)
+        where.name, index, steps, None if groups is None else groups[0, : len(steps), :, :, 0], None if curtains is None else np.asarray(curtains[0], np.int16)
     )
 
 
-class _Onlooker:
+class Onlooker:
     """The model, with all that it says written down."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
         self.likelihood = model.likelihood
         self.privileged = getattr(model, "privileged", False)
-        self.said: list[tuple[Any, Parts | None]] = []
+        self.said: list[list[Noted]] = []  # for each step what was said on the way, and at last
 
     def begin(self, batch: Batch) -> Any:
         return self.model.begin(batch)
 
     def observe(self, state: Any, frame: NDArray[np.float32], action: NDArray[np.float32] | None) -> Any:
-        return self._noted(self.model.observe(state, frame, action))
+        return self._take_down(self.model.observe(state, frame, action))
 
     @property
     def imagine(self) -> Any:
@@ -88,36 +96,59 @@ class _Onlooker:
         step = self.model.imagine  # type: ignore[attr-defined]
 
         def imagine(state: Any, action: NDArray[np.float32] | None) -> Any:
-            return self._noted(step(state, action))
+            return self._take_down(step(state, action))
 
         return imagine if step else None
 
-    def _noted(self, returned: Any) -> Any:
+    def noted(self, state: Any, prediction: Any) -> Noted:
+        """Copies, which the model does not change afterwards."""
+        parts = getattr(self.model, "parts", None)
+        copied = {name: np.array(array) for name in ("mean", "owner") if (array := getattr(prediction, name, None)) is not None}
+        return copied, parts(state) if parts else None
+
+    def _take_down(self, returned: Any) -> Any:
         if isinstance(returned, tuple) and len(returned) == 2:  # pyright: ignore[reportUnknownArgumentType] anything else is refused by whoever asks
-            state, prediction = returned  # pyright: ignore[reportUnknownVariableType]
-            parts = getattr(self.model, "parts", None)
-            copied = {name: np.array(array) for name in ("mean", "owner") if (array := getattr(prediction, name, None)) is not None}  # pyright: ignore[reportUnknownArgumentType]
-            self.said.append((copied, parts(state) if parts else None))
+            self.said.append([self.noted(*returned)])  # pyright: ignore[reportUnknownArgumentType]
         return returned  # pyright: ignore[reportUnknownVariableType]
 
 
-def _first(suite: Suite) -> tuple[Task, Asking]:
-    """Where frames are predicted."""
-    found = next(((task, asking) for task in suite.tasks for asking in task.askings if not isinstance(asking, Still)), None)
-    if found is None:
-        raise RecipeError(f"{suite.name} shows still images, of which nothing is predicted that could be drawn: choose a suite with a window or a rollout")
-    return found
+def shows_images(suite: Suite, task: str | None = None) -> bool:
+    """Whether the suite, or a task of it, shows nothing but still images."""
+    return all(isinstance(asking, Still) for each in _tasks(suite, task) for asking in each.askings)
 
 
-def _step(model: Model, frame: NDArray[np.float32] | None, truth: NDArray[np.float32], told: tuple[dict[str, NDArray[Any]], Parts | None]) -> Step:
-    said, parts = told
+def find_asking(suite: Suite, kinds: type[Kind] | tuple[type[Kind], ...], task: str | None = None) -> tuple[Task, Kind] | None:
+    """Find the first asking of these kinds, in the task named or in any."""
+    return next(((each, asking) for each in _tasks(suite, task) for asking in each.askings if isinstance(asking, kinds)), None)
+
+
+def require_index(suite: Suite, index: int) -> None:
+    count = suite.sequences or max(SIZES.values())
+    if not 0 <= index < count:
+        raise RecipeError(f"{suite.name} has no sequence {index}: index is 0 to {count - 1}")
+
+
+def _tasks(suite: Suite, name: str | None) -> list[Task]:
+    tasks = [each for each in suite.tasks if name in (None, each.name)]
+    if not tasks:
+        raise RecipeError(f"{suite.name} has no task {name!r}: it has {', '.join(each.name for each in suite.tasks)}")
+    return tasks
+
+
+def _step(model: Model, frame: NDArray[np.float32] | None, truth: NDArray[np.float32], noted: Noted) -> Step:
+    said, parts = noted
     if "mean" not in said:
         raise ModelError("the model predicted no mean for the next frame")
-    owner = said.get("owner")
-    if owner is not None and (owner.shape != (1, *truth.shape[:2]) or owner.dtype != np.uint8):
-        raise ModelError(f"an owner map is uint8 of shape {(1, *truth.shape[:2])}, not {owner.dtype} of shape {owner.shape}")
     mean = scorable(model.likelihood, said["mean"], (1, *truth.shape))[0]
-    return Step(frame, mean, truth, None if owner is None else owner[0], None if parts is None else drawable(parts, truth.shape))
+    return Step(frame, mean, truth, checked_owner(said, truth.shape), None if parts is None else drawable(parts, truth.shape))
+
+
+def checked_owner(said: dict[str, NDArray[Any]], shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
+    """(H, W) of a frame of this shape, if it was said."""
+    owner = said.get("owner")
+    if owner is not None and (owner.shape != (1, *shape[:2]) or owner.dtype != np.uint8):
+        raise ModelError(f"an owner map is uint8 of shape {(1, *shape[:2])}, not {owner.dtype} of shape {owner.shape}")
+    return None if owner is None else owner[0]
 
 
 def drawable(parts: Parts, shape: tuple[int, ...]) -> Parts:

@@ -105,7 +105,7 @@ def _legend(watched: Watched, parts: list[Parts], empty: set[int]) -> Iterator[s
     if _curtain(watched):
         yield "hatched: the curtain, which a model is not shown; the true groups are seen through it, its outline is on prediction and error too"
     if empty:
-        named = f"slot{'s' * (len(empty) > 1)} {_listed(empty)}"
+        named = f"slot{'s' * (len(empty) > 1)} {list_slots(empty)}"
         yield f"not drawn: {named}, nearly empty: no pixel reaches {LIKELY}, less than {LITTLE:.0%} of all that is predicted"
     yield "error: orange is predicted and not there, blue is there and not predicted"
     weights = [float(each.attention.max()) for each in parts if each.attention is not None]
@@ -116,6 +116,6 @@ def _legend(watched: Watched, parts: list[Parts], empty: set[int]) -> Iterator[s
         yield "imagined: no frame is shown, the model goes on by itself"
 
 
-def _listed(slots: set[int]) -> str:
+def list_slots(slots: set[int]) -> str:
     *others, last = [str(slot + 1) for slot in sorted(slots)]
     return f"{', '.join(others)} and {last}" if others else last

@@ -69,10 +69,18 @@ class Story:
     caption: str
     blocks: tuple[tuple[Row, ...], ...]
     legend: tuple[str, ...]
+    moments: tuple[str, ...] = ()  # what each step is called, if not by its time
+    figures: tuple[str, ...] = ()  # what is measured at each step
 
     @property
     def steps(self) -> int:
         return len(self.blocks[0][0].pictures)
+
+    def moment(self, t: int) -> str:
+        return self.moments[t] if self.moments else f"t = {t}"
+
+    def measured(self, t: int) -> str:
+        return self.figures[t] if self.figures else ""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -109,6 +117,11 @@ def tinted(prediction: Array, slot: int) -> Pixels:
     return plain(prediction) if prediction.shape[2] == 3 else _between(prediction, colour_of(slot))
 
 
+def masked(prediction: Array, share: Array, slot: int) -> Pixels:
+    """(H, W, C), (H, W): what one slot predicts, where and as far as the pixels are its own; beside it nobody's colour."""
+    return _rounded(NOBODY + np.clip(share, 0, 1)[..., None] * (tinted(prediction, slot).astype(float) - NOBODY))
+
+
 def together(predictions: Array) -> Pixels:
     """(K, H, W, C) what all slots predict, dim, to draw on."""
     each = np.stack([tinted(prediction, k) for k, prediction in enumerate(predictions)])
@@ -142,16 +155,16 @@ def figure(story: Story, times: Sequence[int], *, scale: int | None = None) -> I
     rows = sum(map(len, story.blocks))
     bottom = top + rows * down + (len(story.blocks) - 1) * LINE // 2
     image = blank(right, bottom + len(story.legend) * LINE + MARGIN)
-    _head(image, story)
+    write_head(image, story)
     for column, t in enumerate(times):
-        write(image, (left + column * across + width * scale // 2, top - 8), f"t = {t}", DIM, size=13, anchor="ms")
+        write(image, (left + column * across + width * scale // 2, top - 8), story.moment(t), DIM, size=13, anchor="ms")
     y = top
     for block in story.blocks:
         for row in block:
             _name(image, row, MARGIN, y + height * scale // 2)
             for column, t in enumerate(times):
                 paste(image, cell(row, t, story.size, scale), left + column * across, y)
-                _annotate(image, row, t, left + column * across, y, width * scale, height * scale)
+                annotate(image, row, t, left + column * across, y, width * scale, height * scale)
             y += down
         y += LINE // 2
     write_lines(image, story.legend, margin=MARGIN, y=bottom + LINE // 2, line=LINE)
@@ -166,29 +179,35 @@ def film(story: Story, times: Sequence[int] | None = None, *, scale: int | None 
     right = max(2 * MARGIN + max(map(len, lines)) * across - 2 * GAP, 560)
     bottom = top + len(lines) * down
     ground = blank(right, bottom + len(story.legend) * LINE + MARGIN // 2)
-    _head(ground, story, room=96)
+    write_head(ground, story, room=96)
     write_lines(ground, story.legend, margin=MARGIN, y=bottom, line=LINE)
     for i, line in enumerate(lines):
         for j, row in enumerate(line):
             x, y = MARGIN + j * across, top + i * down - 10
-            if row.slot is not None:
-                pen(ground).rectangle((x, y - 11, x + 11, y), fill=_tuple(colour_of(row.slot)))
-            shift = 0 if row.slot is None else 18
-            end = write(ground, (x + shift, y), row.name, INK, size=15, anchor="ls", room=width * scale - shift)
-            write(ground, (end + 8, y), row.about, DIM, size=13, anchor="ls", room=max(x + width * scale - end - 8, 0))
+            name_above(ground, row, x, y, width * scale)
     images: list[Image] = []
     for t in range(story.steps) if times is None else times:
         image = ground.copy()
-        write(image, (right - MARGIN, MARGIN + 8), f"t = {t}", INK, size=20, anchor="rm")
+        write(image, (right - MARGIN, MARGIN + 8), story.moment(t), INK, size=20, anchor="rm")
+        write(image, (right - MARGIN, MARGIN + 8 + LINE), story.measured(t), DIM, anchor="rm")
         for i, line in enumerate(lines):
             for j, row in enumerate(line):
                 x, y = MARGIN + j * across, top + i * down
                 paste(image, cell(row, t, story.size, scale), x, y)
-                _annotate(image, row, t, x, y, width * scale, height * scale)
+                annotate(image, row, t, x, y, width * scale, height * scale)
         images.append(image)
     slots = [_tuple(colour_of(row.slot)) for block in story.blocks for row in block if row.slot is not None]
     kept = [INK, DIM, PAPER, LIT, NOBODY, *map(_tuple, (COLOURS[0], TOO_MUCH, TOO_LITTLE)), *slots[:64]]
     return gif(within_a_palette(images, kept), milliseconds=milliseconds)
+
+
+def name_above(image: Image, row: Row, x: int, y: int, width: int) -> None:
+    """Write over a picture what it is."""
+    if row.slot is not None:
+        pen(image).rectangle((x, y - 11, x + 11, y), fill=_tuple(colour_of(row.slot)))
+    shift = 0 if row.slot is None else 18
+    end = write(image, (x + shift, y), row.name, INK, size=15, anchor="ls", room=width - shift)
+    write(image, (end + 8, y), row.about, DIM, size=13, anchor="ls", room=max(x + width - end - 8, 0))
 
 
 def cell(row: Row, t: int, size: tuple[int, int], scale: int) -> Pixels:
@@ -232,9 +251,9 @@ def _centre(prediction: Array) -> tuple[float, float] | None:
     return float(np.dot(across, np.arange(len(across)) + 0.5)), float(np.dot(down, np.arange(len(down)) + 0.5))
 
 
-def _head(image: Image, story: Story, *, room: int = 0) -> None:
+def write_head(image: Image, story: Story, *, room: int = 0) -> None:
     write(image, (MARGIN, MARGIN + 4), story.title, INK, size=20, anchor="lm", room=image.width - 2 * MARGIN - room)
-    write(image, (MARGIN, MARGIN + 4 + LINE), story.caption, DIM, anchor="lm", room=image.width - 2 * MARGIN)
+    write(image, (MARGIN, MARGIN + 4 + LINE), story.caption, DIM, anchor="lm", room=image.width - 2 * MARGIN - room)
 
 
 def _name(image: Image, row: Row, x: int, middle: int) -> None:
@@ -245,7 +264,7 @@ def _name(image: Image, row: Row, x: int, middle: int) -> None:
     write(image, (x, middle + 10), row.about, DIM, size=13, anchor="lm", room=NAMES - GAP)
 
 
-def _annotate(image: Image, row: Row, t: int, x: int, y: int, width: int, height: int) -> None:
+def annotate(image: Image, row: Row, t: int, x: int, y: int, width: int, height: int) -> None:
     middle = x + width // 2, y + height // 2
     if row.missing and row.pictures[t] is None:
         write(image, middle, row.missing, INK, size=13, anchor="mm", room=width)

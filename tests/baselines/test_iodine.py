@@ -368,6 +368,38 @@ def test_slots_and_refinements_are_free_at_test_time(tmp_path: Path) -> None:
         checkpoint.model(tmp_path / "weights.safetensors", settings={"refinements": 3})
 
 
+@pytest.mark.parametrize("sizes", [COLOURED, PATCHED], ids=["colour", "black and white"])
+def test_after_so_many_refinements_it_says_what_it_would_if_there_were_no_more(sizes: IodineSizes, tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "weights.safetensors", ARCHITECTURE.make(sizes))
+    frame = images(sizes, 2, 8, 8).permute(0, 2, 3, 1).float().numpy()
+
+    def begun(count: int) -> tuple[TorchModel, Any]:
+        model = checkpoint.model(tmp_path / "weights.safetensors", settings={"refinements": count})
+        return model, model.begin(Batch(np.arange(2, dtype=np.uint64), (8, 8, sizes.channels)))
+
+    model, state = begun(4)
+    steps = model.refinements(state, frame, None)
+    assert len(steps) == 5
+    for count in range(1, 5):
+        fewer, fresh = begun(count)
+        reached, said = fewer.observe(fresh, frame, None)
+        np.testing.assert_array_equal(steps[count][1].mean, said.mean)
+        np.testing.assert_array_equal(steps[count][1].owner, said.owner)
+        for name in ("predictions", "shares"):
+            np.testing.assert_array_equal(getattr(model.parts(steps[count][0]), name), getattr(fewer.parts(reached), name))
+    assert not np.array_equal(steps[0][1].mean, steps[1][1].mean)
+
+
+def test_of_sequences_it_refines_once_with_each_frame_and_says_no_more() -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model = TorchModel(replace(PATCHED, sequential=True).build())  # type: ignore[arg-type]
+    frame = images(PATCHED, 2, 8, 8).permute(0, 2, 3, 1).float().numpy()
+    state = model.begin(Batch(np.arange(2, dtype=np.uint64), (8, 8, PATCHED.channels)))
+    ((_, only),) = model.refinements(state, frame, None)
+    np.testing.assert_array_equal(only.mean, model.observe(state, frame, None)[1].mean)
+
+
 @pytest.mark.parametrize("sizes", [PATCHED, replace(PATCHED, sequential=True)], ids=["images", "sequences"])
 def test_an_audit_finds_nothing(sizes: IodineSizes) -> None:
     with torch.random.fork_rng(devices=[]):

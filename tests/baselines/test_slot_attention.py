@@ -15,7 +15,7 @@ from torch import Tensor
 from physbench.audit import audit, passed
 from physbench.errors import ModelError
 from physbench.model import Batch
-from physbench_baselines import checkpoint
+from physbench_baselines import chance, checkpoint
 from physbench_baselines.adapter import TorchModel
 from physbench_baselines.slot_attention import AutoEncoder, Place, SlotAttention
 from physbench_baselines.slot_attention_sizes import ARCHITECTURE, SlotAttentionSizes
@@ -172,6 +172,28 @@ def test_slots_and_iterations_are_free_at_test_time(tmp_path: Path) -> None:
         assert model.network.latents(state).shape == (2, slots, 6)
         means.append(said.mean)
     assert not np.allclose(means[0], means[3])
+
+
+def test_after_so_many_iterations_it_says_what_it_would_if_there_were_no_more(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "weights.safetensors", ARCHITECTURE.make(TINY))
+    frame = np.random.default_rng(2).integers(0, 2, (2, 8, 8, 1)).astype(np.float32)
+
+    def begun(count: int) -> tuple[TorchModel, Any]:
+        model = checkpoint.model(tmp_path / "weights.safetensors", settings={"iterations": count})
+        return model, model.begin(Batch(np.arange(2, dtype=np.uint64), (8, 8, 1)))
+
+    model, state = begun(4)
+    steps = model.refinements(state, frame, None)
+    assert len(steps) == 5
+    for count in range(1, 5):
+        fewer, fresh = begun(count)
+        reached, said = fewer.observe(fresh, frame, None)
+        np.testing.assert_array_equal(steps[count][1].mean, said.mean)
+        np.testing.assert_array_equal(steps[count][1].owner, said.owner)
+        np.testing.assert_array_equal(model.latents(steps[count][0]), fewer.latents(reached))
+    drawn = chance.normal(torch.arange(2), 0, 3 * 6).view(2, 3, 6)
+    with torch.no_grad():
+        np.testing.assert_array_equal(model.latents(steps[0][0]), model.network.attention.start(drawn).numpy())
 
 
 def test_its_learning_rate_rises_for_ten_thousand_steps_and_halves_every_hundred_thousand() -> None:

@@ -427,6 +427,15 @@ def test_a_network_for_other_frames_is_refused_in_words(machine: Machine, run: P
 
 
 @pytest.mark.slow
+def test_the_refinements_of_a_network_are_shown_as_many_as_are_set(machine: Machine) -> None:
+    machine.run("train", "drift", "--data", "squares", "--batch", 4, "--steps", 2, "--scored", 0, "--out", "runs/shown")
+    for count in (1, 4):
+        machine.run("show", "--model", "runs/shown", "--suite", "squares", "--task", "squares", "--set", f"refinements={count}", "--out", f"{count}.gif")
+        with Image.open(machine.folder / f"{count}.gif") as image:
+            assert image.n_frames == count + 1  # type: ignore[attr-defined] it says no owners, so nobody asks it twice
+
+
+@pytest.mark.slow
 def test_the_audit_takes_a_network_that_takes_gradients(machine: Machine, run: Path) -> None:
     machine.run("audit", run, "--dataset", "walk")
 

@@ -18,7 +18,7 @@ from physbench.model import Bernoulli
 from physbench_baselines.architecture import Architecture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from physbench_baselines.training.recipe import TrainingRecipe
 
@@ -67,11 +67,11 @@ class Drift(nn.Module):
         self.decoder = nn.Conv2d(sizes.width, sizes.channels, 3, padding=1)
         self.drift = nn.Conv2d(sizes.width + sizes.actions, sizes.width, 5, padding=2)
 
-    def perceive(self, frame: Tensor, code: Tensor) -> Tensor:
+    def perceive(self, frame: Tensor, code: Tensor, refinements: int) -> Tensor:
         """frame (B, C, H, W), code (B, D, H, W) -> a code that says the frame better. Takes gradients, whoever calls."""
         with torch.enable_grad():
             code = code if code.requires_grad else code.detach().requires_grad_()
-            for _ in range(self.sizes.refinements):
+            for _ in range(refinements):
                 error = binary_cross_entropy_with_logits(self.decoder(code), frame, reduction="sum")
                 (slope,) = torch.autograd.grad(error, code, create_graph=self.training)
                 code = code - 0.5 * slope
@@ -95,7 +95,7 @@ class Drift(nn.Module):
         for t in range(x.shape[1]):
             if state is not None:
                 foreseen = foreseen + binary_cross_entropy_with_logits(self.decoder(state), x[:, t], reduction="sum")
-            code = self.perceive(x[:, t], self.encoder(x[:, t]) if state is None else state)
+            code = self.perceive(x[:, t], self.encoder(x[:, t]) if state is None else state, self.sizes.refinements)
             seen = seen + binary_cross_entropy_with_logits(self.decoder(code), x[:, t], reduction="sum")
             state = self.predict(code, batch["actions"][:, t].float() if "actions" in batch else None)
         frames, transitions = x.shape[0] * x.shape[1], x.shape[0] * max(x.shape[1] - 1, 1)
@@ -115,8 +115,16 @@ class Drift(nn.Module):
 
     def observe(self, state: State | None, frame: Tensor, action: Tensor | None) -> tuple[State, Tensor, None]:
         """Take a frame (B, H, W, C) -> state, mean (B, H, W, C) of the next one, and no owners."""
+        return self.observe_refined(state, frame, action, self.sizes.refinements)
+
+    def refinements(self, state: State | None, frame: Tensor, action: Tensor | None) -> Iterator[tuple[State, Tensor, None]]:
+        """Tell what `observe` would return after fewer refinements, and at last what it does return: for pictures."""
+        return (self.observe_refined(state, frame, action, count) for count in range(self.sizes.refinements + 1))
+
+    def observe_refined(self, state: State | None, frame: Tensor, action: Tensor | None, refinements: int) -> tuple[State, Tensor, None]:
+        """Observe with so many refinements."""
         seen = frame.permute(0, 3, 1, 2)
-        code = self.perceive(seen, self.encoder(seen) if state is None else state.code)
+        code = self.perceive(seen, self.encoder(seen) if state is None else state.code, refinements)
         following = self.predict(code, action)
         mean = torch.sigmoid(self.decoder(following))
         return State(following, mean), mean.permute(0, 2, 3, 1), None
