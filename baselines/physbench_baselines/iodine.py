@@ -80,6 +80,7 @@ class State(NamedTuple):
     time: int = 0  # draws of z
     means: Tensor | None = None  # (B, K, C, H, W) of the next frame
     shares: Tensor | None = None  # (B, K, H, W) of this one
+    said: tuple[Tensor, Tensor, Tensor] | None = None  # of an image: itself, and what was said of it, which is said again if it comes again
 
 
 class Iodine(nn.Module):
@@ -214,14 +215,18 @@ class Iodine(nn.Module):
     def observe(self, state: State, frame: Tensor, action: Tensor | None = None) -> tuple[State, Tensor, Tensor]:
         """frame (B, H, W, C) -> state, mean (B, H, W, C) of the next one, owner uint8 (B, H, W) of this one.
 
-        A model of sequences refines its guess once and goes on from there. A model of images begins anew with each, and takes the next one for the same.
+        A model of sequences refines its guess once and goes on from there. A model of images begins anew with each, and takes the next one for the same:
+        where it is, nothing has to be worked out again.
         """
         x = frame.permute(0, 3, 1, 2)
         if self.sizes.sequential:
             refined, guess = self._refined(state, x)
             return self._said(refined, guess, self._drawn(refined, x))
+        if state.said and torch.equal(state.said[0], frame):
+            return state, *state.said[1:]
         reached, guess = deque(self._course(state, x), maxlen=1).pop()
-        return self._said(reached, guess, guess)
+        reached, mean, owner = self._said(reached, guess, guess)
+        return reached._replace(said=(frame, mean, owner)), mean, owner
 
     def refinements(self, state: State, frame: Tensor, action: Tensor | None = None) -> Iterator[tuple[State, Tensor, Tensor]]:
         """What `observe` would return after 0, 1, ... T refinements; a model of sequences makes one with each frame."""

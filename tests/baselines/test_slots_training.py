@@ -57,6 +57,24 @@ def test_it_learns_images_from_the_command_line_and_goes_on_where_it_stopped(mod
     assert -1 <= float(last["ari"]) <= 1 and float(last["mse"]) > 0 and float(last["validation_loss"]) > 0
 
 
+@pytest.mark.parametrize("model", ["iodine-glimpse", "slot-attention-small"])
+def test_an_image_that_is_shown_again_costs_nothing(model: str) -> None:
+    network = architecture_with(model).sizes_of(model, dataset="shapes").build()
+    asked: list[int] = []
+    network.decoder.register_forward_hook(lambda *_: asked.append(1))
+    seeds, frames = torch.tensor([3, 4]), (torch.rand(3, 28, 28, 1, generator=torch.Generator().manual_seed(0)) > 0.7).float()
+    with torch.no_grad():
+        state, mean, owner = network.observe(network.begin(seeds, shape=(28, 28, 1)), frames[:2])
+        before = len(asked)
+        state, mean_again, owner_again = network.observe(state, frames[:2].clone())
+        assert len(asked) == before > 0
+        assert torch.equal(mean, mean_again) and torch.equal(owner, owner_again)
+        _, other, _ = network.observe(state, frames[1:])
+        assert len(asked) > before and not torch.equal(other, mean)
+        _, alone, _ = network.observe(network.begin(seeds, shape=(28, 28, 1)), frames[1:])
+        assert torch.equal(other, alone)
+
+
 @pytest.mark.parametrize("model", ["iodine", "iodine-small", "iodine-glimpse", "slot-attention", "slot-attention-small"])
 @pytest.mark.parametrize("data", ["multi-dsprites", "multi-dsprites-binary", "tetris", "shapes", "balls4mass64", "balls678mass64"])
 def test_its_usual_sizes_and_recipe_fit_the_dataset(model: str, data: str) -> None:
