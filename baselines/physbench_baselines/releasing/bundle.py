@@ -70,7 +70,7 @@ def bundle(
             doing(f"{name}: {judge} with float32, and with int8")
             both: Comparison = compared(best.network, judge, name=name, card=told, size=size, limit=limit, device=device, batch=batch)
             comparison, ready = both.to_card(), both.small
-        quantise = comparison is not None and comparison["agreed"]
+        quantise = comparison["agreed"]
     path = folder / f"{name}.safetensors"
     save(path, best.network, card=told, half=True, quantise=bool(quantise))
     shipped = model(path, device=device)

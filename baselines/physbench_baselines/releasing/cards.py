@@ -79,8 +79,8 @@ def _table(world: World, of: Mapping[str, Card]) -> str:
         reported = {(row.suite, row.task, row.metric): f"{row.value:g}" for row in published if row.model == name}
         remarks = "; ".join(dict.fromkeys(row.remark for row in published if row.model == name))
         rows.append([f"{name}, as published ({remarks})", "-", *(reported.get(place, "-") for place in places), "-"])
-    told = [column for column in zip(*rows, strict=True) if set(column[1:]) != {"-"}]
-    return f"{world.title}:\n\n{format_table(list(zip(*told, strict=True)))}"
+    told = [at for at in range(len(rows[0])) if any(row[at] != "-" for row in rows[1:])]
+    return f"{world.title}:\n\n{format_table([[row[at] for at in told] for row in rows])}"
 
 
 def _choose(world: World, of: Mapping[str, Card]) -> dict[str, Card]:

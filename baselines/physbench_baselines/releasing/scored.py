@@ -17,12 +17,12 @@ import numpy as np
 
 from physbench.errors import ModelError, PhysbenchError, TrainingError
 from physbench.evaluation.evaluate import evaluate, extent
-from physbench.evaluation.examples import source_of
 from physbench.evaluation.known import SCORE
 from physbench.metrics.catalogue import stands_in_tables
 from physbench.model import Batch, Model
 from physbench.result import COLUMNS, Result
 from physbench.suites import BATCH, suite_of
+from physbench.world import parts_of
 from physbench_baselines.card import Card
 from physbench_baselines.checkpoint import model
 from physbench_baselines.releasing.worlds import HELP, suites_of, world_of
@@ -94,10 +94,9 @@ def scored(
 def unplayable(shipped: Model, suite: str) -> str | None:
     """Why a model cannot be shown what a suite shows; None if it can."""
     for task in suite_of(suite).tasks:
-        source = source_of(task)
-        actions = source.examples(0, 1).actions
+        world = task.recipe.generator
         try:
-            shipped.begin(Batch(np.zeros(1, np.uint64), source.shape, task.slots, 0 if actions is None else actions.shape[2]))
+            shipped.begin(Batch(np.zeros(1, np.uint64), world.shape, task.slots, parts_of(world).actions))
         except ModelError as error:
             return str(error)
     return None
