@@ -55,7 +55,7 @@ class SubmissionError(PhysbenchError):
 class Row:
     """One line: the columns of a result, their types and what may stand in them. NaN and None where there is nothing."""
 
-    suite: Annotated[str, Cell("the name of a suite", re.compile(r"[a-z][a-z0-9-]{0,31}"), str)]
+    suite: Annotated[str, Cell("the name of a suite", re.compile(r"[a-z][a-z0-9-]{0,63}"), str)]
     suite_version: Annotated[int, _WHOLE]
     size: Annotated[str, Cell("a size", re.compile(r"[a-z][A-Za-z0-9-]{0,39}"), str)]
     task: Annotated[str, Cell("the name of a task", re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+:-]{0,99}"), str)]
