@@ -23,10 +23,11 @@ from physbench_baselines.adapter import TorchModel
 from physbench_baselines.architecture import find_architecture
 from physbench_baselines.card import Card, RunCard
 from physbench_baselines.containers import arrays
+from physbench_baselines.nem_sizes import NemSizes
 from physbench_baselines.releasing import origin
 from physbench_baselines.releasing import scored as scoring
 from physbench_baselines.releasing.bundle import bundle, main
-from physbench_baselines.releasing.scored import scored
+from physbench_baselines.releasing.scored import scored, unplayable
 from physbench_baselines.releasing.shrink import difference
 from physbench_baselines.training.folder import Folder, Row
 from physbench_baselines.training.recipe import TrainingRecipe
@@ -260,6 +261,14 @@ def test_a_suite_of_other_frames_is_listed_with_the_reason(run: Path, tmp_path: 
     assert card.scores == []
     assert list(card.not_played) == ["crop50"]
     assert "(64, 64, 1)" in card.not_played["crop50"] and "(50, 50, 1)" in card.not_played["crop50"]
+
+
+@pytest.mark.parametrize(("told", "played"), [(0, True), (6, True), (5, False)])
+def test_whether_a_model_can_be_told_the_actions_of_a_suite_is_known_without_a_game(told: int, played: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("physbench_generators.invaders.scenes.Invaders.scenes", lambda *_: pytest.fail("a game was played"))
+    sizes = NemSizes("r-nem", slots=2, height=84, width=84, channels=(2, 2), dense=8, hidden=8, attention=4, actions=told)
+    why = unplayable(TorchModel(sizes.build()), "invaders")
+    assert why is None if played else "actions" in str(why)
 
 
 @pytest.mark.parametrize(

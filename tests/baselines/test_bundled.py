@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 from pathlib import Path
@@ -18,6 +19,7 @@ from physbench_baselines import bundled, checkpoint
 from physbench_baselines.architecture import find_architecture
 from physbench_baselines.releasing.bars import find_score
 from physbench_baselines.releasing.worlds import suites_of
+from physbench_leaderboard.pins import bundled as submissions
 
 FOLDER = Path(str(bundled.FOLDER))
 NAMES = bundled.names()
@@ -87,6 +89,18 @@ def test_a_card_has_scores_of_pinned_sequences_clearly_better_than_who_says_the_
         if (row["task"], row["metric"]) == (card.data, metric):
             other = find_score(scores_of(UNMOVED[metric]), row["suite"], card.data, metric)
             assert other and (row["high"] < other["low"] if find(metric).better == "lower" else row["low"] > other["high"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_leaderboard_lists_the_scores_of_a_card(name: str) -> None:
+    card = bundled.card(name)
+    tables = (csv.DictReader(path.read_text(encoding="utf-8").splitlines()) for path in submissions().glob("*.csv"))
+    rows = [row for table in tables for row in table if row["model"] == name]
+    assert {row["weights_sha256"] for row in rows} == {card.weights_sha256}
+    listed = {(row["suite"], row["size"], row["task"], row["metric"]): float(row["value"] or "nan") for row in rows}
+    for row in card.scores:
+        value = listed[row["suite"], row["size"], row["task"], row["metric"]]
+        assert value == row["value"] or (np.isnan(value) and row["value"] is None)
 
 
 @pytest.mark.parametrize("name", NAMES)
