@@ -27,7 +27,7 @@ class World:
 
     @property
     def references(self) -> tuple[str, ...]:
-        """Name the rows without training that stand in its table."""
+        """Name the rows that learn nothing and stand in its table."""
         return tuple(dict.fromkeys(name for suite in self.suites for name in SUITES[suite].references))
 
 
