@@ -9,7 +9,24 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from benchmarks import accuracy, images, machine, making, playing, reading, report, scoring, stages, startup, training, verifying, waiting, whole
+from benchmarks import (
+    accuracy,
+    images,
+    machine,
+    making,
+    playing,
+    reading,
+    refining,
+    report,
+    scoring,
+    seeing,
+    stages,
+    startup,
+    training,
+    verifying,
+    waiting,
+    whole,
+)
 from benchmarks.plan import FULL, QUICK
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
@@ -41,6 +58,8 @@ def main(quick: bool, out: Path | None) -> None:
             ("beside other work", lambda: waiting.table(plan)),
             ("images", lambda: images.table(plan, scratch)),
             ("playing", lambda: playing.table(plan, scratch)),
+            ("learning from images", lambda: seeing.table(plan)),
+            ("refinements", lambda: refining.table(plan)),
         ):
             print(f"{time.monotonic() - began:5.0f} s  {name} ...", file=sys.stderr, flush=True)
             tables.append(ask())

@@ -27,10 +27,15 @@ class Plan:
     verified: int = 10_000
     observed: int = 20  # steps of a trained model
     images: int = 20_000
+    large_batch: int = 1  # images, or sequences, in a step of the paper's sizes
+    small_batch: int = 8  # in one of the small sizes
+    refined: int = 4  # frames of a sequence
+    refinements: tuple[int, ...] = (1, 5)  # of an image
 
 
 FULL = Plan()
 QUICK = Plan(
     repetitions=1, sequences=1_000, drawn=32, stepped=5, collisions=40, flights=2, whole=2_000, file=256, batches=4, slow_batches=1,
     indexed=20, evaluated=64, processes=1, cold_processes=1, staged=256, verified=500, observed=2, images=1_000,
+    large_batch=1, small_batch=1, refined=1, refinements=(1,),
 )  # fmt: skip

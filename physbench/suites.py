@@ -198,8 +198,6 @@ class Suite:
         return all(self.digest(task, sequences) is not None for task in self.tasks)
 
 
-
-
 def _segmentation(dataset: str, slots: int, more: str, more_slots: int, about: str, references: tuple[str, ...] = SEGMENTS) -> Suite:
     """Who owns the pixels of images: as in training, and of more objects than in training."""
     tasks = (Task(dataset, (Image(),), slots), Task(more, (Image(),), more_slots))

@@ -10,10 +10,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("pymunk")
 
-from benchmarks import accuracy, report, timing
+from benchmarks import accuracy, memory, refining, report, seeing, timing
+from benchmarks.plan import QUICK
 from benchmarks.rivals import files, numba_gzip, pymunk_balls, stepping
 from benchmarks.rivals.chipmunk import trajectories
 from benchmarks.rivals.worlds import Start, starts_of
@@ -21,6 +23,9 @@ from physbench import generate
 from physbench.recipe import Recipe
 from physbench.registry import datasets
 from physbench.scene import Scenes
+from physbench_baselines import iodine_sizes
+from physbench_baselines.training.initial import network_of
+from physbench_baselines.training.preflight import usual_recipe
 
 COUNT, FRAMES = 3, 12
 RECIPE: Recipe = replace(datasets.get("balls4mass64"), frames=FRAMES, splits={"training": COUNT})
@@ -148,6 +153,62 @@ def test_a_process_is_charged_with_its_own_time_and_memory() -> None:
     assert cost.peak < held.nbytes
     with pytest.raises(RuntimeError, match="ended with 3"):
         timing.cost_of_process([sys.executable, "-c", "raise SystemExit(3)"])
+
+
+def test_the_peak_is_of_what_there_is_at_one_time() -> None:
+    def work() -> None:
+        first, second = torch.ones(10_000), torch.ones(5_000)
+        del first
+        torch.ones(2_500)  # 40 kB were gone before
+        del second
+
+    held = torch.ones(1_000_000)  # from before
+    assert memory.measure_peak(work) == 4 * 15_000
+    assert memory.measure_peak(held.sin_) == 0
+
+
+def test_models_that_remember_otherwise_refine_alike() -> None:
+    """Second order changes the slopes of the loss and not the loss; who is shown zeros refines by something else."""
+    losses: dict[str, torch.Tensor] = {}
+    slopes: dict[str, torch.Tensor] = {}
+    for name, kind in refining.KINDS.items():
+        torch.manual_seed(1)
+        model = kind(replace(iodine_sizes.SIZES["shapes"], refinements=2, decoder=(4,), encoder=(4,), latent=3, dense=(6,), lstm=5)).double()
+        batch = {"features": (torch.rand(1, 1, 9, 9, 1, generator=torch.Generator().manual_seed(2)) < 0.4).to(torch.uint8)}
+        losses[name] = model.loss(batch, generator=torch.Generator().manual_seed(3)).total
+        (slopes[name],) = torch.autograd.grad(losses[name], model.initial)
+    zeros, ours, second = refining.KINDS
+    assert losses[second] == losses[ours] != losses[zeros]
+    assert not torch.allclose(slopes[second], slopes[ours], rtol=1e-6)
+
+
+def test_gradients_that_are_shown_cost_no_memory_and_their_graph_would() -> None:
+    zeros, ours, second = (refining.measure(kind, "iodine", "shapes", 2) for kind in refining.KINDS.values())
+    assert ours == pytest.approx(zeros, rel=0.01)
+    assert second > 1.2 * ours
+
+
+def test_who_learns_from_sequences_is_shown_one_frame_more_than_is_counted() -> None:
+    recipe = usual_recipe("iodine-small", data=seeing.BALLS, batch=2)
+    learner = seeing.Learner(recipe, network_of(recipe, dataset=seeing.BALLS), frames=3)
+    before = learner.stepper.state()["weights/initial"]
+    learner.step()
+    assert learner.batch["features"].shape == (2, 4, 64, 64, 1)
+    assert learner.images == 6
+    assert not torch.equal(learner.stepper.state()["weights/initial"], before)
+
+
+def test_speeds_are_compared_with_the_first_model_on_the_same_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seeing, "SETS", ("shapes",))
+    monkeypatch.setattr(seeing, "ITERATIVE", ("iodine-small",))
+    monkeypatch.setattr(seeing, "MODELS", ("iodine-small", "slot-attention-small"))
+    rows = {row[0]: row[1:] for row in seeing.table(QUICK).rows}
+    first, other, alone = (rows[name] for name in ("shapes, iodine-small", "shapes, slot-attention-small", "balls4mass64, iodine-small"))
+    assert first[3:5] == alone[3:5] == ("1x", "1x")
+    for speed, ratio in ((1, 3), (2, 4)):
+        faster = float(other[speed].replace(",", "")) / float(first[speed].replace(",", ""))
+        assert float(other[ratio].removesuffix("x")) == pytest.approx(faster, rel=0.02)
+    assert float(other[5]) < float(first[5])
 
 
 def test_a_page_is_tables_of_markdown() -> None:

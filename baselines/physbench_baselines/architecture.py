@@ -48,8 +48,8 @@ class Architecture:
     """How models are usually trained, by name ("": all of them) and dataset ("": all others): fields of a training recipe."""
     settable: tuple[str, ...] | Callable[[Any], tuple[str, ...]] = ()
     """Sizes that no weight depends on, which may be set at test time; a function where that depends on the other sizes."""
-    judged_by: Callable[[TrainingRecipe, str], Suite] | None = None
-    """Gives the suite that validates a run, from its recipe and the dataset's name; without one, the evaluator's window does."""
+    judged_by: Callable[[TrainingRecipe, str], Suite | None] | None = None
+    """Gives the suite that validates a run, from its recipe and the dataset's name; without one, the usual question does."""
 
     @property
     def models(self) -> tuple[str, ...]:

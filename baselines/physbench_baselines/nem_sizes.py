@@ -112,11 +112,33 @@ def invaders(sizes: NemSizes, *, actions: int = 0) -> NemSizes:
     return replace(sizes, slots=slots, height=84, width=84, channels=(16, 32), dense=250, actions=actions, noise=0.002)
 
 
+def sprites(sizes: NemSizes) -> NemSizes:
+    """The same model for an image, which is shown again and again.
+
+    R-NEM's authors show it none. The number of slots and the noise are those of the published N-EM code (Greff et al. 2017) for Shapes, with a slot for
+    each of three objects and the ground.
+    """
+    return replace(sizes, slots=4 if sizes.mixture else 1, noise=0.1)
+
+
+def shapes(sizes: NemSizes) -> NemSizes:
+    """That for 28x28, with the convolutions that N-EM has for moving shapes of this size; for still ones it has none."""
+    return replace(sprites(sizes), height=28, width=28, channels=(32, 64))
+
+
 def _sizes(recurrence: str, *, slots: int = 5) -> dict[str, NemSizes]:
     """By dataset. In Space Invaders there are six actions, of which the interaction is told."""
     balls = NemSizes(recurrence, slots=slots)
-    return {"": balls, "invaders84": invaders(balls, actions=6 if recurrence.startswith("r-nem") else 0)}
+    return {
+        "": balls,
+        "invaders84": invaders(balls, actions=6 if recurrence.startswith("r-nem") else 0),
+        "shapes": shapes(balls),
+        "multi-dsprites-binary": sprites(balls),
+    }
 
+
+LOOKS = (16,)
+"""At an image: 15 steps, as in the published N-EM code."""
 
 PATIENCE, EPOCH = 10, 50_000
 
@@ -135,6 +157,6 @@ ARCHITECTURE = Architecture(
         "r-nem": _sizes("r-nem"),
         "r-nem-no-attention": _sizes("r-nem-no-attention"),
     },
-    recipes={"": {"invaders84": {"frames": (25,), "batch": 32}}},
+    recipes={"": {"invaders84": {"frames": (25,), "batch": 32}, "shapes": {"frames": LOOKS}, "multi-dsprites-binary": {"frames": LOOKS}}},
     settable=lambda sizes: ("slots", "noise") if sizes.mixture else ("noise",),
 )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physbench.model import Batch, Bernoulli, Prediction
+from physbench.storage.framing import scale_features
 
 Frame = NDArray[np.float32]  # (B, H, W, C)
 Truth = Mapping[str, NDArray[Any]]
@@ -98,7 +99,7 @@ class Oracle:
 
     def _next(self, truth: Truth, t: int) -> Frame:
         frames = truth["features"]
-        return frames[:, min(t + 1, frames.shape[1] - 1)].astype(np.float32)
+        return scale_features(frames[:, min(t + 1, frames.shape[1] - 1)])
 
 
 def _drawn(truth: Truth, t: int, ahead: int, shape: tuple[int, ...]) -> Frame:

@@ -26,6 +26,9 @@ USUAL_SLOTS = 5
 STARTS, ROUNDS = 10, 100
 """Of k-means: the best of so many starts counts; a start ends when nothing moves, at the latest after so many rounds."""
 
+HUES = 64
+"""Steps of each channel beside the brightest one: shading leaves a hue its step, and nearly all different hues have different ones."""
+
 
 @dataclass(frozen=True)
 class Told:
@@ -94,7 +97,7 @@ class KMeansColourTrue(KMeansTrue):
 
 @dataclass(frozen=True)
 class Colours:
-    """Every colour that is not background is an object: the 256 commonest ones."""
+    """Every hue that is not background is an object, however light or dark: the 256 commonest ones."""
 
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
@@ -104,8 +107,9 @@ class Colours:
     def observe(self, state: None, frame: Frame, action: Frame | None) -> tuple[None, Prediction]:
         owner = np.zeros(frame.shape[:3], np.uint8)
         for i, on in enumerate(foreground(frame)):
-            _, which, counts = np.unique(frame[i][on], axis=0, return_inverse=True, return_counts=True)
-            place = np.argsort(np.argsort(-counts, kind="stable"), kind="stable")  # among the colours, the commonest first
+            hues = np.round(HUES * frame[i][on] / np.maximum(frame[i][on].max(axis=1, keepdims=True), 1e-6))
+            _, which, counts = np.unique(hues, axis=0, return_inverse=True, return_counts=True)
+            place = np.argsort(np.argsort(-counts, kind="stable"), kind="stable")  # among the hues, the commonest first
             owner[i][on] = np.minimum(place[which.ravel()], 255)
         return None, Prediction(frame.copy(), owner)
 

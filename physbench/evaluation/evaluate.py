@@ -23,7 +23,7 @@ from physbench.evaluation.examples import Examples, Source, source_of
 from physbench.evaluation.journal import Journal, Part
 from physbench.evaluation.memoryless import memoryless_rates
 from physbench.evaluation.meter import Meter, Progress
-from physbench.evaluation.probes import fit_probes
+from physbench.evaluation.probes import count_examples, fit_probes
 from physbench.evaluation.scoring import worth
 from physbench.evaluation.window import Answers, asked
 from physbench.metrics.bootstrap import Interval, count_contributing, intervals, quotient
@@ -141,7 +141,9 @@ def evaluate(
         notes = (*notes, "privileged")
     meter = Meter(progress)
     answers = asked(meter.attach(model), seed)
-    made = found(answers, chosen, model.likelihood, name=name, batch=batch, seed=seed, journal=journal, meter=meter)
+    made = found(
+        answers, chosen, model.likelihood, name=name, batch=batch, seed=seed, journal=journal, meter=meter, probed=bool(getattr(model, "latents", None))
+    )
     return replace(
         made,
         provenance=replace(
@@ -169,20 +171,21 @@ def found(
     seed: int,
     journal: Journal | None = None,
     meter: Meter | None = None,
+    probed: bool = False,
 ) -> Result:
-    """What answers are worth, wherever they come from."""
+    """What answers are worth, wherever they come from. probed: whether codes of slots are among them."""
     require_possible(batch, seed)
     began = time.perf_counter()
     figures: Figures = {}
     digests: dict[str, str] = {}
     notes = {likelihood.note} - {""}
     meter = meter or Meter()
-    meter.begin(chosen.suite.tasks, chosen.count)
+    meter.begin(chosen.suite.tasks, chosen.count, count_examples(chosen) if probed else None)
     for task in chosen.suite.tasks:
         source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)
         _require_frames(task, source, chosen)
         rates: Rates = {asking: memoryless_rates(chosen, task, asking) for asking in task.askings if isinstance(asking, Window)}
-        probes = fit_probes(answers, task, chosen, batch)
+        probes = fit_probes(answers, task, chosen, batch, meter) if probed else {}
         parts: list[Part] = []
         with closing(_blocks(source, chosen.count, batch)) as blocks:
             for start, stop, examples in blocks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from physbench.model import Batch, Model
@@ -19,17 +19,17 @@ class Meter:
     def __init__(self, report: Callable[[Progress], None] | None = None) -> None:
         self._report = report
         self._total, self._sequences = 1, 1
-        self._before = self._steps = self._block = 0
+        self._before = self._steps = self._block = self._size = 0
         self._doing = ""
 
     def attach(self, model: Model) -> Model:
         """Return the model with every step of it counted; as it is where nothing is reported."""
         return _Metered(model, self._count) if self._report else model
 
-    def begin(self, tasks: Sequence[Task], sequences: int) -> None:
-        """Begin an evaluation of so many sequences of each task."""
+    def begin(self, tasks: Sequence[Task], sequences: int, learnt: Mapping[str, int] | None = None) -> None:
+        """Begin an evaluation of so many sequences of each task. learnt: how many training sequences are shown before them, by the name of a task."""
         self._sequences = sequences * len(tasks)
-        self._total = max(sequences * sum(count_steps(task) for task in tasks), 1)
+        self._total = max(sum((sequences + (learnt or {}).get(task.name, 0)) * count_steps(task) for task in tasks), 1)
 
     def begin_block(self, task: Task, sequences: int) -> None:
         self._doing, self._steps, self._block = task.name, 0, sequences * count_steps(task)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from physbench.evaluation.evaluate import Extent
+    from physbench.evaluation.meter import Meter
     from physbench.evaluation.window import Answers
     from physbench.suites import Task
 
@@ -22,22 +23,28 @@ MOST = 1_000
 """Training images."""
 
 
-def fit_probes(answers: Answers, task: Task, chosen: Extent, batch: int) -> dict[Any, Probe]:
+def count_examples(chosen: Extent) -> dict[str, int]:
+    """Say how many images probes are fitted to, by the name of a task."""
+    if chosen.data is not None:
+        return {}
+    return {task.name: min(MOST, chosen.count) for task in chosen.suite.tasks if any(isinstance(asking, Image) for asking in task.askings)}
+
+
+def fit_probes(answers: Answers, task: Task, chosen: Extent, batch: int, meter: Meter) -> dict[Any, Probe]:
     """Fit one probe for each Image that a task asks about; none where the model gives no codes or owners, or the data lack factors."""
-    probes: dict[Any, Probe] = {}
-    for asking in task.askings:
-        if isinstance(asking, Image) and chosen.data is None and (probe := _fit(answers, task, asking, chosen, batch)):
-            probes[asking] = probe
-    return probes
+    images = [asking for asking in task.askings if isinstance(asking, Image)]
+    fitted = {asking: _fit(answers, task, asking, chosen, batch, meter) for asking in images if task.name in count_examples(chosen)}
+    return {asking: probe for asking, probe in fitted.items() if probe}
 
 
-def _fit(answers: Answers, task: Task, asking: Image, chosen: Extent, batch: int) -> Probe | None:
+def _fit(answers: Answers, task: Task, asking: Image, chosen: Extent, batch: int, meter: Meter) -> Probe | None:
     source = source_of(task, split="training", fresh=chosen.fresh)
     codes: list[NDArray[np.float64]] = []
     factors: dict[str, list[NDArray[np.float64]]] = {}
-    count = min(MOST, chosen.count)
+    count = count_examples(chosen)[task.name]
     for start in range(0, count, batch):
         examples = source.examples(start, min(start + batch, count))
+        meter.begin_block(task, len(examples.places))
         names = [name for name in FACTORS if name in examples.truth]
         if examples.groups is None or not names:
             return None
@@ -49,6 +56,7 @@ def _fit(answers: Answers, task: Task, asking: Image, chosen: Extent, batch: int
         codes.append(answer.codes[image, slot].astype(np.float64))
         for name in names:
             factors.setdefault(name, []).append(factor_of(examples.truth, name)[image, thing])
+        meter.end_block()
     if not sum(map(len, codes)):
         return None
     return Probe.fit(np.concatenate(codes), {name: np.concatenate(parts) for name, parts in factors.items()})

@@ -81,20 +81,22 @@ def test_an_image_has_the_same_segments_in_any_batch(model: KMeans | RandomSegme
 
 
 @pytest.mark.parametrize("name", ["multi-dsprites", "tetris"])
-def test_every_colour_is_an_object(name: str) -> None:
+def test_every_hue_is_an_object(name: str) -> None:
     frames, _ = images(name, 12)
     _, said = Colours().observe(None, frames, None)
     assert said.owner is not None
     for frame, on, owner in zip(frames, foreground(frames), said.owner, strict=True):
-        assert len({(*pixel,) for pixel in frame[on].tolist()}) == len(np.unique(owner[on]))
+        hues = {tuple(round(64 * channel / max(pixel)) for channel in pixel): None for pixel in frame[on].tolist()}
+        assert len(hues) == len(np.unique(owner[on])) <= 6
         for slot in np.unique(owner[on]):
-            assert len(np.unique(frame[on & (owner == slot)], axis=0)) == 1
+            shares = frame[on & (owner == slot)] / frame[on & (owner == slot)].max(axis=1, keepdims=True)
+            assert np.ptp(shares, axis=0).max() <= 1 / 64 + 1e-6
         sizes = np.bincount(owner[on])
-        assert (np.diff(sizes) <= 0).all(), "the commonest colour first"
+        assert (np.diff(sizes) <= 0).all(), "the commonest hue first"
 
 
-def test_more_colours_than_a_map_can_say_do_not_matter() -> None:
-    frame = np.random.default_rng(0).random((1, 20, 20, 3)).astype(np.float32)
+def test_more_hues_than_a_map_can_say_do_not_matter() -> None:
+    frame = np.random.default_rng(0).random((1, 40, 40, 3)).astype(np.float32)
     _, said = Colours().observe(None, frame, None)
     assert said.owner is not None and said.owner.max() == 255
 

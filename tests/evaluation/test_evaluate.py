@@ -137,7 +137,7 @@ def test_a_suite_is_complete(suite: Suite) -> None:
         assert len({task.place(asking) for asking in task.askings}) == len(task.askings)
         assert all(suite.is_pinned(count) for count in ((64,) if suite.sequences else (1_000, 10_000)))
     if suite.ranked_by:
-        assert math.isfinite(physbench.evaluate(Copy(), suite.name, limit=2).score(*suite.ranked_by).value)
+        assert math.isfinite(physbench.evaluate(suite.references[0], suite.name, limit=2).score(*suite.ranked_by).value)
 
 
 class Wrong:

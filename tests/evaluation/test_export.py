@@ -78,19 +78,20 @@ def answer_by_hand(inputs: Path, predictions: Path) -> None:
             for sample in range(about["samples"]):
                 place = f"{name}/sample-{sample}" if about["samples"] > 1 else name
                 if about["frames_predicted"]:
-                    file[f"{place}/mean"] = np.stack([means_of(each, str(about["kind"]), int(about["frames_predicted"])) for each in frames])
+                    file[f"{place}/mean"] = np.stack([means_of(each, about) for each in frames])
                 if about["owner_maps"]:
                     file[f"{place}/owner"] = np.stack([[halves(frame) for frame in each] for each in frames])
 
 
-def means_of(frames: Array, kind: str, count: int) -> Array:
-    """Of one sequence: in a window the frame after each shown one, in a rollout those after the last."""
+def means_of(frames: Array, about: Any) -> Array:
+    """Of one sequence: in a window the frame after each shown one, in a rollout those after the last; of an image itself, in the end."""
+    kind, count = about["kind"], int(about["frames_predicted"])
     brightness: Any = np.float32(0)
     means: list[Array] = []
-    for frame in frames:
+    for frame in np.repeat(frames, about["times_shown"], axis=0):
         brightness = remembered(brightness, frame)
         means.append(blurred(brightness, frame))
-    if kind == "rollout":
+    if kind in ("rollout", "image"):
         means = means[-1:]
         while len(means) < count:
             brightness = remembered(brightness, means[-1])
@@ -127,6 +128,7 @@ def test_the_file_holds_the_frames_that_are_shown_and_nothing_else(suite: str, t
         for task in SUITES[suite].tasks:
             recipe = datasets.get(task.dataset)
             frames = recipe.scenes("test", 0, 3, only=["features"]).features
+            frames = frames if frames.shape[-1] == 1 else frames.astype(np.float32) / np.float32(255)
             told = {"input", *["actions"] * (parts_of(recipe.generator).actions > 0)}
             mine = {name: array for name, array in found.items() if name.split("/")[0] == task.name}
             places = {place for place in asked if place.split("/")[0] == task.name}

@@ -282,7 +282,7 @@ def test_no_frame_to_be_predicted_was_shown_by_an_earlier_question(name: str) ->
                     first_predicted, last_shown = math.inf, frame + 1
             assert shown <= first_predicted
             shown = max(shown, last_shown)
-        assert shown > 1
+        assert shown > 1 or all(isinstance(asking, Image) for asking in each.askings)
 
 
 @pytest.mark.parametrize(

@@ -28,15 +28,18 @@ EXTRA = {"balls": "balls4mass64", "curtain": "balls3curtain64", "crop50": "balls
 
 
 class Soft:
-    """A Gaussian model that groups: it has every row there can be."""
+    """A Gaussian model that groups, and has codes of its slots: it has every row there can be."""
 
     likelihood: ClassVar[Gaussian] = Gaussian(0.3)
 
-    def begin(self, batch: Batch) -> None:
-        return None
+    def begin(self, batch: Batch) -> int:
+        return len(batch.seeds)
 
-    def observe(self, state: None, frame: Any, action: Any) -> tuple[None, Prediction]:
-        return None, Prediction(1.2 * frame - 0.1, (frame[..., 0] > 0).astype(np.uint8))
+    def observe(self, state: int, frame: Any, action: Any) -> tuple[int, Prediction]:
+        return state, Prediction(1.2 * frame - 0.1, (frame[..., 0] > 0).astype(np.uint8))
+
+    def latents(self, state: int) -> Any:
+        return np.ones((state, 2, 3), np.float32)
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -51,7 +54,7 @@ def test_what_a_submission_must_have_is_what_the_evaluator_gives(suite: str) -> 
         if name == "soft":
             assert found == always.union(*together)
         if name == "copy":
-            assert found == always
+            assert {metric for _, metric in found - always} <= {"reconstruction_mse"}
 
 
 LIKE = ("constant-velocity", "mean", "oracle")

@@ -49,7 +49,7 @@ def _compare(rows: Rows, suite: str, task: str, metric: str) -> str:
         row = find_score(scores, *place)
         if row is None or row["value"] is None:
             continue
-        ours, theirs = _interval(row), _interval(scored[bar])
+        ours, theirs = interval_of(row), interval_of(scored[bar])
         apart = ours[1] < theirs[0] or theirs[1] < ours[0]
         better = (row["value"] < scored[bar]["value"]) == lower
         verdict = "Not told apart from it" if not apart else "Better" if better else "Below it"
@@ -66,6 +66,6 @@ def rank_key(scores: Sequence[Row], place: Place) -> float:
     return row["value"] if find(place[2]).better == "lower" else -row["value"]
 
 
-def _interval(row: Row) -> tuple[float, float]:
+def interval_of(row: Row) -> tuple[float, float]:
     """The interval of a score; the score itself where there is none."""
     return tuple(row["value"] if row[end] is None else row[end] for end in ("low", "high"))

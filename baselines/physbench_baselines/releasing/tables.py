@@ -11,6 +11,7 @@ from physbench.suites import SIZES, SUITES
 from physbench_baselines.releasing import cards
 from physbench_baselines.releasing.bars import GROUPS, Place, Rows, collect_rows, compare_with_rows, find_score, rank_key
 from physbench_baselines.releasing.cards import format_figure, format_table
+from physbench_baselines.releasing.claims import format_claims
 
 ROOT = Path(__file__).parents[3]
 
@@ -81,6 +82,10 @@ def format_page(rows: Rows) -> str:
         format_results(rows, COLUMNS),
         "## Trained models against rows without learning",
         "\n".join(compare_with_rows(rows)),
+        "## What papers say, and what is so here",
+        "Of the models that come along, as far as they were trained: less than the papers' were. A claim *holds* or is *reversed* where the two "
+        "intervals lie apart; else nobody *can tell*.",
+        format_claims(rows),
     ]
     for suite in (suite for suite in SUITES.values() if suite.ranked_by):
         parts += [f"## {suite.name}", f"{suite.about[0].upper()}{suite.about[1:]}.", format_results(rows, _columns_of(rows, suite.name))]

@@ -66,6 +66,10 @@ class Streamed:
         return tuple(name for name in self.made.generator.arrays if not name.startswith("events/"))
 
     @property
+    def frames(self) -> int:
+        return self.made.frames
+
+    @property
     def epoch(self) -> int:
         return self.recipe.epoch
 
@@ -81,7 +85,7 @@ class Streamed:
         total = min(self.recipe.validation, self.made.splits.get("validation", 0)) if self._ends else self.recipe.validation
         make = partial(self._scenes, self.made, "validation", wants)
         for arrays in ahead(make, [(start, min(start + self.recipe.batch, total)) for start in range(0, total, self.recipe.batch)]):
-            yield cut(arrays, self.recipe.longest)
+            yield _part(arrays, self.recipe)
 
     def _batch(self, wants: Sequence[str], step: int) -> Batch:
         """Where the sequences end, another seed gives the next ones."""
@@ -105,12 +109,17 @@ class Stored:
         self.training, self.held_out = file["training"], file["validation"]
         self.dataset = file.attributes["dataset"]
         self.epoch = len(self.training)
-        _require_frames(recipe, min(self.training.sizes["T"], self.held_out.sizes["T"]), str(file.path))
+        for split in (self.training, self.held_out):
+            _require_frames(recipe, split.sizes["T"], file.path)
         _require_batch(recipe, self.epoch, file.path)
 
     @property
     def arrays(self) -> tuple[str, ...]:
         return self.training.fields
+
+    @property
+    def frames(self) -> int:
+        return self.held_out.sizes["T"]
 
     def batches(self, first: int, *, wants: Sequence[str], workers: int) -> Generator[Batch]:
         training = self.training.only(*wants)
@@ -119,7 +128,7 @@ class Stored:
     def validation(self, wants: Sequence[str]) -> Generator[Batch]:
         held_out, total = self.held_out.only(*wants), min(self.recipe.validation, len(self.held_out))
         for start in range(0, total, self.recipe.batch):
-            yield cut(held_out[start : min(start + self.recipe.batch, total)], self.recipe.longest)
+            yield _part(held_out[start : min(start + self.recipe.batch, total)], self.recipe)
 
     def _batch(self, training: Split, step: int) -> Batch:
         """A part of an epoch's permutation; what is left over at its end is not used."""
@@ -133,15 +142,16 @@ def cut(batch: Mapping[str, Any], stop: int, start: int = 0) -> dict[str, Any]:
     return {name: array[:, start:stop] if name in TIMED else array for name, array in batch.items()}
 
 
-def _part(batch: Batch, recipe: TrainingRecipe, step: int) -> Batch:
-    """As many frames as the longest part of the run takes."""
+def _part(batch: Batch, recipe: TrainingRecipe, step: int | None = None) -> Batch:
+    """As many frames as the longest part of the run takes, a lone one again and again: the first ones, or those of a step from anywhere."""
+    batch = {name: np.repeat(array, recipe.longest, axis=1) if name in TIMED and array.shape[1] < recipe.longest else array for name, array in batch.items()}
     frames = next((array.shape[1] for name, array in batch.items() if name in TIMED), recipe.longest)
-    start = mixed(mixed(recipe.seed + 1) ^ step) % (frames - recipe.longest + 1) if recipe.anywhere else 0
+    start = mixed(mixed(recipe.seed + 1) ^ step) % (frames - recipe.longest + 1) if recipe.anywhere and step is not None else 0
     return cut(batch, start + recipe.longest, start)
 
 
 def _require_frames(recipe: TrainingRecipe, there: int, where: Any) -> None:
-    if recipe.longest > there:
+    if recipe.longest > there > 1:  # a lone frame is an image, which can be shown as often as is asked
         raise TrainingError(f"{where} has {there} frames in a sequence, and this recipe learns from {recipe.longest}: give fewer frames")
 
 

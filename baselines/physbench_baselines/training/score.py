@@ -12,7 +12,7 @@ import torch
 from physbench.evaluation.evaluate import evaluate
 from physbench.metrics.catalogue import stands_in_tables
 from physbench.recipe import mixed
-from physbench.suites import Suite, Task, Window
+from physbench.suites import Image, Suite, Task, Window
 from physbench_baselines.adapter import TorchModel
 from physbench_baselines.training.data import is_file
 from physbench_baselines.training.recipe import TrainingRecipe
@@ -22,7 +22,7 @@ from physbench_baselines.training.trainable import measure, traits_of
 if TYPE_CHECKING:
     from physbench_baselines.training.data import Source
 
-USUAL = ("relative_bce", "ari")
+USUAL = ("relative_bce", "ari", "reconstruction_mse")
 """What is logged of the evaluator's figures where an architecture wants no others."""
 
 
@@ -51,10 +51,11 @@ def validate(network: torch.nn.Module, source: Source, recipe: TrainingRecipe, *
 
 
 def usual_suite(recipe: TrainingRecipe, source: Source) -> Suite | None:
-    """One-step prediction on the first validation sequences, where there is a next frame to predict."""
+    """One-step prediction on the first validation sequences, where there is a next frame to predict; of images, who owns the pixels in the end."""
     if recipe.longest < 2 or "features" not in source.arrays:
         return None
-    return Suite("training", 1, "what a network is asked while it learns", (Task(source.dataset, (Window(recipe.longest),)),), None)
+    asking = Window(recipe.longest) if source.frames > 1 else Image(shown=recipe.longest)
+    return Suite("training", 1, "what a network is asked while it learns", (Task(source.dataset, (asking,)),), None)
 
 
 def judge(

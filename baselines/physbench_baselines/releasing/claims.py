@@ -1,0 +1,59 @@
+"""What papers say of one model beside another, held against the models that come with the package. Each stands for the training that its card tells of."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from physbench.metrics.catalogue import find
+from physbench_baselines.releasing.bars import GROUPS, Place, Row, Rows, find_score, interval_of
+from physbench_baselines.releasing.cards import format_figure, format_table
+
+R_NEM = "[R-NEM, 2018](https://arxiv.org/abs/1802.10353)"
+IODINE = "[IODINE, 2019](https://arxiv.org/abs/1903.00450)"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A paper: one model is better than another."""
+
+    paper: str
+    better: str
+    worse: str
+    place: Place
+
+
+_BALLS: Place = ("balls", "balls4mass64", "relative_bce")
+_MORE: Place = ("extrapolation", "balls678mass64", "relative_bce")
+_INVADERS: Place = ("invaders", "invaders84", "relative_bce")
+
+CLAIMS = (
+    *(Claim(R_NEM, "r-nem", other, _BALLS) for other in ("rnn", "lstm", "rnn-em")),
+    Claim(R_NEM, "r-nem", "r-nem-no-attention", _MORE),
+    *(Claim(R_NEM, "r-nem.invaders84", other, _INVADERS) for other in ("rnn.invaders84", "lstm.invaders84")),
+    *(
+        Claim(IODINE, f"iodine.{name}", f"r-nem.{name}", (f"segmentation-{name}", name, "ari"))
+        for name in ("shapes", "multi-dsprites-binary")
+    ),
+)  # fmt: skip
+
+
+def judge(claim: Claim, better: Row | None, worse: Row | None) -> str:
+    """Say whether a claim holds here: only intervals that lie apart tell."""
+    if better is None or worse is None or better["value"] is None or worse["value"] is None:
+        return "not measured"
+    low, high = interval_of(better), interval_of(worse)
+    if low[0] <= high[1] and high[0] <= low[1]:
+        return "cannot tell"
+    return "holds" if (better["value"] < worse["value"]) == (find(claim.place[2]).better == "lower") else "reversed"
+
+
+def format_claims(rows: Rows) -> str:
+    """Write a table of all claims."""
+    return format_table([["paper", "says of", "that it beats", "by", "here", "verdict"], *_lines(rows[GROUPS[0]])])
+
+
+def _lines(trained: Mapping[str, Sequence[Row]]) -> Iterator[list[str]]:
+    for claim in CLAIMS:
+        better, worse = (find_score(trained.get(name, ()), *claim.place) for name in (claim.better, claim.worse))
+        _, task, metric = claim.place
+        figures = f"{format_figure(better)} against {format_figure(worse)}"
+        yield [claim.paper, claim.better, claim.worse, f"`{metric}` on `{task}`", figures, f"**{judge(claim, better, worse)}**"]

@@ -1,0 +1,56 @@
+"""What papers say, held against scores: told from scores made up here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from physbench.metrics.catalogue import find
+from physbench.suites import SUITES
+from physbench_baselines.releasing.bars import GROUPS
+from physbench_baselines.releasing.claims import CLAIMS, Claim, format_claims, judge
+
+LOWER = Claim("a paper", "ours", "theirs", ("balls", "balls4mass64", "relative_bce"))
+HIGHER = Claim("a paper", "ours", "theirs", ("segmentation-shapes", "shapes", "ari"))
+
+
+def row(low: float, value: float, high: float, claim: Claim = LOWER) -> dict[str, Any]:
+    suite, task, metric = claim.place
+    return {"suite": suite, "task": task, "metric": metric, "size": "lite", "value": value, "low": low, "high": high}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "lower", "higher"),
+    [
+        ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6), "holds", "reversed"),
+        ((0.4, 0.5, 0.6), (0.1, 0.2, 0.3), "reversed", "holds"),
+        ((0.1, 0.2, 0.5), (0.4, 0.5, 0.6), "cannot tell", "cannot tell"),
+        ((0.4, 0.5, 0.6), (0.4, 0.5, 0.6), "cannot tell", "cannot tell"),
+        ((0.0, 0.5, 1.0), (0.4, 0.5, 0.6), "cannot tell", "cannot tell"),
+    ],
+)
+def test_only_intervals_that_lie_apart_tell(ours: Any, theirs: Any, lower: str, higher: str) -> None:
+    assert judge(LOWER, row(*ours), row(*theirs)) == lower
+    assert judge(HIGHER, row(*ours), row(*theirs)) == higher
+
+
+def test_what_nobody_measured_is_not_judged() -> None:
+    there, unknown = row(0.1, 0.2, 0.3), {**row(0, 0, 0), "value": None}
+    assert {judge(LOWER, one, other) for one, other in ((None, there), (there, None), (None, None), (unknown, there))} == {"not measured"}
+
+
+def test_claims_are_of_tasks_and_metrics_that_exist() -> None:
+    for claim in CLAIMS:
+        suite, task, metric = claim.place
+        assert task in {each.names(asking) for each in SUITES[suite].tasks for asking in each.askings}
+        assert find(metric).better in ("lower", "higher") and claim.better != claim.worse
+
+
+def test_the_table_has_a_line_for_each_with_its_figures() -> None:
+    first = CLAIMS[0]
+    scores = {first.better: [row(0.1, 0.2, 0.3, first)], first.worse: [row(0.4, 0.5, 0.6, first)]}
+    lines = format_claims({GROUPS[0]: scores, GROUPS[1]: {}, GROUPS[2]: {}}).splitlines()
+    assert len(lines) == 2 + len(CLAIMS)
+    assert "0.200 [0.100, 0.300] against 0.500 [0.400, 0.600] | **holds** |" in lines[2]
+    assert all("**not measured**" in line for line in lines[3:])
