@@ -23,10 +23,12 @@ from physbench_baselines.adapter import TorchModel
 from physbench_baselines.architecture import find_architecture
 from physbench_baselines.card import Card, RunCard
 from physbench_baselines.containers import arrays
+from physbench_baselines.nem_sizes import NemSizes
 from physbench_baselines.releasing import origin
 from physbench_baselines.releasing import scored as scoring
 from physbench_baselines.releasing.bundle import bundle, main
-from physbench_baselines.releasing.scored import scored
+from physbench_baselines.releasing.scored import scored, unplayable
+from physbench_baselines.releasing.shrink import difference
 from physbench_baselines.training.folder import Folder, Row
 from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
@@ -200,6 +202,34 @@ def test_scores_of_other_weights_are_forgotten(run: Path, tmp_path: Path, asked:
     assert {row["weights_sha256"] for row in rows} == {second.weights_sha256}
 
 
+@pytest.mark.usefixtures("many")
+def test_who_learnt_another_world_is_asked_its_suites_and_made_smaller_by_the_first_of_them(tmp_path: Path, asked: list[str]) -> None:
+    sizes = {"encoder": [4], "decoder": [4], "slot_size": 8, "hidden": 16, "features": 8}
+    wanted = TrainingRecipe(model="slot-attention", data="shapes", frames=(1,), sizes=sizes, batch=2, validation=2, scored=0)
+    train(wanted, tmp_path / "run", steps=1, device="cpu", workers=0)
+    card = bundle(tmp_path / "run", "tiny", folder=tmp_path, limit=2)
+    assert card.data == "shapes" and card.comparison and card.comparison["suite"] == "segmentation-shapes"
+    assert {row["suite"] for row in card.scores} == {"segmentation-shapes"} and card.not_played == {} and card.scores_without_noise == []
+    assert set(asked) == set() if card.comparison["agreed"] else {"segmentation-shapes"}
+    (tmp_path / "tiny.json").write_text(replace(card, scores=[]).to_json())
+    assert scored("tiny", folder=tmp_path, limit=2).scores == card.scores
+
+
+def test_of_data_of_ones_own_the_suites_have_to_be_named(run: Path, tmp_path: Path, asked: list[str]) -> None:
+    best = checkpoint.load(run / "best.safetensors")
+    checkpoint.save(run / "best.safetensors", best.network, card={**best.card, "data": "mine"})
+    with pytest.raises(TrainingError, match="which suites are for models that learnt 'mine' is not known"):
+        bundle(run, "tiny", folder=tmp_path, limit=2)
+    assert {row["suite"] for row in bundled(run, tmp_path).scores} == {"balls"} and asked == ["balls"], "without noise is asked what is of its world"
+
+
+def test_shares_are_compared_as_they_stand_and_amounts_by_their_size() -> None:
+    for metric in ("ari", "ari_video", "rollout_overlap", "probe_shape", "probe_position"):
+        assert difference(metric, 0.01, 0.014) == pytest.approx(0.004)
+    for metric in ("bce", "bce_last", "relative_bce", "reconstruction_mse", "rollout_bce[3]"):
+        assert difference(metric, 0.01, 0.014) == pytest.approx(0.4)
+
+
 def test_scores_without_noise_are_those_of_the_model_when_it_is_set_to_none(run: Path, tmp_path: Path) -> None:
     card = bundled(run, tmp_path)
     found = {(row["task"], row["metric"]): row["value"] for row in card.scores_without_noise}
@@ -231,6 +261,14 @@ def test_a_suite_of_other_frames_is_listed_with_the_reason(run: Path, tmp_path: 
     assert card.scores == []
     assert list(card.not_played) == ["crop50"]
     assert "(64, 64, 1)" in card.not_played["crop50"] and "(50, 50, 1)" in card.not_played["crop50"]
+
+
+@pytest.mark.parametrize(("told", "played"), [(0, True), (6, True), (5, False)])
+def test_whether_a_model_can_be_told_the_actions_of_a_suite_is_known_without_a_game(told: int, played: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("physbench_generators.invaders.scenes.Invaders.scenes", lambda *_: pytest.fail("a game was played"))
+    sizes = NemSizes("r-nem", slots=2, height=84, width=84, channels=(2, 2), dense=8, hidden=8, attention=4, actions=told)
+    why = unplayable(TorchModel(sizes.build()), "invaders")
+    assert why is None if played else "actions" in str(why)
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import csv
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import physbench
+from physbench.errors import TrainingError
 from physbench.evaluation.known import SCORE
-from physbench.suites import PRIVILEGED, ROWS, SUITES
-from physbench_baselines import bundled
+from physbench.metrics.catalogue import find
+from physbench.suites import PRIVILEGED, SUITES, Suite
 from physbench_baselines.releasing import bars, tables
 from physbench_baselines.releasing.cards import cards
+from physbench_baselines.releasing.worlds import BALLS, WORLDS, World
+from physbench_leaderboard.pins import REFERENCES
+from physbench_leaderboard.pins import bundled as submissions
 
 ROOT = Path(physbench.__file__).parents[1]
 
@@ -27,12 +34,39 @@ def scores(**values: float | None) -> list[dict[str, Any]]:
     return rows
 
 
-def test_every_row_and_every_bundled_model_stands_in_the_table_once() -> None:
-    table = tables.format_results(bars.collect_rows(cards()), tables.COLUMNS).splitlines()
-    names = [line.split("|")[1].strip() for line in table[2:]]
-    assert sorted(name for name in names if not name.startswith("**")) == sorted([*ROWS, *bundled.names()])
-    assert [name.strip("*") for name in names if name.startswith("**")] == list(bars.GROUPS)
-    assert set(names[names.index("**told the truth**") + 1 :]) == set(PRIVILEGED)
+@pytest.mark.parametrize(("world", "columns"), [(BALLS, tables.COLUMNS), *((world, world.figures) for world in WORLDS)])
+def test_every_row_and_every_bundled_model_of_a_world_stands_in_its_table_once(world: World, columns: Mapping[str, bars.Place]) -> None:
+    rows = [line.split("|")[1].strip() for line in tables.format_results(bars.collect_rows(cards()), columns).splitlines()[2:]]
+    names = [name for name in rows if not name.startswith("**")]
+    references = {name for suite in world.suites for name in SUITES[suite].references}
+    played = [name for name, card in cards().items() if any(row["suite"] in world.suites for row in card.scores)]
+    assert sorted(names) == sorted([*references, *played])
+    groups = dict(zip(bars.GROUPS, (set(played), references - set(PRIVILEGED), references & set(PRIVILEGED)), strict=True))
+    assert [name.strip("*") for name in rows if name.startswith("**")] == [group for group, members in groups.items() if members]
+    assert not references & set(PRIVILEGED) or set(rows[rows.index("**told the truth**") + 1 :]) == groups["told the truth"]
+
+
+@pytest.mark.parametrize("suite", [suite for suite in SUITES.values() if suite.ranked_by], ids=lambda suite: suite.name)
+def test_every_bundled_model_below_the_best_row_without_learning_is_said_to_be_so(suite: Suite) -> None:
+    lower = find(suite.ranked_by[1]).better == "lower"  # type: ignore[index]
+    known = csv.DictReader((submissions() / REFERENCES).read_text(encoding="utf-8").splitlines())
+    key = (suite.name, "lite", *suite.ranked_by)  # type: ignore[misc]
+    rows = [row for row in known if (row["suite"], row["size"], row["task"], row["metric"]) == key and row["model"] not in PRIVILEGED]
+    bar = sorted(rows, key=lambda row: float(row["value"]) if lower else -float(row["value"]))[0]
+    for page in ("README.md", "baselines/README.md", "docs/results.md"):
+        (line,) = [line for line in (ROOT / page).read_text(encoding="utf-8").splitlines() if line.startswith(f"- `{suite.name}`, ranked by")]
+        assert f"the bar is `{bar['model']}` ({float(bar['value']):.3f})." in line
+        told = line.partition("Below it: ")[2]
+        for name, card in cards().items():
+            for row in card.scores:
+                if (row["suite"], row["size"], row["task"], row["metric"]) == key:
+                    below = row["low"] > float(bar["high"]) if lower else row["high"] < float(bar["low"])
+                    assert (f"{name} ({row['value']:.3f})" in re.split(r", |\.$", told)) == below
+
+
+def test_a_suite_on_which_no_row_is_scored_has_no_bar() -> None:
+    with pytest.raises(TrainingError, match="no row without learning is scored on balls: python -m physbench_leaderboard.bundle balls"):
+        bars.compare_with_rows({"trained": {"mine": scores(balls=0.1)}, "frames alone, no learning": {"copy": []}})
 
 
 def test_the_best_of_a_group_comes_first_by_the_direction_of_its_metric() -> None:

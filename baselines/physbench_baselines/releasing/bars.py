@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from physbench.errors import TrainingError
 from physbench.evaluation.known import scores_of
 from physbench.metrics.catalogue import find
-from physbench.suites import PRIVILEGED, ROWS, SIZES, SUITES
+from physbench.suites import PRIVILEGED, SIZES, SUITES
 from physbench_baselines.card import Card
 
 Row = Mapping[str, Any]
@@ -17,7 +18,7 @@ GROUPS = ("trained", "frames alone, no learning", "told the truth")
 
 def collect_rows(trained: Mapping[str, Card]) -> dict[str, dict[str, Sequence[Row]]]:
     """Put the scores of trained models beside those of the reference rows, by group and name."""
-    reference = {name: scores_of(name) for name in ROWS}
+    reference = {name: scores_of(name) for name in dict.fromkeys(name for suite in SUITES.values() for name in suite.references)}
     return {
         GROUPS[0]: {name: card.scores for name, card in trained.items()},
         GROUPS[1]: {name: row for name, row in reference.items() if name not in PRIVILEGED},
@@ -39,6 +40,8 @@ def compare_with_rows(rows: Rows) -> list[str]:
 def _compare(rows: Rows, suite: str, task: str, metric: str) -> str:
     place = suite, task, metric
     scored = {name: row for name, scores in rows[GROUPS[1]].items() if (row := find_score(scores, *place)) and row["value"] is not None}
+    if not scored:
+        raise TrainingError(f"no row without learning is scored on {suite}: python -m physbench_leaderboard.bundle {suite}")
     bar = min(scored, key=lambda name: rank_key(rows[GROUPS[1]][name], place))
     lower = find(metric).better == "lower"
     verdicts: dict[str, list[str]] = {"Better": [], "Not told apart from it": [], "Below it": []}

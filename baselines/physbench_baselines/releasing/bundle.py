@@ -21,8 +21,9 @@ from physbench_baselines.card import Card, RunCard
 from physbench_baselines.checkpoint import load, model, save
 from physbench_baselines.releasing import origin
 from physbench_baselines.releasing.cards import file_size
-from physbench_baselines.releasing.scored import FOLDER, SUITES, scored
-from physbench_baselines.releasing.shrink import SUITE, Comparison, compared, has_big_matrices
+from physbench_baselines.releasing.scored import FOLDER, scored
+from physbench_baselines.releasing.shrink import Comparison, compared, has_big_matrices
+from physbench_baselines.releasing.worlds import HELP, suites_of, yardstick
 from physbench_baselines.training.folder import Folder
 
 RUN_FIELDS = {item.name for item in fields(RunCard)}
@@ -34,7 +35,7 @@ def bundle(
     *,
     folder: Path = FOLDER,
     quantise: bool | None = None,
-    suites: Sequence[str] = SUITES,
+    suites: Sequence[str] | None = None,
     size: str = "lite",
     limit: int | None = None,
     device: str = "cpu",
@@ -44,29 +45,32 @@ def bundle(
 ) -> Card:
     """NAME.safetensors and NAME.json from the best weights of a run.
 
-    quantise: big matrices as int8; None: if the scores stay the same. table: a folder for NAME.csv, the scores as a submission.
+    quantise: big matrices as int8; None: if the scores stay the same. suites: those of the world that it learnt, if nothing is said; table: a folder for
+    NAME.csv, the scores as a submission.
     """
     if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", name):
         raise TrainingError(f"a bundled model is called by small letters, digits, - and . between them, not {name!r}")
-    for suite in suites:
-        extent(suite, size=size, limit=limit)  # refused before hours of work, not after them
     for place in (folder, table):
         if place is not None and not place.is_dir():
             raise TrainingError(f"there is no directory {place}: make it first")
     best = load(Folder(run).best)
     trained = RunCard.from_mapping({name: best.card[name] for name in RUN_FIELDS & best.card.keys()}, place=Folder(run).best)
+    suites = suites_of(trained.data) if suites is None else suites
+    for suite in suites:
+        extent(suite, size=size, limit=limit)  # refused before hours of work, not after them
     told = origin.header(trained, architecture_of(best.network), run, name)
     place = folder / f"{name}.json"
     before = Card.from_json(place.read_text(encoding="utf-8"), place=place) if place.exists() else None
     comparison = before.comparison if before and before.source_sha256 == best.sha256 else None
     ready: Result | None = None
-    if quantise is None and has_big_matrices(best.network):
-        wanted = extent(SUITE, size=size, limit=limit)
-        if comparison is None or (comparison["suite_version"], comparison["size"]) != (wanted.suite.version, wanted.size):
-            doing(f"{name}: {SUITE} with float32, and with int8")
-            both: Comparison = compared(best.network, name=name, card=told, size=size, limit=limit, device=device, batch=batch)
+    judge = yardstick(trained.data, suites)
+    if quantise is None and judge and has_big_matrices(best.network):
+        wanted = extent(judge, size=size, limit=limit)
+        if comparison is None or [comparison[field] for field in ("suite", "suite_version", "size")] != [judge, wanted.suite.version, wanted.size]:
+            doing(f"{name}: {judge} with float32, and with int8")
+            both: Comparison = compared(best.network, judge, name=name, card=told, size=size, limit=limit, device=device, batch=batch)
             comparison, ready = both.to_card(), both.small
-        quantise = comparison is not None and comparison["agreed"]
+        quantise = comparison["agreed"]
     path = folder / f"{name}.safetensors"
     save(path, best.network, card=told, half=True, quantise=bool(quantise))
     shipped = model(path, device=device)
@@ -87,14 +91,14 @@ def bundle(
         scores_without_noise=same.scores_without_noise if same else [],
     )
     Folder(folder).write(f"{name}.json", card.to_json())
-    known = {SUITE: ready} if ready is not None and ready.provenance.weights_sha256 == weights else {}
+    known = {judge: ready} if judge and ready is not None and ready.provenance.weights_sha256 == weights else {}
     return scored(name, folder=folder, suites=suites, size=size, limit=limit, device=device, batch=batch, table=table, ready=known, doing=doing)
 
 
 @click.command(help=__doc__)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("name")
-@click.option("--suites", default=",".join(SUITES), show_default=True)
+@click.option("--suites", help=HELP)
 @click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
 @click.option("--limit", type=int, help="So many sequences only: for a first look.")
 @click.option("--quantise/--no-quantise", default=None, help="Big matrices as int8; by default if the scores stay the same.")
@@ -102,10 +106,10 @@ def bundle(
 @click.option("--batch", type=int, default=BATCH, show_default=True, help="Sequences shown at a time.")
 @click.option("--csv", "table", type=click.Path(path_type=Path), metavar="DIR", help="Write the scores into DIR/NAME.csv, too: a submission.")
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Where the weights and the card are put; by default into the package.")
-def main(run: Path, name: str, suites: str, **settings: Any) -> None:
+def main(run: Path, name: str, suites: str | None, **settings: Any) -> None:
     settings["folder"].mkdir(exist_ok=True)
     try:
-        card = bundle(run, name, suites=suites.split(","), doing=lambda text: print(text, file=sys.stderr), **settings)
+        card = bundle(run, name, suites=suites.split(",") if suites else None, doing=lambda text: print(text, file=sys.stderr), **settings)
     except PhysbenchError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{name}: {file_size(card.bytes)}, {len(card.scores)} scores")

@@ -7,28 +7,15 @@ from typing import Any
 
 from physbench import registry
 from physbench.evaluation.known import PUBLISHED, scores_of
-from physbench.suites import PRIVILEGED, ROWS, SIZES
+from physbench.suites import PRIVILEGED, SIZES
 from physbench_baselines import bundled
 from physbench_baselines.architecture import find_architecture
 from physbench_baselines.card import Card
 from physbench_baselines.releasing.bars import Row, collect_rows, compare_with_rows, find_score
+from physbench_baselines.releasing.worlds import WORLDS, World
 from physbench_baselines.training.initial import stages_before, total
 from physbench_baselines.training.preflight import usual_recipe
 from physbench_baselines.training.recipe import TrainingRecipe
-
-FIGURES = {
-    "`relative_bce`, 4 balls": ("balls", "balls4mass64", "relative_bce"),
-    "`ari_video`, 4 balls": ("balls", "balls4mass64", "ari_video"),
-    "`ari`, 4 balls": ("balls", "balls4mass64", "ari"),
-    "`ari_last`, 4 balls": ("balls", "balls4mass64", "ari_last"),
-    "`relative_bce`, 6-8 balls": ("extrapolation", "balls678mass64", "relative_bce"),
-    "`rollout_overlap`, 5+10": ("simulation", "balls4mass64/rollout-5+10", "rollout_overlap"),
-    "`permanence_bce`, curtain": ("curtain", "balls3curtain64", "permanence_bce"),
-}
-"""Of a column: suite, task and metric."""
-
-CLEAN = "`relative_bce`, 4 balls, without noise"
-"""A column of its own: what the model makes of clean frames."""
 
 NOTHING = "No trained weights are here yet."
 
@@ -44,7 +31,8 @@ def told(of: Mapping[str, Card]) -> str:
     if not of:
         return NOTHING
     below = "\n".join(["Against the best row that learns nothing and sees frames alone:\n", *compare_with_rows(collect_rows(of))])
-    return "\n\n".join(part for part in (_scores(of), _sizes(of), below, _costs(of), _shortness(of)) if part)
+    tables = [_table(world, members) for world in WORLDS if (members := _choose(world, of))]
+    return "\n\n".join(part for part in (*tables, _sizes(of), below, _costs(of), _shortness(of)) if part)
 
 
 def file_size(count: int) -> str:
@@ -74,26 +62,37 @@ def _as_typed(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _scores(of: Mapping[str, Card]) -> str:
-    rows: list[list[str]] = [["model", "parameters", *FIGURES, CLEAN]]
-    for name in ROWS:
+def _table(world: World, of: Mapping[str, Card]) -> str:
+    """Write the figures of a world: of the rows that learn nothing, of models, and of papers. A column in which nobody has any is left out."""
+    places = list(world.figures.values())
+    rows = [["model", "parameters", *world.figures, f"{next(iter(world.figures))}, without noise"]]
+    for name in world.references:
         known = scores_of(name)
         kind = " (told the truth)" if name in PRIVILEGED else ""
-        rows.append([f"{name}{kind}", "0", *(format_figure(find_score(known, *place)) for place in FIGURES.values()), "-"])
+        rows.append([f"{name}{kind}", "0", *(format_figure(find_score(known, *place)) for place in places), "-"])
     for name, card in of.items():
-        clean = format_figure(find_score(card.scores_without_noise, *FIGURES["`relative_bce`, 4 balls"]))
-        figures = [format_figure(find_score(card.scores, *place)) for place in FIGURES.values()]
+        figures = [format_figure(find_score(card.scores, *place)) for place in places]
+        clean = format_figure(find_score(card.scores_without_noise, *places[0]))
         rows.append([f"[{name}]({card.paper_link})" if card.paper_link else name, f"{card.parameters:,}", *figures, clean])
-        reported = {place: row for place in FIGURES.values() for row in PUBLISHED if (row.suite, row.task, row.metric, row.model) == (*place, name)}
-        if reported:
-            figures = [f"{reported[place].value:g} ({reported[place].remark})" if place in reported else "-" for place in FIGURES.values()]
-            rows.append([f"{name}, as published", "-", *figures, "-"])
-    return format_table(rows)
+    published = [row for row in PUBLISHED if (row.suite, row.task, row.metric) in places]
+    for name in dict.fromkeys(row.model for row in published):
+        reported = {(row.suite, row.task, row.metric): f"{row.value:g}" for row in published if row.model == name}
+        remarks = "; ".join(dict.fromkeys(row.remark for row in published if row.model == name))
+        rows.append([f"{name}, as published ({remarks})", "-", *(reported.get(place, "-") for place in places), "-"])
+    told = [at for at in range(len(rows[0])) if any(row[at] != "-" for row in rows[1:])]
+    return f"{world.title}:\n\n{format_table([[row[at] for at in told] for row in rows])}"
+
+
+def _choose(world: World, of: Mapping[str, Card]) -> dict[str, Card]:
+    """Choose the models that learnt a world, and those that have a figure in its table."""
+    places = world.figures.values()
+    return {name: card for name, card in of.items() if card.data in world.datasets or any(find_score(card.scores, *place) for place in places)}
 
 
 def _sizes(of: Mapping[str, Card]) -> str:
     """Of what the scores are."""
-    used = {row["size"] for card in of.values() for place in FIGURES.values() if (row := find_score(card.scores, *place))}
+    places = [place for world in WORLDS for place in world.figures.values()]
+    used = {row["size"] for card in of.values() for place in places if (row := find_score(card.scores, *place))}
     counted = " or ".join(f"{count:,} (`{size}`)" for size, count in SIZES.items() if size in used)
     ours = f"Scores are of {counted} pinned test sequences, of the weights as they are here, with 95 % intervals. " if counted else ""
     return f"{ours}What is published was measured on the paper's own data, and is for orientation."

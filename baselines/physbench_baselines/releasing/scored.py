@@ -17,14 +17,15 @@ import numpy as np
 
 from physbench.errors import ModelError, PhysbenchError, TrainingError
 from physbench.evaluation.evaluate import evaluate, extent
-from physbench.evaluation.examples import source_of
 from physbench.evaluation.known import SCORE
 from physbench.metrics.catalogue import stands_in_tables
 from physbench.model import Batch, Model
 from physbench.result import COLUMNS, Result
 from physbench.suites import BATCH, suite_of
+from physbench.world import parts_of
 from physbench_baselines.card import Card
 from physbench_baselines.checkpoint import model
+from physbench_baselines.releasing.worlds import HELP, suites_of, world_of
 from physbench_baselines.training.folder import Folder
 
 Row = dict[str, Any]
@@ -32,17 +33,12 @@ Mark = list[Any]  # suite, version, size
 
 FOLDER = Path(__file__).parents[1] / "checkpoints"
 
-SUITES = ("balls", "extrapolation", "curtain", "simulation", "crop50")
-
-CLEAN = ("balls",)
-"""Suites that a model whose input is noisy is also asked without the noise."""
-
 
 def scored(
     name: str,
     *,
     folder: Path = FOLDER,
-    suites: Sequence[str] = SUITES,
+    suites: Sequence[str] | None = None,
     size: str = "lite",
     limit: int | None = None,
     device: str = "cpu",
@@ -51,8 +47,11 @@ def scored(
     ready: Mapping[str, Result] | None = None,
     doing: Callable[[str], None] = lambda text: None,
 ) -> Card:
-    """The card of NAME with every score that was missing. table: a folder for NAME.csv, the scores as a submission; ready: results by their suite."""
-    asked = {suite: extent(suite, size=size, limit=limit) for suite in suites}
+    """The card of NAME with every score that was missing.
+
+    suites: those of the world that it learnt, if nothing is said; table: a folder for NAME.csv, the scores as a submission; ready: results by their suite.
+    A model whose input is noisy is asked the first suite of its world without the noise, too.
+    """
     for place in (folder, table):
         if place is not None and not place.is_dir():
             raise TrainingError(f"there is no directory {place}: make it first")
@@ -63,6 +62,8 @@ def scored(
     weights = str(shipped.origin.weights_sha256)
     if card.weights_sha256 != weights:
         raise TrainingError(f"{place} is the card of other weights than those of {path}: put the right one back, or bundle the run again")
+    asked = {suite: extent(suite, size=size, limit=limit) for suite in (suites_of(card.data) if suites is None else suites)}
+    world = world_of(card.data)
 
     def result_of(suite: str, of: Model, doing_what: str) -> Result:
         doing(f"{name}: {doing_what}")
@@ -80,10 +81,11 @@ def scored(
                 _enter(table / f"{name}.csv", mark, result)
             card = replace(card, scores=[*_others(card.scores, mark), *_scores(result)])
         Folder(folder).write(place.name, card.to_json())
-    for suite in asked.keys() & set(CLEAN) - card.not_played.keys() if card.sizes.get("noise") else ():
-        mark = [suite, asked[suite].suite.version, asked[suite].size]
+    if card.sizes.get("noise") and world and world.first in asked.keys() - card.not_played.keys():
+        wanted = asked[world.first]
+        mark = [world.first, wanted.suite.version, wanted.size]
         if not _has(card.scores_without_noise, mark):
-            result = result_of(suite, model(path, device=device, settings={"noise": 0}), f"{suite}, {asked[suite].size}, without noise")
+            result = result_of(world.first, model(path, device=device, settings={"noise": 0}), f"{world.first}, {wanted.size}, without noise")
             card = replace(card, scores_without_noise=[*_others(card.scores_without_noise, mark), *_scores(result)])
             Folder(folder).write(place.name, card.to_json())
     return card
@@ -92,10 +94,9 @@ def scored(
 def unplayable(shipped: Model, suite: str) -> str | None:
     """Why a model cannot be shown what a suite shows; None if it can."""
     for task in suite_of(suite).tasks:
-        source = source_of(task)
-        actions = source.examples(0, 1).actions
+        world = task.recipe.generator
         try:
-            shipped.begin(Batch(np.zeros(1, np.uint64), source.shape, task.slots, 0 if actions is None else actions.shape[2]))
+            shipped.begin(Batch(np.zeros(1, np.uint64), world.shape, task.slots, parts_of(world).actions))
         except ModelError as error:
             return str(error)
     return None
@@ -149,16 +150,16 @@ def _mark(row: Mapping[str, str]) -> Mark:
 
 @click.command(help=__doc__)
 @click.argument("name")
-@click.option("--suites", default=",".join(SUITES), show_default=True)
+@click.option("--suites", help=HELP)
 @click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
 @click.option("--limit", type=int, help="So many sequences only: for a first look.")
 @click.option("--device", default="auto", show_default=True)
 @click.option("--batch", type=int, default=BATCH, show_default=True, help="Sequences shown at a time.")
 @click.option("--csv", "table", type=click.Path(path_type=Path), metavar="DIR", help="Write the scores into DIR/NAME.csv, too: a submission.")
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Where the weights and the card are; by default in the package.")
-def main(name: str, suites: str, **settings: Any) -> None:
+def main(name: str, suites: str | None, **settings: Any) -> None:
     try:
-        card = scored(name, suites=suites.split(","), doing=lambda text: print(text, file=sys.stderr), **settings)
+        card = scored(name, suites=suites.split(",") if suites else None, doing=lambda text: print(text, file=sys.stderr), **settings)
     except PhysbenchError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{name}: {len(card.scores)} scores")

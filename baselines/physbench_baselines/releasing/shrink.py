@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from physbench.evaluation.evaluate import evaluate
+from physbench.metrics.catalogue import find
 from physbench.result import Result
 from physbench_baselines.adapter import TorchModel
 from physbench_baselines.checkpoint import model, save
@@ -18,10 +19,8 @@ from physbench_baselines.containers import arrays
 if TYPE_CHECKING:
     import torch
 
-SUITE = "balls"
-
 TOLERANCE = 0.005
-"""Of a figure, relative to what it is with all the bits; of the rand indices, which are shares already, as it stands."""
+"""Of a figure, relative to what it is with all the bits; of one that is 1 at most, a share or a rand index, as it stands."""
 
 
 @dataclass(frozen=True)
@@ -61,20 +60,20 @@ def difference(metric: str, exact: float, small: float) -> float:
     apart = abs(small - exact)
     if math.isnan(apart):
         return math.inf
-    return apart if metric.startswith("ari") else apart / abs(exact) if exact else math.inf
+    return apart if find(metric).bounds[1] == 1 else apart / abs(exact) if exact else math.inf
 
 
 def has_big_matrices(network: torch.nn.Module) -> bool:
     return any(tensor.ndim == 2 and tensor.numel() > arrays.MANY for tensor in network.state_dict().values())
 
 
-def compared(network: torch.nn.Module, *, name: str, card: Mapping[str, Any], size: str, limit: int | None, device: str, batch: int) -> Comparison:
+def compared(network: torch.nn.Module, suite: str, *, name: str, card: Mapping[str, Any], size: str, limit: int | None, device: str, batch: int) -> Comparison:
     """The same network twice, the second time as it would be given away."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.safetensors"
         save(path, network, card=card, half=True, quantise=True)
-        small = evaluate(model(path, device=device), SUITE, name=name, size=size, limit=limit, batch=batch)
-    exact = evaluate(TorchModel(cast("Any", network), device=device), SUITE, name=name, size=size, limit=limit, batch=batch)
+        small = evaluate(model(path, device=device), suite, name=name, size=size, limit=limit, batch=batch)
+    exact = evaluate(TorchModel(cast("Any", network), device=device), suite, name=name, size=size, limit=limit, batch=batch)
     return Comparison(exact, small)
 
 

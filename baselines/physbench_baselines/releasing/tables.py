@@ -1,7 +1,7 @@
 """`make tables`: write what the READMEs and docs/results.md say of models, from their cards and from the scores of the reference rows."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from physbench.errors import TrainingError
@@ -9,7 +9,7 @@ from physbench.metrics.catalogue import find
 from physbench.report.definitions import ARROWS
 from physbench.suites import SIZES, SUITES
 from physbench_baselines.releasing import cards
-from physbench_baselines.releasing.bars import Place, Rows, collect_rows, compare_with_rows, find_score, rank_key
+from physbench_baselines.releasing.bars import GROUPS, Place, Rows, collect_rows, compare_with_rows, find_score, rank_key
 from physbench_baselines.releasing.cards import format_figure, format_table
 from physbench_baselines.releasing.claims import format_claims
 
@@ -24,7 +24,7 @@ COLUMNS: dict[str, Place] = {
     "`rollout_position_error[10]`": ("simulation", "balls4mass64/rollout-5+10", "rollout_position_error[10]"),
     "crop, `log_likelihood`": ("crop50", "balls4mass64-crop50/rollout-9+1", "log_likelihood"),
 }
-"""Of the README's table, by heading."""
+"""Of the README's table, of balls alone, by heading."""
 
 
 def replace_between(text: str, content: str, *, mark: str) -> str:
@@ -75,9 +75,10 @@ def format_page(rows: Rows) -> str:
         f"Every figure is of {SIZES['lite']:,} pinned test sequences (`lite`), with a 95 % interval. The page is written by "
         "`make tables` from the cards of the trained models and from the scores of the reference rows; a test checks that it is "
         "what they say. What each figure means: `physbench explain NAME`.",
-        "Reference rows are of two kinds. `tracker`, `blur`, `blobs`, `copy`, `mean` and `blank` see the frames that a model sees "
-        "and learn nothing: a trained model below them has not learnt what it was made for. `constant-velocity` and `oracle` are "
+        f"Reference rows are of two kinds. {_listed(rows[GROUPS[1]])} see the frames that a model sees "
+        f"and learn nothing: a trained model below them has not learnt what it was made for. {_listed(rows[GROUPS[2]])} are "
         "told the truth, and measure the benchmark.",
+        "Of the balls, in short:",
         format_results(rows, COLUMNS),
         "## Trained models against rows without learning",
         "\n".join(compare_with_rows(rows)),
@@ -89,6 +90,11 @@ def format_page(rows: Rows) -> str:
     for suite in (suite for suite in SUITES.values() if suite.ranked_by):
         parts += [f"## {suite.name}", f"{suite.about[0].upper()}{suite.about[1:]}.", format_results(rows, _columns_of(rows, suite.name))]
     return "\n\n".join(parts) + "\n"
+
+
+def _listed(names: Iterable[str]) -> str:
+    *others, last = (f"`{name}`" for name in names)
+    return f"{', '.join(others)} and {last}"
 
 
 def _columns_of(rows: Rows, suite: str) -> dict[str, Place]:
