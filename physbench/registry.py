@@ -122,6 +122,12 @@ models = Registry(
         "r-nem-no-attention": "physbench_baselines.bundled:r-nem-no-attention",
         "r-nem.balls3curtain64": "physbench_baselines.bundled:r-nem.balls3curtain64",
         "conv3": "physbench_baselines.bundled:conv3",
+        "rnn.invaders84": "physbench_baselines.bundled:rnn.invaders84",
+        "lstm.invaders84": "physbench_baselines.bundled:lstm.invaders84",
+        "r-nem.shapes": "physbench_baselines.bundled:r-nem.shapes",
+        "r-nem.multi-dsprites-binary": "physbench_baselines.bundled:r-nem.multi-dsprites-binary",
+        "iodine.shapes": "physbench_baselines.bundled:iodine.shapes",
+        "iodine.multi-dsprites-binary": "physbench_baselines.bundled:iodine.multi-dsprites-binary",
     },
 )
 """Models by name: factories without arguments, or with a `device`."""
