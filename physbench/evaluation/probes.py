@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.evaluation.examples import source_of
+from physbench.metrics.card import FACTORS
 from physbench.metrics.grouping import contingency
-from physbench.metrics.probe import FACTORS, Probe, factor_of, objects_of
+from physbench.metrics.probe import Probe, factor_of, objects_of
 from physbench.suites import Image
 
 if TYPE_CHECKING:

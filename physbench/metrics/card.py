@@ -24,8 +24,11 @@ IODINE = "Greff et al., Multi-Object Representation Learning with Iterative Vari
 ARI = "Hubert and Arabie, Comparing Partitions, 1985"
 OWN = "physbench"
 
-FROM_THE_MODEL = ("owners", "unbounded", "reconstruction", "probe")
-"""Needs that some models meet and others do not: owner maps, means beyond 0 and 1, means of an image and codes of its slots."""
+FACTORS = ("position", "scale", "colour", "shape")
+"""Arrays of the truth that a probe is fitted to, where the data have them; the last holds kinds, not amounts."""
+
+FROM_THE_MODEL = ("owners", "unbounded", "reconstruction", *(f"probe of {factor}" for factor in FACTORS))
+"""Needs that some models meet and others do not: owner maps, means beyond 0 and 1, means of an image, and codes of its slots that a factor can be read off."""
 
 NAME = re.compile(r"[a-z][a-z_]{0,39}")
 

@@ -46,11 +46,12 @@ class Evidence:
     @cached_property
     def has(self) -> frozenset[str]:
         """Everything that a metric may need and that is there."""
-        given = {"means": self.means, "owners": self.owners, "rates": self.rates, "probe": self.reading, "events": self.events or None}
+        given = {"means": self.means, "owners": self.owners, "rates": self.rates, "events": self.events or None}
         if isinstance(self.asking, Image):
             given["reconstruction"] = given.pop("means")
+        probes = [f"probe of {factor}" for factor in self.reading.probe.weights] if self.reading else []
         low, high = self.likelihood.support
-        return frozenset([*(name for name, each in given.items() if each is not None), *["unbounded"] * (low < 0 or high > 1), *self.truth])
+        return frozenset([*(name for name, each in given.items() if each is not None), *["unbounded"] * (low < 0 or high > 1), *self.truth, *probes])
 
     @cached_property
     def shown(self) -> slice:

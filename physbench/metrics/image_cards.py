@@ -22,7 +22,7 @@ def _probe(factor: str, values: str, truth: str, definition: str) -> Metric:
         formula="1 - sum |y - probe(code)|^2 / sum |y - mean|^2 over the objects that show; ridge regression on the codes of training images, mean of those",
         caution=_CAUTION,
         asked_of=("image",),
-        needs=("owners", "groups", "probe", factor),
+        needs=("owners", "groups", factor, f"probe of {factor}"),
         function=lambda e: e.probed(factor),
         bounds=(-math.inf, 1.0),
         example=f"""\
@@ -92,7 +92,7 @@ PROBE_SHAPE = Metric(
     formula="objects with the right shape / objects that show; the likeliest of the shapes by a ridge regression on the codes of training images",
     caution=f"Naming the commonest shape is right as often as that shape occurs. {_CAUTION}",
     asked_of=("image",),
-    needs=("owners", "groups", "probe", "shape"),
+    needs=("owners", "groups", "shape", "probe of shape"),
     function=lambda e: e.probed("shape"),
     bounds=(0.0, 1.0),
     example="""\

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from physbench.metrics.sums import Floats
 
-FACTORS = ("position", "scale", "colour", "shape")
-"""Arrays of the truth that a probe is fitted to, where the data have them; the last holds kinds, not amounts."""
-
 RIDGE = 1.0
 """Added to the diagonal, for codes of variance 1."""
 
@@ -53,7 +50,8 @@ class Probe:
 
     @staticmethod
     def fit(codes: Floats, factors: Mapping[str, Floats]) -> Probe:
-        """Fit all factors. codes (M, D), factors (M, F) by name."""
+        """Fit all factors that are not the same everywhere. codes (M, D), factors (M, F) by name."""
+        factors = {name: values for name, values in factors.items() if np.ptp(values, axis=0).any()}
         centre, spread = codes.mean(axis=0), codes.std(axis=0)
         spread = np.where(spread > 1e-9 * (np.abs(centre) + 1), spread, np.inf)  # what never changes says nothing
         x = (codes - centre) / spread

@@ -32,6 +32,12 @@ def test_a_code_that_never_changes_says_nothing_and_breaks_nothing() -> None:
     assert np.isfinite(probe.read("scale", codes)).all() and probe.weights["scale"][2] == 0
 
 
+def test_a_factor_that_never_changes_has_no_probe() -> None:
+    rng = np.random.default_rng(1)
+    factors = {"colour": np.full((20, 3), 255.0), "scale": rng.normal(size=(20, 1)), "shape": np.ones((20, 1))}
+    assert set(Probe.fit(rng.normal(size=(20, 2)), factors).weights) == {"scale"}
+
+
 def test_an_object_counts_with_the_slot_that_owns_most_of_it() -> None:
     tables = np.zeros((2, 3, 2), int)
     tables[0, :, 0] = [1, 5, 4]  # the first object of the first image
