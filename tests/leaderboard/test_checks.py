@@ -52,7 +52,9 @@ def test_what_a_submission_must_have_is_what_the_evaluator_gives(suite: str) -> 
         assert always <= found
         assert found - always == set().union(*(keys for keys in together if keys <= found))
         if name == "soft":
-            assert found == always.union(*together)
+            missing = always.union(*together) - found
+            assert found <= always.union(*together) and {metric for _, metric in missing} <= {"probe_colour"}  # of white sprites
+            assert not missing or suite == "segmentation-multi-dsprites-binary"
         if name == "copy":
             assert {metric for _, metric in found - always} <= {"reconstruction_mse"}
 
