@@ -49,6 +49,8 @@ pictures: $(STAMP)
 	$(RUN)/physbench show multi-dsprites-binary --index 1 --out docs/pictures/multi-dsprites-binary.png
 	$(RUN)/physbench show tetris --index 2 --out docs/pictures/tetris.png
 	$(RUN)/physbench show shapes --index 2 --out docs/pictures/shapes.png
+	$(RUN)/physbench show --model iodine.shapes --suite segmentation-shapes --index 3 --out docs/pictures/iodine.png
+	$(RUN)/physbench show --model slot-attention.shapes --suite segmentation-shapes --index 3 --out docs/pictures/slot-attention.png
 
 tables: $(STAMP)
 	$(RUN)/python -m physbench_baselines.releasing.tables
