@@ -84,7 +84,7 @@ def format_page(rows: Rows) -> str:
         "\n".join(compare_with_rows(rows)),
         "## What papers say, and what is so here",
         "Of the models that come along, as far as they were trained: less than the papers' were. A claim *holds* or is *reversed* where the two "
-        "intervals lie apart; else nobody *can tell*.",
+        "intervals lie apart; else nobody *can tell*. `iodine.*` draw with another decoder than the paper's.",
         format_claims(rows),
     ]
     for suite in (suite for suite in SUITES.values() if suite.ranked_by):
