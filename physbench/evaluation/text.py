@@ -20,7 +20,7 @@ RANKED = "*"
 ARROWS = {"lower": "\u2193", "higher": "\u2191", "neither": " "}
 
 BESIDE = ("copy", "tracker", "blur", "constant-velocity", "oracle", "blobs", "mean", "blank")
-"""Reference rows in the order in which they get a column, as far as the terminal is wide; then the suite's others."""
+"""Reference rows in the order in which they get a column, as far as the terminal is wide. A suite with others has an order of its own."""
 
 
 def to_json(found: Result) -> str:
@@ -66,7 +66,8 @@ def _table(task: str, rows: Sequence[Score], suite: Suite, beside: dict[tuple[st
     first = [f"{RANKED if (task, row.metric) == suite.ranked_by else ' '} {row.metric} {ARROWS[find(row.metric).better]}" for row in rows]
     columns = [[task, *first], [model[:24], *(_short(row.value) for row in rows)], ["", *(_interval(row) for row in rows)]]
     room = width - sum(_width(column) + len(GAP) for column in columns)
-    for name in sorted(set(suite.references) - {model}, key=lambda name: BESIDE.index(name) if name in BESIDE else len(BESIDE)):
+    order = BESIDE if set(suite.references) <= set(BESIDE) else suite.references
+    for name in (name for name in order if name in suite.references and name != model):
         cells = [_short(beside.get((task, row.metric, name))) for row in rows]
         column = [name, *cells]
         if any(cells) and _width(column) <= room:
@@ -83,7 +84,7 @@ def _reported(task: str, rows: Sequence[Score], chosen: Extent, model: str) -> I
     """What the paper of this very model says; another model's paper says nothing about it."""
     for score in rows:
         for paper in published(chosen.suite.name):
-            if (paper.task, paper.metric, paper.model) == (task, score.metric, model):
+            if (paper.task, paper.metric) == (task, score.metric) and model in (paper.model, f"{paper.model}.{task}"):
                 yield f"    {score.metric} in its paper, on the paper's own data: {paper.value:g} ({paper.remark})"
 
 

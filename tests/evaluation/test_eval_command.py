@@ -348,6 +348,19 @@ def test_what_a_paper_reported_stands_under_its_own_model_alone(cli: Any) -> Non
     assert all(row.link.startswith("https://") and row.paper for row in known.PUBLISHED)
 
 
+def test_a_model_is_named_after_its_paper_and_what_it_learnt() -> None:
+    shapes = {name: physbench.evaluate("blobs", "segmentation-shapes", limit=2, name=name) for name in ("iodine", "iodine.shapes", "iodine.tetris", "blobs")}
+    told = {name: as_text(found, extent("segmentation-shapes", limit=2)).count("in its paper") for name, found in shapes.items()}
+    assert told == {"iodine": 1, "iodine.shapes": 1, "iodine.tetris": 0, "blobs": 0}
+
+
+def test_the_rows_of_a_suite_stand_in_its_own_order_where_others_are_among_them(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = cli("eval", "copy", "--suite", "segmentation-shapes", "--limit", "2").stdout
+    heading = next(line for line in shown.splitlines() if line.startswith("shapes "))
+    assert heading.split() == ["shapes", "copy", *SUITES["segmentation-shapes"].references]
+
+
 def test_a_model_without_owners_is_said_to_have_no_grouping(cli: Any) -> None:
     assert "Grouping is not scored" in cli("eval", "copy", "--suite", "balls", "--limit", "2").stdout
     assert "Grouping is not scored" not in cli("eval", "oracle", "--suite", "balls", "--limit", "2").stdout
