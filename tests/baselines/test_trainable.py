@@ -113,7 +113,7 @@ class WithActions:
 
     def __init__(self, inner: Any, turn: int = 0) -> None:
         self.inner, self.turn = inner, turn
-        self.dataset, self.epoch, self.arrays = inner.dataset, inner.epoch, (*inner.arrays, "actions")
+        self.dataset, self.epoch, self.frames, self.arrays = inner.dataset, inner.epoch, inner.frames, (*inner.arrays, "actions")
         self.fetched: list[tuple[str, ...]] = []
 
     def batches(self, first: int, *, wants: Sequence[str], workers: int) -> Iterator[dict[str, Any]]:
