@@ -128,6 +128,7 @@ models = Registry(
         "iodine.shapes": "physbench_baselines.bundled:iodine.shapes",
         "iodine.multi-dsprites-binary": "physbench_baselines.bundled:iodine.multi-dsprites-binary",
         "slot-attention.shapes": "physbench_baselines.bundled:slot-attention.shapes",
+        "slot-attention.tetris": "physbench_baselines.bundled:slot-attention.tetris",
     },
 )
 """Models by name: factories without arguments, or with a `device`."""
