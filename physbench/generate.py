@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +93,17 @@ def generate(
         shutil.rmtree(directory, ignore_errors=True)
     with ExitStack() as stack:
         sources = _parts(recipe, path, stack) if part is None else {}
-        first = None if directory.exists() else sources[todo[0]]() if todo[0] in sources else next(_make_blocks(recipe, todo[:1]))
-        if first is not None:
+        blocks = partial(_make_or_read, recipe, sources=sources, workers=workers)
+        first, rest = None, None
+        if not directory.exists():
+            rest = stack.enter_context(closing(blocks(todo)))
+            first = next(rest)
             _require_space(path, first, todo)
         try:
             journal = stack.enter_context(closing(Journal(recipe, directory, afresh=overwrite)))
-            _fill(journal, todo, first, sources, workers, progress)
+            missing = _require_beginning(journal, todo)
+            made = chain([first], rest) if first is not None and rest is not None else stack.enter_context(closing(blocks(missing)))
+            _fill(journal, made, todo, progress)
             if part is None:
                 seal(journal, path, overwrite=overwrite)
         except OSError as error:
@@ -155,37 +161,34 @@ def estimate(recipe: Recipe, *, workers: int | None = None) -> Estimate:
     return Estimate(_stored(block) * recipe.sequences // len(span), seconds * recipe.sequences / _workers(workers), sample)
 
 
-def _fill(
-    journal: Journal,
-    todo: list[Span],
-    first: Block | None,
-    sources: dict[Span, Callable[[], Block]],
-    workers: int,
-    progress: Callable[[Progress], None] | None,
-) -> None:
-    """Append the blocks that are missing, in order, a few of them ahead in the making."""
-    recipe = journal.recipe
+def _require_beginning(journal: Journal, todo: list[Span]) -> list[Span]:
+    """Return what a journal still lacks; refuse one that holds anything but the beginning of the work."""
     if [record.span for record in journal.records] != todo[: len(journal.records)]:
         raise StorageError(f"{journal.directory} holds other work: delete it and run the command again")
+    return todo[len(journal.records) :]
+
+
+def _fill(journal: Journal, blocks: Iterable[Block], todo: list[Span], progress: Callable[[Progress], None] | None) -> None:
+    """Append the blocks that are missing."""
     total = sum(map(len, todo))
     resumed = done = sum(len(record.span) for record in journal.records)
-    missing = todo[len(journal.records) :]
-    rest = missing[first is not None :]
-    reading = ahead(lambda span: sources[span](), (span for span in rest if span in sources), workers=workers)
-    making = _make_blocks(recipe, (span for span in rest if span not in sources), workers)
     if progress:
         progress(Progress(done, total, resumed))
+    for block in blocks:
+        journal.append(block)
+        done += len(block.span)
+        if progress:
+            progress(Progress(done, total, resumed))
+
+
+def _make_or_read(recipe: Recipe, todo: list[Span], *, sources: dict[Span, Callable[[], Block]], workers: int) -> Generator[Block]:
+    """Give blocks in order, a few of them ahead in the making; those that lie in parts are read."""
+    reading = ahead(lambda span: sources[span](), (span for span in todo if span in sources), workers=workers)
+    missing = (span for span in todo if span not in sources)
+    making = ahead(partial(make_block, recipe), missing, engine=parts_of(recipe.generator).engine, workers=workers)
     with closing(reading), closing(making):
-        for span in missing:
-            block, first = first or next(reading if span in sources else making), None
-            journal.append(block)
-            done += len(span)
-            if progress:
-                progress(Progress(done, total, resumed))
-
-
-def _make_blocks(recipe: Recipe, todo: Iterable[Span], workers: int = 1) -> Generator[Block]:
-    return ahead(partial(make_block, recipe), todo, engine=parts_of(recipe.generator).engine, workers=workers)
+        for span in todo:
+            yield next(reading if span in sources else making)
 
 
 def _share(todo: list[Span], part: tuple[int, int]) -> list[Span]:
