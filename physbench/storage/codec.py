@@ -19,7 +19,8 @@ LEVEL = 1
 
 
 def compress(pixels: NDArray[np.uint8]) -> bytes:
-    return isal_zlib.compress(pixels, LEVEL)
+    """Make a zlib stream: the same bytes every time, which ISA-L's are not, a process in thirty giving small arrays others."""
+    return bytes(deflate.zlib_compress(pixels, LEVEL))
 
 
 def inflate(stream: Any, out: NDArray[np.uint8]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -120,3 +121,23 @@ def test_the_recipe_in_the_file_makes_the_file_again(many: Any, tmp_path: Path) 
     parameters = {name: tuple(value) if isinstance(value, list) else value for name, value in told["parameters"].items()}
     recipe = Recipe(dataset=told["dataset"], generator=type(usual.generator)(**parameters), frames=told["frames"], splits=told["splits"], seed=told["seed"])
     assert digest(generate(recipe, tmp_path / "again.h5")) == digest(many.path)
+
+
+STREAMS = """
+import hashlib, numpy as np
+from concurrent.futures import ThreadPoolExecutor
+from physbench.storage.codec import compress
+images = np.zeros((256, 1, 8, 8, 1), np.uint8)
+for number, image in enumerate(images):
+    image[0, : number % 5 + 2, : number % 5 + 2] = 1
+with ThreadPoolExecutor(1) as pool:
+    streams = [*map(compress, images), *pool.map(compress, images)]
+print(hashlib.sha256(b"".join(streams)).hexdigest())
+"""
+
+
+def test_every_process_compresses_to_the_same_bytes() -> None:
+    """Once in a while, some compressors give another stream of the same pixels: what lay in their memory before counts."""
+    started = [subprocess.Popen([sys.executable, "-c", STREAMS], stdout=subprocess.PIPE, text=True) for _ in range(12)]
+    assert len({process.communicate()[0] for process in started}) == 1
+    assert all(process.returncode == 0 for process in started)
