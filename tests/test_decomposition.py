@@ -69,17 +69,17 @@ class Guesser:
         return 0.0
 
     def observe(self, state: float, frame: np.ndarray, action: object) -> tuple[float, Prediction]:
-        return self._said(frame, self.steps)
+        return self._answer(frame, self.steps)
 
     def refinements(self, state: float, frame: np.ndarray, action: object) -> Any:
-        return (self._said(frame, step) for step in range(self.steps + 1))
+        return (self._answer(frame, step) for step in range(self.steps + 1))
 
     def parts(self, state: float) -> Parts:
         shares = np.zeros((1, 2, 28, 28), np.float32)
         shares[:, 1, :14], shares[:, 0, 14:] = 1, 1
         return Parts(np.full((1, 2, 28, 28, 1), state, np.float32), shares)
 
-    def _said(self, frame: np.ndarray, step: int) -> tuple[float, Prediction]:
+    def _answer(self, frame: np.ndarray, step: int) -> tuple[float, Prediction]:
         owner = np.zeros(frame.shape[:3], np.uint8)
         owner[:, :14] = 1
         return step / self.steps, Prediction(frame * np.float32(step / self.steps), owner)
@@ -95,7 +95,7 @@ class Lasting(Guesser):
     def refinements(self, state: float, frame: np.ndarray, action: object) -> Any:
         for step in range(3):
             now = min(state + step / 16, 1)
-            yield now, replace(self._said(frame, 4)[1], mean=frame * np.float32(now))
+            yield now, replace(self._answer(frame, 4)[1], mean=frame * np.float32(now))
 
 
 class Slow(Lasting):
@@ -105,7 +105,7 @@ class Slow(Lasting):
 
     def observe(self, state: float, frame: np.ndarray, action: object) -> tuple[float, Prediction]:
         now = min(state + 1 / 8, 1)
-        return now, replace(self._said(frame, 4)[1], mean=frame * np.float32(now))
+        return now, replace(self._answer(frame, 4)[1], mean=frame * np.float32(now))
 
 
 def test_a_model_that_refines_is_looked_at_after_each_refinement_and_at_last_says_what_it_observes() -> None:
@@ -163,17 +163,17 @@ class Broken(Guesser):
 
 
 BROKEN: dict[str, tuple[Callable[[Any, np.ndarray], Any], str]] = {
-    "another end": (lambda model, frame: [model._said(frame, 3)], "the last of the model's refinements is not what it observes"),
-    "no owners": (lambda model, frame: [(1.0, replace(model._said(frame, 4)[1], owner=None))], "the last of the model's refinements is not what it"),
+    "another end": (lambda model, frame: [model._answer(frame, 3)], "the last of the model's refinements is not what it observes"),
+    "no owners": (lambda model, frame: [(1.0, replace(model._answer(frame, 4)[1], owner=None))], "the last of the model's refinements is not what it"),
     "other owners": (
-        lambda model, frame: [(1.0, replace(model._said(frame, 4)[1], owner=np.zeros((1, 28, 28), np.uint8)))],
+        lambda model, frame: [(1.0, replace(model._answer(frame, 4)[1], owner=np.zeros((1, 28, 28), np.uint8)))],
         "the last of the model's refinements is not what it observes",
     ),
     "none": (lambda model, frame: [], r"refinements are one or more \(state, prediction\)"),
     "a number": (lambda model, frame: 3, r"refinements are one or more \(state, prediction\)"),
-    "predictions alone": (lambda model, frame: [model._said(frame, 4)[1]], r"refinements are one or more \(state, prediction\)"),
-    "a mean of another shape on the way": (lambda model, frame: [model._said(frame[:, :5], 1), model._said(frame, 4)], "predicted an array of shape"),
-    "no probability on the way": (lambda model, frame: [model._said(2 * frame, 4), model._said(frame, 4)], "probabilities from 0 to 2"),
+    "predictions alone": (lambda model, frame: [model._answer(frame, 4)[1]], r"refinements are one or more \(state, prediction\)"),
+    "a mean of another shape on the way": (lambda model, frame: [model._answer(frame[:, :5], 1), model._answer(frame, 4)], "predicted an array of shape"),
+    "no probability on the way": (lambda model, frame: [model._answer(2 * frame, 4), model._answer(frame, 4)], "probabilities from 0 to 2"),
 }
 
 

@@ -80,7 +80,7 @@ class State(NamedTuple):
     time: int = 0  # draws of z
     means: Tensor | None = None  # (B, K, C, H, W) of the next frame
     shares: Tensor | None = None  # (B, K, H, W) of this one
-    said: tuple[Tensor, Tensor, Tensor] | None = None  # of an image: itself, and what was said of it, which is said again if it comes again
+    answer: tuple[Tensor, Tensor, Tensor] | None = None  # of an image: itself, mean and owner, which are given again if it comes again
 
 
 class Iodine(nn.Module):
@@ -221,12 +221,12 @@ class Iodine(nn.Module):
         x = frame.permute(0, 3, 1, 2)
         if self.sizes.sequential:
             refined, guess = self._refined(state, x)
-            return self._said(refined, guess, self._drawn(refined, x))
-        if state.said and torch.equal(state.said[0], frame):
-            return state, *state.said[1:]
+            return self._answer(refined, guess, self._drawn(refined, x))
+        if state.answer and torch.equal(state.answer[0], frame):
+            return state, *state.answer[1:]
         reached, guess = deque(self._course(state, x), maxlen=1).pop()
-        reached, mean, owner = self._said(reached, guess, guess)
-        return reached._replace(said=(frame, mean, owner)), mean, owner
+        reached, mean, owner = self._answer(reached, guess, guess)
+        return reached._replace(answer=(frame, mean, owner)), mean, owner
 
     def refinements(self, state: State, frame: Tensor, action: Tensor | None = None) -> Iterator[tuple[State, Tensor, Tensor]]:
         """What `observe` would return after 0, 1, ... T refinements; a model of sequences makes one with each frame."""
@@ -234,7 +234,7 @@ class Iodine(nn.Module):
             yield self.observe(state, frame, action)
             return
         for reached, guess in self._course(state, frame.permute(0, 3, 1, 2)):
-            yield self._said(reached, guess, guess)
+            yield self._answer(reached, guess, guess)
 
     def parts(self, state: State) -> tuple[Tensor, Tensor, None]:
         """After a step: the mean (B, K, H, W, C) of the next frame by each slot, and the share (B, K, H, W) of this one that is its own."""
@@ -254,7 +254,7 @@ class Iodine(nn.Module):
             state = refined
         yield state, self._drawn(state, x)
 
-    def _said(self, state: State, guess: Guess, following: Guess) -> tuple[State, Tensor, Tensor]:
+    def _answer(self, state: State, guess: Guess, following: Guess) -> tuple[State, Tensor, Tensor]:
         """Who owns this frame by one guess, and what the next one is by the other."""
         shares, means = self._shares(guess), self.pixels.mean(following.outputs).detach()
         mean = (following.masks.detach() * means).sum(dim=1).permute(0, 2, 3, 1)

@@ -78,7 +78,7 @@ class State(NamedTuple):
     slots: Tensor | None = None  # (B, K, D)
     means: Tensor | None = None  # (B, K, C, H, W)
     masks: Tensor | None = None  # (B, K, 1, H, W)
-    said: tuple[Tensor, Tensor, Tensor] | None = None  # of an image: itself, and what was said of it, which is said again if it comes again
+    answer: tuple[Tensor, Tensor, Tensor] | None = None  # of an image: itself, mean and owner, which are given again if it comes again
 
 
 class AutoEncoder(nn.Module):
@@ -118,10 +118,10 @@ class AutoEncoder(nn.Module):
 
     def observe(self, state: State, frame: Tensor, action: Tensor | None = None) -> tuple[State, Tensor, Tensor]:
         """frame (B, H, W, C) -> state, mean (B, H, W, C) of this one, which the next one is taken for, owner uint8 (B, H, W)."""
-        if state.said and torch.equal(state.said[0], frame):
-            return state, *state.said[1:]
+        if state.answer and torch.equal(state.answer[0], frame):
+            return state, *state.answer[1:]
         state, mean, owner = self._observed(state, frame, self.sizes.iterations)
-        return state._replace(said=(frame, mean, owner)), mean, owner
+        return state._replace(answer=(frame, mean, owner)), mean, owner
 
     def refinements(self, state: State, frame: Tensor, action: Tensor | None = None) -> Iterator[tuple[State, Tensor, Tensor]]:
         """What `observe` would return of the slots as they are drawn, and after each iteration of the attention."""

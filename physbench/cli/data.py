@@ -16,7 +16,7 @@ from physbench import registry
 from physbench.amounts import describe_size, describe_time
 from physbench.cli.options import Numbers, Range, kind_of
 from physbench.cli.root import STOPPED, main
-from physbench.cli.scores import SETTINGS
+from physbench.cli.scores import SETTINGS, require_settings
 from physbench.errors import RecipeError
 from physbench.printable import printable
 from physbench.progress import progress_bar
@@ -325,8 +325,7 @@ def show(
 
     times = Times(start, frames, every)
     if model is not None:
-        if len(dict(changed)) < len(changed):
-            raise click.UsageError("--set gives the same name twice: leave one out")
+        require_settings(changed, own_code=_is_code(model))
         asked = Asked(suite or "balls", task, split or "test", index, rollout)
         return _show_model(model, dict(changed), asked, times, out)
     given = {"--suite": suite, "--task": task, "--set": changed or None, "--rollout": rollout}
@@ -336,6 +335,11 @@ def show(
     out = out or Path(f"{Path(str(source)).stem}-{clip.split}-{index}.png")
     save(clip, out, times=times)
     click.echo(str(out))
+
+
+def _is_code(model: str) -> bool:
+    """Whether a model is a factory of somebody's own."""
+    return ":" in model and not Path(model).exists()
 
 
 @dataclass(frozen=True)
@@ -363,9 +367,7 @@ def _show_model(model: str, settings: dict[str, float], asked: Asked, times: Tim
     still = shows_images(chosen, asked.task)
     if still and asked.rollout is not None:
         raise click.UsageError(f"{asked.suite} shows still images: there is no --rollout of one")
-    code = ":" in model and not Path(model).exists()
-    if code and settings:
-        raise click.UsageError("--set is for trained models: give your own factory what it needs in its code")
+    code = _is_code(model)
     if code:
         click.echo(f"running the code of {model}", err=True)
     entered = own_code(model) if code else contestant(model, settings=settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import wraps
@@ -112,10 +112,7 @@ class Entry:
             raise click.UsageError("--set is for trained models: give your command what it needs among its arguments")
         if self.command is not None and self.device not in ("auto", "cpu"):
             raise click.UsageError(f"a command is not moved to {self.device}: give it what it needs among its arguments")
-        if len(dict(self.changed)) < len(self.changed):
-            raise click.UsageError("--set gives the same name twice: leave one out")
-        if self.factory is not None and self.changed:
-            raise click.UsageError("--set is for trained models: give your own factory what it needs in its code")
+        require_settings(self.changed, own_code=self.factory is not None)
 
     @contextmanager
     def enter(self) -> Generator[Contestant]:
@@ -149,6 +146,16 @@ FRESH = click.option(
 BATCH = click.option("--batch", type=int, default=USUAL_BATCH, show_default=True, help="Sequences shown to the model at a time; for a GPU, 64 or more.")
 SEED = click.option("--seed", type=int, default=0, show_default=True, help="Where the model's own randomness begins.")
 DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1, for models on torch.")
+
+
+def require_settings(changed: Sequence[tuple[str, float]], *, own_code: bool) -> None:
+    """Refuse what --set cannot mean."""
+    if len(dict(changed)) < len(changed):
+        raise click.UsageError("--set gives the same name twice: leave one out")
+    if own_code and changed:
+        raise click.UsageError("--set is for trained models: give your own factory what it needs in its code")
+
+
 SETTINGS = click.option(
     "--set", "changed", type=Setting(), multiple=True, help="Give a trained model other slots, or other noise, than it was trained with: noise=0. Repeatable."
 )

@@ -42,7 +42,7 @@ def choose_rows(steps: int, times: Times = ALL_TIMES) -> Sequence[int]:
 def story(looked: Looked, name: str) -> Story:
     parts = [_parts_of(look, looked.image) for look in looked.looks]
     slots = _drawn_slots(parts)
-    blocks = [(*_given(looked), *_said(looked)), tuple(_slots(parts, slots))]
+    blocks = [(*_image_rows(looked), *_answer_rows(looked)), tuple(_slots(parts, slots))]
     shown, refined = _extent(looked.looks)
     words = [looked.task, f"image {looked.index:,}", f"{shown} showings" * (shown > 1), f"{refined} refinement{'s' * (refined > 1)}" * (refined > 0)]
     figures = tuple(_measure(look, looked.groups) for look in looked.looks)
@@ -50,14 +50,14 @@ def story(looked: Looked, name: str) -> Story:
     return Story(name, "  ·  ".join(filter(None, words)), tuple(filter(None, blocks)), tuple(_legend(looked, parts, slots)), moments, figures)
 
 
-def _given(looked: Looked) -> Iterator[Row]:
+def _image_rows(looked: Looked) -> Iterator[Row]:
     steps = len(looked.looks)
     yield Row("image", "", (plain(looked.image),) * steps)
     if looked.groups is not None:
         yield Row("true groups", "", (colour_objects(looked.groups, owner_of(looked.looks[-1]))[looked.groups],) * steps)
 
 
-def _said(looked: Looked) -> Iterator[Row]:
+def _answer_rows(looked: Looked) -> Iterator[Row]:
     if all(look.mean is not None for look in looked.looks):
         yield Row("reconstruction", "", tuple(None if look.mean is None else plain(look.mean) for look in looked.looks))
     if all(look.parts is not None for look in looked.looks):

@@ -1,4 +1,4 @@
-"""Deflate, as everything here compresses and decompresses: by the fastest library for each, decoded with a bound on what comes out.
+"""Deflate, as everything here compresses and decompresses: by a fast library for each, decoded with a bound on what comes out.
 
 The filters of HDF5 chunks are undone here, too, and not by HDF5: its own decoders believe what a stream says of its length, and take the memory for it.
 """
@@ -19,7 +19,7 @@ LEVEL = 1
 
 
 def compress(pixels: NDArray[np.uint8]) -> bytes:
-    """Make a zlib stream: the same bytes every time, which ISA-L's are not, a process in thirty giving small arrays others."""
+    """Make a zlib stream, the same in every process. ISA-L is faster, but some processes get other streams of the same small arrays from it."""
     return bytes(deflate.zlib_compress(pixels, LEVEL))
 
 

@@ -139,7 +139,7 @@ def _versions() -> dict[str, str | None]:
     """Name what had a hand in the bytes, and the library that reads them."""
     import h5py  # pyright: ignore[reportMissingTypeStubs]
 
-    packages = {name: _version(name) for name in ("physbench", "numpy", "numba", "isal", "h5py")}
+    packages = {name: _version(name) for name in ("physbench", "numpy", "numba", "deflate", "isal", "h5py")}
     return {**packages, "HDF5": str(h5py.version.hdf5_version)}  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
 
 

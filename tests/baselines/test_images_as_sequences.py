@@ -37,7 +37,7 @@ def recipe(**changed: Any) -> TrainingRecipe:
     return replace(usual, **changed)
 
 
-def made(frames: int) -> Recipe:
+def images_of(frames: int) -> Recipe:
     return recipe_for("shapes", training=16, validation=6, frames=frames)
 
 
@@ -58,15 +58,15 @@ def require_same(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> No
 @pytest.mark.parametrize("anywhere", [False, True])
 def test_an_image_is_learnt_as_the_sequence_that_the_generator_makes_of_it(anywhere: bool, tmp_path: Path) -> None:
     """Streamed or from a file, with whatever has time; the generator repeats images by itself where it is asked for frames."""
-    ours = seen(Streamed(recipe(anywhere=anywhere), made(1)))
+    ours = seen(Streamed(recipe(anywhere=anywhere), images_of(1)))
     assert ours[0]["features"].shape == (4, 5, 28, 28, 1) and ours[0]["shape"].shape == (4, 3)
-    require_same(ours, seen(Streamed(recipe(), made(5))))
-    files = [str(generate(made(frames), tmp_path / f"{frames}.h5")) for frames in (1, 5)]
+    require_same(ours, seen(Streamed(recipe(), images_of(5))))
+    files = [str(generate(images_of(frames), tmp_path / f"{frames}.h5")) for frames in (1, 5)]
     require_same(*(seen(source_of(recipe(data=file, anywhere=anywhere))) for file in files))
 
 
 def test_a_lone_frame_stays_alone_where_one_is_learnt_from() -> None:
-    lone, several = (seen(Streamed(recipe(frames=frames), made(1))) for frames in ((1,), (2, 5, 3)))
+    lone, several = (seen(Streamed(recipe(frames=frames), images_of(1))) for frames in ((1,), (2, 5, 3)))
     for one, other in zip(lone, several, strict=True):
         for name in WANTS:
             if name in TIMED:
@@ -76,8 +76,8 @@ def test_a_lone_frame_stays_alone_where_one_is_learnt_from() -> None:
 
 def test_two_frames_are_no_image(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="shapes has 2 frames in a sequence, and this recipe learns from 3: give fewer frames"):
-        Streamed(recipe(frames=(3,)), made(2))
-    file = generate(made(2), tmp_path / "two.h5")
+        Streamed(recipe(frames=(3,)), images_of(2))
+    file = generate(images_of(2), tmp_path / "two.h5")
     with pytest.raises(TrainingError, match=r"two\.h5 has 2 frames in a sequence, and this recipe learns from 3"):
         source_of(recipe(data=str(file), frames=(3,)))
     assert source_of(recipe(data=str(file), frames=(2,))).frames == 2
