@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 CLIP = 1e-6
 """Probabilities are clipped to [CLIP, 1 - CLIP]: a wrong pixel costs at most 13.8 nats. Part of the metrics."""
 
+MOST_BOXES = 255
+"""That a frame has room for."""
+
 
 class Likelihood(Protocol):
     """The distribution of a pixel around its mean. A frozen dataclass of your own with these three can be one."""
@@ -90,11 +93,16 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """mean: of every pixel of the next frame. owner: the slot of every pixel of the frame just seen, from 0."""
+    """mean: of every pixel of the next frame. owner: the slot of every pixel of the frame just seen, from 0.
+
+    boxes: the objects of the frame just seen, each as x, y of its centre, width, height and identity. As many rows in every frame; a row of NaN is no box.
+    The upper left corner of the frame is (0, 0), the middle of its first pixel (0.5, 0.5). An identity is a whole number from 0, in each frame of one box.
+    """
 
     mean: NDArray[np.float32] | None = None  # (B, H, W, C)
     owner: NDArray[np.uint8] | None = None  # (B, H, W)
     log_likelihood: NDArray[np.float32] | None = None  # (B, H, W) of the frame just seen, where the model knows it better than its mean does
+    boxes: NDArray[np.float32] | None = None  # (B, N, 5)
 
 
 @dataclass(frozen=True, slots=True)

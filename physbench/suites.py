@@ -32,6 +32,9 @@ BATCH = 16
 ROWS = ("copy", "blur", "blobs", "tracker", "constant-velocity", "mean", "blank", "oracle")
 """Reference rows: models that stand beside every other, and learn nothing."""
 
+LEAVING = tuple("tracker-80" if name == "tracker" else name for name in ROWS)
+"""The same where the frame is a window into a box of 80 pixels."""
+
 BLIND = ("copy", "mean", "blank")
 """The rows that know no balls."""
 
@@ -64,9 +67,10 @@ narrow."""
 
 @dataclass(frozen=True)
 class Window:
-    """Every frame is shown; the next one is predicted before it."""
+    """Every frame is shown; the next one is predicted before it. boxes: asked is also where the objects of each frame are."""
 
     frames: int
+    boxes: bool = False
     name = ""
     kind: ClassVar[Kind] = "window"
 
@@ -79,6 +83,7 @@ class Rollout:
     horizon: int
     samples: int = 1  # asked for so many times, with other randomness, and judged by its likelihood
     sample: int = 0
+    boxes = False
 
     @property
     def frames(self) -> int:
@@ -99,6 +104,7 @@ class Still:
 
     frame: int
     shown: int
+    boxes = False
     name = "frames"
     kind: ClassVar[Kind] = "still"
 
@@ -237,9 +243,17 @@ SUITES = {
         Suite(
             "crop50",
             2,
-            "the centre of 50x50, where balls come and go: the tenth frame, 5 times, as R-SQAIR is measured",
+            "the centre of 50x50, whose edges cut balls: the tenth frame, 5 times, as R-SQAIR is measured",
             (Task("balls4mass64-crop50", _SAMPLES, slots=4), Task("balls678mass64-crop50", _SAMPLES, slots=8)),
             ("balls4mass64-crop50/rollout-9+1", "log_likelihood"),
+        ),
+        Suite(
+            "leave",
+            1,
+            "a window of 50x50 that 1 to 6 balls leave and come back to: the next frame, and boxes with identities",
+            (Task("balls-leave50", (Window(31, boxes=True),), slots=6),),
+            ("balls-leave50", "log_likelihood"),
+            references=LEAVING,
         ),
         Suite(
             "smoke",

@@ -29,7 +29,8 @@ Step = tuple[Any, Tensor, Tensor | None]  # state, mean (B, H, W, C) of the next
 class Network(Protocol):
     """What a network has beside being an nn.Module. All randomness of sequence i comes from seeds[i].
 
-    May also have `parts(state)`: the arrays of a Parts, as tensors and in its order; `latents(state)`: what each slot has noted, (B, K, D); and
+    May also have `parts(state)`: the arrays of a Parts, as tensors and in its order; `latents(state)`: what each slot has noted, (B, K, D);
+    `boxes(state)`: the boxes of a Prediction, (B, N, 5), of the frame just seen, or imagined; and
     `refinements(state, frame, action)`: what `observe` would return after 0, 1, ... refinements of its guess, the last of them what it does return.
     """
 
@@ -66,7 +67,7 @@ class TorchModel:
 
     def observe(self, state: Any, frame: NDArray[np.float32], action: NDArray[np.float32] | None) -> tuple[Any, Prediction]:
         with _scoring():
-            return _told(self.network.observe(state, self._moved(frame), self._moved(action)))
+            return self._told(self.network.observe(state, self._moved(frame), self._moved(action)))
 
     @property
     def imagine(self) -> Callable[[Any, NDArray[np.float32] | None], tuple[Any, Prediction]]:
@@ -75,7 +76,7 @@ class TorchModel:
 
         def imagine(state: Any, action: NDArray[np.float32] | None) -> tuple[Any, Prediction]:
             with _scoring():
-                return _told(step(state, self._moved(action)))
+                return self._told(step(state, self._moved(action)))
 
         return imagine
 
@@ -97,7 +98,7 @@ class TorchModel:
 
         def refinements(state: Any, frame: NDArray[np.float32], action: NDArray[np.float32] | None) -> list[tuple[Any, Prediction]]:
             with _scoring():
-                return [_told(step) for step in refine(state, self._moved(frame), self._moved(action))]
+                return [self._told(step) for step in refine(state, self._moved(frame), self._moved(action))]
 
         return refinements
 
@@ -109,6 +110,12 @@ class TorchModel:
         with _scoring():
             predictions, shares, attention = told(state)
         return Parts(_array(predictions), _array(shares), None if attention is None else _array(attention))
+
+    def _told(self, step: Step) -> tuple[Any, Prediction]:
+        state, mean, owner = step
+        boxes = getattr(self.network, "boxes", None)
+        mask = None if owner is None else owner.detach().cpu().numpy().copy()
+        return state, Prediction(_array(mean), mask, boxes=None if boxes is None else _array(boxes(state)))
 
     def _moved(self, array: NDArray[np.float32] | None) -> Tensor | None:
         return None if array is None else torch.tensor(np.ascontiguousarray(array), dtype=torch.float32, device=self.device)
@@ -142,11 +149,6 @@ def _scoring() -> Generator[None]:
             yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def _told(step: Step) -> tuple[Any, Prediction]:
-    state, mean, owner = step
-    return state, Prediction(_array(mean), None if owner is None else owner.detach().cpu().numpy().copy())
 
 
 def _array(tensor: Tensor) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from physbench.model import Batch, Bernoulli, Prediction
+from physbench.model import MOST_BOXES, Batch, Bernoulli, Prediction
 
 Frame = NDArray[np.float32]  # (B, H, W, C)
 
@@ -45,10 +45,10 @@ class Blur:
 
 @dataclass(frozen=True)
 class Blobs:
-    """Copying, with the connected regions of each frame as owners: objects without memory.
+    """Copying, with the connected regions of each frame as owners and boxes: objects without memory.
 
     Pixels are connected across edges. Slot 0 is the ground, in colour the most frequent colour; regions are numbered row by row and take the other slots in
-    turn.
+    turn. Boxes are numbered alike, at most as many as there are slots.
     """
 
     likelihood: ClassVar[Bernoulli] = Bernoulli()
@@ -57,9 +57,10 @@ class Blobs:
         return min(batch.slots or MOST_SLOTS, MOST_SLOTS)
 
     def observe(self, state: int, frame: Frame, action: Frame | None) -> tuple[int, Prediction]:
-        from physbench_baselines.regions import label_frames
+        from physbench_baselines.regions import box_frames, label_frames
 
-        return state, Prediction(frame.copy(), label_frames(foreground(frame), state))
+        on = foreground(frame)
+        return state, Prediction(frame.copy(), label_frames(on, state), boxes=box_frames(on, min(state, MOST_BOXES)))
 
 
 def foreground(frames: Frame) -> NDArray[np.bool_]:

@@ -80,7 +80,7 @@ class ConstantVelocity:
 
 @dataclass(frozen=True)
 class Oracle:
-    """True states and physics: the next frame, and the true owners of this one. A check of the whole pipeline."""
+    """True states and physics: the next frame, and the true owners and boxes of this one. A check of the whole pipeline."""
 
     privileged: ClassVar[bool] = True
     likelihood: ClassVar[Bernoulli] = Bernoulli()
@@ -91,15 +91,27 @@ class Oracle:
 
     def observe(self, state: tuple[Truth, int], frame: Frame, action: Frame | None) -> tuple[tuple[Truth, int], Prediction]:
         truth, t = state
-        return (truth, t + 1), Prediction(self._next(truth, t), truth["groups"][:, t, :, :, 0])
+        return (truth, t + 1), Prediction(self._next(truth, t), truth["groups"][:, t, :, :, 0], boxes=_boxes(truth, t))
 
     def imagine(self, state: tuple[Truth, int], action: Frame | None) -> tuple[tuple[Truth, int], Prediction]:
         truth, t = state
-        return (truth, t + 1), Prediction(self._next(truth, t))
+        return (truth, t + 1), Prediction(self._next(truth, t), boxes=_boxes(truth, t))
 
     def _next(self, truth: Truth, t: int) -> Frame:
         frames = truth["features"]
         return scale_features(frames[:, min(t + 1, frames.shape[1] - 1)])
+
+
+def _boxes(truth: Truth, t: int) -> NDArray[np.float32] | None:
+    """(B, K, 5): whole discs, also where the frame cuts them, as far as anything of them shows; None where the objects are no discs."""
+    if not {"position", "radius", "visible"} <= truth.keys():
+        return None
+    t = min(t, truth["position"].shape[1] - 1)
+    centre, width = truth["position"][:, t], 2 * truth["radius"]
+    identity = np.broadcast_to(np.arange(width.shape[1]), width.shape)
+    boxes = np.dstack([centre, width, width, identity]).astype(np.float32)
+    boxes[truth["visible"][:, t] == 0] = np.nan
+    return boxes
 
 
 def _drawn(truth: Truth, t: int, ahead: int, shape: tuple[int, ...]) -> Frame:

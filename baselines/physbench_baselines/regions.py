@@ -1,4 +1,4 @@
-"""Connected regions of pixels that are on. H x W pixels."""
+"""Connected regions of pixels that are on. H x W pixels, N boxes."""
 
 import numpy as np
 
@@ -66,3 +66,26 @@ def label_frames(on, slots):
                     if labels[y, x]:
                         owner[b, y, x] = 1 + (labels[y, x] - 1) % (slots - 1)
     return owner
+
+
+@kernel
+def box_frames(on, most):
+    """(B, H, W) bool -> (B, N, 5) float32, N = most: x, y of the middle, width, height and number, from 0, of each region, or NaN."""
+    frames, height, width = on.shape
+    boxes = np.full((frames, most, 5), np.nan, np.float32)
+    for b in range(frames):
+        labels, regions = label(on[b])
+        left, top = np.full(regions + 1, width), np.full(regions + 1, height)
+        right, bottom = np.zeros(regions + 1, np.int64), np.zeros(regions + 1, np.int64)
+        for y in range(height):
+            for x in range(width):
+                region = labels[y, x]
+                left[region], right[region] = min(left[region], x), max(right[region], x + 1)
+                top[region], bottom[region] = min(top[region], y), max(bottom[region], y + 1)
+        for n in range(min(regions, most)):
+            boxes[b, n, 0] = 0.5 * (left[n + 1] + right[n + 1])
+            boxes[b, n, 1] = 0.5 * (top[n + 1] + bottom[n + 1])
+            boxes[b, n, 2] = right[n + 1] - left[n + 1]
+            boxes[b, n, 3] = bottom[n + 1] - top[n + 1]
+            boxes[b, n, 4] = n
+    return boxes

@@ -20,7 +20,7 @@ MOST_CURVES = 5
 LOOKS = (0, 2, 3, 4, 5)
 """Of curves, the first ranked first; 1 is copying."""
 
-BESIDE = {"copy": 1, "constant-velocity": 6, "mean": 7, "tracker": 8, "blur": 9}
+BESIDE = {"copy": 1, "constant-velocity": 6, "mean": 7, "tracker": 8, "tracker-80": 8, "blur": 9}
 """Reference rows that are drawn: the others lie at the ends of any axis."""
 
 NAMES, ROW = 144, 19

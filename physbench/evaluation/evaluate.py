@@ -269,7 +269,7 @@ def _on_file(suite: Suite, data: Path, split: str) -> Suite:
     """What the suite asks first, asked of a file: as far as its frames reach."""
     task = suite.tasks[0]
     frames = source_of(task, split=split, data=data).frames
-    askings = [Window(min(asking.frames, frames)) if isinstance(asking, Window) else asking for asking in task.askings]
+    askings = [replace(asking, frames=min(asking.frames, frames)) if isinstance(asking, Window) else asking for asking in task.askings]
     if frames == 1:  # still images: all that can be asked is who owns their pixels
         askings = [replace(asking, frame=0) for asking in askings if isinstance(asking, Still)]
     askings = [asking for asking in askings if asking.frames <= frames]

@@ -106,6 +106,8 @@ def _append(file: h5py.File, task: Task, asking: Asking, start: int, examples: E
         )
         if task.slots is not None:
             group.attrs["slots"] = task.slots
+        if asking.boxes:
+            group.attrs["boxes"] = maps
     for what, values in arrays.items():
         _write(group, what, start, values, chosen.count)
 

@@ -12,7 +12,7 @@ from physbench.errors import ModelError
 from physbench.evaluation.child import Child, split_command
 from physbench.evaluation.contestant import Contestant
 from physbench.evaluation.messages import Layout, announced, decode_arrays, decode_header, encode, excerpt, require_keys
-from physbench.model import Batch, Bernoulli, Gaussian, Likelihood, Origin, Prediction
+from physbench.model import MOST_BOXES, Batch, Bernoulli, Gaussian, Likelihood, Origin, Prediction
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +44,7 @@ class Greeting:
     imagines: bool = False
     parameters: int | None = None
     samples: int = 1
+    boxes: int = 0  # rows of the boxes of a frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,7 @@ class PipeModel:
         self.likelihood = greeting.likelihood
         self.origin = Origin(parameters=greeting.parameters, samples=greeting.samples, device="")
         self._child = child
+        self._boxes = greeting.boxes
         self._newest: Moment | None = None
 
     def begin(self, batch: Batch) -> Moment:
@@ -90,7 +92,7 @@ class PipeModel:
         if state is not self._newest:
             raise ModelError("a model behind a pipe goes on from its newest state alone: its process keeps no other")
         given = {name: array for name, array in arrays.items() if array is not None}
-        expected = _prediction(state)
+        expected = _prediction(state, self._boxes)
         topic = f"{word!r} at step {state.time}"
         _, said = ask(self._child, {"ask": word}, given, lambda answer: announced(answer, expected), topic=topic)
         self._newest = Moment(state.sequences, state.shape, state.time + 1)
@@ -141,13 +143,14 @@ def program_name(command: str) -> str:
     return name or "command"
 
 
-def _prediction(state: Moment) -> list[Layout]:
-    """The arrays of an answer, in their order."""
+def _prediction(state: Moment, boxes: int) -> list[Layout]:
+    """The arrays of an answer, in their order. boxes: how many rows the model has announced."""
     maps = state.sequences, *state.shape[:2]
     return [
         Layout("mean", "float32", (*maps, state.shape[2])),
         Layout("owner", "uint8", maps, optional=True),
         Layout("log_likelihood", "float32", maps, optional=True),
+        *[Layout("boxes", "float32", (state.sequences, boxes, 5), optional=True)] * (boxes > 0),
     ]
 
 
@@ -158,7 +161,7 @@ def _require_greeting(header: Header) -> Sequence[Layout]:
 
 
 def _greeting(header: Header) -> Greeting:
-    require_keys(header, required=("likelihood",), allowed=("name", "imagines", "parameters", "samples"))
+    require_keys(header, required=("likelihood",), allowed=("name", "imagines", "parameters", "samples", "boxes"))
     name = header.get("name")
     if name is not None and not (isinstance(name, str) and NAME.fullmatch(name)):
         allowed = "at most 64 letters, digits and _ . + : -, the first a letter or digit"
@@ -168,7 +171,8 @@ def _greeting(header: Header) -> Greeting:
         raise ModelError(f"'imagines' is true or false, not {excerpt(imagines)}")
     parameters = _whole(header, "parameters", None, 0, MOST_PARAMETERS)
     samples = _whole(header, "samples", 1, 1, MOST_SAMPLES)
-    return Greeting(_likelihood(header["likelihood"]), name, imagines, parameters, 1 if samples is None else samples)
+    boxes = _whole(header, "boxes", 0, 0, MOST_BOXES)
+    return Greeting(_likelihood(header["likelihood"]), name, imagines, parameters, 1 if samples is None else samples, boxes or 0)
 
 
 def _whole(header: Header, key: str, default: int | None, least: int, most: int) -> int | None:

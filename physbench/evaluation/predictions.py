@@ -8,7 +8,7 @@ from physbench.errors import ModelError, StorageError
 from physbench.evaluation.evaluate import Extent, extent, found, require_possible
 from physbench.evaluation.examples import Examples, Source, source_of
 from physbench.evaluation.meter import Meter, Progress
-from physbench.evaluation.window import Answer, asked, countable, scorable
+from physbench.evaluation.window import Answer, asked, countable, matchable, scorable
 from physbench.model import Bernoulli, Gaussian, Likelihood, Model
 from physbench.result import Result
 from physbench.storage.predictions import Header, Predictions, PredictionsWriter
@@ -57,7 +57,7 @@ def predict(
                 for asking in task.askings:
                     said = answers(task, asking, examples, source, start)
                     if said.means is not None or said.owners is not None:
-                        file.add(task.place(asking), start, said.means, owner=said.owners, log_likelihood=said.log_likelihoods)
+                        file.add(task.place(asking), start, said.means, owner=said.owners, log_likelihood=said.log_likelihoods, boxes=said.boxes)
                 meter.end_block()
 
 
@@ -76,12 +76,13 @@ class Told:
         height, width, channels = source.shape
         steps, maps = count_answers(asking)
         count = len(examples.places)
-        mean, owner, own = self.file.read(place, start, start + count, frame=(height, width, channels), steps=steps, maps=maps)
+        mean, owner, own, boxes = self.file.read(place, start, start + count, frame=(height, width, channels), steps=steps, maps=maps)
         if steps and not (mean is None and isinstance(asking, Image)):
             if mean is None:
                 raise StorageError(f"{self.file.path} has no means for {place!r}")
             mean = scorable(self.likelihood, mean, (count, steps, height, width, channels))
-        return Answer(mean, owner, None if own is None else countable(own, (count, maps, height, width)))
+        own = None if own is None else countable(own, (count, maps, height, width))
+        return Answer(mean, owner, own, boxes=matchable(boxes, (count, maps)) if boxes is not None and asking.boxes else None)
 
 
 def opened(path: Path, suite: str | Suite | None = None) -> Told:

@@ -35,6 +35,7 @@ def worth(
         means=answer.means,
         owners=answer.owners,
         log_likelihoods=answer.log_likelihoods,
+        boxes=answer.boxes,
         truth={**examples.truth, **{name: array for name, array in labels.items() if array is not None}},
         events=examples.events,
         rates=rates,

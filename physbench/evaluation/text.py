@@ -19,7 +19,7 @@ RANKED = "*"
 
 ARROWS = {"lower": "\u2193", "higher": "\u2191", "neither": " "}
 
-BESIDE = ("copy", "tracker", "blur", "constant-velocity", "oracle", "blobs", "mean", "blank")
+BESIDE = ("copy", "tracker", "tracker-80", "blur", "constant-velocity", "oracle", "blobs", "mean", "blank")
 """Reference rows in the order in which they get a column, as far as the terminal is wide. A suite with others has an order of its own."""
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from physbench.errors import ModelError
 from physbench.evaluation.examples import Examples, Source
 from physbench.metrics.pixels import require_likelihood
-from physbench.model import Batch, Likelihood, Model, Prediction
+from physbench.model import MOST_BOXES, Batch, Likelihood, Model, Prediction
 from physbench.seeds import seed_sequences
 from physbench.suites import Asking, Image, Rollout, Still, Task, Window
 
@@ -21,6 +21,9 @@ Answers: TypeAlias = "Callable[[Task, Asking, Examples, Source, int], Answer]"  
 LARGEST = float(np.finfo(np.float32).max)
 """What a model says is kept as float32."""
 
+MOST_IDENTITIES = 1 << 24
+"""Whole numbers below this are float32 numbers."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -30,6 +33,7 @@ class Answer:
     owners: NDArray[np.uint8] | None = None  # (B, F, H, W) of the frames shown
     log_likelihoods: NDArray[np.float32] | None = None  # (B, F, H, W) of the frames shown
     codes: NDArray[np.float32] | None = None  # (B, K, D) what each slot has noted of an image
+    boxes: NDArray[np.float32] | None = None  # (B, F, N, 5) of the frames shown, where they are asked for
 
 
 class Truth(dict[str, Any]):
@@ -73,7 +77,7 @@ def ask(model: Model, task: Task, asking: Asking, examples: Examples, source: So
         begin = replace(begin, truth=Truth({name: _stilled(array, asking, examples) for name, array in begin.truth.items()}))
     match asking:
         case Window():
-            return _observed(model, begin, examples.frames[:, : asking.frames], examples.actions)
+            return _observed(model, begin, examples.frames[:, : asking.frames], examples.actions, boxes=asking.boxes)
         case Image():
             return _seen(model, begin, examples.frames[:, asking.frame], asking.shown)
         case Still():
@@ -88,8 +92,8 @@ def _stilled(array: NDArray[Any], asking: Still, examples: Examples) -> NDArray[
     return np.repeat(array[:, asking.frame : asking.frame + 1], asking.shown, axis=1) if moves else array
 
 
-def _observed(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray[Any] | None) -> Answer:
-    """Show every frame: the predictions of frames 1.., and what was said of all of them."""
+def _observed(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray[Any] | None, *, boxes: bool) -> Answer:
+    """Show every frame: the predictions of frames 1.., and what was said of all of them. boxes: whether they are asked for."""
     state = model.begin(begin)
     means = np.empty_like(frames[:, 1:], np.float32, order="C")
     said: list[Prediction] = []
@@ -99,7 +103,8 @@ def _observed(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray
         if t < means.shape[1]:
             means[:, t] = prediction.mean
         said.append(replace(prediction, mean=None))
-    return Answer(means, _all_or_none(said, "owner"), _all_or_none(said, "log_likelihood"))
+    boxed = _all_or_none(said, "boxes")
+    return Answer(means, _all_or_none(said, "owner"), _all_or_none(said, "log_likelihood"), boxes=boxed if boxes else None)
 
 
 def _owner_of_still(model: Model, begin: Batch, frame: NDArray[Any], action: NDArray[np.float32] | None, shown: int) -> NDArray[np.uint8] | None:
@@ -167,7 +172,10 @@ def _action(actions: NDArray[Any] | None, t: int) -> NDArray[np.float32] | None:
 def _all_or_none(said: list[Prediction], name: str) -> NDArray[Any] | None:
     given = [array for prediction in said if (array := getattr(prediction, name)) is not None]
     if given and len(given) < len(said):
-        raise ModelError(f"the model gave {len(given)} {name} maps for {len(said)} frames: all or none")
+        raise ModelError(f"the model gave {len(given)} {'sets of boxes' if name == 'boxes' else f'{name} maps'} for {len(said)} frames: all or none")
+    if len(shapes := {array.shape for array in given}) > 1:  # of boxes: all else has the shape of the frame
+        least, *_, most = sorted(shapes)
+        raise ModelError(f"the model gave boxes of shape {least} and of shape {most}: as many rows for every frame, and a row of NaN is no box")
     return np.stack(given, axis=1) if given else None
 
 
@@ -183,7 +191,8 @@ def _checked(likelihood: Likelihood, prediction: Any, frame: NDArray[Any], *, la
         raise ModelError(f"an owner map is uint8 of shape {maps}, not {np.asarray(owner).dtype} of shape {np.shape(owner)}")
     copied = None if owner is None else np.array(owner)  # a model may use its arrays again
     means = None if mean is None else scorable(likelihood, np.asarray(mean), frame.shape)
-    return Prediction(means, copied, None if own is None else countable(np.asarray(own), maps))
+    boxes = None if prediction.boxes is None else matchable(np.asarray(prediction.boxes), (len(frame),))
+    return Prediction(means, copied, None if own is None else countable(np.asarray(own), maps), boxes)
 
 
 def scorable(likelihood: Likelihood, means: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -204,3 +213,24 @@ def countable(own: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
     if own.shape != shape or own.dtype.kind != "f" or not (np.abs(own) <= LARGEST).all():
         raise ModelError(f"a map of log-likelihoods holds finite floating-point numbers and has shape {shape}, not {own.dtype} of shape {own.shape}")
     return own.astype(np.float32)
+
+
+def matchable(boxes: NDArray[Any], frames: tuple[int, ...]) -> NDArray[np.float32]:
+    """A copy of boxes (*frames, N, 5) that may be laid beside objects."""
+    *leading, rows, numbers = boxes.shape if boxes.ndim > 1 else (0, 0)
+    if tuple(leading) != frames or numbers != 5 or not 1 <= rows <= MOST_BOXES or boxes.dtype.kind != "f":
+        words = ", ".join(map(str, (*frames, f"1 to {MOST_BOXES}", 5)))
+        raise ModelError(f"boxes are floating-point numbers of shape ({words}), not {boxes.dtype} of shape {boxes.shape}")
+    there = ~np.isnan(boxes).all(axis=-1)
+    given = boxes[there].astype(np.float64)
+    if not (np.abs(given) <= LARGEST).all():
+        raise ModelError("a box is five finite numbers, and a row of five NaN is none: one is neither")
+    if (given[:, 2:4] < 0).any():
+        raise ModelError(f"the width and height of a box are 0 or more, not {given[:, 2:4].min():g}")
+    identity = given[:, 4]
+    if (wrong := identity[(identity % 1 != 0) | (identity < 0) | (identity >= MOST_IDENTITIES)]).size:
+        raise ModelError(f"the identity of a box is a whole number from 0 to {MOST_IDENTITIES - 1}, not {wrong[0]:.9g}")
+    order = np.sort(np.where(there, boxes[..., 4], np.nan), axis=-1)
+    if (twice := order[..., 1:][order[..., 1:] == order[..., :-1]]).size:
+        raise ModelError(f"two boxes of a frame have the identity {twice[0]:.9g}: each has one of its own")
+    return boxes.astype(np.float32)

@@ -27,8 +27,8 @@ OWN = "physbench"
 FACTORS = ("position", "scale", "colour", "shape")
 """Arrays of the truth that a probe is fitted to, where the data have them; the last holds kinds, not amounts."""
 
-FROM_THE_MODEL = ("owners", "unbounded", "reconstruction", *(f"probe of {factor}" for factor in FACTORS))
-"""Needs that some models meet and others do not: owner maps, means beyond 0 and 1, means of an image, and codes of its slots that a factor can be read off."""
+FROM_THE_MODEL = ("owners", "boxes", "unbounded", "reconstruction", *(f"probe of {factor}" for factor in FACTORS))
+"""Needs that some models meet and others do not: owner maps, boxes, means beyond 0 and 1, means of an image, codes of slots that a factor can be read off."""
 
 NAME = re.compile(r"[a-z][a-z_]{0,39}")
 
@@ -44,7 +44,7 @@ class Metric:
     example: str = ""  # lines as typed in Python, and what must come out
 
     asked_of: tuple[Kind, ...] = ()
-    needs: tuple[str, ...] = ()  # of Evidence.has: "means", "owners", "unbounded", "rates", "events", and arrays of the truth by name
+    needs: tuple[str, ...] = ()  # of Evidence.has: "means", "owners", "boxes", "unbounded", "rates", "events", and arrays of the truth by name
     function: Callable[[Evidence], Sums | Mapping[str, Sums]] | None = None  # by index where there are indices; None: made of other figures
     indices: Callable[[Any], tuple[str, ...]] | None = None  # what stands in the brackets of NAME[...] for a rollout
     index: str = ""  # the same in words: "h", "h,j"
@@ -52,6 +52,7 @@ class Metric:
     quotient_of: str = ""  # this metric on more objects over the same on fewer
 
     bounds: tuple[float, float] = (-math.inf, math.inf)
+    may_lack: bool = False  # a model may give it nothing to divide by
     per_pixel: bool = False  # the bounds are those of one pixel, and the figure is a sum over pixels
     oracle_is_least: bool = False  # no model has less than the oracle, which is certain and right everywhere
     share_of: str = ""  # this is that metric over what copying has of it
@@ -72,7 +73,7 @@ class Metric:
     @property
     def may_be_empty(self) -> bool:
         """Whether there may be nothing to divide by."""
-        return bool(self.one_is or self.quotient_of)
+        return bool(self.one_is or self.quotient_of or self.may_lack)
 
     @property
     def headline(self) -> str:

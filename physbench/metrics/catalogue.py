@@ -6,12 +6,13 @@ from functools import cache
 
 from physbench import registry
 from physbench.errors import UnknownName, suggest
+from physbench.metrics.box_cards import BOX_CARDS
 from physbench.metrics.card import Metric
 from physbench.metrics.image_cards import IMAGE_CARDS
 from physbench.metrics.object_cards import OBJECT_CARDS
 from physbench.metrics.pixel_cards import PIXEL_CARDS
 
-METRICS: dict[str, Metric] = {card.name: card for card in (*PIXEL_CARDS, *OBJECT_CARDS, *IMAGE_CARDS)}
+METRICS: dict[str, Metric] = {card.name: card for card in (*PIXEL_CARDS, *OBJECT_CARDS, *BOX_CARDS, *IMAGE_CARDS)}
 """Our own."""
 
 WRITTEN = re.compile(r"(?P<stem>[a-z_]+?)(?P<last>_last)?(?P<spread>_std)?(?P<index>\[[^\[\]]+\])?")

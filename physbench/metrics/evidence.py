@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physbench.metrics import boxes
 from physbench.metrics.grouping import adjusted_rand, contingency
 from physbench.metrics.permanence import permanence_bce
 from physbench.metrics.pixels import bernoulli_bce, clipped_share, log_likelihood, masked_sum
@@ -35,6 +36,7 @@ class Evidence:
     means: NDArray[np.float32] | None = None  # (B, S, H, W, C) of the frames asked for
     owners: NDArray[np.uint8] | None = None  # (B, F, H, W) of the frames shown
     log_likelihoods: NDArray[np.float32] | None = None  # (B, F, H, W) of the frames shown, as the model computed them itself
+    boxes: NDArray[np.float32] | None = None  # (B, F, N, 5) of the frames shown: x, y, width, height, identity; a row of NaN is none
     truth: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])  # the stored arrays by name, (B, ...)
     reading: Reading | None = None  # of the codes of an image's slots
     events: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])  # (M,) each: sequence in the batch, time, a, b
@@ -46,7 +48,7 @@ class Evidence:
     @cached_property
     def has(self) -> frozenset[str]:
         """Everything that a metric may need and that is there."""
-        given = {"means": self.means, "owners": self.owners, "rates": self.rates, "events": self.events or None}
+        given = {"means": self.means, "owners": self.owners, "boxes": self.boxes, "rates": self.rates, "events": self.events or None}
         if isinstance(self.asking, Image):
             given["reconstruction"] = given.pop("means")
         probes = [f"probe of {factor}" for factor in self.reading.probe.weights] if self.reading else []
@@ -107,6 +109,31 @@ class Evidence:
         counted = contingency(self.owners, self.truth["groups"][:, self.shown], self.truth.get("curtain"))
         return counted if isinstance(self.asking, Still) else counted[:, 1:]
 
+    @cached_property
+    def box_of(self) -> NDArray[np.int64]:
+        """(B, T - 1, K): the box of each object in the frames of a window but the first, boxes.NOBODY where it has none."""
+        return boxes.match_boxes(self._boxes, self._seen("position"), self._seen("visible"), **self._size)
+
+    def box_count(self) -> Sums:
+        """(B, T - 1): whether there are as many boxes as objects in view."""
+        return boxes.count_accuracy(self._boxes, self._seen("visible"))
+
+    def box_recall(self) -> Sums:
+        """(B, T - 1): the objects in view that have a box, of all of them."""
+        return boxes.box_recall(self.box_of, self._seen("position"), self._seen("visible"), **self._size)
+
+    def box_precision(self) -> Sums:
+        """(B, T - 1): the boxes that hold an object, of all of them."""
+        return boxes.box_precision(self.box_of, self._boxes)
+
+    def identity_kept(self) -> Sums:
+        """(B, T - 2): the objects whose boxes have the identity of the frame before."""
+        return boxes.identity_kept(boxes.identities(self.box_of, self._boxes))
+
+    def identity_regained(self) -> Sums:
+        """(B, T - 1): the objects that came back with the identity that they had."""
+        return boxes.identity_regained(boxes.identities(self.box_of, self._boxes), self._seen("visible"))
+
     def log_probability(self, *, near: bool = False) -> Floats:
         """(B, S): of the distribution that the model declares around its mean, or as it computed them itself."""
         where = self.near if near else None
@@ -139,6 +166,19 @@ class Evidence:
         assert self.rates is not None
         groups, visible = (self.truth[name][:, self.shown] for name in ("groups", "visible"))
         return permanence_bce(self.frames[:, self.shown], self._means, groups, visible, self.truth["curtain"], rates=self.rates)
+
+    def _seen(self, name: str) -> NDArray[Any]:
+        """Of a window, in the frames that its boxes count in: all but the first."""
+        return self.truth[name][:, self.shown][:, 1:]
+
+    @property
+    def _boxes(self) -> NDArray[np.float32]:
+        assert self.boxes is not None
+        return self.boxes[:, 1:]
+
+    @property
+    def _size(self) -> dict[str, int]:
+        return dict(zip(("height", "width"), self.frames.shape[2:4], strict=True))
 
     @property
     def _means(self) -> NDArray[np.float32]:

@@ -1,6 +1,6 @@
 """Predictions as a file: what a model says of the test sequences of a suite, written by whoever ran it and scored elsewhere. See docs/predictions.md.
 
-N sequences, S steps, F frames whose pixels are given owners, H x W pixels, C channels.
+N sequences, S steps, F frames whose pixels are given owners, H x W pixels, C channels, K boxes of a frame.
 """
 
 # h5py has no types
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from physbench.errors import StorageError
 from physbench.files import publish
+from physbench.model import MOST_BOXES
 from physbench.storage.codec import LEVEL, compress, shuffled
 from physbench.storage.foreign import Array, Foreign
 from physbench.storage.whole import lock_beside, refused_in_words, require_free
@@ -31,7 +32,7 @@ VERSION = 1
 CLIP = 1e-6
 """Probabilities are kept this far from 0 and 1 before they become logits."""
 
-ARRAYS = ("mean", "owner", "log_likelihood")
+ARRAYS = ("mean", "owner", "log_likelihood", "boxes")
 LONGEST = 200  # characters of a text
 
 
@@ -120,10 +121,18 @@ class PredictionsWriter:
                 self._partial.unlink(missing_ok=True)
             self._lock.close()
 
-    def add(self, name: str, start: int, mean: NDArray[Any] | None, owner: NDArray[np.uint8] | None = None, log_likelihood: NDArray[Any] | None = None) -> None:
-        """Sequences start.. of an asking: mean (B, S, H, W, C), owner, log_likelihood (B, F, H, W)."""
+    def add(
+        self,
+        name: str,
+        start: int,
+        mean: NDArray[Any] | None,
+        owner: NDArray[np.uint8] | None = None,
+        log_likelihood: NDArray[Any] | None = None,
+        boxes: NDArray[Any] | None = None,
+    ) -> None:
+        """Sequences start.. of an asking: mean (B, S, H, W, C), owner, log_likelihood (B, F, H, W), boxes (B, F, K, 5)."""
         _require_name(name)
-        given = {"mean": mean, "owner": owner, "log_likelihood": log_likelihood}
+        given = {"mean": mean, "owner": owner, "log_likelihood": log_likelihood, "boxes": boxes}
         block = {what: self._stored(name, what, np.asarray(values)) for what, values in given.items() if values is not None}
         before = self._written.get(name) or dict.fromkeys(block, 0)
         if set(block) != set(before) or not block:
@@ -196,21 +205,22 @@ class Predictions:
 
     def read(
         self, name: str, start: int, stop: int, *, frame: tuple[int, int, int], steps: int, maps: int
-    ) -> tuple[NDArray[np.float32] | None, NDArray[np.uint8] | None, NDArray[np.float32] | None]:
-        """Sequences start..stop of an asking: mean (B, steps, H, W, C), owner and log_likelihood (B, maps, H, W); each None if the file has none."""
-        types = {"mean": "f2" if self.header.values == "logits" else "f4", "owner": "u1", "log_likelihood": "f4"}
-        shapes = {"mean": (steps, *frame), "owner": (maps, *frame[:2]), "log_likelihood": (maps, *frame[:2])}
+    ) -> tuple[NDArray[np.float32] | None, NDArray[np.uint8] | None, NDArray[np.float32] | None, NDArray[np.float32] | None]:
+        """Sequences start..stop of an asking: mean (B, steps, H, W, C), owner and log_likelihood (B, maps, H, W), boxes (B, maps, K, 5); None if missing."""
+        types = {"mean": "f2" if self.header.values == "logits" else "f4", "owner": "u1", "log_likelihood": "f4", "boxes": "f4"}
+        shapes = {"mean": (steps, *frame), "owner": (maps, *frame[:2]), "log_likelihood": (maps, *frame[:2]), "boxes": (maps, None, 5)}
         arrays = {what: self._array(f"{name}/{what}", np.dtype(types[what]), shapes[what]) for what in ARRAYS}
         if not any(arrays.values()):
             there = ", ".join(self.names()) or "nothing"
             raise StorageError(f"{self.path} predicts nothing for {name!r}: it has {there}")
-        mean, owner, log_likelihood = (array.read(start, stop) if array else None for array in arrays.values())
+        mean, owner, log_likelihood, boxes = (array.read(start, stop) if array else None for array in arrays.values())
         if mean is not None and self.header.values == "logits":
             with np.errstate(over="ignore"):
                 mean = (1 / (1 + np.exp(-mean.astype(np.float64)))).astype(np.float32)
-        return mean, owner, log_likelihood
+        return mean, owner, log_likelihood, boxes
 
-    def _array(self, path: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array | None:
+    def _array(self, path: str, dtype: np.dtype[Any], shape: tuple[int | None, ...]) -> Array | None:
+        """None in a shape: as many as a frame may have boxes."""
         if path not in self._arrays:
             self._arrays[path] = self._file.array(path)
         array = self._arrays[path]
@@ -219,8 +229,10 @@ class Predictions:
         if array.dtype.newbyteorder("=") != dtype:
             raise StorageError(f"{array.where} is of type {array.dtype.name}; in a file of {self.header.values} it is {dtype.name}")
         expected = (self.header.sequences, *shape)
-        if array.shape != expected:
-            raise StorageError(f"{array.where} has shape {array.shape}; asked was for {expected}")
+        fits = [length == wanted if wanted is not None else 1 <= length <= MOST_BOXES for length, wanted in zip(array.shape, expected, strict=False)]
+        if len(array.shape) != len(expected) or not all(fits):
+            words = ", ".join(f"1 to {MOST_BOXES}" if wanted is None else str(wanted) for wanted in expected)
+            raise StorageError(f"{array.where} has shape {array.shape}; asked was for ({words})")
         return array
 
 

@@ -66,6 +66,23 @@ def test_arrays_go_in_and_out_as_numpy_with_the_right_types() -> None:
     np.testing.assert_array_equal(prediction.mean, frame / 2)
 
 
+def test_the_boxes_of_a_network_are_those_of_its_state() -> None:
+    class Boxed(Fading):
+        def boxes(self, state: torch.Tensor) -> torch.Tensor:
+            self.seen.append(torch.is_grad_enabled())
+            return state.flatten(1)[:, None, :5].double() * self.fade
+
+    frame = np.random.default_rng(2).random((2, 4, 5, 1)).astype(np.float32)
+    model = TorchModel(Boxed())
+    state, prediction = model.observe(None, frame, None)
+    assert prediction.boxes is not None and prediction.boxes.dtype == np.float32 and model.network.seen[-1] is False
+    np.testing.assert_array_equal(prediction.boxes, frame.reshape(2, 1, 20)[..., :5] / 4)
+    _, imagined = model.imagine(state, None)
+    np.testing.assert_array_equal(imagined.boxes, frame.reshape(2, 1, 20)[..., :5] / 8)
+    np.testing.assert_array_equal(prediction.boxes, frame.reshape(2, 1, 20)[..., :5] / 4)
+    assert TorchModel(Fading()).observe(None, frame, None)[1].boxes is None
+
+
 def test_neither_side_sees_what_the_other_does_to_its_arrays() -> None:
     network = Fading()
     model = TorchModel(network)

@@ -64,3 +64,18 @@ def test_blobs_copy_and_keep_to_their_slots(slots: int | None) -> None:
     assert (said.mean == frame).all() and said.mean is not frame
     assert said.owner.max() == min(slots or 256, 256) - 1, "noise has more regions than there are slots"
     assert ((said.owner > 0) == frame.any(axis=3)).all() or slots == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(arrays(np.bool_, st.tuples(st.just(2), st.integers(1, 9), st.integers(1, 9))), st.sampled_from([None, 1, 3]))
+def test_the_boxes_of_blobs_are_those_of_scipy_in_the_order_of_their_owners(on: np.ndarray, slots: int | None) -> None:
+    frame = on[..., None].astype(np.float32)
+    _, said = Blobs().observe(Blobs().begin(batch_for(frame.shape, slots)), frame, None)
+    assert said.boxes is not None and said.boxes.shape == (2, slots or 255, 5)
+    for boxes, labels in zip(said.boxes, map(lambda each: label(each)[0], on), strict=True):
+        expected = [
+            ((across.start + across.stop) / 2, (down.start + down.stop) / 2, across.stop - across.start, down.stop - down.start, number)
+            for number, (down, across) in enumerate(ndimage.find_objects(labels))
+        ]
+        there = ~np.isnan(boxes).all(axis=1)
+        assert [tuple(box) for box in boxes[there].tolist()] == expected[: slots or 255]

@@ -13,8 +13,9 @@ from benchmarks import tune
 from physbench.errors import ModelError
 from physbench.model import Batch
 from physbench.result import Result
+from physbench_baselines.framewise import Blobs
 from physbench_baselines.reference import ConstantVelocity
-from physbench_baselines.tracking.tracker import Settings, Tracker, tracker
+from physbench_baselines.tracking.tracker import Settings, Tracker, tracker, tracker_80
 
 FRESH = 20261126
 
@@ -49,11 +50,71 @@ def test_behind_a_curtain_memory_is_what_makes_it_good() -> None:
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"memry": 0}, "no 'memry' to set in tracker"), ({"gate": float("nan")}, "gate of tracker"), ({"edge": -1}, "-1")],
+    [
+        ({"memry": 0}, "no 'memry' to set in tracker"),
+        ({"gate": float("nan")}, "gate of tracker"),
+        ({"edge": -1}, "-1"),
+        ({"box": 64.5}, "whole number of pixels from 1 to 1024, not 64.5"),
+        ({"box": 1e9}, "1024"),
+        ({"box": 0}, "box of tracker"),
+    ],
 )
 def test_settings_are_checked(settings: dict[str, float], words: str) -> None:
     with pytest.raises(ModelError, match=words):
         tracker(settings)
+
+
+def test_who_knows_how_large_the_box_is_expects_balls_back_and_knows_them_again() -> None:
+    found, misled, blobs = (scored("leave", model, 24) for model in (tracker_80(), tracker(), Blobs()))
+
+    def figure(result: Result, metric: str) -> float:
+        return result.score("balls-leave50", metric).value
+
+    assert figure(found, "log_likelihood") > 0.2 * figure(misled, "log_likelihood")
+    assert figure(found, "identity_regained") > 0.9 > 0.5 > figure(blobs, "identity_regained") > figure(misled, "identity_regained")
+    for metric in ("count_accuracy", "box_recall", "box_precision", "identity_kept"):
+        assert figure(found, metric) > 0.97, metric
+    assert "set-box-80" in found.provenance.notes
+
+
+def test_no_two_discs_of_a_sequence_ever_have_the_same_identity() -> None:
+    """A small light disc, then nothing for so long that it is forgotten, then a large one elsewhere."""
+    rows, columns = np.indices((64, 64)) + 0.5
+    shown = [((20, 30), 6.0)] * 4 + [None] * 30 + [((44, 30), 7.5)] * 4
+    model, names = tracker(), []
+    state = model.begin(Batch(np.zeros(1, np.uint64), (64, 64, 1)))
+    for disc in shown:
+        frame = np.zeros((1, 64, 64, 1), np.float32)
+        if disc:
+            (x, y), radius = disc
+            frame[0, (columns - x) ** 2 + (rows - y) ** 2 <= radius**2] = 1
+        state, said = model.observe(state, frame, None)
+        assert said.boxes is not None
+        there = said.boxes[0, ~np.isnan(said.boxes[0, :, 0])]
+        assert len(there) == bool(disc)
+        if disc:
+            np.testing.assert_allclose(there[0, :4], (*disc[0], 2 * disc[1], 2 * disc[1]), atol=0.2)
+            names.append(int(there[0, 4]))
+    assert names == [0] * 4 + [1] * 4
+
+
+def test_what_it_imagines_has_boxes_too_as_far_as_it_lies_in_the_frame() -> None:
+    rows, columns = np.indices((50, 50)) + 0.5
+    model = tracker_80()
+    state = model.begin(Batch(np.zeros(1, np.uint64), (50, 50, 1)))
+    for t in range(6):
+        frame = ((columns - 30 - 2 * t) ** 2 + (rows - 25) ** 2 <= 36)[None, ..., None].astype(np.float32)
+        state, _ = model.observe(state, frame, None)
+    places = []
+    for _ in range(12):
+        state, said = model.imagine(state, None)
+        assert said.boxes is not None
+        places.append([box[:2].tolist() for box in said.boxes[0] if not np.isnan(box[0])])
+    expected = [42, 44, 46, 48, 50, 52, 54, 56, 58, 58, 56, 54]  # the wall is at 65, and the edge of the frame at 50
+    for found, x in zip(places, expected, strict=True):
+        assert x == 56 or len(found) == (x < 56), (found, x)
+        for place in found:
+            np.testing.assert_allclose(place, (x, 25), atol=0.7)
 
 
 NOISE: dict[str, Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]] = {

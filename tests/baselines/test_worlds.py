@@ -18,6 +18,7 @@ BALLS = ("balls", "extrapolation", "curtain", "simulation", "crop50")
         ("balls4mass64", BALLS),
         ("balls3curtain64", BALLS),
         ("balls4mass64-crop50", BALLS),
+        ("balls-leave50", ("leave",)),
         ("invaders84", ("invaders",)),
         ("shapes", ("segmentation-shapes",)),
         ("tetris", ("segmentation-tetris",)),

@@ -71,6 +71,7 @@ ASKED: dict[str, tuple[Task, Any]] = {
     "curtain": (Task("balls3curtain64", (Window(51),)), Window(51)),
     "simulation": (Task("balls4mass64", (Rollout(5, 10),)), Rollout(5, 10)),
     "rims": (Task("balls4mass64", (Rollout(15, 35),)), Rollout(15, 35)),
+    "leave": (Task("balls-leave50", (Window(31),)), Window(31)),
     "crop50": (Task("balls4mass64-crop50", (Rollout(9, 1, samples=5),)), Rollout(9, 1, samples=5)),
 }
 """The task and asking that each suite is ranked by."""

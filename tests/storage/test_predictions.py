@@ -27,6 +27,7 @@ RNG = np.random.default_rng(0)
 MEAN = RNG.random((N, S, *FRAME), np.float32)
 OWNER = RNG.integers(0, 256, (N, F, *FRAME[:2]), np.uint8)
 TOLD = RNG.normal(size=(N, F, *FRAME[:2])).astype("f4")
+BOXES = np.where(RNG.random((N, F, 3, 1)) < 0.5, np.nan, RNG.random((N, F, 3, 5))).astype("f4")
 ASKED: dict[str, Any] = {"frame": FRAME, "steps": S, "maps": F}
 DOCUMENT = Path(__file__).parents[2] / "docs" / "predictions.md"
 
@@ -49,7 +50,7 @@ def ours(path: Path, header: Header = HEADER, *, half: bool = False) -> Path:
     with PredictionsWriter(path, header, half=half) as writer:
         for start in range(0, N, 3):
             block = slice(start, start + 3)
-            writer.add("balls", start, MEAN[block], OWNER[block], TOLD[block])
+            writer.add("balls", start, MEAN[block], OWNER[block], TOLD[block], BOXES[block])
             writer.add("balls/rollout-5+10", start, MEAN[block, :2])
         writer.add("stills/frames", 0, None, OWNER)
     return path
@@ -66,11 +67,10 @@ def test_what_is_written_is_read_bit_for_bit(header: Header, tmp_path: Path) -> 
     assert read.header == header
     assert read.names() == ["balls", "balls/rollout-5+10", "stills/frames"]
     for start, stop in ((0, N), (2, 5), (6, 7)):
-        mean, owner, told = read.read("balls", start, stop, **ASKED)
-        assert (bits(mean), bits(owner), bits(told)) == (MEAN[start:stop].tobytes(), OWNER[start:stop].tobytes(), TOLD[start:stop].tobytes())
-    mean, owner, told = read.read("balls/rollout-5+10", 1, 3, **{**ASKED, "steps": 2})
-    assert bits(mean) == MEAN[1:3, :2].tobytes() and owner is None and told is None
-    mean, owner, _ = read.read("stills/frames", 0, N, **ASKED)
+        assert [*map(bits, read.read("balls", start, stop, **ASKED))] == [whole[start:stop].tobytes() for whole in (MEAN, OWNER, TOLD, BOXES)]
+    mean, *others = read.read("balls/rollout-5+10", 1, 3, **{**ASKED, "steps": 2})
+    assert bits(mean) == MEAN[1:3, :2].tobytes() and others == [None] * 3
+    mean, owner, *_ = read.read("stills/frames", 0, N, **ASKED)
     assert mean is None and bits(owner) == OWNER.tobytes()
 
 
@@ -97,7 +97,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_what_others_write_is_read_bit_for_bit(layout: dict[str, Any], tmp_path: Path) -> None:
     read = Predictions(by_hand(tmp_path / "p.h5", layout=layout))
-    mean, owner, told = read.read("balls", 1, 6, **ASKED)
+    mean, owner, told, _ = read.read("balls", 1, 6, **ASKED)
     assert mean is not None and mean.dtype == np.float32 and mean.tobytes() == MEAN[1:6].tobytes()
     assert owner is None and told is None
 
@@ -117,7 +117,7 @@ def test_logits_come_back_as_probabilities_within_half_a_float(tmp_path: Path) -
     with h5py.File(tmp_path / "p.h5") as file:
         assert file["balls/mean"].dtype == np.dtype("<f2") and file.attrs["values"] == "logits"
         stored = file["balls/mean"][()].astype("f8")
-    mean, owner, _ = Predictions(tmp_path / "p.h5").read("balls", 0, N, **ASKED)
+    mean, owner, *_ = Predictions(tmp_path / "p.h5").read("balls", 0, N, **ASKED)
     assert mean is not None and mean.dtype == np.float32 and bits(owner) == OWNER.tobytes()
     np.testing.assert_array_equal(mean, (1 / (1 + np.exp(-stored))).astype("f4"))
     clipped = np.clip(sure.astype("f8"), 1e-6, 1 - 1e-6)

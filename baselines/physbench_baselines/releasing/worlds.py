@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from physbench.errors import TrainingError
+from physbench.metrics.box_cards import BOX_CARDS
 from physbench.metrics.image_cards import IMAGE_CARDS
 from physbench.suites import SUITES, Image, Suite
 from physbench_baselines.releasing.bars import Place
@@ -45,6 +46,12 @@ BALLS = World(
     },
 )
 
+LEAVING = World(
+    "Balls that leave the frame",
+    ("leave",),
+    {f"`{metric}`": ("leave", "balls-leave50", metric) for metric in ("log_likelihood", *(card.name for card in BOX_CARDS))},
+)
+
 INVADERS = World(
     "Space Invaders",
     ("invaders",),
@@ -62,7 +69,7 @@ def _images(suite: Suite) -> World:
 HELP = "With commas between them; by default those of the world that it learnt."
 """Of the option that asks for other suites."""
 
-WORLDS = (BALLS, INVADERS, *(_images(suite) for suite in SUITES.values() if isinstance(suite.tasks[0].askings[0], Image)))
+WORLDS = (BALLS, LEAVING, INVADERS, *(_images(suite) for suite in SUITES.values() if isinstance(suite.tasks[0].askings[0], Image)))
 
 
 def world_of(dataset: str) -> World | None:

@@ -213,7 +213,7 @@ def update(
 def meet(numbers, normal, ring, seen, dark, members, radius, presence, missing, evidence, hidden):
     """What a frame `seen` changes about a scene, in place; dark (H, W): the pixels of the frame that are not ON.
 
-    Returns x, y, r (K,), the discs as they were measured in it: r = 0 where one was not.
+    Returns x, y, r (K,), the discs as they were measured in it: r = 0 where one was not. And whether each is new (K,).
     """
     tracks = len(radius)
     mean, spread = np.zeros((tracks, 4)), np.zeros((tracks, 4, 4))
@@ -228,7 +228,7 @@ def meet(numbers, normal, ring, seen, dark, members, radius, presence, missing, 
         numbers, normal, ring, seen, dark, mean, spread, found, error, is_cut, is_new, count, disc_of,
         members, radius, presence, missing, evidence, hidden, measured,
     )  # fmt: skip
-    return measured
+    return measured, (disc_of >= 0) & is_new[disc_of]
 
 
 @kernel

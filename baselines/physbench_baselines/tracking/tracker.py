@@ -1,7 +1,7 @@
 """A row that sees frames and has learnt nothing: it knows the world of balls, finds the discs in a frame, and lets
 physics take them on.
 
-What it knows beforehand: a box of 64 x 64 pixels around the middle of the frame, discs of radius 6 and mass 1 or radius
+What it knows beforehand: a box of 64 x 64 pixels (or as many as it is told) around the middle of the frame, discs of radius 6 and mass 1 or radius
 7.5 and mass 6, walls and elastic collisions, speeds at the start, and that there may be a square curtain of 24 pixels.
 What it must find out: everything else.
 
@@ -25,8 +25,8 @@ from physbench_baselines.framewise import blur
 
 Frame = NDArray[np.float32]  # (B, H, W, C)
 
-BOX = 64
-"""Its side in pixels; a frame that is larger is its own box."""
+LARGEST_BOX = 1024
+"""Its side in pixels, at most."""
 
 MOST_DISCS = 16
 """That are followed."""
@@ -54,6 +54,7 @@ class Settings:
     floor: float = 3.5e-5  # no pixel is less or more probable than this and its complement
     blur: float = 1.6  # pixels: of what no disc explains
     unbelief: float = 4.0  # pixels that must be missing for a curtain to be as probable as none
+    box: float = 64.0  # its side in pixels, a whole number; a frame that is larger is its own box
     certain: float = 0.17  # a pixel that is hidden with a higher probability says nothing when it is off
 
 
@@ -72,6 +73,7 @@ class State(NamedTuple):
     scenes: Scenes
     slots: int
     rest: Frame  # what no disc explained in the last frame, blurred
+    names: NDArray[np.int64]  # (B, K) the identity of each disc: no other ever had it. -1: there was none
 
 
 Numbers: Any = namedtuple("Numbers", [each.name for each in fields(Settings)])
@@ -90,16 +92,17 @@ class Tracker:
         return Origin(settings={each.name: getattr(self.settings, each.name) for each in fields(Settings) if getattr(self.settings, each.name) != each.default})
 
     def begin(self, batch: Batch) -> State:
-        count, (height, width, channels) = len(batch.seeds), batch.shape
+        count, (height, width, channels), box = len(batch.seeds), batch.shape, int(self.settings.box)
         scenes = Scenes(
             np.zeros((count, MOST_DISCS, WORLDS, 4)),
             np.zeros((count, MOST_DISCS)),
             np.zeros((count, MOST_DISCS)),
             np.zeros((count, MOST_DISCS), np.int32),
             np.ones((count, MOST_DISCS, channels)),
-            np.zeros((count, max(height, BOX), max(width, BOX)), np.float32),
+            np.zeros((count, max(height, box), max(width, box)), np.float32),
         )
-        return State(scenes, min(batch.slots or 256, 256), np.zeros((count, *batch.shape), np.float32))
+        names = np.full((count, MOST_DISCS), -1)
+        return State(scenes, min(batch.slots or 256, 256), np.zeros((count, *batch.shape), np.float32), names)
 
     def observe(self, state: State, frame: Frame, action: Frame | None) -> tuple[State, Prediction]:
         from physbench_baselines.tracking import batches
@@ -108,20 +111,21 @@ class Tracker:
         scenes = Scenes._make(array.copy() for array in state.scenes)
         mean, rest = np.empty_like(state.rest), np.empty_like(state.rest)
         owner = np.empty(frame.shape[:3], np.uint8)
+        names, boxes = state.names.copy(), np.empty((len(frame), MOST_DISCS, 5), np.float32)
         tables = normal_numbers(WORLDS, MOST_DISCS), ring_of_velocities(WORLDS, MOST_DISCS, SLOWEST, FASTEST)
         shown = np.ascontiguousarray(frame, np.float32)
-        batches.observe(self._numbers, *tables, state.slots, shown, scenes, mean, owner, rest)
+        batches.observe(self._numbers, *tables, state.slots, shown, scenes, names, mean, owner, rest, boxes)
         if rest.any():
             rest = blur(rest, self.settings.blur)
-        return State(scenes, state.slots, rest), Prediction(self._bounded(np.maximum(mean, rest)), owner)
+        return State(scenes, state.slots, rest, names), Prediction(self._bounded(np.maximum(mean, rest)), owner, boxes=boxes)
 
     def imagine(self, state: State, action: Frame | None) -> tuple[State, Prediction]:
         from physbench_baselines.tracking import batches
 
         scenes = Scenes._make(array.copy() for array in state.scenes)
-        mean = np.empty_like(state.rest)
-        batches.imagine(self._numbers, scenes, mean)
-        return state._replace(scenes=scenes), Prediction(self._bounded(np.maximum(mean, state.rest)))
+        mean, boxes = np.empty_like(state.rest), np.empty((len(state.names), MOST_DISCS, 5), np.float32)
+        batches.imagine(self._numbers, scenes, state.names, mean, boxes)
+        return state._replace(scenes=scenes), Prediction(self._bounded(np.maximum(mean, state.rest)), boxes=boxes)
 
     @property
     def _numbers(self) -> Any:
@@ -139,4 +143,11 @@ def tracker(settings: Mapping[str, float] | None = None) -> Tracker:
             raise ModelError(f"there is no {name!r} to set in tracker: there is {', '.join(known)}")
         if not np.isfinite(number) or number < 0:
             raise ModelError(f"{name} of tracker is a finite number of 0 or more, not {number!r}")
+        if name == "box" and not (1 <= number <= LARGEST_BOX and number == int(number)):
+            raise ModelError(f"box of tracker is a whole number of pixels from 1 to {LARGEST_BOX}, not {number!r}")
     return Tracker(replace(Settings(), **(settings or {})))
+
+
+def tracker_80(settings: Mapping[str, float] | None = None) -> Tracker:
+    """The same, told that the box has 80 x 80 pixels: the frame is a window that discs leave."""
+    return tracker({"box": 80, **(settings or {})})

@@ -193,12 +193,19 @@ balls4mass64 = Recipe(dataset="balls4mass64", generator=Balls(n=(4, 4)), about="
 balls678mass64 = Recipe(
     dataset="balls678mass64", generator=Balls(n=(6, 8)), splits={"test": 10_000}, about="6, 7 or 8 balls of the same kinds: the extrapolation test"
 )
-balls4mass64_crop50 = Recipe(dataset="balls4mass64-crop50", generator=Balls(n=(4, 4), crop=50), about="the centre of 50x50 of balls4mass64: balls come and go")
+balls4mass64_crop50 = Recipe(
+    dataset="balls4mass64-crop50", generator=Balls(n=(4, 4), crop=50), about="the centre of 50x50 of balls4mass64: its edges cut balls, and none leaves it"
+)
 balls678mass64_crop50 = Recipe(
     dataset="balls678mass64-crop50",
     generator=Balls(n=(6, 8), crop=50),
     splits={"test": 10_000},
-    about="the centre of 50x50 of balls678mass64: balls come and go",
+    about="the centre of 50x50 of balls678mass64: its edges cut balls, and none leaves it",
+)
+balls_leave50 = Recipe(
+    dataset="balls-leave50",
+    generator=Balls(n=(1, 6), size=80, crop=50),
+    about="1 to 6 balls of the same kinds in a box of 80x80, seen through a window of 50x50: they leave it and come back",
 )
 balls3curtain64 = Recipe(
     dataset="balls3curtain64",
