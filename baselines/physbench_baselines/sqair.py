@@ -34,20 +34,28 @@ from torch import Tensor, nn
 from physbench.errors import ModelError
 from physbench.model import Gaussian
 from physbench_baselines import chance
+from physbench_baselines.rmsprop import TensorFlowRmsProp
 from physbench_baselines.sqair_inference import Discovery, Draws, Explained, Eye, Propagation
-from physbench_baselines.sqair_layers import Mlp, log_bernoulli, log_normal
+from physbench_baselines.sqair_layers import Mlp, log_bernoulli, log_normal, write
 from physbench_baselines.sqair_priors import NumberPrior, PropagationPrior, WherePrior
 from physbench_baselines.sqair_relations import Interaction, RelationalMemory
 from physbench_baselines.training.trainable import Losses
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from physbench_baselines.sqair_priors import Expected
     from physbench_baselines.sqair_sizes import SqairSizes
+    from physbench_baselines.training.recipe import TrainingRecipe
 
 STEEP = 20.0
 """How soon an object hides the picture behind it."""
+
+STREAMS = 5
+"""Of random numbers in a frame."""
+
+NAMES = 255
+"""An object is called by its identity in a map of owners, modulo this; what belongs to none is called this."""
 
 SMALLEST = 1e-16
 """A probability of a number of discoveries below it counts as it."""
@@ -109,9 +117,9 @@ class Sqair(nn.Module):
         self.number_prior = NumberPrior(sizes)
         self.where_prior = WherePrior(sizes)
         self.propagation_prior = PropagationPrior(sizes, effects, 1e-3 if sizes.ours else 0.01)
+        if not sizes.ours:
+            self.optimizer = self._optimizer
         self.mean_image = nn.Parameter(torch.zeros(sizes.side, sizes.side)) if sizes.mean_image else None
-
-    # -- one frame ----------------------------------------------------------------------------------------------------------------------
 
     def nothing(self, rows: int, slots: int) -> Objects:
         """Make empty slots."""
@@ -170,8 +178,6 @@ class Sqair(nn.Module):
 
     def written(self, z: Objects) -> Tensor:
         """How much of the picture behind them shows, (R, L, L): the published code adds it where objects are drawn, and nowhere else."""
-        from physbench_baselines.sqair_layers import write
-
         scale, shift = (each.flatten(0, 1) for each in self.eye.box(z.where))
         ones = write(scale.new_ones(len(scale), self.sizes.glimpse, self.sizes.glimpse), scale, shift, self.sizes.side)
         return torch.sigmoid(STEEP * (z.presence[..., None, None] * ones.unflatten(0, z.presence.shape)).sum(dim=1) - STEEP / 2)
@@ -212,8 +218,6 @@ class Sqair(nn.Module):
         objects = Objects(*(_pick(each, order) for each in pairs))
         return objects._replace(identity=torch.where(objects.presence > 0, objects.identity, -1.0)), highest + number[:, -1]
 
-    # -- learning -----------------------------------------------------------------------------------------------------------------------
-
     def loss(
         self,
         batch: Mapping[str, Tensor],
@@ -229,25 +233,22 @@ class Sqair(nn.Module):
         on the share of the run that is over.
         """
         sizes, slots = self.sizes, self._slots(slots)
-        frames = self._frames(batch["features"]).repeat_interleave(sizes.particles, dim=0)
+        force = share < sizes.forced
+        particles = 1 if force else sizes.particles  # nothing is left to chance that has no gradient
+        frames = self._frames(batch["features"]).repeat_interleave(particles, dim=0)
         if draws is None:
             draws = [_draw(generator, len(frames), slots, sizes.what, frames) for _ in range(frames.shape[1])]
         z, highest = self.nothing(len(frames), slots), frames.new_full((len(frames),), -1.0)
         steps: list[Step] = []
         for t, draw in enumerate(draws):
-            step, highest = self.step(z, highest, frames[:, t], draw, first=t == 0, force=share < sizes.forced)
+            step, highest = self.step(z, highest, frames[:, t], draw, first=t == 0, force=force)
             z = step.objects
             steps.append(step)
         length = len(steps)
-        weights = sum((step.likelihood + step.log_p - step.log_q for step in steps), frames.new_zeros(len(frames))).view(-1, sizes.particles)
-        discrete = sum((step.discrete for step in steps), frames.new_zeros(len(frames))).view(-1, sizes.particles)
+        weights = sum((step.likelihood + step.log_p - step.log_q for step in steps), frames.new_zeros(len(frames))).view(-1, particles)
+        discrete = sum((step.discrete for step in steps), frames.new_zeros(len(frames))).view(-1, particles)
         bound = evidence(weights)
-        if sizes.form == "code":
-            target = -bound[:, None] - (weights - baseline(weights)).detach() * discrete
-            total = target.mean() / length
-        else:
-            signal = (bound[:, None] - baseline(weights)).detach()
-            total = (-bound - (signal * discrete).sum(dim=1)).mean() / length
+        total = surrogate(weights, discrete, form=sizes.form).mean() / length
         with torch.no_grad():
             figures = {
                 "bound": bound.mean() / length,
@@ -257,7 +258,11 @@ class Sqair(nn.Module):
             }
         return Losses(total, figures)
 
-    # -- the evaluator's questions --------------------------------------------------------------------------------------------------------
+    def _optimizer(self, recipe: TrainingRecipe) -> torch.optim.Optimizer:
+        """TensorFlow's RMSProp is another than torch's."""
+        if recipe.optimizer == "rmsprop":
+            return TensorFlowRmsProp(self.parameters(), recipe.learning_rate, recipe.smoothing, recipe.momentum, recipe.epsilon)
+        return torch.optim.Adam(self.parameters(), recipe.learning_rate, recipe.betas, recipe.epsilon)
 
     def begin(self, seeds: Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> State:
         """int64 (B,): all randomness of sequence i comes from seeds[i]. Of frames larger than those it learnt from, the middle is seen."""
@@ -279,7 +284,7 @@ class Sqair(nn.Module):
         draws = self._chances(state, particles, z)
         step, highest = self.step(z, state.highest.repeat_interleave(particles), images, draws, first=state.time == 0)
         weights = (step.likelihood + step.log_p - step.log_q).view(-1, particles)
-        noise = chance.uniform(state.seeds, 4 * state.time + 2, particles).to(weights.dtype)
+        noise = chance.uniform(state.seeds, STREAMS * state.time + 2, particles).to(weights.dtype)
         kept = (weights - (-(noise + 1e-9).log()).log()).argmax(dim=1) + torch.arange(len(weights), device=weights.device) * particles
         objects = Objects(*(each[kept] for each in step.objects))
         return self._answer(state._replace(objects=objects, highest=highest[kept]))
@@ -298,31 +303,34 @@ class Sqair(nn.Module):
         boxes = torch.cat([middle, scale * side, z.identity[..., None]], dim=-1)
         return torch.where(z.presence[..., None] > 0, boxes, torch.nan)
 
-    def _answer(self, state: State) -> tuple[State, Tensor, Tensor]:
-        z = state.objects
+    def follow(self, z: Objects, normal: Tensor, presence: Callable[[Tensor], Tensor]) -> Objects:
+        """Give what the prior says of the next frame: normal (R, N, 4 + what) standard, presence from its logits. Nothing new is discovered."""
         expected, _, memory = self.expect(z)
-        slots, rows, what = z.presence.shape[1], len(z.presence), self.sizes.what
-        normal = chance.normal(state.seeds, 4 * state.time + 3, slots * (4 + what)).view(rows, slots, -1).to(z.what.dtype)
-        if self.sizes.future == "mean":
-            normal = torch.zeros_like(normal)
-            presence = (expected.logit > 0).to(z.what.dtype)
-        else:
-            chances = chance.uniform(state.seeds, 4 * state.time + 1, 3 * slots)[:, -slots:]
-            presence = (chances < torch.sigmoid(expected.logit)).to(z.what.dtype)
         where = expected.where[0] + expected.where[1] * normal[..., :4]
-        following = z._replace(
+        there = presence(expected.logit) * z.presence
+        return z._replace(
             what=expected.what[0] + expected.what[1] * normal[..., 4:],
             where=where,
-            presence=presence * z.presence,
+            presence=there,
             logit=expected.logit,
             prior=expected.state,
             velocity=where[..., 2:] - z.where[..., 2:] if self.sizes.ours else z.velocity,
             memory=memory,
-            identity=torch.where(presence * z.presence > 0, z.identity, -1.0),
+            identity=torch.where(there > 0, z.identity, -1.0),
         )
+
+    def _answer(self, state: State) -> tuple[State, Tensor, Tensor]:
+        z = state.objects
+        rows, slots = z.presence.shape
+        if self.sizes.future == "mean":
+            following = self.follow(z, z.what.new_zeros(rows, slots, 4 + self.sizes.what), lambda logit: (logit > 0).to(logit.dtype))
+        else:
+            normal = chance.normal(state.seeds, STREAMS * state.time + 3, slots * (4 + self.sizes.what)).view(rows, slots, -1).to(z.what.dtype)
+            uniform = chance.uniform(state.seeds, STREAMS * state.time + 4, slots)
+            following = self.follow(z, normal, lambda logit: (uniform < torch.sigmoid(logit)).to(logit.dtype))
         mean = self._padded(self.render(following), state.shape)[..., None]
         drawn = z.presence[..., None, None] * self.eye.draw(z.what, z.where)
-        names = torch.where(z.presence > 0, z.identity.remainder(255), 255).to(torch.uint8)
+        names = torch.where(z.presence > 0, z.identity.remainder(NAMES), NAMES).to(torch.uint8)
         owner = names.gather(1, drawn.argmax(dim=1).flatten(1)).unflatten(1, drawn.shape[2:])
         return state._replace(following=following, time=state.time + 1), mean, self._padded(owner, state.shape)
 
@@ -333,8 +341,8 @@ class Sqair(nn.Module):
     def _chances(self, state: State, particles: int, z: Objects) -> Draws:
         """All randomness of a frame from the seeds."""
         rows, slots, what = len(z.presence), z.presence.shape[1], self.sizes.what
-        normal = chance.normal(state.seeds, 4 * state.time, particles * 2 * slots * (4 + what)).view(rows, 2 * slots, -1).to(z.what.dtype)
-        uniform = chance.uniform(state.seeds, 4 * state.time + 1, (2 * particles + 1) * slots)[:, : 2 * particles * slots].reshape(rows, 2 * slots)
+        normal = chance.normal(state.seeds, STREAMS * state.time, particles * 2 * slots * (4 + what)).view(rows, 2 * slots, -1).to(z.what.dtype)
+        uniform = chance.uniform(state.seeds, STREAMS * state.time + 1, particles * 2 * slots).view(rows, 2 * slots)
         return Draws(normal[..., :4], normal[..., 4:], uniform.to(z.what.dtype))
 
     def _frames(self, features: Tensor) -> Tensor:
@@ -364,6 +372,17 @@ def baseline(weights: Tensor) -> Tensor:
     others = (weights.sum(dim=1, keepdim=True) - weights) / (count - 1)
     own = torch.eye(count, dtype=torch.bool, device=weights.device)
     return torch.where(own, others[..., None], weights[:, None]).logsumexp(dim=2) - math.log(count)
+
+
+def surrogate(weights: Tensor, discrete: Tensor, *, form: str) -> Tensor:
+    """log weights and log q of what was drawn from few (B, K) -> (B,), whose gradient is one of minus the bound.
+
+    A particle's signal is what it adds to the bound. The published code takes the particle's own log weight for the bound, and the mean over particles.
+    """
+    bound = evidence(weights)
+    if form == "code":
+        return -bound - ((weights - baseline(weights)).detach() * discrete).mean(dim=1)
+    return -bound - ((bound[:, None] - baseline(weights)).detach() * discrete).sum(dim=1)
 
 
 def number_probabilities(logits: Tensor) -> Tensor:

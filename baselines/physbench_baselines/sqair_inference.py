@@ -83,9 +83,10 @@ class Eye(nn.Module):
 
     def gain(self, images: Tensor, what: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
         """One slot (R, ...) -> by how many hundred nats a frame is likelier with it, (R, 1), and what it leaves unexplained."""
-        left = images - self.draw(what[:, None], where[:, None])[:, 0]
-        better = images.square().sum(dim=(1, 2)) - left.square().sum(dim=(1, 2))
-        return (better.detach() / (200 * self.sigma**2)).clamp(-5, 5)[:, None], left
+        with torch.no_grad():
+            left = images - self.draw(what[:, None], where[:, None])[:, 0]
+            better = images.square().sum(dim=(1, 2)) - left.square().sum(dim=(1, 2))
+            return (better / (200 * self.sigma**2)).clamp(-5, 5)[:, None], left
 
     def bound(self, where: Tensor) -> Tensor:
         """Keep a mean's scale near the one where ours begins."""
@@ -127,9 +128,7 @@ class Discovery(nn.Module):
                 continue
             proposal = None
             if self.ours:
-                with torch.no_grad():
-                    seen = left
-                place = self.localiser(seen)
+                place = self.localiser(left)
                 proposal = torch.cat([torch.full_like(place, SIZE), place], dim=1)
                 features = eye.look(left, proposal)
             assert features is not None
