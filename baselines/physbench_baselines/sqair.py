@@ -44,6 +44,7 @@ from physbench_baselines.training.trainable import Losses
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from physbench.model import Likelihood
     from physbench_baselines.sqair_priors import Expected
     from physbench_baselines.sqair_sizes import SqairSizes
     from physbench_baselines.training.recipe import TrainingRecipe
@@ -102,7 +103,7 @@ class Sqair(nn.Module):
     def __init__(self, sizes: SqairSizes) -> None:
         super().__init__()
         self.sizes = sizes
-        self.likelihood = Gaussian(sizes.sigma)
+        self.likelihood: Likelihood = Gaussian(sizes.sigma)
         entity = sizes.what + 6
         self.relation: Interaction | RelationalMemory | None = None
         if sizes.relation == "interaction":
@@ -194,9 +195,7 @@ class Sqair(nn.Module):
             "p_old_presence": (z.presence * log_bernoulli(old.presence, expected.logit)).sum(dim=1),
         }
 
-    def _choose(
-        self, z: Objects, old: Explained, new: Explained, expected: Expected, memory: Tensor, highest: Tensor
-    ) -> tuple[Objects, Tensor]:
+    def _choose(self, z: Objects, old: Explained, new: Explained, expected: Expected, memory: Tensor, highest: Tensor) -> tuple[Objects, Tensor]:
         """Put what is there first, old before new, and keep N of it."""
         slots = z.presence.shape[1]
         fresh = self.nothing(len(highest), slots)
@@ -237,7 +236,7 @@ class Sqair(nn.Module):
         particles = 1 if force else sizes.particles  # nothing is left to chance that has no gradient
         frames = self._frames(batch["features"]).repeat_interleave(particles, dim=0)
         if draws is None:
-            draws = [_draw(generator, len(frames), slots, sizes.what, frames) for _ in range(frames.shape[1])]
+            draws = [draw_from(generator, len(frames), slots, sizes.what, frames) for _ in range(frames.shape[1])]
         z, highest = self.nothing(len(frames), slots), frames.new_full((len(frames),), -1.0)
         steps: list[Step] = []
         for t, draw in enumerate(draws):
@@ -417,7 +416,9 @@ def _pick(array: Tensor, order: Tensor) -> Tensor:
     return array.gather(1, order[..., None].expand(-1, -1, array.shape[2]))
 
 
-def _draw(generator: torch.Generator | None, rows: int, slots: int, what: int, like: Tensor) -> Draws:
+def draw_from(generator: torch.Generator | None, rows: int, slots: int, what: int, like: Tensor) -> Draws:
+    """Draw all that a frame needs, on the device and of the type of another tensor."""
+
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, device=like.device, dtype=like.dtype)
 

@@ -62,7 +62,8 @@ def require_step(model: Sqair, before: Objects, step: Step, highest: Tensor, fil
     ):
         require_close(ours * there[..., None], file[name][t] * there[..., None].numpy(), f"{name} at {t}")
     require_close(expected.logit, file["prop_prior/presence_logit"][t], f"prior presence at {t}")
-    for ours, name in ((step.objects.what, "what"), (step.objects.where, "where"), (step.objects.temporal, "temporal_state"), (step.objects.prior, "prior_state")):
+    kept = {"what": step.objects.what, "where": step.objects.where, "temporal_state": step.objects.temporal, "prior_state": step.objects.prior}
+    for name, ours in kept.items():
         require_close(ours * after[..., None], file[f"step/{name}"][t] * after[..., None].numpy(), f"{name} at {t}")
     for ours, name in (
         (step.objects.presence, "presence"), (step.objects.identity, "ids"), (highest, "highest_id"), (step.canvas, "canvas"),
@@ -130,7 +131,8 @@ def require_objective(file: Arrays, dtype: torch.dtype) -> None:
     losses.total.backward()
     gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
     published = {name: np.zeros_like(file[f"w/{name}"]) for name in (each[2:] for each in file if each.startswith("w/"))}
-    assert len(given := {name[5:]: array for name, array in file.items() if name.startswith("grad/")}) > 100
+    given = {name[5:]: array for name, array in file.items() if name.startswith("grad/")}
+    assert len(given) > 100
     for name, theirs in renamed(published | given, lambda name: tuple(model.state_dict()[name].shape)).items():
         ours = gradients[name]
         assert ours is not None, name
