@@ -37,7 +37,7 @@ from physbench_baselines import chance
 from physbench_baselines.rmsprop import TensorFlowRmsProp
 from physbench_baselines.sqair_inference import Discovery, Draws, Explained, Eye, Propagation
 from physbench_baselines.sqair_layers import Mlp, log_bernoulli, log_normal, write
-from physbench_baselines.sqair_priors import NumberPrior, PropagationPrior, WherePrior
+from physbench_baselines.sqair_priors import GATE, NumberPrior, PropagationPrior, WherePrior
 from physbench_baselines.sqair_relations import Interaction, RelationalMemory
 from physbench_baselines.training.trainable import Losses
 
@@ -130,7 +130,7 @@ class Sqair(nn.Module):
         what = zeros(rows, slots, self.sizes.what)
         memory = self.relation.begin(what) if isinstance(self.relation, RelationalMemory) else zeros(rows, slots, 0)
         flat = zeros(rows, slots)
-        return Objects(what, zeros(rows, slots, 4), flat, flat - 88, temporal, prior, zeros(rows, slots, 2), memory, flat - 1)
+        return Objects(what, zeros(rows, slots, 4), flat, flat - GATE, temporal, prior, zeros(rows, slots, 2), memory, flat - 1)
 
     def relate(self, z: Objects) -> tuple[list[Tensor], Tensor]:
         """Give what objects do to one another, and the new memory."""

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from physbench_baselines.sqair_layers import FLOOR, Gaussian, Gru, Localiser, Mlp, VanillaRnn, log_normal, read, stack, write
-from physbench_baselines.sqair_priors import SIZE, gate
+from physbench_baselines.sqair_priors import GATE, SIZE, gate
 
 if TYPE_CHECKING:
     from physbench_baselines.sqair_sizes import SqairSizes
@@ -115,40 +115,49 @@ class Discovery(nn.Module):
 
     def forward(self, images: Tensor, left: Tensor, context: Tensor, free: Tensor | None, draws: Draws, force: bool) -> Explained:
         """Frames, what propagation leaves of them (R, L, L), what it says (R, hidden), how many slots are free (R,) or None -> N discoveries."""
-        (eye,), rows, slots, sizes = self.eye, len(images), draws.where.shape[1] // 2, self.sizes
+        (eye,), slots, sizes = self.eye, draws.where.shape[1] // 2, self.sizes
         features = None if self.ours else self.encoder(images.flatten(1))
-        h = self.rnn.initial.expand(rows, -1)
-        what, where, presence = images.new_zeros(rows, sizes.what), images.new_zeros(rows, 4), images.new_ones(rows)
+        nothing = images.new_zeros(len(images))
+        h = self.rnn.initial.expand(len(images), -1)
+        what, where, presence = nothing[:, None].expand(-1, sizes.what), nothing[:, None].expand(-1, 4), nothing + 1
         said: list[tuple[Tensor, ...]] = []
         for k in range(slots):
             there = presence if free is None else presence * (k < free)
-            if not there.any():  # no slot after this one holds anything
-                nothing = images.new_zeros(rows)
-                said.append((torch.zeros_like(where), torch.zeros_like(what), nothing, nothing - 88, nothing, nothing))
-                continue
-            proposal = None
+            (rows,) = there.nonzero(as_tuple=True)  # of all others nothing counts any more
+            if not len(rows):
+                said += [(torch.zeros_like(where), torch.zeros_like(what), nothing, nothing - GATE, nothing, nothing)] * (slots - k)
+                break
+            seen = left[rows] if self.ours else images[rows]
             if self.ours:
-                place = self.localiser(left)
+                place = self.localiser(seen)
                 proposal = torch.cat([torch.full_like(place, SIZE), place], dim=1)
-                features = eye.look(left, proposal)
-            assert features is not None
-            h = self.rnn(torch.cat([features, context, what, where, presence[:, None]], dim=1), h)
-            loc, raw = self.where(h).chunk(2, dim=1)
+                glance = eye.look(seen, proposal)
+            else:
+                proposal = None
+                assert features is not None
+                glance = features[rows]
+            now = self.rnn(torch.cat([glance, context[rows], what[rows], where[rows], presence[rows, None]], dim=1), h[rows])
+            loc, raw = self.where(now).chunk(2, dim=1)
             if proposal is not None:
                 loc = eye.bound(proposal + SHIFTED * loc)
             scale = F.softplus(raw + self.offset) + (TIGHT if self.ours else FLOOR)
-            where = loc + scale * draws.where[:, slots + k]
-            code = eye.head(eye.look(left if self.ours else images, where))
-            what = code[0] + code[1] * draws.what[:, slots + k]
-            hints = [h, what]
+            place = loc + scale * draws.where[rows, slots + k]
+            code = eye.head(eye.look(seen, place))
+            thing = code[0] + code[1] * draws.what[rows, slots + k]
+            hints = [now, thing]
             if self.ours:
-                gain, after = eye.gain(left, what, where)
+                gain, after = eye.gain(seen, thing, place)
                 hints.append(gain)
-            logit = gate(self.presence(torch.cat(hints, dim=1)).squeeze(1) + 2 * 88.0 * force, there)
-            presence = (draws.presence[:, slots + k] < torch.sigmoid(logit)).to(what.dtype) * there
+            logit = self.presence(torch.cat(hints, dim=1)).squeeze(1) + 2 * GATE * force
+            drawn = (draws.presence[rows, slots + k] < torch.sigmoid(logit)).to(thing.dtype)
             if self.ours:
-                left = torch.where(presence[:, None, None] > 0, after, left)
-            said.append((where, what, presence, logit, log_normal(where, loc, scale), log_normal(what, *code)))
+                left = left.index_copy(0, rows, torch.where(drawn[:, None, None] > 0, after, seen))
+            results = (place, thing, drawn, logit + GATE, log_normal(place, loc, scale), log_normal(thing, *code))
+            where, what, presence, logits, log_where, log_what = (
+                each.new_zeros(len(images), *each.shape[1:]).index_copy(0, rows, each) for each in results
+            )  # fmt: skip
+            h = h.index_copy(0, rows, now)
+            said.append((where, what, presence, logits - GATE, log_where, log_what))
         return Explained(*(stack(column) for column in zip(*said, strict=True)))
 
 
@@ -209,7 +218,7 @@ class Propagation(nn.Module):
             if ours:
                 gain, after = eye.gain(left, thing, there)
                 hints.append(gain)
-            logit = gate(self.presence(torch.cat(hints, dim=1)).squeeze(1) + 2 * 88.0 * force, presence[:, k])
+            logit = gate(self.presence(torch.cat(hints, dim=1)).squeeze(1) + 2 * GATE * force, presence[:, k])
             stays = (draws.presence[:, k] < torch.sigmoid(logit)).to(thing.dtype) * presence[:, k]
             if ours:
                 left = torch.where(stays[:, None, None] > 0, after, left)

@@ -100,7 +100,7 @@ class PropagationPrior(nn.Module):
         self.readout = linear(sizes.hidden, 1 + 2 * (4 + sizes.what))
         if self.ours:
             with torch.no_grad():
-                self.readout.bias[5 + sizes.what :] -= 2
+                self.readout.bias[5 + sizes.what :] -= 3
 
     def forward(self, what: Tensor, where: Tensor, presence: Tensor, velocity: Tensor, effects: list[Tensor], state: Tensor) -> Expected:
         """(R, N, ...) each -> what is expected of them."""
