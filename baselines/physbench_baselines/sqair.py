@@ -14,7 +14,7 @@ particles (IWAE); presence is drawn, so its gradient is that of VIMCO's score fu
 - "tracking": ours, which learns on a CPU. Discovery looks for a place by convolutions, in what is not yet explained. Objects are expected to move on as
   they went, and to be what they were. Shifts are not bounded, so that objects leave the frame; scales are, by a third of a frame give or take a third.
   The deviation of a place may be a tenth of the paper's, a fortieth of a pixel. Presence is told how much likelier an object makes the frame. For
-  the first share of a run every slot has to hold one. The prior of numbers is a softmax of plain logits.
+  the first share of a run every slot has to hold one. The prior of numbers is geometric but for none.
 
 Where paper and code leave a choice for R-SQAIR: gamma goes into the four layers that see the last frame's object (the RNN over objects, the head of
 where, the object's GRU, the prior's GRU), whose additional weights are then as many as the paper says for the memory core; an absent object has no effect.

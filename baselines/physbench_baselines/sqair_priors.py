@@ -33,24 +33,30 @@ class Expected(NamedTuple):
 
 
 class NumberPrior(nn.Module):
-    """p(n) of discoveries: logits for 0 .. N, with an offset after the first frame, and an MLP on how sure the old ones are to stay."""
+    """p(n) of discoveries: logits for 0 .. N, with an offset after the first frame, and an MLP on how sure the old ones are to stay.
+
+    Ours has two numbers instead, the logit of each object more and that of none, so that any N will do; the others take larger n for the largest they know.
+    """
 
     def __init__(self, sizes: SqairSizes) -> None:
         super().__init__()
-        self.offset = nn.Parameter(torch.zeros(sizes.slots + 1))
-        self.later = nn.Parameter(F.one_hot(torch.tensor(0), sizes.slots + 1) * 10.0)
-        self.mlp = Mlp(1, 10, sizes.slots + 1)
-        self.squash = not sizes.ours
+        self.ours, count = sizes.ours, 2 if sizes.ours else sizes.slots + 1
+        self.offset = nn.Parameter(torch.zeros(count))
+        self.later = nn.Parameter(F.one_hot(torch.tensor(0), count) * 10.0)
+        self.mlp = Mlp(1, 10, count)
+        if self.ours:
+            nn.init.constant_(self.later, 0.0)
 
     def forward(self, sureness: Tensor, first: bool, free: Tensor | None, slots: int) -> Tensor:
-        """sureness (R,), how many slots are free (R,), None if that does not count -> log p(n), (R, N + 1); larger N go on as the largest known."""
+        """sureness (R,), how many slots are free (R,), None if that does not count -> log p(n), (R, N + 1)."""
+        n = torch.arange(slots + 1, device=sureness.device)
         logits = self.offset + self.mlp(sureness[:, None]) + (0 if first else self.later)
-        logits = F.elu(logits) if self.squash else logits
-        if slots + 1 > logits.shape[1]:
-            logits = torch.cat([logits, logits[:, -1:].expand(-1, slots + 1 - logits.shape[1])], dim=1)
-        logits = logits[:, : slots + 1]
+        if self.ours:
+            logits = n * logits[:, :1] + (n == 0) * logits[:, 1:]
+        else:
+            logits = F.elu(logits)[:, n.clamp(max=logits.shape[1] - 1)]
         if free is not None:
-            logits = logits - GATE * (torch.arange(slots + 1, device=logits.device) > free[:, None])
+            logits = logits - GATE * (n > free[:, None])
         return logits.log_softmax(dim=1)
 
 

@@ -217,6 +217,17 @@ def test_every_kind_learns_and_is_asked(form: str, relation: str) -> None:
     assert network.boxes(state).shape == (2, 3, 5)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_priors_of_numbers_add_up_and_leave_out_what_has_no_slot(form: str) -> None:
+    torch.manual_seed(0)
+    prior = replace(TINY, form=form).build().number_prior
+    for slots in (2, 3, 5):
+        free = None if form == "code" else torch.tensor([0.0, 1, 2, 2])
+        log_p = prior(torch.randn(4), False, free, slots)
+        assert log_p.shape == (4, slots + 1) and torch.allclose(log_p.exp().sum(dim=1), torch.ones(4))
+        assert free is None or float(log_p[0, 0]) == pytest.approx(0, abs=1e-5)
+
+
 def test_no_more_objects_are_kept_than_there_are_slots_and_names_stay() -> None:
     network = replace(TINY, form="paper").build()
     z, highest = network.nothing(6, 3), torch.full((6,), -1.0)
