@@ -274,17 +274,17 @@ class Sqair(nn.Module):
     def observe(self, state: State, frame: Tensor, action: Tensor | None = None) -> tuple[State, Tensor, Tensor]:
         """frame (B, H, W, 1) -> state, mean (B, H, W, 1) of the next one, owner uint8 (B, H, W) of this one.
 
-        As many guesses are made as there are particles, and one of them is kept, drawn by their weights.
+        Of several guesses at a frame one is kept, drawn by their weights.
         """
-        side, particles = self.sizes.side, self.sizes.particles
+        side, guesses = self.sizes.side, self.sizes.guesses
         top, left = (state.shape[0] - side) // 2, (state.shape[1] - side) // 2
-        images = frame[:, top : top + side, left : left + side, 0].repeat_interleave(particles, dim=0)
-        z = Objects(*(each.repeat_interleave(particles, dim=0) for each in state.objects))
-        draws = self._chances(state, particles, z)
-        step, highest = self.step(z, state.highest.repeat_interleave(particles), images, draws, first=state.time == 0)
-        weights = (step.likelihood + step.log_p - step.log_q).view(-1, particles)
-        noise = chance.uniform(state.seeds, STREAMS * state.time + 2, particles).to(weights.dtype)
-        kept = (weights - (-(noise + 1e-9).log()).log()).argmax(dim=1) + torch.arange(len(weights), device=weights.device) * particles
+        images = frame[:, top : top + side, left : left + side, 0].repeat_interleave(guesses, dim=0)
+        z = Objects(*(each.repeat_interleave(guesses, dim=0) for each in state.objects))
+        draws = self._chances(state, guesses, z)
+        step, highest = self.step(z, state.highest.repeat_interleave(guesses), images, draws, first=state.time == 0)
+        weights = (step.likelihood + step.log_p - step.log_q).view(-1, guesses)
+        noise = chance.uniform(state.seeds, STREAMS * state.time + 2, guesses).to(weights.dtype)
+        kept = (weights - (-(noise + 1e-9).log()).log()).argmax(dim=1) + torch.arange(len(weights), device=weights.device) * guesses
         objects = Objects(*(each[kept] for each in step.objects))
         return self._answer(state._replace(objects=objects, highest=highest[kept]))
 
@@ -337,11 +337,11 @@ class Sqair(nn.Module):
         top, left = (shape[0] - self.sizes.side) // 2, (shape[1] - self.sizes.side) // 2
         return torch.nn.functional.pad(images, (left, left, top, top))
 
-    def _chances(self, state: State, particles: int, z: Objects) -> Draws:
+    def _chances(self, state: State, guesses: int, z: Objects) -> Draws:
         """All randomness of a frame from the seeds."""
         rows, slots, what = len(z.presence), z.presence.shape[1], self.sizes.what
-        normal = chance.normal(state.seeds, STREAMS * state.time, particles * 2 * slots * (4 + what)).view(rows, 2 * slots, -1).to(z.what.dtype)
-        uniform = chance.uniform(state.seeds, STREAMS * state.time + 1, particles * 2 * slots).view(rows, 2 * slots)
+        normal = chance.normal(state.seeds, STREAMS * state.time, guesses * 2 * slots * (4 + what)).view(rows, 2 * slots, -1).to(z.what.dtype)
+        uniform = chance.uniform(state.seeds, STREAMS * state.time + 1, guesses * 2 * slots).view(rows, 2 * slots)
         return Draws(normal[..., :4], normal[..., 4:], uniform.to(z.what.dtype))
 
     def _frames(self, features: Tensor) -> Tensor:

@@ -51,10 +51,7 @@ class NumberPrior(nn.Module):
         """sureness (R,), how many slots are free (R,), None if that does not count -> log p(n), (R, N + 1)."""
         n = torch.arange(slots + 1, device=sureness.device)
         logits = self.offset + self.mlp(sureness[:, None]) + (0 if first else self.later)
-        if self.ours:
-            logits = n * logits[:, :1] + (n == 0) * logits[:, 1:]
-        else:
-            logits = F.elu(logits)[:, n.clamp(max=logits.shape[1] - 1)]
+        logits = n * logits[:, :1] + (n == 0) * logits[:, 1:] if self.ours else F.elu(logits)[:, n.clamp(max=logits.shape[1] - 1)]
         if free is not None:
             logits = logits - GATE * (n > free[:, None])
         return logits.log_softmax(dim=1)

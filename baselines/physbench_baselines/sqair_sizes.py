@@ -27,7 +27,8 @@ class SqairSizes:
     hidden: int = bounded(256, low=4, high=4096)
     presence_hidden: int = bounded(128, low=1, high=4096)
     glimpse: int = bounded(20, low=2, high=128)  # side of what is cut out
-    particles: int = bounded(5, low=1, high=256)  # of the bound in training; at test time so many guesses are made at each frame, and one is kept
+    particles: int = bounded(5, low=1, high=256)  # of the bound
+    guesses: int = bounded(1, low=1, high=256)  # at each frame at test time, of which one is kept
     sigma: float = bounded(0.3, above=0, high=10)  # of a pixel
     relation: str = bounded("none", choices=RELATIONS)  # none is SQAIR, the others R-SQAIR
     embedding: int = bounded(5, low=1, high=1024)  # of the interaction network
@@ -78,5 +79,5 @@ ARCHITECTURE = Architecture(
         f"{name}{suffix}": {"": replace(sizes, relation=relation)} for suffix, sizes in (("", PAPER), ("-small", SMALL)) for name, relation in NAMES.items()
     },
     recipes={"": {"": PAPER_RECIPE}, **{f"{name}-small": {"": SMALL_RECIPE} for name in NAMES}},
-    settable=("slots", "particles", "future"),
+    settable=("slots", "guesses", "future"),
 )

@@ -24,7 +24,7 @@ from physbench_baselines.sqair_layers import Gru, read, write
 from physbench_baselines.sqair_relations import Interaction, RelationalMemory
 from physbench_baselines.sqair_sizes import ARCHITECTURE, SMALL, SqairSizes
 
-TINY = SqairSizes(side=20, slots=3, hidden=16, presence_hidden=8, glimpse=8, particles=3)
+TINY = SqairSizes(side=20, slots=3, hidden=16, presence_hidden=8, glimpse=8, particles=3, guesses=2)
 FORMS = ("paper", "code", "tracking")
 RELATIONS = ("none", "interaction", "memory")
 
