@@ -11,6 +11,7 @@ import click
 
 from benchmarks import (
     accuracy,
+    following,
     images,
     machine,
     making,
@@ -60,6 +61,7 @@ def main(quick: bool, out: Path | None) -> None:
             ("playing", lambda: playing.table(plan, scratch)),
             ("learning from images", lambda: seeing.table(plan)),
             ("refinements", lambda: refining.table(plan)),
+            ("learning object by object", lambda: following.table(plan)),
         ):
             print(f"{time.monotonic() - began:5.0f} s  {name} ...", file=sys.stderr, flush=True)
             tables.append(ask())

@@ -30,6 +30,7 @@ class Plan:
     large_batch: int = 1  # images, or sequences, in a step of the paper's sizes
     small_batch: int = 8  # in one of the small sizes
     refined: int = 4  # frames of a sequence
+    followed: int = 3  # likewise, object by object
     refinements: tuple[int, ...] = (1, 5)  # of an image
 
 
@@ -37,5 +38,5 @@ FULL = Plan()
 QUICK = Plan(
     repetitions=1, sequences=1_000, drawn=32, stepped=5, collisions=40, flights=2, whole=2_000, file=256, batches=4, slow_batches=1,
     indexed=20, evaluated=64, processes=1, cold_processes=1, staged=256, verified=500, observed=2, images=1_000,
-    large_batch=1, small_batch=1, refined=1, refinements=(1,),
+    large_batch=1, small_batch=1, refined=1, followed=1, refinements=(1,),
 )  # fmt: skip

@@ -148,6 +148,7 @@ architectures = Registry(
         "conv3": "physbench_baselines.conv3_sizes:ARCHITECTURE",
         "iodine": "physbench_baselines.iodine_sizes:ARCHITECTURE",
         "slot-attention": "physbench_baselines.slot_attention_sizes:ARCHITECTURE",
+        "sqair": "physbench_baselines.sqair_sizes:ARCHITECTURE",
     },
 )
 """Records of networks that can be trained, by the names that checkpoints say."""

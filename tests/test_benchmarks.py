@@ -14,7 +14,7 @@ import torch
 
 pytest.importorskip("pymunk")
 
-from benchmarks import accuracy, memory, refining, report, seeing, timing
+from benchmarks import accuracy, following, memory, refining, report, seeing, timing
 from benchmarks.plan import QUICK
 from benchmarks.rivals import files, numba_gzip, pymunk_balls, stepping
 from benchmarks.rivals.chipmunk import trajectories
@@ -209,6 +209,13 @@ def test_speeds_are_compared_with_the_first_model_on_the_same_images(monkeypatch
         faster = float(other[speed].replace(",", "")) / float(first[speed].replace(",", ""))
         assert float(other[ratio].removesuffix("x")) == pytest.approx(faster, rel=0.02)
     assert float(other[5]) < float(first[5])
+
+
+def test_sequences_are_learnt_object_by_object_in_all_sizes() -> None:
+    rows = {row[0]: row[1:] for row in following.table(QUICK).rows}
+    assert tuple(rows)[: len(following.MODELS)] == following.MODELS
+    assert rows["sqair"][4:6] == ("1x", "1x")
+    assert int(rows["r-sqair-rmc"][1].replace(",", "")) - int(rows["sqair"][1].replace(",", "")) == 98_880
 
 
 def test_a_page_is_tables_of_markdown() -> None:

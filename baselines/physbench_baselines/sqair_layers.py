@@ -1,0 +1,150 @@
+"""The layers of SQAIR: a spatial transformer, its two recurrent cells, and heads that give normal distributions. Weights begin as Sonnet draws them.
+
+R rows: a row is one particle of one sequence. G x G pixels of a glimpse, L x L of a frame.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SMALLEST_SCALE = 1e-4
+"""Of a box, as a share of the frame."""
+
+FLOOR = 0.01
+"""The least standard deviation."""
+
+
+def read(images: Tensor, scale: Tensor, shift: Tensor, glimpse: int) -> Tensor:
+    """Cut a box out of each image: images (R, L, L), scale and shift (R, 2) by x, y -> (R, G, G).
+
+    A box is as wide as its scale times the frame, its middle is where shift says; -1 and 1 are the middles of the first and the last pixel. Pixels are
+    interpolated between their four neighbours, and are 0 beside the frame. As boxes are upright, that is a product with a matrix on either side.
+    """
+    side = images.shape[-1]
+    target = torch.linspace(-1, 1, glimpse, dtype=images.dtype, device=images.device)
+    across, down = (_hats((s[:, None] * target + t[:, None] + 1) * ((side - 1) / 2), side) for s, t in zip(scale.unbind(1), shift.unbind(1), strict=True))
+    return down @ images @ across.transpose(1, 2)
+
+
+def write(glimpses: Tensor, scale: Tensor, shift: Tensor, side: int) -> Tensor:
+    """Put each glimpse where it was cut out, on nothing: (R, G, G), scale and shift (R, 2) -> (R, L, L)."""
+    size = glimpses.shape[-1]
+    target = torch.linspace(-1, 1, side, dtype=glimpses.dtype, device=glimpses.device)
+    across, down = (_hats(((target - t[:, None]) / s[:, None] + 1) * ((size - 1) / 2), size) for s, t in zip(scale.unbind(1), shift.unbind(1), strict=True))
+    return down @ glimpses @ across.transpose(1, 2)
+
+
+def log_normal(x: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+    """Give the log density of diagonal normal distributions, summed over the last axis."""
+    return (-0.5 * ((x - loc) / scale).square() - scale.log() - 0.5 * math.log(2 * math.pi)).sum(dim=-1)
+
+
+def log_bernoulli(x: Tensor, logit: Tensor) -> Tensor:
+    """Give the log probability of x, 0 or 1."""
+    return -F.binary_cross_entropy_with_logits(logit, x, reduction="none")
+
+
+class Mlp(nn.Sequential):
+    """Linear layers with ELU in between, after the last one too if it `ends` in one."""
+
+    def __init__(self, *widths: int, ends: bool = False, bias: float = 0.0) -> None:
+        layers: list[nn.Module] = []
+        for pair in pairwise(widths):
+            layers += [linear(*pair), nn.ELU()]
+        super().__init__(*(layers if ends else layers[:-1]))
+        if bias:
+            nn.init.constant_(layers[-2].bias, bias)  # type: ignore[arg-type]
+
+
+class Gaussian(nn.Module):
+    """A linear layer to a mean and a standard deviation."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.linear = linear(inputs, 2 * outputs)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        loc, raw = self.linear(x).chunk(2, dim=-1)
+        return loc, F.softplus(raw) + FLOOR
+
+
+class VanillaRnn(nn.Module):
+    """h' = tanh(W x + U h), and a first h that is learnt."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.inputs = linear(inputs, hidden)
+        self.hidden = linear(hidden, hidden)
+        self.initial = nn.Parameter(torch.zeros(hidden))
+
+    def forward(self, x: Tensor, h: Tensor) -> Tensor:
+        return torch.tanh(self.inputs(x) + self.hidden(h))
+
+
+class Gru(nn.Module):
+    """The first GRU [Cho et al. 2014], which is not torch's: the state is reset before its matrix, and z weighs what is new. A learnt first h."""
+
+    def __init__(self, inputs: int, hidden: int) -> None:
+        super().__init__()
+        self.inputs = nn.Linear(inputs, 3 * hidden)  # z, r, then the candidate
+        self.gates = nn.Linear(hidden, 2 * hidden, bias=False)
+        self.candidate = nn.Linear(hidden, hidden, bias=False)
+        self.initial = nn.Parameter(torch.zeros(hidden))
+        for layer, fan in ((self.inputs, inputs), (self.gates, hidden), (self.candidate, hidden)):
+            nn.init.uniform_(layer.weight, -1 / math.sqrt(fan), 1 / math.sqrt(fan))
+        nn.init.uniform_(self.inputs.bias, -1 / math.sqrt(hidden), 1 / math.sqrt(hidden))
+
+    def forward(self, x: Tensor, h: Tensor) -> Tensor:
+        width = h.shape[-1]
+        given = self.inputs(x)
+        z, r = torch.sigmoid(given[..., : 2 * width] + self.gates(h)).chunk(2, dim=-1)
+        new = torch.tanh(given[..., 2 * width :] + self.candidate(r * h))
+        return h + z * (new - h)
+
+
+class Localiser(nn.Module):
+    """Convolutions that look for one place in an image of half the size, the mean of a softmax over all places: (R, L, L) -> (R, 2), x and y in -1..1."""
+
+    def __init__(self, channels: int = 8, kernel: int = 5) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, channels, kernel, padding=kernel // 2), nn.ELU(), nn.Conv2d(channels, 1, kernel, padding=kernel // 2)
+        )  # fmt: skip
+
+    def forward(self, images: Tensor) -> Tensor:
+        side = images.shape[-1]
+        small = F.avg_pool2d(images[:, None], 2, ceil_mode=True)
+        place = (torch.arange(small.shape[-1], dtype=images.dtype, device=images.device) * 2 + 0.5) * (2 / (side - 1)) - 1
+        y, x = torch.meshgrid(place, place, indexing="ij")
+        maps = torch.cat([small, torch.stack([x, y]).expand(len(images), -1, -1, -1)], dim=1)
+        heat = self.layers(maps).flatten(1).softmax(dim=1)
+        return heat @ torch.stack([x.flatten(), y.flatten()], dim=1)
+
+
+def linear(inputs: int, outputs: int) -> nn.Linear:
+    """Sonnet's first weights: normal of 1 / sqrt(inputs), cut off at two deviations; no offset."""
+    layer = nn.Linear(inputs, outputs)
+    deviation = 1 / math.sqrt(inputs)
+    nn.init.trunc_normal_(layer.weight, std=deviation, a=-2 * deviation, b=2 * deviation)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def stack(arrays: Sequence[Tensor]) -> Tensor:
+    """(R, ...) of each slot -> (R, N, ...)."""
+    return torch.stack(list(arrays), dim=1)
+
+
+def _hats(u: Tensor, size: int) -> Tensor:
+    """Places between pixels (R, A) -> what each pixel counts there, (R, A, size)."""
+    pixels = torch.arange(size, dtype=u.dtype, device=u.device)
+    return F.relu(1 - (u[..., None] - pixels).abs())

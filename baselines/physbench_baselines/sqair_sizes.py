@@ -1,0 +1,83 @@
+"""How large a SQAIR is and of which kind, and how it is trained. Without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from physbench.errors import ModelError
+from physbench.fields import bounded, check_fields
+from physbench_baselines.architecture import Architecture, StoppingRule
+
+if TYPE_CHECKING:
+    from physbench_baselines.sqair import Sqair
+
+RELATIONS = ("none", "interaction", "memory")
+FORMS = ("paper", "code", "tracking")
+FUTURES = ("sample", "mean")
+
+
+@dataclass(frozen=True)
+class SqairSizes:
+    """The defaults are SQAIR's with the numbers of R-SQAIR's section 3."""
+
+    side: int = bounded(50, low=8, high=256)  # of a frame; of a larger one the middle is seen
+    slots: int = bounded(4, low=1, high=32)  # N in training; other numbers may be asked for at test time
+    what: int = bounded(5, low=1, high=512)
+    hidden: int = bounded(256, low=4, high=4096)
+    presence_hidden: int = bounded(128, low=1, high=4096)
+    glimpse: int = bounded(20, low=2, high=128)  # side of what is cut out
+    particles: int = bounded(5, low=1, high=256)  # of the bound
+    guesses: int = bounded(1, low=1, high=256)  # at each frame at test time, of which one is kept
+    sigma: float = bounded(0.3, above=0, high=10)  # of a pixel
+    relation: str = bounded("none", choices=RELATIONS)  # none is SQAIR, the others R-SQAIR
+    embedding: int = bounded(5, low=1, high=1024)  # of the interaction network
+    heads: int = bounded(4, low=1, high=64)  # of the relational memory core
+    head: int = bounded(10, low=1, high=512)  # numbers of each
+    mean_image: bool = False  # whether objects are drawn on a picture that is learnt
+    form: str = bounded("paper", choices=FORMS)  # the textbook's, the published code's, or ours; see sqair.py
+    forced: float = bounded(0.0, low=0, high=1)  # the first share of a run in which every slot has to hold an object
+    future: str = bounded("sample", choices=FUTURES)  # the next frame as one draw from the prior, or as its mean says
+
+    def __post_init__(self) -> None:
+        check_fields(self, ModelError)
+
+    @property
+    def ours(self) -> bool:
+        return self.form == "tracking"
+
+    def build(self) -> Sqair:
+        """Make a model with fresh weights."""
+        from physbench_baselines.sqair import Sqair
+
+        return Sqair(self)
+
+
+PAPER = SqairSizes()
+SMALL = SqairSizes(hidden=128, presence_hidden=64, glimpse=16, form="tracking", forced=0.2)
+
+NAMES = {"sqair": "none", "r-sqair-in": "interaction", "r-sqair-rmc": "memory"}
+"""Models by their relation."""
+
+PAPER_RECIPE: dict[str, Any] = {
+    "precision": "fp32", "batch": 32, "frames": tuple(range(3, 11)), "anywhere": True, "optimizer": "rmsprop", "learning_rate": 1e-5, "smoothing": 0.9,
+    "momentum": 0.9, "epsilon": 1e-10,
+}  # fmt: skip
+"""SQAIR's defaults, and R-SQAIR's curriculum."""
+
+SMALL_RECIPE: dict[str, Any] = {
+    "optimizer": "adam", "batch": 16, "learning_rate": 1e-3, "betas": (0.9, 0.99), "warm_up": 100, "decay": 0.3, "epsilon": 1e-8, "gradient_limit": 1_000.0,
+    "frames": (1, 2, 3, 5, 8, 10), "validation": 64, "scored": 64, "evaluate_every": 250,
+}  # fmt: skip
+
+ARCHITECTURE = Architecture(
+    name="sqair",
+    sizes=SqairSizes,
+    paper="https://arxiv.org/abs/1910.05231",
+    stopping=StoppingRule("until the bound has not improved for 10 epochs", lambda recipe, steps, ended: ended == "patience" and recipe.batch >= 32),
+    variants={
+        f"{name}{suffix}": {"": replace(sizes, relation=relation)} for suffix, sizes in (("", PAPER), ("-small", SMALL)) for name, relation in NAMES.items()
+    },
+    recipes={"": {"": PAPER_RECIPE}, **{f"{name}-small": {"": SMALL_RECIPE} for name in NAMES}},
+    settable=("slots", "guesses", "future"),
+)
