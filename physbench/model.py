@@ -1,6 +1,7 @@
 """What a model is to the evaluator: three functions of arrays. NumPy at this border, whatever is behind it.
 
-B sequences of a batch, H x W pixels, C channels, A actions. Frames are float32 in 0..1.
+B sequences of a batch, H x W pixels, C channels, A actions. Frames are float32 in 0..1. States are shown as frames (physbench/states.py), and a model says
+the next one as it would the next frame: in what is written here a pixel is then one number of a state, and the likelihood is not looked at.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,6 +90,8 @@ class Batch:
     actions: int = 0
     truth: Mapping[str, NDArray[Any]] | None = None  # the stored arrays (B, T, ...), for reference rows that declare privileged = True
     training_mean: Callable[[], NDArray[np.float32]] | None = None  # (H, W, C) the mean of training frames; worked out when it is asked for
+    shows: Literal["features", "position", "ram"] = "features"  # what is shown: frames, or states in their place
+    box_side: float = 0.0  # where places are shown: the side of the box in pixels, which is 1 there
 
 
 @dataclass(frozen=True, slots=True)

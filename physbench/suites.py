@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from physbench import registry
 from physbench.errors import RecipeError, UnknownName
+from physbench.states import Shows
 
 if TYPE_CHECKING:
     from physbench.recipe import Recipe
 
-Kind: TypeAlias = Literal["window", "rollout", "samples", "still", "image"]
-"""What a metric may be asked of: a Window, a Rollout, a Rollout of several samples, a Still, an Image."""
+Kind: TypeAlias = Literal["window", "rollout", "samples", "still", "image", "trajectory", "flight", "memory"]
+"""What a metric may be asked of: a Window, a Rollout, a Rollout of several samples, a Still, an Image, a Trajectory, a Flight, a Memory."""
 
 SIZES = {"lite": 1_000, "full": 10_000}
 
@@ -43,6 +44,9 @@ SEGMENTS = ("k-means-true", "k-means", "blobs", "one-segment", "random-segments"
 
 COLOURS = ("k-means-colour-true", "k-means-colour", "colours")
 """Those that look at colours, too."""
+
+STATES = ("copy", "inertia", "constant-velocity", "oracle")
+"""Those that can say where balls will be."""
 
 PRIVILEGED = ("constant-velocity", "oracle", "k-means-true", "k-means-colour-true")
 """Rows that are told the truth; the others see frames alone."""
@@ -73,6 +77,9 @@ class Window:
     boxes: bool = False
     name = ""
     kind: ClassVar[Kind] = "window"
+    shows: ClassVar[Shows] = "features"
+    context: ClassVar[int] = 1
+    """What is predicted after fewer states is not scored."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,7 @@ class Rollout:
     samples: int = 1  # asked for so many times, with other randomness, and judged by its likelihood
     sample: int = 0
     boxes = False
+    shows: ClassVar[Shows] = "features"
 
     @property
     def frames(self) -> int:
@@ -107,6 +115,7 @@ class Still:
     boxes = False
     name = "frames"
     kind: ClassVar[Kind] = "still"
+    shows: ClassVar[Shows] = "features"
 
     @property
     def frames(self) -> int:
@@ -121,6 +130,34 @@ class Image(Still):
     shown: int = 15
     name = ""
     kind: ClassVar[Kind] = "image"
+
+
+@dataclass(frozen=True)
+class Trajectory(Window):
+    """The places of objects in place of frames: each state is shown, and the next one predicted before it; scored once three are shown."""
+
+    kind: ClassVar[Kind] = "trajectory"
+    shows: ClassVar[Shows] = "position"
+    context: ClassVar[int] = 3
+
+
+@dataclass(frozen=True)
+class Flight(Rollout):
+    """The same, imagined: states 0 .. context - 1 are shown, and the next `horizon` are not."""
+
+    shows: ClassVar[Shows] = "position"
+
+    @property
+    def kind(self) -> Kind:
+        return "flight"
+
+
+@dataclass(frozen=True)
+class Memory(Window):
+    """The memory of a console and the action that is taken: the next memory is predicted before it is shown."""
+
+    kind: ClassVar[Kind] = "memory"
+    shows: ClassVar[Shows] = "ram"
 
 
 Asking: TypeAlias = "Window | Rollout | Still"
@@ -141,6 +178,11 @@ class Task:
     @property
     def recipe(self) -> Recipe:
         return registry.datasets.get(self.dataset) if isinstance(self.dataset, str) else self.dataset
+
+    @property
+    def shows(self) -> Shows:
+        """The array that all its askings show."""
+        return self.askings[0].shows
 
     def names(self, asking: Asking) -> str:
         """The task of a row of the results."""
@@ -191,6 +233,8 @@ class Suite:
     def __post_init__(self) -> None:
         if not self.tasks or not all(task.askings for task in self.tasks):
             raise RecipeError(f"the suite {self.name!r} asks nothing: it needs tasks, and each of them askings")
+        if mixed := [task.name for task in self.tasks if len({asking.shows for asking in task.askings}) > 1]:
+            raise RecipeError(f"the suite {self.name!r} asks about frames and about states of {mixed[0]}: make a suite of each")
         names = [task.name for task in self.tasks]
         if len(set(names)) < len(names):
             raise RecipeError(f"the suite {self.name!r} has two tasks of one dataset: put their askings into one, not {', '.join(names)}")
@@ -290,6 +334,22 @@ SUITES = {
             None,
             sequences=64,
             references=BLIND,
+        ),
+        Suite(
+            "trajectories",
+            1,
+            "10 balls as places, not as pixels: the next state after three, and imagining 10 and 30",
+            (Task("balls10", (Trajectory(51), Flight(3, 10), Flight(3, 30))),),
+            ("balls10", "position_mse"),
+            references=STATES,
+        ),
+        Suite(
+            "ram",
+            1,
+            "Space Invaders as the memory of its console: the next 128 bytes, with the action told",
+            (Task("invaders-ram", (Memory(25),)),),
+            ("invaders-ram", "slot_accuracy"),
+            references=("copy",),
         ),
         _segmentation("shapes", 4, "shapes456", 7, "who owns the pixels of 3 outlines in black and white, and of 4-6"),
         _segmentation("tetris", 4, "tetris456", 7, "who owns the pixels of 3 tetrominoes in colour, and of 4-6", SEGMENTS + COLOURS),

@@ -69,6 +69,8 @@ class Parts:
     """How the world wants to be made ahead."""
     actions: int
     """How many actions there are: the last axis of `actions`."""
+    box_side: float
+    """The side in pixels of the square that its objects move in, from the origin on; 0 where there is none."""
 
 
 def parts_of(world: World) -> Parts:
@@ -84,6 +86,7 @@ def parts_of(world: World) -> Parts:
         "slow": False,
         "engine": "threads",
         "actions": 0,
+        "box_side": 0.0,
     }
     return Parts(**cast("Any", {name: getattr(world, name, default) for name, default in defaults.items()}))
 

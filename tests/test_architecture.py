@@ -28,7 +28,7 @@ FLOORS = (
     ),
     (
         *("physbench.recipe", "physbench.registry", "physbench.cache", "physbench.files", "physbench.lock", "physbench.npz"),
-        *("physbench.seeds", "physbench.progress", "physbench.ahead", "physbench.fields", "physbench.world"),
+        *("physbench.seeds", "physbench.progress", "physbench.ahead", "physbench.fields", "physbench.world", "physbench.states"),
     ),
     ("physbench.suites",),
     ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.result", "physbench.kernels"),

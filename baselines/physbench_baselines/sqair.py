@@ -24,7 +24,6 @@ R rows: row b * K + k is particle k of sequence b. N slots, L x L pixels of one 
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,6 +34,7 @@ from physbench.errors import ModelError
 from physbench.model import Gaussian
 from physbench_baselines import chance
 from physbench_baselines.rmsprop import TensorFlowRmsProp
+from physbench_baselines.sqair_bound import evidence, log_clipped, number_probabilities, surrogate
 from physbench_baselines.sqair_inference import Discovery, Draws, Explained, Eye, Propagation
 from physbench_baselines.sqair_layers import Mlp, log_bernoulli, log_normal, write
 from physbench_baselines.sqair_priors import GATE, NumberPrior, PropagationPrior, WherePrior
@@ -57,9 +57,6 @@ STREAMS = 5
 
 NAMES = 255
 """An object is called by its identity in a map of owners, modulo this; what belongs to none is called this."""
-
-SMALLEST = 1e-16
-"""A probability of a number of discoveries below it counts as it."""
 
 
 class Objects(NamedTuple):
@@ -358,51 +355,15 @@ class Sqair(nn.Module):
         return slots
 
 
-def evidence(weights: Tensor) -> Tensor:
-    """log weights (B, K) -> the bound (B,): the logarithm of their mean."""
-    return weights.logsumexp(dim=1) - math.log(weights.shape[1])
-
-
-def baseline(weights: Tensor) -> Tensor:
-    """log weights (B, K) -> (B, K): the bound if particle k weighed what the others do, the mean of their logarithms."""
-    count = weights.shape[1]
-    if count == 1:
-        return torch.zeros_like(weights)
-    others = (weights.sum(dim=1, keepdim=True) - weights) / (count - 1)
-    own = torch.eye(count, dtype=torch.bool, device=weights.device)
-    return torch.where(own, others[..., None], weights[:, None]).logsumexp(dim=2) - math.log(count)
-
-
-def surrogate(weights: Tensor, discrete: Tensor, *, form: str) -> Tensor:
-    """log weights and log q of what was drawn from few (B, K) -> (B,), whose gradient is one of minus the bound.
-
-    A particle's signal is what it adds to the bound. The published code takes the particle's own log weight for the bound, and the mean over particles.
-    """
-    bound = evidence(weights)
-    if form == "code":
-        return -bound - ((weights - baseline(weights)).detach() * discrete).mean(dim=1)
-    return -bound - ((bound[:, None] - baseline(weights)).detach() * discrete).sum(dim=1)
-
-
-def number_probabilities(logits: Tensor) -> Tensor:
-    """(R, N) -> (R, N + 1)."""
-    p = torch.sigmoid(logits)
-    survive = torch.cat([torch.ones_like(p[:, :1]), p.cumprod(dim=1)], dim=1)
-    stop = torch.cat([1 - p, torch.ones_like(p[:, :1])], dim=1)
-    probabilities = survive * stop
-    return probabilities / probabilities.sum(dim=1, keepdim=True)
-
-
 def _new_terms(new: Explained, number: Tensor, place: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
     """Of discovery."""
     count = new.presence.sum(dim=1).long()[:, None]
     chosen = number_probabilities(new.logit).gather(1, count).squeeze(1)
-    chosen = chosen + (chosen.clamp(min=SMALLEST) - chosen).detach()  # a gradient goes straight through the clip
     zero, one = torch.zeros_like(new.what), torch.ones_like(new.what)
     return {
         "q_new_where": (new.presence * new.log_where).sum(dim=1),
         "q_new_what": (new.presence * new.log_what).sum(dim=1),
-        "q_number": chosen.log(),
+        "q_number": log_clipped(chosen),
         "p_new_where": (new.presence * log_normal(new.where, *place)).sum(dim=1),
         "p_new_what": (new.presence * log_normal(new.what, zero, one)).sum(dim=1),
         "p_number": number.gather(1, count).squeeze(1),

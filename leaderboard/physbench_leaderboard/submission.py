@@ -59,7 +59,7 @@ class Row:
     suite_version: Annotated[int, _WHOLE]
     size: Annotated[str, Cell("a size", re.compile(r"[a-z][A-Za-z0-9-]{0,39}"), str)]
     task: Annotated[str, Cell("the name of a task", re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+:-]{0,99}"), str)]
-    metric: Annotated[str, Cell("the name of a metric", re.compile(r"[a-z][a-z_]{0,39}(\[[0-9]{1,3}(,[0-9]\+?)?\])?"), str)]
+    metric: Annotated[str, Cell("the name of a metric", re.compile(r"[a-z][a-z0-9_]{0,39}(\[[0-9]{1,3}(,[0-9]\+?)?\])?"), str)]
     value: Annotated[float, _FIGURE]
     low: Annotated[float, _FIGURE]
     high: Annotated[float, _FIGURE]

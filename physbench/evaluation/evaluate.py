@@ -15,6 +15,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from physbench import __version__
 from physbench.ahead import ahead
 from physbench.errors import DamagedFile, ModelError, RecipeError
@@ -24,6 +27,7 @@ from physbench.evaluation.journal import Journal, Part
 from physbench.evaluation.memoryless import memoryless_rates
 from physbench.evaluation.meter import Meter, Progress
 from physbench.evaluation.probes import count_examples, fit_probes
+from physbench.evaluation.scored_slots import find_scored_slots
 from physbench.evaluation.scoring import worth
 from physbench.evaluation.window import Answers, asked
 from physbench.metrics.bootstrap import Interval, count_contributing, intervals, quotient
@@ -184,7 +188,8 @@ def found(
     for task in chosen.suite.tasks:
         source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)
         _require_frames(task, source, chosen)
-        rates: Rates = {asking: memoryless_rates(chosen, task, asking) for asking in task.askings if isinstance(asking, Window)}
+        rates: Rates = {asking: memoryless_rates(chosen, task, asking) for asking in task.askings if isinstance(asking, Window) and asking.kind == "window"}
+        slots = find_scored_slots(chosen, task)
         probes = fit_probes(answers, task, chosen, batch, meter) if probed else {}
         parts: list[Part] = []
         with closing(_blocks(source, chosen.count, batch)) as blocks:
@@ -192,7 +197,7 @@ def found(
                 meter.begin_block(task, stop - start)
                 part = journal.read(task.name, start) if journal else None
                 if part is None:
-                    part = _scored(answers, task, examples, source, start, likelihood, rates, probes)
+                    part = _scored(answers, task, examples, source, start, likelihood, rates, probes, slots)
                     if journal:
                         journal.write(task.name, start, part)
                 parts.append(part)
@@ -252,7 +257,15 @@ def _blocks(source: Source, count: int, batch: int) -> Generator[Block]:
 
 
 def _scored(
-    answers: Answers, task: Task, examples: Examples, source: Source, start: int, likelihood: Likelihood, rates: Rates, probes: Mapping[Any, Probe]
+    answers: Answers,
+    task: Task,
+    examples: Examples,
+    source: Source,
+    start: int,
+    likelihood: Likelihood,
+    rates: Rates,
+    probes: Mapping[Any, Probe],
+    slots: NDArray[np.bool_] | None,
 ) -> Part:
     figures: Figures = {}
     notes: tuple[str, ...] = ()
@@ -260,7 +273,7 @@ def _scored(
         answer = answers(task, asking, examples, source, start)
         if answer.log_likelihoods is not None:
             notes = ("self-computed-likelihood",)
-        named = worth(asking, answer, examples, likelihood, rates=rates.get(asking), probe=probes.get(asking))
+        named = worth(asking, answer, examples, likelihood, rates=rates.get(asking), probe=probes.get(asking), scored_slots=slots)
         figures |= {(task.names(asking), metric): sums for metric, sums in named.items()}
     return Part(figures, notes)
 

@@ -14,16 +14,18 @@ from numpy.typing import NDArray
 
 from physbench import cache
 from physbench.errors import ModelError, StorageError
+from physbench.evaluation.display import Display
 from physbench.files import write_whole
 from physbench.npz import read_npz
 from physbench.recipe import Recipe, mixed, resolve_split
 from physbench.scene import Scenes, Span, join_scenes
+from physbench.states import Shows
 from physbench.storage.digest import SplitDigest
 from physbench.storage.foreign import Foreign
-from physbench.storage.framing import scale_features
 from physbench.storage.layout import BLOCK, FORMAT
 from physbench.storage.plain import PlainSplit, open_plain
 from physbench.storage.reader import Split, open_dataset
+from physbench.storage.verify import read_recipe
 from physbench.suites import Task
 from physbench.world import Latest, parts_of
 
@@ -36,12 +38,13 @@ class Examples:
     """Some test sequences and what is known about them; None where a file does not say."""
 
     places: NDArray[np.int64]  # (B,) in the split, counted from 0
-    frames: NDArray[Any]  # (B, T, H, W, C) 0 or 1 as uint8, else 0..1 as float32
+    frames: NDArray[Any]  # (B, T, H, W, C) 0 or 1 as uint8, else 0..1 as float32; or states in their place
     groups: NDArray[np.uint8] | None = None  # (B, T, H, W, 1)
     collisions: NDArray[np.uint8] | None = None  # (B, T, H, W, 1)
     truth: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])  # every stored array, for what only the balls have
     events: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])  # (M,) each: sequence in the batch, time, a, b
     actions: NDArray[np.uint8] | None = None  # (B, T, A) one-hot
+    box_side: float = 0.0  # in pixels, where places are shown: there it is 1
 
 
 class Source(Protocol):
@@ -65,13 +68,14 @@ class Source(Protocol):
 class Made:
     """A split of a recipe, made as it is needed, faster than a disk would read it."""
 
-    def __init__(self, recipe: Recipe, split: str, *, usual: Recipe | None = None) -> None:
+    def __init__(self, recipe: Recipe, split: str, *, usual: Recipe | None = None, shows: Shows = "features") -> None:
         """usual: whose training sequences count, where these are of another seed."""
-        _require_frames(recipe.name, recipe.generator.arrays)
+        self.display = _display_of(recipe, shows)
+        self.display.require(recipe.name, recipe.generator.arrays)
         self._scenes, self._split = _maker_of(recipe), split
         self._digest = SplitDigest(split, recipe.generator.arrays)
-        self.shape, self.frames = recipe.generator.shape, recipe.frames
-        self.training_mean = partial(_training_mean, usual or recipe)
+        self.shape, self.frames = self.display.shape(recipe.generator.shape, recipe.generator.objects), recipe.frames
+        self.training_mean = partial(_training_mean, usual or recipe, self.display)
         """A model is handed this. A bound method would hand it the seed of fresh sequences."""
 
     def __len__(self) -> int:
@@ -83,7 +87,7 @@ class Made:
         events = {name: column for name, column in scenes.events.items() if name != "offset"}
         if events:
             events["sequence"] = np.repeat(np.arange(stop - start), np.diff(scenes.events["offset"]))
-        return _examples(np.arange(start, stop), scenes.arrays(), events)
+        return _examples(np.arange(start, stop), scenes.arrays(), events, self.display)
 
     def digest(self, count: int) -> str:
         return self._digest.hexdigest()
@@ -92,14 +96,16 @@ class Made:
 class Stored:
     """A split of a dataset file."""
 
-    def __init__(self, path: Path, split: str) -> None:
+    def __init__(self, path: Path, split: str, *, shows: Shows = "features") -> None:
         self._file = open_dataset(path)
         if split not in self._file:
             raise StorageError(f"{path} has no {split} sequences: it has {', '.join(self._file)}")
         self._split: Split = self._file[split]
-        _require_frames(str(path), self._split.fields)
-        sizes = self._split.sizes
-        self.shape, self.frames = (sizes["H"], sizes["W"], sizes["C"]), sizes["T"]
+        made = read_recipe(self._file) if shows == "position" else None
+        self.display = _display_of(made, shows) if isinstance(made, Recipe) else Display(shows)
+        self.display.require(str(path), self._split.fields)
+        height, width, channels, objects = (self._split.sizes.get(axis, 0) for axis in "HWCK")
+        self.shape, self.frames = self.display.shape((height, width, channels), objects), self._split.sizes["T"]
 
     def __len__(self) -> int:
         return len(self._split)
@@ -110,7 +116,7 @@ class Stored:
             happened = [self._split.events(number) for number in range(start, stop)]
             events = {name: np.concatenate([each[name] for each in happened]) for name in happened[0]}
             events["sequence"] = np.repeat(np.arange(stop - start), [len(next(iter(each.values()))) for each in happened])
-        return _examples(np.arange(start, stop), self._split[start:stop], events)
+        return _examples(np.arange(start, stop), self._split[start:stop], events, self.display)
 
     def digest(self, count: int) -> str:
         return self._file.attributes["content_sha256"]
@@ -118,8 +124,8 @@ class Stored:
     def training_mean(self) -> NDArray[np.float32]:
         if "training" not in self._file:
             raise ModelError(f"{self._file.path} has no training split to take the mean of")
-        split = self._file["training"].only("features")
-        return np.mean([_shown(split[number]["features"]).mean(axis=0) for number in range(min(len(split), MEAN_OF))], axis=0).astype(np.float32)
+        split = self._file["training"].only(self.display.array)
+        return np.mean([self.display.show(split[number]).mean(axis=0) for number in range(min(len(split), MEAN_OF))], axis=0).astype(np.float32)
 
 
 class Plain:
@@ -150,23 +156,22 @@ def source_of(task: Task, *, split: str = "test", fresh: int | None = None, data
     """Where the sequences of a task come from. fresh: other sequences of the same recipe; data: a file instead."""
     split = resolve_split(split)
     if data is not None:
-        return Stored(data, split) if Foreign(data).attribute("format") == FORMAT else Plain(data, split)
+        if Foreign(data).attribute("format") == FORMAT:
+            return Stored(data, split, shows=task.shows)
+        plain = Plain(data, split)
+        Display(task.shows).require(str(data), ("features",))
+        return plain
     recipe = task.recipe
-    return Made(recipe if fresh is None else replace(recipe, seed=mixed(fresh + 1)), split, usual=recipe)
+    return Made(recipe if fresh is None else replace(recipe, seed=mixed(fresh + 1)), split, usual=recipe, shows=task.shows)
 
 
-def _require_frames(name: str, arrays: Collection[str]) -> None:
-    if "features" not in arrays:
-        raise StorageError(f"{name} has no frames to show a model: it has {', '.join(arrays)}")
+def _display_of(recipe: Recipe, shows: Shows) -> Display:
+    return Display(shows, parts_of(recipe.generator).box_side if shows == "position" else 0.0)
 
 
-def _examples(places: NDArray[np.int64], arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Examples:
-    return Examples(places, _shown(arrays["features"]), arrays.get("groups"), arrays.get("collisions"), arrays, events, arrays.get("actions"))
-
-
-def _shown(features: NDArray[Any]) -> NDArray[Any]:
-    """Colours as floats in 0..1; what is 0 or 1 stays as it is."""
-    return scale_features(features) if features.dtype == np.uint8 and features.shape[-1] > 1 else features
+def _examples(places: NDArray[np.int64], arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]], display: Display) -> Examples:
+    labels, actions = (arrays.get("groups"), arrays.get("collisions")), arrays.get("actions")
+    return Examples(places, display.show(arrays), *labels, arrays, events, actions, display.box_side)
 
 
 def _maker_of(recipe: Recipe) -> Callable[..., Scenes]:
@@ -175,23 +180,23 @@ def _maker_of(recipe: Recipe) -> Callable[..., Scenes]:
 
 
 _MEANS: Latest[NDArray[np.float32]] = Latest(64)
-"""The means of training sequences, by the text of a recipe: each is worked out once."""
+"""The means of training sequences, by the text of a recipe and what is shown: each is worked out once."""
 
 
-def _training_mean(recipe: Recipe) -> NDArray[np.float32]:
+def _training_mean(recipe: Recipe, display: Display) -> NDArray[np.float32]:
     """(H, W, C) of the first training sequences."""
-    return _MEANS.get(recipe.to_json(), lambda: _mean_of_training(recipe))
+    return _MEANS.get((recipe.to_json(), display), lambda: _mean_of_training(recipe, display))
 
 
-def _mean_of_training(recipe: Recipe) -> NDArray[np.float32]:
+def _mean_of_training(recipe: Recipe, display: Display) -> NDArray[np.float32]:
     generator = recipe.generator
-    total = np.zeros(generator.shape, np.float64)
+    total = np.zeros(display.shape(generator.shape, generator.objects), np.float64)
     count = min(MEAN_OF, recipe.splits.get("training", 0)) if parts_of(generator).spans else MEAN_OF
     if not count:
         raise ModelError(f"{recipe.name} has no training sequences to take a mean of")
     for start in range(0, count, 50):
-        features = _maker_of(recipe)("training", start, min(start + 50, count), ("features",)).arrays()["features"]
-        total += _shown(features).sum(axis=(0, 1), dtype=np.float64)
+        arrays = _maker_of(recipe)("training", start, min(start + 50, count), (display.array,)).arrays()
+        total += display.show(arrays).sum(axis=(0, 1), dtype=np.float64)
     return (total / (count * recipe.frames)).astype(np.float32)
 
 

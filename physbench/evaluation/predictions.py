@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from physbench.errors import ModelError, StorageError
+from physbench.evaluation.display import likelihood_of
 from physbench.evaluation.evaluate import Extent, extent, found, require_possible
 from physbench.evaluation.examples import Examples, Source, source_of
 from physbench.evaluation.meter import Meter, Progress
@@ -80,7 +81,7 @@ class Told:
         if steps and not (mean is None and isinstance(asking, Image)):
             if mean is None:
                 raise StorageError(f"{self.file.path} has no means for {place!r}")
-            mean = scorable(self.likelihood, mean, (count, steps, height, width, channels))
+            mean = scorable(likelihood_of(asking.shows, self.likelihood), mean, (count, steps, height, width, channels))
         own = None if own is None else countable(own, (count, maps, height, width))
         return Answer(mean, owner, own, boxes=matchable(boxes, (count, maps)) if boxes is not None and asking.boxes else None)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.errors import PhysbenchError
 from physbench.evaluation.examples import Examples
@@ -20,12 +21,20 @@ Named = dict[str, Sums]  # metric -> (B, steps)
 
 
 def worth(
-    asking: Asking, answer: Answer, examples: Examples, likelihood: Likelihood, *, rates: Sequence[float] | None = None, probe: Probe | None = None
+    asking: Asking,
+    answer: Answer,
+    examples: Examples,
+    likelihood: Likelihood,
+    *,
+    rates: Sequence[float] | None = None,
+    probe: Probe | None = None,
+    scored_slots: NDArray[np.bool_] | None = None,
 ) -> Named:
     """Compute the metrics whose needs are met; the others are absent.
 
     rates: of `memoryless_rates`, over all sequences of the evaluation; without them there is no permanence_bce.
     probe: fitted to the codes of other images; without it the codes of slots are not probed.
+    scored_slots: of `find_scored_slots`, over all sequences of the evaluation, where memories are shown.
     """
     labels = {"groups": examples.groups, "collisions": examples.collisions}
     evidence = Evidence(
@@ -39,6 +48,8 @@ def worth(
         truth={**examples.truth, **{name: array for name, array in labels.items() if array is not None}},
         events=examples.events,
         rates=rates,
+        box_side=examples.box_side,
+        scored_slots=scored_slots,
         reading=None if probe is None or answer.codes is None else Reading(probe, answer.codes),
     )
     figures: Named = {}

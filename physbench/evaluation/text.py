@@ -98,7 +98,7 @@ def _is_main(score: Score, found: Result, suite: Suite) -> bool:
 
 def _lacks_owners(found: Result, chosen: Extent) -> bool:
     """Whether grouping was asked for, and the model gave no owners of pixels."""
-    asked = any(isinstance(asking, (Window, Still)) for task in chosen.suite.tasks for asking in task.askings)
+    asked = any(asking.shows == "features" and isinstance(asking, (Window, Still)) for task in chosen.suite.tasks for asking in task.askings)
     return asked and not any(metric.startswith("ari") for _, metric in found.sums)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physbench.errors import ModelError
+from physbench.evaluation.display import likelihood_of
 from physbench.evaluation.examples import Examples, Source
 from physbench.metrics.pixels import require_likelihood
 from physbench.model import MOST_BOXES, Batch, Likelihood, Model, Prediction
@@ -72,6 +73,8 @@ def ask(model: Model, task: Task, asking: Asking, examples: Examples, source: So
         actions=0 if examples.actions is None else examples.actions.shape[2],
         truth=Truth(examples.truth) if getattr(model, "privileged", False) else None,
         training_mean=source.training_mean,
+        shows=asking.shows,
+        box_side=examples.box_side,
     )
     if isinstance(asking, Still) and begin.truth is not None:  # the truth of what is shown: that frame, again and again
         begin = replace(begin, truth=Truth({name: _stilled(array, asking, examples) for name, array in begin.truth.items()}))
@@ -94,12 +97,12 @@ def _stilled(array: NDArray[Any], asking: Still, examples: Examples) -> NDArray[
 
 def _observed(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray[Any] | None, *, boxes: bool) -> Answer:
     """Show every frame: the predictions of frames 1.., and what was said of all of them. boxes: whether they are asked for."""
-    state = model.begin(begin)
+    state, likelihood = model.begin(begin), likelihood_of(begin.shows, model.likelihood)
     means = np.empty_like(frames[:, 1:], np.float32, order="C")
     said: list[Prediction] = []
     for t in range(frames.shape[1]):
         state, told = _told(model.observe(state, _shown(frames, t), _action(actions, t)))
-        prediction = _checked(model.likelihood, told, frames[:, t], last=t + 1 == frames.shape[1])
+        prediction = _checked(likelihood, told, frames[:, t], last=t + 1 == frames.shape[1])
         if t < means.shape[1]:
             means[:, t] = prediction.mean
         said.append(replace(prediction, mean=None))
@@ -141,16 +144,16 @@ def _checked_codes(codes: Any, count: int) -> NDArray[np.float32]:
 
 def _imagined(model: Model, begin: Batch, frames: NDArray[Any], horizon: int, actions: NDArray[Any] | None) -> Answer:
     """Show the context, then let the model go on by itself."""
-    state = model.begin(begin)
+    state, likelihood = model.begin(begin), likelihood_of(begin.shows, model.likelihood)
     prediction = Prediction()
     for t in range(frames.shape[1]):
         state, prediction = _told(model.observe(state, _shown(frames, t), _action(actions, t)))
-    means: list[Any] = [_checked(model.likelihood, prediction, frames[:, 0]).mean]
+    means: list[Any] = [_checked(likelihood, prediction, frames[:, 0]).mean]
     imagine = getattr(model, "imagine", None)
     for t in range(frames.shape[1], frames.shape[1] + horizon - 1):
         action = _action(actions, t)
         state, prediction = _told(imagine(state, action) if imagine else model.observe(state, means[-1].copy(), action))
-        means.append(_checked(model.likelihood, prediction, frames[:, 0]).mean)
+        means.append(_checked(likelihood, prediction, frames[:, 0]).mean)
     return Answer(np.stack(means, axis=1))
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # NumPy is not loaded to read a card
 R_NEM = "van Steenkiste et al., Relational Neural Expectation Maximization, 2018"
 R_SQAIR = "Stanic and Schmidhuber, R-SQAIR: Relational Sequential Attend, Infer, Repeat, 2019"
 IODINE = "Greff et al., Multi-Object Representation Learning with Iterative Variational Inference, 2019"
+RMR = "Velickovic et al., Reasoning-Modulated Representations, 2021"
 ARI = "Hubert and Arabie, Comparing Partitions, 1985"
 OWN = "physbench"
 
@@ -30,12 +31,12 @@ FACTORS = ("position", "scale", "colour", "shape")
 FROM_THE_MODEL = ("owners", "boxes", "unbounded", "reconstruction", *(f"probe of {factor}" for factor in FACTORS))
 """Needs that some models meet and others do not: owner maps, boxes, means beyond 0 and 1, means of an image, codes of slots that a factor can be read off."""
 
-NAME = re.compile(r"[a-z][a-z_]{0,39}")
+NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    name: str  # small letters and _; none ends in _last or _std, which are parts of others
+    name: str  # small letters, digits and _; none ends in _last or _std, which are parts of others
     better: Literal["lower", "higher", "neither"]
     definition: str
     paper: str = OWN
@@ -66,7 +67,7 @@ class Metric:
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name) or self.name.endswith(("_last", "_std")):
-            raise ValueError(f"a metric is called by small letters and _, and not NAME_last or NAME_std: not {self.name!r}")
+            raise ValueError(f"a metric is called by small letters, digits and _, and not NAME_last or NAME_std: not {self.name!r}")
         if self.asked_of and self.function is None:
             raise ValueError(f"{self.name} is asked of {', '.join(self.asked_of)} and has no function")
 

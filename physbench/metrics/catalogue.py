@@ -11,11 +11,12 @@ from physbench.metrics.card import Metric
 from physbench.metrics.image_cards import IMAGE_CARDS
 from physbench.metrics.object_cards import OBJECT_CARDS
 from physbench.metrics.pixel_cards import PIXEL_CARDS
+from physbench.metrics.state_cards import STATE_CARDS
 
-METRICS: dict[str, Metric] = {card.name: card for card in (*PIXEL_CARDS, *OBJECT_CARDS, *BOX_CARDS, *IMAGE_CARDS)}
+METRICS: dict[str, Metric] = {card.name: card for card in (*PIXEL_CARDS, *OBJECT_CARDS, *BOX_CARDS, *IMAGE_CARDS, *STATE_CARDS)}
 """Our own."""
 
-WRITTEN = re.compile(r"(?P<stem>[a-z_]+?)(?P<last>_last)?(?P<spread>_std)?(?P<index>\[[^\[\]]+\])?")
+WRITTEN = re.compile(r"(?P<stem>[a-z0-9_]+?)(?P<last>_last)?(?P<spread>_std)?(?P<index>\[[^\[\]]+\])?")
 
 
 @cache

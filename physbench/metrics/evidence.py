@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from physbench.metrics import boxes
+from physbench.metrics import boxes, memory, trajectories
 from physbench.metrics.grouping import adjusted_rand, contingency
 from physbench.metrics.permanence import permanence_bce
 from physbench.metrics.pixels import bernoulli_bce, clipped_share, log_likelihood, masked_sum
@@ -20,6 +20,7 @@ from physbench.metrics.probe import Reading
 from physbench.metrics.rollout import overlap, repeated, targets
 from physbench.metrics.sums import Floats, Sums, mean, mean_where_defined, ratio
 from physbench.model import Likelihood
+from physbench.states import read_memory
 from physbench.suites import Asking, Image, Rollout, Still
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Evidence:
     reading: Reading | None = None  # of the codes of an image's slots
     events: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])  # (M,) each: sequence in the batch, time, a, b
     rates: Sequence[float] | None = None  # of `memoryless_rates`, over all sequences of the evaluation
+    box_side: float = 0.0  # in pixels, where places are shown: there it is 1
+    scored_slots: NDArray[np.bool_] | None = None  # (128,) of a memory, over all sequences of the evaluation
 
     mean, mean_where_defined, ratio, rand = staticmethod(mean), staticmethod(mean_where_defined), staticmethod(ratio), staticmethod(adjusted_rand)
     """For records, which are read without NumPy and import nothing that computes."""
@@ -67,14 +70,16 @@ class Evidence:
             return self.frames[:, self.shown]
         if isinstance(self.asking, Rollout):
             return targets(self.frames, self.asking.context, self.asking.horizon)
-        return self.frames[:, 1 : self.asking.frames]
+        return self.frames[:, self.asking.context : self.asking.frames]
 
     @cached_property
     def copied(self) -> NDArray[Any]:
         """(B, S, H, W, C): what copying says, the current frame again, or the last one that was shown."""
         if isinstance(self.asking, Rollout):
             return repeated(self.frames, self.asking.context, self.asking.horizon)
-        return self.frames[:, : self.asking.frames - 1]
+        if isinstance(self.asking, Still):
+            return self.targets
+        return self.frames[:, self.asking.context - 1 : self.asking.frames - 1]
 
     @cached_property
     def near(self) -> NDArray[Any]:
@@ -180,7 +185,48 @@ class Evidence:
     def _size(self) -> dict[str, int]:
         return dict(zip(("height", "width"), self.frames.shape[2:4], strict=True))
 
+    def position_mse(self) -> Sums:
+        """(B, S): the squared error of the places, per coordinate."""
+        return trajectories.position_mse(_places(self.targets), _places(self._means), self.truth["radius"])
+
+    def position_mse_at(self, step: int) -> Sums:
+        """(B, 1): the same of one state."""
+        here = slice(step, step + 1)
+        return trajectories.position_mse(_places(self.targets)[:, here], _places(self._means)[:, here], self.truth["radius"])
+
+    def relative_position_mse(self) -> Sums:
+        """(B, S): the squared errors over those of copying."""
+        ours, theirs = (trajectories.square_errors(_places(self.targets), _places(said), self.truth["radius"]) for said in (self._means, self.copied))
+        return ratio(ours, theirs)
+
+    def energy_error(self) -> Sums:
+        """(B, S): how far the energy of each imagined step is from the true one, over the true one."""
+        return trajectories.energy_error(_places(self.copied)[:, 0], _places(self.targets), _places(self._means), self.truth["mass"])
+
+    def penetration(self) -> Sums:
+        """(B, S): how deep objects lie in others and in walls, in radii."""
+        return trajectories.penetration(_places(self._means), self.truth["radius"] / self.box_side)
+
+    def slot_accuracy(self) -> Sums:
+        """(B, S): the bytes that are right, of those that are scored."""
+        return memory.slot_accuracy(read_memory(self.targets), read_memory(self._means), self._scored)
+
+    def bit_f1(self) -> Sums:
+        """(B, S): the bits that are rightly 1, of those that are or were said to be."""
+        return memory.bit_f1(read_memory(self.targets), read_memory(self._means), self._scored)
+
+    @property
+    def _scored(self) -> NDArray[np.bool_]:
+        assert self.scored_slots is not None
+        return self.scored_slots
+
     @property
     def _means(self) -> NDArray[np.float32]:
+        """Of what is scored: after fewer states than the context, nothing is."""
         assert self.means is not None
-        return self.means
+        return self.means if isinstance(self.asking, (Rollout, Still)) else self.means[:, self.asking.context - 1 :]
+
+
+def _places(states: NDArray[Any]) -> NDArray[Any]:
+    """(B, S, K, 2, 1) as shown -> (B, S, K, 2)."""
+    return states[..., 0]

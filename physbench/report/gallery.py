@@ -96,7 +96,7 @@ def ranked(suite: Suite, result: Result) -> tuple[str, str]:
 
 def _rows(suite: Suite) -> Iterator[tuple[Task, Asking]]:
     """Where frames are predicted."""
-    yield from ((task, asking) for task in suite.tasks for asking in task.askings if not isinstance(asking, Still))
+    yield from ((task, asking) for task in suite.tasks for asking in task.askings if asking.shows == "features" and not isinstance(asking, Still))
 
 
 def _figures(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> list[float]:

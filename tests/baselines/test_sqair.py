@@ -19,7 +19,8 @@ import physbench
 from physbench.errors import ModelError
 from physbench.suites import Rollout, Suite, Task, Window
 from physbench_baselines.adapter import TorchModel
-from physbench_baselines.sqair import Objects, Sqair, baseline, draw_from, evidence, number_probabilities, surrogate
+from physbench_baselines.sqair import Objects, Sqair, draw_from
+from physbench_baselines.sqair_bound import baseline, evidence, number_probabilities, surrogate
 from physbench_baselines.sqair_layers import Gru, read, write
 from physbench_baselines.sqair_relations import Interaction, RelationalMemory
 from physbench_baselines.sqair_sizes import ARCHITECTURE, SMALL, SqairSizes

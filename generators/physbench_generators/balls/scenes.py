@@ -3,6 +3,9 @@
 Sizes and speeds are not in the R-NEM paper. Its figures show balls of about a fifth of the frame's width, and its ancestor [Sutskever, Hinton, Taylor 2009]
 lets a ball of radius 1.2 move about 0.25 a frame in a box of 10. Here: radius 6 and 7.5 of 64 pixels (the paper's ratio 1.25), speeds from 0.6 to 3 pixels a
 frame, so four balls fill a sixth of the frame and meet about ten times in 51 frames. Frozen with version 1.
+
+Ten balls of that size do not fit at random into 64 pixels: those of balls10 are equal, and of radius 4, so that they fill an eighth of the box. The RMR
+paper [Velickovic et al. 2021] gives neither sizes nor speeds.
 """
 
 from __future__ import annotations
@@ -33,14 +36,14 @@ COLUMNS = ("offset", "time", "a", "b", "normal", "impulse", "position")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Balls:
-    """Elastic discs of two kinds in a box, the heavy kind drawn with probability one half."""
+class BallStates:
+    """Elastic discs of two kinds in a box, the heavy kind drawn with probability one half: their motion, and no pixels."""
 
-    name: ClassVar[str] = "balls"
+    name: ClassVar[str] = "ball-states"
     version: ClassVar[int] = 1
 
     arrays: ClassVar[tuple[str, ...]] = (
-        *("features", "groups", "collisions", "contact", "position", "velocity", "radius", "mass", "count", "visible", "curtain"),
+        *("contact", "position", "velocity", "radius", "mass", "count"),
         *(f"events/{name}" for name in ("offset", "sequence", "time", "a", "b", "normal", "impulse", "position")),
     )
 
@@ -53,9 +56,6 @@ class Balls:
     mass_ratio: float = bounded(6.0, help="how many times heavier the heavy kind is", low=1e-3, high=1e3)
     speed: float = bounded(3.0, help="highest speed at the start in pixels per frame; the lowest is a fifth of it", low=1e-3, high=LARGEST_BOX)
     gravity: float = bounded(0.0, help="downward acceleration in pixels per frame squared", low=0.0, high=LARGEST_BOX)
-    curtain: int = bounded(0, help="side of an invisible curtain in pixels (24 if no number is given)", flag=24)
-    crop: int = bounded(0, help="keep only the centre of this side; 0 keeps the whole box")
-    colour: bool = bounded(False, help="three channels, a colour of its own for every ball")
 
     def __post_init__(self) -> None:
         if type(self.n) is int:
@@ -71,23 +71,23 @@ class Balls:
         for radius, _ in self.kinds:
             if 2.0 * radius >= self.size:
                 raise RecipeError(f"a ball of radius {radius:g} does not fit in a box of {self.size}x{self.size} pixels")
-        if self.crop and not 2 <= self.crop <= self.size:
-            raise RecipeError(f"a crop of {self.crop} pixels cannot be cut from a box of {self.size}: it is 2 to {self.size}")
-        if not 0 <= self.curtain <= self.side:
-            raise RecipeError(f"a curtain of {self.curtain} pixels does not fit in a frame of {self.side}")
-
-    @property
-    def side(self) -> int:
-        """The side of a frame."""
-        return self.crop or self.size
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        return self.side, self.side, 3 if self.colour else 1
+        return 0, 0, 0
 
     @property
     def objects(self) -> int:
         return self.n[1]
+
+    @property
+    def box_side(self) -> float:
+        return float(self.size)
+
+    @property
+    def view(self) -> tuple[int, int]:
+        """The sides of the frame, which is cut from the middle of the box, and of a curtain in it."""
+        return self.size, 0
 
     @property
     def kinds(self) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -95,44 +95,20 @@ class Balls:
         large = float(np.float32(self.radius * self.radius_ratio))
         return (float(np.float32(self.radius)), 1.0), (large, float(np.float32(self.mass_ratio)))
 
-    def batch(self, seeds: Sequence[int] | NDArray[np.uint64], frames: int, only: Collection[str] | None = None, *, memory: Memory | None = None) -> Scenes:
-        """Make the sequence of each seed. only: what is not wanted is not drawn. memory: hands out what pixels are drawn into."""
-        from physbench_generators.balls.pixels import pixels_of
-
-        wanted = self.arrays if only is None else only
-        states, streams, events = self.throw(np.asarray(seeds, np.uint64), frames)
-        arrays = {**pixels_of(states, streams, self.shape, wanted=wanted, empty=memory), **states}
-        return Scenes.of({name: arrays[name] for name in arrays if name in wanted}, events)
-
     def scenes(self, recipe: Recipe, span: Span, only: Collection[str] | None = None) -> Scenes:
-        return self.draw(recipe, span, only)
-
-    def draw(self, recipe: Recipe, span: Span, only: Collection[str] | None, memory: Memory | None = None) -> Scenes:
-        return self.batch(recipe.seeds(span.split, span.start, span.stop), recipe.frames, only, memory=memory)
-
-    def encode(self, recipe: Recipe, span: Span) -> tuple[dict[str, Streams], Scenes]:
-        """Make the pixel arrays as zlib streams: written from runs, never drawn, where there is no colour."""
-        from physbench_generators.balls.encode import streams_of_pixels, streams_of_runs
-
-        states, streams, events = self.throw(recipe.seeds(span.split, span.start, span.stop), recipe.frames)
-        pixels = (streams_of_pixels if self.colour else streams_of_runs)(states, streams, self.shape)
-        return pixels, Scenes(truth=states, events=events)
+        states, _, events = self.throw(recipe.seeds(span.split, span.start, span.stop), recipe.frames)
+        return Scenes(truth=states, events=events)
 
     def check(self, scenes: Scenes) -> Iterator[Fault]:
         """Replay the motion from frame to frame, through the events in between; name the first sequence that breaks a law."""
         from physbench_generators.balls.motion import SENTENCES, find_fault
 
-        cut = (self.size - self.side) // 2
+        cut = (self.size - self.view[0]) // 2
         moving = tuple(np.array(scenes.truth[name], order="C") for name in self.checked)
         offset, *columns = (np.array(scenes.events[name]) for name in COLUMNS)
         sequence, fault = find_fault(moving, offset, tuple(columns), float(self.gravity), float(-cut), float(self.size - cut))
         if fault:
             yield Fault(int(sequence), SENTENCES[fault])
-
-    def marks(self, arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Marks:
-        from physbench_generators.balls.marks import mark_balls
-
-        return mark_balls(arrays, events)
 
     def throw(self, seeds: NDArray[np.uint64], frames: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint64], dict[str, NDArray[Any]]]:
         """The motion alone: states by name (`visible` still zero), the random stream as each sequence leaves it, and the events."""
@@ -149,7 +125,7 @@ class Balls:
         done, light, heavy = 0, *self.kinds
         while True:
             done, stopped = throw(
-                seeds, *self.n, light, heavy, self.size, self.speed, self.gravity, self.side, self.curtain,
+                seeds, *self.n, light, heavy, self.size, self.speed, self.gravity, *self.view,
                 done, (*states.values(), streams), (offset, *rows),
             )  # fmt: skip
             if stopped == 0:
@@ -182,6 +158,76 @@ class Balls:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Balls(BallStates):
+    """The same with pixels: who owns each, who hits whom, and perhaps a curtain that hides some."""
+
+    name: ClassVar[str] = "balls"
+    version: ClassVar[int] = 1
+
+    arrays: ClassVar[tuple[str, ...]] = (
+        *("features", "groups", "collisions", "contact", "position", "velocity", "radius", "mass", "count", "visible", "curtain"),
+        *(f"events/{name}" for name in ("offset", "sequence", "time", "a", "b", "normal", "impulse", "position")),
+    )
+
+    curtain: int = bounded(0, help="side of an invisible curtain in pixels (24 if no number is given)", flag=24)
+    crop: int = bounded(0, help="keep only the centre of this side; 0 keeps the whole box")
+    colour: bool = bounded(False, help="three channels, a colour of its own for every ball")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.crop and not 2 <= self.crop <= self.size:
+            raise RecipeError(f"a crop of {self.crop} pixels cannot be cut from a box of {self.size}: it is 2 to {self.size}")
+        if not 0 <= self.curtain <= self.side:
+            raise RecipeError(f"a curtain of {self.curtain} pixels does not fit in a frame of {self.side}")
+
+    @property
+    def side(self) -> int:
+        """The side of a frame."""
+        return self.crop or self.size
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.side, self.side, 3 if self.colour else 1
+
+    @property
+    def box_side(self) -> float:
+        """Where a frame shows the middle of the box alone, places in it are none in a box."""
+        return float(self.size) if self.side == self.size else 0.0
+
+    @property
+    def view(self) -> tuple[int, int]:
+        return self.side, self.curtain
+
+    def batch(self, seeds: Sequence[int] | NDArray[np.uint64], frames: int, only: Collection[str] | None = None, *, memory: Memory | None = None) -> Scenes:
+        """Make the sequence of each seed. only: what is not wanted is not drawn. memory: hands out what pixels are drawn into."""
+        from physbench_generators.balls.pixels import pixels_of
+
+        wanted = self.arrays if only is None else only
+        states, streams, events = self.throw(np.asarray(seeds, np.uint64), frames)
+        arrays = {**pixels_of(states, streams, self.shape, wanted=wanted, empty=memory), **states}
+        return Scenes.of({name: arrays[name] for name in arrays if name in wanted}, events)
+
+    def scenes(self, recipe: Recipe, span: Span, only: Collection[str] | None = None) -> Scenes:
+        return self.draw(recipe, span, only)
+
+    def draw(self, recipe: Recipe, span: Span, only: Collection[str] | None, memory: Memory | None = None) -> Scenes:
+        return self.batch(recipe.seeds(span.split, span.start, span.stop), recipe.frames, only, memory=memory)
+
+    def encode(self, recipe: Recipe, span: Span) -> tuple[dict[str, Streams], Scenes]:
+        """Make the pixel arrays as zlib streams: written from runs, never drawn, where there is no colour."""
+        from physbench_generators.balls.encode import streams_of_pixels, streams_of_runs
+
+        states, streams, events = self.throw(recipe.seeds(span.split, span.start, span.stop), recipe.frames)
+        pixels = (streams_of_pixels if self.colour else streams_of_runs)(states, streams, self.shape)
+        return pixels, Scenes(truth=states, events=events)
+
+    def marks(self, arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Marks:
+        from physbench_generators.balls.marks import mark_balls
+
+        return mark_balls(arrays, events)
+
+
 def _empty_rows(count: int) -> tuple[NDArray[np.generic], ...]:
     """Make room for the columns of events, without their offset."""
     fields = [ARRAYS[f"events/{name}"] for name in COLUMNS[1:]]
@@ -211,4 +257,9 @@ balls3curtain64 = Recipe(
     dataset="balls3curtain64",
     generator=Balls(n=(3, 3), radius_ratio=1.0, mass_ratio=1.0, curtain=24),
     about="3 equal balls behind an invisible curtain of 24x24 pixels",
+)
+balls10 = Recipe(
+    dataset="balls10",
+    generator=BallStates(n=(10, 10), radius=4.0, radius_ratio=1.0, mass_ratio=1.0),
+    about="10 equal balls as states alone, without pixels: trajectories to reason about",
 )

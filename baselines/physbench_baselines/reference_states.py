@@ -1,0 +1,112 @@
+"""The reference rows where states are shown in place of frames; under the names that they have everywhere. Without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from physbench.errors import ModelError
+from physbench.model import Batch, Bernoulli, Model, Prediction
+from physbench.states import show_memory, show_positions
+from physbench_baselines import reference
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    State = NDArray[np.float32]  # (B, K, 2, 1) or (B, 128, 8, 1)
+
+
+@dataclass(frozen=True)
+class Inertia:
+    """The last step again, from the two newest states: straight flight without being told a velocity."""
+
+    likelihood: ClassVar[Bernoulli] = Bernoulli()
+
+    def begin(self, batch: Batch) -> None:
+        if batch.shows != "position":
+            raise ModelError("inertia is of things that move: it is shown the places of objects, in the suite trajectories")
+
+    def observe(self, state: tuple[State, State] | None, frame: State, action: State | None) -> tuple[tuple[State, State], Prediction]:
+        following = frame if state is None else 2 * frame - state[0]
+        return (frame, following), Prediction(following)
+
+    def imagine(self, state: tuple[State, State], action: State | None) -> tuple[tuple[State, State], Prediction]:
+        return self.observe(state, state[1], action)
+
+
+@dataclass(frozen=True)
+class StateConstantVelocity:
+    """True places and velocities at t, then straight flight, through walls and other balls."""
+
+    privileged: ClassVar[bool] = True
+    likelihood: ClassVar[Bernoulli] = Bernoulli()
+
+    def begin(self, batch: Batch) -> tuple[Batch, int, int]:
+        return batch, 0, 0
+
+    def observe(self, state: tuple[Batch, int, int], frame: State, action: State | None) -> tuple[tuple[Batch, int, int], Prediction]:
+        batch, t, _ = state
+        return (batch, t + 1, 1), self._straight(batch, t, 1)
+
+    def imagine(self, state: tuple[Batch, int, int], action: State | None) -> tuple[tuple[Batch, int, int], Prediction]:
+        batch, t, ahead = state
+        return (batch, t, ahead + 1), self._straight(batch, t - 1, ahead + 1)
+
+    def _straight(self, batch: Batch, t: int, ahead: int) -> Prediction:
+        assert batch.truth is not None, "the evaluator gives it to privileged rows"
+        return Prediction(show_positions(batch.truth["position"][:, t] + ahead * batch.truth["velocity"][:, t], batch.box_side))
+
+
+@dataclass(frozen=True)
+class StateOracle:
+    """The true next state. A check of the whole pipeline."""
+
+    privileged: ClassVar[bool] = True
+    likelihood: ClassVar[Bernoulli] = Bernoulli()
+
+    def begin(self, batch: Batch) -> tuple[State, int]:
+        assert batch.truth is not None, "the evaluator gives it to privileged rows"
+        array = batch.truth[batch.shows]
+        return (show_positions(array, batch.box_side) if batch.shows == "position" else show_memory(array).astype("float32")), 0
+
+    def observe(self, state: tuple[State, int], frame: State, action: State | None) -> tuple[tuple[State, int], Prediction]:
+        return self.imagine(state, action)
+
+    def imagine(self, state: tuple[State, int], action: State | None) -> tuple[tuple[State, int], Prediction]:
+        states, t = state
+        return (states, t + 1), Prediction(states[:, min(t + 1, states.shape[1] - 1)])
+
+
+@dataclass(frozen=True)
+class Either:
+    """One row under one name: a model of frames where frames are shown, and else one of states."""
+
+    of_frames: Any
+    of_states: Any
+    privileged: ClassVar[bool] = True
+    likelihood: ClassVar[Bernoulli] = Bernoulli()
+
+    def begin(self, batch: Batch) -> tuple[Model, Any]:
+        model = self.of_frames if batch.shows == "features" else self.of_states
+        return model, model.begin(batch)
+
+    def observe(self, state: tuple[Any, Any], frame: State, action: State | None) -> tuple[tuple[Any, Any], Prediction]:
+        model, inner = state
+        inner, prediction = model.observe(inner, frame, action)
+        return (model, inner), prediction
+
+    def imagine(self, state: tuple[Any, Any], action: State | None) -> tuple[tuple[Any, Any], Prediction]:
+        model, inner = state
+        inner, prediction = model.imagine(inner, action)
+        return (model, inner), prediction
+
+
+def constant_velocity() -> Either:
+    """Straight flight by what is true."""
+    return Either(reference.ConstantVelocity(), StateConstantVelocity())
+
+
+def oracle() -> Either:
+    """What is true."""
+    return Either(reference.Oracle(), StateOracle())
