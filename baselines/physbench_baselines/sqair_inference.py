@@ -164,7 +164,7 @@ class Discovery(nn.Module):
 class Propagation(nn.Module):
     """q(z^P_t | gamma_t, h_t): an object's own GRU remembers it over time, an RNN over objects what was said of the others.
 
-    Ours expects it to go on as it went, and is told how much likelier the frame is with it.
+    Ours expects it to go on as it went, looks at what earlier slots leave of the frame, and is told how much likelier the frame is with it.
     """
 
     def __init__(self, sizes: SqairSizes, effects: int, eye: Eye) -> None:
@@ -191,15 +191,15 @@ class Propagation(nn.Module):
         mask = torch.sigmoid(self.mask(temporal))
         going = F.pad(velocity, (2, 0)) if ours else 0
         proposal = where + going + SHIFTED * self.proposal(temporal)
-        glances = eye.look(images.repeat_interleave(slots, dim=0), proposal.flatten(0, 1), mask.flatten(0, 1))
-        glances = (glances if ours else eye.head(glances)[0]).unflatten(0, (rows, slots))
         h, left = self.rnn.initial.expand(rows, -1), images
         before = images.new_zeros(rows, what.shape[-1] + 5)
         told = torch.cat([what, where, presence[..., None], temporal, *effects], dim=-1)
         said: list[tuple[Tensor, ...]] = []
         for k in range(slots):
             own = [each[:, k] for each in effects]
-            h = self.rnn(torch.cat([glances[:, k], before, told[:, k]], dim=1), h)
+            seen = left if ours else images
+            glance = eye.look(seen, proposal[:, k], mask[:, k])
+            h = self.rnn(torch.cat([glance if ours else eye.head(glance)[0], before, told[:, k]], dim=1), h)
             delta, raw = self.where(torch.cat([h, where[:, k], temporal[:, k], *own], dim=1)).chunk(2, dim=1)
             loc = eye.bound(where[:, k] + going[:, k] + SHIFTED * delta) if ours else where[:, k] + delta  # type: ignore[index]
             scale = F.softplus(raw + self.offset - 1) + (TIGHT if ours else FLOOR)
@@ -207,7 +207,7 @@ class Propagation(nn.Module):
             noise = draws.where[:, k]
             there = loc + (triangle @ noise[..., None]).squeeze(-1)
             log_there = log_normal(noise, torch.zeros_like(noise), torch.ones_like(noise)) - triangle.diagonal(dim1=1, dim2=2).abs().log().sum(dim=1)
-            code, deviation = eye.head(eye.look(images, there, mask[:, k]))
+            code, deviation = eye.head(eye.look(seen, there, mask[:, k]))
             state = self.gru(torch.cat([h, there, code, deviation, *own], dim=1), temporal[:, k])
             new, new_deviation = self.head(state)
             forget, inputs, remember = (FORGET * torch.sigmoid(self.gates(state))).chunk(3, dim=1)

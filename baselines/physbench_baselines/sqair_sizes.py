@@ -54,7 +54,7 @@ class SqairSizes:
 
 
 PAPER = SqairSizes()
-SMALL = SqairSizes(hidden=128, presence_hidden=64, glimpse=16, form="tracking", forced=0.2)
+SMALL = SqairSizes(hidden=128, presence_hidden=64, glimpse=16, particles=3, form="tracking", forced=0.2)
 
 NAMES = {"sqair": "none", "r-sqair-in": "interaction", "r-sqair-rmc": "memory"}
 """Models by their relation."""
@@ -67,7 +67,7 @@ PAPER_RECIPE: dict[str, Any] = {
 
 SMALL_RECIPE: dict[str, Any] = {
     "optimizer": "adam", "batch": 16, "learning_rate": 1e-3, "betas": (0.9, 0.99), "warm_up": 100, "decay": 0.3, "epsilon": 1e-8, "gradient_limit": 1_000.0,
-    "frames": (1, 2, 3, 5, 8, 10), "validation": 64, "scored": 64, "evaluate_every": 250,
+    "frames": (1, 2, 3, 4, 6, 8), "validation": 64, "scored": 64, "evaluate_every": 250,
 }  # fmt: skip
 
 ARCHITECTURE = Architecture(
