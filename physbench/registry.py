@@ -133,6 +133,7 @@ models = Registry(
         "iodine.multi-dsprites-binary": "physbench_baselines.bundled:iodine.multi-dsprites-binary",
         "slot-attention.shapes": "physbench_baselines.bundled:slot-attention.shapes",
         "slot-attention.tetris": "physbench_baselines.bundled:slot-attention.tetris",
+        "slot-attention.multi-dsprites": "physbench_baselines.bundled:slot-attention.multi-dsprites",
     },
 )
 """Models by name: factories without arguments, or with a `device`."""
