@@ -20,7 +20,7 @@ SMALL = {"sequences": 6, "frames": 6, "batch": 3}
 
 
 class Honest:
-    """Remembers the last frame, draws one number per sequence from its own seed, groups by brightness, and never changes what it is given."""
+    """Remembers the last frame, draws one number per sequence from its own seed, groups by brightness, boxes a place, and never changes what it is given."""
 
     likelihood: ClassVar[Any] = Bernoulli()
 
@@ -30,7 +30,9 @@ class Honest:
 
     def observe(self, state: Any, frame: Frame, action: Any) -> tuple[Any, Any]:
         mean = 0.1 + 0.5 * frame + 0.2 * state["previous"] + 0.1 * state["drawn"]
-        return {**state, "t": state["t"] + 1, "previous": frame.copy()}, Prediction(mean, (mean[..., 0] > 0.4).astype(np.uint8))
+        boxes = np.full((len(frame), 2, 5), np.nan, np.float32)
+        boxes[:, 1] = np.column_stack([30 * state["drawn"].ravel(), frame.sum(axis=(1, 2, 3)), *np.full((3, len(frame)), 4)])
+        return {**state, "t": state["t"] + 1, "previous": frame.copy()}, Prediction(mean, (mean[..., 0] > 0.4).astype(np.uint8), boxes=boxes)
 
     def imagine(self, state: Any, action: Any) -> tuple[Any, Any]:
         return state, Prediction(0.5 * state["previous"])
@@ -101,6 +103,12 @@ def test_a_reference_row_is_said_to_be_told_the_truth_and_whether_it_uses_what_c
         (lambda said, state, frame: replace(said, owner=said.owner.astype(object)), "owner maps", "not object of shape"),
         (lambda said, state, frame: replace(said, owner=said.owner[..., None]), "owner maps", "(3, 64, 64, 1)"),
         (lambda said, state, frame: replace(said, owner=said.owner if state["t"] else None), "owner maps", "10 owner maps for 12 frames"),
+        (lambda said, state, frame: replace(said, boxes=said.boxes[..., :4]), "boxes", "not float32 of shape (3, 2, 4) (step 0)"),
+        (lambda said, state, frame: replace(said, boxes=said.boxes.astype(str)), "boxes", "of shape (3, 2, 5) (step 0)"),
+        (lambda said, state, frame: replace(said, boxes=[]), "boxes", "not float64 of shape (0,) (step 0)"),
+        (lambda said, state, frame: replace(said, boxes=said.boxes + np.float32(0.5)), "boxes", "whole number from 0 to 16777215, not 4.5 (step 0)"),
+        (lambda said, state, frame: replace(said, boxes=said.boxes if state["t"] else None), "boxes", "10 sets of boxes for 12 frames: all or none"),
+        (lambda said, state, frame: replace(said, boxes=said.boxes[:, -1 - (state["t"] > 2) :]), "boxes", "boxes come in 1 to 2 rows"),
         (lambda said, state, frame: replace(said, owner=said.owner * np.uint8(7)), "slots", "asked for 5 slots, 0 to 4, it uses slot 7"),
         (lambda said, state, frame: replace(said, log_likelihood=said.mean[..., 0] * np.nan), "own likelihood", "NaN (sequence 0, step 0)"),
         (lambda said, state, frame: replace(said, log_likelihood=said.mean), "own likelihood", "not float32 of shape (3, 64, 64, 1)"),
@@ -111,6 +119,16 @@ def test_what_cannot_be_scored_fails_the_check_of_its_name_alone(spoil: Any, che
     assert {name for name, verdict in found.items() if verdict.passed is False} == {check}
     assert words in found[check].finding
     assert not passed(found.values())
+
+
+def test_boxes_that_hang_on_the_other_sequences_of_a_batch_are_seen() -> None:
+    def spoil(said: Prediction, state: Any, frame: Frame) -> Prediction:
+        assert said.boxes is not None
+        return replace(said, boxes=said.boxes + np.float32([len(frame), 0, 0, 0, 0]))
+
+    assert failed(spoilt(spoil)) == {"batch size"}
+    found = verdicts(spoilt(lambda said, state, frame: replace(said, boxes=said.boxes + np.float32([1000 * frame.mean(), 0, 0, 0, 0]))))
+    assert found["companions"].passed is False and "of the boxes are others" in found["companions"].finding
 
 
 def test_nothing_is_concluded_from_a_model_that_does_not_run() -> None:

@@ -19,9 +19,9 @@ from physbench.errors import ModelError, RecipeError
 from physbench.evaluation.watch import Step, Watched, drawable, watch
 from physbench.model import Batch, Bernoulli, Parts, Prediction
 from physbench.report.figure import COLUMNS, save, story
-from physbench.view.figure import Arrow, Row, Story, attended, cell, figure, film, mixed, owned, plain, tinted, wrong
+from physbench.view.figure import Arrow, Outline, Row, Story, attended, cell, figure, film, mixed, owned, plain, tinted, wrong
 from physbench.view.times import ALL_TIMES
-from physbench_baselines.reference import Copy
+from physbench_baselines.reference import Copy, Oracle
 
 OKABE_ITO = [(230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167)]
 HEIGHT, WIDTH, SCALE = 6, 9, 4
@@ -66,6 +66,70 @@ def watched(slots: int | None, *, steps: int = 4, seen: int = 4, attention: np.n
     frame = square(8, 8)
     each = None if slots is None else parts(slots, attention=attention)
     return Watched("balls", 3, tuple(Step(frame if t < seen else None, frame, frame, None, each) for t in range(steps)))
+
+
+def boxed(*rows: tuple[float, ...]) -> np.ndarray:
+    """x, y, width, height, identity of each, and a row that is none."""
+    return np.array([*rows, [np.nan] * 5], np.float32)
+
+
+def test_an_outline_runs_along_the_pixels_of_its_box_in_the_colour_of_its_identity() -> None:
+    row = Row("boxes", "", (flat((1, 2, 3)),), outlines=((Outline(2, 1, 6, 5, 2),),))
+    drawn = cell(row, 0, (HEIGHT, WIDTH), SCALE)
+    rim = (drawn == OKABE_ITO[2]).all(axis=2)
+    thick = SCALE // 2 + 1
+    expected = np.zeros_like(rim)
+    expected[SCALE : 5 * SCALE, 2 * SCALE : 6 * SCALE] = True
+    expected[SCALE + thick : 5 * SCALE - thick, 2 * SCALE + thick : 6 * SCALE - thick] = False
+    assert np.array_equal(rim, expected) and (drawn[~rim] == (1, 2, 3)).all()
+
+
+@pytest.mark.parametrize("edges", [(-30, -1e30, 30, 3), (2, 2, 1e38, 1e38), (-1e38, -1e38, -1e37, -1e37), (4, 4, 4, 4), (8.9, 5.9, 9, 6), (1e38, 0, 1e38, 9)])
+def test_an_outline_of_any_size_is_drawn_as_far_as_it_lies_in_the_frame(edges: tuple[float, ...]) -> None:
+    row = Row("boxes", "", (flat((1, 2, 3)),), outlines=((Outline(*edges, 0),),))
+    drawn = cell(row, 0, (HEIGHT, WIDTH), SCALE)
+    assert {tuple(pixel) for pixel in drawn.reshape(-1, 3).tolist()} <= {(1, 2, 3), OKABE_ITO[0]}
+    seen = edges[0] < WIDTH and edges[1] < HEIGHT and edges[2] > 0 and edges[3] > 0
+    assert seen or (drawn == (1, 2, 3)).all()
+
+
+def test_boxes_are_drawn_on_the_frames_that_were_shown_and_on_those_that_were_imagined() -> None:
+    frames = [square(5 + 3 * t, 8) for t in range(5)]
+    steps = tuple(
+        Step(frames[t] if t < 2 else None, frames[t + 1], np.zeros_like(frames[0]), boxes=boxed((5 + 3 * t, 8, 4, 4, 1), (2, 2, 1, 1, 0))) for t in range(4)
+    )
+    sheet = story(Watched("balls", 3, steps), "mine")
+    (row,) = [row for row in sheet.blocks[0] if row.name == "boxes"]
+    for t, (picture, outlines) in enumerate(zip(row.pictures, row.outlines, strict=True)):
+        assert picture is not None
+        bright = picture.max(axis=2) > 60
+        assert np.array_equal(bright, frames[t][..., 0] > 0), t
+        assert outlines == (Outline(3 + 3 * t, 6, 7 + 3 * t, 10, 1), Outline(1.5, 1.5, 2.5, 2.5, 0))
+    assert "boxes: each in the colour of its identity, on what was imagined where no frame was shown" in sheet.legend
+    assert not [row for row in story(watched(None), "mine").blocks[0] if row.name == "boxes"]
+
+
+@pytest.mark.parametrize("rollout", [None, 6])
+def test_the_boxes_of_a_model_are_drawn_where_they_are(tmp_path: Path, rollout: int | None) -> None:
+    shown = watch(Oracle(), "leave", index=9, rollout=rollout)
+    truth = registry.datasets.get("balls-leave50").scenes("test", 9, 10, ["position", "visible"]).truth
+    for t, step in enumerate(shown.steps):
+        assert step.boxes is not None
+        visible = truth["visible"][0, t] > 0
+        np.testing.assert_array_equal(step.boxes[visible, :2], truth["position"][0, t, visible])
+        assert np.isnan(step.boxes[~visible]).all()
+    for name in ("a.png", "a.gif"):
+        save(shown, tmp_path / name, name="oracle")
+        assert Image.open(tmp_path / name).width > 500
+
+
+def test_boxes_that_are_none_are_not_drawn() -> None:
+    class Wrong(Copy):
+        def observe(self, state: Any, frame: Any, action: Any) -> Any:
+            return state, Prediction(frame, boxes=np.full((1, 2, 5), 3.0))
+
+    with pytest.raises(ModelError, match="two boxes of a frame have the identity 3"):
+        watch(Wrong(), "balls")
 
 
 def test_a_pixel_of_one_slot_alone_has_the_colour_of_that_slot() -> None:

@@ -174,7 +174,7 @@ class Wanted:
 
     task: str
     metrics: tuple[str, ...]
-    optional: bool = False  # all of them or none: what a model without owner maps, or without a standard deviation, does not have
+    optional: bool = False  # all of them or none: what a model without owner maps, boxes, or a standard deviation does not have
 
     @property
     def keys(self) -> set[tuple[str, str]]:
@@ -193,10 +193,11 @@ def _wanted(suite: Suite, task: Task, asking: Asking) -> Iterator[Wanted]:
     if getattr(asking, "sample", 0):
         return  # the first sample speaks for all
     there = _needs_met(suite, task, asking)
+    possible = set(FROM_THE_MODEL) - (set() if asking.boxes else {"boxes"})
     together: dict[object, list[str]] = {(): []}
     for card in all_metrics().values():
-        if asking.kind in card.asked_of and there.issuperset(set(card.needs).difference(FROM_THE_MODEL)):
-            depends = tuple(need for need in card.needs if need in FROM_THE_MODEL)
+        if asking.kind in card.asked_of and there.issuperset(set(card.needs) - possible):
+            depends = tuple(need for need in card.needs if need in possible)
             together.setdefault(depends if card.name in METRICS else card.name, []).extend(card.rows(asking))
     yield from (Wanted(task.names(asking), tuple(metrics), optional=bool(depends)) for depends, metrics in together.items())
 

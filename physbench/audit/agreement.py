@@ -16,6 +16,9 @@ TOLERANCE = 1e-4
 OWNERS = 1e-3
 """The share of a sequence's pixels that may change owner for the same reason."""
 
+BOXES, NUDGE = 1e-2, 1e-2
+"""The share of boxes that may come, go, change their identity or move by more than this, in pixels, for the same reason."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -24,20 +27,25 @@ class Outcome:
     rows: Rows
     means: NDArray[Any]  # (B, T, H, W, C)
     owners: NDArray[Any] | None  # (B, T, H, W)
+    boxes: NDArray[Any] | None = None  # (B, T, N, 5)
 
     def first(self, count: int) -> Outcome:
-        return Outcome(self.rows[:count], self.means[:count], None if self.owners is None else self.owners[:count])
+        owners, boxes = (None if each is None else each[:count] for each in (self.owners, self.boxes))
+        return Outcome(self.rows[:count], self.means[:count], owners, boxes)
 
 
 def agreement(found: Outcome, expected: Outcome, *, tolerance: float = TOLERANCE, owners: float = OWNERS) -> tuple[bool, str]:
     """Of the same sequences and steps: whether they agree, and in words how well."""
     if (found.owners is None) != (expected.owners is None):
         return False, "owner maps of the right shape come in only one of two runs"
-    means_agree, finding = _of_means(found, expected, tolerance)
-    if found.owners is None or expected.owners is None:
-        return means_agree, finding
-    owners_agree, change = _of_owners(found.rows, found.owners, expected.owners, owners)
-    return means_agree and owners_agree, f"{finding}; {change}"
+    if (found.boxes is None) != (expected.boxes is None):
+        return False, "boxes of the right shape come in only one of two runs"
+    findings = [_of_means(found, expected, tolerance)]
+    if found.owners is not None and expected.owners is not None:
+        findings.append(_of_owners(found.rows, found.owners, expected.owners, owners))
+    if found.boxes is not None and expected.boxes is not None:
+        findings.append(_of_boxes(found.boxes, expected.boxes, *((BOXES, NUDGE) if tolerance else (0.0, 0.0))))
+    return all(agree for agree, _ in findings), "; ".join(words for _, words in findings)
 
 
 def _of_means(found: Outcome, expected: Outcome, tolerance: float) -> tuple[bool, str]:
@@ -65,3 +73,15 @@ def _of_owners(rows: Rows, a: NDArray[Any], b: NDArray[Any], tolerance: float) -
     if not share.any():
         return True, "owner maps exactly the same"
     return bool(share.max() <= tolerance), f"{share.max():.2%} of the pixels of sequence {rows[share.argmax()]} have another owner"
+
+
+def _of_boxes(a: NDArray[Any], b: NDArray[Any], tolerance: float, nudge: float) -> tuple[bool, str]:
+    if a.shape != b.shape:
+        return False, f"boxes in {a.shape[2]} rows, and in {b.shape[2]}"
+    there = ~(np.isnan(a) & np.isnan(b)).all(axis=-1)
+    with np.errstate(invalid="ignore"):
+        changed = there & ~(np.abs(a.astype(np.float64) - b) <= nudge).all(axis=-1)
+    share = changed.sum() / max(there.sum(), 1)
+    if not share:
+        return True, "the same boxes"
+    return bool(share <= tolerance), f"{share:.2%} of the boxes are others"

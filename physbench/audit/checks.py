@@ -12,6 +12,7 @@ from physbench.audit.agreement import Outcome, Rows, agreement
 from physbench.audit.recall import check_recall
 from physbench.audit.stage import Play, Stage, described, is_array, joined, require_finite, require_mean, require_owner, require_range
 from physbench.errors import ModelError
+from physbench.metrics.boxes import copy_boxes
 from physbench.storage.framing import TIMED
 
 Answer: TypeAlias = "tuple[bool | None, str]"
@@ -64,6 +65,26 @@ def _owner_maps(stage: Stage, base: list[Play]) -> Answer:
             require_owner(given.owner, play, step)
     most = max(int(given.owner.max()) for play in base for given in play.given)
     return True, f"one for every frame, slots 0 to {most}"
+
+
+def _boxes(stage: Stage, base: list[Play]) -> Answer:
+    sets = [given.boxes is not None for play in base for given in play.given]
+    if not any(sets):
+        return None, "it gives no boxes"
+    if not all(sets):
+        return False, f"{sum(sets)} sets of boxes for {len(sets)} frames: all or none"
+    counts, rows = list[int](), set[int]()
+    for play in base:
+        for step, given in enumerate(play.given):
+            try:
+                boxes = copy_boxes(np.asarray(given.boxes), (len(play.rows),))
+            except ModelError as error:
+                return False, f"{error} (step {step})"
+            counts.extend((~np.isnan(boxes[..., 0])).sum(axis=1).tolist())
+            rows.add(boxes.shape[1])
+    if len(rows) > 1:
+        return False, f"boxes come in {min(rows)} to {max(rows)} rows: as many for every frame, and a row of NaN is no box"
+    return True, f"some for every frame, {min(counts)} to {max(counts)}"
 
 
 def _own_likelihood(stage: Stage, base: list[Play]) -> Answer:
@@ -230,6 +251,7 @@ CHECKS: dict[str, tuple[tuple[str, ...], Ask]] = {
     "finite": (("mean",), _finite),
     "range": (("mean",), _range),
     "owner maps": (("runs",), _owner_maps),
+    "boxes": (("runs",), _boxes),
     "own likelihood": (("runs",), _own_likelihood),
     "slots": (("owner maps",), _slots),
     "same twice": (("mean",), _same_twice),

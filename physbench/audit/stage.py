@@ -38,6 +38,7 @@ class Given(NamedTuple):
     mean: Any
     owner: Any
     log_likelihood: Any
+    boxes: Any
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,10 @@ class Play:
             require_mean(given.mean, self, step)
         complete = all(is_owner_map(given.owner, self) for given in self.given)
         owners = np.stack([given.owner for given in self.given], axis=1) if complete else None
-        return Outcome(self.rows, np.stack([given.mean for given in self.given], axis=1), owners)
+        boxed = all(is_array(given.boxes) and given.boxes.dtype.kind == "f" for given in self.given)
+        alike = boxed and {given.boxes.shape for given in self.given} == {(len(self.rows), *self.given[0].boxes.shape[1:2], 5)}
+        boxes = np.stack([given.boxes for given in self.given], axis=1) if alike else None
+        return Outcome(self.rows, np.stack([given.mean for given in self.given], axis=1), owners, boxes)
 
     def _action(self, t: int, others: Actions) -> Actions:
         actions = self.stage.actions if others is None else others
@@ -151,7 +155,7 @@ class Play:
         self.state, prediction = pair
         if not isinstance(prediction, Prediction):
             raise ModelError(f"it returned a state and {described(prediction)}, not a state and a Prediction")
-        self.given.append(Given(_kept(prediction.mean), _kept(prediction.owner), _kept(prediction.log_likelihood)))
+        self.given.append(Given(_kept(prediction.mean), _kept(prediction.owner), _kept(prediction.log_likelihood), _kept(prediction.boxes)))
 
 
 def staged(model: Any, recipe: Recipe, sequences: int, frames: int, batch: int, seed: int) -> Stage:
@@ -190,8 +194,10 @@ def joined(plays: list[Play]) -> Outcome:
     rows = np.concatenate([outcome.rows for outcome in outcomes])
     order = np.argsort(rows)
     owners = [outcome.owners for outcome in outcomes if outcome.owners is not None]
-    complete = len(owners) == len(outcomes)
-    return Outcome(rows[order], np.concatenate([outcome.means for outcome in outcomes])[order], np.concatenate(owners)[order] if complete else None)
+    boxes = [outcome.boxes for outcome in outcomes if outcome.boxes is not None]
+    owned = np.concatenate(owners)[order] if len(owners) == len(outcomes) else None
+    boxed = np.concatenate(boxes)[order] if len(boxes) == len(outcomes) and len({each.shape[2] for each in boxes}) == 1 else None
+    return Outcome(rows[order], np.concatenate([outcome.means for outcome in outcomes])[order], owned, boxed)
 
 
 def require_mean(mean: Any, play: Play, step: int) -> None:

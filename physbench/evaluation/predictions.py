@@ -9,7 +9,8 @@ from physbench.evaluation.display import likelihood_of
 from physbench.evaluation.evaluate import Extent, extent, found, require_possible
 from physbench.evaluation.examples import Examples, Source, source_of
 from physbench.evaluation.meter import Meter, Progress
-from physbench.evaluation.window import Answer, asked, countable, matchable, scorable
+from physbench.evaluation.window import Answer, asked, countable, scorable
+from physbench.metrics.boxes import copy_boxes
 from physbench.model import Bernoulli, Gaussian, Likelihood, Model
 from physbench.result import Result
 from physbench.storage.predictions import Header, Predictions, PredictionsWriter
@@ -83,7 +84,7 @@ class Told:
                 raise StorageError(f"{self.file.path} has no means for {place!r}")
             mean = scorable(likelihood_of(asking.shows, self.likelihood), mean, (count, steps, height, width, channels))
         own = None if own is None else countable(own, (count, maps, height, width))
-        return Answer(mean, owner, own, boxes=matchable(boxes, (count, maps)) if boxes is not None and asking.boxes else None)
+        return Answer(mean, owner, own, boxes=copy_boxes(boxes, (count, maps)) if boxes is not None and asking.boxes else None)
 
 
 def opened(path: Path, suite: str | Suite | None = None) -> Told:

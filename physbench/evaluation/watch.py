@@ -1,4 +1,4 @@
-"""Looking on while a model is asked: what it saw and said at every step of one sequence, to be drawn. H x W pixels, C channels, K slots."""
+"""Looking on while a model is asked: what it saw and said at every step of one sequence, to be drawn. H x W pixels, C channels, K slots, N boxes."""
 
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeVar
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from physbench.errors import ModelError, RecipeError
 from physbench.evaluation.examples import source_of
 from physbench.evaluation.window import ask, scorable
+from physbench.metrics.boxes import copy_boxes
 from physbench.model import Batch, Model, Parts
 from physbench.suites import SIZES, Rollout, Still, Suite, Task, Window, suite_of
 
@@ -16,7 +17,7 @@ CONTEXT = 5
 """Frames that are shown before a rollout, where the suite does not say: as in figure 4 of the R-NEM paper."""
 
 Noted: TypeAlias = tuple[dict[str, NDArray[Any]], Parts | None]
-"""The mean and the owner that were said, as far as they were, and the parts of the state then."""
+"""The mean, the owner and the boxes that were said, as far as they were, and the parts of the state then."""
 
 Kind = TypeVar("Kind", bound="Window | Rollout | Still")
 
@@ -30,6 +31,7 @@ class Step:
     truth: NDArray[np.float32]  # (H, W, C) the next frame
     owner: NDArray[np.uint8] | None = None  # (H, W) of this frame
     parts: Parts | None = None  # with B = 1
+    boxes: NDArray[np.float32] | None = None  # (N, 5) of this frame, seen or imagined
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Onlooker:
     def noted(self, state: Any, prediction: Any) -> Noted:
         """Copies, which the model does not change afterwards."""
         parts = getattr(self.model, "parts", None)
-        copied = {name: np.array(array) for name in ("mean", "owner") if (array := getattr(prediction, name, None)) is not None}
+        copied = {name: np.array(array) for name in ("mean", "owner", "boxes") if (array := getattr(prediction, name, None)) is not None}
         return copied, parts(state) if parts else None
 
     def _take_down(self, returned: Any) -> Any:
@@ -140,7 +142,8 @@ def _step(model: Model, frame: NDArray[np.float32] | None, truth: NDArray[np.flo
     if "mean" not in said:
         raise ModelError("the model predicted no mean for the next frame")
     mean = scorable(model.likelihood, said["mean"], (1, *truth.shape))[0]
-    return Step(frame, mean, truth, checked_owner(said, truth.shape), None if parts is None else drawable(parts, truth.shape))
+    boxes = copy_boxes(said["boxes"], (1,))[0] if "boxes" in said else None
+    return Step(frame, mean, truth, checked_owner(said, truth.shape), None if parts is None else drawable(parts, truth.shape), boxes)
 
 
 def checked_owner(said: dict[str, NDArray[Any]], shape: tuple[int, ...]) -> NDArray[np.uint8] | None:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from physbench.errors import ModelError
 from physbench.evaluation.display import likelihood_of
 from physbench.evaluation.examples import Examples, Source
+from physbench.metrics.boxes import copy_boxes
 from physbench.metrics.pixels import require_likelihood
-from physbench.model import MOST_BOXES, Batch, Likelihood, Model, Prediction
+from physbench.model import Batch, Likelihood, Model, Prediction
 from physbench.seeds import seed_sequences
 from physbench.suites import Asking, Image, Rollout, Still, Task, Window
 
@@ -21,9 +22,6 @@ Answers: TypeAlias = "Callable[[Task, Asking, Examples, Source, int], Answer]"  
 
 LARGEST = float(np.finfo(np.float32).max)
 """What a model says is kept as float32."""
-
-MOST_IDENTITIES = 1 << 24
-"""Whole numbers below this are float32 numbers."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +192,7 @@ def _checked(likelihood: Likelihood, prediction: Any, frame: NDArray[Any], *, la
         raise ModelError(f"an owner map is uint8 of shape {maps}, not {np.asarray(owner).dtype} of shape {np.shape(owner)}")
     copied = None if owner is None else np.array(owner)  # a model may use its arrays again
     means = None if mean is None else scorable(likelihood, np.asarray(mean), frame.shape)
-    boxes = None if prediction.boxes is None else matchable(np.asarray(prediction.boxes), (len(frame),))
+    boxes = None if prediction.boxes is None else copy_boxes(np.asarray(prediction.boxes), (len(frame),))
     return Prediction(means, copied, None if own is None else countable(np.asarray(own), maps), boxes)
 
 
@@ -216,24 +214,3 @@ def countable(own: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
     if own.shape != shape or own.dtype.kind != "f" or not (np.abs(own) <= LARGEST).all():
         raise ModelError(f"a map of log-likelihoods holds finite floating-point numbers and has shape {shape}, not {own.dtype} of shape {own.shape}")
     return own.astype(np.float32)
-
-
-def matchable(boxes: NDArray[Any], frames: tuple[int, ...]) -> NDArray[np.float32]:
-    """A copy of boxes (*frames, N, 5) that may be laid beside objects."""
-    *leading, rows, numbers = boxes.shape if boxes.ndim > 1 else (0, 0)
-    if tuple(leading) != frames or numbers != 5 or not 1 <= rows <= MOST_BOXES or boxes.dtype.kind != "f":
-        words = ", ".join(map(str, (*frames, f"1 to {MOST_BOXES}", 5)))
-        raise ModelError(f"boxes are floating-point numbers of shape ({words}), not {boxes.dtype} of shape {boxes.shape}")
-    there = ~np.isnan(boxes).all(axis=-1)
-    given = boxes[there].astype(np.float64)
-    if not (np.abs(given) <= LARGEST).all():
-        raise ModelError("a box is five finite numbers, and a row of five NaN is none: one is neither")
-    if (given[:, 2:4] < 0).any():
-        raise ModelError(f"the width and height of a box are 0 or more, not {given[:, 2:4].min():g}")
-    identity = given[:, 4]
-    if (wrong := identity[(identity % 1 != 0) | (identity < 0) | (identity >= MOST_IDENTITIES)]).size:
-        raise ModelError(f"the identity of a box is a whole number from 0 to {MOST_IDENTITIES - 1}, not {wrong[0]:.9g}")
-    order = np.sort(np.where(there, boxes[..., 4], np.nan), axis=-1)
-    if (twice := order[..., 1:][order[..., 1:] == order[..., :-1]]).size:
-        raise ModelError(f"two boxes of a frame have the identity {twice[0]:.9g}: each has one of its own")
-    return boxes.astype(np.float32)

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physbench.errors import ModelError
 from physbench.metrics.sums import Floats, Sums, mean, ratio
+from physbench.model import MOST_BOXES
 
 NEAR = 4.0
 """Pixels between a box and its object, at most."""
@@ -17,6 +19,33 @@ SLIVER = 10
 """An object of which fewer pixels show may be counted or not."""
 
 NOBODY = -1
+
+LARGEST = float(np.finfo(np.float32).max)
+"""What a model says is kept as float32."""
+
+MOST_IDENTITIES = 1 << 24
+"""Whole numbers below this are float32 numbers."""
+
+
+def copy_boxes(boxes: NDArray[Any], frames: tuple[int, ...]) -> NDArray[np.float32]:
+    """Copy boxes of so many frames, (*frames, M, 5), or say in words why they cannot be laid beside objects."""
+    *leading, rows, numbers = boxes.shape if boxes.ndim > 1 else (0, 0)
+    if tuple(leading) != frames or numbers != 5 or not 1 <= rows <= MOST_BOXES or boxes.dtype.kind != "f":
+        words = ", ".join(map(str, (*frames, f"1 to {MOST_BOXES}", 5)))
+        raise ModelError(f"boxes are floating-point numbers of shape ({words}), not {boxes.dtype} of shape {boxes.shape}")
+    there = ~np.isnan(boxes).all(axis=-1)
+    given = boxes[there].astype(np.float64)
+    if not (np.abs(given) <= LARGEST).all():
+        raise ModelError("a box is five finite numbers, and a row of five NaN is none: one is neither")
+    if (given[:, 2:4] < 0).any():
+        raise ModelError(f"the width and height of a box are 0 or more, not {given[:, 2:4].min():g}")
+    identity = given[:, 4]
+    if (wrong := identity[(identity % 1 != 0) | (identity < 0) | (identity >= MOST_IDENTITIES)]).size:
+        raise ModelError(f"the identity of a box is a whole number from 0 to {MOST_IDENTITIES - 1}, not {wrong[0]:.9g}")
+    order = np.sort(np.where(there, boxes[..., 4], np.nan), axis=-1)
+    if (twice := order[..., 1:][order[..., 1:] == order[..., :-1]]).size:
+        raise ModelError(f"two boxes of a frame have the identity {twice[0]:.9g}: each has one of its own")
+    return boxes.astype(np.float32)
 
 
 def match_boxes(boxes: NDArray[Any], position: NDArray[Any], visible: NDArray[Any], *, height: int, width: int) -> NDArray[np.int64]:

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from physbench.evaluation.watch import Watched
+from physbench.evaluation.watch import Step, Watched
 from physbench.files import write_whole
 from physbench.model import Parts
 from physbench.view.canvas import encode_png
-from physbench.view.figure import HEEDED, PLACED, Row, Story, attended, figure, film, mixed, owned, plain, tinted, together, wrong
+from physbench.view.figure import HEEDED, PLACED, Outline, Row, Story, attended, dimmed, figure, film, mixed, owned, plain, tinted, together, wrong
 from physbench.view.panels import Box, box_of, true_colours
 from physbench.view.save import suffix_of
 from physbench.view.times import ALL_TIMES, Times
@@ -55,7 +55,15 @@ def empty_slots(parts: Sequence[Parts]) -> set[int]:
 
 def _groups_are_drawn(watched: Watched, parts: Sequence[Parts]) -> bool:
     """Whether the model tells things apart; one with a single slot puts everything into it."""
-    return bool(parts) or any(step.owner is not None and step.owner.any() for step in watched.steps)
+    return bool(parts) or _owners_are_drawn(watched) or _boxes_are_drawn(watched)
+
+
+def _owners_are_drawn(watched: Watched) -> bool:
+    return any(step.owner is not None and step.owner.any() for step in watched.steps)
+
+
+def _boxes_are_drawn(watched: Watched) -> bool:
+    return any(step.boxes is not None for step in watched.steps)
 
 
 def _curtain(watched: Watched) -> Box | None:
@@ -67,14 +75,27 @@ def _scene(watched: Watched, parts: list[Parts]) -> Iterator[Row]:
     yield Row("input", "frame t", tuple(None if step.frame is None else plain(step.frame) for step in steps), missing="imagined")
     if parts:
         yield Row("groups", NOW, tuple(mixed(each.shares[0]) for each in parts))
-    elif _groups_are_drawn(watched, parts):
+    elif _owners_are_drawn(watched):
         yield Row("owners", NOW, tuple(None if step.owner is None else owned(step.owner) for step in steps), missing="not said")
+    if _boxes_are_drawn(watched):
+        yield Row("boxes", NOW, tuple(map(dimmed, _frames_in_mind(watched))), outlines=tuple(map(_outlines, steps)))
     if watched.groups is not None and (curtain or _groups_are_drawn(watched, parts)):
         colours = true_colours(_levels(watched), watched.groups)
         yield Row("true groups", NOW, tuple(colours[groups] for groups in watched.groups), curtain=curtain, see_through=True)
     yield Row("prediction", NEXT, tuple(plain(step.mean) for step in steps), curtain=curtain)
     yield Row("truth", "frame t + 1", tuple(plain(step.truth) for step in steps))
     yield Row("error", NEXT, tuple(wrong(step.mean, step.truth) for step in steps), curtain=curtain)
+
+
+def _frames_in_mind(watched: Watched) -> Iterator[NDArray[np.float32]]:
+    """Go through the frames that were shown, and those that were imagined in their place."""
+    for before, step in zip((None, *watched.steps), watched.steps, strict=False):
+        yield step.frame if step.frame is not None else step.truth if before is None else before.mean
+
+
+def _outlines(step: Step) -> tuple[Outline, ...]:
+    rows: list[list[float]] = [] if step.boxes is None else step.boxes[~np.isnan(step.boxes[:, 0])].astype(np.float64).tolist()
+    return tuple(Outline(x - width / 2, y - height / 2, x + width / 2, y + height / 2, int(identity)) for x, y, width, height, identity in rows)
 
 
 def _levels(watched: Watched) -> NDArray[np.uint8]:
@@ -98,8 +119,10 @@ def _slots(parts: list[Parts], empty: set[int]) -> Iterator[Row]:
 def _legend(watched: Watched, parts: list[Parts], empty: set[int]) -> Iterator[str]:
     if parts:
         yield "groups: the colours of the slots, by their shares of each pixel; grey is shared by all alike"
-    elif _groups_are_drawn(watched, parts):
+    elif _owners_are_drawn(watched):
         yield "owners: every pixel in the colour of the slot that has it"
+    if _boxes_are_drawn(watched):
+        yield "boxes: each in the colour of its identity" + ", on what was imagined where no frame was shown" * (watched.seen < len(watched.steps))
     if watched.groups is not None and _groups_are_drawn(watched, parts):
         yield "true groups: a colour for each object, which need not be that of its slot"
     if _curtain(watched):

@@ -49,12 +49,24 @@ class Arrow:
 
 
 @dataclass(frozen=True)
+class Outline:
+    """Of a rectangle, in the pixels of a frame, in the colour of a number."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    number: int
+
+
+@dataclass(frozen=True)
 class Row:
     name: str
     about: str
     pictures: tuple[Pixels | None, ...]  # (H, W, 3) for each step; where there is none, hatching
     slot: int | None = None  # whose colour stands beside the name
     arrows: tuple[tuple[Arrow, ...], ...] = ()  # for each step
+    outlines: tuple[tuple[Outline, ...], ...] = ()  # for each step
     missing: str = ""  # written on the hatching
     notes: tuple[str, ...] = ()  # for each step, written on the picture
     curtain: Box | None = None  # its hem is drawn
@@ -96,6 +108,11 @@ def colour_of(slot: int) -> NDArray[np.uint8]:
 def plain(frame: Array) -> Pixels:
     """(H, W, C) 0..1."""
     return _rounded(np.clip(frame, 0, 1) * 255.0) if frame.shape[2] == 3 else _between(frame, np.array(LIT))
+
+
+def dimmed(frame: Array) -> Pixels:
+    """(H, W, C) 0..1, to draw on."""
+    return _rounded(COLOURS[0] + 0.4 * (plain(frame) - COLOURS[0].astype(float)))
 
 
 def mixed(shares: Array) -> Pixels:
@@ -196,7 +213,9 @@ def film(story: Story, times: Sequence[int] | None = None, *, scale: int | None 
                 paste(image, cell(row, t, story.size, scale), x, y)
                 annotate(image, row, t, x, y, width * scale, height * scale)
         images.append(image)
-    slots = [_tuple(colour_of(row.slot)) for block in story.blocks for row in block if row.slot is not None]
+    rows = [row for block in story.blocks for row in block]
+    outlined = {outline.number for row in rows for outlines in row.outlines for outline in outlines}
+    slots = [_tuple(colour_of(slot)) for slot in (*(row.slot for row in rows if row.slot is not None), *sorted(outlined))]
     kept = [INK, DIM, PAPER, LIT, NOBODY, *map(_tuple, (COLOURS[0], TOO_MUCH, TOO_LITTLE)), *slots[:64]]
     return gif(within_a_palette(images, kept), milliseconds=milliseconds)
 
@@ -218,7 +237,21 @@ def cell(row: Row, t: int, size: tuple[int, int], scale: int) -> Pixels:
         return np.where(((rows + columns) % 12 < 3)[..., None], np.array(CLOTH, np.uint8) // 3, np.array(PAPER, np.uint8))
     picture = enlarged(picture, scale)
     hang_curtain(picture, row.curtain, scale, see_through=row.see_through)
+    if row.outlines:
+        picture = _with_outlines(picture, row.outlines[t], scale)
     return _with_arrows(picture, row.arrows[t], scale) if row.arrows else picture
+
+
+def _with_outlines(picture: Pixels, outlines: tuple[Outline, ...], scale: int) -> Pixels:
+    """As much of each as lies in the frame, from the middle of its line outwards and inwards."""
+    from PIL import Image
+
+    image, thick = Image.fromarray(picture), scale // 2 + 1
+    for outline in outlines:
+        left, right = (min(max(edge * scale, -thick), image.width + thick) for edge in (outline.left, outline.right))
+        top, bottom = (min(max(edge * scale, -thick), image.height + thick) for edge in (outline.top, outline.bottom))
+        pen(image).rectangle((left, top, max(right - 1, left), max(bottom - 1, top)), outline=_tuple(colour_of(outline.number)), width=thick)
+    return np.array(image)
 
 
 def _with_arrows(picture: Pixels, arrows: tuple[Arrow, ...], scale: int) -> Pixels:

@@ -15,7 +15,8 @@ import pytest
 import physbench
 from physbench.errors import ModelError, PhysbenchError, StorageError
 from physbench.evaluation.predictions import opened, predict, score
-from physbench.evaluation.window import ask, matchable
+from physbench.evaluation.window import ask
+from physbench.metrics.boxes import copy_boxes
 from physbench.model import Batch, Bernoulli, Prediction
 from physbench.suites import SUITES, Rollout, Still, Suite, Task, Window
 from physbench_baselines.framewise import Blobs
@@ -171,7 +172,7 @@ def test_a_model_may_use_its_boxes_again() -> None:
 def test_the_bounds_of_a_box_are_within() -> None:
     boxes = np.zeros((1, 255, 5), np.float32)
     boxes[0, :, 4] = (1 << 24) - 1 - np.arange(255)
-    np.testing.assert_array_equal(matchable(boxes, (1,)), boxes)
+    np.testing.assert_array_equal(copy_boxes(boxes, (1,)), boxes)
 
 
 MODELS: dict[str, Any] = {"oracle": Oracle, "blobs": Blobs, "tracker": tracker_80, "one box": Whole, "no box": Copy}

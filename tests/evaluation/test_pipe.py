@@ -181,7 +181,7 @@ def test_an_audit_asks_what_can_be_asked(cli: Any) -> None:
     good = json.loads(cli("audit", "--command", COPY, "--json").stdout)
     assert good["passed"]
     unasked = {verdict["check"] for verdict in good["verdicts"] if verdict["passed"] is None}
-    assert unasked == {"owner maps", "own likelihood", "slots", "state", "branching"}
+    assert unasked == {"owner maps", "boxes", "own likelihood", "slots", "state", "branching"}
     bad = json.loads(cli("audit", "--command", client(FORGETFUL), "--json").stdout)
     verdicts = {verdict["check"]: verdict["passed"] for verdict in bad["verdicts"]}
     assert not bad["passed"] and verdicts["runs"] and verdicts["same twice"] is False

@@ -28,7 +28,7 @@ EXTRA = {"balls": "balls4mass64", "curtain": "balls3curtain64", "crop50": "balls
 
 
 class Soft:
-    """A Gaussian model that groups, and has codes of its slots: it has every row there can be."""
+    """A Gaussian model that groups, has codes of its slots and boxes: it has every row there can be."""
 
     likelihood: ClassVar[Gaussian] = Gaussian(0.3)
 
@@ -36,7 +36,7 @@ class Soft:
         return len(batch.seeds)
 
     def observe(self, state: int, frame: Any, action: Any) -> tuple[int, Prediction]:
-        return state, Prediction(1.2 * frame - 0.1, (frame[..., 0] > 0).astype(np.uint8))
+        return state, Prediction(1.2 * frame - 0.1, (frame[..., 0] > 0).astype(np.uint8), boxes=np.full((state, 1, 5), 3.0, np.float32))
 
     def latents(self, state: int) -> Any:
         return np.ones((state, 2, 3), np.float32)
