@@ -94,6 +94,7 @@ datasets = Registry(
         "invaders84": "physbench_generators.invaders.scenes:invaders84",
         "invaders": "physbench_generators.invaders.scenes:invaders",
         "atari-ram": "physbench_generators.atari.memory_world:atari_ram",
+        "invaders-ram": "physbench_generators.atari.memory_world:invaders_ram",
     },
 )
 """Recipes by name. One whose dataset has the name of its generator is a world of one's own: its parameters may be changed."""

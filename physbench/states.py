@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 Shows: TypeAlias = Literal["features", "position", "ram"]
 """The array of a dataset that a model is shown."""
 
+SHOWN: tuple[Shows, ...] = ("features", "position", "ram")
+"""Frames where a dataset has them, and else states."""
+
 BYTES = 128
 """Of the console's memory."""
 

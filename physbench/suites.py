@@ -349,6 +349,7 @@ SUITES = {
             "Space Invaders as the memory of its console: the next 128 bytes, with the action told",
             (Task("invaders-ram", (Memory(25),)),),
             ("invaders-ram", "slot_accuracy"),
+            sequences=1_000,
             references=("copy",),
         ),
         _segmentation("shapes", 4, "shapes456", 7, "who owns the pixels of 3 outlines in black and white, and of 4-6"),

@@ -28,8 +28,8 @@ class Inertia:
             raise ModelError("inertia is of things that move: it is shown the places of objects, in the suite trajectories")
 
     def observe(self, state: tuple[State, State] | None, frame: State, action: State | None) -> tuple[tuple[State, State], Prediction]:
-        following = frame if state is None else 2 * frame - state[0]
-        return (frame, following), Prediction(following)
+        following = frame.copy() if state is None else 2 * frame - state[0]
+        return (frame.copy(), following), Prediction(following)
 
     def imagine(self, state: tuple[State, State], action: State | None) -> tuple[tuple[State, State], Prediction]:
         return self.observe(state, state[1], action)

@@ -116,7 +116,7 @@ MEMORIES = Architecture(
         "rmr-ram-mlp": {"": MemorySizes(processor="mlp", size=16, hidden=512)},
     },
     recipes={"": {"": {
-        "precision": "fp32", "data": "invaders-ram", "batch": 50, "frames": (2,), "anywhere": True, "learning_rate": 1e-3, "validation": 500, "scored": 200,
+        "precision": "fp32", "data": "invaders-ram", "batch": 10, "frames": (6,), "anywhere": True, "learning_rate": 1e-3, "validation": 500, "scored": 200,
         "evaluate_every": 1_000, "patience": 100,
     }}},
     judged_by=judge_memories,

@@ -19,7 +19,9 @@ from physbench.model import Batch, Prediction
 from physbench.printable import printable
 from physbench.recipe import Recipe, mixed
 from physbench.seeds import draw_fresh_seed, seed_sequences
-from physbench.storage.framing import TIMED, scale_features
+from physbench.states import SHOWN, Shows
+from physbench.storage.display import Display, likelihood_of
+from physbench.storage.framing import TIMED
 from physbench.world import parts_of
 
 Truth = Mapping[str, NDArray[Any]]
@@ -57,6 +59,7 @@ class Stage:
     batch: int
     seed: int
     training_mean: Callable[[], NDArray[np.float32]]
+    display: Display
 
     @property
     def one(self) -> Rows:
@@ -78,7 +81,16 @@ class Stage:
             truth = {name: array[rows] for name, array in self.truth.items()}
         seeds = seed_sequences(rows if places is None else places, seed=self.seed if seed is None else seed)
         actions = 0 if self.actions is None else self.actions.shape[2]
-        told = Batch(seeds, self.shape, slots=slots, actions=actions, truth=truth, training_mean=self.training_mean)
+        told = Batch(
+            seeds,
+            self.shape,
+            slots=slots,
+            actions=actions,
+            truth=truth,
+            training_mean=self.training_mean,
+            shows=self.display.array,
+            box_side=self.display.box_side,
+        )
         with guarded():
             return Play(self, rows, self.model.begin(told))
 
@@ -159,21 +171,25 @@ class Play:
 
 
 def staged(model: Any, recipe: Recipe, sequences: int, frames: int, batch: int, seed: int) -> Stage:
-    """Make what is shown: as many frames as the world has, and a still image again and again."""
+    """Make what is shown: as many frames as the world has, or states where it has none, and a still image again and again."""
+    world = recipe.generator
+    shows: Shows = next((name for name in SHOWN if name in world.arrays), "features")
+    display = Display(shows, parts_of(world).box_side if shows == "position" else 0.0)
+    display.require(recipe.name, world.arrays)
     recipe = recipe if parts_of(recipe.generator).spans is not None or recipe.frames == 1 else replace(recipe, frames=frames)
     truth = _long(recipe.scenes("test", 0, sequences + batch).arrays(), recipe, frames)
-    only = [name for name in ("features", "actions") if name in truth]
+    only = [name for name in (shows, "actions") if name in truth]
     other = replace(recipe, seed=mixed(draw_fresh_seed() + 1))
     drawn = _long(other.scenes("test", 0, sequences, only).arrays(), recipe, frames)
-    (shown, actions), (fresh, fresh_actions) = _time_first(truth), _time_first(drawn)
+    (shown, actions), (fresh, fresh_actions) = _time_first(truth, display), _time_first(drawn, display)
 
     @cache
     def training_mean() -> NDArray[np.float32]:
-        made = recipe.scenes("training", 0, MEAN_OF, ("features",)).arrays()["features"]
-        return scale_features(made).mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
+        made = recipe.scenes("training", 0, MEAN_OF, (shows,)).arrays()
+        return display.show(made).mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
 
-    world = recipe.generator
-    return Stage(model, world.shape, world.objects, shown, truth, actions, fresh, fresh_actions, sequences, batch, seed, training_mean)
+    shape = display.shape(world.shape, world.objects)
+    return Stage(model, shape, world.objects, shown, truth, actions, fresh, fresh_actions, sequences, batch, seed, training_mean, display)
 
 
 def _long(arrays: Truth, recipe: Recipe, frames: int) -> dict[str, NDArray[Any]]:
@@ -182,10 +198,10 @@ def _long(arrays: Truth, recipe: Recipe, frames: int) -> dict[str, NDArray[Any]]
     return {name: array[:, many] if name in TIMED else array for name, array in arrays.items()}
 
 
-def _time_first(arrays: Truth) -> tuple[NDArray[np.float32], Actions]:
+def _time_first(arrays: Truth, display: Display) -> tuple[NDArray[np.float32], Actions]:
     """The frames (T, N, H, W, C), and the actions (T, N, A) where there are any."""
     actions = np.moveaxis(arrays["actions"], 1, 0).astype(np.float32) if "actions" in arrays else None
-    return np.ascontiguousarray(np.moveaxis(scale_features(arrays["features"]), 1, 0)), actions
+    return np.ascontiguousarray(np.moveaxis(display.show(arrays), 1, 0), np.float32), actions
 
 
 def joined(plays: list[Play]) -> Outcome:
@@ -227,7 +243,7 @@ def require_finite(mean: NDArray[Any], play: Play, step: int) -> None:
 def require_range(mean: NDArray[Any], play: Play, step: int) -> None:
     """Of what is finite."""
     with guarded():
-        likelihood = play.stage.model.likelihood
+        likelihood = likelihood_of(play.stage.display.array, play.stage.model.likelihood)
     low, high = require_likelihood(likelihood).support
     wrong = np.isfinite(mean) & ((mean < low) | (mean > high))
     if wrong.any():

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from physbench import cache
 from physbench.errors import ModelError, StorageError
-from physbench.evaluation.display import Display
 from physbench.files import write_whole
 from physbench.npz import read_npz
 from physbench.recipe import Recipe, mixed, resolve_split
 from physbench.scene import Scenes, Span, join_scenes
 from physbench.states import Shows
 from physbench.storage.digest import SplitDigest
+from physbench.storage.display import Display
 from physbench.storage.foreign import Foreign
 from physbench.storage.layout import BLOCK, FORMAT
 from physbench.storage.plain import PlainSplit, open_plain

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from physbench.errors import ModelError, StorageError
-from physbench.evaluation.display import likelihood_of
+from physbench.errors import ModelError, RecipeError, StorageError
 from physbench.evaluation.evaluate import Extent, extent, found, require_possible
 from physbench.evaluation.examples import Examples, Source, source_of
 from physbench.evaluation.meter import Meter, Progress
@@ -13,6 +12,7 @@ from physbench.evaluation.window import Answer, asked, countable, scorable
 from physbench.metrics.boxes import copy_boxes
 from physbench.model import Bernoulli, Gaussian, Likelihood, Model
 from physbench.result import Result
+from physbench.storage.display import likelihood_of
 from physbench.storage.predictions import Header, Predictions, PredictionsWriter
 from physbench.suites import BATCH, SIZES, UNRANKED, Asking, Image, Rollout, Still, Suite, Task, Window, suite_of
 
@@ -34,6 +34,8 @@ def predict(
     """Ask everything that `evaluate` would, and write the answers down."""
     require_possible(batch, seed)
     chosen = extent(suite, size=size, limit=limit)
+    if half and any(task.shows == "position" for task in chosen.suite.tasks):
+        raise RecipeError("half precision is too coarse for places: leave it out")
     meter = Meter(progress)
     meter.begin(chosen.suite.tasks, chosen.count)
     answers = asked(meter.attach(model), seed)

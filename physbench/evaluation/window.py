@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physbench.errors import ModelError
-from physbench.evaluation.display import likelihood_of
 from physbench.evaluation.examples import Examples, Source
 from physbench.metrics.boxes import copy_boxes
 from physbench.metrics.pixels import require_likelihood
 from physbench.model import Batch, Likelihood, Model, Prediction
 from physbench.seeds import seed_sequences
+from physbench.storage.display import likelihood_of
 from physbench.suites import Asking, Image, Rollout, Still, Task, Window
 
 Frame = NDArray[np.float32]  # (B, H, W, C)

@@ -135,7 +135,7 @@ def test_a_suite_is_complete(suite: Suite) -> None:
     for task in suite.tasks:
         assert all(asking.frames <= registry.datasets.get(task.dataset).frames for asking in task.askings)
         assert len({task.place(asking) for asking in task.askings}) == len(task.askings)
-        assert all(suite.is_pinned(count) for count in ((64,) if suite.sequences else (1_000, 10_000)))
+        assert all(suite.is_pinned(count) for count in ((suite.sequences,) if suite.sequences else (1_000, 10_000)))
     if suite.ranked_by:
         assert math.isfinite(physbench.evaluate(suite.references[0], suite.name, limit=2).score(*suite.ranked_by).value)
 

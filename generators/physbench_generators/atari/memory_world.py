@@ -112,3 +112,10 @@ atari_ram = Recipe(
     splits={"training": 4_000, "validation": 1_000, "test": 4_000},
     about="the memory of any Atari game, with actions and rewards, without pixels",
 )
+invaders_ram = Recipe(
+    dataset="invaders-ram",
+    generator=AtariRam(game="space_invaders", policy="scripted", epsilon=0.3, emulator="0.12.1"),
+    frames=25,
+    splits={"training": 4_000, "validation": 1_000, "test": 1_000},
+    about="the memory of Space Invaders, played well and badly by a script, with actions and rewards, without pixels",
+)
