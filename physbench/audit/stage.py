@@ -173,7 +173,8 @@ class Play:
 def staged(model: Any, recipe: Recipe, sequences: int, frames: int, batch: int, seed: int) -> Stage:
     """Make what is shown: as many frames as the world has, or states where it has none, and a still image again and again."""
     world = recipe.generator
-    shows: Shows = next((name for name in SHOWN if name in world.arrays), "features")
+    usual: Shows = "features"
+    shows = next((name for name in SHOWN if name in world.arrays), usual)
     display = Display(shows, parts_of(world).box_side if shows == "position" else 0.0)
     display.require(recipe.name, world.arrays)
     recipe = recipe if parts_of(recipe.generator).spans is not None or recipe.frames == 1 else replace(recipe, frames=frames)
