@@ -173,8 +173,7 @@ class Play:
 def staged(model: Any, recipe: Recipe, sequences: int, frames: int, batch: int, seed: int) -> Stage:
     """Make what is shown: as many frames as the world has, or states where it has none, and a still image again and again."""
     world = recipe.generator
-    usual: Shows = "features"
-    shows = next((name for name in SHOWN if name in world.arrays), usual)
+    shows: Shows = SHOWN[next((number for number, name in enumerate(SHOWN) if name in world.arrays), 0)]
     display = Display(shows, parts_of(world).box_side if shows == "position" else 0.0)
     display.require(recipe.name, world.arrays)
     recipe = recipe if parts_of(recipe.generator).spans is not None or recipe.frames == 1 else replace(recipe, frames=frames)
