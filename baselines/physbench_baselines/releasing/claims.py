@@ -8,6 +8,7 @@ from physbench_baselines.releasing.bars import GROUPS, Place, Row, Rows, find_sc
 from physbench_baselines.releasing.cards import format_figure, format_table
 
 R_NEM = "[R-NEM, 2018](https://arxiv.org/abs/1802.10353)"
+R_SQAIR = "[R-SQAIR, 2019](https://arxiv.org/abs/1910.05231)"
 IODINE = "[IODINE, 2019](https://arxiv.org/abs/1903.00450)"
 
 
@@ -25,10 +26,18 @@ _BALLS: Place = ("balls", "balls4mass64", "relative_bce")
 _MORE: Place = ("extrapolation", "balls678mass64", "relative_bce")
 _INVADERS: Place = ("invaders", "invaders84", "relative_bce")
 
+_CROP = "balls4mass64-crop50"
+_LAST = "/rollout-9+1"
+
 CLAIMS = (
     *(Claim(R_NEM, "r-nem", other, _BALLS) for other in ("rnn", "lstm", "rnn-em")),
     Claim(R_NEM, "r-nem", "r-nem-no-attention", _MORE),
     *(Claim(R_NEM, "r-nem.invaders84", other, _INVADERS) for other in ("rnn.invaders84", "lstm.invaders84")),
+    *(
+        Claim(R_SQAIR, f"{relation}.{_CROP}", f"sqair.{_CROP}", ("crop50", f"{dataset}{_LAST}", metric))
+        for relation in ("r-sqair-in", "r-sqair-rmc")
+        for dataset, metric in ((_CROP, "log_likelihood"), (_CROP, "relational_log_likelihood"), ("balls678mass64-crop50", "relational_log_likelihood"))
+    ),
     *(
         Claim(IODINE, f"iodine.{name}", f"r-nem.{name}", (f"segmentation-{name}", name, "ari"))
         for name in ("shapes", "multi-dsprites-binary")

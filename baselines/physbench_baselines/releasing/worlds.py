@@ -17,6 +17,8 @@ class World:
     """What a model that learnt any of their datasets is asked. By the first one weights are made smaller, and without noise it alone is asked."""
     figures: Mapping[str, Place]
     """Of its table, by heading; those of the first suite come first."""
+    learnt: tuple[str, ...] = ()
+    """The datasets that its models learnt; without any, those of its suites."""
 
     @property
     def first(self) -> str:
@@ -24,7 +26,7 @@ class World:
 
     @property
     def datasets(self) -> set[str]:
-        return {task.name for suite in self.suites for task in SUITES[suite].tasks}
+        return set(self.learnt) or {task.name for suite in self.suites for task in SUITES[suite].tasks}
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -44,6 +46,20 @@ BALLS = World(
         "`rollout_overlap`, 5+10": ("simulation", "balls4mass64/rollout-5+10", "rollout_overlap"),
         "`permanence_bce`, curtain": ("curtain", "balls3curtain64", "permanence_bce"),
     },
+    learnt=("balls4mass64", "balls678mass64", "balls3curtain64"),
+)
+
+_CROP = tuple((task.name, f"{task.name}/{task.askings[0].name}") for task in SUITES["crop50"].tasks)
+
+CROP = World(
+    "The centre of the balls' frame",
+    ("crop50", "balls", "extrapolation", "curtain", "simulation"),
+    {
+        **{f"`{metric}`, {name}": ("crop50", place, metric) for name, place in _CROP for metric in ("log_likelihood", "relational_log_likelihood")},
+        "`relative_bce`, 4 balls": ("balls", "balls4mass64", "relative_bce"),
+        "`ari_video`, 4 balls": ("balls", "balls4mass64", "ari_video"),
+    },
+    learnt=tuple(name for name, _ in _CROP),
 )
 
 LEAVING = World(
@@ -69,7 +85,7 @@ def _images(suite: Suite) -> World:
 HELP = "With commas between them; by default those of the world that it learnt."
 """Of the option that asks for other suites."""
 
-WORLDS = (BALLS, LEAVING, INVADERS, *(_images(suite) for suite in SUITES.values() if isinstance(suite.tasks[0].askings[0], Image)))
+WORLDS = (BALLS, CROP, LEAVING, INVADERS, *(_images(suite) for suite in SUITES.values() if isinstance(suite.tasks[0].askings[0], Image)))
 
 
 def world_of(dataset: str) -> World | None:
