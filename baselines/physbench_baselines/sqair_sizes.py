@@ -54,7 +54,7 @@ class SqairSizes:
 
 
 PAPER = SqairSizes()
-SMALL = SqairSizes(hidden=128, presence_hidden=64, glimpse=16, particles=3, form="tracking", forced=0.2)
+SMALL = SqairSizes(hidden=128, presence_hidden=64, glimpse=16, particles=3, embedding=32, form="tracking", forced=0.2)
 
 NAMES = {"sqair": "none", "r-sqair-in": "interaction", "r-sqair-rmc": "memory"}
 """Models by their relation."""
