@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from physbench.metrics import events, grouping, permanence, pixels, positions, rollout
+from physbench.metrics import boxes, events, grouping, permanence, pixels, positions, rollout
 from physbench.model import Gaussian
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -23,6 +23,10 @@ def scene(height: int, width: int) -> Arrays:
     groups[::3] %= 3
     owners = rng.integers(0, 3, (70, 6, height, width), np.uint8)
     owners[11] = 200
+    position = rng.uniform(0, width, (70, 6, 3, 2))
+    identity = np.argsort(rng.random((70, 6, 3)), axis=2)[..., None]
+    said = np.concatenate([position[:, :, ::-1] + rng.normal(0, 2, position.shape), np.ones_like(position), identity], axis=3)
+    said[rng.random((70, 6, 3)) < 0.3] = np.nan
     curtain = np.tile(np.array([2, 2, 4, 5], np.int16), (70, 1))
     curtain[::5] = 0
     return {
@@ -34,7 +38,8 @@ def scene(height: int, width: int) -> Arrays:
         "owners": owners,
         "curtain": curtain,
         "visible": ((rng.random((70, 6, 3)) < 0.4) * 5).astype(np.uint16),
-        "position": rng.uniform(0, width, (70, 6, 3, 2)),
+        "position": position,
+        "boxes": said,
         "radius": rng.uniform(0.5, 2, (70, 3)),
         "collided": rng.integers(0, 5, (70, 3)),
     }
@@ -62,7 +67,21 @@ SCORES: dict[str, Callable[[Arrays], list[NDArray[Any]]]] = {
     ),
     "rates near the curtain": lambda s: both(permanence.count_on(s["frames"], s["groups"], s["visible"], s["curtain"])),
     "rollout_position_error": lambda s: both(positions.rollout_position_error(s["means"][:, 3], s["position"][:, 4], s["radius"], s["visible"][:, 4])),
+    "boxes": lambda s: [part for figure in of_boxes(s) for part in both(figure)],
 }
+
+
+def of_boxes(s: Arrays) -> list[Any]:
+    size = dict(zip(("height", "width"), s["frames"].shape[2:4], strict=True))
+    box_of = boxes.match_boxes(s["boxes"], s["position"], s["visible"], **size)
+    names = boxes.identities(box_of, s["boxes"])
+    return [
+        boxes.count_accuracy(s["boxes"], s["visible"]),
+        boxes.box_recall(box_of, s["position"], s["visible"], **size),
+        boxes.box_precision(box_of, s["boxes"]),
+        boxes.identity_kept(names),
+        boxes.identity_regained(names, s["visible"]),
+    ]
 
 
 def both(figure: Any) -> list[NDArray[Any]]:
