@@ -129,7 +129,6 @@ models = Registry(
         "conv3": "physbench_baselines.bundled:conv3",
         "rnn.invaders84": "physbench_baselines.bundled:rnn.invaders84",
         "r-nem.shapes": "physbench_baselines.bundled:r-nem.shapes",
-        "r-nem.multi-dsprites-binary": "physbench_baselines.bundled:r-nem.multi-dsprites-binary",
         "iodine.shapes": "physbench_baselines.bundled:iodine.shapes",
         "iodine.multi-dsprites-binary": "physbench_baselines.bundled:iodine.multi-dsprites-binary",
         "slot-attention.shapes": "physbench_baselines.bundled:slot-attention.shapes",

@@ -25,7 +25,7 @@ STATE = "training/"
 NUMBER, TABLE = f"{STATE}number/", f"{STATE}table/"
 """Those of plain numbers, and of tables of them."""
 
-MANY = 500_000  # entries, of a matrix worth storing as int8
+MANY = 10_000  # entries, of a matrix worth storing as int8
 
 
 def stored(network: nn.Module, *, half: bool, quantise: bool) -> Arrays:
