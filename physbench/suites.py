@@ -340,7 +340,7 @@ SUITES = {
             1,
             "10 balls as places, not as pixels: the next state after three, and imagining 10 and 30",
             (Task("balls10", (Trajectory(51), Flight(3, 10), Flight(3, 30))),),
-            ("balls10", "position_mse"),
+            ("balls10", "relative_position_mse"),
             references=STATES,
         ),
         Suite(

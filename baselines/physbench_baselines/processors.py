@@ -28,13 +28,18 @@ class Messages(nn.Module):
 
     The first layer on [z_k; action; z_i] is the sum of one on [z_k; action] and one on z_i: each is computed once per thing, and pairs only add. The last
     is linear, so it comes after the sum, once per thing. Only the layer between them sees pairs.
+
+    differences: whether the first layer starts as one on z_k - z_i, which is what matters between bodies. It is free to become anything else.
     """
 
-    def __init__(self, size: int, hidden: int, *, actions: int = 0, gather: Gather = "sum") -> None:
+    def __init__(self, size: int, hidden: int, *, actions: int = 0, gather: Gather = "sum", differences: bool = False) -> None:
         super().__init__()
         self.gather = gather
         self.receiver = nn.Linear(size + actions, hidden)
         self.sender = nn.Linear(size, hidden, bias=False)
+        if differences:
+            with torch.no_grad():
+                self.sender.weight.copy_(-self.receiver.weight[:, :size])
         self.middle = nn.Linear(hidden, hidden)
         self.last = nn.Linear(hidden, size)
 
@@ -83,11 +88,17 @@ class OwnMessages(nn.Module):
 class MessagePassing(nn.Module):
     """Passes of messages, one after the other: an MPNN on the graph in which everything is connected, or with the identity for its adjacency."""
 
-    def __init__(self, size: int, hidden: int, passes: int, *, connected: bool = True, actions: int = 0, gather: Gather = "sum") -> None:
+    def __init__(
+        self, size: int, hidden: int, passes: int, *, connected: bool = True, actions: int = 0, gather: Gather = "sum", differences: bool = False
+    ) -> None:
         super().__init__()
-        self.passes = nn.ModuleList(
-            Messages(size, hidden, actions=actions, gather=gather) if connected else OwnMessages(size, hidden, actions=actions) for _ in range(passes)
-        )
+
+        def make() -> nn.Module:
+            if not connected:
+                return OwnMessages(size, hidden, actions=actions)
+            return Messages(size, hidden, actions=actions, gather=gather, differences=differences)
+
+        self.passes = nn.ModuleList(make() for _ in range(passes))
 
     def forward(self, z: torch.Tensor, action: torch.Tensor | None = None) -> torch.Tensor:
         for messages in self.passes:

@@ -2,7 +2,8 @@
 half: models of states, g(P(f(state))), whose processor P is what the second half puts between networks of pixels. To be read beside sections 3 and 4 and
 the appendices. There is no published code, and the paper leaves open what is decided here:
 
-- how messages are gathered and taken in: see processors.py;
+- how messages are gathered and taken in: see processors.py; and that those between balls start from differences of z, from which a small model learns much
+  sooner;
 - how places are scaled. Here the side of the box is 1;
 - in which form f is given them. It is linear on the three last states, and so it may as well be given the newest one and the two steps between them,
   each of a size near 1; and since P leaves z as it is until it has learnt something, g may as well say how far the next place is from straight flight.
@@ -38,6 +39,9 @@ PAST = 3
 STEP = 32.0
 """Steps are multiplied by it: balls of up to 3 pixels a frame make 0.05 of a box of 64."""
 
+PLACE = 16.0
+"""Places are multiplied by it, from the centre of the box on: a ball of radius 4 in a box of 64 has the radius 1."""
+
 
 class Past(NamedTuple):
     """What is carried on from step to step."""
@@ -63,7 +67,7 @@ class TrajectoryModel(nn.Module):
         """(B, 3, K, 2) in sides of the box -> (B, K, 2): how far the next places are from straight flight, in 1 / STEP of a side."""
         self._require(places.shape[2])
         steps = STEP * places.diff(dim=1)  # (B, 2, K, 2)
-        x = torch.cat([4 * places[:, -1] - 2, steps[:, 0], steps[:, 1]], dim=-1)
+        x = torch.cat([PLACE * (places[:, -1] - 0.5), steps[:, 0], steps[:, 1]], dim=-1)
         return self.decoder(self.processor(self.encoder(x)))
 
     def loss(self, batch: Mapping[str, torch.Tensor], *, generator: torch.Generator | None = None, share: float = 0.0) -> Losses:
@@ -187,5 +191,7 @@ def overwrite(bits: torch.Tensor, logits: torch.Tensor, mask: torch.Tensor) -> t
 def _processor(sizes: TrajectorySizes | MemorySizes, things: int, *, actions: int = 0) -> nn.Module:
     if sizes.processor == "mlp":
         return Perceptron(things, sizes.size, sizes.hidden, actions=actions)
-    gather = "mean" if actions else "sum"  # forces add up; the bytes are always as many
-    return MessagePassing(sizes.size, sizes.hidden, sizes.passes, connected=sizes.processor == "mpnn", actions=actions, gather=gather)
+    connected = sizes.processor == "mpnn"
+    if actions:  # the bytes are always as many, and forces add up
+        return MessagePassing(sizes.size, sizes.hidden, sizes.passes, connected=connected, actions=actions, gather="mean")
+    return MessagePassing(sizes.size, sizes.hidden, sizes.passes, connected=connected, differences=True)

@@ -77,14 +77,14 @@ def _trajectories() -> dict[str, dict[str, TrajectorySizes]]:
     usual = TrajectorySizes()
     return {
         "rmr-mpnn": {"": usual},
-        "rmr-mpnn-small": {"": replace(usual, size=64, hidden=64)},
+        "rmr-mpnn-small": {"": replace(usual, size=64, hidden=64, passes=1)},
         "rmr-deep-sets": {"": replace(usual, processor="deep-sets")},
         "rmr-mlp": {"": replace(usual, processor="mlp", size=16, hidden=512)},
     }
 
 
 SMALL: dict[str, Any] = {
-    "batch": 4, "learning_rate": 2e-3, "warm_up": 200, "decay": 1.0, "averaging": 0.995, "validation": 200, "scored": 50,
+    "batch": 4, "learning_rate": 8e-3, "warm_up": 50, "decay": 1.0, "averaging": 0.99, "validation": 100, "scored": 16,
 }  # fmt: skip
 """What differs from the paper's training where little time is left for it."""
 

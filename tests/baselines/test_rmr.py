@@ -142,7 +142,7 @@ def test_the_loss_is_that_of_what_is_observed() -> None:
         state, said, _ = model.observe(state, (position[:, t, ..., None] / 32).float())
         errors += [((said.detach().squeeze(-1) - position[:, t + 1] / 32) ** 2).mean()] if t >= 2 else []
     assert float(losses.figures["position_mse"]) == pytest.approx(float(torch.stack(errors).mean()), rel=1e-4)
-    assert float(losses.total) == pytest.approx(1024 * float(losses.figures["position_mse"]), rel=1e-6)
+    assert losses.total.item() == pytest.approx(1024 * float(losses.figures["position_mse"]), rel=1e-6)
 
 
 def test_straight_flight_is_the_last_step_again() -> None:
@@ -228,3 +228,13 @@ def test_every_model_has_the_processor_of_its_name() -> None:
             with torch.device("meta"):
                 model: Any = architecture.make(architecture.sizes_of(name))
             assert type(model.processor) is kinds[name.removeprefix(stem)]
+
+
+def test_messages_between_balls_start_from_differences() -> None:
+    """Whatever is the same in all balls tells a message nothing at first, and may later."""
+    module = seeded(lambda: Messages(3, 5, differences=True))
+    z, same = normal(2, 4, 3), normal(2, 1, 3, seed=6)
+    torch.testing.assert_close(module(z + same), module(z), rtol=1e-10, atol=1e-12)
+    with torch.no_grad():
+        module.sender.weight.add_(0.1)
+    assert not torch.allclose(module(z + same), module(z))

@@ -110,7 +110,8 @@ def _columns_of(rows: Rows, suite: str) -> dict[str, Place]:
 
 def _is_minor(metric: str) -> bool:
     """Whether a figure says what another one says."""
-    return metric.endswith("_std") or metric in ("bce", "relational_bce", "bce_last", "relational_bce_last") or metric.startswith("log_likelihood_last")
+    same = ("bce", "relational_bce", "bce_last", "relational_bce_last", "position_mse")
+    return metric.endswith("_std") or metric in same or metric.startswith(("log_likelihood_last", "rollout_position_mse"))
 
 
 if __name__ == "__main__":

@@ -74,6 +74,17 @@ INVADERS = World(
     {f"`{metric}`": ("invaders", "invaders84", metric) for metric in ("relative_bce", "relative_relational_bce", "bce", "relational_bce", "ari_video", "ari")},
 )
 
+TRAJECTORIES = World(
+    "Balls as states",
+    ("trajectories",),
+    {
+        "`relative_position_mse`": ("trajectories", "balls10", "relative_position_mse"),
+        **{f"`{metric}`, 3+10": ("trajectories", "balls10/rollout-3+10", metric) for metric in ("relative_position_mse", "energy_error", "penetration")},
+    },
+)
+
+MEMORIES = World("Memories", ("ram",), {f"`{metric}`": ("ram", "invaders-ram", metric) for metric in ("slot_accuracy", "bit_f1")})
+
 
 def _images(suite: Suite) -> World:
     """Make the world of a set of images, whose suite asks about it and then about more objects."""
@@ -85,7 +96,15 @@ def _images(suite: Suite) -> World:
 HELP = "With commas between them; by default those of the world that it learnt."
 """Of the option that asks for other suites."""
 
-WORLDS = (BALLS, CROP, LEAVING, INVADERS, *(_images(suite) for suite in SUITES.values() if isinstance(suite.tasks[0].askings[0], Image)))
+WORLDS = (
+    BALLS,
+    CROP,
+    LEAVING,
+    INVADERS,
+    TRAJECTORIES,
+    MEMORIES,
+    *(_images(suite) for suite in SUITES.values() if isinstance(suite.tasks[0].askings[0], Image)),
+)
 
 
 def world_of(dataset: str) -> World | None:
