@@ -19,7 +19,7 @@ particles (IWAE); presence is drawn, so its gradient is that of VIMCO's score fu
 Where paper and code leave a choice for R-SQAIR: gamma goes into the four layers that see the last frame's object (the RNN over objects, the head of
 where, the object's GRU, the prior's GRU), whose additional weights are then as many as the paper says for the memory core; an absent object has no effect.
 
-R rows: row b * K + k is particle k of sequence b. N slots, L x L pixels of one channel.
+R rows: row b * K + k is particle k of sequence b. N slots, L x L pixels of one channel; H x W of larger frames.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Step(NamedTuple):
     """One frame explained."""
 
     objects: Objects
-    canvas: Tensor  # (R, L, L)
+    canvas: Tensor  # (R, H, W)
     likelihood: Tensor  # (R,) log p(x | z)
     log_p: Tensor  # (R,) of z by the prior
     log_q: Tensor  # (R,) by the posterior
@@ -94,6 +94,7 @@ class State(NamedTuple):
     time: int = 0
     following: Objects | None = None  # the next frame's, by the prior
     shape: tuple[int, int] = (0, 0)
+    """Of a frame."""
 
 
 class Sqair(nn.Module):
@@ -145,7 +146,7 @@ class Sqair(nn.Module):
         return self.propagation_prior(z.what, z.where, z.presence, z.velocity, effects, z.prior), effects, memory
 
     def step(self, z: Objects, highest: Tensor, images: Tensor, draws: Draws, *, first: bool, force: bool = False) -> tuple[Step, Tensor]:
-        """Explain frames (R, L, L) by objects of the last ones; give also the highest identity (R,) of each row."""
+        """Explain frames (R, H, W) by objects of the last ones; give also the highest identity (R,) of each row."""
         sizes, slots = self.sizes, z.presence.shape[1]
         expected, effects, memory = self.expect(z)
         old, left = self.propagation(images, z.what, z.where, z.presence, z.temporal, z.velocity, effects, draws, force)
@@ -162,22 +163,20 @@ class Sqair(nn.Module):
         log_q = sum((term for name, term in terms.items() if name.startswith("q_")), images.new_zeros(len(images)))
         log_p = sum((term for name, term in terms.items() if name.startswith("p_")), images.new_zeros(len(images)))
         objects, highest = self._choose(z, old, new, expected, memory, highest)
-        canvas = self.render(objects)
+        canvas = self.render(objects, (images.shape[1], images.shape[2]))
         likelihood = log_normal(images.flatten(1), canvas.flatten(1), torch.full_like(canvas, sizes.sigma).flatten(1))
         discrete = terms["q_old_presence"] + terms["q_number"]
         return Step(objects, canvas, likelihood, log_p, log_q, discrete, terms), highest
 
-    def render(self, z: Objects) -> Tensor:
-        """Draw all objects: (R, L, L)."""
-        canvas = (z.presence[..., None, None] * self.eye.draw(z.what, z.where)).sum(dim=1)
-        if self.mean_image is None:
-            return canvas
-        return canvas + self.written(z) * self.mean_image
+    def render(self, z: Objects, shape: tuple[int, int]) -> Tensor:
+        """Draw all objects: (R, H, W)."""
+        canvas = (z.presence[..., None, None] * self.eye.draw(z.what, z.where, shape)).sum(dim=1)
+        return canvas if self.mean_image is None else canvas + self.written(z) * self.mean_image
 
     def written(self, z: Objects) -> Tensor:
         """How much of the picture behind them shows, (R, L, L): the published code adds it where objects are drawn, and nowhere else."""
         scale, shift = (each.flatten(0, 1) for each in self.eye.box(z.where))
-        ones = write(scale.new_ones(len(scale), self.sizes.glimpse, self.sizes.glimpse), scale, shift, self.sizes.side)
+        ones = write(scale.new_ones(len(scale), self.sizes.glimpse, self.sizes.glimpse), scale, shift, (self.sizes.side, self.sizes.side))
         return torch.sigmoid(STEEP * (z.presence[..., None, None] * ones.unflatten(0, z.presence.shape)).sum(dim=1) - STEEP / 2)
 
     def _old_terms(self, z: Objects, old: Explained, expected: Expected) -> dict[str, Tensor]:
@@ -261,7 +260,7 @@ class Sqair(nn.Module):
         return torch.optim.Adam(self.parameters(), recipe.learning_rate, recipe.betas, recipe.epsilon)
 
     def begin(self, seeds: Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> State:
-        """int64 (B,): all randomness of sequence i comes from seeds[i]. Of frames larger than those it learnt from, the middle is seen."""
+        """int64 (B,): all randomness of sequence i comes from seeds[i]. Of frames larger than those it learnt from, only ours sees the edges."""
         side = self.sizes.side
         if shape[2] != 1 or min(shape[:2]) < side or (shape[0] - side) % 2 or (shape[1] - side) % 2:
             raise ModelError(f"this model is for frames of ({side}, {side}, 1) (height, width, channels), or larger by an even number, not {tuple(shape)}")
@@ -273,9 +272,8 @@ class Sqair(nn.Module):
 
         Of several guesses at a frame one is kept, drawn by their weights.
         """
-        side, guesses = self.sizes.side, self.sizes.guesses
-        top, left = (state.shape[0] - side) // 2, (state.shape[1] - side) // 2
-        images = frame[:, top : top + side, left : left + side, 0].repeat_interleave(guesses, dim=0)
+        guesses, (top, left) = self.sizes.guesses, self._margins(state.shape)
+        images = frame[:, top : state.shape[0] - top, left : state.shape[1] - left, 0].repeat_interleave(guesses, dim=0)
         z = Objects(*(each.repeat_interleave(guesses, dim=0) for each in state.objects))
         draws = self._chances(state, guesses, z)
         step, highest = self.step(z, state.highest.repeat_interleave(guesses), images, draws, first=state.time == 0)
@@ -316,7 +314,7 @@ class Sqair(nn.Module):
         )
 
     def _answer(self, state: State) -> tuple[State, Tensor, Tensor]:
-        z = state.objects
+        z, (top, left) = state.objects, self._margins(state.shape)
         rows, slots = z.presence.shape
         if self.sizes.future == "mean":
             following = self.follow(z, z.what.new_zeros(rows, slots, 4 + self.sizes.what), lambda logit: (logit > 0).to(logit.dtype))
@@ -324,14 +322,19 @@ class Sqair(nn.Module):
             normal = chance.normal(state.seeds, STREAMS * state.time + 3, slots * (4 + self.sizes.what)).view(rows, slots, -1).to(z.what.dtype)
             uniform = chance.uniform(state.seeds, STREAMS * state.time + 4, slots)
             following = self.follow(z, normal, lambda logit: (uniform < torch.sigmoid(logit)).to(logit.dtype))
-        mean = self._padded(self.render(following), state.shape)[..., None]
-        drawn = z.presence[..., None, None] * self.eye.draw(z.what, z.where)
+        shape = (state.shape[0] - 2 * top, state.shape[1] - 2 * left)
+        mean = self._padded(self.render(following, shape), state.shape)[..., None]
+        drawn = z.presence[..., None, None] * self.eye.draw(z.what, z.where, shape)
         names = torch.where(z.presence > 0, z.identity.remainder(NAMES), NAMES).to(torch.uint8)
         owner = names.gather(1, drawn.argmax(dim=1).flatten(1)).unflatten(1, drawn.shape[2:])
         return state._replace(following=following, time=state.time + 1), mean, self._padded(owner, state.shape)
 
+    def _margins(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """Give what is not seen of a frame at the top and to the left, and as much on the other side; ours sees all of it."""
+        return (0, 0) if self.sizes.ours else ((shape[0] - self.sizes.side) // 2, (shape[1] - self.sizes.side) // 2)
+
     def _padded(self, images: Tensor, shape: tuple[int, int]) -> Tensor:
-        top, left = (shape[0] - self.sizes.side) // 2, (shape[1] - self.sizes.side) // 2
+        top, left = self._margins(shape)
         return torch.nn.functional.pad(images, (left, left, top, top))
 
     def _chances(self, state: State, guesses: int, z: Objects) -> Draws:

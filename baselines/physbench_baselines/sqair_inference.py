@@ -68,23 +68,23 @@ class Eye(nn.Module):
         return scale, where[..., 2:] if self.ours else torch.tanh(where[..., 2:])
 
     def look(self, images: Tensor, where: Tensor, mask: Tensor | None = None) -> Tensor:
-        """images (R, L, L), where (R, 4), mask (R, pixels) -> what an encoder makes of the glimpse, (R, hidden)."""
-        glimpse = read(images, *self.box(where), self.glimpse).flatten(1)
+        """images (R, H, W), where (R, 4), mask (R, pixels) -> what an encoder makes of the glimpse, (R, hidden)."""
+        glimpse = read(images, *self.box(where), self.glimpse, self.side).flatten(1)
         return self.encoder(glimpse if mask is None else glimpse * mask)
 
     def picture(self, what: Tensor) -> Tensor:
         """(..., what) -> (..., G, G)."""
         return (self.decoder(what) * self.output_scale).unflatten(-1, (self.glimpse, self.glimpse))
 
-    def draw(self, what: Tensor, where: Tensor) -> Tensor:
-        """(R, N, ...) -> (R, N, L, L)."""
+    def draw(self, what: Tensor, where: Tensor, shape: tuple[int, int]) -> Tensor:
+        """(R, N, ...) -> (R, N, H, W)."""
         scale, shift = (each.flatten(0, 1) for each in self.box(where))
-        return write(self.picture(what).flatten(0, 1), scale, shift, self.side).unflatten(0, what.shape[:2])
+        return write(self.picture(what).flatten(0, 1), scale, shift, shape, self.side).unflatten(0, what.shape[:2])
 
     def gain(self, images: Tensor, what: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
         """One slot (R, ...) -> by how many hundred nats a frame is likelier with it, (R, 1), and what it leaves unexplained."""
         with torch.no_grad():
-            left = images - self.draw(what[:, None], where[:, None])[:, 0]
+            left = images - self.draw(what[:, None], where[:, None], (images.shape[1], images.shape[2]))[:, 0]
             better = images.square().sum(dim=(1, 2)) - left.square().sum(dim=(1, 2))
             return (better / (200 * self.sigma**2)).clamp(-5, 5)[:, None], left
 
@@ -114,7 +114,7 @@ class Discovery(nn.Module):
         self.presence = Mlp(hidden + sizes.what + self.ours, sizes.presence_hidden, 1, bias=1.0)
 
     def forward(self, images: Tensor, left: Tensor, context: Tensor, free: Tensor | None, draws: Draws, force: bool) -> Explained:
-        """Frames, what propagation leaves of them (R, L, L), what it says (R, hidden), how many slots are free (R,) or None -> N discoveries."""
+        """Frames, what propagation leaves of them (R, H, W), what it says (R, hidden), how many slots are free (R,) or None -> N discoveries."""
         (eye,), slots, sizes = self.eye, draws.where.shape[1] // 2, self.sizes
         features = None if self.ours else self.encoder(images.flatten(1))
         nothing = images.new_zeros(len(images))
@@ -129,7 +129,7 @@ class Discovery(nn.Module):
                 break
             seen = left[rows] if self.ours else images[rows]
             if self.ours:
-                place = self.localiser(seen)
+                place = self.localiser(seen, eye.side)
                 proposal = torch.cat([torch.full_like(place, SIZE), place], dim=1)
                 glance = eye.look(seen, proposal)
             else:
@@ -186,7 +186,7 @@ class Propagation(nn.Module):
         self, images: Tensor, what: Tensor, where: Tensor, presence: Tensor, temporal: Tensor, velocity: Tensor, effects: list[Tensor],
         draws: Draws, force: bool,
     ) -> tuple[Explained, Tensor]:  # fmt: skip
-        """Frames (R, L, L), and the objects of the last frame (R, N, ...) -> what has become of them, and what they leave of the frame."""
+        """Frames (R, H, W), and the objects of the last frame (R, N, ...) -> what has become of them, and what they leave of the frame."""
         (eye,), (rows, slots), ours = self.eye, presence.shape, self.ours
         mask = torch.sigmoid(self.mask(temporal))
         going = F.pad(velocity, (2, 0)) if ours else 0

@@ -23,24 +23,37 @@ FLOOR = 0.01
 """The least standard deviation."""
 
 
-def read(images: Tensor, scale: Tensor, shift: Tensor, glimpse: int) -> Tensor:
-    """Cut a box out of each image: images (R, L, L), scale and shift (R, 2) by x, y -> (R, G, G).
+def read(images: Tensor, scale: Tensor, shift: Tensor, glimpse: int, window: int = 0) -> Tensor:
+    """Cut a box out of each image: images (R, H, W), scale and shift (R, 2) by x, y -> (R, G, G).
 
-    A box is as wide as its scale times the frame, its middle is where shift says; -1 and 1 are the middles of the first and the last pixel. Pixels are
-    interpolated between their four neighbours, and are 0 beside the frame. As boxes are upright, that is a product with a matrix on either side.
+    A box is as wide as its scale times the window, a square in the middle of the image, by default as large as the image. Its middle is where shift says;
+    -1 and 1 are the middles of the first and the last pixel of the window. Pixels are interpolated between their four neighbours, and are 0 beside the
+    image. As boxes are upright, that is a product with a matrix on either side.
     """
-    side = images.shape[-1]
+    height, width = images.shape[-2:]
+    window = window or width
     target = torch.linspace(-1, 1, glimpse, dtype=images.dtype, device=images.device)
-    across, down = (_hats((s[:, None] * target + t[:, None] + 1) * ((side - 1) / 2), side) for s, t in zip(scale.unbind(1), shift.unbind(1), strict=True))
+    (sx, sy), (tx, ty) = scale.unbind(1), shift.unbind(1)
+    across, down = (
+        _hats((s[:, None] * target + t[:, None] + 1) * ((window - 1) / 2) + (size - window) / 2, size) for s, t, size in ((sx, tx, width), (sy, ty, height))
+    )
     return down @ images @ across.transpose(1, 2)
 
 
-def write(glimpses: Tensor, scale: Tensor, shift: Tensor, side: int) -> Tensor:
-    """Put each glimpse where it was cut out, on nothing: (R, G, G), scale and shift (R, 2) -> (R, L, L)."""
-    size = glimpses.shape[-1]
-    target = torch.linspace(-1, 1, side, dtype=glimpses.dtype, device=glimpses.device)
-    across, down = (_hats(((target - t[:, None]) / s[:, None] + 1) * ((size - 1) / 2), size) for s, t in zip(scale.unbind(1), shift.unbind(1), strict=True))
+def write(glimpses: Tensor, scale: Tensor, shift: Tensor, shape: tuple[int, int], window: int = 0) -> Tensor:
+    """Put each glimpse where it was cut out, on nothing: (R, G, G), scale and shift (R, 2) -> (R, H, W)."""
+    size, window = glimpses.shape[-1], window or shape[1]
+    (sx, sy), (tx, ty) = scale.unbind(1), shift.unbind(1)
+    across, down = (
+        _hats(((places(length, window, glimpses) - t[:, None]) / s[:, None] + 1) * ((size - 1) / 2), size)
+        for s, t, length in ((sx, tx, shape[1]), (sy, ty, shape[0]))
+    )
     return down @ glimpses @ across.transpose(1, 2)
+
+
+def places(count: int, window: int, like: Tensor) -> Tensor:
+    """Give where pixels are, (count,), if the window in their middle goes from -1 to 1."""
+    return (torch.arange(count, dtype=like.dtype, device=like.device) - (count - window) / 2) * (2 / (window - 1)) - 1
 
 
 def log_normal(x: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
@@ -112,7 +125,10 @@ class Gru(nn.Module):
 
 
 class Localiser(nn.Module):
-    """Convolutions that look for one place in an image of half the size, the mean of a softmax over all places: (R, L, L) -> (R, 2), x and y in -1..1."""
+    """Convolutions that look for one place in an image of half the size, the mean of a softmax over all places.
+
+    (R, H, W) -> (R, 2), x and y, -1..1 in the window.
+    """
 
     def __init__(self, channels: int = 8, kernel: int = 5) -> None:
         super().__init__()
@@ -120,11 +136,10 @@ class Localiser(nn.Module):
             nn.Conv2d(3, channels, kernel, padding=kernel // 2), nn.ELU(), nn.Conv2d(channels, 1, kernel, padding=kernel // 2)
         )  # fmt: skip
 
-    def forward(self, images: Tensor) -> Tensor:
-        side = images.shape[-1]
+    def forward(self, images: Tensor, window: int) -> Tensor:
         small = F.avg_pool2d(images[:, None], 2, ceil_mode=True)
-        place = (torch.arange(small.shape[-1], dtype=images.dtype, device=images.device) * 2 + 0.5) * (2 / (side - 1)) - 1
-        y, x = torch.meshgrid(place, place, indexing="ij")
+        down, across = (places(size, window, images)[::2] + 1 / (window - 1) for size in images.shape[-2:])
+        y, x = torch.meshgrid(down, across, indexing="ij")
         maps = torch.cat([small, torch.stack([x, y]).expand(len(images), -1, -1, -1)], dim=1)
         heat = self.layers(maps).flatten(1).softmax(dim=1)
         return heat @ torch.stack([x.flatten(), y.flatten()], dim=1)

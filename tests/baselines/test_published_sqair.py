@@ -102,7 +102,7 @@ def follow_published(model: Sqair, file: Arrays, dtype: torch.dtype) -> None:
         assert torch.equal(z.presence, drawn["presence"] * there)
         order = z.presence.argsort(dim=1, descending=True, stable=True)
         z = Objects(*(each.gather(1, order) if each.ndim == 2 else each.gather(1, order[..., None].expand_as(each)) for each in z))
-        for name, ours in (("presence", z.presence), ("ids", z.identity), ("canvas", model.render(z))):
+        for name, ours in (("presence", z.presence), ("ids", z.identity), ("canvas", model.render(z, (images.shape[1], images.shape[2])))):
             require_close(ours, file[f"step/{name}"][t], f"{name} at {t}")
 
 

@@ -66,7 +66,7 @@ def test_reading_and_writing_agree_with_a_sampler_of_torch() -> None:
     for axis in range(2):
         there[:, axis, axis], there[:, axis, 2] = scale[:, axis], shift[:, axis]
         back[:, axis, axis], back[:, axis, 2] = 1 / scale[:, axis], -shift[:, axis] / scale[:, axis]
-    for ours, source, theta, size in ((read(images, scale, shift, 6), images, there, 6), (write(glimpses, scale, shift, 12), glimpses, back, 12)):
+    for ours, source, theta, size in ((read(images, scale, shift, 6), images, there, 6), (write(glimpses, scale, shift, (12, 12)), glimpses, back, 12)):
         grid = F.affine_grid(theta, [4, 1, size, size], align_corners=True)
         assert torch.allclose(ours, F.grid_sample(source[:, None], grid, align_corners=True)[:, 0], atol=1e-12)
 
@@ -75,7 +75,7 @@ def test_a_box_on_the_pixels_is_written_back_as_it_was_read() -> None:
     image = torch.zeros(1, 11, 11, dtype=torch.float64)
     image[0, 3:8, 4:9] = torch.rand(5, 5, dtype=torch.float64)
     scale, shift = torch.tensor([[0.4, 0.4]], dtype=torch.float64), torch.tensor([[0.2, 0.0]], dtype=torch.float64)  # 5 pixels around column 6 and row 5
-    assert torch.allclose(write(read(image, scale, shift, 5), scale, shift, 11), image, atol=1e-12)
+    assert torch.allclose(write(read(image, scale, shift, 5), scale, shift, (11, 11)), image, atol=1e-12)
 
 
 def test_the_gru_is_chos() -> None:
@@ -261,10 +261,10 @@ def test_a_sequence_takes_its_randomness_with_it() -> None:
         assert not torch.allclose(ask([0])[0], ask([1])[0])
 
 
-def test_of_a_larger_frame_the_middle_is_seen() -> None:
-    network = replace(TINY, form="tracking").build()
+def test_of_a_larger_frame_the_papers_see_the_middle() -> None:
+    network = replace(TINY, form="paper").build()
     small = balls(2, 1)[:, 0].float()
-    large = F.pad(small, (0, 0, 5, 5, 3, 3))
+    large = F.pad(small, (0, 0, 5, 5, 3, 3), value=1.0)
     with torch.no_grad():
         state, mean, owner = network.observe(network.begin(torch.arange(2), shape=(20, 20, 1)), small)
         wide, wide_mean, wide_owner = network.observe(network.begin(torch.arange(2), shape=(26, 30, 1)), large)
@@ -273,13 +273,28 @@ def test_of_a_larger_frame_the_middle_is_seen() -> None:
     assert torch.allclose(difference[~difference.isnan()].view(-1, 5), torch.tensor([5.0, 3, 0, 0, 0]), atol=1e-5)
 
 
+def test_of_a_larger_frame_ours_sees_all_in_the_same_measure() -> None:
+    """What a box reads and draws is the same in the middle of a larger frame, and goes on beyond the window."""
+    torch.manual_seed(0)
+    image, scale, shift = torch.rand(1, 20, 20), torch.tensor([[0.4, 0.3]]), torch.tensor([[0.9, -0.2]])
+    wide = F.pad(image, (5, 5, 3, 3))
+    assert torch.allclose(read(wide, scale, shift, 8, window=20), read(image, scale, shift, 8), atol=1e-6)
+    drawn = write(torch.ones(1, 8, 8), scale, shift, (26, 30), window=20)
+    assert torch.allclose(drawn[:, 3:-3, 5:-5], write(torch.ones(1, 8, 8), scale, shift, (20, 20)), atol=1e-6)
+    assert float(drawn[:, :, -5:].sum()) > 0
+    network = replace(TINY, form="tracking").build()
+    state, mean, owner = network.observe(network.begin(torch.arange(1), shape=(26, 30, 1)), torch.rand(1, 26, 30, 1))
+    assert mean.shape == (1, 26, 30, 1) and owner.shape == (1, 26, 30)
+    assert network.boxes(state).shape == (1, 3, 5)
+
+
 def test_a_box_lies_where_its_object_is_drawn() -> None:
     network = replace(TINY, form="tracking").build()
     state = network.begin(torch.arange(1), shape=(20, 20, 1))
     where = torch.tensor([[[-0.7, -0.2, 0.3, -0.4], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]])
     z = state.objects._replace(where=where, presence=torch.tensor([[1.0, 0, 0]]), identity=torch.tensor([[4.0, -1, -1]]))
     box = network.boxes(state._replace(objects=z))[0]
-    ones = write(torch.ones(1, 8, 8), *(each[:, 0] for each in network.eye.box(where)), 20)[0]
+    ones = write(torch.ones(1, 8, 8), *(each[:, 0] for each in network.eye.box(where)), shape=(20, 20))[0]
     grid = torch.arange(20.0)
     centre = torch.stack([(ones.sum(0) * grid).sum(), (ones.sum(1) * grid).sum()]) / ones.sum()
     assert torch.allclose(box[0, :2], centre, atol=0.15)

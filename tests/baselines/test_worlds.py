@@ -17,7 +17,7 @@ BALLS = ("balls", "extrapolation", "curtain", "simulation", "crop50")
     [
         ("balls4mass64", BALLS),
         ("balls3curtain64", BALLS),
-        ("balls4mass64-crop50", ("crop50", *BALLS[:-1])),
+        ("balls4mass64-crop50", ("crop50", "balls", "extrapolation")),
         ("balls-leave50", ("leave",)),
         ("invaders84", ("invaders",)),
         ("shapes", ("segmentation-shapes",)),
