@@ -84,7 +84,8 @@ def select_frames(asking: Asking) -> range:
 
 def name_kind(asking: Asking) -> str:
     """Name the kind of an asking, as the file has it."""
-    return {Window: "window", Rollout: "rollout", Still: "frames", Image: "image"}.get(type(asking)) or asking.kind
+    kinds = {Image: "image", Still: "frames", Rollout: "rollout", Window: "window"}  # an Image is a Still
+    return next(name for kind, name in kinds.items() if isinstance(asking, kind))
 
 
 def _append(file: h5py.File, task: Task, asking: Asking, start: int, examples: Examples, chosen: Extent) -> None:

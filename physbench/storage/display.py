@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physbench.errors import StorageError
-from physbench.model import Bernoulli, Gaussian, Likelihood
+from physbench.model import Gaussian, Likelihood
 from physbench.states import BYTES, Shows, show_memory, show_positions
 from physbench.storage.framing import scale_features
 
-LIKELIHOODS: Mapping[Shows, Likelihood] = {"position": Gaussian(1.0), "ram": Bernoulli()}
-"""Of states: places may lie anywhere, and bits have probabilities. What a model declares is of pixels."""
+OF_STATES = Gaussian(1.0)
+"""What is said of states may be any finite number: places lie anywhere, and a bit is set above 1/2. What a model declares is of pixels."""
 
 
 @dataclass(frozen=True)
@@ -49,4 +49,4 @@ class Display:
 
 def likelihood_of(shows: Shows, likelihood: Likelihood) -> Likelihood:
     """Give what bounds the predictions: of frames, what the model declares."""
-    return LIKELIHOODS.get(shows, likelihood)
+    return likelihood if shows == "features" else OF_STATES

@@ -99,7 +99,7 @@ def means_of(frames: Array, about: Any) -> Array:
     return np.array(means[:count])
 
 
-@pytest.mark.parametrize("suite", ["smoke", "balls", "simulation", "crop50", "segmentation-tetris"])
+@pytest.mark.parametrize("suite", ["smoke", "balls", "simulation", "crop50", "segmentation-tetris", "trajectories"])
 def test_predictions_from_the_inputs_alone_score_as_the_model_does_to_the_last_digit(suite: str, tmp_path: Path) -> None:
     export_inputs(tmp_path / "inputs.h5", suite, limit=5, batch=2)
     answer_by_hand(tmp_path / "inputs.h5", tmp_path / "p.h5")
@@ -127,7 +127,11 @@ def test_the_file_holds_the_frames_that_are_shown_and_nothing_else(suite: str, t
         asked = {place for row_suite, place, *_ in ROWS if row_suite == suite}
         for task in SUITES[suite].tasks:
             recipe = datasets.get(task.dataset)
-            frames = recipe.scenes("test", 0, 3, only=["features"]).features
+            frames = recipe.scenes("test", 0, 3, only=[task.shows]).arrays()[task.shows]
+            if task.shows == "position":
+                frames = frames[..., None] / np.float32(64)
+            elif task.shows == "ram":
+                frames = (frames[..., None, None] >> np.arange(7, -1, -1)[:, None]) & 1
             frames = frames if frames.shape[-1] == 1 else frames.astype(np.float32) / np.float32(255)
             told = {"input", *["actions"] * (parts_of(recipe.generator).actions > 0)}
             mine = {name: array for name, array in found.items() if name.split("/")[0] == task.name}
@@ -157,8 +161,8 @@ def test_the_table_on_the_page_is_the_suites() -> None:
                     case Rollout():
                         shown, predicted, maps = range(asking.context), range(asking.context, asking.context + asking.horizon), "-"
                 told = span(shown) + (f", {asking.shown} times" if isinstance(asking, Still) else "")
-                count = str(suite.sequences) if suite.sequences else " / ".join(f"{number:,}" for number in SIZES.values())
-                height, width, channels = datasets.get(task.dataset).generator.shape
+                count = f"{suite.sequences:,}" if suite.sequences else " / ".join(f"{number:,}" for number in SIZES.values())
+                height, width, channels = {"balls10": (10, 2, 1), "invaders-ram": (128, 8, 1)}.get(task.name) or datasets.get(task.dataset).generator.shape
                 samples = asking.samples if isinstance(asking, Rollout) else 1
                 place = f"{task.name}/{asking.name}".rstrip("/")
                 pixels = f"{height}x{width}x{channels}"

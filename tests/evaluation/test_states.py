@@ -121,7 +121,7 @@ def test_inputs_are_places_and_nothing_of_the_truth(tmp_path: Path, states: dict
     export_inputs(tmp_path / "i.h5", "trajectories", limit=2)
     with h5py.File(tmp_path / "i.h5") as file:
         one, far = file["balls10"], file["balls10/rollout-3+30"]
-        assert (one.attrs["kind"], far.attrs["kind"], far.attrs["frames_shown"]) == ("trajectory", "flight", 3)
+        assert (one.attrs["kind"], far.attrs["kind"], far.attrs["frames_shown"]) == ("window", "rollout", 3)
         np.testing.assert_allclose(one["input"][..., 0], states["position"][:2] / 64, rtol=1e-6)
         assert far["input"].shape == (2, 3, 10, 2, 1)
 
