@@ -55,6 +55,9 @@ STEEP = 20.0
 STREAMS = 5
 """Of random numbers in a frame."""
 
+SHOWN = 0.5
+"""An object whose brightest pixel in the frame is darker has left it, though it is remembered."""
+
 NAMES = 255
 """An object is called by its identity in a map of owners, modulo this; what belongs to none is called this."""
 
@@ -289,13 +292,14 @@ class Sqair(nn.Module):
         return self._answer(state._replace(objects=state.following))
 
     def boxes(self, state: State) -> Tensor:
-        """(B, N, 5) of the frame just seen: x, y, width, height in pixels, and the identity; NaN where a slot is empty."""
+        """(B, N, 5) of the frame just seen: x, y, width, height in pixels, and the identity; NaN where nothing is or shows."""
         z, side = state.objects, self.sizes.side
         scale, shift = self.eye.box(z.where)
         margin = torch.tensor([(state.shape[1] - side) / 2, (state.shape[0] - side) / 2], device=scale.device)
         middle = (shift + 1) * ((side - 1) / 2) + margin
         boxes = torch.cat([middle, scale * side, z.identity[..., None]], dim=-1)
-        return torch.where(z.presence[..., None] > 0, boxes, torch.nan)
+        shows = self.eye.draw(z.what, z.where, state.shape).flatten(2).amax(dim=2) > SHOWN
+        return torch.where((shows & (z.presence > 0))[..., None], boxes, torch.nan)
 
     def follow(self, z: Objects, normal: Tensor, presence: Callable[[Tensor], Tensor]) -> Objects:
         """Give what the prior says of the next frame: normal (R, N, 4 + what) standard, presence from its logits. Nothing new is discovered."""

@@ -293,12 +293,16 @@ def test_a_box_lies_where_its_object_is_drawn() -> None:
     state = network.begin(torch.arange(1), shape=(20, 20, 1))
     where = torch.tensor([[[-0.7, -0.2, 0.3, -0.4], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]])
     z = state.objects._replace(where=where, presence=torch.tensor([[1.0, 0, 0]]), identity=torch.tensor([[4.0, -1, -1]]))
+    with torch.no_grad():
+        network.eye.decoder[-1].bias.fill_(4.0)  # whatever is in a box is bright
     box = network.boxes(state._replace(objects=z))[0]
     ones = write(torch.ones(1, 8, 8), *(each[:, 0] for each in network.eye.box(where)), shape=(20, 20))[0]
     grid = torch.arange(20.0)
     centre = torch.stack([(ones.sum(0) * grid).sum(), (ones.sum(1) * grid).sum()]) / ones.sum()
     assert torch.allclose(box[0, :2], centre, atol=0.15)
     assert float(box[0, 4]) == 4 and bool(box[1:].isnan().all())
+    away = z._replace(where=where + torch.tensor([0.0, 0, 3, 0]))
+    assert bool(network.boxes(state._replace(objects=away)).isnan().all())
 
 
 def test_the_mean_future_draws_nothing() -> None:

@@ -21,6 +21,7 @@ from physbench.evaluation.known import SCORE
 from physbench.metrics.catalogue import stands_in_tables
 from physbench.model import Batch, Model
 from physbench.result import COLUMNS, Result
+from physbench.storage.display import Display
 from physbench.suites import BATCH, suite_of
 from physbench.world import parts_of
 from physbench_baselines.card import Card
@@ -96,7 +97,9 @@ def unplayable(shipped: Model, suite: str) -> str | None:
     for task in suite_of(suite).tasks:
         world = task.recipe.generator
         try:
-            shipped.begin(Batch(np.zeros(1, np.uint64), world.shape, task.slots, parts_of(world).actions))
+            shape = Display(task.shows).shape(world.shape, world.objects)
+            parts = parts_of(world)
+            shipped.begin(Batch(np.zeros(1, np.uint64), shape, task.slots, parts.actions, shows=task.shows, box_side=parts.box_side))
         except ModelError as error:
             return str(error)
     return None
