@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from physbench.evaluation.evaluate import evaluate
 from physbench.metrics.catalogue import find, stands_in_tables
+from physbench.metrics.significance import p_value
+from physbench.metrics.sums import Sums
 from physbench.result import Result, Score
 from physbench_baselines.adapter import TorchModel
 from physbench_baselines.checkpoint import model, save
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 TOLERANCE = 0.005
 """Of a figure, relative to what it is with all the bits; of one that is 1 at most, a share or a rand index, as it stands."""
 
-SHARE = 0.1
-"""Of half its interval a figure may differ by, if that is more: where a model draws, the last bit of a weight changes what is drawn."""
+CHANCE = 0.05
+"""A difference that chance makes as often, on the same sequences, is none: where a model draws, the last bit of a weight changes what is drawn."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +54,16 @@ class Comparison:
         }
 
     def _differences(self) -> dict[tuple[str, str], float]:
-        """Of what stands in tables. What lies within the share of its interval is no difference."""
+        """Of what stands in tables."""
         told = [each for each in self.exact.scores if stands_in_tables(each.metric) and not each.metric.endswith("_std")]
         return {(each.task, each.metric): self._difference(each) for each in told}
 
     def _difference(self, exact: Score) -> float:
-        small = self.small.score(exact.task, exact.metric).value
-        if abs(small - exact.value) <= SHARE * (exact.high - exact.low) / 2:
-            return 0.0
-        return difference(exact.metric, exact.value, small)
+        apart = difference(exact.metric, exact.value, self.small.score(exact.task, exact.metric).value)
+        place = exact.task, exact.metric
+        if apart <= TOLERANCE or place not in self.exact.sums or place not in self.small.sums:
+            return apart
+        return 0.0 if p_value(*(Sums(*run.sums[place]) for run in (self.exact, self.small))) > CHANCE else apart
 
 
 def difference(metric: str, exact: float, small: float) -> float:

@@ -54,11 +54,7 @@ _CROP = tuple((task.name, f"{task.name}/{task.askings[0].name}") for task in SUI
 CROP = World(
     "The centre of the balls' frame",
     ("crop50", "balls", "extrapolation"),
-    {
-        **{f"`{metric}`, {name}": ("crop50", place, metric) for name, place in _CROP for metric in ("log_likelihood", "relational_log_likelihood")},
-        "`relative_bce`, 4 balls": ("balls", "balls4mass64", "relative_bce"),
-        "`ari_video`, 4 balls": ("balls", "balls4mass64", "ari_video"),
-    },
+    {f"`{metric}`, {name}": ("crop50", place, metric) for name, place in _CROP for metric in ("log_likelihood", "relational_log_likelihood")},
     learnt=tuple(name for name, _ in _CROP),
 )
 
