@@ -15,6 +15,8 @@ Place = tuple[str, str, str]  # suite, task, metric
 
 GROUPS = ("trained", "frames alone, no learning", "told the truth")
 
+DENSITIES = "Not to be compared with it, as they are densities"
+
 
 def collect_rows(trained: Mapping[str, Card]) -> dict[str, dict[str, Sequence[Row]]]:
     """Put the scores of trained models beside those of the reference rows, by group and name."""
@@ -44,7 +46,7 @@ def _compare(rows: Rows, suite: str, task: str, metric: str) -> str:
         raise TrainingError(f"no row without learning is scored on {suite}: python -m physbench_leaderboard.bundle {suite}")
     bar = min(scored, key=lambda name: rank_key(rows[GROUPS[1]][name], place))
     lower = find(metric).better == "lower"
-    verdicts: dict[str, list[str]] = {"Better": [], "Not told apart from it": [], "Below it": []}
+    verdicts: dict[str, list[str]] = {"Better": [], "Not told apart from it": [], DENSITIES: [], "Below it": []}
     for name, scores in sorted(rows[GROUPS[0]].items(), key=lambda item: rank_key(item[1], place)):
         row = find_score(scores, *place)
         if row is None or row["value"] is None:
@@ -53,6 +55,8 @@ def _compare(rows: Rows, suite: str, task: str, metric: str) -> str:
         apart = ours[1] < theirs[0] or theirs[1] < ours[0]
         better = (row["value"] < scored[bar]["value"]) == lower
         verdict = "Not told apart from it" if not apart else "Better" if better else "Below it"
+        if metric == "log_likelihood" and scored[bar]["value"] <= 0 < row["value"]:  # of bits it is at most 0
+            verdict = DENSITIES
         verdicts[verdict].append(f"{name} ({row['value']:.3f})")
     told = [f"{words}: {', '.join(names)}." for words, names in verdicts.items() if names] or ["No trained model plays it."]
     return f"- `{suite}`, ranked by `{metric}`: the bar is `{bar}` ({scored[bar]['value']:.3f}). {' '.join(told)}"
