@@ -130,6 +130,7 @@ models = Registry(
         "rnn.invaders84": "physbench_baselines.bundled:rnn.invaders84",
         "sqair.balls4mass64-crop50": "physbench_baselines.bundled:sqair.balls4mass64-crop50",
         "r-sqair-in.balls4mass64-crop50": "physbench_baselines.bundled:r-sqair-in.balls4mass64-crop50",
+        "r-sqair-rmc.balls4mass64-crop50": "physbench_baselines.bundled:r-sqair-rmc.balls4mass64-crop50",
         "sqair.balls-leave50": "physbench_baselines.bundled:sqair.balls-leave50",
         "rmr-mpnn.balls10": "physbench_baselines.bundled:rmr-mpnn.balls10",
         "r-nem.shapes": "physbench_baselines.bundled:r-nem.shapes",
