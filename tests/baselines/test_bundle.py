@@ -54,8 +54,14 @@ def run(learnt: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(learnt, tmp_path / "run"))
 
 
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Matrices of a tiny model are small ones."""
+    monkeypatch.setattr(arrays, "MANY", 500_000)
+
+
 @pytest.fixture
-def many(monkeypatch: pytest.MonkeyPatch) -> None:
+def many(few: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Matrices of a tiny model are big ones."""
     monkeypatch.setattr(arrays, "MANY", 100)
 

@@ -25,7 +25,8 @@ TOLERANCE = 0.005
 """Of a figure, relative to what it is with all the bits; of one that is 1 at most, a share or a rand index, as it stands."""
 
 CHANCE = 0.05
-"""A difference that chance makes as often, on the same sequences, is none: where a model draws, the last bit of a weight changes what is drawn."""
+"""A difference that chance makes as often, on enough of the same sequences, is none: where a model draws, the last bit of a weight changes what
+is drawn."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Comparison:
     def _difference(self, exact: Score) -> float:
         apart = difference(exact.metric, exact.value, self.small.score(exact.task, exact.metric).value)
         place = exact.task, exact.metric
-        if apart <= TOLERANCE or place not in self.exact.sums or place not in self.small.sums:
+        if apart <= TOLERANCE or exact.is_narrow or place not in self.exact.sums or place not in self.small.sums:
             return apart
         return 0.0 if p_value(*(Sums(*run.sums[place]) for run in (self.exact, self.small))) > CHANCE else apart
 
