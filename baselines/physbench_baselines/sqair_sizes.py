@@ -79,5 +79,5 @@ ARCHITECTURE = Architecture(
         f"{name}{suffix}": {"": replace(sizes, relation=relation)} for suffix, sizes in (("", PAPER), ("-small", SMALL)) for name, relation in NAMES.items()
     },
     recipes={"": {"": PAPER_RECIPE}, **{f"{name}-small": {"": SMALL_RECIPE} for name in NAMES}},
-    settable=("slots", "guesses", "future"),
+    settable=("slots", "guesses"),
 )
