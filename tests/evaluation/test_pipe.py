@@ -273,7 +273,7 @@ def test_no_frame_to_be_predicted_was_shown_by_an_earlier_question(name: str) ->
         for asking in each.askings:
             match asking:
                 case Window(frames):
-                    first_predicted, last_shown = 1, frames
+                    first_predicted, last_shown = asking.context, frames
                 case Rollout(context):
                     first_predicted, last_shown = context, context
                 case Image():  # the image itself is asked for, not what comes next
