@@ -13,6 +13,9 @@ from physbench_leaderboard.table import Board, Standing
 
 RANKING = "*"
 
+WIDEST = 42
+"""Columns for the rank and for the longest name of a task, beside the names of models."""
+
 
 class Column(NamedTuple):
     heads: tuple[str, str]  # the second in a line of its own
@@ -53,7 +56,7 @@ def _lines(board: Board, width: int, every: bool) -> Iterator[str]:
 
 
 def _tables(board: Board, everybody: list[Standing], width: int, every: bool) -> Iterator[str]:
-    who = _who(board, most=width // 3)
+    who = _who(board, most=min(width // 3, max(width - WIDEST, 8)))
     left = [*_headline(board, everybody), *_figures(board, everybody, first=True), *_about(everybody), *_figures(board, everybody, first=False)]
     first = [column for column in left if column.first]
     yield from _table([*who, *(chosen := _fitting(who, first, width))])

@@ -14,7 +14,18 @@ from physbench.result import COLUMNS
 from physbench_leaderboard.pins import REFERENCES, bundled
 from physbench_leaderboard.submission import Row, read
 
-SCALED = ("bce", "relative_", "relational_", "log_likelihood", "rollout_bce", "rollout_relative", "event_error", "permanence")
+SCALED = (
+    "bce",
+    "relative_",
+    "relational_",
+    "log_likelihood",
+    "rollout_bce",
+    "rollout_relative",
+    "event_error",
+    "permanence",
+    "position_mse",
+    "rollout_position_mse",
+)
 
 
 @cache
