@@ -45,7 +45,7 @@ class Messages(nn.Module):
 
     def forward(self, z: torch.Tensor, action: torch.Tensor | None = None) -> torch.Tensor:
         """(B, N, D), (B, A) -> (B, N, D)."""
-        receivers, senders = self.receiver(_told(z, action)), self.sender(z)
+        receivers, senders = self.receiver(_join_action(z, action)), self.sender(z)
         things = z.shape[1]
         group = max(AT_ONCE // max(senders.numel(), 1), 1)
         if group >= things:
@@ -82,7 +82,7 @@ class OwnMessages(nn.Module):
 
     def forward(self, z: torch.Tensor, action: torch.Tensor | None = None) -> torch.Tensor:
         """(B, N, D), (B, A) -> (B, N, D)."""
-        return self.layers(_told(z, action))
+        return self.layers(_join_action(z, action))
 
 
 class MessagePassing(nn.Module):
@@ -124,6 +124,6 @@ class Perceptron(nn.Module):
         return self.layers(flat if action is None else torch.cat([flat, action], dim=1)).view_as(z)
 
 
-def _told(z: torch.Tensor, action: torch.Tensor | None) -> torch.Tensor:
+def _join_action(z: torch.Tensor, action: torch.Tensor | None) -> torch.Tensor:
     """Put the action beside the vector of every thing."""
     return z if action is None else torch.cat([z, action[:, None].expand(-1, z.shape[1], -1)], dim=-1)

@@ -174,9 +174,9 @@ class Sqair(nn.Module):
     def render(self, z: Objects, shape: tuple[int, int]) -> Tensor:
         """Draw all objects: (R, H, W)."""
         canvas = (z.presence[..., None, None] * self.eye.draw(z.what, z.where, shape)).sum(dim=1)
-        return canvas if self.mean_image is None else canvas + self.written(z) * self.mean_image
+        return canvas if self.mean_image is None else canvas + self.cover(z) * self.mean_image
 
-    def written(self, z: Objects) -> Tensor:
+    def cover(self, z: Objects) -> Tensor:
         """How much of the picture behind them shows, (R, L, L): the published code adds it where objects are drawn, and nowhere else."""
         scale, shift = (each.flatten(0, 1) for each in self.eye.box(z.where))
         ones = write(scale.new_ones(len(scale), self.sizes.glimpse, self.sizes.glimpse), scale, shift, (self.sizes.side, self.sizes.side))

@@ -209,14 +209,14 @@ class Evidence:
 
     def slot_accuracy(self) -> Sums:
         """(B, S): the bytes that are right, of those that are scored."""
-        return memory.slot_accuracy(read_memory(self.targets), read_memory(self._means), self._scored)
+        return memory.slot_accuracy(read_memory(self.targets), read_memory(self._means), self._slots)
 
     def bit_f1(self) -> Sums:
         """(B, S): the bits that are rightly 1, of those that are or were said to be."""
-        return memory.bit_f1(read_memory(self.targets), read_memory(self._means), self._scored)
+        return memory.bit_f1(read_memory(self.targets), read_memory(self._means), self._slots)
 
     @property
-    def _scored(self) -> NDArray[np.bool_]:
+    def _slots(self) -> NDArray[np.bool_]:
         assert self.scored_slots is not None
         return self.scored_slots
 

@@ -78,7 +78,7 @@ def require_step(model: Sqair, before: Objects, step: Step, highest: Tensor, fil
         require_close(step.terms[ours], published.sum(axis=1) if published.ndim == 2 else published, f"{theirs} at {t}")
     for ours, name in ((step.log_q, "log_q"), (step.log_p, "log_p"), (step.discrete, "discrete_log_q"), (step.log_q - step.log_p, "kl")):
         require_close(ours, file[f"step/{name}"][t], f"{name} at {t}")
-    require_close(model.written(step.objects), file["step/written_mask"][t], f"written mask at {t}", 2e-4)
+    require_close(model.cover(step.objects), file["step/written_mask"][t], f"written mask at {t}", 2e-4)
     logits = torch.tensor(file["disc/presence_logit"][t])
     require_close(number_probabilities(logits), file["disc/num_steps_prob"][t], f"number of discoveries at {t}")
 

@@ -179,15 +179,15 @@ def test_the_gradient_is_that_of_the_expected_bound() -> None:
     logit = torch.tensor(0.4, dtype=torch.float64, requires_grad=True)
     log_joint = torch.tensor([-1.7, -0.3], dtype=torch.float64)  # log p(x, z) for z = 0, 1
 
-    def drawn(z: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    def draw(z: tuple[int, ...]) -> tuple[Tensor, Tensor]:
         log_q = torch.stack([F.logsigmoid(logit if each else -logit) for each in z])[None]
         return log_joint[list(z)][None] - log_q, log_q
 
-    exact = sum((drawn(z)[1].sum().exp() * evidence(drawn(z)[0])[0] for z in itertools.product((0, 1), repeat=2)), torch.zeros(()))
+    exact = sum((draw(z)[1].sum().exp() * evidence(draw(z)[0])[0] for z in itertools.product((0, 1), repeat=2)), torch.zeros(()))
     (gradient,) = torch.autograd.grad(exact, logit)
     estimate = 0.0
     for z in itertools.product((0, 1), repeat=2):
-        weights, log_q = drawn(z)
+        weights, log_q = draw(z)
         (one,) = torch.autograd.grad(-surrogate(weights, log_q, form="paper")[0], logit, retain_graph=True)
         estimate += float(log_q.sum().exp()) * float(one)
     assert estimate == pytest.approx(float(gradient), rel=1e-9)
