@@ -82,6 +82,7 @@ datasets = Registry(
         "balls678mass64-crop50": "physbench_generators.balls.scenes:balls678mass64_crop50",
         "balls-leave50": "physbench_generators.balls.scenes:balls_leave50",
         "balls10": "physbench_generators.balls.scenes:balls10",
+        "balls10-colour": "physbench_generators.balls.scenes:balls10_colour",
         "balls": "physbench_generators.balls.scenes:balls",
         "multi-dsprites": "physbench_generators.images.dsprites:multi_dsprites",
         "multi-dsprites678": "physbench_generators.images.dsprites:multi_dsprites678",
@@ -159,6 +160,7 @@ architectures = Registry(
         "sqair": "physbench_baselines.sqair_sizes:ARCHITECTURE",
         "rmr-trajectories": "physbench_baselines.rmr_sizes:TRAJECTORIES",
         "rmr-memories": "physbench_baselines.rmr_sizes:MEMORIES",
+        "rmr-pixels": "physbench_baselines.rmr_pixels_sizes:ARCHITECTURE",
     },
 )
 """Records of networks that can be trained, by the names that checkpoints say."""

@@ -10,17 +10,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from physbench import registry
+from physbench.askings import Asking, Colours, Flight, Image, Memory, Rollout, Still, Trajectory, Window
 from physbench.errors import RecipeError, UnknownName
 from physbench.states import Shows
 
 if TYPE_CHECKING:
     from physbench.recipe import Recipe
-
-Kind: TypeAlias = Literal["window", "rollout", "samples", "still", "image", "trajectory", "flight", "memory"]
-"""What a metric may be asked of: a Window, a Rollout, a Rollout of several samples, a Still, an Image, a Trajectory, a Flight, a Memory."""
 
 SIZES = {"lite": 1_000, "full": 10_000}
 
@@ -48,6 +46,9 @@ COLOURS = ("k-means-colour-true", "k-means-colour", "colours")
 STATES = ("copy", "inertia", "constant-velocity", "oracle")
 """Those that can say where balls will be."""
 
+PICTURES = ("copy", "blur", "mean", "blank", "constant-velocity", "oracle")
+"""Those that can say how a frame in colours goes on."""
+
 PRIVILEGED = ("constant-velocity", "oracle", "k-means-true", "k-means-colour-true")
 """Rows that are told the truth; the others see frames alone."""
 
@@ -67,100 +68,6 @@ What `permanence_bce` holds a model against; `python -m physbench.evaluation.mem
 RARE: frozenset[tuple[str, str, int]] = frozenset((task, metric, count) for task, metric, count in _PINNED["rare"])
 """Figures that fewer than 64 of the pinned sequences contribute to, by task, metric and number of sequences: whoever the model is, their intervals are too
 narrow."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """Every frame is shown; the next one is predicted before it. boxes: asked is also where the objects of each frame are."""
-
-    frames: int
-    boxes: bool = False
-    name = ""
-    kind: ClassVar[Kind] = "window"
-    shows: ClassVar[Shows] = "features"
-    context: ClassVar[int] = 1
-    """What is predicted after fewer states is not scored."""
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """Frames 0 .. context - 1 are shown; the next `horizon` are imagined."""
-
-    context: int
-    horizon: int
-    samples: int = 1  # asked for so many times, with other randomness, and judged by its likelihood
-    sample: int = 0
-    boxes = False
-    shows: ClassVar[Shows] = "features"
-
-    @property
-    def frames(self) -> int:
-        return self.context + self.horizon
-
-    @property
-    def name(self) -> str:
-        return f"rollout-{self.context}+{self.horizon}"
-
-    @property
-    def kind(self) -> Kind:
-        return "samples" if self.samples > 1 else "rollout"
-
-
-@dataclass(frozen=True)
-class Still:
-    """One frame alone, shown again and again; asked is who owns its pixels. For models of single images too."""
-
-    frame: int
-    shown: int
-    boxes = False
-    name = "frames"
-    kind: ClassVar[Kind] = "still"
-    shows: ClassVar[Shows] = "features"
-
-    @property
-    def frames(self) -> int:
-        return self.frame + 1
-
-
-@dataclass(frozen=True)
-class Image(Still):
-    """An image, shown again and again: asked is who owns its pixels, what it looks like, and what the slots know of its objects."""
-
-    frame: int = 0
-    shown: int = 15
-    name = ""
-    kind: ClassVar[Kind] = "image"
-
-
-@dataclass(frozen=True)
-class Trajectory(Window):
-    """The places of objects in place of frames: each state is shown, and the next one predicted before it; scored once three are shown."""
-
-    kind: ClassVar[Kind] = "trajectory"
-    shows: ClassVar[Shows] = "position"
-    context: ClassVar[int] = 3
-
-
-@dataclass(frozen=True)
-class Flight(Rollout):
-    """The same, imagined: states 0 .. context - 1 are shown, and the next `horizon` are not."""
-
-    shows: ClassVar[Shows] = "position"
-
-    @property
-    def kind(self) -> Kind:
-        return "flight"
-
-
-@dataclass(frozen=True)
-class Memory(Window):
-    """The memory of a console and the action that is taken: the next memory is predicted before it is shown."""
-
-    kind: ClassVar[Kind] = "memory"
-    shows: ClassVar[Shows] = "ram"
-
-
-Asking: TypeAlias = "Window | Rollout | Still"
 
 
 @dataclass(frozen=True)
@@ -351,6 +258,14 @@ SUITES = {
             ("invaders-ram", "slot_accuracy"),
             sequences=1_000,
             references=("copy",),
+        ),
+        Suite(
+            "pixels",
+            1,
+            "10 balls in colours: the next frame after three, by its squared error",
+            (Task("balls10-colour", (Colours(13),), slots=11),),
+            ("balls10-colour", "relative_pixel_mse"),
+            references=PICTURES,
         ),
         _segmentation("shapes", 4, "shapes456", 7, "who owns the pixels of 3 outlines in black and white, and of 4-6"),
         _segmentation("tetris", 4, "tetris456", 7, "who owns the pixels of 3 tetrominoes in colour, and of 4-6", SEGMENTS + COLOURS),

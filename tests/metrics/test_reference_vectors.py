@@ -36,7 +36,7 @@ def sequences_first(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def means(published: Reference) -> NDArray[Any]:
-    """(B, T, H, W, 1): the maximum over the slots. means[0] is of the start state, a prediction of frame 0 that is not scored; means[t + 1] is of frame t + 1."""
+    """(B, T, H, W, 1): the maximum over the slots. means[0] is of the start state and is not scored; means[t + 1] is of frame t + 1."""
     return published["means"][1:, :, 0].swapaxes(0, 1)
 
 

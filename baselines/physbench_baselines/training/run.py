@@ -27,6 +27,7 @@ from physbench_baselines.training.keep import kept
 from physbench_baselines.training.loop import Loop, State, TrainingProgress, TrainingResult
 from physbench_baselines.training.preflight import require_limits, unversioned
 from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.reuse import freeze_part, reuse_part
 from physbench_baselines.training.step import Stepper, fast, precision_of
 from physbench_baselines.training.trainable import measure, traits_of
 
@@ -73,10 +74,14 @@ def train(
         under_way = resume and folder.last.exists()
         initial = initial_of(recipe.initial, model=recipe.model) if recipe.initial and not under_way else None
         network = network_of(recipe, initial, dataset=unversioned(source.dataset))
+        before = initial.stages if initial else stages_before(inspect(folder.last).card) if under_way else []
+        if recipe.reuse and under_way:
+            freeze_part(network, recipe.reuse)
+        elif recipe.reuse:
+            before = [*before, *reuse_part(network, recipe.reuse)]
         _try_out(network, source, recipe)
         stepper = Stepper(network, recipe, device=place, graphs=graphs)
         state = _restored(folder, stepper) if under_way else State()
-        before = initial.stages if initial else stages_before(inspect(folder.last).card) if under_way else []
         state.minutes_limit = minutes or (0.0 if steps else state.minutes_limit)
         state.steps_limit = steps or (0 if minutes else state.steps_limit)
         if not (state.minutes_limit or state.steps_limit) and recipe.needs_an_end:
