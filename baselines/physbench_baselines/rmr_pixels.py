@@ -55,7 +55,9 @@ class PixelModel(nn.Module):
         self.likelihood = Gaussian(sizes.scale)
         self.encoder = Encoder(sizes.of_slots)
         self.attention = SlotAttention(sizes.features, sizes.slot_size, sizes.slot_hidden)
+        self.norm = nn.LayerNorm(sizes.slot_size)
         self.join = nn.Linear(PAST * sizes.slot_size, sizes.size)
+        nn.init.normal_(self.join.weight, std=(PAST * sizes.slot_size) ** -0.5)  # so that P is given what it is used to: numbers of variance 1
         self.processor = MessagePassing(sizes.size, sizes.hidden, sizes.passes, differences=True)
         self.decoder = Decoder(sizes.of_decoder)
 
@@ -77,7 +79,7 @@ class PixelModel(nn.Module):
 
     def draw(self, past: Tensor, shape: torch.Size | tuple[int, int]) -> tuple[Tensor, Tensor]:
         """The slots of three frames (B, 3, K, D) -> means (B, K, C, H, W) and masks (B, K, 1, H, W) of the next one."""
-        z = self.processor(self.join(past.transpose(1, 2).flatten(2)))
+        z = self.processor(self.join(self.norm(past).transpose(1, 2).flatten(2)))
         drawn = self.decoder(z.flatten(0, 1), shape).to(past.dtype).unflatten(0, z.shape[:2])
         return (drawn[:, :, :-1] + 1) / 2, drawn[:, :, -1:].softmax(dim=1)
 

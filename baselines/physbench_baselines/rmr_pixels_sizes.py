@@ -86,7 +86,7 @@ ARCHITECTURE = Architecture(
             "scored": 128, "evaluate_every": 1_000,
         }},
         "rmr-pixels-small": {"": {
-            "batch": 16, "frames": (6,), "learning_rate": 1e-3, "warm_up": 200, "decay": 0.5, "gradient_limit": 1.0, "validation": 256, "patience": 100,
+            "batch": 8, "frames": (6,), "learning_rate": 1e-3, "warm_up": 200, "decay": 0.5, "gradient_limit": 1.0, "validation": 256, "patience": 100,
         }},
     },
     settable=("slots", "iterations", "later_iterations"),
