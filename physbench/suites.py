@@ -19,8 +19,8 @@ from physbench.states import Shows
 if TYPE_CHECKING:
     from physbench.recipe import Recipe
 
-Kind: TypeAlias = Literal["window", "rollout", "samples", "still", "image", "trajectory", "flight", "memory"]
-"""What a metric may be asked of: a Window, a Rollout, a Rollout of several samples, a Still, an Image, a Trajectory, a Flight, a Memory."""
+Kind: TypeAlias = Literal["window", "rollout", "samples", "still", "image", "trajectory", "flight", "memory", "codes"]
+"""What a metric may be asked of: a Window, a Rollout, a Rollout of several samples, a Still, an Image, a Trajectory, a Flight, a Memory, a Codes."""
 
 SIZES = {"lite": 1_000, "full": 10_000}
 
@@ -47,6 +47,12 @@ COLOURS = ("k-means-colour-true", "k-means-colour", "colours")
 
 STATES = ("copy", "inertia", "constant-velocity", "oracle")
 """Those that can say where balls will be."""
+
+CODES = ("pixels", "random-cnn", "blank")
+"""Those whose codes are of no use but to compare with."""
+
+VARIABLES = (("player_x", 28), ("formation_x", 26), ("formation_y", 16), ("aliens_left", 17))
+"""Of Space Invaders, what a frame shows: names, and where they lie in memory. Score and lives are left out of the frames."""
 
 PRIVILEGED = ("constant-velocity", "oracle", "k-means-true", "k-means-colour-true")
 """Rows that are told the truth; the others see frames alone."""
@@ -158,6 +164,20 @@ class Memory(Window):
 
     kind: ClassVar[Kind] = "memory"
     shows: ClassVar[Shows] = "ram"
+
+
+@dataclass(frozen=True)
+class Codes(Window):
+    """Every frame is shown; asked is what the model has noted after some of them, for probes of a console's memory. It need predict nothing."""
+
+    every: int = 6
+    variables: tuple[tuple[str, int], ...] = VARIABLES
+    kind: ClassVar[Kind] = "codes"
+
+    @property
+    def taken(self) -> tuple[int, ...]:
+        """The frames after which codes are taken."""
+        return tuple(range(self.every, self.frames, self.every)) or (self.frames - 1,)
 
 
 Asking: TypeAlias = "Window | Rollout | Still"
@@ -351,6 +371,15 @@ SUITES = {
             ("invaders-ram", "slot_accuracy"),
             sequences=1_000,
             references=("copy",),
+        ),
+        Suite(
+            "probe",
+            1,
+            "Space Invaders: how much of the console's memory a linear probe reads off a model's codes of the frames",
+            (Task("invaders84", (Codes(25),)),),
+            ("invaders84", "probe_bit_f1"),
+            sequences=1_000,
+            references=CODES,
         ),
         _segmentation("shapes", 4, "shapes456", 7, "who owns the pixels of 3 outlines in black and white, and of 4-6"),
         _segmentation("tetris", 4, "tetris456", 7, "who owns the pixels of 3 tetrominoes in colour, and of 4-6", SEGMENTS + COLOURS),
