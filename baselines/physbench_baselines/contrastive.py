@@ -95,9 +95,9 @@ class ContrastiveModel(nn.Module):
         frames = frames_as_images(batch["features"], self.decoder.weight.dtype)
         if frames.shape[1] < 2:
             raise ModelError(f"there is nothing to predict in sequences of {frames.shape[1]} frames: give 2 or more")
-        z = self.encoder(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        z = self.encoder(frames.flatten(0, 1)).to(frames.dtype).unflatten(0, frames.shape[:2])
         now, following = z[:, :-1].flatten(0, 1), z[:, 1:].flatten(0, 1)
-        said = self(now, batch["actions"][:, :-1].flatten(0, 1).to(z.dtype))
+        said = self(now, batch["actions"][:, :-1].flatten(0, 1).to(z.dtype)).to(z.dtype)
         others = torch.randperm(len(now), generator=generator, device=z.device)
         near = self.energy(said, following).mean()
         far = F.relu(self.sizes.hinge - self.energy(now, now[others])).mean()

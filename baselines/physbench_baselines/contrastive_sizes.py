@@ -69,8 +69,8 @@ ARCHITECTURE = Architecture(
         "rmr-contrastive-small": {"": replace(SMALL, frozen=True)},
     },
     recipes={"": {"": {
-        "precision": "fp32", "data": "invaders84", "batch": 16, "frames": (3,), "anywhere": True, "learning_rate": 5e-4, "validation": 256,
-        "scored": 200, "evaluate_every": 1_000, "patience": 100,
+        "data": "invaders84", "batch": 16, "frames": (3,), "anywhere": True, "learning_rate": 5e-4, "validation": 256, "scored": 200,
+        "evaluate_every": 500, "patience": 100,
     }}},
     judged_by=judge_codes,
 )  # fmt: skip
