@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from physbench import registry
 from physbench.errors import RecipeError, UnknownName
-from physbench.states import Shows
+from physbench.states import INVADERS, Shows
 
 if TYPE_CHECKING:
     from physbench.recipe import Recipe
@@ -49,10 +49,7 @@ STATES = ("copy", "inertia", "constant-velocity", "oracle")
 """Those that can say where balls will be."""
 
 CODES = ("pixels", "random-cnn", "blank")
-"""Those whose codes are of no use but to compare with."""
-
-VARIABLES = (("player_x", 28), ("formation_x", 26), ("formation_y", 16), ("aliens_left", 17))
-"""Of Space Invaders, what a frame shows: names, and where they lie in memory. Score and lives are left out of the frames."""
+"""Those that have codes of frames."""
 
 PRIVILEGED = ("constant-velocity", "oracle", "k-means-true", "k-means-colour-true")
 """Rows that are told the truth; the others see frames alone."""
@@ -168,16 +165,16 @@ class Memory(Window):
 
 @dataclass(frozen=True)
 class Codes(Window):
-    """Every frame is shown; asked is what the model has noted after some of them, for probes of a console's memory. It need predict nothing."""
+    """Every frame is shown; asked is what the model has noted after some of them, for probes of a memory. It need predict nothing."""
 
-    every: int = 6
-    variables: tuple[tuple[str, int], ...] = VARIABLES
+    stride: int = 6
+    variables: tuple[tuple[str, int], ...] = INVADERS  # names of bytes, and where they lie
     kind: ClassVar[Kind] = "codes"
 
     @property
-    def taken(self) -> tuple[int, ...]:
-        """The frames after which codes are taken."""
-        return tuple(range(self.every, self.frames, self.every)) or (self.frames - 1,)
+    def moments(self) -> tuple[int, ...]:
+        """Frames after which codes are taken."""
+        return tuple(range(self.stride, self.frames, self.stride)) or (self.frames - 1,)
 
 
 Asking: TypeAlias = "Window | Rollout | Still"
@@ -274,6 +271,11 @@ def _segmentation(dataset: str, slots: int, more: str, more_slots: int, about: s
     return Suite(f"segmentation-{dataset}", 1, about, tasks, (dataset, "ari"), references=references)
 
 
+def _memory(name: str, about: str, dataset: str, asking: Memory | Codes, metric: str, references: tuple[str, ...] = ("copy",)) -> Suite:
+    """The memory of a console, in 1,000 sequences whatever the size."""
+    return Suite(name, 1, about, (Task(dataset, (asking,)),), (dataset, metric), sequences=1_000, references=references)
+
+
 _ROLLOUTS = tuple(Rollout(context, horizon) for context in (5, 20) for horizon in (10, 30))
 _RIMS: tuple[tuple[str, int | None], ...] = (("balls4mass64", None), ("balls678mass64", 8), ("balls3curtain64", None))
 _SAMPLES = tuple(Rollout(9, 1, samples=5, sample=sample) for sample in range(5))
@@ -363,23 +365,9 @@ SUITES = {
             ("balls10", "relative_position_mse"),
             references=STATES,
         ),
-        Suite(
-            "ram",
-            1,
-            "Space Invaders as the memory of its console: the next 128 bytes, with the action told",
-            (Task("invaders-ram", (Memory(25),)),),
-            ("invaders-ram", "slot_accuracy"),
-            sequences=1_000,
-            references=("copy",),
-        ),
-        Suite(
-            "probe",
-            1,
-            "Space Invaders: how much of the console's memory a linear probe reads off a model's codes of the frames",
-            (Task("invaders84", (Codes(25),)),),
-            ("invaders84", "probe_bit_f1"),
-            sequences=1_000,
-            references=CODES,
+        _memory("ram", "Space Invaders as the memory of its console: the next 128 bytes, with the action told", "invaders-ram", Memory(25), "slot_accuracy"),
+        _memory(
+            "probe", "Space Invaders: what of its console's memory a linear probe reads off codes of the frames", "invaders84", Codes(25), "probe_bit_f1", CODES
         ),
         _segmentation("shapes", 4, "shapes456", 7, "who owns the pixels of 3 outlines in black and white, and of 4-6"),
         _segmentation("tetris", 4, "tetris456", 7, "who owns the pixels of 3 tetrominoes in colour, and of 4-6", SEGMENTS + COLOURS),

@@ -78,9 +78,9 @@ class ContrastiveModel(nn.Module):
 
     def forward(self, z: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
         """z (N, K, D), action (N, A) -> what the slots will be (N, K, D)."""
-        return self.decoder(self.processor(z, self.told(action)))
+        return self.decoder(self.processor(z, self.place_actions(action)))
 
-    def told(self, action: torch.Tensor) -> torch.Tensor:
+    def place_actions(self, action: torch.Tensor) -> torch.Tensor:
         """Put actions (N, A) where the code of each stands: (N, 18)."""
         every = action.new_zeros(len(action), ALL_ACTIONS)
         every[:, list(self.sizes.codes)] = action

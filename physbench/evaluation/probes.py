@@ -56,7 +56,7 @@ def _fit_memory(answers: Answers, task: Task, asking: Codes, chosen: Extent, bat
     source = source_of(task, split="training", fresh=chosen.fresh, data=chosen.data)
     count = min(count_examples(chosen)[task.name], len(source))
     codes: NDArray[np.float32] | None = None
-    ram = np.zeros((count, len(asking.taken), len(slots)), np.uint8)
+    ram = np.zeros((count, len(asking.moments), len(slots)), np.uint8)
     for start in range(0, count, batch):
         stop = min(start + batch, count)
         examples = source.examples(start, stop)
@@ -66,7 +66,7 @@ def _fit_memory(answers: Answers, task: Task, asking: Codes, chosen: Extent, bat
         codes = np.empty((count, *found.shape[1:]), np.float32) if codes is None else codes
         if found.shape[1:] != codes.shape[1:]:
             raise ModelError(f"a code is as long for every sequence: not {codes.shape[2]} numbers, and then {found.shape[2]}")
-        codes[start:stop], ram[start:stop] = found, require_ram(examples.truth, task)[:, list(asking.taken)]
+        codes[start:stop], ram[start:stop] = found, require_ram(examples.truth, task)[:, list(asking.moments)]
         meter.end_block()
     assert codes is not None
     return MemoryProbe.fit(codes, ram, slots, [address for _, address in asking.variables])

@@ -81,7 +81,7 @@ def ask(model: Model, task: Task, asking: Asking, examples: Examples, source: So
         begin = replace(begin, truth=Truth({name: _stilled(array, asking, examples) for name, array in begin.truth.items()}))
     match asking:
         case Codes():
-            return _noted(model, begin, examples.frames, examples.actions, asking.taken)
+            return _take_codes(model, begin, examples.frames, examples.actions, asking.moments)
         case Window():
             return _observed(model, begin, examples.frames[:, : asking.frames], examples.actions, boxes=asking.boxes)
         case Image():
@@ -113,16 +113,16 @@ def _observed(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray
     return Answer(means, _all_or_none(said, "owner"), _all_or_none(said, "log_likelihood"), boxes=boxed if boxes else None)
 
 
-def _noted(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray[Any] | None, taken: tuple[int, ...]) -> Answer:
+def _take_codes(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray[Any] | None, moments: tuple[int, ...]) -> Answer:
     """Show every frame that is needed: what the model has noted after some of them, slots in a row."""
     latents = getattr(model, "latents", None)
     if latents is None:
         raise ModelError("this suite reads the codes of a model, its latents(state), and this model has none")
     state, codes = model.begin(begin), list[NDArray[np.float32]]()
-    for t in range(max(taken) + 1):
+    for t in range(max(moments) + 1):
         state, told = _told(model.observe(state, _shown(frames, t), _action(actions, t)))
         _checked(model.likelihood, told, frames[:, t], last=True)
-        if t in taken:
+        if t in moments:
             found = _checked_codes(latents(state), len(frames))
             codes.append(found.reshape(len(found), -1))
     if len(sizes := {each.shape[1] for each in codes}) > 1 or max(sizes) > MOST_NUMBERS:

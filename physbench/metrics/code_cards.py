@@ -21,7 +21,8 @@ PROBE_BIT_F1 = Metric(
     better="higher",
     paper=RMR,
     definition="The F1 score of the bits that are 1 in the console's memory, read off a model's codes of the frames by a linear probe.",
-    formula="2 TP / (2 TP + FP + FN) over all bits of all sequences, the frames that are asked about and the bytes that are scored; a bit is read as set above 1/2",
+    formula="2 TP / (2 TP + FP + FN) over all bits of all sequences, the frames that are asked about and the bytes that are scored; "
+    "a bit is read as 1 above 1/2",
     caution=f"Without any code, the commoner value of each bit is read: that is the row of `blank`. {_PROBE}. {_CAUTION}",
     asked_of=("codes",),
     needs=("ram", "probe of memory"),
@@ -47,7 +48,7 @@ PROBE_SLOT_ACCURACY = Metric(
     better="higher",
     paper=RMR,
     definition="The share of the bytes of the console's memory of which all eight bits are read off a model's codes of the frames by a linear probe.",
-    formula="bytes that are right / bytes, over sequences, the frames that are asked about and the bytes that are scored; a bit is read as set above 1/2",
+    formula="bytes that are right / bytes, over sequences, the frames that are asked about and the bytes that are scored; a bit is read as 1 above 1/2",
     caution=f"One wrong bit spoils a byte, and the lowest bit of a place is no linear function of it: probe_variables is milder. {_PROBE}. {_CAUTION}",
     asked_of=("codes",),
     needs=("ram", "probe of memory"),
@@ -73,7 +74,8 @@ PROBE_VARIABLES = Metric(
     better="higher",
     definition="The share of the variance of what Space Invaders keeps in named bytes (the ship's place, the formation's, how many aliens are left) that a "
     "linear probe reads off a model's codes of the frames.",
-    formula="1 - sum (y - probe(code))^2 / sum (y - mean)^2 over sequences, frames and variables, each in units of its spread in the training frames, mean of those",
+    formula="1 - sum (y - probe(code))^2 / sum (y - mean)^2 over sequences, frames and variables, each in units of its spread in the training frames, "
+    "with the mean of those",
     caution="Anand et al. 2019 ask which of 256 values a byte has, and give an F1 score. Here a byte is an amount, since to be one off is nearly right, and "
     f"4,000 frames show most values a few times. Score and lives are not asked about: the frames do not show them. {_CAUTION}",
     asked_of=("codes",),

@@ -236,7 +236,7 @@ class Evidence:
     def _probed_ram(self) -> NDArray[np.uint8]:
         """(B, S, 128): of the frames after which codes were taken."""
         assert isinstance(self.asking, Codes)
-        return self.truth["ram"][:, list(self.asking.taken)]
+        return self.truth["ram"][:, list(self.asking.moments)]
 
     @property
     def _slots(self) -> NDArray[np.bool_]:

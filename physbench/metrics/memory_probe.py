@@ -132,7 +132,7 @@ class _Dual:
 
 
 def _solve(matrix: Floats, right: Floats, ridge: float) -> Floats:
-    return np.linalg.solve(matrix + ridge * np.eye(len(matrix)), right)
+    return np.linalg.solve(matrix + ridge * np.eye(len(matrix)), right).astype(np.float64)
 
 
 def _bits(ram: NDArray[np.uint8], slots: NDArray[np.bool_]) -> Floats:
