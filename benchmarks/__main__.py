@@ -15,6 +15,7 @@ from benchmarks import (
     images,
     machine,
     making,
+    passing,
     playing,
     reading,
     refining,
@@ -62,6 +63,7 @@ def main(quick: bool, out: Path | None) -> None:
             ("learning from images", lambda: seeing.table(plan)),
             ("refinements", lambda: refining.table(plan)),
             ("learning object by object", lambda: following.table(plan)),
+            ("messages", lambda: passing.table(plan)),
         ):
             print(f"{time.monotonic() - began:5.0f} s  {name} ...", file=sys.stderr, flush=True)
             tables.append(ask())

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
-from physbench.states import Shows
+from physbench.states import INVADERS, Shows
 
-Kind: TypeAlias = Literal["window", "rollout", "samples", "still", "image", "trajectory", "flight", "memory", "colours"]
-"""What a metric may be asked of: a Window, a Rollout, a Rollout of several samples, a Still, an Image, a Trajectory, a Flight, a Memory, Colours."""
+Kind: TypeAlias = Literal["window", "rollout", "samples", "still", "image", "trajectory", "flight", "memory", "codes", "colours"]
+"""What a metric may be asked of: a Window, a Rollout, a Rollout of several samples, a Still, an Image, a Trajectory, a Flight, a Memory, Codes, Colours."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,20 @@ class Memory(Window):
 
     kind: ClassVar[Kind] = "memory"
     shows: ClassVar[Shows] = "ram"
+
+
+@dataclass(frozen=True)
+class Codes(Window):
+    """Every frame is shown; asked is what the model has noted after some of them, for probes of a memory. It need predict nothing."""
+
+    stride: int = 6
+    variables: tuple[tuple[str, int], ...] = INVADERS  # names of bytes, and where they lie
+    kind: ClassVar[Kind] = "codes"
+
+    @property
+    def moments(self) -> tuple[int, ...]:
+        """Frames after which codes are taken."""
+        return tuple(range(self.stride, self.frames, self.stride)) or (self.frames - 1,)
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,9 @@ class Model(Protocol):
     """May also have `imagine(state, action)`, one step on its own prediction; without it a rollout observes the model's own mean. And `origin`.
 
     And `parts(state) -> Parts | None`, for pictures of what its slots do. And `latents(state)`, (B, K, D): what each slot has noted of its
-    object, for probes of images. And `refinements(state, frame, action)`, for pictures of how it comes to what it says: what `observe` would return if
+    object, for probes of images, or of what it has seen, for probes of memories.
+
+    And `refinements(state, frame, action)`, for pictures of how it comes to what it says: what `observe` would return if
     the guess at this frame were refined 0, 1, ... times, and at last what it does return. `sequential = True` says that it goes on from its newest state alone.
     """
 

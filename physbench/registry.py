@@ -121,6 +121,8 @@ models = Registry(
         "colours": "physbench_baselines.segments:Colours",
         "one-segment": "physbench_baselines.segments:OneSegment",
         "random-segments": "physbench_baselines.segments:RandomSegments",
+        "pixels": "physbench_baselines.codes:Pixels",
+        "random-cnn": "physbench_baselines.codes:random_cnn",
         "rnn": "physbench_baselines.bundled:rnn",
         "lstm": "physbench_baselines.bundled:lstm",
         "rnn-em": "physbench_baselines.bundled:rnn-em",
@@ -161,6 +163,7 @@ architectures = Registry(
         "rmr-trajectories": "physbench_baselines.rmr_sizes:TRAJECTORIES",
         "rmr-memories": "physbench_baselines.rmr_sizes:MEMORIES",
         "rmr-pixels": "physbench_baselines.rmr_pixels_sizes:ARCHITECTURE",
+        "contrastive": "physbench_baselines.contrastive_sizes:ARCHITECTURE",
     },
 )
 """Records of networks that can be trained, by the names that checkpoints say."""

@@ -21,6 +21,9 @@ SHOWN: tuple[Shows, ...] = ("features", "position", "ram")
 BYTES = 128
 """Of the console's memory."""
 
+INVADERS = (("player_x", 28), ("formation_x", 26), ("formation_y", 16), ("aliens_left", 17))
+"""Of the memory of Space Invaders, what a frame shows: names, and where they lie. Score and lives are left out of the frames."""
+
 
 def show_positions(position: NDArray[Any], box: float) -> NDArray[np.float32]:
     """Show places in pixels (..., K, 2), of a box of so many pixels -> (..., K, 2, 1), where the box is 1."""

@@ -14,7 +14,7 @@ import torch
 
 pytest.importorskip("pymunk")
 
-from benchmarks import accuracy, following, memory, refining, report, seeing, timing
+from benchmarks import accuracy, following, memory, passing, refining, report, seeing, timing
 from benchmarks.plan import QUICK
 from benchmarks.rivals import files, numba_gzip, pymunk_balls, stepping
 from benchmarks.rivals.chipmunk import trajectories
@@ -216,6 +216,26 @@ def test_sequences_are_learnt_object_by_object_in_all_sizes() -> None:
     assert tuple(rows)[: len(following.MODELS)] == following.MODELS
     assert rows["sqair"][4:6] == ("1x", "1x")
     assert int(rows["r-sqair-rmc"][1].replace(",", "")) - int(rows["sqair"][1].replace(",", "")) == 98_880
+
+
+def test_messages_are_the_same_in_both_forms_and_so_are_their_gradients() -> None:
+    generator = torch.Generator().manual_seed(1)
+    z, action = torch.rand(2, 9, 64, dtype=torch.float64, generator=generator), torch.eye(18, dtype=torch.float64)[:2]
+    found = []
+    for plain in (False, True):
+        processor = passing.Learner("rmr-ram-mpnn-small", 1, plain=plain).stepper.network.processor.double()  # type: ignore[union-attr,operator]
+        assert isinstance(processor.passes[0], passing.PlainMessages) == plain
+        said = processor(z, action)
+        said.square().sum().backward()
+        found.append([said.detach(), *(parameter.grad for parameter in processor.parameters())])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+
+
+def test_the_cost_of_messages_is_told_of_both_models() -> None:
+    rows = passing.table(QUICK).rows
+    assert [row[0] for row in rows] == [f"{model}, {form}" for model in passing.MODELS for form in ("plain", "**ours**")]
+    assert [row[2:4] for row in rows if row[0].endswith("plain")] == [("1x", "1x")] * 2
 
 
 def test_a_page_is_tables_of_markdown() -> None:

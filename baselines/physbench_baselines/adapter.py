@@ -23,7 +23,7 @@ try:
 except ImportError:
     raise MissingPackage("this needs PyTorch: pip install 'physbench[train]'") from None
 
-Step = tuple[Any, Tensor, Tensor | None]  # state, mean (B, H, W, C) of the next frame, owner uint8 (B, H, W) of this one
+Step = tuple[Any, Tensor | None, Tensor | None]  # state, mean (B, H, W, C) of the next frame, owner uint8 (B, H, W) of this one
 
 
 class Network(Protocol):
@@ -115,7 +115,7 @@ class TorchModel:
         state, mean, owner = step
         boxes = getattr(self.network, "boxes", None)
         mask = None if owner is None else owner.detach().cpu().numpy().copy()
-        return state, Prediction(_array(mean), mask, boxes=None if boxes is None else _array(boxes(state)))
+        return state, Prediction(None if mean is None else _array(mean), mask, boxes=None if boxes is None else _array(boxes(state)))
 
     def _moved(self, array: NDArray[np.float32] | None) -> Tensor | None:
         return None if array is None else torch.tensor(np.ascontiguousarray(array), dtype=torch.float32, device=self.device)

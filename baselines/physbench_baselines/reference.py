@@ -37,11 +37,15 @@ class Blank:
     level: float = 0.0
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
-    def begin(self, batch: Batch) -> None:
-        return None
+    def begin(self, batch: Batch) -> int:
+        return len(batch.seeds)
 
-    def observe(self, state: None, frame: Frame, action: Frame | None) -> tuple[None, Prediction]:
-        return None, Prediction(np.full_like(frame, self.level))
+    def observe(self, state: int, frame: Frame, action: Frame | None) -> tuple[int, Prediction]:
+        return state, Prediction(np.full_like(frame, self.level))
+
+    def latents(self, state: int) -> Frame:
+        """(B, 1, 1): nothing is noted."""
+        return np.zeros((state, 1, 1), np.float32)
 
 
 @dataclass(frozen=True)

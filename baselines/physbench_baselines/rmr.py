@@ -31,6 +31,7 @@ from physbench_baselines.processors import MessagePassing, Perceptron
 from physbench_baselines.training.trainable import Losses
 
 if TYPE_CHECKING:
+    from physbench_baselines.contrastive_sizes import ContrastiveSizes
     from physbench_baselines.rmr_sizes import MemorySizes, TrajectorySizes
 
 PAST = 3
@@ -60,7 +61,7 @@ class TrajectoryModel(nn.Module):
         super().__init__()
         self.sizes = sizes
         self.encoder = nn.Linear(2 * PAST, sizes.size)
-        self.processor = _processor(sizes, sizes.balls)
+        self.processor = make_processor(sizes, sizes.balls)
         self.decoder = nn.Linear(sizes.size, 2)
 
     def forward(self, places: torch.Tensor) -> torch.Tensor:
@@ -122,7 +123,7 @@ class MemoryModel(nn.Module):
         super().__init__()
         self.sizes = sizes
         self.encoder = nn.Linear(8 + BYTES, sizes.size)
-        self.processor = _processor(sizes, BYTES, actions=sizes.actions)
+        self.processor = make_processor(sizes, BYTES, actions=sizes.actions)
         self.decoder = nn.Linear(sizes.size, 8)
         self.mask = nn.Linear(sizes.size, 1)
 
@@ -188,7 +189,8 @@ def overwrite(bits: torch.Tensor, logits: torch.Tensor, mask: torch.Tensor) -> t
     return torch.where(mask[..., None] > 0, torch.sigmoid(logits.float()), bits)
 
 
-def _processor(sizes: TrajectorySizes | MemorySizes, things: int, *, actions: int = 0) -> nn.Module:
+def make_processor(sizes: TrajectorySizes | MemorySizes | ContrastiveSizes, things: int, *, actions: int = 0) -> nn.Module:
+    """Make P as the sizes of a model say, for so many things."""
     if sizes.processor == "mlp":
         return Perceptron(things, sizes.size, sizes.hidden, actions=actions)
     connected = sizes.processor == "mpnn"

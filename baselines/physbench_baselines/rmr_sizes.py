@@ -112,12 +112,16 @@ MEMORIES = Architecture(
     stopping=StoppingRule("on 48 episodes, for a time that it does not say", lambda recipe, steps, ended: False),
     variants={
         "rmr-ram-mpnn": {"": MemorySizes()},
+        "rmr-ram-mpnn-small": {"": MemorySizes(hidden=32)},
         "rmr-ram-deep-sets": {"": MemorySizes(processor="deep-sets")},
         "rmr-ram-mlp": {"": MemorySizes(processor="mlp", size=16, hidden=512)},
     },
-    recipes={"": {"": {
-        "precision": "fp32", "data": "invaders-ram", "batch": 10, "frames": (6,), "anywhere": True, "learning_rate": 1e-3, "validation": 500, "scored": 200,
-        "evaluate_every": 1_000, "patience": 100,
-    }}},
+    recipes={
+        "": {"": {
+            "precision": "fp32", "data": "invaders-ram", "batch": 10, "frames": (6,), "anywhere": True, "learning_rate": 1e-3, "validation": 500,
+            "scored": 200, "evaluate_every": 1_000, "patience": 100,
+        }},
+        "rmr-ram-mpnn-small": {"": {**SMALL, "learning_rate": 3e-3, "evaluate_every": 500}},
+    },
     judged_by=judge_memories,
 )  # fmt: skip

@@ -206,4 +206,5 @@ def _needs_met(suite: Suite, task: Task, asking: Asking) -> set[str]:
     """What a metric finds, whoever the model is."""
     stored = {name.partition("/")[0] for name in task.recipe.generator.arrays}
     rates = any(key[:2] == (task.name, asking.frames) for key in suite.pins.memoryless)
-    return {"means", *stored, *["rates"] * rates}
+    probed = ["probe of memory"] * (asking.kind == "codes")  # a model without codes is not scored at all
+    return {"means", *stored, *["rates"] * rates, *probed}

@@ -32,6 +32,7 @@ from physbench.evaluation.scoring import worth
 from physbench.evaluation.window import Answers, asked
 from physbench.metrics.bootstrap import Interval, count_contributing, intervals, quotient
 from physbench.metrics.catalogue import all_metrics
+from physbench.metrics.memory_probe import MemoryProbe
 from physbench.metrics.probe import Probe
 from physbench.metrics.sums import Sums, curve, joined, per_sequence, pooled, value
 from physbench.model import Likelihood, Model, Origin
@@ -190,7 +191,7 @@ def found(
         _require_frames(task, source, chosen)
         rates: Rates = {asking: memoryless_rates(chosen, task, asking) for asking in task.askings if isinstance(asking, Window) and asking.kind == "window"}
         slots = find_scored_slots(chosen, task)
-        probes = fit_probes(answers, task, chosen, batch, meter) if probed else {}
+        probes = fit_probes(answers, task, chosen, batch, meter, slots) if probed else {}
         parts: list[Part] = []
         with closing(_blocks(source, chosen.count, batch)) as blocks:
             for start, stop, examples in blocks:
@@ -264,7 +265,7 @@ def _scored(
     start: int,
     likelihood: Likelihood,
     rates: Rates,
-    probes: Mapping[Any, Probe],
+    probes: Mapping[Any, Probe | MemoryProbe],
     slots: NDArray[np.bool_] | None,
 ) -> Part:
     figures: Figures = {}

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from physbench.evaluation.evaluate import Extent, Progress, extent, require_possible
 from physbench.evaluation.examples import Examples, source_of
-from physbench.evaluation.predictions import count_answers
+from physbench.evaluation.predictions import count_answers, require_predictions
 from physbench.storage.codec import LEVEL, compress
 from physbench.storage.whole import write_whole_hdf5
 from physbench.suites import Asking, Image, Rollout, Still, Suite, Task, Window
@@ -43,6 +43,7 @@ def export_inputs(
     """Write what a model is shown on a suite. Return, for each task, whether its digest is a pinned one and holds."""
     require_possible(batch, 0)
     chosen = extent(suite, size=size, limit=limit)
+    require_predictions(chosen.suite)
     total = chosen.count * len(chosen.suite.tasks)
     verdicts: dict[str, bool] = {}
     with write_whole_hdf5(Path(path), overwrite=overwrite) as file:

@@ -14,7 +14,7 @@ from physbench.model import Bernoulli, Gaussian, Likelihood, Model
 from physbench.result import Result
 from physbench.storage.display import likelihood_of
 from physbench.storage.predictions import Header, Predictions, PredictionsWriter
-from physbench.suites import BATCH, SIZES, UNRANKED, Asking, Image, Rollout, Still, Suite, Task, Window, suite_of
+from physbench.suites import BATCH, SIZES, UNRANKED, Asking, Codes, Image, Rollout, Still, Suite, Task, Window, suite_of
 
 
 def predict(
@@ -34,6 +34,7 @@ def predict(
     """Ask everything that `evaluate` would, and write the answers down."""
     require_possible(batch, seed)
     chosen = extent(suite, size=size, limit=limit)
+    require_predictions(chosen.suite)
     if half and any(task.shows == "position" for task in chosen.suite.tasks):
         raise RecipeError("half precision is too coarse for places: leave it out")
     meter = Meter(progress)
@@ -96,6 +97,7 @@ def opened(path: Path, suite: str | Suite | None = None) -> Told:
     wanted = suite if isinstance(suite, Suite) else suite_of(suite or header.suite)
     if wanted.name != header.suite:
         raise StorageError(f"{path} holds predictions for the suite {header.suite}, not for {wanted.name}")
+    require_predictions(wanted)
     size = header.size.removeprefix(UNRANKED).removeprefix("-") or next(iter(SIZES))
     limit = None if size in SIZES else header.sequences
     chosen = extent(wanted, size=size if limit is None else next(iter(SIZES)), limit=limit)
@@ -104,6 +106,12 @@ def opened(path: Path, suite: str | Suite | None = None) -> Told:
     if (header.size, header.sequences) != (chosen.size, chosen.count):
         raise StorageError(f"{path} says {header.sequences:,} sequences of size {header.size!r}: {chosen.size} has {chosen.count:,}, any other N is limit-N")
     return Told(file, chosen, Bernoulli() if header.sigma is None else Gaussian(header.sigma))
+
+
+def require_predictions(suite: Suite) -> None:
+    """Refuse a suite that asks for what a file of predictions has no place for."""
+    if any(isinstance(asking, Codes) for task in suite.tasks for asking in task.askings):
+        raise RecipeError(f"{suite.name} asks for codes of frames, and a file holds predictions alone: score the model itself")
 
 
 def count_answers(asking: Asking) -> tuple[int, int]:

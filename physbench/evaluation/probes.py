@@ -1,4 +1,7 @@
-"""Fit the probes of a model: show it training images, and learn to read the factors of their objects off the codes of its slots."""
+"""Fit the probes of a model: show it training images, and learn to read the factors of their objects off the codes of its slots.
+
+Or show it training sequences, and learn to read the memory of their console off its codes of the frames.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physbench.errors import ModelError
 from physbench.evaluation.examples import source_of
+from physbench.evaluation.scored_slots import require_ram
 from physbench.metrics.card import FACTORS
 from physbench.metrics.grouping import contingency
+from physbench.metrics.memory_probe import MemoryProbe
 from physbench.metrics.probe import Probe, factor_of, objects_of
-from physbench.suites import Image
+from physbench.suites import Codes, Image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,21 +27,49 @@ if TYPE_CHECKING:
     from physbench.suites import Task
 
 MOST = 1_000
-"""Training images."""
+"""Training images, or sequences."""
 
 
 def count_examples(chosen: Extent) -> dict[str, int]:
-    """Say how many images probes are fitted to, by the name of a task."""
-    if chosen.data is not None:
-        return {}
-    return {task.name: min(MOST, chosen.count) for task in chosen.suite.tasks if any(isinstance(asking, Image) for asking in task.askings)}
+    """Say how many images or sequences probes are fitted to, by the name of a task. Of a file, only memories are probed."""
+    asked = (Image, Codes) if chosen.data is None else Codes
+    return {task.name: min(MOST, chosen.count) for task in chosen.suite.tasks if any(isinstance(asking, asked) for asking in task.askings)}
 
 
-def fit_probes(answers: Answers, task: Task, chosen: Extent, batch: int, meter: Meter) -> dict[Any, Probe]:
-    """Fit one probe for each Image that a task asks about; none where the model gives no codes or owners, or the data lack factors."""
-    images = [asking for asking in task.askings if isinstance(asking, Image)]
-    fitted = {asking: _fit(answers, task, asking, chosen, batch, meter) for asking in images if task.name in count_examples(chosen)}
+def fit_probes(
+    answers: Answers, task: Task, chosen: Extent, batch: int, meter: Meter, slots: NDArray[np.bool_] | None = None
+) -> dict[Any, Probe | MemoryProbe]:
+    """Fit one probe for each Image and each Codes that a task asks about; none where the model gives no codes or owners, or the data lack factors.
+
+    slots: of `find_scored_slots`, where memories are asked about.
+    """
+    fitted: dict[Any, Probe | MemoryProbe | None] = {}
+    for asking in task.askings if task.name in count_examples(chosen) else ():
+        if isinstance(asking, Image):
+            fitted[asking] = _fit(answers, task, asking, chosen, batch, meter)
+        elif isinstance(asking, Codes) and slots is not None:
+            fitted[asking] = _fit_memory(answers, task, asking, chosen, batch, meter, slots)
     return {asking: probe for asking, probe in fitted.items() if probe}
+
+
+def _fit_memory(answers: Answers, task: Task, asking: Codes, chosen: Extent, batch: int, meter: Meter, slots: NDArray[np.bool_]) -> MemoryProbe:
+    source = source_of(task, split="training", fresh=chosen.fresh, data=chosen.data)
+    count = min(count_examples(chosen)[task.name], len(source))
+    codes: NDArray[np.float32] | None = None
+    ram = np.zeros((count, len(asking.moments), len(slots)), np.uint8)
+    for start in range(0, count, batch):
+        stop = min(start + batch, count)
+        examples = source.examples(start, stop)
+        meter.begin_block(task, stop - start)
+        found = answers(task, asking, examples, source, start).codes
+        assert found is not None
+        codes = np.empty((count, *found.shape[1:]), np.float32) if codes is None else codes
+        if found.shape[1:] != codes.shape[1:]:
+            raise ModelError(f"a code is as long for every sequence: not {codes.shape[2]} numbers, and then {found.shape[2]}")
+        codes[start:stop], ram[start:stop] = found, require_ram(examples.truth, task)[:, list(asking.moments)]
+        meter.end_block()
+    assert codes is not None
+    return MemoryProbe.fit(codes, ram, slots, [address for _, address in asking.variables])
 
 
 def _fit(answers: Answers, task: Task, asking: Image, chosen: Extent, batch: int, meter: Meter) -> Probe | None:

@@ -5,28 +5,41 @@ The counts are of whole sets, so they do not depend on blocks, on their order, o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from physbench.errors import StorageError
 from physbench.evaluation.examples import source_of
 from physbench.metrics.memory import LEAST_ENTROPY, count_bytes, entropies
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from physbench.evaluation.evaluate import Extent
     from physbench.suites import Task
+
+LOOKING = ("memory", "codes")
+"""The kinds of askings that are about a memory."""
 
 AT_ONCE = 64
 """Sequences counted at a time."""
 
 
 def find_scored_slots(chosen: Extent, task: Task) -> NDArray[np.bool_] | None:
-    """(128,) Tell the bytes with an entropy above the least, as far as a task looks; None where no memory is shown."""
-    if task.shows != "ram":
+    """(128,) Tell the bytes with an entropy above the least, as far as a task looks; None where no memory is asked about."""
+    if not any(asking.kind in LOOKING for asking in task.askings):
         return None
     source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)
     frames = max(asking.frames for asking in task.askings)
-    parts = [source.examples(start, min(start + AT_ONCE, chosen.count)).truth["ram"][:, :frames] for start in range(0, chosen.count, AT_ONCE)]
-    return entropies(np.sum([count_bytes(ram) for ram in parts], axis=0)) > LEAST_ENTROPY
+    parts = (source.examples(start, min(start + AT_ONCE, chosen.count)).truth for start in range(0, chosen.count, AT_ONCE))
+    return entropies(np.sum([count_bytes(require_ram(truth, task)[:, :frames]) for truth in parts], axis=0)) > LEAST_ENTROPY
+
+
+def require_ram(truth: Mapping[str, NDArray[Any]], task: Task) -> NDArray[np.uint8]:
+    """Give the memory (B, T, 128), or say that data have none."""
+    if "ram" not in truth:
+        raise StorageError(f"{task.name} has no memory of a console to read: it has {', '.join(truth)}")
+    return truth["ram"]

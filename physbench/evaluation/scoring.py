@@ -12,6 +12,7 @@ from physbench.evaluation.window import Answer
 from physbench.metrics.card import Metric
 from physbench.metrics.catalogue import METRICS, all_metrics
 from physbench.metrics.evidence import Evidence
+from physbench.metrics.memory_probe import MemoryProbe
 from physbench.metrics.probe import Probe, Reading
 from physbench.metrics.sums import Sums, last
 from physbench.model import Likelihood
@@ -27,7 +28,7 @@ def worth(
     likelihood: Likelihood,
     *,
     rates: Sequence[float] | None = None,
-    probe: Probe | None = None,
+    probe: Probe | MemoryProbe | None = None,
     scored_slots: NDArray[np.bool_] | None = None,
 ) -> Named:
     """Compute the metrics whose needs are met; the others are absent.
@@ -50,7 +51,8 @@ def worth(
         rates=rates,
         box_side=examples.box_side,
         scored_slots=scored_slots,
-        reading=None if probe is None or answer.codes is None else Reading(probe, answer.codes),
+        reading=Reading(probe, answer.codes) if isinstance(probe, Probe) and answer.codes is not None else None,
+        memory=probe.read(answer.codes) if isinstance(probe, MemoryProbe) and answer.codes is not None else None,
     )
     figures: Named = {}
     lasts: Named = {}

@@ -10,7 +10,7 @@ from physbench.metrics.catalogue import find, headlines, stands_in_tables
 from physbench.plainjson import dumped
 from physbench.printable import GAP, align, printable
 from physbench.result import ENOUGH, NARROW, Result, Score, told
-from physbench.suites import SIZES, UNRANKED, Still, Suite, Window
+from physbench.suites import SIZES, UNRANKED, Suite
 
 WIDTH = 80
 
@@ -98,7 +98,7 @@ def _is_main(score: Score, found: Result, suite: Suite) -> bool:
 
 def _lacks_owners(found: Result, chosen: Extent) -> bool:
     """Whether grouping was asked for, and the model gave no owners of pixels."""
-    asked = any(asking.shows == "features" and isinstance(asking, (Window, Still)) for task in chosen.suite.tasks for asking in task.askings)
+    asked = any(asking.kind in find("ari").asked_of for task in chosen.suite.tasks for asking in task.askings)
     return asked and not any(metric.startswith("ari") for _, metric in found.sums)
 
 

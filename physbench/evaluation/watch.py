@@ -12,7 +12,7 @@ from physbench.evaluation.window import ask, scorable
 from physbench.metrics.boxes import copy_boxes
 from physbench.model import Batch, Model, Parts
 from physbench.states import Shows
-from physbench.suites import SIZES, Rollout, Still, Suite, Task, Window, suite_of
+from physbench.suites import SIZES, Codes, Rollout, Still, Suite, Task, Window, suite_of
 
 CONTEXT = 5
 """Frames that are shown before a rollout, where the suite does not say: as in figure 4 of the R-NEM paper."""
@@ -59,7 +59,8 @@ def watch(
     require_index(chosen, index)
     found = find_asking(chosen, (Window, Rollout), task)
     if found is None:
-        raise RecipeError(f"{chosen.name} shows still images, of which nothing is predicted that could be drawn: choose a suite with a window or a rollout")
+        what = "shows still images, of which" if shows_images(chosen, task) else "asks for codes of frames, and"
+        raise RecipeError(f"{chosen.name} {what} nothing is predicted that could be drawn: choose a suite with a window or a rollout")
     where, asking = found
     source = source_of(where, split=split)
     if rollout is not None:
@@ -130,8 +131,9 @@ def shows_images(suite: Suite, task: str | None = None) -> bool:
 
 
 def find_asking(suite: Suite, kinds: type[Kind] | tuple[type[Kind], ...], task: str | None = None) -> tuple[Task, Kind] | None:
-    """Find the first asking of these kinds, in the task named or in any."""
-    return next(((each, asking) for each in _tasks(suite, task) for asking in each.askings if isinstance(asking, kinds)), None)
+    """Find the first asking of these kinds, in the task named or in any. Codes are none: nothing is predicted there that could be drawn."""
+    askings = ((each, asking) for each in _tasks(suite, task) for asking in each.askings if not isinstance(asking, Codes))
+    return next(((each, asking) for each, asking in askings if isinstance(asking, kinds)), None)
 
 
 def require_index(suite: Suite, index: int) -> None:

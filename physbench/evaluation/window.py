@@ -14,11 +14,14 @@ from physbench.metrics.pixels import require_likelihood
 from physbench.model import Batch, Likelihood, Model, Prediction
 from physbench.seeds import seed_sequences
 from physbench.storage.display import likelihood_of
-from physbench.suites import Asking, Image, Rollout, Still, Task, Window
+from physbench.suites import Asking, Codes, Image, Rollout, Still, Task, Window
 
 Frame = NDArray[np.float32]  # (B, H, W, C)
 Answers: TypeAlias = "Callable[[Task, Asking, Examples, Source, int], Answer]"  # ..., the number of the first sequence
 
+
+MOST_NUMBERS = 1 << 14
+"""Of a code that probes are fitted to: thousands of codes are held together."""
 
 LARGEST = float(np.finfo(np.float32).max)
 """What a model says is kept as float32."""
@@ -31,7 +34,7 @@ class Answer:
     means: NDArray[np.float32] | None = None  # (B, S, H, W, C) of the frames asked for
     owners: NDArray[np.uint8] | None = None  # (B, F, H, W) of the frames shown
     log_likelihoods: NDArray[np.float32] | None = None  # (B, F, H, W) of the frames shown
-    codes: NDArray[np.float32] | None = None  # (B, K, D) what each slot has noted of an image
+    codes: NDArray[np.float32] | None = None  # (B, K, D) what each slot has noted of an image; of Codes (B, S, N)
     boxes: NDArray[np.float32] | None = None  # (B, F, N, 5) of the frames shown, where they are asked for
 
 
@@ -77,6 +80,8 @@ def ask(model: Model, task: Task, asking: Asking, examples: Examples, source: So
     if isinstance(asking, Still) and begin.truth is not None:  # the truth of what is shown: that frame, again and again
         begin = replace(begin, truth=Truth({name: _stilled(array, asking, examples) for name, array in begin.truth.items()}))
     match asking:
+        case Codes():
+            return _take_codes(model, begin, examples.frames, examples.actions, asking.moments)
         case Window():
             return _observed(model, begin, examples.frames[:, : asking.frames], examples.actions, boxes=asking.boxes)
         case Image():
@@ -106,6 +111,23 @@ def _observed(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray
         said.append(replace(prediction, mean=None))
     boxed = _all_or_none(said, "boxes")
     return Answer(means, _all_or_none(said, "owner"), _all_or_none(said, "log_likelihood"), boxes=boxed if boxes else None)
+
+
+def _take_codes(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray[Any] | None, moments: tuple[int, ...]) -> Answer:
+    """Show every frame that is needed: what the model has noted after some of them, slots in a row."""
+    latents = getattr(model, "latents", None)
+    if latents is None:
+        raise ModelError("this suite reads the codes of a model, its latents(state), and this model has none")
+    state, codes = model.begin(begin), list[NDArray[np.float32]]()
+    for t in range(max(moments) + 1):
+        state, told = _told(model.observe(state, _shown(frames, t), _action(actions, t)))
+        _checked(model.likelihood, told, frames[:, t], last=True)
+        if t in moments:
+            found = _checked_codes(latents(state), len(frames))
+            codes.append(found.reshape(len(found), -1))
+    if len(sizes := {each.shape[1] for each in codes}) > 1 or max(sizes) > MOST_NUMBERS:
+        raise ModelError(f"a code is as long after every frame, and has {MOST_NUMBERS:,} numbers at most: not {', '.join(map(str, sorted(sizes)))}")
+    return Answer(codes=np.stack(codes, axis=1))
 
 
 def _owner_of_still(model: Model, begin: Batch, frame: NDArray[Any], action: NDArray[np.float32] | None, shown: int) -> NDArray[np.uint8] | None:

@@ -8,12 +8,13 @@ from physbench import registry
 from physbench.errors import UnknownName, suggest
 from physbench.metrics.box_cards import BOX_CARDS
 from physbench.metrics.card import Metric
+from physbench.metrics.code_cards import CODE_CARDS
 from physbench.metrics.image_cards import IMAGE_CARDS
 from physbench.metrics.object_cards import OBJECT_CARDS
 from physbench.metrics.pixel_cards import PIXEL_CARDS
 from physbench.metrics.state_cards import STATE_CARDS
 
-METRICS: dict[str, Metric] = {card.name: card for card in (*PIXEL_CARDS, *OBJECT_CARDS, *BOX_CARDS, *IMAGE_CARDS, *STATE_CARDS)}
+METRICS: dict[str, Metric] = {card.name: card for card in (*PIXEL_CARDS, *OBJECT_CARDS, *BOX_CARDS, *IMAGE_CARDS, *STATE_CARDS, *CODE_CARDS)}
 """Our own."""
 
 WRITTEN = re.compile(r"(?P<stem>[a-z0-9_]+?)(?P<last>_last)?(?P<spread>_std)?(?P<index>\[[^\[\]]+\])?")

@@ -14,6 +14,7 @@ import numpy as np
 
 from physbench.metrics import boxes, memory, trajectories
 from physbench.metrics.grouping import adjusted_rand, contingency
+from physbench.metrics.memory_probe import MemoryReading
 from physbench.metrics.permanence import permanence_bce
 from physbench.metrics.pixels import bernoulli_bce, clipped_share, log_likelihood, masked_sum, square_error
 from physbench.metrics.probe import Reading
@@ -21,7 +22,7 @@ from physbench.metrics.rollout import overlap, repeated, targets
 from physbench.metrics.sums import Floats, Sums, mean, mean_where_defined, ratio
 from physbench.model import Likelihood
 from physbench.states import read_memory
-from physbench.suites import Asking, Image, Rollout, Still
+from physbench.suites import Asking, Codes, Image, Rollout, Still
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,6 +41,7 @@ class Evidence:
     boxes: NDArray[np.float32] | None = None  # (B, F, N, 5) of the frames shown: x, y, width, height, identity; a row of NaN is none
     truth: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])  # the stored arrays by name, (B, ...)
     reading: Reading | None = None  # of the codes of an image's slots
+    memory: MemoryReading | None = None  # off the codes of frames
     events: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])  # (M,) each: sequence in the batch, time, a, b
     rates: Sequence[float] | None = None  # of `memoryless_rates`, over all sequences of the evaluation
     box_side: float = 0.0  # in pixels, where places are shown: there it is 1
@@ -54,7 +56,7 @@ class Evidence:
         given = {"means": self.means, "owners": self.owners, "boxes": self.boxes, "rates": self.rates, "events": self.events or None}
         if isinstance(self.asking, Image):
             given["reconstruction"] = given.pop("means")
-        probes = [f"probe of {factor}" for factor in self.reading.probe.weights] if self.reading else []
+        probes = [f"probe of {factor}" for factor in self.reading.probe.weights] if self.reading else ["probe of memory"] * (self.memory is not None)
         low, high = self.likelihood.support
         return frozenset([*(name for name, each in given.items() if each is not None), *["unbounded"] * (low < 0 or high > 1), *self.truth, *probes])
 
@@ -222,6 +224,27 @@ class Evidence:
     def bit_f1(self) -> Sums:
         """(B, S): the bits that are rightly 1, of those that are or were said to be."""
         return memory.bit_f1(read_memory(self.targets), read_memory(self._means), self._slots)
+
+    def probed_slot_accuracy(self) -> Sums:
+        """(B, S): the bytes that are read off codes and right, of those that are scored."""
+        assert self.memory is not None
+        return memory.slot_accuracy(self._probed_ram, self.memory.ram, self._slots)
+
+    def probed_bit_f1(self) -> Sums:
+        """(B, S): the bits that are rightly read as 1, of those that are or were read as 1."""
+        assert self.memory is not None
+        return memory.bit_f1(self._probed_ram, self.memory.ram, self._slots)
+
+    def probed_variables(self) -> Sums:
+        """(B, S): how much of the named variables can be read off codes, and how much there is."""
+        assert self.memory is not None and isinstance(self.asking, Codes)
+        return self.memory.explained(self._probed_ram[..., [address for _, address in self.asking.variables]])
+
+    @property
+    def _probed_ram(self) -> NDArray[np.uint8]:
+        """(B, S, 128): of the frames after which codes were taken."""
+        assert isinstance(self.asking, Codes)
+        return self.truth["ram"][:, list(self.asking.moments)]
 
     @property
     def _slots(self) -> NDArray[np.bool_]:

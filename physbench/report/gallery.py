@@ -17,7 +17,7 @@ from physbench.metrics.catalogue import find
 from physbench.metrics.sums import per_sequence, pooled, value
 from physbench.model import Bernoulli, Likelihood
 from physbench.result import Result
-from physbench.suites import Asking, Rollout, Still, Suite, Task, Window
+from physbench.suites import Asking, Codes, Rollout, Still, Suite, Task, Window
 
 Kind = Literal["worst", "median"]
 
@@ -96,7 +96,7 @@ def ranked(suite: Suite, result: Result) -> tuple[str, str]:
 
 def _rows(suite: Suite) -> Iterator[tuple[Task, Asking]]:
     """Where frames are predicted."""
-    yield from ((task, asking) for task in suite.tasks for asking in task.askings if asking.shows == "features" and not isinstance(asking, Still))
+    yield from ((task, asking) for task in suite.tasks for asking in task.askings if asking.shows == "features" and not isinstance(asking, (Still, Codes)))
 
 
 def _figures(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> list[float]:

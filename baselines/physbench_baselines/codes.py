@@ -1,0 +1,49 @@
+"""The reference rows where codes of frames are asked for: what can be read off a frame itself, and off a network that has learnt nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from physbench.model import Batch, Bernoulli, Prediction
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from physbench_baselines.adapter import TorchModel
+
+    Frame = NDArray[np.float32]  # (B, H, W, C)
+
+SEED = 0
+"""Of the network that has learnt nothing."""
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A frame is its own code, and the next frame is this one."""
+
+    likelihood: ClassVar[Bernoulli] = Bernoulli()
+
+    def begin(self, batch: Batch) -> None:
+        return None
+
+    def observe(self, state: Frame | None, frame: Frame, action: Frame | None) -> tuple[Frame, Prediction]:
+        return frame, Prediction(frame)
+
+    def latents(self, state: Frame) -> Frame:
+        """(B, 1, H * W * C)."""
+        return state.reshape(len(state), 1, -1)
+
+
+def random_cnn(device: str = "cpu") -> TorchModel:
+    """Make the network that learns by contrast, with the weights that it begins with."""
+    import torch
+
+    from physbench_baselines.adapter import TorchModel
+    from physbench_baselines.contrastive_sizes import ARCHITECTURE
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        network = ARCHITECTURE.make(ARCHITECTURE.sizes_of("cswm"))
+    return TorchModel(network, device=device)  # type: ignore[arg-type]

@@ -1,0 +1,140 @@
+"""Linear probes of a console's memory: what of it can be read off a model's codes of the frames?
+
+A probe is a ridge regression on standardised codes: of each bit of the bytes that are scored, and of a few bytes as numbers. It is the same for every
+model. How much it shrinks is the one thing that is tried out, on the last fifth of the training sequences, which are of other games than the first.
+
+M training sequences, S frames of each, N numbers of a code, F things to read: the bits, then V variables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from physbench.metrics.sums import Floats, Sums, ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+RIDGES = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5)
+"""What is tried: added to the diagonal, for codes of variance 1."""
+
+HELD_OUT = 5
+"""A fifth."""
+
+CHUNK = 1024
+"""Numbers of a code that are looked at together in double precision."""
+
+
+@dataclass(frozen=True)
+class MemoryProbe:
+    """What was fitted."""
+
+    centre: Floats  # (N,)
+    spread: Floats  # (N,)
+    weights: Floats  # (N, F)
+    means: Floats  # (F,)
+    slots: NDArray[np.bool_]  # (128,) the bytes whose bits are read
+    units: Floats  # (V,) the spread of each variable in training
+    ridge: float
+
+    @staticmethod
+    def fit(codes: NDArray[np.float32], ram: NDArray[np.uint8], slots: NDArray[np.bool_], variables: Sequence[int]) -> MemoryProbe:
+        """Fit a probe. codes (M, S, N), ram (M, S, 128), slots (128,): the bytes whose bits are wanted, variables: addresses of bytes."""
+        fitted, frames = max(len(codes) - len(codes) // HELD_OUT, 1), codes.shape[1]
+        x, ram = codes.reshape(-1, codes.shape[2]), ram.reshape(-1, ram.shape[2])
+        centre, spread = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
+        spread = np.where(spread > 1e-6 * (np.abs(centre) + 1), spread, np.inf)  # what never changes says nothing
+        x = ((x - centre) / spread).astype(np.float32)
+        numbers = ram[:, list(variables)].astype(np.float64)
+        units = numbers.std(axis=0)
+        units = np.where(units > 0, units, 1.0)
+        y = np.concatenate([_bits(ram, slots), numbers / units], axis=1)
+        ridge, weights = solve_ridges(x, y, fitted * frames)
+        return MemoryProbe(centre, spread, weights, y.mean(axis=0), slots, units, ridge)
+
+    def read(self, codes: NDArray[np.float32]) -> MemoryReading:
+        """Read the bytes and the variables off codes (B, S, N)."""
+        found = ((codes - self.centre) / self.spread) @ self.weights + self.means
+        count = 8 * int(self.slots.sum())
+        ram = np.zeros((*codes.shape[:2], len(self.slots)), np.uint8)
+        ram[..., self.slots] = np.packbits(found[..., :count].reshape(*codes.shape[:2], -1, 8) > 0.5, axis=-1)[..., 0]
+        return MemoryReading(ram, found[..., count:], self.means[count:], self.units)
+
+
+@dataclass(frozen=True)
+class MemoryReading:
+    """What was read."""
+
+    ram: NDArray[np.uint8]  # (B, S, 128) 0 where nothing is read
+    values: Floats  # (B, S, V) of the variables, in their units
+    means: Floats  # (V,) of training, in the same units
+    units: Floats  # (V,)
+
+    def explained(self, values: NDArray[np.uint8]) -> Sums:
+        """(B, S, V) as they are -> (B, S): the variance of the variables that is explained, and all of it, each in its unit."""
+        there = values / self.units
+        every = ((there - self.means) ** 2).sum(axis=2)
+        return ratio(every - ((there - self.values) ** 2).sum(axis=2), every)
+
+
+def solve_ridges(x: NDArray[np.float32], y: Floats, fitted: int, ridges: Sequence[float] = RIDGES) -> tuple[float, Floats]:
+    """Find the ridge that is best for the rows after the first so many when it is fitted to those, and the weights of a fit with it to all rows.
+
+    x (R, N), y (R, F) -> the ridge, and weights (N, F): of the normal equations where a code is short, and else of their dual.
+    """
+    system = _Primal(x, fitted) if x.shape[1] <= len(x) else _Dual(x, fitted)
+    mean = y[:fitted].mean(axis=0)
+    errors = [np.square(y[fitted:] - mean - system.held_out(y[:fitted] - mean, ridge)).sum() for ridge in ridges]
+    ridge = ridges[int(np.argmin(errors))]
+    return ridge, system.weights(y - y.mean(axis=0), ridge)
+
+
+class _Primal:
+    """(X'X + ridge) w = X'y."""
+
+    def __init__(self, x: NDArray[np.float32], fitted: int) -> None:
+        self.x, self.fitted = x.astype(np.float64), fitted
+        self.first = self.x[:fitted].T @ self.x[:fitted]
+        self.all = self.first + self.x[fitted:].T @ self.x[fitted:]
+
+    def held_out(self, y: Floats, ridge: float) -> Floats:
+        return self.x[self.fitted :] @ _solve(self.first, self.x[: self.fitted].T @ y, ridge)
+
+    def weights(self, y: Floats, ridge: float) -> Floats:
+        return _solve(self.all, self.x.T @ y, ridge)
+
+
+class _Dual:
+    """w = X'a, (XX' + ridge) a = y."""
+
+    def __init__(self, x: NDArray[np.float32], fitted: int) -> None:
+        self.x, self.fitted = x, fitted
+        self.kernel = np.zeros((len(x), len(x)))
+        for part in self._parts():
+            self.kernel += part @ part.T
+
+    def held_out(self, y: Floats, ridge: float) -> Floats:
+        m = self.fitted
+        return self.kernel[m:, :m] @ _solve(self.kernel[:m, :m], y, ridge)
+
+    def weights(self, y: Floats, ridge: float) -> Floats:
+        found = _solve(self.kernel, y, ridge)
+        return np.concatenate([part.T @ found for part in self._parts()])
+
+    def _parts(self) -> Iterator[Floats]:
+        """Columns of x, a few at a time: (R, CHUNK)."""
+        return (self.x[:, start : start + CHUNK].astype(np.float64) for start in range(0, self.x.shape[1], CHUNK))
+
+
+def _solve(matrix: Floats, right: Floats, ridge: float) -> Floats:
+    return np.linalg.solve(matrix + ridge * np.eye(len(matrix)), right).astype(np.float64)
+
+
+def _bits(ram: NDArray[np.uint8], slots: NDArray[np.bool_]) -> Floats:
+    """(R, 128) -> (R, 8 * slots): the highest bit of a byte first."""
+    return np.unpackbits(ram[:, slots, None], axis=2).reshape(len(ram), -1).astype(np.float64)
