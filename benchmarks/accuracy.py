@@ -42,11 +42,11 @@ class Trial(NamedTuple):
 def table(plan: Plan) -> Table:
     engines: dict[str, Callable[[Start, int], Trial]] = {
         "**physbench**, exact": exact,
-        "pymunk, 10 steps a frame": partial(stepped, partial(pymunk_balls.flight, substeps=10)),
-        "pymunk, 100": partial(stepped, partial(pymunk_balls.flight, substeps=100)),
-        "Python stepping, 2 steps a frame": partial(stepped, partial(stepping.flight, substeps=2)),
-        "Python stepping, 10": partial(stepped, partial(stepping.flight, substeps=10)),
-        "Python stepping, 100": partial(stepped, partial(stepping.flight, substeps=100)),
+        "pymunk, 10 steps a frame": partial(step_through, partial(pymunk_balls.flight, substeps=10)),
+        "pymunk, 100": partial(step_through, partial(pymunk_balls.flight, substeps=100)),
+        "Python stepping, 2 steps a frame": partial(step_through, partial(stepping.flight, substeps=2)),
+        "Python stepping, 10": partial(step_through, partial(stepping.flight, substeps=10)),
+        "Python stepping, 100": partial(step_through, partial(stepping.flight, substeps=100)),
     }
     starts = starts_of(datasets.get("balls4mass64"), plan.flights)
     exact(starts[0], 1)
@@ -59,7 +59,7 @@ def table(plan: Plan) -> Table:
     return Table("2. Accuracy beside speed", columns, rows, ABOUT.format(flights=plan.flights, collisions=plan.collisions))
 
 
-def stepped(flight: Callable[[Start], Iterator[Frame]], start: Start, collisions: int) -> Trial:
+def step_through(flight: Callable[[Start], Iterator[Frame]], start: Start, collisions: int) -> Trial:
     frames: list[Frame] = []
 
     def fly() -> None:
@@ -80,14 +80,14 @@ def exact(start: Start, collisions: int) -> Trial:
     """The kernel of `Balls` at float64: files keep float32, which would drown the drift."""
     frames = 10 * collisions + 10
     while True:
-        position, velocity, times, cost = _simulated(start, frames)
+        position, velocity, times, cost = _simulate(start, frames)
         if len(times) >= collisions and times[collisions - 1] < frames - 1:
             end = int(np.ceil(times[collisions - 1]))
             return Trial(drift(start, velocity[end]), overlap(start, position[: end + 1]), cost.cpu / len(times))
         frames *= 2
 
 
-def _simulated(start: Start, frames: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], Cost]:
+def _simulate(start: Start, frames: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], Cost]:
     """Positions and velocities (T, K, 2), the times of the collisions of balls with balls, and what it cost."""
     n, rows = len(start.radius), 10 * frames + 1_000
     moving = [np.ascontiguousarray(column) for column in (*start.position.T, *start.velocity.T)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from benchmarks.report import Table, percent, times
-from benchmarks.timing import cost_of, interleaved
+from benchmarks.timing import cost_of, interleave
 from physbench.registry import datasets
 from physbench_baselines.sqair_sizes import NAMES
 from physbench_baselines.training.initial import network_of
@@ -51,7 +51,7 @@ def table(plan: Plan) -> Table:
         learners = _learners(plan)
         for learner in learners.values():
             learner.step()
-        costs = interleaved({name: partial(cost_of, learner.step) for name, learner in learners.items()}, plan.repetitions)
+        costs = interleave({name: partial(cost_of, learner.step) for name, learner in learners.items()}, plan.repetitions)
     speeds = {name: (learners[name].steps / of.wall, learners[name].steps / of.cpu) for name, of in costs.items()}
     wall, cpu = next(iter(speeds.values()))
     rows = [

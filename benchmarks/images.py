@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import physbench
 from benchmarks.report import Table, percent, us
-from benchmarks.timing import cost_of, interleaved
+from benchmarks.timing import cost_of, interleave
 from physbench.recipe import Recipe
 from physbench.registry import datasets
 from physbench.storage.layout import BLOCK
@@ -34,7 +34,7 @@ def table(plan: Plan, scratch: Path) -> Table:
         works = {"drawn": partial(_draw, recipe, count), "stored": partial(_store, recipe, path)}
         for work in works.values():
             work()
-        costs = interleaved({key: partial(cost_of, work) for key, work in works.items()}, plan.repetitions)
+        costs = interleave({key: partial(cost_of, work) for key, work in works.items()}, plan.repetitions)
         drawn, stored = (costs[key].cpu / count for key in works)
         size = path.stat().st_size / count
         rows.append((name, us(drawn), us(stored), f"{size:,.0f}", f"{2 / stored:,.0f}", percent(costs["stored"].spread)))

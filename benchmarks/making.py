@@ -10,7 +10,7 @@ import physbench
 from benchmarks.report import Table, percent, times, us
 from benchmarks.rivals import files, numba_gzip, pymunk_balls, stepping
 from benchmarks.rivals.worlds import starts_of
-from benchmarks.timing import cost_of, interleaved
+from benchmarks.timing import cost_of, interleave
 from physbench.recipe import Recipe
 from physbench.registry import datasets
 
@@ -48,7 +48,7 @@ def table(plan: Plan, scratch: Path) -> Table:
     _ours(recipe, scratch / "compiled.h5", 256, workers=1)
     next(numba_gzip.scenes(recipe, 1))
     paths = {name: scratch / f"making-{i}.h5" for i, name in enumerate(makers)}
-    costs = interleaved({name: partial(cost_of, partial(make, paths[name], count)) for name, (count, make) in makers.items()}, plan.repetitions)
+    costs = interleave({name: partial(cost_of, partial(make, paths[name], count)) for name, (count, make) in makers.items()}, plan.repetitions)
     cpu = {name: costs[name].cpu / count for name, (count, _) in makers.items()}
     wall = {name: costs[name].wall / count for name, (count, _) in makers.items()}
     rows = [

@@ -70,7 +70,7 @@ class PlainNem:
         cell, output = theta.chunk(2, dim=-1)
         gates = F.linear(torch.cat([x, output], dim=-1), self.weights["recurrence.linear.weight"]).chunk(4, dim=-1)
         gain, offset = self.weights["recurrence.gain"], self.weights["recurrence.offset"]
-        i, j, f, o = (normalised(gate, (-1,)) * gain[number] + offset[number] for number, gate in enumerate(gates))
+        i, j, f, o = (normalise(gate, (-1,)) * gain[number] + offset[number] for number, gate in enumerate(gates))
         cell = self.norm(cell * torch.sigmoid(f + 1) + torch.sigmoid(i) * torch.tanh(j), "recurrence.norm")
         output = torch.tanh(cell) * torch.sigmoid(o)
         return torch.cat([cell, output], dim=-1), output
@@ -106,13 +106,13 @@ class PlainNem:
         return self.norm(F.linear(x, *self.layer(f"{name}.linear")), f"{name}.norm")
 
     def norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
-        return normalised(x, (-1,)) * self.weights[f"{name}.gain"] + self.weights[f"{name}.offset"]
+        return normalise(x, (-1,)) * self.weights[f"{name}.gain"] + self.weights[f"{name}.offset"]
 
     def image_norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
         gain, offset = (self.weights[f"{name}.{which}"][:, None, None] for which in ("gain", "offset"))
-        return normalised(x, (1, 2, 3)) * gain + offset
+        return normalise(x, (1, 2, 3)) * gain + offset
 
 
-def normalised(x: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
+def normalise(x: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
     variance, mean = torch.var_mean(x, dim=axes, correction=0, keepdim=True)
     return (x - mean) * torch.rsqrt(variance + EPSILON)

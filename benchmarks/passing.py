@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from benchmarks.report import Table, percent, times
-from benchmarks.timing import cost_of, interleaved
+from benchmarks.timing import cost_of, interleave
 from physbench.states import BYTES
 from physbench_baselines.processors import MessagePassing, Messages
 from physbench_baselines.training.initial import network_of
@@ -81,7 +81,7 @@ def table(plan: Plan) -> Table:
             learners = {name: Learner(model, sequences, plain=name == "plain") for name in ("plain", "**ours**")}
             for learner in learners.values():
                 learner.step()
-            costs = interleaved({name: partial(cost_of, learner.step) for name, learner in learners.items()}, 2 * plan.repetitions + 1)
+            costs = interleave({name: partial(cost_of, learner.step) for name, learner in learners.items()}, 2 * plan.repetitions + 1)
             plainly = costs["plain"]
             rows += [
                 (f"{model}, {name}", f"{1e3 * of.cpu:,.3g}", times(of.cpu / plainly.cpu), times(of.wall / plainly.wall), percent(of.spread))

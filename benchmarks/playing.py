@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.report import Table, percent
-from benchmarks.timing import cost_of, cost_of_process, interleaved
+from benchmarks.timing import cost_of, cost_of_process, interleave
 from physbench.errors import PhysbenchError
 from physbench.recipe import Recipe
 from physbench_generators.atari.console import Console
@@ -44,7 +44,7 @@ def table(plan: Plan, scratch: Path) -> Table:
         many = f"{workers} worker{'s' * (workers > 1)}"
         ways[f"**recorded**, {many}"] = partial(_make, [*words, "--workers", str(workers)])
         ways[f"from a tape, {many}"] = partial(_make, [*words, "--workers", str(workers), "--tape", str(tape)])
-    costs = interleaved(ways, min(plan.repetitions, 2))
+    costs = interleave(ways, min(plan.repetitions, 2))
     rows = [
         (
             name, f"{cost.wall:.1f}", f"{cost.cpu:.1f}", f"{steps / cost.wall:,.0f}", f"{25 * sequences / cost.wall:,.0f}",

@@ -15,7 +15,7 @@ import numpy as np
 
 import physbench
 from benchmarks.report import Table, percent
-from benchmarks.timing import cost_of, interleaved
+from benchmarks.timing import cost_of, interleave
 from physbench.registry import datasets
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def table(plan: Plan, scratch: Path) -> Table:
             }
         for _, read in ways.values():
             read(1)
-        costs = interleaved({name: partial(cost_of, partial(read, count)) for name, (count, read) in ways.items()}, plan.repetitions)
+        costs = interleave({name: partial(cost_of, partial(read, count)) for name, (count, read) in ways.items()}, plan.repetitions)
     rows = [_row(name, count, costs[name].cpu, costs[name].wall, costs[name].spread) for name, (count, _) in ways.items()]
     return Table("4. Batches for training", ("way", "batches/s of CPU", "batches/s of wall", "CPU ms/batch", "spread"), rows, ABOUT.format(count=plan.file))
 

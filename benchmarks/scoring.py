@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
 from benchmarks.report import Table, percent, times, us
-from benchmarks.timing import cost_of, cost_of_process, interleaved
+from benchmarks.timing import cost_of, cost_of_process, interleave
 from physbench.metrics.grouping import ari, contingency
 from physbench.registry import datasets
 from physbench.suites import SIZES
@@ -45,7 +45,7 @@ def ari_table(plan: Plan) -> Table:
     counts = {"scikit-learn, a loop over frames": plan.indexed, "**physbench**, a batch": BATCH * (FRAMES - 1)}
     theirs, ours = counts
     works = {theirs: partial(_theirs, *alone), ours: partial(_ours, owners, groups)}
-    costs = interleaved({name: partial(cost_of, work) for name, work in works.items()}, 2 * plan.repetitions + 1)
+    costs = interleave({name: partial(cost_of, work) for name, work in works.items()}, 2 * plan.repetitions + 1)
     cpu = {name: costs[name].cpu / count for name, count in counts.items()}
     rows = [
         (name, f"{count:,}", us(cpu[name]), us(costs[name].wall / count), times(cpu[name] / cpu[ours]), percent(costs[name].spread))
@@ -58,7 +58,7 @@ def ari_table(plan: Plan) -> Table:
 def evaluation_table(plan: Plan) -> Table:
     limit = () if plan.evaluated is None else ("--limit", str(plan.evaluated))
     words = {f"copy, {size}": ("eval", "copy", "--suite", "balls", "--size", size, "--restart", *limit) for size in SIZES}
-    costs = interleaved({name: partial(cost_of_process, [sys.executable, "-m", "physbench", *each]) for name, each in words.items()}, plan.repetitions)
+    costs = interleave({name: partial(cost_of_process, [sys.executable, "-m", "physbench", *each]) for name, each in words.items()}, plan.repetitions)
     rows: list[tuple[str, ...]] = []
     for (name, of), size in zip(costs.items(), SIZES.values(), strict=True):
         count = plan.evaluated or size

@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.memory import measure_peak
 from benchmarks.report import Table, percent, times
-from benchmarks.timing import cost_of, interleaved
+from benchmarks.timing import cost_of, interleave
 from physbench.registry import datasets
 from physbench_baselines.training.initial import network_of
 from physbench_baselines.training.preflight import usual_recipe
@@ -88,7 +88,7 @@ def _learners(dataset: str, plan: Plan) -> dict[str, Learner]:
 
 def _rows(learners: Mapping[str, Learner], repetitions: int) -> list[tuple[str, ...]]:
     peaks = {name: measure_peak(learner.step, learner.device) for name, learner in learners.items()}  # of the first steps, which warm up
-    costs = interleaved({name: partial(cost_of, learner.step) for name, learner in learners.items()}, repetitions)
+    costs = interleave({name: partial(cost_of, learner.step) for name, learner in learners.items()}, repetitions)
     speeds = {name: (learners[name].images / of.wall, learners[name].images / of.cpu) for name, of in costs.items()}
     wall, cpu = next(iter(speeds.values()))
     return [

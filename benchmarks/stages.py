@@ -11,7 +11,7 @@ import numpy as np
 
 import physbench
 from benchmarks.report import Table, percent, us
-from benchmarks.timing import cost_of, interleaved
+from benchmarks.timing import cost_of, interleave
 from physbench.recipe import Recipe
 from physbench.registry import datasets
 from physbench.storage.block import Block, block_of, spans
@@ -51,7 +51,7 @@ def table(plan: Plan, scratch: Path) -> Table:
     }  # fmt: skip
     for work in works.values():
         work()
-    costs = interleaved({name: partial(cost_of, work) for name, work in works.items()}, 2 * plan.repetitions + 1)
+    costs = interleave({name: partial(cost_of, work) for name, work in works.items()}, 2 * plan.repetitions + 1)
     parts = _parts(costs)
     total = costs["generate"].cpu
     rows = [(name, us(seconds / plan.staged), percent(seconds / total)) for name, seconds in parts.items()]

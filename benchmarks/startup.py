@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from benchmarks.report import Table, percent
-from benchmarks.timing import Cost, cost_of_process, interleaved
+from benchmarks.timing import Cost, cost_of_process, interleave
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,8 +39,8 @@ def table(plan: Plan, scratch: Path) -> Table:
     commands |= {"`physbench --help`": [sys.executable, "-m", "physbench", "--help"], "first batch of a stream, warm": batch, "first file, warm": file}
     for command in commands.values():
         cost_of_process(command)
-    costs = interleaved({name: partial(cost_of_process, command) for name, command in commands.items()}, plan.processes)
-    costs |= interleaved({"first batch of a stream, cold": partial(cold, batch), "first file, cold": partial(cold, file)}, plan.cold_processes)
+    costs = interleave({name: partial(cost_of_process, command) for name, command in commands.items()}, plan.processes)
+    costs |= interleave({"first batch of a stream, cold": partial(cold, batch), "first file, cold": partial(cold, file)}, plan.cold_processes)
     rows = [(name, f"{of.wall:.3f}", f"{of.cpu:.3f}", f"{of.peak / 1e6:,.0f}", percent(of.spread)) for name, of in costs.items()]
     return Table("8. Start-up", ("until", "wall s", "CPU s", "peak MB", "spread"), rows, ABOUT)
 

@@ -68,7 +68,7 @@ def cost_of_process(command: Sequence[str], environment: Mapping[str, str] | Non
     return Cost(**json.loads(done.stdout))
 
 
-def interleaved(works: Mapping[str, Callable[[], Cost]], repetitions: int) -> dict[str, Costs]:
+def interleave(works: Mapping[str, Callable[[], Cost]], repetitions: int) -> dict[str, Costs]:
     """A B C A B C: whatever slows the machine for a while slows all of them."""
     found: dict[str, list[Cost]] = {name: [] for name in works}
     for _ in range(repetitions):

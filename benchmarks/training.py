@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.nem_plain import PlainNem
 from benchmarks.report import Table, percent, times
-from benchmarks.timing import cost_of, interleaved
+from benchmarks.timing import cost_of, interleave
 from physbench.registry import datasets
 from physbench_baselines.nem_sizes import ARCHITECTURE
 from physbench_baselines.training.initial import network_of
@@ -56,7 +56,7 @@ def table(plan: Plan) -> Table:
     with fast():
         for step in steps.values():
             step(0)
-        costs = interleaved({name: partial(cost_of, partial(step, 1)) for name, step in steps.items()}, 2 * plan.repetitions + 1)
+        costs = interleave({name: partial(cost_of, partial(step, 1)) for name, step in steps.items()}, 2 * plan.repetitions + 1)
     work, plain = BATCH * STEPS, costs["plain, fp32"]
     rows: list[tuple[str, ...]] = [
         (name, f"{work / of.wall:,.3g}", f"{work / of.cpu:,.3g}", times(plain.wall / of.wall), times(plain.cpu / of.cpu), percent(of.spread))

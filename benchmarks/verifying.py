@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import physbench
 from benchmarks.report import Table, percent, times, us
-from benchmarks.timing import cost_of, interleaved
+from benchmarks.timing import cost_of, interleave
 from physbench.registry import datasets
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def table(plan: Plan, scratch: Path) -> Table:
         "**verify**": lambda: physbench.verify(path),
     }
     physbench.verify(path)
-    costs = interleaved({name: partial(cost_of, work) for name, work in works.items()}, plan.repetitions)
+    costs = interleave({name: partial(cost_of, work) for name, work in works.items()}, plan.repetitions)
     making = costs["make the file"]
     rows = [
         (name, us(cost.cpu / plan.verified), us(cost.wall / plan.verified), times(cost.cpu / making.cpu), times(cost.wall / making.wall), percent(cost.spread))

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.report import Table, percent, us
-from benchmarks.timing import Cost, cost_of_process, interleaved
+from benchmarks.timing import Cost, cost_of_process, interleave
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ included. *Peak*: the most memory the process held at any time.
 def table(plan: Plan, scratch: Path) -> Table:
     paths = {name: scratch / f"whole-{i}.h5" for i, name in enumerate(SETS)}
     works = {name: partial(_make, (*words, *_sizes(plan.whole)), paths[name]) for name, words in SETS.items()}
-    costs = interleaved(works, plan.repetitions)
+    costs = interleave(works, plan.repetitions)
     rows: list[tuple[str, ...]] = []
     for name, path in paths.items():
         of, bytes_each = costs[name], path.stat().st_size / plan.whole

@@ -8,7 +8,7 @@ def describe_size(count: float) -> str:
     """Say how much so many bytes are, in two digits or more."""
     for unit, size in SIZES:
         if count >= 0.9995 * size:
-            return f"{_rounded(count / size)} {unit}"
+            return f"{_round(count / size)} {unit}"
     return f"{count:.0f} bytes"
 
 
@@ -16,9 +16,9 @@ def describe_time(seconds: float) -> str:
     """Say how long so many seconds are, in two digits or more."""
     for unit, length in TIMES:
         if seconds >= 1.5 * length or (seconds >= length and unit in ("h", "min", "s")):
-            return f"{_rounded(seconds / length)} {unit}"
+            return f"{_round(seconds / length)} {unit}"
     return f"{max(seconds, 0.1):.1f} s"
 
 
-def _rounded(number: float) -> str:
+def _round(number: float) -> str:
     return f"{number:.1f}" if number < 99.95 else f"{number:,.0f}"

@@ -59,7 +59,7 @@ def make_room(folder: Path, limit: int) -> None:
     """Remove the oldest entries of a room until it holds so many bytes at most."""
     entries = [entry for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
     sizes = {entry: _bytes(entry) for entry in entries}
-    for entry in sorted(entries, key=_changed):
+    for entry in sorted(entries, key=_time_of_change):
         if sum(sizes.values()) <= limit:
             return
         shutil.rmtree(entry, ignore_errors=True)
@@ -74,7 +74,7 @@ def _bytes(folder: Path) -> int:
     return total
 
 
-def _changed(folder: Path) -> float:
+def _time_of_change(folder: Path) -> float:
     try:
         return folder.stat().st_mtime
     except FileNotFoundError:

@@ -64,15 +64,15 @@ def _fit(item: Field[Any], value: Any) -> tuple[Any, str]:
     words = f"one of {', '.join(map(str, choices))}" if choices else " ".join([NOUNS[inner[0]], *_range(item.metadata)])
     words += " or None" * ("None" in kinds)
     if kind == inner[0]:
-        number = _typed(kind, value)
+        number = _convert(kind, value)
         return number, "" if _lies_within(number, item.metadata) else words
-    values = [_typed(inner[0], each) for each in cast("list[Any]", value)] if isinstance(value, (tuple, list)) else [None]
+    values = [_convert(inner[0], each) for each in cast("list[Any]", value)] if isinstance(value, (tuple, list)) else [None]
     length = None if inner[-1] == "..." else len(inner)
     good = (length is None or len(values) == length) and all(_lies_within(each, item.metadata) for each in values)
     return tuple(values), "" if good else f"{length or 'any number of'} values in brackets, each {words}"
 
 
-def _typed(kind: str, value: Any) -> Any:
+def _convert(kind: str, value: Any) -> Any:
     """The value as its type; None where it is of another one."""
     if kind == "float":
         with suppress(OverflowError):

@@ -158,7 +158,7 @@ def estimate(recipe: Recipe, *, workers: int | None = None) -> Estimate:
     began = time.process_time()
     block = make_block(recipe, span)
     seconds = (time.process_time() - began) / len(span)
-    return Estimate(_stored(block) * recipe.sequences // len(span), seconds * recipe.sequences / _workers(workers), sample)
+    return Estimate(_count_bytes(block) * recipe.sequences // len(span), seconds * recipe.sequences / _workers(workers), sample)
 
 
 def _require_beginning(journal: Journal, todo: list[Span]) -> list[Span]:
@@ -218,13 +218,13 @@ def _parts(recipe: Recipe, path: Path, stack: ExitStack) -> dict[Span, Callable[
 
 def _require_space(path: Path, first: Block, todo: list[Span]) -> None:
     """Say so now if the file cannot fit, rather than when the disk is full."""
-    needed = HEADER + _stored(first) * sum(map(len, todo)) // len(first.span)
+    needed = HEADER + _count_bytes(first) * sum(map(len, todo)) // len(first.span)
     free = shutil.disk_usage(path.parent).free
     if needed > free:
         raise StorageError(f"{path} needs about {describe_size(needed)} and {path.parent} has {describe_size(free)} free: free some, or write elsewhere")
 
 
-def _stored(block: Block) -> int:
+def _count_bytes(block: Block) -> int:
     """Bytes of a block in the file and, while it is made, in the journal."""
     return sum(array.nbytes for array in (*(streams.data for streams in block.streams.values()), *block.states.values(), *block.events.values()))
 

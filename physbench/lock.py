@@ -34,7 +34,7 @@ def try_lock(file: BinaryIO | int) -> bool:
 
 
 @contextmanager
-def locked(folder: Path, patience: float = PATIENCE) -> Generator[None]:
+def hold_lock(folder: Path, patience: float = PATIENCE) -> Generator[None]:
     """Wait until no other process is at work in a folder, and keep others waiting."""
     until = time.monotonic() + patience
     while (handle := _lock_file(folder) if fcntl is None else _lock_folder(folder)) is None:

@@ -5,7 +5,7 @@ import math
 from typing import Any, cast
 
 
-def dumped(value: Any) -> str:
+def dump(value: Any) -> str:
     """What is no number, or beyond all numbers, is null."""
     return json.dumps(_finite(value), allow_nan=False)
 

@@ -130,7 +130,7 @@ class Recipe:
 
         first = (SPLITS.index(resolve_split(split)) << 40) + start + 1
         steps = np.arange(stop - start, dtype=np.uint64) + np.uint64(first)
-        return mixed(np.uint64(mixed(self.seed ^ self._stream)) + steps * np.uint64(GOLDEN))
+        return mix(np.uint64(mix(self.seed ^ self._stream)) + steps * np.uint64(GOLDEN))
 
     def scenes(self, split: str, start: int, stop: int, only: Collection[str] | None = None, *, memory: Memory | None = None) -> Scenes:
         """Make sequences start..stop-1 of a split; only: the arrays that are wanted, all if nothing is said.
@@ -235,7 +235,7 @@ def _short(value: Any) -> str:
     return "-".join(str(part) for part in dict.fromkeys(cast("tuple[int, ...]", value))) if isinstance(value, tuple) else str(value)
 
 
-def mixed(number: Word) -> Word:
+def mix(number: Word) -> Word:
     """The finalizer of SplitMix64, for an integer or an array of uint64."""
     word: Any = number
     word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & _WORD

@@ -43,7 +43,7 @@ NOTES = {
 }
 
 
-def told(note: str) -> str:
+def describe_note(note: str) -> str:
     """A note in words."""
     stem, _, number = note.partition("-")
     if stem == "set":

@@ -91,7 +91,7 @@ def parts_of(world: World) -> Parts:
     return Parts(**cast("Any", {name: getattr(world, name, default) for name, default in defaults.items()}))
 
 
-def seeded(batch: Callable[[Any, NDArray[np.uint64], int], Scenes]) -> Callable[..., Scenes]:
+def make_by_seed(batch: Callable[[Any, NDArray[np.uint64], int], Scenes]) -> Callable[..., Scenes]:
     """Make the `scenes` of a world whose sequence i depends on seeds[i] alone: `scenes = seeded(batch)` with batch(self, seeds, frames)."""
 
     def scenes(self: Any, recipe: Recipe, span: Span, only: Collection[str] | None = None) -> Scenes:

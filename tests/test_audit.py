@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from physbench import registry
-from physbench.audit import Verdict, audit, passed
+from physbench.audit import Verdict, audit, has_passed
 from physbench.errors import PhysbenchError
 from physbench.model import Batch, Bernoulli, Gaussian, Prediction
 from physbench.suites import ROWS
@@ -65,7 +65,7 @@ def shifted(by: Any) -> Honest:
 def test_an_honest_model_passes_everything_that_can_be_checked() -> None:
     found = verdicts(Honest())
     assert {name for name, verdict in found.items() if verdict.passed is not True} == {"own likelihood"}
-    assert passed(found.values())
+    assert has_passed(found.values())
     assert "exactly the same" in found["batch size"].finding and "something else" in found["another seed"].finding
 
 
@@ -74,7 +74,7 @@ def test_an_honest_model_passes_everything_that_can_be_checked() -> None:
 def test_reference_rows_pass(name: str, dataset: str) -> None:
     model = registry.models.get(name)()
     found = verdicts(model, dataset=dataset)
-    assert passed(found.values()), found
+    assert has_passed(found.values()), found
     assert (found["no foresight"].passed is None) == getattr(model, "privileged", False)
 
 
@@ -118,7 +118,7 @@ def test_what_cannot_be_scored_fails_the_check_of_its_name_alone(spoil: Any, che
     found = verdicts(spoilt(spoil))
     assert {name for name, verdict in found.items() if verdict.passed is False} == {check}
     assert words in found[check].finding
-    assert not passed(found.values())
+    assert not has_passed(found.values())
 
 
 def test_boxes_that_hang_on_the_other_sequences_of_a_batch_are_seen() -> None:
@@ -326,14 +326,14 @@ def test_one_sin_is_caught_at_its_own_check(model: Any, checks: set[str], words:
     found = verdicts(model)
     assert {name for name, verdict in found.items() if verdict.passed is False} == checks
     assert any(words in found[name].finding for name in checks), [found[name].finding for name in checks]
-    assert not passed(found.values())
+    assert not has_passed(found.values())
 
 
 def test_a_model_that_changes_its_state_in_place_is_told_so_and_still_fit_to_be_scored() -> None:
     found = verdicts(ChangesItsState())
     assert {name for name, verdict in found.items() if verdict.passed is False} == {"branching"}
     assert "changes the state it was given" in found["branching"].finding
-    assert passed(found.values())
+    assert has_passed(found.values())
 
 
 @pytest.mark.parametrize(("share", "checks"), [(5e-5, set[str]()), (5e-4, {"batch size"})])

@@ -130,7 +130,7 @@ def test_the_exact_motion_keeps_the_energy_and_never_overlaps() -> None:
     trial = accuracy.exact(start, 50)
     assert trial.drift < 1e-13
     assert trial.overlap < 0.0
-    coarse = accuracy.stepped(lambda start: stepping.flight(start, substeps=1), start, 10)
+    coarse = accuracy.step_through(lambda start: stepping.flight(start, substeps=1), start, 10)
     assert coarse.overlap > 0.1
 
 
@@ -141,7 +141,7 @@ def test_rows_take_turns_and_the_median_counts() -> None:
         turns.append(name)
         return timing.Cost(cpu=[3.0, 1.0, 2.0][(len(turns) - 1) // 2], wall=1.0)
 
-    costs = timing.interleaved({name: lambda name=name: work(name) for name in "AB"}, 3)
+    costs = timing.interleave({name: lambda name=name: work(name) for name in "AB"}, 3)
     assert "".join(turns) == "ABABAB"
     assert (costs["A"].cpu, costs["A"].spread) == (2.0, 1.0)
 

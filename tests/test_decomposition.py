@@ -21,7 +21,7 @@ from physbench.evaluation.window import ask
 from physbench.model import Batch, Bernoulli, Parts, Prediction
 from physbench.report.decomposition import MOST_SLOTS, ROWS, choose_rows, colour_objects, save, story
 from physbench.suites import SUITES, Still, Suite, Task, Window
-from physbench.view.figure import NOBODY, Row, Story, masked
+from physbench.view.figure import NOBODY, Row, Story, draw_share
 from physbench.view.table import table
 from physbench.view.times import Times
 from physbench_baselines.reference import Copy
@@ -213,11 +213,11 @@ def test_a_task_or_an_image_that_there_is_not_is_refused() -> None:
 
 def test_a_slot_is_drawn_as_far_as_the_pixels_are_its_own() -> None:
     share = np.array([[0.0, 1.0, 0.5]], np.float32)
-    lit, dark = (masked(np.full((1, 3, 1), level, np.float32), share, 2)[0].tolist() for level in (1, 0))
+    lit, dark = (draw_share(np.full((1, 3, 1), level, np.float32), share, 2)[0].tolist() for level in (1, 0))
     assert lit[0] == dark[0] == list(NOBODY)
     assert lit[1] == list(OKABE_ITO[2]) and dark[1] == list(GROUND)
     assert lit[2] == [round((a + b) / 2) for a, b in zip(NOBODY, OKABE_ITO[2], strict=True)]
-    red = masked(np.full((1, 3, 3), [1.0, 0.0, 0.2], np.float32), share, 2)[0].tolist()
+    red = draw_share(np.full((1, 3, 3), [1.0, 0.0, 0.2], np.float32), share, 2)[0].tolist()
     assert red[1] == [255, 0, 51] and red[0] == list(NOBODY)
 
 

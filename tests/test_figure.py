@@ -19,7 +19,7 @@ from physbench.errors import ModelError, RecipeError
 from physbench.evaluation.watch import Step, Watched, drawable, watch
 from physbench.model import Batch, Bernoulli, Parts, Prediction
 from physbench.report.figure import COLUMNS, save, story
-from physbench.view.figure import Arrow, Outline, Row, Story, attended, cell, figure, film, mixed, owned, plain, tinted, wrong
+from physbench.view.figure import Arrow, Outline, Row, Story, cell, draw_owners, figure, film, find_arrows, mix_slots, plain, tint_slot, wrong
 from physbench.view.times import ALL_TIMES
 from physbench_baselines.reference import Copy, Oracle
 
@@ -135,36 +135,36 @@ def test_boxes_that_are_none_are_not_drawn() -> None:
 def test_a_pixel_of_one_slot_alone_has_the_colour_of_that_slot() -> None:
     owner = np.arange(7).repeat(2).reshape(7, 2)
     shares = np.stack([(owner == k).astype(np.float32) for k in range(7)])
-    assert mixed(shares)[:, 0].tolist() == mixed(shares)[:, 1].tolist() == [list(colour) for colour in OKABE_ITO]
-    assert np.array_equal(owned(owner.astype(np.uint8)), mixed(shares))
+    assert mix_slots(shares)[:, 0].tolist() == mix_slots(shares)[:, 1].tolist() == [list(colour) for colour in OKABE_ITO]
+    assert np.array_equal(draw_owners(owner.astype(np.uint8)), mix_slots(shares))
 
 
 def test_a_pixel_that_is_shared_evenly_is_grey_whoever_shares_it() -> None:
-    (few,), (many,) = (mixed(np.full((slots, 1, 1), 1 / slots, np.float32))[0].tolist() for slots in (3, 5))
+    (few,), (many,) = (mix_slots(np.full((slots, 1, 1), 1 / slots, np.float32))[0].tolist() for slots in (3, 5))
     assert few == many and max(few) - min(few) < 20
 
 
 def test_a_pixel_shared_by_two_of_three_looks_like_both_and_most_like_the_larger_share() -> None:
-    (pixel,) = mixed(np.array([0.8, 0.2, 0], np.float32)[:, None, None])[0].astype(int)
+    (pixel,) = mix_slots(np.array([0.8, 0.2, 0], np.float32)[:, None, None])[0].astype(int)
     distance = [int(abs(pixel - colour).sum()) for colour in np.array(OKABE_ITO[:3])]
     assert distance[0] < distance[1] and distance[0] > 0
 
 
 def test_owners_of_any_number_have_a_colour_and_neighbours_differ() -> None:
-    colours = owned(np.arange(256, dtype=np.uint8)[None])[0].tolist()
+    colours = draw_owners(np.arange(256, dtype=np.uint8)[None])[0].tolist()
     assert all(one != other for one, other in pairwise(colours))
 
 
 def test_a_prediction_of_a_slot_has_its_colour_where_it_is_sure_and_the_ground_where_there_is_nothing() -> None:
-    picture = tinted(square(8, 8), 2)
+    picture = tint_slot(square(8, 8), 2)
     assert picture[8, 8].tolist() == list(OKABE_ITO[2])
     assert picture[0, 0].max() < 20
-    assert tinted(0.5 * square(8, 8), 2)[8, 8].max() < picture[8, 8].max()
+    assert tint_slot(0.5 * square(8, 8), 2)[8, 8].max() < picture[8, 8].max()
 
 
 def test_frames_in_colour_keep_their_colours() -> None:
     frame = np.array([[[0.0, 0.2, 1.0]]], np.float32)
-    assert plain(frame).tolist() == tinted(frame, 1).tolist() == [[[0, 51, 255]]]
+    assert plain(frame).tolist() == tint_slot(frame, 1).tolist() == [[[0, 51, 255]]]
 
 
 def test_what_is_too_much_and_what_is_too_little_have_different_colours() -> None:
@@ -231,15 +231,15 @@ def test_an_arrow_goes_from_the_slot_that_is_heeded_to_the_one_that_heeds_it() -
     predictions = np.stack([square(5, 6), square(18, 15), np.zeros((24, 24, 1), np.float32)])
     attention = np.zeros((3, 3), np.float32)
     attention[0, 1] = 0.7  # slot 0 heeds slot 1
-    assert attended(predictions, attention) == (Arrow((18.0, 15.0), (5.0, 6.0), pytest.approx(0.7), 1),)
+    assert find_arrows(predictions, attention) == (Arrow((18.0, 15.0), (5.0, 6.0), pytest.approx(0.7), 1),)
 
 
 def test_nothing_is_drawn_to_itself_or_to_where_nothing_is_or_of_hardly_any_weight() -> None:
     predictions = np.stack([square(5, 6), square(18, 15), np.zeros((24, 24, 1), np.float32)])
     attention = np.ones((3, 3), np.float32)
-    assert {arrow.slot for arrow in attended(predictions, attention)} == {0, 1}
-    assert len(attended(predictions, attention)) == 2
-    assert attended(predictions, attention * np.float32(0.01)) == ()
+    assert {arrow.slot for arrow in find_arrows(predictions, attention)} == {0, 1}
+    assert len(find_arrows(predictions, attention)) == 2
+    assert find_arrows(predictions, attention * np.float32(0.01)) == ()
 
 
 def test_an_arrow_has_the_colour_of_the_heeded_slot_and_is_the_wider_the_more_it_weighs() -> None:

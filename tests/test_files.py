@@ -19,7 +19,7 @@ import physbench
 import physbench.lock
 from physbench.errors import HostileFile, PhysbenchError, StorageError
 from physbench.files import open_regular_file, read_regular_file, require_regular_file, require_writable, write_whole
-from physbench.lock import LOCK, locked
+from physbench.lock import LOCK, hold_lock
 from physbench.storage.predictions import Header, PredictionsWriter
 from tests.builders.datasets import recipe_for
 
@@ -175,17 +175,17 @@ def holder(folder: Path) -> subprocess.Popen[str]:
 def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
     process = holder(tmp_path)
     try:
-        with pytest.raises(PhysbenchError, match="another process is at work in"), locked(tmp_path, patience=0):
+        with pytest.raises(PhysbenchError, match="another process is at work in"), hold_lock(tmp_path, patience=0):
             pass
     finally:
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    with locked(tmp_path, patience=0):
+    with hold_lock(tmp_path, patience=0):
         assert os.listdir(tmp_path) == []
 
 
 def test_a_folder_that_is_not_there_cannot_be_locked(tmp_path: Path) -> None:
-    with pytest.raises(OSError), locked(tmp_path / "nowhere"):
+    with pytest.raises(OSError), hold_lock(tmp_path / "nowhere"):
         pass
 
 
@@ -200,7 +200,7 @@ def test_only_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sys
     def work() -> None:
         nonlocal inside, most
         for _ in range(5):
-            with locked(tmp_path):
+            with hold_lock(tmp_path):
                 inside += 1
                 most = max(most, inside)
                 paused.wait(0.002)

@@ -24,7 +24,7 @@ from physbench import registry
 from physbench.errors import StorageError
 from physbench.evaluation.evaluate import Extent, evaluate, extent
 from physbench.evaluation.known import Known, Published
-from physbench.evaluation.window import asked
+from physbench.evaluation.window import answers_of
 from physbench.generate import generate
 from physbench.metrics.catalogue import find
 from physbench.model import Batch, Bernoulli, Gaussian, Prediction
@@ -135,7 +135,7 @@ def of(name: str, suite: str, limit: int) -> tuple[Extent, Result]:
 def told(tmp_path: Path, request: pytest.FixtureRequest) -> Told:
     name, suite, limit = request.param
     chosen, result = of(name, suite, limit)
-    strips = gallery(asked(MODELS[name], 0), chosen, result, likelihood=MODELS[name].likelihood)
+    strips = gallery(answers_of(MODELS[name], 0), chosen, result, likelihood=MODELS[name].likelihood)
     return Told(result, strips, write_report(tmp_path / "report", result, strips=strips).read_text(encoding="utf-8"))
 
 
@@ -199,7 +199,7 @@ def test_the_same_result_gives_the_same_bytes(tmp_path: Path) -> None:
     chosen, result = of("quarters", "balls", 12)
     pages = []
     for folder in ("one", "other"):
-        strips = gallery(asked(Quarters(), 0), chosen, result)
+        strips = gallery(answers_of(Quarters(), 0), chosen, result)
         pages.append(write_report(tmp_path / folder, result, strips=strips).read_bytes())
     assert pages[0] == pages[1]
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["index.html"]
@@ -214,7 +214,7 @@ def test_names_and_notes_of_strangers_stay_text(tmp_path: Path) -> None:
     scores = tuple(replace(score, task=HOSTILE, metric=HOSTILE) for score in result.scores[:2])
     known = [Known(HOSTILE, HOSTILE, HOSTILE, 1.0, 0.0, 2.0)]
     papers = [Published(HOSTILE, HOSTILE, HOSTILE, HOSTILE + "2", 1.0, HOSTILE, "javascript:alert(1)", HOSTILE)]
-    strips = gallery(asked(Copy(), 0), chosen, result)
+    strips = gallery(answers_of(Copy(), 0), chosen, result)
     curves = {(HOSTILE, metric): values for (_, metric), values in result.curves.items()}
     found = replace(result, provenance=origin, scores=scores, curves=curves)
     page = Page(write_report(tmp_path, found, known, papers, strips).read_text(encoding="utf-8"))
@@ -305,7 +305,7 @@ class One(Quarters):
 @pytest.mark.parametrize(("model", "rows"), [(One(), {"truth", "prediction"}), (Quarters(), {"truth", "prediction", "owners", "objects"})])
 def test_a_model_of_one_slot_has_no_row_of_owners(tmp_path: Path, model: Quarters, rows: set[str]) -> None:
     chosen, result = extent("balls", limit=3), evaluate(model, "balls", limit=3)
-    page = Page(write_report(tmp_path, result, strips=gallery(asked(model, 0), chosen, result)).read_text(encoding="utf-8"))
+    page = Page(write_report(tmp_path, result, strips=gallery(answers_of(model, 0), chosen, result)).read_text(encoding="utf-8"))
     assert {words.split(",")[0] for words, _ in pictures(page)} == rows
     assert ("Owners: a colour" in page.text) == ("owners" in rows)
 
@@ -314,7 +314,7 @@ def test_objects_in_colour_have_the_colours_of_their_frames(tmp_path: Path) -> N
     recipe = replace(registry.datasets.get("balls"), splits={"test": 3}, frames=31)
     path = generate(replace(recipe, generator=replace(recipe.generator, colour=True)), tmp_path / "colour.h5", workers=1)  # type: ignore[type-var]
     chosen, result = extent("balls", data=path), evaluate(Quarters(), "balls", data=path)
-    page = Page(write_report(tmp_path / "page", result, strips=gallery(asked(Quarters(), 0), chosen, result)).read_text(encoding="utf-8"))
+    page = Page(write_report(tmp_path / "page", result, strips=gallery(answers_of(Quarters(), 0), chosen, result)).read_text(encoding="utf-8"))
     shown = dict(pictures(page)[: len(pictures(page)) // 2])
     compared = 0
     for words, objects in shown.items():
@@ -426,7 +426,7 @@ def test_the_strips_are_of_the_worst_and_of_the_middle(told: Told) -> None:
 
 def test_of_many_sequences_ten_of_each_are_shown() -> None:
     chosen, result = of("constant-velocity", "balls", 40)
-    strips = gallery(asked(ConstantVelocity(), 0), chosen, result)
+    strips = gallery(answers_of(ConstantVelocity(), 0), chosen, result)
     assert Counter(strip.kind for strip in strips) == {"worst": 10, "median": 10}
     assert min(strip.figure for strip in strips if strip.kind == "worst") >= max(strip.figure for strip in strips if strip.kind == "median")
 
@@ -511,9 +511,9 @@ def test_a_metric_is_defined_where_it_stands_for_mice_fingers_and_keys(tmp_path:
 
 def test_a_model_that_answers_otherwise_the_second_time_is_named(tmp_path: Path) -> None:
     chosen, result = of("copy", "balls", 5)
-    strips = gallery(asked(Quarters(), 0), chosen, result)
+    strips = gallery(answers_of(Quarters(), 0), chosen, result)
     assert "answered otherwise" in write_report(tmp_path, result, strips=strips).read_text()
-    assert "answered otherwise" not in write_report(tmp_path, result, strips=gallery(asked(Copy(), 0), chosen, result)).read_text()
+    assert "answered otherwise" not in write_report(tmp_path, result, strips=gallery(answers_of(Copy(), 0), chosen, result)).read_text()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -522,7 +522,7 @@ def test_a_plain_file_of_ones_own_has_a_page_too(tmp_path: Path, channels: int) 
     with h5py.File(tmp_path / "own.h5", "w") as file:
         file["test/features"] = frames
     chosen, result = extent("balls", data=tmp_path / "own.h5"), evaluate(Quarters(), "balls", data=tmp_path / "own.h5")
-    strips = gallery(asked(Quarters(), 0), chosen, result)
+    strips = gallery(answers_of(Quarters(), 0), chosen, result)
     page = Page(write_report(tmp_path / "page", result, strips=strips).read_text())
     expected = {t: frames[t, strips[0].number] * (255 if channels == 1 else 1) for t in range(12)}
     shown = [(int(words.split()[-1]), pixels) for words, pixels in pictures(page) if words.startswith("truth")][:6]

@@ -85,9 +85,9 @@ def test_memory_that_nobody_holds_is_used_again() -> None:
 
 def test_shares_together_are_the_stream() -> None:
     whole = some(physbench.stream(RECIPE, batch=4), 12)
-    shared = physbench.stream(RECIPE, batch=4).shared(1, 2)  # batches 1, 3, 5, ...
+    shared = physbench.stream(RECIPE, batch=4).take_share(1, 2)  # batches 1, 3, 5, ...
     for part in range(3):
-        for batch, truth in zip(some(shared.shared(part, 3), 2), whole[1 + 2 * part :: 6], strict=True):
+        for batch, truth in zip(some(shared.take_share(part, 3), 2), whole[1 + 2 * part :: 6], strict=True):
             same(batch, truth)
 
 

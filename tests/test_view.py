@@ -26,7 +26,7 @@ from physbench.scene import HIT_OBJECT, WALL
 from physbench.storage.reader import open_dataset
 from physbench.view import Clip, Times, animation, canvas, clip_from, clip_of, contact_sheet, describe_recipe, page, save, strip
 from physbench.view.canvas import png
-from physbench.view.panels import labelled, legend, shown
+from physbench.view.panels import draw_frame, draw_labels, legend
 from physbench_generators.balls.scenes import Balls
 from tests.leaderboard.browser import CHROMIUM, Browser
 
@@ -74,7 +74,7 @@ def without_walls(clip: Clip) -> Clip:
 def test_every_label_has_its_colour_where_the_labels_say(scene: str) -> None:
     clip = still(made(scene))
     for t in (0, FRAMES - 1):
-        picture, owners = middles(labelled(clip, t, scale=SCALE), SCALE), clip.arrays["groups"][t, :, :, 0]
+        picture, owners = middles(draw_labels(clip, t, scale=SCALE), SCALE), clip.arrays["groups"][t, :, :, 0]
         seen = [{tuple(colour) for colour in picture[owners == label].tolist()} for label in np.unique(owners).tolist()]
         assert all(len(colours) == 1 for colours in seen)
         assert len(set.union(*seen)) == len(seen), "two labels share a colour"
@@ -86,14 +86,14 @@ def test_every_label_has_its_colour_where_the_labels_say(scene: str) -> None:
 @pytest.mark.parametrize("scene", ["four", "curtain", "crop"])
 def test_frames_are_light_exactly_where_the_features_are(scene: str) -> None:
     clip = made(scene)
-    picture = middles(shown(clip, 3, scale=SCALE), SCALE)
+    picture = middles(draw_frame(clip, 3, scale=SCALE), SCALE)
     assert np.array_equal(picture.min(axis=2) > 200, clip.arrays["features"][3, :, :, 0] == 1)
     assert np.array_equal(picture.max(axis=2) < 40, clip.arrays["features"][3, :, :, 0] == 0)
 
 
 def test_frames_in_colour_are_the_features() -> None:
     clip = made("colour")
-    assert np.array_equal(middles(shown(clip, 3, scale=SCALE), SCALE), clip.arrays["features"][3])
+    assert np.array_equal(middles(draw_frame(clip, 3, scale=SCALE), SCALE), clip.arrays["features"][3])
 
 
 @pytest.mark.parametrize("scene", ["colour", "colour behind a curtain"])
@@ -101,7 +101,7 @@ def test_a_ball_has_the_colour_in_the_objects_that_it_has_in_the_frames(scene: s
     clip = still(made(scene, 2))
     bare = replace(clip, arrays={**clip.arrays, "curtain": np.zeros(4, np.int16)})
     for t in range(FRAMES):
-        frame, objects = middles(shown(bare, t, scale=SCALE), SCALE), middles(labelled(bare, t, scale=SCALE), SCALE)
+        frame, objects = middles(draw_frame(bare, t, scale=SCALE), SCALE), middles(draw_labels(bare, t, scale=SCALE), SCALE)
         there = (clip.arrays["groups"][t, :, :, 0] > 0) & frame.any(axis=2)  # a hidden ball is black
         assert there.any() and np.array_equal(objects[there], frame[there])
     assert {colour for _, colour in strip(clip, scale=2).getcolors(1 << 16)}.isdisjoint(OKABE_ITO)
@@ -130,7 +130,7 @@ def test_a_white_outline_around_a_pale_ball_has_a_dark_line_within() -> None:
     for paint, is_pale in (((255, 250, 200), True), ((128, 0, 0), False)):
         features = np.where(clip.arrays["groups"] == label, np.array(paint, np.uint8), clip.arrays["features"])
         painted = replace(without_walls(clip), arrays={**clip.arrays, "features": features, "mass": np.ones_like(clip.arrays["mass"])})
-        pixels = labelled(painted, t, scale=6)[np.kron(ball, np.ones((6, 6), bool))]
+        pixels = draw_labels(painted, t, scale=6)[np.kron(ball, np.ones((6, 6), bool))]
         assert {WHITE, paint} <= set(map(tuple, pixels.tolist()))
         assert (pixels.max(axis=1) < 40).any() == is_pale
 
@@ -140,7 +140,7 @@ def test_outlined_are_the_balls_that_hit_another_in_the_two_frames_that_the_mask
     clip, hits = made(scene, 1), 0
     groups, mask = clip.arrays["groups"][..., 0], clip.arrays["collisions"][..., 0]
     for t in range(FRAMES):
-        white = (labelled(without_walls(clip), t, scale=SCALE) == 255).all(axis=2)
+        white = (draw_labels(without_walls(clip), t, scale=SCALE) == 255).all(axis=2)
         contact = clip.arrays["contact"][max(t - 1, 0) : t + 1] & HIT_OBJECT
         expected = set((np.flatnonzero(contact.any(axis=0)) + 1).tolist())
         assert set(np.kron(groups[t], np.ones((SCALE, SCALE), np.uint8))[white].tolist()) == expected
@@ -154,14 +154,14 @@ def test_an_outline_leaves_the_inside_and_the_neighbours_alone() -> None:
     clip = made("four", 5)
     t = int(np.argmax((clip.arrays["contact"] & HIT_OBJECT).any(axis=1)))
     label = int(np.argmax(clip.arrays["contact"][t] & HIT_OBJECT)) + 1
-    with_hits, without = labelled(clip, t, scale=SCALE), labelled(still(clip), t, scale=SCALE)
+    with_hits, without = draw_labels(clip, t, scale=SCALE), draw_labels(still(clip), t, scale=SCALE)
     x, y = (clip.arrays["position"][t, label - 1] + [clip.arrays["radius"][label - 1] * 0.6, 0]) * SCALE
     assert tuple(with_hits[int(y), int(x)]) == tuple(without[int(y), int(x)]) == OKABE_ITO[label - 1]
 
 
 def test_heavy_balls_have_a_dark_core_and_light_ones_have_none() -> None:
     clip = made("some", 1)
-    picture, mass = labelled(clip, 0, scale=SCALE), clip.arrays["mass"]
+    picture, mass = draw_labels(clip, 0, scale=SCALE), clip.arrays["mass"]
     assert {1.0, 6.0} <= set(mass.tolist())
     for k in range(int(clip.arrays["count"])):
         x, y = (clip.arrays["position"][0, k] * SCALE).astype(int)
@@ -173,7 +173,7 @@ def test_a_wall_hit_is_marked_at_the_wall_in_the_frame_before_and_the_frame_afte
     row = int(np.argmax((clip.events["b"] == WALL) & (clip.events["time"] > 2)))
     t = int(np.ceil(clip.events["time"][row])) - 1
     x, y = np.clip((clip.events["position"][row] * SCALE).round().astype(int), 0, 64 * SCALE - 1)
-    marked = [tuple(labelled(clip, t + k, scale=SCALE)[y, x]) == WHITE for k in (-2, 0, 1)]
+    marked = [tuple(draw_labels(clip, t + k, scale=SCALE)[y, x]) == WHITE for k in (-2, 0, 1)]
     assert marked == [False, True, True]
 
 
@@ -227,16 +227,16 @@ def test_the_curtain_has_a_border_and_balls_behind_it_show_dimmed() -> None:
     t, k = np.argwhere(clip.arrays["visible"][:, : int(clip.arrays["count"])] == 0)[0]
     y0, x0, y1, x1 = (clip.arrays["curtain"] * SCALE).tolist()
     quiet = still(clip)
-    picture = labelled(quiet, t, scale=SCALE).astype(int)
+    picture = draw_labels(quiet, t, scale=SCALE).astype(int)
     border = [picture[y0, x0:x1], picture[y1 - 1, x0:x1], picture[y0:y1, x0], picture[y0:y1, x1 - 1]]
     assert all(edge.min() > 180 for edge in border)
-    bare = labelled(replace(quiet, arrays={**quiet.arrays, "curtain": np.zeros(4, np.int16)}), t, scale=SCALE).astype(int)
+    bare = draw_labels(replace(quiet, arrays={**quiet.arrays, "curtain": np.zeros(4, np.int16)}), t, scale=SCALE).astype(int)
     outside = np.ones(picture.shape[:2], bool)
     outside[y0:y1, x0:x1] = False
     assert (picture[outside] == bare[outside]).all()
     hidden = np.kron(clip.arrays["groups"][t, :, :, 0] == k + 1, np.ones((SCALE, SCALE), bool))
     assert (picture[hidden].max(axis=1) < bare[hidden].max(axis=1)).all()
-    assert shown(clip, t, scale=SCALE)[hidden].max() < 40
+    assert draw_frame(clip, t, scale=SCALE)[hidden].max() < 40
 
 
 def test_the_strip_shows_the_first_collision() -> None:
@@ -264,7 +264,7 @@ def test_the_animation_has_all_frames_and_loops() -> None:
         assert (image.info["loop"], image.info["duration"]) == (0, 100)
         image.seek(FRAMES - 1)
         picture = np.asarray(image.convert("RGB"))
-    expected = labelled(clip, FRAMES - 1, scale=5)
+    expected = draw_labels(clip, FRAMES - 1, scale=5)
     height, width = expected.shape[:2]
     x = picture.shape[1] - width - 24
     tried = (picture[y : y + height, x : x + width] for y in range(picture.shape[0] - height))

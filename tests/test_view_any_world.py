@@ -21,7 +21,7 @@ from physbench.generate import generate
 from physbench.recipe import Recipe
 from physbench.scene import Marks, Scenes, Span
 from physbench.view import Clip, Times, animation, clip_from, clip_of, contact_sheet, page, save, strip
-from physbench.view.panels import COLOURS, labelled, legend, shown
+from physbench.view.panels import COLOURS, draw_frame, draw_labels, legend
 from physbench_generators.balls.scenes import Balls
 from tests.leaderboard.browser import CHROMIUM, Browser
 from tests.test_view import words_of
@@ -99,7 +99,7 @@ def told(clip: Clip, **choice: Any) -> Any:
 def test_objects_without_marks_have_the_colours_of_their_labels_and_nothing_else() -> None:
     clip = made(replace(Stills()), features=squares(Recipe(dataset="stills", generator=Stills(), frames=8), Span("test", 0, 1))[0][0])
     for t in range(8):
-        assert np.array_equal(labelled(clip, t, scale=1), COLOURS[clip.arrays["groups"][t, :, :, 0]])
+        assert np.array_equal(draw_labels(clip, t, scale=1), COLOURS[clip.arrays["groups"][t, :, :, 0]])
     assert legend(clip) == [] and clip.names == ["1", "2"] and clip.population == "2 objects"
 
 
@@ -107,12 +107,12 @@ def test_marks_are_drawn_where_and_when_the_world_says() -> None:
     clip = made(Marked())
     groups = clip.arrays["groups"][..., 0]
     for t in range(8):
-        white = (labelled(clip, t, scale=SCALE) == 255).all(axis=2)
+        white = (draw_labels(clip, t, scale=SCALE) == 255).all(axis=2)
         rock = np.kron(groups[t] == 2, np.ones((SCALE, SCALE), bool))
         assert (white & rock).any() == (t in (3, 4)), "outlined in frames t and t + 1"
         assert white[SCALE, 10 * SCALE] == (t in (6, 7)), "a tick shows in the frames around its time"
-    bare = labelled(replace(clip, world=None), 0, scale=SCALE)
-    changed = (labelled(clip, 0, scale=SCALE) != bare).any(axis=2)
+    bare = draw_labels(replace(clip, world=None), 0, scale=SCALE)
+    changed = (draw_labels(clip, 0, scale=SCALE) != bare).any(axis=2)
     assert changed[: 3 * SCALE, : 3 * SCALE].any() and not changed[3 * SCALE :].any() and not changed[:, 3 * SCALE :].any()
     assert clip.names == ["runner", "rock"] and legend(clip) == ["white: touched", "tick: a knock", "hatched: a door"]
     assert legend(clip, range(1)) == ["hatched: a door"]
@@ -139,7 +139,7 @@ def test_frames_without_labels_are_drawn_alone(monkeypatch: pytest.MonkeyPatch) 
     with Image.open(io.BytesIO(animation(clip, scale=10))) as image:
         picture = np.asarray(image.convert("RGB"))
     places = np.lib.stride_tricks.sliding_window_view(picture, (SIDE * 10, SIDE * 10, 3))[:, :, 0]
-    assert any(np.array_equal(place, shown(clip, 0, scale=10)) for row in places[:120, :40] for place in row)
+    assert any(np.array_equal(place, draw_frame(clip, 0, scale=10)) for row in places[:120, :40] for place in row)
     assert told(clip)["panels"] == ["shown"] and '<figure hidden><canvas id="labelled"' in page(clip)
 
 
@@ -222,4 +222,4 @@ def test_arrays_that_a_world_needs_and_a_file_lacks_leave_the_picture_unmarked()
     recipe = Recipe(dataset="balls", generator=Balls(curtain=24), frames=3)
     clip = clip_from(recipe.scenes("test", 0, 1), 0, dataset="balls-v1", split="test", index=0, world=recipe.generator)
     less = replace(clip, arrays={name: array for name, array in clip.arrays.items() if name != "mass"})
-    assert clip.hidden() is not None and less.hidden() is None and labelled(less, 0, scale=2).any()
+    assert clip.hidden() is not None and less.hidden() is None and draw_labels(less, 0, scale=2).any()

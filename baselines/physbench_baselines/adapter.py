@@ -67,7 +67,7 @@ class TorchModel:
 
     def observe(self, state: Any, frame: NDArray[np.float32], action: NDArray[np.float32] | None) -> tuple[Any, Prediction]:
         with _scoring():
-            return self._told(self.network.observe(state, self._moved(frame), self._moved(action)))
+            return self._to_prediction(self.network.observe(state, self._to_device(frame), self._to_device(action)))
 
     @property
     def imagine(self) -> Callable[[Any, NDArray[np.float32] | None], tuple[Any, Prediction]]:
@@ -76,7 +76,7 @@ class TorchModel:
 
         def imagine(state: Any, action: NDArray[np.float32] | None) -> tuple[Any, Prediction]:
             with _scoring():
-                return self._told(step(state, self._moved(action)))
+                return self._to_prediction(step(state, self._to_device(action)))
 
         return imagine
 
@@ -98,7 +98,7 @@ class TorchModel:
 
         def refinements(state: Any, frame: NDArray[np.float32], action: NDArray[np.float32] | None) -> list[tuple[Any, Prediction]]:
             with _scoring():
-                return [self._told(step) for step in refine(state, self._moved(frame), self._moved(action))]
+                return [self._to_prediction(step) for step in refine(state, self._to_device(frame), self._to_device(action))]
 
         return refinements
 
@@ -111,13 +111,13 @@ class TorchModel:
             predictions, shares, attention = told(state)
         return Parts(_array(predictions), _array(shares), None if attention is None else _array(attention))
 
-    def _told(self, step: Step) -> tuple[Any, Prediction]:
+    def _to_prediction(self, step: Step) -> tuple[Any, Prediction]:
         state, mean, owner = step
         boxes = getattr(self.network, "boxes", None)
         mask = None if owner is None else owner.detach().cpu().numpy().copy()
         return state, Prediction(None if mean is None else _array(mean), mask, boxes=None if boxes is None else _array(boxes(state)))
 
-    def _moved(self, array: NDArray[np.float32] | None) -> Tensor | None:
+    def _to_device(self, array: NDArray[np.float32] | None) -> Tensor | None:
         return None if array is None else torch.tensor(np.ascontiguousarray(array), dtype=torch.float32, device=self.device)
 
 

@@ -42,7 +42,7 @@ class Dense(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, activation: Activation) -> None:
         super().__init__()
-        self.linear = initialised(nn.Linear(inputs, outputs))
+        self.linear = initialise(nn.Linear(inputs, outputs))
         self.norm = Norm(outputs)
         self.activation = activation
 
@@ -160,7 +160,7 @@ def growth(inputs: int, outputs: int, kernel: int, small: tuple[int, int], large
     return Resized(inputs, outputs, kernel, large)
 
 
-def initialised(linear: nn.Linear) -> nn.Linear:
+def initialise(linear: nn.Linear) -> nn.Linear:
     """Glorot's uniform weights and no offset."""
     nn.init.xavier_uniform_(linear.weight)
     if linear.bias is not None:

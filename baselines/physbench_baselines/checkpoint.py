@@ -21,7 +21,7 @@ from physbench.model import Origin
 from physbench.notices import announce
 from physbench_baselines.architecture import Architecture, architecture_of, find_architecture
 from physbench_baselines.containers import archive, tensors
-from physbench_baselines.containers.arrays import STATE, TYPES, Arrays, packed_state, restored, stored, unpacked_state
+from physbench_baselines.containers.arrays import STATE, TYPES, Arrays, packed_state, restore, store, unpacked_state
 from physbench_baselines.containers.header import FORMAT, FORMAT_VERSION, Header
 from physbench_baselines.containers.tensors import MOST_BYTES
 from physbench_baselines.training.folder import Folder
@@ -69,10 +69,10 @@ def save(
     except (TypeError, ValueError, RecursionError) as error:
         raise StorageError(f"the card for {path} is not plain JSON: {error}") from None
     try:
-        arrays = {**stored(network, half=half, quantise=quantise), **packed_state(training or {})}
+        arrays = {**store(network, half=half, quantise=quantise), **packed_state(training or {})}
     except (AttributeError, TypeError, OverflowError) as error:
         raise StorageError(f"nothing was written to {path}: the state of a run is tensors and plain numbers ({error})") from None
-    content = tensors.packed(text, arrays)
+    content = tensors.pack(text, arrays)
     try:
         _read(content, path)
     except StorageError as error:
@@ -90,7 +90,7 @@ def load(path: Path | str, *, architecture: str | None = None) -> Checkpoint:
     content = _content(path)
     header, arrays, training = _read(content, path)
     found = _architecture_for(header, path, architecture)
-    return Checkpoint(_filled(found, header, arrays, path), header, sha256(content).hexdigest(), training)
+    return Checkpoint(_fill(found, header, arrays, path), header, sha256(content).hexdigest(), training)
 
 
 def model(path: Path | str, *, device: str = "cpu", settings: Mapping[str, float] | None = None, architecture: str | None = None) -> TorchModel:
@@ -127,7 +127,7 @@ def inspect(path: Path | str) -> Header:
     """The header alone: no network is built, and for .safetensors torch is not needed."""
     path = _weights_in(Path(path))
     content = _content(path)
-    return archive.unpacked(content, path)[0] if content.startswith(archive.START) else tensors.described(content, path)
+    return archive.unpack(content, path)[0] if content.startswith(archive.START) else tensors.describe(content, path)
 
 
 def _weights_in(path: Path) -> Path:
@@ -160,8 +160,8 @@ def _looks_like(content: bytes) -> str:
 
 def _read(content: bytes, path: Path) -> tuple[Header, Arrays, dict[str, Any] | None]:
     if content.startswith(archive.START):
-        return archive.unpacked(content, path)
-    header, arrays = tensors.unpacked(content, path)
+        return archive.unpack(content, path)
+    header, arrays = tensors.unpack(content, path)
     return header, {name: array for name, array in arrays.items() if not name.startswith(STATE)}, unpacked_state(arrays)
 
 
@@ -196,7 +196,7 @@ def _sizes(architecture: Architecture, header: Header, path: Path) -> Any:
     return kind(**words)
 
 
-def _filled(architecture: Architecture, header: Header, arrays: Arrays, path: Path) -> nn.Module:
+def _fill(architecture: Architecture, header: Header, arrays: Arrays, path: Path) -> nn.Module:
     """The network, once every name and shape is what it should be."""
     from physbench_baselines.adapter import network_with, shapes_of
 
@@ -214,4 +214,4 @@ def _filled(architecture: Architecture, header: Header, arrays: Arrays, path: Pa
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise HostileFile(f"{path}: {name!r} has the shape {arrays[name].shape}, and in a {what} of its sizes {shape}")
-    return network_with(lambda: architecture.make(sizes), {name: restored(name, arrays, path) for name in shapes})
+    return network_with(lambda: architecture.make(sizes), {name: restore(name, arrays, path) for name in shapes})

@@ -134,17 +134,17 @@ class Iodine(nn.Module):
             "capacity": torch.full_like(guess.logits, CAPACITY),
             "components": self.pixels.mean(guess.outputs),
             "coordinates": coordinates(self.sizes.coordinates, x)[None, None],
-            "counterfactual": self._normed("counterfactual", counterfactual),
-            "dcomponents": self._normed("dcomponents", by_outputs),
-            "dmask": self._normed("dmask", by_logits),
+            "counterfactual": self._normalise("counterfactual", counterfactual),
+            "dcomponents": self._normalise("dcomponents", by_outputs),
+            "dmask": self._normalise("dmask", by_logits),
             "image": x[:, None],
-            "log_prob": self._normed("log_prob", guess.log_prob.detach()[:, None]),
+            "log_prob": self._normalise("log_prob", guess.log_prob.detach()[:, None]),
             "mask": guess.logits,
             "posterior": density / (density.sum(dim=1, keepdim=True) + 1e-6),
             "pred_mask": guess.masks,
         }
         vectors = {
-            "dzp": self._normed("dzp", by_raw),
+            "dzp": self._normalise("dzp", by_raw),
             "flat_capacity": torch.full_like(guess.raw[..., :1], CAPACITY),
             "zp": guess.raw,
         }
@@ -220,8 +220,8 @@ class Iodine(nn.Module):
         """
         x = frame.permute(0, 3, 1, 2)
         if self.sizes.sequential:
-            refined, guess = self._refined(state, x)
-            return self._answer(refined, guess, self._drawn(refined, x))
+            refined, guess = self._refine(state, x)
+            return self._answer(refined, guess, self._draw(refined, x))
         if state.answer and torch.equal(state.answer[0], frame):
             return state, *state.answer[1:]
         reached, guess = deque(self._course(state, x), maxlen=1).pop()
@@ -249,10 +249,10 @@ class Iodine(nn.Module):
         """Begin anew: the T + 1 guesses at an image, and what state each is of."""
         state = State(*self.start(*state.raw.shape[:2]), state.seeds)
         for _ in range(self.sizes.refinements):
-            refined, guess = self._refined(state, x)
+            refined, guess = self._refine(state, x)
             yield state, guess
             state = refined
-        yield state, self._drawn(state, x)
+        yield state, self._draw(state, x)
 
     def _answer(self, state: State, guess: Guess, following: Guess) -> tuple[State, Tensor, Tensor]:
         """Who owns this frame by one guess, and what the next one is by the other."""
@@ -260,13 +260,13 @@ class Iodine(nn.Module):
         mean = (following.masks.detach() * means).sum(dim=1).permute(0, 2, 3, 1)
         return state._replace(means=means, shares=shares), mean, shares.argmax(dim=1).to(torch.uint8)
 
-    def _drawn(self, state: State, x: Tensor) -> Guess:
+    def _draw(self, state: State, x: Tensor) -> Guess:
         batch, slots = state.raw.shape[:2]
         noise = chance.normal(state.seeds, state.time, slots * self.sizes.latent).view(batch, slots, -1)
         return self.guess(state.raw, noise.to(state.raw.dtype), x)
 
-    def _refined(self, state: State, x: Tensor) -> tuple[State, Guess]:
-        guess = self._drawn(state, x)
+    def _refine(self, state: State, x: Tensor) -> tuple[State, Guess]:
+        guess = self._draw(state, x)
         raw, memory = self.refine(guess, x, state.memory)
         return state._replace(raw=raw.detach(), memory=memory, time=state.time + 1), guess
 
@@ -275,7 +275,7 @@ class Iodine(nn.Module):
             return (guess.logits + guess.components).softmax(dim=1).squeeze(2).detach()
         return guess.masks.squeeze(2).detach()
 
-    def _normed(self, name: str, x: Tensor) -> Tensor:
+    def _normalise(self, name: str, x: Tensor) -> Tensor:
         """(B, K or 1, channels, ...), each image and slot by itself."""
         normed: Tensor = self.norms[name](x.flatten(0, 1))
         return normed.view_as(x)

@@ -36,7 +36,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.patch = sizes.patch
         widths = [sizes.latent + 3, *sizes.decoder, (1 + sizes.channels) * sizes.patch**2]
-        self.layers = nn.ModuleList(_initialised(Convolution(*pair, sizes.decoder_kernel)) for pair in pairwise(widths))
+        self.layers = nn.ModuleList(_initialise(Convolution(*pair, sizes.decoder_kernel)) for pair in pairwise(widths))
 
     def forward(self, z: Tensor, shape: Sequence[int]) -> Tensor:
         height, width = (-(-side // self.patch) for side in shape)
@@ -58,9 +58,9 @@ class Glimpse(nn.Module):
         super().__init__()
         self.side = sizes.glimpse
         widths = [sizes.latent, *sizes.decoder]
-        self.dense = nn.ModuleList(_initialised(nn.Linear(*pair)) for pair in pairwise(widths))
+        self.dense = nn.ModuleList(_initialise(nn.Linear(*pair)) for pair in pairwise(widths))
         self.picture, self.beside, self.middle = (
-            _initialised(nn.Linear(widths[-1], outputs)) for outputs in ((1 + sizes.channels) * self.side**2, 1 + sizes.channels, 2)
+            _initialise(nn.Linear(widths[-1], outputs)) for outputs in ((1 + sizes.channels) * self.side**2, 1 + sizes.channels, 2)
         )
 
     def forward(self, z: Tensor, shape: Sequence[int]) -> Tensor:
@@ -88,8 +88,8 @@ class Encoder(nn.Module):
         inputs = 3 * sizes.channels + (2 if sizes.coordinates == "linear" else FREQUENCIES**2 - 1) + 7
         first = (sizes.patch, sizes.patch) if sizes.patch > 1 else (sizes.encoder_kernel, 2)
         spans = [first, *[(sizes.encoder_kernel, 2)] * (len(sizes.encoder) - 1)]
-        self.layers = nn.ModuleList(_initialised(Convolution(*pair, *span)) for pair, span in zip(pairwise([inputs, *sizes.encoder]), spans, strict=True))
-        self.dense = nn.ModuleList(_initialised(nn.Linear(*pair)) for pair in pairwise([sizes.encoder[-1], *sizes.dense]))
+        self.layers = nn.ModuleList(_initialise(Convolution(*pair, *span)) for pair, span in zip(pairwise([inputs, *sizes.encoder]), spans, strict=True))
+        self.dense = nn.ModuleList(_initialise(nn.Linear(*pair)) for pair in pairwise([sizes.encoder[-1], *sizes.dense]))
 
     def forward(self, images: Tensor) -> Tensor:
         for layer in self.layers:
@@ -117,8 +117,8 @@ class Lstm(nn.Module):
 
     def __init__(self, inputs: int, size: int) -> None:
         super().__init__()
-        self.gates = _initialised(nn.Linear(inputs + size, 4 * size))
-        _truncated(self.gates.bias, inputs + size)
+        self.gates = _initialise(nn.Linear(inputs + size, 4 * size))
+        _draw_truncated(self.gates.bias, inputs + size)
 
     def forward(self, x: Tensor, memory: Memory) -> Memory:
         output, cell = memory
@@ -132,7 +132,7 @@ class Residual(nn.Module):
 
     def __init__(self, inputs: int, sizes: IodineSizes) -> None:
         super().__init__()
-        self.linear = _initialised(nn.Linear(inputs, 2 * sizes.latent))
+        self.linear = _initialise(nn.Linear(inputs, 2 * sizes.latent))
 
     def forward(self, features: Tensor, raw: Tensor) -> Tensor:
         return raw + self.linear(features).to(raw.dtype)
@@ -144,9 +144,9 @@ class PredictorCorrector(nn.Module):
     def __init__(self, inputs: int, sizes: IodineSizes) -> None:
         super().__init__()
         self.biases = sizes.correction_bias, sizes.prediction_bias
-        self.correction, self.gate = (_initialised(nn.Linear(inputs, 2 * sizes.latent)) for _ in range(2))
-        self.hidden = _initialised(nn.Linear(2 * sizes.latent, sizes.predictor))
-        self.prediction = _initialised(nn.Linear(sizes.predictor, 4 * sizes.latent))
+        self.correction, self.gate = (_initialise(nn.Linear(inputs, 2 * sizes.latent)) for _ in range(2))
+        self.hidden = _initialise(nn.Linear(2 * sizes.latent, sizes.predictor))
+        self.prediction = _initialise(nn.Linear(sizes.predictor, 4 * sizes.latent))
 
     def forward(self, features: Tensor, raw: Tensor) -> Tensor:
         opened = torch.sigmoid(self.gate(features) + self.biases[0])
@@ -169,13 +169,13 @@ def _sides(count: int, like: Tensor) -> Tensor:
     return torch.linspace(-1, 1, count, device=like.device, dtype=like.dtype)
 
 
-def _initialised(layer: Any) -> Any:
+def _initialise(layer: Any) -> Any:
     """Weights as Sonnet draws them, and no offset."""
-    _truncated(layer.weight, layer.weight[0].numel())
+    _draw_truncated(layer.weight, layer.weight[0].numel())
     nn.init.zeros_(layer.bias)
     return layer
 
 
-def _truncated(tensor: Tensor, inputs: int) -> None:
+def _draw_truncated(tensor: Tensor, inputs: int) -> None:
     deviation = 1 / math.sqrt(inputs)
     nn.init.trunc_normal_(tensor, std=deviation, a=-2 * deviation, b=2 * deviation)

@@ -124,14 +124,14 @@ class Nem(nn.Module):
         totals: list[torch.Tensor] = []
         sums: list[torch.Tensor] = []
         for t, state in enumerate(self.unroll(clean, shown, gamma, told)):
-            intra, inter = expected(state.psi, clean[:, t + 1], state.gamma)
+            intra, inter = expected_losses(state.psi, clean[:, t + 1], state.gamma)
             totals.append((intra + inter).sum())
             with torch.no_grad():
                 maps = torch.stack([intra, inter, *pixel_losses(state.psi.amax(dim=1), clean[:, t + 1])])
                 where = [] if collisions is None else [maps * collisions[:, t].squeeze(-1)]
                 sums.append(torch.stack([each.sum(dim=(1, 2, 3)) for each in (maps, *where)]))
         scale = 1 / (len(clean) * len(totals))
-        return Losses(torch.stack(totals).sum() * scale, _named(torch.stack(sums).sum(dim=0) * scale))
+        return Losses(torch.stack(totals).sum() * scale, _name_sums(torch.stack(sums).sum(dim=0) * scale))
 
     def begin(self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> State:
         """int64 (B,): all randomness of sequence i comes from seeds[i]. Any number of slots will do; models of one slot keep to it."""
@@ -145,20 +145,20 @@ class Nem(nn.Module):
         x = frame.squeeze(-1)
         if state.time > 0:
             state = state._replace(gamma=e_step(x, state.psi))
-        return self._advanced(state, x, action)
+        return self._advance(state, x, action)
 
     def imagine(self, state: State, action: torch.Tensor | None = None) -> Step:
         """As `observe`, on the model's own prediction; the E-step sees its maximum over slots, thresholded (appendix A.1)."""
         if state.time > 0:
             seen = (state.psi.amax(dim=1) > THRESHOLD).float()
             state = state._replace(gamma=e_step(seen, state.psi))
-        return self._advanced(state, (state.gamma * state.psi).sum(dim=1), action)
+        return self._advance(state, (state.gamma * state.psi).sum(dim=1), action)
 
     def parts(self, state: State) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """After a step at frame t: psi (B, K, H, W, 1) of frame t + 1, the gamma (B, K, H, W) of frame t that went into it, attention (B, K, K)."""
         return state.psi[..., None], state.gamma, state.attention
 
-    def _advanced(self, state: State, x: torch.Tensor, action: torch.Tensor | None) -> Step:
+    def _advance(self, state: State, x: torch.Tensor, action: torch.Tensor | None) -> Step:
         if self.sizes.actions and action is None:
             raise ModelError(f"this model is told one of {self.sizes.actions} actions with every frame, and was told none: take a dataset with actions")
         assert state.seeds is not None
@@ -222,7 +222,7 @@ def pixel_losses(psi: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torc
     return -likelihood(x, psi).clamp(EPSILON, 1 - EPSILON).log(), -(1 - psi).clamp(min=EPSILON).log()
 
 
-def expected(psi: torch.Tensor, x: torch.Tensor, gamma: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def expected_losses(psi: torch.Tensor, x: torch.Tensor, gamma: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """psi (B, K, H, W), x (B, H, W), gamma (B, K, H, W) -> intra- and inter-cluster loss (B, H, W) of equation 3, summed over slots."""
     intra, inter = pixel_losses(psi, x[:, None])
     return (gamma * intra).sum(dim=1), ((1 - gamma) * inter).sum(dim=1)
@@ -237,7 +237,7 @@ def _recurrence(sizes: NemSizes) -> Rnn | Lstm | Relational:
     return Relational(sizes.dense, sizes.hidden, attention, actions=sizes.actions, embedding=sizes.embedding)
 
 
-def _named(sums: torch.Tensor) -> dict[str, torch.Tensor]:
+def _name_sums(sums: torch.Tensor) -> dict[str, torch.Tensor]:
     """(1 or 2, 4) -> by name: intra and inter of the loss and of its upper bound, on all pixels and, if asked for, on those of a collision."""
     figures: dict[str, torch.Tensor] = {}
     for prefix, (intra, inter, bound_intra, bound_inter) in zip(("", "relational_"), sums, strict=False):

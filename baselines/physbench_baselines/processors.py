@@ -49,7 +49,7 @@ class Messages(nn.Module):
         things = z.shape[1]
         group = max(AT_ONCE // max(senders.numel(), 1), 1)
         if group >= things:
-            gathered = self._gathered(receivers, senders)
+            gathered = self._gather(receivers, senders)
         else:
             parts = receivers.split(group, dim=1)
             gathered = torch.cat([self._part(part, senders) for part in parts], dim=1)
@@ -59,10 +59,10 @@ class Messages(nn.Module):
 
     def _part(self, receivers: torch.Tensor, senders: torch.Tensor) -> torch.Tensor:
         if not torch.is_grad_enabled():
-            return self._gathered(receivers, senders)
-        return checkpoint(self._gathered, receivers, senders, use_reentrant=False, preserve_rng_state=False)
+            return self._gather(receivers, senders)
+        return checkpoint(self._gather, receivers, senders, use_reentrant=False, preserve_rng_state=False)
 
-    def _gathered(self, receivers: torch.Tensor, senders: torch.Tensor) -> torch.Tensor:
+    def _gather(self, receivers: torch.Tensor, senders: torch.Tensor) -> torch.Tensor:
         """(B, R, H), (B, N, H) -> (B, R, H): what the first two layers make of each pair, summed over the senders."""
         return F.relu(self.middle(F.relu(receivers[:, :, None] + senders[:, None]))).sum(dim=2)
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from physbench_baselines.blocks import EPSILON, Dense, Norm, initialised
+from physbench_baselines.blocks import EPSILON, Dense, Norm, initialise
 
 Step = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
 
@@ -19,7 +19,7 @@ class Rnn(nn.Module):
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
         self.state = hidden
-        self.linear = initialised(nn.Linear(inputs + hidden, hidden))
+        self.linear = initialise(nn.Linear(inputs + hidden, hidden))
         self.norm = Norm(hidden)
 
     def forward(self, state: torch.Tensor, x: torch.Tensor, action: torch.Tensor | None = None) -> Step:
@@ -33,7 +33,7 @@ class Lstm(nn.Module):
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
         self.state = 2 * hidden
-        self.linear = initialised(nn.Linear(inputs + hidden, 4 * hidden, bias=False))
+        self.linear = initialise(nn.Linear(inputs + hidden, 4 * hidden, bias=False))
         self.gain = nn.Parameter(torch.ones(4, hidden))  # of the gates in the order i, j, f, o
         self.offset = nn.Parameter(torch.zeros(4, hidden))
         self.norm = Norm(hidden)
@@ -61,11 +61,11 @@ class Relational(nn.Module):
         told = embedding if actions else 0
         self.act = Dense(actions, embedding, F.relu) if actions else None
         self.enc = Dense(hidden + told, hidden, F.relu)
-        self.emb = initialised(nn.Linear(2 * hidden, hidden))
+        self.emb = initialise(nn.Linear(2 * hidden, hidden))
         self.emb_norm = Norm(hidden)
         self.eff = Dense(hidden, hidden, F.relu)
-        self.att = nn.Sequential(Dense(hidden, attention, torch.tanh), initialised(nn.Linear(attention, 1))) if attention else None
-        self.linear = initialised(nn.Linear(2 * hidden + inputs + told, hidden))
+        self.att = nn.Sequential(Dense(hidden, attention, torch.tanh), initialise(nn.Linear(attention, 1))) if attention else None
+        self.linear = initialise(nn.Linear(2 * hidden + inputs + told, hidden))
         self.norm = Norm(hidden)
 
     def forward(self, state: torch.Tensor, x: torch.Tensor, action: torch.Tensor | None = None) -> Step:

@@ -75,11 +75,11 @@ class ConstantVelocity:
 
     def observe(self, state: tuple[Truth, int, int], frame: Frame, action: Frame | None) -> tuple[tuple[Truth, int, int], Prediction]:
         truth, t, _ = state
-        return (truth, t + 1, 1), Prediction(_drawn(truth, t, 1, frame.shape))
+        return (truth, t + 1, 1), Prediction(_draw_discs(truth, t, 1, frame.shape))
 
     def imagine(self, state: tuple[Truth, int, int], action: Frame | None) -> tuple[tuple[Truth, int, int], Prediction]:
         truth, t, ahead = state
-        return (truth, t, ahead + 1), Prediction(_drawn(truth, t - 1, ahead + 1, truth["features"][:, 0].shape))
+        return (truth, t, ahead + 1), Prediction(_draw_discs(truth, t - 1, ahead + 1, truth["features"][:, 0].shape))
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _boxes(truth: Truth, t: int) -> NDArray[np.float32] | None:
     return boxes
 
 
-def _drawn(truth: Truth, t: int, ahead: int, shape: tuple[int, ...]) -> Frame:
+def _draw_discs(truth: Truth, t: int, ahead: int, shape: tuple[int, ...]) -> Frame:
     """Discs where straight flight takes them in `ahead` frames, behind the curtain too hidden."""
     centre = truth["position"][:, t].astype(np.float64) + ahead * truth["velocity"][:, t]
     _, height, width, channels = shape

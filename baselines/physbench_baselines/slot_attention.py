@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from physbench.errors import ModelError
 from physbench.model import Gaussian
 from physbench_baselines import chance
-from physbench_baselines.blocks import Convolution, initialised
+from physbench_baselines.blocks import Convolution, initialise
 from physbench_baselines.pixels import frames_as_images
 from physbench_baselines.training.trainable import Losses
 
@@ -46,10 +46,10 @@ class SlotAttention(nn.Module):
         self.mean = nn.Parameter(nn.init.xavier_uniform_(torch.empty(1, size))[0])
         self.log_deviation = nn.Parameter(nn.init.xavier_uniform_(torch.empty(1, size))[0])
         self.input_norm, self.slot_norm, self.mlp_norm = (nn.LayerNorm(width, NORM_EPSILON) for width in (features, size, size))
-        self.keys, self.values = (initialised(nn.Linear(features, size, bias=False)) for _ in range(2))
-        self.queries = initialised(nn.Linear(size, size, bias=False))
+        self.keys, self.values = (initialise(nn.Linear(features, size, bias=False)) for _ in range(2))
+        self.queries = initialise(nn.Linear(size, size, bias=False))
         self.gru = _as_keras(nn.GRUCell(size, size))
-        self.mlp = nn.Sequential(initialised(nn.Linear(size, hidden)), nn.ReLU(), initialised(nn.Linear(hidden, size)))
+        self.mlp = nn.Sequential(initialise(nn.Linear(size, hidden)), nn.ReLU(), initialise(nn.Linear(hidden, size)))
 
     def start(self, noise: Tensor) -> Tensor:
         """Normal numbers (B, K, D) -> slots (B, K, D)."""
@@ -120,12 +120,12 @@ class AutoEncoder(nn.Module):
         """frame (B, H, W, C) -> state, mean (B, H, W, C) of this one, which the next one is taken for, owner uint8 (B, H, W)."""
         if state.answer and torch.equal(state.answer[0], frame):
             return state, *state.answer[1:]
-        state, mean, owner = self._observed(state, frame, self.sizes.iterations)
+        state, mean, owner = self._observe(state, frame, self.sizes.iterations)
         return state._replace(answer=(frame, mean, owner)), mean, owner
 
     def refinements(self, state: State, frame: Tensor, action: Tensor | None = None) -> Iterator[tuple[State, Tensor, Tensor]]:
         """What `observe` would return of the slots as they are drawn, and after each iteration of the attention."""
-        return (self._observed(state, frame, iterations) for iterations in range(self.sizes.iterations + 1))
+        return (self._observe(state, frame, iterations) for iterations in range(self.sizes.iterations + 1))
 
     def parts(self, state: State) -> tuple[Tensor, Tensor, None]:
         """After an image: what each slot takes it for (B, K, H, W, C), and which share (B, K, H, W) of it is its own."""
@@ -137,7 +137,7 @@ class AutoEncoder(nn.Module):
         assert state.slots is not None
         return state.slots
 
-    def _observed(self, state: State, frame: Tensor, iterations: int) -> tuple[State, Tensor, Tensor]:
+    def _observe(self, state: State, frame: Tensor, iterations: int) -> tuple[State, Tensor, Tensor]:
         noise = chance.normal(state.seeds, 0, state.count * self.sizes.slot_size).view(len(frame), state.count, -1)
         slots, means, masks = self(frame.permute(0, 3, 1, 2), noise, iterations=iterations)
         mean = (means * masks).sum(dim=1).permute(0, 2, 3, 1)
@@ -158,7 +158,7 @@ class Encoder(nn.Module):
         self.convolutions = nn.ModuleList(Convolution(*pair, sizes.kernel) for pair in pairwise(widths))
         self.place = Place(sizes.encoder[-1])
         self.norm = nn.LayerNorm(sizes.encoder[-1], NORM_EPSILON)
-        self.mlp = nn.Sequential(initialised(nn.Linear(sizes.encoder[-1], sizes.features)), nn.ReLU(), initialised(nn.Linear(sizes.features, sizes.features)))
+        self.mlp = nn.Sequential(initialise(nn.Linear(sizes.encoder[-1], sizes.features)), nn.ReLU(), initialise(nn.Linear(sizes.features, sizes.features)))
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
@@ -192,7 +192,7 @@ class Place(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.linear = initialised(nn.Linear(4, channels))
+        self.linear = initialise(nn.Linear(4, channels))
 
     def forward(self, maps: Tensor) -> Tensor:
         """(B, channels, H, W)."""

@@ -330,17 +330,17 @@ class Sqair(nn.Module):
             uniform = chance.uniform(state.seeds, STREAMS * state.time + 4, slots)
             following = self.follow(z, normal, lambda logit: (uniform < torch.sigmoid(logit)).to(logit.dtype))
         shape = (state.shape[0] - 2 * top, state.shape[1] - 2 * left)
-        mean = self._padded(self.render(following, shape), state.shape)[..., None]
+        mean = self._pad(self.render(following, shape), state.shape)[..., None]
         drawn = z.presence[..., None, None] * self.eye.draw(z.what, z.where, shape)
         names = torch.where(z.presence > 0, z.identity.remainder(NAMES), NAMES).to(torch.uint8)
         owner = names.gather(1, drawn.argmax(dim=1).flatten(1)).unflatten(1, drawn.shape[2:])
-        return state._replace(following=following, time=state.time + 1), mean, self._padded(owner, state.shape)
+        return state._replace(following=following, time=state.time + 1), mean, self._pad(owner, state.shape)
 
     def _margins(self, shape: tuple[int, int]) -> tuple[int, int]:
         """Give what is not seen of a frame at the top and to the left, and as much on the other side; ours sees all of it."""
         return (0, 0) if self.sizes.ours else ((shape[0] - self.sizes.side) // 2, (shape[1] - self.sizes.side) // 2)
 
-    def _padded(self, images: Tensor, shape: tuple[int, int]) -> Tensor:
+    def _pad(self, images: Tensor, shape: tuple[int, int]) -> Tensor:
         top, left = self._margins(shape)
         return torch.nn.functional.pad(images, (left, left, top, top))
 

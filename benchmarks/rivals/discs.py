@@ -19,7 +19,7 @@ class Pixels(NamedTuple):
     visible: NDArray[np.uint16]  # (T, K)
 
 
-def drawn(position: NDArray[np.float32], radius: NDArray[np.float32], contact: NDArray[np.uint8], size: int) -> Pixels:
+def draw(position: NDArray[np.float32], radius: NDArray[np.float32], contact: NDArray[np.uint8], size: int) -> Pixels:
     """position (T, K, 2), radius (K,), contact (T, K). A pixel of two discs belongs to nobody."""
     frames, balls = contact.shape
     centre = np.arange(size) + 0.5

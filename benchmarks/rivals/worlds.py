@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.rivals.discs import drawn
+from benchmarks.rivals.discs import draw
 from physbench.scene import HIT_OBJECT, HIT_WALL, WALL, Scenes
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def scenes_of(start: Start, flight: Iterator[Frame], frames: int) -> Scenes:
             contact[t, hit.a] |= HIT_WALL if hit.b == WALL else HIT_OBJECT
             if hit.b != WALL:
                 contact[t, hit.b] |= HIT_OBJECT
-    pixels = drawn(position, radius, contact, size)
+    pixels = draw(position, radius, contact, size)
     hits = sorted((hit for frame in states for hit in frame.hits), key=lambda hit: hit.time)
     truth = {
         "collisions": pixels.collisions[None, ..., None],

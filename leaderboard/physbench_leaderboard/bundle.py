@@ -8,7 +8,7 @@ from physbench import registry
 from physbench.evaluation.evaluate import evaluate
 from physbench.files import write_whole
 from physbench.suites import SIZES, SUITES, suite_of
-from physbench_leaderboard.pins import REFERENCES, bundled
+from physbench_leaderboard.pins import REFERENCES, bundled_folder
 from physbench_leaderboard.submission import Submission, SubmissionError, examine, read
 
 
@@ -37,4 +37,4 @@ def bundle(folder: Path, *, suites: Sequence[str] = tuple(SUITES), sizes: Sequen
 if __name__ == "__main__":
     named = [word for word in sys.argv[1:] if word != "--full"]
     wanted = tuple(SIZES) if "--full" in sys.argv else ("lite",)
-    print(bundle(bundled(), suites=named or tuple(SUITES), sizes=wanted, doing=lambda text: print(text, file=sys.stderr)))
+    print(bundle(bundled_folder(), suites=named or tuple(SUITES), sizes=wanted, doing=lambda text: print(text, file=sys.stderr)))

@@ -14,8 +14,8 @@ from physbench.result import METRIC_VERSION
 from physbench.suites import ROWS, SIZES, UNRANKED, Asking, Suite, Task, installed_suites
 from physbench_leaderboard import consistency
 from physbench_leaderboard.entries import Entry, entries, who
-from physbench_leaderboard.pins import Pins, pinned
-from physbench_leaderboard.submission import MOST_PROBLEMS, Row, Submission, SubmissionError, examine, said
+from physbench_leaderboard.pins import Pins, load_pins
+from physbench_leaderboard.submission import MOST_PROBLEMS, Row, Submission, SubmissionError, examine, list_problems
 
 SELF_REPORTED = "self-reported"
 
@@ -43,7 +43,7 @@ def check(path: Path, pins: Pins | None = None) -> Submission:
     """A submission that may be listed."""
     submission, found = _all_problems(path, pins)
     if found:
-        raise SubmissionError(said(path, found))
+        raise SubmissionError(list_problems(path, found))
     return submission
 
 
@@ -73,7 +73,7 @@ def is_reference(model: str) -> bool:
 
 def _all_problems(path: Path, pins: Pins | None) -> tuple[Submission, list[str]]:
     submission, found = examine(path)
-    return submission, found or meaning(submission.rows, pins or pinned())
+    return submission, found or meaning(submission.rows, pins or load_pins())
 
 
 def _strangers(rows: list[Row]) -> Iterator[str]:
@@ -140,7 +140,7 @@ def _data(entry: Entry, suite: Suite) -> Iterator[str]:
 
 def _incomplete(entry: Entry, suite: Suite) -> Iterator[str]:
     here = set(entry.rows)
-    every = wanted(suite)
+    every = list_wanted(suite)
     for each in every:
         missing = [metric for metric in each.metrics if (each.task, metric) not in here]
         if missing and not (each.optional and len(missing) == len(each.metrics)):
@@ -181,15 +181,15 @@ class Wanted:
         return {(self.task, metric) for metric in self.metrics}
 
 
-def wanted(suite: Suite) -> list[Wanted]:
+def list_wanted(suite: Suite) -> list[Wanted]:
     """Everything that may be in a submission to a suite. Metrics of installed packages may be there or not."""
-    found = [each for task in suite.tasks for asking in task.askings for each in _wanted(suite, task, asking)]
+    found = [each for task in suite.tasks for asking in task.askings for each in _list_wanted_of(suite, task, asking)]
     if suite.against:
         found.append(Wanted(":".join(suite.against), tuple(card.name for card in METRICS.values() if card.quotient_of)))
     return found
 
 
-def _wanted(suite: Suite, task: Task, asking: Asking) -> Iterator[Wanted]:
+def _list_wanted_of(suite: Suite, task: Task, asking: Asking) -> Iterator[Wanted]:
     if getattr(asking, "sample", 0):
         return  # the first sample speaks for all
     there = _needs_met(suite, task, asking)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from physbench.metrics.bootstrap import compare
-from physbench.metrics.sums import Sums, pooled
+from physbench.metrics.sums import Sums, pool
 from physbench_leaderboard.entries import Entry
 from physbench_leaderboard.recompute import ranking_sums
 
@@ -77,7 +77,7 @@ class Contender:
         if self.ranked_by is None or None in self.sums:
             return None
         parts = [ranking_sums(entry, path, self.ranked_by) for entry, path in zip(self.entries, self.sums, strict=True) if path]
-        return None if None in parts else pooled(part for part in parts if part)
+        return None if None in parts else pool(part for part in parts if part)
 
 
 def better(a: Contender, b: Contender, direction: Literal["lower", "higher"]) -> Contender | None:

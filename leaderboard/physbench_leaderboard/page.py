@@ -15,7 +15,7 @@ from physbench.report.charts import Chart
 from physbench.report.definitions import define
 from physbench.report.pages import image_address, render
 from physbench.report.text import NOTHING
-from physbench.result import told
+from physbench.result import describe_note
 from physbench_leaderboard.columns import Column, columns
 from physbench_leaderboard.plots import plots
 from physbench_leaderboard.table import Board, Standing
@@ -128,7 +128,7 @@ def page(boards: Sequence[Board], *, pictures: Mapping[str, bytes] = NO_PICTURES
         "pictures": [Picture(model, pictures[model]) for model in sorted(set(pictures) & {standing.model for standing in rows})],
         "definitions": [definition for metric in dict.fromkeys(metrics) if (definition := define(metric))],
         "define": define,
-        "tell": told,
+        "tell": describe_note,
         "degrees": DEGREES,
         "nothing": NOTHING,
     }

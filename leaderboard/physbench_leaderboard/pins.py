@@ -46,7 +46,7 @@ def pins_of(rows: Iterable[Row]) -> Pins:
     )
 
 
-def bundled() -> Path:
+def bundled_folder() -> Path:
     """The submissions that come with the package, in an installed one and in a checkout."""
     installed = PACKAGE / "submissions"
     return installed if installed.is_dir() else PACKAGE.parent / "submissions"
@@ -59,6 +59,6 @@ def require_not_installed(folder: Path) -> None:
 
 
 @cache
-def pinned() -> Pins:
-    path = bundled() / REFERENCES
+def load_pins() -> Pins:
+    path = bundled_folder() / REFERENCES
     return pins_of(read(path).rows) if path.is_file() else Pins({})

@@ -31,12 +31,12 @@ DOT = 3.6
 
 
 def plots(board: Board) -> list[Chart]:
-    return [chart for chart in (_scores(board), *_ahead(board), *_collided(board), _sizes(board)) if chart]
+    return [chart for chart in (_scores(board), *_ahead(board), *_chart_collisions(board), _sizes(board)) if chart]
 
 
 def _scores(board: Board) -> Chart | None:
-    models = [standing for standing in board.standings[:MOST_RANKED] if _known(board.headline(standing))]
-    beside = [standing for standing in board.references if standing.model in BESIDE and _known(board.headline(standing))]
+    models = [standing for standing in board.standings[:MOST_RANKED] if _is_known(board.headline(standing))]
+    beside = [standing for standing in board.references if standing.model in BESIDE and _is_known(board.headline(standing))]
     if not board.ranked_by or not (models or beside):
         return None
     along = charts.axis(_fitting(board, models, beside), NAMES + 8, RIGHT - 8)
@@ -47,15 +47,15 @@ def _scores(board: Board) -> Chart | None:
         shapes += _in_row(standing, board.headline(standing), along, y, look=0 if place < len(models) else 1)
     more = f", the first {MOST_RANKED} of {len(board.standings)} models" if len(board.standings) > MOST_RANKED else ""
     more += ", an arrow points beyond the axis" * any(not along.holds(board.headline(standing).value) for standing in (*models, *beside))
-    about = f"{_way(board)}{_scaled(along)}{more}"
+    about = f"{_way(board)}{_describe_scale(along)}{more}"
     return Chart(f"{board.ranked_by[1]} with 95 % intervals", about, _summary(board, [*models, *beside]), tuple(shapes), foot + 22)
 
 
 def _sizes(board: Board) -> Chart | None:
-    sized = [standing for standing in board.standings if standing.parameters and _known(board.headline(standing))]
+    sized = [standing for standing in board.standings if standing.parameters and _is_known(board.headline(standing))]
     if not board.ranked_by or not sized:
         return None
-    copies = [row for row in board.references if row.model == "copy" and _known(board.headline(row))]
+    copies = [row for row in board.references if row.model == "copy" and _is_known(board.headline(row))]
     upward = charts.axis(_fitting(board, sized, copies), BOTTOM, TOP)
     along = charts.axis([float(standing.parameters or 1) for standing in sized], LEFT + 20, RIGHT - 20)
     shapes = [shape for tick in upward.few(MOST_TICKS) for shape in charts.level(tick, upward)]
@@ -75,24 +75,24 @@ def _sizes(board: Board) -> Chart | None:
     for standing in sized[:MOST_RANKED]:
         place = taken.place(_short(standing.model), along.at(float(standing.parameters or 1)), upward.at(board.headline(standing).value))
         shapes += [charts.text(_short(standing.model), place.x, place.y, place.look)] if place else []
-    return Chart(f"{board.ranked_by[1]} against parameters", f"{_way(board)}{_scaled(upward)}", _summary(board, sized), tuple(shapes))
+    return Chart(f"{board.ranked_by[1]} against parameters", f"{_way(board)}{_describe_scale(upward)}", _summary(board, sized), tuple(shapes))
 
 
 def _ahead(board: Board) -> Iterator[Chart | None]:
     for task in _rollouts(board):
-        curves = ((model, _steps(standing.curve(task, "rollout_bce")), look) for model, standing, look in _drawn(board))
+        curves = ((model, _steps(standing.curve(task, "rollout_bce")), look) for model, standing, look in _list_drawn(board))
         lines = [Line(model, points, look, beside=look in BESIDE.values()) for model, points, look in curves]
         yield charts.line_chart(f"error against rollout step, {_start(task)}", lines, along="steps after the last shown frame; nats per frame", ratios=True)
 
 
-def _collided(board: Board) -> Iterator[Chart | None]:
+def _chart_collisions(board: Board) -> Iterator[Chart | None]:
     kinds = list(CLASSES)
     for task in _rollouts(board):
-        far = max((h for h in EVENT_STEPS if any(row.curve(task, "event_error", f"{h},") for _, row, _ in _drawn(board))), default=None)
+        far = max((h for h in EVENT_STEPS if any(row.curve(task, "event_error", f"{h},") for _, row, _ in _list_drawn(board))), default=None)
         if far is None:
             continue
         lines: list[Line] = []
-        for place, (model, standing, look) in enumerate(_drawn(board)):
+        for place, (model, standing, look) in enumerate(_list_drawn(board)):
             cells = standing.curve(task, "event_error", f"{far},")
             points = tuple(Point(kinds.index(kind) + 0.04 * place, *each) for kind, each in cells.items() if kind in kinds)
             lines.append(Line(model, points, look, beside=look in BESIDE.values()))
@@ -110,7 +110,7 @@ def _rollouts(board: Board) -> list[str]:
     return [task for _, task in furthest.values()]
 
 
-def _drawn(board: Board) -> list[tuple[str, Standing, int]]:
+def _list_drawn(board: Board) -> list[tuple[str, Standing, int]]:
     models = [(row.model, row, look) for row, look in zip(board.standings, LOOKS, strict=False)]
     return models + [(row.model, row, BESIDE[row.model]) for row in board.references if row.model in BESIDE]
 
@@ -168,7 +168,7 @@ def _way(board: Board) -> str:
     return "" if board.better == "neither" else f"{board.better} is better"
 
 
-def _scaled(along: Axis) -> str:
+def _describe_scale(along: Axis) -> str:
     return ", logarithmic" if along.logarithmic else ""
 
 
@@ -183,7 +183,7 @@ def _fitting(board: Board, models: Sequence[Standing], beside: Sequence[Standing
     return held
 
 
-def _known(each: Estimate) -> bool:
+def _is_known(each: Estimate) -> bool:
     return math.isfinite(each.value)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from physbench.evaluation.predictions import opened, score
+from physbench.evaluation.predictions import open_predictions, score
 from physbench.files import open_regular_file
 from physbench.metrics.bootstrap import Interval, intervals, quotient
 from physbench.metrics.catalogue import all_metrics
@@ -18,7 +18,7 @@ from physbench.storage.admit import SIGNATURE
 from physbench.suites import suite_of
 from physbench_leaderboard.consistency import near
 from physbench_leaderboard.entries import Entry, entries
-from physbench_leaderboard.submission import Row, Submission, SubmissionError, quoted
+from physbench_leaderboard.submission import Row, Submission, SubmissionError, quote
 
 Figures = dict[tuple[str, str], Sums]
 
@@ -44,7 +44,7 @@ class Recomputed:
 
 def recompute(submission: Submission, sums: Path) -> Recomputed:
     """Make the figures and intervals of the evaluation that the sums are of; or, of a file of predictions, the sums too."""
-    run = _scored(sums) if _is_hdf5(sums) else load_run(sums)
+    run = _score(sums) if _is_hdf5(sums) else load_run(sums)
     entry = _of(submission, run.provenance, sums)
     figures = {key: Sums(*pair) for key, pair in run.sums.items()}
     problems = list(_strange(entry, figures))
@@ -76,8 +76,8 @@ def _is_hdf5(path: Path) -> bool:
         return file.read(len(SIGNATURE)) == SIGNATURE
 
 
-def _scored(predictions: Path) -> Run:
-    found = score(opened(predictions))
+def _score(predictions: Path) -> Run:
+    found = score(open_predictions(predictions))
     return Run(asdict(found.provenance), found.sums)
 
 
@@ -85,7 +85,7 @@ def _of(submission: Submission, provenance: dict[str, Any], sums: Path) -> Entry
     for entry in entries(submission.rows):
         if _belongs(entry, provenance):
             return entry
-    said = " ".join(quoted(str(provenance.get(name))) for name in ("model", "suite", "size", "train_seed", "seed"))
+    said = " ".join(quote(str(provenance.get(name))) for name in ("model", "suite", "size", "train_seed", "seed"))
     raise SubmissionError(f"{sums.name} holds the sums of another evaluation than the table's: {said} (model, suite, size, train_seed, seed)")
 
 
@@ -100,7 +100,7 @@ def _belongs(entry: Entry, provenance: dict[str, Any]) -> bool:
 def _strange(entry: Entry, figures: Figures) -> list[str]:
     """Sums that no figure can be made of."""
     if unknown := sorted(set(figures) - set(entry.rows)):
-        return [f"there is no row for {quoted(unknown[0][1])} on {quoted(unknown[0][0])}"]
+        return [f"there is no row for {quote(unknown[0][1])} on {quote(unknown[0][0])}"]
     if not figures:
         return ["it holds no sums"]
     return [f"{metric} on {task} is not made of finite numbers, one for each of {entry.first.sequences:,} sequences"

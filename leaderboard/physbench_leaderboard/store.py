@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from physbench.files import read_regular_file, require_regular_file, write_whole
-from physbench.lock import locked
+from physbench.lock import hold_lock
 from physbench.suites import installed_suites
 from physbench_leaderboard.checks import SELF_REPORTED, check, is_reference, meaning
 from physbench_leaderboard.entries import Entry, entries
-from physbench_leaderboard.pins import REFERENCES, Pins, pinned, require_not_installed
+from physbench_leaderboard.pins import REFERENCES, Pins, load_pins, require_not_installed
 from physbench_leaderboard.recompute import recompute
-from physbench_leaderboard.submission import Row, Submission, SubmissionError, read, said
-from physbench_leaderboard.trust import granted
+from physbench_leaderboard.submission import Row, Submission, SubmissionError, list_problems, read
+from physbench_leaderboard.trust import find_grant
 
 MOST_SUMS = 2_000_000
 """Bytes of per-sequence sums."""
@@ -55,7 +55,7 @@ def add(path: Path, folder: Path, pins: Pins | None = None) -> Added:
         return Added(folder / REFERENCES, already=True, sums=False)
     content = _sums_beside(path, submission)
     listed = folder / f"{_stem(model, submission)}.csv"
-    with locked(folder):  # or two could both find nothing in their way
+    with hold_lock(folder):  # or two could both find nothing in their way
         already = listed.is_file() and read(listed) == submission
         if not already:
             _refuse_other_figures(submission, folder)
@@ -77,7 +77,7 @@ def load_all(folder: Path, pins: Pins | None = None, *, beside: Sequence[Path] =
     Rows for suites of former versions are passed over.
     """
     require_folder(folder)
-    found = [_listed(path, pins or pinned()) for path in sorted(folder.glob("*.csv"))]
+    found = [_list(path, pins or load_pins()) for path in sorted(folder.glob("*.csv"))]
     found += _new(beside, pins, {each.submission.sha256 for each in found})
     seen: dict[object, Path] = {}
     for listed in found:
@@ -88,14 +88,14 @@ def load_all(folder: Path, pins: Pins | None = None, *, beside: Sequence[Path] =
     return found
 
 
-def _listed(path: Path, pins: Pins) -> Listed:
+def _list(path: Path, pins: Pins) -> Listed:
     submission = read(path)
     today = tuple(row for row in submission.rows if not _former(row))
     if problems := meaning(today, pins):
-        raise SubmissionError(said(path, problems))
+        raise SubmissionError(list_problems(path, problems))
     if path.name != REFERENCES and any(is_reference(row.model) for row in today):
         raise SubmissionError(f"{path.name} holds reference rows: they stand in {REFERENCES} alone")
-    return Listed(path, type(submission)(today), granted(path, submission))
+    return Listed(path, type(submission)(today), find_grant(path, submission))
 
 
 def _new(paths: Sequence[Path], pins: Pins | None, there: set[str]) -> Iterator[Listed]:
@@ -133,5 +133,5 @@ def _sums_beside(path: Path, submission: Submission) -> bytes | None:
     if (size := require_regular_file(sums)) > MOST_SUMS:
         raise SubmissionError(f"{sums.name} has {size:,} bytes, and at most {MOST_SUMS:,} are listed: hand in the CSV without it")
     if problems := recompute(submission, sums).problems:
-        raise SubmissionError(said(sums, problems))
+        raise SubmissionError(list_problems(sums, problems))
     return read_regular_file(sums, MOST_SUMS)

@@ -93,7 +93,7 @@ class Submission:
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow(COLUMNS)
-        table.writerows([_written(getattr(row, name)) for name in COLUMNS] for row in self.rows)
+        table.writerows([_write(getattr(row, name)) for name in COLUMNS] for row in self.rows)
         return text.getvalue()
 
     @property
@@ -112,7 +112,7 @@ def read(path: Path) -> Submission:
     """Rows, or an error that says in one line what is wrong."""
     submission, problems = examine(path)
     if problems:
-        raise SubmissionError(said(path, problems))
+        raise SubmissionError(list_problems(path, problems))
     return submission
 
 
@@ -152,16 +152,16 @@ def cell_of(column: str, text: str) -> Any:
         return cell.typed(text)
     except ValueError:
         why = ", and would be a formula in a spreadsheet" if is_formula(text) else ""
-        raise SubmissionError(f"{column}: {quoted(text) if text else 'nothing'} is not {cell.wanted}{why}") from None
+        raise SubmissionError(f"{column}: {quote(text) if text else 'nothing'} is not {cell.wanted}{why}") from None
 
 
-def said(path: Path, problems: list[str]) -> str:
+def list_problems(path: Path, problems: list[str]) -> str:
     """Some of them, in one line."""
     more = f"; and {len(problems) - MOST_PROBLEMS:,} more" if len(problems) > MOST_PROBLEMS else ""
     return f"{path.name} cannot be listed: {'; '.join(problems[:MOST_PROBLEMS])}{more}"
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """A stranger's text in a message: short, and nothing in it that a terminal obeys."""
     return ascii(text if len(text) <= 40 else text[:37] + "...")
 
@@ -192,7 +192,7 @@ def _wrong_header(header: list[str]) -> str | None:
     if twice := [name for name in COLUMNS if header.count(name) > 1]:
         return f"line 1: the header names {', '.join(twice[:4])} more than once"
     if unknown := [name for name in header if name not in COLUMNS]:
-        return f"line 1: no column is called {quoted(unknown[0])}"
+        return f"line 1: no column is called {quote(unknown[0])}"
     return f"line 1: the columns are in another order than {', '.join(COLUMNS[:3])}, ..."
 
 
@@ -233,7 +233,7 @@ def _notes(text: str) -> tuple[str, ...]:
     return notes
 
 
-def _written(value: Any) -> str:
+def _write(value: Any) -> str:
     if value is None or value != value:
         return ""
     return repr(value) if isinstance(value, float) else " ".join(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else str(value)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
-from physbench.evaluation.known import Published, published
+from physbench.evaluation.known import Published, list_published
 from physbench.metrics.catalogue import find, stands_in_tables
 from physbench.report.text import number
 from physbench.suites import PRIVILEGED, SIZES, installed_suites, suite_of
@@ -140,7 +140,7 @@ def _board(key: Key, found: list[tuple[Entry, Listed]]) -> Board:
         direction,
         standings=tuple(sorted(models_of, key=place)),
         references=tuple(sorted(references, key=lambda standing: suite.references.index(standing.model))),
-        published=tuple(published(key.suite)),
+        published=tuple(list_published(key.suite)),
     )
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from physbench.printable import GAP, align
 from physbench.report.definitions import ARROWS, define
 from physbench.report.text import MINUS, figures, number
-from physbench.result import told
+from physbench.result import describe_note
 from physbench_leaderboard.columns import columns
 from physbench_leaderboard.table import Board, Standing
 
@@ -36,12 +36,12 @@ def as_text(boards: Sequence[Board], *, width: int = 80, every: bool = False) ->
 def _lines(board: Board, width: int, every: bool) -> Iterator[str]:
     key = board.key
     likelihood = f", {key.likelihood}" if key.likelihood else ""
-    yield from _wrapped(f"{key.suite} v{key.suite_version}, {key.size}{likelihood}: {board.about}", width)
+    yield from _wrap(f"{key.suite} v{key.suite_version}, {key.size}{likelihood}: {board.about}", width)
     if board.ranked_by:
         task, metric = board.ranked_by
         ranking = f"{RANKING} ranked by {metric} on {task}: {ARROWS[board.better]} {board.better} is better"
-        yield from _wrapped(f"{ranking}; models that cannot be told apart share a rank", width)
-        yield from _wrapped(board.describe_bar().replace(MINUS, "-"), width)
+        yield from _wrap(f"{ranking}; models that cannot be told apart share a rank", width)
+        yield from _wrap(board.describe_bar().replace(MINUS, "-"), width)
     else:
         yield "not ranked"
     everybody = [*board.standings, *board.references]
@@ -50,9 +50,9 @@ def _lines(board: Board, width: int, every: bool) -> Iterator[str]:
     if not board.standings:
         yield f"{GAP}no model is listed yet"
     for row in board.published:
-        yield from _wrapped(f"from the paper, its own data: {row.model} {row.metric} {row.value:g} on {row.task} ({row.remark}; {row.link})", width, GAP)
+        yield from _wrap(f"from the paper, its own data: {row.model} {row.metric} {row.value:g} on {row.task} ({row.remark}; {row.link})", width, GAP)
     for note in dict.fromkeys(note for standing in everybody for note in standing.notes):
-        yield from _wrapped(f"{note}: {told(note)} ({', '.join(each.model for each in everybody if note in each.notes)})", width, GAP)
+        yield from _wrap(f"{note}: {describe_note(note)} ({', '.join(each.model for each in everybody if note in each.notes)})", width, GAP)
 
 
 def _tables(board: Board, everybody: list[Standing], width: int, every: bool) -> Iterator[str]:
@@ -119,5 +119,5 @@ def _about(everybody: list[Standing]) -> Iterator[Column]:
     yield Column(("parameters", ""), ["" if each.parameters is None else f"{each.parameters:,}" for each in everybody])
 
 
-def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+def _wrap(text: str, width: int, indent: str = "") -> list[str]:
     return textwrap.wrap(text, max(width, 20), initial_indent=indent, subsequent_indent=indent + GAP, break_on_hyphens=False)

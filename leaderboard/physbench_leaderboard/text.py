@@ -31,10 +31,10 @@ def as_csv(boards: Iterable[Board]) -> str:
             about = {name: getattr(standing, name) for name in COLUMNS if hasattr(standing, name)}
             about |= {"kind": kind, "notes": " ".join(standing.notes)}
             for (task, metric), each in standing.scores.items():
-                table.writerow({**common, **_written(about), "task": task, "metric": metric, **_written(_numbers(each))})
+                table.writerow({**common, **_write_cells(about), "task": task, "metric": metric, **_write_cells(_numbers(each))})
         for row in board.published:
             figures = {"task": row.task, "metric": row.metric, "value": repr(row.value), "paper_link": row.link, "notes": row.remark}
-            table.writerow({**common, **_written({"kind": "published", "model": row.model, **figures})})
+            table.writerow({**common, **_write_cells({"kind": "published", "model": row.model, **figures})})
     return text.getvalue()
 
 
@@ -71,5 +71,5 @@ def _numbers(each: Estimate) -> dict[str, float | None]:
     return {name: None if number != number else number for name, number in each._asdict().items()}
 
 
-def _written(cells: dict[str, Any]) -> dict[str, Any]:
+def _write_cells(cells: dict[str, Any]) -> dict[str, Any]:
     return {name: "" if cell is None else repr(cell) if isinstance(cell, float) else plain_cell(cell) for name, cell in cells.items()}

@@ -25,7 +25,7 @@ def grant(listed: Path, submission: Submission, degree: str) -> Path:
     if degree not in DEGREES[1:]:
         raise SubmissionError(f"trust is granted as {' or '.join(DEGREES[1:])}, not {degree!r}")
     path = beside(listed)
-    if DEGREES.index(granted(listed, submission)) >= DEGREES.index(degree):
+    if DEGREES.index(find_grant(listed, submission)) >= DEGREES.index(degree):
         return path
     require_not_installed(listed.parent)
     record = {"trust": degree, "csv_sha256": submission.sha256, "date": datetime.now(UTC).date().isoformat(), "physbench_version": __version__}
@@ -33,7 +33,7 @@ def grant(listed: Path, submission: Submission, degree: str) -> Path:
     return path
 
 
-def granted(listed: Path, submission: Submission) -> str:
+def find_grant(listed: Path, submission: Submission) -> str:
     """What stands beside a submission."""
     path = beside(listed)
     if not path.exists():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from physbench import registry
 from physbench.audit.checks import CHECKS, INFORMATIVE, Answer, Ask
-from physbench.audit.stage import Play, Stage, staged
+from physbench.audit.stage import Play, Stage, set_stage
 from physbench.errors import ModelError, RecipeError
 from physbench.model import Model
 
@@ -35,7 +35,7 @@ def audit(
         raise RecipeError(f"an audit takes 1 sequence or more in batches of 1 or more, not {sequences} in batches of {batch}")
     if frames < 2:
         raise RecipeError(f"an audit shows 2 frames or more, not {frames}")
-    stage = staged(model, registry.datasets.get(dataset), sequences, frames, min(batch, sequences), seed)
+    stage = set_stage(model, registry.datasets.get(dataset), sequences, frames, min(batch, sequences), seed)
     base: list[Play] = []
     found: dict[str, Verdict] = {}
     for number, (name, (needs, ask)) in enumerate(CHECKS.items()):
@@ -49,7 +49,7 @@ def audit(
     return tuple(found.values())
 
 
-def passed(verdicts: Iterable[Verdict]) -> bool:
+def has_passed(verdicts: Iterable[Verdict]) -> bool:
     """Nothing that matters to its figures was found wrong."""
     return all(verdict.passed is not False or verdict.check in INFORMATIVE for verdict in verdicts)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from physbench.audit.agreement import Outcome, Rows, agreement
 from physbench.audit.recall import check_recall
-from physbench.audit.stage import Play, Stage, described, is_array, joined, require_finite, require_mean, require_owner, require_range
+from physbench.audit.stage import Play, Stage, describe, is_array, join_plays, require_finite, require_mean, require_owner, require_range
 from physbench.errors import ModelError
 from physbench.metrics.boxes import copy_boxes
 from physbench.storage.framing import TIMED
@@ -30,7 +30,7 @@ ONE_AT_A_TIME = "it takes one batch at a time and goes on from its newest state 
 def _runs(stage: Stage, base: list[Play]) -> Answer:
     """Fills `base`, which the checks after this one start from."""
     for rows in stage.batches(stage.batch):
-        base.append(stage.played(rows))
+        base.append(stage.play_through(rows))
     return True, f"{stage.sequences} sequences of {len(stage.frames)} frames in batches of {stage.batch}"
 
 
@@ -97,7 +97,7 @@ def _own_likelihood(stage: Stage, base: list[Play]) -> Answer:
         expected = (len(play.rows), *stage.shape[:2])
         for step, own in enumerate(given.log_likelihood for given in play.given):
             if not is_array(own) or own.shape != expected or own.dtype.kind != "f":
-                return False, f"a map of log-likelihoods is a floating-point array of shape {expected}, not {described(own)} (step {step})"
+                return False, f"a map of log-likelihoods is a floating-point array of shape {expected}, not {describe(own)} (step {step})"
             if np.isnan(own).any():
                 return False, f"a log-likelihood is NaN {play.where(np.isnan(own), step)}"
     return True, "one for every frame"
@@ -106,7 +106,7 @@ def _own_likelihood(stage: Stage, base: list[Play]) -> Answer:
 def _slots(stage: Stage, base: list[Play]) -> Answer:
     """As many as can tell every object and the ground apart."""
     asked = (stage.objects or MOST_OBJECTS) + 1
-    play = stage.played(stage.one, slots=asked)
+    play = stage.play_through(stage.one, slots=asked)
     for step, owner in enumerate(given.owner for given in play.given):
         require_owner(owner, play, step)
         if (owner >= asked).any():
@@ -115,13 +115,13 @@ def _slots(stage: Stage, base: list[Play]) -> Answer:
 
 
 def _same_twice(stage: Stage, base: list[Play]) -> Answer:
-    again = [stage.played(play.rows) for play in base]
-    return agreement(joined(again), joined(base), tolerance=0.0, owners=0.0)
+    again = [stage.play_through(play.rows) for play in base]
+    return agreement(join_plays(again), join_plays(base), tolerance=0.0, owners=0.0)
 
 
 def _another_seed(stage: Stage, base: list[Play]) -> Answer:
-    drawn = [stage.played(play.rows, seed=stage.seed + 1) for play in base]
-    same, finding = agreement(joined(drawn), joined(base), tolerance=0.0, owners=0.0)
+    drawn = [stage.play_through(play.rows, seed=stage.seed + 1) for play in base]
+    same, finding = agreement(join_plays(drawn), join_plays(base), tolerance=0.0, owners=0.0)
     return True, "another seed gives the same: nothing is drawn" if same else f"another seed gives something else: {finding}"
 
 
@@ -136,7 +136,7 @@ def _batch_size(stage: Stage, base: list[Play]) -> Answer:
 
 def _in_batches_of(size: int, stage: Stage, base: list[Play]) -> tuple[bool, str]:
     try:
-        return agreement(joined([stage.played(rows) for rows in stage.batches(size)]), joined(base))
+        return agreement(join_plays([stage.play_through(rows) for rows in stage.batches(size)]), join_plays(base))
     except ModelError as error:
         return False, str(error)
 
@@ -144,14 +144,14 @@ def _in_batches_of(size: int, stage: Stage, base: list[Play]) -> tuple[bool, str
 def _batch_order(stage: Stage, base: list[Play]) -> Answer:
     if stage.batch < 2:
         return None, "a batch of one sequence has one order: take a larger batch"
-    return agreement(joined([stage.played(play.rows[::-1]) for play in base]), joined(base))
+    return agreement(join_plays([stage.play_through(play.rows[::-1]) for play in base]), join_plays(base))
 
 
 def _companions(stage: Stage, base: list[Play]) -> Answer:
     if stage.batch < 2:
         return None, "a batch of one sequence has no others: take a larger batch"
-    beside = stage.played(np.concatenate([stage.one[:1], stage.other[1:]]))
-    return agreement(joined([beside]).first(1), joined(base).first(1))
+    beside = stage.play_through(np.concatenate([stage.one[:1], stage.other[1:]]))
+    return agreement(join_plays([beside]).first(1), join_plays(base).first(1))
 
 
 def _frames_untouched(stage: Stage, base: list[Play]) -> Answer:
@@ -173,14 +173,14 @@ def _frames_let_go(stage: Stage, base: list[Play]) -> Answer:
     for t in range(len(stage.frames)):
         play.see(stage.frames[t, play.rows], t)
         play.shown[t][:] = noise.random(play.shown[t].shape, np.float32)
-    same, finding = agreement(play.outcome(), joined(base).first(stage.batch))
+    same, finding = agreement(play.outcome(), join_plays(base).first(stage.batch))
     return same, finding if same else f"it reads a frame's array after the call, and by then it holds something else: {finding}"
 
 
 def _no_foresight(stage: Stage, base: list[Play]) -> Answer:
     """Two futures of one past, each in one array with it and with the truth laid out beside: whoever looks ahead is seen to."""
     cut = len(stage.frames) // 2
-    if stage.privileged():
+    if stage.is_privileged():
         same, _ = agreement(*(_before(stage, future, cut, tell=True) for future in (stage.one, stage.other)))
         return None, f"it is told the truth, a reference row; what it says {'does not depend' if same else 'depends'} on frames not yet shown"
     for tell in (False, True):
@@ -208,12 +208,12 @@ def _state(stage: Stage, base: list[Play]) -> Answer:
     """Two batches at a time, in turns."""
     if getattr(stage.model, "sequential", False):
         return None, ONE_AT_A_TIME
-    alone = stage.played(stage.other)
+    alone = stage.play_through(stage.other)
     one, other = stage.play(stage.one), stage.play(stage.other)
     for t in range(len(stage.frames)):
         one.on(t, t + 1)
         other.on(t, t + 1)
-    for play, expected in ((one, joined(base).first(stage.batch)), (other, alone.outcome())):
+    for play, expected in ((one, join_plays(base).first(stage.batch)), (other, alone.outcome())):
         same, finding = agreement(play.outcome(), expected)
         if not same:
             return False, f"it keeps state outside of `state`: two batches in turns are not what they are by themselves: {finding}"

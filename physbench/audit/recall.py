@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from physbench.audit.stage import Play, Stage, joined
+from physbench.audit.stage import Play, Stage, join_plays
 
 SHARE = 1 / 3
 """A model is suspected if its error with what belongs together is below this share of its error with what does not,"""
@@ -20,7 +20,7 @@ STANDARD_ERRORS = 3.0
 
 def check_recall(stage: Stage, base: list[Play]) -> tuple[bool | None, str]:
     """Compare the test sequences under their own seeds with what cannot be known."""
-    if stage.privileged():
+    if stage.is_privileged():
         return None, "it is told the truth, a reference row"
     if stage.sequences < 2:
         return None, "one sequence says nothing about the others: take more sequences"
@@ -36,7 +36,7 @@ def check_recall(stage: Stage, base: list[Play]) -> tuple[bool | None, str]:
 
 def _errors(plays: list[Play], frames: NDArray[np.float32]) -> NDArray[np.float64]:
     """(N,): the mean squared error of each sequence's predictions."""
-    outcome = joined(plays)
+    outcome = join_plays(plays)
     wanted = np.moveaxis(frames[1:, outcome.rows], 0, 1).astype(np.float64)
     return ((outcome.means[:, :-1] - wanted) ** 2).reshape(len(wanted), -1).mean(axis=1)
 

@@ -17,7 +17,7 @@ from physbench.errors import ModelError
 from physbench.metrics.pixels import require_likelihood
 from physbench.model import Batch, Prediction
 from physbench.printable import printable
-from physbench.recipe import Recipe, mixed
+from physbench.recipe import Recipe, mix
 from physbench.seeds import draw_fresh_seed, seed_sequences
 from physbench.states import SHOWN, Shows
 from physbench.storage.display import Display, likelihood_of
@@ -71,13 +71,13 @@ class Stage:
         """A batch of the sequences beside them."""
         return np.arange(self.sequences, self.sequences + self.batch)
 
-    def privileged(self) -> bool:
-        with guarded():
+    def is_privileged(self) -> bool:
+        with guard():
             return bool(getattr(self.model, "privileged", False))
 
     def play(self, rows: Rows, *, seed: int | None = None, places: Rows | None = None, slots: int | None = None, truth: Truth | None = None) -> Play:
         """places: whose seeds the model is handed, if not those of the rows."""
-        if truth is None and self.privileged():
+        if truth is None and self.is_privileged():
             truth = {name: array[rows] for name, array in self.truth.items()}
         seeds = seed_sequences(rows if places is None else places, seed=self.seed if seed is None else seed)
         actions = 0 if self.actions is None else self.actions.shape[2]
@@ -91,10 +91,10 @@ class Stage:
             shows=self.display.array,
             box_side=self.display.box_side,
         )
-        with guarded():
+        with guard():
             return Play(self, rows, self.model.begin(told))
 
-    def played(self, rows: Rows, *, seed: int | None = None, slots: int | None = None) -> Play:
+    def play_through(self, rows: Rows, *, seed: int | None = None, slots: int | None = None) -> Play:
         """All frames, each a fresh copy."""
         return self.play(rows, seed=seed, slots=slots).on(0, len(self.frames))
 
@@ -115,7 +115,7 @@ class Play:
     def see(self, frame: NDArray[np.float32], t: int, *, actions: Actions = None) -> None:
         """actions: of the sequences that the frame is of, if not those of the rows."""
         action = self._action(t, actions)
-        with guarded():
+        with guard():
             self._take(self.stage.model.observe(self.state, frame, action))
         self.shown.append(frame)
 
@@ -132,7 +132,7 @@ class Play:
 
     def imagine(self, t: int) -> None:
         """As a rollout does: a model that cannot imagine observes its own mean."""
-        with guarded():
+        with guard():
             imagine = getattr(self.stage.model, "imagine", None)
             if imagine is not None:
                 return self._take(imagine(self.state, self._action(t, None)))
@@ -163,14 +163,16 @@ class Play:
 
     def _take(self, returned: Any) -> None:
         if not isinstance(returned, tuple) or len(pair := cast("tuple[Any, ...]", returned)) != 2:
-            raise ModelError(f"it returned {described(returned)}, not a pair of a state and a Prediction")
+            raise ModelError(f"it returned {describe(returned)}, not a pair of a state and a Prediction")
         self.state, prediction = pair
         if not isinstance(prediction, Prediction):
-            raise ModelError(f"it returned a state and {described(prediction)}, not a state and a Prediction")
-        self.given.append(Given(_kept(prediction.mean), _kept(prediction.owner), _kept(prediction.log_likelihood), _kept(prediction.boxes)))
+            raise ModelError(f"it returned a state and {describe(prediction)}, not a state and a Prediction")
+        self.given.append(
+            Given(_copy_state(prediction.mean), _copy_state(prediction.owner), _copy_state(prediction.log_likelihood), _copy_state(prediction.boxes))
+        )
 
 
-def staged(model: Any, recipe: Recipe, sequences: int, frames: int, batch: int, seed: int) -> Stage:
+def set_stage(model: Any, recipe: Recipe, sequences: int, frames: int, batch: int, seed: int) -> Stage:
     """Make what is shown: as many frames as the world has, or states where it has none, and a still image again and again."""
     world = recipe.generator
     shows: Shows = SHOWN[next((number for number, name in enumerate(SHOWN) if name in world.arrays), 0)]
@@ -179,7 +181,7 @@ def staged(model: Any, recipe: Recipe, sequences: int, frames: int, batch: int, 
     recipe = recipe if parts_of(recipe.generator).spans is not None or recipe.frames == 1 else replace(recipe, frames=frames)
     truth = _long(recipe.scenes("test", 0, sequences + batch).arrays(), recipe, frames)
     only = [name for name in (shows, "actions") if name in truth]
-    other = replace(recipe, seed=mixed(draw_fresh_seed() + 1))
+    other = replace(recipe, seed=mix(draw_fresh_seed() + 1))
     drawn = _long(other.scenes("test", 0, sequences, only).arrays(), recipe, frames)
     (shown, actions), (fresh, fresh_actions) = _time_first(truth, display), _time_first(drawn, display)
 
@@ -204,7 +206,7 @@ def _time_first(arrays: Truth, display: Display) -> tuple[NDArray[np.float32], A
     return np.ascontiguousarray(np.moveaxis(display.show(arrays), 1, 0), np.float32), actions
 
 
-def joined(plays: list[Play]) -> Outcome:
+def join_plays(plays: list[Play]) -> Outcome:
     """Batches laid together, in the order of their sequences."""
     outcomes = [play.outcome() for play in plays]
     rows = np.concatenate([outcome.rows for outcome in outcomes])
@@ -222,7 +224,7 @@ def require_mean(mean: Any, play: Play, step: int) -> None:
     if mean is None:
         raise ModelError(f"it predicted no mean (step {step})")
     if not is_array(mean) or mean.shape != expected or mean.dtype.kind != "f":
-        raise ModelError(f"a mean is a floating-point array of shape {expected}, not {described(mean)} (step {step})")
+        raise ModelError(f"a mean is a floating-point array of shape {expected}, not {describe(mean)} (step {step})")
 
 
 def is_owner_map(owner: Any, play: Play) -> bool:
@@ -231,7 +233,7 @@ def is_owner_map(owner: Any, play: Play) -> bool:
 
 def require_owner(owner: Any, play: Play, step: int) -> None:
     if not is_owner_map(owner, play):
-        raise ModelError(f"an owner map is uint8 of shape {(len(play.rows), *play.stage.shape[:2])}, not {described(owner)} (step {step})")
+        raise ModelError(f"an owner map is uint8 of shape {(len(play.rows), *play.stage.shape[:2])}, not {describe(owner)} (step {step})")
 
 
 def require_finite(mean: NDArray[Any], play: Play, step: int) -> None:
@@ -242,7 +244,7 @@ def require_finite(mean: NDArray[Any], play: Play, step: int) -> None:
 
 def require_range(mean: NDArray[Any], play: Play, step: int) -> None:
     """Of what is finite."""
-    with guarded():
+    with guard():
         likelihood = likelihood_of(play.stage.display.array, play.stage.model.likelihood)
     low, high = require_likelihood(likelihood).support
     wrong = np.isfinite(mean) & ((mean < low) | (mean > high))
@@ -253,7 +255,7 @@ def require_range(mean: NDArray[Any], play: Play, step: int) -> None:
 
 
 @contextmanager
-def guarded() -> Generator[None]:
+def guard() -> Generator[None]:
     """Whatever the model raises is a finding. An interrupt is not the model's."""
     try:
         yield
@@ -267,13 +269,13 @@ def is_array(value: Any) -> TypeGuard[NDArray[Any]]:
     return isinstance(value, np.ndarray)
 
 
-def described(value: Any) -> str:
+def describe(value: Any) -> str:
     if is_array(value):
         return f"{value.dtype} of shape {value.shape}"
     return "None" if value is None else f"a {type(value).__name__}"
 
 
-def _kept(value: Any) -> Any:
+def _copy_state(value: Any) -> Any:
     return np.array(value) if is_array(value) else value
 
 

@@ -11,7 +11,7 @@ import click
 
 from physbench.cli.options import Numbers, Range, kind_of
 from physbench.cli.root import STOPPED, main
-from physbench.plainjson import dumped
+from physbench.plainjson import dump
 from physbench.progress import progress_bar
 
 AGENT = "dqn"
@@ -80,7 +80,7 @@ def train_agent(out: Path, minutes: float | None, steps: int | None, resume: boo
             click.echo(f"\nStopped and saved. Go on with: physbench train {AGENT} --out {out} --resume", err=True)
             sys.exit(STOPPED)
     if as_json:
-        return click.echo(dumped({"folder": str(out), **result}))
+        return click.echo(dump({"folder": str(out), **result}))
     score = f"mean score of the last {result['games']:.0f} games {result['score']:,.0f}" if "score" in result else "no game came to its end"
     click.echo(f"{out}: {result['step']:,} steps in {result['minutes']:.1f} minutes, {score} (with random actions; physbench play counts it without)")
 
@@ -126,6 +126,6 @@ def play(game: str, policy: str, agent: str, episodes: int, seed: int, epsilon: 
         else:
             told = scores.play(player, games=episodes, seed=seed, epsilon=epsilon, game=game, progress=show)
     if as_json:
-        return click.echo(dumped({"game": game, "policy": policy, "epsilon": epsilon, "seed": seed, "recorder": recorder, **told.to_dict()}))
+        return click.echo(dump({"game": game, "policy": policy, "epsilon": epsilon, "seed": seed, "recorder": recorder, **told.to_dict()}))
     click.echo(f"{policy}: {told.mean:,.0f} [{told.low:,.0f}, {told.high:,.0f}] over {episodes} games of {game}")
     click.echo(f"  median {told.median:,.0f}, from {told.worst:,.0f} to {told.best:,.0f}")

@@ -232,9 +232,9 @@ def _grant(file: Path, folder: Path | None, degree: str) -> None:
 
 
 def _folder(folder: Path | None) -> Path:
-    from physbench_leaderboard.pins import bundled
+    from physbench_leaderboard.pins import bundled_folder
 
-    return folder or bundled()
+    return folder or bundled_folder()
 
 
 def _boards(folder: Path | None, suite: str | None, beside: Sequence[Path] = ()) -> list[Board]:

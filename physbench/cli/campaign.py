@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from physbench.cli.root import STOPPED, main
-from physbench.plainjson import dumped
+from physbench.plainjson import dump
 from physbench.printable import align
 from physbench.progress import progress_bar
 
@@ -138,7 +138,7 @@ def status(folder: Path, only: tuple[str, ...], as_json: bool) -> None:
     total = sum(each.history.minutes for each in standings)
     if as_json:
         entries = [each.to_dict() for each in standings]
-        return click.echo(dumped({"folder": str(folder), "runs": entries, "minutes": total, "next": waiting[0].run.name if waiting else None}))
+        return click.echo(dump({"folder": str(folder), "runs": entries, "minutes": total, "next": waiting[0].run.name if waiting else None}))
     words = [place for place, title in enumerate(COLUMNS) if title not in NUMBERS]
     for line in align([COLUMNS, *(_cells(each.to_dict()) for each in standings)], left=words):
         click.echo(line)

@@ -14,7 +14,7 @@ import click
 
 from physbench import registry
 from physbench.cli.root import JSON, main
-from physbench.plainjson import dumped
+from physbench.plainjson import dump
 from physbench.printable import align, printable
 from physbench.suites import installed_suites
 
@@ -48,7 +48,7 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
     names = [str(run.provenance["model"]) for run in runs]
     if as_json:
         family = {"tested": count_tested(lines), "surviving": sum(line.survives for line in lines)}
-        return click.echo(dumped({"a": names[0], "b": names[1], **family, "lines": [asdict(line) for line in lines]}))
+        return click.echo(dump({"a": names[0], "b": names[1], **family, "lines": [asdict(line) for line in lines]}))
     click.echo(f"a = {names[0]!r}, b = {names[1]!r}; the figure of a less that of b, with its 95 % interval")
     for task in dict.fromkeys(line.task for line in lines):
         click.echo(click.style(printable(task), bold=True))
@@ -134,7 +134,7 @@ def list_what(what: str, as_json: bool) -> None:
     """
     entries, lines_of = LISTS[what]
     if as_json:
-        return click.echo(dumped(list(entries())))
+        return click.echo(dump(list(entries())))
     for entry in entries():
         name, *lines = lines_of(entry)
         click.echo("\n    ".join([click.style(name, bold=True), *lines]))

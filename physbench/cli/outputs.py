@@ -63,7 +63,7 @@ class Outputs:
     def hand_out(self, found: Result, chosen: Extent, *, answers: Answers, likelihood: Likelihood) -> None:
         """Print the scores, and write what was asked for. Files come first: a closed pipe costs nothing."""
         from physbench.evaluation.beside import reference_scores
-        from physbench.evaluation.known import published
+        from physbench.evaluation.known import list_published
         from physbench.evaluation.text import as_text, to_json
 
         found = replace(found, provenance=replace(found.provenance, **self.labels))
@@ -80,5 +80,5 @@ class Outputs:
         if self.report:
             from physbench.report import gallery, write_report
 
-            page = write_report(self.report, found, references, published(chosen.suite.name), gallery(answers, chosen, found, likelihood=likelihood))
+            page = write_report(self.report, found, references, list_published(chosen.suite.name), gallery(answers, chosen, found, likelihood=likelihood))
             click.echo(str(page), err=True)

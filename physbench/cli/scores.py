@@ -76,7 +76,7 @@ def options(*wanted: Callable[..., Any]) -> Callable[..., Any]:
     return decorate
 
 
-def gathered(**records: type) -> Callable[..., Any]:
+def gather_options(**records: type) -> Callable[..., Any]:
     """Give a command some of its options together: as records, whose fields they are."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -196,12 +196,12 @@ physbench eval copy --data mine.h5
 @click.option("--resume/--restart", default=None, help="Resume an interrupted evaluation (the default), or start again (the default for your own code).")
 @LABELS
 @OUTPUTS
-@gathered(entry=Entry, outputs=Outputs)
+@gather_options(entry=Entry, outputs=Outputs)
 def evaluate(entry: Entry, outputs: Outputs, resume: bool | None, **settings: Any) -> None:
     from physbench import __version__
     from physbench.evaluation.evaluate import evaluate, extent
     from physbench.evaluation.journal import Journal
-    from physbench.evaluation.window import asked
+    from physbench.evaluation.window import answers_of
     from physbench.metrics.catalogue import all_metrics
     from physbench.result import METRIC_VERSION
 
@@ -216,8 +216,8 @@ def evaluate(entry: Entry, outputs: Outputs, resume: bool | None, **settings: An
             identity |= {"command": entry.command, "folder": str(Path.cwd()), "likelihood": repr(entered.model.likelihood)}
         unchanging = entered.identity and not settings["data"] and place in SUITES
         journal = Journal.of(identity) if resume or (resume is None and unchanging) else None
-        if journal and journal.finished():
-            click.echo(f"going on after {journal.finished()} finished blocks (--restart begins anew)", err=True)
+        if journal and journal.count_finished():
+            click.echo(f"going on after {journal.count_finished()} finished blocks (--restart begins anew)", err=True)
         with progress_bar("evaluating") as update:
             try:
                 found = evaluate(
@@ -232,7 +232,7 @@ def evaluate(entry: Entry, outputs: Outputs, resume: bool | None, **settings: An
             except KeyboardInterrupt:
                 click.echo("\nStopped." + (" The same command goes on from there." if journal else ""), err=True)
                 sys.exit(STOPPED)
-        outputs.hand_out(found, chosen, answers=asked(entered.model, settings["seed"]), likelihood=entered.model.likelihood)
+        outputs.hand_out(found, chosen, answers=answers_of(entered.model, settings["seed"]), likelihood=entered.model.likelihood)
     if journal:
         journal.discard()
 
@@ -253,7 +253,7 @@ physbench score p.h5
 @click.option("--half", is_flag=True, help="Store logits in half precision: half the size; scores differ in the fourth digit.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @JSON
-@gathered(entry=Entry)
+@gather_options(entry=Entry)
 def predict(entry: Entry, out: Path, half: bool, overwrite: bool, as_json: bool, **settings: Any) -> None:
     from physbench.evaluation.predictions import predict
 
@@ -279,7 +279,7 @@ def predict(entry: Entry, out: Path, half: bool, overwrite: bool, as_json: bool,
 @click.option("--batch", type=int, default=USUAL_BATCH, show_default=True, help="Batch size.")
 @LABELS
 @OUTPUTS
-@gathered(outputs=Outputs)
+@gather_options(outputs=Outputs)
 def score(file: Path, suite: str | None, batch: int, outputs: Outputs) -> None:
     """Score a file of predictions, without running a model.
 
@@ -289,10 +289,10 @@ def score(file: Path, suite: str | None, batch: int, outputs: Outputs) -> None:
     physbench predict copy --suite smoke --out p.h5
     physbench score p.h5 --suite smoke --csv mine.csv
     """
-    from physbench.evaluation.predictions import opened, score
+    from physbench.evaluation.predictions import open_predictions, score
 
     outputs.require_sound()
-    told = opened(file, suite and resolve_suite(suite))
+    told = open_predictions(file, suite and resolve_suite(suite))
     with progress_bar(printable(f"scoring {file.name}")) as update:
         found = score(told, batch=batch, progress=lambda now: update(now.done, now.total, f"scoring on {now.doing}"))
     outputs.hand_out(found, told.extent, answers=told.answers, likelihood=told.likelihood)
@@ -312,20 +312,20 @@ physbench audit --model mymodels.rnn:build
 @options(MODEL, FACTORY, ARCHITECTURE, COMMAND, TIMEOUT, DEVICE)
 @click.option("--dataset", default="balls4mass64", show_default=True, help="Dataset to audit it on.")
 @JSON
-@gathered(entry=Entry)
+@gather_options(entry=Entry)
 def audit(entry: Entry, dataset: str, as_json: bool) -> None:
-    from physbench.audit import audit, passed, summarize
+    from physbench.audit import audit, has_passed, summarize
 
     with entry.enter() as entered, progress_bar(f"auditing {entered.name}", unit="") as update:
         verdicts = audit(entered.model, dataset=dataset, progress=lambda done, total, doing: update(done, total, doing))
     if as_json:
-        click.echo(json.dumps({"model": entered.name, "passed": passed(verdicts), "verdicts": [asdict(verdict) for verdict in verdicts]}))
+        click.echo(json.dumps({"model": entered.name, "passed": has_passed(verdicts), "verdicts": [asdict(verdict) for verdict in verdicts]}))
     else:
         for verdict in verdicts:
             mark = {True: click.style("ok  ", fg="green"), False: click.style("BAD ", fg="red"), None: "-   "}[verdict.passed]
             click.echo(f"{mark}{verdict.check}\n      {verdict.finding}")
         click.echo(summarize(verdicts))
-    sys.exit(0 if passed(verdicts) else 1)
+    sys.exit(0 if has_passed(verdicts) else 1)
 
 
 @main.command()

@@ -14,7 +14,7 @@ import click
 from physbench.cli.agents import AGENT, train_agent
 from physbench.cli.options import Numbers, kind_of
 from physbench.cli.root import STOPPED, main
-from physbench.plainjson import dumped
+from physbench.plainjson import dump
 from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def train(
     with progress_bar("preparing", unit="") as update:
 
         def show(now: Any) -> None:
-            figures = _listed(dict(list(now.figures.items())[:MOST_FIGURES]))
+            figures = _list_figures(dict(list(now.figures.items())[:MOST_FIGURES]))
             update(round(1000 * now.share), 1000, f"step {now.step:,}: loss {_number(now.loss)}{figures}, {now.sequences_per_second:,.0f} sequences/s")
 
         try:
@@ -149,13 +149,13 @@ def train(
             click.echo("\nStopped" + (f" and saved. Go on with: physbench train --out {folder} --resume" if saved else " before anything was saved."), err=True)
             sys.exit(STOPPED)
     if as_json:
-        return click.echo(dumped({"folder": str(folder), **asdict(result)}))
+        return click.echo(dump({"folder": str(folder), **asdict(result)}))
     click.echo(f"{folder}: {result.step:,} steps, {result.sequences:,} sequences in {result.minutes:.1f} minutes ({result.ended} used up)")
-    last = f"; last: {_number(result.validation_loss)}{_listed(result.figures)}"
+    last = f"; last: {_number(result.validation_loss)}{_list_figures(result.figures)}"
     click.echo(f"  validation loss {_number(result.best_validation_loss)} at step {result.best_step:,}{last}")
 
 
-def _listed(figures: Mapping[str, float]) -> str:
+def _list_figures(figures: Mapping[str, float]) -> str:
     return "".join(f", {name.removeprefix('validation_')} {_number(value)}" for name, value in figures.items())
 
 

@@ -42,7 +42,7 @@ def contestant(text: str, *, device: str = "cpu", settings: Mapping[str, float] 
         return Contestant(opened, _name(path), identity)
     if architecture is not None:
         raise ModelError(f"an architecture is named for a file of weights or the folder of a run, and {text!r} is neither")
-    model = _built(registry.models.get(text), device, given)
+    model = _build(registry.models.get(text), device, given)
     return Contestant(model, text, f"{text}{told}" if text in registry.models.built_in else None)
 
 
@@ -60,18 +60,18 @@ def resolve_model(model: Model | str | os.PathLike[str], *, device: str = "cpu",
 
 def own_code(place: str, *, device: str = "cpu") -> Contestant:
     """`package.module:factory`, imported and run."""
-    return Contestant(_built(_imported(place, "model", "factory"), device), place, None)
+    return Contestant(_build(_import(place, "model", "factory"), device), place, None)
 
 
 def own_suite(place: str) -> Suite:
     """`package.module:SUITE`, imported."""
-    suite = _imported(place, "suite", "SUITE")
+    suite = _import(place, "suite", "SUITE")
     if not isinstance(suite, Suite):
         raise UnknownName(f"{place!r} leads to a {type(suite).__name__}, not a Suite of physbench.suites")
     return suite
 
 
-def _imported(place: str, noun: str, attribute: str) -> Any:
+def _import(place: str, noun: str, attribute: str) -> Any:
     """What goes wrong inside the module is not caught: it is its author's to read."""
     sys.path.insert(0, str(Path.cwd()))  # where a user's own module is, as with `python -m`
     module, _, name = place.partition(":")
@@ -90,7 +90,7 @@ def _imported(place: str, noun: str, attribute: str) -> Any:
     return getattr(found, name)
 
 
-def _built(factory: Callable[..., Any], device: str, settings: Mapping[str, float] | None = None) -> Model:
+def _build(factory: Callable[..., Any], device: str, settings: Mapping[str, float] | None = None) -> Model:
     if not callable(factory):
         raise UnknownName(f"{factory!r} is no factory: a class or a function that returns a model is expected")
     try:

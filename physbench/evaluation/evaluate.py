@@ -29,12 +29,12 @@ from physbench.evaluation.meter import Meter, Progress
 from physbench.evaluation.probes import count_examples, fit_probes
 from physbench.evaluation.scored_slots import find_scored_slots
 from physbench.evaluation.scoring import worth
-from physbench.evaluation.window import Answers, asked
+from physbench.evaluation.window import Answers, answers_of
 from physbench.metrics.bootstrap import Interval, count_contributing, intervals, quotient
 from physbench.metrics.catalogue import all_metrics
 from physbench.metrics.memory_probe import MemoryProbe
 from physbench.metrics.probe import Probe
-from physbench.metrics.sums import Sums, curve, joined, per_sequence, pooled, value
+from physbench.metrics.sums import Sums, curve, join, per_sequence, pool, value
 from physbench.model import Likelihood, Model, Origin
 from physbench.recipe import expand_split
 from physbench.result import Provenance, Result, Score
@@ -145,16 +145,16 @@ def evaluate(
     if getattr(model, "privileged", False):
         notes = (*notes, "privileged")
     meter = Meter(progress)
-    answers = asked(meter.attach(model), seed)
-    made = found(
+    answers = answers_of(meter.attach(model), seed)
+    result = score_answers(
         answers, chosen, model.likelihood, name=name, batch=batch, seed=seed, journal=journal, meter=meter, probed=bool(getattr(model, "latents", None))
     )
     return replace(
-        made,
+        result,
         provenance=replace(
-            made.provenance,
+            result.provenance,
             **{name: getattr(origin, name) for name in ("parameters", "weights_sha256", "train_seed", "model_link", "paper_link", "device", "torch_version")},
-            notes=(*notes, *made.provenance.notes),
+            notes=(*notes, *result.provenance.notes),
         ),
     )
 
@@ -166,7 +166,7 @@ def require_possible(batch: int, seed: int) -> None:
         raise RecipeError(f"a seed is a whole number of 0 or more, not {seed}")
 
 
-def found(
+def score_answers(
     answers: Answers,
     chosen: Extent,
     likelihood: Likelihood,
@@ -198,20 +198,20 @@ def found(
                 meter.begin_block(task, stop - start)
                 part = journal.read(task.name, start) if journal else None
                 if part is None:
-                    part = _scored(answers, task, examples, source, start, likelihood, rates, probes, slots)
+                    part = _score_block(answers, task, examples, source, start, likelihood, rates, probes, slots)
                     if journal:
                         journal.write(task.name, start, part)
                 parts.append(part)
                 meter.end_block()
         digests[task.name] = source.digest(chosen.count)
         chosen.require_pinned(task, digests[task.name])
-        figures |= {key: joined([part.figures[key] for part in parts]) for key in parts[0].figures}
+        figures |= {key: join([part.figures[key] for part in parts]) for key in parts[0].figures}
         notes.update(note for part in parts for note in part.notes)
     if not figures:
         why = "only owner maps are asked for here, and the model gives none or the data have no groups"
         raise ModelError(f"nothing of {name} can be scored on {chosen.suite.name}: {why}")
     suite = chosen.suite
-    figures |= {key: sums for task in suite.tasks for key, sums in _pooled(task, figures)}
+    figures |= {key: sums for task in suite.tasks for key, sums in _pool_samples(task, figures)}
     kept = {key: per_sequence(sums) for key, sums in figures.items()}
     origin = Provenance(
         model=name,
@@ -250,14 +250,14 @@ def _plain(number: float) -> str:
 def _blocks(source: Source, count: int, batch: int) -> Generator[Block]:
     """The next block is made while this one is scored."""
 
-    def made(start: int) -> Block:
+    def make_block(start: int) -> Block:
         stop = min(start + batch, count)
         return start, stop, source.examples(start, stop)
 
-    return ahead(made, range(0, count, batch), depth=1)
+    return ahead(make_block, range(0, count, batch), depth=1)
 
 
-def _scored(
+def _score_block(
     answers: Answers,
     task: Task,
     examples: Examples,
@@ -293,13 +293,13 @@ def _on_file(suite: Suite, data: Path, split: str) -> Suite:
     return replace(suite, tasks=(replace(task, dataset=stem, askings=tuple(askings)),), pins=Pins(), ranked_by=None, against=None, sequences=None)
 
 
-def _pooled(task: Task, figures: Figures) -> Iterator[tuple[tuple[str, str], Sums]]:
+def _pool_samples(task: Task, figures: Figures) -> Iterator[tuple[tuple[str, str], Sums]]:
     """A figure that was asked for several times: over all samples together."""
     for asking in task.askings:
         if isinstance(asking, Rollout) and asking.samples > 1 and asking.sample == 0:
             row = task.names(asking)
             stems = dict.fromkeys(metric.partition("[")[0] for name, metric in figures if name == row)
-            yield from (((row, stem), pooled([figures[row, f"{stem}[{sample + 1}]"] for sample in range(asking.samples)])) for stem in stems)
+            yield from (((row, stem), pool([figures[row, f"{stem}[{sample + 1}]"] for sample in range(asking.samples)])) for stem in stems)
 
 
 def _scores(kept: Figures) -> Iterator[Score]:

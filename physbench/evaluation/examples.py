@@ -16,7 +16,7 @@ from physbench import cache
 from physbench.errors import ModelError, StorageError
 from physbench.files import write_whole
 from physbench.npz import read_npz
-from physbench.recipe import Recipe, mixed, resolve_split
+from physbench.recipe import Recipe, mix, resolve_split
 from physbench.scene import Scenes, Span, join_scenes
 from physbench.states import Shows
 from physbench.storage.digest import SplitDigest
@@ -162,7 +162,7 @@ def source_of(task: Task, *, split: str = "test", fresh: int | None = None, data
         Display(task.shows).require(str(data), ("features",))
         return plain
     recipe = task.recipe
-    return Made(recipe if fresh is None else replace(recipe, seed=mixed(fresh + 1)), split, usual=recipe, shows=task.shows)
+    return Made(recipe if fresh is None else replace(recipe, seed=mix(fresh + 1)), split, usual=recipe, shows=task.shows)
 
 
 def _display_of(recipe: Recipe, shows: Shows) -> Display:

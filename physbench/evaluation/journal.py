@@ -46,7 +46,7 @@ class Journal:
         cache.make_room(evaluations, cache.LIMIT)
         return cls(evaluations / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32])
 
-    def finished(self) -> int:
+    def count_finished(self) -> int:
         """How many blocks."""
         return len(list(self._folder.glob("*.npz"))) if self._folder.is_dir() else 0
 

@@ -15,7 +15,7 @@ from physbench.metrics.catalogue import stands_in_tables
 if TYPE_CHECKING:
     from physbench.evaluation.evaluate import Extent
 
-REFERENCES = "physbench_leaderboard.pins:bundled", "references.csv"
+REFERENCES = "physbench_leaderboard.pins:bundled_folder", "references.csv"
 """The reference rows on every suite: one file, written by `python -m physbench_leaderboard.bundle`."""
 
 SCORE = ("suite", "version", "size", "task", "metric", "value", "low", "high")
@@ -54,7 +54,7 @@ PUBLISHED = tuple(
 )
 
 
-def published(suite: str) -> list[Published]:
+def list_published(suite: str) -> list[Published]:
     return [row for row in PUBLISHED if row.suite == suite]
 
 
@@ -65,7 +65,7 @@ KNOWN_SIZE = "lite"
 def references(chosen: Extent) -> list[Known]:
     """Give what is known of the reference rows on pinned sequences; nothing where others were asked for."""
     wanted = (chosen.suite.name, str(chosen.suite.version), KNOWN_SIZE)
-    return [_known(row) for row in _rows() if (row["suite"], row["suite_version"], row["size"]) == wanted] if chosen.pinned else []
+    return [_read_score(row) for row in _rows() if (row["suite"], row["suite_version"], row["size"]) == wanted] if chosen.pinned else []
 
 
 def scores_of(reference: str, size: str = "lite") -> list[dict[str, Any]]:
@@ -87,6 +87,6 @@ def _rows() -> tuple[dict[str, str], ...]:
     return tuple(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.is_file() else ()
 
 
-def _known(row: dict[str, str]) -> Known:
+def _read_score(row: dict[str, str]) -> Known:
     value, low, high = (float(row[name] or "nan") for name in ("value", "low", "high"))
     return Known(row["task"], row["metric"], row["model"], value, low, high)

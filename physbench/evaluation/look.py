@@ -73,7 +73,7 @@ class _Refining(Onlooker):
         steps: list[Any] = [*cast("Iterable[Any]", given)] if isinstance(given, Iterable) else []
         if not steps or not all(isinstance(step, tuple) and len(cast("Any", step)) == 2 and isinstance(step[1], Prediction) for step in steps):
             raise ModelError("the model's refinements are one or more (state, prediction), as observe returns them")
-        self.said.append([self.noted(*step) for step in steps])
+        self.said.append([self.note(*step) for step in steps])
         return steps[-1]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from physbench.evaluation.examples import Source, source_of
 from physbench.metrics.permanence import count_on
-from physbench.metrics.sums import Sums, curve, joined
+from physbench.metrics.sums import Sums, curve, join
 from physbench.suites import MEMORYLESS, SUITES, Task, Window
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def count_near_curtain(source: Source, count: int, window: Window) -> Sums | Non
         curtain, visible = examples.truth["curtain"], examples.truth["visible"]
         curtained = curtained or bool(curtain.any())
         parts.append(count_on(examples.frames[:, : window.frames], examples.groups[:, : window.frames], visible[:, : window.frames], curtain))
-    return joined(parts) if curtained else None
+    return join(parts) if curtained else None
 
 
 def count_pinned() -> dict[tuple[str, int, int], tuple[tuple[int, int], ...]]:

@@ -69,7 +69,7 @@ def require_keys(header: Mapping[str, Any], *, required: Sequence[str] = (), all
             raise ModelError(f"its answer has the key {excerpt(key)}, which means nothing: there is {known}")
 
 
-def announced(header: Mapping[str, Any], expected: Sequence[Layout]) -> list[Layout]:
+def read_announcement(header: Mapping[str, Any], expected: Sequence[Layout]) -> list[Layout]:
     """Read which of the expected arrays follow a header, in their order. Anything else is refused."""
     require_keys(header, allowed=("arrays",))
     listed: Any = header.get("arrays", [])

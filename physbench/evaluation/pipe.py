@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from physbench.errors import ModelError
 from physbench.evaluation.child import Child, split_command
 from physbench.evaluation.contestant import Contestant
-from physbench.evaluation.messages import Layout, announced, decode_arrays, decode_header, encode, excerpt, require_keys
+from physbench.evaluation.messages import Layout, decode_arrays, decode_header, encode, excerpt, read_announcement, require_keys
 from physbench.model import MOST_BOXES, Batch, Bernoulli, Gaussian, Likelihood, Origin, Prediction
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class PipeModel:
     def begin(self, batch: Batch) -> Moment:
         count = len(batch.seeds)
         header = {"ask": "begin", "batch": count, "shape": batch.shape, "slots": batch.slots, "actions": batch.actions}
-        ask(self._child, header, {"seeds": batch.seeds}, lambda answer: announced(answer, []), topic="'begin'")
+        ask(self._child, header, {"seeds": batch.seeds}, lambda answer: read_announcement(answer, []), topic="'begin'")
         self._newest = Moment(count, batch.shape, 0)
         return self._newest
 
@@ -94,7 +94,7 @@ class PipeModel:
         given = {name: array for name, array in arrays.items() if array is not None}
         expected = _prediction(state, self._boxes)
         topic = f"{word!r} at step {state.time}"
-        _, said = ask(self._child, {"ask": word}, given, lambda answer: announced(answer, expected), topic=topic)
+        _, said = ask(self._child, {"ask": word}, given, lambda answer: read_announcement(answer, expected), topic=topic)
         self._newest = Moment(state.sequences, state.shape, state.time + 1)
         return self._newest, Prediction(**said)
 

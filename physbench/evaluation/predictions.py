@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from physbench.errors import ModelError, RecipeError, StorageError
-from physbench.evaluation.evaluate import Extent, extent, found, require_possible
+from physbench.evaluation.evaluate import Extent, extent, require_possible, score_answers
 from physbench.evaluation.examples import Examples, Source, source_of
 from physbench.evaluation.meter import Meter, Progress
-from physbench.evaluation.window import Answer, asked, countable, scorable
+from physbench.evaluation.window import Answer, answers_of, countable, scorable
 from physbench.metrics.boxes import copy_boxes
 from physbench.model import Bernoulli, Gaussian, Likelihood, Model
 from physbench.result import Result
@@ -39,7 +39,7 @@ def predict(
         raise RecipeError("half precision is too coarse for places: leave it out")
     meter = Meter(progress)
     meter.begin(chosen.suite.tasks, chosen.count)
-    answers = asked(meter.attach(model), seed)
+    answers = answers_of(meter.attach(model), seed)
     sigma = model.likelihood.sigma if isinstance(model.likelihood, Gaussian) else None
     if model.likelihood.note and sigma is None:
         raise ModelError(f"a file of predictions is of a Bernoulli or a Gaussian model, not of {model.likelihood!r}: score the model itself")
@@ -90,7 +90,7 @@ class Told:
         return Answer(mean, owner, own, boxes=copy_boxes(boxes, (count, maps)) if boxes is not None and asking.boxes else None)
 
 
-def opened(path: Path, suite: str | Suite | None = None) -> Told:
+def open_predictions(path: Path, suite: str | Suite | None = None) -> Told:
     """Open predictions, and make sure that they are for pinned sequences of a suite of today."""
     file = Predictions(path)
     header = file.header
@@ -130,5 +130,5 @@ def count_answers(asking: Asking) -> tuple[int, int]:
 def score(told: Told, *, batch: int = BATCH, progress: Callable[[Progress], None] | None = None) -> Result:
     """What the predictions are worth. That each was made before its frame was shown cannot be checked, and the result says so."""
     header = told.file.header
-    made = found(told.answers, told.extent, told.likelihood, name=header.model, batch=batch, seed=header.seed, meter=Meter(progress))
+    made = score_answers(told.answers, told.extent, told.likelihood, name=header.model, batch=batch, seed=header.seed, meter=Meter(progress))
     return replace(made, provenance=replace(made.provenance, device="", notes=("predictions-file", *made.provenance.notes)))

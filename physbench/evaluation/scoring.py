@@ -58,14 +58,14 @@ def worth(
     lasts: Named = {}
     for metric in all_metrics().values():
         if asking.kind in metric.asked_of and evidence.has.issuperset(metric.needs):
-            for name, sums in _named(metric, evidence):
+            for name, sums in _name_figures(metric, evidence):
                 figures[name] = sums
                 if metric.last and asking.kind == "window":
                     lasts[f"{name}_last"] = last(sums)
     return figures | lasts
 
 
-def _named(metric: Metric, evidence: Evidence) -> Iterator[tuple[str, Sums]]:
+def _name_figures(metric: Metric, evidence: Evidence) -> Iterator[tuple[str, Sums]]:
     """The figures of one metric under the names that results have them by."""
     assert metric.function is not None
     found: Any = metric.function(evidence)

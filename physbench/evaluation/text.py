@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 
 from physbench.evaluation.evaluate import Extent
-from physbench.evaluation.known import KNOWN_SIZE, Known, published
+from physbench.evaluation.known import KNOWN_SIZE, Known, list_published
 from physbench.metrics.catalogue import find, headlines, stands_in_tables
-from physbench.plainjson import dumped
+from physbench.plainjson import dump
 from physbench.printable import GAP, align, printable
-from physbench.result import ENOUGH, NARROW, Result, Score, told
+from physbench.result import ENOUGH, NARROW, Result, Score, describe_note
 from physbench.suites import SIZES, UNRANKED, Suite
 
 WIDTH = 80
@@ -26,7 +26,7 @@ BESIDE = ("copy", "tracker", "tracker-80", "blur", "constant-velocity", "oracle"
 def to_json(found: Result) -> str:
     curves = [{"task": task, "metric": metric, "values": values} for (task, metric), values in found.curves.items()]
     scores = [{**asdict(score), "is_narrow": score.is_narrow} for score in found.scores]
-    return dumped({"provenance": asdict(found.provenance), "scores": scores, "curves": curves})
+    return dump({"provenance": asdict(found.provenance), "scores": scores, "curves": curves})
 
 
 def as_text(found: Result, chosen: Extent, references: Iterable[Known] = (), *, width: int = WIDTH, everything: bool = False) -> str:
@@ -43,7 +43,7 @@ def as_text(found: Result, chosen: Extent, references: Iterable[Known] = (), *, 
         ranked = chosen.suite.ranked_by
         rows = sorted((score for score in shown if score.task == task), key=lambda score: (score.task, score.metric) != ranked)
         lines += ["", *_table(task, rows, chosen.suite, beside, origin.model, width)]
-        lines += _reported(task, rows, chosen, origin.model)
+        lines += _quote_paper(task, rows, chosen, origin.model)
     lines.append("")
     if chosen.size.startswith(UNRANKED):
         lines.append(f"Unranked: {chosen.suite.name} pins no digests for these sequences, so no leaderboard lists these scores.")
@@ -53,7 +53,7 @@ def as_text(found: Result, chosen: Extent, references: Iterable[Known] = (), *, 
         lines.append(f"Reference rows are of the first {SIZES[KNOWN_SIZE]:,} of these sequences ({KNOWN_SIZE}).")
     if any(score.is_narrow for score in shown):
         lines.append(f"{NARROW} too narrow, being of fewer than {ENOUGH} sequences: see docs/statistics.md")
-    lines += [f"Note: {told(note)}." for note in origin.notes]
+    lines += [f"Note: {describe_note(note)}." for note in origin.notes]
     if chosen.data is None and _lacks_owners(found, chosen):
         lines.append("Grouping is not scored: the model says of no pixel which object owns it.")
     if len(shown) < len(scores):
@@ -80,10 +80,10 @@ def _width(column: Sequence[str]) -> int:
     return max(map(len, column))
 
 
-def _reported(task: str, rows: Sequence[Score], chosen: Extent, model: str) -> Iterator[str]:
+def _quote_paper(task: str, rows: Sequence[Score], chosen: Extent, model: str) -> Iterator[str]:
     """What the paper of this very model says; another model's paper says nothing about it."""
     for score in rows:
-        for paper in published(chosen.suite.name):
+        for paper in list_published(chosen.suite.name):
             if (paper.task, paper.metric) == (task, score.metric) and model in (paper.model, f"{paper.model}.{task}"):
                 yield f"    {score.metric} in its paper, on the paper's own data: {paper.value:g} ({paper.remark})"
 

@@ -113,7 +113,7 @@ class Onlooker:
 
         return imagine if step else None
 
-    def noted(self, state: Any, prediction: Any) -> Noted:
+    def note(self, state: Any, prediction: Any) -> Noted:
         """Copies, which the model does not change afterwards."""
         parts = getattr(self.model, "parts", None)
         copied = {name: np.array(array) for name in ("mean", "owner", "boxes") if (array := getattr(prediction, name, None)) is not None}
@@ -121,7 +121,7 @@ class Onlooker:
 
     def _take_down(self, returned: Any) -> Any:
         if isinstance(returned, tuple) and len(returned) == 2:  # pyright: ignore[reportUnknownArgumentType] anything else is refused by whoever asks
-            self.said.append([self.noted(*returned)])  # pyright: ignore[reportUnknownArgumentType]
+            self.said.append([self.note(*returned)])  # pyright: ignore[reportUnknownArgumentType]
         return returned  # pyright: ignore[reportUnknownVariableType]
 
 

@@ -45,7 +45,7 @@ class Truth(dict[str, Any]):
         raise ModelError(f"this model is told the truth, and these data have no {name!r}")
 
 
-def asked(model: Model, seed: int) -> Answers:
+def answers_of(model: Model, seed: int) -> Answers:
     """The answers of a model. seed: where its own randomness begins."""
     require_likelihood(model.likelihood)
     farthest: dict[Any, Answer] = {}
@@ -78,34 +78,34 @@ def ask(model: Model, task: Task, asking: Asking, examples: Examples, source: So
         box_side=examples.box_side,
     )
     if isinstance(asking, Still) and begin.truth is not None:  # the truth of what is shown: that frame, again and again
-        begin = replace(begin, truth=Truth({name: _stilled(array, asking, examples) for name, array in begin.truth.items()}))
+        begin = replace(begin, truth=Truth({name: _repeat_frame(array, asking, examples) for name, array in begin.truth.items()}))
     match asking:
         case Codes():
             return _take_codes(model, begin, examples.frames, examples.actions, asking.moments)
         case Window():
-            return _observed(model, begin, examples.frames[:, : asking.frames], examples.actions, boxes=asking.boxes)
+            return _show_all(model, begin, examples.frames[:, : asking.frames], examples.actions, boxes=asking.boxes)
         case Image():
-            return _seen(model, begin, examples.frames[:, asking.frame], asking.shown)
+            return _show_image(model, begin, examples.frames[:, asking.frame], asking.shown)
         case Still():
             action = _action(examples.actions, asking.frame)
             return Answer(owners=_owner_of_still(model, begin, examples.frames[:, asking.frame], action, asking.shown))
         case Rollout():
-            return _imagined(model, begin, examples.frames[:, : asking.context], asking.horizon, examples.actions)
+            return _show_context(model, begin, examples.frames[:, : asking.context], asking.horizon, examples.actions)
 
 
-def _stilled(array: NDArray[Any], asking: Still, examples: Examples) -> NDArray[Any]:
+def _repeat_frame(array: NDArray[Any], asking: Still, examples: Examples) -> NDArray[Any]:
     moves = array.ndim > 2 and array.shape[1] == examples.frames.shape[1]
     return np.repeat(array[:, asking.frame : asking.frame + 1], asking.shown, axis=1) if moves else array
 
 
-def _observed(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray[Any] | None, *, boxes: bool) -> Answer:
+def _show_all(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray[Any] | None, *, boxes: bool) -> Answer:
     """Show every frame: the predictions of frames 1.., and what was said of all of them. boxes: whether they are asked for."""
     state, likelihood = model.begin(begin), likelihood_of(begin.shows, model.likelihood)
     means = np.empty_like(frames[:, 1:], np.float32, order="C")
     said: list[Prediction] = []
     for t in range(frames.shape[1]):
-        state, told = _told(model.observe(state, _shown(frames, t), _action(actions, t)))
-        prediction = _checked(likelihood, told, frames[:, t], last=t + 1 == frames.shape[1])
+        state, told = _require_pair(model.observe(state, _copy_frame(frames, t), _action(actions, t)))
+        prediction = _check(likelihood, told, frames[:, t], last=t + 1 == frames.shape[1])
         if t < means.shape[1]:
             means[:, t] = prediction.mean
         said.append(replace(prediction, mean=None))
@@ -120,8 +120,8 @@ def _take_codes(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArr
         raise ModelError("this suite reads the codes of a model, its latents(state), and this model has none")
     state, codes = model.begin(begin), list[NDArray[np.float32]]()
     for t in range(max(moments) + 1):
-        state, told = _told(model.observe(state, _shown(frames, t), _action(actions, t)))
-        _checked(model.likelihood, told, frames[:, t], last=True)
+        state, told = _require_pair(model.observe(state, _copy_frame(frames, t), _action(actions, t)))
+        _check(model.likelihood, told, frames[:, t], last=True)
         if t in moments:
             found = _checked_codes(latents(state), len(frames))
             codes.append(found.reshape(len(found), -1))
@@ -135,19 +135,19 @@ def _owner_of_still(model: Model, begin: Batch, frame: NDArray[Any], action: NDA
     state = model.begin(begin)
     owner = None
     for _ in range(shown):
-        state, prediction = _told(model.observe(state, frame.astype(np.float32), None if action is None else action.copy()))
-        owner = _checked(model.likelihood, prediction, frame, last=True).owner
+        state, prediction = _require_pair(model.observe(state, frame.astype(np.float32), None if action is None else action.copy()))
+        owner = _check(model.likelihood, prediction, frame, last=True).owner
         if owner is None:
             return None
     return None if owner is None else owner[:, None]
 
 
-def _seen(model: Model, begin: Batch, frame: NDArray[Any], shown: int) -> Answer:
+def _show_image(model: Model, begin: Batch, frame: NDArray[Any], shown: int) -> Answer:
     """Show an image again and again: what is said of it in the end."""
     state, said = model.begin(begin), Prediction()
     for _ in range(shown):
-        state, said = _told(model.observe(state, frame.astype(np.float32), None))
-        said = _checked(model.likelihood, said, frame, last=True)
+        state, said = _require_pair(model.observe(state, frame.astype(np.float32), None))
+        said = _check(model.likelihood, said, frame, last=True)
     latents = getattr(model, "latents", None)
     mean = None if said.mean is None else said.mean[:, None]
     owner = None if said.owner is None else said.owner[:, None]
@@ -162,28 +162,28 @@ def _checked_codes(codes: Any, count: int) -> NDArray[np.float32]:
     return array.astype(np.float32)
 
 
-def _imagined(model: Model, begin: Batch, frames: NDArray[Any], horizon: int, actions: NDArray[Any] | None) -> Answer:
+def _show_context(model: Model, begin: Batch, frames: NDArray[Any], horizon: int, actions: NDArray[Any] | None) -> Answer:
     """Show the context, then let the model go on by itself."""
     state, likelihood = model.begin(begin), likelihood_of(begin.shows, model.likelihood)
     prediction = Prediction()
     for t in range(frames.shape[1]):
-        state, prediction = _told(model.observe(state, _shown(frames, t), _action(actions, t)))
-    means: list[Any] = [_checked(likelihood, prediction, frames[:, 0]).mean]
+        state, prediction = _require_pair(model.observe(state, _copy_frame(frames, t), _action(actions, t)))
+    means: list[Any] = [_check(likelihood, prediction, frames[:, 0]).mean]
     imagine = getattr(model, "imagine", None)
     for t in range(frames.shape[1], frames.shape[1] + horizon - 1):
         action = _action(actions, t)
-        state, prediction = _told(imagine(state, action) if imagine else model.observe(state, means[-1].copy(), action))
-        means.append(_checked(likelihood, prediction, frames[:, 0]).mean)
+        state, prediction = _require_pair(imagine(state, action) if imagine else model.observe(state, means[-1].copy(), action))
+        means.append(_check(likelihood, prediction, frames[:, 0]).mean)
     return Answer(np.stack(means, axis=1))
 
 
-def _told(returned: Any) -> tuple[Any, Any]:
+def _require_pair(returned: Any) -> tuple[Any, Any]:
     if not isinstance(returned, tuple) or len(returned) != 2:  # pyright: ignore[reportUnknownArgumentType]
         raise ModelError(f"the model returned a {type(returned).__name__} where (state, prediction) is expected")  # pyright: ignore[reportUnknownArgumentType]
     return returned  # pyright: ignore[reportUnknownVariableType]
 
 
-def _shown(frames: NDArray[Any], t: int) -> Frame:
+def _copy_frame(frames: NDArray[Any], t: int) -> Frame:
     """A copy: what a model does to it changes nothing."""
     return frames[:, t].astype(np.float32)
 
@@ -202,7 +202,7 @@ def _all_or_none(said: list[Prediction], name: str) -> NDArray[Any] | None:
     return np.stack(given, axis=1) if given else None
 
 
-def _checked(likelihood: Likelihood, prediction: Any, frame: NDArray[Any], *, last: bool = False) -> Prediction:
+def _check(likelihood: Likelihood, prediction: Any, frame: NDArray[Any], *, last: bool = False) -> Prediction:
     """As it may be scored. The prediction after the last frame is discarded, and need not be there."""
     if not isinstance(prediction, Prediction):
         raise ModelError(f"the model returned a {type(prediction).__name__} where a Prediction is expected")

@@ -51,7 +51,7 @@ def interval(sums: Sums, *, resamples: int = RESAMPLES, seed: int = SEED) -> Int
 
 def intervals(figures: Sequence[Sums], *, resamples: int = RESAMPLES, seed: int = SEED) -> list[Interval]:
     """Many figures of the same N sequences, (N, ...) each, with one set of draws: far cheaper than one by one."""
-    drawn = _resampled(figures, resamples, seed)
+    drawn = _resample(figures, resamples, seed)
     return [_interval(value(figure), column) for figure, column in zip(figures, drawn.T, strict=True)]
 
 
@@ -64,7 +64,7 @@ def compare(a: Sums, b: Sums, *, better: Literal["lower", "higher"], resamples: 
     """Two runs, (N, ...) each, sequence i of both being the same one. Better only where the whole interval of the difference says so."""
     if len(a.numerator) != len(b.numerator):
         raise PhysbenchError(f"only runs on the same sequences can be compared: these have {len(a.numerator)} and {len(b.numerator)}")
-    drawn_a, drawn_b = (_resampled([run], resamples, seed)[:, 0] for run in (a, b))  # apart, so that equal runs round equally
+    drawn_a, drawn_b = (_resample([run], resamples, seed)[:, 0] for run in (a, b))  # apart, so that equal runs round equally
     difference = _interval(value(a) - value(b), drawn_a - drawn_b)
     verdict: Literal["a better", "b better", "cannot be told apart"] = "cannot be told apart"
     if difference.low > 0 or difference.high < 0:
@@ -78,9 +78,9 @@ def quotient(a: Sums, b: Sums, *, resamples: int = RESAMPLES, seed: int = SEED) 
     Sequences i of the named datasets are alike in their draws, and their figures correlate by 0.06 to 0.09. That is left
     out of account, so the interval is a few per cent too wide.
     """
-    above, below = _resampled([a], resamples, seed)[:, 0], _resampled([b], resamples, seed + 1)[:, 0]
+    above, below = _resample([a], resamples, seed)[:, 0], _resample([b], resamples, seed + 1)[:, 0]
     whole = value(b)
-    return _interval(value(a) / whole if whole else math.nan, _divided(above, below))
+    return _interval(value(a) / whole if whole else math.nan, _divide(above, below))
 
 
 def _interval(figure: float, drawn: Floats) -> Interval:
@@ -92,7 +92,7 @@ def _interval(figure: float, drawn: Floats) -> Interval:
     return Interval(figure, low, high) if math.isfinite(low) and math.isfinite(high) else Interval(figure, math.nan, math.nan)
 
 
-def _resampled(figures: Sequence[Sums], resamples: int, seed: int) -> Floats:
+def _resample(figures: Sequence[Sums], resamples: int, seed: int) -> Floats:
     """(R, M): every figure on every resample; NaN where its denominators add up to 0."""
     totals = [per_sequence(figure) for figure in figures]
     sequences = {len(total.numerator) for total in totals}
@@ -103,7 +103,7 @@ def _resampled(figures: Sequence[Sums], resamples: int, seed: int) -> Floats:
         return np.full((resamples, len(figures)), math.nan)
     columns = np.stack([part for total in totals for part in (total.numerator, total.denominator)], axis=1)  # (N, 2 M)
     sums = np.concatenate([times @ columns for times in _draws(count, resamples, seed)])
-    return _divided(sums[:, 0::2], sums[:, 1::2])
+    return _divide(sums[:, 0::2], sums[:, 1::2])
 
 
 def _draws(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
@@ -117,5 +117,5 @@ def _draws(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64
         yield np.bincount(drawn.reshape(-1), minlength=rows * count).reshape(rows, count).astype(np.float64)
 
 
-def _divided(above: Floats, below: Floats) -> Floats:
+def _divide(above: Floats, below: Floats) -> Floats:
     return np.divide(above, below, out=np.full(above.shape, math.nan), where=below != 0)

@@ -50,7 +50,7 @@ def find(name: str) -> Metric:
     """The card of a metric; one step of a curve, and the last transition alone, are on the card of the whole."""
     written = WRITTEN.fullmatch(name)
     card = all_metrics().get(written["stem"]) if written else None
-    if written and card and _allowed(card, written):
+    if written and card and _is_allowed(card, written):
         return card
     raise UnknownName(f"no metric is called {name!r}: {suggest(name.partition('[')[0], names())}")
 
@@ -62,7 +62,7 @@ def stands_in_tables(name: str) -> bool:
     return not bracket or (card is not None and card.tabled)
 
 
-def _allowed(card: Metric, written: re.Match[str]) -> bool:
+def _is_allowed(card: Metric, written: re.Match[str]) -> bool:
     sampled = "samples" in card.asked_of
     index = card.indices is not None or sampled
     return bool((card.last or not written["last"]) and (sampled or not written["spread"]) and (index or not written["index"]))

@@ -89,7 +89,7 @@ PROBE_VARIABLES = Metric(
 >>> from physbench.metrics.memory_probe import MemoryReading
 >>> there = np.array([[[10], [20]]], np.uint8)  # one sequence, two frames, one variable, whose mean was 15 and whose spread was 5
 >>> read = MemoryReading(np.zeros((1, 2, 128), np.uint8), np.array([[[2.0], [3.0]]]), np.array([3.0]), np.array([5.0]))
->>> sums.value(read.explained(there))  # said are 10 and 15
+>>> sums.value(read.explain(there))  # said are 10 and 15
 0.5
 """,
 )

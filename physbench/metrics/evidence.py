@@ -18,7 +18,7 @@ from physbench.metrics.memory_probe import MemoryReading
 from physbench.metrics.permanence import permanence_bce
 from physbench.metrics.pixels import bernoulli_bce, clipped_share, log_likelihood, masked_sum, square_error
 from physbench.metrics.probe import Reading
-from physbench.metrics.rollout import overlap, repeated, targets
+from physbench.metrics.rollout import overlap, repeat_last, targets
 from physbench.metrics.sums import Floats, Sums, mean, mean_where_defined, ratio
 from physbench.model import Likelihood
 from physbench.states import read_memory
@@ -78,7 +78,7 @@ class Evidence:
     def copied(self) -> NDArray[Any]:
         """(B, S, H, W, C): what copying says, the current frame again, or the last one that was shown."""
         if isinstance(self.asking, Rollout):
-            return repeated(self.frames, self.asking.context, self.asking.horizon)
+            return repeat_last(self.frames, self.asking.context, self.asking.horizon)
         if isinstance(self.asking, Still):
             return self.targets
         return self.frames[:, self.asking.context - 1 : self.asking.frames - 1]
@@ -119,15 +119,15 @@ class Evidence:
     @cached_property
     def box_of(self) -> NDArray[np.int64]:
         """(B, T - 1, K): the box of each object in the frames of a window but the first, boxes.NOBODY where it has none."""
-        return boxes.match_boxes(self._boxes, self._seen("position"), self._seen("visible"), **self._size)
+        return boxes.match_boxes(self._boxes, self._truth_of("position"), self._truth_of("visible"), **self._size)
 
     def box_count(self) -> Sums:
         """(B, T - 1): whether there are as many boxes as objects in view."""
-        return boxes.count_accuracy(self._boxes, self._seen("visible"))
+        return boxes.count_accuracy(self._boxes, self._truth_of("visible"))
 
     def box_recall(self) -> Sums:
         """(B, T - 1): the objects in view that have a box, of all of them."""
-        return boxes.box_recall(self.box_of, self._seen("position"), self._seen("visible"), **self._size)
+        return boxes.box_recall(self.box_of, self._truth_of("position"), self._truth_of("visible"), **self._size)
 
     def box_precision(self) -> Sums:
         """(B, T - 1): the boxes that hold an object, of all of them."""
@@ -139,7 +139,7 @@ class Evidence:
 
     def identity_regained(self) -> Sums:
         """(B, T - 1): the objects that came back with the identity that they had."""
-        return boxes.identity_regained(boxes.identities(self.box_of, self._boxes), self._seen("visible"))
+        return boxes.identity_regained(boxes.identities(self.box_of, self._boxes), self._truth_of("visible"))
 
     def log_probability(self, *, near: bool = False) -> Floats:
         """(B, S): of the distribution that the model declares around its mean, or as it computed them itself."""
@@ -162,13 +162,13 @@ class Evidence:
         """(B, S): the squared errors over those of copying."""
         return ratio(square_error(self.targets, self._means), square_error(self.targets, self.copied))
 
-    def probed(self, factor: str) -> Sums:
+    def probe(self, factor: str) -> Sums:
         """(B, 1): how much of a factor of the objects can be read off the codes of their slots, and how much there is."""
         assert self.reading is not None
-        explained, there = self.reading.explained(factor, self.tables[:, 0], self.truth)
+        explained, there = self.reading.explain(factor, self.tables[:, 0], self.truth)
         return ratio(explained[:, None], there[:, None])
 
-    def clipped(self) -> Sums:
+    def clip(self) -> Sums:
         """The share of the means that lie outside [0, 1]."""
         return clipped_share(self._means)
 
@@ -182,7 +182,7 @@ class Evidence:
         groups, visible = (self.truth[name][:, self.shown] for name in ("groups", "visible"))
         return permanence_bce(self.frames[:, self.shown], self._means, groups, visible, self.truth["curtain"], rates=self.rates)
 
-    def _seen(self, name: str) -> NDArray[Any]:
+    def _truth_of(self, name: str) -> NDArray[Any]:
         """Of a window, in the frames that its boxes count in: all but the first."""
         return self.truth[name][:, self.shown][:, 1:]
 
@@ -238,7 +238,7 @@ class Evidence:
     def probed_variables(self) -> Sums:
         """(B, S): how much of the named variables can be read off codes, and how much there is."""
         assert self.memory is not None and isinstance(self.asking, Codes)
-        return self.memory.explained(self._probed_ram[..., [address for _, address in self.asking.variables]])
+        return self.memory.explain(self._probed_ram[..., [address for _, address in self.asking.variables]])
 
     @property
     def _probed_ram(self) -> NDArray[np.uint8]:

@@ -23,7 +23,7 @@ def _probe(factor: str, values: str, truth: str, definition: str) -> Metric:
         caution=_CAUTION,
         asked_of=("image",),
         needs=("owners", "groups", factor, f"probe of {factor}"),
-        function=lambda e: e.probed(factor),
+        function=lambda e: e.probe(factor),
         bounds=(-math.inf, 1.0),
         example=f"""\
 >>> import numpy as np
@@ -32,7 +32,7 @@ def _probe(factor: str, values: str, truth: str, definition: str) -> Metric:
 >>> probe = Probe.fit(10 * y, {{"{factor}": y}})  # codes that are the values themselves
 >>> reading = Reading(probe, (10 * y[:, None]).astype(np.float32))
 >>> tables = np.full((4, 1, 1), 9)  # one slot, which owns 9 pixels of one object
->>> explained, there = reading.explained("{factor}", tables, {{"{factor}": {truth}}})
+>>> explained, there = reading.explain("{factor}", tables, {{"{factor}": {truth}}})
 >>> bool(explained.sum() / there.sum() > 0.9)  # a ridge shrinks what four images say
 True
 """,
@@ -93,7 +93,7 @@ PROBE_SHAPE = Metric(
     caution=f"Naming the commonest shape is right as often as that shape occurs. {_CAUTION}",
     asked_of=("image",),
     needs=("owners", "groups", "shape", "probe of shape"),
-    function=lambda e: e.probed("shape"),
+    function=lambda e: e.probe("shape"),
     bounds=(0.0, 1.0),
     example="""\
 >>> import numpy as np
@@ -101,7 +101,7 @@ PROBE_SHAPE = Metric(
 >>> shapes = np.array([[1], [2], [3], [2]])
 >>> probe = Probe.fit(np.eye(4)[shapes[:, 0]], {"shape": shapes})
 >>> reading = Reading(probe, np.eye(4, dtype=np.float32)[[[1], [2], [3], [3]]])  # the last code is that of another shape
->>> reading.explained("shape", np.full((4, 1, 1), 9), {"shape": shapes})
+>>> reading.explain("shape", np.full((4, 1, 1), 9), {"shape": shapes})
 (array([1., 1., 1., 0.]), array([1., 1., 1., 1.]))
 """,
 )

@@ -75,7 +75,7 @@ class MemoryReading:
     means: Floats  # (V,) of training, in the same units
     units: Floats  # (V,)
 
-    def explained(self, values: NDArray[np.uint8]) -> Sums:
+    def explain(self, values: NDArray[np.uint8]) -> Sums:
         """(B, S, V) as they are -> (B, S): the variance of the variables that is explained, and all of it, each in its unit."""
         there = values / self.units
         every = ((there - self.means) ** 2).sum(axis=2)

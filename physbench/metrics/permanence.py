@@ -49,7 +49,7 @@ def collar(groups: NDArray[Any], visible: NDArray[Any], curtain: NDArray[Any]) -
     height, width = groups.shape[2:4]
     around = curtain_pixels(curtain, height, width, COLLAR) & ~curtain_pixels(curtain, height, width)
     out = np.zeros((len(groups), groups.shape[1] - 1, height, width, 1), np.bool_)
-    sequence, t = np.nonzero(hidden(visible)[:, :-1])
+    sequence, t = np.nonzero(hides_object(visible)[:, :-1])
     shows = np.zeros((len(sequence), visible.shape[2] + 1), np.bool_)  # the first column is group 0, nobody
     shows[:, 1:] = visible[sequence, t] > 0
     row = np.arange(len(sequence))[:, None, None]
@@ -58,7 +58,7 @@ def collar(groups: NDArray[Any], visible: NDArray[Any], curtain: NDArray[Any]) -
     return out
 
 
-def hidden(visible: NDArray[Any]) -> NDArray[np.bool_]:
+def hides_object(visible: NDArray[Any]) -> NDArray[np.bool_]:
     """(N, T, K) -> (N, T): is there an object that was seen before frame t - 1 and shows neither then nor at t?"""
     shows = visible > 0
     out = np.zeros(shows.shape[:2], np.bool_)

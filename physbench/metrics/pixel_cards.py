@@ -58,7 +58,7 @@ RELATIVE_BCE = Metric(
 >>> from physbench.metrics import pixels, sums
 >>> frames = np.array([0, 0, 1, 1], np.uint8).reshape(1, 2, 1, 2, 1)
 >>> means = np.full((1, 1, 1, 2, 1), 1e-3)  # ln 1e-3 is half of ln 1e-6
->>> copy = pixels.bce(frames, pixels.copied(frames))
+>>> copy = pixels.bce(frames, pixels.copy_frames(frames))
 >>> round(sums.value(sums.ratio(pixels.bce(frames, means), copy)), 6)
 0.5
 >>> sums.value(sums.ratio(copy, copy))
@@ -112,7 +112,7 @@ RELATIVE_RELATIONAL_BCE = Metric(
 >>> frames = np.array([0, 0, 1, 1], np.uint8).reshape(1, 2, 1, 2, 1)
 >>> collisions = np.array([1, 0, 0, 0], np.uint8).reshape(1, 2, 1, 2, 1)
 >>> means = np.array([1e-3, 1e-6]).reshape(1, 1, 1, 2, 1)  # the second pixel does not count
->>> above, below = (pixels.relational_bce(frames, p, collisions) for p in (means, pixels.copied(frames)))
+>>> above, below = (pixels.relational_bce(frames, p, collisions) for p in (means, pixels.copy_frames(frames)))
 >>> round(sums.value(sums.ratio(above, below)), 6)
 0.5
 """,
@@ -207,7 +207,7 @@ CLIPPED_SHARE = Metric(
     caution="It is no score: it says how far bce is from what the model said.",
     asked_of=("window",),
     needs=("means", "unbounded"),
-    function=lambda e: e.clipped(),
+    function=lambda e: e.clip(),
     bounds=(0.0, 1.0),
     example="""\
 >>> import numpy as np

@@ -37,7 +37,7 @@ def relational_bce(frames: NDArray[Any], means: NDArray[Any], collisions: NDArra
     return bernoulli_bce(frames[:, 1:], means, collisions[:, :-1])
 
 
-def copied(frames: NDArray[Any]) -> NDArray[Any]:
+def copy_frames(frames: NDArray[Any]) -> NDArray[Any]:
     """(N, T, H, W, C) -> (N, T - 1, H, W, C): what the copy predictor says, p_{t+1} = x_t. Score it as any other means."""
     return frames[:, :-1]
 
@@ -164,17 +164,17 @@ def _rows(where: NDArray[Any] | None, *arrays: NDArray[Any]) -> Iterator[tuple[A
         count = math.prod(shape[:-3])
         for start in range(0, count, at_once):
             rows = slice(start, min(start + at_once, count))
-            yield rows, [_taken(array, rows) for array in arrays], None
+            yield rows, [_take_rows(array, rows) for array in arrays], None
         return
     if where.shape != (*shape[:-1], 1):
         raise ValueError(f"pixels are chosen by an array of shape {(*shape[:-1], 1)}, not {where.shape}")
     touched = np.flatnonzero(where.any(axis=(-3, -2, -1)))
     for start in range(0, len(touched), at_once):
         rows = touched[start : start + at_once]
-        yield rows, [_taken(array, rows) for array in arrays], np.repeat(_taken(where, rows) > 0, shape[-1], axis=1)
+        yield rows, [_take_rows(array, rows) for array in arrays], np.repeat(_take_rows(where, rows) > 0, shape[-1], axis=1)
 
 
-def _taken(array: NDArray[Any], rows: slice | NDArray[np.intp]) -> NDArray[Any]:
+def _take_rows(array: NDArray[Any], rows: slice | NDArray[np.intp]) -> NDArray[Any]:
     """(..., H, W, C) -> (R, P), contiguous: a sum's last bit depends on the layout. Only these rows are copied, if any."""
     *ahead, height, width, channels = array.shape
     pixels = height * width * channels

@@ -75,7 +75,7 @@ class Reading:
     probe: Probe
     codes: NDArray[np.float32]  # (N, K, D)
 
-    def explained(self, name: str, tables: NDArray[Any], truth: Mapping[str, NDArray[Any]]) -> tuple[Floats, Floats]:
+    def explain(self, name: str, tables: NDArray[Any], truth: Mapping[str, NDArray[Any]]) -> tuple[Floats, Floats]:
         """Per image, (N,) and (N,): the variance of a factor that is explained, and all of it; of kinds, the objects that are right, and all of them."""
         image, thing, slot = objects_of(tables, self.codes.shape[1])
         actual = factor_of(truth, name)[image, thing]

@@ -19,7 +19,7 @@ def rollout_bce(frames: NDArray[Any], means: NDArray[Any], context: int) -> Floa
 
 def repeat_bce(frames: NDArray[Any], context: int, horizon: int) -> Floats:
     """(N, T, H, W, C) -> (N, S): the same for repeating the last context frame, what `rollout_relative_bce` is measured by."""
-    return rollout_bce(frames, repeated(frames, context, horizon), context)
+    return rollout_bce(frames, repeat_last(frames, context, horizon), context)
 
 
 def overlap(frames: NDArray[Any], means: NDArray[Any]) -> Sums:
@@ -35,7 +35,7 @@ def targets(frames: NDArray[Any], context: int, horizon: int) -> NDArray[Any]:
     return frames[:, context : context + horizon]
 
 
-def repeated(frames: NDArray[Any], context: int, horizon: int) -> NDArray[Any]:
+def repeat_last(frames: NDArray[Any], context: int, horizon: int) -> NDArray[Any]:
     """(N, T, H, W, C) -> (N, S, H, W, C): frame c - 1, again and again."""
     shape = (len(frames), horizon, *frames.shape[2:])
     return np.broadcast_to(frames[:, context - 1 : context], shape)

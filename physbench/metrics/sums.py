@@ -56,13 +56,13 @@ def per_sequence(sums: Sums) -> Sums:
     return Sums(_row_sums(sums.numerator), _row_sums(sums.denominator))
 
 
-def joined(parts: Iterable[Sums]) -> Sums:
+def join(parts: Iterable[Sums]) -> Sums:
     """The sequences of all parts, one part after the other."""
     parts = list(parts)
     return Sums(np.concatenate([part.numerator for part in parts]), np.concatenate([part.denominator for part in parts]))
 
 
-def pooled(samples: Iterable[Sums]) -> Sums:
+def pool(samples: Iterable[Sums]) -> Sums:
     """The same sequences asked several times, (N, ...) each: their sums together."""
     samples = list(samples)
     return Sums(np.sum([part.numerator for part in samples], axis=0), np.sum([part.denominator for part in samples], axis=0))

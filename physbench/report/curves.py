@@ -62,10 +62,10 @@ def _by_collisions(card: Metric, result: Result, references: Sequence[Known], ta
 def _line_of_copying(card: Metric, values: Sequence[float], result: Result, task: str) -> list[Line]:
     """What copying costs, where another metric says how many times that the model costs."""
     share = next((each.name for each in all_metrics().values() if each.share_of == card.name), "")
-    return [Line("copy", _points(_copied(values, result.curves.get((task, share), []))), 1, beside=True)] if share else []
+    return [Line("copy", _points(_cost_of_copying(values, result.curves.get((task, share), []))), 1, beside=True)] if share else []
 
 
-def _copied(ours: Sequence[float], relative: Sequence[float]) -> list[float]:
+def _cost_of_copying(ours: Sequence[float], relative: Sequence[float]) -> list[float]:
     """What copying costs at each step, where it is known how many times that the model costs."""
     return [value / share if share else math.nan for value, share in zip(ours, relative, strict=False)]
 

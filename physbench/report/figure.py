@@ -11,7 +11,7 @@ from physbench.files import write_whole
 from physbench.model import Parts
 from physbench.report.states import legend_of_states, rows_of_states
 from physbench.view.canvas import encode_png
-from physbench.view.figure import HEEDED, PLACED, Outline, Row, Story, attended, dimmed, figure, film, mixed, owned, plain, tinted, together, wrong
+from physbench.view.figure import HEEDED, PLACED, Outline, Row, Story, dim, draw_owners, figure, film, find_arrows, mix_slots, plain, tint_slot, together, wrong
 from physbench.view.panels import Box, box_of, true_colours
 from physbench.view.save import suffix_of
 from physbench.view.times import ALL_TIMES, Times
@@ -78,11 +78,11 @@ def _scene(watched: Watched, parts: list[Parts]) -> Iterator[Row]:
     steps, curtain = watched.steps, _curtain(watched)
     yield Row("input", "frame t", tuple(None if step.frame is None else plain(step.frame) for step in steps), missing="imagined")
     if parts:
-        yield Row("groups", NOW, tuple(mixed(each.shares[0]) for each in parts))
+        yield Row("groups", NOW, tuple(mix_slots(each.shares[0]) for each in parts))
     elif _owners_are_drawn(watched):
-        yield Row("owners", NOW, tuple(None if step.owner is None else owned(step.owner) for step in steps), missing="not said")
+        yield Row("owners", NOW, tuple(None if step.owner is None else draw_owners(step.owner) for step in steps), missing="not said")
     if _boxes_are_drawn(watched):
-        yield Row("boxes", NOW, tuple(map(dimmed, _frames_in_mind(watched))), outlines=tuple(map(_outlines, steps)))
+        yield Row("boxes", NOW, tuple(map(dim, _frames_in_mind(watched))), outlines=tuple(map(_outlines, steps)))
     if watched.groups is not None and (curtain or _groups_are_drawn(watched, parts)):
         colours = true_colours(_levels(watched), watched.groups)
         yield Row("true groups", NOW, tuple(colours[groups] for groups in watched.groups), curtain=curtain, see_through=True)
@@ -112,11 +112,11 @@ def _levels(watched: Watched) -> NDArray[np.uint8]:
 def _slots(parts: list[Parts], empty: set[int]) -> Iterator[Row]:
     for k in sorted(set(range(min(each.predictions.shape[1] for each in parts))) - empty):
         notes = tuple("nothing" * bool(each.predictions[0, k].max() < PLACED) for each in parts)
-        yield Row(f"slot {k + 1}", "predicts t + 1", tuple(tinted(each.predictions[0, k], k) for each in parts), slot=k, notes=notes)
+        yield Row(f"slot {k + 1}", "predicts t + 1", tuple(tint_slot(each.predictions[0, k], k) for each in parts), slot=k, notes=notes)
     heeded = [each.attention for each in parts if each.attention is not None]
     largest = max((float(attention.max()) for attention in heeded), default=0.0)
     if len(heeded) == len(parts) and largest > 0:
-        arrows = tuple(attended(each.predictions[0], attention[0] / largest) for each, attention in zip(parts, heeded, strict=True))
+        arrows = tuple(find_arrows(each.predictions[0], attention[0] / largest) for each, attention in zip(parts, heeded, strict=True))
         yield Row("attention", "between slots", tuple(together(each.predictions[0]) for each in parts), arrows=arrows)
 
 

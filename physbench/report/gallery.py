@@ -14,7 +14,7 @@ from physbench.evaluation.memoryless import memoryless_rates
 from physbench.evaluation.scoring import worth
 from physbench.evaluation.window import Answers
 from physbench.metrics.catalogue import find
-from physbench.metrics.sums import per_sequence, pooled, value
+from physbench.metrics.sums import per_sequence, pool, value
 from physbench.model import Bernoulli, Likelihood
 from physbench.result import Result
 from physbench.suites import Asking, Codes, Rollout, Still, Suite, Task, Window
@@ -48,8 +48,8 @@ class Strip:
 
 
 def gallery(answers: Answers, chosen: Extent, result: Result, *, likelihood: Likelihood | None = None, most: int = MOST) -> tuple[Strip, ...]:
-    """The worst sequences of the ranked figure, and those around the median. answers: of a model, `asked(model, seed)`, or of a file of predictions."""
-    row, metric = ranked(chosen.suite, result)
+    """The worst sequences of the ranked figure, and those around the median. answers: of a model, `answers_of(model, seed)`, or of a file of predictions."""
+    row, metric = sort_key(chosen.suite, result)
     asked = [(task, asking) for task, asking in _rows(chosen.suite) if task.names(asking) == row]
     if not asked:
         return ()
@@ -73,7 +73,7 @@ def gallery(answers: Answers, chosen: Extent, result: Result, *, likelihood: Lik
             metric,
             number,
             figures[number],
-            value(pooled(found)) if found else math.nan,
+            value(pool(found)) if found else math.nan,
             examples.frames[0, : first.frames],
             answer.means[0],
             first.context if isinstance(first, Rollout) else 1,
@@ -82,10 +82,10 @@ def gallery(answers: Answers, chosen: Extent, result: Result, *, likelihood: Lik
             None if (curtain := examples.truth.get("curtain")) is None else np.asarray(curtain[0], np.int16),
         )
 
-    return tuple(strip(kind, number) for kind, numbers in _picked(figures, metric, most).items() for number in numbers)
+    return tuple(strip(kind, number) for kind, numbers in _pick(figures, metric, most).items() for number in numbers)
 
 
-def ranked(suite: Suite, result: Result) -> tuple[str, str]:
+def sort_key(suite: Suite, result: Result) -> tuple[str, str]:
     """The figure that sequences are sorted by: what the suite is ranked by, else the first relative one."""
     if suite.ranked_by in result.sums:
         return suite.ranked_by
@@ -105,7 +105,7 @@ def _figures(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -
     return np.divide(numerator, denominator, out=np.full(len(numerator), np.nan), where=counts).tolist()
 
 
-def _picked(figures: list[float], metric: str, most: int) -> dict[Kind, list[int]]:
+def _pick(figures: list[float], metric: str, most: int) -> dict[Kind, list[int]]:
     """Numbers of sequences, the worst first."""
     sign = 1 if find(metric).better == "higher" else -1
     numbers = sorted((number for number, figure in enumerate(figures) if figure == figure), key=lambda number: (sign * figures[number], number))

@@ -13,12 +13,11 @@ from physbench.files import write_whole
 from physbench.metrics.catalogue import find, stands_in_tables
 from physbench.report.curves import curves
 from physbench.report.definitions import ARROWS, define
-from physbench.report.gallery import Strip, ranked
+from physbench.report.gallery import Strip, sort_key
 from physbench.report.pages import render
 from physbench.report.pictures import Drawing, box, draw, tells_apart
 from physbench.report.text import NOTHING
-from physbench.result import ENOUGH, NARROW, Provenance, Result, Score
-from physbench.result import told as in_words
+from physbench.result import ENOUGH, NARROW, Provenance, Result, Score, describe_note
 from physbench.suites import SIZES, installed_suites
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ def _headline(result: Result, references: Sequence[Known]) -> Headline | None:
     suite = installed_suites().get(result.provenance.suite)
     if suite is None:
         return None
-    task, metric = ranked(suite, result)
+    task, metric = sort_key(suite, result)
     score = next((score for score in result.scores if (score.task, score.metric) == (task, metric)), None)
     if score is None:
         return None
@@ -107,7 +106,7 @@ def _headline(result: Result, references: Sequence[Known]) -> Headline | None:
 
 def _notes(result: Result) -> list[str]:
     """What a reader must know."""
-    told = [in_words(note) for note in result.provenance.notes]
+    told = [describe_note(note) for note in result.provenance.notes]
     if result.provenance.size not in SIZES:
         told.append(f"{result.provenance.size}: not the pinned sequences, so these scores are not ranked, and compare only with others of the same ones")
     if result.provenance.size == "full":

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from physbench.report.pages import image_address
 from physbench.report.text import number
 from physbench.view.canvas import encode_png
-from physbench.view.panels import COLOURS, Box, box_of, enlarged, hang_curtain, true_colours
+from physbench.view.panels import COLOURS, Box, box_of, enlarge, hang_curtain, true_colours
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -82,15 +82,15 @@ def box(strip: Strip) -> Box | None:
 def _rows(strip: Strip, times: list[int], grouped: bool) -> Iterator[tuple[str, Cells]]:
     curtain = box(strip)
     yield "truth", {t: _picture(strip.frames[t]) for t in times}
-    yield "prediction", {t: _curtained(_picture(strip.means[t - strip.first]), strip, see_through=False) for t in times if t >= strip.first}
+    yield "prediction", {t: _draw_curtain(_picture(strip.means[t - strip.first]), strip, see_through=False) for t in times if t >= strip.first}
     if grouped and strip.owners is not None:
         yield "owners", {t: _labels(strip.owners[t], COLOURS) for t in times if t < len(strip.owners)}
     if strip.groups is not None and (grouped or curtain):
         colours = true_colours(_levels(strip.frames), strip.groups)
-        yield "objects", {t: _curtained(_labels(strip.groups[t], colours), strip, see_through=True) for t in times}
+        yield "objects", {t: _draw_curtain(_labels(strip.groups[t], colours), strip, see_through=True) for t in times}
 
 
-def _curtained(image: Image, strip: Strip, *, see_through: bool) -> Image:
+def _draw_curtain(image: Image, strip: Strip, *, see_through: bool) -> Image:
     """With the curtain, which is too fine for the pixels of a frame: the picture is enlarged to what it measures on the page."""
     from PIL import Image
 
@@ -98,7 +98,7 @@ def _curtained(image: Image, strip: Strip, *, see_through: bool) -> Image:
     if curtain is None:
         return image
     scale = _scale(strip)
-    picture = enlarged(np.array(image.convert("RGB")), scale)
+    picture = enlarge(np.array(image.convert("RGB")), scale)
     hang_curtain(picture, curtain, scale, see_through=see_through)
     return Image.fromarray(picture)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from physbench.states import read_memory
 from physbench.view.figure import TOO_LITTLE, TOO_MUCH, Row, colour_of, plain
-from physbench.view.panels import COLOURS, enlarged
+from physbench.view.panels import COLOURS, enlarge
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -112,7 +112,7 @@ def _state_at(steps: Sequence[Step], t: int) -> NDArray[Any]:
 
 def _map(values: NDArray[Any]) -> Pixels:
     """(128,) from 0 to 1 -> a map of the bytes."""
-    return enlarged(plain(values.reshape(-1, ACROSS, 1).astype(float)), CELL)
+    return enlarge(plain(values.reshape(-1, ACROSS, 1).astype(float)), CELL)
 
 
 def _map_errors(before: NDArray[Any], said: NDArray[Any], true: NDArray[Any]) -> Pixels:
@@ -122,4 +122,4 @@ def _map_errors(before: NDArray[Any], said: NDArray[Any], true: NDArray[Any]) ->
     colours[predicted & real & (said != true)] = WRONG_VALUE
     colours[predicted & ~real] = TOO_MUCH
     colours[~predicted & real] = TOO_LITTLE
-    return enlarged(colours.reshape(-1, ACROSS, 3), CELL)
+    return enlarge(colours.reshape(-1, ACROSS, 3), CELL)

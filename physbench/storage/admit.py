@@ -49,7 +49,7 @@ class Admitted:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[h5py.File]:
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """The file through HDF5, or a sentence that says why not."""
     with open_regular_file(path) as beginning:
         start = beginning.read(len(SIGNATURE))

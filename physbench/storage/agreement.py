@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physbench.errors import DamagedFile, HostileFile
-from physbench.storage.admit import opened
+from physbench.storage.admit import open_hdf5
 from physbench.storage.layout import BLOCK, FIELDS
 from physbench.storage.reader import File, Split
 
@@ -25,7 +25,7 @@ ROWS = 1 << 16
 def require_agreement(file: File, progress: Callable[[int, int, str], None] | None = None) -> None:
     """Read everything through h5py and compare; the pixels of all but one sequence as the streams they are stored as."""
     _require_own_places(file)
-    with opened(file.path) as other:
+    with open_hdf5(file.path) as other:
         other.visititems(lambda name, item: None)  # what a program that looks around in the file does
         for split in file.values():
             members: Any = other[split.name]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physbench.errors import DamagedFile, HostileFile
-from physbench.storage.admit import opened
+from physbench.storage.admit import open_hdf5
 from physbench.storage.layout import PIXELS, Field
 
 Places = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -19,7 +19,7 @@ Places = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 def places_of(path: Path, name: str, field: Field, sequences: int) -> Places:
     """The address and the length of each chunk, in order. None lies outside the file."""
-    with opened(path) as file:
+    with open_hdf5(path) as file:
         dataset: Any = file[name]
         places = _one_piece(dataset) if dataset.chunks is None else _pieces(dataset, field, f"{path}: {name}", sequences)
     addresses, lengths = places

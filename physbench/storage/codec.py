@@ -67,7 +67,7 @@ def undone(stored: Bytes, filters: Sequence[int], mask: int, itemsize: int, nbyt
     return stored if len(stored) == nbytes else None
 
 
-def shuffled(plain: Bytes, itemsize: int) -> Bytes:
+def shuffle(plain: Bytes, itemsize: int) -> Bytes:
     """First the first byte of every number, then the second, ...: what floats are easier to compress as."""
     whole = len(plain) // itemsize * itemsize
     return np.frombuffer(plain, np.uint8, whole).reshape(-1, itemsize).T.tobytes() + bytes(plain[whole:])

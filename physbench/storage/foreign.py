@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from physbench.errors import DamagedFile, HostileFile, StorageError
 from physbench.recipe import MAX_CHUNK
-from physbench.storage.admit import dataset_in, group_in, members_of, opened, require_hard_link, require_own_storage, require_single
+from physbench.storage.admit import dataset_in, group_in, members_of, open_hdf5, require_hard_link, require_own_storage, require_single
 from physbench.storage.chunks import address_of, chunk_table
 from physbench.storage.codec import DEFLATE, MOST_DEFLATED, SHUFFLE, undone
 from physbench.storage.heaps import require_sound_heaps
@@ -50,12 +50,12 @@ class Foreign:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._sound = False
-        with opened(self.path):
+        with open_hdf5(self.path):
             pass
 
     def attribute(self, name: str) -> str | int | float | None:
         """A text or a number that the file carries at its root; None if there is none of this name."""
-        with opened(self.path) as file:
+        with open_hdf5(self.path) as file:
             if not h5py.h5a.exists(file.id, name.encode()):
                 return None
             where = f"{self.path}: the attribute {name!r}"
@@ -74,7 +74,7 @@ class Foreign:
 
     def names(self) -> list[str]:
         """Of all arrays, with the groups they lie in: `test/features`. A link, or anything in two places, is refused."""
-        with opened(self.path) as file:
+        with open_hdf5(self.path) as file:
             return sorted(self._names(file.id, "", set()))
 
     def _names(self, group: Any, prefix: str, seen: set[int]) -> Iterator[str]:
@@ -95,17 +95,17 @@ class Foreign:
 
     def __contains__(self, name: str) -> bool:
         """Whether something of this name is there; its form has not been looked at."""
-        with opened(self.path) as file:
+        with open_hdf5(self.path) as file:
             return self._parent(file, name) is not None
 
     def array(self, name: str) -> Array | None:
         """An array, checked for form and for its bytes being there; None if there is none of this name."""
-        with opened(self.path) as file:
+        with open_hdf5(self.path) as file:
             parent = self._parent(file, name)
             if parent is None:
                 return None
             where = f"{self.path}: {name}"
-            return _admitted(self.path, where, dataset_in(parent, name.rpartition("/")[2], str(self.path)))
+            return _admit(self.path, where, dataset_in(parent, name.rpartition("/")[2], str(self.path)))
 
     def _parent(self, file: h5py.File, name: str) -> h5py.Group | None:
         """The group that holds the last part of a name, reached through groups alone; None if anything on the way is missing."""
@@ -182,7 +182,7 @@ class Array:
             number = int(np.ravel_multi_index(place, pieces.grid))
             chunk = self._kept.get(number)
             if chunk is None:
-                chunk = self._decoded(file, pieces, number)
+                chunk = self._decode(file, pieces, number)
             source: list[slice] = []
             target: list[slice] = []
             for step, length, whole in zip(place, pieces.shape, self.shape, strict=True):
@@ -196,7 +196,7 @@ class Array:
                 kept[number] = chunk
         self._kept = kept
 
-    def _decoded(self, file: Any, pieces: Pieces, number: int) -> NDArray[Any]:
+    def _decode(self, file: Any, pieces: Pieces, number: int) -> NDArray[Any]:
         stored = self._bytes(file, int(pieces.addresses[number]), int(pieces.lengths[number]))
         nbytes = prod(pieces.shape) * self.dtype.itemsize
         plain = undone(stored, pieces.filters, int(pieces.masks[number]), self.dtype.itemsize, nbytes)
@@ -212,7 +212,7 @@ class Array:
         return stored
 
 
-def _admitted(path: Path, where: str, dataset: h5py.h5d.DatasetID) -> Array:
+def _admit(path: Path, where: str, dataset: h5py.h5d.DatasetID) -> Array:
     """Check type, shape, storage and filters of an array, cheapest first, and find its bytes."""
     require_own_storage(dataset, where)
     dtype = _dtype(dataset, where)

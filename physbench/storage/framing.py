@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physbench.errors import StorageError
-from physbench.recipe import mixed
+from physbench.recipe import mix
 from physbench.storage.layout import PIXELS, STATES
 
 DTYPES = ("float16", "float32", "float64")
@@ -39,8 +39,8 @@ class Framing:
     def draw_starts(self, numbers: NDArray[np.integer[Any]], frames: int) -> NDArray[np.int64]:
         """(B,) Draw the first frame of the window of each sequence, from the seed and the sequence's number alone."""
         room = frames - (self.window or frames) + 1
-        first = mixed(self.seed) + 1
-        return np.array([mixed((first + number) % (1 << 64)) % room for number in numbers.tolist()], np.int64)
+        first = mix(self.seed) + 1
+        return np.array([mix((first + number) % (1 << 64)) % room for number in numbers.tolist()], np.int64)
 
     def apply(self, arrays: Mapping[str, NDArray[Any]], numbers: NDArray[np.integer[Any]]) -> dict[str, NDArray[Any]]:
         """Frame a batch (B, T, ...) of the sequences with these numbers; the result is still (B, T, ...)."""

@@ -62,7 +62,7 @@ def skeleton(root: Group, address: int) -> tuple[bytes, bytes]:
     root_address = _append_object(body, root)
     # Version 2, 8-byte addresses and lengths, no flags; addresses count from 0, and there is no extension.
     superblock = b"\x89HDF\r\n\x1a\n" + pack("<4B4Q", 2, 8, 8, 0, 0, _UNDEFINED, body.end, root_address)
-    return _checksummed(superblock), b"".join(body.pieces)
+    return _append_checksum(superblock), b"".join(body.pieces)
 
 
 _UNDEFINED = 2**64 - 1  # the address of what is not there
@@ -81,12 +81,12 @@ class _Body:
     def append(self, piece: bytes) -> int:
         """Lay down one structure and return its address."""
         address = self.end
-        self.pieces.append(_padded(piece))
+        self.pieces.append(_pad(piece))
         self.end += len(self.pieces[-1])
         return address
 
 
-def _padded(piece: bytes) -> bytes:
+def _pad(piece: bytes) -> bytes:
     return piece + bytes(-len(piece) % 8)
 
 
@@ -111,7 +111,7 @@ def _append_object(body: _Body, node: Group | Dataset) -> int:
     """Lay down what an object's header points to, then the header, and return the header's address."""
     messages = _group_messages(body, node) if isinstance(node, Group) else _dataset_messages(body, node)
     content = b"".join(messages + _attribute_messages(body, node))
-    return body.append(_checksummed(b"OHDR" + pack("<2BI", 2, 0b10, len(content)) + content))  # 0b10: a 4-byte length
+    return body.append(_append_checksum(b"OHDR" + pack("<2BI", 2, 0b10, len(content)) + content))  # 0b10: a 4-byte length
 
 
 _DATASPACE, _LINK_INFO, _DATATYPE, _FILL_VALUE, _LINK, _LAYOUT, _GROUP_INFO, _FILTERS, _ATTRIBUTE = 1, 2, 3, 5, 6, 8, 10, 11, 12
@@ -256,13 +256,13 @@ def _text(text: str) -> bytes:
 def _global_heap(texts: list[bytes]) -> bytes:
     """A collection of texts, numbered from 1; object 0 is the free space behind them, at the least its own header."""
     header, smallest = 16, 4096  # libhdf5 takes no collection below 4096 bytes
-    objects = b"".join(pack("<2HIQ", index, 0, 0, len(text)) + _padded(text) for index, text in enumerate(texts, start=1))
+    objects = b"".join(pack("<2HIQ", index, 0, 0, len(text)) + _pad(text) for index, text in enumerate(texts, start=1))
     free = max(smallest - header - len(objects), header)
     size = header + len(objects) + free
     return b"GCOL" + pack("<B3xQ", 1, size) + objects + pack("<2HIQ", 0, 0, 0, free) + bytes(free - header)
 
 
-def _checksummed(structure: bytes) -> bytes:
+def _append_checksum(structure: bytes) -> bytes:
     return structure + pack("<I", lookup3(structure))
 
 

@@ -75,7 +75,7 @@ class Journal:
     def append(self, block: Block) -> None:
         """Add the next block. Either it is there as a whole afterwards, or not at all."""
         streams = [block.streams[field.name] for field in self.layout.pixels]
-        data = [*(stream.data for stream in streams), *(_padded(self.recipe, block, field) for field in self.layout.states)]
+        data = [*(stream.data for stream in streams), *(_pad_block(self.recipe, block, field) for field in self.layout.states)]
         crc = 0
         for piece in data:
             self.data.write(piece.data)
@@ -212,7 +212,7 @@ def _sequences(field: Field, count: int) -> tuple[slice, ...]:
     return (slice(None), slice(count)) if field.timed else (slice(count),)
 
 
-def _padded(recipe: Recipe, block: Block, field: Field) -> NDArray[Any]:
+def _pad_block(recipe: Recipe, block: Block, field: Field) -> NDArray[Any]:
     """A state array as a whole chunk: the last block of a split is filled up with zeros."""
     sizes = sizes_of(recipe, block.span.split)
     array = block.states[field.name]

@@ -101,21 +101,21 @@ class PlainSplit:
             frames = self._whole(self._features, start, stop, self._most)
             frames = frames if self._most == 1 else frames / np.float32(self._most)
         else:
-            stored = self._stored(self._features, start, stop)
+            stored = self._read_stretch(self._features, start, stop)
             self._require((stored >= 0) & (stored <= 1), stored, self._features, start, "floats from 0 to 1")
             frames = stored.astype(np.float32) + np.float32(0)  # one zero, not two
         return frames.reshape(-1, self.frames, *self.shape)
 
     def _whole(self, array: Array, start: int, stop: int, most: int) -> NDArray[np.uint8]:
         """Whole numbers from 0 to `most`, of whatever type."""
-        stored = self._stored(array, start, stop)
+        stored = self._read_stretch(array, start, stop)
         sound = (stored >= 0) & (stored <= most)
         if stored.dtype.kind == "f":
             sound &= np.floor(stored) == stored
         self._require(sound, stored, array, start, f"whole numbers from 0 to {most}" + (", as its first sequences tell" if array is self._features else ""))
         return stored.astype(np.uint8)
 
-    def _stored(self, array: Array, start: int, stop: int) -> NDArray[Any]:
+    def _read_stretch(self, array: Array, start: int, stop: int) -> NDArray[Any]:
         """(B, T, ...) out of a file that has time first."""
         return np.ascontiguousarray(array.read(start, stop, axis=1).swapaxes(0, 1))
 

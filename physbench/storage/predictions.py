@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from physbench.errors import StorageError
 from physbench.files import publish
 from physbench.model import MOST_BOXES
-from physbench.storage.codec import LEVEL, compress, shuffled
+from physbench.storage.codec import LEVEL, compress, shuffle
 from physbench.storage.foreign import Array, Foreign
 from physbench.storage.whole import lock_beside, refused_in_words, require_free
 
@@ -133,7 +133,7 @@ class PredictionsWriter:
         """Sequences start.. of an asking: mean (B, S, H, W, C), owner, log_likelihood (B, F, H, W), boxes (B, F, K, 5)."""
         _require_name(name)
         given = {"mean": mean, "owner": owner, "log_likelihood": log_likelihood, "boxes": boxes}
-        block = {what: self._stored(name, what, np.asarray(values)) for what, values in given.items() if values is not None}
+        block = {what: self._to_stored_type(name, what, np.asarray(values)) for what, values in given.items() if values is not None}
         before = self._written.get(name) or dict.fromkeys(block, 0)
         if set(block) != set(before) or not block:
             raise StorageError(f"the blocks of {name!r} hold {' and '.join(before) or 'nothing'}; one that starts at {start} holds {' and '.join(block)}")
@@ -144,7 +144,7 @@ class PredictionsWriter:
                 self._append(f"{name}/{what}", start, values)
         self._written[name] = {what: start + len(values) for what, values in block.items()}
 
-    def _stored(self, name: str, what: str, values: NDArray[Any]) -> NDArray[Any]:
+    def _to_stored_type(self, name: str, what: str, values: NDArray[Any]) -> NDArray[Any]:
         """In the type of the file."""
         axes = 5 if what == "mean" else 4
         if values.ndim != axes or not values.size:
@@ -170,7 +170,7 @@ class PredictionsWriter:
         if dataset.chunks != chunk:
             raise StorageError(f"{path} has sequences of shape {dataset.chunks[1:]}, and now one of {values.shape[1:]}")
         for number, sequence in enumerate(values, start):
-            stored = compress(np.frombuffer(shuffled(sequence.tobytes(), values.itemsize), np.uint8))
+            stored = compress(np.frombuffer(shuffle(sequence.tobytes(), values.itemsize), np.uint8))
             dataset.id.write_direct_chunk((number, *[0] * (values.ndim - 1)), stored)
 
     def _publish(self) -> None:

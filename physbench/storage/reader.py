@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physbench.errors import DamagedFile, StorageError
-from physbench.recipe import expand_split, mixed
-from physbench.storage.admit import Admitted, admit, opened
+from physbench.recipe import expand_split, mix
+from physbench.storage.admit import Admitted, admit, open_hdf5
 from physbench.storage.buffers import Buffers
 from physbench.storage.chunks import Places, places_of
 from physbench.storage.codec import inflate
@@ -84,7 +84,7 @@ class File(Mapping[str, "Split"]):
 
     @cached_property
     def admitted(self) -> Admitted:
-        with opened(self.path) as file:
+        with open_hdf5(self.path) as file:
             return admit(self.path, file)
 
     @property
@@ -195,7 +195,7 @@ class Split:
         """One sequence for a number, (T, ...); many for a slice or numbers in any order, (B, T, ...)."""
         if isinstance(which, (int, np.integer)):
             return {name: array[0] for name, array in self[[int(which)]].items()}
-        numbers = np.arange(len(self))[which] if isinstance(which, slice) else self._checked(which)
+        numbers = np.arange(len(self))[which] if isinstance(which, slice) else self._check_numbers(which)
         return {name: self._read(FIELDS[name], numbers) for name in self.fields}
 
     def events(self, number: int | None = None) -> EventTable:
@@ -209,7 +209,7 @@ class Split:
         """
         if number is None:
             return EventTable({field.name: self.column(field.name).copy() for field in self.file.layout.events if field.name != "offset"})
-        place = int(self._checked([number])[0])
+        place = int(self._check_numbers([number])[0])
         if not self.file.layout.events:
             return EventTable()
         first, end = self.column("offset")[place : place + 2].tolist()
@@ -230,7 +230,7 @@ class Split:
         return self._batches(int(size), shuffle_seed, drop_last)
 
     def _batches(self, size: int, shuffle_seed: int | None, drop_last: bool) -> Iterator[dict[str, NDArray[Any]]]:
-        order = np.arange(len(self)) if shuffle_seed is None else np.random.Generator(np.random.Philox(mixed(shuffle_seed))).permutation(len(self))
+        order = np.arange(len(self)) if shuffle_seed is None else np.random.Generator(np.random.Philox(mix(shuffle_seed))).permutation(len(self))
         for start in range(0, len(order), size):
             if drop_last and start + size > len(order):
                 return
@@ -261,7 +261,7 @@ class Split:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_places": {}}
 
-    def _checked(self, which: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    def _check_numbers(self, which: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         numbers = np.asarray(which)
         if numbers.dtype == bool or (numbers.size and not np.issubdtype(numbers.dtype, np.integer)) or numbers.ndim != 1:
             raise IndexError("sequences are chosen by a number, a slice, or a list of numbers")
@@ -282,7 +282,7 @@ class Split:
                 self.inflate_into(field.name, number, out[row])
             return out
         out = np.empty((len(numbers), *one), field.dtype)
-        blocks = {block: self._stored(field, block) for block in np.unique(numbers // self._block).tolist()}
+        blocks = {block: self._read_chunk(field, block) for block in np.unique(numbers // self._block).tolist()}
         for row, number in enumerate(numbers.tolist()):
             here = (slice(None), number % self._block) if times else number % self._block
             out[row] = blocks[number // self._block][here]
@@ -297,7 +297,7 @@ class Split:
         """The small arrays of sequences start..stop-1, all of one block: time first, as they lie in the file."""
         block, here = divmod(start, self._block)
         among = slice(here, here + stop - start)
-        return {field.name: self._stored(field, block)[(slice(None), among) if field.timed else among] for field in self.file.layout.states}
+        return {field.name: self._read_chunk(field, block)[(slice(None), among) if field.timed else among] for field in self.file.layout.states}
 
     def in_order(self, name: str) -> Iterator[NDArray[Any]]:
         """A small array in C order, piece by piece."""
@@ -318,9 +318,9 @@ class Split:
         return min(BLOCK, len(self))
 
     def _blocks(self, field: Field) -> list[NDArray[Any]]:
-        return [self._stored(field, block) for block in range(len(self.places(field)[0]))]
+        return [self._read_chunk(field, block) for block in range(len(self.places(field)[0]))]
 
-    def _stored(self, field: Field, block: int) -> NDArray[Any]:
+    def _read_chunk(self, field: Field, block: int) -> NDArray[Any]:
         """A whole chunk of a small array, where it lies."""
         shape = field.chunk(self.sizes, self._block)
         return np.frombuffer(self.file.bytes, field.dtype, int(np.prod(shape, dtype=np.int64)), self.places(field)[0][block]).reshape(shape)

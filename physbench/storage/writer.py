@@ -33,7 +33,7 @@ def seal(journal: Journal, path: Path, *, overwrite: bool = False) -> None:
     recipe = journal.recipe
     if [record.span for record in journal.records] != spans(recipe):
         raise StorageError(f"{journal.directory} is not complete: run its command again")
-    end = _aligned(journal.end)
+    end = _align(journal.end)
     members: dict[str, Group | Dataset] = {}
     texts = ""
     for split in recipe.splits:
@@ -85,7 +85,7 @@ def _split(journal: Journal, split: str, records: list[Record], end: int) -> tup
     for field in journal.layout.events:
         events[field.name] = Dataset(field.dtype, field.shape(sizes), Contiguous(end), field.describe())
         places[field.name] = end
-        end = _aligned(end + int(np.prod(field.shape(sizes), dtype=np.int64)) * field.dtype.itemsize)
+        end = _align(end + int(np.prod(field.shape(sizes), dtype=np.int64)) * field.dtype.itemsize)
     if events:
         members["events"] = Group(events)
         digests |= _lay_out_events(journal, records, rows, places)
@@ -131,7 +131,7 @@ def _lay_out_events(journal: Journal, records: list[Record], rows: NDArray[np.in
     return {f"events/{name}": digest.hexdigest() for name, digest in hashes.items()}
 
 
-def _aligned(address: int) -> int:
+def _align(address: int) -> int:
     return (address + 7) // 8 * 8
 
 

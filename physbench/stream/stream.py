@@ -53,10 +53,10 @@ class Stream:
         first, step = self.share
         return ahead(self._make, count(first, step), engine=parts_of(self.recipe.generator).engine, workers=self.workers)
 
-    def shared(self, part: int, parts: int) -> Stream:
+    def take_share(self, part: int, parts: int) -> Stream:
         """Take every `parts`-th of this stream's batches: what one of several workers or machines makes.
 
-        >>> mine = physbench.stream("balls4mass64").shared(3, 8)  # batches 3, 11, 19, ...
+        >>> mine = physbench.stream("balls4mass64").take_share(3, 8)  # batches 3, 11, 19, ...
         >>> mine.share
         (3, 8)
         """

@@ -30,7 +30,7 @@ class TorchStream(IterableDataset[dict[str, Any]]):
         rank, ranks = _rank()
         worker = get_worker_info()
         part, parts = (worker.id, worker.num_workers) if worker else (0, 1)
-        mine = self.stream.shared(rank, ranks).shared(part, parts)
+        mine = self.stream.take_share(rank, ranks).take_share(part, parts)
         for number, batch in zip(count(*mine.share), mine, strict=False):
             first = mine.first_sequence(number)
             arrays = self.framing.apply(batch, np.arange(first, first + mine.batch))

@@ -80,7 +80,7 @@ def flow(parts: Sequence[str], room: int, *, size: int) -> list[str]:
 
 
 def png(image: Image) -> bytes:
-    return encode_png(indexed([image])[0])
+    return encode_png(index_colours([image])[0])
 
 
 def encode_png(image: Image) -> bytes:
@@ -92,12 +92,12 @@ def encode_png(image: Image) -> bytes:
 
 def gif(images: list[Image], *, milliseconds: int) -> bytes:
     buffer = BytesIO()
-    first, *others = indexed(images)
+    first, *others = index_colours(images)
     first.save(buffer, "GIF", save_all=True, append_images=others, duration=milliseconds, loop=0, optimize=False)
     return buffer.getvalue()
 
 
-def indexed(images: list[Image]) -> list[Image]:
+def index_colours(images: list[Image]) -> list[Image]:
     """The same images with one palette, and no colour changed as long as there are no more than it can hold."""
     from PIL import Image
 

@@ -123,14 +123,14 @@ def clip_of(source: str | Path, split: str | None, index: int) -> Clip:
     path = Path(source)
     if path.is_file() or path.suffix or len(path.parts) > 1:
         file = open_dataset(path)
-        split = _checked(str(source), {name: len(file[name]) for name in file}, split, index)
+        split = _choose_split(str(source), {name: len(file[name]) for name in file}, split, index)
         text = file.attributes["recipe"]
         clip = Clip(
             file.attributes["dataset"], split, index, file[split][index], file[split].events(index), describe_recipe(text), find_world(json.loads(text))
         )
     else:
         recipe = registry.datasets.get(str(source))
-        split = _checked(str(source), recipe.splits, split, index)
+        split = _choose_split(str(source), recipe.splits, split, index)
         clip = clip_from(recipe.scenes(split, index, index + 1), 0, dataset=recipe.name, split=split, index=index, world=recipe.generator)
     if not panels_of(clip):
         raise StorageError(f"{source} has no pixels to draw: it holds {', '.join(clip.arrays)}")
@@ -144,7 +144,7 @@ def clip_from(scenes: Scenes, number: int, *, dataset: str, split: str, index: i
     return Clip(dataset, split, index, {name: array[0] for name, array in one.arrays().items()}, events, recipe, world)
 
 
-def _checked(source: str, sizes: Mapping[str, int], split: str | None, index: int) -> str:
+def _choose_split(source: str, sizes: Mapping[str, int], split: str | None, index: int) -> str:
     """The split to take, if it is there and has the sequence."""
     if split is None:
         split = "test" if "test" in sizes else next(iter(sizes))

@@ -9,7 +9,7 @@ import numpy as np
 from physbench.scene import Scenes
 from physbench.view.canvas import DIM, INK, blank, flow, paste, pen, scale_of, write, write_lines
 from physbench.view.clip import Clip, clip_from
-from physbench.view.panels import COLOURS, Pixels, enlarged, hang_curtain, labelled, legend, shown
+from physbench.view.panels import COLOURS, Pixels, draw_frame, draw_labels, enlarge, hang_curtain, legend
 from physbench.world import World
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def contact_sheet(
         write(image, (x, y + 8), str(i), INK, anchor="lm")
         about = ", ".join(filter(None, [clip.population, clip.meetings]))
         write(image, (x + width * scale, y + 8), about, DIM, size=SMALL, anchor="rm", room=width * scale - 2 * GAP)
-        paste(image, _trails(clip, scale) if "groups" in clip.arrays else shown(clip, 0, scale=scale), x, y + LINE)
+        paste(image, _trails(clip, scale) if "groups" in clip.arrays else draw_frame(clip, 0, scale=scale), x, y + LINE)
     write_lines(image, marks, margin=MARGIN, y=bottom + LINE // 2, line=LINE)
     return image
 
@@ -86,5 +86,5 @@ def _trails(clip: Clip, scale: int) -> Pixels:
             draw.line((*ways[t - 1, k], *ways[t, k]), fill=tuple(shade.astype(int).tolist()), width=2 * finer // 3)
     picture = np.array(image.resize((width * scale, height * scale), resample=1))
     hang_curtain(picture, clip.hidden(), scale)
-    owners = enlarged(clip.arrays["groups"][0, :, :, 0], scale)
-    return np.where(owners[..., None] > 0, labelled(clip, 0, scale=scale), picture)
+    owners = enlarge(clip.arrays["groups"][0, :, :, 0], scale)
+    return np.where(owners[..., None] > 0, draw_labels(clip, 0, scale=scale), picture)

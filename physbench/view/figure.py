@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physbench.view.canvas import DIM, INK, PAPER, Colour, blank, gif, paste, pen, scale_of, within_a_palette, write, write_lines
-from physbench.view.panels import CLOTH, COLOURS, LIT, Box, Pixels, enlarged, hang_curtain
+from physbench.view.panels import CLOTH, COLOURS, LIT, Box, Pixels, enlarge, hang_curtain
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -91,7 +91,7 @@ class Story:
     def moment(self, t: int) -> str:
         return self.moments[t] if self.moments else f"t = {t}"
 
-    def measured(self, t: int) -> str:
+    def measure(self, t: int) -> str:
         return self.figures[t] if self.figures else ""
 
     @property
@@ -107,42 +107,42 @@ def colour_of(slot: int) -> NDArray[np.uint8]:
 
 def plain(frame: Array) -> Pixels:
     """(H, W, C) 0..1."""
-    return _rounded(np.clip(frame, 0, 1) * 255.0) if frame.shape[2] == 3 else _between(frame, np.array(LIT))
+    return _round(np.clip(frame, 0, 1) * 255.0) if frame.shape[2] == 3 else _between(frame, np.array(LIT))
 
 
-def dimmed(frame: Array) -> Pixels:
+def dim(frame: Array) -> Pixels:
     """(H, W, C) 0..1, to draw on."""
-    return _rounded(COLOURS[0] + 0.4 * (plain(frame) - COLOURS[0].astype(float)))
+    return _round(COLOURS[0] + 0.4 * (plain(frame) - COLOURS[0].astype(float)))
 
 
-def mixed(shares: Array) -> Pixels:
+def mix_slots(shares: Array) -> Pixels:
     """(K, H, W): the colour of every slot, weighted by its share of the pixel; the more evenly it is shared, the greyer."""
     colours = np.stack([colour_of(k) for k in range(len(shares))]).astype(float)
     mixture = np.einsum("khw,kc->hwc", np.clip(shares, 0, 1), colours)
     even = 1 / len(shares)
     sure = np.ones_like(shares[0]) if even == 1 else np.clip((shares.max(axis=0) - even) / (1 - even), 0, 1)
-    return _rounded(np.array(NOBODY) + sure[..., None] * (mixture - NOBODY))
+    return _round(np.array(NOBODY) + sure[..., None] * (mixture - NOBODY))
 
 
-def owned(owner: NDArray[np.uint8]) -> Pixels:
+def draw_owners(owner: NDArray[np.uint8]) -> Pixels:
     """(H, W) slots from 0."""
     return np.stack([colour_of(k) for k in range(256)])[owner]
 
 
-def tinted(prediction: Array, slot: int) -> Pixels:
+def tint_slot(prediction: Array, slot: int) -> Pixels:
     """(H, W, C) what one slot predicts, in its colour unless it has colours of its own."""
     return plain(prediction) if prediction.shape[2] == 3 else _between(prediction, colour_of(slot))
 
 
-def masked(prediction: Array, share: Array, slot: int) -> Pixels:
+def draw_share(prediction: Array, share: Array, slot: int) -> Pixels:
     """(H, W, C), (H, W): what one slot predicts, where and as far as the pixels are its own; beside it nobody's colour."""
-    return _rounded(NOBODY + np.clip(share, 0, 1)[..., None] * (tinted(prediction, slot).astype(float) - NOBODY))
+    return _round(NOBODY + np.clip(share, 0, 1)[..., None] * (tint_slot(prediction, slot).astype(float) - NOBODY))
 
 
 def together(predictions: Array) -> Pixels:
     """(K, H, W, C) what all slots predict, dim, to draw on."""
-    each = np.stack([tinted(prediction, k) for k, prediction in enumerate(predictions)])
-    return _rounded(COLOURS[0] + 0.4 * (each.max(axis=0) - COLOURS[0].astype(float)))
+    each = np.stack([tint_slot(prediction, k) for k, prediction in enumerate(predictions)])
+    return _round(COLOURS[0] + 0.4 * (each.max(axis=0) - COLOURS[0].astype(float)))
 
 
 def wrong(mean: Array, truth: Array) -> Pixels:
@@ -151,7 +151,7 @@ def wrong(mean: Array, truth: Array) -> Pixels:
     return np.where(error > 0, _between(error, TOO_MUCH), _between(-error, TOO_LITTLE))
 
 
-def attended(predictions: Array, attention: Array) -> tuple[Arrow, ...]:
+def find_arrows(predictions: Array, attention: Array) -> tuple[Arrow, ...]:
     """predictions (K, H, W, C), attention (K, K) of slot k to slot i, of the most there is. A slot that predicts nothing is nowhere, and has no arrows."""
     centres = [_centre(prediction) for prediction in predictions]
     pairs = [(k, i) for k in range(len(centres)) for i in range(len(centres)) if k != i and attention[k, i] >= HEEDED]
@@ -206,7 +206,7 @@ def film(story: Story, times: Sequence[int] | None = None, *, scale: int | None 
     for t in range(story.steps) if times is None else times:
         image = ground.copy()
         write(image, (right - MARGIN, MARGIN + 8), story.moment(t), INK, size=20, anchor="rm")
-        write(image, (right - MARGIN, MARGIN + 8 + LINE), story.measured(t), DIM, anchor="rm")
+        write(image, (right - MARGIN, MARGIN + 8 + LINE), story.measure(t), DIM, anchor="rm")
         for i, line in enumerate(lines):
             for j, row in enumerate(line):
                 x, y = MARGIN + j * across, top + i * down
@@ -235,7 +235,7 @@ def cell(row: Row, t: int, size: tuple[int, int], scale: int) -> Pixels:
     if picture is None:
         rows, columns = np.indices((size[0] * scale, size[1] * scale))
         return np.where(((rows + columns) % 12 < 3)[..., None], np.array(CLOTH, np.uint8) // 3, np.array(PAPER, np.uint8))
-    picture = enlarged(picture, scale)
+    picture = enlarge(picture, scale)
     hang_curtain(picture, row.curtain, scale, see_through=row.see_through)
     if row.outlines:
         picture = _with_outlines(picture, row.outlines[t], scale)
@@ -313,10 +313,10 @@ def _lines(block: tuple[Row, ...]) -> list[tuple[Row, ...]]:
 
 def _between(level: Array, colour: NDArray[Any]) -> Pixels:
     """(H, W, C) 0..1 from the ground of a panel to a colour."""
-    return _rounded(COLOURS[0] + np.clip(level, 0, 1).mean(axis=2, keepdims=True) * (colour - COLOURS[0].astype(float)))
+    return _round(COLOURS[0] + np.clip(level, 0, 1).mean(axis=2, keepdims=True) * (colour - COLOURS[0].astype(float)))
 
 
-def _rounded(picture: Array) -> Pixels:
+def _round(picture: Array) -> Pixels:
     return np.rint(picture).astype(np.uint8)
 
 

@@ -58,10 +58,10 @@ def legend(clip: Clip, times: range | None = None) -> list[str]:
 
 def panels_of(clip: Clip) -> dict[str, Callable[..., Pixels]]:
     """What there is to draw of a frame, and how."""
-    return {name: draw for name, array, draw in (("frames", "features", shown), ("objects", "groups", labelled)) if array in clip.arrays}
+    return {name: draw for name, array, draw in (("frames", "features", draw_frame), ("objects", "groups", draw_labels)) if array in clip.arrays}
 
 
-def shown(clip: Clip, t: int, *, scale: int) -> Pixels:
+def draw_frame(clip: Clip, t: int, *, scale: int) -> Pixels:
     """A frame as a model gets it."""
     features = clip.arrays["features"]
     if features.shape[3] == 3:
@@ -70,12 +70,12 @@ def shown(clip: Clip, t: int, *, scale: int) -> Pixels:
         picture = np.array([COLOURS[0], LIT], np.uint8)[features[t].max(axis=2)]
     else:
         picture = features[t].mean(axis=2, keepdims=True).astype(np.uint8).repeat(3, axis=2)
-    return enlarged(picture, scale)
+    return enlarge(picture, scale)
 
 
-def labelled(clip: Clip, t: int, *, scale: int) -> Pixels:
+def draw_labels(clip: Clip, t: int, *, scale: int) -> Pixels:
     """The objects of a frame, with what happens to them less than a frame before or after."""
-    owners = enlarged(clip.arrays["groups"][t, :, :, 0], scale)
+    owners = enlarge(clip.arrays["groups"][t, :, :, 0], scale)
     picture = clip.colours[owners]
     rows, columns = (np.indices(owners.shape) + 0.5) / scale
     for k, (x, y, radius) in enumerate(clip.cores(t)):
@@ -113,7 +113,7 @@ def box_of(curtain: NDArray[np.int16], size: tuple[int, int]) -> Box | None:
     return (y0, x0, y1, x1) if y0 < y1 and x0 < x1 else None
 
 
-def enlarged(array: Pixels, scale: int) -> Pixels:
+def enlarge(array: Pixels, scale: int) -> Pixels:
     return array.repeat(scale, axis=0).repeat(scale, axis=1)
 
 

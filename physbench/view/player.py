@@ -46,11 +46,11 @@ def page(clip: Clip, *, times: Times = ALL_TIMES) -> str:
         "heads": "".join(f'<th scope="col">{head}<small>{unit}</small></th>' for name, (head, unit) in _heads(collide).items() if name in clip.events),
         "shown": sheets.get("frames", ""),
         "labelled": sheets.get("objects", ""),
-        "no_frames": _hidden("frames" in panels),
-        "no_objects": _hidden("objects" in panels),
-        "no_events": _hidden("time" in clip.events),
-        "no_arrows": _hidden(arrows),
-        "no_controls": _hidden(clip.frames > 1),
+        "no_frames": _hide("frames" in panels),
+        "no_objects": _hide("objects" in panels),
+        "no_events": _hide("time" in clip.events),
+        "no_arrows": _hide(arrows),
+        "no_controls": _hide(clip.frames > 1),
         "clip": _to_json(clip, chosen, events, scale, across),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda place: filled[place[1]], source)
@@ -62,7 +62,7 @@ def _heads(collide: bool) -> dict[str, tuple[str, str]]:
     return {"time": ("time", "in frames"), "kind": ("what", ""), "a": ("who", whom), "impulse": ("impulse", "in mass &times; pixels per frame")}
 
 
-def _hidden(there: bool) -> str:
+def _hide(there: bool) -> str:
     return "" if there else " hidden"
 
 

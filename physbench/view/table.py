@@ -23,7 +23,7 @@ def table(story: Story, times: Sequence[int], *, scale: int | None = None) -> Im
     (height, width), scale = story.size, scale or scale_of(story.size, 112)
     across, down = width * scale + GAP, height * scale + GAP
     left, top = MARGIN + NAMES, MARGIN + 4 * LINE
-    columns = [(row, left + i * across + number * LINE // 2) for i, (number, row) in enumerate(_numbered(story))]
+    columns = [(row, left + i * across + number * LINE // 2) for i, (number, row) in enumerate(_number_rows(story))]
     right = max(columns[-1][1] + width * scale + MARGIN, LEAST_WIDTH)
     bottom = top + len(times) * down
     image = blank(right, bottom + len(story.legend) * LINE + MARGIN)
@@ -31,7 +31,7 @@ def table(story: Story, times: Sequence[int], *, scale: int | None = None) -> Im
     for i, t in enumerate(times):
         middle = top + i * down + height * scale // 2
         write(image, (MARGIN, middle - 10), story.moment(t), INK, anchor="lm", room=NAMES - GAP)
-        write(image, (MARGIN, middle + 10), story.measured(t), DIM, size=13, anchor="lm", room=NAMES - GAP)
+        write(image, (MARGIN, middle + 10), story.measure(t), DIM, size=13, anchor="lm", room=NAMES - GAP)
     for row, x in columns:
         drawn = [len(times) - 1] if _stays(row) else range(len(times))
         name_above(image, row, x, top + drawn[0] * down - 8, width * scale)
@@ -42,7 +42,7 @@ def table(story: Story, times: Sequence[int], *, scale: int | None = None) -> Im
     return image
 
 
-def _numbered(story: Story) -> list[tuple[int, Row]]:
+def _number_rows(story: Story) -> list[tuple[int, Row]]:
     """Every row, and the number of its block."""
     return [(number, row) for number, block in enumerate(story.blocks) for row in block]
 

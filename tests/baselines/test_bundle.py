@@ -27,7 +27,7 @@ from physbench_baselines.nem_sizes import NemSizes
 from physbench_baselines.releasing import origin
 from physbench_baselines.releasing import scored as scoring
 from physbench_baselines.releasing.bundle import bundle, main
-from physbench_baselines.releasing.scored import scored, unplayable
+from physbench_baselines.releasing.scored import score_release, unplayable
 from physbench_baselines.releasing.shrink import difference
 from physbench_baselines.training.folder import Folder, Row
 from physbench_baselines.training.recipe import TrainingRecipe
@@ -218,7 +218,7 @@ def test_who_learnt_another_world_is_asked_its_suites_and_made_smaller_by_the_fi
     assert {row["suite"] for row in card.scores} == {"segmentation-shapes"} and card.not_played == {} and card.scores_without_noise == []
     assert set(asked) == set() if card.comparison["agreed"] else {"segmentation-shapes"}
     (tmp_path / "tiny.json").write_text(replace(card, scores=[]).to_json())
-    assert scored("tiny", folder=tmp_path, limit=2).scores == card.scores
+    assert score_release("tiny", folder=tmp_path, limit=2).scores == card.scores
 
 
 def test_of_data_of_ones_own_the_suites_have_to_be_named(run: Path, tmp_path: Path, asked: list[str]) -> None:
@@ -249,17 +249,17 @@ def test_missing_scores_are_added_without_the_run(run: Path, tmp_path: Path, ask
     bundled(run, tmp_path, table=tmp_path)
     shutil.rmtree(run)
     asked.clear()
-    card = scored("tiny", folder=tmp_path, suites=("balls", "curtain"), limit=2, table=tmp_path)
+    card = score_release("tiny", folder=tmp_path, suites=("balls", "curtain"), limit=2, table=tmp_path)
     assert asked == ["curtain"] and {row["suite"] for row in card.scores} == {"balls", "curtain"}
     assert Card.from_json((tmp_path / "tiny.json").read_text(), place="tiny.json") == card
     rows = list(csv.DictReader((tmp_path / "tiny.csv").read_text().splitlines()))
     assert {row["suite"] for row in rows} == {"balls", "curtain"}
     (tmp_path / "tiny.json").write_text(replace(card, weights_sha256="0" * 64).to_json())
     with pytest.raises(TrainingError, match="is the card of other weights"):
-        scored("tiny", folder=tmp_path)
+        score_release("tiny", folder=tmp_path)
     (tmp_path / "tiny.json").unlink()
     with pytest.raises(TrainingError, match="there is no card"):
-        scored("tiny", folder=tmp_path)
+        score_release("tiny", folder=tmp_path)
 
 
 def test_a_suite_of_other_frames_is_listed_with_the_reason(run: Path, tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ def row(step: int, measured: bool) -> Row:
 @pytest.mark.parametrize(("rows", "every"), [(7, 2), (100, 5), (101, 5), (4321, 5), (4321, 10_000), (300, 1)])
 def test_a_thinned_log_has_at_most_100_rows_from_all_over_the_run(rows: int, every: int) -> None:
     log = [row(step, step % every == 0) for step in range(1, rows + 1)]
-    kept = origin.thinned(log)
+    kept = origin.thin(log)
     assert len(kept) == min(rows, 100) or (every == 1 and len(kept) == 50)
     assert [each.step for each in kept] == sorted({each.step for each in kept}) and kept[-1] == log[-1] and all(each in log for each in kept)
     quarter = [each.step for each in kept if each.step <= rows / 4]

@@ -21,7 +21,7 @@ from physbench_baselines import bundled, checkpoint
 from physbench_baselines.architecture import find_architecture
 from physbench_baselines.releasing.bars import find_score
 from physbench_baselines.releasing.worlds import suites_of
-from physbench_leaderboard.pins import bundled as submissions
+from physbench_leaderboard.pins import bundled_folder as submissions
 
 FOLDER = Path(str(bundled.FOLDER))
 NAMES = bundled.names()

@@ -71,7 +71,7 @@ def test_the_tables_are_what_the_cards_give() -> None:
 
 def test_a_row_has_the_scores_of_the_largest_size_with_their_intervals() -> None:
     clean = [{**card().scores[0], "value": 0.3, "low": 0.25, "high": 0.35}]
-    scores, _ = tables(cards.told({"r-nem": card(scores_without_noise=clean), "lstm": card("lstm", scores=[])}))
+    scores, _ = tables(cards.describe_cards({"r-nem": card(scores_without_noise=clean), "lstm": card("lstm", scores=[])}))
     *reference, ours, lstm, published = scores
     assert [row["model"].removesuffix(" (told the truth)") for row in reference] == list(ROWS)
     assert reference[0]["`relative_bce`, 4 balls"] == "1.000 [1.000, 1.000]"
@@ -98,7 +98,7 @@ def test_every_world_that_was_learnt_has_a_table_with_its_own_rows_and_figures()
     found = {"shapes": 0.7, "shapes456": 0.6}
     shapes = [dict(zip(names, ("segmentation-shapes", "lite", task, "ari", value, None, None), strict=True)) for task, value in found.items()]
     of = {"r-nem.invaders84": card(data="invaders84", scores=invaders), "iodine.shapes": card(data="shapes", scores=shapes), "lstm": card("lstm")}
-    text = cards.told(of)
+    text = cards.describe_cards(of)
     balls, games, images, _ = tables(text)
     assert re.findall(r"^(\w.*):\n\n\|", text, re.M) == ["Balls", "Space Invaders", "Images of shapes"]
     for name, table in (("balls", balls), ("invaders", games), ("segmentation-shapes", images)):
@@ -115,7 +115,7 @@ def test_every_world_that_was_learnt_has_a_table_with_its_own_rows_and_figures()
 
 def test_what_earlier_runs_cost_is_counted_too() -> None:
     first = {"steps": 700, "sequences": 22_400, "hours": 0.25, "recipe": card().recipe | {"batch": 16}, "minutes_limit": 15.0, "steps_limit": None}
-    _, costs = tables(cards.told({"r-nem": card(before=[first], recipe={"initial": "first.pt"})}))
+    _, costs = tables(cards.describe_cards({"r-nem": card(before=[first], recipe={"initial": "first.pt"})}))
     (row,) = costs
     assert (row["steps to these weights"], row["sequences"], row["hours"]) == ("3,000", "96,000", "0.8")
     commands = re.fullmatch(r"`(.*)`, then `(.*)`", row["trained by"])
@@ -123,16 +123,16 @@ def test_what_earlier_runs_cost_is_counted_too() -> None:
 
 
 def test_what_it_cost_stands_beside() -> None:
-    _, costs = tables(cards.told({"r-nem": card()}))
+    _, costs = tables(cards.describe_cards({"r-nem": card()}))
     (row,) = costs
     assert list(row.values())[:6] == ["r-nem", "2,300", "73,600", "0.5", "2 CPU cores", "5.7 MB, int8 and half"]
     assert row["trained by"] == "`physbench train r-nem --batch 32 --frames 8,31 --warm-up 100 --gradient-limit 50.0 --minutes 30`"
 
 
 def test_who_was_trained_for_less_than_the_paper_is_named() -> None:
-    assert "\nAll of these are trained for less than the paper" in cards.told({"r-nem": card(), "lstm": card("lstm")})
-    assert "\nlstm is trained for less than the paper" in cards.told({"r-nem": card(training=None), "lstm": card("lstm")})
-    assert "trained for less" not in cards.told({"r-nem": card(training=None)})
+    assert "\nAll of these are trained for less than the paper" in cards.describe_cards({"r-nem": card(), "lstm": card("lstm")})
+    assert "\nlstm is trained for less than the paper" in cards.describe_cards({"r-nem": card(training=None), "lstm": card("lstm")})
+    assert "trained for less" not in cards.describe_cards({"r-nem": card(training=None)})
 
 
 def parsed(line: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from physbench.audit import audit, passed
+from physbench.audit import audit, has_passed
 from physbench.errors import ModelError
 from physbench.model import Batch
 from physbench_baselines import checkpoint
@@ -201,7 +201,7 @@ def test_frames_of_other_channels_are_refused() -> None:
 
 def test_an_audit_finds_nothing() -> None:
     verdicts = audit(TorchModel(network()), sequences=6, frames=6, batch=3)  # type: ignore[arg-type]
-    assert passed(verdicts), verdicts
+    assert has_passed(verdicts), verdicts
 
 
 def test_nothing_says_that_it_falls_short_of_a_paper(tmp_path: Path) -> None:
@@ -211,6 +211,6 @@ def test_nothing_says_that_it_falls_short_of_a_paper(tmp_path: Path) -> None:
     assert card.paper_link is None and card.training is None and card.not_played == {}
     assert {row["suite"] for row in card.scores} == {"crop50"}
     of_a_paper = replace(card, paper_link="https://example.org", training="less")
-    assert "trained for less" not in cards.told({"tiny": card})
-    assert "\nAll that come from a paper are trained for less" in cards.told({"tiny": card, "other": of_a_paper})
-    assert f"| {card.bytes / 1000:.0f} kB, half |" in cards.told({"tiny": card})
+    assert "trained for less" not in cards.describe_cards({"tiny": card})
+    assert "\nAll that come from a paper are trained for less" in cards.describe_cards({"tiny": card, "other": of_a_paper})
+    assert f"| {card.bytes / 1000:.0f} kB, half |" in cards.describe_cards({"tiny": card})

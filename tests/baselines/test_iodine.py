@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from physbench.audit import audit, passed
+from physbench.audit import audit, has_passed
 from physbench.errors import ModelError
 from physbench.model import Batch
 from physbench_baselines import checkpoint
@@ -406,7 +406,7 @@ def test_an_audit_finds_nothing(sizes: IodineSizes) -> None:
         torch.manual_seed(1)
         model = TorchModel(sizes.build())  # type: ignore[arg-type]
     verdicts = audit(model, sequences=4, frames=4, batch=2)
-    assert passed(verdicts), verdicts
+    assert has_passed(verdicts), verdicts
 
 
 def test_the_sizes_of_the_paper_have_as_many_parameters_as_the_published_models() -> None:

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from physbench.errors import ModelError
-from physbench_baselines.nem import Losses, Nem, NemSizes, State, e_step, expected, pixel_losses
+from physbench_baselines.nem import Losses, Nem, NemSizes, State, e_step, expected_losses, pixel_losses
 from tests.oracles.published import from_published, published_name
 
 Floats = NDArray[np.float32]
@@ -113,7 +113,7 @@ def test_every_step_has_the_published_losses(path: Path) -> None:
     clean, collisions = found.frames("targets")[..., 0], found.frames("collisions")[..., 0]
     for t, state in enumerate(found.states):
         x = clean[:, t + 1]
-        maps = (*expected(state.psi, x, state.gamma), *pixel_losses(state.psi.amax(dim=1), x))
+        maps = (*expected_losses(state.psi, x, state.gamma), *pixel_losses(state.psi.amax(dim=1), x))
         for weight, prefix in ((torch.ones_like(x), ""), (collisions[:, t], "r_")):
             intra, inter, bound_intra, bound_inter = (float((weight * each).sum()) / len(x) for each in maps)
             np.testing.assert_allclose([intra + inter, intra, inter], found.arrays[f"{prefix}other_losses"][t], rtol=1e-5)

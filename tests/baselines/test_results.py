@@ -19,7 +19,7 @@ from physbench_baselines.releasing import bars, tables
 from physbench_baselines.releasing.cards import cards
 from physbench_baselines.releasing.worlds import BALLS, WORLDS, World
 from physbench_leaderboard.pins import REFERENCES
-from physbench_leaderboard.pins import bundled as submissions
+from physbench_leaderboard.pins import bundled_folder as submissions
 
 ROOT = Path(physbench.__file__).parents[1]
 

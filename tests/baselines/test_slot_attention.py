@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from physbench.audit import audit, passed
+from physbench.audit import audit, has_passed
 from physbench.errors import ModelError
 from physbench.model import Batch
 from physbench_baselines import chance, checkpoint
@@ -211,7 +211,7 @@ def test_an_audit_finds_nothing() -> None:
         torch.manual_seed(1)
         model = TorchModel(PATCHED.build())  # type: ignore[arg-type]
     verdicts = audit(model, sequences=4, frames=4, batch=2)
-    assert passed(verdicts), verdicts
+    assert has_passed(verdicts), verdicts
 
 
 @pytest.mark.parametrize("changes", [{"slots": 0}, {"encoder": ()}, {"scale": 0}])

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from physbench.errors import RecipeError
 from physbench.fields import bounded, check_fields
-from physbench.recipe import Recipe, mixed
+from physbench.recipe import Recipe, mix
 from physbench.scene import Scenes, Span
-from physbench.world import seeded
+from physbench.world import make_by_seed
 
 EPISODES = (300, 7, 130, 1, 64)
 """Sequences in an episode, again and again: longer and shorter than a block of 256."""
@@ -47,10 +47,10 @@ class Game:
         self.played.append(span)
         spans = self.spans(recipe, span.split)
         number, steps = spans.index(span), len(span) * recipe.frames
-        state, place, acted, places = mixed(recipe.seed + number), 4, [], []
+        state, place, acted, places = mix(recipe.seed + number), 4, [], []
         for _ in range(steps):
             places.append(place)
-            state = mixed(state + 1)
+            state = mix(state + 1)
             acted.append(state % 2)
             place = (place + (self.pace if acted[-1] else -self.pace)) % 9
         dots = np.array(places)[:, None, None] == np.arange(9)
@@ -96,7 +96,7 @@ class Squares:
         }
         return Scenes(np.repeat(groups, frames, axis=1), np.repeat(groups, frames, axis=1), truth)
 
-    scenes = seeded(draw_squares)
+    scenes = make_by_seed(draw_squares)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +113,7 @@ class Memory:
         steps = np.arange(frames)[:, None] * np.arange(128)
         return Scenes(truth={"ram": ((seeds % np.uint64(256)).astype(int)[:, None, None] + steps).astype(np.uint8)})
 
-    scenes = seeded(count_up)
+    scenes = make_by_seed(count_up)
 
 
 @dataclass(frozen=True, kw_only=True)

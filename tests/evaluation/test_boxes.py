@@ -14,7 +14,7 @@ import pytest
 
 import physbench
 from physbench.errors import ModelError, PhysbenchError, StorageError
-from physbench.evaluation.predictions import opened, predict, score
+from physbench.evaluation.predictions import open_predictions, predict, score
 from physbench.evaluation.window import ask
 from physbench.metrics.boxes import copy_boxes
 from physbench.model import Batch, Bernoulli, Prediction
@@ -182,7 +182,7 @@ MODELS: dict[str, Any] = {"oracle": Oracle, "blobs": Blobs, "tracker": tracker_8
 def test_scores_of_a_file_are_those_of_the_model_to_the_last_bit(tmp_path: Path, name: str) -> None:
     predict(MODELS[name](), tmp_path / "p.h5", "leave", name=name, limit=5, batch=2)
     evaluated = physbench.evaluate(MODELS[name](), "leave", limit=5, batch=3)
-    told = score(opened(tmp_path / "p.h5"), batch=4)
+    told = score(open_predictions(tmp_path / "p.h5"), batch=4)
     require_identical(told, evaluated)
     assert bool(figures_of(told)) == (name != "no box")
 
@@ -195,7 +195,7 @@ def of_a_file(path: Path, change: Callable[[Array], Any]) -> Any:
         boxes = change(file["balls-leave50/boxes"][:])  # type: ignore[index]
         del file["balls-leave50/boxes"]
         file["balls-leave50/boxes"] = boxes
-    return score(opened(path))
+    return score(open_predictions(path))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, label
 
+from physbench.askings import Colours
 from physbench.evaluation.evaluate import extent
 from physbench.evaluation.examples import source_of
 from physbench.evaluation.memoryless import memoryless_rates
@@ -18,7 +19,7 @@ from physbench.evaluation.scoring import worth
 from physbench.evaluation.window import ask
 from physbench.metrics.catalogue import find
 from physbench.metrics.permanence import collar
-from physbench.metrics.sums import per_sequence, pooled, value
+from physbench.metrics.sums import per_sequence, pool, value
 from physbench.model import Batch, Bernoulli, Gaussian, Prediction
 from physbench.suites import SUITES, Rollout, Task, Window
 from physbench_baselines.reference import ConstantVelocity, Oracle
@@ -72,6 +73,7 @@ ASKED: dict[str, tuple[Task, Any]] = {
     "simulation": (Task("balls4mass64", (Rollout(5, 10),)), Rollout(5, 10)),
     "rims": (Task("balls4mass64", (Rollout(15, 35),)), Rollout(15, 35)),
     "leave": (Task("balls-leave50", (Window(31),)), Window(31)),
+    "pixels": (Task("balls10-colour", (Colours(13),)), Colours(13)),
     "crop50": (Task("balls4mass64-crop50", (Rollout(9, 1, samples=5),)), Rollout(9, 1, samples=5)),
 }
 """The task and asking that each suite is ranked by."""
@@ -93,7 +95,7 @@ def figures(model: Any, suite: str, count: int = COUNT) -> dict[str, float]:
     task, asking = ASKED[suite]
     shown, source = examples(suite, count)
     found = worth(asking, ask(model, task, asking, shown, source, seed=0), shown, model.likelihood, rates=rates(suite, count))
-    return {name.removesuffix("[1]") if suite == "crop50" else name: value(pooled([per_sequence(each)])) for name, each in found.items()}
+    return {name.removesuffix("[1]") if suite == "crop50" else name: value(pool([per_sequence(each)])) for name, each in found.items()}
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from physbench.errors import DamagedFile, StorageError
 from physbench.evaluation import export
 from physbench.evaluation.evaluate import Extent
 from physbench.evaluation.export import export_inputs
-from physbench.evaluation.predictions import opened, score
+from physbench.evaluation.predictions import open_predictions, score
 from physbench.model import Bernoulli, Prediction
 from physbench.registry import datasets
 from physbench.suites import SIZES, SUITES, Image, Rollout, Still, Suite, Task, Window
@@ -105,7 +105,7 @@ def means_of(frames: Array, about: Any) -> Array:
 def test_predictions_from_the_inputs_alone_score_as_the_model_does_to_the_last_digit(suite: str, tmp_path: Path) -> None:
     export_inputs(tmp_path / "inputs.h5", suite, limit=5, batch=2)
     answer_by_hand(tmp_path / "inputs.h5", tmp_path / "p.h5")
-    require_identical(score(opened(tmp_path / "p.h5", suite)), physbench.evaluate(Blur(), suite, limit=5))
+    require_identical(score(open_predictions(tmp_path / "p.h5", suite)), physbench.evaluate(Blur(), suite, limit=5))
 
 
 def test_on_the_command_line_too(tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:

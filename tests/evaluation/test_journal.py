@@ -204,7 +204,7 @@ def test_a_block_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(np, "savez", full)
     with pytest.raises(OSError, match="no space"):
         Journal(tmp_path).write("toy", 0, Part({}))
-    assert Journal(tmp_path).read("toy", 0) is None and Journal(tmp_path).finished() == 0
+    assert Journal(tmp_path).read("toy", 0) is None and Journal(tmp_path).count_finished() == 0
 
 
 def test_what_a_reader_must_know_outlives_a_kill(tmp_path: Path) -> None:

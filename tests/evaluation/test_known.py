@@ -9,20 +9,20 @@ import pytest
 
 import physbench
 from physbench.evaluation.evaluate import extent
-from physbench.evaluation.known import PUBLISHED, published, references
+from physbench.evaluation.known import PUBLISHED, list_published, references
 from physbench.evaluation.text import as_text
 from physbench.metrics.catalogue import find
 from physbench.result import Result
 from physbench.suites import ROWS, SUITES
 from physbench_baselines.reference import Copy
-from physbench_leaderboard.pins import REFERENCES, bundled
+from physbench_leaderboard.pins import REFERENCES, bundled_folder
 
 KEYS = ["suite", "suite_version", "size", "task", "metric", "model"]
 
 
 @pytest.fixture(scope="module")
 def table() -> list[dict[str, str]]:
-    return list(csv.DictReader((bundled() / REFERENCES).read_text(encoding="utf-8").splitlines()))
+    return list(csv.DictReader((bundled_folder() / REFERENCES).read_text(encoding="utf-8").splitlines()))
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -67,8 +67,8 @@ def test_what_papers_reported_is_of_tasks_and_metrics_that_exist() -> None:
     for row in PUBLISHED:
         suite = SUITES[row.suite]
         assert row.task in {task.names(asking) for task in suite.tasks for asking in task.askings}
-        assert find(row.metric) and row in published(row.suite)
-    assert published("curtain") == []
+        assert find(row.metric) and row in list_published(row.suite)
+    assert list_published("curtain") == []
 
 
 def test_beside_ten_thousand_sequences_stand_the_rows_of_the_first_thousand_and_it_says_so() -> None:

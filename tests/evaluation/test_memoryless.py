@@ -15,7 +15,7 @@ from physbench import registry
 from physbench.evaluation.evaluate import extent
 from physbench.evaluation.journal import Journal
 from physbench.evaluation.memoryless import memoryless_rates
-from physbench.evaluation.predictions import opened, predict, score
+from physbench.evaluation.predictions import open_predictions, predict, score
 from physbench.model import Batch, Bernoulli, Likelihood, Prediction
 from physbench.recipe import Recipe
 from physbench.result import METRIC_VERSION, Result
@@ -105,7 +105,7 @@ def test_batches_and_resuming_change_no_bit(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal")
     with pytest.raises(KeyboardInterrupt):
         physbench.evaluate(stopped, "curtain", limit=23, batch=5, journal=journal)
-    assert 0 < journal.finished() < 5
+    assert 0 < journal.count_finished() < 5
     resumed = physbench.evaluate(model, "curtain", limit=23, batch=5, journal=journal)
     np.testing.assert_array_equal(whole.sums[ROW, "permanence_bce"], resumed.sums[ROW, "permanence_bce"])
 
@@ -131,7 +131,7 @@ class Stopped:
 
 def test_predictions_in_a_file_are_held_against_the_same_rates(tmp_path: Path) -> None:
     predict(Blank(), tmp_path / "p.h5", "curtain", limit=11)
-    scored, evaluated = score(opened(tmp_path / "p.h5")), physbench.evaluate(Blank(), "curtain", limit=11)
+    scored, evaluated = score(open_predictions(tmp_path / "p.h5")), physbench.evaluate(Blank(), "curtain", limit=11)
     np.testing.assert_array_equal(scored.sums[ROW, "permanence_bce"], evaluated.sums[ROW, "permanence_bce"])
     assert scored.provenance.metric_version == evaluated.provenance.metric_version == METRIC_VERSION == 2
 

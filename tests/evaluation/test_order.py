@@ -108,7 +108,7 @@ def test_who_is_beside_a_sequence_changes_nothing() -> None:
         for asking in task.askings:
             for model in (Slots(), ConstantVelocity(), Copy()):
                 usual, other = (
-                    evaluation.worth(asking, evaluation.asked(model, 0)(task, asking, each, source, 0), each, model.likelihood) for each in (shown, beside)
+                    evaluation.worth(asking, evaluation.answers_of(model, 0)(task, asking, each, source, 0), each, model.likelihood) for each in (shown, beside)
                 )
                 for metric in usual:
                     np.testing.assert_array_equal(usual[metric].numerator[:2], other[metric].numerator[:2])

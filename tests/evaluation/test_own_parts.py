@@ -34,7 +34,7 @@ from physbench.notices import listen
 from physbench.suites import SUITES, Rollout, Still, Suite, Task, Window
 from physbench_baselines.framewise import Blobs
 from physbench_baselines.reference import Copy
-from physbench_leaderboard.checks import problems, wanted
+from physbench_leaderboard.checks import list_wanted, problems
 from physbench_leaderboard.submission import cell_of
 
 MINE = Suite("mine", 1, "a few frames", (Task("balls4mass64", (Window(4), Rollout(2, 3))),), ("balls4mass64", "bce"), references=("copy", "blank"))
@@ -156,7 +156,7 @@ def test_a_metric_of_somebody_else_is_in_the_result_the_table_and_the_explanatio
     assert result.score("balls4mass64", "on_share").value == pytest.approx((groups[:, :31] > 0).mean(), rel=1e-12)
     assert "on_share" in as_text(result, extent("balls", limit=2)) and "on_share" in result.to_csv()
     assert "The share of pixels that are on" in cli("explain", "on_share").output
-    assert [each.optional for each in wanted(SUITES["balls"]) if "on_share" in each.metrics] == [True, True]
+    assert [each.optional for each in list_wanted(SUITES["balls"]) if "on_share" in each.metrics] == [True, True]
 
 
 def test_a_metric_whose_needs_the_data_do_not_meet_is_left_out(installed: Any) -> None:

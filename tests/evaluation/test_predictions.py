@@ -15,7 +15,7 @@ import pytest
 
 import physbench
 from physbench.errors import PhysbenchError
-from physbench.evaluation.predictions import opened, predict, score
+from physbench.evaluation.predictions import open_predictions, predict, score
 from physbench.model import Prediction
 from physbench.result import Result
 from physbench.suites import SUITES, Rollout, Still, Window
@@ -33,7 +33,7 @@ def test_scores_of_a_file_are_those_of_the_model_to_the_last_bit(tmp_path: Path,
     model = MODELS[name]()
     predict(model, tmp_path / "p.h5", suite, name=name, limit=5, batch=2, seed=3)
     evaluated = physbench.evaluate(model, suite, limit=5, seed=3)
-    told = score(opened(tmp_path / "p.h5"), batch=3)
+    told = score(open_predictions(tmp_path / "p.h5"), batch=3)
     require_identical(told, evaluated)
     assert {key: list(map(repr, values)) for key, values in told.curves.items()} == {key: list(map(repr, values)) for key, values in evaluated.curves.items()}
     assert (told.provenance.model, told.provenance.seed, told.provenance.size) == (name, 3, "limit-5")
@@ -47,19 +47,19 @@ def test_the_row_says_that_nobody_saw_when_the_predictions_were_made(tmp_path: P
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert {(row["notes"], row["model"], row["device"]) for row in rows} == {("predictions-file", "copy", "")}
     predict(Sure(), tmp_path / "own.h5", "curtain", limit=1)
-    assert score(opened(tmp_path / "own.h5")).provenance.notes == ("predictions-file", "self-computed-likelihood")
+    assert score(open_predictions(tmp_path / "own.h5")).provenance.notes == ("predictions-file", "self-computed-likelihood")
 
 
 def test_half_precision_costs_the_fourth_digit_and_saves_half_the_bytes(tmp_path: Path, cli: Any) -> None:
     for half in (False, True):
         predict(Noisy(), tmp_path / f"{half}.h5", "smoke", limit=4, half=half)
-    whole, halved = (score(opened(tmp_path / f"{half}.h5")) for half in (False, True))
+    whole, halved = (score(open_predictions(tmp_path / f"{half}.h5")) for half in (False, True))
     for a, b in zip(whole.scores, halved.scores, strict=True):
         if not a.metric.endswith("_std"):  # a difference of nearly equal figures
             assert b.value == pytest.approx(a.value, rel=1e-3, nan_ok=True), a
     assert (tmp_path / "True.h5").stat().st_size < 0.6 * (tmp_path / "False.h5").stat().st_size
     predict(Copy(), tmp_path / "certain.h5", "smoke", limit=4, half=True)
-    relative = score(opened(tmp_path / "certain.h5")).score("balls4mass64", "relative_bce")
+    relative = score(open_predictions(tmp_path / "certain.h5")).score("balls4mass64", "relative_bce")
     assert relative.value == pytest.approx(1.0, rel=1e-3), "certainty is kept: logits of 1e-6 and 1 - 1e-6"
     assert "a gaussian likelihood has means as they are" in error_of(lambda: predict(Normal(), tmp_path / "n.h5", "smoke", limit=1, half=True))
     told = json.loads(cli("predict", "copy", "--suite", "curtain", "--limit", 1, "--half", "--out", tmp_path / "x.h5", "--json").stdout)
@@ -107,7 +107,7 @@ class Tenth(Copy):
 
 
 def test_a_file_that_h5py_alone_has_written_is_scored(tmp_path: Path) -> None:
-    told = score(opened(written(tmp_path / "p.h5")))
+    told = score(open_predictions(written(tmp_path / "p.h5")))
     require_identical(told, physbench.evaluate(Tenth(), "smoke", limit=3))
     assert told.provenance.model == "my model"
 
@@ -116,7 +116,7 @@ def test_owner_maps_are_not_asked_of_a_model_that_has_none(tmp_path: Path) -> No
     path = written(tmp_path / "p.h5")
     with h5py.File(path, "a") as file:
         del file["balls4mass64/frames"], file["balls4mass64/owner"]
-    tasks = {(score.task, score.metric) for score in score(opened(path)).scores}
+    tasks = {(score.task, score.metric) for score in score(open_predictions(path)).scores}
     assert ("balls4mass64", "bce") in tasks and ("balls678mass64", "ari") in tasks
     assert not {("balls4mass64", "ari"), ("balls4mass64/frames", "ari")} & tasks
 
@@ -199,7 +199,7 @@ def test_a_file_that_cannot_be_scored_is_refused_in_one_line(tmp_path: Path, cli
 
 def test_a_sample_that_is_missing_is_not_made_up(tmp_path: Path, cli: Any, refusal: Any) -> None:
     path = written(tmp_path / "p.h5", suite="crop50")
-    assert score(opened(path)).score("balls4mass64-crop50/rollout-9+1", "log_likelihood_std").value == 0.0
+    assert score(open_predictions(path)).score("balls4mass64-crop50/rollout-9+1", "log_likelihood_std").value == 0.0
     with h5py.File(path, "a") as file:
         del file["balls4mass64-crop50/rollout-9+1/sample-3"]
     result = cli("score", path)
@@ -217,7 +217,7 @@ def test_a_gaussian_file_may_leave_0_to_1_and_a_name_in_it_is_no_formula(tmp_pat
         mean = np.full((3, 50, 64, 64, 1), 0.1, np.float32)
         mean[:, :, :, :16] = 1.5
         stored("balls3curtain64/mean", lambda _: mean)(file)
-    told: Result = score(opened(path))
+    told: Result = score(open_predictions(path))
     assert told.score("balls3curtain64", "clipped_share").value == 0.25
     assert {row["model"] for row in csv.DictReader(told.to_csv().splitlines())} == {"'=1+1"}
 
@@ -228,7 +228,7 @@ def test_predictions_are_whole_or_absent_and_never_replace_a_file_unasked(tmp_pa
     words = ["predict", "copy", "--suite", "curtain", "--limit", 1, "--out", path]
     result = cli(*words)
     assert "exists already: use --overwrite" in refusal(result.exit_code, result.stderr) and path.read_text() == "mine"
-    assert cli(*words, "--overwrite").exit_code == 0 and opened(path).extent.count == 1
+    assert cli(*words, "--overwrite").exit_code == 0 and open_predictions(path).extent.count == 1
 
     class Failing(Copy):
         def observe(self, state: Any, frame: Any, action: Any) -> Any:
@@ -240,6 +240,6 @@ def test_predictions_are_whole_or_absent_and_never_replace_a_file_unasked(tmp_pa
 
 
 def test_the_settings_of_a_score_are_the_files(tmp_path: Path) -> None:
-    told = opened(written(tmp_path / "p.h5", suite="curtain"))
+    told = open_predictions(written(tmp_path / "p.h5", suite="curtain"))
     result = score(told)
     assert result.provenance == replace(result.provenance, suite="curtain", size="limit-3", seed=0, model="my model")

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import physbench
 from physbench import registry
-from physbench.audit import audit, passed
+from physbench.audit import audit, has_passed
 from physbench.model import Batch, Bernoulli, Prediction
-from physbench.recipe import mixed
+from physbench.recipe import mix
 from physbench.seeds import draw_fresh_seed, seed_sequences
 from physbench.suites import SUITES
 from physbench.world import parts_of
@@ -33,7 +33,7 @@ class SeedCheat:
     recovered: int = 0
 
     def begin(self, batch: Batch) -> dict[str, Any]:
-        words = [batch.seeds ^ np.uint64(mixed(seed + 1 + (sample << 32))) for seed in range(3) for sample in range(2)]
+        words = [batch.seeds ^ np.uint64(mix(seed + 1 + (sample << 32))) for seed in range(3) for sample in range(2)]
         return {"t": 0, "futures": [registry.datasets.get(name).generator.batch(each, 51).features for name in BALLS for each in [batch.seeds, *words]]}
 
     def observe(self, state: dict[str, Any], frame: Array, action: Any) -> tuple[dict[str, Any], Prediction]:
@@ -82,7 +82,7 @@ class FreshSearch:
     def search(self, frame: Array, count: int) -> Array | None:
         named = registry.datasets.get("balls4mass64")
         for seed in range(self.searched):
-            recipe = replace(named, seed=mixed(seed + 1))
+            recipe = replace(named, seed=mix(seed + 1))
             future = recipe.generator.batch(recipe.seeds("test", 0, count), 51).features
             if (future[:, 0] == frame).all():
                 return future
@@ -148,7 +148,7 @@ def test_audit_finds_a_model_that_knows_sequences_by_their_places() -> None:
     verdicts = {verdict.check: verdict for verdict in audit(PlaceCheat(), sequences=8, frames=8, batch=4)}
     assert verdicts["no foresight"].passed, "it needs no foresight: it knows"
     assert verdicts["recall"].passed is False and "seeds tell it the data" in verdicts["recall"].finding
-    assert not passed(verdicts.values())
+    assert not has_passed(verdicts.values())
 
 
 def test_audit_finds_a_model_that_knows_the_test_data_by_heart() -> None:

@@ -20,7 +20,7 @@ from physbench.evaluation import scored_slots
 from physbench.evaluation.evaluate import extent
 from physbench.evaluation.examples import Examples
 from physbench.evaluation.export import export_inputs
-from physbench.evaluation.predictions import opened, predict, score
+from physbench.evaluation.predictions import open_predictions, predict, score
 from physbench.evaluation.scoring import worth
 from physbench.evaluation.window import ask
 from physbench.metrics import sums
@@ -105,7 +105,7 @@ def test_nothing_is_scored_before_three_states_are_shown_and_places_may_lie_anyw
 
 def test_a_file_of_predictions_scores_as_the_model_does(tmp_path: Path) -> None:
     predict(Inertia(), tmp_path / "p.h5", "trajectories", name="inertia", limit=3, batch=2)
-    require_identical(score(opened(tmp_path / "p.h5")), physbench.evaluate(Inertia(), "trajectories", limit=3))
+    require_identical(score(open_predictions(tmp_path / "p.h5")), physbench.evaluate(Inertia(), "trajectories", limit=3))
     with pytest.raises(PhysbenchError, match="too coarse for places"):
         predict(Inertia(), tmp_path / "h.h5", "trajectories", limit=1, half=True)
 

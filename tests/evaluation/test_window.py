@@ -16,7 +16,7 @@ from physbench import registry
 from physbench.errors import ModelError
 from physbench.evaluation.scoring import worth
 from physbench.evaluation.text import to_json
-from physbench.evaluation.window import ask, asked
+from physbench.evaluation.window import answers_of, ask
 from physbench.metrics import sums
 from physbench.model import Batch, Bernoulli, Gaussian, Prediction
 from physbench.recipe import Recipe
@@ -267,7 +267,7 @@ def test_a_likelihood_is_a_distribution_that_exists(likelihood: Any) -> None:
     model = Copy()
     object.__setattr__(model, "likelihood", likelihood)
     with pytest.raises(ModelError, match="likelihood"):
-        asked(model, 0)
+        answers_of(model, 0)
 
 
 @dataclass

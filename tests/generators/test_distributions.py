@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from physbench.recipe import Recipe, mixed
+from physbench.recipe import Recipe, mix
 from physbench_generators.balls.scenes import Balls
 
 
@@ -70,7 +70,7 @@ def test_the_curtain_hangs_anywhere_it_fits(crop: int) -> None:
 
 def test_motion_does_not_depend_on_the_curtain_or_the_crop() -> None:
     """A crop moves the origin of everything that has a place, frames and events alike."""
-    seeds = np.array([mixed(i) for i in range(50)], np.uint64)
+    seeds = np.array([mix(i) for i in range(50)], np.uint64)
     plain, _, events = Balls().throw(seeds, 20)
     curtained, _, _ = Balls(curtain=24).throw(seeds, 20)
     cropped, _, moved = Balls(crop=40).throw(seeds, 20)

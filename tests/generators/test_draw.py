@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from physbench.errors import RecipeError
-from physbench.recipe import mixed
+from physbench.recipe import mix
 from physbench.scene import HIT_OBJECT, Scenes, Span, Streams
 from physbench_generators.balls.pixels import PALETTE, pixels_of
 from physbench_generators.balls.scenes import Balls
@@ -100,7 +100,7 @@ def test_every_pixel_is_where_a_brute_force_reading_puts_it(generator: Balls, se
 @pytest.mark.parametrize("more", [{}, {"n": (6, 8)}, {"n": 3, "curtain": 24}, {"gravity": 0.05, "crop": 33}, {"n": 12, "radius": 4, "colour": True}])
 def test_the_named_kinds_of_scene_are_drawn_by_the_book(more: dict[str, object]) -> None:
     generator = Balls(**more)
-    scenes = generator.batch([mixed(i) for i in range(20)], 51)
+    scenes = generator.batch([mix(i) for i in range(20)], 51)
     assert (scenes.truth["contact"] & HIT_OBJECT).any()
     assert_drawn_by_the_book(scenes, generator.side, generator.colour)
 
@@ -123,7 +123,7 @@ def test_each_object_keeps_one_colour_that_nothing_else_has(generator: Balls, se
 
 
 def test_every_colour_of_the_palette_is_dealt_to_every_object() -> None:
-    scenes = Balls(n=2, size=32, radius=3, colour=True).batch([mixed(i) for i in range(400)], 2)
+    scenes = Balls(n=2, size=32, radius=3, colour=True).batch([mix(i) for i in range(400)], 2)
     for k in (1, 2):
         worn = {tuple(scenes.features[s][scenes.groups[s, ..., 0] == k][0].tolist()) for s in range(400)}
         assert worn == {tuple(colour) for colour in PALETTE.tolist()}
@@ -273,7 +273,7 @@ def test_encode_gives_the_arrays_of_batch(generator: Balls, seeds: list[int], fr
     ],
 )
 def test_encode_gives_the_arrays_of_batch_at_every_size(more: dict[str, object], count: int, frames: int) -> None:
-    assert_encoded_as_drawn(Balls(**more), [mixed(i) for i in range(count)], frames)
+    assert_encoded_as_drawn(Balls(**more), [mix(i) for i in range(count)], frames)
 
 
 @pytest.mark.parametrize(("more", "frames"), [({}, 5), ({"curtain": 24}, 51), ({"size": 256, "n": 12, "radius": 10.0, "speed": 50.0}, 100)])
@@ -288,7 +288,7 @@ def test_encode_gives_the_arrays_of_batch_where_discs_share_pixels(more: dict[st
         return states, streams, events
 
     monkeypatch.setattr(Balls, "throw", throw)
-    assert_encoded_as_drawn(Balls(**more), [mixed(i) for i in range(9)], frames)
+    assert_encoded_as_drawn(Balls(**more), [mix(i) for i in range(9)], frames)
 
 
 def rows(events: Mapping[str, np.ndarray], s: int) -> list[np.ndarray]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import physbench
 from physbench import registry
-from physbench.recipe import Recipe, mixed
+from physbench.recipe import Recipe, mix
 from physbench_generators.balls import kernels
 from physbench_generators.balls.scenes import Balls
 from tests.builders.launches import SEEDS, SOME
@@ -26,7 +26,7 @@ def test_the_stream_of_the_kernels_is_splitmix64() -> None:
 
 
 def test_mixed_is_the_finalizer_of_splitmix64() -> None:
-    assert [mixed((1234567 + step * GOLDEN) % WORD) for step in range(1, 6)] == KNOWN
+    assert [mix((1234567 + step * GOLDEN) % WORD) for step in range(1, 6)] == KNOWN
 
 
 def recipe(seed: int = 0) -> Recipe:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from physbench.errors import RecipeError
-from physbench.recipe import mixed
+from physbench.recipe import mix
 from physbench_generators.balls import kernels, scenes
 from physbench_generators.balls.kernels import ENDLESS, FULL
 from physbench_generators.balls.scenes import Balls
@@ -30,7 +30,7 @@ def test_no_room_for_events_is_full_and_too_many_are_endless() -> None:
 
 def test_a_throw_that_ran_out_of_rows_continues_as_if_nothing_had_happened(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = Balls(n=(2, 5), curtain=10, crop=40)
-    seeds = np.array([mixed(i) for i in range(40)], np.uint64)
+    seeds = np.array([mix(i) for i in range(40)], np.uint64)
     states, streams, events = generator.throw(seeds, 30)
     roomy = scenes._empty_rows
     monkeypatch.setattr(scenes, "_empty_rows", lambda count: roomy(3))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from physbench import registry
-from physbench.recipe import Recipe, mixed
+from physbench.recipe import Recipe, mix
 from physbench_generators.images.dsprites import Sprites
 from physbench_generators.images.kernels import hue, turn
 
@@ -20,7 +20,7 @@ LINES = 16
 
 
 def seeds(count: int) -> np.ndarray:
-    return np.array([mixed(i + 1) for i in range(count)], np.uint64)
+    return np.array([mix(i + 1) for i in range(count)], np.uint64)
 
 
 def drawn(count: int, **fields: Any) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ import pytest
 
 from physbench import registry
 from physbench.errors import RecipeError
-from physbench.recipe import mixed
+from physbench.recipe import mix
 from physbench_generators.images.shapes import Shapes
 from physbench_generators.images.tetris import Tetris
 
@@ -27,7 +27,7 @@ TRIANGLE = [[5, 6], [4, 5, 6, 7], [3, 4, 5, 6, 7, 8], [2, 3, 4, 7, 8, 9], [1, 2,
 
 
 def seeds(count: int) -> np.ndarray:
-    return np.array([mixed(i + 1) for i in range(count)], np.uint64)
+    return np.array([mix(i + 1) for i in range(count)], np.uint64)
 
 
 def test_every_tetromino_has_exactly_100_pixels_and_none_overlaps_another() -> None:

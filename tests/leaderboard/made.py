@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from physbench.result import COLUMNS
-from physbench_leaderboard.pins import REFERENCES, bundled
+from physbench_leaderboard.pins import REFERENCES, bundled_folder
 from physbench_leaderboard.submission import Row, read
 
 SCALED = (
@@ -31,7 +31,7 @@ SCALED = (
 
 @cache
 def references() -> tuple[Row, ...]:
-    return read(bundled() / REFERENCES).rows
+    return read(bundled_folder() / REFERENCES).rows
 
 
 def rows(model: str = "mine", *, like: str = "constant-velocity", suite: str = "balls", factor: float = 1.0, **changes: Any) -> list[Row]:

@@ -19,8 +19,8 @@ from physbench import registry
 from physbench.errors import PhysbenchError
 from physbench.model import Batch, Gaussian, Prediction
 from physbench.suites import SUITES
-from physbench_leaderboard.checks import check, meaning, problems, wanted
-from physbench_leaderboard.pins import Pins, pinned
+from physbench_leaderboard.checks import check, list_wanted, meaning, problems
+from physbench_leaderboard.pins import Pins, load_pins
 from physbench_leaderboard.submission import Row, SubmissionError
 from tests.leaderboard.made import cells, references, rows, spoilt, written
 
@@ -44,7 +44,7 @@ class Soft:
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_what_a_submission_must_have_is_what_the_evaluator_gives(suite: str) -> None:
-    groups = wanted(SUITES[suite])
+    groups = list_wanted(SUITES[suite])
     always = set().union(*(each.keys for each in groups if not each.optional))
     together = [each.keys for each in groups if each.optional]
     models: dict[str, Any] = {"copy": registry.models.get("copy")(), "oracle": registry.models.get("oracle")(), "soft": Soft()}
@@ -119,15 +119,15 @@ def test_a_submission_without_any_one_of_its_rows_is_incomplete(suite: str) -> N
     every = rows(suite=suite)
     for number in range(0, len(every), 7):
         left_out = every[number]
-        found = meaning(every[:number] + every[number + 1 :], pinned())
+        found = meaning(every[:number] + every[number + 1 :], load_pins())
         assert any("lacks" in line and left_out.metric in line and left_out.task in line for line in found)
 
 
 def test_half_a_group_is_incomplete_and_what_was_not_asked_for_is_refused() -> None:
     every = rows(like="oracle")
-    assert any("lacks ari_video" in line for line in meaning([row for row in every if row.metric != "ari_video"], pinned()))
+    assert any("lacks ari_video" in line for line in meaning([row for row in every if row.metric != "ari_video"], load_pins()))
     strange = replace(every[0], metric="rollout_overlap", value=0.5, low=0.5, high=0.5)
-    assert any("does not ask for rollout_overlap" in line for line in meaning([*every, strange], pinned()))
+    assert any("does not ask for rollout_overlap" in line for line in meaning([*every, strange], load_pins()))
 
 
 def test_a_row_that_stands_twice_is_named_with_both_lines(tmp_path: Path) -> None:
@@ -150,14 +150,14 @@ def test_no_figure_that_follows_from_others_can_be_changed_alone(suite: str) -> 
     every = rows(suite=suite, factor=1.25)
     for row in [row for row in every if SEEN_ALONE[suite](row.metric) and row.value][::3]:
         better = {name: getattr(row, name) * 0.98 for name in ("value", "low", "high")}
-        found = meaning(spoilt(every, row.task, row.metric, **better), pinned())
+        found = meaning(spoilt(every, row.task, row.metric, **better), load_pins())
         assert found, f"{row.metric} on {row.task} can be changed"
 
 
 def test_a_relative_figure_must_be_the_ratio_that_it_claims_to_be() -> None:
     """All of a submission's own figures agree; only against the pinned sums of copying does it show."""
     made_up = [replace(row, value=row.value / 2, low=row.low / 2, high=row.high / 2) if row.metric.startswith("relative") else row for row in rows()]
-    found = meaning(made_up, pinned())
+    found = meaning(made_up, load_pins())
     assert len(found) == 4 and all("over copy's" in line for line in found)
     assert meaning(made_up, Pins({})) == []  # nothing to hold it against
 
@@ -180,27 +180,27 @@ def test_a_relative_figure_must_be_the_ratio_that_it_claims_to_be() -> None:
     ("crop50", "balls4mass64-crop50/rollout-9+1", "log_likelihood", {"value": -40_000.0, "low": -40_000.0, "high": -40_000.0}, "lies between -34538"),
 ])  # fmt: skip
 def test_figures_that_cannot_be_are_refused(suite: str, task: str, metric: str, change: dict[str, float], reason: str) -> None:
-    found = meaning(spoilt(rows(like="oracle", suite=suite), task, metric, **change), pinned())
+    found = meaning(spoilt(rows(like="oracle", suite=suite), task, metric, **change), load_pins())
     assert any((reason in line and metric in line) or (reason in line and "interval" in line) for line in found), found
 
 
 def test_a_likelihood_is_minus_the_cross_entropy_unless_a_note_says_what_else_it_is() -> None:
     density = [replace(row, value=400.0, low=390.0, high=410.0) if "log_likelihood" in row.metric else row for row in rows()]
-    assert any("log_likelihood is 400" in line for line in meaning(density, pinned()))
-    assert meaning([replace(row, notes=("gaussian-0.3",)) for row in density], pinned()) == []
-    assert meaning([replace(row, notes=("self-computed-likelihood",)) for row in density], pinned()) == []
+    assert any("log_likelihood is 400" in line for line in meaning(density, load_pins()))
+    assert meaning([replace(row, notes=("gaussian-0.3",)) for row in density], load_pins()) == []
+    assert meaning([replace(row, notes=("self-computed-likelihood",)) for row in density], load_pins()) == []
     clipped = replace(density[0], metric="clipped_share", value=0.1, low=0.1, high=0.1)
-    assert meaning([*density, clipped], pinned()) == []
+    assert meaning([*density, clipped], load_pins()) == []
 
 
 def test_an_evaluation_says_one_thing_of_itself_and_a_training_leaves_one_file_of_weights(tmp_path: Path) -> None:
     every = rows(weights_sha256="a" * 64, parameters=5)
-    assert meaning(every, pinned()) == []
-    assert any("weights_sha256 is another" in line for line in meaning([*every[:-1], replace(every[-1], weights_sha256="b" * 64)], pinned()))
-    assert any("parameters is another" in line for line in meaning([*every[:-1], replace(every[-1], parameters=6)], pinned()))
+    assert meaning(every, load_pins()) == []
+    assert any("weights_sha256 is another" in line for line in meaning([*every[:-1], replace(every[-1], weights_sha256="b" * 64)], load_pins()))
+    assert any("parameters is another" in line for line in meaning([*every[:-1], replace(every[-1], parameters=6)], load_pins()))
     twice = [*every, *rows(suite="curtain", weights_sha256="b" * 64)]
-    assert any("2 files of weights under one train_seed" in line for line in meaning(twice, pinned()))
-    assert meaning([*every, *rows(train_seed=1, weights_sha256="b" * 64)], pinned()) == []
+    assert any("2 files of weights under one train_seed" in line for line in meaning(twice, load_pins()))
+    assert meaning([*every, *rows(train_seed=1, weights_sha256="b" * 64)], load_pins()) == []
     assert any("of one model" in line for line in problems(written(tmp_path / "two.csv", [*rows("a"), *rows("b")])))
 
 

@@ -19,10 +19,10 @@ from physbench import registry
 from physbench.errors import PhysbenchError
 from physbench.suites import SUITES
 from physbench_leaderboard import pins
-from physbench_leaderboard.pins import REFERENCES, bundled
+from physbench_leaderboard.pins import REFERENCES, bundled_folder
 from physbench_leaderboard.store import MOST_SUMS, add, load_all
 from physbench_leaderboard.submission import SubmissionError, read
-from physbench_leaderboard.trust import beside, grant, granted
+from physbench_leaderboard.trust import beside, find_grant, grant
 from tests.leaderboard.made import as_csv, references, rows, written
 
 
@@ -93,9 +93,9 @@ def test_an_installed_package_is_not_written_into(tmp_path: Path, monkeypatch: p
     inside = tmp_path / "site-packages" / "physbench_leaderboard" / "submissions"
     inside.mkdir(parents=True)
     mine = written(tmp_path / "mine.csv", rows())
-    pins.pinned()  # read from where they are, before the package seems to lie elsewhere
+    pins.load_pins()  # read from where they are, before the package seems to lie elsewhere
     monkeypatch.setattr(pins, "PACKAGE", inside.parent)
-    assert bundled() == inside
+    assert bundled_folder() == inside
     with pytest.raises(SubmissionError, match=r"installed package.*--folder"):
         add(mine, inside)
     listed = written(inside / "mine.csv", rows())
@@ -334,7 +334,7 @@ def test_rows_for_a_former_version_of_a_suite_are_passed_over(folder: Path, monk
 
 
 def test_the_bundled_submissions_are_in_order() -> None:
-    listed = {each.path.name: each for each in load_all(bundled())}
+    listed = {each.path.name: each for each in load_all(bundled_folder())}
     here = {(entry.who.model, entry.who.suite) for entry in listed[REFERENCES].entries if entry.who.size == "lite"}
     assert here == {(model, name) for name, suite in SUITES.items() for model in suite.references}
 
@@ -345,7 +345,7 @@ def test_trust_is_granted_by_the_keeper_and_bound_to_the_content(tmp_path: Path,
     listed = add(path, folder).path
     assert names(folder) == [listed.name], "what a submitter says of trust stays with the submitter"
     submission = read(listed)
-    assert granted(listed, submission) == "self-reported" == load_all(folder)[0].trust
+    assert find_grant(listed, submission) == "self-reported" == load_all(folder)[0].trust
     grant(listed, submission, "re-run")
     grant(listed, submission, "recomputed")
     assert load_all(folder)[0].trust == "re-run"

@@ -24,7 +24,7 @@ from physbench.compare import compare
 from physbench.result import Provenance, Result, Score, load_run
 from physbench.suites import DIGESTS, PRIVILEGED, SUITES
 from physbench_leaderboard.estimate import _quantile  # pyright: ignore[reportPrivateUsage]
-from physbench_leaderboard.pins import bundled
+from physbench_leaderboard.pins import bundled_folder
 from physbench_leaderboard.store import Listed, load_all
 from physbench_leaderboard.submission import Row, Submission, SubmissionError
 from physbench_leaderboard.table import Board, boards
@@ -256,7 +256,7 @@ def test_the_three_forms_say_the_same() -> None:
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 @pytest.mark.parametrize("every", [False, True])
 def test_no_line_is_wider_than_the_terminal_and_the_ranking_figure_is_first_and_marked(width: int, every: bool) -> None:
-    found = boards([*listed(rows("x" * 64, factor=3.0)), *load_all(bundled())])
+    found = boards([*listed(rows("x" * 64, factor=3.0)), *load_all(bundled_folder())])
     lines = as_text(found, width=width, every=every).splitlines()
     assert max(map(len, lines)) <= width and (any("…" in line for line in lines) or width == 200)
     for board in (board for board in found if board.ranked_by):

@@ -31,11 +31,11 @@ def constant(scenes: Scenes, level: float | Array) -> Array:
 
 
 def relative(scenes: Scenes, means: Array) -> float:
-    return sums.value(sums.ratio(pixels.bce(scenes.features, means), pixels.bce(scenes.features, pixels.copied(scenes.features))))
+    return sums.value(sums.ratio(pixels.bce(scenes.features, means), pixels.bce(scenes.features, pixels.copy_frames(scenes.features))))
 
 
 def relative_relational(scenes: Scenes, means: Array) -> float:
-    above, below = (pixels.relational_bce(scenes.features, each, scenes.truth["collisions"]) for each in (means, pixels.copied(scenes.features)))
+    above, below = (pixels.relational_bce(scenes.features, each, scenes.truth["collisions"]) for each in (means, pixels.copy_frames(scenes.features)))
     return sums.value(sums.ratio(above, below))
 
 

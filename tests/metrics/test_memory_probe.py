@@ -89,7 +89,7 @@ def test_a_code_that_says_nothing_reads_the_commoner_bit_and_the_mean() -> None:
         commoner = (((ram.reshape(60, 128)[:, slot, None] >> np.arange(8)) & 1).mean(axis=0) > 0.5) @ (1 << np.arange(8))
         assert (read.ram[..., slot] == commoner).all()
     np.testing.assert_allclose(read.values * [ram[..., each].std() for each in VARIABLES], [[[ram[..., each].mean() for each in VARIABLES]] * 3] * 2)
-    assert sums.value(read.explained(ram[:2, :3][..., list(VARIABLES)])) == pytest.approx(0, abs=1e-9)
+    assert sums.value(read.explain(ram[:2, :3][..., list(VARIABLES)])) == pytest.approx(0, abs=1e-9)
 
 
 def test_a_variable_that_never_changes_breaks_nothing() -> None:
@@ -97,7 +97,7 @@ def test_a_variable_that_never_changes_breaks_nothing() -> None:
     ram[..., 7] = 9
     read = MemoryProbe.fit(codes, ram, SLOTS, VARIABLES).read(codes)
     np.testing.assert_allclose(read.values[..., 1], 9)
-    assert np.isfinite(sums.value(read.explained(ram[..., list(VARIABLES)])))
+    assert np.isfinite(sums.value(read.explain(ram[..., list(VARIABLES)])))
 
 
 def test_one_sequence_is_enough() -> None:
@@ -109,7 +109,7 @@ def test_what_is_explained_of_one_variable_is_scikit_learns_r2() -> None:
     codes, ram = drawn(5, sequences=40)
     probe = MemoryProbe.fit(codes, ram, SLOTS, (43,))
     there = ram[..., 43:44]
-    found = sums.value(probe.read(codes).explained(there))
+    found = sums.value(probe.read(codes).explain(there))
     assert found == pytest.approx(r2_score(there.reshape(-1), probe.read(codes).values.reshape(-1) * ram[..., 43].std()), abs=1e-9) and found > 0.5
 
 
@@ -122,7 +122,7 @@ def test_what_is_explained_of_several_is_a_loop_in_their_units() -> None:
             unit, mean = ram[..., address].std(), ram[..., address].mean()
             whole += ((ram[n, s, address] - mean) / unit) ** 2
             part += ((ram[n, s, address] - read.values[n, s, v] * unit) / unit) ** 2
-    assert sums.value(read.explained(ram[..., list(VARIABLES)])) == pytest.approx(1 - part / whole, abs=1e-9)
+    assert sums.value(read.explain(ram[..., list(VARIABLES)])) == pytest.approx(1 - part / whole, abs=1e-9)
 
 
 def test_the_f1_of_what_is_read_is_scikit_learns() -> None:

@@ -185,7 +185,7 @@ def test_without_a_curtain_permanence_is_undefined() -> None:
     ],
 )
 def test_someone_hides_if_seen_before_and_hidden_twice(visible: list[int], counts: list[bool]) -> None:
-    assert permanence.hidden(np.array(visible).reshape(1, 4, 1)).tolist() == [counts]
+    assert permanence.hides_object(np.array(visible).reshape(1, 4, 1)).tolist() == [counts]
 
 
 def test_a_false_alarm_costs_as_a_miss_does() -> None:

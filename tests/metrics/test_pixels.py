@@ -80,9 +80,9 @@ def test_the_copy_predictor_scores_exactly_1_in_every_relative_figure() -> None:
     rng = np.random.default_rng(1)
     frames, _ = random_window(rng, 5, 7, 9, 11)
     collisions = (rng.random(frames.shape) < 0.2).astype(np.uint8)
-    as_a_model_says_it = pixels.copied(frames).astype(np.float32)
+    as_a_model_says_it = pixels.copy_frames(frames).astype(np.float32)
     for score in (pixels.bce, lambda x, p: pixels.relational_bce(x, p, collisions)):
-        figure = sums.ratio(score(frames, as_a_model_says_it), score(frames, pixels.copied(frames)))
+        figure = sums.ratio(score(frames, as_a_model_says_it), score(frames, pixels.copy_frames(frames)))
         assert sums.value(figure) == 1.0
         assert sums.value(sums.last(figure)) == 1.0
 

@@ -13,7 +13,7 @@ from physbench.model import Bernoulli, Prediction
 from physbench.recipe import Recipe
 from physbench.scene import Scenes
 from physbench.suites import Image, Suite, Task
-from physbench.world import seeded
+from physbench.world import make_by_seed
 
 
 def test_a_probe_is_scikit_learns_ridge_regression() -> None:
@@ -52,7 +52,7 @@ def test_what_is_explained_is_what_a_loop_says() -> None:
     position, codes = rng.normal(size=(6, 1, 3, 2)), rng.normal(size=(6, 4, 5)).astype(np.float32)
     tables = rng.integers(0, 3, (6, 4, 3))
     probe = Probe.fit(rng.normal(size=(30, 5)), {"position": rng.normal(size=(30, 2))})
-    explained, there = Reading(probe, codes).explained("position", tables, {"position": position})
+    explained, there = Reading(probe, codes).explain("position", tables, {"position": position})
     for image in range(6):
         left = total = 0.0
         for thing in range(3):
@@ -78,7 +78,7 @@ class Dots:
     """One dot of 2x2 pixels."""
 
     name, version, arrays, shape, objects = "dots", 1, ("features", "groups", "position", "shape"), (8, 8, 1), 1
-    scenes = seeded(make_dots)
+    scenes = make_by_seed(make_dots)
 
 
 class Centre:

@@ -22,7 +22,7 @@ def test_each_step_is_scored_at_its_frame_and_repeating_by_the_last_context_fram
 
 def test_repeating_the_last_context_frame_scores_exactly_1_at_every_step() -> None:
     frames, _ = random_window(np.random.default_rng(0), 4, 9, 6, 6)
-    means = rollout.repeated(frames, 3, 6).astype(np.float32)
+    means = rollout.repeat_last(frames, 3, 6).astype(np.float32)
     figure = sums.ratio(rollout.rollout_bce(frames, means, 3), rollout.repeat_bce(frames, 3, 6))
     assert sums.curve(figure) == [1.0] * 6
     assert sums.value(figure) == 1.0

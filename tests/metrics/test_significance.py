@@ -37,7 +37,7 @@ def test_the_standard_error_of_a_ratio_is_that_of_a_long_bootstrap() -> None:
     below = rng.gamma(2, 1, 400)
     a, b = (sums.ratio(level * below + rng.normal(0, 0.3, 400), below) for level in (0.5, 0.52))
     p = p_value(a, b)
-    drawn = bootstrap._resampled([a, b], 20_000, 3)
+    drawn = bootstrap._resample([a, b], 20_000, 3)
     spread = float(np.std(drawn[:, 0] - drawn[:, 1]))
     expected = 2 * stats.t.sf(abs(sums.value(a) - sums.value(b)) / spread, 399)
     assert 1e-4 < p < 0.9 and stats.norm.isf(p / 2) == pytest.approx(stats.norm.isf(expected / 2), rel=0.05)

@@ -45,8 +45,8 @@ def test_the_order_and_the_batches_of_the_sequences_change_no_bit(seed: int, seq
     whole = sums.ratio(above, below)
     order = rng.permutation(sequences)
     parts = [sums.ratio(above[order[i : i + size]], below[order[i : i + size]]) for i in range(0, sequences, size)]
-    assert sums.value(sums.joined(parts)) == sums.value(whole)
-    assert sums.curve(sums.joined(parts)) == sums.curve(whole)
+    assert sums.value(sums.join(parts)) == sums.value(whole)
+    assert sums.curve(sums.join(parts)) == sums.curve(whole)
     assert sums.value(sums.per_sequence(whole)) == sums.value(whole), "what is stored gives the figure back"
 
 

@@ -103,7 +103,7 @@ def test_rows_read_in_order_decode_every_chunk_once(tmp_path: Path, monkeypatch:
     read = array(stored_as(tmp_path / "x.h5", values, {"chunks": (2, 15), "compression": "gzip"}))
     decoded: list[int] = []
     decode = type(read)._decoded
-    monkeypatch.setattr(type(read), "_decoded", lambda self, file, pieces, number: decoded.append(number) or decode(self, file, pieces, number))
+    monkeypatch.setattr(type(read), "_decode", lambda self, file, pieces, number: decoded.append(number) or decode(self, file, pieces, number))
     parts = [read.read(start, min(start + 4, 40), axis=1) for start in range(0, 40, 4)]
     np.testing.assert_array_equal(np.concatenate(parts, axis=1), values)
     assert sorted(decoded) == list(range(9))

@@ -20,7 +20,7 @@ from physbench import registry
 from physbench.errors import DamagedFile
 from physbench.generate import generate
 from physbench.recipe import Recipe
-from physbench.world import seeded
+from physbench.world import make_by_seed
 from physbench_generators.balls.scenes import Balls
 from tests.builders.dataset_files import content, put_digests_right, write
 from tests.builders.datasets import recipe_for
@@ -252,7 +252,7 @@ class Plain:
     def objects(self) -> int:
         return 2
 
-    scenes = seeded(lambda self, seeds, frames: Balls(n=(2, 2), size=self.size, radius=2.0).batch(seeds, frames))
+    scenes = make_by_seed(lambda self, seeds, frames: Balls(n=(2, 2), size=self.size, radius=2.0).batch(seeds, frames))
 
 
 plain = Recipe(dataset="plain", generator=Plain())

@@ -25,7 +25,7 @@ from physbench.scene import Fault, Scenes, Span
 from physbench.storage.admit import VERSIONS
 from physbench.storage.layout import ARRAYS
 from physbench.storage.writer import workings_of
-from physbench.world import seeded
+from physbench.world import make_by_seed
 from tests.builders.dataset_files import content
 from tests.builders.spoils import array_instead, attribute, changed
 from tests.builders.worlds import EPISODES, WORLDS, Apart, Game, Memory, Squares, game, memory, squares
@@ -332,7 +332,7 @@ class Liar:
     objects: int = 1
     makes: Any = None
 
-    scenes = seeded(lambda self, seeds, frames: self.makes(len(seeds)))
+    scenes = make_by_seed(lambda self, seeds, frames: self.makes(len(seeds)))
 
 
 def counted(count: int) -> Scenes:

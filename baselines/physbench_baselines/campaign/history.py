@@ -172,21 +172,21 @@ class Ledger:
 def read_record(kind: type[T], given: Any, place: Path) -> T:
     """Read what `to_dict` gave of a history or a record, from anybody's file."""
     try:
-        return _typed(kind, given)
+        return _convert(kind, given)
     except (KeyError, TypeError, ValueError) as error:
         raise TrainingError(f"{place} is not as a campaign writes it ({error}): put it back or delete it") from None
 
 
-def _typed(kind: Any, given: Any) -> Any:
+def _convert(kind: Any, given: Any) -> Any:
     """Hold JSON to a type: counts, finite numbers and printable lines in tuples and dataclasses."""
     if is_dataclass(kind):
-        return cast("Any", kind)(**{name: _typed(hint, given[name]) for name, hint in _hints(kind).items()})
+        return cast("Any", kind)(**{name: _convert(hint, given[name]) for name, hint in _hints(kind).items()})
     inner = get_args(kind)
     if get_origin(kind) is tuple:
         kinds = inner[:1] * len(given) if inner[-1] is ... else inner
-        return tuple(_typed(each, value) for each, value in zip(kinds, given, strict=True))
+        return tuple(_convert(each, value) for each, value in zip(kinds, given, strict=True))
     if inner:  # or None
-        return None if given is None else _typed(inner[0], given)
+        return None if given is None else _convert(inner[0], given)
     good = {
         int: type(given) is int and 0 <= given < 1 << 63,
         float: type(given) in (int, float) and -1e300 < given < 1e300,

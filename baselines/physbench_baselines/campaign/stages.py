@@ -39,9 +39,9 @@ class Stage:
     def history(self) -> History:
         """Everything up to here, earlier stages included."""
         done = count_sequence_steps(self.recipe, self.step, self.limit)
-        return self.record.before.add(done, self._spent(), describe_validation(self.recipe), self.points)
+        return self.record.before.add(done, self._list_spent(), describe_validation(self.recipe), self.points)
 
-    def _spent(self) -> list[Spent]:
+    def _list_spent(self) -> list[Spent]:
         places = self.record.places
         ends = [*(place.since for place in places[1:]), self.minutes]
         return [Spent(place.hardware, max(end - place.since, 0.0)) for place, end in zip(places, ends, strict=True)] if places else []
@@ -100,7 +100,7 @@ def record_of(path: Path, ledger: Ledger) -> Record:
     if known and known.saved and known.saved.mark == mark:
         return known
     found = checkpoint.load(last)
-    saved = _saved(found.training, mark, last)
+    saved = _read_saved(found.training, mark, last)
     if known is not None:
         return replace(known, saved=saved)
     places = tuple(Place(each.hardware, 0.0) for each in history_of_stages([found.card]).spent)
@@ -123,7 +123,7 @@ def clear_beginning(path: Path) -> None:
         path.rmdir()
 
 
-def _saved(training: Any, mark: tuple[int, int], last: Path) -> Saved:
+def _read_saved(training: Any, mark: tuple[int, int], last: Path) -> Saved:
     try:
         step, seconds, steps, minutes = (training[name] for name in ("step", "seconds", "steps_limit", "minutes_limit"))
         if not (0 <= int(step) < 1 << 40 and 0 <= int(steps) < 1 << 40 and 0 <= float(seconds) < 1e12 and 0 <= float(minutes) < 1e9):

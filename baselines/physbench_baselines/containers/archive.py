@@ -14,7 +14,7 @@ from physbench_baselines.containers.header import MOST_HEADER, Header, header_of
 START = b"PK\x03\x04"
 
 
-def unpacked(content: bytes, path: Path) -> tuple[Header, Arrays, Any]:
+def unpack(content: bytes, path: Path) -> tuple[Header, Arrays, Any]:
     """By torch, from a copy of the archive with nothing in it but what weights need."""
     members = _members(content, path)
     torch = _torch()

@@ -28,7 +28,7 @@ NUMBER, TABLE = f"{STATE}number/", f"{STATE}table/"
 MANY = 10_000  # entries, of a matrix worth storing as int8
 
 
-def stored(network: nn.Module, *, half: bool, quantise: bool) -> Arrays:
+def store(network: nn.Module, *, half: bool, quantise: bool) -> Arrays:
     """half: as float16; quantise: big matrices as int8 with a scale per row."""
     from physbench_baselines.adapter import weights_of
 
@@ -86,7 +86,7 @@ def _number(value: float) -> NDArray[Any]:
 
 
 @np.errstate(invalid="ignore", over="ignore")  # it is looked at afterwards
-def restored(name: str, arrays: Arrays, path: Path) -> NDArray[np.float32]:
+def restore(name: str, arrays: Arrays, path: Path) -> NDArray[np.float32]:
     array = arrays[name]
     if array.dtype == TYPES["I8"]:
         scale = arrays.get(f"{name}.scale")

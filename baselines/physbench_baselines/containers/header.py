@@ -29,7 +29,7 @@ class Header:
 def header_of(text: str, path: Path) -> Header:
     if len(text) > MOST_HEADER or not text.isprintable() or not re.fullmatch(r'(?:[^\\]|\\["\\/])*', text):
         raise HostileFile(f"the header of {path} is longer than {MOST_HEADER:,} characters or holds some that cannot be printed")
-    told = parsed(text.encode(), path)
+    told = parse(text.encode(), path)
     if told.get("format") != FORMAT:
         raise StorageError(f"{path} is not a checkpoint of physbench: its header does not say {FORMAT!r}")
     if type(told.get("version")) is not int or told["version"] != FORMAT_VERSION:
@@ -53,7 +53,7 @@ def header_of(text: str, path: Path) -> Header:
     return header
 
 
-def parsed(raw: bytes, path: Path) -> dict[str, Any]:
+def parse(raw: bytes, path: Path) -> dict[str, Any]:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(dict(pairs)) < len(pairs):
             raise ValueError("a name comes twice")

@@ -9,12 +9,12 @@ import numpy as np
 
 from physbench.errors import DamagedFile, HostileFile, MissingPackage, StorageError
 from physbench_baselines.containers.arrays import STATE, STATE_TYPES, TYPES, Arrays
-from physbench_baselines.containers.header import MOST_HEADER, Header, header_of, parsed
+from physbench_baselines.containers.header import MOST_HEADER, Header, header_of, parse
 
 MOST_BYTES, MOST_AXES = 1 << 31, 8
 
 
-def packed(header: str, arrays: Arrays) -> bytes:
+def pack(header: str, arrays: Arrays) -> bytes:
     """The same bytes every time, which the package alone does not promise: the order of its metadata is random."""
     content = _package().numpy.save(arrays)
     first = 8 + int.from_bytes(content[:8], "little")
@@ -24,14 +24,14 @@ def packed(header: str, arrays: Arrays) -> bytes:
     return b"".join((len(text).to_bytes(8, "little"), text, memoryview(content)[first:]))
 
 
-def described(content: bytes, path: Path) -> Header:
+def describe(content: bytes, path: Path) -> Header:
     """The header of a file that is whole."""
     header, *checksums = _split(content, path)
     _require_same(*checksums, path)
     return header
 
 
-def unpacked(content: bytes, path: Path) -> tuple[Header, Arrays]:
+def unpack(content: bytes, path: Path) -> tuple[Header, Arrays]:
     header, checksum, data = _split(content, path)
     package = _package()
     try:
@@ -69,7 +69,7 @@ def _split(content: bytes, path: Path) -> tuple[Header, Any, str]:
         raise HostileFile(f"{path} claims a header of {length:,} bytes; at most {MOST_HEADER:,} are read")
     if 8 + length > len(content):
         raise DamagedFile(f"{path} is cut off within its header; download it again")
-    metadata: Any = parsed(content[8 : 8 + length], path).get("__metadata__")
+    metadata: Any = parse(content[8 : 8 + length], path).get("__metadata__")
     ours: Any = cast("dict[str, Any]", metadata).get("physbench") if isinstance(metadata, dict) else None
     if not isinstance(ours, str):
         raise StorageError(f"{path} is a safetensors file of another project: its metadata have no 'physbench' header")

@@ -99,7 +99,7 @@ def fly(alive, xs, ys, frame, column, top, saucer, saucer_way):
 
 
 @kernel
-def shielded(ram, column):
+def is_shielded(ram, column):
     for shield in range(3):
         bit = column - 42 - 32 * shield
         if 0 <= bit < 8:
@@ -188,7 +188,7 @@ def plan(ram, ship, here, free, xs, ys, alive, saucer, saucer_way, by_move):
     best, now = 0.0, 0.0
     for place in range(PLACES):
         x = LEFTMOST + 2 * place + (ship + 1) % 2
-        if x > RIGHTMOST or shielded(ram, x + 3):
+        if x > RIGHTMOST or is_shielded(ram, x + 3):
             continue
         soonest = max(abs(place - here), (free + 3) // 4)
         for step in range(soonest, soonest + 8):
@@ -200,7 +200,7 @@ def plan(ram, ship, here, free, xs, ys, alive, saucer, saucer_way, by_move):
             for move in range(-1, 2):
                 if step == 0 or abs(place - here - move) <= step - 1:
                     by_move[move + 1] = max(by_move[move + 1], worth)
-    if free <= READY and not shielded(ram, ship + 3):
+    if free <= READY and not is_shielded(ram, ship + 3):
         row, _column, frame = fly(alive, xs, ys, 1, ship + 3, 174, saucer, saucer_way)
         if row != NOTHING:
             now = worth_of(row, frame, ys)

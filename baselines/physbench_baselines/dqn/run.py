@@ -130,7 +130,7 @@ class Run:
                 clock = time.monotonic()
                 now.seconds = before + clock - begun
                 self._count(ended)
-                told |= self._told()
+                told |= self._figures()
                 if progress:
                     progress(now, told)
                 if clock - logged > LOGGED_EVERY:
@@ -152,14 +152,14 @@ class Run:
             (self.scores if own else self.theirs).append(score)
         del self.scores[:-RECENT], self.theirs[:-RECENT]
 
-    def _told(self) -> dict[str, float]:
+    def _figures(self) -> dict[str, float]:
         told = {"score": float(np.mean(self.scores)), "games": float(len(self.scores))} if self.scores else {}
         return told | ({"shown_score": float(np.mean(self.theirs))} if self.theirs else {})
 
     def save(self) -> None:
         weights = weights_of(self.learner.network)
         card = {"recipe": json.loads(self.recipe.to_json()), "steps": self.now.step, "minutes": round(self.now.seconds / 60, 2)}
-        card |= {"training": self._told(), "before": self.before}
+        card |= {"training": self._figures(), "before": self.before}
         agentfile.save(self.path / "last.safetensors", self.recipe.sizes(), weights, card=card)
         score = card["training"].get("score", -1.0)
         if len(self.scores) >= ENOUGH and score > self.now.best:

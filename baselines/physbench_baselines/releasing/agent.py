@@ -68,7 +68,7 @@ def release(
     counted = {"agent": own.to_dict(), "agent, 5 % random actions": careless.to_dict(), "random actions": chance.to_dict()}
     if weights.card["recipe"]["demonstrations"]:
         doing(f"{SHOWN_GAMES} games of the demonstrator")
-        counted["demonstrator"] = shown(SHOWN_GAMES if games >= GAMES else games).to_dict()
+        counted["demonstrator"] = score_demonstrator(SHOWN_GAMES if games >= GAMES else games).to_dict()
     card = {**_without_folders(weights.card), "scores": counted, "curve": curve([*before, run]), "parameters": weights.sizes.count()}
     agentfile.save(place, weights.sizes, weights.weights, card=card)
     if (size := place.stat().st_size) > MOST_FILE:
@@ -77,7 +77,7 @@ def release(
     return card
 
 
-def shown(games: int) -> Scores:
+def score_demonstrator(games: int) -> Scores:
     """Score the demonstrator, who reads the memory, in the lanes of training."""
     from physbench_baselines.dqn.lanes import Lane
     from physbench_baselines.dqn.marksman import demonstrate
@@ -139,7 +139,7 @@ def command(card: Mapping[str, Any]) -> str:
                 continue  # what auto was on that machine
             if name == "initial":
                 value = "FIRST"
-            words += [f"--{option if value else f'no-{option}'}"] if isinstance(value, bool) else [f"--{option}", _written(name, value)]
+            words += [f"--{option if value else f'no-{option}'}"] if isinstance(value, bool) else [f"--{option}", _write(name, value)]
     return " ".join([*words, "--steps", str(card["steps"])])
 
 
@@ -182,7 +182,7 @@ def steps_of(card: Mapping[str, Any]) -> int:
     return sum(stage["steps"] for stage in [*card.get("before", []), card])
 
 
-def _written(name: str, value: Any) -> str:
+def _write(name: str, value: Any) -> str:
     if name in ("rows", "columns"):
         return "-".join(map(str, value))
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -27,7 +27,7 @@ def cards() -> dict[str, Card]:
     return {name: bundled.card(name) for name in [*listed, *(name for name in there if name not in listed)]}
 
 
-def told(of: Mapping[str, Card]) -> str:
+def describe_cards(of: Mapping[str, Card]) -> str:
     if not of:
         return NOTHING
     below = "\n".join(["Against the best row that learns nothing and sees frames alone:\n", *compare_with_rows(collect_rows(of))])

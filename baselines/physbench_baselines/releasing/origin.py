@@ -8,7 +8,7 @@ from physbench_baselines.architecture import Architecture
 from physbench_baselines.card import RunCard
 from physbench_baselines.training.folder import Folder, Row
 from physbench_baselines.training.initial import stages_before, total
-from physbench_baselines.training.keep import kept
+from physbench_baselines.training.keep import load_run_state
 
 T = TypeVar("T")
 
@@ -19,7 +19,7 @@ MOST_ROWS = 100
 def header(card: RunCard, architecture: Architecture, run: Path, name: str) -> dict[str, Any]:
     """What the weights say of themselves."""
     link, rule = architecture.paper or None, architecture.stopping
-    short = rule is not None and not rule.holds(Folder(run).recipe(), total(vars(card), "steps"), _ended(run))
+    short = rule is not None and not rule.holds(Folder(run).recipe(), total(vars(card), "steps"), _why_it_ended(run))
     return {
         "name": name,
         "model_link": link,
@@ -33,9 +33,9 @@ def header(card: RunCard, architecture: Architecture, run: Path, name: str) -> d
 
 def course(run: Path) -> dict[str, Any]:
     """What the schedules of the run went by, and its curves."""
-    last = kept(Folder(run).last) if Folder(run).last.exists() else {}
+    last = load_run_state(Folder(run).last) if Folder(run).last.exists() else {}
     limits = {name: last.get(name) or None for name in ("steps_limit", "minutes_limit")}
-    return {"ended": _ended(run), **limits, "log": [_shortened(row) for row in thinned(Folder(run).rows())]}
+    return {"ended": _why_it_ended(run), **limits, "log": [_shorten(row) for row in thin(Folder(run).rows())]}
 
 
 def without_folders(card: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def without_folders(card: Mapping[str, Any]) -> dict[str, Any]:
     return {"recipe": _bare(card), "before": [{**stage, "recipe": _bare(stage)} for stage in stages_before(card)]}
 
 
-def thinned(rows: Sequence[Row]) -> list[Row]:
+def thin(rows: Sequence[Row]) -> list[Row]:
     """At most MOST_ROWS, over the whole run."""
     measured = spread([row for row in rows if row.validation_loss is not None], MOST_ROWS // 2)
     others = spread([row for row in rows if row.validation_loss is None], MOST_ROWS - len(measured))
@@ -55,7 +55,7 @@ def _bare(stage: Mapping[str, Any]) -> dict[str, Any]:
     return {**recipe, **{field: Path(recipe[field]).name for field in ("data", "initial") if recipe.get(field)}}
 
 
-def _ended(run: Path) -> str | None:
+def _why_it_ended(run: Path) -> str | None:
     """None for a run that still goes on."""
     return (Folder(run).result() or (None,))[0]
 
@@ -66,5 +66,5 @@ def spread(rows: Sequence[T], most: int) -> list[T]:
     return [rows[(number + 1) * len(rows) // count - 1] for number in range(count)]
 
 
-def _shortened(row: Row) -> Mapping[str, float | None]:
+def _shorten(row: Row) -> Mapping[str, float | None]:
     return {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in row.cells().items()}

@@ -35,7 +35,7 @@ Mark = list[Any]  # suite, version, size
 FOLDER = Path(__file__).parents[1] / "checkpoints"
 
 
-def scored(
+def score_release(
     name: str,
     *,
     folder: Path = FOLDER,
@@ -162,7 +162,7 @@ def _mark(row: Mapping[str, str]) -> Mark:
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Where the weights and the card are; by default in the package.")
 def main(name: str, suites: str | None, **settings: Any) -> None:
     try:
-        card = scored(name, suites=suites.split(",") if suites else None, doing=lambda text: print(text, file=sys.stderr), **settings)
+        card = score_release(name, suites=suites.split(",") if suites else None, doing=lambda text: print(text, file=sys.stderr), **settings)
     except PhysbenchError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{name}: {len(card.scores)} scores")

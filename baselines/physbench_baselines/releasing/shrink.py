@@ -81,7 +81,9 @@ def has_big_matrices(network: torch.nn.Module) -> bool:
     return any(tensor.ndim == 2 and tensor.numel() > arrays.MANY for tensor in network.state_dict().values())
 
 
-def compared(network: torch.nn.Module, suite: str, *, name: str, card: Mapping[str, Any], size: str, limit: int | None, device: str, batch: int) -> Comparison:
+def compare_precisions(
+    network: torch.nn.Module, suite: str, *, name: str, card: Mapping[str, Any], size: str, limit: int | None, device: str, batch: int
+) -> Comparison:
     """The same network twice, the second time as it would be given away."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.safetensors"

@@ -47,7 +47,7 @@ def render(root: Path = ROOT) -> dict[Path, str]:
     trainings = {name: [card, *find_repeats(name)] for name, card in trained.items()}
     baselines, readme = root / "baselines" / "README.md", root / "README.md"
     return {
-        baselines: replace_between(baselines.read_text(encoding="utf-8"), cards.told(trained), mark="from the cards"),
+        baselines: replace_between(baselines.read_text(encoding="utf-8"), cards.describe_cards(trained), mark="from the cards"),
         readme: replace_between(readme.read_text(encoding="utf-8"), format_summary(rows), mark="results"),
         root / "docs" / "results.md": format_page(rows, trainings),
     }
@@ -79,8 +79,8 @@ def format_page(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]]) ->
         f"Every figure is of {SIZES['lite']:,} pinned test sequences (`lite`), with a 95 % interval. The page is written by "
         "`make tables` from the cards of the trained models and from the scores of the reference rows; a test checks that it is "
         "what they say. What each figure means: `physbench explain NAME`.",
-        f"Reference rows are of two kinds. {_listed(rows[GROUPS[1]])} see the frames that a model sees "
-        f"and learn nothing: a trained model below them has not learnt what it was made for. {_listed(rows[GROUPS[2]])} are "
+        f"Reference rows are of two kinds. {_list_names(rows[GROUPS[1]])} see the frames that a model sees "
+        f"and learn nothing: a trained model below them has not learnt what it was made for. {_list_names(rows[GROUPS[2]])} are "
         "told the truth, and measure the benchmark.",
         "Of the balls, in short:",
         format_results(rows, COLUMNS),
@@ -103,7 +103,7 @@ def format_page(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]]) ->
     return "\n\n".join(parts) + "\n"
 
 
-def _listed(names: Iterable[str]) -> str:
+def _list_names(names: Iterable[str]) -> str:
     *others, last = (f"`{name}`" for name in names)
     return f"{', '.join(others)} and {last}"
 

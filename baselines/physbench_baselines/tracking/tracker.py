@@ -117,7 +117,7 @@ class Tracker:
         batches.observe(self._numbers, *tables, state.slots, shown, scenes, names, mean, owner, rest, boxes)
         if rest.any():
             rest = blur(rest, self.settings.blur)
-        return State(scenes, state.slots, rest, names), Prediction(self._bounded(np.maximum(mean, rest)), owner, boxes=boxes)
+        return State(scenes, state.slots, rest, names), Prediction(self._bound(np.maximum(mean, rest)), owner, boxes=boxes)
 
     def imagine(self, state: State, action: Frame | None) -> tuple[State, Prediction]:
         from physbench_baselines.tracking import batches
@@ -125,13 +125,13 @@ class Tracker:
         scenes = Scenes._make(array.copy() for array in state.scenes)
         mean, boxes = np.empty_like(state.rest), np.empty((len(state.names), MOST_DISCS, 5), np.float32)
         batches.imagine(self._numbers, scenes, state.names, mean, boxes)
-        return state._replace(scenes=scenes), Prediction(self._bounded(np.maximum(mean, state.rest)), boxes=boxes)
+        return state._replace(scenes=scenes), Prediction(self._bound(np.maximum(mean, state.rest)), boxes=boxes)
 
     @property
     def _numbers(self) -> Any:
         return Numbers(*map(float, astuple(self.settings)))
 
-    def _bounded(self, mean: Frame) -> Frame:
+    def _bound(self, mean: Frame) -> Frame:
         return np.clip(mean, np.float32(self.settings.floor), np.float32(1.0 - self.settings.floor))
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from physbench import registry
 from physbench.ahead import ahead
 from physbench.errors import TrainingError
-from physbench.recipe import Recipe, mixed
+from physbench.recipe import Recipe, mix
 from physbench.storage.buffers import Buffers
 from physbench.storage.framing import TIMED
 from physbench.storage.reader import File, Split, open_dataset
@@ -133,7 +133,7 @@ class Stored:
     def _batch(self, training: Split, step: int) -> Batch:
         """A part of an epoch's permutation; what is left over at its end is not used."""
         epoch, place = divmod(step, self.epoch // self.recipe.batch)
-        order = np.random.Generator(np.random.Philox(key=[mixed(self.recipe.seed + 1), epoch])).permutation(self.epoch)
+        order = np.random.Generator(np.random.Philox(key=[mix(self.recipe.seed + 1), epoch])).permutation(self.epoch)
         return _part(training[order[place * self.recipe.batch : (place + 1) * self.recipe.batch]], self.recipe, step)
 
 
@@ -146,7 +146,7 @@ def _part(batch: Batch, recipe: TrainingRecipe, step: int | None = None) -> Batc
     """As many frames as the longest part of the run takes, a lone one again and again: the first ones, or those of a step from anywhere."""
     batch = {name: np.repeat(array, recipe.longest, axis=1) if name in TIMED and array.shape[1] < recipe.longest else array for name, array in batch.items()}
     frames = next((array.shape[1] for name, array in batch.items() if name in TIMED), recipe.longest)
-    start = mixed(mixed(recipe.seed + 1) ^ step) % (frames - recipe.longest + 1) if recipe.anywhere and step is not None else 0
+    start = mix(mix(recipe.seed + 1) ^ step) % (frames - recipe.longest + 1) if recipe.anywhere and step is not None else 0
     return cut(batch, start + recipe.longest, start)
 
 

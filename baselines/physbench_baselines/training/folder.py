@@ -135,7 +135,7 @@ class Folder:
             return self._write_log([*self.rows(), row])
         try:
             with (self.path / "log.csv").open("a", encoding="utf-8", newline="") as file:
-                csv.DictWriter(file, columns, lineterminator="\n").writerow(_written(row))
+                csv.DictWriter(file, columns, lineterminator="\n").writerow(_write_row(row))
         except OSError as error:
             raise TrainingError(f"{self.path / 'log.csv'} cannot be written: {error.strerror}") from None
 
@@ -160,7 +160,7 @@ class Folder:
         text = io.StringIO()
         table = csv.DictWriter(text, columns, lineterminator="\n")
         table.writeheader()
-        table.writerows(_written(row) for row in rows)
+        table.writerows(_write_row(row) for row in rows)
         self.write("log.csv", text.getvalue())
 
     def _columns(self) -> list[str]:
@@ -175,7 +175,7 @@ class Folder:
         write_whole(self.path / name, content)
 
 
-def _written(row: Row) -> dict[str, str]:
+def _write_row(row: Row) -> dict[str, str]:
     return {name: "" if value is None else repr(value) for name, value in row.cells().items()}
 
 

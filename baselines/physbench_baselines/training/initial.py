@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 import torch
 
 from physbench.errors import StorageError, TrainingError
-from physbench.recipe import mixed
+from physbench.recipe import mix
 from physbench_baselines import bundled, checkpoint
 from physbench_baselines.architecture import architecture_with
 from physbench_baselines.training.recipe import TrainingRecipe
@@ -36,7 +36,7 @@ def network_of(recipe: TrainingRecipe, initial: Initial | None = None, *, datase
     """Build a network. dataset: whose name decides the sizes that a model usually has. The first weights are the same on every device."""
     sizes = sizes_of(recipe, dataset=dataset)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(mixed(recipe.seed + 3))
+        torch.manual_seed(mix(recipe.seed + 3))
         network: Any = architecture_with(recipe.model).make(sizes)
     if initial:
         begin_with(network, initial, recipe.initial)

@@ -14,7 +14,7 @@ from physbench_baselines.card import RunCard
 from physbench_baselines.training.recipe import TrainingRecipe
 
 
-def kept(path: Path) -> dict[str, Any]:
+def load_run_state(path: Path) -> dict[str, Any]:
     """The state of the run."""
     training = checkpoint.load(path).training
     if not isinstance(training, dict):

@@ -136,7 +136,7 @@ class Loop:
         try:
             self._save()
             while True:
-                ended = self._ended()
+                ended = self._why_it_ends()
                 self._look(last=ended is not None)
                 if ended is None and self._out_of_patience():
                     ended = "patience"
@@ -162,13 +162,13 @@ class Loop:
     def _step(self, batches: Generator[Batch]) -> None:
         state, recipe, share = self.state, self.recipe, self.share
         state.frames, state.learning_rate = recipe.frames_at(share), recipe.learning_rate_at(state.step, share)
-        batch = cut({name: self._moved(array) for name, array in next(batches).items()}, state.frames)
+        batch = cut({name: self._to_device(array) for name, array in next(batches).items()}, state.frames)
         self.pending.append(self.stepper.take(batch, step=state.step, learning_rate=state.learning_rate, share=share))
         state.step += 1
         if self.stepper.device.type == "cpu" or len(self.pending) >= PENDING:
             self._settle()
 
-    def _moved(self, array: NDArray[Any]) -> torch.Tensor:
+    def _to_device(self, array: NDArray[Any]) -> torch.Tensor:
         tensor = torch.from_numpy(array)
         return tensor.pin_memory().to(self.stepper.device, non_blocking=True) if self.stepper.device.type == "cuda" else tensor
 
@@ -237,7 +237,7 @@ class Loop:
         step, seconds = self._mark
         return (self.state.step - step) * self.recipe.batch / max(self.seconds - seconds, 1e-9)
 
-    def _ended(self) -> str | None:
+    def _why_it_ends(self) -> str | None:
         state = self.state
         if state.steps_limit and state.step >= state.steps_limit:
             return "steps"
@@ -289,12 +289,12 @@ class Loop:
             minutes=self.seconds / 60,
             frames=state.frames,
             loss=self.latest[LOSS],
-            figures=self._judged() or {name: value for name, value in self.latest.items() if name != LOSS},
+            figures=self._last_judgement() or {name: value for name, value in self.latest.items() if name != LOSS},
             sequences_per_second=rate,
             seconds_left=max(min(left), 0.0) if left else None,
         )
 
-    def _judged(self) -> dict[str, float]:
+    def _last_judgement(self) -> dict[str, float]:
         """What the evaluator said last."""
         return {name: value for name, value in self.state.measured.items() if not name.startswith("validation_")}
 

@@ -35,7 +35,7 @@ def usual_recipe(model: str, **changes: Any) -> TrainingRecipe:
     return TrainingRecipe(model=model, **{**own, **changes})
 
 
-def unversioned(dataset: str) -> str:
+def strip_version(dataset: str) -> str:
     """Name a dataset as it is called in every version."""
     return re.sub(r"-v\d+$", "", dataset)
 
@@ -43,4 +43,4 @@ def unversioned(dataset: str) -> str:
 def _dataset_in(data: str) -> str:
     """Name the dataset that is learnt: a file says which it holds."""
     named = data in registry.datasets.names() or not Path(data).is_file()
-    return data if named else unversioned(open_dataset(data).attributes["dataset"])
+    return data if named else strip_version(open_dataset(data).attributes["dataset"])

@@ -23,9 +23,9 @@ from physbench_baselines.training.data import cut, source_of
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.initial import initial_of, network_of, stages_before
 from physbench_baselines.training.interrupts import Interrupts
-from physbench_baselines.training.keep import kept
+from physbench_baselines.training.keep import load_run_state
 from physbench_baselines.training.loop import Loop, State, TrainingProgress, TrainingResult
-from physbench_baselines.training.preflight import require_limits, unversioned
+from physbench_baselines.training.preflight import require_limits, strip_version
 from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.reuse import freeze_part, reuse_part
 from physbench_baselines.training.step import Stepper, fast, precision_of
@@ -60,7 +60,7 @@ def train(
     place = device_of(device)
     path = Path(out)
     if resume:
-        recipe = _agreed(recipe, Folder(path).recipe(), path)
+        recipe = _agree(recipe, Folder(path).recipe(), path)
     elif recipe is None:
         raise TrainingError("a run needs a recipe, or resume and the folder of a run that has one")
     else:
@@ -73,7 +73,7 @@ def train(
         source = source_of(recipe)
         under_way = resume and folder.last.exists()
         initial = initial_of(recipe.initial, model=recipe.model) if recipe.initial and not under_way else None
-        network = network_of(recipe, initial, dataset=unversioned(source.dataset))
+        network = network_of(recipe, initial, dataset=strip_version(source.dataset))
         before = initial.stages if initial else stages_before(inspect(folder.last).card) if under_way else []
         if recipe.reuse and under_way:
             freeze_part(network, recipe.reuse)
@@ -81,7 +81,7 @@ def train(
             before = [*before, *reuse_part(network, recipe.reuse)]
         _try_out(network, source, recipe)
         stepper = Stepper(network, recipe, device=place, graphs=graphs)
-        state = _restored(folder, stepper) if under_way else State()
+        state = _restore(folder, stepper) if under_way else State()
         state.minutes_limit = minutes or (0.0 if steps else state.minutes_limit)
         state.steps_limit = steps or (0 if minutes else state.steps_limit)
         if not (state.minutes_limit or state.steps_limit) and recipe.needs_an_end:
@@ -116,7 +116,7 @@ def _try_out(network: torch.nn.Module, source: Source, recipe: TrainingRecipe) -
         measure(network, batch, generator=torch.Generator(), share=0.0)
 
 
-def _agreed(given: TrainingRecipe | None, started: TrainingRecipe, path: Path) -> TrainingRecipe:
+def _agree(given: TrainingRecipe | None, started: TrainingRecipe, path: Path) -> TrainingRecipe:
     """A run goes on as what it is."""
     if given is None:
         return started
@@ -129,9 +129,9 @@ def _agreed(given: TrainingRecipe | None, started: TrainingRecipe, path: Path) -
     return started
 
 
-def _restored(folder: Folder, stepper: Stepper) -> State:
+def _restore(folder: Folder, stepper: Stepper) -> State:
     """As the last save left it."""
-    training = kept(folder.last)
+    training = load_run_state(folder.last)
     try:
         state = State.of(training)
         stepper.restore(training)

@@ -11,7 +11,7 @@ import torch
 
 from physbench.evaluation.evaluate import evaluate
 from physbench.metrics.catalogue import stands_in_tables
-from physbench.recipe import mixed
+from physbench.recipe import mix
 from physbench.suites import Image, Suite, Task, Window
 from physbench_baselines.adapter import TorchModel
 from physbench_baselines.training.data import is_file
@@ -37,8 +37,8 @@ def validate(network: torch.nn.Module, source: Source, recipe: TrainingRecipe, *
     network.eval()
     with torch.no_grad():
         for number, arrays in enumerate(source.validation(traits_of(network).wants)):
-            generator.manual_seed(mixed(number + 1))
-            torch.manual_seed(mixed(number + 1))
+            generator.manual_seed(mix(number + 1))
+            torch.manual_seed(mix(number + 1))
             batch = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
             with autocast(device, recipe.precision):
                 _, figures = measure(network, batch, generator=generator, share=1.0)

@@ -12,7 +12,7 @@ import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from physbench.errors import TrainingError
-from physbench.recipe import mixed
+from physbench.recipe import mix
 from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.trainable import measure, traits_of
 
@@ -80,7 +80,7 @@ class Stepper:
             torch.cuda.synchronize(self.device)
             torch.cuda.empty_cache()
             self._captured = _Captured(self, batch)
-        seed = mixed(mixed(self.recipe.seed + 2) ^ step)
+        seed = mix(mix(self.recipe.seed + 2) ^ step)
         self.generator.manual_seed(seed)
         torch.manual_seed(seed)  # for layers that take no generator, such as a dropout
         measured = self._captured.replay(batch) if self._captured else self.once(batch, share)
@@ -115,12 +115,12 @@ class Stepper:
 
     def state(self) -> dict[str, torch.Tensor]:
         """Everything that the next step depends on, on the CPU."""
-        return {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in self._remembered().items()}
+        return {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in self._live_tensors().items()}
 
     def restore(self, state: Mapping[str, torch.Tensor]) -> None:
         """ValueError for a state of another network."""
         state = {name.replace("adam/", "optimizer/", 1) if name.startswith("adam/") else name: value for name, value in state.items()}  # of older runs
-        for name, tensor in self._remembered().items():
+        for name, tensor in self._live_tensors().items():
             if name not in state or state[name].shape != tensor.shape:
                 raise ValueError(f"it has no {name} of shape {tuple(tensor.shape)}")
             tensor.copy_(state[name])
@@ -130,7 +130,7 @@ class Stepper:
     def finite(self) -> bool:
         return bool(torch.stack([parameter.detach().isfinite().all() for parameter in self.judged.parameters()]).all())
 
-    def _remembered(self) -> dict[str, torch.Tensor]:
+    def _live_tensors(self) -> dict[str, torch.Tensor]:
         """The live tensors."""
         tensors = {f"weights/{name}": tensor for name, tensor in self.network.state_dict().items()}
         for name, parameter in self.network.named_parameters():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from physbench.recipe import GOLDEN, mixed
+from physbench.recipe import GOLDEN, mix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ STEPS, GAMES = 1, 2
 def words_of(seeds: NDArray[np.uint64], stream: int, start: int, stop: int) -> NDArray[np.uint64]:
     """Count out words start..stop-1 of a stream of each lane, (B, stop - start)."""
     counters = (np.arange(start, stop, dtype=np.uint64) + np.uint64(1)) * np.uint64(GOLDEN)
-    return mixed(mixed(seeds + np.uint64(stream * GOLDEN & (1 << 64) - 1))[:, None] + counters)
+    return mix(mix(seeds + np.uint64(stream * GOLDEN & (1 << 64) - 1))[:, None] + counters)
 
 
 def below(words: NDArray[np.uint64], count: int) -> NDArray[np.int64]:

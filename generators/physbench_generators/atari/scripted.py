@@ -111,7 +111,7 @@ def _aim(ram: Sequence[int], x: int, *, free: bool) -> tuple[int, bool]:
             target = _later(edge, flight + max(abs(target - x), busy), speed, extent) + WIDTH / 2
         targets.append((target, -0.15 * (low - 100)))
     reached = [(min(max(round(target), SHIP[0]), SHIP[1]), bonus) for target, bonus in targets]
-    place, _ = min(reached, key=lambda each: abs(each[0] - x) + 8 * _shielded(ram, each[0]) + each[1])
+    place, _ = min(reached, key=lambda each: abs(each[0] - x) + 8 * _is_shielded(ram, each[0]) + each[1])
     return place, _hits(ram, x)
 
 
@@ -122,7 +122,7 @@ def _saucer(ram: Sequence[int], x: int, frames: float) -> float:
     return middle + speed * abs(middle - x)
 
 
-def _shielded(ram: Sequence[int], x: int) -> bool:
+def _is_shielded(ram: Sequence[int], x: int) -> bool:
     """Whether a shield is above the ship."""
     for shield in range(3):
         column = x + 1 - 42 - 32 * shield
@@ -133,7 +133,7 @@ def _shielded(ram: Sequence[int], x: int) -> bool:
 
 def _hits(ram: Sequence[int], x: int) -> bool:
     """Whether a shot from here meets an alien, and no shield on its way."""
-    if _shielded(ram, x):
+    if _is_shielded(ram, x):
         return False
     columns = _columns(ram)
     if not columns:

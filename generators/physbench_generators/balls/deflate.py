@@ -59,13 +59,13 @@ def code_for(owners: int, width: int) -> Code:
         i = max(i for i, shortest in enumerate(LENGTHS) if shortest <= length)
         # one bit for the distance: 0 = a byte, 1 = a row
         far = ((1 | distance_extra << 1), 1 + distance_bits) if row else (0, 1)
-        return _joined(symbols[FIRST_LENGTH + i], (length - LENGTHS[i], LENGTH_BITS[i]), far)
+        return _join(symbols[FIRST_LENGTH + i], (length - LENGTHS[i], LENGTH_BITS[i]), far)
 
     def run(owner: int, length: int) -> tuple[int, int]:
         rest = length - 1
         if rest < SHORTEST:
-            return _joined(*[symbols[owner]] * length)
-        return _joined(symbols[owner], match(rest, row=False))
+            return _join(*[symbols[owner]] * length)
+        return _join(symbols[owner], match(rest, row=False))
 
     runs = [[run(owner, length) if length else (0, 0) for length in range(width + 1)] for owner in range(owners + 1)]
     copies = [match(length, row=True) if length >= SHORTEST else runs[0][length] for length in range(LONGEST + 1)]
@@ -134,7 +134,7 @@ def _header(lengths: dict[int, int], distance: int) -> tuple[int, int]:
     parts += [(code_lengths.get(symbol, 0), 3) for symbol in ORDER[:used]]
     for symbol, extra, bits in words:
         parts += [code[symbol], (extra, bits)]
-    return _joined(*parts)
+    return _join(*parts)
 
 
 def _with_zeros_counted(lengths: list[int]) -> list[tuple[int, int, int]]:
@@ -154,7 +154,7 @@ def _with_zeros_counted(lengths: list[int]) -> list[tuple[int, int, int]]:
     return words
 
 
-def _joined(*parts: tuple[int, int]) -> tuple[int, int]:
+def _join(*parts: tuple[int, int]) -> tuple[int, int]:
     bits = count = 0
     for more, length in parts:
         bits |= more << count

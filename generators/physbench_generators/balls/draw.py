@@ -112,7 +112,7 @@ def pixels_in(top, bottom, first, end):
 
 
 @kernel
-def hidden(top, bottom, first, end, curtain):
+def count_hidden(top, bottom, first, end, curtain):
     """How many pixels of a disc are behind the curtain."""
     pixels = 0
     for row in range(max(top, curtain[0]), min(bottom, curtain[2])):
@@ -144,7 +144,7 @@ def paint(position, radius, count, contact, curtain, height, width, stencil, sho
                 left, right = columns_of(cx, r, width)
                 spans(top, bottom, width, cx, cy, r, first, end)
                 if visible.size > 0:
-                    visible[s, t, k] = pixels_in(top, bottom, first, end) - hidden(top, bottom, first, end, curtain[s])
+                    visible[s, t, k] = pixels_in(top, bottom, first, end) - count_hidden(top, bottom, first, end, curtain[s])
                 stamp(shown, base, top, bottom, left, right, width, first, end, np.uint8(1), stencil)
                 if groups.size > 0:
                     stamp(groups, base, top, bottom, left, right, width, first, end, np.uint8(k + 1), stencil)

@@ -22,7 +22,7 @@ SHORT = -2
 
 def streams_of_pixels(states: Mapping[str, NDArray[Any]], streams: NDArray[np.uint64], shape: tuple[int, int, int]) -> dict[str, Streams]:
     """Drawn, then compressed, one sequence after the other."""
-    drawn = [_drawn(states, streams, shape, s) for s in range(len(streams))]
+    drawn = [_draw(states, streams, shape, s) for s in range(len(streams))]
     return {name: Streams.of([some[name] for some in drawn]) for name in ARRAYS}
 
 
@@ -43,7 +43,7 @@ def streams_of_runs(states: Mapping[str, NDArray[Any]], streams: NDArray[np.uint
     done = 0
     while done < count:
         done, stopped = write_streams(known, height, width, labels, ones, runs, first_of, words, out, sizes, ends, done)
-        drawn = _drawn(states, streams, shape, done) if stopped == SHARED else {}
+        drawn = _draw(states, streams, shape, done) if stopped == SHARED else {}
         while stopped and ends.max() + max(words.nbytes, *map(len, drawn.values()), 0) > out.shape[1]:
             out = np.concatenate([out, np.empty_like(out)], axis=1)
         for i, stream in enumerate(drawn.values()):
@@ -54,7 +54,7 @@ def streams_of_runs(states: Mapping[str, NDArray[Any]], streams: NDArray[np.uint
     return {name: Streams(out[i, : ends[i]], sizes[i]) for i, name in enumerate(ARRAYS)}
 
 
-def _drawn(states: Mapping[str, NDArray[Any]], streams: NDArray[np.uint64], shape: tuple[int, int, int], s: int) -> dict[str, bytes]:
+def _draw(states: Mapping[str, NDArray[Any]], streams: NDArray[np.uint64], shape: tuple[int, int, int], s: int) -> dict[str, bytes]:
     """The compressed pixel arrays of one sequence."""
     pixels = pixels_of({name: array[s : s + 1] for name, array in states.items()}, streams[s : s + 1], shape)
     return {name: compress(array) for name, array in pixels.items()}

@@ -133,7 +133,7 @@ class BallStates:
                 columns = (offset, *(column[:made] for column in rows))
                 return {**states, "visible": visible}, streams, dict(zip(COLUMNS, columns, strict=True))
             if stopped == CROWDED:
-                raise self._crowded()
+                raise self._too_crowded()
             if stopped != FULL:
                 raise RecipeError(f"more than {MOST_EVENTS:,} collisions in one sequence of {frames} frames: lower --speed, --gravity or --mass-ratio")
             rows = tuple(np.concatenate([column, np.empty_like(column)]) for column in rows)
@@ -146,10 +146,10 @@ class BallStates:
         most = self.n[1]
         radii = np.full(most, max(self.kinds)[0])
         if not all(place(np.array([seed], np.uint64), most, float(self.size), np.zeros(most), np.zeros(most), radii) for seed in range(8)):
-            raise self._crowded()
+            raise self._too_crowded()
         return True
 
-    def _crowded(self) -> RecipeError:
+    def _too_crowded(self) -> RecipeError:
         radius = max(self.kinds)[0]
         share = self.n[1] * np.pi * radius * radius / self.size**2
         return RecipeError(

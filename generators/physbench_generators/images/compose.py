@@ -10,7 +10,7 @@ from physbench.errors import RecipeError
 from physbench.scene import Scenes, Streams
 from physbench.storage.codec import compress
 from physbench.storage.layout import FIELDS
-from physbench.world import seeded
+from physbench.world import make_by_seed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -42,12 +42,12 @@ def empty(names: Collection[str], sizes: Mapping[str, int]) -> Arrays:
     return arrays
 
 
-def repeated(arrays: Mapping[str, NDArray[Any]], frames: int) -> Scenes:
+def repeat_frames(arrays: Mapping[str, NDArray[Any]], frames: int) -> Scenes:
     """Make sequences of images: the same frame again and again."""
     return Scenes.of({name: np.repeat(array[:, None], frames, axis=1) if FIELDS[name].timed else array for name, array in arrays.items()})
 
 
-def encoded(arrays: Mapping[str, NDArray[Any]], frames: int) -> tuple[dict[str, Streams], Scenes]:
+def encode_images(arrays: Mapping[str, NDArray[Any]], frames: int) -> tuple[dict[str, Streams], Scenes]:
     """Make the zlib streams of the pixel arrays, and the other arrays as scenes. Labels and black-and-white images are written from runs."""
     streams: dict[str, Streams] = {}
     for name in ("features", "groups"):
@@ -59,7 +59,7 @@ def encoded(arrays: Mapping[str, NDArray[Any]], frames: int) -> tuple[dict[str, 
             streams[name] = streams_of_labels(pixels, owners)
         else:
             streams[name] = Streams.of([compress(np.repeat(image[None], frames, axis=0)) for image in pixels])
-    return streams, repeated({name: array for name, array in arrays.items() if name not in streams}, frames)
+    return streams, repeat_frames({name: array for name, array in arrays.items() if name not in streams}, frames)
 
 
 class Images:
@@ -71,10 +71,10 @@ class Images:
 
     def batch(self, seeds: NDArray[np.uint64], frames: int) -> Scenes:
         """Make the image of each seed."""
-        return repeated(self.draw_images(seeds), frames)
+        return repeat_frames(self.draw_images(seeds), frames)
 
-    scenes = seeded(batch)
+    scenes = make_by_seed(batch)
 
     def encode(self, recipe: Recipe, span: Span) -> tuple[dict[str, Streams], Scenes]:
         """Make the images of a span, their pixels compressed."""
-        return encoded(self.draw_images(recipe.seeds(span.split, span.start, span.stop)), recipe.frames)
+        return encode_images(self.draw_images(recipe.seeds(span.split, span.start, span.stop)), recipe.frames)

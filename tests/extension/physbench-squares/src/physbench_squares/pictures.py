@@ -14,7 +14,7 @@ from physbench.errors import RecipeError
 from physbench.fields import bounded, check_fields
 from physbench.recipe import Recipe
 from physbench.scene import Fault, Scenes
-from physbench.world import seeded
+from physbench.world import make_by_seed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +77,7 @@ class Pictures:
                 truth["shape"][i, k], truth["colour"][i, k], truth["scale"][i, k] = shape, COLOURS[colours[k]], side
         return Scenes(features=features, groups=groups, truth=truth, events={})
 
-    scenes = seeded(batch)
+    scenes = make_by_seed(batch)
 
     def check(self, scenes: Scenes) -> Iterator[Fault]:
         """Find each pixel's owner from the factors alone, by its distance from the centres."""
