@@ -55,9 +55,9 @@ class Replay:
         steps = self.added - 1 - ages
         places = steps % self._each
         at = (places, games)
-        return Transitions(self._stack(steps, games), self._actions[at], self._rewards[at], self._lost[at], self._stack(steps + 1, games))
+        return Transitions(self._stack_frames(steps, games), self._actions[at], self._rewards[at], self._lost[at], self._stack_frames(steps + 1, games))
 
-    def _stack(self, steps: NDArray[np.int64], games: NDArray[np.int64]) -> NDArray[np.uint8]:
+    def _stack_frames(self, steps: NDArray[np.int64], games: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The frames up to each step, none of the game before."""
         out = np.zeros((len(steps), self._stack, *self._frames.shape[2:]), np.uint8)
         going = np.ones(len(steps), bool)
