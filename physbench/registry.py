@@ -82,6 +82,7 @@ datasets = Registry(
         "balls678mass64-crop50": "physbench_generators.balls.scenes:balls678mass64_crop50",
         "balls-leave50": "physbench_generators.balls.scenes:balls_leave50",
         "balls10": "physbench_generators.balls.scenes:balls10",
+        "balls10-colour": "physbench_generators.balls.scenes:balls10_colour",
         "balls": "physbench_generators.balls.scenes:balls",
         "multi-dsprites": "physbench_generators.images.dsprites:multi_dsprites",
         "multi-dsprites678": "physbench_generators.images.dsprites:multi_dsprites678",
@@ -120,7 +121,7 @@ models = Registry(
         "colours": "physbench_baselines.segments:Colours",
         "one-segment": "physbench_baselines.segments:OneSegment",
         "random-segments": "physbench_baselines.segments:RandomSegments",
-        "pixels": "physbench_baselines.codes:Pixels",
+        "raw-pixels": "physbench_baselines.codes:RawPixels",
         "random-cnn": "physbench_baselines.codes:random_cnn",
         "rnn": "physbench_baselines.bundled:rnn",
         "lstm": "physbench_baselines.bundled:lstm",
@@ -162,6 +163,7 @@ architectures = Registry(
         "rmr-trajectories": "physbench_baselines.rmr_sizes:TRAJECTORIES",
         "rmr-memories": "physbench_baselines.rmr_sizes:MEMORIES",
         "contrastive": "physbench_baselines.contrastive_sizes:ARCHITECTURE",
+        "rmr-pixels": "physbench_baselines.rmr_pixels_sizes:ARCHITECTURE",
     },
 )
 """Records of networks that can be trained, by the names that checkpoints say."""

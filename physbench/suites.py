@@ -10,17 +10,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from physbench import registry
+from physbench.askings import Asking, Codes, Colours, Flight, Image, Memory, Rollout, Still, Trajectory, Window
 from physbench.errors import RecipeError, UnknownName
-from physbench.states import INVADERS, Shows
+from physbench.states import Shows
 
 if TYPE_CHECKING:
     from physbench.recipe import Recipe
-
-Kind: TypeAlias = Literal["window", "rollout", "samples", "still", "image", "trajectory", "flight", "memory", "codes"]
-"""What a metric may be asked of: a Window, a Rollout, a Rollout of several samples, a Still, an Image, a Trajectory, a Flight, a Memory, a Codes."""
 
 SIZES = {"lite": 1_000, "full": 10_000}
 
@@ -48,8 +46,11 @@ COLOURS = ("k-means-colour-true", "k-means-colour", "colours")
 STATES = ("copy", "inertia", "constant-velocity", "oracle")
 """Those that can say where balls will be."""
 
-CODES = ("pixels", "random-cnn", "blank")
+CODES = ("raw-pixels", "random-cnn", "blank")
 """Those that have codes of frames."""
+
+PICTURES = ("copy", "blur", "mean", "blank", "constant-velocity", "oracle")
+"""Those that can say how a frame in colours goes on."""
 
 PRIVILEGED = ("constant-velocity", "oracle", "k-means-true", "k-means-colour-true")
 """Rows that are told the truth; the others see frames alone."""
@@ -70,114 +71,6 @@ What `permanence_bce` holds a model against; `python -m physbench.evaluation.mem
 RARE: frozenset[tuple[str, str, int]] = frozenset((task, metric, count) for task, metric, count in _PINNED["rare"])
 """Figures that fewer than 64 of the pinned sequences contribute to, by task, metric and number of sequences: whoever the model is, their intervals are too
 narrow."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """Every frame is shown; the next one is predicted before it. boxes: asked is also where the objects of each frame are."""
-
-    frames: int
-    boxes: bool = False
-    name = ""
-    kind: ClassVar[Kind] = "window"
-    shows: ClassVar[Shows] = "features"
-    context: ClassVar[int] = 1
-    """What is predicted after fewer states is not scored."""
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """Frames 0 .. context - 1 are shown; the next `horizon` are imagined."""
-
-    context: int
-    horizon: int
-    samples: int = 1  # asked for so many times, with other randomness, and judged by its likelihood
-    sample: int = 0
-    boxes = False
-    shows: ClassVar[Shows] = "features"
-
-    @property
-    def frames(self) -> int:
-        return self.context + self.horizon
-
-    @property
-    def name(self) -> str:
-        return f"rollout-{self.context}+{self.horizon}"
-
-    @property
-    def kind(self) -> Kind:
-        return "samples" if self.samples > 1 else "rollout"
-
-
-@dataclass(frozen=True)
-class Still:
-    """One frame alone, shown again and again; asked is who owns its pixels. For models of single images too."""
-
-    frame: int
-    shown: int
-    boxes = False
-    name = "frames"
-    kind: ClassVar[Kind] = "still"
-    shows: ClassVar[Shows] = "features"
-
-    @property
-    def frames(self) -> int:
-        return self.frame + 1
-
-
-@dataclass(frozen=True)
-class Image(Still):
-    """An image, shown again and again: asked is who owns its pixels, what it looks like, and what the slots know of its objects."""
-
-    frame: int = 0
-    shown: int = 15
-    name = ""
-    kind: ClassVar[Kind] = "image"
-
-
-@dataclass(frozen=True)
-class Trajectory(Window):
-    """The places of objects in place of frames: each state is shown, and the next one predicted before it; scored once three are shown."""
-
-    kind: ClassVar[Kind] = "trajectory"
-    shows: ClassVar[Shows] = "position"
-    context: ClassVar[int] = 3
-
-
-@dataclass(frozen=True)
-class Flight(Rollout):
-    """The same, imagined: states 0 .. context - 1 are shown, and the next `horizon` are not."""
-
-    shows: ClassVar[Shows] = "position"
-
-    @property
-    def kind(self) -> Kind:
-        return "flight"
-
-
-@dataclass(frozen=True)
-class Memory(Window):
-    """The memory of a console and the action that is taken: the next memory is predicted before it is shown."""
-
-    kind: ClassVar[Kind] = "memory"
-    shows: ClassVar[Shows] = "ram"
-
-
-@dataclass(frozen=True)
-class Codes(Window):
-    """Every frame is shown; asked is what the model has noted after some of them, for probes of a memory. It need predict nothing."""
-
-    stride: int = 6
-    variables: tuple[tuple[str, int], ...] = INVADERS  # names of bytes, and where they lie
-    kind: ClassVar[Kind] = "codes"
-
-    @property
-    def moments(self) -> tuple[int, ...]:
-        """Frames after which codes are taken."""
-        return tuple(range(self.stride, self.frames, self.stride)) or (self.frames - 1,)
-
-
-Asking: TypeAlias = "Window | Rollout | Still"
 
 
 @dataclass(frozen=True)
@@ -271,11 +164,6 @@ def _segmentation(dataset: str, slots: int, more: str, more_slots: int, about: s
     return Suite(f"segmentation-{dataset}", 1, about, tasks, (dataset, "ari"), references=references)
 
 
-def _memory(name: str, about: str, dataset: str, asking: Memory | Codes, metric: str, references: tuple[str, ...] = ("copy",)) -> Suite:
-    """The memory of a console, in 1,000 sequences whatever the size."""
-    return Suite(name, 1, about, (Task(dataset, (asking,)),), (dataset, metric), sequences=1_000, references=references)
-
-
 _ROLLOUTS = tuple(Rollout(context, horizon) for context in (5, 20) for horizon in (10, 30))
 _RIMS: tuple[tuple[str, int | None], ...] = (("balls4mass64", None), ("balls678mass64", 8), ("balls3curtain64", None))
 _SAMPLES = tuple(Rollout(9, 1, samples=5, sample=sample) for sample in range(5))
@@ -365,9 +253,31 @@ SUITES = {
             ("balls10", "relative_position_mse"),
             references=STATES,
         ),
-        _memory("ram", "Space Invaders as the memory of its console: the next 128 bytes, with the action told", "invaders-ram", Memory(25), "slot_accuracy"),
-        _memory(
-            "probe", "Space Invaders: what of its console's memory a linear probe reads off codes of the frames", "invaders84", Codes(25), "probe_bit_f1", CODES
+        Suite(
+            "ram",
+            1,
+            "Space Invaders as the memory of its console: the next 128 bytes, with the action told",
+            (Task("invaders-ram", (Memory(25),)),),
+            ("invaders-ram", "slot_accuracy"),
+            sequences=1_000,
+            references=("copy",),
+        ),
+        Suite(
+            "probe",
+            1,
+            "Space Invaders: what of its console's memory a linear probe reads off codes of the frames",
+            (Task("invaders84", (Codes(25),)),),
+            ("invaders84", "probe_bit_f1"),
+            sequences=1_000,
+            references=CODES,
+        ),
+        Suite(
+            "pixels",
+            1,
+            "10 balls in colours: the next frame after three, by its squared error",
+            (Task("balls10-colour", (Colours(13),), slots=11),),
+            ("balls10-colour", "relative_pixel_mse"),
+            references=PICTURES,
         ),
         _segmentation("shapes", 4, "shapes456", 7, "who owns the pixels of 3 outlines in black and white, and of 4-6"),
         _segmentation("tetris", 4, "tetris456", 7, "who owns the pixels of 3 tetrominoes in colour, and of 4-6", SEGMENTS + COLOURS),

@@ -30,7 +30,7 @@ FLOORS = (
         *("physbench.recipe", "physbench.registry", "physbench.cache", "physbench.files", "physbench.lock", "physbench.npz"),
         *("physbench.seeds", "physbench.progress", "physbench.ahead", "physbench.fields", "physbench.world", "physbench.states"),
     ),
-    ("physbench.suites",),
+    ("physbench.askings", "physbench.suites"),
     ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.result", "physbench.kernels"),
     ("physbench.generate", "physbench.stream", "physbench.evaluation", "physbench.compare", "physbench.audit", "physbench.view"),
     ("physbench.report",),

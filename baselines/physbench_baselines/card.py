@@ -65,11 +65,33 @@ class Card(RunCard):
 
     @classmethod
     def from_json(cls, text: str, *, place: object) -> Self:
-        try:
-            given = json.loads(text)
-        except (ValueError, RecursionError):
-            given = None
-        return cls.from_mapping(given, place=place)
+        return cls.from_mapping(_parse(text), place=place)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeat(RunCard):
+    """What is kept of another training of a model, of which no weights are given away."""
+
+    ended: str | None
+    steps_limit: int | None
+    minutes_limit: float | None
+    parameters: int
+    weights_sha256: str
+    scores: Rows
+
+    def to_json(self) -> str:
+        return to_json(vars(self))
+
+    @classmethod
+    def from_json(cls, text: str, *, place: object) -> Self:
+        return cls.from_mapping(_parse(text), place=place)
+
+
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def to_json(card: Mapping[str, Any]) -> str:

@@ -72,7 +72,7 @@ class ContrastiveModel(nn.Module):
         self.decoder = nn.Linear(sizes.size, sizes.size)
         nn.init.eye_(self.decoder.weight)
         nn.init.zeros_(self.decoder.bias)
-        self.borrows = sizes.frozen
+        self.reuses = "processor" if sizes.frozen else ""
         if sizes.frozen:
             self.processor.requires_grad_(False)
 

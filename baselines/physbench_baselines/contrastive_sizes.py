@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from physbench.askings import Codes
 from physbench.errors import ModelError
 from physbench.fields import bounded, check_fields
-from physbench.suites import Codes, Suite, Task
+from physbench.suites import Suite, Task
 from physbench_baselines.architecture import Architecture, StoppingRule
 from physbench_baselines.rmr_sizes import PAPER, PROCESSORS
 

@@ -125,7 +125,17 @@ def _drawn(truth: Truth, t: int, ahead: int, shape: tuple[int, ...]) -> Frame:
     across = (np.arange(width) + 0.5 - centre[..., 0, None]) ** 2
     down = (np.arange(height) + 0.5 - centre[..., 1, None]) ** 2
     reach = truth["radius"].astype(np.float64)[:, :, None, None] ** 2
-    shown = ((down[..., :, None] + across[..., None, :] <= reach) & (reach > 0)).any(axis=1)
-    for frame, (y0, x0, y1, x1) in zip(shown, truth["curtain"].tolist(), strict=True):
-        frame[y0:y1, x0:x1] = False
-    return np.repeat(shown[..., None], channels, axis=-1).astype(np.float32)
+    discs = (down[..., :, None] + across[..., None, :] <= reach) & (reach > 0)  # (B, K, H, W)
+    for frame, (y0, x0, y1, x1) in zip(discs, truth["curtain"].tolist(), strict=True):
+        frame[:, y0:y1, x0:x1] = False
+    if channels == 1:
+        return discs.any(axis=1)[..., None].astype(np.float32)
+    return (discs[..., None] * _read_colours(truth, t)[:, :, None, None]).max(axis=1)
+
+
+def _read_colours(truth: Truth, t: int) -> NDArray[np.float32]:
+    """(B, K, C): the colour of each disc in frame t; black where nothing of it shows."""
+    frame, groups = scale_features(truth["features"][:, t]), truth["groups"][:, t]
+    own = groups == np.arange(1, truth["radius"].shape[1] + 1)  # (B, H, W, K)
+    pixels = np.maximum(own.sum(axis=(1, 2)), 1)[..., None]
+    return (np.einsum("bhwk,bhwc->bkc", own.astype(np.float32), frame) / pixels).astype(np.float32)

@@ -12,7 +12,8 @@ particles (IWAE); presence is drawn, so its gradient is that of VIMCO's score fu
 - "code": the published code, where discovery may find N objects whatever was propagated, and those that are too many are cut, but paid for; the
   prior of places forgets; and the learning signal is the logarithm of the particle's own weight less the bound without it, averaged over particles.
 - "tracking": ours, which learns on a CPU. Discovery looks for a place by convolutions, in what is not yet explained. Objects are expected to move on as
-  they went, and to be what they were. Shifts are not bounded, so that objects leave the frame; scales are, by a third of a frame give or take a third.
+  they went, and to be what they were. Shifts are not bounded, so that objects leave the frame, and where slots are few, those out of sight give way to
+  new ones; scales are bounded, to a third of a frame give or take a third.
   The deviation of a place may be a tenth of the paper's, a fortieth of a pixel. Presence is told how much likelier an object makes the frame. For
   the first share of a run every slot has to hold one. The prior of numbers is geometric but for none.
 
@@ -155,7 +156,8 @@ class Sqair(nn.Module):
         old, left = self.propagation(images, z.what, z.where, z.presence, z.temporal, z.velocity, effects, draws, force)
         context = (old.presence[..., None] * self.context(torch.cat([old.what, old.where], dim=-1))).sum(dim=1)
         sureness = (torch.sigmoid(expected.logit) - 0.5).sum(dim=1) / slots
-        free = None if sizes.form == "code" else slots - old.presence.sum(dim=1)
+        held = old.presence * self.eye.overlaps(old.where) if sizes.ours else old.presence
+        free = None if sizes.form == "code" else slots - held.sum(dim=1)
         new = self.discovery(images, left, context, free, draws, force)
         number = self.number_prior(sureness, first, free, slots)
         place = self.where_prior(new.where, context, sureness)
@@ -165,7 +167,7 @@ class Sqair(nn.Module):
         }
         log_q = sum((term for name, term in terms.items() if name.startswith("q_")), images.new_zeros(len(images)))
         log_p = sum((term for name, term in terms.items() if name.startswith("p_")), images.new_zeros(len(images)))
-        objects, highest = self._choose(z, old, new, expected, memory, highest)
+        objects, highest = self._choose(z, old, new, held, expected, memory, highest)
         canvas = self.render(objects, (images.shape[1], images.shape[2]))
         likelihood = log_normal(images.flatten(1), canvas.flatten(1), torch.full_like(canvas, sizes.sigma).flatten(1))
         discrete = terms["q_old_presence"] + terms["q_number"]
@@ -194,8 +196,8 @@ class Sqair(nn.Module):
             "p_old_presence": (z.presence * log_bernoulli(old.presence, expected.logit)).sum(dim=1),
         }
 
-    def _choose(self, z: Objects, old: Explained, new: Explained, expected: Expected, memory: Tensor, highest: Tensor) -> tuple[Objects, Tensor]:
-        """Put what is there first, old before new, and keep N of it."""
+    def _choose(self, z: Objects, old: Explained, new: Explained, held: Tensor, expected: Expected, memory: Tensor, highest: Tensor) -> tuple[Objects, Tensor]:
+        """Put what is there first, old before new, and keep N of it. held (R, N): which old ones do not give way to new ones."""
         slots = z.presence.shape[1]
         fresh = self.nothing(len(highest), slots)
         assert old.temporal is not None
@@ -212,7 +214,8 @@ class Sqair(nn.Module):
             memory=torch.cat([memory, fresh.memory], dim=1),
             identity=torch.cat([z.identity, torch.where(new.presence > 0, highest[:, None] + number, -1.0)], dim=1),
         )
-        order = pairs.presence.argsort(dim=1, descending=True, stable=True)[:, :slots]
+        rank = pairs.presence + torch.cat([held, new.presence], dim=1)  # held and new ones, then others that are there, then nothing
+        order = rank.argsort(dim=1, descending=True, stable=True)[:, :slots]
         objects = Objects(*(_pick(each, order) for each in pairs))
         return objects._replace(identity=torch.where(objects.presence > 0, objects.identity, -1.0)), highest + number[:, -1]
 

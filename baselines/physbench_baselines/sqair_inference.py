@@ -67,6 +67,11 @@ class Eye(nn.Module):
         scale = torch.sigmoid(where[..., :2]).clamp(min=1e-4)
         return scale, where[..., 2:] if self.ours else torch.tanh(where[..., 2:])
 
+    def overlaps(self, where: Tensor) -> Tensor:
+        """where (..., 4) -> 1 where a part of the box lies in the frame, else 0."""
+        scale, shift = self.box(where)
+        return (shift.abs() < 1 + scale).all(dim=-1).to(where.dtype)
+
     def look(self, images: Tensor, where: Tensor, mask: Tensor | None = None) -> Tensor:
         """images (R, H, W), where (R, 4), mask (R, pixels) -> what an encoder makes of the glimpse, (R, hidden)."""
         glimpse = read(images, *self.box(where), self.glimpse, self.side).flatten(1)

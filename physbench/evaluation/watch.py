@@ -11,6 +11,7 @@ from physbench.evaluation.examples import source_of
 from physbench.evaluation.window import ask, scorable
 from physbench.metrics.boxes import copy_boxes
 from physbench.model import Batch, Model, Parts
+from physbench.states import Shows
 from physbench.suites import SIZES, Codes, Rollout, Still, Suite, Task, Window, suite_of
 
 CONTEXT = 5
@@ -41,6 +42,8 @@ class Watched:
     steps: tuple[Step, ...]  # from t = 0 on
     groups: NDArray[np.uint8] | None = None  # (T, H, W) the object of every pixel, 0 = nobody
     curtain: NDArray[np.int16] | None = None  # (4,) y0, x0, y1, x1; zeros = none
+    shows: Shows = "features"  # frames, or states in their place
+    radii: NDArray[np.float64] | None = None  # (K,) of objects whose places are shown, in sides of their box
 
     @property
     def seen(self) -> int:
@@ -73,8 +76,15 @@ def watch(
     said = zip(frames[:-1], frames[1:], onlooker.said, strict=False)  # nothing is known of the frame after the last
     steps = tuple(_step(model, frame if t < shown else None, truth, noted) for t, (frame, truth, (noted,)) in enumerate(said))
     groups, curtains = examples.groups, examples.truth.get("curtain")
+    radii = examples.truth["radius"][0] / examples.box_side if asking.shows == "position" and "radius" in examples.truth else None
     return Watched(
-        where.name, index, steps, None if groups is None else groups[0, : len(steps), :, :, 0], None if curtains is None else np.asarray(curtains[0], np.int16)
+        where.name,
+        index,
+        steps,
+        groups=None if groups is None else groups[0, : len(steps), :, :, 0],
+        curtain=None if curtains is None else np.asarray(curtains[0], np.int16),
+        shows=asking.shows,
+        radii=radii,
     )
 
 

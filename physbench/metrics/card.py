@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from physbench.suites import Asking, Kind
+from physbench.askings import Asking, Kind
 
 if TYPE_CHECKING:  # NumPy is not loaded to read a card
     from physbench.metrics.evidence import Evidence

@@ -16,7 +16,7 @@ from physbench.metrics import boxes, memory, trajectories
 from physbench.metrics.grouping import adjusted_rand, contingency
 from physbench.metrics.memory_probe import MemoryReading
 from physbench.metrics.permanence import permanence_bce
-from physbench.metrics.pixels import bernoulli_bce, clipped_share, log_likelihood, masked_sum
+from physbench.metrics.pixels import bernoulli_bce, clipped_share, log_likelihood, masked_sum, square_error
 from physbench.metrics.probe import Reading
 from physbench.metrics.rollout import overlap, repeated, targets
 from physbench.metrics.sums import Floats, Sums, mean, mean_where_defined, ratio
@@ -152,7 +152,15 @@ class Evidence:
 
     def reconstruction_error(self) -> Sums:
         """(B, 1): the squared error of each image, per pixel and channel."""
-        return mean(((self.targets - self._means.astype(np.float64)) ** 2).mean(axis=(2, 3, 4)))
+        return mean(square_error(self.targets, self._means))
+
+    def pixel_mse(self) -> Sums:
+        """(B, S): the squared error of each predicted frame, per pixel and channel."""
+        return mean(square_error(self.targets, self._means))
+
+    def relative_pixel_mse(self) -> Sums:
+        """(B, S): the squared errors over those of copying."""
+        return ratio(square_error(self.targets, self._means), square_error(self.targets, self.copied))
 
     def probed(self, factor: str) -> Sums:
         """(B, 1): how much of a factor of the objects can be read off the codes of their slots, and how much there is."""

@@ -80,6 +80,15 @@ def log_likelihood(frames: NDArray[Any], means: NDArray[Any], likelihood: Likeli
     return out
 
 
+def square_error(frames: NDArray[Any], means: NDArray[Any]) -> Floats:
+    """(..., H, W, C), (..., H, W, C) -> (...): the mean square over the pixels and channels of each frame."""
+    _require_same(frames, means)
+    out = np.zeros(frames.shape[:-3])
+    for rows, (x, m), _ in _rows(None, frames, means):
+        out.reshape(-1)[rows] = ((x - m.astype(np.float64)) ** 2).mean(axis=1)
+    return out
+
+
 def require_likelihood(likelihood: Any) -> Likelihood:
     """Refuse what is no likelihood, in words."""
     missing = [name for name in ("support", "note", "log_prob") if not hasattr(likelihood, name)]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from physbench.evaluation.watch import Step, Watched
 from physbench.files import write_whole
 from physbench.model import Parts
+from physbench.report.states import legend_of_states, rows_of_states
 from physbench.view.canvas import encode_png
 from physbench.view.figure import HEEDED, PLACED, Outline, Row, Story, attended, dimmed, figure, film, mixed, owned, plain, tinted, together, wrong
 from physbench.view.panels import Box, box_of, true_colours
@@ -32,13 +33,16 @@ def save(watched: Watched, out: Path, *, name: str, times: Times = ALL_TIMES) ->
 
 def story(watched: Watched, name: str) -> Story:
     steps, seen = watched.steps, watched.seen
+    extent = f"{len(steps) + 1} frames" if seen == len(steps) else f"{seen} frames seen, {len(steps) + 1 - seen} imagined"
+    if watched.shows != "features":
+        caption = f"{watched.task}  ·  sequence {watched.index:,}  ·  {extent.replace('frames', 'states')}"
+        return Story(name, caption, (rows_of_states(watched),), tuple(legend_of_states(watched)))
     parts = [step.parts for step in steps if step.parts is not None]
     parts = parts if len(parts) == len(steps) and all(each.predictions.shape[1] > 1 for each in parts) else []
     empty = empty_slots(parts)
     blocks = [tuple(_scene(watched, parts))]
     if parts:
         blocks.append(tuple(_slots(parts, empty)))
-    extent = f"{len(steps) + 1} frames" if seen == len(steps) else f"{seen} frames seen, {len(steps) + 1 - seen} imagined"
     return Story(name, f"{watched.task}  ·  sequence {watched.index:,}  ·  {extent}", tuple(blocks), tuple(_legend(watched, parts, empty)))
 
 

@@ -21,9 +21,8 @@ from physbench_baselines.training.data import source_of
 from physbench_baselines.training.initial import network_of
 from physbench_baselines.training.preflight import usual_recipe
 from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.reuse import reuse_part
 from physbench_baselines.training.run import train
-from physbench_baselines.transfer import processor_weights, take_processor
-from tests.baselines.toy import MODEL
 
 TINY = ContrastiveSizes(side=36, size=3, hidden=4)
 SMALL = {"size": 4, "hidden": 5}
@@ -48,6 +47,10 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recipe(model: str, games: Path, **changed: Any) -> TrainingRecipe:
     few = {"batch": 4, "validation": 4, "scored": 4, "evaluate_every": 3, "log_every": 3, "precision": "fp32", "sizes": SMALL}
     return usual_recipe(model, data=str(games), **{**few, **changed})
+
+
+def processor_weights(network: Any) -> dict[str, torch.Tensor]:
+    return {name: tensor for name, tensor in network.state_dict().items() if name.startswith("processor.")}
 
 
 def made(sizes: ContrastiveSizes = TINY, seed: int = 7) -> ContrastiveModel:
@@ -139,7 +142,7 @@ def test_both_models_are_one_architecture_that_begins_alike_and_sees_the_same(ga
 
 
 def test_a_processor_that_is_taken_does_not_move_by_a_bit(games: Path, learnt: Path, tmp_path: Path) -> None:
-    result = train(recipe("rmr-contrastive", games, processor_from=str(learnt), averaging=0.5, weight_decay=0.1), tmp_path / "run", steps=6)
+    result = train(recipe("rmr-contrastive", games, reuse=f"processor={learnt}", averaging=0.5, weight_decay=0.1), tmp_path / "run", steps=6)
     assert result.step == 6 and {"near", "far", "probe_bit_f1", "probe_variables"} <= {name.removeprefix("validation_") for name in result.figures}
     theirs = processor_weights(checkpoint.load(learnt).network)
     before = network_of(recipe("rmr-contrastive", games)).state_dict()
@@ -150,15 +153,15 @@ def test_a_processor_that_is_taken_does_not_move_by_a_bit(games: Path, learnt: P
     assert not torch.equal(after["decoder.weight"], before["decoder.weight"])
 
 
-def test_a_processor_of_its_own_does_move(games: Path, learnt: Path, tmp_path: Path) -> None:
-    """Also one that was taken, where it is not frozen."""
-    train(recipe("cswm", games, processor_from=str(learnt)), tmp_path / "run", steps=3)
-    after, theirs = checkpoint.load(tmp_path / "run" / "last.safetensors").network.state_dict(), processor_weights(checkpoint.load(learnt).network)
-    assert not any(torch.equal(after[name], tensor) for name, tensor in theirs.items())
+def test_a_processor_of_its_own_does_move(games: Path, tmp_path: Path) -> None:
+    train(recipe("cswm", games), tmp_path / "run", steps=3)
+    after, before = checkpoint.load(tmp_path / "run" / "last.safetensors").network, network_of(recipe("cswm", games))
+    theirs = processor_weights(before)
+    assert theirs and not any(torch.equal(tensor, theirs[name]) for name, tensor in processor_weights(after).items())
 
 
 def test_what_a_processor_has_cost_is_on_the_card(games: Path, learnt: Path, tmp_path: Path) -> None:
-    train(recipe("rmr-contrastive", games, processor_from=str(learnt)), tmp_path / "run", steps=3)
+    train(recipe("rmr-contrastive", games, reuse=f"processor={learnt}"), tmp_path / "run", steps=3)
     train(None, tmp_path / "run", steps=5, resume=True)
     (stage,) = checkpoint.inspect(tmp_path / "run" / "last.safetensors").card["before"]
     assert (stage["name"], stage["sequences"]) == ("ram", 28)
@@ -167,45 +170,38 @@ def test_what_a_processor_has_cost_is_on_the_card(games: Path, learnt: Path, tmp
 def test_a_run_that_goes_on_needs_the_processor_no_more(games: Path, learnt: Path, tmp_path: Path) -> None:
     path = tmp_path / "gone.safetensors"
     path.write_bytes(learnt.read_bytes())
-    changed = {"processor_from": str(path)}
+    changed = {"reuse": f"processor={path}"}
     train(recipe("rmr-contrastive", games, **changed), tmp_path / "cut", steps=2)
     path.unlink()
     train(None, tmp_path / "cut", steps=4, resume=True)
-    train(recipe("rmr-contrastive", games, processor_from=str(learnt)), tmp_path / "whole", steps=4)
+    train(recipe("rmr-contrastive", games, reuse=f"processor={learnt}"), tmp_path / "whole", steps=4)
     cut, whole = (checkpoint.load(tmp_path / name / "last.safetensors").network.state_dict() for name in ("cut", "whole"))
     assert all(torch.equal(tensor, whole[name]) for name, tensor in cut.items())
 
 
 def test_a_frozen_model_needs_a_processor_or_weights_to_begin_with(games: Path, learnt: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
     refused = cli("train", "rmr-contrastive-small", "--data", games, "--batch", 4, "--steps", 1, "--out", tmp_path / "no")
-    assert refused.exit_code == 2 and "say which with --processor-from" in refused.stderr and "Traceback" not in refused.stderr
+    assert refused.exit_code == 2 and "say which with --reuse processor=WEIGHTS" in refused.stderr and "Traceback" not in refused.stderr
     assert not (tmp_path / "no").exists()
-    train(recipe("rmr-contrastive", games, processor_from=str(learnt)), tmp_path / "first", steps=1)
+    train(recipe("rmr-contrastive", games, reuse=f"processor={learnt}"), tmp_path / "first", steps=1)
     assert train(recipe("rmr-contrastive", games, initial=str(tmp_path / "first")), tmp_path / "second", steps=1).step == 1
 
 
 @pytest.mark.parametrize(
-    ("sizes", "source", "sentence"),
+    ("sizes", "sentence"),
     [
-        ({"size": 5, "hidden": 5}, "learnt", r"the processor of .* does not fit: processor\.passes\.0\.last\.bias has the shape \(4,\) there, and \(5,\) here"),
-        ({**SMALL, "passes": 2}, "learnt", r"processor\.passes\.1\.last\.bias has the shape none there"),
-        ({**SMALL, "processor": "deep-sets"}, "learnt", "does not fit"),
-        (SMALL, "rnn", "'rnn' has no processor to take: it is a Nem"),
-        (SMALL, "nowhere.safetensors", "nowhere.safetensors"),
+        ({"size": 5, "hidden": 5}, r"the processor of .* is of other sizes than this model's: passes\.0\.last\.bias is \(4,\), not \(5,\)"),
+        ({**SMALL, "passes": 2}, r"only one of them has passes\.1\.last\.bias"),
+        ({**SMALL, "processor": "deep-sets"}, "is another one than this model's"),
     ],
 )
-def test_a_processor_that_does_not_fit_is_refused_in_a_line(sizes: dict[str, Any], source: str, sentence: str, learnt: Path) -> None:
+def test_a_processor_that_does_not_fit_is_refused_in_a_line(sizes: dict[str, Any], sentence: str, learnt: Path) -> None:
     network = ARCHITECTURE.make(ContrastiveSizes(**sizes))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     with pytest.raises(PhysbenchError, match=sentence) as error:
-        take_processor(network, str(learnt) if source == "learnt" else source)
+        reuse_part(network, f"processor={learnt}")
     assert "\n" not in str(error.value)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
-
-
-def test_a_model_without_a_processor_takes_none(learnt: Path, games: Path) -> None:
-    with pytest.raises(ModelError, match="has no processor that could be taken from"):
-        take_processor(network_of(TrainingRecipe(model=MODEL)), str(learnt))
 
 
 def test_what_is_not_of_these_games_is_refused() -> None:

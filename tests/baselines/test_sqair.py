@@ -246,6 +246,38 @@ def test_no_more_objects_are_kept_than_there_are_slots_and_names_stay() -> None:
             assert int(highest[b]) >= max(names, default=-1)
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.floats(-2, 2), st.floats(-2, 2), st.floats(-4, 4), st.floats(-4, 4))
+def test_a_box_that_does_not_overlap_the_frame_draws_nothing(wide: float, high: float, x: float, y: float) -> None:
+    """But for the pixel of its glimpse by which bilinear drawing goes beyond the edge."""
+    eye = Sqair(replace(TINY, form="tracking")).eye
+    where = torch.tensor([[wide, high, x, y]])
+    scale, shift = eye.box(where)
+    drawn = write(torch.ones(1, TINY.glimpse, TINY.glimpse), scale, shift, (TINY.side, TINY.side), TINY.side).abs().max()
+    if (shift.abs() >= 1 + scale * (1 + 2 / (TINY.glimpse - 1))).any():
+        assert eye.overlaps(where) == 0 and drawn == 0
+    if (shift.abs() + 0.2 <= 1).all() and (scale > 0.2).all():
+        assert eye.overlaps(where) == 1 and drawn > 0
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_objects_out_of_sight_give_way_to_new_ones(seen: bool) -> None:
+    """All slots hold an object, and every new one that is looked for is found: those in sight stay, those out of sight make room."""
+    torch.manual_seed(0)
+    network, rows, slots = Sqair(replace(TINY, form="tracking")), 4, TINY.slots
+    nothing = network.nothing(rows, slots)
+    where = torch.zeros(rows, slots, 4)
+    where[..., 2:] = 0.0 if seen else 5.0
+    numbers = torch.arange(slots).float().expand(rows, -1)
+    z = nothing._replace(where=where, presence=torch.ones(rows, slots), identity=numbers)
+    frames = balls(rows, 1)[:, 0, :, :, 0].float()
+    draws = draw_from(torch.Generator().manual_seed(1), rows, slots, TINY.what, frames)
+    step, highest = network.step(z, torch.full((rows,), slots - 1.0), frames, draws, first=False, force=True)
+    found = step.objects.identity.long().tolist()
+    assert found == [list(range(slots)) if seen else list(range(slots, 2 * slots))] * rows
+    assert highest.tolist() == [slots - 1.0 if seen else 2 * slots - 1.0] * rows
+
+
 def test_a_sequence_takes_its_randomness_with_it() -> None:
     network = replace(TINY, form="tracking").build()
     frames = balls(3, 4).float()

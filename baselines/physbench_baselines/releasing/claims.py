@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from physbench.metrics.catalogue import find
+from physbench_baselines.card import Card, Repeat
 from physbench_baselines.releasing.bars import GROUPS, Place, Row, Rows, find_score, interval_of
 from physbench_baselines.releasing.cards import format_figure, format_table
+from physbench_baselines.releasing.trainings import judge_trainings, list_values
 
 R_NEM = "[R-NEM, 2018](https://arxiv.org/abs/1802.10353)"
 R_SQAIR = "[R-SQAIR, 2019](https://arxiv.org/abs/1910.05231)"
@@ -55,14 +57,22 @@ def judge(claim: Claim, better: Row | None, worse: Row | None) -> str:
     return "holds" if (better["value"] < worse["value"]) == (find(claim.place[2]).better == "lower") else "reversed"
 
 
-def format_claims(rows: Rows) -> str:
-    """Write a table of all claims."""
-    return format_table([["paper", "says of", "that it beats", "by", "here", "verdict"], *_lines(rows[GROUPS[0]])])
+def format_claims(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]] | None = None) -> str:
+    """Write a table of all claims. trainings: all of each model; where both have enough, these tell and not the intervals of one of each."""
+    return format_table([["paper", "says of", "that it beats", "by", "here", "verdict"], *_lines(rows[GROUPS[0]], trainings or {})])
 
 
-def _lines(trained: Mapping[str, Sequence[Row]]) -> Iterator[list[str]]:
+def _lines(trained: Mapping[str, Sequence[Row]], trainings: Mapping[str, Sequence[Card | Repeat]]) -> Iterator[list[str]]:
     for claim in CLAIMS:
         better, worse = (find_score(trained.get(name, ()), *claim.place) for name in (claim.better, claim.worse))
         _, task, metric = claim.place
         figures = f"{format_figure(better)} against {format_figure(worse)}"
-        yield [claim.paper, claim.better, claim.worse, f"`{metric}` on `{task}`", figures, f"**{judge(claim, better, worse)}**"]
+        verdict = judge(claim, better, worse)
+        ours, theirs = (list_values(trainings.get(name, ()), claim.place) for name in (claim.better, claim.worse))
+        if told := judge_trainings(ours, theirs, metric):
+            figures, verdict = f"{_join(ours)} against {_join(theirs)}", told
+        yield [claim.paper, claim.better, claim.worse, f"`{metric}` on `{task}`", figures, f"**{verdict}**"]
+
+
+def _join(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.3f}" for value in values)

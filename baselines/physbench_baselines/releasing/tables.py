@@ -1,17 +1,20 @@
 """`make tables`: write what the READMEs and docs/results.md say of models, from their cards and from the scores of the reference rows."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from physbench.errors import TrainingError
 from physbench.metrics.catalogue import find
 from physbench.report.definitions import ARROWS
 from physbench.suites import SIZES, SUITES
+from physbench_baselines.card import Card, Repeat
 from physbench_baselines.releasing import cards
 from physbench_baselines.releasing.bars import GROUPS, Place, Rows, collect_rows, compare_with_rows, find_score, rank_key
 from physbench_baselines.releasing.cards import format_figure, format_table
 from physbench_baselines.releasing.claims import format_claims
+from physbench_baselines.releasing.repeat import find_repeats
+from physbench_baselines.releasing.trainings import format_trainings
 
 ROOT = Path(__file__).parents[3]
 
@@ -41,11 +44,12 @@ def render(root: Path = ROOT) -> dict[Path, str]:
     """Return every file with its tables as they should be now."""
     trained = cards.cards()
     rows = collect_rows(trained)
+    trainings = {name: [card, *find_repeats(name)] for name, card in trained.items()}
     baselines, readme = root / "baselines" / "README.md", root / "README.md"
     return {
         baselines: replace_between(baselines.read_text(encoding="utf-8"), cards.told(trained), mark="from the cards"),
         readme: replace_between(readme.read_text(encoding="utf-8"), format_summary(rows), mark="results"),
-        root / "docs" / "results.md": format_page(rows),
+        root / "docs" / "results.md": format_page(rows, trainings),
     }
 
 
@@ -68,7 +72,7 @@ def format_summary(rows: Rows) -> str:
     return f"{format_results(rows, COLUMNS)}\n\n" + "\n".join(compare_with_rows(rows))
 
 
-def format_page(rows: Rows) -> str:
+def format_page(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]]) -> str:
     """Write docs/results.md: the table, what lies below the rows without learning, and a table for each suite."""
     parts = [
         "# Results",
@@ -84,9 +88,16 @@ def format_page(rows: Rows) -> str:
         "\n".join(compare_with_rows(rows)),
         "## What papers say, and what is so here",
         "Of the models that come along, as far as they were trained: less than the papers' were. A claim *holds* or is *reversed* where the two "
-        "intervals lie apart; else nobody *can tell*. `iodine.*` draw with another decoder than the paper's.",
-        format_claims(rows),
+        "intervals lie apart; else nobody *can tell*. Where both models were trained three times or more, all trainings are named, and the claim is told by "
+        "them: every one of one model has to beat every one of the other. `iodine.*` draw with another decoder than the paper's.",
+        format_claims(rows, trainings),
     ]
+    if repeated := format_trainings(trainings):
+        parts += [
+            "## Every training",
+            "Of the models that were trained more than once, each time with another seed. The first row is what comes along.",
+            repeated,
+        ]
     for suite in (suite for suite in SUITES.values() if suite.ranked_by):
         parts += [f"## {suite.name}", f"{suite.about[0].upper()}{suite.about[1:]}.", format_results(rows, _columns_of(rows, suite.name))]
     return "\n\n".join(parts) + "\n"

@@ -79,6 +79,12 @@ TRAJECTORIES = World(
     },
 )
 
+PIXELS = World(
+    "Balls in colour",
+    ("pixels",),
+    {f"`{metric}`": ("pixels", "balls10-colour", metric) for metric in ("relative_pixel_mse", "pixel_mse")},
+)
+
 MEMORIES = World("Memories", ("ram",), {f"`{metric}`": ("ram", "invaders-ram", metric) for metric in ("slot_accuracy", "bit_f1")})
 
 
@@ -98,6 +104,7 @@ WORLDS = (
     LEAVING,
     INVADERS,
     TRAJECTORIES,
+    PIXELS,
     MEMORIES,
     *(_images(suite) for suite in SUITES.values() if isinstance(suite.tasks[0].askings[0], Image)),
 )

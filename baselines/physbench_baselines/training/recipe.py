@@ -28,7 +28,7 @@ class TrainingRecipe:
     """What differs from the sizes that the model usually has."""
     data: str = bounded("balls4mass64", help="a dataset, made while it is learnt from, or a dataset file")
     initial: str = bounded("", help="begin with these weights: a model that comes with the package, a run's folder or a checkpoint")
-    processor_from: str = bounded("", help="take the processor of this model, in the same three ways")
+    reuse: str = bounded("", help="PART=WEIGHTS: take a part, such as processor=rmr-mpnn.balls10, from other weights, and keep it as it is")
     seed: int = bounded(0, help="another seed gives another run", low=0, high=(1 << 63) - 1)
     batch: int = bounded(64, help="sequences in a step", low=1, high=1 << 16)
     accumulate: int = bounded(1, help="parts of a batch, one after the other: less memory for the same step", low=1, high=1 << 16)

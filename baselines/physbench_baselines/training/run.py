@@ -27,9 +27,9 @@ from physbench_baselines.training.keep import kept
 from physbench_baselines.training.loop import Loop, State, TrainingProgress, TrainingResult
 from physbench_baselines.training.preflight import require_limits, unversioned
 from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.reuse import freeze_part, require_reuse, reuse_part
 from physbench_baselines.training.step import Stepper, fast, precision_of
 from physbench_baselines.training.trainable import measure, traits_of
-from physbench_baselines.transfer import begin_processor
 
 if TYPE_CHECKING:
     from physbench_baselines.training.data import Source
@@ -74,11 +74,16 @@ def train(
         under_way = resume and folder.last.exists()
         initial = initial_of(recipe.initial, model=recipe.model) if recipe.initial and not under_way else None
         network = network_of(recipe, initial, dataset=unversioned(source.dataset))
-        taken = [] if under_way else begin_processor(network, recipe)
+        before = initial.stages if initial else stages_before(inspect(folder.last).card) if under_way else []
+        if recipe.reuse and under_way:
+            freeze_part(network, recipe.reuse)
+        elif recipe.reuse:
+            before = [*before, *reuse_part(network, recipe.reuse)]
+        elif not before:
+            require_reuse(network, recipe.model)
         _try_out(network, source, recipe)
         stepper = Stepper(network, recipe, device=place, graphs=graphs)
         state = _restored(folder, stepper) if under_way else State()
-        before = stages_before(inspect(folder.last).card) if under_way else [*(initial.stages if initial else []), *taken]
         state.minutes_limit = minutes or (0.0 if steps else state.minutes_limit)
         state.steps_limit = steps or (0 if minutes else state.steps_limit)
         if not (state.minutes_limit or state.steps_limit) and recipe.needs_an_end:

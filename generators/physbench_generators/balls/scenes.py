@@ -258,6 +258,11 @@ balls3curtain64 = Recipe(
     generator=Balls(n=(3, 3), radius_ratio=1.0, mass_ratio=1.0, curtain=24),
     about="3 equal balls behind an invisible curtain of 24x24 pixels",
 )
+balls10_colour = Recipe(
+    dataset="balls10-colour",
+    generator=Balls(n=(10, 10), radius=4.0, radius_ratio=1.0, mass_ratio=1.0, colour=True),
+    about="the balls of balls10, each in a colour of its own",
+)
 balls10 = Recipe(
     dataset="balls10",
     generator=BallStates(n=(10, 10), radius=4.0, radius_ratio=1.0, mass_ratio=1.0),

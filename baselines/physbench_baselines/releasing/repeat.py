@@ -1,0 +1,105 @@
+"""A finished run becomes another training of a model that comes with the package: its card alone, without weights.
+
+`python -m physbench_baselines.releasing.repeat RUN NAME` scores the run of another seed, so that docs/results.md shows every training and not the best one.
+"""
+
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from physbench.errors import PhysbenchError, TrainingError
+from physbench.suites import BATCH
+from physbench_baselines import bundled
+from physbench_baselines.card import Card, Repeat
+from physbench_baselines.releasing.bundle import bundle
+from physbench_baselines.releasing.scored import FOLDER
+from physbench_baselines.releasing.worlds import HELP, World, world_of
+from physbench_baselines.training.folder import Folder
+from physbench_baselines.training.recipe import TrainingRecipe
+
+
+def repeat(
+    run: Path,
+    name: str,
+    *,
+    folder: Path = FOLDER,
+    suites: Sequence[str] | None = None,
+    size: str = "lite",
+    limit: int | None = None,
+    device: str = "cpu",
+    batch: int = BATCH,
+    doing: Callable[[str], None] = lambda text: None,
+) -> Repeat:
+    """Score the best weights of a run, and keep its card in the folder `repeats` beside that of the model NAME.
+
+    suites: the first one of the world that it learnt, if nothing is said. A run that differs from the model in more than its seed is refused.
+    """
+    place = folder / f"{name}.json"
+    if not place.is_file():
+        raise TrainingError(f"there is no card {place}: a model of this name has to be bundled before its other trainings")
+    shipped = Card.from_json(place.read_text(encoding="utf-8"), place=place)
+    require_repeat(Folder(run).recipe(), shipped, run)
+    world = world_of(shipped.data)
+    asked = tuple(suites) if suites is not None else (world.first,) if world else ()
+    with tempfile.TemporaryDirectory() as made:
+        card = bundle(
+            run, name, folder=Path(made), quantise=False, suites=asked, size=size, limit=limit, device=device, batch=batch, doing=doing
+        )  # fmt: skip
+    if card.steps != shipped.steps:
+        raise TrainingError(f"{run} was trained for {card.steps:,} steps, and {name} for {shipped.steps:,}: trainings are compared on equal budgets")
+    kept = Repeat(**{field: getattr(card, field) for field in Repeat.__dataclass_fields__})
+    kept = replace(kept, scores=[row for row in kept.scores if _is_in_table(row, world)])
+    target = folder / "repeats"
+    target.mkdir(exist_ok=True)
+    Folder(target).write(f"{name}.seed{kept.train_seed}.json", kept.to_json())
+    return kept
+
+
+def require_repeat(recipe: TrainingRecipe, shipped: Card, run: Path) -> None:
+    """Refuse a run of the very seed of the model, or of another recipe."""
+    ours = TrainingRecipe.from_dict(shipped.recipe)
+    if recipe.seed == ours.seed:
+        raise TrainingError(f"{run} has the seed {recipe.seed}, as the model {shipped.name} has: a repeat is another seed's")
+    if field := replace(ours, seed=recipe.seed).difference(recipe):
+        theirs, known = getattr(recipe, field), getattr(ours, field)
+        raise TrainingError(f"{run} is no repeat of {shipped.name}: its {field} is {theirs!r}, not {known!r}")
+
+
+def find_repeats(name: str) -> list[Repeat]:
+    """List the other trainings of a model that comes with the package, by their seed."""
+    folder = bundled.FOLDER / "repeats"
+    if not folder.is_dir():
+        return []
+    places = [place for place in folder.iterdir() if place.name.startswith(f"{name}.seed") and place.name.endswith(".json")]
+    found = [Repeat.from_json(place.read_text(encoding="utf-8"), place=place) for place in places]
+    return sorted(found, key=lambda card: card.train_seed)
+
+
+def _is_in_table(row: dict[str, Any], world: World | None) -> bool:
+    return world is None or (row["suite"], row["task"], row["metric"]) in world.figures.values()
+
+
+@click.command(help=__doc__)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("name")
+@click.option("--suites", help=HELP)
+@click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
+@click.option("--limit", type=int, help="So many sequences only: for a first look.")
+@click.option("--device", default="auto", show_default=True)
+@click.option("--batch", type=int, default=BATCH, show_default=True, help="Sequences shown at a time.")
+@click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Where the card of the model is; by default in the package.")
+def main(run: Path, name: str, suites: str | None, **settings: Any) -> None:
+    try:
+        card = repeat(run, name, suites=suites.split(",") if suites else None, doing=lambda text: print(text, file=sys.stderr), **settings)
+    except PhysbenchError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{name}, seed {card.train_seed}: {len(card.scores)} scores")
+
+
+if __name__ == "__main__":
+    main()

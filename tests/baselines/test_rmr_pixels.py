@@ -1,0 +1,179 @@
+"""Frames around a processor of states: slots permute, a stream is a window, a processor that is reused stays as it is, and what cannot be reused is named."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+import physbench
+from physbench import registry
+from physbench.cli import main
+from physbench.errors import ModelError, TrainingError
+from physbench.suites import suite_of
+from physbench_baselines.bundled import bundled
+from physbench_baselines.checkpoint import load
+from physbench_baselines.rmr import PAST
+from physbench_baselines.rmr_pixels import PixelModel
+from physbench_baselines.rmr_pixels_sizes import ARCHITECTURE, SMALL, PixelSizes
+from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.reuse import freeze_part, reuse_part, split_reuse
+from physbench_baselines.training.run import train
+
+TINY = PixelSizes(
+    slots=3, slot_size=8, slot_hidden=8, encoder=(8,), features=8, decoder=(8,), kernel=3, last_kernel=1, patch=4, size=64, hidden=64, passes=1
+)  # fmt: skip
+PROCESSOR = "processor=rmr-mpnn.balls10"
+
+
+@pytest.fixture
+def model() -> PixelModel:
+    torch.manual_seed(0)
+    return TINY.build().eval()
+
+
+def frames(count: int, length: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand((count, length, 3, 16, 16), generator=torch.Generator().manual_seed(seed))
+
+
+def test_slots_permute(model: PixelModel) -> None:
+    noise, order = torch.randn(2, 3, 8), torch.tensor([2, 0, 1])
+    x = frames(2, 5)
+    with torch.no_grad():
+        (means, masks), (others, other_masks) = model(x, noise), model(x, noise[:, order])
+    assert means.shape == (2, 3, 3, 3, 16, 16) and masks.shape == (2, 3, 3, 1, 16, 16)
+    torch.testing.assert_close(means[:, :, order], others, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(masks[:, :, order], other_masks, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(masks.sum(dim=2), torch.ones_like(masks[:, :, 0]))
+
+
+def test_a_stream_says_what_the_window_says(model: PixelModel) -> None:
+    x, seeds = frames(2, 6), torch.tensor([5, 6])
+    state = model.begin(seeds, shape=(16, 16, 3))
+    said: list[torch.Tensor] = []
+    with torch.no_grad():
+        for t in range(6):
+            state, mean, owner = model.observe(state, x[:, t].permute(0, 2, 3, 1))
+            said.append(mean)
+            assert owner is None
+        from physbench_baselines import chance
+
+        means, masks = model(x, chance.normal(seeds, 0, 3 * 8).view(2, 3, 8))
+    expected = (means * masks).sum(dim=2).permute(0, 1, 3, 4, 2)
+    torch.testing.assert_close(torch.stack(said[PAST - 1 :], dim=1), expected, rtol=1e-4, atol=1e-5)
+    assert model.latents(state).shape == (2, 3, 8)
+    predictions, shares, _ = model.parts(state)
+    torch.testing.assert_close((predictions * shares[..., None]).sum(dim=1), said[-1])
+
+
+def test_each_frame_is_predicted_from_the_three_before_it(model: PixelModel) -> None:
+    """The loss is the mean of the errors of frames 3, 4, ..., and no frame is looked at before it is predicted."""
+    raw = torch.randint(0, 256, (2, 6, 16, 16, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    noise = torch.randn(2, 3, 8)
+    x = raw.float().permute(0, 1, 4, 2, 3) / 255
+    with torch.no_grad():
+        errors = []
+        for t in range(PAST, 6):
+            means, masks = model(x[:, :t], noise)
+            errors.append(((means * masks).sum(dim=2)[:, -1] - x[:, t]).square().mean())
+        losses = model.loss({"features": raw}, noise=noise)
+    torch.testing.assert_close(losses.figures["pixel_mse"], torch.stack(errors).mean())
+    torch.testing.assert_close(losses.total, 4 * losses.figures["pixel_mse"])
+
+
+def test_frames_that_do_not_fit_are_refused(model: PixelModel) -> None:
+    with pytest.raises(ModelError, match="3 channels, not 1"):
+        model.begin(torch.tensor([0]), shape=(16, 16, 1))
+    with pytest.raises(ModelError, match="give 4 or more"):
+        model.loss({"features": torch.zeros((1, 3, 16, 16, 3), dtype=torch.uint8)})
+
+
+def recipe(**fields: Any) -> TrainingRecipe:
+    sizes = {"slots": 3, "slot_size": 8, "slot_hidden": 8, "encoder": [8], "features": 8, "decoder": [8], "decoder_kernel": 1}
+    known: dict[str, Any] = {"model": "rmr-pixels-small", "sizes": sizes, "data": "balls10-colour", "batch": 2, "frames": (4,), "validation": 2, "scored": 2}
+    return TrainingRecipe(**{**known, "precision": "fp32", **fields})
+
+
+def test_a_processor_that_is_reused_does_not_move_and_the_rest_does(tmp_path: Path) -> None:
+    given = bundled("rmr-mpnn.balls10").network.processor.state_dict()
+    first = load_weights(tmp_path / "one", recipe(reuse=PROCESSOR), steps=1)
+    later = load_weights(tmp_path / "many", recipe(reuse=PROCESSOR), steps=4)
+    for name, tensor in given.items():
+        assert torch.equal(first[f"processor.{name}"], tensor) and torch.equal(later[f"processor.{name}"], tensor)
+    moved = [name for name in first if not torch.equal(first[name], later[name])]
+    assert moved and not any(name.startswith("processor.") for name in moved)
+    own = load_weights(tmp_path / "own", recipe(), steps=4)
+    assert not any(torch.equal(own[f"processor.{name}"], tensor) for name, tensor in given.items())
+
+
+def load_weights(out: Path, recipe: TrainingRecipe, steps: int) -> dict[str, torch.Tensor]:
+    train(recipe, out, steps=steps, device="cpu")
+    return load(out / "last.safetensors").network.state_dict()
+
+
+def test_a_run_that_is_resumed_keeps_the_processor_and_tells_where_it_came_from(tmp_path: Path) -> None:
+    train(recipe(reuse=PROCESSOR), tmp_path / "run", steps=2, device="cpu")
+    train(None, tmp_path / "run", steps=4, resume=True, device="cpu")
+    whole = load_weights(tmp_path / "whole", recipe(reuse=PROCESSOR), steps=4)
+    resumed = load(tmp_path / "run" / "last.safetensors")
+    assert all(torch.equal(tensor, resumed.network.state_dict()[name]) for name, tensor in whole.items())
+    assert [stage["data"] for stage in resumed.card["before"]] == ["balls10"]
+
+
+@pytest.mark.parametrize(
+    ("reuse", "words"),
+    [
+        ("processor", "PART=WEIGHTS"),
+        ("=rmr-mpnn.balls10", "PART=WEIGHTS"),
+        ("nothing=rmr-mpnn.balls10", "has no part 'nothing'"),
+        ("processor=conv3", "no part 'processor'"),
+        ("processor=no-such-model", "cannot begin with 'no-such-model'"),
+        ("encoder=rmr-mpnn.balls10", "another one than this model's"),
+    ],
+)
+def test_what_cannot_be_reused_is_named(reuse: str, words: str) -> None:
+    network = ARCHITECTURE.make(SMALL)
+    with pytest.raises(TrainingError, match=words):
+        reuse_part(network, reuse)
+
+
+def test_a_processor_of_other_sizes_is_refused() -> None:
+    with pytest.raises(TrainingError, match="other sizes"):
+        reuse_part(ARCHITECTURE.make(replace(SMALL, hidden=32)), PROCESSOR)
+    assert split_reuse("a=b=c") == ("a", "b=c")
+    frozen = freeze_part(ARCHITECTURE.make(SMALL), "processor=anything")
+    assert not any(parameter.requires_grad for parameter in frozen.parameters())
+
+
+def test_the_command_refuses_in_one_line(tmp_path: Path) -> None:
+    words = ["train", "rmr-pixels-small", "--reuse", "nothing=rmr-mpnn.balls10", "--steps", "1", "--out", str(tmp_path / "run"), "--device", "cpu"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2 and "has no part 'nothing'" in result.output and "Traceback" not in result.output
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_suite_asks_after_three_frames_and_knows_who_is_better() -> None:
+    scores: dict[str, dict[str, float]] = {}
+    for name in suite_of("pixels").references:
+        found = physbench.evaluate(name, "pixels", limit=4)
+        scores[name] = {score.metric: score.value for score in found.scores}
+    assert scores["copy"]["relative_pixel_mse"] == 1.0 and scores["oracle"]["pixel_mse"] == 0.0
+    assert scores["constant-velocity"]["pixel_mse"] < scores["blur"]["pixel_mse"] < scores["copy"]["pixel_mse"] < scores["blank"]["pixel_mse"]
+    features = registry.datasets.get("balls10-colour").scenes("test", 0, 4, ["features"]).features
+    assert features is not None
+    x = features[:, :13] / 255
+    assert scores["copy"]["pixel_mse"] == pytest.approx(float(np.square(x[:, 3:] - x[:, 2:-1]).mean()), rel=1e-5)
+    assert scores["blank"]["pixel_mse"] == pytest.approx(float(np.square(x[:, 3:]).mean()), rel=1e-5)
+
+
+def test_a_trained_model_is_scored_by_the_command(tmp_path: Path) -> None:
+    train(recipe(), tmp_path / "run", steps=1, device="cpu")
+    result = CliRunner().invoke(main, ["eval", str(tmp_path / "run"), "--suite", "pixels", "--limit", "2", "--json"])
+    assert result.exit_code == 0, result.output
+    assert {row["metric"] for row in json.loads(result.stdout)["scores"]} == {"pixel_mse", "relative_pixel_mse"}
