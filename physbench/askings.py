@@ -7,8 +7,8 @@ from typing import ClassVar, Literal, TypeAlias
 
 from physbench.states import INVADERS, Shows
 
-Kind: TypeAlias = Literal["window", "rollout", "samples", "still", "image", "trajectory", "flight", "memory", "colours", "codes"]
-"""What a metric may be asked of: a Window, a Rollout, a Rollout of several samples, a Still, an Image, a Trajectory, a Flight, a Memory, Colours, Codes."""
+Kind: TypeAlias = Literal["window", "rollout", "samples", "still", "image", "trajectory", "flight", "memory", "codes", "colours"]
+"""What a metric may be asked of: a Window, a Rollout, a Rollout of several samples, a Still, an Image, a Trajectory, a Flight, a Memory, Codes, Colours."""
 
 
 @dataclass(frozen=True)
@@ -103,14 +103,6 @@ class Memory(Window):
 
 
 @dataclass(frozen=True)
-class Colours(Window):
-    """Frames in colour: each is shown, and the next one predicted before it; the squared error is scored once three are shown."""
-
-    kind: ClassVar[Kind] = "colours"
-    context: ClassVar[int] = 3
-
-
-@dataclass(frozen=True)
 class Codes(Window):
     """Every frame is shown; asked is what the model has noted after some of them, for probes of a memory. It need predict nothing."""
 
@@ -122,6 +114,14 @@ class Codes(Window):
     def moments(self) -> tuple[int, ...]:
         """Frames after which codes are taken."""
         return tuple(range(self.stride, self.frames, self.stride)) or (self.frames - 1,)
+
+
+@dataclass(frozen=True)
+class Colours(Window):
+    """Frames in colour: each is shown, and the next one predicted before it; the squared error is scored once three are shown."""
+
+    kind: ClassVar[Kind] = "colours"
+    context: ClassVar[int] = 3
 
 
 Asking: TypeAlias = "Window | Rollout | Still"

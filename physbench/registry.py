@@ -121,7 +121,7 @@ models = Registry(
         "colours": "physbench_baselines.segments:Colours",
         "one-segment": "physbench_baselines.segments:OneSegment",
         "random-segments": "physbench_baselines.segments:RandomSegments",
-        "raw-pixels": "physbench_baselines.codes:RawPixels",
+        "pixels": "physbench_baselines.codes:Pixels",
         "random-cnn": "physbench_baselines.codes:random_cnn",
         "rnn": "physbench_baselines.bundled:rnn",
         "lstm": "physbench_baselines.bundled:lstm",
@@ -162,8 +162,8 @@ architectures = Registry(
         "sqair": "physbench_baselines.sqair_sizes:ARCHITECTURE",
         "rmr-trajectories": "physbench_baselines.rmr_sizes:TRAJECTORIES",
         "rmr-memories": "physbench_baselines.rmr_sizes:MEMORIES",
-        "contrastive": "physbench_baselines.contrastive_sizes:ARCHITECTURE",
         "rmr-pixels": "physbench_baselines.rmr_pixels_sizes:ARCHITECTURE",
+        "contrastive": "physbench_baselines.contrastive_sizes:ARCHITECTURE",
     },
 )
 """Records of networks that can be trained, by the names that checkpoints say."""

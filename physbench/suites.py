@@ -46,11 +46,11 @@ COLOURS = ("k-means-colour-true", "k-means-colour", "colours")
 STATES = ("copy", "inertia", "constant-velocity", "oracle")
 """Those that can say where balls will be."""
 
-CODES = ("raw-pixels", "random-cnn", "blank")
-"""Those that have codes of frames."""
-
 PICTURES = ("copy", "blur", "mean", "blank", "constant-velocity", "oracle")
 """Those that can say how a frame in colours goes on."""
+
+CODES = ("pixels", "random-cnn", "blank")
+"""Those that have codes of frames."""
 
 PRIVILEGED = ("constant-velocity", "oracle", "k-means-true", "k-means-colour-true")
 """Rows that are told the truth; the others see frames alone."""
@@ -164,6 +164,11 @@ def _segmentation(dataset: str, slots: int, more: str, more_slots: int, about: s
     return Suite(f"segmentation-{dataset}", 1, about, tasks, (dataset, "ari"), references=references)
 
 
+def _memory(name: str, about: str, dataset: str, asking: Memory | Codes, metric: str, references: tuple[str, ...] = ("copy",)) -> Suite:
+    """The memory of a console, in 1,000 sequences whatever the size."""
+    return Suite(name, 1, about, (Task(dataset, (asking,)),), (dataset, metric), sequences=1_000, references=references)
+
+
 _ROLLOUTS = tuple(Rollout(context, horizon) for context in (5, 20) for horizon in (10, 30))
 _RIMS: tuple[tuple[str, int | None], ...] = (("balls4mass64", None), ("balls678mass64", 8), ("balls3curtain64", None))
 _SAMPLES = tuple(Rollout(9, 1, samples=5, sample=sample) for sample in range(5))
@@ -253,23 +258,9 @@ SUITES = {
             ("balls10", "relative_position_mse"),
             references=STATES,
         ),
-        Suite(
-            "ram",
-            1,
-            "Space Invaders as the memory of its console: the next 128 bytes, with the action told",
-            (Task("invaders-ram", (Memory(25),)),),
-            ("invaders-ram", "slot_accuracy"),
-            sequences=1_000,
-            references=("copy",),
-        ),
-        Suite(
-            "probe",
-            1,
-            "Space Invaders: what of its console's memory a linear probe reads off codes of the frames",
-            (Task("invaders84", (Codes(25),)),),
-            ("invaders84", "probe_bit_f1"),
-            sequences=1_000,
-            references=CODES,
+        _memory("ram", "Space Invaders as the memory of its console: the next 128 bytes, with the action told", "invaders-ram", Memory(25), "slot_accuracy"),
+        _memory(
+            "probe", "Space Invaders: what of its console's memory a linear probe reads off codes of the frames", "invaders84", Codes(25), "probe_bit_f1", CODES
         ),
         Suite(
             "pixels",

@@ -20,7 +20,17 @@ from physbench.suites import SUITES
 from physbench_baselines import bundled
 
 SMALL = ["--train", "3", "--valid", "0", "--test", "2", "--frames", "4", "--n", "2", "--size", "24", "--radius", "3"]
-BALLS = ["balls4mass64", "balls678mass64", "balls3curtain64", "balls4mass64-crop50", "balls678mass64-crop50", "balls-leave50", "balls10", "balls"]
+BALLS = [
+    "balls4mass64",
+    "balls678mass64",
+    "balls3curtain64",
+    "balls4mass64-crop50",
+    "balls678mass64-crop50",
+    "balls-leave50",
+    "balls10",
+    "balls10-colour",
+    "balls",
+]
 IMAGES = ["multi-dsprites", "multi-dsprites678", "multi-dsprites-binary", "multi-dsprites-binary456", "tetris", "tetris456", "shapes", "shapes456"]
 DATASETS = [*BALLS, *IMAGES, "invaders84", "invaders", "atari-ram", "invaders-ram"]
 HELPS = [[], ["list"], ["eval"], ["train"], ["info"], ["verify"], ["show"], ["generate"], *(["generate", name] for name in DATASETS)]

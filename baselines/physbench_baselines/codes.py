@@ -20,7 +20,7 @@ SEED = 0
 
 
 @dataclass(frozen=True)
-class RawPixels:
+class Pixels:
     """A frame is its own code, and the next frame is this one."""
 
     likelihood: ClassVar[Bernoulli] = Bernoulli()

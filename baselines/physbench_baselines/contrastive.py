@@ -3,7 +3,12 @@ half of RMR for Atari, and C-SWM (Kipf, van der Pol, Welling, Contrastive Learni
 
 An encoder makes 128 slots of a frame, P is told the action and says what the slots of the next frame are, up to a linear layer g. A code is good where
 that is near, and where the codes of other frames are far. The two models are one architecture: in RMR's, P has been learnt from the console's memory
-and is kept as it is, in C-SWM's it is learnt with everything else. There is no published code, and the paper leaves open what is decided here:
+and is kept as it is, in C-SWM's it is learnt with everything else:
+
+    physbench train cswm-small --data invaders84.h5 --reuse processor=runs/rmr-ram-mpnn-small
+    physbench train cswm-small --data invaders84.h5
+
+There is no published code, and the paper leaves open what is decided here:
 
 - the trunk is that of Anand et al., 2019, for frames of 84 x 84 pixels, and one frame is a state, as the paper's text has it;
 - m, the number of feature maps of a slot, is 1, which the paper calls the style of C-SWM;
@@ -72,9 +77,6 @@ class ContrastiveModel(nn.Module):
         self.decoder = nn.Linear(sizes.size, sizes.size)
         nn.init.eye_(self.decoder.weight)
         nn.init.zeros_(self.decoder.bias)
-        self.reuses = "processor" if sizes.frozen else ""
-        if sizes.frozen:
-            self.processor.requires_grad_(False)
 
     def forward(self, z: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
         """z (N, K, D), action (N, A) -> what the slots will be (N, K, D)."""

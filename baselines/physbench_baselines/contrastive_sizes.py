@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from physbench.askings import Codes
 from physbench.errors import ModelError
 from physbench.fields import bounded, check_fields
-from physbench.suites import Suite, Task
+from physbench.suites import Codes, Suite, Task
 from physbench_baselines.architecture import Architecture, StoppingRule
 from physbench_baselines.rmr_sizes import PAPER, PROCESSORS
 
@@ -26,7 +25,6 @@ ALL_ACTIONS = 18
 class ContrastiveSizes:
     """The defaults are the paper's, as far as it says them. P has the sizes of the model of a memory that it is taken from."""
 
-    frozen: bool = bounded(False)  # P is one that was learnt from memories, and stays as it is
     processor: str = bounded("mpnn", choices=PROCESSORS)
     side: int = bounded(84, low=36, high=1024)  # of a frame, in pixels
     channels: int = bounded(1, low=1, high=16)  # of a frame
@@ -65,9 +63,7 @@ ARCHITECTURE = Architecture(
     stopping=StoppingRule("on 48 episodes, for a time that it does not say", lambda recipe, steps, ended: False),
     variants={
         "cswm": {"": USUAL},
-        "rmr-contrastive": {"": replace(USUAL, frozen=True)},
         "cswm-small": {"": SMALL},
-        "rmr-contrastive-small": {"": replace(SMALL, frozen=True)},
     },
     recipes={"": {"": {
         "data": "invaders84", "batch": 16, "frames": (3,), "anywhere": True, "learning_rate": 5e-4, "validation": 256, "scored": 200,

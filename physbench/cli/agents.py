@@ -39,9 +39,9 @@ class AgentTraining(click.Command):
 
 @click.command(AGENT, cls=AgentTraining)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs") / AGENT, show_default=True, help="The folder of the run.")
-@click.option("--minutes", type=float, help="Stop after so long.")
+@click.option("--minutes", type=float, help="Stop after so many minutes.")
 @click.option("--steps", type=int, help="Stop after so many steps of the agent; each is four raw frames of a game.")
-@click.option("--resume", is_flag=True, help="Go on with the run in the folder.")
+@click.option("--resume", is_flag=True, help="Resume the run in the folder.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def train_agent(out: Path, minutes: float | None, steps: int | None, resume: bool, device: str, as_json: bool, **given: Any) -> None:
@@ -95,7 +95,7 @@ def train_agent(out: Path, minutes: float | None, steps: int | None, resume: boo
 @click.option("--recorder", is_flag=True, help="Play on the recorder's console, and not in ale-py's vector environment.")
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
 def play(game: str, policy: str, agent: str, episodes: int, seed: int, epsilon: float, recorder: bool, as_json: bool) -> None:
-    """Let a policy play whole games, and count its score.
+    """Play whole games with a policy and report its score.
 
     The score of a game is what the game counts, over three lives. The mean has a 95 % interval from a bootstrap over the games. The two places, ale-py's
     vector environment and --recorder, show a policy the same pictures, so their intervals should overlap.

@@ -44,7 +44,7 @@ def leaderboard() -> None:
 @FILE
 @JSON
 def check(file: Path, as_json: bool) -> None:
-    """Check that a submission is as it should be.
+    """Check a submission.
 
     Says in plain words what is wrong. Exit code 2 if something is.
 
@@ -115,7 +115,7 @@ def show(suite: str | None, beside: tuple[Path, ...], every: bool, folder: Path 
 @GRANT
 @FOLDER
 def recompute(file: Path, sums: Path, grant: bool, folder: Path | None) -> None:
-    """Compute the figures of a submission again.
+    """Recompute the figures of a submission.
 
     From its per-sequence scores, or from a file of predictions. Exit code 2 if they differ.
 
@@ -192,7 +192,7 @@ def verify(
 @click.option("--pictures", type=click.Path(path_type=Path, exists=True, file_okay=False), help="A folder with a NAME.png for models that have one.")
 @FOLDER
 def build(out: Path, pictures: Path | None, folder: Path | None) -> None:
-    """Write the page: one file, for any web server or none.
+    """Write the leaderboard as a single HTML file.
 
     \b
     physbench leaderboard build --out site
@@ -206,7 +206,7 @@ def build(out: Path, pictures: Path | None, folder: Path | None) -> None:
 @click.option("--site", type=click.Path(path_type=Path), default=Path("site"), show_default=True, help="What `build` wrote.")
 @click.option("--port", type=int, default=0, help="By default any that is free.")
 def serve(site: Path, port: int) -> None:
-    """Serve the page to this machine alone, until Ctrl-C.
+    """Serve the page on this machine until Ctrl-C.
 
     The file opens in a browser without it, too.
 

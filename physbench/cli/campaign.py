@@ -43,9 +43,9 @@ class Adoption(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 
 @main.group()
 def campaign() -> None:
-    """Train all baselines by a table of runs, in pieces.
+    """Train all baselines from a table of runs, in resumable pieces.
 
-    Pieces can be killed, and go on.
+    Interrupted pieces resume.
 
     The table is in physbench_baselines/campaign/table.py: model, dataset, recipe, seeds, and a budget in sequence-steps (one sequence, predicted one
     frame further). The run with the smallest share of its budget is trained next, the first in the table among equals.
@@ -77,7 +77,7 @@ def run(
     adopt: tuple[tuple[str, Path], ...],
     dry_run: bool,
 ) -> None:
-    """Train whatever is furthest behind, piece after piece.
+    """Train the runs that are furthest behind, piece by piece.
 
     It runs at the lowest priority and, on a CPU, with one thread. Ctrl-C saves; kill loses a minute at most; the same command goes on. The length of a
     piece does not change what is learnt: how long a run is to be is known when it begins.
@@ -122,7 +122,7 @@ def run(
 @ONLY
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def status(folder: Path, only: tuple[str, ...], as_json: bool) -> None:
-    """Say what was trained, where and for how long, what it reached, and what is next.
+    """Show what was trained, where and for how long, what it reached, and what is next.
 
     The figures are those of the best weights, on validation sequences. A curve has flattened when its best validation loss improved by less than 1 %
     over the last quarter of the sequence-steps; that is told of a run whose budget is used up.

@@ -46,14 +46,14 @@ class Datasets(click.Group):
 
 @main.group(cls=Datasets, subcommand_metavar="DATASET [OPTIONS]...")
 def generate() -> None:
-    """Make a dataset file, or go on where it was stopped.
+    """Generate a dataset file, or resume one that was interrupted.
 
     \b
     physbench generate balls4mass64
     physbench generate balls --n 6-8 --gravity 0.1 --train 1000 --valid 100 --test 100 --out mine.h5
 
-    The file depends on the options alone, not on the number of workers, and is whole or absent: stop the command (Ctrl-C, kill) and run it again to
-    go on. To share the work out, run it with --part 1/8 .. --part 8/8 and then once without.
+    The file depends only on the options, not on the number of workers. It appears only when it is complete: after Ctrl-C or a kill, run the same
+    command again to resume. To split the work over machines, run it with --part 1/8 to --part 8/8, and then once without.
     """
 
 
@@ -61,17 +61,17 @@ def _generate_command(usual: Recipe) -> click.Command:
     own = usual.dataset == usual.generator.name
     options = _options(usual.generator) if own else []
     if own:
-        options.append(click.Option(["--frames"], type=int, default=usual.frames, show_default=True, help="Frames in a sequence."))
+        options.append(click.Option(["--frames"], type=int, default=usual.frames, show_default=True, help="Frames per sequence."))
     for split, word in COUNTS.items():
         count = usual.splits.get(split, 0)
-        options.append(click.Option([f"--{word}", split], type=int, default=count, show_default=True, help=f"Sequences for {split}."))
+        options.append(click.Option([f"--{word}", split], type=int, default=count, show_default=True, help=f"Number of {split} sequences."))
     options += [
-        click.Option(["--seed"], type=int, default=usual.seed, show_default=True, help="Another seed gives other sequences."),
-        click.Option(["--out"], type=click.Path(path_type=Path), help="The file to make; by default its name says what is inside."),
-        click.Option(["--workers"], type=int, help="Threads or processes; by default one per core."),
-        click.Option(["--part"], type=str, metavar="I/N", help="Make only this share, beside the file."),
+        click.Option(["--seed"], type=int, default=usual.seed, show_default=True, help="Seed of the sequences."),
+        click.Option(["--out"], type=click.Path(path_type=Path), help="File to write; by default it is named after its contents."),
+        click.Option(["--workers"], type=int, help="Number of threads or processes; by default one per core."),
+        click.Option(["--part"], type=str, metavar="I/N", help="Generate only this share of the file."),
         click.Option(["--overwrite"], is_flag=True, help="Replace an existing file."),
-        click.Option(["--dry-run"], is_flag=True, help="Say how large and how long, and draw a contact sheet; make nothing else."),
+        click.Option(["--dry-run"], is_flag=True, help="Only estimate size and time, and draw a contact sheet."),
         click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON."),
     ]
 
@@ -183,7 +183,7 @@ def _dry_run(recipe: Recipe, out: Path, workers: int | None, as_json: bool) -> N
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def info(file: Path, as_json: bool) -> None:
-    """Show what a dataset file says of itself.
+    """Show the metadata and the contents of a dataset file.
 
     \b
     physbench info balls4mass64.h5
@@ -250,14 +250,14 @@ def _describe_arrays(split: Split) -> None:
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--quick", is_flag=True, help="Structure and digests alone: finds accidents, and no lie.")
+@click.option("--quick", is_flag=True, help="Check only structure and digests. This finds accidental damage, but not forged data.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def verify(file: Path, quick: bool, as_json: bool) -> None:
-    """Check that a dataset file is what it says it is.
+    """Verify the contents of a dataset file.
 
-    Makes every sequence again from the recipe and compares every value with what is stored, pixels and events included; replays the motion; holds the
-    recipe to the name of the file; and compares what plain h5py reads. About as fast as making the file. Exit code 0 if all is well, 2 if not.
-    A file whose world is not installed is called undamaged, not good.
+    Generates every sequence again from the recipe and compares every value, including pixels and events; replays the motion; checks the recipe against
+    the name of the dataset; and compares what plain h5py reads. This takes about as long as generating the file. The exit code is 0 if the file is
+    good and 2 if it is not. A file whose world is not installed can only be reported as undamaged.
 
     \b
     physbench verify balls4mass64.h5
@@ -282,16 +282,18 @@ def _verdict(file: Path, report: Report) -> str:
 @main.command()
 @click.argument("source", required=False)
 @click.option("--split", help="training, validation or test.")
-@click.option("--index", type=int, default=0, show_default=True, help="Which sequence.")
-@click.option("--model", help="What this model does with a sequence of a suite: a name, a checkpoint, or package.module:factory, which runs its code.")
-@click.option("--suite", help="With --model: whose sequences; balls if nothing is said.")
-@click.option("--task", help="With --model: one of the suite's tasks; the first if nothing is said.")
+@click.option("--index", type=int, default=0, show_default=True, help="Number of the sequence.")
+@click.option("--model", help="Draw what this model does: a name, a checkpoint, or package.module:factory (this runs its code).")
+@click.option("--suite", help="With --model: suite to take the sequence from (default: balls).")
+@click.option("--task", help="With --model: task of the suite (default: the first).")
 @SETTINGS
-@click.option("--rollout", type=int, metavar="N", help="With --model: show the first frames alone, 5 unless the suite says another number; N are imagined.")
-@click.option("--start", type=int, metavar="T", help="The first frame to draw; a strip begins before the first collision if nothing is said.")
-@click.option("--frames", type=int, metavar="N", help="How many frames to draw.")
-@click.option("--every", type=int, metavar="N", help="Draw every so many frames.")
-@click.option("--out", type=click.Path(path_type=Path), help="A .png strip, a .gif animation or, without --model, a .html page with a player.")
+@click.option(
+    "--rollout", type=int, metavar="N", help="With --model: show only the first frames (5 unless the suite says otherwise) and let it imagine N more."
+)
+@click.option("--start", type=int, metavar="T", help="First frame to draw (default: just before the first collision).")
+@click.option("--frames", type=int, metavar="N", help="Number of frames to draw.")
+@click.option("--every", type=int, metavar="N", help="Draw every N-th frame.")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write: .png, .gif or, without --model, .html with a player.")
 def show(
     source: str | None,
     split: str | None,
@@ -306,9 +308,9 @@ def show(
     every: int | None,
     out: Path | None,
 ) -> None:
-    """Draw a sequence, or what a model does with it.
+    """Draw a sequence, or a model's predictions of it.
 
-    The sequence is of a dataset file, or of a named dataset, which need not be made first.
+    The sequence comes from a dataset file, or from a named dataset, which need not be generated first.
 
     \b
     physbench show balls3curtain64 --index 3 --out curtain.gif
@@ -317,7 +319,7 @@ def show(
     physbench show --model r-nem --rollout 10 --out r-nem.gif
     physbench show --model runs/iodine --suite segmentation-shapes --set refinements=8 --out iodine.png
 
-    Of a model that is shown an image there is a row for each step from its first guess, and --start, --frames and --every choose among them.
+    For models of still images there is one row for each refinement step; --start, --frames and --every select steps.
     """
     if (source is None) == (model is None):
         raise click.UsageError("give a dataset, or --model and no dataset: a model is shown sequences of a --suite")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def compare(a: Path, b: Path, as_json: bool) -> None:
     """Compare two runs sequence by sequence.
 
-    Says for every figure which run is better, or that they cannot be told apart.
+    Prints for every figure which run is better, or that they cannot be told apart.
 
     Each figure is tested by itself at 5 %, so of many some differ by chance. Differences marked * survive Holm's correction for all of them.
 
@@ -73,9 +73,9 @@ def _cells(line: Line, mark: str) -> tuple[str, ...]:
 @main.command()
 @click.argument("metric", required=False)
 def explain(metric: str | None) -> None:
-    """Explain what a metric says.
+    """Explain a metric.
 
-    Its definition, its paper, how it can be gamed, and a worked example. Without METRIC, the names of all.
+    Prints its definition, its paper, how it can be gamed, and a worked example. Without METRIC, lists all names.
 
     \b
     physbench explain relative_bce
@@ -93,7 +93,7 @@ def explain(metric: str | None) -> None:
 @click.option("--clear", is_flag=True, help="Remove it all: everything in it can be made again.")
 @JSON
 def cache(clear: bool, as_json: bool) -> None:
-    """Show what physbench keeps for itself, where, and how much.
+    """Show where physbench caches data, and how much.
 
     \b
     physbench cache
@@ -123,7 +123,7 @@ Entry = dict[str, Any]
 @click.argument("what", type=click.Choice(["datasets", "suites", "models"]), default="datasets")
 @click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def list_what(what: str, as_json: bool) -> None:
-    """What there is: datasets that can be made, suites, or models.
+    """List the datasets, suites or models that are available.
 
     Trained models are listed with what they score by the figure that a suite is ranked by.
 

@@ -59,12 +59,12 @@ def main() -> None:
     """A benchmark for models that learn physics from pixels.
 
     \b
-    physbench list                                       what can be made; also: list suites, list models
-    physbench generate balls --n 4 --curtain             a dataset of your own
+    physbench list                                       list datasets; also: list suites, list models
+    physbench generate balls --n 4 --curtain             generate a dataset of your own
     physbench show balls4mass64 --index 3 --out x.gif    look at a sequence
-    physbench verify balls4mass64.h5                     is a file what it says it is?
+    physbench verify balls4mass64.h5                     check a file
     physbench eval copy --suite smoke                    score a model
-    physbench explain relative_bce                       what a number means
+    physbench explain relative_bce                       explain a metric
     """
     wait_without_spinning()
     click.get_current_context().with_resource(listen(lambda text: click.echo(printable(text), err=True)))

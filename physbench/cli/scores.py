@@ -28,7 +28,7 @@ from physbench.suites import SUITES
 if TYPE_CHECKING:
     from physbench.evaluation.contestant import Contestant
 
-MODEL_HELP = """MODEL is a name (copy, blur, blobs, tracker, constant-velocity, mean, blank, oracle, r-nem, ... or a plugged-in one), a checkpoint
+MODEL_HELP = """MODEL is a name (copy, blur, blobs, tracker, constant-velocity, mean, blank, oracle, r-nem, ... or one of an installed package), a checkpoint
 (.pt, .safetensors), or the folder of a training run."""
 
 
@@ -131,21 +131,21 @@ class Entry:
 
 
 MODEL = click.argument("model", required=False)
-FACTORY = click.option("--model", "factory", metavar="PACKAGE.MODULE:FACTORY", help="A model of your own. This imports and runs its code.")
-ARCHITECTURE = click.option("--architecture", metavar="MODULE:ATTRIBUTE", help="Your own, of these weights. This runs its code.")
+FACTORY = click.option("--model", "factory", metavar="PACKAGE.MODULE:FACTORY", help="A model of your own; this imports and runs its code.")
+ARCHITECTURE = click.option("--architecture", metavar="MODULE:ATTRIBUTE", help="The architecture of these weights, if it is your own; this runs its code.")
 SIZE = click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
-LIMIT = click.option("--limit", type=int, help="So many sequences only: for a first look. Such scores are marked and cannot be submitted.")
+LIMIT = click.option("--limit", type=int, help="Evaluate only the first N sequences. Such scores are marked and cannot be submitted.")
 FRESH = click.option(
     "--fresh",
     type=FreshSeed(),
     is_flag=False,
     flag_value=FreshSeed.DRAWN,
-    help="Score other sequences of the same kind, which no model can have trained on. Without a SEED the system draws one of 63 bits and "
-    "prints it. Small seeds can be searched: a model can try them all and know the sequences.",
+    help="Score new sequences of the same kind, which no model can have trained on. Without a SEED, one of 63 bits is drawn and "
+    "printed. Do not use small seeds: a model could try them all and know the sequences.",
 )
-BATCH = click.option("--batch", type=int, default=USUAL_BATCH, show_default=True, help="Sequences shown to the model at a time; for a GPU, 64 or more.")
-SEED = click.option("--seed", type=int, default=0, show_default=True, help="Where the model's own randomness begins.")
-DEVICE = click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1, for models on torch.")
+BATCH = click.option("--batch", type=int, default=USUAL_BATCH, show_default=True, help="Batch size; on a GPU, use 64 or more.")
+SEED = click.option("--seed", type=int, default=0, show_default=True, help="Seed of the model's own randomness.")
+DEVICE = click.option("--device", default="auto", show_default=True, help="Device of PyTorch models: auto, cpu, cuda or cuda:1.")
 
 
 def require_settings(changed: Sequence[tuple[str, float]], *, own_code: bool) -> None:
@@ -157,19 +157,19 @@ def require_settings(changed: Sequence[tuple[str, float]], *, own_code: bool) ->
 
 
 SETTINGS = click.option(
-    "--set", "changed", type=Setting(), multiple=True, help="Give a trained model other slots, or other noise, than it was trained with: noise=0. Repeatable."
+    "--set", "changed", type=Setting(), multiple=True, help="Change a setting of a trained model, for example noise=0 or slots=8. Repeatable."
 )
 LABELS = options(
-    click.option("--name", help="What the model is called in the table."),
-    click.option("--link", metavar="LINK", help="Where the model is described: https://..."),
-    click.option("--paper", metavar="LINK", help="The paper that it is of: https://..."),
+    click.option("--name", help="Name of the model in tables."),
+    click.option("--link", metavar="LINK", help="Link to a description of the model (https://...)."),
+    click.option("--paper", metavar="LINK", help="Link to the model's paper (https://...)."),
 )
 OUTPUTS = options(
-    click.option("--csv", "table", type=click.Path(path_type=Path), help="Write the scores as CSV, a row per task and metric: a submission."),
-    click.option("--per-sequence", type=click.Path(path_type=Path), help="Write what each sequence contributes, as .npz: for comparisons."),
+    click.option("--csv", "table", type=click.Path(path_type=Path), help="Write the scores as CSV, one row per task and metric. This file is a submission."),
+    click.option("--per-sequence", type=click.Path(path_type=Path), help="Write the figures of each sequence as .npz, for physbench compare."),
     click.option("--report", type=click.Path(path_type=Path), metavar="DIR", help="Write a page with curves and pictures."),
-    click.option("--overwrite", is_flag=True, help="Replace files that exist already."),
-    click.option("--all", "everything", is_flag=True, help="Print every figure, not the main ones alone."),
+    click.option("--overwrite", is_flag=True, help="Replace existing files."),
+    click.option("--all", "everything", is_flag=True, help="Print every figure instead of the main ones."),
     JSON,
 )
 
@@ -178,7 +178,8 @@ OUTPUTS = options(
     "eval",
     help=f"""Score a model on a suite.
 
-The test data are made on the way and checked against their digest. {MODEL_HELP} A killed evaluation goes on where it was.
+The test data are generated on first use and checked against a pinned digest. {MODEL_HELP} Interrupted evaluations resume
+automatically.
 
 \b
 physbench eval copy --suite smoke
@@ -190,9 +191,9 @@ physbench eval copy --data mine.h5
 """,
 )
 @options(MODEL, FACTORY, ARCHITECTURE, COMMAND, TIMEOUT, SUITE, SIZE, LIMIT, FRESH)
-@click.option("--data", type=click.Path(path_type=Path), help="A dataset file of your own instead, also a plain R-NEM file.")
+@click.option("--data", type=click.Path(path_type=Path), help="Evaluate on this dataset file instead; files of the published R-NEM code work, too.")
 @options(BATCH, SEED, DEVICE, SETTINGS)
-@click.option("--resume/--restart", default=None, help="Go on where an evaluation was killed (the default), or begin anew (the default for your own code).")
+@click.option("--resume/--restart", default=None, help="Resume an interrupted evaluation (the default), or start again (the default for your own code).")
 @LABELS
 @OUTPUTS
 @gathered(entry=Entry, outputs=Outputs)
@@ -239,7 +240,8 @@ def evaluate(entry: Entry, outputs: Outputs, resume: bool | None, **settings: An
 @main.command(
     help=f"""Write a model's predictions into an HDF5 file.
 
-They can be scored later or elsewhere. {MODEL_HELP} The layout of the file is in docs/predictions.md: any framework can write one.
+Score them later, or on another machine. {MODEL_HELP} docs/predictions.md describes the layout of the file, so that any framework can
+write one.
 
 \b
 physbench predict copy --suite smoke --out p.h5
@@ -248,7 +250,7 @@ physbench score p.h5
 )
 @options(MODEL, FACTORY, ARCHITECTURE, COMMAND, TIMEOUT, SUITE, SIZE, LIMIT, BATCH, SEED, DEVICE)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
-@click.option("--half", is_flag=True, help="Logits in half precision: half the bytes, scores that differ in the fourth digit.")
+@click.option("--half", is_flag=True, help="Store logits in half precision: half the size; scores differ in the fourth digit.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @JSON
 @gathered(entry=Entry)
@@ -273,15 +275,15 @@ def predict(entry: Entry, out: Path, half: bool, overwrite: bool, as_json: bool,
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--suite", help="Refuse predictions that are for another suite.")
-@click.option("--batch", type=int, default=USUAL_BATCH, show_default=True, help="Sequences read and scored at a time.")
+@click.option("--suite", help="Refuse predictions for any other suite.")
+@click.option("--batch", type=int, default=USUAL_BATCH, show_default=True, help="Batch size.")
 @LABELS
 @OUTPUTS
 @gathered(outputs=Outputs)
 def score(file: Path, suite: str | None, batch: int, outputs: Outputs) -> None:
     """Score a file of predictions, without running a model.
 
-    Of 32-bit probabilities the scores are those of `physbench eval`, to the last digit. The layout of FILE is in docs/predictions.md.
+    If FILE holds 32-bit probabilities, the scores are exactly those of `physbench eval`. docs/predictions.md describes the layout of FILE.
 
     \b
     physbench predict copy --suite smoke --out p.h5
@@ -297,10 +299,10 @@ def score(file: Path, suite: str | None, batch: int, outputs: Outputs) -> None:
 
 
 @main.command(
-    help=f"""Check that a model keeps the rules.
+    help=f"""Audit a model for leaks and broken rules.
 
-A verdict for each rule: what the model depends on, what it returns, what it reads, whether it knows data that it was not shown. {MODEL_HELP}
-Exit code 1 if a rule is broken.
+Prints a verdict for each rule: what the model may depend on, return and read, and whether it knows data that it was not shown.
+{MODEL_HELP} The exit code is 1 if a rule is broken.
 
 \b
 physbench audit copy
@@ -308,7 +310,7 @@ physbench audit --model mymodels.rnn:build
 """
 )
 @options(MODEL, FACTORY, ARCHITECTURE, COMMAND, TIMEOUT, DEVICE)
-@click.option("--dataset", default="balls4mass64", show_default=True, help="Whose sequences it is shown.")
+@click.option("--dataset", default="balls4mass64", show_default=True, help="Dataset to audit it on.")
 @JSON
 @gathered(entry=Entry)
 def audit(entry: Entry, dataset: str, as_json: bool) -> None:
@@ -334,7 +336,7 @@ def audit(entry: Entry, dataset: str, as_json: bool) -> None:
 def export(suite: str, size: str, limit: int | None, out: Path, overwrite: bool, as_json: bool) -> None:
     """Write the inputs of a suite into an HDF5 file.
 
-    These are frames and actions, and nothing of the truth.
+    The file holds frames and actions, and no ground truth.
 
     For models in another language: let it write its predictions into a file, and score that. docs/predictions.md has
     the layout of both.

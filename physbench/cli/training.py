@@ -74,15 +74,15 @@ def _option(usual: TrainingRecipe, item: Field[Any]) -> click.Option:
 
 @main.command(cls=Training)
 @click.argument("model", required=False)
-@click.option("--out", type=click.Path(path_type=Path), help="The folder of the run; by default runs/MODEL.")
-@click.option("--minutes", type=float, help="Stop after so long.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder (default: runs/MODEL).")
+@click.option("--minutes", type=float, help="Stop after so many minutes.")
 @click.option("--steps", type=int, help="Stop after so many steps.")
-@click.option("--resume", is_flag=True, help="Go on with the run in the folder.")
+@click.option("--resume", is_flag=True, help="Resume the run in the folder.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
-@click.option("--size", "sizes", type=Size(), multiple=True, help="A size of the model that is not the usual one. Repeatable.")
-@click.option("--slots", "-k", type=int, help="K, for models with slots: the size of this name.")
-@click.option("--noise", type=float, help="The share of the input's pixels that are flipped: the size of this name.")
-@click.option("--workers", type=int, default=1, show_default=True, help="Threads that make the data.")
+@click.option("--size", "sizes", type=Size(), multiple=True, help="Change a size of the model. Repeatable.")
+@click.option("--slots", "-k", type=int, help="Number of slots K; short for --size slots=K.")
+@click.option("--noise", type=float, help="Share of input pixels that are flipped; short for --size noise=SHARE.")
+@click.option("--workers", type=int, default=1, show_default=True, help="Number of threads that generate data.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def train(
     model: str | None,
@@ -98,7 +98,7 @@ def train(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Train a model into a folder.
+    """Train a model.
 
     The recipe is the model's own, or that of the R-NEM paper, unless the options say otherwise; the values in brackets are the paper's.
 

@@ -12,7 +12,7 @@ _PROBE = (
 )
 
 _CAUTION = (
-    "A long code has more to read in it: read it beside the frame itself, `raw-pixels`, and an untrained network, `random-cnn`. Nothing is said of what the "
+    "A long code has more to read in it: read it beside the frame itself, `pixels`, and an untrained network, `random-cnn`. Nothing is said of what the "
     "model could do with it. The RMR paper's figures are of other play, other probes and more frames."
 )
 

@@ -27,7 +27,7 @@ from physbench.metrics.code_cards import CODE_CARDS
 from physbench.metrics.memory_probe import MemoryProbe
 from physbench.model import Batch, Bernoulli, Prediction
 from physbench.suites import SUITES, Codes, Suite, Task, Window
-from physbench_baselines.codes import RawPixels
+from physbench_baselines.codes import Pixels
 from physbench_baselines.reference import Blank, Copy
 from tests.evaluation.test_order import require_identical
 
@@ -88,7 +88,7 @@ def test_the_figures_are_those_of_a_probe_that_is_fitted_by_hand(games: Path) ->
     slots = np.array([-(share * np.log(share)).sum() > 0.6 for share in shares])
     count = min(10, 6)  # as many training sequences as there are test sequences, up to a thousand
     read = MemoryProbe.fit(codes["training"][:count], ram["training"][:count], slots, [28, 26, 16, 17]).read(codes["test"])
-    result = evaluate(RawPixels(), SUITE, data=games)
+    result = evaluate(Pixels(), SUITE, data=games)
     true, said = (np.unpackbits(array[..., slots].reshape(-1)) for array in (ram["test"], read.ram))
     task = result.scores[0].task
     assert result.score(task, "probe_bit_f1").value == pytest.approx(f1_score(true, said), abs=1e-12)
@@ -101,18 +101,18 @@ def test_the_figures_are_those_of_a_probe_that_is_fitted_by_hand(games: Path) ->
 
 
 def test_figures_are_the_same_whatever_the_batches(games: Path) -> None:
-    require_identical(evaluate(RawPixels(), SUITE, data=games, batch=2), evaluate(RawPixels(), SUITE, data=games, batch=5))
+    require_identical(evaluate(Pixels(), SUITE, data=games, batch=2), evaluate(Pixels(), SUITE, data=games, batch=5))
 
 
 def test_without_a_code_nothing_is_known_but_what_is_common(games: Path) -> None:
-    floor, pixels = (evaluate(model, SUITE, data=games) for model in (Blank(), RawPixels()))
+    floor, pixels = (evaluate(model, SUITE, data=games) for model in (Blank(), Pixels()))
     task = floor.scores[0].task
     assert floor.score(task, "probe_variables").value == pytest.approx(0, abs=1e-12)
     assert pixels.score(task, "probe_variables").value > 0.1
 
 
 def test_the_rows_are_there_and_the_network_is_always_the_same() -> None:
-    assert SUITE.references == ("raw-pixels", "random-cnn", "blank")
+    assert SUITE.references == ("pixels", "random-cnn", "blank")
     frames, codes = np.random.default_rng(0).integers(0, 2, (2, 84, 84, 1)).astype(np.float32), []
     for _ in range(2):
         model = registry.models.get("random-cnn")()
@@ -123,18 +123,18 @@ def test_the_rows_are_there_and_the_network_is_always_the_same() -> None:
 
 
 def test_the_suite_is_run_from_the_command_line(games: Path, cli: Callable[..., Any], tmp_path: Path) -> None:
-    told = cli("eval", "raw-pixels", "--suite", "probe", "--limit", 2, "--json", "--csv", tmp_path / "p.csv", "--report", tmp_path / "report")
+    told = cli("eval", "pixels", "--suite", "probe", "--limit", 2, "--json", "--csv", tmp_path / "p.csv", "--report", tmp_path / "report")
     scores = {score["metric"]: score["value"] for score in json.loads(told.stdout)["scores"]}
     rows = list(csv.DictReader(io.StringIO((tmp_path / "p.csv").read_text())))
     assert {row["metric"]: float(row["value"]) for row in rows} == scores and set(scores) == {card.name for card in CODE_CARDS}
-    text = cli("eval", "raw-pixels", "--suite", "probe", "--data", games).stdout
+    text = cli("eval", "pixels", "--suite", "probe", "--data", games).stdout
     assert "probe_bit_f1" in text and "Grouping is not scored" not in text
     assert "probe_slot_accuracy" in (tmp_path / "report" / "index.html").read_text().replace("<wbr>", "")
 
 
 @pytest.mark.parametrize("command", ["predict", "export"])
 def test_files_have_no_place_for_codes(command: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
-    refused = cli(command, *["raw-pixels"] * (command == "predict"), "--suite", "probe", "--limit", 1, "--out", tmp_path / "x.h5")
+    refused = cli(command, *["pixels"] * (command == "predict"), "--suite", "probe", "--limit", 1, "--out", tmp_path / "x.h5")
     assert refused.exit_code == 2 and "asks for codes of frames, and a file holds predictions alone" in refused.stderr
     assert not (tmp_path / "x.h5").exists()
 
@@ -185,10 +185,10 @@ def test_codes_that_change_their_length_are_refused(games: Path) -> None:
 
 def test_data_without_a_memory_or_without_training_are_refused(tmp_path: Path, games: Path) -> None:
     with pytest.raises(PhysbenchError, match="balls4mass64 has no memory of a console to read"):
-        evaluate(RawPixels(), Suite("mine", 1, "", (Task("balls4mass64", (Codes(8),)),)), limit=1)
+        evaluate(Pixels(), Suite("mine", 1, "", (Task("balls4mass64", (Codes(8),)),)), limit=1)
     path = physbench.generate("invaders84", tmp_path / "t.h5", train=0, valid=0, test=2)
     with pytest.raises(PhysbenchError, match="no training sequences: it has test"):
-        evaluate(RawPixels(), SUITE, data=path)
+        evaluate(Pixels(), SUITE, data=path)
 
 
 def test_frames_alone_have_no_bytes_that_are_scored() -> None:

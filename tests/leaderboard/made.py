@@ -24,6 +24,7 @@ SCALED = (
     "event_error",
     "permanence",
     "position_mse",
+    "pixel_mse",
     "rollout_position_mse",
 )
 

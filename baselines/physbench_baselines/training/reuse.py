@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from physbench.errors import TrainingError
 from physbench_baselines.training.initial import initial_of
-from physbench_baselines.training.trainable import traits_of
 
 if TYPE_CHECKING:
     import torch
@@ -20,12 +19,6 @@ def split_reuse(reuse: str) -> tuple[str, str]:
     if not (equals and part and source):
         raise TrainingError(f"reuse is written PART=WEIGHTS, such as processor=rmr-mpnn.balls10, not {reuse!r:.60}")
     return part, source
-
-
-def require_reuse(network: torch.nn.Module, model: str) -> None:
-    """Refuse a run of fresh weights alone, where a part is to be another network's."""
-    if part := traits_of(network).reuses:
-        raise TrainingError(f"{model} learns around a {part} that another model has learnt: say which with --reuse {part}=WEIGHTS")
 
 
 def freeze_part(network: torch.nn.Module, reuse: str) -> torch.nn.Module:

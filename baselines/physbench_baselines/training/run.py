@@ -27,7 +27,7 @@ from physbench_baselines.training.keep import kept
 from physbench_baselines.training.loop import Loop, State, TrainingProgress, TrainingResult
 from physbench_baselines.training.preflight import require_limits, unversioned
 from physbench_baselines.training.recipe import TrainingRecipe
-from physbench_baselines.training.reuse import freeze_part, require_reuse, reuse_part
+from physbench_baselines.training.reuse import freeze_part, reuse_part
 from physbench_baselines.training.step import Stepper, fast, precision_of
 from physbench_baselines.training.trainable import measure, traits_of
 
@@ -79,8 +79,6 @@ def train(
             freeze_part(network, recipe.reuse)
         elif recipe.reuse:
             before = [*before, *reuse_part(network, recipe.reuse)]
-        elif not before:
-            require_reuse(network, recipe.model)
         _try_out(network, source, recipe)
         stepper = Stepper(network, recipe, device=place, graphs=graphs)
         state = _restored(folder, stepper) if under_way else State()

@@ -39,8 +39,6 @@ class Traits:
     """Whether a CUDA graph may replay its step: then its loss does not depend on `share`, nor does its course on any number of the batch."""
     optimizer: Callable[[TrainingRecipe], torch.optim.Optimizer] | None = None
     """Makes its own optimiser; without one, the recipe names it."""
-    reuses: str = ""
-    """The part that it takes from another network: a run must say from which."""
     observe: Callable[..., Any] | None = None
     """As the evaluator wants it; a network without it has no figures of the evaluator."""
 
