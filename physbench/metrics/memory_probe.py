@@ -46,10 +46,8 @@ class MemoryProbe:
     def fit(codes: NDArray[np.float32], ram: NDArray[np.uint8], slots: NDArray[np.bool_], variables: Sequence[int]) -> MemoryProbe:
         """Fit a probe. codes (M, S, N), ram (M, S, 128), slots (128,): the bytes whose bits are wanted, variables: addresses of bytes."""
         fitted, frames = max(len(codes) - len(codes) // HELD_OUT, 1), codes.shape[1]
-        x, ram = codes.reshape(-1, codes.shape[2]), ram.reshape(-1, ram.shape[2])
-        centre, spread = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
-        spread = np.where(spread > 1e-6 * (np.abs(centre) + 1), spread, np.inf)  # what never changes says nothing
-        x = ((x - centre) / spread).astype(np.float32)
+        ram = ram.reshape(-1, ram.shape[2])
+        x, centre, spread = _standardise(codes.reshape(-1, codes.shape[2]))
         numbers = ram[:, list(variables)].astype(np.float64)
         units = numbers.std(axis=0)
         units = np.where(units > 0, units, 1.0)
@@ -129,6 +127,18 @@ class _Dual:
     def _parts(self) -> Iterator[Floats]:
         """Columns of x, a few at a time: (R, CHUNK)."""
         return (self.x[:, start : start + CHUNK].astype(np.float64) for start in range(0, self.x.shape[1], CHUNK))
+
+
+def _standardise(codes: NDArray[np.float32]) -> tuple[NDArray[np.float32], Floats, Floats]:
+    """(R, N) -> the same with mean 0 and variance 1, and what was subtracted (N,) and divided by (N,); some columns at a time."""
+    x, centre, spread = np.empty_like(codes), np.empty(codes.shape[1]), np.empty(codes.shape[1])
+    for start in range(0, codes.shape[1], CHUNK):
+        columns = slice(start, start + CHUNK)
+        part = codes[:, columns].astype(np.float64)
+        centre[columns], deviation = part.mean(axis=0), part.std(axis=0)
+        spread[columns] = np.where(deviation > 1e-6 * (np.abs(centre[columns]) + 1), deviation, np.inf)  # what never changes says nothing
+        x[:, columns] = (part - centre[columns]) / spread[columns]
+    return x, centre, spread
 
 
 def _solve(matrix: Floats, right: Floats, ridge: float) -> Floats:

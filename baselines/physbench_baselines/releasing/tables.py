@@ -10,7 +10,7 @@ from physbench.report.definitions import ARROWS
 from physbench.suites import SIZES, SUITES
 from physbench_baselines.card import Card, Repeat
 from physbench_baselines.releasing import cards
-from physbench_baselines.releasing.bars import GROUPS, Place, Rows, collect_rows, compare_with_rows, find_score, rank_key
+from physbench_baselines.releasing.bars import GROUPS, Place, Row, Rows, collect_rows, compare_with_rows, find_score, rank_key
 from physbench_baselines.releasing.cards import format_figure, format_table
 from physbench_baselines.releasing.claims import format_claims
 from physbench_baselines.releasing.repeat import find_repeats
@@ -53,7 +53,7 @@ def render(root: Path = ROOT) -> dict[Path, str]:
     }
 
 
-def format_results(rows: Rows, columns: Mapping[str, Place]) -> str:
+def format_results(rows: Rows, columns: Mapping[str, Place], *, intervals: bool = True) -> str:
     """Write one table: the best of each group first, by the first column. Who has no figure in it is left out."""
     head = ["", *(f"{name} {ARROWS[find(place[2]).better]}" for name, place in columns.items())]
     table = [head]
@@ -63,13 +63,34 @@ def format_results(rows: Rows, columns: Mapping[str, Place]) -> str:
             continue
         table.append([f"**{group}**", *[""] * len(columns)])
         for name, scores in sorted(members.items(), key=lambda item: rank_key(item[1], next(iter(columns.values())))):
-            table.append([name, *(format_figure(find_score(scores, *place)) for place in columns.values())])
+            figures = (format_figure(find_score(scores, *place)) for place in columns.values())
+            table.append([name, *(figure if intervals else figure.partition(" [")[0] for figure in figures)])
     return format_table(table)
 
 
 def format_summary(rows: Rows) -> str:
-    """Write what stands in the README: the table, and which models lie below the rows without learning."""
-    return f"{format_results(rows, COLUMNS)}\n\n" + "\n".join(compare_with_rows(rows))
+    """Write what stands in the README: the table without intervals, and the best trained model of each suite beside the best row that learns nothing."""
+    return f"{format_results(rows, COLUMNS, intervals=False)}\n\n{format_best(rows)}"
+
+
+def format_best(rows: Rows) -> str:
+    """Write a table of all suites: the best row that learns nothing and sees frames alone, and the best trained model."""
+    table = [["suite", "ranked by", "best row without learning", "best trained model"]]
+    for suite in (suite for suite in SUITES.values() if suite.ranked_by):
+        assert suite.ranked_by is not None
+        place = (suite.name, *suite.ranked_by)
+        best = [_best(rows[group], place) for group in (GROUPS[1], GROUPS[0])]
+        table.append([f"`{suite.name}`", f"`{place[2]}` {ARROWS[find(place[2]).better]}", *best])
+    return format_table(table)
+
+
+def _best(members: Mapping[str, Sequence[Row]], place: Place) -> str:
+    name = min(members, key=lambda each: rank_key(members[each], place), default="")
+    row = find_score(members[name], *place) if name else None
+    if row is None or row["value"] is None:
+        return "-"
+    note = " (a density: not comparable)" if place[2] == "log_likelihood" and row["value"] > 0 else ""
+    return f"{name}, {row['value']:.3f}{note}"
 
 
 def format_page(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]]) -> str:
