@@ -10,13 +10,14 @@ from typing import Any, TypeVar, cast
 
 from physbench.errors import PhysbenchError
 from physbench.printable import shorten
+from physbench.renamed import find_renamed
 
 T = TypeVar("T")
 
 NOUNS = {"int": "a whole number", "float": "a number", "bool": "True or False", "str": "a text"}
 
 
-def bounded(
+def parameter(
     default: T,
     *,
     help: str = "",
@@ -105,3 +106,7 @@ def _range(metadata: Mapping[str, Any]) -> Iterator[str]:
         yield f"to {high:g}" if low is not None else f"up to {high:g}"
     if below is not None:
         yield f"below {below:g}"
+
+
+def __getattr__(name: str) -> Any:
+    return find_renamed(__name__, {"bounded": parameter}, name)

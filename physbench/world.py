@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from physbench.errors import RecipeError
 from physbench.recipe import Recipe
+from physbench.renamed import find_renamed
 from physbench.scene import Fault, Marks, Scenes, Span, Streams, join_scenes
 
 Memory = Callable[[int], NDArray[np.uint8]]
@@ -174,3 +175,7 @@ class Latest(Generic[T]):
 _SPANS: Latest[Sequence[Span]] = Latest(8)
 _SCENES: Latest[Scenes] = Latest(4)
 """Spans, for whoever walks through them in smaller steps."""
+
+
+def __getattr__(name: str) -> Any:
+    return find_renamed(__name__, {"seeded": make_by_seed}, name)

@@ -18,42 +18,42 @@ from tests.builders.datasets import Made, recipe_for
 from tests.builders.interrupted_runs import COMMAND
 
 
-def _made(factory: pytest.TempPathFactory, word: str, recipe: Recipe) -> Made:
+def _make(factory: pytest.TempPathFactory, word: str, recipe: Recipe) -> Made:
     return Made(generate(recipe, factory.mktemp(word) / f"{word}.h5", workers=2), recipe)
 
 
 @pytest.fixture(scope="session")
 def mass(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Three splits of the dataset of the papers."""
-    return _made(tmp_path_factory, "mass", recipe_for("balls4mass64", training=130, validation=4, test=6))
+    return _make(tmp_path_factory, "mass", recipe_for("balls4mass64", training=130, validation=4, test=6))
 
 
 @pytest.fixture(scope="session")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Small sequences in three splits, the first of them more than one block of 256."""
-    return _made(tmp_path_factory, "many", recipe_for(training=300, validation=40, test=70, frames=8, n=(4, 4), size=24, radius=2.0))
+    return _make(tmp_path_factory, "many", recipe_for(training=300, validation=40, test=70, frames=8, n=(4, 4), size=24, radius=2.0))
 
 
 @pytest.fixture(scope="session")
 def curtain(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return _made(tmp_path_factory, "curtain", recipe_for("balls3curtain64", training=12, test=5))
+    return _make(tmp_path_factory, "curtain", recipe_for("balls3curtain64", training=12, test=5))
 
 
 @pytest.fixture(scope="session")
 def colour(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return _made(tmp_path_factory, "colour", recipe_for(training=10, test=4, frames=21, colour=True))
+    return _make(tmp_path_factory, "colour", recipe_for(training=10, test=4, frames=21, colour=True))
 
 
 @pytest.fixture(scope="session")
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """6, 7 or 8 balls: slots that stay empty."""
-    return _made(tmp_path_factory, "crowd", recipe_for("balls678mass64", test=20))
+    return _make(tmp_path_factory, "crowd", recipe_for("balls678mass64", test=20))
 
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """A few kilobytes, much of them structure."""
-    return _made(tmp_path_factory, "tiny", recipe_for(training=3, test=2, frames=6, n=(2, 2), size=16, radius=2.0))
+    return _make(tmp_path_factory, "tiny", recipe_for(training=3, test=2, frames=6, n=(2, 2), size=16, radius=2.0))
 
 
 @pytest.fixture(scope="session", autouse=True)

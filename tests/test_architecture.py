@@ -23,7 +23,7 @@ SOURCES = {
 }
 FLOORS = (
     (
-        *("physbench.amounts", "physbench.errors", "physbench.machine", "physbench.plainjson", "physbench.printable"),
+        *("physbench.amounts", "physbench.errors", "physbench.machine", "physbench.plainjson", "physbench.printable", "physbench.renamed"),
         *("physbench.scene", "physbench.model", "physbench.notices"),
     ),
     (
@@ -193,3 +193,47 @@ def test_no_public_function_is_hidden_by_the_module_of_its_name(first: str) -> N
     """Importing physbench.generate puts the module where the function is looked for."""
     code = f"{first}\nimport physbench\nassert all(callable(getattr(physbench, name)) for name in ('generate', 'open', 'stream', 'verify'))"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd="/", capture_output=True)
+
+
+IRREGULAR = frozenset(
+    (
+        *("told", "found", "made", "drawn", "shown", "written", "given", "taken", "kept", "held", "known", "asked", "said", "seen", "built", "sent"),
+        *("met", "lost", "begun", "chosen", "broken", "thrown", "grown", "hidden", "led", "fed", "sold", "caught", "taught", "thought", "brought"),
+        *("bought", "sought", "dealt", "meant", "spent", "lent", "heard", "laid", "paid", "understood", "stood", "done", "worth"),
+    )
+)
+NO_PARTICIPLES = frozenset({"seed", "embed", "feed", "heed", "need", "speed", "shed"})
+OLD_NAMES = frozenset({"shared"})
+"""They lead to new names for a release."""
+
+
+def is_participle(name: str) -> bool:
+    """Whether a name is one word, and that a participle."""
+    word = name.strip("_")
+    return "_" not in word and word not in NO_PARTICIPLES and (word in IRREGULAR or word.endswith("ed"))
+
+
+def test_participles_are_told_from_verbs() -> None:
+    assert all(map(is_participle, ("told", "_found", "scored", "_checked")))
+    assert not any(map(is_participle, ("tell", "_find", "seed", "score_release", "is_pinned", "read")))
+
+
+@pytest.mark.parametrize("path", [*MODULES, *sorted((ROOT / "benchmarks").rglob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))], ids=str)
+def test_no_function_is_called_by_a_bare_participle(path: Path) -> None:
+    """Functions are verbs. Properties and fixtures are values."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef) and not any(kind in ast.unparse(each) for each in node.decorator_list for kind in ("property", "fixture")):
+            assert not is_participle(node.name) or node.name in OLD_NAMES, f"{node.name} in line {node.lineno}: call it by a verb"
+
+
+def test_old_names_still_lead_to_the_new_ones() -> None:
+    import physbench.fields
+    import physbench.world
+
+    for module, old, new in ((physbench.fields, "bounded", "parameter"), (physbench.world, "seeded", "make_by_seed")):
+        with pytest.warns(DeprecationWarning, match=f"{old} is called {new} now"):
+            assert getattr(module, old) is getattr(module, new)
+        with pytest.raises(AttributeError):
+            module.nothing_of_this_name  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.warns(DeprecationWarning, match="take_share"):
+        assert physbench.stream("balls").shared(1, 2).share == (1, 2)

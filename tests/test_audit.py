@@ -42,7 +42,7 @@ def verdicts(model: Any, **other: Any) -> dict[str, Verdict]:
     return {verdict.check: verdict for verdict in audit(model, **{**SMALL, **other})}
 
 
-def failed(model: Any, **other: Any) -> set[str]:
+def list_failures(model: Any, **other: Any) -> set[str]:
     return {name for name, verdict in verdicts(model, **other).items() if verdict.passed is False}
 
 
@@ -57,7 +57,7 @@ def spoilt(spoil: Any) -> Honest:
     return Spoilt()
 
 
-def shifted(by: Any) -> Honest:
+def shift(by: Any) -> Honest:
     """An honest model whose means are moved by an amount that may depend on (state, frame)."""
     return spoilt(lambda prediction, state, frame: replace(prediction, mean=(prediction.mean + by(state, frame)).astype(np.float32)))
 
@@ -126,7 +126,7 @@ def test_boxes_that_hang_on_the_other_sequences_of_a_batch_are_seen() -> None:
         assert said.boxes is not None
         return replace(said, boxes=said.boxes + np.float32([len(frame), 0, 0, 0, 0]))
 
-    assert failed(spoilt(spoil)) == {"batch size"}
+    assert list_failures(spoilt(spoil)) == {"batch size"}
     found = verdicts(spoilt(lambda said, state, frame: replace(said, boxes=said.boxes + np.float32([1000 * frame.mean(), 0, 0, 0, 0]))))
     assert found["companions"].passed is False and "of the boxes are others" in found["companions"].finding
 
@@ -178,14 +178,14 @@ class SaysNothing(Honest):
 
 @pytest.mark.parametrize("nothing", [None, 3, object(), SaysNothing()])
 def test_something_that_is_no_model_does_not_run(nothing: Any) -> None:
-    assert failed(nothing) == {"runs"}
+    assert list_failures(nothing) == {"runs"}
 
 
 @pytest.mark.parametrize(("likelihood", "checks"), [(None, {"range"}), (Gaussian(0.1), set[str]()), (Bernoulli, {"range"})])
 def test_the_likelihood_says_what_a_mean_may_be(likelihood: Any, checks: set[str]) -> None:
-    model = shifted(lambda state, frame: np.float32(0 if checks else 5))
+    model = shift(lambda state, frame: np.float32(0 if checks else 5))
     type(model).likelihood = likelihood
-    assert failed(model) == checks
+    assert list_failures(model) == checks
 
 
 class Generator(Honest):
@@ -304,10 +304,10 @@ def position(state: Any, frame: Frame) -> NDArray[np.float32]:
     ("model", "checks", "words"),
     [
         (Generator(), {"same twice"}, "different by up to"),
-        (shifted(lambda state, frame: 0.01 * (len(frame) == 1)), {"batch size"}, "in batches of 1 different by up to"),
+        (shift(lambda state, frame: 0.01 * (len(frame) == 1)), {"batch size"}, "in batches of 1 different by up to"),
         (CannotBeAlone(), {"batch size"}, "in batches of 1 it raised IndexError: too many indices, in batches of 6 exactly the same"),
-        (shifted(position), {"batch order", "batch size"}, "different by up to"),
-        (shifted(lambda state, frame: 0.1 * frame.mean()), {"companions", "batch size"}, "sequence 0"),
+        (shift(position), {"batch order", "batch size"}, "different by up to"),
+        (shift(lambda state, frame: 0.1 * frame.mean()), {"companions", "batch size"}, "sequence 0"),
         (Writes(), {"frames untouched"}, "0.01% of the frame it was shown (sequence 2, step 0)"),
         (Reshapes(), {"frames untouched"}, "the shape of the frame"),
         (Borrows(), {"frames let go"}, "by then it holds something else"),
@@ -391,7 +391,7 @@ def test_a_model_without_imagine_is_tried_on_its_own_mean() -> None:
 def test_what_takes_several_sequences_is_left_open_with_one() -> None:
     found = verdicts(Honest(), sequences=1, batch=1)
     assert {name for name, verdict in found.items() if verdict.passed is None} == {"own likelihood", "batch size", "batch order", "companions", "recall"}
-    assert failed(Honest(), sequences=2, batch=64, frames=2) == set()
+    assert list_failures(Honest(), sequences=2, batch=64, frames=2) == set()
 
 
 def test_progress_counts_the_checks() -> None:

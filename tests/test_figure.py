@@ -31,7 +31,7 @@ def flat(colour: tuple[int, int, int]) -> np.ndarray:
     return np.full((HEIGHT, WIDTH, 3), colour, np.uint8)
 
 
-def told(steps: int, *sizes: int) -> tuple[Story, dict[tuple[int, int], tuple[int, int, int]]]:
+def make_story(steps: int, *sizes: int) -> tuple[Story, dict[tuple[int, int], tuple[int, int, int]]]:
     """Blocks of so many rows, every picture of a colour of its own: by row and step."""
     colours = {(row, t): (3 + 20 * row, 101 + 7 * t, 249) for row in range(sum(sizes)) for t in range(steps)}
     rows = iter(Row(f"row {row}", "", tuple(flat(colours[row, t]) for t in range(steps))) for row in range(sum(sizes)))
@@ -62,13 +62,13 @@ def parts(slots: int, size: int = 24, attention: np.ndarray | None = None) -> Pa
     return Parts(predictions, shares, attention)
 
 
-def watched(slots: int | None, *, steps: int = 4, seen: int = 4, attention: np.ndarray | None = None) -> Watched:
+def make_watched(slots: int | None, *, steps: int = 4, seen: int = 4, attention: np.ndarray | None = None) -> Watched:
     frame = square(8, 8)
     each = None if slots is None else parts(slots, attention=attention)
     return Watched("balls", 3, tuple(Step(frame if t < seen else None, frame, frame, None, each) for t in range(steps)))
 
 
-def boxed(*rows: tuple[float, ...]) -> np.ndarray:
+def make_boxes(*rows: tuple[float, ...]) -> np.ndarray:
     """x, y, width, height, identity of each, and a row that is none."""
     return np.array([*rows, [np.nan] * 5], np.float32)
 
@@ -96,7 +96,8 @@ def test_an_outline_of_any_size_is_drawn_as_far_as_it_lies_in_the_frame(edges: t
 def test_boxes_are_drawn_on_the_frames_that_were_shown_and_on_those_that_were_imagined() -> None:
     frames = [square(5 + 3 * t, 8) for t in range(5)]
     steps = tuple(
-        Step(frames[t] if t < 2 else None, frames[t + 1], np.zeros_like(frames[0]), boxes=boxed((5 + 3 * t, 8, 4, 4, 1), (2, 2, 1, 1, 0))) for t in range(4)
+        Step(frames[t] if t < 2 else None, frames[t + 1], np.zeros_like(frames[0]), boxes=make_boxes((5 + 3 * t, 8, 4, 4, 1), (2, 2, 1, 1, 0)))
+        for t in range(4)
     )
     sheet = story(Watched("balls", 3, steps), "mine")
     (row,) = [row for row in sheet.blocks[0] if row.name == "boxes"]
@@ -106,7 +107,7 @@ def test_boxes_are_drawn_on_the_frames_that_were_shown_and_on_those_that_were_im
         assert np.array_equal(bright, frames[t][..., 0] > 0), t
         assert outlines == (Outline(3 + 3 * t, 6, 7 + 3 * t, 10, 1), Outline(1.5, 1.5, 2.5, 2.5, 0))
     assert "boxes: each in the colour of its identity, on what was imagined where no frame was shown" in sheet.legend
-    assert not [row for row in story(watched(None), "mine").blocks[0] if row.name == "boxes"]
+    assert not [row for row in story(make_watched(None), "mine").blocks[0] if row.name == "boxes"]
 
 
 @pytest.mark.parametrize("rollout", [None, 6])
@@ -176,7 +177,7 @@ def test_what_is_too_much_and_what_is_too_little_have_different_colours() -> Non
 
 @pytest.mark.parametrize("times", [range(5), range(0, 5, 2)])
 def test_a_figure_is_a_table_of_rows_and_of_the_steps_asked_for(times: range) -> None:
-    sheet, colours = told(5, 2, 3)
+    sheet, colours = make_story(5, 2, 3)
     image = figure(sheet, times, scale=SCALE)
     places = {(row, t): box(image, colour) for (row, t), colour in colours.items() if t in times}
     assert {place[2:] for place in places.values()} == {(WIDTH * SCALE, HEIGHT * SCALE)}
@@ -190,7 +191,7 @@ def test_a_figure_is_a_table_of_rows_and_of_the_steps_asked_for(times: range) ->
 
 
 def test_an_animation_has_a_frame_for_each_step_with_every_panel_in_its_place() -> None:
-    sheet, colours = told(3, 2, 7)
+    sheet, colours = make_story(3, 2, 7)
     moving = Image.open(io.BytesIO(film(sheet, scale=SCALE)))
     assert moving.n_frames == 3  # type: ignore[attr-defined]
     places: list[list[tuple[int, int, int, int]]] = []
@@ -206,7 +207,7 @@ def test_an_animation_has_a_frame_for_each_step_with_every_panel_in_its_place() 
 
 def test_the_same_story_is_the_same_bytes() -> None:
     heeding = np.full((1, 3, 3), 0.5, np.float32)
-    one, other = (story(watched(3, seen=2, attention=heeding), "a") for _ in range(2))
+    one, other = (story(make_watched(3, seen=2, attention=heeding), "a") for _ in range(2))
     assert film(one) == film(other)
     assert figure(one, range(4)).tobytes() == figure(other, range(4)).tobytes()
 
@@ -243,11 +244,11 @@ def test_nothing_is_drawn_to_itself_or_to_where_nothing_is_or_of_hardly_any_weig
 
 
 def test_an_arrow_has_the_colour_of_the_heeded_slot_and_is_the_wider_the_more_it_weighs() -> None:
-    def inked(weight: float) -> np.ndarray:
+    def ink(weight: float) -> np.ndarray:
         row = Row("", "", (np.zeros((24, 24, 3), np.uint8),), arrows=((Arrow((4, 12), (20, 12), weight, 3),),))
         return cell(row, 0, (24, 24), 8)
 
-    strong, weak = inked(1.0), inked(0.2)
+    strong, weak = ink(1.0), ink(0.2)
     assert list(OKABE_ITO[3]) in strong.reshape(-1, 3).tolist()
     assert 0 < (weak.max(axis=2) > 0).sum() < (strong.max(axis=2) > 0).sum()
     assert weak.max() < strong.max()
@@ -255,17 +256,17 @@ def test_an_arrow_has_the_colour_of_the_heeded_slot_and_is_the_wider_the_more_it
 
 @pytest.mark.parametrize("slots", [2, 3, 8])
 def test_there_is_a_row_for_every_slot(slots: int) -> None:
-    scene, below = story(watched(slots), "a").blocks
+    scene, below = story(make_watched(slots), "a").blocks
     assert [row.name for row in scene] == ["input", "groups", "prediction", "truth", "error"]
     assert [row.slot for row in below] == list(range(slots))
-    none, some = (story(watched(slots, attention=np.full((1, slots, slots), weight, np.float32)), "a") for weight in (0, 0.01))
+    none, some = (story(make_watched(slots, attention=np.full((1, slots, slots), weight, np.float32)), "a") for weight in (0, 0.01))
     assert [row.name for row in none.blocks[1]][slots:] == []
     assert [row.name for row in some.blocks[1]][slots:] == ["attention"]
 
 
 def test_arrows_are_as_wide_as_the_attention_is_of_the_most_in_the_sequence() -> None:
     attention = np.array([[[0, 0.012, 0], [0.004, 0, 0], [0, 0.001, 0]]], np.float32)
-    made = story(watched(3, attention=attention), "a")
+    made = story(make_watched(3, attention=attention), "a")
     row = next(row for row in made.blocks[1] if row.name == "attention")
     found = {(arrow.slot, round(arrow.weight, 3)) for arrows in row.arrows for arrow in arrows}
     assert found <= {(1, 1.0), (0, 0.333)} and found
@@ -273,17 +274,17 @@ def test_arrows_are_as_wide_as_the_attention_is_of_the_most_in_the_sequence() ->
 
 
 def test_one_slot_is_no_group() -> None:
-    (scene,) = story(watched(1), "rnn").blocks
+    (scene,) = story(make_watched(1), "rnn").blocks
     assert [row.name for row in scene] == ["input", "prediction", "truth", "error"]
 
 
 def test_a_model_without_slots_is_input_prediction_truth_and_error() -> None:
-    (scene,) = story(watched(None), "a").blocks
+    (scene,) = story(make_watched(None), "a").blocks
     assert [row.name for row in scene] == ["input", "prediction", "truth", "error"]
 
 
 def test_a_model_that_says_owners_alone_has_their_colours() -> None:
-    seen = watched(None)
+    seen = make_watched(None)
     owner = np.full((24, 24), 1, np.uint8)
     (scene,) = story(replace(seen, steps=tuple(replace(step, owner=owner) for step in seen.steps)), "a").blocks
     assert scene[1].name == "owners"
@@ -292,7 +293,7 @@ def test_a_model_that_says_owners_alone_has_their_colours() -> None:
 
 def test_a_model_that_puts_everything_into_one_slot_has_no_owners() -> None:
     for slots in (None, 1):
-        seen = watched(slots)
+        seen = make_watched(slots)
         owner = np.zeros((24, 24), np.uint8)
         truth = np.ones((len(seen.steps), 24, 24), np.uint8)
         told = story(replace(seen, groups=truth, steps=tuple(replace(step, owner=owner) for step in seen.steps)), "rnn")
@@ -300,15 +301,15 @@ def test_a_model_that_puts_everything_into_one_slot_has_no_owners() -> None:
         assert not any("owners" in words or "groups" in words for words in told.legend)
 
 
-def grouped(slots: int | None, **changes: Any) -> Watched:
+def group(slots: int | None, **changes: Any) -> Watched:
     """With two objects: one at the left, one at the right."""
-    seen = watched(slots)
+    seen = make_watched(slots)
     groups = np.broadcast_to(np.arange(24) // 8, (len(seen.steps), 24, 24)).astype(np.uint8)
     return replace(seen, groups=groups, **changes)
 
 
 def test_the_true_groups_stand_beside_the_groups_of_the_model() -> None:
-    scene, _ = story(grouped(3), "a").blocks
+    scene, _ = story(group(3), "a").blocks
     assert [row.name for row in scene] == ["input", "groups", "true groups", "prediction", "truth", "error"]
     for picture in scene[2].pictures:
         assert picture is not None
@@ -317,7 +318,7 @@ def test_the_true_groups_stand_beside_the_groups_of_the_model() -> None:
 
 @pytest.mark.parametrize("slots", [None, 1, 3])
 def test_the_curtain_hangs_over_the_true_groups_which_are_seen_through_it(slots: int | None) -> None:
-    told = story(grouped(slots, curtain=np.array([4, 6, 20, 18], np.int16)), "a")
+    told = story(group(slots, curtain=np.array([4, 6, 20, 18], np.int16)), "a")
     scene, size, inside = {row.name: row for row in told.blocks[0]}, 24 * SCALE, np.s_[5 * SCALE : 19 * SCALE, 7 * SCALE : 17 * SCALE]
     bare, hung = (cell(replace(scene["true groups"], curtain=curtain), 0, (24, 24), SCALE).astype(int) for curtain in (None, scene["true groups"].curtain))
     changed = (bare != hung).any(axis=2)
@@ -342,7 +343,7 @@ def test_what_a_model_is_watched_on_is_what_the_file_knows() -> None:
 
 def with_levels(*levels: float) -> Watched:
     """A square in every slot, of this level."""
-    seen = watched(len(levels))
+    seen = make_watched(len(levels))
     weights = np.array(levels, np.float32)[None, :, None, None, None]
     steps = tuple(replace(step, parts=replace(step.parts, predictions=step.parts.predictions * weights)) for step in seen.steps if step.parts)
     return replace(seen, steps=steps)
@@ -365,7 +366,7 @@ def test_slots_that_are_empty_take_no_room_and_are_named(levels: tuple[float, ..
 
 
 def test_a_slot_that_predicts_nothing_at_a_step_says_so() -> None:
-    seen = watched(2)
+    seen = make_watched(2)
     assert seen.steps[0].parts
     dark = replace(seen.steps[0], parts=replace(seen.steps[0].parts, predictions=np.zeros((1, 2, 24, 24, 1), np.float32)))
     row = story(replace(seen, steps=(dark, *seen.steps[1:])), "a").blocks[1][0]
@@ -385,7 +386,7 @@ def test_the_command_draws_the_steps_asked_for(cli: Callable[..., Result], tmp_p
 
 
 def test_what_is_imagined_has_no_input_and_is_hatched() -> None:
-    made = story(watched(2, steps=6, seen=2), "a")
+    made = story(make_watched(2, steps=6, seen=2), "a")
     row = made.blocks[0][0]
     assert [picture is None for picture in row.pictures] == [False, False, True, True, True, True]
     hatching = cell(row, 5, (24, 24), 3)
@@ -555,6 +556,6 @@ def test_what_cannot_be_drawn_is_refused_in_one_line(
 def test_a_file_that_was_there_is_replaced_as_a_whole(tmp_path: Path) -> None:
     out = tmp_path / "x.gif"
     out.write_bytes(b"before")
-    save(watched(2), out, name="a")
+    save(make_watched(2), out, name="a")
     assert Image.open(out).format == "GIF"
     assert [path.name for path in tmp_path.iterdir()] == ["x.gif"]

@@ -145,10 +145,10 @@ def of_case(*cases: tuple[str, str, int]) -> Any:
 
 def pictures(page: Page) -> list[tuple[str, NDArray[np.uint8]]]:
     """Every picture under its words."""
-    return [(image["alt"], opened(image["src"])) for image in page.all("img")]
+    return [(image["alt"], open_picture(image["src"])) for image in page.all("img")]
 
 
-def opened(address: str) -> NDArray[np.uint8]:
+def open_picture(address: str) -> NDArray[np.uint8]:
     image = Image.open(io.BytesIO(b64decode(address.removeprefix("data:image/png;base64,"), validate=True)))
     return np.array(image.convert("RGB"))
 
@@ -352,7 +352,7 @@ def flat_line(name: str, *values: float, look: int = 0, beside: bool = False) ->
     return Line(name, tuple(Point(step, value) for step, value in enumerate(values, 1)), look, beside=beside)
 
 
-def drawn(*words: Any, **options: Any) -> str:
+def draw(*words: Any, **options: Any) -> str:
     return str(_environment("physbench.report").get_template("parts.html.j2").module.figure(line_chart(*words, **options)))  # type: ignore[attr-defined]
 
 
@@ -366,7 +366,7 @@ def drawn(*words: Any, **options: Any) -> str:
     ],
 )
 def test_the_axis_of_a_chart_fits_the_model_and_says_where_copying_lies(ours: tuple[float, ...], copied: tuple[float, ...], is_drawn: bool, words: str) -> None:
-    page = Page(drawn("t", [flat_line("ours", *ours), flat_line("copy", *copied, look=1, beside=True)], along="x", ratios=True))
+    page = Page(draw("t", [flat_line("ours", *ours), flat_line("copy", *copied, look=1, beside=True)], along="x", ratios=True))
     lines = [path["class"] for path in page.all("path") if path["class"].startswith("line") and path["d"] != "M0 4H22"]
     assert ("line l1" in lines) == is_drawn and "line l0" in lines
     heights = [float(dot["cy"]) for dot in page.all("circle")]
@@ -375,7 +375,7 @@ def test_the_axis_of_a_chart_fits_the_model_and_says_where_copying_lies(ours: tu
 
 
 def test_a_chart_of_reference_rows_alone_has_them_all() -> None:
-    page = Page(drawn("t", [flat_line("copy", 1, 1, look=1, beside=True), flat_line("mean", 9, 9, look=2, beside=True)], along="x"))
+    page = Page(draw("t", [flat_line("copy", 1, 1, look=1, beside=True), flat_line("mean", 9, 9, look=2, beside=True)], along="x"))
     assert {"line l1", "line l2"} <= {path["class"] for path in page.all("path")} and "not drawn" not in page.text
 
 

@@ -48,7 +48,7 @@ SCENES = {
 
 
 @cache
-def made(scene: str, number: int = 0) -> Clip:
+def make_clip(scene: str, number: int = 0) -> Clip:
     recipe = Recipe(dataset="balls", generator=SCENES[scene], frames=FRAMES)
     scenes = recipe.generator.batch(recipe.seeds("test", number, number + 1), FRAMES)
     return clip_from(scenes, 0, dataset="balls-v1", split="test", index=number, world=recipe.generator)
@@ -72,7 +72,7 @@ def without_walls(clip: Clip) -> Clip:
 
 @pytest.mark.parametrize("scene", ["four", "some", "crop", "crowd", "single"])
 def test_every_label_has_its_colour_where_the_labels_say(scene: str) -> None:
-    clip = still(made(scene))
+    clip = still(make_clip(scene))
     for t in (0, FRAMES - 1):
         picture, owners = middles(draw_labels(clip, t, scale=SCALE), SCALE), clip.arrays["groups"][t, :, :, 0]
         seen = [{tuple(colour) for colour in picture[owners == label].tolist()} for label in np.unique(owners).tolist()]
@@ -85,20 +85,20 @@ def test_every_label_has_its_colour_where_the_labels_say(scene: str) -> None:
 
 @pytest.mark.parametrize("scene", ["four", "curtain", "crop"])
 def test_frames_are_light_exactly_where_the_features_are(scene: str) -> None:
-    clip = made(scene)
+    clip = make_clip(scene)
     picture = middles(draw_frame(clip, 3, scale=SCALE), SCALE)
     assert np.array_equal(picture.min(axis=2) > 200, clip.arrays["features"][3, :, :, 0] == 1)
     assert np.array_equal(picture.max(axis=2) < 40, clip.arrays["features"][3, :, :, 0] == 0)
 
 
 def test_frames_in_colour_are_the_features() -> None:
-    clip = made("colour")
+    clip = make_clip("colour")
     assert np.array_equal(middles(draw_frame(clip, 3, scale=SCALE), SCALE), clip.arrays["features"][3])
 
 
 @pytest.mark.parametrize("scene", ["colour", "colour behind a curtain"])
 def test_a_ball_has_the_colour_in_the_objects_that_it_has_in_the_frames(scene: str) -> None:
-    clip = still(made(scene, 2))
+    clip = still(make_clip(scene, 2))
     bare = replace(clip, arrays={**clip.arrays, "curtain": np.zeros(4, np.int16)})
     for t in range(FRAMES):
         frame, objects = middles(draw_frame(bare, t, scale=SCALE), SCALE), middles(draw_labels(bare, t, scale=SCALE), SCALE)
@@ -108,7 +108,7 @@ def test_a_ball_has_the_colour_in_the_objects_that_it_has_in_the_frames(scene: s
 
 
 def test_the_player_lists_a_ball_in_the_colour_of_its_frames() -> None:
-    clip = made("colour")
+    clip = make_clip("colour")
     told = json.loads(re.findall(r'<script id="clip" type="application/json">(.*?)</script>', page(clip))[0])
     for k, colour in enumerate(told["colours"]):
         pixels = clip.arrays["features"][clip.arrays["groups"][..., 0] == k + 1]
@@ -116,14 +116,14 @@ def test_the_player_lists_a_ball_in_the_colour_of_its_frames() -> None:
 
 
 def test_a_ball_that_no_frame_shows_keeps_its_colour_of_the_palette() -> None:
-    clip = made("colour")
+    clip = make_clip("colour")
     unseen = clip.arrays["features"] * (clip.arrays["groups"] != 3)
     colours = replace(clip, arrays={**clip.arrays, "features": unseen}).colours
     assert tuple(colours[3]) == OKABE_ITO[2] and np.array_equal(colours[4], clip.colours[4])
 
 
 def test_a_white_outline_around_a_pale_ball_has_a_dark_line_within() -> None:
-    clip = made("colour", 1)
+    clip = make_clip("colour", 1)
     t = int(np.argmax(clip.hits.any(axis=1)))
     label = int(np.argmax(clip.hits[t])) + 1
     ball = clip.arrays["groups"][t, :, :, 0] == label
@@ -137,7 +137,7 @@ def test_a_white_outline_around_a_pale_ball_has_a_dark_line_within() -> None:
 
 @pytest.mark.parametrize("scene", ["four", "curtain", "crowd", "single"])
 def test_outlined_are_the_balls_that_hit_another_in_the_two_frames_that_the_mask_covers(scene: str) -> None:
-    clip, hits = made(scene, 1), 0
+    clip, hits = make_clip(scene, 1), 0
     groups, mask = clip.arrays["groups"][..., 0], clip.arrays["collisions"][..., 0]
     for t in range(FRAMES):
         white = (draw_labels(without_walls(clip), t, scale=SCALE) == 255).all(axis=2)
@@ -151,7 +151,7 @@ def test_outlined_are_the_balls_that_hit_another_in_the_two_frames_that_the_mask
 
 
 def test_an_outline_leaves_the_inside_and_the_neighbours_alone() -> None:
-    clip = made("four", 5)
+    clip = make_clip("four", 5)
     t = int(np.argmax((clip.arrays["contact"] & HIT_OBJECT).any(axis=1)))
     label = int(np.argmax(clip.arrays["contact"][t] & HIT_OBJECT)) + 1
     with_hits, without = draw_labels(clip, t, scale=SCALE), draw_labels(still(clip), t, scale=SCALE)
@@ -160,7 +160,7 @@ def test_an_outline_leaves_the_inside_and_the_neighbours_alone() -> None:
 
 
 def test_heavy_balls_have_a_dark_core_and_light_ones_have_none() -> None:
-    clip = made("some", 1)
+    clip = make_clip("some", 1)
     picture, mass = draw_labels(clip, 0, scale=SCALE), clip.arrays["mass"]
     assert {1.0, 6.0} <= set(mass.tolist())
     for k in range(int(clip.arrays["count"])):
@@ -169,7 +169,7 @@ def test_heavy_balls_have_a_dark_core_and_light_ones_have_none() -> None:
 
 
 def test_a_wall_hit_is_marked_at_the_wall_in_the_frame_before_and_the_frame_after() -> None:
-    clip = made("single")
+    clip = make_clip("single")
     row = int(np.argmax((clip.events["b"] == WALL) & (clip.events["time"] > 2)))
     t = int(np.ceil(clip.events["time"][row])) - 1
     x, y = np.clip((clip.events["position"][row] * SCALE).round().astype(int), 0, 64 * SCALE - 1)
@@ -178,12 +178,12 @@ def test_a_wall_hit_is_marked_at_the_wall_in_the_frame_before_and_the_frame_afte
 
 
 def test_the_legend_explains_what_there_is_to_see_and_nothing_else() -> None:
-    marks = [{words.split(":")[0] for words in legend(clip)} for clip in (made("some", 1), made("curtain", 1), still(made("four")))]
+    marks = [{words.split(":")[0] for words in legend(clip)} for clip in (make_clip("some", 1), make_clip("curtain", 1), still(make_clip("four")))]
     assert marks == [{"dark core", "white outline", "tick"}, {"white outline", "tick", "hatched"}, set()]
 
 
 def test_the_legend_of_some_frames_explains_what_these_have() -> None:
-    clip = made("some", 1)
+    clip = make_clip("some", 1)
     for t in range(FRAMES):
         covered = (clip.arrays["collisions"][max(t - 1, 0) : t + 1] > 0).any()
         assert ("white outline: hits another object within a frame" in legend(clip, range(t, t + 1))) == covered
@@ -205,7 +205,7 @@ def words_of(monkeypatch: pytest.MonkeyPatch, module: str) -> list[str]:
 
 @pytest.mark.parametrize("scene", ["some", "curtain", "single"])
 def test_an_animation_explains_its_marks(monkeypatch: pytest.MonkeyPatch, scene: str) -> None:
-    clip, written = made(scene, 1), words_of(monkeypatch, "pictures")
+    clip, written = make_clip(scene, 1), words_of(monkeypatch, "pictures")
     animation(clip, scale=5)
     lines = [part for text in written for part in text.split(canvas.BETWEEN)]
     assert set(legend(clip)) <= set(lines)
@@ -223,7 +223,7 @@ def test_a_long_legend_goes_on_in_the_next_line() -> None:
 
 
 def test_the_curtain_has_a_border_and_balls_behind_it_show_dimmed() -> None:
-    clip = next(clip for clip in (made("curtain", i) for i in range(20)) if (clip.arrays["visible"] == 0).any())
+    clip = next(clip for clip in (make_clip("curtain", i) for i in range(20)) if (clip.arrays["visible"] == 0).any())
     t, k = np.argwhere(clip.arrays["visible"][:, : int(clip.arrays["count"])] == 0)[0]
     y0, x0, y1, x1 = (clip.arrays["curtain"] * SCALE).tolist()
     quiet = still(clip)
@@ -240,7 +240,7 @@ def test_the_curtain_has_a_border_and_balls_behind_it_show_dimmed() -> None:
 
 
 def test_the_strip_shows_the_first_collision() -> None:
-    late = next(clip for clip in (made("four", i) for i in (7, 14, 18)) if clip.hits.any() and not clip.hits[:6].any())
+    late = next(clip for clip in (make_clip("four", i) for i in (7, 14, 18)) if clip.hits.any() and not clip.hits[:6].any())
     for clip, seen in ((without_walls(late), True), (still(late), False)):
         image = strip(clip, times=Times(frames=2), scale=2)
         picture = np.asarray(image)
@@ -251,14 +251,14 @@ def test_the_strip_shows_the_first_collision() -> None:
 
 @pytest.mark.parametrize("scene", ["colour", "crop", "crowd", "single"])
 def test_every_kind_of_scene_makes_every_kind_of_picture(scene: str) -> None:
-    clip = made(scene)
+    clip = make_clip(scene)
     assert png(strip(clip, times=Times(frames=3), scale=2)).startswith(b"\x89PNG")
     assert animation(clip, scale=1).startswith(b"GIF89a")
     assert "<canvas" in page(clip)
 
 
 def test_the_animation_has_all_frames_and_loops() -> None:
-    clip = made("curtain")
+    clip = make_clip("curtain")
     with Image.open(io.BytesIO(animation(clip, scale=5))) as image:
         assert image.n_frames == FRAMES
         assert (image.info["loop"], image.info["duration"]) == (0, 100)
@@ -275,7 +275,7 @@ HOSTILE = '"><script>alert(1)</script><img src=https://example.org/x onerror=ale
 
 
 def test_the_page_fetches_nothing_and_takes_no_text_for_markup() -> None:
-    text = page(replace(made("four"), dataset=HOSTILE, split="</script><script>alert(2)//"))
+    text = page(replace(make_clip("four"), dataset=HOSTILE, split="</script><script>alert(2)//"))
     assert "<script>alert" not in text and "<img src=https" not in text
     assert text.count("<script") == 2 and text.count("</script>") == 2
     assert "\x1b" not in text and "\u202e" not in text
@@ -286,13 +286,13 @@ def test_the_page_fetches_nothing_and_takes_no_text_for_markup() -> None:
 
 
 def test_the_page_is_small_and_the_same_each_time() -> None:
-    text = page(made("some"))
-    assert text == page(made("some"))
+    text = page(make_clip("some"))
+    assert text == page(make_clip("some"))
     assert len(text) < 12_000 + FRAMES * 8_000
 
 
 def test_the_policy_of_the_page_lets_its_own_style_and_script_pass() -> None:
-    text = page(made("single"))
+    text = page(make_clip("single"))
     for element in ("style", "script"):
         (inside,) = re.findall(f"<{element}>(.*?)</{element}>", text, re.DOTALL)
         assert f"{element}-src 'sha256-{b64encode(sha256(inside.encode()).digest()).decode()}'" in text
@@ -301,13 +301,13 @@ def test_the_policy_of_the_page_lets_its_own_style_and_script_pass() -> None:
 
 @pytest.mark.parametrize("name", [HOSTILE, "W" * 70_000, "two\nlines", ""])
 def test_a_strange_name_fits_in_a_picture(name: str) -> None:
-    clip, strange = made("single"), replace(made("single"), dataset=name, split=name)
+    clip, strange = make_clip("single"), replace(make_clip("single"), dataset=name, split=name)
     assert strip(strange, times=Times(frames=2), scale=1).size == strip(clip, times=Times(frames=2), scale=1).size
     assert len(animation(strange, scale=1)) < 100_000
 
 
 def test_a_long_list_of_objects_takes_more_rows() -> None:
-    narrow, wide = strip(made("crowd"), times=Times(frames=2), scale=1), strip(made("crowd"), times=Times(frames=8), scale=3)
+    narrow, wide = strip(make_clip("crowd"), times=Times(frames=2), scale=1), strip(make_clip("crowd"), times=Times(frames=8), scale=3)
     assert narrow.height - 2 * 64 > wide.height - 2 * 3 * 64
 
 
@@ -365,7 +365,7 @@ def test_a_recipe_is_what_differs_from_the_usual_one(recipe: Recipe, words: str)
 )
 def test_the_recipe_of_a_stranger_is_words_and_never_an_error(text: str) -> None:
     assert isinstance(describe_recipe(text), str)
-    assert replace(made("four"), recipe="\x1b[31m" + "W" * 9000).title.isprintable() and len(replace(made("four"), recipe="W" * 9000).title) < 150
+    assert replace(make_clip("four"), recipe="\x1b[31m" + "W" * 9000).title.isprintable() and len(replace(make_clip("four"), recipe="W" * 9000).title) < 150
 
 
 def test_the_title_of_a_picture_says_the_recipe_of_the_file(tmp_path: Path) -> None:
@@ -388,7 +388,7 @@ CHOICES = {
 
 @pytest.mark.parametrize(("times", "frames"), CHOICES.values(), ids=CHOICES.keys())
 def test_the_frames_asked_for_are_those_of_an_animation_and_of_a_page(monkeypatch: pytest.MonkeyPatch, times: Times, frames: list[int]) -> None:
-    clip, written = made("some", 1), words_of(monkeypatch, "pictures")
+    clip, written = make_clip("some", 1), words_of(monkeypatch, "pictures")
     with Image.open(io.BytesIO(animation(clip, times=times, scale=1))) as image:
         assert image.n_frames == len(frames)
     assert [text for text in written if text.startswith("t = ")] == [f"t = {t}" for t in frames]
@@ -399,7 +399,7 @@ def test_the_frames_asked_for_are_those_of_an_animation_and_of_a_page(monkeypatc
 
 @pytest.mark.parametrize("times", [Times(), Times(start=3), Times(start=2, frames=3, every=4)])
 def test_a_page_lists_the_collisions_of_its_frames_with_the_frame_before_each(times: Times) -> None:
-    clip = made("some", 1)
+    clip = make_clip("some", 1)
     told = json.loads(re.findall(r'<script id="clip" type="application/json">(.*?)</script>', page(clip, times=times))[0])
     frames, every = told["times"], times.every or 1
     expected = []
@@ -410,7 +410,7 @@ def test_a_page_lists_the_collisions_of_its_frames_with_the_frame_before_each(ti
 
 
 def test_the_columns_of_collisions_have_names_and_units() -> None:
-    text = page(made("four"))
+    text = page(make_clip("four"))
     heads = re.findall(r'<th scope="col">(.*?)<small>(.*?)</small>', text)
     assert [(head, html.unescape(unit)) for head, unit in heads] == [
         ("time", "in frames"),
@@ -422,7 +422,7 @@ def test_the_columns_of_collisions_have_names_and_units() -> None:
 @pytest.mark.parametrize(("times", "frames"), [(Times(start=4), [4, 5, 6, 7, 8, 9, 10, 11]), (Times(1, 2, 3), [1, 4]), (Times(start=10), [10, 11])])
 def test_a_strip_has_the_frames_asked_for(monkeypatch: pytest.MonkeyPatch, times: Times, frames: list[int]) -> None:
     written = words_of(monkeypatch, "pictures")
-    strip(made("four"), times=times, scale=1)
+    strip(make_clip("four"), times=times, scale=1)
     assert [text for text in written if text.startswith("t = ")] == [f"t = {t}" for t in frames]
 
 
@@ -430,7 +430,7 @@ def test_a_strip_has_the_frames_asked_for(monkeypatch: pytest.MonkeyPatch, times
 @pytest.mark.parametrize(("frames", "every"), [(None, None), (1, None), (5, None), (None, 1), (5, 1), (None, 3), (1, 3), (3, 3), (None, 11)])
 def test_a_strip_of_any_choice_stays_within_the_sequence(monkeypatch: pytest.MonkeyPatch, start: int | None, frames: int | None, every: int | None) -> None:
     written = words_of(monkeypatch, "pictures")
-    strip(made("four", 7), times=Times(start, frames, every), scale=1)
+    strip(make_clip("four", 7), times=Times(start, frames, every), scale=1)
     drawn = [int(text.removeprefix("t = ")) for text in written if text.startswith("t = ")]
     assert set(drawn) <= set(range(FRAMES)) and len(drawn) == (frames or len(drawn)) and set(np.diff(drawn)) <= ({every} if every else {1, 2})
 
@@ -449,11 +449,11 @@ REFUSED = {
 def test_frames_that_there_are_not_are_refused_in_words(times: Times, words: str) -> None:
     for draw in (strip, animation, page):
         with pytest.raises(RecipeError, match=re.escape(words)):
-            draw(made("four"), times=times)
+            draw(make_clip("four"), times=times)
 
 
 def test_a_still_picture_has_room_for_only_so_many() -> None:
-    long = made("four")
+    long = make_clip("four")
     arrays = {name: np.concatenate([array] * 4) if array.shape[:1] == (FRAMES,) else array for name, array in long.arrays.items()}
     with pytest.raises(RecipeError, match=r"room for 32 frames, not 48: .* \.gif"):
         strip(replace(long, arrays=arrays), times=Times(frames=48))
@@ -461,7 +461,7 @@ def test_a_still_picture_has_room_for_only_so_many() -> None:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: the page is not looked at in a browser")
 def test_the_player_lists_collisions_under_their_heads_and_goes_to_the_frame_of_one_that_is_clicked(tmp_path: Path) -> None:
-    clip, times = made("some", 1), Times(start=2, every=3)
+    clip, times = make_clip("some", 1), Times(start=2, every=3)
     save(clip, tmp_path / "clip.html", times=times)
     browser = Browser(tmp_path / "profile")
     try:
@@ -489,7 +489,7 @@ def test_a_file_and_the_name_of_its_dataset_show_the_same(tmp_path: Path) -> Non
     clip = clip_of(path, None, 1)
     assert (clip.dataset, clip.split, clip.index) == ("balls-v1", "test", 1)
     assert np.array_equal(clip.arrays["features"], open_dataset(path)["test"][1]["features"])
-    assert png(strip(replace(clip, recipe=""), scale=2)) == png(strip(made("curtain", 1), scale=2))
+    assert png(strip(replace(clip, recipe=""), scale=2)) == png(strip(make_clip("curtain", 1), scale=2))
     assert clip_of(str(path), "training", 2).split == "training"
     for split, index, words in ((None, 2, "index is 0 to 1"), ("test", -1, "index is 0 to 1"), ("validation", 0, "training, test")):
         with pytest.raises(StorageError, match=words):
@@ -511,13 +511,13 @@ def test_what_does_not_exist_is_said_in_a_sentence() -> None:
 def test_saving_goes_by_the_suffix_and_replaces_what_was_there(tmp_path: Path, suffix: str, start: bytes) -> None:
     out = tmp_path / f"clip{suffix}"
     out.write_bytes(b"old")
-    save(made("single"), out)
+    save(make_clip("single"), out)
     assert out.read_bytes().startswith(start)
     assert list(tmp_path.iterdir()) == [out]
 
 
 def test_saving_refuses_in_words_and_leaves_nothing(tmp_path: Path) -> None:
-    clip = made("single")
+    clip = make_clip("single")
     (tmp_path / "directory.png").mkdir()
     for name, words in (("clip.mp4", r"\.png .*\.gif .*\.html"), ("missing/clip.png", "no directory"), ("directory.png", "is a directory")):
         with pytest.raises(PhysbenchError, match=words):

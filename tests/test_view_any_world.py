@@ -86,25 +86,25 @@ stills = Recipe(dataset="stills", generator=Stills(), frames=1)
 game = Recipe(dataset="game", generator=Game(), frames=8)
 
 
-def made(world: Any, frames: int = 8, **arrays: Any) -> Clip:
+def make_clip(world: Any, frames: int = 8, **arrays: Any) -> Clip:
     recipe = Recipe(dataset=world.name, generator=world, frames=frames)
     clip = clip_from(recipe.scenes("test", 0, 1), 0, dataset="mine-v1", split="test", index=0, world=world)
     return replace(clip, arrays={**clip.arrays, **arrays})
 
 
-def told(clip: Clip, **choice: Any) -> Any:
+def tell(clip: Clip, **choice: Any) -> Any:
     return json.loads(re.findall(r'<script id="clip" type="application/json">(.*?)</script>', page(clip, **choice))[0])
 
 
 def test_objects_without_marks_have_the_colours_of_their_labels_and_nothing_else() -> None:
-    clip = made(replace(Stills()), features=squares(Recipe(dataset="stills", generator=Stills(), frames=8), Span("test", 0, 1))[0][0])
+    clip = make_clip(replace(Stills()), features=squares(Recipe(dataset="stills", generator=Stills(), frames=8), Span("test", 0, 1))[0][0])
     for t in range(8):
         assert np.array_equal(draw_labels(clip, t, scale=1), COLOURS[clip.arrays["groups"][t, :, :, 0]])
     assert legend(clip) == [] and clip.names == ["1", "2"] and clip.population == "2 objects"
 
 
 def test_marks_are_drawn_where_and_when_the_world_says() -> None:
-    clip = made(Marked())
+    clip = make_clip(Marked())
     groups = clip.arrays["groups"][..., 0]
     for t in range(8):
         white = (draw_labels(clip, t, scale=SCALE) == 255).all(axis=2)
@@ -122,7 +122,7 @@ def test_marks_are_drawn_where_and_when_the_world_says() -> None:
 def test_a_single_image_is_called_one_and_has_no_time(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     if isinstance(world, Marked):
         monkeypatch.setattr(Marked, "marks", lambda self, arrays, events: Marks(("runner", "rock")))
-    clip, written = made(world, 1), words_of(monkeypatch, "pictures")
+    clip, written = make_clip(world, 1), words_of(monkeypatch, "pictures")
     strip(clip, scale=2)
     assert "test  ·  image 0  ·  2 objects" in written and not [text for text in written if text.startswith("t =")]
     with Image.open(io.BytesIO(animation(clip, scale=2))) as image:
@@ -132,28 +132,28 @@ def test_a_single_image_is_called_one_and_has_no_time(world: Any, monkeypatch: p
 
 
 def test_frames_without_labels_are_drawn_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    clip, written = made(Game()), words_of(monkeypatch, "pictures")
-    alone, both = strip(clip, times=Times(frames=2), scale=4), strip(made(Marked()), times=Times(frames=2), scale=4)
+    clip, written = make_clip(Game()), words_of(monkeypatch, "pictures")
+    alone, both = strip(clip, times=Times(frames=2), scale=4), strip(make_clip(Marked()), times=Times(frames=2), scale=4)
     assert "frames" in written and written.count("objects") == 1, "only the strip of both has the row"
     assert both.height - alone.height >= SIDE * 4
     with Image.open(io.BytesIO(animation(clip, scale=10))) as image:
         picture = np.asarray(image.convert("RGB"))
     places = np.lib.stride_tricks.sliding_window_view(picture, (SIDE * 10, SIDE * 10, 3))[:, :, 0]
     assert any(np.array_equal(place, draw_frame(clip, 0, scale=10)) for row in places[:120, :40] for place in row)
-    assert told(clip)["panels"] == ["shown"] and '<figure hidden><canvas id="labelled"' in page(clip)
+    assert tell(clip)["panels"] == ["shown"] and '<figure hidden><canvas id="labelled"' in page(clip)
 
 
 def test_the_action_that_is_taken_stands_beside_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    clip, written = made(Game()), words_of(monkeypatch, "pictures")
+    clip, written = make_clip(Game()), words_of(monkeypatch, "pictures")
     strip(clip, times=Times(start=2, frames=3, every=1))
     assert [text for text in written if text.startswith("t = ")] == ["t = 2, action 2", "t = 3, action 0", "t = 4, action 1"]
-    assert told(clip)["moments"][5] == "t = 5, action 2"
+    assert tell(clip)["moments"][5] == "t = 5, action 2"
 
 
 def test_events_of_any_kind_are_listed_and_marked_and_a_strip_begins_before_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    clip = made(Game(), 30)
+    clip = make_clip(Game(), 30)
     assert np.flatnonzero(clip.moments).tolist() == [3, 5] and clip.meetings == "2 events"
-    listed = told(clip)
+    listed = tell(clip)
     assert listed["columns"] == ["time", "kind"] and listed["kinds"] == {"0": "shot"}
     assert [(event[0], event[4], event[5]) for event in listed["events"]] == [(4.0, 3, 0), (6.0, 5, 7)]
     assert re.findall(r"<h2>(.*?)</h2>", page(clip)) == ["Events (2)"]
@@ -166,7 +166,7 @@ def test_events_of_any_kind_are_listed_and_marked_and_a_strip_begins_before_the_
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: the page is not looked at in a browser")
 def test_the_player_of_a_world_without_labels_plays_and_lists_its_events(tmp_path: Path) -> None:
-    (tmp_path / "clip.html").write_text(page(made(Game())))
+    (tmp_path / "clip.html").write_text(page(make_clip(Game())))
     browser = Browser(tmp_path / "profile")
     try:
         browser.open((tmp_path / "clip.html").as_uri())
@@ -198,7 +198,7 @@ def test_arrays_without_pixels_are_refused_in_words(monkeypatch: pytest.MonkeyPa
 def test_a_file_is_marked_by_the_world_that_its_recipe_names_whatever_the_dataset_is_called(tmp_path: Path) -> None:
     recipe = Recipe(dataset="mine", generator=Balls(n=(2, 2), curtain=24), frames=12, splits={"test": 1})
     clip = clip_of(generate(recipe, tmp_path / "mine.h5", workers=1), None, 0)
-    assert clip.world == Balls(n=(2, 2), curtain=24) and clip.hidden() is not None
+    assert clip.world == Balls(n=(2, 2), curtain=24) and clip.hidden_box() is not None
 
 
 @pytest.mark.parametrize("installed", [True, False])
@@ -222,4 +222,4 @@ def test_arrays_that_a_world_needs_and_a_file_lacks_leave_the_picture_unmarked()
     recipe = Recipe(dataset="balls", generator=Balls(curtain=24), frames=3)
     clip = clip_from(recipe.scenes("test", 0, 1), 0, dataset="balls-v1", split="test", index=0, world=recipe.generator)
     less = replace(clip, arrays={name: array for name, array in clip.arrays.items() if name != "mass"})
-    assert clip.hidden() is not None and less.hidden() is None and draw_labels(less, 0, scale=2).any()
+    assert clip.hidden_box() is not None and less.hidden_box() is None and draw_labels(less, 0, scale=2).any()

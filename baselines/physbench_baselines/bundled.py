@@ -22,7 +22,7 @@ def names() -> list[str]:
     return sorted(entry.name.removesuffix(".safetensors") for entry in FOLDER.iterdir() if entry.name.endswith(".safetensors"))
 
 
-def bundled(name: str, *, device: str = "cpu", settings: Mapping[str, float] | None = None) -> TorchModel:
+def load_bundled(name: str, *, device: str = "cpu", settings: Mapping[str, float] | None = None) -> TorchModel:
     with as_file(FOLDER / f"{name}.safetensors") as path:
         return model(path, device=device, settings=settings)
 
@@ -36,5 +36,5 @@ def card(name: str) -> Card:
 def __getattr__(name: str) -> Callable[..., TorchModel]:
     """Find a factory for each model that is there, under its own name."""
     if name in names():
-        return partial(bundled, name)
+        return partial(load_bundled, name)
     raise AttributeError(f"no model that comes with the package is called {name!r}: there is {', '.join(names())}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from physbench.errors import ModelError
-from physbench.fields import bounded, check_fields
+from physbench.fields import check_fields, parameter
 from physbench.suites import Codes, Suite, Task
 from physbench_baselines.architecture import Architecture, StoppingRule
 from physbench_baselines.rmr_sizes import PAPER, PROCESSORS
@@ -25,16 +25,16 @@ ALL_ACTIONS = 18
 class ContrastiveSizes:
     """The defaults are the paper's, as far as it says them. P has the sizes of the model of a memory that it is taken from."""
 
-    processor: str = bounded("mpnn", choices=PROCESSORS)
-    side: int = bounded(84, low=36, high=1024)  # of a frame, in pixels
-    channels: int = bounded(1, low=1, high=16)  # of a frame
-    maps: int = bounded(1, low=1, high=16)  # m: feature maps of each slot
-    size: int = bounded(64, low=1, high=4096)  # numbers of each slot
-    hidden: int = bounded(64, low=1, high=8192)  # of the layers of P
-    passes: int = bounded(1, low=1, high=16)  # of messages
-    codes: tuple[int, ...] = bounded(CODES, low=0, high=ALL_ACTIONS - 1)  # of the actions of the data, among the 18 that P is told of
-    sigma: float = bounded(0.5, above=0.0, high=1e3)  # the unit of the energy
-    hinge: float = bounded(1.0, above=0.0, high=1e6)  # the energy that others should be away, at least
+    processor: str = parameter("mpnn", choices=PROCESSORS)
+    side: int = parameter(84, low=36, high=1024)  # of a frame, in pixels
+    channels: int = parameter(1, low=1, high=16)  # of a frame
+    maps: int = parameter(1, low=1, high=16)  # m: feature maps of each slot
+    size: int = parameter(64, low=1, high=4096)  # numbers of each slot
+    hidden: int = parameter(64, low=1, high=8192)  # of the layers of P
+    passes: int = parameter(1, low=1, high=16)  # of messages
+    codes: tuple[int, ...] = parameter(CODES, low=0, high=ALL_ACTIONS - 1)  # of the actions of the data, among the 18 that P is told of
+    sigma: float = parameter(0.5, above=0.0, high=1e3)  # the unit of the energy
+    hinge: float = parameter(1.0, above=0.0, high=1e6)  # the energy that others should be away, at least
 
     def __post_init__(self) -> None:
         check_fields(self, ModelError)

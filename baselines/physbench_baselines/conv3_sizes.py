@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from physbench.errors import ModelError
-from physbench.fields import bounded, check_fields
+from physbench.fields import check_fields, parameter
 from physbench_baselines.architecture import Architecture
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Conv3Sizes:
     """How large the model is. Any height and width will do."""
 
-    channels: int = bounded(1, low=1, high=16)  # of a frame
-    width: int = bounded(16, low=1, high=256)  # channels between the convolutions
+    channels: int = parameter(1, low=1, high=16)  # of a frame
+    width: int = parameter(16, low=1, high=256)  # channels between the convolutions
 
     def __post_init__(self) -> None:
         check_fields(self, ModelError)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from physbench.errors import ModelError
-from physbench.fields import bounded, check_fields
+from physbench.fields import check_fields, parameter
 from physbench_baselines.architecture import Architecture, StoppingRule
 from physbench_baselines.stills import judge_stills
 
@@ -25,27 +25,27 @@ class IodineSizes:
     The paper gives no standard deviation of the pixels; `scale` is 0.1 because reimplementations have it so.
     """
 
-    channels: int = bounded(3, low=1, high=16)  # of a frame
-    slots: int = bounded(7, low=2, high=64)  # K in training; other numbers may be asked for at test time
-    refinements: int = bounded(5, low=1, high=256)  # T in training, likewise; of sequences it is the number of frames that counts
-    latent: int = bounded(64, low=1, high=1024)  # of a slot's z; the posterior has twice as many numbers
-    distribution: str = bounded("gaussian", choices=DISTRIBUTIONS)  # of a pixel: the paper's, the published code's, one for black and white
-    scale: float = bounded(0.1, above=0, high=10)  # of the first two: sigma, or the logistic's s, which is 0.03 in the published code
+    channels: int = parameter(3, low=1, high=16)  # of a frame
+    slots: int = parameter(7, low=2, high=64)  # K in training; other numbers may be asked for at test time
+    refinements: int = parameter(5, low=1, high=256)  # T in training, likewise; of sequences it is the number of frames that counts
+    latent: int = parameter(64, low=1, high=1024)  # of a slot's z; the posterior has twice as many numbers
+    distribution: str = parameter("gaussian", choices=DISTRIBUTIONS)  # of a pixel: the paper's, the published code's, one for black and white
+    scale: float = parameter(0.1, above=0, high=10)  # of the first two: sigma, or the logistic's s, which is 0.03 in the published code
     sequential: bool = False  # one refinement per frame (appendix B.4), else all of them on each frame by itself
-    decoder: tuple[int, ...] = bounded((64, 64, 64, 64), low=1, high=1024)  # channels of the convolutions before the last one
-    decoder_kernel: int = bounded(3, low=1, high=15)
-    glimpse: int = bounded(0, low=0, high=128)  # side of a small picture that a decoder of ours puts in one place; 0 = the paper's decoder
-    encoder: tuple[int, ...] = bounded((64, 64, 64, 64), low=1, high=1024)  # channels of the refinement network's convolutions
-    encoder_kernel: int = bounded(3, low=1, high=15)
-    patch: int = bounded(1, low=1, high=16)  # convolutions see squares of so many pixels, up and across, as one; 1 in the paper
-    dense: tuple[int, ...] = bounded((256, 256), low=1, high=4096)  # of the MLP after the convolutions
-    lstm: int = bounded(256, low=0, high=4096)  # 0 = there is none
-    coordinates: str = bounded("linear", choices=COORDINATES)  # that the refinement network is shown: 2, or 8 cosines
-    head: str = bounded("residual", choices=HEADS)  # the second is the published code's for sequences, which no published configuration uses
-    predictor: int = bounded(64, low=1, high=4096)  # of the second head's MLP
-    correction_bias: float = bounded(0.0, low=-10, high=10)  # added to its two gates
-    prediction_bias: float = bounded(0.0, low=-10, high=10)
-    inner_batch: int = bounded(4, low=1, high=4096)  # the gradients that it is shown are those of a mean over so many images
+    decoder: tuple[int, ...] = parameter((64, 64, 64, 64), low=1, high=1024)  # channels of the convolutions before the last one
+    decoder_kernel: int = parameter(3, low=1, high=15)
+    glimpse: int = parameter(0, low=0, high=128)  # side of a small picture that a decoder of ours puts in one place; 0 = the paper's decoder
+    encoder: tuple[int, ...] = parameter((64, 64, 64, 64), low=1, high=1024)  # channels of the refinement network's convolutions
+    encoder_kernel: int = parameter(3, low=1, high=15)
+    patch: int = parameter(1, low=1, high=16)  # convolutions see squares of so many pixels, up and across, as one; 1 in the paper
+    dense: tuple[int, ...] = parameter((256, 256), low=1, high=4096)  # of the MLP after the convolutions
+    lstm: int = parameter(256, low=0, high=4096)  # 0 = there is none
+    coordinates: str = parameter("linear", choices=COORDINATES)  # that the refinement network is shown: 2, or 8 cosines
+    head: str = parameter("residual", choices=HEADS)  # the second is the published code's for sequences, which no published configuration uses
+    predictor: int = parameter(64, low=1, high=4096)  # of the second head's MLP
+    correction_bias: float = parameter(0.0, low=-10, high=10)  # added to its two gates
+    prediction_bias: float = parameter(0.0, low=-10, high=10)
+    inner_batch: int = parameter(4, low=1, high=4096)  # the gradients that it is shown are those of a mean over so many images
 
     def __post_init__(self) -> None:
         check_fields(self, ModelError)

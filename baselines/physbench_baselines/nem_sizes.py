@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from physbench.errors import ModelError
-from physbench.fields import bounded, check_fields
+from physbench.fields import check_fields, parameter
 from physbench_baselines.architecture import Architecture, StoppingRule
 
 if TYPE_CHECKING:
@@ -23,18 +23,20 @@ LARGEST = 1 << 26
 class NemSizes:
     """The defaults are the paper's for bouncing balls. The norm, the noise and the layers are as in the published code where it and the paper differ."""
 
-    recurrence: str = bounded("r-nem", choices=RECURRENCES)
-    slots: int = bounded(5, low=1, high=64)  # K in training; other numbers may be asked for at test time, but RNN and LSTM stay at 1
-    height: int = bounded(64, low=8, high=256)
-    width: int = bounded(64, low=8, high=256)
-    channels: tuple[int, ...] = bounded((16, 32, 64), low=1, high=512)  # of the encoder's convolutions; the decoder's are the same backwards
-    dense: int = bounded(512, low=1, high=4096)
-    hidden: int = bounded(250, low=1, high=4096)  # of theta, and of the layers of the interaction
-    attention: int = bounded(100, low=1, high=4096)
-    actions: int = bounded(0, low=0, high=1024)  # different ones; 0 = the model is told none
-    embedding: int = bounded(10, low=1, high=1024)  # of an action
-    noise: float = bounded(0.2, low=0, below=1)  # share of the input's pixels that are flipped
-    encoder: str = bounded("published", choices=ENCODERS)  # at 84x84 the published code's layers, or those of the paper's appendix; otherwise they are the same
+    recurrence: str = parameter("r-nem", choices=RECURRENCES)
+    slots: int = parameter(5, low=1, high=64)  # K in training; other numbers may be asked for at test time, but RNN and LSTM stay at 1
+    height: int = parameter(64, low=8, high=256)
+    width: int = parameter(64, low=8, high=256)
+    channels: tuple[int, ...] = parameter((16, 32, 64), low=1, high=512)  # of the encoder's convolutions; the decoder's are the same backwards
+    dense: int = parameter(512, low=1, high=4096)
+    hidden: int = parameter(250, low=1, high=4096)  # of theta, and of the layers of the interaction
+    attention: int = parameter(100, low=1, high=4096)
+    actions: int = parameter(0, low=0, high=1024)  # different ones; 0 = the model is told none
+    embedding: int = parameter(10, low=1, high=1024)  # of an action
+    noise: float = parameter(0.2, low=0, below=1)  # share of the input's pixels that are flipped
+    encoder: str = parameter(
+        "published", choices=ENCODERS
+    )  # at 84x84 the published code's layers, or those of the paper's appendix; otherwise they are the same
 
     def __post_init__(self) -> None:
         check_fields(self, ModelError)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from physbench.askings import Colours
 from physbench.errors import ModelError
-from physbench.fields import bounded, check_fields
+from physbench.fields import check_fields, parameter
 from physbench.suites import Suite, Task
 from physbench_baselines.architecture import Architecture, StoppingRule
 from physbench_baselines.rmr_sizes import PAPER
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 class PixelSizes:
     """The slots see and draw as those of a Slot Attention auto-encoder do; between the two is the processor."""
 
-    channels: int = bounded(3, low=1, high=16)  # of a frame
-    slots: int = bounded(11, low=1, high=64)  # 10 balls and the background; other numbers may be asked for at test time
-    iterations: int = bounded(3, low=1, high=64)  # of the attention in the first frame
-    later_iterations: int = bounded(1, low=1, high=64)  # in each next one, which begins with the slots of the frame before
-    slot_size: int = bounded(64, low=1, high=4096)
-    slot_hidden: int = bounded(128, low=1, high=4096)  # of the MLP after the attention
-    encoder: tuple[int, ...] = bounded((32, 32, 32, 32), low=1, high=1024)  # channels of its convolutions
-    features: int = bounded(64, low=1, high=4096)  # that the attention sees of a pixel
-    decoder: tuple[int, ...] = bounded((32, 32, 32), low=1, high=1024)  # channels of its convolutions before the last one
-    kernel: int = bounded(5, low=1, high=15)  # of all convolutions but that one
-    last_kernel: int = bounded(3, low=1, high=15)
-    decoder_kernel: int = bounded(0, low=0, high=15)  # of the decoder's convolutions, where they have one of their own
-    patch: int = bounded(1, low=1, high=16)  # everything sees squares of so many pixels, up and across, as one
-    size: int = bounded(128, low=1, high=4096)  # numbers of each slot that the processor takes and gives
-    hidden: int = bounded(128, low=1, high=8192)  # of the layers of the processor
-    passes: int = bounded(2, low=1, high=16)  # of messages
-    scale: float = bounded(0.1, above=0, high=10)  # sigma of a pixel where a likelihood is asked for; nothing is learnt from it
+    channels: int = parameter(3, low=1, high=16)  # of a frame
+    slots: int = parameter(11, low=1, high=64)  # 10 balls and the background; other numbers may be asked for at test time
+    iterations: int = parameter(3, low=1, high=64)  # of the attention in the first frame
+    later_iterations: int = parameter(1, low=1, high=64)  # in each next one, which begins with the slots of the frame before
+    slot_size: int = parameter(64, low=1, high=4096)
+    slot_hidden: int = parameter(128, low=1, high=4096)  # of the MLP after the attention
+    encoder: tuple[int, ...] = parameter((32, 32, 32, 32), low=1, high=1024)  # channels of its convolutions
+    features: int = parameter(64, low=1, high=4096)  # that the attention sees of a pixel
+    decoder: tuple[int, ...] = parameter((32, 32, 32), low=1, high=1024)  # channels of its convolutions before the last one
+    kernel: int = parameter(5, low=1, high=15)  # of all convolutions but that one
+    last_kernel: int = parameter(3, low=1, high=15)
+    decoder_kernel: int = parameter(0, low=0, high=15)  # of the decoder's convolutions, where they have one of their own
+    patch: int = parameter(1, low=1, high=16)  # everything sees squares of so many pixels, up and across, as one
+    size: int = parameter(128, low=1, high=4096)  # numbers of each slot that the processor takes and gives
+    hidden: int = parameter(128, low=1, high=8192)  # of the layers of the processor
+    passes: int = parameter(2, low=1, high=16)  # of messages
+    scale: float = parameter(0.1, above=0, high=10)  # sigma of a pixel where a likelihood is asked for; nothing is learnt from it
 
     def __post_init__(self) -> None:
         check_fields(self, ModelError)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from physbench.errors import ModelError
-from physbench.fields import bounded, check_fields
+from physbench.fields import check_fields, parameter
 from physbench.suites import Memory, Suite, Task, Trajectory
 from physbench_baselines.architecture import Architecture, StoppingRule
 
@@ -26,12 +26,12 @@ PAPER = "https://arxiv.org/abs/2107.08881"
 class TrajectorySizes:
     """Of a model of balls."""
 
-    processor: str = bounded("mpnn", choices=PROCESSORS)
-    balls: int = bounded(10, low=1, high=255)  # the others take any number
-    size: int = bounded(128, low=1, high=4096)  # numbers of each ball in between
-    hidden: int = bounded(128, low=1, high=8192)  # of the layers of P
-    passes: int = bounded(2, low=1, high=16)  # of messages
-    box: float = bounded(64.0, above=0.0, high=1e6)  # its side in pixels
+    processor: str = parameter("mpnn", choices=PROCESSORS)
+    balls: int = parameter(10, low=1, high=255)  # the others take any number
+    size: int = parameter(128, low=1, high=4096)  # numbers of each ball in between
+    hidden: int = parameter(128, low=1, high=8192)  # of the layers of P
+    passes: int = parameter(2, low=1, high=16)  # of messages
+    box: float = parameter(64.0, above=0.0, high=1e6)  # its side in pixels
 
     def __post_init__(self) -> None:
         check_fields(self, ModelError)
@@ -47,11 +47,11 @@ class TrajectorySizes:
 class MemorySizes:
     """Of a model of the 128 bytes of a console."""
 
-    processor: str = bounded("mpnn", choices=PROCESSORS)
-    size: int = bounded(64, low=1, high=4096)  # numbers of each byte in between
-    hidden: int = bounded(64, low=1, high=8192)  # of the layers of P
-    passes: int = bounded(1, low=1, high=16)  # of messages
-    actions: int = bounded(18, low=1, high=1024)
+    processor: str = parameter("mpnn", choices=PROCESSORS)
+    size: int = parameter(64, low=1, high=4096)  # numbers of each byte in between
+    hidden: int = parameter(64, low=1, high=8192)  # of the layers of P
+    passes: int = parameter(1, low=1, high=16)  # of messages
+    actions: int = parameter(18, low=1, high=1024)
 
     def __post_init__(self) -> None:
         check_fields(self, ModelError)

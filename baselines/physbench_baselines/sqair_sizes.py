@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from physbench.errors import ModelError
-from physbench.fields import bounded, check_fields
+from physbench.fields import check_fields, parameter
 from physbench_baselines.architecture import Architecture, StoppingRule
 
 if TYPE_CHECKING:
@@ -21,23 +21,23 @@ FUTURES = ("sample", "mean")
 class SqairSizes:
     """The defaults are SQAIR's with the numbers of R-SQAIR's section 3."""
 
-    side: int = bounded(50, low=8, high=256)  # of a frame; of a larger one the middle is seen
-    slots: int = bounded(4, low=1, high=32)  # N in training; other numbers may be asked for at test time
-    what: int = bounded(5, low=1, high=512)
-    hidden: int = bounded(256, low=4, high=4096)
-    presence_hidden: int = bounded(128, low=1, high=4096)
-    glimpse: int = bounded(20, low=2, high=128)  # side of what is cut out
-    particles: int = bounded(5, low=1, high=256)  # of the bound
-    guesses: int = bounded(1, low=1, high=256)  # at each frame at test time, of which one is kept
-    sigma: float = bounded(0.3, above=0, high=10)  # of a pixel
-    relation: str = bounded("none", choices=RELATIONS)  # none is SQAIR, the others R-SQAIR
-    embedding: int = bounded(5, low=1, high=1024)  # of the interaction network
-    heads: int = bounded(4, low=1, high=64)  # of the relational memory core
-    head: int = bounded(10, low=1, high=512)  # numbers of each
+    side: int = parameter(50, low=8, high=256)  # of a frame; of a larger one the middle is seen
+    slots: int = parameter(4, low=1, high=32)  # N in training; other numbers may be asked for at test time
+    what: int = parameter(5, low=1, high=512)
+    hidden: int = parameter(256, low=4, high=4096)
+    presence_hidden: int = parameter(128, low=1, high=4096)
+    glimpse: int = parameter(20, low=2, high=128)  # side of what is cut out
+    particles: int = parameter(5, low=1, high=256)  # of the bound
+    guesses: int = parameter(1, low=1, high=256)  # at each frame at test time, of which one is kept
+    sigma: float = parameter(0.3, above=0, high=10)  # of a pixel
+    relation: str = parameter("none", choices=RELATIONS)  # none is SQAIR, the others R-SQAIR
+    embedding: int = parameter(5, low=1, high=1024)  # of the interaction network
+    heads: int = parameter(4, low=1, high=64)  # of the relational memory core
+    head: int = parameter(10, low=1, high=512)  # numbers of each
     mean_image: bool = False  # whether objects are drawn on a picture that is learnt
-    form: str = bounded("paper", choices=FORMS)  # the textbook's, the published code's, or ours; see sqair.py
-    forced: float = bounded(0.0, low=0, high=1)  # the first share of a run in which every slot has to hold an object
-    future: str = bounded("sample", choices=FUTURES)  # the next frame as one draw from the prior, or as its mean says
+    form: str = parameter("paper", choices=FORMS)  # the textbook's, the published code's, or ours; see sqair.py
+    forced: float = parameter(0.0, low=0, high=1)  # the first share of a run in which every slot has to hold an object
+    future: str = parameter("sample", choices=FUTURES)  # the next frame as one draw from the prior, or as its mean says
 
     def __post_init__(self) -> None:
         check_fields(self, ModelError)

@@ -28,7 +28,7 @@ from physbench.evaluation.memoryless import memoryless_rates
 from physbench.evaluation.meter import Meter, Progress
 from physbench.evaluation.probes import count_examples, fit_probes
 from physbench.evaluation.scored_slots import find_scored_slots
-from physbench.evaluation.scoring import worth
+from physbench.evaluation.scoring import score_answer
 from physbench.evaluation.window import Answers, answers_of
 from physbench.metrics.bootstrap import Interval, count_contributing, intervals, quotient
 from physbench.metrics.catalogue import all_metrics
@@ -274,7 +274,7 @@ def _score_block(
         answer = answers(task, asking, examples, source, start)
         if answer.log_likelihoods is not None:
             notes = ("self-computed-likelihood",)
-        named = worth(asking, answer, examples, likelihood, rates=rates.get(asking), probe=probes.get(asking), scored_slots=slots)
+        named = score_answer(asking, answer, examples, likelihood, rates=rates.get(asking), probe=probes.get(asking), scored_slots=slots)
         figures |= {(task.names(asking), metric): sums for metric, sums in named.items()}
     return Part(figures, notes)
 

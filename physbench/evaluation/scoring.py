@@ -21,7 +21,7 @@ from physbench.suites import Asking
 Named = dict[str, Sums]  # metric -> (B, steps)
 
 
-def worth(
+def score_answer(
     asking: Asking,
     answer: Answer,
     examples: Examples,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from physbench.evaluation.evaluate import Extent
 from physbench.evaluation.examples import source_of
 from physbench.evaluation.memoryless import memoryless_rates
-from physbench.evaluation.scoring import worth
+from physbench.evaluation.scoring import score_answer
 from physbench.evaluation.window import Answers
 from physbench.metrics.catalogue import find
 from physbench.metrics.sums import per_sequence, pool, value
@@ -64,7 +64,7 @@ def gallery(answers: Answers, chosen: Extent, result: Result, *, likelihood: Lik
         answer = said[0][1]
         assert answer.means is not None
         sampled = isinstance(first, Rollout) and first.samples > 1
-        named = [worth(each, its, examples, likelihood or Bernoulli(), rates=rates) for each, its in said]
+        named = [score_answer(each, its, examples, likelihood or Bernoulli(), rates=rates) for each, its in said]
         worths = [each.get(f"{metric}[{sample + 1}]" if sampled else metric) for sample, each in enumerate(named)]
         found = [per_sequence(sums) for sums in worths if sums is not None]
         return Strip(

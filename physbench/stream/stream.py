@@ -5,6 +5,7 @@ Batch b holds the sequences b * size .. (b + 1) * size - 1 of a split, whoever m
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -62,6 +63,11 @@ class Stream:
         """
         first, step = self.share
         return replace(self, share=(first + part * step, step * parts))
+
+    def shared(self, part: int, parts: int) -> Stream:
+        """Call take_share, which this was named before."""
+        warnings.warn("Stream.shared is called take_share now", DeprecationWarning, stacklevel=2)
+        return self.take_share(part, parts)
 
     def torch(
         self, *, window: int | None = None, dtype: str | None = None, time_first: bool = False, seed: int = 0

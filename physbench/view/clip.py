@@ -109,7 +109,7 @@ class Clip:
         """Give x, y and radius of the dark disc in each object, or nothing."""
         return self.marks.cores[t].tolist() if self.marks.cores.size else []
 
-    def hidden(self) -> Box | None:
+    def hidden_box(self) -> Box | None:
         return None if self.marks.hidden is None else box_of(self.marks.hidden, self.size)
 
     def tell_time(self, t: int) -> str:

@@ -85,6 +85,6 @@ def _trails(clip: Clip, scale: int) -> Pixels:
             shade = ground + (clip.colours[k + 1] - ground) * (0.9 - 0.65 * t / clip.frames)
             draw.line((*ways[t - 1, k], *ways[t, k]), fill=tuple(shade.astype(int).tolist()), width=2 * finer // 3)
     picture = np.array(image.resize((width * scale, height * scale), resample=1))
-    hang_curtain(picture, clip.hidden(), scale)
+    hang_curtain(picture, clip.hidden_box(), scale)
     owners = enlarge(clip.arrays["groups"][0, :, :, 0], scale)
     return np.where(owners[..., None] > 0, draw_labels(clip, 0, scale=scale), picture)

@@ -51,7 +51,7 @@ def legend(clip: Clip, times: range | None = None) -> list[str]:
         "cores": (marks.cores[..., 2] > 0).any(),
         "outlined": ((hits == each) | (hits == each - 1)).any(),
         "ticks": ((each - 1 < marks.ticks[:, 0]) & (marks.ticks[:, 0] <= each + 1)).any(),
-        "hidden": clip.hidden() is not None,
+        "hidden": clip.hidden_box() is not None,
     }
     return [marks.words[name] for name, there in said.items() if there and name in marks.words]
 
@@ -82,7 +82,7 @@ def draw_labels(clip: Clip, t: int, *, scale: int) -> Pixels:
         if radius > 0:
             core = (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
             picture[core & (owners == k + 1)] //= 3
-    hang_curtain(picture, clip.hidden(), scale)
+    hang_curtain(picture, clip.hidden_box(), scale)
     for k in np.flatnonzero(clip.hits[max(t - 1, 0) : t + 1].any(axis=0)):
         thick, label = max(1, round(0.6 * scale)), owners == k + 1
         if _luminance(clip.colours[k + 1]) > PALE:

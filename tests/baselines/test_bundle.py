@@ -72,15 +72,15 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     suites: list[str] = []
     evaluate = scoring.evaluate
 
-    def noticed(model: Any, suite: str, **words: Any) -> Any:
+    def notice(model: Any, suite: str, **words: Any) -> Any:
         suites.append(f"{suite} without noise" if model.origin.settings else suite)
         return evaluate(model, suite, **words)
 
-    monkeypatch.setattr(scoring, "evaluate", noticed)
+    monkeypatch.setattr(scoring, "evaluate", notice)
     return suites
 
 
-def bundled(run: Path, folder: Path, **words: Any) -> Card:
+def bundle_run(run: Path, folder: Path, **words: Any) -> Card:
     """Two sequences of each suite."""
     return bundle(run, "tiny", folder=folder, **{"suites": ("balls",), "limit": 2, **words})
 
@@ -101,7 +101,7 @@ def plain(value: float) -> float | None:
 
 
 def test_weights_and_card_say_the_same(run: Path, tmp_path: Path) -> None:
-    card = bundled(run, tmp_path)
+    card = bundle_run(run, tmp_path)
     path = tmp_path / "tiny.safetensors"
     assert Card.from_json((tmp_path / "tiny.json").read_text(), place="tiny.json") == card
     assert card.weights_sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -123,7 +123,7 @@ def test_weights_and_card_say_the_same(run: Path, tmp_path: Path) -> None:
 
 
 def test_the_scores_are_those_of_the_weights_that_are_given_away(run: Path, tmp_path: Path) -> None:
-    card = bundled(run, tmp_path)
+    card = bundle_run(run, tmp_path)
     found = {(row["task"], row["metric"]): row["value"] for row in card.scores}
     wanted = {key: value for key, value in figures(checkpoint.model(tmp_path / "tiny.safetensors"), "balls").items() if "[" not in key[1]}
     assert found == {key: plain(value) for key, value in wanted.items()}
@@ -134,7 +134,7 @@ def test_the_scores_are_those_of_the_weights_that_are_given_away(run: Path, tmp_
 
 @pytest.mark.usefixtures("many")
 def test_big_matrices_are_int8_where_no_score_notices(run: Path, tmp_path: Path, asked: list[str]) -> None:
-    card = bundled(run, tmp_path)
+    card = bundle_run(run, tmp_path)
     exact = figures(TorchModel(checkpoint.load(run / "best.safetensors").network), "balls")  # type: ignore[arg-type]
     small = figures(checkpoint.model(tmp_path / "tiny.safetensors"), "balls")
     told = {(row["task"], row["metric"]): (row["float32"], row["int8"]) for row in card.comparison["figures"]}
@@ -143,7 +143,7 @@ def test_big_matrices_are_int8_where_no_score_notices(run: Path, tmp_path: Path,
     assert card.comparison["agreed"] and card.int8 and all(close)
     assert "I8" in kinds(tmp_path / "tiny.safetensors").values()
     assert asked == ["balls without noise"], "the comparison has scored these very weights"
-    assert bundled(run, tmp_path) == card
+    assert bundle_run(run, tmp_path) == card
 
 
 @pytest.mark.usefixtures("many")
@@ -154,39 +154,39 @@ def test_matrices_that_int8_would_spoil_stay_as_they_are(run: Path, tmp_path: Pa
         best.network.encoder.dense.linear.weight[:, 0] = 3000.0  # type: ignore[union-attr,index]
         best.network.decoder.dense[0].linear.weight[:, 0] = 3000.0  # type: ignore[union-attr,index]
     checkpoint.save(run / "best.safetensors", best.network, card=best.card)
-    card = bundled(run, tmp_path)
+    card = bundle_run(run, tmp_path)
     assert not card.comparison["agreed"] and not card.int8
     assert card.comparison["largest"]["difference"] > 0.005
     assert set(kinds(tmp_path / "tiny.safetensors").values()) == {"F16"}
-    assert bundled(run, tmp_path, quantise=True).int8, "unless it is asked for"
+    assert bundle_run(run, tmp_path, quantise=True).int8, "unless it is asked for"
 
 
 def test_a_bundling_that_was_killed_goes_on_at_the_suite_where_it_was(run: Path, tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     suites = ("balls", "curtain", "extrapolation")
-    whole = bundled(run, tmp_path, suites=suites, table=tmp_path)
+    whole = bundle_run(run, tmp_path, suites=suites, table=tmp_path)
     table = (tmp_path / "tiny.csv").read_text()
     (tmp_path / "again").mkdir()
 
-    def killed(text: str) -> None:
+    def be_killed(text: str) -> None:
         if "curtain" in text:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        bundled(run, tmp_path / "again", suites=suites, table=tmp_path / "again", doing=killed)
+        bundle_run(run, tmp_path / "again", suites=suites, table=tmp_path / "again", doing=be_killed)
     asked.clear()
-    assert bundled(run, tmp_path / "again", suites=suites, table=tmp_path / "again") == whole
+    assert bundle_run(run, tmp_path / "again", suites=suites, table=tmp_path / "again") == whole
     assert asked == ["curtain", "extrapolation", "balls without noise"]
     again = (tmp_path / "again" / "tiny.csv").read_text()
     assert [row[:9] for row in csv.reader(again.splitlines())] == [row[:9] for row in csv.reader(table.splitlines())]
     assert again.count("suite_version") == 1
     (tmp_path / "again" / "tiny.csv").unlink()
     asked.clear()
-    bundled(run, tmp_path / "again", suites=("balls",), table=tmp_path / "again")
+    bundle_run(run, tmp_path / "again", suites=("balls",), table=tmp_path / "again")
     assert asked == ["balls"], "a table needs more than is on the card"
 
 
 def test_a_table_holds_what_the_evaluator_says(run: Path, tmp_path: Path) -> None:
-    bundled(run, tmp_path, table=tmp_path, suites=("balls", "simulation"))
+    bundle_run(run, tmp_path, table=tmp_path, suites=("balls", "simulation"))
     rows = list(csv.DictReader((tmp_path / "tiny.csv").read_text().splitlines()))
     found = {(row["task"], row["metric"]): float(row["value"] or "nan") for row in rows if row["suite"] == "simulation"}
     wanted = figures(checkpoint.model(tmp_path / "tiny.safetensors"), "simulation")
@@ -195,13 +195,13 @@ def test_a_table_holds_what_the_evaluator_says(run: Path, tmp_path: Path) -> Non
 
 
 def test_scores_of_other_weights_are_forgotten(run: Path, tmp_path: Path, asked: list[str]) -> None:
-    first = bundled(run, tmp_path, table=tmp_path)
-    bundled(run, tmp_path, suites=("curtain",))
+    first = bundle_run(run, tmp_path, table=tmp_path)
+    bundle_run(run, tmp_path, suites=("curtain",))
     best = checkpoint.load(run / "best.safetensors")
     with torch.no_grad():
         best.network.decoder.dense[0].linear.weight.mul_(1.5)  # type: ignore[union-attr,index]
     checkpoint.save(run / "best.safetensors", best.network, card=best.card)
-    second = bundled(run, tmp_path, table=tmp_path)
+    second = bundle_run(run, tmp_path, table=tmp_path)
     assert asked == ["balls", "balls without noise", "curtain", "balls", "balls without noise"]
     assert len(second.scores) == len(first.scores) and second.scores != first.scores
     rows = list(csv.DictReader((tmp_path / "tiny.csv").read_text().splitlines()))
@@ -226,7 +226,7 @@ def test_of_data_of_ones_own_the_suites_have_to_be_named(run: Path, tmp_path: Pa
     checkpoint.save(run / "best.safetensors", best.network, card={**best.card, "data": "mine"})
     with pytest.raises(TrainingError, match="which suites are for models that learnt 'mine' is not known"):
         bundle(run, "tiny", folder=tmp_path, limit=2)
-    assert {row["suite"] for row in bundled(run, tmp_path).scores} == {"balls"} and asked == ["balls"], "without noise is asked what is of its world"
+    assert {row["suite"] for row in bundle_run(run, tmp_path).scores} == {"balls"} and asked == ["balls"], "without noise is asked what is of its world"
 
 
 def test_shares_are_compared_as_they_stand_and_amounts_by_their_size() -> None:
@@ -237,7 +237,7 @@ def test_shares_are_compared_as_they_stand_and_amounts_by_their_size() -> None:
 
 
 def test_scores_without_noise_are_those_of_the_model_when_it_is_set_to_none(run: Path, tmp_path: Path) -> None:
-    card = bundled(run, tmp_path)
+    card = bundle_run(run, tmp_path)
     found = {(row["task"], row["metric"]): row["value"] for row in card.scores_without_noise}
     clean = figures(checkpoint.model(tmp_path / "tiny.safetensors", settings={"noise": 0}), "balls")
     assert found == {key: plain(value) for key, value in clean.items()}
@@ -246,7 +246,7 @@ def test_scores_without_noise_are_those_of_the_model_when_it_is_set_to_none(run:
 
 
 def test_missing_scores_are_added_without_the_run(run: Path, tmp_path: Path, asked: list[str]) -> None:
-    bundled(run, tmp_path, table=tmp_path)
+    bundle_run(run, tmp_path, table=tmp_path)
     shutil.rmtree(run)
     asked.clear()
     card = score_release("tiny", folder=tmp_path, suites=("balls", "curtain"), limit=2, table=tmp_path)
@@ -263,7 +263,7 @@ def test_missing_scores_are_added_without_the_run(run: Path, tmp_path: Path, ask
 
 
 def test_a_suite_of_other_frames_is_listed_with_the_reason(run: Path, tmp_path: Path) -> None:
-    card = bundled(run, tmp_path, suites=("crop50",))
+    card = bundle_run(run, tmp_path, suites=("crop50",))
     assert card.scores == []
     assert list(card.not_played) == ["crop50"]
     assert "(64, 64, 1)" in card.not_played["crop50"] and "(50, 50, 1)" in card.not_played["crop50"]
@@ -291,10 +291,10 @@ def test_only_a_run_as_long_as_the_papers_is_not_called_short(run: Path, changed
 def test_a_path_of_the_machine_does_not_get_onto_the_card(run: Path, tmp_path: Path) -> None:
     best = checkpoint.load(run / "best.safetensors")
     checkpoint.save(run / "best.safetensors", best.network, card={**best.card, "recipe": {**best.card["recipe"], "data": "/somewhere/of/mine/balls.h5"}})
-    assert bundled(run, tmp_path, suites=()).recipe["data"] == "balls.h5"
+    assert bundle_run(run, tmp_path, suites=()).recipe["data"] == "balls.h5"
     stage = {"steps": 1, "recipe": {"data": "/somewhere/of/mine/first.h5", "initial": "/somewhere/of/mine/first.pt"}}
     checkpoint.save(run / "best.safetensors", best.network, card={**best.card, "before": [stage]})
-    (told,) = bundled(run, tmp_path, suites=()).before
+    (told,) = bundle_run(run, tmp_path, suites=()).before
     assert told["recipe"] == {"data": "first.h5", "initial": "first.pt"}
     assert "/somewhere" not in (tmp_path / "tiny.json").read_text()
 
@@ -314,7 +314,7 @@ def test_a_thinned_log_has_at_most_100_rows_from_all_over_the_run(rows: int, eve
 
 
 def test_a_card_has_a_line_for_every_row(run: Path, tmp_path: Path) -> None:
-    card = bundled(run, tmp_path)
+    card = bundle_run(run, tmp_path)
     lines = (tmp_path / "tiny.json").read_text().splitlines()
     assert sum(line.startswith('{"step"') for line in lines) == len(card.log) == len(Folder(run).rows())
     assert sum(line.startswith('{"suite"') for line in lines) == len(card.scores) + len(card.scores_without_noise)
@@ -349,7 +349,7 @@ def test_what_cannot_be_bundled_says_so(run: Path, tmp_path: Path, spoil: Callab
 def test_a_card_that_is_no_card_is_not_written_over(run: Path, tmp_path: Path, text: str) -> None:
     (tmp_path / "tiny.json").write_text(text)
     with pytest.raises(TrainingError, match="is not the card of a model: put it back or delete it"):
-        bundled(run, tmp_path)
+        bundle_run(run, tmp_path)
     assert (tmp_path / "tiny.json").read_text() == text
 
 

@@ -87,7 +87,7 @@ def stopped_at(step: int) -> Callable[[str, Any], None]:
     return stop
 
 
-def begun(folder: Path, step: int, runs: list[PlannedRun] | None = None) -> PlannedRun:
+def begin(folder: Path, step: int, runs: list[PlannedRun] | None = None) -> PlannedRun:
     """A campaign that somebody stopped."""
     runs = runs or toys()
     with pytest.raises(KeyboardInterrupt):
@@ -95,7 +95,7 @@ def begun(folder: Path, step: int, runs: list[PlannedRun] | None = None) -> Plan
     return runs[0]
 
 
-def walked(recipe: TrainingRecipe, steps: int, limit: int) -> int:
+def count_by_walking(recipe: TrainingRecipe, steps: int, limit: int) -> int:
     """Sequence-steps, one step after the other."""
     return sum(recipe.batch * (recipe.frames_at(step / limit) - 1) for step in range(steps))
 
@@ -116,7 +116,7 @@ def test_every_run_has_a_name_of_its_own_and_a_recipe_that_can_be_followed() -> 
     for run in runs:
         first, second = (run.training_recipe(stage=stage) for stage in (1, 2))
         assert first.seed != second.seed and first.longest == second.longest
-        assert walked(first, steps := steps_for(first, run.budget), steps) >= run.budget
+        assert count_by_walking(first, steps := steps_for(first, run.budget), steps) >= run.budget
     assert [run.name for run in runs][:2] == ["rnn.seed0", "lstm.seed0"] and "r-nem.balls3curtain64.seed2" in {run.name for run in runs}
 
 
@@ -129,15 +129,15 @@ def test_first_seeds_come_before_second_ones_and_models_that_cannot_be_trained_h
 def test_sequence_steps_are_those_of_every_step_together(frames: list[int], batch: int, limit: int, data: st.DataObject) -> None:
     recipe = TrainingRecipe(model="rnn", frames=tuple(frames), batch=batch)
     steps = data.draw(st.integers(0, limit))
-    assert count_sequence_steps(recipe, steps, limit) == walked(recipe, steps, limit)
+    assert count_sequence_steps(recipe, steps, limit) == count_by_walking(recipe, steps, limit)
 
 
 @given(st.lists(st.integers(2, 40), min_size=1, max_size=4), st.integers(1, 9), st.integers(1, 20_000))
 def test_a_budget_is_used_up_by_its_steps_and_not_by_one_less(frames: list[int], batch: int, budget: int) -> None:
     recipe = TrainingRecipe(model="rnn", frames=tuple(frames), batch=batch)
     steps = steps_for(recipe, budget)
-    assert walked(recipe, steps, steps) >= budget
-    assert steps == 1 or walked(recipe, steps - 1, steps - 1) < budget
+    assert count_by_walking(recipe, steps, steps) >= budget
+    assert steps == 1 or count_by_walking(recipe, steps - 1, steps - 1) < budget
 
 
 def test_a_run_limited_by_minutes_is_counted_as_if_every_length_had_the_same_time() -> None:
@@ -171,7 +171,7 @@ def test_the_next_piece_is_always_of_the_run_with_the_smallest_share_of_its_budg
     steps, limits, expected = [0, 0, 0], [4, 4, 6], []
     over = [False] * 3
     while not all(over):
-        shares = [Fraction(walked(runs[0].training_recipe(), steps[i], limits[i]), limits[i] * A_STEP) for i in range(3)]
+        shares = [Fraction(count_by_walking(runs[0].training_recipe(), steps[i], limits[i]), limits[i] * A_STEP) for i in range(3)]
         chosen = min((i for i in range(3) if not over[i]), key=lambda i: (shares[i], i))
         over[chosen] = steps[chosen] == limits[chosen]
         steps[chosen] += not over[chosen]
@@ -222,7 +222,7 @@ def test_a_campaign_that_is_killed_again_and_again_ends_where_it_would_have_ende
 
 
 def test_ctrl_c_saves_and_keeps_the_weights(tmp_path: Path) -> None:
-    run = begun(tmp_path, 21)
+    run = begin(tmp_path, 21)
     assert step_of(tmp_path / NAME / "last.safetensors") == 21
     paths = (tmp_path / NAME / "last.safetensors", weights.weights_of(tmp_path, run))
     last, small = (checkpoint.load(path, architecture=MODEL).network.state_dict() for path in paths)
@@ -247,7 +247,7 @@ def test_a_run_that_was_killed_before_it_had_a_recipe_is_begun_again(tmp_path: P
 
 
 def test_a_run_that_was_killed_before_its_first_save_goes_on_with_the_length_it_had(tmp_path: Path) -> None:
-    run = begun(tmp_path, 3, toys(budget=10 * A_STEP))
+    run = begin(tmp_path, 3, toys(budget=10 * A_STEP))
     (tmp_path / NAME / "last.safetensors").unlink()
     (tmp_path / NAME / "log.csv").write_text(",".join(CORE) + "\n")
     shutil.rmtree(tmp_path / "weights")
@@ -279,9 +279,9 @@ def test_a_run_that_fails_does_not_stop_the_others_and_is_named(tmp_path: Path) 
 
 def test_a_run_at_work_elsewhere_is_passed_over(tmp_path: Path) -> None:
     runs = toys(seeds=(0, 1), budget=6 * A_STEP)
-    begun(tmp_path, 2, runs)
+    begin(tmp_path, 2, runs)
     before, told = contents(tmp_path / NAME), list[str]()
-    with Folder(tmp_path / NAME).held():
+    with Folder(tmp_path / NAME).hold():
         pieces = work(tmp_path, runs, device="cpu", say=told.append)
         assert {piece.name for piece in pieces} == {runs[1].name} and "seed0 is passed over: the run in" in told[0]
         with pytest.raises(TrainingError, match="is at work in another process"):
@@ -297,7 +297,7 @@ def test_status_tells_what_was_done(tmp_path: Path, cli: Any, monkeypatch: pytes
     plan = Plan(model=MODEL, seeds=(0, 1), budget=BUDGET, settings=runs[0].settings)
     monkeypatch.setattr(table, "TABLE", [plan])
     work(tmp_path, runs[:1], device="cpu")
-    begun(tmp_path, 37, runs)
+    begin(tmp_path, 37, runs)
     told = cli("campaign", "status", "--folder", tmp_path, "--json")
     assert told.exit_code == 0, told.output
     status = json.loads(told.stdout, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
@@ -306,11 +306,11 @@ def test_status_tells_what_was_done(tmp_path: Path, cli: Any, monkeypatch: pytes
     for entry, steps, state in ((full, STEPS, "full"), (partly, 37, "under way")):
         recipe = TrainingRecipe.from_json((Path(entry["folder"]) / "recipe.json").read_text())
         assert (entry["step"], entry["steps_limit"], entry["stages"], entry["state"]) == (steps, STEPS, 1, state)
-        assert entry["sequence_steps"] == walked(recipe, steps, STEPS) and entry["share"] == pytest.approx(entry["sequence_steps"] / BUDGET)
+        assert entry["sequence_steps"] == count_by_walking(recipe, steps, STEPS) and entry["share"] == pytest.approx(entry["sequence_steps"] / BUDGET)
         measured = [row for row in log(Path(entry["folder"])) if row["validation_loss"]]
         best = min(measured, key=lambda row: float(row["validation_loss"]))
         assert entry["best"]["validation_loss"] == float(best["validation_loss"])
-        assert entry["best"]["sequence_steps"] == walked(recipe, int(best["step"]), STEPS)
+        assert entry["best"]["sequence_steps"] == count_by_walking(recipe, int(best["step"]), STEPS)
         assert [each["hardware"] for each in entry["spent"]] == ["1 CPU core"]
         seconds = checkpoint.load(Path(entry["folder"]) / "last.safetensors").training["seconds"]
         assert entry["minutes"] == pytest.approx(seconds / 60, abs=1e-3) and entry["differences"] == []
@@ -322,11 +322,11 @@ def test_status_tells_what_was_done(tmp_path: Path, cli: Any, monkeypatch: pytes
 
 
 def walked_row(row: dict[str, str]) -> int:
-    return walked(toys()[0].training_recipe(), int(row["step"]), STEPS)
+    return count_by_walking(toys()[0].training_recipe(), int(row["step"]), STEPS)
 
 
 def test_status_sees_what_the_trainer_did_by_itself(tmp_path: Path) -> None:
-    run = begun(tmp_path, 5)
+    run = begin(tmp_path, 5)
     train(None, tmp_path / NAME, resume=True, pause_after=ONE_STEP, device="cpu")
     assert standing(tmp_path, run).stage.step == 6  # type: ignore[union-attr]
 
@@ -350,7 +350,7 @@ def test_time_is_told_by_hardware(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_without_what_the_campaign_wrote_down_its_runs_are_still_known(tmp_path: Path) -> None:
-    run = begun(tmp_path, 30)
+    run = begin(tmp_path, 30)
     before = standing(tmp_path, run)
     (tmp_path / "campaign.json").unlink()
     after = standing(tmp_path, run)
@@ -363,18 +363,21 @@ def test_without_what_the_campaign_wrote_down_its_runs_are_still_known(tmp_path:
 
 def test_another_machine_goes_on_with_the_weights_and_the_first_one_with_its_own(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
-    run = begun(here, 40)
+    run = begin(here, 40)
     there.mkdir()
     shutil.copytree(here / "weights", there / "weights")
     moved = standing(there, run)
-    assert moved.state == "under way" and moved.history.sequence_steps == walked(run.training_recipe(), 40, STEPS) == standing(here, run).history.sequence_steps
+    assert (
+        moved.state == "under way"
+        and moved.history.sequence_steps == count_by_walking(run.training_recipe(), 40, STEPS) == standing(here, run).history.sequence_steps
+    )
     work(there, [run], device="cpu")
     recipe = Folder(there / f"{NAME}.stage2").recipe()
-    rest = BUDGET - walked(run.training_recipe(), 40, STEPS)
+    rest = BUDGET - count_by_walking(run.training_recipe(), 40, STEPS)
     assert (recipe.seed, recipe.frames) == (1000, (6,)) and step_of(there / f"{NAME}.stage2" / "last.safetensors") == -(-rest // (4 * 5))
     full = standing(there, run)
     assert full.state == "full" and full.history.stages == 2 and full.history.minutes > moved.history.minutes and full.differences == []
-    assert [point.sequence_steps for point in full.history.curve][:2] == [walked(run.training_recipe(), step, STEPS) for step in (16, 32)]
+    assert [point.sequence_steps for point in full.history.curve][:2] == [count_by_walking(run.training_recipe(), step, STEPS) for step in (16, 32)]
     shutil.copytree(there / "weights", here / "weights", dirs_exist_ok=True)
     assert standing(here, run).state == "full" and work(here, [run], device="cpu") == []
     (there / "campaign.json").unlink()
@@ -388,12 +391,12 @@ def test_another_machine_goes_on_with_the_weights_and_the_first_one_with_its_own
 
 
 def test_weights_of_less_training_than_the_folder_has_are_not_gone_back_to(tmp_path: Path) -> None:
-    run = begun(tmp_path, 10)
+    run = begin(tmp_path, 10)
     shutil.copytree(tmp_path / "weights", tmp_path / "old")
-    begun(tmp_path, 20)
+    begin(tmp_path, 20)
     shutil.copytree(tmp_path / "old", tmp_path / "weights", dirs_exist_ok=True)
     assert standing(tmp_path, run).moved is None
-    begun(tmp_path, 30)
+    begin(tmp_path, 30)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(NAME)] == [NAME]
 
 
@@ -409,7 +412,7 @@ def test_a_larger_budget_is_one_more_stage_and_does_not_touch_the_first(tmp_path
 
 
 def test_a_larger_budget_does_not_change_the_schedule_of_a_run_under_way(whole: Path, tmp_path: Path) -> None:
-    begun(tmp_path, 10)
+    begin(tmp_path, 10)
     work(tmp_path, toys(budget=2 * BUDGET), piece=10.0, device="cpu")
     assert curve(tmp_path / NAME) == curve(whole)
 
@@ -460,7 +463,7 @@ def test_what_came_before_an_adopted_run_counts(whole: Path, tmp_path: Path) -> 
     train(run.training_recipe(initial=str(whole)), tmp_path / NAME, steps=STEPS, pause_after=ONE_STEP, device="cpu")
     best = checkpoint.inspect(whole / "best.safetensors").card["steps"]
     estimate = count_sequence_steps(run.training_recipe(), best, None)  # the card of a run does not say how long it was to be
-    assert standing(tmp_path, run).history.sequence_steps == estimate + walked(run.training_recipe(), 1, STEPS)
+    assert standing(tmp_path, run).history.sequence_steps == estimate + count_by_walking(run.training_recipe(), 1, STEPS)
 
 
 def test_what_cannot_be_adopted_is_refused_and_nothing_is_copied(tmp_path: Path) -> None:
@@ -471,7 +474,7 @@ def test_what_cannot_be_adopted_is_refused_and_nothing_is_copied(tmp_path: Path)
     for place, sentence in (("nowhere", "there is no run in"), ("empty", "there is no run in"), ("curtain", "on balls3curtain64, and")):
         with pytest.raises(PhysbenchError, match=sentence):
             adopt(tmp_path / "campaign", {run: tmp_path / "good", other: tmp_path / place})
-    with Folder(tmp_path / "good").held(), pytest.raises(AtWork, match="is at work in another process"):
+    with Folder(tmp_path / "good").hold(), pytest.raises(AtWork, match="is at work in another process"):
         adopt(tmp_path / "campaign", {run: tmp_path / "good"})
     assert [path.name for path in (tmp_path / "campaign").iterdir()] == ["campaign.lock"]
 
@@ -541,7 +544,7 @@ def test_a_folder_that_is_not_in_order_is_refused_in_one_sentence(
     tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None], sentence: str
 ) -> None:
     monkeypatch.setattr(table, "TABLE", [Plan(model=MODEL, seeds=(0,), budget=BUDGET, settings=toys()[0].settings)])
-    begun(tmp_path, 3)
+    begin(tmp_path, 3)
     assert cli("campaign", "status", "--folder", tmp_path).exit_code == 0, "in order before"
     spoil(tmp_path)
     before = contents(tmp_path)
@@ -590,7 +593,7 @@ def test_a_dry_run_says_the_order_and_changes_nothing(tmp_path: Path, cli: Any, 
     told = cli("campaign", "run", "--dry-run", "--folder", tmp_path / "new", "--minutes", "170")
     assert told.exit_code == 0 and "would train for 170 minutes, at most 15 minutes at a time" in told.stdout
     assert not (tmp_path / "new").exists()
-    begun(tmp_path, 5, runs)
+    begin(tmp_path, 5, runs)
     before = contents(tmp_path)
     lines = cli("campaign", "run", "--dry-run", "--folder", tmp_path).stdout.splitlines()
     assert [line.split(":")[0].strip() for line in lines[1:]] == [run.name for run in order(standings(tmp_path, runs)) for run in [run.run]]
@@ -609,10 +612,10 @@ def test_the_command_works_it_all_off_and_says_so(tmp_path: Path, cli: Any, monk
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stopped(*words: Any, **named: Any) -> None:
+    def stop(*words: Any, **named: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(working, "work", stopped)
+    monkeypatch.setattr(working, "work", stop)
     told = cli("campaign", "run", "--folder", tmp_path)
     assert told.exit_code == 130 and "the same command goes on." in told.stderr
 

@@ -135,7 +135,7 @@ def test_who_was_trained_for_less_than_the_paper_is_named() -> None:
     assert "trained for less" not in cards.describe_cards({"r-nem": card(training=None)})
 
 
-def parsed(line: str) -> dict[str, Any]:
+def parse(line: str) -> dict[str, Any]:
     """A line of a shell as the command line understands it."""
     program, name, *words = shlex.split(line, comments=True)
     assert program == "physbench"
@@ -154,7 +154,7 @@ def test_the_command_of_a_card_asks_for_the_run_that_it_was(changed: dict[str, A
         "data": "balls3curtain64", "precision": "bf16", "batch": 7, "learning_rate": 0.002, "frames": [4, 5], "warm_up": 9, "anywhere": True,
         "optimizer": "sgd", "betas": [0.5, 0.75], "decay": 0.3, "averaging": 0.99, "evaluate_every": 50, "validation": 12, "seed": 4, "accumulate": 2,
     }  # fmt: skip
-    found = parsed(cards.command(vars(card("rnn-em", recipe={**wanted, "sizes": {"hidden": 20, "channels": [4, 8]}, "slots": 3, "noise": 0.1}, **changed))))
+    found = parse(cards.command(vars(card("rnn-em", recipe={**wanted, "sizes": {"hidden": 20, "channels": [4, 8]}, "slots": 3, "noise": 0.1}, **changed))))
     assert {name: list(found[name]) if name in ("frames", "betas") else found[name] for name in wanted} == wanted
     assert dict(found["sizes"]) == {"hidden": 20, "channels": [4, 8], "slots": 3, "noise": 0.1}, "slots and noise were fields once"
     assert (found["model"], found["steps"], found["minutes"]) == ("rnn-em", steps, minutes)
@@ -192,7 +192,7 @@ def test_the_counts_of_parameters_are_right() -> None:
 
 @pytest.mark.parametrize("line", [line for language, code in BLOCKS if language == "sh" for line in code.splitlines() if line])
 def test_every_command_is_one(line: str) -> None:
-    parsed(line)
+    parse(line)
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!https?:)([^)#]+)", TEXT))

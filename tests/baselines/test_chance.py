@@ -15,7 +15,7 @@ from physbench_baselines import chance
 WORD = 1 << 64
 
 
-def finalised(word: int) -> int:
+def finalise(word: int) -> int:
     """splitmix64's mixing of a 64-bit word, in whole numbers."""
     word = (word ^ (word >> 30)) * 0xBF58476D1CE4E5B9 % WORD
     word = (word ^ (word >> 27)) * 0x94D049BB133111EB % WORD
@@ -24,14 +24,14 @@ def finalised(word: int) -> int:
 
 def slow_bits(seed: int, stream: int, position: int) -> int:
     golden = 0x9E3779B97F4A7C15
-    key = finalised((finalised((seed + golden) % WORD) + golden * (2 * stream + 1)) % WORD)
-    return finalised((key + golden * (position + 1)) % WORD)
+    key = finalise((finalise((seed + golden) % WORD) + golden * (2 * stream + 1)) % WORD)
+    return finalise((key + golden * (position + 1)) % WORD)
 
 
 def test_mixing_is_that_of_splitmix64() -> None:
     """Its published outputs for the seed 1234567: each is the mixed sum of the seed and multiples of one constant."""
     published = (6457827717110365317, 3203168211198807973, 9817491932198370423)
-    assert tuple(finalised((1234567 + number * 0x9E3779B97F4A7C15) % WORD) for number in (1, 2, 3)) == published
+    assert tuple(finalise((1234567 + number * 0x9E3779B97F4A7C15) % WORD) for number in (1, 2, 3)) == published
 
 
 @settings(max_examples=50, deadline=None)

@@ -83,7 +83,7 @@ def same(a: torch.nn.Module, b: torch.nn.Module) -> bool:
     return ours.keys() == theirs.keys() and all(ours[name].tobytes() == theirs[name].tobytes() for name in ours)
 
 
-def parsed(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+def parse(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     """The safetensors format read from its description."""
     raw = path.read_bytes()
     length = int.from_bytes(raw[:8], "little")
@@ -97,7 +97,7 @@ def parsed(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     return metadata, arrays
 
 
-def written(path: Path, arrays: dict[str, tuple[str, list[int], bytes]], header: str | None = None, **changes: Any) -> Path:
+def write(path: Path, arrays: dict[str, tuple[str, list[int], bytes]], header: str | None = None, **changes: Any) -> Path:
     """A safetensors file as some other program would write it, as right or as wrong as it is told."""
     told = {"format": "physbench-checkpoint", "version": 1, "architecture": "little", "card": {}}
     told |= {"sizes": {"width": 5, "noise": 0.25, "kind": "plain", "bias": True, "layers": [4, 3]}} | changes
@@ -110,14 +110,14 @@ def written(path: Path, arrays: dict[str, tuple[str, list[int], bytes]], header:
     return raw_file(path, json.dumps({"__metadata__": metadata, **entries}).encode(), data)
 
 
-def saved(path: Path, network: torch.nn.Module, *, training: Any = None, **how: Any) -> Path:
+def save_any(path: Path, network: torch.nn.Module, *, training: Any = None, **how: Any) -> Path:
     """As it is saved; for a .pt as it was before, when runs were kept in PyTorch's own container."""
     if path.suffix != ".pt":
         checkpoint.save(path, network, training=training, **how)
         return path
     beside = path.with_name("beside.safetensors")
     checkpoint.save(beside, network, **how)
-    metadata, arrays = parsed(beside)
+    metadata, arrays = parse(beside)
     beside.unlink()
     torch.save({"header": metadata["physbench"], "weights": {name: torch.from_numpy(array) for name, array in arrays.items()}, "training": training}, path)
     return path
@@ -134,7 +134,7 @@ def float32(**changes: np.ndarray | None) -> dict[str, tuple[str, list[int], byt
     return {name: ("F32", list(array.shape), array.astype("<f4").tobytes()) for name, array in arrays.items() if array is not None}
 
 
-def refused(path: Path, kind: type[PhysbenchError], words: str) -> None:
+def require_refusal(path: Path, kind: type[PhysbenchError], words: str) -> None:
     for read in (checkpoint.load, checkpoint.model):
         with pytest.raises(kind, match=words) as caught:
             read(path)
@@ -145,7 +145,7 @@ def refused(path: Path, kind: type[PhysbenchError], words: str) -> None:
 def test_what_is_saved_is_loaded_bit_for_bit(tmp_path: Path, suffix: str) -> None:
     network = network_of(width=7, kind="other", layers=(2, 2, 6))
     path = tmp_path / f"x{suffix}"
-    saved(path, network, card=CARD)
+    save_any(path, network, card=CARD)
     found = checkpoint.load(path)
     assert same(found.network, network)
     assert found.network.sizes == network.sizes
@@ -159,7 +159,7 @@ def test_what_is_saved_is_loaded_bit_for_bit(tmp_path: Path, suffix: str) -> Non
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_the_suffix_is_for_people_and_the_bytes_are_what_counts(tmp_path: Path, suffix: str) -> None:
     network = network_of()
-    saved(tmp_path / f"x{suffix}", network)
+    save_any(tmp_path / f"x{suffix}", network)
     other = tmp_path / "x.download"
     os.rename(tmp_path / f"x{suffix}", other)
     assert same(checkpoint.load(other).network, network)
@@ -168,7 +168,7 @@ def test_the_suffix_is_for_people_and_the_bytes_are_what_counts(tmp_path: Path, 
 def test_another_reader_of_safetensors_finds_the_same_numbers(tmp_path: Path) -> None:
     network = network_of()
     checkpoint.save(tmp_path / "x.safetensors", network, card=CARD)
-    metadata, arrays = parsed(tmp_path / "x.safetensors")
+    metadata, arrays = parse(tmp_path / "x.safetensors")
     for name, expected in arrays_of(network).items():
         assert arrays[name].tobytes() == expected.tobytes()
     header = json.loads(metadata["physbench"])
@@ -182,7 +182,7 @@ def test_a_file_of_another_writer_is_read_in_any_order_and_type(tmp_path: Path) 
     arrays = float32()
     bits = np.array([[0x3F80, 0xC000, 0x0001, 0x7F7F]] * 3, "<u2")  # bfloat16: the upper half of a float32
     arrays = {"layers.1.weight": ("BF16", [3, 4], bits.tobytes()), **{name: arrays[name] for name in reversed(arrays) if name != "layers.1.weight"}}
-    network = checkpoint.load(written(tmp_path / "x", arrays)).network
+    network = checkpoint.load(write(tmp_path / "x", arrays)).network
     exact = [1.0, -2.0, 2.0**-133, (2 - 2**-7) * 2.0**127]
     assert network.state_dict()["layers.1.weight"].tolist() == [exact] * 3
     assert arrays_of(network)["layers.0.weight"].tobytes() == arrays_of(network_of())["layers.0.weight"].tobytes()
@@ -191,13 +191,13 @@ def test_a_file_of_another_writer_is_read_in_any_order_and_type(tmp_path: Path) 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_half_precision_is_what_numpy_rounds_to(tmp_path: Path, suffix: str) -> None:
     network = network_of()
-    saved(tmp_path / f"x{suffix}", network, half=True)
+    save_any(tmp_path / f"x{suffix}", network, half=True)
     for name, tensor in checkpoint.load(tmp_path / f"x{suffix}").network.state_dict().items():
         assert tensor.dtype == torch.float32
         np.testing.assert_array_equal(tensor.numpy(), arrays_of(network)[name].astype(np.float16))
     network.layers[0].bias.data[0] = 65520.0
     with pytest.raises(ModelError, match=r"layers.0.bias of the network holds 65520, too much for half precision"):
-        saved(tmp_path / f"x{suffix}", network, half=True)
+        save_any(tmp_path / f"x{suffix}", network, half=True)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -207,7 +207,7 @@ def test_a_quantised_matrix_is_off_by_half_a_step_at_most_and_only_big_ones_are(
     matrix[:] *= torch.logspace(-6, 6, 101)[:, None]
     matrix[1] = 0.0
     matrix[2] = 1e-45
-    saved(tmp_path / f"x{suffix}", network, quantise=True)
+    save_any(tmp_path / f"x{suffix}", network, quantise=True)
     found = arrays_of(checkpoint.load(tmp_path / f"x{suffix}").network)
     for name, expected in arrays_of(network).items():
         if name == "layers.0.weight":
@@ -247,7 +247,7 @@ def test_the_state_of_a_run_comes_back_bit_for_bit(tmp_path: Path) -> None:
 
 def test_a_run_kept_in_a_pt_of_before_still_has_its_state(tmp_path: Path) -> None:
     mean = torch.arange(3.0)
-    found = checkpoint.load(saved(tmp_path / "x.pt", network_of(), training={"step": 7, "adam/mean": mean})).training
+    found = checkpoint.load(save_any(tmp_path / "x.pt", network_of(), training={"step": 7, "adam/mean": mean})).training
     assert found is not None and found["step"] == 7 and torch.equal(found["adam/mean"], mean)
 
 
@@ -299,10 +299,10 @@ def test_a_save_that_is_cut_short_leaves_the_old_file_and_nothing_else(tmp_path:
     checkpoint.save(path, old)
     before = path.read_bytes()
 
-    def stopped(*_: object) -> None:
+    def stop(*_: object) -> None:
         raise blow
 
-    monkeypatch.setattr(os, step, stopped)
+    monkeypatch.setattr(os, step, stop)
     new = network_of()
     new.layers[0].bias.data += 1
     with pytest.raises(StorageError if isinstance(blow, OSError) else KeyboardInterrupt, match="No space left" if isinstance(blow, OSError) else None):
@@ -390,7 +390,7 @@ def test_a_pickle_that_would_make_a_file_is_refused_and_makes_none(
     path = tmp_path / "x.pt"
     for content in (Touch(proof), {"header": "x", "weights": {"a": Touch(proof)}}):
         path.write_bytes(how(content))
-        refused(path, kind, words)
+        require_refusal(path, kind, words)
         with pytest.raises(kind):
             checkpoint.inspect(path)
     assert not proof.exists()
@@ -402,8 +402,8 @@ def test_programs_are_refused_by_name(tmp_path: Path) -> None:
         warnings.simplefilter("ignore")
         torch.jit.script(network).save(str(tmp_path / "script.pt"))
         torch.export.save(torch.export.export(network, (torch.zeros(1, 2),)), tmp_path / "export.pt2")
-    refused(tmp_path / "script.pt", StorageError, "is a TorchScript program, which would be run; save the weights")
-    refused(tmp_path / "export.pt2", StorageError, r"is a program of torch.export \(.pt2\), which would be run")
+    require_refusal(tmp_path / "script.pt", StorageError, "is a TorchScript program, which would be run; save the weights")
+    require_refusal(tmp_path / "export.pt2", StorageError, r"is a program of torch.export \(.pt2\), which would be run")
 
 
 @pytest.mark.parametrize(("content", "words"), [
@@ -416,14 +416,14 @@ def test_programs_are_refused_by_name(tmp_path: Path) -> None:
 ])  # fmt: skip
 def test_what_is_no_checkpoint_is_named(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "x.pt").write_bytes(content)
-    refused(tmp_path / "x.pt", StorageError, words)
+    require_refusal(tmp_path / "x.pt", StorageError, words)
 
 
 def test_what_is_not_there_or_no_file_is_named(tmp_path: Path) -> None:
-    refused(tmp_path / "x.pt", StorageError, "there is no file")
-    refused(tmp_path, StorageError, "is not the folder of a training run: it has no best.safetensors and no last.safetensors")
+    require_refusal(tmp_path / "x.pt", StorageError, "there is no file")
+    require_refusal(tmp_path, StorageError, "is not the folder of a training run: it has no best.safetensors and no last.safetensors")
     os.mkfifo(tmp_path / "pipe")
-    refused(tmp_path / "pipe", StorageError, "is not a file")
+    require_refusal(tmp_path / "pipe", StorageError, "is not a file")
     for path, words in (
         (tmp_path / "no" / "x.safetensors", "there is no directory"),
         (tmp_path / "x.bin", "must end in .safetensors"),
@@ -436,13 +436,13 @@ def test_what_is_not_there_or_no_file_is_named(tmp_path: Path) -> None:
 def test_zip_archives_of_other_things_are_named(tmp_path: Path) -> None:
     with (tmp_path / "x.npz").open("wb") as file:
         np.savez(file, a=np.arange(3))
-    refused(tmp_path / "x.npz", StorageError, r"is an archive of NumPy arrays \(.npz\)")
+    require_refusal(tmp_path / "x.npz", StorageError, r"is an archive of NumPy arrays \(.npz\)")
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("word/document.xml", "<a/>")
-    refused(tmp_path / "x.zip", StorageError, "is a zip archive of something else, beginning with .*word/document.xml")
+    require_refusal(tmp_path / "x.zip", StorageError, "is a zip archive of something else, beginning with .*word/document.xml")
     for content in (network_of().state_dict(), {"state_dict": {}}, [1], {"header": "x", "weights": [1]}, {"header": "x", "weights": {}, "code": "x"}):
         torch.save(content, tmp_path / "x.pt")
-        refused(tmp_path / "x.pt", StorageError, "is a PyTorch file of another project")
+        require_refusal(tmp_path / "x.pt", StorageError, "is a PyTorch file of another project")
 
 
 def _header(**changes: Any) -> str:
@@ -502,15 +502,15 @@ HEADERS = [
 
 @pytest.mark.parametrize(("header", "kind", "words"), HEADERS, ids=[f"{number}-{words[:30]}" for number, (_, _, words) in enumerate(HEADERS)])
 def test_a_header_is_believed_only_as_far_as_it_is_right(tmp_path: Path, header: str, kind: type[PhysbenchError], words: str) -> None:
-    refused(written(tmp_path / "x.safetensors", float32(), header), kind, words)
+    require_refusal(write(tmp_path / "x.safetensors", float32(), header), kind, words)
     torch.save({"header": header, "weights": network_of().state_dict()}, tmp_path / "x.pt")
-    refused(tmp_path / "x.pt", kind, words)
+    require_refusal(tmp_path / "x.pt", kind, words)
 
 
 def test_the_right_header_is_right(tmp_path: Path) -> None:
     """What the wrong ones are variations of."""
     torch.save({"header": _header(sizes=_sizes(noise=1)), "weights": network_of().state_dict()}, tmp_path / "x.pt")
-    for path in (written(tmp_path / "x", float32()), written(tmp_path / "y", float32(), _header(card={"name": 'a "b" \\ c/d'})), tmp_path / "x.pt"):
+    for path in (write(tmp_path / "x", float32()), write(tmp_path / "y", float32(), _header(card={"name": 'a "b" \\ c/d'})), tmp_path / "x.pt"):
         assert same(checkpoint.load(path).network, network_of())
 
 
@@ -531,11 +531,11 @@ MATRIX = np.ones((3, 4))
     (float32(**{"layers__1__bias__scale": np.ones(3)}) | {"layers.1.bias": ("I8", [3], bytes(3))}, HostileFile, "not a matrix with"),
 ])  # fmt: skip
 def test_weights_that_are_not_those_of_the_network_are_named(tmp_path: Path, arrays: Any, kind: type[PhysbenchError], words: str) -> None:
-    refused(written(tmp_path / "x.safetensors", arrays), kind, words)
+    require_refusal(write(tmp_path / "x.safetensors", arrays), kind, words)
     types = {"F32": torch.float32, "I8": torch.int8}
     tensors = {name: torch.frombuffer(bytearray(raw), dtype=types[kind]).reshape(shape) for name, (kind, shape, raw) in arrays.items()}
     torch.save({"header": _header(), "weights": tensors}, tmp_path / "x.pt")
-    refused(tmp_path / "x.pt", kind, words)
+    require_refusal(tmp_path / "x.pt", kind, words)
 
 
 @pytest.mark.parametrize("thing", [
@@ -544,7 +544,7 @@ def test_weights_that_are_not_those_of_the_network_are_named(tmp_path: Path, arr
 ], ids=str)  # fmt: skip
 def test_what_is_no_array_of_weights_is_refused(tmp_path: Path, thing: Any) -> None:
     torch.save({"header": _header(), "weights": {**network_of().state_dict(), "layers.1.bias": thing}}, tmp_path / "x.pt")
-    refused(tmp_path / "x.pt", HostileFile, "'layers.1.bias' is not an array of weights|holds more than weights")
+    require_refusal(tmp_path / "x.pt", HostileFile, "'layers.1.bias' is not an array of weights|holds more than weights")
 
 
 def test_a_tensor_that_claims_more_than_it_has_takes_no_memory(tmp_path: Path) -> None:
@@ -552,7 +552,7 @@ def test_a_tensor_that_claims_more_than_it_has_takes_no_memory(tmp_path: Path) -
     for kind in (torch.float32, torch.bfloat16):
         wide = torch.zeros(1, dtype=kind).expand(1_000_000, 1_000_000)
         torch.save({"header": _header(), "weights": {**network_of().state_dict(), "layers.1.weight": wide}}, tmp_path / "x.pt")
-        refused(tmp_path / "x.pt", HostileFile, r"has the shape \(1000000, 1000000\)")
+        require_refusal(tmp_path / "x.pt", HostileFile, r"has the shape \(1000000, 1000000\)")
 
 
 def _one(entry: Any, data: int = 4) -> tuple[bytes, bytes]:
@@ -601,7 +601,7 @@ ODD = "which no array of weights is"
     (b'{"__metadata__": {"physbench": "\\ud800"}}', b"", HostileFile, "cannot be printed"),
 ])  # fmt: skip
 def test_a_safetensors_file_whose_parts_do_not_fit_is_refused(tmp_path: Path, header: bytes, data: bytes, kind: type[PhysbenchError], words: str) -> None:
-    refused(raw_file(tmp_path / "x.safetensors", header, data), kind, words)
+    require_refusal(raw_file(tmp_path / "x.safetensors", header, data), kind, words)
 
 
 def test_no_size_is_believed_that_the_file_does_not_have(tmp_path: Path) -> None:
@@ -612,16 +612,16 @@ def test_no_size_is_believed_that_the_file_does_not_have(tmp_path: Path) -> None
         (1 << 20, DamagedFile, "is cut off within its header"),
     ):
         path.write_bytes(struct.pack("<Q", claim) + b'{"a": 1}')
-        refused(path, kind, words)
+        require_refusal(path, kind, words)
 
 
 def test_a_file_beyond_the_bound_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    saved(tmp_path / "x.pt", network_of())
+    save_any(tmp_path / "x.pt", network_of())
     size = (tmp_path / "x.pt").stat().st_size
     monkeypatch.setattr(checkpoint, "MOST_BYTES", size)
     assert same(checkpoint.load(tmp_path / "x.pt").network, network_of())
     monkeypatch.setattr(checkpoint, "MOST_BYTES", size - 1)
-    refused(tmp_path / "x.pt", HostileFile, f"has {size:,} bytes, and at most {size - 1:,} are read")
+    require_refusal(tmp_path / "x.pt", HostileFile, f"has {size:,} bytes, and at most {size - 1:,} are read")
 
 
 def test_a_file_of_ten_gigabytes_is_refused_by_its_size_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -634,10 +634,10 @@ def test_a_file_of_ten_gigabytes_is_refused_by_its_size_alone(tmp_path: Path, mo
             file.truncate(10 << 30)
     monkeypatch.setattr(os, "open", read)
     for name in ("x.pt", "x.safetensors"):
-        refused(tmp_path / name, HostileFile, "has 10,737,418,240 bytes, and at most 2,147,483,648 are read")
+        require_refusal(tmp_path / name, HostileFile, "has 10,737,418,240 bytes, and at most 2,147,483,648 are read")
 
 
-def rezipped(content: bytes, change: Callable[[str, bytes], bytes | None], **how: Any) -> bytes:
+def zip_again(content: bytes, change: Callable[[str, bytes], bytes | None], **how: Any) -> bytes:
     """The same archive with other members, its checksums right."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(buffer, "w", **how) as new:
@@ -648,19 +648,19 @@ def rezipped(content: bytes, change: Callable[[str, bytes], bytes | None], **how
 
 
 def test_a_zip_archive_whose_parts_do_not_fit_is_refused(tmp_path: Path) -> None:
-    path = saved(tmp_path / "x.pt", network_of())
+    path = save_any(tmp_path / "x.pt", network_of())
     good = path.read_bytes()
 
     def spoilt(content: bytes, kind: type[PhysbenchError], words: str) -> None:
         path.write_bytes(content)
-        refused(path, kind, words)
+        require_refusal(path, kind, words)
 
-    path.write_bytes(rezipped(good, lambda _, data: data))
+    path.write_bytes(zip_again(good, lambda _, data: data))
     assert same(checkpoint.load(path).network, network_of())
-    spoilt(rezipped(good, lambda _, data: data, compression=zipfile.ZIP_DEFLATED), HostileFile, "members that are compressed")
-    spoilt(rezipped(good, lambda name, data: None if name.endswith("data/0") else data), HostileFile, "holds more than weights and was not loaded: torch says")
-    spoilt(rezipped(good, lambda name, data: data[:-1] if name.endswith("data/0") else data), HostileFile, "torch says")
-    spoilt(rezipped(good, lambda name, data: None if name.endswith("data.pkl") else data), StorageError, "is a zip archive of something else")
+    spoilt(zip_again(good, lambda _, data: data, compression=zipfile.ZIP_DEFLATED), HostileFile, "members that are compressed")
+    spoilt(zip_again(good, lambda name, data: None if name.endswith("data/0") else data), HostileFile, "holds more than weights and was not loaded: torch says")
+    spoilt(zip_again(good, lambda name, data: data[:-1] if name.endswith("data/0") else data), HostileFile, "torch says")
+    spoilt(zip_again(good, lambda name, data: None if name.endswith("data.pkl") else data), StorageError, "is a zip archive of something else")
     spoilt(good[:-1], DamagedFile, "is cut off")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -668,8 +668,8 @@ def test_a_zip_archive_whose_parts_do_not_fit_is_refused(tmp_path: Path) -> None
         with zipfile.ZipFile(buffer, "a") as archive:
             archive.writestr(archive.namelist()[0], b"again")
     spoilt(buffer.getvalue(), HostileFile, "of the same name")
-    directory = struct.unpack("<I", rezipped(good, lambda _, data: data)[-6:-2])[0]
-    plain = bytearray(rezipped(good, lambda _, data: data))
+    directory = struct.unpack("<I", zip_again(good, lambda _, data: data)[-6:-2])[0]
+    plain = bytearray(zip_again(good, lambda _, data: data))
     for at in (20, 24):  # the sizes of the first member: 1 GiB, stored as it is
         plain[directory + at : directory + at + 4] = struct.pack("<I", 1 << 30)
     spoilt(bytes(plain), HostileFile, "claims members of 1,07")
@@ -678,7 +678,7 @@ def test_a_zip_archive_whose_parts_do_not_fit_is_refused(tmp_path: Path) -> None
 
 
 def test_an_old_torch_is_not_trusted_with_a_pickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    saved(tmp_path / "x.pt", network_of())
+    save_any(tmp_path / "x.pt", network_of())
     checkpoint.save(tmp_path / "x.safetensors", network_of())
     monkeypatch.setattr(torch, "__version__", "2.9.1+cu130")
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("it was asked to load"))
@@ -703,7 +703,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, bytes]]
         patch.setitem(registry.architectures.built_in, "little", f"{__name__}:ARCHITECTURE")  # type: ignore[arg-type]
         folder = tmp_path_factory.mktemp("good")
         for suffix in SUFFIXES:
-            saved(folder / f"x{suffix}", network_of(), card=CARD, half=True)
+            save_any(folder / f"x{suffix}", network_of(), card=CARD, half=True)
         yield {suffix: (folder / f"x{suffix}").read_bytes() for suffix in SUFFIXES}
 
 
@@ -719,7 +719,7 @@ def the_same_or_refused(path: Path, expected: torch.nn.Module) -> None:
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_flipped_bit_in_any_byte_of_a_weight_is_noticed(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"x{suffix}"
-    saved(path, network_of())
+    save_any(path, network_of())
     content = bytearray(path.read_bytes())
     weights = arrays_of(network_of())["layers.0.bias"].tobytes()
     first = content.index(weights)
@@ -727,7 +727,7 @@ def test_a_flipped_bit_in_any_byte_of_a_weight_is_noticed(tmp_path: Path, suffix
         content[at] ^= 1
         path.write_bytes(content)
         content[at] ^= 1
-        refused(path, DamagedFile, "download it again")
+        require_refusal(path, DamagedFile, "download it again")
 
 
 FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -757,7 +757,7 @@ def test_a_pickle_that_was_tampered_with_raises_nothing_but_refusals(data: st.Da
         pickled = bytearray(archive.read(name))
     for at, byte in data.draw(st.lists(st.tuples(st.integers(0, len(pickled) - 1), st.integers(0, 255)), min_size=1, max_size=3)):
         pickled[at] = byte
-    (tmp_path / "x.pt").write_bytes(rezipped(good[".pt"], lambda each, old: bytes(pickled) if each == name else old))
+    (tmp_path / "x.pt").write_bytes(zip_again(good[".pt"], lambda each, old: bytes(pickled) if each == name else old))
     try:
         checkpoint.load(tmp_path / "x.pt")
     except PhysbenchError as error:

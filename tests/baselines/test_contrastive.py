@@ -49,7 +49,7 @@ def recipe(model: str, games: Path, **changed: Any) -> TrainingRecipe:
     return usual_recipe(model, data=str(games), **{**few, **changed})
 
 
-def made(sizes: ContrastiveSizes = TINY, seed: int = 7) -> ContrastiveModel:
+def make_model(sizes: ContrastiveSizes = TINY, seed: int = 7) -> ContrastiveModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return sizes.build().double()
@@ -62,7 +62,7 @@ def batch(sequences: int = 3, frames: int = 3) -> dict[str, torch.Tensor]:
 
 
 def test_the_loss_is_that_of_a_loop_over_transitions() -> None:
-    model, given = made(replace(TINY, sigma=0.7, hinge=0.01)), batch()
+    model, given = make_model(replace(TINY, sigma=0.7, hinge=0.01)), batch()
     with torch.no_grad():
         for parameter in model.decoder.parameters():
             parameter.add_(0.1)
@@ -89,7 +89,7 @@ def test_the_loss_is_that_of_a_loop_over_transitions() -> None:
 
 
 def test_a_model_that_has_learnt_nothing_says_that_nothing_changes() -> None:
-    model = made()
+    model = make_model()
     for passes in model.processor.passes:  # what P has learnt nothing of
         torch.nn.init.zeros_(passes.last.weight), torch.nn.init.zeros_(passes.last.bias)
     z = torch.rand(2, 128, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -103,12 +103,12 @@ def test_actions_stand_where_the_console_has_them() -> None:
 
     words = {"nothing": "NOOP", "fire": "FIRE", "right": "RIGHT", "left": "LEFT", "right and fire": "RIGHTFIRE", "left and fire": "LEFTFIRE"}
     assert [getattr(ale_py.Action, words[action]).value for action in ACTIONS] == list(CODES)
-    placed = made().place_actions(torch.eye(6, dtype=torch.float64))
+    placed = make_model().place_actions(torch.eye(6, dtype=torch.float64))
     assert placed.shape == (6, 18) and placed.argmax(dim=1).tolist() == list(CODES) and placed.sum() == 6
 
 
 def test_slots_are_made_of_their_own_maps_by_one_layer() -> None:
-    model = made(replace(TINY, maps=2))
+    model = make_model(replace(TINY, maps=2))
     x = torch.rand(2, 1, 36, 36, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         maps = model.encoder.maps(model.encoder.trunk(x)).numpy()  # (2, 256, 1, 1)
@@ -194,7 +194,7 @@ def test_a_processor_that_does_not_fit_is_refused_in_a_line(sizes: dict[str, Any
 
 
 def test_what_is_not_of_these_games_is_refused() -> None:
-    model = made()
+    model = make_model()
     given = batch()
     with pytest.raises(ModelError, match=r"frames of \(36, 36, 1\), not of \(84, 84, 1\)"):
         model.begin(torch.zeros(1, dtype=torch.int64), shape=(84, 84, 1), actions=6)

@@ -39,7 +39,7 @@ def videos(shape: tuple[int, ...], seed: int = 2) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 2, shape, dtype=np.uint8)
 
 
-def convolved(image: Array, weight: Array, bias: Array) -> Array:
+def convolve(image: Array, weight: Array, bias: Array) -> Array:
     """image (I, H, W), weight (O, I, S, S) -> (O, H, W), by the sum in the textbook. Outside the image everything is 0."""
     _, height, width = image.shape
     outputs, inputs, side, _ = weight.shape
@@ -57,7 +57,7 @@ def convolved(image: Array, weight: Array, bias: Array) -> Array:
     return result
 
 
-def predicted(weights: dict[str, Any], past: list[Array]) -> Array:
+def predict(weights: dict[str, Any], past: list[Array]) -> Array:
     """past: three frames (H, W, C), the oldest first -> the probability (H, W, C) of every pixel of the next one, pixel by pixel."""
     height, width, channels = past[0].shape
     half = ((height + 1) // 2, (width + 1) // 2)
@@ -69,7 +69,7 @@ def predicted(weights: dict[str, Any], past: list[Array]) -> Array:
                     image[4 * (number * channels + c) + 2 * (y % 2) + x % 2, y // 2, x // 2] = frame[y, x, c]
     layers = sorted({name.rpartition(".")[0] for name in weights})
     for layer in layers:
-        image = convolved(image, weights[f"{layer}.weight"], weights[f"{layer}.bias"])
+        image = convolve(image, weights[f"{layer}.weight"], weights[f"{layer}.bias"])
         if layer != layers[-1]:
             image = np.where(image > 0, image, 0)
     logits = np.array([[[image[4 * c + 2 * (y % 2) + x % 2, y // 2, x // 2] for c in range(channels)] for x in range(width)] for y in range(height)])
@@ -86,7 +86,7 @@ def test_it_computes_what_the_sums_say(shape: tuple[int, int, int]) -> None:
     with torch.no_grad():
         for t, seen in enumerate([[0, 0, 0], [0, 0, 1], [0, 1, 2], [1, 2, 3]]):
             state, mean, owner = model.observe(state, torch.tensor(frames[t][None], dtype=torch.float32))
-            np.testing.assert_allclose(mean[0].numpy(), predicted(weights, [frames[i] for i in seen]), atol=1e-6)
+            np.testing.assert_allclose(mean[0].numpy(), predict(weights, [frames[i] for i in seen]), atol=1e-6)
             assert owner is None
 
 
@@ -122,7 +122,7 @@ def test_it_imagines_on_its_own_prediction_in_black_and_white() -> None:
         assert 0 < np.mean([video[-1] for video in past]) < 1, "a frame of both"
         state, said = asked.imagine(state, None)
         for number in range(2):
-            np.testing.assert_allclose(said.mean[number], predicted(weights, past[number][-3:]), atol=1e-6)
+            np.testing.assert_allclose(said.mean[number], predict(weights, past[number][-3:]), atol=1e-6)
 
 
 def test_a_sequence_does_not_know_of_the_others_in_its_batch() -> None:

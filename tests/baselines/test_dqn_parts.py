@@ -163,7 +163,7 @@ def test_a_replay_gives_what_was_played() -> None:
     for game in range(games):
         for place in range(added - each, added - 1):
             now, then = history[game][place], history[game][place + 1]
-            known[_stacked(now["frames"], stack).tobytes()] = (game, now, _stacked(then["frames"], stack))
+            known[_stack(now["frames"], stack).tobytes()] = (game, now, _stack(then["frames"], stack))
     some = replay.draw(np.random.default_rng(0), 500)
     drawn = set()
     for seen, action, reward, lost, later in zip(*some, strict=True):
@@ -174,6 +174,6 @@ def test_a_replay_gives_what_was_played() -> None:
     assert len(drawn) == len(replay)
 
 
-def _stacked(frames: list[Any], stack: int) -> Any:
+def _stack(frames: list[Any], stack: int) -> Any:
     empty = [np.zeros_like(frames[0])] * stack
     return np.stack([*empty, *frames][-stack:])

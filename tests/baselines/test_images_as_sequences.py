@@ -41,7 +41,7 @@ def images_of(frames: int) -> Recipe:
     return recipe_for("shapes", training=16, validation=6, frames=frames)
 
 
-def seen(source: Any) -> list[dict[str, Any]]:
+def list_batches(source: Any) -> list[dict[str, Any]]:
     """Three steps and the validation sequences."""
     batches = [{name: array.copy() for name, array in batch.items()} for batch in islice(source.batches(0, wants=WANTS, workers=0), 3)]
     return batches + [dict(batch) for batch in source.validation(WANTS)]
@@ -58,15 +58,15 @@ def require_same(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> No
 @pytest.mark.parametrize("anywhere", [False, True])
 def test_an_image_is_learnt_as_the_sequence_that_the_generator_makes_of_it(anywhere: bool, tmp_path: Path) -> None:
     """Streamed or from a file, with whatever has time; the generator repeats images by itself where it is asked for frames."""
-    ours = seen(Streamed(recipe(anywhere=anywhere), images_of(1)))
+    ours = list_batches(Streamed(recipe(anywhere=anywhere), images_of(1)))
     assert ours[0]["features"].shape == (4, 5, 28, 28, 1) and ours[0]["shape"].shape == (4, 3)
-    require_same(ours, seen(Streamed(recipe(), images_of(5))))
+    require_same(ours, list_batches(Streamed(recipe(), images_of(5))))
     files = [str(generate(images_of(frames), tmp_path / f"{frames}.h5")) for frames in (1, 5)]
-    require_same(*(seen(source_of(recipe(data=file, anywhere=anywhere))) for file in files))
+    require_same(*(list_batches(source_of(recipe(data=file, anywhere=anywhere))) for file in files))
 
 
 def test_a_lone_frame_stays_alone_where_one_is_learnt_from() -> None:
-    lone, several = (seen(Streamed(recipe(frames=frames), images_of(1))) for frames in ((1,), (2, 5, 3)))
+    lone, several = (list_batches(Streamed(recipe(frames=frames), images_of(1))) for frames in ((1,), (2, 5, 3)))
     for one, other in zip(lone, several, strict=True):
         for name in WANTS:
             if name in TIMED:

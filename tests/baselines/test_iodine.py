@@ -56,7 +56,7 @@ def normal(*shape: int, seed: int = 5) -> Tensor:
     return torch.from_numpy(np.random.default_rng(seed).standard_normal(shape))
 
 
-def guessed(model: Iodine, *, batch: int = 2, side: tuple[int, int] = (6, 5)) -> tuple[Guess, Tensor]:
+def make_guess(model: Iodine, *, batch: int = 2, side: tuple[int, int] = (6, 5)) -> tuple[Guess, Tensor]:
     """At some lambda that differs from slot to slot."""
     sizes = model.sizes
     x = images(sizes, batch, *side)
@@ -85,7 +85,7 @@ def mixture(sizes: IodineSizes, outputs: Any, logits: Any, x: Any, slots: list[i
 @MODELS
 def test_the_likelihood_is_that_of_a_mixture_pixel_by_pixel_and_without_each_slot_in_turn(sizes: IodineSizes) -> None:
     model = network(sizes)
-    guess, x = guessed(model)
+    guess, x = make_guess(model)
     outputs, logits = guess.outputs.detach().numpy(), guess.logits.detach().numpy()
     without = (leave_one_out(guess.logits + guess.components) - leave_one_out(guess.logits)).detach().numpy()
     slots = list(range(sizes.slots))
@@ -103,7 +103,7 @@ def test_the_likelihood_is_that_of_a_mixture_pixel_by_pixel_and_without_each_slo
 @MODELS
 def test_the_counterfactual_input_is_what_the_likelihood_loses_without_a_slot(sizes: IodineSizes) -> None:
     model = network(sizes)
-    guess, x = guessed(model)
+    guess, x = make_guess(model)
     norm = model.norms["counterfactual"]
     shown = model.inputs(guess, x)[0]["counterfactual"].detach().numpy()
     gain, offset = float(norm.gain.detach()), float(norm.offset.detach())
@@ -123,7 +123,7 @@ def test_the_counterfactual_input_is_what_the_likelihood_loses_without_a_slot(si
 def test_each_gradient_that_it_is_shown_is_what_differences_give(sizes: IodineSizes) -> None:
     """Of outputs and mask logits through the mixture alone, of lambda through everything, of the bound of a mean over so many images."""
     model = network(sizes)
-    guess, x = guessed(model, side=(4, 4))
+    guess, x = make_guess(model, side=(4, 4))
     noise = normal(2, sizes.slots, sizes.latent)
 
     def bound(outputs: Tensor, logits: Tensor) -> Tensor:
@@ -156,7 +156,7 @@ def slope(function: Any, at: Tensor, step: float = 1e-5) -> Tensor:
 
 def test_there_is_no_second_derivative_and_what_the_paper_keeps_attached_is() -> None:
     model = network(TINY)
-    guess, x = guessed(model)
+    guess, x = make_guess(model)
     for gradient in model.slopes(guess):
         assert gradient.grad_fn is None and not gradient.requires_grad
     images, vectors = model.inputs(guess, x)
@@ -373,15 +373,15 @@ def test_after_so_many_refinements_it_says_what_it_would_if_there_were_no_more(s
     checkpoint.save(tmp_path / "weights.safetensors", ARCHITECTURE.make(sizes))
     frame = images(sizes, 2, 8, 8).permute(0, 2, 3, 1).float().numpy()
 
-    def begun(count: int) -> tuple[TorchModel, Any]:
+    def begin(count: int) -> tuple[TorchModel, Any]:
         model = checkpoint.model(tmp_path / "weights.safetensors", settings={"refinements": count})
         return model, model.begin(Batch(np.arange(2, dtype=np.uint64), (8, 8, sizes.channels)))
 
-    model, state = begun(4)
+    model, state = begin(4)
     steps = model.refinements(state, frame, None)
     assert len(steps) == 5
     for count in range(1, 5):
-        fewer, fresh = begun(count)
+        fewer, fresh = begin(count)
         reached, said = fewer.observe(fresh, frame, None)
         np.testing.assert_array_equal(steps[count][1].mean, said.mean)
         np.testing.assert_array_equal(steps[count][1].owner, said.owner)

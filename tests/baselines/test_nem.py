@@ -35,7 +35,7 @@ KINDS = {
 kinds = pytest.mark.parametrize("sizes", KINDS.values(), ids=KINDS.keys())
 
 
-def built(sizes: NemSizes, seed: int = 0) -> Nem:
+def build(sizes: NemSizes, seed: int = 0) -> Nem:
     """Every parameter random, norms included: fresh weights would hide a gain that is never used."""
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(), torch.no_grad():
@@ -59,13 +59,13 @@ def shares(sizes: NemSizes, batch: int, seed: int = 0) -> torch.Tensor:
     return gamma / gamma.sum(dim=1, keepdim=True)
 
 
-def begun(model: Nem, seeds: torch.Tensor, slots: int | None = None) -> State:
+def begin(model: Nem, seeds: torch.Tensor, slots: int | None = None) -> State:
     return model.begin(seeds, shape=(model.sizes.height, model.sizes.width, 1), slots=slots, actions=model.sizes.actions)
 
 
-def watched(model: Nem, frames: torch.Tensor, actions: torch.Tensor | None, seeds: torch.Tensor, *, ahead: int = 0, slots: int | None = None) -> list[Any]:
+def watch(model: Nem, frames: torch.Tensor, actions: torch.Tensor | None, seeds: torch.Tensor, *, ahead: int = 0, slots: int | None = None) -> list[Any]:
     """(mean, owner, gamma) of observing all frames but the last `ahead`, which are imagined."""
-    state, told = begun(model, seeds, slots), []
+    state, told = begin(model, seeds, slots), []
     with torch.no_grad():
         for t in range(frames.shape[1]):
             action = None if actions is None else actions[:, t]
@@ -154,7 +154,7 @@ def test_a_pair_is_the_linear_layer_on_both_of_its_slots_in_order() -> None:
 @kinds
 def test_the_fast_model_is_the_plain_one(sizes: NemSizes) -> None:
     """Loss and the gradient of every parameter."""
-    model, plain = built(sizes), built(sizes)
+    model, plain = build(sizes), build(sizes)
     (frames, actions), gamma = film(sizes), shares(sizes, 2)
     batch = {"features": frames} | ({} if actions is None else {"actions": actions})
     noisy = (film(sizes, seed=1)[0] ^ frames).float()
@@ -171,7 +171,7 @@ def test_the_fast_model_is_the_plain_one(sizes: NemSizes) -> None:
 
 @kinds
 def test_half_precision_changes_little_and_leaves_what_is_carried_in_float32(sizes: NemSizes) -> None:
-    model = built(sizes)
+    model = build(sizes)
     (frames, actions), gamma = film(sizes), shares(sizes, 2)
     batch = {"features": frames} | ({} if actions is None else {"actions": actions})
     exact = model.loss(batch, noisy=frames, gamma=gamma).total.detach()
@@ -187,7 +187,7 @@ def test_half_precision_changes_little_and_leaves_what_is_carried_in_float32(siz
 @settings(max_examples=5, deadline=None)
 @given(order=st.permutations(range(3)), seed=st.integers(0, 100))
 def test_slots_in_another_order_give_the_same_in_that_order(sizes: NemSizes, order: list[int], seed: int) -> None:
-    model = built(sizes, seed)
+    model = build(sizes, seed)
     (frames, actions), gamma = film(sizes, seed=seed), shares(sizes, 2, seed)
     clean = frames[..., 0].float()
     with torch.no_grad():
@@ -199,7 +199,7 @@ def test_slots_in_another_order_give_the_same_in_that_order(sizes: NemSizes, ord
 
 def test_slots_of_an_rnn_em_do_not_know_of_each_other_and_those_of_an_r_nem_do() -> None:
     for name, knows in (("rnn-em", False), ("r-nem", True), ("r-nem-no-attention", True)):
-        model, theta, x = built(KINDS[name]), torch.randn(1, 3, 10, requires_grad=True), torch.randn(1, 3, 12)
+        model, theta, x = build(KINDS[name]), torch.randn(1, 3, 10, requires_grad=True), torch.randn(1, 3, 12)
         model.recurrence(theta, x, None)[1][0, 0].sum().backward()
         assert theta.grad is not None
         assert bool(theta.grad[0, 0].abs().sum() > 0)
@@ -209,8 +209,8 @@ def test_slots_of_an_rnn_em_do_not_know_of_each_other_and_those_of_an_r_nem_do()
 @pytest.mark.parametrize("slots", [1, 2, 8])
 def test_any_number_of_slots_runs_on_the_same_weights(slots: int) -> None:
     sizes = KINDS["r-nem"]
-    model, (frames, _) = built(sizes), film(sizes)
-    told = watched(model, frames, None, torch.tensor([1, 2]), slots=slots)
+    model, (frames, _) = build(sizes), film(sizes)
+    told = watch(model, frames, None, torch.tensor([1, 2]), slots=slots)
     assert all(mean.shape == (2, 16, 16, 1) for mean, _, _ in told)
     assert all(owner is None if slots == 1 else int(owner.max()) < slots for _, owner, _ in told)
     assert bool(torch.isfinite(model.loss({"features": frames}, generator=torch.Generator().manual_seed(1), slots=slots).total))
@@ -220,35 +220,35 @@ def test_any_number_of_slots_runs_on_the_same_weights(slots: int) -> None:
 @pytest.mark.parametrize("name", ["rnn", "lstm"])
 def test_a_model_of_one_slot_keeps_to_it(name: str) -> None:
     sizes = KINDS[name]
-    model, (frames, _) = built(sizes), film(sizes)
-    state = begun(model, torch.tensor([1, 2]), slots=8)
+    model, (frames, _) = build(sizes), film(sizes)
+    state = begin(model, torch.tensor([1, 2]), slots=8)
     assert bool((state.gamma == 1).all()) and state.gamma.shape[1] == 1
-    assert all(owner is None for _, owner, _ in watched(model, frames, None, torch.tensor([1, 2]), slots=8)), "one slot groups nothing"
+    assert all(owner is None for _, owner, _ in watch(model, frames, None, torch.tensor([1, 2]), slots=8)), "one slot groups nothing"
 
 
 @kinds
 def test_nothing_depends_on_the_other_sequences_of_a_batch(sizes: NemSizes) -> None:
     """Neither on how many there are nor on their order, while frames are observed and imagined; actions are each sequence's own."""
-    model = built(sizes)
+    model = build(sizes)
     frames, actions = film(sizes, batch=5, frames=7)
     seeds = torch.tensor([3, -1, 1 << 60, 7, 3])
-    whole = watched(model, frames, actions, seeds, ahead=3)
+    whole = watch(model, frames, actions, seeds, ahead=3)
     for rows in ([4, 2, 0, 1, 3], [2], [1, 3]):
-        part = watched(model, frames[rows], None if actions is None else actions[rows], seeds[rows], ahead=3)
+        part = watch(model, frames[rows], None if actions is None else actions[rows], seeds[rows], ahead=3)
         for (mean, owner, gamma), (all_means, all_owners, _) in zip(part, whole, strict=True):
             torch.testing.assert_close(mean, all_means[rows], rtol=1e-4, atol=1e-5)
             assert owner is all_owners is None or torch.equal(owner[clear(gamma)], all_owners[rows][clear(gamma)])
 
 
 def test_a_seed_is_all_that_tells_two_equal_sequences_apart() -> None:
-    model, (frames, _) = built(SMALL), film(SMALL, batch=1)
+    model, (frames, _) = build(SMALL), film(SMALL, batch=1)
     frames = frames.expand(3, -1, -1, -1, -1)
-    told = watched(model, frames, None, torch.tensor([5, 5, 6]))
+    told = watch(model, frames, None, torch.tensor([5, 5, 6]))
     for mean, _, gamma in told:
         torch.testing.assert_close(mean[0], mean[1], rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(gamma[0], gamma[1], rtol=1e-3, atol=1e-4)
         assert float((mean[0] - mean[2]).abs().max()) > 1e-2
-    state = begun(model, torch.tensor([5, 6]))
+    state = begin(model, torch.tensor([5, 6]))
     assert not torch.equal(state.gamma[0], state.gamma[1])
 
 
@@ -271,8 +271,8 @@ def test_the_e_step_shares_a_pixel_out_by_how_likely_each_slot_makes_it() -> Non
 
 
 def test_the_first_frame_is_grouped_at_random_and_every_other_one_by_the_prediction_before_it() -> None:
-    model, (frames, _), seeds = built(SMALL), film(SMALL), torch.tensor([1, 2])
-    state = begun(model, seeds)
+    model, (frames, _), seeds = build(SMALL), film(SMALL), torch.tensor([1, 2])
+    state = begin(model, seeds)
     drawn = chance.normal(seeds, 0, 3 * 256).abs().view(2, 3, 16, 16).numpy()
     gamma = drawn / drawn.sum(axis=1, keepdims=True)
     with torch.no_grad():
@@ -287,15 +287,15 @@ def test_the_first_frame_is_grouped_at_random_and_every_other_one_by_the_predict
 
 
 def test_a_tie_goes_to_the_lowest_slot() -> None:
-    model = built(SMALL)
-    state = begun(model, torch.tensor([1]))._replace(time=1, psi=torch.full((1, 3, 16, 16), 0.5))
+    model = build(SMALL)
+    state = begin(model, torch.tensor([1]))._replace(time=1, psi=torch.full((1, 3, 16, 16), 0.5))
     with torch.no_grad():
         assert not bool(model.observe(state, torch.zeros(1, 16, 16, 1), None)[2].any())
 
 
 def test_what_is_imagined_is_grouped_by_its_own_thresholded_maximum_and_shown_as_its_own_mixture() -> None:
-    model, (frames, _) = built(SMALL), film(SMALL)
-    state = begun(model, torch.tensor([1, 2]))
+    model, (frames, _) = build(SMALL), film(SMALL)
+    state = begin(model, torch.tensor([1, 2]))
     with torch.no_grad():
         state, _, _ = model.observe(state, frames[:, 0].float(), None)
         state = state._replace(psi=state.psi * 0.2)  # around the threshold
@@ -315,9 +315,9 @@ def test_what_is_imagined_is_grouped_by_its_own_thresholded_maximum_and_shown_as
 
 def test_noise_flips_its_share_of_the_pixels_anew_at_every_step() -> None:
     shown: list[torch.Tensor] = []
-    model, frames = built(SMALL), torch.zeros(40, 3, 16, 16, 1, dtype=torch.uint8)
+    model, frames = build(SMALL), torch.zeros(40, 3, 16, 16, 1, dtype=torch.uint8)
     model.encoder.register_forward_pre_hook(lambda _, inputs: shown.append(inputs[0]))
-    state = begun(model, torch.arange(40))
+    state = begin(model, torch.arange(40))
     state = state._replace(gamma=torch.ones_like(state.gamma))
     with torch.no_grad():
         for t in range(2):
@@ -329,25 +329,25 @@ def test_noise_flips_its_share_of_the_pixels_anew_at_every_step() -> None:
 
 
 def test_a_model_without_noise_is_another_option_on_the_same_weights() -> None:
-    noisy = built(SMALL)
+    noisy = build(SMALL)
     clean = replace(SMALL, noise=0.0).build()
     clean.load_state_dict(noisy.state_dict())
     frames = film(SMALL)[0]
-    told = [watched(model.eval(), frames, None, torch.tensor([1, 2])) for model in (noisy, clean)]
+    told = [watch(model.eval(), frames, None, torch.tensor([1, 2])) for model in (noisy, clean)]
     assert all(not torch.equal(a, b) for (a, *_), (b, *_) in zip(*told, strict=True))
 
 
 def test_what_is_trained_is_what_is_evaluated() -> None:
     """`loss` and a walk through `observe` see the same predictions where chance is taken away; intra of the upper bound is the evaluator's BCE."""
     sizes = replace(SMALL, noise=0.0)
-    model, (frames, _), seeds = built(sizes), film(sizes), torch.tensor([8, 9])
-    means = torch.stack([mean for mean, _, _ in watched(model, frames, None, seeds)[:-1]], dim=1)
-    figures = model.loss({"features": frames}, gamma=begun(model, seeds).gamma).figures
+    model, (frames, _), seeds = build(sizes), film(sizes), torch.tensor([8, 9])
+    means = torch.stack([mean for mean, _, _ in watch(model, frames, None, seeds)[:-1]], dim=1)
+    figures = model.loss({"features": frames}, gamma=begin(model, seeds).gamma).figures
     assert float(figures["upper_bound_intra"]) == pytest.approx(bce(frames.numpy(), means.numpy()).mean(), rel=1e-5)
 
 
 def test_figures_on_collisions_are_those_on_the_pixels_that_the_frame_before_marks() -> None:
-    model, (frames, _), gamma = built(SMALL), film(SMALL), shares(SMALL, 2)
+    model, (frames, _), gamma = build(SMALL), film(SMALL), shares(SMALL, 2)
     plain = model.loss({"features": frames}, noisy=frames, gamma=gamma).figures
     everywhere = model.loss({"features": frames, "collisions": torch.ones_like(frames)}, noisy=frames, gamma=gamma).figures
     assert {name for name in everywhere if name.startswith("relational_")} == {f"relational_{name}" for name in plain}
@@ -361,16 +361,16 @@ def test_figures_on_collisions_are_those_on_the_pixels_that_the_frame_before_mar
 
 
 def test_a_training_step_is_a_function_of_its_generators_seed() -> None:
-    model, (frames, _) = built(SMALL), film(SMALL)
+    model, (frames, _) = build(SMALL), film(SMALL)
     totals = [float(model.loss({"features": frames}, generator=torch.Generator().manual_seed(seed)).total.detach()) for seed in (1, 1, 2)]
     assert totals[0] == totals[1] != totals[2]
 
 
 def test_attention_is_there_to_look_at() -> None:
     for name, has in (("r-nem", True), ("r-nem-no-attention", False), ("rnn-em", False)):
-        model, (frames, _) = built(KINDS[name]), film(KINDS[name])
+        model, (frames, _) = build(KINDS[name]), film(KINDS[name])
         with torch.no_grad():
-            state, _, _ = model.observe(begun(model, torch.tensor([1, 2])), frames[:, 0].float(), None)
+            state, _, _ = model.observe(begin(model, torch.tensor([1, 2])), frames[:, 0].float(), None)
         assert (state.attention is not None) == has
         if state.attention is not None:
             assert state.attention.shape == (2, 3, 3)
@@ -382,8 +382,8 @@ def test_attention_is_there_to_look_at() -> None:
 @pytest.mark.parametrize("encoder", ["published", "appendix"])
 def test_frames_of_space_invaders_have_their_own_layers(encoder: str) -> None:
     sizes = replace(invaders(SMALL, actions=6), channels=(3, 4) if encoder == "published" else (3, 4, 4, 4), dense=9, hidden=8, encoder=encoder)
-    model, (frames, actions) = built(sizes), film(sizes, batch=1, frames=3)
-    told = watched(model, frames, actions, torch.tensor([1]), ahead=1)
+    model, (frames, actions) = build(sizes), film(sizes, batch=1, frames=3)
+    told = watch(model, frames, actions, torch.tensor([1]), ahead=1)
     assert all(mean.shape == (1, 84, 84, 1) for mean, _, _ in told)
     assert (sizes.slots, sizes.noise) == (4, 0.002)
     assert model.decoder.first == ((10, 10, 4) if encoder == "published" else (8, 8, 8))
@@ -420,25 +420,25 @@ def test_sizes_that_go_together_badly_are_refused() -> None:
 
 
 def test_frames_and_actions_that_are_not_the_models_are_refused() -> None:
-    model = built(KINDS["r-nem-actions"])
+    model = build(KINDS["r-nem-actions"])
     with pytest.raises(ModelError, match=r"frames of \(16, 16, 1\)"):
         model.begin(torch.tensor([1]), shape=(16, 16, 3), actions=4)
     with pytest.raises(ModelError, match="the data have none"):
         model.begin(torch.tensor([1]), shape=(16, 16, 1))
     with pytest.raises(ModelError, match="was told none"):
-        model.observe(begun(model, torch.tensor([1])), torch.zeros(1, 16, 16, 1), None)
+        model.observe(begin(model, torch.tensor([1])), torch.zeros(1, 16, 16, 1), None)
     with pytest.raises(ModelError, match="frames of"):
         model.loss({"features": torch.zeros(1, 3, 8, 8, 1, dtype=torch.uint8)})
     with pytest.raises(ModelError, match="nothing to predict in sequences of 1"):
         model.loss({"features": torch.zeros(1, 1, 16, 16, 1, dtype=torch.uint8), "actions": torch.zeros(1, 1, 4)})
     with pytest.raises(ModelError, match="slots is a whole number from 1 to 64, not 1000000"):
-        begun(model, torch.tensor([1]), slots=10**6)
+        begin(model, torch.tensor([1]), slots=10**6)
 
 
 @pytest.mark.parametrize("slots", [1, 3])
 def test_a_draw_of_nothing_for_all_slots_of_a_pixel_does_no_harm(slots: int) -> None:
     draw = torch.ones(2, slots, 16, 16)
     draw[0, :, 3, 5] = 0
-    gamma = built(replace(SMALL, slots=slots)).start(2, slots, gamma=draw).gamma
+    gamma = build(replace(SMALL, slots=slots)).start(2, slots, gamma=draw).gamma
     assert torch.isfinite(gamma).all()
     assert bool((gamma == 1).all()) == (slots == 1)

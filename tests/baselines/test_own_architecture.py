@@ -92,7 +92,7 @@ def forget() -> None:
     Path("was-run").unlink(missing_ok=True)
 
 
-def trained(cli: Any, *words: str) -> Path:
+def train_own(cli: Any, *words: str) -> Path:
     told = cli("train", PLACE, "--steps", "1", "--out", "runs/own", *words)
     assert told.exit_code == 0, told.output
     return Path("runs/own")
@@ -103,7 +103,7 @@ def weights_in(run: Path) -> Path:
 
 
 def test_it_is_trained_resumed_scored_predicted_and_audited_by_its_record_alone(cli: Any) -> None:
-    run = trained(cli)
+    run = train_own(cli)
     assert checkpoint.inspect(weights_in(run)).architecture == PLACE
     assert TrainingRecipe.from_json((run / "recipe.json").read_text()).batch == 1, "the record says how it is usually trained"
     for words in (
@@ -124,7 +124,7 @@ def test_it_is_trained_resumed_scored_predicted_and_audited_by_its_record_alone(
 
 def test_weights_alone_never_decide_that_code_is_run(cli: Any) -> None:
     moved = Path("moved.safetensors")
-    shutil.copy(weights_in(trained(cli)), moved)
+    shutil.copy(weights_in(train_own(cli)), moved)
     forget()
     told = cli("eval", str(moved), "--suite", "smoke", "--limit", "2")
     assert told.exit_code == 2 and f"allow it to be run with --architecture {PLACE}" in told.stderr
@@ -139,7 +139,7 @@ def test_weights_alone_never_decide_that_code_is_run(cli: Any) -> None:
 
 
 def test_the_recipe_of_another_model_allows_nothing(cli: Any) -> None:
-    run = trained(cli)
+    run = train_own(cli)
     text = (run / "recipe.json").read_text()
     forget()
     (run / "recipe.json").write_text(text.replace(PLACE, "ownmodel:number"))
@@ -149,7 +149,7 @@ def test_the_recipe_of_another_model_allows_nothing(cli: Any) -> None:
 
 
 def test_a_run_may_begin_with_weights_of_its_own_code(cli: Any) -> None:
-    shutil.copy(weights_in(trained(cli)), "first.safetensors")
+    shutil.copy(weights_in(train_own(cli)), "first.safetensors")
     told = cli("train", PLACE, "--steps", "1", "--initial", "first.safetensors", "--out", "runs/second")
     assert told.exit_code == 0, told.output
     told = cli("train", "rnn", "--steps", "1", "--initial", "first.safetensors", "--out", "runs/third")

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from physbench_baselines.iodine import Guess, Iodine, divergence, moments
-from tests.oracles.published_iodine import from_published, oriented, published_names
+from tests.oracles.published_iodine import from_published, orient, published_names
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -44,7 +44,7 @@ class Run:
     layers: dict[str, list[Any]]  # outputs of the encoder, the LSTM and the head, step by step
     loss: Tensor
 
-    def published(self, name: str) -> NDArray[Any]:
+    def read_published(self, name: str) -> NDArray[Any]:
         """In the precision of the model; what has no twin in float64 is exact."""
         wide = self.model.initial.dtype == torch.float64
         return self.file[f"f64/{name}" if wide and f"f64/{name}" in self.file else name]
@@ -56,7 +56,7 @@ def images_of(file: Arrays, dtype: torch.dtype) -> list[Tensor]:
     return list(images) if len(images) > 1 else [images[0]] * len(file["noise"])
 
 
-def made(file: Arrays, dtype: torch.dtype) -> Iodine:
+def make_model(file: Arrays, dtype: torch.dtype) -> Iodine:
     told = json.loads(str(file["config"]))
     weights = {name[2:]: array for name, array in file.items() if name.startswith("w/")}
     return from_published(
@@ -77,7 +77,7 @@ def made(file: Arrays, dtype: torch.dtype) -> Iodine:
 def run(path: Path, dtype: torch.dtype) -> Run:
     with np.load(path) as archive:
         file = {name: archive[name] for name in archive.files}
-    model = made(file, dtype)
+    model = make_model(file, dtype)
     shown: list[Any] = []
     slopes: list[Any] = []
     layers: dict[str, list[Any]] = {"encoder": [], "lstm": [], "head": []}
@@ -189,7 +189,7 @@ def require_loss_and_gradients(found: Run) -> None:
         assert gradient is not None, name
         squares += float(gradient.square().sum())
         if wide:
-            require_close(gradient, oriented(found.file[f"f64/grad/{variable}"]), 1e-7, f"the gradient of {variable}")
+            require_close(gradient, orient(found.file[f"f64/grad/{variable}"]), 1e-7, f"the gradient of {variable}")
         else:
             assert float(gradient.norm()) == pytest.approx(float(found.file[f"gradnorm/{variable}"]), rel=1e-3), variable
     assert squares**0.5 == pytest.approx(float(found.published("global_grad_norm")), rel=1e-7 if wide else 1e-3)
@@ -209,7 +209,7 @@ def require_trained_loss(found: Run) -> None:
 
 def require_training(found: Run) -> None:
     """Three steps. The norm of gradients is cut at 5, and Adam is TensorFlow's: its epsilon stands beside the root of the uncorrected average."""
-    model, images = made(found.file, torch.float64), images_of(found.file, torch.float64)
+    model, images = make_model(found.file, torch.float64), images_of(found.file, torch.float64)
     noise = torch.tensor(found.file["noise"], dtype=torch.float64).unbind(0)
     told = json.loads(str(found.file["config"]))["optimizer"]
     averages = {name: (torch.zeros_like(weight), torch.zeros_like(weight)) for name, weight in model.named_parameters()}
@@ -228,6 +228,6 @@ def require_training(found: Run) -> None:
                 second.lerp_(weight.grad.square(), 1 - told["beta2"])
                 weight -= rate * first / (second.sqrt() + told["eps"])
     for name, variable in published_names(model.sizes).items():
-        before, after = (oriented(found.file[f"{prefix}/{variable}"]).astype(np.float64) for prefix in ("w", "f64/train/w"))
+        before, after = (orient(found.file[f"{prefix}/{variable}"]).astype(np.float64) for prefix in ("w", "f64/train/w"))
         change = np.abs(after - before).max()
         assert np.abs(model.get_parameter(name).detach().numpy() - after).max() <= 1e-6 * change, variable

@@ -18,7 +18,7 @@ from torch import Tensor
 from physbench_baselines.rmsprop import TensorFlowRmsProp
 from physbench_baselines.sqair import Objects, Sqair, Step
 from physbench_baselines.sqair_bound import baseline, evidence, number_probabilities
-from tests.oracles.published_sqair import Arrays, draws_of, from_published, renamed
+from tests.oracles.published_sqair import Arrays, draws_of, from_published, rename
 
 DIRECTORY = Path(os.environ.get("PHYSBENCH_SQAIR_REFERENCES") or Path(__file__).parents[1] / "golden" / "sqair")
 FILES = sorted(DIRECTORY.glob("sqair*.npz"))
@@ -139,7 +139,7 @@ def require_objective(file: Arrays) -> None:
     given = {name[5:]: array for name, array in file.items() if name.startswith("grad/")}
     assert len(given) > 100
     published = {name[2:]: np.zeros_like(array) for name, array in file.items() if name.startswith("w/")} | given
-    for name, theirs in renamed(published, lambda name: tuple(exact[name].shape)).items():
+    for name, theirs in rename(published, lambda name: tuple(exact[name].shape)).items():
         ours = exact[name].tril() if name.endswith("cholesky") else exact[name]
         require_close(ours, theirs.numpy(), f"gradient of {name}")
         require_close(rounded[name], exact[name].numpy(), f"gradient of {name} in float32")  # the published one is rounded, too

@@ -99,7 +99,7 @@ def rates(wanted: TrainingRecipe, steps: int) -> list[float]:
     return [wanted.learning_rate_at(step, step / steps) for step in range(steps + 1)]
 
 
-def scheduled(make: Any, steps: int) -> list[float]:
+def list_rates(make: Any, steps: int) -> list[float]:
     """As a scheduler of torch has it."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.8)
     scheduler, found = make(optimizer), []
@@ -123,7 +123,7 @@ def scheduled(make: Any, steps: int) -> list[float]:
     ],
 )
 def test_a_schedule_is_that_of_torch(changed: dict[str, Any], make: Any) -> None:
-    assert rates(recipe(learning_rate=0.8, **changed), 20) == pytest.approx(scheduled(make, 20), abs=1e-12)
+    assert rates(recipe(learning_rate=0.8, **changed), 20) == pytest.approx(list_rates(make, 20), abs=1e-12)
 
 
 def test_a_rate_stays_until_its_last_share_and_rises_first() -> None:

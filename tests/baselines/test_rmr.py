@@ -23,7 +23,7 @@ SMALL = TrajectorySizes(balls=4, size=6, hidden=5, passes=2)
 TINY = MemorySizes(size=3, hidden=4, actions=2)
 
 
-def seeded(build: Any) -> Any:
+def build_double(build: Any) -> Any:
     """In float64, so that another order of sums is seen to be nothing else."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
@@ -48,7 +48,7 @@ def message(own: dict[str, Array], to: Array, of: Array) -> Array:
 @pytest.mark.parametrize("gather", ["sum", "mean"])
 @pytest.mark.parametrize("actions", [0, 2])
 def test_messages_are_those_of_every_pair(gather: Any, actions: int) -> None:
-    module = seeded(lambda: Messages(3, 5, actions=actions, gather=gather))
+    module = build_double(lambda: Messages(3, 5, actions=actions, gather=gather))
     z, action = normal(2, 4, 3), normal(2, actions, seed=6) if actions else None
     own, vectors = weights(module), z.numpy()
     expected = np.zeros((2, 4, 3))
@@ -61,7 +61,7 @@ def test_messages_are_those_of_every_pair(gather: Any, actions: int) -> None:
 
 
 def test_an_identity_for_adjacency_hears_from_itself() -> None:
-    module = seeded(lambda: OwnMessages(3, 5))
+    module = build_double(lambda: OwnMessages(3, 5))
     z, own = normal(2, 4, 3), weights(module)
     for b, k in np.ndindex(2, 4):
         hidden = z[b, k].numpy()
@@ -71,7 +71,7 @@ def test_an_identity_for_adjacency_hears_from_itself() -> None:
 
 
 def test_groups_of_receivers_change_neither_messages_nor_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = seeded(lambda: MessagePassing(3, 5, 2, actions=2, gather="mean"))
+    module = build_double(lambda: MessagePassing(3, 5, 2, actions=2, gather="mean"))
     found = []
     for at_once in (1 << 23, 2 * 7 * 5 * 3):  # all receivers, and three of them
         monkeypatch.setattr(processors, "AT_ONCE", at_once)
@@ -88,7 +88,7 @@ def test_groups_of_receivers_change_neither_messages_nor_gradients(monkeypatch: 
 
 def test_no_more_pairs_are_held_than_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processors, "AT_ONCE", 1000)
-    module = seeded(lambda: Messages(3, 5, gather="mean"))
+    module = build_double(lambda: Messages(3, 5, gather="mean"))
     sizes: list[int] = []
     module.middle.register_forward_hook(lambda _module, given, _said: sizes.append(given[0].numel()))
     with torch.no_grad():
@@ -98,7 +98,7 @@ def test_no_more_pairs_are_held_than_is_allowed(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("processor", ["mpnn", "deep-sets"])
 def test_balls_that_change_places_change_what_is_said_of_them(processor: str) -> None:
-    model = seeded(lambda: TrajectoryModel(replace(SMALL, processor=processor)))
+    model = build_double(lambda: TrajectoryModel(replace(SMALL, processor=processor)))
     places, order = torch.rand(3, 3, 4, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1)), torch.tensor([2, 0, 3, 1])
     torch.testing.assert_close(model(places[:, :, order]), model(places)[:, order], rtol=1e-10, atol=1e-12)
 
@@ -107,19 +107,19 @@ def test_only_messages_tell_a_ball_of_another() -> None:
     places = torch.rand(1, 3, 4, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     moved = places.clone()
     moved[:, :, 3] += 0.1
-    heard = {name: seeded(lambda name=name: TrajectoryModel(replace(SMALL, processor=name))) for name in PROCESSORS}
+    heard = {name: build_double(lambda name=name: TrajectoryModel(replace(SMALL, processor=name))) for name in PROCESSORS}
     differs = {name: bool((model(places)[:, 0] != model(moved)[:, 0]).any()) for name, model in heard.items()}
     assert differs == {"mpnn": True, "deep-sets": False, "mlp": True}
 
 
 def test_a_perceptron_is_for_as_many_balls_as_it_learnt_from() -> None:
     with pytest.raises(ModelError, match="for 4 balls, not 5"):
-        seeded(lambda: TrajectoryModel(replace(SMALL, processor="mlp"))).begin(torch.zeros(1, dtype=torch.int64), shape=(5, 2, 1))
-    assert seeded(lambda: TrajectoryModel(SMALL)).begin(torch.zeros(1, dtype=torch.int64), shape=(5, 2, 1)) is None
+        build_double(lambda: TrajectoryModel(replace(SMALL, processor="mlp"))).begin(torch.zeros(1, dtype=torch.int64), shape=(5, 2, 1))
+    assert build_double(lambda: TrajectoryModel(SMALL)).begin(torch.zeros(1, dtype=torch.int64), shape=(5, 2, 1)) is None
 
 
 def test_a_model_that_has_learnt_nothing_flies_straight_on() -> None:
-    model = seeded(lambda: TrajectoryModel(SMALL))
+    model = build_double(lambda: TrajectoryModel(SMALL))
     nn.init.zeros_(model.decoder.weight), nn.init.zeros_(model.decoder.bias)
     state, frames = None, torch.rand(2, 4, 4, 2, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     for t in range(4):
@@ -133,7 +133,7 @@ def test_a_model_that_has_learnt_nothing_flies_straight_on() -> None:
 
 def test_the_loss_is_that_of_what_is_observed() -> None:
     """Pixels in the loss and sides of the box in the evaluator are the same places; only what is predicted after three states counts."""
-    model = seeded(lambda: TrajectoryModel(replace(SMALL, box=32.0)))
+    model = build_double(lambda: TrajectoryModel(replace(SMALL, box=32.0)))
     position = 32 * torch.rand(3, 6, 4, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     model.float()
     losses = model.loss({"position": position})
@@ -170,7 +170,7 @@ def test_only_bytes_in_the_mask_are_overwritten() -> None:
 @pytest.mark.parametrize("processor", PROCESSORS)
 def test_a_memory_model_is_told_addresses_and_actions(processor: str) -> None:
     """Two bytes with the same bits are told apart, and an action reaches every byte."""
-    model = seeded(lambda: MemoryModel(replace(TINY, processor=processor)))
+    model = build_double(lambda: MemoryModel(replace(TINY, processor=processor)))
     bits = torch.zeros(1, 128, 8, dtype=torch.float64)
     logits, mask = model(bits, torch.tensor([[1.0, 0.0]], dtype=torch.float64))
     others, _ = model(bits, torch.tensor([[0.0, 1.0]], dtype=torch.float64))
@@ -179,7 +179,7 @@ def test_a_memory_model_is_told_addresses_and_actions(processor: str) -> None:
 
 
 def test_the_loss_of_a_memory_is_that_of_its_mask_and_of_the_bytes_that_change() -> None:
-    model = seeded(lambda: MemoryModel(TINY)).float()
+    model = build_double(lambda: MemoryModel(TINY)).float()
     rng = np.random.default_rng(3)
     ram = np.repeat(rng.integers(0, 256, (2, 1, 128), np.uint8), 3, axis=1)
     ram[:, 1, 5], ram[:, 2, 9] = 1, 2
@@ -202,15 +202,15 @@ def test_the_loss_of_a_memory_is_that_of_its_mask_and_of_the_bytes_that_change()
 
 def test_a_memory_that_never_changes_has_a_loss_all_the_same() -> None:
     batch = {"ram": torch.zeros(2, 2, 128, dtype=torch.uint8), "actions": torch.ones(2, 2, 2, dtype=torch.uint8)}
-    losses = seeded(lambda: MemoryModel(TINY)).float().loss(batch)
+    losses = build_double(lambda: MemoryModel(TINY)).float().loss(batch)
     assert float(losses.figures["bits_bce"]) == 0 and bool(losses.total.isfinite())
 
 
 def test_what_is_no_state_is_refused_in_words() -> None:
     seeds = torch.zeros(1, dtype=torch.int64)
     with pytest.raises(ModelError, match="not frames of \\(64, 64, 1\\)"):
-        seeded(lambda: TrajectoryModel(SMALL)).begin(seeds, shape=(64, 64, 1))
-    memory = seeded(lambda: MemoryModel(TINY))
+        build_double(lambda: TrajectoryModel(SMALL)).begin(seeds, shape=(64, 64, 1))
+    memory = build_double(lambda: MemoryModel(TINY))
     with pytest.raises(ModelError, match="not frames of \\(10, 2, 1\\)"):
         memory.begin(seeds, shape=(10, 2, 1), actions=2)
     with pytest.raises(ModelError, match="one of 2 actions, not of 18"):
@@ -218,7 +218,7 @@ def test_what_is_no_state_is_refused_in_words() -> None:
     with pytest.raises(ModelError, match="told none"):
         memory.observe(None, torch.zeros(1, 128, 8, 1, dtype=torch.float64))
     with pytest.raises(ModelError, match="sequences of 3 states"):
-        seeded(lambda: TrajectoryModel(SMALL)).loss({"position": torch.zeros(1, 3, 4, 2)})
+        build_double(lambda: TrajectoryModel(SMALL)).loss({"position": torch.zeros(1, 3, 4, 2)})
 
 
 def test_every_model_has_the_processor_of_its_name() -> None:
@@ -232,7 +232,7 @@ def test_every_model_has_the_processor_of_its_name() -> None:
 
 def test_messages_between_balls_start_from_differences() -> None:
     """Whatever is the same in all balls tells a message nothing at first, and may later."""
-    module = seeded(lambda: Messages(3, 5, differences=True))
+    module = build_double(lambda: Messages(3, 5, differences=True))
     z, same = normal(2, 4, 3), normal(2, 1, 3, seed=6)
     torch.testing.assert_close(module(z + same), module(z), rtol=1e-10, atol=1e-12)
     with torch.no_grad():

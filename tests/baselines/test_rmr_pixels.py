@@ -17,7 +17,7 @@ from physbench import registry
 from physbench.cli import main
 from physbench.errors import ModelError, TrainingError
 from physbench.suites import suite_of
-from physbench_baselines.bundled import bundled
+from physbench_baselines.bundled import load_bundled
 from physbench_baselines.checkpoint import load
 from physbench_baselines.rmr import PAST
 from physbench_baselines.rmr_pixels import PixelModel
@@ -101,7 +101,7 @@ def recipe(**fields: Any) -> TrainingRecipe:
 
 
 def test_a_processor_that_is_reused_does_not_move_and_the_rest_does(tmp_path: Path) -> None:
-    given = bundled("rmr-mpnn.balls10").network.processor.state_dict()
+    given = load_bundled("rmr-mpnn.balls10").network.processor.state_dict()
     first = load_weights(tmp_path / "one", recipe(reuse=PROCESSOR), steps=1)
     later = load_weights(tmp_path / "many", recipe(reuse=PROCESSOR), steps=4)
     for name, tensor in given.items():

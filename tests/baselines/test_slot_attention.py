@@ -45,18 +45,18 @@ def sigmoid(x: Array) -> Array:
     return 1 / (1 + np.exp(-x))
 
 
-def normed(x: Array, gain: Array, offset: Array) -> Array:
+def normalise(x: Array, gain: Array, offset: Array) -> Array:
     """One vector."""
     return gain * (x - x.mean()) / np.sqrt(x.var() + 1e-3) + offset
 
 
-def attended(weights: dict[str, Array], inputs: Array, slots: Array, iterations: int) -> tuple[Array, Array]:
+def attend(weights: dict[str, Array], inputs: Array, slots: Array, iterations: int) -> tuple[Array, Array]:
     """inputs (N, features), slots (K, D) of one image -> slots, attention (K, N): slot by slot, input by input."""
     size = slots.shape[1]
-    inputs = np.stack([normed(x, weights["input_norm.weight"], weights["input_norm.bias"]) for x in inputs])
+    inputs = np.stack([normalise(x, weights["input_norm.weight"], weights["input_norm.bias"]) for x in inputs])
     attention = np.zeros((len(slots), len(inputs)))
     for _ in range(iterations):
-        queries = [weights["queries.weight"] @ normed(slot, weights["slot_norm.weight"], weights["slot_norm.bias"]) for slot in slots]
+        queries = [weights["queries.weight"] @ normalise(slot, weights["slot_norm.weight"], weights["slot_norm.bias"]) for slot in slots]
         for n, x in enumerate(inputs):
             fit = np.array([np.exp(np.dot(weights["keys.weight"] @ x, query) / np.sqrt(size)) for query in queries])
             attention[:, n] = fit / fit.sum()
@@ -68,7 +68,7 @@ def attended(weights: dict[str, Array], inputs: Array, slots: Array, iterations:
             kept = np.split(weights["gru.weight_hh"] @ slot + weights["gru.bias_hh"], 3)
             reset, old = sigmoid(given[0] + kept[0]), sigmoid(given[1] + kept[1])
             moved = (1 - old) * np.tanh(given[2] + reset * kept[2]) + old * slot
-            hidden = np.maximum(weights["mlp.0.weight"] @ normed(moved, weights["mlp_norm.weight"], weights["mlp_norm.bias"]) + weights["mlp.0.bias"], 0)
+            hidden = np.maximum(weights["mlp.0.weight"] @ normalise(moved, weights["mlp_norm.weight"], weights["mlp_norm.bias"]) + weights["mlp.0.bias"], 0)
             following.append(moved + weights["mlp.2.weight"] @ hidden + weights["mlp.2.bias"])
         slots = np.stack(following)
     return slots, attention
@@ -83,7 +83,7 @@ def test_the_attention_is_the_algorithm_of_the_paper(iterations: int) -> None:
         slots, attention = module(inputs, module.start(noise), iterations=iterations)
     for b in range(2):
         first = weights["mean"] + np.exp(weights["log_deviation"]) * noise[b].numpy()
-        wanted_slots, wanted_attention = attended(weights, inputs[b].numpy(), first, iterations)
+        wanted_slots, wanted_attention = attend(weights, inputs[b].numpy(), first, iterations)
         np.testing.assert_allclose(slots[b].numpy(), wanted_slots, rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(attention[b].numpy(), wanted_attention, rtol=1e-9, atol=1e-9)
 
@@ -178,15 +178,15 @@ def test_after_so_many_iterations_it_says_what_it_would_if_there_were_no_more(tm
     checkpoint.save(tmp_path / "weights.safetensors", ARCHITECTURE.make(TINY))
     frame = np.random.default_rng(2).integers(0, 2, (2, 8, 8, 1)).astype(np.float32)
 
-    def begun(count: int) -> tuple[TorchModel, Any]:
+    def begin(count: int) -> tuple[TorchModel, Any]:
         model = checkpoint.model(tmp_path / "weights.safetensors", settings={"iterations": count})
         return model, model.begin(Batch(np.arange(2, dtype=np.uint64), (8, 8, 1)))
 
-    model, state = begun(4)
+    model, state = begin(4)
     steps = model.refinements(state, frame, None)
     assert len(steps) == 5
     for count in range(1, 5):
-        fewer, fresh = begun(count)
+        fewer, fresh = begin(count)
         reached, said = fewer.observe(fresh, frame, None)
         np.testing.assert_array_equal(steps[count][1].mean, said.mean)
         np.testing.assert_array_equal(steps[count][1].owner, said.owner)

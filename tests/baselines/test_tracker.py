@@ -20,29 +20,29 @@ from physbench_baselines.tracking.tracker import Settings, Tracker, tracker, tra
 FRESH = 20261126
 
 
-def scored(suite: str, model: Any, limit: int) -> Result:
+def score(suite: str, model: Any, limit: int) -> Result:
     return physbench.evaluate(model, suite, limit=limit, fresh=FRESH)
 
 
 def test_on_fresh_sequences_it_is_ten_times_as_good_as_straight_flight_with_the_truth() -> None:
-    found, flight = (scored("balls", model, 12) for model in (tracker(), ConstantVelocity()))
+    found, flight = (score("balls", model, 12) for model in (tracker(), ConstantVelocity()))
     assert found.score("balls4mass64", "relative_bce").value < 0.1 * flight.score("balls4mass64", "relative_bce").value
     assert found.score("balls4mass64", "ari_video").value > 0.99
 
 
 def test_more_balls_are_no_harder_to_tell_apart() -> None:
-    found = scored("extrapolation", tracker(), 8)
+    found = score("extrapolation", tracker(), 8)
     assert found.score("balls678mass64", "ari_video").value > 0.98
     assert found.score("balls678mass64", "relative_bce").value < 0.03
 
 
 def test_what_it_imagines_overlaps_with_what_comes() -> None:
-    found, flight = (scored("simulation", model, 12).score("balls4mass64/rollout-5+10", "rollout_overlap").value for model in (tracker(), ConstantVelocity()))
+    found, flight = (score("simulation", model, 12).score("balls4mass64/rollout-5+10", "rollout_overlap").value for model in (tracker(), ConstantVelocity()))
     assert found > 0.85 > flight
 
 
 def test_behind_a_curtain_memory_is_what_makes_it_good() -> None:
-    found, forgetful, flight = (scored("curtain", model, 16) for model in (tracker(), tracker({"memory": 0}), ConstantVelocity()))
+    found, forgetful, flight = (score("curtain", model, 16) for model in (tracker(), tracker({"memory": 0}), ConstantVelocity()))
     assert found.score("balls3curtain64", "permanence_bce").value < 0.5 * forgetful.score("balls3curtain64", "permanence_bce").value
     assert found.score("balls3curtain64", "relative_bce").value < 0.5 * flight.score("balls3curtain64", "relative_bce").value
     assert "set-memory-0" in forgetful.provenance.notes and not any("set" in note for note in found.provenance.notes)
@@ -65,7 +65,7 @@ def test_settings_are_checked(settings: dict[str, float], words: str) -> None:
 
 
 def test_who_knows_how_large_the_box_is_expects_balls_back_and_knows_them_again() -> None:
-    found, misled, blobs = (scored("leave", model, 24) for model in (tracker_80(), tracker(), Blobs()))
+    found, misled, blobs = (score("leave", model, 24) for model in (tracker_80(), tracker(), Blobs()))
 
     def figure(result: Result, metric: str) -> float:
         return result.score("balls-leave50", metric).value

@@ -28,7 +28,7 @@ def discs_in_a_box(rng: np.random.Generator, most: int, *, size: float = 64.0) -
     return np.array(discs)
 
 
-def drawn(discs: np.ndarray) -> np.ndarray:
+def draw(discs: np.ndarray) -> np.ndarray:
     """(64, 64) uint8: ON where a pixel's centre lies in a disc."""
     squares = (CENTRES - discs[:, :1, None]) ** 2 + (CENTRES[:, None] - discs[:, 1, None, None]) ** 2
     return np.where((squares <= discs[:, 2, None, None] ** 2).any(axis=0), ON, OFF).astype(np.uint8)
@@ -45,7 +45,7 @@ def discs_of(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9))
 def test_every_disc_is_found_with_its_radius_within_a_fifth_of_a_pixel(seed: int, most: int) -> None:
     truth = discs_in_a_box(np.random.default_rng(seed), most)
-    discs, _ = discs_of(drawn(truth))
+    discs, _ = discs_of(draw(truth))
     assert len(discs) == len(truth)
     apart = np.hypot(*(discs[:, None, :2] - truth[None, :, :2]).transpose(2, 0, 1))
     nearest = apart.argmin(axis=1)
@@ -61,7 +61,7 @@ def test_the_error_of_a_place_is_what_it_says() -> None:
     for _ in range(400):
         radius = float(rng.choice(RADII))
         truth = np.array([[*rng.uniform(radius, 64 - radius, 2), radius]])
-        (disc,), (error,) = discs_of(drawn(truth))
+        (disc,), (error,) = discs_of(draw(truth))
         difference = disc[:2] - truth[0, :2]
         off.append(difference)
         scaled.append(difference / np.sqrt(error[[0, 2]]))
@@ -75,7 +75,7 @@ def test_a_disc_that_the_edge_of_the_frame_cuts_is_found(seed: int, radius: floa
     """The box reaches 7 pixels beyond the frame; the disc touches somewhere out there."""
     y = np.random.default_rng(seed).uniform(20, 44)
     seen = np.full((64, 64), UNSEEN, np.uint8)
-    seen[7:57, 7:57] = drawn(np.array([[radius + beyond, y, radius]]))[7:57, 7:57]
+    seen[7:57, 7:57] = draw(np.array([[radius + beyond, y, radius]]))[7:57, 7:57]
     whole, _ = discs_of(seen)
     x, ys, r, error = np.zeros(3), np.zeros(3), np.zeros(3), np.zeros((3, 3))
     count = find_partial(seen, seen, 0, 1, 2, x, ys, r, error, 0)

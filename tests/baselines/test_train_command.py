@@ -78,13 +78,13 @@ def test_a_run_is_told_as_json_and_goes_on_as_what_it_was(cli: Any) -> None:
 
 @pytest.mark.parametrize("saved", [False, True])
 def test_who_stops_it_is_told_what_there_is_to_go_on_with(cli: Any, monkeypatch: pytest.MonkeyPatch, saved: bool) -> None:
-    def stopped(recipe: Any, out: Path, **words: Any) -> None:
+    def stop(recipe: Any, out: Path, **words: Any) -> None:
         if saved:
             out.mkdir()
             (out / "last.safetensors").write_bytes(b"weights")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "train", stopped)
+    monkeypatch.setattr(run, "train", stop)
     told = cli("train", "rnn", "--out", "here", "--steps", "1")
     assert told.exit_code == 130
     assert ("Stopped and saved. Go on with: physbench train --out here --resume" in told.stderr) == saved

@@ -119,12 +119,12 @@ class WithActions:
     def batches(self, first: int, *, wants: Sequence[str], workers: int) -> Iterator[dict[str, Any]]:
         self.fetched.append(tuple(wants))
         only = [name for name in wants if name != "actions"]
-        yield from (self.acted(batch, step) for step, batch in enumerate(self.inner.batches(first, wants=only, workers=workers), start=first))
+        yield from (self.act(batch, step) for step, batch in enumerate(self.inner.batches(first, wants=only, workers=workers), start=first))
 
     def validation(self, wants: Sequence[str]) -> Iterator[dict[str, Any]]:
-        yield from (self.acted(batch, 0) for batch in self.inner.validation([name for name in wants if name != "actions"]))
+        yield from (self.act(batch, 0) for batch in self.inner.validation([name for name in wants if name != "actions"]))
 
-    def acted(self, batch: Mapping[str, Any], step: int) -> dict[str, Any]:
+    def act(self, batch: Mapping[str, Any], step: int) -> dict[str, Any]:
         size, frames = batch["features"].shape[:2]
         chosen = (np.arange(size)[:, None] + np.arange(frames) + step + self.turn) % 3
         return {**batch, "actions": np.eye(3, dtype=np.uint8)[chosen]}

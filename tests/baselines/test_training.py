@@ -85,7 +85,7 @@ def step_of(path: Path) -> int:
     return checkpoint.load(path).training["step"]
 
 
-def started(out: Path, recipe: TrainingRecipe, steps: int, *, between_saves: float) -> subprocess.Popen[bytes]:
+def start(out: Path, recipe: TrainingRecipe, steps: int, *, between_saves: float) -> subprocess.Popen[bytes]:
     """A run in a process of its own."""
     words = [sys.executable, "-m", "tests.baselines.toy", str(out), recipe.to_json(), str(steps), str(between_saves)]
     return subprocess.Popen(words, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE)
@@ -120,7 +120,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def test_a_run_that_was_killed_and_resumed_ends_bit_for_bit_where_it_would_have_ended(whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    run = started(out, toy(), STEPS, between_saves=0.0)
+    run = start(out, toy(), STEPS, between_saves=0.0)
     wait_for(20, out, run)
     run.kill()
     run.wait()
@@ -134,7 +134,7 @@ def test_a_run_that_was_killed_and_resumed_ends_bit_for_bit_where_it_would_have_
 
 def test_sigterm_saves_first_and_the_run_can_go_on(whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    run = started(out, toy(), STEPS, between_saves=3600.0)
+    run = start(out, toy(), STEPS, between_saves=3600.0)
     wait_for(20, out, run)
     run.terminate()
     run.wait(30)
@@ -198,13 +198,13 @@ def test_a_run_that_is_not_validated_yet_is_scored_by_its_last_weights(tmp_path:
 def test_an_interrupted_validation_is_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train(toy(), tmp_path / "whole", steps=20, device="cpu")
 
-    def interrupted(*words: Any, between: Any, **named: Any) -> dict[str, float]:
+    def interrupt(*words: Any, between: Any, **named: Any) -> dict[str, float]:
         signal.raise_signal(signal.SIGINT)
         between()
         raise AssertionError("it went on")
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(loop, "validate", interrupted)
+        patch.setattr(loop, "validate", interrupt)
         train(toy(), tmp_path / "cut", steps=20, device="cpu")
     assert step_of(tmp_path / "cut" / "last.safetensors") == 16
     train(None, tmp_path / "cut", resume=True, device="cpu")

@@ -18,7 +18,7 @@ LONG = {"--train": 2560, "--valid": 40, "--test": 300, "--n": 3, "--size": 32, "
 LONG_WORDS = [str(word) for pair in LONG.items() for word in pair]
 
 
-def started(path: Path, *words: str, wait_for: int = 0) -> subprocess.Popen[str]:
+def start(path: Path, *words: str, wait_for: int = 0) -> subprocess.Popen[str]:
     """The command at work on a file, once its first `wait_for` bytes are in the journal."""
     process = subprocess.Popen(
         [*COMMAND, "generate", "balls", *LONG_WORDS, "--out", str(path), "--workers", "1", *words],

@@ -20,11 +20,11 @@ Spoil = Callable[[Path], None]
 TRUE_ZEROS = zlib.compress(bytes(6 * 16 * 16))
 
 
-def scribbled(data: bytes) -> Spoil:
+def scribble(data: bytes) -> Spoil:
     return lambda path: path.write_bytes(data) and None
 
 
-def changed(change: Callable[[h5py.File], object]) -> Spoil:
+def change_with(change: Callable[[h5py.File], object]) -> Spoil:
     """A good file, changed through libhdf5."""
 
     def spoil(path: Path) -> None:
@@ -47,7 +47,7 @@ def array_instead(path: str, **more: Any) -> Spoil:
         del file[path]
         file.create_dataset(path, **given)
 
-    return changed(change)
+    return change_with(change)
 
 
 def attribute(name: str, value: Any, owner: str = "/", **more: Any) -> Spoil:
@@ -55,21 +55,21 @@ def attribute(name: str, value: Any, owner: str = "/", **more: Any) -> Spoil:
         del file[owner].attrs[name]
         file[owner].attrs.create(name, value, **more)
 
-    return changed(change)
+    return change_with(change)
 
 
-def renamed(old: str, new: str) -> Spoil:
-    return changed(lambda file: file.move(old, new))
+def rename(old: str, new: str) -> Spoil:
+    return change_with(lambda file: file.move(old, new))
 
 
-def linked(path: str, link: Callable[[h5py.File], Any]) -> Spoil:
+def link_to(path: str, link: Callable[[h5py.File], Any]) -> Spoil:
     def change(file: h5py.File) -> None:
         target = link(file)
         if path in file:
             del file[path]
         file[path] = target
 
-    return changed(change)
+    return change_with(change)
 
 
 def in_another_file(path: Path) -> None:
@@ -133,14 +133,14 @@ def same_bytes_for_all(path: Path) -> None:
     path.write_bytes(data + body)
 
 
-def zipped() -> bytes:
+def zip_bytes() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("balls.h5", b"x" * 1000)
     return buffer.getvalue()
 
 
-def truncated(share: float) -> Spoil:
+def truncate(share: float) -> Spoil:
     return lambda path: os.truncate(path, int(path.stat().st_size * share))
 
 
@@ -165,4 +165,4 @@ def wide_integer(file: h5py.File) -> h5py.Dataset:
 
 
 def chunk_written(name: str, data: bytes, mask: int = 0) -> Spoil:
-    return changed(lambda file: file[name].id.write_direct_chunk((0,) * file[name].ndim, data, filter_mask=mask))
+    return change_with(lambda file: file[name].id.write_direct_chunk((0,) * file[name].ndim, data, filter_mask=mask))

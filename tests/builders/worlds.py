@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physbench.errors import RecipeError
-from physbench.fields import bounded, check_fields
+from physbench.fields import check_fields, parameter
 from physbench.recipe import Recipe, mix
 from physbench.scene import Scenes, Span
 from physbench.world import make_by_seed
@@ -32,7 +32,7 @@ class Game:
     actions: ClassVar[int] = 2
     played: ClassVar[list[Span]] = []
 
-    pace: int = bounded(1, help="pixels per step", low=1, high=4)
+    pace: int = parameter(1, help="pixels per step", low=1, high=4)
 
     def __post_init__(self) -> None:
         check_fields(self, RecipeError)

@@ -78,7 +78,7 @@ def test_where_objects_are_no_discs_nothing_is_boxed() -> None:
     physbench.evaluate(Oracle(), "segmentation-shapes", limit=2)  # which have places and no radius
 
 
-def said(spoil: Callable[[Array], Any], asking: Any, at: int = 2) -> Any:
+def say(spoil: Callable[[Array], Any], asking: Any, at: int = 2) -> Any:
     """What is taken down of a model that says one box too badly at a step."""
 
     class Spoiled(Whole):
@@ -135,22 +135,22 @@ RUBBISH: dict[str, tuple[Callable[[Array], Any], str]] = {
 def test_boxes_that_are_none_are_named_whether_they_are_asked_for_or_not(name: str, asking: Any) -> None:
     spoil, words = RUBBISH[name]
     with pytest.raises(ModelError, match=words) as caught:
-        said(spoil, asking)
+        say(spoil, asking)
     assert "\n" not in str(caught.value)
 
 
 def test_boxes_are_given_of_all_frames_or_of_none_and_in_as_many_rows() -> None:
     with pytest.raises(ModelError, match="gave 5 sets of boxes for 6 frames: all or none"):
-        said(lambda boxes: None, Window(6, boxes=True))
+        say(lambda boxes: None, Window(6, boxes=True))
     with pytest.raises(ModelError, match=r"boxes of shape \(3, 1, 5\) and of shape \(3, 2, 5\): as many rows for every frame"):
-        said(lambda boxes: boxes[:, :1], Window(6, boxes=True))
+        say(lambda boxes: boxes[:, :1], Window(6, boxes=True))
 
 
 def test_boxes_are_kept_as_they_were_said_and_only_where_they_are_asked_for() -> None:
-    answer = said(lambda boxes: boxes.astype(np.float64), Window(6, boxes=True))
+    answer = say(lambda boxes: boxes.astype(np.float64), Window(6, boxes=True))
     assert answer.boxes.shape == (3, 6, 2, 5) and answer.boxes.dtype == np.float32
     assert answer.boxes[:, :, 0].tolist() == [[[3, 2, 4, 4, 7]] * 6] * 3 and np.isnan(answer.boxes[:, :, 1]).all()
-    assert said(lambda boxes: boxes, Window(6)).boxes is None
+    assert say(lambda boxes: boxes, Window(6)).boxes is None
 
 
 def test_a_model_may_use_its_boxes_again() -> None:

@@ -15,7 +15,7 @@ from physbench.askings import Colours
 from physbench.evaluation.evaluate import extent
 from physbench.evaluation.examples import source_of
 from physbench.evaluation.memoryless import memoryless_rates
-from physbench.evaluation.scoring import worth
+from physbench.evaluation.scoring import score_answer
 from physbench.evaluation.window import ask
 from physbench.metrics.catalogue import find
 from physbench.metrics.permanence import collar
@@ -45,7 +45,7 @@ class Trick:
         return state, Prediction(mean, None if self.owner is None else np.broadcast_to(self.owner(frame), frame.shape[:3]).astype(np.uint8))
 
 
-def blurred(frame: Array, radius: float) -> Array:
+def blur(frame: Array, radius: float) -> Array:
     return 0.994 * gaussian_filter(frame, (0, radius, radius, 0)) + 0.003
 
 
@@ -60,8 +60,8 @@ CONSTANT: dict[str, Any] = {
 }
 SEEING: dict[str, Any] = {
     "copy": Trick(lambda batch, frame: frame),
-    "soft copy": Trick(lambda batch, frame: blurred(frame, 0.5)),
-    "blurred copy": Trick(lambda batch, frame: blurred(frame, 1.6)),
+    "soft copy": Trick(lambda batch, frame: blur(frame, 0.5)),
+    "blurred copy": Trick(lambda batch, frame: blur(frame, 1.6)),
     "the opposite": Trick(lambda batch, frame: 1 - frame),
 }
 TRICKS = CONSTANT | SEEING
@@ -94,7 +94,7 @@ def rates(suite: str, count: int = COUNT) -> list[float] | None:
 def figures(model: Any, suite: str, count: int = COUNT) -> dict[str, float]:
     task, asking = ASKED[suite]
     shown, source = examples(suite, count)
-    found = worth(asking, ask(model, task, asking, shown, source, seed=0), shown, model.likelihood, rates=rates(suite, count))
+    found = score_answer(asking, ask(model, task, asking, shown, source, seed=0), shown, model.likelihood, rates=rates(suite, count))
     return {name.removesuffix("[1]") if suite == "crop50" else name: value(pool([per_sequence(each)])) for name, each in found.items()}
 
 

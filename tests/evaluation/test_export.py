@@ -47,16 +47,16 @@ class Blur:
         return np.zeros(len(batch.seeds), np.float32)
 
     def observe(self, state: Array, frame: Array, action: Any) -> tuple[Array, Prediction]:
-        state = np.stack([remembered(before, one) for before, one in zip(state, frame, strict=True)])
-        mean = np.stack([blurred(before, one) for before, one in zip(state, frame, strict=True)])
+        state = np.stack([remember(before, one) for before, one in zip(state, frame, strict=True)])
+        mean = np.stack([blur(before, one) for before, one in zip(state, frame, strict=True)])
         return state, Prediction(mean, np.stack([halves(one) for one in frame]))
 
 
-def remembered(before: Any, frame: Array) -> Any:
+def remember(before: Any, frame: Array) -> Any:
     return np.float32(0.5) * before + np.float32(0.5) * frame.mean(dtype=np.float32)
 
 
-def blurred(brightness: Any, frame: Array) -> Array:
+def blur(brightness: Any, frame: Array) -> Array:
     sides = np.float32(0.25) * (np.roll(frame, 1, axis=1) + np.roll(frame, -1, axis=1))
     return np.clip(np.float32(0.5) * frame + sides + np.float32(0.1) * brightness, np.float32(0.01), np.float32(0.99))
 
@@ -91,13 +91,13 @@ def means_of(frames: Array, about: Any) -> Array:
     brightness: Any = np.float32(0)
     means: list[Array] = []
     for frame in np.repeat(frames, about["times_shown"], axis=0):
-        brightness = remembered(brightness, frame)
-        means.append(blurred(brightness, frame))
+        brightness = remember(brightness, frame)
+        means.append(blur(brightness, frame))
     if kind in ("rollout", "image"):
         means = means[-1:]
         while len(means) < count:
-            brightness = remembered(brightness, means[-1])
-            means.append(blurred(brightness, means[-1]))
+            brightness = remember(brightness, means[-1])
+            means.append(blur(brightness, means[-1]))
     return np.array(means[:count])
 
 

@@ -25,7 +25,7 @@ from physbench_baselines.reference import Blank, Copy
 from tests.evaluation.toys import Slots
 
 
-def marked(line: str) -> bool:
+def is_marked(line: str) -> bool:
     return " ~" in line
 
 
@@ -33,9 +33,9 @@ def marked(line: str) -> bool:
 def test_an_interval_of_fewer_than_64_sequences_is_marked_in_the_terminal_and_explained(limit: int) -> None:
     shown = as_text(physbench.evaluate(Copy(), "balls", limit=limit), extent("balls", limit=limit), everything=True).splitlines()
     line = next(line for line in shown if line.startswith("  bce "))
-    assert marked(line) == (limit < ENOUGH)
+    assert is_marked(line) == (limit < ENOUGH)
     rare = next(line for line in shown if line.startswith("  relative_relational_bce_last "))
-    assert marked(rare), "few of the last transitions have a collision"
+    assert is_marked(rare), "few of the last transitions have a collision"
     assert sum(line.startswith("~ too narrow, being of fewer than 64 sequences") for line in shown) == 1
 
 
@@ -113,7 +113,7 @@ def test_intervals_of_few_sequences_are_marked_in_a_comparison_too(runs: Path) -
     shown = command(runs / "mean.npz", runs / "copy.npz").stdout.splitlines()
     rare = next(line for line in shown if line.strip().startswith("relative_relational_bce_last "))
     usual = next(line for line in shown if line.strip().startswith("relative_bce "))
-    assert marked(rare) and not marked(usual)
+    assert is_marked(rare) and not is_marked(usual)
     assert any(line.startswith("~ This interval is of fewer than 64 sequences") for line in shown)
 
 

@@ -50,11 +50,11 @@ def test_a_killed_evaluation_goes_on_and_ends_with_identical_numbers(own_cache: 
     asked: list[int] = []
     begin = Mean.begin
 
-    def counted(self: Mean, batch: Any) -> Array:
+    def count(self: Mean, batch: Any) -> Array:
         asked.append(len(batch.seeds))
         return begin(self, batch)
 
-    monkeypatch.setattr(Mean, "begin", counted)
+    monkeypatch.setattr(Mean, "begin", count)
     resumed = cli(*LONG)
     assert resumed.exit_code == 0 and f"going on after {finished} finished blocks" in resumed.stderr
     assert len(asked) == 2 * (120 - finished), "the window and the single frame of every block that was not finished"
@@ -124,7 +124,7 @@ def whole() -> Any:
     return physbench.evaluate(Witness(), "smoke", limit=6, batch=2)
 
 
-def evaluated(folder: Path) -> tuple[Any, int]:
+def evaluate_in(folder: Path) -> tuple[Any, int]:
     """With what lies in a folder; the result, and how many blocks of the first task were asked for."""
     model = Witness()
     result = physbench.evaluate(model, "smoke", limit=6, batch=2, journal=Journal(folder))
@@ -145,37 +145,37 @@ SPOILS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", SPOILS)
 def test_a_damaged_block_is_done_again(tmp_path: Path, name: str, whole: Any) -> None:
-    evaluated(tmp_path)
+    evaluate_in(tmp_path)
     path = tmp_path / "balls678mass64-2.npz"
     path.write_bytes(SPOILS[name](path.read_bytes()))
-    again, asked = evaluated(tmp_path)
+    again, asked = evaluate_in(tmp_path)
     assert asked == 1
     require_identical(again, whole)
-    assert evaluated(tmp_path)[1] == 0, "and was written anew"
+    assert evaluate_in(tmp_path)[1] == 0, "and was written anew"
 
 
 @pytest.mark.parametrize("inside", [None, "precious"])
 def test_a_folder_in_place_of_a_block_is_replaced(tmp_path: Path, inside: str | None, whole: Any) -> None:
-    evaluated(tmp_path)
+    evaluate_in(tmp_path)
     path = tmp_path / "balls678mass64-2.npz"
     path.unlink()
     path.mkdir()
     if inside:
         (path / inside).write_text("nothing")
-    again, asked = evaluated(tmp_path)
+    again, asked = evaluate_in(tmp_path)
     assert asked == 1 and path.is_file()
     require_identical(again, whole)
 
 
 @pytest.mark.parametrize("error", [MemoryError, SystemError, NotImplementedError, RuntimeError, OverflowError, AttributeError, RecursionError])
 def test_a_block_whose_reading_raises_anything_is_done_again(tmp_path: Path, error: type[Exception], whole: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    evaluated(tmp_path)
+    evaluate_in(tmp_path)
 
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
     monkeypatch.setattr("physbench.evaluation.journal.read_npz", fail)
-    again, asked = evaluated(tmp_path)
+    again, asked = evaluate_in(tmp_path)
     assert asked == 3
     require_identical(again, whole)
 
@@ -216,7 +216,7 @@ def test_what_a_reader_must_know_outlives_a_kill(tmp_path: Path) -> None:
     require_identical(first, resumed)
 
 
-def kept(folder: Path, name: str, size: int, age: float) -> Path:
+def keep(folder: Path, name: str, size: int, age: float) -> Path:
     (folder / name).mkdir(parents=True)
     (folder / name / "block.npz").write_bytes(bytes(size))
     then = time.time() - age
@@ -227,7 +227,7 @@ def kept(folder: Path, name: str, size: int, age: float) -> Path:
 def test_beyond_the_limit_the_oldest_evaluations_go_first(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "LIMIT", 1000)
     room = own_cache / "evaluations"
-    oldest, newest, middle = kept(room, "a", 600, 300), kept(room, "b", 600, 100), kept(room, "c", 300, 200)
+    oldest, newest, middle = keep(room, "a", 600, 300), keep(room, "b", 600, 100), keep(room, "c", 300, 200)
     Journal.of({"model": "copy"})
     assert not oldest.exists() and middle.exists() and newest.exists()
     Journal.of({"model": "copy"})
@@ -239,9 +239,9 @@ def test_beyond_the_limit_the_oldest_evaluations_go_first(own_cache: Path, monke
 
 def test_the_cache_is_looked_at_and_cleared_and_nothing_else_is_touched(own_cache: Path, cli: Any) -> None:
     (own_cache / "numba").unlink(missing_ok=True)
-    kept(own_cache / "evaluations", "a", 5_000_000, 0)
-    kept(own_cache / "numba", "k", 2_000_000, 0)
-    mine = kept(own_cache, "thesis", 10, 0)
+    keep(own_cache / "evaluations", "a", 5_000_000, 0)
+    keep(own_cache / "numba", "k", 2_000_000, 0)
+    mine = keep(own_cache, "thesis", 10, 0)
     (own_cache / "notes.txt").write_text("mine")
     shown = cli("cache")
     assert str(own_cache) in shown.stdout
@@ -256,7 +256,7 @@ def test_the_cache_is_looked_at_and_cleared_and_nothing_else_is_touched(own_cach
 
 
 def test_a_link_in_the_cache_is_not_followed_when_it_is_cleared(own_cache: Path, tmp_path: Path, cli: Any) -> None:
-    elsewhere = kept(tmp_path / "elsewhere", "precious", 10, 0)
+    elsewhere = keep(tmp_path / "elsewhere", "precious", 10, 0)
     (own_cache / "evaluations").symlink_to(tmp_path / "elsewhere")
     assert cli("cache", "--clear").exit_code == 0
     assert elsewhere.exists()

@@ -52,7 +52,7 @@ def archive(path: Path, member: bytes, *, method: int = zipfile.ZIP_DEFLATED, na
     return path
 
 
-def patched(path: Path, signature: bytes, at: int, value: bytes) -> Path:
+def patch(path: Path, signature: bytes, at: int, value: bytes) -> Path:
     """Every zip record of a kind changed."""
     stored = bytearray(path.read_bytes())
     place = stored.find(signature)
@@ -65,11 +65,11 @@ def patched(path: Path, signature: bytes, at: int, value: bytes) -> Path:
 
 CENTRAL = b"PK\x01\x02"
 SPOILS: dict[str, Callable[[Path], Path]] = {
-    "a method that nobody knows": lambda path: patched(save(path), CENTRAL, 10, b"\x63\x00"),
-    "encrypted": lambda path: patched(save(path), CENTRAL, 8, b"\x01\x00"),
+    "a method that nobody knows": lambda path: patch(save(path), CENTRAL, 10, b"\x63\x00"),
+    "encrypted": lambda path: patch(save(path), CENTRAL, 8, b"\x01\x00"),
     "bzip2": lambda path: archive(path, npy(), method=zipfile.ZIP_BZIP2),
     "lzma": lambda path: archive(path, npy(), method=zipfile.ZIP_LZMA),
-    "sizes beyond all memory": lambda path: patched(save(path), CENTRAL, 24, b"\xff\xff\xff\x0f"),
+    "sizes beyond all memory": lambda path: patch(save(path), CENTRAL, 24, b"\xff\xff\xff\x0f"),
     "a shape beyond all memory": lambda path: archive(path, npy("(10000000000,)")),
     "a shape beyond all numbers": lambda path: archive(path, npy(f"({'9' * 400},)")),
     "a shape below zero": lambda path: archive(path, npy("(-8,)")),

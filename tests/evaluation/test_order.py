@@ -86,10 +86,10 @@ def test_in_any_order_every_sequence_scores_the_same(name: str, suite: str, monk
     usual = physbench.evaluate(MODELS[name](), suite, limit=9)
     order = np.random.default_rng(0).permutation(9).tolist()
 
-    def reordered(task: Task, **settings: Any) -> Source:
+    def reorder(task: Task, **settings: Any) -> Source:
         return Reordered(source_of(task, **settings), order)
 
-    monkeypatch.setattr(evaluation, "source_of", reordered)
+    monkeypatch.setattr(evaluation, "source_of", reorder)
     other = physbench.evaluate(MODELS[name](), suite, limit=9, batch=4)
     for key, sums in usual.sums.items():
         np.testing.assert_array_equal(np.array(sums)[:, order], other.sums[key], err_msg=str(key))
@@ -108,7 +108,8 @@ def test_who_is_beside_a_sequence_changes_nothing() -> None:
         for asking in task.askings:
             for model in (Slots(), ConstantVelocity(), Copy()):
                 usual, other = (
-                    evaluation.worth(asking, evaluation.answers_of(model, 0)(task, asking, each, source, 0), each, model.likelihood) for each in (shown, beside)
+                    evaluation.score_answer(asking, evaluation.answers_of(model, 0)(task, asking, each, source, 0), each, model.likelihood)
+                    for each in (shown, beside)
                 )
                 for metric in usual:
                     np.testing.assert_array_equal(usual[metric].numerator[:2], other[metric].numerator[:2])

@@ -20,7 +20,7 @@ from physbench import registry
 from physbench.errors import ModelError, PhysbenchError, RecipeError, UnknownName
 from physbench.evaluation.contestant import own_suite
 from physbench.evaluation.evaluate import extent
-from physbench.evaluation.scoring import worth
+from physbench.evaluation.scoring import score_answer
 from physbench.evaluation.text import as_text
 from physbench.evaluation.watch import watch
 from physbench.evaluation.window import Answer
@@ -292,6 +292,6 @@ def test_without_radii_there_are_no_position_errors_and_no_key_error() -> None:
     truth = {"position": np.zeros((2, 9, 1, 2)), "visible": np.ones((2, 9, 1))}
     events = {"sequence": np.zeros(1, int), "time": np.ones(1), "a": np.zeros(1, int), "b": np.zeros(1, int)}
     answer = Answer(means=np.full((2, 6, 6, 6, 1), 0.5, np.float32))
-    found = worth(Rollout(3, 6), answer, Examples(np.arange(2), frames, truth=truth, events=events), Bernoulli())
+    found = score_answer(Rollout(3, 6), answer, Examples(np.arange(2), frames, truth=truth, events=events), Bernoulli())
     assert set(found) == {"rollout_relative_bce", "rollout_overlap", *(f"rollout_bce[{h}]" for h in range(1, 7))}
     assert value(found["rollout_bce[1]"]) == pytest.approx(36 * math.log(2))

@@ -72,7 +72,7 @@ def error_of(run: Callable[[], Any]) -> str:
     return str(caught.value)
 
 
-def written(path: Path, *, suite: str = "smoke", count: int = 3, **attributes: Any) -> Path:
+def write_predictions(path: Path, *, suite: str = "smoke", count: int = 3, **attributes: Any) -> Path:
     """By h5py alone, as docs/predictions.md has it: a constant and a slot for each half of the frame."""
     with h5py.File(path, "w") as file:
         file.attrs.update(
@@ -107,13 +107,13 @@ class Tenth(Copy):
 
 
 def test_a_file_that_h5py_alone_has_written_is_scored(tmp_path: Path) -> None:
-    told = score(open_predictions(written(tmp_path / "p.h5")))
+    told = score(open_predictions(write_predictions(tmp_path / "p.h5")))
     require_identical(told, physbench.evaluate(Tenth(), "smoke", limit=3))
     assert told.provenance.model == "my model"
 
 
 def test_owner_maps_are_not_asked_of_a_model_that_has_none(tmp_path: Path) -> None:
-    path = written(tmp_path / "p.h5")
+    path = write_predictions(tmp_path / "p.h5")
     with h5py.File(path, "a") as file:
         del file["balls4mass64/frames"], file["balls4mass64/owner"]
     tasks = {(score.task, score.metric) for score in score(open_predictions(path)).scores}
@@ -142,7 +142,7 @@ def drop(name: str) -> Callable[[h5py.File], None]:
     return spoil
 
 
-def stored(name: str, change: Callable[[Any], Any]) -> Callable[[h5py.File], None]:
+def store(name: str, change: Callable[[Any], Any]) -> Callable[[h5py.File], None]:
     def spoil(file: h5py.File) -> None:
         values = change(file[name][:]) if name in file else change(None)  # type: ignore[index]
         if name in file:
@@ -158,14 +158,14 @@ SPOILS: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "more than certain": (put("balls4mass64/mean", (1, 3, 5, 7, 0), 1.5), "from 0.1 to 1.5"),
     "less than impossible": (put("balls4mass64/mean", (0, 0, 0, 0, 0), -0.5), "from -0.5"),
     "an infinite one": (put("balls4mass64/rollout-5+10/mean", (0, 9, 0, 0, 0), np.inf), "not a finite"),
-    "too few sequences": (stored("balls4mass64/mean", lambda mean: mean[:2]), "has shape (2, 30, 64, 64, 1); asked was for (3, 30, 64, 64, 1)"),
-    "too many sequences": (stored("balls4mass64/mean", lambda mean: np.concatenate([mean, mean])), "has shape (6,"),
-    "too few steps": (stored("balls4mass64/mean", lambda mean: mean[:, 1:]), "has shape (3, 29,"),
-    "doubles": (stored("balls4mass64/mean", lambda mean: mean.astype(np.float64)), "is of type float64"),
-    "owners of another type": (stored("balls4mass64/owner", lambda owner: owner.astype(np.int32)), "is of type int32"),
-    "owners without a frame": (stored("balls4mass64/owner", lambda owner: owner[:, 1:]), "has shape (3, 30, 64, 64)"),
-    "a likelihood of NaN": (stored(LIKELY, lambda _: np.full((3, 31, 64, 64), np.nan, np.float32)), "finite"),
-    "a likelihood without end": (stored(LIKELY, lambda _: np.full((3, 31, 64, 64), np.inf, np.float32)), "finite"),
+    "too few sequences": (store("balls4mass64/mean", lambda mean: mean[:2]), "has shape (2, 30, 64, 64, 1); asked was for (3, 30, 64, 64, 1)"),
+    "too many sequences": (store("balls4mass64/mean", lambda mean: np.concatenate([mean, mean])), "has shape (6,"),
+    "too few steps": (store("balls4mass64/mean", lambda mean: mean[:, 1:]), "has shape (3, 29,"),
+    "doubles": (store("balls4mass64/mean", lambda mean: mean.astype(np.float64)), "is of type float64"),
+    "owners of another type": (store("balls4mass64/owner", lambda owner: owner.astype(np.int32)), "is of type int32"),
+    "owners without a frame": (store("balls4mass64/owner", lambda owner: owner[:, 1:]), "has shape (3, 30, 64, 64)"),
+    "a likelihood of NaN": (store(LIKELY, lambda _: np.full((3, 31, 64, 64), np.nan, np.float32)), "finite"),
+    "a likelihood without end": (store(LIKELY, lambda _: np.full((3, 31, 64, 64), np.inf, np.float32)), "finite"),
     "an asking that is missing": (drop("balls678mass64"), "predicts nothing for 'balls678mass64'"),
     "owners without means": (drop("balls3curtain64/mean"), "has no means for 'balls3curtain64'"),
     "another suite": (attribute("suite", "simulation"), "predicts nothing for 'balls4mass64/rollout-5+30'"),
@@ -189,7 +189,7 @@ SPOILS: dict[str, tuple[Callable[[h5py.File], None], str]] = {
 @pytest.mark.parametrize("name", SPOILS)
 def test_a_file_that_cannot_be_scored_is_refused_in_one_line(tmp_path: Path, cli: Any, refusal: Any, name: str) -> None:
     spoil, words = SPOILS[name]
-    path = written(tmp_path / "p.h5")
+    path = write_predictions(tmp_path / "p.h5")
     with h5py.File(path, "a") as file:
         spoil(file)
     result = cli("score", path)
@@ -198,7 +198,7 @@ def test_a_file_that_cannot_be_scored_is_refused_in_one_line(tmp_path: Path, cli
 
 
 def test_a_sample_that_is_missing_is_not_made_up(tmp_path: Path, cli: Any, refusal: Any) -> None:
-    path = written(tmp_path / "p.h5", suite="crop50")
+    path = write_predictions(tmp_path / "p.h5", suite="crop50")
     assert score(open_predictions(path)).score("balls4mass64-crop50/rollout-9+1", "log_likelihood_std").value == 0.0
     with h5py.File(path, "a") as file:
         del file["balls4mass64-crop50/rollout-9+1/sample-3"]
@@ -207,16 +207,16 @@ def test_a_sample_that_is_missing_is_not_made_up(tmp_path: Path, cli: Any, refus
 
 
 def test_predictions_for_another_suite_than_was_named_are_refused(tmp_path: Path, cli: Any, refusal: Any) -> None:
-    result = cli("score", written(tmp_path / "p.h5"), "--suite", "balls")
+    result = cli("score", write_predictions(tmp_path / "p.h5"), "--suite", "balls")
     assert "holds predictions for the suite smoke, not for balls" in refusal(result.exit_code, result.stderr)
 
 
 def test_a_gaussian_file_may_leave_0_to_1_and_a_name_in_it_is_no_formula(tmp_path: Path) -> None:
-    path = written(tmp_path / "p.h5", suite="curtain", likelihood="gaussian", sigma=0.5, model="=1+1")
+    path = write_predictions(tmp_path / "p.h5", suite="curtain", likelihood="gaussian", sigma=0.5, model="=1+1")
     with h5py.File(path, "a") as file:
         mean = np.full((3, 50, 64, 64, 1), 0.1, np.float32)
         mean[:, :, :, :16] = 1.5
-        stored("balls3curtain64/mean", lambda _: mean)(file)
+        store("balls3curtain64/mean", lambda _: mean)(file)
     told: Result = score(open_predictions(path))
     assert told.score("balls3curtain64", "clipped_share").value == 0.25
     assert {row["model"] for row in csv.DictReader(told.to_csv().splitlines())} == {"'=1+1"}
@@ -240,6 +240,6 @@ def test_predictions_are_whole_or_absent_and_never_replace_a_file_unasked(tmp_pa
 
 
 def test_the_settings_of_a_score_are_the_files(tmp_path: Path) -> None:
-    told = open_predictions(written(tmp_path / "p.h5", suite="curtain"))
+    told = open_predictions(write_predictions(tmp_path / "p.h5", suite="curtain"))
     result = score(told)
     assert result.provenance == replace(result.provenance, suite="curtain", size="limit-3", seed=0, model="my model")

@@ -21,7 +21,7 @@ from physbench.evaluation.evaluate import extent
 from physbench.evaluation.examples import Examples
 from physbench.evaluation.export import export_inputs
 from physbench.evaluation.predictions import open_predictions, predict, score
-from physbench.evaluation.scoring import worth
+from physbench.evaluation.scoring import score_answer
 from physbench.evaluation.window import ask
 from physbench.metrics import sums
 from physbench.metrics.state_cards import STATE_CARDS
@@ -195,7 +195,7 @@ def test_a_copied_memory_is_scored_on_the_bytes_that_count() -> None:
     known, scored = memories(), np.arange(128) >= 64
     answer = ask(Copy(), Task("toy", (Memory(6),)), Memory(6), known, Box((128, 8, 1), 6), seed=0)
     assert answer.means is not None and answer.means.shape == (5, 5, 128, 8, 1)
-    figures = worth(Memory(6), answer, known, Bernoulli(), scored_slots=scored)
+    figures = score_answer(Memory(6), answer, known, Bernoulli(), scored_slots=scored)
     ram = known.truth["ram"]
     assert list(figures) == ["slot_accuracy", "bit_f1"]
     assert sums.value(figures["slot_accuracy"]) == pytest.approx((ram[:, 1:, 64:] == ram[:, :-1, 64:]).mean())

@@ -14,7 +14,7 @@ from sklearn.metrics import adjusted_rand_score
 import physbench
 from physbench import registry
 from physbench.errors import ModelError
-from physbench.evaluation.scoring import worth
+from physbench.evaluation.scoring import score_answer
 from physbench.evaluation.text import to_json
 from physbench.evaluation.window import answers_of, ask
 from physbench.metrics import sums
@@ -25,7 +25,7 @@ from physbench_baselines.reference import Copy, Oracle
 from tests.evaluation.toys import Array, Noisy, Normal, Slots, Witness, task, world
 
 
-def shown(model: Any, asking: Any, **settings: Any) -> tuple[Any, Any]:
+def show(model: Any, asking: Any, **settings: Any) -> tuple[Any, Any]:
     """An answer, and what was asked about."""
     examples, source = world(**settings)
     return ask(model, task(asking), asking, examples, source, seed=0), examples
@@ -34,7 +34,7 @@ def shown(model: Any, asking: Any, **settings: Any) -> tuple[Any, Any]:
 @pytest.mark.parametrize("colour", [False, True])
 def test_frames_are_shown_one_by_one_and_nothing_leads_from_one_to_the_next(colour: bool) -> None:
     model = Witness()
-    _, examples = shown(model, Window(12), colour=colour)
+    _, examples = show(model, Window(12), colour=colour)
     assert [name for name, *_ in model.calls] == ["observe"] * 12
     for t, (_, frame, action) in enumerate(model.calls):
         assert frame is not None and frame.dtype == np.float32 and action is None
@@ -44,26 +44,26 @@ def test_frames_are_shown_one_by_one_and_nothing_leads_from_one_to_the_next(colo
 
 
 def test_a_prediction_is_taken_before_its_frame_is_shown_and_an_owner_map_after() -> None:
-    answer, examples = shown(Witness(), Window(12))
+    answer, examples = show(Witness(), Window(12))
     assert answer.means.shape == (3, 11, 6, 5, 1) and answer.owners.shape == (3, 12, 6, 5)
     for t in range(11):
         np.testing.assert_array_equal(answer.means[:, t], np.float32((t + 1) / 100))  # what was said at frame t, of frame t + 1
     for t in range(12):
         np.testing.assert_array_equal(answer.owners[:, t], t)
-    bce = worth(Window(12), answer, examples, Bernoulli())["bce"].numerator
+    bce = score_answer(Window(12), answer, examples, Bernoulli())["bce"].numerator
     p, x = np.arange(1, 12)[None, :, None, None, None] / 100, examples.frames[:, 1:].astype(np.float64)
     np.testing.assert_allclose(bce, -(x * np.log(p) + (1 - x) * np.log(1 - p)).sum(axis=(2, 3, 4)), rtol=1e-6)
 
 
 def test_a_window_shorter_than_the_sequence_shows_no_more_of_it() -> None:
     model = Witness()
-    answer, _ = shown(model, Window(5))
+    answer, _ = show(model, Window(5))
     assert len(model.calls) == 5 and answer.means.shape[1] == 4
 
 
 def test_a_rollout_never_shows_a_frame_after_its_context() -> None:
     model = Witness()
-    answer, examples = shown(model, Rollout(4, 6))
+    answer, examples = show(model, Rollout(4, 6))
     assert [name for name, *_ in model.calls] == ["observe"] * 4 + ["imagine"] * 5
     for t, (_, frame, _) in enumerate(model.calls[:4]):
         np.testing.assert_array_equal(frame, examples.frames[:, t])
@@ -82,10 +82,10 @@ def test_what_is_said_within_the_context_is_never_scored() -> None:
         def observe(self, state: Any, frame: Array, action: Any) -> Any:
             return state + 1, Prediction(frame if state >= 3 else None)
 
-    late, examples = shown(Late(), Rollout(4, 6))
-    copy, _ = shown(Copy(), Rollout(4, 6))
+    late, examples = show(Late(), Rollout(4, 6))
+    copy, _ = show(Copy(), Rollout(4, 6))
     np.testing.assert_array_equal(late.means, copy.means)
-    bce = worth(Rollout(4, 6), copy, examples, Bernoulli())
+    bce = score_answer(Rollout(4, 6), copy, examples, Bernoulli())
     wrong = np.abs(examples.frames[:, 4:10].astype(float) - examples.frames[:, 3:4]).sum()
     total = sum(sums.value(bce[f"rollout_bce[{h}]"]) for h in range(1, 7)) * 3
     assert total == pytest.approx(-wrong * np.log(1e-6), rel=1e-4)  # frames 4 to 9, and they alone
@@ -102,7 +102,7 @@ def test_without_imagine_a_model_is_shown_its_own_mean_and_no_frame() -> None:
             return state, Prediction(frame)
 
     model = Halving()
-    answer, examples = shown(model, Rollout(4, 5))
+    answer, examples = show(model, Rollout(4, 5))
     assert len(model.calls) == 8
     for h in range(5):
         np.testing.assert_array_equal(answer.means[:, h], np.float32(0.5 ** (h + 1)) * examples.frames[:, 3])
@@ -113,7 +113,7 @@ def test_without_imagine_a_model_is_shown_its_own_mean_and_no_frame() -> None:
 @pytest.mark.parametrize(("asking", "calls"), [(Window(12), 12), (Rollout(4, 6), 9)])
 def test_every_step_comes_with_the_action_taken_in_it(asking: Any, calls: int) -> None:
     model = Witness()
-    _, examples = shown(model, asking, actions=5)
+    _, examples = show(model, asking, actions=5)
     assert model.batches[0].actions == 5 and len(model.calls) == calls
     for t, (_, _, action) in enumerate(model.calls):
         assert action is not None and action.dtype == np.float32
@@ -190,14 +190,14 @@ def test_a_single_frame_is_shown_fifteen_times_and_the_last_owner_map_is_scored(
             return after, Prediction(prediction.mean, np.random.default_rng(after[0]).integers(3, size=frame.shape[:3], dtype=np.uint8))
 
     model = Restless()
-    answer, examples = shown(model, Still(7, shown=15))
+    answer, examples = show(model, Still(7, shown=15))
     assert len(model.calls) == 15 and answer.means is None
     assert all(np.array_equal(frame, examples.frames[:, 7]) for _, frame, _ in model.calls if frame is not None)
     owners = np.random.default_rng(15).integers(3, size=(3, 6, 5), dtype=np.uint8)
     np.testing.assert_array_equal(answer.owners[:, 0], owners)
     groups = examples.groups[:, 7, :, :, 0]
     expected = [adjusted_rand_score(group[group > 0], owner[group > 0]) for group, owner in zip(groups, owners, strict=True)]
-    figures = worth(Still(7, shown=15), answer, examples, Bernoulli())
+    figures = score_answer(Still(7, shown=15), answer, examples, Bernoulli())
     assert list(figures) == ["ari"] and sums.value(figures["ari"]) == pytest.approx(np.mean(expected), rel=1e-12)
 
 
@@ -251,7 +251,7 @@ RUBBISH: dict[str, tuple[Callable[[Prediction, Array], Any], str]] = {
 def test_an_answer_that_cannot_be_scored_is_named(name: str, asking: Any) -> None:
     spoil, words = RUBBISH[name]
     with pytest.raises(ModelError, match=words):
-        shown(Spoiled(spoil, at=2), asking)
+        show(Spoiled(spoil, at=2), asking)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_an_answer_that_cannot_be_scored_is_named(name: str, asking: Any) -> Non
 )
 def test_maps_are_given_of_all_frames_or_of_none(some: Any) -> None:
     with pytest.raises(ModelError, match="5 (owner|log_likelihood) maps for 6 frames: all or none"):
-        shown(Spoiled(some, at=2), Window(6))
+        show(Spoiled(some, at=2), Window(6))
 
 
 @pytest.mark.parametrize("likelihood", [Bernoulli, Gaussian, "bernoulli", None, Gaussian(0.0), Gaussian(-1.0), Gaussian(float("nan")), Gaussian(float("inf"))])
@@ -282,12 +282,12 @@ class Thrifty:
         return Prediction(np.zeros(shape, np.float32), np.zeros(shape[:3], np.uint8), np.zeros(shape[:3], np.float32))
 
     def observe(self, state: Any, frame: Array, action: Any) -> Any:
-        return self._said(state, 0.5 * frame + 0.25, state.owner + 1, -1.0 - frame[..., 0])
+        return self._say(state, 0.5 * frame + 0.25, state.owner + 1, -1.0 - frame[..., 0])
 
     def imagine(self, state: Any, action: Any) -> Any:
-        return self._said(state, 0.9 * state.mean, state.owner + 1, state.log_likelihood)
+        return self._say(state, 0.9 * state.mean, state.owner + 1, state.log_likelihood)
 
-    def _said(self, state: Any, mean: Array, owner: Array, own: Array) -> Any:
+    def _say(self, state: Any, mean: Array, owner: Array, own: Array) -> Any:
         if not self.reuse:
             return (said := Prediction(mean, owner, own)), said
         state.mean[:], state.owner[:], state.log_likelihood[:] = mean, owner, own
@@ -296,15 +296,15 @@ class Thrifty:
 
 @pytest.mark.parametrize("asking", [Window(8), Rollout(3, 6), Still(2, shown=5)], ids=["window", "rollout", "still"])
 def test_a_model_may_use_its_arrays_again(asking: Any) -> None:
-    (again, _), (fresh, _) = shown(Thrifty(True), asking), shown(Thrifty(False), asking)
+    (again, _), (fresh, _) = show(Thrifty(True), asking), show(Thrifty(False), asking)
     for name in ("means", "owners", "log_likelihoods"):
         np.testing.assert_array_equal(getattr(again, name), getattr(fresh, name))
 
 
 @pytest.mark.parametrize("colour", [False, True])
 def test_a_gaussian_model_is_judged_by_its_density_and_clipped_for_bce(colour: bool) -> None:
-    answer, examples = shown(Normal(), Window(12), colour=colour, shape=(6, 5, 3))
-    figures = {name: sums.value(each) for name, each in worth(Window(12), answer, examples, Normal().likelihood).items()}
+    answer, examples = show(Normal(), Window(12), colour=colour, shape=(6, 5, 3))
+    figures = {name: sums.value(each) for name, each in score_answer(Window(12), answer, examples, Normal().likelihood).items()}
     x, near = examples.frames[:, 1:].astype(np.float64), examples.collisions[:, :-1].astype(np.float64)
     p = (1.5 * examples.frames[:, :-1].astype(np.float32) - 0.25).astype(np.float32).astype(np.float64)
     density = norm.logpdf(x, p, 0.3)
@@ -328,8 +328,8 @@ def test_a_density_beyond_all_numbers_is_no_number_in_a_table() -> None:
 
 def test_the_sample_of_a_gaussian_model_is_judged_by_its_density_too() -> None:
     asking = Rollout(9, 1, samples=5, sample=2)
-    answer, examples = shown(Normal(), asking)
-    figures = worth(asking, answer, examples, Normal().likelihood)
+    answer, examples = show(Normal(), asking)
+    figures = score_answer(asking, answer, examples, Normal().likelihood)
     p = (1.5 * examples.frames[:, 8].astype(np.float32) - 0.25).astype(np.float64)
     density = norm.logpdf(examples.frames[:, 9], p, 0.3)
     assert sums.value(figures["log_likelihood[3]"]) == pytest.approx(density.sum() / 3, rel=1e-12)
@@ -347,8 +347,8 @@ class Sure(Copy):
 
 
 def test_a_likelihood_that_a_model_knows_itself_is_used_from_frame_1_on() -> None:
-    answer, examples = shown(Sure(), Window(12))
-    figures = {name: sums.value(each) for name, each in worth(Window(12), answer, examples, Bernoulli()).items()}
+    answer, examples = show(Sure(), Window(12))
+    figures = {name: sums.value(each) for name, each in score_answer(Window(12), answer, examples, Bernoulli()).items()}
     each = -np.arange(1, 12) / 10
     near = examples.collisions[:, :-1].sum(axis=(0, 2, 3, 4))  # flags of t weigh frame t + 1
     assert figures["log_likelihood"] == pytest.approx(30 * each.mean(), rel=1e-6)

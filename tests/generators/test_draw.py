@@ -221,7 +221,7 @@ def test_visible_counts_the_pixels_of_the_largest_ball() -> None:
     assert scenes.truth["visible"][0, :, 0].tolist() == scenes.features[0].sum((1, 2, 3), dtype=np.int64).tolist()
 
 
-def inflated(streams: Streams) -> list[bytes]:
+def inflate(streams: Streams) -> list[bytes]:
     """Each stream alone, with nothing left over; zlib itself checks the Adler-32 at its end."""
     starts = np.cumsum(streams.sizes, dtype=np.int64) - streams.sizes
     assert int(streams.sizes.sum()) == len(streams.data)
@@ -240,7 +240,7 @@ def assert_encoded_as_drawn(generator: Balls, seeds: list[int], frames: int) -> 
     streams, rest = generator.encode(recipe, Span("test", 0, len(seeds)))
     assert set(streams) == set(PIXELS)
     for name, stream in streams.items():
-        for piece, array in zip(inflated(stream), scenes.arrays()[name], strict=True):
+        for piece, array in zip(inflate(stream), scenes.arrays()[name], strict=True):
             assert piece == array.tobytes(), name
     assert set(rest.arrays()) == set(scenes.arrays()) - set(PIXELS)
     for name, array in rest.arrays().items():

@@ -24,7 +24,7 @@ def test_discs_never_overlap_one_another_or_the_walls(seed: int, n: int, gravity
             assert overlap(begin, flown(begin, state, time)[0]) <= 1e-9
 
 
-def folded(start: float, velocity: float, time: int, low: float, high: float) -> tuple[Fraction, int]:
+def fold(start: float, velocity: float, time: int, low: float, high: float) -> tuple[Fraction, int]:
     """Straight flight through a hall of mirrors, in exact fractions: the place, and the sign left to the velocity."""
     length = Fraction(high) - Fraction(low)
     place = (Fraction(start) - Fraction(low) + Fraction(velocity) * time) % (2 * length)
@@ -38,7 +38,7 @@ def test_one_ball_flies_straight_through_the_mirrored_box(x: float, y: float, vx
     motion = simulate(start([(x, y, vx, vy, 7.5, 3.0)]), 3_000)
     for frame in range(3_000):
         for axis, (begin, speed) in enumerate(((x, vx), (y, vy))):
-            place, sign = folded(begin, speed, frame, 7.5, 56.5)
+            place, sign = fold(begin, speed, frame, 7.5, 56.5)
             assert abs(Fraction(motion.position[frame, 0, axis]) - place) < 1e-9
             if min(place - Fraction(7.5), Fraction(56.5) - place) > 1e-9:
                 assert motion.velocity[frame, 0, axis] == sign * speed

@@ -49,12 +49,12 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return done.stdout
 
 
-def kept(folder: Path, pattern: str) -> list[Path]:
+def list_kept(folder: Path, pattern: str) -> list[Path]:
     return sorted((folder / "cache").rglob(pattern))
 
 
 def test_kernels_are_compiled_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert run(folder, monkeypatch) == COMPILED and kept(folder, "*.nbi") and kept(folder, "*.nbc")
+    assert run(folder, monkeypatch) == COMPILED and list_kept(folder, "*.nbi") and list_kept(folder, "*.nbc")
     assert run(folder, monkeypatch) == LOADED
 
 
@@ -63,7 +63,7 @@ def test_kernels_are_compiled_once(folder: Path, monkeypatch: pytest.MonkeyPatch
 def test_damaged_files_are_made_again(folder: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, damage: str) -> None:
     run(folder, monkeypatch)
     draw = random.Random(f"{pattern} {damage}")
-    for path in kept(folder, pattern):
+    for path in list_kept(folder, pattern):
         content = bytearray(path.read_bytes())
         match damage:
             case "begins with others":
@@ -89,7 +89,7 @@ def test_damaged_files_are_made_again(folder: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_folder_in_the_place_of_a_file_stops_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(folder, monkeypatch)
-    for path in kept(folder, "*.nb?"):
+    for path in list_kept(folder, "*.nb?"):
         path.unlink()
         path.mkdir()
     assert run(folder, monkeypatch) == COMPILED

@@ -23,7 +23,7 @@ def seeds(count: int) -> np.ndarray:
     return np.array([mix(i + 1) for i in range(count)], np.uint64)
 
 
-def drawn(count: int, **fields: Any) -> dict[str, np.ndarray]:
+def draw(count: int, **fields: Any) -> dict[str, np.ndarray]:
     return Sprites(**fields).draw_images(seeds(count))
 
 
@@ -71,7 +71,7 @@ def fill(points: np.ndarray, row: int, size: int) -> np.ndarray:
 
 @pytest.mark.parametrize("size", [64, 32])
 def test_a_sprite_is_its_outline_filled(size: int) -> None:
-    arrays = drawn(90, n=1, size=size)
+    arrays = draw(90, n=1, size=size)
     assert {1, 2, 3} == {*arrays["shape"][:, 0].tolist()}
     masks = arrays["groups"][..., 0] == 1
     covered = np.stack([coverage(arrays, i, 0, size) for i in range(90)])
@@ -80,7 +80,7 @@ def test_a_sprite_is_its_outline_filled(size: int) -> None:
 
 
 def test_what_lies_in_front_is_drawn_last() -> None:
-    arrays = drawn(15)
+    arrays = draw(15)
     for i in range(15):
         count = int(arrays["count"][i])
         covered = [coverage(arrays, i, k, 64) for k in range(count)]
@@ -96,7 +96,7 @@ def test_what_lies_in_front_is_drawn_last() -> None:
 
 
 def test_in_black_and_white_a_shared_pixel_is_on_and_nobodys() -> None:
-    arrays, shared = drawn(20, binary=True), 0
+    arrays, shared = draw(20, binary=True), 0
     for i in range(20):
         count = int(arrays["count"][i])
         covered = np.stack([coverage(arrays, i, k, 64) for k in range(count)])
@@ -111,12 +111,12 @@ def test_in_black_and_white_a_shared_pixel_is_on_and_nobodys() -> None:
 
 def test_a_frame_of_one_sprite_is_as_white_as_those_of_dsprites() -> None:
     """The mean of all pixels of dSprites is 0.0425 [published constants for its normalization]; 0.0420 is expected of a scale without steps."""
-    assert drawn(4_000, n=1, binary=True)["features"].mean() == pytest.approx(0.0423, abs=0.001)
+    assert draw(4_000, n=1, binary=True)["features"].mean() == pytest.approx(0.0423, abs=0.001)
 
 
 def test_no_sprite_leaves_its_frame() -> None:
     for size in (64, 24):
-        arrays = drawn(2_000, n=1, size=size)
+        arrays = draw(2_000, n=1, size=size)
         edge = np.ones((size, size), bool)
         edge[1:-1, 1:-1] = False
         assert not arrays["groups"][:, edge].any() and arrays["visible"].min() > 0
@@ -139,12 +139,12 @@ def test_hues_go_once_around_the_wheel() -> None:
 
 def test_more_sprites_than_in_training_may_be_asked_for() -> None:
     assert Sprites(binary=True).objects == 3 and Sprites().objects == 5
-    arrays = drawn(300, n=(6, 8), binary=True)
+    arrays = draw(300, n=(6, 8), binary=True)
     assert arrays["shape"].shape == (300, 8) and {*arrays["count"].tolist()} == {6, 7, 8}
 
 
 def test_black_and_white_has_the_sprites_of_the_coloured_images() -> None:
-    coloured, white = drawn(20, n=(2, 5)), drawn(20, n=(2, 5), binary=True)
+    coloured, white = draw(20, n=(2, 5)), draw(20, n=(2, 5), binary=True)
     for name in ("count", "shape", "scale", "rotation", "position"):
         np.testing.assert_array_equal(coloured[name], white[name])
     np.testing.assert_array_equal(coloured["groups"] > 0, white["features"] > 0)

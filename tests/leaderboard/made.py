@@ -37,7 +37,7 @@ def references() -> tuple[Row, ...]:
 def rows(model: str = "mine", *, like: str = "constant-velocity", suite: str = "balls", factor: float = 1.0, **changes: Any) -> list[Row]:
     """As a reference row, every cost so many times larger, under another name."""
     found = [row for row in references() if (row.model, row.suite, row.size) == (like, suite, "lite")]
-    return [replace(_scaled(row, factor), **{"model": model, "notes": (), **changes}) for row in found]
+    return [replace(_scale(row, factor), **{"model": model, "notes": (), **changes}) for row in found]
 
 
 def cells(row: Row) -> dict[str, str]:
@@ -61,7 +61,7 @@ def as_csv(lines: Iterable[Row | dict[str, str]], *, header: Iterable[str] = COL
     return text.getvalue()
 
 
-def written(path: Path, lines: Iterable[Row | dict[str, str]]) -> Path:
+def write(path: Path, lines: Iterable[Row | dict[str, str]]) -> Path:
     path.write_text(as_csv(lines), encoding="utf-8", newline="")
     return path
 
@@ -72,7 +72,7 @@ def spoilt(lines: list[Row], task: str, metric: str, **changes: Any) -> list[Row
     return [replace(row, **changes) if (row.task, row.metric) == (task, metric) else row for row in lines]
 
 
-def _scaled(row: Row, factor: float) -> Row:
+def _scale(row: Row, factor: float) -> Row:
     if not row.metric.startswith(SCALED) or row.metric.endswith("_ratio"):
         return row
     return replace(row, value=row.value * factor, low=row.low * factor, high=row.high * factor)

@@ -15,7 +15,7 @@ from physbench.metrics.catalogue import find
 from physbench_leaderboard.page import build
 from physbench_leaderboard.table import Board, Standing
 from tests.leaderboard.browser import CHROMIUM, Browser
-from tests.leaderboard.test_page import BALLS, HOSTILE, golden, injected, many, on_balls, picture, standing
+from tests.leaderboard.test_page import BALLS, HOSTILE, golden, inject, many, on_balls, picture, standing
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: the page is not looked at in a browser")
 
@@ -25,7 +25,7 @@ OPEN = "[...document.querySelectorAll(':popover-open')].map(box => box.textConte
 MANY = 5_000
 
 
-def listed() -> list[Board]:
+def list_boards() -> list[Board]:
     """Five models whose figures, counts and words all stand in another order."""
     balls, simulation, smoke = golden()
     models = [
@@ -41,7 +41,7 @@ def listed() -> list[Board]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return build(listed(), tmp_path_factory.mktemp("site"), pictures={"r-nem": picture(900, 60)}).as_uri()
+    return build(list_boards(), tmp_path_factory.mktemp("site"), pictures={"r-nem": picture(900, 60)}).as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ COLUMNS: dict[str, tuple[Callable[[Standing], Any], str]] = {
 @pytest.mark.parametrize("column", COLUMNS)
 def test_every_column_sorts_both_ways_and_what_is_missing_comes_last(tab: Browser, column: str) -> None:
     value, first = COLUMNS[column]
-    models = listed()[0].standings
+    models = list_boards()[0].standings
     known = [each for each in models if value(each) == value(each)]
     missing = [each.model for each in models if value(each) != value(each)]
     for way in (first, "asc" if first == "desc" else "desc"):
@@ -176,7 +176,7 @@ def test_figures_that_are_seldom_looked_at_are_shown_when_asked_for(tab: Browser
     assert "bce_last" not in tab.run(seen)
 
 
-def told(tab: Browser) -> bool:
+def is_open(tab: Browser) -> bool:
     """Whether the definition of relative_bce, and nothing else, is open and lies in sight."""
     inside = tab.run(
         "[...document.querySelectorAll(':popover-open')].map(box => box.getBoundingClientRect()).every(at => at.left >= 0 && at.top >= 0"
@@ -194,7 +194,7 @@ def test_a_definition_opens_by_hover_and_closes_when_the_pointer_leaves(tab: Bro
     assert tab.run(OPEN) == []
     tab.point(x, y)
     tab.until(f"{OPEN}.length")
-    assert told(tab)
+    assert is_open(tab)
     tab.point(x, y + 1)
     tab.point(5, 790)
     tab.until(f"!{OPEN}.length")
@@ -205,7 +205,7 @@ def test_a_definition_opens_by_focus_and_closes_with_escape(tab: Browser) -> Non
     tab.press("Tab")
     assert tab.run(f"document.activeElement === document.querySelector('{WHAT}')")
     tab.until(f"{OPEN}.length")
-    assert told(tab)
+    assert is_open(tab)
     tab.press("Escape")
     tab.until(f"!{OPEN}.length")
     tab.press("Enter", text="\r")
@@ -219,9 +219,9 @@ def test_a_definition_opens_by_tap_and_stays(tab: Browser, width: int) -> None:
     tab.size(width, phone=width < 500)
     tab.tap(*place(tab, WHAT))
     tab.until(f"{OPEN}.length")
-    assert told(tab)
+    assert is_open(tab)
     tab.run("new Promise(done => setTimeout(done, 400))")
-    assert told(tab)
+    assert is_open(tab)
     tab.tap(5, 5)
     tab.until(f"!{OPEN}.length")
 
@@ -260,7 +260,7 @@ def test_without_javascript_the_tables_are_there_one_after_the_other(tab: Browse
     assert tab.run("[...document.querySelectorAll('.controls, .all')].every(each => !each.offsetHeight)"), "nothing that does nothing"
     assert tab.run("[...document.querySelectorAll('.sort')].every(each => each.disabled)")
     tab.tap(*place(tab, WHAT))
-    assert told(tab)
+    assert is_open(tab)
 
 
 def test_light_and_dark_are_both_readable(tab: Browser) -> None:
@@ -313,7 +313,7 @@ def test_the_policy_of_the_page_forbids_every_other_script_and_request(browser: 
 
 @pytest.mark.parametrize("words", HOSTILE)
 def test_words_of_a_stranger_do_nothing(browser: Browser, tmp_path: Path, words: str) -> None:
-    site = build(injected(words), tmp_path).as_uri()
+    site = build(inject(words), tmp_path).as_uri()
     browser.size(360, phone=True)
     browser.open(site)
     assert browser.complaints == [] and browser.asked_for == [site]

@@ -22,7 +22,7 @@ from physbench.suites import SUITES
 from physbench_leaderboard.checks import check, list_wanted, meaning, problems
 from physbench_leaderboard.pins import Pins, load_pins
 from physbench_leaderboard.submission import Row, SubmissionError
-from tests.leaderboard.made import cells, references, rows, spoilt, written
+from tests.leaderboard.made import cells, references, rows, spoilt, write
 
 EXTRA = {"balls": "balls4mass64", "curtain": "balls3curtain64", "crop50": "balls4mass64-crop50"}
 
@@ -65,23 +65,23 @@ LIKE = ("constant-velocity", "mean", "oracle")
 
 @pytest.mark.parametrize(("suite", "like"), [(name, like) for name, suite in SUITES.items() for like in LIKE if like in suite.references])
 def test_an_honest_submission_passes(tmp_path: Path, suite: str, like: str) -> None:
-    path = written(tmp_path / "mine.csv", rows(like=like, suite=suite, factor=1.0 if like != "constant-velocity" else 1.25))
+    path = write(tmp_path / "mine.csv", rows(like=like, suite=suite, factor=1.0 if like != "constant-velocity" else 1.25))
     assert problems(path) == []
     assert len(check(path).rows) == len(rows(like=like, suite=suite))
 
 
 def test_several_suites_and_seeds_of_one_model_go_into_one_file(tmp_path: Path) -> None:
     every = [row for suite in SUITES for seed in (0, 1) for row in rows(suite=suite, train_seed=seed, factor=1 + seed / 100)]
-    assert problems(written(tmp_path / "mine.csv", every)) == []
+    assert problems(write(tmp_path / "mine.csv", every)) == []
 
 
 def test_the_reference_rows_pass_and_nobody_gives_them_other_figures(tmp_path: Path) -> None:
-    assert problems(written(tmp_path / "references.csv", references())) == []
+    assert problems(write(tmp_path / "references.csv", references())) == []
     copy = [row for row in references() if row.model == "copy" and row.suite == "balls"]
-    assert problems(written(tmp_path / "copy.csv", copy)) == []
+    assert problems(write(tmp_path / "copy.csv", copy)) == []
     better = rows("copy", factor=0.5)
-    assert any("another model needs another name" in line for line in problems(written(tmp_path / "copy.csv", better)))
-    assert any("another model needs another name" in line for line in problems(written(tmp_path / "copy.csv", rows("Oracle"))))
+    assert any("another model needs another name" in line for line in problems(write(tmp_path / "copy.csv", better)))
+    assert any("another model needs another name" in line for line in problems(write(tmp_path / "copy.csv", rows("Oracle"))))
 
 
 CHANGES: list[tuple[dict[str, Any], str]] = [
@@ -106,7 +106,7 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("change", "reason"), CHANGES)
 def test_what_cannot_be_compared_is_refused_in_words(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
-    found = problems(written(tmp_path / "mine.csv", [replace(row, **change) for row in rows()]))
+    found = problems(write(tmp_path / "mine.csv", [replace(row, **change) for row in rows()]))
     assert any(reason in line for line in found), found
     assert all(line.isascii() and "\n" not in line for line in found) and len(found) <= 7
     with pytest.raises(SubmissionError) as refused:
@@ -132,7 +132,7 @@ def test_half_a_group_is_incomplete_and_what_was_not_asked_for_is_refused() -> N
 
 def test_a_row_that_stands_twice_is_named_with_both_lines(tmp_path: Path) -> None:
     every = rows()
-    found = problems(written(tmp_path / "mine.csv", [*every, every[0]]))
+    found = problems(write(tmp_path / "mine.csv", [*every, every[0]]))
     assert found == [f"line {len(every) + 2}: bce on balls4mass64 of mine on balls v2, lite, seed 0 stands in line 2 already"]
 
 
@@ -201,7 +201,7 @@ def test_an_evaluation_says_one_thing_of_itself_and_a_training_leaves_one_file_o
     twice = [*every, *rows(suite="curtain", weights_sha256="b" * 64)]
     assert any("2 files of weights under one train_seed" in line for line in meaning(twice, load_pins()))
     assert meaning([*every, *rows(train_seed=1, weights_sha256="b" * 64)], load_pins()) == []
-    assert any("of one model" in line for line in problems(written(tmp_path / "two.csv", [*rows("a"), *rows("b")])))
+    assert any("of one model" in line for line in problems(write(tmp_path / "two.csv", [*rows("a"), *rows("b")])))
 
 
 CELLS = st.sampled_from(
@@ -215,7 +215,7 @@ def test_whatever_stands_in_the_cells_there_is_an_answer_in_words(tmp_path: Path
     table = [cells(row) for row in rows(like=SUITES[suite].references[-1], suite=suite)]
     for number, name, text in changes:
         table[number % len(table)][name] = text
-    path = written(tmp_path / "mine.csv", table)
+    path = write(tmp_path / "mine.csv", table)
     try:
         found = check(path)
     except PhysbenchError as error:
@@ -226,7 +226,7 @@ def test_whatever_stands_in_the_cells_there_is_an_answer_in_words(tmp_path: Path
 
 def test_five_thousand_rows_are_read_and_checked_in_three_seconds(tmp_path: Path) -> None:
     every: list[Row] = [row for seed in range(40) for row in rows(suite="simulation", train_seed=seed)]
-    path = written(tmp_path / "mine.csv", every)
+    path = write(tmp_path / "mine.csv", every)
     began = time.perf_counter()
     assert len(check(path).rows) == len(every) > 5_000
     assert time.perf_counter() - began < 3

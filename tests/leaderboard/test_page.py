@@ -52,7 +52,7 @@ def on_balls(bce: float, ari: float = math.nan) -> dict[tuple[str, str], tuple[f
     return figures | ({} if math.isnan(ari) else {(BALLS, "ari"): (ari,), (FRAMES, "ari"): (ari / 2,)})
 
 
-def imagined(overlap: float, error: float) -> dict[tuple[str, str], tuple[float, ...]]:
+def imagine(overlap: float, error: float) -> dict[tuple[str, str], tuple[float, ...]]:
     figures: dict[tuple[str, str], tuple[float, ...]] = {(AHEAD, "rollout_overlap"): (overlap,), (AHEAD, "rollout_relative_bce"): (error,)}
     figures |= {(AHEAD, f"rollout_bce[{h}]"): (1000 * error * math.sqrt(h),) for h in range(1, 11)}
     return figures | {(AHEAD, f"event_error[10,{kind}]"): (error + at / 10,) for at, kind in enumerate(("0", "1", "2", "3+"))}
@@ -80,8 +80,8 @@ def golden() -> list[Board]:
             "imagining 10 frames after 5",
             (AHEAD, "rollout_overlap"),
             "higher",
-            (standing("r-nem", 1, imagined(0.6, 0.3), trust="re-run", **nem), standing("slots", 2, imagined(0.4, 0.35))),
-            (standing("copy", None, imagined(0.24, 1.0)),),
+            (standing("r-nem", 1, imagine(0.6, 0.3), trust="re-run", **nem), standing("slots", 2, imagine(0.4, 0.35))),
+            (standing("copy", None, imagine(0.24, 1.0)),),
             (),
         ),
         Board(Key("smoke", 1, "lite", 1, ()), "does a model run at all?", None, "neither", (), (standing("copy", None, on_balls(1.0)),), ()),
@@ -233,7 +233,7 @@ HOSTILE = [
 ]
 
 
-def injected(words: str) -> list[Board]:
+def inject(words: str) -> list[Board]:
     """The same words in every place for text."""
     figures = {(words, "bce"): (1.0,), (words + "2", words): (2.0,), (words, "rollout_bce[1]"): (1.0,), (words, "rollout_bce[2]"): (1.0,)}
     about: dict[str, Any] = {"trust": words, "notes": (words,), "date": words, "model_link": words, "paper_link": words, "parameters": 5}
@@ -246,7 +246,7 @@ def injected(words: str) -> list[Board]:
 def as_it_should_be(words: str) -> bool:
     """Whether a stranger's words leave the page in the shape that it has with words of peace."""
     try:
-        return Read(page(injected(words))).shape == Read(page(injected("peace"))).shape
+        return Read(page(inject(words))).shape == Read(page(inject("peace"))).shape
     except AssertionError:
         return False  # something is not closed
 
@@ -254,7 +254,7 @@ def as_it_should_be(words: str) -> bool:
 @pytest.mark.parametrize("words", HOSTILE)
 def test_text_of_a_stranger_stays_text(words: str) -> None:
     assert as_it_should_be(words)
-    read = Read(page(injected(words)))
+    read = Read(page(inject(words)))
     seen = "".join(letter if letter.isprintable() else "?" for letter in words)
     assert read.text.count(seen[:400]) >= 8
     assert not read.all("img") and len(read.all("script")) == 1
@@ -335,7 +335,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         build(golden(), tmp_path / "site")
 
 
-def drawn(source: str, title: str) -> str:
+def find_drawing(source: str, title: str) -> str:
     return next(svg for svg in re.findall(r"<svg viewBox.*?</svg>", source, re.DOTALL) if f'aria-label="{title}' in svg)
 
 
@@ -345,7 +345,7 @@ def test_a_score_can_be_read_off_its_plot(values: tuple[float, ...], logarithmic
     models = tuple(standing(f"m{at}", at, on_balls(value), parameters=10 ** (at + 3)) for at, value in enumerate(values))
     source = page([replace(board, standings=models)])
     way: Callable[[float], float] = math.log if logarithmic else float
-    scores = drawn(source, "relative_bce with 95 %")
+    scores = find_drawing(source, "relative_bce with 95 %")
     ticks = [(float(x), float(value)) for x, value in re.findall(r'<text x="([\d.]+)" y="[\d.]+" class="mid">([\d.]+)</text>', scores)]
     dots = [float(x) for x in re.findall(r'<circle class="dot l0" cx="([\d.]+)"', scores)]
     (x0, first), (x1, last) = ticks[0], ticks[-1]
@@ -353,7 +353,7 @@ def test_a_score_can_be_read_off_its_plot(values: tuple[float, ...], logarithmic
     assert dots == pytest.approx(expected, abs=0.11)
     ends = [float(x) for x in re.findall(r'class="bar l0" d="M([\d.]+) ', scores)]
     assert ends == pytest.approx([x0 + (way(value * 0.9) - way(first)) / (way(last) - way(first)) * (x1 - x0) for value in values], abs=0.11)
-    sizes = drawn(source, "relative_bce against parameters")
+    sizes = find_drawing(source, "relative_bce against parameters")
     across = [float(x) for x in re.findall(r'<circle class="dot l0" cx="([\d.]+)"', sizes)]
     assert across[2] - across[1] == pytest.approx(across[1] - across[0], abs=0.2), "a step is a factor of ten"
 
@@ -380,7 +380,7 @@ def test_the_axis_fits_the_models_and_an_arrow_points_at_what_lies_beyond(values
         for at, value in enumerate(values)
     )
     source = page([replace(board, standings=models, references=(standing("copy", None, {(BALLS, "relative_bce"): (copied, math.nan, math.nan)}),))])
-    scores, sizes = drawn(source, "relative_bce with 95 %"), drawn(source, "relative_bce against parameters")
+    scores, sizes = find_drawing(source, "relative_bce with 95 %"), find_drawing(source, "relative_bce against parameters")
     across = [float(x) for x in re.findall(r'<circle class="dot l0" cx="([\d.]+)"', scores)]
     up = [float(y) for y in re.findall(r'<circle class="dot l0" cx="[\d.]+" cy="([\d.]+)"', sizes)]
     assert len(across) == len(up) == len(values)
@@ -397,7 +397,7 @@ def test_the_axis_fits_the_models_and_an_arrow_points_at_what_lies_beyond(values
 def test_parameters_that_are_near_each_other_are_spread_over_the_axis() -> None:
     (board, *_) = golden()
     models = tuple(standing(f"m{at}", at, on_balls(0.1 + at / 100), parameters=count) for at, count in enumerate((4_611_827, 4_951_978, 5_185_077)))
-    sizes = drawn(page([replace(board, standings=models)]), "relative_bce against parameters")
+    sizes = find_drawing(page([replace(board, standings=models)]), "relative_bce against parameters")
     across = [float(x) for x in re.findall(r'<circle class="dot l0" cx="([\d.]+)"', sizes)]
     assert across[-1] - across[0] > 150 and ">parameters</text>" in sizes
 

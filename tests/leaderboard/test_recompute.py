@@ -30,7 +30,7 @@ def handed_in(found: Result, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return read(path), path.with_suffix(".npz")
 
 
-def changed(submission: Submission, number: int, **changes: float) -> Submission:
+def change(submission: Submission, number: int, **changes: float) -> Submission:
     return Submission(tuple(replace(row, **changes) if at == number else row for at, row in enumerate(submission.rows)))  # type: ignore[arg-type]
 
 
@@ -46,7 +46,7 @@ def test_a_figure_or_an_interval_that_does_not_follow_is_named(handed_in: tuple[
     row = submission.rows[number]
     for name in ("value", "low", "high"):
         if (figure := getattr(row, name)) == figure:
-            again = recompute(changed(submission, number, **{name: figure * (1 + 1e-6) + 1e-6}), sums)
+            again = recompute(change(submission, number, **{name: figure * (1 + 1e-6) + 1e-6}), sums)
             assert not again.all_well and len(again.problems) == 1 and f"{row.metric} on {row.task}: {name} is" in again.problems[0]
 
 
@@ -58,7 +58,7 @@ def test_the_quotient_of_two_tasks_is_made_again(tmp_path: Path) -> None:
     submission = read(path)
     assert recompute(submission, path.with_suffix(".npz")).all_well
     number = next(at for at, row in enumerate(submission.rows) if row.metric == "relative_bce_ratio")
-    assert len(recompute(changed(submission, number, low=0.5), path.with_suffix(".npz")).problems) == 1
+    assert len(recompute(change(submission, number, low=0.5), path.with_suffix(".npz")).problems) == 1
 
 
 def test_one_evaluation_of_several_is_not_all(handed_in: tuple[Submission, Path]) -> None:
@@ -85,9 +85,9 @@ def test_the_same_model_comes_out_the_same_and_another_does_not(handed_in: tuple
 def test_another_machine_may_round_otherwise_and_no_more(handed_in: tuple[Submission, Path]) -> None:
     submission, _ = handed_in
     model = registry.models.get("mean")()
-    near = changed(submission, 0, **{name: getattr(submission.rows[0], name) * (1 + 9e-5) for name in ("value", "low", "high")})
+    near = change(submission, 0, **{name: getattr(submission.rows[0], name) * (1 + 9e-5) for name in ("value", "low", "high")})
     assert verify(near, model)[0].differences == []
-    far = changed(submission, 0, value=submission.rows[0].value * (1 + 2e-4))
+    far = change(submission, 0, value=submission.rows[0].value * (1 + 2e-4))
     assert len(verify(far, model)[0].differences) == 1
 
 

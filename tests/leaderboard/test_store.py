@@ -23,7 +23,7 @@ from physbench_leaderboard.pins import REFERENCES, bundled_folder
 from physbench_leaderboard.store import MOST_SUMS, add, load_all
 from physbench_leaderboard.submission import SubmissionError, read
 from physbench_leaderboard.trust import beside, find_grant, grant
-from tests.leaderboard.made import as_csv, references, rows, written
+from tests.leaderboard.made import as_csv, references, rows, write
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def names(folder: Path) -> list[str]:
 
 
 def test_adding_twice_is_adding_once(tmp_path: Path, folder: Path) -> None:
-    path = written(tmp_path / "mine.csv", rows())
+    path = write(tmp_path / "mine.csv", rows())
     first = add(path, folder)
     assert not first.already and not first.sums and names(folder) == [first.path.name]
     assert first.path.name.startswith("mine-") and read(first.path).to_csv() == path.read_text()
@@ -60,45 +60,45 @@ def test_adding_twice_is_adding_once(tmp_path: Path, folder: Path) -> None:
 def test_a_refused_submission_leaves_nothing(tmp_path: Path, folder: Path) -> None:
     for number, lines in enumerate([rows()[:-1], [replace(row, value=row.value / 2) for row in rows()], [replace(row, size="limit-3") for row in rows()], []]):
         with pytest.raises(SubmissionError):
-            add(written(tmp_path / f"{number}.csv", lines), folder)
+            add(write(tmp_path / f"{number}.csv", lines), folder)
     with pytest.raises(SubmissionError, match="there is no folder"):
-        add(written(tmp_path / "mine.csv", rows()), tmp_path / "nowhere")
+        add(write(tmp_path / "mine.csv", rows()), tmp_path / "nowhere")
     assert names(folder) == [] and not (tmp_path / "nowhere").exists()
 
 
 def test_a_second_file_cannot_take_the_place_of_the_first(tmp_path: Path, folder: Path) -> None:
-    first = add(written(tmp_path / "a.csv", rows()), folder)
+    first = add(write(tmp_path / "a.csv", rows()), folder)
     with pytest.raises(SubmissionError, match=f"listed already, in {first.path.name}, with other figures"):
-        add(written(tmp_path / "b.csv", rows(factor=0.9)), folder)
-    add(written(tmp_path / "c.csv", rows(train_seed=1, factor=0.9)), folder)
-    add(written(tmp_path / "d.csv", rows(suite="curtain")), folder)
+        add(write(tmp_path / "b.csv", rows(factor=0.9)), folder)
+    add(write(tmp_path / "c.csv", rows(train_seed=1, factor=0.9)), folder)
+    add(write(tmp_path / "d.csv", rows(suite="curtain")), folder)
     assert len(load_all(folder)) == 3
 
 
 def test_what_is_shown_beside_the_listed_ones_is_checked_and_not_added(evaluated: Path, tmp_path: Path, folder: Path) -> None:
-    listed = add(written(tmp_path / "a.csv", rows("a")), folder).path
-    mine = written(tmp_path / "mine.csv", rows(factor=0.9))
+    listed = add(write(tmp_path / "a.csv", rows("a")), folder).path
+    mine = write(tmp_path / "mine.csv", rows(factor=0.9))
     found = load_all(folder, beside=[mine, evaluated])
     assert [each.path for each in found] == [listed, mine, evaluated] and names(folder) == [listed.name]
     assert found[1].submission == read(mine) and found[1].trust == "self-reported" and found[2].sums == evaluated.with_suffix(".npz")
     assert [each.path for each in load_all(folder, beside=[tmp_path / "a.csv"])] == [listed], "it is there already"
-    reference = written(tmp_path / "copy.csv", [row for row in references() if row.model == "copy"])
+    reference = write(tmp_path / "copy.csv", [row for row in references() if row.model == "copy"])
     assert [each.path for each in load_all(folder, beside=[reference])] == [listed], "the reference rows stand in a file of their own"
     for lines, reason in [(rows("a", factor=0.9), "stands in a-.*csv and in b.csv.*another --name"), (rows("b")[:-1], "b.csv cannot be listed")]:
         with pytest.raises(SubmissionError, match=reason):
-            load_all(folder, beside=[written(tmp_path / "b.csv", lines)])
+            load_all(folder, beside=[write(tmp_path / "b.csv", lines)])
 
 
 def test_an_installed_package_is_not_written_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inside = tmp_path / "site-packages" / "physbench_leaderboard" / "submissions"
     inside.mkdir(parents=True)
-    mine = written(tmp_path / "mine.csv", rows())
+    mine = write(tmp_path / "mine.csv", rows())
     pins.load_pins()  # read from where they are, before the package seems to lie elsewhere
     monkeypatch.setattr(pins, "PACKAGE", inside.parent)
     assert bundled_folder() == inside
     with pytest.raises(SubmissionError, match=r"installed package.*--folder"):
         add(mine, inside)
-    listed = written(inside / "mine.csv", rows())
+    listed = write(inside / "mine.csv", rows())
     with pytest.raises(SubmissionError, match=r"installed package.*--folder"):
         grant(listed, read(listed), "re-run")
     assert names(inside) == ["mine.csv"]
@@ -113,7 +113,7 @@ def test_a_folder_that_is_not_there_is_an_error_and_an_empty_one_is_none(tmp_pat
 
 
 def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path, folder: Path) -> None:
-    mine = written(tmp_path / "mine.csv", rows())
+    mine = write(tmp_path / "mine.csv", rows())
     os.mkfifo(tmp_path / "mine.npz")
     with pytest.raises(PhysbenchError, match=r"mine.npz is not a file"):
         add(mine, folder)
@@ -123,20 +123,20 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path, folder:
         with pytest.raises(PhysbenchError, match=r"pipe.csv is not a file"):
             refused()
     (folder / "pipe.csv").unlink()
-    listed = add(written(tmp_path / "other.csv", rows()), folder).path
+    listed = add(write(tmp_path / "other.csv", rows()), folder).path
     os.mkfifo(beside(listed))
     with pytest.raises(PhysbenchError, match=r"trust.json is no record of trust"):
         load_all(folder)
 
 
 def test_reference_rows_are_listed_already(tmp_path: Path, folder: Path) -> None:
-    found = add(written(tmp_path / "copy.csv", [row for row in references() if row.model == "copy"]), folder)
+    found = add(write(tmp_path / "copy.csv", [row for row in references() if row.model == "copy"]), folder)
     assert found.already and names(folder) == []
 
 
 @pytest.mark.parametrize("model", ["a:b", "CON", "a..b", "A_+-.:", "0" * 64])
 def test_whatever_a_model_is_called_its_file_has_a_plain_name(tmp_path: Path, folder: Path, model: str) -> None:
-    path = add(written(tmp_path / "mine.csv", rows(model)), folder).path
+    path = add(write(tmp_path / "mine.csv", rows(model)), folder).path
     assert path.parent == folder and set(path.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789._+-") and path.suffix == ".csv"
     assert load_all(folder)[0].submission.rows[0].model == model
 
@@ -204,7 +204,7 @@ def test_sums_that_are_not_of_these_figures_are_refused_and_nothing_is_written(e
     ids=["empty", "zip", "pickle", "large"],
 )
 def test_sums_that_are_no_sums_or_too_many_are_refused(tmp_path: Path, folder: Path, content: bytes, reason: str) -> None:
-    path = written(tmp_path / "mine.csv", rows())
+    path = write(tmp_path / "mine.csv", rows())
     path.with_suffix(".npz").write_bytes(content)
     with pytest.raises(PhysbenchError, match=reason):
         add(path, folder)
@@ -217,8 +217,8 @@ ADD = (
 
 
 def test_two_who_add_at_the_same_time_lose_nothing(tmp_path: Path, folder: Path) -> None:
-    same = written(tmp_path / "same.csv", rows("same"))
-    own = [[written(tmp_path / f"{who}-{number}.csv", rows(f"m{who}", train_seed=number)) for number in range(4)] for who in range(3)]
+    same = write(tmp_path / "same.csv", rows("same"))
+    own = [[write(tmp_path / f"{who}-{number}.csv", rows(f"m{who}", train_seed=number)) for number in range(4)] for who in range(3)]
     going = [subprocess.Popen([sys.executable, "-c", ADD, str(folder), *map(str, [same, *paths])]) for paths in own]
     assert all(process.wait(60) == 0 for process in going)
     listed = load_all(folder)
@@ -248,7 +248,7 @@ except PhysbenchError as error:
 
 
 def test_of_two_who_add_the_same_model_at_once_with_other_figures_one_is_refused(tmp_path: Path, folder: Path) -> None:
-    paths = [written(tmp_path / f"{number}.csv", rows(factor=1 + number / 50)) for number in range(3)]
+    paths = [write(tmp_path / f"{number}.csv", rows(factor=1 + number / 50)) for number in range(3)]
     pipe = subprocess.PIPE
     going = [subprocess.Popen([sys.executable, "-c", SLOWLY, str(folder), str(path)], stdin=pipe, stdout=pipe, text=True) for path in paths]
     for process in going:
@@ -281,7 +281,7 @@ store.add(pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[1]))
 
 
 def test_a_kill_in_the_middle_leaves_the_old_state(evaluated: Path, tmp_path: Path, folder: Path) -> None:
-    old = add(written(tmp_path / "old.csv", rows("old")), folder).path
+    old = add(write(tmp_path / "old.csv", rows("old")), folder).path
     before = [each.submission for each in load_all(folder)]
     listed = None
     for at in range(1, 20):
@@ -302,7 +302,7 @@ def test_an_unwritable_disk_leaves_nothing_behind(tmp_path: Path, folder: Path, 
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    path = written(tmp_path / "mine.csv", rows())
+    path = write(tmp_path / "mine.csv", rows())
     with monkeypatch.context() as broken:
         broken.setattr(os, "fsync", full)
         with pytest.raises(PhysbenchError, match=r"mine-.*csv cannot be written: No space left on device"):
@@ -312,14 +312,14 @@ def test_an_unwritable_disk_leaves_nothing_behind(tmp_path: Path, folder: Path, 
 
 
 def test_what_was_put_there_by_hand_is_checked_when_it_is_read(tmp_path: Path, folder: Path) -> None:
-    written(folder / "a.csv", rows())
-    written(folder / "b.csv", rows(factor=0.9))
+    write(folder / "a.csv", rows())
+    write(folder / "b.csv", rows(factor=0.9))
     with pytest.raises(SubmissionError, match="stands in a.csv and in b.csv"):
         load_all(folder)
-    written(folder / "b.csv", rows("copy", like="copy"))
+    write(folder / "b.csv", rows("copy", like="copy"))
     with pytest.raises(SubmissionError, match=r"they stand in references.csv alone"):
         load_all(folder)
-    written(folder / "b.csv", [replace(row, value=row.value / 2) for row in rows("other")])
+    write(folder / "b.csv", [replace(row, value=row.value / 2) for row in rows("other")])
     with pytest.raises(SubmissionError, match=r"b.csv cannot be listed"):
         load_all(folder)
     (folder / "b.csv").write_bytes(b"PK\x03\x04")
@@ -328,7 +328,7 @@ def test_what_was_put_there_by_hand_is_checked_when_it_is_read(tmp_path: Path, f
 
 
 def test_rows_for_a_former_version_of_a_suite_are_passed_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written(folder / "a.csv", rows())
+    write(folder / "a.csv", rows())
     monkeypatch.setitem(SUITES, "balls", replace(SUITES["balls"], version=SUITES["balls"].version + 1))
     assert load_all(folder)[0].submission.rows == ()
 
@@ -340,7 +340,7 @@ def test_the_bundled_submissions_are_in_order() -> None:
 
 
 def test_trust_is_granted_by_the_keeper_and_bound_to_the_content(tmp_path: Path, folder: Path) -> None:
-    path = written(tmp_path / "mine.csv", rows())
+    path = write(tmp_path / "mine.csv", rows())
     beside(path).write_text(json.dumps({"trust": "re-run", "csv_sha256": read(path).sha256}))
     listed = add(path, folder).path
     assert names(folder) == [listed.name], "what a submitter says of trust stays with the submitter"
@@ -352,18 +352,18 @@ def test_trust_is_granted_by_the_keeper_and_bound_to_the_content(tmp_path: Path,
     for wrong in ("self-reported", "", "=re-run"):
         with pytest.raises(SubmissionError, match="trust is granted as"):
             grant(listed, submission, wrong)
-    written(listed, rows(factor=0.9))
+    write(listed, rows(factor=0.9))
     with pytest.raises(SubmissionError, match="is not of what stands in"):
         load_all(folder)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "null", '{"trust": []}', "{" * 9_999, '{"trust": "re-run"}', "\x00", '{"trust": "best", "csv_sha256": ""}'])
 def test_a_record_of_trust_that_is_none_is_refused(folder: Path, content: str) -> None:
-    listed = written(folder / "mine.csv", rows())
+    listed = write(folder / "mine.csv", rows())
     beside(listed).write_text(content)
     with pytest.raises(SubmissionError, match=r"mine.trust.json"):
         load_all(folder)
 
 
 def test_the_stored_table_is_the_one_that_was_handed_in(tmp_path: Path, folder: Path) -> None:
-    assert add(written(tmp_path / "mine.csv", rows()), folder).path.read_text() == as_csv(rows())
+    assert add(write(tmp_path / "mine.csv", rows()), folder).path.read_text() == as_csv(rows())

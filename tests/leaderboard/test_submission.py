@@ -18,7 +18,7 @@ from physbench import registry
 from physbench.errors import PhysbenchError
 from physbench.result import COLUMNS
 from physbench_leaderboard.submission import CELLS, MOST_BYTES, SubmissionError, examine, read
-from tests.leaderboard.made import as_csv, cells, rows, written
+from tests.leaderboard.made import as_csv, cells, rows, write
 
 GOOD = as_csv(rows()[:3])
 TEXT = [name for name in COLUMNS if name not in ("value", "low", "high", "seconds")]
@@ -68,7 +68,7 @@ HOSTILE = [
 @pytest.mark.parametrize("name", TEXT)
 def test_no_text_cell_lets_in_what_a_spreadsheet_a_page_or_a_terminal_would_obey(tmp_path: Path, name: str) -> None:
     for text in HOSTILE:
-        submission, problems = examine(written(tmp_path / "mine.csv", [{**cells(rows()[0]), name: text}]))
+        submission, problems = examine(write(tmp_path / "mine.csv", [{**cells(rows()[0]), name: text}]))
         assert not submission.rows, f"{name} lets in {text!r}"
         assert len(problems) == 1 and f", {name}: " in problems[0] and problems[0].startswith("line ")
         assert problems[0].isascii() and problems[0].isprintable()
@@ -84,14 +84,14 @@ LINKS = [
 @pytest.mark.parametrize("link", LINKS)
 def test_links_are_https_and_plain(tmp_path: Path, link: str) -> None:
     for name in ("model_link", "paper_link"):
-        assert name in refusal(written(tmp_path / "mine.csv", [{**cells(rows()[0]), name: link}]))
+        assert name in refusal(write(tmp_path / "mine.csv", [{**cells(rows()[0]), name: link}]))
 
 
 @pytest.mark.parametrize(
     "link", ["https://arxiv.org/abs/1802.10353", "https://github.com/a_b/c-d/tree/v1.0#readme", "https://x.co.uk", "https://x.org/?a=b&c=%20"]
 )
 def test_ordinary_links_are_let_in(tmp_path: Path, link: str) -> None:
-    assert read(written(tmp_path / "mine.csv", [{**cells(rows()[0]), "model_link": link}])).rows[0].model_link == link
+    assert read(write(tmp_path / "mine.csv", [{**cells(rows()[0]), "model_link": link}])).rows[0].model_link == link
 
 
 NO_NUMBERS = [
@@ -103,12 +103,12 @@ NO_NUMBERS = [
 @pytest.mark.parametrize("number", NO_NUMBERS)
 def test_numbers_are_plain_finite_decimals(tmp_path: Path, number: str) -> None:
     for name in ("value", "low", "high", "seconds"):
-        assert f"line 2, {name}: " in refusal(written(tmp_path / "mine.csv", [{**cells(rows()[0]), name: number}]))
+        assert f"line 2, {name}: " in refusal(write(tmp_path / "mine.csv", [{**cells(rows()[0]), name: number}]))
 
 
 @pytest.mark.parametrize("number", ["0", "-0.0", "1", "0.5", "-12.25", "4.4508480105484264e-07", "1e+16", "5e-324"])
 def test_every_way_python_writes_a_number_is_let_in(tmp_path: Path, number: str) -> None:
-    assert read(written(tmp_path / "mine.csv", [{**cells(rows()[0]), "value": number}])).rows[0].value == float(number)
+    assert read(write(tmp_path / "mine.csv", [{**cells(rows()[0]), "value": number}])).rows[0].value == float(number)
 
 
 @pytest.mark.parametrize(("name", "text"), [
@@ -119,17 +119,17 @@ def test_every_way_python_writes_a_number_is_let_in(tmp_path: Path, number: str)
     ("trust", ""), ("physbench_version", ""), ("metric", "bce[1"), ("metric", "BCE"),
 ])  # fmt: skip
 def test_every_column_has_its_type(tmp_path: Path, name: str, text: str) -> None:
-    line = refusal(written(tmp_path / "mine.csv", [{**cells(rows()[0]), name: text}]))
+    line = refusal(write(tmp_path / "mine.csv", [{**cells(rows()[0]), name: text}]))
     assert f"line 2, {name}: {text[:37]!r}"[:40] in line or "nothing is not" in line
     assert CELLS[name].wanted in line
 
 
 @pytest.mark.parametrize("model", ["r-nem", "mymodel:SoftCopy", "my_models.rnn:build_it", "R-NEM_4.2+relu", "0", "copy2"])
 def test_the_names_that_the_evaluator_gives_are_let_in(tmp_path: Path, model: str) -> None:
-    assert read(written(tmp_path / "mine.csv", rows(model)[:2])).rows[1].model == model
+    assert read(write(tmp_path / "mine.csv", rows(model)[:2])).rows[1].model == model
 
 
-def zipped(text: str) -> bytes:
+def zip_text(text: str) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("mine.csv", text)
@@ -137,7 +137,7 @@ def zipped(text: str) -> bytes:
 
 
 @pytest.mark.parametrize(("content", "reason"), [
-    (zipped(GOOD), "a zip archive"), (gzip.compress(GOOD.encode()), "a gzip archive"), (b"\x89HDF\r\n\x1a\n", "an HDF5 file"), (b"\x80\x04N.", "a pickle"),
+    (zip_text(GOOD), "a zip archive"), (gzip.compress(GOOD.encode()), "a gzip archive"), (b"\x89HDF\r\n\x1a\n", "an HDF5 file"), (b"\x80\x04N.", "a pickle"),
     (b"<!doctype html><html>", "a page"), (b"{}", "JSON"), (b"\xef\xbb\xbf" + GOOD.encode(), "byte-order mark"), (GOOD.encode("utf-16"), "UTF-16"),
     (GOOD.encode("utf-16-le"), "NUL"), (GOOD.encode("utf-32-be"), "NUL"), (GOOD.replace("cpu", "c\xb5u").encode("latin-1"), "is not UTF-8"),
     (GOOD.replace("cpu", "c\0u").encode(), "NUL"), (b"", "the header lacks suite"), (b"\n\n", "the header lacks suite"),
@@ -178,7 +178,7 @@ def test_a_file_that_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) ->
 
 
 def test_many_problems_are_said_in_one_line_and_counted(tmp_path: Path) -> None:
-    line = refusal(written(tmp_path / "mine.csv", [{**cells(row), "value": "nan"} for row in rows()]))
+    line = refusal(write(tmp_path / "mine.csv", [{**cells(row), "value": "nan"} for row in rows()]))
     assert line.count("line ") == 6 and line.endswith(f"and {len(rows()) - 6} more")
 
 
@@ -207,6 +207,6 @@ def test_a_good_file_with_some_bytes_changed_is_read_or_refused(tmp_path: Path, 
 def test_what_is_stored_reads_as_what_was_handed_in(tmp_path: Path) -> None:
     known = {"parameters": 3, "train_seed": 0, "model_link": "https://x.org", "torch_version": "2.10.0+cpu"}
     every = rows(suite="simulation", notes=("samples-5", "own-code"), **known)
-    submission = read(written(tmp_path / "mine.csv", every))
+    submission = read(write(tmp_path / "mine.csv", every))
     assert submission.to_csv() == as_csv(every)
     assert len(submission.rows) == len(every) == 142

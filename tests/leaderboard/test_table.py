@@ -30,14 +30,14 @@ from physbench_leaderboard.submission import Row, Submission, SubmissionError
 from physbench_leaderboard.table import Board, boards
 from physbench_leaderboard.terminal import as_text
 from physbench_leaderboard.text import as_csv, as_json
-from tests.leaderboard.made import references, rows, written
+from tests.leaderboard.made import references, rows, write
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 RANKED = ("balls4mass64", "relative_bce")
 OVERLAP = ("balls4mass64/rollout-5+10", "rollout_overlap")
 
 
-def listed(*submissions: list[Row], trust: str = "self-reported") -> list[Listed]:
+def list_submissions(*submissions: list[Row], trust: str = "self-reported") -> list[Listed]:
     return [Listed(Path(f"{number}.csv"), Submission(tuple(lines)), trust) for number, lines in enumerate(submissions)]
 
 
@@ -57,7 +57,7 @@ def ranks(board: Board) -> dict[str, int | None]:
 def test_a_rank_is_one_more_than_the_number_of_models_that_are_clearly_better(seed: int, key: tuple[str, str]) -> None:
     draw = random.Random(seed)
     models = {f"m{number}": (value := draw.random(), value - draw.random() / 4, value + draw.random() / 4) for number in range(12)}
-    (board,) = boards(listed(*(one(model, *figures, key) for model, figures in models.items())))
+    (board,) = boards(list_submissions(*(one(model, *figures, key) for model, figures in models.items())))
     lower_is_better = key == RANKED
     for standing in board.standings:
         clearly_better = 0
@@ -70,7 +70,7 @@ def test_a_rank_is_one_more_than_the_number_of_models_that_are_clearly_better(se
 
 
 def test_a_model_without_the_figure_or_with_another_model_s_name_is_not_ranked() -> None:
-    (board,) = boards(listed(one("a", math.nan, math.nan, math.nan), one("b", 0.3, math.nan, math.nan), one("copy", 0.1, 0.1, 0.1)))
+    (board,) = boards(list_submissions(one("a", math.nan, math.nan, math.nan), one("b", 0.3, math.nan, math.nan), one("copy", 0.1, 0.1, 0.1)))
     assert ranks(board) == {"b": 1, "a": None}
     assert [standing.model for standing in board.references] == ["copy"]
 
@@ -79,7 +79,7 @@ def test_a_model_without_the_figure_or_with_another_model_s_name_is_not_ranked()
 def test_several_trainings_give_a_mean_and_an_interval_of_both_uncertainties(count: int) -> None:
     draw = random.Random(count)
     values = [draw.random() for _ in range(count)]
-    (board,) = boards(listed(*(one("a", value, value - 0.03, value + 0.04, train_seed=number) for number, value in enumerate(values))))
+    (board,) = boards(list_submissions(*(one("a", value, value - 0.03, value + 0.04, train_seed=number) for number, value in enumerate(values))))
     (standing,) = board.standings
     figure = board.headline(standing)
     trainings = stats.t.ppf(0.975, count - 1) * statistics.stdev(values) / math.sqrt(count)
@@ -90,9 +90,9 @@ def test_several_trainings_give_a_mean_and_an_interval_of_both_uncertainties(cou
 
 
 def test_one_training_has_the_interval_of_its_submission_and_its_evaluations_are_averaged() -> None:
-    (board,) = boards(listed(one("a", 0.3, 0.2, 0.4, train_seed=7)))
+    (board,) = boards(list_submissions(one("a", 0.3, 0.2, 0.4, train_seed=7)))
     assert board.headline(board.standings[0]).low == 0.2
-    (board,) = boards(listed(one("a", 0.3, 0.2, 0.4, train_seed=7), one("a", 0.5, 0.3, 0.6, train_seed=7, seed=1)))
+    (board,) = boards(list_submissions(one("a", 0.3, 0.2, 0.4, train_seed=7), one("a", 0.5, 0.3, 0.6, train_seed=7, seed=1)))
     figure = board.headline(board.standings[0])
     assert (figure.value, figure.low, figure.high) == pytest.approx((0.4, 0.25, 0.5))
     assert (board.standings[0].trainings, board.standings[0].evaluations) == (1, 2)
@@ -141,13 +141,13 @@ def test_a_small_difference_shows_where_both_handed_in_their_sums(tmp_path: Path
 def test_several_trainings_must_agree_before_a_paired_difference_counts(tmp_path: Path, drawn: tuple[NDArray[np.float64], NDArray[np.float64]]) -> None:
     numerator, denominator = drawn
 
-    def trained(model: str, factors: list[float]) -> list[Listed]:
+    def list_trainings(model: str, factors: list[float]) -> list[Listed]:
         return [with_sums(tmp_path, model, numerator * factor, denominator, train_seed=number) for number, factor in enumerate(factors)]
 
-    steady = boards([*trained("a", [1.0, 1.001, 0.999]), *trained("b", [1.02, 1.021, 1.019])])[0]
+    steady = boards([*list_trainings("a", [1.0, 1.001, 0.999]), *list_trainings("b", [1.02, 1.021, 1.019])])[0]
     assert ranks(steady) == {"a": 1, "b": 2}
     for first, second in (("c", "d"), ("f", "e")):  # whichever is compared with the other
-        lucky = boards([*trained(first, [1.0, 1.05, 0.95]), *trained(second, [1.02, 1.07, 0.97])])[0]
+        lucky = boards([*list_trainings(first, [1.0, 1.05, 0.95]), *list_trainings(second, [1.02, 1.07, 0.97])])[0]
         assert ranks(lucky) == {first: 1, second: 1}
 
 
@@ -166,7 +166,7 @@ def test_rows_are_compared_under_one_key_alone() -> None:
         one("d", 0.1, 0.1, 0.1, metric_version=99),
         one("e", 0.1, 0.1, 0.1, data_sha256="0" * 64),
     ]
-    found = boards(listed(small, *apart))
+    found = boards(list_submissions(small, *apart))
     assert len(found) == 5 and len({board.key for board in found}) == 5
     assert all(set(ranks(board).values()) == {1} for board in found)
 
@@ -175,27 +175,27 @@ def test_rows_are_compared_under_one_key_alone() -> None:
 def test_a_board_says_which_models_lie_below_the_best_row_without_learning(key: tuple[str, str], good: float, bad: float) -> None:
     suite = "balls" if key == RANKED else "simulation"
     known = [row for row in references() if row.suite == suite and row.size == "lite"]
-    (board,) = boards(listed(one("strong", good, good, good, key), one("weak", bad, bad, bad, key), known), suite=suite)
+    (board,) = boards(list_submissions(one("strong", good, good, good, key), one("weak", bad, bad, bad, key), known), suite=suite)
     rows_there = {row.model: row.value for row in known if (row.task, row.metric) == key and row.model not in PRIVILEGED}
     best = (min if key == RANKED else max)(rows_there, key=rows_there.__getitem__)
     assert board.describe_bar().startswith(f"The best row that learns nothing and sees frames alone is {best} (")
     assert board.describe_bar().endswith(" Below it: weak.")
-    (alone,) = boards(listed(one("strong", good, good, good, key)), suite=suite)
+    (alone,) = boards(list_submissions(one("strong", good, good, good, key)), suite=suite)
     assert alone.describe_bar() == ""
 
 
 def test_probabilities_and_densities_are_never_ranked_together() -> None:
     plain, dense = rows("a", suite="crop50"), rows("b", suite="crop50", notes=("gaussian-0.3",))
-    found = boards(listed(plain, dense, rows("c", suite="crop50", notes=("gaussian-0.5",)), list(references())), suite="crop50")
+    found = boards(list_submissions(plain, dense, rows("c", suite="crop50", notes=("gaussian-0.5",)), list(references())), suite="crop50")
     assert [board.key.likelihood for board in found] == ["bernoulli", "gaussian-0.3", "gaussian-0.5"]
     assert [list(ranks(board)) for board in found] == [["a"], ["b"], ["c"]]
     assert found[0].references and all(board.published for board in found)
-    together = boards(listed(rows("a"), rows("b", notes=("gaussian-0.3",))))
+    together = boards(list_submissions(rows("a"), rows("b", notes=("gaussian-0.3",))))
     assert len(together) == 1, "where something else is ranked, it does not matter"
 
 
 def test_references_and_papers_stand_apart_and_a_suite_without_a_ranking_lists_its_models() -> None:
-    found = {board.key.suite: board for board in boards(listed(list(references()), rows(suite="smoke"), rows()))}
+    found = {board.key.suite: board for board in boards(list_submissions(list(references()), rows(suite="smoke"), rows()))}
     assert list(found) == [name for name in SUITES]
     for name, board in found.items():
         assert [standing.model for standing in board.references] == list(SUITES[name].references)
@@ -206,12 +206,15 @@ def test_references_and_papers_stand_apart_and_a_suite_without_a_ranking_lists_i
 
 
 def test_a_standing_is_trusted_as_far_as_the_least_trusted_of_its_files() -> None:
-    files = [*listed(one("a", 0.5, 0.4, 0.6, train_seed=0), trust="re-run"), *listed(one("a", 0.5, 0.4, 0.6, train_seed=1), trust="recomputed")]
+    files = [
+        *list_submissions(one("a", 0.5, 0.4, 0.6, train_seed=0), trust="re-run"),
+        *list_submissions(one("a", 0.5, 0.4, 0.6, train_seed=1), trust="recomputed"),
+    ]
     assert boards(files)[0].standings[0].trust == "recomputed"
 
 
 def test_curves_are_found_by_step_and_by_collisions() -> None:
-    board = boards(listed(rows(suite="simulation")))[0]
+    board = boards(list_submissions(rows(suite="simulation")))[0]
     steps = board.standings[0].curve(OVERLAP[0], "rollout_bce")
     assert list(steps) == [str(h + 1) for h in range(10)]
     kinds = board.standings[0].curve(OVERLAP[0], "event_error", "10,")
@@ -231,7 +234,7 @@ def golden_boards() -> list[Board]:
         rows("c_model", factor=0.5, **day),
         [replace(row, **day) for row in references() if row.suite == "balls" and row.size == "lite"],
     ]
-    return boards(listed(*files))
+    return boards(list_submissions(*files))
 
 
 @pytest.mark.parametrize(("name", "written_by"), [("leaderboard.txt", as_text), ("leaderboard.csv", as_csv), ("leaderboard.json", as_json)])
@@ -256,7 +259,7 @@ def test_the_three_forms_say_the_same() -> None:
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 @pytest.mark.parametrize("every", [False, True])
 def test_no_line_is_wider_than_the_terminal_and_the_ranking_figure_is_first_and_marked(width: int, every: bool) -> None:
-    found = boards([*listed(rows("x" * 64, factor=3.0)), *load_all(bundled_folder())])
+    found = boards([*list_submissions(rows("x" * 64, factor=3.0)), *load_all(bundled_folder())])
     lines = as_text(found, width=width, every=every).splitlines()
     assert max(map(len, lines)) <= width and (any("…" in line for line in lines) or width == 200)
     for board in (board for board in found if board.ranked_by):
@@ -290,14 +293,14 @@ def test_text_that_a_spreadsheet_would_run_is_quoted() -> None:
 
 
 def test_the_order_of_the_files_changes_nothing() -> None:
-    files = listed(*(rows(f"m{number % 5}", factor=1 + number / 50, train_seed=number) for number in range(15)), list(references()))
+    files = list_submissions(*(rows(f"m{number % 5}", factor=1 + number / 50, train_seed=number) for number in range(15)), list(references()))
     forwards, backwards = as_json(boards(files)), as_json(boards(files[::-1]))
     assert forwards == backwards
 
 
 def test_five_thousand_rows_are_read_checked_and_ranked(tmp_path: Path) -> None:
     for number in range(40):
-        written(tmp_path / f"{number}.csv", rows(f"m{number % 20}", suite="simulation", train_seed=number))
+        write(tmp_path / f"{number}.csv", rows(f"m{number % 20}", suite="simulation", train_seed=number))
     files = load_all(tmp_path)
     text = as_text(boards(files))
     assert sum(len(each.submission.rows) for each in files) > 5_000 and "m19" in text

@@ -165,13 +165,13 @@ def leaving() -> Scenes:
     return datasets.get("balls-leave50").scenes("test", 0, 96)
 
 
-def seen(scenes: Scenes, name: str) -> Array:
+def read_truth(scenes: Scenes, name: str) -> Array:
     return scenes.truth[name][:, 1:31]
 
 
 def true_boxes(scenes: Scenes) -> Array:
     """(N, T, K, 5), each with the number of its object."""
-    position, visible, radius = seen(scenes, "position"), seen(scenes, "visible"), scenes.truth["radius"]
+    position, visible, radius = read_truth(scenes, "position"), read_truth(scenes, "visible"), scenes.truth["radius"]
     said = np.full((*visible.shape, 5), np.nan)
     for n, t, k in zip(*np.nonzero(visible), strict=True):
         said[n, t, k] = (*position[n, t, k], 2 * radius[n, k], 2 * radius[n, k], k)
@@ -180,7 +180,7 @@ def true_boxes(scenes: Scenes) -> Array:
 
 def of_window(scenes: Scenes, said: Array) -> Iterator[float]:
     """Recall, precision, kept, regained."""
-    position, visible, size = seen(scenes, "position"), seen(scenes, "visible"), {"height": 50, "width": 50}
+    position, visible, size = read_truth(scenes, "position"), read_truth(scenes, "visible"), {"height": 50, "width": 50}
     box_of = boxes.match_boxes(said, position, visible, **size)
     names = boxes.identities(box_of, said)
     yield sums.value(boxes.box_recall(box_of, position, visible, **size))
@@ -191,9 +191,9 @@ def of_window(scenes: Scenes, said: Array) -> Iterator[float]:
 
 def test_the_true_boxes_score_1_and_a_new_name_after_every_absence_regains_nothing(leaving: Scenes) -> None:
     said = true_boxes(leaving)
-    assert sums.value(boxes.count_accuracy(said, seen(leaving, "visible"))) == 1.0
+    assert sums.value(boxes.count_accuracy(said, read_truth(leaving, "visible"))) == 1.0
     assert [*of_window(leaving, said)] == [1.0] * 4
-    gone = np.cumsum(seen(leaving, "visible") == 0, axis=1)
+    gone = np.cumsum(read_truth(leaving, "visible") == 0, axis=1)
     said[..., 4] += 6 * gone
     assert [*of_window(leaving, said)] == [1.0, 1.0, 1.0, 0.0]
 
@@ -203,12 +203,12 @@ def test_boxes_everywhere_hold_few_objects_and_no_constant_number_is_often_right
     grid = np.concatenate([places, np.full((100, 2), 5.0), np.arange(100)[:, None]], axis=1)
     recall, precision, *_ = of_window(leaving, np.broadcast_to(grid, (96, 30, 100, 5)))
     assert recall == 1.0 and precision < 0.03
-    counted = [sums.value(boxes.count_accuracy(np.broadcast_to(grid[:number], (96, 30, number, 5)), seen(leaving, "visible"))) for number in range(1, 7)]
+    counted = [sums.value(boxes.count_accuracy(np.broadcast_to(grid[:number], (96, 30, number, 5)), read_truth(leaving, "visible"))) for number in range(1, 7)]
     assert max(counted) == pytest.approx(0.3, abs=0.05)
 
 
 def test_in_one_frame_of_five_a_sliver_may_be_counted_or_not(leaving: Scenes) -> None:
-    visible = seen(leaving, "visible")
+    visible = read_truth(leaving, "visible")
     undecided = (visible > 0).sum(axis=2) != (visible >= boxes.SLIVER).sum(axis=2)
     assert undecided.mean() == pytest.approx(0.22, abs=0.03)
 
@@ -216,7 +216,7 @@ def test_in_one_frame_of_five_a_sliver_may_be_counted_or_not(leaving: Scenes) ->
 def test_the_middle_of_what_shows_of_a_ball_is_as_good_as_its_centre_but_in_corners(leaving: Scenes) -> None:
     """Boxes of the visible parts, cut out of the labels pixel by pixel."""
     said = np.full((96, 30, 6, 5), np.nan)
-    for n, t, k in zip(*np.nonzero(seen(leaving, "visible")), strict=True):
+    for n, t, k in zip(*np.nonzero(read_truth(leaving, "visible")), strict=True):
         rows, columns = np.nonzero(leaving.groups[n, t + 1, :, :, 0] == k + 1)
         if len(rows):
             said[n, t, k] = ((columns.min() + columns.max() + 1) / 2, (rows.min() + rows.max() + 1) / 2, 1, 1, k)

@@ -84,7 +84,7 @@ def test_below_enough_sequences_intervals_are_too_narrow_and_the_docs_say_so() -
 FAMILY, TRIES = 40, 1_000
 
 
-def skewed(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Array, Array]:
+def skew(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Array, Array]:
     """One run with heavy tails, the other as good and always the same."""
     return rng.lognormal(0, 1.2, shape), np.full(shape, math.exp(0.72))
 
@@ -100,7 +100,7 @@ def heavy_equals(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[Arra
 PAIRS: dict[str, Draw] = {
     "light tails": equals,
     "heavy tails in both": heavy_equals,
-    "heavy tails in one, none in the other": skewed,
+    "heavy tails in one, none in the other": skew,
 }
 
 

@@ -28,7 +28,7 @@ def sequence_of(scenes: Scenes) -> Array:
     return np.repeat(np.arange(len(scenes)), np.diff(scenes.events["offset"]))
 
 
-def collided(scenes: Scenes, first: int, last: int) -> Array:
+def find_collided(scenes: Scenes, first: int, last: int) -> Array:
     table = scenes.events
     return events.collisions_between(sequence_of(scenes), table["time"], table["a"], table["b"], shape=scenes.truth["radius"].shape, first=first, last=last)
 
@@ -66,7 +66,7 @@ def test_the_cells_add_up_to_the_rollout_error(balls: Scenes) -> None:
             ahead=ahead,
             position=balls.truth["position"],
             radius=balls.truth["radius"],
-            collided=collided(balls, 4, 4 + ahead),
+            collided=find_collided(balls, 4, 4 + ahead),
         )
         np.testing.assert_allclose(figure.numerator.sum(axis=1), rollout.rollout_bce(balls.features, means, 5)[:, ahead - 1], rtol=1e-10)
         np.testing.assert_allclose(figure.denominator.sum(axis=1), rollout.repeat_bce(balls.features, 5, 10)[:, ahead - 1], rtol=1e-10)
@@ -99,9 +99,9 @@ def test_collisions_are_counted_for_both_partners_in_the_interval_and_walls_are_
 
 
 def test_contacts_say_what_the_event_table_says_but_for_two_in_one_interval(balls: Scenes) -> None:
-    one_by_one = sum(np.minimum(collided(balls, t, t + 1), 1) for t in range(4, 14))
+    one_by_one = sum(np.minimum(find_collided(balls, t, t + 1), 1) for t in range(4, 14))
     assert (((balls.truth["contact"][:, 4:14] & HIT_OBJECT) > 0).sum(axis=1) == one_by_one).all()
-    assert collided(balls, 4, 14).any()
+    assert find_collided(balls, 4, 14).any()
 
 
 def test_a_collision_at_a_frame_belongs_to_the_interval_that_ends_there() -> None:

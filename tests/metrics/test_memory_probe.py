@@ -17,7 +17,7 @@ SLOTS = np.arange(128) % 40 == 3  # 3, 43, 83, 123
 VARIABLES = (43, 7)
 
 
-def drawn(numbers: int, sequences: int = 15, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def draw(numbers: int, sequences: int = 15, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Codes, and memories of which they tell something."""
     rng = np.random.default_rng(seed)
     codes = rng.normal(3, 2, (sequences, 4, numbers)).astype(np.float32)
@@ -30,7 +30,7 @@ def drawn(numbers: int, sequences: int = 15, seed: int = 0) -> tuple[np.ndarray,
 @pytest.mark.parametrize("numbers", [9, 400])
 def test_a_probe_is_scikit_learns_ridge_regression(numbers: int) -> None:
     """Of a code that is shorter than there are frames, and of a longer one."""
-    codes, ram = drawn(numbers)
+    codes, ram = draw(numbers)
     probe = MemoryProbe.fit(codes, ram, SLOTS, VARIABLES)
     x = StandardScaler().fit_transform(codes.reshape(60, numbers).astype(np.float64))
     bits = [(ram.reshape(60, 128)[:, slot] >> place) & 1 for slot in np.flatnonzero(SLOTS) for place in range(7, -1, -1)]
@@ -83,7 +83,7 @@ def test_how_much_it_shrinks_is_what_the_held_out_sequences_want() -> None:
 
 
 def test_a_code_that_says_nothing_reads_the_commoner_bit_and_the_mean() -> None:
-    _, ram = drawn(2)
+    _, ram = draw(2)
     read = MemoryProbe.fit(np.zeros((15, 4, 1), np.float32), ram, SLOTS, VARIABLES).read(np.full((2, 3, 1), 8.0, np.float32))
     for slot in np.flatnonzero(SLOTS):
         commoner = (((ram.reshape(60, 128)[:, slot, None] >> np.arange(8)) & 1).mean(axis=0) > 0.5) @ (1 << np.arange(8))
@@ -93,7 +93,7 @@ def test_a_code_that_says_nothing_reads_the_commoner_bit_and_the_mean() -> None:
 
 
 def test_a_variable_that_never_changes_breaks_nothing() -> None:
-    codes, ram = drawn(5)
+    codes, ram = draw(5)
     ram[..., 7] = 9
     read = MemoryProbe.fit(codes, ram, SLOTS, VARIABLES).read(codes)
     np.testing.assert_allclose(read.values[..., 1], 9)
@@ -101,12 +101,12 @@ def test_a_variable_that_never_changes_breaks_nothing() -> None:
 
 
 def test_one_sequence_is_enough() -> None:
-    codes, ram = drawn(3, sequences=1)
+    codes, ram = draw(3, sequences=1)
     assert np.isfinite(MemoryProbe.fit(codes, ram, SLOTS, VARIABLES).weights).all()
 
 
 def test_what_is_explained_of_one_variable_is_scikit_learns_r2() -> None:
-    codes, ram = drawn(5, sequences=40)
+    codes, ram = draw(5, sequences=40)
     probe = MemoryProbe.fit(codes, ram, SLOTS, (43,))
     there = ram[..., 43:44]
     found = sums.value(probe.read(codes).explain(there))
@@ -114,7 +114,7 @@ def test_what_is_explained_of_one_variable_is_scikit_learns_r2() -> None:
 
 
 def test_what_is_explained_of_several_is_a_loop_in_their_units() -> None:
-    codes, ram = drawn(5, sequences=6)
+    codes, ram = draw(5, sequences=6)
     read = MemoryProbe.fit(codes, ram, SLOTS, VARIABLES).read(codes)
     part = whole = 0.0
     for n, s in np.ndindex(6, 4):
@@ -126,8 +126,8 @@ def test_what_is_explained_of_several_is_a_loop_in_their_units() -> None:
 
 
 def test_the_f1_of_what_is_read_is_scikit_learns() -> None:
-    codes, ram = drawn(12, sequences=30)
-    other, there = drawn(12, sequences=20, seed=9)
+    codes, ram = draw(12, sequences=30)
+    other, there = draw(12, sequences=20, seed=9)
     read = MemoryProbe.fit(codes, ram, SLOTS, VARIABLES).read(other)
     true, said = (np.unpackbits(array[..., SLOTS].reshape(-1)) for array in (there, read.ram))
     assert sums.value(memory.bit_f1(there, read.ram, SLOTS)) == pytest.approx(f1_score(true, said), abs=1e-12)

@@ -44,7 +44,7 @@ def digest_of(text: str) -> str:
     return sha256(f"physbench content 1\n{text}".encode()).hexdigest()
 
 
-def stored(path: Path, split: str) -> dict[str, Array]:
+def read_stored(path: Path, split: str) -> dict[str, Array]:
     """By plain h5py, sequence first."""
     with h5py.File(path) as file:
         return {name: sequence_first(name, file[split][name][()]) for name in AXES if "/" not in name}

@@ -30,7 +30,7 @@ def from_published(weights: Weights) -> Nem:
     own = model.state_dict()
     loaded: dict[str, torch.Tensor] = {}
     for name, arrays in _sources(model.sizes):
-        parts = [_oriented(_variable(weights, array)) for array in arrays]
+        parts = [_orient(_variable(weights, array)) for array in arrays]
         wanted = own[name].shape if len(arrays) == 1 else own[name].shape[1:]
         for array, part in zip(arrays, parts, strict=True):
             if part.shape != wanted:
@@ -60,7 +60,7 @@ def sizes_of(weights: Weights) -> NemSizes:
     if acting:
         actions, embedding = _variable(weights, f"{CELL}/NPE/fully_connected/weights", 2).shape
     if recurrence == "r-nem":
-        attention = _variable(weights, f"{CELL}/NPE/{_numbered('fully_connected', 3 + acting)}/weights", 2).shape[1]
+        attention = _variable(weights, f"{CELL}/NPE/{_number('fully_connected', 3 + acting)}/weights", 2).shape[1]
     return NemSizes(
         recurrence,
         slots=1 if recurrence == "lstm" else NemSizes.slots,
@@ -124,11 +124,11 @@ def _relational(sizes: NemSizes) -> Iterator[tuple[str, tuple[str, ...]]]:
     dense = ["act"] * bool(sizes.actions) + ["enc", "emb", "eff"] + ["att.0"] * (sizes.recurrence == "r-nem")
     for number, name in enumerate(dense):
         linear, norm = ("emb", "emb_norm") if name == "emb" else (f"{name}.linear", f"{name}.norm")
-        yield from _layer(f"recurrence.{linear}", f"NPE/{_numbered('fully_connected', number)}")
-        yield from _norm(f"recurrence.{norm}", f"NPE/{_numbered('LayerNorm', number)}")
+        yield from _layer(f"recurrence.{linear}", f"NPE/{_number('fully_connected', number)}")
+        yield from _norm(f"recurrence.{norm}", f"NPE/{_number('LayerNorm', number)}")
     last = ["att.1"] * (sizes.recurrence == "r-nem") + ["linear"]
     for number, name in enumerate(last, len(dense)):
-        yield from _layer(f"recurrence.{name}", f"NPE/{_numbered('fully_connected', number)}")
+        yield from _layer(f"recurrence.{name}", f"NPE/{_number('fully_connected', number)}")
 
 
 def _layer(name: str, source: str) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -141,7 +141,7 @@ def _norm(name: str, source: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     yield f"{name}.offset", (f"{CELL}/{source}/beta",)
 
 
-def _oriented(array: NDArray[Any]) -> NDArray[Any]:
+def _orient(array: NDArray[Any]) -> NDArray[Any]:
     """Outputs first, as PyTorch has it."""
     return array.transpose({4: (3, 2, 0, 1), 2: (1, 0)}.get(array.ndim, range(array.ndim)))
 
@@ -155,7 +155,7 @@ def _variable(weights: Weights, name: str, axes: int | None = None) -> NDArray[A
     return array
 
 
-def _numbered(name: str, number: int) -> str:
+def _number(name: str, number: int) -> str:
     """TensorFlow numbers a name from its second use on."""
     return f"{name}_{number}" if number else name
 

@@ -26,7 +26,7 @@ def from_published(weights: Weights, dtype: torch.dtype = torch.float32, **told:
     model = sizes_of(weights, **told).build().to(dtype)
     names = published_names(model.sizes)
     assert sorted(names.values()) == sorted(weights)
-    model.load_state_dict({name: torch.tensor(oriented(weights[variable]), dtype=dtype) for name, variable in names.items()})
+    model.load_state_dict({name: torch.tensor(orient(weights[variable]), dtype=dtype) for name, variable in names.items()})
     return model
 
 
@@ -75,7 +75,7 @@ def published_names(sizes: IodineSizes) -> dict[str, str]:
     return names
 
 
-def oriented(array: NDArray[Any]) -> NDArray[Any]:
+def orient(array: NDArray[Any]) -> NDArray[Any]:
     """Outputs first, as PyTorch has it."""
     return np.ascontiguousarray(array.transpose({4: (3, 2, 0, 1), 2: (1, 0)}.get(array.ndim, range(array.ndim))))
 

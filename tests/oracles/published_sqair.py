@@ -95,13 +95,13 @@ def from_published(file: Arrays, dtype: torch.dtype) -> Sqair:
     )
     model = sizes.build()
     state = model.state_dict()
-    ours = renamed({name[2:]: array for name, array in file.items() if name.startswith("w/")}, lambda name: tuple(state[name].shape))
+    ours = rename({name[2:]: array for name, array in file.items() if name.startswith("w/")}, lambda name: tuple(state[name].shape))
     assert set(ours) == set(state)
     model.load_state_dict(ours)
     return model.to(dtype)
 
 
-def renamed(theirs: Arrays, shape: Any) -> dict[str, Tensor]:
+def rename(theirs: Arrays, shape: Any) -> dict[str, Tensor]:
     """Arrays of the published variables, weights or gradients of them, under our names and in our shapes."""
     ours: dict[str, Tensor] = {}
     for name, layer in LAYERS.items():

@@ -83,7 +83,7 @@ def bounce(now: Decimal, a: int, ball: Ball, axis: int, side: int) -> Collision:
     normal = [D(side * (axis == 0)), D(side * (axis == 1))]
     impulse = 2 * ball.m * abs(ball.v[axis])
     ball.v[axis] = -ball.v[axis]
-    return told(now, a, WALL, normal, impulse, [p + ball.r * n for p, n in zip(ball.p, normal, strict=True)])
+    return describe(now, a, WALL, normal, impulse, [p + ball.r * n for p, n in zip(ball.p, normal, strict=True)])
 
 
 def collide(now: Decimal, a: int, b: int, one: Ball, two: Ball) -> Collision:
@@ -97,10 +97,10 @@ def collide(now: Decimal, a: int, b: int, one: Ball, two: Ball) -> Collision:
         along = sum((v - c) * n for v, c, n in zip(ball.v, centre, normal, strict=True))
         ball.v = [v - 2 * along * n for v, n in zip(ball.v, normal, strict=True)]
     impulse = two.m * sum((v - u) * n for v, u, n in zip(two.v, before, normal, strict=True))
-    return told(now, a, b, normal, impulse, [p + one.r * n for p, n in zip(one.p, normal, strict=True)])
+    return describe(now, a, b, normal, impulse, [p + one.r * n for p, n in zip(one.p, normal, strict=True)])
 
 
-def told(now: Decimal, a: int, b: int, normal: list[Decimal], impulse: Decimal, position: list[Decimal]) -> Collision:
+def describe(now: Decimal, a: int, b: int, normal: list[Decimal], impulse: Decimal, position: list[Decimal]) -> Collision:
     return Collision(
         float(now), a, b, (float(normal[0]), float(normal[1])), float(impulse), (float(position[0]), float(position[1]))
     )  # fmt: skip

@@ -13,12 +13,12 @@ import pytest
 import physbench
 from physbench.errors import DamagedFile, HostileFile
 from physbench.generate import generate
-from tests.builders.spoils import TRUE_ZEROS, Spoil, array_instead, attribute, chunk_written, linked
+from tests.builders.spoils import TRUE_ZEROS, Spoil, array_instead, attribute, chunk_written, link_to
 from tests.oracles.contract import AXES
 
 DEFLATED = ("features", "groups", "collisions")
 DAMAGE: dict[str, Spoil] = {
-    "one split under two names": linked("validation", lambda file: file["training"]),
+    "one split under two names": link_to("validation", lambda file: file["training"]),
     "a shorter stream": chunk_written("training/features", zlib.compress(bytes(100))),
     "a longer stream": chunk_written("training/groups", zlib.compress(bytes(6 * 16 * 16 + 1))),
     "no stream": chunk_written("training/groups", bytes(60)),

@@ -51,7 +51,7 @@ def structure_flips(sound: bytes) -> st.SearchStrategy[list[tuple[int, int]]]:
     return st.builds(lie, st.sampled_from(headers), changes)
 
 
-def judged(judge: Judge, data: st.DataObject) -> None:
+def check_judge(judge: Judge, data: st.DataObject) -> None:
     strategy = flips(len(judge.sound)) | structure_flips(judge.sound)
     drawn = data.draw(strategy)
     assert judge(drawn) in ("equal", "refused"), drawn
@@ -60,14 +60,14 @@ def judged(judge: Judge, data: st.DataObject) -> None:
 @FUZZ
 @given(data=st.data())
 def test_flipped_bytes_are_refused_or_change_nothing(judge: Judge, data: st.DataObject) -> None:
-    judged(judge, data)
+    check_judge(judge, data)
 
 
 @pytest.mark.slow
 @LONGER
 @given(data=st.data())
 def test_flipped_bytes_are_refused_or_change_nothing_at_length(judge: Judge, data: st.DataObject) -> None:
-    judged(judge, data)
+    check_judge(judge, data)
 
 
 def test_a_heap_in_which_hdf5_would_walk_for_ever_is_refused(judge: Judge) -> None:

@@ -35,7 +35,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 }
 
 
-def written(path: Path, change: Callable[[h5py.File], object], **more: Any) -> Path:
+def write(path: Path, change: Callable[[h5py.File], object], **more: Any) -> Path:
     with h5py.File(path, "w", **more) as file:
         change(file)
     return path
@@ -50,7 +50,7 @@ def array(path: Path, name: str = "x") -> Any:
 def stored_as(path: Path, values: Any, layout: dict[str, Any], **more: Any) -> Path:
     layout = dict(layout)
     if not layout.pop("allocate", False):
-        return written(path, lambda file: file.create_dataset("x", data=values, **layout), **more)
+        return write(path, lambda file: file.create_dataset("x", data=values, **layout), **more)
     creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     creation.set_chunk(layout["chunks"])
     creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
@@ -59,7 +59,7 @@ def stored_as(path: Path, values: Any, layout: dict[str, Any], **more: Any) -> P
         space = h5py.h5s.create_simple(values.shape)
         h5py.Dataset(h5py.h5d.create(file.id, b"x", h5py.h5t.py_create(values.dtype), space, creation))[...] = values
 
-    return written(path, allocate, **more)
+    return write(path, allocate, **more)
 
 
 @pytest.mark.parametrize("version", ["earliest", "latest"])
@@ -111,7 +111,7 @@ def test_rows_read_in_order_decode_every_chunk_once(tmp_path: Path, monkeypatch:
 
 def test_attributes_are_texts_and_numbers(tmp_path: Path) -> None:
     told = {"text": "balls", "bytes": np.bytes_(b"balls"), "number": 3, "small": np.int8(-3), "float": 0.25, "half": np.float16(0.5)}
-    file = Foreign(written(tmp_path / "x.h5", lambda file: file.attrs.update(told)))
+    file = Foreign(write(tmp_path / "x.h5", lambda file: file.attrs.update(told)))
     read = {name: file.attribute(name) for name in told}
     assert read == {"text": "balls", "bytes": "balls", "number": 3, "small": -3, "float": 0.25, "half": 0.5}
     assert {type(value) for value in read.values()} == {str, int, float}
@@ -119,7 +119,7 @@ def test_attributes_are_texts_and_numbers(tmp_path: Path) -> None:
 
 
 def test_arrays_are_found_in_groups_and_a_missing_one_is_none(tmp_path: Path) -> None:
-    file = Foreign(written(tmp_path / "x.h5", lambda file: file.update({"a/b/x": [1], "a/y": [2], "z": [3]})))
+    file = Foreign(write(tmp_path / "x.h5", lambda file: file.update({"a/b/x": [1], "a/y": [2], "z": [3]})))
     assert file.names() == ["a/b/x", "a/y", "z"]
     assert "a/b" in file and "a/c" not in file and "a//b" not in file and "./a" not in file
     assert file.array("a/b/nothing") is None and file.array("q/x") is None and file.array("") is None
@@ -215,7 +215,7 @@ HOSTILE: dict[str, tuple[Callable[[h5py.File], object], str]] = {
 @pytest.mark.parametrize("word", HOSTILE)
 def test_a_hostile_array_is_refused_in_one_sentence(word: str, tmp_path: Path) -> None:
     change, sentence = HOSTILE[word]
-    path = written(tmp_path / "x.h5", change)
+    path = write(tmp_path / "x.h5", change)
     with pytest.raises(StorageError, match=sentence) as refused:
         Foreign(path).array("x")
     assert "\n" not in str(refused.value) and str(path) in str(refused.value)
@@ -223,27 +223,27 @@ def test_a_hostile_array_is_refused_in_one_sentence(word: str, tmp_path: Path) -
 
 @pytest.mark.parametrize("word", ["external link", "soft link to itself"])
 def test_links_on_the_way_are_not_followed(word: str, tmp_path: Path) -> None:
-    path = written(tmp_path / "x.h5", HOSTILE[word][0])
+    path = write(tmp_path / "x.h5", HOSTILE[word][0])
     for ask in (lambda file: file.array("x/y"), lambda file: "x/y" in file, lambda file: file.names()):
         with pytest.raises(HostileFile, match=HOSTILE[word][1]):
             ask(Foreign(path))
 
 
 def test_a_group_within_itself_has_no_end_and_is_refused(tmp_path: Path) -> None:
-    path = written(tmp_path / "x.h5", lambda file: file.create_group("a").update({"a": file["a"]}))
+    path = write(tmp_path / "x.h5", lambda file: file.create_group("a").update({"a": file["a"]}))
     with pytest.raises(HostileFile, match="under two names"):
         Foreign(path).names()
 
 
 @pytest.mark.parametrize("value", [np.arange(3), h5py.Empty("f4"), np.zeros((), [("a", "i4")]), np.True_, ["a", "b"]])
 def test_an_attribute_of_another_kind_is_refused(value: Any, tmp_path: Path) -> None:
-    path = written(tmp_path / "x.h5", lambda file: file.attrs.update({"a": value}))
+    path = write(tmp_path / "x.h5", lambda file: file.attrs.update({"a": value}))
     with pytest.raises(HostileFile, match="'a' is (not a single value|neither text nor a number)"):
         Foreign(path).attribute("a")
 
 
 def test_a_long_text_is_refused(tmp_path: Path) -> None:
-    path = written(tmp_path / "x.h5", lambda file: file.attrs.update({"a": "x" * (1 << 21)}), libver="latest")
+    path = write(tmp_path / "x.h5", lambda file: file.attrs.update({"a": "x" * (1 << 21)}), libver="latest")
     with pytest.raises(HostileFile, match="2,097,152 characters"):
         Foreign(path).attribute("a")
 
@@ -273,7 +273,7 @@ def test_files_of_a_virtual_dataset_are_not_even_opened(tmp_path: Path, tiny: An
 
 
 def test_a_heap_that_would_keep_hdf5_busy_for_ever_is_refused(tmp_path: Path) -> None:
-    path = written(tmp_path / "x.h5", lambda file: file.attrs.update({"a": "a text"}))
+    path = write(tmp_path / "x.h5", lambda file: file.attrs.update({"a": "a text"}))
     sound = bytearray(path.read_bytes())
     free = sound.index(b"GCOL") + 16 + 16 + 8  # beyond the heads of the heap and of the text, and the text
     assert int.from_bytes(sound[free + 8 : free + 16], "little") == 4096 - 40
@@ -293,7 +293,7 @@ def spoilt_chunk(path: Path, stored: bytes, **layout: Any) -> Path:
     def change(file: h5py.File) -> None:
         file.create_dataset("x", (1 << 16,), "u1", chunks=(1 << 16,), **layout).id.write_direct_chunk((0,), stored)
 
-    return written(path, change)
+    return write(path, change)
 
 
 def test_a_bomb_in_a_chunk_is_refused_with_little_memory(tmp_path: Path) -> None:

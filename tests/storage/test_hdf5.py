@@ -36,7 +36,7 @@ class Growing:
     def contiguous(self, array: Array, attributes: Mapping[str, str | int] | None = None) -> Dataset:
         return Dataset(array.dtype, array.shape, Contiguous(self.append(array.tobytes())), attributes or {})
 
-    def chunked(self, array: Array, chunk: tuple[int, ...], deflate: int | None = None) -> Dataset:
+    def write_chunks(self, array: Array, chunk: tuple[int, ...], deflate: int | None = None) -> Dataset:
         """The chunks are laid down backwards, so that file order and grid order differ."""
         stored: list[tuple[int, int]] = []
         for piece in reversed(chunks(array, chunk)):
@@ -205,7 +205,7 @@ def test_any_array_comes_back(tmp_path: Path, data: st.DataObject) -> None:
     array = counting(data.draw(st.sampled_from(DTYPES)), shape)
     deflate = data.draw(st.none() | st.integers(0, 9))
     growing = Growing(tmp_path / "any.h5")
-    root = Group({"pieces": growing.chunked(array, chunk, deflate), "whole": growing.contiguous(array)})
+    root = Group({"pieces": growing.write_chunks(array, chunk, deflate), "whole": growing.contiguous(array)})
     with h5py.File(growing.finish(root)) as file:
         for name in root.members:
             np.testing.assert_array_equal(file[name][()], array, strict=True)

@@ -24,7 +24,7 @@ from physbench.world import make_by_seed
 from physbench_generators.balls.scenes import Balls
 from tests.builders.dataset_files import content, put_digests_right, write
 from tests.builders.datasets import recipe_for
-from tests.builders.spoils import changed
+from tests.builders.spoils import change_with
 from tests.oracles.contract import AXES, Array
 
 
@@ -65,7 +65,7 @@ def with_recipe(path: Path, change: Callable[[dict[str, Any]], object]) -> Path:
 
 
 def with_text(path: Path, text: str, **more: str) -> Path:
-    changed(lambda file: file.attrs.update(recipe=text, recipe_sha256=sha256(text.encode()).hexdigest(), **more))(path)
+    change_with(lambda file: file.attrs.update(recipe=text, recipe_sha256=sha256(text.encode()).hexdigest(), **more))(path)
     return path
 
 
@@ -194,7 +194,7 @@ def test_events_in_no_sequence_or_another_are_found(name: str, tiny: Any, copied
         OFFSETS[name](offset)
         file["training/events/offset"][:] = offset
 
-    changed(lie)(path)
+    change_with(lie)(path)
     put_digests_right(path)
     physbench.verify(path, depth="quick")
     with pytest.raises(DamagedFile, match="offset does not run|does not agree with its offsets"):
@@ -210,7 +210,7 @@ def test_the_last_bit_of_any_value_is_found_behind_honest_digests(name: str, tin
         array.view(f"u{array.itemsize}").reshape(-1)[-1] ^= 1
         file["training"][name][...] = array
 
-    changed(lie)(path)
+    change_with(lie)(path)
     put_digests_right(path)
     physbench.verify(path, depth="quick")
     with pytest.raises(DamagedFile, match="training sequence 2"):
@@ -227,7 +227,7 @@ def test_the_last_bit_of_any_value_is_found_behind_honest_digests(name: str, tin
 def test_a_file_that_cannot_be_made_again_is_not_called_good(change: dict[str, Any], reason: str, tiny: Any, copied: Any, cli: Any) -> None:
     path, name = copied(tiny), change.pop("name")
     with_recipe(path, lambda told: told.update(change))
-    changed(lambda file: file.attrs.update(dataset=name))(path)
+    change_with(lambda file: file.attrs.update(dataset=name))(path)
     report = physbench.verify(path)
     assert (report.sequences_remade, report.sequences_replayed, report.streams_inflated) == (0, 0, 15)
     result = cli("verify", path)

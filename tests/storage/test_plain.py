@@ -28,7 +28,7 @@ def plain(path: Path, split: str = "test", **arrays: Any) -> Path:
     return path
 
 
-def expected(values: Any, start: int, stop: int) -> Any:
+def expect(values: Any, start: int, stop: int) -> Any:
     """Sequences first, one by one."""
     return np.stack([values[:, number] for number in range(start, stop)])
 
@@ -42,22 +42,22 @@ def test_frames_of_0_and_1_read_as_bytes_of_every_type(code: str, tmp_path: Path
         read = split.read(start, stop)
         for name, values in (("features", FRAMES), ("groups", GROUPS), ("collisions", COLLISIONS)):
             assert read[name].dtype == np.uint8 and read[name].flags.c_contiguous
-            np.testing.assert_array_equal(read[name], expected(values, start, stop))
+            np.testing.assert_array_equal(read[name], expect(values, start, stop))
 
 
 def test_frames_without_channels_and_groups_alone_are_enough(tmp_path: Path) -> None:
     split = open_plain(plain(tmp_path / "x.h5", features=FRAMES[..., 0], groups=GROUPS[..., 0]))
     read = split.read(0, 2)
     assert split.shape == (H, W, 1) and read["collisions"] is None
-    np.testing.assert_array_equal(read["features"], expected(FRAMES, 0, 2))
-    np.testing.assert_array_equal(read["groups"], expected(GROUPS, 0, 2))
+    np.testing.assert_array_equal(read["features"], expect(FRAMES, 0, 2))
+    np.testing.assert_array_equal(read["groups"], expect(GROUPS, 0, 2))
     assert open_plain(plain(tmp_path / "y.h5", features=FRAMES)).read(0, 1)["groups"] is None
 
 
 def test_colours_in_bytes_become_shares_of_255(tmp_path: Path) -> None:
     read = open_plain(plain(tmp_path / "x.h5", features=COLOURS)).read(2, 9)["features"]
     assert read is not None and read.dtype == np.float32
-    np.testing.assert_array_equal(read, (expected(COLOURS, 2, 9) / 255).astype("f4"))
+    np.testing.assert_array_equal(read, (expect(COLOURS, 2, 9) / 255).astype("f4"))
 
 
 @pytest.mark.parametrize("code", ["f4", ">f8", "f2"])
@@ -65,7 +65,7 @@ def test_floats_in_between_stay_floats(code: str, tmp_path: Path) -> None:
     values = RNG.random((T, N, H, W, 3)).astype(code)
     read = open_plain(plain(tmp_path / "x.h5", features=values)).read(0, N)["features"]
     assert read is not None and read.dtype == np.float32
-    np.testing.assert_array_equal(read, expected(values, 0, N).astype("f4"))
+    np.testing.assert_array_equal(read, expect(values, 0, N).astype("f4"))
 
 
 def test_what_frames_are_does_not_depend_on_the_block_that_is_read(tmp_path: Path) -> None:

@@ -10,14 +10,14 @@ import pytest
 
 import physbench
 from physbench.errors import StorageError
-from tests.oracles.contract import same, stored
+from tests.oracles.contract import read_stored, same
 
 
 @pytest.mark.parametrize("name", ["mass", "many", "curtain", "colour", "crowd"])
 def test_one_sequence_is_its_arrays_by_name(name: str, request: pytest.FixtureRequest) -> None:
     made = request.getfixturevalue(name)
     for split, count in made.recipe.splits.items():
-        truth, read = stored(made.path, split), physbench.open(made.path)[split]
+        truth, read = read_stored(made.path, split), physbench.open(made.path)[split]
         assert len(read) == count
         for i in {0, count - 1, count // 2}:
             same(read[i], truth, i)
@@ -33,12 +33,12 @@ def test_one_sequence_is_its_arrays_by_name(name: str, request: pytest.FixtureRe
     ids=str,
 )  # fmt: skip
 def test_many_sequences_in_any_order(many: Any, rows: Any) -> None:
-    same(physbench.open(many.path)["training"][rows], stored(many.path, "training"), rows if isinstance(rows, slice) else np.asarray(rows, int))
+    same(physbench.open(many.path)["training"][rows], read_stored(many.path, "training"), rows if isinstance(rows, slice) else np.asarray(rows, int))
 
 
 @pytest.mark.parametrize("row", [-1, -300, np.int64(7)])
 def test_a_number_may_count_from_the_end(many: Any, row: int) -> None:
-    same(physbench.open(many.path)["training"][row], stored(many.path, "training"), row)
+    same(physbench.open(many.path)["training"][row], read_stored(many.path, "training"), row)
 
 
 @pytest.mark.parametrize("rows", [300, -301, [0, 300], [-301], 10**30, "0", 1.0, [0.5], None, [[0]], [True], (0, "a")], ids=str)
@@ -62,7 +62,7 @@ def test_what_is_read_is_ones_own(tiny: Any) -> None:
     read = physbench.open(tiny.path)["training"]
     for array in (read[0]["features"], read[0]["position"], *read[:].values(), *read.events(0).values()):
         array[...] = 0
-    same(read[:], stored(tiny.path, "training"), slice(None))
+    same(read[:], read_stored(tiny.path, "training"), slice(None))
 
 
 def test_only_reads_what_is_asked_for(many: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +93,7 @@ def test_events_are_the_rows_of_a_sequence(many: Any) -> None:
 )
 def test_batches_hold_each_sequence_once(many: Any, size: int, drop_last: bool, lengths: list[int]) -> None:
     read = physbench.open(many.path)["training"].only("position")
-    truth = stored(many.path, "training")["position"]
+    truth = read_stored(many.path, "training")["position"]
     number = {row.tobytes(): i for i, row in enumerate(truth)}
     orders: dict[int | None, list[int]] = {}
     for seed in (None, 0, 1, 2**40):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import physbench
-from tests.oracles.contract import same, stored
+from tests.oracles.contract import read_stored, same
 
 
 def test_a_handle_survives_pickling(many: Any) -> None:
@@ -17,7 +17,7 @@ def test_a_handle_survives_pickling(many: Any) -> None:
     split = file["test"].only("features", "visible")
     split[0]
     for kept in (pickle.loads(pickle.dumps(split)), pickle.loads(pickle.dumps(file))["test"].only("features", "visible")):
-        truth = stored(many.path, "test")
+        truth = read_stored(many.path, "test")
         same(kept[[5, 69]], {name: truth[name] for name in ("features", "visible")}, [5, 69])
     assert len(pickle.dumps(file)) < 10_000
 
@@ -32,7 +32,7 @@ def test_workers_of_a_data_loader_read_the_same(many: Any, method: str, used_bef
     if used_before:
         read[0]
     loader = data.DataLoader(read.torch(), batch_size=20, num_workers=2, multiprocessing_context=method)
-    truth, seen = stored(many.path, "test"), 0
+    truth, seen = read_stored(many.path, "test"), 0
     for batch in loader:
         rows = slice(seen, seen + len(batch["count"]))
         same(batch, truth, rows)
@@ -46,7 +46,7 @@ def test_the_default_collate_makes_tensors_and_keeps_bytes_bytes(many: Any) -> N
     batch = next(iter(loader))
     assert batch["features"].dtype == torch.uint8 and tuple(batch["features"].shape) == (7, 8, 24, 24, 1)
     assert batch["position"].dtype == torch.float32 and batch["visible"].dtype == torch.int32
-    same(batch, stored(many.path, "test"), slice(0, 7))
+    same(batch, read_stored(many.path, "test"), slice(0, 7))
 
 
 def test_sequences_of_different_numbers_of_balls_collate(crowd: Any) -> None:

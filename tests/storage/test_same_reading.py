@@ -14,7 +14,7 @@ import physbench
 from physbench.errors import HostileFile, PhysbenchError, StorageError
 from physbench.generate import generate
 from physbench.storage.hdf5 import lookup3
-from tests.builders.spoils import changed
+from tests.builders.spoils import change_with
 from tests.oracles.contract import AXES
 
 CHUNKED = [name for name in AXES if "/" not in name]
@@ -36,7 +36,7 @@ def read_plainly(path: Path) -> dict[str, bytes] | None:
         return None
 
 
-def refused(path: Path) -> bool:
+def is_refused(path: Path) -> bool:
     try:
         physbench.verify(path, depth="quick")
     except StorageError:
@@ -56,7 +56,7 @@ def test_one_bit_in_the_key_of_a_chunk_is_found(name: str, tiny: Any, tmp_path: 
     path.write_bytes(sound)
     truth, seen = read_plainly(tiny.path), read_plainly(path)
     assert truth and (seen is None or seen[name] != truth[name]), "the bit matters"
-    assert refused(path)
+    assert is_refused(path)
     with pytest.raises(StorageError):
         physbench.verify(path)
 
@@ -69,7 +69,7 @@ def test_whatever_bit_of_a_tree_is_flipped_h5py_reads_the_truth_or_the_file_is_r
         at = draw.choice(list(tree_nodes(sound).values())) + draw.randrange(24 + 3 * 64)
         spoilt[at] ^= 1 << draw.randrange(8)
         path.write_bytes(spoilt)
-        if refused(path):
+        if is_refused(path):
             found += 1
         else:
             assert read_plainly(path) == truth, at
@@ -153,7 +153,7 @@ def test_a_number_type_that_h5py_would_convert_is_refused(name: str, tiny: Any, 
         made = h5py.h5d.create(file["training"].id, array.encode(), kind, space, creation)
         made.write(h5py.h5s.ALL, h5py.h5s.ALL, stored, mtype=kind)
 
-    changed(retype)(path)
+    change_with(retype)(path)
     with pytest.raises(HostileFile, match=f"training/{array} is not of type"):
         physbench.open(path)
 

@@ -18,7 +18,7 @@ from physbench.recipe import Recipe
 from physbench.scene import Scenes
 from tests.builders.dataset_files import write
 from tests.builders.falsehoods import ARENA, FALSE
-from tests.builders.spoils import changed
+from tests.builders.spoils import change_with
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,6 @@ def test_a_huge_ball_is_refused_with_little_memory(arena: tuple[Recipe, Scenes],
     scenes = pickle.loads(pickle.dumps(truth))
     scenes.truth["radius"][:, 0] = radius
     path = write(recipe, tmp_path / "x.h5", {"training": scenes})
-    changed(lambda file: file.attrs.update(recipe=recipe_text, recipe_sha256=sha256(recipe_text.encode()).hexdigest()))(path)
+    change_with(lambda file: file.attrs.update(recipe=recipe_text, recipe_sha256=sha256(recipe_text.encode()).hexdigest()))(path)
     with pytest.raises(DamagedFile):
         physbench.verify(path)

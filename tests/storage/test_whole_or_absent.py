@@ -20,7 +20,7 @@ from physbench.generate import generate
 from physbench.storage.journal import Journal
 from physbench.storage.writer import workings_of
 from tests.builders.dataset_files import alone_in, content, digest
-from tests.builders.interrupted_runs import LONG_WORDS, room_for, started, stored_bytes
+from tests.builders.interrupted_runs import LONG_WORDS, room_for, start, stored_bytes
 
 
 def test_nothing_is_under_the_final_name_while_it_is_made(many: Any, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_unfinished_work_on_another_recipe_is_not_touched(tiny: Any, long: Any, 
 @pytest.mark.parametrize("more", [[], ["--overwrite"]])
 def test_a_second_process_is_told_in_one_line(long: Any, tmp_path: Path, cli: Any, refusal: Any, more: list[str]) -> None:
     path = tmp_path / "both.h5"
-    first = started(path, "--train", "20000", wait_for=20_000)
+    first = start(path, "--train", "20000", wait_for=20_000)
     try:
         os.kill(first.pid, signal.SIGSTOP)
         second = cli("generate", "balls", *LONG_WORDS, "--train", 20000, "--out", path, *more)

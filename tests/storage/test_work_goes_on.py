@@ -17,7 +17,7 @@ from physbench.generate import generate
 from physbench.recipe import Recipe
 from physbench.storage.writer import workings_of
 from tests.builders.dataset_files import alone_in, digest
-from tests.builders.interrupted_runs import started, stored_bytes
+from tests.builders.interrupted_runs import start, stored_bytes
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -25,7 +25,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(long: Any, tmp_path: Path, seed:
     path, moments = tmp_path / "killed.h5", random.Random(seed)
     reached = 0
     for _ in range(3):
-        process = started(path, wait_for=reached + 1)
+        process = start(path, wait_for=reached + 1)
         time.sleep(moments.uniform(0.0, 0.15))
         process.kill()
         process.communicate()
@@ -40,7 +40,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(long: Any, tmp_path: Path, seed:
     alone_in(tmp_path, path)
 
 
-def resumed(recipe: Recipe, half: Path, directory: Path, damage: Callable[[Path], None]) -> tuple[Path, int]:
+def resume(recipe: Recipe, half: Path, directory: Path, damage: Callable[[Path], None]) -> tuple[Path, int]:
     """The file made by going on from damaged workings, and how many sequences were found done."""
     path = directory / "resumed.h5"
     shutil.copytree(half, workings_of(path))
@@ -53,7 +53,7 @@ def resumed(recipe: Recipe, half: Path, directory: Path, damage: Callable[[Path]
 
 
 def test_work_found_intact_is_not_done_again(long: Any, half: Path, tmp_path: Path) -> None:
-    path, found = resumed(long.recipe, half, tmp_path, lambda _: None)
+    path, found = resume(long.recipe, half, tmp_path, lambda _: None)
     assert found >= long.recipe.sequences // 2
     assert digest(path) == digest(long.path)
 
@@ -63,7 +63,7 @@ def test_work_found_intact_is_not_done_again(long: Any, half: Path, tmp_path: Pa
 def test_torn_workings_go_on_to_the_same_bytes(long: Any, half: Path, tmp_path: Path, name: str, seed: int) -> None:
     size = (half / name).stat().st_size
     cut = [0, 1, size - 1, *random.Random(seed).sample(range(size), 3)][seed]
-    path, found = resumed(long.recipe, half, tmp_path, lambda workings: os.truncate(workings / name, cut))
+    path, found = resume(long.recipe, half, tmp_path, lambda workings: os.truncate(workings / name, cut))
     assert digest(path) == digest(long.path)
     assert found < long.recipe.sequences
 
@@ -79,7 +79,7 @@ def test_flipped_bytes_in_the_workings_are_found(long: Any, half: Path, tmp_path
             stored[draw.randrange(len(stored) * 2 // 3, len(stored))] ^= draw.randrange(1, 256)
         (workings / name).write_bytes(stored)
 
-    path, _ = resumed(long.recipe, half, tmp_path, flip)
+    path, _ = resume(long.recipe, half, tmp_path, flip)
     assert digest(path) == digest(long.path)
 
 
@@ -90,13 +90,13 @@ def test_what_lies_after_the_last_record_is_dropped(long: Any, half: Path, tmp_p
             with (workings / name).open("ab") as file:
                 file.write(tail)
 
-    assert digest(resumed(long.recipe, half, tmp_path, add)[0]) == digest(long.path)
+    assert digest(resume(long.recipe, half, tmp_path, add)[0]) == digest(long.path)
 
 
 def test_control_c_says_how_to_go_on(long: Any, tmp_path: Path) -> None:
     for attempt in range(5):  # on a busy machine it may be done before anybody stops it
         path = tmp_path / f"stopped-{attempt}.h5"
-        process = started(path, wait_for=20_000)
+        process = start(path, wait_for=20_000)
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
         if not path.exists():

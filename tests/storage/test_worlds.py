@@ -18,7 +18,7 @@ import physbench
 from physbench import registry
 from physbench.errors import DamagedFile, HostileFile, RecipeError, StorageError
 from physbench.evaluation.examples import Made, Stored
-from physbench.fields import bounded, check_fields
+from physbench.fields import check_fields, parameter
 from physbench.generate import generate
 from physbench.recipe import Recipe
 from physbench.scene import Fault, Scenes, Span
@@ -27,7 +27,7 @@ from physbench.storage.layout import ARRAYS
 from physbench.storage.writer import workings_of
 from physbench.world import make_by_seed
 from tests.builders.dataset_files import content
-from tests.builders.spoils import array_instead, attribute, changed
+from tests.builders.spoils import array_instead, attribute, change_with
 from tests.builders.worlds import EPISODES, WORLDS, Apart, Game, Memory, Squares, game, memory, squares
 from tests.oracles.contract import digest_of
 
@@ -53,7 +53,7 @@ def paths_in(group: h5py.Group) -> set[str]:
     return found
 
 
-def stored(split: h5py.Group, path: str) -> np.ndarray[Any, Any]:
+def read_stored(split: h5py.Group, path: str) -> np.ndarray[Any, Any]:
     array = split[path][()]
     return array if path.startswith("events/") or not ARRAYS[path].timed else array.swapaxes(0, 1)
 
@@ -69,7 +69,7 @@ def test_plain_h5py_reads_what_the_world_made_and_no_other_arrays(name: str, fil
             scenes = recipe.scenes(split, 0, count)
             truth = {**scenes.arrays(), **{f"events/{name}": column for name, column in scenes.events.items()}}
             for path in declared - {"events/sequence"}:
-                np.testing.assert_array_equal(stored(file[split], path), truth[path], err_msg=path)
+                np.testing.assert_array_equal(read_stored(file[split], path), truth[path], err_msg=path)
                 assert file[split][path].dtype == truth[path].dtype
 
 
@@ -164,7 +164,7 @@ def test_a_changed_value_is_found(name: str, path: str, files: dict[str, Path], 
 HOSTILE: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "an array of the vocabulary that the recipe does not make": (
         "squares",
-        changed(
+        change_with(
             lambda file: [
                 file.create_dataset(f"{split}/rotation", data=np.zeros((len(file[split]["count"]), 2), "<f4"), chunks=(min(256, len(file[split]["count"])), 2))
                 for split in file
@@ -172,12 +172,12 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], None], str]] = {
         ),
         "not what its digest says",
     ),
-    "an array that one split lacks": ("squares", changed(lambda file: file.pop("test/scale")), "all splits hold the same arrays"),
-    "no array": ("memory", changed(lambda file: file.pop("test/ram")), "holds no arrays"),
-    "an unknown array": ("memory", changed(lambda file: file.create_dataset("test/rom", data=[1])), "'rom', which the format does not know"),
-    "an unknown column": ("game", changed(lambda file: file.create_dataset("test/events/who", data=[1])), "'who', which the format does not know"),
-    "events without offset": ("game", changed(lambda file: file.pop("test/events/offset")), "has no 'offset'"),
-    "events without anything": ("squares", changed(lambda file: file.create_group("test/events")), "has no 'offset'"),
+    "an array that one split lacks": ("squares", change_with(lambda file: file.pop("test/scale")), "all splits hold the same arrays"),
+    "no array": ("memory", change_with(lambda file: file.pop("test/ram")), "holds no arrays"),
+    "an unknown array": ("memory", change_with(lambda file: file.create_dataset("test/rom", data=[1])), "'rom', which the format does not know"),
+    "an unknown column": ("game", change_with(lambda file: file.create_dataset("test/events/who", data=[1])), "'who', which the format does not know"),
+    "events without offset": ("game", change_with(lambda file: file.pop("test/events/offset")), "has no 'offset'"),
+    "events without anything": ("squares", change_with(lambda file: file.create_group("test/events")), "has no 'offset'"),
     "version 1": ("squares", attribute("format_version", 1), "has no 'collisions'"),
     "actions of another kind": ("game", array_instead("test/actions", dtype="<u2"), "not of type uint8"),
     "actions without an axis": ("game", array_instead("test/actions", data=np.zeros((3, 40), "u1"), chunks=(3, 40)), "does not have 3 axes"),
@@ -335,28 +335,28 @@ class Liar:
     scenes = make_by_seed(lambda self, seeds, frames: self.makes(len(seeds)))
 
 
-def counted(count: int) -> Scenes:
+def count_scenes(count: int) -> Scenes:
     return Scenes(truth={"count": np.ones(count, np.uint8)})
 
 
 @pytest.mark.parametrize(
     ("liar", "sentence"),
     [
-        (Liar(arrays=(), makes=counted), "declares no arrays"),
-        (Liar(arrays=("count", "weight"), makes=counted), "declares an array 'weight', which the vocabulary does not have"),
-        (Liar(arrays=("count", "count"), makes=counted), "declares 'count' twice"),
-        (Liar(arrays=("count", "mass"), makes=counted), "declares 'mass' and did not make it"),
-        (Liar(arrays=("mass",), objects=0, makes=counted), "declares 'mass', and the number of its objects is 0"),
-        (Liar(arrays=("actions",), makes=counted), "declares 'actions', and the number of its actions is 0"),
+        (Liar(arrays=(), makes=count_scenes), "declares no arrays"),
+        (Liar(arrays=("count", "weight"), makes=count_scenes), "declares an array 'weight', which the vocabulary does not have"),
+        (Liar(arrays=("count", "count"), makes=count_scenes), "declares 'count' twice"),
+        (Liar(arrays=("count", "mass"), makes=count_scenes), "declares 'mass' and did not make it"),
+        (Liar(arrays=("mass",), objects=0, makes=count_scenes), "declares 'mass', and the number of its objects is 0"),
+        (Liar(arrays=("actions",), makes=count_scenes), "declares 'actions', and the number of its actions is 0"),
         (Liar(makes=lambda n: Scenes(truth={"count": np.ones(n)})), r"made 'count' as float64 of shape \(3,\): it is uint8 of shape \(3,\)"),
         (Liar(makes=lambda n: Scenes(truth={"count": np.ones((n, 2), np.uint8)})), r"made 'count' as uint8 of shape \(3, 2\)"),
-        (Liar(arrays=("count", "events/time"), makes=counted), "declares 'events/time' and did not make it"),
+        (Liar(arrays=("count", "events/time"), makes=count_scenes), "declares 'events/time' and did not make it"),
         (
-            Liar(arrays=("count", "events/time"), makes=lambda n: replace(counted(n), events={"offset": np.array([0, 1]), "time": np.zeros(1)})),
+            Liar(arrays=("count", "events/time"), makes=lambda n: replace(count_scenes(n), events={"offset": np.array([0, 1]), "time": np.zeros(1)})),
             "'events/offset' that does not lead from 0 through 3 sequences",
         ),
         (
-            Liar(arrays=("count", "events/time"), makes=lambda n: replace(counted(n), events={"offset": np.arange(n + 1), "time": np.zeros(1)})),
+            Liar(arrays=("count", "events/time"), makes=lambda n: replace(count_scenes(n), events={"offset": np.arange(n + 1), "time": np.zeros(1)})),
             r"made 'events/time' as float64 of shape \(1,\): it is float64 of shape \(3,\)",
         ),
     ],
@@ -384,13 +384,13 @@ def test_a_world_checks_what_a_file_holds(files: dict[str, Path], monkeypatch: p
 
 @dataclass(frozen=True)
 class Settings:
-    steps: int = bounded(10, low=1)
-    rate: float = bounded(0.1, above=0, high=1)
-    share: float = bounded(0.0, low=0, below=1)
-    kind: str = bounded("a", choices=("a", "b"))
-    seed: int | None = bounded(None, low=0)
-    sides: tuple[int, int] = bounded((1, 2), low=1, high=9)
-    weights: tuple[float, ...] = bounded((), low=0)
+    steps: int = parameter(10, low=1)
+    rate: float = parameter(0.1, above=0, high=1)
+    share: float = parameter(0.0, low=0, below=1)
+    kind: str = parameter("a", choices=("a", "b"))
+    seed: int | None = parameter(None, low=0)
+    sides: tuple[int, int] = parameter((1, 2), low=1, high=9)
+    weights: tuple[float, ...] = parameter((), low=0)
     fast: bool = False
 
     def __post_init__(self) -> None:

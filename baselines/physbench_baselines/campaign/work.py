@@ -155,7 +155,7 @@ class _Job:
 
 def _resume(stage: Stage, run: PlannedRun) -> _Job:
     """Go on with a stage; AtWork if another process trains it."""
-    with Folder(stage.path).held():
+    with Folder(stage.path).hold():
         pass  # before anything is written down of it
     steps = None if stage.is_saved else stage.limit or steps_for(stage.recipe, run.budget - stage.record.before.sequence_steps)
     return _Job(stage.path, stage.record, None, steps, stage.minutes)
@@ -205,7 +205,7 @@ def _copy(campaign: Path, run: PlannedRun, source: Path) -> Stage:
     path = folder_of(campaign, run, 1)
     beside = campaign / f".{run.name}.{secrets.token_hex(4)}.part"
     try:
-        with Folder(source).held():
+        with Folder(source).hold():
             beside.mkdir()
             for name in ADOPTED:
                 if (source / name).is_file():

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from physbench.errors import ModelError
-from physbench.fields import bounded, check_fields
+from physbench.fields import check_fields, parameter
 
 MOST_WEIGHTS = 2_000_000
 """Of one agent: as float16 they fit into 4 MB."""
@@ -16,16 +16,16 @@ MOST_WEIGHTS = 2_000_000
 class AgentSizes:
     """Those of a new agent. Mnih et al. 2015 have channels 32, 64, 64 and 512 hidden units, without normalisation."""
 
-    channels: tuple[int, ...] = bounded((32, 32, 32), help="of the convolutions", low=1, high=256)
-    kernels: tuple[int, ...] = bounded((8, 4, 3), help="their sides", low=1, high=16)
-    strides: tuple[int, ...] = bounded((4, 2, 1), help="their steps", low=1, high=16)
-    hidden: int = bounded(512, help="units between the convolutions and the values", low=1, high=4096)
-    normalise: bool = bounded(True, help="layer normalisation after each layer but the last")
-    rows: tuple[int, int] = bounded((3, 79), help="of the picture that it looks at, the last one not included", low=0, high=84)
-    columns: tuple[int, int] = bounded((8, 76), help="the same for columns", low=0, high=84)
-    actions: int = bounded(6, low=1, high=18)
-    stack: int = bounded(4, low=1, high=16)
-    side: int = bounded(84, low=8, high=256)
+    channels: tuple[int, ...] = parameter((32, 32, 32), help="of the convolutions", low=1, high=256)
+    kernels: tuple[int, ...] = parameter((8, 4, 3), help="their sides", low=1, high=16)
+    strides: tuple[int, ...] = parameter((4, 2, 1), help="their steps", low=1, high=16)
+    hidden: int = parameter(512, help="units between the convolutions and the values", low=1, high=4096)
+    normalise: bool = parameter(True, help="layer normalisation after each layer but the last")
+    rows: tuple[int, int] = parameter((3, 79), help="of the picture that it looks at, the last one not included", low=0, high=84)
+    columns: tuple[int, int] = parameter((8, 76), help="the same for columns", low=0, high=84)
+    actions: int = parameter(6, low=1, high=18)
+    stack: int = parameter(4, low=1, high=16)
+    side: int = parameter(84, low=8, high=256)
 
     def __post_init__(self) -> None:
         check_fields(self, ModelError)

@@ -88,7 +88,7 @@ class Folder:
         self.write("recipe.json", recipe.to_json())
 
     @contextmanager
-    def held(self) -> Generator[None]:
+    def hold(self) -> Generator[None]:
         """One process at a time."""
         with hold(self.path / "recipe.json", f"the run in {self.path} is at work in another process: stop that one first"):
             yield

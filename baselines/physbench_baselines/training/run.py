@@ -69,7 +69,7 @@ def train(
     with ExitStack() as stack:
         folder = Folder(path)
         if resume:
-            stack.enter_context(folder.held())
+            stack.enter_context(folder.hold())
         source = source_of(recipe)
         under_way = resume and folder.last.exists()
         initial = initial_of(recipe.initial, model=recipe.model) if recipe.initial and not under_way else None
@@ -92,7 +92,7 @@ def train(
             folder.cut(state.logged)
         else:
             folder.begin(recipe)
-            stack.enter_context(folder.held())
+            stack.enter_context(folder.hold())
         interrupts = stack.enter_context(Interrupts())
         stack.enter_context(fast())
         try:

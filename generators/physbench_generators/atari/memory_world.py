@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, NewType
 import numpy as np
 
 from physbench.errors import RecipeError
-from physbench.fields import bounded, check_fields
+from physbench.fields import check_fields, parameter
 from physbench.recipe import Recipe
 from physbench.scene import Scenes
 from physbench_generators.atari.console import emulator_version, rom_of
@@ -39,14 +39,14 @@ class AtariRam:
     slow: ClassVar[bool] = True
     arrays: ClassVar[tuple[str, ...]] = ("actions", "reward", "lives", "ram", "episode")
 
-    game: str = bounded("breakout", help="the game, as ale-py calls it: breakout, ms_pacman")
-    policy: str = bounded("random", help="who plays: random, package.module:function, which runs its code, or, in space_invaders alone, scripted or dqn")
-    agent: str = bounded("", help="file of the agent that the policy dqn plays", path=True)
-    skip: int = bounded(4, help="raw frames that an action is held for", low=1, high=60)
-    epsilon: float = bounded(0.0, help="how often an action is random", low=0.0, high=1.0)
-    sticky: float = bounded(0.0, help="how often the action before is taken again", low=0.0, below=1.0)
-    noops: int = bounded(30, help="most raw frames in which nothing is done, at the beginning of a game", low=0, high=1000)
-    start_offset: int = bounded(200, help="most steps that are played before the first recorded one", low=0, high=100_000)
+    game: str = parameter("breakout", help="the game, as ale-py calls it: breakout, ms_pacman")
+    policy: str = parameter("random", help="who plays: random, package.module:function, which runs its code, or, in space_invaders alone, scripted or dqn")
+    agent: str = parameter("", help="file of the agent that the policy dqn plays", path=True)
+    skip: int = parameter(4, help="raw frames that an action is held for", low=1, high=60)
+    epsilon: float = parameter(0.0, help="how often an action is random", low=0.0, high=1.0)
+    sticky: float = parameter(0.0, help="how often the action before is taken again", low=0.0, below=1.0)
+    noops: int = parameter(30, help="most raw frames in which nothing is done, at the beginning of a game", low=0, high=1000)
+    start_offset: int = parameter(200, help="most steps that are played before the first recorded one", low=0, high=100_000)
     agent_sha256: Fixed = Fixed("")
     rom: Fixed = Fixed("")
     emulator: Fixed = Fixed("")

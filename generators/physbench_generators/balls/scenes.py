@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physbench.errors import RecipeError
-from physbench.fields import bounded, check_fields
+from physbench.fields import check_fields, parameter
 from physbench.recipe import Recipe
 from physbench.scene import Fault, Marks, Scenes, Span, Streams
 from physbench.storage.layout import ARRAYS, FIELDS
@@ -49,13 +49,13 @@ class BallStates:
 
     checked: ClassVar[tuple[str, ...]] = ("position", "velocity", "radius", "mass", "count", "contact")
 
-    n: tuple[int, int] = bounded((4, 4), help=f"balls: 4, or a range such as 6-8 (1 to {MOST_BALLS})")
-    size: int = bounded(64, help="side of the box in pixels", low=8, high=LARGEST_BOX)
-    radius: float = bounded(6.0, help="radius of the light kind in pixels", low=0.5, high=LARGEST_BOX)
-    radius_ratio: float = bounded(1.25, help="how many times larger the heavy kind is", low=0.01, high=100.0)
-    mass_ratio: float = bounded(6.0, help="how many times heavier the heavy kind is", low=1e-3, high=1e3)
-    speed: float = bounded(3.0, help="highest speed at the start in pixels per frame; the lowest is a fifth of it", low=1e-3, high=LARGEST_BOX)
-    gravity: float = bounded(0.0, help="downward acceleration in pixels per frame squared", low=0.0, high=LARGEST_BOX)
+    n: tuple[int, int] = parameter((4, 4), help=f"balls: 4, or a range such as 6-8 (1 to {MOST_BALLS})")
+    size: int = parameter(64, help="side of the box in pixels", low=8, high=LARGEST_BOX)
+    radius: float = parameter(6.0, help="radius of the light kind in pixels", low=0.5, high=LARGEST_BOX)
+    radius_ratio: float = parameter(1.25, help="how many times larger the heavy kind is", low=0.01, high=100.0)
+    mass_ratio: float = parameter(6.0, help="how many times heavier the heavy kind is", low=1e-3, high=1e3)
+    speed: float = parameter(3.0, help="highest speed at the start in pixels per frame; the lowest is a fifth of it", low=1e-3, high=LARGEST_BOX)
+    gravity: float = parameter(0.0, help="downward acceleration in pixels per frame squared", low=0.0, high=LARGEST_BOX)
 
     def __post_init__(self) -> None:
         if type(self.n) is int:
@@ -170,9 +170,9 @@ class Balls(BallStates):
         *(f"events/{name}" for name in ("offset", "sequence", "time", "a", "b", "normal", "impulse", "position")),
     )
 
-    curtain: int = bounded(0, help="side of an invisible curtain in pixels (24 if no number is given)", flag=24)
-    crop: int = bounded(0, help="keep only the centre of this side; 0 keeps the whole box")
-    colour: bool = bounded(False, help="three channels, a colour of its own for every ball")
+    curtain: int = parameter(0, help="side of an invisible curtain in pixels (24 if no number is given)", flag=24)
+    crop: int = parameter(0, help="keep only the centre of this side; 0 keeps the whole box")
+    colour: bool = parameter(False, help="three channels, a colour of its own for every ball")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from physbench.errors import RecipeError
-from physbench.fields import bounded, check_fields
+from physbench.fields import check_fields, parameter
 from physbench.recipe import Recipe
 from physbench.scene import Fault, Scenes
 from physbench_generators.images.compose import Images, empty, require_range
@@ -39,9 +39,9 @@ class Sprites(Images):
     version: ClassVar[int] = 1
     arrays: ClassVar[tuple[str, ...]] = ("features", "groups", "position", "count", "visible", "shape", "colour", "scale", "rotation", "background")
 
-    n: tuple[int, int] | None = bounded(None, help="sprites: 4, or a range such as 6-8; 2-5 if nothing is said, 2-3 in black and white")
-    size: int = bounded(64, help="side of an image in pixels", low=16, high=256)
-    binary: bool = bounded(False, help="white sprites on black")
+    n: tuple[int, int] | None = parameter(None, help="sprites: 4, or a range such as 6-8; 2-5 if nothing is said, 2-3 in black and white")
+    size: int = parameter(64, help="side of an image in pixels", low=16, high=256)
+    binary: bool = parameter(False, help="white sprites on black")
 
     def __post_init__(self) -> None:
         if type(self.n) is int:

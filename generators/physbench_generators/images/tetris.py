@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from physbench.errors import RecipeError
-from physbench.fields import bounded, check_fields
+from physbench.fields import check_fields, parameter
 from physbench.recipe import Recipe
 from physbench_generators.images.compose import Images, empty, require_range
 from physbench_generators.images.dsprites import PAPER
@@ -72,8 +72,8 @@ class Tetris(Images):
     version: ClassVar[int] = 1
     arrays: ClassVar[tuple[str, ...]] = ("features", "groups", "position", "count", "visible", "shape", "colour")
 
-    n: tuple[int, int] = bounded((3, 3), help="pieces: 3, or a range such as 4-6")
-    size: int = bounded(35, help="side of an image in pixels", low=20, high=256)
+    n: tuple[int, int] = parameter((3, 3), help="pieces: 3, or a range such as 4-6")
+    size: int = parameter(35, help="side of an image in pixels", low=20, high=256)
 
     def __post_init__(self) -> None:
         if type(self.n) is int:

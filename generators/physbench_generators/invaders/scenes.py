@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NewType
 
 from physbench.errors import PhysbenchError, RecipeError
-from physbench.fields import bounded, check_fields
+from physbench.fields import check_fields, parameter
 from physbench.recipe import Recipe
 from physbench.scene import Scenes
 from physbench_generators.atari.console import emulator_version
@@ -55,17 +55,17 @@ class Invaders:
         *(f"events/{name}" for name in ("offset", "sequence", "time", "a", "b", "kind", "uid")),
     )
 
-    policy: str = bounded("dqn", help="who plays: dqn, scripted, random, or package.module:function, which runs its code")
-    agent: str = bounded("", help="file of the agent that the policy dqn plays; by default the one that comes with physbench", path=True)
-    geometry: str = bounded("full", help="the whole screen, or the part that Mnih et al. cut out in 2013", choices=("full", "mnih2013"))
-    hud: str = bounded("mask", help="leave score, lives and ground out of the frames, or keep them", choices=("mask", "keep"))
-    skip: int = bounded(4, help="raw frames that an action is held for", choices=(3, 4))
-    epsilon: float = bounded(0.05, help="how often an action is random", low=0.0, high=1.0)
-    sticky: float = bounded(0.0, help="how often the action before is taken again", low=0.0, below=1.0)
-    noops: int = bounded(30, help="most raw frames in which nothing is done, at the beginning of a game", low=0, high=1000)
-    start_offset: int = bounded(500, help="most steps that are played before the first recorded frame", low=0, high=100_000)
-    play_only: bool = bounded(True, help="leave out the moments in which the ship burns or blinks, or a wave is over")
-    tape: str = bounded("", help="recorded actions that are played again, so that nobody need play: the name of a tape, or a file", path=True)
+    policy: str = parameter("dqn", help="who plays: dqn, scripted, random, or package.module:function, which runs its code")
+    agent: str = parameter("", help="file of the agent that the policy dqn plays; by default the one that comes with physbench", path=True)
+    geometry: str = parameter("full", help="the whole screen, or the part that Mnih et al. cut out in 2013", choices=("full", "mnih2013"))
+    hud: str = parameter("mask", help="leave score, lives and ground out of the frames, or keep them", choices=("mask", "keep"))
+    skip: int = parameter(4, help="raw frames that an action is held for", choices=(3, 4))
+    epsilon: float = parameter(0.05, help="how often an action is random", low=0.0, high=1.0)
+    sticky: float = parameter(0.0, help="how often the action before is taken again", low=0.0, below=1.0)
+    noops: int = parameter(30, help="most raw frames in which nothing is done, at the beginning of a game", low=0, high=1000)
+    start_offset: int = parameter(500, help="most steps that are played before the first recorded frame", low=0, high=100_000)
+    play_only: bool = parameter(True, help="leave out the moments in which the ship burns or blinks, or a wave is over")
+    tape: str = parameter("", help="recorded actions that are played again, so that nobody need play: the name of a tape, or a file", path=True)
     agent_sha256: Fixed = Fixed("")
     tape_sha256: Fixed = Fixed("")
     rom: Fixed = Fixed(ROM)

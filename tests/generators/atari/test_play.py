@@ -20,7 +20,7 @@ RULES = Rules("space_invaders", frames=6, skip=4, epsilon=0.05, sticky=0.0, noop
 SEEDS = np.array([11, 2**63 + 5, 977], np.uint64)
 
 
-def played(seeds: np.ndarray = SEEDS, *, rules: Rules = RULES, wanted: int = 4, policy: str = "scripted", tape: list[bytes] | None = None) -> list[Lane]:
+def play_lanes(seeds: np.ndarray = SEEDS, *, rules: Rules = RULES, wanted: int = 4, policy: str = "scripted", tape: list[bytes] | None = None) -> list[Lane]:
     with CONSOLES.borrow(len(seeds), rules.game) as consoles:
         dice = Dice(seeds, epsilon=rules.epsilon, sticky=rules.sticky, actions=6)
         actor = Live(resolve_policy(policy), dice, name=policy, actions=6) if tape is None else Replay(tape)
@@ -37,28 +37,28 @@ def memory_of(lane: Lane) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def lanes() -> list[Lane]:
-    return played()
+    return play_lanes()
 
 
 def test_a_lane_does_not_depend_on_its_neighbours(lanes: list[Lane]) -> None:
-    (alone,) = played(SEEDS[1:2])
+    (alone,) = play_lanes(SEEDS[1:2])
     assert alone.taken == lanes[1].taken and np.array_equal(memory_of(alone), memory_of(lanes[1]))
 
 
 def test_fewer_sequences_are_the_first_ones(lanes: list[Lane]) -> None:
-    for short, long in zip(played(wanted=2), lanes, strict=True):
+    for short, long in zip(play_lanes(wanted=2), lanes, strict=True):
         assert long.taken.startswith(short.taken) and np.array_equal(memory_of(short), memory_of(long)[:2])
 
 
 def test_a_tape_plays_the_same_without_a_policy(lanes: list[Lane]) -> None:
-    for again, lane in zip(played(tape=[bytes(lane.taken) for lane in lanes], rules=RULES), lanes, strict=True):
+    for again, lane in zip(play_lanes(tape=[bytes(lane.taken) for lane in lanes], rules=RULES), lanes, strict=True):
         assert np.array_equal(memory_of(again), memory_of(lane))
         assert [[moment[2:7] for moment in moments] for moments in again.sequences] == [[moment[2:7] for moment in moments] for moments in lane.sequences]
 
 
 def test_a_tape_that_is_too_short_says_so(lanes: list[Lane]) -> None:
     with pytest.raises(RecipeError, match="the tape ends after 20 steps"):
-        played(tape=[bytes(lane.taken[:20]) for lane in lanes])
+        play_lanes(tape=[bytes(lane.taken[:20]) for lane in lanes])
 
 
 def test_a_bare_emulator_shows_the_same_memory(lanes: list[Lane]) -> None:
@@ -134,14 +134,14 @@ def test_words_of_streams_and_lanes_differ() -> None:
 
 
 def test_an_action_that_sticks_is_the_one_that_is_kept() -> None:
-    (lane,) = played(SEEDS[:1], rules=Rules("space_invaders", 4, 4, 1.0, 0.9, 0, 0, 42), wanted=6)
+    (lane,) = play_lanes(SEEDS[:1], rules=Rules("space_invaders", 4, 4, 1.0, 0.9, 0, 0, 42), wanted=6)
     taken = np.frombuffer(bytes(lane.taken), np.uint8)
     assert 0.85 < (taken[1:] == taken[:-1]).mean() < 0.97
 
 
 def test_offsets_and_no_ops_spread_over_what_was_asked() -> None:
     rules = Rules("space_invaders", 2, 4, 0.0, 0.0, 30, 60, 42)
-    lanes = played(np.arange(8, dtype=np.uint64), rules=rules, wanted=1, policy="random")
+    lanes = play_lanes(np.arange(8, dtype=np.uint64), rules=rules, wanted=1, policy="random")
     starts = [lane.sequences[0][0].step for lane in lanes if not lane.sequences[0][0].game]
     assert min(starts) < 45 and max(starts) > 45 and len(set(starts)) > 5
 
@@ -149,7 +149,7 @@ def test_offsets_and_no_ops_spread_over_what_was_asked() -> None:
 def test_a_game_without_such_a_stretch_of_play_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(play, "PATIENCE", 1)
     with pytest.raises(RecipeError, match="no stretch of 5000 steps of play after the first 0: ask for fewer frames"):
-        played(SEEDS[:1], rules=Rules("space_invaders", 5000, 4, 0.0, 0.0, 0, 0, 42), policy="random")
+        play_lanes(SEEDS[:1], rules=Rules("space_invaders", 5000, 4, 0.0, 0.0, 0, 0, 42), policy="random")
 
 
 class Watchful:

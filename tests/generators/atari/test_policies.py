@@ -12,7 +12,7 @@ from physbench_generators.atari.console import Console
 from physbench_generators.atari.policies import PolicyInput, ask, resolve_policy
 
 
-def seen(count: int = 3, *, actions: int = 6, word: int = 0) -> PolicyInput:
+def make_input(count: int = 3, *, actions: int = 6, word: int = 0) -> PolicyInput:
     return PolicyInput(
         observations=np.zeros((count, 4, 84, 84), np.uint8),
         ram=np.zeros((count, 128), np.uint8),
@@ -77,13 +77,13 @@ def test_the_scripted_policy_plays_one_game_well() -> None:
 
 def test_a_function_of_ones_own_is_found() -> None:
     policy = resolve_policy(f"{__name__}:always_fire")
-    assert ask(policy, seen(), name="mine") == [1, 1, 1]
+    assert ask(policy, make_input(), name="mine") == [1, 1, 1]
 
 
 def test_a_class_is_made_anew_each_time() -> None:
     first, second = (resolve_policy(f"{__name__}:Remembers") for _ in range(2))
-    assert ask(first, seen(), name="mine") == [1, 1, 1] and ask(first, seen(), name="mine") == [2, 2, 2]
-    assert ask(second, seen(), name="mine") == [1, 1, 1]
+    assert ask(first, make_input(), name="mine") == [1, 1, 1] and ask(first, make_input(), name="mine") == [2, 2, 2]
+    assert ask(second, make_input(), name="mine") == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_class_is_made_anew_each_time() -> None:
 )
 def test_an_illegal_answer_is_one_clear_error(answer: object, words: str) -> None:
     with pytest.raises(RecipeError, match=f"the policy 'mine' {words}|the policy 'mine' gave {words}"):
-        ask(lambda given: answer, seen(), name="mine")
+        ask(lambda given: answer, make_input(), name="mine")
 
 
 def test_names_that_lead_nowhere_say_so() -> None:

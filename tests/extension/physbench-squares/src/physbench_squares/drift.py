@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from physbench.errors import ModelError
-from physbench.fields import bounded, check_fields
+from physbench.fields import check_fields, parameter
 from physbench.model import Bernoulli
 from physbench_baselines.architecture import Architecture
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 class DriftSizes:
     """How large it is, and how often it corrects the code of a frame."""
 
-    channels: int = bounded(1, low=1, high=16)
-    actions: int = bounded(0, low=0, high=64)
-    width: int = bounded(8, low=1, high=64)
-    refinements: int = bounded(2, low=1, high=16)
+    channels: int = parameter(1, low=1, high=16)
+    actions: int = parameter(0, low=0, high=64)
+    width: int = parameter(8, low=1, high=64)
+    refinements: int = parameter(2, low=1, high=16)
 
     def __post_init__(self) -> None:
         check_fields(self, ModelError)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from physbench.errors import RecipeError
-from physbench.fields import bounded, check_fields
+from physbench.fields import check_fields, parameter
 from physbench.recipe import Recipe
 from physbench.scene import Fault, Scenes
 from physbench.world import make_by_seed
@@ -36,8 +36,8 @@ class Pictures:
     arrays: ClassVar[tuple[str, ...]] = ("features", "groups", "position", "count", "visible", "shape", "colour", "scale")
     objects: ClassVar[int] = 4
 
-    size: int = bounded(24, help="side of a picture in pixels", low=16, high=64)
-    most: int = bounded(4, help="most objects in a picture", low=1, high=4)
+    size: int = parameter(24, help="side of a picture in pixels", low=16, high=64)
+    most: int = parameter(4, help="most objects in a picture", low=1, high=4)
     rings: bool = True
 
     def __post_init__(self) -> None:

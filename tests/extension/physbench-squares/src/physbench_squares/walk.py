@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from physbench.errors import RecipeError
-from physbench.fields import bounded, check_fields
+from physbench.fields import check_fields, parameter
 from physbench.recipe import Recipe
 from physbench.scene import Scenes, Span
 
@@ -37,7 +37,7 @@ class Walk:
     actions: ClassVar[int] = len(STEPS)
     engine: ClassVar[str] = "processes"
 
-    size: int = bounded(16, help="side of a frame in pixels", low=8, high=64)
+    size: int = parameter(16, help="side of a frame in pixels", low=8, high=64)
 
     def __post_init__(self) -> None:
         check_fields(self, RecipeError)
