@@ -26,7 +26,7 @@ BARE = "ale-py alone, 1 process"
 ABOUT = """
 `physbench generate invaders --policy {policy}`: {sequences:,} sequences of 25 frames, every array, a fresh process each time, start-up included. A *step*
 is what the policy is asked for, 4 raw frames; {steps:,} are played in all, those before, between and after the sequences included. *ale-py alone* plays as
-many raw frames in a loop and does nothing else. *From a tape*: the same file, bit for bit, and nobody plays. *Of the bare rate*: steps per second of CPU
+many raw frames in a loop and does nothing else. *From a tape*: the same file, bit for bit, and no policy plays. *Of the bare rate*: steps per second of CPU
 time, beside ale-py's.
 """
 

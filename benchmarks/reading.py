@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 BATCH = 64
 FRESH = 5
-"""A stream is watched for so many times more batches, so that those it makes ahead and nobody takes weigh little."""
+"""A stream is watched for so many times more batches, so that unused batches made ahead weigh little."""
 ABOUT = f"""
 `balls4mass64`, {BATCH} sequences a batch (13 MB of pixels an array), uint8, random order, everything on one core: batches per second of CPU time, and
 of wall time beside it. The file is one of ours, {{count:,}} sequences, in the page cache. *h5py loop*: `dataset[:, i]` for each sequence. *h5py fancy

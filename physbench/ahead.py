@@ -78,7 +78,7 @@ def _open_pool(engine: Engine, workers: int) -> Generator[Executor]:
 
 
 _leaving = threading.Event()
-"""Set in a worker process when nobody waits for results any more."""
+"""Set in a worker process when no result is waited for any more."""
 
 
 def _watch(line: Connection[Any, Any]) -> None:

@@ -27,7 +27,7 @@ def require_regular_file(path: Path, most_bytes: int | None = None) -> int:
 
 def open_regular_file(path: Path, most_bytes: int | None = None) -> BinaryIO:
     """Open a file for reading, if it is a regular one within bounds."""
-    require_regular_file(path, most_bytes)  # before it is opened: whoever is at the other end of a pipe might notice
+    require_regular_file(path, most_bytes)  # before it is opened: the other end of a pipe might notice
     try:
         handle = os.open(path, READ)
     except OSError as error:

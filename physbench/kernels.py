@@ -3,7 +3,7 @@
 Caches beside the sources would outlive an uninstall and fail on read-only installations. What makes compiling fast:
 
 - A kernel that is called by another one with a constant is not compiled anew for that constant.
-- No entry for C is made: nobody calls a kernel from C.
+- No entry for C is made: kernels are not called from C.
 - The garbage collector rests meanwhile: Numba makes millions of objects, and nearly all of them stay.
 
 Only packages with kernels import this module: it loads Numba.

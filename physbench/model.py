@@ -110,7 +110,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Of a state, to be drawn: each slot's prediction of the next frame, its share of the frame just seen, and how much slot k heeded slot i."""
+    """Of a state, to be drawn: each slot's prediction of the next frame, its share of the frame just seen, and how strongly slot k attends to slot i."""
 
     predictions: NDArray[np.float32]  # (B, K, H, W, C)
     shares: NDArray[np.float32]  # (B, K, H, W)
@@ -131,7 +131,7 @@ class Origin:
     samples: int = 1  # that its mean is the average of
     training: str | None = None  # how it was trained, in a few words, where that is less than the paper did
     settings: Mapping[str, float] = field(default_factory=lambda: {})  # what was set otherwise than it was trained with
-    code: str | None = None  # the package.module:ATTRIBUTE that its weights are of, if that is somebody's own
+    code: str | None = None  # the package.module:ATTRIBUTE that its weights are of, if that is the user's own
 
 
 class Model(Protocol):

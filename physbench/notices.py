@@ -9,7 +9,7 @@ _listeners: list[Listener] = []
 
 
 def announce(text: str) -> None:
-    """Tell the current listener; without one, nobody hears it.
+    """Tell the current listener; without one, it is dropped.
 
     >>> heard = []
     >>> with listen(heard.append):

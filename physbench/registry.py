@@ -98,7 +98,7 @@ datasets = Registry(
         "invaders-ram": "physbench_generators.atari.memory_world:invaders_ram",
     },
 )
-"""Recipes by name. One whose dataset has the name of its generator is a world of one's own: its parameters may be changed."""
+"""Recipes by name. One whose dataset has the name of its generator is a world whose parameters may be changed."""
 
 models = Registry(
     "model",

@@ -37,7 +37,7 @@ NOTES = {
     "own-code": "made by running the user's own code",
     "isolated": "run in a process of its own, which was sent one frame at a time, each after it had predicted it",
     "privileged": "it was told the truth: it measures the benchmark, not a model",
-    "predictions-file": "scored from a file: nobody saw that each prediction was made before its frame was shown",
+    "predictions-file": "scored from a file: it was not observed that each prediction was made before its frame was shown",
     "self-computed-likelihood": "the log-likelihoods are the model's own",
     "trained-less-than-the-paper": "trained for less than its paper did",
 }

@@ -37,7 +37,7 @@ class Scenes:
     """N sequences with what their world tells of them. Frame t is the state at time t; an interval (t, t + 1] carries the index t."""
 
     features: NDArray[np.uint8] | None = None  # (N, T, H, W, C) the frames
-    groups: NDArray[np.uint8] | None = None  # (N, T, H, W, 1) the owner of each pixel, 0 = nobody
+    groups: NDArray[np.uint8] | None = None  # (N, T, H, W, 1) the owner of each pixel, 0 = no object
     truth: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])  # every other array of the vocabulary, (N, ...), by name
     events: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])
     """Columns (M, ...), sorted by sequence and time; rows offset[i]:offset[i + 1] of `offset` (N + 1,) belong to sequence i. Empty = no events."""

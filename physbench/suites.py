@@ -69,7 +69,7 @@ What `permanence_bce` holds a model against; `python -m physbench.evaluation.mem
 """
 
 RARE: frozenset[tuple[str, str, int]] = frozenset((task, metric, count) for task, metric, count in _PINNED["rare"])
-"""Figures that fewer than 64 of the pinned sequences contribute to, by task, metric and number of sequences: whoever the model is, their intervals are too
+"""Figures that fewer than 64 of the pinned sequences contribute to, by task, metric and number of sequences: their intervals are, for every model, too
 narrow."""
 
 

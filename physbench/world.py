@@ -174,7 +174,7 @@ class Latest(Generic[T]):
 
 _SPANS: Latest[Sequence[Span]] = Latest(8)
 _SCENES: Latest[Scenes] = Latest(4)
-"""Spans, for whoever walks through them in smaller steps."""
+"""Spans, kept for callers that walk through them in smaller steps."""
 
 
 def __getattr__(name: str) -> Any:

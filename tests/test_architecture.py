@@ -237,3 +237,13 @@ def test_old_names_still_lead_to_the_new_ones() -> None:
             module.nothing_of_this_name  # type: ignore[attr-defined]  # noqa: B018
     with pytest.warns(DeprecationWarning, match="take_share"):
         assert physbench.stream("balls").shared(1, 2).share == (1, 2)
+
+
+PRODUCT = [*MODULES, *(path for path in (ROOT / "docs").glob("*.md")), *ROOT.glob("*.md"), *ROOT.glob("*/README.md")]
+STILTED = re.compile(r"\b(heeds?|heeded|whoever|nobody|one's own|somebody's)\b", re.I)
+
+
+@pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_sentence_is_stilted(path: Path) -> None:
+    found = [line for line in path.read_text(encoding="utf-8").splitlines() if STILTED.search(line)]
+    assert not found, "write it as a newcomer would say it"

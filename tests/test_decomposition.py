@@ -21,7 +21,7 @@ from physbench.evaluation.window import ask
 from physbench.model import Batch, Bernoulli, Parts, Prediction
 from physbench.report.decomposition import MOST_SLOTS, ROWS, choose_rows, colour_objects, save, story
 from physbench.suites import SUITES, Still, Suite, Task, Window
-from physbench.view.figure import NOBODY, Row, Story, draw_share
+from physbench.view.figure import SHARED, Row, Story, draw_share
 from physbench.view.table import table
 from physbench.view.times import Times
 from physbench_baselines.reference import Copy
@@ -214,11 +214,11 @@ def test_a_task_or_an_image_that_there_is_not_is_refused() -> None:
 def test_a_slot_is_drawn_as_far_as_the_pixels_are_its_own() -> None:
     share = np.array([[0.0, 1.0, 0.5]], np.float32)
     lit, dark = (draw_share(np.full((1, 3, 1), level, np.float32), share, 2)[0].tolist() for level in (1, 0))
-    assert lit[0] == dark[0] == list(NOBODY)
+    assert lit[0] == dark[0] == list(SHARED)
     assert lit[1] == list(OKABE_ITO[2]) and dark[1] == list(GROUND)
-    assert lit[2] == [round((a + b) / 2) for a, b in zip(NOBODY, OKABE_ITO[2], strict=True)]
+    assert lit[2] == [round((a + b) / 2) for a, b in zip(SHARED, OKABE_ITO[2], strict=True)]
     red = draw_share(np.full((1, 3, 3), [1.0, 0.0, 0.2], np.float32), share, 2)[0].tolist()
-    assert red[1] == [255, 0, 51] and red[0] == list(NOBODY)
+    assert red[1] == [255, 0, 51] and red[0] == list(SHARED)
 
 
 def test_a_table_is_a_row_for_each_step_and_what_stays_is_drawn_once_beside_the_last() -> None:
@@ -270,7 +270,7 @@ def test_the_command_draws_what_k_means_says_of_an_image_in_one_row(cli: Callabl
     tops = {top for top, _ in places(picture, image) + places(picture, owners)}
     for k in range(4):
         slot = np.where(seen.image == 1, np.array(OKABE_ITO[k]), np.array(GROUND))
-        slot = np.where((said.owner == k)[..., None], slot, np.array(NOBODY)).astype(np.uint8)
+        slot = np.where((said.owner == k)[..., None], slot, np.array(SHARED)).astype(np.uint8)
         ((top, _),) = places(picture, slot)
         tops.add(top)
     assert len(tops) == 1

@@ -174,7 +174,7 @@ def shapes_of(build: Callable[[], torch.nn.Module]) -> dict[str, tuple[int, ...]
 
 
 def network_with(build: Callable[[], torch.nn.Module], weights: Mapping[str, NDArray[np.float32]]) -> torch.nn.Module:
-    with torch.random.fork_rng(devices=[]):  # it draws first weights that are not kept; nobody else's draws should change
+    with torch.random.fork_rng(devices=[]):  # it draws first weights that are not kept; other draws should not change
         network = build()
     network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     return network.eval()

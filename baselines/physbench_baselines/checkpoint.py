@@ -84,7 +84,7 @@ def load(path: Path | str, *, architecture: str | None = None) -> Checkpoint:
     """The network of a file with its weights filled in, on the CPU; one sentence for anything but a whole checkpoint.
 
     The folder of a training run stands for its best weights, and for its last ones as long as none are validated. architecture: the
-    package.module:ATTRIBUTE of one's own that the weights are of, which is imported and run.
+    user's package.module:ATTRIBUTE that the weights belong to; it is imported and run.
     """
     path = _weights_in(Path(path))
     content = _content(path)
@@ -166,7 +166,7 @@ def _read(content: bytes, path: Path) -> tuple[Header, Arrays, dict[str, Any] | 
 
 
 def _architecture_for(header: Header, path: Path, own: str | None) -> Architecture:
-    """No file decides which code is run: somebody's own is what the user names, or what the run was begun with in whose folder the file lies."""
+    """A file never decides which code runs: user code is what the user names, or what the run in the file's folder was started with."""
     place = header.architecture
     if own is not None or ":" not in place:
         return find_architecture(own or place)

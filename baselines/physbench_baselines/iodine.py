@@ -104,7 +104,7 @@ class Iodine(nn.Module):
         return self.initial.expand(batch, slots, -1), (nothing, nothing) if self.lstm else None
 
     def guess(self, raw: Tensor, noise: Tensor, x: Tensor) -> Guess:
-        """raw (B, K, 2 Z), noise (B, K, Z), x (B, C, H, W). Gradients can be taken of it, whoever calls."""
+        """raw (B, K, 2 Z), noise (B, K, Z), x (B, C, H, W). Gradients can be taken of it, also at test time."""
         learns = torch.is_grad_enabled()
         with torch.enable_grad():
             raw = raw if learns and raw.requires_grad else raw.detach().requires_grad_()

@@ -45,7 +45,7 @@ class State(NamedTuple):
     theta: torch.Tensor  # (B, K, S) of the recurrence; S = H, for an LSTM 2H
     psi: torch.Tensor  # (B, K, H, W) prediction of the next frame
     gamma: torch.Tensor  # (B, K, H, W)
-    attention: torch.Tensor | None = None  # (B, K, K) in the last step: how much slot k heeded slot i; 0 on the diagonal
+    attention: torch.Tensor | None = None  # (B, K, K) in the last step: how strongly slot k attends to slot i; 0 on the diagonal
     seeds: torch.Tensor | None = None  # int64 (B,)
     time: int = 0  # steps made
 

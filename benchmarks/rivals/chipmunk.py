@@ -1,4 +1,4 @@
-"""The same balls in Chipmunk, an engine nobody here wrote: a cross-check of the exact motion, and a rival in speed and precision.
+"""The same balls in Chipmunk, an independent engine: a cross-check of the exact motion, and a rival in speed and precision.
 
 Chipmunk advances in small steps and notices a collision after the discs overlap, so its error shrinks with the step and never vanishes.
 K balls, T frames; y points down and gravity pulls towards +y.

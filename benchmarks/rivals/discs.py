@@ -20,7 +20,7 @@ class Pixels(NamedTuple):
 
 
 def draw(position: NDArray[np.float32], radius: NDArray[np.float32], contact: NDArray[np.uint8], size: int) -> Pixels:
-    """position (T, K, 2), radius (K,), contact (T, K). A pixel of two discs belongs to nobody."""
+    """position (T, K, 2), radius (K,), contact (T, K). A pixel of two discs belongs to no object."""
     frames, balls = contact.shape
     centre = np.arange(size) + 0.5
     across = (centre - position[:, :, 0, None].astype(float)) ** 2  # (T, K, W)

@@ -23,10 +23,10 @@ SAME_ALL_OVER = ("model_link", "paper_link", "parameters", "weights_sha256", "ba
 """What the rows of one evaluation have in common."""
 
 NOT_RANKED = {
-    UNRANKED: "their suite pins no digests for these sequences, so nobody can tell whether two models were shown the same",
+    UNRANKED: "their suite pins no digests for these sequences, so it is unknown whether two models were shown the same",
     "limit": "only some of its sequences were shown: evaluate without --limit",
     "fresh": "fresh data stand beside the pinned data and are never ranked with them: evaluate without --fresh",
-    "file": "a file of one's own cannot be compared with: evaluate without --data",
+    "file": "scores on your own file cannot be compared: evaluate without --data",
     "training": "the training split is no test",
     "validation": "the validation split is no test",
 }
@@ -107,7 +107,7 @@ def _strange(row: Row) -> str | None:
     if "privileged" in row.notes and not is_reference(row.model):
         return "it was told the truth: no model is, beside the reference rows"
     if row.trust != SELF_REPORTED:
-        return f"trust is {SELF_REPORTED} in a submission, not {row.trust}: whoever keeps the table grants another"
+        return f"trust is {SELF_REPORTED} in a submission, not {row.trust}: the keeper of the table grants another"
     return None
 
 
@@ -152,7 +152,7 @@ def _incomplete(entry: Entry, suite: Suite) -> Iterator[str]:
 
 
 def _references(entry: Entry, pins: Pins) -> Iterator[str]:
-    """Nobody gives a reference row other figures."""
+    """Require that reference rows have their pinned figures."""
     if not is_reference(entry.who.model):
         return
     pinned = pins.of(entry.first, entry.who.model)
@@ -203,7 +203,7 @@ def _list_wanted_of(suite: Suite, task: Task, asking: Asking) -> Iterator[Wanted
 
 
 def _needs_met(suite: Suite, task: Task, asking: Asking) -> set[str]:
-    """What a metric finds, whoever the model is."""
+    """What a metric finds for every model."""
     stored = {name.partition("/")[0] for name in task.recipe.generator.arrays}
     rates = any(key[:2] == (task.name, asking.frames) for key in suite.pins.memoryless)
     probed = ["probe of memory"] * (asking.kind == "codes")  # a model without codes is not scored at all

@@ -66,7 +66,7 @@ class Section:
 
     @property
     def notes(self) -> list[str]:
-        """Told in words below the table, for whoever cannot point at them."""
+        """Written below the table, for readers who cannot hover."""
         return sorted({note for standing in self.rows for note in standing.notes})
 
     @property

@@ -1,4 +1,4 @@
-"""The evaluation again, by whoever keeps the table and has the model: on the same data, and on data that nobody can have trained on."""
+"""The evaluation again, by the keeper of the table who has the model: on the same data, and on data that no model can have trained on."""
 
 import math
 from collections.abc import Callable
@@ -36,7 +36,7 @@ class Rerun:
 
 
 def verify(submission: Submission, model: Model, *, fresh: int | None = None, progress: Callable[[Progress], None] | None = None) -> list[Rerun]:
-    """Evaluate again, everything that was handed in. fresh: a seed nobody knows; None leaves fresh data out."""
+    """Evaluate again, everything that was handed in. fresh: a secret seed; None leaves fresh data out."""
     return [_again(entry, model, fresh, progress) for entry in entries(submission.rows)]
 
 

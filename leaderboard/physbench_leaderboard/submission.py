@@ -30,7 +30,7 @@ LARGEST = 1e30
 """Of a figure: no model is that bad, and sums of such numbers are numbers still."""
 
 FAR_TOO_MANY = 1_000
-"""Problems after which nobody reads on."""
+"""Problems after which reading stops."""
 
 KINDS_OF_FILES = {
     b"PK\x03\x04": "a zip archive",

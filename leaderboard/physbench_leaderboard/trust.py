@@ -1,4 +1,4 @@
-"""How far a table stands behind a submission: said by whoever keeps the table, never by the submitter.
+"""How far a table stands behind a submission: set by the keeper of the table, never by the submitter.
 
 It is written beside the submission, bound to its content: NAME.trust.json.
 """

@@ -178,7 +178,7 @@ def _frames_let_go(stage: Stage, base: list[Play]) -> Answer:
 
 
 def _no_foresight(stage: Stage, base: list[Play]) -> Answer:
-    """Two futures of one past, each in one array with it and with the truth laid out beside: whoever looks ahead is seen to."""
+    """Two futures of one past, each in one array with it and with the truth laid out beside: a model that looks ahead is detected."""
     cut = len(stage.frames) // 2
     if stage.is_privileged():
         same, _ = agreement(*(_before(stage, future, cut, tell=True) for future in (stage.one, stage.other)))

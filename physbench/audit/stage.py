@@ -53,7 +53,7 @@ class Stage:
     frames: NDArray[np.float32]  # (T, N, H, W, C) time first: a batch at a time is one piece
     truth: Truth
     actions: Actions  # (T, N, A)
-    fresh: NDArray[np.float32]  # (T, sequences, H, W, C) drawn by the system, so that nobody can have seen them
+    fresh: NDArray[np.float32]  # (T, sequences, H, W, C) drawn by the system, so that no model can have seen them
     fresh_actions: Actions
     sequences: int
     batch: int

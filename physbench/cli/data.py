@@ -340,7 +340,7 @@ def show(
 
 
 def _is_code(model: str) -> bool:
-    """Whether a model is a factory of somebody's own."""
+    """Whether a model is a user's factory."""
     return ":" in model and not Path(model).exists()
 
 

@@ -1,4 +1,4 @@
-"""The option that names a suite, and running what is somebody's own."""
+"""The option that names a suite, and running the user's code."""
 
 import traceback
 from collections.abc import Generator

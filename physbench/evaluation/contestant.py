@@ -1,4 +1,4 @@
-"""Who is to be scored: a model by its name, a checkpoint, or code of one's own."""
+"""Resolve a model from a name, a checkpoint or user code."""
 
 import inspect
 import json
@@ -32,7 +32,7 @@ class Contestant:
 def contestant(text: str, *, device: str = "cpu", settings: Mapping[str, float] | None = None, architecture: str | None = None) -> Contestant:
     """A name, or the path of a checkpoint or of a training run's folder. settings: what to give it otherwise than it was trained with.
 
-    architecture: the package.module:ATTRIBUTE of one's own that the weights are of, which is imported and run.
+    architecture: the user's package.module:ATTRIBUTE that the weights belong to; it is imported and run.
     """
     path, given = Path(text), dict(settings or {})
     told = f" with {json.dumps(given, sort_keys=True)}" if given else ""

@@ -125,7 +125,7 @@ def evaluate(
 ) -> Result:
     """Score a model: an object with begin and observe, or by name, checkpoint or training folder as on the command line.
 
-    size: lite or full; limit: so many sequences only; fresh: other sequences of the same recipes, drawn by this seed; data: a file of one's own instead;
+    size: lite or full; limit: so many sequences only; fresh: other sequences of the same recipes, drawn by this seed; data: a dataset file instead;
     device, settings: for a model by name, where it runs and what it is given otherwise than it was trained with;
     journal: where finished blocks are kept, so that a killed evaluation goes on.
 

@@ -1,4 +1,4 @@
-"""The sequences that a model is shown: made from a recipe, or read from a file of one's own. B sequences, T frames, K objects, H x W pixels, C channels."""
+"""The sequences that a model is shown: made from a recipe, or read from the user's file. B sequences, T frames, K objects, H x W pixels, C channels."""
 
 import hashlib
 import io

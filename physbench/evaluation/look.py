@@ -35,7 +35,7 @@ class Looked:
     index: int
     image: NDArray[np.float32]  # (H, W, C)
     looks: tuple[Look, ...]  # in order; the last is what is scored
-    groups: NDArray[np.uint8] | None = None  # (H, W) the object of every pixel, 0 = nobody
+    groups: NDArray[np.uint8] | None = None  # (H, W) the object of every pixel, 0 = no object
 
 
 def look(model: Model, suite: str | Suite, *, task: str | None = None, index: int = 0, split: str = "test", seed: int = 0) -> Looked:
@@ -78,7 +78,7 @@ class _Refining(Onlooker):
 
 
 def _agree(one: Look, other: Look) -> bool:
-    """Whether nobody could see a difference in what is scored."""
+    """Whether the scored arrays agree up to rounding."""
     pairs = (one.mean, other.mean), (one.owner, other.owner)
     return all(a is b or (a is not None and b is not None and np.allclose(a, b, rtol=0, atol=AGREEMENT)) for a, b in pairs)
 

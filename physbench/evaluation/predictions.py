@@ -1,4 +1,4 @@
-"""Predictions in a file: written from a model, or by whoever and with whatever, and scored without running anything."""
+"""Predictions in a file: written from a model here or by any other program, and scored without running a model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

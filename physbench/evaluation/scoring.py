@@ -79,7 +79,7 @@ def _name_figures(metric: Metric, evidence: Evidence) -> Iterator[tuple[str, Sum
 
 
 def _require_sums(metric: Metric, found: Any, evidence: Evidence) -> None:
-    """Refuse what a metric of somebody else returns and nobody could add up."""
+    """Refuse what a plugged-in metric returns if it cannot be added up."""
     indexed = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
     figures: list[Any] = [*indexed.values()] if metric.indices is not None else [found]
     rows = [f"{metric.name}[{index}]" for index in indexed]

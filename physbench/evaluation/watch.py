@@ -40,7 +40,7 @@ class Watched:
     task: str
     index: int
     steps: tuple[Step, ...]  # from t = 0 on
-    groups: NDArray[np.uint8] | None = None  # (T, H, W) the object of every pixel, 0 = nobody
+    groups: NDArray[np.uint8] | None = None  # (T, H, W) the object of every pixel, 0 = no object
     curtain: NDArray[np.int16] | None = None  # (4,) y0, x0, y1, x1; zeros = none
     shows: Shows = "features"  # frames, or states in their place
     radii: NDArray[np.float64] | None = None  # (K,) of objects whose places are shown, in sides of their box
@@ -120,7 +120,7 @@ class Onlooker:
         return copied, parts(state) if parts else None
 
     def _take_down(self, returned: Any) -> Any:
-        if isinstance(returned, tuple) and len(returned) == 2:  # pyright: ignore[reportUnknownArgumentType] anything else is refused by whoever asks
+        if isinstance(returned, tuple) and len(returned) == 2:  # pyright: ignore[reportUnknownArgumentType] the caller refuses anything else
             self.said.append([self.note(*returned)])  # pyright: ignore[reportUnknownArgumentType]
         return returned  # pyright: ignore[reportUnknownVariableType]
 
@@ -168,7 +168,7 @@ def checked_owner(said: dict[str, NDArray[Any]], shape: tuple[int, ...]) -> NDAr
 
 def drawable(parts: Parts, shape: tuple[int, ...]) -> Parts:
     """Parts of one sequence that fit together, and its frames of this shape."""
-    if not isinstance(parts, Parts):  # pyright: ignore[reportUnnecessaryIsInstance] it comes from whoever wrote the model
+    if not isinstance(parts, Parts):  # pyright: ignore[reportUnnecessaryIsInstance] it comes from the author of the model
         raise ModelError(f"the model's parts are a {type(parts).__name__} where a Parts is expected")
     predictions, shares = np.asarray(parts.predictions), np.asarray(parts.shares)
     slots = predictions.shape[1] if predictions.ndim > 1 else 0

@@ -104,7 +104,7 @@ REGAINED = Metric(
     definition="The share of objects that come back into view with the identity that they had before they left it.",
     formula="over objects with a box at s and t, 1 <= s < t <= T - 1, none between, and visible = 0 in some frame between: number with the same identity at "
     f"both, which no other object has between / number; {_MATCHED}",
-    caution="It asks only of objects that have a box before and after: read it beside box_recall. Whoever calls a lone object 0 is often right without "
+    caution="It asks only of objects that have a box before and after: read it beside box_recall. A model that calls a lone object 0 is often right without "
     "remembering anything: blobs, which numbers what it sees from the top, scores about 0.3 on balls-leave50.",
     asked_of=("window",),
     needs=("boxes", "position", "visible"),

@@ -18,7 +18,7 @@ NEAR = 4.0
 SLIVER = 10
 """An object of which fewer pixels show may be counted or not."""
 
-NOBODY = -1
+NO_BOX = -1
 
 LARGEST = float(np.finfo(np.float32).max)
 """What a model says is kept as float32."""
@@ -49,13 +49,13 @@ def copy_boxes(boxes: NDArray[Any], frames: tuple[int, ...]) -> NDArray[np.float
 
 
 def match_boxes(boxes: NDArray[Any], position: NDArray[Any], visible: NDArray[Any], *, height: int, width: int) -> NDArray[np.int64]:
-    """Find the box of each object: boxes (N, T, M, 5), position (N, T, K, 2), visible (N, T, K) -> (N, T, K), NOBODY where there is none.
+    """Find the box of each object: boxes (N, T, M, 5), position (N, T, K, 2), visible (N, T, K) -> (N, T, K), NO_BOX where there is none.
 
     The nearest pair within NEAR first, then the nearest of what is left; of equals the first object, then the first box. Objects that do not show have no box.
     """
     distance = _distances(boxes, position, np.array([width, height]))
     distance = np.where((distance <= NEAR) & (visible > 0)[..., None], distance, np.inf)
-    box_of = np.full(position.shape[:3], NOBODY)
+    box_of = np.full(position.shape[:3], NO_BOX)
     while np.isfinite(least := distance.min(axis=(2, 3), initial=np.inf)).any():
         sequence, frame = np.nonzero(np.isfinite(least))
         pair = distance[sequence, frame].reshape(len(sequence), -1).argmin(axis=1)
@@ -74,17 +74,17 @@ def count_accuracy(boxes: NDArray[Any], visible: NDArray[Any]) -> Sums:
 def box_recall(box_of: NDArray[Any], position: NDArray[Any], visible: NDArray[Any], *, height: int, width: int) -> Sums:
     """(N, T, K) of `match_boxes` -> (N, T): the objects with a box, of those that show and whose centre lies in the frame."""
     inside = (visible > 0) & (position >= 0).all(axis=3) & (position < np.array([width, height])).all(axis=3)
-    return ratio((inside & (box_of != NOBODY)).sum(axis=2), inside.sum(axis=2))
+    return ratio((inside & (box_of != NO_BOX)).sum(axis=2), inside.sum(axis=2))
 
 
 def box_precision(box_of: NDArray[Any], boxes: NDArray[Any]) -> Sums:
     """(N, T, K) of `match_boxes`, (N, T, M, 5) -> (N, T): the boxes with an object, of all of them."""
-    return ratio((box_of != NOBODY).sum(axis=2), _are_there(boxes).sum(axis=2))
+    return ratio((box_of != NO_BOX).sum(axis=2), _are_there(boxes).sum(axis=2))
 
 
 def identity_kept(identity: NDArray[Any]) -> Sums:
     """(N, T, K) of `identities` -> (N, T - 1): the objects that have the identity of the frame before, of those with a box in both."""
-    both = (identity[:, 1:] != NOBODY) & (identity[:, :-1] != NOBODY)
+    both = (identity[:, 1:] != NO_BOX) & (identity[:, :-1] != NO_BOX)
     return ratio((both & (identity[:, 1:] == identity[:, :-1])).sum(axis=2), both.sum(axis=2))
 
 
@@ -93,13 +93,13 @@ def identity_regained(identity: NDArray[Any], visible: NDArray[Any]) -> Sums:
 
     Not if another object had it in the meantime.
     """
-    last, absent = np.full_like(identity[:, 0], NOBODY), np.zeros(identity[:, 0].shape, np.bool_)
+    last, absent = np.full_like(identity[:, 0], NO_BOX), np.zeros(identity[:, 0].shape, np.bool_)
     taken, others = np.zeros_like(absent), ~np.eye(identity.shape[2], dtype=np.bool_)
     same, again = np.zeros(identity.shape[:2]), np.zeros(identity.shape[:2])
     for t in range(identity.shape[1]):
         now = identity[:, t]
-        here = now != NOBODY
-        back = here & absent & (last != NOBODY)
+        here = now != NO_BOX
+        back = here & absent & (last != NO_BOX)
         same[:, t], again[:, t] = (back & (now == last) & ~taken).sum(axis=1), back.sum(axis=1)
         taken = (taken | ((now[:, None] == last[:, :, None]) & others).any(axis=2)) & ~here
         last = np.where(here, now, last)
@@ -108,9 +108,9 @@ def identity_regained(identity: NDArray[Any], visible: NDArray[Any]) -> Sums:
 
 
 def identities(box_of: NDArray[Any], boxes: NDArray[Any]) -> NDArray[np.int64]:
-    """(N, T, K) of `match_boxes`, (N, T, M, 5) -> (N, T, K): the identity of the box of each object, NOBODY where it has none."""
+    """(N, T, K) of `match_boxes`, (N, T, M, 5) -> (N, T, K): the identity of the box of each object, NO_BOX where it has none."""
     named = np.take_along_axis(np.nan_to_num(boxes[..., 4]).astype(np.int64), np.maximum(box_of, 0), axis=2)
-    return np.where(box_of == NOBODY, NOBODY, named)
+    return np.where(box_of == NO_BOX, NO_BOX, named)
 
 
 def _are_there(boxes: NDArray[Any]) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from physbench.metrics.pixels import bernoulli_surprise
 from physbench.metrics.sums import Sums, ratio
 from physbench.scene import WALL
 
-NOBODY = 255
+NO_OBJECT = 255
 
 
 def event_error(
@@ -36,8 +36,8 @@ def event_error(
     frame = context - 1 + ahead
     cells = power_cells(position[:, frame], radius, *frames.shape[2:4])
     kind = np.minimum(collided, len(CLASSES) - 1).astype(np.int64)
-    kind = np.concatenate([kind, np.full((len(kind), 1), len(CLASSES))], axis=1)  # a last class, for pixels of nobody
-    cells = np.where(cells == NOBODY, kind.shape[1] - 1, cells)
+    kind = np.concatenate([kind, np.full((len(kind), 1), len(CLASSES))], axis=1)  # a last class, for pixels of no object
+    cells = np.where(cells == NO_OBJECT, kind.shape[1] - 1, cells)
     kinds = np.take_along_axis(kind, cells.reshape(len(cells), -1).astype(np.int64), axis=1)
     above = bernoulli_surprise(frames[:, frame], means[:, ahead - 1]).sum(axis=-1)
     below = bernoulli_surprise(frames[:, frame], frames[:, context - 1]).sum(axis=-1)
@@ -45,13 +45,13 @@ def event_error(
 
 
 def power_cells(position: NDArray[Any], radius: NDArray[Any], height: int, width: int) -> NDArray[np.uint8]:
-    """(N, K, 2), (N, K) -> (N, H, W): the object with the least d^2 - r^2 from each pixel's centre, ties to the first; NOBODY without objects."""
+    """(N, K, 2), (N, K) -> (N, H, W): the object with the least d^2 - r^2 from each pixel's centre, ties to the first; NO_OBJECT without objects."""
     x = np.arange(width) + 0.5 - position[..., 0, None].astype(np.float64)  # (N, K, W)
     y = np.arange(height) + 0.5 - position[..., 1, None].astype(np.float64)
     power = (y**2)[..., None] + (x**2 - (radius.astype(np.float64) ** 2)[..., None])[:, :, None, :]
     power[radius <= 0] = np.inf
     nearest = power.argmin(axis=1).astype(np.uint8)
-    nearest[~(radius > 0).any(axis=1)] = NOBODY
+    nearest[~(radius > 0).any(axis=1)] = NO_OBJECT
     return nearest
 
 

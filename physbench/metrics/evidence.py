@@ -118,7 +118,7 @@ class Evidence:
 
     @cached_property
     def box_of(self) -> NDArray[np.int64]:
-        """(B, T - 1, K): the box of each object in the frames of a window but the first, boxes.NOBODY where it has none."""
+        """(B, T - 1, K): the box of each object in the frames of a window but the first, boxes.NO_BOX where it has none."""
         return boxes.match_boxes(self._boxes, self._truth_of("position"), self._truth_of("visible"), **self._size)
 
     def box_count(self) -> Sums:

@@ -103,7 +103,7 @@ ARI_FRAMES = Metric(
     definition="The adjusted Rand index between the model's owner map and the true objects, per frame: 1 is the same grouping, 0 is chance.",
     formula="(I - E) / ((A + B) / 2 - E): I pairs of pixels together in both, A in the owner map, B in the truth, E = A B / all pairs; over the pixels with "
     "groups > 0 outside the curtain, frames 1 .. T - 1; sum of the values / number of values; 1 where both are a single cluster",
-    caution="The background is left out, so nobody need find the objects: a slot for each quarter of the picture scores 0.64, which ari_video cuts to "
+    caution="The background is left out, so the objects need not be found: a slot for each quarter of the picture scores 0.64, which ari_video cuts to "
     "0.46. In black and white every blob of touching pixels as a slot of its own scores 0.97 without learning anything, which ari_video cuts to 0.41. "
     "Models with one slot get 0 where two objects show, and 1 where one does.",
     asked_of=("window", "still", "image"),

@@ -50,7 +50,7 @@ def collar(groups: NDArray[Any], visible: NDArray[Any], curtain: NDArray[Any]) -
     around = curtain_pixels(curtain, height, width, COLLAR) & ~curtain_pixels(curtain, height, width)
     out = np.zeros((len(groups), groups.shape[1] - 1, height, width, 1), np.bool_)
     sequence, t = np.nonzero(hides_object(visible)[:, :-1])
-    shows = np.zeros((len(sequence), visible.shape[2] + 1), np.bool_)  # the first column is group 0, nobody
+    shows = np.zeros((len(sequence), visible.shape[2] + 1), np.bool_)  # the first column is group 0, no object
     shows[:, 1:] = visible[sequence, t] > 0
     row = np.arange(len(sequence))[:, None, None]
     owned = shows[row, groups[sequence, t, :, :, 0]] | shows[row, groups[sequence, t + 1, :, :, 0]]

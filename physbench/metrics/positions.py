@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physbench.metrics.events import NOBODY, power_cells
+from physbench.metrics.events import NO_OBJECT, power_cells
 from physbench.metrics.object_cards import FARTHEST
 from physbench.metrics.sums import Sums, ratio
 
@@ -16,7 +16,7 @@ from physbench.metrics.sums import Sums, ratio
 def rollout_position_error(mean: NDArray[Any], position: NDArray[Any], radius: NDArray[Any], visible: NDArray[Any]) -> Sums:
     """Score what was imagined of one frame: mean (N, H, W, C), position (N, K, 2), radius (N, K), visible (N, K), of that frame -> (N,).
 
-    Objects of radius 0 do not exist, and what does not show in the frame is asked of nobody; neither counts.
+    Objects of radius 0 do not exist, and objects that do not show in the frame are not asked about; neither counts.
     """
     counts = (radius > 0) & (visible > 0)
     x, y, pixels = _centroids(mean, position, radius)
@@ -30,7 +30,7 @@ def _centroids(mean: NDArray[Any], position: NDArray[Any], radius: NDArray[Any])
     count, height, width, _ = mean.shape
     objects = position.shape[1]
     cells = power_cells(position, radius, height, width)
-    sequence, row, column = np.nonzero((mean.max(axis=-1) > 0.5) & (cells != NOBODY))  # in colour: on in any channel
+    sequence, row, column = np.nonzero((mean.max(axis=-1) > 0.5) & (cells != NO_OBJECT))  # in colour: on in any channel
     place = objects * sequence + cells[sequence, row, column]
     sums = [np.bincount(place, weights, objects * count).reshape(count, objects) for weights in (column + 0.5, row + 0.5, None)]
     pixels = sums[2].astype(np.float64)

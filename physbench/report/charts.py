@@ -28,7 +28,7 @@ class Shape(NamedTuple):
     tag: str
     attributes: Mapping[str, object]
     words: str = ""
-    title: str = ""  # for whoever points at it
+    title: str = ""  # shown on hover
 
 
 class Key(NamedTuple):

@@ -11,7 +11,23 @@ from physbench.files import write_whole
 from physbench.model import Parts
 from physbench.report.states import legend_of_states, rows_of_states
 from physbench.view.canvas import encode_png
-from physbench.view.figure import HEEDED, PLACED, Outline, Row, Story, dim, draw_owners, figure, film, find_arrows, mix_slots, plain, tint_slot, together, wrong
+from physbench.view.figure import (
+    ATTENDED,
+    PLACED,
+    Outline,
+    Row,
+    Story,
+    dim,
+    draw_owners,
+    figure,
+    film,
+    find_arrows,
+    mix_slots,
+    plain,
+    tint_slot,
+    together,
+    wrong,
+)
 from physbench.view.panels import Box, box_of, true_colours
 from physbench.view.save import suffix_of
 from physbench.view.times import ALL_TIMES, Times
@@ -113,10 +129,10 @@ def _slots(parts: list[Parts], empty: set[int]) -> Iterator[Row]:
     for k in sorted(set(range(min(each.predictions.shape[1] for each in parts))) - empty):
         notes = tuple("nothing" * bool(each.predictions[0, k].max() < PLACED) for each in parts)
         yield Row(f"slot {k + 1}", "predicts t + 1", tuple(tint_slot(each.predictions[0, k], k) for each in parts), slot=k, notes=notes)
-    heeded = [each.attention for each in parts if each.attention is not None]
-    largest = max((float(attention.max()) for attention in heeded), default=0.0)
-    if len(heeded) == len(parts) and largest > 0:
-        arrows = tuple(find_arrows(each.predictions[0], attention[0] / largest) for each, attention in zip(parts, heeded, strict=True))
+    attended = [each.attention for each in parts if each.attention is not None]
+    largest = max((float(attention.max()) for attention in attended), default=0.0)
+    if len(attended) == len(parts) and largest > 0:
+        arrows = tuple(find_arrows(each.predictions[0], attention[0] / largest) for each, attention in zip(parts, attended, strict=True))
         yield Row("attention", "between slots", tuple(together(each.predictions[0]) for each in parts), arrows=arrows)
 
 
@@ -137,8 +153,8 @@ def _legend(watched: Watched, parts: list[Parts], empty: set[int]) -> Iterator[s
     yield "error: orange is predicted and not there, blue is there and not predicted"
     weights = [float(each.attention.max()) for each in parts if each.attention is not None]
     if weights and max(weights) > 0:
-        yield "attention: an arrow from the slot that is heeded, in its colour, to the one that heeds it; the wider, the more"
-        yield f"the widest stands for {max(weights):.2g} of 1, the most in this sequence; less than {HEEDED:.0%} of it is not drawn"
+        yield "attention: an arrow to each slot from the slot that it attends to, in the colour of that one; the wider, the more"
+        yield f"the widest stands for {max(weights):.2g} of 1, the most in this sequence; less than {ATTENDED:.0%} of it is not drawn"
     if watched.seen < len(watched.steps):
         yield "imagined: no frame is shown, the model goes on by itself"
 

@@ -1,4 +1,4 @@
-"""Memory for batches, used again as soon as nobody holds the batch: fresh pages cost more than the pixels that are written into them."""
+"""Memory for batches, reused once no caller holds the batch: fresh pages cost more than the pixels that are written into them."""
 
 from __future__ import annotations
 

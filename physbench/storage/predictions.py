@@ -1,4 +1,4 @@
-"""Predictions as a file: what a model says of the test sequences of a suite, written by whoever ran it and scored elsewhere. See docs/predictions.md.
+"""Predictions as a file: what a model says of the test sequences of a suite, written where the model runs and scored elsewhere. See docs/predictions.md.
 
 N sequences, S steps, F frames whose pixels are given owners, H x W pixels, C channels, K boxes of a frame.
 """
@@ -185,7 +185,7 @@ class PredictionsWriter:
 
 
 class Predictions:
-    """A file of predictions, whoever wrote it."""
+    """A file of predictions from any source."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._file = Foreign(path)

@@ -1,6 +1,6 @@
 """Fresh batches without a file and without end, made in the background while the last one is used.
 
-Batch b holds the sequences b * size .. (b + 1) * size - 1 of a split, whoever makes it: a stream is a counter, not a state.
+Batch b holds the sequences b * size .. (b + 1) * size - 1 of a split, independent of what makes it: a stream is a counter, not a state.
 """
 
 from __future__ import annotations

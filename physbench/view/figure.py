@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 Array = NDArray[np.floating[Any]]
 
 TOO_MUCH, TOO_LITTLE = COLOURS[6], COLOURS[2]
-NOBODY = (62, 66, 76)
+SHARED = (62, 66, 76)
 """A pixel that all slots share alike."""
 
 PLACED = 0.1
 """A slot is somewhere if it predicts some pixel at least as much."""
 
-HEEDED = 0.25
+ATTENDED = 0.25
 """Less attention is not drawn; 1 is the most there is in the sequence."""
 
 FAINT = (92, 98, 110)
@@ -40,12 +40,12 @@ ACROSS = 6
 
 @dataclass(frozen=True)
 class Arrow:
-    """From the slot that is heeded to the one that heeds it, in the pixels of a frame."""
+    """From the slot that is attended to, to the one that attends to it, in the pixels of a frame."""
 
     start: tuple[float, float]  # x, y
     end: tuple[float, float]
     weight: float
-    slot: int  # the heeded
+    slot: int  # the one attended to
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def mix_slots(shares: Array) -> Pixels:
     mixture = np.einsum("khw,kc->hwc", np.clip(shares, 0, 1), colours)
     even = 1 / len(shares)
     sure = np.ones_like(shares[0]) if even == 1 else np.clip((shares.max(axis=0) - even) / (1 - even), 0, 1)
-    return _round(np.array(NOBODY) + sure[..., None] * (mixture - NOBODY))
+    return _round(np.array(SHARED) + sure[..., None] * (mixture - SHARED))
 
 
 def draw_owners(owner: NDArray[np.uint8]) -> Pixels:
@@ -135,8 +135,8 @@ def tint_slot(prediction: Array, slot: int) -> Pixels:
 
 
 def draw_share(prediction: Array, share: Array, slot: int) -> Pixels:
-    """(H, W, C), (H, W): what one slot predicts, where and as far as the pixels are its own; beside it nobody's colour."""
-    return _round(NOBODY + np.clip(share, 0, 1)[..., None] * (tint_slot(prediction, slot).astype(float) - NOBODY))
+    """(H, W, C), (H, W): what one slot predicts, where and as far as the pixels are its own; grey beside it."""
+    return _round(SHARED + np.clip(share, 0, 1)[..., None] * (tint_slot(prediction, slot).astype(float) - SHARED))
 
 
 def together(predictions: Array) -> Pixels:
@@ -154,7 +154,7 @@ def wrong(mean: Array, truth: Array) -> Pixels:
 def find_arrows(predictions: Array, attention: Array) -> tuple[Arrow, ...]:
     """predictions (K, H, W, C), attention (K, K) of slot k to slot i, of the most there is. A slot that predicts nothing is nowhere, and has no arrows."""
     centres = [_centre(prediction) for prediction in predictions]
-    pairs = [(k, i) for k in range(len(centres)) for i in range(len(centres)) if k != i and attention[k, i] >= HEEDED]
+    pairs = [(k, i) for k in range(len(centres)) for i in range(len(centres)) if k != i and attention[k, i] >= ATTENDED]
     pairs.sort(key=lambda pair: float(attention[pair]))
     return tuple(
         Arrow(start, end, min(float(attention[k, i]), 1.0), i)
@@ -216,7 +216,7 @@ def film(story: Story, times: Sequence[int] | None = None, *, scale: int | None 
     rows = [row for block in story.blocks for row in block]
     outlined = {outline.number for row in rows for outlines in row.outlines for outline in outlines}
     slots = [_tuple(colour_of(slot)) for slot in (*(row.slot for row in rows if row.slot is not None), *sorted(outlined))]
-    kept = [INK, DIM, PAPER, LIT, NOBODY, *map(_tuple, (COLOURS[0], TOO_MUCH, TOO_LITTLE)), *slots[:64]]
+    kept = [INK, DIM, PAPER, LIT, SHARED, *map(_tuple, (COLOURS[0], TOO_MUCH, TOO_LITTLE)), *slots[:64]]
     return gif(within_a_palette(images, kept), milliseconds=milliseconds)
 
 

@@ -90,7 +90,7 @@ def _to_json(clip: Clip, times: range, events: NDArray[np.float64], scale: int, 
         motion = np.concatenate([clip.arrays["position"], clip.arrays["velocity"]], axis=2)[list(times), : clip.objects].astype(float)
     told = {
         "times": list(times), "height": height * scale, "width": width * scale, "scale": scale, "across": across,
-        "wall": WALL, "nobody": "the wall" if "impulse" in clip.events else "nobody",
+        "wall": WALL, "none": "the wall" if "impulse" in clip.events else "nothing",
         "panels": [{"frames": "shown", "objects": "labelled"}[name] for name in panels_of(clip)],
         "columns": [name for name in _heads(True) if name in clip.events],
         "moments": [clip.tell_time(t) for t in times],

@@ -43,7 +43,7 @@ def test_the_row_says_that_nobody_saw_when_the_predictions_were_made(tmp_path: P
     path, table = tmp_path / "p.h5", tmp_path / "a.csv"
     assert cli("predict", "copy", "--suite", "curtain", "--limit", 2, "--out", path).exit_code == 0
     shown = cli("score", path, "--suite", "curtain", "--csv", table)
-    assert "Note: scored from a file: nobody saw that each prediction was made before its frame was shown." in shown.stdout
+    assert "Note: scored from a file: it was not observed that each prediction was made before its frame was shown." in shown.stdout
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert {(row["notes"], row["model"], row["device"]) for row in rows} == {("predictions-file", "copy", "")}
     predict(Sure(), tmp_path / "own.h5", "curtain", limit=1)

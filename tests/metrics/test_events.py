@@ -80,7 +80,7 @@ def test_every_pixel_of_a_disc_is_in_its_own_cell(balls: Scenes) -> None:
 
 
 def test_a_picture_without_objects_has_no_cells() -> None:
-    assert (events.power_cells(np.full((1, 2, 2), math.nan), np.zeros((1, 2)), 3, 3) == events.NOBODY).all()
+    assert (events.power_cells(np.full((1, 2, 2), math.nan), np.zeros((1, 2)), 3, 3) == events.NO_OBJECT).all()
 
 
 def test_a_radius_of_0_owns_nothing_even_at_the_nearest_place() -> None:

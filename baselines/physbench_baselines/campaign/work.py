@@ -88,7 +88,7 @@ def work(
     failures: dict[str, str] = {}
     busy: dict[str, str] = {}
     with hold_campaign(folder), ExitStack() as stack:
-        stack.callback(torch.set_num_threads, torch.get_num_threads())  # whoever called gets their own number back
+        stack.callback(torch.set_num_threads, torch.get_num_threads())  # restore the caller's number
         if threads or place.type == "cpu":
             torch.set_num_threads(threads or 1)
         ledger = Ledger(folder)
@@ -201,7 +201,7 @@ def _require(campaign: Path, run: PlannedRun, source: Path) -> None:
 
 
 def _copy(campaign: Path, run: PlannedRun, source: Path) -> Stage:
-    """Copy while nobody writes."""
+    """Copy while no process writes."""
     path = folder_of(campaign, run, 1)
     beside = campaign / f".{run.name}.{secrets.token_hex(4)}.part"
     try:

@@ -74,7 +74,7 @@ class ParallelPlay:
             came = lanes.step(actions)
             self._actions[step], self._rewards[step], self._lost[step] = actions, np.clip(came.rewards, -1, 1), came.lost
             for lane, score in came.scores.items():
-                if self._own[lane] or lane < theirs:  # of both, it is nobody's
+                if self._own[lane] or lane < theirs:  # if both claim it, it is given to neither
                     scores.append((bool(self._own[lane]), score))
                 self._own[lane] = True
         self._best[-1] = self.learner.rate(lanes.observations).max(1)

@@ -28,7 +28,7 @@ class AgentRecipe:
     epsilon: float = parameter(0.02, help="the share of actions drawn at random, at the end", low=0, high=1)
     epsilon_first: float = parameter(1.0, help="the same, at the beginning", low=0, high=1)
     epsilon_falls: float = parameter(0.1, help="the share of the run in which it falls", above=0, high=1)
-    demonstrations: str = parameter("", help="who shows how to play: marksman, or nobody", choices=("", "marksman"))
+    demonstrations: str = parameter("", help="demonstrator: marksman, or none", choices=("", "marksman"))
     margin: float = parameter(0.8, help="demonstrations: how much better the best action should be rated than a bad one", low=0)
     softness: float = parameter(0.2, help="demonstrations: over what difference of ratings that is felt", above=0)
     margin_weight: float = parameter(1.0, help="demonstrations: of this beside the error of the values", low=0)

@@ -204,7 +204,7 @@ def _rows(run: Path) -> list[dict[str, float]]:
 
 
 def _without_folders(card: Mapping[str, Any]) -> dict[str, Any]:
-    """Where a run lay is nobody's business."""
+    """Drop the local directory of a run."""
     stages = [*card.get("before", []), card]
     stages = [{**stage, "recipe": {**stage["recipe"], "initial": "FIRST" if stage["recipe"].get("initial") else ""}} for stage in stages]
     return {**stages[-1], "before": stages[:-1]}

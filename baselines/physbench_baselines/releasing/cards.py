@@ -63,7 +63,7 @@ def _as_typed(value: Any) -> str:
 
 
 def _table(world: World, of: Mapping[str, Card]) -> str:
-    """Write the figures of a world: of the rows that learn nothing, of models, and of papers. A column in which nobody has any is left out."""
+    """Write the figures of a world: of the rows that learn nothing, of models, and of papers. A column without figures is left out."""
     places = list(world.figures.values())
     rows = [["model", "parameters", *world.figures, f"{next(iter(world.figures))}, without noise"]]
     for name in world.references:

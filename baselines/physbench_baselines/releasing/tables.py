@@ -108,15 +108,15 @@ def format_page(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]]) ->
         "## Trained models against rows without learning",
         "\n".join(compare_with_rows(rows)),
         "## What papers say, and what is so here",
-        "Of the models that come along, as far as they were trained: less than the papers' were. A claim *holds* or is *reversed* where the two "
-        "intervals lie apart; else nobody *can tell*. Where both models were trained three times or more, all trainings are named, and the claim is told by "
-        "them: every one of one model has to beat every one of the other. `iodine.*` draw with another decoder than the paper's.",
+        "These are the bundled models, which were trained for less than those of the papers. A claim *holds* or is *reversed* where the two intervals do "
+        "not overlap; otherwise the verdict is *cannot tell*. Where both models were trained at least three times, all trainings are listed and decide: every "
+        "training of one model has to beat every training of the other. `iodine.*` use another decoder than the paper.",
         format_claims(rows, trainings),
     ]
     if repeated := format_trainings(trainings):
         parts += [
             "## Every training",
-            "Of the models that were trained more than once, each time with another seed. The first row is what comes along.",
+            "Models that were trained more than once, with different seeds. The first row is the bundled one.",
             repeated,
         ]
     for suite in (suite for suite in SUITES.values() if suite.ranked_by):

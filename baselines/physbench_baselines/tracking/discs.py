@@ -32,7 +32,7 @@ SHOWN = 0.2
 """The least share of a disc that must be ON for it to be found where the rest is UNSEEN."""
 
 STRAY = 2.5
-"""How far outside a disc an ON pixel that is nobody's speaks against it, in pixels."""
+"""How far outside a disc an ON pixel without an owner speaks against it, in pixels."""
 
 TRIES = 8
 """Discs of one kind of which a part is UNSEEN are looked for so often in a frame."""
@@ -319,7 +319,7 @@ def drop_wrong(seen, left, first, count, x, y, r, error):
 @kernel
 def find_partial(seen, left, lightest, heaviest, most, x, y, r, error, count):
     """Append to `count` discs those whose rest is UNSEEN, of RADII[lightest..heaviest], among the ON pixels that are
-    nobody's in `left`.
+    without an owner in `left`.
 
     The heavy ones come first, as in `find_whole`, and those first that show most. Return how many there are now, `most`
     at most.

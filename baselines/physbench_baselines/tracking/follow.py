@@ -27,7 +27,7 @@ OVERLAP = 3.0
 
 SURE, LIKELY = 0.95, 0.8
 """How probable it is that a disc is there that is followed and hidden, and one that a curtain seems to cut and that
-nobody had followed.
+was not followed.
 """
 
 LEAST_PRESENCE = 0.02

@@ -31,7 +31,7 @@ GLIMPSE = 4
 """ON pixels that show a disc whose place is known beforehand."""
 
 SCRAP = 10
-"""ON pixels of nobody that may be part of a disc whose rest is hidden."""
+"""ON pixels without an owner that may be part of a disc whose rest is hidden."""
 
 WRONG = 0.25
 """The share of such pixels that a disc may leave unexplained, or that a curtain over the rest of it would hide."""
@@ -51,7 +51,7 @@ def pair_up(mean, radius, x, y, r, first, count, disc_of, is_new):
     """Give the discs first .. count - 1 of a frame to the nearest ones that were followed and are still without, the
     nearest pair first.
 
-    disc_of (K,): which disc of the frame each is, or -1. is_new: the discs that nobody is.
+    disc_of (K,): which disc of the frame each is, or -1. is_new: the discs that are no known object.
     """
     for d in range(first, count):
         is_new[d] = True
@@ -99,7 +99,7 @@ def find_expected(seen, left, mean, spread, radius, x, y, r, count, error):
 
 @kernel
 def find_scrap(seen, left, evidence, lightest, heaviest, x, y, r, count, error):
-    """Take the largest region of nobody's ON pixels for what shows of a disc, the rest of which a curtain hides; find
+    """Take the largest region of ON pixels without an owner for what shows of a disc, the rest of which a curtain hides; find
     its place as `find_expected` does.
 
     What is missing of the disc lies in a rectangle without any pixel that has ever been ON: that is what a straight

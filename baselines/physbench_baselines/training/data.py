@@ -1,4 +1,4 @@
-"""Where a run's sequences come from. Step s gets the same ones whoever asks, and whenever: resuming is starting at another number."""
+"""Where a run's sequences come from. Step s always gets the same ones, so resuming is starting at another number."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Streamed:
 
     def __post_init__(self) -> None:
         if not self.made.splits.get("training"):
-            raise TrainingError(f"{self.made.dataset} is for tests alone: whoever learns it can no longer be tested by it; name another dataset")
+            raise TrainingError(f"{self.made.dataset} is for tests only: a model trained on it could not be tested with it; name another dataset")
         _require_frames(self.recipe, self.made.frames, self.made.dataset)
         if self._ends:
             _require_batch(self.recipe, self.made.splits["training"], self.made.dataset)

@@ -60,7 +60,7 @@ def sizes_of(recipe: TrainingRecipe, *, dataset: str = "") -> Any:
 def initial_of(name: str, *, model: str = "") -> Initial:
     """Of a file, or of a model that comes with the package; a model's name is never taken for a file's.
 
-    model: what is to be trained. Where that is one's own code, it is also the code of weights that name some.
+    model: what is to be trained. Where that is the user's own code, it is also the code of weights that name some.
     """
     known = name in bundled.names()
     with ExitStack() as stack:

@@ -23,7 +23,7 @@ class TrainingRecipe:
     """Each field with a `help` is an option of `physbench train`. An empty help leaves it to Python."""
 
     model: str
-    """The name of a model, or package.module:ATTRIBUTE of one's own."""
+    """The name of a model, or the user's package.module:ATTRIBUTE."""
     sizes: dict[str, Any] = field(default_factory=lambda: {})
     """What differs from the sizes that the model usually has."""
     data: str = parameter("balls4mass64", help="dataset to train on: a name (generated on the fly) or a dataset file")

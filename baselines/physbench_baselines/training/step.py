@@ -218,7 +218,7 @@ def precision_of(wanted: str, device: torch.device) -> str:
 
 @contextmanager
 def fast() -> Generator[None]:
-    """The settings that training wants of torch; whoever called gets their own back."""
+    """Set torch up for training; the caller's settings are restored at the end."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")
     try:

@@ -1,4 +1,4 @@
-"""The recorder's chances: counted, not consumed. Every lane has a seed; each of its steps and games has words of its own, whoever asks for them and when."""
+"""The recorder's chances: counted, not consumed. Every lane has a seed; each of its steps and games has random words of its own."""
 
 from __future__ import annotations
 

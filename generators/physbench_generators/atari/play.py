@@ -43,7 +43,7 @@ MOST_GAMES = 1000
 
 @dataclass(frozen=True)
 class Rules:
-    """How games are played and cut, whoever plays."""
+    """How games are played and cut, for every policy."""
 
     game: str
     frames: int
@@ -57,7 +57,7 @@ class Rules:
 
 
 class Witness(Protocol):
-    """Whoever follows one game, raw frame by raw frame, and says what shall be kept of a frame."""
+    """An observer of one game that follows it raw frame by raw frame and says what to keep of a frame."""
 
     looks: bool  # whether it wants screens
 
@@ -203,7 +203,7 @@ class Lane:
 
 
 class Actor(Protocol):
-    """Whoever knows what is done next in every lane."""
+    """A source of the next action in every lane."""
 
     looks: bool  # at the screens
 

@@ -41,7 +41,7 @@ class Policy(Protocol):
     """Choose. It may have two attributes more: `observes` = False if it does not look at the observations, which take time, and `games`, those it can play."""
 
     def __call__(self, given: PolicyInput) -> NDArray[Any]:
-        """Give (B,) whole numbers. The B games are always in the same places; a place whose game is done is asked and not heeded."""
+        """Give (B,) whole numbers. The B games are always in the same places; a place whose game is done is asked, and its answer ignored."""
         ...
 
 

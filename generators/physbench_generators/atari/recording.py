@@ -66,7 +66,7 @@ def record_sitting(recipe: Recipe, span: Span) -> bytes:
 @click.option("--train", type=int, help="Sequences for training; as many as the dataset has, if nothing is said.")
 @click.option("--valid", type=int, help="Sequences for validation.")
 @click.option("--test", type=int, help="Sequences for test.")
-@click.option("--policy", help="Who plays, for a world of one's own.")
+@click.option("--policy", help="Who plays, for a world with your own parameters.")
 @click.option("--agent", help="File of the agent that the policy plays.")
 @click.option("--workers", type=int, help="Processes; by default one per core.")
 def main(dataset: str, out: Path, train: int | None, valid: int | None, test: int | None, policy: str | None, agent: str | None, workers: int | None) -> None:

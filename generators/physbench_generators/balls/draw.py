@@ -1,4 +1,4 @@
-"""From states to pixels. A pixel belongs to a disc when its centre lies inside or on it; one that belongs to two belongs to nobody.
+"""From states to pixels. A pixel belongs to a disc when its centre lies inside or on it; one that belongs to two belongs to no object.
 
 The stored float32 positions and radii are drawn, in float64, so a file alone fixes every pixel.
 Arrays only: N sequences, T frames, K slots, H x W pixels, C channels.

@@ -61,7 +61,7 @@ def pixels_of(
 
 
 def _settle(states: Mapping[str, NDArray[Any]], s: int, groups: NDArray[np.uint8], collisions: NDArray[np.uint8]) -> None:
-    """Pixels of two discs belong to nobody."""
+    """Pixels of two discs belong to no object."""
     for t in range(len(groups)):
         share(states["position"][s, t], states["radius"][s], states["count"][s], states["curtain"][s], groups[t], states["visible"][s, t])
     mark_collisions(states["contact"][s], groups, collisions)

@@ -115,7 +115,7 @@ def cover(kind, across, along, dx, dy, left, right, inside):
 def paint(count, shape, colour, scale, rotation, position, background, binary, features, groups, visible):
     """Draw images into features (N, H, W, C) and groups (N, H, W), zeros before, and count visible (N, K), zeros before.
 
-    In colour a sprite lies over those before it. In binary a pixel of two sprites is on and belongs to nobody: nothing tells which is in front.
+    In colour a sprite lies over those before it. In binary a pixel of two sprites is on and belongs to no object: nothing tells which is in front.
     """
     images, size = groups.shape[:2]
     unit = size / 64.0

@@ -82,7 +82,7 @@ def throw(seeds, fewest, most, size, apart, bank, sizes, palette, states):
 def paint(bank, sizes, count, shape, colour, position, features, groups, visible):
     """Draw images into features (N, H, W, C) and groups (N, H, W), zeros before, and count visible (N, K), zeros before.
 
-    With three channels a pixel is a stencil's shade in its colour, with one it is 1. A pixel of two stencils belongs to nobody.
+    With three channels a pixel is a stencil's shade in its colour, with one it is 1. A pixel of two stencils belongs to no object.
     """
     images = groups.shape[0]
     coloured = features.shape[3] == 3  # where none overlap

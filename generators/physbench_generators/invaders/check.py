@@ -67,7 +67,7 @@ def find_faults(scenes: Scenes, *, hud: str, skip: int, play_only: bool) -> Iter
 def _pixels(one: Arrays, most: int) -> str:
     labels = one["groups"]
     if not np.array_equal(one["features"] != 0, labels != 0) or one["features"].max() > 1:
-        return "has a pixel that belongs to nobody, or an owner of a pixel that is not there"
+        return "has a pixel that belongs to no object, or an owner of a pixel that is not there"
     if labels.max() > most:
         return f"has a pixel of object {labels.max()}, and there are {most}"
     counted = np.stack([np.bincount(frame.ravel(), minlength=most + 1)[1 : OBJECTS + 1] for frame in labels])

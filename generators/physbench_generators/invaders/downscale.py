@@ -1,7 +1,7 @@
 """From two raw screens to one small frame: the larger of both grays at each pixel, then means over areas, as agents for these games see them.
 
 A cell of the small frame covers parts of 2 or 3 rows and columns of the screen. Areas are whole numbers of 1 / 200 (whole screen) or 1 / 840 of a cell, so
-nothing is rounded before the end. A cell belongs to the object that covers most of it, and to nobody only where no object touches it. Bullets are one
+nothing is rounded before the end. A cell belongs to the object that covers most of it, and to no object only where none touches it. Bullets are one
 column wide: means that are rounded, or the nearest pixel, would lose them.
 """
 

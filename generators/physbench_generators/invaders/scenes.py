@@ -1,7 +1,7 @@
 """Space Invaders: what can be asked for, and the named dataset.
 
-The unit is the sitting (atari/play.py): eight games side by side, recorded by whoever plays. The pixels are those of the emulator, and so is what is known of
-them: every label, place and event is read off the console's memory (truth.py). Frozen with version 1.
+The unit is the sitting (atari/play.py): eight games side by side, recorded while a policy plays. The pixels are those of the emulator, and so is the truth
+about them: every label, place and event is read off the console's memory (truth.py). Frozen with version 1.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Invaders:
     noops: int = parameter(30, help="most raw frames in which nothing is done, at the beginning of a game", low=0, high=1000)
     start_offset: int = parameter(500, help="most steps that are played before the first recorded frame", low=0, high=100_000)
     play_only: bool = parameter(True, help="leave out the moments in which the ship burns or blinks, or a wave is over")
-    tape: str = parameter("", help="recorded actions that are played again, so that nobody need play: the name of a tape, or a file", path=True)
+    tape: str = parameter("", help="replay recorded actions instead of playing: the name of a tape, or a file", path=True)
     agent_sha256: Fixed = Fixed("")
     tape_sha256: Fixed = Fixed("")
     rom: Fixed = Fixed(ROM)

@@ -56,7 +56,7 @@ class Truth:
         begin_game(self._games, ram)
 
     def follow(self, rams: NDArray[np.uint8], rewards: NDArray[np.int64]) -> None:
-        """Go through raw frames that nobody looks at. rams: (F, 128). rewards: (F,)."""
+        """Go through raw frames that are not recorded. rams: (F, 128). rewards: (F,)."""
         follow_frames(self._games, rams, rewards, self._events)
 
     def step(self, rams: NDArray[np.uint8], rewards: NDArray[np.int64], screens: NDArray[np.uint8]) -> Step:

@@ -142,7 +142,7 @@ def put(place: Any, value: Any) -> Any:
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [
-        ("features", put((3, 5, 0, 0, 0), 1), "belongs to nobody"),
+        ("features", put((3, 5, 0, 0, 0), 1), "belongs to no object"),
         ("groups", put((3, 5, 0, 0, 0), 77), "belongs to nobody"),
         ("visible", put((3, 5, 0), 999), "more or fewer pixels"),
         ("actions", put((3, 5), 1), "not exactly one action"),
