@@ -8,6 +8,7 @@ from physbench.metrics.box_cards import BOX_CARDS
 from physbench.metrics.image_cards import IMAGE_CARDS
 from physbench.suites import SUITES, Image, Suite
 from physbench_baselines.releasing.bars import Place
+from physbench_baselines.training.preflight import strip_version
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,9 @@ WORLDS = (
 
 
 def world_of(dataset: str) -> World | None:
-    return next((world for world in WORLDS if dataset in world.datasets), None)
+    """Find the world of a dataset, which may be named with its version, as files are."""
+    name = strip_version(dataset)
+    return next((world for world in WORLDS if name in world.datasets), None)
 
 
 def suites_of(dataset: str) -> tuple[str, ...]:
