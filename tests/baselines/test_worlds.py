@@ -19,7 +19,7 @@ BALLS = ("balls", "extrapolation", "curtain", "simulation", "crop50")
         ("balls3curtain64", BALLS),
         ("balls4mass64-crop50", ("crop50", "balls", "extrapolation")),
         ("balls-leave50", ("leave",)),
-        ("invaders84", ("invaders",)),
+        ("invaders84", ("invaders", "probe")),
         ("shapes", ("segmentation-shapes",)),
         ("tetris", ("segmentation-tetris",)),
         ("multi-dsprites", ("segmentation-multi-dsprites",)),

@@ -11,6 +11,7 @@ from physbench_baselines.releasing.trainings import judge_trainings, list_values
 
 R_NEM = "[R-NEM, 2018](https://arxiv.org/abs/1802.10353)"
 R_SQAIR = "[R-SQAIR, 2019](https://arxiv.org/abs/1910.05231)"
+RMR = "[RMR, 2021](https://arxiv.org/abs/2107.08881)"
 IODINE = "[IODINE, 2019](https://arxiv.org/abs/1903.00450)"
 
 
@@ -40,6 +41,7 @@ CLAIMS = (
         for relation in ("r-sqair-in", "r-sqair-rmc")
         for dataset, metric in ((_CROP, "log_likelihood"), (_CROP, "relational_log_likelihood"), ("balls678mass64-crop50", "relational_log_likelihood"))
     ),
+    Claim(RMR, "rmr-contrastive.invaders84", "cswm.invaders84", ("probe", "invaders84", "probe_bit_f1")),
     *(
         Claim(IODINE, f"iodine.{name}", f"r-nem.{name}", (f"segmentation-{name}", name, "ari"))
         for name in ("shapes", "multi-dsprites-binary")

@@ -15,6 +15,7 @@ from typing import Any
 import click
 import numpy as np
 
+from physbench.askings import Codes
 from physbench.errors import ModelError, PhysbenchError, TrainingError
 from physbench.evaluation.evaluate import evaluate, extent
 from physbench.evaluation.known import SCORE
@@ -93,15 +94,23 @@ def score_release(
 
 
 def unplayable(shipped: Model, suite: str) -> str | None:
-    """Why a model cannot be shown what a suite shows; None if it can."""
+    """Say why a model cannot be shown what a suite shows, or does not say what it asks; None if it can and does."""
     for task in suite_of(suite).tasks:
         world = task.recipe.generator
+        asks_for_codes = any(isinstance(asking, Codes) for asking in task.askings)
+        if asks_for_codes and getattr(shipped, "latents", None) is None:
+            return "it has no codes of frames"
         try:
             shape = Display(task.shows).shape(world.shape, world.objects)
             parts = parts_of(world)
-            shipped.begin(Batch(np.zeros(1, np.uint64), shape, task.slots, parts.actions, shows=task.shows, box_side=parts.box_side))
+            begin = Batch(np.zeros(1, np.uint64), shape, task.slots, parts.actions, shows=task.shows, box_side=parts.box_side)
+            state = shipped.begin(begin)
+            action = np.eye(1, parts.actions, dtype=np.float32) if parts.actions else None
+            _, said = shipped.observe(state, np.zeros((1, *shape), np.float32), action)
         except ModelError as error:
             return str(error)
+        if said.mean is None and not asks_for_codes:
+            return "it does not predict frames"
     return None
 
 

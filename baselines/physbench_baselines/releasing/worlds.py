@@ -67,8 +67,14 @@ LEAVING = World(
 
 INVADERS = World(
     "Space Invaders",
-    ("invaders",),
-    {f"`{metric}`": ("invaders", "invaders84", metric) for metric in ("relative_bce", "relative_relational_bce", "bce", "relational_bce", "ari_video", "ari")},
+    ("invaders", "probe"),
+    {
+        **{
+            f"`{metric}`": ("invaders", "invaders84", metric)
+            for metric in ("relative_bce", "relative_relational_bce", "bce", "relational_bce", "ari_video", "ari")
+        },
+        **{f"`{metric}`": ("probe", "invaders84", metric) for metric in ("probe_bit_f1", "probe_slot_accuracy", "probe_variables")},
+    },
 )
 
 TRAJECTORIES = World(
