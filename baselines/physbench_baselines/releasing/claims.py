@@ -41,6 +41,14 @@ CLAIMS = (
         for relation in ("r-sqair-in", "r-sqair-rmc")
         for dataset, metric in ((_CROP, "log_likelihood"), (_CROP, "relational_log_likelihood"), ("balls678mass64-crop50", "relational_log_likelihood"))
     ),
+    *(
+        Claim(RMR, better, worse, ("ram", "invaders-ram", "slot_accuracy"))
+        for better, worse in (
+            ("rmr-ram-mlp.invaders-ram", "copy"),
+            ("rmr-ram-deep-sets.invaders-ram", "rmr-ram-mlp.invaders-ram"),
+            ("rmr-ram-mpnn.invaders-ram", "rmr-ram-deep-sets.invaders-ram"),
+        )
+    ),
     Claim(RMR, "rmr-contrastive.invaders84", "cswm.invaders84", ("probe", "invaders84", "probe_bit_f1")),
     *(
         Claim(IODINE, f"iodine.{name}", f"r-nem.{name}", (f"segmentation-{name}", name, "ari"))
@@ -61,12 +69,13 @@ def judge(claim: Claim, better: Row | None, worse: Row | None) -> str:
 
 def format_claims(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]] | None = None) -> str:
     """Write a table of all claims. trainings: all of each model; where both have enough, these tell and not the intervals of one of each."""
-    return format_table([["paper", "says of", "that it beats", "by", "here", "verdict"], *_lines(rows[GROUPS[0]], trainings or {})])
+    return format_table([["paper", "says of", "that it beats", "by", "here", "verdict"], *_lines(rows, trainings or {})])
 
 
-def _lines(trained: Mapping[str, Sequence[Row]], trainings: Mapping[str, Sequence[Card | Repeat]]) -> Iterator[list[str]]:
+def _lines(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]]) -> Iterator[list[str]]:
+    everybody = {name: scores for group in GROUPS for name, scores in rows[group].items()}
     for claim in CLAIMS:
-        better, worse = (find_score(trained.get(name, ()), *claim.place) for name in (claim.better, claim.worse))
+        better, worse = (find_score(everybody.get(name, ()), *claim.place) for name in (claim.better, claim.worse))
         _, task, metric = claim.place
         figures = f"{format_figure(better)} against {format_figure(worse)}"
         verdict = judge(claim, better, worse)
