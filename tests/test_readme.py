@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
-BLOCKS: list[tuple[str, str]] = re.findall(r"^```(sh|python)\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)
+from tests.pages import ROOT, blocks_of, run_blocks
+
+README = ROOT / "README.md"
+BLOCKS = blocks_of(README.read_text(encoding="utf-8"))
 
 
 def test_every_code_block_runs(tmp_path: Path) -> None:
     assert len(BLOCKS) >= 5
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    for language, code in BLOCKS:
-        command = ["bash", "-euo", "pipefail", "-c", code] if language == "sh" else [sys.executable, "-c", code]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
+    run_blocks(BLOCKS, tmp_path)
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!https?:)([^)#]+)\)", README.read_text(encoding="utf-8")))
