@@ -25,6 +25,9 @@ ACTIONS = 18
 Fixed = NewType("Fixed", str)
 """A text that the command line does not ask for."""
 
+SPACE_INVADERS = Fixed("72ffbef6504b75e69ee1045af9075f66")
+"""The MD5 of the game that ale-py ships: known here, so that the dataset can be named where ale-py is not installed."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AtariRam:
@@ -114,7 +117,7 @@ atari_ram = Recipe(
 )
 invaders_ram = Recipe(
     dataset="invaders-ram",
-    generator=AtariRam(game="space_invaders", policy="scripted", epsilon=0.3, emulator="0.12.1"),
+    generator=AtariRam(game="space_invaders", policy="scripted", epsilon=0.3, emulator=Fixed("0.12.1"), rom=SPACE_INVADERS),
     frames=25,
     splits={"training": 4_000, "validation": 1_000, "test": 1_000},
     about="the memory of Space Invaders, played well and badly by a script, with actions and rewards, without pixels",
