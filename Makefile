@@ -40,9 +40,9 @@ docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs build --quiet
 	@echo "Open build/docs/index.html in a browser."
 
-wheel: $(STAMP)
+wheel:
 	rm -rf dist
-	$(RUN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 bench: $(STAMP)
 	$(RUN)/python -m benchmarks

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+
 def run(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     code = f"""
 import importlib.metadata, importlib.util, sys
@@ -36,6 +37,6 @@ def test_what_needs_no_game_goes_on(words: list[str], tmp_path: Path) -> None:
 
 
 def test_a_game_says_what_is_missing(tmp_path: Path) -> None:
-    done = run(["generate", "atari-ram", "--train", "1", "--valid", "1", "--test", "1"], tmp_path)
+    done = run(["show", "invaders84"], tmp_path)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "pip install 'physbench[atari]'" in done.stderr
