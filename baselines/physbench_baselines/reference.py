@@ -5,7 +5,7 @@ Rows with `privileged = True` are told the truth; they measure the benchmark, no
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,8 +107,8 @@ def _boxes(truth: Truth, t: int) -> NDArray[np.float32] | None:
     if not {"position", "radius", "visible"} <= truth.keys():
         return None
     t = min(t, truth["position"].shape[1] - 1)
-    centre, width = truth["position"][:, t], 2 * truth["radius"]
-    identity = np.broadcast_to(np.arange(width.shape[1]), width.shape)
+    centre, width = truth["position"][:, t], cast("NDArray[np.float32]", 2 * truth["radius"])
+    identity = np.broadcast_to(np.arange(int(width.shape[1])), width.shape)
     boxes = np.dstack([centre, width, width, identity]).astype(np.float32)
     boxes[truth["visible"][:, t] == 0] = np.nan
     return boxes
@@ -121,7 +121,7 @@ def _drawn(truth: Truth, t: int, ahead: int, shape: tuple[int, ...]) -> Frame:
     across = (np.arange(width) + 0.5 - centre[..., 0, None]) ** 2
     down = (np.arange(height) + 0.5 - centre[..., 1, None]) ** 2
     reach = truth["radius"].astype(np.float64)[:, :, None, None] ** 2
-    shown = ((down[..., :, None] + across[..., None, :] <= reach) & (reach > 0)).any(axis=1)
+    shown = cast("NDArray[np.bool_]", ((down[..., :, None] + across[..., None, :] <= reach) & (reach > 0)).any(axis=1))
     for frame, (y0, x0, y1, x1) in zip(shown, truth["curtain"].tolist(), strict=True):
         frame[y0:y1, x0:x1] = False
     return np.repeat(shown[..., None], channels, axis=-1).astype(np.float32)

@@ -35,8 +35,6 @@ class AtariRam:
 
     name: ClassVar[str] = "atari-ram"
     version: ClassVar[int] = 1
-    objects: ClassVar[int] = 0
-    shape: ClassVar[tuple[int, int, int]] = (0, 0, 0)
     actions: ClassVar[int] = ACTIONS
     engine: ClassVar[str] = "processes"
     slow: ClassVar[bool] = True
@@ -64,6 +62,14 @@ class AtariRam:
             object.__setattr__(self, "emulator", emulator_version())
         if not self.rom and self.emulator:
             object.__setattr__(self, "rom", rom_of(self.game))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return 0, 0, 0
+
+    @property
+    def objects(self) -> int:
+        return 0
 
     def spans(self, recipe: Recipe, split: str) -> list[Span]:
         from physbench_generators.atari.play import sittings_of
