@@ -4,7 +4,7 @@ PYTHON ?= python3
 RUN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test slow long check bench pictures tables clean
+.PHONY: demo test slow long check docs wheel bench pictures tables clean
 
 demo: $(STAMP)
 	rm -rf demo
@@ -36,6 +36,14 @@ check: $(STAMP)
 	$(RUN)/ruff format --check .
 	$(RUN)/pyright
 
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs build --quiet
+	@echo "Open build/docs/index.html in a browser."
+
+wheel:
+	rm -rf dist
+	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .
+
 bench: $(STAMP)
 	$(RUN)/python -m benchmarks
 
@@ -57,7 +65,7 @@ tables: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(RUN)/python || $(PYTHON) -m venv $(VENV)
-	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(RUN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,docs]'
 	@touch $@
 
 clean:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 from numba.core import types
@@ -27,8 +27,6 @@ from numba.core.serialize import dumps
 
 from physbench.cache import directory
 from physbench.notices import announce
-
-F = TypeVar("F", bound="Callable[..., Any]")
 
 SETTINGS = {"nopython": True, "nogil": True, "error_model": "numpy", "fastmath": False, "boundscheck": None, "no_cfunc_wrapper": True}
 """The division follows IEEE 754 (no exception for x / 0), as closed forms expect."""
@@ -54,8 +52,8 @@ class Compiler:
             digest.update(source.read_bytes())
         return digest.hexdigest()[:16]
 
-    def __call__(self, function: F) -> F:
-        """Compile at the first call."""
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Compile at the first call. Types of arguments are Numba's, not Python's, and are not checked here."""
         if numba.config.DISABLE_JIT:  # pyright: ignore[reportAttributeAccessIssue]
             return function
         others = numba.config.CACHE_DIR

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
-BLOCKS: list[tuple[str, str]] = re.findall(r"^```(sh|python)\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)
+from tests.pages import ROOT, blocks_of, run_blocks
+
+README = ROOT / "README.md"
+BLOCKS = blocks_of(README.read_text(encoding="utf-8"))
 
 
 def test_every_code_block_runs(tmp_path: Path) -> None:
     assert len(BLOCKS) >= 5
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    for language, code in BLOCKS:
-        command = ["bash", "-euo", "pipefail", "-c", code] if language == "sh" else [sys.executable, "-c", code]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
+    run_blocks(BLOCKS, tmp_path)
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!https?:)([^)#]+)\)", README.read_text(encoding="utf-8")))
@@ -31,7 +26,7 @@ def test_every_link_leads_somewhere(link: str) -> None:
 def test_quoted_figures_are_those_of_the_last_measurement() -> None:
     """Numbers with a unit in the part about speed stand in the tables that `make bench` wrote."""
     text = README.read_text(encoding="utf-8")
-    paragraph = re.sub(r"\d+,\d{3}", "", text[text.index("- How fast, measured") : text.index("## The house")])  # counts of sequences
+    paragraph = re.sub(r"\d+,\d{3}", "", text[text.index("## Speed") : text.index("## Repository")])  # counts of sequences
     measured = (README.parent / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     quoted = re.findall(r"\d+(?:\.\d+)?x|\d+\.\d|\b\d{3}\b", paragraph)
     assert len(quoted) >= 8

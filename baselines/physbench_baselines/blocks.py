@@ -6,6 +6,7 @@ nothing is copied where an image becomes a vector or a vector an image. Padding 
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -163,8 +164,9 @@ def growth(inputs: int, outputs: int, kernel: int, small: tuple[int, int], large
 def initialise(linear: nn.Linear) -> nn.Linear:
     """Glorot's uniform weights and no offset."""
     nn.init.xavier_uniform_(linear.weight)
-    if linear.bias is not None:
-        nn.init.zeros_(linear.bias)
+    bias: Any = linear.bias  # a parameter by its type, and None where there is no offset
+    if bias is not None:
+        nn.init.zeros_(bias)
     return linear
 
 

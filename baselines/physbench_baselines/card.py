@@ -33,7 +33,7 @@ class RunCard:
         there = cast("Mapping[str, Any]", given).keys() if isinstance(given, dict) else set[str]()
         if not {name for name, needed in known.items() if needed} <= there <= known.keys():
             raise TrainingError(f"{place} is not the card of a model: put it back or delete it")
-        return cls(**given)
+        return cls(**cast("dict[str, Any]", given))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -191,7 +191,7 @@ def _sizes(architecture: Architecture, header: Header, path: Path) -> Any:
     words: dict[str, Any] = {name: tuple(cast("list[Any]", value)) if isinstance(value, list) else value for name, value in header.sizes.items()}
     for name, value in words.items():
         numbers = hints[name] == tuple[int, ...] and isinstance(value, tuple) and all(type(part) is int for part in cast("tuple[Any, ...]", value))
-        if not numbers and type(cast("Any", value)) is not hints[name] and not (hints[name] is float and type(value) is int):
+        if not numbers and type(cast("Any", value)) is not hints[name] and not (hints[name] is float and type(cast("Any", value)) is int):
             raise HostileFile(f"{path} has a {type(cast('Any', value)).__name__} for the size {name!r} of its {what}, which is {names[name]}")
     return kind(**words)
 

@@ -6,7 +6,7 @@ B sequences of a batch, H x W pixels, C channels.
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,7 @@ def foreground(frames: Frame) -> NDArray[np.bool_]:
     """(B, H, W, C) -> (B, H, W): what is on; in colour, whatever has another colour than most pixels of its frame."""
     if frames.shape[3] == 1:
         return frames[..., 0] > ON
-    codes = np.rint(frames * 255).astype(np.int64) @ (1 << 8 * np.arange(frames.shape[3]))
+    codes = cast("NDArray[np.int64]", np.rint(frames * 255).astype(np.int64) @ (1 << 8 * np.arange(frames.shape[3])))
     on = np.empty(codes.shape, np.bool_)
     for i, each in enumerate(codes):
         colours, counts = np.unique(each, return_counts=True)

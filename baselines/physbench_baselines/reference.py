@@ -5,7 +5,7 @@ Rows with `privileged = True` are told the truth; they measure the benchmark, no
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,8 +111,8 @@ def _boxes(truth: Truth, t: int) -> NDArray[np.float32] | None:
     if not {"position", "radius", "visible"} <= truth.keys():
         return None
     t = min(t, truth["position"].shape[1] - 1)
-    centre, width = truth["position"][:, t], 2 * truth["radius"]
-    identity = np.broadcast_to(np.arange(width.shape[1]), width.shape)
+    centre, width = truth["position"][:, t], cast("NDArray[np.float32]", 2 * truth["radius"])
+    identity = np.broadcast_to(np.arange(int(width.shape[1])), width.shape)
     boxes = np.dstack([centre, width, width, identity]).astype(np.float32)
     boxes[truth["visible"][:, t] == 0] = np.nan
     return boxes
@@ -125,17 +125,18 @@ def _draw_discs(truth: Truth, t: int, ahead: int, shape: tuple[int, ...]) -> Fra
     across = (np.arange(width) + 0.5 - centre[..., 0, None]) ** 2
     down = (np.arange(height) + 0.5 - centre[..., 1, None]) ** 2
     reach = truth["radius"].astype(np.float64)[:, :, None, None] ** 2
-    discs = (down[..., :, None] + across[..., None, :] <= reach) & (reach > 0)  # (B, K, H, W)
+    discs: Any = (down[..., :, None] + across[..., None, :] <= reach) & (reach > 0)  # (B, K, H, W)
     for frame, (y0, x0, y1, x1) in zip(discs, truth["curtain"].tolist(), strict=True):
         frame[:, y0:y1, x0:x1] = False
     if channels == 1:
         return discs.any(axis=1)[..., None].astype(np.float32)
-    return (discs[..., None] * _read_colours(truth, t)[:, :, None, None]).max(axis=1)
+    return np.max(discs[..., None] * _read_colours(truth, t)[:, :, None, None], axis=1)
 
 
 def _read_colours(truth: Truth, t: int) -> NDArray[np.float32]:
     """(B, K, C): the colour of each disc in frame t; black where nothing of it shows."""
     frame, groups = scale_features(truth["features"][:, t]), truth["groups"][:, t]
-    own = groups == np.arange(1, truth["radius"].shape[1] + 1)  # (B, H, W, K)
-    pixels = np.maximum(own.sum(axis=(1, 2)), 1)[..., None]
-    return (np.einsum("bhwk,bhwc->bkc", own.astype(np.float32), frame) / pixels).astype(np.float32)
+    own: NDArray[np.float32] = (groups == np.arange(1, 1 + len(truth["radius"][0]), dtype=np.uint8)).astype(np.float32)  # (B, H, W, K)
+    pixels: NDArray[np.float32] = np.maximum(np.sum(own, axis=(1, 2)), 1)[..., None]
+    sums: NDArray[np.float32] = np.einsum("bhwk,bhwc->bkc", own, frame)
+    return sums / pixels

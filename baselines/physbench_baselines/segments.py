@@ -7,7 +7,7 @@ S starts.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class KMeans:
                 owner[i] = state.owner[i]
                 continue
             y, x = np.nonzero(on)
-            points = np.column_stack([x, y, self.colour * frame[i][on].astype(np.float64)])
+            points = cast("Points", np.column_stack([x, y, self.colour * frame[i][on].astype(np.float64)]))
             owner[i][on] = cluster(points, int(state.counts[i]), np.random.Philox(key=int(state.seeds[i])))
         return replace(state, frame=frame.copy(), owner=owner.copy()), Prediction(frame.copy(), owner)
 
@@ -107,7 +107,7 @@ class Colours:
     def observe(self, state: None, frame: Frame, action: Frame | None) -> tuple[None, Prediction]:
         owner = np.zeros(frame.shape[:3], np.uint8)
         for i, on in enumerate(foreground(frame)):
-            hues = np.round(HUES * frame[i][on] / np.maximum(frame[i][on].max(axis=1, keepdims=True), 1e-6))
+            hues = cast("Frame", np.round(HUES * frame[i][on] / np.maximum(frame[i][on].max(axis=1, keepdims=True), 1e-6)))
             _, which, counts = np.unique(hues, axis=0, return_inverse=True, return_counts=True)
             place = np.argsort(np.argsort(-counts, kind="stable"), kind="stable")  # among the hues, the commonest first
             owner[i][on] = np.minimum(place[which.ravel()], 255)
@@ -138,7 +138,7 @@ class RandomSegments:
 
     def observe(self, state: Told, frame: Frame, action: Frame | None) -> tuple[Told, Prediction]:
         pixels = frame.shape[1] * frame.shape[2]
-        drawn = [np.random.Philox(key=int(seed)).random_raw(pixels) >> np.uint64(32) for seed in state.seeds]
+        drawn: list[NDArray[np.uint64]] = [np.random.Philox(key=int(seed)).random_raw(pixels) >> np.uint64(32) for seed in state.seeds]
         owner = (np.stack(drawn) * state.counts[:, None].astype(np.uint64)) >> np.uint64(32)
         return state, Prediction(frame.copy(), owner.astype(np.uint8).reshape(frame.shape[:3]))
 
@@ -147,7 +147,7 @@ def cluster(points: Points, count: int, random: np.random.Philox) -> NDArray[np.
     """Say to which of `count` clusters each point belongs, (P,): Lloyd's k-means from several starts by k-means++, the one with the least squares."""
     if len(points) <= count:
         return np.arange(len(points))
-    draws = (random.random_raw((STARTS, count)) >> np.uint64(11)) * 2.0**-53
+    draws = cast("NDArray[np.float64]", (random.random_raw((STARTS, count)) >> np.uint64(11)) * 2.0**-53)
     centres = _start(points, draws)
     square = (points**2).sum(1)
     nearest = np.full((STARTS, len(points)), -1)

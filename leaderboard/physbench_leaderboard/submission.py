@@ -79,7 +79,7 @@ class Row:
     device: Annotated[str | None, Cell("cpu, cuda, cuda:1 or the like", re.compile(r"[a-z]{1,12}(:[0-9]{1,3})?"), str, None)]
     batch: Annotated[int, _WHOLE._replace(pattern=re.compile(r"[1-9][0-9]{0,9}"))]
     seconds: Annotated[float, _FIGURE._replace(empty=...)]
-    date: Annotated[str, Cell("a date of this century, as 2030-12-31", re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), _date)]
+    date: Annotated[str, _DATE]
     notes: Annotated[tuple[str, ...], _NOTES]
     line: int = field(default=0, compare=False)  # in the file
 
@@ -252,6 +252,7 @@ _LINK = Cell(
     str,
     None,
 )
+_DATE = Cell("a date of this century, as 2030-12-31", re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), _date)
 _NOTES = Cell(
     f"made of {', '.join(NOTES)}, samples-N, gaussian-SIGMA, likelihood-NAME-NUMBER and set-NAME-NUMBER, with one space between",
     re.compile(r"[A-Za-z0-9_.-]+( [A-Za-z0-9_.-]+)*"),

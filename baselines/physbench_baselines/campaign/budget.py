@@ -25,8 +25,9 @@ def count_sequence_steps(recipe: TrainingRecipe, steps: int, limit: int | None) 
         return steps * recipe.batch * predicted[0]
     if not limit:
         return round(steps * recipe.batch * parts / sum(1 / each for each in predicted))
-    starts = [bisect_left(range(limit), part, key=lambda step: int(step / limit * parts)) for part in range(parts)]
-    ends = [*starts[1:], max(limit, steps)]
+    whole: int = limit
+    starts = [bisect_left(range(whole), part, key=lambda step: int(step / whole * parts)) for part in range(parts)]
+    ends = [*starts[1:], max(whole, steps)]
     taken = (max(min(end, steps) - start, 0) for start, end in zip(starts, ends, strict=True))
     return recipe.batch * sum(count * each for count, each in zip(taken, predicted, strict=True))
 

@@ -5,7 +5,7 @@ They lie in the subfolder `weights` as NAME.safetensors, with the card beside th
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 from physbench.errors import TrainingError
 from physbench.files import publish
@@ -60,7 +60,7 @@ def history_of_weights(campaign: Path, run: PlannedRun) -> History | None:
         return None
     card = checkpoint.inspect(path).card
     recipe: Any = card.get("recipe")
-    mine = recipe if isinstance(recipe, dict) else {}
+    mine = cast("dict[str, Any]", recipe) if isinstance(recipe, dict) else dict[str, Any]()
     if (mine.get("model"), mine.get("data")) != (run.model, Path(run.data).name):
         raise TrainingError(
             f"{path} holds weights of {mine.get('model')} on {mine.get('data')}, and {run.name} is {run.model} on {run.data}: move the file away"

@@ -26,8 +26,8 @@ def pack(header: str, arrays: Arrays) -> bytes:
 
 def describe(content: bytes, path: Path) -> Header:
     """The header of a file that is whole."""
-    header, *checksums = _split(content, path)
-    _require_same(*checksums, path)
+    header, written, there = _split(content, path)
+    _require_same(written, there, path)
     return header
 
 
@@ -59,6 +59,7 @@ def _package() -> Any:
         import safetensors.numpy
     except ImportError:
         raise MissingPackage("weights are read and written with the package safetensors: pip install 'physbench[train]'") from None
+    _ = safetensors.numpy  # is loaded with it
     return safetensors
 
 

@@ -99,12 +99,13 @@ def _header(content: bytes, path: Path) -> dict[str, Any]:
     if not 2 <= length <= MOST_HEADER or 8 + length > len(content):
         raise ModelError(f"{path} is not an agent: it does not begin as a .safetensors file with a short header")
     try:
-        metadata = json.loads(content[8 : 8 + length]).get("__metadata__") or {}
+        metadata: Any = json.loads(content[8 : 8 + length]).get("__metadata__") or {}
         text, checksum = metadata.get("physbench"), metadata.get("sha256")
-        header = json.loads(text)
+        given: Any = json.loads(text)
     except (ValueError, TypeError, AttributeError, RecursionError):
         raise ModelError(f"{path} is not an agent of physbench: its metadata have no header of ours") from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT or not isinstance(header.get("card"), dict):
+    header = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+    if header.get("format") != FORMAT or not isinstance(header.get("card"), dict):
         raise ModelError(f"{path} is not an agent of physbench: its header does not say {FORMAT!r} and have a card")
     data = content[8 + length :]
     if sha256(text.encode("utf-8", "surrogatepass") + data).hexdigest() != checksum:
@@ -117,7 +118,7 @@ def _sizes(given: Any, path: Path) -> AgentSizes:
     if not isinstance(given, dict) or given.keys() != known:
         raise ModelError(f"{path} does not have the sizes of an agent: {', '.join(sorted(known))}")
     try:
-        sizes = AgentSizes(**given)
+        sizes = AgentSizes(**cast("dict[str, Any]", given))
     except ModelError as error:
         raise ModelError(f"{path} has sizes that no agent can have: {error}") from None
     return sizes
@@ -144,4 +145,5 @@ def _package() -> Any:
         import safetensors.numpy
     except ImportError:
         raise MissingPackage("agents are read and written with the package safetensors: pip install 'physbench[train]'") from None
+    _ = safetensors.numpy  # is loaded with it
     return safetensors

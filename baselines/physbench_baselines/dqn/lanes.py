@@ -37,8 +37,9 @@ def ale() -> Any:
         import ale_py
     except ImportError:
         raise MissingPackage("the games need the package ale-py: pip install 'physbench[atari]'") from None
-    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-    return ale_py
+    package: Any = ale_py
+    package.ALEInterface.setLoggerMode(package.LoggerMode.Error)
+    return package
 
 
 @dataclass(frozen=True)

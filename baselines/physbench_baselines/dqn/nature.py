@@ -47,6 +47,7 @@ class ReplayedPlay:
         rng = np.random.default_rng([recipe.seed, number])
         scores: list[tuple[bool, float]] = []
         errors: list[float] = []
+        values = np.zeros((1, 1), np.float32)
         for _ in range(recipe.rollout):
             values = self.learner.rate(lanes.observations)
             actions = values.argmax(1)

@@ -50,6 +50,7 @@ class QNetwork(nn.Module):
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+                assert module.bias is not None
                 nn.init.zeros_(module.bias)
 
     def forward(self, observations: Tensor) -> Tensor:

@@ -56,7 +56,7 @@ class ParallelPlay:
         return self._learn(rng, share), scores
 
     def _play(self, rng: np.random.Generator, share: float) -> list[tuple[bool, float]]:
-        recipe, lanes, scores = self.recipe, self.lanes, []
+        recipe, lanes, scores = self.recipe, self.lanes, list[tuple[bool, float]]()
         theirs = round(recipe.shown_at(share) * recipe.games)  # the first lanes are the demonstrator's
         noise = np.full(recipe.games, recipe.epsilon_at(share))
         noise[:theirs] = recipe.shown_noise
@@ -94,5 +94,5 @@ class ParallelPlay:
         return {"value": float(self._best.mean()), **{name: float(np.mean([each[name] for each in told if name in each])) for name in told[-1]}}
 
 
-def _flat(array: NDArray) -> NDArray:
+def _flat(array: NDArray[Any]) -> NDArray[Any]:
     return array.reshape(-1, *array.shape[2:])

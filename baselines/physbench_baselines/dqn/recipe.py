@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 from physbench.errors import TrainingError
 from physbench.fields import check_fields, parameter
@@ -79,11 +79,12 @@ class AgentRecipe:
     def from_dict(given: Any) -> AgentRecipe:
         if not isinstance(given, dict):
             raise TrainingError("this is not the recipe of an agent: it is an object in JSON")
+        values = cast("dict[str, Any]", given)
         known = {item.name for item in fields(AgentRecipe)}
-        for name in given:
+        for name in values:
             if name not in known:
                 raise TrainingError(f"the recipe of an agent has no field {name!r:.60}: it has {', '.join(sorted(known))}")
-        return AgentRecipe(**given)
+        return AgentRecipe(**values)
 
 
 def _falling(first: float, last: float, share: float) -> float:

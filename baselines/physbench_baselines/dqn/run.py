@@ -158,7 +158,7 @@ class Run:
 
     def save(self) -> None:
         weights = weights_of(self.learner.network)
-        card = {"recipe": json.loads(self.recipe.to_json()), "steps": self.now.step, "minutes": round(self.now.seconds / 60, 2)}
+        card: dict[str, Any] = {"recipe": json.loads(self.recipe.to_json()), "steps": self.now.step, "minutes": round(self.now.seconds / 60, 2)}
         card |= {"training": self._figures(), "before": self.before}
         agentfile.save(self.path / "last.safetensors", self.recipe.sizes(), weights, card=card)
         score = card["training"].get("score", -1.0)
@@ -180,7 +180,7 @@ class Run:
         place = self.path / "state.safetensors"
         try:
             arrays = safetensors.numpy.load(read_regular_file(place, MOST_STATE))
-            kinds = [type(getattr(self.now, name)) for name in Progress.__dataclass_fields__]
+            kinds: list[Any] = [type(getattr(self.now, name)) for name in Progress.__dataclass_fields__]
             self.now = Progress(*(kind(value) for kind, value in zip(kinds, arrays["now"].tolist(), strict=True)))
             self.scores, self.theirs = arrays["scores"].tolist(), arrays["theirs"].tolist()
             weights = {name: torch.from_numpy(np.array(array)) for name, array in _under("weights/", arrays).items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
@@ -87,9 +87,9 @@ def play(
     observations, info = environment.reset(seed=np.array([seed * 1_000_003 % (1 << 30) + place for place in range(count)]))
     scores, total, fresh = list[float](), np.zeros(count), np.ones(count, bool)
     while left.any():
-        words = rng.integers(1 << 63, size=count).astype(np.uint64) * np.uint64(2)
+        words = cast("NDArray[np.uint64]", rng.integers(1 << 63, size=count).astype(np.uint64) * np.uint64(2))
         actions = np.asarray(policy(Given(observations, words, fresh, legal)), np.int64)
-        random = rng.random(count) < epsilon
+        random = cast("NDArray[np.bool_]", rng.random(count) < epsilon)
         actions[random] = rng.integers(legal, size=int(random.sum()))
         observations, rewards, ended, broken_off, info = environment.step(actions)
         total += rewards
@@ -112,7 +112,8 @@ def _environment(count: int, game: str) -> Any:
         from gymnasium.vector import AutoresetMode
     except ImportError:
         raise MissingPackage("scores are counted in ale-py's vector environment: pip install 'physbench[atari]'") from None
-    ALEInterface.setLoggerMode(LoggerMode.Error)
+    quiet: Any = LoggerMode
+    ALEInterface.setLoggerMode(quiet.Error)
     return AtariVectorEnv(
         game,
         count,

@@ -10,7 +10,7 @@ import csv
 import io
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 import numpy as np
@@ -128,7 +128,7 @@ def page(card: Mapping[str, Any], *, size: int) -> str:
 
 def command(card: Mapping[str, Any]) -> str:
     """What trains such an agent again."""
-    recipe = {name: tuple(value) if isinstance(value, list) else value for name, value in card["recipe"].items()}
+    recipe: dict[str, Any] = {name: tuple(cast("list[Any]", value)) if isinstance(value, list) else value for name, value in card["recipe"].items()}
     chosen = {name: recipe[name] for name in ("algorithm", "demonstrations")}
     usual = usual_recipe(**chosen)
     words = ["physbench train dqn"]
@@ -185,7 +185,7 @@ def steps_of(card: Mapping[str, Any]) -> int:
 def _write(name: str, value: Any) -> str:
     if name in ("rows", "columns"):
         return "-".join(map(str, value))
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return ",".join(map(str, cast("tuple[Any, ...]", value))) if isinstance(value, tuple) else str(value)
 
 
 def curve(runs: Sequence[Path]) -> list[dict[str, float]]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
 from physbench import registry
 from physbench.evaluation.known import PUBLISHED, scores_of
@@ -59,7 +59,7 @@ def command(card: Mapping[str, Any]) -> str:
 
 
 def _as_typed(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return ",".join(map(str, cast("tuple[Any, ...]", value))) if isinstance(value, tuple) else str(value)
 
 
 def _table(world: World, of: Mapping[str, Card]) -> str:

@@ -76,7 +76,7 @@ class State(NamedTuple):
     names: NDArray[np.int64]  # (B, K) the identity of each disc: no other ever had it. -1: there was none
 
 
-Numbers: Any = namedtuple("Numbers", [each.name for each in fields(Settings)])
+Numbers: Any = namedtuple("Numbers", [each.name for each in fields(Settings)])  # pyright: ignore[reportUntypedNamedTuple, reportUnknownArgumentType]
 """Settings as a kernel takes them."""
 
 

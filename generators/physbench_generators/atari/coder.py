@@ -73,6 +73,7 @@ def decode(data: bytes, lengths: Sequence[int], forced: Sequence[Sequence[int]],
             if chance < 0:
                 counts = model.now()
                 rest, place = divmod(number, sum(counts))
+                size = 0
                 for action, size in enumerate(counts):  # noqa: B007  (the action is what the loop ends with)
                     if place < size:
                         break

@@ -36,8 +36,9 @@ def emulator() -> Any:
         import ale_py
     except ImportError:
         raise MissingPackage(MISSING) from None
-    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-    return ale_py
+    package: Any = ale_py
+    package.ALEInterface.setLoggerMode(package.LoggerMode.Error)
+    return package
 
 
 def emulator_version() -> str:

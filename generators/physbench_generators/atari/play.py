@@ -282,7 +282,7 @@ class Consoles:
 
     @contextmanager
     def borrow(self, count: int, game: str) -> Generator[list[Console]]:
-        idle, taken = self._idle.setdefault(game, []), []
+        idle, taken = self._idle.setdefault(game, []), list[Console]()
         for _ in range(count):
             try:
                 taken.append(idle.pop())

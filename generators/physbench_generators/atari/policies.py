@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 import numpy as np
 
@@ -79,7 +79,7 @@ def resolve_policy(name: str, *, agent: str = "", game: str = "space_invaders") 
     playable: tuple[str, ...] = getattr(found, "games", ()) or ()
     if playable and game not in playable:
         raise RecipeError(f"the policy {name!r} plays {', '.join(playable)} alone, not {game}: use random, or package.module:function of your own")
-    return found
+    return cast("Policy", found)
 
 
 def ask(policy: Policy, given: PolicyInput, *, name: str) -> list[int]:

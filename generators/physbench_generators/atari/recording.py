@@ -57,7 +57,7 @@ def record_sitting(recipe: Recipe, span: Span) -> bytes:
     """Play a sitting, and keep what was done."""
     world: Any = recipe.generator
     lanes = play_sitting(recipe, span, Blind)
-    return pack_sitting([bytes(lane.taken) for lane in lanes], seeds_of(recipe, span), epsilon=world.epsilon, sticky=world.sticky, actions=type(world).actions)
+    return pack_sitting([bytes(lane.taken) for lane in lanes], seeds_of(recipe, span), epsilon=world.epsilon, sticky=world.sticky, actions=world.actions)
 
 
 @click.command()

@@ -52,7 +52,7 @@ def play_sitting(recipe: Recipe, span: Span, witness: Callable[[], Witness], *, 
         else:
             policy = find_player(world, rules.game)
             actor = Live(policy, Dice(seeds, epsilon=rules.epsilon, sticky=rules.sticky, actions=count), name=world.policy, actions=count)
-        first, lanes = span.start // ROWS, []
+        first, lanes = span.start // ROWS, list[Lane]()
         for i, (console, seed) in enumerate(zip(consoles, seeds.tolist(), strict=True)):
             lanes.append(Lane(console, rules, seed, first + i, min(ROWS, len(span) - ROWS * i), witness(), looks=actor.looks))
         sit(lanes, actor)

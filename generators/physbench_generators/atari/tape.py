@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -123,13 +123,13 @@ def pack_tape(recipe: Recipe, sittings: Mapping[str, Sequence[tuple[int, bytes]]
     """Write a tape. sittings: of each split, how many sequences each has, and its data."""
     world: Any = recipe.generator
     body = b"".join(data for split in sittings.values() for _, data in split)
-    header = {
+    header: dict[str, Any] = {
         "dataset": recipe.dataset,
         "seed": recipe.seed,
         "frames": recipe.frames,
         "rom": world.rom,
         "emulator": world.emulator,
-        "actions": type(world).actions,
+        "actions": world.actions,
         "rules": rules_of(world),
         "splits": {split: [[count, len(data)] for count, data in each] for split, each in sittings.items()},
         "sha256": hashlib.sha256(body).hexdigest(),
@@ -144,14 +144,15 @@ def read_tape(data: bytes, name: str) -> Tape:
     line, _, body = data[len(MAGIC) : len(MAGIC) + LONGEST_HEADER].partition(b"\n")
     body = data[len(MAGIC) + len(line) + 1 :]
     try:
-        header: Any = json.loads(line)
-        good = isinstance(header, dict) and all(type(header.get(key)) is kind for kind, keys in ((str, TEXTS), (int, NUMBERS), (dict, TABLES)) for key in keys)
+        given: Any = json.loads(line)
+        header = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+        good = all(type(header.get(key)) is kind for kind, keys in ((str, TEXTS), (int, NUMBERS), (dict, TABLES)) for key in keys)
         good = good and set(header["splits"]) <= set(SPLITS) and set(header["rules"]) == set(RULES) and 2 <= header["actions"] <= 18
         good = good and all(type(number) is int and number > 0 for each in header["splits"].values() for pair in each for number in pair)
         good = good and all(len(pair) == 2 and pair[0] <= SITTING and pair[1] > 4 for each in header["splits"].values() for pair in each)
         good = good and all(isinstance(header["rules"][key], (int, float)) and 0 <= header["rules"][key] <= 1 for key in ("epsilon", "sticky"))
     except (ValueError, TypeError, KeyError, RecursionError):
-        good = False
+        header, good = dict[str, Any](), False
     if not good:
         raise HostileFile(f"the tape {name} does not say what it is")
     size = sum(size for each in header["splits"].values() for _, size in each)

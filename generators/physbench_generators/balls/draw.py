@@ -5,6 +5,7 @@ Arrays only: N sequences, T frames, K slots, H x W pixels, C channels.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from physbench.scene import HIT_OBJECT
 from physbench_generators.balls.kernels import draw
@@ -67,7 +68,7 @@ def may_share(position, radius, count):
     return False
 
 
-def stencils(width):
+def stencils(width: int) -> NDArray[np.uint8]:
     """(W + 1, 2 W) uint8: row n holds n full bytes from column W on. A stretch of n pixels from column a on is row n, shifted: [n, W - a : 2 W - a]."""
     return np.where(np.arange(2 * width) - width < np.arange(width + 1)[:, None], 255, 0).astype(np.uint8) * (np.arange(2 * width) >= width)
 

@@ -58,8 +58,9 @@ class BallStates:
     gravity: float = parameter(0.0, help="downward acceleration in pixels per frame squared", low=0.0, high=LARGEST_BOX)
 
     def __post_init__(self) -> None:
-        if type(self.n) is int:
-            object.__setattr__(self, "n", (self.n, self.n))
+        given: Any = self.n
+        if type(given) is int:
+            object.__setattr__(self, "n", (given, given))
         check_fields(self, RecipeError)
         fewest, most = self.n
         if not 1 <= fewest <= most <= MOST_BALLS:

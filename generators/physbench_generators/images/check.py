@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import numpy as np
 
 from physbench.scene import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -116,11 +116,11 @@ class SpritePainter:
             x, y = factors["position"][k].tolist()
             near = _around(y, 13 * sizes[k], size), _around(x, 13 * sizes[k], size)
             turned = (self.places[near] - complex(x, y)) * np.exp(-1j * angles[k])
-            depth = _DEPTHS[kind - 1](turned / max(sizes[k], DOUBT))
+            depth = cast("NDArray[np.float64]", _DEPTHS[kind - 1](turned / max(sizes[k], DOUBT)))
             masks[(k, *near)] = depth >= 0
             doubtful[near] |= np.abs(depth) < DOUBT
         if self.binary:
-            return Painted(masks.any(0)[..., None], _alone(masks), doubtful)
+            return Painted(np.asarray(masks.any(0))[..., None], _alone(masks), doubtful)
         groups = np.zeros((size, size), np.uint8)
         for k, mask in enumerate(masks):
             groups[mask] = k + 1
@@ -149,7 +149,7 @@ def _heart(place: NDArray[np.complex128]) -> NDArray[np.float64]:
     return np.cbrt(x * x) * y - (x * x + y * y - 1)
 
 
-_DEPTHS = (_square, _ellipse, _heart)
+_DEPTHS: tuple[Callable[[NDArray[np.complex128]], NDArray[np.float64]], ...] = (_square, _ellipse, _heart)
 
 
 def _corner(position: NDArray[Any], height: int, width: int, shape: tuple[int, int, int]) -> tuple[int, int] | None:
@@ -230,4 +230,4 @@ class ShapePainter:
                 row, off = (y if kind == 1 else 6 - y), abs(x - 5.5)
                 outline = (off < np.minimum(row + 1, 6)) & ~((row < 5) & (off < row - 2))
             masks[k, corner[0] : corner[0] + 7, corner[1] : corner[1] + width] = outline
-        return Painted(masks.any(0)[..., None], _alone(masks))
+        return Painted(np.asarray(masks.any(0))[..., None], _alone(masks))

@@ -44,8 +44,9 @@ class Sprites(Images):
     binary: bool = parameter(False, help="white sprites on black")
 
     def __post_init__(self) -> None:
-        if type(self.n) is int:
-            object.__setattr__(self, "n", (self.n, self.n))
+        given: Any = self.n
+        if type(given) is int:
+            object.__setattr__(self, "n", (given, given))
         check_fields(self, RecipeError)
         require_range(self.numbers, "sprites")
 

@@ -63,8 +63,9 @@ class Shapes(Images):
     size: int = parameter(28, help="side of an image in pixels", low=12, high=256)
 
     def __post_init__(self) -> None:
-        if type(self.n) is int:
-            object.__setattr__(self, "n", (self.n, self.n))
+        given: Any = self.n
+        if type(given) is int:
+            object.__setattr__(self, "n", (given, given))
         check_fields(self, RecipeError)
         require_range(self.n, "shapes")
 

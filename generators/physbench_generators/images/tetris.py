@@ -76,8 +76,9 @@ class Tetris(Images):
     size: int = parameter(35, help="side of an image in pixels", low=20, high=256)
 
     def __post_init__(self) -> None:
-        if type(self.n) is int:
-            object.__setattr__(self, "n", (self.n, self.n))
+        given: Any = self.n
+        if type(given) is int:
+            object.__setattr__(self, "n", (given, given))
         check_fields(self, RecipeError)
         require_range(self.n, "pieces")
         share = AREA * self.n[1] / self.size**2

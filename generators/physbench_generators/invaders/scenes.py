@@ -45,7 +45,6 @@ class Invaders:
 
     name: ClassVar[str] = "invaders"
     version: ClassVar[int] = 1
-    objects: ClassVar[int] = OBJECTS
     actions: ClassVar[int] = len(ACTIONS)
     engine: ClassVar[str] = "processes"
     slow: ClassVar[bool] = True
@@ -82,6 +81,10 @@ class Invaders:
                 object.__setattr__(self, f"{name}_sha256", digest_of(told, name))
         if not self.emulator:
             object.__setattr__(self, "emulator", emulator_version())
+
+    @property
+    def objects(self) -> int:
+        return OBJECTS
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -151,7 +154,7 @@ class Invaders:
 invaders = Recipe(dataset="invaders", generator=Invaders(), frames=25, about="Space Invaders of your own: any policy, geometry, frame skip, starts")
 invaders84 = Recipe(
     dataset="invaders84",
-    generator=Invaders(tape="invaders84", agent_sha256=AGENT, emulator="0.12.1"),
+    generator=Invaders(tape="invaders84", agent_sha256=AGENT, emulator=Fixed("0.12.1")),
     frames=25,
     about="Space Invaders played by a DQN agent, 84x84, with actions and every object labelled",
 )
