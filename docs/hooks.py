@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from physbench.cli.insight import LISTS
 from physbench.metrics.box_cards import BOX_CARDS
+from physbench.metrics.code_cards import CODE_CARDS
 from physbench.metrics.image_cards import IMAGE_CARDS
 from physbench.metrics.object_cards import OBJECT_CARDS
 from physbench.metrics.pixel_cards import PIXEL_CARDS
@@ -41,7 +42,8 @@ GROUPS = {
     "Pixels": PIXEL_CARDS,
     "Objects, grouping and what is imagined": OBJECT_CARDS,
     "Boxes and identities": BOX_CARDS,
-    "Images and codes": IMAGE_CARDS,
+    "Images and codes of their objects": IMAGE_CARDS,
+    "Codes of frames": CODE_CARDS,
     "States": STATE_CARDS,
 }
 
