@@ -15,7 +15,7 @@ from benchmarks.timing import cost_of, interleave
 from physbench.recipe import Recipe
 from physbench.registry import datasets
 from physbench.storage.block import Block, block_of, spans
-from physbench.storage.journal import Journal
+from physbench.storage.journal import DatasetJournal
 from physbench.storage.writer import seal
 from physbench_generators.balls.deflate import code_for, most_words, write_stream
 from physbench_generators.balls.pixels import MOTION
@@ -79,7 +79,7 @@ class Stages:
         self.states: list[dict[str, NDArray[Any]]] = [recipe.generator.throw(seeds, recipe.frames)[0] for seeds in self.seeds]
         self.encoded = [recipe.generator.encode(recipe, span) for span in self.spans]
         self.blocks: list[Block] = []
-        self.journal: Journal | None = None
+        self.journal: DatasetJournal | None = None
 
     def throw(self) -> None:
         for seeds in self.seeds:
@@ -105,7 +105,7 @@ class Stages:
     def append(self) -> None:
         if self.journal:
             self.journal.discard()
-        self.journal = Journal(self.recipe, self.scratch / "stages.partial")
+        self.journal = DatasetJournal(self.recipe, self.scratch / "stages.partial")
         for block in self.blocks:
             self.journal.append(block)
 

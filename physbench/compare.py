@@ -12,7 +12,7 @@ from physbench.metrics.bootstrap import compare as paired
 from physbench.metrics.catalogue import find
 from physbench.metrics.significance import FAMILY_WISE, adjust_for_many
 from physbench.metrics.sums import Sums
-from physbench.result import Run
+from physbench.result import ScoredRun
 
 SAME = ("suite", "suite_version", "size", "data_sha256", "metric_version")
 """What two runs must have in common to be compared."""
@@ -22,7 +22,7 @@ LARGEST, LEAST = 1e15, 1e-15
 
 
 @dataclass(frozen=True)
-class Line:
+class ComparedFigure:
     task: str
     metric: str
     comparison: Comparison
@@ -30,7 +30,7 @@ class Line:
     survives: bool  # the interval leaves out 0, and the adjusted p is small enough
 
 
-def compare(a: Run, b: Run) -> list[Line]:
+def compare(a: ScoredRun, b: ScoredRun) -> list[ComparedFigure]:
     """Compare every figure that both have and that has a better direction."""
     for name in SAME:
         if a.provenance[name] != b.provenance[name]:
@@ -43,12 +43,12 @@ def compare(a: Run, b: Run) -> list[Line]:
             compared[task, metric] = paired(*pair, better=better)
     adjusted = adjust_for_many([each.p for each in compared.values()])
     return [
-        Line(*key, each, p, bool(p <= FAMILY_WISE) and each.verdict != "cannot be told apart")
+        ComparedFigure(*key, each, p, bool(p <= FAMILY_WISE) and each.verdict != "cannot be told apart")
         for (key, each), p in zip(compared.items(), adjusted, strict=True)
     ]
 
 
-def count_tested(lines: list[Line]) -> int:
+def count_tested(lines: list[ComparedFigure]) -> int:
     """Count the figures that Holm's correction is for."""
     return sum(line.adjusted_p == line.adjusted_p for line in lines)
 

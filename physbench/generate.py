@@ -26,7 +26,7 @@ from physbench.recipe import Recipe
 from physbench.resolve import resolve_recipe
 from physbench.scene import Scenes, Span
 from physbench.storage.block import AT_ONCE, Block, make_block, spans
-from physbench.storage.journal import HEADER, Journal
+from physbench.storage.journal import HEADER, DatasetJournal
 from physbench.storage.layout import BLOCK
 from physbench.storage.reader import open_dataset
 from physbench.storage.writer import seal, workings_of
@@ -34,14 +34,14 @@ from physbench.world import parts_of
 
 
 @dataclass(frozen=True)
-class Progress:
+class GenerationProgress:
     done: int  # sequences
     total: int
     resumed: int  # of them, found done
 
 
 @dataclass(frozen=True)
-class Estimate:
+class CostEstimate:
     bytes: int
     seconds: float
     sample: Scenes
@@ -59,7 +59,7 @@ def generate(
     workers: int | None = None,
     overwrite: bool = False,
     part: tuple[int, int] | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[GenerationProgress], None] | None = None,
     **parameters: Any,
 ) -> Path:
     """Make a dataset file; go on where a run with the same recipe and path was stopped. Finished parts beside the file are taken over.
@@ -100,7 +100,7 @@ def generate(
             first = next(rest)
             _require_space(path, first, todo)
         try:
-            journal = stack.enter_context(closing(Journal(recipe, directory, afresh=overwrite)))
+            journal = stack.enter_context(closing(DatasetJournal(recipe, directory, afresh=overwrite)))
             missing = _require_beginning(journal, todo)
             made = chain([first], rest) if first is not None and rest is not None else stack.enter_context(closing(blocks(missing)))
             _fill(journal, made, todo, progress)
@@ -149,7 +149,7 @@ def require_hdf5_name(path: Path) -> None:
     raise StorageError(f"{path} would be an HDF5 file: call it {path.with_suffix('.h5').name}, not {path.name}")
 
 
-def estimate(recipe: Recipe, *, workers: int | None = None) -> Estimate:
+def estimate(recipe: Recipe, *, workers: int | None = None) -> CostEstimate:
     """Size and time of a dataset, from a block that is made and thrown away."""
     split, count = next(iter(recipe.splits.items()))
     span = Span(split, 0, min(count, BLOCK))  # the first; there may be millions
@@ -158,27 +158,27 @@ def estimate(recipe: Recipe, *, workers: int | None = None) -> Estimate:
     began = time.process_time()
     block = make_block(recipe, span)
     seconds = (time.process_time() - began) / len(span)
-    return Estimate(_count_bytes(block) * recipe.sequences // len(span), seconds * recipe.sequences / _workers(workers), sample)
+    return CostEstimate(_count_bytes(block) * recipe.sequences // len(span), seconds * recipe.sequences / _workers(workers), sample)
 
 
-def _require_beginning(journal: Journal, todo: list[Span]) -> list[Span]:
+def _require_beginning(journal: DatasetJournal, todo: list[Span]) -> list[Span]:
     """Return what a journal still lacks; refuse one that holds anything but the beginning of the work."""
     if [record.span for record in journal.records] != todo[: len(journal.records)]:
         raise StorageError(f"{journal.directory} holds other work: delete it and run the command again")
     return todo[len(journal.records) :]
 
 
-def _fill(journal: Journal, blocks: Iterable[Block], todo: list[Span], progress: Callable[[Progress], None] | None) -> None:
+def _fill(journal: DatasetJournal, blocks: Iterable[Block], todo: list[Span], progress: Callable[[GenerationProgress], None] | None) -> None:
     """Append the blocks that are missing."""
     total = sum(map(len, todo))
     resumed = done = sum(len(record.span) for record in journal.records)
     if progress:
-        progress(Progress(done, total, resumed))
+        progress(GenerationProgress(done, total, resumed))
     for block in blocks:
         journal.append(block)
         done += len(block.span)
         if progress:
-            progress(Progress(done, total, resumed))
+            progress(GenerationProgress(done, total, resumed))
 
 
 def _make_or_read(recipe: Recipe, todo: list[Span], *, sources: dict[Span, Callable[[], Block]], workers: int) -> Generator[Block]:
@@ -209,7 +209,7 @@ def _parts(recipe: Recipe, path: Path, stack: ExitStack) -> dict[Span, Callable[
     """The blocks that lie in parts beside the file."""
     sources: dict[Span, Callable[[], Block]] = {}
     for directory in _part_directories(path):
-        journal = Journal(recipe, directory)
+        journal = DatasetJournal(recipe, directory)
         stack.callback(journal.close)
         for record in journal.records:
             sources[record.span] = lambda journal=journal, record=record: journal.read(record)

@@ -118,7 +118,7 @@ models = Registry(
         "k-means-true": "physbench_baselines.segments:KMeansTrue",
         "k-means-colour": "physbench_baselines.segments:KMeansColour",
         "k-means-colour-true": "physbench_baselines.segments:KMeansColourTrue",
-        "colours": "physbench_baselines.segments:Colours",
+        "colours": "physbench_baselines.segments:HueSegments",
         "one-segment": "physbench_baselines.segments:OneSegment",
         "random-segments": "physbench_baselines.segments:RandomSegments",
         "pixels": "physbench_baselines.codes:Pixels",

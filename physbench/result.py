@@ -149,14 +149,14 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Run:
+class ScoredRun:
     """What `save_sums` left of an evaluation."""
 
     provenance: dict[str, Any]
     sums: dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]] = field(repr=False)
 
 
-def load_run(path: Path) -> Run:
+def load_run(path: Path) -> ScoredRun:
     """Read per-sequence sums; perhaps a stranger's, so every size is looked at before it is believed and nothing is unpickled."""
     require_regular_file(path, MOST_BYTES)
     arrays = read_npz(path, SUMS, most_arrays=MOST_ARRAYS, most_bytes=MOST_BYTES)
@@ -170,7 +170,7 @@ def load_run(path: Path) -> Run:
         cast("dict[str, Any]", provenance)
     ):
         raise HostileFile(f"{path} does not say what its sums are of")
-    return Run(cast("dict[str, Any]", provenance), sums)
+    return ScoredRun(cast("dict[str, Any]", provenance), sums)
 
 
 def is_formula(text: str) -> bool:

@@ -27,7 +27,7 @@ T = TypeVar("T")
 class World(Protocol):
     """Make scenes. Bump `version` whenever the same recipe makes other bytes.
 
-    A world may have more: `Parts` lists what.
+    A world may have more: `WorldParts` lists what.
     """
 
     name: ClassVar[str]
@@ -47,7 +47,7 @@ class World(Protocol):
 
 
 @dataclass(frozen=True)
-class Parts:
+class WorldParts:
     """The parts that a world may have or lack; None where it lacks one."""
 
     spans: Callable[[Recipe, str], Sequence[Span]] | None
@@ -74,7 +74,7 @@ class Parts:
     """The side in pixels of the square that its objects move in, from the origin on; 0 where there is none."""
 
 
-def parts_of(world: World) -> Parts:
+def parts_of(world: World) -> WorldParts:
     """Look up, once and here alone, what a world has beside what every world has."""
     defaults = {
         "spans": None,
@@ -89,7 +89,7 @@ def parts_of(world: World) -> Parts:
         "actions": 0,
         "box_side": 0.0,
     }
-    return Parts(**cast("Any", {name: getattr(world, name, default) for name, default in defaults.items()}))
+    return WorldParts(**cast("Any", {name: getattr(world, name, default) for name, default in defaults.items()}))
 
 
 def make_by_seed(batch: Callable[[Any, NDArray[np.uint64], int], Scenes]) -> Callable[..., Scenes]:

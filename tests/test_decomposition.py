@@ -21,7 +21,7 @@ from physbench.evaluation.window import ask
 from physbench.model import Batch, Bernoulli, Parts, Prediction
 from physbench.report.decomposition import MOST_SLOTS, ROWS, choose_rows, colour_objects, save, story
 from physbench.suites import SUITES, Still, Suite, Task, Window
-from physbench.view.figure import SHARED, Row, Story, draw_share
+from physbench.view.figure import SHARED, PictureRow, Story, draw_share
 from physbench.view.table import table
 from physbench.view.times import Times
 from physbench_baselines.reference import Copy
@@ -226,7 +226,7 @@ def test_a_table_is_a_row_for_each_step_and_what_stays_is_drawn_once_beside_the_
         return np.full((HEIGHT, WIDTH, 3), (3 + 20 * number, 101 + 7 * t, 249), np.uint8)
 
     still = flat(9, 9)
-    blocks = ((Row("still", "", (still,) * 4),), tuple(Row(f"row {i}", "", tuple(flat(i, t) for t in range(4))) for i in range(3)))
+    blocks = ((PictureRow("still", "", (still,) * 4),), tuple(PictureRow(f"row {i}", "", tuple(flat(i, t) for t in range(4))) for i in range(3)))
     picture = np.asarray(table(Story("a model", "an image", blocks, ("a word",), ("a", "b", "c", "d"), ("1", "2", "3", "4")), [0, 2, 3], scale=SCALE))
     found = {(i, t): places(picture, flat(i, t)) for i in range(3) for t in range(4)}
     assert {key: len(where) for key, where in found.items()} == {(i, t): int(t != 1) for i in range(3) for t in range(4)}

@@ -16,10 +16,10 @@ from PIL import Image
 
 from physbench import registry
 from physbench.errors import ModelError, RecipeError
-from physbench.evaluation.watch import Step, Watched, drawable, watch
+from physbench.evaluation.watch import Watched, WatchedStep, drawable, watch
 from physbench.model import Batch, Bernoulli, Parts, Prediction
 from physbench.report.figure import COLUMNS, save, story
-from physbench.view.figure import Arrow, Outline, Row, Story, cell, draw_owners, figure, film, find_arrows, mix_slots, plain, tint_slot, wrong
+from physbench.view.figure import Arrow, Outline, PictureRow, Story, cell, draw_owners, figure, film, find_arrows, mix_slots, plain, tint_slot, wrong
 from physbench.view.times import ALL_TIMES
 from physbench_baselines.reference import Copy, Oracle
 
@@ -34,7 +34,7 @@ def flat(colour: tuple[int, int, int]) -> np.ndarray:
 def make_story(steps: int, *sizes: int) -> tuple[Story, dict[tuple[int, int], tuple[int, int, int]]]:
     """Blocks of so many rows, every picture of a colour of its own: by row and step."""
     colours = {(row, t): (3 + 20 * row, 101 + 7 * t, 249) for row in range(sum(sizes)) for t in range(steps)}
-    rows = iter(Row(f"row {row}", "", tuple(flat(colours[row, t]) for t in range(steps))) for row in range(sum(sizes)))
+    rows = iter(PictureRow(f"row {row}", "", tuple(flat(colours[row, t]) for t in range(steps))) for row in range(sum(sizes)))
     return Story("a model", "a sequence", tuple(tuple(next(rows) for _ in range(size)) for size in sizes), ("a word",)), colours
 
 
@@ -65,7 +65,7 @@ def parts(slots: int, size: int = 24, attention: np.ndarray | None = None) -> Pa
 def make_watched(slots: int | None, *, steps: int = 4, seen: int = 4, attention: np.ndarray | None = None) -> Watched:
     frame = square(8, 8)
     each = None if slots is None else parts(slots, attention=attention)
-    return Watched("balls", 3, tuple(Step(frame if t < seen else None, frame, frame, None, each) for t in range(steps)))
+    return Watched("balls", 3, tuple(WatchedStep(frame if t < seen else None, frame, frame, None, each) for t in range(steps)))
 
 
 def make_boxes(*rows: tuple[float, ...]) -> np.ndarray:
@@ -74,7 +74,7 @@ def make_boxes(*rows: tuple[float, ...]) -> np.ndarray:
 
 
 def test_an_outline_runs_along_the_pixels_of_its_box_in_the_colour_of_its_identity() -> None:
-    row = Row("boxes", "", (flat((1, 2, 3)),), outlines=((Outline(2, 1, 6, 5, 2),),))
+    row = PictureRow("boxes", "", (flat((1, 2, 3)),), outlines=((Outline(2, 1, 6, 5, 2),),))
     drawn = cell(row, 0, (HEIGHT, WIDTH), SCALE)
     rim = (drawn == OKABE_ITO[2]).all(axis=2)
     thick = SCALE // 2 + 1
@@ -86,7 +86,7 @@ def test_an_outline_runs_along_the_pixels_of_its_box_in_the_colour_of_its_identi
 
 @pytest.mark.parametrize("edges", [(-30, -1e30, 30, 3), (2, 2, 1e38, 1e38), (-1e38, -1e38, -1e37, -1e37), (4, 4, 4, 4), (8.9, 5.9, 9, 6), (1e38, 0, 1e38, 9)])
 def test_an_outline_of_any_size_is_drawn_as_far_as_it_lies_in_the_frame(edges: tuple[float, ...]) -> None:
-    row = Row("boxes", "", (flat((1, 2, 3)),), outlines=((Outline(*edges, 0),),))
+    row = PictureRow("boxes", "", (flat((1, 2, 3)),), outlines=((Outline(*edges, 0),),))
     drawn = cell(row, 0, (HEIGHT, WIDTH), SCALE)
     assert {tuple(pixel) for pixel in drawn.reshape(-1, 3).tolist()} <= {(1, 2, 3), OKABE_ITO[0]}
     seen = edges[0] < WIDTH and edges[1] < HEIGHT and edges[2] > 0 and edges[3] > 0
@@ -96,7 +96,7 @@ def test_an_outline_of_any_size_is_drawn_as_far_as_it_lies_in_the_frame(edges: t
 def test_boxes_are_drawn_on_the_frames_that_were_shown_and_on_those_that_were_imagined() -> None:
     frames = [square(5 + 3 * t, 8) for t in range(5)]
     steps = tuple(
-        Step(frames[t] if t < 2 else None, frames[t + 1], np.zeros_like(frames[0]), boxes=make_boxes((5 + 3 * t, 8, 4, 4, 1), (2, 2, 1, 1, 0)))
+        WatchedStep(frames[t] if t < 2 else None, frames[t + 1], np.zeros_like(frames[0]), boxes=make_boxes((5 + 3 * t, 8, 4, 4, 1), (2, 2, 1, 1, 0)))
         for t in range(4)
     )
     sheet = story(Watched("balls", 3, steps), "mine")
@@ -214,7 +214,7 @@ def test_the_same_story_is_the_same_bytes() -> None:
 
 def test_the_colours_of_slots_are_exact_in_an_animation_of_more_colours_than_a_gif_has() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (3, 24, 24, 3), np.uint8)
-    rows = tuple(Row("slot", "", tuple(noise), slot=k) for k in range(7))
+    rows = tuple(PictureRow("slot", "", tuple(noise), slot=k) for k in range(7))
     moving = Image.open(io.BytesIO(film(Story("a", "b", (rows,), ()))))
     for t in range(3):
         moving.seek(t)
@@ -224,7 +224,7 @@ def test_the_colours_of_slots_are_exact_in_an_animation_of_more_colours_than_a_g
 
 def test_pixels_are_enlarged_and_never_blurred() -> None:
     picture = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
-    enlarged = cell(Row("", "", (picture,)), 0, (HEIGHT, WIDTH), SCALE)
+    enlarged = cell(PictureRow("", "", (picture,)), 0, (HEIGHT, WIDTH), SCALE)
     assert np.array_equal(enlarged, np.kron(picture, np.ones((SCALE, SCALE, 1), np.uint8)))
 
 
@@ -245,7 +245,7 @@ def test_nothing_is_drawn_to_itself_or_to_where_nothing_is_or_of_hardly_any_weig
 
 def test_an_arrow_has_the_colour_of_the_heeded_slot_and_is_the_wider_the_more_it_weighs() -> None:
     def ink(weight: float) -> np.ndarray:
-        row = Row("", "", (np.zeros((24, 24, 3), np.uint8),), arrows=((Arrow((4, 12), (20, 12), weight, 3),),))
+        row = PictureRow("", "", (np.zeros((24, 24, 3), np.uint8),), arrows=((Arrow((4, 12), (20, 12), weight, 3),),))
         return cell(row, 0, (24, 24), 8)
 
     strong, weak = ink(1.0), ink(0.2)

@@ -20,7 +20,7 @@ import physbench.lock
 from physbench.errors import HostileFile, PhysbenchError, StorageError
 from physbench.files import open_regular_file, read_regular_file, require_regular_file, require_writable, write_whole
 from physbench.lock import LOCK, hold_lock
-from physbench.storage.predictions import Header, PredictionsWriter
+from physbench.storage.predictions import PredictionsHeader, PredictionsWriter
 from tests.builders.datasets import recipe_for
 
 
@@ -102,7 +102,7 @@ def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
     pipe, folder = tmp_path / "pipe.h5", tmp_path / "folder"
     os.mkfifo(pipe)
     folder.mkdir()
-    header = Header(suite="balls", suite_version=1, size="lite", sequences=1, model="me", seed=0, likelihood="bernoulli")
+    header = PredictionsHeader(suite="balls", suite_version=1, size="lite", sequences=1, model="me", seed=0, likelihood="bernoulli")
     for path in (pipe, folder):
         for write in (
             require_writable,

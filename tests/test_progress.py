@@ -11,7 +11,7 @@ import pytest
 
 import physbench
 from physbench import progress
-from physbench.evaluation.journal import Journal
+from physbench.evaluation.journal import EvaluationJournal
 from physbench.evaluation.meter import Progress, count_steps
 from physbench.suites import SUITES
 from physbench_baselines.reference import ConstantVelocity, Copy
@@ -45,7 +45,7 @@ def test_progress_is_told_within_a_block_and_ends_at_the_whole(model: Any) -> No
 def test_an_evaluation_that_goes_on_counts_what_was_finished(tmp_path: Path) -> None:
     for _ in range(2):
         told: list[Progress] = []
-        physbench.evaluate(Copy(), "balls", limit=6, batch=2, journal=Journal(tmp_path / "journal"), progress=told.append)
+        physbench.evaluate(Copy(), "balls", limit=6, batch=2, journal=EvaluationJournal(tmp_path / "journal"), progress=told.append)
     assert [now.done for now in told] == pytest.approx([2, 4, 6])
 
 

@@ -22,7 +22,7 @@ from physbench.notices import announce
 from physbench_baselines.architecture import Architecture, architecture_of, find_architecture
 from physbench_baselines.containers import archive, tensors
 from physbench_baselines.containers.arrays import STATE, TYPES, Arrays, packed_state, restore, store, unpacked_state
-from physbench_baselines.containers.header import FORMAT, FORMAT_VERSION, Header
+from physbench_baselines.containers.header import FORMAT, FORMAT_VERSION, CheckpointHeader
 from physbench_baselines.containers.tensors import MOST_BYTES
 from physbench_baselines.training.folder import Folder
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Checkpoint:
     network: nn.Module
-    header: Header
+    header: CheckpointHeader
     sha256: str  # of the file
     training: dict[str, Any] | None = None  # the state of a run that can go on: tensors and plain numbers
 
@@ -123,7 +123,7 @@ def _set(network: nn.Module, settings: Mapping[str, float]) -> nn.Module:
     return network_with(lambda: architecture.make(changed), weights_of(network))
 
 
-def inspect(path: Path | str) -> Header:
+def inspect(path: Path | str) -> CheckpointHeader:
     """The header alone: no network is built, and for .safetensors torch is not needed."""
     path = _weights_in(Path(path))
     content = _content(path)
@@ -158,14 +158,14 @@ def _looks_like(content: bytes) -> str:
     return f"it begins with {content[:8]!r}" if content else "it is empty; download it again"
 
 
-def _read(content: bytes, path: Path) -> tuple[Header, Arrays, dict[str, Any] | None]:
+def _read(content: bytes, path: Path) -> tuple[CheckpointHeader, Arrays, dict[str, Any] | None]:
     if content.startswith(archive.START):
         return archive.unpack(content, path)
     header, arrays = tensors.unpack(content, path)
     return header, {name: array for name, array in arrays.items() if not name.startswith(STATE)}, unpacked_state(arrays)
 
 
-def _architecture_for(header: Header, path: Path, own: str | None) -> Architecture:
+def _architecture_for(header: CheckpointHeader, path: Path, own: str | None) -> Architecture:
     """A file never decides which code runs: user code is what the user names, or what the run in the file's folder was started with."""
     place = header.architecture
     if own is not None or ":" not in place:
@@ -182,7 +182,7 @@ def _architecture_for(header: Header, path: Path, own: str | None) -> Architectu
     return find_architecture(place)
 
 
-def _sizes(architecture: Architecture, header: Header, path: Path) -> Any:
+def _sizes(architecture: Architecture, header: CheckpointHeader, path: Path) -> Any:
     kind, what = architecture.sizes, architecture.name
     hints = get_type_hints(kind)
     names = {field.name: field.type for field in fields(kind)}
@@ -196,7 +196,7 @@ def _sizes(architecture: Architecture, header: Header, path: Path) -> Any:
     return kind(**words)
 
 
-def _fill(architecture: Architecture, header: Header, arrays: Arrays, path: Path) -> nn.Module:
+def _fill(architecture: Architecture, header: CheckpointHeader, arrays: Arrays, path: Path) -> nn.Module:
     """The network, once every name and shape is what it should be."""
     from physbench_baselines.adapter import network_with, shapes_of
 

@@ -31,7 +31,7 @@ HUES = 64
 
 
 @dataclass(frozen=True)
-class Told:
+class SegmentState:
     """What a row knows before it sees a frame, and what it saw last."""
 
     seeds: NDArray[np.uint64]  # (B,)
@@ -55,10 +55,10 @@ class KMeans:
     colour: float = 1.0
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
-    def begin(self, batch: Batch) -> Told:
-        return Told(batch.seeds, np.full(len(batch.seeds), min(batch.slots or USUAL_SLOTS, 256)))
+    def begin(self, batch: Batch) -> SegmentState:
+        return SegmentState(batch.seeds, np.full(len(batch.seeds), min(batch.slots or USUAL_SLOTS, 256)))
 
-    def observe(self, state: Told, frame: Frame, action: Frame | None) -> tuple[Told, Prediction]:
+    def observe(self, state: SegmentState, frame: Frame, action: Frame | None) -> tuple[SegmentState, Prediction]:
         owner = np.zeros(frame.shape[:3], np.uint8)
         for i, on in enumerate(foreground(frame)):
             if state.owner is not None and state.knows(frame, i):
@@ -76,9 +76,9 @@ class KMeansTrue(KMeans):
 
     privileged: ClassVar[bool] = True
 
-    def begin(self, batch: Batch) -> Told:
+    def begin(self, batch: Batch) -> SegmentState:
         assert batch.truth is not None, "the evaluator gives it to privileged rows"
-        return Told(batch.seeds, np.maximum(batch.truth["count"].astype(np.int64), 1))
+        return SegmentState(batch.seeds, np.maximum(batch.truth["count"].astype(np.int64), 1))
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class KMeansColourTrue(KMeansTrue):
 
 
 @dataclass(frozen=True)
-class Colours:
+class HueSegments:
     """Every hue that is not background is an object, however light or dark: the 256 commonest ones."""
 
     likelihood: ClassVar[Bernoulli] = Bernoulli()
@@ -133,10 +133,10 @@ class RandomSegments:
 
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
-    def begin(self, batch: Batch) -> Told:
+    def begin(self, batch: Batch) -> SegmentState:
         return KMeans().begin(batch)
 
-    def observe(self, state: Told, frame: Frame, action: Frame | None) -> tuple[Told, Prediction]:
+    def observe(self, state: SegmentState, frame: Frame, action: Frame | None) -> tuple[SegmentState, Prediction]:
         pixels = frame.shape[1] * frame.shape[2]
         drawn: list[NDArray[np.uint64]] = [np.random.Philox(key=int(seed)).random_raw(pixels) >> np.uint64(32) for seed in state.seeds]
         owner = (np.stack(drawn) * state.counts[:, None].astype(np.uint64)) >> np.uint64(32)

@@ -156,7 +156,7 @@ class Encoder(nn.Module):
         self.patch = sizes.patch
         widths = [sizes.channels * sizes.patch**2, *sizes.encoder]
         self.convolutions = nn.ModuleList(Convolution(*pair, sizes.kernel) for pair in pairwise(widths))
-        self.place = Place(sizes.encoder[-1])
+        self.place = PositionEmbedding(sizes.encoder[-1])
         self.norm = nn.LayerNorm(sizes.encoder[-1], NORM_EPSILON)
         self.mlp = nn.Sequential(initialise(nn.Linear(sizes.encoder[-1], sizes.features)), nn.ReLU(), initialise(nn.Linear(sizes.features, sizes.features)))
 
@@ -174,7 +174,7 @@ class Decoder(nn.Module):
     def __init__(self, sizes: SlotAttentionSizes) -> None:
         super().__init__()
         self.patch = sizes.patch
-        self.place = Place(sizes.slot_size)
+        self.place = PositionEmbedding(sizes.slot_size)
         widths = [sizes.slot_size, *sizes.decoder]
         self.convolutions = nn.ModuleList(Convolution(*pair, sizes.decoder_kernel or sizes.kernel) for pair in pairwise(widths))
         self.last = Convolution(sizes.decoder[-1], (sizes.channels + 1) * sizes.patch**2, sizes.last_kernel)
@@ -187,7 +187,7 @@ class Decoder(nn.Module):
         return F.pixel_shuffle(self.last(maps), self.patch)[..., : shape[0], : shape[1]]
 
 
-class Place(nn.Module):
+class PositionEmbedding(nn.Module):
     """Add a linear function of how far each pixel is from the four sides."""
 
     def __init__(self, channels: int) -> None:

@@ -77,7 +77,7 @@ class Objects(NamedTuple):
     identity: Tensor  # (R, N), -1 for none
 
 
-class Step(NamedTuple):
+class ExplainedFrame(NamedTuple):
     """One frame explained."""
 
     objects: Objects
@@ -149,7 +149,7 @@ class Sqair(nn.Module):
         effects, memory = self.relate(z)
         return self.propagation_prior(z.what, z.where, z.presence, z.velocity, effects, z.prior), effects, memory
 
-    def step(self, z: Objects, highest: Tensor, images: Tensor, draws: Draws, *, first: bool, force: bool = False) -> tuple[Step, Tensor]:
+    def step(self, z: Objects, highest: Tensor, images: Tensor, draws: Draws, *, first: bool, force: bool = False) -> tuple[ExplainedFrame, Tensor]:
         """Explain frames (R, H, W) by objects of the last ones; give also the highest identity (R,) of each row."""
         sizes, slots = self.sizes, z.presence.shape[1]
         expected, effects, memory = self.expect(z)
@@ -171,7 +171,7 @@ class Sqair(nn.Module):
         canvas = self.render(objects, (images.shape[1], images.shape[2]))
         likelihood = log_normal(images.flatten(1), canvas.flatten(1), torch.full_like(canvas, sizes.sigma).flatten(1))
         discrete = terms["q_old_presence"] + terms["q_number"]
-        return Step(objects, canvas, likelihood, log_p, log_q, discrete, terms), highest
+        return ExplainedFrame(objects, canvas, likelihood, log_p, log_q, discrete, terms), highest
 
     def render(self, z: Objects, shape: tuple[int, int]) -> Tensor:
         """Draw all objects: (R, H, W)."""
@@ -240,7 +240,7 @@ class Sqair(nn.Module):
         if draws is None:
             draws = [draw_from(generator, len(frames), slots, sizes.what, frames) for _ in range(frames.shape[1])]
         z, highest = self.nothing(len(frames), slots), frames.new_full((len(frames),), -1.0)
-        steps: list[Step] = []
+        steps: list[ExplainedFrame] = []
         for t, draw in enumerate(draws):
             step, highest = self.step(z, highest, frames[:, t], draw, first=t == 0, force=force)
             z = step.objects

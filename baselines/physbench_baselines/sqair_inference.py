@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from physbench_baselines.sqair_layers import FLOOR, Gaussian, Gru, Localiser, Mlp, VanillaRnn, log_normal, read, stack, write
+from physbench_baselines.sqair_layers import FLOOR, GaussianHead, Gru, Localiser, Mlp, VanillaRnn, log_normal, read, stack, write
 from physbench_baselines.sqair_priors import GATE, SIZE, gate
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Eye(nn.Module):
         self.side, self.glimpse, self.ours, self.sigma = sizes.side, sizes.glimpse, sizes.ours, sizes.sigma
         pixels, hidden = sizes.glimpse**2, sizes.hidden
         self.encoder = Mlp(pixels, hidden, hidden, ends=True)
-        self.head = Gaussian(hidden, sizes.what)
+        self.head = GaussianHead(hidden, sizes.what)
         self.decoder = Mlp(sizes.what, hidden, hidden, pixels)
         self.output_scale = nn.Parameter(torch.tensor(0.25))
 
@@ -183,7 +183,7 @@ class Propagation(nn.Module):
         self.offset = nn.Parameter(torch.tensor(-3.0))
         self.cholesky = nn.Parameter(torch.zeros(4, 4) if self.ours else torch.empty(4, 4).uniform_(-0.55, 0.55).tril())
         self.gru = Gru(hidden + 4 + 2 * what + effects, hidden)
-        self.head = Gaussian(hidden, what)
+        self.head = GaussianHead(hidden, what)
         self.gates = Mlp(hidden, 3 * what, bias=1.0)
         self.presence = Mlp(2 * hidden + what + self.ours, sizes.presence_hidden, 1, bias=5.0)
 

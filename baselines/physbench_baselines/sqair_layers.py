@@ -78,7 +78,7 @@ class Mlp(nn.Sequential):
             nn.init.constant_(layers[-2].bias, bias)  # type: ignore[arg-type]
 
 
-class Gaussian(nn.Module):
+class GaussianHead(nn.Module):
     """A linear layer to a mean and a standard deviation."""
 
     def __init__(self, inputs: int, outputs: int) -> None:

@@ -14,7 +14,7 @@ from physbench.result import METRIC_VERSION
 from physbench.suites import ROWS, SIZES, UNRANKED, Asking, Suite, Task, installed_suites
 from physbench_leaderboard import consistency
 from physbench_leaderboard.entries import Entry, entries, who
-from physbench_leaderboard.pins import Pins, load_pins
+from physbench_leaderboard.pins import ReferencePins, load_pins
 from physbench_leaderboard.submission import MOST_PROBLEMS, Row, Submission, SubmissionError, examine, list_problems
 
 SELF_REPORTED = "self-reported"
@@ -32,14 +32,14 @@ NOT_RANKED = {
 }
 
 
-def problems(path: Path, pins: Pins | None = None) -> list[str]:
+def problems(path: Path, pins: ReferencePins | None = None) -> list[str]:
     """What is wrong with a submission, in plain words; nothing where all is well. At most a handful, and a count of the others."""
     found = _all_problems(path, pins)[1]
     more = len(found) - MOST_PROBLEMS
     return [*found[:MOST_PROBLEMS], *([f"and {more:,} more"] if more > 0 else [])]
 
 
-def check(path: Path, pins: Pins | None = None) -> Submission:
+def check(path: Path, pins: ReferencePins | None = None) -> Submission:
     """A submission that may be listed."""
     submission, found = _all_problems(path, pins)
     if found:
@@ -47,7 +47,7 @@ def check(path: Path, pins: Pins | None = None) -> Submission:
     return submission
 
 
-def meaning(rows: Iterable[Row], pins: Pins) -> list[str]:
+def meaning(rows: Iterable[Row], pins: ReferencePins) -> list[str]:
     """What is wrong with rows that could be read."""
     rows, suites = list(rows), installed_suites()
     found = list(_strangers(rows))
@@ -71,7 +71,7 @@ def is_reference(model: str) -> bool:
     return model.casefold() in ROWS or any(model in suite.references for suite in installed_suites().values())
 
 
-def _all_problems(path: Path, pins: Pins | None) -> tuple[Submission, list[str]]:
+def _all_problems(path: Path, pins: ReferencePins | None) -> tuple[Submission, list[str]]:
     submission, found = examine(path)
     return submission, found or meaning(submission.rows, pins or load_pins())
 
@@ -151,7 +151,7 @@ def _incomplete(entry: Entry, suite: Suite) -> Iterator[str]:
         yield f"line {entry.rows[task, metric].line}: {suite.name} does not ask for {metric} on {task}{more}"
 
 
-def _references(entry: Entry, pins: Pins) -> Iterator[str]:
+def _references(entry: Entry, pins: ReferencePins) -> Iterator[str]:
     """Require that reference rows have their pinned figures."""
     if not is_reference(entry.who.model):
         return

@@ -8,7 +8,7 @@ from physbench.metrics.card import Metric
 from physbench.metrics.catalogue import METRICS, find
 from physbench.suites import Asking, Suite
 from physbench_leaderboard.entries import Entry
-from physbench_leaderboard.pins import Pins
+from physbench_leaderboard.pins import ReferencePins
 from physbench_leaderboard.submission import Row
 
 CLOSE = 1e-6
@@ -17,7 +17,7 @@ CLOSE = 1e-6
 ROUNDING = 1e-9
 
 
-def out_of_range(entry: Entry, pins: Pins) -> Iterator[str]:
+def out_of_range(entry: Entry, pins: ReferencePins) -> Iterator[str]:
     copy, oracle = pins.of(entry.first, "copy"), pins.of(entry.first, "oracle")
     for key, row in entry.rows.items():
         if row.value != row.value:
@@ -37,7 +37,7 @@ def out_of_range(entry: Entry, pins: Pins) -> Iterator[str]:
             yield f"line {row.line}: {row.value:.6g} does not lie in its interval from {row.low:.6g} to {row.high:.6g}"
 
 
-def contradictions(entry: Entry, suite: Suite, pins: Pins) -> Iterator[str]:
+def contradictions(entry: Entry, suite: Suite, pins: ReferencePins) -> Iterator[str]:
     """Of an evaluation that is complete."""
     copy = pins.of(entry.first, "copy")
     for task in suite.tasks:
@@ -59,7 +59,7 @@ def near(a: float, b: float, within: float = CLOSE, beside: float = 0.0) -> bool
     return (a != a and b != b) or (math.isfinite(b) and abs(a - b) <= max(within * max(abs(a), abs(b)), ROUNDING * beside))
 
 
-def _bounds(entry: Entry, row: Row, pins: Pins) -> tuple[float, float]:
+def _bounds(entry: Entry, row: Row, pins: ReferencePins) -> tuple[float, float]:
     card = find(row.metric)
     if row.metric.partition("[")[0].endswith("_std"):
         return 0.0, math.inf

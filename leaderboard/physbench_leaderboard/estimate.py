@@ -21,7 +21,7 @@ from physbench_leaderboard.recompute import ranking_sums
 Key = tuple[str, str]  # task, metric
 
 
-class Estimate(NamedTuple):
+class ScoreEstimate(NamedTuple):
     """A figure and its 95 % interval; NaN where there is none."""
 
     value: float
@@ -29,7 +29,7 @@ class Estimate(NamedTuple):
     high: float
 
 
-NOTHING = Estimate(math.nan, math.nan, math.nan)
+NOTHING = ScoreEstimate(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,19 +49,19 @@ class Contender:
         return list(found.values())
 
     @cached_property
-    def headline(self) -> Estimate:
+    def headline(self) -> ScoreEstimate:
         return self.estimate(self.ranked_by) if self.ranked_by else NOTHING
 
-    def values(self, key: Key) -> list[Estimate]:
+    def values(self, key: Key) -> list[ScoreEstimate]:
         """One for each training that has a value, the mean over its evaluations."""
-        found: list[Estimate] = []
+        found: list[ScoreEstimate] = []
         for training in self.trainings:
             rows = [entry.rows[key] for entry in training if entry.value(*key) is not None]
             if rows:
-                found.append(Estimate(*(statistics.fmean(getattr(row, name) for row in rows) for name in ("value", "low", "high"))))
+                found.append(ScoreEstimate(*(statistics.fmean(getattr(row, name) for row in rows) for name in ("value", "low", "high"))))
         return found
 
-    def estimate(self, key: Key) -> Estimate:
+    def estimate(self, key: Key) -> ScoreEstimate:
         """The mean over trainings."""
         each = self.values(key)
         if len(each) < 2:
@@ -69,7 +69,7 @@ class Contender:
         value = statistics.fmean(one.value for one in each)
         below, above = (statistics.fmean(width) for width in ([one.value - one.low for one in each], [one.high - one.value for one in each]))
         spread = _quantile(len(each) - 1) * math.sqrt(_variance(each))
-        return Estimate(value, value - math.hypot(below, spread), value + math.hypot(above, spread))
+        return ScoreEstimate(value, value - math.hypot(below, spread), value + math.hypot(above, spread))
 
     @cached_property
     def contributions(self) -> Sums | None:
@@ -107,7 +107,7 @@ def _end(contender: Contender, name: Literal["low", "high"]) -> float:
     return contender.headline.value if end != end else end
 
 
-def _seeds_apart(ours: Sequence[Estimate], theirs: Sequence[Estimate]) -> float:
+def _seeds_apart(ours: Sequence[ScoreEstimate], theirs: Sequence[ScoreEstimate]) -> float:
     """Half the width of the 95 % interval that trainings alone give a difference of means (Welch)."""
     variances = [(_variance(each), len(each) - 1) for each in (ours, theirs) if len(each) > 1]
     total = sum(variance for variance, _ in variances)
@@ -117,7 +117,7 @@ def _seeds_apart(ours: Sequence[Estimate], theirs: Sequence[Estimate]) -> float:
     return _quantile(freedom) * math.sqrt(total)
 
 
-def _variance(each: Sequence[Estimate]) -> float:
+def _variance(each: Sequence[ScoreEstimate]) -> float:
     """Of the mean over trainings."""
     return statistics.variance(one.value for one in each) / len(each)
 

@@ -20,7 +20,7 @@ CHEAPEST = -math.log1p(-CLIP)
 
 
 @dataclass(frozen=True)
-class Pins:
+class ReferencePins:
     """By suite, version, size, metric version and model: values by task and metric."""
 
     values: Mapping[tuple[str, int, str, int, str], Mapping[tuple[str, str], float]]
@@ -36,8 +36,8 @@ class Pins:
         return cost / CHEAPEST
 
 
-def pins_of(rows: Iterable[Row]) -> Pins:
-    return Pins(
+def pins_of(rows: Iterable[Row]) -> ReferencePins:
+    return ReferencePins(
         {
             (at.suite, at.suite_version, at.size, at.metric_version, at.model): {key: row.value for key, row in entry.rows.items()}
             for entry in entries(rows)
@@ -59,6 +59,6 @@ def require_not_installed(folder: Path) -> None:
 
 
 @cache
-def load_pins() -> Pins:
+def load_pins() -> ReferencePins:
     path = bundled_folder() / REFERENCES
-    return pins_of(read(path).rows) if path.is_file() else Pins({})
+    return pins_of(read(path).rows) if path.is_file() else ReferencePins({})

@@ -10,7 +10,7 @@ from physbench.metrics.object_cards import CLASSES, EVENT_STEPS
 from physbench.report import charts
 from physbench.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, SMALLEST, TOP, Axis, Chart, Line, Point, Shape
 from physbench.report.text import describe, number
-from physbench_leaderboard.estimate import Estimate
+from physbench_leaderboard.estimate import ScoreEstimate
 from physbench_leaderboard.table import Board, Standing
 
 MOST_RANKED = 20
@@ -121,11 +121,11 @@ def _start(task: str) -> str:
     return f"after {shown} shown frames" if shown.isdecimal() else task
 
 
-def _steps(curve: dict[str, Estimate]) -> tuple[Point, ...]:
+def _steps(curve: dict[str, ScoreEstimate]) -> tuple[Point, ...]:
     return tuple(sorted((Point(int(step), *each) for step, each in curve.items() if step.isdecimal()), key=lambda point: point.x))
 
 
-def _in_row(standing: Standing, each: Estimate, along: Axis, y: float, *, look: int) -> Iterator[Shape]:
+def _in_row(standing: Standing, each: ScoreEstimate, along: Axis, y: float, *, look: int) -> Iterator[Shape]:
     yield charts.text(_short(standing.model), NAMES - 10, y + 4, "end" if look else "end named")
     words = f"{standing.model}: {describe(*each)}"
     if along.holds(each.value):
@@ -139,7 +139,7 @@ def _in_row(standing: Standing, each: Estimate, along: Axis, y: float, *, look: 
         yield charts.text(number(each.value), edge - 6 * way, y + 4, "end" if right else "")
 
 
-def _copying(each: Estimate, upward: Axis, taken: Labels) -> Iterator[Shape]:
+def _copying(each: ScoreEstimate, upward: Axis, taken: Labels) -> Iterator[Shape]:
     """A line where copying lies, or an arrow at the edge towards it."""
     y, within = upward.at(each.value), upward.holds(each.value)
     below = y > TOP + 14
@@ -183,11 +183,11 @@ def _fitting(board: Board, models: Sequence[Standing], beside: Sequence[Standing
     return held
 
 
-def _is_known(each: Estimate) -> bool:
+def _is_known(each: ScoreEstimate) -> bool:
     return math.isfinite(each.value)
 
 
-def _ends(estimates: Iterator[Estimate]) -> list[float]:
+def _ends(estimates: Iterator[ScoreEstimate]) -> list[float]:
     return [each for one in estimates for each in (one.value, one.low, one.high) if math.isfinite(each)]
 
 
@@ -204,7 +204,7 @@ ANCHORS = {"start": "name", "end": "end name", "middle": "mid name"}
 
 
 @dataclass(frozen=True)
-class Place:
+class PlotPlace:
     x: float
     y: float  # of the line that the letters stand on
     look: str  # a class of the page: which end of the name is at x
@@ -224,7 +224,7 @@ class Labels:
         """Keep a box free of names."""
         self.taken.append((left, top, right, bottom))
 
-    def place(self, name: str, x: float, y: float) -> Place | None:
+    def place(self, name: str, x: float, y: float) -> PlotPlace | None:
         """Take room for a name beside a dot; None where there is none, and pointing at the dot must do."""
         width = width_of(name)
         for end, dx, dy in (
@@ -238,7 +238,7 @@ class Labels:
             box = (start, y + dy - ABOVE, start + width, y + dy + BELOW)
             if self._within(box) and self._is_free(*box):
                 self.block(*box)
-                return Place(x + dx, y + dy, ANCHORS[end])
+                return PlotPlace(x + dx, y + dy, ANCHORS[end])
         return None
 
     def _within(self, box: tuple[float, float, float, float]) -> bool:

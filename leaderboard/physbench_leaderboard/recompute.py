@@ -13,7 +13,7 @@ from physbench.files import open_regular_file
 from physbench.metrics.bootstrap import Interval, intervals, quotient
 from physbench.metrics.catalogue import all_metrics
 from physbench.metrics.sums import Sums, value
-from physbench.result import Run, load_run
+from physbench.result import ScoredRun, load_run
 from physbench.storage.admit import SIGNATURE
 from physbench.suites import suite_of
 from physbench_leaderboard.consistency import near
@@ -76,9 +76,9 @@ def _is_hdf5(path: Path) -> bool:
         return file.read(len(SIGNATURE)) == SIGNATURE
 
 
-def _score(predictions: Path) -> Run:
+def _score(predictions: Path) -> ScoredRun:
     found = score(open_predictions(predictions))
-    return Run(asdict(found.provenance), found.sums)
+    return ScoredRun(asdict(found.provenance), found.sums)
 
 
 def _of(submission: Submission, provenance: dict[str, Any], sums: Path) -> Entry:

@@ -10,7 +10,7 @@ from physbench.lock import hold_lock
 from physbench.suites import installed_suites
 from physbench_leaderboard.checks import SELF_REPORTED, check, is_reference, meaning
 from physbench_leaderboard.entries import Entry, entries
-from physbench_leaderboard.pins import REFERENCES, Pins, load_pins, require_not_installed
+from physbench_leaderboard.pins import REFERENCES, ReferencePins, load_pins, require_not_installed
 from physbench_leaderboard.recompute import recompute
 from physbench_leaderboard.submission import Row, Submission, SubmissionError, list_problems, read
 from physbench_leaderboard.trust import find_grant
@@ -45,7 +45,7 @@ class Listed:
         return path if path.is_file() else None
 
 
-def add(path: Path, folder: Path, pins: Pins | None = None) -> Added:
+def add(path: Path, folder: Path, pins: ReferencePins | None = None) -> Added:
     """Check a submission and put it into the folder, with NAME.npz if that lies beside it."""
     submission = check(path, pins)
     require_folder(folder)
@@ -71,7 +71,7 @@ def require_folder(folder: Path) -> None:
         raise SubmissionError(f"there is no folder {folder} of submissions")
 
 
-def load_all(folder: Path, pins: Pins | None = None, *, beside: Sequence[Path] = ()) -> list[Listed]:
+def load_all(folder: Path, pins: ReferencePins | None = None, *, beside: Sequence[Path] = ()) -> list[Listed]:
     """Every submission in the folder, in the order of their names, and those of files beside it, which are checked as if they were added.
 
     Rows for suites of former versions are passed over.
@@ -88,7 +88,7 @@ def load_all(folder: Path, pins: Pins | None = None, *, beside: Sequence[Path] =
     return found
 
 
-def _list(path: Path, pins: Pins) -> Listed:
+def _list(path: Path, pins: ReferencePins) -> Listed:
     submission = read(path)
     today = tuple(row for row in submission.rows if not _former(row))
     if problems := meaning(today, pins):
@@ -98,7 +98,7 @@ def _list(path: Path, pins: Pins) -> Listed:
     return Listed(path, type(submission)(today), find_grant(path, submission))
 
 
-def _new(paths: Sequence[Path], pins: Pins | None, there: set[str]) -> Iterator[Listed]:
+def _new(paths: Sequence[Path], pins: ReferencePins | None, there: set[str]) -> Iterator[Listed]:
     """Of submissions that are not in the folder, those that would be."""
     for path in paths:
         submission = check(path, pins)

@@ -55,11 +55,11 @@ class SubmissionError(PhysbenchError):
 class Row:
     """One line: the columns of a result, their types and what may stand in them. NaN and None where there is nothing."""
 
-    suite: Annotated[str, Cell("the name of a suite", re.compile(r"[a-z][a-z0-9-]{0,63}"), str)]
+    suite: Annotated[str, CellRule("the name of a suite", re.compile(r"[a-z][a-z0-9-]{0,63}"), str)]
     suite_version: Annotated[int, _WHOLE]
-    size: Annotated[str, Cell("a size", re.compile(r"[a-z][A-Za-z0-9-]{0,39}"), str)]
-    task: Annotated[str, Cell("the name of a task", re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+:-]{0,99}"), str)]
-    metric: Annotated[str, Cell("the name of a metric", re.compile(r"[a-z][a-z0-9_]{0,39}(\[[0-9]{1,3}(,[0-9]\+?)?\])?"), str)]
+    size: Annotated[str, CellRule("a size", re.compile(r"[a-z][A-Za-z0-9-]{0,39}"), str)]
+    task: Annotated[str, CellRule("the name of a task", re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+:-]{0,99}"), str)]
+    metric: Annotated[str, CellRule("the name of a metric", re.compile(r"[a-z][a-z0-9_]{0,39}(\[[0-9]{1,3}(,[0-9]\+?)?\])?"), str)]
     value: Annotated[float, _FIGURE]
     low: Annotated[float, _FIGURE]
     high: Annotated[float, _FIGURE]
@@ -70,13 +70,13 @@ class Row:
     parameters: Annotated[int | None, _WHOLE._replace(empty=None)]
     train_seed: Annotated[int | None, _WHOLE._replace(empty=None)]
     seed: Annotated[int, _WHOLE]
-    trust: Annotated[str, Cell("a degree of trust", re.compile(r"[a-z][a-z-]{0,19}"), str)]
+    trust: Annotated[str, CellRule("a degree of trust", re.compile(r"[a-z][a-z-]{0,19}"), str)]
     data_sha256: Annotated[str, _DIGEST]
     weights_sha256: Annotated[str | None, _DIGEST._replace(empty=None)]
     metric_version: Annotated[int, _WHOLE]
     physbench_version: Annotated[str, _VERSION]
     torch_version: Annotated[str | None, _VERSION._replace(empty=None)]
-    device: Annotated[str | None, Cell("cpu, cuda, cuda:1 or the like", re.compile(r"[a-z]{1,12}(:[0-9]{1,3})?"), str, None)]
+    device: Annotated[str | None, CellRule("cpu, cuda, cuda:1 or the like", re.compile(r"[a-z]{1,12}(:[0-9]{1,3})?"), str, None)]
     batch: Annotated[int, _WHOLE._replace(pattern=re.compile(r"[1-9][0-9]{0,9}"))]
     seconds: Annotated[float, _FIGURE._replace(empty=...)]
     date: Annotated[str, _DATE]
@@ -101,7 +101,7 @@ class Submission:
         return hashlib.sha256(self.to_csv().encode()).hexdigest()
 
 
-class Cell(NamedTuple):
+class CellRule(NamedTuple):
     wanted: str  # in words
     pattern: re.Pattern[str]
     typed: Callable[[str], Any]  # raises ValueError
@@ -241,24 +241,24 @@ def _write(value: Any) -> str:
 
 NUMBERED_NOTE = re.compile(rf"samples-[1-9][0-9]{{0,4}}|{OWN_NOTE.pattern}|" r"(gaussian|set-[A-Za-z_][A-Za-z0-9_]{0,39})--?[0-9]{1,12}(\.[0-9]{1,17})?")
 
-_FIGURE = Cell(f"a decimal number of at most {LARGEST:g}", re.compile(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,30})?(e[+-]?[0-9]{1,3})?"), _number, math.nan)
-_WHOLE = Cell("a whole number", re.compile(r"0|[1-9][0-9]{0,18}"), int)
-_DIGEST = Cell("a SHA-256 digest of 64 small hexadecimal digits", re.compile(r"[0-9a-f]{64}"), str)
-_VERSION = Cell("a version", re.compile(r"[0-9][0-9A-Za-z.+]{0,39}"), str)
-_NAME = Cell("a name: at most 64 letters, digits and _ . + : -, the first a letter or digit", re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+:-]{0,63}"), str)
-_LINK = Cell(
+_FIGURE = CellRule(f"a decimal number of at most {LARGEST:g}", re.compile(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,30})?(e[+-]?[0-9]{1,3})?"), _number, math.nan)
+_WHOLE = CellRule("a whole number", re.compile(r"0|[1-9][0-9]{0,18}"), int)
+_DIGEST = CellRule("a SHA-256 digest of 64 small hexadecimal digits", re.compile(r"[0-9a-f]{64}"), str)
+_VERSION = CellRule("a version", re.compile(r"[0-9][0-9A-Za-z.+]{0,39}"), str)
+_NAME = CellRule("a name: at most 64 letters, digits and _ . + : -, the first a letter or digit", re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+:-]{0,63}"), str)
+_LINK = CellRule(
     "an https link of at most 200 plain characters",
     re.compile(r"(?=.{1,200}\Z)https://([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(/[A-Za-z0-9._~/?#&=%+,:-]*)?"),
     str,
     None,
 )
-_DATE = Cell("a date of this century, as 2030-12-31", re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), _date)
-_NOTES = Cell(
+_DATE = CellRule("a date of this century, as 2030-12-31", re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), _date)
+_NOTES = CellRule(
     f"made of {', '.join(NOTES)}, samples-N, gaussian-SIGMA, likelihood-NAME-NUMBER and set-NAME-NUMBER, with one space between",
     re.compile(r"[A-Za-z0-9_.-]+( [A-Za-z0-9_.-]+)*"),
     _notes,
     (),
 )
 
-CELLS: dict[str, Cell] = {name: hint.__metadata__[0] for name, hint in get_type_hints(Row, include_extras=True).items() if name in COLUMNS}
+CELLS: dict[str, CellRule] = {name: hint.__metadata__[0] for name, hint in get_type_hints(Row, include_extras=True).items() if name in COLUMNS}
 """What may stand in a column."""

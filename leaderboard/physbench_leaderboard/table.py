@@ -16,12 +16,12 @@ from physbench.report.text import number
 from physbench.suites import PRIVILEGED, SIZES, installed_suites, suite_of
 from physbench_leaderboard.checks import is_reference
 from physbench_leaderboard.entries import Entry
-from physbench_leaderboard.estimate import NOTHING, Contender, Estimate, better
+from physbench_leaderboard.estimate import NOTHING, Contender, ScoreEstimate, better
 from physbench_leaderboard.store import Listed
 from physbench_leaderboard.trust import DEGREES
 
 
-class Key(NamedTuple):
+class BoardKey(NamedTuple):
     """What rows have in common that are compared."""
 
     suite: str
@@ -43,7 +43,7 @@ class Standing:
 
     rank: int | None  # None: not ranked
     model: str
-    scores: Mapping[tuple[str, str], Estimate] = field(repr=False)  # by task and metric, the steps of curves too
+    scores: Mapping[tuple[str, str], ScoreEstimate] = field(repr=False)  # by task and metric, the steps of curves too
     trainings: int
     evaluations: int
     trust: str
@@ -53,10 +53,10 @@ class Standing:
     notes: tuple[str, ...] = ()
     date: str = ""
 
-    def score(self, task: str, metric: str) -> Estimate:
+    def score(self, task: str, metric: str) -> ScoreEstimate:
         return self.scores.get((task, metric), NOTHING)
 
-    def curve(self, task: str, metric: str, after: str = "") -> dict[str, Estimate]:
+    def curve(self, task: str, metric: str, after: str = "") -> dict[str, ScoreEstimate]:
         """Of a metric with steps: {"1": ..., "2": ...}. after: what stands in front in the brackets, as "10," for `event_error[10,0]`."""
         start = f"{metric}[{after}"
         return {name.removeprefix(start).removesuffix("]"): each for (place, name), each in self.scores.items() if place == task and name.startswith(start)}
@@ -64,7 +64,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Board:
-    key: Key
+    key: BoardKey
     about: str
     ranked_by: tuple[str, str] | None  # task, metric
     better: Literal["lower", "higher", "neither"]
@@ -72,7 +72,7 @@ class Board:
     references: tuple[Standing, ...]
     published: tuple[Published, ...]
 
-    def headline(self, standing: Standing) -> Estimate:
+    def headline(self, standing: Standing) -> ScoreEstimate:
         return standing.score(*self.ranked_by) if self.ranked_by else NOTHING
 
     def describe_bar(self) -> str:
@@ -99,7 +99,7 @@ class Board:
 
 def boards(listed: Iterable[Listed], *, suite: str | None = None) -> list[Board]:
     """Suites in their order, small sizes first."""
-    found: dict[Key, list[tuple[Entry, Listed]]] = {}
+    found: dict[BoardKey, list[tuple[Entry, Listed]]] = {}
     for each in listed:
         for entry in each.entries:
             if suite in (None, entry.who.suite):
@@ -109,13 +109,13 @@ def boards(listed: Iterable[Listed], *, suite: str | None = None) -> list[Board]
     return [_board(key, found[key]) for key in keys]
 
 
-def _key(entry: Entry) -> Key:
+def _key(entry: Entry) -> BoardKey:
     at = entry.who
     ranked = suite_of(at.suite).ranked_by
-    return Key(at.suite, at.suite_version, at.size, at.metric_version, entry.data, entry.likelihood if ranked and find(ranked[1]).minus_of else "")
+    return BoardKey(at.suite, at.suite_version, at.size, at.metric_version, entry.data, entry.likelihood if ranked and find(ranked[1]).minus_of else "")
 
 
-def _board(key: Key, found: list[tuple[Entry, Listed]]) -> Board:
+def _board(key: BoardKey, found: list[tuple[Entry, Listed]]) -> Board:
     suite = suite_of(key.suite)
     models: dict[str, list[tuple[Entry, Listed]]] = {}
     for entry, listed in sorted(found, key=lambda pair: pair[0].who[:1] + tuple(-1 if each is None else each for each in pair[0].who[1:3])):

@@ -17,7 +17,7 @@ WIDEST = 42
 """Columns for the rank and for the longest name of a task, beside the names of models."""
 
 
-class Column(NamedTuple):
+class TextColumn(NamedTuple):
     heads: tuple[str, str]  # the second in a line of its own
     cells: list[str]
     left: bool = False
@@ -69,17 +69,17 @@ def _tables(board: Board, everybody: list[Standing], width: int, every: bool) ->
         left = [column for column in left if column not in chosen]
 
 
-def _table(shown: list[Column]) -> Iterator[str]:
+def _table(shown: list[TextColumn]) -> Iterator[str]:
     heads = [row for row in zip(*(column.heads for column in shown), strict=True) if any(row)]
     rows = [*heads, *zip(*(column.cells for column in shown), strict=True)]
     left = [place for place, column in enumerate(shown) if column.left]
     yield from (line.replace(MINUS, "-") for line in align(rows, left=left))  # a minus as it is typed
 
 
-def _fitting(who: list[Column], more: list[Column], width: int) -> list[Column]:
+def _fitting(who: list[TextColumn], more: list[TextColumn], width: int) -> list[TextColumn]:
     """Those that there is room for, in their order; the first in any case."""
     room = width - sum(column.width + len(GAP) for column in who) + len(GAP)
-    chosen: list[Column] = []
+    chosen: list[TextColumn] = []
     for column in more:
         room -= (needed := len(GAP) + column.width)
         if room >= 0 or not chosen:
@@ -89,34 +89,34 @@ def _fitting(who: list[Column], more: list[Column], width: int) -> list[Column]:
     return chosen
 
 
-def _who(board: Board, most: int) -> list[Column]:
+def _who(board: Board, most: int) -> list[TextColumn]:
     ranks = [*(str(each.rank or "-") for each in board.standings), *["ref"] * len(board.references)]
     names = [each.model for each in (*board.standings, *board.references)]
     short = [name if len(name) <= most else f"{name[: most - 1]}…" for name in names]
-    return [Column(("rank", ""), ranks), Column(("model", ""), short, left=True)]
+    return [TextColumn(("rank", ""), ranks), TextColumn(("model", ""), short, left=True)]
 
 
-def _headline(board: Board, everybody: list[Standing]) -> Iterator[Column]:
+def _headline(board: Board, everybody: list[Standing]) -> Iterator[TextColumn]:
     if board.ranked_by:
         values, intervals = zip(*(figures(*board.headline(each)) for each in everybody), strict=True)
-        yield Column((f"{RANKING}{board.ranked_by[1]} {ARROWS[board.better]}", ""), list(values))
-        yield Column(("95 % interval", ""), list(intervals), left=True)
-    yield Column(("trust", ""), [each.trust for each in everybody], left=True)
+        yield TextColumn((f"{RANKING}{board.ranked_by[1]} {ARROWS[board.better]}", ""), list(values))
+        yield TextColumn(("95 % interval", ""), list(intervals), left=True)
+    yield TextColumn(("trust", ""), [each.trust for each in everybody], left=True)
 
 
-def _figures(board: Board, everybody: list[Standing], *, first: bool) -> Iterator[Column]:
+def _figures(board: Board, everybody: list[Standing], *, first: bool) -> Iterator[TextColumn]:
     """first: those that are looked at first, or all the others."""
     for column in columns(board):
         if column.first == first and not column.headline:
             definition = define(column.metric)
             head = f"{column.metric} {definition.arrow if definition else ''}".rstrip()
             elsewhere = "" if board.ranked_by and column.task == board.ranked_by[0] else column.task
-            yield Column((head, elsewhere), [number(each.score(column.task, column.metric).value) for each in everybody], first=first)
+            yield TextColumn((head, elsewhere), [number(each.score(column.task, column.metric).value) for each in everybody], first=first)
 
 
-def _about(everybody: list[Standing]) -> Iterator[Column]:
-    yield Column(("trainings", ""), [f"{each.trainings:,}" for each in everybody])
-    yield Column(("parameters", ""), ["" if each.parameters is None else f"{each.parameters:,}" for each in everybody])
+def _about(everybody: list[Standing]) -> Iterator[TextColumn]:
+    yield TextColumn(("trainings", ""), [f"{each.trainings:,}" for each in everybody])
+    yield TextColumn(("parameters", ""), ["" if each.parameters is None else f"{each.parameters:,}" for each in everybody])
 
 
 def _wrap(text: str, width: int, indent: str = "") -> list[str]:

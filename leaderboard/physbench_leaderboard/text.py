@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from physbench.result import plain_cell
-from physbench_leaderboard.estimate import Estimate
+from physbench_leaderboard.estimate import ScoreEstimate
 
 if TYPE_CHECKING:
     from physbench_leaderboard.table import Board, Standing
@@ -67,7 +67,7 @@ def _doubts(board: Board, task: str, metric: str) -> dict[str, bool]:
     return {"is_narrow": True} if board.is_narrow(task, metric) else {}
 
 
-def _numbers(each: Estimate) -> dict[str, float | None]:
+def _numbers(each: ScoreEstimate) -> dict[str, float | None]:
     return {name: None if number != number else number for name, number in each._asdict().items()}
 
 

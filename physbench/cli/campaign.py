@@ -17,7 +17,7 @@ from physbench.printable import align
 from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
-    from physbench_baselines.campaign.standing import Standing
+    from physbench_baselines.campaign.standing import RunStanding
     from physbench_baselines.campaign.table import PlannedRun
     from physbench_baselines.campaign.work import Piece
     from physbench_baselines.training.loop import TrainingProgress
@@ -171,14 +171,14 @@ def _work(folder: Path, runs: Sequence[PlannedRun], minutes: float | None, setti
             sys.exit(STOPPED)
 
 
-def _standings(folder: Path, runs: Sequence[PlannedRun]) -> list[Standing]:
+def _standings(folder: Path, runs: Sequence[PlannedRun]) -> list[RunStanding]:
     from physbench_baselines.campaign.history import Ledger
     from physbench_baselines.campaign.standing import read_standings
 
     return read_standings(folder, runs, Ledger(folder))
 
 
-def _waiting(folder: Path, runs: Sequence[PlannedRun]) -> list[Standing]:
+def _waiting(folder: Path, runs: Sequence[PlannedRun]) -> list[RunStanding]:
     from physbench_baselines.campaign.standing import order
 
     return order(_standings(folder, runs))

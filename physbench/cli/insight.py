@@ -19,7 +19,7 @@ from physbench.printable import align, printable
 from physbench.suites import installed_suites
 
 if TYPE_CHECKING:
-    from physbench.compare import Line
+    from physbench.compare import ComparedFigure
 
 
 @main.command()
@@ -62,7 +62,7 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
         click.echo(f"{NARROW} This interval is of fewer than {ENOUGH} sequences, and too narrow: docs/statistics.md says by how much.")
 
 
-def _cells(line: Line, mark: str) -> tuple[str, ...]:
+def _cells(line: ComparedFigure, mark: str) -> tuple[str, ...]:
     found = line.comparison.difference
     if math.isnan(found.value):
         return line.metric, "-", "", "not measured"

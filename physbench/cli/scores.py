@@ -92,7 +92,7 @@ def gather_options(**records: type) -> Callable[..., Any]:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ModelOptions:
     """The model that a command is about, by the one option that names it."""
 
     model: str | None
@@ -196,11 +196,11 @@ physbench eval copy --data mine.h5
 @click.option("--resume/--restart", default=None, help="Resume an interrupted evaluation (the default), or start again (the default for your own code).")
 @LABELS
 @OUTPUTS
-@gather_options(entry=Entry, outputs=Outputs)
-def evaluate(entry: Entry, outputs: Outputs, resume: bool | None, **settings: Any) -> None:
+@gather_options(entry=ModelOptions, outputs=Outputs)
+def evaluate(entry: ModelOptions, outputs: Outputs, resume: bool | None, **settings: Any) -> None:
     from physbench import __version__
     from physbench.evaluation.evaluate import evaluate, extent
-    from physbench.evaluation.journal import Journal
+    from physbench.evaluation.journal import EvaluationJournal
     from physbench.evaluation.window import answers_of
     from physbench.metrics.catalogue import all_metrics
     from physbench.result import METRIC_VERSION
@@ -215,7 +215,7 @@ def evaluate(entry: Entry, outputs: Outputs, resume: bool | None, **settings: An
         if entry.command is not None:
             identity |= {"command": entry.command, "folder": str(Path.cwd()), "likelihood": repr(entered.model.likelihood)}
         unchanging = entered.identity and not settings["data"] and place in SUITES
-        journal = Journal.of(identity) if resume or (resume is None and unchanging) else None
+        journal = EvaluationJournal.of(identity) if resume or (resume is None and unchanging) else None
         if journal and journal.count_finished():
             click.echo(f"going on after {journal.count_finished()} finished blocks (--restart begins anew)", err=True)
         with progress_bar("evaluating") as update:
@@ -253,8 +253,8 @@ physbench score p.h5
 @click.option("--half", is_flag=True, help="Store logits in half precision: half the size; scores differ in the fourth digit.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @JSON
-@gather_options(entry=Entry)
-def predict(entry: Entry, out: Path, half: bool, overwrite: bool, as_json: bool, **settings: Any) -> None:
+@gather_options(entry=ModelOptions)
+def predict(entry: ModelOptions, out: Path, half: bool, overwrite: bool, as_json: bool, **settings: Any) -> None:
     from physbench.evaluation.predictions import predict
 
     suite = resolve_suite(settings.pop("suite"))
@@ -312,8 +312,8 @@ physbench audit --model mymodels.rnn:build
 @options(MODEL, FACTORY, ARCHITECTURE, COMMAND, TIMEOUT, DEVICE)
 @click.option("--dataset", default="balls4mass64", show_default=True, help="Dataset to audit it on.")
 @JSON
-@gather_options(entry=Entry)
-def audit(entry: Entry, dataset: str, as_json: bool) -> None:
+@gather_options(entry=ModelOptions)
+def audit(entry: ModelOptions, dataset: str, as_json: bool) -> None:
     from physbench.audit import audit, has_passed, summarize
 
     with entry.enter() as entered, progress_bar(f"auditing {entered.name}", unit="") as update:

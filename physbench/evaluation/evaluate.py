@@ -23,7 +23,7 @@ from physbench.ahead import ahead
 from physbench.errors import DamagedFile, ModelError, RecipeError
 from physbench.evaluation.contestant import resolve_model
 from physbench.evaluation.examples import Examples, Source, source_of
-from physbench.evaluation.journal import Journal, Part
+from physbench.evaluation.journal import EvaluationJournal, Part
 from physbench.evaluation.memoryless import memoryless_rates
 from physbench.evaluation.meter import Meter, Progress
 from physbench.evaluation.probes import count_examples, fit_probes
@@ -119,7 +119,7 @@ def evaluate(
     seed: int = 0,
     device: str = "auto",
     settings: Mapping[str, float] | None = None,
-    journal: Journal | None = None,
+    journal: EvaluationJournal | None = None,
     notes: tuple[str, ...] = (),
     progress: Callable[[Progress], None] | None = None,
 ) -> Result:
@@ -174,7 +174,7 @@ def score_answers(
     name: str,
     batch: int,
     seed: int,
-    journal: Journal | None = None,
+    journal: EvaluationJournal | None = None,
     meter: Meter | None = None,
     probed: bool = False,
 ) -> Result:

@@ -93,7 +93,7 @@ class Made:
         return self._digest.hexdigest()
 
 
-class Stored:
+class StoredExamples:
     """A split of a dataset file."""
 
     def __init__(self, path: Path, split: str, *, shows: Shows = "features") -> None:
@@ -157,7 +157,7 @@ def source_of(task: Task, *, split: str = "test", fresh: int | None = None, data
     split = resolve_split(split)
     if data is not None:
         if Foreign(data).attribute("format") == FORMAT:
-            return Stored(data, split, shows=task.shows)
+            return StoredExamples(data, split, shows=task.shows)
         plain = Plain(data, split)
         Display(task.shows).require(str(data), ("features",))
         return plain

@@ -33,14 +33,14 @@ class Part:
     notes: tuple[str, ...] = ()
 
 
-class Journal:
+class EvaluationJournal:
     """A folder of finished blocks. Its name is made of everything that decides the numbers: who asks for something else finds another folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     @classmethod
-    def of(cls, identity: Mapping[str, Any]) -> Journal:
+    def of(cls, identity: Mapping[str, Any]) -> EvaluationJournal:
         """In the cache directory."""
         evaluations = cache.directory() / "evaluations"
         cache.make_room(evaluations, cache.LIMIT)

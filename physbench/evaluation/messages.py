@@ -22,7 +22,7 @@ LONGEST_EXCERPT = 80
 
 
 @dataclass(frozen=True)
-class Layout:
+class MessageLayout:
     """What an array of a message is to be, or is said to be."""
 
     name: str
@@ -69,14 +69,14 @@ def require_keys(header: Mapping[str, Any], *, required: Sequence[str] = (), all
             raise ModelError(f"its answer has the key {excerpt(key)}, which means nothing: there is {known}")
 
 
-def read_announcement(header: Mapping[str, Any], expected: Sequence[Layout]) -> list[Layout]:
+def read_announcement(header: Mapping[str, Any], expected: Sequence[MessageLayout]) -> list[MessageLayout]:
     """Read which of the expected arrays follow a header, in their order. Anything else is refused."""
     require_keys(header, allowed=("arrays",))
     listed: Any = header.get("arrays", [])
     if not isinstance(listed, list):
         raise ModelError(f"'arrays' is a list of arrays, not {excerpt(listed)}")
     layouts = {layout.name: layout for layout in expected}
-    found: list[Layout] = []
+    found: list[MessageLayout] = []
     for entry in cast("list[Any]", listed):
         name = cast("dict[str, Any]", entry).get("name") if isinstance(entry, dict) else None
         layout = layouts.pop(name, None) if isinstance(name, str) else None
@@ -92,7 +92,7 @@ def read_announcement(header: Mapping[str, Any], expected: Sequence[Layout]) -> 
     return found
 
 
-def decode_arrays(body: bytearray, layouts: Sequence[Layout]) -> dict[str, NDArray[Any]]:
+def decode_arrays(body: bytearray, layouts: Sequence[MessageLayout]) -> dict[str, NDArray[Any]]:
     """Cut the bytes behind a header into arrays."""
     arrays: dict[str, NDArray[Any]] = {}
     start = 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from physbench.errors import ModelError
 from physbench.evaluation.child import Child, split_command
 from physbench.evaluation.contestant import Contestant
-from physbench.evaluation.messages import Layout, decode_arrays, decode_header, encode, excerpt, read_announcement, require_keys
+from physbench.evaluation.messages import MessageLayout, decode_arrays, decode_header, encode, excerpt, read_announcement, require_keys
 from physbench.model import MOST_BOXES, Batch, Bernoulli, Gaussian, Likelihood, Origin, Prediction
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Header: TypeAlias = "dict[str, Any]"
 Arrays: TypeAlias = "dict[str, NDArray[Any]]"
-Read: TypeAlias = Callable[[Header], Sequence[Layout]]
+Read: TypeAlias = Callable[[Header], Sequence[MessageLayout]]
 """Says which arrays follow the header of an answer, or refuses it."""
 
 PROTOCOL = 1
@@ -48,7 +48,7 @@ class Greeting:
 
 
 @dataclass(frozen=True, eq=False)
-class Moment:
+class PipeMoment:
     """A state. What the model remembers lies in its process; this is only how far it has come."""
 
     sequences: int
@@ -66,43 +66,43 @@ class PipeModel:
         self.origin = Origin(parameters=greeting.parameters, samples=greeting.samples, device="")
         self._child = child
         self._boxes = greeting.boxes
-        self._newest: Moment | None = None
+        self._newest: PipeMoment | None = None
 
-    def begin(self, batch: Batch) -> Moment:
+    def begin(self, batch: Batch) -> PipeMoment:
         count = len(batch.seeds)
         header = {"ask": "begin", "batch": count, "shape": batch.shape, "slots": batch.slots, "actions": batch.actions}
         ask(self._child, header, {"seeds": batch.seeds}, lambda answer: read_announcement(answer, []), topic="'begin'")
-        self._newest = Moment(count, batch.shape, 0)
+        self._newest = PipeMoment(count, batch.shape, 0)
         return self._newest
 
     def observe(
         self,
-        state: Moment,
+        state: PipeMoment,
         frame: NDArray[np.float32],
         action: NDArray[np.float32] | None,
-    ) -> tuple[Moment, Prediction]:
+    ) -> tuple[PipeMoment, Prediction]:
         return self._step("observe", state, {"frame": frame, "action": action})
 
     def _step(
         self,
         word: str,
-        state: Moment,
+        state: PipeMoment,
         arrays: Mapping[str, NDArray[np.float32] | None],
-    ) -> tuple[Moment, Prediction]:
+    ) -> tuple[PipeMoment, Prediction]:
         if state is not self._newest:
             raise ModelError("a model behind a pipe goes on from its newest state alone: its process keeps no other")
         given = {name: array for name, array in arrays.items() if array is not None}
         expected = _prediction(state, self._boxes)
         topic = f"{word!r} at step {state.time}"
         _, said = ask(self._child, {"ask": word}, given, lambda answer: read_announcement(answer, expected), topic=topic)
-        self._newest = Moment(state.sequences, state.shape, state.time + 1)
+        self._newest = PipeMoment(state.sequences, state.shape, state.time + 1)
         return self._newest, Prediction(**said)
 
 
 class ImaginingPipeModel(PipeModel):
     """One whose process imagines by itself."""
 
-    def imagine(self, state: Moment, action: NDArray[np.float32] | None) -> tuple[Moment, Prediction]:
+    def imagine(self, state: PipeMoment, action: NDArray[np.float32] | None) -> tuple[PipeMoment, Prediction]:
         return self._step("imagine", state, {"action": action})
 
 
@@ -123,7 +123,7 @@ def ask(
     topic: str,
 ) -> tuple[Header, Arrays]:
     """Send a message, and return the header and the arrays of the answer."""
-    answer: list[tuple[Header, Sequence[Layout]]] = []
+    answer: list[tuple[Header, Sequence[MessageLayout]]] = []
 
     def size(line: bytes) -> int:
         decoded = decode_header(line)
@@ -143,18 +143,18 @@ def program_name(command: str) -> str:
     return name or "command"
 
 
-def _prediction(state: Moment, boxes: int) -> list[Layout]:
+def _prediction(state: PipeMoment, boxes: int) -> list[MessageLayout]:
     """The arrays of an answer, in their order. boxes: how many rows the model has announced."""
     maps = state.sequences, *state.shape[:2]
     return [
-        Layout("mean", "float32", (*maps, state.shape[2])),
-        Layout("owner", "uint8", maps, optional=True),
-        Layout("log_likelihood", "float32", maps, optional=True),
-        *[Layout("boxes", "float32", (state.sequences, boxes, 5), optional=True)] * (boxes > 0),
+        MessageLayout("mean", "float32", (*maps, state.shape[2])),
+        MessageLayout("owner", "uint8", maps, optional=True),
+        MessageLayout("log_likelihood", "float32", maps, optional=True),
+        *[MessageLayout("boxes", "float32", (state.sequences, boxes, 5), optional=True)] * (boxes > 0),
     ]
 
 
-def _require_greeting(header: Header) -> Sequence[Layout]:
+def _require_greeting(header: Header) -> Sequence[MessageLayout]:
     """Refuse a wrong greeting while its process can still be blamed for it. No array follows one."""
     _greeting(header)
     return ()

@@ -13,7 +13,7 @@ from physbench.metrics.boxes import copy_boxes
 from physbench.model import Bernoulli, Gaussian, Likelihood, Model
 from physbench.result import Result
 from physbench.storage.display import likelihood_of
-from physbench.storage.predictions import Header, Predictions, PredictionsWriter
+from physbench.storage.predictions import Predictions, PredictionsHeader, PredictionsWriter
 from physbench.suites import BATCH, SIZES, UNRANKED, Asking, Codes, Image, Rollout, Still, Suite, Task, Window, suite_of
 
 
@@ -43,7 +43,7 @@ def predict(
     sigma = model.likelihood.sigma if isinstance(model.likelihood, Gaussian) else None
     if model.likelihood.note and sigma is None:
         raise ModelError(f"a file of predictions is of a Bernoulli or a Gaussian model, not of {model.likelihood!r}: score the model itself")
-    header = Header(
+    header = PredictionsHeader(
         suite=chosen.suite.name,
         suite_version=chosen.suite.version,
         size=chosen.size,
@@ -67,7 +67,7 @@ def predict(
 
 
 @dataclass(frozen=True)
-class Told:
+class PredictionsFile:
     """Predictions that were opened: what they are of, and an `answers` as a model has one."""
 
     file: Predictions
@@ -90,7 +90,7 @@ class Told:
         return Answer(mean, owner, own, boxes=copy_boxes(boxes, (count, maps)) if boxes is not None and asking.boxes else None)
 
 
-def open_predictions(path: Path, suite: str | Suite | None = None) -> Told:
+def open_predictions(path: Path, suite: str | Suite | None = None) -> PredictionsFile:
     """Open predictions, and make sure that they are for pinned sequences of a suite of today."""
     file = Predictions(path)
     header = file.header
@@ -105,7 +105,7 @@ def open_predictions(path: Path, suite: str | Suite | None = None) -> Told:
         raise StorageError(f"{path} is for {header.suite} v{header.suite_version}; today's is v{chosen.suite.version}: predict again")
     if (header.size, header.sequences) != (chosen.size, chosen.count):
         raise StorageError(f"{path} says {header.sequences:,} sequences of size {header.size!r}: {chosen.size} has {chosen.count:,}, any other N is limit-N")
-    return Told(file, chosen, Bernoulli() if header.sigma is None else Gaussian(header.sigma))
+    return PredictionsFile(file, chosen, Bernoulli() if header.sigma is None else Gaussian(header.sigma))
 
 
 def require_predictions(suite: Suite) -> None:
@@ -127,7 +127,7 @@ def count_answers(asking: Asking) -> tuple[int, int]:
             return asking.horizon, 0
 
 
-def score(told: Told, *, batch: int = BATCH, progress: Callable[[Progress], None] | None = None) -> Result:
+def score(told: PredictionsFile, *, batch: int = BATCH, progress: Callable[[Progress], None] | None = None) -> Result:
     """What the predictions are worth. That each was made before its frame was shown cannot be checked, and the result says so."""
     header = told.file.header
     made = score_answers(told.answers, told.extent, told.likelihood, name=header.model, batch=batch, seed=header.seed, meter=Meter(progress))

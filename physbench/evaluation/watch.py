@@ -24,7 +24,7 @@ Kind = TypeVar("Kind", bound="Window | Rollout | Still")
 
 
 @dataclass(frozen=True)
-class Step:
+class WatchedStep:
     """What was seen of frame t, and what was said of it and of frame t + 1."""
 
     frame: NDArray[np.float32] | None  # (H, W, C); None: the model went on by itself
@@ -39,7 +39,7 @@ class Step:
 class Watched:
     task: str
     index: int
-    steps: tuple[Step, ...]  # from t = 0 on
+    steps: tuple[WatchedStep, ...]  # from t = 0 on
     groups: NDArray[np.uint8] | None = None  # (T, H, W) the object of every pixel, 0 = no object
     curtain: NDArray[np.int16] | None = None  # (4,) y0, x0, y1, x1; zeros = none
     shows: Shows = "features"  # frames, or states in their place
@@ -149,13 +149,13 @@ def _tasks(suite: Suite, name: str | None) -> list[Task]:
     return tasks
 
 
-def _step(model: Model, frame: NDArray[np.float32] | None, truth: NDArray[np.float32], noted: Noted) -> Step:
+def _step(model: Model, frame: NDArray[np.float32] | None, truth: NDArray[np.float32], noted: Noted) -> WatchedStep:
     said, parts = noted
     if "mean" not in said:
         raise ModelError("the model predicted no mean for the next frame")
     mean = scorable(model.likelihood, said["mean"], (1, *truth.shape))[0]
     boxes = copy_boxes(said["boxes"], (1,))[0] if "boxes" in said else None
-    return Step(frame, mean, truth, checked_owner(said, truth.shape), None if parts is None else drawable(parts, truth.shape), boxes)
+    return WatchedStep(frame, mean, truth, checked_owner(said, truth.shape), None if parts is None else drawable(parts, truth.shape), boxes)
 
 
 def checked_owner(said: dict[str, NDArray[Any]], shape: tuple[int, ...]) -> NDArray[np.uint8] | None:

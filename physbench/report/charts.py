@@ -31,7 +31,7 @@ class Shape(NamedTuple):
     title: str = ""  # shown on hover
 
 
-class Key(NamedTuple):
+class ChartKey(NamedTuple):
     look: int
     words: str
 
@@ -45,7 +45,7 @@ class Chart:
     summary: str
     shapes: tuple[Shape, ...]
     height: float = HEIGHT
-    keys: tuple[Key, ...] = ()
+    keys: tuple[ChartKey, ...] = ()
     width: float = WIDTH
 
 
@@ -152,7 +152,7 @@ def line_chart(
     shapes.append(text(along, (LEFT + RIGHT) / 2, HEIGHT - 4, "mid dim"))
     for line in sorted(lines, key=lambda line: -line.look):
         shapes += _draw(line, across, upward, marks)
-    keys = tuple(Key(line.look, f"{line.name}{'' if line in lines else _beyond(line, values)}") for line in given)
+    keys = tuple(ChartKey(line.look, f"{line.name}{'' if line in lines else _beyond(line, values)}") for line in given)
     summary = "; ".join(f"{line.name} from {number(line.points[0].value)} to {number(line.points[-1].value)}" for line in given)
     return Chart(title, "(logarithmic)" * logarithmic, summary, tuple(shapes), keys=keys)
 

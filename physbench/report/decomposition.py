@@ -12,7 +12,7 @@ from physbench.metrics.grouping import adjusted_rand, contingency
 from physbench.model import Parts
 from physbench.report.figure import DRAWN, list_slots
 from physbench.view.canvas import encode_png
-from physbench.view.figure import Row, Story, colour_of, draw_owners, draw_share, film, mix_slots, plain
+from physbench.view.figure import PictureRow, Story, colour_of, draw_owners, draw_share, film, mix_slots, plain
 from physbench.view.panels import COLOURS
 from physbench.view.save import suffix_of
 from physbench.view.table import table
@@ -50,26 +50,26 @@ def story(looked: Looked, name: str) -> Story:
     return Story(name, "  ·  ".join(filter(None, words)), tuple(filter(None, blocks)), tuple(_legend(looked, parts, slots)), moments, figures)
 
 
-def _image_rows(looked: Looked) -> Iterator[Row]:
+def _image_rows(looked: Looked) -> Iterator[PictureRow]:
     steps = len(looked.looks)
-    yield Row("image", "", (plain(looked.image),) * steps)
+    yield PictureRow("image", "", (plain(looked.image),) * steps)
     if looked.groups is not None:
-        yield Row("true groups", "", (colour_objects(looked.groups, owner_of(looked.looks[-1]))[looked.groups],) * steps)
+        yield PictureRow("true groups", "", (colour_objects(looked.groups, owner_of(looked.looks[-1]))[looked.groups],) * steps)
 
 
-def _answer_rows(looked: Looked) -> Iterator[Row]:
+def _answer_rows(looked: Looked) -> Iterator[PictureRow]:
     if all(look.mean is not None for look in looked.looks):
-        yield Row("reconstruction", "", tuple(None if look.mean is None else plain(look.mean) for look in looked.looks))
+        yield PictureRow("reconstruction", "", tuple(None if look.mean is None else plain(look.mean) for look in looked.looks))
     if all(look.parts is not None for look in looked.looks):
-        yield Row("groups", "", tuple(None if look.parts is None else mix_slots(look.parts.shares[0]) for look in looked.looks))
+        yield PictureRow("groups", "", tuple(None if look.parts is None else mix_slots(look.parts.shares[0]) for look in looked.looks))
     elif all(look.owner is not None for look in looked.looks):
-        yield Row("owners", "", tuple(None if look.owner is None else draw_owners(look.owner) for look in looked.looks))
+        yield PictureRow("owners", "", tuple(None if look.owner is None else draw_owners(look.owner) for look in looked.looks))
 
 
-def _slots(parts: Sequence[Parts | None], drawn: Sequence[int]) -> Iterator[Row]:
+def _slots(parts: Sequence[Parts | None], drawn: Sequence[int]) -> Iterator[PictureRow]:
     for k in drawn:
         pictures = tuple(None if each is None else draw_share(each.predictions[0, k], each.shares[0, k], k) for each in parts)
-        yield Row(f"slot {k + 1}", "", pictures, slot=k)
+        yield PictureRow(f"slot {k + 1}", "", pictures, slot=k)
 
 
 def _legend(looked: Looked, parts: Sequence[Parts | None], drawn: Sequence[int]) -> Iterator[str]:

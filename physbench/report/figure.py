@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from physbench.evaluation.watch import Step, Watched
+from physbench.evaluation.watch import Watched, WatchedStep
 from physbench.files import write_whole
 from physbench.model import Parts
 from physbench.report.states import legend_of_states, rows_of_states
@@ -15,7 +15,7 @@ from physbench.view.figure import (
     ATTENDED,
     PLACED,
     Outline,
-    Row,
+    PictureRow,
     Story,
     dim,
     draw_owners,
@@ -90,21 +90,21 @@ def _curtain(watched: Watched) -> Box | None:
     return None if watched.curtain is None else box_of(watched.curtain, watched.steps[0].truth.shape[:2])
 
 
-def _scene(watched: Watched, parts: list[Parts]) -> Iterator[Row]:
+def _scene(watched: Watched, parts: list[Parts]) -> Iterator[PictureRow]:
     steps, curtain = watched.steps, _curtain(watched)
-    yield Row("input", "frame t", tuple(None if step.frame is None else plain(step.frame) for step in steps), missing="imagined")
+    yield PictureRow("input", "frame t", tuple(None if step.frame is None else plain(step.frame) for step in steps), missing="imagined")
     if parts:
-        yield Row("groups", NOW, tuple(mix_slots(each.shares[0]) for each in parts))
+        yield PictureRow("groups", NOW, tuple(mix_slots(each.shares[0]) for each in parts))
     elif _owners_are_drawn(watched):
-        yield Row("owners", NOW, tuple(None if step.owner is None else draw_owners(step.owner) for step in steps), missing="not said")
+        yield PictureRow("owners", NOW, tuple(None if step.owner is None else draw_owners(step.owner) for step in steps), missing="not said")
     if _boxes_are_drawn(watched):
-        yield Row("boxes", NOW, tuple(map(dim, _frames_in_mind(watched))), outlines=tuple(map(_outlines, steps)))
+        yield PictureRow("boxes", NOW, tuple(map(dim, _frames_in_mind(watched))), outlines=tuple(map(_outlines, steps)))
     if watched.groups is not None and (curtain or _groups_are_drawn(watched, parts)):
         colours = true_colours(_levels(watched), watched.groups)
-        yield Row("true groups", NOW, tuple(colours[groups] for groups in watched.groups), curtain=curtain, see_through=True)
-    yield Row("prediction", NEXT, tuple(plain(step.mean) for step in steps), curtain=curtain)
-    yield Row("truth", "frame t + 1", tuple(plain(step.truth) for step in steps))
-    yield Row("error", NEXT, tuple(wrong(step.mean, step.truth) for step in steps), curtain=curtain)
+        yield PictureRow("true groups", NOW, tuple(colours[groups] for groups in watched.groups), curtain=curtain, see_through=True)
+    yield PictureRow("prediction", NEXT, tuple(plain(step.mean) for step in steps), curtain=curtain)
+    yield PictureRow("truth", "frame t + 1", tuple(plain(step.truth) for step in steps))
+    yield PictureRow("error", NEXT, tuple(wrong(step.mean, step.truth) for step in steps), curtain=curtain)
 
 
 def _frames_in_mind(watched: Watched) -> Iterator[NDArray[np.float32]]:
@@ -113,7 +113,7 @@ def _frames_in_mind(watched: Watched) -> Iterator[NDArray[np.float32]]:
         yield step.frame if step.frame is not None else step.truth if before is None else before.mean
 
 
-def _outlines(step: Step) -> tuple[Outline, ...]:
+def _outlines(step: WatchedStep) -> tuple[Outline, ...]:
     rows: list[list[float]] = [] if step.boxes is None else step.boxes[~np.isnan(step.boxes[:, 0])].astype(np.float64).tolist()
     return tuple(Outline(x - width / 2, y - height / 2, x + width / 2, y + height / 2, int(identity)) for x, y, width, height, identity in rows)
 
@@ -125,15 +125,15 @@ def _levels(watched: Watched) -> NDArray[np.uint8]:
     return np.rint(np.stack([frames[0] if first is None else first, *frames]) * 255).astype(np.uint8)
 
 
-def _slots(parts: list[Parts], empty: set[int]) -> Iterator[Row]:
+def _slots(parts: list[Parts], empty: set[int]) -> Iterator[PictureRow]:
     for k in sorted(set(range(min(each.predictions.shape[1] for each in parts))) - empty):
         notes = tuple("nothing" * bool(each.predictions[0, k].max() < PLACED) for each in parts)
-        yield Row(f"slot {k + 1}", "predicts t + 1", tuple(tint_slot(each.predictions[0, k], k) for each in parts), slot=k, notes=notes)
+        yield PictureRow(f"slot {k + 1}", "predicts t + 1", tuple(tint_slot(each.predictions[0, k], k) for each in parts), slot=k, notes=notes)
     attended = [each.attention for each in parts if each.attention is not None]
     largest = max((float(attention.max()) for attention in attended), default=0.0)
     if len(attended) == len(parts) and largest > 0:
         arrows = tuple(find_arrows(each.predictions[0], attention[0] / largest) for each, attention in zip(parts, attended, strict=True))
-        yield Row("attention", "between slots", tuple(together(each.predictions[0]) for each in parts), arrows=arrows)
+        yield PictureRow("attention", "between slots", tuple(together(each.predictions[0]) for each in parts), arrows=arrows)
 
 
 def _legend(watched: Watched, parts: list[Parts], empty: set[int]) -> Iterator[str]:

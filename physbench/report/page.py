@@ -42,9 +42,9 @@ class Headline:
 
 
 @dataclass(frozen=True)
-class Task:
+class PageTask:
     name: str
-    scores: Scores
+    scores: PageScores
     charts: tuple[Chart, ...]
 
 
@@ -78,7 +78,7 @@ def page(result: Result, references: Sequence[Known], published: Sequence[Publis
         "headline": _headline(result, references),
         "notes": _notes(result),
         "tasks": [
-            Task(name, scores(result, references, published, name), curves(result, references, name))
+            PageTask(name, scores(result, references, published, name), curves(result, references, name))
             for name in dict.fromkeys(score.task for score in result.scores)
         ],
         "galleries": [_gallery(kind, chosen) for kind in KINDS if (chosen := [strip for strip in strips if strip.kind == kind])],
@@ -131,7 +131,7 @@ Facts = list[tuple[str, list[tuple[str, object]]]]
 
 
 @dataclass(frozen=True)
-class Scores:
+class PageScores:
     """The figures of a task; those with a card of their own in a table, steps and parts folded away."""
 
     model: str
@@ -150,7 +150,7 @@ class Scores:
         return list(dict.fromkeys(model for model, _ in self.reported))
 
 
-def scores(result: Result, references: Sequence[Known], published: Sequence[Published], task: str) -> Scores:
+def scores(result: Result, references: Sequence[Known], published: Sequence[Published], task: str) -> PageScores:
     model = result.provenance.model
     here = [score for score in result.scores if score.task == task]
     whole, parts = ([score for score in here if stands_in_tables(score.metric) is tabled] for tabled in (True, False))
@@ -158,7 +158,7 @@ def scores(result: Result, references: Sequence[Known], published: Sequence[Publ
     papers: dict[tuple[str, str, str], dict[str, None]] = {}
     for row in reported:
         papers.setdefault((row.paper, row.link, row.remark), {})[row.model] = None
-    return Scores(
+    return PageScores(
         model,
         whole,
         parts,

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.states import read_memory
-from physbench.view.figure import TOO_LITTLE, TOO_MUCH, Row, colour_of, plain
+from physbench.view.figure import TOO_LITTLE, TOO_MUCH, PictureRow, colour_of, plain
 from physbench.view.panels import COLOURS, enlarge
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from physbench.evaluation.watch import Step, Watched
+    from physbench.evaluation.watch import Watched, WatchedStep
     from physbench.view.panels import Pixels
 
     Places = NDArray[np.floating[Any]]  # (K, 2) in sides of the box
@@ -30,7 +30,7 @@ WRONG_VALUE = colour_of(3)
 NOW, NEXT = "at t", "at t + 1"
 
 
-def rows_of_states(watched: Watched) -> tuple[Row, ...]:
+def rows_of_states(watched: Watched) -> tuple[PictureRow, ...]:
     """Make the rows of a story of states."""
     return tuple(_rows_of_places(watched) if watched.shows == "position" else _rows_of_memories(watched))
 
@@ -45,19 +45,19 @@ def legend_of_states(watched: Watched) -> Iterator[str]:
         yield "error: orange is overwritten in the prediction alone, blue in truth alone, yellow in both with another value"
 
 
-def _rows_of_places(watched: Watched) -> Iterator[Row]:
+def _rows_of_places(watched: Watched) -> Iterator[PictureRow]:
     steps = watched.steps
     shown = [None if step.frame is None else step.frame[..., 0] for step in steps]
     first = steps[0].truth[..., 0] if shown[0] is None else shown[0]
     said = [step.mean[..., 0] for step in steps]
     true = [first, *(step.truth[..., 0] for step in steps)]
     imagined = [place if place is not None else said[t - 1] for t, place in enumerate(shown)]  # what stood for the state at t
-    yield Row("shown", NOW, tuple(None if place is None else draw_places(place, watched.radii) for place in shown), missing="imagined")
+    yield PictureRow("shown", NOW, tuple(None if place is None else draw_places(place, watched.radii) for place in shown), missing="imagined")
     pictures: list[Pixels] = []
     for t, place in enumerate(said):
         pictures.append(draw_places(place, watched.radii, path=[*imagined[: t + 1], place], truth=true[: t + 2]))
-    yield Row("prediction", NEXT, tuple(pictures))
-    yield Row("truth", NEXT, tuple(draw_places(place, watched.radii, path=true[: t + 2]) for t, place in enumerate(true[1:])))
+    yield PictureRow("prediction", NEXT, tuple(pictures))
+    yield PictureRow("truth", NEXT, tuple(draw_places(place, watched.radii, path=true[: t + 2]) for t, place in enumerate(true[1:])))
 
 
 def draw_places(
@@ -93,18 +93,18 @@ def _mix(number: int, share: float) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def _rows_of_memories(watched: Watched) -> Iterator[Row]:
+def _rows_of_memories(watched: Watched) -> Iterator[PictureRow]:
     steps = watched.steps
     shown = [None if step.frame is None else read_memory(step.frame) for step in steps]
     before = [read_memory(_state_at(steps, t)) for t in range(len(steps))]
     said, true = ([read_memory(getattr(step, name)) for step in steps] for name in ("mean", "truth"))
-    yield Row("memory", NOW, tuple(None if ram is None else _map(ram / 255.0) for ram in shown), missing="imagined")
-    yield Row("overwritten", "predicted", tuple(_map(now != then) for now, then in zip(before, said, strict=True)))
-    yield Row("overwritten", "in truth", tuple(_map(now != then) for now, then in zip(before, true, strict=True)))
-    yield Row("error", NEXT, tuple(_map_errors(*each) for each in zip(before, said, true, strict=True)))
+    yield PictureRow("memory", NOW, tuple(None if ram is None else _map(ram / 255.0) for ram in shown), missing="imagined")
+    yield PictureRow("overwritten", "predicted", tuple(_map(now != then) for now, then in zip(before, said, strict=True)))
+    yield PictureRow("overwritten", "in truth", tuple(_map(now != then) for now, then in zip(before, true, strict=True)))
+    yield PictureRow("error", NEXT, tuple(_map_errors(*each) for each in zip(before, said, true, strict=True)))
 
 
-def _state_at(steps: Sequence[Step], t: int) -> NDArray[Any]:
+def _state_at(steps: Sequence[WatchedStep], t: int) -> NDArray[Any]:
     """What the model went on from: the state that was shown, or its own prediction."""
     frame = steps[t].frame
     return frame if frame is not None else steps[t - 1].mean

@@ -38,7 +38,7 @@ _VERSION = 1
 
 
 @dataclass(frozen=True)
-class Record:
+class JournalRecord:
     span: Span
     address: int  # of its data
     length: int
@@ -49,7 +49,7 @@ class Record:
     events_at: int  # of its events, in the journal
 
 
-class Journal:
+class DatasetJournal:
     """Open, and lock, the working directory of a recipe; make it if there is none."""
 
     def __init__(self, recipe: Recipe, directory: Path, *, afresh: bool = False) -> None:
@@ -58,7 +58,7 @@ class Journal:
         self.layout = layout_for(recipe)
         self.directory = directory
         self._columns = [field for field in self.layout.events if field.name != "offset"]
-        self.records: list[Record] = []
+        self.records: list[JournalRecord] = []
         self._splits: list[str] = list(recipe.splits)
         self._reading = threading.Lock()
         directory.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ class Journal:
     def read_at(self, length: int, address: int) -> bytes:
         return self._read_at(self.data, length, address)
 
-    def read(self, record: Record) -> Block:
+    def read(self, record: JournalRecord) -> Block:
         """A block, as it was appended."""
         count = len(record.span)
         stored = memoryview(self.read_at(record.length, record.address))
@@ -108,7 +108,7 @@ class Journal:
         states = {field.name: array[_sequences(field, count)].copy() for field, _, array in self._states(record, stored)}
         return Block(record.span, streams, states, self.events(record), record.rows)
 
-    def events(self, record: Record) -> dict[str, NDArray[Any]]:
+    def events(self, record: JournalRecord) -> dict[str, NDArray[Any]]:
         """The collisions of a block, column by column."""
         count = int(record.rows.sum())
         sizes = {"M": count}
@@ -120,10 +120,10 @@ class Journal:
             at += count * _width(field)
         return columns
 
-    def state_addresses(self, record: Record) -> dict[str, int]:
+    def state_addresses(self, record: JournalRecord) -> dict[str, int]:
         return {field.name: record.address + at for field, at, _ in self._states(record, None)}
 
-    def matches(self, record: Record) -> bool:
+    def matches(self, record: JournalRecord) -> bool:
         """Whether the bytes of a block are the ones that were appended."""
         return crc32(self.read_at(record.length, record.address)) == record.crc
 
@@ -189,9 +189,9 @@ class Journal:
         rows_at = _FIXED.size + numbers.nbytes
         rows = np.frombuffer(record, "<i8", count, rows_at).astype(np.int64)
         span = Span(self._splits[int(split)], int(start), int(stop))
-        self.records.append(Record(span, self.end, length, crc, numbers[0].copy(), numbers[1].copy(), rows, at + rows_at + rows.nbytes))
+        self.records.append(JournalRecord(span, self.end, length, crc, numbers[0].copy(), numbers[1].copy(), rows, at + rows_at + rows.nbytes))
 
-    def _states(self, record: Record, stored: memoryview | None) -> Iterator[tuple[Field, int, Any]]:
+    def _states(self, record: JournalRecord, stored: memoryview | None) -> Iterator[tuple[Field, int, Any]]:
         """Each state array of a block with its place in the block's data; as an array when the data are given."""
         sizes = sizes_of(self.recipe, record.span.split)
         at = int(record.sizes.sum(dtype=np.int64))

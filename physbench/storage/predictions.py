@@ -37,7 +37,7 @@ LONGEST = 200  # characters of a text
 
 
 @dataclass(frozen=True, kw_only=True)
-class Header:
+class PredictionsHeader:
     """What a file of predictions says of itself."""
 
     suite: str
@@ -76,7 +76,7 @@ class Header:
         return {"format": FORMAT, "version": VERSION, **{name: value for name, value in told.items() if value is not None}}
 
     @classmethod
-    def from_attributes(cls, attributes: Mapping[str, str | int | float | None]) -> Header:
+    def from_attributes(cls, attributes: Mapping[str, str | int | float | None]) -> PredictionsHeader:
         """Strict: everything must be there, in its type."""
         if attributes.get("format") != FORMAT:
             raise StorageError(f"its attribute 'format' is {str(attributes.get('format'))[:40]!r}, not {FORMAT!r}: this is not a file of predictions")
@@ -92,7 +92,7 @@ class Header:
 class PredictionsWriter:
     """A file of predictions in the making: under its name it is whole or absent. Blocks of an asking come in order, askings in any."""
 
-    def __init__(self, path: str | os.PathLike[str], header: Header, *, half: bool = False, overwrite: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], header: PredictionsHeader, *, half: bool = False, overwrite: bool = False) -> None:
         """half: write logits, in half the bytes."""
         self.path = Path(path)
         self.header = replace(header, values="logits") if half else header
@@ -192,8 +192,8 @@ class Predictions:
         self.path = self._file.path
         self._arrays: dict[str, Array | None] = {}
         try:
-            names = ("format", "version", *(field.name for field in fields(Header)))
-            self.header = Header.from_attributes({name: self._file.attribute(name) for name in names})
+            names = ("format", "version", *(field.name for field in fields(PredictionsHeader)))
+            self.header = PredictionsHeader.from_attributes({name: self._file.attribute(name) for name in names})
         except StorageError as error:
             told = str(error)
             raise type(error)(told if told.startswith(str(self.path)) else f"{self.path}: {told}") from None

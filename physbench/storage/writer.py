@@ -16,7 +16,7 @@ from physbench.files import publish
 from physbench.storage.block import sizes_of, spans
 from physbench.storage.codec import LEVEL
 from physbench.storage.hdf5 import Chunked, Contiguous, Dataset, Group, skeleton
-from physbench.storage.journal import Journal, Record, chunk_length
+from physbench.storage.journal import DatasetJournal, JournalRecord, chunk_length
 from physbench.storage.layout import FORMAT, Field, array_digest, pixels_digest, split_text, text_digest
 
 FRAMES_AT_ONCE = 4
@@ -28,7 +28,7 @@ def workings_of(path: Path) -> Path:
     return path.with_name(path.name + ".partial")
 
 
-def seal(journal: Journal, path: Path, *, overwrite: bool = False) -> None:
+def seal(journal: DatasetJournal, path: Path, *, overwrite: bool = False) -> None:
     """Make the dataset file of a complete journal, check it and give it its name. The journal is gone afterwards."""
     recipe = journal.recipe
     if [record.span for record in journal.records] != spans(recipe):
@@ -60,7 +60,7 @@ def seal(journal: Journal, path: Path, *, overwrite: bool = False) -> None:
     journal.discard()
 
 
-def _split(journal: Journal, split: str, records: list[Record], end: int) -> tuple[Group, str, int]:
+def _split(journal: DatasetJournal, split: str, records: list[JournalRecord], end: int) -> tuple[Group, str, int]:
     """A split as an HDF5 group, its canonical text, and where the file ends now."""
     rows = np.concatenate([record.rows for record in records])
     sizes = {**sizes_of(journal.recipe, split), "M": int(rows.sum())}
@@ -93,13 +93,13 @@ def _split(journal: Journal, split: str, records: list[Record], end: int) -> tup
     return Group(members, {"content_sha256": text_digest(text)}), text, end
 
 
-def _starts(record: Record) -> NDArray[np.uint64]:
+def _starts(record: JournalRecord) -> NDArray[np.uint64]:
     """(pixel arrays, n): where each stream begins."""
     lengths = record.sizes.ravel()
     return (np.uint64(record.address) + np.cumsum(lengths, dtype=np.uint64) - lengths).reshape(record.sizes.shape)
 
 
-def _in_order(journal: Journal, field: Field, addresses: NDArray[np.uint64], chunk: tuple[int, ...], count: int) -> Iterator[NDArray[Any]]:
+def _in_order(journal: DatasetJournal, field: Field, addresses: NDArray[np.uint64], chunk: tuple[int, ...], count: int) -> Iterator[NDArray[Any]]:
     """An array in C order out of its chunks, a few frames of all of them at a time; the last chunk may be filled up."""
     frames, rest = (chunk[0], chunk[1:]) if field.timed else (1, chunk)
     nbytes = int(np.prod(rest, dtype=np.int64)) * field.dtype.itemsize
@@ -112,7 +112,7 @@ def _in_order(journal: Journal, field: Field, addresses: NDArray[np.uint64], chu
                 yield block[row, : count - start]
 
 
-def _lay_out_events(journal: Journal, records: list[Record], rows: NDArray[np.int64], places: dict[str, int]) -> dict[str, str]:
+def _lay_out_events(journal: DatasetJournal, records: list[JournalRecord], rows: NDArray[np.int64], places: dict[str, int]) -> dict[str, str]:
     """Write the event columns, each at its place, block by block; return their digests."""
     offset = np.concatenate([np.zeros(1, "<i8"), np.cumsum(rows, dtype="<i8")])
     hashes = {field.name: hashlib.sha256() for field in journal.layout.events}

@@ -60,7 +60,7 @@ class Outline:
 
 
 @dataclass(frozen=True)
-class Row:
+class PictureRow:
     name: str
     about: str
     pictures: tuple[Pixels | None, ...]  # (H, W, 3) for each step; where there is none, hatching
@@ -79,7 +79,7 @@ class Story:
 
     title: str
     caption: str
-    blocks: tuple[tuple[Row, ...], ...]
+    blocks: tuple[tuple[PictureRow, ...], ...]
     legend: tuple[str, ...]
     moments: tuple[str, ...] = ()  # what each step is called, if not by its time
     figures: tuple[str, ...] = ()  # what is measured at each step
@@ -220,7 +220,7 @@ def film(story: Story, times: Sequence[int] | None = None, *, scale: int | None 
     return gif(within_a_palette(images, kept), milliseconds=milliseconds)
 
 
-def name_above(image: Image, row: Row, x: int, y: int, width: int) -> None:
+def name_above(image: Image, row: PictureRow, x: int, y: int, width: int) -> None:
     """Write over a picture what it is."""
     if row.slot is not None:
         pen(image).rectangle((x, y - 11, x + 11, y), fill=_tuple(colour_of(row.slot)))
@@ -229,7 +229,7 @@ def name_above(image: Image, row: Row, x: int, y: int, width: int) -> None:
     write(image, (end + 8, y), row.about, DIM, size=13, anchor="ls", room=max(x + width - end - 8, 0))
 
 
-def cell(row: Row, t: int, size: tuple[int, int], scale: int) -> Pixels:
+def cell(row: PictureRow, t: int, size: tuple[int, int], scale: int) -> Pixels:
     """One picture of a row, enlarged."""
     picture = row.pictures[t]
     if picture is None:
@@ -289,7 +289,7 @@ def write_head(image: Image, story: Story, *, room: int = 0) -> None:
     write(image, (MARGIN, MARGIN + 4 + LINE), story.caption, DIM, anchor="lm", room=image.width - 2 * MARGIN - room)
 
 
-def _name(image: Image, row: Row, x: int, middle: int) -> None:
+def _name(image: Image, row: PictureRow, x: int, middle: int) -> None:
     if row.slot is not None:
         pen(image).rectangle((x, middle - 16, x + 11, middle - 5), fill=_tuple(colour_of(row.slot)))
     shift = 0 if row.slot is None else 18
@@ -297,7 +297,7 @@ def _name(image: Image, row: Row, x: int, middle: int) -> None:
     write(image, (x, middle + 10), row.about, DIM, size=13, anchor="lm", room=NAMES - GAP)
 
 
-def annotate(image: Image, row: Row, t: int, x: int, y: int, width: int, height: int) -> None:
+def annotate(image: Image, row: PictureRow, t: int, x: int, y: int, width: int, height: int) -> None:
     middle = x + width // 2, y + height // 2
     if row.missing and row.pictures[t] is None:
         write(image, middle, row.missing, INK, size=13, anchor="mm", room=width)
@@ -305,7 +305,7 @@ def annotate(image: Image, row: Row, t: int, x: int, y: int, width: int, height:
         write(image, middle, row.notes[t], FAINT, size=13, anchor="mm", room=width)
 
 
-def _lines(block: tuple[Row, ...]) -> list[tuple[Row, ...]]:
+def _lines(block: tuple[PictureRow, ...]) -> list[tuple[PictureRow, ...]]:
     """In lines of about the same length."""
     long = -(-len(block) // -(-len(block) // ACROSS))
     return [block[start : start + long] for start in range(0, len(block), long)]

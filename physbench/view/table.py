@@ -11,7 +11,7 @@ from physbench.view.figure import GAP, LINE, MARGIN, annotate, cell, name_above,
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from physbench.view.figure import Row, Story
+    from physbench.view.figure import PictureRow, Story
 
 NAMES = 76
 LEAST_WIDTH = 720
@@ -42,11 +42,11 @@ def table(story: Story, times: Sequence[int], *, scale: int | None = None) -> Im
     return image
 
 
-def _number_rows(story: Story) -> list[tuple[int, Row]]:
+def _number_rows(story: Story) -> list[tuple[int, PictureRow]]:
     """Every row, and the number of its block."""
     return [(number, row) for number, block in enumerate(story.blocks) for row in block]
 
 
-def _stays(row: Row) -> bool:
+def _stays(row: PictureRow) -> bool:
     """Whether it is one picture all the time."""
     return all(picture is row.pictures[0] for picture in row.pictures)

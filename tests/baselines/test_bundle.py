@@ -29,7 +29,7 @@ from physbench_baselines.releasing import scored as scoring
 from physbench_baselines.releasing.bundle import bundle, main
 from physbench_baselines.releasing.scored import score_release, unplayable
 from physbench_baselines.releasing.shrink import difference
-from physbench_baselines.training.folder import Folder, Row
+from physbench_baselines.training.folder import Folder, LogRow
 from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
 
@@ -299,8 +299,8 @@ def test_a_path_of_the_machine_does_not_get_onto_the_card(run: Path, tmp_path: P
     assert "/somewhere" not in (tmp_path / "tiny.json").read_text()
 
 
-def row(step: int, measured: bool) -> Row:
-    return Row(step, step, step / 60, 12.3456789, 1e-3, 31, 1 / 3, {"validation_loss": 2 / 3} if measured else {})
+def row(step: int, measured: bool) -> LogRow:
+    return LogRow(step, step, step / 60, 12.3456789, 1e-3, 31, 1 / 3, {"validation_loss": 2 / 3} if measured else {})
 
 
 @pytest.mark.parametrize(("rows", "every"), [(7, 2), (100, 5), (101, 5), (4321, 5), (4321, 10_000), (300, 1)])

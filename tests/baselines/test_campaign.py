@@ -25,8 +25,8 @@ from physbench_baselines import checkpoint
 from physbench_baselines.campaign import table, weights
 from physbench_baselines.campaign import work as working
 from physbench_baselines.campaign.budget import count_sequence_steps, is_flat, steps_for
-from physbench_baselines.campaign.history import History, Ledger, Point, read_record
-from physbench_baselines.campaign.standing import Standing, order, read_standings
+from physbench_baselines.campaign.history import CurvePoint, History, Ledger, read_record
+from physbench_baselines.campaign.standing import RunStanding, order, read_standings
 from physbench_baselines.campaign.table import TABLE, Plan, PlannedRun, expand
 from physbench_baselines.campaign.work import adopt, hold_campaign, work
 from physbench_baselines.nem_sizes import ARCHITECTURE
@@ -65,11 +65,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def standings(folder: Path, runs: list[PlannedRun]) -> list[Standing]:
+def standings(folder: Path, runs: list[PlannedRun]) -> list[RunStanding]:
     return read_standings(folder, runs, Ledger(folder))
 
 
-def standing(folder: Path, run: PlannedRun) -> Standing:
+def standing(folder: Path, run: PlannedRun) -> RunStanding:
     return standings(folder, [run])[0]
 
 
@@ -425,7 +425,7 @@ def test_weights_that_are_too_large_are_not_kept_and_that_is_told(tmp_path: Path
 
 
 def test_a_history_that_travelled_is_the_same_and_a_long_curve_keeps_its_last_point() -> None:
-    points = [Point(number, 1 / number, None, 0.5) for number in range(1, 1001)]
+    points = [CurvePoint(number, 1 / number, None, 0.5) for number in range(1, 1001)]
     history = History().add(5, [], "some", points[:7])
     assert read_record(History, json.loads(json.dumps(history.to_dict())), Path("here")) == history
     long = read_record(History, History().add(5, [], "some", points).to_dict(), Path("here")).curve

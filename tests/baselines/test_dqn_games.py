@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from physbench.errors import PhysbenchError, TrainingError
-from physbench_baselines.dqn.lanes import SKIP, Lane, Lanes
+from physbench_baselines.dqn.lanes import SKIP, AgentLane, Lanes
 from physbench_baselines.dqn.marksman import FORESEEN, choose, demonstrate, judge, march
 from physbench_baselines.dqn.picture import GRAY, see
 
@@ -59,7 +59,7 @@ def test_lanes_show_what_the_vector_environment_shows() -> None:
     environment = AtariVectorEnv(
         "space_invaders", 1, num_threads=1, noop_max=0, use_fire_reset=False, reward_clipping=False, autoreset_mode=AutoresetMode.SAME_STEP
     )
-    lane = Lane(0, seed=0)
+    lane = AgentLane(0, seed=0)
     lane.noops = lambda: 0  # type: ignore[method-assign]
     lane.begin()
     theirs, _ = environment.reset(seed=0)
@@ -144,7 +144,7 @@ def test_a_run_that_was_stopped_ends_where_it_would_have_ended(tmp_path: Path, g
     recipe = AgentRecipe(**SMALL, **given, precision="fp32")
     whole = run.train(recipe, tmp_path / "whole", steps=640, device="cpu")
 
-    def stop(now: run.Progress, told: dict[str, float]) -> None:
+    def stop(now: run.AgentProgress, told: dict[str, float]) -> None:
         if now.update == 9:
             signal.raise_signal(signal.SIGINT)
 

@@ -11,7 +11,7 @@ import pytest
 from physbench.errors import ModelError, TrainingError
 from physbench_baselines.dqn.preflight import usual_recipe
 from physbench_baselines.dqn.recipe import AgentRecipe
-from physbench_baselines.dqn.replay import Replay
+from physbench_baselines.dqn.replay import ReplayMemory
 from physbench_baselines.dqn.sizes import AgentSizes
 from physbench_baselines.dqn.targets import trace_back
 
@@ -145,7 +145,7 @@ def test_nature_is_the_network_of_the_paper() -> None:
 def test_a_replay_gives_what_was_played() -> None:
     """Against a list of whole histories, stack by stack."""
     rng, games, each, stack = np.random.default_rng(5), 3, 20, 4
-    replay = Replay(games, each, stack=stack, side=2)
+    replay = ReplayMemory(games, each, stack=stack, side=2)
     history: list[list[dict[str, Any]]] = [[] for _ in range(games)]
     begins, added = np.ones(games, bool), 0
     for step in range(57):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from physbench_baselines.rmsprop import TensorFlowRmsProp
-from physbench_baselines.sqair import Objects, Sqair, Step
+from physbench_baselines.sqair import ExplainedFrame, Objects, Sqair
 from physbench_baselines.sqair_bound import baseline, evidence, number_probabilities
 from tests.oracles.published_sqair import Arrays, draws_of, from_published, rename
 
@@ -50,7 +50,7 @@ def first(model: Sqair, rows: int) -> tuple[Objects, Tensor]:
     return z, z.presence.new_full((rows,), -1.0)
 
 
-def require_step(model: Sqair, before: Objects, step: Step, highest: Tensor, file: Arrays, t: int) -> None:
+def require_step(model: Sqair, before: Objects, step: ExplainedFrame, highest: Tensor, file: Arrays, t: int) -> None:
     """Distributions, priors, densities, bookkeeping and canvas of one frame. What absent objects carry along is not compared: it touches nothing."""
     there, after = torch.tensor(file["prev/presence"][t]), torch.tensor(file["step/presence"][t])
     expected, _, _ = model.expect(before)

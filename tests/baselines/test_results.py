@@ -17,7 +17,7 @@ from physbench.metrics.catalogue import find
 from physbench.suites import PRIVILEGED, SUITES, Suite
 from physbench_baselines.releasing import bars, tables
 from physbench_baselines.releasing.cards import cards
-from physbench_baselines.releasing.worlds import BALLS, WORLDS, World
+from physbench_baselines.releasing.worlds import BALLS, WORLDS, ModelWorld
 from physbench_leaderboard.pins import REFERENCES
 from physbench_leaderboard.pins import bundled_folder as submissions
 
@@ -35,7 +35,7 @@ def scores(**values: float | None) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("world", "columns"), [(BALLS, tables.COLUMNS), *((world, world.figures) for world in WORLDS)])
-def test_every_row_and_every_bundled_model_of_a_world_stands_in_its_table_once(world: World, columns: Mapping[str, bars.Place]) -> None:
+def test_every_row_and_every_bundled_model_of_a_world_stands_in_its_table_once(world: ModelWorld, columns: Mapping[str, bars.Place]) -> None:
     rows = [line.split("|")[1].strip() for line in tables.format_results(bars.collect_rows(cards()), columns).splitlines()[2:]]
     names = [name for name in rows if not name.startswith("**")]
     asked = {suite for suite, _, _ in columns.values()}

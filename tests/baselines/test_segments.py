@@ -13,7 +13,7 @@ from physbench import registry
 from physbench.model import Batch
 from physbench.suites import Still, Suite, Task
 from physbench_baselines.framewise import foreground
-from physbench_baselines.segments import Colours, KMeans, KMeansColour, KMeansTrue, OneSegment, RandomSegments, cluster
+from physbench_baselines.segments import HueSegments, KMeans, KMeansColour, KMeansTrue, OneSegment, RandomSegments, cluster
 
 SUITE = Suite("images", 1, "k-means on single images", (Task("shapes", (Still(0, 1),), slots=4), Task("tetris", (Still(0, 1),), slots=4)), None, sequences=256)
 
@@ -83,7 +83,7 @@ def test_an_image_has_the_same_segments_in_any_batch(model: KMeans | RandomSegme
 @pytest.mark.parametrize("name", ["multi-dsprites", "tetris"])
 def test_every_hue_is_an_object(name: str) -> None:
     frames, _ = images(name, 12)
-    _, said = Colours().observe(None, frames, None)
+    _, said = HueSegments().observe(None, frames, None)
     assert said.owner is not None
     for frame, on, owner in zip(frames, foreground(frames), said.owner, strict=True):
         hues = {tuple(round(64 * channel / max(pixel)) for channel in pixel): None for pixel in frame[on].tolist()}
@@ -97,7 +97,7 @@ def test_every_hue_is_an_object(name: str) -> None:
 
 def test_more_hues_than_a_map_can_say_do_not_matter() -> None:
     frame = np.random.default_rng(0).random((1, 40, 40, 3)).astype(np.float32)
-    _, said = Colours().observe(None, frame, None)
+    _, said = HueSegments().observe(None, frame, None)
     assert said.owner is not None and said.owner.max() == 255
 
 

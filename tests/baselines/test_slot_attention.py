@@ -17,7 +17,7 @@ from physbench.errors import ModelError
 from physbench.model import Batch
 from physbench_baselines import chance, checkpoint
 from physbench_baselines.adapter import TorchModel
-from physbench_baselines.slot_attention import AutoEncoder, Place, SlotAttention
+from physbench_baselines.slot_attention import AutoEncoder, PositionEmbedding, SlotAttention
 from physbench_baselines.slot_attention_sizes import ARCHITECTURE, SlotAttentionSizes
 from physbench_baselines.training.preflight import usual_recipe
 
@@ -115,7 +115,7 @@ def test_slots_that_change_places_take_their_images_and_masks_with_them(sizes: S
 
 
 def test_a_pixel_is_told_how_far_it_is_from_the_four_sides() -> None:
-    place = Place(3).double()
+    place = PositionEmbedding(3).double()
     with torch.no_grad():
         maps = place(torch.zeros(1, 3, 4, 6, dtype=torch.float64))[0].numpy()
     weight, bias = place.linear.weight.detach().numpy(), place.linear.bias.detach().numpy()

@@ -21,9 +21,9 @@ from physbench_baselines import checkpoint
 from physbench_baselines.architecture import Architecture
 from physbench_baselines.training import loop, run
 from physbench_baselines.training.data import source_of
-from physbench_baselines.training.folder import CORE, Folder, Row
+from physbench_baselines.training.folder import CORE, Folder, LogRow
 from physbench_baselines.training.initial import network_of
-from physbench_baselines.training.loop import State, TrainingProgress
+from physbench_baselines.training.loop import LoopState, TrainingProgress
 from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
 from physbench_baselines.training.step import Stepper
@@ -226,8 +226,8 @@ def test_an_architecture_may_choose_what_judges_its_runs(tmp_path: Path, monkeyp
     assert isinstance(toy.ARCHITECTURE, Architecture)
 
 
-def row(step: int, **figures: float) -> Row:
-    return Row(step, 4 * step, 0.1, 50.0, 1e-3, 5, 2.0 / 3, figures)
+def row(step: int, **figures: float) -> LogRow:
+    return LogRow(step, 4 * step, 0.1, 50.0, 1e-3, 5, 2.0 / 3, figures)
 
 
 def test_a_log_has_a_column_for_every_figure_in_the_order_in_which_they_came(tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def test_the_state_of_an_older_run_is_gone_on_with(tmp_path: Path, monkeypatch: 
     train(None, tmp_path / "cut", resume=True, device="cpu")
     ours, theirs = (checkpoint.load(tmp_path / name / "last.safetensors").network for name in ("cut", "whole"))
     assert all(torch.equal(weight, other) for weight, other in zip(ours.parameters(), theirs.parameters(), strict=True))
-    assert State.of({**older, "summed": 3}).summed == 0
+    assert LoopState.of({**older, "summed": 3}).summed == 0
 
 
 def test_a_batch_is_cut_in_time_where_an_array_has_time() -> None:

@@ -28,7 +28,7 @@ from physbench_baselines import bundled, checkpoint
 from physbench_baselines.training import loop
 from physbench_baselines.training.curves import curves
 from physbench_baselines.training.data import source_of
-from physbench_baselines.training.folder import Row
+from physbench_baselines.training.folder import LogRow
 from physbench_baselines.training.initial import network_of, total
 from physbench_baselines.training.loop import TrainingProgress
 from physbench_baselines.training.recipe import TrainingRecipe
@@ -302,8 +302,8 @@ def test_a_run_learns_and_leaves_everything_behind(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("steps", "expected"), [((5_000, 5_500, 6_000), (0, 0.5, 1)), ((100, 200, 500), (0, 0.25, 1)), ((40,), (0,))])
 def test_the_picture_of_a_run_begins_where_its_figures_begin(steps: tuple[int, ...], expected: tuple[float, ...]) -> None:
-    rows = [Row(step, 0, 0.0, 1.0, 0.1, 5, 1.0 + step / 1e4) for step in steps]
-    rows = [Row(1, 0, 0.0, 1.0, 0.1, 5, None), *rows]  # nothing was measured
+    rows = [LogRow(step, 0, 0.0, 1.0, 0.1, 5, 1.0 + step / 1e4) for step in steps]
+    rows = [LogRow(1, 0, 0.0, 1.0, 0.1, 5, None), *rows]  # nothing was measured
     drawn = ElementTree.fromstring(curves(rows, title="a run"))
     dots = [float(element.get("cx", "")) for element in drawn.iter() if element.get("class") == "dot l0" and element.get("cx")]
     assert dots == pytest.approx([LEFT + 6 + share * (RIGHT - LEFT - 12) for share in expected], abs=0.1)

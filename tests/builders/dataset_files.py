@@ -12,7 +12,7 @@ import h5py
 from physbench.recipe import Recipe
 from physbench.scene import Scenes, Streams
 from physbench.storage.block import block_of, spans
-from physbench.storage.journal import Journal
+from physbench.storage.journal import DatasetJournal
 from physbench.storage.writer import seal, workings_of
 from tests.oracles.contract import canonical_text, digest_of
 
@@ -32,7 +32,7 @@ def alone_in(directory: Path, *paths: Path) -> None:
 
 def write(recipe: Recipe, path: Path, scenes: dict[str, Scenes], compress: Any = zlib.compress) -> Path:
     """Whatever the arrays hold, as a file with honest digests, by the project's own writer."""
-    journal = Journal(recipe, workings_of(path))
+    journal = DatasetJournal(recipe, workings_of(path))
     for span in spans(recipe):
         assert len(span) == recipe.splits[span.split]
         one = scenes[span.split]

@@ -19,7 +19,7 @@ from physbench.errors import PhysbenchError
 from physbench.evaluation.evaluate import extent
 from physbench.evaluation.text import as_text, to_json
 from physbench.report.page import page
-from physbench.result import ENOUGH, Run, load_run
+from physbench.result import ENOUGH, ScoredRun, load_run
 from physbench.suites import RARE, SUITES
 from physbench_baselines.reference import Blank, Copy
 from tests.evaluation.toys import Slots
@@ -158,7 +158,7 @@ def test_the_largest_numbers_that_are_taken_do_not_overflow(runs: Path, tmp_path
 
 def test_a_figure_without_a_value_is_not_tested(runs: Path) -> None:
     whole = load_run(runs / "copy.npz")
-    nothing = Run(whole.provenance, whole.sums | {("balls4mass64", "bce"): (np.zeros(80), np.zeros(80))})
+    nothing = ScoredRun(whole.provenance, whole.sums | {("balls4mass64", "bce"): (np.zeros(80), np.zeros(80))})
     lines = {line.metric: line for line in compare(nothing, load_run(runs / "blank.npz"))}
     assert np.isnan(lines["bce"].adjusted_p) and not lines["bce"].survives
     assert count_tested(list(lines.values())) == len(lines) - 1
@@ -167,10 +167,10 @@ def test_a_figure_without_a_value_is_not_tested(runs: Path) -> None:
 def test_other_versions_of_the_metrics_are_not_compared(runs: Path) -> None:
     whole = load_run(runs / "copy.npz")
     with pytest.raises(PhysbenchError, match="their metric_version is 2 and 1"):
-        compare(whole, Run({**whole.provenance, "metric_version": 1}, whole.sums))
+        compare(whole, ScoredRun({**whole.provenance, "metric_version": 1}, whole.sums))
 
 
 def test_blank_is_compared_with_itself_under_another_name(runs: Path) -> None:
     again = physbench.evaluate(Blank(), "balls", limit=80, name="again")
-    lines = compare(Run(load_run(runs / "blank.npz").provenance, again.sums), load_run(runs / "blank.npz"))
+    lines = compare(ScoredRun(load_run(runs / "blank.npz").provenance, again.sums), load_run(runs / "blank.npz"))
     assert not any(line.survives for line in lines) and all(line.comparison.p == 1.0 for line in lines if line.adjusted_p == line.adjusted_p)

@@ -16,7 +16,7 @@ import pytest
 
 import physbench
 from physbench import cache
-from physbench.evaluation.journal import Journal, Part
+from physbench.evaluation.journal import EvaluationJournal, Part
 from physbench.metrics.sums import Sums
 from physbench_baselines.reference import Copy, Mean
 from tests.evaluation.test_order import require_identical
@@ -127,7 +127,7 @@ def whole() -> Any:
 def evaluate_in(folder: Path) -> tuple[Any, int]:
     """With what lies in a folder; the result, and how many blocks of the first task were asked for."""
     model = Witness()
-    result = physbench.evaluate(model, "smoke", limit=6, batch=2, journal=Journal(folder))
+    result = physbench.evaluate(model, "smoke", limit=6, batch=2, journal=EvaluationJournal(folder))
     return result, sum(batch.shape == (64, 64, 1) and batch.slots == 8 for batch in model.batches)
 
 
@@ -182,7 +182,7 @@ def test_a_block_whose_reading_raises_anything_is_done_again(tmp_path: Path, err
 
 def test_a_block_with_a_flipped_byte_reads_as_it_was_or_not_at_all(tmp_path: Path) -> None:
     """The directory of an archive holds bytes that decide nothing; every other one is noticed."""
-    journal = Journal(tmp_path)
+    journal = EvaluationJournal(tmp_path)
     journal.write("toy", 0, Part({("toy", "bce"): Sums(np.array([[1.5]]), np.array([[2.0]]))}, ("own-code",)))
     path = tmp_path / "toy-0.npz"
     content = path.read_bytes()
@@ -203,15 +203,15 @@ def test_a_block_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(np, "savez", full)
     with pytest.raises(OSError, match="no space"):
-        Journal(tmp_path).write("toy", 0, Part({}))
-    assert Journal(tmp_path).read("toy", 0) is None and Journal(tmp_path).count_finished() == 0
+        EvaluationJournal(tmp_path).write("toy", 0, Part({}))
+    assert EvaluationJournal(tmp_path).read("toy", 0) is None and EvaluationJournal(tmp_path).count_finished() == 0
 
 
 def test_what_a_reader_must_know_outlives_a_kill(tmp_path: Path) -> None:
     """The first task alone brings the note, and it is finished when the evaluation is killed."""
-    first = physbench.evaluate(Sure(), "smoke", limit=2, journal=Journal(tmp_path))
+    first = physbench.evaluate(Sure(), "smoke", limit=2, journal=EvaluationJournal(tmp_path))
     assert first.provenance.notes == ("self-computed-likelihood",)
-    resumed = physbench.evaluate(Copy(), "smoke", limit=2, journal=Journal(tmp_path))
+    resumed = physbench.evaluate(Copy(), "smoke", limit=2, journal=EvaluationJournal(tmp_path))
     assert resumed.provenance.notes == first.provenance.notes
     require_identical(first, resumed)
 
@@ -228,12 +228,12 @@ def test_beyond_the_limit_the_oldest_evaluations_go_first(own_cache: Path, monke
     monkeypatch.setattr(cache, "LIMIT", 1000)
     room = own_cache / "evaluations"
     oldest, newest, middle = keep(room, "a", 600, 300), keep(room, "b", 600, 100), keep(room, "c", 300, 200)
-    Journal.of({"model": "copy"})
+    EvaluationJournal.of({"model": "copy"})
     assert not oldest.exists() and middle.exists() and newest.exists()
-    Journal.of({"model": "copy"})
+    EvaluationJournal.of({"model": "copy"})
     assert middle.exists() and newest.exists(), "within the limit nothing goes"
     monkeypatch.setattr(cache, "LIMIT", 0)
-    Journal.of({"model": "copy"})
+    EvaluationJournal.of({"model": "copy"})
     assert list(room.iterdir()) == []
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import physbench
 from physbench import registry
 from physbench.evaluation.evaluate import extent
-from physbench.evaluation.journal import Journal
+from physbench.evaluation.journal import EvaluationJournal
 from physbench.evaluation.memoryless import memoryless_rates
 from physbench.evaluation.predictions import open_predictions, predict, score
 from physbench.model import Batch, Bernoulli, Likelihood, Prediction
@@ -102,7 +102,7 @@ def test_batches_and_resuming_change_no_bit(tmp_path: Path) -> None:
             whole.sums[ROW, "permanence_bce"], physbench.evaluate(model, "curtain", limit=23, batch=batch).sums[ROW, "permanence_bce"]
         )
     stopped = Stopped(model, after=3)
-    journal = Journal(tmp_path / "journal")
+    journal = EvaluationJournal(tmp_path / "journal")
     with pytest.raises(KeyboardInterrupt):
         physbench.evaluate(stopped, "curtain", limit=23, batch=5, journal=journal)
     assert 0 < journal.count_finished() < 5

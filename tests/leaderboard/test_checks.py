@@ -20,7 +20,7 @@ from physbench.errors import PhysbenchError
 from physbench.model import Batch, Gaussian, Prediction
 from physbench.suites import SUITES
 from physbench_leaderboard.checks import check, list_wanted, meaning, problems
-from physbench_leaderboard.pins import Pins, load_pins
+from physbench_leaderboard.pins import ReferencePins, load_pins
 from physbench_leaderboard.submission import Row, SubmissionError
 from tests.leaderboard.made import cells, references, rows, spoilt, write
 
@@ -159,7 +159,7 @@ def test_a_relative_figure_must_be_the_ratio_that_it_claims_to_be() -> None:
     made_up = [replace(row, value=row.value / 2, low=row.low / 2, high=row.high / 2) if row.metric.startswith("relative") else row for row in rows()]
     found = meaning(made_up, load_pins())
     assert len(found) == 4 and all("over copy's" in line for line in found)
-    assert meaning(made_up, Pins({})) == []  # nothing to hold it against
+    assert meaning(made_up, ReferencePins({})) == []  # nothing to hold it against
 
 
 @pytest.mark.parametrize(("suite", "task", "metric", "change", "reason"), [

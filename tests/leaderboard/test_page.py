@@ -28,10 +28,10 @@ from physbench.metrics.catalogue import find
 from physbench.report import pages, text
 from physbench.report.charts import axis
 from physbench_leaderboard.columns import columns
-from physbench_leaderboard.estimate import Estimate
+from physbench_leaderboard.estimate import ScoreEstimate
 from physbench_leaderboard.page import PageError, build, page
 from physbench_leaderboard.plots import Labels
-from physbench_leaderboard.table import Board, Key, Standing
+from physbench_leaderboard.table import Board, BoardKey, Standing
 from physbench_leaderboard.text import as_json
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "leaderboard.html"
@@ -42,7 +42,7 @@ BALLS, FRAMES, AHEAD = "balls4mass64", "balls4mass64/frames", "balls4mass64/roll
 
 
 def standing(model: str, rank: int | None, figures: dict[tuple[str, str], tuple[float, ...]], **changes: Any) -> Standing:
-    scores = {key: Estimate(*(each if len(each) == 3 else (each[0], each[0] * 0.9, each[0] * 1.1))) for key, each in figures.items()}
+    scores = {key: ScoreEstimate(*(each if len(each) == 3 else (each[0], each[0] * 0.9, each[0] * 1.1))) for key, each in figures.items()}
     told: dict[str, Any] = {"trainings": 1, "evaluations": 1, "trust": "self-reported", "date": "2026-01-02", **changes}
     return Standing(rank=rank, model=model, scores=scores, **told)
 
@@ -62,7 +62,7 @@ def golden() -> list[Board]:
     nem: dict[str, Any] = {"parameters": 120_000, "model_link": "https://example.org/nem", "paper_link": "https://example.org/paper.pdf"}
     return [
         Board(
-            Key("balls", 1, "lite", 1, ("0" * 64,)),
+            BoardKey("balls", 1, "lite", 1, ("0" * 64,)),
             "4 balls",
             (BALLS, "relative_bce"),
             "lower",
@@ -76,7 +76,7 @@ def golden() -> list[Board]:
             (Published("balls", BALLS, "ari", "r-nem", 0.8, "A paper, 2018", "https://example.org/abs/1", "about, read off a figure"),),
         ),
         Board(
-            Key("simulation", 1, "lite", 1, ("1" * 64,)),
+            BoardKey("simulation", 1, "lite", 1, ("1" * 64,)),
             "imagining 10 frames after 5",
             (AHEAD, "rollout_overlap"),
             "higher",
@@ -84,7 +84,7 @@ def golden() -> list[Board]:
             (standing("copy", None, imagine(0.24, 1.0)),),
             (),
         ),
-        Board(Key("smoke", 1, "lite", 1, ()), "does a model run at all?", None, "neither", (), (standing("copy", None, on_balls(1.0)),), ()),
+        Board(BoardKey("smoke", 1, "lite", 1, ()), "does a model run at all?", None, "neither", (), (standing("copy", None, on_balls(1.0)),), ()),
     ]
 
 
@@ -239,7 +239,7 @@ def inject(words: str) -> list[Board]:
     about: dict[str, Any] = {"trust": words, "notes": (words,), "date": words, "model_link": words, "paper_link": words, "parameters": 5}
     models = (standing(words, 1, figures, **about), standing("1" + words, 2, figures, **about))
     paper = Published(words, words, words, words, 1.0, words, words, words)
-    key = Key(words, 1, words, 1, (words,), words)
+    key = BoardKey(words, 1, words, 1, (words,), words)
     return [Board(key, words, (words, "bce"), "lower", models, (standing("copy", None, figures, **about),), (paper,))]
 
 

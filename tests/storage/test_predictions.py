@@ -17,11 +17,11 @@ import pytest
 
 from physbench.errors import HostileFile, PhysbenchError, StorageError
 from physbench.evaluation.export import export_inputs
-from physbench.storage.predictions import Header, Predictions, PredictionsWriter
+from physbench.storage.predictions import Predictions, PredictionsHeader, PredictionsWriter
 from tests.builders.interrupted_runs import room_for
 
 N, S, F, FRAME = 7, 4, 5, (6, 5, 1)
-HEADER = Header(suite="smoke", suite_version=1, size="lite", sequences=N, model="my model", seed=3, likelihood="bernoulli")
+HEADER = PredictionsHeader(suite="smoke", suite_version=1, size="lite", sequences=N, model="my model", seed=3, likelihood="bernoulli")
 GAUSSIAN = replace(HEADER, likelihood="gaussian", sigma=0.25)
 RNG = np.random.default_rng(0)
 MEAN = RNG.random((N, S, *FRAME), np.float32)
@@ -46,7 +46,7 @@ def by_hand(path: Path, arrays: dict[str, Any] | None = None, *, without: str = 
     return path
 
 
-def ours(path: Path, header: Header = HEADER, *, half: bool = False) -> Path:
+def ours(path: Path, header: PredictionsHeader = HEADER, *, half: bool = False) -> Path:
     with PredictionsWriter(path, header, half=half) as writer:
         for start in range(0, N, 3):
             block = slice(start, start + 3)
@@ -62,7 +62,7 @@ def bits(array: Any) -> bytes:
 
 
 @pytest.mark.parametrize("header", [HEADER, GAUSSIAN], ids=["bernoulli", "gaussian"])
-def test_what_is_written_is_read_bit_for_bit(header: Header, tmp_path: Path) -> None:
+def test_what_is_written_is_read_bit_for_bit(header: PredictionsHeader, tmp_path: Path) -> None:
     read = Predictions(ours(tmp_path / "p.h5", header))
     assert read.header == header
     assert read.names() == ["balls", "balls/rollout-5+10", "stills/frames"]
@@ -198,7 +198,7 @@ def test_a_header_is_complete_and_of_the_right_types(attributes: dict[str, Any],
 
 def test_a_header_is_what_its_attributes_are() -> None:
     for header in (HEADER, GAUSSIAN, replace(HEADER, values="logits")):
-        assert Header.from_attributes(header.to_attributes()) == header
+        assert PredictionsHeader.from_attributes(header.to_attributes()) == header
 
 
 def test_links_are_refused_where_predictions_are_listed_and_read(tmp_path: Path) -> None:

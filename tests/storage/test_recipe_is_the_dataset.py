@@ -19,7 +19,7 @@ from physbench.errors import RecipeError
 from physbench.generate import generate
 from physbench.recipe import SPLITS, Recipe
 from physbench.registry import datasets
-from physbench.storage.journal import Journal
+from physbench.storage.journal import DatasetJournal
 from tests.builders.dataset_files import alone_in, content, digest
 from tests.oracles.contract import AXES, TIME_FIRST, sequence_first
 
@@ -46,7 +46,7 @@ def test_a_part_is_read_by_many_threads_at_once(many: Any, tmp_path: Path) -> No
     switching = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        with closing(Journal(many.recipe, directory)) as journal, ThreadPoolExecutor(8) as pool:
+        with closing(DatasetJournal(many.recipe, directory)) as journal, ThreadPoolExecutor(8) as pool:
             alone = [journal.read(record) for record in journal.records]
             together = list(pool.map(journal.read, journal.records * 50))
     finally:

@@ -17,7 +17,7 @@ import pytest
 
 from physbench.errors import StorageError
 from physbench.generate import generate
-from physbench.storage.journal import Journal
+from physbench.storage.journal import DatasetJournal
 from physbench.storage.writer import workings_of
 from tests.builders.dataset_files import alone_in, content, digest
 from tests.builders.interrupted_runs import LONG_WORDS, room_for, start, stored_bytes
@@ -122,7 +122,7 @@ def test_an_error_of_the_disk_is_not_hidden(tiny: Any, tmp_path: Path, monkeypat
     def fail(*_: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(Journal, "append", fail)
+    monkeypatch.setattr(DatasetJournal, "append", fail)
     with pytest.raises(OSError, match="Input/output"):
         generate(tiny.recipe, tmp_path / "x.h5")
     assert not (tmp_path / "x.h5").exists()

@@ -29,7 +29,7 @@ MOST_POINTS = 100
 
 
 @dataclass(frozen=True)
-class Point:
+class CurvePoint:
     """One validation."""
 
     sequence_steps: int
@@ -53,18 +53,18 @@ class History:
     spent: tuple[Spent, ...] = ()
     validation: str = ""
     """What the curve was measured on: curves of other sequences cannot be joined."""
-    curve: tuple[Point, ...] = ()
+    curve: tuple[CurvePoint, ...] = ()
 
     @property
     def minutes(self) -> float:
         return sum(each.minutes for each in self.spent)
 
     @property
-    def best(self) -> Point | None:
+    def best(self) -> CurvePoint | None:
         """The validation with the lowest loss: that of the weights which are kept as the best."""
         return min(self.curve, key=lambda point: point.validation_loss, default=None)
 
-    def add(self, sequence_steps: int, spent: Iterable[Spent], validation: str, points: Iterable[Point]) -> History:
+    def add(self, sequence_steps: int, spent: Iterable[Spent], validation: str, points: Iterable[CurvePoint]) -> History:
         """Join one more stage; its points count from its own beginning."""
         moved = [replace(point, sequence_steps=self.sequence_steps + point.sequence_steps) for point in points]
         before = self.curve if validation == self.validation else ()
@@ -76,7 +76,7 @@ class History:
 
 
 @dataclass(frozen=True)
-class Place:
+class TrainingPlace:
     """Hardware in words, and the minute of the stage at which it took over."""
 
     hardware: str
@@ -95,11 +95,11 @@ class Saved:
 
 
 @dataclass(frozen=True)
-class Record:
+class RunRecord:
     before: History
     """Of the weights that the stage began with."""
     steps_limit: int = 0
-    places: tuple[Place, ...] = ()
+    places: tuple[TrainingPlace, ...] = ()
     saved: Saved | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -149,24 +149,24 @@ class Ledger:
         self.path = folder / NAME
         self._records = self._read()
 
-    def get(self, name: str) -> Record | None:
+    def get(self, name: str) -> RunRecord | None:
         return self._records.get(name)
 
-    def put(self, name: str, record: Record) -> None:
+    def put(self, name: str, record: RunRecord) -> None:
         """Keep a record, also if the process is killed right after."""
         if self._records.get(name) != record:
             self._records[name] = record
             text = json.dumps({each: known.to_dict() for each, known in self._records.items()}, indent=1)
             Folder(self.path.parent).write(NAME, text + "\n")
 
-    def _read(self) -> dict[str, Record]:
+    def _read(self) -> dict[str, RunRecord]:
         try:
             given: Any = json.loads(read_regular_file(self.path, MOST_BYTES)) if self.path.exists() else {}
             if not isinstance(given, dict):
                 raise ValueError("it is no object in JSON")
         except (StorageError, ValueError, RecursionError) as error:
             raise TrainingError(f"{self.path} cannot be read ({str(error)[:100]}): put it back or delete it") from None
-        return {name: read_record(Record, record, self.path) for name, record in cast("dict[str, Any]", given).items()}
+        return {name: read_record(RunRecord, record, self.path) for name, record in cast("dict[str, Any]", given).items()}
 
 
 def read_record(kind: type[T], given: Any, place: Path) -> T:

@@ -12,20 +12,20 @@ from typing import Any
 from physbench.errors import TrainingError
 from physbench_baselines import checkpoint
 from physbench_baselines.campaign.budget import count_sequence_steps
-from physbench_baselines.campaign.history import History, Ledger, Place, Point, Record, Saved, Spent, describe_validation, history_of_stages
+from physbench_baselines.campaign.history import CurvePoint, History, Ledger, RunRecord, Saved, Spent, TrainingPlace, describe_validation, history_of_stages
 from physbench_baselines.campaign.table import PlannedRun
-from physbench_baselines.training.folder import Folder, Row
+from physbench_baselines.training.folder import Folder, LogRow
 from physbench_baselines.training.initial import stages_before
 from physbench_baselines.training.recipe import TrainingRecipe
 
 
 @dataclass(frozen=True)
-class Stage:
+class TrainingStage:
     """One training run, as its last save left it."""
 
     path: Path
     recipe: TrainingRecipe
-    record: Record
+    record: RunRecord
     step: int
     minutes: float
     limit: int
@@ -33,7 +33,7 @@ class Stage:
     ended: str | None
     """Why it is over: steps, time or patience."""
     is_saved: bool
-    points: tuple[Point, ...]
+    points: tuple[CurvePoint, ...]
 
     @property
     def history(self) -> History:
@@ -71,7 +71,7 @@ def next_number(campaign: Path, run: PlannedRun, before: History) -> int:
     return max(before.stages, number_of(latest, run) if latest else 0) + 1
 
 
-def read_stage(path: Path, run: PlannedRun, ledger: Ledger) -> Stage:
+def read_stage(path: Path, run: PlannedRun, ledger: Ledger) -> TrainingStage:
     """Read how far a stage has come. A folder that belongs to another model or dataset is refused."""
     folder = Folder(path)
     recipe = folder.recipe()
@@ -84,17 +84,17 @@ def read_stage(path: Path, run: PlannedRun, ledger: Ledger) -> Stage:
     limit = record.steps_limit if saved is None else 0 if saved.minutes_limit else saved.steps_limit
     step = saved.step if saved else 0
     ended, at = folder.result() or (None, 0)  # at an earlier step, it was of a shorter run
-    return Stage(
+    return TrainingStage(
         path, recipe, record, step, saved.minutes if saved else 0.0, limit, ended if at == step else None, saved is not None,
         tuple(_point(row, recipe, limit) for row in folder.rows() if row.step <= step and math.isfinite(row.validation_loss or math.nan)),
     )  # fmt: skip
 
 
-def record_of(path: Path, ledger: Ledger) -> Record:
+def record_of(path: Path, ledger: Ledger) -> RunRecord:
     """Return what is written down of a stage, brought up to date with its last weights."""
     known, last = ledger.get(path.name), Folder(path).last
     if not last.exists():
-        return replace(known, saved=None) if known else Record(History())
+        return replace(known, saved=None) if known else RunRecord(History())
     told = last.stat()
     mark = (told.st_mtime_ns, told.st_size)
     if known and known.saved and known.saved.mark == mark:
@@ -103,8 +103,8 @@ def record_of(path: Path, ledger: Ledger) -> Record:
     saved = _read_saved(found.training, mark, last)
     if known is not None:
         return replace(known, saved=saved)
-    places = tuple(Place(each.hardware, 0.0) for each in history_of_stages([found.card]).spent)
-    return Record(history_of_stages(stages_before(found.card)), saved.steps_limit, places, saved)
+    places = tuple(TrainingPlace(each.hardware, 0.0) for each in history_of_stages([found.card]).spent)
+    return RunRecord(history_of_stages(stages_before(found.card)), saved.steps_limit, places, saved)
 
 
 def is_beginning(path: Path) -> bool:
@@ -133,7 +133,7 @@ def _read_saved(training: Any, mark: tuple[int, int], last: Path) -> Saved:
         raise TrainingError(f"{last} holds no state of a run that could go on: move its folder away") from None
 
 
-def _point(row: Row, recipe: TrainingRecipe, limit: int) -> Point:
+def _point(row: LogRow, recipe: TrainingRecipe, limit: int) -> CurvePoint:
     assert row.validation_loss is not None
     bce, ari = (value if value is not None and math.isfinite(value) else None for value in (row.figures.get(name) for name in ("relative_bce", "ari")))
-    return Point(count_sequence_steps(recipe, row.step, limit), row.validation_loss, bce, ari)
+    return CurvePoint(count_sequence_steps(recipe, row.step, limit), row.validation_loss, bce, ari)

@@ -10,7 +10,7 @@ from typing import Any
 
 from physbench_baselines.campaign.budget import is_flat
 from physbench_baselines.campaign.history import History, Ledger
-from physbench_baselines.campaign.stages import Stage, latest_folder, number_of, read_stage
+from physbench_baselines.campaign.stages import TrainingStage, latest_folder, number_of, read_stage
 from physbench_baselines.campaign.table import PlannedRun
 from physbench_baselines.campaign.weights import history_of_weights
 
@@ -19,9 +19,9 @@ FULL = 0.99
 
 
 @dataclass(frozen=True)
-class Standing:
+class RunStanding:
     run: PlannedRun
-    stage: Stage | None
+    stage: TrainingStage | None
     """The latest one in the folder."""
     moved: History | None
     """Of kept weights that are further than the stage: they were trained on another machine."""
@@ -103,22 +103,22 @@ class Standing:
         }
 
 
-def read_standings(campaign: Path, runs: Iterable[PlannedRun], ledger: Ledger) -> list[Standing]:
+def read_standings(campaign: Path, runs: Iterable[PlannedRun], ledger: Ledger) -> list[RunStanding]:
     """Read where every run stands."""
     return [_standing(campaign, run, ledger) for run in runs]
 
 
-def order(standings: Iterable[Standing]) -> list[Standing]:
+def order(standings: Iterable[RunStanding]) -> list[RunStanding]:
     """List what is left to do, the furthest behind first."""
     return sorted((each for each in standings if not each.is_full), key=lambda each: each.share)
 
 
-def _standing(campaign: Path, run: PlannedRun, ledger: Ledger) -> Standing:
+def _standing(campaign: Path, run: PlannedRun, ledger: Ledger) -> RunStanding:
     folder = latest_folder(campaign, run)
     stage = read_stage(folder, run, ledger) if folder else None
     moved = history_of_weights(campaign, run)
     here = stage.history.sequence_steps if stage else 0
-    return Standing(run, stage, moved if moved and moved.sequence_steps > here else None)
+    return RunStanding(run, stage, moved if moved and moved.sequence_steps > here else None)
 
 
 def _short(value: Any) -> str:

@@ -11,7 +11,7 @@ from physbench.errors import TrainingError
 from physbench.files import publish
 from physbench_baselines import checkpoint
 from physbench_baselines.campaign.history import History, history_of_stages, read_record
-from physbench_baselines.campaign.stages import Stage
+from physbench_baselines.campaign.stages import TrainingStage
 from physbench_baselines.campaign.table import PlannedRun
 from physbench_baselines.card import to_json
 from physbench_baselines.releasing import origin
@@ -26,7 +26,7 @@ def weights_of(campaign: Path, run: PlannedRun) -> Path:
     return campaign / "weights" / f"{run.name}.safetensors"
 
 
-def keep_weights(campaign: Path, run: PlannedRun, stage: Stage) -> Path | None:
+def keep_weights(campaign: Path, run: PlannedRun, stage: TrainingStage) -> Path | None:
     """Keep the last weights of a stage, in half precision; big matrices as int8 if the file would be too large.
 
     None if it is too large even so: then nothing is kept.

@@ -15,9 +15,9 @@ from physbench.errors import PhysbenchError, TrainingError
 from physbench.files import publish
 from physbench_baselines.adapter import device_of
 from physbench_baselines.campaign.budget import steps_for
-from physbench_baselines.campaign.history import History, Ledger, Place, Record
-from physbench_baselines.campaign.stages import Stage, clear_beginning, folder_of, latest_folder, next_number, read_stage, record_of
-from physbench_baselines.campaign.standing import Standing, order, read_standings
+from physbench_baselines.campaign.history import History, Ledger, RunRecord, TrainingPlace
+from physbench_baselines.campaign.stages import TrainingStage, clear_beginning, folder_of, latest_folder, next_number, read_stage, record_of
+from physbench_baselines.campaign.standing import RunStanding, order, read_standings
 from physbench_baselines.campaign.table import PlannedRun
 from physbench_baselines.campaign.weights import keep_weights, weights_of
 from physbench_baselines.training.folder import AtWork, Folder, hold
@@ -115,7 +115,7 @@ def work(
 
 def _train_piece(
     folder: Path,
-    standing: Standing,
+    standing: RunStanding,
     ledger: Ledger,
     minutes: float,
     place: torch.device,
@@ -132,7 +132,7 @@ def _train_piece(
         job = _begin(folder, run, standing.history)
     record, hardware = job.record, hardware_of(place)
     if not record.places or record.places[-1].hardware != hardware:
-        record = replace(record, places=(*record.places, Place(hardware, job.minutes)))
+        record = replace(record, places=(*record.places, TrainingPlace(hardware, job.minutes)))
     ledger.put(job.path.name, record)
     show = partial(progress, run.name) if progress else None
     try:
@@ -147,13 +147,13 @@ def _train_piece(
 @dataclass(frozen=True)
 class _Job:
     path: Path
-    record: Record
+    record: RunRecord
     recipe: TrainingRecipe | None  # None = the run in the folder goes on
     steps: int | None  # None = as many as it was begun with
     minutes: float  # behind it
 
 
-def _resume(stage: Stage, run: PlannedRun) -> _Job:
+def _resume(stage: TrainingStage, run: PlannedRun) -> _Job:
     """Go on with a stage; AtWork if another process trains it."""
     with Folder(stage.path).hold():
         pass  # before anything is written down of it
@@ -168,7 +168,7 @@ def _begin(folder: Path, run: PlannedRun, before: History) -> _Job:
     steps = steps_for(recipe, run.budget - before.sequence_steps)
     path = folder_of(folder, run, number)
     clear_beginning(path)
-    return _Job(path, Record(before, steps), recipe, steps, 0.0)
+    return _Job(path, RunRecord(before, steps), recipe, steps, 0.0)
 
 
 def _keep(folder: Path, run: PlannedRun, ledger: Ledger, say: Callable[[str], None]) -> None:
@@ -179,7 +179,7 @@ def _keep(folder: Path, run: PlannedRun, ledger: Ledger, say: Callable[[str], No
         say(f"the weights of {run.name} are too large for moving, and were not kept apart from {path}")
 
 
-def adopt(campaign: Path, folders: Mapping[PlannedRun, Path]) -> list[Stage]:
+def adopt(campaign: Path, folders: Mapping[PlannedRun, Path]) -> list[TrainingStage]:
     """Make training runs of other origin runs of a campaign: copy their folders; none of them, if one cannot be had.
 
     The folder copied from stays as it is. A run that has a stage in the campaign keeps it.
@@ -200,7 +200,7 @@ def _require(campaign: Path, run: PlannedRun, source: Path) -> None:
     read_stage(source, run, Ledger(source))
 
 
-def _copy(campaign: Path, run: PlannedRun, source: Path) -> Stage:
+def _copy(campaign: Path, run: PlannedRun, source: Path) -> TrainingStage:
     """Copy while no process writes."""
     path = folder_of(campaign, run, 1)
     beside = campaign / f".{run.name}.{secrets.token_hex(4)}.part"

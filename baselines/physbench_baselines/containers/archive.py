@@ -9,12 +9,12 @@ from typing import Any, cast
 
 from physbench.errors import DamagedFile, HostileFile, MissingPackage, StorageError
 from physbench_baselines.containers.arrays import TYPES, Arrays
-from physbench_baselines.containers.header import MOST_HEADER, Header, header_of
+from physbench_baselines.containers.header import MOST_HEADER, CheckpointHeader, header_of
 
 START = b"PK\x03\x04"
 
 
-def unpack(content: bytes, path: Path) -> tuple[Header, Arrays, Any]:
+def unpack(content: bytes, path: Path) -> tuple[CheckpointHeader, Arrays, Any]:
     """By torch, from a copy of the archive with nothing in it but what weights need."""
     members = _members(content, path)
     torch = _torch()

@@ -18,7 +18,7 @@ MOST_HEADER = 1 << 20
 
 
 @dataclass(frozen=True)
-class Header:
+class CheckpointHeader:
     """What a file says of its weights, checked for form; its sizes not yet for sense."""
 
     architecture: str
@@ -26,7 +26,7 @@ class Header:
     card: Mapping[str, Any]
 
 
-def header_of(text: str, path: Path) -> Header:
+def header_of(text: str, path: Path) -> CheckpointHeader:
     if len(text) > MOST_HEADER or not text.isprintable() or not re.fullmatch(r'(?:[^\\]|\\["\\/])*', text):
         raise HostileFile(f"the header of {path} is longer than {MOST_HEADER:,} characters or holds some that cannot be printed")
     told = parse(text.encode(), path)
@@ -43,7 +43,7 @@ def header_of(text: str, path: Path) -> Header:
     elif architecture not in (known := registry.architectures.names()):
         hint = suggest(architecture, known)
         raise StorageError(f"{path} is of the architecture {architecture[:40]!r}, which this physbench does not have: {hint}")
-    header = Header(architecture, cast("dict[str, Any]", sizes), cast("dict[str, Any]", card))
+    header = CheckpointHeader(architecture, cast("dict[str, Any]", sizes), cast("dict[str, Any]", card))
     for name in CARD.keys() & header.card.keys():
         value: Any = header.card[name]
         if value is not None and type(value) is not CARD[name]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from physbench.errors import DamagedFile, HostileFile, MissingPackage, StorageError
 from physbench_baselines.containers.arrays import STATE, STATE_TYPES, TYPES, Arrays
-from physbench_baselines.containers.header import MOST_HEADER, Header, header_of, parse
+from physbench_baselines.containers.header import MOST_HEADER, CheckpointHeader, header_of, parse
 
 MOST_BYTES, MOST_AXES = 1 << 31, 8
 
@@ -24,14 +24,14 @@ def pack(header: str, arrays: Arrays) -> bytes:
     return b"".join((len(text).to_bytes(8, "little"), text, memoryview(content)[first:]))
 
 
-def describe(content: bytes, path: Path) -> Header:
+def describe(content: bytes, path: Path) -> CheckpointHeader:
     """The header of a file that is whole."""
     header, written, there = _split(content, path)
     _require_same(written, there, path)
     return header
 
 
-def unpack(content: bytes, path: Path) -> tuple[Header, Arrays]:
+def unpack(content: bytes, path: Path) -> tuple[CheckpointHeader, Arrays]:
     header, checksum, data = _split(content, path)
     package = _package()
     try:
@@ -63,7 +63,7 @@ def _package() -> Any:
     return safetensors
 
 
-def _split(content: bytes, path: Path) -> tuple[Header, Any, str]:
+def _split(content: bytes, path: Path) -> tuple[CheckpointHeader, Any, str]:
     """The header, the checksum that was written, and the one of what is there."""
     length = int.from_bytes(content[:8], "little")
     if length > MOST_HEADER:

@@ -43,7 +43,7 @@ def ale() -> Any:
 
 
 @dataclass(frozen=True)
-class Step:
+class LaneStep:
     """What came of one action in each lane; where a game ended, the observation is of the next game."""
 
     rewards: NDArray[np.float32]  # (N,), as the game counts them
@@ -51,7 +51,7 @@ class Step:
     scores: dict[int, float]  # by lane: of the games that ended
 
 
-class Lane:
+class AgentLane:
     """One game after another."""
 
     def __init__(self, number: int, *, seed: int, game: str = GAME) -> None:
@@ -114,7 +114,7 @@ class Lanes:
     """N games at once. observations u1 (N, 4, 84, 84), memories u1 (N, 128): of now."""
 
     def __init__(self, count: int, *, seed: int, first: int = 0) -> None:
-        self._lanes = [Lane(first + number, seed=seed) for number in range(count)]
+        self._lanes = [AgentLane(first + number, seed=seed) for number in range(count)]
         self.observations = np.zeros((count, STACK, SIDE, SIDE), np.uint8)
         self.memories = np.zeros((count, 128), np.uint8)
 
@@ -123,7 +123,7 @@ class Lanes:
             lane.begin()
             self._look(number)
 
-    def step(self, actions: NDArray[np.int64]) -> Step:
+    def step(self, actions: NDArray[np.int64]) -> LaneStep:
         rewards, lost = np.zeros(len(self._lanes), np.float32), np.zeros(len(self._lanes), bool)
         scores: dict[int, float] = {}
         for number, lane in enumerate(self._lanes):
@@ -132,7 +132,7 @@ class Lanes:
                 scores[number] = lane.score
                 lane.begin()
             self._look(number)
-        return Step(rewards, lost, scores)
+        return LaneStep(rewards, lost, scores)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """What brings the games back: which game each lane plays, and all actions in it."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from physbench_baselines.dqn.lanes import Lanes
-from physbench_baselines.dqn.replay import Replay
+from physbench_baselines.dqn.replay import ReplayMemory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +25,7 @@ class ReplayedPlay:
         self.recipe, self.learner = recipe, learner
         self.lanes = Lanes(recipe.games, seed=recipe.seed)
         sizes = recipe.sizes()
-        self.replay = Replay(recipe.games, max(recipe.replay // recipe.games, sizes.stack + 1), stack=sizes.stack, side=sizes.side)
+        self.replay = ReplayMemory(recipe.games, max(recipe.replay // recipe.games, sizes.stack + 1), stack=sizes.stack, side=sizes.side)
         self._begins = np.ones(recipe.games, bool)
         self._target = deepcopy(learner.network)
         self._learnt, self._owed = 0, 0.0

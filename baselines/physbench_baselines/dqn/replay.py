@@ -20,7 +20,7 @@ class Transitions(NamedTuple):
     later: NDArray[np.uint8]  # (B, 4, 84, 84), of the next step
 
 
-class Replay:
+class ReplayMemory:
     """The last steps of N games, `each` of every game, in rings that all turn together."""
 
     def __init__(self, games: int, each: int, *, stack: int, side: int) -> None:

@@ -48,7 +48,7 @@ MOST_STATE = 1 << 30
 
 
 @dataclass
-class Progress:
+class AgentProgress:
     step: int = 0
     update: int = 0
     seconds: float = 0.0
@@ -71,7 +71,7 @@ def train(
     steps: int | None = None,
     resume: bool = False,
     device: str = "auto",
-    progress: Callable[[Progress, dict[str, float]], None] | None = None,
+    progress: Callable[[AgentProgress, dict[str, float]], None] | None = None,
 ) -> dict[str, Any]:
     """Train into a folder until the time or the steps are used up. Ctrl-C and SIGTERM save first."""
     path, place = Path(out), device_of(device)
@@ -85,15 +85,15 @@ def train(
         path.mkdir(parents=True, exist_ok=True)
         write_whole(path / "recipe.json", recipe.to_json())
     with hold(path / "recipe.json", f"the run in {path} is at work in another process: stop that one first"), Interrupts() as interrupts:
-        return Run(recipe, path, place).to_its_end(minutes, steps, interrupts, progress)
+        return AgentRun(recipe, path, place).to_its_end(minutes, steps, interrupts, progress)
 
 
-class Run:
+class AgentRun:
     def __init__(self, recipe: AgentRecipe, path: Path, device: torch.device) -> None:
         self.recipe, self.path = recipe, path
         self.learner = Learner(recipe, device=device)
         self.play = (ParallelPlay if recipe.algorithm == "pqn" else ReplayedPlay)(recipe, self.learner)
-        self.now = Progress()
+        self.now = AgentProgress()
         self.before: list[dict[str, Any]] = []  # the runs that its first weights come from
         self.scores: list[float] = []  # of the agent's own last games
         self.theirs: list[float] = []  # of the demonstrator's
@@ -113,7 +113,7 @@ class Run:
         self.before = [*agent.card.get("before", []), stage]
 
     def to_its_end(
-        self, minutes: float | None, steps: int | None, interrupts: Interrupts, progress: Callable[[Progress, dict[str, float]], None] | None
+        self, minutes: float | None, steps: int | None, interrupts: Interrupts, progress: Callable[[AgentProgress, dict[str, float]], None] | None
     ) -> dict[str, Any]:
         now = self.now
         now.minutes_limit = minutes or (0.0 if steps else now.minutes_limit)
@@ -169,7 +169,7 @@ class Run:
         arrays |= {f"optimiser/{name}": np.array(value.numpy()) for name, value in self.learner.state().items()}
         arrays |= {f"lanes/{name}": array for name, array in self.play.state().items()}
         arrays |= {"scores": np.array(self.scores, np.float64), "theirs": np.array(self.theirs, np.float64)}
-        arrays["now"] = np.array([getattr(self.now, name) for name in Progress.__dataclass_fields__], np.float64)
+        arrays["now"] = np.array([getattr(self.now, name) for name in AgentProgress.__dataclass_fields__], np.float64)
         import safetensors.numpy
 
         write_whole(self.path / "state.safetensors", safetensors.numpy.save(arrays))
@@ -180,8 +180,8 @@ class Run:
         place = self.path / "state.safetensors"
         try:
             arrays = safetensors.numpy.load(read_regular_file(place, MOST_STATE))
-            kinds: list[Any] = [type(getattr(self.now, name)) for name in Progress.__dataclass_fields__]
-            self.now = Progress(*(kind(value) for kind, value in zip(kinds, arrays["now"].tolist(), strict=True)))
+            kinds: list[Any] = [type(getattr(self.now, name)) for name in AgentProgress.__dataclass_fields__]
+            self.now = AgentProgress(*(kind(value) for kind, value in zip(kinds, arrays["now"].tolist(), strict=True)))
             self.scores, self.theirs = arrays["scores"].tolist(), arrays["theirs"].tolist()
             weights = {name: torch.from_numpy(np.array(array)) for name, array in _under("weights/", arrays).items()}
             self.learner.network.load_state_dict(weights)

@@ -29,7 +29,7 @@ class Chooser(Protocol):
 
 
 @dataclass(frozen=True)
-class Given:
+class GivenScores:
     """What a policy is given here: there is no memory to read in ale-py's vector environment."""
 
     observations: NDArray[np.uint8]
@@ -43,7 +43,7 @@ class Given:
 
 
 @dataclass(frozen=True)
-class Scores:
+class GameScores:
     """Of games that were played to their end."""
 
     mean: float
@@ -58,12 +58,12 @@ class Scores:
         return asdict(self)
 
 
-def summary(games: list[float], *, seed: int = 0) -> Scores:
+def summary(games: list[float], *, seed: int = 0) -> GameScores:
     """Resample the games."""
     scores = np.array(games, np.float64)
     draws = np.random.default_rng(seed).integers(len(scores), size=(RESAMPLES, len(scores)))
     low, high = np.percentile(scores[draws].mean(1), (TAIL, 100 - TAIL))
-    return Scores(scores.mean().item(), float(low), float(high), float(np.median(scores)), scores.max().item(), scores.min().item(), scores.tolist())
+    return GameScores(scores.mean().item(), float(low), float(high), float(np.median(scores)), scores.max().item(), scores.min().item(), scores.tolist())
 
 
 def play(
@@ -74,7 +74,7 @@ def play(
     epsilon: float = 0.0,
     game: str = GAME,
     progress: Callable[[int, int], None] | None = None,
-) -> Scores:
+) -> GameScores:
     """Play so many games to their end. Each begins with its own number of no-ops, 0 to 30, drawn from the seed and its number.
 
     epsilon: the share of actions that are drawn. Each of the places side by side plays its share of the games: were the first ones to end those that count,
@@ -88,7 +88,7 @@ def play(
     scores, total, fresh = list[float](), np.zeros(count), np.ones(count, bool)
     while left.any():
         words = cast("NDArray[np.uint64]", rng.integers(1 << 63, size=count).astype(np.uint64) * np.uint64(2))
-        actions = np.asarray(policy(Given(observations, words, fresh, legal)), np.int64)
+        actions = np.asarray(policy(GivenScores(observations, words, fresh, legal)), np.int64)
         random = cast("NDArray[np.bool_]", rng.random(count) < epsilon)
         actions[random] = rng.integers(legal, size=int(random.sum()))
         observations, rewards, ended, broken_off, info = environment.step(actions)

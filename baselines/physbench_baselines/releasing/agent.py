@@ -26,7 +26,7 @@ from physbench_baselines.dqn.preflight import usual_recipe
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from physbench_baselines.dqn.scores import Scores
+    from physbench_baselines.dqn.scores import GameScores
 
 MOST_ROWS = 60
 """Of the curve."""
@@ -77,13 +77,13 @@ def release(
     return card
 
 
-def score_demonstrator(games: int) -> Scores:
+def score_demonstrator(games: int) -> GameScores:
     """Score the demonstrator, who reads the memory, in the lanes of training."""
-    from physbench_baselines.dqn.lanes import Lane
+    from physbench_baselines.dqn.lanes import AgentLane
     from physbench_baselines.dqn.marksman import demonstrate
     from physbench_baselines.dqn.scores import summary
 
-    lane, memory, told = Lane(0, seed=1_000_003), np.zeros(128, np.uint8), list[float]()
+    lane, memory, told = AgentLane(0, seed=1_000_003), np.zeros(128, np.uint8), list[float]()
     for _ in range(games):
         lane.begin()
         over = False

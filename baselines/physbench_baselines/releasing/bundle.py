@@ -22,7 +22,7 @@ from physbench_baselines.checkpoint import load, model, save
 from physbench_baselines.releasing import origin
 from physbench_baselines.releasing.cards import file_size
 from physbench_baselines.releasing.scored import FOLDER, score_release
-from physbench_baselines.releasing.shrink import Comparison, compare_precisions, has_big_matrices
+from physbench_baselines.releasing.shrink import PrecisionComparison, compare_precisions, has_big_matrices
 from physbench_baselines.releasing.worlds import HELP, suites_of, yardstick
 from physbench_baselines.training.folder import Folder
 
@@ -68,7 +68,7 @@ def bundle(
         wanted = extent(judge, size=size, limit=limit)
         if comparison is None or [comparison[field] for field in ("suite", "suite_version", "size")] != [judge, wanted.suite.version, wanted.size]:
             doing(f"{name}: {judge} with float32, and with int8")
-            both: Comparison = compare_precisions(best.network, judge, name=name, card=told, size=size, limit=limit, device=device, batch=batch)
+            both: PrecisionComparison = compare_precisions(best.network, judge, name=name, card=told, size=size, limit=limit, device=device, batch=batch)
             comparison, ready = both.to_card(), both.small
         quantise = comparison["agreed"]
     path = folder / f"{name}.safetensors"

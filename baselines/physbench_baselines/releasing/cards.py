@@ -12,7 +12,7 @@ from physbench_baselines import bundled
 from physbench_baselines.architecture import find_architecture
 from physbench_baselines.card import Card
 from physbench_baselines.releasing.bars import Row, collect_rows, compare_with_rows, find_score
-from physbench_baselines.releasing.worlds import WORLDS, World
+from physbench_baselines.releasing.worlds import WORLDS, ModelWorld
 from physbench_baselines.training.initial import stages_before, total
 from physbench_baselines.training.preflight import usual_recipe
 from physbench_baselines.training.recipe import TrainingRecipe
@@ -62,7 +62,7 @@ def _as_typed(value: Any) -> str:
     return ",".join(map(str, cast("tuple[Any, ...]", value))) if isinstance(value, tuple) else str(value)
 
 
-def _table(world: World, of: Mapping[str, Card]) -> str:
+def _table(world: ModelWorld, of: Mapping[str, Card]) -> str:
     """Write the figures of a world: of the rows that learn nothing, of models, and of papers. A column without figures is left out."""
     places = list(world.figures.values())
     rows = [["model", "parameters", *world.figures, f"{next(iter(world.figures))}, without noise"]]
@@ -83,7 +83,7 @@ def _table(world: World, of: Mapping[str, Card]) -> str:
     return f"{world.title}:\n\n{format_table([[row[at] for at in told] for row in rows])}"
 
 
-def _choose(world: World, of: Mapping[str, Card]) -> dict[str, Card]:
+def _choose(world: ModelWorld, of: Mapping[str, Card]) -> dict[str, Card]:
     """Choose the models that learnt a world, and those that have a figure in its table."""
     places = world.figures.values()
     return {name: card for name, card in of.items() if card.data in world.datasets or any(find_score(card.scores, *place) for place in places)}

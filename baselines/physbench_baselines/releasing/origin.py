@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from physbench_baselines.architecture import Architecture
 from physbench_baselines.card import RunCard
-from physbench_baselines.training.folder import Folder, Row
+from physbench_baselines.training.folder import Folder, LogRow
 from physbench_baselines.training.initial import stages_before, total
 from physbench_baselines.training.keep import load_run_state
 
@@ -43,7 +43,7 @@ def without_folders(card: Mapping[str, Any]) -> dict[str, Any]:
     return {"recipe": _bare(card), "before": [{**stage, "recipe": _bare(stage)} for stage in stages_before(card)]}
 
 
-def thin(rows: Sequence[Row]) -> list[Row]:
+def thin(rows: Sequence[LogRow]) -> list[LogRow]:
     """At most MOST_ROWS, over the whole run."""
     measured = spread([row for row in rows if row.validation_loss is not None], MOST_ROWS // 2)
     others = spread([row for row in rows if row.validation_loss is None], MOST_ROWS - len(measured))
@@ -66,5 +66,5 @@ def spread(rows: Sequence[T], most: int) -> list[T]:
     return [rows[(number + 1) * len(rows) // count - 1] for number in range(count)]
 
 
-def _shorten(row: Row) -> Mapping[str, float | None]:
+def _shorten(row: LogRow) -> Mapping[str, float | None]:
     return {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in row.cells().items()}

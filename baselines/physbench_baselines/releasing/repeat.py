@@ -18,7 +18,7 @@ from physbench_baselines import bundled
 from physbench_baselines.card import Card, Repeat
 from physbench_baselines.releasing.bundle import bundle
 from physbench_baselines.releasing.scored import FOLDER
-from physbench_baselines.releasing.worlds import HELP, World, world_of
+from physbench_baselines.releasing.worlds import HELP, ModelWorld, world_of
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.recipe import TrainingRecipe
 
@@ -80,7 +80,7 @@ def find_repeats(name: str) -> list[Repeat]:
     return sorted(found, key=lambda card: card.train_seed)
 
 
-def _is_in_table(row: dict[str, Any], world: World | None) -> bool:
+def _is_in_table(row: dict[str, Any], world: ModelWorld | None) -> bool:
     return world is None or (row["suite"], row["task"], row["metric"]) in world.figures.values()
 
 

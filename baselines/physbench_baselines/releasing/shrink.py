@@ -30,7 +30,7 @@ is drawn."""
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PrecisionComparison:
     exact: Result  # float32
     small: Result  # int8 and float16
 
@@ -83,14 +83,14 @@ def has_big_matrices(network: torch.nn.Module) -> bool:
 
 def compare_precisions(
     network: torch.nn.Module, suite: str, *, name: str, card: Mapping[str, Any], size: str, limit: int | None, device: str, batch: int
-) -> Comparison:
+) -> PrecisionComparison:
     """The same network twice, the second time as it would be given away."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.safetensors"
         save(path, network, card=card, half=True, quantise=True)
         small = evaluate(model(path, device=device), suite, name=name, size=size, limit=limit, batch=batch)
     exact = evaluate(TorchModel(cast("Any", network), device=device), suite, name=name, size=size, limit=limit, batch=batch)
-    return Comparison(exact, small)
+    return PrecisionComparison(exact, small)
 
 
 def _plain(value: float) -> float | None:

@@ -12,7 +12,7 @@ from physbench_baselines.training.preflight import strip_version
 
 
 @dataclass(frozen=True)
-class World:
+class ModelWorld:
     title: str
     suites: tuple[str, ...]
     """What a model that learnt any of their datasets is asked. By the first one weights are made smaller, and without noise it alone is asked."""
@@ -35,7 +35,7 @@ class World:
         return tuple(dict.fromkeys(name for suite in self.suites for name in SUITES[suite].references))
 
 
-BALLS = World(
+BALLS = ModelWorld(
     "Balls",
     ("balls", "extrapolation", "curtain", "simulation", "crop50"),
     {
@@ -52,20 +52,20 @@ BALLS = World(
 
 _CROP = tuple((task.name, f"{task.name}/{task.askings[0].name}") for task in SUITES["crop50"].tasks)
 
-CROP = World(
+CROP = ModelWorld(
     "The centre of the balls' frame",
     ("crop50", "balls", "extrapolation"),
     {f"`{metric}`, {name}": ("crop50", place, metric) for name, place in _CROP for metric in ("log_likelihood", "relational_log_likelihood")},
     learnt=tuple(name for name, _ in _CROP),
 )
 
-LEAVING = World(
+LEAVING = ModelWorld(
     "Balls that leave the frame",
     ("leave",),
     {f"`{metric}`": ("leave", "balls-leave50", metric) for metric in ("log_likelihood", *(card.name for card in BOX_CARDS))},
 )
 
-INVADERS = World(
+INVADERS = ModelWorld(
     "Space Invaders",
     ("invaders", "probe"),
     {
@@ -77,7 +77,7 @@ INVADERS = World(
     },
 )
 
-TRAJECTORIES = World(
+TRAJECTORIES = ModelWorld(
     "Balls as states",
     ("trajectories",),
     {
@@ -86,20 +86,20 @@ TRAJECTORIES = World(
     },
 )
 
-PIXELS = World(
+PIXELS = ModelWorld(
     "Balls in colour",
     ("pixels",),
     {f"`{metric}`": ("pixels", "balls10-colour", metric) for metric in ("relative_pixel_mse", "pixel_mse")},
 )
 
-MEMORIES = World("Memories", ("ram",), {f"`{metric}`": ("ram", "invaders-ram", metric) for metric in ("slot_accuracy", "bit_f1")})
+MEMORIES = ModelWorld("Memories", ("ram",), {f"`{metric}`": ("ram", "invaders-ram", metric) for metric in ("slot_accuracy", "bit_f1")})
 
 
-def _images(suite: Suite) -> World:
+def _images(suite: Suite) -> ModelWorld:
     """Make the world of a set of images, whose suite asks about it and then about more objects."""
     learnt, more = (task.name for task in suite.tasks)
     figures = {f"`{metric}`": (suite.name, learnt, metric) for metric in ("ari", *(card.name for card in IMAGE_CARDS))}
-    return World(f"Images of {learnt}", (suite.name,), {**figures, f"`ari`, {more}": (suite.name, more, "ari")})
+    return ModelWorld(f"Images of {learnt}", (suite.name,), {**figures, f"`ari`, {more}": (suite.name, more, "ari")})
 
 
 HELP = "With commas between them; by default those of the world that it learnt."
@@ -117,7 +117,7 @@ WORLDS = (
 )
 
 
-def world_of(dataset: str) -> World | None:
+def world_of(dataset: str) -> ModelWorld | None:
     """Find the world of a dataset, which may be named with its version, as files are."""
     name = strip_version(dataset)
     return next((world for world in WORLDS if name in world.datasets), None)

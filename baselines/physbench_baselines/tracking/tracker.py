@@ -58,7 +58,7 @@ class Settings:
     certain: float = 0.17  # a pixel that is hidden with a higher probability says nothing when it is off
 
 
-class Scenes(NamedTuple):
+class TrackedScenes(NamedTuple):
     """What is believed of every sequence of a batch, for the next frame. K discs, E worlds; the box is H x W."""
 
     members: NDArray[np.float64]  # (B, K, E, 4) x, y, vx, vy
@@ -69,8 +69,8 @@ class Scenes(NamedTuple):
     evidence: NDArray[np.float32]  # (B, H, W)
 
 
-class State(NamedTuple):
-    scenes: Scenes
+class TrackerState(NamedTuple):
+    scenes: TrackedScenes
     slots: int
     rest: Frame  # what no disc explained in the last frame, blurred
     names: NDArray[np.int64]  # (B, K) the identity of each disc: no other ever had it. -1: there was none
@@ -91,9 +91,9 @@ class Tracker:
     def origin(self) -> Origin:
         return Origin(settings={each.name: getattr(self.settings, each.name) for each in fields(Settings) if getattr(self.settings, each.name) != each.default})
 
-    def begin(self, batch: Batch) -> State:
+    def begin(self, batch: Batch) -> TrackerState:
         count, (height, width, channels), box = len(batch.seeds), batch.shape, int(self.settings.box)
-        scenes = Scenes(
+        scenes = TrackedScenes(
             np.zeros((count, MOST_DISCS, WORLDS, 4)),
             np.zeros((count, MOST_DISCS)),
             np.zeros((count, MOST_DISCS)),
@@ -102,13 +102,13 @@ class Tracker:
             np.zeros((count, max(height, box), max(width, box)), np.float32),
         )
         names = np.full((count, MOST_DISCS), -1)
-        return State(scenes, min(batch.slots or 256, 256), np.zeros((count, *batch.shape), np.float32), names)
+        return TrackerState(scenes, min(batch.slots or 256, 256), np.zeros((count, *batch.shape), np.float32), names)
 
-    def observe(self, state: State, frame: Frame, action: Frame | None) -> tuple[State, Prediction]:
+    def observe(self, state: TrackerState, frame: Frame, action: Frame | None) -> tuple[TrackerState, Prediction]:
         from physbench_baselines.tracking import batches
         from physbench_baselines.tracking.belief import normal_numbers, ring_of_velocities
 
-        scenes = Scenes._make(array.copy() for array in state.scenes)
+        scenes = TrackedScenes._make(array.copy() for array in state.scenes)
         mean, rest = np.empty_like(state.rest), np.empty_like(state.rest)
         owner = np.empty(frame.shape[:3], np.uint8)
         names, boxes = state.names.copy(), np.empty((len(frame), MOST_DISCS, 5), np.float32)
@@ -117,12 +117,12 @@ class Tracker:
         batches.observe(self._numbers, *tables, state.slots, shown, scenes, names, mean, owner, rest, boxes)
         if rest.any():
             rest = blur(rest, self.settings.blur)
-        return State(scenes, state.slots, rest, names), Prediction(self._bound(np.maximum(mean, rest)), owner, boxes=boxes)
+        return TrackerState(scenes, state.slots, rest, names), Prediction(self._bound(np.maximum(mean, rest)), owner, boxes=boxes)
 
-    def imagine(self, state: State, action: Frame | None) -> tuple[State, Prediction]:
+    def imagine(self, state: TrackerState, action: Frame | None) -> tuple[TrackerState, Prediction]:
         from physbench_baselines.tracking import batches
 
-        scenes = Scenes._make(array.copy() for array in state.scenes)
+        scenes = TrackedScenes._make(array.copy() for array in state.scenes)
         mean, boxes = np.empty_like(state.rest), np.empty((len(state.names), MOST_DISCS, 5), np.float32)
         batches.imagine(self._numbers, scenes, state.names, mean, boxes)
         return state._replace(scenes=scenes), Prediction(self._bound(np.maximum(mean, state.rest)), boxes=boxes)

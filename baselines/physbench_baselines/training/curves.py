@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 from physbench.report.charts import WIDTH, Line, Point, line_chart
 from physbench.report.pages import render
-from physbench_baselines.training.folder import Row
+from physbench_baselines.training.folder import LogRow
 
 DROPPED = 0.02
 """Of the losses, the highest share: those of the first steps would press all others flat."""
 
 
-def curves(rows: Sequence[Row], *, title: str) -> str:
+def curves(rows: Sequence[LogRow], *, title: str) -> str:
     """Draw an SVG: a panel of losses, and one of every other figure, in training and in validation."""
     panels: dict[str, dict[str, Line]] = {"loss": {}}
     for name in dict.fromkeys(["loss", *(name for row in rows for name in row.figures)]):

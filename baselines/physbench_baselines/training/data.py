@@ -23,7 +23,7 @@ from physbench.world import parts_of
 from physbench_baselines.training.recipe import TrainingRecipe
 
 if TYPE_CHECKING:
-    Source: TypeAlias = "Streamed | Stored"
+    Source: TypeAlias = "Streamed | StoredBatches"
     """Training batches by the number of the step, and the validation sequences."""
 
 Batch = dict[str, NDArray[Any]]  # (B, T, ...) or (B, ...) each, by name
@@ -31,7 +31,7 @@ Batch = dict[str, NDArray[Any]]  # (B, T, ...) or (B, ...) each, by name
 
 def source_of(recipe: TrainingRecipe) -> Source:
     if is_file(recipe):
-        return Stored(recipe, open_dataset(recipe.data))
+        return StoredBatches(recipe, open_dataset(recipe.data))
     if recipe.data not in registry.datasets.names() and (Path(recipe.data).suffix or Path(recipe.data).name != recipe.data):
         raise TrainingError(f"there is no dataset file {recipe.data}: make it with physbench generate, or name a dataset")
     return Streamed(recipe, registry.datasets.get(recipe.data))
@@ -98,7 +98,7 @@ class Streamed:
         return made.scenes(split, *stretch, wants, memory=self._buffers.take).arrays()
 
 
-class Stored:
+class StoredBatches:
     """The training split of a file, again and again, each time in another order."""
 
     def __init__(self, recipe: TrainingRecipe, file: File) -> None:

@@ -20,7 +20,7 @@ from physbench_baselines.training.recipe import MOST_TEXT, TrainingRecipe
 
 
 @dataclass(frozen=True)
-class Row:
+class LogRow:
     """Of the log: what every run has, and whatever figures there are, by name."""
 
     step: int
@@ -45,7 +45,7 @@ class Row:
 MOST_LOG = 1 << 28
 """Bytes."""
 
-CORE = tuple(item.name for item in fields(Row) if item.name != "figures")
+CORE = tuple(item.name for item in fields(LogRow) if item.name != "figures")
 """The columns of every log. Those of figures stand after them, in the order in which they came."""
 
 
@@ -128,7 +128,7 @@ class Folder:
         except (StorageError, ValueError, KeyError, TypeError, RecursionError):
             raise TrainingError(f"{place} is not the result of a run: put it back or delete it") from None
 
-    def append(self, row: Row) -> None:
+    def append(self, row: LogRow) -> None:
         """A row with a figure that is new makes the log anew, with one more column."""
         columns = self._columns()
         if not row.cells().keys() <= set(columns):
@@ -139,7 +139,7 @@ class Folder:
         except OSError as error:
             raise TrainingError(f"{self.path / 'log.csv'} cannot be written: {error.strerror}") from None
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[LogRow]:
         """Half a last line, of a run that was killed while it wrote, is no row."""
         try:
             text = read_regular_file(self.path / "log.csv", MOST_LOG).decode()
@@ -155,7 +155,7 @@ class Folder:
         """Forget what was logged after a step: it is going to happen again."""
         self._write_log([row for row in self.rows() if row.step <= step])
 
-    def _write_log(self, rows: Sequence[Row]) -> None:
+    def _write_log(self, rows: Sequence[LogRow]) -> None:
         columns = dict.fromkeys([*CORE, *(name for row in rows for name in row.figures)])
         text = io.StringIO()
         table = csv.DictWriter(text, columns, lineterminator="\n")
@@ -175,12 +175,12 @@ class Folder:
         write_whole(self.path / name, content)
 
 
-def _write_row(row: Row) -> dict[str, str]:
+def _write_row(row: LogRow) -> dict[str, str]:
     return {name: "" if value is None else repr(value) for name, value in row.cells().items()}
 
 
-def _row(cells: dict[str, str]) -> Row:
+def _row(cells: dict[str, str]) -> LogRow:
     whole = {"step", "sequences", "frames"}
     values: dict[str, Any] = {name: (int if name in whole else float)(cells.pop(name) or "nan") for name in CORE}
     loss = None if math.isnan(values["loss"]) else values["loss"]
-    return Row(**{**values, "loss": loss}, figures={name: float(cell) for name, cell in cells.items() if cell})
+    return LogRow(**{**values, "loss": loss}, figures={name: float(cell) for name, cell in cells.items() if cell})

@@ -17,7 +17,7 @@ from physbench_baselines import checkpoint
 from physbench_baselines.architecture import architecture_of
 from physbench_baselines.training.curves import curves
 from physbench_baselines.training.data import cut
-from physbench_baselines.training.folder import Folder, Row
+from physbench_baselines.training.folder import Folder, LogRow
 from physbench_baselines.training.interrupts import Interrupts, Stopped
 from physbench_baselines.training.keep import card_of
 from physbench_baselines.training.recipe import TrainingRecipe
@@ -65,7 +65,7 @@ class TrainingResult:
 
 
 @dataclass
-class State:
+class LoopState:
     """Plain numbers that a resumed run needs beside the tensors; NaN and -1 for what never was."""
 
     step: int = 0
@@ -84,11 +84,11 @@ class State:
     measured: dict[str, float] = field(default_factory=dict[str, float])  # in the last validation, beside its loss
 
     @staticmethod
-    def of(saved: Mapping[str, Any]) -> State:
+    def of(saved: Mapping[str, Any]) -> LoopState:
         """Read what `asdict` gave. An older save has no figures: they begin anew."""
-        numbers = {item.name: type(item.default)(saved[item.name]) for item in fields(State) if item.name not in ("sums", "measured")}
+        numbers = {item.name: type(item.default)(saved[item.name]) for item in fields(LoopState) if item.name not in ("sums", "measured")}
         figures = {kind: {str(name): float(value) for name, value in saved.get(kind, {}).items()} for kind in ("sums", "measured")}
-        return State(**{**numbers, **figures, "summed": numbers["summed"] if figures["sums"] else 0})
+        return LoopState(**{**numbers, **figures, "summed": numbers["summed"] if figures["sums"] else 0})
 
 
 @dataclass
@@ -99,7 +99,7 @@ class Loop:
     source: Source
     stepper: Stepper
     folder: Folder
-    state: State
+    state: LoopState
     interrupts: Interrupts
     progress: Callable[[TrainingProgress], None] | None
     before: Sequence[Mapping[str, Any]] = ()
@@ -218,7 +218,7 @@ class Loop:
         self._settle()
         state, recipe = self.state, self.recipe
         means = {name: value / state.summed for name, value in state.sums.items()}
-        row = Row(
+        row = LogRow(
             step=state.step,
             sequences=state.step * recipe.batch,
             minutes=round(self.seconds / 60, 4),

@@ -24,7 +24,7 @@ from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.initial import initial_of, network_of, stages_before
 from physbench_baselines.training.interrupts import Interrupts
 from physbench_baselines.training.keep import load_run_state
-from physbench_baselines.training.loop import Loop, State, TrainingProgress, TrainingResult
+from physbench_baselines.training.loop import Loop, LoopState, TrainingProgress, TrainingResult
 from physbench_baselines.training.preflight import require_limits, strip_version
 from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.reuse import freeze_part, reuse_part
@@ -81,7 +81,7 @@ def train(
             before = [*before, *reuse_part(network, recipe.reuse)]
         _try_out(network, source, recipe)
         stepper = Stepper(network, recipe, device=place, graphs=graphs)
-        state = _restore(folder, stepper) if under_way else State()
+        state = _restore(folder, stepper) if under_way else LoopState()
         state.minutes_limit = minutes or (0.0 if steps else state.minutes_limit)
         state.steps_limit = steps or (0 if minutes else state.steps_limit)
         if not (state.minutes_limit or state.steps_limit) and recipe.needs_an_end:
@@ -129,11 +129,11 @@ def _agree(given: TrainingRecipe | None, started: TrainingRecipe, path: Path) ->
     return started
 
 
-def _restore(folder: Folder, stepper: Stepper) -> State:
+def _restore(folder: Folder, stepper: Stepper) -> LoopState:
     """As the last save left it."""
     training = load_run_state(folder.last)
     try:
-        state = State.of(training)
+        state = LoopState.of(training)
         stepper.restore(training)
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise TrainingError(f"{folder.last} does not belong to this run: {error}; it cannot be resumed") from None

@@ -8,7 +8,7 @@ import numpy as np
 
 from physbench.scene import Scenes
 from physbench_generators.invaders.memory import BOMB, PHASE, SHOT
-from physbench_generators.invaders.truth import Truth, assemble
+from physbench_generators.invaders.truth import GameTruth, assemble
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ BULLETS = slice(SHOT - 1, BOMB + 1)
 COLUMNS = ("time", "a", "b", "kind", "uid")
 
 
-class Onlooker(Truth):
+class ScreenRecorder(GameTruth):
     """The truth of a game, as a witness of a lane."""
 
     looks = True

@@ -98,10 +98,10 @@ class Invaders:
     def scenes(self, recipe: Recipe, span: Span, only: Collection[str] | None = None) -> Scenes:
         """Play one sitting, and cut it into sequences."""
         from physbench_generators.atari.sitting import play_sitting
-        from physbench_generators.invaders.record import Onlooker, scenes_of
+        from physbench_generators.invaders.record import ScreenRecorder, scenes_of
 
         tape = self.load_tape(recipe)
-        lanes = play_sitting(recipe, span, lambda: Onlooker(geometry=self.geometry, hud=self.hud), tape=tape.actions(recipe, span) if tape else None)
+        lanes = play_sitting(recipe, span, lambda: ScreenRecorder(geometry=self.geometry, hud=self.hud), tape=tape.actions(recipe, span) if tape else None)
         return scenes_of(lanes, self.rules(recipe), actions=self.actions)
 
     def check(self, scenes: Scenes) -> Iterator[Fault]:

@@ -25,7 +25,7 @@ MOST_EVENTS = 64
 NO_EVENTS = np.empty((0, 5), np.int64)
 
 
-class Step(NamedTuple):
+class TruthStep(NamedTuple):
     """Frame t, and what happened since frame t - 1."""
 
     labels: NDArray[np.uint8]  # (84, 84) 0 = background
@@ -34,7 +34,7 @@ class Step(NamedTuple):
     events: NDArray[np.int64]  # (M, 5) raw frame in the step from 1 on, kind, label a, label b (255 = the edge), uid (0 = no bullet)
 
 
-class Truth:
+class GameTruth:
     """One game, followed raw frame by raw frame. The same calls give the same answers."""
 
     def __init__(self, *, geometry: str, hud: str) -> None:
@@ -59,7 +59,7 @@ class Truth:
         """Go through raw frames that are not recorded. rams: (F, 128). rewards: (F,)."""
         follow_frames(self._games, rams, rewards, self._events)
 
-    def step(self, rams: NDArray[np.uint8], rewards: NDArray[np.int64], screens: NDArray[np.uint8]) -> Step:
+    def step(self, rams: NDArray[np.uint8], rewards: NDArray[np.int64], screens: NDArray[np.uint8]) -> TruthStep:
         """Go through the raw frames of one agent step. rams: (F, 128). rewards: (F,). screens: (2, 210, 160), palette indices of the last two."""
         labels, position, shots = np.empty((SIDE, SIDE), np.uint8), np.empty((OBJECTS, 2), np.float32), np.empty(3, np.uint32)
         grid = self._grid
@@ -69,7 +69,7 @@ class Truth:
         )  # fmt: skip
         position *= np.array(grid.scale, np.float32)
         position[:, 1] -= grid.top
-        return Step(labels, position, shots, self._events[:count].copy() if count else NO_EVENTS)
+        return TruthStep(labels, position, shots, self._events[:count].copy() if count else NO_EVENTS)
 
 
 @kernel

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from physbench_generators.invaders.truth import Truth
+from physbench_generators.invaders.truth import GameTruth
 from tests.builders.space_invaders import Moment, able_player, play, random_player
 
 Array = np.ndarray[Any, Any]
@@ -33,7 +33,7 @@ class Witness:
     """Watch games and count what there was to watch."""
 
     def __init__(self, skip: int) -> None:
-        self.truth, self.skip = Truth(geometry="full", hud="mask"), skip
+        self.truth, self.skip = GameTruth(geometry="full", hud="mask"), skip
         self.count: Counter[str] = Counter()
 
     def watch(self, moment: Moment) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from physbench_generators.invaders.truth import Truth
+from physbench_generators.invaders.truth import GameTruth
 from tests.builders.space_invaders import Moment, able_player, play, random_player
 
 Array = np.ndarray[Any, Any]
@@ -35,7 +35,7 @@ def cells(box: Array) -> tuple[slice, slice]:
 
 def compare(moments: list[Moment], boxes: dict[str, Array]) -> dict[str, Counter[str]]:
     """Count, for each way of OCAtari's and each kind of object: its boxes that hold a pixel of ours, ours that a box of its holds wholly, and the rest."""
-    truth, at = Truth(geometry="full", hud="mask"), 0
+    truth, at = GameTruth(geometry="full", hud="mask"), 0
     table: dict[str, Counter[str]] = defaultdict(Counter)
     for moment in moments:
         if moment.first:

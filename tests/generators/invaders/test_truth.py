@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from physbench_generators.invaders.truth import Step, Truth, assemble
+from physbench_generators.invaders.truth import GameTruth, TruthStep, assemble
 from tests.builders.space_invaders import Moment, short_play
 from tests.oracles.slow_invaders import Follower, mark_collisions, shrink
 
 Array = np.ndarray[Any, Any]
 
 
-def follow(moments: tuple[Moment, ...], truth: Truth, paint: int = 0) -> Iterator[tuple[Step, list[tuple[int, ...]], list[tuple[Array, Array]]]]:
+def follow(moments: tuple[Moment, ...], truth: GameTruth, paint: int = 0) -> Iterator[tuple[TruthStep, list[tuple[int, ...]], list[tuple[Array, Array]]]]:
     """Follow games both ways: a step, its slow events and, for every `paint`-th one, the last two screens with their slow labels."""
     slow: Follower | None = None
     for n, moment in enumerate(moments):
@@ -36,7 +36,7 @@ def follow(moments: tuple[Moment, ...], truth: Truth, paint: int = 0) -> Iterato
 
 @pytest.mark.parametrize(("geometry", "hud", "skip"), [("full", "mask", 4), ("mnih2013", "keep", 3), ("mnih2013", "mask", 4), ("full", "keep", 3)])
 def test_each_cell_belongs_to_what_covers_most_of_it(geometry: str, hud: str, skip: int) -> None:
-    truth = Truth(geometry=geometry, hud=hud)
+    truth = GameTruth(geometry=geometry, hud=hud)
     for n, (step, _, painted) in enumerate(follow(short_play(skip), truth, paint=20)):
         if len(painted) == 2:
             assert np.array_equal(step.labels, shrink(*painted, geometry=geometry, hud=hud)), f"step {n}"
@@ -46,7 +46,7 @@ def test_each_cell_belongs_to_what_covers_most_of_it(geometry: str, hud: str, sk
 @pytest.mark.parametrize("geometry", ["full", "mnih2013"])
 def test_what_shows_is_where_it_is_said_to_be(geometry: str) -> None:
     shown = 0
-    truth = Truth(geometry=geometry, hud="mask")
+    truth = GameTruth(geometry=geometry, hud="mask")
     for moment in short_play(4):
         if moment.first:
             truth.start(*moment.first)
@@ -65,7 +65,7 @@ def test_what_shows_is_where_it_is_said_to_be(geometry: str) -> None:
 
 def test_frames_that_nobody_looks_at_change_nothing_that_comes_after() -> None:
     moments = [moment for moment in short_play(4)[:400] if len(moment.rams) == 4]
-    all_seen, half_seen = Truth(geometry="full", hud="mask"), Truth(geometry="full", hud="mask")
+    all_seen, half_seen = GameTruth(geometry="full", hud="mask"), GameTruth(geometry="full", hud="mask")
     for n, moment in enumerate(moments):
         if moment.first:
             all_seen.start(*moment.first)
@@ -81,7 +81,7 @@ def test_frames_that_nobody_looks_at_change_nothing_that_comes_after() -> None:
 def test_a_new_game_forgets_the_last_one() -> None:
     first, *moments = short_play(4)[:200]
     assert first.first
-    used, fresh = Truth(geometry="full", hud="mask"), Truth(geometry="full", hud="mask")
+    used, fresh = GameTruth(geometry="full", hud="mask"), GameTruth(geometry="full", hud="mask")
     used.start(*first.first)
     for moment in moments[80:]:
         used.step(moment.rams, moment.rewards, moment.screens[-2:])
@@ -94,14 +94,14 @@ def test_a_new_game_forgets_the_last_one() -> None:
 
 def test_events_name_who_hits_whom_and_which_bullet() -> None:
     kinds = set()
-    for step, events, _ in follow(short_play(4), Truth(geometry="full", hud="mask")):
+    for step, events, _ in follow(short_play(4), GameTruth(geometry="full", hud="mask")):
         assert sorted(map(tuple, step.events.tolist())) == sorted(events)
         kinds |= {event[1] for event in events}
     assert kinds >= {1, 2, 3, 4, 6, 7, 8}
 
 
 def test_the_mask_of_a_collision_is_of_the_very_bullet_that_hits() -> None:
-    steps = [step for step, _, _ in follow(short_play(4), Truth(geometry="full", hud="mask"))][30:]
+    steps = [step for step, _, _ in follow(short_play(4), GameTruth(geometry="full", hud="mask"))][30:]
     shared = 0
     for start in range(0, len(steps) - 26, 25):
         some, after = steps[start : start + 25], [step.events for step in steps[start + 1 : start + 26]]
