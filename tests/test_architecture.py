@@ -247,3 +247,16 @@ STILTED = re.compile(r"\b(heeds?|heeded|whoever|nobody|one's own|somebody's)\b",
 def test_no_sentence_is_stilted(path: Path) -> None:
     found = [line for line in path.read_text(encoding="utf-8").splitlines() if STILTED.search(line)]
     assert not found, "write it as a newcomer would say it"
+
+
+OF_A_MODEL = frozenset({"State", "Encoder", "Decoder", "Lstm", "Norm"})
+"""Parts of a model, which every file of a model may have."""
+
+
+def test_no_two_classes_have_one_name() -> None:
+    places: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and node.name not in OF_A_MODEL:
+                places.setdefault(node.name, []).append(module_name(path))
+    assert {name: modules for name, modules in places.items() if len(modules) > 1} == {}

@@ -19,7 +19,7 @@ import pytest
 import physbench
 from physbench.evaluation import known
 from physbench.evaluation.evaluate import extent
-from physbench.evaluation.examples import Plain, Stored
+from physbench.evaluation.examples import Plain, StoredExamples
 from physbench.evaluation.text import as_text
 from physbench.metrics.catalogue import stands_in_tables
 from physbench.model import Origin
@@ -430,7 +430,7 @@ def test_the_mean_row_is_the_mean_of_the_files_own_training_frames(mass: Made, t
     expected = physbench.open(mass.path)["training"]
     frames = np.mean([expected[number]["features"] for number in range(len(expected))], axis=(0, 1)).astype(np.float32)
     path = plain_copy(mass, tmp_path / "plain.h5", names=("features",), dtype="uint8", split="training")
-    for source in (Stored(mass.path, "test"), Plain(path, "training")):
+    for source in (StoredExamples(mass.path, "test"), Plain(path, "training")):
         np.testing.assert_allclose(source.training_mean(), frames, atol=1e-6)
 
 

@@ -17,7 +17,7 @@ import pytest
 import physbench
 from physbench import registry
 from physbench.errors import DamagedFile, HostileFile, RecipeError, StorageError
-from physbench.evaluation.examples import Made, Stored
+from physbench.evaluation.examples import Made, StoredExamples
 from physbench.fields import check_fields, parameter
 from physbench.generate import generate
 from physbench.recipe import Recipe
@@ -291,7 +291,7 @@ def test_a_stream_gives_the_arrays_of_its_world(files: dict[str, Path]) -> None:
 
 @pytest.mark.parametrize("name", ["game", "squares"])
 def test_examples_from_a_file_are_those_from_the_recipe(name: str, files: dict[str, Path]) -> None:
-    made, kept = Made(WORLDS[name], "test"), Stored(files[name], "test")
+    made, kept = Made(WORLDS[name], "test"), StoredExamples(files[name], "test")
     for start in (0, 8):
         one, other = made.examples(start, start + 8), kept.examples(start, start + 8)
         assert set(one.truth) == set(other.truth) and set(one.events) == set(other.events)
@@ -313,7 +313,7 @@ def test_the_digest_of_what_is_in_memory_is_that_of_the_file(tmp_path: Path) -> 
 
 def test_a_world_without_frames_is_shown_to_no_model(files: dict[str, Path]) -> None:
     with pytest.raises(StorageError, match="no frames to show a model: it has ram"):
-        Stored(files["memory"], "test")
+        StoredExamples(files["memory"], "test")
     with pytest.raises(StorageError, match="no frames to show a model"):
         Made(WORLDS["memory"], "test")
 
