@@ -37,7 +37,9 @@ PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 @click.command()
 @click.option("--quick", is_flag=True, help="A smoke run of a minute: every row is there, no figure means anything.")
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="The page to write. [default: docs/benchmarks.md; with --quick none, it is printed]"
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The page to write. [default: docs/benchmarks.md; with --quick none, it is printed]",
 )
 def main(quick: bool, out: Path | None) -> None:
     """Measure physbench beside its rivals and write the tables down."""

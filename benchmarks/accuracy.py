@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from benchmarks.timing import Cost
 
 ABOUT = """
-The motion alone, nothing drawn or stored: {flights} flights of the four balls of `balls4mass64`, the same for everybody, each until balls have hit
-balls {collisions:,} times (walls come on top). *Energy*: how far it lies by then from the start's. *Overlap*: how deep two balls are inside one
-another in any frame; below zero there is always a gap. *CPU*: per collision of two balls, with the flight and the walls in between.
+The motion alone, nothing drawn or stored: {flights} flights of the four balls of `balls4mass64`, the same for
+everybody, each until balls have hit balls {collisions:,} times (walls come on top). *Energy*: how far it lies by then
+from the start's. *Overlap*: how deep two balls are inside one another in any frame; below zero there is always a gap.
+*CPU*: per collision of two balls, with the flight and the walls in between.
 """
 
 
@@ -56,7 +57,9 @@ def table(plan: Plan) -> Table:
             trials[name].append(engine(start, plan.collisions))
     rows = [_row(name, of) for name, of in trials.items()]
     columns = ("engine", "energy, median", "energy, worst", "largest overlap, pixels", "CPU us/collision")
-    return Table("2. Accuracy beside speed", columns, rows, ABOUT.format(flights=plan.flights, collisions=plan.collisions))
+    return Table(
+        "2. Accuracy beside speed", columns, rows, ABOUT.format(flights=plan.flights, collisions=plan.collisions)
+    )
 
 
 def step_through(flight: Callable[[Start], Iterator[Frame]], start: Start, collisions: int) -> Trial:
@@ -112,10 +115,19 @@ def drift(start: Start, velocity: NDArray[np.float64]) -> float:
 def overlap(start: Start, position: NDArray[np.float64]) -> float:
     """position (T, K, 2)"""
     pairs = combinations(range(len(start.radius)), 2)
-    return max(float((start.radius[i] + start.radius[j] - np.hypot(*(position[:, i] - position[:, j]).T)).max()) for i, j in pairs)
+    return max(
+        float((start.radius[i] + start.radius[j] - np.hypot(*(position[:, i] - position[:, j]).T)).max())
+        for i, j in pairs
+    )
 
 
 def _row(name: str, trials: list[Trial]) -> tuple[str, ...]:
     drifts = [trial.drift for trial in trials]
     deepest = max(trial.overlap for trial in trials)
-    return name, f"{median(drifts):.1e}", f"{max(drifts):.1e}", f"{deepest:.2g}", us(median(trial.seconds for trial in trials))
+    return (
+        name,
+        f"{median(drifts):.1e}",
+        f"{max(drifts):.1e}",
+        f"{deepest:.2g}",
+        us(median(trial.seconds for trial in trials)),
+    )

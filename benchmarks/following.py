@@ -24,8 +24,9 @@ DATASET = "balls4mass64-crop50"
 MODELS = (*NAMES, *(f"{name}-small" for name in NAMES))
 """The first is what all others are compared with."""
 ABOUT = """
-Forward, backward and the optimiser's move in fp32, with {threads} for torch, at the end of a run, when presence is drawn. A *sequence-step* is one
-sequence, shown one frame, explained by {particles} particles of {slots} slots; {frames} frames a sequence. On a graphics card batches are those of the recipe.
+Forward, backward and the optimiser's move in fp32, with {threads} for torch, at the end of a run, when presence is
+drawn. A *sequence-step* is one sequence, shown one frame, explained by {particles} particles of {slots} slots; {frames}
+frames a sequence. On a graphics card batches are those of the recipe.
 """
 
 
@@ -51,7 +52,9 @@ def table(plan: Plan) -> Table:
         learners = _learners(plan)
         for learner in learners.values():
             learner.step()
-        costs = interleave({name: partial(cost_of, learner.step) for name, learner in learners.items()}, plan.repetitions)
+        costs = interleave(
+            {name: partial(cost_of, learner.step) for name, learner in learners.items()}, plan.repetitions
+        )
     speeds = {name: (learners[name].steps / of.wall, learners[name].steps / of.cpu) for name, of in costs.items()}
     wall, cpu = next(iter(speeds.values()))
     rows = [
@@ -64,7 +67,16 @@ def table(plan: Plan) -> Table:
     threads = "one thread" if torch.get_num_threads() == 1 else f"{torch.get_num_threads()} threads"
     sizes = next(iter(learners.values())).stepper.network.sizes
     about = ABOUT.format(threads=threads, particles=sizes.particles, slots=sizes.slots, frames=plan.followed)
-    columns = ("model", "batch", "parameters", "sequence-steps/s of wall", "of CPU", "wall, of `sqair`", "CPU, of `sqair`", "spread")
+    columns = (
+        "model",
+        "batch",
+        "parameters",
+        "sequence-steps/s of wall",
+        "of CPU",
+        "wall, of `sqair`",
+        "CPU, of `sqair`",
+        "spread",
+    )
     return Table("16. Learning from sequences, object by object", columns, rows, about)
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 NAMES = ("multi-dsprites", "multi-dsprites-binary", "tetris", "shapes")
 ABOUT = """
-*Drawn*: every array in memory, blocks of {block}, one thread. *Stored*: `physbench.generate` with 2 workers, the file whole and on the disk.
-*A second*: images that two cores store in a second, by the CPU time.
+*Drawn*: every array in memory, blocks of {block}, one thread. *Stored*: `physbench.generate` with 2 workers, the file
+whole and on the disk. *A second*: images that two cores store in a second, by the CPU time.
 """
 
 
@@ -37,7 +37,9 @@ def table(plan: Plan, scratch: Path) -> Table:
         costs = interleave({key: partial(cost_of, work) for key, work in works.items()}, plan.repetitions)
         drawn, stored = (costs[key].cpu / count for key in works)
         size = path.stat().st_size / count
-        rows.append((name, us(drawn), us(stored), f"{size:,.0f}", f"{2 / stored:,.0f}", percent(costs["stored"].spread)))
+        rows.append(
+            (name, us(drawn), us(stored), f"{size:,.0f}", f"{2 / stored:,.0f}", percent(costs["stored"].spread))
+        )
     columns = ("images", "drawn, CPU us", "stored, CPU us", "bytes", "a second", "spread")
     return Table("12. Images with objects", columns, rows, ABOUT.format(block=BLOCK))
 

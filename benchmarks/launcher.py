@@ -1,4 +1,5 @@
-"""Run a command and print what it cost, as JSON. A process of its own, and a small one: Linux counts a child's memory from that of its parent on."""
+"""Run a command and print what it cost, as JSON. A process of its own, and a small one: Linux counts a child's memory
+from that of its parent on."""
 
 import json
 import os

@@ -84,7 +84,13 @@ def commit() -> str:
     """Of the code that was measured."""
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False).stdout.strip()
+        return subprocess.run(
+            ["git", *words], cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False
+        ).stdout.strip()
 
-    changes = ", and changes not committed" if git("status", "--porcelain", "--", "physbench", "generators", "benchmarks") else ""
+    changes = (
+        ", and changes not committed"
+        if git("status", "--porcelain", "--", "physbench", "generators", "benchmarks")
+        else ""
+    )
     return (git("rev-parse", "--short", "HEAD") or "unknown") + changes

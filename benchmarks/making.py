@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 
 ONE, TWO = "physbench, 1 worker", "**physbench**, 2 workers"
 ABOUT = f"""
-`balls4mass64`: 4 balls, 51 frames of 64x64, every array of the contract (features, groups, collisions, states, contact, visible, events), written to
-an HDF5 file that plain h5py reads. The rivals make fewer sequences, in one process, and store them with h5py's gzip-{files.LEVEL}, one sequence per
-chunk. They are told for free where the balls start, and their files are not synced to the disk; ours is.
+`balls4mass64`: 4 balls, 51 frames of 64x64, every array of the contract (features, groups, collisions, states, contact,
+visible, events), written to an HDF5 file that plain h5py reads. The rivals make fewer sequences, in one process, and
+store them with h5py's gzip-{files.LEVEL}, one sequence per chunk. They are told for free where the balls start, and
+their files are not synced to the disk; ours is.
 
-- *Python stepping*: NumPy vectors, Python loops over balls and pairs, a NumPy mask for every disc. It lets balls sink into one another (see 2): 2
-  steps a frame is how the ancestor of the published data was made, 10 is as accurate as the pymunk rival.
-- *pymunk*: Chipmunk, a physics engine in C; the same masks.
-- *numba + gzip*: our exact motion and compiled drawing, then h5py's ordinary compression.
+- *Python stepping*: NumPy vectors, Python loops over balls and pairs, a NumPy mask for every disc. It lets balls sink
+into one another (see 2): 2 steps a frame is how the ancestor of the published data was made, 10 is as accurate as the
+pymunk rival. - *pymunk*: Chipmunk, a physics engine in C; the same masks. - *numba + gzip*: our exact motion and
+compiled drawing, then h5py's ordinary compression.
 """
 
 
@@ -38,9 +39,18 @@ def table(plan: Plan, scratch: Path) -> Table:
     recipe: Recipe = datasets.get("balls4mass64")
     starts = starts_of(recipe, plan.stepped)
     makers: dict[str, tuple[int, Callable[[Path, int], object]]] = {
-        "Python stepping, 2 steps a frame": (plan.stepped, _rival(recipe, lambda: stepping.scenes(starts, recipe.frames, substeps=2))),
-        "Python stepping, 10 steps a frame": (plan.stepped, _rival(recipe, lambda: stepping.scenes(starts, recipe.frames, substeps=10))),
-        "pymunk, 10 steps a frame": (plan.stepped, _rival(recipe, lambda: pymunk_balls.scenes(starts, recipe.frames, substeps=10))),
+        "Python stepping, 2 steps a frame": (
+            plan.stepped,
+            _rival(recipe, lambda: stepping.scenes(starts, recipe.frames, substeps=2)),
+        ),
+        "Python stepping, 10 steps a frame": (
+            plan.stepped,
+            _rival(recipe, lambda: stepping.scenes(starts, recipe.frames, substeps=10)),
+        ),
+        "pymunk, 10 steps a frame": (
+            plan.stepped,
+            _rival(recipe, lambda: pymunk_balls.scenes(starts, recipe.frames, substeps=10)),
+        ),
         "numba + gzip": (plan.drawn, _rival(recipe, lambda: numba_gzip.scenes(recipe, plan.drawn))),
         ONE: (plan.sequences, partial(_ours, recipe, workers=1)),
         TWO: (plan.sequences, partial(_ours, recipe, workers=2)),
@@ -48,7 +58,10 @@ def table(plan: Plan, scratch: Path) -> Table:
     _ours(recipe, scratch / "compiled.h5", 256, workers=1)
     next(numba_gzip.scenes(recipe, 1))
     paths = {name: scratch / f"making-{i}.h5" for i, name in enumerate(makers)}
-    costs = interleave({name: partial(cost_of, partial(make, paths[name], count)) for name, (count, make) in makers.items()}, plan.repetitions)
+    costs = interleave(
+        {name: partial(cost_of, partial(make, paths[name], count)) for name, (count, make) in makers.items()},
+        plan.repetitions,
+    )
     cpu = {name: costs[name].cpu / count for name, (count, _) in makers.items()}
     wall = {name: costs[name].wall / count for name, (count, _) in makers.items()}
     rows = [
@@ -58,7 +71,16 @@ def table(plan: Plan, scratch: Path) -> Table:
         )
         for name, (count, _) in makers.items()
     ]  # fmt: skip
-    columns = ("maker", "sequences", "CPU us/sequence", "wall us/sequence", "bytes/sequence", "CPU, of ours", "wall, of ours", "spread")
+    columns = (
+        "maker",
+        "sequences",
+        "CPU us/sequence",
+        "wall us/sequence",
+        "bytes/sequence",
+        "CPU, of ours",
+        "wall, of ours",
+        "spread",
+    )
     return Table("1. Making a dataset", columns, rows, ABOUT)
 
 

@@ -1,7 +1,9 @@
-"""The NEM family written down as plainly as possible: what the fast formulation must agree with, and what it is timed against.
+"""The NEM family written down as plainly as possible: what the fast formulation must agree with, and what it is timed
+against.
 
-Frames stay (B, C, H, W) in memory, images grow by nearest neighbours before a 4x4 convolution, every ordered pair of slots is put together before the
-pairwise layers see it, norms are means and variances. The weights are those of a Nem, read by their names.
+Frames stay (B, C, H, W) in memory, images grow by nearest neighbours before a 4x4 convolution, every ordered pair of
+slots is put together before the pairwise layers see it, norms are means and variances. The weights are those of a Nem,
+read by their names.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ EPSILON = 1e-12
 
 
 class PlainNem:
-    """All numbers of `loss` for a Nem of square frames, whatever its recurrence. weights: its state_dict, or its named parameters to get gradients."""
+    """All numbers of `loss` for a Nem of square frames, whatever its recurrence. weights: its state_dict, or its named
+    parameters to get gradients."""
 
     def __init__(self, weights: Weights, *, recurrence: str, size: int = 64) -> None:
         self.weights = weights
@@ -24,7 +27,9 @@ class PlainNem:
         self.size = size
         self.convolutions = sum(name.startswith("encoder.convolutions") and name.endswith("weight") for name in weights)
 
-    def loss(self, clean: torch.Tensor, noisy: torch.Tensor, gamma: torch.Tensor, actions: torch.Tensor | None = None) -> torch.Tensor:
+    def loss(
+        self, clean: torch.Tensor, noisy: torch.Tensor, gamma: torch.Tensor, actions: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """clean, noisy (B, T, H, W) float32, gamma (B, K, H, W), actions (B, T, A) -> (), per sequence and step."""
         batch, slots = gamma.shape[:2]
         hidden = self.weights["recurrence.norm.gain"].shape[0]
@@ -44,7 +49,12 @@ class PlainNem:
         return total / (clean.shape[1] - 1)
 
     def step(
-        self, theta: torch.Tensor, psi: torch.Tensor, gamma: torch.Tensor, noisy: torch.Tensor, action: torch.Tensor | None
+        self,
+        theta: torch.Tensor,
+        psi: torch.Tensor,
+        gamma: torch.Tensor,
+        noisy: torch.Tensor,
+        action: torch.Tensor | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         batch, slots = gamma.shape[:2]
         x = (gamma * (noisy[:, None] - psi)).reshape(batch * slots, 1, self.size, self.size)
@@ -53,7 +63,9 @@ class PlainNem:
             x = F.elu(self.image_norm(x, f"encoder.convolutions.{3 * number + 1}"))
         height, channels = x.shape[2], x.shape[1]
         x = F.elu(self.dense(x.permute(0, 2, 3, 1).reshape(batch * slots, -1), "encoder.dense"))
-        theta, output = getattr(self, self.recurrence.partition("-no-")[0].replace("-", "_"))(theta, x.view(batch, slots, -1), action)
+        theta, output = getattr(self, self.recurrence.partition("-no-")[0].replace("-", "_"))(
+            theta, x.view(batch, slots, -1), action
+        )
         y = F.relu(self.dense(output.reshape(batch * slots, -1), "decoder.dense.0"))
         y = F.relu(self.dense(y, "decoder.dense.1")).view(-1, height, height, channels).permute(0, 3, 1, 2).contiguous()
         for number in range(self.convolutions):
@@ -63,10 +75,14 @@ class PlainNem:
                 y = F.relu(self.image_norm(y, f"decoder.growths.{3 * number + 1}"))
         return theta, torch.sigmoid(y.float()).view(batch, slots, self.size, self.size)
 
-    def rnn(self, theta: torch.Tensor, x: torch.Tensor, action: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    def rnn(
+        self, theta: torch.Tensor, x: torch.Tensor, action: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         return self.sigmoid_cell(torch.cat([x, theta], dim=-1))
 
-    def lstm(self, theta: torch.Tensor, x: torch.Tensor, action: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    def lstm(
+        self, theta: torch.Tensor, x: torch.Tensor, action: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         cell, output = theta.chunk(2, dim=-1)
         gates = F.linear(torch.cat([x, output], dim=-1), self.weights["recurrence.linear.weight"]).chunk(4, dim=-1)
         gain, offset = self.weights["recurrence.gain"], self.weights["recurrence.offset"]
@@ -75,7 +91,9 @@ class PlainNem:
         output = torch.tanh(cell) * torch.sigmoid(o)
         return torch.cat([cell, output], dim=-1), output
 
-    def r_nem(self, theta: torch.Tensor, x: torch.Tensor, action: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    def r_nem(
+        self, theta: torch.Tensor, x: torch.Tensor, action: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         slots = theta.shape[1]
         told = [] if action is None else [F.relu(self.dense(action, "recurrence.act"))]
         states = [F.relu(self.dense(torch.cat([theta[:, k], *told], dim=-1), "recurrence.enc")) for k in range(slots)]

@@ -1,4 +1,5 @@
-"""Question 17: what does it save that layers of messages are computed once per thing where they can be? A step of the model of a memory, two ways."""
+"""Question 17: what does it save that layers of messages are computed once per thing where they can be? A step of the
+model of a memory, two ways."""
 
 from __future__ import annotations
 
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 
 MODELS = ("rmr-ram-mpnn", "rmr-ram-mpnn-small")
 ABOUT = """
-`rmr-ram-mpnn` passes messages between all pairs of the 128 bytes of a memory: three layers on [z_k; action; z_i], gathered by their mean. *Plain*: every
-pair is put together before the layers see it, and all three see pairs. *Ours*: the first layer is a sum of one on [z_k; action] and one on z_i, which are
-computed once per byte, and the last one, which is linear, comes after the mean; the same function of the same weights. A step is forward, backward and
-Adam in fp32 on {states} states, with {threads} for torch.
+`rmr-ram-mpnn` passes messages between all pairs of the 128 bytes of a memory: three layers on [z_k; action; z_i],
+gathered by their mean. *Plain*: every pair is put together before the layers see it, and all three see pairs. *Ours*:
+the first layer is a sum of one on [z_k; action] and one on z_i, which are computed once per byte, and the last one,
+which is linear, comes after the mean; the same function of the same weights. A step is forward, backward and Adam in
+fp32 on {states} states, with {threads} for torch.
 """
 
 
@@ -81,13 +83,23 @@ def table(plan: Plan) -> Table:
             learners = {name: Learner(model, sequences, plain=name == "plain") for name in ("plain", "**ours**")}
             for learner in learners.values():
                 learner.step()
-            costs = interleave({name: partial(cost_of, learner.step) for name, learner in learners.items()}, 2 * plan.repetitions + 1)
+            costs = interleave(
+                {name: partial(cost_of, learner.step) for name, learner in learners.items()}, 2 * plan.repetitions + 1
+            )
             plainly = costs["plain"]
             rows += [
-                (f"{model}, {name}", f"{1e3 * of.cpu:,.3g}", times(of.cpu / plainly.cpu), times(of.wall / plainly.wall), percent(of.spread))
+                (
+                    f"{model}, {name}",
+                    f"{1e3 * of.cpu:,.3g}",
+                    times(of.cpu / plainly.cpu),
+                    times(of.wall / plainly.wall),
+                    percent(of.spread),
+                )
                 for name, of in costs.items()
             ]
     threads = "one thread" if torch.get_num_threads() == 1 else f"{torch.get_num_threads()} threads"
     states = sequences * (next(iter(learners.values())).batch["ram"].shape[1] - 1)
     columns = ("model", "CPU, ms a step", "CPU, of plain", "wall, of plain", "spread")
-    return Table("17. Messages between the bytes of a memory", columns, rows, ABOUT.format(states=states, threads=threads))
+    return Table(
+        "17. Messages between the bytes of a memory", columns, rows, ABOUT.format(states=states, threads=threads)
+    )

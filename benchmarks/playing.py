@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 BARE = "ale-py alone, 1 process"
 ABOUT = """
-`physbench generate invaders --policy {policy}`: {sequences:,} sequences of 25 frames, every array, a fresh process each time, start-up included. A *step*
-is what the policy is asked for, 4 raw frames; {steps:,} are played in all, those before, between and after the sequences included. *ale-py alone* plays as
-many raw frames in a loop and does nothing else. *From a tape*: the same file, bit for bit, and no policy plays. *Of the bare rate*: steps per second of CPU
-time, beside ale-py's.
+`physbench generate invaders --policy {policy}`: {sequences:,} sequences of 25 frames, every array, a fresh process each
+time, start-up included. A *step* is what the policy is asked for, 4 raw frames; {steps:,} are played in all, those
+before, between and after the sequences included. *ale-py alone* plays as many raw frames in a loop and does nothing
+else. *From a tape*: the same file, bit for bit, and no policy plays. *Of the bare rate*: steps per second of CPU time,
+beside ale-py's.
 """
 
 
@@ -38,7 +39,17 @@ def table(plan: Plan, scratch: Path) -> Table:
     tape = record_tape(recipe, scratch / "bench.tape", workers=2)
     steps = _count_steps(recipe, tape)
     words = [sys.executable, "-m", "physbench", "generate", "invaders", "--policy", policy]
-    words += ["--train", str(sequences), "--valid", "0", "--test", "0", "--overwrite", "--out", str(scratch / "played.h5")]
+    words += [
+        "--train",
+        str(sequences),
+        "--valid",
+        "0",
+        "--test",
+        "0",
+        "--overwrite",
+        "--out",
+        str(scratch / "played.h5"),
+    ]
     ways = {BARE: partial(cost_of, partial(_act, 4 * steps))}
     for workers in (1, 2):
         many = f"{workers} worker{'s' * (workers > 1)}"

@@ -30,14 +30,17 @@ BATCH = 64
 FRESH = 5
 """A stream is watched for so many times more batches, so that unused batches made ahead weigh little."""
 ABOUT = f"""
-`balls4mass64`, {BATCH} sequences a batch (13 MB of pixels an array), uint8, random order, everything on one core: batches per second of CPU time, and
-of wall time beside it. The file is one of ours, {{count:,}} sequences, in the page cache. *h5py loop*: `dataset[:, i]` for each sequence. *h5py fancy
-indexing*: `dataset[:, indices]`, indices sorted, as h5py wants them. *stream*: new sequences, nothing is read.
+`balls4mass64`, {BATCH} sequences a batch (13 MB of pixels an array), uint8, random order, everything on one core:
+batches per second of CPU time, and of wall time beside it. The file is one of ours, {{count:,}} sequences, in the page
+cache. *h5py loop*: `dataset[:, i]` for each sequence. *h5py fancy indexing*: `dataset[:, indices]`, indices sorted, as
+h5py wants them. *stream*: new sequences, nothing is read.
 """
 
 
 def table(plan: Plan, scratch: Path) -> Table:
-    path = physbench.generate(replace(datasets.get("balls4mass64"), splits={"training": plan.file}), scratch / "read.h5")
+    path = physbench.generate(
+        replace(datasets.get("balls4mass64"), splits={"training": plan.file}), scratch / "read.h5"
+    )
     ways: dict[str, tuple[int, Callable[[int], object]]] = {}
     with h5py.File(path) as file, _one_core():
         for fields in (("features",), ("features", "groups")):
@@ -52,9 +55,18 @@ def table(plan: Plan, scratch: Path) -> Table:
             }
         for _, read in ways.values():
             read(1)
-        costs = interleave({name: partial(cost_of, partial(read, count)) for name, (count, read) in ways.items()}, plan.repetitions)
-    rows = [_row(name, count, costs[name].cpu, costs[name].wall, costs[name].spread) for name, (count, _) in ways.items()]
-    return Table("4. Batches for training", ("way", "batches/s of CPU", "batches/s of wall", "CPU ms/batch", "spread"), rows, ABOUT.format(count=plan.file))
+        costs = interleave(
+            {name: partial(cost_of, partial(read, count)) for name, (count, read) in ways.items()}, plan.repetitions
+        )
+    rows = [
+        _row(name, count, costs[name].cpu, costs[name].wall, costs[name].spread) for name, (count, _) in ways.items()
+    ]
+    return Table(
+        "4. Batches for training",
+        ("way", "batches/s of CPU", "batches/s of wall", "CPU ms/batch", "spread"),
+        rows,
+        ABOUT.format(count=plan.file),
+    )
 
 
 def _row(name: str, count: int, cpu: float, wall: float, spread: float) -> tuple[str, ...]:

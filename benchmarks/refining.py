@@ -1,4 +1,5 @@
-"""Question 15: what does a step of IODINE remember? Ours beside two that differ in nothing but the gradients that they are shown."""
+"""Question 15: what does a step of IODINE remember? Ours beside two that differ in nothing but the gradients that they
+are shown."""
 
 from __future__ import annotations
 
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 
 CASES = (("shapes", "iodine-small"), ("shapes", "iodine"), ("tetris", "iodine"))
 ABOUT = """
-IODINE refines its guess by the gradients of its loss, and learns nothing through them: their graph is not kept. The peak of a step of training on one
-image, all tensors together, beyond what there is before it. *Shown zeros*: no gradient is ever taken on the way, so that only the refinements
-themselves are remembered. *Second order*: gradients are taken with `create_graph=True`, and learnt through.
+IODINE refines its guess by the gradients of its loss, and learns nothing through them: their graph is not kept. The
+peak of a step of training on one image, all tensors together, beyond what there is before it. *Shown zeros*: no
+gradient is ever taken on the way, so that only the refinements themselves are remembered. *Second order*: gradients are
+taken with `create_graph=True`, and learnt through.
 """
 
 
@@ -31,7 +33,9 @@ class ShownZeros(Iodine):
     """Takes no gradients."""
 
     def slopes(self, guess: Guess) -> tuple[Tensor, Tensor, Tensor]:
-        zeros = (guess.raw.new_zeros(like.shape) for like in (guess.outputs, guess.logits, guess.raw))  # they lie in memory as gradients do
+        zeros = (
+            guess.raw.new_zeros(like.shape) for like in (guess.outputs, guess.logits, guess.raw)
+        )  # they lie in memory as gradients do
         return tuple(zeros)  # type: ignore[return-value]
 
 
@@ -53,8 +57,16 @@ def table(plan: Plan) -> Table:
             for refinements in plan.refinements:
                 peaks = [measure(kind, model, dataset, refinements) for kind in KINDS.values()]
                 figures = [f"{peak / 1e6:,.3g}" for peak in peaks]
-                rows.append((f"{dataset}, {model}", str(refinements), *figures, *(times(peak / peaks[0]) for peak in peaks[1:])))
-    columns = ("images, model", "refinements", *(f"{name}, MB" for name in KINDS), "ours, of zeros", "second order, of zeros")
+                rows.append(
+                    (f"{dataset}, {model}", str(refinements), *figures, *(times(peak / peaks[0]) for peak in peaks[1:]))
+                )
+    columns = (
+        "images, model",
+        "refinements",
+        *(f"{name}, MB" for name in KINDS),
+        "ours, of zeros",
+        "second order, of zeros",
+    )
     return Table("15. What refinements remember", columns, rows, ABOUT)
 
 

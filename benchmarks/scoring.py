@@ -1,4 +1,5 @@
-"""Question 5: what does scoring cost? One metric beside a rival that computes it frame by frame, and an evaluation as a user starts it."""
+"""Question 5: what does scoring cost? One metric beside a rival that computes it frame by frame, and an evaluation as a
+user starts it."""
 
 from __future__ import annotations
 
@@ -27,13 +28,15 @@ WRONG = 0.1
 """The share of pixels whose owner is drawn at random."""
 AGREED = 1e-12
 ABOUT_ARI = f"""
-Owner maps of {SLOTS} slots, {percent(WRONG)} of the pixels with an owner at random, against the true groups of `balls4mass64`, one index for each frame.
-Ours takes {BATCH} sequences of {FRAMES} frames at a time; scikit-learn's `adjusted_rand_score` is called for each of {{count:,}} of the same frames,
-on the pixels of objects, as ours. Both give the same numbers.
+Owner maps of {SLOTS} slots, {percent(WRONG)} of the pixels with an owner at random, against the true groups of
+`balls4mass64`, one index for each frame. Ours takes {BATCH} sequences of {FRAMES} frames at a time; scikit-learn's
+`adjusted_rand_score` is called for each of {{count:,}} of the same frames, on the pixels of objects, as ours. Both give
+the same numbers.
 """
 ABOUT_EVAL = """
-The command `physbench eval copy --suite balls --size ...`, a fresh process each time: start-up, test data made on the way and checked, every frame shown
-and copied, every metric with its interval. *Peak*: the most memory the process held at any time.
+The command `physbench eval copy --suite balls --size ...`, a fresh process each time: start-up, test data made on the
+way and checked, every frame shown and copied, every metric with its interval. *Peak*: the most memory the process held
+at any time.
 """
 
 
@@ -48,7 +51,14 @@ def ari_table(plan: Plan) -> Table:
     costs = interleave({name: partial(cost_of, work) for name, work in works.items()}, 2 * plan.repetitions + 1)
     cpu = {name: costs[name].cpu / count for name, count in counts.items()}
     rows = [
-        (name, f"{count:,}", us(cpu[name]), us(costs[name].wall / count), times(cpu[name] / cpu[ours]), percent(costs[name].spread))
+        (
+            name,
+            f"{count:,}",
+            us(cpu[name]),
+            us(costs[name].wall / count),
+            times(cpu[name] / cpu[ours]),
+            percent(costs[name].spread),
+        )
         for name, count in counts.items()
     ]
     columns = ("way", "frames", "CPU us/frame", "wall us/frame", "CPU, of ours", "spread")
@@ -57,13 +67,33 @@ def ari_table(plan: Plan) -> Table:
 
 def evaluation_table(plan: Plan) -> Table:
     limit = () if plan.evaluated is None else ("--limit", str(plan.evaluated))
-    words = {f"copy, {size}": ("eval", "copy", "--suite", "balls", "--size", size, "--restart", *limit) for size in SIZES}
-    costs = interleave({name: partial(cost_of_process, [sys.executable, "-m", "physbench", *each]) for name, each in words.items()}, plan.repetitions)
+    words = {
+        f"copy, {size}": ("eval", "copy", "--suite", "balls", "--size", size, "--restart", *limit) for size in SIZES
+    }
+    costs = interleave(
+        {name: partial(cost_of_process, [sys.executable, "-m", "physbench", *each]) for name, each in words.items()},
+        plan.repetitions,
+    )
     rows: list[tuple[str, ...]] = []
     for (name, of), size in zip(costs.items(), SIZES.values(), strict=True):
         count = plan.evaluated or size
-        rows.append((name, f"{count:,}", f"{of.wall:.1f}", f"{of.cpu:.1f}", us(of.cpu / count), f"{of.peak / 1e6:,.0f}", percent(of.spread)))
-    return Table("6. An evaluation, whole", ("evaluation", "sequences", "wall s", "CPU s", "CPU us/sequence", "peak MB", "spread"), rows, ABOUT_EVAL)
+        rows.append(
+            (
+                name,
+                f"{count:,}",
+                f"{of.wall:.1f}",
+                f"{of.cpu:.1f}",
+                us(of.cpu / count),
+                f"{of.peak / 1e6:,.0f}",
+                percent(of.spread),
+            )
+        )
+    return Table(
+        "6. An evaluation, whole",
+        ("evaluation", "sequences", "wall s", "CPU s", "CPU us/sequence", "peak MB", "spread"),
+        rows,
+        ABOUT_EVAL,
+    )
 
 
 def _maps() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -86,4 +116,6 @@ def _ours(owners: NDArray[np.uint8], groups: NDArray[np.uint8]) -> NDArray[np.fl
 
 def _theirs(owners: NDArray[np.uint8], groups: NDArray[np.uint8]) -> list[float]:
     """(F, P) each"""
-    return [adjusted_rand_score(group[group > 0], owner[group > 0]) for owner, group in zip(owners, groups, strict=True)]
+    return [
+        adjusted_rand_score(group[group > 0], owner[group > 0]) for owner, group in zip(owners, groups, strict=True)
+    ]

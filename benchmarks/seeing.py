@@ -32,18 +32,21 @@ MODELS = (*ITERATIVE, "slot-attention", "slot-attention-small")
 LARGE = ("iodine", "slot-attention")
 """In the paper's sizes."""
 ABOUT = """
-Forward, backward and Adam in fp32, with {threads} for torch, by each model's usual recipe but for the batch. `iodine` and `slot-attention` have the
-paper's sizes, the others the small ones; the paper's IODINE refines a guess 5 times, the small ones 3 times. A step of the paper's sizes takes seconds
-on a processor: its batches are tiny here. On a graphics card they are those of the recipe. `{balls}` are sequences, of which {frames} frames are counted
-and each refines the guess once: an image is then a *sequence-step*, one sequence, shown one frame. *Peak*: the most memory that the tensors of a step
-take up at one time, beyond what there is before it, divided by its images.
+Forward, backward and Adam in fp32, with {threads} for torch, by each model's usual recipe but for the batch. `iodine`
+and `slot-attention` have the paper's sizes, the others the small ones; the paper's IODINE refines a guess 5 times, the
+small ones 3 times. A step of the paper's sizes takes seconds on a processor: its batches are tiny here. On a graphics
+card they are those of the recipe. `{balls}` are sequences, of which {frames} frames are counted and each refines the
+guess once: an image is then a *sequence-step*, one sequence, shown one frame. *Peak*: the most memory that the tensors
+of a step take up at one time, beyond what there is before it, divided by its images.
 """
 
 
 class Learner:
     """A model in training, and a batch for it."""
 
-    def __init__(self, recipe: TrainingRecipe, network: nn.Module, *, frames: int = 1, device: torch.device | None = None) -> None:
+    def __init__(
+        self, recipe: TrainingRecipe, network: nn.Module, *, frames: int = 1, device: torch.device | None = None
+    ) -> None:
         """frames: of a sequence that are counted; the first one comes on top."""
         self.recipe = recipe
         self.device = device or torch.device("cpu")
@@ -66,8 +69,19 @@ def table(plan: Plan) -> Table:
         for dataset in (*SETS, BALLS):
             rows += _rows(_learners(dataset, plan), plan.repetitions)
     threads = "one thread" if torch.get_num_threads() == 1 else f"{torch.get_num_threads()} threads"
-    columns = ("images, model", "batch", "images/s of wall", "of CPU", "wall, of `iodine`", "CPU, of `iodine`", "peak MB/image", "spread")
-    return Table("14. Learning from images", columns, rows, ABOUT.format(threads=threads, balls=BALLS, frames=plan.refined))
+    columns = (
+        "images, model",
+        "batch",
+        "images/s of wall",
+        "of CPU",
+        "wall, of `iodine`",
+        "CPU, of `iodine`",
+        "peak MB/image",
+        "spread",
+    )
+    return Table(
+        "14. Learning from images", columns, rows, ABOUT.format(threads=threads, balls=BALLS, frames=plan.refined)
+    )
 
 
 def _learners(dataset: str, plan: Plan) -> dict[str, Learner]:
@@ -82,12 +96,16 @@ def _learners(dataset: str, plan: Plan) -> dict[str, Learner]:
             if device.type == "cpu":
                 recipe = replace(recipe, batch=plan.large_batch if model in LARGE else plan.small_batch)
             frames = plan.refined if dataset == BALLS else 1
-            learners[f"{dataset}, {model}{suffix}"] = Learner(recipe, network_of(recipe, dataset=dataset), frames=frames, device=device)
+            learners[f"{dataset}, {model}{suffix}"] = Learner(
+                recipe, network_of(recipe, dataset=dataset), frames=frames, device=device
+            )
     return learners
 
 
 def _rows(learners: Mapping[str, Learner], repetitions: int) -> list[tuple[str, ...]]:
-    peaks = {name: measure_peak(learner.step, learner.device) for name, learner in learners.items()}  # of the first steps, which warm up
+    peaks = {
+        name: measure_peak(learner.step, learner.device) for name, learner in learners.items()
+    }  # of the first steps, which warm up
     costs = interleave({name: partial(cost_of, learner.step) for name, learner in learners.items()}, repetitions)
     speeds = {name: (learners[name].images / of.wall, learners[name].images / of.cpu) for name, of in costs.items()}
     wall, cpu = next(iter(speeds.values()))

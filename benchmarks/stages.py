@@ -34,10 +34,11 @@ if TYPE_CHECKING:
 ENCODING = ("find the runs", "write the features", "write the groups", "find the collisions", "write the collisions")
 """In order; each is what the encoder costs with it, less what it costs without."""
 ABOUT = """
-`balls4mass64`, {count:,} sequences, one thread, CPU time. The five stages of the encoder are differences: its cost up to the end of one, less its
-cost up to the end of the one before. *keep the streams*: the cost of the real encoder beyond these five, putting streams side by side in new memory.
-*seal*: digests, the HDF5 structures around the data, fsync. *the rest*: the cost of `physbench.generate` beyond everything above, threads and memory
-that the system hands out.
+`balls4mass64`, {count:,} sequences, one thread, CPU time. The five stages of the encoder are differences: its cost up
+to the end of one, less its cost up to the end of the one before. *keep the streams*: the cost of the real encoder
+beyond these five, putting streams side by side in new memory. *seal*: digests, the HDF5 structures around the data,
+fsync. *the rest*: the cost of `physbench.generate` beyond everything above, threads and memory that the system hands
+out.
 """
 
 
@@ -56,7 +57,12 @@ def table(plan: Plan, scratch: Path) -> Table:
     total = costs["generate"].cpu
     rows = [(name, us(seconds / plan.staged), percent(seconds / total)) for name, seconds in parts.items()]
     rows.append(("**a sequence**", us(total / plan.staged), percent(1.0)))
-    return Table("9. Where the time of a sequence goes", ("stage", "CPU us/sequence", "share"), rows, ABOUT.format(count=plan.staged))
+    return Table(
+        "9. Where the time of a sequence goes",
+        ("stage", "CPU us/sequence", "share"),
+        rows,
+        ABOUT.format(count=plan.staged),
+    )
 
 
 def _parts(costs: Mapping[str, Costs]) -> dict[str, float]:
@@ -76,7 +82,9 @@ class Stages:
         self.scratch = scratch
         self.spans = spans(recipe)
         self.seeds = [recipe.seeds(span.split, span.start, span.stop) for span in self.spans]
-        self.states: list[dict[str, NDArray[Any]]] = [recipe.generator.throw(seeds, recipe.frames)[0] for seeds in self.seeds]
+        self.states: list[dict[str, NDArray[Any]]] = [
+            recipe.generator.throw(seeds, recipe.frames)[0] for seeds in self.seeds
+        ]
         self.encoded = [recipe.generator.encode(recipe, span) for span in self.spans]
         self.blocks: list[Block] = []
         self.journal: DatasetJournal | None = None

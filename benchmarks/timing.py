@@ -1,4 +1,5 @@
-"""What work costs: CPU time of all threads, and wall time. Neighbours move the wall time severalfold and the CPU time by some per cent."""
+"""What work costs: CPU time of all threads, and wall time. Neighbours move the wall time severalfold and the CPU time
+by some per cent."""
 
 from __future__ import annotations
 
@@ -48,7 +49,9 @@ class Costs:
     @property
     def spread(self) -> float:
         """How far the CPU times lie apart, as a part of their median."""
-        return (max(cost.cpu for cost in self.each) - min(cost.cpu for cost in self.each)) / self.cpu if self.cpu else 0.0
+        return (
+            (max(cost.cpu for cost in self.each) - min(cost.cpu for cost in self.each)) / self.cpu if self.cpu else 0.0
+        )
 
 
 def cost_of(work: Callable[[], object]) -> Cost:

@@ -1,4 +1,5 @@
-"""Question 7: how fast does the NEM family learn? A step of the optimiser as we have it, beside the same model written down plainly."""
+"""Question 7: how fast does the NEM family learn? A step of the optimiser as we have it, beside the same model written
+down plainly."""
 
 from __future__ import annotations
 
@@ -38,13 +39,15 @@ PRODUCTS = 20
 DEVICE_STEPS = 10
 """Times as many repetitions on a graphics card, where a step is short."""
 ABOUT = f"""
-R-NEM in the paper's sizes, K = {SIZES.slots}: forward, backward and Adam on {BATCH} sequences of `balls4mass64` over {STEPS} steps in time,
-with {{threads}} for torch. A *sequence-step* is one sequence, shown one frame. *Plain* is the model as the paper has it
-(`benchmarks/nem_plain.py`): images grow by nearest neighbours before each convolution, every pair of slots is put together before the layers see it.
-Ours computes the same loss to rounding. *bf16* is torch's automatic mixed precision, where the processor has instructions for it.
+R-NEM in the paper's sizes, K = {SIZES.slots}: forward, backward and Adam on {BATCH} sequences of `balls4mass64` over
+{STEPS} steps in time, with {{threads}} for torch. A *sequence-step* is one sequence, shown one frame. *Plain* is the
+model as the paper has it (`benchmarks/nem_plain.py`): images grow by nearest neighbours before each convolution, every
+pair of slots is put together before the layers see it. Ours computes the same loss to rounding. *bf16* is torch's
+automatic mixed precision, where the processor has instructions for it.
 """
 ABOUT_DEVICE = f"""
-*Of its peak*: the multiplications and additions of the layers, beside what the device does in a bf16 product of two matrices of side {SIDE:,}.
+*Of its peak*: the multiplications and additions of the layers, beside what the device does in a bf16 product of two
+matrices of side {SIDE:,}.
 """
 
 
@@ -56,10 +59,19 @@ def table(plan: Plan) -> Table:
     with fast():
         for step in steps.values():
             step(0)
-        costs = interleave({name: partial(cost_of, partial(step, 1)) for name, step in steps.items()}, 2 * plan.repetitions + 1)
+        costs = interleave(
+            {name: partial(cost_of, partial(step, 1)) for name, step in steps.items()}, 2 * plan.repetitions + 1
+        )
     work, plain = BATCH * STEPS, costs["plain, fp32"]
     rows: list[tuple[str, ...]] = [
-        (name, f"{work / of.wall:,.3g}", f"{work / of.cpu:,.3g}", times(plain.wall / of.wall), times(plain.cpu / of.cpu), percent(of.spread))
+        (
+            name,
+            f"{work / of.wall:,.3g}",
+            f"{work / of.cpu:,.3g}",
+            times(plain.wall / of.wall),
+            times(plain.cpu / of.cpu),
+            percent(of.spread),
+        )
         for name, of in costs.items()
     ]
     about = ABOUT.format(threads="one thread" if torch.get_num_threads() == 1 else f"{torch.get_num_threads()} threads")
@@ -90,7 +102,10 @@ def _ours(frames: torch.Tensor, precision: str, device: torch.device) -> Step:
 def _plain(frames: torch.Tensor, precision: str) -> Step:
     network = network_of(_recipe(precision))
     weights = dict(network.named_parameters())
-    plain, optimizer = PlainNem(weights, recurrence=SIZES.recurrence, size=SIZES.height), torch.optim.Adam(weights.values(), lr=RATE)
+    plain, optimizer = (
+        PlainNem(weights, recurrence=SIZES.recurrence, size=SIZES.height),
+        torch.optim.Adam(weights.values(), lr=RATE),
+    )
     generator = torch.Generator()
 
     def step(number: int) -> None:
@@ -121,7 +136,9 @@ def _on_device(plan: Plan, plain: float) -> list[tuple[str, ...]]:
             each = median(seconds) / (batch * STEPS)
             name = f"**ours**, bf16, {torch.cuda.get_device_name(device)}, batch {batch}"
             spread = percent((max(seconds) - min(seconds)) / median(seconds))
-            rows.append((name, f"{1 / each:,.3g}", "-", times(plain / each), "-", spread, percent(operations / each / peak)))
+            rows.append(
+                (name, f"{1 / each:,.3g}", "-", times(plain / each), "-", spread, percent(operations / each / peak))
+            )
     return rows
 
 

@@ -62,7 +62,9 @@ def loss(model: Any, tasks: Sequence[Task], sequences: int) -> float:
     return sum(result.score(task.name, "relative_bce").value for task in tasks)
 
 
-def tune(name: str, *, sequences: int = SEQUENCES, report: Callable[[str], None] = lambda text: None) -> tuple[Any, float]:
+def tune(
+    name: str, *, sequences: int = SEQUENCES, report: Callable[[str], None] = lambda text: None
+) -> tuple[Any, float]:
     """Return the best settings that were met, and their loss."""
     settings, model_with = STARTS[name]
     least = loss(model_with(settings), TASKS[name], sequences)
@@ -85,7 +87,9 @@ def main(words: Sequence[str]) -> None:
     name = words[0] if words else "tracker"
     sequences = words[1] if len(words) > 1 else str(SEQUENCES)
     if name not in STARTS or not sequences.isdecimal() or not int(sequences) or len(words) > 2:
-        sys.exit("Error: say tracker or blur, and perhaps how many training sequences: python -m benchmarks.tune tracker 128")
+        sys.exit(
+            "Error: say tracker or blur, and perhaps how many training sequences: python -m benchmarks.tune tracker 128"
+        )
     settings, least = tune(name, sequences=int(sequences), report=lambda text: print(text, file=sys.stderr, flush=True))
     for field in SEARCHED[name]:
         print(f"{field} = {getattr(settings, field):g}")

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from physbench.recipe import Recipe
 
 ABOUT = """
-A file of `balls4mass64`, {count:,} sequences, read from the page cache, all cores. *verify* makes every sequence again from the recipe, compares every
-value and replays the motion; *--quick* compares digests, and what plain h5py reads. For comparison: making the file, and inflating it once.
+A file of `balls4mass64`, {count:,} sequences, read from the page cache, all cores. *verify* makes every sequence again
+from the recipe, compares every value and replays the motion; *--quick* compares digests, and what plain h5py reads. For
+comparison: making the file, and inflating it once.
 """
 
 
@@ -37,7 +38,14 @@ def table(plan: Plan, scratch: Path) -> Table:
     costs = interleave({name: partial(cost_of, work) for name, work in works.items()}, plan.repetitions)
     making = costs["make the file"]
     rows = [
-        (name, us(cost.cpu / plan.verified), us(cost.wall / plan.verified), times(cost.cpu / making.cpu), times(cost.wall / making.wall), percent(cost.spread))
+        (
+            name,
+            us(cost.cpu / plan.verified),
+            us(cost.wall / plan.verified),
+            times(cost.cpu / making.cpu),
+            times(cost.wall / making.wall),
+            percent(cost.spread),
+        )
         for name, cost in costs.items()
     ]
     columns = ("work", "CPU us/sequence", "wall us/sequence", "CPU, of making", "wall, of making", "spread")

@@ -1,4 +1,5 @@
-"""Question 11: what does an evaluation lose beside other work? Two threads of torch that wait for one another, asleep or spinning."""
+"""Question 11: what does an evaluation lose beside other work? Two threads of torch that wait for one another, asleep
+or spinning."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ THREADS = 2
 RIVALS = 2
 NICE = 10
 BATCH = 16
-BUSY = f"import os\nos.nice({NICE})\nparent = os.getppid()\nwhile os.getppid() == parent: pass"  # no longer than who started it
+# no longer than who started it
+BUSY = f"import os\nos.nice({NICE})\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
 STEPS = f"""
 import sys, time
 import numpy as np
@@ -43,9 +45,10 @@ for t in range(2, steps + 2):
 print((time.perf_counter() - began) / steps)
 """
 ABOUT = f"""
-The bundled `r-nem` observes {BATCH} sequences at a time with {THREADS} threads of torch: alone, and beside {RIVALS} processes that only count, at a
-lower priority (nice {NICE}). *Asleep*: `OMP_WAIT_POLICY=PASSIVE`, which physbench sets unless you have chosen otherwise. *Spinning*: `ACTIVE`; a
-thread that waits for another one keeps its core, which the other may need. The figures are wall times of one step; ratios are to threads that sleep, alone.
+The bundled `r-nem` observes {BATCH} sequences at a time with {THREADS} threads of torch: alone, and beside {RIVALS}
+processes that only count, at a lower priority (nice {NICE}). *Asleep*: `OMP_WAIT_POLICY=PASSIVE`, which physbench sets
+unless you have chosen otherwise. *Spinning*: `ACTIVE`; a thread that waits for another one keeps its core, which the
+other may need. The figures are wall times of one step; ratios are to threads that sleep, alone.
 """
 
 
@@ -58,15 +61,22 @@ def table(plan: Plan) -> Table:
         for name, measure in cases.items():
             seconds[name].append(measure())
     base = median(seconds["alone, asleep"])
-    rows = [(name, f"{1e3 * median(of):,.0f}", times(median(of) / base), percent(_spread(of))) for name, of in seconds.items()]
-    return Table("11. Beside other work", ("threads", "wall ms/step", "wall, of asleep and alone", "spread of wall"), rows, ABOUT)
+    rows = [
+        (name, f"{1e3 * median(of):,.0f}", times(median(of) / base), percent(_spread(of)))
+        for name, of in seconds.items()
+    ]
+    return Table(
+        "11. Beside other work", ("threads", "wall ms/step", "wall, of asleep and alone", "spread of wall"), rows, ABOUT
+    )
 
 
 def _seconds(policy: str, rivals: int, steps: int) -> float:
     """Of wall time for a step."""
     environment = os.environ | {"OMP_WAIT_POLICY": policy, "OMP_NUM_THREADS": str(THREADS)}
     with _busy(rivals):
-        done = subprocess.run([sys.executable, "-c", STEPS, str(steps)], env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", STEPS, str(steps)], env=environment, capture_output=True, text=True, check=False
+        )
     if done.returncode:
         raise RuntimeError(f"a step of r-nem ended with {done.returncode}: {done.stderr}")
     return float(done.stdout)
@@ -75,7 +85,9 @@ def _seconds(policy: str, rivals: int, steps: int) -> float:
 @contextmanager
 def _busy(count: int) -> Generator[None]:
     """Keep so many processes running while the work inside goes on."""
-    rivals = [subprocess.Popen([sys.executable, "-c", BUSY], start_new_session=True) for _ in range(count)]  # Linux may weigh sessions, not processes
+    rivals = [
+        subprocess.Popen([sys.executable, "-c", BUSY], start_new_session=True) for _ in range(count)
+    ]  # Linux may weigh sessions, not processes
     try:
         yield
     finally:

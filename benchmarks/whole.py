@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 WORKERS = 2
 SETS = {"balls4mass64": ("balls4mass64",), "8 balls": ("balls", "--n", "8")}
 ABOUT = f"""
-The command `physbench generate ... --workers {WORKERS}`, a fresh process each time: start-up, all three splits (5 : 1 : 1), digests and fsync
-included. *Peak*: the most memory the process held at any time.
+The command `physbench generate ... --workers {WORKERS}`, a fresh process each time: start-up, all three splits (5 : 1 :
+1), digests and fsync included. *Peak*: the most memory the process held at any time.
 """
 
 
@@ -46,4 +46,17 @@ def _sizes(sequences: int) -> tuple[str, ...]:
 
 
 def _make(words: tuple[str, ...], path: Path) -> Cost:
-    return cost_of_process([sys.executable, "-m", "physbench", "generate", *words, "--workers", str(WORKERS), "--out", str(path), "--overwrite"])
+    return cost_of_process(
+        [
+            sys.executable,
+            "-m",
+            "physbench",
+            "generate",
+            *words,
+            "--workers",
+            str(WORKERS),
+            "--out",
+            str(path),
+            "--overwrite",
+        ]
+    )

@@ -1,4 +1,5 @@
-"""Examples in docstrings as blocks of code: mkdocstrings knows them in sections of their own only, and Markdown takes `>>>` for quotes."""
+"""Examples in docstrings as blocks of code: mkdocstrings knows them in sections of their own only, and Markdown takes
+`>>>` for quotes."""
 
 from __future__ import annotations
 

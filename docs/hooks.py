@@ -1,7 +1,8 @@
-"""What `make docs` adds to the Markdown files of this folder: cards of metrics and models, and the files of the repository that they link to.
+"""What `make docs` adds to the Markdown files of this folder: cards of metrics and models, and the files of the
+repository that they link to.
 
-On GitHub a link may lead anywhere in the repository. On the site, a file that lies outside of this folder has a page of its own, under
-`repository/`, and every link to it is turned there. MkDocs calls the functions `on_...`.
+On GitHub a link may lead anywhere in the repository. On the site, a file that lies outside of this folder has a page of
+its own, under `repository/`, and every link to it is turned there. MkDocs calls the functions `on_...`.
 """
 
 from __future__ import annotations
@@ -97,11 +98,15 @@ def _markdown(path: Path) -> str:
     if path.suffix == ".ipynb":
         return _notebook(json.loads(text))
     title = path.relative_to(ROOT).as_posix()
-    return f"---\nsearch:\n  exclude: true\n---\n# {title}\n\n``````{LANGUAGES.get(path.suffix, 'text')}\n{text}\n``````\n"
+    return (
+        f"---\nsearch:\n  exclude: true\n---\n# {title}\n\n``````{LANGUAGES.get(path.suffix, 'text')}\n{text}\n``````\n"
+    )
 
 
 def _folder(path: Path) -> str:
-    listed = [each for each in sorted(path.rglob("*")) if each.is_file() and each.suffix in {".md", ".ipynb", *LANGUAGES}]
+    listed = [
+        each for each in sorted(path.rglob("*")) if each.is_file() and each.suffix in {".md", ".ipynb", *LANGUAGES}
+    ]
     lines = [f"- [{each.relative_to(path).as_posix()}]({each.relative_to(path).as_posix()})" for each in listed]
     return "\n".join([f"# {path.relative_to(ROOT).as_posix()}", "", *lines]) + "\n"
 
@@ -171,11 +176,25 @@ def metric_cards() -> str:
 
 
 def _metric(card: Metric) -> str:
-    ranked = [suite.name for suite in SUITES.values() if suite.ranked_by and suite.ranked_by[1].partition("[")[0] == card.name]
+    ranked = [
+        suite.name for suite in SUITES.values() if suite.ranked_by and suite.ranked_by[1].partition("[")[0] == card.name
+    ]
     better = {"neither": "neither way is better"}.get(card.better, f"{card.better} is better")
-    facts = [better, _plain(card.paper), *([f"ranks the suites {', '.join(f'`{name}`' for name in ranked)}"] if ranked else [])]
-    parts = [f"### `{card.name}`", "; ".join(facts) + ".", _plain(card.definition), f"> `{card.formula}`" if card.formula else ""]
-    parts += [f"**Caution.** {_plain(card.caution)}" if card.caution else "", f"```pycon\n{card.example.rstrip()}\n```" if card.example else ""]
+    facts = [
+        better,
+        _plain(card.paper),
+        *([f"ranks the suites {', '.join(f'`{name}`' for name in ranked)}"] if ranked else []),
+    ]
+    parts = [
+        f"### `{card.name}`",
+        "; ".join(facts) + ".",
+        _plain(card.definition),
+        f"> `{card.formula}`" if card.formula else "",
+    ]
+    parts += [
+        f"**Caution.** {_plain(card.caution)}" if card.caution else "",
+        f"```pycon\n{card.example.rstrip()}\n```" if card.example else "",
+    ]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -191,15 +210,26 @@ def model_cards() -> str:
     entries, trained = list(LISTS["models"][0]()), cards()
     known = {entry["model"]: entry for entry in entries}
     rows = [entry for entry in entries if entry["model"] not in bundled.names() and entry["about"]]
-    parts = ["## Rows that learn nothing", "| name | what it says |\n|---|---|\n" + "\n".join(f"| `{row['model']}` | {_plain(row['about'])} |" for row in rows)]
+    parts = [
+        "## Rows that learn nothing",
+        "| name | what it says |\n|---|---|\n"
+        + "\n".join(f"| `{row['model']}` | {_plain(row['about'])} |" for row in rows),
+    ]
     parts += ["## Trained models"]
     for name, card in trained.items():
         scores = [f"`{row['suite']}`: `{row['metric']}` {row['value']:.3f}" for row in known[name]["scores"]]
         link = f", after [its paper]({card.paper_link})" if card.paper_link else ""
         hours = f"{sum(row['hours'] for row in [*stages_before(vars(card)), vars(card)]):.2g} hours on {card.hardware}"
         commands = "\n".join(command(row) for row in [*stages_before(vars(card)), vars(card)])
-        facts = f"{card.parameters:,} parameters{link}; learnt `{card.data}` in {hours}" + (f" ({_plain(card.training)})" if card.training else "")
-        parts += [f"### `{name}`", f"{facts}.", "Scores: " + ", ".join(scores) + "." if scores else "", f"```text\n{commands}\n```"]
+        facts = f"{card.parameters:,} parameters{link}; learnt `{card.data}` in {hours}" + (
+            f" ({_plain(card.training)})" if card.training else ""
+        )
+        parts += [
+            f"### `{name}`",
+            f"{facts}.",
+            "Scores: " + ", ".join(scores) + "." if scores else "",
+            f"```text\n{commands}\n```",
+        ]
     return "\n\n".join(part for part in parts if part)
 
 

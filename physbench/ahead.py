@@ -25,14 +25,19 @@ Engine = Literal["threads", "processes"]
 
 
 def ahead(
-    function: Callable[[Item], Result], items: Iterable[Item], *, engine: Engine = "threads", workers: int = 1, depth: int | None = None
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    engine: Engine = "threads",
+    workers: int = 1,
+    depth: int | None = None,
 ) -> Generator[Result]:
     """Call a function on each item, on so many workers, and give the results in the order of the items.
 
-    At most `depth` results are in the making or wait to be used, one more than there are workers unless another number is
-    given; with no workers, each is made when it is asked for. The first exception ends the work where it stands in the
-    order. Close the generator, as `contextlib.closing` does, to end the work early. For processes, the function and the
-    items must be picklable, and a script needs `if __name__ == "__main__":` around what it does.
+    At most `depth` results are in the making or wait to be used, one more than there are workers unless another number
+    is given; with no workers, each is made when it is asked for. The first exception ends the work where it stands in
+    the order. Close the generator, as `contextlib.closing` does, to end the work early. For processes, the function and
+    the items must be picklable, and a script needs `if __name__ == "__main__":` around what it does.
 
     >>> from physbench.ahead import ahead
     >>> list(ahead(abs, [-3, 2, -1], workers=2))
@@ -54,7 +59,8 @@ def ahead(
                 del result  # its memory is free for the next one, unless the caller keeps it
         except BrokenExecutor:
             raise WorkerError(
-                'a worker process died: it may have run out of memory, or the script that starts it lacks `if __name__ == "__main__":` around its work'
+                "a worker process died: it may have run out of memory, or the script that starts it lacks `if __name__"
+                ' == "__main__":` around its work'
             ) from None
         finally:
             for future in pending:
@@ -63,7 +69,8 @@ def ahead(
 
 @contextmanager
 def _open_pool(engine: Engine, workers: int) -> Generator[Executor]:
-    """Start workers, and end them when they have finished what they are at. Processes do not outlive this one, however it ends.
+    """Start workers, and end them when they have finished what they are at. Processes do not outlive this one, however
+    it ends.
 
     A daemonic process, such as a worker of a torch DataLoader, may have no processes of its own, and works on threads.
     """

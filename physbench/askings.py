@@ -7,13 +7,17 @@ from typing import ClassVar, Literal, TypeAlias
 
 from physbench.states import INVADERS, Shows
 
-Kind: TypeAlias = Literal["window", "rollout", "samples", "still", "image", "trajectory", "flight", "memory", "codes", "colours"]
-"""What a metric may be asked of: a Window, a Rollout, a Rollout of several samples, a Still, an Image, a Trajectory, a Flight, a Memory, Codes, Colours."""
+Kind: TypeAlias = Literal[
+    "window", "rollout", "samples", "still", "image", "trajectory", "flight", "memory", "codes", "colours"
+]
+"""What a metric may be asked of: a Window, a Rollout, a Rollout of several samples, a Still, an Image, a Trajectory, a
+Flight, a Memory, Codes, Colours."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """Every frame is shown; the next one is predicted before it. boxes: asked is also where the objects of each frame are."""
+    """Every frame is shown; the next one is predicted before it. boxes: asked is also where the objects of each frame
+    are."""
 
     frames: int
     boxes: bool = False
@@ -66,7 +70,8 @@ class Still:
 
 @dataclass(frozen=True)
 class Image(Still):
-    """An image, shown again and again: asked is who owns its pixels, what it looks like, and what the slots know of its objects."""
+    """An image, shown again and again: asked is who owns its pixels, what it looks like, and what the slots know of its
+    objects."""
 
     frame: int = 0
     shown: int = 15
@@ -76,7 +81,8 @@ class Image(Still):
 
 @dataclass(frozen=True)
 class Trajectory(Window):
-    """The places of objects in place of frames: each state is shown, and the next one predicted before it; scored once three are shown."""
+    """The places of objects in place of frames: each state is shown, and the next one predicted before it; scored once
+    three are shown."""
 
     kind: ClassVar[Kind] = "trajectory"
     shows: ClassVar[Shows] = "position"
@@ -104,7 +110,8 @@ class Memory(Window):
 
 @dataclass(frozen=True)
 class Codes(Window):
-    """Every frame is shown; asked is what the model has noted after some of them, for probes of a memory. It need predict nothing."""
+    """Every frame is shown; asked is what the model has noted after some of them, for probes of a memory. It need
+    predict nothing."""
 
     stride: int = 6
     variables: tuple[tuple[str, int], ...] = INVADERS  # names of bytes, and where they lie
@@ -118,7 +125,8 @@ class Codes(Window):
 
 @dataclass(frozen=True)
 class Colours(Window):
-    """Frames in colour: each is shown, and the next one predicted before it; the squared error is scored once three are shown."""
+    """Frames in colour: each is shown, and the next one predicted before it; the squared error is scored once three are
+    shown."""
 
     kind: ClassVar[Kind] = "colours"
     context: ClassVar[int] = 3

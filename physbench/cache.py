@@ -1,4 +1,5 @@
-"""The one directory that physbench keeps for itself: compiled kernels, what unfinished evaluations have found, and test data that are slow to make.
+"""The one directory that physbench keeps for itself: compiled kernels, what unfinished evaluations have found, and test
+data that are slow to make.
 
 All of it can be made again.
 """
@@ -44,7 +45,10 @@ def directory() -> Path:
 def rooms() -> list[Room]:
     """What is kept, and how much of it."""
     found = [(name, about, directory() / name) for name, about in ROOMS.items()]
-    return [Room(name, about, path, len(list(path.iterdir())) if path.is_dir() else 0, _bytes(path)) for name, about, path in found]
+    return [
+        Room(name, about, path, len(list(path.iterdir())) if path.is_dir() else 0, _bytes(path))
+        for name, about, path in found
+    ]
 
 
 def clear() -> int:

@@ -1,4 +1,5 @@
-"""Two runs on the same sequences: which is better, or that they cannot be told apart. Paired, so far sharper than two intervals side by side."""
+"""Two runs on the same sequences: which is better, or that they cannot be told apart. Paired, so far sharper than two
+intervals side by side."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,8 @@ SAME = ("suite", "suite_version", "size", "data_sha256", "metric_version")
 """What two runs must have in common to be compared."""
 
 LARGEST, LEAST = 1e15, 1e-15
-"""Of the sums of a sequence: no figure needs more, or divides by less that is not 0, and numbers between them cannot overflow."""
+"""Of the sums of a sequence: no figure needs more, or divides by less that is not 0, and numbers between them cannot
+overflow."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,17 @@ def compare(a: ScoredRun, b: ScoredRun) -> list[ComparedFigure]:
     """Compare every figure that both have and that has a better direction."""
     for name in SAME:
         if a.provenance[name] != b.provenance[name]:
-            raise PhysbenchError(f"these runs cannot be compared: their {name} is {a.provenance[name]!r} and {b.provenance[name]!r}")
+            raise PhysbenchError(
+                f"these runs cannot be compared: their {name} is {a.provenance[name]!r} and {b.provenance[name]!r}"
+            )
     compared: dict[tuple[str, str], Comparison] = {}
     for task, metric in a.sums:
         better = find(metric).better
         if (task, metric) in b.sums and better != "neither":
-            pair = [_require_usable(run.sums[task, metric], f"{metric} on {task} of {name}") for run, name in ((a, "a"), (b, "b"))]
+            pair = [
+                _require_usable(run.sums[task, metric], f"{metric} on {task} of {name}")
+                for run, name in ((a, "a"), (b, "b"))
+            ]
             compared[task, metric] = paired(*pair, better=better)
     adjusted = adjust_for_many([each.p for each in compared.values()])
     return [
@@ -58,8 +65,14 @@ def _require_usable(pair: tuple[NDArray[Any], NDArray[Any]], name: str) -> Sums:
     numerator, denominator = pair
     outside = np.abs(np.concatenate(pair)) > LARGEST
     if outside.any():
-        raise PhysbenchError(f"{name} holds {np.concatenate(pair)[outside][0]:g}: what a sequence contributes is at most {LARGEST:g}; evaluate again")
+        raise PhysbenchError(
+            f"{name} holds {np.concatenate(pair)[outside][0]:g}: what a sequence contributes is at most {LARGEST:g};"
+            " evaluate again"
+        )
     impossible = (denominator < 0) | ((denominator > 0) & (denominator < LEAST))
     if impossible.any():
-        raise PhysbenchError(f"{name} divides by {denominator[impossible][0]:g}: a denominator is 0, or at least {LEAST:g}; evaluate again")
+        raise PhysbenchError(
+            f"{name} divides by {denominator[impossible][0]:g}: a denominator is 0, or at least {LEAST:g}; evaluate"
+            " again"
+        )
     return Sums(numerator, denominator)

@@ -1,4 +1,5 @@
-"""Everything physbench can say no to. Each error is one sentence for the user and knows the exit code of the command line."""
+"""Everything physbench can say no to. Each error is one sentence for the user and knows the exit code of the command
+line."""
 
 from collections.abc import Iterable
 
@@ -13,7 +14,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 class PhysbenchError(Exception):
-    """Stand for everything that physbench refuses: a message in words, with the value that was wrong and what to do next.
+    """Stand for everything that physbench refuses: a message in words, with the value that was wrong and what to do
+    next.
 
     >>> try:
     ...     physbench.stream("bals")

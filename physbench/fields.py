@@ -31,8 +31,9 @@ def parameter(
 ) -> T:
     """Make a field of a frozen dataclass of parameters.
 
-    help: what the command line says of it, a sentence without its end. low, high: what a number lies between, both included; above, below: the same, not
-    included; of a tuple, each of its numbers. choices: the values there are. path: it names a file. flag: the value of the option when it is given without one.
+    help: what the command line says of it, a sentence without its end. low, high: what a number lies between, both
+    included; above, below: the same, not included; of a tuple, each of its numbers. choices: the values there are.
+    path: it names a file. flag: the value of the option when it is given without one.
     """
     bounds = {"low": low, "high": high, "above": above, "below": below}
     metadata = {"help": help, "choices": tuple(choices), "path": path, "flag": flag, **bounds}
@@ -40,9 +41,11 @@ def parameter(
 
 
 def check_fields(record: Any, error: Callable[[str], PhysbenchError]) -> None:
-    """Hold every field of a frozen dataclass to its type, bounds and choices; a number for a float becomes one, a list for a tuple a tuple.
+    """Hold every field of a frozen dataclass to its type, bounds and choices; a number for a float becomes one, a list
+    for a tuple a tuple.
 
-    The types are int, float, bool, str, tuples of them (`tuple[int, int]`, `tuple[int, ...]`) and `... | None`; others are left alone.
+    The types are int, float, bool, str, tuples of them (`tuple[int, int]`, `tuple[int, ...]`) and `... | None`; others
+    are left alone.
     """
     for item in fields(record):
         value = getattr(record, item.name)
@@ -54,7 +57,12 @@ def check_fields(record: Any, error: Callable[[str], PhysbenchError]) -> None:
 
 def _fit(item: Field[Any], value: Any) -> tuple[Any, str]:
     """The value as its field has it, and in words what it should be where it is not."""
-    kinds = [kind.strip() for kind in str(item.type if isinstance(item.type, str) else getattr(item.type, "__name__", item.type)).split("|")]
+    kinds = [
+        kind.strip()
+        for kind in str(item.type if isinstance(item.type, str) else getattr(item.type, "__name__", item.type)).split(
+            "|"
+        )
+    ]
     if value is None and "None" in kinds:
         return value, ""
     kind = kinds[0]
@@ -67,7 +75,9 @@ def _fit(item: Field[Any], value: Any) -> tuple[Any, str]:
     if kind == inner[0]:
         number = _convert(kind, value)
         return number, "" if _lies_within(number, item.metadata) else words
-    values = [_convert(inner[0], each) for each in cast("list[Any]", value)] if isinstance(value, (tuple, list)) else [None]
+    values = (
+        [_convert(inner[0], each) for each in cast("list[Any]", value)] if isinstance(value, (tuple, list)) else [None]
+    )
     length = None if inner[-1] == "..." else len(inner)
     good = (length is None or len(values) == length) and all(_lies_within(each, item.metadata) for each in values)
     return tuple(values), "" if good else f"{length or 'any number of'} values in brackets, each {words}"
@@ -90,7 +100,12 @@ def _lies_within(value: Any, metadata: Mapping[str, Any]) -> bool:
     if not math.isfinite(value):
         return False
     low, high, above, below = (metadata.get(name) for name in ("low", "high", "above", "below"))
-    return (low is None or value >= low) and (high is None or value <= high) and (above is None or value > above) and (below is None or value < below)
+    return (
+        (low is None or value >= low)
+        and (high is None or value <= high)
+        and (above is None or value > above)
+        and (below is None or value < below)
+    )
 
 
 def _range(metadata: Mapping[str, Any]) -> Iterator[str]:

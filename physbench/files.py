@@ -14,7 +14,8 @@ READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 def require_regular_file(path: Path, most_bytes: int | None = None) -> int:
-    """Refuse what is missing, what is no regular file and what is too large; return the size. A pipe or a device could be read for ever."""
+    """Refuse what is missing, what is no regular file and what is too large; return the size. A pipe or a device could
+    be read for ever."""
     try:
         about = path.stat()
     except (FileNotFoundError, NotADirectoryError):

@@ -1,6 +1,7 @@
 """From a recipe to a file. Blocks of sequences are made ahead and stored in order; what is stored stays.
 
-The bytes depend on the recipe alone: not on the number of workers, nor on how often the work was killed, nor on how it was shared out.
+The bytes depend on the recipe alone: not on the number of workers, nor on how often the work was killed, nor on how it
+was shared out.
 """
 
 import errno
@@ -62,7 +63,8 @@ def generate(
     progress: Callable[[GenerationProgress], None] | None = None,
     **parameters: Any,
 ) -> Path:
-    """Make a dataset file; go on where a run with the same recipe and path was stopped. Finished parts beside the file are taken over.
+    """Make a dataset file; go on where a run with the same recipe and path was stopped. Finished parts beside the file
+    are taken over.
 
     A file of the same recipe that is there already is left as it is. path: by default a name that says what is inside.
     train, valid, test: sequences of each split, where another number than usual is wanted. frames, parameters: of a
@@ -76,7 +78,9 @@ def generate(
     >>> path.name
     'balls4mass64-4+2.h5'
     """
-    recipe = resolve_recipe(dataset, parameters, sizes={"training": train, "validation": valid, "test": test}, frames=frames, seed=seed)
+    recipe = resolve_recipe(
+        dataset, parameters, sizes={"training": train, "validation": valid, "test": test}, frames=frames, seed=seed
+    )
     path = Path(path) if path is not None else Path(recipe.file_name(resolve_recipe(dataset, {})))
     require_hdf5_name(path)
     workers = _workers(workers)
@@ -102,7 +106,11 @@ def generate(
         try:
             journal = stack.enter_context(closing(DatasetJournal(recipe, directory, afresh=overwrite)))
             missing = _require_beginning(journal, todo)
-            made = chain([first], rest) if first is not None and rest is not None else stack.enter_context(closing(blocks(missing)))
+            made = (
+                chain([first], rest)
+                if first is not None and rest is not None
+                else stack.enter_context(closing(blocks(missing)))
+            )
             _fill(journal, made, todo, progress)
             if part is None:
                 seal(journal, path, overwrite=overwrite)
@@ -110,9 +118,14 @@ def generate(
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
             if first is None:
-                raise StorageError(f"no space is left for {path}: free some and run the same command again; what is done waits in {directory}") from None
+                raise StorageError(
+                    f"no space is left for {path}: free some and run the same command again; what is done waits in"
+                    f" {directory}"
+                ) from None
             shutil.rmtree(directory, ignore_errors=True)
-            raise StorageError(f"no space is left for {path}: nothing was kept; free some, or write elsewhere with --out") from None
+            raise StorageError(
+                f"no space is left for {path}: nothing was kept; free some, or write elsewhere with --out"
+            ) from None
     if part is None:
         for finished in _part_directories(path):
             shutil.rmtree(finished, ignore_errors=True)
@@ -133,7 +146,9 @@ def is_finished(recipe: Recipe, path: Path) -> bool:
     differences = recipe.difference(there)
     if differences:
         rest = len(differences) - 3
-        words = "; ".join([*(shorten(printable(each), 120) for each in differences[:3]), *[f"and {rest} more"] * (rest > 0)])
+        words = "; ".join(
+            [*(shorten(printable(each), 120) for each in differences[:3]), *[f"and {rest} more"] * (rest > 0)]
+        )
         raise StorageError(f"{path} exists already, made from another recipe: {words}: {ask}")
     return True
 
@@ -158,7 +173,9 @@ def estimate(recipe: Recipe, *, workers: int | None = None) -> CostEstimate:
     began = time.process_time()
     block = make_block(recipe, span)
     seconds = (time.process_time() - began) / len(span)
-    return CostEstimate(_count_bytes(block) * recipe.sequences // len(span), seconds * recipe.sequences / _workers(workers), sample)
+    return CostEstimate(
+        _count_bytes(block) * recipe.sequences // len(span), seconds * recipe.sequences / _workers(workers), sample
+    )
 
 
 def _require_beginning(journal: DatasetJournal, todo: list[Span]) -> list[Span]:
@@ -168,7 +185,12 @@ def _require_beginning(journal: DatasetJournal, todo: list[Span]) -> list[Span]:
     return todo[len(journal.records) :]
 
 
-def _fill(journal: DatasetJournal, blocks: Iterable[Block], todo: list[Span], progress: Callable[[GenerationProgress], None] | None) -> None:
+def _fill(
+    journal: DatasetJournal,
+    blocks: Iterable[Block],
+    todo: list[Span],
+    progress: Callable[[GenerationProgress], None] | None,
+) -> None:
     """Append the blocks that are missing."""
     total = sum(map(len, todo))
     resumed = done = sum(len(record.span) for record in journal.records)
@@ -181,7 +203,9 @@ def _fill(journal: DatasetJournal, blocks: Iterable[Block], todo: list[Span], pr
             progress(GenerationProgress(done, total, resumed))
 
 
-def _make_or_read(recipe: Recipe, todo: list[Span], *, sources: dict[Span, Callable[[], Block]], workers: int) -> Generator[Block]:
+def _make_or_read(
+    recipe: Recipe, todo: list[Span], *, sources: dict[Span, Callable[[], Block]], workers: int
+) -> Generator[Block]:
     """Give blocks in order, a few of them ahead in the making; those that lie in parts are read."""
     reading = ahead(lambda span: sources[span](), (span for span in todo if span in sources), workers=workers)
     missing = (span for span in todo if span not in sources)
@@ -221,12 +245,22 @@ def _require_space(path: Path, first: Block, todo: list[Span]) -> None:
     needed = HEADER + _count_bytes(first) * sum(map(len, todo)) // len(first.span)
     free = shutil.disk_usage(path.parent).free
     if needed > free:
-        raise StorageError(f"{path} needs about {describe_size(needed)} and {path.parent} has {describe_size(free)} free: free some, or write elsewhere")
+        raise StorageError(
+            f"{path} needs about {describe_size(needed)} and {path.parent} has {describe_size(free)} free: free some,"
+            " or write elsewhere"
+        )
 
 
 def _count_bytes(block: Block) -> int:
     """Bytes of a block in the file and, while it is made, in the journal."""
-    return sum(array.nbytes for array in (*(streams.data for streams in block.streams.values()), *block.states.values(), *block.events.values()))
+    return sum(
+        array.nbytes
+        for array in (
+            *(streams.data for streams in block.streams.values()),
+            *block.states.values(),
+            *block.events.values(),
+        )
+    )
 
 
 def _workers(asked: int | None) -> int:

@@ -1,4 +1,5 @@
-"""Numba, as every kernel uses it: no GIL, no fast-math, no fused operations, machine code kept in the user's cache directory.
+"""Numba, as every kernel uses it: no GIL, no fast-math, no fused operations, machine code kept in the user's cache
+directory.
 
 Caches beside the sources would outlive an uninstall and fail on read-only installations. What makes compiling fast:
 
@@ -28,16 +29,25 @@ from numba.core.serialize import dumps
 from physbench.cache import directory
 from physbench.notices import announce
 
-SETTINGS = {"nopython": True, "nogil": True, "error_model": "numpy", "fastmath": False, "boundscheck": None, "no_cfunc_wrapper": True}
+SETTINGS = {
+    "nopython": True,
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": False,
+    "boundscheck": None,
+    "no_cfunc_wrapper": True,
+}
 """The division follows IEEE 754 (no exception for x / 0), as closed forms expect."""
 
 _announced: set[str] = set()
 
 
 class Compiler:
-    """Make kernels of the functions of one package: `kernel = Compiler(sources, seconds=6)`, then `@kernel` on each function.
+    """Make kernels of the functions of one package: `kernel = Compiler(sources, seconds=6)`, then `@kernel` on each
+    function.
 
-    sources: every file that may hold a kernel. seconds: of CPU, about, until all that a first command needs is compiled.
+    sources: every file that may hold a kernel. seconds: of CPU, about, until all that a first command needs is
+    compiled.
     """
 
     def __init__(self, sources: Iterable[Path], *, seconds: int) -> None:
@@ -46,7 +56,8 @@ class Compiler:
 
     @cached_property
     def _folder(self) -> str:
-        """Name a folder by the sources. Numba notices a change in a kernel's own file, not in those of the kernels that it calls."""
+        """Name a folder by the sources. Numba notices a change in a kernel's own file, not in those of the kernels that
+        it calls."""
         digest = hashlib.sha256()
         for source in (Path(__file__), *self._sources):
             digest.update(source.read_bytes())
@@ -72,7 +83,9 @@ class Kernel(CPUDispatcher):
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
         """Take a constant for what it is an example of: Numba would compile once for `f(0)` and once for `f(i)`."""
-        return super().get_call_template(tuple(map(types.unliteral, args)), {name: types.unliteral(kind) for name, kind in kws.items()})
+        return super().get_call_template(
+            tuple(map(types.unliteral, args)), {name: types.unliteral(kind) for name, kind in kws.items()}
+        )
 
     def compile(self, sig: Any) -> Any:
         with _no_garbage_collection():
@@ -91,7 +104,8 @@ def _no_garbage_collection() -> Generator[None]:
 
 
 class Sealed(CompileResultCacheImpl):
-    """What is kept of a kernel, with a digest: damaged machine code would crash the process, or calculate something else."""
+    """What is kept of a kernel, with a digest: damaged machine code would crash the process, or calculate something
+    else."""
 
     def reduce(self, cres: Any) -> tuple[bytes, bytes]:
         content = dumps(super().reduce(cres))
@@ -127,5 +141,7 @@ class Cache(FunctionCache):
         return loaded
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        with suppress(Exception):  # what is not kept, on a full disk or in a folder to be read alone, is compiled again the next time
+        with suppress(
+            Exception
+        ):  # what is not kept, on a full disk or in a folder to be read alone, is compiled again the next time
             super().save_overload(sig, data)

@@ -1,4 +1,5 @@
-"""One process at a time, in a folder or at a file. The lock goes with the process, however it ends, so a killed one leaves none behind."""
+"""One process at a time, in a folder or at a file. The lock goes with the process, however it ends, so a killed one
+leaves none behind."""
 
 import os
 import time
@@ -24,7 +25,8 @@ LOCK = ".lock"
 
 
 def try_lock(file: BinaryIO | int) -> bool:
-    """Lock an open file against other processes until it is closed; say whether that went well. Where there are no such locks, it does."""
+    """Lock an open file against other processes until it is closed; say whether that went well. Where there are no such
+    locks, it does."""
     try:
         if fcntl is not None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,7 +54,10 @@ def hold_lock(folder: Path, patience: float = PATIENCE) -> Generator[None]:
 
 def _lock_folder(folder: Path) -> int | None:
     """The open handle that holds the lock; None while another process has it."""
-    for place, flags in ((folder, os.O_RDONLY), (folder / LOCK, os.O_RDWR | os.O_CREAT)):  # a folder on NFS cannot be locked itself
+    for place, flags in (
+        (folder, os.O_RDONLY),
+        (folder / LOCK, os.O_RDWR | os.O_CREAT),
+    ):  # a folder on NFS cannot be locked itself
         handle = os.open(place, flags)
         try:
             if try_lock(handle):

@@ -1,7 +1,8 @@
-"""Read a `.npz` archive that a stranger may have made: every size is looked at before memory is taken, and nothing is unpickled.
+"""Read a `.npz` archive that a stranger may have made: every size is looked at before memory is taken, and nothing is
+unpickled.
 
-An archive is a zip of arrays. Its directory says how long each member is, and each member begins with its type and shape; both must agree before a byte of
-the array is read.
+An archive is a zip of arrays. Its directory says how long each member is, and each member begins with its type and
+shape; both must agree before a byte of the array is read.
 """
 
 import sys
@@ -21,7 +22,8 @@ PLAIN = "biufU"
 
 
 def read_npz(path: Path, content: str, *, most_arrays: int, most_bytes: int) -> dict[str, NDArray[Any]]:
-    """Read all arrays by name; an error in one sentence for anything else. content: what the file should hold, for the sentence."""
+    """Read all arrays by name; an error in one sentence for anything else. content: what the file should hold, for the
+    sentence."""
     if not path.exists():
         raise StorageError(f"there is no file {path}")
     if not path.is_file():
@@ -58,6 +60,9 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[A
         stored = stream.read(nbytes + 1)  # one more, so that the end is reached and the checksum compared
     if len(stored) != nbytes:
         raise ValueError(f"{name!r} ends early")
-    if dtype.kind == "U" and (np.frombuffer(stored, np.dtype("u4").newbyteorder(dtype.byteorder)) > sys.maxunicode).any():
+    if (
+        dtype.kind == "U"
+        and (np.frombuffer(stored, np.dtype("u4").newbyteorder(dtype.byteorder)) > sys.maxunicode).any()
+    ):
         raise ValueError(f"{name!r} holds what is no character")  # NumPy would end in a SystemError
     return np.frombuffer(stored, dtype, prod(shape)).reshape(shape, order="F" if in_columns else "C")

@@ -40,7 +40,13 @@ def progress_bar(doing: str, *, unit: str = "sequences") -> Generator[Update]:
         def render(self, task: Any) -> Text:
             return Text(format_rate(task.speed, unit) if task.speed and unit else "")
 
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), Rate(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+    )
     with Bar(*columns, console=console, transient=True) as progress:
         task = progress.add_task(doing, total=None)
 
@@ -69,7 +75,11 @@ class _Lines:
         self._next = now + LATER_LINES
         rate = (done - self._first) / max(now - self._began, 1e-9)
         speed = f", {format_rate(rate, self._unit)}" if self._unit else ""
-        print(f"{doing}: {done / total:.0%}{speed}, about {describe_time((total - done) / rate)} left", file=sys.stderr, flush=True)
+        print(
+            f"{doing}: {done / total:.0%}{speed}, about {describe_time((total - done) / rate)} left",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def format_rate(rate: float, unit: str) -> str:

@@ -1,7 +1,7 @@
 """A recipe is everything that decides the bytes of a dataset: same recipe, same dataset, on any machine.
 
-Randomness is counted, not consumed. Sequence i of a split has the seed number (split, i) of a SplitMix64 walk [Steele, Lea, Flood 2014],
-so every slice can be made alone and no two sequences of a dataset share a seed.
+Randomness is counted, not consumed. Sequence i of a split has the seed number (split, i) of a SplitMix64 walk [Steele,
+Lea, Flood 2014], so every slice can be made alone and no two sequences of a dataset share a seed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ MAX_SEQUENCES = 1 << 32
 MAX_CHUNK = 1 << 28
 """The most bytes one pixel array of one sequence may have: what a reader must be ready to hold."""
 
-SHARED_STREAM = frozenset({"balls", "balls4mass64", "balls678mass64", "balls3curtain64", "balls4mass64-crop50", "balls678mass64-crop50"})
+SHARED_STREAM = frozenset(
+    {"balls", "balls4mass64", "balls678mass64", "balls3curtain64", "balls4mass64-crop50", "balls678mass64-crop50"}
+)
 """Datasets whose bytes are frozen with one random stream between them: their sequences i are alike in their draws."""
 
 GOLDEN = 0x9E3779B97F4A7C15
@@ -41,7 +43,8 @@ _WORD = (1 << 64) - 1
 
 
 def expand_split(name: str) -> str:
-    """Give a split its full name: `train` is training, `valid` and `val` are validation. Other names stay as they are."""
+    """Give a split its full name: `train` is training, `valid` and `val` are validation. Other names stay as they
+    are."""
     return SPLIT_ALIASES.get(name, name)
 
 
@@ -59,7 +62,8 @@ class Recipe:
     Most people need none: `physbench.generate("balls", "mine.h5", n=4, train=1000)` writes one for them.
 
     >>> from physbench_generators.balls.scenes import Balls
-    >>> recipe = physbench.Recipe(dataset="mine", generator=Balls(n=(6, 8), gravity=0.1), splits={"train": 10, "test": 2})
+    >>> world = Balls(n=(6, 8), gravity=0.1)
+    >>> recipe = physbench.Recipe(dataset="mine", generator=world, splits={"train": 10, "test": 2})
     >>> recipe.name, recipe.sequences
     ('mine-v1', 12)
     >>> physbench.generate(recipe, "mine.h5").name
@@ -95,7 +99,8 @@ class Recipe:
         height, width, channels = self.generator.shape
         if self.frames * height * width * channels > MAX_CHUNK:
             raise RecipeError(
-                f"{self.frames} frames of {height}x{width}x{channels} pixels are more than {MAX_CHUNK >> 20} MiB in one sequence: fewer frames or smaller ones"
+                f"{self.frames} frames of {height}x{width}x{channels} pixels are more than {MAX_CHUNK >> 20} MiB in one"
+                " sequence: fewer frames or smaller ones"
             )
         object.__setattr__(self, "splits", {split: splits[split] for split in SPLITS if splits.get(split)})
 
@@ -119,7 +124,8 @@ class Recipe:
         return sum(self.splits.values())
 
     def seeds(self, split: str, start: int, stop: int) -> NDArray[np.uint64]:
-        """Count out the seeds of sequences start..stop-1 of a split; it may be longer than the recipe says, or absent from it.
+        """Count out the seeds of sequences start..stop-1 of a split; it may be longer than the recipe says, or absent
+        from it.
 
         >>> from physbench.registry import datasets
         >>> seeds = datasets.get("balls4mass64").seeds("test", 0, 1000)
@@ -132,10 +138,13 @@ class Recipe:
         steps = np.arange(stop - start, dtype=np.uint64) + np.uint64(first)
         return mix(np.uint64(mix(self.seed ^ self._stream)) + steps * np.uint64(GOLDEN))
 
-    def scenes(self, split: str, start: int, stop: int, only: Collection[str] | None = None, *, memory: Memory | None = None) -> Scenes:
+    def scenes(
+        self, split: str, start: int, stop: int, only: Collection[str] | None = None, *, memory: Memory | None = None
+    ) -> Scenes:
         """Make sequences start..stop-1 of a split; only: the arrays that are wanted, all if nothing is said.
 
-        Where any sequence of a world can be made alone, they may also lie beyond what the recipe says. memory: hands out what pixels are drawn into.
+        Where any sequence of a world can be made alone, they may also lie beyond what the recipe says. memory: hands
+        out what pixels are drawn into.
 
         >>> from physbench.registry import datasets
         >>> scenes = datasets.get("balls4mass64").scenes("test", 10_000, 10_002, only=["features", "position"])
@@ -150,7 +159,11 @@ class Recipe:
     @property
     def _stream(self) -> int:
         """What a dataset mixes into its seeds, so that no two draw alike: 64 bits of its name."""
-        return 0 if self.dataset in SHARED_STREAM else int.from_bytes(hashlib.sha256(self.dataset.encode()).digest()[:8], "little")
+        return (
+            0
+            if self.dataset in SHARED_STREAM
+            else int.from_bytes(hashlib.sha256(self.dataset.encode()).digest()[:8], "little")
+        )
 
     def difference(self, other: Mapping[str, Any]) -> list[str]:
         """Name what another recipe, as JSON, has otherwise, and its value and ours.
@@ -197,7 +210,13 @@ class Recipe:
         given, expected = asdict(self.generator), asdict(usual.generator)  # type: ignore[call-overload]
         for name, value in given.items():
             if value != expected[name]:
-                words.append(name if value is True else "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in f"{name}{_short(value)}"))
+                words.append(
+                    name
+                    if value is True
+                    else "".join(
+                        letter if letter.isalnum() or letter in "._-" else "-" for letter in f"{name}{_short(value)}"
+                    )
+                )
         if self.frames != usual.frames:
             words.append(f"frames{self.frames}")
         if self.seed != usual.seed:
@@ -232,7 +251,11 @@ def _word(value: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    return "-".join(str(part) for part in dict.fromkeys(cast("tuple[int, ...]", value))) if isinstance(value, tuple) else str(value)
+    return (
+        "-".join(str(part) for part in dict.fromkeys(cast("tuple[int, ...]", value)))
+        if isinstance(value, tuple)
+        else str(value)
+    )
 
 
 def mix(number: Word) -> Word:

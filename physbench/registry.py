@@ -1,8 +1,10 @@
-"""Names for things that others may add: a table of our own, then the entry points of installed packages. Nothing is imported before it is asked for.
+"""Names for things that others may add: a table of our own, then the entry points of installed packages. Nothing is
+imported before it is asked for.
 
-A package adds a dataset with an entry point in the group `physbench.generators` that leads to its Recipe, a family of networks that can be
-trained with one in `physbench.architectures` that leads to its Architecture, a suite with one in `physbench.suites` that leads to its Suite, a
-metric with one in `physbench.metrics` that leads to its Metric, and a player of games with one in `physbench.policies` that leads to its class.
+A package adds a dataset with an entry point in the group `physbench.generators` that leads to its Recipe, a family of
+networks that can be trained with one in `physbench.architectures` that leads to its Architecture, a suite with one in
+`physbench.suites` that leads to its Suite, a metric with one in `physbench.metrics` that leads to its Metric, and a
+player of games with one in `physbench.policies` that leads to its class.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ def attribute(place: str) -> Any:
     try:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise UnknownName(f"{place!r} does not lead to anything: {error}; it is written package.module:factory") from None
+        raise UnknownName(
+            f"{place!r} does not lead to anything: {error}; it is written package.module:factory"
+        ) from None
 
 
 @cache
@@ -53,12 +57,19 @@ class Registry:
             try:
                 return foreign[name].load()
             except Exception as error:  # whatever a stranger's package does when it is imported
-                place = f"{foreign[name].value}, of the installed package {foreign[name].dist.name}" if foreign[name].dist else foreign[name].value
-                raise UnknownName(f"the {self.noun} {name!r} cannot be loaded from {place}: {type(error).__name__}: {error}") from error
+                place = (
+                    f"{foreign[name].value}, of the installed package {foreign[name].dist.name}"
+                    if foreign[name].dist
+                    else foreign[name].value
+                )
+                raise UnknownName(
+                    f"the {self.noun} {name!r} cannot be loaded from {place}: {type(error).__name__}: {error}"
+                ) from error
         raise UnknownName(f"no {self.noun} is called {name!r}: {suggest(name, self.names())}")
 
     def load_all(self, get: Callable[[str], Any] | None = None) -> Iterator[tuple[str, Any]]:
-        """Load everything, one by one by `get`; a notice names what cannot be loaded, so that a broken package hides no other."""
+        """Load everything, one by one by `get`; a notice names what cannot be loaded, so that a broken package hides no
+        other."""
         for name in self.names():
             try:
                 found = (get or self.get)(name)
@@ -177,4 +188,5 @@ policies = Registry(
         "dqn": "physbench_baselines.dqn.policy:dqn",
     },
 )
-"""Players of Atari games: classes, or functions that make one, without arguments or with an `agent`, the path of a file."""
+"""Players of Atari games: classes, or functions that make one, without arguments or with an `agent`, the path of a
+file."""

@@ -20,7 +20,8 @@ from physbench.npz import read_npz
 METRIC_VERSION = 2
 
 ENOUGH = 64
-"""Sequences from which on an interval can be believed: one of fewer is too narrow (docs/statistics.md says by how much)."""
+"""Sequences from which on an interval can be believed: one of fewer is too narrow (docs/statistics.md says by how
+much)."""
 
 NARROW = "~"
 """Stands behind an interval of fewer sequences than ENOUGH."""
@@ -37,7 +38,9 @@ NOTES = {
     "own-code": "made by running the user's own code",
     "isolated": "run in a process of its own, which was sent one frame at a time, each after it had predicted it",
     "privileged": "it was told the truth: it measures the benchmark, not a model",
-    "predictions-file": "scored from a file: it was not observed that each prediction was made before its frame was shown",
+    "predictions-file": (
+        "scored from a file: it was not observed that each prediction was made before its frame was shown"
+    ),
     "self-computed-likelihood": "the log-likelihoods are the model's own",
     "trained-less-than-the-paper": "trained for less than its paper did",
 }
@@ -51,15 +54,41 @@ def describe_note(note: str) -> str:
         return f"it was given {name} {value}, where it usually has another number"
     if stem == "likelihood":
         return f"its likelihoods are densities of its own kind, {number}"
-    spoken = {"samples": f"its mean is the average of {number} samples", "gaussian": f"its likelihoods are densities, of normal pixels with sigma {number}"}
+    spoken = {
+        "samples": f"its mean is the average of {number} samples",
+        "gaussian": f"its likelihoods are densities, of normal pixels with sigma {number}",
+    }
     return NOTES.get(note) or spoken.get(stem, note)
 
 
 COLUMNS = (
-    "suite", "suite_version", "size", "task", "metric", "value", "low", "high", "sequences", "model", "model_link", "paper_link", "parameters",
-    "train_seed", "seed", "trust", "data_sha256", "weights_sha256", "metric_version", "physbench_version", "torch_version", "device", "batch",
-    "seconds", "date", "notes",
-)  # fmt: skip
+    "suite",
+    "suite_version",
+    "size",
+    "task",
+    "metric",
+    "value",
+    "low",
+    "high",
+    "sequences",
+    "model",
+    "model_link",
+    "paper_link",
+    "parameters",
+    "train_seed",
+    "seed",
+    "trust",
+    "data_sha256",
+    "weights_sha256",
+    "metric_version",
+    "physbench_version",
+    "torch_version",
+    "device",
+    "batch",
+    "seconds",
+    "date",
+    "notes",
+)
 """Of the CSV, in order; see the contract of the leaderboard."""
 
 
@@ -144,7 +173,9 @@ class Result:
         for (task, metric), (numerator, denominator) in self.sums.items():
             arrays |= {f"{task}|{metric}|numerator": numerator, f"{task}|{metric}|denominator": denominator}
         content = io.BytesIO()
-        np.savez_compressed(content, allow_pickle=False, provenance=np.array(json.dumps(asdict(self.provenance))), **arrays)
+        np.savez_compressed(
+            content, allow_pickle=False, provenance=np.array(json.dumps(asdict(self.provenance))), **arrays
+        )
         write_whole(path, content.getvalue())
 
 
@@ -157,7 +188,8 @@ class ScoredRun:
 
 
 def load_run(path: Path) -> ScoredRun:
-    """Read per-sequence sums; perhaps a stranger's, so every size is looked at before it is believed and nothing is unpickled."""
+    """Read per-sequence sums; perhaps a stranger's, so every size is looked at before it is believed and nothing is
+    unpickled."""
     require_regular_file(path, MOST_BYTES)
     arrays = read_npz(path, SUMS, most_arrays=MOST_ARRAYS, most_bytes=MOST_BYTES)
     try:
@@ -166,29 +198,38 @@ def load_run(path: Path) -> ScoredRun:
     except (KeyError, ValueError, RecursionError) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise StorageError(f"{path} does not hold {SUMS}: {said[:120]}") from None
-    if not isinstance(provenance, dict) or not {"model", "suite", "suite_version", "size", "data_sha256", "metric_version"} <= set(
-        cast("dict[str, Any]", provenance)
-    ):
+    if not isinstance(provenance, dict) or not {
+        "model",
+        "suite",
+        "suite_version",
+        "size",
+        "data_sha256",
+        "metric_version",
+    } <= set(cast("dict[str, Any]", provenance)):
         raise HostileFile(f"{path} does not say what its sums are of")
     return ScoredRun(cast("dict[str, Any]", provenance), sums)
 
 
 def is_formula(text: str) -> bool:
-    """Would a spreadsheet run it? Some drop what cannot be seen in front, and take wide and small signs for the plain ones."""
+    """Would a spreadsheet run it? Some drop what cannot be seen in front, and take wide and small signs for the plain
+    ones."""
     plain = unicodedata.normalize("NFKC", text)
     begun = next((sign for sign in plain if not sign.isspace() and unicodedata.category(sign)[0] != "C"), "")
     return begun in tuple("=+-@") or text.startswith(("\t", "\r"))
 
 
 def plain_cell(value: Any) -> Any:
-    """What may stand in a cell; a stranger may have named the model. A quote in front makes a formula text, and csv lets a carriage return end a row."""
+    """What may stand in a cell; a stranger may have named the model. A quote in front makes a formula text, and csv
+    lets a carriage return end a row."""
     if not isinstance(value, str):
         return value
     text = "".join(sign if sign.isprintable() else "?" for sign in value)
     return f"'{text}" if is_formula(text) else text
 
 
-def _pairs(arrays: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, str, tuple[NDArray[np.float64], NDArray[np.float64]]]]:
+def _pairs(
+    arrays: Mapping[str, NDArray[Any]],
+) -> Iterator[tuple[str, str, tuple[NDArray[np.float64], NDArray[np.float64]]]]:
     for name in (name for name in arrays if name.endswith("|numerator")):
         task, metric, _ = name.split("|")
         pair = arrays[name], arrays[f"{task}|{metric}|denominator"]

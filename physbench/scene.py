@@ -1,7 +1,8 @@
 """Scenes: what a world makes and a dataset file holds, as arrays with one shape contract.
 
-N sequences, T frames, K objects at most, H x W pixels, C channels, M events. In memory the sequences come first; a file puts time first. The names, types
-and axes of the arrays are those of the vocabulary in storage/layout.py. Everything is in pixels and frames: x to the right, y down.
+N sequences, T frames, K objects at most, H x W pixels, C channels, M events. In memory the sequences come first; a file
+puts time first. The names, types and axes of the arrays are those of the vocabulary in storage/layout.py. Everything is
+in pixels and frames: x to the right, y down.
 """
 
 from __future__ import annotations
@@ -34,13 +35,17 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Scenes:
-    """N sequences with what their world tells of them. Frame t is the state at time t; an interval (t, t + 1] carries the index t."""
+    """N sequences with what their world tells of them. Frame t is the state at time t; an interval (t, t + 1] carries
+    the index t."""
 
     features: NDArray[np.uint8] | None = None  # (N, T, H, W, C) the frames
     groups: NDArray[np.uint8] | None = None  # (N, T, H, W, 1) the owner of each pixel, 0 = no object
-    truth: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])  # every other array of the vocabulary, (N, ...), by name
+    truth: Mapping[str, NDArray[Any]] = field(
+        default_factory=dict[str, Any]
+    )  # every other array of the vocabulary, (N, ...), by name
     events: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])
-    """Columns (M, ...), sorted by sequence and time; rows offset[i]:offset[i + 1] of `offset` (N + 1,) belong to sequence i. Empty = no events."""
+    """Columns (M, ...), sorted by sequence and time; rows offset[i]:offset[i + 1] of `offset` (N + 1,) belong to
+    sequence i. Empty = no events."""
 
     def __len__(self) -> int:
         """Count the sequences."""
@@ -72,7 +77,10 @@ def join_scenes(parts: Sequence[Scenes]) -> Scenes:
     if len(parts) == 1:
         return parts[0]
     arrays = [part.arrays() for part in parts]
-    return Scenes.of({name: np.concatenate([some[name] for some in arrays]) for name in arrays[0]}, join_events([part.events for part in parts]))
+    return Scenes.of(
+        {name: np.concatenate([some[name] for some in arrays]) for name in arrays[0]},
+        join_events([part.events for part in parts]),
+    )
 
 
 def join_events(parts: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
@@ -92,7 +100,9 @@ class Streams:
 
     @staticmethod
     def of(streams: Sequence[bytes]) -> Streams:
-        return Streams(np.frombuffer(b"".join(streams), np.uint8), np.array([len(stream) for stream in streams], np.uint32))
+        return Streams(
+            np.frombuffer(b"".join(streams), np.uint8), np.array([len(stream) for stream in streams], np.uint32)
+        )
 
     @property
     def checksums(self) -> NDArray[np.uint32]:
@@ -115,13 +125,21 @@ class Fault(NamedTuple):
 
 @dataclass(frozen=True)
 class Marks:
-    """What a world shows in pictures of one sequence beside its pixels and labels. T frames, K objects, everything in pixels and frames."""
+    """What a world shows in pictures of one sequence beside its pixels and labels. T frames, K objects, everything in
+    pixels and frames."""
 
     names: tuple[str, ...] = ()  # of the objects, by label; without, they are numbered
-    cores: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0, 3)))  # (T, K, 3) x, y, radius of a dark disc in an object; 0 = none
-    outlined: NDArray[np.bool_] = field(default_factory=lambda: np.empty((0, 0), bool))  # (T, K) outlined in frames t and t + 1
+    cores: NDArray[np.float64] = field(
+        default_factory=lambda: np.empty((0, 0, 3))
+    )  # (T, K, 3) x, y, radius of a dark disc in an object; 0 = none
+    outlined: NDArray[np.bool_] = field(
+        default_factory=lambda: np.empty((0, 0), bool)
+    )  # (T, K) outlined in frames t and t + 1
     ticks: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 3)))  # (M, 3) time, x, y
-    hidden: NDArray[np.int16] | None = None  # (4,) y0, x0, y1, x1 of what is hidden from a model, half-open; zeros = nothing
+    hidden: NDArray[np.int16] | None = (
+        None  # (4,) y0, x0, y1, x1 of what is hidden from a model, half-open; zeros = nothing
+    )
     kinds: Mapping[int, str] = field(default_factory=dict[int, str])  # of events, in words
     words: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What `cores`, `outlined`, `ticks` and `hidden` mean, for the legend, and, under `moments`, what happens where something is outlined."""
+    """What `cores`, `outlined`, `ticks` and `hidden` mean, for the legend, and, under `moments`, what happens where
+    something is outlined."""

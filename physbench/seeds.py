@@ -17,8 +17,8 @@ FRESH_BITS = 63
 def seed_sequences(places: NDArray[np.int64], *, seed: int, sample: int = 0) -> NDArray[np.uint64]:
     """Give each sequence a seed for the model's own randomness, (B,) -> (B,), by its place in the split.
 
-    A seed is eight bytes of a SHA-256 of the evaluation seed, the sample and the place. Neither the seed of the data nor
-    that of fresh data enters, so no seed can be turned into a future.
+    A seed is eight bytes of a SHA-256 of the evaluation seed, the sample and the place. Neither the seed of the data
+    nor that of fresh data enters, so no seed can be turned into a future.
 
     >>> import numpy as np
     >>> seed_sequences(np.arange(2), seed=0).tolist() == seed_sequences(np.arange(3), seed=0).tolist()[:2]

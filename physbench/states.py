@@ -1,7 +1,9 @@
-"""States in place of frames: the places of objects, or the memory of a console, as a model is shown them and as it says the next ones.
+"""States in place of frames: the places of objects, or the memory of a console, as a model is shown them and as it says
+the next ones.
 
-A state is a frame of one channel, with a row for each thing and a column for each of its numbers: (K, 2, 1) of K objects, in sides of their box, x before
-y; (128, 8, 1) of a memory, a row of bits for each byte, the highest first. So whatever takes frames takes states, and a copy of a state is a copy.
+A state is a frame of one channel, with a row for each thing and a column for each of its numbers: (K, 2, 1) of K
+objects, in sides of their box, x before y; (128, 8, 1) of a memory, a row of bits for each byte, the highest first. So
+whatever takes frames takes states, and a copy of a state is a copy.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ BYTES = 128
 """Of the console's memory."""
 
 INVADERS = (("player_x", 28), ("formation_x", 26), ("formation_y", 16), ("aliens_left", 17))
-"""Of the memory of Space Invaders, what a frame shows: names, and where they lie. Score and lives are left out of the frames."""
+"""Of the memory of Space Invaders, what a frame shows: names, and where they lie. Score and lives are left out of the
+frames."""
 
 
 def show_positions(position: NDArray[Any], box: float) -> NDArray[np.float32]:

@@ -1,7 +1,8 @@
-"""Suites as data: what is shown, what is asked, and what the answer is ranked by. Definitions of the metrics are in metrics/.
+"""Suites as data: what is shown, what is asked, and what the answer is ranked by. Definitions of the metrics are in
+metrics/.
 
-A package adds a suite with an entry point in the group `physbench.suites` that leads to its Suite. Only a suite that pins the digests of its data is
-ranked; any other can be run all the same. Ours are pinned in pins.json.
+A package adds a suite with an entry point in the group `physbench.suites` that leads to its Suite. Only a suite that
+pins the digests of its data is ranked; any other can be run all the same. Ours are pinned in pins.json.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ UNRANKED = "unranked"
 """What the size of a result begins with, where its suite pins no digests."""
 
 BATCH = 16
-"""Sequences that a model is shown at a time. On a CPU more are no faster, and a run that is killed loses its last batch; a GPU is better used with more."""
+"""Sequences that a model is shown at a time. On a CPU more are no faster, and a run that is killed loses its last
+batch; a GPU is better used with more."""
 
 ROWS = ("copy", "blur", "blobs", "tracker", "constant-velocity", "mean", "blank", "oracle")
 """Reference rows: models that stand beside every other, and learn nothing."""
@@ -61,16 +63,18 @@ DIGESTS: dict[tuple[str, int], str] = {(task, count): digest for task, count, di
 """Of the test splits, by task and number of sequences: what a file of them carries as its content digest."""
 
 MEMORYLESS: dict[tuple[str, int, int], tuple[tuple[int, int], ...]] = {
-    (task, frames, count): tuple((on, pixels) for on, pixels in counts) for task, frames, count, counts in _PINNED["memoryless"]
+    (task, frames, count): tuple((on, pixels) for on, pixels in counts)
+    for task, frames, count, counts in _PINNED["memoryless"]
 }
-"""Of the test splits, by task, frames and number of sequences: pixels that are on, and all that count, at distance 1, 2, ... to the curtain.
+"""Of the test splits, by task, frames and number of sequences: pixels that are on, and all that count, at distance 1,
+2, ... to the curtain.
 
 What `permanence_bce` holds a model against; `python -m physbench.evaluation.memoryless` counts them again.
 """
 
 RARE: frozenset[tuple[str, str, int]] = frozenset((task, metric, count) for task, metric, count in _PINNED["rare"])
-"""Figures that fewer than 64 of the pinned sequences contribute to, by task, metric and number of sequences: their intervals are, for every model, too
-narrow."""
+"""Figures that fewer than 64 of the pinned sequences contribute to, by task, metric and number of sequences: their
+intervals are, for every model, too narrow."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +104,19 @@ class Task:
 
     def place(self, asking: Asking) -> str:
         """Where the answer lies in a file of predictions: every sample has its own."""
-        return f"{self.names(asking)}/sample-{asking.sample}" if isinstance(asking, Rollout) and asking.samples > 1 else self.names(asking)
+        return (
+            f"{self.names(asking)}/sample-{asking.sample}"
+            if isinstance(asking, Rollout) and asking.samples > 1
+            else self.names(asking)
+        )
 
     def farthest(self, rollout: Rollout) -> Rollout:
         """The longest rollout from the same context."""
-        alike = [other for other in self.askings if isinstance(other, Rollout) and (other.context, other.sample) == (rollout.context, rollout.sample)]
+        alike = [
+            other
+            for other in self.askings
+            if isinstance(other, Rollout) and (other.context, other.sample) == (rollout.context, rollout.sample)
+        ]
         return max([rollout, *alike], key=lambda other: other.horizon)
 
 
@@ -113,7 +125,9 @@ class Pins:
     """What is known beforehand of the test sequences of a suite, by the name of a task and the number of sequences."""
 
     digests: Mapping[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])
-    memoryless: Mapping[tuple[str, int, int], tuple[tuple[int, int], ...]] = field(default_factory=dict[tuple[str, int, int], tuple[tuple[int, int], ...]])
+    memoryless: Mapping[tuple[str, int, int], tuple[tuple[int, int], ...]] = field(
+        default_factory=dict[tuple[str, int, int], tuple[tuple[int, int], ...]]
+    )
     rare: frozenset[tuple[str, str, int]] = frozenset()
 
 
@@ -136,7 +150,9 @@ class Suite:
     tasks: tuple[Task, ...]
     ranked_by: tuple[str, str] | None = None  # task, metric
     sequences: int | None = None  # a fixed number, whatever the size
-    against: tuple[str, str] | None = None  # more objects, fewer objects: how many times worse the first is, for relative figures
+    against: tuple[str, str] | None = (
+        None  # more objects, fewer objects: how many times worse the first is, for relative figures
+    )
     references: tuple[str, ...] = ROWS  # models that stand beside every other
     pins: Pins = field(default=Pins(), repr=False)
 
@@ -144,10 +160,15 @@ class Suite:
         if not self.tasks or not all(task.askings for task in self.tasks):
             raise RecipeError(f"the suite {self.name!r} asks nothing: it needs tasks, and each of them askings")
         if mixed := [task.name for task in self.tasks if len({asking.shows for asking in task.askings}) > 1]:
-            raise RecipeError(f"the suite {self.name!r} asks about frames and about states of {mixed[0]}: make a suite of each")
+            raise RecipeError(
+                f"the suite {self.name!r} asks about frames and about states of {mixed[0]}: make a suite of each"
+            )
         names = [task.name for task in self.tasks]
         if len(set(names)) < len(names):
-            raise RecipeError(f"the suite {self.name!r} has two tasks of one dataset: put their askings into one, not {', '.join(names)}")
+            raise RecipeError(
+                f"the suite {self.name!r} has two tasks of one dataset: put their askings into one, not"
+                f" {', '.join(names)}"
+            )
 
     def digest(self, task: Task, sequences: int) -> str | None:
         """The pinned digest of the first so many test sequences of a task."""
@@ -158,13 +179,17 @@ class Suite:
         return all(self.digest(task, sequences) is not None for task in self.tasks)
 
 
-def _segmentation(dataset: str, slots: int, more: str, more_slots: int, about: str, references: tuple[str, ...] = SEGMENTS) -> Suite:
+def _segmentation(
+    dataset: str, slots: int, more: str, more_slots: int, about: str, references: tuple[str, ...] = SEGMENTS
+) -> Suite:
     """Who owns the pixels of images: as in training, and of more objects than in training."""
     tasks = (Task(dataset, (Image(),), slots), Task(more, (Image(),), more_slots))
     return Suite(f"segmentation-{dataset}", 1, about, tasks, (dataset, "ari"), references=references)
 
 
-def _memory(name: str, about: str, dataset: str, asking: Memory | Codes, metric: str, references: tuple[str, ...] = ("copy",)) -> Suite:
+def _memory(
+    name: str, about: str, dataset: str, asking: Memory | Codes, metric: str, references: tuple[str, ...] = ("copy",)
+) -> Suite:
     """The memory of a console, in 1,000 sequences whatever the size."""
     return Suite(name, 1, about, (Task(dataset, (asking,)),), (dataset, metric), sequences=1_000, references=references)
 
@@ -191,7 +216,13 @@ SUITES = {
             ("balls678mass64", "relative_bce"),
             against=("balls678mass64", "balls4mass64"),
         ),
-        Suite("curtain", 2, "3 balls behind an invisible curtain", (Task("balls3curtain64", (Window(51),)),), ("balls3curtain64", "permanence_bce")),
+        Suite(
+            "curtain",
+            2,
+            "3 balls behind an invisible curtain",
+            (Task("balls3curtain64", (Window(51),)),),
+            ("balls3curtain64", "permanence_bce"),
+        ),
         Suite(
             "simulation",
             2,
@@ -258,9 +289,20 @@ SUITES = {
             ("balls10", "relative_position_mse"),
             references=STATES,
         ),
-        _memory("ram", "Space Invaders as the memory of its console: the next 128 bytes, with the action told", "invaders-ram", Memory(25), "slot_accuracy"),
         _memory(
-            "probe", "Space Invaders: what of its console's memory a linear probe reads off codes of the frames", "invaders84", Codes(25), "probe_bit_f1", CODES
+            "ram",
+            "Space Invaders as the memory of its console: the next 128 bytes, with the action told",
+            "invaders-ram",
+            Memory(25),
+            "slot_accuracy",
+        ),
+        _memory(
+            "probe",
+            "Space Invaders: what of its console's memory a linear probe reads off codes of the frames",
+            "invaders84",
+            Codes(25),
+            "probe_bit_f1",
+            CODES,
         ),
         Suite(
             "pixels",
@@ -271,9 +313,29 @@ SUITES = {
             references=PICTURES,
         ),
         _segmentation("shapes", 4, "shapes456", 7, "who owns the pixels of 3 outlines in black and white, and of 4-6"),
-        _segmentation("tetris", 4, "tetris456", 7, "who owns the pixels of 3 tetrominoes in colour, and of 4-6", SEGMENTS + COLOURS),
-        _segmentation("multi-dsprites", 6, "multi-dsprites678", 9, "who owns the pixels of 2-5 sprites in colour, and of 6-8", SEGMENTS + COLOURS),
-        _segmentation("multi-dsprites-binary", 4, "multi-dsprites-binary456", 7, "who owns the pixels of 2 or 3 sprites in black and white, and of 4-6"),
+        _segmentation(
+            "tetris",
+            4,
+            "tetris456",
+            7,
+            "who owns the pixels of 3 tetrominoes in colour, and of 4-6",
+            SEGMENTS + COLOURS,
+        ),
+        _segmentation(
+            "multi-dsprites",
+            6,
+            "multi-dsprites678",
+            9,
+            "who owns the pixels of 2-5 sprites in colour, and of 6-8",
+            SEGMENTS + COLOURS,
+        ),
+        _segmentation(
+            "multi-dsprites-binary",
+            4,
+            "multi-dsprites-binary456",
+            7,
+            "who owns the pixels of 2 or 3 sprites in black and white, and of 4-6",
+        ),
     )
 }
 """Our own."""
@@ -288,7 +350,10 @@ def suite_of(name: str) -> Suite:
     if name in SUITES:
         return SUITES[name]
     if name not in (others := registry.suites.names()):
-        raise UnknownName(f"no suite is called {name!r}: there is {', '.join([*SUITES, *others])}; one of your own is written package.module:SUITE")
+        raise UnknownName(
+            f"no suite is called {name!r}: there is {', '.join([*SUITES, *others])}; one of your own is written"
+            " package.module:SUITE"
+        )
     suite = registry.suites.get(name)
     if not isinstance(suite, Suite) or suite.name != name:
         raise UnknownName(f"the suite {name!r} of an installed package is {suite!r:.100}, not a Suite of this name")

@@ -1,6 +1,7 @@
 """Worlds: what a dataset is made of, and the parts that a world may have beside.
 
-A world is a frozen dataclass whose fields are its parameters; `physbench.fields.bounded` gives a field its help, its bounds and its choices.
+A world is a frozen dataclass whose fields are its parameters; `physbench.fields.bounded` gives a field its help, its
+bounds and its choices.
 """
 
 from bisect import bisect_right
@@ -42,7 +43,8 @@ class World(Protocol):
     def objects(self) -> int: ...  # K; 0 where it has none
 
     def scenes(self, recipe: Recipe, span: Span, only: Collection[str] | None = None) -> Scenes:
-        """Make the sequences of a span, from the recipe, the split and their numbers alone. only: the arrays that are wanted; there may be more."""
+        """Make the sequences of a span, from the recipe, the split and their numbers alone. only: the arrays that are
+        wanted; there may be more."""
         ...
 
 
@@ -51,19 +53,23 @@ class WorldParts:
     """The parts that a world may have or lack; None where it lacks one."""
 
     spans: Callable[[Recipe, str], Sequence[Span]] | None
-    """The units of a split that cannot be cut, such as whole episodes: they follow one another from 0 to its end. Without, any stretch can be made."""
+    """The units of a split that cannot be cut, such as whole episodes: they follow one another from 0 to its end.
+    Without, any stretch can be made."""
     encode: Callable[[Recipe, Span], tuple[dict[str, Streams], Scenes]] | None
     """Make the pixel arrays compressed, without drawing them, and the rest as scenes. Not for worlds with spans."""
     draw: Callable[[Recipe, Span, Collection[str] | None, Memory], Scenes] | None
     """Make scenes whose pixels lie in memory that is handed out."""
     check: Callable[[Scenes], Iterator[Fault]] | None
-    """Recompute the truth of scenes, sharing no code with what made them. Nothing in the arrays may be believed: they can be a stranger's."""
+    """Recompute the truth of scenes, sharing no code with what made them. Nothing in the arrays may be believed: they
+    can be a stranger's."""
     checked: tuple[str, ...] | None
     """The arrays of sequences that `check` looks at; all of them if nothing is said, and pixels take time to decode."""
     marks: Callable[[Mapping[str, NDArray[Any]], Mapping[str, NDArray[Any]]], Marks] | None
-    """Mark one sequence in pictures, from its arrays (T, ...) and its events by name. Nothing in them may be believed."""
+    """Mark one sequence in pictures, from its arrays (T, ...) and its events by name. Nothing in them may be
+    believed."""
     obstacle: Callable[[Recipe], str] | None
-    """Say why the recipe in a file of a stranger is not followed: it names code that would run, or needs what is not here. Empty = it is."""
+    """Say why the recipe in a file of a stranger is not followed: it names code that would run, or needs what is not
+    here. Empty = it is."""
     slow: bool
     """Whether test data are kept once they are made."""
     engine: Literal["threads", "processes"]
@@ -93,7 +99,8 @@ def parts_of(world: World) -> WorldParts:
 
 
 def make_by_seed(batch: Callable[[Any, NDArray[np.uint64], int], Scenes]) -> Callable[..., Scenes]:
-    """Make the `scenes` of a world whose sequence i depends on seeds[i] alone: `scenes = seeded(batch)` with batch(self, seeds, frames)."""
+    """Make the `scenes` of a world whose sequence i depends on seeds[i] alone: `scenes = seeded(batch)` with
+    batch(self, seeds, frames)."""
 
     def scenes(self: Any, recipe: Recipe, span: Span, only: Collection[str] | None = None) -> Scenes:
         return batch(self, recipe.seeds(span.split, span.start, span.stop), recipe.frames)
@@ -101,8 +108,11 @@ def make_by_seed(batch: Callable[[Any, NDArray[np.uint64], int], Scenes]) -> Cal
     return scenes
 
 
-def make_scenes(recipe: Recipe, wanted: Span, only: Collection[str] | None = None, *, memory: Memory | None = None) -> Scenes:
-    """Make any stretch of a split, with exactly the arrays that are wanted, in the order in which the world declares them."""
+def make_scenes(
+    recipe: Recipe, wanted: Span, only: Collection[str] | None = None, *, memory: Memory | None = None
+) -> Scenes:
+    """Make any stretch of a split, with exactly the arrays that are wanted, in the order in which the world declares
+    them."""
     world, parts = recipe.generator, parts_of(recipe.generator)
     if only is not None and (unknown := [name for name in only if name not in world.arrays]):
         raise RecipeError(f"{world.name} has no array {unknown[0]!r}: it has {', '.join(world.arrays)}")
@@ -118,16 +128,25 @@ def make_scenes(recipe: Recipe, wanted: Span, only: Collection[str] | None = Non
         raise RecipeError(f"the world {world.name} declares {missing[0]!r} and did not make it")
     columns = [name.removeprefix("events/") for name in names if name.startswith("events/")]
     events = {name: made.events[name] for name in ("offset", *columns) if name != "sequence"} if columns else {}
-    return Scenes.of({name: np.ascontiguousarray(arrays[name]) for name in names if not name.startswith("events/")}, events)
+    return Scenes.of(
+        {name: np.ascontiguousarray(arrays[name]) for name in names if not name.startswith("events/")}, events
+    )
 
 
-def _cut_from_spans(recipe: Recipe, make_spans: Callable[[Recipe, str], Sequence[Span]], wanted: Span, only: Collection[str] | None) -> Scenes:
+def _cut_from_spans(
+    recipe: Recipe, make_spans: Callable[[Recipe, str], Sequence[Span]], wanted: Span, only: Collection[str] | None
+) -> Scenes:
     """Make the whole spans that hold a stretch, and cut it out of them."""
     count = recipe.splits.get(wanted.split, 0)
     if not 0 <= wanted.start < wanted.stop <= count:
-        raise RecipeError(f"{recipe.name} has {count} sequences for {wanted.split}: there are none from {wanted.start} to {wanted.stop - 1}")
+        raise RecipeError(
+            f"{recipe.name} has {count} sequences for {wanted.split}: there are none from {wanted.start} to"
+            f" {wanted.stop - 1}"
+        )
     text, names = recipe.to_json(), None if only is None else frozenset(only)
-    spans = _SPANS.get((text, wanted.split), lambda: _require_spans(recipe, make_spans(recipe, wanted.split), wanted.split))
+    spans = _SPANS.get(
+        (text, wanted.split), lambda: _require_spans(recipe, make_spans(recipe, wanted.split), wanted.split)
+    )
     pieces: list[Scenes] = []
     for span in spans[bisect_right(spans, wanted.start, key=lambda span: span.stop) :]:
         if span.start >= wanted.stop:
@@ -140,7 +159,10 @@ def _cut_from_spans(recipe: Recipe, make_spans: Callable[[Recipe, str], Sequence
 def _require_spans(recipe: Recipe, spans: Sequence[Span], split: str) -> Sequence[Span]:
     ends = [0, *(span.stop for span in spans)]
     if [span.start for span in spans] != ends[:-1] or ends != sorted(set(ends)) or ends[-1] != recipe.splits[split]:
-        raise RecipeError(f"the world {recipe.generator.name} cuts {split} into spans that do not follow one another from 0 to {recipe.splits[split]}")
+        raise RecipeError(
+            f"the world {recipe.generator.name} cuts {split} into spans that do not follow one another from 0 to"
+            f" {recipe.splits[split]}"
+        )
     return spans
 
 

@@ -31,7 +31,11 @@ def mass(tmp_path_factory: pytest.TempPathFactory) -> Made:
 @pytest.fixture(scope="session")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Small sequences in three splits, the first of them more than one block of 256."""
-    return _make(tmp_path_factory, "many", recipe_for(training=300, validation=40, test=70, frames=8, n=(4, 4), size=24, radius=2.0))
+    return _make(
+        tmp_path_factory,
+        "many",
+        recipe_for(training=300, validation=40, test=70, frames=8, n=(4, 4), size=24, radius=2.0),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +96,9 @@ def command() -> Callable[..., subprocess.CompletedProcess[str]]:
     """The command line in a process of its own."""
 
     def run(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*COMMAND, *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(
+            [*COMMAND, *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+        )
 
     return run
 

@@ -1,4 +1,5 @@
-"""Pages of Markdown as tests read them: blocks of code that are run, links, and the anchors that GitHub gives to headings."""
+"""Pages of Markdown as tests read them: blocks of code that are run, links, and the anchors that GitHub gives to
+headings."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ def run_blocks(blocks: list[tuple[str, str]], folder: Path) -> None:
             (folder / named[1]).write_text(code, encoding="utf-8")
             continue
         command = ["bash", "-euo", "pipefail", "-c", code] if language == "sh" else [sys.executable, "-c", code]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
         assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
 
 

@@ -53,7 +53,9 @@ def test_slow_items_do_not_change_the_order() -> None:
     assert list(ahead(lambda nap: (time.sleep(nap), nap)[1], naps, workers=3)) == naps
 
 
-@pytest.mark.parametrize(("workers", "depth", "allowed"), [(0, None, 0), (1, None, 2), (3, None, 4), (1, 1, 1), (2, 5, 5)])
+@pytest.mark.parametrize(
+    ("workers", "depth", "allowed"), [(0, None, 0), (1, None, 2), (3, None, 4), (1, 1, 1), (2, 5, 5)]
+)
 def test_no_more_items_are_taken_than_the_depth_allows(workers: int, depth: int | None, allowed: int) -> None:
     taken = 0
 
@@ -97,7 +99,13 @@ def test_nothing_is_begun_after_an_exception_or_after_closing() -> None:
 
 
 def test_closing_ends_the_processes_without_beginning_more(tmp_path: Path) -> None:
-    results = ahead(nap_and_tell, ((str(tmp_path), 0.5 * (number > 0), number) for number in count()), engine="processes", workers=1, depth=6)
+    results = ahead(
+        nap_and_tell,
+        ((str(tmp_path), 0.5 * (number > 0), number) for number in count()),
+        engine="processes",
+        workers=1,
+        depth=6,
+    )
     worker = next(results)
     results.close()
     assert len(list(tmp_path.iterdir())) <= 2
@@ -150,7 +158,9 @@ def test_no_process_is_left_however_the_work_is_ended(tmp_path: Path, sign: str,
     script = tmp_path / "work.py"
     (tmp_path / "begun").mkdir()
     script.write_text(SCRIPT.format(tests=str(Path(__file__).parent), folder=str(tmp_path / "begun")))
-    run = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    run = subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert run.stdout and run.stdout.readline() and run.stdout.readline()
     number = getattr(signal, sign)
     os.killpg(run.pid, number) if whole_group else os.kill(run.pid, number)

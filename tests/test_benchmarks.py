@@ -29,7 +29,13 @@ from physbench_baselines.training.preflight import usual_recipe
 
 COUNT, FRAMES = 3, 12
 RECIPE: Recipe = replace(datasets.get("balls4mass64"), frames=FRAMES, splits={"training": COUNT})
-HEAD_ON = Start(np.array([[20.0, 32.0], [40.0, 32.0]]), np.array([[2.0, 0.0], [0.0, 0.0]]), np.array([6.0, 7.5]), np.array([1.0, 6.0]), 64.0)
+HEAD_ON = Start(
+    np.array([[20.0, 32.0], [40.0, 32.0]]),
+    np.array([[2.0, 0.0], [0.0, 0.0]]),
+    np.array([6.0, 7.5]),
+    np.array([1.0, 6.0]),
+    64.0,
+)
 
 
 def made_by(rival: str) -> Iterable[Scenes]:
@@ -66,7 +72,10 @@ def test_a_rival_writes_the_arrays_that_we_write(rival_file: Path, tmp_path: Pat
 
 def test_the_pixels_of_a_rival_are_the_discs_of_its_own_states(rival_file: Path) -> None:
     with h5py.File(rival_file) as file:
-        held = {name: file["training"][name][()] for name in ("features", "groups", "collisions", "position", "radius", "contact", "visible", "count")}
+        held = {
+            name: file["training"][name][()]
+            for name in ("features", "groups", "collisions", "position", "radius", "contact", "visible", "count")
+        }
     for i in range(COUNT):
         for t in range(FRAMES):
             owner, shown = owners_of(held["position"][t, i], held["radius"][i])
@@ -173,8 +182,14 @@ def test_models_that_remember_otherwise_refine_alike() -> None:
     slopes: dict[str, torch.Tensor] = {}
     for name, kind in refining.KINDS.items():
         torch.manual_seed(1)
-        model = kind(replace(iodine_sizes.SIZES["shapes"], refinements=2, decoder=(4,), encoder=(4,), latent=3, dense=(6,), lstm=5)).double()
-        batch = {"features": (torch.rand(1, 1, 9, 9, 1, generator=torch.Generator().manual_seed(2)) < 0.4).to(torch.uint8)}
+        model = kind(
+            replace(
+                iodine_sizes.SIZES["shapes"], refinements=2, decoder=(4,), encoder=(4,), latent=3, dense=(6,), lstm=5
+            )
+        ).double()
+        batch = {
+            "features": (torch.rand(1, 1, 9, 9, 1, generator=torch.Generator().manual_seed(2)) < 0.4).to(torch.uint8)
+        }
         losses[name] = model.loss(batch, generator=torch.Generator().manual_seed(3)).total
         (slopes[name],) = torch.autograd.grad(losses[name], model.initial)
     zeros, ours, second = refining.KINDS
@@ -203,7 +218,9 @@ def test_speeds_are_compared_with_the_first_model_on_the_same_images(monkeypatch
     monkeypatch.setattr(seeing, "ITERATIVE", ("iodine-small",))
     monkeypatch.setattr(seeing, "MODELS", ("iodine-small", "slot-attention-small"))
     rows = {row[0]: row[1:] for row in seeing.table(QUICK).rows}
-    first, other, alone = (rows[name] for name in ("shapes, iodine-small", "shapes, slot-attention-small", "balls4mass64, iodine-small"))
+    first, other, alone = (
+        rows[name] for name in ("shapes, iodine-small", "shapes, slot-attention-small", "balls4mass64, iodine-small")
+    )
     assert first[3:5] == alone[3:5] == ("1x", "1x")
     for speed, ratio in ((1, 3), (2, 4)):
         faster = float(other[speed].replace(",", "")) / float(first[speed].replace(",", ""))
@@ -234,12 +251,16 @@ def test_messages_are_the_same_in_both_forms_and_so_are_their_gradients() -> Non
 
 def test_the_cost_of_messages_is_told_of_both_models() -> None:
     rows = passing.table(QUICK).rows
-    assert [row[0] for row in rows] == [f"{model}, {form}" for model in passing.MODELS for form in ("plain", "**ours**")]
+    assert [row[0] for row in rows] == [
+        f"{model}, {form}" for model in passing.MODELS for form in ("plain", "**ours**")
+    ]
     assert [row[2:4] for row in rows if row[0].endswith("plain")] == [("1x", "1x")] * 2
 
 
 def test_a_page_is_tables_of_markdown() -> None:
-    table = report.Table("1. What", ("maker", "us", "note"), [("ours", "1.5", "fast"), ("theirs", "1,500", "slow")], "Why.")
+    table = report.Table(
+        "1. What", ("maker", "us", "note"), [("ours", "1.5", "fast"), ("theirs", "1,500", "slow")], "Why."
+    )
     page = report.page([table, table], minutes=3.2, load="0.10", quick=False)
     assert page.startswith("# Benchmarks\n")
     lines = page.splitlines()

@@ -31,9 +31,28 @@ BALLS = [
     "balls10-colour",
     "balls",
 ]
-IMAGES = ["multi-dsprites", "multi-dsprites678", "multi-dsprites-binary", "multi-dsprites-binary456", "tetris", "tetris456", "shapes", "shapes456"]
+IMAGES = [
+    "multi-dsprites",
+    "multi-dsprites678",
+    "multi-dsprites-binary",
+    "multi-dsprites-binary456",
+    "tetris",
+    "tetris456",
+    "shapes",
+    "shapes456",
+]
 DATASETS = [*BALLS, *IMAGES, "invaders84", "invaders", "atari-ram", "invaders-ram"]
-HELPS = [[], ["list"], ["eval"], ["train"], ["info"], ["verify"], ["show"], ["generate"], *(["generate", name] for name in DATASETS)]
+HELPS = [
+    [],
+    ["list"],
+    ["eval"],
+    ["train"],
+    ["info"],
+    ["verify"],
+    ["show"],
+    ["generate"],
+    *(["generate", name] for name in DATASETS),
+]
 seeing = pytest.mark.skipif(importlib.util.find_spec("physbench.view") is None, reason="physbench.view is not there")
 
 
@@ -91,7 +110,9 @@ def test_the_list_names_what_can_be_made(cli: Any) -> None:
     assert [name for name in DATASETS if name in text] == DATASETS
     told = json.loads(cli("list", "--json").stdout)
     assert [entry["dataset"] for entry in told] == DATASETS
-    assert told[0]["splits"] == {"training": 50_000, "validation": 10_000, "test": 10_000} and all(entry["about"] for entry in told)
+    assert told[0]["splits"] == {"training": 50_000, "validation": 10_000, "test": 10_000} and all(
+        entry["about"] for entry in told
+    )
 
 
 def test_the_list_of_suites_says_what_they_ask_and_what_they_are_ranked_by(cli: Any) -> None:
@@ -102,7 +123,9 @@ def test_the_list_of_suites_says_what_they_ask_and_what_they_are_ranked_by(cli: 
         assert f"{name}\n    {suite.about}\n" in text
         ranked = told[name]["ranked_by"]
         assert (tuple(ranked.values()) if ranked else None) == suite.ranked_by
-        assert ranked is None or (ranked["task"] in told[name]["tasks"] and f"ranked by {ranked['metric']} on {ranked['task']}" in text)
+        assert ranked is None or (
+            ranked["task"] in told[name]["tasks"] and f"ranked by {ranked['metric']} on {ranked['task']}" in text
+        )
 
 
 def test_the_list_of_models_tells_the_scores_on_their_cards(cli: Any) -> None:
@@ -111,7 +134,9 @@ def test_the_list_of_models_tells_the_scores_on_their_cards(cli: Any) -> None:
     assert list(told) == registry.models.names()
     for name in bundled.names():
         card, entry = bundled.card(name), told[name]
-        assert entry["parameters"] == card.parameters and entry["training"] == card.training and entry["data"] == card.data
+        assert (
+            entry["parameters"] == card.parameters and entry["training"] == card.training and entry["data"] == card.data
+        )
         assert entry["scores"] and all(row in card.scores for row in entry["scores"])
         assert f"{entry['scores'][0]['metric']} {entry['scores'][0]['value']:.3f}" in text
     assert told["copy"]["about"] and f"copy\n    {told['copy']['about']}" in text
@@ -165,7 +190,9 @@ def test_what_cannot_be_made_is_refused_and_leaves_nothing(cli: Any, name: str) 
     assert left() == []
 
 
-@pytest.mark.parametrize("words", [["list", "--all"], ["nothing"], ["verify"], ["info"], ["verify", "a.h5", "b.h5"], ["show"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["list", "--all"], ["nothing"], ["verify"], ["info"], ["verify", "a.h5", "b.h5"], ["show"]], ids=" ".join
+)
 def test_what_is_no_command_is_refused(cli: Any, words: list[str]) -> None:
     error_of(cli(*words))
     assert left() == []
@@ -190,7 +217,10 @@ def test_a_finished_command_can_be_run_again(cli: Any) -> None:
     before = Path("x.h5").stat().st_mtime_ns
     again = cli(*words)
     assert again.exit_code == 0 and not again.stderr
-    assert f"x.h5 is there already: 5 sequences, {again.stdout.split('sequences, ')[1].split(',')[0]}, content {made['content_sha256'][:16]}" in again.stdout
+    assert (
+        f"x.h5 is there already: 5 sequences, {again.stdout.split('sequences, ')[1].split(',')[0]}, content"
+        f" {made['content_sha256'][:16]}" in again.stdout
+    )
     assert json.loads(cli(*words, "--json").stdout) == made
     assert cli(*words, "--part", "1/2").exit_code == 0
     assert left() == ["x.h5"] and Path("x.h5").stat().st_mtime_ns == before
@@ -201,10 +231,16 @@ def test_a_finished_command_can_be_run_again(cli: Any) -> None:
 
 @seeing
 def test_a_dry_run_of_thousands_of_millions_does_not_count_them_out(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.import_module("physbench.generate"), "spans", lambda recipe: pytest.fail("every block is written down"))
+    monkeypatch.setattr(
+        importlib.import_module("physbench.generate"),
+        "spans",
+        lambda recipe: pytest.fail("every block is written down"),
+    )
     words = ["balls4mass64", "--train", 3 * 10**9, "--out", "x.h5", "--workers", 1, "--dry-run"]
     text = cli("generate", *words).stdout
-    assert re.search(r"would hold 3,000,020,000 sequences in about \d+\.\d TB and take about [\d.,]+ (h|days)\n", text), text
+    assert re.search(
+        r"would hold 3,000,020,000 sequences in about \d+\.\d TB and take about [\d.,]+ (h|days)\n", text
+    ), text
     told = json.loads(cli("generate", *words, "--json").stdout)
     assert 1e13 < told["bytes"] < 1e14 and left() == ["x.png"]
 
@@ -215,8 +251,17 @@ def test_generate_info_and_verify_agree(cli: Any) -> None:
     checked = json.loads(cli("verify", "x.h5", "--json").stdout)
     assert made["file"] == "x.h5" and made["sequences"] == 5 and made["bytes"] == Path("x.h5").stat().st_size
     assert made["content_sha256"] == told["content_sha256"] == checked["content_sha256"]
-    assert told["recipe"]["parameters"]["n"] == [2, 2] and told["splits"]["test"]["sequences"] == 2 and "numpy" in told["created_with"]
-    assert (checked["depth"], checked["sequences"], checked["sequences_remade"], checked["sequences_replayed"]) == ("plain", 5, 5, 5)
+    assert (
+        told["recipe"]["parameters"]["n"] == [2, 2]
+        and told["splits"]["test"]["sequences"] == 2
+        and "numpy" in told["created_with"]
+    )
+    assert (checked["depth"], checked["sequences"], checked["sequences_remade"], checked["sequences_replayed"]) == (
+        "plain",
+        5,
+        5,
+        5,
+    )
 
 
 def test_what_is_printed_says_what_was_done(cli: Any) -> None:
@@ -229,8 +274,14 @@ def test_what_is_printed_says_what_was_done(cli: Any) -> None:
 
 
 def test_the_options_are_the_recipe(cli: Any) -> None:
-    words = "--n 2-3 --size 32 --radius 3 --radius-ratio 1.5 --mass-ratio 2 --speed 1.5 --gravity 0.1 --curtain 8 --crop 30 --colour --frames 5 --seed 7"
-    assert cli("generate", "balls", *words.split(), "--train", 2, "--valid", 0, "--test", 0, "--out", "x.h5").exit_code == 0
+    words = (
+        "--n 2-3 --size 32 --radius 3 --radius-ratio 1.5 --mass-ratio 2 --speed 1.5 --gravity 0.1 --curtain 8 --crop 30"
+        " --colour --frames 5 --seed 7"
+    )
+    assert (
+        cli("generate", "balls", *words.split(), "--train", 2, "--valid", 0, "--test", 0, "--out", "x.h5").exit_code
+        == 0
+    )
     recipe = json.loads(cli("info", "x.h5", "--json").stdout)["recipe"]
     assert recipe["parameters"] == {
         "n": [2, 3], "size": 32, "radius": 3.0, "radius_ratio": 1.5, "mass_ratio": 2.0, "speed": 1.5,
@@ -240,7 +291,12 @@ def test_the_options_are_the_recipe(cli: Any) -> None:
 
 
 def test_a_curtain_without_a_number_is_24_pixels(cli: Any) -> None:
-    assert cli("generate", "balls", "--n", 1, "--curtain", "--train", 1, "--valid", 0, "--test", 0, "--out", "x.h5").exit_code == 0
+    assert (
+        cli(
+            "generate", "balls", "--n", 1, "--curtain", "--train", 1, "--valid", 0, "--test", 0, "--out", "x.h5"
+        ).exit_code
+        == 0
+    )
     top, left_edge, bottom, right = physbench.open("x.h5")["training"][0]["curtain"].tolist()
     assert (bottom - top, right - left_edge) == (24, 24)
 
@@ -291,7 +347,11 @@ def test_a_dry_run_makes_the_contact_sheet_alone(cli: Any) -> None:
 
 
 @seeing
-@pytest.mark.parametrize("words", [["--n", "0"], ["--radius", "40"], ["--n", "16"], ["--out", "nowhere/x.h5"], ["--workers", "0"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [["--n", "0"], ["--radius", "40"], ["--n", "16"], ["--out", "nowhere/x.h5"], ["--workers", "0"]],
+    ids=" ".join,
+)
 def test_a_dry_run_refuses_what_a_run_refuses(cli: Any, words: list[str]) -> None:
     error_of(cli("generate", "balls", "--train", 3, "--valid", 0, "--test", 0, "--dry-run", *words))
     assert left() == []

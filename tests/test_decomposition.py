@@ -1,4 +1,5 @@
-"""What a model says of an image, step by step, and the picture of it: panels are searched for pixel by pixel in what is written."""
+"""What a model says of an image, step by step, and the picture of it: panels are searched for pixel by pixel in what is
+written."""
 
 from __future__ import annotations
 
@@ -37,11 +38,17 @@ def places(picture: np.ndarray, panel: np.ndarray, scale: int = SCALE) -> list[t
     large = np.kron(panel, np.ones((scale, scale, 1), np.uint8))
     height, width = large.shape[:2]
     y, x = np.indices((picture.shape[0] - height + 1, picture.shape[1] - width + 1)).reshape(2, -1)
-    for place in np.random.default_rng(0).permutation(panel.shape[0] * panel.shape[1]):  # any order: most places fall out at once
+    for place in np.random.default_rng(0).permutation(
+        panel.shape[0] * panel.shape[1]
+    ):  # any order: most places fall out at once
         row, column = (scale * part for part in divmod(int(place), panel.shape[1]))
         there = (picture[y + row, x + column] == large[row, column]).all(axis=1)
         y, x = y[there], x[there]
-    return [corner for corner in zip(y.tolist(), x.tolist(), strict=True) if np.array_equal(picture[corner[0] :, corner[1] :][:height, :width], large)]
+    return [
+        corner
+        for corner in zip(y.tolist(), x.tolist(), strict=True)
+        if np.array_equal(picture[corner[0] :, corner[1] :][:height, :width], large)
+    ]
 
 
 def pixels_of(path: Path) -> np.ndarray:
@@ -60,7 +67,8 @@ def test_a_panel_is_found_where_it_stands_and_nowhere_else() -> None:
 
 
 class Guesser:
-    """Comes nearer to a frame with every refinement: of four, each gives it a quarter more. Slot 1 has the upper half, slot 0 the rest."""
+    """Comes nearer to a frame with every refinement: of four, each gives it a quarter more. Slot 1 has the upper half,
+    slot 0 the rest."""
 
     likelihood = Bernoulli()
     steps = 4
@@ -86,7 +94,8 @@ class Guesser:
 
 
 class Lasting(Guesser):
-    """The same, but goes on from where it was: nearer by a sixteenth with every refinement of which there are 2 with each showing."""
+    """The same, but goes on from where it was: nearer by a sixteenth with every refinement of which there are 2 with
+    each showing."""
 
     def observe(self, state: float, frame: np.ndarray, action: object) -> tuple[float, Prediction]:
         *_, last = self.refinements(state, frame, action)
@@ -120,7 +129,11 @@ def test_what_is_looked_at_is_the_image_and_the_truth_of_the_suite_and_the_last_
     task = SUITES[SUITE].tasks[1]
     seen = look(Guesser(), SUITE, task=task.name, index=5)
     scenes = registry.datasets.get(task.name).scenes("test", 5, 6)
-    assert np.array_equal(seen.image, scenes.features[0, 0]) and seen.groups is not None and np.array_equal(seen.groups, scenes.groups[0, 0, :, :, 0])
+    assert (
+        np.array_equal(seen.image, scenes.features[0, 0])
+        and seen.groups is not None
+        and np.array_equal(seen.groups, scenes.groups[0, 0, :, :, 0])
+    )
     source = source_of(task, split="test")
     answer = ask(Guesser(), task, task.askings[0], source.examples(5, 6), source, seed=0)
     assert answer.means is not None and np.array_equal(answer.means[0, 0], seen.looks[-1].mean)  # type: ignore[arg-type]
@@ -129,14 +142,18 @@ def test_what_is_looked_at_is_the_image_and_the_truth_of_the_suite_and_the_last_
 
 def test_a_model_that_goes_on_with_every_showing_is_looked_at_until_nothing_changes() -> None:
     seen = look(Slow(), SUITE)
-    assert [(each.shown, each.refined) for each in seen.looks] == [(shown, 0) for shown in range(1, 9)]  # of 15 showings the others repeat the eighth
+    assert [(each.shown, each.refined) for each in seen.looks] == [
+        (shown, 0) for shown in range(1, 9)
+    ]  # of 15 showings the others repeat the eighth
     for shown, each in enumerate(seen.looks, 1):
         assert each.mean is not None and np.array_equal(each.mean, seen.image * np.float32(shown / 8))
 
 
 def test_a_model_that_refines_with_every_showing_and_goes_on_has_both_numbers() -> None:
     seen = look(Lasting(), SUITE)
-    assert [(each.shown, each.refined) for each in seen.looks] == [(shown, step) for shown in range(1, 10) for step in range(3)]
+    assert [(each.shown, each.refined) for each in seen.looks] == [
+        (shown, step) for shown in range(1, 10) for step in range(3)
+    ]
     assert story(seen, "a").moments[:4] == ("step 1.0", "step 1.1", "step 1.2", "step 2.0")
     assert any(line.startswith("step n.m:") for line in story(seen, "a").legend)
 
@@ -150,7 +167,9 @@ def test_frames_of_which_only_owners_are_asked_are_looked_at_too() -> None:
     suite = Suite("mine", 1, "", (Task("balls4mass64", (Still(3, 2),)),))
     seen = look(registry.models.get("blobs")(), suite, index=1)
     scenes = registry.datasets.get("balls4mass64").scenes("test", 1, 2)
-    assert np.array_equal(seen.image, scenes.features[0, 3]) and np.array_equal(seen.groups, scenes.groups[0, 3, :, :, 0])  # type: ignore[arg-type]
+    assert np.array_equal(seen.image, scenes.features[0, 3]) and np.array_equal(
+        seen.groups, scenes.groups[0, 3, :, :, 0]
+    )  # type: ignore[arg-type]
     assert len(seen.looks) == 1 and seen.looks[0].owner is not None
 
 
@@ -163,22 +182,39 @@ class Broken(Guesser):
 
 
 BROKEN: dict[str, tuple[Callable[[Any, np.ndarray], Any], str]] = {
-    "another end": (lambda model, frame: [model._answer(frame, 3)], "the last of the model's refinements is not what it observes"),
-    "no owners": (lambda model, frame: [(1.0, replace(model._answer(frame, 4)[1], owner=None))], "the last of the model's refinements is not what it"),
+    "another end": (
+        lambda model, frame: [model._answer(frame, 3)],
+        "the last of the model's refinements is not what it observes",
+    ),
+    "no owners": (
+        lambda model, frame: [(1.0, replace(model._answer(frame, 4)[1], owner=None))],
+        "the last of the model's refinements is not what it",
+    ),
     "other owners": (
         lambda model, frame: [(1.0, replace(model._answer(frame, 4)[1], owner=np.zeros((1, 28, 28), np.uint8)))],
         "the last of the model's refinements is not what it observes",
     ),
     "none": (lambda model, frame: [], r"refinements are one or more \(state, prediction\)"),
     "a number": (lambda model, frame: 3, r"refinements are one or more \(state, prediction\)"),
-    "predictions alone": (lambda model, frame: [model._answer(frame, 4)[1]], r"refinements are one or more \(state, prediction\)"),
-    "a mean of another shape on the way": (lambda model, frame: [model._answer(frame[:, :5], 1), model._answer(frame, 4)], "predicted an array of shape"),
-    "no probability on the way": (lambda model, frame: [model._answer(2 * frame, 4), model._answer(frame, 4)], "probabilities from 0 to 2"),
+    "predictions alone": (
+        lambda model, frame: [model._answer(frame, 4)[1]],
+        r"refinements are one or more \(state, prediction\)",
+    ),
+    "a mean of another shape on the way": (
+        lambda model, frame: [model._answer(frame[:, :5], 1), model._answer(frame, 4)],
+        "predicted an array of shape",
+    ),
+    "no probability on the way": (
+        lambda model, frame: [model._answer(2 * frame, 4), model._answer(frame, 4)],
+        "probabilities from 0 to 2",
+    ),
 }
 
 
 @pytest.mark.parametrize(("given", "words"), BROKEN.values(), ids=BROKEN.keys())
-def test_refinements_that_are_no_steps_towards_the_answer_are_refused(given: Callable[[Any, np.ndarray], Any], words: str) -> None:
+def test_refinements_that_are_no_steps_towards_the_answer_are_refused(
+    given: Callable[[Any, np.ndarray], Any], words: str
+) -> None:
     with pytest.raises(ModelError, match=words):
         look(Broken(given), SUITE)
 
@@ -226,10 +262,21 @@ def test_a_table_is_a_row_for_each_step_and_what_stays_is_drawn_once_beside_the_
         return np.full((HEIGHT, WIDTH, 3), (3 + 20 * number, 101 + 7 * t, 249), np.uint8)
 
     still = flat(9, 9)
-    blocks = ((PictureRow("still", "", (still,) * 4),), tuple(PictureRow(f"row {i}", "", tuple(flat(i, t) for t in range(4))) for i in range(3)))
-    picture = np.asarray(table(Story("a model", "an image", blocks, ("a word",), ("a", "b", "c", "d"), ("1", "2", "3", "4")), [0, 2, 3], scale=SCALE))
+    blocks = (
+        (PictureRow("still", "", (still,) * 4),),
+        tuple(PictureRow(f"row {i}", "", tuple(flat(i, t) for t in range(4))) for i in range(3)),
+    )
+    picture = np.asarray(
+        table(
+            Story("a model", "an image", blocks, ("a word",), ("a", "b", "c", "d"), ("1", "2", "3", "4")),
+            [0, 2, 3],
+            scale=SCALE,
+        )
+    )
     found = {(i, t): places(picture, flat(i, t)) for i in range(3) for t in range(4)}
-    assert {key: len(where) for key, where in found.items()} == {(i, t): int(t != 1) for i in range(3) for t in range(4)}
+    assert {key: len(where) for key, where in found.items()} == {
+        (i, t): int(t != 1) for i in range(3) for t in range(4)
+    }
     tops = [found[0, t][0][0] for t in (0, 2, 3)]
     lefts = [found[i, 0][0][1] for i in range(3)]
     assert tops == sorted(set(tops)) and lefts == sorted(set(lefts))
@@ -248,13 +295,17 @@ def test_a_still_picture_has_a_few_rows_and_the_first_and_the_last_among_them(st
 
 def test_an_object_has_the_colour_of_the_slot_that_has_most_of_it_and_no_two_objects_have_the_same() -> None:
     groups = np.array([[0, 1, 1, 1, 2, 2, 3, 3, 3, 3]], np.uint8)
-    owner = np.array([[0, 4, 4, 0, 1, 1, 4, 4, 4, 1]], np.uint8)  # slot 4 has two pixels of the first object and three of the third
+    owner = np.array(
+        [[0, 4, 4, 0, 1, 1, 4, 4, 4, 1]], np.uint8
+    )  # slot 4 has two pixels of the first object and three of the third
     colours = colour_objects(groups, owner).tolist()
     assert colours[0] == list(GROUND)
     assert colours[3] == list(OKABE_ITO[4]) and colours[2] == list(OKABE_ITO[1])
     assert colours[1] == list(OKABE_ITO[0])  # its second best
     lost = colour_objects(groups, np.zeros_like(owner)).tolist()
-    assert [tuple(colour) for colour in lost[:4]].count(OKABE_ITO[0]) == 1 and len({tuple(colour) for colour in lost[:4]}) == 4
+    assert [tuple(colour) for colour in lost[:4]].count(OKABE_ITO[0]) == 1 and len(
+        {tuple(colour) for colour in lost[:4]}
+    ) == 4
 
 
 def test_the_command_draws_what_k_means_says_of_an_image_in_one_row(cli: Callable[..., Result], tmp_path: Path) -> None:
@@ -299,11 +350,21 @@ def test_the_legend_says_what_a_step_is_and_the_figures_how_well_the_slots_own_t
     assert told.figures == ("ari 1.00",) * 5
     assert any("refined n times" in line for line in told.legend)
     shown = story(look(Slow(), SUITE), "a")
-    assert shown.moments == tuple(f"step {shown}" for shown in range(1, 9)) and any("for the nth time" in line for line in shown.legend)
+    assert shown.moments == tuple(f"step {shown}" for shown in range(1, 9)) and any(
+        "for the nth time" in line for line in shown.legend
+    )
     alone = story(look(Copy(), SUITE), "a")
-    assert alone.moments == ("",) and alone.figures == ("",) and not any("step" in line or "ari" in line for line in alone.legend)
+    assert (
+        alone.moments == ("",)
+        and alone.figures == ("",)
+        and not any("step" in line or "ari" in line for line in alone.legend)
+    )
     assert [[row.name for row in block] for block in alone.blocks] == [["image", "true groups", "reconstruction"]]
-    assert [each.caption.partition("image 0")[2] for each in (told, shown, alone)] == ["  ·  4 refinements", "  ·  8 showings", ""]
+    assert [each.caption.partition("image 0")[2] for each in (told, shown, alone)] == [
+        "  ·  4 refinements",
+        "  ·  8 showings",
+        "",
+    ]
 
 
 def test_the_figure_beside_the_last_row_is_the_score() -> None:
@@ -327,7 +388,9 @@ def test_of_many_slots_the_largest_are_drawn_and_the_others_named() -> None:
 
 
 @pytest.mark.parametrize(("times", "frames"), [([], 1), (["--frames", 1], 1)])
-def test_an_animation_of_an_image_has_a_frame_for_each_step(cli: Callable[..., Result], tmp_path: Path, times: list[Any], frames: int) -> None:
+def test_an_animation_of_an_image_has_a_frame_for_each_step(
+    cli: Callable[..., Result], tmp_path: Path, times: list[Any], frames: int
+) -> None:
     assert cli("show", "--model", "k-means", "--suite", SUITE, *times, "--out", tmp_path / "x.gif").exit_code == 0
     with Image.open(tmp_path / "x.gif") as image:
         assert getattr(image, "n_frames", 1) == frames
@@ -336,7 +399,9 @@ def test_an_animation_of_an_image_has_a_frame_for_each_step(cli: Callable[..., R
         assert image.n_frames == 5  # type: ignore[attr-defined]
 
 
-def test_the_name_of_a_file_says_which_task_is_drawn(cli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_name_of_a_file_says_which_task_is_drawn(
+    cli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli("show", "--model", "k-means", "--suite", SUITE, "--task", "shapes456", "--index", 2).exit_code == 0
     assert [path.name for path in tmp_path.iterdir()] == ["k-means-segmentation-shapes-shapes456-2.png"]
@@ -357,7 +422,12 @@ WRONG = {
 
 @pytest.mark.parametrize(("words", "said"), WRONG.values(), ids=WRONG.keys())
 def test_what_cannot_be_drawn_of_an_image_is_refused_in_one_line(
-    cli: Callable[..., Result], refusal: Callable[[int, str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+    cli: Callable[..., Result],
+    refusal: Callable[[int, str], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     result = cli("show", "--model", "k-means", "--suite", SUITE, *words)
@@ -378,19 +448,36 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("networks")
     iodine = IodineSizes(1, 4, 2, latent=3, decoder=(4,), encoder=(5,), dense=(6,), lstm=5, distribution="bernoulli")
-    attention = SlotAttentionSizes(channels=1, slots=4, slot_size=6, hidden=5, encoder=(4,), features=7, decoder=(4,), kernel=3)
+    attention = SlotAttentionSizes(
+        channels=1, slots=4, slot_size=6, hidden=5, encoder=(4,), features=7, decoder=(4,), kernel=3
+    )
     checkpoint.save(folder / "iodine.safetensors", IODINE.make(iodine))
     checkpoint.save(folder / "slot-attention.safetensors", SLOT_ATTENTION.make(attention))
-    checkpoint.save(folder / "nem.safetensors", NemSizes(slots=3, channels=(3, 4), dense=12, hidden=10, attention=6, embedding=3).build())
+    checkpoint.save(
+        folder / "nem.safetensors",
+        NemSizes(slots=3, channels=(3, 4), dense=12, hidden=10, attention=6, embedding=3).build(),
+    )
     return folder
 
 
 @pytest.mark.parametrize(("name", "setting"), [("iodine", "refinements"), ("slot-attention", "iterations")])
-def test_a_network_that_refines_has_as_many_steps_as_are_set(cli: Callable[..., Result], checkpoints: Path, tmp_path: Path, name: str, setting: str) -> None:
+def test_a_network_that_refines_has_as_many_steps_as_are_set(
+    cli: Callable[..., Result], checkpoints: Path, tmp_path: Path, name: str, setting: str
+) -> None:
     heights = []
     for count in (1, 3):
         out = tmp_path / f"{count}.png"
-        done = cli("show", "--model", checkpoints / f"{name}.safetensors", "--suite", SUITE, "--set", f"{setting}={count}", "--out", out)
+        done = cli(
+            "show",
+            "--model",
+            checkpoints / f"{name}.safetensors",
+            "--suite",
+            SUITE,
+            "--set",
+            f"{setting}={count}",
+            "--out",
+            out,
+        )
         assert done.exit_code == 0
         heights.append(len(pixels_of(out)))
     assert heights[1] - heights[0] == 2 * (4 * 28 + 6)  # two rows of pictures more, and the gaps between
@@ -403,4 +490,6 @@ def test_a_network_of_sequences_is_looked_at_with_every_showing(checkpoints: Pat
     assert not hasattr(network, "refinements")
     seen = look(network, "segmentation-multi-dsprites-binary", index=1)
     assert [(each.shown, each.refined) for each in seen.looks] == [(shown, 0) for shown in range(1, 16)]
-    assert all(each.parts is not None and each.parts.shares.shape == (1, 4, 64, 64) for each in seen.looks)  # the suite asks for 4 slots
+    assert all(
+        each.parts is not None and each.parts.shares.shape == (1, 4, 64, 64) for each in seen.looks
+    )  # the suite asks for 4 slots

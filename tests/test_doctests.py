@@ -1,4 +1,5 @@
-"""Every example in a docstring gives what it says; those of public names, which may need a file, are run in test_python.py."""
+"""Every example in a docstring gives what it says; those of public names, which may need a file, are run in
+test_python.py."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ NEEDS_MORE = re.compile(r">>> .*physbench\.\w+\(|except physbench\.")
 WITH_EXAMPLES = [
     module_name(path)
     for path in MODULES
-    if ">>> " in path.read_text(encoding="utf-8") and "_cards" not in path.stem and not NEEDS_MORE.search(path.read_text(encoding="utf-8"))
+    if ">>> " in path.read_text(encoding="utf-8")
+    and "_cards" not in path.stem
+    and not NEEDS_MORE.search(path.read_text(encoding="utf-8"))
 ]
 
 

@@ -1,4 +1,5 @@
-"""The documentation: its code runs, its links lead somewhere on GitHub and on the site, and what it fills in is what the program says."""
+"""The documentation: its code runs, its links lead somewhere on GitHub and on the site, and what it fills in is what
+the program says."""
 
 from __future__ import annotations
 
@@ -23,7 +24,10 @@ from tests.pages import ROOT, anchors_of, blocks_of, links_of, run_blocks
 
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
-OTHERS = [ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "generators/README.md", "leaderboard/README.md")]
+OTHERS = [
+    ROOT / name
+    for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "generators/README.md", "leaderboard/README.md")
+]
 FILLED = {"metrics.md": "metric cards", "models.md": "model cards"}
 
 
@@ -59,7 +63,13 @@ def test_every_link_leads_somewhere(path: Path) -> None:
 def test_the_menu_of_the_site_leads_to_every_page() -> None:
     menu = re.search(r"^nav:\n.*", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.M | re.S)
     assert menu
-    linked = [page for section in yaml.safe_load(menu[0])["nav"] for entries in section.values() for entry in entries for page in entry.values()]
+    linked = [
+        page
+        for section in yaml.safe_load(menu[0])["nav"]
+        for entries in section.values()
+        for entry in entries
+        for page in entry.values()
+    ]
     assert len(linked) == len(set(linked))
     assert {page for page in linked if "/" not in page} == {path.name for path in PAGES}
     for page in linked:
@@ -131,7 +141,11 @@ def test_the_site_is_whole_and_loads_nothing_from_elsewhere(tmp_path: Path) -> N
     quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
-    pages = {path: Reader(path.read_text(encoding="utf-8")) for path in (tmp_path / "site").rglob("*.html") if path.name != "404.html"}
+    pages = {
+        path: Reader(path.read_text(encoding="utf-8"))
+        for path in (tmp_path / "site").rglob("*.html")
+        if path.name != "404.html"
+    }
     assert len(pages) > len(PAGES)
     for path, page in pages.items():
         assert [address for address in page.loaded if urlsplit(address).netloc] == []

@@ -1,4 +1,5 @@
-"""What a model does with a sequence, drawn: colours come from the published palette, places from flat pictures and squares put there by hand."""
+"""What a model does with a sequence, drawn: colours come from the published palette, places from flat pictures and
+squares put there by hand."""
 
 from __future__ import annotations
 
@@ -19,7 +20,21 @@ from physbench.errors import ModelError, RecipeError
 from physbench.evaluation.watch import Watched, WatchedStep, drawable, watch
 from physbench.model import Batch, Bernoulli, Parts, Prediction
 from physbench.report.figure import COLUMNS, save, story
-from physbench.view.figure import Arrow, Outline, PictureRow, Story, cell, draw_owners, figure, film, find_arrows, mix_slots, plain, tint_slot, wrong
+from physbench.view.figure import (
+    Arrow,
+    Outline,
+    PictureRow,
+    Story,
+    cell,
+    draw_owners,
+    figure,
+    film,
+    find_arrows,
+    mix_slots,
+    plain,
+    tint_slot,
+    wrong,
+)
 from physbench.view.times import ALL_TIMES
 from physbench_baselines.reference import Copy, Oracle
 
@@ -34,8 +49,12 @@ def flat(colour: tuple[int, int, int]) -> np.ndarray:
 def make_story(steps: int, *sizes: int) -> tuple[Story, dict[tuple[int, int], tuple[int, int, int]]]:
     """Blocks of so many rows, every picture of a colour of its own: by row and step."""
     colours = {(row, t): (3 + 20 * row, 101 + 7 * t, 249) for row in range(sum(sizes)) for t in range(steps)}
-    rows = iter(PictureRow(f"row {row}", "", tuple(flat(colours[row, t]) for t in range(steps))) for row in range(sum(sizes)))
-    return Story("a model", "a sequence", tuple(tuple(next(rows) for _ in range(size)) for size in sizes), ("a word",)), colours
+    rows = iter(
+        PictureRow(f"row {row}", "", tuple(flat(colours[row, t]) for t in range(steps))) for row in range(sum(sizes))
+    )
+    return Story(
+        "a model", "a sequence", tuple(tuple(next(rows) for _ in range(size)) for size in sizes), ("a word",)
+    ), colours
 
 
 def box(image: Image.Image, colour: tuple[int, int, int]) -> tuple[int, int, int, int]:
@@ -65,7 +84,9 @@ def parts(slots: int, size: int = 24, attention: np.ndarray | None = None) -> Pa
 def make_watched(slots: int | None, *, steps: int = 4, seen: int = 4, attention: np.ndarray | None = None) -> Watched:
     frame = square(8, 8)
     each = None if slots is None else parts(slots, attention=attention)
-    return Watched("balls", 3, tuple(WatchedStep(frame if t < seen else None, frame, frame, None, each) for t in range(steps)))
+    return Watched(
+        "balls", 3, tuple(WatchedStep(frame if t < seen else None, frame, frame, None, each) for t in range(steps))
+    )
 
 
 def make_boxes(*rows: tuple[float, ...]) -> np.ndarray:
@@ -84,7 +105,17 @@ def test_an_outline_runs_along_the_pixels_of_its_box_in_the_colour_of_its_identi
     assert np.array_equal(rim, expected) and (drawn[~rim] == (1, 2, 3)).all()
 
 
-@pytest.mark.parametrize("edges", [(-30, -1e30, 30, 3), (2, 2, 1e38, 1e38), (-1e38, -1e38, -1e37, -1e37), (4, 4, 4, 4), (8.9, 5.9, 9, 6), (1e38, 0, 1e38, 9)])
+@pytest.mark.parametrize(
+    "edges",
+    [
+        (-30, -1e30, 30, 3),
+        (2, 2, 1e38, 1e38),
+        (-1e38, -1e38, -1e37, -1e37),
+        (4, 4, 4, 4),
+        (8.9, 5.9, 9, 6),
+        (1e38, 0, 1e38, 9),
+    ],
+)
 def test_an_outline_of_any_size_is_drawn_as_far_as_it_lies_in_the_frame(edges: tuple[float, ...]) -> None:
     row = PictureRow("boxes", "", (flat((1, 2, 3)),), outlines=((Outline(*edges, 0),),))
     drawn = cell(row, 0, (HEIGHT, WIDTH), SCALE)
@@ -96,7 +127,12 @@ def test_an_outline_of_any_size_is_drawn_as_far_as_it_lies_in_the_frame(edges: t
 def test_boxes_are_drawn_on_the_frames_that_were_shown_and_on_those_that_were_imagined() -> None:
     frames = [square(5 + 3 * t, 8) for t in range(5)]
     steps = tuple(
-        WatchedStep(frames[t] if t < 2 else None, frames[t + 1], np.zeros_like(frames[0]), boxes=make_boxes((5 + 3 * t, 8, 4, 4, 1), (2, 2, 1, 1, 0)))
+        WatchedStep(
+            frames[t] if t < 2 else None,
+            frames[t + 1],
+            np.zeros_like(frames[0]),
+            boxes=make_boxes((5 + 3 * t, 8, 4, 4, 1), (2, 2, 1, 1, 0)),
+        )
         for t in range(4)
     )
     sheet = story(Watched("balls", 3, steps), "mine")
@@ -136,7 +172,9 @@ def test_boxes_that_are_none_are_not_drawn() -> None:
 def test_a_pixel_of_one_slot_alone_has_the_colour_of_that_slot() -> None:
     owner = np.arange(7).repeat(2).reshape(7, 2)
     shares = np.stack([(owner == k).astype(np.float32) for k in range(7)])
-    assert mix_slots(shares)[:, 0].tolist() == mix_slots(shares)[:, 1].tolist() == [list(colour) for colour in OKABE_ITO]
+    assert (
+        mix_slots(shares)[:, 0].tolist() == mix_slots(shares)[:, 1].tolist() == [list(colour) for colour in OKABE_ITO]
+    )
     assert np.array_equal(draw_owners(owner.astype(np.uint8)), mix_slots(shares))
 
 
@@ -259,7 +297,10 @@ def test_there_is_a_row_for_every_slot(slots: int) -> None:
     scene, below = story(make_watched(slots), "a").blocks
     assert [row.name for row in scene] == ["input", "groups", "prediction", "truth", "error"]
     assert [row.slot for row in below] == list(range(slots))
-    none, some = (story(make_watched(slots, attention=np.full((1, slots, slots), weight, np.float32)), "a") for weight in (0, 0.01))
+    none, some = (
+        story(make_watched(slots, attention=np.full((1, slots, slots), weight, np.float32)), "a")
+        for weight in (0, 0.01)
+    )
     assert [row.name for row in none.blocks[1]][slots:] == []
     assert [row.name for row in some.blocks[1]][slots:] == ["attention"]
 
@@ -288,7 +329,12 @@ def test_a_model_that_says_owners_alone_has_their_colours() -> None:
     owner = np.full((24, 24), 1, np.uint8)
     (scene,) = story(replace(seen, steps=tuple(replace(step, owner=owner) for step in seen.steps)), "a").blocks
     assert scene[1].name == "owners"
-    assert {tuple(pixel) for picture in scene[1].pictures if picture is not None for pixel in picture.reshape(-1, 3).tolist()} == {OKABE_ITO[1]}
+    assert {
+        tuple(pixel)
+        for picture in scene[1].pictures
+        if picture is not None
+        for pixel in picture.reshape(-1, 3).tolist()
+    } == {OKABE_ITO[1]}
 
 
 def test_a_model_that_puts_everything_into_one_slot_has_no_owners() -> None:
@@ -297,7 +343,9 @@ def test_a_model_that_puts_everything_into_one_slot_has_no_owners() -> None:
         owner = np.zeros((24, 24), np.uint8)
         truth = np.ones((len(seen.steps), 24, 24), np.uint8)
         told = story(replace(seen, groups=truth, steps=tuple(replace(step, owner=owner) for step in seen.steps)), "rnn")
-        assert [row.name for row in told.blocks[0]] == ["input", "prediction", "truth", "error"] and len(told.blocks) == 1
+        assert [row.name for row in told.blocks[0]] == ["input", "prediction", "truth", "error"] and len(
+            told.blocks
+        ) == 1
         assert not any("owners" in words or "groups" in words for words in told.legend)
 
 
@@ -313,21 +361,32 @@ def test_the_true_groups_stand_beside_the_groups_of_the_model() -> None:
     assert [row.name for row in scene] == ["input", "groups", "true groups", "prediction", "truth", "error"]
     for picture in scene[2].pictures:
         assert picture is not None
-        assert [tuple(colour) for colour in picture[5, [9, 17]].tolist()] == list(OKABE_ITO[:2]) and picture[5, 0].max() < 20
+        assert [tuple(colour) for colour in picture[5, [9, 17]].tolist()] == list(OKABE_ITO[:2]) and picture[
+            5, 0
+        ].max() < 20
 
 
 @pytest.mark.parametrize("slots", [None, 1, 3])
 def test_the_curtain_hangs_over_the_true_groups_which_are_seen_through_it(slots: int | None) -> None:
     told = story(group(slots, curtain=np.array([4, 6, 20, 18], np.int16)), "a")
-    scene, size, inside = {row.name: row for row in told.blocks[0]}, 24 * SCALE, np.s_[5 * SCALE : 19 * SCALE, 7 * SCALE : 17 * SCALE]
-    bare, hung = (cell(replace(scene["true groups"], curtain=curtain), 0, (24, 24), SCALE).astype(int) for curtain in (None, scene["true groups"].curtain))
+    scene, size, inside = (
+        {row.name: row for row in told.blocks[0]},
+        24 * SCALE,
+        np.s_[5 * SCALE : 19 * SCALE, 7 * SCALE : 17 * SCALE],
+    )
+    bare, hung = (
+        cell(replace(scene["true groups"], curtain=curtain), 0, (24, 24), SCALE).astype(int)
+        for curtain in (None, scene["true groups"].curtain)
+    )
     changed = (bare != hung).any(axis=2)
     rows, columns = np.indices((size, size)) // SCALE
     assert np.array_equal(changed, (rows >= 4) & (rows < 20) & (columns >= 6) & (columns < 18))
     assert len(np.unique(hung[inside][:, 3 * SCALE : 6 * SCALE].reshape(-1, 3), axis=0)) == 2, "threads over one object"
     assert (hung[inside][:, 3 * SCALE :].max(axis=2) > 100).all(), "the objects are still to be seen"
     for name in ("prediction", "error"):
-        plain_one, outlined = (cell(replace(scene[name], curtain=curtain), 0, (24, 24), SCALE) for curtain in (None, scene[name].curtain))
+        plain_one, outlined = (
+            cell(replace(scene[name], curtain=curtain), 0, (24, 24), SCALE) for curtain in (None, scene[name].curtain)
+        )
         assert np.array_equal(plain_one[inside], outlined[inside]) and not np.array_equal(plain_one, outlined)
     assert scene["input"].curtain is None and any(words.startswith("hatched: the curtain") for words in told.legend)
 
@@ -337,15 +396,27 @@ def test_what_a_model_is_watched_on_is_what_the_file_knows() -> None:
     recipe = registry.datasets.get("balls3curtain64")
     scenes = recipe.scenes("test", 3, 4)
     assert seen.groups is not None and seen.curtain is not None
-    assert np.array_equal(seen.groups, scenes.groups[0, : len(seen.steps), :, :, 0]) and np.array_equal(seen.curtain, scenes.truth["curtain"][0])
-    assert [row.name for row in story(seen, "copy").blocks[0]] == ["input", "true groups", "prediction", "truth", "error"]
+    assert np.array_equal(seen.groups, scenes.groups[0, : len(seen.steps), :, :, 0]) and np.array_equal(
+        seen.curtain, scenes.truth["curtain"][0]
+    )
+    assert [row.name for row in story(seen, "copy").blocks[0]] == [
+        "input",
+        "true groups",
+        "prediction",
+        "truth",
+        "error",
+    ]
 
 
 def with_levels(*levels: float) -> Watched:
     """A square in every slot, of this level."""
     seen = make_watched(len(levels))
     weights = np.array(levels, np.float32)[None, :, None, None, None]
-    steps = tuple(replace(step, parts=replace(step.parts, predictions=step.parts.predictions * weights)) for step in seen.steps if step.parts)
+    steps = tuple(
+        replace(step, parts=replace(step.parts, predictions=step.parts.predictions * weights))
+        for step in seen.steps
+        if step.parts
+    )
     return replace(seen, steps=steps)
 
 
@@ -359,7 +430,9 @@ def with_levels(*levels: float) -> Watched:
         ((0, 0), [0, 1], ""),  # nothing would be left
     ],
 )
-def test_slots_that_are_empty_take_no_room_and_are_named(levels: tuple[float, ...], drawn: list[int], words: str) -> None:
+def test_slots_that_are_empty_take_no_room_and_are_named(
+    levels: tuple[float, ...], drawn: list[int], words: str
+) -> None:
     told = story(with_levels(*levels), "a")
     assert [row.slot for row in told.blocks[1]] == drawn
     assert [line[: len(words)] for line in told.legend if line.startswith("not drawn")] == [words] * bool(words)
@@ -368,14 +441,22 @@ def test_slots_that_are_empty_take_no_room_and_are_named(levels: tuple[float, ..
 def test_a_slot_that_predicts_nothing_at_a_step_says_so() -> None:
     seen = make_watched(2)
     assert seen.steps[0].parts
-    dark = replace(seen.steps[0], parts=replace(seen.steps[0].parts, predictions=np.zeros((1, 2, 24, 24, 1), np.float32)))
+    dark = replace(
+        seen.steps[0], parts=replace(seen.steps[0].parts, predictions=np.zeros((1, 2, 24, 24, 1), np.float32))
+    )
     row = story(replace(seen, steps=(dark, *seen.steps[1:])), "a").blocks[1][0]
     assert row.notes == ("nothing", "", "", "")
 
 
-@pytest.mark.parametrize(("times", "frames"), [(["--start", 10, "--frames", 4], 4), (["--every", 7], 5), (["--start", 28], 2)])
-def test_the_command_draws_the_steps_asked_for(cli: Callable[..., Result], tmp_path: Path, times: list[Any], frames: int) -> None:
-    whole = times if "--frames" in times else [*times, "--frames", frames]  # the dataset has more frames than the suite asks of
+@pytest.mark.parametrize(
+    ("times", "frames"), [(["--start", 10, "--frames", 4], 4), (["--every", 7], 5), (["--start", 28], 2)]
+)
+def test_the_command_draws_the_steps_asked_for(
+    cli: Callable[..., Result], tmp_path: Path, times: list[Any], frames: int
+) -> None:
+    whole = (
+        times if "--frames" in times else [*times, "--frames", frames]
+    )  # the dataset has more frames than the suite asks of
     assert cli("show", "balls4mass64", *whole, "--out", tmp_path / "clip.gif").exit_code == 0
     with Image.open(tmp_path / "clip.gif") as image:
         assert image.n_frames == frames  # type: ignore[attr-defined]
@@ -456,7 +537,9 @@ BAD = {
 
 @pytest.mark.parametrize("wrong", BAD.values(), ids=BAD.keys())
 def test_parts_that_do_not_fit_are_refused(wrong: dict[str, Any]) -> None:
-    good = Parts(np.zeros((1, 2, 4, 4, 1), np.float32), np.zeros((1, 2, 4, 4), np.float32), np.zeros((1, 2, 2), np.float32))
+    good = Parts(
+        np.zeros((1, 2, 4, 4, 1), np.float32), np.zeros((1, 2, 4, 4), np.float32), np.zeros((1, 2, 2), np.float32)
+    )
     assert drawable(good, (4, 4, 1)).predictions.shape == (1, 2, 4, 4, 1)
     with pytest.raises(ModelError, match="of parts are finite floating-point numbers of shape"):
         drawable(replace(good, **wrong), (4, 4, 1))
@@ -480,13 +563,21 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_parts_of_nem_are_the_grouping_of_the_frame_just_seen_and_the_prediction_of_the_next(checkpoint: Path) -> None:
+def test_the_parts_of_nem_are_the_grouping_of_the_frame_just_seen_and_the_prediction_of_the_next(
+    checkpoint: Path,
+) -> None:
     from physbench_baselines.checkpoint import model
 
     steps = watch(model(checkpoint), "balls", rollout=2).steps
     assert len(steps) == 6
     for before, step in pairwise(steps[:5]):
-        assert before.parts and step.parts and step.frame is not None and step.parts.attention is not None and step.owner is not None
+        assert (
+            before.parts
+            and step.parts
+            and step.frame is not None
+            and step.parts.attention is not None
+            and step.owner is not None
+        )
         x, psi = step.frame[:, :, 0], before.parts.predictions[0, ..., 0].astype(float)
         likely = np.where(x == 1, psi, 1 - psi) + 1e-6
         assert np.allclose(step.parts.shares[0], likely / likely.sum(axis=0), atol=1e-5)
@@ -504,7 +595,9 @@ def test_the_command_draws_a_model_without_slots(cli: Callable[..., Result], tmp
         assert getattr(image, "n_frames", 1) == (6 if suffix == ".gif" else 1)
 
 
-def test_the_command_draws_a_checkpoint_with_its_slots(cli: Callable[..., Result], checkpoint: Path, tmp_path: Path) -> None:
+def test_the_command_draws_a_checkpoint_with_its_slots(
+    cli: Callable[..., Result], checkpoint: Path, tmp_path: Path
+) -> None:
     sizes: list[tuple[int, int]] = []
     for model in ("copy", checkpoint):
         out = tmp_path / f"{Path(model).stem}.png"
@@ -514,7 +607,9 @@ def test_the_command_draws_a_checkpoint_with_its_slots(cli: Callable[..., Result
     assert sizes[1][1] - sizes[0][1] > 5 * 128  # groups, three slots, attention
 
 
-def test_the_name_of_a_file_says_what_is_drawn(cli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_name_of_a_file_says_what_is_drawn(
+    cli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli("show", "--model", "physbench_baselines.reference:Copy", "--rollout", 2).exit_code == 0
     assert [path.name for path in tmp_path.iterdir()] == ["physbench_baselines.reference-Copy-balls-0-rollout-2.png"]
@@ -544,7 +639,12 @@ WRONG = {
 
 @pytest.mark.parametrize(("words", "said"), WRONG.values(), ids=WRONG.keys())
 def test_what_cannot_be_drawn_is_refused_in_one_line(
-    cli: Callable[..., Result], refusal: Callable[[int, str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+    cli: Callable[..., Result],
+    refusal: Callable[[int, str], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    said: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     result = cli("show", *words)

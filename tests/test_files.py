@@ -24,7 +24,19 @@ from physbench.storage.predictions import PredictionsHeader, PredictionsWriter
 from tests.builders.datasets import recipe_for
 
 
-@pytest.fixture(params=["a pipe", "a device", "a socket", "a folder", "a link to a pipe", "nothing", "a dangling link", "below a file", "a link to itself"])
+@pytest.fixture(
+    params=[
+        "a pipe",
+        "a device",
+        "a socket",
+        "a folder",
+        "a link to a pipe",
+        "nothing",
+        "a dangling link",
+        "below a file",
+        "a link to itself",
+    ]
+)
 def irregular(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "x"
     match request.param:
@@ -61,7 +73,10 @@ def test_what_is_no_regular_file_is_refused_and_not_waited_for(irregular: Path) 
 def test_a_file_is_read_up_to_its_bound_and_not_beyond(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"0123456789")
-    assert read_regular_file(path, 10) == b"0123456789" and require_regular_file(path) == require_regular_file(path, 10) == 10
+    assert (
+        read_regular_file(path, 10) == b"0123456789"
+        and require_regular_file(path) == require_regular_file(path, 10) == 10
+    )
     for read in (require_regular_file, open_regular_file, read_regular_file):
         with pytest.raises(HostileFile, match="x has 10 bytes, and at most 9 are read"):
             read(path, 9)
@@ -102,7 +117,9 @@ def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
     pipe, folder = tmp_path / "pipe.h5", tmp_path / "folder"
     os.mkfifo(pipe)
     folder.mkdir()
-    header = PredictionsHeader(suite="balls", suite_version=1, size="lite", sequences=1, model="me", seed=0, likelihood="bernoulli")
+    header = PredictionsHeader(
+        suite="balls", suite_version=1, size="lite", sequences=1, model="me", seed=0, likelihood="bernoulli"
+    )
     for path in (pipe, folder):
         for write in (
             require_writable,
@@ -120,7 +137,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """With room for 64 KiB, where this process may mount one."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk)], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk)], capture_output=True, check=False
+    ).returncode:
         pytest.skip("only root may mount a small disk")
     yield disk
     subprocess.run(["umount", str(disk)], check=True)
@@ -135,7 +154,9 @@ def test_on_a_full_disk_the_old_file_stays_and_nothing_is_left_behind(small_disk
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_whatever_fails_the_old_file_stays_and_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+def test_whatever_fails_the_old_file_stays_and_nothing_is_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     def fail(*given: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 

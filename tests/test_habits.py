@@ -21,7 +21,12 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, re.M))
-PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "README.md", ROOT / ".github" / "pull_request_template.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "README.md",
+    ROOT / ".github" / "pull_request_template.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 
 def load(path: Path) -> Any:
@@ -41,7 +46,10 @@ def require_command(line: str) -> None:
 def test_the_steps_of_a_workflow_exist(path: Path) -> None:
     workflow = load(path)
     jobs = workflow["jobs"]
-    assert workflow["permissions"] == {"contents": "read"} and set(workflow[True]) == {"push", "pull_request"}  # YAML takes `on` for true
+    assert workflow["permissions"] == {"contents": "read"} and set(workflow[True]) == {
+        "push",
+        "pull_request",
+    }  # YAML takes `on` for true
     for job in jobs.values():
         needed = job.get("needs", [])
         assert {needed} if isinstance(needed, str) else set(needed) <= jobs.keys()
@@ -59,13 +67,16 @@ def test_the_wheel_is_tried_on_every_python_from_the_oldest() -> None:
     oldest = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
     assert pythons == [f"3.{minor}" for minor in range(11, 15)] and oldest == f">={pythons[0]}"
     given, taken = (
-        {step["with"]["name"] for step in jobs[job]["steps"] if kind in step.get("uses", "")} for job, kind in (("wheel", "upload"), ("try-wheel", "download"))
+        {step["with"]["name"] for step in jobs[job]["steps"] if kind in step.get("uses", "")}
+        for job, kind in (("wheel", "upload"), ("try-wheel", "download"))
     )
     assert given == taken == {"wheel"}
 
 
 def test_what_must_hold_before_a_change_lands_is_in_the_makefile() -> None:
-    lines = [line for line in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines() if line.startswith("make ")]
+    lines = [
+        line for line in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines() if line.startswith("make ")
+    ]
     assert [line.split()[1] for line in lines] == ["check", "docs", "test", "slow"]
     for line in lines:
         require_command(line)
@@ -85,7 +96,9 @@ def test_a_form_asks_by_fields_that_there_are(path: Path) -> None:
     form = load(path)
     assert form["name"] and form["description"]
     fields = [part for part in form["body"] if part["type"] != "markdown"]
-    assert {part["type"] for part in fields} <= {"input", "textarea", "dropdown"} and all(part["attributes"]["label"] for part in fields)
+    assert {part["type"] for part in fields} <= {"input", "textarea", "dropdown"} and all(
+        part["attributes"]["label"] for part in fields
+    )
     assert len({part["id"] for part in fields}) == len(fields)
     assert any(part.get("validations", {}).get("required") for part in fields)
 
@@ -103,7 +116,9 @@ def test_every_target_is_phony() -> None:
 
 def test_the_version_is_the_same_everywhere() -> None:
     assert load(ROOT / "CITATION.cff")["version"] == physbench.__version__
-    assert re.search(rf"^## {re.escape(physbench.__version__)}\b", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
+    assert re.search(
+        rf"^## {re.escape(physbench.__version__)}\b", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M
+    )
 
 
 @pytest.mark.parametrize(

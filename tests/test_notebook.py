@@ -41,6 +41,11 @@ def test_the_notebook_runs_within_ten_minutes(notebook: Any, tmp_path: Path, mon
     asked = nbformat.v4.new_code_cell("scores['copy'] == 1 and scores['tracker'] < scores['trained'] < scores['blur']")
     notebook.cells.append(asked)
     client(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
-    pictures = [each for cell in notebook.cells for each in cell.get("outputs", []) if {"image/png", "image/svg+xml"} & set(each.get("data", {}))]
+    pictures = [
+        each
+        for cell in notebook.cells
+        for each in cell.get("outputs", [])
+        if {"image/png", "image/svg+xml"} & set(each.get("data", {}))
+    ]
     assert len(pictures) == 3
     assert asked.outputs[0].data["text/plain"] == "True"

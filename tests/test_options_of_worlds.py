@@ -48,7 +48,9 @@ class Everything:
         return Scenes(pixels, pixels)
 
 
-everything = Recipe(dataset="everything", generator=Everything(), frames=2, splits={"test": 2}, about="a field of every kind")
+everything = Recipe(
+    dataset="everything", generator=Everything(), frames=2, splits={"test": 2}, about="a field of every kind"
+)
 
 
 @pytest.fixture
@@ -125,13 +127,17 @@ def test_a_field_that_is_called_like_an_option_is_refused_in_words(cli: Any, mon
     class Clash(Everything):
         seed: int = 0
 
-    monkeypatch.setattr("tests.test_options_of_worlds.everything", Recipe(dataset="everything", generator=Clash(), splits={"test": 1}))
+    monkeypatch.setattr(
+        "tests.test_options_of_worlds.everything", Recipe(dataset="everything", generator=Clash(), splits={"test": 1})
+    )
     monkeypatch.setitem(registry.datasets.built_in, "everything", "tests.test_options_of_worlds:everything")  # type: ignore[arg-type]
     result = cli("generate", "everything")
     assert result.exit_code == 2 and "the world has a parameter 'seed'" in result.output
 
 
-def test_a_dry_run_of_a_foreign_world_draws_what_it_has(cli: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_dry_run_of_a_foreign_world_draws_what_it_has(
+    cli: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setitem(registry.datasets.built_in, "everything", "tests.test_options_of_worlds:everything")  # type: ignore[arg-type]
     monkeypatch.chdir(tmp_path)
     told = json.loads(cli("generate", "everything", "--frames", 1, "--dry-run", "--json").stdout)
@@ -149,6 +155,8 @@ def test_a_dry_run_of_a_foreign_world_draws_what_it_has(cli: Any, monkeypatch: p
 def test_the_lines_of_info_name_what_a_file_holds(cli: Any, tmp_path: Path, world: str, frames: int, line: str) -> None:
     name, _, kind = world.partition(":")
     generator: Any = {"Everything": Everything, "Game": Game, "Balls": Balls}[kind]()
-    path = make(Recipe(dataset=name, generator=generator, frames=frames, splits={"test": 2}), tmp_path / "x.h5", workers=1)
+    path = make(
+        Recipe(dataset=name, generator=generator, frames=frames, splits={"test": 2}), tmp_path / "x.h5", workers=1
+    )
     text = cli("info", path).stdout
     assert line in text and ("collisions" in text.splitlines()[1]) == (kind == "Balls")

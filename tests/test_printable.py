@@ -21,7 +21,9 @@ def test_what_comes_out_is_one_line_that_any_terminal_can_be_sent(text: str) -> 
     shown = printable(text)
     assert shown.isprintable() and len(shown.splitlines()) <= 1
     assert shown.encode("utf-8").decode("utf-8") == shown
-    assert [old for old, new in zip(text, shown, strict=True) if old != new] == [letter for letter in text if not letter.isprintable()]
+    assert [old for old, new in zip(text, shown, strict=True) if old != new] == [
+        letter for letter in text if not letter.isprintable()
+    ]
 
 
 @pytest.mark.parametrize("words", [["info"], ["verify"], ["verify", "--quick"], ["show"], ["compare", "x.npz"]])
@@ -39,7 +41,9 @@ def test_the_names_in_a_file_of_sums_do_nothing(tmp_path: Path, cli: Any) -> Non
     assert all(line.isprintable() for line in result.stdout.splitlines())
 
 
-def test_a_name_is_no_markup_of_the_progress_bar(tiny: Any, tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_is_no_markup_of_the_progress_bar(
+    tiny: Any, tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
     folder = tmp_path / "x["
     folder.mkdir()

@@ -45,11 +45,15 @@ def test_progress_is_told_within_a_block_and_ends_at_the_whole(model: Any) -> No
 def test_an_evaluation_that_goes_on_counts_what_was_finished(tmp_path: Path) -> None:
     for _ in range(2):
         told: list[Progress] = []
-        physbench.evaluate(Copy(), "balls", limit=6, batch=2, journal=EvaluationJournal(tmp_path / "journal"), progress=told.append)
+        physbench.evaluate(
+            Copy(), "balls", limit=6, batch=2, journal=EvaluationJournal(tmp_path / "journal"), progress=told.append
+        )
     assert [now.done for now in told] == pytest.approx([2, 4, 6])
 
 
-def test_without_a_terminal_there_is_a_line_at_first_and_then_one_a_minute(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_terminal_there_is_a_line_at_first_and_then_one_a_minute(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     now = 100.0
     monkeypatch.setattr(progress.time, "monotonic", lambda: now)
     with progress.progress_bar("evaluating") as update:
@@ -59,7 +63,9 @@ def test_without_a_terminal_there_is_a_line_at_first_and_then_one_a_minute(monke
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 4  # at 10, 70, 130 and 190 of 200 seconds
     assert lines[0] == "evaluating on balls: 2%, 2.0 sequences/s, about 8.2 min left"
-    assert all(re.fullmatch(r"evaluating on balls: \d+%, 2\.0 sequences/s, about \d\.\d min left", line) for line in lines)
+    assert all(
+        re.fullmatch(r"evaluating on balls: \d+%, 2\.0 sequences/s, about \d\.\d min left", line) for line in lines
+    )
 
 
 def test_short_work_says_nothing_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:

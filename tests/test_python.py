@@ -1,4 +1,5 @@
-"""physbench from Python: names and parameters, splits by any of their names, files that close, tables, what goes to PyTorch, and examples that run."""
+"""physbench from Python: names and parameters, splits by any of their names, files that close, tables, what goes to
+PyTorch, and examples that run."""
 
 from __future__ import annotations
 
@@ -111,7 +112,9 @@ def test_stream_takes_the_parameters_of_a_world_of_ones_own() -> None:
 # Splits by any of their names.
 
 
-@pytest.mark.parametrize(("name", "full"), [("train", "training"), ("valid", "validation"), ("val", "validation"), ("test", "test")])
+@pytest.mark.parametrize(
+    ("name", "full"), [("train", "training"), ("valid", "validation"), ("val", "validation"), ("test", "test")]
+)
 def test_a_split_has_several_names(made: Path, name: str, full: str) -> None:
     file = physbench.open(made)
     assert file[name].name == full and name in file and list(file) == ["training", "validation", "test"]
@@ -245,7 +248,10 @@ def test_a_window_is_consecutive_frames_of_every_array_from_the_same_place(made:
             np.testing.assert_array_equal(array, whole[place : place + 5] if name in TIME_FIRST else whole)
         places.append(place)
     assert set(places) == set(range(8)), "anywhere, the first and the last place included"
-    again, other = ([window_in(split[i]["position"], split.torch(window=5, seed=s)[i]["position"]) for i in range(len(split))] for s in (1, 2))
+    again, other = (
+        [window_in(split[i]["position"], split.torch(window=5, seed=s)[i]["position"]) for i in range(len(split))]
+        for s in (1, 2)
+    )
     assert again == places != other
     np.testing.assert_array_equal(data[-1]["position"], data[len(split) - 1]["position"])
 
@@ -276,7 +282,9 @@ def test_windows_do_not_depend_on_workers_and_ranks(ranks: int, workers: int, mo
     for rank in range(ranks):
         monkeypatch.setenv("RANK", str(rank))
         monkeypatch.setenv("WORLD_SIZE", str(ranks))
-        loader = DataLoader(physbench.stream("balls", batch=4, **SMALL).torch(window=3), batch_size=None, num_workers=workers)
+        loader = DataLoader(
+            physbench.stream("balls", batch=4, **SMALL).torch(window=3), batch_size=None, num_workers=workers
+        )
         for batch, truth in zip(islice(loader, 3), alone[rank::ranks], strict=False):
             np.testing.assert_array_equal(batch["features"].numpy(), truth["features"])
 
@@ -296,9 +304,15 @@ def test_floats_reach_from_0_to_1_also_in_colour(dtype: str) -> None:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_time_first_is_the_same_with_axes_exchanged(made: Path, workers: int) -> None:
     split = physbench.open(made)["train"]
-    plain, turned = (next(iter(DataLoader(split.torch(time_first=turn), batch_size=5, num_workers=workers))) for turn in (False, True))  # type: ignore[arg-type]
+    plain, turned = (
+        next(iter(DataLoader(split.torch(time_first=turn), batch_size=5, num_workers=workers)))
+        for turn in (False, True)
+    )  # type: ignore[arg-type]
     stream = physbench.stream("balls", batch=5, **SMALL)
-    fresh, turned_fresh = (next(iter(DataLoader(stream.torch(time_first=turn), batch_size=None, num_workers=workers))) for turn in (False, True))
+    fresh, turned_fresh = (
+        next(iter(DataLoader(stream.torch(time_first=turn), batch_size=None, num_workers=workers)))
+        for turn in (False, True)
+    )
     for usual, other in ((plain, turned), (fresh, turned_fresh)):
         assert list(usual) == list(other) and set(TIME_FIRST) <= set(usual)
         for name in usual:
@@ -352,7 +366,10 @@ def test_evaluate_takes_trained_models_checkpoints_and_settings(tmp_path: Path) 
     checkpoint.save(path, model.network)
     for given in (path, str(path)):
         stored = physbench.evaluate(given, "smoke", limit=1, settings={"noise": 0})
-        assert stored.provenance.model == "mine" and stored.score("balls4mass64", "bce").value == named.score("balls4mass64", "bce").value
+        assert (
+            stored.provenance.model == "mine"
+            and stored.score("balls4mass64", "bce").value == named.score("balls4mass64", "bce").value
+        )
 
 
 def test_evaluate_takes_a_data_file_by_its_name(made: Path) -> None:
@@ -396,7 +413,11 @@ def public() -> Iterator[tuple[str, Any]]:
     for kind in (File, Split, Stream, Recipe, EventTable):
         yield kind.__qualname__, kind
         for name, member in vars(kind).items():
-            if not name.startswith("_") and name not in FOR_VERIFY and (callable(member) or isinstance(member, property)):
+            if (
+                not name.startswith("_")
+                and name not in FOR_VERIFY
+                and (callable(member) or isinstance(member, property))
+            ):
                 yield f"{kind.__qualname__}.{name}", member
 
 
@@ -404,7 +425,9 @@ PUBLIC = dict(public())
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_everything_public_has_a_docstring_with_an_example_that_runs(name: str, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_public_has_a_docstring_with_an_example_that_runs(
+    name: str, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = inspect.getdoc(PUBLIC[name]) or ""
     example = doctest.DocTestParser().get_doctest(text, {"physbench": physbench}, name, None, None)
     assert example.examples, f"{name} has no example"
@@ -443,7 +466,13 @@ def test_another_recipe_is_named_with_what_differs(made: Path) -> None:
     with pytest.raises(StorageError) as refused:
         physbench.generate("balls", made, **{**FILE, "n": 3, "test": 9, "gravity": 0.5}, seed=1)
     sentence = str(refused.value)
-    for words in ("n is [2, 3] there, [3, 3] here", "gravity is 0.0 there, 0.5 here", "seed is 0 there, 1 here", "and 1 more", "--overwrite"):
+    for words in (
+        "n is [2, 3] there, [3, 3] here",
+        "gravity is 0.0 there, 0.5 here",
+        "seed is 0 there, 1 here",
+        "and 1 more",
+        "--overwrite",
+    ):
         assert words in sentence
     assert "\n" not in sentence
 
@@ -453,14 +482,26 @@ def test_a_difference_is_not_hidden_by_another_thing_of_the_same_name() -> None:
     other = json.loads(recipe.to_json())
     assert recipe.difference(other) == []
     other["seed"], other["parameters"]["seed"], other["splits"]["seed"] = 7, 0, 0
-    assert recipe.difference(other) == ["seed is 7 there, 0 here", "seed is 0 there, not given here", "seed is 0 there, not given here"]
+    assert recipe.difference(other) == [
+        "seed is 7 there, 0 here",
+        "seed is 0 there, not given here",
+        "seed is 0 there, not given here",
+    ]
 
 
 def test_a_strange_recipe_is_told_on_one_line(made: Path, tmp_path: Path) -> None:
     path = tmp_path / "strange.h5"
     path.write_bytes(made.read_bytes())
     with h5py.File(path, "r+") as file:
-        file.attrs["recipe"] = json.dumps({"dataset": "x\x1b[2J\n" + "y" * 500, "seed": {"deep": [1] * 500}, "k" * 5000: 1, "parameters": {}, "splits": 3})
+        file.attrs["recipe"] = json.dumps(
+            {
+                "dataset": "x\x1b[2J\n" + "y" * 500,
+                "seed": {"deep": [1] * 500},
+                "k" * 5000: 1,
+                "parameters": {},
+                "splits": 3,
+            }
+        )
     with pytest.raises(StorageError) as refused:
         physbench.generate("balls", path, **FILE)
     assert str(refused.value).isprintable() and len(str(refused.value)) < 500

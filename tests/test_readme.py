@@ -26,7 +26,9 @@ def test_every_link_leads_somewhere(link: str) -> None:
 def test_quoted_figures_are_those_of_the_last_measurement() -> None:
     """Numbers with a unit in the part about speed stand in the tables that `make bench` wrote."""
     text = README.read_text(encoding="utf-8")
-    paragraph = re.sub(r"\d+,\d{3}", "", text[text.index("## Speed") : text.index("## Repository")])  # counts of sequences
+    paragraph = re.sub(
+        r"\d+,\d{3}", "", text[text.index("## Speed") : text.index("## Repository")]
+    )  # counts of sequences
     measured = (README.parent / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     quoted = re.findall(r"\d+(?:\.\d+)?x|\d+\.\d|\b\d{3}\b", paragraph)
     assert len(quoted) >= 8

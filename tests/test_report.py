@@ -1,4 +1,5 @@
-"""The page of a result: nothing but itself is needed to read it, every text on it stays text, and its pictures are the sequences it says they are."""
+"""The page of a result: nothing but itself is needed to read it, every text on it stays text, and its pictures are the
+sequences it says they are."""
 
 from __future__ import annotations
 
@@ -39,7 +40,20 @@ from tests.leaderboard.browser import CHROMIUM, Browser
 
 OKABE_ITO = [(230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167)]
 GROUND = (10, 11, 15)
-FETCHING = {"script", "link", "iframe", "object", "embed", "base", "form", "video", "audio", "use", "image", "foreignobject"}
+FETCHING = {
+    "script",
+    "link",
+    "iframe",
+    "object",
+    "embed",
+    "base",
+    "form",
+    "video",
+    "audio",
+    "use",
+    "image",
+    "foreignobject",
+}
 UNCLOSED = {"meta", "img", "br", "wbr", "html"}
 
 
@@ -54,7 +68,9 @@ class Quarters:
 
     def observe(self, state: None, frame: NDArray[np.float32], action: object) -> tuple[None, Prediction]:
         rows, columns = np.indices(frame.shape[1:3])
-        owner = np.broadcast_to(2 * (2 * rows >= frame.shape[1]) + (2 * columns >= frame.shape[2]), frame.shape[:3]).astype(np.uint8)
+        owner = np.broadcast_to(
+            2 * (2 * rows >= frame.shape[1]) + (2 * columns >= frame.shape[2]), frame.shape[:3]
+        ).astype(np.uint8)
         return None, Prediction((0.8 * frame + 0.1).astype(np.float32), owner)
 
 
@@ -164,13 +180,27 @@ def test_a_page_has_every_score_every_strip_and_where_they_come_from(told: Told)
     page = told.page
     assert page.all("h1") and f"{told.result.provenance.model} on {told.result.provenance.suite}" in page.text
     for score in told.result.scores:
-        assert score.task in page.text and score.metric in page.text and figures(score.value, score.low, score.high)[0] in page.text
-    headings = [int(words.removeprefix("sequence ")) for element, words in page.words if element == "b" and words.startswith("sequence ")]
+        assert (
+            score.task in page.text
+            and score.metric in page.text
+            and figures(score.value, score.low, score.high)[0] in page.text
+        )
+    headings = [
+        int(words.removeprefix("sequence "))
+        for element, words in page.words
+        if element == "b" and words.startswith("sequence ")
+    ]
     assert headings == [strip.number for strip in told.strips] and headings
-    for fact in (*told.result.provenance.data_sha256.values(), told.result.provenance.physbench_version, told.result.provenance.date):
+    for fact in (
+        *told.result.provenance.data_sha256.values(),
+        told.result.provenance.physbench_version,
+        told.result.provenance.date,
+    ):
         assert fact in page.text
     charts = [line["aria-label"] for line in page.all("svg") if line.get("role") == "img"]
-    expected = {"crop50": (), "simulation": ("rollout_bce", "rollout_overlap", "event_error")}.get(told.result.provenance.suite, ("bce",))
+    expected = {"crop50": (), "simulation": ("rollout_bce", "rollout_overlap", "event_error")}.get(
+        told.result.provenance.suite, ("bce",)
+    )
     assert all(any(label.startswith(stem) for label in charts) for stem in expected)
     assert any(label.startswith("ari") for label in charts) == any(metric == "ari" for _, metric in told.result.curves)
 
@@ -178,16 +208,29 @@ def test_a_page_has_every_score_every_strip_and_where_they_come_from(told: Told)
 @of_case()
 def test_a_page_needs_nothing_but_itself_and_keeps_its_own_policy(told: Told) -> None:
     page = told.page
-    assert not {"script", "link", "iframe", "object", "embed", "base", "form", "video", "audio", "use", "image", "foreignobject"} & {
-        tag for tag, _ in page.elements
-    }
+    assert not {
+        "script",
+        "link",
+        "iframe",
+        "object",
+        "embed",
+        "base",
+        "form",
+        "video",
+        "audio",
+        "use",
+        "image",
+        "foreignobject",
+    } & {tag for tag, _ in page.elements}
     for tag, attributes in page.elements:
         assert not [name for name in attributes if name.startswith("on") or name in ("style", "srcset", "background")]
         assert tag == "a" or "href" not in attributes
         assert tag == "img" or "src" not in attributes
     assert page.all("img") and all(image["src"].startswith("data:image/png;base64,") for image in page.all("img"))
     assert all(anchor["href"].startswith("https://") for anchor in page.all("a"))
-    (policy,) = [meta["content"] for meta in page.all("meta") if meta.get("http-equiv", "").lower() == "content-security-policy"]
+    (policy,) = [
+        meta["content"] for meta in page.all("meta") if meta.get("http-equiv", "").lower() == "content-security-policy"
+    ]
     (style,) = re.findall("<style>(.*?)</style>", told.html, re.DOTALL)
     allowed = {name: rest.split() for name, _, rest in (part.strip().partition(" ") for part in policy.split(";"))}
     assert allowed["default-src"] == ["'none'"] and allowed["img-src"] == ["data:"]
@@ -210,7 +253,15 @@ HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)>'
 
 def test_names_and_notes_of_strangers_stay_text(tmp_path: Path) -> None:
     chosen, result = of("copy", "balls", 5)
-    origin = replace(result.provenance, model=HOSTILE, suite=HOSTILE, size=HOSTILE, device=HOSTILE, notes=(HOSTILE, "own-code"), data_sha256={HOSTILE: HOSTILE})
+    origin = replace(
+        result.provenance,
+        model=HOSTILE,
+        suite=HOSTILE,
+        size=HOSTILE,
+        device=HOSTILE,
+        notes=(HOSTILE, "own-code"),
+        data_sha256={HOSTILE: HOSTILE},
+    )
     scores = tuple(replace(score, task=HOSTILE, metric=HOSTILE) for score in result.scores[:2])
     known = [Known(HOSTILE, HOSTILE, HOSTILE, 1.0, 0.0, 2.0)]
     papers = [Published(HOSTILE, HOSTILE, HOSTILE, HOSTILE + "2", 1.0, HOSTILE, "javascript:alert(1)", HOSTILE)]
@@ -284,7 +335,9 @@ def test_the_curtain_is_drawn_over_the_objects_which_are_seen_through_it(told: T
     recipe: Recipe = registry.datasets.get("balls3curtain64")
     scenes = recipe.generator.batch(recipe.seeds("test", strip.number, strip.number + 1), 51)
     y0, x0, y1, x1 = scenes.truth["curtain"][0].tolist()
-    t, pixels = next((int(words.split()[-1]), pixels) for words, pixels in pictures(told.page) if words.startswith("objects"))
+    t, pixels = next(
+        (int(words.split()[-1]), pixels) for words, pixels in pictures(told.page) if words.startswith("objects")
+    )
     scale = len(pixels) // 64
     outside = np.ones((64, 64), bool)
     outside[y0:y1, x0:x1] = False
@@ -302,19 +355,29 @@ class One(Quarters):
         return None, replace(prediction, owner=np.zeros(frame.shape[:3], np.uint8))
 
 
-@pytest.mark.parametrize(("model", "rows"), [(One(), {"truth", "prediction"}), (Quarters(), {"truth", "prediction", "owners", "objects"})])
+@pytest.mark.parametrize(
+    ("model", "rows"), [(One(), {"truth", "prediction"}), (Quarters(), {"truth", "prediction", "owners", "objects"})]
+)
 def test_a_model_of_one_slot_has_no_row_of_owners(tmp_path: Path, model: Quarters, rows: set[str]) -> None:
     chosen, result = extent("balls", limit=3), evaluate(model, "balls", limit=3)
-    page = Page(write_report(tmp_path, result, strips=gallery(answers_of(model, 0), chosen, result)).read_text(encoding="utf-8"))
+    page = Page(
+        write_report(tmp_path, result, strips=gallery(answers_of(model, 0), chosen, result)).read_text(encoding="utf-8")
+    )
     assert {words.split(",")[0] for words, _ in pictures(page)} == rows
     assert ("Owners: a colour" in page.text) == ("owners" in rows)
 
 
 def test_objects_in_colour_have_the_colours_of_their_frames(tmp_path: Path) -> None:
     recipe = replace(registry.datasets.get("balls"), splits={"test": 3}, frames=31)
-    path = generate(replace(recipe, generator=replace(recipe.generator, colour=True)), tmp_path / "colour.h5", workers=1)  # type: ignore[type-var]
+    path = generate(
+        replace(recipe, generator=replace(recipe.generator, colour=True)), tmp_path / "colour.h5", workers=1
+    )  # type: ignore[type-var]
     chosen, result = extent("balls", data=path), evaluate(Quarters(), "balls", data=path)
-    page = Page(write_report(tmp_path / "page", result, strips=gallery(answers_of(Quarters(), 0), chosen, result)).read_text(encoding="utf-8"))
+    page = Page(
+        write_report(tmp_path / "page", result, strips=gallery(answers_of(Quarters(), 0), chosen, result)).read_text(
+            encoding="utf-8"
+        )
+    )
     shown = dict(pictures(page)[: len(pictures(page)) // 2])
     compared = 0
     for words, objects in shown.items():
@@ -331,8 +394,15 @@ def test_the_page_uses_its_width(tmp_path: Path) -> None:
     """Tables and charts stand side by side, or fill a row; and on a phone nothing sticks out."""
     _, result = of("quarters", "balls", 12)
     metrics = [score.metric for score in result.scores if score.task == "balls4mass64"]
-    known = [Known("balls4mass64", metric, model, 1528.72, 1522.1, 1535.1) for model in ("copy", "mean", "blank", "oracle") for metric in metrics]
-    edges = "['.task', '.figures', '.charts'].map(name => document.querySelector(name).getBoundingClientRect()).map(b => [b.left, b.right, b.top, b.bottom])"
+    known = [
+        Known("balls4mass64", metric, model, 1528.72, 1522.1, 1535.1)
+        for model in ("copy", "mean", "blank", "oracle")
+        for metric in metrics
+    ]
+    edges = (
+        "['.task', '.figures', '.charts'].map(name => document.querySelector(name).getBoundingClientRect()).map(b =>"
+        " [b.left, b.right, b.top, b.bottom])"
+    )
     browser = Browser(tmp_path / "profile")
     try:
         for references, beside in (([], True), (known, False)):
@@ -353,7 +423,9 @@ def flat_line(name: str, *values: float, look: int = 0, beside: bool = False) ->
 
 
 def draw(*words: Any, **options: Any) -> str:
-    return str(_environment("physbench.report").get_template("parts.html.j2").module.figure(line_chart(*words, **options)))  # type: ignore[attr-defined]
+    return str(
+        _environment("physbench.report").get_template("parts.html.j2").module.figure(line_chart(*words, **options))
+    )  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -365,8 +437,12 @@ def draw(*words: Any, **options: Any) -> str:
         ((80.0, 600.0, 300.0), (1200.0, 1300.0, 1500.0), True, ""),
     ],
 )
-def test_the_axis_of_a_chart_fits_the_model_and_says_where_copying_lies(ours: tuple[float, ...], copied: tuple[float, ...], is_drawn: bool, words: str) -> None:
-    page = Page(draw("t", [flat_line("ours", *ours), flat_line("copy", *copied, look=1, beside=True)], along="x", ratios=True))
+def test_the_axis_of_a_chart_fits_the_model_and_says_where_copying_lies(
+    ours: tuple[float, ...], copied: tuple[float, ...], is_drawn: bool, words: str
+) -> None:
+    page = Page(
+        draw("t", [flat_line("ours", *ours), flat_line("copy", *copied, look=1, beside=True)], along="x", ratios=True)
+    )
     lines = [path["class"] for path in page.all("path") if path["class"].startswith("line") and path["d"] != "M0 4H22"]
     assert ("line l1" in lines) == is_drawn and "line l0" in lines
     heights = [float(dot["cy"]) for dot in page.all("circle")]
@@ -375,11 +451,17 @@ def test_the_axis_of_a_chart_fits_the_model_and_says_where_copying_lies(ours: tu
 
 
 def test_a_chart_of_reference_rows_alone_has_them_all() -> None:
-    page = Page(draw("t", [flat_line("copy", 1, 1, look=1, beside=True), flat_line("mean", 9, 9, look=2, beside=True)], along="x"))
+    page = Page(
+        draw(
+            "t", [flat_line("copy", 1, 1, look=1, beside=True), flat_line("mean", 9, 9, look=2, beside=True)], along="x"
+        )
+    )
     assert {"line l1", "line l2"} <= {path["class"] for path in page.all("path")} and "not drawn" not in page.text
 
 
-@pytest.mark.parametrize(("first", "last"), [(1, 1), (0, 1), (1, 3), (1, 10), (1, 30), (7, 61), (0, 40), (3, 871), (120_000, 130_000)])
+@pytest.mark.parametrize(
+    ("first", "last"), [(1, 1), (0, 1), (1, 3), (1, 10), (1, 30), (7, 61), (0, 40), (3, 871), (120_000, 130_000)]
+)
 def test_steps_have_a_few_whole_numbers_beside_their_axis(first: int, last: int) -> None:
     found = step_axis([first, last], 0, 100)
     assert 1 <= len(found.ticks) <= 11 and all(first <= tick <= last and tick == int(tick) for tick in found.ticks)
@@ -395,10 +477,16 @@ def test_what_a_reader_must_know_stands_at_the_top(tmp_path: Path) -> None:
         assert words.lower() in top
     enough = tuple(replace(score, contributing=1_000) for score in result.scores)
     pinned = replace(result, scores=enough, provenance=replace(result.provenance, size="lite"))
-    assert not [attributes for tag, attributes in Page(write_report(tmp_path, pinned).read_text()).elements if attributes.get("class") == "notes"]
+    assert not [
+        attributes
+        for tag, attributes in Page(write_report(tmp_path, pinned).read_text()).elements
+        if attributes.get("class") == "notes"
+    ]
 
 
-@of_case(("constant-velocity", "curtain", 24), ("quarters", "crop50", 6), ("quarters", "balls", 12), ("copy", "balls", 5))
+@of_case(
+    ("constant-velocity", "curtain", 24), ("quarters", "crop50", 6), ("quarters", "balls", 12), ("copy", "balls", 5)
+)
 def test_the_strips_are_of_the_worst_and_of_the_middle(told: Told) -> None:
     """The highest error is the worst, or the lowest likelihood; of equals the first."""
     key, higher = {
@@ -414,7 +502,9 @@ def test_the_strips_are_of_the_worst_and_of_the_middle(told: Told) -> None:
         chosen = min(entry for entry in each if entry[0] == extreme)
         ordered.append(chosen)
         each.remove(chosen)
-    worst, middle = ([(strip.figure, strip.number) for strip in told.strips if strip.kind == kind] for kind in ("worst", "median"))
+    worst, middle = (
+        [(strip.figure, strip.number) for strip in told.strips if strip.kind == kind] for kind in ("worst", "median")
+    )
     third = math.ceil(len(ordered) / 3)
     assert worst == ordered[: min(10, third)]
     places = [ordered.index(strip) for strip in middle]
@@ -428,7 +518,9 @@ def test_of_many_sequences_ten_of_each_are_shown() -> None:
     chosen, result = of("constant-velocity", "balls", 40)
     strips = gallery(answers_of(ConstantVelocity(), 0), chosen, result)
     assert Counter(strip.kind for strip in strips) == {"worst": 10, "median": 10}
-    assert min(strip.figure for strip in strips if strip.kind == "worst") >= max(strip.figure for strip in strips if strip.kind == "median")
+    assert min(strip.figure for strip in strips if strip.kind == "worst") >= max(
+        strip.figure for strip in strips if strip.kind == "median"
+    )
 
 
 @of_case(("quarters", "balls", 12))
@@ -460,7 +552,11 @@ def test_the_pixels_of_a_strip_are_the_truth_the_prediction_and_the_owners(told:
 @of_case(("constant-velocity", "simulation", 7))
 def test_a_rollout_shows_what_was_seen_and_then_what_was_imagined(told: Told) -> None:
     (first,) = {strip.first for strip in told.strips}
-    assert first == 5 and {strip.steps for strip in told.strips} == {10} and not any(strip.owners is not None for strip in told.strips)
+    assert (
+        first == 5
+        and {strip.steps for strip in told.strips} == {10}
+        and not any(strip.owners is not None for strip in told.strips)
+    )
     frames = [int(words.rpartition(" ")[2]) for words, _ in pictures(told.page) if words.startswith("prediction")]
     assert min(frames) >= 5 and max(frames) == 14
     seen = [int(words.rpartition(" ")[2]) for words, _ in pictures(told.page) if words.startswith("truth")]
@@ -469,9 +565,16 @@ def test_a_rollout_shows_what_was_seen_and_then_what_was_imagined(told: Told) ->
 
 def test_the_curve_of_copying_is_what_copying_scores(tmp_path: Path) -> None:
     """It is worked out from the model's figures, and must come out as when copying itself is evaluated."""
-    for name, suite, limit, stem in (("quarters", "balls", 12, "bce: "), ("constant-velocity", "simulation", 7, "rollout_bce[h]: ")):
+    for name, suite, limit, stem in (
+        ("quarters", "balls", 12, "bce: "),
+        ("constant-velocity", "simulation", 7, "rollout_bce[h]: "),
+    ):
         copied = evaluate(Copy(), suite, limit=limit)
-        ahead = [score.value for score in copied.scores if score.task == "balls4mass64/rollout-5+10" and score.metric.startswith("rollout_bce[")]
+        ahead = [
+            score.value
+            for score in copied.scores
+            if score.task == "balls4mass64/rollout-5+10" and score.metric.startswith("rollout_bce[")
+        ]
         expected = ahead or copied.curves["balls4mass64", "bce"]
         page = Page(write_report(tmp_path, of(name, suite, limit)[1]).read_text())
         label = next(line["aria-label"] for line in page.all("svg") if line.get("aria-label", "").startswith(stem))
@@ -480,21 +583,42 @@ def test_the_curve_of_copying_is_what_copying_scores(tmp_path: Path) -> None:
 
 @of_case(("constant-velocity", "simulation", 7))
 def test_curves_have_the_figures_of_the_scores(told: Told) -> None:
-    texts = [words for element, words in told.page.words if element == "title" and words.startswith("constant-velocity, ")]
+    texts = [
+        words for element, words in told.page.words if element == "title" and words.startswith("constant-velocity, ")
+    ]
     for score in told.result.scores:
         if score.metric.startswith("rollout_bce["):
             step, (value, interval) = score.metric[12:-1], figures(score.value, score.low, score.high)
             assert f"constant-velocity, {step}: {value} ({interval})" in texts
     cells = {words for element, words in told.page.words if element == "title" and "steps ahead, " in words}
-    there = [score for score in told.result.scores if score.metric.startswith("event_error[") and not math.isnan(score.value)]
-    assert there and all(any(f"ahead, {score.metric[:-1].split(',')[1]}: {figures(score.value)[0][:3]}" in cell for cell in cells) for score in there)
+    there = [
+        score for score in told.result.scores if score.metric.startswith("event_error[") and not math.isnan(score.value)
+    ]
+    assert there and all(
+        any(f"ahead, {score.metric[:-1].split(',')[1]}: {figures(score.value)[0][:3]}" in cell for cell in cells)
+        for score in there
+    )
     assert {cell.split()[0] for cell in cells} == {"5", "10", "30"}
 
 
 def test_reference_rows_and_papers_stand_beside_and_are_told_apart(tmp_path: Path) -> None:
     _, result = of("quarters", "balls", 12)
-    known = [Known("balls4mass64", "bce", "mean", 1528.72, 1522.1, 1535.1), Known("balls4mass64", "relative_bce", "mean", 0.4976, 0.49, 0.51)]
-    papers = [Published("balls", "balls4mass64", "ari", "some-model", 0.8, "Somebody, 2018", "https://example.org/paper", "read off a figure")]
+    known = [
+        Known("balls4mass64", "bce", "mean", 1528.72, 1522.1, 1535.1),
+        Known("balls4mass64", "relative_bce", "mean", 0.4976, 0.49, 0.51),
+    ]
+    papers = [
+        Published(
+            "balls",
+            "balls4mass64",
+            "ari",
+            "some-model",
+            0.8,
+            "Somebody, 2018",
+            "https://example.org/paper",
+            "read off a figure",
+        )
+    ]
     page = Page(write_report(tmp_path, result, known, papers).read_text())
     for words in ("1,528.7", "1,522.1 to 1,535.1", "from the paper, its own data", "some-model", "read off a figure"):
         assert words in page.text.replace("\n", " ")
@@ -506,19 +630,26 @@ def test_a_metric_is_defined_where_it_stands_for_mice_fingers_and_keys(tmp_path:
     page = Page(write_report(tmp_path, result).read_text())
     assert "The adjusted Rand index" in page.text and "a ratio of sums, never a mean of ratios" in page.text
     assert any("binary cross-entropy" in summary.get("title", "") for summary in page.all("summary"))
-    assert all(box.get("tabindex") == "0" and box.get("aria-label") for box in page.all("div") if box.get("class") == "scroll")
+    assert all(
+        box.get("tabindex") == "0" and box.get("aria-label") for box in page.all("div") if box.get("class") == "scroll"
+    )
 
 
 def test_a_model_that_answers_otherwise_the_second_time_is_named(tmp_path: Path) -> None:
     chosen, result = of("copy", "balls", 5)
     strips = gallery(answers_of(Quarters(), 0), chosen, result)
     assert "answered otherwise" in write_report(tmp_path, result, strips=strips).read_text()
-    assert "answered otherwise" not in write_report(tmp_path, result, strips=gallery(answers_of(Copy(), 0), chosen, result)).read_text()
+    assert (
+        "answered otherwise"
+        not in write_report(tmp_path, result, strips=gallery(answers_of(Copy(), 0), chosen, result)).read_text()
+    )
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_plain_file_of_ones_own_has_a_page_too(tmp_path: Path, channels: int) -> None:
-    frames = np.random.default_rng(0).integers(0, 2 if channels == 1 else 256, (12, 7, 20, 28, channels)).astype(np.uint8)  # time first
+    frames = (
+        np.random.default_rng(0).integers(0, 2 if channels == 1 else 256, (12, 7, 20, 28, channels)).astype(np.uint8)
+    )  # time first
     with h5py.File(tmp_path / "own.h5", "w") as file:
         file["test/features"] = frames
     chosen, result = extent("balls", data=tmp_path / "own.h5"), evaluate(Quarters(), "balls", data=tmp_path / "own.h5")
@@ -550,10 +681,15 @@ def test_a_page_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         ((math.nan, math.nan, math.nan), ("\N{EN DASH}", "")),
     ],
 )
-def test_a_number_has_the_digits_that_its_interval_leaves(given: tuple[float, float, float], words: tuple[str, str]) -> None:
+def test_a_number_has_the_digits_that_its_interval_leaves(
+    given: tuple[float, float, float], words: tuple[str, str]
+) -> None:
     assert figures(*given) == words
 
 
-@pytest.mark.parametrize(("value", "words"), [(0.0, "0"), (1200.0, "1,200"), (0.125, "0.125"), (1 / 3, "0.3333"), (2e12, "2.00e12"), (math.inf, "inf")])
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.0, "0"), (1200.0, "1,200"), (0.125, "0.125"), (1 / 3, "0.3333"), (2e12, "2.00e12"), (math.inf, "inf")],
+)
 def test_a_number_alone_has_four_digits(value: float, words: str) -> None:
     assert number(value) == words

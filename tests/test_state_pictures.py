@@ -1,4 +1,5 @@
-"""Pictures of states: objects are drawn where they are, and a map of a memory says of each byte what a loop over the bytes says."""
+"""Pictures of states: objects are drawn where they are, and a map of a memory says of each byte what a loop over the
+bytes says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Streams: what a file would hold, without a file; the same whoever makes it, and never written over while somebody holds it."""
+"""Streams: what a file would hold, without a file; the same whoever makes it, and never written over while somebody
+holds it."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ from physbench.recipe import Recipe
 from physbench.stream import Stream
 from physbench_generators.balls.scenes import Balls
 
-RECIPE = Recipe(dataset="balls", generator=Balls(n=(2, 3), size=24, radius=3.0), frames=12, splits={"training": 40, "test": 8})
+RECIPE = Recipe(
+    dataset="balls", generator=Balls(n=(2, 3), size=24, radius=3.0), frames=12, splits={"training": 40, "test": 8}
+)
 
 
 def some(stream: Stream, count: int) -> list[dict[str, NDArray[Any]]]:
@@ -45,7 +48,11 @@ def test_a_stream_is_what_the_file_holds_and_goes_on_beyond_its_end(tmp_path: Pa
 
 @pytest.mark.parametrize("workers", [0, 1, 2, 5])
 def test_the_number_of_threads_changes_nothing(workers: int) -> None:
-    for one, other in zip(some(physbench.stream(RECIPE, batch=5, workers=workers), 7), some(physbench.stream(RECIPE, batch=5, workers=0), 7), strict=True):
+    for one, other in zip(
+        some(physbench.stream(RECIPE, batch=5, workers=workers), 7),
+        some(physbench.stream(RECIPE, batch=5, workers=0), 7),
+        strict=True,
+    ):
         same(one, other)
 
 
@@ -65,8 +72,14 @@ def test_seed_and_start_choose_the_sequences() -> None:
 def test_a_batch_that_is_kept_is_not_written_over(workers: int) -> None:
     """Memory is used again when nobody holds it: keep whole batches, single arrays, views of views."""
     kept: list[tuple[Any, bytes]] = []
-    for number, batch in enumerate(some_by_one(physbench.stream(RECIPE, batch=4, only=("features", "groups"), workers=workers), 40)):
-        held = (batch["features"], batch["groups"][1:2].reshape(-1)[3:], np.asarray(batch["features"])[..., 0].swapaxes(0, 1))[number % 3]
+    for number, batch in enumerate(
+        some_by_one(physbench.stream(RECIPE, batch=4, only=("features", "groups"), workers=workers), 40)
+    ):
+        held = (
+            batch["features"],
+            batch["groups"][1:2].reshape(-1)[3:],
+            np.asarray(batch["features"])[..., 0].swapaxes(0, 1),
+        )[number % 3]
         if number % 4 != 3:
             kept.append((held, held.tobytes()))
     assert all(held.tobytes() == was for held, was in kept)
@@ -112,7 +125,9 @@ def test_a_stream_can_be_pickled_and_left_at_any_time() -> None:
     same(next(iter(pickle.loads(pickle.dumps(stream)))), next(iter(stream)))
 
 
-@pytest.mark.parametrize("wrong", [{"split": "tset"}, {"batch": 0}, {"start": -1}, {"workers": -1}, {"only": ("pixels",)}, {"seed": -1}])
+@pytest.mark.parametrize(
+    "wrong", [{"split": "tset"}, {"batch": 0}, {"start": -1}, {"workers": -1}, {"only": ("pixels",)}, {"seed": -1}]
+)
 def test_what_cannot_be_streamed_is_said_at_once(wrong: dict[str, Any]) -> None:
     with pytest.raises(PhysbenchError):
         physbench.stream(RECIPE, **wrong)

@@ -1,4 +1,5 @@
-"""Streams and files of worlds that are not balls: only the arrays they have, whole episodes, and sequences made in processes."""
+"""Streams and files of worlds that are not balls: only the arrays they have, whole episodes, and sequences made in
+processes."""
 
 from __future__ import annotations
 
@@ -33,10 +34,17 @@ class Counter:
 
     def scenes(self, recipe: Recipe, span: Span, only: Collection[str] | None = None) -> Scenes:
         numbers = np.arange(span.start, span.stop)
-        features = np.zeros((len(span), recipe.frames, 4, 4, 3), np.uint8) + (numbers % 256).astype(np.uint8)[:, None, None, None, None]
+        features = (
+            np.zeros((len(span), recipe.frames, 4, 4, 3), np.uint8)
+            + (numbers % 256).astype(np.uint8)[:, None, None, None, None]
+        )
         actions = np.zeros((len(span), recipe.frames, 2), np.uint8)
         actions[np.arange(len(span)), :, numbers % 2] = 1
-        events = {"offset": np.arange(len(span) + 1), "time": numbers.astype(float), "kind": np.zeros(len(span), np.uint8)}
+        events = {
+            "offset": np.arange(len(span) + 1),
+            "time": numbers.astype(float),
+            "kind": np.zeros(len(span), np.uint8),
+        }
         return Scenes(features, None, {"actions": actions}, events)
 
 
@@ -106,7 +114,9 @@ def test_single_images_stream_to_torch_time_first() -> None:
 
 
 @pytest.mark.parametrize("loaders", [0, 2])
-def test_a_world_that_is_made_in_processes_streams_the_same(loaders: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_world_that_is_made_in_processes_streams_the_same(
+    loaders: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Workers of a DataLoader may have no processes of their own."""
     monkeypatch.setenv("WORKSHOP", str(tmp_path))
     data = physbench.stream(recipe_of(Workshop()), batch=4).torch()

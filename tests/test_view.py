@@ -1,4 +1,5 @@
-"""What a picture shows is what the arrays say: places come from `groups`, `features` and `contact`, colours from the published palette."""
+"""What a picture shows is what the arrays say: places come from `groups`, `features` and `contact`, colours from the
+published palette."""
 
 import html
 import io
@@ -24,7 +25,19 @@ from physbench.generate import generate
 from physbench.recipe import Recipe
 from physbench.scene import HIT_OBJECT, WALL
 from physbench.storage.reader import open_dataset
-from physbench.view import Clip, Times, animation, canvas, clip_from, clip_of, contact_sheet, describe_recipe, page, save, strip
+from physbench.view import (
+    Clip,
+    Times,
+    animation,
+    canvas,
+    clip_from,
+    clip_of,
+    contact_sheet,
+    describe_recipe,
+    page,
+    save,
+    strip,
+)
 from physbench.view.canvas import png
 from physbench.view.panels import draw_frame, draw_labels, legend
 from physbench_generators.balls.scenes import Balls
@@ -58,7 +71,9 @@ def still(clip: Clip) -> Clip:
     """The same clip in which nothing hits anything and nothing is heavier."""
     no_hits = {name: column[:0] for name, column in clip.events.items()}
     masses = np.ones_like(clip.arrays["mass"])
-    return replace(clip, arrays={**clip.arrays, "contact": np.zeros_like(clip.arrays["contact"]), "mass": masses}, events=no_hits)
+    return replace(
+        clip, arrays={**clip.arrays, "contact": np.zeros_like(clip.arrays["contact"]), "mass": masses}, events=no_hits
+    )
 
 
 def middles(array: np.ndarray, scale: int) -> np.ndarray:
@@ -101,7 +116,10 @@ def test_a_ball_has_the_colour_in_the_objects_that_it_has_in_the_frames(scene: s
     clip = still(make_clip(scene, 2))
     bare = replace(clip, arrays={**clip.arrays, "curtain": np.zeros(4, np.int16)})
     for t in range(FRAMES):
-        frame, objects = middles(draw_frame(bare, t, scale=SCALE), SCALE), middles(draw_labels(bare, t, scale=SCALE), SCALE)
+        frame, objects = (
+            middles(draw_frame(bare, t, scale=SCALE), SCALE),
+            middles(draw_labels(bare, t, scale=SCALE), SCALE),
+        )
         there = (clip.arrays["groups"][t, :, :, 0] > 0) & frame.any(axis=2)  # a hidden ball is black
         assert there.any() and np.array_equal(objects[there], frame[there])
     assert {colour for _, colour in strip(clip, scale=2).getcolors(1 << 16)}.isdisjoint(OKABE_ITO)
@@ -129,7 +147,9 @@ def test_a_white_outline_around_a_pale_ball_has_a_dark_line_within() -> None:
     ball = clip.arrays["groups"][t, :, :, 0] == label
     for paint, is_pale in (((255, 250, 200), True), ((128, 0, 0), False)):
         features = np.where(clip.arrays["groups"] == label, np.array(paint, np.uint8), clip.arrays["features"])
-        painted = replace(without_walls(clip), arrays={**clip.arrays, "features": features, "mass": np.ones_like(clip.arrays["mass"])})
+        painted = replace(
+            without_walls(clip), arrays={**clip.arrays, "features": features, "mass": np.ones_like(clip.arrays["mass"])}
+        )
         pixels = draw_labels(painted, t, scale=6)[np.kron(ball, np.ones((6, 6), bool))]
         assert {WHITE, paint} <= set(map(tuple, pixels.tolist()))
         assert (pixels.max(axis=1) < 40).any() == is_pale
@@ -178,7 +198,10 @@ def test_a_wall_hit_is_marked_at_the_wall_in_the_frame_before_and_the_frame_afte
 
 
 def test_the_legend_explains_what_there_is_to_see_and_nothing_else() -> None:
-    marks = [{words.split(":")[0] for words in legend(clip)} for clip in (make_clip("some", 1), make_clip("curtain", 1), still(make_clip("four")))]
+    marks = [
+        {words.split(":")[0] for words in legend(clip)}
+        for clip in (make_clip("some", 1), make_clip("curtain", 1), still(make_clip("four")))
+    ]
     assert marks == [{"dark core", "white outline", "tick"}, {"white outline", "tick", "hatched"}, set()]
 
 
@@ -219,7 +242,10 @@ def test_a_long_legend_goes_on_in_the_next_line() -> None:
         lines = canvas.flow(parts, room, size=13)
         assert [part for line in lines for part in line.split(canvas.BETWEEN)] == parts
         assert all(font.getlength(line) <= room or canvas.BETWEEN not in line for line in lines)
-        assert all(font.getlength(line + canvas.BETWEEN + after.split(canvas.BETWEEN)[0]) > room for line, after in pairwise(lines))
+        assert all(
+            font.getlength(line + canvas.BETWEEN + after.split(canvas.BETWEEN)[0]) > room
+            for line, after in pairwise(lines)
+        )
 
 
 def test_the_curtain_has_a_border_and_balls_behind_it_show_dimmed() -> None:
@@ -230,7 +256,9 @@ def test_the_curtain_has_a_border_and_balls_behind_it_show_dimmed() -> None:
     picture = draw_labels(quiet, t, scale=SCALE).astype(int)
     border = [picture[y0, x0:x1], picture[y1 - 1, x0:x1], picture[y0:y1, x0], picture[y0:y1, x1 - 1]]
     assert all(edge.min() > 180 for edge in border)
-    bare = draw_labels(replace(quiet, arrays={**quiet.arrays, "curtain": np.zeros(4, np.int16)}), t, scale=SCALE).astype(int)
+    bare = draw_labels(
+        replace(quiet, arrays={**quiet.arrays, "curtain": np.zeros(4, np.int16)}), t, scale=SCALE
+    ).astype(int)
     outside = np.ones(picture.shape[:2], bool)
     outside[y0:y1, x0:x1] = False
     assert (picture[outside] == bare[outside]).all()
@@ -240,7 +268,9 @@ def test_the_curtain_has_a_border_and_balls_behind_it_show_dimmed() -> None:
 
 
 def test_the_strip_shows_the_first_collision() -> None:
-    late = next(clip for clip in (make_clip("four", i) for i in (7, 14, 18)) if clip.hits.any() and not clip.hits[:6].any())
+    late = next(
+        clip for clip in (make_clip("four", i) for i in (7, 14, 18)) if clip.hits.any() and not clip.hits[:6].any()
+    )
     for clip, seen in ((without_walls(late), True), (still(late), False)):
         image = strip(clip, times=Times(frames=2), scale=2)
         picture = np.asarray(image)
@@ -279,7 +309,9 @@ def test_the_page_fetches_nothing_and_takes_no_text_for_markup() -> None:
     assert "<script>alert" not in text and "<img src=https" not in text
     assert text.count("<script") == 2 and text.count("</script>") == 2
     assert "\x1b" not in text and "\u202e" not in text
-    fetched = re.findall(r"""(?:\bsrc|\bhref|url)\s*[=(]\s*["']?([^"' >)]*)""", text.replace("src=https://example.org", ""))
+    fetched = re.findall(
+        r"""(?:\bsrc|\bhref|url)\s*[=(]\s*["']?([^"' >)]*)""", text.replace("src=https://example.org", "")
+    )
     assert fetched and all(address.startswith("data:image/png;base64,") for address in fetched)
     assert not re.search(r"https?://|@import|fetch\(|XMLHttp", text.replace("https://example.org", ""))
     assert "default-src 'none'" in text and "unsafe" not in text
@@ -307,13 +339,21 @@ def test_a_strange_name_fits_in_a_picture(name: str) -> None:
 
 
 def test_a_long_list_of_objects_takes_more_rows() -> None:
-    narrow, wide = strip(make_clip("crowd"), times=Times(frames=2), scale=1), strip(make_clip("crowd"), times=Times(frames=8), scale=3)
+    narrow, wide = (
+        strip(make_clip("crowd"), times=Times(frames=2), scale=1),
+        strip(make_clip("crowd"), times=Times(frames=8), scale=3),
+    )
     assert narrow.height - 2 * 64 > wide.height - 2 * 3 * 64
 
 
 def test_importing_the_pictures_loads_no_pillow_and_no_compiler() -> None:
-    code = "import sys, physbench.view; print([name for name in ('PIL', 'numba', 'torch', 'matplotlib') if name in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    code = (
+        "import sys, physbench.view; print([name for name in ('PIL', 'numba', 'torch', 'matplotlib') if name in"
+        " sys.modules])"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_the_contact_sheet_shows_eight_scenes_and_where_they_go() -> None:
@@ -324,10 +364,19 @@ def test_the_contact_sheet_shows_eight_scenes_and_where_they_go() -> None:
     inside = np.asarray(image).astype(int)
     orange = (inside == OKABE_ITO[0]).all(axis=2).sum()
     assert orange > 0.5 * sum((scenes.groups[i, 0] == 1).sum() * 4 for i in range(8))
-    assert contact_sheet(replace(scenes, truth={**scenes.truth, "position": np.full_like(scenes.truth["position"], np.nan)}), columns=2, rows=1).width < 700
+    assert (
+        contact_sheet(
+            replace(scenes, truth={**scenes.truth, "position": np.full_like(scenes.truth["position"], np.nan)}),
+            columns=2,
+            rows=1,
+        ).width
+        < 700
+    )
 
 
-def test_the_contact_sheet_says_of_what_it_is_and_that_it_shows_the_first_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_contact_sheet_says_of_what_it_is_and_that_it_shows_the_first_frame(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     recipe = Recipe(dataset="balls", generator=SCENES["some"], frames=FRAMES)
     scenes = recipe.generator.batch(recipe.seeds("test", 0, 3), FRAMES)
     written = words_of(monkeypatch, "contact")
@@ -338,18 +387,33 @@ def test_the_contact_sheet_says_of_what_it_is_and_that_it_shows_the_first_frame(
     owners = np.kron(scenes.groups[0, 0, :, :, 0], np.ones((2, 2), np.uint8))
     sheet = np.asarray(contact_sheet(still_scenes(scenes), scale=2))
     places = np.lib.stride_tricks.sliding_window_view((sheet == OKABE_ITO[0]).all(axis=2), owners.shape)[:130, :40]
-    assert any(np.array_equal(place[owners > 0], owners[owners > 0] == 1) for row in places for place in row), "not the first frame"
+    assert any(np.array_equal(place[owners > 0], owners[owners > 0] == 1) for row in places for place in row), (
+        "not the first frame"
+    )
 
 
 def still_scenes(scenes: Any) -> Any:
-    return replace(scenes, truth={**scenes.truth, "contact": np.zeros_like(scenes.truth["contact"]), "mass": np.ones_like(scenes.truth["mass"])})
+    return replace(
+        scenes,
+        truth={
+            **scenes.truth,
+            "contact": np.zeros_like(scenes.truth["contact"]),
+            "mass": np.ones_like(scenes.truth["mass"]),
+        },
+    )
 
 
 RECIPES = {
     "balls": (Recipe(dataset="balls", generator=Balls()), ""),
     "named": (registry.datasets.get("balls3curtain64"), ""),
-    "many": (Recipe(dataset="balls", generator=Balls(n=(6, 8), gravity=0.1, curtain=24, colour=True)), "n 6-8, gravity 0.1, curtain 24, colour"),
-    "sizes": (Recipe(dataset="balls", generator=Balls(n=(3, 3), mass_ratio=1.0), splits={"test": 3}), "n 3, mass-ratio 1"),
+    "many": (
+        Recipe(dataset="balls", generator=Balls(n=(6, 8), gravity=0.1, curtain=24, colour=True)),
+        "n 6-8, gravity 0.1, curtain 24, colour",
+    ),
+    "sizes": (
+        Recipe(dataset="balls", generator=Balls(n=(3, 3), mass_ratio=1.0), splits={"test": 3}),
+        "n 3, mass-ratio 1",
+    ),
     "frames and seed": (Recipe(dataset="balls", generator=Balls(), frames=20, seed=7), "frames 20, seed 7"),
     "a name of one's own": (Recipe(dataset="mine", generator=Balls(speed=1.5)), "speed 1.5"),
 }
@@ -361,11 +425,19 @@ def test_a_recipe_is_what_differs_from_the_usual_one(recipe: Recipe, words: str)
 
 
 @pytest.mark.parametrize(
-    "text", ["{}", '{"parameters": 3, "dataset": null}', '{"parameters": {"a": {"b": [1]}, "c": null}, "generator": ["x"], "frames": "y"}']
+    "text",
+    [
+        "{}",
+        '{"parameters": 3, "dataset": null}',
+        '{"parameters": {"a": {"b": [1]}, "c": null}, "generator": ["x"], "frames": "y"}',
+    ],
 )
 def test_the_recipe_of_a_stranger_is_words_and_never_an_error(text: str) -> None:
     assert isinstance(describe_recipe(text), str)
-    assert replace(make_clip("four"), recipe="\x1b[31m" + "W" * 9000).title.isprintable() and len(replace(make_clip("four"), recipe="W" * 9000).title) < 150
+    assert (
+        replace(make_clip("four"), recipe="\x1b[31m" + "W" * 9000).title.isprintable()
+        and len(replace(make_clip("four"), recipe="W" * 9000).title) < 150
+    )
 
 
 def test_the_title_of_a_picture_says_the_recipe_of_the_file(tmp_path: Path) -> None:
@@ -387,20 +459,28 @@ CHOICES = {
 
 
 @pytest.mark.parametrize(("times", "frames"), CHOICES.values(), ids=CHOICES.keys())
-def test_the_frames_asked_for_are_those_of_an_animation_and_of_a_page(monkeypatch: pytest.MonkeyPatch, times: Times, frames: list[int]) -> None:
+def test_the_frames_asked_for_are_those_of_an_animation_and_of_a_page(
+    monkeypatch: pytest.MonkeyPatch, times: Times, frames: list[int]
+) -> None:
     clip, written = make_clip("some", 1), words_of(monkeypatch, "pictures")
     with Image.open(io.BytesIO(animation(clip, times=times, scale=1))) as image:
         assert image.n_frames == len(frames)
     assert [text for text in written if text.startswith("t = ")] == [f"t = {t}" for t in frames]
-    told = json.loads(re.findall(r'<script id="clip" type="application/json">(.*?)</script>', page(clip, times=times))[0])
+    told = json.loads(
+        re.findall(r'<script id="clip" type="application/json">(.*?)</script>', page(clip, times=times))[0]
+    )
     assert told["times"] == frames and len(told["motion"]) == len(frames)
-    assert told["motion"][0][0] == pytest.approx([*clip.arrays["position"][frames[0], 0], *clip.arrays["velocity"][frames[0], 0]], abs=0.006)
+    assert told["motion"][0][0] == pytest.approx(
+        [*clip.arrays["position"][frames[0], 0], *clip.arrays["velocity"][frames[0], 0]], abs=0.006
+    )
 
 
 @pytest.mark.parametrize("times", [Times(), Times(start=3), Times(start=2, frames=3, every=4)])
 def test_a_page_lists_the_collisions_of_its_frames_with_the_frame_before_each(times: Times) -> None:
     clip = make_clip("some", 1)
-    told = json.loads(re.findall(r'<script id="clip" type="application/json">(.*?)</script>', page(clip, times=times))[0])
+    told = json.loads(
+        re.findall(r'<script id="clip" type="application/json">(.*?)</script>', page(clip, times=times))[0]
+    )
     frames, every = told["times"], times.every or 1
     expected = []
     for time in clip.events["time"].tolist():
@@ -419,7 +499,10 @@ def test_the_columns_of_collisions_have_names_and_units() -> None:
     ]
 
 
-@pytest.mark.parametrize(("times", "frames"), [(Times(start=4), [4, 5, 6, 7, 8, 9, 10, 11]), (Times(1, 2, 3), [1, 4]), (Times(start=10), [10, 11])])
+@pytest.mark.parametrize(
+    ("times", "frames"),
+    [(Times(start=4), [4, 5, 6, 7, 8, 9, 10, 11]), (Times(1, 2, 3), [1, 4]), (Times(start=10), [10, 11])],
+)
 def test_a_strip_has_the_frames_asked_for(monkeypatch: pytest.MonkeyPatch, times: Times, frames: list[int]) -> None:
     written = words_of(monkeypatch, "pictures")
     strip(make_clip("four"), times=times, scale=1)
@@ -427,12 +510,20 @@ def test_a_strip_has_the_frames_asked_for(monkeypatch: pytest.MonkeyPatch, times
 
 
 @pytest.mark.parametrize("start", [None, 0])
-@pytest.mark.parametrize(("frames", "every"), [(None, None), (1, None), (5, None), (None, 1), (5, 1), (None, 3), (1, 3), (3, 3), (None, 11)])
-def test_a_strip_of_any_choice_stays_within_the_sequence(monkeypatch: pytest.MonkeyPatch, start: int | None, frames: int | None, every: int | None) -> None:
+@pytest.mark.parametrize(
+    ("frames", "every"), [(None, None), (1, None), (5, None), (None, 1), (5, 1), (None, 3), (1, 3), (3, 3), (None, 11)]
+)
+def test_a_strip_of_any_choice_stays_within_the_sequence(
+    monkeypatch: pytest.MonkeyPatch, start: int | None, frames: int | None, every: int | None
+) -> None:
     written = words_of(monkeypatch, "pictures")
     strip(make_clip("four", 7), times=Times(start, frames, every), scale=1)
     drawn = [int(text.removeprefix("t = ")) for text in written if text.startswith("t = ")]
-    assert set(drawn) <= set(range(FRAMES)) and len(drawn) == (frames or len(drawn)) and set(np.diff(drawn)) <= ({every} if every else {1, 2})
+    assert (
+        set(drawn) <= set(range(FRAMES))
+        and len(drawn) == (frames or len(drawn))
+        and set(np.diff(drawn)) <= ({every} if every else {1, 2})
+    )
 
 
 REFUSED = {
@@ -454,24 +545,36 @@ def test_frames_that_there_are_not_are_refused_in_words(times: Times, words: str
 
 def test_a_still_picture_has_room_for_only_so_many() -> None:
     long = make_clip("four")
-    arrays = {name: np.concatenate([array] * 4) if array.shape[:1] == (FRAMES,) else array for name, array in long.arrays.items()}
+    arrays = {
+        name: np.concatenate([array] * 4) if array.shape[:1] == (FRAMES,) else array
+        for name, array in long.arrays.items()
+    }
     with pytest.raises(RecipeError, match=r"room for 32 frames, not 48: .* \.gif"):
         strip(replace(long, arrays=arrays), times=Times(frames=48))
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: the page is not looked at in a browser")
-def test_the_player_lists_collisions_under_their_heads_and_goes_to_the_frame_of_one_that_is_clicked(tmp_path: Path) -> None:
+def test_the_player_lists_collisions_under_their_heads_and_goes_to_the_frame_of_one_that_is_clicked(
+    tmp_path: Path,
+) -> None:
     clip, times = make_clip("some", 1), Times(start=2, every=3)
     save(clip, tmp_path / "clip.html", times=times)
     browser = Browser(tmp_path / "profile")
     try:
         browser.open((tmp_path / "clip.html").as_uri())
-        rows = browser.run("[...document.querySelectorAll('#events tr')].map(row => [...row.cells].map(cell => cell.textContent))")
+        rows = browser.run(
+            "[...document.querySelectorAll('#events tr')].map(row => [...row.cells].map(cell => cell.textContent))"
+        )
         columns = (clip.events[name].tolist() for name in ("time", "a", "b", "impulse"))
-        hits = [(time, f"{a + 1}{'the wall' if b == WALL else b + 1}", impulse) for time, a, b, impulse in zip(*columns, strict=True) if time > 2]
+        hits = [
+            (time, f"{a + 1}{'the wall' if b == WALL else b + 1}", impulse)
+            for time, a, b, impulse in zip(*columns, strict=True)
+            if time > 2
+        ]
         assert rows == [[f"{time:.2f}", who, f"{round(impulse, 3):.1f}"] for time, who, impulse in hits] and rows
         edges = browser.run(
-            "['thead th', '#events td'].map(cells => [...document.querySelectorAll(cells)].slice(0, 3).map(c => c.getBoundingClientRect().left))"
+            "['thead th', '#events td'].map(cells => [...document.querySelectorAll(cells)].slice(0, 3).map(c =>"
+            " c.getBoundingClientRect().left))"
         )
         assert edges[0] == edges[1], "a head stands over its column"
         place = len(rows) // 2
@@ -491,7 +594,11 @@ def test_a_file_and_the_name_of_its_dataset_show_the_same(tmp_path: Path) -> Non
     assert np.array_equal(clip.arrays["features"], open_dataset(path)["test"][1]["features"])
     assert png(strip(replace(clip, recipe=""), scale=2)) == png(strip(make_clip("curtain", 1), scale=2))
     assert clip_of(str(path), "training", 2).split == "training"
-    for split, index, words in ((None, 2, "index is 0 to 1"), ("test", -1, "index is 0 to 1"), ("validation", 0, "training, test")):
+    for split, index, words in (
+        (None, 2, "index is 0 to 1"),
+        ("test", -1, "index is 0 to 1"),
+        ("validation", 0, "training, test"),
+    ):
         with pytest.raises(StorageError, match=words):
             clip_of(path, split, index)
 
@@ -507,7 +614,9 @@ def test_what_does_not_exist_is_said_in_a_sentence() -> None:
         clip_of("balls678mass64", "training", 0)
 
 
-@pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".GIF", b"GIF89a"), (".html", b"<!doctype html>")])
+@pytest.mark.parametrize(
+    ("suffix", "start"), [(".png", b"\x89PNG"), (".GIF", b"GIF89a"), (".html", b"<!doctype html>")]
+)
 def test_saving_goes_by_the_suffix_and_replaces_what_was_there(tmp_path: Path, suffix: str, start: bytes) -> None:
     out = tmp_path / f"clip{suffix}"
     out.write_bytes(b"old")
@@ -519,7 +628,11 @@ def test_saving_goes_by_the_suffix_and_replaces_what_was_there(tmp_path: Path, s
 def test_saving_refuses_in_words_and_leaves_nothing(tmp_path: Path) -> None:
     clip = make_clip("single")
     (tmp_path / "directory.png").mkdir()
-    for name, words in (("clip.mp4", r"\.png .*\.gif .*\.html"), ("missing/clip.png", "no directory"), ("directory.png", "is a directory")):
+    for name, words in (
+        ("clip.mp4", r"\.png .*\.gif .*\.html"),
+        ("missing/clip.png", "no directory"),
+        ("directory.png", "is a directory"),
+    ):
         with pytest.raises(PhysbenchError, match=words):
             save(clip, tmp_path / name)
     assert [entry.name for entry in tmp_path.iterdir()] == ["directory.png"]

@@ -31,7 +31,8 @@ WHITE = (255, 255, 255)
 
 
 def squares(recipe: Recipe, span: Span, channels: int = 1) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Two squares: the first walks to the right, a pixel a frame, the second rests. (N, T, H, W, C) features and (N, T, H, W, 1) labels."""
+    """Two squares: the first walks to the right, a pixel a frame, the second rests. (N, T, H, W, C) features and (N, T,
+    H, W, 1) labels."""
     groups = np.zeros((len(span), recipe.frames, SIDE, SIDE, 1), np.uint8)
     for t in range(recipe.frames):
         groups[:, t, 1:4, 1 + t : 4 + t] = 1
@@ -57,7 +58,14 @@ class Game:
 
     name: ClassVar[str] = "game"
     version: ClassVar[int] = 1
-    arrays: ClassVar[tuple[str, ...]] = ("features", "actions", "events/offset", "events/sequence", "events/time", "events/kind")
+    arrays: ClassVar[tuple[str, ...]] = (
+        "features",
+        "actions",
+        "events/offset",
+        "events/sequence",
+        "events/time",
+        "events/kind",
+    )
     shape: ClassVar[tuple[int, int, int]] = (SIDE, SIDE, 1)
     objects: ClassVar[int] = 0
     actions: ClassVar[int] = 3
@@ -67,7 +75,12 @@ class Game:
         actions = np.zeros((count, recipe.frames, 3), np.uint8)
         actions[:, np.arange(recipe.frames), np.arange(recipe.frames) % 3] = 1
         times, kinds = np.tile([4.0, 6.0], count), np.tile(np.array([0, 7], np.uint8), count)
-        return Scenes(squares(recipe, span)[0], None, {"actions": actions}, {"offset": np.arange(count + 1) * 2, "time": times, "kind": kinds})
+        return Scenes(
+            squares(recipe, span)[0],
+            None,
+            {"actions": actions},
+            {"offset": np.arange(count + 1) * 2, "time": times, "kind": kinds},
+        )
 
     def marks(self, arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Marks:
         return Marks(kinds={0: "shot"})
@@ -78,8 +91,19 @@ class Marked(Stills):
     def marks(self, arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Marks:
         outlined = np.zeros((len(arrays["groups"]), 2), bool)
         outlined[3, 1] = True
-        words = {"outlined": "white: touched", "ticks": "tick: a knock", "hidden": "hatched: a door", "cores": "dark: lead"}
-        return Marks(("runner", "rock"), outlined=outlined, ticks=np.array([[6.5, 10.0, 1.0]]), hidden=np.array([0, 0, 3, 3], np.int16), words=words)
+        words = {
+            "outlined": "white: touched",
+            "ticks": "tick: a knock",
+            "hidden": "hatched: a door",
+            "cores": "dark: lead",
+        }
+        return Marks(
+            ("runner", "rock"),
+            outlined=outlined,
+            ticks=np.array([[6.5, 10.0, 1.0]]),
+            hidden=np.array([0, 0, 3, 3], np.int16),
+            words=words,
+        )
 
 
 stills = Recipe(dataset="stills", generator=Stills(), frames=1)
@@ -97,7 +121,10 @@ def tell(clip: Clip, **choice: Any) -> Any:
 
 
 def test_objects_without_marks_have_the_colours_of_their_labels_and_nothing_else() -> None:
-    clip = make_clip(replace(Stills()), features=squares(Recipe(dataset="stills", generator=Stills(), frames=8), Span("test", 0, 1))[0][0])
+    clip = make_clip(
+        replace(Stills()),
+        features=squares(Recipe(dataset="stills", generator=Stills(), frames=8), Span("test", 0, 1))[0][0],
+    )
     for t in range(8):
         assert np.array_equal(draw_labels(clip, t, scale=1), COLOURS[clip.arrays["groups"][t, :, :, 0]])
     assert legend(clip) == [] and clip.names == ["1", "2"] and clip.population == "2 objects"
@@ -113,7 +140,9 @@ def test_marks_are_drawn_where_and_when_the_world_says() -> None:
         assert white[SCALE, 10 * SCALE] == (t in (6, 7)), "a tick shows in the frames around its time"
     bare = draw_labels(replace(clip, world=None), 0, scale=SCALE)
     changed = (draw_labels(clip, 0, scale=SCALE) != bare).any(axis=2)
-    assert changed[: 3 * SCALE, : 3 * SCALE].any() and not changed[3 * SCALE :].any() and not changed[:, 3 * SCALE :].any()
+    assert (
+        changed[: 3 * SCALE, : 3 * SCALE].any() and not changed[3 * SCALE :].any() and not changed[:, 3 * SCALE :].any()
+    )
     assert clip.names == ["runner", "rock"] and legend(clip) == ["white: touched", "tick: a knock", "hatched: a door"]
     assert legend(clip, range(1)) == ["hatched: a door"]
 
@@ -128,12 +157,19 @@ def test_a_single_image_is_called_one_and_has_no_time(world: Any, monkeypatch: p
     with Image.open(io.BytesIO(animation(clip, scale=2))) as image:
         assert getattr(image, "n_frames", 1) == 1
     text = page(clip)
-    assert '<div id="controls" hidden>' in text and "<section hidden>" in text and "frames<" not in text.split("<h1>")[1].split("<div")[0]
+    assert (
+        '<div id="controls" hidden>' in text
+        and "<section hidden>" in text
+        and "frames<" not in text.split("<h1>")[1].split("<div")[0]
+    )
 
 
 def test_frames_without_labels_are_drawn_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     clip, written = make_clip(Game()), words_of(monkeypatch, "pictures")
-    alone, both = strip(clip, times=Times(frames=2), scale=4), strip(make_clip(Marked()), times=Times(frames=2), scale=4)
+    alone, both = (
+        strip(clip, times=Times(frames=2), scale=4),
+        strip(make_clip(Marked()), times=Times(frames=2), scale=4),
+    )
     assert "frames" in written and written.count("objects") == 1, "only the strip of both has the row"
     assert both.height - alone.height >= SIDE * 4
     with Image.open(io.BytesIO(animation(clip, scale=10))) as image:
@@ -146,11 +182,17 @@ def test_frames_without_labels_are_drawn_alone(monkeypatch: pytest.MonkeyPatch) 
 def test_the_action_that_is_taken_stands_beside_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     clip, written = make_clip(Game()), words_of(monkeypatch, "pictures")
     strip(clip, times=Times(start=2, frames=3, every=1))
-    assert [text for text in written if text.startswith("t = ")] == ["t = 2, action 2", "t = 3, action 0", "t = 4, action 1"]
+    assert [text for text in written if text.startswith("t = ")] == [
+        "t = 2, action 2",
+        "t = 3, action 0",
+        "t = 4, action 1",
+    ]
     assert tell(clip)["moments"][5] == "t = 5, action 2"
 
 
-def test_events_of_any_kind_are_listed_and_marked_and_a_strip_begins_before_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_events_of_any_kind_are_listed_and_marked_and_a_strip_begins_before_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     clip = make_clip(Game(), 30)
     assert np.flatnonzero(clip.moments).tolist() == [3, 5] and clip.meetings == "2 events"
     listed = tell(clip)
@@ -170,17 +212,24 @@ def test_the_player_of_a_world_without_labels_plays_and_lists_its_events(tmp_pat
     browser = Browser(tmp_path / "profile")
     try:
         browser.open((tmp_path / "clip.html").as_uri())
-        rows = browser.run("[...document.querySelectorAll('#events tr')].map(row => [...row.cells].map(cell => cell.textContent))")
+        rows = browser.run(
+            "[...document.querySelectorAll('#events tr')].map(row => [...row.cells].map(cell => cell.textContent))"
+        )
         assert rows == [["4.00", "shot"], ["6.00", "7"]]
         browser.run("document.querySelectorAll('#events tr')[1].click()")
         assert browser.run("document.querySelector('#at').textContent") == "t = 5, action 2"
-        seen = browser.run("['#shown', '#labelled', '#arrows'].map(name => document.querySelector(name).getBoundingClientRect().width > 0)")
+        seen = browser.run(
+            "['#shown', '#labelled', '#arrows'].map(name => document.querySelector(name).getBoundingClientRect().width"
+            " > 0)"
+        )
         assert seen == [True, False, False] and browser.complaints == []
     finally:
         browser.close()
 
 
-@pytest.mark.parametrize(("world", "words"), [(Stills(), "the first 2 test images"), (Game(), "the first 2 test sequences")])
+@pytest.mark.parametrize(
+    ("world", "words"), [(Stills(), "the first 2 test images"), (Game(), "the first 2 test sequences")]
+)
 def test_a_contact_sheet_shows_what_there_is(world: Any, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     written = words_of(monkeypatch, "contact")
     recipe = Recipe(dataset=world.name, generator=world, frames=1 if world.name == "stills" else 8)
@@ -208,7 +257,9 @@ def test_a_file_of_any_world_is_drawn_with_its_marks_where_the_world_is_installe
 ) -> None:
     if installed:
         monkeypatch.setitem(registry.datasets.built_in, world.name, f"tests.test_view_any_world:{world.name}")  # type: ignore[arg-type]
-    path = generate(Recipe(dataset=world.name, generator=world, frames=frames, splits={"test": 2}), tmp_path / "x.h5", workers=1)
+    path = generate(
+        Recipe(dataset=world.name, generator=world, frames=frames, splits={"test": 2}), tmp_path / "x.h5", workers=1
+    )
     clip = clip_of(path, None, 1)
     assert clip.world == (world if installed else None)
     assert dict(clip.marks.kinds) == ({0: "shot"} if installed and world.name == "game" else {})

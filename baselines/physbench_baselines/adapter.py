@@ -1,4 +1,5 @@
-"""A torch network as a Model, and its weights as arrays: NumPy at the border, and device, type and gradients nowhere but here.
+"""A torch network as a Model, and its weights as arrays: NumPy at the border, and device, type and gradients nowhere
+but here.
 
 Arrays are copied on their way in and out, so that neither side sees what the other does to its own afterwards.
 """
@@ -23,22 +24,29 @@ try:
 except ImportError:
     raise MissingPackage("this needs PyTorch: pip install 'physbench[train]'") from None
 
-Step = tuple[Any, Tensor | None, Tensor | None]  # state, mean (B, H, W, C) of the next frame, owner uint8 (B, H, W) of this one
+Step = tuple[
+    Any, Tensor | None, Tensor | None
+]  # state, mean (B, H, W, C) of the next frame, owner uint8 (B, H, W) of this one
 
 
 class Network(Protocol):
     """What a network has beside being an nn.Module. All randomness of sequence i comes from seeds[i].
 
-    May also have `parts(state)`: the arrays of a Parts, as tensors and in its order; `latents(state)`: what each slot has noted, (B, K, D);
-    `boxes(state)`: the boxes of a Prediction, (B, N, 5), of the frame just seen, or imagined; and
-    `refinements(state, frame, action)`: what `observe` would return after 0, 1, ... refinements of its guess, the last of them what it does return.
+    May also have `parts(state)`: the arrays of a Parts, as tensors and in its order; `latents(state)`: what each slot
+    has noted, (B, K, D); `boxes(state)`: the boxes of a Prediction, (B, N, 5), of the frame just seen, or imagined; and
+    `refinements(state, frame, action)`: what `observe` would return after 0, 1, ... refinements of its guess, the last
+    of them what it does return.
     """
 
     likelihood: Likelihood
 
-    def begin(self, seeds: Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> Any: ...  # seeds int64 (B,)
+    def begin(
+        self, seeds: Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0
+    ) -> Any: ...  # seeds int64 (B,)
 
-    def observe(self, state: Any, frame: Tensor, action: Tensor | None) -> Step: ...  # frame float32 (B, H, W, C), action float32 (B, A)
+    def observe(
+        self, state: Any, frame: Tensor, action: Tensor | None
+    ) -> Step: ...  # frame float32 (B, H, W, C), action float32 (B, A)
 
     def imagine(self, state: Any, action: Tensor | None) -> Step: ...
 
@@ -65,7 +73,9 @@ class TorchModel:
         with _scoring():
             return self.network.begin(seeds, shape=batch.shape, slots=batch.slots, actions=batch.actions)
 
-    def observe(self, state: Any, frame: NDArray[np.float32], action: NDArray[np.float32] | None) -> tuple[Any, Prediction]:
+    def observe(
+        self, state: Any, frame: NDArray[np.float32], action: NDArray[np.float32] | None
+    ) -> tuple[Any, Prediction]:
         with _scoring():
             return self._to_prediction(self.network.observe(state, self._to_device(frame), self._to_device(action)))
 
@@ -92,13 +102,19 @@ class TorchModel:
         return latents
 
     @property
-    def refinements(self) -> Callable[[Any, NDArray[np.float32], NDArray[np.float32] | None], list[tuple[Any, Prediction]]]:
+    def refinements(
+        self,
+    ) -> Callable[[Any, NDArray[np.float32], NDArray[np.float32] | None], list[tuple[Any, Prediction]]]:
         """Only where the network has them."""
         refine: Callable[..., Iterable[Step]] = self.network.refinements
 
-        def refinements(state: Any, frame: NDArray[np.float32], action: NDArray[np.float32] | None) -> list[tuple[Any, Prediction]]:
+        def refinements(
+            state: Any, frame: NDArray[np.float32], action: NDArray[np.float32] | None
+        ) -> list[tuple[Any, Prediction]]:
             with _scoring():
-                return [self._to_prediction(step) for step in refine(state, self._to_device(frame), self._to_device(action))]
+                return [
+                    self._to_prediction(step) for step in refine(state, self._to_device(frame), self._to_device(action))
+                ]
 
         return refinements
 
@@ -115,10 +131,16 @@ class TorchModel:
         state, mean, owner = step
         boxes = getattr(self.network, "boxes", None)
         mask = None if owner is None else owner.detach().cpu().numpy().copy()
-        return state, Prediction(None if mean is None else _array(mean), mask, boxes=None if boxes is None else _array(boxes(state)))
+        return state, Prediction(
+            None if mean is None else _array(mean), mask, boxes=None if boxes is None else _array(boxes(state))
+        )
 
     def _to_device(self, array: NDArray[np.float32] | None) -> Tensor | None:
-        return None if array is None else torch.tensor(np.ascontiguousarray(array), dtype=torch.float32, device=self.device)
+        return (
+            None
+            if array is None
+            else torch.tensor(np.ascontiguousarray(array), dtype=torch.float32, device=self.device)
+        )
 
 
 def device_of(name: str) -> torch.device:
@@ -130,22 +152,32 @@ def device_of(name: str) -> torch.device:
     device = torch.device(name)
     if device.type == "cuda":
         if not torch.cuda.is_available():
-            raise ModelError(f"PyTorch {torch.__version__} finds no CUDA device here, so not {name!r}: use cpu, or install a PyTorch built for your driver")
+            raise ModelError(
+                f"PyTorch {torch.__version__} finds no CUDA device here, so not {name!r}: use cpu, or install a PyTorch"
+                " built for your driver"
+            )
         if (device.index or 0) >= torch.cuda.device_count():
-            raise ModelError(f"there is no {name!r}: this machine has {torch.cuda.device_count()} CUDA device(s), counted from 0")
+            raise ModelError(
+                f"there is no {name!r}: this machine has {torch.cuda.device_count()} CUDA device(s), counted from 0"
+            )
     return device
 
 
 @contextmanager
 def _scoring() -> Generator[None]:
-    """No gradients, float32 as it is written, the same kernels every time; a training run in the same process keeps its own settings.
+    """No gradients, float32 as it is written, the same kernels every time; a training run in the same process keeps its
+    own settings.
 
-    A network that descends at test time asks for gradients itself, by `torch.enable_grad()`: `inference_mode` would forbid them.
+    A network that descends at test time asks for gradients itself, by `torch.enable_grad()`: `inference_mode` would
+    forbid them.
     """
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        with torch.no_grad(), torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        with (
+            torch.no_grad(),
+            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
+        ):
             yield
     finally:
         torch.set_float32_matmul_precision(before)

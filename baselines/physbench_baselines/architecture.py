@@ -1,7 +1,7 @@
 """Architectures: what a family of networks says of itself, in one record at the end of its file.
 
-The registry `physbench.registry.architectures` leads to the records; another package adds one with an entry point in the group
-`physbench.architectures`. A record can be read without torch, which only its `build` needs.
+The registry `physbench.registry.architectures` leads to the records; another package adds one with an entry point in
+the group `physbench.architectures`. A record can be read without torch, which only its `build` needs.
 """
 
 from __future__ import annotations
@@ -31,10 +31,12 @@ class StoppingRule:
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """A family of networks. Its sizes are a frozen dataclass of numbers, words, booleans and tuples of whole numbers."""
+    """A family of networks. Its sizes are a frozen dataclass of numbers, words, booleans and tuples of whole
+    numbers."""
 
     name: str
-    """As checkpoints say it: a name in the registry, or the package.module:ATTRIBUTE that the record was imported from."""
+    """As checkpoints say it: a name in the registry, or the package.module:ATTRIBUTE that the record was imported
+    from."""
     sizes: type
     build: Callable[[Any], nn.Module] = lambda sizes: sizes.build()
     """Make a network of some sizes, with fresh weights."""
@@ -43,13 +45,17 @@ class Architecture:
     stopping: StoppingRule | None = None
     """The paper's."""
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {})
-    """Models by name: their sizes by dataset, "" for all others. Without any, there is one model of the architecture's name."""
+    """Models by name: their sizes by dataset, "" for all others. Without any, there is one model of the architecture's
+    name."""
     recipes: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=lambda: {})
-    """How models are usually trained, by name ("": all of them) and dataset ("": all others): fields of a training recipe."""
+    """How models are usually trained, by name ("": all of them) and dataset ("": all others): fields of a training
+    recipe."""
     settable: tuple[str, ...] | Callable[[Any], tuple[str, ...]] = ()
-    """Sizes that no weight depends on, which may be set at test time; a function where that depends on the other sizes."""
+    """Sizes that no weight depends on, which may be set at test time; a function where that depends on the other
+    sizes."""
     judged_by: Callable[[TrainingRecipe, str], Suite | None] | None = None
-    """Gives the suite that validates a run, from its recipe and the dataset's name; without one, the usual question does."""
+    """Gives the suite that validates a run, from its recipe and the dataset's name; without one, the usual question
+    does."""
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -84,12 +90,16 @@ def find_architecture(name: str) -> Architecture:
     record = registry.attribute(name) if ":" in name else registry.architectures.get(name)
     if not isinstance(record, Architecture):
         kind = record.__name__ if isinstance(record, type) else type(record).__name__
-        raise UnknownName(f"{name!r} leads to {kind}, not to an Architecture: see physbench_baselines/architecture.py for what one says")
+        raise UnknownName(
+            f"{name!r} leads to {kind}, not to an Architecture: see physbench_baselines/architecture.py for what one"
+            " says"
+        )
     return record if record.name == name else replace(record, name=name)
 
 
 def architecture_with(model: str) -> Architecture:
-    """Find the architecture that has a model of this name; `package.module:ATTRIBUTE` is imported, which runs that code."""
+    """Find the architecture that has a model of this name; `package.module:ATTRIBUTE` is imported, which runs that
+    code."""
     if ":" in model:
         return find_architecture(model)
     for architecture in _architectures():

@@ -1,7 +1,9 @@
-"""Layers that several models share: norms, dense and convolutional layers, and the encoders and decoders that are made of them.
+"""Layers that several models share: norms, dense and convolutional layers, and the encoders and decoders that are made
+of them.
 
-Images go in and out as (B, H, W, C) in float32. Between layers they are seen as (B, C, H, W) but lie in memory as they came (channels last), so that
-nothing is copied where an image becomes a vector or a vector an image. Padding is "same": what does not divide goes to the far side.
+Images go in and out as (B, H, W, C) in float32. Between layers they are seen as (B, C, H, W) but lie in memory as they
+came (channels last), so that nothing is copied where an image becomes a vector or a vector an image. Padding is "same":
+what does not divide goes to the far side.
 """
 
 import math
@@ -19,7 +21,8 @@ EPSILON = 1e-12
 
 
 class Norm(nn.Module):
-    """Layer norm over all axes but the batch (vectors: over the last), with one gain and one offset per channel. Statistics are float32."""
+    """Layer norm over all axes but the batch (vectors: over the last), with one gain and one offset per channel.
+    Statistics are float32."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -71,12 +74,13 @@ class Convolution(nn.Module):
 
 
 class Magnified(nn.Module):
-    """The nearest neighbour `factor` times as large, then a convolution with padding "same"; but computed from the small image.
+    """The nearest neighbour `factor` times as large, then a convolution with padding "same"; but computed from the
+    small image.
 
-    Of its large window an output pixel sees few different pixels, and which ones depends only on its place within the block that a small pixel became.
-    So the kernel's weights that meet the same small pixel are added up once, and one small convolution makes all places of a block as so many
-    channels: for a factor of 2 and a 4x4 kernel 9 products instead of 16 per output pixel, on a quarter of the memory. The parameters are those of
-    the plain convolution.
+    Of its large window an output pixel sees few different pixels, and which ones depends only on its place within the
+    block that a small pixel became. So the kernel's weights that meet the same small pixel are added up once, and one
+    small convolution makes all places of a block as so many channels: for a factor of 2 and a 4x4 kernel 9 products
+    instead of 16 per output pixel, on a quarter of the memory. The parameters are those of the plain convolution.
     """
 
     folding: torch.Tensor  # (kernel ** 2, factor ** 2 * taps ** 2)
@@ -117,7 +121,14 @@ class Resized(nn.Module):
 class Encoder(nn.Module):
     """Convolutions, then one dense layer; all with norm and ELU. (B, H, W, C) -> (B, dense)."""
 
-    def __init__(self, shape: tuple[int, int, int], channels: Sequence[int], kernels: Sequence[int], strides: Sequence[int], dense: int) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        channels: Sequence[int],
+        kernels: Sequence[int],
+        strides: Sequence[int],
+        dense: int,
+    ) -> None:
         super().__init__()
         height, width, inputs = shape
         layers: list[nn.Module] = []
@@ -133,10 +144,17 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Two dense layers to a first small image, then it grows to each of the sizes; norms and ReLU but for the last layer. -> logits (B, H, W, C)."""
+    """Two dense layers to a first small image, then it grows to each of the sizes; norms and ReLU but for the last
+    layer. -> logits (B, H, W, C)."""
 
     def __init__(
-        self, inputs: int, dense: int, first: tuple[int, int, int], sizes: Sequence[tuple[int, int]], channels: Sequence[int], kernels: Sequence[int]
+        self,
+        inputs: int,
+        dense: int,
+        first: tuple[int, int, int],
+        sizes: Sequence[tuple[int, int]],
+        channels: Sequence[int],
+        kernels: Sequence[int],
     ) -> None:
         super().__init__()
         self.first = first
@@ -154,7 +172,8 @@ class Decoder(nn.Module):
 
 
 def growth(inputs: int, outputs: int, kernel: int, small: tuple[int, int], large: tuple[int, int]) -> nn.Module:
-    """Nearest neighbour, then a convolution: as one where the large size is the same multiple of the small one in both directions."""
+    """Nearest neighbour, then a convolution: as one where the large size is the same multiple of the small one in both
+    directions."""
     factor = large[0] // small[0]
     if (small[0] * factor, small[1] * factor) == large:
         return Magnified(inputs, outputs, kernel, factor)
@@ -177,7 +196,8 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 def _folding(kernel: int, factor: int) -> tuple[int, torch.Tensor]:
-    """How far from its own small pixel an output sees, and (kernel ** 2, factor ** 2 * taps ** 2): which weight falls on which small pixel, per place."""
+    """How far from its own small pixel an output sees, and (kernel ** 2, factor ** 2 * taps ** 2): which weight falls
+    on which small pixel, per place."""
     before = (kernel - 1) // 2
     reach = max(-(-before // factor), (factor + kernel - 2 - before) // factor)
     one = torch.zeros(kernel, factor, 2 * reach + 1)

@@ -1,4 +1,5 @@
-"""The trained models that come with the package, in `checkpoints/`. A name is a model, and the dataset that it learnt if not balls4mass64."""
+"""The trained models that come with the package, in `checkpoints/`. A name is a model, and the dataset that it learnt
+if not balls4mass64."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ FOLDER = files(__package__ or "") / "checkpoints"
 def names() -> list[str]:
     if not FOLDER.is_dir():
         return []
-    return sorted(entry.name.removesuffix(".safetensors") for entry in FOLDER.iterdir() if entry.name.endswith(".safetensors"))
+    return sorted(
+        entry.name.removesuffix(".safetensors") for entry in FOLDER.iterdir() if entry.name.endswith(".safetensors")
+    )
 
 
 def load_bundled(name: str, *, device: str = "cpu", settings: Mapping[str, float] | None = None) -> TorchModel:

@@ -1,7 +1,8 @@
 """Random numbers that a sequence takes with it: a function of its seed, a stream and a position, of nothing else.
 
-Whatever batch a sequence is in, on whatever device, its numbers are the same. The hash is the finaliser of splitmix64 in the int64 arithmetic that
-tensors have: products wrap around as unsigned ones do, and shifts are made logical. B sequences, N numbers of each.
+Whatever batch a sequence is in, on whatever device, its numbers are the same. The hash is the finaliser of splitmix64
+in the int64 arithmetic that tensors have: products wrap around as unsigned ones do, and shifts are made logical. B
+sequences, N numbers of each.
 """
 
 import math
@@ -14,8 +15,11 @@ SECOND = 0x94D049BB133111EB
 
 
 def bits(seeds: torch.Tensor, stream: int, count: int) -> torch.Tensor:
-    """int64 (B,), any stream -> int64 (B, N): 64 random bits each. Streams of one seed have nothing to do with one another."""
-    key = _mix(_mix(seeds + _sign(GOLDEN)) + _sign(GOLDEN * (2 * stream + 1)))  # odd, so that no stream is the seed itself
+    """int64 (B,), any stream -> int64 (B, N): 64 random bits each. Streams of one seed have nothing to do with one
+    another."""
+    key = _mix(
+        _mix(seeds + _sign(GOLDEN)) + _sign(GOLDEN * (2 * stream + 1))
+    )  # odd, so that no stream is the seed itself
     position = torch.arange(1, count + 1, device=seeds.device) * _sign(GOLDEN)
     return _mix(key[:, None] + position)
 
@@ -26,7 +30,8 @@ def uniform(seeds: torch.Tensor, stream: int, count: int) -> torch.Tensor:
 
 
 def normal(seeds: torch.Tensor, stream: int, count: int) -> torch.Tensor:
-    """int64 (B,) -> float32 (B, N) by Box and Muller, half of the bits for the radius and half for the angle. In float64, so that devices agree."""
+    """int64 (B,) -> float32 (B, N) by Box and Muller, half of the bits for the radius and half for the angle. In
+    float64, so that devices agree."""
     word = bits(seeds, stream, count)
     radius = (_shift(word, 32).to(torch.float64) + 1) * 2.0**-32
     angle = (word & 0xFFFFFFFF).to(torch.float64) * (2 * math.pi * 2.0**-32)

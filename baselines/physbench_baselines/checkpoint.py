@@ -1,8 +1,8 @@
 """Weights on disk: written whole or not at all, loaded as data, never as code.
 
-Weights by name, a header that says which architecture of which sizes they fill, and perhaps the state of a training run beside, in `.safetensors`. A `.pt`
-of before is still read. A reader goes by the bytes and not by the suffix, believes no size before it has looked at it, and reads the file once: what
-is hashed is what is loaded.
+Weights by name, a header that says which architecture of which sizes they fill, and perhaps the state of a training run
+beside, in `.safetensors`. A `.pt` of before is still read. A reader goes by the bytes and not by the suffix, believes
+no size before it has looked at it, and reads the file once: what is hashed is what is loaded.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def save(
     quantise: bool = False,
     training: Mapping[str, Any] | None = None,
 ) -> None:
-    """half: as float16; quantise: big matrices as int8 with a scale per row. What was there is replaced at once or not at all.
+    """half: as float16; quantise: big matrices as int8 with a scale per row. What was there is replaced at once or not
+    at all.
 
     training: the state of a run, tensors on the CPU and plain numbers by name.
     """
@@ -63,7 +64,13 @@ def save(
     if path.is_dir() or not path.parent.is_dir():
         raise StorageError(f"{path} is a directory" if path.is_dir() else f"there is no directory {path.parent}")
     architecture, sizes = architecture_of(network).name, cast("Any", network).sizes
-    header = {"format": FORMAT, "version": FORMAT_VERSION, "architecture": architecture, "sizes": asdict(sizes), "card": dict(card or {})}
+    header = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "architecture": architecture,
+        "sizes": asdict(sizes),
+        "card": dict(card or {}),
+    }
     try:
         text = json.dumps(header, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
@@ -71,7 +78,9 @@ def save(
     try:
         arrays = {**store(network, half=half, quantise=quantise), **packed_state(training or {})}
     except (AttributeError, TypeError, OverflowError) as error:
-        raise StorageError(f"nothing was written to {path}: the state of a run is tensors and plain numbers ({error})") from None
+        raise StorageError(
+            f"nothing was written to {path}: the state of a run is tensors and plain numbers ({error})"
+        ) from None
     content = tensors.pack(text, arrays)
     try:
         _read(content, path)
@@ -83,8 +92,8 @@ def save(
 def load(path: Path | str, *, architecture: str | None = None) -> Checkpoint:
     """The network of a file with its weights filled in, on the CPU; one sentence for anything but a whole checkpoint.
 
-    The folder of a training run stands for its best weights, and for its last ones as long as none are validated. architecture: the
-    user's package.module:ATTRIBUTE that the weights belong to; it is imported and run.
+    The folder of a training run stands for its best weights, and for its last ones as long as none are validated.
+    architecture: the user's package.module:ATTRIBUTE that the weights belong to; it is imported and run.
     """
     path = _weights_in(Path(path))
     content = _content(path)
@@ -93,10 +102,17 @@ def load(path: Path | str, *, architecture: str | None = None) -> Checkpoint:
     return Checkpoint(_fill(found, header, arrays, path), header, sha256(content).hexdigest(), training)
 
 
-def model(path: Path | str, *, device: str = "cpu", settings: Mapping[str, float] | None = None, architecture: str | None = None) -> TorchModel:
+def model(
+    path: Path | str,
+    *,
+    device: str = "cpu",
+    settings: Mapping[str, float] | None = None,
+    architecture: str | None = None,
+) -> TorchModel:
     """A checkpoint as the evaluator wants it, with what its card says of where it comes from.
 
-    settings: what to give it otherwise than it was trained with, of what its architecture calls settable. architecture: as for `load`.
+    settings: what to give it otherwise than it was trained with, of what its architecture calls settable. architecture:
+    as for `load`.
     """
     from physbench_baselines.adapter import TorchModel
 
@@ -105,8 +121,13 @@ def model(path: Path | str, *, device: str = "cpu", settings: Mapping[str, float
     changed = {name: value for name, value in (settings or {}).items() if getattr(trained, name, None) != value}
     network = _set(checkpoint.network, changed) if changed else checkpoint.network
     code = architecture_of(network).name
-    told: Any = {"code": code if ":" in code else None, **{name: checkpoint.card.get(name) for name in ("train_seed", "model_link", "paper_link", "training")}}
-    return TorchModel(cast("Any", network), device=device, origin=Origin(weights_sha256=checkpoint.sha256, settings=changed, **told))
+    told: Any = {
+        "code": code if ":" in code else None,
+        **{name: checkpoint.card.get(name) for name in ("train_seed", "model_link", "paper_link", "training")},
+    }
+    return TorchModel(
+        cast("Any", network), device=device, origin=Origin(weights_sha256=checkpoint.sha256, settings=changed, **told)
+    )
 
 
 def _set(network: nn.Module, settings: Mapping[str, float]) -> nn.Module:
@@ -136,7 +157,9 @@ def _weights_in(path: Path) -> Path:
     run = Folder(path)
     found = next((place for place in (run.best, run.last) if place.is_file()), None)
     if found is None:
-        raise StorageError(f"{path} is not the folder of a training run: it has no {run.best.name} and no {run.last.name}")
+        raise StorageError(
+            f"{path} is not the folder of a training run: it has no {run.best.name} and no {run.last.name}"
+        )
     return found
 
 
@@ -154,7 +177,10 @@ def _looks_like(content: bytes) -> str:
     if start.startswith(b"version https://git-lfs"):
         return "it is what Git LFS left in its place; run 'git lfs pull'"
     if start.startswith(b"\x80"):
-        return "it is a pickle, as old PyTorch wrote it too, which can run code and is never loaded; ask its author for .safetensors"
+        return (
+            "it is a pickle, as old PyTorch wrote it too, which can run code and is never loaded; ask its author for"
+            " .safetensors"
+        )
     return f"it begins with {content[:8]!r}" if content else "it is empty; download it again"
 
 
@@ -166,7 +192,8 @@ def _read(content: bytes, path: Path) -> tuple[CheckpointHeader, Arrays, dict[st
 
 
 def _architecture_for(header: CheckpointHeader, path: Path, own: str | None) -> Architecture:
-    """A file never decides which code runs: user code is what the user names, or what the run in the file's folder was started with."""
+    """A file never decides which code runs: user code is what the user names, or what the run in the file's folder was
+    started with."""
     place = header.architecture
     if own is not None or ":" not in place:
         return find_architecture(own or place)
@@ -176,7 +203,8 @@ def _architecture_for(header: CheckpointHeader, path: Path, own: str | None) -> 
         named = None
     if named != place:
         raise HostileFile(
-            f"{path} is of the architecture {place!r}, code that does not come with physbench: read it, and allow it to be run with --architecture {place}"
+            f"{path} is of the architecture {place!r}, code that does not come with physbench: read it, and allow it to"
+            f" be run with --architecture {place}"
         )
     announce(f"running the code of {place}, the model of the run in {path.parent}")
     return find_architecture(place)
@@ -187,12 +215,28 @@ def _sizes(architecture: Architecture, header: CheckpointHeader, path: Path) -> 
     hints = get_type_hints(kind)
     names = {field.name: field.type for field in fields(kind)}
     for name in sorted(names.keys() ^ header.sizes.keys()):
-        raise HostileFile(f"{path} does not have the sizes of a {what}: {name[:40]!r} is {'missing' if name in names else 'unknown'}")
-    words: dict[str, Any] = {name: tuple(cast("list[Any]", value)) if isinstance(value, list) else value for name, value in header.sizes.items()}
+        raise HostileFile(
+            f"{path} does not have the sizes of a {what}: {name[:40]!r} is {'missing' if name in names else 'unknown'}"
+        )
+    words: dict[str, Any] = {
+        name: tuple(cast("list[Any]", value)) if isinstance(value, list) else value
+        for name, value in header.sizes.items()
+    }
     for name, value in words.items():
-        numbers = hints[name] == tuple[int, ...] and isinstance(value, tuple) and all(type(part) is int for part in cast("tuple[Any, ...]", value))
-        if not numbers and type(cast("Any", value)) is not hints[name] and not (hints[name] is float and type(cast("Any", value)) is int):
-            raise HostileFile(f"{path} has a {type(cast('Any', value)).__name__} for the size {name!r} of its {what}, which is {names[name]}")
+        numbers = (
+            hints[name] == tuple[int, ...]
+            and isinstance(value, tuple)
+            and all(type(part) is int for part in cast("tuple[Any, ...]", value))
+        )
+        if (
+            not numbers
+            and type(cast("Any", value)) is not hints[name]
+            and not (hints[name] is float and type(cast("Any", value)) is int)
+        ):
+            raise HostileFile(
+                f"{path} has a {type(cast('Any', value)).__name__} for the size {name!r} of its {what}, which is"
+                f" {names[name]}"
+            )
     return kind(**words)
 
 
@@ -205,13 +249,20 @@ def _fill(architecture: Architecture, header: CheckpointHeader, arrays: Arrays, 
         sizes = _sizes(architecture, header, path)
         shapes = shapes_of(lambda: architecture.make(sizes))
     except (ModelError, RuntimeError, OverflowError, MemoryError, TypeError, ValueError) as error:
-        raise HostileFile(f"{path} has sizes that no {what} can have: {str(error).partition(chr(10))[0][:200]}") from None
+        raise HostileFile(
+            f"{path} has sizes that no {what} can have: {str(error).partition(chr(10))[0][:200]}"
+        ) from None
     if (needed := sum(4 * math.prod(shape) for shape in shapes.values())) > MOST_BYTES:
         raise HostileFile(f"{path} asks for a {what} of {needed:,} bytes; at most {MOST_BYTES:,} are made")
     scales = {f"{name}.scale" for name, array in arrays.items() if array.dtype == TYPES["I8"]}
     for name in sorted(shapes.keys() ^ (arrays.keys() - scales)):
-        raise HostileFile(f"{path} does not have the weights of a {what} of its sizes: {name[:60]!r} is {'missing' if name in shapes else 'unknown'}")
+        raise HostileFile(
+            f"{path} does not have the weights of a {what} of its sizes: {name[:60]!r} is"
+            f" {'missing' if name in shapes else 'unknown'}"
+        )
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
-            raise HostileFile(f"{path}: {name!r} has the shape {arrays[name].shape}, and in a {what} of its sizes {shape}")
+            raise HostileFile(
+                f"{path}: {name!r} has the shape {arrays[name].shape}, and in a {what} of its sizes {shape}"
+            )
     return network_with(lambda: architecture.make(sizes), {name: restore(name, arrays, path) for name in shapes})

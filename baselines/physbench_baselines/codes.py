@@ -1,4 +1,5 @@
-"""The reference rows where codes of frames are asked for: what can be read off a frame itself, and off a network that has learnt nothing."""
+"""The reference rows where codes of frames are asked for: what can be read off a frame itself, and off a network that
+has learnt nothing."""
 
 from __future__ import annotations
 

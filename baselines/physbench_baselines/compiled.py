@@ -6,4 +6,12 @@ from physbench.kernels import Compiler
 
 FOLDER = Path(__file__).parent
 
-kernel = Compiler([FOLDER / "regions.py", *(FOLDER / "tracking").glob("*.py"), FOLDER / "dqn" / "picture.py", FOLDER / "dqn" / "marksman.py"], seconds=15)
+kernel = Compiler(
+    [
+        FOLDER / "regions.py",
+        *(FOLDER / "tracking").glob("*.py"),
+        FOLDER / "dqn" / "picture.py",
+        FOLDER / "dqn" / "marksman.py",
+    ],
+    seconds=15,
+)

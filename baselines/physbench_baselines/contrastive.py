@@ -1,21 +1,25 @@
-"""Codes of frames that are learnt by contrast (Velickovic et al., Reasoning-Modulated Representations, 2021, section 4, "Natural pipeline"): the second
-half of RMR for Atari, and C-SWM (Kipf, van der Pol, Welling, Contrastive Learning of Structured World Models, 2019), which it is held against.
+"""Codes of frames that are learnt by contrast (Velickovic et al., Reasoning-Modulated Representations, 2021, section 4,
+"Natural pipeline"): the second half of RMR for Atari, and C-SWM (Kipf, van der Pol, Welling, Contrastive Learning of
+Structured World Models, 2019), which it is held against.
 
-An encoder makes 128 slots of a frame, P is told the action and says what the slots of the next frame are, up to a linear layer g. A code is good where
-that is near, and where the codes of other frames are far. The two models are one architecture: in RMR's, P has been learnt from the console's memory
-and is kept as it is, in C-SWM's it is learnt with everything else:
+An encoder makes 128 slots of a frame, P is told the action and says what the slots of the next frame are, up to a
+linear layer g. A code is good where that is near, and where the codes of other frames are far. The two models are one
+architecture: in RMR's, P has been learnt from the console's memory and is kept as it is, in C-SWM's it is learnt with
+everything else:
 
     physbench train cswm-small --data invaders84.h5 --reuse processor=runs/rmr-ram-mpnn-small
     physbench train cswm-small --data invaders84.h5
 
 There is no published code, and the paper leaves open what is decided here:
 
-- the trunk is that of Anand et al., 2019, for frames of 84 x 84 pixels, and one frame is a state, as the paper's text has it;
+- the trunk is that of Anand et al., 2019, for frames of 84 x 84 pixels, and one frame is a state, as the paper's text
+  has it;
 - m, the number of feature maps of a slot, is 1, which the paper calls the style of C-SWM;
-- between the convolution of 1 x 1 and the linear layer that all slots share there is no activation: the paper names none;
+- between the convolution of 1 x 1 and the linear layer that all slots share there is no activation: the paper names
+  none;
 - g starts as the identity. P starts as one, too, so a model that has learnt nothing says that nothing changes;
-- what is far is measured as in C-SWM's published experiments: between a state and one that a permutation of the batch puts in its place, where some
-  may stay what they are; sigma is 1/2 and the hinge 1.
+- what is far is measured as in C-SWM's published experiments: between a state and one that a permutation of the batch
+  puts in its place, where some may stay what they are; sigma is 1/2 and the hinge 1.
 
 B sequences, T frames, N transitions, K = 128 slots of D numbers each, A actions of the data.
 """
@@ -88,10 +92,13 @@ class ContrastiveModel(nn.Module):
         every[:, list(self.sizes.codes)] = action
         return every
 
-    def loss(self, batch: Mapping[str, torch.Tensor], *, generator: torch.Generator | None = None, share: float = 0.0) -> Losses:
+    def loss(
+        self, batch: Mapping[str, torch.Tensor], *, generator: torch.Generator | None = None, share: float = 0.0
+    ) -> Losses:
         """How far the next slots are from what was said of them, and how near others are: C-SWM's.
 
-        batch: features uint8 (B, T, H, W, C), actions (B, T, A). The generator draws who is put in whose place. The share is not needed.
+        batch: features uint8 (B, T, H, W, C), actions (B, T, A). The generator draws who is put in whose place. The
+        share is not needed.
         """
         self._require(tuple(batch["features"].shape[2:]), batch["actions"].shape[-1])
         frames = frames_as_images(batch["features"], self.decoder.weight.dtype)
@@ -109,13 +116,18 @@ class ContrastiveModel(nn.Module):
         """(N, K, D) both -> (N,): squared distances of the slots in units of sigma, halved; a mean over slots."""
         return (one - other).square().sum(dim=2).mean(dim=1) * (0.5 / self.sizes.sigma**2)
 
-    def begin(self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> torch.Tensor | None:
+    def begin(
+        self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0
+    ) -> torch.Tensor | None:
         """Know nothing: no randomness, and nothing of before. Actions are not looked at."""
         self._require(shape, None)
         return None
 
-    def observe(self, state: torch.Tensor | None, frame: torch.Tensor, action: torch.Tensor | None = None) -> tuple[torch.Tensor, None, None]:
-        """Take a frame (B, H, W, C) -> its slots (B, K, D), as the state, and nothing of the next frame and of owners."""
+    def observe(
+        self, state: torch.Tensor | None, frame: torch.Tensor, action: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, None, None]:
+        """Take a frame (B, H, W, C) -> its slots (B, K, D), as the state, and nothing of the next frame and of
+        owners."""
         return self.encoder(frame.permute(0, 3, 1, 2)), None, None
 
     def latents(self, state: torch.Tensor) -> torch.Tensor:
@@ -125,6 +137,11 @@ class ContrastiveModel(nn.Module):
     def _require(self, shape: tuple[int, ...], actions: int | None) -> None:
         wanted = self.sizes.side, self.sizes.side, self.sizes.channels
         if shape != wanted:
-            raise ModelError(f"this model is for frames of {wanted}, not of {shape}: take another dataset, or train one for them")
+            raise ModelError(
+                f"this model is for frames of {wanted}, not of {shape}: take another dataset, or train one for them"
+            )
         if actions not in (None, len(self.sizes.codes)):
-            raise ModelError(f"this model is told one of {len(self.sizes.codes)} actions, not of {actions}: give their codes with --size codes=[0,1,...]")
+            raise ModelError(
+                f"this model is told one of {len(self.sizes.codes)} actions, not of {actions}: give their codes with"
+                " --size codes=[0,1,...]"
+            )

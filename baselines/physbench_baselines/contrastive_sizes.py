@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from physbench_baselines.training.recipe import TrainingRecipe
 
 CODES = (0, 1, 3, 4, 11, 12)
-"""Of the six actions of Space Invaders, as ale-py counts those of all games: nothing, fire, right, left, right and fire, left and fire."""
+"""Of the six actions of Space Invaders, as ale-py counts those of all games: nothing, fire, right, left, right and
+fire, left and fire."""
 
 ALL_ACTIONS = 18
 
 
 @dataclass(frozen=True)
 class ContrastiveSizes:
-    """The defaults are the paper's, as far as it says them. P has the sizes of the model of a memory that it is taken from."""
+    """The defaults are the paper's, as far as it says them. P has the sizes of the model of a memory that it is taken
+    from."""
 
     processor: str = parameter("mpnn", choices=PROCESSORS)
     side: int = parameter(84, low=36, high=1024)  # of a frame, in pixels
@@ -32,7 +34,9 @@ class ContrastiveSizes:
     size: int = parameter(64, low=1, high=4096)  # numbers of each slot
     hidden: int = parameter(64, low=1, high=8192)  # of the layers of P
     passes: int = parameter(1, low=1, high=16)  # of messages
-    codes: tuple[int, ...] = parameter(CODES, low=0, high=ALL_ACTIONS - 1)  # of the actions of the data, among the 18 that P is told of
+    codes: tuple[int, ...] = parameter(
+        CODES, low=0, high=ALL_ACTIONS - 1
+    )  # of the actions of the data, among the 18 that P is told of
     sigma: float = parameter(0.5, above=0.0, high=1e3)  # the unit of the energy
     hinge: float = parameter(1.0, above=0.0, high=1e6)  # the energy that others should be away, at least
 
@@ -50,7 +54,9 @@ class ContrastiveSizes:
 
 def judge_codes(recipe: TrainingRecipe, dataset: str) -> Suite:
     """Probe the codes, as the suite of probes does."""
-    return Suite("training", 1, "what a network is asked while it learns", (Task(dataset, (Codes(recipe.longest),)),), None)
+    return Suite(
+        "training", 1, "what a network is asked while it learns", (Task(dataset, (Codes(recipe.longest),)),), None
+    )
 
 
 USUAL = ContrastiveSizes()
@@ -65,9 +71,20 @@ ARCHITECTURE = Architecture(
         "cswm": {"": USUAL},
         "cswm-small": {"": SMALL},
     },
-    recipes={"": {"": {
-        "data": "invaders84", "batch": 16, "frames": (3,), "anywhere": True, "learning_rate": 5e-4, "validation": 256, "scored": 200,
-        "evaluate_every": 500, "patience": 100,
-    }}},
+    recipes={
+        "": {
+            "": {
+                "data": "invaders84",
+                "batch": 16,
+                "frames": (3,),
+                "anywhere": True,
+                "learning_rate": 5e-4,
+                "validation": 256,
+                "scored": 200,
+                "evaluate_every": 500,
+                "patience": 100,
+            }
+        }
+    },
     judged_by=judge_codes,
-)  # fmt: skip
+)

@@ -1,10 +1,12 @@
-"""Three frames in, three convolutions, the next frame out: the smallest model that is trained, in minutes. From no paper.
+"""Three frames in, three convolutions, the next frame out: the smallest model that is trained, in minutes. From no
+paper.
 
 It sees motion, because it sees the last three frames, and what is near: a pixel depends on about 18 x 18 of each.
 Nothing else is remembered. The convolutions work at half the resolution: four neighbouring pixels become four channels,
 and four channels pixels again. That takes a third of the time of as many weights at full resolution, or less.
 
-B sequences, T frames, H x W pixels of C channels. Inside, the past is (B, 3 C, H, W), the oldest frame first, in float32.
+B sequences, T frames, H x W pixels of C channels. Inside, the past is (B, 3 C, H, W), the oldest frame first, in
+float32.
 """
 
 from collections.abc import Mapping
@@ -52,15 +54,19 @@ class Conv3(nn.Module):
         )
 
     def forward(self, past: torch.Tensor) -> torch.Tensor:
-        """past (B, 3 C, H, W) -> logits (B, C, H, W) of the next frame. Odd sides get an empty line, which is cut off again."""
+        """past (B, 3 C, H, W) -> logits (B, C, H, W) of the next frame. Odd sides get an empty line, which is cut off
+        again."""
         height, width = past.shape[-2:]
         whole = functional.pad(past, (0, -width % FOLD, 0, -height % FOLD))
         return self.layers(whole)[..., :height, :width].float()
 
-    def loss(self, batch: Mapping[str, torch.Tensor], *, generator: torch.Generator | None = None, share: float = 0.0) -> Losses:
+    def loss(
+        self, batch: Mapping[str, torch.Tensor], *, generator: torch.Generator | None = None, share: float = 0.0
+    ) -> Losses:
         """Cross-entropy of the next frame in nats, a mean over sequences and steps.
 
-        batch: features uint8 (B, T, H, W, C). Neither the generator nor the share is needed: nothing is drawn, and nothing changes.
+        batch: features uint8 (B, T, H, W, C). Neither the generator nor the share is needed: nothing is drawn, and
+        nothing changes.
         """
         frames = batch["features"]
         self._require(frames.shape[4])
@@ -72,12 +78,16 @@ class Conv3(nn.Module):
         logits, wanted = self(past.flatten(0, 1)), x[:, 1:].flatten(0, 1)  # all steps at once
         return Losses(functional.binary_cross_entropy_with_logits(logits, wanted, reduction="sum") / len(wanted), {})
 
-    def begin(self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> State | None:
+    def begin(
+        self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0
+    ) -> State | None:
         """Know nothing: no randomness, no slots, no actions."""
         self._require(shape[2])
         return None
 
-    def observe(self, state: State | None, frame: torch.Tensor, action: torch.Tensor | None = None) -> tuple[State, torch.Tensor, None]:
+    def observe(
+        self, state: State | None, frame: torch.Tensor, action: torch.Tensor | None = None
+    ) -> tuple[State, torch.Tensor, None]:
         """Take a frame (B, H, W, C) -> state, mean (B, H, W, C) of the next one, and no owners."""
         newest = frame.permute(0, 3, 1, 2)
         older = torch.cat([newest] * (PAST - 1), dim=1) if state is None else state.past[:, self.sizes.channels :]
@@ -96,4 +106,7 @@ class Conv3(nn.Module):
 
     def _require(self, channels: int) -> None:
         if channels != self.sizes.channels:
-            raise ModelError(f"this model is for frames of {self.sizes.channels} channels, not {channels}: take another dataset, or train one for them")
+            raise ModelError(
+                f"this model is for frames of {self.sizes.channels} channels, not {channels}: take another dataset, or"
+                " train one for them"
+            )

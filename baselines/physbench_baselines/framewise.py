@@ -47,8 +47,8 @@ class Blur:
 class Blobs:
     """Copying, with the connected regions of each frame as owners and boxes: objects without memory.
 
-    Pixels are connected across edges. Slot 0 is the ground, in colour the most frequent colour; regions are numbered row by row and take the other slots in
-    turn. Boxes are numbered alike, at most as many as there are slots.
+    Pixels are connected across edges. Slot 0 is the ground, in colour the most frequent colour; regions are numbered
+    row by row and take the other slots in turn. Boxes are numbered alike, at most as many as there are slots.
     """
 
     likelihood: ClassVar[Bernoulli] = Bernoulli()

@@ -1,21 +1,26 @@
-"""IODINE (Greff et al., ICML 2019): an image as a mixture of slots, inferred by refining a guess, to be read beside section 2 and appendix B.
+"""IODINE (Greff et al., ICML 2019): an image as a mixture of slots, inferred by refining a guess, to be read beside
+section 2 and appendix B.
 
-A slot's z is drawn from its posterior, of which lambda are the numbers; the decoder says from z what each pixel would be and how much it claims it. A
-guess at lambda is refined T times by a network that is shown the image, the guess, and the gradients of the loss, of which nothing is learnt through
-a second derivative. Where paper and published code differ, numbers follow the code:
+A slot's z is drawn from its posterior, of which lambda are the numbers; the decoder says from z what each pixel would
+be and how much it claims it. A guess at lambda is refined T times by a network that is shown the image, the guess, and
+the gradients of the loss, of which nothing is learnt through a second derivative. Where paper and published code
+differ, numbers follow the code:
 
 - The slot's z has a variance of softplus(raw), and its prior one of softplus(0) = log 2. The paper says isotropic.
-- The gradient of the masks is that of their logits; the mask posterior leaves out the masks; "likelihoods" are their logarithms.
-- A constant of 5 goes with z into the decoder, and one of 0.5 into the refinement network among the images and among the vectors. In the tables of
-  appendix B the first of them is counted (18 and 24 inputs), in its list it is not.
+- The gradient of the masks is that of their logits; the mask posterior leaves out the masks; "likelihoods" are their
+  logarithms.
+- A constant of 5 goes with z into the decoder, and one of 0.5 into the refinement network among the images and among
+  the vectors. In the tables of appendix B the first of them is counted (18 and 24 inputs), in its list it is not.
 - Steps are weighted 0, 1/T, ..., 1: the first guess costs nothing.
 - The first posterior is learnt and the same for all slots: what tells them apart is that each draws its own z.
 - Pixels are logistic of a scale of 0.03, not Gaussian; here that is a choice.
 
-The Bernoulli distribution is ours. Black and white pixels are a mixture of Bernoullis of which only the mean matters, sum_k m_k mu_k: the masks m are not
-determined by what is on, so here a slot owns a pixel by its posterior, m_k p_k(x). Otherwise it owns what its mask claims, as in the paper.
+The Bernoulli distribution is ours. Black and white pixels are a mixture of Bernoullis of which only the mean matters,
+sum_k m_k mu_k: the masks m are not determined by what is on, so here a slot owns a pixel by its posterior, m_k p_k(x).
+Otherwise it owns what its mask claims, as in the paper.
 
-B images, K slots, Z numbers of a z, H x W pixels of C channels. Images are (B, C, H, W), what slots say of them (B, K, C or 1, H, W).
+B images, K slots, Z numbers of a z, H x W pixels of C channels. Images are (B, C, H, W), what slots say of them (B, K,
+C or 1, H, W).
 """
 
 from __future__ import annotations
@@ -31,7 +36,16 @@ from torch import Tensor, nn
 
 from physbench.errors import ModelError
 from physbench_baselines import chance
-from physbench_baselines.iodine_layers import Decoder, Encoder, Glimpse, Lstm, Norm, PredictorCorrector, Residual, coordinates
+from physbench_baselines.iodine_layers import (
+    Decoder,
+    Encoder,
+    Glimpse,
+    Lstm,
+    Norm,
+    PredictorCorrector,
+    Residual,
+    coordinates,
+)
 from physbench_baselines.pixels import PIXELS, frames_as_images
 from physbench_baselines.training.trainable import Losses
 
@@ -80,7 +94,9 @@ class State(NamedTuple):
     time: int = 0  # draws of z
     means: Tensor | None = None  # (B, K, C, H, W) of the next frame
     shares: Tensor | None = None  # (B, K, H, W) of this one
-    answer: tuple[Tensor, Tensor, Tensor] | None = None  # of an image: itself, mean and owner, which are given again if it comes again
+    answer: tuple[Tensor, Tensor, Tensor] | None = (
+        None  # of an image: itself, mean and owner, which are given again if it comes again
+    )
 
 
 class Iodine(nn.Module):
@@ -89,9 +105,14 @@ class Iodine(nn.Module):
         self.sizes = sizes
         self.pixels = PIXELS[sizes.distribution](sizes.scale)
         self.likelihood = self.pixels.likelihood
-        self.initial = nn.Parameter(torch.empty(2 * sizes.latent).uniform_(-1, 1) * math.sqrt(1.5 / sizes.latent))  # Glorot's
+        self.initial = nn.Parameter(
+            torch.empty(2 * sizes.latent).uniform_(-1, 1) * math.sqrt(1.5 / sizes.latent)
+        )  # Glorot's
         self.decoder = Glimpse(sizes) if sizes.glimpse else Decoder(sizes)
-        self.norms = nn.ModuleDict({name: Norm(channels or sizes.channels) for name, channels in NORMED.items()} | {"dzp": Norm(2 * sizes.latent)})
+        self.norms = nn.ModuleDict(
+            {name: Norm(channels or sizes.channels) for name, channels in NORMED.items()}
+            | {"dzp": Norm(2 * sizes.latent)}
+        )
         self.encoder = Encoder(sizes)
         features = sizes.dense[-1] + 4 * sizes.latent + 1
         self.lstm = Lstm(features, sizes.lstm) if sizes.lstm else None
@@ -117,14 +138,16 @@ class Iodine(nn.Module):
             return Guess(raw, z, outputs, logits, components, log_prob, divergence(mean, variance))
 
     def slopes(self, guess: Guess) -> tuple[Tensor, Tensor, Tensor]:
-        """Differentiate the loss by outputs, mask logits and lambda: by first derivatives alone, of which there is no graph."""
+        """Differentiate the loss by outputs, mask logits and lambda: by first derivatives alone, of which there is no
+        graph."""
         learns = torch.is_grad_enabled()
         with torch.enable_grad():
             loss = guess.loss.sum() / self.sizes.inner_batch
         return torch.autograd.grad(loss, (guess.outputs, guess.logits, guess.raw), retain_graph=learns)  # type: ignore[return-value]
 
     def inputs(self, guess: Guess, x: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """What the refinement network is shown, in this order: images (B, K or 1, channels, H, W), and vectors (B, K, numbers)."""
+        """What the refinement network is shown, in this order: images (B, K or 1, channels, H, W), and vectors (B, K,
+        numbers)."""
         by_outputs, by_logits, by_raw = self.slopes(guess)
         density = guess.components.exp()
         with torch.no_grad():
@@ -164,7 +187,8 @@ class Iodine(nn.Module):
         return self.head(features, guess.raw.flatten(0, 1)).view_as(guess.raw), memory
 
     def unroll(self, frames: Sequence[Tensor], noise: Sequence[Tensor]) -> Iterator[Guess]:
-        """T + 1 images (B, C, H, W), as many draws (B, K, Z) -> as many guesses, each of its image, T of them refined."""
+        """T + 1 images (B, C, H, W), as many draws (B, K, Z) -> as many guesses, each of its image, T of them
+        refined."""
         raw, memory = self.start(*noise[0].shape[:2])
         for t, (x, draw) in enumerate(zip(frames, noise, strict=True)):
             guess = self.guess(raw, draw, x)
@@ -181,16 +205,19 @@ class Iodine(nn.Module):
         noise: Sequence[Tensor] | None = None,
         slots: int | None = None,
     ) -> Losses:
-        """Nats per image: the bounds of all guesses, the later the more. Of sequences every guess is one at the next frame.
+        """Nats per image: the bounds of all guesses, the later the more. Of sequences every guess is one at the next
+        frame.
 
-        batch: features uint8 (B, T, H, W, C). noise takes the place of what the generator would draw. Nothing depends on the share of the run that
-        is over.
+        batch: features uint8 (B, T, H, W, C). noise takes the place of what the generator would draw. Nothing depends
+        on the share of the run that is over.
         """
         frames = self._frames(batch["features"])
         steps = torch.linspace(0, 1, len(frames), dtype=torch.float64).tolist()
         shape = (len(frames[0]), self._slots(slots), self.sizes.latent)
         if noise is None:
-            draws = torch.randn((len(frames), *shape), generator=generator, device=frames[0].device, dtype=self.initial.dtype)
+            draws = torch.randn(
+                (len(frames), *shape), generator=generator, device=frames[0].device, dtype=self.initial.dtype
+            )
             noise = draws.unbind(0)
         total, guess = self.initial.new_zeros(()), None
         for weight, guess in zip(steps, self.unroll(frames, noise), strict=True):
@@ -215,8 +242,8 @@ class Iodine(nn.Module):
     def observe(self, state: State, frame: Tensor, action: Tensor | None = None) -> tuple[State, Tensor, Tensor]:
         """frame (B, H, W, C) -> state, mean (B, H, W, C) of the next one, owner uint8 (B, H, W) of this one.
 
-        A model of sequences refines its guess once and goes on from there. A model of images begins anew with each, and takes the next one for the same:
-        where it is, nothing has to be worked out again.
+        A model of sequences refines its guess once and goes on from there. A model of images begins anew with each, and
+        takes the next one for the same: where it is, nothing has to be worked out again.
         """
         x = frame.permute(0, 3, 1, 2)
         if self.sizes.sequential:
@@ -228,7 +255,9 @@ class Iodine(nn.Module):
         reached, mean, owner = self._answer(reached, guess, guess)
         return reached._replace(answer=(frame, mean, owner)), mean, owner
 
-    def refinements(self, state: State, frame: Tensor, action: Tensor | None = None) -> Iterator[tuple[State, Tensor, Tensor]]:
+    def refinements(
+        self, state: State, frame: Tensor, action: Tensor | None = None
+    ) -> Iterator[tuple[State, Tensor, Tensor]]:
         """What `observe` would return after 0, 1, ... T refinements; a model of sequences makes one with each frame."""
         if self.sizes.sequential:
             yield self.observe(state, frame, action)
@@ -237,7 +266,8 @@ class Iodine(nn.Module):
             yield self._answer(reached, guess, guess)
 
     def parts(self, state: State) -> tuple[Tensor, Tensor, None]:
-        """After a step: the mean (B, K, H, W, C) of the next frame by each slot, and the share (B, K, H, W) of this one that is its own."""
+        """After a step: the mean (B, K, H, W, C) of the next frame by each slot, and the share (B, K, H, W) of this one
+        that is its own."""
         assert state.means is not None and state.shares is not None
         return state.means.permute(0, 1, 3, 4, 2), state.shares, None
 
@@ -287,7 +317,10 @@ class Iodine(nn.Module):
         if not self.sizes.sequential:
             return [images.flatten(0, 1)] * (self.sizes.refinements + 1)
         if images.shape[1] < 2:
-            raise ModelError(f"there is nothing to predict in sequences of {images.shape[1]} frames: give 2 or more, or set sequential to False")
+            raise ModelError(
+                f"there is nothing to predict in sequences of {images.shape[1]} frames: give 2 or more, or set"
+                " sequential to False"
+            )
         return list(images.unbind(1))
 
     def _slots(self, wanted: int | None) -> int:
@@ -295,7 +328,10 @@ class Iodine(nn.Module):
 
     def _require(self, channels: int) -> None:
         if channels != self.sizes.channels:
-            raise ModelError(f"this model is for frames of {self.sizes.channels} channels, not {channels}: take another dataset, or train one for them")
+            raise ModelError(
+                f"this model is for frames of {self.sizes.channels} channels, not {channels}: take another dataset, or"
+                " train one for them"
+            )
 
 
 def moments(raw: Tensor) -> tuple[Tensor, Tensor]:
@@ -311,7 +347,8 @@ def divergence(mean: Tensor, variance: Tensor) -> Tensor:
 
 
 def leave_one_out(x: Tensor) -> Tensor:
-    """(B, K, ...) -> (B, K, ...): log sum exp over all slots but the k-th, from the sums over those before and those after it."""
+    """(B, K, ...) -> (B, K, ...): log sum exp over all slots but the k-th, from the sums over those before and those
+    after it."""
     slots = x.unbind(dim=1)
     before, after = [torch.full_like(slots[0], -math.inf)], [torch.full_like(slots[0], -math.inf)]
     for first, last in zip(slots[:-1], slots[:0:-1], strict=True):

@@ -1,4 +1,5 @@
-"""The layers of IODINE: its broadcast decoder, and the network that refines a guess. Weights begin as Sonnet draws them.
+"""The layers of IODINE: its broadcast decoder, and the network that refines a guess. Weights begin as Sonnet draws
+them.
 
 N = B * K: slots are so many images of a batch.
 """
@@ -30,7 +31,8 @@ FREQUENCIES = 3
 
 
 class Decoder(nn.Module):
-    """The broadcast decoder: z at every pixel, with where it is. z (N, Z) -> (N, 1 + C, H, W): the mask's logit, then the pixel."""
+    """The broadcast decoder: z at every pixel, with where it is. z (N, Z) -> (N, 1 + C, H, W): the mask's logit, then
+    the pixel."""
 
     def __init__(self, sizes: IodineSizes) -> None:
         super().__init__()
@@ -49,9 +51,11 @@ class Decoder(nn.Module):
 
 
 class Glimpse(nn.Module):
-    """A decoder of ours, that draws one thing in one place: a small picture, and beside it always the same. z (N, Z) -> (N, 1 + C, H, W).
+    """A decoder of ours, that draws one thing in one place: a small picture, and beside it always the same. z (N, Z) ->
+    (N, 1 + C, H, W).
 
-    An MLP says from z what is in the picture of so many pixels, up and across, where its middle is, and what is beside it.
+    An MLP says from z what is in the picture of so many pixels, up and across, where its middle is, and what is beside
+    it.
     """
 
     def __init__(self, sizes: IodineSizes) -> None:
@@ -60,7 +64,8 @@ class Glimpse(nn.Module):
         widths = [sizes.latent, *sizes.decoder]
         self.dense = nn.ModuleList(_initialise(nn.Linear(*pair)) for pair in pairwise(widths))
         self.picture, self.beside, self.middle = (
-            _initialise(nn.Linear(widths[-1], outputs)) for outputs in ((1 + sizes.channels) * self.side**2, 1 + sizes.channels, 2)
+            _initialise(nn.Linear(widths[-1], outputs))
+            for outputs in ((1 + sizes.channels) * self.side**2, 1 + sizes.channels, 2)
         )
 
     def forward(self, z: Tensor, shape: Sequence[int]) -> Tensor:
@@ -78,7 +83,8 @@ class Glimpse(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Convolutions with a stride of 2, a mean over what is left of the image, an MLP; ELU after each but the last. (N, inputs, H, W) -> (N, dense).
+    """Convolutions with a stride of 2, a mean over what is left of the image, an MLP; ELU after each but the last. (N,
+    inputs, H, W) -> (N, dense).
 
     Where there are patches, the first convolution sees each of them by itself.
     """
@@ -88,8 +94,13 @@ class Encoder(nn.Module):
         inputs = 3 * sizes.channels + (2 if sizes.coordinates == "linear" else FREQUENCIES**2 - 1) + 7
         first = (sizes.patch, sizes.patch) if sizes.patch > 1 else (sizes.encoder_kernel, 2)
         spans = [first, *[(sizes.encoder_kernel, 2)] * (len(sizes.encoder) - 1)]
-        self.layers = nn.ModuleList(_initialise(Convolution(*pair, *span)) for pair, span in zip(pairwise([inputs, *sizes.encoder]), spans, strict=True))
-        self.dense = nn.ModuleList(_initialise(nn.Linear(*pair)) for pair in pairwise([sizes.encoder[-1], *sizes.dense]))
+        self.layers = nn.ModuleList(
+            _initialise(Convolution(*pair, *span))
+            for pair, span in zip(pairwise([inputs, *sizes.encoder]), spans, strict=True)
+        )
+        self.dense = nn.ModuleList(
+            _initialise(nn.Linear(*pair)) for pair in pairwise([sizes.encoder[-1], *sizes.dense])
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         for layer in self.layers:
@@ -139,7 +150,8 @@ class Residual(nn.Module):
 
 
 class PredictorCorrector(nn.Module):
-    """Go from lambda towards what the features say, and from there towards what lambda alone lets expect; each as far as its gate is open."""
+    """Go from lambda towards what the features say, and from there towards what lambda alone lets expect; each as far
+    as its gate is open."""
 
     def __init__(self, inputs: int, sizes: IodineSizes) -> None:
         super().__init__()
@@ -156,12 +168,18 @@ class PredictorCorrector(nn.Module):
 
 
 def coordinates(kind: str, x: Tensor) -> Tensor:
-    """Where the pixels of x (B, C, H, W) are, as the refinement network is told: (2, H, W), column and row, or (8, H, W)."""
+    """Where the pixels of x (B, C, H, W) are, as the refinement network is told: (2, H, W), column and row, or (8, H,
+    W)."""
     height, width = x.shape[-2:]
     if kind == "linear":
         columns, rows = torch.meshgrid(_sides(width, x), _sides(height, x), indexing="xy")
         return torch.stack([columns, rows])
-    waves = [torch.cos(torch.arange(FREQUENCIES, device=x.device, dtype=x.dtype)[:, None] * math.pi / 2 * (_sides(side, x) + 1)) for side in (height, width)]
+    waves = [
+        torch.cos(
+            torch.arange(FREQUENCIES, device=x.device, dtype=x.dtype)[:, None] * math.pi / 2 * (_sides(side, x) + 1)
+        )
+        for side in (height, width)
+    ]
     return torch.einsum("yh,xw->xyhw", *waves).flatten(0, 1)[1:]
 
 

@@ -27,25 +27,43 @@ class IodineSizes:
 
     channels: int = parameter(3, low=1, high=16)  # of a frame
     slots: int = parameter(7, low=2, high=64)  # K in training; other numbers may be asked for at test time
-    refinements: int = parameter(5, low=1, high=256)  # T in training, likewise; of sequences it is the number of frames that counts
+    refinements: int = parameter(
+        5, low=1, high=256
+    )  # T in training, likewise; of sequences it is the number of frames that counts
     latent: int = parameter(64, low=1, high=1024)  # of a slot's z; the posterior has twice as many numbers
-    distribution: str = parameter("gaussian", choices=DISTRIBUTIONS)  # of a pixel: the paper's, the published code's, one for black and white
-    scale: float = parameter(0.1, above=0, high=10)  # of the first two: sigma, or the logistic's s, which is 0.03 in the published code
+    distribution: str = parameter(
+        "gaussian", choices=DISTRIBUTIONS
+    )  # of a pixel: the paper's, the published code's, one for black and white
+    scale: float = parameter(
+        0.1, above=0, high=10
+    )  # of the first two: sigma, or the logistic's s, which is 0.03 in the published code
     sequential: bool = False  # one refinement per frame (appendix B.4), else all of them on each frame by itself
-    decoder: tuple[int, ...] = parameter((64, 64, 64, 64), low=1, high=1024)  # channels of the convolutions before the last one
+    decoder: tuple[int, ...] = parameter(
+        (64, 64, 64, 64), low=1, high=1024
+    )  # channels of the convolutions before the last one
     decoder_kernel: int = parameter(3, low=1, high=15)
-    glimpse: int = parameter(0, low=0, high=128)  # side of a small picture that a decoder of ours puts in one place; 0 = the paper's decoder
-    encoder: tuple[int, ...] = parameter((64, 64, 64, 64), low=1, high=1024)  # channels of the refinement network's convolutions
+    glimpse: int = parameter(
+        0, low=0, high=128
+    )  # side of a small picture that a decoder of ours puts in one place; 0 = the paper's decoder
+    encoder: tuple[int, ...] = parameter(
+        (64, 64, 64, 64), low=1, high=1024
+    )  # channels of the refinement network's convolutions
     encoder_kernel: int = parameter(3, low=1, high=15)
-    patch: int = parameter(1, low=1, high=16)  # convolutions see squares of so many pixels, up and across, as one; 1 in the paper
+    patch: int = parameter(
+        1, low=1, high=16
+    )  # convolutions see squares of so many pixels, up and across, as one; 1 in the paper
     dense: tuple[int, ...] = parameter((256, 256), low=1, high=4096)  # of the MLP after the convolutions
     lstm: int = parameter(256, low=0, high=4096)  # 0 = there is none
     coordinates: str = parameter("linear", choices=COORDINATES)  # that the refinement network is shown: 2, or 8 cosines
-    head: str = parameter("residual", choices=HEADS)  # the second is the published code's for sequences, which no published configuration uses
+    head: str = parameter(
+        "residual", choices=HEADS
+    )  # the second is the published code's for sequences, which no published configuration uses
     predictor: int = parameter(64, low=1, high=4096)  # of the second head's MLP
     correction_bias: float = parameter(0.0, low=-10, high=10)  # added to its two gates
     prediction_bias: float = parameter(0.0, low=-10, high=10)
-    inner_batch: int = parameter(4, low=1, high=4096)  # the gradients that it is shown are those of a mean over so many images
+    inner_batch: int = parameter(
+        4, low=1, high=4096
+    )  # the gradients that it is shown are those of a mean over so many images
 
     def __post_init__(self) -> None:
         check_fields(self, ModelError)
@@ -61,29 +79,54 @@ class IodineSizes:
 
 
 SPRITES = IodineSizes(
-    slots=6, latent=16, decoder=(32, 32, 32, 32), decoder_kernel=5, encoder=(32, 32, 32), encoder_kernel=5, dense=(128,), lstm=128,
-    coordinates="cosine", inner_batch=16,
-)  # fmt: skip
+    slots=6,
+    latent=16,
+    decoder=(32, 32, 32, 32),
+    decoder_kernel=5,
+    encoder=(32, 32, 32),
+    encoder_kernel=5,
+    dense=(128,),
+    lstm=128,
+    coordinates="cosine",
+    inner_batch=16,
+)
 """Appendix B.2."""
 
 TETRIS = replace(SPRITES, slots=4, latent=32, lstm=0, inner_batch=32)
 """Appendix B.3."""
 
 BLACK_AND_WHITE = replace(SPRITES, channels=1, slots=4, distribution="bernoulli")
-"""The paper gives no sizes for its two black and white sets: those of the coloured sprites, with a slot for each of three objects and the ground."""
+"""The paper gives no sizes for its two black and white sets: those of the coloured sprites, with a slot for each of
+three objects and the ground."""
 
 BALLS = replace(BLACK_AND_WHITE, slots=5, sequential=True)
 """Nor for sequences."""
 
-SIZES = {"": BALLS, "multi-dsprites": SPRITES, "multi-dsprites-binary": BLACK_AND_WHITE, "tetris": TETRIS, "shapes": BLACK_AND_WHITE}
+SIZES = {
+    "": BALLS,
+    "multi-dsprites": SPRITES,
+    "multi-dsprites-binary": BLACK_AND_WHITE,
+    "tetris": TETRIS,
+    "shapes": BLACK_AND_WHITE,
+}
 
 
 def shrink(sizes: IodineSizes) -> IodineSizes:
-    """Give the sizes that learn on a CPU: convolutions on patches of 4 x 4 pixels, of which a patch's place and z alone decide what is drawn there."""
+    """Give the sizes that learn on a CPU: convolutions on patches of 4 x 4 pixels, of which a patch's place and z alone
+    decide what is drawn there."""
     return replace(
-        sizes, refinements=3, latent=min(sizes.latent, 16), decoder=(64, 32), decoder_kernel=1, encoder=(32, 32), encoder_kernel=3, patch=4,
-        dense=(128,), lstm=min(sizes.lstm, 128), inner_batch=1,
-    )  # fmt: skip
+        sizes,
+        refinements=3,
+        latent=min(sizes.latent, 16),
+        decoder=(64, 32),
+        decoder_kernel=1,
+        encoder=(32, 32),
+        encoder_kernel=3,
+        patch=4,
+        dense=(128,),
+        lstm=min(sizes.lstm, 128),
+        inner_batch=1,
+    )
 
 
 GLIMPSES = {"": 16, "multi-dsprites": 24, "multi-dsprites-binary": 24, "tetris": 20, "shapes": 14}
@@ -111,7 +154,9 @@ ARCHITECTURE = Architecture(
     name="iodine",
     sizes=IodineSizes,
     paper="https://arxiv.org/abs/1903.00450",
-    stopping=StoppingRule(f"for {STEPS:,} steps of 32 images", lambda recipe, steps, ended: steps >= STEPS and recipe.batch >= 32),
+    stopping=StoppingRule(
+        f"for {STEPS:,} steps of 32 images", lambda recipe, steps, ended: steps >= STEPS and recipe.batch >= 32
+    ),
     variants={
         "iodine": SIZES,
         "iodine-small": {dataset: shrink(sizes) for dataset, sizes in SIZES.items()},
@@ -120,8 +165,15 @@ ARCHITECTURE = Architecture(
     recipes={
         "": {
             "": {
-                "precision": "fp32", "batch": 32, "frames": (12,), "learning_rate": 3e-4, "betas": (0.95, 0.999), "schedule": "exponential",
-                "decay_rate": 0.1, "decay_steps": STEPS, "gradient_limit": 5.0,
+                "precision": "fp32",
+                "batch": 32,
+                "frames": (12,),
+                "learning_rate": 3e-4,
+                "betas": (0.95, 0.999),
+                "schedule": "exponential",
+                "decay_rate": 0.1,
+                "decay_steps": STEPS,
+                "gradient_limit": 5.0,
             },
             **{dataset: {"frames": (1,)} for dataset in SIZES if dataset},
         },
@@ -130,4 +182,4 @@ ARCHITECTURE = Architecture(
     },
     settable=lambda sizes: ("slots",) if sizes.sequential else ("slots", "refinements"),
     judged_by=judge_stills,
-)  # fmt: skip
+)

@@ -1,11 +1,14 @@
-"""Relational neural expectation maximisation (van Steenkiste, Chang, Greff, Schmidhuber, ICLR 2018), with RNN, LSTM and RNN-EM, to be read beside section 2.
+"""Relational neural expectation maximisation (van Steenkiste, Chang, Greff, Schmidhuber, ICLR 2018), with RNN, LSTM and
+RNN-EM, to be read beside section 2.
 
-All are one cell with another recurrence. Symbols are the paper's: x a frame, K slots, theta_k the representation of slot k, psi_k = f_phi(theta_k) the
-probability of every pixel of the next frame, gamma_k the share of every pixel that slot k has. Where the paper and the published code differ, numbers
-follow the code: the norm stands before each activation, its statistics are over height, width and channels together, and gamma starts from the
-magnitudes of normal numbers, which is all that tells the slots apart.
+All are one cell with another recurrence. Symbols are the paper's: x a frame, K slots, theta_k the representation of
+slot k, psi_k = f_phi(theta_k) the probability of every pixel of the next frame, gamma_k the share of every pixel that
+slot k has. Where the paper and the published code differ, numbers follow the code: the norm stands before each
+activation, its statistics are over height, width and channels together, and gamma starts from the magnitudes of normal
+numbers, which is all that tells the slots apart.
 
-B sequences, T frames, K slots, H x W pixels of C = 1 channel, A actions. Inside, psi and gamma are (B, K, H, W) and frames (B, H, W), in float32.
+B sequences, T frames, K slots, H x W pixels of C = 1 channel, A actions. Inside, psi and gamma are (B, K, H, W) and
+frames (B, H, W), in float32.
 """
 
 from __future__ import annotations
@@ -45,7 +48,9 @@ class State(NamedTuple):
     theta: torch.Tensor  # (B, K, S) of the recurrence; S = H, for an LSTM 2H
     psi: torch.Tensor  # (B, K, H, W) prediction of the next frame
     gamma: torch.Tensor  # (B, K, H, W)
-    attention: torch.Tensor | None = None  # (B, K, K) in the last step: how strongly slot k attends to slot i; 0 on the diagonal
+    attention: torch.Tensor | None = (
+        None  # (B, K, K) in the last step: how strongly slot k attends to slot i; 0 on the diagonal
+    )
     seeds: torch.Tensor | None = None  # int64 (B,)
     time: int = 0  # steps made
 
@@ -57,18 +62,26 @@ class Nem(nn.Module):
     def __init__(self, sizes: NemSizes) -> None:
         super().__init__()
         self.sizes = sizes
-        self.encoder = Encoder((sizes.height, sizes.width, 1), sizes.channels, sizes.kernels, sizes.strides, sizes.dense)
+        self.encoder = Encoder(
+            (sizes.height, sizes.width, 1), sizes.channels, sizes.kernels, sizes.strides, sizes.dense
+        )
         self.recurrence = _recurrence(sizes)
-        self.decoder = Decoder(sizes.hidden, sizes.dense, sizes.first, sizes.grown, (*sizes.channels[-2::-1], 1), sizes.kernels[::-1])
+        self.decoder = Decoder(
+            sizes.hidden, sizes.dense, sizes.first, sizes.grown, (*sizes.channels[-2::-1], 1), sizes.kernels[::-1]
+        )
 
     def start(self, batch: int, slots: int, *, gamma: torch.Tensor) -> State:
-        """Nothing is known: theta and psi are 0. gamma (B, K, H, W), or anything of that shape that is to be normalised over K."""
+        """Nothing is known: theta and psi are 0. gamma (B, K, H, W), or anything of that shape that is to be normalised
+        over K."""
         theta = gamma.new_zeros(batch, slots, self.recurrence.state)
-        share = torch.ones_like(gamma) if slots == 1 else gamma / gamma.sum(dim=1, keepdim=True).clamp(min=EPSILON**2)  # a draw may be 0
+        share = (
+            torch.ones_like(gamma) if slots == 1 else gamma / gamma.sum(dim=1, keepdim=True).clamp(min=EPSILON**2)
+        )  # a draw may be 0
         return State(theta, torch.zeros_like(gamma), share)
 
     def step(self, state: State, noisy: torch.Tensor, action: torch.Tensor | None = None) -> State:
-        """The M-step, equation 4: every slot is shown its share of what it did not predict. noisy (B, H, W), action (B, A) -> with the next theta and psi."""
+        """The M-step, equation 4: every slot is shown its share of what it did not predict. noisy (B, H, W), action (B,
+        A) -> with the next theta and psi."""
         batch, slots, height, width = state.psi.shape
         delta = state.gamma * (noisy[:, None] - state.psi)
         x = self.encoder(delta.reshape(-1, height, width, 1)).view(batch, slots, -1)
@@ -76,10 +89,15 @@ class Nem(nn.Module):
         logits = self.decoder(output.flatten(0, 1))
         psi: torch.Tensor = Sigmoid.apply(logits.float())
         attention = None if attention is None else _square(attention.detach())
-        return state._replace(theta=theta, psi=psi.view(batch, slots, height, width), attention=attention, time=state.time + 1)
+        return state._replace(
+            theta=theta, psi=psi.view(batch, slots, height, width), attention=attention, time=state.time + 1
+        )
 
-    def unroll(self, clean: torch.Tensor, noisy: torch.Tensor, gamma: torch.Tensor, actions: torch.Tensor | None = None) -> Iterator[State]:
-        """clean, noisy (B, T, H, W), gamma (B, K, H, W), actions (B, T, A) -> T - 1 states, each with the gamma that its target gave."""
+    def unroll(
+        self, clean: torch.Tensor, noisy: torch.Tensor, gamma: torch.Tensor, actions: torch.Tensor | None = None
+    ) -> Iterator[State]:
+        """clean, noisy (B, T, H, W), gamma (B, K, H, W), actions (B, T, A) -> T - 1 states, each with the gamma that
+        its target gave."""
         state = self.start(len(clean), gamma.shape[1], gamma=gamma)
         for t in range(clean.shape[1] - 1):
             state = self.step(state, noisy[:, t], None if actions is None else actions[:, t])
@@ -102,9 +120,10 @@ class Nem(nn.Module):
     ) -> Losses:
         """Equation 3 at the next frame, per sequence and step.
 
-        batch: features uint8 (B, T, H, W, 1), actions (B, T, A) where it is told them; collisions (B, T, H, W, 1), if they are there, give the figures
-        of the pixels of collisions too: index t weights frame t + 1. noisy (B, T, H, W, 1) and gamma (B, K, H, W) take the place of what the generator
-        would draw. Nothing depends on the share of the run that is over.
+        batch: features uint8 (B, T, H, W, 1), actions (B, T, A) where it is told them; collisions (B, T, H, W, 1), if
+        they are there, give the figures of the pixels of collisions too: index t weights frame t + 1. noisy (B, T, H,
+        W, 1) and gamma (B, K, H, W) take the place of what the generator would draw. Nothing depends on the share of
+        the run that is over.
         """
         frames, actions, collisions = batch["features"], batch.get("actions"), batch.get("collisions")
         self._require(frames.shape[2:], None if actions is None else actions.shape[-1])
@@ -133,34 +152,43 @@ class Nem(nn.Module):
         scale = 1 / (len(clean) * len(totals))
         return Losses(torch.stack(totals).sum() * scale, _name_sums(torch.stack(sums).sum(dim=0) * scale))
 
-    def begin(self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> State:
-        """int64 (B,): all randomness of sequence i comes from seeds[i]. Any number of slots will do; models of one slot keep to it."""
+    def begin(
+        self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0
+    ) -> State:
+        """int64 (B,): all randomness of sequence i comes from seeds[i]. Any number of slots will do; models of one slot
+        keep to it."""
         self._require(shape, actions)
         slots = self._slots(slots)
         draw = chance.normal(seeds, 0, slots * shape[0] * shape[1])
         return self.start(len(seeds), slots, gamma=draw.abs().view(len(seeds), slots, *shape[:2]))._replace(seeds=seeds)
 
     def observe(self, state: State, frame: torch.Tensor, action: torch.Tensor | None = None) -> Step:
-        """frame (B, H, W, 1), action (B, A) -> state, mean (B, H, W, 1) of the next frame, owner uint8 (B, H, W) of this one, None with one slot."""
+        """frame (B, H, W, 1), action (B, A) -> state, mean (B, H, W, 1) of the next frame, owner uint8 (B, H, W) of
+        this one, None with one slot."""
         x = frame.squeeze(-1)
         if state.time > 0:
             state = state._replace(gamma=e_step(x, state.psi))
         return self._advance(state, x, action)
 
     def imagine(self, state: State, action: torch.Tensor | None = None) -> Step:
-        """As `observe`, on the model's own prediction; the E-step sees its maximum over slots, thresholded (appendix A.1)."""
+        """As `observe`, on the model's own prediction; the E-step sees its maximum over slots, thresholded (appendix
+        A.1)."""
         if state.time > 0:
             seen = (state.psi.amax(dim=1) > THRESHOLD).float()
             state = state._replace(gamma=e_step(seen, state.psi))
         return self._advance(state, (state.gamma * state.psi).sum(dim=1), action)
 
     def parts(self, state: State) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """After a step at frame t: psi (B, K, H, W, 1) of frame t + 1, the gamma (B, K, H, W) of frame t that went into it, attention (B, K, K)."""
+        """After a step at frame t: psi (B, K, H, W, 1) of frame t + 1, the gamma (B, K, H, W) of frame t that went into
+        it, attention (B, K, K)."""
         return state.psi[..., None], state.gamma, state.attention
 
     def _advance(self, state: State, x: torch.Tensor, action: torch.Tensor | None) -> Step:
         if self.sizes.actions and action is None:
-            raise ModelError(f"this model is told one of {self.sizes.actions} actions with every frame, and was told none: take a dataset with actions")
+            raise ModelError(
+                f"this model is told one of {self.sizes.actions} actions with every frame, and was told none: take a"
+                " dataset with actions"
+            )
         assert state.seeds is not None
         flips = chance.uniform(state.seeds, 1 + state.time, x[0].numel()).view_as(x) < self.sizes.noise
         owner = owners(state.gamma) if state.gamma.shape[1] > 1 else None  # one slot groups nothing
@@ -175,13 +203,20 @@ class Nem(nn.Module):
     def _require(self, shape: tuple[int, ...], actions: int | None) -> None:
         own = (self.sizes.height, self.sizes.width, 1)
         if tuple(shape) != own:
-            raise ModelError(f"this model is for frames of {own} (height, width, channels), not {tuple(shape)}: take another dataset, or train one for them")
+            raise ModelError(
+                f"this model is for frames of {own} (height, width, channels), not {tuple(shape)}: take another"
+                " dataset, or train one for them"
+            )
         if self.sizes.actions and actions != self.sizes.actions:
-            raise ModelError(f"this model is told one of {self.sizes.actions} actions with every frame, and the data have {actions or 'none'}")
+            raise ModelError(
+                f"this model is told one of {self.sizes.actions} actions with every frame, and the data have"
+                f" {actions or 'none'}"
+            )
 
 
 class Sigmoid(torch.autograd.Function):
-    """e / (1 + e), the form behind the published results: where no slot explains a pixel, the E-step is a ratio of the last bits of psi."""
+    """e / (1 + e), the form behind the published results: where no slot explains a pixel, the E-step is a ratio of the
+    last bits of psi."""
 
     @staticmethod
     def forward(ctx: Any, logits: torch.Tensor) -> torch.Tensor:
@@ -202,13 +237,15 @@ def likelihood(x: torch.Tensor, psi: torch.Tensor) -> torch.Tensor:
 
 
 def e_step(x: torch.Tensor, psi: torch.Tensor) -> torch.Tensor:
-    """x (B, H, W), psi (B, K, H, W) -> gamma (B, K, H, W): how likely each slot makes each pixel of the frame, as a share."""
+    """x (B, H, W), psi (B, K, H, W) -> gamma (B, K, H, W): how likely each slot makes each pixel of the frame, as a
+    share."""
     likely = likelihood(x[:, None], psi) + EPSILON
     return likely / likely.sum(dim=1, keepdim=True)
 
 
 def owners(gamma: torch.Tensor) -> torch.Tensor:
-    """gamma (B, K, H, W) -> uint8 (B, H, W): the slot with the largest share, of equals the first. Slot by slot, which takes a fraction of what argmax does."""
+    """gamma (B, K, H, W) -> uint8 (B, H, W): the slot with the largest share, of equals the first. Slot by slot, which
+    takes a fraction of what argmax does."""
     largest, owner = gamma[:, 0], torch.zeros_like(gamma[:, 0], dtype=torch.uint8)
     for slot in range(1, gamma.shape[1]):
         share = gamma[:, slot]
@@ -218,12 +255,14 @@ def owners(gamma: torch.Tensor) -> torch.Tensor:
 
 
 def pixel_losses(psi: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """-log P(x | psi) of every pixel, x 0 or 1, and D_KL[P(x) || P(x | psi)] where the prior P(x) says that it is off."""
+    """-log P(x | psi) of every pixel, x 0 or 1, and D_KL[P(x) || P(x | psi)] where the prior P(x) says that it is
+    off."""
     return -likelihood(x, psi).clamp(EPSILON, 1 - EPSILON).log(), -(1 - psi).clamp(min=EPSILON).log()
 
 
 def expected_losses(psi: torch.Tensor, x: torch.Tensor, gamma: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """psi (B, K, H, W), x (B, H, W), gamma (B, K, H, W) -> intra- and inter-cluster loss (B, H, W) of equation 3, summed over slots."""
+    """psi (B, K, H, W), x (B, H, W), gamma (B, K, H, W) -> intra- and inter-cluster loss (B, H, W) of equation 3,
+    summed over slots."""
     intra, inter = pixel_losses(psi, x[:, None])
     return (gamma * intra).sum(dim=1), ((1 - gamma) * inter).sum(dim=1)
 
@@ -238,11 +277,16 @@ def _recurrence(sizes: NemSizes) -> Rnn | Lstm | Relational:
 
 
 def _name_sums(sums: torch.Tensor) -> dict[str, torch.Tensor]:
-    """(1 or 2, 4) -> by name: intra and inter of the loss and of its upper bound, on all pixels and, if asked for, on those of a collision."""
+    """(1 or 2, 4) -> by name: intra and inter of the loss and of its upper bound, on all pixels and, if asked for, on
+    those of a collision."""
     figures: dict[str, torch.Tensor] = {}
     for prefix, (intra, inter, bound_intra, bound_inter) in zip(("", "relational_"), sums, strict=False):
         figures |= {f"{prefix}loss": intra + inter, f"{prefix}intra": intra, f"{prefix}inter": inter}
-        figures |= {f"{prefix}upper_bound": bound_intra + bound_inter, f"{prefix}upper_bound_intra": bound_intra, f"{prefix}upper_bound_inter": bound_inter}
+        figures |= {
+            f"{prefix}upper_bound": bound_intra + bound_inter,
+            f"{prefix}upper_bound_intra": bound_intra,
+            f"{prefix}upper_bound_inter": bound_inter,
+        }
     return figures
 
 

@@ -21,13 +21,18 @@ LARGEST = 1 << 26
 
 @dataclass(frozen=True)
 class NemSizes:
-    """The defaults are the paper's for bouncing balls. The norm, the noise and the layers are as in the published code where it and the paper differ."""
+    """The defaults are the paper's for bouncing balls. The norm, the noise and the layers are as in the published code
+    where it and the paper differ."""
 
     recurrence: str = parameter("r-nem", choices=RECURRENCES)
-    slots: int = parameter(5, low=1, high=64)  # K in training; other numbers may be asked for at test time, but RNN and LSTM stay at 1
+    slots: int = parameter(
+        5, low=1, high=64
+    )  # K in training; other numbers may be asked for at test time, but RNN and LSTM stay at 1
     height: int = parameter(64, low=8, high=256)
     width: int = parameter(64, low=8, high=256)
-    channels: tuple[int, ...] = parameter((16, 32, 64), low=1, high=512)  # of the encoder's convolutions; the decoder's are the same backwards
+    channels: tuple[int, ...] = parameter(
+        (16, 32, 64), low=1, high=512
+    )  # of the encoder's convolutions; the decoder's are the same backwards
     dense: int = parameter(512, low=1, high=4096)
     hidden: int = parameter(250, low=1, high=4096)  # of theta, and of the layers of the interaction
     attention: int = parameter(100, low=1, high=4096)
@@ -43,13 +48,19 @@ class NemSizes:
         if not 1 <= len(self.channels) <= 6:
             raise ModelError(f"channels are 1 to 6 whole numbers, not {len(self.channels)}")
         if self.strided and len(self.channels) != 2:
-            raise ModelError(f"the published layers for 84x84 are 2 convolutions, not {len(self.channels)}: give 2 channels, or take the appendix's encoder")
+            raise ModelError(
+                f"the published layers for 84x84 are 2 convolutions, not {len(self.channels)}: give 2 channels, or take"
+                " the appendix's encoder"
+            )
         if self.actions and self.recurrence not in ("r-nem", "r-nem-no-attention"):
-            raise ModelError(f"only a relational recurrence is told actions, not {self.recurrence!r}: leave actions at 0")
+            raise ModelError(
+                f"only a relational recurrence is told actions, not {self.recurrence!r}: leave actions at 0"
+            )
         features = max(math.prod(self.encoded), math.prod(self.first))
         if max(features, 4 * self.hidden) * max(self.dense, self.hidden) > LARGEST:
             raise ModelError(
-                f"layers of {features} x {self.dense} and {4 * self.hidden} x {self.hidden} weights are too large: at most {LARGEST} in one of them"
+                f"layers of {features} x {self.dense} and {4 * self.hidden} x {self.hidden} weights are too large: at"
+                f" most {LARGEST} in one of them"
             )
 
     @property
@@ -86,9 +97,11 @@ class NemSizes:
 
     @property
     def first(self) -> tuple[int, int, int]:
-        """Height, width and channels of the decoder's first image. At 84x84 it is none of the encoder's scales, in the code as in the appendix.
+        """Height, width and channels of the decoder's first image. At 84x84 it is none of the encoder's scales, in the
+        code as in the appendix.
 
-        The appendix doubles an image of 8x8 four times, which makes 128 and not 84: here the last four sizes are the encoder's.
+        The appendix doubles an image of 8x8 four times, which makes 128 and not 84: here the last four sizes are the
+        encoder's.
         """
         if self.strided:
             return (10, 10, self.channels[-1])
@@ -109,7 +122,8 @@ class NemSizes:
 
 
 def invaders(sizes: NemSizes, *, actions: int = 0) -> NemSizes:
-    """The same model for Space Invaders, as the published code has it: the paper flips 2 % of the pixels and the code 0.2 %."""
+    """The same model for Space Invaders, as the published code has it: the paper flips 2 % of the pixels and the code
+    0.2 %."""
     slots = 4 if sizes.mixture else 1
     return replace(sizes, slots=slots, height=84, width=84, channels=(16, 32), dense=250, actions=actions, noise=0.002)
 
@@ -117,14 +131,15 @@ def invaders(sizes: NemSizes, *, actions: int = 0) -> NemSizes:
 def sprites(sizes: NemSizes) -> NemSizes:
     """The same model for an image, which is shown again and again.
 
-    R-NEM's authors show it none. The number of slots and the noise are those of the published N-EM code (Greff et al. 2017) for Shapes, with a slot for
-    each of three objects and the ground.
+    R-NEM's authors show it none. The number of slots and the noise are those of the published N-EM code (Greff et al.
+    2017) for Shapes, with a slot for each of three objects and the ground.
     """
     return replace(sizes, slots=4 if sizes.mixture else 1, noise=0.1)
 
 
 def shapes(sizes: NemSizes) -> NemSizes:
-    """That for 28x28, with the convolutions that N-EM has for moving shapes of this size; for still ones it has none."""
+    """That for 28x28, with the convolutions that N-EM has for moving shapes of this size; for still ones it has
+    none."""
     return replace(sprites(sizes), height=28, width=28, channels=(32, 64))
 
 
@@ -159,6 +174,12 @@ ARCHITECTURE = Architecture(
         "r-nem": _sizes("r-nem"),
         "r-nem-no-attention": _sizes("r-nem-no-attention"),
     },
-    recipes={"": {"invaders84": {"frames": (25,), "batch": 32}, "shapes": {"frames": LOOKS}, "multi-dsprites-binary": {"frames": LOOKS}}},
+    recipes={
+        "": {
+            "invaders84": {"frames": (25,), "batch": 32},
+            "shapes": {"frames": LOOKS},
+            "multi-dsprites-binary": {"frames": LOOKS},
+        }
+    },
     settable=lambda sizes: ("slots", "noise") if sizes.mixture else ("noise",),
 )

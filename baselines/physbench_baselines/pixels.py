@@ -1,4 +1,5 @@
-"""What networks take a pixel for: its distribution around what a decoder says of it. (..., C, H, W) tensors; the evaluator's side of it is NumPy."""
+"""What networks take a pixel for: its distribution around what a decoder says of it. (..., C, H, W) tensors; the
+evaluator's side of it is NumPy."""
 
 from __future__ import annotations
 

@@ -1,11 +1,13 @@
-"""Processors: what turns the latent vectors of all things of a state into those of the next state. The P of RMR, to be taken out and used elsewhere.
+"""Processors: what turns the latent vectors of all things of a state into those of the next state. The P of RMR, to be
+taken out and used elsewhere.
 
-B states, N things (balls, bytes of a memory), D numbers of each, A of what is done to them all. All take and give the same:
-z (B, N, D), action (B, A) or None -> z (B, N, D).
+B states, N things (balls, bytes of a memory), D numbers of each, A of what is done to them all. All take and give the
+same: z (B, N, D), action (B, A) or None -> z (B, N, D).
 
-The paper says that messages come from a perceptron of three layers, and neither how they are gathered nor how a thing takes them in. Here z_k becomes
-z_k + the sum (or the mean) over i of M(z_k, z_i), each pass with an M of its own; i goes through all things, k among them. So Deep Sets, of which the
-paper says that their adjacency is the identity, hear from i = k alone, and a processor that has learnt nothing leaves z as it is.
+The paper says that messages come from a perceptron of three layers, and neither how they are gathered nor how a thing
+takes them in. Here z_k becomes z_k + the sum (or the mean) over i of M(z_k, z_i), each pass with an M of its own; i
+goes through all things, k among them. So Deep Sets, of which the paper says that their adjacency is the identity, hear
+from i = k alone, and a processor that has learnt nothing leaves z as it is.
 """
 
 from __future__ import annotations
@@ -20,19 +22,24 @@ from torch.utils.checkpoint import checkpoint
 Gather = Literal["sum", "mean"]
 
 AT_ONCE = 1 << 23
-"""Numbers of pairs that are held together: where there are more, receivers go one group after the other, and a gradient makes theirs again."""
+"""Numbers of pairs that are held together: where there are more, receivers go one group after the other, and a gradient
+makes theirs again."""
 
 
 class Messages(nn.Module):
     """M(z_k, z_i) of all pairs, gathered over i: three layers, ReLU after the first two.
 
-    The first layer on [z_k; action; z_i] is the sum of one on [z_k; action] and one on z_i: each is computed once per thing, and pairs only add. The last
-    is linear, so it comes after the sum, once per thing. Only the layer between them sees pairs.
+    The first layer on [z_k; action; z_i] is the sum of one on [z_k; action] and one on z_i: each is computed once per
+    thing, and pairs only add. The last is linear, so it comes after the sum, once per thing. Only the layer between
+    them sees pairs.
 
-    differences: whether the first layer starts as one on z_k - z_i, which is what matters between bodies. It is free to become anything else.
+    differences: whether the first layer starts as one on z_k - z_i, which is what matters between bodies. It is free to
+    become anything else.
     """
 
-    def __init__(self, size: int, hidden: int, *, actions: int = 0, gather: Gather = "sum", differences: bool = False) -> None:
+    def __init__(
+        self, size: int, hidden: int, *, actions: int = 0, gather: Gather = "sum", differences: bool = False
+    ) -> None:
         super().__init__()
         self.gather = gather
         self.receiver = nn.Linear(size + actions, hidden)
@@ -86,10 +93,19 @@ class OwnMessages(nn.Module):
 
 
 class MessagePassing(nn.Module):
-    """Passes of messages, one after the other: an MPNN on the graph in which everything is connected, or with the identity for its adjacency."""
+    """Passes of messages, one after the other: an MPNN on the graph in which everything is connected, or with the
+    identity for its adjacency."""
 
     def __init__(
-        self, size: int, hidden: int, passes: int, *, connected: bool = True, actions: int = 0, gather: Gather = "sum", differences: bool = False
+        self,
+        size: int,
+        hidden: int,
+        passes: int,
+        *,
+        connected: bool = True,
+        actions: int = 0,
+        gather: Gather = "sum",
+        differences: bool = False,
     ) -> None:
         super().__init__()
 

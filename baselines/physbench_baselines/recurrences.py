@@ -1,7 +1,9 @@
-"""What carries each slot's representation from step to step: a plain RNN, an LSTM, or the relational recurrence of R-NEM with and without attention.
+"""What carries each slot's representation from step to step: a plain RNN, an LSTM, or the relational recurrence of
+R-NEM with and without attention.
 
-B sequences, K slots, D values from the encoder, H hidden, S of state (H; 2H for the LSTM), A actions. All take and give the same:
-state (B, K, S), input (B, K, D), action (B, A) or None -> state (B, K, S), output to the decoder (B, K, H), attention (B, K, K - 1) or None.
+B sequences, K slots, D values from the encoder, H hidden, S of state (H; 2H for the LSTM), A actions. All take and give
+the same: state (B, K, S), input (B, K, D), action (B, A) or None -> state (B, K, S), output to the decoder (B, K, H),
+attention (B, K, K - 1) or None.
 """
 
 import torch
@@ -28,7 +30,8 @@ class Rnn(nn.Module):
 
 
 class Lstm(nn.Module):
-    """The layer-normalised LSTM: a norm on each of the four gates and on the cell, which is carried on as normalised. State: cell, then output."""
+    """The layer-normalised LSTM: a norm on each of the four gates and on the cell, which is carried on as normalised.
+    State: cell, then output."""
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -48,14 +51,18 @@ class Lstm(nn.Module):
 
 
 class Relational(nn.Module):
-    """theta_k = sigma(W [x_k; Upsilon_k(theta)]), where Upsilon_k holds the effects of all other slots on slot k (equation 5).
+    """theta_k = sigma(W [x_k; Upsilon_k(theta)]), where Upsilon_k holds the effects of all other slots on slot k
+    (equation 5).
 
-    The embedding of a pair begins with a linear layer on [theta_k; theta_i], which is the sum of one on theta_k and one on theta_i: each is computed
-    once per slot, and pairs only add. The published code gives the embedded actions of one sequence to another one of its batch, because it repeats
-    them slot by slot where the rows go sequence by sequence; here every sequence gets its own.
+    The embedding of a pair begins with a linear layer on [theta_k; theta_i], which is the sum of one on theta_k and one
+    on theta_i: each is computed once per slot, and pairs only add. The published code gives the embedded actions of one
+    sequence to another one of its batch, because it repeats them slot by slot where the rows go sequence by sequence;
+    here every sequence gets its own.
     """
 
-    def __init__(self, inputs: int, hidden: int, attention: int | None, *, actions: int = 0, embedding: int = 0) -> None:
+    def __init__(
+        self, inputs: int, hidden: int, attention: int | None, *, actions: int = 0, embedding: int = 0
+    ) -> None:
         super().__init__()
         self.state = hidden
         told = embedding if actions else 0
@@ -64,7 +71,11 @@ class Relational(nn.Module):
         self.emb = initialise(nn.Linear(2 * hidden, hidden))
         self.emb_norm = Norm(hidden)
         self.eff = Dense(hidden, hidden, F.relu)
-        self.att = nn.Sequential(Dense(hidden, attention, torch.tanh), initialise(nn.Linear(attention, 1))) if attention else None
+        self.att = (
+            nn.Sequential(Dense(hidden, attention, torch.tanh), initialise(nn.Linear(attention, 1)))
+            if attention
+            else None
+        )
         self.linear = initialise(nn.Linear(2 * hidden + inputs + told, hidden))
         self.norm = Norm(hidden)
 
@@ -79,7 +90,8 @@ class Relational(nn.Module):
         return torch.sigmoid(u), torch.sigmoid(self.norm(u)), None if alpha is None else alpha.squeeze(-1)
 
     def pairs(self, theta: torch.Tensor) -> torch.Tensor:
-        """(B, K, H) -> (B, K, K - 1, H): the linear layer on [theta_k; theta_i] for every slot k and all others i in their order."""
+        """(B, K, H) -> (B, K, K - 1, H): the linear layer on [theta_k; theta_i] for every slot k and all others i in
+        their order."""
         of_focus, of_context = self.emb.weight.chunk(2, dim=1)
         focus, context = F.linear(theta, of_focus, self.emb.bias), F.linear(theta, of_context)
         return focus[:, :, None] + context[:, others(theta.shape[1], theta.device)]

@@ -73,7 +73,9 @@ class ConstantVelocity:
         assert batch.truth is not None, "the evaluator gives it to privileged rows"
         return batch.truth, 0, 1
 
-    def observe(self, state: tuple[Truth, int, int], frame: Frame, action: Frame | None) -> tuple[tuple[Truth, int, int], Prediction]:
+    def observe(
+        self, state: tuple[Truth, int, int], frame: Frame, action: Frame | None
+    ) -> tuple[tuple[Truth, int, int], Prediction]:
         truth, t, _ = state
         return (truth, t + 1, 1), Prediction(_draw_discs(truth, t, 1, frame.shape))
 
@@ -84,7 +86,8 @@ class ConstantVelocity:
 
 @dataclass(frozen=True)
 class Oracle:
-    """True states and physics: the next frame, and the true owners and boxes of this one. A check of the whole pipeline."""
+    """True states and physics: the next frame, and the true owners and boxes of this one. A check of the whole
+    pipeline."""
 
     privileged: ClassVar[bool] = True
     likelihood: ClassVar[Bernoulli] = Bernoulli()
@@ -93,7 +96,9 @@ class Oracle:
         assert batch.truth is not None, "the evaluator gives it to privileged rows"
         return batch.truth, 0
 
-    def observe(self, state: tuple[Truth, int], frame: Frame, action: Frame | None) -> tuple[tuple[Truth, int], Prediction]:
+    def observe(
+        self, state: tuple[Truth, int], frame: Frame, action: Frame | None
+    ) -> tuple[tuple[Truth, int], Prediction]:
         truth, t = state
         return (truth, t + 1), Prediction(self._next(truth, t), truth["groups"][:, t, :, :, 0], boxes=_boxes(truth, t))
 
@@ -107,7 +112,8 @@ class Oracle:
 
 
 def _boxes(truth: Truth, t: int) -> NDArray[np.float32] | None:
-    """(B, K, 5): whole discs, also where the frame cuts them, as far as anything of them shows; None where the objects are no discs."""
+    """(B, K, 5): whole discs, also where the frame cuts them, as far as anything of them shows; None where the objects
+    are no discs."""
     if not {"position", "radius", "visible"} <= truth.keys():
         return None
     t = min(t, truth["position"].shape[1] - 1)
@@ -136,7 +142,9 @@ def _draw_discs(truth: Truth, t: int, ahead: int, shape: tuple[int, ...]) -> Fra
 def _read_colours(truth: Truth, t: int) -> NDArray[np.float32]:
     """(B, K, C): the colour of each disc in frame t; black where nothing of it shows."""
     frame, groups = scale_features(truth["features"][:, t]), truth["groups"][:, t]
-    own: NDArray[np.float32] = (groups == np.arange(1, 1 + len(truth["radius"][0]), dtype=np.uint8)).astype(np.float32)  # (B, H, W, K)
+    own: NDArray[np.float32] = (groups == np.arange(1, 1 + len(truth["radius"][0]), dtype=np.uint8)).astype(
+        np.float32
+    )  # (B, H, W, K)
     pixels: NDArray[np.float32] = np.maximum(np.sum(own, axis=(1, 2)), 1)[..., None]
     sums: NDArray[np.float32] = np.einsum("bhwk,bhwc->bkc", own, frame)
     return sums / pixels

@@ -1,4 +1,5 @@
-"""The reference rows where states are shown in place of frames; under the names that they have everywhere. Without torch."""
+"""The reference rows where states are shown in place of frames; under the names that they have everywhere. Without
+torch."""
 
 from __future__ import annotations
 
@@ -25,9 +26,13 @@ class Inertia:
 
     def begin(self, batch: Batch) -> None:
         if batch.shows != "position":
-            raise ModelError("inertia is of things that move: it is shown the places of objects, in the suite trajectories")
+            raise ModelError(
+                "inertia is of things that move: it is shown the places of objects, in the suite trajectories"
+            )
 
-    def observe(self, state: tuple[State, State] | None, frame: State, action: State | None) -> tuple[tuple[State, State], Prediction]:
+    def observe(
+        self, state: tuple[State, State] | None, frame: State, action: State | None
+    ) -> tuple[tuple[State, State], Prediction]:
         following = frame.copy() if state is None else 2 * frame - state[0]
         return (frame.copy(), following), Prediction(following)
 
@@ -45,7 +50,9 @@ class StateConstantVelocity:
     def begin(self, batch: Batch) -> tuple[Batch, int, int]:
         return batch, 0, 0
 
-    def observe(self, state: tuple[Batch, int, int], frame: State, action: State | None) -> tuple[tuple[Batch, int, int], Prediction]:
+    def observe(
+        self, state: tuple[Batch, int, int], frame: State, action: State | None
+    ) -> tuple[tuple[Batch, int, int], Prediction]:
         batch, t, _ = state
         return (batch, t + 1, 1), self._straight(batch, t, 1)
 
@@ -55,7 +62,9 @@ class StateConstantVelocity:
 
     def _straight(self, batch: Batch, t: int, ahead: int) -> Prediction:
         assert batch.truth is not None, "the evaluator gives it to privileged rows"
-        return Prediction(show_positions(batch.truth["position"][:, t] + ahead * batch.truth["velocity"][:, t], batch.box_side))
+        return Prediction(
+            show_positions(batch.truth["position"][:, t] + ahead * batch.truth["velocity"][:, t], batch.box_side)
+        )
 
 
 @dataclass(frozen=True)
@@ -68,9 +77,13 @@ class StateOracle:
     def begin(self, batch: Batch) -> tuple[State, int]:
         assert batch.truth is not None, "the evaluator gives it to privileged rows"
         array = batch.truth[batch.shows]
-        return (show_positions(array, batch.box_side) if batch.shows == "position" else show_memory(array).astype("float32")), 0
+        return (
+            show_positions(array, batch.box_side) if batch.shows == "position" else show_memory(array).astype("float32")
+        ), 0
 
-    def observe(self, state: tuple[State, int], frame: State, action: State | None) -> tuple[tuple[State, int], Prediction]:
+    def observe(
+        self, state: tuple[State, int], frame: State, action: State | None
+    ) -> tuple[tuple[State, int], Prediction]:
         return self.imagine(state, action)
 
     def imagine(self, state: tuple[State, int], action: State | None) -> tuple[tuple[State, int], Prediction]:

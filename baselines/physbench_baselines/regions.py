@@ -56,7 +56,8 @@ def label(on):
 
 @kernel
 def label_frames(on, slots):
-    """(B, H, W) bool -> uint8: slot 0 is the ground, regions take slots 1, 2, ..., slots - 1 in turn, again and again."""
+    """(B, H, W) bool -> uint8: slot 0 is the ground, regions take slots 1, 2, ..., slots - 1 in turn, again and
+    again."""
     owner = np.zeros(on.shape, np.uint8)
     if slots > 1:
         for b in range(len(on)):
@@ -70,7 +71,8 @@ def label_frames(on, slots):
 
 @kernel
 def box_frames(on, most):
-    """(B, H, W) bool -> (B, N, 5) float32, N = most: x, y of the middle, width, height and number, from 0, of each region, or NaN."""
+    """(B, H, W) bool -> (B, N, 5) float32, N = most: x, y of the middle, width, height and number, from 0, of each
+    region, or NaN."""
     frames, height, width = on.shape
     boxes = np.full((frames, most, 5), np.nan, np.float32)
     for b in range(frames):

@@ -1,14 +1,17 @@
-"""Reasoning-Modulated Representations, the second half (Velickovic et al., 2021): frames before and behind a processor that has learnt from states.
+"""Reasoning-Modulated Representations, the second half (Velickovic et al., 2021): frames before and behind a processor
+that has learnt from states.
 
-To be read beside section 3, "natural pipeline". A Slot Attention encoder looks at three frames, a linear layer joins what each slot was in them, the
-processor P of a model of states (rmr.py) moves the slots one step on, and a broadcast decoder draws the next frame. RMR takes P from a model that has
-learnt from places and keeps it as it is; the paper's baseline is this very network with a P that learns with the rest:
+To be read beside section 3, "natural pipeline". A Slot Attention encoder looks at three frames, a linear layer joins
+what each slot was in them, the processor P of a model of states (rmr.py) moves the slots one step on, and a broadcast
+decoder draws the next frame. RMR takes P from a model that has learnt from places and keeps it as it is; the paper's
+baseline is this very network with a P that learns with the rest:
 
     physbench train rmr-pixels-small --reuse processor=rmr-mpnn.balls10
     physbench train rmr-pixels-small
 
-The paper leaves open what is decided here. Slots are carried from frame to frame, so that a slot is the same ball in all three: the attention of a frame
-begins with the slots of the frame before. Nothing but the next frame is drawn or learnt from.
+The paper leaves open what is decided here. Slots are carried from frame to frame, so that a slot is the same ball in
+all three: the attention of a frame begins with the slots of the frame before. Nothing but the next frame is drawn or
+learnt from.
 
 B sequences, T frames, K slots of D numbers, H x W pixels of C channels.
 """
@@ -57,12 +60,15 @@ class PixelModel(nn.Module):
         self.attention = SlotAttention(sizes.features, sizes.slot_size, sizes.slot_hidden)
         self.norm = nn.LayerNorm(sizes.slot_size)
         self.join = nn.Linear(PAST * sizes.slot_size, sizes.size)
-        nn.init.normal_(self.join.weight, std=(PAST * sizes.slot_size) ** -0.5)  # so that P is given what it is used to: numbers of variance 1
+        nn.init.normal_(
+            self.join.weight, std=(PAST * sizes.slot_size) ** -0.5
+        )  # so that P is given what it is used to: numbers of variance 1
         self.processor = MessagePassing(sizes.size, sizes.hidden, sizes.passes, differences=True)
         self.decoder = Decoder(sizes.of_decoder)
 
     def forward(self, frames: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """frames (B, T, C, H, W) from 0 to 1, noise (B, K, D) -> means and masks of frames 3 to T, (B, T - 2, K, C or 1, H, W)."""
+        """frames (B, T, C, H, W) from 0 to 1, noise (B, K, D) -> means and masks of frames 3 to T, (B, T - 2, K, C or
+        1, H, W)."""
         features = self.encoder(2 * frames.flatten(0, 1) - 1).unflatten(0, frames.shape[:2])
         slots: list[Tensor] = []
         for t in range(frames.shape[1]):
@@ -74,7 +80,9 @@ class PixelModel(nn.Module):
     def look(self, features: Tensor, before: Tensor | None, noise: Tensor) -> Tensor:
         """features (B, N, F) of a frame, the slots of the frame before it or None -> slots (B, K, D)."""
         start = self.attention.start(noise) if before is None else before
-        slots, _ = self.attention(features, start, iterations=self.sizes.iterations if before is None else self.sizes.later_iterations)
+        slots, _ = self.attention(
+            features, start, iterations=self.sizes.iterations if before is None else self.sizes.later_iterations
+        )
         return slots
 
     def draw(self, past: Tensor, shape: torch.Size | tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -84,19 +92,29 @@ class PixelModel(nn.Module):
         return (drawn[:, :, :-1] + 1) / 2, drawn[:, :, -1:].softmax(dim=1)
 
     def loss(
-        self, batch: Mapping[str, Tensor], *, generator: torch.Generator | None = None, share: float = 0.0, noise: Tensor | None = None
-    ) -> Losses:  # fmt: skip
-        """Squared error of frames 3, 4, ..., each predicted from the three before it; a mean over pixels and channels that go from -1 to 1.
+        self,
+        batch: Mapping[str, Tensor],
+        *,
+        generator: torch.Generator | None = None,
+        share: float = 0.0,
+        noise: Tensor | None = None,
+    ) -> Losses:
+        """Squared error of frames 3, 4, ..., each predicted from the three before it; a mean over pixels and channels
+        that go from -1 to 1.
 
         batch: features uint8 (B, T, H, W, C). noise (B, K, D) takes the place of what the generator would draw.
         """
         features = batch["features"]
         self._require(features.shape[4])
         if features.shape[1] <= PAST:
-            raise ModelError(f"there is nothing to predict in sequences of {features.shape[1]} frames: give {PAST + 1} or more")
+            raise ModelError(
+                f"there is nothing to predict in sequences of {features.shape[1]} frames: give {PAST + 1} or more"
+            )
         x = frames_as_images(features, self.join.weight.dtype)
         if noise is None:
-            noise = torch.randn((len(x), self.sizes.slots, self.sizes.slot_size), generator=generator, device=x.device, dtype=x.dtype)
+            noise = torch.randn(
+                (len(x), self.sizes.slots, self.sizes.slot_size), generator=generator, device=x.device, dtype=x.dtype
+            )
         means, masks = self(x[:, :-1], noise)
         error = ((means * masks).sum(dim=2) - x[:, PAST:]).square().mean()
         return Losses(4 * error, {"pixel_mse": error.detach()})
@@ -132,4 +150,7 @@ class PixelModel(nn.Module):
 
     def _require(self, channels: int) -> None:
         if channels != self.sizes.channels:
-            raise ModelError(f"this model is for frames of {self.sizes.channels} channels, not {channels}: take another dataset, or train one for them")
+            raise ModelError(
+                f"this model is for frames of {self.sizes.channels} channels, not {channels}: take another dataset, or"
+                " train one for them"
+            )

@@ -1,7 +1,7 @@
 """How large models of states are, and how they are trained. Without torch.
 
-The paper's models of balls learn for 10,000 epochs on eight TPU cores, from a set whose size it does not say: no run is called as long as that. A small
-one is what learns in an hour on a CPU.
+The paper's models of balls learn for 10,000 epochs on eight TPU cores, from a set whose size it does not say: no run is
+called as long as that. A small one is what learns in an hour on a CPU.
 """
 
 from __future__ import annotations
@@ -65,12 +65,16 @@ class MemorySizes:
 
 def judge_states(recipe: TrainingRecipe, dataset: str) -> Suite:
     """Ask for the next places, as the suite of trajectories does."""
-    return Suite("training", 1, "what a network is asked while it learns", (Task(dataset, (Trajectory(recipe.longest),)),), None)
+    return Suite(
+        "training", 1, "what a network is asked while it learns", (Task(dataset, (Trajectory(recipe.longest),)),), None
+    )
 
 
 def judge_memories(recipe: TrainingRecipe, dataset: str) -> Suite:
     """Ask for the next memory, as the suite of memories does."""
-    return Suite("training", 1, "what a network is asked while it learns", (Task(dataset, (Memory(recipe.longest),)),), None)
+    return Suite(
+        "training", 1, "what a network is asked while it learns", (Task(dataset, (Memory(recipe.longest),)),), None
+    )
 
 
 def _trajectories() -> dict[str, dict[str, TrajectorySizes]]:
@@ -95,14 +99,22 @@ TRAJECTORIES = Architecture(
     stopping=StoppingRule("for 10,000 epochs of a set whose size it does not say", lambda recipe, steps, ended: False),
     variants=_trajectories(),
     recipes={
-        "": {"": {
-            "precision": "fp32", "data": "balls10", "batch": 10, "frames": (51,), "learning_rate": 1e-4, "validation": 500, "scored": 200,
-            "evaluate_every": 1_000,
-        }},
+        "": {
+            "": {
+                "precision": "fp32",
+                "data": "balls10",
+                "batch": 10,
+                "frames": (51,),
+                "learning_rate": 1e-4,
+                "validation": 500,
+                "scored": 200,
+                "evaluate_every": 1_000,
+            }
+        },
         "rmr-mpnn-small": {"": SMALL},
     },
     judged_by=judge_states,
-)  # fmt: skip
+)
 """Ten sequences have 480 windows: the paper's batch is of 512."""
 
 MEMORIES = Architecture(
@@ -117,11 +129,21 @@ MEMORIES = Architecture(
         "rmr-ram-mlp": {"": MemorySizes(processor="mlp", size=16, hidden=512)},
     },
     recipes={
-        "": {"": {
-            "precision": "fp32", "data": "invaders-ram", "batch": 10, "frames": (6,), "anywhere": True, "learning_rate": 1e-3, "validation": 500,
-            "scored": 200, "evaluate_every": 1_000, "patience": 100,
-        }},
+        "": {
+            "": {
+                "precision": "fp32",
+                "data": "invaders-ram",
+                "batch": 10,
+                "frames": (6,),
+                "anywhere": True,
+                "learning_rate": 1e-3,
+                "validation": 500,
+                "scored": 200,
+                "evaluate_every": 1_000,
+                "patience": 100,
+            }
+        },
         "rmr-ram-mpnn-small": {"": {**SMALL, "learning_rate": 3e-3, "evaluate_every": 500}},
     },
     judged_by=judge_memories,
-)  # fmt: skip
+)

@@ -12,9 +12,17 @@ if TYPE_CHECKING:
 
 
 class TensorFlowRmsProp(torch.optim.Optimizer):
-    """Unlike torch's, the mean of squares begins at 1, epsilon is added before the root is taken, and the learning rate goes into the momentum."""
+    """Unlike torch's, the mean of squares begins at 1, epsilon is added before the root is taken, and the learning rate
+    goes into the momentum."""
 
-    def __init__(self, parameters: Iterable[Tensor], lr: float, smoothing: float = 0.9, momentum: float = 0.0, epsilon: float = 1e-10) -> None:
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float,
+        smoothing: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-10,
+    ) -> None:
         super().__init__(parameters, {"lr": lr, "smoothing": smoothing, "momentum": momentum, "epsilon": epsilon})
 
     @torch.no_grad()
@@ -26,6 +34,10 @@ class TensorFlowRmsProp(torch.optim.Optimizer):
                 kept = self.state[weight]
                 if not kept:
                     kept["squares"], kept["momentum"] = torch.ones_like(weight), torch.zeros_like(weight)
-                kept["squares"].mul_(group["smoothing"]).addcmul_(weight.grad, weight.grad, value=1 - group["smoothing"])
-                kept["momentum"].mul_(group["momentum"]).addcdiv_(weight.grad * group["lr"], (kept["squares"] + group["epsilon"]).sqrt())
+                kept["squares"].mul_(group["smoothing"]).addcmul_(
+                    weight.grad, weight.grad, value=1 - group["smoothing"]
+                )
+                kept["momentum"].mul_(group["momentum"]).addcdiv_(
+                    weight.grad * group["lr"], (kept["squares"] + group["epsilon"]).sqrt()
+                )
                 weight.sub_(kept["momentum"])

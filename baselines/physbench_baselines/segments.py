@@ -1,7 +1,7 @@
 """Rows for segmentation that learn nothing: a slot model below them has not found objects. Without torch.
 
-Each says which slot every pixel belongs to, and copies the frame for a prediction. B sequences of a batch, H x W pixels, C channels, P pixels, K clusters,
-S starts.
+Each says which slot every pixel belongs to, and copies the frame for a prediction. B sequences of a batch, H x W
+pixels, C channels, P pixels, K clusters, S starts.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ USUAL_SLOTS = 5
 """Where the task says no number: that of R-NEM."""
 
 STARTS, ROUNDS = 10, 100
-"""Of k-means: the best of so many starts counts; a start ends when nothing moves, at the latest after so many rounds."""
+"""Of k-means: the best of so many starts counts; a start ends when nothing moves, at the latest after so many
+rounds."""
 
 HUES = 64
-"""Steps of each channel beside the brightest one: shading leaves a hue its step, and nearly all different hues have different ones."""
+"""Steps of each channel beside the brightest one: shading leaves a hue its step, and nearly all different hues have
+different ones."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,11 @@ class SegmentState:
 
 @dataclass(frozen=True)
 class KMeans:
-    """Clusters of the places of the pixels that are not background, as many as the task has slots. As it is, colours hardly count.
+    """Clusters of the places of the pixels that are not background, as many as the task has slots. As it is, colours
+    hardly count.
 
-    The background goes to slot 0 with the first cluster, since it does not count. colour: how many pixels a step from 0 to 1
-    in one channel is worth, beside the distance in the plane.
+    The background goes to slot 0 with the first cluster, since it does not count. colour: how many pixels a step from 0
+    to 1 in one channel is worth, beside the distance in the plane.
     """
 
     colour: float = 1.0
@@ -83,7 +86,8 @@ class KMeansTrue(KMeans):
 
 @dataclass(frozen=True)
 class KMeansColour(KMeans):
-    """The same with colours that count: the weight is the best of six on 512 training images of tetris, both with the true number and with 4."""
+    """The same with colours that count: the weight is the best of six on 512 training images of tetris, both with the
+    true number and with 4."""
 
     colour: float = 15.0
 
@@ -107,7 +111,9 @@ class HueSegments:
     def observe(self, state: None, frame: Frame, action: Frame | None) -> tuple[None, Prediction]:
         owner = np.zeros(frame.shape[:3], np.uint8)
         for i, on in enumerate(foreground(frame)):
-            hues = cast("Frame", np.round(HUES * frame[i][on] / np.maximum(frame[i][on].max(axis=1, keepdims=True), 1e-6)))
+            hues = cast(
+                "Frame", np.round(HUES * frame[i][on] / np.maximum(frame[i][on].max(axis=1, keepdims=True), 1e-6))
+            )
             _, which, counts = np.unique(hues, axis=0, return_inverse=True, return_counts=True)
             place = np.argsort(np.argsort(-counts, kind="stable"), kind="stable")  # among the hues, the commonest first
             owner[i][on] = np.minimum(place[which.ravel()], 255)
@@ -138,13 +144,16 @@ class RandomSegments:
 
     def observe(self, state: SegmentState, frame: Frame, action: Frame | None) -> tuple[SegmentState, Prediction]:
         pixels = frame.shape[1] * frame.shape[2]
-        drawn: list[NDArray[np.uint64]] = [np.random.Philox(key=int(seed)).random_raw(pixels) >> np.uint64(32) for seed in state.seeds]
+        drawn: list[NDArray[np.uint64]] = [
+            np.random.Philox(key=int(seed)).random_raw(pixels) >> np.uint64(32) for seed in state.seeds
+        ]
         owner = (np.stack(drawn) * state.counts[:, None].astype(np.uint64)) >> np.uint64(32)
         return state, Prediction(frame.copy(), owner.astype(np.uint8).reshape(frame.shape[:3]))
 
 
 def cluster(points: Points, count: int, random: np.random.Philox) -> NDArray[np.int64]:
-    """Say to which of `count` clusters each point belongs, (P,): Lloyd's k-means from several starts by k-means++, the one with the least squares."""
+    """Say to which of `count` clusters each point belongs, (P,): Lloyd's k-means from several starts by k-means++, the
+    one with the least squares."""
     if len(points) <= count:
         return np.arange(len(points))
     draws = cast("NDArray[np.float64]", (random.random_raw((STARTS, count)) >> np.uint64(11)) * 2.0**-53)
@@ -165,7 +174,8 @@ def cluster(points: Points, count: int, random: np.random.Philox) -> NDArray[np.
 
 
 def _start(points: Points, draws: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Choose points as centres, (S, K, D): each next one with a probability that grows with the squared distance to the nearest before. draws (S, K)."""
+    """Choose points as centres, (S, K, D): each next one with a probability that grows with the squared distance to the
+    nearest before. draws (S, K)."""
     starts, count = draws.shape
     chosen = np.empty((starts, count), np.int64)
     chosen[:, 0] = draws[:, 0] * len(points)

@@ -1,9 +1,10 @@
 """Slot Attention and its auto-encoder (Locatello et al., NeurIPS 2020), to be read beside sections 2.1 and 2.2.
 
-Slots compete for the pixels: of what a pixel gives, the attention is a softmax over slots, and of what a slot takes a mean over pixels. They start as
-draws of one learnt normal distribution, and each decodes its own image and mask. The sizes are the paper's for images of 64 x 64 and 35 x 35 pixels,
-whose decoder works at full resolution; the one that grows an image of 8 x 8 by transposed convolutions is for 128 x 128 and is not here. Frames of a
-sequence are so many images.
+Slots compete for the pixels: of what a pixel gives, the attention is a softmax over slots, and of what a slot takes a
+mean over pixels. They start as draws of one learnt normal distribution, and each decodes its own image and mask. The
+sizes are the paper's for images of 64 x 64 and 35 x 35 pixels, whose decoder works at full resolution; the one that
+grows an image of 8 x 8 by transposed convolutions is for 128 x 128 and is not here. Frames of a sequence are so many
+images.
 
 B images, K slots of D numbers, N pixels of the encoder, H x W pixels of C channels.
 """
@@ -45,7 +46,9 @@ class SlotAttention(nn.Module):
         super().__init__()
         self.mean = nn.Parameter(nn.init.xavier_uniform_(torch.empty(1, size))[0])
         self.log_deviation = nn.Parameter(nn.init.xavier_uniform_(torch.empty(1, size))[0])
-        self.input_norm, self.slot_norm, self.mlp_norm = (nn.LayerNorm(width, NORM_EPSILON) for width in (features, size, size))
+        self.input_norm, self.slot_norm, self.mlp_norm = (
+            nn.LayerNorm(width, NORM_EPSILON) for width in (features, size, size)
+        )
         self.keys, self.values = (initialise(nn.Linear(features, size, bias=False)) for _ in range(2))
         self.queries = initialise(nn.Linear(size, size, bias=False))
         self.gru = _as_keras(nn.GRUCell(size, size))
@@ -56,7 +59,8 @@ class SlotAttention(nn.Module):
         return self.mean + self.log_deviation.exp() * noise
 
     def forward(self, inputs: Tensor, slots: Tensor, *, iterations: int = 3) -> tuple[Tensor, Tensor]:
-        """inputs (B, N, features), slots (B, K, D) -> slots (B, K, D), and the attention (B, K, N) in the last iteration: over slots it sums to 1."""
+        """inputs (B, N, features), slots (B, K, D) -> slots (B, K, D), and the attention (B, K, N) in the last
+        iteration: over slots it sums to 1."""
         inputs = self.input_norm(inputs)
         keys, values = self.keys(inputs), self.values(inputs)
         attention = slots.new_empty(0)
@@ -78,7 +82,9 @@ class State(NamedTuple):
     slots: Tensor | None = None  # (B, K, D)
     means: Tensor | None = None  # (B, K, C, H, W)
     masks: Tensor | None = None  # (B, K, 1, H, W)
-    answer: tuple[Tensor, Tensor, Tensor] | None = None  # of an image: itself, mean and owner, which are given again if it comes again
+    answer: tuple[Tensor, Tensor, Tensor] | None = (
+        None  # of an image: itself, mean and owner, which are given again if it comes again
+    )
 
 
 class AutoEncoder(nn.Module):
@@ -91,22 +97,32 @@ class AutoEncoder(nn.Module):
         self.decoder = Decoder(sizes)
 
     def forward(self, x: Tensor, noise: Tensor, *, iterations: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """x (B, C, H, W) from 0 to 1, noise (B, K, D) -> slots (B, K, D), means (B, K, C, H, W) and masks (B, K, 1, H, W). iterations: instead of its own."""
+        """x (B, C, H, W) from 0 to 1, noise (B, K, D) -> slots (B, K, D), means (B, K, C, H, W) and masks (B, K, 1, H,
+        W). iterations: instead of its own."""
         count = self.sizes.iterations if iterations is None else iterations
         slots, _ = self.attention(self.encoder(2 * x - 1), self.attention.start(noise), iterations=count)
         drawn = self.decoder(slots.flatten(0, 1), x.shape[-2:]).to(slots.dtype).unflatten(0, slots.shape[:2])
         return slots, (drawn[:, :, :-1] + 1) / 2, drawn[:, :, -1:].softmax(dim=1)
 
-    def loss(self, batch: Mapping[str, Tensor], *, generator: torch.Generator | None = None, share: float = 0.0, noise: Tensor | None = None) -> Losses:
+    def loss(
+        self,
+        batch: Mapping[str, Tensor],
+        *,
+        generator: torch.Generator | None = None,
+        share: float = 0.0,
+        noise: Tensor | None = None,
+    ) -> Losses:
         """Squared error, a mean over pixels and channels that go from -1 to 1.
 
-        batch: features uint8 (B, T, H, W, C). noise (B * T, K, D) takes the place of what the generator would draw. Nothing depends on the share of the
-        run that is over.
+        batch: features uint8 (B, T, H, W, C). noise (B * T, K, D) takes the place of what the generator would draw.
+        Nothing depends on the share of the run that is over.
         """
         self._require(batch["features"].shape[4])
         x = frames_as_images(batch["features"], self.attention.mean.dtype).flatten(0, 1)
         if noise is None:
-            noise = torch.randn((len(x), self.sizes.slots, self.sizes.slot_size), generator=generator, device=x.device, dtype=x.dtype)
+            noise = torch.randn(
+                (len(x), self.sizes.slots, self.sizes.slot_size), generator=generator, device=x.device, dtype=x.dtype
+            )
         _, means, masks = self(x, noise)
         error = ((means * masks).sum(dim=1) - x).square().mean()
         return Losses(4 * error, {"mse": error.detach()})
@@ -117,18 +133,22 @@ class AutoEncoder(nn.Module):
         return State(seeds, self.sizes.slots if slots is None else replace(self.sizes, slots=slots).slots)
 
     def observe(self, state: State, frame: Tensor, action: Tensor | None = None) -> tuple[State, Tensor, Tensor]:
-        """frame (B, H, W, C) -> state, mean (B, H, W, C) of this one, which the next one is taken for, owner uint8 (B, H, W)."""
+        """frame (B, H, W, C) -> state, mean (B, H, W, C) of this one, which the next one is taken for, owner uint8 (B,
+        H, W)."""
         if state.answer and torch.equal(state.answer[0], frame):
             return state, *state.answer[1:]
         state, mean, owner = self._observe(state, frame, self.sizes.iterations)
         return state._replace(answer=(frame, mean, owner)), mean, owner
 
-    def refinements(self, state: State, frame: Tensor, action: Tensor | None = None) -> Iterator[tuple[State, Tensor, Tensor]]:
+    def refinements(
+        self, state: State, frame: Tensor, action: Tensor | None = None
+    ) -> Iterator[tuple[State, Tensor, Tensor]]:
         """What `observe` would return of the slots as they are drawn, and after each iteration of the attention."""
         return (self._observe(state, frame, iterations) for iterations in range(self.sizes.iterations + 1))
 
     def parts(self, state: State) -> tuple[Tensor, Tensor, None]:
-        """After an image: what each slot takes it for (B, K, H, W, C), and which share (B, K, H, W) of it is its own."""
+        """After an image: what each slot takes it for (B, K, H, W, C), and which share (B, K, H, W) of it is its
+        own."""
         assert state.means is not None and state.masks is not None
         return state.means.permute(0, 1, 3, 4, 2), state.masks.squeeze(2), None
 
@@ -141,11 +161,18 @@ class AutoEncoder(nn.Module):
         noise = chance.normal(state.seeds, 0, state.count * self.sizes.slot_size).view(len(frame), state.count, -1)
         slots, means, masks = self(frame.permute(0, 3, 1, 2), noise, iterations=iterations)
         mean = (means * masks).sum(dim=1).permute(0, 2, 3, 1)
-        return state._replace(slots=slots, means=means, masks=masks), mean, masks.squeeze(2).argmax(dim=1).to(torch.uint8)
+        return (
+            state._replace(slots=slots, means=means, masks=masks),
+            mean,
+            masks.squeeze(2).argmax(dim=1).to(torch.uint8),
+        )
 
     def _require(self, channels: int) -> None:
         if channels != self.sizes.channels:
-            raise ModelError(f"this model is for frames of {self.sizes.channels} channels, not {channels}: take another dataset, or train one for them")
+            raise ModelError(
+                f"this model is for frames of {self.sizes.channels} channels, not {channels}: take another dataset, or"
+                " train one for them"
+            )
 
 
 class Encoder(nn.Module):
@@ -158,7 +185,11 @@ class Encoder(nn.Module):
         self.convolutions = nn.ModuleList(Convolution(*pair, sizes.kernel) for pair in pairwise(widths))
         self.place = PositionEmbedding(sizes.encoder[-1])
         self.norm = nn.LayerNorm(sizes.encoder[-1], NORM_EPSILON)
-        self.mlp = nn.Sequential(initialise(nn.Linear(sizes.encoder[-1], sizes.features)), nn.ReLU(), initialise(nn.Linear(sizes.features, sizes.features)))
+        self.mlp = nn.Sequential(
+            initialise(nn.Linear(sizes.encoder[-1], sizes.features)),
+            nn.ReLU(),
+            initialise(nn.Linear(sizes.features, sizes.features)),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
@@ -169,14 +200,17 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """A slot at every pixel, and where it is; convolutions. (N, D) -> (N, C + 1, H, W): the pixel, then the mask's logit."""
+    """A slot at every pixel, and where it is; convolutions. (N, D) -> (N, C + 1, H, W): the pixel, then the mask's
+    logit."""
 
     def __init__(self, sizes: SlotAttentionSizes) -> None:
         super().__init__()
         self.patch = sizes.patch
         self.place = PositionEmbedding(sizes.slot_size)
         widths = [sizes.slot_size, *sizes.decoder]
-        self.convolutions = nn.ModuleList(Convolution(*pair, sizes.decoder_kernel or sizes.kernel) for pair in pairwise(widths))
+        self.convolutions = nn.ModuleList(
+            Convolution(*pair, sizes.decoder_kernel or sizes.kernel) for pair in pairwise(widths)
+        )
         self.last = Convolution(sizes.decoder[-1], (sizes.channels + 1) * sizes.patch**2, sizes.last_kernel)
 
     def forward(self, slots: Tensor, shape: Sequence[int]) -> Tensor:
@@ -196,7 +230,10 @@ class PositionEmbedding(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """(B, channels, H, W)."""
-        rows, columns = torch.meshgrid(*(torch.linspace(0, 1, side, device=maps.device, dtype=maps.dtype) for side in maps.shape[-2:]), indexing="ij")
+        rows, columns = torch.meshgrid(
+            *(torch.linspace(0, 1, side, device=maps.device, dtype=maps.dtype) for side in maps.shape[-2:]),
+            indexing="ij",
+        )
         return maps + self.linear(torch.stack([rows, columns, 1 - rows, 1 - columns], dim=-1)).permute(2, 0, 1)
 
 

@@ -25,12 +25,20 @@ class SlotAttentionSizes:
     hidden: int = parameter(128, low=1, high=4096)  # of the MLP after the attention
     encoder: tuple[int, ...] = parameter((32, 32, 32, 32), low=1, high=1024)  # channels of its convolutions
     features: int = parameter(64, low=1, high=4096)  # that the attention sees of a pixel
-    decoder: tuple[int, ...] = parameter((32, 32, 32), low=1, high=1024)  # channels of its convolutions before the last one
+    decoder: tuple[int, ...] = parameter(
+        (32, 32, 32), low=1, high=1024
+    )  # channels of its convolutions before the last one
     kernel: int = parameter(5, low=1, high=15)  # of all convolutions but that one
     last_kernel: int = parameter(3, low=1, high=15)
-    decoder_kernel: int = parameter(0, low=0, high=15)  # of the decoder's convolutions, where they have one of their own
-    patch: int = parameter(1, low=1, high=16)  # everything sees squares of so many pixels, up and across, as one; 1 in the paper
-    scale: float = parameter(0.1, above=0, high=10)  # sigma of a pixel where a likelihood is asked for; nothing is learnt from it
+    decoder_kernel: int = parameter(
+        0, low=0, high=15
+    )  # of the decoder's convolutions, where they have one of their own
+    patch: int = parameter(
+        1, low=1, high=16
+    )  # everything sees squares of so many pixels, up and across, as one; 1 in the paper
+    scale: float = parameter(
+        0.1, above=0, high=10
+    )  # sigma of a pixel where a likelihood is asked for; nothing is learnt from it
 
     def __post_init__(self) -> None:
         check_fields(self, ModelError)
@@ -50,11 +58,18 @@ TETRIS = replace(COLOURED, slots=4)
 BLACK_AND_WHITE = replace(COLOURED, channels=1, slots=4)
 BALLS = replace(COLOURED, channels=1, slots=5)
 
-SIZES = {"": BALLS, "multi-dsprites": COLOURED, "multi-dsprites-binary": BLACK_AND_WHITE, "tetris": TETRIS, "shapes": BLACK_AND_WHITE}
+SIZES = {
+    "": BALLS,
+    "multi-dsprites": COLOURED,
+    "multi-dsprites-binary": BLACK_AND_WHITE,
+    "tetris": TETRIS,
+    "shapes": BLACK_AND_WHITE,
+}
 
 
 def shrink(sizes: SlotAttentionSizes) -> SlotAttentionSizes:
-    """Give the sizes that learn on a CPU: patches of 4 x 4 pixels, of which a patch's place and its slot alone decide what is drawn there."""
+    """Give the sizes that learn on a CPU: patches of 4 x 4 pixels, of which a patch's place and its slot alone decide
+    what is drawn there."""
     return replace(sizes, encoder=(64, 64), kernel=3, decoder=(64, 64), decoder_kernel=1, last_kernel=1, patch=4)
 
 
@@ -64,17 +79,40 @@ ARCHITECTURE = Architecture(
     name="slot-attention",
     sizes=SlotAttentionSizes,
     paper="https://arxiv.org/abs/2006.15055",
-    stopping=StoppingRule(f"for {STEPS:,} steps of 64 images", lambda recipe, steps, ended: steps >= STEPS and recipe.batch >= 64),
-    variants={"slot-attention": SIZES, "slot-attention-small": {dataset: shrink(sizes) for dataset, sizes in SIZES.items()}},
+    stopping=StoppingRule(
+        f"for {STEPS:,} steps of 64 images", lambda recipe, steps, ended: steps >= STEPS and recipe.batch >= 64
+    ),
+    variants={
+        "slot-attention": SIZES,
+        "slot-attention-small": {dataset: shrink(sizes) for dataset, sizes in SIZES.items()},
+    },
     recipes={
-        "": {"": {
-            "precision": "fp32", "batch": 64, "frames": (1,), "anywhere": True, "learning_rate": 4e-4, "warm_up": 10_000, "schedule": "exponential",
-            "decay_rate": 0.5, "decay_steps": 100_000,
-        }},
-        "slot-attention-small": {"": {
-            "batch": 32, "learning_rate": 1e-3, "warm_up": 200, "schedule": "linear", "decay": 0.3, "validation": 512, "scored": 256, "evaluate_every": 1_000,
-        }},
+        "": {
+            "": {
+                "precision": "fp32",
+                "batch": 64,
+                "frames": (1,),
+                "anywhere": True,
+                "learning_rate": 4e-4,
+                "warm_up": 10_000,
+                "schedule": "exponential",
+                "decay_rate": 0.5,
+                "decay_steps": 100_000,
+            }
+        },
+        "slot-attention-small": {
+            "": {
+                "batch": 32,
+                "learning_rate": 1e-3,
+                "warm_up": 200,
+                "schedule": "linear",
+                "decay": 0.3,
+                "validation": 512,
+                "scored": 256,
+                "evaluate_every": 1_000,
+            }
+        },
     },
     settable=("slots", "iterations"),
     judged_by=judge_stills,
-)  # fmt: skip
+)

@@ -1,24 +1,28 @@
-"""SQAIR (Kosiorek et al., NeurIPS 2018) and R-SQAIR (Stanic, Schmidhuber, 2019): objects that are discovered, propagated and lost, with what they are, where,
-and whether they are there; to be read beside section 2 of the second.
+"""SQAIR (Kosiorek et al., NeurIPS 2018) and R-SQAIR (Stanic, Schmidhuber, 2019): objects that are discovered,
+propagated and lost, with what they are, where, and whether they are there; to be read beside section 2 of the second.
 
-Every frame is explained by N slots. Objects of the last frame are propagated, then new ones are discovered in what is left of the slots. R-SQAIR tells
-the prior and the posterior of propagation what objects do to one another, gamma = Gamma(z). Learnt is a bound on the likelihood of a sequence from K
-particles (IWAE); presence is drawn, so its gradient is that of VIMCO's score function.
+Every frame is explained by N slots. Objects of the last frame are propagated, then new ones are discovered in what is
+left of the slots. R-SQAIR tells the prior and the posterior of propagation what objects do to one another, gamma =
+Gamma(z). Learnt is a bound on the likelihood of a sequence from K particles (IWAE); presence is drawn, so its gradient
+is that of VIMCO's score function.
 
 `form` says which of three it is:
 
-- "paper": the textbook's. Discovery has as many slots as are free, its prior of places remembers what it drew, the learning signal of particle k is the
-  bound less the bound without it, and its terms are summed over particles.
-- "code": the published code, where discovery may find N objects whatever was propagated, and those that are too many are cut, but paid for; the
-  prior of places forgets; and the learning signal is the logarithm of the particle's own weight less the bound without it, averaged over particles.
-- "tracking": ours, which learns on a CPU. Discovery looks for a place by convolutions, in what is not yet explained. Objects are expected to move on as
-  they went, and to be what they were. Shifts are not bounded, so that objects leave the frame, and where slots are few, those out of sight give way to
-  new ones; scales are bounded, to a third of a frame give or take a third.
-  The deviation of a place may be a tenth of the paper's, a fortieth of a pixel. Presence is told how much likelier an object makes the frame. For
-  the first share of a run every slot has to hold one. The prior of numbers is geometric but for none.
+- "paper": the textbook's. Discovery has as many slots as are free, its prior of places remembers what it drew, the
+  learning signal of particle k is the bound less the bound without it, and its terms are summed over particles.
+- "code": the published code, where discovery may find N objects whatever was propagated, and those that are too many
+  are cut, but paid for; the prior of places forgets; and the learning signal is the logarithm of the particle's own
+  weight less the bound without it, averaged over particles.
+- "tracking": ours, which learns on a CPU. Discovery looks for a place by convolutions, in what is not yet explained.
+  Objects are expected to move on as they went, and to be what they were. Shifts are not bounded, so that objects leave
+  the frame, and where slots are few, those out of sight give way to new ones; scales are bounded, to a third of a frame
+  give or take a third. The deviation of a place may be a tenth of the paper's, a fortieth of a pixel. Presence is told
+  how much likelier an object makes the frame. For the first share of a run every slot has to hold one. The prior of
+  numbers is geometric but for none.
 
-Where paper and code leave a choice for R-SQAIR: gamma goes into the four layers that see the last frame's object (the RNN over objects, the head of
-where, the object's GRU, the prior's GRU), whose additional weights are then as many as the paper says for the memory core; an absent object has no effect.
+Where paper and code leave a choice for R-SQAIR: gamma goes into the four layers that see the last frame's object (the
+RNN over objects, the head of where, the object's GRU, the prior's GRU), whose additional weights are then as many as
+the paper says for the memory core; an absent object has no effect.
 
 R rows: row b * K + k is particle k of sequence b. N slots, L x L pixels of one channel; H x W of larger frames.
 """
@@ -132,7 +136,9 @@ class Sqair(nn.Module):
         what = zeros(rows, slots, self.sizes.what)
         memory = self.relation.begin(what) if isinstance(self.relation, RelationalMemory) else zeros(rows, slots, 0)
         flat = zeros(rows, slots)
-        return Objects(what, zeros(rows, slots, 4), flat, flat - GATE, temporal, prior, zeros(rows, slots, 2), memory, flat - 1)
+        return Objects(
+            what, zeros(rows, slots, 4), flat, flat - GATE, temporal, prior, zeros(rows, slots, 2), memory, flat - 1
+        )
 
     def relate(self, z: Objects) -> tuple[list[Tensor], Tensor]:
         """Give what objects do to one another, and the new memory."""
@@ -140,7 +146,9 @@ class Sqair(nn.Module):
             return [], z.memory
         entity = [z.what, z.where, z.presence[..., None]]
         if isinstance(self.relation, RelationalMemory):
-            effects, memory = self.relation(torch.cat([*entity, z.logit[..., None].clamp(-10, 10)], dim=-1), z.presence, z.memory)
+            effects, memory = self.relation(
+                torch.cat([*entity, z.logit[..., None].clamp(-10, 10)], dim=-1), z.presence, z.memory
+            )
             return [effects], memory
         return [self.relation(torch.cat(entity, dim=-1), z.presence)[0]], z.memory
 
@@ -149,7 +157,9 @@ class Sqair(nn.Module):
         effects, memory = self.relate(z)
         return self.propagation_prior(z.what, z.where, z.presence, z.velocity, effects, z.prior), effects, memory
 
-    def step(self, z: Objects, highest: Tensor, images: Tensor, draws: Draws, *, first: bool, force: bool = False) -> tuple[ExplainedFrame, Tensor]:
+    def step(
+        self, z: Objects, highest: Tensor, images: Tensor, draws: Draws, *, first: bool, force: bool = False
+    ) -> tuple[ExplainedFrame, Tensor]:
         """Explain frames (R, H, W) by objects of the last ones; give also the highest identity (R,) of each row."""
         sizes, slots = self.sizes, z.presence.shape[1]
         expected, effects, memory = self.expect(z)
@@ -179,10 +189,18 @@ class Sqair(nn.Module):
         return canvas if self.mean_image is None else canvas + self.cover(z) * self.mean_image
 
     def cover(self, z: Objects) -> Tensor:
-        """How much of the picture behind them shows, (R, L, L): the published code adds it where objects are drawn, and nowhere else."""
+        """How much of the picture behind them shows, (R, L, L): the published code adds it where objects are drawn, and
+        nowhere else."""
         scale, shift = (each.flatten(0, 1) for each in self.eye.box(z.where))
-        ones = write(scale.new_ones(len(scale), self.sizes.glimpse, self.sizes.glimpse), scale, shift, (self.sizes.side, self.sizes.side))
-        return torch.sigmoid(STEEP * (z.presence[..., None, None] * ones.unflatten(0, z.presence.shape)).sum(dim=1) - STEEP / 2)
+        ones = write(
+            scale.new_ones(len(scale), self.sizes.glimpse, self.sizes.glimpse),
+            scale,
+            shift,
+            (self.sizes.side, self.sizes.side),
+        )
+        return torch.sigmoid(
+            STEEP * (z.presence[..., None, None] * ones.unflatten(0, z.presence.shape)).sum(dim=1) - STEEP / 2
+        )
 
     def _old_terms(self, z: Objects, old: Explained, expected: Expected) -> dict[str, Tensor]:
         """Of propagation: only of what was there, and of where and what only if it stays."""
@@ -196,8 +214,18 @@ class Sqair(nn.Module):
             "p_old_presence": (z.presence * log_bernoulli(old.presence, expected.logit)).sum(dim=1),
         }
 
-    def _choose(self, z: Objects, old: Explained, new: Explained, held: Tensor, expected: Expected, memory: Tensor, highest: Tensor) -> tuple[Objects, Tensor]:
-        """Put what is there first, old before new, and keep N of it. held (R, N): which old ones do not give way to new ones."""
+    def _choose(
+        self,
+        z: Objects,
+        old: Explained,
+        new: Explained,
+        held: Tensor,
+        expected: Expected,
+        memory: Tensor,
+        highest: Tensor,
+    ) -> tuple[Objects, Tensor]:
+        """Put what is there first, old before new, and keep N of it. held (R, N): which old ones do not give way to new
+        ones."""
         slots = z.presence.shape[1]
         fresh = self.nothing(len(highest), slots)
         assert old.temporal is not None
@@ -214,10 +242,15 @@ class Sqair(nn.Module):
             memory=torch.cat([memory, fresh.memory], dim=1),
             identity=torch.cat([z.identity, torch.where(new.presence > 0, highest[:, None] + number, -1.0)], dim=1),
         )
-        rank = pairs.presence + torch.cat([held, new.presence], dim=1)  # held and new ones, then others that are there, then nothing
+        rank = pairs.presence + torch.cat(
+            [held, new.presence], dim=1
+        )  # held and new ones, then others that are there, then nothing
         order = rank.argsort(dim=1, descending=True, stable=True)[:, :slots]
         objects = Objects(*(_pick(each, order) for each in pairs))
-        return objects._replace(identity=torch.where(objects.presence > 0, objects.identity, -1.0)), highest + number[:, -1]
+        return (
+            objects._replace(identity=torch.where(objects.presence > 0, objects.identity, -1.0)),
+            highest + number[:, -1],
+        )
 
     def loss(
         self,
@@ -230,8 +263,8 @@ class Sqair(nn.Module):
     ) -> Losses:
         """Minus the bound in nats per frame, with what gives the gradients of presence.
 
-        batch: features uint8 (B, T, H, W, 1). draws take the place of what the generator would draw. Whether every slot has to hold an object depends
-        on the share of the run that is over.
+        batch: features uint8 (B, T, H, W, 1). draws take the place of what the generator would draw. Whether every slot
+        has to hold an object depends on the share of the run that is over.
         """
         sizes, slots = self.sizes, self._slots(slots)
         force = share < sizes.forced
@@ -246,7 +279,9 @@ class Sqair(nn.Module):
             z = step.objects
             steps.append(step)
         length = len(steps)
-        weights = sum((step.likelihood + step.log_p - step.log_q for step in steps), frames.new_zeros(len(frames))).view(-1, particles)
+        weights = sum(
+            (step.likelihood + step.log_p - step.log_q for step in steps), frames.new_zeros(len(frames))
+        ).view(-1, particles)
         discrete = sum((step.discrete for step in steps), frames.new_zeros(len(frames))).view(-1, particles)
         bound = evidence(weights)
         total = surrogate(weights, discrete, form=sizes.form).mean() / length
@@ -262,14 +297,20 @@ class Sqair(nn.Module):
     def _optimizer(self, recipe: TrainingRecipe) -> torch.optim.Optimizer:
         """TensorFlow's RMSProp is another than torch's."""
         if recipe.optimizer == "rmsprop":
-            return TensorFlowRmsProp(self.parameters(), recipe.learning_rate, recipe.smoothing, recipe.momentum, recipe.epsilon)
+            return TensorFlowRmsProp(
+                self.parameters(), recipe.learning_rate, recipe.smoothing, recipe.momentum, recipe.epsilon
+            )
         return torch.optim.Adam(self.parameters(), recipe.learning_rate, recipe.betas, recipe.epsilon)
 
     def begin(self, seeds: Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> State:
-        """int64 (B,): all randomness of sequence i comes from seeds[i]. Of frames larger than those it learnt from, only ours sees the edges."""
+        """int64 (B,): all randomness of sequence i comes from seeds[i]. Of frames larger than those it learnt from,
+        only ours sees the edges."""
         side = self.sizes.side
         if shape[2] != 1 or min(shape[:2]) < side or (shape[0] - side) % 2 or (shape[1] - side) % 2:
-            raise ModelError(f"this model is for frames of ({side}, {side}, 1) (height, width, channels), or larger by an even number, not {tuple(shape)}")
+            raise ModelError(
+                f"this model is for frames of ({side}, {side}, 1) (height, width, channels), or larger by an even"
+                f" number, not {tuple(shape)}"
+            )
         z = self.nothing(len(seeds), self._slots(slots))
         return State(z, z.presence.new_full((len(seeds),), -1.0), seeds, shape=(shape[0], shape[1]))
 
@@ -285,7 +326,9 @@ class Sqair(nn.Module):
         step, highest = self.step(z, state.highest.repeat_interleave(guesses), images, draws, first=state.time == 0)
         weights = (step.likelihood + step.log_p - step.log_q).view(-1, guesses)
         noise = chance.uniform(state.seeds, STREAMS * state.time + 2, guesses).to(weights.dtype)
-        kept = (weights - (-(noise + 1e-9).log()).log()).argmax(dim=1) + torch.arange(len(weights), device=weights.device) * guesses
+        kept = (weights - (-(noise + 1e-9).log()).log()).argmax(dim=1) + torch.arange(
+            len(weights), device=weights.device
+        ) * guesses
         objects = Objects(*(each[kept] for each in step.objects))
         return self._answer(state._replace(objects=objects, highest=highest[kept]))
 
@@ -295,7 +338,8 @@ class Sqair(nn.Module):
         return self._answer(state._replace(objects=state.following))
 
     def boxes(self, state: State) -> Tensor:
-        """(B, N, 5) of the frame just seen: x, y, width, height in pixels, and the identity; NaN where nothing is or shows."""
+        """(B, N, 5) of the frame just seen: x, y, width, height in pixels, and the identity; NaN where nothing is or
+        shows."""
         z, side = state.objects, self.sizes.side
         scale, shift = self.eye.box(z.where)
         margin = torch.tensor([(state.shape[1] - side) / 2, (state.shape[0] - side) / 2], device=scale.device)
@@ -305,7 +349,8 @@ class Sqair(nn.Module):
         return torch.where((shows & (z.presence > 0))[..., None], boxes, torch.nan)
 
     def follow(self, z: Objects, normal: Tensor, presence: Callable[[Tensor], Tensor]) -> Objects:
-        """Give what the prior says of the next frame: normal (R, N, 4 + what) standard, presence from its logits. Nothing new is discovered."""
+        """Give what the prior says of the next frame: normal (R, N, 4 + what) standard, presence from its logits.
+        Nothing new is discovered."""
         expected, _, memory = self.expect(z)
         where = expected.where[0] + expected.where[1] * normal[..., :4]
         there = presence(expected.logit) * z.presence
@@ -324,9 +369,15 @@ class Sqair(nn.Module):
         z, (top, left) = state.objects, self._margins(state.shape)
         rows, slots = z.presence.shape
         if self.sizes.future == "mean":
-            following = self.follow(z, z.what.new_zeros(rows, slots, 4 + self.sizes.what), lambda logit: (logit > 0).to(logit.dtype))
+            following = self.follow(
+                z, z.what.new_zeros(rows, slots, 4 + self.sizes.what), lambda logit: (logit > 0).to(logit.dtype)
+            )
         else:
-            normal = chance.normal(state.seeds, STREAMS * state.time + 3, slots * (4 + self.sizes.what)).view(rows, slots, -1).to(z.what.dtype)
+            normal = (
+                chance.normal(state.seeds, STREAMS * state.time + 3, slots * (4 + self.sizes.what))
+                .view(rows, slots, -1)
+                .to(z.what.dtype)
+            )
             uniform = chance.uniform(state.seeds, STREAMS * state.time + 4, slots)
             following = self.follow(z, normal, lambda logit: (uniform < torch.sigmoid(logit)).to(logit.dtype))
         shape = (state.shape[0] - 2 * top, state.shape[1] - 2 * left)
@@ -337,7 +388,8 @@ class Sqair(nn.Module):
         return state._replace(following=following, time=state.time + 1), mean, self._pad(owner, state.shape)
 
     def _margins(self, shape: tuple[int, int]) -> tuple[int, int]:
-        """Give what is not seen of a frame at the top and to the left, and as much on the other side; ours sees all of it."""
+        """Give what is not seen of a frame at the top and to the left, and as much on the other side; ours sees all of
+        it."""
         return (0, 0) if self.sizes.ours else ((shape[0] - self.sizes.side) // 2, (shape[1] - self.sizes.side) // 2)
 
     def _pad(self, images: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -347,7 +399,11 @@ class Sqair(nn.Module):
     def _chances(self, state: State, guesses: int, z: Objects) -> Draws:
         """All randomness of a frame from the seeds."""
         rows, slots, what = len(z.presence), z.presence.shape[1], self.sizes.what
-        normal = chance.normal(state.seeds, STREAMS * state.time, guesses * 2 * slots * (4 + what)).view(rows, 2 * slots, -1).to(z.what.dtype)
+        normal = (
+            chance.normal(state.seeds, STREAMS * state.time, guesses * 2 * slots * (4 + what))
+            .view(rows, 2 * slots, -1)
+            .to(z.what.dtype)
+        )
         uniform = chance.uniform(state.seeds, STREAMS * state.time + 1, guesses * 2 * slots).view(rows, 2 * slots)
         return Draws(normal[..., :4], normal[..., 4:], uniform.to(z.what.dtype))
 
@@ -355,13 +411,18 @@ class Sqair(nn.Module):
         """uint8 (B, T, H, W, 1) -> (B, T, L, L)."""
         side = self.sizes.side
         if features.ndim != 5 or tuple(features.shape[2:]) != (side, side, 1):
-            raise ModelError(f"this model learns from frames of ({side}, {side}, 1) (height, width, channels), not {tuple(features.shape[2:])}")
+            raise ModelError(
+                f"this model learns from frames of ({side}, {side}, 1) (height, width, channels), not"
+                f" {tuple(features.shape[2:])}"
+            )
         return features.squeeze(-1).to(self.eye.output_scale.dtype)
 
     def _slots(self, wanted: int | None) -> int:
         slots = self.sizes.slots if wanted is None else replace(self.sizes, slots=wanted).slots
         if isinstance(self.relation, RelationalMemory) and not self.relation.each and slots != self.relation.slots:
-            raise ModelError(f"the memory of this model is made of {self.relation.slots} objects at once, not of {slots}")
+            raise ModelError(
+                f"the memory of this model is made of {self.relation.slots} objects at once, not of {slots}"
+            )
         return slots
 
 

@@ -1,4 +1,5 @@
-"""What SQAIR maximises: a bound on the evidence from several particles [Burda et al. 2016], and a gradient for what is drawn from few [Mnih, Rezende 2016].
+"""What SQAIR maximises: a bound on the evidence from several particles [Burda et al. 2016], and a gradient for what is
+drawn from few [Mnih, Rezende 2016].
 
 B sequences, K particles, R rows, N slots. A particle's log weight is log p(x, z) - log q(z | x).
 """
@@ -20,7 +21,8 @@ def evidence(weights: Tensor) -> Tensor:
 
 
 def baseline(weights: Tensor) -> Tensor:
-    """log weights (B, K) -> (B, K): the bound if particle k weighed what the others do, the mean of their logarithms."""
+    """log weights (B, K) -> (B, K): the bound if particle k weighed what the others do, the mean of their
+    logarithms."""
     count = weights.shape[1]
     if count == 1:
         return torch.zeros_like(weights)
@@ -32,7 +34,8 @@ def baseline(weights: Tensor) -> Tensor:
 def surrogate(weights: Tensor, discrete: Tensor, *, form: str) -> Tensor:
     """log weights and log q of what was drawn from few (B, K) -> (B,), whose gradient is one of minus the bound.
 
-    A particle's signal is what it adds to the bound. The published code takes the particle's own log weight for the bound, and the mean over particles.
+    A particle's signal is what it adds to the bound. The published code takes the particle's own log weight for the
+    bound, and the mean over particles.
     """
     bound = evidence(weights)
     if form == "code":

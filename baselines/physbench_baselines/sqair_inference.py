@@ -1,7 +1,8 @@
-"""How SQAIR explains a frame: objects of the last one are found again one by one (propagation), then new ones are looked for (discovery).
+"""How SQAIR explains a frame: objects of the last one are found again one by one (propagation), then new ones are
+looked for (discovery).
 
-R rows, N slots. What a slot says is drawn: where and what from normal distributions by a given standard draw, presence from a Bernoulli by a given
-uniform number. A later slot is told what earlier ones said.
+R rows, N slots. What a slot says is drawn: where and what from normal distributions by a given standard draw, presence
+from a Bernoulli by a given uniform number. A later slot is told what earlier ones said.
 """
 
 from __future__ import annotations
@@ -12,7 +13,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from physbench_baselines.sqair_layers import FLOOR, GaussianHead, Gru, Localiser, Mlp, VanillaRnn, log_normal, read, stack, write
+from physbench_baselines.sqair_layers import (
+    FLOOR,
+    GaussianHead,
+    Gru,
+    Localiser,
+    Mlp,
+    VanillaRnn,
+    log_normal,
+    read,
+    stack,
+    write,
+)
 from physbench_baselines.sqair_priors import GATE, SIZE, gate
 
 if TYPE_CHECKING:
@@ -87,7 +99,8 @@ class Eye(nn.Module):
         return write(self.picture(what).flatten(0, 1), scale, shift, shape, self.side).unflatten(0, what.shape[:2])
 
     def gain(self, images: Tensor, what: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
-        """One slot (R, ...) -> by how many hundred nats a frame is likelier with it, (R, 1), and what it leaves unexplained."""
+        """One slot (R, ...) -> by how many hundred nats a frame is likelier with it, (R, 1), and what it leaves
+        unexplained."""
         with torch.no_grad():
             left = images - self.draw(what[:, None], where[:, None], (images.shape[1], images.shape[2]))[:, 0]
             better = images.square().sum(dim=(1, 2)) - left.square().sum(dim=(1, 2))
@@ -103,12 +116,18 @@ class Eye(nn.Module):
 class Discovery(nn.Module):
     """q(z^D_t | x_t, z^P_t): an RNN says slot by slot where a new object is, what, and whether there is one.
 
-    The paper's looks at the whole image; ours by convolutions at what is not yet explained, then at the place that they give.
+    The paper's looks at the whole image; ours by convolutions at what is not yet explained, then at the place that they
+    give.
     """
 
     def __init__(self, sizes: SqairSizes, eye: Eye) -> None:
         super().__init__()
-        self.sizes, self.eye, self.ours, hidden = sizes, (eye,), sizes.ours, sizes.hidden  # a tuple: its weights are not this module's
+        self.sizes, self.eye, self.ours, hidden = (
+            sizes,
+            (eye,),
+            sizes.ours,
+            sizes.hidden,
+        )  # a tuple: its weights are not this module's
         if self.ours:
             self.localiser = Localiser()
         else:
@@ -118,8 +137,11 @@ class Discovery(nn.Module):
         self.offset = nn.Parameter(torch.tensor(-3.0))
         self.presence = Mlp(hidden + sizes.what + self.ours, sizes.presence_hidden, 1, bias=1.0)
 
-    def forward(self, images: Tensor, left: Tensor, context: Tensor, free: Tensor | None, draws: Draws, force: bool) -> Explained:
-        """Frames, what propagation leaves of them (R, H, W), what it says (R, hidden), how many slots are free (R,) or None -> N discoveries."""
+    def forward(
+        self, images: Tensor, left: Tensor, context: Tensor, free: Tensor | None, draws: Draws, force: bool
+    ) -> Explained:
+        """Frames, what propagation leaves of them (R, H, W), what it says (R, hidden), how many slots are free (R,) or
+        None -> N discoveries."""
         (eye,), slots, sizes = self.eye, draws.where.shape[1] // 2, self.sizes
         features = None if self.ours else self.encoder(images.flatten(1))
         nothing = images.new_zeros(len(images))
@@ -130,7 +152,9 @@ class Discovery(nn.Module):
             there = presence if free is None else presence * (k < free)
             (rows,) = there.nonzero(as_tuple=True)  # of all others nothing counts any more
             if not len(rows):
-                said += [(torch.zeros_like(where), torch.zeros_like(what), nothing, nothing - GATE, nothing, nothing)] * (slots - k)
+                said += [
+                    (torch.zeros_like(where), torch.zeros_like(what), nothing, nothing - GATE, nothing, nothing)
+                ] * (slots - k)
                 break
             seen = left[rows] if self.ours else images[rows]
             if self.ours:
@@ -141,7 +165,9 @@ class Discovery(nn.Module):
                 proposal = None
                 assert features is not None
                 glance = features[rows]
-            now = self.rnn(torch.cat([glance, context[rows], what[rows], where[rows], presence[rows, None]], dim=1), h[rows])
+            now = self.rnn(
+                torch.cat([glance, context[rows], what[rows], where[rows], presence[rows, None]], dim=1), h[rows]
+            )
             loc, raw = self.where(now).chunk(2, dim=1)
             if proposal is not None:
                 loc = eye.bound(proposal + SHIFTED * loc)
@@ -167,9 +193,11 @@ class Discovery(nn.Module):
 
 
 class Propagation(nn.Module):
-    """q(z^P_t | gamma_t, h_t): an object's own GRU remembers it over time, an RNN over objects what was said of the others.
+    """q(z^P_t | gamma_t, h_t): an object's own GRU remembers it over time, an RNN over objects what was said of the
+    others.
 
-    Ours expects it to go on as it went, looks at what earlier slots leave of the frame, and is told how much likelier the frame is with it.
+    Ours expects it to go on as it went, looks at what earlier slots leave of the frame, and is told how much likelier
+    the frame is with it.
     """
 
     def __init__(self, sizes: SqairSizes, effects: int, eye: Eye) -> None:
@@ -188,10 +216,19 @@ class Propagation(nn.Module):
         self.presence = Mlp(2 * hidden + what + self.ours, sizes.presence_hidden, 1, bias=5.0)
 
     def forward(
-        self, images: Tensor, what: Tensor, where: Tensor, presence: Tensor, temporal: Tensor, velocity: Tensor, effects: list[Tensor],
-        draws: Draws, force: bool,
-    ) -> tuple[Explained, Tensor]:  # fmt: skip
-        """Frames (R, H, W), and the objects of the last frame (R, N, ...) -> what has become of them, and what they leave of the frame."""
+        self,
+        images: Tensor,
+        what: Tensor,
+        where: Tensor,
+        presence: Tensor,
+        temporal: Tensor,
+        velocity: Tensor,
+        effects: list[Tensor],
+        draws: Draws,
+        force: bool,
+    ) -> tuple[Explained, Tensor]:
+        """Frames (R, H, W), and the objects of the last frame (R, N, ...) -> what has become of them, and what they
+        leave of the frame."""
         (eye,), (rows, slots), ours = self.eye, presence.shape, self.ours
         mask = torch.sigmoid(self.mask(temporal))
         going = F.pad(velocity, (2, 0)) if ours else 0
@@ -211,7 +248,9 @@ class Propagation(nn.Module):
             triangle = torch.diag_embed(scale) + scale[..., None] * self.cholesky.tril()
             noise = draws.where[:, k]
             there = loc + (triangle @ noise[..., None]).squeeze(-1)
-            log_there = log_normal(noise, torch.zeros_like(noise), torch.ones_like(noise)) - triangle.diagonal(dim1=1, dim2=2).abs().log().sum(dim=1)
+            log_there = log_normal(noise, torch.zeros_like(noise), torch.ones_like(noise)) - triangle.diagonal(
+                dim1=1, dim2=2
+            ).abs().log().sum(dim=1)
             code, deviation = eye.head(eye.look(seen, there, mask[:, k]))
             state = self.gru(torch.cat([h, there, code, deviation, *own], dim=1), temporal[:, k])
             new, new_deviation = self.head(state)

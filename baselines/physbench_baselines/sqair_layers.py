@@ -1,4 +1,5 @@
-"""The layers of SQAIR: a spatial transformer, its two recurrent cells, and heads that give normal distributions. Weights begin as Sonnet draws them.
+"""The layers of SQAIR: a spatial transformer, its two recurrent cells, and heads that give normal distributions.
+Weights begin as Sonnet draws them.
 
 R rows: a row is one particle of one sequence. G x G pixels of a glimpse, L x L of a frame.
 """
@@ -26,16 +27,18 @@ FLOOR = 0.01
 def read(images: Tensor, scale: Tensor, shift: Tensor, glimpse: int, window: int = 0) -> Tensor:
     """Cut a box out of each image: images (R, H, W), scale and shift (R, 2) by x, y -> (R, G, G).
 
-    A box is as wide as its scale times the window, a square in the middle of the image, by default as large as the image. Its middle is where shift says;
-    -1 and 1 are the middles of the first and the last pixel of the window. Pixels are interpolated between their four neighbours, and are 0 beside the
-    image. As boxes are upright, that is a product with a matrix on either side.
+    A box is as wide as its scale times the window, a square in the middle of the image, by default as large as the
+    image. Its middle is where shift says; -1 and 1 are the middles of the first and the last pixel of the window.
+    Pixels are interpolated between their four neighbours, and are 0 beside the image. As boxes are upright, that is a
+    product with a matrix on either side.
     """
     height, width = images.shape[-2:]
     window = window or width
     target = torch.linspace(-1, 1, glimpse, dtype=images.dtype, device=images.device)
     (sx, sy), (tx, ty) = scale.unbind(1), shift.unbind(1)
     across, down = (
-        _hats((s[:, None] * target + t[:, None] + 1) * ((window - 1) / 2) + (size - window) / 2, size) for s, t, size in ((sx, tx, width), (sy, ty, height))
+        _hats((s[:, None] * target + t[:, None] + 1) * ((window - 1) / 2) + (size - window) / 2, size)
+        for s, t, size in ((sx, tx, width), (sy, ty, height))
     )
     return down @ images @ across.transpose(1, 2)
 
@@ -104,7 +107,8 @@ class VanillaRnn(nn.Module):
 
 
 class Gru(nn.Module):
-    """The first GRU [Cho et al. 2014], which is not torch's: the state is reset before its matrix, and z weighs what is new. A learnt first h."""
+    """The first GRU [Cho et al. 2014], which is not torch's: the state is reset before its matrix, and z weighs what is
+    new. A learnt first h."""
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -133,8 +137,10 @@ class Localiser(nn.Module):
     def __init__(self, channels: int = 8, kernel: int = 5) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(3, channels, kernel, padding=kernel // 2), nn.ELU(), nn.Conv2d(channels, 1, kernel, padding=kernel // 2)
-        )  # fmt: skip
+            nn.Conv2d(3, channels, kernel, padding=kernel // 2),
+            nn.ELU(),
+            nn.Conv2d(channels, 1, kernel, padding=kernel // 2),
+        )
 
     def forward(self, images: Tensor, window: int) -> Tensor:
         small = F.avg_pool2d(images[:, None], 2, ceil_mode=True)

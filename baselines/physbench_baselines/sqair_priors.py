@@ -1,4 +1,5 @@
-"""What SQAIR expects of the next frame before it is seen: how many new objects, where they are, and what becomes of those of the last frame.
+"""What SQAIR expects of the next frame before it is seen: how many new objects, where they are, and what becomes of
+those of the last frame.
 
 R rows, N slots. where is four numbers of a box: two of its scale, two of its shift, by x, y.
 """
@@ -33,9 +34,11 @@ class Expected(NamedTuple):
 
 
 class NumberPrior(nn.Module):
-    """p(n) of discoveries: logits for 0 .. N, with an offset after the first frame, and an MLP on how sure the old ones are to stay.
+    """p(n) of discoveries: logits for 0 .. N, with an offset after the first frame, and an MLP on how sure the old ones
+    are to stay.
 
-    Ours has two numbers instead, the logit of each object more and that of none, so that any N will do; the others take larger n for the largest they know.
+    Ours has two numbers instead, the logit of each object more and that of none, so that any N will do; the others take
+    larger n for the largest they know.
     """
 
     def __init__(self, sizes: SqairSizes) -> None:
@@ -51,7 +54,11 @@ class NumberPrior(nn.Module):
         """sureness (R,), how many slots are free (R,), None if that does not count -> log p(n), (R, N + 1)."""
         n = torch.arange(slots + 1, device=sureness.device)
         logits = self.offset + self.mlp(sureness[:, None]) + (0 if first else self.later)
-        logits = n * logits[:, :1] + (n == 0) * logits[:, 1:] if self.ours else F.elu(logits)[:, n.clamp(max=logits.shape[1] - 1)]
+        logits = (
+            n * logits[:, :1] + (n == 0) * logits[:, 1:]
+            if self.ours
+            else F.elu(logits)[:, n.clamp(max=logits.shape[1] - 1)]
+        )
         if free is not None:
             logits = logits - GATE * (n > free[:, None])
         return logits.log_softmax(dim=1)
@@ -75,10 +82,15 @@ class WherePrior(nn.Module):
         self.inputs, self.hidden = linear(4, width), linear(self.WIDTH, width)
         self.readout = linear(width, 8)
         with torch.no_grad():
-            self.readout.bias.copy_(torch.tensor([-2.0, -2, 0, 0, 1, 1, 1, 1]) if not sizes.ours else torch.tensor([SIZE, SIZE, 0, 0, -1.5, -1.5, 0, 0]))
+            self.readout.bias.copy_(
+                torch.tensor([-2.0, -2, 0, 0, 1, 1, 1, 1])
+                if not sizes.ours
+                else torch.tensor([SIZE, SIZE, 0, 0, -1.5, -1.5, 0, 0])
+            )
 
     def forward(self, where: Tensor, context: Tensor, sureness: Tensor) -> tuple[Tensor, Tensor]:
-        """Draws where (R, N, 4), what is known of the old objects (R, hidden) and (R,) -> mean and deviation (R, N, 4)."""
+        """Draws where (R, N, 4), what is known of the old objects (R, hidden) and (R,) -> mean and deviation (R, N,
+        4)."""
         rows = len(where)
         h = F.elu(self.start(torch.cat([self.initial.expand(rows, -1), context, sureness[:, None]], dim=1)))
         outputs: list[Tensor] = []
@@ -105,15 +117,21 @@ class PropagationPrior(nn.Module):
             with torch.no_grad():
                 self.readout.bias[5 + sizes.what :] -= 3
 
-    def forward(self, what: Tensor, where: Tensor, presence: Tensor, velocity: Tensor, effects: list[Tensor], state: Tensor) -> Expected:
+    def forward(
+        self, what: Tensor, where: Tensor, presence: Tensor, velocity: Tensor, effects: list[Tensor], state: Tensor
+    ) -> Expected:
         """(R, N, ...) each -> what is expected of them."""
         motion = [velocity] if self.ours else []
         state = self.gru(torch.cat([what, where, *motion, *effects], dim=-1), state)
-        logit, where_loc, what_loc, where_raw, what_raw = self.readout(state).split((1, 4, self.what, 4, self.what), dim=-1)
+        logit, where_loc, what_loc, where_raw, what_raw = self.readout(state).split(
+            (1, 4, self.what, 4, self.what), dim=-1
+        )
         if self.ours:
             where_loc, what_loc = 0.1 * where_loc + where + F.pad(velocity, (2, 0)), 0.1 * what_loc + what
         where_scale, what_scale = F.softplus(where_raw) + self.floor, F.softplus(what_raw) + FLOOR
-        return Expected((where_loc, where_scale), (what_loc, what_scale), gate(logit.squeeze(-1) + SURELY, presence), state)
+        return Expected(
+            (where_loc, where_scale), (what_loc, what_scale), gate(logit.squeeze(-1) + SURELY, presence), state
+        )
 
 
 def gate(logit: Tensor, presence: Tensor) -> Tensor:

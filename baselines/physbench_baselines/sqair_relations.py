@@ -1,7 +1,8 @@
-"""What objects do to one another, gamma of R-SQAIR: an interaction network or a relational memory core, to be read beside its section 2.
+"""What objects do to one another, gamma of R-SQAIR: an interaction network or a relational memory core, to be read
+beside its section 2.
 
-R rows, N objects; z (R, N, Z) is what, where, presence and its logit of each object in the last frame. Both give what is added to z of each object: the
-paper's gamma_k is [z_k; e_k].
+R rows, N objects; z (R, N, Z) is what, where, presence and its logit of each object in the last frame. Both give what
+is added to z of each object: the paper's gamma_k is [z_k; e_k].
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from physbench_baselines.sqair_layers import linear
 
 
 class Interaction(nn.Module):
-    """Equation 5. Layers are those of R-NEM's, of another width: each with a norm and ReLU, of the attention with tanh and a sigmoid.
+    """Equation 5. Layers are those of R-NEM's, of another width: each with a norm and ReLU, of the attention with tanh
+    and a sigmoid.
 
     An object that is not there has no effect, which the paper leaves open.
     """
@@ -33,17 +35,23 @@ class Interaction(nn.Module):
         """-> (R, N, width): the sum of all others' effects."""
         nodes = self.f(z)
         count = z.shape[1]
-        pairs = torch.cat([nodes[:, :, None].expand(-1, -1, count, -1), nodes[:, None].expand(-1, count, -1, -1)], dim=-1)
+        pairs = torch.cat(
+            [nodes[:, :, None].expand(-1, -1, count, -1), nodes[:, None].expand(-1, count, -1, -1)], dim=-1
+        )
         xi = self.g(pairs)
-        weight = torch.sigmoid(self.attention(xi)) * (presence[:, None] * (1 - torch.eye(count, dtype=z.dtype, device=z.device)))[..., None]
+        weight = (
+            torch.sigmoid(self.attention(xi))
+            * (presence[:, None] * (1 - torch.eye(count, dtype=z.dtype, device=z.device)))[..., None]
+        )
         return (weight * self.effect(xi)).sum(dim=2), None
 
 
 class RelationalMemory(nn.Module):
-    """The relational memory core [Santoro et al. 2018] with one row of memory for each object, attended to once per frame.
+    """The relational memory core [Santoro et al. 2018] with one row of memory for each object, attended to once per
+    frame.
 
-    Its input is one row that is made of all objects, as its published code has it by default, or a row of each (`each`): then any number of objects
-    will do. What it gives for object k is row k of the new memory.
+    Its input is one row that is made of all objects, as its published code has it by default, or a row of each
+    (`each`): then any number of objects will do. What it gives for object k is row k of the new memory.
     """
 
     def __init__(self, inputs: int, slots: int, heads: int, width: int, *, each: bool) -> None:
@@ -52,7 +60,11 @@ class RelationalMemory(nn.Module):
         self.memory = self.outputs = size = heads * width
         self.inputs = linear(inputs if each else inputs * slots, size)
         self.attend = linear(size, 3 * size)
-        self.attend_norm, self.first_norm, self.second_norm = nn.LayerNorm(3 * size), nn.LayerNorm(size), nn.LayerNorm(size)
+        self.attend_norm, self.first_norm, self.second_norm = (
+            nn.LayerNorm(3 * size),
+            nn.LayerNorm(size),
+            nn.LayerNorm(size),
+        )
         self.dense = nn.Sequential(linear(size, size), nn.ReLU(), linear(size, size))
         self.input_gates, self.memory_gates = linear(size, 2 * size), linear(size, 2 * size)
 
@@ -65,7 +77,9 @@ class RelationalMemory(nn.Module):
         slots = z.shape[1]
         rows = self.inputs(z * presence[..., None] if self.each else z.flatten(1)[:, None])
         attended = self._refine(torch.cat([memory, rows], dim=1))[:, :slots]
-        inputs, forget = (self.input_gates(rows if self.each else rows.expand(-1, slots, -1)) + self.memory_gates(torch.tanh(memory))).chunk(2, dim=-1)
+        inputs, forget = (
+            self.input_gates(rows if self.each else rows.expand(-1, slots, -1)) + self.memory_gates(torch.tanh(memory))
+        ).chunk(2, dim=-1)
         new = torch.sigmoid(inputs) * torch.tanh(attended) + torch.sigmoid(forget + 1) * memory
         return new, new
 

@@ -60,23 +60,45 @@ NAMES = {"sqair": "none", "r-sqair-in": "interaction", "r-sqair-rmc": "memory"}
 """Models by their relation."""
 
 PAPER_RECIPE: dict[str, Any] = {
-    "precision": "fp32", "batch": 32, "frames": tuple(range(3, 11)), "anywhere": True, "optimizer": "rmsprop", "learning_rate": 1e-5, "smoothing": 0.9,
-    "momentum": 0.9, "epsilon": 1e-10,
-}  # fmt: skip
+    "precision": "fp32",
+    "batch": 32,
+    "frames": tuple(range(3, 11)),
+    "anywhere": True,
+    "optimizer": "rmsprop",
+    "learning_rate": 1e-5,
+    "smoothing": 0.9,
+    "momentum": 0.9,
+    "epsilon": 1e-10,
+}
 """SQAIR's defaults, and R-SQAIR's curriculum."""
 
 SMALL_RECIPE: dict[str, Any] = {
-    "optimizer": "adam", "batch": 16, "learning_rate": 1e-3, "betas": (0.9, 0.99), "warm_up": 100, "decay": 0.3, "epsilon": 1e-8, "gradient_limit": 1_000.0,
-    "frames": (1, 2, 3, 4, 6, 8), "validation": 64, "scored": 64, "evaluate_every": 250,
-}  # fmt: skip
+    "optimizer": "adam",
+    "batch": 16,
+    "learning_rate": 1e-3,
+    "betas": (0.9, 0.99),
+    "warm_up": 100,
+    "decay": 0.3,
+    "epsilon": 1e-8,
+    "gradient_limit": 1_000.0,
+    "frames": (1, 2, 3, 4, 6, 8),
+    "validation": 64,
+    "scored": 64,
+    "evaluate_every": 250,
+}
 
 ARCHITECTURE = Architecture(
     name="sqair",
     sizes=SqairSizes,
     paper="https://arxiv.org/abs/1910.05231",
-    stopping=StoppingRule("until the bound has not improved for 10 epochs", lambda recipe, steps, ended: ended == "patience" and recipe.batch >= 32),
+    stopping=StoppingRule(
+        "until the bound has not improved for 10 epochs",
+        lambda recipe, steps, ended: ended == "patience" and recipe.batch >= 32,
+    ),
     variants={
-        f"{name}{suffix}": {"": replace(sizes, relation=relation)} for suffix, sizes in (("", PAPER), ("-small", SMALL)) for name, relation in NAMES.items()
+        f"{name}{suffix}": {"": replace(sizes, relation=relation)}
+        for suffix, sizes in (("", PAPER), ("-small", SMALL))
+        for name, relation in NAMES.items()
     },
     recipes={"": {"": PAPER_RECIPE}, **{f"{name}-small": {"": SMALL_RECIPE} for name in NAMES}},
     settable=("slots", "guesses"),

@@ -1,7 +1,8 @@
-"""The same balls in Chipmunk, an independent engine: a cross-check of the exact motion, and a rival in speed and precision.
+"""The same balls in Chipmunk, an independent engine: a cross-check of the exact motion, and a rival in speed and
+precision.
 
-Chipmunk advances in small steps and notices a collision after the discs overlap, so its error shrinks with the step and never vanishes.
-K balls, T frames; y points down and gravity pulls towards +y.
+Chipmunk advances in small steps and notices a collision after the discs overlap, so its error shrinks with the step and
+never vanishes. K balls, T frames; y points down and gravity pulls towards +y.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ def trajectories(
     """The states at times 0..frames-1 of elastic, frictionless discs in the box [0, size] x [0, size]."""
     masses = np.asarray(mass, np.float64)
     space = box(size, gravity)
-    bodies = [ball(space, *one) for one in zip(np.asarray(position), np.asarray(velocity), np.asarray(radius), masses, strict=True)]
+    bodies = [
+        ball(space, *one)
+        for one in zip(np.asarray(position), np.asarray(velocity), np.asarray(radius), masses, strict=True)
+    ]
     places = np.empty((frames, len(bodies), 2))
     speeds = np.empty_like(places)
     for frame in range(frames):
@@ -54,14 +58,21 @@ def box(size: float, gravity: float) -> pymunk.Space:
     space.gravity = (0.0, gravity)
     space.collision_slop = 0.0
     low, high = -size, 2.0 * size
-    for start, end in (((low, low), (high, low)), ((low, high), (high, high)), ((low, low), (low, high)), ((high, low), (high, high))):
+    for start, end in (
+        ((low, low), (high, low)),
+        ((low, high), (high, high)),
+        ((low, low), (low, high)),
+        ((high, low), (high, high)),
+    ):
         wall = pymunk.Segment(space.static_body, start, end, size)
         wall.elasticity, wall.friction = 1.0, 0.0
         space.add(wall)
     return space
 
 
-def ball(space: pymunk.Space, position: NDArray[np.float64], velocity: NDArray[np.float64], radius: float, mass: float) -> pymunk.Body:
+def ball(
+    space: pymunk.Space, position: NDArray[np.float64], velocity: NDArray[np.float64], radius: float, mass: float
+) -> pymunk.Body:
     """Without friction nothing ever spins, hence the endless moment of inertia."""
     body = pymunk.Body(float(mass), float("inf"))
     body.position, body.velocity = tuple(map(float, position)), tuple(map(float, velocity))

@@ -27,7 +27,14 @@ def write(path: Path, recipe: Recipe, count: int, scenes: Iterable[Scenes]) -> N
     with h5py.File(path, "w") as file:
         training = file.create_group("training")
         for field in layout.pixels:
-            training.create_dataset(field.name, field.shape(sizes), field.dtype, chunks=field.chunk(sizes, 1), compression="gzip", compression_opts=LEVEL)
+            training.create_dataset(
+                field.name,
+                field.shape(sizes),
+                field.dtype,
+                chunks=field.chunk(sizes, 1),
+                compression="gzip",
+                compression_opts=LEVEL,
+            )
         done = 0
         for some in scenes:
             arrays = some.arrays()

@@ -1,4 +1,5 @@
-"""Our own scenes, drawn as pixels, for h5py to compress: what the exact motion and the compiled drawing are worth without the fast writing."""
+"""Our own scenes, drawn as pixels, for h5py to compress: what the exact motion and the compiled drawing are worth
+without the fast writing."""
 
 from __future__ import annotations
 

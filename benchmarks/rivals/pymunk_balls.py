@@ -1,4 +1,5 @@
-"""The same balls in Chipmunk, a physics engine in C: the world of `chipmunk`, with its collisions noted as they happen."""
+"""The same balls in Chipmunk, a physics engine in C: the world of `chipmunk`, with its collisions noted as they
+happen."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The generator people write: NumPy vectors, Python loops over balls and pairs, a few steps per frame [after Sutskever, Hinton, Taylor 2009].
+"""The generator people write: NumPy vectors, Python loops over balls and pairs, a few steps per frame [after Sutskever,
+Hinton, Taylor 2009].
 
-A collision is noticed after the discs overlap, and turns the velocities round where they are. Pairs that part already are left alone; without
-that test, which the original lacks, balls stick together.
+A collision is noticed after the discs overlap, and turns the velocities round where they are. Pairs that part already
+are left alone; without that test, which the original lacks, balls stick together.
 """
 
 from __future__ import annotations
@@ -47,11 +48,15 @@ def bounce_off_walls(start: Start, x: NDArray[np.float64], v: NDArray[np.float64
             side = -1 if x[i, axis] < r else 1 if x[i, axis] > start.size - r else 0
             if side * v[i, axis] > 0:
                 normal = (float(side), 0.0) if axis == 0 else (0.0, float(side))
-                hits.append(Hit(now, i, WALL, normal, 2 * start.mass[i] * abs(v[i, axis]), tuple(x[i] + r * np.array(normal))))
+                hits.append(
+                    Hit(now, i, WALL, normal, 2 * start.mass[i] * abs(v[i, axis]), tuple(x[i] + r * np.array(normal)))
+                )
                 v[i, axis] = -v[i, axis]
 
 
-def bounce_off_one_another(start: Start, x: NDArray[np.float64], v: NDArray[np.float64], now: float, hits: list[Hit]) -> None:
+def bounce_off_one_another(
+    start: Start, x: NDArray[np.float64], v: NDArray[np.float64], now: float, hits: list[Hit]
+) -> None:
     r, m = start.radius, start.mass
     for i in range(len(r)):
         for j in range(i):

@@ -53,11 +53,14 @@ def starts_of(recipe: Recipe, count: int) -> list[Start]:
     states, _, _ = recipe.generator.throw(recipe.seeds("training", 0, count), 2)
     position, velocity = states["position"][:, 0].astype(float), states["velocity"][:, 0].astype(float)
     radius, mass = states["radius"].astype(float), states["mass"].astype(float)
-    return [Start(*arrays, float(recipe.generator.size)) for arrays in zip(position, velocity, radius, mass, strict=True)]
+    return [
+        Start(*arrays, float(recipe.generator.size)) for arrays in zip(position, velocity, radius, mass, strict=True)
+    ]
 
 
 def scenes_of(start: Start, flight: Iterator[Frame], frames: int) -> Scenes:
-    """One sequence with all arrays of the contract. The flight goes on after the last frame, for the interval behind it."""
+    """One sequence with all arrays of the contract. The flight goes on after the last frame, for the interval behind
+    it."""
     states, size = list(islice(flight, frames + 1)), int(start.size)
     position = np.array([frame.position for frame in states[:-1]], np.float32)
     radius = start.radius.astype(np.float32)

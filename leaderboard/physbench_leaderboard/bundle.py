@@ -1,4 +1,5 @@
-"""The reference rows on every suite, as a submission: `python -m physbench_leaderboard.bundle [--full] [SUITE ...]`. Others are checked against it."""
+"""The reference rows on every suite, as a submission: `python -m physbench_leaderboard.bundle [--full] [SUITE ...]`.
+Others are checked against it."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -12,10 +13,18 @@ from physbench_leaderboard.pins import REFERENCES, bundled_folder
 from physbench_leaderboard.submission import Submission, SubmissionError, examine, read
 
 
-def bundle(folder: Path, *, suites: Sequence[str] = tuple(SUITES), sizes: Sequence[str] = ("lite",), doing: Callable[[str], None] = lambda text: None) -> Path:
+def bundle(
+    folder: Path,
+    *,
+    suites: Sequence[str] = tuple(SUITES),
+    sizes: Sequence[str] = ("lite",),
+    doing: Callable[[str], None] = lambda text: None,
+) -> Path:
     """Evaluate, and put the rows in the place of what was there of these suites and sizes."""
     path = folder / REFERENCES
-    kept = [row for row in read(path).rows if row.size not in sizes or row.suite not in suites] if path.is_file() else []
+    kept = (
+        [row for row in read(path).rows if row.size not in sizes or row.suite not in suites] if path.is_file() else []
+    )
     scored = path.with_suffix(".partial")
     try:
         for suite in map(suite_of, suites):
@@ -37,4 +46,11 @@ def bundle(folder: Path, *, suites: Sequence[str] = tuple(SUITES), sizes: Sequen
 if __name__ == "__main__":
     named = [word for word in sys.argv[1:] if word != "--full"]
     wanted = tuple(SIZES) if "--full" in sys.argv else ("lite",)
-    print(bundle(bundled_folder(), suites=named or tuple(SUITES), sizes=wanted, doing=lambda text: print(text, file=sys.stderr)))
+    print(
+        bundle(
+            bundled_folder(),
+            suites=named or tuple(SUITES),
+            sizes=wanted,
+            doing=lambda text: print(text, file=sys.stderr),
+        )
+    )

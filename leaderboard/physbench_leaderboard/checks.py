@@ -1,6 +1,8 @@
-"""Does a submission mean something that can be listed? Known suite and data, complete tasks, and figures that agree with one another.
+"""Does a submission mean something that can be listed? Known suite and data, complete tasks, and figures that agree
+with one another.
 
-A figure is checked against the others of its evaluation and against the reference rows: a relative figure must be the ratio it claims to be.
+A figure is checked against the others of its evaluation and against the reference rows: a relative figure must be the
+ratio it claims to be.
 """
 
 from collections import Counter
@@ -23,7 +25,9 @@ SAME_ALL_OVER = ("model_link", "paper_link", "parameters", "weights_sha256", "ba
 """What the rows of one evaluation have in common."""
 
 NOT_RANKED = {
-    UNRANKED: "their suite pins no digests for these sequences, so it is unknown whether two models were shown the same",
+    UNRANKED: (
+        "their suite pins no digests for these sequences, so it is unknown whether two models were shown the same"
+    ),
     "limit": "only some of its sequences were shown: evaluate without --limit",
     "fresh": "fresh data stand beside the pinned data and are never ranked with them: evaluate without --fresh",
     "file": "scores on your own file cannot be compared: evaluate without --data",
@@ -33,7 +37,8 @@ NOT_RANKED = {
 
 
 def problems(path: Path, pins: ReferencePins | None = None) -> list[str]:
-    """What is wrong with a submission, in plain words; nothing where all is well. At most a handful, and a count of the others."""
+    """What is wrong with a submission, in plain words; nothing where all is well. At most a handful, and a count of the
+    others."""
     found = _all_problems(path, pins)[1]
     more = len(found) - MOST_PROBLEMS
     return [*found[:MOST_PROBLEMS], *([f"and {more:,} more"] if more > 0 else [])]
@@ -85,13 +90,19 @@ def _strangers(rows: list[Row]) -> Iterator[str]:
     yield from (f"line {line}: {reason}" for reason, line in reasons.items())
     models = dict.fromkeys(row.model for row in rows)
     if len(models) > 1 and not all(map(is_reference, models)):
-        yield f"a submission is of one model: this one has {', '.join(list(models)[:4])}{' and others' if len(models) > 4 else ''}"
+        yield (
+            "a submission is of one model: this one has"
+            f" {', '.join(list(models)[:4])}{' and others' if len(models) > 4 else ''}"
+        )
 
 
 def _strange(row: Row) -> str | None:
     suites = installed_suites()
     if row.suite not in suites:
-        return f"no suite is called {row.suite}: there is {', '.join(suites)}; one of your own is listed where its package is installed and pins its data"
+        return (
+            f"no suite is called {row.suite}: there is {', '.join(suites)}; one of your own is listed where its package"
+            " is installed and pins its data"
+        )
     suite = suites[row.suite]
     if row.suite_version != suite.version:
         return f"{suite.name} is at version {suite.version}, not {row.suite_version}: evaluate again"
@@ -133,9 +144,15 @@ def _data(entry: Entry, suite: Suite) -> Iterator[str]:
         name = task.split("/")[0].split(":")[0]
         if name in tasks and name not in seen and row.data_sha256 != (digest := suite.digest(tasks[name], count)):
             seen.add(name)
-            yield f"line {row.line}: the data of {name} have the digest {row.data_sha256[:12]}..., not {str(digest)[:12]}...: these are other sequences"
+            yield (
+                f"line {row.line}: the data of {name} have the digest {row.data_sha256[:12]}..., not"
+                f" {str(digest)[:12]}...: these are other sequences"
+            )
     if entry.first.sequences != count:
-        yield f"line {entry.first.line}: {suite.name} of size {entry.who.size} has {count:,} sequences, not {entry.first.sequences:,}"
+        yield (
+            f"line {entry.first.line}: {suite.name} of size {entry.who.size} has {count:,} sequences, not"
+            f" {entry.first.sequences:,}"
+        )
 
 
 def _incomplete(entry: Entry, suite: Suite) -> Iterator[str]:
@@ -144,10 +161,17 @@ def _incomplete(entry: Entry, suite: Suite) -> Iterator[str]:
     for each in every:
         missing = [metric for metric in each.metrics if (each.task, metric) not in here]
         if missing and not (each.optional and len(missing) == len(each.metrics)):
-            yield f"{entry.who} lacks {', '.join(missing[:3])}{f' and {len(missing) - 3} more' if len(missing) > 3 else ''} on {each.task}"
+            yield (
+                f"{entry.who} lacks"
+                f" {', '.join(missing[:3])}{f' and {len(missing) - 3} more' if len(missing) > 3 else ''} on {each.task}"
+            )
     for task, metric in sorted(here - set().union(*(each.keys for each in every))):
         known = metric.partition("[")[0].removesuffix("_last").removesuffix("_std") in all_metrics()
-        more = "" if known else ", a metric that is not installed here: leave its rows out, or install the package that brings it"
+        more = (
+            ""
+            if known
+            else ", a metric that is not installed here: leave its rows out, or install the package that brings it"
+        )
         yield f"line {entry.rows[task, metric].line}: {suite.name} does not ask for {metric} on {task}{more}"
 
 
@@ -156,8 +180,13 @@ def _references(entry: Entry, pins: ReferencePins) -> Iterator[str]:
     if not is_reference(entry.who.model):
         return
     pinned = pins.of(entry.first, entry.who.model)
-    if not all(consistency.near(row.value, pinned.get(key, row.value), 1e-9) for key, row in entry.rows.items()) or set(pinned) != set(entry.rows):
-        yield f"{entry.who.model} is a reference row of every table, and these are not its figures on {entry.who.suite}: another model needs another name"
+    if not all(consistency.near(row.value, pinned.get(key, row.value), 1e-9) for key, row in entry.rows.items()) or set(
+        pinned
+    ) != set(entry.rows):
+        yield (
+            f"{entry.who.model} is a reference row of every table, and these are not its figures on {entry.who.suite}:"
+            " another model needs another name"
+        )
 
 
 def _weights(rows: list[Row]) -> Iterator[str]:
@@ -165,7 +194,10 @@ def _weights(rows: list[Row]) -> Iterator[str]:
     trained = {(row.model, row.train_seed, row.weights_sha256) for row in rows if row.weights_sha256}
     for (model, seed), count in Counter((model, seed) for model, seed, _ in trained).items():
         if count > 1:
-            yield f"{model} has {count} files of weights under one train_seed ({'none' if seed is None else seed}): give each training its own"
+            yield (
+                f"{model} has {count} files of weights under one train_seed ({'none' if seed is None else seed}): give"
+                " each training its own"
+            )
 
 
 @dataclass(frozen=True)
@@ -174,7 +206,9 @@ class Wanted:
 
     task: str
     metrics: tuple[str, ...]
-    optional: bool = False  # all of them or none: what a model without owner maps, boxes, or a standard deviation does not have
+    optional: bool = (
+        False  # all of them or none: what a model without owner maps, boxes, or a standard deviation does not have
+    )
 
     @property
     def keys(self) -> set[tuple[str, str]]:
@@ -199,7 +233,9 @@ def _list_wanted_of(suite: Suite, task: Task, asking: Asking) -> Iterator[Wanted
         if asking.kind in card.asked_of and there.issuperset(set(card.needs) - possible):
             depends = tuple(need for need in card.needs if need in possible)
             together.setdefault(depends if card.name in METRICS else card.name, []).extend(card.rows(asking))
-    yield from (Wanted(task.names(asking), tuple(metrics), optional=bool(depends)) for depends, metrics in together.items())
+    yield from (
+        Wanted(task.names(asking), tuple(metrics), optional=bool(depends)) for depends, metrics in together.items()
+    )
 
 
 def _needs_met(suite: Suite, task: Task, asking: Asking) -> set[str]:

@@ -57,9 +57,16 @@ def columns(board: Board) -> list[Column]:
     """The ranking metric, what is looked at first, and the others."""
     here = board.metrics()
     ranking = board.ranked_by
-    had = {key for standing in board.standings or board.references for key, each in standing.scores.items() if math.isfinite(each.value)}
+    had = {
+        key
+        for standing in board.standings or board.references
+        for key, each in standing.scores.items()
+        if math.isfinite(each.value)
+    }
     chosen = [key for key in here if key[1] in headlines() and key in had and key != ranking]
-    chosen = sorted(chosen, key=lambda key: (ranking is not None and key[1] != ranking[1], headlines().index(key[1])))[:MOST_FIRST]
+    chosen = sorted(chosen, key=lambda key: (ranking is not None and key[1] != ranking[1], headlines().index(key[1])))[
+        :MOST_FIRST
+    ]
     order = [*([ranking] if ranking else []), *chosen, *(key for key in here if key != ranking and key not in chosen)]
     taken: set[str] = set()
     found: list[Column] = []

@@ -1,4 +1,5 @@
-"""Figures that cannot be, by themselves or beside one another. What follows from the definitions of the metrics is checked, and no more."""
+"""Figures that cannot be, by themselves or beside one another. What follows from the definitions of the metrics is
+checked, and no more."""
 
 import math
 import statistics
@@ -51,12 +52,21 @@ def contradictions(entry: Entry, suite: Suite, pins: ReferencePins) -> Iterator[
         more, fewer = suite.against
         for card in (card for card in METRICS.values() if card.quotient_of):
             above, below = entry.value(more, card.quotient_of), entry.value(fewer, card.quotient_of)
-            yield from _ratio(entry, ":".join(suite.against), card.name, above, below, f"{card.quotient_of} on {more} over that on {fewer}")
+            yield from _ratio(
+                entry,
+                ":".join(suite.against),
+                card.name,
+                above,
+                below,
+                f"{card.quotient_of} on {more} over that on {fewer}",
+            )
 
 
 def near(a: float, b: float, within: float = CLOSE, beside: float = 0.0) -> bool:
     """Also where there is nothing in both. beside: figures of this size were rounded on the way."""
-    return (a != a and b != b) or (math.isfinite(b) and abs(a - b) <= max(within * max(abs(a), abs(b)), ROUNDING * beside))
+    return (a != a and b != b) or (
+        math.isfinite(b) and abs(a - b) <= max(within * max(abs(a), abs(b)), ROUNDING * beside)
+    )
 
 
 def _bounds(entry: Entry, row: Row, pins: ReferencePins) -> tuple[float, float]:
@@ -70,17 +80,25 @@ def _bounds(entry: Entry, row: Row, pins: ReferencePins) -> tuple[float, float]:
     return low * pixels if low else 0.0, high * pixels if high else 0.0
 
 
-def _figures(entry: Entry, task: str, asking: Asking, card: Metric, copy: Mapping[tuple[str, str], float]) -> Iterator[str]:
-    """A share of copying is one, and a log-probability is minus the cross-entropy; each overall and of the last transition."""
+def _figures(
+    entry: Entry, task: str, asking: Asking, card: Metric, copy: Mapping[tuple[str, str], float]
+) -> Iterator[str]:
+    """A share of copying is one, and a log-probability is minus the cross-entropy; each overall and of the last
+    transition."""
     for last in ("", "_last") if card.last else ("",):
         if card.share_of:
             steps = [f"{step}{last}" for step in METRICS[card.share_of].rows(asking) if not step.endswith("_last")]
             ours, theirs = [entry.value(task, step) for step in steps], [copy.get((task, step)) for step in steps]
-            above, below = (None if None in each else math.fsum(value for value in each if value is not None) for each in (ours, theirs))
+            above, below = (
+                None if None in each else math.fsum(value for value in each if value is not None)
+                for each in (ours, theirs)
+            )
             yield from _ratio(entry, task, f"{card.name}{last}", above, below, f"{card.share_of}{last} over copy's")
         cost = f"{card.minus_of}{last}"
         if card.minus_of and entry.likelihood == "bernoulli" and (nats := entry.value(task, cost)) is not None:
-            yield from _must_be(entry, task, f"{card.name}{last}", -nats, f"-{cost}, unless a note says what else it is")
+            yield from _must_be(
+                entry, task, f"{card.name}{last}", -nats, f"-{cost}, unless a note says what else it is"
+            )
 
 
 def _samples(entry: Entry, task: str, card: Metric, rows: tuple[str, ...]) -> Iterator[str]:
@@ -89,7 +107,9 @@ def _samples(entry: Entry, task: str, card: Metric, rows: tuple[str, ...]) -> It
     if len(values) == len(each):
         yield from _must_be(entry, task, card.name, statistics.fmean(values), f"the mean of its {len(each)} samples")
         beside = max(map(abs, values))
-        yield from _must_be(entry, task, spread, statistics.pstdev(values), f"the standard deviation of its {len(each)} samples", beside)
+        yield from _must_be(
+            entry, task, spread, statistics.pstdev(values), f"the standard deviation of its {len(each)} samples", beside
+        )
 
 
 def _ratio(entry: Entry, task: str, metric: str, above: float | None, below: float | None, what: str) -> Iterator[str]:

@@ -40,7 +40,8 @@ class Entry:
 
     @property
     def likelihood(self) -> str:
-        """What its log-likelihoods are of: probabilities of pixels, or densities, which no probability compares with."""
+        """What its log-likelihoods are of: probabilities of pixels, or densities, which no probability compares
+        with."""
         row = self.first
         sigma = next((note for note in row.notes if note.startswith(("gaussian-", "likelihood-"))), None)
         if sigma is None and any(metric == "clipped_share" for _, metric in self.rows):

@@ -1,8 +1,8 @@
 """A model's figure from one training or several, with an interval; and whether one model is better than another.
 
-Two things are uncertain: which sequences are in the test set (what the intervals of a submission say), and how a training turned out (what only
-several trainings say). They are independent, so their widths add as the sides of a right-angled triangle do. One training alone says nothing about
-others, and its interval is of that training.
+Two things are uncertain: which sequences are in the test set (what the intervals of a submission say), and how a
+training turned out (what only several trainings say). They are independent, so their widths add as the sides of a
+right-angled triangle do. One training alone says nothing about others, and its interval is of that training.
 """
 
 import math
@@ -58,7 +58,11 @@ class Contender:
         for training in self.trainings:
             rows = [entry.rows[key] for entry in training if entry.value(*key) is not None]
             if rows:
-                found.append(ScoreEstimate(*(statistics.fmean(getattr(row, name) for row in rows) for name in ("value", "low", "high"))))
+                found.append(
+                    ScoreEstimate(
+                        *(statistics.fmean(getattr(row, name) for row in rows) for name in ("value", "low", "high"))
+                    )
+                )
         return found
 
     def estimate(self, key: Key) -> ScoreEstimate:
@@ -67,25 +71,36 @@ class Contender:
         if len(each) < 2:
             return each[0] if each else NOTHING
         value = statistics.fmean(one.value for one in each)
-        below, above = (statistics.fmean(width) for width in ([one.value - one.low for one in each], [one.high - one.value for one in each]))
+        below, above = (
+            statistics.fmean(width)
+            for width in ([one.value - one.low for one in each], [one.high - one.value for one in each])
+        )
         spread = _quantile(len(each) - 1) * math.sqrt(_variance(each))
         return ScoreEstimate(value, value - math.hypot(below, spread), value + math.hypot(above, spread))
 
     @cached_property
     def contributions(self) -> Sums | None:
-        """What each sequence contributed to the headline, all evaluations together; None unless all of them handed it in."""
+        """What each sequence contributed to the headline, all evaluations together; None unless all of them handed it
+        in."""
         if self.ranked_by is None or None in self.sums:
             return None
-        parts = [ranking_sums(entry, path, self.ranked_by) for entry, path in zip(self.entries, self.sums, strict=True) if path]
+        parts = [
+            ranking_sums(entry, path, self.ranked_by)
+            for entry, path in zip(self.entries, self.sums, strict=True)
+            if path
+        ]
         return None if None in parts else pool(part for part in parts if part)
 
 
 def better(a: Contender, b: Contender, direction: Literal["lower", "higher"]) -> Contender | None:
     """Which of two is better in the headline; None where they cannot be told apart.
 
-    Intervals that do not overlap tell them apart. Where they do, and both handed in their per-sequence sums, the paired test decides.
+    Intervals that do not overlap tell them apart. Where they do, and both handed in their per-sequence sums, the paired
+    test decides.
     """
-    first, second = (a, b) if direction == "lower" else (b, a)  # in the order they would have if they are told apart by the lesser value
+    first, second = (
+        (a, b) if direction == "lower" else (b, a)
+    )  # in the order they would have if they are told apart by the lesser value
     if _end(first, "high") < _end(second, "low"):
         return a
     if _end(second, "high") < _end(first, "low"):
@@ -132,5 +147,21 @@ def _quantile(freedom: float) -> float:
     return z + first / n + second / n**2 + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384 / n**3
 
 
-STUDENT = (12.70620, 4.30265, 3.18245, 2.77645, 2.57058, 2.44691, 2.36462, 2.30600, 2.26216, 2.22814, 2.20099, 2.17881, 2.16037, 2.14479, 2.13145)
+STUDENT = (
+    12.70620,
+    4.30265,
+    3.18245,
+    2.77645,
+    2.57058,
+    2.44691,
+    2.36462,
+    2.30600,
+    2.26216,
+    2.22814,
+    2.20099,
+    2.17881,
+    2.16037,
+    2.14479,
+    2.13145,
+)
 """From 1 degree of freedom on; the series above needs more."""

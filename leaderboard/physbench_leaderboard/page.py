@@ -1,4 +1,5 @@
-"""The leaderboard as one page: nothing is fetched, nothing but its own script runs, it reads as plain tables without it, and every text is data."""
+"""The leaderboard as one page: nothing is fetched, nothing but its own script runs, it reads as plain tables without
+it, and every text is data."""
 
 from __future__ import annotations
 
@@ -100,7 +101,8 @@ class Picture:
 
 
 def build(boards: Sequence[Board], out: Path, *, pictures: Mapping[str, bytes] = NO_PICTURES) -> Path:
-    """Write out/index.html; what was there before is replaced at once or not at all. pictures: PNGs by model, of a rollout beside the truth."""
+    """Write out/index.html; what was there before is replaced at once or not at all. pictures: PNGs by model, of a
+    rollout beside the truth."""
     path, content = out / NAME, page(boards, pictures=pictures)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -119,13 +121,17 @@ def page(boards: Sequence[Board], *, pictures: Mapping[str, bytes] = NO_PICTURES
     sections = _sections(boards)
     rows = [standing for section in sections for standing in section.rows]
     metrics = [column.metric for section in sections for column in section.columns]
-    metrics += [paper.metric for board in boards for paper in board.published] + [metric for section in sections for metric in section.curves]
+    metrics += [paper.metric for board in boards for paper in board.published] + [
+        metric for section in sections for metric in section.curves
+    ]
     values = {
         "sections": sections,
         "models": len({standing.model for board in boards for standing in board.standings}),
         "suites": len({board.key.suite for board in boards}),
         "last": max((standing.date for standing in rows), default=""),
-        "pictures": [Picture(model, pictures[model]) for model in sorted(set(pictures) & {standing.model for standing in rows})],
+        "pictures": [
+            Picture(model, pictures[model]) for model in sorted(set(pictures) & {standing.model for standing in rows})
+        ],
         "definitions": [definition for metric in dict.fromkeys(metrics) if (definition := define(metric))],
         "define": define,
         "tell": describe_note,

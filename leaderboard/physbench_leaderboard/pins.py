@@ -1,4 +1,5 @@
-"""What the reference rows score on the pinned data: against this, every other figure can be checked. Comes with the package."""
+"""What the reference rows score on the pinned data: against this, every other figure can be checked. Comes with the
+package."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -32,14 +33,19 @@ class ReferencePins:
     def pixels(self, row: Row, task: str) -> float:
         """In a frame of a task: the oracle pays the least for each. Infinity where it is not known."""
         oracle = self.of(row, "oracle")
-        cost = next((abs(oracle[task, name]) for name in ("bce", "rollout_bce[1]", "log_likelihood") if (task, name) in oracle), math.inf)
+        cost = next(
+            (abs(oracle[task, name]) for name in ("bce", "rollout_bce[1]", "log_likelihood") if (task, name) in oracle),
+            math.inf,
+        )
         return cost / CHEAPEST
 
 
 def pins_of(rows: Iterable[Row]) -> ReferencePins:
     return ReferencePins(
         {
-            (at.suite, at.suite_version, at.size, at.metric_version, at.model): {key: row.value for key, row in entry.rows.items()}
+            (at.suite, at.suite_version, at.size, at.metric_version, at.model): {
+                key: row.value for key, row in entry.rows.items()
+            }
             for entry in entries(rows)
             for at in [entry.who]
         }
@@ -55,7 +61,10 @@ def bundled_folder() -> Path:
 def require_not_installed(folder: Path) -> None:
     """What a package manager put there is not ours to change, and is gone with the next version."""
     if folder.resolve().is_relative_to(PACKAGE.resolve()):
-        raise SubmissionError(f"{folder} belongs to the installed package, which is not written into: name a folder of your own with --folder")
+        raise SubmissionError(
+            f"{folder} belongs to the installed package, which is not written into: name a folder of your own with"
+            " --folder"
+        )
 
 
 @cache

@@ -1,4 +1,5 @@
-"""A board drawn: scores with intervals, error against rollout step and against collisions, score against parameters. SVG that stands in the page."""
+"""A board drawn: scores with intervals, error against rollout step and against collisions, score against parameters.
+SVG that stands in the page."""
 
 from __future__ import annotations
 
@@ -36,7 +37,9 @@ def plots(board: Board) -> list[Chart]:
 
 def _scores(board: Board) -> Chart | None:
     models = [standing for standing in board.standings[:MOST_RANKED] if _is_known(board.headline(standing))]
-    beside = [standing for standing in board.references if standing.model in BESIDE and _is_known(board.headline(standing))]
+    beside = [
+        standing for standing in board.references if standing.model in BESIDE and _is_known(board.headline(standing))
+    ]
     if not board.ranked_by or not (models or beside):
         return None
     along = charts.axis(_fitting(board, models, beside), NAMES + 8, RIGHT - 8)
@@ -46,9 +49,17 @@ def _scores(board: Board) -> Chart | None:
         y = TOP + ROW * (place + 0.5) + (8 if models and place >= len(models) else 0)
         shapes += _in_row(standing, board.headline(standing), along, y, look=0 if place < len(models) else 1)
     more = f", the first {MOST_RANKED} of {len(board.standings)} models" if len(board.standings) > MOST_RANKED else ""
-    more += ", an arrow points beyond the axis" * any(not along.holds(board.headline(standing).value) for standing in (*models, *beside))
+    more += ", an arrow points beyond the axis" * any(
+        not along.holds(board.headline(standing).value) for standing in (*models, *beside)
+    )
     about = f"{_way(board)}{_describe_scale(along)}{more}"
-    return Chart(f"{board.ranked_by[1]} with 95 % intervals", about, _summary(board, [*models, *beside]), tuple(shapes), foot + 22)
+    return Chart(
+        f"{board.ranked_by[1]} with 95 % intervals",
+        about,
+        _summary(board, [*models, *beside]),
+        tuple(shapes),
+        foot + 22,
+    )
 
 
 def _sizes(board: Board) -> Chart | None:
@@ -59,8 +70,13 @@ def _sizes(board: Board) -> Chart | None:
     upward = charts.axis(_fitting(board, sized, copies), BOTTOM, TOP)
     along = charts.axis([float(standing.parameters or 1) for standing in sized], LEFT + 20, RIGHT - 20)
     shapes = [shape for tick in upward.few(MOST_TICKS) for shape in charts.level(tick, upward)]
-    shapes += [charts.text(f"{tick:,.0f}" if tick < 1e6 else f"{tick / 1e6:g} M", along.at(tick), BOTTOM + 16, "mid") for tick in along.few(5)]
-    shapes.append(charts.text(f"parameters{' (logarithmic)' * along.logarithmic}", (LEFT + RIGHT) / 2, HEIGHT - 4, "mid"))
+    shapes += [
+        charts.text(f"{tick:,.0f}" if tick < 1e6 else f"{tick / 1e6:g} M", along.at(tick), BOTTOM + 16, "mid")
+        for tick in along.few(5)
+    ]
+    shapes.append(
+        charts.text(f"parameters{' (logarithmic)' * along.logarithmic}", (LEFT + RIGHT) / 2, HEIGHT - 4, "mid")
+    )
     taken = Labels(LEFT, TOP, RIGHT, BOTTOM)
     for row in copies:
         shapes += _copying(board.headline(row), upward, taken)
@@ -70,31 +86,58 @@ def _sizes(board: Board) -> Chart | None:
         if math.isfinite(each.low) and math.isfinite(each.high):
             shapes.append(charts.bar(0, x, upward.at(each.low), y1=upward.at(each.high)))
             taken.block(x - 1, upward.at(each.high), x + 1, upward.at(each.low))
-        shapes.append(charts.dot(x, y, 0, title=f"{standing.model}, {standing.parameters:,} parameters: {describe(*each)}", radius=DOT))
+        shapes.append(
+            charts.dot(
+                x, y, 0, title=f"{standing.model}, {standing.parameters:,} parameters: {describe(*each)}", radius=DOT
+            )
+        )
         taken.block(x - DOT, y - DOT, x + DOT, y + DOT)
     for standing in sized[:MOST_RANKED]:
-        place = taken.place(_short(standing.model), along.at(float(standing.parameters or 1)), upward.at(board.headline(standing).value))
+        place = taken.place(
+            _short(standing.model), along.at(float(standing.parameters or 1)), upward.at(board.headline(standing).value)
+        )
         shapes += [charts.text(_short(standing.model), place.x, place.y, place.look)] if place else []
-    return Chart(f"{board.ranked_by[1]} against parameters", f"{_way(board)}{_describe_scale(upward)}", _summary(board, sized), tuple(shapes))
+    return Chart(
+        f"{board.ranked_by[1]} against parameters",
+        f"{_way(board)}{_describe_scale(upward)}",
+        _summary(board, sized),
+        tuple(shapes),
+    )
 
 
 def _ahead(board: Board) -> Iterator[Chart | None]:
     for task in _rollouts(board):
-        curves = ((model, _steps(standing.curve(task, "rollout_bce")), look) for model, standing, look in _list_drawn(board))
+        curves = (
+            (model, _steps(standing.curve(task, "rollout_bce")), look) for model, standing, look in _list_drawn(board)
+        )
         lines = [Line(model, points, look, beside=look in BESIDE.values()) for model, points, look in curves]
-        yield charts.line_chart(f"error against rollout step, {_start(task)}", lines, along="steps after the last shown frame; nats per frame", ratios=True)
+        yield charts.line_chart(
+            f"error against rollout step, {_start(task)}",
+            lines,
+            along="steps after the last shown frame; nats per frame",
+            ratios=True,
+        )
 
 
 def _chart_collisions(board: Board) -> Iterator[Chart | None]:
     kinds = list(CLASSES)
     for task in _rollouts(board):
-        far = max((h for h in EVENT_STEPS if any(row.curve(task, "event_error", f"{h},") for _, row, _ in _list_drawn(board))), default=None)
+        far = max(
+            (
+                h
+                for h in EVENT_STEPS
+                if any(row.curve(task, "event_error", f"{h},") for _, row, _ in _list_drawn(board))
+            ),
+            default=None,
+        )
         if far is None:
             continue
         lines: list[Line] = []
         for place, (model, standing, look) in enumerate(_list_drawn(board)):
             cells = standing.curve(task, "event_error", f"{far},")
-            points = tuple(Point(kinds.index(kind) + 0.04 * place, *each) for kind, each in cells.items() if kind in kinds)
+            points = tuple(
+                Point(kinds.index(kind) + 0.04 * place, *each) for kind, each in cells.items() if kind in kinds
+            )
             lines.append(Line(model, points, look, beside=look in BESIDE.values()))
         about = f"error against collisions, {far} steps ahead, {_start(task)}"
         yield charts.line_chart(about, lines, along="collisions since the last shown frame; copy is 1", marks=kinds)
@@ -122,7 +165,9 @@ def _start(task: str) -> str:
 
 
 def _steps(curve: dict[str, ScoreEstimate]) -> tuple[Point, ...]:
-    return tuple(sorted((Point(int(step), *each) for step, each in curve.items() if step.isdecimal()), key=lambda point: point.x))
+    return tuple(
+        sorted((Point(int(step), *each) for step, each in curve.items() if step.isdecimal()), key=lambda point: point.x)
+    )
 
 
 def _in_row(standing: Standing, each: ScoreEstimate, along: Axis, y: float, *, look: int) -> Iterator[Shape]:
@@ -161,7 +206,9 @@ def _short(name: str) -> str:
 
 
 def _summary(board: Board, standings: Sequence[Standing]) -> str:
-    return "; ".join(f"{standing.model} {number(board.headline(standing).value)}" for standing in standings[:MOST_RANKED])
+    return "; ".join(
+        f"{standing.model} {number(board.headline(standing).value)}" for standing in standings[:MOST_RANKED]
+    )
 
 
 def _way(board: Board) -> str:
@@ -173,7 +220,8 @@ def _describe_scale(along: Axis) -> str:
 
 
 def _fitting(board: Board, models: Sequence[Standing], beside: Sequence[Standing]) -> list[float]:
-    """The values that an axis has to hold: of the models, and of the reference rows that leave them at least half of it."""
+    """The values that an axis has to hold: of the models, and of the reference rows that leave them at least half of
+    it."""
     own = _ends(board.headline(standing) for standing in models or beside)
     held, logarithmic = list(own), charts.spreads(own)
     for standing in beside:
@@ -245,7 +293,10 @@ class Labels:
         return self.left <= box[0] and self.top - ABOVE <= box[1] and box[2] <= self.right and box[3] <= self.bottom
 
     def _is_free(self, left: float, top: float, right: float, bottom: float) -> bool:
-        return not any(left < right_ and left_ < right and top < bottom_ and top_ < bottom for left_, top_, right_, bottom_ in self.taken)
+        return not any(
+            left < right_ and left_ < right and top < bottom_ and top_ < bottom
+            for left_, top_, right_, bottom_ in self.taken
+        )
 
 
 def width_of(name: str) -> float:

@@ -43,7 +43,8 @@ class Recomputed:
 
 
 def recompute(submission: Submission, sums: Path) -> Recomputed:
-    """Make the figures and intervals of the evaluation that the sums are of; or, of a file of predictions, the sums too."""
+    """Make the figures and intervals of the evaluation that the sums are of; or, of a file of predictions, the sums
+    too."""
     run = _score(sums) if _is_hdf5(sums) else load_run(sums)
     entry = _of(submission, run.provenance, sums)
     figures = {key: Sums(*pair) for key, pair in run.sums.items()}
@@ -86,7 +87,10 @@ def _of(submission: Submission, provenance: dict[str, Any], sums: Path) -> Entry
         if _belongs(entry, provenance):
             return entry
     said = " ".join(quote(str(provenance.get(name))) for name in ("model", "suite", "size", "train_seed", "seed"))
-    raise SubmissionError(f"{sums.name} holds the sums of another evaluation than the table's: {said} (model, suite, size, train_seed, seed)")
+    raise SubmissionError(
+        f"{sums.name} holds the sums of another evaluation than the table's: {said} (model, suite, size, train_seed,"
+        " seed)"
+    )
 
 
 def _belongs(entry: Entry, provenance: dict[str, Any]) -> bool:
@@ -94,7 +98,8 @@ def _belongs(entry: Entry, provenance: dict[str, Any]) -> bool:
     if not isinstance(digests, dict) or not all(isinstance(digest, str) for digest in digests.values()):  # type: ignore[misc]
         return False
     names = entry.who._fields
-    return all(provenance.get(name) == getattr(entry.who, name) for name in names) and tuple(sorted(set(digests.values()))) == entry.data  # type: ignore[misc]
+    data: tuple[str, ...] = tuple(sorted(set(digests.values())))  # type: ignore[misc]
+    return all(provenance.get(name) == getattr(entry.who, name) for name in names) and data == entry.data
 
 
 def _strange(entry: Entry, figures: Figures) -> list[str]:
@@ -109,7 +114,9 @@ def _strange(entry: Entry, figures: Figures) -> list[str]:
 
 def _unusable(pair: Sums, entry: Entry) -> bool:
     parts = (pair.numerator, pair.denominator)
-    return any(len(part) != entry.first.sequences or not (np.abs(part) <= LARGEST).all() for part in parts) or bool((pair.denominator < 0).any())
+    return any(len(part) != entry.first.sequences or not (np.abs(part) <= LARGEST).all() for part in parts) or bool(
+        (pair.denominator < 0).any()
+    )
 
 
 def _quotients(entry: Entry, figures: Figures) -> dict[tuple[str, str], Interval]:
@@ -117,8 +124,16 @@ def _quotients(entry: Entry, figures: Figures) -> dict[tuple[str, str], Interval
     if suite.against is None:
         return {}
     more, fewer = suite.against
-    pairs = {card.name: ((more, card.quotient_of), (fewer, card.quotient_of)) for card in all_metrics().values() if card.quotient_of}
-    return {(f"{more}:{fewer}", name): quotient(figures[a], figures[b]) for name, (a, b) in pairs.items() if {a, b} <= figures.keys()}
+    pairs = {
+        card.name: ((more, card.quotient_of), (fewer, card.quotient_of))
+        for card in all_metrics().values()
+        if card.quotient_of
+    }
+    return {
+        (f"{more}:{fewer}", name): quotient(figures[a], figures[b])
+        for name, (a, b) in pairs.items()
+        if {a, b} <= figures.keys()
+    }
 
 
 def _spreads(entry: Entry, figures: Figures) -> dict[tuple[str, str], float]:
@@ -126,7 +141,9 @@ def _spreads(entry: Entry, figures: Figures) -> dict[tuple[str, str], float]:
     for task, metric in entry.rows:
         if metric.endswith("_std"):
             stem = metric.removesuffix("_std")
-            each = [value(pair) for (place, name), pair in figures.items() if place == task and name.startswith(f"{stem}[")]
+            each = [
+                value(pair) for (place, name), pair in figures.items() if place == task and name.startswith(f"{stem}[")
+            ]
             found |= {(task, metric): statistics.pstdev(each)} if each else {}
     return found
 

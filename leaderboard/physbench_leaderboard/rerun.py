@@ -1,4 +1,5 @@
-"""The evaluation again, by the keeper of the table who has the model: on the same data, and on data that no model can have trained on."""
+"""The evaluation again, by the keeper of the table who has the model: on the same data, and on data that no model can
+have trained on."""
 
 import math
 from collections.abc import Callable
@@ -35,7 +36,13 @@ class Rerun:
         return not self.differences and not self.suspicious
 
 
-def verify(submission: Submission, model: Model, *, fresh: int | None = None, progress: Callable[[Progress], None] | None = None) -> list[Rerun]:
+def verify(
+    submission: Submission,
+    model: Model,
+    *,
+    fresh: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> list[Rerun]:
     """Evaluate again, everything that was handed in. fresh: a secret seed; None leaves fresh data out."""
     return [_again(entry, model, fresh, progress) for entry in entries(submission.rows)]
 
@@ -45,9 +52,19 @@ def _again(entry: Entry, model: Model, fresh: int | None, progress: Callable[[Pr
     differences = _origin(entry, getattr(model, "origin", None) or Origin())
     found = evaluate(model, at.suite, name=at.model, size=at.size, batch=row.batch, seed=at.seed, progress=progress)
     scores = {(score.task, score.metric): score for score in found.scores}
-    differences += [f"{metric} on {task} was handed in, and did not come out" for task, metric in entry.rows if (task, metric) not in scores]
-    differences += [f"{metric} on {task} came out, and was not handed in" for task, metric in scores if (task, metric) not in entry.rows]
-    differences += [words for key, score in scores.items() if key in entry.rows and (words := _difference(entry.rows[key], score))]
+    differences += [
+        f"{metric} on {task} was handed in, and did not come out"
+        for task, metric in entry.rows
+        if (task, metric) not in scores
+    ]
+    differences += [
+        f"{metric} on {task} came out, and was not handed in"
+        for task, metric in scores
+        if (task, metric) not in entry.rows
+    ]
+    differences += [
+        words for key, score in scores.items() if key in entry.rows and (words := _difference(entry.rows[key], score))
+    ]
     ranked = suite_of(at.suite).ranked_by
     if fresh is None or ranked is None:
         return Rerun(entry, differences, None, False)
@@ -57,15 +74,22 @@ def _again(entry: Entry, model: Model, fresh: int | None, progress: Callable[[Pr
 
 
 def beside_fresh(row: Row, score: Score) -> tuple[str, bool]:
-    """Fresh sequences are others, so a figure may differ as far as two samples do; and whether it is worse than that."""
+    """Fresh sequences are others, so a figure may differ as far as two samples do; and whether it is worse than
+    that."""
     error = math.hypot(_error(row.low, row.high), _error(score.low, score.high))
     apart = score.value - row.value
     z = 0.0 if apart == 0 else apart / error if error else math.copysign(math.inf, apart)
     worse = z if find(row.metric).better == "lower" else -z
-    figures = f"{row.metric} is {score.value:.5g} on fresh data and {row.value:.5g} on the pinned ones ({abs(z):.1f} standard errors apart)"
+    figures = (
+        f"{row.metric} is {score.value:.5g} on fresh data and {row.value:.5g} on the pinned ones ({abs(z):.1f} standard"
+        " errors apart)"
+    )
     if worse > STARTLING:
         return f"{figures}: worse than chance allows, so the model may know the pinned data", True
-    return f"{figures}: {'better than chance allows' if worse < -STARTLING else 'the same, as far as can be told'}", False
+    return (
+        f"{figures}: {'better than chance allows' if worse < -STARTLING else 'the same, as far as can be told'}",
+        False,
+    )
 
 
 def _origin(entry: Entry, origin: Origin) -> list[str]:

@@ -1,4 +1,5 @@
-"""The page at an address of this machine alone. It opens from its file too; a server is for browsers that run elsewhere, behind a tunnel."""
+"""The page at an address of this machine alone. It opens from its file too; a server is for browsers that run
+elsewhere, behind a tunnel."""
 
 import io
 from functools import partial
@@ -38,5 +39,7 @@ def serve(folder: Path, *, port: int = 0) -> tuple[ThreadingHTTPServer, str]:
     except StorageError as error:
         raise PageError(f"{error}: physbench leaderboard build --out {folder} makes it") from None
     except (OSError, OverflowError) as error:
-        raise PageError(f"port {port} cannot be listened on ({getattr(error, 'strerror', None) or error}): choose another") from None
+        raise PageError(
+            f"port {port} cannot be listened on ({getattr(error, 'strerror', None) or error}): choose another"
+        ) from None
     return server, f"http://{LOOPBACK}:{server.server_port}/"

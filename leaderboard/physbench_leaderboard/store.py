@@ -1,4 +1,5 @@
-"""The folder of submissions. A file is there whole or not at all, under a name made of its content, and only one process adds at a time."""
+"""The folder of submissions. A file is there whole or not at all, under a name made of its content, and only one
+process adds at a time."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -72,7 +73,8 @@ def require_folder(folder: Path) -> None:
 
 
 def load_all(folder: Path, pins: ReferencePins | None = None, *, beside: Sequence[Path] = ()) -> list[Listed]:
-    """Every submission in the folder, in the order of their names, and those of files beside it, which are checked as if they were added.
+    """Every submission in the folder, in the order of their names, and those of files beside it, which are checked as
+    if they were added.
 
     Rows for suites of former versions are passed over.
     """
@@ -84,7 +86,10 @@ def load_all(folder: Path, pins: ReferencePins | None = None, *, beside: Sequenc
         for entry in listed.entries:
             first = seen.setdefault(entry.who, listed.path)
             if first != listed.path:
-                raise SubmissionError(f"{entry.who} stands in {first.name} and in {listed.path.name}: remove one of them, or give it another --name")
+                raise SubmissionError(
+                    f"{entry.who} stands in {first.name} and in {listed.path.name}: remove one of them, or give it"
+                    " another --name"
+                )
     return found
 
 
@@ -122,7 +127,10 @@ def _refuse_other_figures(submission: Submission, folder: Path) -> None:
     for path in sorted(folder.glob("*.csv")):
         for entry in entries(read(path).rows):
             if entry.who in ours:
-                raise SubmissionError(f"{entry.who} is listed already, in {path.name}, with other figures: remove that file to put this one in its place")
+                raise SubmissionError(
+                    f"{entry.who} is listed already, in {path.name}, with other figures: remove that file to put this"
+                    " one in its place"
+                )
 
 
 def _sums_beside(path: Path, submission: Submission) -> bytes | None:
@@ -131,7 +139,9 @@ def _sums_beside(path: Path, submission: Submission) -> bytes | None:
     if not sums.exists():
         return None
     if (size := require_regular_file(sums)) > MOST_SUMS:
-        raise SubmissionError(f"{sums.name} has {size:,} bytes, and at most {MOST_SUMS:,} are listed: hand in the CSV without it")
+        raise SubmissionError(
+            f"{sums.name} has {size:,} bytes, and at most {MOST_SUMS:,} are listed: hand in the CSV without it"
+        )
     if problems := recompute(submission, sums).problems:
         raise SubmissionError(list_problems(sums, problems))
     return read_regular_file(sums, MOST_SUMS)

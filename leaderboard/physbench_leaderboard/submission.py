@@ -1,6 +1,8 @@
-"""A file of results from anybody, read as an enemy's: plain text of known columns in, typed rows out, and nothing else ever.
+"""A file of results from anybody, read as an enemy's: plain text of known columns in, typed rows out, and nothing else
+ever.
 
-Every cell must match a narrow pattern, so that no text can act as a formula in a spreadsheet, as markup on a page, or as commands in a terminal.
+Every cell must match a narrow pattern, so that no text can act as a formula in a spreadsheet, as markup on a page, or
+as commands in a terminal.
 """
 
 from __future__ import annotations
@@ -53,13 +55,16 @@ class SubmissionError(PhysbenchError):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line: the columns of a result, their types and what may stand in them. NaN and None where there is nothing."""
+    """One line: the columns of a result, their types and what may stand in them. NaN and None where there is
+    nothing."""
 
     suite: Annotated[str, CellRule("the name of a suite", re.compile(r"[a-z][a-z0-9-]{0,63}"), str)]
     suite_version: Annotated[int, _WHOLE]
     size: Annotated[str, CellRule("a size", re.compile(r"[a-z][A-Za-z0-9-]{0,39}"), str)]
     task: Annotated[str, CellRule("the name of a task", re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+:-]{0,99}"), str)]
-    metric: Annotated[str, CellRule("the name of a metric", re.compile(r"[a-z][a-z0-9_]{0,39}(\[[0-9]{1,3}(,[0-9]\+?)?\])?"), str)]
+    metric: Annotated[
+        str, CellRule("the name of a metric", re.compile(r"[a-z][a-z0-9_]{0,39}(\[[0-9]{1,3}(,[0-9]\+?)?\])?"), str)
+    ]
     value: Annotated[float, _FIGURE]
     low: Annotated[float, _FIGURE]
     high: Annotated[float, _FIGURE]
@@ -76,7 +81,9 @@ class Row:
     metric_version: Annotated[int, _WHOLE]
     physbench_version: Annotated[str, _VERSION]
     torch_version: Annotated[str | None, _VERSION._replace(empty=None)]
-    device: Annotated[str | None, CellRule("cpu, cuda, cuda:1 or the like", re.compile(r"[a-z]{1,12}(:[0-9]{1,3})?"), str, None)]
+    device: Annotated[
+        str | None, CellRule("cpu, cuda, cuda:1 or the like", re.compile(r"[a-z]{1,12}(:[0-9]{1,3})?"), str, None)
+    ]
     batch: Annotated[int, _WHOLE._replace(pattern=re.compile(r"[1-9][0-9]{0,9}"))]
     seconds: Annotated[float, _FIGURE._replace(empty=...)]
     date: Annotated[str, _DATE]
@@ -236,29 +243,52 @@ def _notes(text: str) -> tuple[str, ...]:
 def _write(value: Any) -> str:
     if value is None or value != value:
         return ""
-    return repr(value) if isinstance(value, float) else " ".join(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else str(value)
+    return (
+        repr(value)
+        if isinstance(value, float)
+        else " ".join(cast("tuple[str, ...]", value))
+        if isinstance(value, tuple)
+        else str(value)
+    )
 
 
-NUMBERED_NOTE = re.compile(rf"samples-[1-9][0-9]{{0,4}}|{OWN_NOTE.pattern}|" r"(gaussian|set-[A-Za-z_][A-Za-z0-9_]{0,39})--?[0-9]{1,12}(\.[0-9]{1,17})?")
+NUMBERED_NOTE = re.compile(
+    rf"samples-[1-9][0-9]{{0,4}}|{OWN_NOTE.pattern}|"
+    r"(gaussian|set-[A-Za-z_][A-Za-z0-9_]{0,39})--?[0-9]{1,12}(\.[0-9]{1,17})?"
+)
 
-_FIGURE = CellRule(f"a decimal number of at most {LARGEST:g}", re.compile(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,30})?(e[+-]?[0-9]{1,3})?"), _number, math.nan)
+_FIGURE = CellRule(
+    f"a decimal number of at most {LARGEST:g}",
+    re.compile(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,30})?(e[+-]?[0-9]{1,3})?"),
+    _number,
+    math.nan,
+)
 _WHOLE = CellRule("a whole number", re.compile(r"0|[1-9][0-9]{0,18}"), int)
 _DIGEST = CellRule("a SHA-256 digest of 64 small hexadecimal digits", re.compile(r"[0-9a-f]{64}"), str)
 _VERSION = CellRule("a version", re.compile(r"[0-9][0-9A-Za-z.+]{0,39}"), str)
-_NAME = CellRule("a name: at most 64 letters, digits and _ . + : -, the first a letter or digit", re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+:-]{0,63}"), str)
+_NAME = CellRule(
+    "a name: at most 64 letters, digits and _ . + : -, the first a letter or digit",
+    re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+:-]{0,63}"),
+    str,
+)
 _LINK = CellRule(
     "an https link of at most 200 plain characters",
-    re.compile(r"(?=.{1,200}\Z)https://([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(/[A-Za-z0-9._~/?#&=%+,:-]*)?"),
+    re.compile(
+        r"(?=.{1,200}\Z)https://([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(/[A-Za-z0-9._~/?#&=%+,:-]*)?"
+    ),
     str,
     None,
 )
 _DATE = CellRule("a date of this century, as 2030-12-31", re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), _date)
 _NOTES = CellRule(
-    f"made of {', '.join(NOTES)}, samples-N, gaussian-SIGMA, likelihood-NAME-NUMBER and set-NAME-NUMBER, with one space between",
+    f"made of {', '.join(NOTES)}, samples-N, gaussian-SIGMA, likelihood-NAME-NUMBER and set-NAME-NUMBER, with one space"
+    " between",
     re.compile(r"[A-Za-z0-9_.-]+( [A-Za-z0-9_.-]+)*"),
     _notes,
     (),
 )
 
-CELLS: dict[str, CellRule] = {name: hint.__metadata__[0] for name, hint in get_type_hints(Row, include_extras=True).items() if name in COLUMNS}
+CELLS: dict[str, CellRule] = {
+    name: hint.__metadata__[0] for name, hint in get_type_hints(Row, include_extras=True).items() if name in COLUMNS
+}
 """What may stand in a column."""

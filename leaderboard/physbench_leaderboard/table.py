@@ -1,7 +1,8 @@
-"""From submissions to boards. Rows are compared only under one key: suite and version, size, data and version of the metrics.
+"""From submissions to boards. Rows are compared only under one key: suite and version, size, data and version of the
+metrics.
 
-A model's rank is 1 + the number of models that are better and can be told apart from it, so models that cannot be told apart from the best share
-the first rank. Reference rows and numbers from papers stand beside, unranked.
+A model's rank is 1 + the number of models that are better and can be told apart from it, so models that cannot be told
+apart from the best share the first rank. Reference rows and numbers from papers stand beside, unranked.
 """
 
 import math
@@ -29,7 +30,9 @@ class BoardKey(NamedTuple):
     size: str
     metric_version: int
     data: tuple[str, ...]
-    likelihood: str = ""  # where log-likelihoods are ranked: probabilities and densities, and densities of another sigma, have boards of their own
+    # where log-likelihoods are ranked: probabilities and densities, and densities of another sigma, have boards of
+    # their own
+    likelihood: str = ""
 
     @property
     def name(self) -> str:
@@ -57,9 +60,14 @@ class Standing:
         return self.scores.get((task, metric), NOTHING)
 
     def curve(self, task: str, metric: str, after: str = "") -> dict[str, ScoreEstimate]:
-        """Of a metric with steps: {"1": ..., "2": ...}. after: what stands in front in the brackets, as "10," for `event_error[10,0]`."""
+        """Of a metric with steps: {"1": ..., "2": ...}. after: what stands in front in the brackets, as "10," for
+        `event_error[10,0]`."""
         start = f"{metric}[{after}"
-        return {name.removeprefix(start).removesuffix("]"): each for (place, name), each in self.scores.items() if place == task and name.startswith(start)}
+        return {
+            name.removeprefix(start).removesuffix("]"): each
+            for (place, name), each in self.scores.items()
+            if place == task and name.startswith(start)
+        }
 
 
 @dataclass(frozen=True)
@@ -76,14 +84,22 @@ class Board:
         return standing.score(*self.ranked_by) if self.ranked_by else NOTHING
 
     def describe_bar(self) -> str:
-        """Name the best row that learns nothing and sees frames alone, and the models below it; nothing where there is none."""
+        """Name the best row that learns nothing and sees frames alone, and the models below it; nothing where there is
+        none."""
         sign = -1 if self.better == "higher" else 1
-        rows = [row for row in self.references if row.model not in PRIVILEGED and math.isfinite(self.headline(row).value)]
+        rows = [
+            row for row in self.references if row.model not in PRIVILEGED and math.isfinite(self.headline(row).value)
+        ]
         if not rows:
             return ""
         bar = min(rows, key=lambda row: sign * self.headline(row).value)
-        below = [row.model for row in self.standings if sign * self.headline(row).value > sign * self.headline(bar).value]
-        words = f"The best row that learns nothing and sees frames alone is {bar.model} ({number(self.headline(bar).value)})."
+        below = [
+            row.model for row in self.standings if sign * self.headline(row).value > sign * self.headline(bar).value
+        ]
+        words = (
+            f"The best row that learns nothing and sees frames alone is {bar.model}"
+            f" ({number(self.headline(bar).value)})."
+        )
         return f"{words} Below it: {', '.join(below)}." if below else words
 
     def is_narrow(self, task: str, metric: str) -> bool:
@@ -93,7 +109,12 @@ class Board:
 
     def metrics(self) -> list[tuple[str, str]]:
         """Task and metric of every figure that anybody has and that tables show."""
-        found = {key: None for standing in (*self.references, *self.standings) for key in standing.scores if stands_in_tables(key[1])}
+        found = {
+            key: None
+            for standing in (*self.references, *self.standings)
+            for key in standing.scores
+            if stands_in_tables(key[1])
+        }
         return list(found)
 
 
@@ -105,34 +126,51 @@ def boards(listed: Iterable[Listed], *, suite: str | None = None) -> list[Board]
             if suite in (None, entry.who.suite):
                 found.setdefault(_key(entry), []).append((entry, each))
     order = list(installed_suites()), list(SIZES)
-    keys = sorted(found, key=lambda key: (order[0].index(key.suite), order[1].index(key.size), key.likelihood != "bernoulli", key))
+    keys = sorted(
+        found, key=lambda key: (order[0].index(key.suite), order[1].index(key.size), key.likelihood != "bernoulli", key)
+    )
     return [_board(key, found[key]) for key in keys]
 
 
 def _key(entry: Entry) -> BoardKey:
     at = entry.who
     ranked = suite_of(at.suite).ranked_by
-    return BoardKey(at.suite, at.suite_version, at.size, at.metric_version, entry.data, entry.likelihood if ranked and find(ranked[1]).minus_of else "")
+    return BoardKey(
+        at.suite,
+        at.suite_version,
+        at.size,
+        at.metric_version,
+        entry.data,
+        entry.likelihood if ranked and find(ranked[1]).minus_of else "",
+    )
 
 
 def _board(key: BoardKey, found: list[tuple[Entry, Listed]]) -> Board:
     suite = suite_of(key.suite)
     models: dict[str, list[tuple[Entry, Listed]]] = {}
-    for entry, listed in sorted(found, key=lambda pair: pair[0].who[:1] + tuple(-1 if each is None else each for each in pair[0].who[1:3])):
+    for entry, listed in sorted(
+        found, key=lambda pair: pair[0].who[:1] + tuple(-1 if each is None else each for each in pair[0].who[1:3])
+    ):
         models.setdefault(entry.who.model, []).append((entry, listed))
     direction = find(suite.ranked_by[1]).better if suite.ranked_by else "neither"
     contenders = {
-        model: Contender(tuple(entry for entry, _ in pairs), tuple(listed.sums for _, listed in pairs), suite.ranked_by) for model, pairs in models.items()
+        model: Contender(tuple(entry for entry, _ in pairs), tuple(listed.sums for _, listed in pairs), suite.ranked_by)
+        for model, pairs in models.items()
     }
     ranks = _ranks({model: each for model, each in contenders.items() if not is_reference(model)}, direction)
-    standings = [_standing(model, each, [listed for _, listed in models[model]], ranks.get(model)) for model, each in contenders.items()]
+    standings = [
+        _standing(model, each, [listed for _, listed in models[model]], ranks.get(model))
+        for model, each in contenders.items()
+    ]
     sign = -1 if direction == "higher" else 1
 
     def place(standing: Standing) -> Any:
         value = sign * standing.score(*suite.ranked_by).value if suite.ranked_by else 0.0
         return standing.rank is None, standing.rank, value if math.isfinite(value) else math.inf, standing.model
 
-    models_of, references = ([each for each in standings if (each.model in suite.references) is beside] for beside in (False, True))
+    models_of, references = (
+        [each for each in standings if (each.model in suite.references) is beside] for beside in (False, True)
+    )
     return Board(
         key,
         suite.about,

@@ -50,14 +50,28 @@ def _lines(board: Board, width: int, every: bool) -> Iterator[str]:
     if not board.standings:
         yield f"{GAP}no model is listed yet"
     for row in board.published:
-        yield from _wrap(f"from the paper, its own data: {row.model} {row.metric} {row.value:g} on {row.task} ({row.remark}; {row.link})", width, GAP)
+        yield from _wrap(
+            f"from the paper, its own data: {row.model} {row.metric} {row.value:g} on {row.task} ({row.remark};"
+            f" {row.link})",
+            width,
+            GAP,
+        )
     for note in dict.fromkeys(note for standing in everybody for note in standing.notes):
-        yield from _wrap(f"{note}: {describe_note(note)} ({', '.join(each.model for each in everybody if note in each.notes)})", width, GAP)
+        yield from _wrap(
+            f"{note}: {describe_note(note)} ({', '.join(each.model for each in everybody if note in each.notes)})",
+            width,
+            GAP,
+        )
 
 
 def _tables(board: Board, everybody: list[Standing], width: int, every: bool) -> Iterator[str]:
     who = _who(board, most=min(width // 3, max(width - WIDEST, 8)))
-    left = [*_headline(board, everybody), *_figures(board, everybody, first=True), *_about(everybody), *_figures(board, everybody, first=False)]
+    left = [
+        *_headline(board, everybody),
+        *_figures(board, everybody, first=True),
+        *_about(everybody),
+        *_figures(board, everybody, first=False),
+    ]
     first = [column for column in left if column.first]
     yield from _table([*who, *(chosen := _fitting(who, first, width))])
     left = [column for column in left if column not in chosen]
@@ -111,13 +125,21 @@ def _figures(board: Board, everybody: list[Standing], *, first: bool) -> Iterato
             definition = define(column.metric)
             head = f"{column.metric} {definition.arrow if definition else ''}".rstrip()
             elsewhere = "" if board.ranked_by and column.task == board.ranked_by[0] else column.task
-            yield TextColumn((head, elsewhere), [number(each.score(column.task, column.metric).value) for each in everybody], first=first)
+            yield TextColumn(
+                (head, elsewhere),
+                [number(each.score(column.task, column.metric).value) for each in everybody],
+                first=first,
+            )
 
 
 def _about(everybody: list[Standing]) -> Iterator[TextColumn]:
     yield TextColumn(("trainings", ""), [f"{each.trainings:,}" for each in everybody])
-    yield TextColumn(("parameters", ""), ["" if each.parameters is None else f"{each.parameters:,}" for each in everybody])
+    yield TextColumn(
+        ("parameters", ""), ["" if each.parameters is None else f"{each.parameters:,}" for each in everybody]
+    )
 
 
 def _wrap(text: str, width: int, indent: str = "") -> list[str]:
-    return textwrap.wrap(text, max(width, 20), initial_indent=indent, subsequent_indent=indent + GAP, break_on_hyphens=False)
+    return textwrap.wrap(
+        text, max(width, 20), initial_indent=indent, subsequent_indent=indent + GAP, break_on_hyphens=False
+    )

@@ -15,9 +15,28 @@ if TYPE_CHECKING:
     from physbench_leaderboard.table import Board, Standing
 
 COLUMNS = (
-    "suite", "suite_version", "size", "metric_version", "likelihood", "kind", "rank", "model", "task", "metric", "value", "low", "high", "trainings",
-    "evaluations", "trust", "parameters", "model_link", "paper_link", "notes", "date",
-)  # fmt: skip
+    "suite",
+    "suite_version",
+    "size",
+    "metric_version",
+    "likelihood",
+    "kind",
+    "rank",
+    "model",
+    "task",
+    "metric",
+    "value",
+    "low",
+    "high",
+    "trainings",
+    "evaluations",
+    "trust",
+    "parameters",
+    "model_link",
+    "paper_link",
+    "notes",
+    "date",
+)
 """Of the CSV: a row per model and figure. kind: ranked, reference or published."""
 
 
@@ -26,14 +45,25 @@ def as_csv(boards: Iterable[Board]) -> str:
     table: csv.DictWriter[str] = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
     table.writeheader()
     for board in boards:
-        common = {name: getattr(board.key, name) for name in ("suite", "suite_version", "size", "metric_version", "likelihood")}
+        common = {
+            name: getattr(board.key, name)
+            for name in ("suite", "suite_version", "size", "metric_version", "likelihood")
+        }
         for kind, standing in _everybody(board):
             about = {name: getattr(standing, name) for name in COLUMNS if hasattr(standing, name)}
             about |= {"kind": kind, "notes": " ".join(standing.notes)}
             for (task, metric), each in standing.scores.items():
-                table.writerow({**common, **_write_cells(about), "task": task, "metric": metric, **_write_cells(_numbers(each))})
+                table.writerow(
+                    {**common, **_write_cells(about), "task": task, "metric": metric, **_write_cells(_numbers(each))}
+                )
         for row in board.published:
-            figures = {"task": row.task, "metric": row.metric, "value": repr(row.value), "paper_link": row.link, "notes": row.remark}
+            figures = {
+                "task": row.task,
+                "metric": row.metric,
+                "value": repr(row.value),
+                "paper_link": row.link,
+                "notes": row.remark,
+            }
             table.writerow({**common, **_write_cells({"kind": "published", "model": row.model, **figures})})
     return text.getvalue()
 
@@ -53,14 +83,27 @@ def _plain(board: Board) -> dict[str, Any]:
             "kind": kind,
             **{name: getattr(standing, name) for name in COLUMNS if hasattr(standing, name)},
             "notes": list(standing.notes),
-            "scores": [{"task": task, "metric": metric, **_numbers(each), **_doubts(board, task, metric)} for (task, metric), each in standing.scores.items()],
+            "scores": [
+                {"task": task, "metric": metric, **_numbers(each), **_doubts(board, task, metric)}
+                for (task, metric), each in standing.scores.items()
+            ],
         }
         for kind, standing in _everybody(board)
     ]
-    papers = [{name: getattr(row, name) for name in ("model", "task", "metric", "value", "paper", "link", "remark")} for row in board.published]
+    papers = [
+        {name: getattr(row, name) for name in ("model", "task", "metric", "value", "paper", "link", "remark")}
+        for row in board.published
+    ]
     ranked_by = dict(zip(("task", "metric"), board.ranked_by, strict=True)) if board.ranked_by else None
     key = {**board.key._asdict(), "data": list(board.key.data)}
-    return {**key, "about": board.about, "ranked_by": ranked_by, "better": board.better, "models": models, "published": papers}
+    return {
+        **key,
+        "about": board.about,
+        "ranked_by": ranked_by,
+        "better": board.better,
+        "models": models,
+        "published": papers,
+    }
 
 
 def _doubts(board: Board, task: str, metric: str) -> dict[str, bool]:
@@ -72,4 +115,7 @@ def _numbers(each: ScoreEstimate) -> dict[str, float | None]:
 
 
 def _write_cells(cells: dict[str, Any]) -> dict[str, Any]:
-    return {name: "" if cell is None else repr(cell) if isinstance(cell, float) else plain_cell(cell) for name, cell in cells.items()}
+    return {
+        name: "" if cell is None else repr(cell) if isinstance(cell, float) else plain_cell(cell)
+        for name, cell in cells.items()
+    }

@@ -15,7 +15,8 @@ from physbench_leaderboard.pins import require_not_installed
 from physbench_leaderboard.submission import Submission, SubmissionError
 
 DEGREES = ("self-reported", "recomputed", "re-run")
-"""The further on, the more was done again: nothing; the figures, from what each sequence contributed; the evaluation itself."""
+"""The further on, the more was done again: nothing; the figures, from what each sequence contributed; the evaluation
+itself."""
 
 MOST_BYTES = 10_000
 
@@ -28,7 +29,12 @@ def grant(listed: Path, submission: Submission, degree: str) -> Path:
     if DEGREES.index(find_grant(listed, submission)) >= DEGREES.index(degree):
         return path
     require_not_installed(listed.parent)
-    record = {"trust": degree, "csv_sha256": submission.sha256, "date": datetime.now(UTC).date().isoformat(), "physbench_version": __version__}
+    record = {
+        "trust": degree,
+        "csv_sha256": submission.sha256,
+        "date": datetime.now(UTC).date().isoformat(),
+        "physbench_version": __version__,
+    }
     write_whole(path, json.dumps(record, indent=1) + "\n")
     return path
 
@@ -44,7 +50,9 @@ def find_grant(listed: Path, submission: Submission) -> str:
         raise SubmissionError(f"{path.name} is no record of trust: remove it") from None
     known = cast("dict[str, Any]", record) if isinstance(record, dict) else {}
     if known.get("trust") not in DEGREES or known.get("csv_sha256") != submission.sha256:
-        raise SubmissionError(f"{path.name} is not of what stands in {listed.name} today: remove it, and check the submission again")
+        raise SubmissionError(
+            f"{path.name} is not of what stands in {listed.name} today: remove it, and check the submission again"
+        )
     return str(known["trust"])
 
 

@@ -17,7 +17,8 @@ OWNERS = 1e-3
 """The share of a sequence's pixels that may change owner for the same reason."""
 
 BOXES, NUDGE = 1e-2, 1e-2
-"""The share of boxes that may come, go, change their identity or move by more than this, in pixels, for the same reason."""
+"""The share of boxes that may come, go, change their identity or move by more than this, in pixels, for the same
+reason."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class Outcome:
         return Outcome(self.rows[:count], self.means[:count], owners, boxes)
 
 
-def agreement(found: Outcome, expected: Outcome, *, tolerance: float = TOLERANCE, owners: float = OWNERS) -> tuple[bool, str]:
+def agreement(
+    found: Outcome, expected: Outcome, *, tolerance: float = TOLERANCE, owners: float = OWNERS
+) -> tuple[bool, str]:
     """Of the same sequences and steps: whether they agree, and in words how well."""
     if (found.owners is None) != (expected.owners is None):
         return False, "owner maps of the right shape come in only one of two runs"
@@ -59,7 +62,8 @@ def _of_means(found: Outcome, expected: Outcome, tolerance: float) -> tuple[bool
 
 
 def _relative(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
-    """(B, T, H, W, C) twice -> (B, T): the largest difference of a pixel over the largest pixel; infinite where only one is a number."""
+    """(B, T, H, W, C) twice -> (B, T): the largest difference of a pixel over the largest pixel; infinite where only
+    one is a number."""
     a, b = (means.reshape(*means.shape[:2], -1).astype(np.float64) for means in (a, b))
     with np.errstate(invalid="ignore"):
         off = np.abs(a - b)
@@ -72,7 +76,9 @@ def _of_owners(rows: Rows, a: NDArray[Any], b: NDArray[Any], tolerance: float) -
     share = (a != b).mean(axis=(1, 2, 3))
     if not share.any():
         return True, "owner maps exactly the same"
-    return bool(share.max() <= tolerance), f"{share.max():.2%} of the pixels of sequence {rows[share.argmax()]} have another owner"
+    return bool(
+        share.max() <= tolerance
+    ), f"{share.max():.2%} of the pixels of sequence {rows[share.argmax()]} have another owner"
 
 
 def _of_boxes(a: NDArray[Any], b: NDArray[Any], tolerance: float, nudge: float) -> tuple[bool, str]:

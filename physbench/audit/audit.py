@@ -1,6 +1,8 @@
-"""Is a model fit to be scored? It is run in ways that must make no difference, and every check says in words what difference they made.
+"""Is a model fit to be scored? It is run in ways that must make no difference, and every check says in words what
+difference they made.
 
-An evaluator can guard its own figures. What it cannot see is that they would be others in other batches, or that a model knows what it was not shown.
+An evaluator can guard its own figures. What it cannot see is that they would be others in other batches, or that a
+model knows what it was not shown.
 """
 
 from collections.abc import Callable, Iterable
@@ -30,9 +32,12 @@ def audit(
     seed: int = 0,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> tuple[Verdict, ...]:
-    """Every check, in order. A model that raises has failed the check it raised in; a check whose need was not met could not be made."""
+    """Every check, in order. A model that raises has failed the check it raised in; a check whose need was not met
+    could not be made."""
     if sequences < 1 or batch < 1:
-        raise RecipeError(f"an audit takes 1 sequence or more in batches of 1 or more, not {sequences} in batches of {batch}")
+        raise RecipeError(
+            f"an audit takes 1 sequence or more in batches of 1 or more, not {sequences} in batches of {batch}"
+        )
     if frames < 2:
         raise RecipeError(f"an audit shows 2 frames or more, not {frames}")
     stage = set_stage(model, registry.datasets.get(dataset), sequences, frames, min(batch, sequences), seed)
@@ -43,7 +48,11 @@ def audit(
         if unmet is None:
             found[name] = Verdict(name, *_answer(ask, stage, base))
         else:
-            found[name] = Verdict(name, None, unmet.finding if unmet.passed is None else f"could not be checked while {unmet.check!r} fails")
+            found[name] = Verdict(
+                name,
+                None,
+                unmet.finding if unmet.passed is None else f"could not be checked while {unmet.check!r} fails",
+            )
         if progress:
             progress(number + 1, len(CHECKS), name)
     return tuple(found.values())

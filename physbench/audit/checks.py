@@ -1,4 +1,5 @@
-"""What a model is asked, check by check. Each is a function of the stage and of the plays that went first, one per batch.
+"""What a model is asked, check by check. Each is a function of the stage and of the plays that went first, one per
+batch.
 
 Steps count the frames shown: what a model says at step t is said with frame t at hand and before frame t + 1.
 """
@@ -10,7 +11,17 @@ import numpy as np
 
 from physbench.audit.agreement import Outcome, Rows, agreement
 from physbench.audit.recall import check_recall
-from physbench.audit.stage import Play, Stage, describe, is_array, join_plays, require_finite, require_mean, require_owner, require_range
+from physbench.audit.stage import (
+    Play,
+    Stage,
+    describe,
+    is_array,
+    join_plays,
+    require_finite,
+    require_mean,
+    require_owner,
+    require_range,
+)
 from physbench.errors import ModelError
 from physbench.metrics.boxes import copy_boxes
 from physbench.storage.framing import TIMED
@@ -83,7 +94,10 @@ def _boxes(stage: Stage, base: list[Play]) -> Answer:
             counts.extend((~np.isnan(boxes[..., 0])).sum(axis=1).tolist())
             rows.add(boxes.shape[1])
     if len(rows) > 1:
-        return False, f"boxes come in {min(rows)} to {max(rows)} rows: as many for every frame, and a row of NaN is no box"
+        return (
+            False,
+            f"boxes come in {min(rows)} to {max(rows)} rows: as many for every frame, and a row of NaN is no box",
+        )
     return True, f"some for every frame, {min(counts)} to {max(counts)}"
 
 
@@ -97,7 +111,13 @@ def _own_likelihood(stage: Stage, base: list[Play]) -> Answer:
         expected = (len(play.rows), *stage.shape[:2])
         for step, own in enumerate(given.log_likelihood for given in play.given):
             if not is_array(own) or own.shape != expected or own.dtype.kind != "f":
-                return False, f"a map of log-likelihoods is a floating-point array of shape {expected}, not {describe(own)} (step {step})"
+                return (
+                    False,
+                    (
+                        f"a map of log-likelihoods is a floating-point array of shape {expected}, not {describe(own)}"
+                        f" (step {step})"
+                    ),
+                )
             if np.isnan(own).any():
                 return False, f"a log-likelihood is NaN {play.where(np.isnan(own), step)}"
     return True, "one for every frame"
@@ -110,7 +130,13 @@ def _slots(stage: Stage, base: list[Play]) -> Answer:
     for step, owner in enumerate(given.owner for given in play.given):
         require_owner(owner, play, step)
         if (owner >= asked).any():
-            return False, f"asked for {asked} slots, 0 to {asked - 1}, it uses slot {owner.max()} {play.where(owner >= asked, step)}"
+            return (
+                False,
+                (
+                    f"asked for {asked} slots, 0 to {asked - 1}, it uses slot {owner.max()}"
+                    f" {play.where(owner >= asked, step)}"
+                ),
+            )
     return True, f"asked for {asked} slots, it uses no other"
 
 
@@ -122,7 +148,10 @@ def _same_twice(stage: Stage, base: list[Play]) -> Answer:
 def _another_seed(stage: Stage, base: list[Play]) -> Answer:
     drawn = [stage.play_through(play.rows, seed=stage.seed + 1) for play in base]
     same, finding = agreement(join_plays(drawn), join_plays(base), tolerance=0.0, owners=0.0)
-    return True, "another seed gives the same: nothing is drawn" if same else f"another seed gives something else: {finding}"
+    return (
+        True,
+        "another seed gives the same: nothing is drawn" if same else f"another seed gives something else: {finding}",
+    )
 
 
 def _batch_size(stage: Stage, base: list[Play]) -> Answer:
@@ -174,15 +203,25 @@ def _frames_let_go(stage: Stage, base: list[Play]) -> Answer:
         play.see(stage.frames[t, play.rows], t)
         play.shown[t][:] = noise.random(play.shown[t].shape, np.float32)
     same, finding = agreement(play.outcome(), join_plays(base).first(stage.batch))
-    return same, finding if same else f"it reads a frame's array after the call, and by then it holds something else: {finding}"
+    return (
+        same,
+        finding if same else f"it reads a frame's array after the call, and by then it holds something else: {finding}",
+    )
 
 
 def _no_foresight(stage: Stage, base: list[Play]) -> Answer:
-    """Two futures of one past, each in one array with it and with the truth laid out beside: a model that looks ahead is detected."""
+    """Two futures of one past, each in one array with it and with the truth laid out beside: a model that looks ahead
+    is detected."""
     cut = len(stage.frames) // 2
     if stage.is_privileged():
         same, _ = agreement(*(_before(stage, future, cut, tell=True) for future in (stage.one, stage.other)))
-        return None, f"it is told the truth, a reference row; what it says {'does not depend' if same else 'depends'} on frames not yet shown"
+        return (
+            None,
+            (
+                f"it is told the truth, a reference row; what it says {'does not depend' if same else 'depends'} on"
+                " frames not yet shown"
+            ),
+        )
     for tell in (False, True):
         same, finding = agreement(*(_before(stage, future, cut, tell=tell) for future in (stage.other, stage.one)))
         if not same:
@@ -216,7 +255,13 @@ def _state(stage: Stage, base: list[Play]) -> Answer:
     for play, expected in ((one, join_plays(base).first(stage.batch)), (other, alone.outcome())):
         same, finding = agreement(play.outcome(), expected)
         if not same:
-            return False, f"it keeps state outside of `state`: two batches in turns are not what they are by themselves: {finding}"
+            return (
+                False,
+                (
+                    "it keeps state outside of `state`: two batches in turns are not what they are by themselves:"
+                    f" {finding}"
+                ),
+            )
     return True, "two batches in turns are what they are by themselves"
 
 
@@ -227,7 +272,14 @@ def _branching(stage: Stage, base: list[Play]) -> Answer:
     trunk = stage.play(stage.one).on(0, half)
     branches = [trunk.fork().on(half, len(stage.frames)) for _ in range(2)]
     same, finding = agreement(branches[1].outcome(), branches[0].outcome())
-    return same, f"twice from one state: {finding}" if same else f"it changes the state it was given: twice from one state, {finding}"
+    return (
+        same,
+        (
+            f"twice from one state: {finding}"
+            if same
+            else f"it changes the state it was given: twice from one state, {finding}"
+        ),
+    )
 
 
 def _imagine(stage: Stage, base: list[Play]) -> Answer:
@@ -267,4 +319,5 @@ CHECKS: dict[str, tuple[tuple[str, ...], Ask]] = {
     "branching": (("same twice",), _branching),
     "imagine": (("finite", "range", "same twice"), _imagine),
 }
-"""By name: the checks it needs, and what it asks. Where a model is not the same twice, no difference can be laid at another door."""
+"""By name: the checks it needs, and what it asks. Where a model is not the same twice, no difference can be laid at
+another door."""

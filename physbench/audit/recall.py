@@ -1,7 +1,8 @@
 """Whether a model knows test data that it was not shown: by the seeds it is handed, or by heart.
 
-A future that is known before it is seen shows in the error. The same frames with the seeds of other sequences, and sequences that were drawn only now, must
-be predicted as well as the test sequences with their own seeds. N sequences, T frames.
+A future that is known before it is seen shows in the error. The same frames with the seeds of other sequences, and
+sequences that were drawn only now, must be predicted as well as the test sequences with their own seeds. N sequences, T
+frames.
 """
 
 import math
@@ -25,13 +26,34 @@ def check_recall(stage: Stage, base: list[Play]) -> tuple[bool | None, str]:
     if stage.sequences < 2:
         return None, "one sequence says nothing about the others: take more sequences"
     own = _errors(base, stage.frames)
-    swapped = _errors([stage.play(play.rows, places=play.rows + stage.sequences).on(0, len(stage.frames)) for play in base], stage.frames)
+    swapped = _errors(
+        [stage.play(play.rows, places=play.rows + stage.sequences).on(0, len(stage.frames)) for play in base],
+        stage.frames,
+    )
     drawn = _errors([stage.play(play.rows).watch(stage.fresh, stage.fresh_actions) for play in base], stage.fresh)
     if _knows(own, swapped, _error_of_mean(swapped - own)):
-        return False, f"with its own seeds its error is {_share(own, swapped)} of that with the seeds of other sequences: the seeds tell it the data"
+        return (
+            False,
+            (
+                f"with its own seeds its error is {_share(own, swapped)} of that with the seeds of other sequences: the"
+                " seeds tell it the data"
+            ),
+        )
     if _knows(own, drawn, math.hypot(_error_of_mean(own), _error_of_mean(drawn))):
-        return False, f"on test sequences its error is {_share(own, drawn)} of that on sequences drawn just now: it knows the test data"
-    return True, f"its error is {_share(own, swapped)} of that with other seeds, and {_share(own, drawn)} of that on sequences drawn just now"
+        return (
+            False,
+            (
+                f"on test sequences its error is {_share(own, drawn)} of that on sequences drawn just now: it knows the"
+                " test data"
+            ),
+        )
+    return (
+        True,
+        (
+            f"its error is {_share(own, swapped)} of that with other seeds, and {_share(own, drawn)} of that on"
+            " sequences drawn just now"
+        ),
+    )
 
 
 def _errors(plays: list[Play], frames: NDArray[np.float32]) -> NDArray[np.float64]:

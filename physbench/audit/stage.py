@@ -75,7 +75,15 @@ class Stage:
         with guard():
             return bool(getattr(self.model, "privileged", False))
 
-    def play(self, rows: Rows, *, seed: int | None = None, places: Rows | None = None, slots: int | None = None, truth: Truth | None = None) -> Play:
+    def play(
+        self,
+        rows: Rows,
+        *,
+        seed: int | None = None,
+        places: Rows | None = None,
+        slots: int | None = None,
+        truth: Truth | None = None,
+    ) -> Play:
         """places: whose seeds the model is handed, if not those of the rows."""
         if truth is None and self.is_privileged():
             truth = {name: array[rows] for name, array in self.truth.items()}
@@ -153,7 +161,9 @@ class Play:
         complete = all(is_owner_map(given.owner, self) for given in self.given)
         owners = np.stack([given.owner for given in self.given], axis=1) if complete else None
         boxed = all(is_array(given.boxes) and given.boxes.dtype.kind == "f" for given in self.given)
-        alike = boxed and {given.boxes.shape for given in self.given} == {(len(self.rows), *self.given[0].boxes.shape[1:2], 5)}
+        alike = boxed and {given.boxes.shape for given in self.given} == {
+            (len(self.rows), *self.given[0].boxes.shape[1:2], 5)
+        }
         boxes = np.stack([given.boxes for given in self.given], axis=1) if alike else None
         return Outcome(self.rows, np.stack([given.mean for given in self.given], axis=1), owners, boxes)
 
@@ -168,17 +178,25 @@ class Play:
         if not isinstance(prediction, Prediction):
             raise ModelError(f"it returned a state and {describe(prediction)}, not a state and a Prediction")
         self.given.append(
-            Given(_copy_state(prediction.mean), _copy_state(prediction.owner), _copy_state(prediction.log_likelihood), _copy_state(prediction.boxes))
+            Given(
+                _copy_state(prediction.mean),
+                _copy_state(prediction.owner),
+                _copy_state(prediction.log_likelihood),
+                _copy_state(prediction.boxes),
+            )
         )
 
 
 def set_stage(model: Any, recipe: Recipe, sequences: int, frames: int, batch: int, seed: int) -> Stage:
-    """Make what is shown: as many frames as the world has, or states where it has none, and a still image again and again."""
+    """Make what is shown: as many frames as the world has, or states where it has none, and a still image again and
+    again."""
     world = recipe.generator
     shows: Shows = SHOWN[next((number for number, name in enumerate(SHOWN) if name in world.arrays), 0)]
     display = Display(shows, parts_of(world).box_side if shows == "position" else 0.0)
     display.require(recipe.name, world.arrays)
-    recipe = recipe if parts_of(recipe.generator).spans is not None or recipe.frames == 1 else replace(recipe, frames=frames)
+    recipe = (
+        recipe if parts_of(recipe.generator).spans is not None or recipe.frames == 1 else replace(recipe, frames=frames)
+    )
     truth = _long(recipe.scenes("test", 0, sequences + batch).arrays(), recipe, frames)
     only = [name for name in (shows, "actions") if name in truth]
     other = replace(recipe, seed=mix(draw_fresh_seed() + 1))
@@ -191,7 +209,21 @@ def set_stage(model: Any, recipe: Recipe, sequences: int, frames: int, batch: in
         return display.show(made).mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
 
     shape = display.shape(world.shape, world.objects)
-    return Stage(model, shape, world.objects, shown, truth, actions, fresh, fresh_actions, sequences, batch, seed, training_mean, display)
+    return Stage(
+        model,
+        shape,
+        world.objects,
+        shown,
+        truth,
+        actions,
+        fresh,
+        fresh_actions,
+        sequences,
+        batch,
+        seed,
+        training_mean,
+        display,
+    )
 
 
 def _long(arrays: Truth, recipe: Recipe, frames: int) -> dict[str, NDArray[Any]]:
@@ -214,7 +246,11 @@ def join_plays(plays: list[Play]) -> Outcome:
     owners = [outcome.owners for outcome in outcomes if outcome.owners is not None]
     boxes = [outcome.boxes for outcome in outcomes if outcome.boxes is not None]
     owned = np.concatenate(owners)[order] if len(owners) == len(outcomes) else None
-    boxed = np.concatenate(boxes)[order] if len(boxes) == len(outcomes) and len({each.shape[2] for each in boxes}) == 1 else None
+    boxed = (
+        np.concatenate(boxes)[order]
+        if len(boxes) == len(outcomes) and len({each.shape[2] for each in boxes}) == 1
+        else None
+    )
     return Outcome(rows[order], np.concatenate([outcome.means for outcome in outcomes])[order], owned, boxed)
 
 
@@ -233,13 +269,19 @@ def is_owner_map(owner: Any, play: Play) -> bool:
 
 def require_owner(owner: Any, play: Play, step: int) -> None:
     if not is_owner_map(owner, play):
-        raise ModelError(f"an owner map is uint8 of shape {(len(play.rows), *play.stage.shape[:2])}, not {describe(owner)} (step {step})")
+        raise ModelError(
+            f"an owner map is uint8 of shape {(len(play.rows), *play.stage.shape[:2])}, not {describe(owner)} (step"
+            f" {step})"
+        )
 
 
 def require_finite(mean: NDArray[Any], play: Play, step: int) -> None:
     wrong = ~np.isfinite(mean)
     if wrong.any():
-        raise ModelError(f"{mean[wrong][0]} is no number to score: {wrong.mean():.2%} of the pixels are not finite {play.where(wrong, step)}")
+        raise ModelError(
+            f"{mean[wrong][0]} is no number to score: {wrong.mean():.2%} of the pixels are not finite"
+            f" {play.where(wrong, step)}"
+        )
 
 
 def require_range(mean: NDArray[Any], play: Play, step: int) -> None:
@@ -251,7 +293,9 @@ def require_range(mean: NDArray[Any], play: Play, step: int) -> None:
     if wrong.any():
         furthest = mean[wrong][np.argmax(np.maximum(low - mean[wrong], mean[wrong] - high))]
         what = "mean" if likelihood.note else "probability"
-        raise ModelError(f"it predicted a {what} of {furthest:.9g}: they lie in {low:g} to {high:g} {play.where(wrong, step)}")
+        raise ModelError(
+            f"it predicted a {what} of {furthest:.9g}: they lie in {low:g} to {high:g} {play.where(wrong, step)}"
+        )
 
 
 @contextmanager

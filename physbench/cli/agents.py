@@ -31,28 +31,39 @@ class AgentTraining(click.Command):
             value, kind, option = getattr(usual, item.name), kind_of(usual, item), f"--{item.name.replace('_', '-')}"
             flag = isinstance(value, bool)
             shown = kind.write(value) if isinstance(kind, (Numbers, Range)) else str(value)
-            text = f"{item.metadata['help'][:1].upper()}{item.metadata['help'][1:]}" + (f" [{shown}]." if shown and not flag else ".")
+            text = f"{item.metadata['help'][:1].upper()}{item.metadata['help'][1:]}" + (
+                f" [{shown}]." if shown and not flag else "."
+            )
             words = [f"{option}/--no{option[1:]}" if flag else option]
             self.params.append(click.Option(words, type=None if flag else kind, default=None, help=text))
         return super().get_params(ctx)
 
 
 @click.command(AGENT, cls=AgentTraining)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs") / AGENT, show_default=True, help="The folder of the run.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs") / AGENT,
+    show_default=True,
+    help="The folder of the run.",
+)
 @click.option("--minutes", type=float, help="Stop after so many minutes.")
 @click.option("--steps", type=int, help="Stop after so many steps of the agent; each is four raw frames of a game.")
 @click.option("--resume", is_flag=True, help="Resume the run in the folder.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def train_agent(out: Path, minutes: float | None, steps: int | None, resume: bool, device: str, as_json: bool, **given: Any) -> None:
+def train_agent(
+    out: Path, minutes: float | None, steps: int | None, resume: bool, device: str, as_json: bool, **given: Any
+) -> None:
     """Train the agent that plays Space Invaders into a folder.
 
-    It is a deep Q-network. By default it plays many games at once and learns without replay (PQN, Gallici et al. 2024); `--algorithm nature` learns from
-    a replay with a target network (Mnih et al. 2015). With --demonstrations, a player who reads the console's memory plays a part of the games and says
-    what it would do in all of them (Hester et al. 2018); without, the agent learns by itself, and needs many more steps.
+    It is a deep Q-network. By default it plays many games at once and learns without replay (PQN, Gallici et al. 2024);
+    `--algorithm nature` learns from a replay with a target network (Mnih et al. 2015). With --demonstrations, a player
+    who reads the console's memory plays a part of the games and says what it would do in all of them (Hester et al.
+    2018); without, the agent learns by itself, and needs many more steps.
 
-    Ctrl-C and kill save first; --resume goes on. The folder holds the recipe, the log as CSV, and the last and the best agent:
-    `physbench play space_invaders --agent runs/dqn` counts its score.
+    Ctrl-C and kill save first; --resume goes on. The folder holds the recipe, the log as CSV, and the last and the best
+    agent: `physbench play space_invaders --agent runs/dqn` counts its score.
 
     \b
     physbench train dqn --demonstrations marksman --minutes 60
@@ -72,7 +83,11 @@ def train_agent(out: Path, minutes: float | None, steps: int | None, resume: boo
 
         def show(now: Any, told: dict[str, float]) -> None:
             score = f"score {told['score']:,.0f}" if "score" in told else "no game over yet"
-            update(round(1000 * now.share), 1000, f"step {now.step:,}: {score}, {now.step / max(now.seconds, 1e-9):,.0f} steps/s")
+            update(
+                round(1000 * now.share),
+                1000,
+                f"step {now.step:,}: {score}, {now.step / max(now.seconds, 1e-9):,.0f} steps/s",
+            )
 
         try:
             result = run.train(recipe, out, minutes=minutes, steps=steps, resume=resume, device=device, progress=show)
@@ -81,24 +96,63 @@ def train_agent(out: Path, minutes: float | None, steps: int | None, resume: boo
             sys.exit(STOPPED)
     if as_json:
         return click.echo(dump({"folder": str(out), **result}))
-    score = f"mean score of the last {result['games']:.0f} games {result['score']:,.0f}" if "score" in result else "no game came to its end"
-    click.echo(f"{out}: {result['step']:,} steps in {result['minutes']:.1f} minutes, {score} (with random actions; physbench play counts it without)")
+    score = (
+        f"mean score of the last {result['games']:.0f} games {result['score']:,.0f}"
+        if "score" in result
+        else "no game came to its end"
+    )
+    click.echo(
+        f"{out}: {result['step']:,} steps in {result['minutes']:.1f} minutes, {score} (with random actions; physbench"
+        " play counts it without)"
+    )
 
 
 @main.command()
 @click.argument("game", default="space_invaders")
-@click.option("--policy", default=AGENT, show_default=True, help="Who plays: a registered policy, or package.module:function of your own, which runs its code.")
-@click.option("--agent", default="", help="An agent's file, or the folder of a run, in the place of the agent that comes with the package.")
-@click.option("--episodes", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Games, from the beginning to the last life.")
-@click.option("--seed", type=click.IntRange(0, (1 << 31) - 1), default=0, show_default=True, help="Of the no-ops before each game and of random actions.")
-@click.option("--epsilon", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="The share of actions drawn at random.")
-@click.option("--recorder", is_flag=True, help="Play on the recorder's console, and not in ale-py's vector environment.")
+@click.option(
+    "--policy",
+    default=AGENT,
+    show_default=True,
+    help="Who plays: a registered policy, or package.module:function of your own, which runs its code.",
+)
+@click.option(
+    "--agent",
+    default="",
+    help="An agent's file, or the folder of a run, in the place of the agent that comes with the package.",
+)
+@click.option(
+    "--episodes",
+    type=click.IntRange(1, 100_000),
+    default=100,
+    show_default=True,
+    help="Games, from the beginning to the last life.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, (1 << 31) - 1),
+    default=0,
+    show_default=True,
+    help="Of the no-ops before each game and of random actions.",
+)
+@click.option(
+    "--epsilon",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="The share of actions drawn at random.",
+)
+@click.option(
+    "--recorder", is_flag=True, help="Play on the recorder's console, and not in ale-py's vector environment."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as JSON.")
-def play(game: str, policy: str, agent: str, episodes: int, seed: int, epsilon: float, recorder: bool, as_json: bool) -> None:
+def play(
+    game: str, policy: str, agent: str, episodes: int, seed: int, epsilon: float, recorder: bool, as_json: bool
+) -> None:
     """Play whole games with a policy and report its score.
 
-    The score of a game is what the game counts, over three lives. The mean has a 95 % interval from a bootstrap over the games. The two places, ale-py's
-    vector environment and --recorder, show a policy the same pictures, so their intervals should overlap.
+    The score of a game is what the game counts, over three lives. The mean has a 95 % interval from a bootstrap over
+    the games. The two places, ale-py's vector environment and --recorder, show a policy the same pictures, so their
+    intervals should overlap.
 
     \b
     physbench play space_invaders
@@ -122,10 +176,23 @@ def play(game: str, policy: str, agent: str, episodes: int, seed: int, epsilon: 
         if recorder:
             from physbench_generators.atari.games import play_games
 
-            told = scores.summary(play_games(player, name=policy, games=episodes, seed=seed, epsilon=epsilon, game=game, progress=show))
+            told = scores.summary(
+                play_games(player, name=policy, games=episodes, seed=seed, epsilon=epsilon, game=game, progress=show)
+            )
         else:
             told = scores.play(player, games=episodes, seed=seed, epsilon=epsilon, game=game, progress=show)
     if as_json:
-        return click.echo(dump({"game": game, "policy": policy, "epsilon": epsilon, "seed": seed, "recorder": recorder, **told.to_dict()}))
+        return click.echo(
+            dump(
+                {
+                    "game": game,
+                    "policy": policy,
+                    "epsilon": epsilon,
+                    "seed": seed,
+                    "recorder": recorder,
+                    **told.to_dict(),
+                }
+            )
+        )
     click.echo(f"{policy}: {told.mean:,.0f} [{told.low:,.0f}, {told.high:,.0f}] over {episodes} games of {game}")
     click.echo(f"  median {told.median:,.0f}, from {told.worst:,.0f} to {told.best:,.0f}")

@@ -25,8 +25,16 @@ if TYPE_CHECKING:
     from physbench_leaderboard.table import Board
 
 FILE = click.argument("file", type=click.Path(path_type=Path))
-FOLDER = click.option("--folder", type=click.Path(path_type=Path), help="Where submissions are kept; by default those that come with physbench.")
-GRANT = click.option("--grant", is_flag=True, help="If all is well, write it into the column `trust` of the listed submission: for the keeper of the table.")
+FOLDER = click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    help="Where submissions are kept; by default those that come with physbench.",
+)
+GRANT = click.option(
+    "--grant",
+    is_flag=True,
+    help="If all is well, write it into the column `trust` of the listed submission: for the keeper of the table.",
+)
 
 
 @main.group()
@@ -85,12 +93,21 @@ def add(file: Path, folder: Path | None, as_json: bool) -> None:
 
 @leaderboard.command()
 @click.option("--suite", help="One suite alone.")
-@click.option("--with", "beside", type=click.Path(path_type=Path), multiple=True, metavar="FILE", help="Also a submission of yours, which is not added.")
+@click.option(
+    "--with",
+    "beside",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Also a submission of yours, which is not added.",
+)
 @click.option("--all", "every", is_flag=True, help="Every column, in tables one below the other.")
 @FOLDER
 @click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV.")
 @JSON
-def show(suite: str | None, beside: tuple[Path, ...], every: bool, folder: Path | None, as_csv: bool, as_json: bool) -> None:
+def show(
+    suite: str | None, beside: tuple[Path, ...], every: bool, folder: Path | None, as_csv: bool, as_json: bool
+) -> None:
     """Show the table, with ranks and 95 % intervals.
 
     Models that cannot be told apart share a rank. The table is as wide as the terminal, or as COLUMNS says.
@@ -188,8 +205,14 @@ def verify(
 
 
 @leaderboard.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("site"), show_default=True, help="The folder to write.")
-@click.option("--pictures", type=click.Path(path_type=Path, exists=True, file_okay=False), help="A folder with a NAME.png for models that have one.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("site"), show_default=True, help="The folder to write."
+)
+@click.option(
+    "--pictures",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A folder with a NAME.png for models that have one.",
+)
 @FOLDER
 def build(out: Path, pictures: Path | None, folder: Path | None) -> None:
     """Write the leaderboard as a single HTML file.
@@ -203,7 +226,9 @@ def build(out: Path, pictures: Path | None, folder: Path | None) -> None:
 
 
 @leaderboard.command()
-@click.option("--site", type=click.Path(path_type=Path), default=Path("site"), show_default=True, help="What `build` wrote.")
+@click.option(
+    "--site", type=click.Path(path_type=Path), default=Path("site"), show_default=True, help="What `build` wrote."
+)
 @click.option("--port", type=int, default=0, help="By default any that is free.")
 def serve(site: Path, port: int) -> None:
     """Serve the page on this machine until Ctrl-C.

@@ -22,9 +22,28 @@ if TYPE_CHECKING:
     from physbench_baselines.campaign.work import Piece
     from physbench_baselines.training.loop import TrainingProgress
 
-FOLDER = click.option("--folder", type=click.Path(path_type=Path), default=Path("runs/campaign"), show_default=True, help="Where everything is kept.")
-ONLY = click.option("--only", metavar="PATTERN", multiple=True, help="These runs alone, such as '*.seed0'; may be given several times.")
-COLUMNS = ("run", "state", "share", "sequence-steps", "stages", "time", "validation loss", "relative_bce", "ari", "flattened")
+FOLDER = click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=Path("runs/campaign"),
+    show_default=True,
+    help="Where everything is kept.",
+)
+ONLY = click.option(
+    "--only", metavar="PATTERN", multiple=True, help="These runs alone, such as '*.seed0'; may be given several times."
+)
+COLUMNS = (
+    "run",
+    "state",
+    "share",
+    "sequence-steps",
+    "stages",
+    "time",
+    "validation loss",
+    "relative_bce",
+    "ari",
+    "flattened",
+)
 NUMBERS = {"share", "sequence-steps", "stages", "validation loss", "relative_bce", "ari"}
 LOWEST_PRIORITY = 19
 
@@ -47,8 +66,9 @@ def campaign() -> None:
 
     Interrupted pieces resume.
 
-    The table is in physbench_baselines/campaign/table.py: model, dataset, recipe, seeds, and a budget in sequence-steps (one sequence, predicted one
-    frame further). The run with the smallest share of its budget is trained next, the first in the table among equals.
+    The table is in physbench_baselines/campaign/table.py: model, dataset, recipe, seeds, and a budget in sequence-steps
+    (one sequence, predicted one frame further). The run with the smallest share of its budget is trained next, the
+    first in the table among equals.
 
     \b
     physbench campaign status
@@ -60,12 +80,23 @@ def campaign() -> None:
 
 @campaign.command()
 @click.option("--minutes", type=float, help="Stop after so long; by default when every budget is used up.")
-@click.option("--piece", type=float, default=15.0, show_default=True, help="Minutes until it is asked anew which run is furthest behind.")
+@click.option(
+    "--piece",
+    type=float,
+    default=15.0,
+    show_default=True,
+    help="Minutes until it is asked anew which run is furthest behind.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @click.option("--threads", type=int, help="Of PyTorch; on a CPU 1 unless told otherwise.")
 @FOLDER
 @ONLY
-@click.option("--adopt", type=Adoption(), multiple=True, help="First copy the folder of a training run into the campaign, as the run NAME.")
+@click.option(
+    "--adopt",
+    type=Adoption(),
+    multiple=True,
+    help="First copy the folder of a training run into the campaign, as the run NAME.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be trained, in which order, and change nothing.")
 def run(
     minutes: float | None,
@@ -79,11 +110,12 @@ def run(
 ) -> None:
     """Train the runs that are furthest behind, piece by piece.
 
-    It runs at the lowest priority and, on a CPU, with one thread. Ctrl-C saves; kill loses a minute at most; the same command goes on. The length of a
-    piece does not change what is learnt: how long a run is to be is known when it begins.
+    It runs at the lowest priority and, on a CPU, with one thread. Ctrl-C saves; kill loses a minute at most; the same
+    command goes on. The length of a piece does not change what is learnt: how long a run is to be is known when it
+    begins.
 
-    FOLDER/NAME is the folder of a run, as `physbench train` makes it. FOLDER/weights holds small weights with their cards: copy them into the same
-    place on another machine, and its campaign goes on from them.
+    FOLDER/NAME is the folder of a run, as `physbench train` makes it. FOLDER/weights holds small weights with their
+    cards: copy them into the same place on another machine, and its campaign goes on from them.
 
     \b
     physbench campaign run --dry-run
@@ -124,8 +156,9 @@ def run(
 def status(folder: Path, only: tuple[str, ...], as_json: bool) -> None:
     """Show what was trained, where and for how long, what it reached, and what is next.
 
-    The figures are those of the best weights, on validation sequences. A curve has flattened when its best validation loss improved by less than 1 %
-    over the last quarter of the sequence-steps; that is told of a run whose budget is used up.
+    The figures are those of the best weights, on validation sequences. A curve has flattened when its best validation
+    loss improved by less than 1 % over the last quarter of the sequence-steps; that is told of a run whose budget is
+    used up.
 
     \b
     physbench campaign status
@@ -138,14 +171,25 @@ def status(folder: Path, only: tuple[str, ...], as_json: bool) -> None:
     total = sum(each.history.minutes for each in standings)
     if as_json:
         entries = [each.to_dict() for each in standings]
-        return click.echo(dump({"folder": str(folder), "runs": entries, "minutes": total, "next": waiting[0].run.name if waiting else None}))
+        return click.echo(
+            dump(
+                {
+                    "folder": str(folder),
+                    "runs": entries,
+                    "minutes": total,
+                    "next": waiting[0].run.name if waiting else None,
+                }
+            )
+        )
     words = [place for place, title in enumerate(COLUMNS) if title not in NUMBERS]
     for line in align([COLUMNS, *(_cells(each.to_dict()) for each in standings)], left=words):
         click.echo(line)
     for each in standings:
         if each.differences:
             click.echo(f"{each.run.name} is not as the table says: {'; '.join(each.differences)}")
-    click.echo(f"{_hours(total)} in all. " + (f"Next: {waiting[0].run.name}" if waiting else "Every budget is used up."))
+    click.echo(
+        f"{_hours(total)} in all. " + (f"Next: {waiting[0].run.name}" if waiting else "Every budget is used up.")
+    )
 
 
 def _work(folder: Path, runs: Sequence[PlannedRun], minutes: float | None, settings: dict[str, Any]) -> list[Piece]:
@@ -159,7 +203,11 @@ def _work(folder: Path, runs: Sequence[PlannedRun], minutes: float | None, setti
         def show(name: str, now: TrainingProgress) -> None:
             done = (time.monotonic() - began) / 60
             left = (now.seconds_left or 0.0) / 60
-            update(done, max(minutes or done + left, done), f"{name}, {now.share:.0%}: step {now.step:,}, loss {now.loss:,.0f}")
+            update(
+                done,
+                max(minutes or done + left, done),
+                f"{name}, {now.share:.0%}: step {now.step:,}, loss {now.loss:,.0f}",
+            )
 
         def say(text: str) -> None:
             click.echo(text, err=True)
@@ -192,7 +240,10 @@ def _tell_order(folder: Path, runs: Sequence[PlannedRun], minutes: float | None,
     if not waiting:
         return click.echo("every budget is used up: nothing would be trained")
     length = "until every budget is used up" if minutes is None else f"for {minutes:g} minutes"
-    click.echo(f"would train {length}, at most {piece:g} minutes at a time, in this order until one is no longer the furthest behind:")
+    click.echo(
+        f"would train {length}, at most {piece:g} minutes at a time, in this order until one is no longer the furthest"
+        " behind:"
+    )
     for each in waiting:
         click.echo(f"  {each.run.name}: {each.share:.1%} of {each.run.budget:,} sequence-steps, {each.next_action}")
 
@@ -203,7 +254,18 @@ def _cells(entry: dict[str, Any]) -> tuple[str, ...]:
     loss, bce, ari = ("-" if value is None else f"{value:,.1f}" if value >= 10 else f"{value:.3f}" for value in figures)
     spent = ", ".join(f"{_hours(each['minutes'])} on {each['hardware']}" for each in entry["spent"]) or "-"
     flat = {None: "-", True: "yes", False: "no"}[entry["flattened"]]
-    return (entry["name"], entry["state"], f"{entry['share']:.1%}", f"{entry['sequence_steps']:,}", str(entry["stages"]), spent, loss, bce, ari, flat)
+    return (
+        entry["name"],
+        entry["state"],
+        f"{entry['share']:.1%}",
+        f"{entry['sequence_steps']:,}",
+        str(entry["stages"]),
+        spent,
+        loss,
+        bce,
+        ari,
+        flat,
+    )
 
 
 def _hours(minutes: float) -> str:

@@ -27,12 +27,29 @@ if TYPE_CHECKING:
     from physbench.storage.verify import Report
     from physbench.view import Times
 
-RESERVED = {"frames", "train", "valid", "test", "training", "validation", "seed", "out", "workers", "part", "overwrite", "dry-run", "json", "as-json", "help"}
+RESERVED = {
+    "frames",
+    "train",
+    "valid",
+    "test",
+    "training",
+    "validation",
+    "seed",
+    "out",
+    "workers",
+    "part",
+    "overwrite",
+    "dry-run",
+    "json",
+    "as-json",
+    "help",
+}
 COUNTS = {"training": "train", "validation": "valid", "test": "test"}
 
 
 class Datasets(click.Group):
-    """A command for every dataset and generator that the registry knows, its options taken from the generator's fields."""
+    """A command for every dataset and generator that the registry knows, its options taken from the generator's
+    fields."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [name for name, _ in registry.datasets.load_all()]
@@ -52,8 +69,9 @@ def generate() -> None:
     physbench generate balls4mass64
     physbench generate balls --n 6-8 --gravity 0.1 --train 1000 --valid 100 --test 100 --out mine.h5
 
-    The file depends only on the options, not on the number of workers. It appears only when it is complete: after Ctrl-C or a kill, run the same
-    command again to resume. To split the work over machines, run it with --part 1/8 to --part 8/8, and then once without.
+    The file depends only on the options, not on the number of workers. It appears only when it is complete: after
+    Ctrl-C or a kill, run the same command again to resume. To split the work over machines, run it with --part 1/8 to
+    --part 8/8, and then once without.
     """
 
 
@@ -61,13 +79,21 @@ def _generate_command(usual: Recipe) -> click.Command:
     own = usual.dataset == usual.generator.name
     options = _options(usual.generator) if own else []
     if own:
-        options.append(click.Option(["--frames"], type=int, default=usual.frames, show_default=True, help="Frames per sequence."))
+        options.append(
+            click.Option(["--frames"], type=int, default=usual.frames, show_default=True, help="Frames per sequence.")
+        )
     for split, word in COUNTS.items():
         count = usual.splits.get(split, 0)
-        options.append(click.Option([f"--{word}", split], type=int, default=count, show_default=True, help=f"Number of {split} sequences."))
+        options.append(
+            click.Option(
+                [f"--{word}", split], type=int, default=count, show_default=True, help=f"Number of {split} sequences."
+            )
+        )
     options += [
         click.Option(["--seed"], type=int, default=usual.seed, show_default=True, help="Seed of the sequences."),
-        click.Option(["--out"], type=click.Path(path_type=Path), help="File to write; by default it is named after its contents."),
+        click.Option(
+            ["--out"], type=click.Path(path_type=Path), help="File to write; by default it is named after its contents."
+        ),
         click.Option(["--workers"], type=int, help="Number of threads or processes; by default one per core."),
         click.Option(["--part"], type=str, metavar="I/N", help="Generate only this share of the file."),
         click.Option(["--overwrite"], is_flag=True, help="Replace an existing file."),
@@ -87,29 +113,52 @@ def _generate_command(usual: Recipe) -> click.Command:
             _generate(recipe, out, **settings)
 
     example = f"physbench generate {usual.dataset} --train 1000 --valid 100 --test 100 --out {usual.dataset}.h5"
-    return click.Command(usual.dataset, params=list(options), callback=run, help=f"{usual.about[:1].upper()}{usual.about[1:]}.\n\n\b\n{example}")
+    return click.Command(
+        usual.dataset,
+        params=list(options),
+        callback=run,
+        help=f"{usual.about[:1].upper()}{usual.about[1:]}.\n\n\b\n{example}",
+    )
 
 
 def _options(world: Any) -> list[click.Option]:
     """The fields of a world as options. What the command line cannot write stays as it is."""
     kinds = {field.name: kind_of(world, field) for field in fields(world)}
-    return [_option(field, getattr(world, field.name), kind) for field in fields(world) if (kind := kinds[field.name]) is not None]
+    return [
+        _option(field, getattr(world, field.name), kind)
+        for field in fields(world)
+        if (kind := kinds[field.name]) is not None
+    ]
 
 
 def _option(field: Field[Any], default: Any, kind: click.ParamType[Any]) -> click.Option:
     name, text = field.name.replace("_", "-"), str(field.metadata.get("help") or "")
     text = f"{text[:1].upper()}{text[1:]}." if text else ""
     if name in RESERVED:
-        raise RecipeError(f"the world has a parameter {name!r}, and physbench generate has an option of this name: call the parameter otherwise")
+        raise RecipeError(
+            f"the world has a parameter {name!r}, and physbench generate has an option of this name: call the parameter"
+            " otherwise"
+        )
     if isinstance(default, bool):
-        return click.Option([f"--{name}/--no-{name}" if default else f"--{name}", field.name], is_flag=True, default=default, help=text)
+        return click.Option(
+            [f"--{name}/--no-{name}" if default else f"--{name}", field.name], is_flag=True, default=default, help=text
+        )
     flag = field.metadata.get("flag")
     optional = {"is_flag": False, "flag_value": flag} if flag is not None else {}
     shown = kind.write(default) if isinstance(kind, (Range, Numbers)) and default is not None else default
-    return click.Option([f"--{name}", field.name], type=kind, default=shown, show_default=default not in (None, ""), help=text, **optional)
+    return click.Option(
+        [f"--{name}", field.name],
+        type=kind,
+        default=shown,
+        show_default=default not in (None, ""),
+        help=text,
+        **optional,
+    )
 
 
-def _generate(recipe: Recipe, out: Path, *, workers: int | None, part: str | None, overwrite: bool, as_json: bool) -> None:
+def _generate(
+    recipe: Recipe, out: Path, *, workers: int | None, part: str | None, overwrite: bool, as_json: bool
+) -> None:
     from physbench.generate import generate, is_finished, require_hdf5_name
 
     require_hdf5_name(out)
@@ -138,9 +187,13 @@ def _say_finished(recipe: Recipe, path: Path, state: str, as_json: bool) -> None
 
     size, digest = path.stat().st_size, open_dataset(path).attributes["content_sha256"]
     if as_json:
-        return click.echo(json.dumps({"file": str(path), "bytes": size, "sequences": recipe.sequences, "content_sha256": digest}))
+        return click.echo(
+            json.dumps({"file": str(path), "bytes": size, "sequences": recipe.sequences, "content_sha256": digest})
+        )
     subject = f"{path} {state}" if state else str(path)
-    click.echo(f"{subject}: {_count_sequences(recipe.sequences, recipe.frames)}, {describe_size(size)}, content {digest[:16]}")
+    click.echo(
+        f"{subject}: {_count_sequences(recipe.sequences, recipe.frames)}, {describe_size(size)}, content {digest[:16]}"
+    )
 
 
 def _part(text: str | None) -> tuple[int, int] | None:
@@ -174,9 +227,14 @@ def _dry_run(recipe: Recipe, out: Path, workers: int | None, as_json: bool) -> N
         }
         return click.echo(json.dumps(found))
     count = _count_sequences(recipe.sequences, recipe.frames)
-    click.echo(f"{out} would hold {count} in about {describe_size(guess.bytes)} and take about {describe_time(guess.seconds)}")
+    click.echo(
+        f"{out} would hold {count} in about {describe_size(guess.bytes)} and take about {describe_time(guess.seconds)}"
+    )
     if drawn:
-        click.echo(f"{sheet}: the first {'images' if recipe.frames == 1 else 'sequences, each as its first frame with the ways of the objects'}")
+        click.echo(
+            f"{sheet}: the first"
+            f" {'images' if recipe.frames == 1 else 'sequences, each as its first frame with the ways of the objects'}"
+        )
 
 
 @main.command()
@@ -197,13 +255,21 @@ def info(file: Path, as_json: bool) -> None:
         arrays = {path: {"type": field.dtype.name, **field.describe()} for path, field in dataset.layout.paths.items()}
         texts = {"recipe": recipe, "created_with": json.loads(attributes["created_with"])}
         return click.echo(json.dumps({**attributes, **texts, "splits": splits, "arrays": arrays}))
-    click.echo(click.style(printable(f"{file}: {attributes['dataset']}"), bold=True) + f", {describe_size(file.stat().st_size)}")
+    click.echo(
+        click.style(printable(f"{file}: {attributes['dataset']}"), bold=True)
+        + f", {describe_size(file.stat().st_size)}"
+    )
     for name, split in dataset.items():
         click.echo(f"  {name:<11} {', '.join(_describe_split(split))}")
     parameters = ", ".join(f"{name} {value}" for name, value in recipe.get("parameters", {}).items())
     click.echo(printable(f"  recipe      seed {recipe.get('seed')}; {parameters}"))
     click.echo(f"  content     {attributes['content_sha256']}")
-    click.echo(printable(f"  made with   {', '.join(f'{name} {number}' for name, number in json.loads(attributes['created_with']).items())}"))
+    click.echo(
+        printable(
+            "  made with  "
+            f" {', '.join(f'{name} {number}' for name, number in json.loads(attributes['created_with']).items())}"
+        )
+    )
     _describe_arrays(next(iter(dataset.values())))
 
 
@@ -226,7 +292,11 @@ def _describe_split(split: Split) -> Iterator[str]:
     pixels = [f"{sizes['H']}x{sizes['W']}x{sizes.get('C', 1)}"] if "H" in sizes else []
     if frames or pixels:
         yield " of ".join(frames + pixels)
-    for axis, words in {"K": "up to {:,} objects", "A": "{:,} actions", "M": "{:,} collisions" if collisions else "{:,} events"}.items():
+    for axis, words in {
+        "K": "up to {:,} objects",
+        "A": "{:,} actions",
+        "M": "{:,} collisions" if collisions else "{:,} events",
+    }.items():
         if axis in sizes:
             yield words.format(sizes[axis])
 
@@ -243,21 +313,26 @@ def _describe_arrays(split: Split) -> None:
         named = ", ".join(AXES[axis] for axis in axes if axis in AXES)
         size = f"{shape} ({named})" if named else shape
         click.echo(f"    {path:<16} {field.dtype.name:<8} {', '.join(filter(None, [size, field.unit]))}".rstrip())
-        details = [f"{topic}: {text}" for topic, text in field.describe().items() if topic not in ("axes", "unit", "meaning")]
+        details = [
+            f"{topic}: {text}" for topic, text in field.describe().items() if topic not in ("axes", "unit", "meaning")
+        ]
         for text in (field.meaning, *details):
             click.echo(click.wrap_text(text, width, " " * 8, " " * 10))
 
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--quick", is_flag=True, help="Check only structure and digests. This finds accidental damage, but not forged data.")
+@click.option(
+    "--quick", is_flag=True, help="Check only structure and digests. This finds accidental damage, but not forged data."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def verify(file: Path, quick: bool, as_json: bool) -> None:
     """Verify the contents of a dataset file.
 
-    Generates every sequence again from the recipe and compares every value, including pixels and events; replays the motion; checks the recipe against
-    the name of the dataset; and compares what plain h5py reads. This takes about as long as generating the file. The exit code is 0 if the file is
-    good and 2 if it is not. A file whose world is not installed can only be reported as undamaged.
+    Generates every sequence again from the recipe and compares every value, including pixels and events; replays the
+    motion; checks the recipe against the name of the dataset; and compares what plain h5py reads. This takes about as
+    long as generating the file. The exit code is 0 if the file is good and 2 if it is not. A file whose world is not
+    installed can only be reported as undamaged.
 
     \b
     physbench verify balls4mass64.h5
@@ -265,16 +340,26 @@ def verify(file: Path, quick: bool, as_json: bool) -> None:
     from physbench.storage.verify import verify
 
     with progress_bar(printable(f"checking {file.name}")) as update:
-        report = verify(file, depth="quick" if quick else "plain", progress=lambda progress: update(progress.done, progress.total, progress.doing))
+        report = verify(
+            file,
+            depth="quick" if quick else "plain",
+            progress=lambda progress: update(progress.done, progress.total, progress.doing),
+        )
     click.echo(json.dumps(asdict(report)) if as_json else printable(_verdict(file, report)))
 
 
 def _verdict(file: Path, report: Report) -> str:
     content = f"content {report.content_sha256[:16]}"
     if report.depth == "quick":
-        return f"{file}: {report.dataset} has no accidental damage ({report.sequences:,} sequences; {content}); only verify without --quick finds lies"
+        return (
+            f"{file}: {report.dataset} has no accidental damage ({report.sequences:,} sequences; {content}); only"
+            " verify without --quick finds lies"
+        )
     if not report.sequences_remade:
-        return f"{file}: {report.dataset} is undamaged ({report.sequences:,} sequences; {content}), but {'; '.join(report.caveats)}"
+        return (
+            f"{file}: {report.dataset} is undamaged ({report.sequences:,} sequences; {content}), but"
+            f" {'; '.join(report.caveats)}"
+        )
     looked = f"{report.sequences:,} sequences, each made again from the recipe; {content}"
     return "; ".join([f"{file}: {report.dataset} is good ({looked})", *report.caveats])
 
@@ -283,17 +368,24 @@ def _verdict(file: Path, report: Report) -> str:
 @click.argument("source", required=False)
 @click.option("--split", help="training, validation or test.")
 @click.option("--index", type=int, default=0, show_default=True, help="Number of the sequence.")
-@click.option("--model", help="Draw what this model does: a name, a checkpoint, or package.module:factory (this runs its code).")
+@click.option(
+    "--model", help="Draw what this model does: a name, a checkpoint, or package.module:factory (this runs its code)."
+)
 @click.option("--suite", help="With --model: suite to take the sequence from (default: balls).")
 @click.option("--task", help="With --model: task of the suite (default: the first).")
 @SETTINGS
 @click.option(
-    "--rollout", type=int, metavar="N", help="With --model: show only the first frames (5 unless the suite says otherwise) and let it imagine N more."
+    "--rollout",
+    type=int,
+    metavar="N",
+    help="With --model: show only the first frames (5 unless the suite says otherwise) and let it imagine N more.",
 )
 @click.option("--start", type=int, metavar="T", help="First frame to draw (default: just before the first collision).")
 @click.option("--frames", type=int, metavar="N", help="Number of frames to draw.")
 @click.option("--every", type=int, metavar="N", help="Draw every N-th frame.")
-@click.option("--out", type=click.Path(path_type=Path), help="File to write: .png, .gif or, without --model, .html with a player.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="File to write: .png, .gif or, without --model, .html with a player."
+)
 def show(
     source: str | None,
     split: str | None,
@@ -375,7 +467,13 @@ def _show_model(model: str, settings: dict[str, float], asked: Asked, times: Tim
     entered = own_code(model) if code else contestant(model, settings=settings)
     if out is None:
         name = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in entered.name)
-        words = [name, chosen.name, asked.task, str(asked.index), None if asked.rollout is None else f"rollout-{asked.rollout}"]
+        words = [
+            name,
+            chosen.name,
+            asked.task,
+            str(asked.index),
+            None if asked.rollout is None else f"rollout-{asked.rollout}",
+        ]
         out = Path("-".join(filter(None, words)) + ".png")
     where: dict[str, Any] = {"task": asked.task, "index": asked.index, "split": asked.split}
     if still:

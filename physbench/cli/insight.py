@@ -31,7 +31,8 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
 
     Prints for every figure which run is better, or that they cannot be told apart.
 
-    Each figure is tested by itself at 5 %, so of many some differ by chance. Differences marked * survive Holm's correction for all of them.
+    Each figure is tested by itself at 5 %, so of many some differ by chance. Differences marked * survive Holm's
+    correction for all of them.
 
     A and B are files of `physbench eval ... --per-sequence FILE` on the same suite.
 
@@ -52,14 +53,25 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
     click.echo(f"a = {names[0]!r}, b = {names[1]!r}; the figure of a less that of b, with its 95 % interval")
     for task in dict.fromkeys(line.task for line in lines):
         click.echo(click.style(printable(task), bold=True))
-        rows = [_cells(line, NARROW if line.comparison.contributing < ENOUGH else "") for line in lines if line.task == task]
+        rows = [
+            _cells(line, NARROW if line.comparison.contributing < ENOUGH else "") for line in lines if line.task == task
+        ]
         for row in align(rows, left=(0, 2, 3)):
             click.echo(f"  {row}")
     tested, surviving = count_tested(lines), sum(line.survives for line in lines)
-    click.echo(f"{tested} figures are tested, each at 5 %: about {0.05 * tested:.1g} of them would differ by chance if nothing did.")
-    click.echo(f"* {surviving} of the differences survive{'s' * (surviving == 1)} Holm's correction: in 5 % of comparisons at most, a false one does.")
+    click.echo(
+        f"{tested} figures are tested, each at 5 %: about {0.05 * tested:.1g} of them would differ by chance if nothing"
+        " did."
+    )
+    click.echo(
+        f"* {surviving} of the differences survive{'s' * (surviving == 1)} Holm's correction: in 5 % of comparisons at"
+        " most, a false one does."
+    )
     if any(line.comparison.contributing < ENOUGH and not math.isnan(line.comparison.difference.low) for line in lines):
-        click.echo(f"{NARROW} This interval is of fewer than {ENOUGH} sequences, and too narrow: docs/statistics.md says by how much.")
+        click.echo(
+            f"{NARROW} This interval is of fewer than {ENOUGH} sequences, and too narrow: docs/statistics.md says by"
+            " how much."
+        )
 
 
 def _cells(line: ComparedFigure, mark: str) -> tuple[str, ...]:
@@ -85,7 +97,10 @@ def explain(metric: str | None) -> None:
     if metric is None:
         return click.echo("\n".join(names()))
     card = find(metric)
-    click.echo(click.style(card.name, bold=True) + f"   ({card.better} is better; {card.paper})\n\n{card.definition}\n\n  {card.formula}")
+    click.echo(
+        click.style(card.name, bold=True)
+        + f"   ({card.better} is better; {card.paper})\n\n{card.definition}\n\n  {card.formula}"
+    )
     click.echo(f"\nCaution: {card.caution}\n\n{card.example}")
 
 
@@ -105,14 +120,22 @@ def cache(clear: bool, as_json: bool) -> None:
     freed = cache.clear() if clear else 0
     if as_json:
         return click.echo(
-            json.dumps({"directory": str(cache.directory()), "freed": freed, "rooms": [{**asdict(room), "path": str(room.path)} for room in rooms]})
+            json.dumps(
+                {
+                    "directory": str(cache.directory()),
+                    "freed": freed,
+                    "rooms": [{**asdict(room), "path": str(room.path)} for room in rooms],
+                }
+            )
         )
     if clear:
         return click.echo(f"{cache.directory()}: {freed / 1e6:,.1f} MB removed")
     click.echo(click.style(str(cache.directory()), bold=True))
     for room in rooms:
         click.echo(f"  {room.about:<24} {room.entries:>5}   {room.bytes / 1e6:>8,.1f} MB")
-    limits = f"unfinished evaluations up to {cache.LIMIT / 1e6:,.0f} MB, test data up to {cache.DATA_LIMIT / 1e6:,.0f} MB"
+    limits = (
+        f"unfinished evaluations up to {cache.LIMIT / 1e6:,.0f} MB, test data up to {cache.DATA_LIMIT / 1e6:,.0f} MB"
+    )
     click.echo(f"  ({limits}; PHYSBENCH_CACHE names another directory)")
 
 
@@ -170,10 +193,20 @@ def _models() -> Iterable[Entry]:
 
     trained = bundled.names()
     for name in registry.models.names():
-        entry: Entry = {"model": name, "about": None, "data": None, "parameters": None, "training": None, "paper_link": None, "scores": []}
+        entry: Entry = {
+            "model": name,
+            "about": None,
+            "data": None,
+            "parameters": None,
+            "training": None,
+            "paper_link": None,
+            "scores": [],
+        }
         if name in trained:
             card = bundled.card(name)
-            entry |= {field: getattr(card, field) for field in ("data", "parameters", "training", "paper_link")} | {"scores": _ranking(card.scores)}
+            entry |= {field: getattr(card, field) for field in ("data", "parameters", "training", "paper_link")} | {
+                "scores": _ranking(card.scores)
+            }
         elif name in registry.models.built_in:
             entry["about"] = (inspect.getdoc(registry.models.get(name)) or "").partition("\n")[0]
             entry["scores"] = _ranking(scores_of(name))
@@ -183,7 +216,9 @@ def _models() -> Iterable[Entry]:
 def _ranking(rows: Iterable[Entry]) -> list[Entry]:
     """Of all scores those that a suite is ranked by, in the order of the suites."""
     suites = installed_suites()
-    found = (row for row in rows if row["suite"] in suites and (row["task"], row["metric"]) == suites[row["suite"]].ranked_by)
+    found = (
+        row for row in rows if row["suite"] in suites and (row["task"], row["metric"]) == suites[row["suite"]].ranked_by
+    )
     return sorted(found, key=lambda row: list(suites).index(row["suite"]))
 
 
@@ -192,7 +227,11 @@ def _model(entry: Entry) -> list[str]:
     if entry["parameters"]:
         training = entry["training"] or ("as long as its paper's" if entry["paper_link"] else None)
         lines.append("; ".join(filter(None, [f"{entry['parameters']:,} parameters, learnt {entry['data']}", training])))
-    lines += [", ".join(f"{row['suite']}: {row['metric']} {row['value']:.3f}" for row in entry["scores"])] if entry["scores"] else []
+    lines += (
+        [", ".join(f"{row['suite']}: {row['metric']} {row['value']:.3f}" for row in entry["scores"])]
+        if entry["scores"]
+        else []
+    )
     return [entry["model"], *(lines or ["of an installed package"])]
 
 

@@ -73,12 +73,27 @@ class Outputs:
             found.save_sums(self.per_sequence)
         references: list[Known] = []
         if not self.as_json or self.report:
-            with progress_bar("scoring reference rows", unit="") as update, suppress(KeyboardInterrupt):  # the scores themselves are there
-                references = reference_scores(chosen, besides=found.provenance.model, doing=lambda doing: update(0, 1, doing))
+            with (
+                progress_bar("scoring reference rows", unit="") as update,
+                suppress(KeyboardInterrupt),
+            ):  # the scores themselves are there
+                references = reference_scores(
+                    chosen, besides=found.provenance.model, doing=lambda doing: update(0, 1, doing)
+                )
         width = max(shutil.get_terminal_size().columns, NARROWEST)
-        click.echo(to_json(found) if self.as_json else as_text(found, chosen, references, width=width, everything=self.everything))
+        click.echo(
+            to_json(found)
+            if self.as_json
+            else as_text(found, chosen, references, width=width, everything=self.everything)
+        )
         if self.report:
             from physbench.report import gallery, write_report
 
-            page = write_report(self.report, found, references, list_published(chosen.suite.name), gallery(answers, chosen, found, likelihood=likelihood))
+            page = write_report(
+                self.report,
+                found,
+                references,
+                list_published(chosen.suite.name),
+                gallery(answers, chosen, found, likelihood=likelihood),
+            )
             click.echo(str(page), err=True)

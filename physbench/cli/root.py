@@ -36,7 +36,9 @@ class Commands(click.Group):
             error.show()
             sys.exit(error.exit_code)
         except click.ClickException as error:
-            hint = f" (see {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
+            hint = (
+                f" (see {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
+            )
             click.echo(printable(f"Error: {' '.join(error.format_message().split())}{hint}"), err=True)
             sys.exit(error.exit_code)
         except click.Abort:

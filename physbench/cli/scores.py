@@ -28,8 +28,8 @@ from physbench.suites import SUITES
 if TYPE_CHECKING:
     from physbench.evaluation.contestant import Contestant
 
-MODEL_HELP = """MODEL is a name (copy, blur, blobs, tracker, constant-velocity, mean, blank, oracle, r-nem, ... or one of an installed package), a checkpoint
-(.pt, .safetensors), or the folder of a training run."""
+MODEL_HELP = """MODEL is a name (copy, blur, blobs, tracker, constant-velocity, mean, blank, oracle, r-nem, ... or one
+of an installed package), a checkpoint (.pt, .safetensors), or the folder of a training run."""
 
 
 class Setting(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
@@ -62,7 +62,11 @@ class FreshSeed(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
         try:
             return int(value)
         except ValueError:
-            self.fail(f"{value!r} is no whole number: give a seed, or --fresh last on the line, and the system draws one", param, ctx)
+            self.fail(
+                f"{value!r} is no whole number: give a seed, or --fresh last on the line, and the system draws one",
+                param,
+                ctx,
+            )
 
 
 def options(*wanted: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,7 +86,9 @@ def gather_options(**records: type) -> Callable[..., Any]:
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
         def command(**given: Any) -> Any:
-            names = {name: [item.name for item in fields(record) if item.name in given] for name, record in records.items()}
+            names = {
+                name: [item.name for item in fields(record) if item.name in given] for name, record in records.items()
+            }
             made = {name: records[name](**{each: given.pop(each) for each in own}) for name, own in names.items()}
             return function(**made, **given)
 
@@ -111,7 +117,9 @@ class ModelOptions:
         if self.command is not None and self.changed:
             raise click.UsageError("--set is for trained models: give your command what it needs among its arguments")
         if self.command is not None and self.device not in ("auto", "cpu"):
-            raise click.UsageError(f"a command is not moved to {self.device}: give it what it needs among its arguments")
+            raise click.UsageError(
+                f"a command is not moved to {self.device}: give it what it needs among its arguments"
+            )
         require_settings(self.changed, own_code=self.factory is not None)
 
     @contextmanager
@@ -127,25 +135,41 @@ class ModelOptions:
             click.echo(f"running the code of {code}", err=True)
         if self.factory is not None:
             return own_code(self.factory, device=self.device)
-        return contestant(str(self.model), device=self.device, settings=dict(self.changed), architecture=self.architecture)
+        return contestant(
+            str(self.model), device=self.device, settings=dict(self.changed), architecture=self.architecture
+        )
 
 
 MODEL = click.argument("model", required=False)
-FACTORY = click.option("--model", "factory", metavar="PACKAGE.MODULE:FACTORY", help="A model of your own; this imports and runs its code.")
-ARCHITECTURE = click.option("--architecture", metavar="MODULE:ATTRIBUTE", help="The architecture of these weights, if it is your own; this runs its code.")
+FACTORY = click.option(
+    "--model", "factory", metavar="PACKAGE.MODULE:FACTORY", help="A model of your own; this imports and runs its code."
+)
+ARCHITECTURE = click.option(
+    "--architecture",
+    metavar="MODULE:ATTRIBUTE",
+    help="The architecture of these weights, if it is your own; this runs its code.",
+)
 SIZE = click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
-LIMIT = click.option("--limit", type=int, help="Evaluate only the first N sequences. Such scores are marked and cannot be submitted.")
+LIMIT = click.option(
+    "--limit", type=int, help="Evaluate only the first N sequences. Such scores are marked and cannot be submitted."
+)
 FRESH = click.option(
     "--fresh",
     type=FreshSeed(),
     is_flag=False,
     flag_value=FreshSeed.DRAWN,
-    help="Score new sequences of the same kind, which no model can have trained on. Without a SEED, one of 63 bits is drawn and "
-    "printed. Do not use small seeds: a model could try them all and know the sequences.",
+    help=(
+        "Score new sequences of the same kind, which no model can have trained on. Without a SEED, one of 63 bits is"
+        " drawn and printed. Do not use small seeds: a model could try them all and know the sequences."
+    ),
 )
-BATCH = click.option("--batch", type=int, default=USUAL_BATCH, show_default=True, help="Batch size; on a GPU, use 64 or more.")
+BATCH = click.option(
+    "--batch", type=int, default=USUAL_BATCH, show_default=True, help="Batch size; on a GPU, use 64 or more."
+)
 SEED = click.option("--seed", type=int, default=0, show_default=True, help="Seed of the model's own randomness.")
-DEVICE = click.option("--device", default="auto", show_default=True, help="Device of PyTorch models: auto, cpu, cuda or cuda:1.")
+DEVICE = click.option(
+    "--device", default="auto", show_default=True, help="Device of PyTorch models: auto, cpu, cuda or cuda:1."
+)
 
 
 def require_settings(changed: Sequence[tuple[str, float]], *, own_code: bool) -> None:
@@ -157,7 +181,11 @@ def require_settings(changed: Sequence[tuple[str, float]], *, own_code: bool) ->
 
 
 SETTINGS = click.option(
-    "--set", "changed", type=Setting(), multiple=True, help="Change a setting of a trained model, for example noise=0 or slots=8. Repeatable."
+    "--set",
+    "changed",
+    type=Setting(),
+    multiple=True,
+    help="Change a setting of a trained model, for example noise=0 or slots=8. Repeatable.",
 )
 LABELS = options(
     click.option("--name", help="Name of the model in tables."),
@@ -165,9 +193,20 @@ LABELS = options(
     click.option("--paper", metavar="LINK", help="Link to the model's paper (https://...)."),
 )
 OUTPUTS = options(
-    click.option("--csv", "table", type=click.Path(path_type=Path), help="Write the scores as CSV, one row per task and metric. This file is a submission."),
-    click.option("--per-sequence", type=click.Path(path_type=Path), help="Write the figures of each sequence as .npz, for physbench compare."),
-    click.option("--report", type=click.Path(path_type=Path), metavar="DIR", help="Write a page with curves and pictures."),
+    click.option(
+        "--csv",
+        "table",
+        type=click.Path(path_type=Path),
+        help="Write the scores as CSV, one row per task and metric. This file is a submission.",
+    ),
+    click.option(
+        "--per-sequence",
+        type=click.Path(path_type=Path),
+        help="Write the figures of each sequence as .npz, for physbench compare.",
+    ),
+    click.option(
+        "--report", type=click.Path(path_type=Path), metavar="DIR", help="Write a page with curves and pictures."
+    ),
     click.option("--overwrite", is_flag=True, help="Replace existing files."),
     click.option("--all", "everything", is_flag=True, help="Print every figure instead of the main ones."),
     JSON,
@@ -178,8 +217,8 @@ OUTPUTS = options(
     "eval",
     help=f"""Score a model on a suite.
 
-The test data are generated on first use and checked against a pinned digest. {MODEL_HELP} Interrupted evaluations resume
-automatically.
+The test data are generated on first use and checked against a pinned digest. {MODEL_HELP} Interrupted
+evaluations resume automatically.
 
 \b
 physbench eval copy --suite smoke
@@ -191,9 +230,17 @@ physbench eval copy --data mine.h5
 """,
 )
 @options(MODEL, FACTORY, ARCHITECTURE, COMMAND, TIMEOUT, SUITE, SIZE, LIMIT, FRESH)
-@click.option("--data", type=click.Path(path_type=Path), help="Evaluate on this dataset file instead; files of the published R-NEM code work, too.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Evaluate on this dataset file instead; files of the published R-NEM code work, too.",
+)
 @options(BATCH, SEED, DEVICE, SETTINGS)
-@click.option("--resume/--restart", default=None, help="Resume an interrupted evaluation (the default), or start again (the default for your own code).")
+@click.option(
+    "--resume/--restart",
+    default=None,
+    help="Resume an interrupted evaluation (the default), or start again (the default for your own code).",
+)
 @LABELS
 @OUTPUTS
 @gather_options(entry=ModelOptions, outputs=Outputs)
@@ -210,10 +257,20 @@ def evaluate(entry: ModelOptions, outputs: Outputs, resume: bool | None, **setti
     suite = resolve_suite(place)
     with entry.enter() as entered:
         chosen = extent(suite, **{name: settings[name] for name in ("size", "limit", "fresh", "data")})
-        identity = {**settings, "suite": place, "data": str(settings["data"]), "model": entered.identity or entered.name, "device": entry.device}
+        identity = {
+            **settings,
+            "suite": place,
+            "data": str(settings["data"]),
+            "model": entered.identity or entered.name,
+            "device": entry.device,
+        }
         identity |= {"physbench": __version__, "metrics": [METRIC_VERSION, *all_metrics()]}
         if entry.command is not None:
-            identity |= {"command": entry.command, "folder": str(Path.cwd()), "likelihood": repr(entered.model.likelihood)}
+            identity |= {
+                "command": entry.command,
+                "folder": str(Path.cwd()),
+                "likelihood": repr(entered.model.likelihood),
+            }
         unchanging = entered.identity and not settings["data"] and place in SUITES
         journal = EvaluationJournal.of(identity) if resume or (resume is None and unchanging) else None
         if journal and journal.count_finished():
@@ -232,7 +289,9 @@ def evaluate(entry: ModelOptions, outputs: Outputs, resume: bool | None, **setti
             except KeyboardInterrupt:
                 click.echo("\nStopped." + (" The same command goes on from there." if journal else ""), err=True)
                 sys.exit(STOPPED)
-        outputs.hand_out(found, chosen, answers=answers_of(entered.model, settings["seed"]), likelihood=entered.model.likelihood)
+        outputs.hand_out(
+            found, chosen, answers=answers_of(entered.model, settings["seed"]), likelihood=entered.model.likelihood
+        )
     if journal:
         journal.discard()
 
@@ -240,8 +299,8 @@ def evaluate(entry: ModelOptions, outputs: Outputs, resume: bool | None, **setti
 @main.command(
     help=f"""Write a model's predictions into an HDF5 file.
 
-Score them later, or on another machine. {MODEL_HELP} docs/predictions.md describes the layout of the file, so that any framework can
-write one.
+Score them later, or on another machine. {MODEL_HELP} docs/predictions.md describes the layout of the file, so
+that any framework can write one.
 
 \b
 physbench predict copy --suite smoke --out p.h5
@@ -250,7 +309,9 @@ physbench score p.h5
 )
 @options(MODEL, FACTORY, ARCHITECTURE, COMMAND, TIMEOUT, SUITE, SIZE, LIMIT, BATCH, SEED, DEVICE)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
-@click.option("--half", is_flag=True, help="Store logits in half precision: half the size; scores differ in the fourth digit.")
+@click.option(
+    "--half", is_flag=True, help="Store logits in half precision: half the size; scores differ in the fourth digit."
+)
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @JSON
 @gather_options(entry=ModelOptions)
@@ -270,7 +331,11 @@ def predict(entry: ModelOptions, out: Path, half: bool, overwrite: bool, as_json
             **settings,
         )
     size = out.stat().st_size
-    click.echo(json.dumps({"file": str(out), "bytes": size}) if as_json else f"{out}: the predictions of {entered.name}, {size / 1e6:,.1f} MB")
+    click.echo(
+        json.dumps({"file": str(out), "bytes": size})
+        if as_json
+        else f"{out}: the predictions of {entered.name}, {size / 1e6:,.1f} MB"
+    )
 
 
 @main.command()
@@ -283,7 +348,8 @@ def predict(entry: ModelOptions, out: Path, half: bool, overwrite: bool, as_json
 def score(file: Path, suite: str | None, batch: int, outputs: Outputs) -> None:
     """Score a file of predictions, without running a model.
 
-    If FILE holds 32-bit probabilities, the scores are exactly those of `physbench eval`. docs/predictions.md describes the layout of FILE.
+    If FILE holds 32-bit probabilities, the scores are exactly those of `physbench eval`. docs/predictions.md describes
+    the layout of FILE.
 
     \b
     physbench predict copy --suite smoke --out p.h5
@@ -301,8 +367,8 @@ def score(file: Path, suite: str | None, batch: int, outputs: Outputs) -> None:
 @main.command(
     help=f"""Audit a model for leaks and broken rules.
 
-Prints a verdict for each rule: what the model may depend on, return and read, and whether it knows data that it was not shown.
-{MODEL_HELP} The exit code is 1 if a rule is broken.
+Prints a verdict for each rule: what the model may depend on, return and read, and whether it knows data that it
+was not shown. {MODEL_HELP} The exit code is 1 if a rule is broken.
 
 \b
 physbench audit copy
@@ -319,10 +385,20 @@ def audit(entry: ModelOptions, dataset: str, as_json: bool) -> None:
     with entry.enter() as entered, progress_bar(f"auditing {entered.name}", unit="") as update:
         verdicts = audit(entered.model, dataset=dataset, progress=lambda done, total, doing: update(done, total, doing))
     if as_json:
-        click.echo(json.dumps({"model": entered.name, "passed": has_passed(verdicts), "verdicts": [asdict(verdict) for verdict in verdicts]}))
+        click.echo(
+            json.dumps(
+                {
+                    "model": entered.name,
+                    "passed": has_passed(verdicts),
+                    "verdicts": [asdict(verdict) for verdict in verdicts],
+                }
+            )
+        )
     else:
         for verdict in verdicts:
-            mark = {True: click.style("ok  ", fg="green"), False: click.style("BAD ", fg="red"), None: "-   "}[verdict.passed]
+            mark = {True: click.style("ok  ", fg="green"), False: click.style("BAD ", fg="red"), None: "-   "}[
+                verdict.passed
+            ]
             click.echo(f"{mark}{verdict.check}\n      {verdict.finding}")
         click.echo(summarize(verdicts))
     sys.exit(0 if has_passed(verdicts) else 1)

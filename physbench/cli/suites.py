@@ -9,7 +9,10 @@ import click
 from physbench.errors import PhysbenchError
 from physbench.suites import SUITES, Suite, suite_of
 
-ASKED = f"Suite to evaluate on: {', '.join(SUITES)}, one of an installed package, or package.module:SUITE (this runs its code)."
+ASKED = (
+    f"Suite to evaluate on: {', '.join(SUITES)}, one of an installed package, or package.module:SUITE (this runs its"
+    " code)."
+)
 SUITE = click.option("--suite", default="balls", show_default=True, help=ASKED)
 
 

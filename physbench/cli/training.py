@@ -42,7 +42,9 @@ class Size(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
 class Training(click.Command):
     """Its options are the fields of a training recipe, too; it looks up what there is only when it is used."""
 
-    def make_context(self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any) -> click.Context:
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
         """The agent has a command of its own: it learns from games and not from a dataset."""
         if args[:1] == [AGENT]:
             return train_agent.make_context(f"{info_name} {AGENT}", args[1:], parent, **extra)
@@ -53,7 +55,9 @@ class Training(click.Command):
 
         known = {parameter.name for parameter in self.params}
         usual = TrainingRecipe(model="any")
-        self.params += [_option(usual, item) for item in fields(usual) if item.metadata.get("help") and item.name not in known]
+        self.params += [
+            _option(usual, item) for item in fields(usual) if item.metadata.get("help") and item.name not in known
+        ]
         return super().get_params(ctx)
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -69,7 +73,9 @@ def _option(usual: TrainingRecipe, item: Field[Any]) -> click.Option:
     option, flag = f"--{item.name.replace('_', '-')}", isinstance(value, bool)
     shown = "" if flag else kind.write(value) if isinstance(kind, Numbers) else str(value)
     text = f"{text[:1].upper()}{text[1:]}" + (f" [{shown}]." if shown else ".")
-    return click.Option([f"{option}/--no{option[1:]}" if flag else option], type=None if flag else kind, default=None, help=text)
+    return click.Option(
+        [f"{option}/--no{option[1:]}" if flag else option], type=None if flag else kind, default=None, help=text
+    )
 
 
 @main.command(cls=Training)
@@ -100,11 +106,12 @@ def train(
 ) -> None:
     """Train a model.
 
-    The recipe is the model's own, or that of the R-NEM paper, unless the options say otherwise; the values in brackets are the paper's.
+    The recipe is the model's own, or that of the R-NEM paper, unless the options say otherwise; the values in brackets
+    are the paper's.
 
     MODEL is one of NAMES, or package.module:ARCHITECTURE of your own, which runs its code. Ctrl-C and kill lose a
-    minute at most; --resume goes on to the same curve. The folder holds the recipe, the log as CSV, curves as a picture,
-    and the last and the best weights: `physbench eval runs/r-nem --suite balls` scores the best ones.
+    minute at most; --resume goes on to the same curve. The folder holds the recipe, the log as CSV, curves as a
+    picture, and the last and the best weights: `physbench eval runs/r-nem --suite balls` scores the best ones.
 
     The agent that plays Space Invaders is trained, too: `physbench train dqn --help`.
 
@@ -140,17 +147,41 @@ def train(
 
         def show(now: Any) -> None:
             figures = _list_figures(dict(list(now.figures.items())[:MOST_FIGURES]))
-            update(round(1000 * now.share), 1000, f"step {now.step:,}: loss {_number(now.loss)}{figures}, {now.sequences_per_second:,.0f} sequences/s")
+            update(
+                round(1000 * now.share),
+                1000,
+                f"step {now.step:,}: loss {_number(now.loss)}{figures}, {now.sequences_per_second:,.0f} sequences/s",
+            )
 
         try:
-            result = run.train(recipe, folder, minutes=minutes, steps=steps, resume=resume, device=device, workers=workers, progress=show)
+            result = run.train(
+                recipe,
+                folder,
+                minutes=minutes,
+                steps=steps,
+                resume=resume,
+                device=device,
+                workers=workers,
+                progress=show,
+            )
         except KeyboardInterrupt:
             saved = Folder(folder).last.exists()
-            click.echo("\nStopped" + (f" and saved. Go on with: physbench train --out {folder} --resume" if saved else " before anything was saved."), err=True)
+            click.echo(
+                "\nStopped"
+                + (
+                    f" and saved. Go on with: physbench train --out {folder} --resume"
+                    if saved
+                    else " before anything was saved."
+                ),
+                err=True,
+            )
             sys.exit(STOPPED)
     if as_json:
         return click.echo(dump({"folder": str(folder), **asdict(result)}))
-    click.echo(f"{folder}: {result.step:,} steps, {result.sequences:,} sequences in {result.minutes:.1f} minutes ({result.ended} used up)")
+    click.echo(
+        f"{folder}: {result.step:,} steps, {result.sequences:,} sequences in {result.minutes:.1f} minutes"
+        f" ({result.ended} used up)"
+    )
     last = f"; last: {_number(result.validation_loss)}{_list_figures(result.figures)}"
     click.echo(f"  validation loss {_number(result.best_validation_loss)} at step {result.best_step:,}{last}")
 

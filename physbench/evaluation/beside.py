@@ -11,8 +11,11 @@ FEW = 256
 """Sequences of each task that the rows are scored on while the user waits."""
 
 
-def reference_scores(chosen: Extent, *, besides: str = "", doing: Callable[[str], None] = lambda text: None) -> list[Known]:
-    """Give what the reference rows score on the sequences of an evaluation; nothing where it is not known and would take long.
+def reference_scores(
+    chosen: Extent, *, besides: str = "", doing: Callable[[str], None] = lambda text: None
+) -> list[Known]:
+    """Give what the reference rows score on the sequences of an evaluation; nothing where it is not known and would
+    take long.
 
     besides: the model that was scored, which need not be scored again.
     """

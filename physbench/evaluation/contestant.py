@@ -29,8 +29,11 @@ class Contestant:
     identity: str | None  # what decides its answers; None for code that may have changed
 
 
-def contestant(text: str, *, device: str = "cpu", settings: Mapping[str, float] | None = None, architecture: str | None = None) -> Contestant:
-    """A name, or the path of a checkpoint or of a training run's folder. settings: what to give it otherwise than it was trained with.
+def contestant(
+    text: str, *, device: str = "cpu", settings: Mapping[str, float] | None = None, architecture: str | None = None
+) -> Contestant:
+    """A name, or the path of a checkpoint or of a training run's folder. settings: what to give it otherwise than it
+    was trained with.
 
     architecture: the user's package.module:ATTRIBUTE that the weights belong to; it is imported and run.
     """
@@ -41,17 +44,23 @@ def contestant(text: str, *, device: str = "cpu", settings: Mapping[str, float] 
         identity = None if opened.origin.code else f"checkpoint {opened.origin.weights_sha256}{told}"
         return Contestant(opened, _name(path), identity)
     if architecture is not None:
-        raise ModelError(f"an architecture is named for a file of weights or the folder of a run, and {text!r} is neither")
+        raise ModelError(
+            f"an architecture is named for a file of weights or the folder of a run, and {text!r} is neither"
+        )
     model = _build(registry.models.get(text), device, given)
     return Contestant(model, text, f"{text}{told}" if text in registry.models.built_in else None)
 
 
-def resolve_model(model: Model | str | os.PathLike[str], *, device: str = "cpu", settings: Mapping[str, float] | None = None) -> Contestant:
+def resolve_model(
+    model: Model | str | os.PathLike[str], *, device: str = "cpu", settings: Mapping[str, float] | None = None
+) -> Contestant:
     """Take a model as it is, or look up a name, a checkpoint, or the folder of a training run."""
     if isinstance(model, (str, os.PathLike)):
         return contestant(os.fspath(model), device=device, settings=settings)
     if settings:
-        raise ModelError("settings are for trained models by their name: set what you want in your own before you hand it in")
+        raise ModelError(
+            "settings are for trained models by their name: set what you want in your own before you hand it in"
+        )
     if isinstance(model, type):
         raise ModelError(f"{model.__name__} is a class: hand in a model, {model.__name__}()")
     _require_model(model)
@@ -76,7 +85,9 @@ def _import(place: str, noun: str, attribute: str) -> Any:
     sys.path.insert(0, str(Path.cwd()))  # where a user's own module is, as with `python -m`
     module, _, name = place.partition(":")
     if module.endswith(".py") and name:
-        raise UnknownName(f"{place!r} names a file: write {'.'.join(Path(module[:-3]).parts)}:{name}, from the folder that holds it")
+        raise UnknownName(
+            f"{place!r} names a file: write {'.'.join(Path(module[:-3]).parts)}:{name}, from the folder that holds it"
+        )
     if not name or not all(part.isidentifier() for part in module.split(".")):
         raise UnknownName(f"{place!r} does not lead to a {noun}: it is written package.module:{attribute}")
     try:
@@ -109,7 +120,9 @@ def _build(factory: Callable[..., Any], device: str, settings: Mapping[str, floa
 def _require_model(model: Any) -> None:
     missing = [name for name in ("begin", "observe", "likelihood") if not hasattr(model, name)]
     if missing:
-        raise ModelError(f"a model has begin, observe and likelihood: {type(model).__name__} lacks {', '.join(missing)}")
+        raise ModelError(
+            f"a model has begin, observe and likelihood: {type(model).__name__} lacks {', '.join(missing)}"
+        )
 
 
 def _name(path: Path) -> str:

@@ -1,7 +1,8 @@
 """A model on a suite: from the sequences to the result.
 
-Sequences are dealt out in blocks; what a sequence contributes depends on nothing but that sequence, so figures are the same whatever the blocks. Test
-data are made from their recipe while the model is busy, and their digest is checked against the pinned one.
+Sequences are dealt out in blocks; what a sequence contributes depends on nothing but that sequence, so figures are the
+same whatever the blocks. Test data are made from their recipe while the model is busy, and their digest is checked
+against the pinned one.
 """
 
 import os
@@ -62,8 +63,11 @@ class Extent:
         return self.size in SIZES
 
     def require_pinned(self, task: Task, digest: str) -> bool:
-        """Compare the digest of the data with the pinned one, if there is one for so many sequences; say whether there is."""
-        expected = None if self.fresh is not None or self.split != "test" or self.data else self.suite.digest(task, self.count)
+        """Compare the digest of the data with the pinned one, if there is one for so many sequences; say whether there
+        is."""
+        expected = (
+            None if self.fresh is not None or self.split != "test" or self.data else self.suite.digest(task, self.count)
+        )
         if expected is not None and digest != expected:
             words = f"the test data of {task.name} came out as {digest[:16]}..., not {expected[:16]}..."
             raise DamagedFile(f"{words}: these scores would not compare")
@@ -71,7 +75,13 @@ class Extent:
 
 
 def extent(
-    suite: str | Suite, *, size: str = "lite", limit: int | None = None, fresh: int | None = None, split: str = "test", data: Path | None = None
+    suite: str | Suite,
+    *,
+    size: str = "lite",
+    limit: int | None = None,
+    fresh: int | None = None,
+    split: str = "test",
+    data: Path | None = None,
 ) -> Extent:
     chosen = suite_of(suite) if isinstance(suite, str) else suite
     if size not in SIZES:
@@ -85,7 +95,11 @@ def extent(
     count = limit or chosen.sequences or SIZES[size]
     usual = [chosen.sequences] if chosen.sequences else list(SIZES.values())
     unranked = not (any(map(chosen.is_pinned, usual)) if limit else chosen.is_pinned(count))
-    marks = [split] * (split != "test") + [f"fresh-{fresh}"] * (fresh is not None) + [f"limit-{limit}"] * (limit is not None)
+    marks = (
+        [split] * (split != "test")
+        + [f"fresh-{fresh}"] * (fresh is not None)
+        + [f"limit-{limit}"] * (limit is not None)
+    )
     if data is None:
         _require_sequences(chosen, expand_split(split), count)
         marks = [UNRANKED, *(marks or [size] * (chosen.sequences is None))] if unranked else marks
@@ -102,7 +116,10 @@ def _require_sequences(suite: Suite, split: str, count: int) -> None:
     for recipe in (task.recipe for task in suite.tasks):
         there = recipe.splits.get(split, 0)
         if parts_of(recipe.generator).spans and there < count:
-            raise RecipeError(f"{recipe.name} has {there:,} sequences for {split}, and {count:,} are asked for: give a smaller size, or a limit")
+            raise RecipeError(
+                f"{recipe.name} has {there:,} sequences for {split}, and {count:,} are asked for: give a smaller size,"
+                " or a limit"
+            )
 
 
 def evaluate(
@@ -123,11 +140,12 @@ def evaluate(
     notes: tuple[str, ...] = (),
     progress: Callable[[Progress], None] | None = None,
 ) -> Result:
-    """Score a model: an object with begin and observe, or by name, checkpoint or training folder as on the command line.
+    """Score a model: an object with begin and observe, or by name, checkpoint or training folder as on the command
+    line.
 
-    size: lite or full; limit: so many sequences only; fresh: other sequences of the same recipes, drawn by this seed; data: a dataset file instead;
-    device, settings: for a model by name, where it runs and what it is given otherwise than it was trained with;
-    journal: where finished blocks are kept, so that a killed evaluation goes on.
+    size: lite or full; limit: so many sequences only; fresh: other sequences of the same recipes, drawn by this seed;
+    data: a dataset file instead; device, settings: for a model by name, where it runs and what it is given otherwise
+    than it was trained with; journal: where finished blocks are kept, so that a killed evaluation goes on.
 
     >>> result = physbench.evaluate("constant-velocity", suite="balls", limit=4)
     >>> 0 < result.score("balls4mass64", "relative_bce").value < 1
@@ -140,20 +158,43 @@ def evaluate(
 
     origin = getattr(model, "origin", None) or Origin()
     notes = (*notes, *["own-code"] * (origin.code is not None and "own-code" not in notes))
-    notes = (*notes, *[f"samples-{origin.samples}"] * (origin.samples > 1), *["trained-less-than-the-paper"] * (origin.training is not None))
+    notes = (
+        *notes,
+        *[f"samples-{origin.samples}"] * (origin.samples > 1),
+        *["trained-less-than-the-paper"] * (origin.training is not None),
+    )
     notes = (*notes, *[f"set-{name}-{_plain(number)}" for name, number in sorted(origin.settings.items())])
     if getattr(model, "privileged", False):
         notes = (*notes, "privileged")
     meter = Meter(progress)
     answers = answers_of(meter.attach(model), seed)
     result = score_answers(
-        answers, chosen, model.likelihood, name=name, batch=batch, seed=seed, journal=journal, meter=meter, probed=bool(getattr(model, "latents", None))
+        answers,
+        chosen,
+        model.likelihood,
+        name=name,
+        batch=batch,
+        seed=seed,
+        journal=journal,
+        meter=meter,
+        probed=bool(getattr(model, "latents", None)),
     )
     return replace(
         result,
         provenance=replace(
             result.provenance,
-            **{name: getattr(origin, name) for name in ("parameters", "weights_sha256", "train_seed", "model_link", "paper_link", "device", "torch_version")},
+            **{
+                name: getattr(origin, name)
+                for name in (
+                    "parameters",
+                    "weights_sha256",
+                    "train_seed",
+                    "model_link",
+                    "paper_link",
+                    "device",
+                    "torch_version",
+                )
+            },
             notes=(*notes, *result.provenance.notes),
         ),
     )
@@ -189,7 +230,11 @@ def score_answers(
     for task in chosen.suite.tasks:
         source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)
         _require_frames(task, source, chosen)
-        rates: Rates = {asking: memoryless_rates(chosen, task, asking) for asking in task.askings if isinstance(asking, Window) and asking.kind == "window"}
+        rates: Rates = {
+            asking: memoryless_rates(chosen, task, asking)
+            for asking in task.askings
+            if isinstance(asking, Window) and asking.kind == "window"
+        }
         slots = find_scored_slots(chosen, task)
         probes = fit_probes(answers, task, chosen, batch, meter, slots) if probed else {}
         parts: list[Part] = []
@@ -231,7 +276,9 @@ def score_answers(
         scores=(*_scores(kept), *_spreads(suite, kept), *_ratios(suite, kept)),
         provenance=origin,
         sums={key: (part.numerator, part.denominator) for key, part in kept.items()},
-        curves={key: curve(sums) for key, sums in figures.items() if sums.numerator.ndim > 1 and sums.numerator.shape[1] > 1},
+        curves={
+            key: curve(sums) for key, sums in figures.items() if sums.numerator.ndim > 1 and sums.numerator.shape[1] > 1
+        },
     )
 
 
@@ -239,7 +286,9 @@ def _require_frames(task: Task, source: Source, chosen: Extent) -> None:
     """Refuse what would be cut short."""
     most = max(asking.frames for asking in task.askings)
     if most > source.frames:
-        raise RecipeError(f"{chosen.suite.name} asks about {most} frames of {task.name}, whose sequences have {source.frames}")
+        raise RecipeError(
+            f"{chosen.suite.name} asks about {most} frames of {task.name}, whose sequences have {source.frames}"
+        )
 
 
 def _plain(number: float) -> str:
@@ -274,7 +323,9 @@ def _score_block(
         answer = answers(task, asking, examples, source, start)
         if answer.log_likelihoods is not None:
             notes = ("self-computed-likelihood",)
-        named = score_answer(asking, answer, examples, likelihood, rates=rates.get(asking), probe=probes.get(asking), scored_slots=slots)
+        named = score_answer(
+            asking, answer, examples, likelihood, rates=rates.get(asking), probe=probes.get(asking), scored_slots=slots
+        )
         figures |= {(task.names(asking), metric): sums for metric, sums in named.items()}
     return Part(figures, notes)
 
@@ -283,14 +334,29 @@ def _on_file(suite: Suite, data: Path, split: str) -> Suite:
     """What the suite asks first, asked of a file: as far as its frames reach."""
     task = suite.tasks[0]
     frames = source_of(task, split=split, data=data).frames
-    askings = [replace(asking, frames=min(asking.frames, frames)) if isinstance(asking, Window) else asking for asking in task.askings]
+    askings = [
+        replace(asking, frames=min(asking.frames, frames)) if isinstance(asking, Window) else asking
+        for asking in task.askings
+    ]
     if frames == 1:  # still images: all that can be asked is who owns their pixels
         askings = [replace(asking, frame=0) for asking in askings if isinstance(asking, Still)]
     askings = [asking for asking in askings if asking.frames <= frames]
     if not askings:
         raise RecipeError(f"{data} has {frames} frames a sequence: too few for anything that {suite.name} asks")
-    stem = "".join(letter if (letter.isalnum() and letter.isascii()) or letter in "._-" else "-" for letter in data.stem).strip("-.") or "file"
-    return replace(suite, tasks=(replace(task, dataset=stem, askings=tuple(askings)),), pins=Pins(), ranked_by=None, against=None, sequences=None)
+    stem = (
+        "".join(
+            letter if (letter.isalnum() and letter.isascii()) or letter in "._-" else "-" for letter in data.stem
+        ).strip("-.")
+        or "file"
+    )
+    return replace(
+        suite,
+        tasks=(replace(task, dataset=stem, askings=tuple(askings)),),
+        pins=Pins(),
+        ranked_by=None,
+        against=None,
+        sequences=None,
+    )
 
 
 def _pool_samples(task: Task, figures: Figures) -> Iterator[tuple[tuple[str, str], Sums]]:
@@ -299,7 +365,10 @@ def _pool_samples(task: Task, figures: Figures) -> Iterator[tuple[tuple[str, str
         if isinstance(asking, Rollout) and asking.samples > 1 and asking.sample == 0:
             row = task.names(asking)
             stems = dict.fromkeys(metric.partition("[")[0] for name, metric in figures if name == row)
-            yield from (((row, stem), pool([figures[row, f"{stem}[{sample + 1}]"] for sample in range(asking.samples)])) for stem in stems)
+            yield from (
+                ((row, stem), pool([figures[row, f"{stem}[{sample + 1}]"] for sample in range(asking.samples)]))
+                for stem in stems
+            )
 
 
 def _scores(kept: Figures) -> Iterator[Score]:
@@ -326,7 +395,9 @@ def _ratios(suite: Suite, kept: Figures) -> Iterator[Score]:
     if suite.against is None:
         return
     more, fewer = suite.against
-    for card in (card for card in all_metrics().values() if {(more, card.quotient_of), (fewer, card.quotient_of)} <= kept.keys()):
+    for card in (
+        card for card in all_metrics().values() if {(more, card.quotient_of), (fewer, card.quotient_of)} <= kept.keys()
+    ):
         both = kept[more, card.quotient_of], kept[fewer, card.quotient_of]
         yield _score((f"{more}:{fewer}", card.name), quotient(*both), *both)
 

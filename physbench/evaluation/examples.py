@@ -1,4 +1,5 @@
-"""The sequences that a model is shown: made from a recipe, or read from the user's file. B sequences, T frames, K objects, H x W pixels, C channels."""
+"""The sequences that a model is shown: made from a recipe, or read from the user's file. B sequences, T frames, K
+objects, H x W pixels, C channels."""
 
 import hashlib
 import io
@@ -7,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +42,12 @@ class Examples:
     frames: NDArray[Any]  # (B, T, H, W, C) 0 or 1 as uint8, else 0..1 as float32; or states in their place
     groups: NDArray[np.uint8] | None = None  # (B, T, H, W, 1)
     collisions: NDArray[np.uint8] | None = None  # (B, T, H, W, 1)
-    truth: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])  # every stored array, for what only the balls have
-    events: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])  # (M,) each: sequence in the batch, time, a, b
+    truth: Mapping[str, NDArray[Any]] = field(
+        default_factory=dict[str, Any]
+    )  # every stored array, for what only the balls have
+    events: Mapping[str, NDArray[Any]] = field(
+        default_factory=dict[str, Any]
+    )  # (M,) each: sequence in the batch, time, a, b
     actions: NDArray[np.uint8] | None = None  # (B, T, A) one-hot
     box_side: float = 0.0  # in pixels, where places are shown: there it is 1
 
@@ -115,7 +120,9 @@ class StoredExamples:
         if self._file.layout.columns:
             happened = [self._split.events(number) for number in range(start, stop)]
             events = {name: np.concatenate([each[name] for each in happened]) for name in happened[0]}
-            events["sequence"] = np.repeat(np.arange(stop - start), [len(next(iter(each.values()))) for each in happened])
+            events["sequence"] = np.repeat(
+                np.arange(stop - start), [len(next(iter(each.values()))) for each in happened]
+            )
         return _examples(np.arange(start, stop), self._split[start:stop], events, self.display)
 
     def digest(self, count: int) -> str:
@@ -125,7 +132,9 @@ class StoredExamples:
         if "training" not in self._file:
             raise ModelError(f"{self._file.path} has no training split to take the mean of")
         split = self._file["training"].only(self.display.array)
-        return np.mean([self.display.show(split[number]).mean(axis=0) for number in range(min(len(split), MEAN_OF))], axis=0).astype(np.float32)
+        return np.mean(
+            [self.display.show(split[number]).mean(axis=0) for number in range(min(len(split), MEAN_OF))], axis=0
+        ).astype(np.float32)
 
 
 class Plain:
@@ -141,14 +150,18 @@ class Plain:
 
     def examples(self, start: int, stop: int) -> Examples:
         arrays = {name: array for name, array in self._split.read(start, stop).items() if array is not None}
-        return Examples(np.arange(start, stop), arrays["features"], arrays.get("groups"), arrays.get("collisions"), truth=arrays)
+        return Examples(
+            np.arange(start, stop), arrays["features"], arrays.get("groups"), arrays.get("collisions"), truth=arrays
+        )
 
     def digest(self, count: int) -> str:
         return self._split.digest(count)
 
     def training_mean(self) -> NDArray[np.float32]:
         split = open_plain(self._path, "training")
-        means = [split.read(number, number + 1)["features"].mean(axis=(0, 1)) for number in range(min(len(split), MEAN_OF))]  # pyright: ignore[reportOptionalMemberAccess]
+        count = min(len(split), MEAN_OF)
+        frames = [cast("Any", split.read(number, number + 1)["features"]) for number in range(count)]
+        means = [each.mean(axis=(0, 1)) for each in frames]
         return np.mean(means, axis=0).astype(np.float32)
 
 
@@ -162,14 +175,18 @@ def source_of(task: Task, *, split: str = "test", fresh: int | None = None, data
         Display(task.shows).require(str(data), ("features",))
         return plain
     recipe = task.recipe
-    return Made(recipe if fresh is None else replace(recipe, seed=mix(fresh + 1)), split, usual=recipe, shows=task.shows)
+    return Made(
+        recipe if fresh is None else replace(recipe, seed=mix(fresh + 1)), split, usual=recipe, shows=task.shows
+    )
 
 
 def _display_of(recipe: Recipe, shows: Shows) -> Display:
     return Display(shows, parts_of(recipe.generator).box_side if shows == "position" else 0.0)
 
 
-def _examples(places: NDArray[np.int64], arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]], display: Display) -> Examples:
+def _examples(
+    places: NDArray[np.int64], arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]], display: Display
+) -> Examples:
     labels, actions = (arrays.get("groups"), arrays.get("collisions")), arrays.get("actions")
     return Examples(places, display.show(arrays), *labels, arrays, events, actions, display.box_side)
 
@@ -207,7 +224,8 @@ MOST_ARRAYS, MOST_BYTES = 128, 1 << 34
 class SceneCache:
     """The scenes of a recipe that are slow to make, from the cache directory where they are there and whole.
 
-    Each unit of work, a whole span or a block, is a file of its own. What is read is held to the digest of its arrays; what fails is made again.
+    Each unit of work, a whole span or a block, is a file of its own. What is read is held to the digest of its arrays;
+    what fails is made again.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -219,12 +237,19 @@ class SceneCache:
     def scenes(self, split: str, start: int, stop: int, only: Collection[str] | None = None) -> Scenes:
         """Give sequences start..stop-1 of a split, with all their arrays."""
         blocks = range(start // BLOCK * BLOCK, stop, BLOCK)
-        units = self._spans(self._recipe, split) if self._spans else [Span(split, first, first + BLOCK) for first in blocks]
+        units = (
+            self._spans(self._recipe, split) if self._spans else [Span(split, first, first + BLOCK) for first in blocks]
+        )
         units = [unit for unit in units if unit.start < stop and start < unit.stop]
         if not units or units[-1].stop < stop:
             return self._recipe.scenes(split, start, stop, only)  # which says what there is
         self._latest = {unit: self._latest.get(unit) or self._read_or_make(unit) for unit in units}
-        return join_scenes([scenes.cut(max(start - unit.start, 0), min(stop, unit.stop) - unit.start) for unit, scenes in self._latest.items()])
+        return join_scenes(
+            [
+                scenes.cut(max(start - unit.start, 0), min(stop, unit.stop) - unit.start)
+                for unit, scenes in self._latest.items()
+            ]
+        )
 
     def _read_or_make(self, unit: Span) -> Scenes:
         path = self._folder / f"{unit.split}-{unit.start}-{unit.stop}.npz"

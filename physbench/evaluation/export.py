@@ -1,4 +1,5 @@
-"""The inputs of a suite as a file, for models that do not run in Python: the frames and actions that a model is shown, and nothing of the truth.
+"""The inputs of a suite as a file, for models that do not run in Python: the frames and actions that a model is shown,
+and nothing of the truth.
 
 A suite's rollouts are each exported with their context alone. What a window asks for is predicted one frame ahead, so
 all its frames are inputs; a prediction of frame t + 1 may use the frames up to t and no later ones.

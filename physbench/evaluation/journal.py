@@ -34,7 +34,8 @@ class Part:
 
 
 class EvaluationJournal:
-    """A folder of finished blocks. Its name is made of everything that decides the numbers: who asks for something else finds another folder."""
+    """A folder of finished blocks. Its name is made of everything that decides the numbers: who asks for something else
+    finds another folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -53,17 +54,25 @@ class EvaluationJournal:
     def read(self, task: str, start: int) -> Part | None:
         """A block, if it is there and whole. It can be made again, so whatever is wrong with it is no error."""
         try:
-            arrays = read_npz(self._path(task, start), "a block of an evaluation", most_arrays=MOST_ARRAYS, most_bytes=MOST_BYTES)
+            arrays = read_npz(
+                self._path(task, start), "a block of an evaluation", most_arrays=MOST_ARRAYS, most_bytes=MOST_BYTES
+            )
             notes = tuple(arrays["notes"].tolist())
             names = arrays["figures"].tolist()
-            figures = {(of, metric): ratio(arrays[f"{of}|{metric}|numerator"], arrays[f"{of}|{metric}|denominator"]) for of, metric in names}
+            figures = {
+                (of, metric): ratio(arrays[f"{of}|{metric}|numerator"], arrays[f"{of}|{metric}|denominator"])
+                for of, metric in names
+            }
         except Exception:
             return None
         return Part(figures, notes)
 
     def write(self, task: str, start: int, part: Part) -> None:
         """Whole or not at all."""
-        arrays: dict[str, NDArray[Any]] = {"notes": np.array(part.notes, np.str_), "figures": np.array(list(part.figures), np.str_)}
+        arrays: dict[str, NDArray[Any]] = {
+            "notes": np.array(part.notes, np.str_),
+            "figures": np.array(list(part.figures), np.str_),
+        }
         for (of, metric), sums in part.figures.items():
             arrays |= {f"{of}|{metric}|numerator": sums.numerator, f"{of}|{metric}|denominator": sums.denominator}
         self._folder.mkdir(parents=True, exist_ok=True)

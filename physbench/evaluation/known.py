@@ -65,12 +65,18 @@ KNOWN_SIZE = "lite"
 def references(chosen: Extent) -> list[Known]:
     """Give what is known of the reference rows on pinned sequences; nothing where others were asked for."""
     wanted = (chosen.suite.name, str(chosen.suite.version), KNOWN_SIZE)
-    return [_read_score(row) for row in _rows() if (row["suite"], row["suite_version"], row["size"]) == wanted] if chosen.pinned else []
+    return (
+        [_read_score(row) for row in _rows() if (row["suite"], row["suite_version"], row["size"]) == wanted]
+        if chosen.pinned
+        else []
+    )
 
 
 def scores_of(reference: str, size: str = "lite") -> list[dict[str, Any]]:
     """Of a reference row on every suite, as the cards of trained models have theirs."""
-    rows = [row for row in _rows() if (row["model"], row["size"]) == (reference, size) and stands_in_tables(row["metric"])]
+    rows = [
+        row for row in _rows() if (row["model"], row["size"]) == (reference, size) and stands_in_tables(row["metric"])
+    ]
     figures = [[float(row[name] or "nan") for name in ("value", "low", "high")] for row in rows]
     told = [(row["suite"], int(row["suite_version"]), row["size"], row["task"], row["metric"]) for row in rows]
     return [dict(zip(SCORE, (*first, *rest), strict=True)) for first, rest in zip(told, figures, strict=True)]

@@ -1,4 +1,5 @@
-"""Looking on while a model is asked about an image: what it said of it at every step, to be drawn. H x W pixels, C channels."""
+"""Looking on while a model is asked about an image: what it said of it at every step, to be drawn. H x W pixels, C
+channels."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -38,7 +39,9 @@ class Looked:
     groups: NDArray[np.uint8] | None = None  # (H, W) the object of every pixel, 0 = no object
 
 
-def look(model: Model, suite: str | Suite, *, task: str | None = None, index: int = 0, split: str = "test", seed: int = 0) -> Looked:
+def look(
+    model: Model, suite: str | Suite, *, task: str | None = None, index: int = 0, split: str = "test", seed: int = 0
+) -> Looked:
     """Show an image as often as the suite does. Showings at the end that change nothing are left out."""
     chosen = suite_of(suite) if isinstance(suite, str) else suite
     require_index(chosen, index)
@@ -52,13 +55,20 @@ def look(model: Model, suite: str | Suite, *, task: str | None = None, index: in
 
     def showings(onlooker: Onlooker) -> list[list[Look]]:
         ask(onlooker, where, asking, examples, source, seed=seed)
-        return [[_look(model, noted, image, shown, refined) for refined, noted in enumerate(steps)] for shown, steps in enumerate(onlooker.said, 1)]
+        return [
+            [_look(model, noted, image, shown, refined) for refined, noted in enumerate(steps)]
+            for shown, steps in enumerate(onlooker.said, 1)
+        ]
 
     looks = showings(Onlooker(model))
     if getattr(model, "refinements", None) is not None:
         observed, looks = looks, showings(_Refining(model))
-        if len(observed) != len(looks) or not all(_agree(once[-1], steps[-1]) for once, steps in zip(observed, looks, strict=True)):
-            raise ModelError("the last of the model's refinements is not what it observes, so they are no steps towards it")
+        if len(observed) != len(looks) or not all(
+            _agree(once[-1], steps[-1]) for once, steps in zip(observed, looks, strict=True)
+        ):
+            raise ModelError(
+                "the last of the model's refinements is not what it observes, so they are no steps towards it"
+            )
     while len(looks) > 1 and [*map(_content, looks[-1])] == [*map(_content, looks[-2])]:
         del looks[-1]
     groups = None if examples.groups is None else examples.groups[0, asking.frame, :, :, 0]
@@ -71,7 +81,10 @@ class _Refining(Onlooker):
     def observe(self, state: Any, frame: NDArray[np.float32], action: NDArray[np.float32] | None) -> Any:
         given = self.model.refinements(state, frame, action)  # type: ignore[attr-defined]
         steps: list[Any] = [*cast("Iterable[Any]", given)] if isinstance(given, Iterable) else []
-        if not steps or not all(isinstance(step, tuple) and len(cast("Any", step)) == 2 and isinstance(step[1], Prediction) for step in steps):
+        if not steps or not all(
+            isinstance(step, tuple) and len(cast("Any", step)) == 2 and isinstance(step[1], Prediction)
+            for step in steps
+        ):
             raise ModelError("the model's refinements are one or more (state, prediction), as observe returns them")
         self.said.append([self.note(*step) for step in steps])
         return steps[-1]
@@ -80,7 +93,9 @@ class _Refining(Onlooker):
 def _agree(one: Look, other: Look) -> bool:
     """Whether the scored arrays agree up to rounding."""
     pairs = (one.mean, other.mean), (one.owner, other.owner)
-    return all(a is b or (a is not None and b is not None and np.allclose(a, b, rtol=0, atol=AGREEMENT)) for a, b in pairs)
+    return all(
+        a is b or (a is not None and b is not None and np.allclose(a, b, rtol=0, atol=AGREEMENT)) for a, b in pairs
+    )
 
 
 def _content(look: Look) -> list[bytes]:
@@ -92,4 +107,6 @@ def _content(look: Look) -> list[bytes]:
 def _look(model: Model, noted: Noted, image: NDArray[np.float32], shown: int, refined: int) -> Look:
     said, parts = noted
     mean = scorable(model.likelihood, said["mean"], (1, *image.shape))[0] if "mean" in said else None
-    return Look(shown, refined, mean, checked_owner(said, image.shape), None if parts is None else drawable(parts, image.shape))
+    return Look(
+        shown, refined, mean, checked_owner(said, image.shape), None if parts is None else drawable(parts, image.shape)
+    )

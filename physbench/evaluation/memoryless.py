@@ -1,4 +1,5 @@
-"""Find how often a pixel is on near the curtain: what `permanence_bce` holds a model against. Pinned for pinned sequences, counted for others.
+"""Find how often a pixel is on near the curtain: what `permanence_bce` holds a model against. Pinned for pinned
+sequences, counted for others.
 
 The counts are of whole sets, so they do not depend on blocks, on their order, or on where an evaluation was resumed.
 `python -m physbench.evaluation.memoryless` counts the pinned ones again, and writes them as they stand in pins.json.
@@ -22,16 +23,20 @@ AT_ONCE = 64
 
 
 def memoryless_rates(chosen: Extent, task: Task, window: Window) -> list[float] | None:
-    """Give the share of pixels that are on at distance 1, 2, ... to the curtain, over the sequences of an evaluation; None without a curtain."""
+    """Give the share of pixels that are on at distance 1, 2, ... to the curtain, over the sequences of an evaluation;
+    None without a curtain."""
     pinned = chosen.suite.pins.memoryless.get((task.name, window.frames, chosen.count)) if chosen.pinned else None
     if pinned is not None:
         return [on / pixels for on, pixels in pinned]
-    counted = count_near_curtain(source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data), chosen.count, window)
+    counted = count_near_curtain(
+        source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data), chosen.count, window
+    )
     return None if counted is None else curve(counted)
 
 
 def count_near_curtain(source: Source, count: int, window: Window) -> Sums | None:
-    """Count the first so many sequences -> (N, COLLAR); None where the data do not say, or no sequence has a curtain."""
+    """Count the first so many sequences -> (N, COLLAR); None where the data do not say, or no sequence has a
+    curtain."""
     parts: list[Sums] = []
     curtained = False
     for start in range(0, count, AT_ONCE):
@@ -40,12 +45,20 @@ def count_near_curtain(source: Source, count: int, window: Window) -> Sums | Non
             return None
         curtain, visible = examples.truth["curtain"], examples.truth["visible"]
         curtained = curtained or bool(curtain.any())
-        parts.append(count_on(examples.frames[:, : window.frames], examples.groups[:, : window.frames], visible[:, : window.frames], curtain))
+        parts.append(
+            count_on(
+                examples.frames[:, : window.frames],
+                examples.groups[:, : window.frames],
+                visible[:, : window.frames],
+                curtain,
+            )
+        )
     return join(parts) if curtained else None
 
 
 def count_pinned() -> dict[tuple[str, int, int], tuple[tuple[int, int], ...]]:
-    """Count again what is pinned: by task, frames and number of sequences, the pixels that are on and all of them, at distance 1, 2, ..."""
+    """Count again what is pinned: by task, frames and number of sequences, the pixels that are on and all of them, at
+    distance 1, 2, ..."""
     tasks = {task.name: task for suite in SUITES.values() for task in suite.tasks}
     found: dict[tuple[str, int, int], tuple[tuple[int, int], ...]] = {}
     for name, frames, count in MEMORYLESS:

@@ -27,7 +27,8 @@ class Meter:
         return _Metered(model, self._count) if self._report else model
 
     def begin(self, tasks: Sequence[Task], sequences: int, learnt: Mapping[str, int] | None = None) -> None:
-        """Begin an evaluation of so many sequences of each task. learnt: how many training sequences are shown before them, by the name of a task."""
+        """Begin an evaluation of so many sequences of each task. learnt: how many training sequences are shown before
+        them, by the name of a task."""
         self._sequences = sequences * len(tasks)
         self._total = max(sum((sequences + (learnt or {}).get(task.name, 0)) * count_steps(task) for task in tasks), 1)
 

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from physbench.errors import ModelError
 from physbench.evaluation.child import Child, split_command
 from physbench.evaluation.contestant import Contestant
-from physbench.evaluation.messages import MessageLayout, decode_arrays, decode_header, encode, excerpt, read_announcement, require_keys
+from physbench.evaluation.messages import (
+    MessageLayout,
+    decode_arrays,
+    decode_header,
+    encode,
+    excerpt,
+    read_announcement,
+    require_keys,
+)
 from physbench.model import MOST_BOXES, Batch, Bernoulli, Gaussian, Likelihood, Origin, Prediction
 
 if TYPE_CHECKING:
@@ -94,7 +102,9 @@ class PipeModel:
         given = {name: array for name, array in arrays.items() if array is not None}
         expected = _prediction(state, self._boxes)
         topic = f"{word!r} at step {state.time}"
-        _, said = ask(self._child, {"ask": word}, given, lambda answer: read_announcement(answer, expected), topic=topic)
+        _, said = ask(
+            self._child, {"ask": word}, given, lambda answer: read_announcement(answer, expected), topic=topic
+        )
         self._newest = PipeMoment(state.sequences, state.shape, state.time + 1)
         return self._newest, Prediction(**said)
 
@@ -172,7 +182,9 @@ def _greeting(header: Header) -> Greeting:
     parameters = _whole(header, "parameters", None, 0, MOST_PARAMETERS)
     samples = _whole(header, "samples", 1, 1, MOST_SAMPLES)
     boxes = _whole(header, "boxes", 0, 0, MOST_BOXES)
-    return Greeting(_likelihood(header["likelihood"]), name, imagines, parameters, 1 if samples is None else samples, boxes or 0)
+    return Greeting(
+        _likelihood(header["likelihood"]), name, imagines, parameters, 1 if samples is None else samples, boxes or 0
+    )
 
 
 def _whole(header: Header, key: str, default: int | None, least: int, most: int) -> int | None:

@@ -42,7 +42,10 @@ def predict(
     answers = answers_of(meter.attach(model), seed)
     sigma = model.likelihood.sigma if isinstance(model.likelihood, Gaussian) else None
     if model.likelihood.note and sigma is None:
-        raise ModelError(f"a file of predictions is of a Bernoulli or a Gaussian model, not of {model.likelihood!r}: score the model itself")
+        raise ModelError(
+            f"a file of predictions is of a Bernoulli or a Gaussian model, not of {model.likelihood!r}: score the model"
+            " itself"
+        )
     header = PredictionsHeader(
         suite=chosen.suite.name,
         suite_version=chosen.suite.version,
@@ -62,7 +65,14 @@ def predict(
                 for asking in task.askings:
                     said = answers(task, asking, examples, source, start)
                     if said.means is not None or said.owners is not None:
-                        file.add(task.place(asking), start, said.means, owner=said.owners, log_likelihood=said.log_likelihoods, boxes=said.boxes)
+                        file.add(
+                            task.place(asking),
+                            start,
+                            said.means,
+                            owner=said.owners,
+                            log_likelihood=said.log_likelihoods,
+                            boxes=said.boxes,
+                        )
                 meter.end_block()
 
 
@@ -81,13 +91,17 @@ class PredictionsFile:
         height, width, channels = source.shape
         steps, maps = count_answers(asking)
         count = len(examples.places)
-        mean, owner, own, boxes = self.file.read(place, start, start + count, frame=(height, width, channels), steps=steps, maps=maps)
+        mean, owner, own, boxes = self.file.read(
+            place, start, start + count, frame=(height, width, channels), steps=steps, maps=maps
+        )
         if steps and not (mean is None and isinstance(asking, Image)):
             if mean is None:
                 raise StorageError(f"{self.file.path} has no means for {place!r}")
             mean = scorable(likelihood_of(asking.shows, self.likelihood), mean, (count, steps, height, width, channels))
         own = None if own is None else countable(own, (count, maps, height, width))
-        return Answer(mean, owner, own, boxes=copy_boxes(boxes, (count, maps)) if boxes is not None and asking.boxes else None)
+        return Answer(
+            mean, owner, own, boxes=copy_boxes(boxes, (count, maps)) if boxes is not None and asking.boxes else None
+        )
 
 
 def open_predictions(path: Path, suite: str | Suite | None = None) -> PredictionsFile:
@@ -102,16 +116,23 @@ def open_predictions(path: Path, suite: str | Suite | None = None) -> Prediction
     limit = None if size in SIZES else header.sequences
     chosen = extent(wanted, size=size if limit is None else next(iter(SIZES)), limit=limit)
     if header.suite_version != chosen.suite.version:
-        raise StorageError(f"{path} is for {header.suite} v{header.suite_version}; today's is v{chosen.suite.version}: predict again")
+        raise StorageError(
+            f"{path} is for {header.suite} v{header.suite_version}; today's is v{chosen.suite.version}: predict again"
+        )
     if (header.size, header.sequences) != (chosen.size, chosen.count):
-        raise StorageError(f"{path} says {header.sequences:,} sequences of size {header.size!r}: {chosen.size} has {chosen.count:,}, any other N is limit-N")
+        raise StorageError(
+            f"{path} says {header.sequences:,} sequences of size {header.size!r}: {chosen.size} has {chosen.count:,},"
+            " any other N is limit-N"
+        )
     return PredictionsFile(file, chosen, Bernoulli() if header.sigma is None else Gaussian(header.sigma))
 
 
 def require_predictions(suite: Suite) -> None:
     """Refuse a suite that asks for what a file of predictions has no place for."""
     if any(isinstance(asking, Codes) for task in suite.tasks for asking in task.askings):
-        raise RecipeError(f"{suite.name} asks for codes of frames, and a file holds predictions alone: score the model itself")
+        raise RecipeError(
+            f"{suite.name} asks for codes of frames, and a file holds predictions alone: score the model itself"
+        )
 
 
 def count_answers(asking: Asking) -> tuple[int, int]:
@@ -128,7 +149,18 @@ def count_answers(asking: Asking) -> tuple[int, int]:
 
 
 def score(told: PredictionsFile, *, batch: int = BATCH, progress: Callable[[Progress], None] | None = None) -> Result:
-    """What the predictions are worth. That each was made before its frame was shown cannot be checked, and the result says so."""
+    """What the predictions are worth. That each was made before its frame was shown cannot be checked, and the result
+    says so."""
     header = told.file.header
-    made = score_answers(told.answers, told.extent, told.likelihood, name=header.model, batch=batch, seed=header.seed, meter=Meter(progress))
-    return replace(made, provenance=replace(made.provenance, device="", notes=("predictions-file", *made.provenance.notes)))
+    made = score_answers(
+        told.answers,
+        told.extent,
+        told.likelihood,
+        name=header.model,
+        batch=batch,
+        seed=header.seed,
+        meter=Meter(progress),
+    )
+    return replace(
+        made, provenance=replace(made.provenance, device="", notes=("predictions-file", *made.provenance.notes))
+    )

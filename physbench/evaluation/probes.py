@@ -1,4 +1,5 @@
-"""Fit the probes of a model: show it training images, and learn to read the factors of their objects off the codes of its slots.
+"""Fit the probes of a model: show it training images, and learn to read the factors of their objects off the codes of
+its slots.
 
 Or show it training sequences, and learn to read the memory of their console off its codes of the frames.
 """
@@ -31,15 +32,21 @@ MOST = 1_000
 
 
 def count_examples(chosen: Extent) -> dict[str, int]:
-    """Say how many images or sequences probes are fitted to, by the name of a task. Of a file, only memories are probed."""
+    """Say how many images or sequences probes are fitted to, by the name of a task. Of a file, only memories are
+    probed."""
     asked = (Image, Codes) if chosen.data is None else Codes
-    return {task.name: min(MOST, chosen.count) for task in chosen.suite.tasks if any(isinstance(asking, asked) for asking in task.askings)}
+    return {
+        task.name: min(MOST, chosen.count)
+        for task in chosen.suite.tasks
+        if any(isinstance(asking, asked) for asking in task.askings)
+    }
 
 
 def fit_probes(
     answers: Answers, task: Task, chosen: Extent, batch: int, meter: Meter, slots: NDArray[np.bool_] | None = None
 ) -> dict[Any, Probe | MemoryProbe]:
-    """Fit one probe for each Image and each Codes that a task asks about; none where the model gives no codes or owners, or the data lack factors.
+    """Fit one probe for each Image and each Codes that a task asks about; none where the model gives no codes or
+    owners, or the data lack factors.
 
     slots: of `find_scored_slots`, where memories are asked about.
     """
@@ -52,7 +59,9 @@ def fit_probes(
     return {asking: probe for asking, probe in fitted.items() if probe}
 
 
-def _fit_memory(answers: Answers, task: Task, asking: Codes, chosen: Extent, batch: int, meter: Meter, slots: NDArray[np.bool_]) -> MemoryProbe:
+def _fit_memory(
+    answers: Answers, task: Task, asking: Codes, chosen: Extent, batch: int, meter: Meter, slots: NDArray[np.bool_]
+) -> MemoryProbe:
     source = source_of(task, split="training", fresh=chosen.fresh, data=chosen.data)
     count = min(count_examples(chosen)[task.name], len(source))
     codes: NDArray[np.float32] | None = None
@@ -65,7 +74,9 @@ def _fit_memory(answers: Answers, task: Task, asking: Codes, chosen: Extent, bat
         assert found is not None
         codes = np.empty((count, *found.shape[1:]), np.float32) if codes is None else codes
         if found.shape[1:] != codes.shape[1:]:
-            raise ModelError(f"a code is as long for every sequence: not {codes.shape[2]} numbers, and then {found.shape[2]}")
+            raise ModelError(
+                f"a code is as long for every sequence: not {codes.shape[2]} numbers, and then {found.shape[2]}"
+            )
         codes[start:stop], ram[start:stop] = found, require_ram(examples.truth, task)[:, list(asking.moments)]
         meter.end_block()
     assert codes is not None

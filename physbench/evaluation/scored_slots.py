@@ -1,4 +1,5 @@
-"""Find which bytes of a memory are scored: those that are not nearly always the same, over the sequences of an evaluation.
+"""Find which bytes of a memory are scored: those that are not nearly always the same, over the sequences of an
+evaluation.
 
 The counts are of whole sets, so they do not depend on blocks, on their order, or on where an evaluation was resumed.
 """
@@ -29,13 +30,19 @@ AT_ONCE = 64
 
 
 def find_scored_slots(chosen: Extent, task: Task) -> NDArray[np.bool_] | None:
-    """(128,) Tell the bytes with an entropy above the least, as far as a task looks; None where no memory is asked about."""
+    """(128,) Tell the bytes with an entropy above the least, as far as a task looks; None where no memory is asked
+    about."""
     if not any(asking.kind in LOOKING for asking in task.askings):
         return None
     source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)
     frames = max(asking.frames for asking in task.askings)
-    parts = (source.examples(start, min(start + AT_ONCE, chosen.count)).truth for start in range(0, chosen.count, AT_ONCE))
-    return entropies(np.sum([count_bytes(require_ram(truth, task)[:, :frames]) for truth in parts], axis=0)) > LEAST_ENTROPY
+    parts = (
+        source.examples(start, min(start + AT_ONCE, chosen.count)).truth for start in range(0, chosen.count, AT_ONCE)
+    )
+    return (
+        entropies(np.sum([count_bytes(require_ram(truth, task)[:, :frames]) for truth in parts], axis=0))
+        > LEAST_ENTROPY
+    )
 
 
 def require_ram(truth: Mapping[str, NDArray[Any]], task: Task) -> NDArray[np.uint8]:

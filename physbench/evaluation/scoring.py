@@ -1,4 +1,5 @@
-"""Compute every figure that an answer and the truth allow. What a sequence contributes depends on nothing but that sequence."""
+"""Compute every figure that an answer and the truth allow. What a sequence contributes depends on nothing but that
+sequence."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
@@ -84,9 +85,17 @@ def _require_sums(metric: Metric, found: Any, evidence: Evidence) -> None:
     figures: list[Any] = [*indexed.values()] if metric.indices is not None else [found]
     rows = [f"{metric.name}[{index}]" for index in indexed]
     if metric.indices is not None and tuple(rows) != metric.rows(evidence.asking):
-        raise PhysbenchError(f"the metric {metric.name} returned {', '.join(rows) or 'no dict'}, not a dict of Sums by each of its indices in order")
+        raise PhysbenchError(
+            f"the metric {metric.name} returned {', '.join(rows) or 'no dict'}, not a dict of Sums by each of its"
+            " indices in order"
+        )
     for each in figures:
         parts = (each.numerator, each.denominator) if isinstance(each, Sums) else ()
         count = len(evidence.frames)
-        if not parts or any(part.dtype != np.float64 or part.shape[:1] != (count,) or part.shape != parts[0].shape for part in parts):
-            raise PhysbenchError(f"the metric {metric.name} returned no Sums of float64 numbers for each of {count} sequences: see physbench.metrics.sums")
+        if not parts or any(
+            part.dtype != np.float64 or part.shape[:1] != (count,) or part.shape != parts[0].shape for part in parts
+        ):
+            raise PhysbenchError(
+                f"the metric {metric.name} returned no Sums of float64 numbers for each of {count} sequences: see"
+                " physbench.metrics.sums"
+            )

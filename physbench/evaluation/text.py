@@ -20,7 +20,8 @@ RANKED = "*"
 ARROWS = {"lower": "\u2193", "higher": "\u2191", "neither": " "}
 
 BESIDE = ("copy", "tracker", "tracker-80", "blur", "constant-velocity", "oracle", "blobs", "mean", "blank")
-"""Reference rows in the order in which they get a column, as far as the terminal is wide. A suite with others has an order of its own."""
+"""Reference rows in the order in which they get a column, as far as the terminal is wide. A suite with others has an
+order of its own."""
 
 
 def to_json(found: Result) -> str:
@@ -29,24 +30,34 @@ def to_json(found: Result) -> str:
     return dump({"provenance": asdict(found.provenance), "scores": scores, "curves": curves})
 
 
-def as_text(found: Result, chosen: Extent, references: Iterable[Known] = (), *, width: int = WIDTH, everything: bool = False) -> str:
+def as_text(
+    found: Result, chosen: Extent, references: Iterable[Known] = (), *, width: int = WIDTH, everything: bool = False
+) -> str:
     """Write the model with its intervals, reference rows beside it, and what its paper reported.
 
-    width: of the terminal. everything: also the figures that say what another one says. Steps of curves are for CSV, JSON and the report.
+    width: of the terminal. everything: also the figures that say what another one says. Steps of curves are for CSV,
+    JSON and the report.
     """
     origin = found.provenance
     beside = {(row.task, row.metric, row.model): row.value for row in references}
     scores = [score for score in found.scores if stands_in_tables(score.metric)]
     shown = scores if everything else [score for score in scores if _is_main(score, found, chosen.suite)]
-    lines = [f"{origin.model} on {origin.suite} v{origin.suite_version}, {origin.size}: {found.scores[0].sequences:,} sequences, {origin.seconds:.1f} s"]
+    lines = [
+        f"{origin.model} on {origin.suite} v{origin.suite_version}, {origin.size}: {found.scores[0].sequences:,}"
+        f" sequences, {origin.seconds:.1f} s"
+    ]
     for task in dict.fromkeys(score.task for score in shown):
         ranked = chosen.suite.ranked_by
-        rows = sorted((score for score in shown if score.task == task), key=lambda score: (score.task, score.metric) != ranked)
+        rows = sorted(
+            (score for score in shown if score.task == task), key=lambda score: (score.task, score.metric) != ranked
+        )
         lines += ["", *_table(task, rows, chosen.suite, beside, origin.model, width)]
         lines += _quote_paper(task, rows, chosen, origin.model)
     lines.append("")
     if chosen.size.startswith(UNRANKED):
-        lines.append(f"Unranked: {chosen.suite.name} pins no digests for these sequences, so no leaderboard lists these scores.")
+        lines.append(
+            f"Unranked: {chosen.suite.name} pins no digests for these sequences, so no leaderboard lists these scores."
+        )
     elif chosen.suite.ranked_by:
         lines.append(f"{RANKED} ranks the suite; \u2193 lower or \u2191 higher is better; in brackets: 95 % intervals")
     if beside and chosen.size == "full":
@@ -61,10 +72,19 @@ def as_text(found: Result, chosen: Extent, references: Iterable[Known] = (), *, 
     return "\n".join(map(printable, lines))
 
 
-def _table(task: str, rows: Sequence[Score], suite: Suite, beside: dict[tuple[str, str, str], float], model: str, width: int) -> Iterator[str]:
+def _table(
+    task: str, rows: Sequence[Score], suite: Suite, beside: dict[tuple[str, str, str], float], model: str, width: int
+) -> Iterator[str]:
     """The figures of a task, with as many reference rows beside them as the width has room for."""
-    first = [f"{RANKED if (task, row.metric) == suite.ranked_by else ' '} {row.metric} {ARROWS[find(row.metric).better]}" for row in rows]
-    columns = [[task, *first], [model[:24], *(_short(row.value) for row in rows)], ["", *(_interval(row) for row in rows)]]
+    first = [
+        f"{RANKED if (task, row.metric) == suite.ranked_by else ' '} {row.metric} {ARROWS[find(row.metric).better]}"
+        for row in rows
+    ]
+    columns = [
+        [task, *first],
+        [model[:24], *(_short(row.value) for row in rows)],
+        ["", *(_interval(row) for row in rows)],
+    ]
     room = width - sum(_width(column) + len(GAP) for column in columns)
     order = BESIDE if set(suite.references) <= set(BESIDE) else suite.references
     for name in (name for name in order if name in suite.references and name != model):
@@ -89,7 +109,8 @@ def _quote_paper(task: str, rows: Sequence[Score], chosen: Extent, model: str) -
 
 
 def _is_main(score: Score, found: Result, suite: Suite) -> bool:
-    """Whether a figure is shown without being asked for: a likelihood only where it is not minus the cross-entropy beside it."""
+    """Whether a figure is shown without being asked for: a likelihood only where it is not minus the cross-entropy
+    beside it."""
     if (score.task, score.metric) == suite.ranked_by:
         return True
     repeated = (score.task, find(score.metric).minus_of) in found.sums

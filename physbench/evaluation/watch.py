@@ -1,4 +1,5 @@
-"""Looking on while a model is asked: what it saw and said at every step of one sequence, to be drawn. H x W pixels, C channels, K slots, N boxes."""
+"""Looking on while a model is asked: what it saw and said at every step of one sequence, to be drawn. H x W pixels, C
+channels, K slots, N boxes."""
 
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeVar
@@ -52,21 +53,34 @@ class Watched:
 
 
 def watch(
-    model: Model, suite: str | Suite = "balls", *, task: str | None = None, index: int = 0, split: str = "test", rollout: int | None = None, seed: int = 0
+    model: Model,
+    suite: str | Suite = "balls",
+    *,
+    task: str | None = None,
+    index: int = 0,
+    split: str = "test",
+    rollout: int | None = None,
+    seed: int = 0,
 ) -> Watched:
-    """A sequence of what the suite asks first, or of the task named. rollout: after the context, so many frames are imagined."""
+    """A sequence of what the suite asks first, or of the task named. rollout: after the context, so many frames are
+    imagined."""
     chosen = suite_of(suite) if isinstance(suite, str) else suite
     require_index(chosen, index)
     found = find_asking(chosen, (Window, Rollout), task)
     if found is None:
         what = "shows still images, of which" if shows_images(chosen, task) else "asks for codes of frames, and"
-        raise RecipeError(f"{chosen.name} {what} nothing is predicted that could be drawn: choose a suite with a window or a rollout")
+        raise RecipeError(
+            f"{chosen.name} {what} nothing is predicted that could be drawn: choose a suite with a window or a rollout"
+        )
     where, asking = found
     source = source_of(where, split=split)
     if rollout is not None:
         context = asking.context if isinstance(asking, Rollout) else CONTEXT
         if not 1 <= rollout <= source.frames - context:
-            raise RecipeError(f"a rollout after {context} of {source.frames} frames is of 1 to {source.frames - context}, not {rollout}")
+            raise RecipeError(
+                f"a rollout after {context} of {source.frames} frames is of 1 to {source.frames - context}, not"
+                f" {rollout}"
+            )
         asking = Rollout(context, rollout)
     examples = source.examples(index, index + 1)
     frames = examples.frames[0, : asking.frames].astype(np.float32)
@@ -74,9 +88,15 @@ def watch(
     ask(onlooker, where, asking, examples, source, seed=seed)
     shown = asking.context if isinstance(asking, Rollout) else asking.frames
     said = zip(frames[:-1], frames[1:], onlooker.said, strict=False)  # nothing is known of the frame after the last
-    steps = tuple(_step(model, frame if t < shown else None, truth, noted) for t, (frame, truth, (noted,)) in enumerate(said))
+    steps = tuple(
+        _step(model, frame if t < shown else None, truth, noted) for t, (frame, truth, (noted,)) in enumerate(said)
+    )
     groups, curtains = examples.groups, examples.truth.get("curtain")
-    radii = examples.truth["radius"][0] / examples.box_side if asking.shows == "position" and "radius" in examples.truth else None
+    radii = (
+        examples.truth["radius"][0] / examples.box_side
+        if asking.shows == "position" and "radius" in examples.truth
+        else None
+    )
     return Watched(
         where.name,
         index,
@@ -116,7 +136,11 @@ class Onlooker:
     def note(self, state: Any, prediction: Any) -> Noted:
         """Copies, which the model does not change afterwards."""
         parts = getattr(self.model, "parts", None)
-        copied = {name: np.array(array) for name in ("mean", "owner", "boxes") if (array := getattr(prediction, name, None)) is not None}
+        copied = {
+            name: np.array(array)
+            for name in ("mean", "owner", "boxes")
+            if (array := getattr(prediction, name, None)) is not None
+        }
         return copied, parts(state) if parts else None
 
     def _take_down(self, returned: Any) -> Any:
@@ -130,9 +154,14 @@ def shows_images(suite: Suite, task: str | None = None) -> bool:
     return all(isinstance(asking, Still) for each in _tasks(suite, task) for asking in each.askings)
 
 
-def find_asking(suite: Suite, kinds: type[Kind] | tuple[type[Kind], ...], task: str | None = None) -> tuple[Task, Kind] | None:
-    """Find the first asking of these kinds, in the task named or in any. Codes are none: nothing is predicted there that could be drawn."""
-    askings = ((each, asking) for each in _tasks(suite, task) for asking in each.askings if not isinstance(asking, Codes))
+def find_asking(
+    suite: Suite, kinds: type[Kind] | tuple[type[Kind], ...], task: str | None = None
+) -> tuple[Task, Kind] | None:
+    """Find the first asking of these kinds, in the task named or in any. Codes are none: nothing is predicted there
+    that could be drawn."""
+    askings = (
+        (each, asking) for each in _tasks(suite, task) for asking in each.askings if not isinstance(asking, Codes)
+    )
     return next(((each, asking) for each, asking in askings if isinstance(asking, kinds)), None)
 
 
@@ -155,7 +184,14 @@ def _step(model: Model, frame: NDArray[np.float32] | None, truth: NDArray[np.flo
         raise ModelError("the model predicted no mean for the next frame")
     mean = scorable(model.likelihood, said["mean"], (1, *truth.shape))[0]
     boxes = copy_boxes(said["boxes"], (1,))[0] if "boxes" in said else None
-    return WatchedStep(frame, mean, truth, checked_owner(said, truth.shape), None if parts is None else drawable(parts, truth.shape), boxes)
+    return WatchedStep(
+        frame,
+        mean,
+        truth,
+        checked_owner(said, truth.shape),
+        None if parts is None else drawable(parts, truth.shape),
+        boxes,
+    )
 
 
 def checked_owner(said: dict[str, NDArray[Any]], shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
@@ -178,5 +214,8 @@ def drawable(parts: Parts, shape: tuple[int, ...]) -> Parts:
         wanted["attention"], arrays["attention"] = (1, slots, slots), np.asarray(parts.attention)
     for name, array in arrays.items():
         if not slots or array.shape != wanted[name] or array.dtype.kind != "f" or not np.isfinite(array).all():
-            raise ModelError(f"the {name} of parts are finite floating-point numbers of shape {wanted[name]}, not {array.dtype} of shape {array.shape}")
+            raise ModelError(
+                f"the {name} of parts are finite floating-point numbers of shape {wanted[name]}, not {array.dtype} of"
+                f" shape {array.shape}"
+            )
     return replace(parts, **{name: array.astype(np.float32) for name, array in arrays.items()})

@@ -1,4 +1,5 @@
-"""The window is ours: frames are shown one at a time, and a prediction is taken before its frame is shown. An error in words for what cannot be scored."""
+"""The window is ours: frames are shown one at a time, and a prediction is taken before its frame is shown. An error in
+words for what cannot be scored."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -78,7 +79,9 @@ def ask(model: Model, task: Task, asking: Asking, examples: Examples, source: So
         box_side=examples.box_side,
     )
     if isinstance(asking, Still) and begin.truth is not None:  # the truth of what is shown: that frame, again and again
-        begin = replace(begin, truth=Truth({name: _repeat_frame(array, asking, examples) for name, array in begin.truth.items()}))
+        begin = replace(
+            begin, truth=Truth({name: _repeat_frame(array, asking, examples) for name, array in begin.truth.items()})
+        )
     match asking:
         case Codes():
             return _take_codes(model, begin, examples.frames, examples.actions, asking.moments)
@@ -99,7 +102,8 @@ def _repeat_frame(array: NDArray[Any], asking: Still, examples: Examples) -> NDA
 
 
 def _show_all(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray[Any] | None, *, boxes: bool) -> Answer:
-    """Show every frame: the predictions of frames 1.., and what was said of all of them. boxes: whether they are asked for."""
+    """Show every frame: the predictions of frames 1.., and what was said of all of them. boxes: whether they are asked
+    for."""
     state, likelihood = model.begin(begin), likelihood_of(begin.shows, model.likelihood)
     means = np.empty_like(frames[:, 1:], np.float32, order="C")
     said: list[Prediction] = []
@@ -110,10 +114,14 @@ def _show_all(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray
             means[:, t] = prediction.mean
         said.append(replace(prediction, mean=None))
     boxed = _all_or_none(said, "boxes")
-    return Answer(means, _all_or_none(said, "owner"), _all_or_none(said, "log_likelihood"), boxes=boxed if boxes else None)
+    return Answer(
+        means, _all_or_none(said, "owner"), _all_or_none(said, "log_likelihood"), boxes=boxed if boxes else None
+    )
 
 
-def _take_codes(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray[Any] | None, moments: tuple[int, ...]) -> Answer:
+def _take_codes(
+    model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray[Any] | None, moments: tuple[int, ...]
+) -> Answer:
     """Show every frame that is needed: what the model has noted after some of them, slots in a row."""
     latents = getattr(model, "latents", None)
     if latents is None:
@@ -126,16 +134,23 @@ def _take_codes(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArr
             found = _checked_codes(latents(state), len(frames))
             codes.append(found.reshape(len(found), -1))
     if len(sizes := {each.shape[1] for each in codes}) > 1 or max(sizes) > MOST_NUMBERS:
-        raise ModelError(f"a code is as long after every frame, and has {MOST_NUMBERS:,} numbers at most: not {', '.join(map(str, sorted(sizes)))}")
+        raise ModelError(
+            f"a code is as long after every frame, and has {MOST_NUMBERS:,} numbers at most: not"
+            f" {', '.join(map(str, sorted(sizes)))}"
+        )
     return Answer(codes=np.stack(codes, axis=1))
 
 
-def _owner_of_still(model: Model, begin: Batch, frame: NDArray[Any], action: NDArray[np.float32] | None, shown: int) -> NDArray[np.uint8] | None:
+def _owner_of_still(
+    model: Model, begin: Batch, frame: NDArray[Any], action: NDArray[np.float32] | None, shown: int
+) -> NDArray[np.uint8] | None:
     """(B, 1, H, W): who owns its pixels in the end; nothing is asked twice of a model that does not say."""
     state = model.begin(begin)
     owner = None
     for _ in range(shown):
-        state, prediction = _require_pair(model.observe(state, frame.astype(np.float32), None if action is None else action.copy()))
+        state, prediction = _require_pair(
+            model.observe(state, frame.astype(np.float32), None if action is None else action.copy())
+        )
         owner = _check(model.likelihood, prediction, frame, last=True).owner
         if owner is None:
             return None
@@ -158,11 +173,16 @@ def _checked_codes(codes: Any, count: int) -> NDArray[np.float32]:
     """A copy of codes that a probe can be fitted to."""
     array = np.asarray(codes)
     if array.ndim != 3 or len(array) != count or array.dtype.kind != "f" or not (np.abs(array) <= LARGEST).all():
-        raise ModelError(f"latents are finite floating-point numbers of shape ({count}, slots, numbers), not {array.dtype} of shape {array.shape}")
+        raise ModelError(
+            f"latents are finite floating-point numbers of shape ({count}, slots, numbers), not {array.dtype} of shape"
+            f" {array.shape}"
+        )
     return array.astype(np.float32)
 
 
-def _show_context(model: Model, begin: Batch, frames: NDArray[Any], horizon: int, actions: NDArray[Any] | None) -> Answer:
+def _show_context(
+    model: Model, begin: Batch, frames: NDArray[Any], horizon: int, actions: NDArray[Any] | None
+) -> Answer:
     """Show the context, then let the model go on by itself."""
     state, likelihood = model.begin(begin), likelihood_of(begin.shows, model.likelihood)
     prediction = Prediction()
@@ -172,7 +192,9 @@ def _show_context(model: Model, begin: Batch, frames: NDArray[Any], horizon: int
     imagine = getattr(model, "imagine", None)
     for t in range(frames.shape[1], frames.shape[1] + horizon - 1):
         action = _action(actions, t)
-        state, prediction = _require_pair(imagine(state, action) if imagine else model.observe(state, means[-1].copy(), action))
+        state, prediction = _require_pair(
+            imagine(state, action) if imagine else model.observe(state, means[-1].copy(), action)
+        )
         means.append(_check(likelihood, prediction, frames[:, 0]).mean)
     return Answer(np.stack(means, axis=1))
 
@@ -195,10 +217,16 @@ def _action(actions: NDArray[Any] | None, t: int) -> NDArray[np.float32] | None:
 def _all_or_none(said: list[Prediction], name: str) -> NDArray[Any] | None:
     given = [array for prediction in said if (array := getattr(prediction, name)) is not None]
     if given and len(given) < len(said):
-        raise ModelError(f"the model gave {len(given)} {'sets of boxes' if name == 'boxes' else f'{name} maps'} for {len(said)} frames: all or none")
+        raise ModelError(
+            f"the model gave {len(given)} {'sets of boxes' if name == 'boxes' else f'{name} maps'} for {len(said)}"
+            " frames: all or none"
+        )
     if len(shapes := {array.shape for array in given}) > 1:  # of boxes: all else has the shape of the frame
         least, *_, most = sorted(shapes)
-        raise ModelError(f"the model gave boxes of shape {least} and of shape {most}: as many rows for every frame, and a row of NaN is no box")
+        raise ModelError(
+            f"the model gave boxes of shape {least} and of shape {most}: as many rows for every frame, and a row of NaN"
+            " is no box"
+        )
     return np.stack(given, axis=1) if given else None
 
 
@@ -211,7 +239,9 @@ def _check(likelihood: Likelihood, prediction: Any, frame: NDArray[Any], *, last
         raise ModelError("the model predicted no mean for the next frame")
     maps = frame.shape[:3]
     if owner is not None and (np.shape(owner) != maps or np.asarray(owner).dtype != np.uint8):
-        raise ModelError(f"an owner map is uint8 of shape {maps}, not {np.asarray(owner).dtype} of shape {np.shape(owner)}")
+        raise ModelError(
+            f"an owner map is uint8 of shape {maps}, not {np.asarray(owner).dtype} of shape {np.shape(owner)}"
+        )
     copied = None if owner is None else np.array(owner)  # a model may use its arrays again
     means = None if mean is None else scorable(likelihood, np.asarray(mean), frame.shape)
     boxes = None if prediction.boxes is None else copy_boxes(np.asarray(prediction.boxes), (len(frame),))
@@ -222,17 +252,24 @@ def scorable(likelihood: Likelihood, means: NDArray[Any], shape: tuple[int, ...]
     """A copy of means that may be scored."""
     if means.shape != shape:
         raise ModelError(f"the model predicted an array of shape {means.shape} for frames of shape {shape}")
-    if means.dtype.kind != "f" or not (-LARGEST <= (least := means.min(initial=0.0)) <= (most := means.max(initial=1.0)) <= LARGEST):
+    if means.dtype.kind != "f" or not (
+        -LARGEST <= (least := means.min(initial=0.0)) <= (most := means.max(initial=1.0)) <= LARGEST
+    ):
         raise ModelError("the model predicted something that is not a finite floating-point number")
     low, high = likelihood.support
     if (least < low and means.min() < low) or (most > high and means.max() > high):
         what = "means" if likelihood.note else "probabilities"
-        raise ModelError(f"the model predicted {what} from {means.min():g} to {means.max():g}: they lie in {low:g} to {high:g}")
+        raise ModelError(
+            f"the model predicted {what} from {means.min():g} to {means.max():g}: they lie in {low:g} to {high:g}"
+        )
     return means.astype(np.float32)
 
 
 def countable(own: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
     """A copy of log-likelihoods that may be added up."""
     if own.shape != shape or own.dtype.kind != "f" or not (np.abs(own) <= LARGEST).all():
-        raise ModelError(f"a map of log-likelihoods holds finite floating-point numbers and has shape {shape}, not {own.dtype} of shape {own.shape}")
+        raise ModelError(
+            f"a map of log-likelihoods holds finite floating-point numbers and has shape {shape}, not {own.dtype} of"
+            f" shape {own.shape}"
+        )
     return own.astype(np.float32)

@@ -1,7 +1,7 @@
 """How sure a figure is: a bootstrap over sequences, numerators and denominators drawn together, with a fixed seed.
 
-N sequences, M figures, R resamples. The draws depend on the seed and on N alone, so all figures of a run, and two runs on the same
-sequences, are resampled alike; that is what makes a comparison paired.
+N sequences, M figures, R resamples. The draws depend on the seed and on N alone, so all figures of a run, and two runs
+on the same sequences, are resampled alike; that is what makes a comparison paired.
 """
 
 import math
@@ -60,11 +60,18 @@ def count_contributing(sums: Sums) -> int:
     return int(np.count_nonzero(per_sequence(sums).denominator))
 
 
-def compare(a: Sums, b: Sums, *, better: Literal["lower", "higher"], resamples: int = RESAMPLES, seed: int = SEED) -> Comparison:
-    """Two runs, (N, ...) each, sequence i of both being the same one. Better only where the whole interval of the difference says so."""
+def compare(
+    a: Sums, b: Sums, *, better: Literal["lower", "higher"], resamples: int = RESAMPLES, seed: int = SEED
+) -> Comparison:
+    """Two runs, (N, ...) each, sequence i of both being the same one. Better only where the whole interval of the
+    difference says so."""
     if len(a.numerator) != len(b.numerator):
-        raise PhysbenchError(f"only runs on the same sequences can be compared: these have {len(a.numerator)} and {len(b.numerator)}")
-    drawn_a, drawn_b = (_resample([run], resamples, seed)[:, 0] for run in (a, b))  # apart, so that equal runs round equally
+        raise PhysbenchError(
+            f"only runs on the same sequences can be compared: these have {len(a.numerator)} and {len(b.numerator)}"
+        )
+    drawn_a, drawn_b = (
+        _resample([run], resamples, seed)[:, 0] for run in (a, b)
+    )  # apart, so that equal runs round equally
     difference = _interval(value(a) - value(b), drawn_a - drawn_b)
     verdict: Literal["a better", "b better", "cannot be told apart"] = "cannot be told apart"
     if difference.low > 0 or difference.high < 0:
@@ -75,8 +82,8 @@ def compare(a: Sums, b: Sums, *, better: Literal["lower", "higher"], resamples: 
 def quotient(a: Sums, b: Sums, *, resamples: int = RESAMPLES, seed: int = SEED) -> Interval:
     """a's figure over b's, on two sets of sequences, each resampled by itself: `relative_bce_ratio`.
 
-    Sequences i of the named datasets are alike in their draws, and their figures correlate by 0.06 to 0.09. That is left
-    out of account, so the interval is a few per cent too wide.
+    Sequences i of the named datasets are alike in their draws, and their figures correlate by 0.06 to 0.09. That is
+    left out of account, so the interval is a few per cent too wide.
     """
     above, below = _resample([a], resamples, seed)[:, 0], _resample([b], resamples, seed + 1)[:, 0]
     whole = value(b)
@@ -84,12 +91,17 @@ def quotient(a: Sums, b: Sums, *, resamples: int = RESAMPLES, seed: int = SEED) 
 
 
 def _interval(figure: float, drawn: Floats) -> Interval:
-    """Percentiles. A resample without a value counts against both ends: more than a few of them, and there is no interval."""
+    """Percentiles. A resample without a value counts against both ends: more than a few of them, and there is no
+    interval."""
     undefined = np.isnan(drawn)
     ordered_low, ordered_high = (np.sort(np.where(undefined, end, drawn)) for end in (-math.inf, math.inf))
     cut = math.floor(TAIL * (len(drawn) - 1))
     low, high = float(ordered_low[cut]), float(ordered_high[-1 - cut])
-    return Interval(figure, low, high) if math.isfinite(low) and math.isfinite(high) else Interval(figure, math.nan, math.nan)
+    return (
+        Interval(figure, low, high)
+        if math.isfinite(low) and math.isfinite(high)
+        else Interval(figure, math.nan, math.nan)
+    )
 
 
 def _resample(figures: Sequence[Sums], resamples: int, seed: int) -> Floats:

@@ -1,6 +1,8 @@
-"""Do the boxes of a model hold the objects, and does a box stay with its object? Truth against boxes, never against masks.
+"""Do the boxes of a model hold the objects, and does a box stay with its object? Truth against boxes, never against
+masks.
 
-N sequences, T frames, K objects, M boxes of a frame, H x W pixels. A box is x, y, width, height and identity, as in a Prediction; a row of NaN is none.
+N sequences, T frames, K objects, M boxes of a frame, H x W pixels. A box is x, y, width, height and identity, as in a
+Prediction; a row of NaN is none.
 """
 
 from typing import Any
@@ -32,7 +34,9 @@ def copy_boxes(boxes: NDArray[Any], frames: tuple[int, ...]) -> NDArray[np.float
     *leading, rows, numbers = boxes.shape if boxes.ndim > 1 else (0, 0)
     if tuple(leading) != frames or numbers != 5 or not 1 <= rows <= MOST_BOXES or boxes.dtype.kind != "f":
         words = ", ".join(map(str, (*frames, f"1 to {MOST_BOXES}", 5)))
-        raise ModelError(f"boxes are floating-point numbers of shape ({words}), not {boxes.dtype} of shape {boxes.shape}")
+        raise ModelError(
+            f"boxes are floating-point numbers of shape ({words}), not {boxes.dtype} of shape {boxes.shape}"
+        )
     there = ~np.isnan(boxes).all(axis=-1)
     given = boxes[there].astype(np.float64)
     if not (np.abs(given) <= LARGEST).all():
@@ -48,10 +52,14 @@ def copy_boxes(boxes: NDArray[Any], frames: tuple[int, ...]) -> NDArray[np.float
     return boxes.astype(np.float32)
 
 
-def match_boxes(boxes: NDArray[Any], position: NDArray[Any], visible: NDArray[Any], *, height: int, width: int) -> NDArray[np.int64]:
-    """Find the box of each object: boxes (N, T, M, 5), position (N, T, K, 2), visible (N, T, K) -> (N, T, K), NO_BOX where there is none.
+def match_boxes(
+    boxes: NDArray[Any], position: NDArray[Any], visible: NDArray[Any], *, height: int, width: int
+) -> NDArray[np.int64]:
+    """Find the box of each object: boxes (N, T, M, 5), position (N, T, K, 2), visible (N, T, K) -> (N, T, K), NO_BOX
+    where there is none.
 
-    The nearest pair within NEAR first, then the nearest of what is left; of equals the first object, then the first box. Objects that do not show have no box.
+    The nearest pair within NEAR first, then the nearest of what is left; of equals the first object, then the first
+    box. Objects that do not show have no box.
     """
     distance = _distances(boxes, position, np.array([width, height]))
     distance = np.where((distance <= NEAR) & (visible > 0)[..., None], distance, np.inf)
@@ -66,13 +74,15 @@ def match_boxes(boxes: NDArray[Any], position: NDArray[Any], visible: NDArray[An
 
 
 def count_accuracy(boxes: NDArray[Any], visible: NDArray[Any]) -> Sums:
-    """(N, T, M, 5), (N, T, K) -> (N, T): are there as many boxes as objects in view? One of which fewer than SLIVER pixels show may be counted or not."""
+    """(N, T, M, 5), (N, T, K) -> (N, T): are there as many boxes as objects in view? One of which fewer than SLIVER
+    pixels show may be counted or not."""
     counted = _are_there(boxes).sum(axis=2)
     return mean(((visible >= SLIVER).sum(axis=2) <= counted) & (counted <= (visible > 0).sum(axis=2)))
 
 
 def box_recall(box_of: NDArray[Any], position: NDArray[Any], visible: NDArray[Any], *, height: int, width: int) -> Sums:
-    """(N, T, K) of `match_boxes` -> (N, T): the objects with a box, of those that show and whose centre lies in the frame."""
+    """(N, T, K) of `match_boxes` -> (N, T): the objects with a box, of those that show and whose centre lies in the
+    frame."""
     inside = (visible > 0) & (position >= 0).all(axis=3) & (position < np.array([width, height])).all(axis=3)
     return ratio((inside & (box_of != NO_BOX)).sum(axis=2), inside.sum(axis=2))
 
@@ -83,13 +93,15 @@ def box_precision(box_of: NDArray[Any], boxes: NDArray[Any]) -> Sums:
 
 
 def identity_kept(identity: NDArray[Any]) -> Sums:
-    """(N, T, K) of `identities` -> (N, T - 1): the objects that have the identity of the frame before, of those with a box in both."""
+    """(N, T, K) of `identities` -> (N, T - 1): the objects that have the identity of the frame before, of those with a
+    box in both."""
     both = (identity[:, 1:] != NO_BOX) & (identity[:, :-1] != NO_BOX)
     return ratio((both & (identity[:, 1:] == identity[:, :-1])).sum(axis=2), both.sum(axis=2))
 
 
 def identity_regained(identity: NDArray[Any], visible: NDArray[Any]) -> Sums:
-    """(N, T, K) of `identities`, (N, T, K) -> (N, T), by the frame in which an object that was out of view has a box again: has it the identity it had?
+    """(N, T, K) of `identities`, (N, T, K) -> (N, T), by the frame in which an object that was out of view has a box
+    again: has it the identity it had?
 
     Not if another object had it in the meantime.
     """
@@ -108,7 +120,8 @@ def identity_regained(identity: NDArray[Any], visible: NDArray[Any]) -> Sums:
 
 
 def identities(box_of: NDArray[Any], boxes: NDArray[Any]) -> NDArray[np.int64]:
-    """(N, T, K) of `match_boxes`, (N, T, M, 5) -> (N, T, K): the identity of the box of each object, NO_BOX where it has none."""
+    """(N, T, K) of `match_boxes`, (N, T, M, 5) -> (N, T, K): the identity of the box of each object, NO_BOX where it
+    has none."""
     named = np.take_along_axis(np.nan_to_num(boxes[..., 4]).astype(np.int64), np.maximum(box_of, 0), axis=2)
     return np.where(box_of == NO_BOX, NO_BOX, named)
 
@@ -118,7 +131,8 @@ def _are_there(boxes: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def _distances(boxes: NDArray[Any], position: NDArray[Any], size: NDArray[np.int64]) -> Floats:
-    """(N, T, K, M): from a box to the centre of an object, or to the point of the frame nearest to the centre, whichever is nearer; NaN where no box is."""
+    """(N, T, K, M): from a box to the centre of an object, or to the point of the frame nearest to the centre,
+    whichever is nearer; NaN where no box is."""
     middle, centre = boxes[..., None, :, :2].astype(np.float64), position[..., None, :].astype(np.float64)
     apart = np.stack([middle - centre, middle - np.clip(centre, 0, size)])
     return np.hypot(apart[..., 0], apart[..., 1]).min(axis=0)

@@ -1,7 +1,8 @@
-"""A record per metric: what it says, where it comes from, how it can be gamed, an example that is also a test, and how it is computed.
+"""A record per metric: what it says, where it comes from, how it can be gamed, an example that is also a test, and how
+it is computed.
 
-Scoring, tables, charts, `physbench explain` and the leaderboard read these records, and hold no list of names of their own. A package adds a
-metric with an entry point in the group `physbench.metrics` that leads to its record.
+Scoring, tables, charts, `physbench explain` and the leaderboard read these records, and hold no list of names of their
+own. A package adds a metric with an entry point in the group `physbench.metrics` that leads to its record.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ FACTORS = ("position", "scale", "colour", "shape")
 """Arrays of the truth that a probe is fitted to, where the data have them; the last holds kinds, not amounts."""
 
 FROM_THE_MODEL = ("owners", "boxes", "unbounded", "reconstruction", *(f"probe of {factor}" for factor in FACTORS))
-"""Needs that some models meet and others do not: owner maps, boxes, means beyond 0 and 1, means of an image, codes of slots that a factor can be read off."""
+"""Needs that some models meet and others do not: owner maps, boxes, means beyond 0 and 1, means of an image, codes of
+slots that a factor can be read off."""
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -45,8 +47,12 @@ class Metric:
     example: str = ""  # lines as typed in Python, and what must come out
 
     asked_of: tuple[Kind, ...] = ()
-    needs: tuple[str, ...] = ()  # of Evidence.has: "means", "owners", "boxes", "unbounded", "rates", "events", and arrays of the truth by name
-    function: Callable[[Evidence], Sums | Mapping[str, Sums]] | None = None  # by index where there are indices; None: made of other figures
+    needs: tuple[
+        str, ...
+    ] = ()  # of Evidence.has: "means", "owners", "boxes", "unbounded", "rates", "events", arrays of the truth by name
+    function: Callable[[Evidence], Sums | Mapping[str, Sums]] | None = (
+        None  # by index where there are indices; None: made of other figures
+    )
     indices: Callable[[Any], tuple[str, ...]] | None = None  # what stands in the brackets of NAME[...] for a rollout
     index: str = ""  # the same in words: "h", "h,j"
     last: bool = False  # also reported for the last transition of a window alone, as NAME_last
@@ -67,7 +73,9 @@ class Metric:
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name) or self.name.endswith(("_last", "_std")):
-            raise ValueError(f"a metric is called by small letters, digits and _, and not NAME_last or NAME_std: not {self.name!r}")
+            raise ValueError(
+                f"a metric is called by small letters, digits and _, and not NAME_last or NAME_std: not {self.name!r}"
+            )
         if self.asked_of and self.function is None:
             raise ValueError(f"{self.name} is asked of {', '.join(self.asked_of)} and has no function")
 
@@ -84,7 +92,11 @@ class Metric:
     def rows(self, asking: Asking) -> tuple[str, ...]:
         """Every name under which it is reported of what is asked; samples of one rollout go together."""
         if asking.kind == "samples":
-            return (self.name, f"{self.name}_std", *(f"{self.name}[{sample + 1}]" for sample in range(getattr(asking, "samples", 1))))
+            return (
+                self.name,
+                f"{self.name}_std",
+                *(f"{self.name}[{sample + 1}]" for sample in range(getattr(asking, "samples", 1))),
+            )
         if self.indices is not None:
             return tuple(f"{self.name}[{index}]" for index in self.indices(asking))
         return (self.name, *[f"{self.name}_last"] * (self.last and asking.kind == "window"))

@@ -14,7 +14,9 @@ from physbench.metrics.object_cards import OBJECT_CARDS
 from physbench.metrics.pixel_cards import PIXEL_CARDS
 from physbench.metrics.state_cards import STATE_CARDS
 
-METRICS: dict[str, Metric] = {card.name: card for card in (*PIXEL_CARDS, *OBJECT_CARDS, *BOX_CARDS, *IMAGE_CARDS, *STATE_CARDS, *CODE_CARDS)}
+METRICS: dict[str, Metric] = {
+    card.name: card for card in (*PIXEL_CARDS, *OBJECT_CARDS, *BOX_CARDS, *IMAGE_CARDS, *STATE_CARDS, *CODE_CARDS)
+}
 """Our own."""
 
 WRITTEN = re.compile(r"(?P<stem>[a-z0-9_]+?)(?P<last>_last)?(?P<spread>_std)?(?P<index>\[[^\[\]]+\])?")
@@ -29,7 +31,9 @@ def all_metrics() -> Mapping[str, Metric]:
 def _foreign_metric(name: str) -> Metric:
     card = registry.metrics.get(name)
     if not isinstance(card, Metric) or card.name != name or name in METRICS:
-        raise UnknownName(f"the metric {name!r} of an installed package is {card!r:.100}, not a Metric of this name that is new")
+        raise UnknownName(
+            f"the metric {name!r} of an installed package is {card!r:.100}, not a Metric of this name that is new"
+        )
     return card
 
 
@@ -42,7 +46,11 @@ def headlines() -> tuple[str, ...]:
 def names() -> list[str]:
     """Every name without an index."""
     cards = all_metrics().values()
-    return [card.name + suffix for card in cards for suffix in ("", *["_last"] * card.last, *["_std"] * ("samples" in card.asked_of))]
+    return [
+        card.name + suffix
+        for card in cards
+        for suffix in ("", *["_last"] * card.last, *["_std"] * ("samples" in card.asked_of))
+    ]
 
 
 @cache
@@ -65,4 +73,6 @@ def stands_in_tables(name: str) -> bool:
 def _is_allowed(card: Metric, written: re.Match[str]) -> bool:
     sampled = "samples" in card.asked_of
     index = card.indices is not None or sampled
-    return bool((card.last or not written["last"]) and (sampled or not written["spread"]) and (index or not written["index"]))
+    return bool(
+        (card.last or not written["last"]) and (sampled or not written["spread"]) and (index or not written["index"])
+    )

@@ -1,7 +1,7 @@
 """What happens to objects: errors by the number of collisions behind them.
 
-N sequences, T frames, K objects, H x W pixels, C channels. Read from the truth, never from a model's masks. Only the balls have the discs that
-this needs.
+N sequences, T frames, K objects, H x W pixels, C channels. Read from the truth, never from a model's masks. Only the
+balls have the discs that this needs.
 """
 
 from typing import Any
@@ -27,16 +27,23 @@ def event_error(
     radius: NDArray[Any],
     collided: NDArray[Any],
 ) -> Sums:
-    """frames (N, T, H, W, C), means (N, S, H, W, C) as in a rollout, ahead = h, position (N, T, K, 2), radius (N, K), collided (N, K) -> (N, 4).
+    """frames (N, T, H, W, C), means (N, S, H, W, C) as in a rollout, ahead = h, position (N, T, K, 2), radius (N, K),
+    collided (N, K) -> (N, 4).
 
-    A pixel belongs to the object whose disc is nearest; the numerators add up to `rollout_bce[h]`, the denominators to repeating frame c - 1.
+    A pixel belongs to the object whose disc is nearest; the numerators add up to `rollout_bce[h]`, the denominators to
+    repeating frame c - 1.
     """
     if not 1 <= ahead <= means.shape[1] or context + ahead > frames.shape[1]:
-        raise ValueError(f"step {ahead} after {context} frames is not among {means.shape[1]} predictions and {frames.shape[1]} frames")
+        raise ValueError(
+            f"step {ahead} after {context} frames is not among {means.shape[1]} predictions and {frames.shape[1]}"
+            " frames"
+        )
     frame = context - 1 + ahead
     cells = power_cells(position[:, frame], radius, *frames.shape[2:4])
     kind = np.minimum(collided, len(CLASSES) - 1).astype(np.int64)
-    kind = np.concatenate([kind, np.full((len(kind), 1), len(CLASSES))], axis=1)  # a last class, for pixels of no object
+    kind = np.concatenate(
+        [kind, np.full((len(kind), 1), len(CLASSES))], axis=1
+    )  # a last class, for pixels of no object
     cells = np.where(cells == NO_OBJECT, kind.shape[1] - 1, cells)
     kinds = np.take_along_axis(kind, cells.reshape(len(cells), -1).astype(np.int64), axis=1)
     above = bernoulli_surprise(frames[:, frame], means[:, ahead - 1]).sum(axis=-1)
@@ -45,7 +52,8 @@ def event_error(
 
 
 def power_cells(position: NDArray[Any], radius: NDArray[Any], height: int, width: int) -> NDArray[np.uint8]:
-    """(N, K, 2), (N, K) -> (N, H, W): the object with the least d^2 - r^2 from each pixel's centre, ties to the first; NO_OBJECT without objects."""
+    """(N, K, 2), (N, K) -> (N, H, W): the object with the least d^2 - r^2 from each pixel's centre, ties to the first;
+    NO_OBJECT without objects."""
     x = np.arange(width) + 0.5 - position[..., 0, None].astype(np.float64)  # (N, K, W)
     y = np.arange(height) + 0.5 - position[..., 1, None].astype(np.float64)
     power = (y**2)[..., None] + (x**2 - (radius.astype(np.float64) ** 2)[..., None])[:, :, None, :]
@@ -56,9 +64,17 @@ def power_cells(position: NDArray[Any], radius: NDArray[Any], height: int, width
 
 
 def collisions_between(
-    sequence: NDArray[Any], time: NDArray[Any], a: NDArray[Any], b: NDArray[Any], *, shape: tuple[int, int], first: int, last: int
+    sequence: NDArray[Any],
+    time: NDArray[Any],
+    a: NDArray[Any],
+    b: NDArray[Any],
+    *,
+    shape: tuple[int, int],
+    first: int,
+    last: int,
 ) -> NDArray[np.int64]:
-    """The event table, (M,) each, sequence counted within the batch -> (N, K) = shape: collisions of each object with others in (first, last].
+    """The event table, (M,) each, sequence counted within the batch -> (N, K) = shape: collisions of each object with
+    others in (first, last].
 
     A collision at time 0 belongs to the interval (0, 1], as its flags do.
     """

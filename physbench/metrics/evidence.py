@@ -1,4 +1,5 @@
-"""What a metric is computed from: the answer to a question and the truth, and what several metrics have in common, worked out once.
+"""What a metric is computed from: the answer to a question and the truth, and what several metrics have in common,
+worked out once.
 
 B sequences, T frames, H x W pixels, C channels, S predicted frames, F shown frames.
 """
@@ -37,33 +38,65 @@ class Evidence:
     likelihood: Likelihood
     means: NDArray[np.float32] | None = None  # (B, S, H, W, C) of the frames asked for
     owners: NDArray[np.uint8] | None = None  # (B, F, H, W) of the frames shown
-    log_likelihoods: NDArray[np.float32] | None = None  # (B, F, H, W) of the frames shown, as the model computed them itself
-    boxes: NDArray[np.float32] | None = None  # (B, F, N, 5) of the frames shown: x, y, width, height, identity; a row of NaN is none
+    log_likelihoods: NDArray[np.float32] | None = (
+        None  # (B, F, H, W) of the frames shown, as the model computed them itself
+    )
+    boxes: NDArray[np.float32] | None = (
+        None  # (B, F, N, 5) of the frames shown: x, y, width, height, identity; a row of NaN is none
+    )
     truth: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])  # the stored arrays by name, (B, ...)
     reading: Reading | None = None  # of the codes of an image's slots
     memory: MemoryReading | None = None  # off the codes of frames
-    events: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])  # (M,) each: sequence in the batch, time, a, b
+    events: Mapping[str, NDArray[Any]] = field(
+        default_factory=dict[str, Any]
+    )  # (M,) each: sequence in the batch, time, a, b
     rates: Sequence[float] | None = None  # of `memoryless_rates`, over all sequences of the evaluation
     box_side: float = 0.0  # in pixels, where places are shown: there it is 1
     scored_slots: NDArray[np.bool_] | None = None  # (128,) of a memory, over all sequences of the evaluation
 
-    mean, mean_where_defined, ratio, rand = staticmethod(mean), staticmethod(mean_where_defined), staticmethod(ratio), staticmethod(adjusted_rand)
+    mean, mean_where_defined, ratio, rand = (
+        staticmethod(mean),
+        staticmethod(mean_where_defined),
+        staticmethod(ratio),
+        staticmethod(adjusted_rand),
+    )
     """For records, which are read without NumPy and import nothing that computes."""
 
     @cached_property
     def has(self) -> frozenset[str]:
         """Everything that a metric may need and that is there."""
-        given = {"means": self.means, "owners": self.owners, "boxes": self.boxes, "rates": self.rates, "events": self.events or None}
+        given = {
+            "means": self.means,
+            "owners": self.owners,
+            "boxes": self.boxes,
+            "rates": self.rates,
+            "events": self.events or None,
+        }
         if isinstance(self.asking, Image):
             given["reconstruction"] = given.pop("means")
-        probes = [f"probe of {factor}" for factor in self.reading.probe.weights] if self.reading else ["probe of memory"] * (self.memory is not None)
+        probes = (
+            [f"probe of {factor}" for factor in self.reading.probe.weights]
+            if self.reading
+            else ["probe of memory"] * (self.memory is not None)
+        )
         low, high = self.likelihood.support
-        return frozenset([*(name for name, each in given.items() if each is not None), *["unbounded"] * (low < 0 or high > 1), *self.truth, *probes])
+        return frozenset(
+            [
+                *(name for name, each in given.items() if each is not None),
+                *["unbounded"] * (low < 0 or high > 1),
+                *self.truth,
+                *probes,
+            ]
+        )
 
     @cached_property
     def shown(self) -> slice:
         """The frames that have owner maps."""
-        return slice(self.asking.frame, self.asking.frame + 1) if isinstance(self.asking, Still) else slice(self.asking.frames)
+        return (
+            slice(self.asking.frame, self.asking.frame + 1)
+            if isinstance(self.asking, Still)
+            else slice(self.asking.frames)
+        )
 
     @cached_property
     def targets(self) -> NDArray[Any]:
@@ -85,7 +118,8 @@ class Evidence:
 
     @cached_property
     def near(self) -> NDArray[Any]:
-        """(B, S, H, W, 1): the pixels of objects that are hitting another one in the transition to each predicted frame."""
+        """(B, S, H, W, 1): the pixels of objects that are hitting another one in the transition to each predicted
+        frame."""
         first = self.asking.context if isinstance(self.asking, Rollout) else 1
         return self.truth["collisions"][:, first - 1 : self.asking.frames - 1]
 
@@ -111,14 +145,16 @@ class Evidence:
 
     @cached_property
     def tables(self) -> NDArray[np.int32]:
-        """(B, F, A, G): how many pixels each owner shares with each object, in the frames where grouping counts: not in the first of a window."""
+        """(B, F, A, G): how many pixels each owner shares with each object, in the frames where grouping counts: not in
+        the first of a window."""
         assert self.owners is not None
         counted = contingency(self.owners, self.truth["groups"][:, self.shown], self.truth.get("curtain"))
         return counted if isinstance(self.asking, Still) else counted[:, 1:]
 
     @cached_property
     def box_of(self) -> NDArray[np.int64]:
-        """(B, T - 1, K): the box of each object in the frames of a window but the first, boxes.NO_BOX where it has none."""
+        """(B, T - 1, K): the box of each object in the frames of a window but the first, boxes.NO_BOX where it has
+        none."""
         return boxes.match_boxes(self._boxes, self._truth_of("position"), self._truth_of("visible"), **self._size)
 
     def box_count(self) -> Sums:
@@ -163,7 +199,8 @@ class Evidence:
         return ratio(square_error(self.targets, self._means), square_error(self.targets, self.copied))
 
     def probe(self, factor: str) -> Sums:
-        """(B, 1): how much of a factor of the objects can be read off the codes of their slots, and how much there is."""
+        """(B, 1): how much of a factor of the objects can be read off the codes of their slots, and how much there
+        is."""
         assert self.reading is not None
         explained, there = self.reading.explain(factor, self.tables[:, 0], self.truth)
         return ratio(explained[:, None], there[:, None])
@@ -180,7 +217,9 @@ class Evidence:
         """(B, S): the cost around a curtain over the least that is possible without memory."""
         assert self.rates is not None
         groups, visible = (self.truth[name][:, self.shown] for name in ("groups", "visible"))
-        return permanence_bce(self.frames[:, self.shown], self._means, groups, visible, self.truth["curtain"], rates=self.rates)
+        return permanence_bce(
+            self.frames[:, self.shown], self._means, groups, visible, self.truth["curtain"], rates=self.rates
+        )
 
     def _truth_of(self, name: str) -> NDArray[Any]:
         """Of a window, in the frames that its boxes count in: all but the first."""
@@ -202,16 +241,23 @@ class Evidence:
     def position_mse_at(self, step: int) -> Sums:
         """(B, 1): the same of one state."""
         here = slice(step, step + 1)
-        return trajectories.position_mse(_places(self.targets)[:, here], _places(self._means)[:, here], self.truth["radius"])
+        return trajectories.position_mse(
+            _places(self.targets)[:, here], _places(self._means)[:, here], self.truth["radius"]
+        )
 
     def relative_position_mse(self) -> Sums:
         """(B, S): the squared errors over those of copying."""
-        ours, theirs = (trajectories.square_errors(_places(self.targets), _places(said), self.truth["radius"]) for said in (self._means, self.copied))
+        ours, theirs = (
+            trajectories.square_errors(_places(self.targets), _places(said), self.truth["radius"])
+            for said in (self._means, self.copied)
+        )
         return ratio(ours, theirs)
 
     def energy_error(self) -> Sums:
         """(B, S): how far the energy of each imagined step is from the true one, over the true one."""
-        return trajectories.energy_error(_places(self.copied)[:, 0], _places(self.targets), _places(self._means), self.truth["mass"])
+        return trajectories.energy_error(
+            _places(self.copied)[:, 0], _places(self.targets), _places(self._means), self.truth["mass"]
+        )
 
     def penetration(self) -> Sums:
         """(B, S): how deep objects lie in others and in walls, in radii."""

@@ -1,7 +1,8 @@
-"""Do the slots of a model own the objects? The adjusted Rand index between owner maps and true groups (Hubert and Arabie, 1985).
+"""Do the slots of a model own the objects? The adjusted Rand index between owner maps and true groups (Hubert and
+Arabie, 1985).
 
-Pixels count where an object is (`groups` > 0) and the curtain is not; 1 = the same partition, 0 = as good as chance. Everything that is
-summed is a whole number, exact in float64, so no product overflows and no batch changes a bit.
+Pixels count where an object is (`groups` > 0) and the curtain is not; 1 = the same partition, 0 = as good as chance.
+Everything that is summed is a whole number, exact in float64, so no product overflows and no batch changes a bit.
 """
 
 from typing import Any
@@ -22,17 +23,21 @@ def ari(tables: NDArray[Any]) -> Floats:
 
 
 def ari_video(tables: NDArray[Any]) -> Floats:
-    """(N, T, A, G) -> (N,): one index over the pixels of all frames but the first together; a slot that jumps to another object pays."""
+    """(N, T, A, G) -> (N,): one index over the pixels of all frames but the first together; a slot that jumps to
+    another object pays."""
     return adjusted_rand(tables[:, 1:].sum(axis=1))
 
 
 def contingency(owners: NDArray[Any], groups: NDArray[Any], curtain: NDArray[Any] | None = None) -> NDArray[np.int32]:
-    """(N, T, H, W) uint8, (N, T, H, W, 1) uint8, (N, 4) -> (N, T, A, G): how many pixels of each frame owner a shares with group g + 1.
+    """(N, T, H, W) uint8, (N, T, H, W, 1) uint8, (N, 4) -> (N, T, A, G): how many pixels of each frame owner a shares
+    with group g + 1.
 
     A and G are the most that occur; empty rows and columns change no index.
     """
     if groups.shape != (*owners.shape, 1):
-        raise ValueError(f"owner maps of shape {owners.shape} need groups of shape {(*owners.shape, 1)}, not {groups.shape}")
+        raise ValueError(
+            f"owner maps of shape {owners.shape} need groups of shape {(*owners.shape, 1)}, not {groups.shape}"
+        )
     sequences, frames, height, width = owners.shape
     most_owners, most_groups = (int(array.max()) + 1 if array.size else 1 for array in (owners, groups))
     counted = groups[..., 0] > 0
@@ -50,19 +55,24 @@ def contingency(owners: NDArray[Any], groups: NDArray[Any], curtain: NDArray[Any
 
 
 def adjusted_rand(tables: NDArray[Any]) -> Floats:
-    """(..., A, G) -> (...): NaN where fewer than 2 points were counted; 1 where both partitions are one cluster, or both all singletons."""
+    """(..., A, G) -> (...): NaN where fewer than 2 points were counted; 1 where both partitions are one cluster, or
+    both all singletons."""
     both = _pairs(tables).sum(axis=(-2, -1))
     same_owner, same_group = (_pairs(tables.sum(axis=axis)).sum(axis=-1) for axis in (-1, -2))
     total = tables.sum(axis=(-2, -1))
     pairs = _pairs(total)
     trivial = (same_owner == same_group) & ((same_owner == 0) | (same_owner == pairs))
     with np.errstate(divide="ignore", invalid="ignore"):
-        chance = same_owner * same_group  # the formula times `pairs`: whole numbers as long as they fit, and no rounding
+        chance = (
+            same_owner * same_group
+        )  # the formula times `pairs`: whole numbers as long as they fit, and no rounding
         index = (both * pairs - chance) / ((same_owner + same_group) / 2 * pairs - chance)
     return np.where(total < 2, np.nan, np.where(trivial, 1.0, index))
 
 
-def _tables(owner: NDArray[Any], group: NDArray[Any], counted: NDArray[np.bool_], most_owners: int, most_groups: int) -> NDArray[np.int64]:
+def _tables(
+    owner: NDArray[Any], group: NDArray[Any], counted: NDArray[np.bool_], most_owners: int, most_groups: int
+) -> NDArray[np.int64]:
     """(F, P) each -> (F, A * G). Few pixels count, so they are picked first."""
     picked = np.flatnonzero(counted)
     cell = picked // counted.shape[1]

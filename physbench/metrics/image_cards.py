@@ -1,4 +1,5 @@
-"""The metrics of single images, beside `ari`: what the model says an image looks like, and what its slots know of the objects."""
+"""The metrics of single images, beside `ari`: what the model says an image looks like, and what its slots know of the
+objects."""
 
 from __future__ import annotations
 
@@ -7,19 +8,23 @@ import math
 from physbench.metrics.card import IODINE, Metric
 
 _CAUTION = (
-    "An object counts with the slot that owns most of its pixels, so a slot that owns two objects is asked about both. A model that gives no codes "
-    "of its slots has no figure."
+    "An object counts with the slot that owns most of its pixels, so a slot that owns two objects is asked about both."
+    " A model that gives no codes of its slots has no figure."
 )
 
 
 def _probe(factor: str, values: str, truth: str, definition: str) -> Metric:
-    """Make the card of a factor that is an amount. values: four of them, in the example; truth: the same as the data have them."""
+    """Make the card of a factor that is an amount. values: four of them, in the example; truth: the same as the data
+    have them."""
     return Metric(
         name=f"probe_{factor}",
         better="higher",
         paper=IODINE,
         definition=definition,
-        formula="1 - sum |y - probe(code)|^2 / sum |y - mean|^2 over the objects that show; ridge regression on the codes of training images, mean of those",
+        formula=(
+            "1 - sum |y - probe(code)|^2 / sum |y - mean|^2 over the objects that show; ridge regression on the codes"
+            " of training images, mean of those"
+        ),
         caution=_CAUTION,
         asked_of=("image",),
         needs=("owners", "groups", factor, f"probe of {factor}"),
@@ -42,7 +47,10 @@ True
 RECONSTRUCTION = Metric(
     name="reconstruction_mse",
     better="lower",
-    definition="The squared error of what the model says an image looks like, after it was shown the image, per pixel and channel.",
+    definition=(
+        "The squared error of what the model says an image looks like, after it was shown the image, per pixel and"
+        " channel."
+    ),
     formula="mean over images, pixels and channels of (x - mean)^2, values in 0..1",
     caution="Copying the image scores 0 and finds no object: read it beside ari.",
     asked_of=("image",),
@@ -81,7 +89,8 @@ PROBE_COLOUR = _probe(
     "colour",
     "[[255.0, 0.0, 0.0], [0.0, 255.0, 0.0], [0.0, 0.0, 255.0], [255.0, 255.0, 0.0]]",
     "y[:, None]",
-    "The share of the variance of the objects' colours, in red, green and blue, that a linear probe reads off the codes of their slots.",
+    "The share of the variance of the objects' colours, in red, green and blue, that a linear probe reads off the codes"
+    " of their slots.",
 )
 
 PROBE_SHAPE = Metric(
@@ -89,7 +98,10 @@ PROBE_SHAPE = Metric(
     better="higher",
     paper=IODINE,
     definition="The share of the objects whose shape a linear probe names correctly from the code of their slot.",
-    formula="objects with the right shape / objects that show; the likeliest of the shapes by a ridge regression on the codes of training images",
+    formula=(
+        "objects with the right shape / objects that show; the likeliest of the shapes by a ridge regression on the"
+        " codes of training images"
+    ),
     caution=f"Naming the commonest shape is right as often as that shape occurs. {_CAUTION}",
     asked_of=("image",),
     needs=("owners", "groups", "shape", "probe of shape"),

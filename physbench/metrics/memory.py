@@ -1,4 +1,5 @@
-"""What was said of the bytes of a memory, on those that are worth saying: a byte that hardly ever changes is copied and right.
+"""What was said of the bytes of a memory, on those that are worth saying: a byte that hardly ever changes is copied and
+right.
 
 N sequences, T states, S predicted states. A slot is a byte of the memory, 128 of them.
 """
@@ -27,13 +28,15 @@ def entropies(counts: NDArray[Any]) -> Floats:
 
 
 def slot_accuracy(there: NDArray[np.uint8], said: NDArray[np.uint8], scored: NDArray[np.bool_]) -> Sums:
-    """Bytes (N, S, 128) both, scored (128,) -> (N, S): slots of which all eight bits are right, of those that are scored."""
+    """Bytes (N, S, 128) both, scored (128,) -> (N, S): slots of which all eight bits are right, of those that are
+    scored."""
     right = (there == said) & scored
     return ratio(right.sum(axis=2), np.broadcast_to(scored.sum(), right.shape[:2]))
 
 
 def bit_f1(there: NDArray[np.uint8], said: NDArray[np.uint8], scored: NDArray[np.bool_]) -> Sums:
-    """Bytes (N, S, 128) both, scored (128,) -> (N, S): twice the bits that are 1 in both, of those that are 1 in either, counted in each."""
+    """Bytes (N, S, 128) both, scored (128,) -> (N, S): twice the bits that are 1 in both, of those that are 1 in
+    either, counted in each."""
     ones = [_ones(bytes_ & (255 * scored).astype(np.uint8)) for bytes_ in (there & said, there, said)]
     return ratio(2 * ones[0], ones[1] + ones[2])
 

@@ -1,7 +1,8 @@
 """Linear probes of a console's memory: what of it can be read off a model's codes of the frames?
 
-A probe is a ridge regression on standardised codes: of each bit of the bytes that are scored, and of a few bytes as numbers. It is the same for every
-model. How much it shrinks is the one thing that is tried out, on the last fifth of the training sequences, which are of other games than the first.
+A probe is a ridge regression on standardised codes: of each bit of the bytes that are scored, and of a few bytes as
+numbers. It is the same for every model. How much it shrinks is the one thing that is tried out, on the last fifth of
+the training sequences, which are of other games than the first.
 
 M training sequences, S frames of each, N numbers of a code, F things to read: the bits, then V variables.
 """
@@ -43,8 +44,11 @@ class MemoryProbe:
     ridge: float
 
     @staticmethod
-    def fit(codes: NDArray[np.float32], ram: NDArray[np.uint8], slots: NDArray[np.bool_], variables: Sequence[int]) -> MemoryProbe:
-        """Fit a probe. codes (M, S, N), ram (M, S, 128), slots (128,): the bytes whose bits are wanted, variables: addresses of bytes."""
+    def fit(
+        codes: NDArray[np.float32], ram: NDArray[np.uint8], slots: NDArray[np.bool_], variables: Sequence[int]
+    ) -> MemoryProbe:
+        """Fit a probe. codes (M, S, N), ram (M, S, 128), slots (128,): the bytes whose bits are wanted, variables:
+        addresses of bytes."""
         fitted, frames = max(len(codes) - len(codes) // HELD_OUT, 1), codes.shape[1]
         ram = ram.reshape(-1, ram.shape[2])
         x, centre, spread = _standardise(codes.reshape(-1, codes.shape[2]))
@@ -74,16 +78,21 @@ class MemoryReading:
     units: Floats  # (V,)
 
     def explain(self, values: NDArray[np.uint8]) -> Sums:
-        """(B, S, V) as they are -> (B, S): the variance of the variables that is explained, and all of it, each in its unit."""
+        """(B, S, V) as they are -> (B, S): the variance of the variables that is explained, and all of it, each in its
+        unit."""
         there = values / self.units
         every = ((there - self.means) ** 2).sum(axis=2)
         return ratio(every - ((there - self.values) ** 2).sum(axis=2), every)
 
 
-def solve_ridges(x: NDArray[np.float32], y: Floats, fitted: int, ridges: Sequence[float] = RIDGES) -> tuple[float, Floats]:
-    """Find the ridge that is best for the rows after the first so many when it is fitted to those, and the weights of a fit with it to all rows.
+def solve_ridges(
+    x: NDArray[np.float32], y: Floats, fitted: int, ridges: Sequence[float] = RIDGES
+) -> tuple[float, Floats]:
+    """Find the ridge that is best for the rows after the first so many when it is fitted to those, and the weights of a
+    fit with it to all rows.
 
-    x (R, N), y (R, F) -> the ridge, and weights (N, F): of the normal equations where a code is short, and else of their dual.
+    x (R, N), y (R, F) -> the ridge, and weights (N, F): of the normal equations where a code is short, and else of
+    their dual.
     """
     system = _Primal(x, fitted) if x.shape[1] <= len(x) else _Dual(x, fitted)
     mean = y[:fitted].mean(axis=0)
@@ -130,13 +139,16 @@ class _Dual:
 
 
 def _standardise(codes: NDArray[np.float32]) -> tuple[NDArray[np.float32], Floats, Floats]:
-    """(R, N) -> the same with mean 0 and variance 1, and what was subtracted (N,) and divided by (N,); some columns at a time."""
+    """(R, N) -> the same with mean 0 and variance 1, and what was subtracted (N,) and divided by (N,); some columns at
+    a time."""
     x, centre, spread = np.empty_like(codes), np.empty(codes.shape[1]), np.empty(codes.shape[1])
     for start in range(0, codes.shape[1], CHUNK):
         columns = slice(start, start + CHUNK)
         part = codes[:, columns].astype(np.float64)
         centre[columns], deviation = part.mean(axis=0), part.std(axis=0)
-        spread[columns] = np.where(deviation > 1e-6 * (np.abs(centre[columns]) + 1), deviation, np.inf)  # what never changes says nothing
+        spread[columns] = np.where(
+            deviation > 1e-6 * (np.abs(centre[columns]) + 1), deviation, np.inf
+        )  # what never changes says nothing
         x[:, columns] = (part - centre[columns]) / spread[columns]
     return x, centre, spread
 

@@ -65,7 +65,9 @@ def event_errors(e: Evidence) -> Mapping[str, Sums]:
     for ahead in (h for h in EVENT_STEPS if h <= rollout.horizon):
         first = rollout.context - 1
         collided = collisions_between(*columns, shape=radius.shape, first=first, last=first + ahead)
-        errors = event_error(e.frames, e.means, context=rollout.context, ahead=ahead, position=position, radius=radius, collided=collided)
+        errors = event_error(
+            e.frames, e.means, context=rollout.context, ahead=ahead, position=position, radius=radius, collided=collided
+        )
         found |= {f"{ahead},{kind}": step(errors, j) for j, kind in enumerate(CLASSES)}
     return found
 
@@ -76,8 +78,10 @@ ARI_VIDEO = Metric(
     paper=ARI,
     definition="The adjusted Rand index of a whole sequence at once, so that a slot must stay with its object.",
     formula="as ari, one index per sequence over the pixels of frames 1 .. T - 1 together",
-    caution="The headline of grouping; ari stands beside it. An object that moves little can be followed by a slot that is a place: a slot for each quarter "
-    "of the picture scores 0.46.",
+    caution=(
+        "The headline of grouping; ari stands beside it. An object that moves little can be followed by a slot that is"
+        " a place: a slot for each quarter of the picture scores 0.46."
+    ),
     asked_of=("window",),
     needs=("owners", "groups"),
     function=lambda e: e.mean_where_defined(e.rand(e.tables.sum(axis=1))[:, None]),
@@ -100,12 +104,21 @@ ARI_FRAMES = Metric(
     name="ari",
     better="higher",
     paper=ARI,
-    definition="The adjusted Rand index between the model's owner map and the true objects, per frame: 1 is the same grouping, 0 is chance.",
-    formula="(I - E) / ((A + B) / 2 - E): I pairs of pixels together in both, A in the owner map, B in the truth, E = A B / all pairs; over the pixels with "
-    "groups > 0 outside the curtain, frames 1 .. T - 1; sum of the values / number of values; 1 where both are a single cluster",
-    caution="The background is left out, so the objects need not be found: a slot for each quarter of the picture scores 0.64, which ari_video cuts to "
-    "0.46. In black and white every blob of touching pixels as a slot of its own scores 0.97 without learning anything, which ari_video cuts to 0.41. "
-    "Models with one slot get 0 where two objects show, and 1 where one does.",
+    definition=(
+        "The adjusted Rand index between the model's owner map and the true objects, per frame: 1 is the same grouping,"
+        " 0 is chance."
+    ),
+    formula=(
+        "(I - E) / ((A + B) / 2 - E): I pairs of pixels together in both, A in the owner map, B in the truth, E = A B /"
+        " all pairs; over the pixels with groups > 0 outside the curtain, frames 1 .. T - 1; sum of the values / number"
+        " of values; 1 where both are a single cluster"
+    ),
+    caution=(
+        "The background is left out, so the objects need not be found: a slot for each quarter of the picture scores"
+        " 0.64, which ari_video cuts to 0.46. In black and white every blob of touching pixels as a slot of its own"
+        " scores 0.97 without learning anything, which ari_video cuts to 0.41. Models with one slot get 0 where two"
+        " objects show, and 1 where one does."
+    ),
     asked_of=("window", "still", "image"),
     needs=("owners", "groups"),
     function=lambda e: e.mean_where_defined(e.rand(e.tables)),
@@ -130,11 +143,18 @@ EVENT_ERROR = Metric(
     name="event_error",
     better="lower",
     one_is="copying",
-    definition="The error h steps ahead around objects that have collided j times with others since the last shown frame.",
-    formula="each pixel belongs to the object with the least d^2 - r^2 (d to its true centre, r its radius); sum of the BCE over the cells of objects with "
-    "j collisions in (c - 1, c - 1 + h] / the same sum for repeating x_{c-1}; the cells add up to rollout_bce[h]",
-    caution="A flat curve over j is no sign of understanding: blurs do not care who collided (the mean frame: 0.12 at every j). "
-    "Cells hold much background, and an object that should not be there is charged to the cell it is seen in.",
+    definition=(
+        "The error h steps ahead around objects that have collided j times with others since the last shown frame."
+    ),
+    formula=(
+        "each pixel belongs to the object with the least d^2 - r^2 (d to its true centre, r its radius); sum of the BCE"
+        " over the cells of objects with j collisions in (c - 1, c - 1 + h] / the same sum for repeating x_{c-1}; the"
+        " cells add up to rollout_bce[h]"
+    ),
+    caution=(
+        "A flat curve over j is no sign of understanding: blurs do not care who collided (the mean frame: 0.12 at every"
+        " j). Cells hold much background, and an object that should not be there is charged to the cell it is seen in."
+    ),
     asked_of=("rollout",),
     needs=("means", "events", "position", "radius"),
     function=event_errors,
@@ -159,15 +179,23 @@ PERMANENCE_BCE = Metric(
     name="permanence_bce",
     better="lower",
     one_is="remembering nothing",
-    definition="The error around a curtain while an object is hidden behind it, as a share of the least that is possible without memory: who forgets the "
-    "object is surprised when it comes out.",
-    formula="sum of the BCE over the collar (outside the curtain, at most 10 px from it, less what objects with visible > 0 at t own at t or t + 1) / the same "
-    "for p = the share of pixels that are on at this Chebyshev distance, 1 .. 10, to the curtain, fitted in hindsight on the same sequences and pinned for "
-    "pinned ones; over the transitions where an object seen before t - 1 has visible = 0 at t - 1 and t",
-    caution="1 remembers nothing: no map of the distance that is constant in time is below it. The constant 0.0015, how often objects come out, scores "
-    "1.30; copy and blank 2.43. A forecast without memory that knows more than the distance gets a little below 1: 0.99 by the side of the curtain, 1.00 by "
-    "how many objects show now, and 0.94 by the place along the side (rates of 512 training sequences). Only below that has a model shown that it remembers. "
-    "A false alarm costs as a miss does.",
+    definition=(
+        "The error around a curtain while an object is hidden behind it, as a share of the least that is possible"
+        " without memory: who forgets the object is surprised when it comes out."
+    ),
+    formula=(
+        "sum of the BCE over the collar (outside the curtain, at most 10 px from it, less what objects with visible > 0"
+        " at t own at t or t + 1) / the same for p = the share of pixels that are on at this Chebyshev distance, 1 .."
+        " 10, to the curtain, fitted in hindsight on the same sequences and pinned for pinned ones; over the"
+        " transitions where an object seen before t - 1 has visible = 0 at t - 1 and t"
+    ),
+    caution=(
+        "1 remembers nothing: no map of the distance that is constant in time is below it. The constant 0.0015, how"
+        " often objects come out, scores 1.30; copy and blank 2.43. A forecast without memory that knows more than the"
+        " distance gets a little below 1: 0.99 by the side of the curtain, 1.00 by how many objects show now, and 0.94"
+        " by the place along the side (rates of 512 training sequences). Only below that has a model shown that it"
+        " remembers. A false alarm costs as a miss does."
+    ),
     asked_of=("window",),
     needs=("means", "groups", "visible", "curtain", "rates"),
     function=lambda e: e.share_of_memoryless(),
@@ -224,7 +252,10 @@ ROLLOUT_RELATIVE_BCE = Metric(
     paper=R_NEM,
     definition="The cross-entropy of a rollout as a share of what repeating the last shown frame costs.",
     formula="sum over sequences (and steps, or at one step h) of the BCE / the same sum for p = x_{c-1}",
-    caution="Repeating is certain and soon wrong: the mean training frame scores 0.12 ten steps ahead. Look at mean and constant-velocity beside it.",
+    caution=(
+        "Repeating is certain and soon wrong: the mean training frame scores 0.12 ten steps ahead. Look at mean and"
+        " constant-velocity beside it."
+    ),
     asked_of=("rollout",),
     needs=("means",),
     function=lambda e: e.ratio(e.cost, e.copied_cost),
@@ -246,13 +277,23 @@ ROLLOUT_RELATIVE_BCE = Metric(
 ROLLOUT_POSITION_ERROR = Metric(
     name="rollout_position_error",
     better="lower",
-    definition="How far from the true place of each object it was imagined h steps after the last frame that was shown, in pixels, at most 16.",
-    formula="each pixel belongs to the object with the least d^2 - r^2 (d to its true centre, r its radius); the distance from the true centre to the mean "
-    "place of the pixels of its cell with p > 1/2 (in colour: in any channel), at most 16, and 16 without such a pixel; mean over sequences and over objects "
-    "of which a pixel shows in frame c - 1 + h; the middle of a pixel lies at + 0.5",
-    caution="The cells are drawn from the truth, and it hears only yes or no. All ones score 6.8 at any step, 0.9 everywhere too, below copying (9.5) and "
-    "constant-velocity (8.1) ten steps ahead; one dot per object scores as well as its whole disc. Grey, blank and the mean frame cost 16. The oracle scores "
-    "0.07, because centroids of pixels are not centres of discs, and what a curtain half hides looks displaced. Read it beside rollout_overlap.",
+    definition=(
+        "How far from the true place of each object it was imagined h steps after the last frame that was shown, in"
+        " pixels, at most 16."
+    ),
+    formula=(
+        "each pixel belongs to the object with the least d^2 - r^2 (d to its true centre, r its radius); the distance"
+        " from the true centre to the mean place of the pixels of its cell with p > 1/2 (in colour: in any channel), at"
+        " most 16, and 16 without such a pixel; mean over sequences and over objects of which a pixel shows in frame c"
+        " - 1 + h; the middle of a pixel lies at + 0.5"
+    ),
+    caution=(
+        "The cells are drawn from the truth, and it hears only yes or no. All ones score 6.8 at any step, 0.9"
+        " everywhere too, below copying (9.5) and constant-velocity (8.1) ten steps ahead; one dot per object scores as"
+        " well as its whole disc. Grey, blank and the mean frame cost 16. The oracle scores 0.07, because centroids of"
+        " pixels are not centres of discs, and what a curtain half hides looks displaced. Read it beside"
+        " rollout_overlap."
+    ),
     asked_of=("rollout",),
     needs=("means", "position", "radius", "visible"),
     function=position_errors,
@@ -279,11 +320,19 @@ ROLLOUT_POSITION_ERROR = Metric(
 ROLLOUT_OVERLAP = Metric(
     name="rollout_overlap",
     better="higher",
-    definition="How much of what is there in a rollout was imagined there: 1 is all of it and nothing else, 0 is none of it.",
-    formula="over sequences and steps: number of pixels that are on and have p > 1/2 / number of pixels that are on or have p > 1/2",
-    caution="The suite simulation is ranked by it, over 10 steps after 5 shown frames. It hears only yes or no: a blur that never passes 1/2 scores 0, as "
-    "blank and the mean frame do, and all ones score the share of the frame that is on. Doubt is not rewarded here, and is in rollout_relative_bce, where "
-    "the mean frame beats a sharp prediction that is late: read both.",
+    definition=(
+        "How much of what is there in a rollout was imagined there: 1 is all of it and nothing else, 0 is none of it."
+    ),
+    formula=(
+        "over sequences and steps: number of pixels that are on and have p > 1/2 / number of pixels that are on or have"
+        " p > 1/2"
+    ),
+    caution=(
+        "The suite simulation is ranked by it, over 10 steps after 5 shown frames. It hears only yes or no: a blur that"
+        " never passes 1/2 scores 0, as blank and the mean frame do, and all ones score the share of the frame that is"
+        " on. Doubt is not rewarded here, and is in rollout_relative_bce, where the mean frame beats a sharp prediction"
+        " that is late: read both."
+    ),
     asked_of=("rollout",),
     needs=("means",),
     function=lambda e: e.overlap(),
@@ -300,4 +349,13 @@ ROLLOUT_OVERLAP = Metric(
 """,
 )
 
-OBJECT_CARDS = (ARI_VIDEO, ARI_FRAMES, ROLLOUT_RELATIVE_BCE, ROLLOUT_OVERLAP, ROLLOUT_BCE, ROLLOUT_POSITION_ERROR, EVENT_ERROR, PERMANENCE_BCE)
+OBJECT_CARDS = (
+    ARI_VIDEO,
+    ARI_FRAMES,
+    ROLLOUT_RELATIVE_BCE,
+    ROLLOUT_OVERLAP,
+    ROLLOUT_BCE,
+    ROLLOUT_POSITION_ERROR,
+    EVENT_ERROR,
+    PERMANENCE_BCE,
+)

@@ -1,10 +1,11 @@
 """Measure what is expected of an object behind a curtain, against the best forecast that remembers nothing.
 
-N sequences, T frames, K objects, H x W pixels, C channels. Everything is read from the truth, never from a model's masks. Only the balls have a
-curtain.
+N sequences, T frames, K objects, H x W pixels, C channels. Everything is read from the truth, never from a model's
+masks. Only the balls have a curtain.
 
-The forecast without memory knows where the curtain is and how often a pixel is on at each distance to it, fitted in hindsight on the very
-sequences that are scored. Cross-entropy is convex in the probability, so no other map of the distance that is constant in time costs less.
+The forecast without memory knows where the curtain is and how often a pixel is on at each distance to it, fitted in
+hindsight on the very sequences that are scored. Cross-entropy is convex in the probability, so no other map of the
+distance that is constant in time costs less.
 """
 
 from collections.abc import Sequence
@@ -21,12 +22,18 @@ COLLAR = 10
 
 
 def permanence_bce(
-    frames: NDArray[Any], means: NDArray[Any], groups: NDArray[Any], visible: NDArray[Any], curtain: NDArray[Any], *, rates: Sequence[float]
+    frames: NDArray[Any],
+    means: NDArray[Any],
+    groups: NDArray[Any],
+    visible: NDArray[Any],
+    curtain: NDArray[Any],
+    *,
+    rates: Sequence[float],
 ) -> Sums:
     """Score frames (N, T, H, W, C) and means (N, T - 1, H, W, C), the rest as for `collar` -> (N, T - 1).
 
-    rates: how often a pixel is on at distance 1 .. COLLAR to the curtain, the `curve` of `count_on` over all sequences of the evaluation; NaN
-    where no pixel counts.
+    rates: how often a pixel is on at distance 1 .. COLLAR to the curtain, the `curve` of `count_on` over all sequences
+    of the evaluation; NaN where no pixel counts.
     """
     where = collar(groups, visible, curtain)
     on, pixels = _count_by_distance(frames, where, curtain)
@@ -36,13 +43,15 @@ def permanence_bce(
 
 
 def count_on(frames: NDArray[Any], groups: NDArray[Any], visible: NDArray[Any], curtain: NDArray[Any]) -> Sums:
-    """Count in the collar, as for `permanence_bce` -> (N, COLLAR): what is on at each distance, of all the pixels that count there."""
+    """Count in the collar, as for `permanence_bce` -> (N, COLLAR): what is on at each distance, of all the pixels that
+    count there."""
     on, pixels = _count_by_distance(frames, collar(groups, visible, curtain), curtain)
     return ratio(on.sum(axis=1), pixels.sum(axis=1))
 
 
 def collar(groups: NDArray[Any], visible: NDArray[Any], curtain: NDArray[Any]) -> NDArray[np.bool_]:
-    """Find the pixels that count: groups (N, T, H, W, 1), visible (N, T, K), curtain (N, 4) -> (N, T - 1, H, W, 1), index t for t -> t + 1.
+    """Find the pixels that count: groups (N, T, H, W, 1), visible (N, T, K), curtain (N, 4) -> (N, T - 1, H, W, 1),
+    index t for t -> t + 1.
 
     Around the curtain, wherever some object is hidden, less all that an object which shows at t owns at t or t + 1.
     """
@@ -77,11 +86,14 @@ def curtain_distance(curtain: NDArray[Any], height: int, width: int) -> NDArray[
 
 
 def _count_by_distance(frames: NDArray[Any], where: NDArray[np.bool_], curtain: NDArray[Any]) -> tuple[Floats, Floats]:
-    """Count (N, T - 1, COLLAR) twice: the sum of the pixels of frame t + 1 that count at each distance, and their number. Channels are added up."""
+    """Count (N, T - 1, COLLAR) twice: the sum of the pixels of frame t + 1 that count at each distance, and their
+    number. Channels are added up."""
     count, steps, height, width, _ = where.shape
     sequence, t, row, column = np.nonzero(where[..., 0])
     place = curtain_distance(curtain, height, width)[sequence, row, column] - 1
     place += COLLAR * (steps * sequence + t)
     shown = frames[sequence, t + 1, row, column].sum(axis=-1, dtype=np.float64)
-    on, pixels = (np.bincount(place, weights, COLLAR * count * steps).reshape(count, steps, COLLAR) for weights in (shown, None))
+    on, pixels = (
+        np.bincount(place, weights, COLLAR * count * steps).reshape(count, steps, COLLAR) for weights in (shown, None)
+    )
     return on.astype(np.float64), frames.shape[-1] * pixels.astype(np.float64)

@@ -1,4 +1,5 @@
-"""The metrics that look at pixels alone, one transition at a time. Measured figures are of the first 96 test sequences of balls4mass64."""
+"""The metrics that look at pixels alone, one transition at a time. Measured figures are of the first 96 test sequences
+of balls4mass64."""
 
 import math
 from dataclasses import replace
@@ -14,9 +15,15 @@ BCE = Metric(
     better="lower",
     paper=R_NEM,
     definition="The binary cross-entropy of the next frame, summed over its pixels, in nats per frame.",
-    formula="mean over sequences and transitions of sum over pixels of -[x ln p + (1 - x) ln(1 - p)], p clipped to [1e-6, 1 - 1e-6]",
-    caution="Doubt is cheap and certainty dear: a wrong certain pixel costs 13.8 nats, so grey (p = 0.5 everywhere) scores below copying, and "
-    "a copy blurred by 1.6 pixels below constant-velocity on 6-8 balls. Frames with more or larger objects cost more: compare only on the same data.",
+    formula=(
+        "mean over sequences and transitions of sum over pixels of -[x ln p + (1 - x) ln(1 - p)], p clipped to [1e-6, 1"
+        " - 1e-6]"
+    ),
+    caution=(
+        "Doubt is cheap and certainty dear: a wrong certain pixel costs 13.8 nats, so grey (p = 0.5 everywhere) scores"
+        " below copying, and a copy blurred by 1.6 pixels below constant-velocity on 6-8 balls. Frames with more or"
+        " larger objects cost more: compare only on the same data."
+    ),
     asked_of=("window",),
     needs=("means",),
     function=lambda e: e.mean(e.cost),
@@ -40,11 +47,18 @@ RELATIVE_BCE = Metric(
     better="lower",
     one_is="copying",
     paper=R_NEM,
-    definition="The cross-entropy as a share of what copying the current frame costs: 1 is copying, 0 is knowing the future.",
-    formula="sum over sequences and transitions of the BCE of p / the same sum for p_{t+1} = x_t; a ratio of sums, never a mean of ratios",
-    caution="Predictors without any motion beat copying, which is always certain: grey scores 0.94, the mean training frame 0.51, a copy with "
-    "soft edges 0.26, a copy blurred by 1.6 pixels 0.16. On 6-8 balls that blur still scores 0.17, and constant-velocity, certain and wrong at every "
-    "collision, 0.24. Look at both, not at 1.",
+    definition=(
+        "The cross-entropy as a share of what copying the current frame costs: 1 is copying, 0 is knowing the future."
+    ),
+    formula=(
+        "sum over sequences and transitions of the BCE of p / the same sum for p_{t+1} = x_t; a ratio of sums, never a"
+        " mean of ratios"
+    ),
+    caution=(
+        "Predictors without any motion beat copying, which is always certain: grey scores 0.94, the mean training frame"
+        " 0.51, a copy with soft edges 0.26, a copy blurred by 1.6 pixels 0.16. On 6-8 balls that blur still scores"
+        " 0.17, and constant-velocity, certain and wrong at every collision, 0.24. Look at both, not at 1."
+    ),
     asked_of=("window",),
     needs=("means",),
     function=lambda e: e.ratio(e.cost, e.copied_cost),
@@ -71,9 +85,14 @@ RELATIONAL_BCE = Metric(
     better="lower",
     paper=R_NEM,
     definition="The cross-entropy on the pixels of objects that are hitting another object, in nats per frame.",
-    formula="as bce, over the pixels with collisions[t] = 1 for the transition t -> t + 1; the mean is over all transitions, also those without",
-    caution="It is told where the objects are: an object fills most of the pixels that count, so claiming one everywhere pays. All ones score 125 and "
-    "p = 0.9 everywhere 26, where copying scores 250. Never read it without bce.",
+    formula=(
+        "as bce, over the pixels with collisions[t] = 1 for the transition t -> t + 1; the mean is over all"
+        " transitions, also those without"
+    ),
+    caution=(
+        "It is told where the objects are: an object fills most of the pixels that count, so claiming one everywhere"
+        " pays. All ones score 125 and p = 0.9 everywhere 26, where copying scores 250. Never read it without bce."
+    ),
     asked_of=("window",),
     needs=("means", "collisions"),
     function=lambda e: e.mean(e.near_cost),
@@ -97,8 +116,14 @@ RELATIVE_RELATIONAL_BCE = Metric(
     one_is="copying",
     paper=R_NEM,
     definition="The relational cross-entropy as a share of what copying costs on the same pixels.",
-    formula="sum of the BCE of p over the pixels with collisions[t] = 1 / the same sum for p_{t+1} = x_t; empty where nothing collides",
-    caution="It is told where the objects are: p = 0.9 everywhere scores 0.10, all ones 0.50, grey 0.17. Never read it without relative_bce.",
+    formula=(
+        "sum of the BCE of p over the pixels with collisions[t] = 1 / the same sum for p_{t+1} = x_t; empty where"
+        " nothing collides"
+    ),
+    caution=(
+        "It is told where the objects are: p = 0.9 everywhere scores 0.10, all ones 0.50, grey 0.17. Never read it"
+        " without relative_bce."
+    ),
     asked_of=("window",),
     needs=("means", "collisions"),
     function=lambda e: e.ratio(e.near_cost, e.near_copied_cost),
@@ -122,11 +147,19 @@ LOG_LIKELIHOOD = Metric(
     name="log_likelihood",
     better="higher",
     paper=R_SQAIR,
-    definition="The logarithm of the probability (for normal pixels: the density) that the model gives the next frame, in nats per frame.",
-    formula="mean of sum over pixels of ln Bernoulli(x; p), with the clip of bce, or of ln Normal(x; p, sigma), p as it is",
-    caution="Densities and probabilities cannot be compared, nor densities of different sigma: sigma is the model's choice, and on "
-    "black and white frames a small one pays without limit wherever the mean is exact. A copy blurred by 1 pixel with sigma = 0.2 scores 190 on the "
-    "crops of 4 balls, where no Bernoulli model can pass 0: rank densities among themselves. One that the model computed itself is taken on trust.",
+    definition=(
+        "The logarithm of the probability (for normal pixels: the density) that the model gives the next frame, in nats"
+        " per frame."
+    ),
+    formula=(
+        "mean of sum over pixels of ln Bernoulli(x; p), with the clip of bce, or of ln Normal(x; p, sigma), p as it is"
+    ),
+    caution=(
+        "Densities and probabilities cannot be compared, nor densities of different sigma: sigma is the model's choice,"
+        " and on black and white frames a small one pays without limit wherever the mean is exact. A copy blurred by 1"
+        " pixel with sigma = 0.2 scores 190 on the crops of 4 balls, where no Bernoulli model can pass 0: rank"
+        " densities among themselves. One that the model computed itself is taken on trust."
+    ),
     asked_of=("window", "samples"),
     needs=("means",),
     function=lambda e: e.mean(e.log_probability()),
@@ -150,7 +183,10 @@ RELATIONAL_LOG_LIKELIHOOD = Metric(
     better="higher",
     paper=R_SQAIR,
     definition="The log-likelihood of the pixels of objects that are hitting another object, in nats per frame.",
-    formula="as log_likelihood, over the pixels with collisions[t] = 1 for the transition t -> t + 1; the mean is over all transitions",
+    formula=(
+        "as log_likelihood, over the pixels with collisions[t] = 1 for the transition t -> t + 1; the mean is over all"
+        " transitions"
+    ),
     caution="It is told where the objects are, as relational_bce is: claiming an object everywhere pays.",
     asked_of=("window", "samples"),
     needs=("means", "collisions"),
@@ -175,9 +211,13 @@ RELATIVE_BCE_RATIO = Metric(
     name="relative_bce_ratio",
     better="lower",
     paper=R_NEM,
-    definition="How much worse a model is on more objects than it was trained with: relative_bce there over relative_bce here.",
+    definition=(
+        "How much worse a model is on more objects than it was trained with: relative_bce there over relative_bce here."
+    ),
     formula="relative_bce on balls678mass64 / relative_bce on balls4mass64",
-    caution="A model that is bad everywhere generalises perfectly: copying scores exactly 1. It is not used for ranking.",
+    caution=(
+        "A model that is bad everywhere generalises perfectly: copying scores exactly 1. It is not used for ranking."
+    ),
     quotient_of="relative_bce",
     bounds=(0.0, math.inf),
     place=7,
@@ -223,8 +263,11 @@ PIXEL_MSE = Metric(
     paper=RMR,
     definition="The squared error of the next frame, per pixel and channel, where values go from 0 to 1.",
     formula="mean over sequences, frames from the fourth on, pixels and channels of (x - mean)^2",
-    caution="The number depends on how much of a frame moves, so compare only on the same data: the 7.94e-4 and 9.47e-4 of the RMR paper are of other "
-    "balls. On balls10-colour copying scores 0.0342, a copy with soft edges half of that, and a black frame 0.0567.",
+    caution=(
+        "The number depends on how much of a frame moves, so compare only on the same data: the 7.94e-4 and 9.47e-4 of"
+        " the RMR paper are of other balls. On balls10-colour copying scores 0.0342, a copy with soft edges half of"
+        " that, and a black frame 0.0567."
+    ),
     asked_of=("colours",),
     needs=("means",),
     function=lambda e: e.pixel_mse(),
@@ -244,7 +287,10 @@ RELATIVE_PIXEL_MSE = Metric(
     name="relative_pixel_mse",
     better="lower",
     one_is="copying",
-    definition="The squared error of the next frame as a share of what copying the current one has: 1 is copying, 0 is knowing the future.",
+    definition=(
+        "The squared error of the next frame as a share of what copying the current one has: 1 is copying, 0 is knowing"
+        " the future."
+    ),
     formula="sum over sequences and frames of the squared errors / the same sum for p_{t+1} = x_t; a ratio of sums",
     caution="A copy with soft edges scores well below 1 without knowing any motion: look at blur, not at 1.",
     asked_of=("colours",),

@@ -1,7 +1,9 @@
-"""How well each pixel was predicted: binary cross-entropy and log-likelihood, in nats, summed over the pixels of a frame in float64.
+"""How well each pixel was predicted: binary cross-entropy and log-likelihood, in nats, summed over the pixels of a
+frame in float64.
 
-N sequences, T frames, H x W pixels, C channels; `...` is any shape in front, (N, T - 1) for a window. Frames are 0 or 1 as integers or
-booleans, else floats in 0..1 (colour). means[:, t] is the prediction of frame t + 1, made before that frame was shown.
+N sequences, T frames, H x W pixels, C channels; `...` is any shape in front, (N, T - 1) for a window. Frames are 0 or 1
+as integers or booleans, else floats in 0..1 (colour). means[:, t] is the prediction of frame t + 1, made before that
+frame was shown.
 """
 
 import math
@@ -32,18 +34,21 @@ def bce(frames: NDArray[Any], means: NDArray[Any]) -> Floats:
 
 
 def relational_bce(frames: NDArray[Any], means: NDArray[Any], collisions: NDArray[Any]) -> Floats:
-    """As `bce`, on the pixels of objects that hit another one. collisions (N, T, H, W, 1): index t weights frame t + 1."""
+    """As `bce`, on the pixels of objects that hit another one. collisions (N, T, H, W, 1): index t weights frame t +
+    1."""
     _require_frames(frames, collisions, "collisions")
     return bernoulli_bce(frames[:, 1:], means, collisions[:, :-1])
 
 
 def copy_frames(frames: NDArray[Any]) -> NDArray[Any]:
-    """(N, T, H, W, C) -> (N, T - 1, H, W, C): what the copy predictor says, p_{t+1} = x_t. Score it as any other means."""
+    """(N, T, H, W, C) -> (N, T - 1, H, W, C): what the copy predictor says, p_{t+1} = x_t. Score it as any other
+    means."""
     return frames[:, :-1]
 
 
 def bernoulli_bce(frames: NDArray[Any], means: NDArray[Any], where: NDArray[Any] | None = None) -> Floats:
-    """(..., H, W, C), (..., H, W, C) -> (...): each frame against its own prediction, all pixels or those with where (..., H, W, 1) > 0."""
+    """(..., H, W, C), (..., H, W, C) -> (...): each frame against its own prediction, all pixels or those with where
+    (..., H, W, 1) > 0."""
     if not _binary(frames):
         return masked_sum(bernoulli_surprise(frames, means), where)
     out = np.zeros(frames.shape[:-3])
@@ -65,15 +70,21 @@ def bernoulli_surprise(frames: NDArray[Any], means: NDArray[Any]) -> Floats:
     return -(x * np.log(p) + (1 - x) * np.log1p(-p))
 
 
-def log_likelihood(frames: NDArray[Any], means: NDArray[Any], likelihood: Likelihood, where: NDArray[Any] | None = None) -> Floats:
-    """(..., H, W, C), (..., H, W, C) -> (...): the log-probability of each frame, all pixels or those with where (..., H, W, 1) > 0."""
+def log_likelihood(
+    frames: NDArray[Any], means: NDArray[Any], likelihood: Likelihood, where: NDArray[Any] | None = None
+) -> Floats:
+    """(..., H, W, C), (..., H, W, C) -> (...): the log-probability of each frame, all pixels or those with where (...,
+    H, W, 1) > 0."""
     if not likelihood.note:
         return 0.0 - bernoulli_bce(frames, means, where)
     out = np.zeros(frames.shape[:-3])
     for rows, (x, m), mask in _rows(where, frames, means):
         each = np.array(likelihood.log_prob(x, m.astype(np.float64)), np.float64)
         if each.shape != x.shape or (np.isnan(each) & ~np.isnan(m)).any():
-            raise ModelError(f"the log_prob of {likelihood!r} gave {each.shape} for pixels of {x.shape}, or something that is no number")
+            raise ModelError(
+                f"the log_prob of {likelihood!r} gave {each.shape} for pixels of {x.shape}, or something that is no"
+                " number"
+            )
         if mask is not None:
             each[~mask] = 0.0
         out.reshape(-1)[rows] = each.sum(axis=1)
@@ -94,16 +105,21 @@ def require_likelihood(likelihood: Any) -> Likelihood:
     missing = [name for name in ("support", "note", "log_prob") if not hasattr(likelihood, name)]
     if missing or isinstance(likelihood, type):  # the class itself is a slip that costs the check of ranges
         lacks = f", which lacks {', '.join(missing)}" if missing else ", which is a class"
-        raise ModelError(f"the likelihood of a model is Bernoulli(), Gaussian(sigma) or one of your own, not {likelihood!r}{lacks}")
+        raise ModelError(
+            f"the likelihood of a model is Bernoulli(), Gaussian(sigma) or one of your own, not {likelihood!r}{lacks}"
+        )
     if isinstance(likelihood, Gaussian) and not 0 < likelihood.sigma < math.inf:
         raise ModelError(f"the sigma of a Gaussian likelihood is above 0 and finite, not {likelihood.sigma!r}")
     if likelihood.note and not isinstance(likelihood, Gaussian) and not OWN_NOTE.fullmatch(likelihood.note):
-        raise ModelError(f"the note of a likelihood is written likelihood-NAME or likelihood-NAME-NUMBER, not {likelihood.note!r}")
+        raise ModelError(
+            f"the note of a likelihood is written likelihood-NAME or likelihood-NAME-NUMBER, not {likelihood.note!r}"
+        )
     return likelihood
 
 
 def masked_sum(each: NDArray[Any], where: NDArray[Any] | None = None) -> Floats:
-    """(..., H, W, C), (..., H, W, 1) -> (...): the sum over the pixels of a frame, all of them or those with where > 0."""
+    """(..., H, W, C), (..., H, W, 1) -> (...): the sum over the pixels of a frame, all of them or those with where >
+    0."""
     out = np.zeros(each.shape[:-3])
     for rows, (values,), mask in _rows(where, each):
         chosen = values.astype(np.float64) if mask is None else np.where(mask, values.astype(np.float64), 0.0)
@@ -118,7 +134,8 @@ def clipped_share(means: NDArray[Any]) -> Sums:
 
 
 def curtain_pixels(curtain: NDArray[Any], height: int, width: int, grown: int = 0) -> NDArray[np.bool_]:
-    """(N, 4) y0, x0, y1, x1, half-open -> (N, H, W): the pixels of the curtain, grown to every side; none where there is no curtain."""
+    """(N, 4) y0, x0, y1, x1, half-open -> (N, H, W): the pixels of the curtain, grown to every side; none where there
+    is no curtain."""
     y0, x0, y1, x1 = (curtain[:, side, None].astype(np.int64) for side in range(4))
     rows, columns = np.arange(height), np.arange(width)
     within_rows = (rows >= y0 - grown) & (rows < y1 + grown)
@@ -154,8 +171,11 @@ def _products(factors: Floats) -> Floats:
     return factors
 
 
-def _rows(where: NDArray[Any] | None, *arrays: NDArray[Any]) -> Iterator[tuple[Any, list[NDArray[Any]], NDArray[np.bool_] | None]]:
-    """Frames as rows of pixels, some at a time: which ones, their arrays, their mask. Frames without a masked pixel are passed over."""
+def _rows(
+    where: NDArray[Any] | None, *arrays: NDArray[Any]
+) -> Iterator[tuple[Any, list[NDArray[Any]], NDArray[np.bool_] | None]]:
+    """Frames as rows of pixels, some at a time: which ones, their arrays, their mask. Frames without a masked pixel are
+    passed over."""
     for array in arrays[1:]:
         _require_same(arrays[0], array)
     shape = arrays[0].shape
@@ -171,11 +191,16 @@ def _rows(where: NDArray[Any] | None, *arrays: NDArray[Any]) -> Iterator[tuple[A
     touched = np.flatnonzero(where.any(axis=(-3, -2, -1)))
     for start in range(0, len(touched), at_once):
         rows = touched[start : start + at_once]
-        yield rows, [_take_rows(array, rows) for array in arrays], np.repeat(_take_rows(where, rows) > 0, shape[-1], axis=1)
+        yield (
+            rows,
+            [_take_rows(array, rows) for array in arrays],
+            np.repeat(_take_rows(where, rows) > 0, shape[-1], axis=1),
+        )
 
 
 def _take_rows(array: NDArray[Any], rows: slice | NDArray[np.intp]) -> NDArray[Any]:
-    """(..., H, W, C) -> (R, P), contiguous: a sum's last bit depends on the layout. Only these rows are copied, if any."""
+    """(..., H, W, C) -> (R, P), contiguous: a sum's last bit depends on the layout. Only these rows are copied, if
+    any."""
     *ahead, height, width, channels = array.shape
     pixels = height * width * channels
     if array.flags.c_contiguous:
@@ -192,4 +217,6 @@ def _require_same(frames: NDArray[Any], means: NDArray[Any]) -> None:
 
 def _require_frames(frames: NDArray[Any], other: NDArray[Any], name: str) -> None:
     if frames.shape[:2] != other.shape[:2]:
-        raise ValueError(f"{name} of {other.shape[:2]} sequences and frames do not belong to frames of {frames.shape[:2]}")
+        raise ValueError(
+            f"{name} of {other.shape[:2]} sequences and frames do not belong to frames of {frames.shape[:2]}"
+        )

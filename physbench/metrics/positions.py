@@ -1,6 +1,7 @@
 """Measure how far from its true place each object was imagined, from the pixels alone and from no model's masks.
 
-N sequences, T frames, K objects, H x W pixels, C channels. The middle of the pixel in row r and column c lies at x = c + 0.5, y = r + 0.5.
+N sequences, T frames, K objects, H x W pixels, C channels. The middle of the pixel in row r and column c lies at x = c
++ 0.5, y = r + 0.5.
 """
 
 from typing import Any
@@ -13,8 +14,11 @@ from physbench.metrics.object_cards import FARTHEST
 from physbench.metrics.sums import Sums, ratio
 
 
-def rollout_position_error(mean: NDArray[Any], position: NDArray[Any], radius: NDArray[Any], visible: NDArray[Any]) -> Sums:
-    """Score what was imagined of one frame: mean (N, H, W, C), position (N, K, 2), radius (N, K), visible (N, K), of that frame -> (N,).
+def rollout_position_error(
+    mean: NDArray[Any], position: NDArray[Any], radius: NDArray[Any], visible: NDArray[Any]
+) -> Sums:
+    """Score what was imagined of one frame: mean (N, H, W, C), position (N, K, 2), radius (N, K), visible (N, K), of
+    that frame -> (N,).
 
     Objects of radius 0 do not exist, and objects that do not show in the frame are not asked about; neither counts.
     """
@@ -26,12 +30,16 @@ def rollout_position_error(mean: NDArray[Any], position: NDArray[Any], radius: N
 
 
 def _centroids(mean: NDArray[Any], position: NDArray[Any], radius: NDArray[Any]) -> tuple[NDArray[np.float64], ...]:
-    """Find x and y of the middle of what is on in the cell of each object, and how many pixels that is: (N, K) each, the middle of none is 0."""
+    """Find x and y of the middle of what is on in the cell of each object, and how many pixels that is: (N, K) each,
+    the middle of none is 0."""
     count, height, width, _ = mean.shape
     objects = position.shape[1]
     cells = power_cells(position, radius, height, width)
     sequence, row, column = np.nonzero((mean.max(axis=-1) > 0.5) & (cells != NO_OBJECT))  # in colour: on in any channel
     place = objects * sequence + cells[sequence, row, column]
-    sums = [np.bincount(place, weights, objects * count).reshape(count, objects) for weights in (column + 0.5, row + 0.5, None)]
+    sums = [
+        np.bincount(place, weights, objects * count).reshape(count, objects)
+        for weights in (column + 0.5, row + 0.5, None)
+    ]
     pixels = sums[2].astype(np.float64)
     return sums[0] / np.maximum(pixels, 1), sums[1] / np.maximum(pixels, 1), pixels

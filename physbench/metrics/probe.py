@@ -1,7 +1,8 @@
 """Linear probes: can the factors of an object be read off the code of its slot?
 
-An object's slot is the one that owns most of its pixels. The probe of a factor is a ridge regression on standardised codes, the same for every
-model, fitted to other images than those that are scored [the protocol of figure 5 of Greff et al. 2019, with a linear probe].
+An object's slot is the one that owns most of its pixels. The probe of a factor is a ridge regression on standardised
+codes, the same for every model, fitted to other images than those that are scored [the protocol of figure 5 of Greff et
+al. 2019, with a linear probe].
 
 N images, K slots, D numbers of a code, A owners, G objects, M objects that show.
 """
@@ -25,7 +26,8 @@ RIDGE = 1.0
 
 
 def objects_of(tables: NDArray[Any], slots: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """tables (N, A, G) -> image, object and slot of each object that shows, (M,) each. Owners beyond the slots own nothing."""
+    """tables (N, A, G) -> image, object and slot of each object that shows, (M,) each. Owners beyond the slots own
+    nothing."""
     tables = tables[:, :slots]
     image, thing = np.nonzero(tables.sum(axis=1))
     return image, thing, tables[image, :, thing].argmax(axis=1)
@@ -40,7 +42,8 @@ def factor_of(truth: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.float6
 
 @dataclass(frozen=True)
 class Probe:
-    """What was fitted: how codes are standardised, and for each factor its weights, its mean and, of kinds, which there are."""
+    """What was fitted: how codes are standardised, and for each factor its weights, its mean and, of kinds, which there
+    are."""
 
     centre: Floats  # (D,)
     spread: Floats  # (D,)
@@ -56,10 +59,15 @@ class Probe:
         spread = np.where(spread > 1e-9 * (np.abs(centre) + 1), spread, np.inf)  # what never changes says nothing
         x = (codes - centre) / spread
         kinds = np.unique(factors["shape"]) if "shape" in factors else None
-        wanted = {name: (values == kinds).astype(np.float64) if name == "shape" else values for name, values in factors.items()}
+        wanted = {
+            name: (values == kinds).astype(np.float64) if name == "shape" else values
+            for name, values in factors.items()
+        }
         means = {name: values.mean(axis=0) for name, values in wanted.items()}
         gram = x.T @ x + RIDGE * np.eye(x.shape[1])
-        weights: dict[str, Floats] = {name: np.linalg.solve(gram, x.T @ (values - means[name])) for name, values in wanted.items()}
+        weights: dict[str, Floats] = {
+            name: np.linalg.solve(gram, x.T @ (values - means[name])) for name, values in wanted.items()
+        }
         return Probe(centre, spread, weights, means, kinds)
 
     def read(self, name: str, codes: Floats) -> Floats:
@@ -76,7 +84,8 @@ class Reading:
     codes: NDArray[np.float32]  # (N, K, D)
 
     def explain(self, name: str, tables: NDArray[Any], truth: Mapping[str, NDArray[Any]]) -> tuple[Floats, Floats]:
-        """Per image, (N,) and (N,): the variance of a factor that is explained, and all of it; of kinds, the objects that are right, and all of them."""
+        """Per image, (N,) and (N,): the variance of a factor that is explained, and all of it; of kinds, the objects
+        that are right, and all of them."""
         image, thing, slot = objects_of(tables, self.codes.shape[1])
         actual = factor_of(truth, name)[image, thing]
         read = self.probe.read(name, self.codes[image, slot].astype(np.float64))
@@ -85,5 +94,7 @@ class Reading:
         else:
             all_of_it = ((actual - self.probe.means[name]) ** 2).sum(axis=1)
             parts = all_of_it - ((actual - read) ** 2).sum(axis=1), all_of_it
-        explained, there = (np.bincount(image, weights=part, minlength=len(self.codes)).astype(np.float64) for part in parts)
+        explained, there = (
+            np.bincount(image, weights=part, minlength=len(self.codes)).astype(np.float64) for part in parts
+        )
         return explained, there

@@ -1,4 +1,5 @@
-"""Prediction far ahead: a model sees x_0 .. x_{c-1} and goes on by itself. N sequences, T frames, H x W pixels, C channels, S steps.
+"""Prediction far ahead: a model sees x_0 .. x_{c-1} and goes on by itself. N sequences, T frames, H x W pixels, C
+channels, S steps.
 
 means[:, h - 1] is the prediction of frame c - 1 + h, h = 1 .. S; frame c and later were never shown.
 """
@@ -18,12 +19,14 @@ def rollout_bce(frames: NDArray[Any], means: NDArray[Any], context: int) -> Floa
 
 
 def repeat_bce(frames: NDArray[Any], context: int, horizon: int) -> Floats:
-    """(N, T, H, W, C) -> (N, S): the same for repeating the last context frame, what `rollout_relative_bce` is measured by."""
+    """(N, T, H, W, C) -> (N, S): the same for repeating the last context frame, what `rollout_relative_bce` is measured
+    by."""
     return rollout_bce(frames, repeat_last(frames, context, horizon), context)
 
 
 def overlap(frames: NDArray[Any], means: NDArray[Any]) -> Sums:
-    """(N, S, H, W, C), (N, S, H, W, C) -> (N, S): pixels that are on and were thought to be (p > 1/2), of those that are either."""
+    """(N, S, H, W, C), (N, S, H, W, C) -> (N, S): pixels that are on and were thought to be (p > 1/2), of those that
+    are either."""
     on, thought = (array.reshape(*array.shape[:2], -1) > 0.5 for array in (frames, means))
     return ratio((on & thought).sum(axis=2), (on | thought).sum(axis=2))
 

@@ -1,8 +1,9 @@
-"""Tell chance from difference: a p-value for two runs on the same sequences, and Holm's correction for many figures at a time.
+"""Tell chance from difference: a p-value for two runs on the same sequences, and Holm's correction for many figures at
+a time.
 
-Resampling cannot give small p-values: 2,000 resamples end at 1/2,000, and Holm asks for 0.05 / M of the first of M figures. So a p-value is
-read from Student's t, with the standard error that a bootstrap tends to when it is repeated without end: that of each sequence's influence on
-the difference (the infinitesimal jackknife).
+Resampling cannot give small p-values: 2,000 resamples end at 1/2,000, and Holm asks for 0.05 / M of the first of M
+figures. So a p-value is read from Student's t, with the standard error that a bootstrap tends to when it is repeated
+without end: that of each sequence's influence on the difference (the infinitesimal jackknife).
 """
 
 import math
@@ -20,7 +21,8 @@ SMALLEST = 1e-300
 
 
 def p_value(a: Sums, b: Sums) -> float:
-    """Test two runs, (N, ...) each, sequence i of both being the same one: two-sided; NaN where either has no value or fewer than 2 sequences count."""
+    """Test two runs, (N, ...) each, sequence i of both being the same one: two-sided; NaN where either has no value or
+    fewer than 2 sequences count."""
     ours, theirs = per_sequence(a), per_sequence(b)
     first, second = value(a), value(b)
     count = min(int(np.count_nonzero(run.denominator)) for run in (ours, theirs))
@@ -34,7 +36,8 @@ def p_value(a: Sums, b: Sums) -> float:
 
 
 def adjust_for_many(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values as Holm does: those of at most FAMILY_WISE survive. NaN was not tested, stays NaN, and does not count."""
+    """Adjust p-values as Holm does: those of at most FAMILY_WISE survive. NaN was not tested, stays NaN, and does not
+    count."""
     tested = sorted((p, place) for place, p in enumerate(p_values) if p == p)
     adjusted = [math.nan] * len(p_values)
     least = 0.0
@@ -45,7 +48,8 @@ def adjust_for_many(p_values: Sequence[float]) -> list[float]:
 
 
 def student_tails(t: float, freedom: float) -> float:
-    """Give the probability that Student's t is at least as far from 0: the regularised incomplete beta function at (freedom / 2, 1 / 2)."""
+    """Give the probability that Student's t is at least as far from 0: the regularised incomplete beta function at
+    (freedom / 2, 1 / 2)."""
     x = freedom / (freedom + t * t)
     if x >= 1:
         return 1.0
@@ -62,11 +66,15 @@ def _influence(run: Sums, figure: float) -> Floats:
 
 
 def _beta_fraction(x: float, a: float, b: float) -> float:
-    """Evaluate the continued fraction of the incomplete beta function by Lentz's method; it converges fast below (a + 1) / (a + b + 2)."""
+    """Evaluate the continued fraction of the incomplete beta function by Lentz's method; it converges fast below (a +
+    1) / (a + b + 2)."""
     above, below = 1.0, 1.0 / _nonzero(1 - (a + b) * x / (a + 1))
     product = below
     for m in range(1, 1_000):
-        for term in (m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)), -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))):
+        for term in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
             below = 1.0 / _nonzero(1 + term * below)
             above = _nonzero(1 + term / above)
             product *= above * below

@@ -1,7 +1,8 @@
-"""Every figure is a ratio of sums: a mean is the sum of the values over their number. N sequences come first, steps behind them.
+"""Every figure is a ratio of sums: a mean is the sum of the values over their number. N sequences come first, steps
+behind them.
 
-What a sequence contributes never depends on the others, and the sum over sequences is rounded once (math.fsum), so figures are the
-same to the last bit whatever the batches and their order.
+What a sequence contributes never depends on the others, and the sum over sequences is rounded once (math.fsum), so
+figures are the same to the last bit whatever the batches and their order.
 """
 
 import math
@@ -17,7 +18,8 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """A figure before the division. A step that counts for nothing has 0 in both; a NaN in either makes the figure NaN."""
+    """A figure before the division. A step that counts for nothing has 0 in both; a NaN in either makes the figure
+    NaN."""
 
     numerator: Floats  # (N, ...)
     denominator: Floats  # (N, ...)
@@ -59,13 +61,17 @@ def per_sequence(sums: Sums) -> Sums:
 def join(parts: Iterable[Sums]) -> Sums:
     """The sequences of all parts, one part after the other."""
     parts = list(parts)
-    return Sums(np.concatenate([part.numerator for part in parts]), np.concatenate([part.denominator for part in parts]))
+    return Sums(
+        np.concatenate([part.numerator for part in parts]), np.concatenate([part.denominator for part in parts])
+    )
 
 
 def pool(samples: Iterable[Sums]) -> Sums:
     """The same sequences asked several times, (N, ...) each: their sums together."""
     samples = list(samples)
-    return Sums(np.sum([part.numerator for part in samples], axis=0), np.sum([part.denominator for part in samples], axis=0))
+    return Sums(
+        np.sum([part.numerator for part in samples], axis=0), np.sum([part.denominator for part in samples], axis=0)
+    )
 
 
 def value(sums: Sums) -> float:

@@ -26,19 +26,22 @@ def position_mse(there: Places, said: Places, radius: NDArray[Any]) -> Sums:
 
 
 def kinetic_energies(before: NDArray[Any], places: Places, mass: NDArray[Any]) -> Floats:
-    """before (N, K, 2), then places (N, S, K, 2), mass (N, K) -> (N, S): by the way that each object makes in each step."""
+    """before (N, K, 2), then places (N, S, K, 2), mass (N, K) -> (N, S): by the way that each object makes in each
+    step."""
     whole = np.concatenate([before[:, None], places], axis=1).astype(np.float64)
     return 0.5 * (mass[:, None] * (np.diff(whole, axis=1) ** 2).sum(axis=3)).sum(axis=2)
 
 
 def energy_error(before: NDArray[Any], there: Places, said: Places, mass: NDArray[Any]) -> Sums:
-    """before (N, K, 2) shown, then (N, S, K, 2) twice, mass (N, K) -> (N, S): how far the energy is from that of the true steps, as a share of it."""
+    """before (N, K, 2) shown, then (N, S, K, 2) twice, mass (N, K) -> (N, S): how far the energy is from that of the
+    true steps, as a share of it."""
     true, imagined = (kinetic_energies(before, places, mass) for places in (there, said))
     return ratio(np.abs(imagined - true), true)
 
 
 def penetration(said: Places, radius: NDArray[Any]) -> Sums:
-    """(N, S, K, 2), radius (N, K) -> (N, S): how deep an object lies in others and in walls together, as a share of its radius."""
+    """(N, S, K, 2), radius (N, K) -> (N, S): how deep an object lies in others and in walls together, as a share of its
+    radius."""
     places, reach = said.astype(np.float64), radius.astype(np.float64)
     there = reach > 0
     apart = np.sqrt(((places[:, :, :, None] - places[:, :, None]) ** 2).sum(axis=4))  # (N, S, K, K)

@@ -1,4 +1,5 @@
-"""Charts as shapes in SVG, drawn by a template: axes, lines, bars and dots. Colours come from the style around them, so they follow light and dark."""
+"""Charts as shapes in SVG, drawn by a template: axes, lines, bars and dots. Colours come from the style around them, so
+they follow light and dark."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -107,7 +108,8 @@ def stretches(own: Sequence[float], others: Sequence[float], *, logarithmic: boo
 
 
 def axis(values: Sequence[float], first: float, last: float, *, logarithmic: bool | None = None) -> Axis:
-    """Lay an axis between round values that hold all others; from nought on where that is near. logarithmic: None: where values are far apart."""
+    """Lay an axis between round values that hold all others; from nought on where that is near. logarithmic: None:
+    where values are far apart."""
     low, high = min(values), max(values)
     if logarithmic is None:
         logarithmic = spreads(values)
@@ -120,7 +122,9 @@ def axis(values: Sequence[float], first: float, last: float, *, logarithmic: boo
 def step_axis(steps: Sequence[float], first: float, last: float) -> Axis:
     """Lay an axis from the first step to the last, with whole numbers beside it."""
     low, high = min(steps), max(steps)
-    whole = [tick for tick in _even(low, high, count=9 if high < 1000 else 4) if low <= tick <= high and tick == round(tick)]
+    whole = [
+        tick for tick in _even(low, high, count=9 if high < 1000 else 4) if low <= tick <= high and tick == round(tick)
+    ]
     return Axis(first, last, low, high, tuple([low] * (low == 1 and low not in whole) + whole))
 
 
@@ -135,8 +139,8 @@ def line_chart(
 ) -> Chart | None:
     """Draw lines over steps; None where nothing is known.
 
-    along: what x is; ratios: y may be logarithmic; marks: names of the values 0, 1, ... of x, whose intervals are drawn as bars, not as a band;
-    from_nought: an axis of even steps begins there or below.
+    along: what x is; ratios: y may be logarithmic; marks: names of the values 0, 1, ... of x, whose intervals are drawn
+    as bars, not as a band; from_nought: an axis of even steps begins there or below.
     """
     given = [line for line in lines if any(math.isfinite(point.value) for point in line.points)]
     if not given:
@@ -146,14 +150,23 @@ def line_chart(
     logarithmic = ratios and spreads(values)
     upward = axis(values if logarithmic or not from_nought else [0.0, *values], BOTTOM, TOP, logarithmic=logarithmic)
     xs = [point.x for line in lines for point in line.points]
-    across = Axis(LEFT + 30, RIGHT - 30, min(xs), max(xs), tuple(range(len(marks)))) if marks else step_axis(xs, LEFT + 6, RIGHT - 6)
+    across = (
+        Axis(LEFT + 30, RIGHT - 30, min(xs), max(xs), tuple(range(len(marks))))
+        if marks
+        else step_axis(xs, LEFT + 6, RIGHT - 6)
+    )
     shapes = [shape for tick in upward.few(MOST_LEVELS) for shape in level(tick, upward)]
-    shapes += [text(marks[round(tick)] if marks else number(tick), across.at(tick), BOTTOM + 16, "mid") for tick in across.ticks]
+    shapes += [
+        text(marks[round(tick)] if marks else number(tick), across.at(tick), BOTTOM + 16, "mid")
+        for tick in across.ticks
+    ]
     shapes.append(text(along, (LEFT + RIGHT) / 2, HEIGHT - 4, "mid dim"))
     for line in sorted(lines, key=lambda line: -line.look):
         shapes += _draw(line, across, upward, marks)
     keys = tuple(ChartKey(line.look, f"{line.name}{'' if line in lines else _beyond(line, values)}") for line in given)
-    summary = "; ".join(f"{line.name} from {number(line.points[0].value)} to {number(line.points[-1].value)}" for line in given)
+    summary = "; ".join(
+        f"{line.name} from {number(line.points[0].value)} to {number(line.points[-1].value)}" for line in given
+    )
     return Chart(title, "(logarithmic)" * logarithmic, summary, tuple(shapes), keys=keys)
 
 
@@ -215,7 +228,11 @@ def _even(low: float, high: float, *, count: int = 4) -> list[float]:
 def _powers(low: float, high: float) -> list[float]:
     """Powers of ten, with 2 and 5 of each where there are few."""
     factors = (1,) if high > 500 * low else (1, 2, 5)
-    steps = [factor * 10.0**power for power in range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2) for factor in factors]
+    steps = [
+        factor * 10.0**power
+        for power in range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
+        for factor in factors
+    ]
     first = max(k for k, step in enumerate(steps) if step <= low * (1 + 1e-9))
     last = min(k for k, step in enumerate(steps) if step >= high * (1 - 1e-9))
     return steps[first : max(last, first + 1) + 1]
@@ -224,7 +241,9 @@ def _powers(low: float, high: float) -> list[float]:
 def _draw(line: Line, across: Axis, upward: Axis, marks: Sequence[str] | None) -> Iterable[Shape]:
     sure = [point for point in line.points if math.isfinite(point.low) and math.isfinite(point.high)]
     if marks:
-        yield from (bar(line.look, across.at(point.x), upward.at(point.low), y1=upward.at(point.high)) for point in sure)
+        yield from (
+            bar(line.look, across.at(point.x), upward.at(point.low), y1=upward.at(point.high)) for point in sure
+        )
     elif len(sure) > 1:
         edge = [(point.x, point.low) for point in sure] + [(point.x, point.high) for point in reversed(sure)]
         yield path(f"band l{line.look}", f"M{'L'.join(f'{across.at(x):.1f} {upward.at(y):.1f}' for x, y in edge)}Z")
@@ -238,5 +257,8 @@ def _draw(line: Line, across: Axis, upward: Axis, marks: Sequence[str] | None) -
     if line.look == 1 or len(line.points) > DOTTED:
         return
     for point in (point for point in line.points if math.isfinite(point.value)):
-        words = f"{line.name}, {marks[round(point.x)] if marks else number(point.x)}: {describe(point.value, point.low, point.high)}"
+        words = (
+            f"{line.name}, {marks[round(point.x)] if marks else number(point.x)}:"
+            f" {describe(point.value, point.low, point.high)}"
+        )
         yield dot(across.at(point.x), upward.at(point.value), line.look, title=words)

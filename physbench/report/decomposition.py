@@ -1,4 +1,5 @@
-"""An image as a model takes it apart, drawn: what it says of it, who owns the pixels, and each slot. After figures 4 and 7 of the IODINE paper."""
+"""An image as a model takes it apart, drawn: what it says of it, who owns the pixels, and each slot. After figures 4
+and 7 of the IODINE paper."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,7 +30,9 @@ def save(looked: Looked, out: Path, *, name: str, times: Times = ALL_TIMES) -> N
     """Write .png or .gif of the steps asked for. name: of the model."""
     told = story(looked, name)
     moving = suffix_of(out, DRAWN) == ".gif"
-    write_whole(out, film(told, times.of(told.steps)) if moving else encode_png(table(told, choose_rows(told.steps, times))))
+    write_whole(
+        out, film(told, times.of(told.steps)) if moving else encode_png(table(told, choose_rows(told.steps, times)))
+    )
 
 
 def choose_rows(steps: int, times: Times = ALL_TIMES) -> Sequence[int]:
@@ -44,31 +47,55 @@ def story(looked: Looked, name: str) -> Story:
     slots = _drawn_slots(parts)
     blocks = [(*_image_rows(looked), *_answer_rows(looked)), tuple(_slots(parts, slots))]
     shown, refined = _extent(looked.looks)
-    words = [looked.task, f"image {looked.index:,}", f"{shown} showings" * (shown > 1), f"{refined} refinement{'s' * (refined > 1)}" * (refined > 0)]
+    words = [
+        looked.task,
+        f"image {looked.index:,}",
+        f"{shown} showings" * (shown > 1),
+        f"{refined} refinement{'s' * (refined > 1)}" * (refined > 0),
+    ]
     figures = tuple(_measure(look, looked.groups) for look in looked.looks)
     moments = tuple(_moments(looked.looks))
-    return Story(name, "  ·  ".join(filter(None, words)), tuple(filter(None, blocks)), tuple(_legend(looked, parts, slots)), moments, figures)
+    return Story(
+        name,
+        "  ·  ".join(filter(None, words)),
+        tuple(filter(None, blocks)),
+        tuple(_legend(looked, parts, slots)),
+        moments,
+        figures,
+    )
 
 
 def _image_rows(looked: Looked) -> Iterator[PictureRow]:
     steps = len(looked.looks)
     yield PictureRow("image", "", (plain(looked.image),) * steps)
     if looked.groups is not None:
-        yield PictureRow("true groups", "", (colour_objects(looked.groups, owner_of(looked.looks[-1]))[looked.groups],) * steps)
+        yield PictureRow(
+            "true groups", "", (colour_objects(looked.groups, owner_of(looked.looks[-1]))[looked.groups],) * steps
+        )
 
 
 def _answer_rows(looked: Looked) -> Iterator[PictureRow]:
     if all(look.mean is not None for look in looked.looks):
-        yield PictureRow("reconstruction", "", tuple(None if look.mean is None else plain(look.mean) for look in looked.looks))
+        yield PictureRow(
+            "reconstruction", "", tuple(None if look.mean is None else plain(look.mean) for look in looked.looks)
+        )
     if all(look.parts is not None for look in looked.looks):
-        yield PictureRow("groups", "", tuple(None if look.parts is None else mix_slots(look.parts.shares[0]) for look in looked.looks))
+        yield PictureRow(
+            "groups",
+            "",
+            tuple(None if look.parts is None else mix_slots(look.parts.shares[0]) for look in looked.looks),
+        )
     elif all(look.owner is not None for look in looked.looks):
-        yield PictureRow("owners", "", tuple(None if look.owner is None else draw_owners(look.owner) for look in looked.looks))
+        yield PictureRow(
+            "owners", "", tuple(None if look.owner is None else draw_owners(look.owner) for look in looked.looks)
+        )
 
 
 def _slots(parts: Sequence[Parts | None], drawn: Sequence[int]) -> Iterator[PictureRow]:
     for k in drawn:
-        pictures = tuple(None if each is None else draw_share(each.predictions[0, k], each.shares[0, k], k) for each in parts)
+        pictures = tuple(
+            None if each is None else draw_share(each.predictions[0, k], each.shares[0, k], k) for each in parts
+        )
         yield PictureRow(f"slot {k + 1}", "", pictures, slot=k)
 
 
@@ -83,7 +110,10 @@ def _legend(looked: Looked, parts: Sequence[Parts | None], drawn: Sequence[int])
         shared = "each object in the colour of the slot that has most of it" if drawn else "a colour for each object"
         yield f"true groups: {shared}; black is no object's, and not scored"
     if drawn:
-        yield f"slots: {'what each predicts' if soft else 'the picture'}, as far as the pixels are its own; grey where they are not"
+        yield (
+            f"slots: {'what each predicts' if soft else 'the picture'}, as far as the pixels are its own; grey where"
+            " they are not"
+        )
     left_out = set(range(_count(parts))) - set(drawn)
     if left_out:
         yield f"not drawn: slot{'s' * (len(left_out) > 1)} {list_slots(left_out)}, with less of the picture in the end"
@@ -99,7 +129,10 @@ def _extent(looks: Sequence[Look]) -> tuple[int, int]:
 def _steps_in_words(looks: Sequence[Look]) -> Iterator[str]:
     shown, refined = _extent(looks)
     if shown > 1 and refined:
-        yield "step n.m: when the image was shown for the nth time, and the guess at it was refined m times; the last is what the model answers"
+        yield (
+            "step n.m: when the image was shown for the nth time, and the guess at it was refined m times; the last is"
+            " what the model answers"
+        )
     elif shown > 1:
         yield "step n: when the image was shown for the nth time; the last is what the model answers"
     elif refined:
@@ -129,13 +162,16 @@ def _overlaps(owner: NDArray[np.uint8], groups: NDArray[np.uint8]) -> NDArray[np
 
 
 def colour_objects(groups: NDArray[np.uint8], owner: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
-    """Choose a colour for every label, (256, 3): that of the slot that has most of the object, as long as no other object needs it more."""
+    """Choose a colour for every label, (256, 3): that of the slot that has most of the object, as long as no other
+    object needs it more."""
     colours = COLOURS.copy()
     if owner is None:
         return colours
     overlaps = _overlaps(owner, groups)
     slot_of: dict[int, int] = {}
-    for slot, label in zip(*np.unravel_index(np.argsort(-overlaps, axis=None, kind="stable"), overlaps.shape), strict=True):
+    for slot, label in zip(
+        *np.unravel_index(np.argsort(-overlaps, axis=None, kind="stable"), overlaps.shape), strict=True
+    ):
         if overlaps[slot, label] and label not in slot_of and slot not in slot_of.values():
             slot_of[int(label)] = int(slot)
     without = [label for label in range(overlaps.shape[1]) if label not in slot_of]

@@ -1,4 +1,5 @@
-"""Which sequences to look at: those with the worst figures, and those in the middle. They are asked about again, one by one, to be drawn."""
+"""Which sequences to look at: those with the worst figures, and those in the middle. They are asked about again, one by
+one, to be drawn."""
 
 import math
 from collections.abc import Iterator
@@ -47,8 +48,11 @@ class Strip:
         return len(self.means)
 
 
-def gallery(answers: Answers, chosen: Extent, result: Result, *, likelihood: Likelihood | None = None, most: int = MOST) -> tuple[Strip, ...]:
-    """The worst sequences of the ranked figure, and those around the median. answers: of a model, `answers_of(model, seed)`, or of a file of predictions."""
+def gallery(
+    answers: Answers, chosen: Extent, result: Result, *, likelihood: Likelihood | None = None, most: int = MOST
+) -> tuple[Strip, ...]:
+    """The worst sequences of the ranked figure, and those around the median. answers: of a model, `answers_of(model,
+    seed)`, or of a file of predictions."""
     row, metric = sort_key(chosen.suite, result)
     asked = [(task, asking) for task, asking in _rows(chosen.suite) if task.names(asking) == row]
     if not asked:
@@ -96,7 +100,12 @@ def sort_key(suite: Suite, result: Result) -> tuple[str, str]:
 
 def _rows(suite: Suite) -> Iterator[tuple[Task, Asking]]:
     """Where frames are predicted."""
-    yield from ((task, asking) for task in suite.tasks for asking in task.askings if asking.shows == "features" and not isinstance(asking, (Still, Codes)))
+    yield from (
+        (task, asking)
+        for task in suite.tasks
+        for asking in task.askings
+        if asking.shows == "features" and not isinstance(asking, (Still, Codes))
+    )
 
 
 def _figures(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> list[float]:
@@ -108,7 +117,10 @@ def _figures(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -
 def _pick(figures: list[float], metric: str, most: int) -> dict[Kind, list[int]]:
     """Numbers of sequences, the worst first."""
     sign = 1 if find(metric).better == "higher" else -1
-    numbers = sorted((number for number, figure in enumerate(figures) if figure == figure), key=lambda number: (sign * figures[number], number))
+    numbers = sorted(
+        (number for number, figure in enumerate(figures) if figure == figure),
+        key=lambda number: (sign * figures[number], number),
+    )
     count = min(most, -(-len(numbers) // 3))
     middle = max(count, (len(numbers) - count) // 2)
     return {"worst": numbers[:count], "median": numbers[middle : middle + count]}

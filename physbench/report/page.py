@@ -56,7 +56,13 @@ class Gallery:
     strips: tuple[Drawing, ...]
 
 
-def write_report(directory: Path, result: Result, references: Sequence[Known] = (), published: Sequence[Published] = (), strips: Sequence[Strip] = ()) -> Path:
+def write_report(
+    directory: Path,
+    result: Result,
+    references: Sequence[Known] = (),
+    published: Sequence[Published] = (),
+    strips: Sequence[Strip] = (),
+) -> Path:
     """Write the page into a directory, which is made; what was there before is replaced at once or not at all."""
     out, content = directory / NAME, page(result, references, published, strips)
     try:
@@ -81,7 +87,9 @@ def page(result: Result, references: Sequence[Known], published: Sequence[Publis
             PageTask(name, scores(result, references, published, name), curves(result, references, name))
             for name in dict.fromkeys(score.task for score in result.scores)
         ],
-        "galleries": [_gallery(kind, chosen) for kind in KINDS if (chosen := [strip for strip in strips if strip.kind == kind])],
+        "galleries": [
+            _gallery(kind, chosen) for kind in KINDS if (chosen := [strip for strip in strips if strip.kind == kind])
+        ],
         "facts": facts(origin),
         "define": define,
         "narrow": NARROW,
@@ -99,8 +107,12 @@ def _headline(result: Result, references: Sequence[Known]) -> Headline | None:
     if score is None:
         return None
     card = find(metric)
-    direction = "".join([*[f"{card.better} is better"] * (card.better != "neither"), *[f"; 1 is {card.one_is}"] * bool(card.one_is)])
-    beside = tuple(row for row in references if (row.task, row.metric) == (task, metric) and row.model != result.provenance.model)
+    direction = "".join(
+        [*[f"{card.better} is better"] * (card.better != "neither"), *[f"; 1 is {card.one_is}"] * bool(card.one_is)]
+    )
+    beside = tuple(
+        row for row in references if (row.task, row.metric) == (task, metric) and row.model != result.provenance.model
+    )
     return Headline(score, ARROWS[card.better], direction, beside)
 
 
@@ -108,7 +120,10 @@ def _notes(result: Result) -> list[str]:
     """What a reader must know."""
     told = [describe_note(note) for note in result.provenance.notes]
     if result.provenance.size not in SIZES:
-        told.append(f"{result.provenance.size}: not the pinned sequences, so these scores are not ranked, and compare only with others of the same ones")
+        told.append(
+            f"{result.provenance.size}: not the pinned sequences, so these scores are not ranked, and compare only with"
+            " others of the same ones"
+        )
     if result.provenance.size == "full":
         told.append(f"reference rows are of the first {SIZES[KNOWN_SIZE]:,} of these sequences ({KNOWN_SIZE})")
     if any(score.is_narrow for score in result.scores):
@@ -123,7 +138,10 @@ def _gallery(kind: str, strips: Sequence[Strip]) -> Gallery:
     if grouped:
         about += " Owners: a colour for each slot of the model; objects: the truth, whose colours need not be the same."
     if any(box(strip) for strip in strips):
-        about += " Hatched: the curtain, which a model is not shown; objects are seen through it, and predictions have its outline."
+        about += (
+            " Hatched: the curtain, which a model is not shown; objects are seen through it, and predictions have its"
+            " outline."
+        )
     return Gallery(title, strips[0].task, about, tuple(draw(strip, grouped=grouped) for strip in strips))
 
 

@@ -1,4 +1,5 @@
-"""Pages from templates. A page fetches nothing and runs no script but its own; what a template prints is text, unless it is Markup."""
+"""Pages from templates. A page fetches nothing and runs no script but its own; what a template prints is text, unless
+it is Markup."""
 
 import re
 from base64 import b64encode
@@ -42,7 +43,9 @@ def _environment(package: str) -> Environment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
-    filters, tests, names = (cast("dict[str, Any]", table) for table in (environment.filters, environment.tests, environment.globals))
+    filters, tests, names = (
+        cast("dict[str, Any]", table) for table in (environment.filters, environment.tests, environment.globals)
+    )
     filters.update(breakable=_breakable, digest=_digest, figures=figures, number=number)
     tests["address"] = _is_address
 

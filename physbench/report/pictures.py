@@ -64,7 +64,8 @@ def draw(strip: Strip, *, grouped: bool = True) -> Drawing:
 
 
 def moments(strip: Strip) -> list[int]:
-    """The frames that are drawn: back from the last one in even steps, so that some are of before the first prediction."""
+    """The frames that are drawn: back from the last one in even steps, so that some are of before the first
+    prediction."""
     step = -(-strip.steps // (COLUMNS - 1))
     return list(range(strip.first + strip.steps - 1, -1, -step))[:COLUMNS][::-1]
 
@@ -82,7 +83,14 @@ def box(strip: Strip) -> Box | None:
 def _rows(strip: Strip, times: list[int], grouped: bool) -> Iterator[tuple[str, Cells]]:
     curtain = box(strip)
     yield "truth", {t: _picture(strip.frames[t]) for t in times}
-    yield "prediction", {t: _draw_curtain(_picture(strip.means[t - strip.first]), strip, see_through=False) for t in times if t >= strip.first}
+    yield (
+        "prediction",
+        {
+            t: _draw_curtain(_picture(strip.means[t - strip.first]), strip, see_through=False)
+            for t in times
+            if t >= strip.first
+        },
+    )
     if grouped and strip.owners is not None:
         yield "owners", {t: _labels(strip.owners[t], COLOURS) for t in times if t < len(strip.owners)}
     if strip.groups is not None and (grouped or curtain):
@@ -91,7 +99,8 @@ def _rows(strip: Strip, times: list[int], grouped: bool) -> Iterator[tuple[str, 
 
 
 def _draw_curtain(image: Image, strip: Strip, *, see_through: bool) -> Image:
-    """With the curtain, which is too fine for the pixels of a frame: the picture is enlarged to what it measures on the page."""
+    """With the curtain, which is too fine for the pixels of a frame: the picture is enlarged to what it measures on the
+    page."""
     from PIL import Image
 
     curtain = box(strip)

@@ -1,4 +1,5 @@
-"""States as a model took them, drawn: the paths of objects in their box, and the memory of a console as a map of its bytes."""
+"""States as a model took them, drawn: the paths of objects in their box, and the memory of a console as a map of its
+bytes."""
 
 from __future__ import annotations
 
@@ -38,11 +39,24 @@ def rows_of_states(watched: Watched) -> tuple[PictureRow, ...]:
 def legend_of_states(watched: Watched) -> Iterator[str]:
     """Say what the rows show."""
     if watched.shows == "position":
-        yield "lines: the way so far, imagined in colour and true in grey; circles on the prediction: where each object is in truth"
-        yield "objects without a size are drawn as points" if watched.radii is None else "an object has the same colour everywhere"
+        yield (
+            "lines: the way so far, imagined in colour and true in grey; circles on the prediction: where each object"
+            " is in truth"
+        )
+        yield (
+            "objects without a size are drawn as points"
+            if watched.radii is None
+            else "an object has the same colour everywhere"
+        )
     else:
-        yield "a square for each byte, byte 0 at the upper left, 16 in a row; overwritten: the byte has another value at t + 1"
-        yield "error: orange is overwritten in the prediction alone, blue in truth alone, yellow in both with another value"
+        yield (
+            "a square for each byte, byte 0 at the upper left, 16 in a row; overwritten: the byte has another value at"
+            " t + 1"
+        )
+        yield (
+            "error: orange is overwritten in the prediction alone, blue in truth alone, yellow in both with another"
+            " value"
+        )
 
 
 def _rows_of_places(watched: Watched) -> Iterator[PictureRow]:
@@ -51,13 +65,22 @@ def _rows_of_places(watched: Watched) -> Iterator[PictureRow]:
     first = steps[0].truth[..., 0] if shown[0] is None else shown[0]
     said = [step.mean[..., 0] for step in steps]
     true = [first, *(step.truth[..., 0] for step in steps)]
-    imagined = [place if place is not None else said[t - 1] for t, place in enumerate(shown)]  # what stood for the state at t
-    yield PictureRow("shown", NOW, tuple(None if place is None else draw_places(place, watched.radii) for place in shown), missing="imagined")
+    imagined = [
+        place if place is not None else said[t - 1] for t, place in enumerate(shown)
+    ]  # what stood for the state at t
+    yield PictureRow(
+        "shown",
+        NOW,
+        tuple(None if place is None else draw_places(place, watched.radii) for place in shown),
+        missing="imagined",
+    )
     pictures: list[Pixels] = []
     for t, place in enumerate(said):
         pictures.append(draw_places(place, watched.radii, path=[*imagined[: t + 1], place], truth=true[: t + 2]))
     yield PictureRow("prediction", NEXT, tuple(pictures))
-    yield PictureRow("truth", NEXT, tuple(draw_places(place, watched.radii, path=true[: t + 2]) for t, place in enumerate(true[1:])))
+    yield PictureRow(
+        "truth", NEXT, tuple(draw_places(place, watched.radii, path=true[: t + 2]) for t, place in enumerate(true[1:]))
+    )
 
 
 def draw_places(
@@ -98,9 +121,15 @@ def _rows_of_memories(watched: Watched) -> Iterator[PictureRow]:
     shown = [None if step.frame is None else read_memory(step.frame) for step in steps]
     before = [read_memory(_state_at(steps, t)) for t in range(len(steps))]
     said, true = ([read_memory(getattr(step, name)) for step in steps] for name in ("mean", "truth"))
-    yield PictureRow("memory", NOW, tuple(None if ram is None else _map(ram / 255.0) for ram in shown), missing="imagined")
-    yield PictureRow("overwritten", "predicted", tuple(_map(now != then) for now, then in zip(before, said, strict=True)))
-    yield PictureRow("overwritten", "in truth", tuple(_map(now != then) for now, then in zip(before, true, strict=True)))
+    yield PictureRow(
+        "memory", NOW, tuple(None if ram is None else _map(ram / 255.0) for ram in shown), missing="imagined"
+    )
+    yield PictureRow(
+        "overwritten", "predicted", tuple(_map(now != then) for now, then in zip(before, said, strict=True))
+    )
+    yield PictureRow(
+        "overwritten", "in truth", tuple(_map(now != then) for now, then in zip(before, true, strict=True))
+    )
     yield PictureRow("error", NEXT, tuple(_map_errors(*each) for each in zip(before, said, true, strict=True)))
 
 

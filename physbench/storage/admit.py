@@ -1,7 +1,9 @@
-"""Look before reading: a file may be a stranger's. Only what the contract names is let in; anything else is one sentence.
+"""Look before reading: a file may be a stranger's. Only what the contract names is let in; anything else is one
+sentence.
 
-HDF5 can legally name other files on the reader's disk, claim sizes that no disk holds and run filters it loads from plug-ins. So links are looked at
-before they are followed, storage before it is read, and no size is believed that the bytes of the file cannot carry.
+HDF5 can legally name other files on the reader's disk, claim sizes that no disk holds and run filters it loads from
+plug-ins. So links are looked at before they are followed, storage before it is read, and no size is believed that the
+bytes of the file cannot carry.
 """
 
 # h5py has no types
@@ -58,7 +60,14 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:  # what h5py raises of strange types and numbers
+    except (
+        OSError,
+        RuntimeError,
+        KeyError,
+        ValueError,
+        TypeError,
+        OverflowError,
+    ) as error:  # what h5py raises of strange types and numbers
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise HostileFile(f"{path} is damaged: HDF5 says {said!r}") from None
 
@@ -70,10 +79,15 @@ def admit(path: Path, file: h5py.File) -> Admitted:
     _only(members, SPLITS, f"{path}")
     attributes = {name: _text(file, name, path) for name in TEXTS}
     if attributes["format"] != FORMAT:
-        raise HostileFile(f"{path} is an HDF5 file of another kind: its attribute 'format' is {attributes['format'][:40]!r}, not {FORMAT!r}")
+        raise HostileFile(
+            f"{path} is an HDF5 file of another kind: its attribute 'format' is {attributes['format'][:40]!r}, not"
+            f" {FORMAT!r}"
+        )
     version = _number(file, "format_version", path)
     if version not in VERSIONS:
-        raise HostileFile(f"{path} has format version {version}; this physbench reads versions {' and '.join(map(str, VERSIONS))}")
+        raise HostileFile(
+            f"{path} has format version {version}; this physbench reads versions {' and '.join(map(str, VERSIONS))}"
+        )
     for name in ("recipe", "created_with"):
         _require_object(attributes[name], f"{path}: the attribute {name!r}")
     if not members:
@@ -93,7 +107,10 @@ def admit(path: Path, file: h5py.File) -> Admitted:
     (first, layout), *others = layouts.items()
     for split, other in others:
         if other != layout:
-            raise HostileFile(f"{path}: {split} holds {', '.join(other.paths)}, and {first} {', '.join(layout.paths)}: all splits hold the same arrays")
+            raise HostileFile(
+                f"{path}: {split} holds {', '.join(other.paths)}, and {first} {', '.join(layout.paths)}: all splits"
+                " hold the same arrays"
+            )
     return Admitted(attributes, layout, sizes, digests)
 
 
@@ -111,7 +128,9 @@ def _look_through(group: h5py.Group, version: int, where: str) -> Layout:
     if version == 1:
         _complete(paths, FIRST, where)
     if not paths or layout.version != version:
-        raise HostileFile(f"{where} holds {', '.join(paths) or 'no arrays'}: format version {version} has {WORDS[version]}")
+        raise HostileFile(
+            f"{where} holds {', '.join(paths) or 'no arrays'}: format version {version} has {WORDS[version]}"
+        )
     return layout
 
 
@@ -121,7 +140,12 @@ def _admit_split(group: h5py.Group, layout: Layout, where: str) -> tuple[dict[st
     stored = 0
     for path, field in layout.paths.items():
         parent, _, name = path.rpartition("/")
-        stored += _admit_array(dataset_in(group_in(group, parent, where) if parent else group, name, where), field, sizes, f"{where}/{path}")
+        stored += _admit_array(
+            dataset_in(group_in(group, parent, where) if parent else group, name, where),
+            field,
+            sizes,
+            f"{where}/{path}",
+        )
     if sizes.setdefault("N", sizes.get("O", 0) - 1) < 1:
         raise HostileFile(f"{where} has no sequences")
     if sizes.get("O", sizes["N"] + 1) != sizes["N"] + 1:
@@ -156,17 +180,26 @@ def _admit_array(dataset: h5py.h5d.DatasetID, field: Field, sizes: dict[str, int
         chunk, allowed = field.chunk(sizes, 1), [[h5py.h5z.FILTER_DEFLATE]]
         fits = logical <= stored * MOST_DEFLATED
         if int(np.prod(chunk, dtype=object)) > MAX_CHUNK:
-            raise HostileFile(f"{where} claims {int(np.prod(chunk, dtype=object)):,} bytes a sequence; at most {MAX_CHUNK:,} are read")
+            raise HostileFile(
+                f"{where} claims {int(np.prod(chunk, dtype=object)):,} bytes a sequence; at most {MAX_CHUNK:,} are read"
+            )
     elif field in STATES:
         chunk, allowed = field.chunk(sizes, min(BLOCK, sizes["N"])), [[]]
         fits = logical <= stored
     else:
         chunk, allowed = None, [[]]
         fits = logical == stored
-    if layout != (h5py.h5d.CONTIGUOUS if chunk is None else h5py.h5d.CHUNKED) or (chunk and creation.get_chunk() != chunk):
-        raise HostileFile(f"{where} is not stored as the format says ({'in one piece' if chunk is None else f'chunks of {chunk}'})")
+    if layout != (h5py.h5d.CONTIGUOUS if chunk is None else h5py.h5d.CHUNKED) or (
+        chunk and creation.get_chunk() != chunk
+    ):
+        raise HostileFile(
+            f"{where} is not stored as the format says ({'in one piece' if chunk is None else f'chunks of {chunk}'})"
+        )
     if filters not in allowed:
-        raise HostileFile(f"{where} uses the filters {filters}; a dataset file has {'deflate alone' if field in PIXELS else 'none here'}")
+        raise HostileFile(
+            f"{where} uses the filters {filters}; a dataset file has"
+            f" {'deflate alone' if field in PIXELS else 'none here'}"
+        )
     if any(len(values) != 1 or values[0] > HIGHEST_LEVEL for _, _, values, _ in pipeline):
         raise HostileFile(f"{where} is deflated with settings that HDF5 does not decode")
     if not fits:
@@ -177,7 +210,9 @@ def _admit_array(dataset: h5py.h5d.DatasetID, field: Field, sizes: dict[str, int
 def members_of(group: h5py.h5g.GroupID, where: str) -> list[str]:
     """The names in a group, all of them hard links."""
     if group.get_num_objs() > MOST_LINKS:
-        raise HostileFile(f"{where} has {group.get_num_objs():,} members; more than {MOST_LINKS} are not looked through")
+        raise HostileFile(
+            f"{where} has {group.get_num_objs():,} members; more than {MOST_LINKS} are not looked through"
+        )
     names: list[str] = []
     for raw in group:
         require_hard_link(group, raw, where)
@@ -188,7 +223,9 @@ def members_of(group: h5py.h5g.GroupID, where: str) -> list[str]:
 def require_hard_link(group: h5py.h5g.GroupID, raw: bytes, where: str) -> None:
     kind = group.links.get_info(raw).type
     if kind != h5py.h5l.TYPE_HARD:
-        word = {h5py.h5l.TYPE_SOFT: "a soft link", h5py.h5l.TYPE_EXTERNAL: "a link to another file"}.get(kind, "a link of unknown kind")
+        word = {h5py.h5l.TYPE_SOFT: "a soft link", h5py.h5l.TYPE_EXTERNAL: "a link to another file"}.get(
+            kind, "a link of unknown kind"
+        )
         raise HostileFile(f"{where} holds {word} ({raw.decode(errors='replace')[:40]!r}), which is not followed")
 
 
@@ -226,7 +263,9 @@ def dataset_in(parent: h5py.Group, name: str, where: str) -> h5py.h5d.DatasetID:
 def _attribute(owner: h5py.Group, name: str, where: object) -> Any:
     if not h5py.h5a.exists(owner.id, name.encode()):
         raise HostileFile(f"{where} is not a physbench dataset file: it has no attribute {name!r}")
-    require_single(owner, name, f"{where}: the attribute {name!r}", most=MOST_TEXT, kinds=(h5py.h5t.STRING, h5py.h5t.INTEGER))
+    require_single(
+        owner, name, f"{where}: the attribute {name!r}", most=MOST_TEXT, kinds=(h5py.h5t.STRING, h5py.h5t.INTEGER)
+    )
     return owner.attrs[name]
 
 
@@ -258,7 +297,9 @@ def _require_object(text: str, where: str) -> None:
         told = None
     if not isinstance(told, dict) or not isinstance(told.get("parameters", {}), dict):
         raise HostileFile(f"{where} is not a JSON object as the format has it")
-    if not all(each.isprintable() for each in _texts(told)):  # an escape such as \u001b is printable until it is decoded
+    if not all(
+        each.isprintable() for each in _texts(told)
+    ):  # an escape such as \u001b is printable until it is decoded
         raise HostileFile(f"{where} holds characters that cannot be printed")
 
 

@@ -1,7 +1,8 @@
 """What plain h5py reads of a file is what is read of it here.
 
-HDF5 finds a chunk through a tree of keys without a checksum. One wrong bit in a key, and it finds nothing and reads zeros, while a walk over the whole tree,
-which is how the chunks are found here, still sees every chunk. So each chunk is asked for once more, in the way that a reader asks for it.
+HDF5 finds a chunk through a tree of keys without a checksum. One wrong bit in a key, and it finds nothing and reads
+zeros, while a walk over the whole tree, which is how the chunks are found here, still sees every chunk. So each chunk
+is asked for once more, in the way that a reader asks for it.
 """
 
 # h5py has no types
@@ -23,7 +24,8 @@ ROWS = 1 << 16
 
 
 def require_agreement(file: File, progress: Callable[[int, int, str], None] | None = None) -> None:
-    """Read everything through h5py and compare; the pixels of all but one sequence as the streams they are stored as."""
+    """Read everything through h5py and compare; the pixels of all but one sequence as the streams they are stored
+    as."""
     _require_own_places(file)
     with open_hdf5(file.path) as other:
         other.visititems(lambda name, item: None)  # what a program that looks around in the file does
@@ -48,7 +50,8 @@ def _require_own_places(file: File) -> None:
 
 
 def _compare_pixels(split: Split, members: Any) -> None:
-    """One sequence through HDF5's own filter: its settings are the same for all. Decoded here first, with a bound, since HDF5 has none."""
+    """One sequence through HDF5's own filter: its settings are the same for all. Decoded here first, with a bound,
+    since HDF5 has none."""
     for field in split.file.layout.pixels:
         pixels = np.empty(field.chunk(split.sizes, 1), np.uint8)
         split.inflate_into(field.name, 0, pixels)
@@ -81,7 +84,10 @@ def _compare_values(split: Split, members: Any) -> None:
 
 
 def _disagreement(split: Split, name: str, what: str) -> DamagedFile:
-    return DamagedFile(f"{split.file.path}: plain h5py reads other values of {split.name}/{name}, {what}: the structures of the file are damaged")
+    return DamagedFile(
+        f"{split.file.path}: plain h5py reads other values of {split.name}/{name}, {what}: the structures of the file"
+        " are damaged"
+    )
 
 
 def same_bits(one: NDArray[Any], other: NDArray[Any]) -> bool:

@@ -20,17 +20,25 @@ AT_ONCE = 16
 
 def spans(recipe: Recipe) -> list[Span]:
     """A dataset as blocks, in the order of its file."""
-    return [Span(split, start, min(start + BLOCK, count)) for split, count in recipe.splits.items() for start in range(0, count, BLOCK)]
+    return [
+        Span(split, start, min(start + BLOCK, count))
+        for split, count in recipe.splits.items()
+        for start in range(0, count, BLOCK)
+    ]
 
 
 def layout_for(recipe: Recipe) -> Layout:
     """Arrange what the world of a recipe declares. A declaration that cannot be kept is an error in words."""
     names, world = recipe.generator.arrays, f"the world {recipe.generator.name}"
     if not names:
-        raise RecipeError(f"{world} declares no arrays: its `arrays` names one of the vocabulary at least, such as 'features'")
+        raise RecipeError(
+            f"{world} declares no arrays: its `arrays` names one of the vocabulary at least, such as 'features'"
+        )
     for name in names:
         if name not in ARRAYS:
-            raise RecipeError(f"{world} declares an array {name!r}, which the vocabulary does not have: it has {', '.join(ARRAYS)}")
+            raise RecipeError(
+                f"{world} declares an array {name!r}, which the vocabulary does not have: it has {', '.join(ARRAYS)}"
+            )
         if names.count(name) > 1:
             raise RecipeError(f"{world} declares {name!r} twice")
     layout, lengths = layout_of(names), lengths_of(recipe)
@@ -45,7 +53,14 @@ def lengths_of(recipe: Recipe) -> dict[str, int]:
     """The lengths of the axes that are the same for all splits."""
     height, width, channels = recipe.generator.shape
     world = recipe.generator
-    return {"T": recipe.frames, "H": height, "W": width, "C": channels, "K": world.objects, "A": parts_of(world).actions}
+    return {
+        "T": recipe.frames,
+        "H": height,
+        "W": width,
+        "C": channels,
+        "K": world.objects,
+        "A": parts_of(world).actions,
+    }
 
 
 def sizes_of(recipe: Recipe, split: str) -> dict[str, int]:
@@ -83,7 +98,12 @@ def make_block(recipe: Recipe, span: Span) -> Block:
             arrays_of.append(arrays[name])
         events.append(scenes.events)
     truth = {name: np.concatenate(pieces) for name, pieces in states.items()}
-    return block_of(recipe, span, {name: join_streams(pieces) for name, pieces in streams.items()}, Scenes(truth=truth, events=join_events(events)))
+    return block_of(
+        recipe,
+        span,
+        {name: join_streams(pieces) for name, pieces in streams.items()},
+        Scenes(truth=truth, events=join_events(events)),
+    )
 
 
 def block_of(recipe: Recipe, span: Span, streams: Mapping[str, Streams], scenes: Scenes) -> Block:
@@ -102,13 +122,20 @@ def block_of(recipe: Recipe, span: Span, streams: Mapping[str, Streams], scenes:
     columns: dict[str, NDArray[Any]] = {"sequence": np.repeat(np.arange(span.start, span.stop, dtype=np.uint32), rows)}
     for field in layout.columns:
         columns[field.name] = scenes.events[field.name]
-        _require_array(f"{world} made 'events/{field.name}'", field, columns[field.name], field.shape({"M": int(offset[-1])}))
+        _require_array(
+            f"{world} made 'events/{field.name}'", field, columns[field.name], field.shape({"M": int(offset[-1])})
+        )
     return Block(span, streams, stored, columns, rows)
 
 
 def _require_field(recipe: Recipe, field: Field, array: NDArray[Any], count: int) -> None:
     """An array with the type and the axes that the vocabulary gives it, sequences first."""
-    _require_array(f"the world {recipe.generator.name} made {field.name!r}", field, array, field.memory_shape({**lengths_of(recipe), "N": count}))
+    _require_array(
+        f"the world {recipe.generator.name} made {field.name!r}",
+        field,
+        array,
+        field.memory_shape({**lengths_of(recipe), "N": count}),
+    )
 
 
 def _require_array(what: str, field: Field, array: NDArray[Any], shape: tuple[int, ...]) -> None:

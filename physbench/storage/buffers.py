@@ -1,4 +1,5 @@
-"""Memory for batches, reused once no caller holds the batch: fresh pages cost more than the pixels that are written into them."""
+"""Memory for batches, reused once no caller holds the batch: fresh pages cost more than the pixels that are written
+into them."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ class Buffers:
     """Lend out memory. It comes back when the last array, view or tensor made from it is gone."""
 
     def __init__(self) -> None:
-        self._free: deque[_Memory] = deque(maxlen=MOST)  # without a lock: memory may come back at any moment, in any thread
+        self._free: deque[_Memory] = deque(
+            maxlen=MOST
+        )  # without a lock: memory may come back at any moment, in any thread
 
     def take(self, nbytes: int) -> NDArray[np.uint8]:
         memory = self._find(nbytes)
@@ -38,4 +41,5 @@ class Buffers:
 
 
 class _Memory(np.ndarray[Any, Any]):
-    """Memory of a type of its own: for that, NumPy has every view of a loan keep the loan itself, and not the memory behind it."""
+    """Memory of a type of its own: for that, NumPy has every view of a loan keep the loan itself, and not the memory
+    behind it."""

@@ -21,7 +21,9 @@ def places_of(path: Path, name: str, field: Field, sequences: int) -> Places:
     """The address and the length of each chunk, in order. None lies outside the file."""
     with open_hdf5(path) as file:
         dataset: Any = file[name]
-        places = _one_piece(dataset) if dataset.chunks is None else _pieces(dataset, field, f"{path}: {name}", sequences)
+        places = (
+            _one_piece(dataset) if dataset.chunks is None else _pieces(dataset, field, f"{path}: {name}", sequences)
+        )
     addresses, lengths = places
     if (addresses < 0).any() or (addresses + lengths > path.stat().st_size).any():
         raise HostileFile(f"{path}: {name} points outside the file")
@@ -46,8 +48,11 @@ def _pieces(dataset: Any, field: Field, where: str, sequences: int) -> Places:
     return addresses, lengths
 
 
-def chunk_table(dataset: Any, chunk: Sequence[int], grid: Sequence[int], where: str) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]:
-    """Ask HDF5 for the address, the length and the filter mask of every chunk, in C order; the address of one that is not there is -1."""
+def chunk_table(
+    dataset: Any, chunk: Sequence[int], grid: Sequence[int], where: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]:
+    """Ask HDF5 for the address, the length and the filter mask of every chunk, in C order; the address of one that is
+    not there is -1."""
     count = prod(grid)
     addresses, lengths, masks = np.full(count, -1, np.int64), np.zeros(count, np.int64), np.zeros(count, np.uint32)
     strays = 0

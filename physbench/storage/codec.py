@@ -1,6 +1,8 @@
-"""Deflate, as everything here compresses and decompresses: by a fast library for each, decoded with a bound on what comes out.
+"""Deflate, as everything here compresses and decompresses: by a fast library for each, decoded with a bound on what
+comes out.
 
-The filters of HDF5 chunks are undone here, too, and not by HDF5: its own decoders believe what a stream says of its length, and take the memory for it.
+The filters of HDF5 chunks are undone here, too, and not by HDF5: its own decoders believe what a stream says of its
+length, and take the memory for it.
 """
 # the libraries are not fully typed
 # pyright: basic
@@ -19,7 +21,8 @@ LEVEL = 1
 
 
 def compress(pixels: NDArray[np.uint8]) -> bytes:
-    """Make a zlib stream, the same in every process. ISA-L is faster, but some processes get other streams of the same small arrays from it."""
+    """Make a zlib stream, the same in every process. ISA-L is faster, but some processes get other streams of the same
+    small arrays from it."""
     return bytes(deflate.zlib_compress(pixels, LEVEL))
 
 
@@ -54,7 +57,8 @@ MOST_DEFLATED = 1032
 
 
 def undone(stored: Bytes, filters: Sequence[int], mask: int, itemsize: int, nbytes: int) -> Bytes | None:
-    """A chunk of `nbytes`, as it was before its filters; mask: bit i = filter i was left out when this chunk was written."""
+    """A chunk of `nbytes`, as it was before its filters; mask: bit i = filter i was left out when this chunk was
+    written."""
     for code in reversed([code for place, code in enumerate(filters) if not mask >> place & 1]):
         if code == DEFLATE:
             out = np.empty(nbytes, np.uint8)

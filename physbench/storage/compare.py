@@ -26,11 +26,14 @@ def scenes_of(split: Split, span: Span, names: Collection[str]) -> Scenes:
 
 
 def compare_block(split: Split, block: Block) -> int:
-    """Require every value of a block to be stored; return how many streams had to be decoded, since their bytes differ."""
+    """Require every value of a block to be stored; return how many streams had to be decoded, since their bytes
+    differ."""
     _compare_states(split, block)
     if split.file.layout.events:
         _compare_events(split, block)
-    return sum(_compare_streams(split, block.span, field, block.streams[field.name]) for field in split.file.layout.pixels)
+    return sum(
+        _compare_streams(split, block.span, field, block.streams[field.name]) for field in split.file.layout.pixels
+    )
 
 
 def _compare_states(split: Split, block: Block) -> None:
@@ -52,7 +55,9 @@ def _compare_events(split: Split, block: Block) -> None:
         made, found = block.events[name], split.column(name)[offset[0] : offset[-1]]
         if not same_bits(made, found):
             row = int(np.argmax((_bits(made) != _bits(found)).reshape(len(made), -1).any(axis=1)))
-            raise _difference(split, block.span, int(np.searchsorted(offset - offset[0], row, "right")) - 1, f"events/{name}")
+            raise _difference(
+                split, block.span, int(np.searchsorted(offset - offset[0], row, "right")) - 1, f"events/{name}"
+            )
 
 
 def _compare_streams(split: Split, span: Span, field: Field, made: Streams) -> int:
@@ -75,7 +80,10 @@ def _compare_pixels(split: Split, number: int, field: Field, stream: NDArray[np.
     split.inflate_into(field.name, number, found)
     wrong = made != found
     if wrong.any():
-        raise DamagedFile(f"{where}: {field.name} is wrong in frame {int(np.argwhere(wrong)[0, 0])} ({int(wrong.sum())} values in all)")
+        raise DamagedFile(
+            f"{where}: {field.name} is wrong in frame {int(np.argwhere(wrong)[0, 0])} ({int(wrong.sum())} values in"
+            " all)"
+        )
     require_end(split, field.name, number, found)
 
 
@@ -90,4 +98,6 @@ def _bits(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _difference(split: Split, span: Span, sequence: int, name: str) -> DamagedFile:
-    return DamagedFile(f"{split.file.path}: {split.name} sequence {span.start + sequence}: its {name} is not what the recipe makes")
+    return DamagedFile(
+        f"{split.file.path}: {split.name} sequence {span.start + sequence}: its {name} is not what the recipe makes"
+    )

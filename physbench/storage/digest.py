@@ -32,7 +32,11 @@ class SplitDigest:
             self._sizes |= dict(zip(field.axes, time_first(field, arrays[field.name]).shape, strict=True))
         if self._layout.events:
             rows = np.diff(scenes.events["offset"])
-            columns = {**scenes.events, "offset": rows, "sequence": np.repeat(np.arange(self._count, self._count + count), rows)}
+            columns = {
+                **scenes.events,
+                "offset": rows,
+                "sequence": np.repeat(np.arange(self._count, self._count + count), rows),
+            }
             for field in self._layout.events:
                 self._parts[f"events/{field.name}"].append(columns[field.name])
         self._count += count

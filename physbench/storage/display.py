@@ -15,7 +15,8 @@ from physbench.states import BYTES, Shows, show_memory, show_positions
 from physbench.storage.framing import scale_features
 
 OF_STATES = Gaussian(1.0)
-"""What is said of states may be any finite number: places lie anywhere, and a bit is set above 1/2. What a model declares is of pixels."""
+"""What is said of states may be any finite number: places lie anywhere, and a bit is set above 1/2. What a model
+declares is of pixels."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,10 @@ class Display:
             what = {"features": "frames", "position": "places of objects", "ram": "memory of a console"}[self.array]
             raise StorageError(f"{name} has no {what} to show a model: it has {', '.join(arrays)}")
         if self.array == "position" and not self.box_side:
-            raise StorageError(f"{name} does not say in how large a box its objects move, from the corner of the frame on: their places cannot be scaled")
+            raise StorageError(
+                f"{name} does not say in how large a box its objects move, from the corner of the frame on: their"
+                " places cannot be scaled"
+            )
 
     def shape(self, frame: tuple[int, int, int], objects: int) -> tuple[int, int, int]:
         """Give the shape of what is shown, of a dataset with frames of a shape and so many objects."""

@@ -1,8 +1,9 @@
 """An HDF5 file that somebody else's program wrote: its arrays by name, whatever their layout, and nothing but them.
 
-The HDF5 library is asked where the bytes lie, and no more. They are read and decoded here, so that no stream of them can claim memory, no filter can be
-loaded and no other file can be opened. What a program may reasonably have chosen is let in: any chunks or none, gzip or not, shuffled or not, either byte
-order. Of an array everything must be there: what was never written is not read as zeros.
+The HDF5 library is asked where the bytes lie, and no more. They are read and decoded here, so that no stream of them
+can claim memory, no filter can be loaded and no other file can be opened. What a program may reasonably have chosen is
+let in: any chunks or none, gzip or not, shuffled or not, either byte order. Of an array everything must be there: what
+was never written is not read as zeros.
 """
 
 # h5py has no types
@@ -24,7 +25,15 @@ from numpy.typing import NDArray
 
 from physbench.errors import DamagedFile, HostileFile, StorageError
 from physbench.recipe import MAX_CHUNK
-from physbench.storage.admit import dataset_in, group_in, members_of, open_hdf5, require_hard_link, require_own_storage, require_single
+from physbench.storage.admit import (
+    dataset_in,
+    group_in,
+    members_of,
+    open_hdf5,
+    require_hard_link,
+    require_own_storage,
+    require_single,
+)
 from physbench.storage.chunks import address_of, chunk_table
 from physbench.storage.codec import DEFLATE, MOST_DEFLATED, SHUFFLE, undone
 from physbench.storage.heaps import require_sound_heaps
@@ -59,7 +68,9 @@ class Foreign:
             if not h5py.h5a.exists(file.id, name.encode()):
                 return None
             where = f"{self.path}: the attribute {name!r}"
-            kind = require_single(file, name, where, most=MOST_TEXT, kinds=(h5py.h5t.STRING, h5py.h5t.INTEGER, h5py.h5t.FLOAT))
+            kind = require_single(
+                file, name, where, most=MOST_TEXT, kinds=(h5py.h5t.STRING, h5py.h5t.INTEGER, h5py.h5t.FLOAT)
+            )
             if kind.get_class() == h5py.h5t.STRING and kind.is_variable_str() and not self._sound:
                 require_sound_heaps(self.path)
                 self._sound = True
@@ -73,7 +84,8 @@ class Foreign:
         return value
 
     def names(self) -> list[str]:
-        """Of all arrays, with the groups they lie in: `test/features`. A link, or anything in two places, is refused."""
+        """Of all arrays, with the groups they lie in: `test/features`. A link, or anything in two places, is
+        refused."""
         with open_hdf5(self.path) as file:
             return sorted(self._names(file.id, "", set()))
 
@@ -86,7 +98,10 @@ class Foreign:
                 raise HostileFile(f"{where} holds a name that cannot be printed: {name[:40]!r}")
             info = h5o.get_info(group, name.encode())
             if info.addr in seen or len(seen) >= MOST_NAMES:
-                raise HostileFile(f"{where}: {name[:40]!r} is " + ("in the file under two names" if info.addr in seen else "one name too many"))
+                raise HostileFile(
+                    f"{where}: {name[:40]!r} is "
+                    + ("in the file under two names" if info.addr in seen else "one name too many")
+                )
             seen.add(info.addr)
             if info.type == h5o.TYPE_GROUP:
                 yield from self._names(h5py.h5g.open(group, name.encode()), f"{prefix}{name}/", seen)
@@ -108,7 +123,8 @@ class Foreign:
             return _admit(self.path, where, dataset_in(parent, name.rpartition("/")[2], str(self.path)))
 
     def _parent(self, file: h5py.File, name: str) -> h5py.Group | None:
-        """The group that holds the last part of a name, reached through groups alone; None if anything on the way is missing."""
+        """The group that holds the last part of a name, reached through groups alone; None if anything on the way is
+        missing."""
         place: h5py.Group = file
         *ways, last = name.split("/")
         for part in ways:
@@ -139,7 +155,9 @@ class Pieces(NamedTuple):
 class Array:
     """An array in a file, of which parts are read when they are asked for."""
 
-    def __init__(self, path: Path, where: str, dtype: np.dtype[Any], shape: tuple[int, ...], place: int | Pieces) -> None:
+    def __init__(
+        self, path: Path, where: str, dtype: np.dtype[Any], shape: tuple[int, ...], place: int | Pieces
+    ) -> None:
         self.path = path
         self.where = where
         self.dtype = dtype  # as stored: in either byte order
@@ -148,13 +166,17 @@ class Array:
         self._kept: dict[int, NDArray[Any]] = {}
 
     def read(self, start: int, stop: int, *, axis: int = 0) -> NDArray[Any]:
-        """Rows start..stop along an axis, in the byte order of this machine; what lies along the other axes is read whole."""
+        """Rows start..stop along an axis, in the byte order of this machine; what lies along the other axes is read
+        whole."""
         if not 0 <= start <= stop <= self.shape[axis]:
             raise StorageError(f"{self.where} has {self.shape[axis]} rows: {start} to {stop} are not among them")
         shape = (*self.shape[:axis], stop - start, *self.shape[axis + 1 :])
         nbytes = prod(shape) * self.dtype.itemsize
         if nbytes > AT_ONCE:
-            raise StorageError(f"{self.where}: {stop - start} rows are {nbytes:,} bytes, and {AT_ONCE:,} are read at once: ask for fewer")
+            raise StorageError(
+                f"{self.where}: {stop - start} rows are {nbytes:,} bytes, and {AT_ONCE:,} are read at once: ask for"
+                " fewer"
+            )
         out = np.empty(shape, self.dtype)
         if out.size:
             with self.path.open("rb") as file:
@@ -169,7 +191,9 @@ class Array:
         """From one piece."""
         row = prod(self.shape[axis + 1 :]) * self.dtype.itemsize
         for number, part in enumerate(out.reshape(prod(self.shape[:axis]), -1)):
-            part.view(np.uint8)[:] = np.frombuffer(self._bytes(file, address + (number * self.shape[axis] + start) * row, part.nbytes), np.uint8)
+            part.view(np.uint8)[:] = np.frombuffer(
+                self._bytes(file, address + (number * self.shape[axis] + start) * row, part.nbytes), np.uint8
+            )
 
     def _gather(self, out: NDArray[Any], file: Any, pieces: Pieces, start: int, axis: int) -> None:
         """From chunks, each decoded once while rows are read in order."""
@@ -226,9 +250,15 @@ def _admit(path: Path, where: str, dataset: h5py.h5d.DatasetID) -> Array:
     chunk = creation.get_chunk() if creation.get_layout() == h5py.h5d.CHUNKED else None
     grid = tuple(-(-length // step) for length, step in zip(shape, chunk, strict=True)) if chunk else ()
     if chunk and prod(chunk) * dtype.itemsize > MAX_CHUNK:
-        raise HostileFile(f"{where} has chunks of {prod(chunk) * dtype.itemsize:,} bytes; at most {MAX_CHUNK:,} are read")
-    if prod(grid) > min(MOST_CHUNKS, size):  # before HDF5 counts what is stored: it would walk through all that are claimed
-        raise HostileFile(f"{where} claims {prod(grid):,} chunks; a file of {size:,} bytes may have {min(MOST_CHUNKS, size):,}")
+        raise HostileFile(
+            f"{where} has chunks of {prod(chunk) * dtype.itemsize:,} bytes; at most {MAX_CHUNK:,} are read"
+        )
+    if prod(grid) > min(
+        MOST_CHUNKS, size
+    ):  # before HDF5 counts what is stored: it would walk through all that are claimed
+        raise HostileFile(
+            f"{where} claims {prod(grid):,} chunks; a file of {size:,} bytes may have {min(MOST_CHUNKS, size):,}"
+        )
     stored = dataset.get_storage_size()
     if stored > size or logical > stored * (MOST_DEFLATED if DEFLATE in filters else 1):
         raise HostileFile(f"{where} claims {logical:,} bytes and stores {stored:,} in a file of {size:,}")
@@ -251,7 +281,9 @@ def _dtype(dataset: h5py.h5d.DatasetID, where: str) -> np.dtype[Any]:
         plain = dtype.newbyteorder("=") in TYPES and (dtype.kind == "b") == (family == h5py.h5t.ENUM)
         if plain and h5py.h5t.py_create(dtype, logical=True) == kind:
             return np.dtype(dtype.str)
-    raise HostileFile(f"{where} is of a type that is not read: integers of up to 8 bytes, floats of 2, 4 or 8, and booleans are")
+    raise HostileFile(
+        f"{where} is of a type that is not read: integers of up to 8 bytes, floats of 2, 4 or 8, and booleans are"
+    )
 
 
 def _filters(creation: Any, dtype: np.dtype[Any], where: str) -> tuple[int, ...]:
@@ -259,7 +291,10 @@ def _filters(creation: Any, dtype: np.dtype[Any], where: str) -> tuple[int, ...]
     codes = tuple(code for code, *_ in used)
     if strange := [code for code in codes if code not in (DEFLATE, SHUFFLE)]:
         name = NAMES_OF_FILTERS.get(strange[0], strange[0])
-        raise HostileFile(f"{where} uses the filter {name}, which is not read: repack it with gzip or none (h5repack -f GZIP=4 OLD NEW)")
+        raise HostileFile(
+            f"{where} uses the filter {name}, which is not read: repack it with gzip or none (h5repack -f GZIP=4 OLD"
+            " NEW)"
+        )
     if len(set(codes)) < len(codes):
         raise HostileFile(f"{where} has a filter twice: {', '.join(NAMES_OF_FILTERS[code] for code in codes)}")
     if any(code == SHUFFLE and tuple(values) != (dtype.itemsize,) for code, _, values, _ in used):
@@ -268,18 +303,30 @@ def _filters(creation: Any, dtype: np.dtype[Any], where: str) -> tuple[int, ...]
 
 
 def _pieces(
-    dataset: h5py.h5d.DatasetID, chunk: tuple[int, ...], grid: tuple[int, ...], filters: tuple[int, ...], itemsize: int, size: int, where: str
+    dataset: h5py.h5d.DatasetID,
+    chunk: tuple[int, ...],
+    grid: tuple[int, ...],
+    filters: tuple[int, ...],
+    itemsize: int,
+    size: int,
+    where: str,
 ) -> Pieces:
     """Where the chunks lie: each must be there, within the file and no longer than a chunk can become."""
     pieces = Pieces(chunk, grid, filters, *chunk_table(dataset, chunk, grid, where))
     if (pieces.addresses < 0).any():
         raise DamagedFile(f"{where} lacks the chunk at {_corner(pieces, int(np.argmax(pieces.addresses < 0)))}")
     longest = prod(chunk) * itemsize * 101 // 100 + 4096
-    if (pieces.lengths > longest).any() or (pieces.addresses + pieces.lengths > size).any() or pieces.lengths.sum() > size:
+    if (
+        (pieces.lengths > longest).any()
+        or (pieces.addresses + pieces.lengths > size).any()
+        or pieces.lengths.sum() > size
+    ):
         raise HostileFile(f"{where} has chunks that are longer than they can be, or not within the file")
     return pieces
 
 
 def _corner(pieces: Pieces, number: int) -> tuple[int, ...]:
     """The index of the first value of a chunk."""
-    return tuple(int(step) * length for step, length in zip(np.unravel_index(number, pieces.grid), pieces.shape, strict=True))
+    return tuple(
+        int(step) * length for step, length in zip(np.unravel_index(number, pieces.grid), pieces.shape, strict=True)
+    )

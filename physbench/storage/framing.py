@@ -67,4 +67,6 @@ def scale_features(features: NDArray[Any], dtype: str = "float32") -> NDArray[An
 
 def put_time_first(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Put time first, (T, B, ...), in a batch (B, T, ...). Arrays without time stay as they are."""
-    return {name: np.ascontiguousarray(array.swapaxes(0, 1)) if name in TIMED else array for name, array in arrays.items()}
+    return {
+        name: np.ascontiguousarray(array.swapaxes(0, 1)) if name in TIMED else array for name, array in arrays.items()
+    }

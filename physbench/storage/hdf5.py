@@ -1,12 +1,13 @@
 """The metadata of an HDF5 file, written in one go after the data it describes.
 
-The caller has put the raw bytes of every array somewhere in a plain file and knows where they lie. From that, and from the
-tree of groups and datasets wanted, `skeleton` makes the two pieces that turn the file into HDF5: a superblock for offset 0
-and a body of metadata for the end of the file. Nothing here reads or writes files, and libhdf5 is not involved.
+The caller has put the raw bytes of every array somewhere in a plain file and knows where they lie. From that, and from
+the tree of groups and datasets wanted, `skeleton` makes the two pieces that turn the file into HDF5: a superblock for
+offset 0 and a body of metadata for the end of the file. Nothing here reads or writes files, and libhdf5 is not
+involved.
 
 The structures are those of the HDF5 File Format Specification, version 3, as every libhdf5 since 1.8 reads them: the
-superblock of version 2 (section II.A), the version 1 B-tree over the chunks of a dataset (III.A.1), the global heap for the
-text of attributes (III.E), object headers of version 2 (IV.A.1.b) and their messages (IV.A.2). All numbers are
+superblock of version 2 (section II.A), the version 1 B-tree over the chunks of a dataset (III.A.1), the global heap for
+the text of attributes (III.E), object headers of version 2 (IV.A.1.b) and their messages (IV.A.2). All numbers are
 little-endian, addresses and lengths take 8 bytes, and every structure begins on a multiple of 8.
 """
 
@@ -31,7 +32,8 @@ class Contiguous:
 
 @dataclass(frozen=True)
 class Chunked:
-    """Chunks of one shape, each stored in full even where it overhangs the array, listed in C order of the chunk grid."""
+    """Chunks of one shape, each stored in full even where it overhangs the array, listed in C order of the chunk
+    grid."""
 
     chunk: tuple[int, ...]
     addresses: NDArray[np.uint64]
@@ -54,7 +56,8 @@ class Group:
 
 
 def skeleton(root: Group, address: int) -> tuple[bytes, bytes]:
-    """(superblock, body): what to write at offset 0 and at `address`, the end of the data rounded up to a multiple of 8."""
+    """(superblock, body): what to write at offset 0 and at `address`, the end of the data rounded up to a multiple of
+    8."""
     if address % 8:
         raise ValueError(f"metadata must begin on a multiple of 8, not at {address}")
     body = _Body(address)
@@ -92,7 +95,9 @@ def _pad(piece: bytes) -> bytes:
 
 def _lay_words(body: _Body, root: Group) -> Iterator[bytes]:
     """Put the texts of all datasets into one heap: each has its object there, and few bytes are left over."""
-    texts = [_text(value) for dataset in _datasets(root) for value in dataset.attributes.values() if isinstance(value, str)]
+    texts = [
+        _text(value) for dataset in _datasets(root) for value in dataset.attributes.values() if isinstance(value, str)
+    ]
     if len(texts) > _MOST_OBJECTS:
         raise ValueError(f"{len(texts)} texts are more than one heap holds")
     return _references(texts, body.append(_global_heap(texts)) if texts else _UNDEFINED)
@@ -111,10 +116,22 @@ def _append_object(body: _Body, node: Group | Dataset) -> int:
     """Lay down what an object's header points to, then the header, and return the header's address."""
     messages = _group_messages(body, node) if isinstance(node, Group) else _dataset_messages(body, node)
     content = b"".join(messages + _attribute_messages(body, node))
-    return body.append(_append_checksum(b"OHDR" + pack("<2BI", 2, 0b10, len(content)) + content))  # 0b10: a 4-byte length
+    return body.append(
+        _append_checksum(b"OHDR" + pack("<2BI", 2, 0b10, len(content)) + content)
+    )  # 0b10: a 4-byte length
 
 
-_DATASPACE, _LINK_INFO, _DATATYPE, _FILL_VALUE, _LINK, _LAYOUT, _GROUP_INFO, _FILTERS, _ATTRIBUTE = 1, 2, 3, 5, 6, 8, 10, 11, 12
+_DATASPACE, _LINK_INFO, _DATATYPE, _FILL_VALUE, _LINK, _LAYOUT, _GROUP_INFO, _FILTERS, _ATTRIBUTE = (
+    1,
+    2,
+    3,
+    5,
+    6,
+    8,
+    10,
+    11,
+    12,
+)
 
 
 def _message(kind: int, content: bytes) -> bytes:
@@ -203,7 +220,8 @@ def _chunk_keys(storage: Chunked, shape: tuple[int, ...]) -> NDArray[np.void]:
 
 
 def _tree_level(level: int, keys: NDArray[np.void], children: NDArray[np.uint64], address: int) -> NDArray[np.void]:
-    """One level of nodes, laid side by side from `address` on; keys and children alternate, and a last key closes each node."""
+    """One level of nodes, laid side by side from `address` on; keys and children alternate, and a last key closes each
+    node."""
     count = -(-len(children) // _FANOUT)
     entry = np.dtype([("key", keys.dtype), ("child", "<u8")])
     head = [("signature", "S4"), ("type", "u1"), ("level", "u1"), ("used", "<u2"), ("left", "<u8"), ("right", "<u8")]
@@ -219,7 +237,8 @@ def _tree_level(level: int, keys: NDArray[np.void], children: NDArray[np.uint64]
     return nodes
 
 
-# Class 9, variable length; of kind string, ended by NUL in memory, in UTF-8; on disk 16 bytes that lead to bytes in the heap.
+# Class 9, variable length; of kind string, ended by NUL in memory, in UTF-8; on disk 16 bytes that lead to bytes in the
+# heap.
 _STRING = pack("<4BI", 0x19, 1, _UTF8, 0, 16) + _datatype(np.dtype("u1"))
 _INT64 = _datatype(np.dtype("<i8"))
 _MOST_OBJECTS = 65535  # of a heap: they are numbered in 16 bits
@@ -232,7 +251,9 @@ def _attribute_messages(body: _Body, node: Group | Dataset) -> list[bytes]:
         texts = [_text(value) for value in attributes.values() if isinstance(value, str)]
         references = _references(texts, body.append(_global_heap(texts)) if texts else _UNDEFINED)
     return [
-        _attribute(name, _STRING, next(references)) if isinstance(value, str) else _attribute(name, _INT64, pack("<q", value))
+        _attribute(name, _STRING, next(references))
+        if isinstance(value, str)
+        else _attribute(name, _INT64, pack("<q", value))
         for name, value in attributes.items()
     ]
 
@@ -267,7 +288,8 @@ def _append_checksum(structure: bytes) -> bytes:
 
 
 def lookup3(data: bytes) -> int:
-    """Bob Jenkins' 32-bit hash (`hashlittle`, from 0); his mixing steps are one step here, after which a, b, c move round."""
+    """Bob Jenkins' 32-bit hash (`hashlittle`, from 0); his mixing steps are one step here, after which a, b, c move
+    round."""
     if not data:
         return 0xDEADBEEF
     mask = 0xFFFFFFFF

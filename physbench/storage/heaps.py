@@ -1,4 +1,5 @@
-"""The heaps in which HDF5 keeps texts of no fixed length: looked through before HDF5 does, which walks for ever in one that does not add up."""
+"""The heaps in which HDF5 keeps texts of no fixed length: looked through before HDF5 does, which walks for ever in one
+that does not add up."""
 
 import mmap
 import re
@@ -19,22 +20,31 @@ ENDS = 32 << 20
 
 
 def require_sound_heaps(path: Path, *, ends: int | None = None) -> None:
-    """Every heap that HDF5 could be led to is filled by objects, one after the other, to its end. ends: look no farther than so many bytes from them."""
+    """Every heap that HDF5 could be led to is filled by objects, one after the other, to its end. ends: look no farther
+    than so many bytes from them."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
         if len(whole) < 16:
             return  # HDF5 refuses it by itself
-        widths = whole[13:15] if whole[8] < 2 else whole[9:11]  # of addresses and lengths, by the version of the superblock
+        widths = (
+            whole[13:15] if whole[8] < 2 else whole[9:11]
+        )  # of addresses and lengths, by the version of the superblock
         if widths != b"\x08\x08":
             raise HostileFile(f"{path} has addresses or lengths of another size than 8 bytes, which are not read")
         walked = 0
-        near = [(0, len(whole))] if ends is None or len(whole) <= 2 * ends else [(0, ends), (len(whole) - ends, len(whole))]
+        near = (
+            [(0, len(whole))]
+            if ends is None or len(whole) <= 2 * ends
+            else [(0, ends), (len(whole) - ends, len(whole))]
+        )
         for found in chain.from_iterable(_START.finditer(whole, *part) for part in near):
             at = found.start()
             end = at + _number(whole, at)
             if at + _HEAD <= end <= len(whole):  # HDF5 refuses any other by itself
                 walked += end - at
                 if walked > MOST or not _adds_up(whole, at + _HEAD, end):
-                    raise HostileFile(f"{path} has a heap of texts that is " + ("too large" if walked > MOST else "damaged"))
+                    raise HostileFile(
+                        f"{path} has a heap of texts that is " + ("too large" if walked > MOST else "damaged")
+                    )
 
 
 def _adds_up(whole: mmap.mmap, at: int, end: int) -> bool:

@@ -1,8 +1,10 @@
-"""Work in progress: a directory beside the final file, into which finished blocks are appended and from which a killed run goes on.
+"""Work in progress: a directory beside the final file, into which finished blocks are appended and from which a killed
+run goes on.
 
-`data` is the dataset file to be, without its HDF5 structures: room for the superblock, then block after block as they will stay.
-`journal` says what lies in it: a line with the recipe, then a record per block with its sizes, checksums and events. A record is appended after the
-bytes it speaks of and carries a CRC of both, so whatever a kill or a power cut leaves, the records that check out are whole blocks.
+`data` is the dataset file to be, without its HDF5 structures: room for the superblock, then block after block as they
+will stay. `journal` says what lies in it: a line with the recipe, then a record per block with its sizes, checksums and
+events. A record is appended after the bytes it speaks of and carries a CRC of both, so whatever a kill or a power cut
+leaves, the records that check out are whole blocks.
 """
 
 import contextlib
@@ -75,13 +77,18 @@ class DatasetJournal:
     def append(self, block: Block) -> None:
         """Add the next block. Either it is there as a whole afterwards, or not at all."""
         streams = [block.streams[field.name] for field in self.layout.pixels]
-        data = [*(stream.data for stream in streams), *(_pad_block(self.recipe, block, field) for field in self.layout.states)]
+        data = [
+            *(stream.data for stream in streams),
+            *(_pad_block(self.recipe, block, field) for field in self.layout.states),
+        ]
         crc = 0
         for piece in data:
             self.data.write(piece.data)
             crc = crc32(piece, crc)
         length = sum(piece.nbytes for piece in data)
-        sizes, checksums = (np.array(numbers, np.uint32) for numbers in ([s.sizes for s in streams], [s.checksums for s in streams]))
+        sizes, checksums = (
+            np.array(numbers, np.uint32) for numbers in ([s.sizes for s in streams], [s.checksums for s in streams])
+        )
         fixed = _FIXED.pack(self._splits.index(block.span.split), block.span.start, block.span.stop, length, crc)
         columns = [np.ascontiguousarray(block.events[field.name], field.dtype).tobytes() for field in self._columns]
         record = b"".join([fixed, sizes.tobytes(), checksums.tobytes(), block.rows.astype("<i8").tobytes(), *columns])
@@ -104,8 +111,12 @@ class DatasetJournal:
         stored = memoryview(self.read_at(record.length, record.address))
         ends = np.cumsum(record.sizes.sum(axis=1, dtype=np.int64)).tolist()
         parts = zip(self.layout.pixels, [0, *ends], ends, record.sizes, strict=False)
-        streams = {field.name: Streams(np.frombuffer(stored[start:end], np.uint8), sizes) for field, start, end, sizes in parts}
-        states = {field.name: array[_sequences(field, count)].copy() for field, _, array in self._states(record, stored)}
+        streams = {
+            field.name: Streams(np.frombuffer(stored[start:end], np.uint8), sizes) for field, start, end, sizes in parts
+        }
+        states = {
+            field.name: array[_sequences(field, count)].copy() for field, _, array in self._states(record, stored)
+        }
         return Block(record.span, streams, states, self.events(record), record.rows)
 
     def events(self, record: JournalRecord) -> dict[str, NDArray[Any]]:
@@ -116,7 +127,9 @@ class DatasetJournal:
         columns: dict[str, NDArray[Any]] = {}
         at = 0
         for field in self._columns:
-            columns[field.name] = np.frombuffer(stored, field.dtype, count * _width(field) // field.dtype.itemsize, at).reshape(field.shape(sizes))
+            columns[field.name] = np.frombuffer(
+                stored, field.dtype, count * _width(field) // field.dtype.itemsize, at
+            ).reshape(field.shape(sizes))
             at += count * _width(field)
         return columns
 
@@ -155,7 +168,10 @@ class DatasetJournal:
         head = json.dumps({"format": _VERSION, "recipe": self.recipe.to_json()}).encode() + b"\n"
         found = self._log.read(len(head))
         if not head.startswith(found) and not afresh:
-            raise StorageError(f"{self.directory} holds unfinished work on another recipe: finish it with its own command, or begin anew with --overwrite")
+            raise StorageError(
+                f"{self.directory} holds unfinished work on another recipe: finish it with its own command, or begin"
+                " anew with --overwrite"
+            )
         if found != head:
             self._log.seek(0)
             self._log.write(head)
@@ -189,7 +205,11 @@ class DatasetJournal:
         rows_at = _FIXED.size + numbers.nbytes
         rows = np.frombuffer(record, "<i8", count, rows_at).astype(np.int64)
         span = Span(self._splits[int(split)], int(start), int(stop))
-        self.records.append(JournalRecord(span, self.end, length, crc, numbers[0].copy(), numbers[1].copy(), rows, at + rows_at + rows.nbytes))
+        self.records.append(
+            JournalRecord(
+                span, self.end, length, crc, numbers[0].copy(), numbers[1].copy(), rows, at + rows_at + rows.nbytes
+            )
+        )
 
     def _states(self, record: JournalRecord, stored: memoryview | None) -> Iterator[tuple[Field, int, Any]]:
         """Each state array of a block with its place in the block's data; as an array when the data are given."""

@@ -1,8 +1,10 @@
-"""The vocabulary of dataset files: the names, types, shapes and meanings of arrays, and what a digest is taken of. Writer, reader and verify all read it.
+"""The vocabulary of dataset files: the names, types, shapes and meanings of arrays, and what a digest is taken of.
+Writer, reader and verify all read it.
 
-A file holds the arrays that its world declares, each kind in the order it has here; the arrays of the balls come first, for their digests stay.
-Axes are letters: T frames, N sequences, H W C pixels, K objects, A actions, M collisions, O = N + 1, a digit for itself. Time is the first axis, as in
-the files that published R-NEM code reads. docs/format.md says the same in words, and a test holds it to this table.
+A file holds the arrays that its world declares, each kind in the order it has here; the arrays of the balls come first,
+for their digests stay. Axes are letters: T frames, N sequences, H W C pixels, K objects, A actions, M collisions, O = N
++ 1, a digit for itself. Time is the first axis, as in the files that published R-NEM code reads. docs/format.md says
+the same in words, and a test holds it to this table.
 """
 
 import hashlib
@@ -80,7 +82,13 @@ def _field(name: str, dtype: str, axes: str, meaning: str, **more: str) -> Field
 
 
 PIXELS = (
-    _field("features", "u1", "TNHWC", "The frames, as a model sees them.", values="0 or 1 with one channel, 0 to 255 with three"),
+    _field(
+        "features",
+        "u1",
+        "TNHWC",
+        "The frames, as a model sees them.",
+        values="0 or 1 with one channel, 0 to 255 with three",
+    ),
     _field(
         "groups",
         "u1",
@@ -104,13 +112,28 @@ STATES = (
         "position",
         "f4",
         "TNK2",
-        "The centre of each object at frame t, from the upper left corner of the frame; the centre of the first pixel is (0.5, 0.5).",
+        "The centre of each object at frame t, from the upper left corner of the frame; the centre of the first pixel"
+        " is (0.5, 0.5).",
         unit="pixel",
         order="x (to the right), y (down)",
     ),
-    _field("velocity", "f4", "TNK2", "The velocity of each object at frame t.", unit="pixel/frame", order="x (to the right), y (down)"),
+    _field(
+        "velocity",
+        "f4",
+        "TNK2",
+        "The velocity of each object at frame t.",
+        unit="pixel/frame",
+        order="x (to the right), y (down)",
+    ),
     _field("radius", "f4", "NK", "The radius of each object.", unit="pixel", values="0 = absent"),
-    _field("mass", "f4", "NK", "The mass of each object; that of the light kind is the unit.", unit="mass", values="0 = absent"),
+    _field(
+        "mass",
+        "f4",
+        "NK",
+        "The mass of each object; that of the light kind is the unit.",
+        unit="mass",
+        values="0 = absent",
+    ),
     _field("count", "u1", "N", "How many objects there are: they are the first ones, the others are absent."),
     _field("visible", "u2", "TNK", "How many pixels of each object show in `features`.", unit="pixel count"),
     _field(
@@ -127,7 +150,13 @@ STATES = (
     _field("lives", "u1", "TN", "The lives that are left at frame t."),
     _field("phase", "u1", "TN", "The phase of the game at frame t, as its world numbers them."),
     _field("ram", "u1", "TN128", "The memory of the console at frame t.", order="addresses 0 to 127"),
-    _field("episode", "u4", "N2", "Where the sequence was cut from.", order="the number of the episode, the step at which the sequence begins in it"),
+    _field(
+        "episode",
+        "u4",
+        "N2",
+        "Where the sequence was cut from.",
+        order="the number of the episode, the step at which the sequence begins in it",
+    ),
     _field("shape", "u1", "NK", "The shape of each object, as its world numbers them."),
     _field("colour", "u1", "NK3", "The colour of each object.", values="0 to 255", order="red, green, blue"),
     _field("scale", "f4", "NK", "The size of each object, as its world measures it.", values="0 = absent"),
@@ -137,14 +166,27 @@ STATES = (
 """Blocks of sequences per chunk, not compressed."""
 
 EVENTS = (
-    _field("offset", "i8", "O", "The collisions of sequence i are the rows offset[i] to offset[i + 1] - 1.", counting="rows from 0"),
+    _field(
+        "offset",
+        "i8",
+        "O",
+        "The collisions of sequence i are the rows offset[i] to offset[i + 1] - 1.",
+        counting="rows from 0",
+    ),
     _field("sequence", "u4", "M", "The sequence of each collision.", counting="sequences from 0"),
     _field("time", "f8", "M", "When it happens, from frame 0 on.", unit="frame"),
     _field("a", "u1", "M", "The object that hits.", counting="objects from 0: it is group a + 1"),
     _field("b", "u1", "M", "The object that is hit.", counting="objects from 0: it is group b + 1; 255 = a wall"),
     _field("normal", "f8", "M2", "The direction from a to b, of length 1.", order="x (to the right), y (down)"),
     _field("impulse", "f8", "M", "What b receives along the normal.", unit="mass pixel/frame", values="0 or more"),
-    _field("position", "f8", "M2", "Where they touch, from the upper left corner of the frame.", unit="pixel", order="x (to the right), y (down)"),
+    _field(
+        "position",
+        "f8",
+        "M2",
+        "Where they touch, from the upper left corner of the frame.",
+        unit="pixel",
+        order="x (to the right), y (down)",
+    ),
     _field("kind", "u1", "M", "What happens, as its world numbers it."),
     _field("uid", "u4", "M", "Which individual it happens to, where several pass through the same object."),
 )
@@ -170,7 +212,11 @@ class Layout:
 
     @cached_property
     def paths(self) -> dict[str, Field]:
-        return {path: field for path, field in ARRAYS.items() if field in (self.events if path.startswith("events/") else (*self.pixels, *self.states))}
+        return {
+            path: field
+            for path, field in ARRAYS.items()
+            if field in (self.events if path.startswith("events/") else (*self.pixels, *self.states))
+        }
 
     @property
     def columns(self) -> tuple[Field, ...]:

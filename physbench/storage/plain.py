@@ -1,7 +1,9 @@
-"""A plain R-NEM file: `features`, `groups` and perhaps `collisions` of a split, time first, as published code writes and reads them.
+"""A plain R-NEM file: `features`, `groups` and perhaps `collisions` of a split, time first, as published code writes
+and reads them.
 
-What one program stores as bytes another stores as floats. Here both come out alike: frames that are 0 or 1 as uint8, everything else as float32 in 0..1.
-Which of the two a split holds is decided once, by its first sequences, and what comes later must agree.
+What one program stores as bytes another stores as floats. Here both come out alike: frames that are 0 or 1 as uint8,
+everything else as float32 in 0..1. Which of the two a split holds is decided once, by its first sequences, and what
+comes later must agree.
 """
 
 from __future__ import annotations
@@ -34,7 +36,11 @@ def open_plain(path: str | os.PathLike[str], split: str = "test") -> PlainSplit:
     features = file.array(f"{split}/features") if split in SPLITS else None
     if features is None:
         there = [name for name in SPLITS if f"{name}/features" in file]
-        has = f"has {', '.join(there)}" if there else f"is no R-NEM file: none of {', '.join(SPLITS)} is there with its features"
+        has = (
+            f"has {', '.join(there)}"
+            if there
+            else f"is no R-NEM file: none of {', '.join(SPLITS)} is there with its features"
+        )
         raise StorageError(f"{file.path} has no features of a split {split!r}: it {has}")
     return PlainSplit(split, features, file.array(f"{split}/groups"), file.array(f"{split}/collisions"))
 
@@ -47,17 +53,24 @@ class PlainSplit:
         self._features = features
         self._marks = {"groups": (groups, LAST_GROUP), "collisions": (collisions, 1)}
         if len(features.shape) not in (4, 5):
-            raise StorageError(f"{features.where} has {len(features.shape)} axes: frames have T, N, H, W and C, or no C")
+            raise StorageError(
+                f"{features.where} has {len(features.shape)} axes: frames have T, N, H, W and C, or no C"
+            )
         if not prod(features.shape):
             raise StorageError(f"{features.where} is empty: its shape is {features.shape}")
         self.frames, self._count, height, width = features.shape[:4]
         self.shape = (height, width, prod(features.shape[4:]))  # H, W, C
         if 4 * self.frames * prod(self.shape) > MAX_CHUNK:
-            raise StorageError(f"{features.where} has sequences of {self.frames} frames of {self.shape}: as floats they must fit into {MAX_CHUNK:,} bytes")
+            raise StorageError(
+                f"{features.where} has sequences of {self.frames} frames of {self.shape}: as floats they must fit into"
+                f" {MAX_CHUNK:,} bytes"
+            )
         expected = features.shape[:4]
         for array, _ in self._marks.values():
             if array is not None and array.shape not in (expected, (*expected, 1)):
-                raise StorageError(f"{array.where} has shape {array.shape}; with these features it would be {(*expected, 1)}")
+                raise StorageError(
+                    f"{array.where} has shape {array.shape}; with these features it would be {(*expected, 1)}"
+                )
 
     def __len__(self) -> int:
         return self._count
@@ -66,10 +79,15 @@ class PlainSplit:
         return f"<{self.name}: {len(self):,} sequences of {self.frames} frames of {self.shape}>"
 
     def read(self, start: int, stop: int) -> dict[str, NDArray[Any] | None]:
-        """Sequences start..stop: features (B, T, H, W, C), uint8 or float32; groups, collisions (B, T, H, W, 1) uint8, or None where there are none."""
+        """Sequences start..stop: features (B, T, H, W, C), uint8 or float32; groups, collisions (B, T, H, W, 1) uint8,
+        or None where there are none."""
         read: dict[str, NDArray[Any] | None] = {"features": self._frames(start, stop)}
         for name, (array, most) in self._marks.items():
-            read[name] = None if array is None else self._whole(array, start, stop, most).reshape(-1, self.frames, *self.shape[:2], 1)
+            read[name] = (
+                None
+                if array is None
+                else self._whole(array, start, stop, most).reshape(-1, self.frames, *self.shape[:2], 1)
+            )
         return read
 
     def digest(self, count: int) -> str:
@@ -82,8 +100,12 @@ class PlainSplit:
         for start in range(0, count, step):
             for name, array in self.read(start, min(start + step, count)).items():
                 if array is not None:
-                    hashes.setdefault(name, hashlib.sha256()).update(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)).data)
-                    lines[name] = f"{name} {array.dtype.name} {'x'.join(str(length) for length in (count, *array.shape[1:]))}"
+                    hashes.setdefault(name, hashlib.sha256()).update(
+                        np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)).data
+                    )
+                    lines[name] = (
+                        f"{name} {array.dtype.name} {'x'.join(str(length) for length in (count, *array.shape[1:]))}"
+                    )
         text = "".join(f"{line} {hashes[name].hexdigest()}\n" for name, line in lines.items())
         return hashlib.sha256(f"plain content 1\n{text}".encode()).hexdigest()
 
@@ -112,7 +134,13 @@ class PlainSplit:
         sound = (stored >= 0) & (stored <= most)
         if stored.dtype.kind == "f":
             sound &= np.floor(stored) == stored
-        self._require(sound, stored, array, start, f"whole numbers from 0 to {most}" + (", as its first sequences tell" if array is self._features else ""))
+        self._require(
+            sound,
+            stored,
+            array,
+            start,
+            f"whole numbers from 0 to {most}" + (", as its first sequences tell" if array is self._features else ""),
+        )
         return stored.astype(np.uint8)
 
     def _read_stretch(self, array: Array, start: int, stop: int) -> NDArray[Any]:
@@ -123,4 +151,7 @@ class PlainSplit:
         if not sound.all():
             place = np.unravel_index(int(np.argmin(sound)), sound.shape)
             value = stored[place].item()
-            raise DamagedFile(f"{array.where} holds {value} in frame {place[1]} of sequence {start + int(place[0])}: its values are {expected}")
+            raise DamagedFile(
+                f"{array.where} holds {value} in frame {place[1]} of sequence {start + int(place[0])}: its values are"
+                f" {expected}"
+            )

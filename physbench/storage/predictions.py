@@ -1,4 +1,5 @@
-"""Predictions as a file: what a model says of the test sequences of a suite, written where the model runs and scored elsewhere. See docs/predictions.md.
+"""Predictions as a file: what a model says of the test sequences of a suite, written where the model runs and scored
+elsewhere. See docs/predictions.md.
 
 N sequences, S steps, F frames whose pixels are given owners, H x W pixels, C channels, K boxes of a frame.
 """
@@ -64,24 +65,39 @@ class PredictionsHeader:
         if self.values not in ("probabilities", "logits"):
             raise StorageError(f"'values' is probabilities or logits, not {self.values[:40]!r}")
         if self.likelihood == "bernoulli" and self.sigma is not None:
-            raise StorageError(f"'sigma' belongs to a gaussian likelihood; a bernoulli one has none, not {str(self.sigma)[:40]}")
+            raise StorageError(
+                f"'sigma' belongs to a gaussian likelihood; a bernoulli one has none, not {str(self.sigma)[:40]}"
+            )
         if self.likelihood == "gaussian":
-            if not isinstance(self.sigma, (int, float)) or isinstance(self.sigma, bool) or not 0 < self.sigma < math.inf:
+            if (
+                not isinstance(self.sigma, (int, float))
+                or isinstance(self.sigma, bool)
+                or not 0 < self.sigma < math.inf
+            ):
                 raise StorageError(f"a gaussian likelihood has a 'sigma' above 0, not {str(self.sigma)[:40]!r}")
             if self.values == "logits":
                 raise StorageError("a gaussian likelihood has means as they are, not logits")
 
     def to_attributes(self) -> dict[str, str | int | float]:
         told = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {"format": FORMAT, "version": VERSION, **{name: value for name, value in told.items() if value is not None}}
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            **{name: value for name, value in told.items() if value is not None},
+        }
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, str | int | float | None]) -> PredictionsHeader:
         """Strict: everything must be there, in its type."""
         if attributes.get("format") != FORMAT:
-            raise StorageError(f"its attribute 'format' is {str(attributes.get('format'))[:40]!r}, not {FORMAT!r}: this is not a file of predictions")
+            raise StorageError(
+                f"its attribute 'format' is {str(attributes.get('format'))[:40]!r}, not {FORMAT!r}: this is not a file"
+                " of predictions"
+            )
         if attributes.get("version") != VERSION or not isinstance(attributes.get("version"), int):
-            raise StorageError(f"its format has version {str(attributes.get('version'))[:40]}; this physbench reads version {VERSION}")
+            raise StorageError(
+                f"its format has version {str(attributes.get('version'))[:40]}; this physbench reads version {VERSION}"
+            )
         told: dict[str, Any] = {field.name: attributes.get(field.name) for field in fields(cls)}
         missing = [name for name, value in told.items() if value is None and name != "sigma"]
         if missing:
@@ -90,9 +106,12 @@ class PredictionsHeader:
 
 
 class PredictionsWriter:
-    """A file of predictions in the making: under its name it is whole or absent. Blocks of an asking come in order, askings in any."""
+    """A file of predictions in the making: under its name it is whole or absent. Blocks of an asking come in order,
+    askings in any."""
 
-    def __init__(self, path: str | os.PathLike[str], header: PredictionsHeader, *, half: bool = False, overwrite: bool = False) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], header: PredictionsHeader, *, half: bool = False, overwrite: bool = False
+    ) -> None:
         """half: write logits, in half the bytes."""
         self.path = Path(path)
         self.header = replace(header, values="logits") if half else header
@@ -130,16 +149,27 @@ class PredictionsWriter:
         log_likelihood: NDArray[Any] | None = None,
         boxes: NDArray[Any] | None = None,
     ) -> None:
-        """Sequences start.. of an asking: mean (B, S, H, W, C), owner, log_likelihood (B, F, H, W), boxes (B, F, K, 5)."""
+        """Sequences start.. of an asking: mean (B, S, H, W, C), owner, log_likelihood (B, F, H, W), boxes (B, F, K,
+        5)."""
         _require_name(name)
         given = {"mean": mean, "owner": owner, "log_likelihood": log_likelihood, "boxes": boxes}
-        block = {what: self._to_stored_type(name, what, np.asarray(values)) for what, values in given.items() if values is not None}
+        block = {
+            what: self._to_stored_type(name, what, np.asarray(values))
+            for what, values in given.items()
+            if values is not None
+        }
         before = self._written.get(name) or dict.fromkeys(block, 0)
         if set(block) != set(before) or not block:
-            raise StorageError(f"the blocks of {name!r} hold {' and '.join(before) or 'nothing'}; one that starts at {start} holds {' and '.join(block)}")
+            raise StorageError(
+                f"the blocks of {name!r} hold {' and '.join(before) or 'nothing'}; one that starts at {start} holds"
+                f" {' and '.join(block)}"
+            )
         for what, values in block.items():
             if start != before[what] or start + len(values) > self.header.sequences:
-                raise StorageError(f"{name}/{what} goes on at sequence {before[what]} of {self.header.sequences}, not with {start} to {start + len(values)}")
+                raise StorageError(
+                    f"{name}/{what} goes on at sequence {before[what]} of {self.header.sequences}, not with {start} to"
+                    f" {start + len(values)}"
+                )
             with refused_in_words(self.path):
                 self._append(f"{name}/{what}", start, values)
         self._written[name] = {what: start + len(values) for what, values in block.items()}
@@ -165,7 +195,9 @@ class PredictionsWriter:
         chunk = (1, *values.shape[1:])
         if path not in self._file:
             shape = (self.header.sequences, *values.shape[1:])
-            self._file.create_dataset(path, shape, values.dtype, chunks=chunk, compression="gzip", compression_opts=LEVEL, shuffle=True)
+            self._file.create_dataset(
+                path, shape, values.dtype, chunks=chunk, compression="gzip", compression_opts=LEVEL, shuffle=True
+            )
         dataset: Any = self._file[path]
         if dataset.chunks != chunk:
             raise StorageError(f"{path} has sequences of shape {dataset.chunks[1:]}, and now one of {values.shape[1:]}")
@@ -176,7 +208,10 @@ class PredictionsWriter:
     def _publish(self) -> None:
         for name, written in self._written.items():
             if short := [what for what, count in written.items() if count < self.header.sequences]:
-                raise StorageError(f"{name}/{short[0]} ends after {written[short[0]]} of {self.header.sequences} sequences: {self.path} was not written")
+                raise StorageError(
+                    f"{name}/{short[0]} ends after {written[short[0]]} of {self.header.sequences} sequences:"
+                    f" {self.path} was not written"
+                )
         if not self._written:
             raise StorageError(f"nothing was predicted: {self.path} was not written")
         os.fsync(self._lock.fileno())
@@ -205,10 +240,23 @@ class Predictions:
 
     def read(
         self, name: str, start: int, stop: int, *, frame: tuple[int, int, int], steps: int, maps: int
-    ) -> tuple[NDArray[np.float32] | None, NDArray[np.uint8] | None, NDArray[np.float32] | None, NDArray[np.float32] | None]:
-        """Sequences start..stop of an asking: mean (B, steps, H, W, C), owner and log_likelihood (B, maps, H, W), boxes (B, maps, K, 5); None if missing."""
-        types = {"mean": "f2" if self.header.values == "logits" else "f4", "owner": "u1", "log_likelihood": "f4", "boxes": "f4"}
-        shapes = {"mean": (steps, *frame), "owner": (maps, *frame[:2]), "log_likelihood": (maps, *frame[:2]), "boxes": (maps, None, 5)}
+    ) -> tuple[
+        NDArray[np.float32] | None, NDArray[np.uint8] | None, NDArray[np.float32] | None, NDArray[np.float32] | None
+    ]:
+        """Sequences start..stop of an asking: mean (B, steps, H, W, C), owner and log_likelihood (B, maps, H, W), boxes
+        (B, maps, K, 5); None if missing."""
+        types = {
+            "mean": "f2" if self.header.values == "logits" else "f4",
+            "owner": "u1",
+            "log_likelihood": "f4",
+            "boxes": "f4",
+        }
+        shapes = {
+            "mean": (steps, *frame),
+            "owner": (maps, *frame[:2]),
+            "log_likelihood": (maps, *frame[:2]),
+            "boxes": (maps, None, 5),
+        }
         arrays = {what: self._array(f"{name}/{what}", np.dtype(types[what]), shapes[what]) for what in ARRAYS}
         if not any(arrays.values()):
             there = ", ".join(self.names()) or "nothing"
@@ -227,9 +275,14 @@ class Predictions:
         if array is None:
             return None
         if array.dtype.newbyteorder("=") != dtype:
-            raise StorageError(f"{array.where} is of type {array.dtype.name}; in a file of {self.header.values} it is {dtype.name}")
+            raise StorageError(
+                f"{array.where} is of type {array.dtype.name}; in a file of {self.header.values} it is {dtype.name}"
+            )
         expected = (self.header.sequences, *shape)
-        fits = [length == wanted if wanted is not None else 1 <= length <= MOST_BOXES for length, wanted in zip(array.shape, expected, strict=False)]
+        fits = [
+            length == wanted if wanted is not None else 1 <= length <= MOST_BOXES
+            for length, wanted in zip(array.shape, expected, strict=False)
+        ]
         if len(array.shape) != len(expected) or not all(fits):
             words = ", ".join(f"1 to {MOST_BOXES}" if wanted is None else str(wanted) for wanted in expected)
             raise StorageError(f"{array.where} has shape {array.shape}; asked was for ({words})")

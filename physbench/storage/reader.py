@@ -1,7 +1,9 @@
-"""Reading a dataset file: sequences, slices, batches, as plain dictionaries of NumPy arrays, sequence first, uint8 kept uint8.
+"""Reading a dataset file: sequences, slices, batches, as plain dictionaries of NumPy arrays, sequence first, uint8 kept
+uint8.
 
-HDF5 is asked once where the chunks lie; the bytes are then read through a memory map and inflated here, with a bound on what comes out. So the handle
-holds no library state: it is opened again in every process that uses it and can be pickled, forked or spawned.
+HDF5 is asked once where the chunks lie; the bytes are then read through a memory map and inflated here, with a bound on
+what comes out. So the handle holds no library state: it is opened again in every process that uses it and can be
+pickled, forked or spawned.
 """
 
 from __future__ import annotations
@@ -199,7 +201,8 @@ class Split:
         return {name: self._read(FIELDS[name], numbers) for name in self.fields}
 
     def events(self, number: int | None = None) -> EventTable:
-        """Read the collisions of one sequence, column by column, in order of time; or those of all, with a column `sequence`.
+        """Read the collisions of one sequence, column by column, in order of time; or those of all, with a column
+        `sequence`.
 
         >>> test = physbench.open("balls.h5")["test"]
         >>> when, who = test.events(5)["time"], test.events(5)["a"]
@@ -208,7 +211,13 @@ class Split:
         ['sequence', 'time', 'a', 'b']
         """
         if number is None:
-            return EventTable({field.name: self.column(field.name).copy() for field in self.file.layout.events if field.name != "offset"})
+            return EventTable(
+                {
+                    field.name: self.column(field.name).copy()
+                    for field in self.file.layout.events
+                    if field.name != "offset"
+                }
+            )
         place = int(self._check_numbers([number])[0])
         if not self.file.layout.events:
             return EventTable()
@@ -217,7 +226,9 @@ class Split:
             raise DamagedFile(f"{self.file.path}: the events of {self.name} sequence {place} are out of range")
         return EventTable({field.name: self.column(field.name)[first:end].copy() for field in self.file.layout.columns})
 
-    def batches(self, size: int, *, shuffle_seed: int | None = None, drop_last: bool = False) -> Iterator[dict[str, NDArray[Any]]]:
+    def batches(
+        self, size: int, *, shuffle_seed: int | None = None, drop_last: bool = False
+    ) -> Iterator[dict[str, NDArray[Any]]]:
         """Go through all sequences once, `size` at a time; in file order, or in the order of a seed.
 
         >>> training = physbench.open("balls.h5")["train"].only("features")
@@ -230,7 +241,11 @@ class Split:
         return self._batches(int(size), shuffle_seed, drop_last)
 
     def _batches(self, size: int, shuffle_seed: int | None, drop_last: bool) -> Iterator[dict[str, NDArray[Any]]]:
-        order = np.arange(len(self)) if shuffle_seed is None else np.random.Generator(np.random.Philox(mix(shuffle_seed))).permutation(len(self))
+        order = (
+            np.arange(len(self))
+            if shuffle_seed is None
+            else np.random.Generator(np.random.Philox(mix(shuffle_seed))).permutation(len(self))
+        )
         for start in range(0, len(order), size):
             if drop_last and start + size > len(order):
                 return
@@ -263,7 +278,11 @@ class Split:
 
     def _check_numbers(self, which: Sequence[int] | NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         numbers = np.asarray(which)
-        if numbers.dtype == bool or (numbers.size and not np.issubdtype(numbers.dtype, np.integer)) or numbers.ndim != 1:
+        if (
+            numbers.dtype == bool
+            or (numbers.size and not np.issubdtype(numbers.dtype, np.integer))
+            or numbers.ndim != 1
+        ):
             raise IndexError("sequences are chosen by a number, a slice, or a list of numbers")
         numbers = numbers.astype(np.int64)
         if numbers.size and not (-len(self) <= numbers.min() and numbers.max() < len(self)):
@@ -297,7 +316,10 @@ class Split:
         """The small arrays of sequences start..stop-1, all of one block: time first, as they lie in the file."""
         block, here = divmod(start, self._block)
         among = slice(here, here + stop - start)
-        return {field.name: self._read_chunk(field, block)[(slice(None), among) if field.timed else among] for field in self.file.layout.states}
+        return {
+            field.name: self._read_chunk(field, block)[(slice(None), among) if field.timed else among]
+            for field in self.file.layout.states
+        }
 
     def in_order(self, name: str) -> Iterator[NDArray[Any]]:
         """A small array in C order, piece by piece."""
@@ -323,7 +345,9 @@ class Split:
     def _read_chunk(self, field: Field, block: int) -> NDArray[Any]:
         """A whole chunk of a small array, where it lies."""
         shape = field.chunk(self.sizes, self._block)
-        return np.frombuffer(self.file.bytes, field.dtype, int(np.prod(shape, dtype=np.int64)), self.places(field)[0][block]).reshape(shape)
+        return np.frombuffer(
+            self.file.bytes, field.dtype, int(np.prod(shape, dtype=np.int64)), self.places(field)[0][block]
+        ).reshape(shape)
 
     def column(self, name: str) -> NDArray[Any]:
         """Map a whole column of the events, as it lies in the file; read-only.
@@ -334,7 +358,11 @@ class Split:
         columns = self.file.layout.events
         field = next((field for field in columns if field.name == name), None)
         if field is None:
-            has = f"they have {', '.join(field.name for field in columns)}" if columns else f"{self.file.path} holds no events"
+            has = (
+                f"they have {', '.join(field.name for field in columns)}"
+                if columns
+                else f"{self.file.path} holds no events"
+            )
             raise StorageError(f"the events have no column {name!r}: {has}")
         (address,), _ = self.places(field)
         shape = field.shape(self.sizes)

@@ -46,7 +46,10 @@ class TimeFirst(dict[str, Any]):
 
 def _join(sequences: list[TimeFirst], *, collate_fn_map: Any = None) -> dict[str, torch.Tensor]:
     """(T, B, ...)"""
-    return {name: torch.from_numpy(np.stack([one[name] for one in sequences], axis=1 if name in TIMED else 0)) for name in sequences[0]}
+    return {
+        name: torch.from_numpy(np.stack([one[name] for one in sequences], axis=1 if name in TIMED else 0))
+        for name in sequences[0]
+    }
 
 
 default_collate_fn_map[TimeFirst] = _join

@@ -1,7 +1,9 @@
-"""Is a dataset file what it says it is? Every sequence is made again from the recipe and compared, value by value, with what is stored.
+"""Is a dataset file what it says it is? Every sequence is made again from the recipe and compared, value by value, with
+what is stored.
 
-The recipe is held to the name of the file, and what plain h5py reads to what is read here. Where the streams are the same to the byte nothing needs to be
-decoded, so checking a file costs hardly more than making it. The world's own check of its laws shares no code with its simulation.
+The recipe is held to the name of the file, and what plain h5py reads to what is read here. Where the streams are the
+same to the byte nothing needs to be decoded, so checking a file costs hardly more than making it. The world's own check
+of its laws shares no code with its simulation.
 """
 
 import hashlib
@@ -32,7 +34,8 @@ from physbench.world import parts_of
 
 Depth = Literal["quick", "plain"]
 AT_ONCE = 64
-"""Sequences made again at a time, in one block of the small arrays: a recipe that lies about its collisions shall not take much memory."""
+"""Sequences made again at a time, in one block of the small arrays: a recipe that lies about its collisions shall not
+take much memory."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,13 @@ class Count:
     inflated: int = 0
 
 
-def verify(path: str | os.PathLike[str], *, depth: Depth = "plain", progress: Callable[[Progress], None] | None = None) -> Report:
+def verify(
+    path: str | os.PathLike[str], *, depth: Depth = "plain", progress: Callable[[Progress], None] | None = None
+) -> Report:
     """Check a file; the first thing that is wrong is an error in one sentence.
 
-    plain: every sequence is made again from the recipe and compared; the motion of every sequence is replayed by the laws of its world.
-    quick: structures and digests alone. It finds accidents, and no lie.
+    plain: every sequence is made again from the recipe and compared; the motion of every sequence is replayed by the
+    laws of its world. quick: structures and digests alone. It finds accidents, and no lie.
 
     >>> physbench.verify("balls.h5").sequences
     54
@@ -98,7 +103,11 @@ def verify(path: str | os.PathLike[str], *, depth: Depth = "plain", progress: Ca
 
 def _check_digests(file: File) -> None:
     attributes = file.attributes
-    _same(hashlib.sha256(attributes["recipe"].encode()).hexdigest(), attributes["recipe_sha256"], f"{file.path}: the recipe")
+    _same(
+        hashlib.sha256(attributes["recipe"].encode()).hexdigest(),
+        attributes["recipe_sha256"],
+        f"{file.path}: the recipe",
+    )
     texts = ""
     for name, split in file.items():
         digests = {field.name: pixels_digest(_trailers(split, field.name)) for field in file.layout.pixels}
@@ -114,7 +123,12 @@ def _check_offsets(split: Split) -> None:
     """Every event belongs to the sequence it names."""
     offset, where = split.column("offset"), f"{split.file.path}: {split.name}/events"
     end = split.sizes["M"]
-    if offset[0] != 0 or offset[-1] != end or not ((offset >= 0) & (offset <= end)).all() or (np.diff(offset) < 0).any():
+    if (
+        offset[0] != 0
+        or offset[-1] != end
+        or not ((offset >= 0) & (offset <= end)).all()
+        or (np.diff(offset) < 0).any()
+    ):
         raise DamagedFile(f"{where}/offset does not run from 0 to {end}")
     if not np.array_equal(split.column("sequence"), np.repeat(np.arange(len(split)), np.diff(offset))):
         raise DamagedFile(f"{where}/sequence does not agree with its offsets")
@@ -139,12 +153,21 @@ def _check_truth(file: File, progress: Callable[[Progress], None] | None) -> tup
     if isinstance(recipe, Unmakeable):
         counts, known, laws = _run(_inflate, file, "inflating", progress), recipe.recipe, False
         if known is not None and (laws := parts_of(known.generator).check is not None):
-            counts += _run(lambda split, span: Count(replayed=_hold_to_laws(split, known, span)), file, "checking", progress)
-        return counts, (f"nothing was made again: {recipe.reason}", *["what it holds keeps the laws of its world"] * laws)
+            counts += _run(
+                lambda split, span: Count(replayed=_hold_to_laws(split, known, span)), file, "checking", progress
+            )
+        return counts, (
+            f"nothing was made again: {recipe.reason}",
+            *["what it holds keeps the laws of its world"] * laws,
+        )
     if parts_of(recipe.generator).engine == "processes":
-        counts = _run(lambda split, span: Count(replayed=_hold_to_laws(split, recipe, span)), file, "checking", progress)
+        counts = _run(
+            lambda split, span: Count(replayed=_hold_to_laws(split, recipe, span)), file, "checking", progress
+        )
         return counts + _compare_in_processes(file, recipe, progress), tuple(_caveats(recipe))
-    return _run(lambda split, span: _check_span(split, recipe, span), file, "making again", progress), tuple(_caveats(recipe))
+    return _run(lambda split, span: _check_span(split, recipe, span), file, "making again", progress), tuple(
+        _caveats(recipe)
+    )
 
 
 def _compare_in_processes(file: File, recipe: Recipe, progress: Callable[[Progress], None] | None) -> list[Count]:
@@ -152,7 +175,9 @@ def _compare_in_processes(file: File, recipe: Recipe, progress: Callable[[Progre
     counts: list[Count] = []
     todo, done = spans(recipe), 0
     workers = min(count_cores(), len(todo))
-    with closing(ahead(partial(make_block, recipe), todo, engine="processes", workers=workers if workers > 1 else 0)) as blocks:
+    with closing(
+        ahead(partial(make_block, recipe), todo, engine="processes", workers=workers if workers > 1 else 0)
+    ) as blocks:
         try:
             for span, block in zip(todo, blocks, strict=True):
                 counts.append(Count(len(span), 0, compare_block(file[span.split], block)))
@@ -203,10 +228,16 @@ def _inflate(split: Split, span: Span) -> Count:
     return Count(inflated=len(span) * len(split.file.layout.pixels))
 
 
-def _run(work: Callable[[Split, Span], Count], file: File, doing: str, progress: Callable[[Progress], None] | None) -> list[Count]:
+def _run(
+    work: Callable[[Split, Span], Count], file: File, doing: str, progress: Callable[[Progress], None] | None
+) -> list[Count]:
     """Do something with all sequences, AT_ONCE at a time, on all cores."""
     splits = dict(file)
-    pieces = [Span(name, start, min(start + AT_ONCE, len(split))) for name, split in splits.items() for start in range(0, len(split), AT_ONCE)]
+    pieces = [
+        Span(name, start, min(start + AT_ONCE, len(split)))
+        for name, split in splits.items()
+        for start in range(0, len(split), AT_ONCE)
+    ]
 
     def work_on(span: Span) -> Count:
         return work(splits[span.split], span)
@@ -222,7 +253,15 @@ def _run(work: Callable[[Split, Span], Count], file: File, doing: str, progress:
     return counts
 
 
-FORM = {"dataset": str, "frames": int, "generator": str, "parameters": dict, "seed": int, "splits": dict, "version": int}
+FORM = {
+    "dataset": str,
+    "frames": int,
+    "generator": str,
+    "parameters": dict,
+    "seed": int,
+    "splits": dict,
+    "version": int,
+}
 """What a recipe says, and as what."""
 
 
@@ -239,15 +278,22 @@ def read_recipe(file: File) -> Recipe | Unmakeable:
     where = f"{file.path}: the recipe"
     form = _require_form(json.loads(text), where)
     if name != f"{form['dataset']}-v{form['version']}":
-        raise DamagedFile(f"{file.path} is called {name!r}, and its recipe is one of {form['dataset']}-v{form['version']}")
+        raise DamagedFile(
+            f"{file.path} is called {name!r}, and its recipe is one of {form['dataset']}-v{form['version']}"
+        )
     try:
         usual: Recipe = registry.datasets.get(form["dataset"])
     except UnknownName:
         return Unmakeable(f"no dataset {form['dataset']!r} is installed here")
     if form["generator"] != usual.generator.name:
-        raise DamagedFile(f"{where} names the generator {form['generator']!r}; {usual.dataset} is made by {usual.generator.name!r}")
+        raise DamagedFile(
+            f"{where} names the generator {form['generator']!r}; {usual.dataset} is made by {usual.generator.name!r}"
+        )
     if form["version"] != usual.generator.version:
-        return Unmakeable(f"it was made by version {form['version']} of {usual.generator.name}, and version {usual.generator.version} is installed here")
+        return Unmakeable(
+            f"it was made by version {form['version']} of {usual.generator.name}, and version {usual.generator.version}"
+            " is installed here"
+        )
     recipe = _rebuild(usual, form, where)
     if recipe.to_json() != text:
         raise DamagedFile(f"{where} is not written as it was for these parameters")
@@ -262,7 +308,9 @@ def read_recipe(file: File) -> Recipe | Unmakeable:
 def _require_form(told: dict[str, Any], where: str) -> dict[str, Any]:
     for key, kind in FORM.items():
         if type(told.get(key)) is not kind:
-            raise DamagedFile(f"{where} " + (f"has no {key!r}" if key not in told else f"says {str(told[key])[:40]!r} for {key!r}"))
+            raise DamagedFile(
+                f"{where} " + (f"has no {key!r}" if key not in told else f"says {str(told[key])[:40]!r} for {key!r}")
+            )
     if not all(type(count) is int for count in told["splits"].values()):
         raise DamagedFile(f"{where} has a split whose size is not a whole number")
     return told
@@ -295,4 +343,6 @@ def _require_sizes(file: File, recipe: Recipe) -> None:
     for name, split in file.items():
         for axis, length in sizes_of(recipe, name).items():
             if split.sizes.get(axis, length) != length:
-                raise DamagedFile(f"{file.path}: axis {axis} of {name} has length {split.sizes[axis]}; the recipe makes {length}")
+                raise DamagedFile(
+                    f"{file.path}: axis {axis} of {name} has length {split.sizes[axis]}; the recipe makes {length}"
+                )

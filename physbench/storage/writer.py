@@ -78,7 +78,9 @@ def _split(journal: DatasetJournal, split: str, records: list[JournalRecord], en
         chunk = field.chunk(sizes, chunk_length(sizes))
         at = np.array([address[field.name] for address in addresses], np.uint64)
         nbytes = int(np.prod(chunk, dtype=np.int64)) * field.dtype.itemsize
-        members[field.name] = Dataset(field.dtype, field.shape(sizes), Chunked(chunk, at, np.full(len(at), nbytes, np.uint32)), field.describe())
+        members[field.name] = Dataset(
+            field.dtype, field.shape(sizes), Chunked(chunk, at, np.full(len(at), nbytes, np.uint32)), field.describe()
+        )
         digests[field.name] = array_digest(_in_order(journal, field, at, chunk, sizes["N"]))
     events: dict[str, Group | Dataset] = {}
     places: dict[str, int] = {}
@@ -99,7 +101,9 @@ def _starts(record: JournalRecord) -> NDArray[np.uint64]:
     return (np.uint64(record.address) + np.cumsum(lengths, dtype=np.uint64) - lengths).reshape(record.sizes.shape)
 
 
-def _in_order(journal: DatasetJournal, field: Field, addresses: NDArray[np.uint64], chunk: tuple[int, ...], count: int) -> Iterator[NDArray[Any]]:
+def _in_order(
+    journal: DatasetJournal, field: Field, addresses: NDArray[np.uint64], chunk: tuple[int, ...], count: int
+) -> Iterator[NDArray[Any]]:
     """An array in C order out of its chunks, a few frames of all of them at a time; the last chunk may be filled up."""
     frames, rest = (chunk[0], chunk[1:]) if field.timed else (1, chunk)
     nbytes = int(np.prod(rest, dtype=np.int64)) * field.dtype.itemsize
@@ -112,7 +116,9 @@ def _in_order(journal: DatasetJournal, field: Field, addresses: NDArray[np.uint6
                 yield block[row, : count - start]
 
 
-def _lay_out_events(journal: DatasetJournal, records: list[JournalRecord], rows: NDArray[np.int64], places: dict[str, int]) -> dict[str, str]:
+def _lay_out_events(
+    journal: DatasetJournal, records: list[JournalRecord], rows: NDArray[np.int64], places: dict[str, int]
+) -> dict[str, str]:
     """Write the event columns, each at its place, block by block; return their digests."""
     offset = np.concatenate([np.zeros(1, "<i8"), np.cumsum(rows, dtype="<i8")])
     hashes = {field.name: hashlib.sha256() for field in journal.layout.events}

@@ -1,6 +1,7 @@
 """Fresh batches without a file and without end, made in the background while the last one is used.
 
-Batch b holds the sequences b * size .. (b + 1) * size - 1 of a split, independent of what makes it: a stream is a counter, not a state.
+Batch b holds the sequences b * size .. (b + 1) * size - 1 of a split, independent of what makes it: a stream is a
+counter, not a state.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ class Stream:
 
     def __iter__(self) -> Iterator[dict[str, NDArray[Any]]]:
         first, step = self.share
-        return ahead(self._make, count(first, step), engine=parts_of(self.recipe.generator).engine, workers=self.workers)
+        return ahead(
+            self._make, count(first, step), engine=parts_of(self.recipe.generator).engine, workers=self.workers
+        )
 
     def take_share(self, part: int, parts: int) -> Stream:
         """Take every `parts`-th of this stream's batches: what one of several workers or machines makes.
@@ -106,7 +109,10 @@ class Stream:
 
     def _make(self, number: int) -> dict[str, NDArray[Any]]:
         start, end = self.first_sequence(number), self.first_sequence(number + 1)
-        pieces = [self.recipe.scenes(self.split, *piece, self.fields, memory=self._buffers.take) for piece in self._cut(start, end)]
+        pieces = [
+            self.recipe.scenes(self.split, *piece, self.fields, memory=self._buffers.take)
+            for piece in self._cut(start, end)
+        ]
         arrays = join_scenes(pieces).arrays()
         return {name: arrays[name] for name in self.fields}
 
@@ -135,13 +141,14 @@ def stream(
     frames: int | None = None,
     **parameters: Any,
 ) -> Stream:
-    """Stream batches of a dataset that is never stored: sequence i is what a file made with this seed holds at i, also beyond its last one.
+    """Stream batches of a dataset that is never stored: sequence i is what a file made with this seed holds at i, also
+    beyond its last one.
 
     A world of whole episodes has no sequences beyond its last one: its stream begins again with the first.
 
     only: the arrays that are wanted; the others are not made. start: the first sequence; each iteration begins there
-    again. workers: background threads, or processes where the world wants them; 0 makes each batch when it is asked for. frames, parameters: of a world of your
-    own, as `physbench generate balls --help` lists them.
+    again. workers: background threads, or processes where the world wants them; 0 makes each batch when it is asked
+    for. frames, parameters: of a world of your own, as `physbench generate balls --help` lists them.
 
     >>> batch = next(iter(physbench.stream("balls", n=(6, 8), gravity=0.1, batch=8)))
     >>> batch["features"].shape, batch["position"].shape
@@ -161,4 +168,11 @@ def stream(
     for name in only or ():
         if name not in names:
             raise RecipeError(f"{recipe.dataset} has no array {name!r}: it has {', '.join(names)}")
-    return Stream(recipe=recipe, split=split, batch=batch, start=start, fields=tuple(names if only is None else only), workers=workers)
+    return Stream(
+        recipe=recipe,
+        split=split,
+        batch=batch,
+        start=start,
+        fields=tuple(names if only is None else only),
+        workers=workers,
+    )

@@ -20,7 +20,8 @@ except ImportError:
 
 
 class TorchStream(IterableDataset[dict[str, Any]]):
-    """Whole batches; every rank and every loader worker makes its own share of them, and together they make the stream."""
+    """Whole batches; every rank and every loader worker makes its own share of them, and together they make the
+    stream."""
 
     def __init__(self, stream: Stream, framing: Framing | None = None) -> None:
         self.stream = stream
@@ -40,7 +41,8 @@ class TorchStream(IterableDataset[dict[str, Any]]):
 
 
 def _rank() -> tuple[int, int]:
-    """Of this process among those that train together: as torch.distributed says, or as its launcher told the environment."""
+    """Of this process among those that train together: as torch.distributed says, or as its launcher told the
+    environment."""
     if distributed.is_available() and distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))

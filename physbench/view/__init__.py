@@ -1,4 +1,5 @@
-"""One sequence of a dataset to look at: a strip of frames, an animation, or one page that plays it; and many scenes on a contact sheet."""
+"""One sequence of a dataset to look at: a strip of frames, an animation, or one page that plays it; and many scenes on
+a contact sheet."""
 
 from physbench.view.clip import Clip, clip_from, clip_of, describe_recipe
 from physbench.view.contact import contact_sheet
@@ -7,4 +8,15 @@ from physbench.view.player import page
 from physbench.view.save import save
 from physbench.view.times import Times
 
-__all__ = ["Clip", "Times", "animation", "clip_from", "clip_of", "contact_sheet", "describe_recipe", "page", "save", "strip"]
+__all__ = [
+    "Clip",
+    "Times",
+    "animation",
+    "clip_from",
+    "clip_of",
+    "contact_sheet",
+    "describe_recipe",
+    "page",
+    "save",
+    "strip",
+]

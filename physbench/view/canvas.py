@@ -38,8 +38,18 @@ def paste(image: Image, picture: Pixels, x: int, y: int) -> None:
     image.paste(Image.fromarray(picture), (x, y))
 
 
-def write(image: Image, at: tuple[int, int], text: str, colour: Colour, *, anchor: str, size: int = 15, room: int | None = None) -> int:
-    """Returns where the text ends, which is cut to the room it has. Its edges have few shades: a GIF's palette must have room for all colours."""
+def write(
+    image: Image,
+    at: tuple[int, int],
+    text: str,
+    colour: Colour,
+    *,
+    anchor: str,
+    size: int = 15,
+    room: int | None = None,
+) -> int:
+    """Returns where the text ends, which is cut to the room it has. Its edges have few shades: a GIF's palette must
+    have room for all colours."""
     from PIL import Image, ImageFont
 
     font = ImageFont.load_default(size)
@@ -118,7 +128,8 @@ def index_colours(images: list[Image]) -> list[Image]:
 
 
 def within_a_palette(images: list[Image], kept: list[Colour]) -> list[Image]:
-    """Give images at most 256 colours in all, as a GIF has: those to keep are exact, whatever small areas they have, and none flickers from frame to frame."""
+    """Give images at most 256 colours in all, as a GIF has: those to keep are exact, whatever small areas they have,
+    and none flickers from frame to frame."""
     from PIL import Image
 
     counted = [image.getcolors(256) for image in images]

@@ -51,7 +51,9 @@ class Clip:
     def marks(self) -> Marks:
         mark = parts_of(self.world).marks if self.world else None
         there = {*self.arrays, *(f"events/{name}" for name in self.events), "events/offset", "events/sequence"}
-        return mark(self.arrays, self.events) if mark and self.world and there.issuperset(self.world.arrays) else Marks()
+        return (
+            mark(self.arrays, self.events) if mark and self.world and there.issuperset(self.world.arrays) else Marks()
+        )
 
     @property
     def objects(self) -> int:
@@ -62,7 +64,11 @@ class Clip:
     @cached_property
     def colours(self) -> NDArray[np.uint8]:
         """(256, 3) by label."""
-        return true_colours(self.arrays["features"], self.arrays["groups"][..., 0]) if panels_of(self).keys() == {"frames", "objects"} else COLOURS
+        return (
+            true_colours(self.arrays["features"], self.arrays["groups"][..., 0])
+            if panels_of(self).keys() == {"frames", "objects"}
+            else COLOURS
+        )
 
     @property
     def names(self) -> list[str]:
@@ -99,7 +105,8 @@ class Clip:
 
     @property
     def moments(self) -> NDArray[np.bool_]:
-        """(T,) whether something happens in (t, t + 1]: what the world outlines, or any event where it outlines nothing."""
+        """(T,) whether something happens in (t, t + 1]: what the world outlines, or any event where it outlines
+        nothing."""
         if self.marks.outlined.size or "time" not in self.events:
             return np.asarray(self.hits.any(axis=1))
         places = np.ceil(np.nan_to_num(self.events["time"])) - 1
@@ -119,25 +126,41 @@ class Clip:
 
 
 def clip_of(source: str | Path, split: str | None, index: int) -> Clip:
-    """A sequence of a dataset file, or of a dataset known by name, which is made on the spot. No split: test, or the first there is."""
+    """A sequence of a dataset file, or of a dataset known by name, which is made on the spot. No split: test, or the
+    first there is."""
     path = Path(source)
     if path.is_file() or path.suffix or len(path.parts) > 1:
         file = open_dataset(path)
         split = _choose_split(str(source), {name: len(file[name]) for name in file}, split, index)
         text = file.attributes["recipe"]
         clip = Clip(
-            file.attributes["dataset"], split, index, file[split][index], file[split].events(index), describe_recipe(text), find_world(json.loads(text))
+            file.attributes["dataset"],
+            split,
+            index,
+            file[split][index],
+            file[split].events(index),
+            describe_recipe(text),
+            find_world(json.loads(text)),
         )
     else:
         recipe = registry.datasets.get(str(source))
         split = _choose_split(str(source), recipe.splits, split, index)
-        clip = clip_from(recipe.scenes(split, index, index + 1), 0, dataset=recipe.name, split=split, index=index, world=recipe.generator)
+        clip = clip_from(
+            recipe.scenes(split, index, index + 1),
+            0,
+            dataset=recipe.name,
+            split=split,
+            index=index,
+            world=recipe.generator,
+        )
     if not panels_of(clip):
         raise StorageError(f"{source} has no pixels to draw: it holds {', '.join(clip.arrays)}")
     return clip
 
 
-def clip_from(scenes: Scenes, number: int, *, dataset: str, split: str, index: int, recipe: str = "", world: World | None = None) -> Clip:
+def clip_from(
+    scenes: Scenes, number: int, *, dataset: str, split: str, index: int, recipe: str = "", world: World | None = None
+) -> Clip:
     """One of a batch of scenes, under the name it shall have."""
     one = scenes.cut(number, number + 1)
     events = {name: column for name, column in one.events.items() if name != "offset"}
@@ -166,7 +189,8 @@ def _count(number: int, noun: str) -> str:
 
 
 def describe_recipe(text: str) -> str:
-    """Say what differs from the usual recipe, given as canonical JSON: n 6-8, gravity 0.1, curtain 24. Empty for a dataset as everybody has it."""
+    """Say what differs from the usual recipe, given as canonical JSON: n 6-8, gravity 0.1, curtain 24. Empty for a
+    dataset as everybody has it."""
     told: dict[str, Any] = json.loads(text)
     usual = _usual(told)
     expected: dict[str, Any] = json.loads(usual.to_json()) if usual else {}
@@ -174,7 +198,9 @@ def describe_recipe(text: str) -> str:
     order = list(asdict(usual.generator)) if usual else []  # type: ignore[call-overload]
     names = [*(name for name in order if name in given), *(name for name in given if name not in order)]
     words = [_say(name, given[name]) for name in names if name not in known or given[name] != known[name]]
-    words += [_say(name, told[name]) for name in ("frames", "seed") if name in told and told[name] != expected.get(name)]
+    words += [
+        _say(name, told[name]) for name in ("frames", "seed") if name in told and told[name] != expected.get(name)
+    ]
     return ", ".join(words)
 
 

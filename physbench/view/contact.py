@@ -30,9 +30,12 @@ def contact_sheet(
     rows: int = 2,
     scale: int | None = None,
 ) -> Image:
-    """The first scenes of a batch: the objects where they start, and the way their centres go. recipe: in a few words."""
+    """The first scenes of a batch: the objects where they start, and the way their centres go. recipe: in a few
+    words."""
     number = min(columns * rows, len(scenes))
-    clips = [clip_from(scenes, i, dataset=dataset, split=split, index=i, recipe=recipe, world=world) for i in range(number)]
+    clips = [
+        clip_from(scenes, i, dataset=dataset, split=split, index=i, recipe=recipe, world=world) for i in range(number)
+    ]
     (height, width), scale, columns = clips[0].size, scale or scale_of(clips[0].size, 256), min(columns, len(clips))
     across, down, top = width * scale + 2 * GAP, height * scale + 2 * GAP + LINE, MARGIN + 2 * LINE + GAP
     whole = max(2 * MARGIN + columns * across - 2 * GAP, 560)
@@ -54,7 +57,9 @@ def _head(image: Image, clips: list[Clip]) -> None:
     first = clips[0]
     height, width = first.size
     room = image.width - 2 * MARGIN
-    which = " ".join(filter(None, ["the first", str(len(clips)), first.split, f"{first.noun}{'s' * (len(clips) != 1)}"]))
+    which = " ".join(
+        filter(None, ["the first", str(len(clips)), first.split, f"{first.noun}{'s' * (len(clips) != 1)}"])
+    )
     shape = f"{first.frames} frames of {height}x{width}" if first.frames > 1 else f"{height}x{width}"
     write(image, (MARGIN, MARGIN), first.title, INK, size=20, anchor="lm", room=room)
     write(image, (MARGIN, MARGIN + LINE + 2), f"{which}  ·  {shape}", DIM, anchor="lm", room=room)
@@ -79,7 +84,12 @@ def _trails(clip: Clip, scale: int) -> Pixels:
     image = blank(width * finer, height * finer)
     draw = pen(image)
     draw.rectangle((0, 0, *image.size), fill=tuple(COLOURS[0].tolist()))
-    ways = clip.arrays.get("position", np.empty((clip.frames, 0, 2))).astype(float).clip(-width - height, 2 * (width + height)) * finer
+    ways = (
+        clip.arrays.get("position", np.empty((clip.frames, 0, 2)))
+        .astype(float)
+        .clip(-width - height, 2 * (width + height))
+        * finer
+    )
     for t in range(clip.frames - 1, 0, -1):
         for k in np.flatnonzero(np.isfinite(ways[t - 1 : t + 1, : clip.objects]).all(axis=(0, 2))):
             shade = ground + (clip.colours[k + 1] - ground) * (0.9 - 0.65 * t / clip.frames)

@@ -1,4 +1,5 @@
-"""What a model does with a sequence: a row for everything it knows and a column for each step, or a step at a time. Arrays in, an image out.
+"""What a model does with a sequence: a row for everything it knows and a column for each step, or a step at a time.
+Arrays in, an image out.
 
 A slot has the colour of its number. Frames have H x W pixels and C channels; K slots.
 """
@@ -13,7 +14,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physbench.view.canvas import DIM, INK, PAPER, Colour, blank, gif, paste, pen, scale_of, within_a_palette, write, write_lines
+from physbench.view.canvas import (
+    DIM,
+    INK,
+    PAPER,
+    Colour,
+    blank,
+    gif,
+    paste,
+    pen,
+    scale_of,
+    within_a_palette,
+    write,
+    write_lines,
+)
 from physbench.view.panels import CLOTH, COLOURS, LIT, Box, Pixels, enlarge, hang_curtain
 
 if TYPE_CHECKING:
@@ -97,7 +111,13 @@ class Story:
     @property
     def size(self) -> tuple[int, int]:
         """H, W."""
-        height, width = next(picture.shape[:2] for block in self.blocks for row in block for picture in row.pictures if picture is not None)
+        height, width = next(
+            picture.shape[:2]
+            for block in self.blocks
+            for row in block
+            for picture in row.pictures
+            if picture is not None
+        )
         return height, width
 
 
@@ -116,7 +136,8 @@ def dim(frame: Array) -> Pixels:
 
 
 def mix_slots(shares: Array) -> Pixels:
-    """(K, H, W): the colour of every slot, weighted by its share of the pixel; the more evenly it is shared, the greyer."""
+    """(K, H, W): the colour of every slot, weighted by its share of the pixel; the more evenly it is shared, the
+    greyer."""
     colours = np.stack([colour_of(k) for k in range(len(shares))]).astype(float)
     mixture = np.einsum("khw,kc->hwc", np.clip(shares, 0, 1), colours)
     even = 1 / len(shares)
@@ -152,7 +173,8 @@ def wrong(mean: Array, truth: Array) -> Pixels:
 
 
 def find_arrows(predictions: Array, attention: Array) -> tuple[Arrow, ...]:
-    """predictions (K, H, W, C), attention (K, K) of slot k to slot i, of the most there is. A slot that predicts nothing is nowhere, and has no arrows."""
+    """predictions (K, H, W, C), attention (K, K) of slot k to slot i, of the most there is. A slot that predicts
+    nothing is nowhere, and has no arrows."""
     centres = [_centre(prediction) for prediction in predictions]
     pairs = [(k, i) for k in range(len(centres)) for i in range(len(centres)) if k != i and attention[k, i] >= ATTENDED]
     pairs.sort(key=lambda pair: float(attention[pair]))
@@ -188,7 +210,9 @@ def figure(story: Story, times: Sequence[int], *, scale: int | None = None) -> I
     return image
 
 
-def film(story: Story, times: Sequence[int] | None = None, *, scale: int | None = None, milliseconds: int = 300) -> bytes:
+def film(
+    story: Story, times: Sequence[int] | None = None, *, scale: int | None = None, milliseconds: int = 300
+) -> bytes:
     """A looping GIF, a frame for each of these steps, or for all: the panels of a block side by side."""
     (height, width), scale = story.size, scale or scale_of(story.size, 176)
     lines = [line for block in story.blocks for line in _lines(block)]
@@ -215,7 +239,9 @@ def film(story: Story, times: Sequence[int] | None = None, *, scale: int | None 
         images.append(image)
     rows = [row for block in story.blocks for row in block]
     outlined = {outline.number for row in rows for outlines in row.outlines for outline in outlines}
-    slots = [_tuple(colour_of(slot)) for slot in (*(row.slot for row in rows if row.slot is not None), *sorted(outlined))]
+    slots = [
+        _tuple(colour_of(slot)) for slot in (*(row.slot for row in rows if row.slot is not None), *sorted(outlined))
+    ]
     kept = [INK, DIM, PAPER, LIT, SHARED, *map(_tuple, (COLOURS[0], TOO_MUCH, TOO_LITTLE)), *slots[:64]]
     return gif(within_a_palette(images, kept), milliseconds=milliseconds)
 
@@ -234,7 +260,9 @@ def cell(row: PictureRow, t: int, size: tuple[int, int], scale: int) -> Pixels:
     picture = row.pictures[t]
     if picture is None:
         rows, columns = np.indices((size[0] * scale, size[1] * scale))
-        return np.where(((rows + columns) % 12 < 3)[..., None], np.array(CLOTH, np.uint8) // 3, np.array(PAPER, np.uint8))
+        return np.where(
+            ((rows + columns) % 12 < 3)[..., None], np.array(CLOTH, np.uint8) // 3, np.array(PAPER, np.uint8)
+        )
     picture = enlarge(picture, scale)
     hang_curtain(picture, row.curtain, scale, see_through=row.see_through)
     if row.outlines:
@@ -250,7 +278,11 @@ def _with_outlines(picture: Pixels, outlines: tuple[Outline, ...], scale: int) -
     for outline in outlines:
         left, right = (min(max(edge * scale, -thick), image.width + thick) for edge in (outline.left, outline.right))
         top, bottom = (min(max(edge * scale, -thick), image.height + thick) for edge in (outline.top, outline.bottom))
-        pen(image).rectangle((left, top, max(right - 1, left), max(bottom - 1, top)), outline=_tuple(colour_of(outline.number)), width=thick)
+        pen(image).rectangle(
+            (left, top, max(right - 1, left), max(bottom - 1, top)),
+            outline=_tuple(colour_of(outline.number)),
+            width=thick,
+        )
     return np.array(image)
 
 
@@ -269,7 +301,9 @@ def _with_arrows(picture: Pixels, arrows: tuple[Arrow, ...], scale: int) -> Pixe
         mask = Image.new("L", (image.width * finer, image.height * finer))
         strength = round(255 * (0.3 + 0.7 * arrow.weight))
         pen(mask).line((*start, *(end - along * head)), fill=strength, width=round(thick))
-        pen(mask).polygon([tuple(end), *(tuple(end - along * head + side * aside * head * 0.6) for side in (-1, 1))], fill=strength)
+        pen(mask).polygon(
+            [tuple(end), *(tuple(end - along * head + side * aside * head * 0.6) for side in (-1, 1))], fill=strength
+        )
         image.paste(_tuple(colour_of(arrow.slot)), (0, 0), mask.reduce(finer))
     return np.array(image)
 

@@ -1,7 +1,9 @@
-"""The panels: a frame as a model gets it, and the objects of the frame as the file knows them, with what their world marks in it.
+"""The panels: a frame as a model gets it, and the objects of the frame as the file knows them, with what their world
+marks in it.
 
-A colour for each label, that of the frames where these have colours; a dark core in what the world singles out; what is hidden is hatched.
-The two frames between which something happens both show it: a white outline around an object, a tick at a place.
+A colour for each label, that of the frames where these have colours; a dark core in what the world singles out; what is
+hidden is hatched. The two frames between which something happens both show it: a white outline around an object, a tick
+at a place.
 """
 
 from __future__ import annotations
@@ -19,7 +21,15 @@ Pixels = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
 
 PALETTE = (
-    *("e69f00", "56b4e9", "009e73", "f0e442", "0072b2", "d55e00", "cc79a7"),  # Okabe and Ito 2008: distinct for the colour-blind too
+    *(
+        "e69f00",
+        "56b4e9",
+        "009e73",
+        "f0e442",
+        "0072b2",
+        "d55e00",
+        "cc79a7",
+    ),  # Okabe and Ito 2008: distinct for the colour-blind too
     *("b9a6ff", "9a6a3a", "a6f0c4", "e0218a", "2bc7c4", "8f9a1c", "ffc8a0", "7d4fe8", "a9afb8"),
 )
 COLOURS = np.array([list(bytes.fromhex(colour)) for colour in ["0a0b0f", *(PALETTE * 16)[:255]]], np.uint8)
@@ -32,7 +42,8 @@ PALE = 0.8
 
 
 def true_colours(features: NDArray[np.uint8], groups: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Find the colour of every label, (256, 3): that of most of its pixels in frames (T, H, W, 3) with owners (T, H, W), else its place in the palette."""
+    """Find the colour of every label, (256, 3): that of most of its pixels in frames (T, H, W, 3) with owners (T, H,
+    W), else its place in the palette."""
     colours = COLOURS.copy()
     if features.shape[3] == 3:
         packed = features.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
@@ -58,7 +69,11 @@ def legend(clip: Clip, times: range | None = None) -> list[str]:
 
 def panels_of(clip: Clip) -> dict[str, Callable[..., Pixels]]:
     """What there is to draw of a frame, and how."""
-    return {name: draw for name, array, draw in (("frames", "features", draw_frame), ("objects", "groups", draw_labels)) if array in clip.arrays}
+    return {
+        name: draw
+        for name, array, draw in (("frames", "features", draw_frame), ("objects", "groups", draw_labels))
+        if array in clip.arrays
+    }
 
 
 def draw_frame(clip: Clip, t: int, *, scale: int) -> Pixels:
@@ -93,7 +108,8 @@ def draw_labels(clip: Clip, t: int, *, scale: int) -> Pixels:
 
 
 def hang_curtain(picture: Pixels, curtain: Box | None, scale: int, *, see_through: bool = True) -> None:
-    """Draw a curtain over an enlarged picture: a veil with diagonal threads that shows what is behind it, and a hem; or its hem alone."""
+    """Draw a curtain over an enlarged picture: a veil with diagonal threads that shows what is behind it, and a hem; or
+    its hem alone."""
     if curtain is None:
         return
     y0, x0, y1, x1 = (edge * scale for edge in curtain)

@@ -38,7 +38,15 @@ def strip(clip: Clip, *, times: Times = ALL_TIMES, scale: int | None = None) -> 
     for column, t in enumerate(chosen):
         x = left + column * across
         if clip.frames > 1:
-            write(image, (x + width * scale // 2, top - 8), clip.tell_time(t), DIM, size=SMALL, anchor="ms", room=max(width * scale, 64))
+            write(
+                image,
+                (x + width * scale // 2, top - 8),
+                clip.tell_time(t),
+                DIM,
+                size=SMALL,
+                anchor="ms",
+                room=max(width * scale, 64),
+            )
         for row, draw in enumerate(panels.values()):
             paste(image, draw(clip, t, scale=scale), x, top + row * down)
     _list_objects(image, clip, bottom)
@@ -47,7 +55,8 @@ def strip(clip: Clip, *, times: Times = ALL_TIMES, scale: int | None = None) -> 
 
 
 def animation(clip: Clip, *, times: Times = ALL_TIMES, scale: int | None = None) -> bytes:
-    """A looping GIF, ten frames a second, frames and objects side by side, with a line of time below that marks what happens."""
+    """A looping GIF, ten frames a second, frames and objects side by side, with a line of time below that marks what
+    happens."""
     (height, width), scale = clip.size, scale or scale_of(clip.size, 320)
     chosen = times.of(clip.frames)
     top, across, bottom, panels = MARGIN + 2 * LINE + 8, width * scale + 2 * GAP, height * scale, panels_of(clip)
@@ -57,7 +66,15 @@ def animation(clip: Clip, *, times: Times = ALL_TIMES, scale: int | None = None)
     on_the_line = [f"mark on the line of time: {clip.marks.words.get('moments', 'something happens')}"] if hits else []
     rows, marks = _rows(clip, whole), flow([*legend(clip, chosen), *on_the_line], whole - 2 * MARGIN, size=SMALL)
     ground = blank(whole, top + bottom + (1 + rows + len(marks)) * LINE + MARGIN)
-    write(ground, (MARGIN, MARGIN + 8), clip.title, INK, size=20, anchor="lm", room=whole - 3 * MARGIN - (64 if "actions" not in clip.arrays else 144))
+    write(
+        ground,
+        (MARGIN, MARGIN + 8),
+        clip.title,
+        INK,
+        size=20,
+        anchor="lm",
+        room=whole - 3 * MARGIN - (64 if "actions" not in clip.arrays else 144),
+    )
     write(ground, (MARGIN, MARGIN + 8 + LINE), clip.caption, DIM, anchor="lm", room=whole - 2 * MARGIN)
     _list_objects(ground, clip, top + bottom + 2 * LINE)
     write_lines(ground, marks, margin=MARGIN, y=top + bottom + (2 + rows) * LINE, line=LINE)

@@ -1,4 +1,5 @@
-"""The page that plays a clip, in one file: nothing is fetched, nothing but its own script may run, and every text is data."""
+"""The page that plays a clip, in one file: nothing is fetched, nothing but its own script may run, and every text is
+data."""
 
 from __future__ import annotations
 
@@ -41,9 +42,18 @@ def page(clip: Clip, *, times: Times = ALL_TIMES) -> str:
         "script_hash": _hash(source, "script"),
         "title": html.escape(clip.title),
         "caption": html.escape("  ·  ".join([clip.caption, *[_extent(clip, chosen)] * (clip.frames > 1)])),
-        "legend": html.escape("  ·  ".join([*legend(clip, chosen), *["arrow: how far it goes in four frames"] * arrows])),
-        "events": ("Collisions" if collide else "Events") + f" ({number:,}" + f", the first {MOST_LISTED:,}" * (number > MOST_LISTED) + ")",
-        "heads": "".join(f'<th scope="col">{head}<small>{unit}</small></th>' for name, (head, unit) in _heads(collide).items() if name in clip.events),
+        "legend": html.escape(
+            "  ·  ".join([*legend(clip, chosen), *["arrow: how far it goes in four frames"] * arrows])
+        ),
+        "events": ("Collisions" if collide else "Events")
+        + f" ({number:,}"
+        + f", the first {MOST_LISTED:,}" * (number > MOST_LISTED)
+        + ")",
+        "heads": "".join(
+            f'<th scope="col">{head}<small>{unit}</small></th>'
+            for name, (head, unit) in _heads(collide).items()
+            if name in clip.events
+        ),
         "shown": sheets.get("frames", ""),
         "labelled": sheets.get("objects", ""),
         "no_frames": _hide("frames" in panels),
@@ -59,7 +69,12 @@ def page(clip: Clip, *, times: Times = ALL_TIMES) -> str:
 def _heads(collide: bool) -> dict[str, tuple[str, str]]:
     """The heads of the columns of events, by the first array that a column shows."""
     whom = "hits whom" if collide else "and whom"
-    return {"time": ("time", "in frames"), "kind": ("what", ""), "a": ("who", whom), "impulse": ("impulse", "in mass &times; pixels per frame")}
+    return {
+        "time": ("time", "in frames"),
+        "kind": ("what", ""),
+        "a": ("who", whom),
+        "impulse": ("impulse", "in mass &times; pixels per frame"),
+    }
 
 
 def _hide(there: bool) -> str:
@@ -74,9 +89,12 @@ def _extent(clip: Clip, times: range) -> str:
 
 
 def _events(clip: Clip, times: range) -> NDArray[np.float64]:
-    """(M, 6) time, a, b, impulse, the place of the last frame before it, kind: of all that happens from the first frame to the one after the last."""
+    """(M, 6) time, a, b, impulse, the place of the last frame before it, kind: of all that happens from the first frame
+    to the one after the last."""
     none = np.full(len(clip.events.get("time", ())), -1.0)
-    columns = np.column_stack([clip.events.get(name, none) for name in ("time", "a", "b", "impulse", "kind")]).astype(float)
+    columns = np.column_stack([clip.events.get(name, none) for name in ("time", "a", "b", "impulse", "kind")]).astype(
+        float
+    )
     before = np.maximum(np.ceil(np.nan_to_num(columns[:, :1])), 1) - 1
     place = np.floor_divide(before - times.start, times.step)
     return np.hstack([columns[:, :4], place, columns[:, 4:]])[(place[:, 0] >= 0) & (place[:, 0] < len(times))]
@@ -87,7 +105,9 @@ def _to_json(clip: Clip, times: range, events: NDArray[np.float64], scale: int, 
     height, width = clip.size
     motion = np.empty((len(times), 0, 4))
     if {"position", "velocity"} <= clip.arrays.keys():
-        motion = np.concatenate([clip.arrays["position"], clip.arrays["velocity"]], axis=2)[list(times), : clip.objects].astype(float)
+        motion = np.concatenate([clip.arrays["position"], clip.arrays["velocity"]], axis=2)[
+            list(times), : clip.objects
+        ].astype(float)
     told = {
         "times": list(times), "height": height * scale, "width": width * scale, "scale": scale, "across": across,
         "wall": WALL, "none": "the wall" if "impulse" in clip.events else "nothing",

@@ -1,4 +1,5 @@
-"""What a model does with an image: a column for everything it knows and a row for each step. What does not change is drawn once, beside the last row."""
+"""What a model does with an image: a column for everything it knows and a row for each step. What does not change is
+drawn once, beside the last row."""
 
 from __future__ import annotations
 

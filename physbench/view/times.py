@@ -30,13 +30,18 @@ class Times:
         """Choose as many as fit in so many columns, in even steps over all that is left."""
         self._check(total)
         left = total - (self.start or 0)
-        return Times(self.start, self.frames, self.every or max(1, left // self.frames if self.frames else -(-left // columns))).in_columns(total)
+        return Times(
+            self.start, self.frames, self.every or max(1, left // self.frames if self.frames else -(-left // columns))
+        ).in_columns(total)
 
     def in_columns(self, total: int) -> range:
         """Choose for a still picture, which has room for only so many."""
         times = self.of(total)
         if len(times) > MOST_COLUMNS:
-            raise RecipeError(f"a still picture has room for {MOST_COLUMNS} frames, not {len(times)}: say fewer --frames, a larger --every, or draw a .gif")
+            raise RecipeError(
+                f"a still picture has room for {MOST_COLUMNS} frames, not {len(times)}: say fewer --frames, a larger"
+                " --every, or draw a .gif"
+            )
         return times
 
     def _check(self, total: int) -> None:

@@ -38,7 +38,10 @@ class Annealed(torch.nn.Module):
         self.shares = []
 
     def optimizer(self, recipe: Any) -> torch.optim.Optimizer:
-        groups = [{"params": self.encoder.parameters(), "lr": 3 * recipe.learning_rate}, {"params": self.decoder.parameters()}]
+        groups = [
+            {"params": self.encoder.parameters(), "lr": 3 * recipe.learning_rate},
+            {"params": self.decoder.parameters()},
+        ]
         return torch.optim.NAdam(groups, lr=recipe.learning_rate)
 
     def loss(self, batch: Mapping[str, torch.Tensor], *, generator: torch.Generator, share: float) -> Losses:
@@ -46,11 +49,17 @@ class Annealed(torch.nn.Module):
         x = batch["features"].flatten(2).float()
         code = self.encoder(self.dropout(x))
         code = code + torch.randn(code.shape, generator=generator, device=code.device)
-        reconstruction = torch.nn.functional.binary_cross_entropy_with_logits(self.decoder(code), x, reduction="none").sum(-1).mean()
+        reconstruction = (
+            torch.nn.functional.binary_cross_entropy_with_logits(self.decoder(code), x, reduction="none").sum(-1).mean()
+        )
         cost = (code**2).sum(-1).mean()
-        return Losses(reconstruction + share * cost, {"reconstruction": reconstruction, "cost": cost, "loss": reconstruction})
+        return Losses(
+            reconstruction + share * cost, {"reconstruction": reconstruction, "cost": cost, "loss": reconstruction}
+        )
 
-    def begin(self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> None:
+    def begin(
+        self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0
+    ) -> None:
         return None
 
     def observe(self, state: None, frame: torch.Tensor, action: Any) -> tuple[None, torch.Tensor, None]:

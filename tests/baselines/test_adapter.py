@@ -28,12 +28,24 @@ class Fading(torch.nn.Module):
         self.dropout = torch.nn.Dropout(0.5)
         self.seen: list[Any] = []
 
-    def begin(self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> torch.Tensor:
+    def begin(
+        self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0
+    ) -> torch.Tensor:
         self.seen.append((seeds, shape, slots, actions))
         return torch.zeros(len(seeds), *shape, device=seeds.device)
 
-    def observe(self, state: torch.Tensor, frame: torch.Tensor, action: torch.Tensor | None) -> tuple[Any, torch.Tensor, torch.Tensor]:
-        self.seen.append((frame, action, torch.is_grad_enabled(), torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32))
+    def observe(
+        self, state: torch.Tensor, frame: torch.Tensor, action: torch.Tensor | None
+    ) -> tuple[Any, torch.Tensor, torch.Tensor]:
+        self.seen.append(
+            (
+                frame,
+                action,
+                torch.is_grad_enabled(),
+                torch.get_float32_matmul_precision(),
+                torch.backends.cudnn.allow_tf32,
+            )
+        )
         mean = self.dropout(frame) * self.fade
         return mean, mean, (frame[..., 0] > 0.5).to(torch.uint8)
 
@@ -55,7 +67,9 @@ def test_seeds_arrive_bit_for_bit() -> None:
 def test_arrays_go_in_and_out_as_numpy_with_the_right_types() -> None:
     model = TorchModel(Fading())
     frame = np.random.default_rng(1).random((2, 4, 5, 1)).astype(np.float32)
-    state, prediction = model.observe(model.begin(Batch(np.arange(2, dtype=np.uint64), (4, 5, 1))), frame, np.ones((2, 3), np.float32))
+    state, prediction = model.observe(
+        model.begin(Batch(np.arange(2, dtype=np.uint64), (4, 5, 1))), frame, np.ones((2, 3), np.float32)
+    )
     assert isinstance(prediction.mean, np.ndarray) and isinstance(prediction.owner, np.ndarray)
     assert (prediction.mean.dtype, prediction.owner.dtype) == (np.float32, np.uint8)
     np.testing.assert_array_equal(prediction.mean, frame / 2)  # no dropout: the network evaluates
@@ -96,7 +110,12 @@ def test_neither_side_sees_what_the_other_does_to_its_arrays() -> None:
 
 
 @pytest.mark.parametrize(
-    "frame", [np.ones((4, 5, 2, 1), np.float32).transpose(2, 0, 1, 3), np.ones((2, 4, 5, 1), np.float32)[::-1], np.broadcast_to(np.float32(1), (2, 4, 5, 1))]
+    "frame",
+    [
+        np.ones((4, 5, 2, 1), np.float32).transpose(2, 0, 1, 3),
+        np.ones((2, 4, 5, 1), np.float32)[::-1],
+        np.broadcast_to(np.float32(1), (2, 4, 5, 1)),
+    ],
 )
 def test_an_array_may_lie_in_memory_as_it_likes(frame: Any, recwarn: pytest.WarningsRecorder) -> None:
     _, prediction = TorchModel(Fading()).observe(None, frame, None)
@@ -126,7 +145,9 @@ def test_an_error_of_the_network_leaves_the_settings_alone_too() -> None:
 
 
 def test_a_model_says_where_it_comes_from() -> None:
-    origin = TorchModel(Fading(), origin=Origin(train_seed=3, paper_link="https://example.org", weights_sha256="ab")).origin
+    origin = TorchModel(
+        Fading(), origin=Origin(train_seed=3, paper_link="https://example.org", weights_sha256="ab")
+    ).origin
     assert (origin.train_seed, origin.paper_link, origin.weights_sha256) == (3, "https://example.org", "ab")
     assert (origin.parameters, origin.device, origin.torch_version) == (1 + 3 * 2 + 2, "cpu", torch.__version__)
 
@@ -137,12 +158,15 @@ def test_the_evaluator_scores_a_network_and_finds_what_the_formula_says() -> Non
     recipe = physbench.registry.datasets.get("balls4mass64")
     frames = recipe.generator.batch(recipe.seeds("test", 0, 2), 51).features[:, :31, ..., 0].astype(int)
     was, now = frames[:, :-1], frames[:, 1:]
-    costs = np.log(2) * (was == 1) - np.log(1e-6) * ((was == 0) & (now == 1)) - np.log(1 - 1e-6) * ((was == 0) & (now == 0))
+    costs = (
+        np.log(2) * (was == 1) - np.log(1e-6) * ((was == 0) & (now == 1)) - np.log(1 - 1e-6) * ((was == 0) & (now == 0))
+    )
     assert result.score("balls4mass64", "bce").value == pytest.approx(costs.sum(axis=(2, 3)).mean(), rel=1e-6)
 
 
 class Descending(torch.nn.Module):
-    """Find the number nearest to the frame's mean by gradient descent, one step per frame, as an iterative inference does."""
+    """Find the number nearest to the frame's mean by gradient descent, one step per frame, as an iterative inference
+    does."""
 
     likelihood = Bernoulli()
 
@@ -150,10 +174,14 @@ class Descending(torch.nn.Module):
         super().__init__()
         self.scale = torch.nn.Parameter(torch.ones(()))
 
-    def begin(self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> torch.Tensor:
+    def begin(
+        self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0
+    ) -> torch.Tensor:
         return torch.zeros(len(seeds), device=seeds.device)
 
-    def observe(self, state: torch.Tensor, frame: torch.Tensor, action: torch.Tensor | None) -> tuple[Any, torch.Tensor, None]:
+    def observe(
+        self, state: torch.Tensor, frame: torch.Tensor, action: torch.Tensor | None
+    ) -> tuple[Any, torch.Tensor, None]:
         with torch.enable_grad():
             guess = state.detach().requires_grad_()
             error = ((self.scale * guess - frame.mean(dim=(1, 2, 3))) ** 2).sum()
@@ -163,7 +191,8 @@ class Descending(torch.nn.Module):
 
 
 def test_a_network_may_take_gradients_at_test_time() -> None:
-    """Each step of this size halves the distance to the mean; the answer is plain NumPy although it still hangs on a graph."""
+    """Each step of this size halves the distance to the mean; the answer is plain NumPy although it still hangs on a
+    graph."""
     model, frame = TorchModel(Descending()), np.full((2, 4, 5, 1), 0.8, np.float32)
     state, guesses = model.begin(Batch(np.arange(2, dtype=np.uint64), (4, 5, 1))), []
     for _ in range(3):
@@ -200,7 +229,9 @@ def test_on_a_graphics_card_the_batch_lies_there_and_the_answer_is_numpy() -> No
     network = Fading()
     model = TorchModel(network, device="cuda")
     frame = np.ones((2, 4, 5, 1), np.float32)
-    _, prediction = model.observe(model.begin(Batch(np.arange(2, dtype=np.uint64), (4, 5, 1))), frame, frame[:, 0, :3, 0])
+    _, prediction = model.observe(
+        model.begin(Batch(np.arange(2, dtype=np.uint64), (4, 5, 1))), frame, frame[:, 0, :3, 0]
+    )
     assert {network.seen[0][0].device.type, network.seen[1][0].device.type, network.seen[1][1].device.type} == {"cuda"}
     np.testing.assert_array_equal(prediction.mean, frame / 2)
     assert model.origin.device == "cuda"
@@ -209,7 +240,11 @@ def test_on_a_graphics_card_the_batch_lies_there_and_the_answer_is_numpy() -> No
 def test_weights_go_out_and_back_and_disturb_no_draws_of_others() -> None:
     network = Fading()
     weights = weights_of(network)
-    assert shapes_of(Fading) == {"fade": (), "rest.weight": (2, 3), "rest.bias": (2,)} == {name: array.shape for name, array in weights.items()}
+    assert (
+        shapes_of(Fading)
+        == {"fade": (), "rest.weight": (2, 3), "rest.bias": (2,)}
+        == {name: array.shape for name, array in weights.items()}
+    )
     state = torch.random.get_rng_state()
     again = network_with(Fading, weights)
     assert torch.equal(torch.random.get_rng_state(), state)

@@ -1,4 +1,5 @@
-"""A run becomes a model that is given away: small weights that score the same, and a card that tells nothing that is not so."""
+"""A run becomes a model that is given away: small weights that score the same, and a card that tells nothing that is
+not so."""
 
 from __future__ import annotations
 
@@ -38,7 +39,9 @@ PAPER = "https://arxiv.org/abs/1802.10353"
 
 
 def recipe(**changed: Any) -> TrainingRecipe:
-    return TrainingRecipe(model="rnn", sizes=SIZES, batch=3, frames=(3,), validation=2, scored=0, log_every=1, evaluate_every=2, **changed)
+    return TrainingRecipe(
+        model="rnn", sizes=SIZES, batch=3, frames=(3,), validation=2, scored=0, log_every=1, evaluate_every=2, **changed
+    )
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +116,10 @@ def test_weights_and_card_say_the_same(run: Path, tmp_path: Path) -> None:
     for name in ("steps", "sequences", "hours", "hardware", "data"):
         assert getattr(card, name) == best.card[name]
     assert (card.ended, card.steps_limit, card.minutes_limit) == ("steps", 4, None)
-    words = f"{3 * card.steps} sequences; the paper trains until validation has not improved for 10 epochs of 50,000 sequences"
+    words = (
+        f"{3 * card.steps} sequences; the paper trains until validation has not improved for 10 epochs of 50,000"
+        " sequences"
+    )
     inside = dict(checkpoint.inspect(path).card)
     assert inside == {
         "name": "tiny", "model_link": PAPER, "paper_link": PAPER, "training": words, "train_seed": 7, "steps": card.steps, "sequences": 3 * card.steps
@@ -125,10 +131,20 @@ def test_weights_and_card_say_the_same(run: Path, tmp_path: Path) -> None:
 def test_the_scores_are_those_of_the_weights_that_are_given_away(run: Path, tmp_path: Path) -> None:
     card = bundle_run(run, tmp_path)
     found = {(row["task"], row["metric"]): row["value"] for row in card.scores}
-    wanted = {key: value for key, value in figures(checkpoint.model(tmp_path / "tiny.safetensors"), "balls").items() if "[" not in key[1]}
+    wanted = {
+        key: value
+        for key, value in figures(checkpoint.model(tmp_path / "tiny.safetensors"), "balls").items()
+        if "[" not in key[1]
+    }
     assert found == {key: plain(value) for key, value in wanted.items()}
-    assert found != {key: value for key, value in figures(checkpoint.model(run / "best.safetensors"), "balls").items() if key in found}
-    assert {(row["suite"], row["version"], row["size"]) for row in card.scores} == {("balls", suite_of("balls").version, "limit-2")}
+    assert found != {
+        key: value
+        for key, value in figures(checkpoint.model(run / "best.safetensors"), "balls").items()
+        if key in found
+    }
+    assert {(row["suite"], row["version"], row["size"]) for row in card.scores} == {
+        ("balls", suite_of("balls").version, "limit-2")
+    }
     assert all(row["low"] <= row["value"] <= row["high"] for row in card.scores if row["metric"] == "bce")
 
 
@@ -139,7 +155,11 @@ def test_big_matrices_are_int8_where_no_score_notices(run: Path, tmp_path: Path,
     small = figures(checkpoint.model(tmp_path / "tiny.safetensors"), "balls")
     told = {(row["task"], row["metric"]): (row["float32"], row["int8"]) for row in card.comparison["figures"]}
     assert told == {key: (plain(value), plain(small[key])) for key, value in exact.items()}
-    close = [abs(small[key] - value) <= (0.005 if key[1].startswith("ari") else 0.005 * abs(value)) for key, value in exact.items() if value == value]
+    close = [
+        abs(small[key] - value) <= (0.005 if key[1].startswith("ari") else 0.005 * abs(value))
+        for key, value in exact.items()
+        if value == value
+    ]
     assert card.comparison["agreed"] and card.int8 and all(close)
     assert "I8" in kinds(tmp_path / "tiny.safetensors").values()
     assert asked == ["balls without noise"], "the comparison has scored these very weights"
@@ -148,7 +168,8 @@ def test_big_matrices_are_int8_where_no_score_notices(run: Path, tmp_path: Path,
 
 @pytest.mark.usefixtures("many")
 def test_matrices_that_int8_would_spoil_stay_as_they_are(run: Path, tmp_path: Path) -> None:
-    """One huge number in every row leaves no steps for the others; a norm takes it away again where it is the same in all rows."""
+    """One huge number in every row leaves no steps for the others; a norm takes it away again where it is the same in
+    all rows."""
     best = checkpoint.load(run / "best.safetensors")
     with torch.no_grad():
         best.network.encoder.dense.linear.weight[:, 0] = 3000.0  # type: ignore[union-attr,index]
@@ -161,7 +182,9 @@ def test_matrices_that_int8_would_spoil_stay_as_they_are(run: Path, tmp_path: Pa
     assert bundle_run(run, tmp_path, quantise=True).int8, "unless it is asked for"
 
 
-def test_a_bundling_that_was_killed_goes_on_at_the_suite_where_it_was(run: Path, tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bundling_that_was_killed_goes_on_at_the_suite_where_it_was(
+    run: Path, tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     suites = ("balls", "curtain", "extrapolation")
     whole = bundle_run(run, tmp_path, suites=suites, table=tmp_path)
     table = (tmp_path / "tiny.csv").read_text()
@@ -191,7 +214,9 @@ def test_a_table_holds_what_the_evaluator_says(run: Path, tmp_path: Path) -> Non
     found = {(row["task"], row["metric"]): float(row["value"] or "nan") for row in rows if row["suite"] == "simulation"}
     wanted = figures(checkpoint.model(tmp_path / "tiny.safetensors"), "simulation")
     assert repr(found) == repr(wanted)
-    assert {(row["model"], row["notes"], row["paper_link"]) for row in rows} == {("tiny", "trained-less-than-the-paper", PAPER)}
+    assert {(row["model"], row["notes"], row["paper_link"]) for row in rows} == {
+        ("tiny", "trained-less-than-the-paper", PAPER)
+    }
 
 
 def test_scores_of_other_weights_are_forgotten(run: Path, tmp_path: Path, asked: list[str]) -> None:
@@ -209,13 +234,21 @@ def test_scores_of_other_weights_are_forgotten(run: Path, tmp_path: Path, asked:
 
 
 @pytest.mark.usefixtures("many")
-def test_who_learnt_another_world_is_asked_its_suites_and_made_smaller_by_the_first_of_them(tmp_path: Path, asked: list[str]) -> None:
+def test_who_learnt_another_world_is_asked_its_suites_and_made_smaller_by_the_first_of_them(
+    tmp_path: Path, asked: list[str]
+) -> None:
     sizes = {"encoder": [4], "decoder": [4], "slot_size": 8, "hidden": 16, "features": 8}
-    wanted = TrainingRecipe(model="slot-attention", data="shapes", frames=(1,), sizes=sizes, batch=2, validation=2, scored=0)
+    wanted = TrainingRecipe(
+        model="slot-attention", data="shapes", frames=(1,), sizes=sizes, batch=2, validation=2, scored=0
+    )
     train(wanted, tmp_path / "run", steps=1, device="cpu", workers=0)
     card = bundle(tmp_path / "run", "tiny", folder=tmp_path, limit=2)
     assert card.data == "shapes" and card.comparison and card.comparison["suite"] == "segmentation-shapes"
-    assert {row["suite"] for row in card.scores} == {"segmentation-shapes"} and card.not_played == {} and card.scores_without_noise == []
+    assert (
+        {row["suite"] for row in card.scores} == {"segmentation-shapes"}
+        and card.not_played == {}
+        and card.scores_without_noise == []
+    )
     assert set(asked) == set() if card.comparison["agreed"] else {"segmentation-shapes"}
     (tmp_path / "tiny.json").write_text(replace(card, scores=[]).to_json())
     assert score_release("tiny", folder=tmp_path, limit=2).scores == card.scores
@@ -226,7 +259,9 @@ def test_of_data_of_ones_own_the_suites_have_to_be_named(run: Path, tmp_path: Pa
     checkpoint.save(run / "best.safetensors", best.network, card={**best.card, "data": "mine"})
     with pytest.raises(TrainingError, match="which suites are for models that learnt 'mine' is not known"):
         bundle(run, "tiny", folder=tmp_path, limit=2)
-    assert {row["suite"] for row in bundle_run(run, tmp_path).scores} == {"balls"} and asked == ["balls"], "without noise is asked what is of its world"
+    assert {row["suite"] for row in bundle_run(run, tmp_path).scores} == {"balls"} and asked == ["balls"], (
+        "without noise is asked what is of its world"
+    )
 
 
 def test_shares_are_compared_as_they_stand_and_amounts_by_their_size() -> None:
@@ -270,17 +305,31 @@ def test_a_suite_of_other_frames_is_listed_with_the_reason(run: Path, tmp_path: 
 
 
 @pytest.mark.parametrize(("told", "played"), [(0, True), (6, True), (5, False)])
-def test_whether_a_model_can_be_told_the_actions_of_a_suite_is_known_without_a_game(told: int, played: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("physbench_generators.invaders.scenes.Invaders.scenes", lambda *_: pytest.fail("a game was played"))
-    sizes = NemSizes("r-nem", slots=2, height=84, width=84, channels=(2, 2), dense=8, hidden=8, attention=4, actions=told)
+def test_whether_a_model_can_be_told_the_actions_of_a_suite_is_known_without_a_game(
+    told: int, played: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "physbench_generators.invaders.scenes.Invaders.scenes", lambda *_: pytest.fail("a game was played")
+    )
+    sizes = NemSizes(
+        "r-nem", slots=2, height=84, width=84, channels=(2, 2), dense=8, hidden=8, attention=4, actions=told
+    )
     why = unplayable(TorchModel(sizes.build()), "invaders")
     assert why is None if played else "actions" in str(why)
 
 
 @pytest.mark.parametrize(
-    ("changed", "ended", "short"), [({}, "patience", False), ({}, "time", True), ({"patience": 2}, "patience", True), ({"epoch": 90}, "patience", True)]
+    ("changed", "ended", "short"),
+    [
+        ({}, "patience", False),
+        ({}, "time", True),
+        ({"patience": 2}, "patience", True),
+        ({"epoch": 90}, "patience", True),
+    ],
 )
-def test_only_a_run_as_long_as_the_papers_is_not_called_short(run: Path, changed: dict[str, int], ended: str, short: bool) -> None:
+def test_only_a_run_as_long_as_the_papers_is_not_called_short(
+    run: Path, changed: dict[str, int], ended: str, short: bool
+) -> None:
     (run / "recipe.json").write_text(recipe(**changed).to_json())
     (run / "result.json").write_text(json.dumps({"ended": ended, "step": 1}))
     card = RunCard.from_mapping(dict(checkpoint.load(run / "best.safetensors").card), place=run)
@@ -290,7 +339,11 @@ def test_only_a_run_as_long_as_the_papers_is_not_called_short(run: Path, changed
 
 def test_a_path_of_the_machine_does_not_get_onto_the_card(run: Path, tmp_path: Path) -> None:
     best = checkpoint.load(run / "best.safetensors")
-    checkpoint.save(run / "best.safetensors", best.network, card={**best.card, "recipe": {**best.card["recipe"], "data": "/somewhere/of/mine/balls.h5"}})
+    checkpoint.save(
+        run / "best.safetensors",
+        best.network,
+        card={**best.card, "recipe": {**best.card["recipe"], "data": "/somewhere/of/mine/balls.h5"}},
+    )
     assert bundle_run(run, tmp_path, suites=()).recipe["data"] == "balls.h5"
     stage = {"steps": 1, "recipe": {"data": "/somewhere/of/mine/first.h5", "initial": "/somewhere/of/mine/first.pt"}}
     checkpoint.save(run / "best.safetensors", best.network, card={**best.card, "before": [stage]})
@@ -308,7 +361,11 @@ def test_a_thinned_log_has_at_most_100_rows_from_all_over_the_run(rows: int, eve
     log = [row(step, step % every == 0) for step in range(1, rows + 1)]
     kept = origin.thin(log)
     assert len(kept) == min(rows, 100) or (every == 1 and len(kept) == 50)
-    assert [each.step for each in kept] == sorted({each.step for each in kept}) and kept[-1] == log[-1] and all(each in log for each in kept)
+    assert (
+        [each.step for each in kept] == sorted({each.step for each in kept})
+        and kept[-1] == log[-1]
+        and all(each in log for each in kept)
+    )
     quarter = [each.step for each in kept if each.step <= rows / 4]
     assert rows < 10 or len(quarter) >= len(kept) / 5
 
@@ -330,14 +387,20 @@ def without(name: str) -> Callable[[Path], object]:
     [
         (without("best.safetensors"), {}, "there is no file"),
         (without("recipe.json"), {}, "there is no run in"),
-        (lambda run: (run / "result.json").write_text("[]"), {}, "is not the result of a run: put it back or delete it"),
+        (
+            lambda run: (run / "result.json").write_text("[]"),
+            {},
+            "is not the result of a run: put it back or delete it",
+        ),
         (lambda run: None, {"name": "../tiny"}, r"small letters, digits, - and \. between them, not '../tiny'"),
         (lambda run: None, {"folder": Path("nowhere")}, "there is no directory nowhere: make it first"),
         (lambda run: None, {"table": Path("nowhere")}, "there is no directory nowhere: make it first"),
         (lambda run: None, {"suites": ("bowls",)}, "no suite is called 'bowls'"),
     ],
 )
-def test_what_cannot_be_bundled_says_so(run: Path, tmp_path: Path, spoil: Callable[[Path], object], words: dict[str, Any], message: str) -> None:
+def test_what_cannot_be_bundled_says_so(
+    run: Path, tmp_path: Path, spoil: Callable[[Path], object], words: dict[str, Any], message: str
+) -> None:
     spoil(run)
     (tmp_path / "there").mkdir()
     with pytest.raises(PhysbenchError, match=message):
@@ -354,7 +417,20 @@ def test_a_card_that_is_no_card_is_not_written_over(run: Path, tmp_path: Path, t
 
 
 def test_the_command_bundles(run: Path, tmp_path: Path) -> None:
-    words = [str(run), "tiny", "--suites", "balls,crop50", "--limit", "2", "--device", "cpu", "--folder", str(tmp_path / "out"), "--csv", str(tmp_path)]
+    words = [
+        str(run),
+        "tiny",
+        "--suites",
+        "balls,crop50",
+        "--limit",
+        "2",
+        "--device",
+        "cpu",
+        "--folder",
+        str(tmp_path / "out"),
+        "--csv",
+        str(tmp_path),
+    ]
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["tiny.json", "tiny.safetensors"]

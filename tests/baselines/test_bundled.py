@@ -1,4 +1,5 @@
-"""The models that come with the package: they are there, small, whole, and better than nothing. Weights that are not there yet are skipped."""
+"""The models that come with the package: they are there, small, whole, and better than nothing. Weights that are not
+there yet are skipped."""
 
 from __future__ import annotations
 
@@ -25,10 +26,13 @@ from physbench_leaderboard.pins import bundled_folder as submissions
 
 FOLDER = Path(str(bundled.FOLDER))
 NAMES = bundled.names()
-REGISTERED = [name for name, place in registry.models.built_in.items() if place.startswith("physbench_baselines.bundled:")]
+REGISTERED = [
+    name for name, place in registry.models.built_in.items() if place.startswith("physbench_baselines.bundled:")
+]
 
 UNMOVED = {"relative_bce": "mean", "ari": "one-segment", "relative_position_mse": "copy", "log_likelihood": "mean"}
-"""The best of the rows that say the same whatever they are shown, or copy it, by the figure of who predicts and of who takes images apart."""
+"""The best of the rows that say the same whatever they are shown, or copy it, by the figure of who predicts and of who
+takes images apart."""
 
 pytestmark = pytest.mark.skipif(not NAMES, reason="there are no trained weights yet")
 
@@ -54,13 +58,21 @@ def test_a_registered_model_takes_frames_of_its_dataset_and_says_what_it_should(
     shows = next((name for name in SHOWN if name in world.arrays), SHOWN[0])
     shape = Display(shows).shape(world.shape, world.objects)
     random = np.random.default_rng(0)
-    state = model.begin(Batch(np.arange(3, dtype=np.uint64), shape, None, actions, shows=shows, box_side=getattr(world, "box_side", 0.0)))
+    state = model.begin(
+        Batch(
+            np.arange(3, dtype=np.uint64), shape, None, actions, shows=shows, box_side=getattr(world, "box_side", 0.0)
+        )
+    )
     for _ in range(3):
         frames = random.integers(0, 2, (3, *shape)).astype(np.float32)
         state, said = model.observe(state, frames, np.eye(actions, dtype=np.float32)[:3] if actions else None)
         assert said.mean.shape == frames.shape and said.mean.dtype == np.float32
         assert np.isfinite(said.mean).all()
-        assert shows == "position" or not isinstance(model.likelihood, Bernoulli) or (said.mean.min() >= 0 and said.mean.max() <= 1)
+        assert (
+            shows == "position"
+            or not isinstance(model.likelihood, Bernoulli)
+            or (said.mean.min() >= 0 and said.mean.max() <= 1)
+        )
         assert said.owner is None or said.owner.shape == frames.shape[:3]
 
 
@@ -86,7 +98,9 @@ def test_a_card_tells_of_every_suite_of_its_world_or_why_the_model_does_not_play
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_card_has_scores_of_pinned_sequences_clearly_better_than_who_says_the_same_whatever_is_shown(name: str) -> None:
+def test_a_card_has_scores_of_pinned_sequences_clearly_better_than_who_says_the_same_whatever_is_shown(
+    name: str,
+) -> None:
     card = bundled.card(name)
     assert {row["size"] for row in card.scores} <= {"lite", "full"}
     own = [row for row in card.scores if row["task"].partition("/")[0] == card.data]
@@ -95,7 +109,9 @@ def test_a_card_has_scores_of_pinned_sequences_clearly_better_than_who_says_the_
     for row in own:
         if (row["task"], row["metric"]) == (task, metric):
             other = find_score(scores_of(UNMOVED[metric]), row["suite"], task, metric)
-            assert other and (row["high"] < other["low"] if find(metric).better == "lower" else row["low"] > other["high"])
+            assert other and (
+                row["high"] < other["low"] if find(metric).better == "lower" else row["low"] > other["high"]
+            )
 
 
 @pytest.mark.parametrize("name", NAMES)

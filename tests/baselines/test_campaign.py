@@ -74,7 +74,11 @@ def standing(folder: Path, run: PlannedRun) -> RunStanding:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def stopped_at(step: int) -> Callable[[str, Any], None]:
@@ -105,7 +109,9 @@ def count_by_walking(recipe: TrainingRecipe, steps: int, limit: int) -> int:
 
 def test_models_of_the_paper_have_one_recipe_and_one_budget_and_three_seeds() -> None:
     rows = [plan for plan in TABLE if plan.model in ARCHITECTURE.models]
-    assert {(plan.model, plan.data) for plan in rows} == {(name, "balls4mass64") for name in ARCHITECTURE.models} | {("r-nem", "balls3curtain64")}
+    assert {(plan.model, plan.data) for plan in rows} == {(name, "balls4mass64") for name in ARCHITECTURE.models} | {
+        ("r-nem", "balls3curtain64")
+    }
     assert len({(plan.recipe, plan.budget, plan.seeds, tuple(plan.settings)) for plan in rows}) == 1
     assert all(len(plan.seeds) == 3 for plan in rows)
 
@@ -117,7 +123,9 @@ def test_every_run_has_a_name_of_its_own_and_a_recipe_that_can_be_followed() -> 
         first, second = (run.training_recipe(stage=stage) for stage in (1, 2))
         assert first.seed != second.seed and first.longest == second.longest
         assert count_by_walking(first, steps := steps_for(first, run.budget), steps) >= run.budget
-    assert [run.name for run in runs][:2] == ["rnn.seed0", "lstm.seed0"] and "r-nem.balls3curtain64.seed2" in {run.name for run in runs}
+    assert [run.name for run in runs][:2] == ["rnn.seed0", "lstm.seed0"] and "r-nem.balls3curtain64.seed2" in {
+        run.name for run in runs
+    }
 
 
 def test_first_seeds_come_before_second_ones_and_models_that_cannot_be_trained_here_are_left_out() -> None:
@@ -126,7 +134,9 @@ def test_first_seeds_come_before_second_ones_and_models_that_cannot_be_trained_h
 
 
 @given(st.lists(st.integers(2, 40), min_size=1, max_size=5), st.integers(1, 9), st.integers(1, 300), st.data())
-def test_sequence_steps_are_those_of_every_step_together(frames: list[int], batch: int, limit: int, data: st.DataObject) -> None:
+def test_sequence_steps_are_those_of_every_step_together(
+    frames: list[int], batch: int, limit: int, data: st.DataObject
+) -> None:
     recipe = TrainingRecipe(model="rnn", frames=tuple(frames), batch=batch)
     steps = data.draw(st.integers(0, limit))
     assert count_sequence_steps(recipe, steps, limit) == count_by_walking(recipe, steps, limit)
@@ -157,7 +167,9 @@ def test_a_run_limited_by_minutes_is_counted_as_if_every_length_had_the_same_tim
         ([], None),
     ],
 )
-def test_a_curve_is_flat_when_its_last_quarter_improved_by_less_than_one_percent(curve: list[tuple[int, float]], flat: bool | None) -> None:
+def test_a_curve_is_flat_when_its_last_quarter_improved_by_less_than_one_percent(
+    curve: list[tuple[int, float]], flat: bool | None
+) -> None:
     assert is_flat(curve) is flat
 
 
@@ -165,13 +177,19 @@ def test_a_curve_is_flat_when_its_last_quarter_improved_by_less_than_one_percent
 
 
 def test_the_next_piece_is_always_of_the_run_with_the_smallest_share_of_its_budget(tmp_path: Path) -> None:
-    plans = [Plan(model=MODEL, seeds=(0, 1), budget=4 * A_STEP, settings=toys()[0].settings), Plan(model="rnn", seeds=())]
+    plans = [
+        Plan(model=MODEL, seeds=(0, 1), budget=4 * A_STEP, settings=toys()[0].settings),
+        Plan(model="rnn", seeds=()),
+    ]
     runs = [*expand(plans), *toys(seeds=(2,), budget=6 * A_STEP)]
     pieces = work(tmp_path, runs, piece=ONE_STEP, device="cpu")
     steps, limits, expected = [0, 0, 0], [4, 4, 6], []
     over = [False] * 3
     while not all(over):
-        shares = [Fraction(count_by_walking(runs[0].training_recipe(), steps[i], limits[i]), limits[i] * A_STEP) for i in range(3)]
+        shares = [
+            Fraction(count_by_walking(runs[0].training_recipe(), steps[i], limits[i]), limits[i] * A_STEP)
+            for i in range(3)
+        ]
         chosen = min((i for i in range(3) if not over[i]), key=lambda i: (shares[i], i))
         over[chosen] = steps[chosen] == limits[chosen]
         steps[chosen] += not over[chosen]
@@ -207,7 +225,9 @@ def test_a_campaign_that_is_killed_again_and_again_ends_where_it_would_have_ende
         words = [sys.executable, "-m", "tests.baselines.toy_campaign", str(folder), "0.001"]
         process = subprocess.Popen(words, env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE)
         deadline = time.monotonic() + 120
-        while not ((folder / NAME / "log.csv").exists() and any(int(row["step"] or 0) >= wanted for row in log(folder / NAME))):
+        while not (
+            (folder / NAME / "log.csv").exists() and any(int(row["step"] or 0) >= wanted for row in log(folder / NAME))
+        ):
             assert process.poll() is None and time.monotonic() < deadline, process.communicate()
             time.sleep(0.001)
         process.kill()
@@ -232,7 +252,13 @@ def test_ctrl_c_saves_and_keeps_the_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("step", "steps"), [(3, 9), (2, 2)])
 def test_ctrl_c_at_the_end_of_a_piece_or_of_a_run_is_not_lost(tmp_path: Path, step: int, steps: int) -> None:
     with pytest.raises(KeyboardInterrupt):
-        work(tmp_path, toys(budget=steps * A_STEP), piece=ONE_STEP if step < steps else 15.0, device="cpu", progress=stopped_at(step))
+        work(
+            tmp_path,
+            toys(budget=steps * A_STEP),
+            piece=ONE_STEP if step < steps else 15.0,
+            device="cpu",
+            progress=stopped_at(step),
+        )
     assert step_of(tmp_path / NAME / "last.safetensors") == step
 
 
@@ -274,7 +300,9 @@ def test_a_run_that_fails_does_not_stop_the_others_and_is_named(tmp_path: Path) 
     good = toys(seeds=(6,), budget=3 * A_STEP)
     with pytest.raises(TrainingError, match=r"^tests.*seed5: the loss became nan at step 6"):
         work(tmp_path, [*bad, *good], device="cpu", say=told.append)
-    assert [each.state for each in standings(tmp_path, [*bad, *good])][1] == "full" and "seed5 failed: the loss" in told[0]
+    assert [each.state for each in standings(tmp_path, [*bad, *good])][
+        1
+    ] == "full" and "seed5 failed: the loss" in told[0]
 
 
 def test_a_run_at_work_elsewhere_is_passed_over(tmp_path: Path) -> None:
@@ -302,11 +330,15 @@ def test_status_tells_what_was_done(tmp_path: Path, cli: Any, monkeypatch: pytes
     assert told.exit_code == 0, told.output
     status = json.loads(told.stdout, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     full, partly = status["runs"]
-    assert status["next"] == runs[1].name == partly["name"] and status["minutes"] == pytest.approx(full["minutes"] + partly["minutes"])
+    assert status["next"] == runs[1].name == partly["name"] and status["minutes"] == pytest.approx(
+        full["minutes"] + partly["minutes"]
+    )
     for entry, steps, state in ((full, STEPS, "full"), (partly, 37, "under way")):
         recipe = TrainingRecipe.from_json((Path(entry["folder"]) / "recipe.json").read_text())
         assert (entry["step"], entry["steps_limit"], entry["stages"], entry["state"]) == (steps, STEPS, 1, state)
-        assert entry["sequence_steps"] == count_by_walking(recipe, steps, STEPS) and entry["share"] == pytest.approx(entry["sequence_steps"] / BUDGET)
+        assert entry["sequence_steps"] == count_by_walking(recipe, steps, STEPS) and entry["share"] == pytest.approx(
+            entry["sequence_steps"] / BUDGET
+        )
         measured = [row for row in log(Path(entry["folder"])) if row["validation_loss"]]
         best = min(measured, key=lambda row: float(row["validation_loss"]))
         assert entry["best"]["validation_loss"] == float(best["validation_loss"])
@@ -314,8 +346,16 @@ def test_status_tells_what_was_done(tmp_path: Path, cli: Any, monkeypatch: pytes
         assert [each["hardware"] for each in entry["spent"]] == ["1 CPU core"]
         seconds = checkpoint.load(Path(entry["folder"]) / "last.safetensors").training["seconds"]
         assert entry["minutes"] == pytest.approx(seconds / 60, abs=1e-3) and entry["differences"] == []
-    early = [float(row["validation_loss"]) for row in log(tmp_path / NAME) if row["validation_loss"] and walked_row(row) <= 0.75 * BUDGET]
-    late = [float(row["validation_loss"]) for row in log(tmp_path / NAME) if row["validation_loss"] and walked_row(row) > 0.75 * BUDGET]
+    early = [
+        float(row["validation_loss"])
+        for row in log(tmp_path / NAME)
+        if row["validation_loss"] and walked_row(row) <= 0.75 * BUDGET
+    ]
+    late = [
+        float(row["validation_loss"])
+        for row in log(tmp_path / NAME)
+        if row["validation_loss"] and walked_row(row) > 0.75 * BUDGET
+    ]
     assert early and late and full["flattened"] == (min(late) > 0.99 * min(early)) and partly["flattened"] is None
     shown = cli("campaign", "status", "--folder", tmp_path).stdout
     assert f"{runs[0].name}  full" in shown and f"Next: {runs[1].name}" in shown and "on 1 CPU core" in shown
@@ -346,7 +386,9 @@ def test_time_is_told_by_hardware(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         work(tmp_path, [run], piece=ONE_STEP, minutes=ONE_STEP, device="cpu")
     spent = standing(tmp_path, run).history.spent
     assert [each.hardware for each in spent] == ["1 CPU core", "1 GPU (of some kind)"]
-    assert sum(each.minutes for each in spent) == pytest.approx(checkpoint.load(tmp_path / NAME / "last.safetensors").training["seconds"] / 60, abs=1e-3)
+    assert sum(each.minutes for each in spent) == pytest.approx(
+        checkpoint.load(tmp_path / NAME / "last.safetensors").training["seconds"] / 60, abs=1e-3
+    )
 
 
 def test_without_what_the_campaign_wrote_down_its_runs_are_still_known(tmp_path: Path) -> None:
@@ -369,15 +411,26 @@ def test_another_machine_goes_on_with_the_weights_and_the_first_one_with_its_own
     moved = standing(there, run)
     assert (
         moved.state == "under way"
-        and moved.history.sequence_steps == count_by_walking(run.training_recipe(), 40, STEPS) == standing(here, run).history.sequence_steps
+        and moved.history.sequence_steps
+        == count_by_walking(run.training_recipe(), 40, STEPS)
+        == standing(here, run).history.sequence_steps
     )
     work(there, [run], device="cpu")
     recipe = Folder(there / f"{NAME}.stage2").recipe()
     rest = BUDGET - count_by_walking(run.training_recipe(), 40, STEPS)
-    assert (recipe.seed, recipe.frames) == (1000, (6,)) and step_of(there / f"{NAME}.stage2" / "last.safetensors") == -(-rest // (4 * 5))
+    assert (recipe.seed, recipe.frames) == (1000, (6,)) and step_of(there / f"{NAME}.stage2" / "last.safetensors") == -(
+        -rest // (4 * 5)
+    )
     full = standing(there, run)
-    assert full.state == "full" and full.history.stages == 2 and full.history.minutes > moved.history.minutes and full.differences == []
-    assert [point.sequence_steps for point in full.history.curve][:2] == [count_by_walking(run.training_recipe(), step, STEPS) for step in (16, 32)]
+    assert (
+        full.state == "full"
+        and full.history.stages == 2
+        and full.history.minutes > moved.history.minutes
+        and full.differences == []
+    )
+    assert [point.sequence_steps for point in full.history.curve][:2] == [
+        count_by_walking(run.training_recipe(), step, STEPS) for step in (16, 32)
+    ]
     shutil.copytree(there / "weights", here / "weights", dirs_exist_ok=True)
     assert standing(here, run).state == "full" and work(here, [run], device="cpu") == []
     (there / "campaign.json").unlink()
@@ -387,7 +440,15 @@ def test_another_machine_goes_on_with_the_weights_and_the_first_one_with_its_own
     card = checkpoint.inspect(small).card
     assert json.loads(small.with_suffix(".json").read_text()) == card
     assert [stage["steps"] for stage in card["before"]] == [40] and card["recipe"]["initial"] == small.name
-    assert train(TrainingRecipe(model=MODEL, batch=1, frames=(2,), validation=1, initial=str(small), scored=0), tmp_path / "x", steps=1, device="cpu").step == 1
+    assert (
+        train(
+            TrainingRecipe(model=MODEL, batch=1, frames=(2,), validation=1, initial=str(small), scored=0),
+            tmp_path / "x",
+            steps=1,
+            device="cpu",
+        ).step
+        == 1
+    )
 
 
 def test_weights_of_less_training_than_the_folder_has_are_not_gone_back_to(tmp_path: Path) -> None:
@@ -417,7 +478,9 @@ def test_a_larger_budget_does_not_change_the_schedule_of_a_run_under_way(whole: 
     assert curve(tmp_path / NAME) == curve(whole)
 
 
-def test_weights_that_are_too_large_are_not_kept_and_that_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_are_too_large_are_not_kept_and_that_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[str] = []
     monkeypatch.setattr(weights, "MOST_BYTES", 100)
     work(tmp_path, toys(budget=2 * A_STEP), device="cpu", say=told.append)
@@ -429,7 +492,11 @@ def test_a_history_that_travelled_is_the_same_and_a_long_curve_keeps_its_last_po
     history = History().add(5, [], "some", points[:7])
     assert read_record(History, json.loads(json.dumps(history.to_dict())), Path("here")) == history
     long = read_record(History, History().add(5, [], "some", points).to_dict(), Path("here")).curve
-    assert len(long) == 100 and long[-1] == points[-1] and list(long) == sorted(long, key=lambda point: point.sequence_steps)
+    assert (
+        len(long) == 100
+        and long[-1] == points[-1]
+        and list(long) == sorted(long, key=lambda point: point.sequence_steps)
+    )
     assert [point.sequence_steps for point in history.add(3, [], "some", points[:1]).curve][-1] == 6
     assert len(history.add(3, [], "another", points[:1]).curve) == 1, "losses on other sequences cannot be joined"
 
@@ -462,16 +529,30 @@ def test_what_came_before_an_adopted_run_counts(whole: Path, tmp_path: Path) -> 
     run = toys(budget=3 * BUDGET)[0]
     train(run.training_recipe(initial=str(whole)), tmp_path / NAME, steps=STEPS, pause_after=ONE_STEP, device="cpu")
     best = checkpoint.inspect(whole / "best.safetensors").card["steps"]
-    estimate = count_sequence_steps(run.training_recipe(), best, None)  # the card of a run does not say how long it was to be
-    assert standing(tmp_path, run).history.sequence_steps == estimate + count_by_walking(run.training_recipe(), 1, STEPS)
+    estimate = count_sequence_steps(
+        run.training_recipe(), best, None
+    )  # the card of a run does not say how long it was to be
+    assert standing(tmp_path, run).history.sequence_steps == estimate + count_by_walking(
+        run.training_recipe(), 1, STEPS
+    )
 
 
 def test_what_cannot_be_adopted_is_refused_and_nothing_is_copied(tmp_path: Path) -> None:
     run, other = toys(seeds=(0, 1))
     train(run.training_recipe(), tmp_path / "good", steps=9, pause_after=ONE_STEP, device="cpu")
-    train(TrainingRecipe(model=MODEL, data="balls3curtain64", frames=(2,), batch=1), tmp_path / "curtain", steps=9, pause_after=ONE_STEP, device="cpu")
+    train(
+        TrainingRecipe(model=MODEL, data="balls3curtain64", frames=(2,), batch=1),
+        tmp_path / "curtain",
+        steps=9,
+        pause_after=ONE_STEP,
+        device="cpu",
+    )
     (tmp_path / "empty").mkdir()
-    for place, sentence in (("nowhere", "there is no run in"), ("empty", "there is no run in"), ("curtain", "on balls3curtain64, and")):
+    for place, sentence in (
+        ("nowhere", "there is no run in"),
+        ("empty", "there is no run in"),
+        ("curtain", "on balls3curtain64, and"),
+    ):
         with pytest.raises(PhysbenchError, match=sentence):
             adopt(tmp_path / "campaign", {run: tmp_path / "good", other: tmp_path / place})
     with Folder(tmp_path / "good").hold(), pytest.raises(AtWork, match="is at work in another process"):
@@ -487,7 +568,9 @@ def test_two_campaigns_in_one_folder_are_refused(tmp_path: Path, cli: Any, refus
         with pytest.raises(AtWork, match="a campaign is at work in .* stop that one first"):
             work(tmp_path, toys(), device="cpu")
         told = cli("campaign", "run", "--folder", tmp_path, "--device", "cpu", "--minutes", "1")
-        assert told.exit_code == 2 and [line for line in told.stderr.splitlines() if line.startswith("Error: a campaign is at work in")]
+        assert told.exit_code == 2 and [
+            line for line in told.stderr.splitlines() if line.startswith("Error: a campaign is at work in")
+        ]
         assert standing(tmp_path, toys()[0]).state == "not begun", "status may be asked at any time"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["campaign.lock"]
 
@@ -575,7 +658,9 @@ def test_a_folder_that_is_not_in_order_is_refused_in_one_sentence(
         (["status", "--only", "nobody"], "no run of the campaign is called 'nobody'"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_one_line(cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], sentence: str) -> None:
+def test_what_makes_no_sense_is_refused_in_one_line(
+    cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], sentence: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("file").write_text("of somebody")
     told = cli("campaign", *words)
@@ -587,7 +672,9 @@ def test_what_makes_no_sense_is_refused_in_one_line(cli: Any, tmp_path: Path, mo
 # the command
 
 
-def test_a_dry_run_says_the_order_and_changes_nothing(tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_says_the_order_and_changes_nothing(
+    tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runs = toys(seeds=(0, 1))
     monkeypatch.setattr(table, "TABLE", [Plan(model=MODEL, seeds=(0, 1), budget=BUDGET, settings=runs[0].settings)])
     told = cli("campaign", "run", "--dry-run", "--folder", tmp_path / "new", "--minutes", "170")
@@ -596,17 +683,24 @@ def test_a_dry_run_says_the_order_and_changes_nothing(tmp_path: Path, cli: Any, 
     begin(tmp_path, 5, runs)
     before = contents(tmp_path)
     lines = cli("campaign", "run", "--dry-run", "--folder", tmp_path).stdout.splitlines()
-    assert [line.split(":")[0].strip() for line in lines[1:]] == [run.name for run in order(standings(tmp_path, runs)) for run in [run.run]]
+    assert [line.split(":")[0].strip() for line in lines[1:]] == [
+        run.name for run in order(standings(tmp_path, runs)) for run in [run.run]
+    ]
     assert lines[1].endswith("to be begun") and lines[2].endswith("to go on at step 5") and contents(tmp_path) == before
 
 
 def test_the_command_works_it_all_off_and_says_so(tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr(os, "nice", asked.append)
-    monkeypatch.setattr(table, "TABLE", [Plan(model=MODEL, seeds=(0, 1), budget=2 * A_STEP, settings=toys()[0].settings)])
+    monkeypatch.setattr(
+        table, "TABLE", [Plan(model=MODEL, seeds=(0, 1), budget=2 * A_STEP, settings=toys()[0].settings)]
+    )
     told = cli("campaign", "run", "--folder", tmp_path, "--device", "cpu")
     assert told.exit_code == 0, told.output
-    assert told.stdout.splitlines()[-1] == "every budget is used up" and "seed1: 0.0 minutes, at step 2, its steps used up" in told.stdout
+    assert (
+        told.stdout.splitlines()[-1] == "every budget is used up"
+        and "seed1: 0.0 minutes, at step 2, its steps used up" in told.stdout
+    )
     assert asked == [19] and torch.get_num_threads() == 1
     assert "every budget is used up" in cli("campaign", "run", "--folder", tmp_path, "--dry-run").stdout
 
@@ -625,7 +719,13 @@ def test_it_works_with_one_thread_unless_told_otherwise(tmp_path: Path, threads:
     seen: list[int] = []
     torch.set_num_threads(3)
     try:
-        work(tmp_path, toys(budget=2 * A_STEP), device="cpu", threads=threads, progress=lambda name, now: seen.append(torch.get_num_threads()))
+        work(
+            tmp_path,
+            toys(budget=2 * A_STEP),
+            device="cpu",
+            threads=threads,
+            progress=lambda name, now: seen.append(torch.get_num_threads()),
+        )
         assert seen == [used] * 2 and torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(1)

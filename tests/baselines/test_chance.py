@@ -35,19 +35,27 @@ def test_mixing_is_that_of_splitmix64() -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.integers(-(1 << 63), (1 << 63) - 1), min_size=1, max_size=4), st.integers(0, 1000), st.integers(1, 5))
+@given(
+    st.lists(st.integers(-(1 << 63), (1 << 63) - 1), min_size=1, max_size=4), st.integers(0, 1000), st.integers(1, 5)
+)
 def test_the_hash_is_that_of_whole_numbers(seeds: list[int], stream: int, count: int) -> None:
     found = chance.bits(torch.tensor(seeds), stream, count).tolist()
-    assert [[word % WORD for word in row] for row in found] == [[slow_bits(seed % WORD, stream, position) for position in range(count)] for seed in seeds]
+    assert [[word % WORD for word in row] for row in found] == [
+        [slow_bits(seed % WORD, stream, position) for position in range(count)] for seed in seeds
+    ]
     uniform = chance.uniform(torch.tensor(seeds), stream, count)
     assert uniform.dtype == torch.float32
-    assert uniform.tolist() == [[(slow_bits(seed % WORD, stream, position) >> 40) / (1 << 24) for position in range(count)] for seed in seeds]
+    assert uniform.tolist() == [
+        [(slow_bits(seed % WORD, stream, position) >> 40) / (1 << 24) for position in range(count)] for seed in seeds
+    ]
     normal = chance.normal(torch.tensor(seeds), stream, count)
     for row, seed in zip(normal.tolist(), seeds, strict=True):
         for position, value in enumerate(row):
             word = slow_bits(seed % WORD, stream, position)
             radius = math.sqrt(-2 * math.log(((word >> 32) + 1) / (1 << 32)))
-            assert value == pytest.approx(radius * math.cos(2 * math.pi * (word & 0xFFFFFFFF) / (1 << 32)), rel=1e-6, abs=1e-6)
+            assert value == pytest.approx(
+                radius * math.cos(2 * math.pi * (word & 0xFFFFFFFF) / (1 << 32)), rel=1e-6, abs=1e-6
+            )
 
 
 def test_uniform_numbers_are_uniform_and_normal_ones_normal() -> None:
@@ -72,7 +80,9 @@ def test_seeds_streams_and_positions_have_nothing_to_do_with_one_another() -> No
     draws = torch.stack([chance.uniform(torch.arange(20), stream, 2000) for stream in range(5)]).reshape(100, 2000)
     correlation = torch.corrcoef(draws.double()) - torch.eye(100)
     assert float(correlation.abs().max()) < 6 / math.sqrt(2000)
-    assert float(torch.corrcoef(torch.stack([draws[:, :-1].flatten(), draws[:, 1:].flatten()]).double())[0, 1].abs()) < 6 / math.sqrt(draws.numel())
+    assert float(
+        torch.corrcoef(torch.stack([draws[:, :-1].flatten(), draws[:, 1:].flatten()]).double())[0, 1].abs()
+    ) < 6 / math.sqrt(draws.numel())
 
 
 def test_a_row_depends_on_its_seed_alone() -> None:

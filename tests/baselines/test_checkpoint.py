@@ -1,4 +1,5 @@
-"""Weights on disk: what goes in comes out, whatever else is handed in is one sentence, and nothing in a file is ever run."""
+"""Weights on disk: what goes in comes out, whatever else is handed in is one sentence, and nothing in a file is ever
+run."""
 
 from __future__ import annotations
 
@@ -25,14 +26,28 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from physbench import registry
-from physbench.errors import DamagedFile, HostileFile, MissingPackage, ModelError, PhysbenchError, StorageError, UnknownName
+from physbench.errors import (
+    DamagedFile,
+    HostileFile,
+    MissingPackage,
+    ModelError,
+    PhysbenchError,
+    StorageError,
+    UnknownName,
+)
 from physbench.model import Bernoulli
 from physbench_baselines import checkpoint
 from physbench_baselines.architecture import Architecture
 
 SUFFIXES = (".safetensors", ".pt")
 ROOT = Path(__file__).parents[2]
-CARD = {"name": "little", "paper_link": "https://example.org/paper", "model_link": "https://example.org/m", "train_seed": 4, "training": "ten steps ∎"}
+CARD = {
+    "name": "little",
+    "paper_link": "https://example.org/paper",
+    "model_link": "https://example.org/m",
+    "train_seed": 4,
+    "training": "ten steps ∎",
+}
 
 
 @dataclass(frozen=True)
@@ -93,11 +108,15 @@ def parse(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     arrays = {}
     for name, entry in entries.items():
         begin, end = entry["data_offsets"]
-        arrays[name] = np.array(np.frombuffer(raw[8 + length + begin : 8 + length + end], kinds[entry["dtype"]])).reshape(entry["shape"])
+        arrays[name] = np.array(
+            np.frombuffer(raw[8 + length + begin : 8 + length + end], kinds[entry["dtype"]])
+        ).reshape(entry["shape"])
     return metadata, arrays
 
 
-def write(path: Path, arrays: dict[str, tuple[str, list[int], bytes]], header: str | None = None, **changes: Any) -> Path:
+def write(
+    path: Path, arrays: dict[str, tuple[str, list[int], bytes]], header: str | None = None, **changes: Any
+) -> Path:
     """A safetensors file as some other program would write it, as right or as wrong as it is told."""
     told = {"format": "physbench-checkpoint", "version": 1, "architecture": "little", "card": {}}
     told |= {"sizes": {"width": 5, "noise": 0.25, "kind": "plain", "bias": True, "layers": [4, 3]}} | changes
@@ -119,7 +138,14 @@ def save_any(path: Path, network: torch.nn.Module, *, training: Any = None, **ho
     checkpoint.save(beside, network, **how)
     metadata, arrays = parse(beside)
     beside.unlink()
-    torch.save({"header": metadata["physbench"], "weights": {name: torch.from_numpy(array) for name, array in arrays.items()}, "training": training}, path)
+    torch.save(
+        {
+            "header": metadata["physbench"],
+            "weights": {name: torch.from_numpy(array) for name, array in arrays.items()},
+            "training": training,
+        },
+        path,
+    )
     return path
 
 
@@ -131,7 +157,11 @@ def raw_file(path: Path, header: bytes, data: bytes = b"") -> Path:
 def float32(**changes: np.ndarray | None) -> dict[str, tuple[str, list[int], bytes]]:
     """The arrays of a little network, some replaced, some left out."""
     arrays = {**arrays_of(network_of()), **{name.replace("__", "."): array for name, array in changes.items()}}
-    return {name: ("F32", list(array.shape), array.astype("<f4").tobytes()) for name, array in arrays.items() if array is not None}
+    return {
+        name: ("F32", list(array.shape), array.astype("<f4").tobytes())
+        for name, array in arrays.items()
+        if array is not None
+    }
 
 
 def require_refusal(path: Path, kind: type[PhysbenchError], words: str) -> None:
@@ -172,7 +202,12 @@ def test_another_reader_of_safetensors_finds_the_same_numbers(tmp_path: Path) ->
     for name, expected in arrays_of(network).items():
         assert arrays[name].tobytes() == expected.tobytes()
     header = json.loads(metadata["physbench"])
-    assert (header["format"], header["version"], header["architecture"], header["card"]) == ("physbench-checkpoint", 1, "little", CARD)
+    assert (header["format"], header["version"], header["architecture"], header["card"]) == (
+        "physbench-checkpoint",
+        1,
+        "little",
+        CARD,
+    )
     assert header["sizes"] == {"width": 5, "noise": 0.25, "kind": "plain", "bias": True, "layers": [4, 3]}
     length = int.from_bytes((tmp_path / "x.safetensors").read_bytes()[:8], "little")
     assert length % 8 == 0
@@ -181,7 +216,10 @@ def test_another_reader_of_safetensors_finds_the_same_numbers(tmp_path: Path) ->
 def test_a_file_of_another_writer_is_read_in_any_order_and_type(tmp_path: Path) -> None:
     arrays = float32()
     bits = np.array([[0x3F80, 0xC000, 0x0001, 0x7F7F]] * 3, "<u2")  # bfloat16: the upper half of a float32
-    arrays = {"layers.1.weight": ("BF16", [3, 4], bits.tobytes()), **{name: arrays[name] for name in reversed(arrays) if name != "layers.1.weight"}}
+    arrays = {
+        "layers.1.weight": ("BF16", [3, 4], bits.tobytes()),
+        **{name: arrays[name] for name in reversed(arrays) if name != "layers.1.weight"},
+    }
     network = checkpoint.load(write(tmp_path / "x", arrays)).network
     exact = [1.0, -2.0, 2.0**-133, (2 - 2**-7) * 2.0**127]
     assert network.state_dict()["layers.1.weight"].tolist() == [exact] * 3
@@ -256,16 +294,20 @@ def test_another_reader_of_safetensors_sees_the_state_beside_the_weights(tmp_pat
     raw = (tmp_path / "x.safetensors").read_bytes()
     entries = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
     told = {name: (entry["dtype"], entry["shape"]) for name, entry in entries.items() if name.startswith("training/")}
-    assert told == {"training/number/step": ("I64", []), "training/number/best": ("F64", []), "training/mean": ("F32", [2])}
+    assert told == {
+        "training/number/step": ("I64", []),
+        "training/number/best": ("F64", []),
+        "training/mean": ("F32", [2]),
+    }
 
 
 def test_the_same_weights_are_the_same_bytes_in_every_process(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     checkpoint.save(path, network_of(), card=CARD)
     code = (
-        "import sys\nfrom tests.baselines import test_checkpoint as t\nfrom physbench import registry\nfrom physbench_baselines import checkpoint\n"
-        "registry.architectures.built_in['little'] = 'tests.baselines.test_checkpoint:ARCHITECTURE'\n"
-        "checkpoint.save(sys.argv[1], t.network_of(), card=t.CARD)"
+        "import sys\nfrom tests.baselines import test_checkpoint as t\nfrom physbench import registry\nfrom"
+        " physbench_baselines import checkpoint\nregistry.architectures.built_in['little'] ="
+        " 'tests.baselines.test_checkpoint:ARCHITECTURE'\ncheckpoint.save(sys.argv[1], t.network_of(), card=t.CARD)"
     )
     for number in range(3):
         subprocess.run([sys.executable, "-c", code, tmp_path / f"{number}.safetensors"], check=True, cwd=ROOT)
@@ -293,7 +335,9 @@ def test_what_would_not_be_read_again_is_not_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 @pytest.mark.parametrize("blow", [KeyboardInterrupt(), OSError(28, "No space left on device")])
-def test_a_save_that_is_cut_short_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, blow: BaseException) -> None:
+def test_a_save_that_is_cut_short_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, blow: BaseException
+) -> None:
     path = tmp_path / "x.safetensors"
     old = network_of()
     checkpoint.save(path, old)
@@ -305,7 +349,10 @@ def test_a_save_that_is_cut_short_leaves_the_old_file_and_nothing_else(tmp_path:
     monkeypatch.setattr(os, step, stop)
     new = network_of()
     new.layers[0].bias.data += 1
-    with pytest.raises(StorageError if isinstance(blow, OSError) else KeyboardInterrupt, match="No space left" if isinstance(blow, OSError) else None):
+    with pytest.raises(
+        StorageError if isinstance(blow, OSError) else KeyboardInterrupt,
+        match="No space left" if isinstance(blow, OSError) else None,
+    ):
         checkpoint.save(path, new)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["x.safetensors"]
@@ -315,7 +362,9 @@ def test_the_bytes_are_on_the_disk_before_the_name_is(tmp_path: Path, monkeypatc
     order: list[str] = []
     sync, rename = os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda handle: (order.append(f"sync {os.fstat(handle).st_size}"), sync(handle)))
-    monkeypatch.setattr(os, "replace", lambda a, b: (order.append(f"rename {Path(a).parent == Path(b).parent}"), rename(a, b)))
+    monkeypatch.setattr(
+        os, "replace", lambda a, b: (order.append(f"rename {Path(a).parent == Path(b).parent}"), rename(a, b))
+    )
     checkpoint.save(tmp_path / "x.safetensors", network_of())
     assert order[:2] == [f"sync {(tmp_path / 'x.safetensors').stat().st_size}", "rename True"]
 
@@ -324,7 +373,12 @@ def test_a_model_carries_what_its_card_says(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "x.safetensors", network_of(), card=CARD)
     model = checkpoint.model(tmp_path / "x.safetensors", device="cpu")
     origin = model.origin
-    assert (origin.train_seed, origin.paper_link, origin.model_link, origin.training) == (4, CARD["paper_link"], CARD["model_link"], CARD["training"])
+    assert (origin.train_seed, origin.paper_link, origin.model_link, origin.training) == (
+        4,
+        CARD["paper_link"],
+        CARD["model_link"],
+        CARD["training"],
+    )
     said = subprocess.run(["sha256sum", tmp_path / "x.safetensors"], capture_output=True, text=True, check=True).stdout
     assert origin.weights_sha256 == said.split()[0]
     assert (origin.parameters, origin.device) == (5 * 4 + 4 + 4 * 3 + 3, "cpu")
@@ -334,15 +388,19 @@ def test_a_model_carries_what_its_card_says(tmp_path: Path) -> None:
 def test_a_listing_needs_no_torch(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "x.safetensors", network_of(), card=CARD)
     code = (
-        "import sys\nfrom pathlib import Path\nfrom physbench import registry\nfrom physbench_baselines import checkpoint\n"
-        "registry.architectures.built_in['little'] = 'nowhere:ARCHITECTURE'\n"
-        "print(checkpoint.inspect(Path(sys.argv[1])).card['name'], 'torch' in sys.modules)"
+        "import sys\nfrom pathlib import Path\nfrom physbench import registry\nfrom physbench_baselines import"
+        " checkpoint\nregistry.architectures.built_in['little'] ="
+        " 'nowhere:ARCHITECTURE'\nprint(checkpoint.inspect(Path(sys.argv[1])).card['name'], 'torch' in sys.modules)"
     )
-    said = subprocess.run([sys.executable, "-c", code, tmp_path / "x.safetensors"], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "x.safetensors"], capture_output=True, text=True, check=True
+    ).stdout
     assert said.split() == ["little", "False"]
 
 
-def test_a_listing_needs_no_safetensors_and_weights_say_that_they_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_listing_needs_no_safetensors_and_weights_say_that_they_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkpoint.save(tmp_path / "x.safetensors", network_of(), card=CARD)
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
     monkeypatch.setitem(sys.modules, "safetensors", None)
@@ -380,7 +438,12 @@ def _zip(content: Any) -> bytes:
     (_zip, HostileFile, "holds more than weights and was not loaded: it asks for '\\S*open', which could run code"),
 ])  # fmt: skip
 def test_a_pickle_that_would_make_a_file_is_refused_and_makes_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: Callable[[Any], bytes], kind: type[PhysbenchError], words: str, allowed: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    how: Callable[[Any], bytes],
+    kind: type[PhysbenchError],
+    words: str,
+    allowed: str,
 ) -> None:
     proof = tmp_path / "proof"
     pickle.loads(pickle.dumps(Touch(proof))).close()
@@ -402,7 +465,9 @@ def test_programs_are_refused_by_name(tmp_path: Path) -> None:
         warnings.simplefilter("ignore")
         torch.jit.script(network).save(str(tmp_path / "script.pt"))
         torch.export.save(torch.export.export(network, (torch.zeros(1, 2),)), tmp_path / "export.pt2")
-    require_refusal(tmp_path / "script.pt", StorageError, "is a TorchScript program, which would be run; save the weights")
+    require_refusal(
+        tmp_path / "script.pt", StorageError, "is a TorchScript program, which would be run; save the weights"
+    )
     require_refusal(tmp_path / "export.pt2", StorageError, r"is a program of torch.export \(.pt2\), which would be run")
 
 
@@ -421,7 +486,11 @@ def test_what_is_no_checkpoint_is_named(tmp_path: Path, content: bytes, words: s
 
 def test_what_is_not_there_or_no_file_is_named(tmp_path: Path) -> None:
     require_refusal(tmp_path / "x.pt", StorageError, "there is no file")
-    require_refusal(tmp_path, StorageError, "is not the folder of a training run: it has no best.safetensors and no last.safetensors")
+    require_refusal(
+        tmp_path,
+        StorageError,
+        "is not the folder of a training run: it has no best.safetensors and no last.safetensors",
+    )
     os.mkfifo(tmp_path / "pipe")
     require_refusal(tmp_path / "pipe", StorageError, "is not a file")
     for path, words in (
@@ -439,15 +508,25 @@ def test_zip_archives_of_other_things_are_named(tmp_path: Path) -> None:
     require_refusal(tmp_path / "x.npz", StorageError, r"is an archive of NumPy arrays \(.npz\)")
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("word/document.xml", "<a/>")
-    require_refusal(tmp_path / "x.zip", StorageError, "is a zip archive of something else, beginning with .*word/document.xml")
-    for content in (network_of().state_dict(), {"state_dict": {}}, [1], {"header": "x", "weights": [1]}, {"header": "x", "weights": {}, "code": "x"}):
+    require_refusal(
+        tmp_path / "x.zip", StorageError, "is a zip archive of something else, beginning with .*word/document.xml"
+    )
+    for content in (
+        network_of().state_dict(),
+        {"state_dict": {}},
+        [1],
+        {"header": "x", "weights": [1]},
+        {"header": "x", "weights": {}, "code": "x"},
+    ):
         torch.save(content, tmp_path / "x.pt")
         require_refusal(tmp_path / "x.pt", StorageError, "is a PyTorch file of another project")
 
 
 def _header(**changes: Any) -> str:
     told = {"format": "physbench-checkpoint", "version": 1, "architecture": "little", "card": {}}
-    return json.dumps(told | {"sizes": {"width": 5, "noise": 0.25, "kind": "plain", "bias": True, "layers": [4, 3]}} | changes)
+    return json.dumps(
+        told | {"sizes": {"width": 5, "noise": 0.25, "kind": "plain", "bias": True, "layers": [4, 3]}} | changes
+    )
 
 
 def _sizes(**changes: Any) -> dict[str, Any]:
@@ -500,8 +579,12 @@ HEADERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("header", "kind", "words"), HEADERS, ids=[f"{number}-{words[:30]}" for number, (_, _, words) in enumerate(HEADERS)])
-def test_a_header_is_believed_only_as_far_as_it_is_right(tmp_path: Path, header: str, kind: type[PhysbenchError], words: str) -> None:
+@pytest.mark.parametrize(
+    ("header", "kind", "words"), HEADERS, ids=[f"{number}-{words[:30]}" for number, (_, _, words) in enumerate(HEADERS)]
+)
+def test_a_header_is_believed_only_as_far_as_it_is_right(
+    tmp_path: Path, header: str, kind: type[PhysbenchError], words: str
+) -> None:
     require_refusal(write(tmp_path / "x.safetensors", float32(), header), kind, words)
     torch.save({"header": header, "weights": network_of().state_dict()}, tmp_path / "x.pt")
     require_refusal(tmp_path / "x.pt", kind, words)
@@ -510,7 +593,11 @@ def test_a_header_is_believed_only_as_far_as_it_is_right(tmp_path: Path, header:
 def test_the_right_header_is_right(tmp_path: Path) -> None:
     """What the wrong ones are variations of."""
     torch.save({"header": _header(sizes=_sizes(noise=1)), "weights": network_of().state_dict()}, tmp_path / "x.pt")
-    for path in (write(tmp_path / "x", float32()), write(tmp_path / "y", float32(), _header(card={"name": 'a "b" \\ c/d'})), tmp_path / "x.pt"):
+    for path in (
+        write(tmp_path / "x", float32()),
+        write(tmp_path / "y", float32(), _header(card={"name": 'a "b" \\ c/d'})),
+        tmp_path / "x.pt",
+    ):
         assert same(checkpoint.load(path).network, network_of())
 
 
@@ -530,10 +617,15 @@ MATRIX = np.ones((3, 4))
     (float32(**{"layers__1__weight__scale": np.ones(3)}), HostileFile, "'layers.1.weight.scale' is unknown"),
     (float32(**{"layers__1__bias__scale": np.ones(3)}) | {"layers.1.bias": ("I8", [3], bytes(3))}, HostileFile, "not a matrix with"),
 ])  # fmt: skip
-def test_weights_that_are_not_those_of_the_network_are_named(tmp_path: Path, arrays: Any, kind: type[PhysbenchError], words: str) -> None:
+def test_weights_that_are_not_those_of_the_network_are_named(
+    tmp_path: Path, arrays: Any, kind: type[PhysbenchError], words: str
+) -> None:
     require_refusal(write(tmp_path / "x.safetensors", arrays), kind, words)
     types = {"F32": torch.float32, "I8": torch.int8}
-    tensors = {name: torch.frombuffer(bytearray(raw), dtype=types[kind]).reshape(shape) for name, (kind, shape, raw) in arrays.items()}
+    tensors = {
+        name: torch.frombuffer(bytearray(raw), dtype=types[kind]).reshape(shape)
+        for name, (kind, shape, raw) in arrays.items()
+    }
     torch.save({"header": _header(), "weights": tensors}, tmp_path / "x.pt")
     require_refusal(tmp_path / "x.pt", kind, words)
 
@@ -543,15 +635,21 @@ def test_weights_that_are_not_those_of_the_network_are_named(tmp_path: Path, arr
     torch.zeros(3).to_sparse(), [0.0, 0.0, 0.0], "zeros", None,
 ], ids=str)  # fmt: skip
 def test_what_is_no_array_of_weights_is_refused(tmp_path: Path, thing: Any) -> None:
-    torch.save({"header": _header(), "weights": {**network_of().state_dict(), "layers.1.bias": thing}}, tmp_path / "x.pt")
-    require_refusal(tmp_path / "x.pt", HostileFile, "'layers.1.bias' is not an array of weights|holds more than weights")
+    torch.save(
+        {"header": _header(), "weights": {**network_of().state_dict(), "layers.1.bias": thing}}, tmp_path / "x.pt"
+    )
+    require_refusal(
+        tmp_path / "x.pt", HostileFile, "'layers.1.bias' is not an array of weights|holds more than weights"
+    )
 
 
 def test_a_tensor_that_claims_more_than_it_has_takes_no_memory(tmp_path: Path) -> None:
     """A million times a million zeros are one number with steps of nothing."""
     for kind in (torch.float32, torch.bfloat16):
         wide = torch.zeros(1, dtype=kind).expand(1_000_000, 1_000_000)
-        torch.save({"header": _header(), "weights": {**network_of().state_dict(), "layers.1.weight": wide}}, tmp_path / "x.pt")
+        torch.save(
+            {"header": _header(), "weights": {**network_of().state_dict(), "layers.1.weight": wide}}, tmp_path / "x.pt"
+        )
         require_refusal(tmp_path / "x.pt", HostileFile, r"has the shape \(1000000, 1000000\)")
 
 
@@ -560,7 +658,9 @@ def _one(entry: Any, data: int = 4) -> tuple[bytes, bytes]:
 
 
 def _two(first: list[int], second: list[int], data: int = 8) -> tuple[bytes, bytes]:
-    entries = {name: {"dtype": "F32", "shape": [1], "data_offsets": where} for name, where in (("a", first), ("b", second))}
+    entries = {
+        name: {"dtype": "F32", "shape": [1], "data_offsets": where} for name, where in (("a", first), ("b", second))
+    }
     return json.dumps({"__metadata__": {"physbench": _header()}, **entries}).encode(), bytes(data)
 
 
@@ -600,7 +700,9 @@ ODD = "which no array of weights is"
     (b'{"a": "\xff\xfe"}', b"", HostileFile, "is not JSON"),
     (b'{"__metadata__": {"physbench": "\\ud800"}}', b"", HostileFile, "cannot be printed"),
 ])  # fmt: skip
-def test_a_safetensors_file_whose_parts_do_not_fit_is_refused(tmp_path: Path, header: bytes, data: bytes, kind: type[PhysbenchError], words: str) -> None:
+def test_a_safetensors_file_whose_parts_do_not_fit_is_refused(
+    tmp_path: Path, header: bytes, data: bytes, kind: type[PhysbenchError], words: str
+) -> None:
     require_refusal(raw_file(tmp_path / "x.safetensors", header, data), kind, words)
 
 
@@ -657,10 +759,24 @@ def test_a_zip_archive_whose_parts_do_not_fit_is_refused(tmp_path: Path) -> None
 
     path.write_bytes(zip_again(good, lambda _, data: data))
     assert same(checkpoint.load(path).network, network_of())
-    spoilt(zip_again(good, lambda _, data: data, compression=zipfile.ZIP_DEFLATED), HostileFile, "members that are compressed")
-    spoilt(zip_again(good, lambda name, data: None if name.endswith("data/0") else data), HostileFile, "holds more than weights and was not loaded: torch says")
-    spoilt(zip_again(good, lambda name, data: data[:-1] if name.endswith("data/0") else data), HostileFile, "torch says")
-    spoilt(zip_again(good, lambda name, data: None if name.endswith("data.pkl") else data), StorageError, "is a zip archive of something else")
+    spoilt(
+        zip_again(good, lambda _, data: data, compression=zipfile.ZIP_DEFLATED),
+        HostileFile,
+        "members that are compressed",
+    )
+    spoilt(
+        zip_again(good, lambda name, data: None if name.endswith("data/0") else data),
+        HostileFile,
+        "holds more than weights and was not loaded: torch says",
+    )
+    spoilt(
+        zip_again(good, lambda name, data: data[:-1] if name.endswith("data/0") else data), HostileFile, "torch says"
+    )
+    spoilt(
+        zip_again(good, lambda name, data: None if name.endswith("data.pkl") else data),
+        StorageError,
+        "is a zip archive of something else",
+    )
     spoilt(good[:-1], DamagedFile, "is cut off")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -682,7 +798,9 @@ def test_an_old_torch_is_not_trusted_with_a_pickle(tmp_path: Path, monkeypatch: 
     checkpoint.save(tmp_path / "x.safetensors", network_of())
     monkeypatch.setattr(torch, "__version__", "2.9.1+cu130")
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("it was asked to load"))
-    with pytest.raises(MissingPackage, match=r"only read with PyTorch 2.10 or newer, not 2.9.1\+cu130: pip install -U torch"):
+    with pytest.raises(
+        MissingPackage, match=r"only read with PyTorch 2.10 or newer, not 2.9.1\+cu130: pip install -U torch"
+    ):
         checkpoint.load(tmp_path / "x.pt")
     assert same(checkpoint.load(tmp_path / "x.safetensors").network, network_of())
 
@@ -736,7 +854,9 @@ FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCh
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @FUZZ
 @given(data=st.data())
-def test_flipped_and_missing_bytes_change_no_weight_unnoticed(suffix: str, data: st.DataObject, good: dict[str, bytes], tmp_path: Path) -> None:
+def test_flipped_and_missing_bytes_change_no_weight_unnoticed(
+    suffix: str, data: st.DataObject, good: dict[str, bytes], tmp_path: Path
+) -> None:
     content = bytearray(good[suffix])
     for at, bits in data.draw(st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(1, 255)), max_size=4)):
         content[at] ^= bits
@@ -750,12 +870,16 @@ def test_flipped_and_missing_bytes_change_no_weight_unnoticed(suffix: str, data:
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @FUZZ
 @given(data=st.data())
-def test_a_pickle_that_was_tampered_with_raises_nothing_but_refusals(data: st.DataObject, good: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_pickle_that_was_tampered_with_raises_nothing_but_refusals(
+    data: st.DataObject, good: dict[str, bytes], tmp_path: Path
+) -> None:
     """Checksums made right again, so that torch sees it."""
     with zipfile.ZipFile(io.BytesIO(good[".pt"])) as archive:
         name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
         pickled = bytearray(archive.read(name))
-    for at, byte in data.draw(st.lists(st.tuples(st.integers(0, len(pickled) - 1), st.integers(0, 255)), min_size=1, max_size=3)):
+    for at, byte in data.draw(
+        st.lists(st.tuples(st.integers(0, len(pickled) - 1), st.integers(0, 255)), min_size=1, max_size=3)
+    ):
         pickled[at] = byte
     (tmp_path / "x.pt").write_bytes(zip_again(good[".pt"], lambda each, old: bytes(pickled) if each == name else old))
     try:
@@ -766,12 +890,22 @@ def test_a_pickle_that_was_tampered_with_raises_nothing_but_refusals(data: st.Da
 
 @FUZZ
 @given(data=st.data())
-def test_a_safetensors_header_that_was_tampered_with_raises_nothing_but_refusals(data: st.DataObject, good: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_safetensors_header_that_was_tampered_with_raises_nothing_but_refusals(
+    data: st.DataObject, good: dict[str, bytes], tmp_path: Path
+) -> None:
     """Its parts replaced by other JSON, and the lengths made right again."""
     content = good[".safetensors"]
     length = int.from_bytes(content[:8], "little")
     entries = json.loads(content[8 : 8 + length])
-    words = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), st.lists(st.integers(0, 9), max_size=3), st.just({}))
+    words = st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(max_size=3),
+        st.lists(st.integers(0, 9), max_size=3),
+        st.just({}),
+    )
     name = data.draw(st.sampled_from(sorted(entries)))
     field = data.draw(st.sampled_from([None, *sorted(entries[name])]))
     if field is None:

@@ -37,7 +37,9 @@ def test_only_intervals_that_lie_apart_tell(ours: Any, theirs: Any, lower: str, 
 
 def test_what_nobody_measured_is_not_judged() -> None:
     there, unknown = row(0.1, 0.2, 0.3), {**row(0, 0, 0), "value": None}
-    assert {judge(LOWER, one, other) for one, other in ((None, there), (there, None), (None, None), (unknown, there))} == {"not measured"}
+    assert {
+        judge(LOWER, one, other) for one, other in ((None, there), (there, None), (None, None), (unknown, there))
+    } == {"not measured"}
 
 
 def test_claims_are_of_tasks_and_metrics_that_exist() -> None:

@@ -1,4 +1,5 @@
-"""Codes that are learnt by contrast: the loss against a loop, a processor that is taken and stays as it is, and both models on a few games."""
+"""Codes that are learnt by contrast: the loss against a loop, a processor that is taken and stays as it is, and both
+models on a few games."""
 
 from __future__ import annotations
 
@@ -45,7 +46,15 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def recipe(model: str, games: Path, **changed: Any) -> TrainingRecipe:
-    few = {"batch": 4, "validation": 4, "scored": 4, "evaluate_every": 3, "log_every": 3, "precision": "fp32", "sizes": SMALL}
+    few = {
+        "batch": 4,
+        "validation": 4,
+        "scored": 4,
+        "evaluate_every": 3,
+        "log_every": 3,
+        "precision": "fp32",
+        "sizes": SMALL,
+    }
     return usual_recipe(model, data=str(games), **{**few, **changed})
 
 
@@ -58,7 +67,10 @@ def make_model(sizes: ContrastiveSizes = TINY, seed: int = 7) -> ContrastiveMode
 def batch(sequences: int = 3, frames: int = 3) -> dict[str, torch.Tensor]:
     rng = np.random.default_rng(5)
     actions = np.eye(6, dtype=np.uint8)[rng.integers(0, 6, (sequences, frames))]
-    return {"features": torch.from_numpy(rng.integers(0, 2, (sequences, frames, 36, 36, 1), np.uint8)), "actions": torch.from_numpy(actions)}
+    return {
+        "features": torch.from_numpy(rng.integers(0, 2, (sequences, frames, 36, 36, 1), np.uint8)),
+        "actions": torch.from_numpy(actions),
+    }
 
 
 def test_the_loss_is_that_of_a_loop_over_transitions() -> None:
@@ -101,7 +113,14 @@ def test_actions_stand_where_the_console_has_them() -> None:
     ale_py = pytest.importorskip("ale_py")
     from physbench_generators.invaders.scenes import ACTIONS
 
-    words = {"nothing": "NOOP", "fire": "FIRE", "right": "RIGHT", "left": "LEFT", "right and fire": "RIGHTFIRE", "left and fire": "LEFTFIRE"}
+    words = {
+        "nothing": "NOOP",
+        "fire": "FIRE",
+        "right": "RIGHT",
+        "left": "LEFT",
+        "right and fire": "RIGHTFIRE",
+        "left and fire": "LEFTFIRE",
+    }
     assert [getattr(ale_py.Action, words[action]).value for action in ACTIONS] == list(CODES)
     placed = make_model().place_actions(torch.eye(6, dtype=torch.float64))
     assert placed.shape == (6, 18) and placed.argmax(dim=1).tolist() == list(CODES) and placed.sum() == 6
@@ -139,21 +158,38 @@ def test_both_models_begin_alike_and_see_the_same(games: Path, learnt: Path) -> 
 
 
 def test_a_processor_that_is_taken_does_not_move_by_a_bit(games: Path, learnt: Path, tmp_path: Path) -> None:
-    result = train(recipe("cswm", games, reuse=f"processor={learnt}", averaging=0.5, weight_decay=0.1), tmp_path / "run", steps=6)
-    assert result.step == 6 and {"near", "far", "probe_bit_f1", "probe_variables"} <= {name.removeprefix("validation_") for name in result.figures}
-    theirs = {name: tensor for name, tensor in checkpoint.load(learnt).network.state_dict().items() if name.startswith("processor.")}
+    result = train(
+        recipe("cswm", games, reuse=f"processor={learnt}", averaging=0.5, weight_decay=0.1), tmp_path / "run", steps=6
+    )
+    assert result.step == 6 and {"near", "far", "probe_bit_f1", "probe_variables"} <= {
+        name.removeprefix("validation_") for name in result.figures
+    }
+    theirs = {
+        name: tensor
+        for name, tensor in checkpoint.load(learnt).network.state_dict().items()
+        if name.startswith("processor.")
+    }
     before = network_of(recipe("cswm", games)).state_dict()
     for name in ("last", "best"):
         after = checkpoint.load(tmp_path / "run" / f"{name}.safetensors").network.state_dict()
-        assert theirs and all(after[weight].numpy().tobytes() == tensor.numpy().tobytes() for weight, tensor in theirs.items())
+        assert theirs and all(
+            after[weight].numpy().tobytes() == tensor.numpy().tobytes() for weight, tensor in theirs.items()
+        )
     assert not torch.equal(after["encoder.trunk.0.weight"], before["encoder.trunk.0.weight"])
     assert not torch.equal(after["decoder.weight"], before["decoder.weight"])
 
 
 def test_a_processor_of_its_own_does_move(games: Path, tmp_path: Path) -> None:
     train(recipe("cswm", games), tmp_path / "run", steps=3)
-    after, before = checkpoint.load(tmp_path / "run" / "last.safetensors").network.state_dict(), network_of(recipe("cswm", games)).state_dict()
-    moved = [name for name in before if name.startswith("processor.passes.0.middle") and not torch.equal(after[name], before[name])]
+    after, before = (
+        checkpoint.load(tmp_path / "run" / "last.safetensors").network.state_dict(),
+        network_of(recipe("cswm", games)).state_dict(),
+    )
+    moved = [
+        name
+        for name in before
+        if name.startswith("processor.passes.0.middle") and not torch.equal(after[name], before[name])
+    ]
     assert moved
 
 
@@ -172,7 +208,9 @@ def test_a_run_that_goes_on_needs_the_processor_no_more(games: Path, learnt: Pat
     path.unlink()
     train(None, tmp_path / "cut", steps=4, resume=True)
     train(recipe("cswm", games, reuse=f"processor={learnt}"), tmp_path / "whole", steps=4)
-    cut, whole = (checkpoint.load(tmp_path / name / "last.safetensors").network.state_dict() for name in ("cut", "whole"))
+    cut, whole = (
+        checkpoint.load(tmp_path / name / "last.safetensors").network.state_dict() for name in ("cut", "whole")
+    )
     assert all(torch.equal(tensor, whole[name]) for name, tensor in cut.items())
 
 
@@ -206,7 +244,9 @@ def test_what_is_not_of_these_games_is_refused() -> None:
         replace(TINY, codes=(0, 1, 1))
 
 
-def test_pixels_are_not_predicted_and_it_is_said(games: Path, learnt: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
+def test_pixels_are_not_predicted_and_it_is_said(
+    games: Path, learnt: Path, tmp_path: Path, cli: Callable[..., Any]
+) -> None:
     path = tmp_path / "c.safetensors"
     checkpoint.save(path, ARCHITECTURE.make(ContrastiveSizes(**SMALL)))
     refused = cli("eval", path, "--suite", "invaders", "--data", games, "--limit", 2)

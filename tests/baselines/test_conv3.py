@@ -25,7 +25,15 @@ from physbench_baselines.training.preflight import usual_recipe
 from physbench_baselines.training.run import train
 
 Array = NDArray[np.float64]
-QUICK: dict[str, Any] = {"batch": 4, "frames": (5,), "warm_up": 10, "validation": 8, "scored": 0, "evaluate_every": 10, "log_every": 10}
+QUICK: dict[str, Any] = {
+    "batch": 4,
+    "frames": (5,),
+    "warm_up": 10,
+    "validation": 8,
+    "scored": 0,
+    "evaluate_every": 10,
+    "log_every": 10,
+}
 
 
 def network(**sizes: int) -> Conv3:
@@ -40,7 +48,8 @@ def videos(shape: tuple[int, ...], seed: int = 2) -> NDArray[np.uint8]:
 
 
 def convolve(image: Array, weight: Array, bias: Array) -> Array:
-    """image (I, H, W), weight (O, I, S, S) -> (O, H, W), by the sum in the textbook. Outside the image everything is 0."""
+    """image (I, H, W), weight (O, I, S, S) -> (O, H, W), by the sum in the textbook. Outside the image everything is
+    0."""
     _, height, width = image.shape
     outputs, inputs, side, _ = weight.shape
     result = np.zeros((outputs, height, width))
@@ -58,7 +67,8 @@ def convolve(image: Array, weight: Array, bias: Array) -> Array:
 
 
 def predict(weights: dict[str, Any], past: list[Array]) -> Array:
-    """past: three frames (H, W, C), the oldest first -> the probability (H, W, C) of every pixel of the next one, pixel by pixel."""
+    """past: three frames (H, W, C), the oldest first -> the probability (H, W, C) of every pixel of the next one, pixel
+    by pixel."""
     height, width, channels = past[0].shape
     half = ((height + 1) // 2, (width + 1) // 2)
     image = np.zeros((3 * channels * 4, *half))
@@ -72,7 +82,12 @@ def predict(weights: dict[str, Any], past: list[Array]) -> Array:
         image = convolve(image, weights[f"{layer}.weight"], weights[f"{layer}.bias"])
         if layer != layers[-1]:
             image = np.where(image > 0, image, 0)
-    logits = np.array([[[image[4 * c + 2 * (y % 2) + x % 2, y // 2, x // 2] for c in range(channels)] for x in range(width)] for y in range(height)])
+    logits = np.array(
+        [
+            [[image[4 * c + 2 * (y % 2) + x % 2, y // 2, x // 2] for c in range(channels)] for x in range(width)]
+            for y in range(height)
+        ]
+    )
     return 1 / (1 + np.exp(-logits))
 
 
@@ -212,5 +227,7 @@ def test_nothing_says_that_it_falls_short_of_a_paper(tmp_path: Path) -> None:
     assert {row["suite"] for row in card.scores} == {"crop50"}
     of_a_paper = replace(card, paper_link="https://example.org", training="less")
     assert "trained for less" not in cards.describe_cards({"tiny": card})
-    assert "\nAll that come from a paper are trained for less" in cards.describe_cards({"tiny": card, "other": of_a_paper})
+    assert "\nAll that come from a paper are trained for less" in cards.describe_cards(
+        {"tiny": card, "other": of_a_paper}
+    )
     assert f"| {card.bytes / 1000:.0f} kB, half |" in cards.describe_cards({"tiny": card})

@@ -106,7 +106,10 @@ def test_the_best_agent_of_a_run_plays(tmp_path: Path) -> None:
         ({"sizes": {}}, "does not have the sizes of an agent"),
         ({"sizes": {**asdict(SIZES), "more": 1}}, "does not have the sizes of an agent"),
         ({"sizes": {**asdict(SIZES), "hidden": 1e9}}, "has sizes that no agent can have: hidden is a whole number"),
-        ({"sizes": {**asdict(SIZES), "hidden": 4096, "channels": [256, 256, 256]}}, "has sizes that no agent can have: an agent of these sizes has"),
+        (
+            {"sizes": {**asdict(SIZES), "hidden": 4096, "channels": [256, 256, 256]}},
+            "has sizes that no agent can have: an agent of these sizes has",
+        ),
         ({"sizes": {**asdict(SIZES), "channels": [4] * 1000}}, "has sizes that no agent can have"),
         ({"sizes": {**asdict(SIZES), "hidden": 17}}, "is F32 of the shape"),
         ({"sizes": {**asdict(SIZES), "normalise": False}}, "does not have the weights of an agent of its sizes"),
@@ -167,11 +170,16 @@ def test_missing_agents(tmp_path: Path) -> None:
 
 def test_what_float16_cannot_hold_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="holds numbers that float16 cannot"):
-        agentfile.save(tmp_path / "a.safetensors", SIZES, {**_weights(), "head.bias": np.full(6, 1e6, np.float32)}, card={})
+        agentfile.save(
+            tmp_path / "a.safetensors", SIZES, {**_weights(), "head.bias": np.full(6, 1e6, np.float32)}, card={}
+        )
     assert not list(tmp_path.iterdir())
 
 
 def test_pytorch_is_loaded_with_the_first_agent_and_not_before() -> None:
-    words = "import sys, physbench_baselines.dqn.policy, physbench_baselines.dqn.preflight; print('torch' in sys.modules, 'ale_py' in sys.modules)"
+    words = (
+        "import sys, physbench_baselines.dqn.policy, physbench_baselines.dqn.preflight; print('torch' in sys.modules,"
+        " 'ale_py' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

@@ -28,7 +28,12 @@ def test_the_page_is_what_the_card_says() -> None:
 def test_the_agent_is_small_and_plays_well() -> None:
     told = agentfile.load(BUNDLED)
     assert BUNDLED.stat().st_size <= 4_000_000
-    assert told.sizes == AgentRecipe.from_dict({name: tuple(v) if isinstance(v, list) else v for name, v in told.card["recipe"].items()}).sizes()
+    assert (
+        told.sizes
+        == AgentRecipe.from_dict(
+            {name: tuple(v) if isinstance(v, list) else v for name, v in told.card["recipe"].items()}
+        ).sizes()
+    )
     scores = told.card["scores"]
     assert len(scores["agent"]["games"]) == 100
     assert scores["agent"]["mean"] > 500
@@ -46,7 +51,17 @@ def test_the_agent_is_a_policy() -> None:
 
 
 def test_the_command_of_a_card_says_what_differs() -> None:
-    recipe = asdict(AgentRecipe(demonstrations="marksman", epsilon_first=0.1, epochs=3, hidden=64, rows=(0, 84), normalise=False, precision="bf16"))
+    recipe = asdict(
+        AgentRecipe(
+            demonstrations="marksman",
+            epsilon_first=0.1,
+            epochs=3,
+            hidden=64,
+            rows=(0, 84),
+            normalise=False,
+            precision="bf16",
+        )
+    )
     assert agent.command({"recipe": recipe, "steps": 7}) == (
         "physbench train dqn --epochs 3 --demonstrations marksman --hidden 64 --rows 0-84 --no-normalise --steps 7"
     )

@@ -41,7 +41,8 @@ def test_grays_are_those_of_the_emulator() -> None:
 
 
 def test_pictures_are_means_over_areas() -> None:
-    """Against whole numbers: every cell is 2.5 pixels high and 160/84 wide; in units of 1/2 and 1/21 all edges are whole."""
+    """Against whole numbers: every cell is 2.5 pixels high and 160/84 wide; in units of 1/2 and 1/21 all edges are
+    whole."""
     rng = np.random.default_rng(1)
     colours = np.flatnonzero(GRAY)
     older, newer = (rng.choice([0, *colours], (210, 160)).astype(np.uint8) for _ in range(2))
@@ -57,7 +58,13 @@ def test_lanes_show_what_the_vector_environment_shows() -> None:
     from gymnasium.vector import AutoresetMode
 
     environment = AtariVectorEnv(
-        "space_invaders", 1, num_threads=1, noop_max=0, use_fire_reset=False, reward_clipping=False, autoreset_mode=AutoresetMode.SAME_STEP
+        "space_invaders",
+        1,
+        num_threads=1,
+        noop_max=0,
+        use_fire_reset=False,
+        reward_clipping=False,
+        autoreset_mode=AutoresetMode.SAME_STEP,
     )
     lane = AgentLane(0, seed=0)
     lane.noops = lambda: 0  # type: ignore[method-assign]
@@ -96,7 +103,9 @@ def test_the_march_of_the_aliens_is_foreseen() -> None:
                 now = console.getRAM()
                 if now[42] or not np.array_equal(now[17:24], ram[17:24]):
                     break
-                assert (xs[frame], ys[frame]) == (int(now[26]) - 1, 31 + 2 * int(now[16])), f"{ram[17]} aliens, {frame} frames ahead"
+                assert (xs[frame], ys[frame]) == (int(now[26]) - 1, 31 + 2 * int(now[16])), (
+                    f"{ram[17]} aliens, {frame} frames ahead"
+                )
                 checked += 1
                 numbers.add(int(ram[17]))
         if console.game_over():
@@ -159,18 +168,26 @@ def test_a_run_that_was_stopped_ends_where_it_would_have_ended(tmp_path: Path, g
 def _arrays(content: bytes) -> dict[str, bytes]:
     import safetensors.numpy
 
-    return {name: array.tobytes() for name, array in safetensors.numpy.load(content).items() if name != "now"}  # the time is another one
+    return {
+        name: array.tobytes() for name, array in safetensors.numpy.load(content).items() if name != "now"
+    }  # the time is another one
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "steps", "more"), [("pqn", 2000, {"demonstrations": "marksman"}), ("nature", 800, {"replay": 600, "replay_first": 100, "target_every": 50})]
+    ("algorithm", "steps", "more"),
+    [
+        ("pqn", 2000, {"demonstrations": "marksman"}),
+        ("nature", 800, {"replay": 600, "replay_first": 100, "target_every": 50}),
+    ],
 )
 def test_a_short_run(tmp_path: Path, algorithm: str, steps: int, more: dict[str, Any]) -> None:
     from physbench_baselines.dqn import run
     from physbench_baselines.dqn.policy import dqn
     from physbench_baselines.dqn.preflight import usual_recipe
 
-    recipe = usual_recipe(algorithm=algorithm, **{**SMALL, **more, "normalise": True, "rows": (3, 79), "columns": (8, 76)})
+    recipe = usual_recipe(
+        algorithm=algorithm, **{**SMALL, **more, "normalise": True, "rows": (3, 79), "columns": (8, 76)}
+    )
     told = run.train(recipe, tmp_path / "run", steps=steps, device="cpu")
     assert told["step"] >= steps
     assert np.isfinite(told["error"])
@@ -275,7 +292,9 @@ def test_games_are_played_and_scored(more: list[str]) -> None:
         (["breakout", "--policy", "scripted"], "space_invaders alone, not breakout"),
     ],
 )
-def test_players_that_cannot_play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], sentence: str) -> None:
+def test_players_that_cannot_play(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], sentence: str
+) -> None:
     from click.testing import CliRunner
 
     from physbench.cli import main

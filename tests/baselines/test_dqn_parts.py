@@ -1,4 +1,5 @@
-"""The parts of the agent: returns, losses, schedules, sizes, replay. Oracles are written from the definitions, and slow."""
+"""The parts of the agent: returns, losses, schedules, sizes, replay. Oracles are written from the definitions, and
+slow."""
 
 from __future__ import annotations
 
@@ -28,10 +29,14 @@ def _return_after(t: int, k: int, rewards: list[float], lost: list[bool], best: 
     return total + discount**k * best[t + k]
 
 
-def _lambda_return(t: int, rewards: list[float], lost: list[bool], best: list[float], discount: float, trace: float) -> float:
+def _lambda_return(
+    t: int, rewards: list[float], lost: list[bool], best: list[float], discount: float, trace: float
+) -> float:
     """The weighted mean of all k-step returns, the last one with what weight is left."""
     ahead = len(rewards) - t
-    total = sum((1 - trace) * trace ** (k - 1) * _return_after(t, k, rewards, lost, best, discount) for k in range(1, ahead))
+    total = sum(
+        (1 - trace) * trace ** (k - 1) * _return_after(t, k, rewards, lost, best, discount) for k in range(1, ahead)
+    )
     return total + trace ** (ahead - 1) * _return_after(t, ahead, rewards, lost, best, discount)
 
 
@@ -69,7 +74,9 @@ def _soft_maximum(values: list[float], softness: float) -> float:
 
 
 def test_schedules_fall_and_stay() -> None:
-    recipe = AgentRecipe(epsilon_first=0.9, epsilon=0.1, epsilon_falls=0.5, demonstrations="marksman", shown=0.25, shown_falls=0.5)
+    recipe = AgentRecipe(
+        epsilon_first=0.9, epsilon=0.1, epsilon_falls=0.5, demonstrations="marksman", shown=0.25, shown_falls=0.5
+    )
     assert [recipe.epsilon_at(share) for share in (0, 0.25, 0.5, 1)] == pytest.approx([0.9, 0.5, 0.1, 0.1])
     assert [recipe.shown_at(share) for share in (0, 0.25, 0.5, 1)] == pytest.approx([1, 0.625, 0.25, 0.25])
     assert AgentRecipe().shown_at(0) == 0
@@ -109,7 +116,12 @@ def test_sizes_that_cannot_be(wrong: dict[str, Any], sentence: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "sizes", [AgentSizes(), AgentSizes(normalise=False, channels=(32, 64, 64), rows=(0, 84), columns=(0, 84)), AgentSizes(columns=(3, 80))]
+    "sizes",
+    [
+        AgentSizes(),
+        AgentSizes(normalise=False, channels=(32, 64, 64), rows=(0, 84), columns=(0, 84)),
+        AgentSizes(columns=(3, 80)),
+    ],
 )
 def test_sizes_know_the_network(sizes: AgentSizes) -> None:
     from physbench_baselines.dqn.agentfile import shapes
@@ -150,11 +162,20 @@ def test_a_replay_gives_what_was_played() -> None:
     begins, added = np.ones(games, bool), 0
     for step in range(57):
         frames = rng.integers(1, 255, (games, 2, 2)).astype(np.uint8)
-        actions, rewards, lost = rng.integers(6, size=games), rng.normal(size=games).astype(np.float32), rng.random(games) < 0.2
+        actions, rewards, lost = (
+            rng.integers(6, size=games),
+            rng.normal(size=games).astype(np.float32),
+            rng.random(games) < 0.2,
+        )
         replay.add(frames, begins, actions, rewards, lost)
         for game in range(games):
             before = [] if begins[game] else history[game][-1]["frames"]
-            entry = {"frames": [*before, frames[game]], "action": int(actions[game]), "reward": float(rewards[game]), "lost": bool(lost[game])}
+            entry = {
+                "frames": [*before, frames[game]],
+                "action": int(actions[game]),
+                "reward": float(rewards[game]),
+                "lost": bool(lost[game]),
+            }
             history[game].append(entry)
         begins = rng.random(games) < 0.15
         added = step + 1

@@ -24,7 +24,9 @@ def batch_for(shape: tuple[int, ...], slots: int | None = None) -> Batch:
 @pytest.mark.parametrize("sigma", [0.5, 1.6, 3.0])
 def test_a_blur_is_the_convolution_with_a_gaussian(shape: tuple[int, ...], sigma: float) -> None:
     frames = np.random.default_rng(0).random(shape, np.float32)
-    expected = ndimage.gaussian_filter(frames.astype(np.float64), (0, sigma, sigma, 0), mode="constant", radius=(0, *[int(np.ceil(4 * sigma))] * 2, 0))
+    expected = ndimage.gaussian_filter(
+        frames.astype(np.float64), (0, sigma, sigma, 0), mode="constant", radius=(0, *[int(np.ceil(4 * sigma))] * 2, 0)
+    )
     np.testing.assert_allclose(blur(frames, sigma), expected, atol=2e-6)
 
 
@@ -74,7 +76,13 @@ def test_the_boxes_of_blobs_are_those_of_scipy_in_the_order_of_their_owners(on: 
     assert said.boxes is not None and said.boxes.shape == (2, slots or 255, 5)
     for boxes, labels in zip(said.boxes, map(lambda each: label(each)[0], on), strict=True):
         expected = [
-            ((across.start + across.stop) / 2, (down.start + down.stop) / 2, across.stop - across.start, down.stop - down.start, number)
+            (
+                (across.start + across.stop) / 2,
+                (down.start + down.stop) / 2,
+                across.stop - across.start,
+                down.stop - down.start,
+                number,
+            )
             for number, (down, across) in enumerate(ndimage.find_objects(labels))
         ]
         there = ~np.isnan(boxes).all(axis=1)

@@ -43,7 +43,10 @@ def images_of(frames: int) -> Recipe:
 
 def list_batches(source: Any) -> list[dict[str, Any]]:
     """Three steps and the validation sequences."""
-    batches = [{name: array.copy() for name, array in batch.items()} for batch in islice(source.batches(0, wants=WANTS, workers=0), 3)]
+    batches = [
+        {name: array.copy() for name, array in batch.items()}
+        for batch in islice(source.batches(0, wants=WANTS, workers=0), 3)
+    ]
     return batches + [dict(batch) for batch in source.validation(WANTS)]
 
 
@@ -57,7 +60,8 @@ def require_same(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> No
 
 @pytest.mark.parametrize("anywhere", [False, True])
 def test_an_image_is_learnt_as_the_sequence_that_the_generator_makes_of_it(anywhere: bool, tmp_path: Path) -> None:
-    """Streamed or from a file, with whatever has time; the generator repeats images by itself where it is asked for frames."""
+    """Streamed or from a file, with whatever has time; the generator repeats images by itself where it is asked for
+    frames."""
     ours = list_batches(Streamed(recipe(anywhere=anywhere), images_of(1)))
     assert ours[0]["features"].shape == (4, 5, 28, 28, 1) and ours[0]["shape"].shape == (4, 3)
     require_same(ours, list_batches(Streamed(recipe(), images_of(5))))
@@ -75,7 +79,9 @@ def test_a_lone_frame_stays_alone_where_one_is_learnt_from() -> None:
 
 
 def test_two_frames_are_no_image(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="shapes has 2 frames in a sequence, and this recipe learns from 3: give fewer frames"):
+    with pytest.raises(
+        TrainingError, match="shapes has 2 frames in a sequence, and this recipe learns from 3: give fewer frames"
+    ):
         Streamed(recipe(frames=(3,)), images_of(2))
     file = generate(images_of(2), tmp_path / "two.h5")
     with pytest.raises(TrainingError, match=r"two\.h5 has 2 frames in a sequence, and this recipe learns from 3"):
@@ -103,10 +109,27 @@ def test_the_layers_for_shapes_halve_its_frames_twice() -> None:
 
 @pytest.mark.parametrize("data", IMAGES)
 @pytest.mark.parametrize("model", ["r-nem", "rnn-em", "lstm"])
-def test_a_model_of_sequences_learns_images_from_the_command_line(model: str, data: str, tmp_path: Path, cli: Any) -> None:
+def test_a_model_of_sequences_learns_images_from_the_command_line(
+    model: str, data: str, tmp_path: Path, cli: Any
+) -> None:
     """It is judged by who owns the pixels after as many looks as in training, and by what it says of the image."""
     small = [word for name, value in TINY.items() for word in ("--size", f"{name}={value}")]
-    quick = ["--batch", "4", "--frames", "6", "--validation", "4", "--scored", "4", "--precision", "fp32", "--device", "cpu", "--workers", "0"]
+    quick = [
+        "--batch",
+        "4",
+        "--frames",
+        "6",
+        "--validation",
+        "4",
+        "--scored",
+        "4",
+        "--precision",
+        "fp32",
+        "--device",
+        "cpu",
+        "--workers",
+        "0",
+    ]
     out = tmp_path / "run"
     told = cli("train", model, "--data", data, *quick, *small, "--steps", "2", "--out", str(out))
     assert told.exit_code == 0, told.output
@@ -125,9 +148,14 @@ def test_a_model_of_sequences_learns_images_from_the_command_line(model: str, da
 def test_a_file_of_images_is_learnt_and_judged_like_their_dataset(tmp_path: Path) -> None:
     """The first validation images of a dataset are those of its files."""
     splits = registry.datasets.get("shapes").splits
-    file = generate(recipe_for("shapes", training=16, validation=splits["validation"], frames=1), tmp_path / "images.h5")
+    file = generate(
+        recipe_for("shapes", training=16, validation=splits["validation"], frames=1), tmp_path / "images.h5"
+    )
     usual = recipe(model="rnn-em", sizes=TINY, learning_rate=1e-30)
-    by_name, by_file = (train(replace(usual, data=data), tmp_path / str(place), steps=1, device="cpu") for place, data in enumerate(("shapes", str(file))))
+    by_name, by_file = (
+        train(replace(usual, data=data), tmp_path / str(place), steps=1, device="cpu")
+        for place, data in enumerate(("shapes", str(file)))
+    )
     assert by_name.figures["ari"] == by_file.figures["ari"] and by_name.validation_loss == by_file.validation_loss
 
 

@@ -1,4 +1,5 @@
-"""IODINE by parts: its likelihood, its gradients and what else it is shown, against loops and differences; and that it keeps the rules of a model."""
+"""IODINE by parts: its likelihood, its gradients and what else it is shown, against loops and differences; and that it
+keeps the rules of a model."""
 
 from __future__ import annotations
 
@@ -78,7 +79,10 @@ def density(sizes: IodineSizes, x: float, output: float) -> float:
 def mixture(sizes: IodineSizes, outputs: Any, logits: Any, x: Any, slots: list[int]) -> float:
     """log p of one pixel by some of the slots: outputs (K, C), logits (K), x (C)."""
     claims = {k: math.exp(logits[k]) for k in slots}
-    each = [claims[k] / sum(claims.values()) * math.prod(density(sizes, x[c], outputs[k, c]) for c in range(len(x))) for k in slots]
+    each = [
+        claims[k] / sum(claims.values()) * math.prod(density(sizes, x[c], outputs[k, c]) for c in range(len(x)))
+        for k in slots
+    ]
     return math.log(sum(each))
 
 
@@ -95,7 +99,9 @@ def test_the_likelihood_is_that_of_a_mixture_pixel_by_pixel_and_without_each_slo
                 pixel = outputs[b, :, :, i, j], logits[b, :, 0, i, j], x[b, :, i, j].numpy()
                 assert guess.log_prob[b, 0, i, j].item() == pytest.approx(mixture(sizes, *pixel, slots), rel=1e-9)
                 for k in slots:
-                    assert without[b, k, 0, i, j] == pytest.approx(mixture(sizes, *pixel, [other for other in slots if other != k]), rel=1e-9)
+                    assert without[b, k, 0, i, j] == pytest.approx(
+                        mixture(sizes, *pixel, [other for other in slots if other != k]), rel=1e-9
+                    )
     masks = guess.masks.sum(dim=1)
     torch.testing.assert_close(masks, torch.ones_like(masks), rtol=0, atol=1e-12)
 
@@ -113,7 +119,10 @@ def test_the_counterfactual_input_is_what_the_likelihood_loses_without_a_slot(si
             lost = np.empty((6, 5))
             for i in range(6):
                 for j in range(5):
-                    pixel = [array.detach().numpy() for array in (guess.outputs[b, :, :, i, j], guess.logits[b, :, 0, i, j], x[b, :, i, j])]
+                    pixel = [
+                        array.detach().numpy()
+                        for array in (guess.outputs[b, :, :, i, j], guess.logits[b, :, 0, i, j], x[b, :, i, j])
+                    ]
                     lost[i, j] = mixture(sizes, *pixel, [*others, k]) - mixture(sizes, *pixel, others)
             wanted = gain * (lost - lost.mean()) / np.sqrt(lost.var() + 1e-5) + offset
             np.testing.assert_allclose(shown[b, k, 0], wanted, rtol=1e-7, atol=1e-7)
@@ -121,7 +130,8 @@ def test_the_counterfactual_input_is_what_the_likelihood_loses_without_a_slot(si
 
 @MODELS
 def test_each_gradient_that_it_is_shown_is_what_differences_give(sizes: IodineSizes) -> None:
-    """Of outputs and mask logits through the mixture alone, of lambda through everything, of the bound of a mean over so many images."""
+    """Of outputs and mask logits through the mixture alone, of lambda through everything, of the bound of a mean over
+    so many images."""
     model = network(sizes)
     guess, x = make_guess(model, side=(4, 4))
     noise = normal(2, sizes.slots, sizes.latent)
@@ -173,9 +183,12 @@ def moves_with_lambda(array: Tensor, guess: Guess) -> bool:
 
 
 def test_memory_is_that_of_the_unrolled_steps_alone() -> None:
-    """All that backward passes through the gradients would need is absent: no node of the graph is of a second derivative."""
+    """All that backward passes through the gradients would need is absent: no node of the graph is of a second
+    derivative."""
     model = network(TINY)
-    losses = model.loss({"features": images(TINY, 2, 1, 6, 5).permute(0, 1, 3, 4, 2).to(torch.uint8)}, noise=list(normal(3, 2, 3, 3)))
+    losses = model.loss(
+        {"features": images(TINY, 2, 1, 6, 5).permute(0, 1, 3, 4, 2).to(torch.uint8)}, noise=list(normal(3, 2, 3, 3))
+    )
     nodes, waiting = set(), [losses.total.grad_fn]
     while waiting:
         node = waiting.pop()
@@ -194,7 +207,9 @@ def test_the_divergence_is_that_of_two_normal_distributions() -> None:
     np.testing.assert_allclose(variance.numpy(), np.log1p(np.exp(wide)), rtol=1e-12)
     posterior = torch.distributions.Normal(mean, variance.sqrt())
     prior = torch.distributions.Normal(torch.zeros(4, dtype=torch.float64), math.sqrt(math.log(2)))
-    torch.testing.assert_close(divergence(mean, variance), torch.distributions.kl_divergence(posterior, prior).sum(dim=-1))
+    torch.testing.assert_close(
+        divergence(mean, variance), torch.distributions.kl_divergence(posterior, prior).sum(dim=-1)
+    )
 
 
 def test_it_is_told_where_pixels_are_by_ramps_or_by_waves() -> None:
@@ -229,7 +244,11 @@ def test_every_weight_learns(sizes: IodineSizes) -> None:
     frames = (images(sizes, 2, 3, 9, 7).permute(0, 1, 3, 4, 2) * (255 if sizes.channels > 1 else 1)).to(torch.uint8)
     losses = model.loss({"features": frames}, generator=torch.Generator().manual_seed(1))
     losses.total.backward()
-    still = [name for name, parameter in model.named_parameters() if parameter.grad is None or not parameter.grad.abs().max() > 0]
+    still = [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.grad is None or not parameter.grad.abs().max() > 0
+    ]
     assert not still
     assert set(losses.figures) == {"bound", "reconstruction", "kl", "mse"}
 
@@ -263,7 +282,8 @@ def test_of_sequences_each_guess_is_scored_on_the_frame_that_it_has_not_seen() -
 
 @pytest.mark.parametrize("sequential", [False, True])
 def test_it_observes_what_it_was_trained_to_unroll(sequential: bool) -> None:
-    """The same draws: of images the last guess of the frame, of sequences the guess at the next frame, and the one before it for this one."""
+    """The same draws: of images the last guess of the frame, of sequences the guess at the next frame, and the one
+    before it for this one."""
     sizes = replace(COLOURED, sequential=sequential, refinements=2)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(2)
@@ -287,12 +307,15 @@ def test_it_observes_what_it_was_trained_to_unroll(sequential: bool) -> None:
         else:
             pairs = [(guess, guess) for t in range(3) for guess in list(model.unroll([frames[t]] * 3, draws[:3]))[2:]]
     for mean, owner, (following, this) in zip(means, owners, pairs, strict=True):
-        torch.testing.assert_close(mean.permute(0, 3, 1, 2), (following.masks * following.outputs).sum(dim=1), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            mean.permute(0, 3, 1, 2), (following.masks * following.outputs).sum(dim=1), rtol=1e-4, atol=1e-5
+        )
         assert torch.equal(owner.long(), this.masks.squeeze(2).argmax(dim=1))
 
 
 def test_black_and_white_pixels_belong_to_the_slot_that_makes_them() -> None:
-    """Their mixture knows of masks only times means: a slot that claims a pixel and says that it is off does not own one that is on."""
+    """Their mixture knows of masks only times means: a slot that claims a pixel and says that it is off does not own
+    one that is on."""
     model = TINY.build()
     logits = torch.tensor([2.0, 0.0, -1.0]).view(1, 3, 1, 1, 1)
     outputs = torch.tensor([-4.0, 4.0, 0.0]).view(1, 3, 1, 1, 1)
@@ -359,7 +382,9 @@ def test_slots_and_refinements_are_free_at_test_time(tmp_path: Path) -> None:
         parts = model.parts(state)
         assert parts.predictions.shape == (2, slots, 8, 8, 3)
         np.testing.assert_allclose(parts.shares.sum(axis=1), 1, rtol=1e-5)
-        np.testing.assert_allclose((parts.shares[..., None] * parts.predictions).sum(axis=1), said.mean, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            (parts.shares[..., None] * parts.predictions).sum(axis=1), said.mean, rtol=1e-4, atol=1e-5
+        )
         assert model.network.latents(state).shape == (2, slots, 3)
         errors.append(said.mean)
     assert not np.allclose(errors[0], errors[3])
@@ -369,7 +394,9 @@ def test_slots_and_refinements_are_free_at_test_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sizes", [COLOURED, PATCHED], ids=["colour", "black and white"])
-def test_after_so_many_refinements_it_says_what_it_would_if_there_were_no_more(sizes: IodineSizes, tmp_path: Path) -> None:
+def test_after_so_many_refinements_it_says_what_it_would_if_there_were_no_more(
+    sizes: IodineSizes, tmp_path: Path
+) -> None:
     checkpoint.save(tmp_path / "weights.safetensors", ARCHITECTURE.make(sizes))
     frame = images(sizes, 2, 8, 8).permute(0, 2, 3, 1).float().numpy()
 
@@ -386,7 +413,9 @@ def test_after_so_many_refinements_it_says_what_it_would_if_there_were_no_more(s
         np.testing.assert_array_equal(steps[count][1].mean, said.mean)
         np.testing.assert_array_equal(steps[count][1].owner, said.owner)
         for name in ("predictions", "shares"):
-            np.testing.assert_array_equal(getattr(model.parts(steps[count][0]), name), getattr(fewer.parts(reached), name))
+            np.testing.assert_array_equal(
+                getattr(model.parts(steps[count][0]), name), getattr(fewer.parts(reached), name)
+            )
     assert not np.array_equal(steps[0][1].mean, steps[1][1].mean)
 
 

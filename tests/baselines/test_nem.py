@@ -1,4 +1,5 @@
-"""The NEM family: fast layers against plain ones, slots that are a set, and an evaluator's side that gives each sequence its own chance."""
+"""The NEM family: fast layers against plain ones, slots that are a set, and an evaluator's side that gives each
+sequence its own chance."""
 
 from __future__ import annotations
 
@@ -55,15 +56,27 @@ def film(sizes: NemSizes, batch: int = 2, frames: int = 5, seed: int = 0) -> tup
 
 
 def shares(sizes: NemSizes, batch: int, seed: int = 0) -> torch.Tensor:
-    gamma = torch.rand(batch, sizes.slots, sizes.height, sizes.width, generator=torch.Generator().manual_seed(seed)) + 0.01
+    gamma = (
+        torch.rand(batch, sizes.slots, sizes.height, sizes.width, generator=torch.Generator().manual_seed(seed)) + 0.01
+    )
     return gamma / gamma.sum(dim=1, keepdim=True)
 
 
 def begin(model: Nem, seeds: torch.Tensor, slots: int | None = None) -> State:
-    return model.begin(seeds, shape=(model.sizes.height, model.sizes.width, 1), slots=slots, actions=model.sizes.actions)
+    return model.begin(
+        seeds, shape=(model.sizes.height, model.sizes.width, 1), slots=slots, actions=model.sizes.actions
+    )
 
 
-def watch(model: Nem, frames: torch.Tensor, actions: torch.Tensor | None, seeds: torch.Tensor, *, ahead: int = 0, slots: int | None = None) -> list[Any]:
+def watch(
+    model: Nem,
+    frames: torch.Tensor,
+    actions: torch.Tensor | None,
+    seeds: torch.Tensor,
+    *,
+    ahead: int = 0,
+    slots: int | None = None,
+) -> list[Any]:
     """(mean, owner, gamma) of observing all frames but the last `ahead`, which are imagined."""
     state, told = begin(model, seeds, slots), []
     with torch.no_grad():
@@ -98,20 +111,31 @@ def test_a_pixel_belongs_to_the_first_slot_with_the_largest_share(slots: int) ->
 
 
 def test_the_models_have_as_many_parameters_as_published() -> None:
-    published = {"rnn": 4_611_827, "rnn-em": 4_611_827, "lstm": 5_185_077, "r-nem": 4_951_978, "r-nem-no-attention": 4_926_577}
+    published = {
+        "rnn": 4_611_827,
+        "rnn-em": 4_611_827,
+        "lstm": 5_185_077,
+        "r-nem": 4_951_978,
+        "r-nem-no-attention": 4_926_577,
+    }
     assert {name: count(ARCHITECTURE.sizes_of(name)) for name in ARCHITECTURE.models} == published
     assert count(ARCHITECTURE.sizes_of("r-nem", dataset="invaders84")) == 2_331_216
 
 
 @pytest.mark.parametrize(("kernel", "factor"), [(4, 2), (8, 4), (3, 2), (5, 3), (2, 2), (1, 2), (4, 1)])
 def test_growing_and_convolving_as_one_is_the_same_as_one_after_the_other(kernel: int, factor: int) -> None:
-    """Values and all gradients, in float64: before the kernel's centre (k - 1) // 2 pixels of padding, the rest after it."""
+    """Values and all gradients, in float64: before the kernel's centre (k - 1) // 2 pixels of padding, the rest after
+    it."""
     torch.manual_seed(kernel)
     layer = Magnified(3, 5, kernel, factor).double()
     x = torch.randn(2, 3, 6, 7, dtype=torch.float64, requires_grad=True)
     before = (kernel - 1) // 2
     after = kernel - 1 - before
-    plain = F.conv2d(F.pad(F.interpolate(x, scale_factor=factor, mode="nearest"), (before, after, before, after)), layer.weight, layer.bias)
+    plain = F.conv2d(
+        F.pad(F.interpolate(x, scale_factor=factor, mode="nearest"), (before, after, before, after)),
+        layer.weight,
+        layer.bias,
+    )
     fused = layer(x)
     torch.testing.assert_close(fused, plain)
     weight = torch.randn_like(plain)
@@ -138,7 +162,9 @@ def test_an_images_norm_is_over_height_width_and_channels_together() -> None:
     wanted = ((flat - flat.mean(1, keepdims=True)) / flat.std(1, keepdims=True)).reshape(x.shape)
     wanted = wanted * np.arange(1, 5)[:, None, None] - np.arange(4)[:, None, None]
     for memory in (torch.contiguous_format, torch.channels_last):
-        np.testing.assert_allclose(layer(torch.from_numpy(x).to(memory_format=memory)).detach().numpy(), wanted, rtol=1e-6)
+        np.testing.assert_allclose(
+            layer(torch.from_numpy(x).to(memory_format=memory)).detach().numpy(), wanted, rtol=1e-6
+        )
 
 
 def test_a_pair_is_the_linear_layer_on_both_of_its_slots_in_order() -> None:
@@ -183,7 +209,9 @@ def test_half_precision_changes_little_and_leaves_what_is_carried_in_float32(siz
     torch.testing.assert_close(rough, exact, rtol=0.03, atol=0)
 
 
-@pytest.mark.parametrize("sizes", [KINDS["rnn-em"], KINDS["r-nem"], KINDS["r-nem-no-attention"], KINDS["r-nem-actions"]])
+@pytest.mark.parametrize(
+    "sizes", [KINDS["rnn-em"], KINDS["r-nem"], KINDS["r-nem-no-attention"], KINDS["r-nem-actions"]]
+)
 @settings(max_examples=5, deadline=None)
 @given(order=st.permutations(range(3)), seed=st.integers(0, 100))
 def test_slots_in_another_order_give_the_same_in_that_order(sizes: NemSizes, order: list[int], seed: int) -> None:
@@ -213,7 +241,9 @@ def test_any_number_of_slots_runs_on_the_same_weights(slots: int) -> None:
     told = watch(model, frames, None, torch.tensor([1, 2]), slots=slots)
     assert all(mean.shape == (2, 16, 16, 1) for mean, _, _ in told)
     assert all(owner is None if slots == 1 else int(owner.max()) < slots for _, owner, _ in told)
-    assert bool(torch.isfinite(model.loss({"features": frames}, generator=torch.Generator().manual_seed(1), slots=slots).total))
+    assert bool(
+        torch.isfinite(model.loss({"features": frames}, generator=torch.Generator().manual_seed(1), slots=slots).total)
+    )
     assert slots == 1 or int(told[0][1].max()) == slots - 1
 
 
@@ -223,12 +253,15 @@ def test_a_model_of_one_slot_keeps_to_it(name: str) -> None:
     model, (frames, _) = build(sizes), film(sizes)
     state = begin(model, torch.tensor([1, 2]), slots=8)
     assert bool((state.gamma == 1).all()) and state.gamma.shape[1] == 1
-    assert all(owner is None for _, owner, _ in watch(model, frames, None, torch.tensor([1, 2]), slots=8)), "one slot groups nothing"
+    assert all(owner is None for _, owner, _ in watch(model, frames, None, torch.tensor([1, 2]), slots=8)), (
+        "one slot groups nothing"
+    )
 
 
 @kinds
 def test_nothing_depends_on_the_other_sequences_of_a_batch(sizes: NemSizes) -> None:
-    """Neither on how many there are nor on their order, while frames are observed and imagined; actions are each sequence's own."""
+    """Neither on how many there are nor on their order, while frames are observed and imagined; actions are each
+    sequence's own."""
     model = build(sizes)
     frames, actions = film(sizes, batch=5, frames=7)
     seeds = torch.tensor([3, -1, 1 << 60, 7, 3])
@@ -321,7 +354,9 @@ def test_noise_flips_its_share_of_the_pixels_anew_at_every_step() -> None:
     state = state._replace(gamma=torch.ones_like(state.gamma))
     with torch.no_grad():
         for t in range(2):
-            state, _, _ = model.observe(state._replace(psi=torch.zeros_like(state.psi), time=t), frames[:, t].float(), None)
+            state, _, _ = model.observe(
+                state._replace(psi=torch.zeros_like(state.psi), time=t), frames[:, t].float(), None
+            )
     flipped = [each.view(40, 3, 16, 16) > 0 for each in shown]
     assert all(bool((each == each[:, :1]).all()) for each in flipped)  # one noise for all slots
     assert all(abs(float(each.float().mean()) - 0.2) < 0.02 for each in flipped)
@@ -338,7 +373,8 @@ def test_a_model_without_noise_is_another_option_on_the_same_weights() -> None:
 
 
 def test_what_is_trained_is_what_is_evaluated() -> None:
-    """`loss` and a walk through `observe` see the same predictions where chance is taken away; intra of the upper bound is the evaluator's BCE."""
+    """`loss` and a walk through `observe` see the same predictions where chance is taken away; intra of the upper bound
+    is the evaluator's BCE."""
     sizes = replace(SMALL, noise=0.0)
     model, (frames, _), seeds = build(sizes), film(sizes), torch.tensor([8, 9])
     means = torch.stack([mean for mean, _, _ in watch(model, frames, None, seeds)[:-1]], dim=1)
@@ -349,7 +385,9 @@ def test_what_is_trained_is_what_is_evaluated() -> None:
 def test_figures_on_collisions_are_those_on_the_pixels_that_the_frame_before_marks() -> None:
     model, (frames, _), gamma = build(SMALL), film(SMALL), shares(SMALL, 2)
     plain = model.loss({"features": frames}, noisy=frames, gamma=gamma).figures
-    everywhere = model.loss({"features": frames, "collisions": torch.ones_like(frames)}, noisy=frames, gamma=gamma).figures
+    everywhere = model.loss(
+        {"features": frames, "collisions": torch.ones_like(frames)}, noisy=frames, gamma=gamma
+    ).figures
     assert {name for name in everywhere if name.startswith("relational_")} == {f"relational_{name}" for name in plain}
     for name, value in plain.items():
         torch.testing.assert_close(everywhere[f"relational_{name}"], value)
@@ -362,7 +400,10 @@ def test_figures_on_collisions_are_those_on_the_pixels_that_the_frame_before_mar
 
 def test_a_training_step_is_a_function_of_its_generators_seed() -> None:
     model, (frames, _) = build(SMALL), film(SMALL)
-    totals = [float(model.loss({"features": frames}, generator=torch.Generator().manual_seed(seed)).total.detach()) for seed in (1, 1, 2)]
+    totals = [
+        float(model.loss({"features": frames}, generator=torch.Generator().manual_seed(seed)).total.detach())
+        for seed in (1, 1, 2)
+    ]
     assert totals[0] == totals[1] != totals[2]
 
 
@@ -381,7 +422,13 @@ def test_attention_is_there_to_look_at() -> None:
 
 @pytest.mark.parametrize("encoder", ["published", "appendix"])
 def test_frames_of_space_invaders_have_their_own_layers(encoder: str) -> None:
-    sizes = replace(invaders(SMALL, actions=6), channels=(3, 4) if encoder == "published" else (3, 4, 4, 4), dense=9, hidden=8, encoder=encoder)
+    sizes = replace(
+        invaders(SMALL, actions=6),
+        channels=(3, 4) if encoder == "published" else (3, 4, 4, 4),
+        dense=9,
+        hidden=8,
+        encoder=encoder,
+    )
     model, (frames, actions) = build(sizes), film(sizes, batch=1, frames=3)
     told = watch(model, frames, actions, torch.tensor([1]), ahead=1)
     assert all(mean.shape == (1, 84, 84, 1) for mean, _, _ in told)

@@ -1,4 +1,5 @@
-"""A network of somebody's own, by nothing but its record: trained, resumed, scored and audited; and never run because a file says so."""
+"""A network of somebody's own, by nothing but its record: trained, resumed, scored and audited; and never run because a
+file says so."""
 
 from __future__ import annotations
 
@@ -105,7 +106,9 @@ def weights_in(run: Path) -> Path:
 def test_it_is_trained_resumed_scored_predicted_and_audited_by_its_record_alone(cli: Any) -> None:
     run = train_own(cli)
     assert checkpoint.inspect(weights_in(run)).architecture == PLACE
-    assert TrainingRecipe.from_json((run / "recipe.json").read_text()).batch == 1, "the record says how it is usually trained"
+    assert TrainingRecipe.from_json((run / "recipe.json").read_text()).batch == 1, (
+        "the record says how it is usually trained"
+    )
     for words in (
         ("train", "--out", str(run), "--resume", "--steps", "2"),
         ("eval", str(run), "--suite", "smoke", "--limit", "2", "--csv", "own.csv"),
@@ -175,13 +178,19 @@ def test_a_network_that_cannot_be_kept_is_refused_before_anything_is_written(cli
 
 
 def test_its_sizes_go_by_the_dataset() -> None:
-    assert [network_of(TrainingRecipe(model=PLACE), dataset=name).sizes.width for name in ("balls4mass64", "balls3curtain64")] == [3, 4]
+    assert [
+        network_of(TrainingRecipe(model=PLACE), dataset=name).sizes.width
+        for name in ("balls4mass64", "balls3curtain64")
+    ] == [3, 4]
     own = find_architecture(PLACE)
     assert own.name == PLACE and own.models == ("own-wide",)
 
 
 def test_a_package_gives_its_record_a_name_by_an_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    points = [EntryPoint("theirs", PLACE, "physbench.architectures"), EntryPoint("broken", "nowhere:ARCHITECTURE", "physbench.architectures")]
+    points = [
+        EntryPoint("theirs", PLACE, "physbench.architectures"),
+        EntryPoint("broken", "nowhere:ARCHITECTURE", "physbench.architectures"),
+    ]
     monkeypatch.setattr(registry, "entry_points", lambda group: points if group == "physbench.architectures" else [])
     monkeypatch.syspath_prepend(Path.cwd())
     assert "own-wide" in model_names()
@@ -189,7 +198,10 @@ def test_a_package_gives_its_record_a_name_by_an_entry_point(monkeypatch: pytest
     checkpoint.save("theirs.safetensors", network)
     found = checkpoint.load("theirs.safetensors")
     assert found.header.architecture == "theirs" and found.network.sizes.width == 3
-    with pytest.raises(UnknownName, match="the architecture 'broken' cannot be loaded from nowhere:ARCHITECTURE: .*No module named 'nowhere'"):
+    with pytest.raises(
+        UnknownName,
+        match="the architecture 'broken' cannot be loaded from nowhere:ARCHITECTURE: .*No module named 'nowhere'",
+    ):
         find_architecture("broken")
     points.clear()
     registry._entry_points.cache_clear()
@@ -207,7 +219,10 @@ def test_every_record_of_ours_gives_sizes_and_a_recipe_for_each_model(name: str)
 
 def test_a_model_learns_a_dataset_in_the_sizes_that_fit_it() -> None:
     nem = find_architecture("nem")
-    assert {(nem.sizes_of(name, dataset="invaders84").height, nem.sizes_of(name, dataset="balls4mass64").height) for name in nem.models} == {(84, 64)}
+    assert {
+        (nem.sizes_of(name, dataset="invaders84").height, nem.sizes_of(name, dataset="balls4mass64").height)
+        for name in nem.models
+    } == {(84, 64)}
     assert [nem.sizes_of(name, dataset="invaders84").actions for name in ("rnn-em", "r-nem")] == [0, 6]
 
 
@@ -223,7 +238,9 @@ def test_recipes_are_joined_from_all_models_and_datasets_to_the_one_that_is_mean
 
 def test_what_may_be_set_can_depend_on_the_sizes() -> None:
     nem = find_architecture("nem")
-    assert nem.settable_in(nem.sizes_of("r-nem")) == ("slots", "noise") and nem.settable_in(nem.sizes_of("rnn")) == ("noise",)
+    assert nem.settable_in(nem.sizes_of("r-nem")) == ("slots", "noise") and nem.settable_in(nem.sizes_of("rnn")) == (
+        "noise",
+    )
 
 
 def test_a_network_that_nobody_made_is_of_no_architecture(tmp_path: Path) -> None:

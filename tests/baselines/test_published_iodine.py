@@ -1,8 +1,8 @@
 """Weights and results of the published TensorFlow code: a model made of the weights gives the results.
 
-Every file of tests/golden/iodine holds one small instance with random weights, run by that code: once in float32, and once more with every type widened
-to float64. Of the first kind are the plain names, of the second those that begin with f64/. PHYSBENCH_IODINE_REFERENCES names another directory of
-such files.
+Every file of tests/golden/iodine holds one small instance with random weights, run by that code: once in float32, and
+once more with every type widened to float64. Of the first kind are the plain names, of the second those that begin with
+f64/. PHYSBENCH_IODINE_REFERENCES names another directory of such files.
 """
 
 from __future__ import annotations
@@ -113,7 +113,8 @@ def test_there_are_files_to_compare_with() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_model_made_of_published_weights_gives_the_published_results(path: Path) -> None:
-    """Lambda, draws, means, masks, likelihoods and divergences of all steps, what the network was shown and answered, loss, gradients, training."""
+    """Lambda, draws, means, masks, likelihoods and divergences of all steps, what the network was shown and answered,
+    loss, gradients, training."""
     for dtype in (torch.float64, torch.float32):
         found = run(path, dtype)
         require_guesses(found)
@@ -153,7 +154,11 @@ def require_inputs(found: Run) -> None:
             published = found.published("lambda" if name == "zp" else f"in/flat/{name}")[t]
             require_close(array, published, tolerance, f"{name} of step {t}")
         by_outputs, by_logits, by_raw = found.slopes[t]
-        for name, array in (("dcomponents", channels_last(by_outputs)), ("dmask", channels_last(by_logits)), ("dzp", by_raw)):
+        for name, array in (
+            ("dcomponents", channels_last(by_outputs)),
+            ("dmask", channels_last(by_logits)),
+            ("dzp", by_raw),
+        ):
             require_close(array, found.published(f"raw/{name}")[t], tolerance, f"{name} of step {t} before its norm")
             assert array.grad_fn is None and not array.requires_grad
 
@@ -177,7 +182,12 @@ def require_answers(found: Run) -> None:
         require_close(given.view(published.shape), published, tolerance, f"the head's input of step {t}")
     batch, slots = found.guesses[0].z.shape[:2]
     first = torch.cat([image.expand(batch, slots, -1, -1, -1) for image in found.shown[0][0].values()], dim=2)
-    require_close(channels_last(first).flatten(0, 1), found.file["spatial_concat"][0], CLOSE[torch.float32], "all images of the first step")
+    require_close(
+        channels_last(first).flatten(0, 1),
+        found.file["spatial_concat"][0],
+        CLOSE[torch.float32],
+        "all images of the first step",
+    )
 
 
 def require_loss_and_gradients(found: Run) -> None:
@@ -191,7 +201,9 @@ def require_loss_and_gradients(found: Run) -> None:
         if wide:
             require_close(gradient, orient(found.file[f"f64/grad/{variable}"]), 1e-7, f"the gradient of {variable}")
         else:
-            assert float(gradient.norm()) == pytest.approx(float(found.file[f"gradnorm/{variable}"]), rel=1e-3), variable
+            assert float(gradient.norm()) == pytest.approx(float(found.file[f"gradnorm/{variable}"]), rel=1e-3), (
+                variable
+            )
     assert squares**0.5 == pytest.approx(float(found.published("global_grad_norm")), rel=1e-7 if wide else 1e-3)
 
 
@@ -199,8 +211,12 @@ def require_trained_loss(found: Run) -> None:
     """Of images as they are stored: what the file holds as floats goes past the conversion from bytes."""
     images = torch.tensor(found.file["image"], dtype=torch.float64)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("physbench_baselines.iodine.frames_as_images", lambda features, dtype: features.permute(0, 1, 4, 2, 3))
-        losses = found.model.loss({"features": images}, noise=torch.tensor(found.file["noise"], dtype=torch.float64).unbind(0))
+        patch.setattr(
+            "physbench_baselines.iodine.frames_as_images", lambda features, dtype: features.permute(0, 1, 4, 2, 3)
+        )
+        losses = found.model.loss(
+            {"features": images}, noise=torch.tensor(found.file["noise"], dtype=torch.float64).unbind(0)
+        )
     assert float(losses.total.detach()) == pytest.approx(float(found.file["f64/loss"]), rel=1e-9)
     assert float(losses.figures["mse"]) == pytest.approx(float(found.file["f64/mse"]), rel=1e-9)
     assert float(losses.figures["bound"]) == pytest.approx(float(found.file["f64/step_loss"][-1]), rel=1e-9)
@@ -208,14 +224,18 @@ def require_trained_loss(found: Run) -> None:
 
 
 def require_training(found: Run) -> None:
-    """Three steps. The norm of gradients is cut at 5, and Adam is TensorFlow's: its epsilon stands beside the root of the uncorrected average."""
+    """Three steps. The norm of gradients is cut at 5, and Adam is TensorFlow's: its epsilon stands beside the root of
+    the uncorrected average."""
     model, images = make_model(found.file, torch.float64), images_of(found.file, torch.float64)
     noise = torch.tensor(found.file["noise"], dtype=torch.float64).unbind(0)
     told = json.loads(str(found.file["config"]))["optimizer"]
     averages = {name: (torch.zeros_like(weight), torch.zeros_like(weight)) for name, weight in model.named_parameters()}
     for step, (loss_before, norm_before) in enumerate(found.file["f64/train/loss_and_gradnorm"]):
         model.zero_grad()
-        loss = sum(weight * guess.loss.mean() for weight, guess in zip(found.file["iter_loss_weights"], model.unroll(images, noise), strict=True))
+        loss = sum(
+            weight * guess.loss.mean()
+            for weight, guess in zip(found.file["iter_loss_weights"], model.unroll(images, noise), strict=True)
+        )
         loss.backward()
         norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), told["clip_global_norm"]))
         assert (float(loss.detach()), norm) == pytest.approx((loss_before, norm_before), rel=1e-6)
@@ -228,6 +248,8 @@ def require_training(found: Run) -> None:
                 second.lerp_(weight.grad.square(), 1 - told["beta2"])
                 weight -= rate * first / (second.sqrt() + told["eps"])
     for name, variable in published_names(model.sizes).items():
-        before, after = (orient(found.file[f"{prefix}/{variable}"]).astype(np.float64) for prefix in ("w", "f64/train/w"))
+        before, after = (
+            orient(found.file[f"{prefix}/{variable}"]).astype(np.float64) for prefix in ("w", "f64/train/w")
+        )
         change = np.abs(after - before).max()
         assert np.abs(model.get_parameter(name).detach().numpy() - after).max() <= 1e-6 * change, variable

@@ -1,6 +1,8 @@
-"""Weights, images and draws of the published TensorFlow code: a model made of the weights gives what that code computed.
+"""Weights, images and draws of the published TensorFlow code: a model made of the weights gives what that code
+computed.
 
-Every file of tests/golden/sqair holds one small instance with random weights. PHYSBENCH_SQAIR_REFERENCES names another directory of such files.
+Every file of tests/golden/sqair holds one small instance with random weights. PHYSBENCH_SQAIR_REFERENCES names another
+directory of such files.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ def first(model: Sqair, rows: int) -> tuple[Objects, Tensor]:
 
 
 def require_step(model: Sqair, before: Objects, step: ExplainedFrame, highest: Tensor, file: Arrays, t: int) -> None:
-    """Distributions, priors, densities, bookkeeping and canvas of one frame. What absent objects carry along is not compared: it touches nothing."""
+    """Distributions, priors, densities, bookkeeping and canvas of one frame. What absent objects carry along is not
+    compared: it touches nothing."""
     there, after = torch.tensor(file["prev/presence"][t]), torch.tensor(file["step/presence"][t])
     expected, _, _ = model.expect(before)
     for ours, name in (
@@ -63,7 +66,12 @@ def require_step(model: Sqair, before: Objects, step: ExplainedFrame, highest: T
     ):
         require_close(ours * there[..., None], file[name][t] * there[..., None].numpy(), f"{name} at {t}")
     require_close(expected.logit, file["prop_prior/presence_logit"][t], f"prior presence at {t}")
-    kept = {"what": step.objects.what, "where": step.objects.where, "temporal_state": step.objects.temporal, "prior_state": step.objects.prior}
+    kept = {
+        "what": step.objects.what,
+        "where": step.objects.where,
+        "temporal_state": step.objects.temporal,
+        "prior_state": step.objects.prior,
+    }
     for name, ours in kept.items():
         require_close(ours * after[..., None], file[f"step/{name}"][t] * after[..., None].numpy(), f"{name} at {t}")
     for ours, name in (
@@ -76,7 +84,12 @@ def require_step(model: Sqair, before: Objects, step: ExplainedFrame, highest: T
     for ours, theirs in TERMS.items():
         published = file[theirs][t]
         require_close(step.terms[ours], published.sum(axis=1) if published.ndim == 2 else published, f"{theirs} at {t}")
-    for ours, name in ((step.log_q, "log_q"), (step.log_p, "log_p"), (step.discrete, "discrete_log_q"), (step.log_q - step.log_p, "kl")):
+    for ours, name in (
+        (step.log_q, "log_q"),
+        (step.log_p, "log_p"),
+        (step.discrete, "discrete_log_q"),
+        (step.log_q - step.log_p, "kl"),
+    ):
         require_close(ours, file[f"step/{name}"][t], f"{name} at {t}")
     require_close(model.cover(step.objects), file["step/written_mask"][t], f"written mask at {t}", 2e-4)
     logits = torch.tensor(file["disc/presence_logit"][t])
@@ -96,19 +109,37 @@ def follow_published(model: Sqair, file: Arrays, dtype: torch.dtype) -> None:
             continue
         there = torch.tensor(file["prev/presence"][t]).to(dtype)
         expected, _, _ = model.expect(z)
-        drawn = {name: torch.tensor(file[f"prior_sample/{name}"][t]).to(dtype) for name in ("where", "what", "presence")}
-        normal = torch.cat([(drawn[name] - loc) / scale for name, (loc, scale) in (("where", expected.where), ("what", expected.what))], dim=-1)
+        drawn = {
+            name: torch.tensor(file[f"prior_sample/{name}"][t]).to(dtype) for name in ("where", "what", "presence")
+        }
+        normal = torch.cat(
+            [
+                (drawn[name] - loc) / scale
+                for name, (loc, scale) in (("where", expected.where), ("what", expected.what))
+            ],
+            dim=-1,
+        )
         z = model.follow(z, normal, lambda logit, drawn=drawn: drawn["presence"])
         assert torch.equal(z.presence, drawn["presence"] * there)
         order = z.presence.argsort(dim=1, descending=True, stable=True)
-        z = Objects(*(each.gather(1, order) if each.ndim == 2 else each.gather(1, order[..., None].expand_as(each)) for each in z))
-        for name, ours in (("presence", z.presence), ("ids", z.identity), ("canvas", model.render(z, (images.shape[1], images.shape[2])))):
+        z = Objects(
+            *(
+                each.gather(1, order) if each.ndim == 2 else each.gather(1, order[..., None].expand_as(each))
+                for each in z
+            )
+        )
+        for name, ours in (
+            ("presence", z.presence),
+            ("ids", z.identity),
+            ("canvas", model.render(z, (images.shape[1], images.shape[2]))),
+        ):
             require_close(ours, file[f"step/{name}"][t], f"{name} at {t}")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_model_made_of_published_weights_gives_the_published_results(path: Path) -> None:
-    """Distributions, priors, canvas, log weights, bounds, learning signal, loss and gradients; or what the prior generates."""
+    """Distributions, priors, canvas, log weights, bounds, learning signal, loss and gradients; or what the prior
+    generates."""
     with np.load(path) as archive:
         file = {name: archive[name] for name in archive.files}
     for dtype in (torch.float64, torch.float32):
@@ -142,7 +173,9 @@ def require_objective(file: Arrays) -> None:
     for name, theirs in rename(published, lambda name: tuple(exact[name].shape)).items():
         ours = exact[name].tril() if name.endswith("cholesky") else exact[name]
         require_close(ours, theirs.numpy(), f"gradient of {name}")
-        require_close(rounded[name], exact[name].numpy(), f"gradient of {name} in float32")  # the published one is rounded, too
+        require_close(
+            rounded[name], exact[name].numpy(), f"gradient of {name} in float32"
+        )  # the published one is rounded, too
 
 
 def test_there_are_files_to_compare_with() -> None:

@@ -27,7 +27,10 @@ def recipe(**changed: Any) -> TrainingRecipe:
 
 def batches(count: int) -> list[dict[str, torch.Tensor]]:
     source = source_of(recipe())
-    return [{"features": torch.from_numpy(batch["features"].copy())} for batch in islice(source.batches(0, wants=("features",), workers=0), count)]
+    return [
+        {"features": torch.from_numpy(batch["features"].copy())}
+        for batch in islice(source.batches(0, wants=("features",), workers=0), count)
+    ]
 
 
 BATCHES = 3
@@ -40,14 +43,20 @@ BATCHES = 3
             {"optimizer": "adam", "betas": (0.5, 0.75), "epsilon": 1e-3, "weight_decay": 0.25},
             lambda weights: torch.optim.Adam(weights, lr=0.01, betas=(0.5, 0.75), eps=1e-3, weight_decay=0.25),
         ),
-        ({"optimizer": "adamw", "weight_decay": 0.25}, lambda weights: torch.optim.AdamW(weights, lr=0.01, weight_decay=0.25)),
+        (
+            {"optimizer": "adamw", "weight_decay": 0.25},
+            lambda weights: torch.optim.AdamW(weights, lr=0.01, weight_decay=0.25),
+        ),
         ({"optimizer": "rmsprop"}, lambda weights: torch.optim.RMSprop(weights, lr=0.01)),
         (
             {"optimizer": "rmsprop", "smoothing": 0.9, "momentum": 0.5, "epsilon": 1e-2},
             lambda weights: torch.optim.RMSprop(weights, lr=0.01, alpha=0.9, momentum=0.5, eps=1e-2),
         ),
         ({"optimizer": "sgd"}, lambda weights: torch.optim.SGD(weights, lr=0.01)),
-        ({"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.1}, lambda weights: torch.optim.SGD(weights, lr=0.01, momentum=0.9, weight_decay=0.1)),
+        (
+            {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.1},
+            lambda weights: torch.optim.SGD(weights, lr=0.01, momentum=0.9, weight_decay=0.1),
+        ),
     ],
 )
 def test_an_optimiser_is_that_of_torch(changed: dict[str, Any], other: Any) -> None:
@@ -65,7 +74,9 @@ def test_an_optimiser_is_that_of_torch(changed: dict[str, Any], other: Any) -> N
         beside.loss(batch, generator=torch.Generator(), share=0.0).total.backward()  # type: ignore[operator]
         theirs.step()
     started = network_of(wanted)
-    for weight, expected, before in zip(stepper.network.parameters(), beside.parameters(), started.parameters(), strict=True):
+    for weight, expected, before in zip(
+        stepper.network.parameters(), beside.parameters(), started.parameters(), strict=True
+    ):
         torch.testing.assert_close(weight - before, expected - before, rtol=1e-3, atol=1e-7)
 
 
@@ -79,19 +90,27 @@ def test_every_optimiser_goes_on_where_it_was(name: str) -> None:
     resumed.restore(cut.state())
     for step, batch in enumerate(parts[1:], start=1):
         resumed.take(batch, step=step, learning_rate=1e-4)
-    assert all(torch.equal(ours, theirs) for ours, theirs in zip(resumed.network.parameters(), whole.network.parameters(), strict=True))
+    assert all(
+        torch.equal(ours, theirs)
+        for ours, theirs in zip(resumed.network.parameters(), whole.network.parameters(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("parts", [2, 3, 4, 6])
 def test_a_batch_in_parts_is_the_same_step(parts: int) -> None:
     """Also in parts of different sizes, and with a limit on the gradient of all of them."""
-    whole, accumulated = recipe(optimizer="sgd", gradient_limit=10.0), recipe(optimizer="sgd", gradient_limit=10.0, accumulate=parts)
+    whole, accumulated = (
+        recipe(optimizer="sgd", gradient_limit=10.0),
+        recipe(optimizer="sgd", gradient_limit=10.0, accumulate=parts),
+    )
     ours, theirs = (Stepper(network_of(each), each, device=CPU, graphs=True) for each in (accumulated, whole))
     started = network_of(whole)
     for step, batch in enumerate(batches(BATCHES)):
         found, expected = (stepper.take(batch, step=step, learning_rate=1e-2) for stepper in (ours, theirs))
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=0)
-    for weight, expected, before in zip(ours.network.parameters(), theirs.network.parameters(), started.parameters(), strict=True):
+    for weight, expected, before in zip(
+        ours.network.parameters(), theirs.network.parameters(), started.parameters(), strict=True
+    ):
         torch.testing.assert_close(weight - before, expected - before, rtol=1e-3, atol=1e-7)
 
 
@@ -115,7 +134,10 @@ def list_rates(make: Any, steps: int) -> list[float]:
     [
         ({}, lambda optimizer: torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)),
         ({"decay": 1.0}, lambda optimizer: torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=20)),
-        ({"schedule": "cosine", "decay": 1.0}, lambda optimizer: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=20)),
+        (
+            {"schedule": "cosine", "decay": 1.0},
+            lambda optimizer: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=20),
+        ),
         (
             {"schedule": "exponential", "decay_rate": 0.5, "decay_steps": 4},
             lambda optimizer: torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5 ** (1 / 4)),
@@ -128,8 +150,12 @@ def test_a_schedule_is_that_of_torch(changed: dict[str, Any], make: Any) -> None
 
 def test_a_rate_stays_until_its_last_share_and_rises_first() -> None:
     cosine = recipe(learning_rate=1.0, schedule="cosine", decay=0.5, warm_up=4)
-    assert rates(cosine, 8) == pytest.approx([0.25, 0.5, 0.75, 1, 1, *((1 + math.cos(math.pi * part / 4)) / 2 for part in (1, 2, 3, 4))])
-    assert cosine.needs_an_end and not recipe(schedule="exponential", decay=0.5).needs_an_end and not recipe().needs_an_end
+    assert rates(cosine, 8) == pytest.approx(
+        [0.25, 0.5, 0.75, 1, 1, *((1 + math.cos(math.pi * part / 4)) / 2 for part in (1, 2, 3, 4))]
+    )
+    assert (
+        cosine.needs_an_end and not recipe(schedule="exponential", decay=0.5).needs_an_end and not recipe().needs_an_end
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,9 +180,17 @@ def test_a_recipe_that_makes_no_sense_is_refused_with_the_value(changed: dict[st
 
 def test_an_older_recipe_is_read() -> None:
     """Slots and noise were fields of their own, and there was Adam alone."""
-    older = '{"model": "r-nem", "sizes": {"hidden": 20}, "slots": 8, "noise": null, "learning_rate": 0.0007, "frames": [12, 20], "decay": 0.3}'
+    older = (
+        '{"model": "r-nem", "sizes": {"hidden": 20}, "slots": 8, "noise": null, "learning_rate": 0.0007, "frames": [12,'
+        ' 20], "decay": 0.3}'
+    )
     assert TrainingRecipe.from_json(older) == TrainingRecipe(
-        model="r-nem", sizes={"hidden": 20, "slots": 8}, learning_rate=0.0007, frames=(12, 20), decay=0.3, optimizer="adam"
+        model="r-nem",
+        sizes={"hidden": 20, "slots": 8},
+        learning_rate=0.0007,
+        frames=(12, 20),
+        decay=0.3,
+        optimizer="adam",
     )
 
 

@@ -35,16 +35,28 @@ def scores(**values: float | None) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("world", "columns"), [(BALLS, tables.COLUMNS), *((world, world.figures) for world in WORLDS)])
-def test_every_row_and_every_bundled_model_of_a_world_stands_in_its_table_once(world: ModelWorld, columns: Mapping[str, bars.Place]) -> None:
-    rows = [line.split("|")[1].strip() for line in tables.format_results(bars.collect_rows(cards()), columns).splitlines()[2:]]
+def test_every_row_and_every_bundled_model_of_a_world_stands_in_its_table_once(
+    world: ModelWorld, columns: Mapping[str, bars.Place]
+) -> None:
+    rows = [
+        line.split("|")[1].strip()
+        for line in tables.format_results(bars.collect_rows(cards()), columns).splitlines()[2:]
+    ]
     names = [name for name in rows if not name.startswith("**")]
     asked = {suite for suite, _, _ in columns.values()}
     references = {name for suite in asked for name in SUITES[suite].references}
     played = [name for name, card in cards().items() if any(row["suite"] in asked for row in card.scores)]
     assert sorted(names) == sorted([*references, *played])
-    groups = dict(zip(bars.GROUPS, (set(played), references - set(PRIVILEGED), references & set(PRIVILEGED)), strict=True))
-    assert [name.strip("*") for name in rows if name.startswith("**")] == [group for group, members in groups.items() if members]
-    assert not references & set(PRIVILEGED) or set(rows[rows.index("**told the truth**") + 1 :]) == groups["told the truth"]
+    groups = dict(
+        zip(bars.GROUPS, (set(played), references - set(PRIVILEGED), references & set(PRIVILEGED)), strict=True)
+    )
+    assert [name.strip("*") for name in rows if name.startswith("**")] == [
+        group for group, members in groups.items() if members
+    ]
+    assert (
+        not references & set(PRIVILEGED)
+        or set(rows[rows.index("**told the truth**") + 1 :]) == groups["told the truth"]
+    )
 
 
 @pytest.mark.parametrize("suite", [suite for suite in SUITES.values() if suite.ranked_by], ids=lambda suite: suite.name)
@@ -52,10 +64,18 @@ def test_every_bundled_model_below_the_best_row_without_learning_is_said_to_be_s
     lower = find(suite.ranked_by[1]).better == "lower"  # type: ignore[index]
     known = csv.DictReader((submissions() / REFERENCES).read_text(encoding="utf-8").splitlines())
     key = (suite.name, "lite", *suite.ranked_by)  # type: ignore[misc]
-    rows = [row for row in known if (row["suite"], row["size"], row["task"], row["metric"]) == key and row["model"] not in PRIVILEGED]
+    rows = [
+        row
+        for row in known
+        if (row["suite"], row["size"], row["task"], row["metric"]) == key and row["model"] not in PRIVILEGED
+    ]
     bar = sorted(rows, key=lambda row: float(row["value"]) if lower else -float(row["value"]))[0]
     for page in ("baselines/README.md", "docs/results.md"):
-        (line,) = [line for line in (ROOT / page).read_text(encoding="utf-8").splitlines() if line.startswith(f"- `{suite.name}`, ranked by")]
+        (line,) = [
+            line
+            for line in (ROOT / page).read_text(encoding="utf-8").splitlines()
+            if line.startswith(f"- `{suite.name}`, ranked by")
+        ]
         assert f"the bar is `{bar['model']}` ({float(bar['value']):.3f})." in line
         told = line.partition("Below it: ")[2]
         for name, card in cards().items():
@@ -70,7 +90,11 @@ def test_the_readme_has_the_best_row_and_the_best_model_of_every_suite(suite: Su
     sign = 1 if find(suite.ranked_by[1]).better == "lower" else -1  # type: ignore[index]
     key = (suite.name, "lite", *suite.ranked_by)  # type: ignore[misc]
     known = csv.DictReader((submissions() / REFERENCES).read_text(encoding="utf-8").splitlines())
-    rows = [(sign * float(row["value"]), row["model"]) for row in known if tuple(row[name] for name in ("suite", "size", "task", "metric")) == key]
+    rows = [
+        (sign * float(row["value"]), row["model"])
+        for row in known
+        if tuple(row[name] for name in ("suite", "size", "task", "metric")) == key
+    ]
     ours = [
         (sign * row["value"], name)
         for name, card in cards().items()
@@ -89,7 +113,9 @@ def test_the_readme_has_the_best_row_and_the_best_model_of_every_suite(suite: Su
 
 
 def test_a_suite_on_which_no_row_is_scored_has_no_bar() -> None:
-    with pytest.raises(TrainingError, match="no row without learning is scored on balls: python -m physbench_leaderboard.bundle balls"):
+    with pytest.raises(
+        TrainingError, match="no row without learning is scored on balls: python -m physbench_leaderboard.bundle balls"
+    ):
         bars.compare_with_rows({"trained": {"mine": scores(balls=0.1)}, "frames alone, no learning": {"copy": []}})
 
 
@@ -104,10 +130,18 @@ def test_the_best_of_a_group_comes_first_by_the_direction_of_its_metric() -> Non
 
 @pytest.mark.parametrize(
     ("ours", "words"),
-    [(0.05, "Better: mine (0.050)."), (0.105, "Not told apart from it: mine (0.105)."), (0.3, "Below it: mine (0.300)."), (None, "No trained model plays it.")],
+    [
+        (0.05, "Better: mine (0.050)."),
+        (0.105, "Not told apart from it: mine (0.105)."),
+        (0.3, "Below it: mine (0.300)."),
+        (None, "No trained model plays it."),
+    ],
 )
 def test_a_trained_model_below_a_row_without_learning_is_named(ours: float | None, words: str) -> None:
-    rows = {"trained": {"mine": scores(balls=ours)}, "frames alone, no learning": {"copy": scores(balls=1.0), "blur": scores(balls=0.1)}}
+    rows = {
+        "trained": {"mine": scores(balls=ours)},
+        "frames alone, no learning": {"copy": scores(balls=1.0), "blur": scores(balls=0.1)},
+    }
     for suite in SUITES.values():
         if suite.ranked_by and suite.name != "balls":
             for members in rows.values():

@@ -1,4 +1,5 @@
-"""Models of states: messages against a loop over pairs in plain Python, objects that change places, and a memory that is overwritten by hand."""
+"""Models of states: messages against a loop over pairs in plain Python, objects that change places, and a memory that
+is overwritten by hand."""
 
 from __future__ import annotations
 
@@ -40,7 +41,10 @@ def weights(module: nn.Module) -> dict[str, Array]:
 
 def message(own: dict[str, Array], to: Array, of: Array) -> Array:
     """M(z_k, z_i) layer by layer, of two vectors; the action stands in the first."""
-    first = np.concatenate([own["receiver.weight"], own["sender.weight"]], axis=1) @ np.concatenate([to, of]) + own["receiver.bias"]
+    first = (
+        np.concatenate([own["receiver.weight"], own["sender.weight"]], axis=1) @ np.concatenate([to, of])
+        + own["receiver.bias"]
+    )
     second = own["middle.weight"] @ np.maximum(first, 0) + own["middle.bias"]
     return own["last.weight"] @ np.maximum(second, 0) + own["last.bias"]
 
@@ -67,7 +71,9 @@ def test_an_identity_for_adjacency_hears_from_itself() -> None:
         hidden = z[b, k].numpy()
         for layer in (0, 2):
             hidden = np.maximum(own[f"layers.{layer}.weight"] @ hidden + own[f"layers.{layer}.bias"], 0)
-        np.testing.assert_allclose(module(z)[b, k].detach().numpy(), own["layers.4.weight"] @ hidden + own["layers.4.bias"], atol=1e-12)
+        np.testing.assert_allclose(
+            module(z)[b, k].detach().numpy(), own["layers.4.weight"] @ hidden + own["layers.4.bias"], atol=1e-12
+        )
 
 
 def test_groups_of_receivers_change_neither_messages_nor_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +105,10 @@ def test_no_more_pairs_are_held_than_is_allowed(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("processor", ["mpnn", "deep-sets"])
 def test_balls_that_change_places_change_what_is_said_of_them(processor: str) -> None:
     model = build_double(lambda: TrajectoryModel(replace(SMALL, processor=processor)))
-    places, order = torch.rand(3, 3, 4, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1)), torch.tensor([2, 0, 3, 1])
+    places, order = (
+        torch.rand(3, 3, 4, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1)),
+        torch.tensor([2, 0, 3, 1]),
+    )
     torch.testing.assert_close(model(places[:, :, order]), model(places)[:, order], rtol=1e-10, atol=1e-12)
 
 
@@ -107,15 +116,21 @@ def test_only_messages_tell_a_ball_of_another() -> None:
     places = torch.rand(1, 3, 4, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     moved = places.clone()
     moved[:, :, 3] += 0.1
-    heard = {name: build_double(lambda name=name: TrajectoryModel(replace(SMALL, processor=name))) for name in PROCESSORS}
+    heard = {
+        name: build_double(lambda name=name: TrajectoryModel(replace(SMALL, processor=name))) for name in PROCESSORS
+    }
     differs = {name: bool((model(places)[:, 0] != model(moved)[:, 0]).any()) for name, model in heard.items()}
     assert differs == {"mpnn": True, "deep-sets": False, "mlp": True}
 
 
 def test_a_perceptron_is_for_as_many_balls_as_it_learnt_from() -> None:
     with pytest.raises(ModelError, match="for 4 balls, not 5"):
-        build_double(lambda: TrajectoryModel(replace(SMALL, processor="mlp"))).begin(torch.zeros(1, dtype=torch.int64), shape=(5, 2, 1))
-    assert build_double(lambda: TrajectoryModel(SMALL)).begin(torch.zeros(1, dtype=torch.int64), shape=(5, 2, 1)) is None
+        build_double(lambda: TrajectoryModel(replace(SMALL, processor="mlp"))).begin(
+            torch.zeros(1, dtype=torch.int64), shape=(5, 2, 1)
+        )
+    assert (
+        build_double(lambda: TrajectoryModel(SMALL)).begin(torch.zeros(1, dtype=torch.int64), shape=(5, 2, 1)) is None
+    )
 
 
 def test_a_model_that_has_learnt_nothing_flies_straight_on() -> None:
@@ -132,7 +147,8 @@ def test_a_model_that_has_learnt_nothing_flies_straight_on() -> None:
 
 
 def test_the_loss_is_that_of_what_is_observed() -> None:
-    """Pixels in the loss and sides of the box in the evaluator are the same places; only what is predicted after three states counts."""
+    """Pixels in the loss and sides of the box in the evaluator are the same places; only what is predicted after three
+    states counts."""
     model = build_double(lambda: TrajectoryModel(replace(SMALL, box=32.0)))
     position = 32 * torch.rand(3, 6, 4, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     model.float()
@@ -188,7 +204,9 @@ def test_the_loss_of_a_memory_is_that_of_its_mask_and_of_the_bytes_that_change()
     of_mask, of_bits = [], []
     for b, t in np.ndindex(2, 2):
         now, following = ram[b, t], ram[b, t + 1]
-        logits, mask = model(torch.from_numpy(show_memory(now)[None, ..., 0]).float(), torch.from_numpy(actions[b, t][None]).float())
+        logits, mask = model(
+            torch.from_numpy(show_memory(now)[None, ..., 0]).float(), torch.from_numpy(actions[b, t][None]).float()
+        )
         for slot in range(128):
             p = 1 / (1 + np.exp(-float(mask[0, slot])))
             of_mask.append(-np.log(p if now[slot] != following[slot] else 1 - p))

@@ -1,4 +1,5 @@
-"""Frames around a processor of states: slots permute, a stream is a window, a processor that is reused stays as it is, and what cannot be reused is named."""
+"""Frames around a processor of states: slots permute, a stream is a window, a processor that is reused stays as it is,
+and what cannot be reused is named."""
 
 from __future__ import annotations
 
@@ -95,8 +96,24 @@ def test_frames_that_do_not_fit_are_refused(model: PixelModel) -> None:
 
 
 def recipe(**fields: Any) -> TrainingRecipe:
-    sizes = {"slots": 3, "slot_size": 8, "slot_hidden": 8, "encoder": [8], "features": 8, "decoder": [8], "decoder_kernel": 1}
-    known: dict[str, Any] = {"model": "rmr-pixels-small", "sizes": sizes, "data": "balls10-colour", "batch": 2, "frames": (4,), "validation": 2, "scored": 2}
+    sizes = {
+        "slots": 3,
+        "slot_size": 8,
+        "slot_hidden": 8,
+        "encoder": [8],
+        "features": 8,
+        "decoder": [8],
+        "decoder_kernel": 1,
+    }
+    known: dict[str, Any] = {
+        "model": "rmr-pixels-small",
+        "sizes": sizes,
+        "data": "balls10-colour",
+        "batch": 2,
+        "frames": (4,),
+        "validation": 2,
+        "scored": 2,
+    }
     return TrainingRecipe(**{**known, "precision": "fp32", **fields})
 
 
@@ -152,7 +169,18 @@ def test_a_processor_of_other_sizes_is_refused() -> None:
 
 
 def test_the_command_refuses_in_one_line(tmp_path: Path) -> None:
-    words = ["train", "rmr-pixels-small", "--reuse", "nothing=rmr-mpnn.balls10", "--steps", "1", "--out", str(tmp_path / "run"), "--device", "cpu"]
+    words = [
+        "train",
+        "rmr-pixels-small",
+        "--reuse",
+        "nothing=rmr-mpnn.balls10",
+        "--steps",
+        "1",
+        "--out",
+        str(tmp_path / "run"),
+        "--device",
+        "cpu",
+    ]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 2 and "has no part 'nothing'" in result.output and "Traceback" not in result.output
     assert not (tmp_path / "run").exists()
@@ -164,7 +192,12 @@ def test_the_suite_asks_after_three_frames_and_knows_who_is_better() -> None:
         found = physbench.evaluate(name, "pixels", limit=4)
         scores[name] = {score.metric: score.value for score in found.scores}
     assert scores["copy"]["relative_pixel_mse"] == 1.0 and scores["oracle"]["pixel_mse"] == 0.0
-    assert scores["constant-velocity"]["pixel_mse"] < scores["blur"]["pixel_mse"] < scores["copy"]["pixel_mse"] < scores["blank"]["pixel_mse"]
+    assert (
+        scores["constant-velocity"]["pixel_mse"]
+        < scores["blur"]["pixel_mse"]
+        < scores["copy"]["pixel_mse"]
+        < scores["blank"]["pixel_mse"]
+    )
     features = registry.datasets.get("balls10-colour").scenes("test", 0, 4, ["features"]).features
     assert features is not None
     x = features[:, :13] / 255

@@ -13,9 +13,24 @@ from physbench import registry
 from physbench.model import Batch
 from physbench.suites import Still, Suite, Task
 from physbench_baselines.framewise import foreground
-from physbench_baselines.segments import HueSegments, KMeans, KMeansColour, KMeansTrue, OneSegment, RandomSegments, cluster
+from physbench_baselines.segments import (
+    HueSegments,
+    KMeans,
+    KMeansColour,
+    KMeansTrue,
+    OneSegment,
+    RandomSegments,
+    cluster,
+)
 
-SUITE = Suite("images", 1, "k-means on single images", (Task("shapes", (Still(0, 1),), slots=4), Task("tetris", (Still(0, 1),), slots=4)), None, sequences=256)
+SUITE = Suite(
+    "images",
+    1,
+    "k-means on single images",
+    (Task("shapes", (Still(0, 1),), slots=4), Task("tetris", (Still(0, 1),), slots=4)),
+    None,
+    sequences=256,
+)
 
 
 def batch_for(frame: np.ndarray, slots: int | None = None, truth: Mapping[str, np.ndarray] | None = None) -> Batch:
@@ -38,7 +53,10 @@ def squares_of(points: np.ndarray, owner: np.ndarray) -> float:
 def test_clusters_are_as_tight_as_those_of_scikit_learn(count: int) -> None:
     ratios: list[float] = []
     for seed in range(8):
-        points = np.random.default_rng(seed).normal(size=(150, 3)) * [3, 1, 1] + np.random.default_rng(seed + 9).integers(0, 4, (150, 1)) * 4
+        points = (
+            np.random.default_rng(seed).normal(size=(150, 3)) * [3, 1, 1]
+            + np.random.default_rng(seed + 9).integers(0, 4, (150, 1)) * 4
+        )
         ours = cluster(points, count, np.random.Philox(key=seed))
         theirs = Theirs(count, n_init=10, random_state=seed).fit(points)
         assert {*ours.tolist()} == {*range(count)}
@@ -53,17 +71,29 @@ KNOWN = {"k-means-true": (0.814, 0.904), "k-means": (0.639, 0.763)}
 @pytest.mark.parametrize("name", KNOWN)
 def test_known_scores_of_single_images_come_out_again(name: str) -> None:
     result = physbench.evaluate(name, suite=SUITE)
-    assert [result.score(f"{task}/frames", "ari").value for task in ("shapes", "tetris")] == pytest.approx(KNOWN[name], abs=0.04)
+    assert [result.score(f"{task}/frames", "ari").value for task in ("shapes", "tetris")] == pytest.approx(
+        KNOWN[name], abs=0.04
+    )
     assert ("privileged" in result.provenance.notes) == (name == "k-means-true")
 
 
 def test_other_rows_lie_where_they_must() -> None:
     names = ("k-means", "k-means-colour", "blobs", "one-segment", "random-segments")
     rows = {name: physbench.evaluate(name, suite=SUITE, limit=64) for name in names}
-    shapes, tetris = ({name: row.score(f"{task}/frames", "ari").value for name, row in rows.items()} for task in ("shapes", "tetris"))
+    shapes, tetris = (
+        {name: row.score(f"{task}/frames", "ari").value for name, row in rows.items()} for task in ("shapes", "tetris")
+    )
     assert tetris["blobs"] == pytest.approx(0.826, abs=0.1), "as known of 256 other images"
-    assert [shapes["one-segment"], tetris["one-segment"], shapes["random-segments"], tetris["random-segments"]] == pytest.approx([0] * 4, abs=0.02)
-    assert shapes["k-means-colour"] == pytest.approx(shapes["k-means"], abs=1e-6) and tetris["k-means-colour"] > tetris["k-means"] + 0.05
+    assert [
+        shapes["one-segment"],
+        tetris["one-segment"],
+        shapes["random-segments"],
+        tetris["random-segments"],
+    ] == pytest.approx([0] * 4, abs=0.02)
+    assert (
+        shapes["k-means-colour"] == pytest.approx(shapes["k-means"], abs=1e-6)
+        and tetris["k-means-colour"] > tetris["k-means"] + 0.05
+    )
 
 
 @pytest.mark.parametrize("model", [KMeans(), KMeansColour(), RandomSegments(), OneSegment()])
@@ -106,7 +136,10 @@ def test_an_image_that_is_shown_again_is_not_clustered_again(monkeypatch: pytest
     model = KMeans()
     state, first = model.observe(model.begin(batch_for(frames, 4)), frames, None)
     asked: list[int] = []
-    monkeypatch.setattr("physbench_baselines.segments.cluster", lambda points, count, random: asked.append(len(points)) or cluster(points, count, random))
+    monkeypatch.setattr(
+        "physbench_baselines.segments.cluster",
+        lambda points, count, random: asked.append(len(points)) or cluster(points, count, random),
+    )
     state, again = model.observe(state, frames, None)
     assert not asked and first.owner is not None and again.owner is not None
     np.testing.assert_array_equal(again.owner, first.owner)

@@ -22,7 +22,9 @@ from physbench_baselines.slot_attention_sizes import ARCHITECTURE, SlotAttention
 from physbench_baselines.training.preflight import usual_recipe
 
 Array = NDArray[np.float64]
-TINY = SlotAttentionSizes(channels=1, slots=3, slot_size=6, hidden=5, encoder=(4, 5), features=7, decoder=(4,), kernel=3)
+TINY = SlotAttentionSizes(
+    channels=1, slots=3, slot_size=6, hidden=5, encoder=(4, 5), features=7, decoder=(4,), kernel=3
+)
 PATCHED = replace(TINY, patch=4, decoder_kernel=1, last_kernel=1)
 
 
@@ -56,7 +58,10 @@ def attend(weights: dict[str, Array], inputs: Array, slots: Array, iterations: i
     inputs = np.stack([normalise(x, weights["input_norm.weight"], weights["input_norm.bias"]) for x in inputs])
     attention = np.zeros((len(slots), len(inputs)))
     for _ in range(iterations):
-        queries = [weights["queries.weight"] @ normalise(slot, weights["slot_norm.weight"], weights["slot_norm.bias"]) for slot in slots]
+        queries = [
+            weights["queries.weight"] @ normalise(slot, weights["slot_norm.weight"], weights["slot_norm.bias"])
+            for slot in slots
+        ]
         for n, x in enumerate(inputs):
             fit = np.array([np.exp(np.dot(weights["keys.weight"] @ x, query) / np.sqrt(size)) for query in queries])
             attention[:, n] = fit / fit.sum()
@@ -68,7 +73,11 @@ def attend(weights: dict[str, Array], inputs: Array, slots: Array, iterations: i
             kept = np.split(weights["gru.weight_hh"] @ slot + weights["gru.bias_hh"], 3)
             reset, old = sigmoid(given[0] + kept[0]), sigmoid(given[1] + kept[1])
             moved = (1 - old) * np.tanh(given[2] + reset * kept[2]) + old * slot
-            hidden = np.maximum(weights["mlp.0.weight"] @ normalise(moved, weights["mlp_norm.weight"], weights["mlp_norm.bias"]) + weights["mlp.0.bias"], 0)
+            hidden = np.maximum(
+                weights["mlp.0.weight"] @ normalise(moved, weights["mlp_norm.weight"], weights["mlp_norm.bias"])
+                + weights["mlp.0.bias"],
+                0,
+            )
             following.append(moved + weights["mlp.2.weight"] @ hidden + weights["mlp.2.bias"])
         slots = np.stack(following)
     return slots, attention
@@ -142,7 +151,11 @@ def test_every_weight_learns(sizes: SlotAttentionSizes) -> None:
     model = network(sizes)
     frames = torch.from_numpy(np.random.default_rng(1).integers(0, 2, (2, 1, 9, 7, 1), np.uint8))
     model.loss({"features": frames}, generator=torch.Generator().manual_seed(1)).total.backward()
-    still = [name for name, parameter in model.named_parameters() if parameter.grad is None or not parameter.grad.abs().max() > 0]
+    still = [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.grad is None or not parameter.grad.abs().max() > 0
+    ]
     assert not still
 
 
@@ -167,7 +180,9 @@ def test_slots_and_iterations_are_free_at_test_time(tmp_path: Path) -> None:
         state, said = model.observe(state, frame, None)
         parts = model.parts(state)
         assert parts.shares.shape == (2, slots, 8, 8)
-        np.testing.assert_allclose((parts.shares[..., None] * parts.predictions).sum(axis=1), said.mean, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            (parts.shares[..., None] * parts.predictions).sum(axis=1), said.mean, rtol=1e-4, atol=1e-5
+        )
         assert (said.owner == parts.shares.argmax(axis=1)).all()
         assert model.network.latents(state).shape == (2, slots, 6)
         means.append(said.mean)

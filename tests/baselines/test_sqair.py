@@ -1,4 +1,5 @@
-"""SQAIR and R-SQAIR: layers against plain loops, the bound against a known evidence, its gradient against enumeration, and that it learns."""
+"""SQAIR and R-SQAIR: layers against plain loops, the bound against a known evidence, its gradient against enumeration,
+and that it learns."""
 
 from __future__ import annotations
 
@@ -33,7 +34,9 @@ RELATIONS = ("none", "interaction", "memory")
 def balls(count: int, frames: int, *, side: int = 20, seed: int = 0) -> Tensor:
     """Discs of radius 3 that move straight: uint8 (B, T, L, L, 1)."""
     dice = np.random.default_rng(seed)
-    x = dice.uniform(5, side - 5, (count, 1, 2, 2)) + np.arange(frames)[:, None, None] * dice.uniform(-0.5, 0.5, (count, 1, 2, 2))
+    x = dice.uniform(5, side - 5, (count, 1, 2, 2)) + np.arange(frames)[:, None, None] * dice.uniform(
+        -0.5, 0.5, (count, 1, 2, 2)
+    )
     grid = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=-1)
     near = np.linalg.norm(grid[None, None, :, :, None] - x[:, :, None, None], axis=-1) < 3
     return torch.from_numpy(near.any(axis=-1)[..., None].astype(np.uint8))
@@ -41,7 +44,9 @@ def balls(count: int, frames: int, *, side: int = 20, seed: int = 0) -> Tensor:
 
 def bilinear(image: np.ndarray[Any, Any], x: float, y: float) -> float:
     total = 0.0
-    for row, column in itertools.product(range(math.floor(y), math.floor(y) + 2), range(math.floor(x), math.floor(x) + 2)):
+    for row, column in itertools.product(
+        range(math.floor(y), math.floor(y) + 2), range(math.floor(x), math.floor(x) + 2)
+    ):
         if 0 <= row < image.shape[0] and 0 <= column < image.shape[1]:
             total += image[row, column] * max(0, 1 - abs(x - column)) * max(0, 1 - abs(y - row))
     return total
@@ -51,7 +56,12 @@ def bilinear(image: np.ndarray[Any, Any], x: float, y: float) -> float:
 @given(st.floats(0.05, 1.5), st.floats(0.05, 1.5), st.floats(-1.5, 1.5), st.floats(-1.5, 1.5), st.integers(0, 99))
 def test_a_glimpse_is_read_pixel_by_pixel(sx: float, sy: float, tx: float, ty: float, seed: int) -> None:
     image = np.random.default_rng(seed).random((9, 9))
-    glimpse = read(torch.tensor(image)[None], torch.tensor([[sx, sy]], dtype=torch.float64), torch.tensor([[tx, ty]], dtype=torch.float64), 5)[0].numpy()
+    glimpse = read(
+        torch.tensor(image)[None],
+        torch.tensor([[sx, sy]], dtype=torch.float64),
+        torch.tensor([[tx, ty]], dtype=torch.float64),
+        5,
+    )[0].numpy()
     for row, column in itertools.product(range(5), range(5)):
         across, down = (-1 + 2 * column / 4) * sx + tx, (-1 + 2 * row / 4) * sy + ty
         assert glimpse[row, column] == pytest.approx(bilinear(image, (across + 1) * 4, (down + 1) * 4), abs=1e-9)
@@ -66,7 +76,10 @@ def test_reading_and_writing_agree_with_a_sampler_of_torch() -> None:
     for axis in range(2):
         there[:, axis, axis], there[:, axis, 2] = scale[:, axis], shift[:, axis]
         back[:, axis, axis], back[:, axis, 2] = 1 / scale[:, axis], -shift[:, axis] / scale[:, axis]
-    for ours, source, theta, size in ((read(images, scale, shift, 6), images, there, 6), (write(glimpses, scale, shift, (12, 12)), glimpses, back, 12)):
+    for ours, source, theta, size in (
+        (read(images, scale, shift, 6), images, there, 6),
+        (write(glimpses, scale, shift, (12, 12)), glimpses, back, 12),
+    ):
         grid = F.affine_grid(theta, [4, 1, size, size], align_corners=True)
         assert torch.allclose(ours, F.grid_sample(source[:, None], grid, align_corners=True)[:, 0], atol=1e-12)
 
@@ -74,7 +87,10 @@ def test_reading_and_writing_agree_with_a_sampler_of_torch() -> None:
 def test_a_box_on_the_pixels_is_written_back_as_it_was_read() -> None:
     image = torch.zeros(1, 11, 11, dtype=torch.float64)
     image[0, 3:8, 4:9] = torch.rand(5, 5, dtype=torch.float64)
-    scale, shift = torch.tensor([[0.4, 0.4]], dtype=torch.float64), torch.tensor([[0.2, 0.0]], dtype=torch.float64)  # 5 pixels around column 6 and row 5
+    scale, shift = (
+        torch.tensor([[0.4, 0.4]], dtype=torch.float64),
+        torch.tensor([[0.2, 0.0]], dtype=torch.float64),
+    )  # 5 pixels around column 6 and row 5
     assert torch.allclose(write(read(image, scale, shift, 5), scale, shift, (11, 11)), image, atol=1e-12)
 
 
@@ -119,7 +135,13 @@ def test_the_memory_core_attends_plainly(each: bool) -> None:
         for k in range(len(rows)):
             parts = []
             for head in range(2):
-                q, key, value = ([core.attend_norm(core.attend(row))[head * 12 + 4 * part : head * 12 + 4 * part + 4] for row in rows] for part in range(3))
+                q, key, value = (
+                    [
+                        core.attend_norm(core.attend(row))[head * 12 + 4 * part : head * 12 + 4 * part + 4]
+                        for row in rows
+                    ]
+                    for part in range(3)
+                )
                 weights = torch.stack([q[k] @ other / 2 for other in key]).softmax(dim=0)
                 parts.append(sum(weight * each_value for weight, each_value in zip(weights, value, strict=True)))
             attended[k] = torch.cat(parts)
@@ -127,7 +149,9 @@ def test_the_memory_core_attends_plainly(each: bool) -> None:
         refined = core.second_norm(first + core.dense(first))
         for k in range(3):
             i, f = (core.input_gates(inputs[k if each else 0]) + core.memory_gates(torch.tanh(memory[b, k]))).chunk(2)
-            assert torch.allclose(new[b, k], torch.sigmoid(i) * torch.tanh(refined[k]) + torch.sigmoid(f + 1) * memory[b, k])
+            assert torch.allclose(
+                new[b, k], torch.sigmoid(i) * torch.tanh(refined[k]) + torch.sigmoid(f + 1) * memory[b, k]
+            )
 
 
 def test_a_memory_of_rows_follows_its_objects() -> None:
@@ -135,11 +159,14 @@ def test_a_memory_of_rows_follows_its_objects() -> None:
     core = RelationalMemory(6, 3, 2, 4, each=True)
     z, memory, presence = torch.randn(2, 5, 6), torch.randn(2, 5, 8), torch.ones(2, 5)
     order = torch.tensor([4, 2, 0, 1, 3])
-    assert torch.allclose(core(z[:, order], presence, memory[:, order])[0], core(z, presence, memory)[0][:, order], atol=1e-5)
+    assert torch.allclose(
+        core(z[:, order], presence, memory[:, order])[0], core(z, presence, memory)[0][:, order], atol=1e-5
+    )
 
 
 def test_parameters_are_as_many_as_the_layers_of_the_papers_have() -> None:
-    """Counted by hand from the published layers: 2,660,630 with 5 numbers of what and 4 slots, 2,951,522 with 50, 3 and a picture behind the objects."""
+    """Counted by hand from the published layers: 2,660,630 with 5 numbers of what and 4 slots, 2,951,522 with 50, 3 and
+    a picture behind the objects."""
 
     def count(sizes: SqairSizes) -> int:
         strictly_upper = 6  # of a triangle that is kept as a square
@@ -152,7 +179,8 @@ def test_parameters_are_as_many_as_the_layers_of_the_papers_have() -> None:
 
 
 def test_the_bound_rises_to_a_known_evidence() -> None:
-    """z ~ N(0, 1), x ~ N(z, 1): p(x) = N(0, 2). The bound is exact with the right posterior, and with too wide a one better by every particle."""
+    """z ~ N(0, 1), x ~ N(z, 1): p(x) = N(0, 2). The bound is exact with the right posterior, and with too wide a one
+    better by every particle."""
     torch.manual_seed(0)
     x, known = 1.3, float(torch.distributions.Normal(0.0, math.sqrt(2)).log_prob(torch.tensor(1.3)))
 
@@ -175,7 +203,8 @@ def test_the_baseline_is_the_bound_without_a_particle() -> None:
 
 
 def test_the_gradient_is_that_of_the_expected_bound() -> None:
-    """Two particles of a Bernoulli z: over all that can be drawn, the surrogate's gradients add up to the gradient of the expected bound."""
+    """Two particles of a Bernoulli z: over all that can be drawn, the surrogate's gradients add up to the gradient of
+    the expected bound."""
     logit = torch.tensor(0.4, dtype=torch.float64, requires_grad=True)
     log_joint = torch.tensor([-1.7, -0.3], dtype=torch.float64)  # log p(x, z) for z = 0, 1
 
@@ -183,7 +212,9 @@ def test_the_gradient_is_that_of_the_expected_bound() -> None:
         log_q = torch.stack([F.logsigmoid(logit if each else -logit) for each in z])[None]
         return log_joint[list(z)][None] - log_q, log_q
 
-    exact = sum((draw(z)[1].sum().exp() * evidence(draw(z)[0])[0] for z in itertools.product((0, 1), repeat=2)), torch.zeros(()))
+    exact = sum(
+        (draw(z)[1].sum().exp() * evidence(draw(z)[0])[0] for z in itertools.product((0, 1), repeat=2)), torch.zeros(())
+    )
     (gradient,) = torch.autograd.grad(exact, logit)
     estimate = 0.0
     for z in itertools.product((0, 1), repeat=2):
@@ -253,7 +284,9 @@ def test_a_box_that_does_not_overlap_the_frame_draws_nothing(wide: float, high: 
     eye = Sqair(replace(TINY, form="tracking")).eye
     where = torch.tensor([[wide, high, x, y]])
     scale, shift = eye.box(where)
-    drawn = write(torch.ones(1, TINY.glimpse, TINY.glimpse), scale, shift, (TINY.side, TINY.side), TINY.side).abs().max()
+    drawn = (
+        write(torch.ones(1, TINY.glimpse, TINY.glimpse), scale, shift, (TINY.side, TINY.side), TINY.side).abs().max()
+    )
     if (shift.abs() >= 1 + scale * (1 + 2 / (TINY.glimpse - 1))).any():
         assert eye.overlaps(where) == 0 and drawn == 0
     if (shift.abs() + 0.2 <= 1).all() and (scale > 0.2).all():
@@ -262,7 +295,8 @@ def test_a_box_that_does_not_overlap_the_frame_draws_nothing(wide: float, high: 
 
 @pytest.mark.parametrize("seen", [True, False])
 def test_objects_out_of_sight_give_way_to_new_ones(seen: bool) -> None:
-    """All slots hold an object, and every new one that is looked for is found: those in sight stay, those out of sight make room."""
+    """All slots hold an object, and every new one that is looked for is found: those in sight stay, those out of sight
+    make room."""
     torch.manual_seed(0)
     network, rows, slots = Sqair(replace(TINY, form="tracking")), 4, TINY.slots
     nothing = network.nothing(rows, slots)
@@ -300,7 +334,9 @@ def test_of_a_larger_frame_the_papers_see_the_middle() -> None:
     with torch.no_grad():
         state, mean, owner = network.observe(network.begin(torch.arange(2), shape=(20, 20, 1)), small)
         wide, wide_mean, wide_owner = network.observe(network.begin(torch.arange(2), shape=(26, 30, 1)), large)
-    assert torch.equal(wide_mean, F.pad(mean, (0, 0, 5, 5, 3, 3))) and torch.equal(wide_owner, F.pad(owner, (5, 5, 3, 3)))
+    assert torch.equal(wide_mean, F.pad(mean, (0, 0, 5, 5, 3, 3))) and torch.equal(
+        wide_owner, F.pad(owner, (5, 5, 3, 3))
+    )
     difference = network.boxes(wide) - network.boxes(state)
     assert torch.allclose(difference[~difference.isnan()].view(-1, 5), torch.tensor([5.0, 3, 0, 0, 0]), atol=1e-5)
 
@@ -324,7 +360,9 @@ def test_a_box_lies_where_its_object_is_drawn() -> None:
     network = replace(TINY, form="tracking").build()
     state = network.begin(torch.arange(1), shape=(20, 20, 1))
     where = torch.tensor([[[-0.7, -0.2, 0.3, -0.4], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]])
-    z = state.objects._replace(where=where, presence=torch.tensor([[1.0, 0, 0]]), identity=torch.tensor([[4.0, -1, -1]]))
+    z = state.objects._replace(
+        where=where, presence=torch.tensor([[1.0, 0, 0]]), identity=torch.tensor([[4.0, -1, -1]])
+    )
     with torch.no_grad():
         network.eye.decoder[-1].bias.fill_(4.0)  # whatever is in a box is bright
     box = network.boxes(state._replace(objects=z))[0]
@@ -373,7 +411,8 @@ def test_a_few_steps_raise_the_bound() -> None:
 
 @pytest.mark.slow
 def test_it_overfits_a_handful_of_short_sequences() -> None:
-    """Two discs, 16 sequences of 3 frames: nearly every pixel is explained (the most that can be is 114 nats), and both discs are there."""
+    """Two discs, 16 sequences of 3 frames: nearly every pixel is explained (the most that can be is 114 nats), and both
+    discs are there."""
     torch.manual_seed(0)
     network = replace(TINY, form="tracking", slots=2, hidden=64, forced=0.5).build()
     frames = balls(16, 3)
@@ -392,7 +431,9 @@ def network_like(network: Sqair) -> Sqair:
 
 def bound_of(network: Sqair, frames: Tensor) -> float:
     with torch.no_grad():
-        return float(network.loss({"features": frames}, generator=torch.Generator().manual_seed(9), share=1.0).figures["bound"])
+        return float(
+            network.loss({"features": frames}, generator=torch.Generator().manual_seed(9), share=1.0).figures["bound"]
+        )
 
 
 def after_training(network: Sqair, frames: Tensor, *, steps: int, rate: float) -> float:
@@ -410,6 +451,16 @@ def after_training(network: Sqair, frames: Tensor, *, steps: int, rate: float) -
 
 
 def test_the_record_says_what_there_is() -> None:
-    assert ARCHITECTURE.models == ("sqair", "r-sqair-in", "r-sqair-rmc", "sqair-small", "r-sqair-in-small", "r-sqair-rmc-small")
-    assert isinstance(ARCHITECTURE.sizes_of("r-sqair-in"), SqairSizes) and ARCHITECTURE.sizes_of("r-sqair-in").relation == "interaction"
+    assert ARCHITECTURE.models == (
+        "sqair",
+        "r-sqair-in",
+        "r-sqair-rmc",
+        "sqair-small",
+        "r-sqair-in-small",
+        "r-sqair-rmc-small",
+    )
+    assert (
+        isinstance(ARCHITECTURE.sizes_of("r-sqair-in"), SqairSizes)
+        and ARCHITECTURE.sizes_of("r-sqair-in").relation == "interaction"
+    )
     assert Objects._fields[0] == "what"

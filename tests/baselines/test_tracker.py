@@ -1,4 +1,5 @@
-"""The tracker as a model: better than straight flight with the truth, hidden balls remembered, and nothing that it is shown harms it."""
+"""The tracker as a model: better than straight flight with the truth, hidden balls remembered, and nothing that it is
+shown harms it."""
 
 from __future__ import annotations
 
@@ -37,14 +38,25 @@ def test_more_balls_are_no_harder_to_tell_apart() -> None:
 
 
 def test_what_it_imagines_overlaps_with_what_comes() -> None:
-    found, flight = (score("simulation", model, 12).score("balls4mass64/rollout-5+10", "rollout_overlap").value for model in (tracker(), ConstantVelocity()))
+    found, flight = (
+        score("simulation", model, 12).score("balls4mass64/rollout-5+10", "rollout_overlap").value
+        for model in (tracker(), ConstantVelocity())
+    )
     assert found > 0.85 > flight
 
 
 def test_behind_a_curtain_memory_is_what_makes_it_good() -> None:
-    found, forgetful, flight = (score("curtain", model, 16) for model in (tracker(), tracker({"memory": 0}), ConstantVelocity()))
-    assert found.score("balls3curtain64", "permanence_bce").value < 0.5 * forgetful.score("balls3curtain64", "permanence_bce").value
-    assert found.score("balls3curtain64", "relative_bce").value < 0.5 * flight.score("balls3curtain64", "relative_bce").value
+    found, forgetful, flight = (
+        score("curtain", model, 16) for model in (tracker(), tracker({"memory": 0}), ConstantVelocity())
+    )
+    assert (
+        found.score("balls3curtain64", "permanence_bce").value
+        < 0.5 * forgetful.score("balls3curtain64", "permanence_bce").value
+    )
+    assert (
+        found.score("balls3curtain64", "relative_bce").value
+        < 0.5 * flight.score("balls3curtain64", "relative_bce").value
+    )
     assert "set-memory-0" in forgetful.provenance.notes and not any("set" in note for note in found.provenance.notes)
 
 
@@ -71,7 +83,13 @@ def test_who_knows_how_large_the_box_is_expects_balls_back_and_knows_them_again(
         return result.score("balls-leave50", metric).value
 
     assert figure(found, "log_likelihood") > 0.2 * figure(misled, "log_likelihood")
-    assert figure(found, "identity_regained") > 0.9 > 0.5 > figure(blobs, "identity_regained") > figure(misled, "identity_regained")
+    assert (
+        figure(found, "identity_regained")
+        > 0.9
+        > 0.5
+        > figure(blobs, "identity_regained")
+        > figure(misled, "identity_regained")
+    )
     for metric in ("count_accuracy", "box_recall", "box_precision", "identity_kept"):
         assert figure(found, metric) > 0.97, metric
     assert "set-box-80" in found.provenance.notes

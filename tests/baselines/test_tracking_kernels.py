@@ -1,4 +1,5 @@
-"""What the tracker is made of, each against something slow and obvious: discs found in drawn frames, flight, and where a curtain may be."""
+"""What the tracker is made of, each against something slow and obvious: discs found in drawn frames, flight, and where
+a curtain may be."""
 
 from __future__ import annotations
 

@@ -56,11 +56,15 @@ def test_what_cannot_be_trained_is_refused_in_one_line(cli: Any, words: list[str
         (["rnn", "--learning-rate", "-1"], "learning rate is a number above 0"),
     ],
 )
-def test_what_is_plainly_wrong_is_said_alone_and_without_pytorch(words: list[str], sentence: str, refusal: Any, tmp_path: Path) -> None:
+def test_what_is_plainly_wrong_is_said_alone_and_without_pytorch(
+    words: list[str], sentence: str, refusal: Any, tmp_path: Path
+) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "recipe.json").write_text("{}")
     code = f"import sys; sys.modules['torch'] = None; import physbench.cli; physbench.cli.main({['train', *words]!r})"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
     assert sentence in refusal(done.returncode, done.stderr)
 
 
@@ -69,15 +73,22 @@ def test_a_run_is_told_as_json_and_goes_on_as_what_it_was(cli: Any) -> None:
     assert told.exit_code == 0, told.output
     assert "training into here: here/log.csv tells how it goes" in told.stderr, "nobody sees a bar"
     found = json.loads(told.stdout, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
-    assert (found["folder"], found["step"], found["ended"]) == ("here", 1, "steps") and math.isfinite(found["validation_loss"])
+    assert (found["folder"], found["step"], found["ended"]) == ("here", 1, "steps") and math.isfinite(
+        found["validation_loss"]
+    )
     again = cli("train", "rnn", "--out", "here", "--resume", "--steps", "2")
     assert again.exit_code == 0 and "here: 2 steps" in again.stdout, again.output
     other = cli("train", "--out", "here", "--resume", "--data", "balls3curtain64", "--steps", "3")
-    assert other.exit_code == 2 and "has data 'balls4mass64', not 'balls3curtain64': resume it as it was started" in other.stderr
+    assert (
+        other.exit_code == 2
+        and "has data 'balls4mass64', not 'balls3curtain64': resume it as it was started" in other.stderr
+    )
 
 
 @pytest.mark.parametrize("saved", [False, True])
-def test_who_stops_it_is_told_what_there_is_to_go_on_with(cli: Any, monkeypatch: pytest.MonkeyPatch, saved: bool) -> None:
+def test_who_stops_it_is_told_what_there_is_to_go_on_with(
+    cli: Any, monkeypatch: pytest.MonkeyPatch, saved: bool
+) -> None:
     def stop(recipe: Any, out: Path, **words: Any) -> None:
         if saved:
             out.mkdir()

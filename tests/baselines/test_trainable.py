@@ -45,21 +45,35 @@ def one_thread() -> Iterator[None]:
 
 def recipe(**changed: Any) -> TrainingRecipe:
     usual = TrainingRecipe(
-        model=annealed.MODEL, batch=4, frames=(1,), validation=8, scored=4, evaluate_every=8, log_every=2, precision="fp32", averaging=0.5, decay=0.5
+        model=annealed.MODEL,
+        batch=4,
+        frames=(1,),
+        validation=8,
+        scored=4,
+        evaluate_every=8,
+        log_every=2,
+        precision="fp32",
+        averaging=0.5,
+        decay=0.5,
     )
     return replace(usual, **changed)
 
 
 def log(folder: Path) -> list[dict[str, str]]:
     with (folder / "log.csv").open(newline="") as file:
-        return [{name: cell for name, cell in row.items() if name not in ("minutes", "sequences_per_second")} for row in csv.DictReader(file)]
+        return [
+            {name: cell for name, cell in row.items() if name not in ("minutes", "sequences_per_second")}
+            for row in csv.DictReader(file)
+        ]
 
 
 class Fault(Exception):
     pass
 
 
-def test_a_network_with_two_losses_and_its_own_optimiser_trains_goes_on_and_is_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_with_two_losses_and_its_own_optimiser_trains_goes_on_and_is_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
 
     def fail(progress: TrainingProgress) -> None:
@@ -81,7 +95,9 @@ def test_a_network_with_two_losses_and_its_own_optimiser_trains_goes_on_and_is_s
         *(name for name in CORE if name not in ("minutes", "sequences_per_second")), "reconstruction", "cost",
         "validation_loss", "validation_reconstruction", "validation_cost",
     ]  # fmt: skip
-    assert float(last["validation_loss"]) == pytest.approx(float(last["validation_reconstruction"]) + float(last["validation_cost"]), rel=1e-6)
+    assert float(last["validation_loss"]) == pytest.approx(
+        float(last["validation_reconstruction"]) + float(last["validation_cost"]), rel=1e-6
+    )
     scores = physbench.evaluate(checkpoint.model(tmp_path / "whole" / "best.safetensors"), "balls", limit=2)
     assert math.isfinite(scores.score("balls4mass64", "bce").value)
 
@@ -97,7 +113,15 @@ def test_a_loss_is_told_the_share_of_the_run_that_is_over(tmp_path: Path) -> Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "Stepper", Spied)
         train(recipe(averaging=0.0, evaluate_every=100), tmp_path / "run", steps=4, device="cpu")
-    assert networks[0].shares == [0.0, 0.0, 0.25, 0.5, 0.75, 1.0, 1.0]  # tried out, four steps, and two batches of validation as at the end
+    assert networks[0].shares == [
+        0.0,
+        0.0,
+        0.25,
+        0.5,
+        0.75,
+        1.0,
+        1.0,
+    ]  # tried out, four steps, and two batches of validation as at the end
 
 
 def test_the_groups_of_an_own_optimiser_keep_their_ratio() -> None:
@@ -113,16 +137,26 @@ class WithActions:
 
     def __init__(self, inner: Any, turn: int = 0) -> None:
         self.inner, self.turn = inner, turn
-        self.dataset, self.epoch, self.frames, self.arrays = inner.dataset, inner.epoch, inner.frames, (*inner.arrays, "actions")
+        self.dataset, self.epoch, self.frames, self.arrays = (
+            inner.dataset,
+            inner.epoch,
+            inner.frames,
+            (*inner.arrays, "actions"),
+        )
         self.fetched: list[tuple[str, ...]] = []
 
     def batches(self, first: int, *, wants: Sequence[str], workers: int) -> Iterator[dict[str, Any]]:
         self.fetched.append(tuple(wants))
         only = [name for name in wants if name != "actions"]
-        yield from (self.act(batch, step) for step, batch in enumerate(self.inner.batches(first, wants=only, workers=workers), start=first))
+        yield from (
+            self.act(batch, step)
+            for step, batch in enumerate(self.inner.batches(first, wants=only, workers=workers), start=first)
+        )
 
     def validation(self, wants: Sequence[str]) -> Iterator[dict[str, Any]]:
-        yield from (self.act(batch, 0) for batch in self.inner.validation([name for name in wants if name != "actions"]))
+        yield from (
+            self.act(batch, 0) for batch in self.inner.validation([name for name in wants if name != "actions"])
+        )
 
     def act(self, batch: Mapping[str, Any], step: int) -> dict[str, Any]:
         size, frames = batch["features"].shape[:2]
@@ -149,7 +183,9 @@ def test_what_is_not_wanted_is_not_fetched(tmp_path: Path, monkeypatch: pytest.M
     assert source.fetched == [("features",)]
 
 
-def test_data_without_what_is_wanted_are_refused_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_without_what_is_wanted_are_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     nem = recipe(model="r-nem", sizes={**TINY_NEM, "actions": 4}, frames=(3,), scored=0)
     with pytest.raises(TrainingError, match=r"^r-nem wants actions; balls4mass64 has none$"):
         train(nem, tmp_path / "run", steps=1, device="cpu")
@@ -259,7 +295,9 @@ def test_a_log_of_an_older_run_is_gone_on_with(tmp_path: Path) -> None:
     assert folder.rows() == [first, second, row(150, upper_bound=1.0, intra=2.0)]
 
 
-@pytest.mark.parametrize("text", ["step,loss\n1,2\n", f"{','.join(CORE)}\n1,2,3\n", f"{','.join(CORE)},a\n1,4,0.1,5,1e-3,5,2,many\n"])
+@pytest.mark.parametrize(
+    "text", ["step,loss\n1,2\n", f"{','.join(CORE)}\n1,2,3\n", f"{','.join(CORE)},a\n1,4,0.1,5,1e-3,5,2,many\n"]
+)
 def test_what_is_no_log_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "log.csv").write_text(text)
     with pytest.raises(TrainingError, match=r"log\.csv is not the log of a run: put it back or delete it"):
@@ -267,12 +305,17 @@ def test_what_is_no_log_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_the_state_of_an_older_run_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Older saves called what Adam remembers by its name and kept the sums of two figures; the weights are those of the run that nobody stopped."""
+    """Older saves called what Adam remembers by its name and kept the sums of two figures; the weights are those of the
+    run that nobody stopped."""
     learnt = recipe(model=toy.MODEL, frames=(3,), scored=0)
     train(learnt, tmp_path / "whole", steps=6, device="cpu")
     train(learnt, tmp_path / "cut", steps=6, pause_after=1e-9, device="cpu")
     saved = checkpoint.load(tmp_path / "cut" / "last.safetensors")
-    older = {name.replace("optimizer/", "adam/"): value for name, value in saved.training.items() if name not in ("sums", "measured")}
+    older = {
+        name.replace("optimizer/", "adam/"): value
+        for name, value in saved.training.items()
+        if name not in ("sums", "measured")
+    }
     older |= {"loss_sum": 1.0, "bound_sum": 1.0, "relative_bce": math.nan, "ari": math.nan}
     checkpoint.save(tmp_path / "cut" / "last.safetensors", saved.network, card=saved.card, training=older)
     train(None, tmp_path / "cut", resume=True, device="cpu")
@@ -284,6 +327,10 @@ def test_the_state_of_an_older_run_is_gone_on_with(tmp_path: Path, monkeypatch: 
 def test_a_batch_is_cut_in_time_where_an_array_has_time() -> None:
     with_radius = recipe(frames=(3,), model=toy.MODEL)
     batch = next(source_of(with_radius).batches(0, wants=("features", "radius", "position"), workers=0))
-    assert {name: array.shape[:2] for name, array in batch.items()} == {"features": (4, 3), "radius": (4, 4), "position": (4, 3)}
+    assert {name: array.shape[:2] for name, array in batch.items()} == {
+        "features": (4, 3),
+        "radius": (4, 4),
+        "position": (4, 3),
+    }
     (held_out,) = islice(source_of(with_radius).validation(("radius",)), 1)
     assert held_out["radius"].shape == (4, 4)

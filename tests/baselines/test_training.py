@@ -1,4 +1,5 @@
-"""The training loop: a run that is stopped ends where it would have ended, a bad one says so, and what it leaves behind is of use."""
+"""The training loop: a run that is stopped ends where it would have ended, a bad one says so, and what it leaves behind
+is of use."""
 
 from __future__ import annotations
 
@@ -93,7 +94,10 @@ def start(out: Path, recipe: TrainingRecipe, steps: int, *, between_saves: float
 
 def wait_for(step: int, out: Path, run: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 60
-    while not ((out / "log.csv").exists() and any(int(row["step"]) >= step for row in log(out) if row["sequences_per_second"] is not None)):
+    while not (
+        (out / "log.csv").exists()
+        and any(int(row["step"]) >= step for row in log(out) if row["sequences_per_second"] is not None)
+    ):
         assert run.poll() is None and time.monotonic() < deadline, run.communicate()
         time.sleep(0.001)
 
@@ -118,7 +122,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield out
 
 
-def test_a_run_that_was_killed_and_resumed_ends_bit_for_bit_where_it_would_have_ended(whole: Path, tmp_path: Path) -> None:
+def test_a_run_that_was_killed_and_resumed_ends_bit_for_bit_where_it_would_have_ended(
+    whole: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "run"
     run = start(out, toy(), STEPS, between_saves=0.0)
     wait_for(20, out, run)
@@ -152,7 +158,10 @@ def test_another_seed_is_other_weights_other_sequences_and_other_noise() -> None
     batches = [tensors(next(source_of(recipe).batches(0, wants=FRAMES, workers=0))) for recipe in recipes]
     assert not torch.equal(*(batch["features"] for batch in batches))
     networks = [network_of(recipes[0]) for _ in range(3)]
-    steppers = [Stepper(network, recipe, device=CPU, graphs=True) for network, recipe in zip(networks, (*recipes, recipes[0]), strict=True)]
+    steppers = [
+        Stepper(network, recipe, device=CPU, graphs=True)
+        for network, recipe in zip(networks, (*recipes, recipes[0]), strict=True)
+    ]
     losses = [stepper.take(batches[0], step=0, learning_rate=0.0)[0].item() for stepper in steppers]
     assert losses[0] == losses[2] != losses[1]
     assert steppers[0].take(batches[0], step=1, learning_rate=0.0)[0].item() != losses[0]
@@ -162,7 +171,9 @@ class Fault(Exception):
     """Of a machine, say."""
 
 
-def test_a_network_of_the_paper_goes_on_after_a_fault_as_if_there_had_been_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_of_the_paper_goes_on_after_a_fault_as_if_there_had_been_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe = toy(model="r-nem", sizes={**TINY_NEM, "slots": 2}, evaluate_every=3, log_every=1, precision="bf16")
     monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
 
@@ -191,7 +202,10 @@ def test_a_run_that_is_not_validated_yet_is_scored_by_its_last_weights(tmp_path:
     with pytest.raises(KeyboardInterrupt):
         train(toy(), tmp_path / "run", steps=100, device="cpu", progress=interrupted_at(5))
     assert not (tmp_path / "run" / "best.safetensors").exists()
-    assert checkpoint.model(tmp_path / "run").origin.weights_sha256 == checkpoint.load(tmp_path / "run" / "last.safetensors").sha256
+    assert (
+        checkpoint.model(tmp_path / "run").origin.weights_sha256
+        == checkpoint.load(tmp_path / "run" / "last.safetensors").sha256
+    )
     train(toy(initial=str(tmp_path / "run")), tmp_path / "next", steps=1, device="cpu")
 
 
@@ -211,22 +225,47 @@ def test_an_interrupted_validation_is_made_up_for(tmp_path: Path, monkeypatch: p
     assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
 
 
-def test_a_loss_that_is_no_number_stops_the_run_in_one_sentence_and_last_is_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loss_that_is_no_number_stops_the_run_in_one_sentence_and_last_is_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
     recipe = toy(sizes={"poisoned": True}, learning_rate=1e-3, warm_up=0, decay=0.0, gradient_limit=0.0)
-    with pytest.raises(TrainingError, match=r"the loss became nan at step 6: try a lower learning rate.*last\.safetensors is of before$"):
+    with pytest.raises(
+        TrainingError,
+        match=r"the loss became nan at step 6: try a lower learning rate.*last\.safetensors is of before$",
+    ):
         train(recipe, tmp_path / "run", steps=50, device="cpu")
     assert step_of(tmp_path / "run" / "last.safetensors") == 5
 
 
 def test_the_schedule_is_the_one_that_was_asked_for() -> None:
     recipe = toy(frames=(8, 12, 20, 31), learning_rate=1.0, warm_up=4, decay=0.25)
-    assert [recipe.frames_at(share) for share in (0.0, 0.2499, 0.25, 0.5, 0.74, 0.75, 0.999, 1.0)] == [8, 8, 12, 20, 20, 31, 31, 31]
+    assert [recipe.frames_at(share) for share in (0.0, 0.2499, 0.25, 0.5, 0.74, 0.75, 0.999, 1.0)] == [
+        8,
+        8,
+        12,
+        20,
+        20,
+        31,
+        31,
+        31,
+    ]
     assert [recipe.learning_rate_at(step, 0.0) for step in range(6)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
     assert [recipe.learning_rate_at(100, share) for share in (0.5, 0.75, 0.875, 1.0)] == [1.0, 1.0, 0.5, 0.0]
     paper = TrainingRecipe(model="r-nem")
-    assert {(paper.frames_at(share), paper.learning_rate_at(step, share)) for share in (0.0, 0.5, 1.0) for step in (0, 10**6)} == {(31, 1e-3)}
-    assert (paper.batch, paper.validation, paper.patience, paper.epoch, paper.averaging, paper.gradient_limit) == (64, 1000, 10, 50_000, 0.0, 0.0)
+    assert {
+        (paper.frames_at(share), paper.learning_rate_at(step, share))
+        for share in (0.0, 0.5, 1.0)
+        for step in (0, 10**6)
+    } == {(31, 1e-3)}
+    assert (paper.batch, paper.validation, paper.patience, paper.epoch, paper.averaging, paper.gradient_limit) == (
+        64,
+        1000,
+        10,
+        50_000,
+        0.0,
+        0.0,
+    )
 
 
 def test_the_log_tells_the_schedule_as_it_was_followed(tmp_path: Path) -> None:
@@ -250,7 +289,10 @@ def test_averaged_weights_are_the_average_of_the_weights() -> None:
             expected[name] = decay * expected[name] + (1 - decay) * tensor.double().numpy()
     for name, tensor in stepper.judged.state_dict().items():
         np.testing.assert_allclose(tensor.numpy(), expected[name], rtol=1e-5, atol=1e-7)
-    assert any(not torch.equal(ours, theirs) for ours, theirs in zip(stepper.judged.parameters(), stepper.network.parameters(), strict=True))
+    assert any(
+        not torch.equal(ours, theirs)
+        for ours, theirs in zip(stepper.judged.parameters(), stepper.network.parameters(), strict=True)
+    )
 
 
 def test_a_step_is_one_of_adam_with_its_defaults() -> None:
@@ -262,7 +304,9 @@ def test_a_step_is_one_of_adam_with_its_defaults() -> None:
     for step, batch in enumerate(islice(source_of(recipe).batches(0, wants=FRAMES, workers=0), 3)):
         found = stepper.take(tensors(batch), step=step, learning_rate=1e-3)
         adam.zero_grad()
-        losses = other.loss(tensors(batch), generator=stepper.generator.manual_seed(stepper.generator.initial_seed()), share=0.0)
+        losses = other.loss(
+            tensors(batch), generator=stepper.generator.manual_seed(stepper.generator.initial_seed()), share=0.0
+        )
         losses.total.backward()
         adam.step()
         assert found.tolist() == pytest.approx([losses.total.item(), losses.figures["upper_bound"].item()], rel=1e-5)
@@ -277,7 +321,12 @@ def test_a_step_at_a_learning_rate_of_nothing_moves_nothing() -> None:
     batch = tensors(next(source_of(recipe).batches(0, wants=FRAMES, workers=0)))
     for rate, moves in ((0.0, False), (0.01, True)):
         stepper.take(batch, step=0, learning_rate=rate)
-        assert any(not torch.equal(ours, theirs) for ours, theirs in zip(before, stepper.network.parameters(), strict=True)) == moves
+        assert (
+            any(
+                not torch.equal(ours, theirs) for ours, theirs in zip(before, stepper.network.parameters(), strict=True)
+            )
+            == moves
+        )
 
 
 def test_a_run_learns_and_leaves_everything_behind(tmp_path: Path) -> None:
@@ -290,22 +339,42 @@ def test_a_run_learns_and_leaves_everything_behind(tmp_path: Path) -> None:
     losses = [float(row["validation_loss"]) for row in measured]
     assert losses[-1] < 0.75 * losses[0] and float(measured[-1]["relative_bce"]) < float(measured[0]["relative_bce"])
     assert all(float(row["ari"]) == 0.0 for row in measured)  # one slot groups nothing
-    assert sorted(path.name for path in out.iterdir()) == ["best.safetensors", "curves.svg", "last.safetensors", "log.csv", "recipe.json", "result.json"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "best.safetensors",
+        "curves.svg",
+        "last.safetensors",
+        "log.csv",
+        "recipe.json",
+        "result.json",
+    ]
     drawn = ElementTree.parse(out / "curves.svg").getroot()
     assert len([element for element in drawn.iter() if element.get("class", "").startswith("line")]) == 6
     assert TrainingRecipe.from_json((out / "recipe.json").read_text()) == recipe
     written = json.loads((out / "result.json").read_text())
-    assert (written["step"], written["sequences"], written["ended"], written["best_validation_loss"]) == (40, 320, "steps", min(losses))
+    assert (written["step"], written["sequences"], written["ended"], written["best_validation_loss"]) == (
+        40,
+        320,
+        "steps",
+        min(losses),
+    )
     assert result.best_validation_loss == min(losses) and result.best_step == 10 * (losses.index(min(losses)) + 1)
     assert [each.step for each in told] == list(range(1, 41)) and told[-1].share == 1.0 and told[-1].seconds_left == 0.0
 
 
-@pytest.mark.parametrize(("steps", "expected"), [((5_000, 5_500, 6_000), (0, 0.5, 1)), ((100, 200, 500), (0, 0.25, 1)), ((40,), (0,))])
-def test_the_picture_of_a_run_begins_where_its_figures_begin(steps: tuple[int, ...], expected: tuple[float, ...]) -> None:
+@pytest.mark.parametrize(
+    ("steps", "expected"), [((5_000, 5_500, 6_000), (0, 0.5, 1)), ((100, 200, 500), (0, 0.25, 1)), ((40,), (0,))]
+)
+def test_the_picture_of_a_run_begins_where_its_figures_begin(
+    steps: tuple[int, ...], expected: tuple[float, ...]
+) -> None:
     rows = [LogRow(step, 0, 0.0, 1.0, 0.1, 5, 1.0 + step / 1e4) for step in steps]
     rows = [LogRow(1, 0, 0.0, 1.0, 0.1, 5, None), *rows]  # nothing was measured
     drawn = ElementTree.fromstring(curves(rows, title="a run"))
-    dots = [float(element.get("cx", "")) for element in drawn.iter() if element.get("class") == "dot l0" and element.get("cx")]
+    dots = [
+        float(element.get("cx", ""))
+        for element in drawn.iter()
+        if element.get("class") == "dot l0" and element.get("cx")
+    ]
     assert dots == pytest.approx([LEFT + 6 + share * (RIGHT - LEFT - 12) for share in expected], abs=0.1)
 
 
@@ -320,7 +389,9 @@ def test_a_checkpoint_of_a_run_goes_straight_into_the_evaluator(tmp_path: Path) 
     assert 0 < result.score("balls4mass64", "relative_bce").value < 10
     card = checkpoint.inspect(tmp_path / "run" / "best.safetensors").card
     assert (card["steps"], card["sequences"], card["train_seed"], card["recipe"]["averaging"]) == (3, 12, 0, 0.8)
-    assert card["training"].startswith("trained for less than the paper: 12 sequences") and card["hardware"].endswith(("CPU core", "CPU cores"))
+    assert card["training"].startswith("trained for less than the paper: 12 sequences") and card["hardware"].endswith(
+        ("CPU core", "CPU cores")
+    )
     assert checkpoint.load(tmp_path / "run" / "best.safetensors").training is None
 
 
@@ -340,7 +411,9 @@ def test_a_file_is_seen_once_an_epoch_in_an_order_of_its_own(many: Made) -> None
     recipe = toy(data=str(many.path), batch=40, frames=(8,))
     source = source_of(recipe)
     assert source.epoch == 300
-    everything = {frames.tobytes(): number for number, frames in enumerate(physbench.open(many.path)["training"][:]["features"])}
+    everything = {
+        frames.tobytes(): number for number, frames in enumerate(physbench.open(many.path)["training"][:]["features"])
+    }
     batches = [batch["features"].copy() for batch in islice(source.batches(0, wants=FRAMES, workers=2), 14)]
     numbers = [[everything[frames.tobytes()] for frames in batch] for batch in batches]
     epochs = [[number for batch in part for number in batch] for part in (numbers[:7], numbers[7:])]
@@ -354,7 +427,10 @@ def test_frames_from_anywhere_are_consecutive_ones_of_their_sequences(many: Made
     whole = islice(source_of(usual).batches(0, wants=FRAMES, workers=0), 7)
     parts = islice(source_of(replace(usual, frames=(3,), anywhere=True)).batches(0, wants=FRAMES, workers=0), 7)
     pairs = [(batch["features"].copy(), part["features"].copy()) for batch, part in zip(whole, parts, strict=True)]
-    found = [next(first for first in range(6) if np.array_equal(part, frames[:, first : first + 3])) for frames, part in pairs]
+    found = [
+        next(first for first in range(6) if np.array_equal(part, frames[:, first : first + 3]))
+        for frames, part in pairs
+    ]
     assert len(set(found)) > 2
 
 
@@ -366,8 +442,14 @@ def test_a_run_learns_from_a_file_and_is_judged_on_it(many: Made, tmp_path: Path
 def test_patience_ends_a_run_without_a_limit(tmp_path: Path) -> None:
     recipe = toy(learning_rate=1e-30, decay=0.0, frames=(4,), averaging=0.0, epoch=16, patience=2, evaluate_every=4)
     result = train(recipe, tmp_path / "run", device="cpu")
-    assert (result.ended, result.best_step, result.step) == ("patience", 4, 12)  # two epochs of 16 sequences after its best
-    assert checkpoint.inspect(tmp_path / "run" / "last.safetensors").card["training"] is None  # as long as the paper did
+    assert (result.ended, result.best_step, result.step) == (
+        "patience",
+        4,
+        12,
+    )  # two epochs of 16 sequences after its best
+    assert (
+        checkpoint.inspect(tmp_path / "run" / "last.safetensors").card["training"] is None
+    )  # as long as the paper did
 
 
 def test_the_clock_drives_the_schedule_and_goes_on_after_resuming(tmp_path: Path) -> None:
@@ -381,15 +463,23 @@ def test_the_clock_drives_the_schedule_and_goes_on_after_resuming(tmp_path: Path
     assert train(None, out, resume=True, device="cpu").step == second.step  # its time is over
 
 
-def test_a_run_begins_with_the_weights_of_another_and_does_not_forget_what_they_cost(whole: Path, tmp_path: Path) -> None:
+def test_a_run_begins_with_the_weights_of_another_and_does_not_forget_what_they_cost(
+    whole: Path, tmp_path: Path
+) -> None:
     still = toy(initial=str(whole), learning_rate=1e-30, averaging=0.0, data="balls3curtain64")
     train(still, tmp_path / "second", steps=2, device="cpu")
     assert weights(tmp_path / "second" / "last.safetensors") == weights(whole / "best.safetensors")
     first = checkpoint.load(whole / "best.safetensors")
     (stage,) = checkpoint.load(tmp_path / "second" / "last.safetensors").card["before"]
-    assert (stage["sequences"], stage["data"], stage["weights_sha256"]) == (first.card["sequences"], "balls4mass64", first.sha256)
+    assert (stage["sequences"], stage["data"], stage["weights_sha256"]) == (
+        first.card["sequences"],
+        "balls4mass64",
+        first.sha256,
+    )
     assert stage["recipe"] == first.card["recipe"]
-    train(replace(still, initial=str(tmp_path / "second" / "last.safetensors")), tmp_path / "third", steps=1, device="cpu")
+    train(
+        replace(still, initial=str(tmp_path / "second" / "last.safetensors")), tmp_path / "third", steps=1, device="cpu"
+    )
     third = checkpoint.load(tmp_path / "third" / "last.safetensors").card
     assert [stage["sequences"] for stage in third["before"]] == [first.card["sequences"], 2 * 4]
     assert total(third, "sequences") == first.card["sequences"] + 2 * 4 + 4
@@ -406,26 +496,46 @@ def test_a_resumed_run_needs_the_weights_that_it_began_with_no_more(whole: Path,
     began.unlink()
     train(None, tmp_path / "halves", resume=True, device="cpu")
     assert weights(tmp_path / "halves" / "last.safetensors") == weights(tmp_path / "whole" / "last.safetensors")
-    assert checkpoint.load(tmp_path / "halves" / "last.safetensors").card["before"] == checkpoint.load(tmp_path / "whole" / "last.safetensors").card["before"]
+    assert (
+        checkpoint.load(tmp_path / "halves" / "last.safetensors").card["before"]
+        == checkpoint.load(tmp_path / "whole" / "last.safetensors").card["before"]
+    )
 
 
 def test_a_bundled_model_is_begun_with_by_name_with_other_slots_and_noise(tmp_path: Path) -> None:
     recipe = TrainingRecipe(
-        model="rnn-em", initial="rnn-em", sizes={"slots": 2, "noise": 0.1}, learning_rate=1e-30, batch=1, frames=(2,), validation=1, scored=0
+        model="rnn-em",
+        initial="rnn-em",
+        sizes={"slots": 2, "noise": 0.1},
+        learning_rate=1e-30,
+        batch=1,
+        frames=(2,),
+        validation=1,
+        scored=0,
     )
     train(recipe, tmp_path / "run", steps=1, device="cpu")
     made = checkpoint.load(tmp_path / "run" / "last.safetensors")
     assert made.header.sizes["slots"] == 2
     of = bundled.card("rnn-em")
-    assert made.card["before"][-1]["hours"] == of.hours and made.card["before"][-1]["weights_sha256"] == of.weights_sha256
+    assert (
+        made.card["before"][-1]["hours"] == of.hours and made.card["before"][-1]["weights_sha256"] == of.weights_sha256
+    )
     for name, tensor in getattr(bundled, "rnn-em")().network.state_dict().items():
         assert torch.allclose(made.network.state_dict()[name], tensor, rtol=0, atol=1e-29)
 
 
-def test_weights_that_do_not_fit_or_are_none_are_refused_before_anything_is_written(whole: Path, tmp_path: Path) -> None:
+def test_weights_that_do_not_fit_or_are_none_are_refused_before_anything_is_written(
+    whole: Path, tmp_path: Path
+) -> None:
     (tmp_path / "text.pt").write_text("weights")
     for name, words in (
-        ("r-mem", "cannot begin with 'r-mem': there is no file r-mem, and no model that comes with the package is called so: there is conv3, .*lstm, "),
+        (
+            "r-mem",
+            (
+                "cannot begin with 'r-mem': there is no file r-mem, and no model that comes with the package is called"
+                " so: there is conv3, .*lstm, "
+            ),
+        ),
         (str(tmp_path / "text.pt"), "is not a checkpoint"),
         ("lstm", "it is another model or of other sizes, they differ in spoilt"),
     ):
@@ -436,7 +546,10 @@ def test_weights_that_do_not_fit_or_are_none_are_refused_before_anything_is_writ
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("before", [None, 3, "much", [3], [{"sequences": "many"}], [{"sequences": -1}], [{"hours": True, "sequences": 1e300}]])
+@pytest.mark.parametrize(
+    "before",
+    [None, 3, "much", [3], [{"sequences": "many"}], [{"sequences": -1}], [{"hours": True, "sequences": 1e300}]],
+)
 def test_what_a_stranger_s_card_says_of_earlier_runs_is_counted_only_where_it_is_a_number(before: Any) -> None:
     assert total({"sequences": 5, "before": before}, "sequences") == 5
 
@@ -462,7 +575,9 @@ def test_what_a_stranger_s_card_says_of_earlier_runs_is_counted_only_where_it_is
         ({"frames": (52,)}, "balls4mass64 has 51 frames in a sequence, and this recipe learns from 52"),
     ],
 )  # fmt: skip
-def test_a_recipe_that_cannot_be_trained_is_refused_in_a_sentence(changed: dict[str, Any], words: str, tmp_path: Path) -> None:
+def test_a_recipe_that_cannot_be_trained_is_refused_in_a_sentence(
+    changed: dict[str, Any], words: str, tmp_path: Path
+) -> None:
     with pytest.raises(PhysbenchError, match=words):
         train(toy(**changed), tmp_path / "run", steps=1, device="cpu")
     assert not (tmp_path / "run").exists()
@@ -506,7 +621,17 @@ def test_folders_are_not_mistaken_for_one_another(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "null", "[" * 60_000, '{"batch": 3}', '{"model": 3}', '{"model": "x", "frames": 3}', '{"model": "x", "frames": ["a"]}']
+    "text",
+    [
+        "",
+        "[]",
+        "null",
+        "[" * 60_000,
+        '{"batch": 3}',
+        '{"model": 3}',
+        '{"model": "x", "frames": 3}',
+        '{"model": "x", "frames": ["a"]}',
+    ],
 )
 def test_a_recipe_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(TrainingError):
@@ -514,7 +639,11 @@ def test_a_recipe_that_is_none_is_refused(text: str) -> None:
 
 
 def test_limits_are_looked_at(tmp_path: Path) -> None:
-    for named, words in (({"minutes": 0.0}, "minutes is above 0"), ({"steps": 0}, "steps is 1 or more"), ({}, "need an end: give minutes or steps")):
+    for named, words in (
+        ({"minutes": 0.0}, "minutes is above 0"),
+        ({"steps": 0}, "steps is 1 or more"),
+        ({}, "need an end: give minutes or steps"),
+    ):
         with pytest.raises(TrainingError, match=words):
             train(toy(), tmp_path / "run", device="cpu", **named)  # type: ignore[arg-type]
     with pytest.raises(ModelError, match="there is no device 'tpu'"):

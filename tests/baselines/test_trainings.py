@@ -1,4 +1,5 @@
-"""Other trainings of a model: kept as cards without weights, refused where more than the seed differs, and shown one and all."""
+"""Other trainings of a model: kept as cards without weights, refused where more than the seed differs, and shown one
+and all."""
 
 from __future__ import annotations
 
@@ -29,7 +30,16 @@ def shipped() -> Card:
 
 
 def repeat_of(card: Card, seed: int, value: float) -> Repeat:
-    row = {"suite": PLACE[0], "version": 2, "size": "lite", "task": PLACE[1], "metric": PLACE[2], "value": value, "low": value - 1, "high": value + 1}
+    row = {
+        "suite": PLACE[0],
+        "version": 2,
+        "size": "lite",
+        "task": PLACE[1],
+        "metric": PLACE[2],
+        "value": value,
+        "low": value - 1,
+        "high": value + 1,
+    }
     known = {field: getattr(card, field) for field in Repeat.__dataclass_fields__}
     return Repeat(**{**known, "train_seed": seed, "scores": [row]})
 
@@ -52,12 +62,22 @@ def test_cards_of_repeats_are_read_as_they_were_written(shipped: Card) -> None:
 
 
 def test_repeats_that_come_along_are_of_models_that_come_along() -> None:
-    places = [path.name for path in (bundled.FOLDER / "repeats").iterdir()] if (bundled.FOLDER / "repeats").is_dir() else []
-    listed = {f"{name}.seed{card.train_seed}.json": (bundled.card(name), card) for name in bundled.names() for card in find_repeats(name)}
+    places = (
+        [path.name for path in (bundled.FOLDER / "repeats").iterdir()] if (bundled.FOLDER / "repeats").is_dir() else []
+    )
+    listed = {
+        f"{name}.seed{card.train_seed}.json": (bundled.card(name), card)
+        for name in bundled.names()
+        for card in find_repeats(name)
+    }
     assert sorted(places) == sorted(listed)
     for shipped, card in listed.values():
         require_repeat(TrainingRecipe.from_dict(card.recipe), shipped, Path(card.name))
-        assert (card.steps, card.data, card.weights_sha256 == shipped.weights_sha256) == (shipped.steps, shipped.data, False)
+        assert (card.steps, card.data, card.weights_sha256 == shipped.weights_sha256) == (
+            shipped.steps,
+            shipped.data,
+            False,
+        )
 
 
 @given(VALUES, VALUES)
@@ -71,7 +91,12 @@ def test_all_of_one_have_to_beat_all_of_the_other(better: list[float], worse: li
         pairs = len(better) * len(worse)
         assert told == ("holds" if wins == pairs else "reversed" if losses == pairs else "cannot tell")
     turned = judge_trainings(better, worse, "relative_bce")
-    assert (told, turned) in {(None, None), ("holds", "reversed"), ("reversed", "holds"), ("cannot tell", "cannot tell")}
+    assert (told, turned) in {
+        (None, None),
+        ("holds", "reversed"),
+        ("reversed", "holds"),
+        ("cannot tell", "cannot tell"),
+    }
 
 
 def test_three_against_three_are_in_order_by_chance_once_in_twenty() -> None:
@@ -84,5 +109,9 @@ def test_the_table_names_every_seed_and_their_spread(shipped: Card) -> None:
     assert values[1:] == [100.0, 300.0]
     text = format_trainings({"sqair": cards, "alone": [shipped]})
     assert "alone" not in text
-    assert [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| seed")] == ["seed 1", "seed 2", "seed 3"]
+    assert [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| seed")] == [
+        "seed 1",
+        "seed 2",
+        "seed 3",
+    ]
     assert f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f}" in text

@@ -32,7 +32,11 @@ def test_the_suites_of_a_model_are_those_of_the_world_that_it_learnt(dataset: st
 
 def test_whatever_a_ranked_suite_asks_and_can_be_learnt_is_of_one_world() -> None:
     asked = {task.name for suite in SUITES.values() if suite.ranked_by for task in suite.tasks}
-    learnt = [name for name in registry.datasets.names() if name in asked and registry.datasets.get(name).splits.get("training")]
+    learnt = [
+        name
+        for name in registry.datasets.names()
+        if name in asked and registry.datasets.get(name).splits.get("training")
+    ]
     assert learnt
     for name in learnt:
         assert sum(name in world.datasets for world in WORLDS) == 1, name
@@ -47,6 +51,12 @@ def test_what_a_table_shows_is_asked_and_the_first_figure_is_what_the_first_suit
 
 
 def test_of_data_that_no_suite_asks_the_suites_have_to_be_named() -> None:
-    assert world_of("mine") is None and yardstick("mine", ["curtain", "balls"]) == "curtain" and yardstick("mine", []) is None
-    with pytest.raises(TrainingError, match="which suites are for models that learnt 'mine' is not known: name them with --suites"):
+    assert (
+        world_of("mine") is None
+        and yardstick("mine", ["curtain", "balls"]) == "curtain"
+        and yardstick("mine", []) is None
+    )
+    with pytest.raises(
+        TrainingError, match="which suites are for models that learnt 'mine' is not known: name them with --suites"
+    ):
         suites_of("mine")

@@ -1,4 +1,5 @@
-"""A network small enough to be trained in a test, of an architecture of its own, and training runs of it in a process of their own."""
+"""A network small enough to be trained in a test, of an architecture of its own, and training runs of it in a process
+of their own."""
 
 from __future__ import annotations
 
@@ -57,10 +58,14 @@ class Toy(torch.nn.Module):
         each = F.binary_cross_entropy_with_logits(logits, x[:, 1:], reduction="none").sum((2, 3))
         total = each.mean() + 0 * self.spoilt
         if self.sizes.poisoned:
-            total = total + torch.log(self.spoilt - 0.9955)  # Adam takes 0.001 from it in every step, which leaves no logarithm in the sixth
+            total = total + torch.log(
+                self.spoilt - 0.9955
+            )  # Adam takes 0.001 from it in every step, which leaves no logarithm in the sixth
         return ToyLosses(total, {"upper_bound": each.mean().detach()})
 
-    def begin(self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> None:
+    def begin(
+        self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0
+    ) -> None:
         return None
 
     def observe(self, state: None, frame: torch.Tensor, action: Any) -> tuple[None, torch.Tensor, torch.Tensor]:

@@ -37,7 +37,10 @@ def write(recipe: Recipe, path: Path, scenes: dict[str, Scenes], compress: Any =
         assert len(span) == recipe.splits[span.split]
         one = scenes[span.split]
         arrays = one.arrays()
-        streams = {name: Streams.of([compress(array.tobytes(), 1) for array in arrays.pop(name)]) for name in ("features", "groups", "collisions")}
+        streams = {
+            name: Streams.of([compress(array.tobytes(), 1) for array in arrays.pop(name)])
+            for name in ("features", "groups", "collisions")
+        }
         journal.append(block_of(recipe, span, streams, Scenes(truth=arrays, events=one.events)))
     seal(journal, path)
     return path
@@ -46,7 +49,9 @@ def write(recipe: Recipe, path: Path, scenes: dict[str, Scenes], compress: Any =
 def put_digests_right(path: Path) -> Path:
     """After whatever was done to the arrays: a liar who knows the contract."""
     with h5py.File(path, "r+") as file:
-        texts = {split: canonical_text(file[split], split) for split in ("training", "validation", "test") if split in file}
+        texts = {
+            split: canonical_text(file[split], split) for split in ("training", "validation", "test") if split in file
+        }
         for split, text in texts.items():
             file[split].attrs["content_sha256"] = digest_of(text)
         file.attrs["content_sha256"] = digest_of("".join(texts.values()))

@@ -17,7 +17,15 @@ class Made:
     recipe: Recipe
 
 
-def recipe_for(name: str = "balls", *, training: int = 0, validation: int = 0, test: int = 0, frames: int | None = None, **parameters: object) -> Recipe:
+def recipe_for(
+    name: str = "balls",
+    *,
+    training: int = 0,
+    validation: int = 0,
+    test: int = 0,
+    frames: int | None = None,
+    **parameters: object,
+) -> Recipe:
     """A named recipe with sizes, frames and parameters of one's own."""
     usual: Recipe = datasets.get(name)
     generator = replace(usual.generator, **parameters)  # type: ignore[type-var]

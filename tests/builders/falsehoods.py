@@ -126,7 +126,9 @@ def a_partner_that_is_not_there(scenes: Scenes, draw: random.Random) -> None:
 @falsehood("contact flags|that its flight|place where nothing|do not touch|energy")
 def an_event_left_out(scenes: Scenes, draw: random.Random) -> Scenes:
     events, row = scenes.events, strong(scenes, draw)
-    columns = {name: np.delete(events[name], row, axis=0) for name in ("time", "a", "b", "normal", "impulse", "position")}
+    columns = {
+        name: np.delete(events[name], row, axis=0) for name in ("time", "a", "b", "normal", "impulse", "position")
+    }
     return replace(scenes, events={"offset": events["offset"] - (events["offset"] > row), **columns})
 
 
@@ -144,7 +146,9 @@ def a_radius(scenes: Scenes, draw: random.Random) -> None:
 @falsehood("energy|velocity that its flight")
 def a_mass(scenes: Scenes, draw: random.Random) -> None:
     row = strong(scenes, draw)
-    scenes.truth["mass"][int(np.searchsorted(scenes.events["offset"], row, "right")) - 1, scenes.events["a"][row]] *= 1.1
+    scenes.truth["mass"][int(np.searchsorted(scenes.events["offset"], row, "right")) - 1, scenes.events["a"][row]] *= (
+        1.1
+    )
 
 
 @falsehood("overlap")

@@ -24,7 +24,9 @@ class Start:
 
     def energy(self, position: np.ndarray, velocity: np.ndarray) -> np.ndarray:
         """Kinetic, plus what gravity can still give above the floor."""
-        return (0.5 * self.mass * (velocity**2).sum(-1) + self.mass * self.gravity * (self.size - position[..., 1])).sum(-1)
+        return (
+            0.5 * self.mass * (velocity**2).sum(-1) + self.mass * self.gravity * (self.size - position[..., 1])
+        ).sum(-1)
 
 
 @dataclass(frozen=True)

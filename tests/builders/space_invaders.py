@@ -42,7 +42,11 @@ def able_player(seed: int) -> Player:
         seen[0], seen[1] = left, 0.8 * seen[1] + 0.2 * (moved / 4 if abs(moved) < 9 else 0.0)
         if draws.random() < 0.03:
             return int(draws.integers(6))
-        near = [x - 2 for y, x in ((memory[81], memory[83]), (memory[82], memory[84])) if 64 < y < 95 and abs(x - 2 - ship) <= 7]
+        near = [
+            x - 2
+            for y, x in ((memory[81], memory[83]), (memory[82], memory[84]))
+            if 64 < y < 95 and abs(x - 2 - ship) <= 7
+        ]
         if near:
             right = near[0] < ship or ship < 40
             return 4 if right and ship < 115 else 5
@@ -55,7 +59,8 @@ def able_player(seed: int) -> Player:
 
 
 def play(frames: int, *, player: Player, skip: int = 4, waits: int = 0) -> Iterator[Moment]:
-    """Play one game after another until so many raw frames are there. waits: raw frames without an action at the beginning of the n-th game, n times."""
+    """Play one game after another until so many raw frames are there. waits: raw frames without an action at the
+    beginning of the n-th game, n times."""
     ale_py = pytest.importorskip("ale_py")
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     ale = ale_py.ALEInterface()
@@ -87,5 +92,8 @@ def play(frames: int, *, player: Player, skip: int = 4, waits: int = 0) -> Itera
 @cache
 def short_play(skip: int = 4) -> tuple[Moment, ...]:
     """A few thousand raw frames, of both players."""
-    parts = play(2400, player=random_player(1), skip=skip, waits=1), play(3600, player=able_player(2), skip=skip, waits=1)
+    parts = (
+        play(2400, player=random_player(1), skip=skip, waits=1),
+        play(3600, player=able_player(2), skip=skip, waits=1),
+    )
     return tuple(moment for part in parts for moment in part)

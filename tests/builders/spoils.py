@@ -93,11 +93,18 @@ def terabytes(file: h5py.File) -> None:
     """Every array as long as the others, none of it stored."""
     many = 10**8
     for path, (dtype, axes) in AXES.items():
-        shape = tuple(int(axis) if axis.isdigit() else {"T": 6, "N": many, "O": many + 1, "H": 16, "W": 16, "C": 1, "K": 2, "M": many}[axis] for axis in axes)
+        shape = tuple(
+            int(axis)
+            if axis.isdigit()
+            else {"T": 6, "N": many, "O": many + 1, "H": 16, "W": 16, "C": 1, "K": 2, "M": many}[axis]
+            for axis in axes
+        )
         del file["training/" + path]
         chunk = tuple(min(256, length) if axis == "N" else length for axis, length in zip(axes, shape, strict=True))
         if path in ("features", "groups", "collisions"):
-            file.create_dataset("training/" + path, shape, dtype, chunks=(6, 1, 16, 16, 1), compression="gzip", compression_opts=1)
+            file.create_dataset(
+                "training/" + path, shape, dtype, chunks=(6, 1, 16, 16, 1), compression="gzip", compression_opts=1
+            )
         else:
             file.create_dataset("training/" + path, shape, dtype, chunks=None if path.startswith("events") else chunk)
 
@@ -105,7 +112,9 @@ def terabytes(file: h5py.File) -> None:
 def same_bytes_for_all(path: Path) -> None:
     """A chunk index in which 100,000 chunks are the same few bytes."""
     with h5py.File(path) as file:
-        attributes = {name: int(value) if name == "format_version" else str(value) for name, value in file.attrs.items()}
+        attributes = {
+            name: int(value) if name == "format_version" else str(value) for name, value in file.attrs.items()
+        }
     many = 100_000
     data = bytearray(2048)
     stream = zlib.compress(bytes(6 * 16 * 16), 1)
@@ -124,10 +133,17 @@ def same_bytes_for_all(path: Path) -> None:
             chunk = tuple(step if axis == "N" else length for axis, length in zip(axes, shape, strict=True))
             count = -(-many // step)
             size = len(stream) if pixels else int(np.prod(chunk)) * dtype.itemsize
-            storage = Chunked(chunk, np.full(count, 2048, np.uint64), np.full(count, size, np.uint32), 1 if pixels else None)
+            storage = Chunked(
+                chunk, np.full(count, 2048, np.uint64), np.full(count, size, np.uint32), 1 if pixels else None
+            )
         arrays[name] = Dataset(dtype, shape, storage)
-    events = Group({name.removeprefix("events/"): array for name, array in arrays.items() if name.startswith("events/")})
-    split = Group({**{name: array for name, array in arrays.items() if "/" not in name}, "events": events}, {"content_sha256": "0" * 64})
+    events = Group(
+        {name.removeprefix("events/"): array for name, array in arrays.items() if name.startswith("events/")}
+    )
+    split = Group(
+        {**{name: array for name, array in arrays.items() if "/" not in name}, "events": events},
+        {"content_sha256": "0" * 64},
+    )
     superblock, body = skeleton(Group({"training": split}, attributes), len(data))
     data[: len(superblock)] = superblock
     path.write_bytes(data + body)

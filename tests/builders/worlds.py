@@ -26,7 +26,15 @@ class Game:
 
     name: ClassVar[str] = "game"
     version: ClassVar[int] = 1
-    arrays: ClassVar[tuple[str, ...]] = ("features", "groups", "actions", "reward", "episode", "events/time", "events/kind")
+    arrays: ClassVar[tuple[str, ...]] = (
+        "features",
+        "groups",
+        "actions",
+        "reward",
+        "episode",
+        "events/time",
+        "events/kind",
+    )
     shape: ClassVar[tuple[int, int, int]] = (6, 9, 3)
     objects: ClassVar[int] = 1
     actions: ClassVar[int] = 2
@@ -63,7 +71,9 @@ class Game:
             truth={
                 "reward": action.astype(np.float32).reshape(len(span), -1),
                 "actions": np.eye(2, dtype=np.uint8)[action].reshape(len(span), -1, 2),
-                "episode": np.stack([np.full(len(span), number), np.arange(len(span)) * recipe.frames], axis=1).astype(np.uint32),
+                "episode": np.stack([np.full(len(span), number), np.arange(len(span)) * recipe.frames], axis=1).astype(
+                    np.uint32
+                ),
             },
             events={
                 "offset": np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(span)))]),
@@ -129,6 +139,12 @@ class Apart(Memory):
 
 
 game = Recipe(dataset="game", generator=Game(), frames=3, splits={"training": 600, "test": 40}, about="a dot")
-squares = Recipe(dataset="squares", generator=Squares(), frames=1, splits={"training": 520, "validation": 3, "test": 17}, about="single images")
+squares = Recipe(
+    dataset="squares",
+    generator=Squares(),
+    frames=1,
+    splits={"training": 520, "validation": 3, "test": 17},
+    about="single images",
+)
 memory = Recipe(dataset="memory", generator=Memory(), frames=2, splits={"test": 40}, about="memory alone")
 WORLDS = {"game": game, "squares": squares, "memory": memory}

@@ -1,4 +1,5 @@
-"""Boxes on their way from a model to its figures: through the process, a pipe, a file; and what cannot be a box is named in one line."""
+"""Boxes on their way from a model to its figures: through the process, a pipe, a file; and what cannot be a box is
+named in one line."""
 
 from __future__ import annotations
 
@@ -85,7 +86,9 @@ def say(spoil: Callable[[Array], Any], asking: Any, at: int = 2) -> Any:
         def observe(self, state: int, frame: Array, action: Any) -> Any:
             boxes = np.full((len(frame), 2, 5), np.nan, np.float32)
             boxes[:, 0] = 3, 2, 4, 4, 7
-            return state + 1, Prediction(0.5 * frame, np.zeros(frame.shape[:3], np.uint8), boxes=spoil(boxes) if state == at else boxes)
+            return state + 1, Prediction(
+                0.5 * frame, np.zeros(frame.shape[:3], np.uint8), boxes=spoil(boxes) if state == at else boxes
+            )
 
     examples, source = world()
     return ask(Spoiled(), task(asking), asking, examples, source, seed=0)
@@ -116,7 +119,10 @@ RUBBISH: dict[str, tuple[Callable[[Array], Any], str]] = {
     "a name below nothing": (put(4, -1), "whole number from 0 to 16777215, not -1"),
     "a name that float32 rounds": (put(4, 1 << 24), "whole number from 0 to 16777215"),
     "two of one name": (twice, "two boxes of a frame have the identity 7"),
-    "whole numbers": (lambda boxes: np.ones(boxes.shape, np.int64), "floating-point numbers of shape .3, 1 to 255, 5., not int64"),
+    "whole numbers": (
+        lambda boxes: np.ones(boxes.shape, np.int64),
+        "floating-point numbers of shape .3, 1 to 255, 5., not int64",
+    ),
     "text": (lambda boxes: np.full(boxes.shape, "a"), "floating-point"),
     "objects": (lambda boxes: boxes.astype(object), "floating-point"),
     "complex numbers": (lambda boxes: boxes.astype(np.complex64), "floating-point"),
@@ -130,7 +136,11 @@ RUBBISH: dict[str, tuple[Callable[[Array], Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("asking", [Window(6, boxes=True), Window(6), Rollout(3, 4), Still(2, shown=4)], ids=["asked", "window", "rollout", "still"])
+@pytest.mark.parametrize(
+    "asking",
+    [Window(6, boxes=True), Window(6), Rollout(3, 4), Still(2, shown=4)],
+    ids=["asked", "window", "rollout", "still"],
+)
 @pytest.mark.parametrize("name", RUBBISH)
 def test_boxes_that_are_none_are_named_whether_they_are_asked_for_or_not(name: str, asking: Any) -> None:
     spoil, words = RUBBISH[name]
@@ -142,7 +152,9 @@ def test_boxes_that_are_none_are_named_whether_they_are_asked_for_or_not(name: s
 def test_boxes_are_given_of_all_frames_or_of_none_and_in_as_many_rows() -> None:
     with pytest.raises(ModelError, match="gave 5 sets of boxes for 6 frames: all or none"):
         say(lambda boxes: None, Window(6, boxes=True))
-    with pytest.raises(ModelError, match=r"boxes of shape \(3, 1, 5\) and of shape \(3, 2, 5\): as many rows for every frame"):
+    with pytest.raises(
+        ModelError, match=r"boxes of shape \(3, 1, 5\) and of shape \(3, 2, 5\): as many rows for every frame"
+    ):
         say(lambda boxes: boxes[:, :1], Window(6, boxes=True))
 
 
@@ -219,7 +231,9 @@ def test_boxes_of_a_file_are_a_stranger_s(tmp_path: Path, change: Callable[[Arra
 
 
 def test_more_rows_of_nothing_change_nothing(tmp_path: Path) -> None:
-    widened = of_a_file(tmp_path / "p.h5", lambda boxes: np.pad(boxes, ((0, 0), (0, 0), (0, 9), (0, 0)), constant_values=np.nan))
+    widened = of_a_file(
+        tmp_path / "p.h5", lambda boxes: np.pad(boxes, ((0, 0), (0, 0), (0, 9), (0, 0)), constant_values=np.nan)
+    )
     require_identical(widened, physbench.evaluate(Whole(), "leave", limit=3))
 
 
@@ -255,13 +269,19 @@ def test_boxes_behind_a_pipe_are_those_in_the_process(cli: Any) -> None:
     assert result.exit_code == 0, result.output
     behind = {score["metric"]: score["value"] for score in json.loads(result.stdout)["scores"]}
     inside = figures_of(physbench.evaluate(Whole(), "leave", limit=3))
-    assert inside and {name: behind[name] for name in inside} == {name: None if value != value else value for name, value in inside.items()}
+    assert inside and {name: behind[name] for name in inside} == {
+        name: None if value != value else value for name, value in inside.items()
+    }
 
 
 @pytest.mark.usefixtures("empty_directory")
 @pytest.mark.parametrize(
     ("rows", "words"),
-    [("2", '"shape": [4, 2, 5]'), ("0", "where owner, log_likelihood is expected"), ("256", "'boxes' is a whole number from 0 to 255, not 256")],
+    [
+        ("2", '"shape": [4, 2, 5]'),
+        ("0", "where owner, log_likelihood is expected"),
+        ("256", "'boxes' is a whole number from 0 to 255, not 256"),
+    ],
 )
 def test_a_pipe_carries_as_many_boxes_as_were_announced(cli: Any, rows: str, words: str) -> None:
     result = cli("eval", "--command", client(BOXED, rows), "--suite", "leave", "--limit", 4)

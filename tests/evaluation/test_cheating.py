@@ -1,4 +1,5 @@
-"""Predictors that know nothing, in every suite: none is ranked above straight flight, and where one does well its metric's card says so."""
+"""Predictors that know nothing, in every suite: none is ranked above straight flight, and where one does well its
+metric's card says so."""
 
 from __future__ import annotations
 
@@ -42,7 +43,9 @@ class Trick:
 
     def observe(self, state: Batch, frame: Array, action: Any) -> tuple[Batch, Prediction]:
         mean = np.broadcast_to(self.say(state, frame), frame.shape).astype(np.float32)
-        return state, Prediction(mean, None if self.owner is None else np.broadcast_to(self.owner(frame), frame.shape[:3]).astype(np.uint8))
+        return state, Prediction(
+            mean, None if self.owner is None else np.broadcast_to(self.owner(frame), frame.shape[:3]).astype(np.uint8)
+        )
 
 
 def blur(frame: Array, radius: float) -> Array:
@@ -94,8 +97,13 @@ def rates(suite: str, count: int = COUNT) -> list[float] | None:
 def figures(model: Any, suite: str, count: int = COUNT) -> dict[str, float]:
     task, asking = ASKED[suite]
     shown, source = examples(suite, count)
-    found = score_answer(asking, ask(model, task, asking, shown, source, seed=0), shown, model.likelihood, rates=rates(suite, count))
-    return {name.removesuffix("[1]") if suite == "crop50" else name: value(pool([per_sequence(each)])) for name, each in found.items()}
+    found = score_answer(
+        asking, ask(model, task, asking, shown, source, seed=0), shown, model.likelihood, rates=rates(suite, count)
+    )
+    return {
+        name.removesuffix("[1]") if suite == "crop50" else name: value(pool([per_sequence(each)]))
+        for name, each in found.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -136,11 +144,16 @@ def test_no_copy_however_soft_ranks_above_straight_flight(suite: str, flight: An
 
 def test_among_many_balls_a_blurred_copy_ranks_above_straight_flight_and_the_card_says_how_far() -> None:
     """Who is certain pays at every collision, and there are many."""
-    blur, flight = (figures(model, "extrapolation", 96)["relative_bce"] for model in (SEEING["blurred copy"], ConstantVelocity()))
+    blur, flight = (
+        figures(model, "extrapolation", 96)["relative_bce"] for model in (SEEING["blurred copy"], ConstantVelocity())
+    )
     few = figures(SEEING["blurred copy"], "balls", 96)["relative_bce"]
     caution = find("relative_bce").caution
     assert f"blurred by 1.6 pixels {few:.2f}" in caution
-    assert f"On 6-8 balls that blur still scores {blur:.2f}" in caution and f"{flight:.2f}" in caution.partition("6-8 balls")[2]
+    assert (
+        f"On 6-8 balls that blur still scores {blur:.2f}" in caution
+        and f"{flight:.2f}" in caution.partition("6-8 balls")[2]
+    )
 
 
 ADMITTED = {
@@ -153,7 +166,10 @@ ADMITTED = {
     "rollout_bce": "the best answer is a blur",
     "rollout_relative_bce": "mean training frame",
     "event_error": "blurs do not care who collided",
-    "rollout_position_error": "All ones score 6.8 at any step, 0.9 everywhere too, below copying (9.5) and constant-velocity (8.1) ten steps ahead",
+    "rollout_position_error": (
+        "All ones score 6.8 at any step, 0.9 everywhere too, below copying (9.5) and constant-velocity (8.1) ten steps"
+        " ahead"
+    ),
 }
 """Metrics in which some trick passes straight flight, and the words with which their cards admit it."""
 
@@ -166,7 +182,9 @@ def test_a_metric_in_which_a_trick_does_well_admits_it_on_its_card(flight: Any, 
                 if better(metric, figure, flight[suite][metric]):
                     passed.setdefault(find(metric).name, set()).add(name)
     assert passed.keys() <= ADMITTED.keys(), passed
-    assert {"0.9 everywhere", "all ones", "grey"} <= passed["relative_relational_bce"] and "the mean frame" in passed["rollout_relative_bce"]
+    assert {"0.9 everywhere", "all ones", "grey"} <= passed["relative_relational_bce"] and "the mean frame" in passed[
+        "rollout_relative_bce"
+    ]
     for metric in passed:
         assert ADMITTED[metric] in find(metric).caution, metric
 
@@ -191,10 +209,14 @@ def test_the_figures_on_a_card_are_measured(suite: str, metric: str, trick: str,
 
 def test_no_trick_that_remembers_nothing_is_below_1_in_permanence_and_the_card_has_their_figures(tricks: Any) -> None:
     assert all(row["permanence_bce"] > 1 for row in tricks["curtain"].values())
-    constant, copy, blank = (figures(TRICKS[name], "curtain", 96)["permanence_bce"] for name in ("the rate at which objects come out", "copy", "blank"))
+    constant, copy, blank = (
+        figures(TRICKS[name], "curtain", 96)["permanence_bce"]
+        for name in ("the rate at which objects come out", "copy", "blank")
+    )
     assert copy == blank
-    assert f"The constant 0.0015, how often objects come out, scores {constant:.2f}; copy and blank {blank:.2f}" in " ".join(
-        find("permanence_bce").caution.split()
+    assert (
+        f"The constant 0.0015, how often objects come out, scores {constant:.2f}; copy and blank {blank:.2f}"
+        in " ".join(find("permanence_bce").caution.split())
     )
 
 
@@ -246,7 +268,9 @@ def test_a_forecast_without_memory_that_knows_more_than_the_distance_scores_what
 def test_imagined_places_cost_what_their_card_says(model: Any, words: str) -> None:
     scored = figures(model, "simulation", 96)
     assert (
-        words.format(scored["rollout_position_error[5]" if words.startswith("The oracle") else "rollout_position_error[10]"])
+        words.format(
+            scored["rollout_position_error[5]" if words.startswith("The oracle") else "rollout_position_error[10]"]
+        )
         in find("rollout_position_error").caution
     )
 
@@ -255,7 +279,11 @@ def test_a_rollout_of_ones_has_the_overlap_that_its_card_says(tricks: Any) -> No
     shown, _ = examples("simulation")
     on = shown.frames[:, 5:15].mean(dtype=np.float64)
     assert tricks["simulation"]["all ones"]["rollout_overlap"] == pytest.approx(on, rel=1e-12)
-    assert tricks["simulation"]["the mean frame"]["rollout_overlap"] == tricks["simulation"]["grey"]["rollout_overlap"] == 0.0
+    assert (
+        tricks["simulation"]["the mean frame"]["rollout_overlap"]
+        == tricks["simulation"]["grey"]["rollout_overlap"]
+        == 0.0
+    )
     assert "all ones score the share of the frame that is on" in find("rollout_overlap").caution
 
 
@@ -311,7 +339,10 @@ def test_owners_that_are_places_or_blobs_score_what_the_cards_say(groupings: Any
 def test_a_single_object_in_a_single_slot_is_grouped_well_and_the_card_says_so() -> None:
     one_slot = figures(Trick(lambda batch, frame: frame, OWNERS["one slot"]), "curtain")["ari"]
     shown, _ = examples("curtain")
-    alone = [[len(np.unique(groups[groups > 0])) == 1 for groups in sequence[1:]] for sequence in shown.groups * ~behind(shown)]
+    alone = [
+        [len(np.unique(groups[groups > 0])) == 1 for groups in sequence[1:]]
+        for sequence in shown.groups * ~behind(shown)
+    ]
     enough = [[(groups > 0).sum() >= 2 for groups in sequence[1:]] for sequence in shown.groups * ~behind(shown)]
     assert one_slot == pytest.approx((np.array(alone) & enough).sum() / np.sum(enough), rel=1e-12)
     assert "and 1 where one does" in find("ari").caution

@@ -1,4 +1,5 @@
-"""Codes of frames and what is read off them: the suite on a few games, the rows that learn nothing, and what cannot be asked."""
+"""Codes of frames and what is read off them: the suite on a few games, the rows that learn nothing, and what cannot be
+asked."""
 
 from __future__ import annotations
 
@@ -87,15 +88,22 @@ def test_the_figures_are_those_of_a_probe_that_is_fitted_by_hand(games: Path) ->
     shares = [np.unique(every[:, slot], return_counts=True)[1] / len(every) for slot in range(128)]
     slots = np.array([-(share * np.log(share)).sum() > 0.6 for share in shares])
     count = min(10, 6)  # as many training sequences as there are test sequences, up to a thousand
-    read = MemoryProbe.fit(codes["training"][:count], ram["training"][:count], slots, [28, 26, 16, 17]).read(codes["test"])
+    read = MemoryProbe.fit(codes["training"][:count], ram["training"][:count], slots, [28, 26, 16, 17]).read(
+        codes["test"]
+    )
     result = evaluate(Pixels(), SUITE, data=games)
     true, said = (np.unpackbits(array[..., slots].reshape(-1)) for array in (ram["test"], read.ram))
     task = result.scores[0].task
     assert result.score(task, "probe_bit_f1").value == pytest.approx(f1_score(true, said), abs=1e-12)
-    assert result.score(task, "probe_slot_accuracy").value == pytest.approx((ram["test"] == read.ram)[..., slots].mean(), abs=1e-12)
+    assert result.score(task, "probe_slot_accuracy").value == pytest.approx(
+        (ram["test"] == read.ram)[..., slots].mean(), abs=1e-12
+    )
     there = ram["test"][..., [28, 26, 16, 17]].astype(float)
     units, means = (ram["training"][:count][..., [28, 26, 16, 17]].astype(float).reshape(-1, 4) for _ in range(2))
-    errors, spread = (there / units.std(axis=0) - read.values) ** 2, ((there - means.mean(axis=0)) / units.std(axis=0)) ** 2
+    errors, spread = (
+        (there / units.std(axis=0) - read.values) ** 2,
+        ((there - means.mean(axis=0)) / units.std(axis=0)) ** 2,
+    )
     assert result.score(task, "probe_variables").value == pytest.approx(1 - errors.sum() / spread.sum(), abs=1e-9)
     assert {score.metric for score in result.scores} == {card.name for card in CODE_CARDS}
 
@@ -123,10 +131,24 @@ def test_the_rows_are_there_and_the_network_is_always_the_same() -> None:
 
 
 def test_the_suite_is_run_from_the_command_line(games: Path, cli: Callable[..., Any], tmp_path: Path) -> None:
-    told = cli("eval", "pixels", "--suite", "probe", "--limit", 2, "--json", "--csv", tmp_path / "p.csv", "--report", tmp_path / "report")
+    told = cli(
+        "eval",
+        "pixels",
+        "--suite",
+        "probe",
+        "--limit",
+        2,
+        "--json",
+        "--csv",
+        tmp_path / "p.csv",
+        "--report",
+        tmp_path / "report",
+    )
     scores = {score["metric"]: score["value"] for score in json.loads(told.stdout)["scores"]}
     rows = list(csv.DictReader(io.StringIO((tmp_path / "p.csv").read_text())))
-    assert {row["metric"]: float(row["value"]) for row in rows} == scores and set(scores) == {card.name for card in CODE_CARDS}
+    assert {row["metric"]: float(row["value"]) for row in rows} == scores and set(scores) == {
+        card.name for card in CODE_CARDS
+    }
     text = cli("eval", "pixels", "--suite", "probe", "--data", games).stdout
     assert "probe_bit_f1" in text and "Grouping is not scored" not in text
     assert "probe_slot_accuracy" in (tmp_path / "report" / "index.html").read_text().replace("<wbr>", "")
@@ -134,25 +156,34 @@ def test_the_suite_is_run_from_the_command_line(games: Path, cli: Callable[..., 
 
 @pytest.mark.parametrize("command", ["predict", "export"])
 def test_files_have_no_place_for_codes(command: str, tmp_path: Path, cli: Callable[..., Any]) -> None:
-    refused = cli(command, *["pixels"] * (command == "predict"), "--suite", "probe", "--limit", 1, "--out", tmp_path / "x.h5")
+    refused = cli(
+        command, *["pixels"] * (command == "predict"), "--suite", "probe", "--limit", 1, "--out", tmp_path / "x.h5"
+    )
     assert refused.exit_code == 2 and "asks for codes of frames, and a file holds predictions alone" in refused.stderr
     assert not (tmp_path / "x.h5").exists()
 
 
 def test_files_are_refused_in_python_too(tmp_path: Path) -> None:
-    for ask in (lambda: predict(Copy(), tmp_path / "x.h5", "probe", limit=1), lambda: export_inputs(tmp_path / "x.h5", "probe", limit=1)):
+    for ask in (
+        lambda: predict(Copy(), tmp_path / "x.h5", "probe", limit=1),
+        lambda: export_inputs(tmp_path / "x.h5", "probe", limit=1),
+    ):
         with pytest.raises(PhysbenchError, match="score the model itself"):
             ask()
 
 
 def test_nothing_of_codes_is_drawn() -> None:
-    with pytest.raises(PhysbenchError, match="probe asks for codes of frames, and nothing is predicted that could be drawn"):
+    with pytest.raises(
+        PhysbenchError, match="probe asks for codes of frames, and nothing is predicted that could be drawn"
+    ):
         watch(Copy(), "probe")
 
 
 def test_a_model_without_codes_is_refused_in_a_line(cli: Callable[..., Any], games: Path, refusal: Any) -> None:
     refused = cli("eval", "copy", "--suite", "probe", "--data", games)
-    assert "reads the codes of a model, its latents(state), and this model has none" in refusal(refused.exit_code, refused.stderr)
+    assert "reads the codes of a model, its latents(state), and this model has none" in refusal(
+        refused.exit_code, refused.stderr
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,7 +210,9 @@ def test_codes_that_change_their_length_are_refused(games: Path) -> None:
         def latents(self, state: Any) -> Array:
             return np.zeros((len(state[1]), 1, state[0]), np.float32)
 
-    with pytest.raises(ModelError, match=r"as long after every frame, and has 16,384 numbers at most: not 7, 13, 19, 25"):
+    with pytest.raises(
+        ModelError, match=r"as long after every frame, and has 16,384 numbers at most: not 7, 13, 19, 25"
+    ):
         evaluate(Growing(), SUITE, data=games)
 
 

@@ -69,7 +69,9 @@ def test_settings_reach_the_weights_and_are_part_of_what_decides_the_answers() -
 
 def test_weights_of_ones_own_code_have_no_identity_and_a_name_has_no_such_code() -> None:
     entered = contestant("mine.pt", architecture="own:ARCHITECTURE")
-    assert entered.model.origin.code == "own:ARCHITECTURE" and entered.identity is None, "it may have changed by tomorrow"
+    assert entered.model.origin.code == "own:ARCHITECTURE" and entered.identity is None, (
+        "it may have changed by tomorrow"
+    )
     with pytest.raises(ModelError, match="for a file of weights or the folder of a run, and 'copy' is neither"):
         contestant("copy", architecture="own:ARCHITECTURE")
 
@@ -78,7 +80,11 @@ def test_the_folder_of_a_run_stands_for_its_best_weights_and_names_the_model() -
     Path("runs/seed-3").mkdir(parents=True)
     assert contestant("runs/seed-3").name == "seed-3"
     assert contestant("runs/seed-3/best.pt").name == contestant("runs/seed-3/last.pt").name == "seed-3"
-    assert [path for path, _ in opened] == [Path("runs/seed-3"), Path("runs/seed-3/best.pt"), Path("runs/seed-3/last.pt")]
+    assert [path for path, _ in opened] == [
+        Path("runs/seed-3"),
+        Path("runs/seed-3/best.pt"),
+        Path("runs/seed-3/last.pt"),
+    ]
     assert contestant("somewhere/else").name == "else", "what is written as a path is one"
     Path("plain").write_text("anything")
     assert contestant("plain").name == "plain"

@@ -65,22 +65,40 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "a fresh seed of 64 bits": ([*QUICK, "--fresh", str(2**63)], f"not {2**63}"),
     "a fresh seed that is no number": ([*QUICK, "--fresh", "soon"], "no whole number"),
     "a device that a model cannot have": ([*QUICK, "--device", "cuda"], "cannot be moved to cuda"),
-    "nothing to set": ([*QUICK, "--set", "noise=0"], "there is no 'noise' to set in this model: it leaves nothing open"),
-    "another thing to set": (["eval", "r-nem", "--set", "hidden=3"], "there is no 'hidden' to set in this model: there is slots, noise"),
+    "nothing to set": (
+        [*QUICK, "--set", "noise=0"],
+        "there is no 'noise' to set in this model: it leaves nothing open",
+    ),
+    "another thing to set": (
+        ["eval", "r-nem", "--set", "hidden=3"],
+        "there is no 'hidden' to set in this model: there is slots, noise",
+    ),
     "a setting in words": (["eval", "r-nem", "--set", "noise=off"], "'noise=off' is no setting such as noise=0"),
     "a setting without a name": (["eval", "r-nem", "--set", "=0"], "is no setting"),
     "a setting without end": (["eval", "r-nem", "--set", "slots=inf"], "is no setting"),
     "half a slot": (["eval", "r-nem", "--set", "slots=2.5"], "slots is a whole number from 1 to 64, not 2.5"),
-    "other slots for one slot": (["eval", "rnn", "--set", "slots=5"], "there is no 'slots' to set in this model: there is noise"),
-    "a thing set twice": (["eval", "r-nem", "--set", "noise=0", "--set", "noise=0.1"], "--set gives the same name twice"),
-    "more sequences than there are": (["eval", "copy", "--limit", "10001"], "a limit is at most 10,000 sequences, as many as full has, not 10,001"),
+    "other slots for one slot": (
+        ["eval", "rnn", "--set", "slots=5"],
+        "there is no 'slots' to set in this model: there is noise",
+    ),
+    "a thing set twice": (
+        ["eval", "r-nem", "--set", "noise=0", "--set", "noise=0.1"],
+        "--set gives the same name twice",
+    ),
+    "more sequences than there are": (
+        ["eval", "copy", "--limit", "10001"],
+        "a limit is at most 10,000 sequences, as many as full has, not 10,001",
+    ),
     "a table that cannot be written": ([*QUICK, "--csv", "/proc/x.csv"], "/proc/x.csv cannot be written"),
     "a model without a name": (["eval", ""], "no model is called ''"),
     "settings for code of one's own": (["eval", "--model", "a:b", "--set", "noise=0"], "--set is for trained models"),
     "a file that is not there": (["eval", "copy", "--data", "no.h5"], "no.h5"),
     "a file that is none": (["eval", "copy", "--data", "text.h5"], "text.h5 is not an HDF5 file"),
     "a folder as data": (["eval", "copy", "--data", "."], "."),
-    "fresh sequences of a file": (["eval", "copy", "--data", "text.h5", "--fresh", "1"], "leave out either the seed or the file"),
+    "fresh sequences of a file": (
+        ["eval", "copy", "--data", "text.h5", "--fresh", "1"],
+        "leave out either the seed or the file",
+    ),
     "an unknown option": ([*QUICK, "--quickly"], "--quickly"),
     "two models": (["eval", "copy", "blank"], "blank"),
     "no folder for the CSV": ([*QUICK, "--csv", "nowhere/a.csv"], "no folder"),
@@ -88,9 +106,18 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "no folder for the page": ([*QUICK, "--report", "nowhere/page"], "no folder"),
     "a folder as CSV": ([*QUICK, "--csv", "."], "is a folder"),
     "a folder as sums": ([*QUICK, "--per-sequence", "."], "is a folder"),
-    "predictions without a batch": (["predict", "copy", "--suite", "smoke", "--limit", "2", "--batch", "0", "--out", "p.h5"], "not 0"),
-    "predictions of a negative seed": (["predict", "copy", "--suite", "smoke", "--limit", "2", "--seed", "-1", "--out", "p.h5"], "-1"),
-    "predictions into nowhere": (["predict", "copy", "--suite", "smoke", "--limit", "2", "--out", "nowhere/p.h5"], "no folder"),
+    "predictions without a batch": (
+        ["predict", "copy", "--suite", "smoke", "--limit", "2", "--batch", "0", "--out", "p.h5"],
+        "not 0",
+    ),
+    "predictions of a negative seed": (
+        ["predict", "copy", "--suite", "smoke", "--limit", "2", "--seed", "-1", "--out", "p.h5"],
+        "-1",
+    ),
+    "predictions into nowhere": (
+        ["predict", "copy", "--suite", "smoke", "--limit", "2", "--out", "nowhere/p.h5"],
+        "no folder",
+    ),
     "predictions of nobody": (["predict", "--out", "p.h5"], "give a model"),
     "scores of nothing": (["score", "p.h5"], "p.h5"),
     "scores of a text": (["score", "text.h5"], "text.h5 is not an HDF5 file"),
@@ -120,7 +147,9 @@ def test_a_missing_folder_is_said_before_the_work(cli: Any, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("option", ["--csv", "--per-sequence"])
-def test_a_full_disk_is_one_line_with_the_name_and_leaves_what_was_there(cli: Any, monkeypatch: pytest.MonkeyPatch, option: str) -> None:
+def test_a_full_disk_is_one_line_with_the_name_and_leaves_what_was_there(
+    cli: Any, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
     class Full(io.FileIO):
         def write(self, content: Any) -> int:
             if len(content) > 100:
@@ -129,17 +158,31 @@ def test_a_full_disk_is_one_line_with_the_name_and_leaves_what_was_there(cli: An
             return super().write(content)
 
     there = Path.open
-    monkeypatch.setattr(Path, "open", lambda path, mode="r", *rest, **more: Full(path, mode) if "x" in mode else there(path, mode, *rest, **more))
+    monkeypatch.setattr(
+        Path,
+        "open",
+        lambda path, mode="r", *rest, **more: Full(path, mode) if "x" in mode else there(path, mode, *rest, **more),
+    )
     for before in ([], ["mine.x"]):
         for name in before:
             Path(name).write_text("what was there")
         result = cli(*QUICK, "--restart", "--overwrite", option, "mine.x")  # without what it would keep meanwhile
-        assert result.exit_code == 2 and result.stderr.strip() == f"Error: mine.x cannot be written: {os.strerror(errno.ENOSPC)}"
+        assert (
+            result.exit_code == 2
+            and result.stderr.strip() == f"Error: mine.x cannot be written: {os.strerror(errno.ENOSPC)}"
+        )
         assert os.listdir() == before and all(Path(name).read_text() == "what was there" for name in before)
 
 
 def test_a_model_is_called_and_linked_as_one_says(cli: Any) -> None:
-    labels = ["--name", "my-model.v2", "--link", "https://example.org/code", "--paper", "https://arxiv.org/abs/1802.10353"]
+    labels = [
+        "--name",
+        "my-model.v2",
+        "--link",
+        "https://example.org/code",
+        "--paper",
+        "https://arxiv.org/abs/1802.10353",
+    ]
     assert cli("predict", "copy", "--suite", "smoke", "--limit", "2", "--out", "p.h5").exit_code == 0
     for command in (["eval", "copy", "--suite", "smoke", "--limit", "2"], ["score", "p.h5"]):
         done = cli(*command, *labels, "--csv", "mine.csv", "--per-sequence", "mine.npz", "--overwrite")
@@ -162,7 +205,9 @@ def test_a_model_is_called_and_linked_as_one_says(cli: Any) -> None:
         ("--paper", "javascript:alert(1)", "is not an https link"),
     ],
 )
-def test_a_name_or_a_link_that_no_table_takes_is_refused_before_the_work(cli: Any, monkeypatch: pytest.MonkeyPatch, option: str, text: str, words: str) -> None:
+def test_a_name_or_a_link_that_no_table_takes_is_refused_before_the_work(
+    cli: Any, monkeypatch: pytest.MonkeyPatch, option: str, text: str, words: str
+) -> None:
     def work(*_: Any) -> None:
         raise AssertionError("it has begun")
 
@@ -171,7 +216,17 @@ def test_a_name_or_a_link_that_no_table_takes_is_refused_before_the_work(cli: An
 
 
 RUN = ["=1+1", "\uff1d1+1", " =1", "\uff0b1", "\ufe63a", "\uff20a", "-a", "+a", "@a", "  \uff1d"]
-UNSEEN = {"\t=1": "?=1", "\r=1": "?=1", "\n=1": "?=1", "a\r=1": "a?=1", "a\n=1": "a?=1", "\u200b=1": "?=1", "\ufeff@a": "?@a", "\u2007-1": "?-1", "a\0": "a?"}
+UNSEEN = {
+    "\t=1": "?=1",
+    "\r=1": "?=1",
+    "\n=1": "?=1",
+    "a\r=1": "a?=1",
+    "a\n=1": "a?=1",
+    "\u200b=1": "?=1",
+    "\ufeff@a": "?@a",
+    "\u2007-1": "?-1",
+    "a\0": "a?",
+}
 
 
 @pytest.mark.parametrize(("name", "cell"), [*((name, f"'{name}") for name in RUN), *UNSEEN.items()])
@@ -219,7 +274,9 @@ def test_an_answer_that_cannot_be_scored_needs_no_traceback(cli: Any) -> None:
     Path("raising_model.py").write_text(OWN)
     result = cli("eval", "--limit", "2", "--model", "raising_model:Wrong")
     assert result.exit_code == 2 and "Traceback" not in result.stderr
-    assert result.stderr.strip().splitlines()[1:] == ["Error: the model returned a NoneType where (state, prediction) is expected"]
+    assert result.stderr.strip().splitlines()[1:] == [
+        "Error: the model returned a NoneType where (state, prediction) is expected"
+    ]
 
 
 def test_a_module_that_is_not_there_needs_no_traceback(cli: Any) -> None:
@@ -239,7 +296,9 @@ def test_code_that_cannot_be_imported_shows_why(cli: Any) -> None:
 
 
 def test_ones_own_code_is_named_and_marked(cli: Any) -> None:
-    Path("good_model.py").write_text("from physbench_baselines.reference import Copy\n\n\ndef build():\n    return Copy()\n")
+    Path("good_model.py").write_text(
+        "from physbench_baselines.reference import Copy\n\n\ndef build():\n    return Copy()\n"
+    )
     result = cli("eval", "--limit", "2", "--model", "good_model:build", "--csv", "a.csv")
     assert result.exit_code == 0 and "Note: made by running the user's own code." in result.stdout
     assert {(row["model"], row["notes"]) for row in table("a.csv")} == {("good_model:build", "own-code")}
@@ -260,7 +319,10 @@ def test_fresh_sequences_are_marked_and_the_same_seed_makes_the_same(cli: Any) -
     told = [json.loads(cli(*QUICK, "--fresh", seed, "--json").stdout) for seed in ("0", "0", "1")]
     assert [each["provenance"]["size"] for each in told] == ["fresh-0-limit-2", "fresh-0-limit-2", "fresh-1-limit-2"]
     assert told[0]["scores"] == told[1]["scores"] != told[2]["scores"]
-    assert told[0]["provenance"]["data_sha256"] not in (told[2]["provenance"]["data_sha256"], {"balls4mass64": DIGESTS["balls4mass64", 1000]})
+    assert told[0]["provenance"]["data_sha256"] not in (
+        told[2]["provenance"]["data_sha256"],
+        {"balls4mass64": DIGESTS["balls4mass64", 1000]},
+    )
 
 
 def test_the_json_has_scores_and_curves_and_no_number_that_is_none(cli: Any) -> None:
@@ -307,7 +369,9 @@ def lines_of(text: str, task: str) -> dict[str, list[str]]:
     return {"": block[0].split()} | {line[2:].split()[0]: line.split() for line in block[1:]}
 
 
-def test_the_table_shows_the_reference_rows_beside_the_model(cli: Any, rows: dict[str, Result], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_shows_the_reference_rows_beside_the_model(
+    cli: Any, rows: dict[str, Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     shown = lines_of(cli("eval", "mean", "--suite", "smoke").stdout, "balls4mass64")
     names = shown[""]
@@ -325,7 +389,9 @@ def test_reference_rows_of_few_sequences_are_scored_on_the_spot(cli: Any, monkey
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 132])
-def test_a_table_fits_the_terminal_with_the_ranked_figure_first_and_marked(cli: Any, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+def test_a_table_fits_the_terminal_with_the_ranked_figure_first_and_marked(
+    cli: Any, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     for words in (["--suite", "simulation"], ["--suite", "extrapolation", "--all"], ["--suite", "curtain"]):
         shown = cli("eval", "copy", *words, "--limit", "2").stdout.splitlines()
@@ -335,7 +401,9 @@ def test_a_table_fits_the_terminal_with_the_ranked_figure_first_and_marked(cli: 
 
 
 def test_figures_that_repeat_others_are_for_those_who_ask(cli: Any) -> None:
-    few, all_of_them = (cli("eval", "copy", "--suite", "balls", "--limit", "2", *more).stdout for more in ([], ["--all"]))
+    few, all_of_them = (
+        cli("eval", "copy", "--suite", "balls", "--limit", "2", *more).stdout for more in ([], ["--all"])
+    )
     assert " bce " not in few and " bce " in all_of_them and "log_likelihood" in all_of_them
     assert "10 more figures: --all" in few and "more figures" not in all_of_them
 
@@ -344,17 +412,27 @@ def test_what_a_paper_reported_stands_under_its_own_model_alone(cli: Any) -> Non
     for name, own in (("rnn", False), ("oracle", False)):
         assert ("in its paper" in cli("eval", name, "--suite", "balls", "--limit", "2").stdout) == own
     found = physbench.evaluate(Oracle(), "balls", limit=2, name="r-nem")
-    assert "ari in its paper, on the paper's own data: 0.8 (about, read off its figure 3)" in as_text(found, extent("balls", limit=2))
+    assert "ari in its paper, on the paper's own data: 0.8 (about, read off its figure 3)" in as_text(
+        found, extent("balls", limit=2)
+    )
     assert all(row.link.startswith("https://") and row.paper for row in known.PUBLISHED)
 
 
 def test_a_model_is_named_after_its_paper_and_what_it_learnt() -> None:
-    shapes = {name: physbench.evaluate("blobs", "segmentation-shapes", limit=2, name=name) for name in ("iodine", "iodine.shapes", "iodine.tetris", "blobs")}
-    told = {name: as_text(found, extent("segmentation-shapes", limit=2)).count("in its paper") for name, found in shapes.items()}
+    shapes = {
+        name: physbench.evaluate("blobs", "segmentation-shapes", limit=2, name=name)
+        for name in ("iodine", "iodine.shapes", "iodine.tetris", "blobs")
+    }
+    told = {
+        name: as_text(found, extent("segmentation-shapes", limit=2)).count("in its paper")
+        for name, found in shapes.items()
+    }
     assert told == {"iodine": 1, "iodine.shapes": 1, "iodine.tetris": 0, "blobs": 0}
 
 
-def test_the_rows_of_a_suite_stand_in_its_own_order_where_others_are_among_them(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rows_of_a_suite_stand_in_its_own_order_where_others_are_among_them(
+    cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     shown = cli("eval", "copy", "--suite", "segmentation-shapes", "--limit", "2").stdout
     heading = next(line for line in shown.splitlines() if line.startswith("shapes "))
@@ -375,7 +453,14 @@ def test_results_are_not_overwritten_without_being_asked(cli: Any, option: str) 
     assert cli(*QUICK, option, "x", "--overwrite").exit_code == 0
 
 
-def plain_copy(made: Made, path: Path, *, names: tuple[str, ...] = ("features", "groups", "collisions"), dtype: str = "float32", split: str = "test") -> Path:
+def plain_copy(
+    made: Made,
+    path: Path,
+    *,
+    names: tuple[str, ...] = ("features", "groups", "collisions"),
+    dtype: str = "float32",
+    split: str = "test",
+) -> Path:
     """As published R-NEM code has it: time first, floats, no attributes."""
     with h5py.File(made.path) as source, h5py.File(path, "w") as target:
         for name in names:
@@ -388,23 +473,36 @@ def same_scores(one: Result, other: Result, task: str, metrics: set[str] | None 
     found = [score for score in one.scores if stands_in_tables(score.metric)]
     for score in found:
         whole = other.score(score.task.replace(task, "balls4mass64"), score.metric)
-        assert (score.value, score.low, score.high, score.sequences) == (whole.value, whole.low, whole.high, whole.sequences), score
+        assert (score.value, score.low, score.high, score.sequences) == (
+            whole.value,
+            whole.low,
+            whole.high,
+            whole.sequences,
+        ), score
     return len(found)
 
 
 def test_a_dataset_file_scores_as_the_recipe_that_it_was_made_from(mass: Made) -> None:
     for model in (Slots(), Mean()):
         one, other = physbench.evaluate(model, "balls", data=mass.path), physbench.evaluate(model, "balls", limit=6)
-        assert one.provenance.size == "file" and one.provenance.data_sha256["mass"] == physbench.open(mass.path).attributes["content_sha256"]
+        assert (
+            one.provenance.size == "file"
+            and one.provenance.data_sha256["mass"] == physbench.open(mass.path).attributes["content_sha256"]
+        )
         if isinstance(model, Slots):  # the mean of the file's own training sequences is another
             assert same_scores(one, other, "mass") == len(other.scores) == 16
-    rolled, whole = physbench.evaluate(Slots(), "simulation", data=mass.path, limit=4), physbench.evaluate(Slots(), "simulation", limit=4)
+    rolled, whole = (
+        physbench.evaluate(Slots(), "simulation", data=mass.path, limit=4),
+        physbench.evaluate(Slots(), "simulation", limit=4),
+    )
     assert rolled.provenance.size == "file-limit-4" and rolled.score("mass/rollout-5+10", "event_error[5,0]").value > 0
     assert same_scores(rolled, whole, "mass") > 4
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint8", "float64", "int8", "bool"])
-def test_a_plain_r_nem_file_scores_as_the_recipe_whatever_its_numbers_are_stored_as(mass: Made, tmp_path: Path, dtype: str) -> None:
+def test_a_plain_r_nem_file_scores_as_the_recipe_whatever_its_numbers_are_stored_as(
+    mass: Made, tmp_path: Path, dtype: str
+) -> None:
     if dtype in ("int8", "bool"):
         path = plain_copy(mass, tmp_path / "plain.h5", names=("features", "collisions"), dtype=dtype)
     else:
@@ -416,14 +514,20 @@ def test_a_plain_r_nem_file_scores_as_the_recipe_whatever_its_numbers_are_stored
 def test_of_a_file_what_cannot_be_computed_is_left_out(mass: Made, tmp_path: Path, cli: Any) -> None:
     path = plain_copy(mass, tmp_path / "only frames.h5", names=("features",))
     found = {(score.task, score.metric) for score in physbench.evaluate(Slots(), "balls", data=path).scores}
-    assert found == {("only-frames", metric + suffix) for metric in ("bce", "relative_bce", "log_likelihood") for suffix in ("", "_last")}
+    assert found == {
+        ("only-frames", metric + suffix)
+        for metric in ("bce", "relative_bce", "log_likelihood")
+        for suffix in ("", "_last")
+    }
     rolled = {score.metric.partition("[")[0] for score in physbench.evaluate(Slots(), "simulation", data=path).scores}
     assert rolled == {"rollout_relative_bce", "rollout_bce", "rollout_overlap"}
     shown = cli("eval", "copy", "--data", path, "--csv", "a.csv")
     assert shown.exit_code == 0 and "copy on balls v2, file: 6 sequences" in shown.stdout
     assert len({row["data_sha256"] for row in table("a.csv")}) == 1 and len(table("a.csv")[0]["data_sha256"]) == 64
     assert "is told the truth, and these data have no 'groups'" in error_of(cli("eval", "oracle", "--data", path))
-    assert "is told the truth, and these data have no 'position'" in error_of(cli("eval", "constant-velocity", "--data", path))
+    assert "is told the truth, and these data have no 'position'" in error_of(
+        cli("eval", "constant-velocity", "--data", path)
+    )
 
 
 def test_the_mean_row_is_the_mean_of_the_files_own_training_frames(mass: Made, tmp_path: Path) -> None:
@@ -447,7 +551,9 @@ def test_frames_of_black_and_white_in_three_channels_stay_black_and_white(tmp_pa
 def test_a_file_of_too_few_frames_is_refused(cli: Any, frames: int, suite: str) -> None:
     with h5py.File("short.h5", "w") as file:
         file["test/features"] = np.zeros((frames, 2, 6, 6, 1), np.float32)
-    assert f"has {frames} frames a sequence: too few" in error_of(cli("eval", "copy", "--suite", suite, "--data", "short.h5"))
+    assert f"has {frames} frames a sequence: too few" in error_of(
+        cli("eval", "copy", "--suite", suite, "--data", "short.h5")
+    )
 
 
 def test_of_single_images_only_the_owners_of_their_pixels_can_be_asked(cli: Any) -> None:
@@ -461,13 +567,18 @@ def test_of_single_images_only_the_owners_of_their_pixels_can_be_asked(cli: Any)
 def test_the_name_of_a_file_becomes_a_name_of_a_task(cli: Any) -> None:
     with h5py.File("=cmd|' x'!a:b.h5", "w") as file:
         file["test/features"] = np.zeros((3, 2, 6, 6, 1), np.float32)
-    assert cli("eval", "blank", "--data", "=cmd|' x'!a:b.h5", "--csv", "a.csv", "--per-sequence", "a.npz").exit_code == 0
+    assert (
+        cli("eval", "blank", "--data", "=cmd|' x'!a:b.h5", "--csv", "a.csv", "--per-sequence", "a.npz").exit_code == 0
+    )
     assert {row["task"] for row in table("a.csv")} == {"cmd---x--a-b"}
     assert load_run(Path("a.npz")).sums
 
 
 def test_a_dataset_file_and_its_sums_are_the_same_in_any_batch(mass: Made) -> None:
-    require_identical(physbench.evaluate(Slots(), "balls", data=mass.path, batch=4), physbench.evaluate(Slots(), "balls", data=mass.path))
+    require_identical(
+        physbench.evaluate(Slots(), "balls", data=mass.path, batch=4),
+        physbench.evaluate(Slots(), "balls", data=mass.path),
+    )
 
 
 def test_what_was_set_stands_in_the_result_and_changes_it(cli: Any) -> None:
@@ -484,7 +595,9 @@ def test_what_was_set_stands_in_the_result_and_changes_it(cli: Any) -> None:
         with open("scores.csv", newline="") as file:
             rows = list(csv.DictReader(file))
         assert {frozenset(row["notes"].split()) for row in rows} == {frozenset(notes)}
-        assert all(NUMBERED_NOTE.fullmatch(note) for note in notes if note.startswith("set-")), "a submission may say so"
+        assert all(NUMBERED_NOTE.fullmatch(note) for note in notes if note.startswith("set-")), (
+            "a submission may say so"
+        )
         assert ("it was given noise" in shown.stdout) == (len(notes) > 1)
         figures.append(next(row["value"] for row in rows if row["metric"] == "bce"))
     assert len(set(figures)) == 3
@@ -493,7 +606,10 @@ def test_what_was_set_stands_in_the_result_and_changes_it(cli: Any) -> None:
 def test_a_comparison_of_what_was_not_measured_says_so_and_is_json(cli: Any) -> None:
     for name in ("copy", "blank"):
         assert cli("eval", name, "--suite", "balls", "--limit", "1", "--per-sequence", f"{name}.npz").exit_code == 0
-    told = json.loads(cli("compare", "copy.npz", "blank.npz", "--json").stdout, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    told = json.loads(
+        cli("compare", "copy.npz", "blank.npz", "--json").stdout,
+        parse_constant=lambda name: pytest.fail(f"{name} is not JSON"),
+    )
     unknown = [line["metric"] for line in told["lines"] if line["comparison"]["difference"]["value"] is None]
     text = cli("compare", "copy.npz", "blank.npz").stdout
     assert text.count("not measured") == len(unknown) > 0 and "nan" not in text

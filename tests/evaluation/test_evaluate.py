@@ -28,14 +28,24 @@ from physbench.suites import DIGESTS, SUITES, Suite
 from physbench_baselines.reference import Blank, ConstantVelocity, Copy, Mean, Oracle
 from tests.evaluation.toys import Slots
 
-RELATIVE = ("relative_bce", "relative_bce_last", "relative_relational_bce", "relative_relational_bce_last", "rollout_relative_bce")
+RELATIVE = (
+    "relative_bce",
+    "relative_bce_last",
+    "relative_relational_bce",
+    "relative_relational_bce_last",
+    "rollout_relative_bce",
+)
 
 
 def test_copying_is_exactly_one_in_every_relative_figure(rows: dict[str, Result]) -> None:
-    relative = [score for score in rows["copy"].scores if score.metric in RELATIVE or score.metric.startswith("event_error")]
+    relative = [
+        score for score in rows["copy"].scores if score.metric in RELATIVE or score.metric.startswith("event_error")
+    ]
     assert len(relative) > 20
     assert {score.value for score in relative} == {1.0}
-    assert all((score.low, score.high) == (1.0, 1.0) or math.isnan(score.low) for score in relative)  # a rare event has no interval
+    assert all(
+        (score.low, score.high) == (1.0, 1.0) or math.isnan(score.low) for score in relative
+    )  # a rare event has no interval
 
 
 def test_the_oracle_is_next_to_nothing_and_true_owners_have_an_index_of_one(rows: dict[str, Result]) -> None:
@@ -52,14 +62,17 @@ def test_the_oracle_is_next_to_nothing_and_true_owners_have_an_index_of_one(rows
 def test_no_constant_row_beats_straight_flight_one_frame_ahead(rows: dict[str, Result]) -> None:
     """Ranked figures of the one-step suites.
 
-    Far ahead a blurred guess beats a sharp one that is late: the mean frame wins rollout_relative_bce, and `explain` says so.
+    Far ahead a blurred guess beats a sharp one that is late: the mean frame wins rollout_relative_bce, and `explain`
+    says so.
     """
     for task in ("balls4mass64", "balls678mass64"):
         flight = rows["constant-velocity"].score(task, "relative_bce").value
         assert all(rows[name].score(task, "relative_bce").value > 1.5 * flight for name in ("copy", "mean", "blank"))
     flight = rows["constant-velocity"].score("balls3curtain64", "permanence_bce").value
     assert flight < 1, "who forgets everything but the distance to the curtain scores 1"
-    assert all(rows[name].score("balls3curtain64", "permanence_bce").value > 2 * flight for name in ("copy", "mean", "blank"))
+    assert all(
+        rows[name].score("balls3curtain64", "permanence_bce").value > 2 * flight for name in ("copy", "mean", "blank")
+    )
 
 
 def test_bce_and_ari_are_what_a_slow_loop_over_the_file_says(tmp_path: Path) -> None:
@@ -71,7 +84,9 @@ def test_bce_and_ari_are_what_a_slow_loop_over_the_file_says(tmp_path: Path) -> 
         sequence = test[number]
         frames = sequence["features"][:31].astype(np.float64)
         for t in range(30):
-            p = np.clip((0.8 * frames[t].astype(np.float32) + 0.1).astype(np.float32).astype(np.float64), 1e-6, 1 - 1e-6)
+            p = np.clip(
+                (0.8 * frames[t].astype(np.float32) + 0.1).astype(np.float32).astype(np.float64), 1e-6, 1 - 1e-6
+            )
             losses.append(-(frames[t + 1] * np.log(p) + (1 - frames[t + 1]) * np.log(1 - p)).sum())
         rows, columns = np.indices((64, 64))
         owner = 2 * (rows >= 32) + (columns >= 32)
@@ -93,7 +108,9 @@ def test_a_model_sees_the_frames_one_by_one_and_cannot_change_them() -> None:
             return None, prediction
 
     result = physbench.evaluate(Vandal(), "balls", limit=3)
-    assert len(seen) == 31 + 1  # every frame of the window, and the single frame once: who names no owners is not asked again
+    assert (
+        len(seen) == 31 + 1
+    )  # every frame of the window, and the single frame once: who names no owners is not asked again
     assert result.score("balls4mass64", "relative_bce").value == 1.0
 
 
@@ -107,15 +124,23 @@ def test_a_model_without_imagine_observes_its_own_mean() -> None:
         p = 0.8 * p + 0.1
         target = frames[:, 4 + step]
         expected = -(target * np.log(p) + (1 - target) * np.log(1 - p)).sum(axis=(1, 2, 3)).mean()
-        assert result.score("balls4mass64/rollout-5+10", f"rollout_bce[{step}]").value == pytest.approx(expected, rel=1e-5)
+        assert result.score("balls4mass64/rollout-5+10", f"rollout_bce[{step}]").value == pytest.approx(
+            expected, rel=1e-5
+        )
 
 
-def test_test_data_are_the_pinned_ones_and_anything_else_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_test_data_are_the_pinned_ones_and_anything_else_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     result = physbench.evaluate(Copy(), "smoke")
     for task in SUITES["smoke"].tasks:
         recipe: Recipe = registry.datasets.get(task.dataset)
         path = physbench.generate(replace(recipe, splits={"test": 64}), tmp_path / f"{task.name}.h5")
-        assert physbench.open(path).attributes["content_sha256"] == result.provenance.data_sha256[task.name] == DIGESTS[task.name, 64]
+        assert (
+            physbench.open(path).attributes["content_sha256"]
+            == result.provenance.data_sha256[task.name]
+            == DIGESTS[task.name, 64]
+        )
     monkeypatch.setitem(DIGESTS, ("balls3curtain64", 64), "0" * 64)
     with pytest.raises(DamagedFile, match="would not compare"):
         physbench.evaluate(Copy(), "smoke")
@@ -188,7 +213,9 @@ def test_the_csv_has_the_columns_of_the_contract_and_says_what_was_limited(rows:
     table = list(csv.DictReader(io.StringIO(rows["copy"].to_csv())))
     assert tuple(table[0]) == COLUMNS
     assert len(table) == len(rows["copy"].scores)
-    assert {row["data_sha256"] for row in table if row["task"].split("/")[0] == "balls4mass64"} == {DIGESTS["balls4mass64", 64]}
+    assert {row["data_sha256"] for row in table if row["task"].split("/")[0] == "balls4mass64"} == {
+        DIGESTS["balls4mass64", 64]
+    }
     assert all(row["value"] == "" or float(row["value"]) >= 0 for row in table if "likelihood" not in row["metric"])
     limited = physbench.evaluate(Copy(), "balls", limit=3).to_csv()
     assert {row["size"] for row in csv.DictReader(io.StringIO(limited))} == {"limit-3"}
@@ -212,10 +239,27 @@ def test_the_oracle_needs_the_truth() -> None:
 
 def test_the_command_line_prints_writes_and_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mymodel.py").write_text("from physbench_baselines.reference import Copy\n\n\ndef build():\n    return Copy()\n")
+    (tmp_path / "mymodel.py").write_text(
+        "from physbench_baselines.reference import Copy\n\n\ndef build():\n    return Copy()\n"
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
     runner = CliRunner()
-    done = runner.invoke(main, ["eval", "--model", "mymodel:build", "--suite", "balls", "--limit", "3", "--csv", "a.csv", "--per-sequence", "a.npz"])
+    done = runner.invoke(
+        main,
+        [
+            "eval",
+            "--model",
+            "mymodel:build",
+            "--suite",
+            "balls",
+            "--limit",
+            "3",
+            "--csv",
+            "a.csv",
+            "--per-sequence",
+            "a.npz",
+        ],
+    )
     assert done.exit_code == 0, done.output
     assert "relative_bce" in done.output and "limit-3" in done.output
     assert (tmp_path / "a.csv").read_text().startswith("suite,suite_version")
@@ -223,7 +267,13 @@ def test_the_command_line_prints_writes_and_refuses(tmp_path: Path, monkeypatch:
         assert kept["balls4mass64|bce|numerator"].shape == (3,)
     scores = json.loads(runner.invoke(main, ["eval", "copy", "--suite", "balls", "--limit", "2", "--json"]).output)
     assert scores["provenance"]["size"] == "limit-2"
-    for words in (["eval"], ["eval", "copi"], ["eval", "--model", "nowhere:build"], ["eval", "--model", "mymodel"], ["eval", "copy", "--suite", "x"]):
+    for words in (
+        ["eval"],
+        ["eval", "copi"],
+        ["eval", "--model", "nowhere:build"],
+        ["eval", "--model", "mymodel"],
+        ["eval", "copy", "--suite", "x"],
+    ):
         refused = runner.invoke(main, words)
         assert refused.exit_code == 2, refused.output
     explained = runner.invoke(main, ["explain", "relative_bce"])
@@ -234,7 +284,9 @@ def test_the_command_line_prints_writes_and_refuses(tmp_path: Path, monkeypatch:
 def test_two_runs_are_compared_sequence_by_sequence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("copy", "mean", "blank"):
-        physbench.evaluate(registry.models.get(name)(), "balls", limit=40, name=name).save_sums(tmp_path / f"{name}.npz")
+        physbench.evaluate(registry.models.get(name)(), "balls", limit=40, name=name).save_sums(
+            tmp_path / f"{name}.npz"
+        )
     physbench.evaluate(Copy(), "balls", limit=39, name="other").save_sums(tmp_path / "other.npz")
     copy, mean, blank = (load_run(tmp_path / f"{name}.npz") for name in ("copy", "mean", "blank"))
     verdicts = {line.metric: line.comparison.verdict for line in compare(mean, copy)}
@@ -264,7 +316,9 @@ class Bomb:
         return Path("exploded").touch, ()
 
 
-def test_sums_are_never_unpickled_and_sizes_are_looked_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sums_are_never_unpickled_and_sizes_are_looked_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     good = physbench.evaluate(Copy(), "balls", limit=2)
     good.save_sums(tmp_path / "good.npz")

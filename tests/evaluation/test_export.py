@@ -39,7 +39,8 @@ ROWS = [
 
 
 class Blur:
-    """Half of what is seen stays, a quarter comes from either side; a slot for each half of the frame. Remembers how bright it was."""
+    """Half of what is seen stays, a quarter comes from either side; a slot for each half of the frame. Remembers how
+    bright it was."""
 
     likelihood = Bernoulli()
 
@@ -71,7 +72,14 @@ def answer_by_hand(inputs: Path, predictions: Path) -> None:
     """With h5py and the page alone: the groups, what they ask, and the frames."""
     with h5py.File(inputs) as shown, h5py.File(predictions, "w") as file:
         file.attrs.update({name: shown.attrs[name] for name in ("suite", "suite_version", "size", "sequences")})
-        file.attrs.update(format="physbench-predictions", version=1, model="by hand", seed=0, likelihood="bernoulli", values="probabilities")
+        file.attrs.update(
+            format="physbench-predictions",
+            version=1,
+            model="by hand",
+            seed=0,
+            likelihood="bernoulli",
+            values="probabilities",
+        )
         groups: list[str] = []
         shown.visititems(lambda name, node: groups.append(name) if "kind" in node.attrs else None)
         for name in groups:
@@ -86,7 +94,8 @@ def answer_by_hand(inputs: Path, predictions: Path) -> None:
 
 
 def means_of(frames: Array, about: Any) -> Array:
-    """Of one sequence: in a window the frame after each shown one, in a rollout those after the last; of an image itself, in the end."""
+    """Of one sequence: in a window the frame after each shown one, in a rollout those after the last; of an image
+    itself, in the end."""
     kind, count = about["kind"], int(about["frames_predicted"])
     brightness: Any = np.float32(0)
     means: list[Array] = []
@@ -102,7 +111,9 @@ def means_of(frames: Array, about: Any) -> Array:
 
 
 @pytest.mark.parametrize("suite", ["smoke", "balls", "simulation", "crop50", "segmentation-tetris", "trajectories"])
-def test_predictions_from_the_inputs_alone_score_as_the_model_does_to_the_last_digit(suite: str, tmp_path: Path) -> None:
+def test_predictions_from_the_inputs_alone_score_as_the_model_does_to_the_last_digit(
+    suite: str, tmp_path: Path
+) -> None:
     export_inputs(tmp_path / "inputs.h5", suite, limit=5, batch=2)
     answer_by_hand(tmp_path / "inputs.h5", tmp_path / "p.h5")
     require_identical(score(open_predictions(tmp_path / "p.h5", suite)), physbench.evaluate(Blur(), suite, limit=5))
@@ -111,7 +122,9 @@ def test_predictions_from_the_inputs_alone_score_as_the_model_does_to_the_last_d
 def test_on_the_command_line_too(tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     made = cli("export", "--suite", "smoke", "--limit", 3, "--out", "inputs.h5")
-    assert made.exit_code == 0 and "inputs.h5: the inputs of smoke" in made.stdout and "no digest is known" in made.stdout
+    assert (
+        made.exit_code == 0 and "inputs.h5: the inputs of smoke" in made.stdout and "no digest is known" in made.stdout
+    )
     answer_by_hand(Path("inputs.h5"), Path("p.h5"))
     told = json.loads(cli("score", "p.h5", "--suite", "smoke", "--json").stdout)["scores"]
     truth = {(score.task, score.metric): score.value for score in physbench.evaluate(Blur(), "smoke", limit=3).scores}
@@ -138,7 +151,9 @@ def test_the_file_holds_the_frames_that_are_shown_and_nothing_else(suite: str, t
             told = {"input", *["actions"] * (parts_of(recipe.generator).actions > 0)}
             mine = {name: array for name, array in found.items() if name.split("/")[0] == task.name}
             places = {place for place in asked if place.split("/")[0] == task.name}
-            assert set(mine) == {f"{place}/{each}" for place in places for each in told}, "what is shown, and no truth beside it"
+            assert set(mine) == {f"{place}/{each}" for place in places for each in told}, (
+                "what is shown, and no truth beside it"
+            )
             for name, array in mine.items():
                 if name.endswith("/input"):
                     kind = file[name].parent.attrs["kind"]
@@ -161,14 +176,36 @@ def test_the_table_on_the_page_is_the_suites() -> None:
                     case Still(frame):
                         shown, predicted, maps = range(frame, frame + 1), range(0), 1
                     case Rollout():
-                        shown, predicted, maps = range(asking.context), range(asking.context, asking.context + asking.horizon), "-"
+                        shown, predicted, maps = (
+                            range(asking.context),
+                            range(asking.context, asking.context + asking.horizon),
+                            "-",
+                        )
                 told = span(shown) + (f", {asking.shown} times" if isinstance(asking, Still) else "")
-                count = f"{suite.sequences:,}" if suite.sequences else " / ".join(f"{number:,}" for number in SIZES.values())
-                height, width, channels = {"balls10": (10, 2, 1), "invaders-ram": (128, 8, 1)}.get(task.name) or datasets.get(task.dataset).generator.shape
+                count = (
+                    f"{suite.sequences:,}"
+                    if suite.sequences
+                    else " / ".join(f"{number:,}" for number in SIZES.values())
+                )
+                height, width, channels = {"balls10": (10, 2, 1), "invaders-ram": (128, 8, 1)}.get(
+                    task.name
+                ) or datasets.get(task.dataset).generator.shape
                 samples = asking.samples if isinstance(asking, Rollout) else 1
                 place = f"{task.name}/{asking.name}".rstrip("/")
                 pixels = f"{height}x{width}x{channels}"
-                expected.append([suite.name, place, count, told, span(predicted), str(maps), pixels, str(samples), str(task.slots or "-")])
+                expected.append(
+                    [
+                        suite.name,
+                        place,
+                        count,
+                        told,
+                        span(predicted),
+                        str(maps),
+                        pixels,
+                        str(samples),
+                        str(task.slots or "-"),
+                    ]
+                )
     assert expected == ROWS
 
 
@@ -187,17 +224,24 @@ def test_the_attributes_are_the_table(suite: str, tmp_path: Path) -> None:
         }  # fmt: skip
         for name, place, _, shown, predicted, maps, pixels, samples, slots in (row for row in ROWS if row[0] == suite):
             about = file[place].attrs
-            numbers = [re.match(r"\d*", text.replace("-", "0")).group() for text in (shown, predicted, maps, samples, slots)]  # type: ignore[union-attr]
+            numbers = [
+                re.match(r"\d*", text.replace("-", "0")).group() for text in (shown, predicted, maps, samples, slots)
+            ]  # type: ignore[union-attr]
             names = ("frames_shown", "frames_predicted", "owner_maps", "samples", "slots")
             assert [str(about.get(name, 0)) for name in names] == numbers, name
             assert about["times_shown"] == (15 if "times" in shown else 1)
             assert "x".join(map(str, file[f"{place}/input"].shape[2:])) == pixels
 
 
-def test_a_whole_suite_is_checked_against_its_digests(tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_whole_suite_is_checked_against_its_digests(
+    tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "inputs.h5"
     told = json.loads(cli("export", "--suite", "smoke", "--out", path, "--json").stdout)
-    assert told["checked"] == dict.fromkeys(["balls4mass64", "balls678mass64", "balls3curtain64"], True) and told["bytes"] == path.stat().st_size
+    assert (
+        told["checked"] == dict.fromkeys(["balls4mass64", "balls678mass64", "balls3curtain64"], True)
+        and told["bytes"] == path.stat().st_size
+    )
     with h5py.File(path) as file:
         for task in SUITES["smoke"].tasks:
             assert file[task.name].attrs["data_sha256"] == SUITES["smoke"].digest(task, 64)
@@ -209,7 +253,16 @@ def test_a_whole_suite_is_checked_against_its_digests(tmp_path: Path, cli: Any, 
 
 def test_actions_are_exported_as_far_as_a_model_is_told_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     examples, source = world(sequences=3, frames=12, actions=4)
-    source = type("Toy", (), {"shape": (6, 5, 1), "frames": 12, "examples": lambda self, start, stop: examples, "digest": lambda self, count: "1" * 64})()
+    source = type(
+        "Toy",
+        (),
+        {
+            "shape": (6, 5, 1),
+            "frames": 12,
+            "examples": lambda self, start, stop: examples,
+            "digest": lambda self, count: "1" * 64,
+        },
+    )()
     monkeypatch.setattr(export, "source_of", lambda task: source)
     toy = Suite("toy", 1, "", (Task(TOY, (Window(6), Rollout(3, 4), Still(2, shown=5))),), None)
     monkeypatch.setitem(SUITES, "toy", toy)
@@ -224,7 +277,16 @@ def test_actions_are_exported_as_far_as_a_model_is_told_them(tmp_path: Path, mon
 
 def test_colours_are_exported_as_models_see_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     examples, _ = world(sequences=2, frames=4, shape=(6, 5, 3), colour=True)
-    source = type("Toy", (), {"shape": (6, 5, 3), "frames": 4, "examples": lambda self, start, stop: examples, "digest": lambda self, count: "1" * 64})()
+    source = type(
+        "Toy",
+        (),
+        {
+            "shape": (6, 5, 3),
+            "frames": 4,
+            "examples": lambda self, start, stop: examples,
+            "digest": lambda self, count: "1" * 64,
+        },
+    )()
     monkeypatch.setattr(export, "source_of", lambda task: source)
     monkeypatch.setitem(SUITES, "toy", Suite("toy", 1, "", (Task(TOY, (Window(4),)),), None))
     export_inputs(tmp_path / "inputs.h5", "toy", limit=2)
@@ -254,7 +316,9 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(
     assert [each.name for each in Path().iterdir()] == ["there.h5"] and Path("there.h5").read_text() == "mine"
 
 
-def test_an_existing_file_is_replaced_at_once_or_not_at_all(tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_existing_file_is_replaced_at_once_or_not_at_all(
+    tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "x.h5"
     path.write_text("mine")
     for error in (KeyboardInterrupt, OSError("no"), RuntimeError("no")):
@@ -291,4 +355,8 @@ def test_two_do_not_write_one_file(tmp_path: Path) -> None:
         refused.append(str(error.value))
 
     export_inputs(path, "smoke", limit=1, progress=again)
-    assert len(refused) == 3 and all("another process is writing" in sentence for sentence in refused) and h5py.is_hdf5(path)
+    assert (
+        len(refused) == 3
+        and all("another process is writing" in sentence for sentence in refused)
+        and h5py.is_hdf5(path)
+    )

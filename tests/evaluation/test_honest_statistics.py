@@ -1,4 +1,5 @@
-"""Intervals of few sequences are marked wherever they are shown; a comparison says how many figures it tests, and which differences remain."""
+"""Intervals of few sequences are marked wherever they are shown; a comparison says how many figures it tests, and which
+differences remain."""
 
 from __future__ import annotations
 
@@ -31,7 +32,9 @@ def is_marked(line: str) -> bool:
 
 @pytest.mark.parametrize("limit", [63, 64])
 def test_an_interval_of_fewer_than_64_sequences_is_marked_in_the_terminal_and_explained(limit: int) -> None:
-    shown = as_text(physbench.evaluate(Copy(), "balls", limit=limit), extent("balls", limit=limit), everything=True).splitlines()
+    shown = as_text(
+        physbench.evaluate(Copy(), "balls", limit=limit), extent("balls", limit=limit), everything=True
+    ).splitlines()
     line = next(line for line in shown if line.startswith("  bce "))
     assert is_marked(line) == (limit < ENOUGH)
     rare = next(line for line in shown if line.startswith("  relative_relational_bce_last "))
@@ -52,7 +55,9 @@ def test_json_has_the_number_of_contributing_sequences_as_a_count_by_hand() -> N
 def few(suite: str) -> set[tuple[str, str, int]]:
     """Figures of fewer than 64 sequences, counted."""
     sums = physbench.evaluate(Slots(), suite).sums
-    return {(*key, len(below)) for key, (_, below) in sums.items() if sum(1 for each in below.tolist() if each != 0) < 64}
+    return {
+        (*key, len(below)) for key, (_, below) in sums.items() if sum(1 for each in below.tolist() if each != 0) < 64
+    }
 
 
 def test_the_pinned_list_of_narrow_figures_is_that_of_the_smoke_suites() -> None:
@@ -68,7 +73,11 @@ def test_the_report_marks_what_the_terminal_marks() -> None:
     for limit in (20, 100):
         found = physbench.evaluate(Slots(), "curtain", limit=limit)
         html = page(found, (), (), ())
-        assert html.count('<abbr title="of fewer than 64 sequences: too narrow">~</abbr>') == sum(score.is_narrow for score in found.scores) > 0
+        assert (
+            html.count('<abbr title="of fewer than 64 sequences: too narrow">~</abbr>')
+            == sum(score.is_narrow for score in found.scores)
+            > 0
+        )
         assert "its interval is too narrow" in html
 
 
@@ -93,20 +102,29 @@ def test_a_comparison_says_how_many_figures_it_tests_and_marks_what_survives(run
     lines = compare(load_run(runs / "mean.npz"), load_run(runs / "copy.npz"))
     shown = command(runs / "mean.npz", runs / "copy.npz").stdout.splitlines()
     surviving = sum(line.survives for line in lines)
-    assert 0 < surviving <= count_tested(lines) == len([line for line in lines if not np.isnan(line.comparison.difference.value)])
+    assert (
+        0
+        < surviving
+        <= count_tested(lines)
+        == len([line for line in lines if not np.isnan(line.comparison.difference.value)])
+    )
     assert sum(line.endswith("better *") for line in shown) == surviving
     assert any(line.startswith(f"{count_tested(lines)} figures are tested, each at 5 %") for line in shown)
     assert any(line.startswith(f"* {surviving} of the differences survive Holm's correction") for line in shown)
     told = json.loads(command(runs / "mean.npz", runs / "copy.npz", "--json").stdout)
     assert (told["tested"], told["surviving"]) == (count_tested(lines), surviving)
-    assert [(line["adjusted_p"], line["survives"]) for line in told["lines"]] == [(line.adjusted_p, line.survives) for line in lines]
+    assert [(line["adjusted_p"], line["survives"]) for line in told["lines"]] == [
+        (line.adjusted_p, line.survives) for line in lines
+    ]
     assert all(line["adjusted_p"] >= line["comparison"]["p"] for line in told["lines"])
     assert min(line["comparison"]["p"] for line in told["lines"]) < 1 / 2000
 
 
 def test_a_run_against_itself_has_nothing_that_survives(runs: Path) -> None:
     shown = command(runs / "copy.npz", runs / "copy.npz").stdout
-    assert "* 0 of the differences survive Holm's correction" in shown and "better" not in shown.replace("a better direction", "")
+    assert "* 0 of the differences survive Holm's correction" in shown and "better" not in shown.replace(
+        "a better direction", ""
+    )
 
 
 def test_intervals_of_few_sequences_are_marked_in_a_comparison_too(runs: Path) -> None:
@@ -119,14 +137,19 @@ def test_intervals_of_few_sequences_are_marked_in_a_comparison_too(runs: Path) -
 
 def spoilt(path: Path, out: Path, **changes: Any) -> Path:
     with np.load(path) as arrays:
-        np.savez_compressed(out, **{**arrays, **{f"balls4mass64|bce|{name}": np.full(80, value) for name, value in changes.items()}})
+        np.savez_compressed(
+            out, **{**arrays, **{f"balls4mass64|bce|{name}": np.full(80, value) for name, value in changes.items()}}
+        )
     return out
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"numerator": 1e16}, "bce on balls4mass64 of a holds 1e+16: what a sequence contributes is at most 1e+15; evaluate again"),
+        (
+            {"numerator": 1e16},
+            "bce on balls4mass64 of a holds 1e+16: what a sequence contributes is at most 1e+15; evaluate again",
+        ),
         ({"numerator": -1e16}, "holds -1e+16"),
         ({"numerator": np.inf}, "holds inf"),
         ({"denominator": 1e16}, "holds 1e+16"),
@@ -134,10 +157,14 @@ def spoilt(path: Path, out: Path, **changes: Any) -> Path:
         ({"denominator": 1e-300}, "divides by 1e-300"),
     ],
 )
-def test_numbers_that_no_evaluation_gives_are_refused_in_one_line(runs: Path, tmp_path: Path, changes: dict[str, float], words: str) -> None:
+def test_numbers_that_no_evaluation_gives_are_refused_in_one_line(
+    runs: Path, tmp_path: Path, changes: dict[str, float], words: str
+) -> None:
     bad = spoilt(runs / "copy.npz", tmp_path / "bad.npz", **changes)
     refused = command(bad, runs / "copy.npz")
-    assert refused.exit_code == 2 and words in refused.output and len(refused.output.strip().splitlines()) == 1, refused.output
+    assert refused.exit_code == 2 and words in refused.output and len(refused.output.strip().splitlines()) == 1, (
+        refused.output
+    )
     assert "of b " in command(runs / "copy.npz", bad).output
 
 
@@ -173,4 +200,6 @@ def test_other_versions_of_the_metrics_are_not_compared(runs: Path) -> None:
 def test_blank_is_compared_with_itself_under_another_name(runs: Path) -> None:
     again = physbench.evaluate(Blank(), "balls", limit=80, name="again")
     lines = compare(ScoredRun(load_run(runs / "blank.npz").provenance, again.sums), load_run(runs / "blank.npz"))
-    assert not any(line.survives for line in lines) and all(line.comparison.p == 1.0 for line in lines if line.adjusted_p == line.adjusted_p)
+    assert not any(line.survives for line in lines) and all(
+        line.comparison.p == 1.0 for line in lines if line.adjusted_p == line.adjusted_p
+    )

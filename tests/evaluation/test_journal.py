@@ -1,4 +1,5 @@
-"""A killed evaluation goes on where it was and ends with identical numbers; what it keeps for that is bounded, and never trusted."""
+"""A killed evaluation goes on where it was and ends with identical numbers; what it keeps for that is bounded, and
+never trusted."""
 
 from __future__ import annotations
 
@@ -35,8 +36,12 @@ def numbers(told: str) -> Any:
     return result["scores"], result["curves"], result["provenance"]["data_sha256"]
 
 
-def test_a_killed_evaluation_goes_on_and_ends_with_identical_numbers(own_cache: Path, cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    process = subprocess.Popen([sys.executable, "-m", "physbench", *LONG], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ))
+def test_a_killed_evaluation_goes_on_and_ends_with_identical_numbers(
+    own_cache: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "physbench", *LONG], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ)
+    )
     deadline = time.monotonic() + 60
     while len(blocks(own_cache)) < 3:
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()
@@ -93,8 +98,13 @@ def test_a_stopped_evaluation_says_how_to_go_on(own_cache: Path, cli: Any, stopp
     assert blocks(own_cache) == []
 
 
-@pytest.mark.parametrize("other", [["--seed", "1"], ["--batch", "3"], ["--limit", "7"], ["--fresh", "1"], ["--suite", "balls"], ["--size", "full"]])
-def test_who_asks_for_something_else_begins_anew(own_cache: Path, cli: Any, stopped: type[Stopped], other: list[str]) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [["--seed", "1"], ["--batch", "3"], ["--limit", "7"], ["--fresh", "1"], ["--suite", "balls"], ["--size", "full"]],
+)
+def test_who_asks_for_something_else_begins_anew(
+    own_cache: Path, cli: Any, stopped: type[Stopped], other: list[str]
+) -> None:
     words = ["eval", "copy", "--suite", "curtain", "--limit", "8", "--batch", "2"]
     for extra in ([], other):
         stopped.left = 2
@@ -113,7 +123,17 @@ def test_restart_begins_anew_and_keeps_nothing(own_cache: Path, cli: Any, stoppe
 
 
 def test_code_that_may_have_changed_is_never_gone_on_with(own_cache: Path, cli: Any, stopped: type[Stopped]) -> None:
-    words = ["eval", "--model", "physbench_baselines.reference:Copy", "--suite", "curtain", "--limit", "6", "--batch", "2"]
+    words = [
+        "eval",
+        "--model",
+        "physbench_baselines.reference:Copy",
+        "--suite",
+        "curtain",
+        "--limit",
+        "6",
+        "--batch",
+        "2",
+    ]
     stopped.left = 2
     assert cli(*words).exit_code == 130
     assert blocks(own_cache) == []
@@ -167,8 +187,13 @@ def test_a_folder_in_place_of_a_block_is_replaced(tmp_path: Path, inside: str | 
     require_identical(again, whole)
 
 
-@pytest.mark.parametrize("error", [MemoryError, SystemError, NotImplementedError, RuntimeError, OverflowError, AttributeError, RecursionError])
-def test_a_block_whose_reading_raises_anything_is_done_again(tmp_path: Path, error: type[Exception], whole: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError, SystemError, NotImplementedError, RuntimeError, OverflowError, AttributeError, RecursionError],
+)
+def test_a_block_whose_reading_raises_anything_is_done_again(
+    tmp_path: Path, error: type[Exception], whole: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     evaluate_in(tmp_path)
 
     def fail(*_: Any, **__: Any) -> None:
@@ -193,7 +218,9 @@ def test_a_block_with_a_flipped_byte_reads_as_it_was_or_not_at_all(tmp_path: Pat
         noticed += part is None
         if part is not None:
             assert part.notes == ("own-code",) and list(part.figures) == [("toy", "bce")]
-            assert part.figures["toy", "bce"].numerator.tolist() == [[1.5]] and part.figures["toy", "bce"].denominator.tolist() == [[2.0]]
+            assert part.figures["toy", "bce"].numerator.tolist() == [[1.5]] and part.figures[
+                "toy", "bce"
+            ].denominator.tolist() == [[2.0]]
     assert noticed > len(content) / 4
 
 
@@ -245,10 +272,17 @@ def test_the_cache_is_looked_at_and_cleared_and_nothing_else_is_touched(own_cach
     (own_cache / "notes.txt").write_text("mine")
     shown = cli("cache")
     assert str(own_cache) in shown.stdout
-    assert "unfinished evaluations       1        5.0 MB" in shown.stdout and "compiled kernels             1        2.0 MB" in shown.stdout
+    assert (
+        "unfinished evaluations       1        5.0 MB" in shown.stdout
+        and "compiled kernels             1        2.0 MB" in shown.stdout
+    )
     told = json.loads(cli("cache", "--json").stdout)
     assert told["directory"] == str(own_cache) and told["freed"] == 0
-    assert {room["name"]: room["bytes"] for room in told["rooms"]} == {"numba": 2_000_000, "evaluations": 5_000_000, "data": 0}
+    assert {room["name"]: room["bytes"] for room in told["rooms"]} == {
+        "numba": 2_000_000,
+        "evaluations": 5_000_000,
+        "data": 0,
+    }
     assert "7.0 MB removed" in cli("cache", "--clear").stdout
     assert not (own_cache / "evaluations").exists() and not (own_cache / "numba").exists()
     assert (mine / "block.npz").stat().st_size == 10 and (own_cache / "notes.txt").read_text() == "mine"

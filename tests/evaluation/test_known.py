@@ -27,15 +27,23 @@ def table() -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_what_is_known_of_a_reference_row_is_what_it_scores_today(rows: dict[str, Result], name: str) -> None:
-    known = {(row.task, row.metric): (row.value, row.low, row.high) for row in references(extent("smoke")) if row.model == name}
+    known = {
+        (row.task, row.metric): (row.value, row.low, row.high)
+        for row in references(extent("smoke"))
+        if row.model == name
+    }
     scored = {(score.task, score.metric): (score.value, score.low, score.high) for score in rows[name].scores}
     assert known.keys() == scored.keys()
     for key, numbers in known.items():
-        assert scored[key] == pytest.approx(numbers, rel=1e-13, abs=0, nan_ok=True), key  # processors add up in different orders
+        assert scored[key] == pytest.approx(numbers, rel=1e-13, abs=0, nan_ok=True), (
+            key
+        )  # processors add up in different orders
 
 
 def test_every_suite_size_and_row_is_known_once_and_nothing_else(table: list[dict[str, str]]) -> None:
-    expected = {(suite.name, str(suite.version), "lite", name) for suite in SUITES.values() for name in suite.references}
+    expected = {
+        (suite.name, str(suite.version), "lite", name) for suite in SUITES.values() for name in suite.references
+    }
     assert {(row["suite"], row["suite_version"], row["size"], row["model"]) for row in table} == expected
     counted = Counter(tuple(row[name] for name in KEYS) for row in table)
     assert set(counted.values()) == {1}
@@ -53,7 +61,11 @@ def test_what_is_known_can_be_ranked(table: list[dict[str, str]]) -> None:
             assert best(values, key=values.__getitem__) == "oracle"
             others = {name: value for name, value in values.items() if name != "oracle"}
             assert best(others, key=others.__getitem__) == "tracker"
-    copied = {value for (_, _, name, _, metric), value in figures.items() if name == "copy" and metric.startswith(("relative", "rollout_relative"))}
+    copied = {
+        value
+        for (_, _, name, _, metric), value in figures.items()
+        if name == "copy" and metric.startswith(("relative", "rollout_relative"))
+    }
     assert copied == {"1.0"}
 
 

@@ -1,4 +1,5 @@
-"""Whatever sequences are asked for: who remembers nothing but the distance to the curtain is never below 1, and knows that best who knows the rates."""
+"""Whatever sequences are asked for: who remembers nothing but the distance to the curtain is never below 1, and knows
+that best who knows the rates."""
 
 from __future__ import annotations
 
@@ -54,7 +55,9 @@ def permanence(result: Result) -> float:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe: Recipe = registry.datasets.get(ROW)
-    return physbench.generate(replace(recipe, seed=77, splits={"test": 20, "validation": 9}), tmp_path_factory.mktemp("data") / "mine.h5")
+    return physbench.generate(
+        replace(recipe, seed=77, splits={"test": 20, "validation": 9}), tmp_path_factory.mktemp("data") / "mine.h5"
+    )
 
 
 ASKED: dict[str, dict[str, Any]] = {
@@ -73,7 +76,9 @@ def test_on_any_sequences_the_best_map_of_the_distance_scores_1_and_others_more(
     chosen = extent("curtain", **asked)
     rates = memoryless_rates(chosen, chosen.suite.tasks[0], chosen.suite.tasks[0].askings[0])  # type: ignore[arg-type]
     assert rates is not None and len(rates) == 10 and rates[0] > rates[2] >= rates[9]
-    assert permanence(physbench.evaluate(Distances(tuple(rates)), "curtain", **asked)) == pytest.approx(1, abs=1e-6)  # means are kept as float32
+    assert permanence(physbench.evaluate(Distances(tuple(rates)), "curtain", **asked)) == pytest.approx(
+        1, abs=1e-6
+    )  # means are kept as float32
     rng = np.random.default_rng(len(name))
     for at in (np.array(rates) * rng.uniform(0.5, 2, 10), np.full(10, 0.0015), rng.random(10), np.zeros(10)):
         assert permanence(physbench.evaluate(Distances(tuple(np.minimum(at, 1))), "curtain", **asked)) > 1
@@ -99,7 +104,8 @@ def test_batches_and_resuming_change_no_bit(tmp_path: Path) -> None:
     whole = physbench.evaluate(model, "curtain", limit=23)
     for batch in (1, 5, 23):
         np.testing.assert_array_equal(
-            whole.sums[ROW, "permanence_bce"], physbench.evaluate(model, "curtain", limit=23, batch=batch).sums[ROW, "permanence_bce"]
+            whole.sums[ROW, "permanence_bce"],
+            physbench.evaluate(model, "curtain", limit=23, batch=batch).sums[ROW, "permanence_bce"],
         )
     stopped = Stopped(model, after=3)
     journal = EvaluationJournal(tmp_path / "journal")

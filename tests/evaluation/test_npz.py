@@ -42,7 +42,9 @@ def npy(shape: str = "(8,)", descr: str = "'<f8'", version: bytes = b"\x01\x00",
     return b"\x93NUMPY" + version + struct.pack("<H" if version[0] == 1 else "<I", len(header)) + header + body
 
 
-def archive(path: Path, member: bytes, *, method: int = zipfile.ZIP_DEFLATED, name: str = "balls|bce|numerator.npy") -> Path:
+def archive(
+    path: Path, member: bytes, *, method: int = zipfile.ZIP_DEFLATED, name: str = "balls|bce|numerator.npy"
+) -> Path:
     """Sums of which one array is these bytes."""
     with zipfile.ZipFile(path, "w", method) as file:
         for key, array in {"provenance": np.array(json.dumps(PROVENANCE)), **PAIR}.items():
@@ -78,7 +80,9 @@ SPOILS: dict[str, Callable[[Path], Path]] = {
     "a shape with less than there is": lambda path: archive(path, npy("(7,)")),
     "a shape with more than there is": lambda path: archive(path, npy("(9,)")),
     "a scalar": lambda path: archive(path, npy("()", body=bytes(8))),
-    "no sequences": lambda path: save(path, **{"balls|bce|numerator": np.zeros(0), "balls|bce|denominator": np.zeros(0)}),  # type: ignore[arg-type]
+    "no sequences": lambda path: save(
+        path, **{"balls|bce|numerator": np.zeros(0), "balls|bce|denominator": np.zeros(0)}
+    ),  # type: ignore[arg-type]
     "a pickle": lambda path: archive(path, npy("(1,)", "'|O'", body=b"\x80\x04N.")),
     "a record with a pickle": lambda path: archive(path, npy("(1,)", "[('x', '|O')]", body=bytes(8))),
     "a header that is no Python": lambda path: archive(path, npy("(8,)", "'<f8")),
@@ -92,7 +96,9 @@ SPOILS: dict[str, Callable[[Path], Path]] = {
     "a text for a number": lambda path: save(path, **{"balls|bce|numerator": np.array(["a"] * 8)}),  # type: ignore[arg-type]
     "a provenance that is no JSON": lambda path: save(path, provenance=np.array("{")),
     "a provenance that nests": lambda path: save(path, provenance=np.array("[" * 60_000)),
-    "a provenance that is no character": lambda path: archive(path, npy("()", "'<U1'", body=b"\xff" * 4), name="provenance.npy"),
+    "a provenance that is no character": lambda path: archive(
+        path, npy("()", "'<U1'", body=b"\xff" * 4), name="provenance.npy"
+    ),
     "a directory": lambda path: path.mkdir() or path,
     "a pipe": lambda path: os.mkfifo(path) or path,
 }

@@ -1,4 +1,5 @@
-"""What a sequence scores depends on nothing but that sequence: not on its batch, not on its place, not on who stands beside it."""
+"""What a sequence scores depends on nothing but that sequence: not on its batch, not on its place, not on who stands
+beside it."""
 
 from __future__ import annotations
 
@@ -18,12 +19,18 @@ from physbench.suites import ROWS, SUITES, Task
 from physbench_baselines.reference import ConstantVelocity, Copy
 from tests.evaluation.toys import Noisy, Normal, Slots
 
-MODELS: dict[str, Any] = {name: registry.models.get(name) for name in ROWS} | {"with slots": Slots, "normal": Normal, "random by seed": Noisy}
+MODELS: dict[str, Any] = {name: registry.models.get(name) for name in ROWS} | {
+    "with slots": Slots,
+    "normal": Normal,
+    "random by seed": Noisy,
+}
 
 
 def require_identical(one: Result, other: Result) -> None:
     """To the last bit, intervals included."""
-    assert [(score.task, score.metric) for score in one.scores] == [(score.task, score.metric) for score in other.scores]
+    assert [(score.task, score.metric) for score in one.scores] == [
+        (score.task, score.metric) for score in other.scores
+    ]
     for a, b in zip(one.scores, other.scores, strict=True):
         for x, y in ((a.value, b.value), (a.low, b.low), (a.high, b.high), (a.sequences, b.sequences)):
             assert x == y or (math.isnan(x) and math.isnan(y)), (a, b)
@@ -74,7 +81,14 @@ class Reordered:
         told = {name: known.events[name][where] for name in ("time", "a", "b")}
         sequence = np.repeat(np.arange(len(chosen)), [len(each) for each in events])
         arrays = {name: np.asarray(array)[chosen] for name, array in known.truth.items()}
-        return Examples(known.places[chosen], known.frames[chosen], arrays["groups"], arrays["collisions"], truth=arrays, events={"sequence": sequence, **told})
+        return Examples(
+            known.places[chosen],
+            known.frames[chosen],
+            arrays["groups"],
+            arrays["collisions"],
+            truth=arrays,
+            events={"sequence": sequence, **told},
+        )
 
     def digest(self, count: int) -> str:
         return "reordered"
@@ -108,7 +122,9 @@ def test_who_is_beside_a_sequence_changes_nothing() -> None:
         for asking in task.askings:
             for model in (Slots(), ConstantVelocity(), Copy()):
                 usual, other = (
-                    evaluation.score_answer(asking, evaluation.answers_of(model, 0)(task, asking, each, source, 0), each, model.likelihood)
+                    evaluation.score_answer(
+                        asking, evaluation.answers_of(model, 0)(task, asking, each, source, 0), each, model.likelihood
+                    )
                     for each in (shown, beside)
                 )
                 for metric in usual:

@@ -1,4 +1,5 @@
-"""A suite, a metric and a likelihood of somebody else: they are run, shown, and marked, and what they get wrong is said in one line."""
+"""A suite, a metric and a likelihood of somebody else: they are run, shown, and marked, and what they get wrong is said
+in one line."""
 
 from __future__ import annotations
 
@@ -37,7 +38,14 @@ from physbench_baselines.reference import Copy
 from physbench_leaderboard.checks import list_wanted, problems
 from physbench_leaderboard.submission import cell_of
 
-MINE = Suite("mine", 1, "a few frames", (Task("balls4mass64", (Window(4), Rollout(2, 3))),), ("balls4mass64", "bce"), references=("copy", "blank"))
+MINE = Suite(
+    "mine",
+    1,
+    "a few frames",
+    (Task("balls4mass64", (Window(4), Rollout(2, 3))),),
+    ("balls4mass64", "bce"),
+    references=("copy", "blank"),
+)
 
 
 # Suites
@@ -74,11 +82,14 @@ def test_a_suite_is_ranked_where_it_pins_its_sequences_and_refused_where_the_dig
         physbench.evaluate(Copy(), replace(few, pins=replace(few.pins, digests={("balls4mass64", 2): "0" * 64})))
 
 
-def test_the_command_runs_a_suite_from_a_module_and_says_so(cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_runs_a_suite_from_a_module_and_says_so(
+    cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     Path("ownsuite.py").write_text(
-        "from physbench.suites import Suite, Task, Window\nSUITE = Suite('own', 1, '', (Task('balls4mass64', (Window(3),)),))\nNONE = 3\n"
+        "from physbench.suites import Suite, Task, Window\nSUITE = Suite('own', 1, '', (Task('balls4mass64',"
+        " (Window(3),)),))\nNONE = 3\n"
     )
     ran = cli("eval", "copy", "--suite", "ownsuite:SUITE", "--limit", "2", "--csv", "a.csv")
     assert ran.exit_code == 0 and "running the code of ownsuite:SUITE" in ran.stderr
@@ -92,10 +103,22 @@ def test_the_command_runs_a_suite_from_a_module_and_says_so(cli: Any, tmp_path: 
     ("suite", "words"),
     [
         (lambda: Suite("x", 1, "", ()), "asks nothing"),
-        (lambda: Suite("x", 1, "", (Task("balls4mass64", (Window(3),)), Task("balls4mass64", (Still(0, 1),)))), "two tasks of one dataset"),
-        (lambda: physbench.evaluate(Copy(), Suite("x", 1, "", (Task("balls4mass64", (Window(60),)),)), limit=1), "asks about 60 frames of balls4mass64"),
-        (lambda: physbench.evaluate(Copy(), Suite("x", 1, "", (Task("balls4mass64", (Still(3, 2),)),)), limit=1), "only owner maps are asked for"),
-        (lambda: watch(Copy(), Suite("x", 1, "", (Task("balls4mass64", (Still(3, 2),)),))), "nothing is predicted that could be drawn"),
+        (
+            lambda: Suite("x", 1, "", (Task("balls4mass64", (Window(3),)), Task("balls4mass64", (Still(0, 1),)))),
+            "two tasks of one dataset",
+        ),
+        (
+            lambda: physbench.evaluate(Copy(), Suite("x", 1, "", (Task("balls4mass64", (Window(60),)),)), limit=1),
+            "asks about 60 frames of balls4mass64",
+        ),
+        (
+            lambda: physbench.evaluate(Copy(), Suite("x", 1, "", (Task("balls4mass64", (Still(3, 2),)),)), limit=1),
+            "only owner maps are asked for",
+        ),
+        (
+            lambda: watch(Copy(), Suite("x", 1, "", (Task("balls4mass64", (Still(3, 2),)),))),
+            "nothing is predicted that could be drawn",
+        ),
     ],
 )
 def test_a_suite_that_cannot_be_says_why(suite: Any, words: str) -> None:
@@ -106,7 +129,10 @@ def test_a_suite_that_cannot_be_says_why(suite: Any, words: str) -> None:
 def test_the_suite_of_the_rims_papers_shows_15_frames_and_asks_for_15_and_35() -> None:
     """On R-NEM's three files; sequences have 51 frames, of which 50 are used."""
     assert [task.name for task in SUITES["rims"].tasks] == ["balls4mass64", "balls678mass64", "balls3curtain64"]
-    assert {(asking.context, asking.horizon) for task in SUITES["rims"].tasks for asking in task.askings} == {(15, 15), (15, 35)}  # type: ignore[union-attr]
+    assert {(asking.context, asking.horizon) for task in SUITES["rims"].tasks for asking in task.askings} == {
+        (15, 15),
+        (15, 35),
+    }  # type: ignore[union-attr]
 
 
 # Metrics
@@ -164,7 +190,9 @@ def test_a_metric_whose_needs_the_data_do_not_meet_is_left_out(installed: Any) -
     assert not any(score.metric == "on_share" for score in physbench.evaluate(Copy(), "balls", limit=1).scores)
 
 
-@pytest.mark.parametrize("returned", [3.0, Sums(np.ones(1), np.ones(1)), Sums(np.ones(2, np.float32), np.ones(2, np.float32)), {"1": 2}])
+@pytest.mark.parametrize(
+    "returned", [3.0, Sums(np.ones(1), np.ones(1)), Sums(np.ones(2, np.float32), np.ones(2, np.float32)), {"1": 2}]
+)
 def test_a_metric_that_returns_no_sums_is_refused_by_its_name(installed: Any, returned: Any) -> None:
     installed(replace(ON, function=lambda e: returned))
     with pytest.raises(PhysbenchError, match="the metric on_share returned"):
@@ -227,7 +255,14 @@ def test_a_likelihood_of_ones_own_is_computed_noted_and_clipped_for_bce() -> Non
 
 
 def test_notes_of_settings_and_likelihoods_may_stand_in_a_submission() -> None:
-    for note in ("set-refinement_steps-7", "set-K2-10000", "set-shift--0.5", "likelihood-logistic-0.25", "likelihood-mixture", "gaussian-0.3"):
+    for note in (
+        "set-refinement_steps-7",
+        "set-K2-10000",
+        "set-shift--0.5",
+        "likelihood-logistic-0.25",
+        "likelihood-mixture",
+        "gaussian-0.3",
+    ):
         assert cell_of("notes", note) == (note,)
     for note in ("set-a b-1", "likelihood-<b>-1", "set-x-1e9", "likelihood-"):
         with pytest.raises(PhysbenchError):
@@ -236,7 +271,12 @@ def test_notes_of_settings_and_likelihoods_may_stand_in_a_submission() -> None:
 
 @pytest.mark.parametrize(
     ("likelihood", "words"),
-    [(Bernoulli, "is a class"), ("bernoulli", "lacks support"), (Gaussian(0.0), "above 0"), (replace(Logistic(1.0), scale=-1), "likelihood-NAME")],
+    [
+        (Bernoulli, "is a class"),
+        ("bernoulli", "lacks support"),
+        (Gaussian(0.0), "above 0"),
+        (replace(Logistic(1.0), scale=-1), "likelihood-NAME"),
+    ],
 )
 def test_what_is_no_likelihood_is_refused(likelihood: Any, words: str) -> None:
     with pytest.raises(ModelError, match=words):

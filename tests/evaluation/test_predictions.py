@@ -1,4 +1,5 @@
-"""Predictions in a file: scored, they are what the model that wrote them would have scored; and a file is a stranger's."""
+"""Predictions in a file: scored, they are what the model that wrote them would have scored; and a file is a
+stranger's."""
 
 from __future__ import annotations
 
@@ -24,7 +25,14 @@ from tests.evaluation.test_order import require_identical
 from tests.evaluation.test_window import Sure
 from tests.evaluation.toys import Noisy, Normal, Slots
 
-MODELS: dict[str, Any] = {"copy": Copy, "with slots": Slots, "normal": Normal, "random by seed": Noisy, "sure of itself": Sure, "oracle": Oracle}
+MODELS: dict[str, Any] = {
+    "copy": Copy,
+    "with slots": Slots,
+    "normal": Normal,
+    "random by seed": Noisy,
+    "sure of itself": Sure,
+    "oracle": Oracle,
+}
 
 
 @pytest.mark.parametrize("suite", ["smoke", "crop50"])
@@ -35,7 +43,9 @@ def test_scores_of_a_file_are_those_of_the_model_to_the_last_bit(tmp_path: Path,
     evaluated = physbench.evaluate(model, suite, limit=5, seed=3)
     told = score(open_predictions(tmp_path / "p.h5"), batch=3)
     require_identical(told, evaluated)
-    assert {key: list(map(repr, values)) for key, values in told.curves.items()} == {key: list(map(repr, values)) for key, values in evaluated.curves.items()}
+    assert {key: list(map(repr, values)) for key, values in told.curves.items()} == {
+        key: list(map(repr, values)) for key, values in evaluated.curves.items()
+    }
     assert (told.provenance.model, told.provenance.seed, told.provenance.size) == (name, 3, "limit-5")
 
 
@@ -43,11 +53,17 @@ def test_the_row_says_that_nobody_saw_when_the_predictions_were_made(tmp_path: P
     path, table = tmp_path / "p.h5", tmp_path / "a.csv"
     assert cli("predict", "copy", "--suite", "curtain", "--limit", 2, "--out", path).exit_code == 0
     shown = cli("score", path, "--suite", "curtain", "--csv", table)
-    assert "Note: scored from a file: it was not observed that each prediction was made before its frame was shown." in shown.stdout
+    assert (
+        "Note: scored from a file: it was not observed that each prediction was made before its frame was shown."
+        in shown.stdout
+    )
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert {(row["notes"], row["model"], row["device"]) for row in rows} == {("predictions-file", "copy", "")}
     predict(Sure(), tmp_path / "own.h5", "curtain", limit=1)
-    assert score(open_predictions(tmp_path / "own.h5")).provenance.notes == ("predictions-file", "self-computed-likelihood")
+    assert score(open_predictions(tmp_path / "own.h5")).provenance.notes == (
+        "predictions-file",
+        "self-computed-likelihood",
+    )
 
 
 def test_half_precision_costs_the_fourth_digit_and_saves_half_the_bytes(tmp_path: Path, cli: Any) -> None:
@@ -61,8 +77,14 @@ def test_half_precision_costs_the_fourth_digit_and_saves_half_the_bytes(tmp_path
     predict(Copy(), tmp_path / "certain.h5", "smoke", limit=4, half=True)
     relative = score(open_predictions(tmp_path / "certain.h5")).score("balls4mass64", "relative_bce")
     assert relative.value == pytest.approx(1.0, rel=1e-3), "certainty is kept: logits of 1e-6 and 1 - 1e-6"
-    assert "a gaussian likelihood has means as they are" in error_of(lambda: predict(Normal(), tmp_path / "n.h5", "smoke", limit=1, half=True))
-    told = json.loads(cli("predict", "copy", "--suite", "curtain", "--limit", 1, "--half", "--out", tmp_path / "x.h5", "--json").stdout)
+    assert "a gaussian likelihood has means as they are" in error_of(
+        lambda: predict(Normal(), tmp_path / "n.h5", "smoke", limit=1, half=True)
+    )
+    told = json.loads(
+        cli(
+            "predict", "copy", "--suite", "curtain", "--limit", 1, "--half", "--out", tmp_path / "x.h5", "--json"
+        ).stdout
+    )
     assert told == {"file": str(tmp_path / "x.h5"), "bytes": (tmp_path / "x.h5").stat().st_size}
 
 
@@ -93,7 +115,14 @@ def write_predictions(path: Path, *, suite: str = "smoke", count: int = 3, **att
                     maps = asking.frames if isinstance(asking, Window) else 1
                     owner = np.zeros((count, maps, side, side), np.uint8)
                     owner[..., side // 2 :] = 1
-                    group.create_dataset("owner", data=owner, chunks=(1, maps, side, side), compression="gzip", compression_opts=1, shuffle=True)
+                    group.create_dataset(
+                        "owner",
+                        data=owner,
+                        chunks=(1, maps, side, side),
+                        compression="gzip",
+                        compression_opts=1,
+                        shuffle=True,
+                    )
     return path
 
 
@@ -158,7 +187,10 @@ SPOILS: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "more than certain": (put("balls4mass64/mean", (1, 3, 5, 7, 0), 1.5), "from 0.1 to 1.5"),
     "less than impossible": (put("balls4mass64/mean", (0, 0, 0, 0, 0), -0.5), "from -0.5"),
     "an infinite one": (put("balls4mass64/rollout-5+10/mean", (0, 9, 0, 0, 0), np.inf), "not a finite"),
-    "too few sequences": (store("balls4mass64/mean", lambda mean: mean[:2]), "has shape (2, 30, 64, 64, 1); asked was for (3, 30, 64, 64, 1)"),
+    "too few sequences": (
+        store("balls4mass64/mean", lambda mean: mean[:2]),
+        "has shape (2, 30, 64, 64, 1); asked was for (3, 30, 64, 64, 1)",
+    ),
     "too many sequences": (store("balls4mass64/mean", lambda mean: np.concatenate([mean, mean])), "has shape (6,"),
     "too few steps": (store("balls4mass64/mean", lambda mean: mean[:, 1:]), "has shape (3, 29,"),
     "doubles": (store("balls4mass64/mean", lambda mean: mean.astype(np.float64)), "is of type float64"),
@@ -178,11 +210,17 @@ SPOILS: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "a count that is another": (attribute("sequences", 64), "64 sequences of size 'limit-3'"),
     "a count without end": (attribute("sequences", 1 << 62), "a limit is at most 10,000 sequences"),
     "no sequences": (attribute("sequences", 0), "'sequences' is a whole number"),
-    "a likelihood that is none": (attribute("likelihood", "poisson"), "'likelihood' is bernoulli or gaussian, not 'poisson'"),
+    "a likelihood that is none": (
+        attribute("likelihood", "poisson"),
+        "'likelihood' is bernoulli or gaussian, not 'poisson'",
+    ),
     "a gaussian without sigma": (attribute("likelihood", "gaussian"), "'sigma' above 0"),
     "logits that are none": (attribute("values", "logits"), "in a file of logits it is float16"),
     "a name of many lines": (attribute("model", "a\nb"), "printable text"),
-    "a link": (lambda file: file.__setitem__("balls4mass64/log_likelihood", h5py.SoftLink("/balls4mass64/owner")), "link"),
+    "a link": (
+        lambda file: file.__setitem__("balls4mass64/log_likelihood", h5py.SoftLink("/balls4mass64/owner")),
+        "link",
+    ),
 }
 
 
@@ -222,7 +260,9 @@ def test_a_gaussian_file_may_leave_0_to_1_and_a_name_in_it_is_no_formula(tmp_pat
     assert {row["model"] for row in csv.DictReader(told.to_csv().splitlines())} == {"'=1+1"}
 
 
-def test_predictions_are_whole_or_absent_and_never_replace_a_file_unasked(tmp_path: Path, cli: Any, refusal: Any) -> None:
+def test_predictions_are_whole_or_absent_and_never_replace_a_file_unasked(
+    tmp_path: Path, cli: Any, refusal: Any
+) -> None:
     path = tmp_path / "p.h5"
     path.write_text("mine")
     words = ["predict", "copy", "--suite", "curtain", "--limit", 1, "--out", path]

@@ -36,9 +36,16 @@ class Slow:
     def scenes(self, recipe: Recipe, span: Span, only: Collection[str] | None = None) -> Scenes:
         MADE.append(span)
         numbers = np.arange(span.start, span.stop)
-        pixels = np.broadcast_to((numbers + self.shade).astype(np.uint8)[:, None, None, None, None], (len(span), recipe.frames, 2, 2, 1))
+        pixels = np.broadcast_to(
+            (numbers + self.shade).astype(np.uint8)[:, None, None, None, None], (len(span), recipe.frames, 2, 2, 1)
+        )
         offset = np.concatenate([[0], np.cumsum(numbers % 3)])
-        return Scenes(pixels, None, {"count": np.ones(len(span), np.uint8)}, {"offset": offset, "time": np.repeat(numbers, numbers % 3).astype(float)})
+        return Scenes(
+            pixels,
+            None,
+            {"count": np.ones(len(span), np.uint8)},
+            {"offset": offset, "time": np.repeat(numbers, numbers % 3).astype(float)},
+        )
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,9 @@ def test_what_is_kept_is_what_the_world_makes(world: Slow, start: int, stop: int
 
 def test_another_recipe_finds_nothing_of_this_one() -> None:
     SceneCache(recipe_of()).scenes("test", 0, 5)
-    require_same(SceneCache(recipe_of(Slow(shade=1))).scenes("test", 0, 5), recipe_of(Slow(shade=1)).scenes("test", 0, 5))
+    require_same(
+        SceneCache(recipe_of(Slow(shade=1))).scenes("test", 0, 5), recipe_of(Slow(shade=1)).scenes("test", 0, 5)
+    )
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "other data"])

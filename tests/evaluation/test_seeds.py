@@ -27,14 +27,22 @@ BALLS = ("balls4mass64", "balls678mass64", "balls3curtain64")
 
 @dataclass
 class SeedCheat:
-    """Takes its seeds for the generator's own, as they were once, and makes the future again; copies where no frame fits."""
+    """Takes its seeds for the generator's own, as they were once, and makes the future again; copies where no frame
+    fits."""
 
     likelihood: ClassVar[Bernoulli] = Bernoulli()
     recovered: int = 0
 
     def begin(self, batch: Batch) -> dict[str, Any]:
         words = [batch.seeds ^ np.uint64(mix(seed + 1 + (sample << 32))) for seed in range(3) for sample in range(2)]
-        return {"t": 0, "futures": [registry.datasets.get(name).generator.batch(each, 51).features for name in BALLS for each in [batch.seeds, *words]]}
+        return {
+            "t": 0,
+            "futures": [
+                registry.datasets.get(name).generator.batch(each, 51).features
+                for name in BALLS
+                for each in [batch.seeds, *words]
+            ],
+        }
 
     def observe(self, state: dict[str, Any], frame: Array, action: Any) -> tuple[dict[str, Any], Prediction]:
         t, mean = state["t"], frame.copy()
@@ -47,10 +55,13 @@ class SeedCheat:
 
 @dataclass
 class PlaceCheat:
-    """Knows the public recipe: finds its places by their seeds, and then the pinned test sequences. Copies where a frame does not fit."""
+    """Knows the public recipe: finds its places by their seeds, and then the pinned test sequences. Copies where a
+    frame does not fit."""
 
     likelihood: ClassVar[Bernoulli] = Bernoulli()
-    numbers: dict[int, int] = field(default_factory=lambda: {word: at for at, word in enumerate(seed_sequences(np.arange(64), seed=0).tolist())})
+    numbers: dict[int, int] = field(
+        default_factory=lambda: {word: at for at, word in enumerate(seed_sequences(np.arange(64), seed=0).tolist())}
+    )
 
     def begin(self, batch: Batch) -> dict[str, Any]:
         places = np.array([self.numbers.get(word, 0) for word in batch.seeds.tolist()])
@@ -111,13 +122,20 @@ def test_the_seed_cheat_would_know_everything_if_it_were_handed_the_seeds_of_the
 
 
 def test_a_small_fresh_seed_can_be_searched_and_one_of_the_system_cannot() -> None:
-    searched, drawn = (physbench.evaluate(FreshSearch(), "balls", limit=4, fresh=seed) for seed in (17, draw_fresh_seed()))
+    searched, drawn = (
+        physbench.evaluate(FreshSearch(), "balls", limit=4, fresh=seed) for seed in (17, draw_fresh_seed())
+    )
     assert searched.score("balls4mass64", "relative_bce").value < 1e-5
     assert drawn.score("balls4mass64", "relative_bce").value == 1.0
 
 
 @pytest.mark.parametrize(
-    "suite", [name for name, suite in SUITES.items() if name != "smoke" and not any(parts_of(task.recipe.generator).slow for task in suite.tasks)]
+    "suite",
+    [
+        name
+        for name, suite in SUITES.items()
+        if name != "smoke" and not any(parts_of(task.recipe.generator).slow for task in suite.tasks)
+    ],
 )
 def test_the_seeds_of_a_suite_are_those_of_the_places_whatever_the_data(suite: str) -> None:
     pinned, fresh = Witness(), Witness()

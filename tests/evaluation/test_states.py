@@ -1,4 +1,5 @@
-"""States in place of frames: what is shown and scored against loops over the stored arrays, and the whole way from a model to a table."""
+"""States in place of frames: what is shown and scored against loops over the stored arrays, and the whole way from a
+model to a table."""
 
 from __future__ import annotations
 
@@ -55,9 +56,13 @@ def test_the_error_of_inertia_is_that_of_a_loop_over_windows(states: dict[str, A
             far += ((flown - position[n, 2 + h]) ** 2).ravel().tolist()
     result = physbench.evaluate(Inertia(), SMALL, limit=6, batch=4)
     assert result.score("balls10", "position_mse").value == pytest.approx(np.mean(one), rel=1e-4)
-    assert result.score("balls10", "relative_position_mse").value == pytest.approx(np.sum(one) / np.sum(copied), rel=1e-4)
+    assert result.score("balls10", "relative_position_mse").value == pytest.approx(
+        np.sum(one) / np.sum(copied), rel=1e-4
+    )
     assert result.score("balls10/rollout-3+4", "position_mse").value == pytest.approx(np.mean(far), rel=1e-4)
-    assert result.score("balls10/rollout-3+4", "rollout_position_mse[1]").value == pytest.approx(np.mean(np.reshape(far, (6, 4, -1))[:, 0]), rel=1e-4)
+    assert result.score("balls10/rollout-3+4", "rollout_position_mse[1]").value == pytest.approx(
+        np.mean(np.reshape(far, (6, 4, -1))[:, 0]), rel=1e-4
+    )
     assert len(result.curves["balls10/rollout-3+4", "energy_error"]) == 4
 
 
@@ -99,13 +104,17 @@ class Spoilt:
 
 def test_nothing_is_scored_before_three_states_are_shown_and_places_may_lie_anywhere() -> None:
     suite = replace(SMALL, tasks=(Task("balls10", (Trajectory(8),)),))
-    errors = [physbench.evaluate(Spoilt(at), suite, limit=2).score("balls10", "position_mse").value for at in (99, 0, 1, 2)]
+    errors = [
+        physbench.evaluate(Spoilt(at), suite, limit=2).score("balls10", "position_mse").value for at in (99, 0, 1, 2)
+    ]
     assert errors[0] == errors[1] == errors[2] and errors[3] > 49 / 5
 
 
 def test_a_file_of_predictions_scores_as_the_model_does(tmp_path: Path) -> None:
     predict(Inertia(), tmp_path / "p.h5", "trajectories", name="inertia", limit=3, batch=2)
-    require_identical(score(open_predictions(tmp_path / "p.h5")), physbench.evaluate(Inertia(), "trajectories", limit=3))
+    require_identical(
+        score(open_predictions(tmp_path / "p.h5")), physbench.evaluate(Inertia(), "trajectories", limit=3)
+    )
     with pytest.raises(PhysbenchError, match="too coarse for places"):
         predict(Inertia(), tmp_path / "h.h5", "trajectories", limit=1, half=True)
 
@@ -113,7 +122,10 @@ def test_a_file_of_predictions_scores_as_the_model_does(tmp_path: Path) -> None:
 def test_a_file_of_states_is_asked_about_as_its_recipe_is(tmp_path: Path) -> None:
     path = physbench.generate("balls10", tmp_path / "b.h5", train=0, valid=0, test=4)
     result = physbench.evaluate(Inertia(), "trajectories", data=path)
-    assert result.score("b", "position_mse").value == physbench.evaluate(Inertia(), "trajectories", limit=4).score("balls10", "position_mse").value
+    assert (
+        result.score("b", "position_mse").value
+        == physbench.evaluate(Inertia(), "trajectories", limit=4).score("balls10", "position_mse").value
+    )
     assert physbench.verify(path).sequences_replayed == 4
 
 
@@ -127,7 +139,9 @@ def test_inputs_are_places_and_nothing_of_the_truth(tmp_path: Path, states: dict
 
 
 def test_models_of_states_are_audited() -> None:
-    verdicts = {verdict.check: verdict.passed for verdict in audit(Inertia(), dataset="balls10", sequences=4, frames=5, batch=2)}
+    verdicts = {
+        verdict.check: verdict.passed for verdict in audit(Inertia(), dataset="balls10", sequences=4, frames=5, batch=2)
+    }
     assert verdicts["runs"] and False not in verdicts.values()
 
 
@@ -135,11 +149,17 @@ def test_models_of_states_are_audited() -> None:
     ("suite", "data", "sentence"),
     [
         (SMALL, "balls4mass64-crop50", "does not say in how large a box its objects move"),
-        (replace(SMALL, tasks=(Task("balls10", (Memory(4),)),)), None, "balls10-v1 has no memory of a console to show a model: it has contact, position"),
+        (
+            replace(SMALL, tasks=(Task("balls10", (Memory(4),)),)),
+            None,
+            "balls10-v1 has no memory of a console to show a model: it has contact, position",
+        ),
         (replace(SMALL, tasks=(Task("balls10", (Window(4),)),)), None, "balls10-v1 has no frames to show a model"),
     ],
 )
-def test_what_cannot_be_shown_is_refused_in_words(suite: Suite, data: str | None, sentence: str, tmp_path: Path) -> None:
+def test_what_cannot_be_shown_is_refused_in_words(
+    suite: Suite, data: str | None, sentence: str, tmp_path: Path
+) -> None:
     file = physbench.generate(data, tmp_path / "d.h5", train=0, valid=0, test=1) if data else None
     with pytest.raises(PhysbenchError, match=sentence):
         physbench.evaluate(Copy(), suite, data=file, limit=1)
@@ -157,7 +177,11 @@ def test_places_in_a_box_that_has_pixels_are_asked_about_too() -> None:
 
 def test_inertia_is_of_things_that_move(cli: Any) -> None:
     refused = cli("eval", "inertia", "--suite", "smoke", "--limit", 1)
-    assert refused.exit_code == 2 and "inertia is of things that move" in refused.stderr and "Traceback" not in refused.stderr
+    assert (
+        refused.exit_code == 2
+        and "inertia is of things that move" in refused.stderr
+        and "Traceback" not in refused.stderr
+    )
 
 
 def memories(count: int = 5, frames: int = 6) -> Examples:

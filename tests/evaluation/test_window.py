@@ -47,7 +47,9 @@ def test_a_prediction_is_taken_before_its_frame_is_shown_and_an_owner_map_after(
     answer, examples = show(Witness(), Window(12))
     assert answer.means.shape == (3, 11, 6, 5, 1) and answer.owners.shape == (3, 12, 6, 5)
     for t in range(11):
-        np.testing.assert_array_equal(answer.means[:, t], np.float32((t + 1) / 100))  # what was said at frame t, of frame t + 1
+        np.testing.assert_array_equal(
+            answer.means[:, t], np.float32((t + 1) / 100)
+        )  # what was said at frame t, of frame t + 1
     for t in range(12):
         np.testing.assert_array_equal(answer.owners[:, t], t)
     bce = score_answer(Window(12), answer, examples, Bernoulli())["bce"].numerator
@@ -69,7 +71,9 @@ def test_a_rollout_never_shows_a_frame_after_its_context() -> None:
         np.testing.assert_array_equal(frame, examples.frames[:, t])
     assert answer.means.shape[1] == 6 and answer.owners is None
     for h in range(6):
-        np.testing.assert_array_equal(answer.means[:, h], np.float32((4 + h) / 100))  # h = 0 is what was said at the last frame shown
+        np.testing.assert_array_equal(
+            answer.means[:, h], np.float32((4 + h) / 100)
+        )  # h = 0 is what was said at the last frame shown
 
 
 def test_what_is_said_within_the_context_is_never_scored() -> None:
@@ -141,7 +145,9 @@ def test_a_crop_is_asked_for_five_times_each_time_with_other_randomness() -> Non
     assert len(model.batches) == 10 and [batch.slots for batch in model.batches] == [4] * 5 + [8] * 5
     seeds = np.array([batch.seeds for batch in model.batches])
     assert len(np.unique(seeds[:5])) == len(np.unique(seeds[5:])) == 10
-    assert [name for name, *_ in model.calls] == ["observe"] * 90, "nine frames, and the tenth is what was said of it then"
+    assert [name for name, *_ in model.calls] == ["observe"] * 90, (
+        "nine frames, and the tenth is what was said of it then"
+    )
     other = Witness()
     physbench.evaluate(other, "crop50", limit=2, batch=1)
     np.testing.assert_array_equal(np.concatenate([batch.seeds for batch in other.batches[:5]]), seeds[:5, 0])
@@ -155,7 +161,9 @@ def test_samples_of_a_model_without_randomness_do_not_differ() -> None:
     for name in ("balls4mass64-crop50/rollout-9+1", "balls678mass64-crop50/rollout-9+1"):
         for metric in ("log_likelihood", "relational_log_likelihood"):
             assert result.score(name, f"{metric}_std").value == 0.0
-            assert {result.score(name, f"{metric}[{sample}]").value for sample in (1, 2, 3, 4, 5)} == {result.score(name, f"{metric}[1]").value}
+            assert {result.score(name, f"{metric}[{sample}]").value for sample in (1, 2, 3, 4, 5)} == {
+                result.score(name, f"{metric}[1]").value
+            }
 
 
 def test_the_spread_of_samples_is_their_standard_deviation() -> None:
@@ -163,7 +171,10 @@ def test_the_spread_of_samples_is_their_standard_deviation() -> None:
     name = "balls4mass64-crop50/rollout-9+1"
     scenes = crops("balls4mass64", 12)
     on = scenes.features[:, 9].astype(bool)
-    for metric, where in (("log_likelihood", np.ones_like(on)), ("relational_log_likelihood", scenes.truth["collisions"][:, 8] > 0)):
+    for metric, where in (
+        ("log_likelihood", np.ones_like(on)),
+        ("relational_log_likelihood", scenes.truth["collisions"][:, 8] > 0),
+    ):
         model, expected = Witness(), []
         physbench.evaluate(model, "crop50", limit=12)
         for batch in model.batches[:5]:
@@ -187,7 +198,9 @@ def test_a_single_frame_is_shown_fifteen_times_and_the_last_owner_map_is_scored(
 
         def observe(self, state: Any, frame: Array, action: Any) -> Any:
             after, prediction = super().observe(state, frame, action)
-            return after, Prediction(prediction.mean, np.random.default_rng(after[0]).integers(3, size=frame.shape[:3], dtype=np.uint8))
+            return after, Prediction(
+                prediction.mean, np.random.default_rng(after[0]).integers(3, size=frame.shape[:3], dtype=np.uint8)
+            )
 
     model = Restless()
     answer, examples = show(model, Still(7, shown=15))
@@ -196,7 +209,9 @@ def test_a_single_frame_is_shown_fifteen_times_and_the_last_owner_map_is_scored(
     owners = np.random.default_rng(15).integers(3, size=(3, 6, 5), dtype=np.uint8)
     np.testing.assert_array_equal(answer.owners[:, 0], owners)
     groups = examples.groups[:, 7, :, :, 0]
-    expected = [adjusted_rand_score(group[group > 0], owner[group > 0]) for group, owner in zip(groups, owners, strict=True)]
+    expected = [
+        adjusted_rand_score(group[group > 0], owner[group > 0]) for group, owner in zip(groups, owners, strict=True)
+    ]
     figures = score_answer(Still(7, shown=15), answer, examples, Bernoulli())
     assert list(figures) == ["ari"] and sums.value(figures["ari"]) == pytest.approx(np.mean(expected), rel=1e-12)
 
@@ -227,7 +242,10 @@ RUBBISH: dict[str, tuple[Callable[[Prediction, Array], Any], str]] = {
     "an array in place of a prediction": (lambda said, frame: (9, frame), "a ndarray where a Prediction is expected"),
     "None in place of a prediction": (lambda said, frame: (9, None), "a NoneType where a Prediction is expected"),
     "NaN": (lambda said, frame: (9, Prediction(frame * np.nan)), "not a finite"),
-    "one infinite pixel": (lambda said, frame: (9, Prediction(np.where(np.arange(5)[:, None] == 3, np.inf, frame))), "not a finite"),
+    "one infinite pixel": (
+        lambda said, frame: (9, Prediction(np.where(np.arange(5)[:, None] == 3, np.inf, frame))),
+        "not a finite",
+    ),
     "a little too much": (lambda said, frame: (9, Prediction(frame * np.float32(1.0001))), "from 0 to 1.0001"),
     "a little too little": (lambda said, frame: (9, Prediction(frame - np.float32(1e-6))), "from -1e-06"),
     "what no float32 can hold": (lambda said, frame: (9, Prediction(frame.astype(np.float64) + 1e300)), "not a finite"),
@@ -236,13 +254,31 @@ RUBBISH: dict[str, tuple[Callable[[Prediction, Array], Any], str]] = {
     "whole numbers": (lambda said, frame: (9, Prediction(frame.astype(np.uint8))), "not a finite"),
     "one sequence too few": (lambda said, frame: (9, Prediction(frame[1:])), "an array of shape"),
     "no channel": (lambda said, frame: (9, Prediction(frame[..., 0])), "an array of shape"),
-    "owners of another type": (lambda said, frame: (9, Prediction(said.mean, said.owner.astype(np.int64))), "not int64"),  # type: ignore[union-attr]
-    "owners of another shape": (lambda said, frame: (9, Prediction(said.mean, said.owner[:, :3])), "not uint8 of shape"),  # type: ignore[index]
-    "owners with a channel": (lambda said, frame: (9, Prediction(said.mean, said.owner[..., None])), "not uint8 of shape"),  # type: ignore[index]
-    "a likelihood of NaN": (lambda said, frame: (9, Prediction(said.mean, said.owner, said.log_likelihood * np.nan)), "finite"),  # type: ignore[operator]
-    "a likelihood without end": (lambda said, frame: (9, Prediction(said.mean, said.owner, said.log_likelihood + np.inf)), "finite"),  # type: ignore[operator]
+    "owners of another type": (
+        lambda said, frame: (9, Prediction(said.mean, said.owner.astype(np.int64))),
+        "not int64",
+    ),  # type: ignore[union-attr]
+    "owners of another shape": (
+        lambda said, frame: (9, Prediction(said.mean, said.owner[:, :3])),
+        "not uint8 of shape",
+    ),  # type: ignore[index]
+    "owners with a channel": (
+        lambda said, frame: (9, Prediction(said.mean, said.owner[..., None])),
+        "not uint8 of shape",
+    ),  # type: ignore[index]
+    "a likelihood of NaN": (
+        lambda said, frame: (9, Prediction(said.mean, said.owner, said.log_likelihood * np.nan)),
+        "finite",
+    ),  # type: ignore[operator]
+    "a likelihood without end": (
+        lambda said, frame: (9, Prediction(said.mean, said.owner, said.log_likelihood + np.inf)),
+        "finite",
+    ),  # type: ignore[operator]
     "a likelihood of another shape": (lambda said, frame: (9, Prediction(said.mean, said.owner, frame)), "has shape"),
-    "a likelihood of whole numbers": (lambda said, frame: (9, Prediction(said.mean, said.owner, said.owner)), "floating-point"),  # type: ignore[arg-type]
+    "a likelihood of whole numbers": (
+        lambda said, frame: (9, Prediction(said.mean, said.owner, said.owner)),
+        "floating-point",
+    ),  # type: ignore[arg-type]
 }
 
 
@@ -255,14 +291,30 @@ def test_an_answer_that_cannot_be_scored_is_named(name: str, asking: Any) -> Non
 
 
 @pytest.mark.parametrize(
-    "some", [lambda said, frame: (3, Prediction(said.mean, None, said.log_likelihood)), lambda said, frame: (3, Prediction(said.mean, said.owner))]
+    "some",
+    [
+        lambda said, frame: (3, Prediction(said.mean, None, said.log_likelihood)),
+        lambda said, frame: (3, Prediction(said.mean, said.owner)),
+    ],
 )
 def test_maps_are_given_of_all_frames_or_of_none(some: Any) -> None:
     with pytest.raises(ModelError, match="5 (owner|log_likelihood) maps for 6 frames: all or none"):
         show(Spoiled(some, at=2), Window(6))
 
 
-@pytest.mark.parametrize("likelihood", [Bernoulli, Gaussian, "bernoulli", None, Gaussian(0.0), Gaussian(-1.0), Gaussian(float("nan")), Gaussian(float("inf"))])
+@pytest.mark.parametrize(
+    "likelihood",
+    [
+        Bernoulli,
+        Gaussian,
+        "bernoulli",
+        None,
+        Gaussian(0.0),
+        Gaussian(-1.0),
+        Gaussian(float("nan")),
+        Gaussian(float("inf")),
+    ],
+)
 def test_a_likelihood_is_a_distribution_that_exists(likelihood: Any) -> None:
     model = Copy()
     object.__setattr__(model, "likelihood", likelihood)
@@ -304,7 +356,9 @@ def test_a_model_may_use_its_arrays_again(asking: Any) -> None:
 @pytest.mark.parametrize("colour", [False, True])
 def test_a_gaussian_model_is_judged_by_its_density_and_clipped_for_bce(colour: bool) -> None:
     answer, examples = show(Normal(), Window(12), colour=colour, shape=(6, 5, 3))
-    figures = {name: sums.value(each) for name, each in score_answer(Window(12), answer, examples, Normal().likelihood).items()}
+    figures = {
+        name: sums.value(each) for name, each in score_answer(Window(12), answer, examples, Normal().likelihood).items()
+    }
     x, near = examples.frames[:, 1:].astype(np.float64), examples.collisions[:, :-1].astype(np.float64)
     p = (1.5 * examples.frames[:, :-1].astype(np.float32) - 0.25).astype(np.float32).astype(np.float64)
     density = norm.logpdf(x, p, 0.3)
@@ -333,7 +387,9 @@ def test_the_sample_of_a_gaussian_model_is_judged_by_its_density_too() -> None:
     p = (1.5 * examples.frames[:, 8].astype(np.float32) - 0.25).astype(np.float64)
     density = norm.logpdf(examples.frames[:, 9], p, 0.3)
     assert sums.value(figures["log_likelihood[3]"]) == pytest.approx(density.sum() / 3, rel=1e-12)
-    assert sums.value(figures["relational_log_likelihood[3]"]) == pytest.approx((density * examples.collisions[:, 8]).sum() / 3, rel=1e-12)
+    assert sums.value(figures["relational_log_likelihood[3]"]) == pytest.approx(
+        (density * examples.collisions[:, 8]).sum() / 3, rel=1e-12
+    )
 
 
 class Sure(Copy):
@@ -359,4 +415,6 @@ def test_a_likelihood_that_a_model_knows_itself_is_used_from_frame_1_on() -> Non
 def test_the_result_says_that_a_likelihood_is_the_models_own() -> None:
     result = physbench.evaluate(Sure(), "balls", limit=1)
     assert result.provenance.notes == ("self-computed-likelihood",)
-    assert result.score("balls4mass64", "log_likelihood").value == pytest.approx(-64 * 64 * np.arange(1, 31).mean() / 10, rel=1e-6)
+    assert result.score("balls4mass64", "log_likelihood").value == pytest.approx(
+        -64 * 64 * np.arange(1, 31).mean() / 10, rel=1e-6
+    )

@@ -65,13 +65,17 @@ class Witness:
 
     likelihood: ClassVar[Bernoulli] = Bernoulli()
     batches: list[Batch] = field(default_factory=list[Batch])
-    calls: list[tuple[str, Array | None, Array | None]] = field(default_factory=list[Any])  # who was called, frame, action
+    calls: list[tuple[str, Array | None, Array | None]] = field(
+        default_factory=list[Any]
+    )  # who was called, frame, action
 
     def begin(self, batch: Batch) -> tuple[int, Batch]:
         self.batches.append(batch)
         return 0, batch
 
-    def observe(self, state: tuple[int, Batch], frame: Array, action: Array | None) -> tuple[tuple[int, Batch], Prediction]:
+    def observe(
+        self, state: tuple[int, Batch], frame: Array, action: Array | None
+    ) -> tuple[tuple[int, Batch], Prediction]:
         self.calls.append(("observe", frame, action))
         return self._next(state)
 
@@ -86,7 +90,13 @@ class Witness:
 
 
 def world(
-    *, sequences: int = 3, frames: int = 12, shape: tuple[int, int, int] = (6, 5, 1), actions: int = 0, colour: bool = False, seed: int = 0
+    *,
+    sequences: int = 3,
+    frames: int = 12,
+    shape: tuple[int, int, int] = (6, 5, 1),
+    actions: int = 0,
+    colour: bool = False,
+    seed: int = 0,
 ) -> tuple[Examples, Any]:
     """Noise, of which no frame is like another, and where it comes from."""
     rng = np.random.default_rng(seed)

@@ -40,7 +40,9 @@ class Machine:
     def stop(self, *words: object, once: Callable[[], bool]) -> None:
         """Start a command, and end it by SIGTERM once something is true."""
         command = [str(word) for word in (self.environment / "bin" / "physbench", *words)]
-        with subprocess.Popen(command, cwd=self.folder, env=self.settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as started:
+        with subprocess.Popen(
+            command, cwd=self.folder, env=self.settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as started:
             while not once() and started.poll() is None:
                 time.sleep(0.02)
             started.terminate()
@@ -52,7 +54,15 @@ class Machine:
         return done.stdout
 
     def _start(self, words: list[object]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*map(str, words)], cwd=self.folder, env=self.settings, capture_output=True, text=True, timeout=300, check=False)
+        return subprocess.run(
+            [*map(str, words)],
+            cwd=self.folder,
+            env=self.settings,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
 
     @property
     def settings(self) -> dict[str, str]:
@@ -72,7 +82,11 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     for source in (HERE.parents[1], PACKAGE):
         subprocess.run([*pip, "wheel", *offline, "--wheel-dir", wheels, source], check=True, timeout=300)
     python = environment / "bin" / "python"
-    subprocess.run([*pip, "--python", python, "install", "--no-compile", "--no-deps", "--no-index", *wheels.glob("*.whl")], check=True, timeout=300)
+    subprocess.run(
+        [*pip, "--python", python, "install", "--no-compile", "--no-deps", "--no-index", *wheels.glob("*.whl")],
+        check=True,
+        timeout=300,
+    )
     here = Path(sysconfig.get_path("purelib", vars={"base": str(environment)}))
     (here / "dependencies.pth").write_text("\n".join(site.getsitepackages()) + "\n")
     (folder / "work").mkdir()

@@ -1,4 +1,5 @@
-"""Somebody else's package: two worlds, two models, a metric and a suite, taken through the command line as its user would."""
+"""Somebody else's package: two worlds, two models, a metric and a suite, taken through the command line as its user
+would."""
 
 from __future__ import annotations
 
@@ -50,14 +51,20 @@ def test_the_package_uses_no_private_name_and_patches_nothing(path: Path) -> Non
 
 def test_the_house_does_not_know_the_package() -> None:
     for wing in ("physbench", "generators", "baselines", "leaderboard"):
-        assert not [path for path in (ROOT / wing).rglob("*.py") if "physbench_squares" in path.read_text(encoding="utf-8")]
+        assert not [
+            path for path in (ROOT / wing).rglob("*.py") if "physbench_squares" in path.read_text(encoding="utf-8")
+        ]
 
 
 # Found by entry points alone
 
 
 def test_what_is_listed_is_what_the_entry_points_name(machine: Machine) -> None:
-    expected = {"datasets": ("dataset", {"squares", "walk"}), "models": ("model", {"push"}), "suites": ("suite", {"squares"})}
+    expected = {
+        "datasets": ("dataset", {"squares", "walk"}),
+        "models": ("model", {"push"}),
+        "suites": ("suite", {"squares"}),
+    }
     for what, (key, names) in expected.items():
         assert names <= {entry[key] for entry in json.loads(machine.run("list", what, "--json").stdout)}
     assert "a white square that is walked about" in machine.run("list").stdout
@@ -88,10 +95,17 @@ def test_a_package_that_cannot_be_imported_is_named_and_hides_no_other(machine: 
     try:
         (broken / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
         groups = ("generators", "models", "architectures", "metrics", "suites")
-        (broken / "entry_points.txt").write_text("".join(f"[physbench.{group}]\nbroken = physbench_broken:THING\n" for group in groups))
+        (broken / "entry_points.txt").write_text(
+            "".join(f"[physbench.{group}]\nbroken = physbench_broken:THING\n" for group in groups)
+        )
         for words in (("list",), ("explain", "centre_error"), ("generate", "--help")):
             assert "physbench_broken:THING, of the installed package broken" in machine.run(*words).stderr
-        for words in (("generate", "broken"), ("eval", "broken"), ("eval", "push", "--suite", "broken"), ("explain", "broken")):
+        for words in (
+            ("generate", "broken"),
+            ("eval", "broken"),
+            ("eval", "push", "--suite", "broken"),
+            ("explain", "broken"),
+        ):
             assert "broken" in machine.run(*words, code=2).stderr
     finally:
         rmtree(broken)
@@ -108,7 +122,9 @@ def test_two_workers_make_what_one_makes(machine: Machine, dataset: str, request
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dataset", ["squares", "walk"])
-def test_shares_of_the_work_are_joined_to_the_same_file(machine: Machine, dataset: str, request: pytest.FixtureRequest) -> None:
+def test_shares_of_the_work_are_joined_to_the_same_file(
+    machine: Machine, dataset: str, request: pytest.FixtureRequest
+) -> None:
     whole: Made = request.getfixturevalue(dataset)
     for part in ("1/2", "2/2"):
         machine.run("generate", dataset, "--out", f"{dataset}-parts.h5", *SMALL, "--part", part)
@@ -174,7 +190,9 @@ def test_verify_makes_both_again_and_says_which_has_a_check(machine: Machine, sq
     assert "is good" in verdict and "no check" in verdict
 
 
-def test_without_the_package_a_file_is_read_and_called_undamaged(cli: Callable[..., Result], tmp_path: Path, squares: Made, walk: Made) -> None:
+def test_without_the_package_a_file_is_read_and_called_undamaged(
+    cli: Callable[..., Result], tmp_path: Path, squares: Made, walk: Made
+) -> None:
     """The physbench of these tests does not have it."""
     for made, word in ((squares, "colour"), (walk, "actions")):
         verdict = cli("verify", made.path)
@@ -206,7 +224,10 @@ print([fault.sequence for fault in recipe.generator.check(scenes)])
 
 
 def test_info_says_what_there_is_and_nothing_more(machine: Machine, squares: Made, walk: Made) -> None:
-    arrays = {path: set(json.loads(machine.run("info", path, "--json").stdout)["arrays"]) for path in (squares.path, walk.path)}
+    arrays = {
+        path: set(json.loads(machine.run("info", path, "--json").stdout)["arrays"])
+        for path in (squares.path, walk.path)
+    }
     assert arrays[squares.path] == {"features", "groups", "position", "count", "visible", "shape", "colour", "scale"}
     assert arrays[walk.path] == {"features", "groups", "position", "count", "visible", "actions", "reward", "episode"}
     text = machine.run("info", walk.path).stdout
@@ -333,7 +354,8 @@ def test_the_audit_finds_nothing(machine: Machine, dataset: str) -> None:
 
 def test_more_episodes_than_there_are_is_refused_before_anything_is_asked(machine: Machine) -> None:
     assert (
-        "walk-v1 has 1,000 sequences for test, and 10,000 are asked for" in machine.run("eval", "push", "--suite", "squares", "--size", "full", code=2).stderr
+        "walk-v1 has 1,000 sequences for test, and 10,000 are asked for"
+        in machine.run("eval", "push", "--suite", "squares", "--size", "full", code=2).stderr
     )
 
 
@@ -363,7 +385,24 @@ def test_the_page_of_the_board_is_built_beside_it(machine: Machine) -> None:
 
 # The network
 
-TRAIN = ("train", "drift", "--data", "walk", "--batch", 4, "--frames", 6, "--log-every", 2, "--evaluate-every", 4, "--validation", 8, "--scored", 4)
+TRAIN = (
+    "train",
+    "drift",
+    "--data",
+    "walk",
+    "--batch",
+    4,
+    "--frames",
+    6,
+    "--log-every",
+    2,
+    "--evaluate-every",
+    4,
+    "--validation",
+    8,
+    "--scored",
+    4,
+)
 
 
 def log(folder: Path) -> list[dict[str, str]]:
@@ -404,11 +443,17 @@ print(sorted({name.rpartition("/")[2] for name in state if name.startswith("opti
 def test_a_curve_that_was_stopped_goes_on_to_be_the_unbroken_one(machine: Machine, run: Path) -> None:
     broken = machine.folder / "runs" / "broken"
     rows = broken / "log.csv"
-    machine.stop(*TRAIN, "--steps", 14, "--out", broken, once=lambda: rows.exists() and len(rows.read_text().splitlines()) > 2)
+    machine.stop(
+        *TRAIN, "--steps", 14, "--out", broken, once=lambda: rows.exists() and len(rows.read_text().splitlines()) > 2
+    )
     assert len(log(broken)) < len(log(run))
     machine.run("train", "--out", broken, "--resume")
     curves = [
-        [{name: value for name, value in row.items() if name not in ("minutes", "sequences_per_second")} for row in log(folder)] for folder in (run, broken)
+        [
+            {name: value for name, value in row.items() if name not in ("minutes", "sequences_per_second")}
+            for row in log(folder)
+        ]
+        for folder in (run, broken)
     ]
     assert curves[0] == curves[1]
 
@@ -416,7 +461,10 @@ def test_a_curve_that_was_stopped_goes_on_to_be_the_unbroken_one(machine: Machin
 @pytest.mark.slow
 def test_a_trained_network_takes_gradients_when_it_is_scored(machine: Machine, run: Path, walk: Made) -> None:
     """More refinements of the code, set at test time, give other scores: the descent is real."""
-    scores = [score(machine, name, "eval", run, "--data", walk.path, *more).values for name, more in (("two", ()), ("five", ("--set", "refinements=5")))]
+    scores = [
+        score(machine, name, "eval", run, "--data", walk.path, *more).values
+        for name, more in (("two", ()), ("five", ("--set", "refinements=5")))
+    ]
     assert scores[0].keys() == scores[1].keys() and ("walk", "centre_error") in scores[0]
     assert scores[0]["walk", "bce"] != scores[1]["walk", "bce"]
 
@@ -430,7 +478,19 @@ def test_a_network_for_other_frames_is_refused_in_words(machine: Machine, run: P
 def test_the_refinements_of_a_network_are_shown_as_many_as_are_set(machine: Machine) -> None:
     machine.run("train", "drift", "--data", "squares", "--batch", 4, "--steps", 2, "--scored", 0, "--out", "runs/shown")
     for count in (1, 4):
-        machine.run("show", "--model", "runs/shown", "--suite", "squares", "--task", "squares", "--set", f"refinements={count}", "--out", f"{count}.gif")
+        machine.run(
+            "show",
+            "--model",
+            "runs/shown",
+            "--suite",
+            "squares",
+            "--task",
+            "squares",
+            "--set",
+            f"refinements={count}",
+            "--out",
+            f"{count}.gif",
+        )
         with Image.open(machine.folder / f"{count}.gif") as image:
             assert image.n_frames == count + 1  # type: ignore[attr-defined] it says no owners, so nobody asks it twice
 
@@ -445,7 +505,20 @@ def test_the_audit_takes_a_network_that_takes_gradients(machine: Machine, run: P
 def test_pictures_teach_it_too(machine: Machine, squares: Made, stored: bool) -> None:
     """Single frames in colour, without actions; its record knows the sizes and the recipe for them."""
     out = f"runs/pictures{stored}"
-    machine.run("train", "drift", "--data", squares.path if stored else "squares", "--batch", 4, "--steps", 2, "--scored", 0, "--out", out)
+    machine.run(
+        "train",
+        "drift",
+        "--data",
+        squares.path if stored else "squares",
+        "--batch",
+        4,
+        "--steps",
+        2,
+        "--scored",
+        0,
+        "--out",
+        out,
+    )
     recipe = json.loads((machine.folder / out / "recipe.json").read_text())
     assert (recipe["frames"], recipe["validation"]) == ([1], 16)
 

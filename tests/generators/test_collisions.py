@@ -47,7 +47,9 @@ def test_two_discs_meet_on_both_rims_and_the_normal_points_from_a_to_b(seed: int
         assert math.hypot(*normal) == pytest.approx(1.0, abs=1e-15)
         assert math.dist(touch, position[a]) == pytest.approx(begin.radius[a], abs=1e-9)
         assert math.dist(touch, position[b]) == pytest.approx(begin.radius[b], abs=1e-9)
-        np.testing.assert_allclose(position[b] - position[a], (begin.radius[a] + begin.radius[b]) * normal, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(
+            position[b] - position[a], (begin.radius[a] + begin.radius[b]) * normal, rtol=0, atol=1e-9
+        )
         assert (velocity[a] - velocity[b]) @ normal > 0.0
         assert motion.impulse[row] > 0.0
 
@@ -57,7 +59,9 @@ def test_two_discs_meet_on_both_rims_and_the_normal_points_from_a_to_b(seed: int
 def test_a_slow_simulator_in_fifty_digits_sees_the_same_collisions(seed: int, gravity: float) -> None:
     begin = launch(seed, 3 + seed % 4, gravity=gravity)
     motion = simulate(begin, 400)
-    slow = slow_balls.collisions(begin.position, begin.velocity, begin.radius, begin.mass, size=begin.size, gravity=gravity)
+    slow = slow_balls.collisions(
+        begin.position, begin.velocity, begin.radius, begin.mass, size=begin.size, gravity=gravity
+    )
     for row, expected in enumerate(itertools.islice(slow, 15)):
         assert (motion.a[row], motion.b[row]) == (expected.a, expected.b)
         assert motion.time[row] == pytest.approx(expected.time, abs=1e-6)
@@ -107,7 +111,8 @@ def test_newtons_cradle_passes_the_blow_through_touching_balls() -> None:
 
 @pytest.mark.parametrize(("ratio", "expected"), [(1.0, 3), (100.0, 31), (1_000.0, 99), (10_000.0, 314)])
 def test_a_light_ball_squeezed_at_the_wall_bounces_as_often_as_galperin_says(ratio: float, expected: int) -> None:
-    """Between a wall and a heavy ball that comes from afar there are ceil(pi / atan(sqrt(m / M))) - 1 collisions: digits of pi."""
+    """Between a wall and a heavy ball that comes from afar there are ceil(pi / atan(sqrt(m / M))) - 1 collisions:
+    digits of pi."""
     assert expected == math.ceil(math.pi / math.atan(ratio**-0.5) - 1e-9) - 1
     motion = simulate(start([(10.0, 256.0, 0.0, 0.0, 2.0, 1.0), (30.0, 256.0, -1.0, 0.0, 5.0, ratio)], size=512.0), 300)
     before_the_far_wall = np.flatnonzero((motion.b == WALL) & (motion.normal[:, 0] > 0.0))

@@ -46,11 +46,15 @@ Path("report.json").write_text(json.dumps(report))
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """Of a user who has just installed physbench."""
-    return {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"} | {"PHYSBENCH_CACHE": str(tmp_path / "cache")}
+    return {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"} | {
+        "PHYSBENCH_CACHE": str(tmp_path / "cache")
+    }
 
 
 def run(folder: Path, environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=True)
+    return subprocess.run(
+        [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=True
+    )
 
 
 def run_kernels(folder: Path, environment: dict[str, str], *words: str) -> dict[str, object]:
@@ -63,7 +67,9 @@ def run_kernels(folder: Path, environment: dict[str, str], *words: str) -> dict[
     return report
 
 
-def test_a_command_says_once_that_it_compiles_and_nothing_when_it_need_not(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_a_command_says_once_that_it_compiles_and_nothing_when_it_need_not(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
     words = ("-m", "physbench", *COMMAND.split(), "x.h5")
     first, second = run(tmp_path, environment, *words), run(tmp_path, environment, *words)
     notices = [line for line in first.stderr.splitlines() if "compiling" in line]
@@ -89,5 +95,7 @@ def test_a_kernel_is_not_compiled_anew_for_a_constant(tmp_path: Path, environmen
 
 
 @pytest.mark.parametrize(("word", "enabled"), [("on", True), ("off", False)])
-def test_the_garbage_collector_is_left_as_it_was(tmp_path: Path, environment: dict[str, str], word: str, enabled: bool) -> None:
+def test_the_garbage_collector_is_left_as_it_was(
+    tmp_path: Path, environment: dict[str, str], word: str, enabled: bool
+) -> None:
     assert run_kernels(tmp_path, environment, word)["gc"] is enabled

@@ -36,7 +36,8 @@ def test_motion_reversed_returns_to_its_start(seed: int, gravity: float) -> None
 @SOME
 @given(SEEDS, st.integers(2, 7))
 def test_momentum_is_exact_at_every_collision(seed: int, n: int) -> None:
-    """Seen in the frames, which know nothing of the event table: momentum changes by what the walls give, and by nothing else."""
+    """Seen in the frames, which know nothing of the event table: momentum changes by what the walls give, and by
+    nothing else."""
     begin = launch(seed, n)
     motion = simulate(begin, 200)
     velocity = np.concatenate([motion.velocity, motion.final[1][None]])
@@ -63,4 +64,6 @@ def test_each_collision_alone_in_its_interval_keeps_the_momentum_and_energy_of_i
         mass = begin.mass[pair]
         np.testing.assert_allclose(mass @ before, mass @ after, rtol=0, atol=1e-12 * mass.sum())
         assert mass @ (after**2).sum(1) == pytest.approx(mass @ (before**2).sum(1), rel=1e-12)
-        np.testing.assert_allclose(mass[1] * (after - before)[1], motion.impulse[row] * motion.normal[row], rtol=0, atol=1e-12 * mass.sum())
+        np.testing.assert_allclose(
+            mass[1] * (after - before)[1], motion.impulse[row] * motion.normal[row], rtol=0, atol=1e-12 * mass.sum()
+        )

@@ -93,11 +93,17 @@ def test_every_pixel_is_where_a_brute_force_reading_puts_it(generator: Balls, se
     height, width, channels = generator.shape
     for name in PIXELS:
         array = scenes.arrays()[name]
-        assert (array.dtype, array.shape) == (np.uint8, (len(seeds), frames, height, width, channels if name == "features" else 1))
+        assert (array.dtype, array.shape) == (
+            np.uint8,
+            (len(seeds), frames, height, width, channels if name == "features" else 1),
+        )
     assert_drawn_by_the_book(scenes, generator.side, generator.colour)
 
 
-@pytest.mark.parametrize("more", [{}, {"n": (6, 8)}, {"n": 3, "curtain": 24}, {"gravity": 0.05, "crop": 33}, {"n": 12, "radius": 4, "colour": True}])
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"n": (6, 8)}, {"n": 3, "curtain": 24}, {"gravity": 0.05, "crop": 33}, {"n": 12, "radius": 4, "colour": True}],
+)
 def test_the_named_kinds_of_scene_are_drawn_by_the_book(more: dict[str, object]) -> None:
     generator = Balls(**more)
     scenes = generator.batch([mix(i) for i in range(20)], 51)
@@ -151,12 +157,15 @@ def paint(
         "visible": np.zeros((1, frames, slots), np.uint16),
     }
     drawn = pixels_of(states, np.zeros(1, np.uint64), (side, side, channels))
-    return {name: array[0].squeeze(-1) if array.shape[-1] == 1 else array[0] for name, array in drawn.items()} | {"visible": states["visible"][0]}
+    return {name: array[0].squeeze(-1) if array.shape[-1] == 1 else array[0] for name, array in drawn.items()} | {
+        "visible": states["visible"][0]
+    }
 
 
 @pytest.mark.parametrize("curtained", [False, True])
 def test_a_pixel_on_two_touching_discs_belongs_to_nobody(curtained: bool) -> None:
-    """Radius 4, centres 8 apart: the rims share the point (8.5, 10.5), which is the centre of pixel (row 10, column 8)."""
+    """Radius 4, centres 8 apart: the rims share the point (8.5, 10.5), which is the centre of pixel (row 10, column
+    8)."""
     curtain = (10, 8, 11, 9) if curtained else (0, 0, 0, 0)
     drawn = paint([[[4.5, 10.5], [12.5, 10.5]]] * 2, [4.0, 4.0], side=20, contact=[[1, 1], [0, 0]], curtain=curtain)
     assert drawn["groups"][0, 10, 7:10].tolist() == [1, 0, 2]
@@ -202,7 +211,9 @@ def halves(low: int, high: int) -> st.SearchStrategy[float]:
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(halves(-8, 40), halves(-8, 40), halves(1, 14)), min_size=1, max_size=5), st.data())
-def test_overlapping_discs_on_half_pixels_are_drawn_by_the_book(balls: list[tuple[float, float, float]], data: st.DataObject) -> None:
+def test_overlapping_discs_on_half_pixels_are_drawn_by_the_book(
+    balls: list[tuple[float, float, float]], data: st.DataObject
+) -> None:
     """The painter need not trust the physics: rims that pass exactly through centres, overlaps, concentric discs."""
     top, left = data.draw(st.integers(0, 10)), data.draw(st.integers(0, 10))
     curtain = (top, left, top + 6, left + 6)
@@ -276,9 +287,14 @@ def test_encode_gives_the_arrays_of_batch_at_every_size(more: dict[str, object],
     assert_encoded_as_drawn(Balls(**more), [mix(i) for i in range(count)], frames)
 
 
-@pytest.mark.parametrize(("more", "frames"), [({}, 5), ({"curtain": 24}, 51), ({"size": 256, "n": 12, "radius": 10.0, "speed": 50.0}, 100)])
-def test_encode_gives_the_arrays_of_batch_where_discs_share_pixels(more: dict[str, object], frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Discs never overlap, so shared pixels are too rare to wait for: here disc 1 follows disc 0 in all sequences but each third."""
+@pytest.mark.parametrize(
+    ("more", "frames"), [({}, 5), ({"curtain": 24}, 51), ({"size": 256, "n": 12, "radius": 10.0, "speed": 50.0}, 100)]
+)
+def test_encode_gives_the_arrays_of_batch_where_discs_share_pixels(
+    more: dict[str, object], frames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Discs never overlap, so shared pixels are too rare to wait for: here disc 1 follows disc 0 in all sequences but
+    each third."""
     alone = Balls.throw
 
     def throw(self: Balls, seeds: np.ndarray, frames: int) -> object:
@@ -292,10 +308,14 @@ def test_encode_gives_the_arrays_of_batch_where_discs_share_pixels(more: dict[st
 
 
 def rows(events: Mapping[str, np.ndarray], s: int) -> list[np.ndarray]:
-    return [column[events["offset"][s] : events["offset"][s + 1]] for name, column in events.items() if name != "offset"]
+    return [
+        column[events["offset"][s] : events["offset"][s + 1]] for name, column in events.items() if name != "offset"
+    ]
 
 
-def assert_same_events(some: Mapping[str, np.ndarray], others: Mapping[str, np.ndarray], picks: "list[int] | range") -> None:
+def assert_same_events(
+    some: Mapping[str, np.ndarray], others: Mapping[str, np.ndarray], picks: "list[int] | range"
+) -> None:
     """Sequence i of some is sequence picks[i] of the others."""
     for i, pick in enumerate(picks):
         for one, two in zip(rows(some, i), rows(others, pick), strict=True):
@@ -376,7 +396,17 @@ def test_balls_that_do_not_fit_are_refused_with_their_share_of_the_box(make: str
         getattr(Balls(n=16), make)(np.arange(2, dtype=np.uint64), 5)
 
 
-@pytest.mark.parametrize("asked", [{"n": 1}, {"n": 16, "radius": 2}, {"size": 8, "radius": 0.5}, {"crop": 64}, {"curtain": 64}, {"crop": 2, "curtain": 1}])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"n": 1},
+        {"n": 16, "radius": 2},
+        {"size": 8, "radius": 0.5},
+        {"crop": 64},
+        {"curtain": 64},
+        {"crop": 2, "curtain": 1},
+    ],
+)
 def test_the_ends_of_the_ranges_are_allowed(asked: dict[str, object]) -> None:
     generator = Balls(**asked)
     assert_drawn_by_the_book(generator.batch([5, 6], 4), generator.side, coloured=False)

@@ -1,4 +1,5 @@
-"""The bytes of the named datasets are for good: when one of these digests changes, the version in the dataset's name must change with it."""
+"""The bytes of the named datasets are for good: when one of these digests changes, the version in the dataset's name
+must change with it."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ def test_the_first_64_sequences_of_each_split_are_what_they_always_were(name: st
     assert physbench.verify(path, depth="quick").content_sha256 == GOLDEN[name]
 
 
-def test_drawn_pixels_have_the_same_digest_as_streams_written_from_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drawn_pixels_have_the_same_digest_as_streams_written_from_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     drawn: list[Scenes] = []
     whole_batch = Balls.batch
 

@@ -44,7 +44,9 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """In a process of its own: damaged machine code can end it."""
     monkeypatch.setenv("PHYSBENCH_CACHE", str(folder / "cache"))
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
-    done = subprocess.run([sys.executable, "-c", SCRIPT, str(folder)], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(folder)], capture_output=True, text=True, timeout=120, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -59,7 +61,10 @@ def test_kernels_are_compiled_once(folder: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("pattern", ["*.nbi", "*.nbc"])
-@pytest.mark.parametrize("damage", ["begins with others", "others within", "cut off", "empty", "a bit", "the code", "a pickle of another thing"])
+@pytest.mark.parametrize(
+    "damage",
+    ["begins with others", "others within", "cut off", "empty", "a bit", "the code", "a pickle of another thing"],
+)
 def test_damaged_files_are_made_again(folder: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, damage: str) -> None:
     run(folder, monkeypatch)
     draw = random.Random(f"{pattern} {damage}")

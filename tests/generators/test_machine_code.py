@@ -16,7 +16,8 @@ def processor_features() -> list[str]:
 
 @pytest.mark.parametrize("name", ["simulate", "next_touch", "falling_to_wall", "fly", "collide"])
 def test_the_machine_code_holds_no_fused_operation(name: str) -> None:
-    """A fused multiply-add rounds once where IEEE 754 code rounds twice: the same recipe would differ between machines."""
+    """A fused multiply-add rounds once where IEEE 754 code rounds twice: the same recipe would differ between
+    machines."""
     simulate(launch(1), 5)
     f8, i8 = numba.float64, numba.int64
     row = f8[::1]

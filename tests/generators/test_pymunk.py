@@ -56,7 +56,8 @@ def test_both_fly_straight_until_the_first_collision(seed: int) -> None:
 @pytest.mark.parametrize("gravity", [0.0, 0.05])
 @pytest.mark.parametrize("collisions", [1, 2, 3])
 def test_finer_steps_come_closer_to_the_exact_motion(collisions: int, gravity: float) -> None:
-    """Up to the frame after the first few collisions, before chaos takes over. Four times finer steps: about four times closer."""
+    """Up to the frame after the first few collisions, before chaos takes over. Four times finer steps: about four times
+    closer."""
     errors = {10: 0.0, 40: 0.0, 160: 0.0}
     for seed in SEEDS:
         begin = launch(seed)
@@ -74,7 +75,12 @@ def test_finer_steps_come_closer_to_the_exact_motion(collisions: int, gravity: f
 def test_both_leave_the_first_collisions_with_the_same_velocities(seed: int) -> None:
     """Head-on, a blow does not depend on when it is noticed: both engines then agree to rounding."""
     speed = 0.5 + 0.25 * seed
-    begin = (np.array([[16.0, 32.0], [40.0, 32.0]]), np.array([[speed, 0.0], [-0.25, 0.0]]), np.array([6.0, 7.5]), np.array([1.0, 6.0]))
+    begin = (
+        np.array([[16.0, 32.0], [40.0, 32.0]]),
+        np.array([[speed, 0.0], [-0.25, 0.0]]),
+        np.array([6.0, 7.5]),
+        np.array([1.0, 6.0]),
+    )
     ours, time, partner = exact(begin, math.ceil(10.5 / (speed + 0.25)) + 3)
     assert (time <= len(ours.energy) - 1).sum() == 1
     assert partner[0] != WALL

@@ -36,8 +36,12 @@ def recipe(seed: int = 0) -> Recipe:
 @SOME
 @given(SEEDS, st.sampled_from(["training", "validation", "test"]), st.integers(0, 2**32 - 40), st.integers(0, 30))
 def test_seeds_are_what_big_integers_say(seed: int, split: str, first: int, count: int) -> None:
-    numbers = [(["training", "validation", "test"].index(split) * 2**40 + i + 1) * GOLDEN for i in range(first, first + count)]
-    assert recipe(seed).seeds(split, first, first + count).tolist() == [splitmix(splitmix(seed) + number) for number in numbers]
+    numbers = [
+        (["training", "validation", "test"].index(split) * 2**40 + i + 1) * GOLDEN for i in range(first, first + count)
+    ]
+    assert recipe(seed).seeds(split, first, first + count).tolist() == [
+        splitmix(splitmix(seed) + number) for number in numbers
+    ]
 
 
 @SOME
@@ -61,7 +65,14 @@ def test_seeds_of_neighbouring_recipes_have_nothing_in_common() -> None:
 def test_a_dataset_with_a_name_of_its_own_has_a_random_stream_of_its_own() -> None:
     """The named balls of version 1 share one, which their bytes are frozen with."""
     named = registry.datasets.get("balls4mass64")
-    names = ("balls4mass64", "balls678mass64", "balls3curtain64", "balls4mass64-crop50", "balls678mass64-crop50", "balls")
+    names = (
+        "balls4mass64",
+        "balls678mass64",
+        "balls3curtain64",
+        "balls4mass64-crop50",
+        "balls678mass64-crop50",
+        "balls",
+    )
     shared = [registry.datasets.get(name).seeds("test", 0, 8).tolist() for name in names]
     others = [replace(named, dataset=name).seeds("test", 0, 8).tolist() for name in ("balls10", "balls-leave50")]
     assert all(seeds == shared[0] for seeds in shared)

@@ -44,7 +44,9 @@ ANGLES = np.linspace(0, 2 * np.pi, 400, endpoint=False)
 OUTLINES = {
     1: np.array([[8.5, 8.5], [-8.5, 8.5], [-8.5, -8.5], [8.5, -8.5]]),
     2: np.stack([12 * np.cos(ANGLES), 8 * np.sin(ANGLES)], axis=1),
-    3: np.array([[9 * heart_radius(angle) * math.cos(angle), -9 * heart_radius(angle) * math.sin(angle)] for angle in ANGLES]),
+    3: np.array(
+        [[9 * heart_radius(angle) * math.cos(angle), -9 * heart_radius(angle) * math.sin(angle)] for angle in ANGLES]
+    ),
 }
 """By shape, at scale 1: x to the right, y down."""
 
@@ -53,7 +55,9 @@ def coverage(arrays: dict[str, np.ndarray], i: int, k: int, size: int) -> np.nda
     """(H, W): the share of each pixel that lies in a sprite, by filling its outline."""
     angle, length = float(arrays["rotation"][i, k]), float(arrays["scale"][i, k]) * size / 64
     cosine, sine = math.cos(angle), math.sin(angle)
-    points = OUTLINES[int(arrays["shape"][i, k])] * length @ np.array([[cosine, sine], [-sine, cosine]]) + arrays["position"][i, k].astype(float)
+    points = OUTLINES[int(arrays["shape"][i, k])] * length @ np.array([[cosine, sine], [-sine, cosine]]) + arrays[
+        "position"
+    ][i, k].astype(float)
     return np.stack([fill(points, row, size) for row in range(size)])
 
 
@@ -76,7 +80,9 @@ def test_a_sprite_is_its_outline_filled(size: int) -> None:
     masks = arrays["groups"][..., 0] == 1
     covered = np.stack([coverage(arrays, i, 0, size) for i in range(90)])
     assert masks[covered > 0.85].all() and not masks[covered < 0.15].any()
-    assert masks.sum() == pytest.approx(covered.sum(), rel=0.005), "what pixels at the edge have too much and too little evens out"
+    assert masks.sum() == pytest.approx(covered.sum(), rel=0.005), (
+        "what pixels at the edge have too much and too little evens out"
+    )
 
 
 def test_what_lies_in_front_is_drawn_last() -> None:
@@ -110,7 +116,8 @@ def test_in_black_and_white_a_shared_pixel_is_on_and_nobodys() -> None:
 
 
 def test_a_frame_of_one_sprite_is_as_white_as_those_of_dsprites() -> None:
-    """The mean of all pixels of dSprites is 0.0425 [published constants for its normalization]; 0.0420 is expected of a scale without steps."""
+    """The mean of all pixels of dSprites is 0.0425 [published constants for its normalization]; 0.0420 is expected of a
+    scale without steps."""
     assert draw(4_000, n=1, binary=True)["features"].mean() == pytest.approx(0.0423, abs=0.001)
 
 

@@ -22,7 +22,15 @@ SHADES = [[191, 255, 255, 255, 223], *[[127, 159, 159, 159, 191]] * 3, [95, 63, 
 
 COLOURS = {(1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 1, 1), (1, 0, 1), (1, 1, 0)}
 
-TRIANGLE = [[5, 6], [4, 5, 6, 7], [3, 4, 5, 6, 7, 8], [2, 3, 4, 7, 8, 9], [1, 2, 3, 8, 9, 10], [*range(12)], [*range(12)]]
+TRIANGLE = [
+    [5, 6],
+    [4, 5, 6, 7],
+    [3, 4, 5, 6, 7, 8],
+    [2, 3, 4, 7, 8, 9],
+    [1, 2, 3, 8, 9, 10],
+    [*range(12)],
+    [*range(12)],
+]
 """The columns that are filled, row by row."""
 
 
@@ -53,17 +61,30 @@ def test_there_are_seventeen_tetrominoes_shaded_as_published() -> None:
             np.testing.assert_array_equal(owned[box], np.kron(blocks, np.ones((5, 5))))
             shaded = np.kron(blocks, SHADES)[..., None] * colour
             np.testing.assert_array_equal(arrays["features"][i][box][owned[box]], shaded[owned[box]])
-            assert arrays["position"][i, k].tolist() == [(columns[0] + columns[-1] + 1) / 2, (rows[0] + rows[-1] + 1) / 2]
+            assert arrays["position"][i, k].tolist() == [
+                (columns[0] + columns[-1] + 1) / 2,
+                (rows[0] + rows[-1] + 1) / 2,
+            ]
 
 
 def test_the_seventeen_are_distinct_and_all_but_two_of_those_that_there_are() -> None:
-    pieces = {tuple(map(tuple, np.argwhere([[mark == "1" for mark in row] for row in piece.split("/")]).tolist())) for piece in PUBLISHED}
+    pieces = {
+        tuple(map(tuple, np.argwhere([[mark == "1" for mark in row] for row in piece.split("/")]).tolist()))
+        for piece in PUBLISHED
+    }
     grown = {frozenset({(0, 0)})}
     for _ in range(3):  # add a block beside one, and move to the corner
         larger = {
-            cells | {(y + dy, x + dx)} for cells in grown for y, x in cells for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)) if (y + dy, x + dx) not in cells
+            cells | {(y + dy, x + dx)}
+            for cells in grown
+            for y, x in cells
+            for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0))
+            if (y + dy, x + dx) not in cells
         }
-        grown = {frozenset((y - min(c[0] for c in cells), x - min(c[1] for c in cells)) for y, x in cells) for cells in larger}
+        grown = {
+            frozenset((y - min(c[0] for c in cells), x - min(c[1] for c in cells)) for y, x in cells)
+            for cells in larger
+        }
     assert len(grown) == 19 and len(pieces) == 17 and {frozenset(piece) for piece in pieces} <= grown
 
 
@@ -94,12 +115,16 @@ def test_shapes_are_those_of_the_tables() -> None:
             owner[box] += (k + 1) * mask
         np.testing.assert_array_equal(arrays["features"][i, ..., 0], covers > 0)
         np.testing.assert_array_equal(arrays["groups"][i, ..., 0], np.where(covers == 1, owner, 0))
-        np.testing.assert_array_equal(arrays["visible"][i], np.bincount(np.where(covers == 1, owner, 0).ravel(), minlength=4)[1:])
+        np.testing.assert_array_equal(
+            arrays["visible"][i], np.bincount(np.where(covers == 1, owner, 0).ravel(), minlength=4)[1:]
+        )
         overlapped += (covers > 1).sum()
     assert overlapped > 1_000
 
 
-@pytest.mark.parametrize("world", [Tetris(n=(4, 6)), Shapes(n=(4, 6)), Tetris(n=(10, 10), size=64), Shapes(n=1, size=12)])
+@pytest.mark.parametrize(
+    "world", [Tetris(n=(4, 6)), Shapes(n=(4, 6)), Tetris(n=(10, 10), size=64), Shapes(n=1, size=12)]
+)
 def test_more_and_fewer_objects_may_be_asked_for(world: Tetris | Shapes) -> None:
     arrays = world.draw_images(seeds(200))
     assert {*arrays["count"].tolist()} == {*range(world.n[0], world.n[1] + 1)}

@@ -1,4 +1,5 @@
-"""The zlib streams that are written from runs: every decoder reads them, and the constant code is close to the best one there is."""
+"""The zlib streams that are written from runs: every decoder reads them, and the constant code is close to the best one
+there is."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ def split_up(streams: Streams) -> list[bytes]:
 
 @st.composite
 def movies(draw: st.DrawFn) -> tuple[list[tuple[int, int, int]], int, int, int]:
-    """Any runs, not only those of discs: (start, end, owner) within rows; the frame's width; the length of the movie; how many owners."""
+    """Any runs, not only those of discs: (start, end, owner) within rows; the frame's width; the length of the movie;
+    how many owners."""
     width = draw(st.integers(2, 256))
     rows = draw(st.integers(1, 60))
     owners = draw(st.integers(2, 16))
@@ -53,7 +55,9 @@ def movies(draw: st.DrawFn) -> tuple[list[tuple[int, int, int]], int, int, int]:
 
 @given(movies(), st.booleans())
 @settings(max_examples=200, deadline=None)
-def test_any_runs_come_out_of_every_decoder(movie: tuple[list[tuple[int, int, int]], int, int, int], binary: bool) -> None:
+def test_any_runs_come_out_of_every_decoder(
+    movie: tuple[list[tuple[int, int, int]], int, int, int], binary: bool
+) -> None:
     runs, width, length, owners = movie
     pixels = np.zeros(length, np.uint8)
     for start, end, owner in runs:
@@ -81,7 +85,9 @@ def test_every_decoder_reads_the_named_datasets(name: str, decoder: str) -> None
 
 
 def test_h5py_reads_them_through_its_own_filter(tmp_path: Path) -> None:
-    recipe = Recipe(dataset="balls", generator=Balls(n=(6, 8), curtain=20, crop=50, gravity=0.05), splits={"test": 40}, frames=20)
+    recipe = Recipe(
+        dataset="balls", generator=Balls(n=(6, 8), curtain=20, crop=50, gravity=0.05), splits={"test": 40}, frames=20
+    )
     path = physbench.generate(recipe, tmp_path / "x.h5")
     scenes = recipe.scenes("test", 0, 40)
     with h5py.File(path) as file:
@@ -117,7 +123,8 @@ def test_the_constant_code_is_within_three_per_cent_of_the_best() -> None:
 
 
 def symbols_of(stream: bytes) -> tuple[Counter[int], int]:
-    """A slow inflate [RFC 1951] of a stream with one dynamic block: the literal and length symbols, and the bits their code words took."""
+    """A slow inflate [RFC 1951] of a stream with one dynamic block: the literal and length symbols, and the bits their
+    code words took."""
     bits = int.from_bytes(stream, "little")
     at = 16
 

@@ -35,7 +35,9 @@ def test_a_place_is_counted_from_the_corner_of_the_window_outside_of_it_too(leav
     position, radius = leaving.truth["position"].astype(np.float64), leaving.truth["radius"].astype(np.float64)
     there = np.broadcast_to((radius > 0)[:, None], position.shape[:3])
     reach = np.broadcast_to(radius[:, None], there.shape)[there]
-    assert (position[there] >= -15 + reach[:, None] - 1e-3).all() and (position[there] <= 65 - reach[:, None] + 1e-3).all()
+    assert (position[there] >= -15 + reach[:, None] - 1e-3).all() and (
+        position[there] <= 65 - reach[:, None] + 1e-3
+    ).all()
     assert (position[there] < 0).any() and (position[there] > 50).any()
     columns, rows = np.meshgrid(np.arange(50) + 0.5, np.arange(50) + 0.5)
     for n, t, k in zip(*(part[::97] for part in np.nonzero(there)), strict=True):

@@ -1,4 +1,5 @@
-"""Where ale-py is not installed, everything but its games goes on: the datasets of its games can be named all the same."""
+"""Where ale-py is not installed, everything but its games goes on: the datasets of its games can be named all the
+same."""
 
 from __future__ import annotations
 
@@ -27,10 +28,16 @@ sys.modules["ale_py"] = None  # an import of it fails
 from physbench.cli import main
 main({words!r})
 """
-    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
-@pytest.mark.parametrize("words", [["list"], ["list", "suites"], ["list", "models"], ["leaderboard", "show", "--suite", "balls"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [["list"], ["list", "suites"], ["list", "models"], ["leaderboard", "show", "--suite", "balls"]],
+    ids=" ".join,
+)
 def test_what_needs_no_game_goes_on(words: list[str], tmp_path: Path) -> None:
     done = run(words, tmp_path)
     assert done.returncode == 0, done.stderr

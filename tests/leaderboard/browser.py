@@ -1,4 +1,5 @@
-"""A real browser, driven through a pipe: Chromium's DevTools protocol, JSON between NUL bytes, with the standard library alone."""
+"""A real browser, driven through a pipe: Chromium's DevTools protocol, JSON between NUL bytes, with the standard
+library alone."""
 
 from __future__ import annotations
 
@@ -40,7 +41,9 @@ class Browser:
 
         command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
         quiet = subprocess.DEVNULL
-        self._process = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, pass_fds=(3, 4), preexec_fn=at_three_and_four)
+        self._process = subprocess.Popen(
+            command, stdin=quiet, stdout=quiet, stderr=quiet, pass_fds=(3, 4), preexec_fn=at_three_and_four
+        )
         for end in high:
             os.close(end)
         self._buffer, self._number, self._session = b"", 0, None
@@ -89,7 +92,10 @@ class Browser:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
 
     def dark(self, on: bool) -> None:
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if on else "light"}])
+        self.call(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": "prefers-color-scheme", "value": "dark" if on else "light"}],
+        )
 
     def scripts(self, on: bool) -> None:
         self.call("Emulation.setScriptExecutionDisabled", value=not on)
@@ -117,12 +123,18 @@ class Browser:
         self.run("1")  # what is under way arrives before the answer
         found = [str(event["params"]) for event in self.events if event.get("method") == "Runtime.exceptionThrown"]
         found += [str(event["params"]) for event in self.events if event.get("method") == "Log.entryAdded"]
-        return found + [str(event["params"]) for event in self.events if event.get("method") == "Runtime.consoleAPICalled"]
+        return found + [
+            str(event["params"]) for event in self.events if event.get("method") == "Runtime.consoleAPICalled"
+        ]
 
     @property
     def asked_for(self) -> list[str]:
         """Addresses that were fetched from anywhere."""
-        found = [event["params"]["request"]["url"] for event in self.events if event.get("method") == "Network.requestWillBeSent"]
+        found = [
+            event["params"]["request"]["url"]
+            for event in self.events
+            if event.get("method") == "Network.requestWillBeSent"
+        ]
         return [address for address in found if not address.startswith("data:")]
 
     def close(self) -> None:

@@ -1,4 +1,5 @@
-"""Submissions made for tests: rows that agree with one another and with the reference rows, and tables of whatever cells."""
+"""Submissions made for tests: rows that agree with one another and with the reference rows, and tables of whatever
+cells."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ def references() -> tuple[Row, ...]:
     return read(bundled_folder() / REFERENCES).rows
 
 
-def rows(model: str = "mine", *, like: str = "constant-velocity", suite: str = "balls", factor: float = 1.0, **changes: Any) -> list[Row]:
+def rows(
+    model: str = "mine", *, like: str = "constant-velocity", suite: str = "balls", factor: float = 1.0, **changes: Any
+) -> list[Row]:
     """As a reference row, every cost so many times larger, under another name."""
     found = [row for row in references() if (row.model, row.suite, row.size) == (like, suite, "lite")]
     return [replace(_scale(row, factor), **{"model": model, "notes": (), **changes}) for row in found]

@@ -1,4 +1,5 @@
-"""The page in a real browser: it sorts, filters, explains, keeps its state in the address, fits a phone, and reads without JavaScript."""
+"""The page in a real browser: it sorts, filters, explains, keeps its state in the address, fits a phone, and reads
+without JavaScript."""
 
 from __future__ import annotations
 
@@ -17,9 +18,14 @@ from physbench_leaderboard.table import Board, Standing
 from tests.leaderboard.browser import CHROMIUM, Browser
 from tests.leaderboard.test_page import BALLS, HOSTILE, golden, inject, many, on_balls, picture, standing
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: the page is not looked at in a browser")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium is installed: the page is not looked at in a browser"
+)
 
-SHOWN = "[...document.querySelectorAll('.board:not([hidden]) [data-models] tr:not([hidden]) .model')].map(cell => cell.dataset.v)"
+SHOWN = (
+    "[...document.querySelectorAll('.board:not([hidden]) [data-models] tr:not([hidden]) .model')].map(cell =>"
+    " cell.dataset.v)"
+)
 VISIBLE = "[...document.querySelectorAll('.board')].filter(board => board.offsetHeight).map(board => board.id)"
 OPEN = "[...document.querySelectorAll(':popover-open')].map(box => box.textContent)"
 MANY = 5_000
@@ -32,10 +38,20 @@ def list_boards() -> list[Board]:
         standing("nem", 1, on_balls(0.25, 0.5), parameters=900, date="2026-01-02"),
         standing("Slots", 2, on_balls(0.3), parameters=1_000, trust="re-run", date="2026-03-01"),
         standing("r-nem", 2, on_balls(0.31, 0.9), trainings=3, date="2025-12-31"),
-        standing("model-10", 4, on_balls(0.5, -0.01), parameters=20, trust="recomputed", notes=("samples-5",), date="2026-01-30"),
+        standing(
+            "model-10",
+            4,
+            on_balls(0.5, -0.01),
+            parameters=20,
+            trust="recomputed",
+            notes=("samples-5",),
+            date="2026-01-30",
+        ),
         standing("model-9", 5, on_balls(1.2, 0.25), notes=("own-code",), parameters=3_000_000, date="2026-01-01"),
     ]
-    others = [replace(smoke, key=smoke.key._replace(suite=name)) for name in ("extrapolation", "curtain", "crop50")]  # more tabs than a phone is wide
+    others = [
+        replace(smoke, key=smoke.key._replace(suite=name)) for name in ("extrapolation", "curtain", "crop50")
+    ]  # more tabs than a phone is wide
     return [replace(balls, standings=tuple(models)), simulation, smoke, *others]
 
 
@@ -53,7 +69,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture
 def tab(browser: Browser, site: str) -> Iterator[Browser]:
-    """With the page opened, on a desk and in light; nothing was complained about when it is left, and nothing fetched."""
+    """With the page opened, on a desk and in light; nothing was complained about when it is left, and nothing
+    fetched."""
     browser.size(1200)
     browser.dark(False)
     browser.point(5, 5)
@@ -66,8 +83,9 @@ def tab(browser: Browser, site: str) -> Iterator[Browser]:
 def place(tab: Browser, selector: str) -> tuple[float, float]:
     """The middle of an element, brought into sight."""
     x, y = tab.run(
-        f"(() => {{ const one = document.querySelector({json.dumps(selector)}); one.scrollIntoView({{block: 'center', inline: 'center'}});"
-        " const at = one.getBoundingClientRect(); return [at.x + at.width / 2, at.y + at.height / 2]; })()"
+        f"(() => {{ const one = document.querySelector({json.dumps(selector)}); one.scrollIntoView({{block: 'center',"
+        " inline: 'center'}); const at = one.getBoundingClientRect(); return [at.x + at.width / 2, at.y + at.height /"
+        " 2]; })()"
     )
     return x, y
 
@@ -80,7 +98,9 @@ def test_it_renders_a_suite_at_a_time_with_its_plots(tab: Browser) -> None:
     assert tab.run(VISIBLE) == ["balls"]
     assert tab.run(SHOWN) == ["nem", "Slots", "r-nem", "model-10", "model-9"]
     assert tab.run("document.querySelector('#count').textContent") == "5 models"
-    sizes = tab.run("[...document.querySelectorAll('#balls .chart > svg')].map(drawn => [drawn.clientWidth, drawn.clientHeight])")
+    sizes = tab.run(
+        "[...document.querySelectorAll('#balls .chart > svg')].map(drawn => [drawn.clientWidth, drawn.clientHeight])"
+    )
     assert len(sizes) == 2 and all(wide > 250 and high > 100 for wide, high in sizes)
     assert tab.run("document.querySelector('#pictures img').naturalWidth") == 900
 
@@ -90,22 +110,38 @@ BOXES = """[...document.querySelectorAll('#balls .chart > svg')[1].querySelector
 
 
 def test_no_name_lies_on_another_or_on_a_dot(browser: Browser, tmp_path: Path) -> None:
-    (board, *_) = golden()
-    near = {"r-nem": (0.1028, 4_951_978), "r-nem-no-attention": (0.1271, 4_926_577), "r-nem.balls3curtain64": (0.1331, 4_951_978), "rnn": (0.14302, 4_611_827)}
+    board, *_ = golden()
+    near = {
+        "r-nem": (0.1028, 4_951_978),
+        "r-nem-no-attention": (0.1271, 4_926_577),
+        "r-nem.balls3curtain64": (0.1331, 4_951_978),
+        "rnn": (0.14302, 4_611_827),
+    }
     near |= {"rnn-em": (0.1453, 4_611_827), "lstm": (0.1886, 5_185_077)}
-    models = [standing(name, at, on_balls(value), parameters=count) for at, (name, (value, count)) in enumerate(near.items(), 1)]
+    models = [
+        standing(name, at, on_balls(value), parameters=count)
+        for at, (name, (value, count)) in enumerate(near.items(), 1)
+    ]
     browser.open(build([replace(board, standings=tuple(models))], tmp_path).as_uri())
     boxes = browser.run(BOXES)
     assert len(boxes) == 12, "a name for each of six dots"
     for at, (words, left, top, right, bottom) in enumerate(boxes):
         for other in boxes[at + 1 :]:
             if "parameters" not in words or "parameters" not in other[0]:  # dots may lie on one another
-                apart = right <= other[1] or other[3] <= left or bottom - 3 <= other[2] or other[4] - 3 <= top  # letters do not fill their line
+                apart = (
+                    right <= other[1] or other[3] <= left or bottom - 3 <= other[2] or other[4] - 3 <= top
+                )  # letters do not fill their line
                 assert apart, f"{words} lies on {other[0]}"
 
 
 COLUMNS: dict[str, tuple[Callable[[Standing], Any], str]] = {
-    "model": (lambda each: (each.model.rstrip("0123456789").lower(), int(each.model.partition("-")[2] or 0) if "model" in each.model else 0), "asc"),
+    "model": (
+        lambda each: (
+            each.model.rstrip("0123456789").lower(),
+            int(each.model.partition("-")[2] or 0) if "model" in each.model else 0,
+        ),
+        "asc",
+    ),
     "relative_bce": (lambda each: each.score(BALLS, "relative_bce").value, "asc"),
     "ari": (lambda each: each.score(BALLS, "ari").value, "desc"),
     "trainings": (lambda each: each.trainings, "desc"),
@@ -124,12 +160,14 @@ def test_every_column_sorts_both_ways_and_what_is_missing_comes_last(tab: Browse
     missing = [each.model for each in models if value(each) != value(each)]
     for way in (first, "asc" if first == "desc" else "desc"):
         tab.run(f"document.querySelector('#balls th[data-key={column}] .sort').click()")
-        expected = [each.model for each in sorted(known, key=value, reverse=way == "desc")]  # of equals the better ranked still comes first
+        expected = [
+            each.model for each in sorted(known, key=value, reverse=way == "desc")
+        ]  # of equals the better ranked still comes first
         assert tab.run(SHOWN) == expected + missing
         assert {f"sort={column}", f"dir={way}"} <= set(address(tab)[1:].split("&"))
-        assert tab.run("[...document.querySelectorAll('#balls [aria-sort]')].map(th => [th.dataset.key, th.ariaSort])") == [
-            [column, {"asc": "ascending", "desc": "descending"}[way]]
-        ]
+        assert tab.run(
+            "[...document.querySelectorAll('#balls [aria-sort]')].map(th => [th.dataset.key, th.ariaSort])"
+        ) == [[column, {"asc": "ascending", "desc": "descending"}[way]]]
     references = tab.run("[...document.querySelectorAll('#balls .references tr .model')].map(cell => cell.dataset.v)")
     assert sorted(references) == ["copy", "oracle"], "they stay by themselves"
 
@@ -158,7 +196,11 @@ def test_the_state_is_in_the_address_and_comes_back(tab: Browser, site: str) -> 
     tab.open(site + "#suite=balls&sort=ari&dir=asc&filter=nem")
     assert tab.run(SHOWN) == ["nem", "r-nem"] and tab.run("document.querySelector('#filter').value") == "nem"
     tab.tap(*place(tab, "nav a[href='#simulation']"))
-    assert tab.run(VISIBLE) == ["simulation"] and address(tab) == "#suite=simulation&filter=nem" and tab.run(SHOWN) == ["r-nem"]
+    assert (
+        tab.run(VISIBLE) == ["simulation"]
+        and address(tab) == "#suite=simulation&filter=nem"
+        and tab.run(SHOWN) == ["r-nem"]
+    )
     tab.run("history.back()")
     tab.until("location.hash.includes('suite=balls')")
     assert tab.run(VISIBLE) == ["balls"] and tab.run(SHOWN) == ["nem", "r-nem"]
@@ -179,11 +221,16 @@ def test_figures_that_are_seldom_looked_at_are_shown_when_asked_for(tab: Browser
 def is_open(tab: Browser) -> bool:
     """Whether the definition of relative_bce, and nothing else, is open and lies in sight."""
     inside = tab.run(
-        "[...document.querySelectorAll(':popover-open')].map(box => box.getBoundingClientRect()).every(at => at.left >= 0 && at.top >= 0"
-        " && at.right <= innerWidth && at.bottom <= innerHeight && at.width > 200)"
+        "[...document.querySelectorAll(':popover-open')].map(box => box.getBoundingClientRect()).every(at => at.left >="
+        " 0 && at.top >= 0 && at.right <= innerWidth && at.bottom <= innerHeight && at.width > 200)"
     )
     found = tab.run(OPEN)
-    return inside and len(found) == 1 and find("relative_bce").definition in found[0] and find("relative_bce").caution in found[0]
+    return (
+        inside
+        and len(found) == 1
+        and find("relative_bce").definition in found[0]
+        and find("relative_bce").caution in found[0]
+    )
 
 
 WHAT = "#balls th[data-key=relative_bce] .what"
@@ -228,10 +275,19 @@ def test_a_definition_opens_by_tap_and_stays(tab: Browser, width: int) -> None:
 
 def test_the_keyboard_goes_through_the_suites(tab: Browser) -> None:
     tab.run("document.querySelector('nav a').focus()")
-    for key, expected in [("ArrowRight", "simulation"), ("End", "crop50"), ("ArrowRight", "balls"), ("ArrowLeft", "crop50"), ("ArrowLeft", "curtain")]:
+    for key, expected in [
+        ("ArrowRight", "simulation"),
+        ("End", "crop50"),
+        ("ArrowRight", "balls"),
+        ("ArrowLeft", "crop50"),
+        ("ArrowLeft", "curtain"),
+    ]:
         tab.press(key)
         assert tab.run(VISIBLE) == [expected]
-        assert tab.run("document.activeElement.getAttribute('aria-selected')") == "true" and tab.run("document.activeElement.hash") == f"#{expected}"
+        assert (
+            tab.run("document.activeElement.getAttribute('aria-selected')") == "true"
+            and tab.run("document.activeElement.hash") == f"#{expected}"
+        )
 
 
 @pytest.mark.parametrize("suite", ["balls", "simulation", "crop50"])
@@ -245,7 +301,12 @@ def test_it_fits_a_phone_and_tables_scroll_in_their_boxes(tab: Browser, site: st
         chosen = "document.querySelector('nav [aria-selected=true]').getBoundingClientRect()"
         assert tab.run(f"[{chosen}.left >= 0, {chosen}.right <= 360]") == [True, True]
     outside = "!one.closest('.scroll, nav, .unseen, [popover]') && one.getBoundingClientRect().right > 360"
-    assert tab.run(f"[...document.querySelectorAll('body *')].filter(one => {outside}).map(one => one.outerHTML.slice(0, 80))") == []
+    assert (
+        tab.run(
+            f"[...document.querySelectorAll('body *')].filter(one => {outside}).map(one => one.outerHTML.slice(0, 80))"
+        )
+        == []
+    )
     box = f"document.querySelector('#{suite} .scroll')"
     assert tab.run(f"{box}.scrollWidth > {box}.clientWidth && ({box}.scrollLeft = 60, {box}.scrollLeft) === 60")
 
@@ -254,10 +315,15 @@ def test_without_javascript_the_tables_are_there_one_after_the_other(tab: Browse
     tab.scripts(False)
     tab.open(site)
     assert tab.run(VISIBLE) == ["balls", "simulation", "smoke", "extrapolation", "curtain", "crop50"]
-    seen = "[...document.querySelectorAll('#balls [data-models] .model')].filter(cell => cell.offsetHeight).map(cell => cell.dataset.v)"
+    seen = (
+        "[...document.querySelectorAll('#balls [data-models] .model')].filter(cell => cell.offsetHeight).map(cell =>"
+        " cell.dataset.v)"
+    )
     assert tab.run(seen) == ["nem", "Slots", "r-nem", "model-10", "model-9"]
     assert tab.run("[...document.querySelectorAll('#balls thead th')].every(head => head.offsetWidth)"), "every figure"
-    assert tab.run("[...document.querySelectorAll('.controls, .all')].every(each => !each.offsetHeight)"), "nothing that does nothing"
+    assert tab.run("[...document.querySelectorAll('.controls, .all')].every(each => !each.offsetHeight)"), (
+        "nothing that does nothing"
+    )
     assert tab.run("[...document.querySelectorAll('.sort')].every(each => each.disabled)")
     tab.tap(*place(tab, WHAT))
     assert is_open(tab)
@@ -275,9 +341,22 @@ def test_light_and_dark_are_both_readable(tab: Browser) -> None:
         tab.dark(dark)
         papers = {"body": light("backgroundColor", "body"), "card": light("backgroundColor", "#balls .scroll")}
         assert all((paper < 0.05) == dark for paper in papers.values())
-        for selector in ("h1", "h1 span", "header .dim", "summary", "nav a", "thead .figure", ".references .model", ".legend", ".about", "figcaption"):
+        for selector in (
+            "h1",
+            "h1 span",
+            "header .dim",
+            "summary",
+            "nav a",
+            "thead .figure",
+            ".references .model",
+            ".legend",
+            ".about",
+            "figcaption",
+        ):
             ink = light("color", selector)
-            assert all((max(ink, paper) + 0.05) / (min(ink, paper) + 0.05) >= 4.5 for paper in papers.values()), selector
+            assert all((max(ink, paper) + 0.05) / (min(ink, paper) + 0.05) >= 4.5 for paper in papers.values()), (
+                selector
+            )
 
 
 @pytest.mark.parametrize(
@@ -304,11 +383,16 @@ def test_the_policy_of_the_page_forbids_every_other_script_and_request(browser: 
         ("img", "one.src = 'https://example.org/a.png'"),
         ("div", "one.setAttribute('onclick', '1')"),
     ):
-        browser.run(f"(() => {{ const one = document.createElement('{tag}'); {rest}; document.body.append(one); one.click(); }})()")
+        browser.run(
+            f"(() => {{ const one = document.createElement('{tag}'); {rest}; document.body.append(one); one.click();"
+            " })()"
+        )
     browser.until("true")
     assert browser.run("window.ran") is None
     assert len([complaint for complaint in browser.complaints if "Content Security Policy" in complaint]) == 3
-    assert {address for address in browser.asked_for if not address.startswith("file:")} <= {"https://example.org/a.png"}
+    assert {address for address in browser.asked_for if not address.startswith("file:")} <= {
+        "https://example.org/a.png"
+    }
 
 
 @pytest.mark.parametrize("words", HOSTILE)
@@ -317,19 +401,31 @@ def test_words_of_a_stranger_do_nothing(browser: Browser, tmp_path: Path, words:
     browser.size(360, phone=True)
     browser.open(site)
     assert browser.complaints == [] and browser.asked_for == [site]
-    assert browser.run("[document.images.length, document.scripts.length, document.links.length]") == [0, 1, 1], "the link of the tab"
+    assert browser.run("[document.images.length, document.scripts.length, document.links.length]") == [
+        0,
+        1,
+        1,
+    ], "the link of the tab"
     assert browser.run("document.documentElement.scrollWidth") == 360
 
 
 def test_five_thousand_rows_sort_and_filter(browser: Browser, tmp_path: Path) -> None:
     browser.size(1200)
     browser.open(build([many(MANY)], tmp_path).as_uri())
-    assert len(browser.run(SHOWN)) == 200 and browser.run("document.querySelector('#count').textContent") == "5,000 models"
+    assert (
+        len(browser.run(SHOWN)) == 200 and browser.run("document.querySelector('#count').textContent") == "5,000 models"
+    )
     for key in ("relative_bce", "parameters", "model"):
         browser.run(f"document.querySelector('th[data-key={key}] .sort').click()")
-    browser.run("(() => { const box = document.querySelector('#filter'); box.value = '99'; box.dispatchEvent(new Event('input')); })()")
+    browser.run(
+        "(() => { const box = document.querySelector('#filter'); box.value = '99'; box.dispatchEvent(new"
+        " Event('input')); })()"
+    )
     expected = [f"model-{at}" for at in range(MANY) if "99" in str(at)]
     assert browser.run(SHOWN) == expected and len(expected) < 200
-    browser.run("(() => { const box = document.querySelector('#filter'); box.value = ''; box.dispatchEvent(new Event('input')); })()")
+    browser.run(
+        "(() => { const box = document.querySelector('#filter'); box.value = ''; box.dispatchEvent(new Event('input'));"
+        " })()"
+    )
     browser.run("document.querySelector('.all').click()")
     assert len(browser.run(SHOWN)) == MANY and browser.complaints == []

@@ -36,7 +36,9 @@ class Soft:
         return len(batch.seeds)
 
     def observe(self, state: int, frame: Any, action: Any) -> tuple[int, Prediction]:
-        return state, Prediction(1.2 * frame - 0.1, (frame[..., 0] > 0).astype(np.uint8), boxes=np.full((state, 1, 5), 3.0, np.float32))
+        return state, Prediction(
+            1.2 * frame - 0.1, (frame[..., 0] > 0).astype(np.uint8), boxes=np.full((state, 1, 5), 3.0, np.float32)
+        )
 
     def latents(self, state: int) -> Any:
         return np.ones((state, 2, 3), np.float32)
@@ -47,14 +49,22 @@ def test_what_a_submission_must_have_is_what_the_evaluator_gives(suite: str) -> 
     groups = list_wanted(SUITES[suite])
     always = set().union(*(each.keys for each in groups if not each.optional))
     together = [each.keys for each in groups if each.optional]
-    models: dict[str, Any] = {"copy": registry.models.get("copy")(), "oracle": registry.models.get("oracle")(), "soft": Soft()}
-    for name, model in models.items() if suite != "probe" else [("soft", Soft())]:  # the others have no codes, and no figure
+    models: dict[str, Any] = {
+        "copy": registry.models.get("copy")(),
+        "oracle": registry.models.get("oracle")(),
+        "soft": Soft(),
+    }
+    for name, model in (
+        models.items() if suite != "probe" else [("soft", Soft())]
+    ):  # the others have no codes, and no figure
         found = {(score.task, score.metric) for score in physbench.evaluate(model, suite, name=name, limit=2).scores}
         assert always <= found
         assert found - always == set().union(*(keys for keys in together if keys <= found))
         if name == "soft":
             missing = always.union(*together) - found
-            assert found <= always.union(*together) and {metric for _, metric in missing} <= {"probe_colour"}  # of white sprites
+            assert found <= always.union(*together) and {metric for _, metric in missing} <= {
+                "probe_colour"
+            }  # of white sprites
             assert not missing or suite == "segmentation-multi-dsprites-binary"
         if name == "copy":
             assert {metric for _, metric in found - always} <= {"reconstruction_mse"}
@@ -63,15 +73,21 @@ def test_what_a_submission_must_have_is_what_the_evaluator_gives(suite: str) -> 
 LIKE = ("constant-velocity", "mean", "oracle")
 
 
-@pytest.mark.parametrize(("suite", "like"), [(name, like) for name, suite in SUITES.items() for like in LIKE if like in suite.references])
+@pytest.mark.parametrize(
+    ("suite", "like"), [(name, like) for name, suite in SUITES.items() for like in LIKE if like in suite.references]
+)
 def test_an_honest_submission_passes(tmp_path: Path, suite: str, like: str) -> None:
-    path = write(tmp_path / "mine.csv", rows(like=like, suite=suite, factor=1.0 if like != "constant-velocity" else 1.25))
+    path = write(
+        tmp_path / "mine.csv", rows(like=like, suite=suite, factor=1.0 if like != "constant-velocity" else 1.25)
+    )
     assert problems(path) == []
     assert len(check(path).rows) == len(rows(like=like, suite=suite))
 
 
 def test_several_suites_and_seeds_of_one_model_go_into_one_file(tmp_path: Path) -> None:
-    every = [row for suite in SUITES for seed in (0, 1) for row in rows(suite=suite, train_seed=seed, factor=1 + seed / 100)]
+    every = [
+        row for suite in SUITES for seed in (0, 1) for row in rows(suite=suite, train_seed=seed, factor=1 + seed / 100)
+    ]
     assert problems(write(tmp_path / "mine.csv", every)) == []
 
 
@@ -81,7 +97,9 @@ def test_the_reference_rows_pass_and_nobody_gives_them_other_figures(tmp_path: P
     assert problems(write(tmp_path / "copy.csv", copy)) == []
     better = rows("copy", factor=0.5)
     assert any("another model needs another name" in line for line in problems(write(tmp_path / "copy.csv", better)))
-    assert any("another model needs another name" in line for line in problems(write(tmp_path / "copy.csv", rows("Oracle"))))
+    assert any(
+        "another model needs another name" in line for line in problems(write(tmp_path / "copy.csv", rows("Oracle")))
+    )
 
 
 CHANGES: list[tuple[dict[str, Any], str]] = [
@@ -125,7 +143,9 @@ def test_a_submission_without_any_one_of_its_rows_is_incomplete(suite: str) -> N
 
 def test_half_a_group_is_incomplete_and_what_was_not_asked_for_is_refused() -> None:
     every = rows(like="oracle")
-    assert any("lacks ari_video" in line for line in meaning([row for row in every if row.metric != "ari_video"], load_pins()))
+    assert any(
+        "lacks ari_video" in line for line in meaning([row for row in every if row.metric != "ari_video"], load_pins())
+    )
     strange = replace(every[0], metric="rollout_overlap", value=0.5, low=0.5, high=0.5)
     assert any("does not ask for rollout_overlap" in line for line in meaning([*every, strange], load_pins()))
 
@@ -133,7 +153,9 @@ def test_half_a_group_is_incomplete_and_what_was_not_asked_for_is_refused() -> N
 def test_a_row_that_stands_twice_is_named_with_both_lines(tmp_path: Path) -> None:
     every = rows()
     found = problems(write(tmp_path / "mine.csv", [*every, every[0]]))
-    assert found == [f"line {len(every) + 2}: bce on balls4mass64 of mine on balls v2, lite, seed 0 stands in line 2 already"]
+    assert found == [
+        f"line {len(every) + 2}: bce on balls4mass64 of mine on balls v2, lite, seed 0 stands in line 2 already"
+    ]
 
 
 SEEN_ALONE: dict[str, Callable[[str], bool]] = {
@@ -156,7 +178,14 @@ def test_no_figure_that_follows_from_others_can_be_changed_alone(suite: str) -> 
 
 def test_a_relative_figure_must_be_the_ratio_that_it_claims_to_be() -> None:
     """All of a submission's own figures agree; only against the pinned sums of copying does it show."""
-    made_up = [replace(row, value=row.value / 2, low=row.low / 2, high=row.high / 2) if row.metric.startswith("relative") else row for row in rows()]
+    made_up = [
+        (
+            replace(row, value=row.value / 2, low=row.low / 2, high=row.high / 2)
+            if row.metric.startswith("relative")
+            else row
+        )
+        for row in rows()
+    ]
     found = meaning(made_up, load_pins())
     assert len(found) == 4 and all("over copy's" in line for line in found)
     assert meaning(made_up, ReferencePins({})) == []  # nothing to hold it against
@@ -179,13 +208,17 @@ def test_a_relative_figure_must_be_the_ratio_that_it_claims_to_be() -> None:
     ("curtain", "balls3curtain64", "permanence_bce", {"value": math.nan, "low": math.nan, "high": math.nan}, "is empty"),
     ("crop50", "balls4mass64-crop50/rollout-9+1", "log_likelihood", {"value": -40_000.0, "low": -40_000.0, "high": -40_000.0}, "lies between -34538"),
 ])  # fmt: skip
-def test_figures_that_cannot_be_are_refused(suite: str, task: str, metric: str, change: dict[str, float], reason: str) -> None:
+def test_figures_that_cannot_be_are_refused(
+    suite: str, task: str, metric: str, change: dict[str, float], reason: str
+) -> None:
     found = meaning(spoilt(rows(like="oracle", suite=suite), task, metric, **change), load_pins())
     assert any((reason in line and metric in line) or (reason in line and "interval" in line) for line in found), found
 
 
 def test_a_likelihood_is_minus_the_cross_entropy_unless_a_note_says_what_else_it_is() -> None:
-    density = [replace(row, value=400.0, low=390.0, high=410.0) if "log_likelihood" in row.metric else row for row in rows()]
+    density = [
+        replace(row, value=400.0, low=390.0, high=410.0) if "log_likelihood" in row.metric else row for row in rows()
+    ]
     assert any("log_likelihood is 400" in line for line in meaning(density, load_pins()))
     assert meaning([replace(row, notes=("gaussian-0.3",)) for row in density], load_pins()) == []
     assert meaning([replace(row, notes=("self-computed-likelihood",)) for row in density], load_pins()) == []
@@ -196,8 +229,14 @@ def test_a_likelihood_is_minus_the_cross_entropy_unless_a_note_says_what_else_it
 def test_an_evaluation_says_one_thing_of_itself_and_a_training_leaves_one_file_of_weights(tmp_path: Path) -> None:
     every = rows(weights_sha256="a" * 64, parameters=5)
     assert meaning(every, load_pins()) == []
-    assert any("weights_sha256 is another" in line for line in meaning([*every[:-1], replace(every[-1], weights_sha256="b" * 64)], load_pins()))
-    assert any("parameters is another" in line for line in meaning([*every[:-1], replace(every[-1], parameters=6)], load_pins()))
+    assert any(
+        "weights_sha256 is another" in line
+        for line in meaning([*every[:-1], replace(every[-1], weights_sha256="b" * 64)], load_pins())
+    )
+    assert any(
+        "parameters is another" in line
+        for line in meaning([*every[:-1], replace(every[-1], parameters=6)], load_pins())
+    )
     twice = [*every, *rows(suite="curtain", weights_sha256="b" * 64)]
     assert any("2 files of weights under one train_seed" in line for line in meaning(twice, load_pins()))
     assert meaning([*every, *rows(train_seed=1, weights_sha256="b" * 64)], load_pins()) == []
@@ -205,13 +244,39 @@ def test_an_evaluation_says_one_thing_of_itself_and_a_training_leaves_one_file_o
 
 
 CELLS = st.sampled_from(
-    ["", "0", "1", "-1", "0.5", "1e30", "-1e30", "5e-324", "lite", "balls", "smoke", "crop50", "copy", "oracle", "bce", "balls4mass64", "gaussian-0", "999"]
+    [
+        "",
+        "0",
+        "1",
+        "-1",
+        "0.5",
+        "1e30",
+        "-1e30",
+        "5e-324",
+        "lite",
+        "balls",
+        "smoke",
+        "crop50",
+        "copy",
+        "oracle",
+        "bce",
+        "balls4mass64",
+        "gaussian-0",
+        "999",
+    ]
 )
 
 
-@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(suite=st.sampled_from(sorted(SUITES)), changes=st.lists(st.tuples(st.integers(0, 200), st.sampled_from(sorted(cells(rows()[0]))), CELLS), max_size=6))
-def test_whatever_stands_in_the_cells_there_is_an_answer_in_words(tmp_path: Path, suite: str, changes: list[tuple[int, str, str]]) -> None:
+@settings(
+    max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    suite=st.sampled_from(sorted(SUITES)),
+    changes=st.lists(st.tuples(st.integers(0, 200), st.sampled_from(sorted(cells(rows()[0]))), CELLS), max_size=6),
+)
+def test_whatever_stands_in_the_cells_there_is_an_answer_in_words(
+    tmp_path: Path, suite: str, changes: list[tuple[int, str, str]]
+) -> None:
     table = [cells(row) for row in rows(like=SUITES[suite].references[-1], suite=suite)]
     for number, name, text in changes:
         table[number % len(table)][name] = text

@@ -60,7 +60,10 @@ def test_figures_are_recomputed_and_evaluations_run_again(submission: Path, tmp_
 def test_figures_come_out_of_predictions_too_and_trust_is_written_beside_what_is_listed(tmp_path: Path) -> None:
     predictions, table, folder = tmp_path / "p.h5", tmp_path / "mine.csv", tmp_path / "submissions"
     folder.mkdir()
-    for words in (["predict", "copy", "--suite", "smoke", "--out", predictions], ["score", predictions, "--csv", table]):
+    for words in (
+        ["predict", "copy", "--suite", "smoke", "--out", predictions],
+        ["score", predictions, "--csv", table],
+    ):
         done = CliRunner().invoke(main, [str(word) for word in words])
         assert done.exit_code == 0, done.output
     table.write_text(table.read_text().replace(",copy,", ",mine,"), encoding="utf-8")
@@ -120,7 +123,9 @@ def test_a_picture_is_a_file_of_bounded_size(tmp_path: Path, kind: str) -> None:
 def test_a_pipe_in_the_place_of_a_submission_is_not_waited_for(tmp_path: Path, submission: Path, command: str) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    words = {"recompute": [submission, pipe], "verify": [pipe, "--model", "copy"], "show": ["--with", pipe]}.get(command, [pipe])
+    words = {"recompute": [submission, pipe], "verify": [pipe, "--model", "copy"], "show": ["--with", pipe]}.get(
+        command, [pipe]
+    )
     refused = run_typed(command, *words)
     assert refused.exit_code == 2 and "pipe is not a file" in refused.output
 
@@ -136,7 +141,9 @@ def test_a_pipe_in_the_place_of_a_submission_is_not_waited_for(tmp_path: Path, s
         ["show", "--folder", "x"],
     ],
 )
-def test_what_is_not_there_is_said_in_one_line(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_there_is_said_in_one_line(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     refused = run_typed(*words)
     assert refused.exit_code == 2, refused.output

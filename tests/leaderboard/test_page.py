@@ -41,8 +41,13 @@ UNCLOSED = {"meta", "link", "img", "input", "br", "wbr"}
 BALLS, FRAMES, AHEAD = "balls4mass64", "balls4mass64/frames", "balls4mass64/rollout-5+10"
 
 
-def standing(model: str, rank: int | None, figures: dict[tuple[str, str], tuple[float, ...]], **changes: Any) -> Standing:
-    scores = {key: ScoreEstimate(*(each if len(each) == 3 else (each[0], each[0] * 0.9, each[0] * 1.1))) for key, each in figures.items()}
+def standing(
+    model: str, rank: int | None, figures: dict[tuple[str, str], tuple[float, ...]], **changes: Any
+) -> Standing:
+    scores = {
+        key: ScoreEstimate(*(each if len(each) == 3 else (each[0], each[0] * 0.9, each[0] * 1.1)))
+        for key, each in figures.items()
+    }
     told: dict[str, Any] = {"trainings": 1, "evaluations": 1, "trust": "self-reported", "date": "2026-01-02", **changes}
     return Standing(rank=rank, model=model, scores=scores, **told)
 
@@ -53,13 +58,22 @@ def on_balls(bce: float, ari: float = math.nan) -> dict[tuple[str, str], tuple[f
 
 
 def imagine(overlap: float, error: float) -> dict[tuple[str, str], tuple[float, ...]]:
-    figures: dict[tuple[str, str], tuple[float, ...]] = {(AHEAD, "rollout_overlap"): (overlap,), (AHEAD, "rollout_relative_bce"): (error,)}
+    figures: dict[tuple[str, str], tuple[float, ...]] = {
+        (AHEAD, "rollout_overlap"): (overlap,),
+        (AHEAD, "rollout_relative_bce"): (error,),
+    }
     figures |= {(AHEAD, f"rollout_bce[{h}]"): (1000 * error * math.sqrt(h),) for h in range(1, 11)}
-    return figures | {(AHEAD, f"event_error[10,{kind}]"): (error + at / 10,) for at, kind in enumerate(("0", "1", "2", "3+"))}
+    return figures | {
+        (AHEAD, f"event_error[10,{kind}]"): (error + at / 10,) for at, kind in enumerate(("0", "1", "2", "3+"))
+    }
 
 
 def golden() -> list[Board]:
-    nem: dict[str, Any] = {"parameters": 120_000, "model_link": "https://example.org/nem", "paper_link": "https://example.org/paper.pdf"}
+    nem: dict[str, Any] = {
+        "parameters": 120_000,
+        "model_link": "https://example.org/nem",
+        "paper_link": "https://example.org/paper.pdf",
+    }
     return [
         Board(
             BoardKey("balls", 1, "lite", 1, ("0" * 64,)),
@@ -68,12 +82,34 @@ def golden() -> list[Board]:
             "lower",
             (
                 standing("r-nem", 1, on_balls(0.25, 0.8), trainings=3, evaluations=6, trust="re-run", **nem),
-                standing("nem:small", 1, on_balls(0.26, 0.9), parameters=40_000, trust="recomputed", notes=("own-code", "samples-5"), date="2026-01-03"),
+                standing(
+                    "nem:small",
+                    1,
+                    on_balls(0.26, 0.9),
+                    parameters=40_000,
+                    trust="recomputed",
+                    notes=("own-code", "samples-5"),
+                    date="2026-01-03",
+                ),
                 standing("slots", 3, on_balls(0.5), parameters=3_000_000),
                 standing("broken", None, {(BALLS, "bce"): (5000.0,)}),
             ),
-            (standing("copy", None, on_balls(1.0)), standing("oracle", None, on_balls(1e-6, 1.0), notes=("privileged",))),
-            (Published("balls", BALLS, "ari", "r-nem", 0.8, "A paper, 2018", "https://example.org/abs/1", "about, read off a figure"),),
+            (
+                standing("copy", None, on_balls(1.0)),
+                standing("oracle", None, on_balls(1e-6, 1.0), notes=("privileged",)),
+            ),
+            (
+                Published(
+                    "balls",
+                    BALLS,
+                    "ari",
+                    "r-nem",
+                    0.8,
+                    "A paper, 2018",
+                    "https://example.org/abs/1",
+                    "about, read off a figure",
+                ),
+            ),
         ),
         Board(
             BoardKey("simulation", 1, "lite", 1, ("1" * 64,)),
@@ -84,15 +120,28 @@ def golden() -> list[Board]:
             (standing("copy", None, imagine(0.24, 1.0)),),
             (),
         ),
-        Board(BoardKey("smoke", 1, "lite", 1, ()), "does a model run at all?", None, "neither", (), (standing("copy", None, on_balls(1.0)),), ()),
+        Board(
+            BoardKey("smoke", 1, "lite", 1, ()),
+            "does a model run at all?",
+            None,
+            "neither",
+            (),
+            (standing("copy", None, on_balls(1.0)),),
+            (),
+        ),
     ]
 
 
 def picture(width: int = 4, height: int = 2) -> bytes:
     """A grey PNG, written by hand."""
-    parts = {b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0), b"IDAT": zlib.compress((b"\0" + b"\x80" * width) * height), b"IEND": b""}
+    parts = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0),
+        b"IDAT": zlib.compress((b"\0" + b"\x80" * width) * height),
+        b"IEND": b"",
+    }
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts.items()
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in parts.items()
     )
 
 
@@ -158,9 +207,20 @@ def test_a_page_shows_every_model_with_its_figures_and_everything_about_it() -> 
                 if "[" not in key[1]:
                     assert text.figures(figure.value, figure.low, figure.high)[0] in read.text
             if board.ranked_by in each.scores:
-                value, interval = text.figures(*(getattr(board.headline(each), name) for name in ("value", "low", "high")))
+                value, interval = text.figures(
+                    *(getattr(board.headline(each), name) for name in ("value", "low", "high"))
+                )
                 assert f"{value}<small>{interval}</small>" in source
-    for metric in ("relative_bce", "bce", "ari", "rollout_overlap", "rollout_relative_bce", "bce_last", "rollout_bce", "event_error"):
+    for metric in (
+        "relative_bce",
+        "bce",
+        "ari",
+        "rollout_overlap",
+        "rollout_relative_bce",
+        "bce_last",
+        "rollout_bce",
+        "event_error",
+    ):
         card = find(metric)
         assert all(words in read.text for words in (card.definition, card.formula, card.caution, card.paper))
         assert [box for box in read.all("div") if box.get("id") == f"what-{metric}" and "popover" in box]
@@ -168,17 +228,32 @@ def test_a_page_shows_every_model_with_its_figures_and_everything_about_it() -> 
 
 
 def test_grouping_is_headed_by_the_index_of_the_video_and_few_positions_have_columns() -> None:
-    figures = {(BALLS, "relative_bce"): (0.2,), (BALLS, "ari"): (0.5,), (BALLS, "ari_video"): (0.4,), (BALLS, "rollout_position_error[10]"): (3.0,)}
-    board = replace(golden()[0], ranked_by=(BALLS, "relative_bce"), standings=(standing("a", 1, figures),), references=())
+    figures = {
+        (BALLS, "relative_bce"): (0.2,),
+        (BALLS, "ari"): (0.5,),
+        (BALLS, "ari_video"): (0.4,),
+        (BALLS, "rollout_position_error[10]"): (3.0,),
+    }
+    board = replace(
+        golden()[0], ranked_by=(BALLS, "relative_bce"), standings=(standing("a", 1, figures),), references=()
+    )
     assert [(each.metric, each.first) for each in columns(board)] == [
         ("relative_bce", True), ("rollout_position_error[10]", True), ("ari_video", True), ("ari", True),
     ]  # fmt: skip
-    assert 'popovertarget="what-rollout_position_error[10]"' in page([board]) and 'id="what-rollout_position_error[10]"' in page([board])
+    assert 'popovertarget="what-rollout_position_error[10]"' in page(
+        [board]
+    ) and 'id="what-rollout_position_error[10]"' in page([board])
 
 
 def test_a_figure_of_few_sequences_has_a_mark_and_says_why() -> None:
     figures = {("balls3curtain64", metric): (2.0,) for metric in ("permanence_bce", "relative_bce")}
-    board = replace(golden()[0], key=golden()[0].key._replace(suite="smoke"), ranked_by=None, standings=(standing("a", None, figures),), references=())
+    board = replace(
+        golden()[0],
+        key=golden()[0].key._replace(suite="smoke"),
+        ranked_by=None,
+        standings=(standing("a", None, figures),),
+        references=(),
+    )
     marks = {each.metric: "~" in str(each.cell(board.standings[0])) for each in columns(board)}
     assert marks == {"permanence_bce": True, "relative_bce": False}
     assert "of fewer than 64 sequences: too narrow" in page([board])
@@ -191,7 +266,12 @@ def test_models_stand_in_the_order_of_the_board_and_references_and_papers_apart(
     balls, papers, *_ = rows(page(golden()))
     names = ["r-nem", "nem:small", "slots", "broken", "copy", "oracle"]
     cells = [re.sub(r"\|+", "|", row) for row in balls]  # type: ignore[arg-type]
-    places = [next(at for at, row in enumerate(cells) if re.match(rf"\|[\d{text.NOTHING}]+\|{name}\|", row.replace(":|", ":"))) for name in names]
+    places = [
+        next(
+            at for at, row in enumerate(cells) if re.match(rf"\|[\d{text.NOTHING}]+\|{name}\|", row.replace(":|", ":"))
+        )
+        for name in names
+    ]
     assert places == sorted(places)
     (between,) = [at for at, row in enumerate(cells) if "Reference rows" in row]
     assert places[3] < between < places[4]
@@ -203,17 +283,33 @@ def test_models_stand_in_the_order_of_the_board_and_references_and_papers_apart(
 def test_a_page_needs_nothing_but_itself_and_keeps_its_own_policy() -> None:
     source = page(golden(), pictures={"r-nem": picture()})
     read = Read(source)
-    (policy,) = [meta["content"] for meta in read.all("meta") if meta.get("http-equiv", "").lower() == "content-security-policy"]
+    (policy,) = [
+        meta["content"] for meta in read.all("meta") if meta.get("http-equiv", "").lower() == "content-security-policy"
+    ]
     allowed = {name: rest.split() for name, _, rest in (part.strip().partition(" ") for part in policy.split(";"))}
     for tag in ("style", "script"):
         (inside,) = re.findall(f"<{tag}>(.*?)</{tag}>", source, re.DOTALL)
         assert allowed.pop(f"{tag}-src") == [f"'sha256-{b64encode(sha256(inside.encode()).digest()).decode()}'"]
         assert "url(" not in inside and "@import" not in inside and "https:" not in inside
-        assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|\bfetch\b|XMLHttp|WebSocket|import\(|setAttribute\(.on", inside)
-    assert allowed == {"default-src": ["'none'"], "img-src": ["data:"], "base-uri": ["'none'"], "form-action": ["'none'"]}
-    assert not {"iframe", "object", "embed", "base", "form", "video", "audio", "use", "image", "foreignobject"} & {tag for tag, _ in read.elements}
+        assert not re.search(
+            r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|\bfetch\b|XMLHttp|WebSocket|import\(|setAttribute\(.on",
+            inside,
+        )
+    assert allowed == {
+        "default-src": ["'none'"],
+        "img-src": ["data:"],
+        "base-uri": ["'none'"],
+        "form-action": ["'none'"],
+    }
+    assert not {"iframe", "object", "embed", "base", "form", "video", "audio", "use", "image", "foreignobject"} & {
+        tag for tag, _ in read.elements
+    }
     for tag, attributes in read.elements:
-        assert not [name for name in attributes if name.startswith("on") or name in ("style", "srcset", "background", "action", "formaction")]
+        assert not [
+            name
+            for name in attributes
+            if name.startswith("on") or name in ("style", "srcset", "background", "action", "formaction")
+        ]
         if tag in ("img", "link"):
             assert (attributes.get("src") or attributes["href"]).startswith("data:")
         elif "href" in attributes:
@@ -235,8 +331,20 @@ HOSTILE = [
 
 def inject(words: str) -> list[Board]:
     """The same words in every place for text."""
-    figures = {(words, "bce"): (1.0,), (words + "2", words): (2.0,), (words, "rollout_bce[1]"): (1.0,), (words, "rollout_bce[2]"): (1.0,)}
-    about: dict[str, Any] = {"trust": words, "notes": (words,), "date": words, "model_link": words, "paper_link": words, "parameters": 5}
+    figures = {
+        (words, "bce"): (1.0,),
+        (words + "2", words): (2.0,),
+        (words, "rollout_bce[1]"): (1.0,),
+        (words, "rollout_bce[2]"): (1.0,),
+    }
+    about: dict[str, Any] = {
+        "trust": words,
+        "notes": (words,),
+        "date": words,
+        "model_link": words,
+        "paper_link": words,
+        "parameters": 5,
+    }
     models = (standing(words, 1, figures, **about), standing("1" + words, 2, figures, **about))
     paper = Published(words, words, words, words, 1.0, words, words, words)
     key = BoardKey(words, 1, words, 1, (words,), words)
@@ -289,14 +397,24 @@ def test_without_escaping_this_would_be_seen(part: str, monkeypatch: pytest.Monk
 )
 def test_only_plain_https_is_a_link(address: str, is_link: bool) -> None:
     (board, *_) = golden()
-    mine = replace(board, standings=(replace(board.standings[2], model_link=address, paper_link=address),), references=(), published=())
+    mine = replace(
+        board,
+        standings=(replace(board.standings[2], model_link=address, paper_link=address),),
+        references=(),
+        published=(),
+    )
     links = [link["href"] for link in Read(page([mine])).all("a") if not link["href"].startswith("#")]
     assert links == [address] * 2 * is_link
 
 
 def test_a_section_is_called_like_its_suite_and_no_two_alike() -> None:
     (board, *_) = golden()
-    keys = [board.key, board.key._replace(size="full"), board.key._replace(size="full", data=("2" * 64,)), board.key._replace(likelihood="gaussian-0.3")]
+    keys = [
+        board.key,
+        board.key._replace(size="full"),
+        board.key._replace(size="full", data=("2" * 64,)),
+        board.key._replace(likelihood="gaussian-0.3"),
+    ]
     read = Read(page([replace(board, key=key) for key in keys]))
     places = [section["id"] for section in read.all("section")]
     assert places[0] == "balls" and len(set(places)) == 4 and all(re.fullmatch("[a-z0-9-]+", place) for place in places)
@@ -311,14 +429,18 @@ def test_every_column_has_a_name_of_its_own_and_what_nobody_has_is_shown_when_as
     assert [column.key for column in found] == ["relative_bce", "ari", f"ari@{FRAMES}", "bce", "bce_last"]
     assert [column.first for column in found] == [True, True, True, False, False]
     without = replace(board, standings=board.standings[2:])
-    assert [column.key for column in columns(without) if column.first] == ["relative_bce"], "only the oracle has an index"
+    assert [column.key for column in columns(without) if column.first] == ["relative_bce"], (
+        "only the oracle has an index"
+    )
     assert not any(column.headline for column in columns(golden()[2]))
 
 
 def test_a_picture_is_of_a_listed_model_and_is_a_png() -> None:
     read = Read(page(golden(), pictures={"r-nem": picture(40, 30), "nobody": picture()}))
     (image,) = read.all("img")
-    assert (image["width"], image["height"]) == ("40", "30") and image["src"] == f"data:image/png;base64,{b64encode(picture(40, 30)).decode()}"
+    assert (image["width"], image["height"]) == ("40", "30") and image[
+        "src"
+    ] == f"data:image/png;base64,{b64encode(picture(40, 30)).decode()}"
     with pytest.raises(PageError, match="the picture of r-nem is no PNG"):
         page(golden(), pictures={"r-nem": b"<svg onload=alert(1)>" + bytes(9)})
 
@@ -342,17 +464,24 @@ def find_drawing(source: str, title: str) -> str:
 @pytest.mark.parametrize(("values", "logarithmic"), [((0.25, 0.26, 0.5), False), ((0.01, 0.26, 0.5), True)])
 def test_a_score_can_be_read_off_its_plot(values: tuple[float, ...], logarithmic: bool) -> None:
     (board, *_) = golden()
-    models = tuple(standing(f"m{at}", at, on_balls(value), parameters=10 ** (at + 3)) for at, value in enumerate(values))
+    models = tuple(
+        standing(f"m{at}", at, on_balls(value), parameters=10 ** (at + 3)) for at, value in enumerate(values)
+    )
     source = page([replace(board, standings=models)])
     way: Callable[[float], float] = math.log if logarithmic else float
     scores = find_drawing(source, "relative_bce with 95 %")
-    ticks = [(float(x), float(value)) for x, value in re.findall(r'<text x="([\d.]+)" y="[\d.]+" class="mid">([\d.]+)</text>', scores)]
+    ticks = [
+        (float(x), float(value))
+        for x, value in re.findall(r'<text x="([\d.]+)" y="[\d.]+" class="mid">([\d.]+)</text>', scores)
+    ]
     dots = [float(x) for x in re.findall(r'<circle class="dot l0" cx="([\d.]+)"', scores)]
     (x0, first), (x1, last) = ticks[0], ticks[-1]
     expected = [x0 + (way(value) - way(first)) / (way(last) - way(first)) * (x1 - x0) for value in values]
     assert dots == pytest.approx(expected, abs=0.11)
     ends = [float(x) for x in re.findall(r'class="bar l0" d="M([\d.]+) ', scores)]
-    assert ends == pytest.approx([x0 + (way(value * 0.9) - way(first)) / (way(last) - way(first)) * (x1 - x0) for value in values], abs=0.11)
+    assert ends == pytest.approx(
+        [x0 + (way(value * 0.9) - way(first)) / (way(last) - way(first)) * (x1 - x0) for value in values], abs=0.11
+    )
     sizes = find_drawing(source, "relative_bce against parameters")
     across = [float(x) for x in re.findall(r'<circle class="dot l0" cx="([\d.]+)"', sizes)]
     assert across[2] - across[1] == pytest.approx(across[1] - across[0], abs=0.2), "a step is a factor of ten"
@@ -373,14 +502,32 @@ def edge_arrows(svg: str) -> list[str]:
         ((0.01, 0.5), 1.0, False),
     ],
 )
-def test_the_axis_fits_the_models_and_an_arrow_points_at_what_lies_beyond(values: tuple[float, ...], copied: float, is_beyond: bool) -> None:
+def test_the_axis_fits_the_models_and_an_arrow_points_at_what_lies_beyond(
+    values: tuple[float, ...], copied: float, is_beyond: bool
+) -> None:
     (board, *_) = golden()
     models = tuple(
-        standing(f"m{at}", at, {(BALLS, "relative_bce"): (value, value - 0.001, value + 0.001)}, parameters=10**6 + 10**5 * at)
+        standing(
+            f"m{at}",
+            at,
+            {(BALLS, "relative_bce"): (value, value - 0.001, value + 0.001)},
+            parameters=10**6 + 10**5 * at,
+        )
         for at, value in enumerate(values)
     )
-    source = page([replace(board, standings=models, references=(standing("copy", None, {(BALLS, "relative_bce"): (copied, math.nan, math.nan)}),))])
-    scores, sizes = find_drawing(source, "relative_bce with 95 %"), find_drawing(source, "relative_bce against parameters")
+    source = page(
+        [
+            replace(
+                board,
+                standings=models,
+                references=(standing("copy", None, {(BALLS, "relative_bce"): (copied, math.nan, math.nan)}),),
+            )
+        ]
+    )
+    scores, sizes = (
+        find_drawing(source, "relative_bce with 95 %"),
+        find_drawing(source, "relative_bce against parameters"),
+    )
     across = [float(x) for x in re.findall(r'<circle class="dot l0" cx="([\d.]+)"', scores)]
     up = [float(y) for y in re.findall(r'<circle class="dot l0" cx="[\d.]+" cy="([\d.]+)"', sizes)]
     assert len(across) == len(up) == len(values)
@@ -396,13 +543,18 @@ def test_the_axis_fits_the_models_and_an_arrow_points_at_what_lies_beyond(values
 
 def test_parameters_that_are_near_each_other_are_spread_over_the_axis() -> None:
     (board, *_) = golden()
-    models = tuple(standing(f"m{at}", at, on_balls(0.1 + at / 100), parameters=count) for at, count in enumerate((4_611_827, 4_951_978, 5_185_077)))
+    models = tuple(
+        standing(f"m{at}", at, on_balls(0.1 + at / 100), parameters=count)
+        for at, count in enumerate((4_611_827, 4_951_978, 5_185_077))
+    )
     sizes = find_drawing(page([replace(board, standings=models)]), "relative_bce against parameters")
     across = [float(x) for x in re.findall(r'<circle class="dot l0" cx="([\d.]+)"', sizes)]
     assert across[-1] - across[0] > 150 and ">parameters</text>" in sizes
 
 
-@given(st.lists(st.tuples(st.text("abc-", min_size=1, max_size=20), st.floats(52, 392), st.floats(10, 192)), max_size=12))
+@given(
+    st.lists(st.tuples(st.text("abc-", min_size=1, max_size=20), st.floats(52, 392), st.floats(10, 192)), max_size=12)
+)
 def test_names_lie_on_no_other_name_and_on_no_dot(dots: list[tuple[str, float, float]]) -> None:
     labels = Labels(52, 10, 392, 192)
     for _, x, y in dots:
@@ -439,7 +591,10 @@ def test_curves_are_of_the_longest_rollout_and_of_collisions() -> None:
 @pytest.mark.parametrize("span", [0.0, 1e-5, 0.7, 31.0, 1e6])
 def test_an_axis_holds_every_value_between_round_ones(low: float, span: float) -> None:
     found = axis([low, low + span], 10, 110)
-    assert found.ticks[0] <= low * (1 + 1e-9 * (low > 0)) + 1e-12 and found.ticks[-1] >= (low + span) * (1 - 1e-9 * (low > 0)) - 1e-12
+    assert (
+        found.ticks[0] <= low * (1 + 1e-9 * (low > 0)) + 1e-12
+        and found.ticks[-1] >= (low + span) * (1 - 1e-9 * (low > 0)) - 1e-12
+    )
     assert 2 <= len(found.ticks) <= 32 and list(found.ticks) == sorted(set(found.ticks))
     assert 10 <= found.at(low) <= found.at(low + span) <= 110
     assert (found.at(found.ticks[0]), found.at(found.ticks[-1])) == pytest.approx((10, 110))
@@ -447,9 +602,29 @@ def test_an_axis_holds_every_value_between_round_ones(low: float, span: float) -
 
 def many(count: int) -> Board:
     (board, *_) = golden()
-    here = [(BALLS, metric) for metric in ("bce", "relative_bce", "relational_bce", "relative_relational_bce", "log_likelihood", "relational_log_likelihood")]
-    here += [(task, f"{metric}_last") for task, metric in here] + [(BALLS, "ari"), (BALLS, "ari_video"), (BALLS, "ari_last"), (FRAMES, "ari")]
-    models = [standing(f"model-{at}", at + 1, {key: (0.1 + (at * 7919 % count) / count,) for key in here}, parameters=1000 + at) for at in range(count)]
+    here = [
+        (BALLS, metric)
+        for metric in (
+            "bce",
+            "relative_bce",
+            "relational_bce",
+            "relative_relational_bce",
+            "log_likelihood",
+            "relational_log_likelihood",
+        )
+    ]
+    here += [(task, f"{metric}_last") for task, metric in here] + [
+        (BALLS, "ari"),
+        (BALLS, "ari_video"),
+        (BALLS, "ari_last"),
+        (FRAMES, "ari"),
+    ]
+    models = [
+        standing(
+            f"model-{at}", at + 1, {key: (0.1 + (at * 7919 % count) / count,) for key in here}, parameters=1000 + at
+        )
+        for at in range(count)
+    ]
     return replace(board, standings=tuple(models))
 
 

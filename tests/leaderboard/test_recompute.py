@@ -47,7 +47,11 @@ def test_a_figure_or_an_interval_that_does_not_follow_is_named(handed_in: tuple[
     for name in ("value", "low", "high"):
         if (figure := getattr(row, name)) == figure:
             again = recompute(change(submission, number, **{name: figure * (1 + 1e-6) + 1e-6}), sums)
-            assert not again.all_well and len(again.problems) == 1 and f"{row.metric} on {row.task}: {name} is" in again.problems[0]
+            assert (
+                not again.all_well
+                and len(again.problems) == 1
+                and f"{row.metric} on {row.task}: {name} is" in again.problems[0]
+            )
 
 
 def test_the_quotient_of_two_tasks_is_made_again(tmp_path: Path) -> None:
@@ -85,19 +89,25 @@ def test_the_same_model_comes_out_the_same_and_another_does_not(handed_in: tuple
 def test_another_machine_may_round_otherwise_and_no_more(handed_in: tuple[Submission, Path]) -> None:
     submission, _ = handed_in
     model = registry.models.get("mean")()
-    near = change(submission, 0, **{name: getattr(submission.rows[0], name) * (1 + 9e-5) for name in ("value", "low", "high")})
+    near = change(
+        submission, 0, **{name: getattr(submission.rows[0], name) * (1 + 9e-5) for name in ("value", "low", "high")}
+    )
     assert verify(near, model)[0].differences == []
     far = change(submission, 0, value=submission.rows[0].value * (1 + 2e-4))
     assert len(verify(far, model)[0].differences) == 1
 
 
-def test_fresh_data_show_who_knows_the_test_set(handed_in: tuple[Submission, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fresh_data_show_who_knows_the_test_set(
+    handed_in: tuple[Submission, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     ranked = replace(SUITES["smoke"], ranked_by=("balls4mass64", "relative_bce"))
     monkeypatch.setitem(SUITES, "smoke", ranked)
     submission, _ = handed_in
     (honest,) = verify(submission, registry.models.get("mean")(), fresh=5)
     assert honest.all_well and honest.fresh is not None and "the same, as far as can be told" in honest.fresh
-    learnt = Submission(tuple(replace(row, value=row.value / 2, low=row.low / 2, high=row.high / 2) for row in submission.rows))
+    learnt = Submission(
+        tuple(replace(row, value=row.value / 2, low=row.low / 2, high=row.high / 2) for row in submission.rows)
+    )
     (cheat,) = verify(learnt, registry.models.get("mean")(), fresh=5)
     assert cheat.suspicious and cheat.fresh is not None and "may know the pinned data" in cheat.fresh
 

@@ -52,13 +52,28 @@ def test_adding_twice_is_adding_once(tmp_path: Path, folder: Path) -> None:
     assert not first.already and not first.sums and names(folder) == [first.path.name]
     assert first.path.name.startswith("mine-") and read(first.path).to_csv() == path.read_text()
     before = first.path.read_bytes()
-    path.write_text("".join(",".join(f'"{cell}"' for cell in line.split(",")) + "\r\n" for line in path.read_text().splitlines()), newline="")
+    path.write_text(
+        "".join(",".join(f'"{cell}"' for cell in line.split(",")) + "\r\n" for line in path.read_text().splitlines()),
+        newline="",
+    )
     again = add(path, folder)
-    assert again.already and again.path == first.path and names(folder) == [first.path.name] and first.path.read_bytes() == before
+    assert (
+        again.already
+        and again.path == first.path
+        and names(folder) == [first.path.name]
+        and first.path.read_bytes() == before
+    )
 
 
 def test_a_refused_submission_leaves_nothing(tmp_path: Path, folder: Path) -> None:
-    for number, lines in enumerate([rows()[:-1], [replace(row, value=row.value / 2) for row in rows()], [replace(row, size="limit-3") for row in rows()], []]):
+    for number, lines in enumerate(
+        [
+            rows()[:-1],
+            [replace(row, value=row.value / 2) for row in rows()],
+            [replace(row, size="limit-3") for row in rows()],
+            [],
+        ]
+    ):
         with pytest.raises(SubmissionError):
             add(write(tmp_path / f"{number}.csv", lines), folder)
     with pytest.raises(SubmissionError, match="there is no folder"):
@@ -75,16 +90,27 @@ def test_a_second_file_cannot_take_the_place_of_the_first(tmp_path: Path, folder
     assert len(load_all(folder)) == 3
 
 
-def test_what_is_shown_beside_the_listed_ones_is_checked_and_not_added(evaluated: Path, tmp_path: Path, folder: Path) -> None:
+def test_what_is_shown_beside_the_listed_ones_is_checked_and_not_added(
+    evaluated: Path, tmp_path: Path, folder: Path
+) -> None:
     listed = add(write(tmp_path / "a.csv", rows("a")), folder).path
     mine = write(tmp_path / "mine.csv", rows(factor=0.9))
     found = load_all(folder, beside=[mine, evaluated])
     assert [each.path for each in found] == [listed, mine, evaluated] and names(folder) == [listed.name]
-    assert found[1].submission == read(mine) and found[1].trust == "self-reported" and found[2].sums == evaluated.with_suffix(".npz")
+    assert (
+        found[1].submission == read(mine)
+        and found[1].trust == "self-reported"
+        and found[2].sums == evaluated.with_suffix(".npz")
+    )
     assert [each.path for each in load_all(folder, beside=[tmp_path / "a.csv"])] == [listed], "it is there already"
     reference = write(tmp_path / "copy.csv", [row for row in references() if row.model == "copy"])
-    assert [each.path for each in load_all(folder, beside=[reference])] == [listed], "the reference rows stand in a file of their own"
-    for lines, reason in [(rows("a", factor=0.9), "stands in a-.*csv and in b.csv.*another --name"), (rows("b")[:-1], "b.csv cannot be listed")]:
+    assert [each.path for each in load_all(folder, beside=[reference])] == [listed], (
+        "the reference rows stand in a file of their own"
+    )
+    for lines, reason in [
+        (rows("a", factor=0.9), "stands in a-.*csv and in b.csv.*another --name"),
+        (rows("b")[:-1], "b.csv cannot be listed"),
+    ]:
         with pytest.raises(SubmissionError, match=reason):
             load_all(folder, beside=[write(tmp_path / "b.csv", lines)])
 
@@ -137,7 +163,11 @@ def test_reference_rows_are_listed_already(tmp_path: Path, folder: Path) -> None
 @pytest.mark.parametrize("model", ["a:b", "CON", "a..b", "A_+-.:", "0" * 64])
 def test_whatever_a_model_is_called_its_file_has_a_plain_name(tmp_path: Path, folder: Path, model: str) -> None:
     path = add(write(tmp_path / "mine.csv", rows(model)), folder).path
-    assert path.parent == folder and set(path.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789._+-") and path.suffix == ".csv"
+    assert (
+        path.parent == folder
+        and set(path.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789._+-")
+        and path.suffix == ".csv"
+    )
     assert load_all(folder)[0].submission.rows[0].model == model
 
 
@@ -169,13 +199,21 @@ def _of_another(content: dict[str, np.ndarray], **changes: object) -> None:
 
 
 SPOILS: dict[str, Callable[[dict[str, np.ndarray]], None]] = {
-    "other figures": lambda content: content.update({"balls4mass64|bce|numerator": content["balls4mass64|bce|numerator"] * 1.001}),
-    "one sequence": lambda content: content.update({"balls4mass64|bce|numerator": np.where(np.arange(64) == 3, 0.0, content["balls4mass64|bce|numerator"])}),
+    "other figures": lambda content: content.update(
+        {"balls4mass64|bce|numerator": content["balls4mass64|bce|numerator"] * 1.001}
+    ),
+    "one sequence": lambda content: content.update(
+        {"balls4mass64|bce|numerator": np.where(np.arange(64) == 3, 0.0, content["balls4mass64|bce|numerator"])}
+    ),
     "short": lambda content: content.update({name: array[:32] for name, array in content.items() if array.ndim}),
     "not a number": lambda content: content.update({"balls4mass64|bce|numerator": np.full(64, np.nan)}),
     "overflow": lambda content: content.update({"balls4mass64|bce|numerator": np.full(64, 1e308)}),
-    "negative": lambda content: content.update({"balls4mass64|bce|denominator": -content["balls4mass64|bce|denominator"]}),
-    "unknown": lambda content: content.update({"x|\x1b[31m|numerator": np.ones(64), "x|\x1b[31m|denominator": np.ones(64)}),
+    "negative": lambda content: content.update(
+        {"balls4mass64|bce|denominator": -content["balls4mass64|bce|denominator"]}
+    ),
+    "unknown": lambda content: content.update(
+        {"x|\x1b[31m|numerator": np.ones(64), "x|\x1b[31m|denominator": np.ones(64)}
+    ),
     "nothing": lambda content: [content.pop(name) for name in list(content) if name != "provenance"] and None,
     "other model": lambda content: _of_another(content, model="\x1b[31m"),
     "other seed": lambda content: _of_another(content, seed=1),
@@ -187,7 +225,9 @@ SPOILS: dict[str, Callable[[dict[str, np.ndarray]], None]] = {
 
 
 @pytest.mark.parametrize("spoil", SPOILS)
-def test_sums_that_are_not_of_these_figures_are_refused_and_nothing_is_written(evaluated: Path, tmp_path: Path, folder: Path, spoil: str) -> None:
+def test_sums_that_are_not_of_these_figures_are_refused_and_nothing_is_written(
+    evaluated: Path, tmp_path: Path, folder: Path, spoil: str
+) -> None:
     path = tmp_path / "mine.csv"
     path.write_bytes(evaluated.read_bytes())
     spoilt_sums(tmp_path / "mine.npz", evaluated, SPOILS[spoil])
@@ -200,10 +240,17 @@ def test_sums_that_are_not_of_these_figures_are_refused_and_nothing_is_written(e
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "per-sequence sums"), (b"PK\x03\x04", "per-sequence sums"), (b"\x80\x04N.", "per-sequence sums"), (bytes(MOST_SUMS + 1), "2,000,001 bytes")],
+    [
+        (b"", "per-sequence sums"),
+        (b"PK\x03\x04", "per-sequence sums"),
+        (b"\x80\x04N.", "per-sequence sums"),
+        (bytes(MOST_SUMS + 1), "2,000,001 bytes"),
+    ],
     ids=["empty", "zip", "pickle", "large"],
 )
-def test_sums_that_are_no_sums_or_too_many_are_refused(tmp_path: Path, folder: Path, content: bytes, reason: str) -> None:
+def test_sums_that_are_no_sums_or_too_many_are_refused(
+    tmp_path: Path, folder: Path, content: bytes, reason: str
+) -> None:
     path = write(tmp_path / "mine.csv", rows())
     path.with_suffix(".npz").write_bytes(content)
     with pytest.raises(PhysbenchError, match=reason):
@@ -212,13 +259,17 @@ def test_sums_that_are_no_sums_or_too_many_are_refused(tmp_path: Path, folder: P
 
 
 ADD = (
-    "import sys, pathlib; from physbench_leaderboard.store import add; print(*(add(pathlib.Path(p), pathlib.Path(sys.argv[1])).already for p in sys.argv[2:]))"
+    "import sys, pathlib; from physbench_leaderboard.store import add; print(*(add(pathlib.Path(p),"
+    " pathlib.Path(sys.argv[1])).already for p in sys.argv[2:]))"
 )
 
 
 def test_two_who_add_at_the_same_time_lose_nothing(tmp_path: Path, folder: Path) -> None:
     same = write(tmp_path / "same.csv", rows("same"))
-    own = [[write(tmp_path / f"{who}-{number}.csv", rows(f"m{who}", train_seed=number)) for number in range(4)] for who in range(3)]
+    own = [
+        [write(tmp_path / f"{who}-{number}.csv", rows(f"m{who}", train_seed=number)) for number in range(4)]
+        for who in range(3)
+    ]
     going = [subprocess.Popen([sys.executable, "-c", ADD, str(folder), *map(str, [same, *paths])]) for paths in own]
     assert all(process.wait(60) == 0 for process in going)
     listed = load_all(folder)
@@ -250,7 +301,10 @@ except PhysbenchError as error:
 def test_of_two_who_add_the_same_model_at_once_with_other_figures_one_is_refused(tmp_path: Path, folder: Path) -> None:
     paths = [write(tmp_path / f"{number}.csv", rows(factor=1 + number / 50)) for number in range(3)]
     pipe = subprocess.PIPE
-    going = [subprocess.Popen([sys.executable, "-c", SLOWLY, str(folder), str(path)], stdin=pipe, stdout=pipe, text=True) for path in paths]
+    going = [
+        subprocess.Popen([sys.executable, "-c", SLOWLY, str(folder), str(path)], stdin=pipe, stdout=pipe, text=True)
+        for path in paths
+    ]
     for process in going:
         assert process.stdout and process.stdout.readline() == "ready\n"
     for process in going:
@@ -260,7 +314,10 @@ def test_of_two_who_add_the_same_model_at_once_with_other_figures_one_is_refused
     answers = [process.communicate(timeout=60)[0].strip() for process in going]
     (listed,) = load_all(folder)
     assert answers.count(listed.path.name) == 1
-    assert sum(f"is listed already, in {listed.path.name}, with other figures" in answer for answer in answers) == len(paths) - 1
+    assert (
+        sum(f"is listed already, in {listed.path.name}, with other figures" in answer for answer in answers)
+        == len(paths) - 1
+    )
     assert names(folder) == [listed.path.name]
 
 
@@ -285,7 +342,9 @@ def test_a_kill_in_the_middle_leaves_the_old_state(evaluated: Path, tmp_path: Pa
     before = [each.submission for each in load_all(folder)]
     listed = None
     for at in range(1, 20):
-        done = subprocess.run([sys.executable, "-c", KILLED, str(folder), str(evaluated), str(at)], timeout=60, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, str(folder), str(evaluated), str(at)], timeout=60, check=False
+        )
         found = load_all(folder)
         new = [each for each in found if each.path != old]
         if done.returncode == 0:
@@ -298,7 +357,9 @@ def test_a_kill_in_the_middle_leaves_the_old_state(evaluated: Path, tmp_path: Pa
     assert listed[0].sums and add(evaluated, folder).already
 
 
-def test_an_unwritable_disk_leaves_nothing_behind(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_disk_leaves_nothing_behind(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -357,7 +418,19 @@ def test_trust_is_granted_by_the_keeper_and_bound_to_the_content(tmp_path: Path,
         load_all(folder)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "null", '{"trust": []}', "{" * 9_999, '{"trust": "re-run"}', "\x00", '{"trust": "best", "csv_sha256": ""}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "null",
+        '{"trust": []}',
+        "{" * 9_999,
+        '{"trust": "re-run"}',
+        "\x00",
+        '{"trust": "best", "csv_sha256": ""}',
+    ],
+)
 def test_a_record_of_trust_that_is_none_is_refused(folder: Path, content: str) -> None:
     listed = write(folder / "mine.csv", rows())
     beside(listed).write_text(content)

@@ -40,7 +40,9 @@ def handed_in(folder: Path, content: bytes | str) -> Path:
 
 
 def test_what_the_evaluator_writes_is_read_to_the_last_digit(tmp_path: Path) -> None:
-    found = physbench.evaluate(registry.models.get("oracle")(), "smoke", name="mymodels.rnn:build_it", notes=("own-code",), limit=3)
+    found = physbench.evaluate(
+        registry.models.get("oracle")(), "smoke", name="mymodels.rnn:build_it", notes=("own-code",), limit=3
+    )
     submission = read(handed_in(tmp_path, found.to_csv()))
     assert submission.to_csv() == found.to_csv()
     assert len(submission.rows) == len(found.scores)
@@ -88,7 +90,13 @@ def test_links_are_https_and_plain(tmp_path: Path, link: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "link", ["https://arxiv.org/abs/1802.10353", "https://github.com/a_b/c-d/tree/v1.0#readme", "https://x.co.uk", "https://x.org/?a=b&c=%20"]
+    "link",
+    [
+        "https://arxiv.org/abs/1802.10353",
+        "https://github.com/a_b/c-d/tree/v1.0#readme",
+        "https://x.co.uk",
+        "https://x.org/?a=b&c=%20",
+    ],
 )
 def test_ordinary_links_are_let_in(tmp_path: Path, link: str) -> None:
     assert read(write(tmp_path / "mine.csv", [{**cells(rows()[0]), "model_link": link}])).rows[0].model_link == link
@@ -124,7 +132,9 @@ def test_every_column_has_its_type(tmp_path: Path, name: str, text: str) -> None
     assert CELLS[name].wanted in line
 
 
-@pytest.mark.parametrize("model", ["r-nem", "mymodel:SoftCopy", "my_models.rnn:build_it", "R-NEM_4.2+relu", "0", "copy2"])
+@pytest.mark.parametrize(
+    "model", ["r-nem", "mymodel:SoftCopy", "my_models.rnn:build_it", "R-NEM_4.2+relu", "0", "copy2"]
+)
 def test_the_names_that_the_evaluator_gives_are_let_in(tmp_path: Path, model: str) -> None:
     assert read(write(tmp_path / "mine.csv", rows(model)[:2])).rows[1].model == model
 
@@ -182,8 +192,13 @@ def test_many_problems_are_said_in_one_line_and_counted(tmp_path: Path) -> None:
     assert line.count("line ") == 6 and line.endswith(f"and {len(rows()) - 6} more")
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(content=st.binary(max_size=300) | st.text(max_size=300).map(str.encode), start=st.sampled_from([b"", (",".join(COLUMNS) + "\n").encode()]))
+@settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    content=st.binary(max_size=300) | st.text(max_size=300).map(str.encode),
+    start=st.sampled_from([b"", (",".join(COLUMNS) + "\n").encode()]),
+)
 def test_whatever_bytes_come_the_answer_is_a_refusal(tmp_path: Path, content: bytes, start: bytes) -> None:
     path = handed_in(tmp_path, start + content)
     try:
@@ -192,7 +207,9 @@ def test_whatever_bytes_come_the_answer_is_a_refusal(tmp_path: Path, content: by
         assert len(str(error).splitlines()) == 1
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(at=st.integers(0, len(GOOD) - 1), byte=st.binary(min_size=0, max_size=3))
 def test_a_good_file_with_some_bytes_changed_is_read_or_refused(tmp_path: Path, at: int, byte: bytes) -> None:
     path = handed_in(tmp_path, GOOD.encode()[:at] + byte + GOOD.encode()[at + 1 :])

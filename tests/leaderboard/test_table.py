@@ -56,7 +56,10 @@ def ranks(board: Board) -> dict[str, int | None]:
 @pytest.mark.parametrize("seed", range(8))
 def test_a_rank_is_one_more_than_the_number_of_models_that_are_clearly_better(seed: int, key: tuple[str, str]) -> None:
     draw = random.Random(seed)
-    models = {f"m{number}": (value := draw.random(), value - draw.random() / 4, value + draw.random() / 4) for number in range(12)}
+    models = {
+        f"m{number}": (value := draw.random(), value - draw.random() / 4, value + draw.random() / 4)
+        for number in range(12)
+    }
     (board,) = boards(list_submissions(*(one(model, *figures, key) for model, figures in models.items())))
     lower_is_better = key == RANKED
     for standing in board.standings:
@@ -70,7 +73,11 @@ def test_a_rank_is_one_more_than_the_number_of_models_that_are_clearly_better(se
 
 
 def test_a_model_without_the_figure_or_with_another_model_s_name_is_not_ranked() -> None:
-    (board,) = boards(list_submissions(one("a", math.nan, math.nan, math.nan), one("b", 0.3, math.nan, math.nan), one("copy", 0.1, 0.1, 0.1)))
+    (board,) = boards(
+        list_submissions(
+            one("a", math.nan, math.nan, math.nan), one("b", 0.3, math.nan, math.nan), one("copy", 0.1, 0.1, 0.1)
+        )
+    )
     assert ranks(board) == {"b": 1, "a": None}
     assert [standing.model for standing in board.references] == ["copy"]
 
@@ -79,7 +86,11 @@ def test_a_model_without_the_figure_or_with_another_model_s_name_is_not_ranked()
 def test_several_trainings_give_a_mean_and_an_interval_of_both_uncertainties(count: int) -> None:
     draw = random.Random(count)
     values = [draw.random() for _ in range(count)]
-    (board,) = boards(list_submissions(*(one("a", value, value - 0.03, value + 0.04, train_seed=number) for number, value in enumerate(values))))
+    (board,) = boards(
+        list_submissions(
+            *(one("a", value, value - 0.03, value + 0.04, train_seed=number) for number, value in enumerate(values))
+        )
+    )
     (standing,) = board.standings
     figure = board.headline(standing)
     trainings = stats.t.ppf(0.975, count - 1) * statistics.stdev(values) / math.sqrt(count)
@@ -92,7 +103,9 @@ def test_several_trainings_give_a_mean_and_an_interval_of_both_uncertainties(cou
 def test_one_training_has_the_interval_of_its_submission_and_its_evaluations_are_averaged() -> None:
     (board,) = boards(list_submissions(one("a", 0.3, 0.2, 0.4, train_seed=7)))
     assert board.headline(board.standings[0]).low == 0.2
-    (board,) = boards(list_submissions(one("a", 0.3, 0.2, 0.4, train_seed=7), one("a", 0.5, 0.3, 0.6, train_seed=7, seed=1)))
+    (board,) = boards(
+        list_submissions(one("a", 0.3, 0.2, 0.4, train_seed=7), one("a", 0.5, 0.3, 0.6, train_seed=7, seed=1))
+    )
     figure = board.headline(board.standings[0])
     assert (figure.value, figure.low, figure.high) == pytest.approx((0.4, 0.25, 0.5))
     assert (board.standings[0].trainings, board.standings[0].evaluations) == (1, 2)
@@ -103,7 +116,9 @@ def test_student_s_quantile_is_scipy_s(freedom: int) -> None:
     assert _quantile(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=2e-5)
 
 
-def with_sums(folder: Path, model: str, numerator: NDArray[np.float64], denominator: NDArray[np.float64], **changes: Any) -> Listed:
+def with_sums(
+    folder: Path, model: str, numerator: NDArray[np.float64], denominator: NDArray[np.float64], **changes: Any
+) -> Listed:
     """A submission of the headline alone, with its per-sequence sums beside it."""
     value = float(numerator.sum() / denominator.sum())
     lines = one(model, value, value - 0.05, value + 0.05, **changes)
@@ -113,7 +128,9 @@ def with_sums(folder: Path, model: str, numerator: NDArray[np.float64], denomina
         **changes,
     )
     path = folder / f"{model}-{changes.get('train_seed')}.csv"
-    Result((Score(*RANKED, value, 0, 1, 1000),), provenance, {RANKED: (numerator, denominator)}).save_sums(path.with_suffix(".npz"))
+    Result((Score(*RANKED, value, 0, 1, 1000),), provenance, {RANKED: (numerator, denominator)}).save_sums(
+        path.with_suffix(".npz")
+    )
     return Listed(path, Submission(tuple(lines)), "self-reported")
 
 
@@ -123,11 +140,16 @@ def drawn() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return draw.gamma(2.0, 3.0, 1000), draw.gamma(9.0, 2.0, 1000)
 
 
-def test_a_small_difference_shows_where_both_handed_in_their_sums(tmp_path: Path, drawn: tuple[NDArray[np.float64], NDArray[np.float64]]) -> None:
+def test_a_small_difference_shows_where_both_handed_in_their_sums(
+    tmp_path: Path, drawn: tuple[NDArray[np.float64], NDArray[np.float64]]
+) -> None:
     numerator, denominator = drawn
     other = numerator * np.random.default_rng(1).normal(1, 0.05, 1000)
     other *= numerator.sum() / other.sum()  # no better and no worse, in other places
-    a, b, same = (with_sums(tmp_path, name, each, denominator) for name, each in (("a", numerator), ("b", other * 1.01), ("c", other)))
+    a, b, same = (
+        with_sums(tmp_path, name, each, denominator)
+        for name, each in (("a", numerator), ("b", other * 1.01), ("c", other))
+    )
     (board,) = boards([a, b, same])
     assert ranks(board) == {"a": 1, "c": 1, "b": 3}
     runs = [load_run(each.path.with_suffix(".npz")) for each in (a, b, same)]
@@ -138,11 +160,16 @@ def test_a_small_difference_shows_where_both_handed_in_their_sums(tmp_path: Path
     assert ranks(board) == {"a": 1, "b": 1}, "the intervals alone overlap"
 
 
-def test_several_trainings_must_agree_before_a_paired_difference_counts(tmp_path: Path, drawn: tuple[NDArray[np.float64], NDArray[np.float64]]) -> None:
+def test_several_trainings_must_agree_before_a_paired_difference_counts(
+    tmp_path: Path, drawn: tuple[NDArray[np.float64], NDArray[np.float64]]
+) -> None:
     numerator, denominator = drawn
 
     def list_trainings(model: str, factors: list[float]) -> list[Listed]:
-        return [with_sums(tmp_path, model, numerator * factor, denominator, train_seed=number) for number, factor in enumerate(factors)]
+        return [
+            with_sums(tmp_path, model, numerator * factor, denominator, train_seed=number)
+            for number, factor in enumerate(factors)
+        ]
 
     steady = boards([*list_trainings("a", [1.0, 1.001, 0.999]), *list_trainings("b", [1.02, 1.021, 1.019])])[0]
     assert ranks(steady) == {"a": 1, "b": 2}
@@ -151,7 +178,9 @@ def test_several_trainings_must_agree_before_a_paired_difference_counts(tmp_path
         assert ranks(lucky) == {first: 1, second: 1}
 
 
-def test_sums_that_are_not_what_the_figure_was_made_of_are_refused(tmp_path: Path, drawn: tuple[NDArray[np.float64], NDArray[np.float64]]) -> None:
+def test_sums_that_are_not_what_the_figure_was_made_of_are_refused(
+    tmp_path: Path, drawn: tuple[NDArray[np.float64], NDArray[np.float64]]
+) -> None:
     a, b = with_sums(tmp_path, "a", *drawn), with_sums(tmp_path, "b", drawn[0] * 1.001, drawn[1])
     lied = replace(a, submission=Submission(tuple(replace(row, value=row.value * 0.99) for row in a.submission.rows)))
     with pytest.raises(SubmissionError, match="remove it"):
@@ -172,11 +201,17 @@ def test_rows_are_compared_under_one_key_alone() -> None:
 
 
 @pytest.mark.parametrize(("key", "good", "bad"), [(RANKED, 1e-9, 0.9), (OVERLAP, 0.9999, 0.01)])
-def test_a_board_says_which_models_lie_below_the_best_row_without_learning(key: tuple[str, str], good: float, bad: float) -> None:
+def test_a_board_says_which_models_lie_below_the_best_row_without_learning(
+    key: tuple[str, str], good: float, bad: float
+) -> None:
     suite = "balls" if key == RANKED else "simulation"
     known = [row for row in references() if row.suite == suite and row.size == "lite"]
-    (board,) = boards(list_submissions(one("strong", good, good, good, key), one("weak", bad, bad, bad, key), known), suite=suite)
-    rows_there = {row.model: row.value for row in known if (row.task, row.metric) == key and row.model not in PRIVILEGED}
+    (board,) = boards(
+        list_submissions(one("strong", good, good, good, key), one("weak", bad, bad, bad, key), known), suite=suite
+    )
+    rows_there = {
+        row.model: row.value for row in known if (row.task, row.metric) == key and row.model not in PRIVILEGED
+    }
     best = (min if key == RANKED else max)(rows_there, key=rows_there.__getitem__)
     assert board.describe_bar().startswith(f"The best row that learns nothing and sees frames alone is {best} (")
     assert board.describe_bar().endswith(" Below it: weak.")
@@ -186,7 +221,10 @@ def test_a_board_says_which_models_lie_below_the_best_row_without_learning(key: 
 
 def test_probabilities_and_densities_are_never_ranked_together() -> None:
     plain, dense = rows("a", suite="crop50"), rows("b", suite="crop50", notes=("gaussian-0.3",))
-    found = boards(list_submissions(plain, dense, rows("c", suite="crop50", notes=("gaussian-0.5",)), list(references())), suite="crop50")
+    found = boards(
+        list_submissions(plain, dense, rows("c", suite="crop50", notes=("gaussian-0.5",)), list(references())),
+        suite="crop50",
+    )
     assert [board.key.likelihood for board in found] == ["bernoulli", "gaussian-0.3", "gaussian-0.5"]
     assert [list(ranks(board)) for board in found] == [["a"], ["b"], ["c"]]
     assert found[0].references and all(board.published for board in found)
@@ -195,7 +233,9 @@ def test_probabilities_and_densities_are_never_ranked_together() -> None:
 
 
 def test_references_and_papers_stand_apart_and_a_suite_without_a_ranking_lists_its_models() -> None:
-    found = {board.key.suite: board for board in boards(list_submissions(list(references()), rows(suite="smoke"), rows()))}
+    found = {
+        board.key.suite: board for board in boards(list_submissions(list(references()), rows(suite="smoke"), rows()))
+    }
     assert list(found) == [name for name in SUITES]
     for name, board in found.items():
         assert [standing.model for standing in board.references] == list(SUITES[name].references)
@@ -237,7 +277,9 @@ def golden_boards() -> list[Board]:
     return boards(list_submissions(*files))
 
 
-@pytest.mark.parametrize(("name", "written_by"), [("leaderboard.txt", as_text), ("leaderboard.csv", as_csv), ("leaderboard.json", as_json)])
+@pytest.mark.parametrize(
+    ("name", "written_by"), [("leaderboard.txt", as_text), ("leaderboard.csv", as_csv), ("leaderboard.json", as_json)]
+)
 def test_the_golden_table(name: str, written_by: Any) -> None:
     assert (GOLDEN / name).read_text(encoding="utf-8") == written_by(golden_boards())
 
@@ -246,11 +288,16 @@ def test_the_three_forms_say_the_same() -> None:
     found = golden_boards()
     table = list(csv.DictReader(io.StringIO(as_csv(found))))
     plain = json.loads(as_json(found))
-    assert "NaN" not in as_json(found) and len(table) == sum(len(model["scores"]) for board in plain for model in board["models"]) + 1
+    assert (
+        "NaN" not in as_json(found)
+        and len(table) == sum(len(model["scores"]) for board in plain for model in board["models"]) + 1
+    )
     for model in plain[0]["models"]:
         headline = next(row for row in table if (row["model"], row["task"], row["metric"]) == (model["model"], *RANKED))
         figure = next(each for each in model["scores"] if (each["task"], each["metric"]) == RANKED)
-        assert float(headline["value"]) == figure["value"] and headline["rank"] == ("" if model["rank"] is None else str(model["rank"]))
+        assert float(headline["value"]) == figure["value"] and headline["rank"] == (
+            "" if model["rank"] is None else str(model["rank"])
+        )
         shown = next(line for line in as_text(found).splitlines() if f"  {model['model']} " in line).split()[2]
         assert float(shown) == pytest.approx(figure["value"], rel=5e-3)
     assert as_text([]) == "nothing is listed"
@@ -263,7 +310,9 @@ def test_no_line_is_wider_than_the_terminal_and_the_ranking_figure_is_first_and_
     lines = as_text(found, width=width, every=every).splitlines()
     assert max(map(len, lines)) <= width and (any("…" in line for line in lines) or width == 200)
     for board in (board for board in found if board.ranked_by):
-        heads = next(line for line in as_text([board], width=width, every=every).splitlines() if line.startswith("rank  model"))
+        heads = next(
+            line for line in as_text([board], width=width, every=every).splitlines() if line.startswith("rank  model")
+        )
         arrow = {"lower": "↓", "higher": "↑", "neither": ""}[board.better]
         assert heads.split()[2:4] == [f"*{board.ranked_by[1]}", arrow] and heads.count("*") == 1
 
@@ -273,9 +322,21 @@ def test_a_wider_terminal_shows_more_and_all_shows_every_column_once() -> None:
 
     def heads(**how: Any) -> list[str]:
         lines = [line for line in as_text([board], **how).splitlines() if line.startswith("rank  model")]
-        return [name for line in lines for name in re.findall(r"\*?[a-z_]{3,}|95 % interval", line) if name not in ("rank", "model")]
+        return [
+            name
+            for line in lines
+            for name in re.findall(r"\*?[a-z_]{3,}|95 % interval", line)
+            if name not in ("rank", "model")
+        ]
 
-    everything = {"*relative_bce", "95 % interval", "trust", "trainings", "parameters", *(metric for _, metric in board.metrics())} - {"relative_bce"}
+    everything = {
+        "*relative_bce",
+        "95 % interval",
+        "trust",
+        "trainings",
+        "parameters",
+        *(metric for _, metric in board.metrics()),
+    } - {"relative_bce"}
     assert set(heads(width=80)) < set(heads(width=120)) < set(heads(width=200)) < everything
     for width in (60, 80, 200):
         shown = heads(width=width, every=True)
@@ -286,14 +347,19 @@ def test_a_wider_terminal_shows_more_and_all_shows_every_column_once() -> None:
 
 def test_text_that_a_spreadsheet_would_run_is_quoted() -> None:
     (board,) = golden_boards()
-    strange = [replace(standing, model=name) for standing, name in zip(board.standings, ["=1+1", "\uff1d1+1", " =1"], strict=True)]
+    strange = [
+        replace(standing, model=name)
+        for standing, name in zip(board.standings, ["=1+1", "\uff1d1+1", " =1"], strict=True)
+    ]
     table = list(csv.DictReader(io.StringIO(as_csv([replace(board, standings=tuple(strange))]))))
     assert {row["model"] for row in table if row["kind"] == "ranked"} == {"'=1+1", "'\uff1d1+1", "' =1"}
     assert all(float(row["value"]) < 0 for row in table if row["metric"] == "log_likelihood"), "numbers stay numbers"
 
 
 def test_the_order_of_the_files_changes_nothing() -> None:
-    files = list_submissions(*(rows(f"m{number % 5}", factor=1 + number / 50, train_seed=number) for number in range(15)), list(references()))
+    files = list_submissions(
+        *(rows(f"m{number % 5}", factor=1 + number / 50, train_seed=number) for number in range(15)), list(references())
+    )
     forwards, backwards = as_json(boards(files)), as_json(boards(files[::-1]))
     assert forwards == backwards
 
@@ -310,5 +376,7 @@ def test_what_the_evaluator_writes_goes_all_the_way(tmp_path: Path) -> None:
     found = physbench.evaluate(registry.models.get("mean")(), "smoke", name="mine")
     (tmp_path / "mine.csv").write_text(found.to_csv(), encoding="utf-8")
     (board,) = boards(load_all(tmp_path))
-    assert board.standings[0].score("balls4mass64", "ari").value != board.standings[0].score("balls4mass64", "ari").value
+    assert (
+        board.standings[0].score("balls4mass64", "ari").value != board.standings[0].score("balls4mass64", "ari").value
+    )
     assert board.standings[0].score(*RANKED).value == found.score(*RANKED).value

@@ -54,7 +54,12 @@ def cell_of(r: int, c: int, position: Array, radius: Array) -> int | None:
     present = [k for k in range(len(radius)) if radius[k] > 0]
     if not present:
         return None
-    return min(present, key=lambda k: (c + 0.5 - float(position[k, 0])) ** 2 + (r + 0.5 - float(position[k, 1])) ** 2 - float(radius[k]) ** 2)
+    return min(
+        present,
+        key=lambda k: (
+            (c + 0.5 - float(position[k, 0])) ** 2 + (r + 0.5 - float(position[k, 1])) ** 2 - float(radius[k]) ** 2
+        ),
+    )
 
 
 def in_collar(r: int, c: int, t: int, groups: Array, visible: Array, curtain: Array) -> bool:
@@ -68,7 +73,9 @@ def in_collar(r: int, c: int, t: int, groups: Array, visible: Array, curtain: Ar
         someone_hides |= seen_before and t >= 2 and visible[t - 1, k] == 0 and visible[t, k] == 0
     behind = y0 <= r < y1 and x0 <= c < x1
     near = y0 - 10 <= r < y1 + 10 and x0 - 10 <= c < x1 + 10
-    shown_owners = [k for k in (int(groups[t, r, c, 0]) - 1, int(groups[t + 1, r, c, 0]) - 1) if k >= 0 and visible[t, k] > 0]
+    shown_owners = [
+        k for k in (int(groups[t, r, c, 0]) - 1, int(groups[t + 1, r, c, 0]) - 1) if k >= 0 and visible[t, k] > 0
+    ]
     return someone_hides and near and not behind and not shown_owners
 
 
@@ -88,7 +95,9 @@ def ratio(pairs: list[tuple[float, float]]) -> float:
     return sum(pair[0] for pair in pairs) / below if below else math.nan
 
 
-def random_window(rng: np.random.Generator, sequences: int, frames: int, height: int, width: int, channels: int = 1) -> tuple[Array, Array]:
+def random_window(
+    rng: np.random.Generator, sequences: int, frames: int, height: int, width: int, channels: int = 1
+) -> tuple[Array, Array]:
     """Binary frames (N, T, H, W, C) and means (N, T - 1, H, W, C), certain and uncertain ones."""
     x = (rng.random((sequences, frames, height, width, channels)) < 0.4).astype(np.uint8)
     p = rng.random((sequences, frames - 1, height, width, channels), dtype=np.float32)

@@ -25,7 +25,9 @@ def scene(height: int, width: int) -> Arrays:
     owners[11] = 200
     position = rng.uniform(0, width, (70, 6, 3, 2))
     identity = np.argsort(rng.random((70, 6, 3)), axis=2)[..., None]
-    said = np.concatenate([position[:, :, ::-1] + rng.normal(0, 2, position.shape), np.ones_like(position), identity], axis=3)
+    said = np.concatenate(
+        [position[:, :, ::-1] + rng.normal(0, 2, position.shape), np.ones_like(position), identity], axis=3
+    )
     said[rng.random((70, 6, 3)) < 0.3] = np.nan
     curtain = np.tile(np.array([2, 2, 4, 5], np.int16), (70, 1))
     curtain[::5] = 0
@@ -51,22 +53,41 @@ SCORES: dict[str, Callable[[Arrays], list[NDArray[Any]]]] = {
     "relational_bce": lambda s: [pixels.relational_bce(s["frames"], s["means"], s["collisions"])],
     "relational_bce of colours": lambda s: [pixels.relational_bce(s["colours"], s["means"], s["collisions"])],
     "log_likelihood": lambda s: [pixels.log_likelihood(s["frames"][:, 1:], s["means"], Gaussian(0.3))],
-    "relational_log_likelihood": lambda s: [pixels.log_likelihood(s["frames"][:, 1:], s["means"], Gaussian(0.3), s["collisions"][:, 1:])],
+    "relational_log_likelihood": lambda s: [
+        pixels.log_likelihood(s["frames"][:, 1:], s["means"], Gaussian(0.3), s["collisions"][:, 1:])
+    ],
     "clipped_share": lambda s: [pixels.clipped_share(s["means"] * 1.5).numerator],
     "ari": lambda s: [grouping.ari(grouping.contingency(s["owners"], s["groups"], s["curtain"]))],
     "ari_video": lambda s: [grouping.ari_video(grouping.contingency(s["owners"], s["groups"], s["curtain"]))],
-    "rollout": lambda s: [rollout.rollout_bce(s["frames"], s["means"][:, :3], 3), rollout.repeat_bce(s["frames"], 3, 3)],
+    "rollout": lambda s: [
+        rollout.rollout_bce(s["frames"], s["means"][:, :3], 3),
+        rollout.repeat_bce(s["frames"], 3, 3),
+    ],
     "event_error": lambda s: both(
-        events.event_error(s["frames"], s["means"], context=1, ahead=4, position=s["position"], radius=s["radius"], collided=s["collided"])
+        events.event_error(
+            s["frames"],
+            s["means"],
+            context=1,
+            ahead=4,
+            position=s["position"],
+            radius=s["radius"],
+            collided=s["collided"],
+        )
     ),
     "permanence_bce": lambda s: both(
-        permanence.permanence_bce(s["frames"], s["means"], s["groups"], s["visible"], s["curtain"], rates=[0.3, 0.01, *[math.nan] * 8])
+        permanence.permanence_bce(
+            s["frames"], s["means"], s["groups"], s["visible"], s["curtain"], rates=[0.3, 0.01, *[math.nan] * 8]
+        )
     ),
     "permanence_bce of colours": lambda s: both(
-        permanence.permanence_bce(s["colours"], s["means"], s["groups"], s["visible"], s["curtain"], rates=[0.4, 0.6, *[0.5] * 8])
+        permanence.permanence_bce(
+            s["colours"], s["means"], s["groups"], s["visible"], s["curtain"], rates=[0.4, 0.6, *[0.5] * 8]
+        )
     ),
     "rates near the curtain": lambda s: both(permanence.count_on(s["frames"], s["groups"], s["visible"], s["curtain"])),
-    "rollout_position_error": lambda s: both(positions.rollout_position_error(s["means"][:, 3], s["position"][:, 4], s["radius"], s["visible"][:, 4])),
+    "rollout_position_error": lambda s: both(
+        positions.rollout_position_error(s["means"][:, 3], s["position"][:, 4], s["radius"], s["visible"][:, 4])
+    ),
     "boxes": lambda s: [part for figure in of_boxes(s) for part in both(figure)],
 }
 

@@ -56,7 +56,9 @@ def test_the_same_seed_gives_the_same_interval_and_each_figure_its_own() -> None
     assert bootstrap.interval(figures[0]) != bootstrap.interval(figures[0], seed=1)
     for figure, together in zip(figures, bootstrap.intervals(figures), strict=True):
         alone = bootstrap.interval(figure)
-        assert (together.value, together.low, together.high) == pytest.approx((alone.value, alone.low, alone.high), rel=1e-12)
+        assert (together.value, together.low, together.high) == pytest.approx(
+            (alone.value, alone.low, alone.high), rel=1e-12
+        )
 
 
 def test_draws_are_uniform_and_do_not_depend_on_how_many_are_made_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,5 @@
-"""Boxes against objects: every figure is what loops over lists say, and what the cards say of those who know nothing is true of real scenes."""
+"""Boxes against objects: every figure is what loops over lists say, and what the cards say of those who know nothing is
+true of real scenes."""
 
 from __future__ import annotations
 
@@ -38,7 +39,10 @@ def apart(box: Box, centre: Array) -> float:
 def pairs_of(found: list[Box], position: Array, visible: Array) -> Pairs:
     """(K, 2), (K,): nearest pairs first, from a sorted list."""
     choices = sorted(
-        (apart(box, position[k]), k, number) for k in range(len(position)) for number, box in enumerate(found) if visible[k] and apart(box, position[k]) <= 4
+        (apart(box, position[k]), k, number)
+        for k in range(len(position))
+        for number, box in enumerate(found)
+        if visible[k] and apart(box, position[k]) <= 4
     )
     pairs: Pairs = {}
     for _, k, number in choices:
@@ -157,7 +161,12 @@ def test_an_object_at_the_edge_is_found_by_its_centre_and_by_the_middle_of_what_
     for x, held in ((-4.0, True), (1.0, True), (-8.1, False), (4.1, False)):
         said = np.array([[[[x, 10, 2, 9, 0]]]], np.float32)
         assert (boxes.match_boxes(said, position, visible, **SIZE) == 0).all() == held, x
-        assert boxes.box_recall(boxes.match_boxes(said, position, visible, **SIZE), position, visible, **SIZE).denominator.sum() == 0
+        assert (
+            boxes.box_recall(
+                boxes.match_boxes(said, position, visible, **SIZE), position, visible, **SIZE
+            ).denominator.sum()
+            == 0
+        )
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +212,12 @@ def test_boxes_everywhere_hold_few_objects_and_no_constant_number_is_often_right
     grid = np.concatenate([places, np.full((100, 2), 5.0), np.arange(100)[:, None]], axis=1)
     recall, precision, *_ = of_window(leaving, np.broadcast_to(grid, (96, 30, 100, 5)))
     assert recall == 1.0 and precision < 0.03
-    counted = [sums.value(boxes.count_accuracy(np.broadcast_to(grid[:number], (96, 30, number, 5)), read_truth(leaving, "visible"))) for number in range(1, 7)]
+    counted = [
+        sums.value(
+            boxes.count_accuracy(np.broadcast_to(grid[:number], (96, 30, number, 5)), read_truth(leaving, "visible"))
+        )
+        for number in range(1, 7)
+    ]
     assert max(counted) == pytest.approx(0.3, abs=0.05)
 
 

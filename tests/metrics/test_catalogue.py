@@ -58,14 +58,23 @@ def test_a_step_of_a_curve_leads_to_its_card(written: str, name: str) -> None:
     assert find(written).name == name
 
 
-@pytest.mark.parametrize("written", ["bse", "bce[3]", "ari_video_last", "", "rollout_bce[3", "event_error[]", "rollout_bce_last"])
+@pytest.mark.parametrize(
+    "written", ["bse", "bce[3]", "ari_video_last", "", "rollout_bce[3", "event_error[]", "rollout_bce_last"]
+)
 def test_a_name_that_is_none_is_refused_with_a_hint(written: str) -> None:
     with pytest.raises(UnknownName, match="no metric is called"):
         find(written)
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"), [("ari_last", True), ("rollout_position_error[5]", True), ("rollout_bce[5]", False), ("event_error[5,0]", False), ("what[5]", False)]
+    ("name", "shown"),
+    [
+        ("ari_last", True),
+        ("rollout_position_error[5]", True),
+        ("rollout_bce[5]", False),
+        ("event_error[5,0]", False),
+        ("what[5]", False),
+    ],
 )
 def test_tables_show_whole_figures_and_few_positions_but_no_curves(name: str, shown: bool) -> None:
     assert stands_in_tables(name) is shown
@@ -87,10 +96,27 @@ def test_a_slip_of_the_pen_is_understood() -> None:
 
 def loaded_after(code: str) -> set[str]:
     report = f"import sys, json\n{code}\nprint(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
-    return set(json.loads(subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True, timeout=60, cwd="/").stdout))
+    return set(
+        json.loads(
+            subprocess.run(
+                [sys.executable, "-c", report], capture_output=True, text=True, check=True, timeout=60, cwd="/"
+            ).stdout
+        )
+    )
 
 
 def test_explaining_needs_no_numpy_and_scoring_nothing_but_numpy() -> None:
     assert "numpy" not in loaded_after("import physbench.metrics.catalogue")
-    everything = "import physbench.metrics.bootstrap, physbench.metrics.permanence, physbench.metrics.positions, physbench.metrics.grouping"
-    assert not loaded_after(everything) & {"numba", "scipy", "sklearn", "torch", "h5py", "pandas", "physbench_generators"}
+    everything = (
+        "import physbench.metrics.bootstrap, physbench.metrics.permanence, physbench.metrics.positions,"
+        " physbench.metrics.grouping"
+    )
+    assert not loaded_after(everything) & {
+        "numba",
+        "scipy",
+        "sklearn",
+        "torch",
+        "h5py",
+        "pandas",
+        "physbench_generators",
+    }

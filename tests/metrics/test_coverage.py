@@ -1,4 +1,5 @@
-"""How often an interval holds the truth, and a comparison a falsehood: docs/statistics.md says what is measured here."""
+"""How often an interval holds the truth, and a comparison a falsehood: docs/statistics.md says what is measured
+here."""
 
 from __future__ import annotations
 
@@ -59,7 +60,11 @@ def coverage(draw: Draw, truth: float, count: int, repeated: int) -> float:
 def table(heading: str) -> dict[str, list[float]]:
     """Of the docs, under a heading: a row by its first cell."""
     section = DOCS.read_text(encoding="utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    rows = [[cell.strip() for cell in line.strip("| \n").split("|")] for line in section.splitlines() if line.startswith("|")]
+    rows = [
+        [cell.strip() for cell in line.strip("| \n").split("|")]
+        for line in section.splitlines()
+        if line.startswith("|")
+    ]
     assert re.findall(r"\d+", " ".join(rows[0])) == [str(count) for count in COUNTS] or heading != "Intervals"
     return {row[0]: [float(cell) for cell in row[1:]] for row in rows[2:]}
 
@@ -110,7 +115,14 @@ def false_differences(draw: Draw, count: int, tries: int) -> float:
     false = 0
     for _ in range(tries):
         a, b = draw(rng, (count, FAMILY))
-        false += min(adjust_for_many([p_value(sums.mean(a[:, m : m + 1]), sums.mean(b[:, m : m + 1])) for m in range(FAMILY)])) <= FAMILY_WISE
+        false += (
+            min(
+                adjust_for_many(
+                    [p_value(sums.mean(a[:, m : m + 1]), sums.mean(b[:, m : m + 1])) for m in range(FAMILY)]
+                )
+            )
+            <= FAMILY_WISE
+        )
     return false / tries
 
 

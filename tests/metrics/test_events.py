@@ -30,18 +30,33 @@ def sequence_of(scenes: Scenes) -> Array:
 
 def find_collided(scenes: Scenes, first: int, last: int) -> Array:
     table = scenes.events
-    return events.collisions_between(sequence_of(scenes), table["time"], table["a"], table["b"], shape=scenes.truth["radius"].shape, first=first, last=last)
+    return events.collisions_between(
+        sequence_of(scenes),
+        table["time"],
+        table["a"],
+        table["b"],
+        shape=scenes.truth["radius"].shape,
+        first=first,
+        last=last,
+    )
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3))
 @settings(max_examples=40, deadline=None)
-def test_event_error_is_the_sum_over_the_cells_of_the_objects(seed: int, context: int, ahead: int, objects: int) -> None:
+def test_event_error_is_the_sum_over_the_cells_of_the_objects(
+    seed: int, context: int, ahead: int, objects: int
+) -> None:
     rng = np.random.default_rng(seed)
     frames, _ = random_window(rng, 3, 6, 5, 6)
     means = rng.random((3, 3, 5, 6, 1))
-    position, radius = rng.uniform(0, 6, (3, 6, objects, 2)), rng.uniform(0.5, 2, (3, objects)) * (rng.random((3, objects)) < 0.8)
+    position, radius = (
+        rng.uniform(0, 6, (3, 6, objects, 2)),
+        rng.uniform(0.5, 2, (3, objects)) * (rng.random((3, objects)) < 0.8),
+    )
     counts = rng.integers(0, 6, (3, objects))
-    figure = events.event_error(frames, means, context=context, ahead=ahead, position=position, radius=radius, collided=counts)
+    figure = events.event_error(
+        frames, means, context=context, ahead=ahead, position=position, radius=radius, collided=counts
+    )
     frame = context - 1 + ahead
     for n in range(3):
         expected: dict[int, list[tuple[float, float]]] = {j: [] for j in range(4)}
@@ -50,7 +65,9 @@ def test_event_error_is_the_sum_over_the_cells_of_the_objects(seed: int, context
                 owner = cell_of(r, c, position[n, frame], radius[n])
                 if owner is not None:
                     x = frames[n, frame, r, c, 0]
-                    expected[min(int(counts[n, owner]), 3)].append((pixel_bce(x, means[n, ahead - 1, r, c, 0]), pixel_bce(x, frames[n, context - 1, r, c, 0])))
+                    expected[min(int(counts[n, owner]), 3)].append(
+                        (pixel_bce(x, means[n, ahead - 1, r, c, 0]), pixel_bce(x, frames[n, context - 1, r, c, 0]))
+                    )
         for j in range(4):
             assert figure.numerator[n, j] == pytest.approx(sum(above for above, _ in expected[j]), rel=1e-9)
             assert figure.denominator[n, j] == pytest.approx(sum(below for _, below in expected[j]), rel=1e-9)
@@ -68,8 +85,12 @@ def test_the_cells_add_up_to_the_rollout_error(balls: Scenes) -> None:
             radius=balls.truth["radius"],
             collided=find_collided(balls, 4, 4 + ahead),
         )
-        np.testing.assert_allclose(figure.numerator.sum(axis=1), rollout.rollout_bce(balls.features, means, 5)[:, ahead - 1], rtol=1e-10)
-        np.testing.assert_allclose(figure.denominator.sum(axis=1), rollout.repeat_bce(balls.features, 5, 10)[:, ahead - 1], rtol=1e-10)
+        np.testing.assert_allclose(
+            figure.numerator.sum(axis=1), rollout.rollout_bce(balls.features, means, 5)[:, ahead - 1], rtol=1e-10
+        )
+        np.testing.assert_allclose(
+            figure.denominator.sum(axis=1), rollout.repeat_bce(balls.features, 5, 10)[:, ahead - 1], rtol=1e-10
+        )
 
 
 def test_every_pixel_of_a_disc_is_in_its_own_cell(balls: Scenes) -> None:
@@ -88,12 +109,20 @@ def test_a_radius_of_0_owns_nothing_even_at_the_nearest_place() -> None:
     assert (cells == 1).all()
 
 
-@given(st.lists(st.tuples(st.floats(0, 8), st.integers(0, 2), st.sampled_from([1, 2, 255])), max_size=12), st.integers(0, 4), st.integers(1, 4))
+@given(
+    st.lists(st.tuples(st.floats(0, 8), st.integers(0, 2), st.sampled_from([1, 2, 255])), max_size=12),
+    st.integers(0, 4),
+    st.integers(1, 4),
+)
 @settings(max_examples=60, deadline=None)
-def test_collisions_are_counted_for_both_partners_in_the_interval_and_walls_are_not(rows: list[tuple[float, int, int]], first: int, length: int) -> None:
+def test_collisions_are_counted_for_both_partners_in_the_interval_and_walls_are_not(
+    rows: list[tuple[float, int, int]], first: int, length: int
+) -> None:
     rows = [(time, a, b) for time, a, b in rows if a != b]
     time, a, b = (np.array([row[i] for row in rows], dtype) for i, dtype in enumerate((np.float64, np.uint8, np.uint8)))
-    counts = events.collisions_between(np.ones(len(rows), np.int64), time, a, b, shape=(3, 3), first=first, last=first + length)
+    counts = events.collisions_between(
+        np.ones(len(rows), np.int64), time, a, b, shape=(3, 3), first=first, last=first + length
+    )
     assert counts[1].tolist() == object_collisions(rows, 3, first, first + length)
     assert not counts[[0, 2]].any()
 

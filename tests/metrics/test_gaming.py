@@ -31,11 +31,16 @@ def constant(scenes: Scenes, level: float | Array) -> Array:
 
 
 def relative(scenes: Scenes, means: Array) -> float:
-    return sums.value(sums.ratio(pixels.bce(scenes.features, means), pixels.bce(scenes.features, pixels.copy_frames(scenes.features))))
+    return sums.value(
+        sums.ratio(pixels.bce(scenes.features, means), pixels.bce(scenes.features, pixels.copy_frames(scenes.features)))
+    )
 
 
 def relative_relational(scenes: Scenes, means: Array) -> float:
-    above, below = (pixels.relational_bce(scenes.features, each, scenes.truth["collisions"]) for each in (means, pixels.copy_frames(scenes.features)))
+    above, below = (
+        pixels.relational_bce(scenes.features, each, scenes.truth["collisions"])
+        for each in (means, pixels.copy_frames(scenes.features))
+    )
     return sums.value(sums.ratio(above, below))
 
 
@@ -46,7 +51,9 @@ def straight_flight(scenes: Scenes) -> Array:
     middle = np.arange(frames.shape[2]) + 0.5
     across = (middle - centre[..., 0, None])[..., None, :] ** 2 + (middle - centre[..., 1, None])[..., :, None] ** 2
     discs = (across <= scenes.truth["radius"].astype(np.float64)[:, None, :, None, None] ** 2).any(axis=2)
-    return (discs & ~pixels.curtain_pixels(scenes.truth["curtain"], *frames.shape[2:4])[:, None])[..., None].astype(np.float32)
+    return (discs & ~pixels.curtain_pixels(scenes.truth["curtain"], *frames.shape[2:4])[:, None])[..., None].astype(
+        np.float32
+    )
 
 
 def test_relational_figures_are_told_where_the_objects_are(balls: Scenes) -> None:
@@ -57,7 +64,10 @@ def test_relational_figures_are_told_where_the_objects_are(balls: Scenes) -> Non
 
 
 def test_grey_and_the_mean_frame_beat_copying_but_no_constant_beats_straight_flight(balls: Scenes) -> None:
-    grey, mean = relative(balls, constant(balls, 0.5)), relative(balls, constant(balls, balls.features.mean(axis=(0, 1))))
+    grey, mean = (
+        relative(balls, constant(balls, 0.5)),
+        relative(balls, constant(balls, balls.features.mean(axis=(0, 1)))),
+    )
     assert 0.8 < grey < 1.0
     assert 0.4 < mean < 0.6
     assert relative(balls, straight_flight(balls)) < 0.5 * mean
@@ -65,15 +75,30 @@ def test_grey_and_the_mean_frame_beat_copying_but_no_constant_beats_straight_fli
 
 def test_ten_steps_ahead_the_mean_frame_is_far_better_than_repeating(balls: Scenes) -> None:
     means = constant(balls, balls.features.mean(axis=(0, 1)))[:, :10]
-    assert sums.curve(sums.ratio(rollout.rollout_bce(balls.features, means, 5), rollout.repeat_bce(balls.features, 5, 10)))[9] < 0.2
+    assert (
+        sums.curve(
+            sums.ratio(rollout.rollout_bce(balls.features, means, 5), rollout.repeat_bce(balls.features, 5, 10))
+        )[9]
+        < 0.2
+    )
 
 
 def test_an_event_curve_of_the_mean_frame_is_flat(balls: Scenes) -> None:
     table, count = balls.events, len(balls.truth["count"])
     sequence = np.repeat(np.arange(count), np.diff(table["offset"]))
-    collided = events.collisions_between(sequence, table["time"], table["a"], table["b"], shape=balls.truth["radius"].shape, first=4, last=14)
+    collided = events.collisions_between(
+        sequence, table["time"], table["a"], table["b"], shape=balls.truth["radius"].shape, first=4, last=14
+    )
     means = constant(balls, balls.features.mean(axis=(0, 1)))[:, :10]
-    error = events.event_error(balls.features, means, context=5, ahead=10, position=balls.truth["position"], radius=balls.truth["radius"], collided=collided)
+    error = events.event_error(
+        balls.features,
+        means,
+        context=5,
+        ahead=10,
+        position=balls.truth["position"],
+        radius=balls.truth["radius"],
+        collided=collided,
+    )
     curve = sums.curve(error)
     assert max(curve) - min(curve) < 0.05
 
@@ -82,7 +107,9 @@ def test_slots_that_are_places_score_well_in_ari_and_less_in_the_video(balls: Sc
     half = np.arange(64) >= 32
     quarters = np.broadcast_to((2 * half[:, None] + half).astype(np.uint8), balls.groups.shape[:-1])
     tables = grouping.contingency(quarters, balls.groups)
-    frames, video = (sums.value(sums.mean_where_defined(index)) for index in (grouping.ari(tables), grouping.ari_video(tables)))
+    frames, video = (
+        sums.value(sums.mean_where_defined(index)) for index in (grouping.ari(tables), grouping.ari_video(tables))
+    )
     assert 0.5 < frames < 0.7
     assert video < frames - 0.1
 

@@ -24,9 +24,19 @@ def one_frame(owners: list[int], groups: list[int]) -> float:
     return float(grouping.ari(grouping.contingency(owner, group))[0, 0])
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(2, 4), st.integers(1, 7), st.integers(1, 7), st.integers(1, 6), st.integers(1, 5))
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(1, 3),
+    st.integers(2, 4),
+    st.integers(1, 7),
+    st.integers(1, 7),
+    st.integers(1, 6),
+    st.integers(1, 5),
+)
 @settings(max_examples=60, deadline=None)
-def test_ari_is_scikit_learns_frame_by_frame(seed: int, n: int, t: int, height: int, width: int, slots: int, objects: int) -> None:
+def test_ari_is_scikit_learns_frame_by_frame(
+    seed: int, n: int, t: int, height: int, width: int, slots: int, objects: int
+) -> None:
     rng = np.random.default_rng(seed)
     owners = rng.integers(0, slots, (n, t, height, width), np.uint8)
     groups = rng.integers(0, objects + 1, (n, t, height, width, 1), np.uint8)
@@ -35,7 +45,10 @@ def test_ari_is_scikit_learns_frame_by_frame(seed: int, n: int, t: int, height: 
     expected = [[frame_ari(owners[i, s], groups[i, s], curtain[i]) for s in range(1, t)] for i in range(n)]
     np.testing.assert_allclose(grouping.ari(tables), expected, rtol=1e-9, atol=1e-12)
     videos = [[frame_points(owners[i, s], groups[i, s], curtain[i]) for s in range(1, t)] for i in range(n)]
-    whole = [points_ari([o for frame, _ in video for o in frame], [g for _, frame in video for g in frame]) for video in videos]
+    whole = [
+        points_ari([o for frame, _ in video for o in frame], [g for _, frame in video for g in frame])
+        for video in videos
+    ]
     np.testing.assert_allclose(grouping.ari_video(tables), whole, rtol=1e-9, atol=1e-12)
 
 
@@ -119,7 +132,9 @@ def test_it_is_many_times_faster_than_scikit_learn_in_a_loop() -> None:
     owners = np.random.default_rng(0).integers(0, 5, groups.shape[:-1], np.uint8)
     grouping.ari(grouping.contingency(owners, groups))
     ours = min(_seconds(lambda: grouping.ari(grouping.contingency(owners, groups))) / 200 for _ in range(5))
-    theirs = min(_seconds(lambda: [frame_by_scikit_learn(owners[0, t], groups[0, t]) for t in range(10)]) / 10 for _ in range(2))
+    theirs = min(
+        _seconds(lambda: [frame_by_scikit_learn(owners[0, t], groups[0, t]) for t in range(10)]) / 10 for _ in range(2)
+    )
     assert theirs > 20 * ours
 
 

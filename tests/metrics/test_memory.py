@@ -83,6 +83,9 @@ def test_counts_are_those_of_each_slot() -> None:
 def test_bits_are_read_as_they_are_shown(seed: int) -> None:
     ram = np.random.default_rng(seed).integers(0, 256, (2, 3, 128), np.uint8)
     shown = show_memory(ram)
-    assert shown.shape == (2, 3, 128, 8, 1) and [int("".join(map(str, byte)), 2) for byte in shown[0, 0, :, :, 0]] == ram[0, 0].tolist()
+    assert (
+        shown.shape == (2, 3, 128, 8, 1)
+        and [int("".join(map(str, byte)), 2) for byte in shown[0, 0, :, :, 0]] == ram[0, 0].tolist()
+    )
     np.testing.assert_array_equal(read_memory(shown), ram)
     np.testing.assert_array_equal(read_memory(np.where(shown > 0, 0.51, 0.5)), ram)

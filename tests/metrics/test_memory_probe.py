@@ -33,8 +33,12 @@ def test_a_probe_is_scikit_learns_ridge_regression(numbers: int) -> None:
     codes, ram = draw(numbers)
     probe = MemoryProbe.fit(codes, ram, SLOTS, VARIABLES)
     x = StandardScaler().fit_transform(codes.reshape(60, numbers).astype(np.float64))
-    bits = [(ram.reshape(60, 128)[:, slot] >> place) & 1 for slot in np.flatnonzero(SLOTS) for place in range(7, -1, -1)]
-    y = np.stack([*bits, *(ram.reshape(60, 128)[:, each] / ram[..., each].std() for each in VARIABLES)], axis=1).astype(np.float64)
+    bits = [
+        (ram.reshape(60, 128)[:, slot] >> place) & 1 for slot in np.flatnonzero(SLOTS) for place in range(7, -1, -1)
+    ]
+    y = np.stack([*bits, *(ram.reshape(60, 128)[:, each] / ram[..., each].std() for each in VARIABLES)], axis=1).astype(
+        np.float64
+    )
     errors = []
     for ridge in RIDGES:  # fitted to the first four fifths, on codes that are centred already
         theirs = Ridge(alpha=ridge, fit_intercept=False).fit(x[:48], y[:48] - y[:48].mean(axis=0))
@@ -58,7 +62,9 @@ def test_the_weights_solve_the_normal_equations(seed: int, rows: int, numbers: i
     x, y = rng.normal(size=(rows, numbers)).astype(np.float32), rng.normal(size=(rows, 3))
     found, weights = solve_ridges(x, y, max(rows - 1, 1), (ridge,))
     wide = x.astype(np.float64)
-    np.testing.assert_allclose(wide.T @ (wide @ weights - (y - y.mean(axis=0))) + ridge * weights, 0, atol=1e-7 * ridge + 1e-9)
+    np.testing.assert_allclose(
+        wide.T @ (wide @ weights - (y - y.mean(axis=0))) + ridge * weights, 0, atol=1e-7 * ridge + 1e-9
+    )
     assert found == ridge
 
 
@@ -67,10 +73,14 @@ def test_both_forms_say_the_same_and_pieces_of_a_code_add_up(monkeypatch: pytest
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(50, 60)).astype(np.float32), rng.normal(size=(50, 2))
     ridge, weights = solve_ridges(x, y, 40)
-    padded = np.concatenate([x, np.zeros((30, 60), np.float32)])  # rows that say nothing, and make the code the shorter side
+    padded = np.concatenate(
+        [x, np.zeros((30, 60), np.float32)]
+    )  # rows that say nothing, and make the code the shorter side
     for form in (memory_probe._Primal(x, 40), memory_probe._Dual(x, 40)):
         np.testing.assert_allclose(form.weights(y - y.mean(axis=0), ridge), weights, atol=1e-9)
-        np.testing.assert_allclose(form.held_out(y[:40], ridge), memory_probe._Primal(padded, 40).held_out(y[:40], ridge)[:10], atol=1e-9)
+        np.testing.assert_allclose(
+            form.held_out(y[:40], ridge), memory_probe._Primal(padded, 40).held_out(y[:40], ridge)[:10], atol=1e-9
+        )
 
 
 def test_how_much_it_shrinks_is_what_the_held_out_sequences_want() -> None:
@@ -84,11 +94,18 @@ def test_how_much_it_shrinks_is_what_the_held_out_sequences_want() -> None:
 
 def test_a_code_that_says_nothing_reads_the_commoner_bit_and_the_mean() -> None:
     _, ram = draw(2)
-    read = MemoryProbe.fit(np.zeros((15, 4, 1), np.float32), ram, SLOTS, VARIABLES).read(np.full((2, 3, 1), 8.0, np.float32))
+    read = MemoryProbe.fit(np.zeros((15, 4, 1), np.float32), ram, SLOTS, VARIABLES).read(
+        np.full((2, 3, 1), 8.0, np.float32)
+    )
     for slot in np.flatnonzero(SLOTS):
-        commoner = (((ram.reshape(60, 128)[:, slot, None] >> np.arange(8)) & 1).mean(axis=0) > 0.5) @ (1 << np.arange(8))
+        commoner = (((ram.reshape(60, 128)[:, slot, None] >> np.arange(8)) & 1).mean(axis=0) > 0.5) @ (
+            1 << np.arange(8)
+        )
         assert (read.ram[..., slot] == commoner).all()
-    np.testing.assert_allclose(read.values * [ram[..., each].std() for each in VARIABLES], [[[ram[..., each].mean() for each in VARIABLES]] * 3] * 2)
+    np.testing.assert_allclose(
+        read.values * [ram[..., each].std() for each in VARIABLES],
+        [[[ram[..., each].mean() for each in VARIABLES]] * 3] * 2,
+    )
     assert sums.value(read.explain(ram[:2, :3][..., list(VARIABLES)])) == pytest.approx(0, abs=1e-9)
 
 
@@ -110,7 +127,13 @@ def test_what_is_explained_of_one_variable_is_scikit_learns_r2() -> None:
     probe = MemoryProbe.fit(codes, ram, SLOTS, (43,))
     there = ram[..., 43:44]
     found = sums.value(probe.read(codes).explain(there))
-    assert found == pytest.approx(r2_score(there.reshape(-1), probe.read(codes).values.reshape(-1) * ram[..., 43].std()), abs=1e-9) and found > 0.5
+    assert (
+        found
+        == pytest.approx(
+            r2_score(there.reshape(-1), probe.read(codes).values.reshape(-1) * ram[..., 43].std()), abs=1e-9
+        )
+        and found > 0.5
+    )
 
 
 def test_what_is_explained_of_several_is_a_loop_in_their_units() -> None:

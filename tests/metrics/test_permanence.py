@@ -1,4 +1,5 @@
-"""permanence_bce is what a pixel-by-pixel reading gives, and nobody who remembers nothing but the distance to the curtain is below 1."""
+"""permanence_bce is what a pixel-by-pixel reading gives, and nobody who remembers nothing but the distance to the
+curtain is below 1."""
 
 from __future__ import annotations
 
@@ -34,11 +35,15 @@ def behind() -> Scenes:
 
 
 def rates_of(scenes: Scenes) -> list[float]:
-    return sums.curve(permanence.count_on(scenes.features, scenes.groups, scenes.truth["visible"], scenes.truth["curtain"]))
+    return sums.curve(
+        permanence.count_on(scenes.features, scenes.groups, scenes.truth["visible"], scenes.truth["curtain"])
+    )
 
 
 def figure(scenes: Scenes, means: Array) -> sums.Sums:
-    return permanence.permanence_bce(scenes.features, means, scenes.groups, scenes.truth["visible"], scenes.truth["curtain"], rates=rates_of(scenes))
+    return permanence.permanence_bce(
+        scenes.features, means, scenes.groups, scenes.truth["visible"], scenes.truth["curtain"], rates=rates_of(scenes)
+    )
 
 
 def chebyshev(r: int, c: int, curtain: Array) -> int:
@@ -49,10 +54,19 @@ def chebyshev(r: int, c: int, curtain: Array) -> int:
 
 def pixels_that_count(scenes: Scenes, sequence: int) -> list[tuple[int, int, int, int]]:
     """t, row, column, distance: slowly."""
-    groups, visible, curtain = scenes.groups[sequence], scenes.truth["visible"][sequence], scenes.truth["curtain"][sequence]
+    groups, visible, curtain = (
+        scenes.groups[sequence],
+        scenes.truth["visible"][sequence],
+        scenes.truth["curtain"][sequence],
+    )
     y0, x0, y1, x1 = (int(side) for side in curtain)
     near = [(r, c) for r in range(max(y0 - 10, 0), min(y1 + 10, 64)) for c in range(max(x0 - 10, 0), min(x1 + 10, 64))]
-    return [(t, r, c, chebyshev(r, c, curtain)) for t in range(len(groups) - 1) for r, c in near if in_collar(r, c, t, groups, visible, curtain)]
+    return [
+        (t, r, c, chebyshev(r, c, curtain))
+        for t in range(len(groups) - 1)
+        for r, c in near
+        if in_collar(r, c, t, groups, visible, curtain)
+    ]
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -62,7 +76,13 @@ def test_the_collar_is_what_a_reading_pixel_by_pixel_gives(seed: int) -> None:
     groups = rng.integers(0, 3, (2, 6, 14, 15, 1), np.uint8)
     visible = ((rng.random((2, 6, 2)) < 0.4) * rng.integers(1, 9, (2, 6, 2))).astype(np.uint16)
     curtain = np.array([[1, 1, 3, 4], [0, 0, 0, 0]], np.int16)
-    expected = [[[[[in_collar(r, c, t, groups[n], visible[n], curtain[n])] for c in range(15)] for r in range(14)] for t in range(5)] for n in range(2)]
+    expected = [
+        [
+            [[[in_collar(r, c, t, groups[n], visible[n], curtain[n])] for c in range(15)] for r in range(14)]
+            for t in range(5)
+        ]
+        for n in range(2)
+    ]
     assert (permanence.collar(groups, visible, curtain) == np.array(expected)).all()
 
 
@@ -86,9 +106,15 @@ def test_rates_numerators_and_denominators_are_those_of_a_slow_loop() -> None:
     ours = figure(scenes, means)
     for sequence, pixels in enumerate(counting):
         for t in range(29):
-            here = [(scenes.features[sequence, t + 1, r, c, 0], means[sequence, t, r, c, 0], rates[d]) for at_t, r, c, d in pixels if at_t == t]
+            here = [
+                (scenes.features[sequence, t + 1, r, c, 0], means[sequence, t, r, c, 0], rates[d])
+                for at_t, r, c, d in pixels
+                if at_t == t
+            ]
             assert ours.numerator[sequence, t] == pytest.approx(sum(pixel_bce(x, p) for x, p, _ in here), rel=1e-9)
-            assert ours.denominator[sequence, t] == pytest.approx(sum(pixel_bce(x, rate) for x, _, rate in here), rel=1e-8)
+            assert ours.denominator[sequence, t] == pytest.approx(
+                sum(pixel_bce(x, rate) for x, _, rate in here), rel=1e-8
+            )
 
 
 def test_a_frame_counts_as_its_collar_does(behind: Scenes) -> None:
@@ -97,7 +123,9 @@ def test_a_frame_counts_as_its_collar_does(behind: Scenes) -> None:
     ours = figure(behind, means)
     loud = where.any(axis=(2, 3, 4))
     for n, t in np.argwhere(loud)[:40].tolist():
-        assert ours.numerator[n, t] == pytest.approx(frame_bce(behind.features[n, t + 1], means[n, t], where[n, t]), rel=1e-9)
+        assert ours.numerator[n, t] == pytest.approx(
+            frame_bce(behind.features[n, t + 1], means[n, t], where[n, t]), rel=1e-9
+        )
         assert ours.denominator[n, t] > 0
     assert loud.any() and not ours.numerator[~loud].any() and not ours.denominator[~loud].any()
 
@@ -139,14 +167,19 @@ def test_the_rates_themselves_score_1_and_any_other_map_near_them_more(few: Scen
 
 
 def test_rates_of_0_and_of_1_are_clipped_as_predictions_are() -> None:
-    groups, visible = np.array([0, 1, 1, 0], np.uint8).reshape(1, 4, 1, 1, 1).repeat(3, axis=3), np.array([1, 0, 0, 1], np.uint16).reshape(1, 4, 1)
+    groups, visible = (
+        np.array([0, 1, 1, 0], np.uint8).reshape(1, 4, 1, 1, 1).repeat(3, axis=3),
+        np.array([1, 0, 0, 1], np.uint16).reshape(1, 4, 1),
+    )
     groups[..., 1:, :] = 1 - groups[..., 1:, :]
     curtain = np.array([[0, 0, 1, 1]], np.int16)
     features = groups * np.array([0, 1, 0], np.uint8).reshape(3, 1)  # at distance 1 always on, at distance 2 never
     truth = groups, visible, curtain
     rates = sums.curve(permanence.count_on(features, *truth))
     assert rates[:2] == [1.0, 0.0] and all(map(math.isnan, rates[2:]))
-    surest = permanence.permanence_bce(features, np.tile(np.array([0.0, 1, 0]).reshape(3, 1), (1, 3, 1, 1, 1)), *truth, rates=rates)
+    surest = permanence.permanence_bce(
+        features, np.tile(np.array([0.0, 1, 0]).reshape(3, 1), (1, 3, 1, 1, 1)), *truth, rates=rates
+    )
     assert surest.denominator[0, 2] == pytest.approx(-2 * math.log1p(-CLIP), rel=1e-9)
     assert sums.value(surest) == pytest.approx(1, abs=1e-12)
 
@@ -159,14 +192,20 @@ def test_channels_count_one_by_one() -> None:
     truth = scenes.groups, scenes.truth["visible"], scenes.truth["curtain"]
     rates = sums.curve(permanence.count_on(coloured, *truth))
     assert rates == rates_of(scenes)
-    one, three = figure(scenes, means), permanence.permanence_bce(coloured, np.repeat(means, 3, axis=-1), *truth, rates=rates)
+    one, three = (
+        figure(scenes, means),
+        permanence.permanence_bce(coloured, np.repeat(means, 3, axis=-1), *truth, rates=rates),
+    )
     np.testing.assert_allclose(three.numerator, 3 * one.numerator, rtol=1e-9)
     np.testing.assert_allclose(three.denominator, 3 * one.denominator, rtol=1e-12)
 
 
 def test_copy_and_blank_score_the_same(behind: Scenes) -> None:
     """Whatever shows at t is outside the collar, so copying says nothing there, as blank does."""
-    copy, blank = (sums.value(figure(behind, means)) for means in (behind.features[:, :-1], np.zeros((8, 50, 64, 64, 1), np.float32)))
+    copy, blank = (
+        sums.value(figure(behind, means))
+        for means in (behind.features[:, :-1], np.zeros((8, 50, 64, 64, 1), np.float32))
+    )
     assert copy == blank > 1
 
 
@@ -200,16 +239,28 @@ def test_a_false_alarm_costs_as_a_miss_does() -> None:
     def cost(prediction: list[float]) -> float:
         means = np.zeros((1, 3, 1, 3, 1))
         means[0, 2, 0] = np.array(prediction)[:, None]
-        return float(permanence.permanence_bce(features, means, groups, visible, curtain, rates=[0.1] * 10).numerator.sum())
+        return float(
+            permanence.permanence_bce(features, means, groups, visible, curtain, rates=[0.1] * 10).numerator.sum()
+        )
 
     right, miss, false_alarm = cost([0, 1, 0]), cost([0, 0, 0]), cost([0, 1, 1])
     assert miss == pytest.approx(false_alarm, rel=1e-6) and miss > 1e5 * right
 
 
 def test_every_size_of_every_suite_with_a_curtain_is_pinned() -> None:
-    windows = [(task, asking, suite) for suite in SUITES.values() for task in suite.tasks for asking in task.askings if asking.name == ""]
+    windows = [
+        (task, asking, suite)
+        for suite in SUITES.values()
+        for task in suite.tasks
+        for asking in task.askings
+        if asking.name == ""
+    ]
     curtained = [each for each in windows if "curtain" in each[0].name]
-    sizes = {(task.name, asking.frames, count) for task, asking, suite in curtained for count in ([suite.sequences] if suite.sequences else SIZES.values())}
+    sizes = {
+        (task.name, asking.frames, count)
+        for task, asking, suite in curtained
+        for count in ([suite.sequences] if suite.sequences else SIZES.values())
+    }
     assert sizes == MEMORYLESS.keys()
     assert all(len(counts) == 10 and all(0 <= on <= pixels for on, pixels in counts) for counts in MEMORYLESS.values())
 

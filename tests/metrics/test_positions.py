@@ -40,7 +40,9 @@ def slow_error(mean: Array, position: Array, radius: Array, visible: Array) -> t
     return total, count
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.sampled_from([1, 3]), st.sampled_from([0.0, 0.3, 0.5, 0.501, 1.0]))
+@given(
+    st.integers(0, 2**32 - 1), st.integers(1, 4), st.sampled_from([1, 3]), st.sampled_from([0.0, 0.3, 0.5, 0.501, 1.0])
+)
 @settings(max_examples=60, deadline=None)
 def test_the_error_is_what_a_loop_over_pixels_gives(seed: int, objects: int, channels: int, share: float) -> None:
     rng = np.random.default_rng(seed)
@@ -61,7 +63,11 @@ def balls() -> Scenes:
 
 
 def score(scenes: Scenes, mean: Array, t: int = 11) -> float:
-    return sums.value(rollout_position_error(mean, scenes.truth["position"][:, t], scenes.truth["radius"], scenes.truth["visible"][:, t]))
+    return sums.value(
+        rollout_position_error(
+            mean, scenes.truth["position"][:, t], scenes.truth["radius"], scenes.truth["visible"][:, t]
+        )
+    )
 
 
 def test_the_frame_itself_is_near_0_and_never_0_because_pixels_are_coarse(balls: Scenes) -> None:
@@ -92,7 +98,9 @@ def test_what_a_curtain_hides_is_asked_of_nobody() -> None:
     shown = [(scenes.truth["visible"][:, t] > 0).sum() for t in range(30)]
     assert any(count < (scenes.truth["radius"] > 0).sum() for count in shown)
     for t, count in enumerate(shown):
-        found = rollout_position_error(scenes.features[:, t], scenes.truth["position"][:, t], scenes.truth["radius"], scenes.truth["visible"][:, t])
+        found = rollout_position_error(
+            scenes.features[:, t], scenes.truth["position"][:, t], scenes.truth["radius"], scenes.truth["visible"][:, t]
+        )
         assert found.denominator.sum() == count
         assert sums.value(found) < 1.5, "half hidden objects look displaced, and no more"
 

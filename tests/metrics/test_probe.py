@@ -94,14 +94,21 @@ class Centre:
 
     def latents(self, state):
         weights, place = state[..., 0] / state.sum((1, 2, 3))[:, None, None], np.arange(8)
-        return np.stack([(weights.sum(1) * place).sum(1), (weights.sum(2) * place).sum(1)], axis=1)[:, None].astype(np.float32)
+        return np.stack([(weights.sum(1) * place).sum(1), (weights.sum(2) * place).sum(1)], axis=1)[:, None].astype(
+            np.float32
+        )
 
 
 class Quiet(Centre):
     latents = None
 
 
-SUITE = Suite("dots", 1, "dots", (Task(Recipe(dataset="dots", generator=Dots(), frames=1, splits={"training": 50, "test": 50}), (Image(shown=2),)),))
+SUITE = Suite(
+    "dots",
+    1,
+    "dots",
+    (Task(Recipe(dataset="dots", generator=Dots(), frames=1, splits={"training": 50, "test": 50}), (Image(shown=2),)),),
+)
 
 
 def test_the_evaluator_fits_probes_to_training_images() -> None:

@@ -1,8 +1,10 @@
-"""Published R-NEM, run on TensorFlow with random weights: what its code reports, recomputed from its predictions and gammas.
+"""Published R-NEM, run on TensorFlow with random weights: what its code reports, recomputed from its predictions and
+gammas.
 
-Where the definitions differ: published upper-bound losses add KL(Bernoulli(0) || Bernoulli(max psi)) on every pixel, so only their second column
-(`intra`) is a cross-entropy; they are means over the batch, per step, in float32; the published ARI takes the mean over frames and sequences of a
-float32 formula that gives 0 where one slot owns one object, and more than 1 where objects are large.
+Where the definitions differ: published upper-bound losses add KL(Bernoulli(0) || Bernoulli(max psi)) on every pixel, so
+only their second column (`intra`) is a cross-entropy; they are means over the batch, per step, in float32; the
+published ARI takes the mean over frames and sequences of a float32 formula that gives 0 where one slot owns one object,
+and more than 1 where objects are large.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ Reference = dict[str, NDArray[Any]]
 
 @pytest.fixture(params=NAMES)
 def published(request: pytest.FixtureRequest) -> Reference:
-    """Beside what is published stand the maximum of the predictions over the slots and the strongest slot; both are computed where one slot is all."""
+    """Beside what is published stand the maximum of the predictions over the slots and the strongest slot; both are
+    computed where one slot is all."""
     with np.load(HERE / f"{request.param}.npz") as file:
         arrays = {name: file[name] for name in file.files if not name.startswith(("w/", "gradnorm/"))}
     return {"means": arrays["preds"], "owners": np.zeros(arrays["gammas"].shape, np.uint8), **arrays}
@@ -36,7 +39,8 @@ def sequences_first(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def means(published: Reference) -> NDArray[Any]:
-    """(B, T, H, W, 1): the maximum over the slots. means[0] is of the start state and is not scored; means[t + 1] is of frame t + 1."""
+    """(B, T, H, W, 1): the maximum over the slots. means[0] is of the start state and is not scored; means[t + 1] is of
+    frame t + 1."""
     return published["means"][1:, :, 0].swapaxes(0, 1)
 
 
@@ -81,7 +85,8 @@ def test_one_slot_scores_0_where_several_objects_show(published: Reference) -> N
 
 
 def published_ari(owner: NDArray[Any], group: NDArray[Any]) -> float:
-    """The published formula for one frame: float32, a millionth against division by zero, the denominator clipped to 1e-6 .. 1e6."""
+    """The published formula for one frame: float32, a millionth against division by zero, the denominator clipped to
+    1e-6 .. 1e6."""
     table = np.zeros((int(owner.max()) + 1, int(group.max()) + 1), np.float32)
     for o, g in zip(owner.tolist(), group.tolist(), strict=True):
         table[o, g] += g > 0
@@ -93,7 +98,10 @@ def published_ari(owner: NDArray[Any], group: NDArray[Any]) -> float:
 
 def test_the_published_formula_written_here_gives_the_published_numbers(published: Reference) -> None:
     owners, groups = published["owners"][:, :, 0, ..., 0], sequences_first(published["groups"])[..., 0].swapaxes(0, 1)
-    each = [[published_ari(o.ravel(), g.ravel()) for o, g in zip(*frames, strict=True)] for frames in zip(owners[1:], groups[1:], strict=True)]
+    each = [
+        [published_ari(o.ravel(), g.ravel()) for o, g in zip(*frames, strict=True)]
+        for frames in zip(owners[1:], groups[1:], strict=True)
+    ]
     assert np.mean(each) == pytest.approx(float(published["ari_seq"]), abs=1e-6)
 
 
@@ -102,13 +110,18 @@ def test_one_correct_object_scores_1_here_and_0_in_the_published_formula(size: i
     group = np.array([0] + [1] * size**2, np.uint8)
     owner = np.array([2] + [0] * size**2, np.uint8)
     assert published_ari(owner, group) == 0.0
-    assert grouping.adjusted_rand(grouping.contingency(owner.reshape(1, 1, 1, -1), group.reshape(1, 1, 1, -1, 1))).item() == 1.0
+    assert (
+        grouping.adjusted_rand(grouping.contingency(owner.reshape(1, 1, 1, -1), group.reshape(1, 1, 1, -1, 1))).item()
+        == 1.0
+    )
 
 
 def test_large_objects_score_at_most_1_here_and_more_in_the_published_formula() -> None:
     """Its denominator ends at 1e6, which two objects of 1,100 pixels pass."""
     group = np.repeat(np.array([1, 2], np.uint8), 1100)
     owner = np.where(np.arange(2200) < 1000, 0, 1).astype(np.uint8)
-    ours = grouping.adjusted_rand(grouping.contingency(owner.reshape(1, 1, 1, -1), group.reshape(1, 1, 1, -1, 1))).item()
+    ours = grouping.adjusted_rand(
+        grouping.contingency(owner.reshape(1, 1, 1, -1), group.reshape(1, 1, 1, -1, 1))
+    ).item()
     assert published_ari(group, group) > 1.1
     assert published_ari(owner, group) > ours + 0.1

@@ -17,7 +17,9 @@ def test_each_step_is_scored_at_its_frame_and_repeating_by_the_last_context_fram
     for n in range(3):
         for h in range(1, horizon + 1):
             assert scored[n, h - 1] == pytest.approx(frame_bce(frames[n, context - 1 + h], means[n, h - 1]), rel=1e-9)
-            assert repeating[n, h - 1] == pytest.approx(frame_bce(frames[n, context - 1 + h], frames[n, context - 1]), rel=1e-9)
+            assert repeating[n, h - 1] == pytest.approx(
+                frame_bce(frames[n, context - 1 + h], frames[n, context - 1]), rel=1e-9
+            )
 
 
 def test_repeating_the_last_context_frame_scores_exactly_1_at_every_step() -> None:
@@ -31,7 +33,10 @@ def test_repeating_the_last_context_frame_scores_exactly_1_at_every_step() -> No
 def test_the_first_step_is_the_one_step_prediction() -> None:
     frames, means = random_window(np.random.default_rng(1), 3, 8, 5, 5)
     for context in range(1, 8):
-        assert (rollout.rollout_bce(frames, means[:, context - 1 : context], context)[:, 0] == pixels.bce(frames, means)[:, context - 1]).all()
+        assert (
+            rollout.rollout_bce(frames, means[:, context - 1 : context], context)[:, 0]
+            == pixels.bce(frames, means)[:, context - 1]
+        ).all()
 
 
 @pytest.mark.parametrize(("context", "horizon"), [(0, 3), (5, 4), (3, 0)])

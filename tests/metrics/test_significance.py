@@ -1,4 +1,5 @@
-"""p-values are those of Student's t, Holm's correction is his, and together they hold the chance of any false difference at 5 %."""
+"""p-values are those of Student's t, Holm's correction is his, and together they hold the chance of any false
+difference at 5 %."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ def test_of_means_the_p_value_is_that_of_the_paired_t_test() -> None:
     rng = np.random.default_rng(0)
     for count, shift in ((2, 0.0), (5, 1.0), (64, 0.2), (500, 0.3)):
         a, b = rng.normal(size=count), rng.normal(shift, 1, count)
-        assert p_value(sums.mean(a[:, None]), sums.mean(b[:, None])) == pytest.approx(stats.ttest_rel(a, b).pvalue, rel=1e-9)
+        assert p_value(sums.mean(a[:, None]), sums.mean(b[:, None])) == pytest.approx(
+            stats.ttest_rel(a, b).pvalue, rel=1e-9
+        )
 
 
 def test_the_standard_error_of_a_ratio_is_that_of_a_long_bootstrap() -> None:

@@ -57,7 +57,10 @@ def test_objects_lie_in_one_another_and_in_walls(seed: int) -> None:
     total, count = 0.0, 0
     for n, s in np.ndindex(2, 3):
         for k in (k for k in range(4) if radius[n, k] > 0):
-            depth = sum(max(radius[n, k] - said[n, s, k, axis], 0) + max(said[n, s, k, axis] + radius[n, k] - 1, 0) for axis in range(2))
+            depth = sum(
+                max(radius[n, k] - said[n, s, k, axis], 0) + max(said[n, s, k, axis] + radius[n, k] - 1, 0)
+                for axis in range(2)
+            )
             for i in (i for i in range(4) if i != k and radius[n, i] > 0):
                 depth += max(radius[n, k] + radius[n, i] - math.dist(said[n, s, k], said[n, s, i]), 0)
             total, count = total + depth / radius[n, k], count + 1
@@ -65,9 +68,14 @@ def test_objects_lie_in_one_another_and_in_walls(seed: int) -> None:
 
 
 def test_true_motion_breaks_no_physics() -> None:
-    """Of the balls' own simulator: nothing lies in anything, and the way made in a step is that of the energy, but for the steps with a collision."""
-    scenes = datasets.get("balls4mass64").scenes("test", 0, 8, only=("position", "velocity", "radius", "mass", "contact"))
-    position, velocity, radius, mass, contact = (scenes.truth[name] for name in ("position", "velocity", "radius", "mass", "contact"))
+    """Of the balls' own simulator: nothing lies in anything, and the way made in a step is that of the energy, but for
+    the steps with a collision."""
+    scenes = datasets.get("balls4mass64").scenes(
+        "test", 0, 8, only=("position", "velocity", "radius", "mass", "contact")
+    )
+    position, velocity, radius, mass, contact = (
+        scenes.truth[name] for name in ("position", "velocity", "radius", "mass", "contact")
+    )
     assert sums.value(penetration(position / 64, radius / 64)) < 1e-5
     by_steps = kinetic_energies(position[:, 0], position[:, 1:], mass)
     by_velocity = 0.5 * (mass[:, None] * (velocity.astype(np.float64) ** 2).sum(axis=3)).sum(axis=2)[:, :-1]

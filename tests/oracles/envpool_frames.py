@@ -1,7 +1,8 @@
-"""Memory, rewards and frames of Space Invaders by envpool, another environment around the emulator. Run by a Python that has envpool.
+"""Memory, rewards and frames of Space Invaders by envpool, another environment around the emulator. Run by a Python
+that has envpool.
 
-python envpool_frames.py ACTIONS.npy OUT.npz. ACTIONS: (T,) of four raw frames each. OUT, until the game is over: memory (T, 128), reward (T,) and
-frames (T, 84, 84), gray. It lets one raw frame pass before the first action.
+python envpool_frames.py ACTIONS.npy OUT.npz. ACTIONS: (T,) of four raw frames each. OUT, until the game is over: memory
+(T, 128), reward (T,) and frames (T, 84, 84), gray. It lets one raw frame pass before the first action.
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ import numpy as np
 
 def main(actions: str, out: str) -> None:
     game = envpool.make_gymnasium(
-        "SpaceInvaders-v5", num_envs=1, frame_skip=4, stack_num=1, noop_max=1, use_fire_reset=False, repeat_action_probability=0.0, seed=0
+        "SpaceInvaders-v5",
+        num_envs=1,
+        frame_skip=4,
+        stack_num=1,
+        noop_max=1,
+        use_fire_reset=False,
+        repeat_action_probability=0.0,
+        seed=0,
     )
     game.reset()
     memory, rewards, frames = [], [], []

@@ -62,7 +62,11 @@ class Judge:
         if self.process is None:
             self.path.write_bytes(self.sound)
             self.process = subprocess.Popen(
-                [sys.executable, "-c", JUDGE, str(self.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+                [sys.executable, "-c", JUDGE, str(self.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
             )
         assert self.process.stdin and self.process.stdout
         self.process.stdin.write(json.dumps(flips) + "\n")

@@ -1,7 +1,9 @@
-"""Boxes of the objects of Space Invaders by OCAtari, from the memory and from the picture. Run by a Python that has ocatari; it wants an old NumPy.
+"""Boxes of the objects of Space Invaders by OCAtari, from the memory and from the picture. Run by a Python that has
+ocatari; it wants an old NumPy.
 
-python ocatari_boxes.py ACTIONS.npy OUT.npz. ACTIONS: (F,) of raw frames, -1 = a new game, which makes no row. OUT: memory (F, 128) and ram, vision
-(F, 44, 4): x, y, width and height of the player, three shields, two bombs, the shot, the UFO and 36 aliens; zeros = absent, -1 = it gave up.
+python ocatari_boxes.py ACTIONS.npy OUT.npz. ACTIONS: (F,) of raw frames, -1 = a new game, which makes no row. OUT:
+memory (F, 128) and ram, vision (F, 44, 4): x, y, width and height of the player, three shields, two bombs, the shot,
+the UFO and 36 aliens; zeros = absent, -1 = it gave up.
 """
 
 from __future__ import annotations
@@ -19,7 +21,12 @@ def boxes(objects: list[Any]) -> list[tuple[int, ...]]:
 
 def main(actions: str, out: str) -> None:
     modes = ("ram", "vision")
-    games = {mode: OCAtari("ALE/SpaceInvaders-v5", mode=mode, hud=False, obs_mode="ori", frameskip=1, repeat_action_probability=0.0) for mode in modes}
+    games = {
+        mode: OCAtari(
+            "ALE/SpaceInvaders-v5", mode=mode, hud=False, obs_mode="ori", frameskip=1, repeat_action_probability=0.0
+        )
+        for mode in modes
+    }
     found: dict[str, list[Any]] = {"memory": [], "ram": [], "vision": []}
     for action in np.load(actions).tolist():
         for mode, game in games.items():

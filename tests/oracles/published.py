@@ -1,4 +1,5 @@
-"""Weights of the published TensorFlow code as a model: sizes, recurrence and actions are read off the names and shapes of the variables.
+"""Weights of the published TensorFlow code as a model: sizes, recurrence and actions are read off the names and shapes
+of the variables.
 
 What cannot be read off them is taken as published: the number of slots, the noise, and that frames are square.
 """
@@ -25,7 +26,8 @@ INVADERS_NOISE, BALLS_NOISE = 0.002, 0.2
 
 
 def from_published(weights: Weights) -> Nem:
-    """Names as in a checkpoint (`R-RNNEM/InputWrapper1/Conv/weights`), arrays as in TensorFlow: kernels H, W, in, out, dense layers in, out."""
+    """Names as in a checkpoint (`R-RNNEM/InputWrapper1/Conv/weights`), arrays as in TensorFlow: kernels H, W, in, out,
+    dense layers in, out."""
     model = sizes_of(weights).build()
     own = model.state_dict()
     loaded: dict[str, torch.Tensor] = {}
@@ -34,7 +36,9 @@ def from_published(weights: Weights) -> Nem:
         wanted = own[name].shape if len(arrays) == 1 else own[name].shape[1:]
         for array, part in zip(arrays, parts, strict=True):
             if part.shape != wanted:
-                raise ModelError(f"{array} has shape {np.shape(weights[array])}, which does not go with the other variables")
+                raise ModelError(
+                    f"{array} has shape {np.shape(weights[array])}, which does not go with the other variables"
+                )
         loaded[name] = torch.from_numpy(np.stack(parts).astype(np.float32)).view(own[name].shape)
     assert loaded.keys() == own.keys()
     model.load_state_dict(loaded)
@@ -49,8 +53,12 @@ def published_name(parameter: str, sizes: NemSizes) -> tuple[str, ...]:
 def sizes_of(weights: Weights) -> NemSizes:
     convolutions = _count(weights, f"{CELL}/InputWrapper{{}}/Conv/weights", 1)
     if not convolutions:
-        raise ModelError(f"there is no {CELL}/InputWrapper1/Conv/weights: these are not the variables of a published model")
-    kernels = [_variable(weights, f"{CELL}/InputWrapper{number}/Conv/weights", 4) for number in range(1, convolutions + 1)]
+        raise ModelError(
+            f"there is no {CELL}/InputWrapper1/Conv/weights: these are not the variables of a published model"
+        )
+    kernels = [
+        _variable(weights, f"{CELL}/InputWrapper{number}/Conv/weights", 4) for number in range(1, convolutions + 1)
+    ]
     channels = tuple(kernel.shape[3] for kernel in kernels)
     features, dense = _variable(weights, f"{CELL}/InputWrapper{convolutions + 2}/fully_connected/weights", 2).shape
     strided = kernels[0].shape[0] == 8
@@ -77,7 +85,8 @@ def sizes_of(weights: Weights) -> NemSizes:
 
 
 def _recurrence(weights: Weights) -> tuple[str, bool]:
-    """The relational layers are numbered in the order of their use: the embedding of actions, if there is one, and the two of attention come between."""
+    """The relational layers are numbered in the order of their use: the embedding of actions, if there is one, and the
+    two of attention come between."""
     if f"{CELL}/basic_rnn_cell/kernel" in weights:
         return "rnn", False
     if f"{CELL}/layer_norm_basic_lstm_cell/kernel" in weights:
@@ -85,7 +94,10 @@ def _recurrence(weights: Weights) -> tuple[str, bool]:
     layers = 1 + _count(weights, f"{CELL}/NPE/fully_connected_{{}}/weights", 1)
     kinds = {4: ("r-nem-no-attention", False), 5: ("r-nem-no-attention", True), 6: ("r-nem", False), 7: ("r-nem", True)}
     if layers not in kinds:
-        raise ModelError(f"a published recurrence is a basic_rnn_cell, a layer_norm_basic_lstm_cell or 4 to 7 layers NPE/fully_connected, not {layers} of them")
+        raise ModelError(
+            "a published recurrence is a basic_rnn_cell, a layer_norm_basic_lstm_cell or 4 to 7 layers"
+            f" NPE/fully_connected, not {layers} of them"
+        )
     return kinds[layers]
 
 
@@ -115,7 +127,9 @@ def _sources(sizes: NemSizes) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield from _norm(f"decoder.dense.{number}.norm", f"LayerNormO{number}/LayerNorm")
     for number, (large, small) in enumerate(zip(sizes.grown, [sizes.first[:2], *sizes.grown], strict=False)):
         whole = large[0] % small[0] == 0
-        yield from _layer(f"decoder.growths.{3 * number}{'' if whole else '.convolution'}", f"OutputWrapper{number + 3}/Conv")
+        yield from _layer(
+            f"decoder.growths.{3 * number}{'' if whole else '.convolution'}", f"OutputWrapper{number + 3}/Conv"
+        )
         if number + 1 < convolutions:
             yield from _norm(f"decoder.growths.{3 * number + 1}", f"LayerNormO{number + 3}/LayerNorm")
 
@@ -151,7 +165,10 @@ def _variable(weights: Weights, name: str, axes: int | None = None) -> NDArray[A
         raise ModelError(f"the variable {name} is missing")
     array = np.asarray(weights[name])
     if array.dtype.kind != "f" or (axes is not None and array.ndim != axes):
-        raise ModelError(f"{name} is {array.ndim}-dimensional of type {array.dtype}, not {'floating-point' if axes is None else f'of {axes} dimensions'}")
+        raise ModelError(
+            f"{name} is {array.ndim}-dimensional of type {array.dtype}, not"
+            f" {'floating-point' if axes is None else f'of {axes} dimensions'}"
+        )
     return array
 
 

@@ -1,6 +1,7 @@
 """Variables of the published IODINE as a model of ours: sizes are read off their names and shapes.
 
-What cannot be read off them is told: how many slots, refinements and images, the pixels' distribution, and what is added to gates.
+What cannot be read off them is told: how many slots, refinements and images, the pixels' distribution, and what is
+added to gates.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ def from_published(weights: Weights, dtype: torch.dtype = torch.float32, **told:
     model = sizes_of(weights, **told).build().to(dtype)
     names = published_names(model.sizes)
     assert sorted(names.values()) == sorted(weights)
-    model.load_state_dict({name: torch.tensor(orient(weights[variable]), dtype=dtype) for name, variable in names.items()})
+    model.load_state_dict(
+        {name: torch.tensor(orient(weights[variable]), dtype=dtype) for name, variable in names.items()}
+    )
     return model
 
 
@@ -59,7 +62,10 @@ def published_names(sizes: IodineSizes) -> dict[str, str]:
     for name in NORMED:
         names[f"norms.{name}.gain"] = f"model/iodine/preprocess/layer_norm_{name}/gamma"
         names[f"norms.{name}.offset"] = f"model/iodine/preprocess/layer_norm_{name}/beta"
-    linear = {f"decoder.layers.{i}": f"pixel_decoder/broadcast_conv/conv_net_2d/conv_2d_{i}" for i in range(len(sizes.decoder) + 1)}
+    linear = {
+        f"decoder.layers.{i}": f"pixel_decoder/broadcast_conv/conv_net_2d/conv_2d_{i}"
+        for i in range(len(sizes.decoder) + 1)
+    }
     linear |= {f"encoder.layers.{i}": f"encoder_net/cnn/conv_net_2d/conv_2d_{i}" for i in range(len(sizes.encoder))}
     linear |= {f"encoder.dense.{i}": f"encoder_net/cnn/mlp/linear_{i}" for i in range(len(sizes.dense))}
     if sizes.head == "residual":

@@ -66,7 +66,9 @@ ARRAYS = {
     "number_prior.offset": "model/sequential_air/while/sqair_timestep/discover/step_prior_bias",
     "number_prior.later": "model/sequential_air/while/sqair_timestep/discover/step_prior_timestep_bias",
     "where_prior.first": "discovery/discover/recurrent_normal_impl/init_sample",
-    "where_prior.initial": "discovery/discover/recurrent_normal_impl/discovery/discover/recurrent_normal_impl/vanilla_rnn_initial_state_0/w",
+    "where_prior.initial": (
+        "discovery/discover/recurrent_normal_impl/discovery/discover/recurrent_normal_impl/vanilla_rnn_initial_state_0/w"
+    ),
     "propagation.offset": "propagation/propagation_core/stochastic_transform_param/scale_offset",
     "propagation.rnn.initial": "propagation/sequential_ssm/propagation/vanilla_rnn_initial_state_0/w",
     "propagation.gru.initial": "sequence/sequential_air/propagation/gru_initial_state_0/w",
@@ -95,7 +97,10 @@ def from_published(file: Arrays, dtype: torch.dtype) -> Sqair:
     )
     model = sizes.build()
     state = model.state_dict()
-    ours = rename({name[2:]: array for name, array in file.items() if name.startswith("w/")}, lambda name: tuple(state[name].shape))
+    ours = rename(
+        {name[2:]: array for name, array in file.items() if name.startswith("w/")},
+        lambda name: tuple(state[name].shape),
+    )
     assert set(ours) == set(state)
     model.load_state_dict(ours)
     return model.to(dtype)
@@ -122,5 +127,10 @@ def rename(theirs: Arrays, shape: Any) -> dict[str, Tensor]:
 
 def draws_of(file: Arrays, t: int, dtype: torch.dtype) -> Draws:
     """What was drawn at a step: uniform numbers that give the same presences."""
-    both = {name: np.concatenate([file[f"prop/{name}"][t], file[f"disc/{name}"][t]], axis=1) for name in ("eps_where", "eps_what", "presence")}
-    return Draws(*(torch.tensor(array).to(dtype) for array in (both["eps_where"], both["eps_what"], 1 - both["presence"])))
+    both = {
+        name: np.concatenate([file[f"prop/{name}"][t], file[f"disc/{name}"][t]], axis=1)
+        for name in ("eps_where", "eps_what", "presence")
+    }
+    return Draws(
+        *(torch.tensor(array).to(dtype) for array in (both["eps_where"], both["eps_what"], 1 - both["presence"]))
+    )

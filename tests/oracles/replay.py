@@ -10,7 +10,8 @@ from tests.builders.launches import Motion, Start
 
 
 def replay(begin: Start, motion: Motion) -> list[tuple[float, np.ndarray, np.ndarray]]:
-    """(time, position, velocity) at the start and just after every event, from the initial state and the event table alone."""
+    """(time, position, velocity) at the start and just after every event, from the initial state and the event table
+    alone."""
     states = [(0.0, begin.position.copy(), begin.velocity.copy())]
     for row in range(motion.made):
         position, velocity = flown(begin, states[-1], motion.time[row])

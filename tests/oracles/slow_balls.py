@@ -1,4 +1,5 @@
-"""Elastic discs, slow and obvious: fifty decimal digits, every root of every pair and wall looked at again after every collision."""
+"""Elastic discs, slow and obvious: fifty decimal digits, every root of every pair and wall looked at again after every
+collision."""
 
 from __future__ import annotations
 
@@ -66,8 +67,14 @@ def collisions(
     while True:
         with localcontext() as context:
             context.prec = DIGITS
-            futures = [(t, a, WALL, axis, side) for a, ball in enumerate(balls) for t, axis, side in wall_times(ball, edge, pull)]
-            futures += [(t, a, b, 0, 0) for b in range(len(balls)) for a in range(b) for t in touch_times(balls[a], balls[b])]
+            futures = [
+                (t, a, WALL, axis, side)
+                for a, ball in enumerate(balls)
+                for t, axis, side in wall_times(ball, edge, pull)
+            ]
+            futures += [
+                (t, a, b, 0, 0) for b in range(len(balls)) for a in range(b) for t in touch_times(balls[a], balls[b])
+            ]
             if not futures:
                 return
             wait, a, b, axis, side = min(futures)
@@ -100,7 +107,9 @@ def collide(now: Decimal, a: int, b: int, one: Ball, two: Ball) -> Collision:
     return describe(now, a, b, normal, impulse, [p + one.r * n for p, n in zip(one.p, normal, strict=True)])
 
 
-def describe(now: Decimal, a: int, b: int, normal: list[Decimal], impulse: Decimal, position: list[Decimal]) -> Collision:
+def describe(
+    now: Decimal, a: int, b: int, normal: list[Decimal], impulse: Decimal, position: list[Decimal]
+) -> Collision:
     return Collision(
         float(now), a, b, (float(normal[0]), float(normal[1])), float(impulse), (float(position[0]), float(position[1]))
     )  # fmt: skip

@@ -1,6 +1,8 @@
-"""Space Invaders, slowly: labels by painting the places where each object can be, bullets by following things that fly, areas by repeating pixels.
+"""Space Invaders, slowly: labels by painting the places where each object can be, bullets by following things that fly,
+areas by repeating pixels.
 
-Nothing here is taken from the package. Times and places are written out as numbers, as the fact sheet of the game has them.
+Nothing here is taken from the package. Times and places are written out as numbers, as the fact sheet of the game has
+them.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ ALIEN_HIT, SHIELD_HIT_SHOT, SHIELD_HIT_BOMB, PLAYER_HIT, UFO_HIT, SHOT_BORN, BOM
 
 
 class Follower:
-    """Follow one game. Aliens are known by where they are, not by their bits: column 0 of the wave never moves by more than a few pixels a frame."""
+    """Follow one game. Aliens are known by where they are, not by their bits: column 0 of the wave never moves by more
+    than a few pixels a frame."""
 
     def __init__(self, ram: Array) -> None:
         self.ram = ram.astype(int)
@@ -56,7 +59,9 @@ class Follower:
             self.shot = self.uids
             events.append((SHOT_BORN, 40, 41, self.shot))
         if now == 127 and was != 127:
-            events.append((SHIELD_HIT_SHOT, 41, min(range(3), key=lambda k: abs(46 + 32 * k - (ram[87] - 2))) + 37, self.shot))
+            events.append(
+                (SHIELD_HIT_SHOT, 41, min(range(3), key=lambda k: abs(46 + 32 * k - (ram[87] - 2))) + 37, self.shot)
+            )
         # Bombs.
         slots = [(ram[83 + k], ram[81 + k]) for k in range(2)]
         flying = [(k, x, y) for k, (x, y) in enumerate(slots) if y != 246]
@@ -71,7 +76,11 @@ class Follower:
         for k, x, y in flying:
             if k not in fallen:
                 taken = {bomb["label"] for bomb in fallen.values()}
-                free = [label for label in (42, 43) if label not in taken and label not in {bomb["label"] for bomb in self.past}]
+                free = [
+                    label
+                    for label in (42, 43)
+                    if label not in taken and label not in {bomb["label"] for bomb in self.past}
+                ]
                 label = (free or [label for label in (42, 43) if label not in taken])[0]
                 self.uids += 1
                 fallen[k] = {"uid": self.uids, "label": label, "x": x, "y": y}
@@ -84,7 +93,9 @@ class Follower:
             hit = before - self.living(ram)
             events += [(ALIEN_HIT, 41, 1 + 6 * i + j, self.shot) for i, j in hit]
             assert self.living(ram) <= before, "an alien comes back"
-            assert sum(5 * (6 - i) for i, _ in hit) + (200 if reward >= 200 else 0) == reward, "a reward that no hit explains"
+            assert sum(5 * (6 - i) for i, _ in hit) + (200 if reward >= 200 else 0) == reward, (
+                "a reward that no hit explains"
+            )
         if reward >= 200:
             events.append((UFO_HIT, 41, 44, self.shot))
         if old[42] == 0 and ram[42] == 0 and old[16] < ram[16]:
@@ -123,9 +134,13 @@ class Follower:
         for i in range(6):
             for j in range(6):
                 y, x = top + 18 * i, self.column0 + 16 * j
-                labels[(screen == 20) & (rows >= y) & (rows < y + 10) & (columns >= x) & (columns < x + 8)] = 1 + 6 * i + j
+                labels[(screen == 20) & (rows >= y) & (rows < y + 10) & (columns >= x) & (columns < x + 8)] = (
+                    1 + 6 * i + j
+                )
         for k in range(3):
-            labels[(screen == 52) & (rows >= 157) & (rows < 175) & (columns >= 42 + 32 * k) & (columns < 50 + 32 * k)] = 37 + k
+            labels[
+                (screen == 52) & (rows >= 157) & (rows < 175) & (columns >= 42 + 32 * k) & (columns < 50 + 32 * k)
+            ] = 37 + k
         labels[(screen == 196) & (rows >= 185) & (rows < 195)] = 40
         labels[(screen == 82)] = 44
         for colour in (196, 226, 246):
@@ -147,7 +162,8 @@ class Follower:
 
 
 def shrink(older: tuple[Array, Array], newer: tuple[Array, Array], *, geometry: str, hud: str) -> Array:
-    """(84, 84) labels of the last two raw screens, each given with its own: of the brighter pixel, then of most of the cell."""
+    """(84, 84) labels of the last two raw screens, each given with its own: of the brighter pixel, then of most of the
+    cell."""
     grays, labels = [], []
     for screen, owners in (older, newer):
         shows = owners != 45 if hud == "mask" else np.ones_like(owners, bool)
@@ -162,7 +178,9 @@ def shrink(older: tuple[Array, Array], newer: tuple[Array, Array], *, geometry: 
         out[y, x] = np.flatnonzero(areas == areas.max())[-1]
         for label in np.flatnonzero(areas):
             largest[label] = max(largest.get(label, (0, 0, 0)), (areas[label], -y, -x))
-    for label in sorted(largest.keys() - set(np.unique(out))):  # those that own nothing get a cell from one that has more
+    for label in sorted(
+        largest.keys() - set(np.unique(out))
+    ):  # those that own nothing get a cell from one that has more
         _, y, x = largest[label]
         if (out == out[-y, -x]).sum() > 1:
             out[-y, -x] = label
@@ -188,7 +206,8 @@ def _cells(image: Array, geometry: str) -> Array:
 
 
 def mark_collisions(labels: Sequence[Array], shots: Sequence[Array], events: Sequence[list[tuple[int, ...]]]) -> Array:
-    """(T, 84, 84) 1 where an object hits another in (t, t + 1]; events of the interval after each frame, as (raw frame, kind, a, b, uid)."""
+    """(T, 84, 84) 1 where an object hits another in (t, t + 1]; events of the interval after each frame, as (raw frame,
+    kind, a, b, uid)."""
     marks = np.zeros((len(labels), 84, 84), np.uint8)
     for t in range(len(labels)):
         for u in (t, t + 1):

@@ -76,13 +76,16 @@ def stored_ranges(path: Path) -> dict[str, list[tuple[int, int]]]:
 @pytest.fixture(scope="module")
 def single(recipe_of: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One split, and little of it."""
-    return generate(recipe_of(training=2, frames=6, n=(2, 2), size=16, radius=2.0), tmp_path_factory.mktemp("single") / "single.h5")
+    return generate(
+        recipe_of(training=2, frames=6, n=(2, 2), size=16, radius=2.0), tmp_path_factory.mktemp("single") / "single.h5"
+    )
 
 
 def found_flips(name: str, sound: Path, spoilt: Path, flips: int) -> int:
     """How many flipped bits of an array are found; those that are not may change nothing.
 
-    A few bits of a deflate stream decode to the same pixels either way: where a copy comes from among equals, the filling of the last byte.
+    A few bits of a deflate stream decode to the same pixels either way: where a copy comes from among equals, the
+    filling of the last byte.
     """
     draw, good, places = random.Random(name), sound.read_bytes(), stored_ranges(sound)[name]
     found = 0

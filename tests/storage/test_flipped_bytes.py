@@ -25,7 +25,12 @@ def judge(tiny: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judge
     judge.close()
 
 
-FUZZ = settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+FUZZ = settings(
+    max_examples=80,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 LONGER = settings(FUZZ, max_examples=5000, derandomize=False)
 
 
@@ -37,7 +42,11 @@ def flips(size: int) -> st.SearchStrategy[list[tuple[int, int]]]:
 
 def structure_flips(sound: bytes) -> st.SearchStrategy[list[tuple[int, int]]]:
     """Changes within one object header or the superblock, its checksum put right: what a liar would write."""
-    headers = [(0, 44)] + [(at, 10 + int.from_bytes(sound[at + 6 : at + 10], "little")) for at in range(0, len(sound), 8) if sound[at : at + 4] == b"OHDR"]
+    headers = [(0, 44)] + [
+        (at, 10 + int.from_bytes(sound[at + 6 : at + 10], "little"))
+        for at in range(0, len(sound), 8)
+        if sound[at : at + 4] == b"OHDR"
+    ]
 
     def lie(header: tuple[int, int], changes: list[tuple[float, int]]) -> list[tuple[int, int]]:
         at, length = header
@@ -45,7 +54,11 @@ def structure_flips(sound: bytes) -> st.SearchStrategy[list[tuple[int, int]]]:
         for where, value in changes:
             told[8 + int(where * (length - 8))] ^= value
         told += lookup3(bytes(told)).to_bytes(4, "little")
-        return [(at + i, old ^ new) for i, (old, new) in enumerate(zip(sound[at : at + length + 4], told, strict=True)) if old != new]
+        return [
+            (at + i, old ^ new)
+            for i, (old, new) in enumerate(zip(sound[at : at + length + 4], told, strict=True))
+            if old != new
+        ]
 
     changes = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=3)
     return st.builds(lie, st.sampled_from(headers), changes)
@@ -80,7 +93,9 @@ def test_a_heap_in_which_hdf5_would_walk_for_ever_is_refused(judge: Judge) -> No
         length = int.from_bytes(sound[at + 8 : at + 16], "little")
         for wrong in (0, length ^ 4, length + 8, (1 << 64) - 16):
             flips = [
-                (at + 8 + i, old ^ new) for i, (old, new) in enumerate(zip(sound[at + 8 : at + 16], wrong.to_bytes(8, "little"), strict=True)) if old != new
+                (at + 8 + i, old ^ new)
+                for i, (old, new) in enumerate(zip(sound[at + 8 : at + 16], wrong.to_bytes(8, "little"), strict=True))
+                if old != new
             ]
             assert judge(flips) in ("equal", "refused"), (at, wrong)
         used = int.from_bytes(sound[at : at + 2], "little") > 0
@@ -93,7 +108,12 @@ def test_heaps_are_looked_for_at_both_ends(tmp_path: Path) -> None:
     head = b"\x89HDF\r\n\x1a\n\x03\x08\x08" + bytes(5)
     endless = b"GCOL\x01" + bytes(3) + (32).to_bytes(8, "little") + bytes(16)  # an object of no length
     path = tmp_path / "x.h5"
-    for parts, refused in (((endless, b"", b""), True), ((b"", b"", endless), True), ((b"", endless, b""), False), ((b"", b"", b""), False)):
+    for parts, refused in (
+        ((endless, b"", b""), True),
+        ((b"", b"", endless), True),
+        ((b"", endless, b""), False),
+        ((b"", b"", b""), False),
+    ):
         path.write_bytes(head + parts[0] + bytes(5000) + parts[1] + bytes(5000) + parts[2])
         with pytest.raises(HostileFile, match="damaged") if refused else nullcontext():
             require_sound_heaps(path, ends=1000)

@@ -91,7 +91,9 @@ def test_booleans_read_as_bytes(tmp_path: Path) -> None:
     assert read.dtype == np.uint8 and read.tolist() == [[1, 0, 1]]
 
 
-@pytest.mark.parametrize(("name", "layout"), [("lzf", {"compression": "lzf"}), ("fletcher32", {"compression": "gzip", "fletcher32": True})])
+@pytest.mark.parametrize(
+    ("name", "layout"), [("lzf", {"compression": "lzf"}), ("fletcher32", {"compression": "gzip", "fletcher32": True})]
+)
 def test_a_filter_that_is_not_read_is_named_with_what_to_do(name: str, layout: dict[str, Any], tmp_path: Path) -> None:
     path = stored_as(tmp_path / "x.h5", VALUES, {"chunks": (2, 7, 6), **layout})
     with pytest.raises(HostileFile, match=f"x uses the filter {name}, which is not read: repack it with gzip or none"):
@@ -103,14 +105,25 @@ def test_rows_read_in_order_decode_every_chunk_once(tmp_path: Path, monkeypatch:
     read = array(stored_as(tmp_path / "x.h5", values, {"chunks": (2, 15), "compression": "gzip"}))
     decoded: list[int] = []
     decode = type(read)._decoded
-    monkeypatch.setattr(type(read), "_decode", lambda self, file, pieces, number: decoded.append(number) or decode(self, file, pieces, number))
+    monkeypatch.setattr(
+        type(read),
+        "_decode",
+        lambda self, file, pieces, number: decoded.append(number) or decode(self, file, pieces, number),
+    )
     parts = [read.read(start, min(start + 4, 40), axis=1) for start in range(0, 40, 4)]
     np.testing.assert_array_equal(np.concatenate(parts, axis=1), values)
     assert sorted(decoded) == list(range(9))
 
 
 def test_attributes_are_texts_and_numbers(tmp_path: Path) -> None:
-    told = {"text": "balls", "bytes": np.bytes_(b"balls"), "number": 3, "small": np.int8(-3), "float": 0.25, "half": np.float16(0.5)}
+    told = {
+        "text": "balls",
+        "bytes": np.bytes_(b"balls"),
+        "number": 3,
+        "small": np.int8(-3),
+        "float": 0.25,
+        "half": np.float16(0.5),
+    }
     file = Foreign(write(tmp_path / "x.h5", lambda file: file.attrs.update(told)))
     read = {name: file.attribute(name) for name in told}
     assert read == {"text": "balls", "bytes": "balls", "number": 3, "small": -3, "float": 0.25, "half": 0.5}
@@ -178,25 +191,61 @@ def pipeline(*filters: tuple[int, tuple[int, ...]]) -> Callable[[h5py.File], obj
 
 
 HOSTILE: dict[str, tuple[Callable[[h5py.File], object], str]] = {
-    "external link": (lambda file: file.update({"x": h5py.ExternalLink("/etc/passwd", "/x")}), "a link to another file"),
+    "external link": (
+        lambda file: file.update({"x": h5py.ExternalLink("/etc/passwd", "/x")}),
+        "a link to another file",
+    ),
     "soft link": (lambda file: file.update({"y": [1], "x": h5py.SoftLink("/y")}), "a soft link"),
     "soft link to itself": (lambda file: file.update({"x": h5py.SoftLink("/x")}), "a soft link"),
     "external storage": (external, "in another file"),
     "virtual dataset": (virtual, "in another file"),
-    "ten terabytes in one piece": (lambda file: file.create_dataset("x", (10**13,), "u1"), "claims 10,000,000,000,000 bytes and stores 0"),
-    "ten terabytes in chunks": (lambda file: file.create_dataset("x", (10**13,), "u1", chunks=(1 << 20,), compression="gzip"), "claims"),
-    "many small chunks": (lambda file: file.create_dataset("x", (10**13,), "u1", chunks=(1,)), "claims 10,000,000,000,000 chunks"),
-    "a huge chunk": (lambda file: file.create_dataset("x", (1 << 30,), "u1", chunks=(1 << 29,), compression="gzip"), "has chunks of 536,870,912 bytes"),
-    "variable texts": (lambda file: file.create_dataset("x", data=["a", "b"], dtype=h5py.string_dtype()), "of a type that is not read"),
+    "ten terabytes in one piece": (
+        lambda file: file.create_dataset("x", (10**13,), "u1"),
+        "claims 10,000,000,000,000 bytes and stores 0",
+    ),
+    "ten terabytes in chunks": (
+        lambda file: file.create_dataset("x", (10**13,), "u1", chunks=(1 << 20,), compression="gzip"),
+        "claims",
+    ),
+    "many small chunks": (
+        lambda file: file.create_dataset("x", (10**13,), "u1", chunks=(1,)),
+        "claims 10,000,000,000,000 chunks",
+    ),
+    "a huge chunk": (
+        lambda file: file.create_dataset("x", (1 << 30,), "u1", chunks=(1 << 29,), compression="gzip"),
+        "has chunks of 536,870,912 bytes",
+    ),
+    "variable texts": (
+        lambda file: file.create_dataset("x", data=["a", "b"], dtype=h5py.string_dtype()),
+        "of a type that is not read",
+    ),
     "fixed texts": (lambda file: file.create_dataset("x", data=np.array([b"ab"])), "of a type that is not read"),
-    "compound": (lambda file: file.create_dataset("x", data=np.zeros(3, [("a", "f4"), ("b", "u1")])), "of a type that is not read"),
+    "compound": (
+        lambda file: file.create_dataset("x", data=np.zeros(3, [("a", "f4"), ("b", "u1")])),
+        "of a type that is not read",
+    ),
     "complex": (lambda file: file.create_dataset("x", data=np.zeros(3, "c8")), "of a type that is not read"),
-    "references": (lambda file: file.create_dataset("x", data=[file.ref], dtype=h5py.ref_dtype), "of a type that is not read"),
-    "variable lengths": (lambda file: file.create_dataset("x", (3,), h5py.vlen_dtype(np.int32)), "of a type that is not read"),
-    "arrays of arrays": (lambda file: file.create_dataset("x", (3,), np.dtype(("f4", (2,)))), "of a type that is not read"),
+    "references": (
+        lambda file: file.create_dataset("x", data=[file.ref], dtype=h5py.ref_dtype),
+        "of a type that is not read",
+    ),
+    "variable lengths": (
+        lambda file: file.create_dataset("x", (3,), h5py.vlen_dtype(np.int32)),
+        "of a type that is not read",
+    ),
+    "arrays of arrays": (
+        lambda file: file.create_dataset("x", (3,), np.dtype(("f4", (2,)))),
+        "of a type that is not read",
+    ),
     "opaque": (lambda file: file.create_dataset("x", data=np.zeros(3, "V4")), "of a type that is not read"),
-    "colours by name": (lambda file: file.create_dataset("x", (3,), h5py.enum_dtype({"RED": 0, "BLUE": 1}, "u1")), "of a type that is not read"),
-    "floats of 16 bytes": (lambda file: file.create_dataset("x", data=np.zeros(3, np.longdouble)), "of a type that is not read"),
+    "colours by name": (
+        lambda file: file.create_dataset("x", (3,), h5py.enum_dtype({"RED": 0, "BLUE": 1}, "u1")),
+        "of a type that is not read",
+    ),
+    "floats of 16 bytes": (
+        lambda file: file.create_dataset("x", data=np.zeros(3, np.longdouble)),
+        "of a type that is not read",
+    ),
     "floats of another kind": (odd_type(bfloat16), "of a type that is not read"),
     "integers of 12 bits": (odd_type(twelve_bits), "of a type that is not read"),
     "scalar": (lambda file: file.create_dataset("x", data=3), "a single value"),
@@ -204,11 +253,19 @@ HOSTILE: dict[str, tuple[Callable[[h5py.File], object], str]] = {
     "a group": (lambda file: file.create_group("x"), "is not an array"),
     "in its header": (compact, "neither in one piece nor in chunks"),
     "an unknown filter": (pipeline((32015, ())), "the filter 32015"),
-    "scale and offset": (lambda file: file.create_dataset("x", data=np.arange(9), chunks=(3,), scaleoffset=0), "the filter 6"),
+    "scale and offset": (
+        lambda file: file.create_dataset("x", data=np.arange(9), chunks=(3,), scaleoffset=0),
+        "the filter 6",
+    ),
     "deflated twice": (pipeline((1, (4,)), (1, (4,))), "has a filter twice: gzip, gzip"),
     "two compressors": (pipeline((1, (4,)), (32000, ())), "the filter lzf"),
     "never written": (lambda file: file.create_dataset("x", (4,), "f4"), "stores 0"),
-    "half written": (lambda file: file.create_dataset("x", (400, 2), "u1", chunks=(1, 2), compression="gzip").__setitem__(slice(0, 300), 1), "lacks the chunk"),
+    "half written": (
+        lambda file: file.create_dataset("x", (400, 2), "u1", chunks=(1, 2), compression="gzip").__setitem__(
+            slice(0, 300), 1
+        ),
+        "lacks the chunk",
+    ),
 }
 
 
@@ -248,7 +305,9 @@ def test_a_long_text_is_refused(tmp_path: Path) -> None:
         Foreign(path).attribute("a")
 
 
-@pytest.mark.parametrize("data", [b"", b"x" * 5000, pickle.dumps([1, 2]), b"\x89HDF\r\n\x1a\n", b"\x89HDF\r\n\x1a\n" + bytes(range(256)) * 9])
+@pytest.mark.parametrize(
+    "data", [b"", b"x" * 5000, pickle.dumps([1, 2]), b"\x89HDF\r\n\x1a\n", b"\x89HDF\r\n\x1a\n" + bytes(range(256)) * 9]
+)
 def test_what_is_no_hdf5_file_is_refused(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.h5").write_bytes(data)
     with pytest.raises(StorageError, match="x.h5 is (not an HDF5 file|damaged)"):
@@ -266,8 +325,14 @@ def test_files_of_a_virtual_dataset_are_not_even_opened(tmp_path: Path, tiny: An
             layout = h5py.VirtualLayout((4,), "u1", maxshape=(None,))
             layout[0:endless] = h5py.VirtualSource(str(tmp_path / "pipe"), "x", (4,), maxshape=(None,))[0:endless]
             file.create_virtual_dataset(name, layout)
-    for ask in (f"physbench.storage.foreign.Foreign({str(tmp_path / 'x.h5')!r}).array('x')", f"physbench.open({str(ours)!r})"):
-        script = f"import physbench, physbench.storage.foreign\ntry: {ask}\nexcept physbench.PhysbenchError as error: print(error)"
+    for ask in (
+        f"physbench.storage.foreign.Foreign({str(tmp_path / 'x.h5')!r}).array('x')",
+        f"physbench.open({str(ours)!r})",
+    ):
+        script = (
+            f"import physbench, physbench.storage.foreign\ntry: {ask}\nexcept physbench.PhysbenchError as error:"
+            " print(error)"
+        )
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
         assert "keeps its data in another file" in done.stdout
 
@@ -326,7 +391,9 @@ except DamagedFile as error: print(json.dumps([str(error), resource.getrusage(re
         (b"\x78", {"compression": "gzip"}),
     ],
 )
-def test_a_chunk_that_decodes_to_anything_else_is_damaged(stored: bytes, layout: dict[str, Any], tmp_path: Path) -> None:
+def test_a_chunk_that_decodes_to_anything_else_is_damaged(
+    stored: bytes, layout: dict[str, Any], tmp_path: Path
+) -> None:
     path = spoilt_chunk(tmp_path / "x.h5", stored, **layout)
     with pytest.raises((DamagedFile, HostileFile)) as refused:
         array(path).read(0, 1 << 16)
@@ -339,7 +406,9 @@ def test_a_chunk_longer_than_it_can_be_is_refused(tmp_path: Path) -> None:
         array(path)
 
 
-def test_rows_that_are_not_there_and_more_than_fits_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_are_not_there_and_more_than_fits_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read = array(stored_as(tmp_path / "x.h5", VALUES, {}))
     for start, stop in ((-1, 2), (0, 6), (3, 2)):
         with pytest.raises(StorageError, match="has 5 rows"):
@@ -350,7 +419,9 @@ def test_rows_that_are_not_there_and_more_than_fits_are_refused(tmp_path: Path, 
 
 
 def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
-    path = stored_as(tmp_path / "x.h5", np.random.default_rng(3).integers(0, 256, (9, 1000), np.uint8), {"chunks": (1, 1000)})
+    path = stored_as(
+        tmp_path / "x.h5", np.random.default_rng(3).integers(0, 256, (9, 1000), np.uint8), {"chunks": (1, 1000)}
+    )
     sound = path.read_bytes()
     for length in range(8, len(sound), len(sound) // 40):
         path.write_bytes(sound[:length])

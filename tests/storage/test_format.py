@@ -41,15 +41,28 @@ def test_the_shapes_on_the_page_are_those_of_the_file_and_of_python(name: str, r
     with h5py.File(made.path) as file:
         split = physbench.open(made.path)["test"]
         count = made.recipe.splits["test"]
-        sizes = {"T": made.recipe.frames, "N": count, "O": count + 1, "H": height, "W": width, "C": channels, "K": made.recipe.generator.objects}
+        sizes = {
+            "T": made.recipe.frames,
+            "N": count,
+            "O": count + 1,
+            "H": height,
+            "W": width,
+            "C": channels,
+            "K": made.recipe.generator.objects,
+        }
         sizes["M"] = int(file["test/events/offset"][-1])
         for path, kind, in_file, in_python, *_ in ROWS:
             path = path.strip("`")
             if path not in contract.AXES:
                 continue
             assert file[f"test/{path}"].shape == lengths(in_file, sizes) and file[f"test/{path}"].dtype.name == kind
-            found = split.column(path.removeprefix("events/")) if path.startswith("events/") else np.asarray(split[0][path])
-            assert found.shape == (() if in_python == "a number" else lengths(in_python, sizes)) and found.dtype.name == kind
+            found = (
+                split.column(path.removeprefix("events/")) if path.startswith("events/") else np.asarray(split[0][path])
+            )
+            assert (
+                found.shape == (() if in_python == "a number" else lengths(in_python, sizes))
+                and found.dtype.name == kind
+            )
 
 
 def test_no_word_is_left_out() -> None:
@@ -57,7 +70,10 @@ def test_no_word_is_left_out() -> None:
         assert field.meaning.endswith(".") and field.meaning[0].isupper()
         assert field.order or field.axes[-1] not in ("2", "3", "4"), f"{path}: which number comes first?"
         assert field.describe()["axes"] == ", ".join(AXES.get(axis, axis) for axis in field.axes)
-    assert all(ARRAYS[path].counting for path in ("groups", "events/a", "events/b", "events/sequence")) and ARRAYS["contact"].bits
+    assert (
+        all(ARRAYS[path].counting for path in ("groups", "events/a", "events/b", "events/sequence"))
+        and ARRAYS["contact"].bits
+    )
 
 
 def test_info_tells_it_with_names_that_people_know(mass: Any, cli: Any) -> None:
@@ -72,7 +88,11 @@ def test_info_tells_it_with_names_that_people_know(mass: Any, cli: Any) -> None:
     }  # fmt: skip
     text = cli("info", mass.path).stdout
     flat = " ".join(text.split())
-    assert all(f"{path} " in text and field.meaning in flat and field.counting in flat for path, field in ARRAYS.items() if path in contract.AXES)
+    assert all(
+        f"{path} " in text and field.meaning in flat and field.counting in flat
+        for path, field in ARRAYS.items()
+        if path in contract.AXES
+    )
     assert max(map(len, text[text.index("  arrays") :].splitlines())) <= 100
 
 
@@ -116,7 +136,9 @@ def test_the_curtain_is_rows_and_columns_and_hides_features_but_not_groups(curta
     for i, (y0, x0, y1, x1) in enumerate(split["curtain"].tolist()):
         assert (y1 - y0, x1 - x0) == (24, 24)
         assert not split["features"][i, :, y0:y1, x0:x1].any()
-    assert any(split["groups"][i, :, y0:y1, x0:x1].any() for i, (y0, x0, y1, x1) in enumerate(split["curtain"].tolist()))
+    assert any(
+        split["groups"][i, :, y0:y1, x0:x1].any() for i, (y0, x0, y1, x1) in enumerate(split["curtain"].tolist())
+    )
 
 
 def test_visible_counts_pixels(mass: Any) -> None:

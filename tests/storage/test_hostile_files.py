@@ -53,14 +53,29 @@ HOSTILE: dict[str, tuple[Spoil, str]] = {
     "a tenth": (truncate(0.1), "damaged"),
     "one byte short": (lambda path: os.truncate(path, path.stat().st_size - 1), "damaged"),
     "an HDF5 file of another kind": (lambda path: h5py.File(path, "w").close(), "not a physbench dataset file"),
-    "external link to an array": (link_to("training/features", lambda _: h5py.ExternalLink("/etc/passwd", "/x")), "link to another file"),
-    "external link to a split": (link_to("test", lambda _: h5py.ExternalLink("other.h5", "/test")), "link to another file"),
-    "external link to events": (link_to("training/events/time", lambda _: h5py.ExternalLink("other.h5", "/x")), "link to another file"),
+    "external link to an array": (
+        link_to("training/features", lambda _: h5py.ExternalLink("/etc/passwd", "/x")),
+        "link to another file",
+    ),
+    "external link to a split": (
+        link_to("test", lambda _: h5py.ExternalLink("other.h5", "/test")),
+        "link to another file",
+    ),
+    "external link to events": (
+        link_to("training/events/time", lambda _: h5py.ExternalLink("other.h5", "/x")),
+        "link to another file",
+    ),
     "external storage": (in_another_file, "another file"),
     "soft link": (link_to("training/mass", lambda _: h5py.SoftLink("/training/radius")), "soft link"),
     "soft link to itself": (link_to("test", lambda _: h5py.SoftLink("/test")), "soft link"),
     "soft links in a circle": (
-        change_with(lambda f: (f.pop("test"), f.pop("training"), f.update({"test": h5py.SoftLink("/training"), "training": h5py.SoftLink("/test")}))),
+        change_with(
+            lambda f: (
+                f.pop("test"),
+                f.pop("training"),
+                f.update({"test": h5py.SoftLink("/training"), "training": h5py.SoftLink("/test")}),
+            )
+        ),
         "soft link",
     ),
     "a split within itself": (link_to("training/training", lambda file: file["training"]), "does not know"),
@@ -71,19 +86,34 @@ HOSTILE: dict[str, tuple[Spoil, str]] = {
     "many chunks of the same bytes": (same_bytes_for_all, "claims more stored bytes"),
     "unknown split": (rename("test", "tset"), "does not know"),
     "unknown array": (change_with(lambda file: file.create_dataset("training/extra", data=[1])), "does not know"),
-    "unknown column": (change_with(lambda file: file.create_dataset("training/events/extra", data=[1])), "does not know"),
-    "unknown name that is no text": (change_with(lambda file: file.create_dataset(b"training/\xff\xfe", data=[1])), "does not know"),
+    "unknown column": (
+        change_with(lambda file: file.create_dataset("training/events/extra", data=[1])),
+        "does not know",
+    ),
+    "unknown name that is no text": (
+        change_with(lambda file: file.create_dataset(b"training/\xff\xfe", data=[1])),
+        "does not know",
+    ),
     "many members": (change_with(lambda file: [file.create_group(f"g{i}") for i in range(500)]), "members"),
     "array missing": (change_with(lambda file: file.pop("training/radius")), "has no 'radius'"),
     "column missing": (change_with(lambda file: file.pop("training/events/time")), "has no 'events/time'"),
     "events missing": (change_with(lambda file: file.pop("training/events")), "has no 'events/offset'"),
     "no split": (change_with(lambda file: (file.pop("training"), file.pop("test"))), "no split"),
-    "array for a split": (change_with(lambda file: (file.pop("test"), file.create_dataset("test", data=[1]))), "not a group"),
-    "group for an array": (change_with(lambda file: (file.pop("test/mass"), file.create_group("test/mass"))), "not an array"),
+    "array for a split": (
+        change_with(lambda file: (file.pop("test"), file.create_dataset("test", data=[1]))),
+        "not a group",
+    ),
+    "group for an array": (
+        change_with(lambda file: (file.pop("test/mass"), file.create_group("test/mass"))),
+        "not an array",
+    ),
     "type for an array": (link_to("test/mass", lambda _: np.dtype("<f4")), "not an array"),
     "format is another": (attribute("format", "other"), "another kind"),
     "format is missing": (change_with(lambda file: file.attrs.pop("format")), "no attribute 'format'"),
-    "format is a reference": (change_with(lambda file: file.attrs.create("format", file["test"].ref)), "neither text nor a number"),
+    "format is a reference": (
+        change_with(lambda file: file.attrs.create("format", file["test"].ref)),
+        "neither text nor a number",
+    ),
     "format is a list": (attribute("format", ["physbench", "physbench"]), "not a single value"),
     "format is nothing": (attribute("format", h5py.Empty("S1")), "not a single value"),
     "format is a number": (attribute("format", 3), "not a text"),
@@ -95,18 +125,33 @@ HOSTILE: dict[str, tuple[Spoil, str]] = {
     "version is compound": (attribute("format_version", np.zeros((), [("x", "i4")])), "neither text nor a number"),
     "version is a bool": (attribute("format_version", np.True_), "neither text nor a number"),
     "digest is a huge text": (attribute("content_sha256", "x" * 10**6), "not a text of at most"),
-    "digest of a split is a reference": (change_with(lambda f: f["test"].attrs.create("content_sha256", f["test"].ref)), "neither text nor a number"),
+    "digest of a split is a reference": (
+        change_with(lambda f: f["test"].attrs.create("content_sha256", f["test"].ref)),
+        "neither text nor a number",
+    ),
     "recipe is not JSON": (attribute("recipe", "{not json"), "recipe"),
     "recipe is a list": (attribute("recipe", "[1, 2]"), "recipe"),
     "recipe is deep": (attribute("recipe", DEEP_JSON), "recipe"),
     "parameters are a number": (attribute("recipe", '{"parameters": 3}'), "recipe"),
     "created_with is not JSON": (attribute("created_with", "numpy 2"), "created_with"),
-    "recipe writes a title once it is decoded": (attribute("recipe", '{"parameters": {"colour": "\\u001b]0;PWN\\u0007"}}'), "recipe' holds characters"),
-    "recipe is half a character once it is decoded": (attribute("recipe", '{"seed": "\\ud800"}'), "recipe' holds characters"),
+    "recipe writes a title once it is decoded": (
+        attribute("recipe", '{"parameters": {"colour": "\\u001b]0;PWN\\u0007"}}'),
+        "recipe' holds characters",
+    ),
+    "recipe is half a character once it is decoded": (
+        attribute("recipe", '{"seed": "\\ud800"}'),
+        "recipe' holds characters",
+    ),
     "recipe turns the line round": (attribute("recipe", '{"splits": [["\\u202e"]]}'), "recipe' holds characters"),
     "a name in the recipe rings": (attribute("recipe", '{"parameters": {"\\u0007": 1}}'), "recipe' holds characters"),
-    "created_with moves the cursor": (attribute("created_with", '{"numpy": "\\u001b[2J"}'), "created_with' holds characters"),
-    "created_with is half a character": (attribute("created_with", '{"\\udc80": "1"}'), "created_with' holds characters"),
+    "created_with moves the cursor": (
+        attribute("created_with", '{"numpy": "\\u001b[2J"}'),
+        "created_with' holds characters",
+    ),
+    "created_with is half a character": (
+        attribute("created_with", '{"\\udc80": "1"}'),
+        "created_with' holds characters",
+    ),
     "dataset moves the cursor": (attribute("dataset", "\x1b[2J\x1b[1;1Hall is well"), "dataset"),
     "dataset is two lines": (attribute("dataset", "balls\nError: no"), "dataset"),
     "dataset is half a character": (attribute("dataset", b"balls\xff"), "dataset"),
@@ -122,8 +167,16 @@ HOSTILE: dict[str, tuple[Spoil, str]] = {
     "objects do not agree": (array_instead("training/mass", data=np.ones((3, 5)), chunks=(3, 5)), "axis K should be 2"),
     "sequences do not agree": (array_instead("training/count", data=np.ones(4), chunks=(3,)), "axis N should be 3"),
     "offset too short": (array_instead("training/events/offset", data=[0, 0, 0]), "rows for"),
-    "no sequences": (array_instead("training/features", shape=(6, 0, 16, 16, 1), maxshape=(6, None, 16, 16, 1), chunks=(6, 1, 16, 16, 1)), "empty"),
-    "huge frame": (array_instead("training/features", shape=(6, 3, 1 << 14, 1 << 14, 1), chunks=(6, 1, 1 << 14, 1 << 14, 1)), "."),
+    "no sequences": (
+        array_instead(
+            "training/features", shape=(6, 0, 16, 16, 1), maxshape=(6, None, 16, 16, 1), chunks=(6, 1, 16, 16, 1)
+        ),
+        "empty",
+    ),
+    "huge frame": (
+        array_instead("training/features", shape=(6, 3, 1 << 14, 1 << 14, 1), chunks=(6, 1, 1 << 14, 1 << 14, 1)),
+        ".",
+    ),
     "shuffled": (array_instead("training/features", shuffle=True), "filters"),
     "fletcher32": (array_instead("training/groups", fletcher32=True), "filters"),
     "lzf": (array_instead("training/collisions", compression="lzf"), "filters"),
@@ -154,8 +207,12 @@ def test_a_hostile_file_is_refused_in_one_sentence(hostile: tuple[Path, str], cl
         assert not result.stdout
 
 
-@pytest.mark.parametrize("name", ["web page", "one byte short", "external link to an array", "many chunks of the same bytes"])
-def test_a_hostile_file_is_refused_in_a_process_of_its_own(name: str, tiny: Any, copied: Any, command: Any, refusal: Any) -> None:
+@pytest.mark.parametrize(
+    "name", ["web page", "one byte short", "external link to an array", "many chunks of the same bytes"]
+)
+def test_a_hostile_file_is_refused_in_a_process_of_its_own(
+    name: str, tiny: Any, copied: Any, command: Any, refusal: Any
+) -> None:
     path = copied(tiny)
     HOSTILE[name][0](path)
     done = command("verify", path)
@@ -165,7 +222,11 @@ def test_a_hostile_file_is_refused_in_a_process_of_its_own(name: str, tiny: Any,
 @pytest.mark.parametrize("value", ["a text", 3, np.arange(5), "reference", h5py.Empty("f4")])
 def test_an_attribute_nobody_asks_for_does_no_harm(value: Any, tiny: Any, copied: Any) -> None:
     path = copied(tiny)
-    change_with(lambda file: file.attrs.create("extra", file["test"].ref if isinstance(value, str) and value == "reference" else value))(path)
+    change_with(
+        lambda file: file.attrs.create(
+            "extra", file["test"].ref if isinstance(value, str) and value == "reference" else value
+        )
+    )(path)
     assert physbench.verify(path).content_sha256 == content(tiny.path)
 
 

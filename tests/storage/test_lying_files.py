@@ -29,7 +29,8 @@ from tests.oracles.contract import AXES, Array
 
 
 def swap_pixels(pixels: Array, draw: random.Random) -> int:
-    """Swap pairs of pixels, one pair forth and one back at the same distance: Adler-32, two weighted sums, does not notice. Returns how many changed."""
+    """Swap pairs of pixels, one pair forth and one back at the same distance: Adler-32, two weighted sums, does not
+    notice. Returns how many changed."""
     flat, taken = pixels.reshape(-1), set[int]()
     while len(taken) < 40:
         p, r, k = draw.randrange(len(flat) - 64), draw.randrange(len(flat) - 64), draw.randrange(1, 64)
@@ -52,7 +53,9 @@ def test_pixels_changed_behind_an_equal_checksum_are_found(split: str, number: i
         assert zlib.adler32(pixels.tobytes()) == zlib.adler32(truth.tobytes())
         dataset.id.write_direct_chunk((0, number, 0, 0, 0), zlib.compress(pixels.tobytes(), 1))
     assert physbench.verify(path, depth="quick").content_sha256 == content(many.path), "the digest cannot tell"
-    with pytest.raises(DamagedFile, match=rf"{split} sequence {number}: features is wrong in frame \d+ \((\d+) values in all\)"):
+    with pytest.raises(
+        DamagedFile, match=rf"{split} sequence {number}: features is wrong in frame \d+ \((\d+) values in all\)"
+    ):
         physbench.verify(path)
 
 
@@ -65,7 +68,9 @@ def with_recipe(path: Path, change: Callable[[dict[str, Any]], object]) -> Path:
 
 
 def with_text(path: Path, text: str, **more: str) -> Path:
-    change_with(lambda file: file.attrs.update(recipe=text, recipe_sha256=sha256(text.encode()).hexdigest(), **more))(path)
+    change_with(lambda file: file.attrs.update(recipe=text, recipe_sha256=sha256(text.encode()).hexdigest(), **more))(
+        path
+    )
     return path
 
 
@@ -90,13 +95,31 @@ def test_a_recipe_that_lacks_a_parameter_is_refused(name: str, tiny: Any, copied
 
 LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "another seed": (lambda told: told.update(seed=1), "is not what the recipe makes"),
-    "another speed": (lambda told: told["parameters"].update(speed=2.5), "is not what the recipe makes|out of its range"),
-    "more gravity": (lambda told: told["parameters"].update(gravity=0.1), "flight and its events do not explain|energy|nothing touches"),
-    "a larger box": (lambda told: told["parameters"].update(size=17), "axis H of training has length 16; the recipe makes 17"),
-    "more balls": (lambda told: told["parameters"].update(n=[2, 3]), "axis K of training has length 2; the recipe makes 3"),
+    "another speed": (
+        lambda told: told["parameters"].update(speed=2.5),
+        "is not what the recipe makes|out of its range",
+    ),
+    "more gravity": (
+        lambda told: told["parameters"].update(gravity=0.1),
+        "flight and its events do not explain|energy|nothing touches",
+    ),
+    "a larger box": (
+        lambda told: told["parameters"].update(size=17),
+        "axis H of training has length 16; the recipe makes 17",
+    ),
+    "more balls": (
+        lambda told: told["parameters"].update(n=[2, 3]),
+        "axis K of training has length 2; the recipe makes 3",
+    ),
     "more frames": (lambda told: told.update(frames=7), "axis T of training has length 6; the recipe makes 7"),
-    "more sequences": (lambda told: told["splits"].update(training=4), "axis N of training has length 3; the recipe makes 4"),
-    "another split": (lambda told: told["splits"].update(validation=4), "holds training, test; its recipe makes training, validation, test"),
+    "more sequences": (
+        lambda told: told["splits"].update(training=4),
+        "axis N of training has length 3; the recipe makes 4",
+    ),
+    "another split": (
+        lambda told: told["splits"].update(validation=4),
+        "holds training, test; its recipe makes training, validation, test",
+    ),
     "a parameter nobody knows": (lambda told: told["parameters"].update(drag=1.0), "cannot be followed: .*drag"),
     "a parameter out of range": (lambda told: told["parameters"].update(radius=1e9), "cannot be followed: radius"),
     "a parameter of another type": (lambda told: told["parameters"].update(size="16"), "cannot be followed: size"),
@@ -109,13 +132,18 @@ LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a word more": (lambda told: told.update(also=1), "not written as it was"),
     "a whole number for a fraction": (lambda told: told["parameters"].update(radius=2), "not written as it was"),
     "another generator": (lambda told: told.update(generator="invaders"), "made by 'balls'"),
-    "another dataset": (lambda told: told.update(dataset="balls4mass64"), "is called 'balls-v1', and its recipe is one of balls4mass64-v1"),
+    "another dataset": (
+        lambda told: told.update(dataset="balls4mass64"),
+        "is called 'balls-v1', and its recipe is one of balls4mass64-v1",
+    ),
     "nothing": (dict.clear, "has no 'dataset'"),
 }
 
 
 @pytest.mark.parametrize("name", LIES)
-def test_a_recipe_that_is_not_that_of_the_file_is_refused(name: str, tiny: Any, copied: Any, cli: Any, refusal: Any) -> None:
+def test_a_recipe_that_is_not_that_of_the_file_is_refused(
+    name: str, tiny: Any, copied: Any, cli: Any, refusal: Any
+) -> None:
     change, sentence = LIES[name]
     path = with_recipe(copied(tiny), change)
     with pytest.raises(DamagedFile, match=sentence):
@@ -145,7 +173,9 @@ def test_the_name_is_that_of_the_recipe(tiny: Any, copied: Any) -> None:
         ({"frames": 20}, "its frames is 20, not 51"),
     ],
 )
-def test_a_named_dataset_is_made_by_its_registered_recipe(parameters: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+def test_a_named_dataset_is_made_by_its_registered_recipe(
+    parameters: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
     path = generate(recipe_for("balls4mass64", training=3, **parameters), tmp_path / "x.h5")
     assert physbench.open(path).attributes["dataset"] == "balls4mass64-v1"
     with pytest.raises(DamagedFile, match=sentence):
@@ -177,7 +207,9 @@ def test_impossible_motion_is_found_whatever_the_recipe(recipe_text: str | None,
 
 OFFSETS: dict[str, Callable[[Array], object]] = {
     "beyond all rows": lambda offset: offset.__setitem__(1, 1 << 40),
-    "so far that the distance to the next is no number": lambda offset: offset.__setitem__(slice(1, 3), [(1 << 63) - 1, -2]),
+    "so far that the distance to the next is no number": lambda offset: offset.__setitem__(
+        slice(1, 3), [(1 << 63) - 1, -2]
+    ),
     "below zero": lambda offset: offset.__setitem__(1, -1),
     "not from the start": lambda offset: offset.__setitem__(0, 1),
     "backwards": lambda offset: offset.__setitem__(slice(1, 3), offset[[2, 1]]),
@@ -224,7 +256,9 @@ def test_the_last_bit_of_any_value_is_found_behind_honest_digests(name: str, tin
         ({"version": 2, "name": "balls-v2"}, "made by version 2 of balls, and version 1 is installed here"),
     ],
 )
-def test_a_file_that_cannot_be_made_again_is_not_called_good(change: dict[str, Any], reason: str, tiny: Any, copied: Any, cli: Any) -> None:
+def test_a_file_that_cannot_be_made_again_is_not_called_good(
+    change: dict[str, Any], reason: str, tiny: Any, copied: Any, cli: Any
+) -> None:
     path, name = copied(tiny), change.pop("name")
     with_recipe(path, lambda told: told.update(change))
     change_with(lambda file: file.attrs.update(dataset=name))(path)
@@ -232,7 +266,10 @@ def test_a_file_that_cannot_be_made_again_is_not_called_good(change: dict[str, A
     assert (report.sequences_remade, report.sequences_replayed, report.streams_inflated) == (0, 0, 15)
     result = cli("verify", path)
     assert result.exit_code == 0 and "good" not in result.stdout
-    assert f"{name} is undamaged (5 sequences" in result.stdout and f"nothing was made again: {reason}" in result.stdout.replace("it was ", "")
+    assert (
+        f"{name} is undamaged (5 sequences" in result.stdout
+        and f"nothing was made again: {reason}" in result.stdout.replace("it was ", "")
+    )
 
 
 @dataclass(frozen=True)
@@ -258,13 +295,22 @@ class Plain:
 plain = Recipe(dataset="plain", generator=Plain())
 
 
-def test_a_world_without_a_check_of_its_own_is_made_again_and_says_so(tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_world_without_a_check_of_its_own_is_made_again_and_says_so(
+    tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(registry.datasets.built_in, "plain", f"{__name__}:plain")  # type: ignore[arg-type]
     recipe = replace(plain, splits={"training": 20}, frames=6)
     path = generate(recipe, tmp_path / "x.h5")
     report = physbench.verify(path)
-    assert (report.sequences_remade, report.sequences_replayed, report.caveats) == (20, 0, ("plain has no check of its laws",))
-    assert "is good (20 sequences, each made again from the recipe" in (said := cli("verify", path).stdout) and "no check of its laws" in said
+    assert (report.sequences_remade, report.sequences_replayed, report.caveats) == (
+        20,
+        0,
+        ("plain has no check of its laws",),
+    )
+    assert (
+        "is good (20 sequences, each made again from the recipe" in (said := cli("verify", path).stdout)
+        and "no check of its laws" in said
+    )
     scenes = recipe.scenes("training", 0, 20)
     scenes.groups[17, 5, 3, 3] ^= 1
     with pytest.raises(DamagedFile, match="training sequence 17: groups is wrong in frame 5"):

@@ -1,4 +1,5 @@
-"""A plain R-NEM file reads as the same sequences, whatever its types and layout; values that cannot be frames or groups are refused, with their place."""
+"""A plain R-NEM file reads as the same sequences, whatever its types and layout; values that cannot be frames or groups
+are refused, with their place."""
 
 from __future__ import annotations
 
@@ -36,7 +37,14 @@ def expect(values: Any, start: int, stop: int) -> Any:
 @pytest.mark.parametrize("code", ["u1", "?", "i8", ">i4", "f2", "f4", ">f8"])
 def test_frames_of_0_and_1_read_as_bytes_of_every_type(code: str, tmp_path: Path) -> None:
     whole = code if code != "?" else "u1"
-    split = open_plain(plain(tmp_path / "x.h5", features=FRAMES.astype(code), groups=GROUPS.astype(whole), collisions=COLLISIONS.astype(code)))
+    split = open_plain(
+        plain(
+            tmp_path / "x.h5",
+            features=FRAMES.astype(code),
+            groups=GROUPS.astype(whole),
+            collisions=COLLISIONS.astype(code),
+        )
+    )
     assert (len(split), split.frames, split.shape) == (N, T, (H, W, 1))
     for start, stop in ((0, 3), (3, 70), (69, 70)):
         read = split.read(start, stop)
@@ -92,7 +100,9 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-def test_a_digest_is_of_values_not_of_layout(layout: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_digest_is_of_values_not_of_layout(
+    layout: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reference = open_plain(plain(tmp_path / "x.h5", features=FRAMES, groups=GROUPS)).digest(50)
     with h5py.File(tmp_path / "y.h5", "w") as file:
         for name, values in (("features", FRAMES), ("groups", GROUPS)):
@@ -106,8 +116,16 @@ def test_a_digest_tells_values_shapes_and_counts_apart(tmp_path: Path) -> None:
     other[3, 49, 2, 2, 0] ^= 1
     beyond = FRAMES.copy()
     beyond[3, 50, 2, 2, 0] ^= 1
-    files = {"a": FRAMES, "other": other, "turned": FRAMES.reshape(T, N, W, H, 1), "beyond": beyond, "floats": FRAMES * np.float32(0.5)}
-    digests = {name: open_plain(plain(tmp_path / f"{name}.h5", features=values)).digest(50) for name, values in files.items()}
+    files = {
+        "a": FRAMES,
+        "other": other,
+        "turned": FRAMES.reshape(T, N, W, H, 1),
+        "beyond": beyond,
+        "floats": FRAMES * np.float32(0.5),
+    }
+    digests = {
+        name: open_plain(plain(tmp_path / f"{name}.h5", features=values)).digest(50) for name, values in files.items()
+    }
     digests["fewer"] = open_plain(tmp_path / "a.h5").digest(49)
     digests["groups"] = open_plain(plain(tmp_path / "g.h5", features=FRAMES, groups=GROUPS)).digest(50)
     digests["collisions"] = open_plain(plain(tmp_path / "c.h5", features=FRAMES, collisions=GROUPS > 1)).digest(50)
@@ -174,7 +192,9 @@ def test_shapes_that_do_not_agree_are_refused(arrays: dict[str, Any], told: str 
 
 def test_a_sequence_that_is_too_long_is_refused_unread(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "x.h5", "w") as file:
-        frames = file.create_dataset("test/features", (1 << 14, 1, 128, 128, 1), "u1", chunks=(1 << 14, 1, 128, 128, 1), compression="gzip")
+        frames = file.create_dataset(
+            "test/features", (1 << 14, 1, 128, 128, 1), "u1", chunks=(1 << 14, 1, 128, 128, 1), compression="gzip"
+        )
         frames.id.write_direct_chunk((0, 0, 0, 0, 0), bytes(1 << 19))
     with pytest.raises(StorageError, match="16384 frames of"):
         open_plain(tmp_path / "x.h5")

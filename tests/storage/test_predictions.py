@@ -21,7 +21,9 @@ from physbench.storage.predictions import Predictions, PredictionsHeader, Predic
 from tests.builders.interrupted_runs import room_for
 
 N, S, F, FRAME = 7, 4, 5, (6, 5, 1)
-HEADER = PredictionsHeader(suite="smoke", suite_version=1, size="lite", sequences=N, model="my model", seed=3, likelihood="bernoulli")
+HEADER = PredictionsHeader(
+    suite="smoke", suite_version=1, size="lite", sequences=N, model="my model", seed=3, likelihood="bernoulli"
+)
 GAUSSIAN = replace(HEADER, likelihood="gaussian", sigma=0.25)
 RNG = np.random.default_rng(0)
 MEAN = RNG.random((N, S, *FRAME), np.float32)
@@ -32,7 +34,14 @@ ASKED: dict[str, Any] = {"frame": FRAME, "steps": S, "maps": F}
 DOCUMENT = Path(__file__).parents[2] / "docs" / "predictions.md"
 
 
-def by_hand(path: Path, arrays: dict[str, Any] | None = None, *, without: str = "", layout: dict[str, Any] | None = None, **attributes: Any) -> Path:
+def by_hand(
+    path: Path,
+    arrays: dict[str, Any] | None = None,
+    *,
+    without: str = "",
+    layout: dict[str, Any] | None = None,
+    **attributes: Any,
+) -> Path:
     """Written by a stranger, with h5py alone."""
     told = {
         "format": "physbench-predictions", "version": 1, "suite": "smoke", "suite_version": 1, "size": "lite", "sequences": N, "model": "my model",
@@ -67,7 +76,9 @@ def test_what_is_written_is_read_bit_for_bit(header: PredictionsHeader, tmp_path
     assert read.header == header
     assert read.names() == ["balls", "balls/rollout-5+10", "stills/frames"]
     for start, stop in ((0, N), (2, 5), (6, 7)):
-        assert [*map(bits, read.read("balls", start, stop, **ASKED))] == [whole[start:stop].tobytes() for whole in (MEAN, OWNER, TOLD, BOXES)]
+        assert [*map(bits, read.read("balls", start, stop, **ASKED))] == [
+            whole[start:stop].tobytes() for whole in (MEAN, OWNER, TOLD, BOXES)
+        ]
     mean, *others = read.read("balls/rollout-5+10", 1, 3, **{**ASKED, "steps": 2})
     assert bits(mean) == MEAN[1:3, :2].tobytes() and others == [None] * 3
     mean, owner, *_ = read.read("stills/frames", 0, N, **ASKED)
@@ -129,7 +140,9 @@ def test_logits_come_back_as_probabilities_within_half_a_float(tmp_path: Path) -
 def test_infinite_logits_are_certain(tmp_path: Path) -> None:
     logits = np.zeros((N, S, *FRAME), "f2")
     logits.reshape(-1)[:4] = [np.inf, -np.inf, 65504, -65504]
-    mean, *_ = Predictions(by_hand(tmp_path / "p.h5", {"balls/mean": logits}, values="logits")).read("balls", 0, N, **ASKED)
+    mean, *_ = Predictions(by_hand(tmp_path / "p.h5", {"balls/mean": logits}, values="logits")).read(
+        "balls", 0, N, **ASKED
+    )
     assert mean is not None and mean.reshape(-1)[:5].tolist() == [1, 0, 1, 0, 0.5]
 
 
@@ -141,7 +154,10 @@ def test_infinite_logits_are_certain(tmp_path: Path) -> None:
         ({"balls/mean": MEAN[:6]}, r"mean has shape \(6, 4, 6, 5, 1\); asked was for \(7, 4, 6, 5, 1\)"),
         ({"balls/mean": MEAN[:, 1:]}, "mean has shape"),
         ({"balls/mean": MEAN[..., 0]}, "mean has shape"),
-        ({"balls/mean": MEAN, "balls/owner": OWNER[:, 1:]}, r"owner has shape \(7, 4, 6, 5\); asked was for \(7, 5, 6, 5\)"),
+        (
+            {"balls/mean": MEAN, "balls/owner": OWNER[:, 1:]},
+            r"owner has shape \(7, 4, 6, 5\); asked was for \(7, 5, 6, 5\)",
+        ),
         ({"balls/mean": MEAN, "balls/owner": OWNER.astype("i4")}, "owner is of type int32"),
         ({"balls/mean": MEAN, "balls/log_likelihood": TOLD[:, :, 1:]}, "log_likelihood has shape"),
         ({"other/mean": MEAN}, "predicts nothing for 'balls': it has other"),
@@ -193,7 +209,9 @@ def test_a_header_is_complete_and_of_the_right_types(attributes: dict[str, Any],
     path = by_hand(tmp_path / "p.h5", **attributes)
     with pytest.raises(StorageError, match=told) as refused:
         Predictions(path)
-    assert "\n" not in str(refused.value) and str(refused.value).startswith(str(path)) and str(refused.value).isprintable()
+    assert (
+        "\n" not in str(refused.value) and str(refused.value).startswith(str(path)) and str(refused.value).isprintable()
+    )
 
 
 def test_a_header_is_what_its_attributes_are() -> None:
@@ -255,7 +273,10 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
 
 def test_two_writers_do_not_write_one_file(tmp_path: Path) -> None:
     with PredictionsWriter(tmp_path / "p.h5", HEADER) as writer:
-        with pytest.raises(StorageError, match="another process is writing"), PredictionsWriter(tmp_path / "p.h5", HEADER):
+        with (
+            pytest.raises(StorageError, match="another process is writing"),
+            PredictionsWriter(tmp_path / "p.h5", HEADER),
+        ):
             pass
         writer.add("balls", 0, MEAN)
     assert Predictions(tmp_path / "p.h5").names() == ["balls"]
@@ -281,13 +302,20 @@ with PredictionsWriter({str(path)!r}, Header(suite="smoke", suite_version=1, siz
 
 
 def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
-    with room_for(20_000), pytest.raises(StorageError, match="p.h5 cannot be written"), PredictionsWriter(tmp_path / "p.h5", HEADER) as writer:
+    with (
+        room_for(20_000),
+        pytest.raises(StorageError, match="p.h5 cannot be written"),
+        PredictionsWriter(tmp_path / "p.h5", HEADER) as writer,
+    ):
         writer.add("balls", 0, RNG.random((N, 40, 30, 30, 1), np.float32))
     assert alone(tmp_path)
 
 
 def test_a_directory_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="there is no folder"), PredictionsWriter(tmp_path / "nowhere" / "p.h5", HEADER):
+    with (
+        pytest.raises(StorageError, match="there is no folder"),
+        PredictionsWriter(tmp_path / "nowhere" / "p.h5", HEADER),
+    ):
         pass
 
 
@@ -300,7 +328,10 @@ def test_a_directory_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
         ([("balls", 0, MEAN[:3]), ("balls", 0, MEAN[:3])], "goes on at sequence 3"),
         ([("balls", 0, MEAN[:3]), ("balls", 3, MEAN)], "goes on at sequence 3 of 7, not with 3 to 10"),
         ([("balls", 0, MEAN[:3]), ("balls", 3, MEAN[3:, 1:])], "has sequences of shape"),
-        ([("balls", 0, MEAN[:3]), ("balls", 3, MEAN[3:], OWNER[3:])], "hold mean; one that starts at 3 holds mean and owner"),
+        (
+            [("balls", 0, MEAN[:3]), ("balls", 3, MEAN[3:], OWNER[3:])],
+            "hold mean; one that starts at 3 holds mean and owner",
+        ),
         ([("balls", 0, None)], "hold nothing"),
         ([("balls", 0, MEAN, OWNER[:3])], "balls/owner ends after 3 of 7"),
         ([("balls", 0, MEAN[..., 0])], "mean has 5 axes"),
@@ -322,24 +353,43 @@ def test_blocks_come_whole_and_in_order(blocks: list[Any], told: str, tmp_path: 
 def test_what_is_no_probability_does_not_become_a_logit(value: float, tmp_path: Path) -> None:
     wrong = MEAN.copy()
     wrong[2, 1, 3, 3, 0] = value
-    with pytest.raises(StorageError, match="not within 0 to 1"), PredictionsWriter(tmp_path / "p.h5", HEADER, half=True) as writer:
+    with (
+        pytest.raises(StorageError, match="not within 0 to 1"),
+        PredictionsWriter(tmp_path / "p.h5", HEADER, half=True) as writer,
+    ):
         writer.add("balls", 0, wrong)
 
 
 def test_the_examples_of_the_document_run_and_read(tmp_path: Path) -> None:
     examples = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.S)
     export_inputs(tmp_path / "inputs.h5", "balls", limit=2)
-    done = subprocess.run([sys.executable, "-c", "\n".join(examples)], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(examples)], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     by_others, by_us = Predictions(tmp_path / "predictions.h5"), Predictions(tmp_path / "predictions-2.h5")
     assert by_others.header == by_us.header and by_others.header.sequences == 2
     assert by_others.names() == by_us.names() == ["balls4mass64"]
     asked: dict[str, Any] = {"frame": (64, 64, 1), "steps": 30, "maps": 31}
-    for one, other in zip(by_others.read("balls4mass64", 0, 2, **asked), by_us.read("balls4mass64", 0, 2, **asked), strict=True):
+    for one, other in zip(
+        by_others.read("balls4mass64", 0, 2, **asked), by_us.read("balls4mass64", 0, 2, **asked), strict=True
+    ):
         np.testing.assert_array_equal(one, other)
-    done = subprocess.run([sys.executable, "-m", "physbench", "score", "predictions.h5"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "physbench", "score", "predictions.h5"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 0 and "limit-2: 2 sequences" in done.stdout, done.stderr
-    done = subprocess.run([sys.executable, "-m", "physbench", "score", "mine.h5"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "physbench", "score", "mine.h5"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 0 and "limit-2: 2 sequences" in done.stdout, done.stderr
 
 

@@ -21,7 +21,9 @@ def test_one_sequence_is_its_arrays_by_name(name: str, request: pytest.FixtureRe
         assert len(read) == count
         for i in {0, count - 1, count // 2}:
             same(read[i], truth, i)
-            assert {field: array.dtype for field, array in read[i].items()} == {field: array.dtype for field, array in truth.items()}
+            assert {field: array.dtype for field, array in read[i].items()} == {
+                field: array.dtype for field, array in truth.items()
+            }
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,11 @@ def test_one_sequence_is_its_arrays_by_name(name: str, request: pytest.FixtureRe
     ids=str,
 )  # fmt: skip
 def test_many_sequences_in_any_order(many: Any, rows: Any) -> None:
-    same(physbench.open(many.path)["training"][rows], read_stored(many.path, "training"), rows if isinstance(rows, slice) else np.asarray(rows, int))
+    same(
+        physbench.open(many.path)["training"][rows],
+        read_stored(many.path, "training"),
+        rows if isinstance(rows, slice) else np.asarray(rows, int),
+    )
 
 
 @pytest.mark.parametrize("row", [-1, -300, np.int64(7)])
@@ -41,7 +47,9 @@ def test_a_number_may_count_from_the_end(many: Any, row: int) -> None:
     same(physbench.open(many.path)["training"][row], read_stored(many.path, "training"), row)
 
 
-@pytest.mark.parametrize("rows", [300, -301, [0, 300], [-301], 10**30, "0", 1.0, [0.5], None, [[0]], [True], (0, "a")], ids=str)
+@pytest.mark.parametrize(
+    "rows", [300, -301, [0, 300], [-301], 10**30, "0", 1.0, [0.5], None, [[0]], [True], (0, "a")], ids=str
+)
 def test_what_is_no_sequence_is_an_index_error(many: Any, rows: Any) -> None:
     with pytest.raises(IndexError):
         physbench.open(many.path)["training"][rows]
@@ -101,7 +109,11 @@ def test_batches_hold_each_sequence_once(many: Any, size: int, drop_last: bool, 
         assert [len(batch) for batch in batches] == lengths
         orders[seed] = [number[row.tobytes()] for batch in batches for row in batch]
         assert len(set(orders[seed])) == sum(lengths)
-        again = [number[row.tobytes()] for batch in read.batches(size, shuffle_seed=seed, drop_last=drop_last) for row in batch["position"]]
+        again = [
+            number[row.tobytes()]
+            for batch in read.batches(size, shuffle_seed=seed, drop_last=drop_last)
+            for row in batch["position"]
+        ]
         assert again == orders[seed]
     assert orders[None] == list(range(sum(lengths)))
     if lengths:

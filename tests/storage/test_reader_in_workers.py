@@ -16,7 +16,10 @@ def test_a_handle_survives_pickling(many: Any) -> None:
     file = physbench.open(many.path)
     split = file["test"].only("features", "visible")
     split[0]
-    for kept in (pickle.loads(pickle.dumps(split)), pickle.loads(pickle.dumps(file))["test"].only("features", "visible")):
+    for kept in (
+        pickle.loads(pickle.dumps(split)),
+        pickle.loads(pickle.dumps(file))["test"].only("features", "visible"),
+    ):
         truth = read_stored(many.path, "test")
         same(kept[[5, 69]], {name: truth[name] for name in ("features", "visible")}, [5, 69])
     assert len(pickle.dumps(file)) < 10_000

@@ -71,7 +71,10 @@ def test_a_part_that_does_not_exist_is_refused(many: Any, tmp_path: Path, part: 
 
 
 def test_seed_0_is_a_seed(tiny: Any, tmp_path: Path) -> None:
-    of = {seed: content(generate(replace(tiny.recipe, seed=seed), tmp_path / f"{seed}.h5")) for seed in (0, 1, 2, 2**64 - 1)}
+    of = {
+        seed: content(generate(replace(tiny.recipe, seed=seed), tmp_path / f"{seed}.h5"))
+        for seed in (0, 1, 2, 2**64 - 1)
+    }
     assert of[0] == content(tiny.path)
     assert len(set(of.values())) == 4
 
@@ -83,7 +86,9 @@ def test_splits_and_sequences_share_no_seed(many: Any) -> None:
 
 def test_no_two_sequences_of_a_file_begin_alike(many: Any) -> None:
     with h5py.File(many.path) as file:
-        starts = [file[split]["position"][0, i].tobytes() for split in file for i in range(file[split]["count"].shape[0])]
+        starts = [
+            file[split]["position"][0, i].tobytes() for split in file for i in range(file[split]["count"].shape[0])
+        ]
     assert len(set(starts)) == len(starts) == 410
 
 
@@ -118,8 +123,16 @@ def test_the_recipe_in_the_file_makes_the_file_again(many: Any, tmp_path: Path) 
     with h5py.File(many.path) as file:
         told = json.loads(file.attrs["recipe"])
     usual = datasets.get(told["dataset"])
-    parameters = {name: tuple(value) if isinstance(value, list) else value for name, value in told["parameters"].items()}
-    recipe = Recipe(dataset=told["dataset"], generator=type(usual.generator)(**parameters), frames=told["frames"], splits=told["splits"], seed=told["seed"])
+    parameters = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in told["parameters"].items()
+    }
+    recipe = Recipe(
+        dataset=told["dataset"],
+        generator=type(usual.generator)(**parameters),
+        frames=told["frames"],
+        splits=told["splits"],
+        seed=told["seed"],
+    )
     assert digest(generate(recipe, tmp_path / "again.h5")) == digest(many.path)
 
 
@@ -137,7 +150,8 @@ print(hashlib.sha256(b"".join(streams)).hexdigest())
 
 
 def test_every_process_compresses_to_the_same_bytes() -> None:
-    """Once in a while, some compressors give another stream of the same pixels: what lay in their memory before counts."""
+    """Once in a while, some compressors give another stream of the same pixels: what lay in their memory before
+    counts."""
     started = [subprocess.Popen([sys.executable, "-c", STREAMS], stdout=subprocess.PIPE, text=True) for _ in range(12)]
     assert len({process.communicate()[0] for process in started}) == 1
     assert all(process.returncode == 0 for process in started)

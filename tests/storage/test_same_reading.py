@@ -44,7 +44,9 @@ def is_refused(path: Path) -> bool:
     return False
 
 
-@pytest.mark.parametrize("name", [f"{split}/{name}" for split in ("training", "test") for name in CHUNKED if name != "count"])
+@pytest.mark.parametrize(
+    "name", [f"{split}/{name}" for split in ("training", "test") for name in CHUNKED if name != "count"]
+)
 def test_one_bit_in_the_key_of_a_chunk_is_found(name: str, tiny: Any, tmp_path: Path) -> None:
     """In the element axis of the key, which a walk over the tree does not report: h5py finds no chunk, and reads zeros.
 
@@ -61,7 +63,9 @@ def test_one_bit_in_the_key_of_a_chunk_is_found(name: str, tiny: Any, tmp_path: 
         physbench.verify(path)
 
 
-def test_whatever_bit_of_a_tree_is_flipped_h5py_reads_the_truth_or_the_file_is_refused(tiny: Any, tmp_path: Path) -> None:
+def test_whatever_bit_of_a_tree_is_flipped_h5py_reads_the_truth_or_the_file_is_refused(
+    tiny: Any, tmp_path: Path
+) -> None:
     sound, path, draw = tiny.path.read_bytes(), tmp_path / "x.h5", random.Random(0)
     truth, found = read_plainly(tiny.path), 0
     for _ in range(150):
@@ -95,7 +99,9 @@ def test_a_level_of_deflate_that_hdf5_does_not_know_is_refused(name: str, tiny: 
 
 def test_two_arrays_may_not_share_their_bytes(recipe_of: Any, tmp_path: Path) -> None:
     """Where mass and radius are all 1, one chunk could serve both, and every digest holds."""
-    path = generate(recipe_of(test=2, frames=6, n=(2, 2), size=16, radius=1.0, radius_ratio=1.0, mass_ratio=1.0), tmp_path / "x.h5")
+    path = generate(
+        recipe_of(test=2, frames=6, n=(2, 2), size=16, radius=1.0, radius_ratio=1.0, mass_ratio=1.0), tmp_path / "x.h5"
+    )
     spoilt = bytearray(path.read_bytes())
     places = [found.start() for found in re.finditer(b"TREE\x01\x00", spoilt)]
     child = {name: places[CHUNKED.index(name)] + 24 + 8 + 8 * (len(AXES[name][1]) + 1) for name in ("radius", "mass")}

@@ -66,11 +66,15 @@ def test_a_curtain_elsewhere_is_found(curtain: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("recipe_text", ["{}", '{"parameters":{}}', '{"parameters":{"size":1e9,"crop":0,"gravity":0}}'])
 @pytest.mark.parametrize("radius", [1e30, 3e8, np.inf])
-def test_a_huge_ball_is_refused_with_little_memory(arena: tuple[Recipe, Scenes], tmp_path: Path, recipe_text: str, radius: float) -> None:
+def test_a_huge_ball_is_refused_with_little_memory(
+    arena: tuple[Recipe, Scenes], tmp_path: Path, recipe_text: str, radius: float
+) -> None:
     recipe, truth = arena
     scenes = pickle.loads(pickle.dumps(truth))
     scenes.truth["radius"][:, 0] = radius
     path = write(recipe, tmp_path / "x.h5", {"training": scenes})
-    change_with(lambda file: file.attrs.update(recipe=recipe_text, recipe_sha256=sha256(recipe_text.encode()).hexdigest()))(path)
+    change_with(
+        lambda file: file.attrs.update(recipe=recipe_text, recipe_sha256=sha256(recipe_text.encode()).hexdigest())
+    )(path)
     with pytest.raises(DamagedFile):
         physbench.verify(path)

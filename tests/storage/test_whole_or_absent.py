@@ -33,7 +33,9 @@ def test_nothing_is_under_the_final_name_while_it_is_made(many: Any, tmp_path: P
 def test_an_existing_file_is_kept_unless_told_otherwise(tiny: Any, copied: Any, tmp_path: Path) -> None:
     path = copied(tiny)
     other = replace(tiny.recipe, seed=1)
-    with pytest.raises(StorageError, match="exists already, made from another recipe: seed is 0 there, 1 here: use --overwrite"):
+    with pytest.raises(
+        StorageError, match="exists already, made from another recipe: seed is 0 there, 1 here: use --overwrite"
+    ):
         generate(other, path)
     assert digest(path) == digest(tiny.path)
     generate(other, path, overwrite=True)
@@ -60,7 +62,9 @@ def test_unfinished_work_on_another_recipe_is_not_touched(tiny: Any, long: Any, 
 
 
 @pytest.mark.parametrize("more", [[], ["--overwrite"]])
-def test_a_second_process_is_told_in_one_line(long: Any, tmp_path: Path, cli: Any, refusal: Any, more: list[str]) -> None:
+def test_a_second_process_is_told_in_one_line(
+    long: Any, tmp_path: Path, cli: Any, refusal: Any, more: list[str]
+) -> None:
     path = tmp_path / "both.h5"
     first = start(path, "--train", "20000", wait_for=20_000)
     try:
@@ -78,7 +82,9 @@ def test_a_second_process_is_told_in_one_line(long: Any, tmp_path: Path, cli: An
 Usage = namedtuple("Usage", "total used free")
 
 
-def test_too_little_room_is_said_before_anything_is_made(mass: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_room_is_said_before_anything_is_made(
+    mass: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**9, 10**9 - 1000, 1000))
     with pytest.raises(StorageError, match=r"needs about [\d.]+ [kM]B and .* has [\d.]+ (bytes|kB) free"):
         generate(mass.recipe, tmp_path / "x.h5")
@@ -103,15 +109,30 @@ def test_a_disk_that_fills_up_half_way_in_a_process_of_its_own(tmp_path: Path, c
     alone_in(tmp_path)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0 or shutil.which("unshare") is None, reason="mounting needs root")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0 or shutil.which("unshare") is None, reason="mounting needs root"
+)
 @pytest.mark.parametrize("known_beforehand", [True, False])
 def test_a_disk_that_is_really_full(tmp_path: Path, refusal: Any, known_beforehand: bool) -> None:
     """In a mount namespace of its own, so that nothing stays mounted."""
     words = "generate balls4mass64 --train 300 --valid 0 --test 0 --out disk/x.h5 --workers 1"
     blind = "import shutil, collections; shutil.disk_usage = lambda _: collections.namedtuple('U', 'free')(1 << 60); "
-    python = f"{sys.executable} -c \"{'' if known_beforehand else blind}from physbench.cli import main; main(prog_name='physbench')\""
-    script = f"mkdir disk && mount -t tmpfs -o size=2m tmpfs disk || exit 77; {python} {words}; code=$?; ls -A disk; exit $code"
-    done = subprocess.run(["unshare", "--mount", "sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    python = (
+        f'{sys.executable} -c "{"" if known_beforehand else blind}from physbench.cli import main;'
+        " main(prog_name='physbench')\""
+    )
+    script = (
+        f"mkdir disk && mount -t tmpfs -o size=2m tmpfs disk || exit 77; {python} {words}; code=$?; ls -A disk; exit"
+        " $code"
+    )
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     if done.returncode in (1, 77):
         pytest.skip("mounting is not allowed here")
     assert ("MB free" if known_beforehand else "no space is left") in refusal(done.returncode, done.stderr)

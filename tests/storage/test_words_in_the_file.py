@@ -29,7 +29,9 @@ def test_every_array_carries_the_words_of_the_page(name: str, request: pytest.Fi
                 assert told["meaning"] == meaning and told.get("unit", "-") == unit
                 assert len(told["axes"].split(", ")) == len(in_file.strip("(), ").split(","))
                 bits = [f"bits: {told['bits']}"] if "bits" in told else []
-                assert "; ".join([told[topic] for topic in ("values", "order", "counting") if topic in told] + bits) == values.replace("-", "", values == "-")
+                assert "; ".join(
+                    [told[topic] for topic in ("values", "order", "counting") if topic in told] + bits
+                ) == values.replace("-", "", values == "-")
 
 
 def test_they_cost_a_few_kilobytes(tiny: Any, copied: Any) -> None:
@@ -80,9 +82,15 @@ def test_a_file_with_other_words_or_none_is_the_same_dataset(name: str, tiny: An
         for array, truth in physbench.open(tiny.path)[split][:].items():
             np.testing.assert_array_equal(np.asarray(physbench.open(path)[split][:][array]), np.asarray(truth))
     told = json.loads(cli("info", path, "--json").stdout)
-    assert {path: words["meaning"] for path, words in told["arrays"].items()} == {path: field.meaning for path, field in ARRAYS.items() if path in AXES}
+    assert {path: words["meaning"] for path, words in told["arrays"].items()} == {
+        path: field.meaning for path, field in ARRAYS.items() if path in AXES
+    }
     text = cli("info", path).stdout
-    assert "stranger" not in text and "\x1b" not in text and text.split("arrays")[1] == cli("info", tiny.path).stdout.split("arrays")[1]
+    assert (
+        "stranger" not in text
+        and "\x1b" not in text
+        and text.split("arrays")[1] == cli("info", tiny.path).stdout.split("arrays")[1]
+    )
 
 
 def test_words_may_be_changed_without_harm_to_others(tiny: Any, copied: Any) -> None:

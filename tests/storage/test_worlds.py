@@ -1,4 +1,5 @@
-"""Files of worlds that are not balls: what they declare is made, stored, read, digested and verified, and nothing else is."""
+"""Files of worlds that are not balls: what they declare is made, stored, read, digested and verified, and nothing else
+is."""
 
 from __future__ import annotations
 
@@ -32,7 +33,16 @@ from tests.builders.worlds import EPISODES, WORLDS, Apart, Game, Memory, Squares
 from tests.oracles.contract import digest_of
 
 SETTINGS: Any = pytest.mark.parametrize("name", WORLDS)
-MORE = {"actions": "TNA", "reward": "TN", "ram": "TN*", "episode": "N2", "shape": "NK", "colour": "NK3", "scale": "NK", "count": "N"}
+MORE = {
+    "actions": "TNA",
+    "reward": "TN",
+    "ram": "TN*",
+    "episode": "N2",
+    "shape": "NK",
+    "colour": "NK3",
+    "scale": "NK",
+    "count": "N",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -126,13 +136,20 @@ def test_the_digest_is_that_of_the_contract(name: str, files: dict[str, Path]) -
                 array = file[split][path][()]
                 values = array.tobytes()
                 if path in ("features", "groups", "collisions"):
-                    values = np.array([zlib.adler32(np.ascontiguousarray(array[:, i])) for i in range(array.shape[1])], "<u4").tobytes()
-                text += f"{split}/{path} {array.dtype.str.lstrip('<|')} {'x'.join(map(str, array.shape))} {sha256(values).hexdigest()}\n"
+                    values = np.array(
+                        [zlib.adler32(np.ascontiguousarray(array[:, i])) for i in range(array.shape[1])], "<u4"
+                    ).tobytes()
+                text += (
+                    f"{split}/{path} {array.dtype.str.lstrip('<|')} {'x'.join(map(str, array.shape))}"
+                    f" {sha256(values).hexdigest()}\n"
+                )
         assert file.attrs["content_sha256"] == digest_of(text)
 
 
 @SETTINGS
-def test_verify_makes_everything_again_and_says_that_no_law_was_checked(name: str, files: dict[str, Path], cli: Any) -> None:
+def test_verify_makes_everything_again_and_says_that_no_law_was_checked(
+    name: str, files: dict[str, Path], cli: Any
+) -> None:
     report = physbench.verify(files[name])
     assert (report.sequences_remade, report.sequences_replayed) == (WORLDS[name].sequences, 0)
     assert report.caveats == (f"{name} has no check of its laws",)
@@ -147,11 +164,17 @@ def test_info_names_the_arrays_that_are_there(name: str, files: dict[str, Path],
         there = paths_in(file[next(iter(file))])
     assert set(told["arrays"]) == there
     assert all((f"    {path} " in text) == (path in there) for path in ARRAYS)
-    for words in {"game": ["3 frames of 6x9x3", "2 actions"], "squares": ["images, 8x8x1", "up to 2 objects"], "memory": ["2 frames"]}[name]:
+    for words in {
+        "game": ["3 frames of 6x9x3", "2 actions"],
+        "squares": ["images, 8x8x1", "up to 2 objects"],
+        "memory": ["2 frames"],
+    }[name]:
         assert words in text
 
 
-@pytest.mark.parametrize(("name", "path"), [("game", "actions"), ("game", "events/kind"), ("squares", "colour"), ("memory", "ram")])
+@pytest.mark.parametrize(
+    ("name", "path"), [("game", "actions"), ("game", "events/kind"), ("squares", "colour"), ("memory", "ram")]
+)
 def test_a_changed_value_is_found(name: str, path: str, files: dict[str, Path], tmp_path: Path) -> None:
     copy = Path(shutil.copy(files[name], tmp_path))
     with h5py.File(copy, "r+") as file:
@@ -166,30 +189,68 @@ HOSTILE: dict[str, tuple[str, Callable[[Path], None], str]] = {
         "squares",
         change_with(
             lambda file: [
-                file.create_dataset(f"{split}/rotation", data=np.zeros((len(file[split]["count"]), 2), "<f4"), chunks=(min(256, len(file[split]["count"])), 2))
+                file.create_dataset(
+                    f"{split}/rotation",
+                    data=np.zeros((len(file[split]["count"]), 2), "<f4"),
+                    chunks=(min(256, len(file[split]["count"])), 2),
+                )
                 for split in file
             ]
         ),
         "not what its digest says",
     ),
-    "an array that one split lacks": ("squares", change_with(lambda file: file.pop("test/scale")), "all splits hold the same arrays"),
+    "an array that one split lacks": (
+        "squares",
+        change_with(lambda file: file.pop("test/scale")),
+        "all splits hold the same arrays",
+    ),
     "no array": ("memory", change_with(lambda file: file.pop("test/ram")), "holds no arrays"),
-    "an unknown array": ("memory", change_with(lambda file: file.create_dataset("test/rom", data=[1])), "'rom', which the format does not know"),
-    "an unknown column": ("game", change_with(lambda file: file.create_dataset("test/events/who", data=[1])), "'who', which the format does not know"),
+    "an unknown array": (
+        "memory",
+        change_with(lambda file: file.create_dataset("test/rom", data=[1])),
+        "'rom', which the format does not know",
+    ),
+    "an unknown column": (
+        "game",
+        change_with(lambda file: file.create_dataset("test/events/who", data=[1])),
+        "'who', which the format does not know",
+    ),
     "events without offset": ("game", change_with(lambda file: file.pop("test/events/offset")), "has no 'offset'"),
-    "events without anything": ("squares", change_with(lambda file: file.create_group("test/events")), "has no 'offset'"),
+    "events without anything": (
+        "squares",
+        change_with(lambda file: file.create_group("test/events")),
+        "has no 'offset'",
+    ),
     "version 1": ("squares", attribute("format_version", 1), "has no 'collisions'"),
     "actions of another kind": ("game", array_instead("test/actions", dtype="<u2"), "not of type uint8"),
-    "actions without an axis": ("game", array_instead("test/actions", data=np.zeros((3, 40), "u1"), chunks=(3, 40)), "does not have 3 axes"),
-    "too much memory": ("memory", array_instead("test/ram", data=np.zeros((2, 40, 129), "u1"), chunks=(2, 40, 129)), "axis 128 should be 128"),
-    "frames that do not agree": ("game", array_instead("test/reward", data=np.zeros((4, 40), "<f4"), chunks=(4, 40)), "axis T should be 3"),
-    "sequences that do not agree": ("game", array_instead("test/episode", data=np.zeros((41, 2), "<u4"), chunks=(40, 2)), "axis N should be 40"),
+    "actions without an axis": (
+        "game",
+        array_instead("test/actions", data=np.zeros((3, 40), "u1"), chunks=(3, 40)),
+        "does not have 3 axes",
+    ),
+    "too much memory": (
+        "memory",
+        array_instead("test/ram", data=np.zeros((2, 40, 129), "u1"), chunks=(2, 40, 129)),
+        "axis 128 should be 128",
+    ),
+    "frames that do not agree": (
+        "game",
+        array_instead("test/reward", data=np.zeros((4, 40), "<f4"), chunks=(4, 40)),
+        "axis T should be 3",
+    ),
+    "sequences that do not agree": (
+        "game",
+        array_instead("test/episode", data=np.zeros((41, 2), "<u4"), chunks=(40, 2)),
+        "axis N should be 40",
+    ),
     "memory in one piece": ("memory", array_instead("test/ram", chunks=None), "not stored as the format says"),
 }
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_a_hostile_file_of_another_world_is_refused_in_one_sentence(case: str, files: dict[str, Path], tmp_path: Path, cli: Any, refusal: Any) -> None:
+def test_a_hostile_file_of_another_world_is_refused_in_one_sentence(
+    case: str, files: dict[str, Path], tmp_path: Path, cli: Any, refusal: Any
+) -> None:
     name, spoil, sentence = HOSTILE[case]
     path = Path(shutil.copy(files[name], tmp_path))
     spoil(path)
@@ -197,12 +258,16 @@ def test_a_hostile_file_of_another_world_is_refused_in_one_sentence(case: str, f
     assert sentence in refusal(result.exit_code, result.stderr)
 
 
-def test_a_file_with_other_arrays_than_its_recipe_makes_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_with_other_arrays_than_its_recipe_makes_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Squares, "arrays", ("features", "count"))
     path = generate(replace(squares, splits={"test": 3}), tmp_path / "x.h5")
     monkeypatch.undo()
     monkeypatch.setitem(registry.datasets.built_in, "squares", "tests.builders.worlds:squares")  # type: ignore[arg-type]
-    with pytest.raises(DamagedFile, match="holds features, count; its recipe makes features, groups, count, shape, colour, scale"):
+    with pytest.raises(
+        DamagedFile, match="holds features, count; its recipe makes features, groups, count, shape, colour, scale"
+    ):
         physbench.verify(path)
 
 
@@ -247,7 +312,9 @@ def test_an_episode_world_has_no_sequences_beyond_its_recipe() -> None:
         game.scenes("validation", 0, 1)
 
 
-@pytest.mark.parametrize("spans", [[], [(0, 39)], [(0, 20), (21, 40)], [(0, 30), (20, 40)], [(0, 40), (40, 40)], [(0, 41)]])
+@pytest.mark.parametrize(
+    "spans", [[], [(0, 39)], [(0, 20), (21, 40)], [(0, 30), (20, 40)], [(0, 40), (40, 40)], [(0, 41)]]
+)
 def test_spans_that_leave_a_gap_are_refused(spans: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Game, "spans", lambda self, recipe, split: [Span(split, *ends) for ends in spans])
     with pytest.raises(RecipeError, match="do not follow one another from 0 to 40"):
@@ -275,7 +342,9 @@ def test_unfinished_work_of_another_format_is_refused_in_words(tmp_path: Path, c
     folder = generate(memory, tmp_path / "x.h5", part=(1, 1)).rename(workings_of(tmp_path / "x.h5"))
     journal = folder / "journal"
     journal.write_bytes(journal.read_bytes().replace(b'"format": 1', b'"format": 0', 1))
-    result = cli("generate", "memory", "--frames", 2, "--train", 0, "--valid", 0, "--test", 40, "--out", tmp_path / "x.h5")
+    result = cli(
+        "generate", "memory", "--frames", 2, "--train", 0, "--valid", 0, "--test", 40, "--out", tmp_path / "x.h5"
+    )
     assert "holds unfinished work" in refusal(result.exit_code, result.stderr) and "--overwrite" in result.stderr
 
 
@@ -343,20 +412,35 @@ def count_scenes(count: int) -> Scenes:
     ("liar", "sentence"),
     [
         (Liar(arrays=(), makes=count_scenes), "declares no arrays"),
-        (Liar(arrays=("count", "weight"), makes=count_scenes), "declares an array 'weight', which the vocabulary does not have"),
+        (
+            Liar(arrays=("count", "weight"), makes=count_scenes),
+            "declares an array 'weight', which the vocabulary does not have",
+        ),
         (Liar(arrays=("count", "count"), makes=count_scenes), "declares 'count' twice"),
         (Liar(arrays=("count", "mass"), makes=count_scenes), "declares 'mass' and did not make it"),
         (Liar(arrays=("mass",), objects=0, makes=count_scenes), "declares 'mass', and the number of its objects is 0"),
         (Liar(arrays=("actions",), makes=count_scenes), "declares 'actions', and the number of its actions is 0"),
-        (Liar(makes=lambda n: Scenes(truth={"count": np.ones(n)})), r"made 'count' as float64 of shape \(3,\): it is uint8 of shape \(3,\)"),
-        (Liar(makes=lambda n: Scenes(truth={"count": np.ones((n, 2), np.uint8)})), r"made 'count' as uint8 of shape \(3, 2\)"),
+        (
+            Liar(makes=lambda n: Scenes(truth={"count": np.ones(n)})),
+            r"made 'count' as float64 of shape \(3,\): it is uint8 of shape \(3,\)",
+        ),
+        (
+            Liar(makes=lambda n: Scenes(truth={"count": np.ones((n, 2), np.uint8)})),
+            r"made 'count' as uint8 of shape \(3, 2\)",
+        ),
         (Liar(arrays=("count", "events/time"), makes=count_scenes), "declares 'events/time' and did not make it"),
         (
-            Liar(arrays=("count", "events/time"), makes=lambda n: replace(count_scenes(n), events={"offset": np.array([0, 1]), "time": np.zeros(1)})),
+            Liar(
+                arrays=("count", "events/time"),
+                makes=lambda n: replace(count_scenes(n), events={"offset": np.array([0, 1]), "time": np.zeros(1)}),
+            ),
             "'events/offset' that does not lead from 0 through 3 sequences",
         ),
         (
-            Liar(arrays=("count", "events/time"), makes=lambda n: replace(count_scenes(n), events={"offset": np.arange(n + 1), "time": np.zeros(1)})),
+            Liar(
+                arrays=("count", "events/time"),
+                makes=lambda n: replace(count_scenes(n), events={"offset": np.arange(n + 1), "time": np.zeros(1)}),
+            ),
             r"made 'events/time' as float64 of shape \(1,\): it is float64 of shape \(3,\)",
         ),
     ],

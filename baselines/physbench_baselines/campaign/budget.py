@@ -16,8 +16,8 @@ LATE = 0.25
 def count_sequence_steps(recipe: TrainingRecipe, steps: int, limit: int | None) -> int:
     """Count the sequence-steps in the first `steps` steps of a run.
 
-    limit: the steps of the whole run, which the curriculum goes by. A run that was limited by minutes has none: as every length had
-    the same time, every length is counted with the same number of sequence-steps. That is an estimate.
+    limit: the steps of the whole run, which the curriculum goes by. A run that was limited by minutes has none: as
+    every length had the same time, every length is counted with the same number of sequence-steps. That is an estimate.
     """
     predicted = [frames - 1 for frames in recipe.frames]
     parts = len(predicted)

@@ -1,5 +1,5 @@
-"""What a run of the campaign cost and reached so far, as plain JSON that travels with the weights; and what a campaign writes down of its stages,
-beside what their own folders tell: campaign.json."""
+"""What a run of the campaign cost and reached so far, as plain JSON that travels with the weights; and what a campaign
+writes down of its stages, beside what their own folders tell: campaign.json."""
 
 from __future__ import annotations
 
@@ -64,11 +64,19 @@ class History:
         """The validation with the lowest loss: that of the weights which are kept as the best."""
         return min(self.curve, key=lambda point: point.validation_loss, default=None)
 
-    def add(self, sequence_steps: int, spent: Iterable[Spent], validation: str, points: Iterable[CurvePoint]) -> History:
+    def add(
+        self, sequence_steps: int, spent: Iterable[Spent], validation: str, points: Iterable[CurvePoint]
+    ) -> History:
         """Join one more stage; its points count from its own beginning."""
         moved = [replace(point, sequence_steps=self.sequence_steps + point.sequence_steps) for point in points]
         before = self.curve if validation == self.validation else ()
-        return History(self.stages + 1, self.sequence_steps + sequence_steps, _merge([*self.spent, *spent]), validation, (*before, *moved))
+        return History(
+            self.stages + 1,
+            self.sequence_steps + sequence_steps,
+            _merge([*self.spent, *spent]),
+            validation,
+            (*before, *moved),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain JSON, with a thinner curve if it is long."""
@@ -130,7 +138,9 @@ def _steps_of(stage: Mapping[str, Any]) -> int:
     except (TrainingError, TypeError, ValueError):
         return 0
     limit = stage.get("steps_limit")
-    return count_sequence_steps(known, int(stage.get("steps", 0)), limit if isinstance(limit, int) and 0 < limit < 1 << 40 else None)
+    return count_sequence_steps(
+        known, int(stage.get("steps", 0)), limit if isinstance(limit, int) and 0 < limit < 1 << 40 else None
+    )
 
 
 def _merge(spent: Iterable[Spent]) -> tuple[Spent, ...]:
@@ -166,7 +176,9 @@ class Ledger:
                 raise ValueError("it is no object in JSON")
         except (StorageError, ValueError, RecursionError) as error:
             raise TrainingError(f"{self.path} cannot be read ({str(error)[:100]}): put it back or delete it") from None
-        return {name: read_record(RunRecord, record, self.path) for name, record in cast("dict[str, Any]", given).items()}
+        return {
+            name: read_record(RunRecord, record, self.path) for name, record in cast("dict[str, Any]", given).items()
+        }
 
 
 def read_record(kind: type[T], given: Any, place: Path) -> T:

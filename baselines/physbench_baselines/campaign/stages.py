@@ -1,6 +1,7 @@
 """Stages: the training runs that lie in a campaign's folder, and how far each has come.
 
-The first stage of a run lies in NAME. A later one, which begins with weights kept for moving, lies in NAME.stage2 and so on.
+The first stage of a run lies in NAME. A later one, which begins with weights kept for moving, lies in NAME.stage2 and
+so on.
 """
 
 import math
@@ -12,7 +13,17 @@ from typing import Any
 from physbench.errors import TrainingError
 from physbench_baselines import checkpoint
 from physbench_baselines.campaign.budget import count_sequence_steps
-from physbench_baselines.campaign.history import CurvePoint, History, Ledger, RunRecord, Saved, Spent, TrainingPlace, describe_validation, history_of_stages
+from physbench_baselines.campaign.history import (
+    CurvePoint,
+    History,
+    Ledger,
+    RunRecord,
+    Saved,
+    Spent,
+    TrainingPlace,
+    describe_validation,
+    history_of_stages,
+)
 from physbench_baselines.campaign.table import PlannedRun
 from physbench_baselines.training.folder import Folder, LogRow
 from physbench_baselines.training.initial import stages_before
@@ -44,7 +55,11 @@ class TrainingStage:
     def _list_spent(self) -> list[Spent]:
         places = self.record.places
         ends = [*(place.since for place in places[1:]), self.minutes]
-        return [Spent(place.hardware, max(end - place.since, 0.0)) for place, end in zip(places, ends, strict=True)] if places else []
+        return (
+            [Spent(place.hardware, max(end - place.since, 0.0)) for place, end in zip(places, ends, strict=True)]
+            if places
+            else []
+        )
 
 
 def folder_of(campaign: Path, run: PlannedRun, number: int) -> Path:
@@ -77,7 +92,8 @@ def read_stage(path: Path, run: PlannedRun, ledger: Ledger) -> TrainingStage:
     recipe = folder.recipe()
     if (recipe.model, recipe.data) != (run.model, run.data):
         raise TrainingError(
-            f"{path} holds a run of {recipe.model} on {recipe.data}, and {run.name} is {run.model} on {run.data}: move it away or give it another name"
+            f"{path} holds a run of {recipe.model} on {recipe.data}, and {run.name} is {run.model} on {run.data}: move"
+            " it away or give it another name"
         )
     record = record_of(path, ledger)
     saved = record.saved
@@ -85,9 +101,20 @@ def read_stage(path: Path, run: PlannedRun, ledger: Ledger) -> TrainingStage:
     step = saved.step if saved else 0
     ended, at = folder.result() or (None, 0)  # at an earlier step, it was of a shorter run
     return TrainingStage(
-        path, recipe, record, step, saved.minutes if saved else 0.0, limit, ended if at == step else None, saved is not None,
-        tuple(_point(row, recipe, limit) for row in folder.rows() if row.step <= step and math.isfinite(row.validation_loss or math.nan)),
-    )  # fmt: skip
+        path,
+        recipe,
+        record,
+        step,
+        saved.minutes if saved else 0.0,
+        limit,
+        ended if at == step else None,
+        saved is not None,
+        tuple(
+            _point(row, recipe, limit)
+            for row in folder.rows()
+            if row.step <= step and math.isfinite(row.validation_loss or math.nan)
+        ),
+    )
 
 
 def record_of(path: Path, ledger: Ledger) -> RunRecord:
@@ -112,7 +139,10 @@ def is_beginning(path: Path) -> bool:
     if not path.is_dir() or (path / "recipe.json").exists():
         return False
     names = [entry.name for entry in path.iterdir()]
-    return all(re.fullmatch(r"log\.csv|\.?(log\.csv|recipe\.json)\.[0-9a-f]{8}\.part", name) for name in names) and not Folder(path).rows()
+    return (
+        all(re.fullmatch(r"log\.csv|\.?(log\.csv|recipe\.json)\.[0-9a-f]{8}\.part", name) for name in names)
+        and not Folder(path).rows()
+    )
 
 
 def clear_beginning(path: Path) -> None:
@@ -126,7 +156,12 @@ def clear_beginning(path: Path) -> None:
 def _read_saved(training: Any, mark: tuple[int, int], last: Path) -> Saved:
     try:
         step, seconds, steps, minutes = (training[name] for name in ("step", "seconds", "steps_limit", "minutes_limit"))
-        if not (0 <= int(step) < 1 << 40 and 0 <= int(steps) < 1 << 40 and 0 <= float(seconds) < 1e12 and 0 <= float(minutes) < 1e9):
+        if not (
+            0 <= int(step) < 1 << 40
+            and 0 <= int(steps) < 1 << 40
+            and 0 <= float(seconds) < 1e12
+            and 0 <= float(minutes) < 1e9
+        ):
             raise ValueError
         return Saved(mark, int(step), round(float(seconds) / 60, 4), int(steps), float(minutes))
     except (KeyError, TypeError, ValueError, OverflowError):
@@ -135,5 +170,8 @@ def _read_saved(training: Any, mark: tuple[int, int], last: Path) -> Saved:
 
 def _point(row: LogRow, recipe: TrainingRecipe, limit: int) -> CurvePoint:
     assert row.validation_loss is not None
-    bce, ari = (value if value is not None and math.isfinite(value) else None for value in (row.figures.get(name) for name in ("relative_bce", "ari")))
+    bce, ari = (
+        value if value is not None and math.isfinite(value) else None
+        for value in (row.figures.get(name) for name in ("relative_bce", "ari"))
+    )
     return CurvePoint(count_sequence_steps(recipe, row.step, limit), row.validation_loss, bce, ari)

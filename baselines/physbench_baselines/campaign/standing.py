@@ -37,15 +37,21 @@ class RunStanding:
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing is left to do. A stage that was begun is brought to its end, or its learning rate would not have fallen."""
+        """Whether nothing is left to do. A stage that was begun is brought to its end, or its learning rate would not
+        have fallen."""
         if self.stage is None or self.moved is not None:
             return self.share >= FULL
         return self.stage.ended is not None and (self.share >= FULL or self.stage.ended == "patience")
 
     @property
     def has_flattened(self) -> bool | None:
-        """Whether its validation loss improves no longer; None while there is something left to do, or where the curve does not tell."""
-        return is_flat([(point.sequence_steps, point.validation_loss) for point in self.history.curve]) if self.is_full else None
+        """Whether its validation loss improves no longer; None while there is something left to do, or where the curve
+        does not tell."""
+        return (
+            is_flat([(point.sequence_steps, point.validation_loss) for point in self.history.curve])
+            if self.is_full
+            else None
+        )
 
     @property
     def state(self) -> str:
@@ -64,7 +70,8 @@ class RunStanding:
 
     @property
     def differences(self) -> list[str]:
-        """Fields in which the latest stage was trained otherwise than the table says, as happens with a run that was adopted."""
+        """Fields in which the latest stage was trained otherwise than the table says, as happens with a run that was
+        adopted."""
         if self.stage is None:
             return []
         recipe = self.stage.recipe
@@ -73,7 +80,8 @@ class RunStanding:
         return [
             f"{name.replace('_', ' ')} {_short(getattr(recipe, name))}, not {_short(getattr(planned, name))}"
             for name in vars(planned)
-            if getattr(recipe, name) != getattr(planned, name) and not (name == "precision" and planned.precision == "auto")
+            if getattr(recipe, name) != getattr(planned, name)
+            and not (name == "precision" and planned.precision == "auto")
         ]
 
     def to_dict(self) -> dict[str, Any]:

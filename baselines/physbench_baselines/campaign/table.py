@@ -23,15 +23,16 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 """How a run differs from the paper's recipe.
 
-curriculum: short sequences first, weights averaged, an end that is known beforehand. It reaches in an hour what the paper's reaches in many.
-small-steps: many small batches, for a network of a few thousand weights.
+curriculum: short sequences first, weights averaged, an end that is known beforehand. It reaches in an hour what the
+paper's reaches in many. small-steps: many small batches, for a network of a few thousand weights.
 """
 
 STAGE_SEEDS = 1_000
 """Between the seeds of a run's stages: the next stage is shown other sequences."""
 
 NEM_BUDGET = 1_200_000
-"""2,240 steps of the curriculum. By the speeds on the cards, the rows of this family together take about 37 hours of one CPU core."""
+"""2,240 steps of the curriculum. By the speeds on the cards, the rows of this family together take about 37 hours of
+one CPU core."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,13 @@ class PlannedRun:
     @property
     def name(self) -> str:
         """Name the run after its model, its dataset unless that is balls4mass64, and its seed."""
-        return ".".join([self.model.replace(":", ".").lower(), *([] if self.data == "balls4mass64" else [self.data]), f"seed{self.seed}"])
+        return ".".join(
+            [
+                self.model.replace(":", ".").lower(),
+                *([] if self.data == "balls4mass64" else [self.data]),
+                f"seed{self.seed}",
+            ]
+        )
 
     def training_recipe(self, *, stage: int = 1, initial: str = "") -> TrainingRecipe:
         """Give the recipe of a stage.
@@ -118,5 +125,7 @@ def select(runs: Sequence[PlannedRun], patterns: Sequence[str]) -> list[PlannedR
     """Choose runs by patterns such as '*.seed0', in their order; all of them without any."""
     for pattern in patterns:
         if not any(fnmatchcase(run.name, pattern) for run in runs):
-            raise UnknownName(f"no run of the campaign is called {pattern!r}: there is {', '.join(run.name for run in runs)}")
+            raise UnknownName(
+                f"no run of the campaign is called {pattern!r}: there is {', '.join(run.name for run in runs)}"
+            )
     return [run for run in runs if not patterns or any(fnmatchcase(run.name, pattern) for pattern in patterns)]

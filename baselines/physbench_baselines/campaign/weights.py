@@ -63,7 +63,8 @@ def history_of_weights(campaign: Path, run: PlannedRun) -> History | None:
     mine = cast("dict[str, Any]", recipe) if isinstance(recipe, dict) else dict[str, Any]()
     if (mine.get("model"), mine.get("data")) != (run.model, Path(run.data).name):
         raise TrainingError(
-            f"{path} holds weights of {mine.get('model')} on {mine.get('data')}, and {run.name} is {run.model} on {run.data}: move the file away"
+            f"{path} holds weights of {mine.get('model')} on {mine.get('data')}, and {run.name} is {run.model} on"
+            f" {run.data}: move the file away"
         )
     if "campaign" in card:
         return read_record(History, card["campaign"], path)

@@ -1,4 +1,5 @@
-"""The work of a campaign: piece by piece, whatever is furthest behind. A piece that is killed loses a minute at most."""
+"""The work of a campaign: piece by piece, whatever is furthest behind. A piece that is killed loses a minute at
+most."""
 
 import secrets
 import shutil
@@ -16,7 +17,15 @@ from physbench.files import publish
 from physbench_baselines.adapter import device_of
 from physbench_baselines.campaign.budget import steps_for
 from physbench_baselines.campaign.history import History, Ledger, RunRecord, TrainingPlace
-from physbench_baselines.campaign.stages import TrainingStage, clear_beginning, folder_of, latest_folder, next_number, read_stage, record_of
+from physbench_baselines.campaign.stages import (
+    TrainingStage,
+    clear_beginning,
+    folder_of,
+    latest_folder,
+    next_number,
+    read_stage,
+    record_of,
+)
 from physbench_baselines.campaign.standing import RunStanding, order, read_standings
 from physbench_baselines.campaign.table import PlannedRun
 from physbench_baselines.campaign.weights import keep_weights, weights_of
@@ -52,7 +61,10 @@ def hold_campaign(folder: Path) -> Generator[None]:
         (folder / "campaign.lock").touch()
     except OSError as error:
         raise TrainingError(f"{folder} cannot be the folder of a campaign: {error.strerror}") from None
-    with hold(folder / "campaign.lock", f"a campaign is at work in {folder} in another process: stop that one first, or give another folder"):
+    with hold(
+        folder / "campaign.lock",
+        f"a campaign is at work in {folder} in another process: stop that one first, or give another folder",
+    ):
         yield
 
 
@@ -76,8 +88,9 @@ def work(
 ) -> list[Piece]:
     """Train whatever is furthest behind, until the minutes are over or every budget is used up.
 
-    piece: minutes after which it is asked anew what is furthest behind. threads: of torch; on a CPU one unless told otherwise. A run that fails
-    does not stop the others: it is named at the end. One that another process trains is passed over.
+    piece: minutes after which it is asked anew what is furthest behind. threads: of torch; on a CPU one unless told
+    otherwise. A run that fails does not stop the others: it is named at the end. One that another process trains is
+    passed over.
     """
     check_minutes(minutes, piece)
     if threads is not None and not 1 <= threads <= 1024:
@@ -94,12 +107,16 @@ def work(
         ledger = Ledger(folder)
         while True:
             left = (end - time.monotonic()) / 60
-            waiting = [each for each in order(read_standings(folder, runs, ledger)) if each.run.name not in failures | busy]
+            waiting = [
+                each for each in order(read_standings(folder, runs, ledger)) if each.run.name not in failures | busy
+            ]
             if not waiting or (left < SHORTEST and pieces):
                 break
             name = waiting[0].run.name
             try:
-                pieces.append(_train_piece(folder, waiting[0], ledger, min(piece, max(left, 1e-6)), place, progress, say))
+                pieces.append(
+                    _train_piece(folder, waiting[0], ledger, min(piece, max(left, 1e-6)), place, progress, say)
+                )
             except AtWork as error:
                 busy[name] = str(error)
                 say(f"{name} is passed over: {error}")
@@ -136,7 +153,15 @@ def _train_piece(
     ledger.put(job.path.name, record)
     show = partial(progress, run.name) if progress else None
     try:
-        result = train(job.recipe, job.path, steps=job.steps, pause_after=minutes, resume=job.recipe is None, device=str(place), progress=show)
+        result = train(
+            job.recipe,
+            job.path,
+            steps=job.steps,
+            pause_after=minutes,
+            resume=job.recipe is None,
+            device=str(place),
+            progress=show,
+        )
     finally:
         if Folder(job.path).last.exists():
             ledger.put(job.path.name, record_of(job.path, ledger))
@@ -157,7 +182,11 @@ def _resume(stage: TrainingStage, run: PlannedRun) -> _Job:
     """Go on with a stage; AtWork if another process trains it."""
     with Folder(stage.path).hold():
         pass  # before anything is written down of it
-    steps = None if stage.is_saved else stage.limit or steps_for(stage.recipe, run.budget - stage.record.before.sequence_steps)
+    steps = (
+        None
+        if stage.is_saved
+        else stage.limit or steps_for(stage.recipe, run.budget - stage.record.before.sequence_steps)
+    )
     return _Job(stage.path, stage.record, None, steps, stage.minutes)
 
 

@@ -1,4 +1,5 @@
-"""PyTorch's own container, `.pt`, in which runs were kept before: a zip archive around a pickle, which torch reads as data alone."""
+"""PyTorch's own container, `.pt`, in which runs were kept before: a zip archive around a pickle, which torch reads as
+data alone."""
 
 import io
 import re
@@ -28,15 +29,25 @@ def unpack(content: bytes, path: Path) -> tuple[CheckpointHeader, Arrays, Any]:
     except Exception as error:  # a stranger's pickle makes torch raise anything
         found = re.search(r"GLOBAL (\S+)", str(error))
         why = f"it asks for {found[1][:60]!r}, which could run code" if found else f"torch says {str(error)[:100]!r}"
-        raise HostileFile(f"{path} holds more than weights and was not loaded: {why}; ask its author for .safetensors") from None
+        raise HostileFile(
+            f"{path} holds more than weights and was not loaded: {why}; ask its author for .safetensors"
+        ) from None
     entries = cast("dict[str, Any]", told if isinstance(told, dict) else {})
-    if not isinstance(entries.get("header"), str) or not isinstance(entries.get("weights"), dict) or not entries.keys() <= {"header", "weights", "training"}:
-        raise StorageError(f"{path} is a PyTorch file of another project: it does not hold 'header' and 'weights' as a checkpoint does")
+    if (
+        not isinstance(entries.get("header"), str)
+        or not isinstance(entries.get("weights"), dict)
+        or not entries.keys() <= {"header", "weights", "training"}
+    ):
+        raise StorageError(
+            f"{path} is a PyTorch file of another project: it does not hold 'header' and 'weights' as a checkpoint does"
+        )
     header = header_of(entries["header"], path)
     arrays: Arrays = {}
     for name, tensor in entries["weights"].items():
         try:
-            arrays[name] = (tensor.detach().view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor.detach()).numpy()
+            arrays[name] = (
+                tensor.detach().view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor.detach()
+            ).numpy()
             if not isinstance(name, str) or arrays[name].dtype not in TYPES.values():
                 raise TypeError
         except (AttributeError, TypeError, RuntimeError, ValueError):
@@ -47,8 +58,13 @@ def unpack(content: bytes, path: Path) -> tuple[CheckpointHeader, Arrays, Any]:
 def _members(content: bytes, path: Path) -> dict[str, bytes]:
     """What torch needs of an archive, stored as it is, so that no size can be claimed that is not there."""
     if content[-22:-18] != b"PK\x05\x06":
-        raise DamagedFile(f"{path} is cut off: it begins like a zip archive and does not end like one; download it again")
-    listed = [content[-10:-6], content[-58:-50] if content[-98:-94] == b"PK\x06\x06" else b""]  # the length of the list of members, in its two forms
+        raise DamagedFile(
+            f"{path} is cut off: it begins like a zip archive and does not end like one; download it again"
+        )
+    listed = [
+        content[-10:-6],
+        content[-58:-50] if content[-98:-94] == b"PK\x06\x06" else b"",
+    ]  # the length of the list of members, in its two forms
     if max(int.from_bytes(length, "little") for length in listed) > MOST_HEADER:
         raise HostileFile(f"{path} claims a list of members of more than {MOST_HEADER:,} bytes")
     try:
@@ -57,11 +73,19 @@ def _members(content: bytes, path: Path) -> dict[str, bytes]:
             names = [info.filename.partition("/")[2] for info in infos]
             if said := _other_archive(names, [info.filename for info in infos]):
                 raise StorageError(f"{path} {said}")
-            if len(set(names)) < len(names) or any(info.compress_type or info.compress_size != info.file_size for info in infos):
-                raise HostileFile(f"{path} has members that are compressed or of the same name, which PyTorch does not write")
+            if len(set(names)) < len(names) or any(
+                info.compress_type or info.compress_size != info.file_size for info in infos
+            ):
+                raise HostileFile(
+                    f"{path} has members that are compressed or of the same name, which PyTorch does not write"
+                )
             if (claimed := sum(info.file_size for info in infos)) > len(content):
                 raise HostileFile(f"{path} has {len(content):,} bytes and claims members of {claimed:,}")
-            return {name: archive.read(info) for name, info in zip(names, infos, strict=True) if re.fullmatch(r"data\.pkl|version|byteorder|data/\d+", name)}
+            return {
+                name: archive.read(info)
+                for name, info in zip(names, infos, strict=True)
+                if re.fullmatch(r"data\.pkl|version|byteorder|data/\d+", name)
+            }
     except (zipfile.BadZipFile, struct.error, EOFError, OSError, ValueError, RuntimeError, OverflowError) as error:
         raise DamagedFile(f"{path} is a damaged zip archive ({str(error)[:100]!r}); download it again") from None
 
@@ -73,12 +97,18 @@ def _other_archive(names: list[str], full_names: list[str]) -> str | None:
         return "is a program of torch.export (.pt2), which would be run; save the weights of the network instead"
     if any(name.endswith(".npy") for name in full_names):
         return "is an archive of NumPy arrays (.npz), not a checkpoint"
-    return None if "data.pkl" in names else f"is a zip archive of something else, beginning with {str(full_names[:1])[:80]}"
+    return (
+        None
+        if "data.pkl" in names
+        else f"is a zip archive of something else, beginning with {str(full_names[:1])[:80]}"
+    )
 
 
 def _torch() -> Any:
     from physbench_baselines.adapter import torch
 
     if tuple(int(part) for part in re.findall(r"\d+", torch.__version__)[:2]) < (2, 10):
-        raise MissingPackage(f"a .pt is only read with PyTorch 2.10 or newer, not {torch.__version__}: pip install -U torch")
+        raise MissingPackage(
+            f"a .pt is only read with PyTorch 2.10 or newer, not {torch.__version__}: pip install -U torch"
+        )
     return torch

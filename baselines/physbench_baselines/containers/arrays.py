@@ -14,10 +14,19 @@ from physbench.errors import DamagedFile, HostileFile, ModelError
 if TYPE_CHECKING:
     from torch import nn
 
-Arrays = dict[str, NDArray[Any]]  # float32, float16, int8, and uint16 for the bits of bfloat16; of a run's state other types, too
+Arrays = dict[
+    str, NDArray[Any]
+]  # float32, float16, int8, and uint16 for the bits of bfloat16; of a run's state other types, too
 
 TYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2"), "I8": np.dtype("i1")}
-STATE_TYPES = {**TYPES, "F64": np.dtype("<f8"), "I64": np.dtype("<i8"), "I32": np.dtype("<i4"), "U8": np.dtype("u1"), "BOOL": np.dtype("?")}
+STATE_TYPES = {
+    **TYPES,
+    "F64": np.dtype("<f8"),
+    "I64": np.dtype("<i8"),
+    "I32": np.dtype("<i4"),
+    "U8": np.dtype("u1"),
+    "BOOL": np.dtype("?"),
+}
 
 STATE = "training/"
 """What the names begin with of what a run needs, beside its weights, to go on."""
@@ -41,7 +50,9 @@ def store(network: nn.Module, *, half: bool, quantise: bool) -> Arrays:
             arrays[name] = np.rint(array / scale[:, None]).astype(np.int8)
         elif half:
             if np.abs(array).max(initial=0) > np.finfo(np.float16).max:
-                raise ModelError(f"{name} of the network holds {np.abs(array).max():g}, too much for half precision: save it without")
+                raise ModelError(
+                    f"{name} of the network holds {np.abs(array).max():g}, too much for half precision: save it without"
+                )
             arrays[name] = array.astype(np.float16)
     return arrays
 

@@ -12,7 +12,15 @@ from physbench.errors import HostileFile, StorageError, suggest
 
 FORMAT, FORMAT_VERSION = "physbench-checkpoint", 1
 
-CARD = {"name": str, "model_link": str, "paper_link": str, "training": str, "train_seed": int, "steps": int, "sequences": int}  # others may be there
+CARD = {
+    "name": str,
+    "model_link": str,
+    "paper_link": str,
+    "training": str,
+    "train_seed": int,
+    "steps": int,
+    "sequences": int,
+}  # others may be there
 
 MOST_HEADER = 1 << 20
 
@@ -28,26 +36,38 @@ class CheckpointHeader:
 
 def header_of(text: str, path: Path) -> CheckpointHeader:
     if len(text) > MOST_HEADER or not text.isprintable() or not re.fullmatch(r'(?:[^\\]|\\["\\/])*', text):
-        raise HostileFile(f"the header of {path} is longer than {MOST_HEADER:,} characters or holds some that cannot be printed")
+        raise HostileFile(
+            f"the header of {path} is longer than {MOST_HEADER:,} characters or holds some that cannot be printed"
+        )
     told = parse(text.encode(), path)
     if told.get("format") != FORMAT:
         raise StorageError(f"{path} is not a checkpoint of physbench: its header does not say {FORMAT!r}")
     if type(told.get("version")) is not int or told["version"] != FORMAT_VERSION:
-        raise StorageError(f"{path} is not of checkpoint version {FORMAT_VERSION}, the one this physbench reads; perhaps a newer physbench reads it")
+        raise StorageError(
+            f"{path} is not of checkpoint version {FORMAT_VERSION}, the one this physbench reads; perhaps a newer"
+            " physbench reads it"
+        )
     architecture, sizes, card = told.get("architecture"), told.get("sizes"), told.get("card")
     if len(told) != 5 or not isinstance(architecture, str) or not isinstance(sizes, dict) or not isinstance(card, dict):
         raise HostileFile(f"the header of {path} does not have an architecture, sizes and a card, and nothing else")
     if ":" in architecture:
         if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", architecture) or len(architecture) > 200:
-            raise HostileFile(f"{path} is of the architecture {architecture[:40]!r}, which is not written package.module:ATTRIBUTE")
+            raise HostileFile(
+                f"{path} is of the architecture {architecture[:40]!r}, which is not written package.module:ATTRIBUTE"
+            )
     elif architecture not in (known := registry.architectures.names()):
         hint = suggest(architecture, known)
-        raise StorageError(f"{path} is of the architecture {architecture[:40]!r}, which this physbench does not have: {hint}")
+        raise StorageError(
+            f"{path} is of the architecture {architecture[:40]!r}, which this physbench does not have: {hint}"
+        )
     header = CheckpointHeader(architecture, cast("dict[str, Any]", sizes), cast("dict[str, Any]", card))
     for name in CARD.keys() & header.card.keys():
         value: Any = header.card[name]
         if value is not None and type(value) is not CARD[name]:
-            raise HostileFile(f"the card of {path} has a {type(value).__name__} for {name!r}: it is {'text' if CARD[name] is str else 'a whole number'}")
+            raise HostileFile(
+                f"the card of {path} has a {type(value).__name__} for {name!r}: it is"
+                f" {'text' if CARD[name] is str else 'a whole number'}"
+            )
         if name.endswith("_link") and isinstance(value, str) and not value.startswith("https://"):
             raise HostileFile(f"the card of {path} has the {name} {value[:60]!r}: only https:// links are shown")
     return header

@@ -1,4 +1,5 @@
-"""The container of everything that is written, `.safetensors`: a header in the metadata, and arrays, without anything that could be run."""
+"""The container of everything that is written, `.safetensors`: a header in the metadata, and arrays, without anything
+that could be run."""
 
 import json
 from hashlib import sha256
@@ -38,12 +39,16 @@ def unpack(content: bytes, path: Path) -> tuple[CheckpointHeader, Arrays]:
         entries = package.deserialize(content)  # every byte of the data belongs to exactly one array
     except package.SafetensorError as error:
         why = str(error).removeprefix("Error while deserializing: ")[:100]
-        raise DamagedFile(f"{path} is damaged, cut off or added to: its arrays are not where its list says ({why}); download it again") from None
+        raise DamagedFile(
+            f"{path} is damaged, cut off or added to: its arrays are not where its list says ({why}); download it again"
+        ) from None
     arrays: Arrays = {}
     for name, entry in entries:
         kinds = STATE_TYPES if name.startswith(STATE) else TYPES
         if entry["dtype"] not in kinds or len(entry["shape"]) > MOST_AXES:
-            raise HostileFile(f"{path}: {name[:60]!r} is {entry['dtype']} of {len(entry['shape'])} axes, which no array of weights is")
+            raise HostileFile(
+                f"{path}: {name[:60]!r} is {entry['dtype']} of {len(entry['shape'])} axes, which no array of weights is"
+            )
         arrays[name] = np.frombuffer(entry["data"], kinds[entry["dtype"]]).reshape(entry["shape"])
     _require_same(checksum, data, path)
     return header, arrays
@@ -58,7 +63,9 @@ def _package() -> Any:
     try:
         import safetensors.numpy
     except ImportError:
-        raise MissingPackage("weights are read and written with the package safetensors: pip install 'physbench[train]'") from None
+        raise MissingPackage(
+            "weights are read and written with the package safetensors: pip install 'physbench[train]'"
+        ) from None
     _ = safetensors.numpy  # is loaded with it
     return safetensors
 

@@ -1,1 +1,2 @@
-"""The agent that plays Space Invaders: a deep Q-network, how it is trained, and how it plays. Nothing here loads PyTorch before it is used."""
+"""The agent that plays Space Invaders: a deep Q-network, how it is trained, and how it plays. Nothing here loads
+PyTorch before it is used."""

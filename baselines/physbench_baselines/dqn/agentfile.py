@@ -1,6 +1,8 @@
-"""An agent on disk: the weights of its network and what is known of it, in `.safetensors`; read as an enemy's, and never as code.
+"""An agent on disk: the weights of its network and what is known of it, in `.safetensors`; read as an enemy's, and
+never as code.
 
-A header in the metadata says the sizes and carries the card, and a checksum is over both. The file is read once: what is checked is what is loaded.
+A header in the metadata says the sizes and carries the card, and a checksum is over both. The file is read once: what
+is checked is what is loaded.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ class Agent:
     sha256: str  # of the file
 
 
-def save(path: Path | str, sizes: AgentSizes, weights: Mapping[str, NDArray[np.float32]], *, card: Mapping[str, Any]) -> None:
+def save(
+    path: Path | str, sizes: AgentSizes, weights: Mapping[str, NDArray[np.float32]], *, card: Mapping[str, Any]
+) -> None:
     """Write an agent, its weights as float16; the same bytes every time."""
     package = _package()
     with np.errstate(over="ignore"):  # it is looked at
@@ -128,12 +132,17 @@ def _arrays(entries: Any, sizes: AgentSizes, path: Path) -> dict[str, NDArray[np
     wanted = shapes(sizes)
     there = {name: entry for name, entry in entries}
     for name in sorted(wanted.keys() ^ there.keys()):
-        raise ModelError(f"{path} does not have the weights of an agent of its sizes: {name[:60]!r} is {'missing' if name in wanted else 'unknown'}")
+        raise ModelError(
+            f"{path} does not have the weights of an agent of its sizes: {name[:60]!r} is"
+            f" {'missing' if name in wanted else 'unknown'}"
+        )
     arrays: dict[str, NDArray[np.float32]] = {}
     for name, shape in wanted.items():
         entry = there[name]
         if entry["dtype"] not in KINDS or tuple(entry["shape"]) != shape:
-            raise ModelError(f"{path}: {name!r} is {entry['dtype']} of the shape {tuple(entry['shape'])}, not F16 or F32 of {shape}")
+            raise ModelError(
+                f"{path}: {name!r} is {entry['dtype']} of the shape {tuple(entry['shape'])}, not F16 or F32 of {shape}"
+            )
         arrays[name] = np.frombuffer(entry["data"], KINDS[entry["dtype"]]).reshape(shape).astype(np.float32)
         if not np.isfinite(arrays[name]).all():
             raise ModelError(f"{path}: the weights {name!r} hold numbers that are not finite")
@@ -144,6 +153,8 @@ def _package() -> Any:
     try:
         import safetensors.numpy
     except ImportError:
-        raise MissingPackage("agents are read and written with the package safetensors: pip install 'physbench[train]'") from None
+        raise MissingPackage(
+            "agents are read and written with the package safetensors: pip install 'physbench[train]'"
+        ) from None
     _ = safetensors.numpy  # is loaded with it
     return safetensors

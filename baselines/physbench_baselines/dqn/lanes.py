@@ -1,4 +1,5 @@
-"""Games side by side, seen as the agent sees them, with the console's memory beside. Their observations are those of ale-py's vector environment.
+"""Games side by side, seen as the agent sees them, with the console's memory beside. Their observations are those of
+ale-py's vector environment.
 
 Without sticky actions a game is a function of the actions since it began, so the state of a lane is a short list.
 """
@@ -145,7 +146,10 @@ class Lanes:
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
         ends = np.cumsum(state["lengths"])
         for number, lane in enumerate(self._lanes):
-            lane.replay(int(state["games"][number]), state["taken"][ends[number] - state["lengths"][number] : ends[number]].tolist())
+            lane.replay(
+                int(state["games"][number]),
+                state["taken"][ends[number] - state["lengths"][number] : ends[number]].tolist(),
+            )
             self._look(number)
 
     def _look(self, number: int) -> None:

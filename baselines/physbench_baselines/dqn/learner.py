@@ -25,8 +25,8 @@ GOOD = 1e-3
 def outdo(values: Tensor, regrets: Tensor, *, margin: float, softness: float) -> Tensor:
     """How far the actions without regret are from being rated best by a margin: (B, A), (B, A) -> (B,).
 
-    The large-margin loss of Hester et al. 2018 with a soft maximum in the place of their hard one. The margin grows with an action's regret, so nothing is
-    asked where actions are as good as one another.
+    The large-margin loss of Hester et al. 2018 with a soft maximum in the place of their hard one. The margin grows
+    with an action's regret, so nothing is asked where actions are as good as one another.
     """
     good = values.masked_fill(regrets > GOOD, -torch.inf)
     return softness * (torch.logsumexp((values + margin * regrets) / softness, 1) - torch.logsumexp(good / softness, 1))
@@ -69,7 +69,10 @@ class Learner:
             worse = torch.from_numpy(regrets).to(self.device)
             short = outdo(values, worse, margin=recipe.margin, softness=recipe.softness).mean()
             loss = loss + recipe.margin_weight * short
-            told = {"margin": float(short.detach()), "regret": float(worse.gather(1, values.argmax(1, keepdim=True)).mean())}
+            told = {
+                "margin": float(short.detach()),
+                "regret": float(worse.gather(1, values.argmax(1, keepdim=True)).mean()),
+            }
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate
         self.optimiser.zero_grad(set_to_none=True)
@@ -90,7 +93,9 @@ class Learner:
         for name, parameter in self.network.named_parameters():
             found = {key.partition("/")[0]: value for key, value in state.items() if key.partition("/")[2] == name}
             if found:
-                self.optimiser.state[parameter] = {key: value if key == "step" else value.to(self.device) for key, value in found.items()}
+                self.optimiser.state[parameter] = {
+                    key: value if key == "step" else value.to(self.device) for key, value in found.items()
+                }
 
     def _fast(self) -> Any:
         return torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()

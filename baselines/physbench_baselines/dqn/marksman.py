@@ -1,7 +1,9 @@
-"""A player of Space Invaders who reads the console's memory: who shows the agent how to play. It plans; it remembers nothing from step to step.
+"""A player of Space Invaders who reads the console's memory: who shows the agent how to play. It plans; it remembers
+nothing from step to step.
 
-What it plans with, in raw frames: the aliens step at fixed counts of the console's frame counter, by their number; the saucer moves a pixel in four frames,
-bombs fall one a frame, a shot climbs two, the ship moves two in an agent's step. Everything is in pixels of the screen, 210x160.
+What it plans with, in raw frames: the aliens step at fixed counts of the console's frame counter, by their number; the
+saucer moves a pixel in four frames, bombs fall one a frame, a shot climbs two, the ship moves two in an agent's step.
+Everything is in pixels of the screen, 210x160.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ TOLERANCE = 0.25
 """A plan worth less than the best one by this share is as bad as any."""
 
 CARELESS = 0.6
-"""The regret of a move after which the ship cannot stay as clear of the bombs as it should, though another move would do."""
+"""The regret of a move after which the ship cannot stay as clear of the bombs as it should, though another move would
+do."""
 
 NOTHING, SAUCER = -1, -2
 """What a shot may hit beside rows 0 to 5."""
@@ -39,7 +42,8 @@ NOTHING, SAUCER = -1, -2
 
 @kernel
 def rhythm(count):
-    """How the aliens march when so many are left: every how many counts of 64, how many pixels, and which counts are none of them."""
+    """How the aliens march when so many are left: every how many counts of 64, how many pixels, and which counts are
+    none of them."""
     if count >= 22:
         return 32, 1, 64
     if count >= 8:
@@ -84,7 +88,8 @@ def march(ram, xs, ys):
 
 @kernel
 def fly(alive, xs, ys, frame, column, top, saucer, saucer_way):
-    """Follow a shot: what it hits (a row, SAUCER or NOTHING), in which column, at which frame. alive (6,): columns as bits, by row from the top."""
+    """Follow a shot: what it hits (a row, SAUCER or NOTHING), in which column, at which frame. alive (6,): columns as
+    bits, by row from the top."""
     while frame < FORESEEN - 1 and top > 8:
         x, below = column - xs[frame], top - ys[frame]
         if 0 <= x < 96 and x & 15 < 8 and 0 <= below < 108 and below % 18 <= 7 and alive[below // 18] >> (x >> 4) & 1:
@@ -111,29 +116,41 @@ def is_shielded(ram, column):
 
 @kernel
 def survivable(ram, ship, spare, safe):
-    """Fill safe (STEPS + 1, PLACES): whether the ship, there after so many steps, can stay `spare` pixels clear of the bombs that fall now."""
+    """Fill safe (STEPS + 1, PLACES): whether the ship, there after so many steps, can stay `spare` pixels clear of the
+    bombs that fall now."""
     safe[STEPS] = True
     for step in range(STEPS - 1, -1, -1):
         for place in range(PLACES):
             x = LEFTMOST + 2 * place + (ship + 1) % 2
-            good = safe[step + 1, place] or (place > 0 and safe[step + 1, place - 1]) or (place < PLACES - 1 and safe[step + 1, place + 1])
+            good = (
+                safe[step + 1, place]
+                or (place > 0 and safe[step + 1, place - 1])
+                or (place < PLACES - 1 and safe[step + 1, place + 1])
+            )
             for slot in range(2):
                 height, off = np.int64(ram[81 + slot]), np.int64(ram[83 + slot]) - x
-                if height < 98 and -1 - spare <= off <= 9 + spare and height + 2 * step + 2 >= 86 and height + 2 * step <= 97:
+                if (
+                    height < 98
+                    and -1 - spare <= off <= 9 + spare
+                    and height + 2 * step + 2 >= 86
+                    and height + 2 * step <= 97
+                ):
                     good = False
             safe[step, place] = good and x <= RIGHTMOST + 1
 
 
 @kernel
 def worth_of(row, frame, ys):
-    """What a hit is worth for each frame that it takes. Low aliens are worth more, since they land; the saucer counts 200 points."""
+    """What a hit is worth for each frame that it takes. Low aliens are worth more, since they land; the saucer counts
+    200 points."""
     value = 200.0 if row == SAUCER else 20.0 + max(0, ys[frame] + 18 * row - 60)
     return value / (frame + 20)
 
 
 @kernel
 def regret(ram, spare, xs, ys, safe, clear, alive, by_move, out):
-    """Fill out (6,): how much worse each action is than the best one, 0 to 1. spare: as in `survivable`. The other arrays are room to work in.
+    """Fill out (6,): how much worse each action is than the best one, 0 to 1. spare: as in `survivable`. The other
+    arrays are room to work in.
 
     Actions: 0 nothing, 1 fire, 2 right, 3 left, 4 right and fire, 5 left and fire.
     """
@@ -183,7 +200,8 @@ def regret(ram, spare, xs, ys, safe, clear, alive, by_move, out):
 
 @kernel
 def plan(ram, ship, here, free, xs, ys, alive, saucer, saucer_way, by_move):
-    """Look for shots: the worth of the best one, and of one fired here and now. by_move (3,) is filled with the best that is left after left, none, right."""
+    """Look for shots: the worth of the best one, and of one fired here and now. by_move (3,) is filled with the best
+    that is left after left, none, right."""
     by_move[:] = 0.0
     best, now = 0.0, 0.0
     for place in range(PLACES):
@@ -247,7 +265,9 @@ def judge(memories: NDArray[np.uint8], *, spare: int = 4) -> NDArray[np.float32]
     """
     out = np.zeros((len(memories), 6), np.float32)
     regret_all(memories, spare, out)
-    return out - out.min(1, keepdims=True)  # where the best move and the best moment to fire exclude each other, the least evil is the best
+    return out - out.min(
+        1, keepdims=True
+    )  # where the best move and the best moment to fire exclude each other, the least evil is the best
 
 
 def demonstrate(memories: NDArray[np.uint8], *, spare: int = 4) -> NDArray[np.int64]:

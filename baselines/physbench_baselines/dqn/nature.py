@@ -1,4 +1,5 @@
-"""Q-learning with replay and a target network, as in Mnih et al. 2015; the paper whose frames `invaders84` follows used such an agent."""
+"""Q-learning with replay and a target network, as in Mnih et al. 2015; the paper whose frames `invaders84` follows used
+such an agent."""
 
 from __future__ import annotations
 
@@ -19,13 +20,16 @@ if TYPE_CHECKING:
 
 
 class ReplayedPlay:
-    """The games of a run and what is learnt from them. The replay is not saved with a run: one that is resumed fills it first."""
+    """The games of a run and what is learnt from them. The replay is not saved with a run: one that is resumed fills it
+    first."""
 
     def __init__(self, recipe: AgentRecipe, learner: Learner) -> None:
         self.recipe, self.learner = recipe, learner
         self.lanes = Lanes(recipe.games, seed=recipe.seed)
         sizes = recipe.sizes()
-        self.replay = ReplayMemory(recipe.games, max(recipe.replay // recipe.games, sizes.stack + 1), stack=sizes.stack, side=sizes.side)
+        self.replay = ReplayMemory(
+            recipe.games, max(recipe.replay // recipe.games, sizes.stack + 1), stack=sizes.stack, side=sizes.side
+        )
         self._begins = np.ones(recipe.games, bool)
         self._target = deepcopy(learner.network)
         self._learnt, self._owed = 0, 0.0
@@ -42,7 +46,8 @@ class ReplayedPlay:
         self.lanes.restore(state)
 
     def update(self, number: int, share: float) -> tuple[dict[str, float], list[tuple[bool, float]]]:
-        """Play `rollout` steps of each game and learn meanwhile: means of the errors, and for each game that ended True and its score."""
+        """Play `rollout` steps of each game and learn meanwhile: means of the errors, and for each game that ended True
+        and its score."""
         recipe, lanes = self.recipe, self.lanes
         rng = np.random.default_rng([recipe.seed, number])
         scores: list[tuple[bool, float]] = []
@@ -78,4 +83,6 @@ class ReplayedPlay:
         with torch.no_grad():
             later = self._target(torch.from_numpy(some.later).to(self.learner.device)).amax(1).float().cpu().numpy()
         targets = some.rewards + np.float32(recipe.discount) * np.where(some.lost, np.float32(0), later)
-        return self.learner.learn(some.seen, some.actions, targets, None, learning_rate=recipe.learning_rate_at(share))["error"]
+        return self.learner.learn(some.seen, some.actions, targets, None, learning_rate=recipe.learning_rate_at(share))[
+            "error"
+        ]

@@ -1,4 +1,5 @@
-"""The network that rates the actions: the convolutions of Mnih et al. 2015 with the layer normalisation of PQN (Gallici et al. 2024)."""
+"""The network that rates the actions: the convolutions of Mnih et al. 2015 with the layer normalisation of PQN (Gallici
+et al. 2024)."""
 
 from __future__ import annotations
 
@@ -35,7 +36,9 @@ class QNetwork(nn.Module):
         self.sizes = sizes
         layers: list[nn.Module] = []
         depth = sizes.stack
-        for channels, kernel, stride, shape in zip(sizes.channels, sizes.kernels, sizes.strides, sizes.shapes(), strict=True):
+        for channels, kernel, stride, shape in zip(
+            sizes.channels, sizes.kernels, sizes.strides, sizes.shapes(), strict=True
+        ):
             layers += [nn.Conv2d(depth, channels, kernel, stride)]
             layers += [Normalise((channels, *shape))] if sizes.normalise else []
             layers += [nn.ReLU()]

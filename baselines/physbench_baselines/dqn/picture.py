@@ -1,4 +1,5 @@
-"""What the agent sees of a frame: the brighter of two raw frames in gray, 210x160, made 84x84 by areas, as in Mnih et al. 2015."""
+"""What the agent sees of a frame: the brighter of two raw frames in gray, 210x160, made 84x84 by areas, as in Mnih et
+al. 2015."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ GRAY[list(COLOURS)] = list(COLOURS.values())
 
 
 def _shares(length: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Of each cell along an axis, (84,): the first pixel in it; and (84, 4): which share of the cell each pixel from there on fills."""
+    """Of each cell along an axis, (84,): the first pixel in it; and (84, 4): which share of the cell each pixel from
+    there on fills."""
     edges = np.arange(SIDE + 1) * (length / SIDE)
     first = np.floor(edges[:-1] + 1e-9).astype(np.int64)
     places = first[:, None] + np.arange(4)
@@ -36,7 +38,8 @@ COLUMNS, COLUMN_SHARES = _shares(WIDTH)
 
 @kernel
 def shrink(older, newer, gray, rows, row_shares, columns, column_shares, out):
-    """Shrink the brighter of two frames. older, newer u1 (210, 160): colours by their places in the palette; gray u1 (256,); out u1 (84, 84)."""
+    """Shrink the brighter of two frames. older, newer u1 (210, 160): colours by their places in the palette; gray u1
+    (256,); out u1 (84, 84)."""
     high, wide = older.shape
     line = np.empty(wide, np.float32)
     for y in range(SIDE):

@@ -1,4 +1,5 @@
-"""The agent as a player: what `physbench generate invaders --policy dqn` plays with. PyTorch is loaded when the first agent is."""
+"""The agent as a player: what `physbench generate invaders --policy dqn` plays with. PyTorch is loaded when the first
+agent is."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ BUNDLED = Path(__file__).parent.parent / "agents" / "dqn.safetensors"
 
 
 class Seen(Protocol):
-    """What a player is given, as far as this one looks: observations u1 (B, 4, 84, 84) and how many actions are legal."""
+    """What a player is given, as far as this one looks: observations u1 (B, 4, 84, 84) and how many actions are
+    legal."""
 
     observations: NDArray[np.uint8]
     actions: int
@@ -40,7 +42,8 @@ class Dqn:
         self._network: Any = network_with(lambda: QNetwork(agent.sizes), agent.weights).eval()
 
     def rate(self, observations: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The value of each action: (B, 4, 84, 84) -> (B, A). One thread, so that the sums are the same however many there are."""
+        """The value of each action: (B, 4, 84, 84) -> (B, A). One thread, so that the sums are the same however many
+        there are."""
         import torch
 
         threads = torch.get_num_threads()
@@ -54,9 +57,14 @@ class Dqn:
     def __call__(self, given: Seen) -> NDArray[np.int64]:
         wanted = (self.sizes.stack, self.sizes.side, self.sizes.side)
         if given.observations.shape[1:] != wanted or given.observations.dtype != np.uint8:
-            raise ModelError(f"the agent looks at uint8 {wanted}, not at {given.observations.dtype} {given.observations.shape[1:]}")
+            raise ModelError(
+                f"the agent looks at uint8 {wanted}, not at {given.observations.dtype} {given.observations.shape[1:]}"
+            )
         if given.actions < self.sizes.actions:
-            raise ModelError(f"the agent has learnt {self.sizes.actions} actions, and this game has {given.actions}: it plays {', '.join(self.games)}")
+            raise ModelError(
+                f"the agent has learnt {self.sizes.actions} actions, and this game has {given.actions}: it plays"
+                f" {', '.join(self.games)}"
+            )
         return self.rate(given.observations).argmax(1)
 
 
@@ -70,4 +78,7 @@ def file_of(agent: str | Path) -> Path:
     path = Path(agent)
     if not path.is_dir():
         return path
-    return next((place for place in (path / "best.safetensors", path / "last.safetensors") if place.exists()), path / "best.safetensors")
+    return next(
+        (place for place in (path / "best.safetensors", path / "last.safetensors") if place.exists()),
+        path / "best.safetensors",
+    )

@@ -1,7 +1,9 @@
-"""Parallel Q-learning without replay: PQN (Gallici et al. 2024), and demonstrations beside it (Hester et al. 2018; Ross et al. 2011).
+"""Parallel Q-learning without replay: PQN (Gallici et al. 2024), and demonstrations beside it (Hester et al. 2018; Ross
+et al. 2011).
 
-Many games are played for some steps, then all these steps are learnt from, once or a few times, and forgotten. With demonstrations, a part of the games is
-played by the demonstrator, and in every state that anybody comes to, the demonstrator says how much worse each action is than the best one.
+Many games are played for some steps, then all these steps are learnt from, once or a few times, and forgotten. With
+demonstrations, a part of the games is played by the demonstrator, and in every state that anybody comes to, the
+demonstrator says how much worse each action is than the best one.
 """
 
 from __future__ import annotations
@@ -25,14 +27,19 @@ PHASE, PLAY = 42, 0
 
 
 class ParallelPlay:
-    """The games of a run and what is learnt from them. All draws are functions of the seed and the number of the update."""
+    """The games of a run and what is learnt from them. All draws are functions of the seed and the number of the
+    update."""
 
     def __init__(self, recipe: AgentRecipe, learner: Learner) -> None:
         self.recipe, self.learner = recipe, learner
         self.lanes = Lanes(recipe.games, seed=recipe.seed)
         shape = (recipe.rollout, recipe.games)
         self._seen = np.zeros((*shape, *self.lanes.observations.shape[1:]), np.uint8)
-        self._actions, self._rewards, self._lost = np.zeros(shape, np.int64), np.zeros(shape, np.float32), np.zeros(shape, bool)
+        self._actions, self._rewards, self._lost = (
+            np.zeros(shape, np.int64),
+            np.zeros(shape, np.float32),
+            np.zeros(shape, bool),
+        )
         self._regrets = np.zeros((*shape, recipe.sizes().actions), np.float32)
         self._best = np.zeros((recipe.rollout + 1, recipe.games), np.float32)
         self._own = np.ones(recipe.games, bool)  # whether the agent has played the whole game so far
@@ -50,7 +57,8 @@ class ParallelPlay:
         self._own[:] = state["own"]
 
     def update(self, number: int, share: float) -> tuple[dict[str, float], list[tuple[bool, float]]]:
-        """Play and learn once: means of the errors, and for each game that ended whether the agent played it, and its score."""
+        """Play and learn once: means of the errors, and for each game that ended whether the agent played it, and its
+        score."""
         rng = np.random.default_rng([self.recipe.seed, number])
         scores = self._play(rng, share)
         return self._learn(rng, share), scores
@@ -72,7 +80,11 @@ class ParallelPlay:
             random = rng.random(recipe.games) < noise
             actions[random] = rng.integers(values.shape[1], size=int(random.sum()))
             came = lanes.step(actions)
-            self._actions[step], self._rewards[step], self._lost[step] = actions, np.clip(came.rewards, -1, 1), came.lost
+            self._actions[step], self._rewards[step], self._lost[step] = (
+                actions,
+                np.clip(came.rewards, -1, 1),
+                came.lost,
+            )
             for lane, score in came.scores.items():
                 if self._own[lane] or lane < theirs:  # if both claim it, it is given to neither
                     scores.append((bool(self._own[lane]), score))
@@ -90,8 +102,19 @@ class ParallelPlay:
             for first in range(0, self.steps_each, recipe.batch):
                 some = order[first : first + recipe.batch]
                 seen, actions, wanted, regrets = (array[some] for array in flat)
-                told.append(self.learner.learn(seen, actions, wanted, regrets if recipe.demonstrations else None, learning_rate=recipe.learning_rate_at(share)))
-        return {"value": float(self._best.mean()), **{name: float(np.mean([each[name] for each in told if name in each])) for name in told[-1]}}
+                told.append(
+                    self.learner.learn(
+                        seen,
+                        actions,
+                        wanted,
+                        regrets if recipe.demonstrations else None,
+                        learning_rate=recipe.learning_rate_at(share),
+                    )
+                )
+        return {
+            "value": float(self._best.mean()),
+            **{name: float(np.mean([each[name] for each in told if name in each])) for name in told[-1]},
+        }
 
 
 def _flat(array: NDArray[Any]) -> NDArray[Any]:

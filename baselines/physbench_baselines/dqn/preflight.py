@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-NATURE = {"games": 4, "rollout": 64, "batch": 32, "learning_rate": 1e-4, "normalise": False, "channels": (32, 64, 64), "rows": (0, 84), "columns": (0, 84)}
+NATURE = {
+    "games": 4,
+    "rollout": 64,
+    "batch": 32,
+    "learning_rate": 1e-4,
+    "normalise": False,
+    "channels": (32, 64, 64),
+    "rows": (0, 84),
+    "columns": (0, 84),
+}
 """Of the algorithm of Mnih et al. 2015, what is not as usual here."""
 
 WITH_DEMONSTRATIONS = {"epsilon_first": 0.1, "epochs": 2}
@@ -23,11 +32,15 @@ WITH_DEMONSTRATIONS = {"epsilon_first": 0.1, "epochs": 2}
 
 def usual_recipe(**given: Any) -> AgentRecipe:
     """The usual recipe of an algorithm, with what is given in its place."""
-    usual: dict[str, Any] = NATURE if given.get("algorithm") == "nature" else WITH_DEMONSTRATIONS if given.get("demonstrations") else {}
+    usual: dict[str, Any] = (
+        NATURE if given.get("algorithm") == "nature" else WITH_DEMONSTRATIONS if given.get("demonstrations") else {}
+    )
     return AgentRecipe(**{**usual, **given})
 
 
-def require_startable(path: Path, given: Mapping[str, Any], *, minutes: float | None, steps: int | None, resume: bool) -> None:
+def require_startable(
+    path: Path, given: Mapping[str, Any], *, minutes: float | None, steps: int | None, resume: bool
+) -> None:
     """Refuse what could only fail later. given: what the user asks for of the recipe."""
     if minutes is not None and not (0 < minutes < 1e9 and math.isfinite(minutes)):
         raise TrainingError(f"a run lasts more than 0 minutes, not {minutes}")
@@ -38,7 +51,8 @@ def require_startable(path: Path, given: Mapping[str, Any], *, minutes: float | 
         for name, value in given.items():
             if getattr(started, name) != value:
                 raise TrainingError(
-                    f"the run in {path} has {name} {getattr(started, name)!r}, not {value!r}: resume it as it was started, or give another folder"
+                    f"the run in {path} has {name} {getattr(started, name)!r}, not {value!r}: resume it as it was"
+                    " started, or give another folder"
                 )
         return
     if minutes is None and steps is None:

@@ -13,9 +13,12 @@ from physbench_baselines.dqn.sizes import AgentSizes
 
 @dataclass(frozen=True, kw_only=True)
 class AgentRecipe:
-    """Each field with a `help` is an option of `physbench train dqn`. Defaults are those of the agent that comes with the package."""
+    """Each field with a `help` is an option of `physbench train dqn`. Defaults are those of the agent that comes with
+    the package."""
 
-    algorithm: str = parameter("pqn", help="pqn: many games, no replay; nature: replay and a target network", choices=("pqn", "nature"))
+    algorithm: str = parameter(
+        "pqn", help="pqn: many games, no replay; nature: replay and a target network", choices=("pqn", "nature")
+    )
     seed: int = parameter(0, help="another seed gives another run", low=0, high=(1 << 63) - 1)
     games: int = parameter(32, help="games side by side", low=1, high=1024)
     rollout: int = parameter(32, help="pqn: steps of each game between updates", low=1, high=4096)
@@ -29,22 +32,36 @@ class AgentRecipe:
     epsilon_first: float = parameter(1.0, help="the same, at the beginning", low=0, high=1)
     epsilon_falls: float = parameter(0.1, help="the share of the run in which it falls", above=0, high=1)
     demonstrations: str = parameter("", help="demonstrator: marksman, or none", choices=("", "marksman"))
-    margin: float = parameter(0.8, help="demonstrations: how much better the best action should be rated than a bad one", low=0)
+    margin: float = parameter(
+        0.8, help="demonstrations: how much better the best action should be rated than a bad one", low=0
+    )
     softness: float = parameter(0.2, help="demonstrations: over what difference of ratings that is felt", above=0)
     margin_weight: float = parameter(1.0, help="demonstrations: of this beside the error of the values", low=0)
-    shown: float = parameter(0.2, help="demonstrations: the share of the games that the demonstrator plays, at the end", low=0, high=1)
-    shown_falls: float = parameter(0.1, help="demonstrations: the share of the run in which this falls from all games", above=0, high=1)
-    shown_noise: float = parameter(0.05, help="demonstrations: the share of random actions in the games that the demonstrator plays", low=0, high=1)
+    shown: float = parameter(
+        0.2, help="demonstrations: the share of the games that the demonstrator plays, at the end", low=0, high=1
+    )
+    shown_falls: float = parameter(
+        0.1, help="demonstrations: the share of the run in which this falls from all games", above=0, high=1
+    )
+    shown_noise: float = parameter(
+        0.05, help="demonstrations: the share of random actions in the games that the demonstrator plays", low=0, high=1
+    )
     spare: int = parameter(4, help="demonstrations: pixels that the demonstrator stays clear of bombs", low=0, high=40)
     initial: str = parameter("", help="begin with these weights: an agent's file, or the folder of a run")
-    precision: str = parameter("auto", help="of the arithmetic; auto is bf16 where the machine has it", choices=("auto", "fp32", "bf16"))
+    precision: str = parameter(
+        "auto", help="of the arithmetic; auto is bf16 where the machine has it", choices=("auto", "fp32", "bf16")
+    )
     replay: int = parameter(100_000, help="nature: transitions that are kept", low=100, high=10_000_000)
     replay_first: int = parameter(5_000, help="nature: transitions before learning begins", low=32, high=10_000_000)
     every: int = parameter(4, help="nature: steps of play for one of the optimiser", low=1, high=1000)
-    target_every: int = parameter(2_500, help="nature: steps of the optimiser until the target network follows", low=1, high=1_000_000)
+    target_every: int = parameter(
+        2_500, help="nature: steps of the optimiser until the target network follows", low=1, high=1_000_000
+    )
     channels: tuple[int, ...] = parameter((32, 32, 32), help="of the network's convolutions", low=1, high=256)
     hidden: int = parameter(512, help="units of the network's last hidden layer", low=1, high=4096)
-    rows: tuple[int, int] = parameter((3, 79), help="of the picture that the network looks at, the last one not included", low=0, high=84)
+    rows: tuple[int, int] = parameter(
+        (3, 79), help="of the picture that the network looks at, the last one not included", low=0, high=84
+    )
     columns: tuple[int, int] = parameter((8, 76), help="the same for columns", low=0, high=84)
     normalise: bool = parameter(True, help="layer normalisation in the network")
 
@@ -52,14 +69,21 @@ class AgentRecipe:
         check_fields(self, TrainingError)
         self.sizes()
         if self.algorithm == "pqn" and self.batch > self.games * self.rollout:
-            raise TrainingError(f"a batch of {self.batch} is more than the {self.games * self.rollout} transitions of a rollout: give more games or fewer")
+            raise TrainingError(
+                f"a batch of {self.batch} is more than the {self.games * self.rollout} transitions of a rollout: give"
+                " more games or fewer"
+            )
         if self.algorithm == "nature" and self.demonstrations:
             raise TrainingError("the nature algorithm takes no demonstrations: leave them out, or take pqn")
         if self.replay_first > self.replay:
-            raise TrainingError(f"learning would begin after {self.replay_first} transitions, and only {self.replay} are kept")
+            raise TrainingError(
+                f"learning would begin after {self.replay_first} transitions, and only {self.replay} are kept"
+            )
 
     def sizes(self) -> AgentSizes:
-        return AgentSizes(channels=self.channels, hidden=self.hidden, normalise=self.normalise, rows=self.rows, columns=self.columns)
+        return AgentSizes(
+            channels=self.channels, hidden=self.hidden, normalise=self.normalise, rows=self.rows, columns=self.columns
+        )
 
     def epsilon_at(self, share: float) -> float:
         """Random actions of the agent with this share of the run behind it."""
@@ -83,7 +107,9 @@ class AgentRecipe:
         known = {item.name for item in fields(AgentRecipe)}
         for name in values:
             if name not in known:
-                raise TrainingError(f"the recipe of an agent has no field {name!r:.60}: it has {', '.join(sorted(known))}")
+                raise TrainingError(
+                    f"the recipe of an agent has no field {name!r:.60}: it has {', '.join(sorted(known))}"
+                )
         return AgentRecipe(**values)
 
 

@@ -26,7 +26,11 @@ class ReplayMemory:
     def __init__(self, games: int, each: int, *, stack: int, side: int) -> None:
         self._frames = np.zeros((each, games, side, side), np.uint8)
         self._begins = np.zeros((each, games), bool)
-        self._actions, self._rewards, self._lost = np.zeros((each, games), np.int64), np.zeros((each, games), np.float32), np.zeros((each, games), bool)
+        self._actions, self._rewards, self._lost = (
+            np.zeros((each, games), np.int64),
+            np.zeros((each, games), np.float32),
+            np.zeros((each, games), bool),
+        )
         self._stack, self._each, self._games, self.added = stack, each, games, 0
 
     def __len__(self) -> int:
@@ -41,7 +45,8 @@ class ReplayMemory:
         rewards: NDArray[np.float32],
         lost: NDArray[np.bool_],
     ) -> None:
-        """Keep a step of all games. frames (N, 84, 84): the newest of what was seen; begins (N,): whether a game began with it."""
+        """Keep a step of all games. frames (N, 84, 84): the newest of what was seen; begins (N,): whether a game began
+        with it."""
         place = self.added % self._each
         self._frames[place], self._begins[place], self._actions[place] = frames, begins, actions
         self._rewards[place], self._lost[place] = rewards, lost
@@ -55,7 +60,13 @@ class ReplayMemory:
         steps = self.added - 1 - ages
         places = steps % self._each
         at = (places, games)
-        return Transitions(self._stack_frames(steps, games), self._actions[at], self._rewards[at], self._lost[at], self._stack_frames(steps + 1, games))
+        return Transitions(
+            self._stack_frames(steps, games),
+            self._actions[at],
+            self._rewards[at],
+            self._lost[at],
+            self._stack_frames(steps + 1, games),
+        )
 
     def _stack_frames(self, steps: NDArray[np.int64], games: NDArray[np.int64]) -> NDArray[np.uint8]:
         """The frames up to each step, none of the game before."""

@@ -1,7 +1,8 @@
 """The training of an agent: begun in a folder, stopped at any moment, resumed.
 
-The folder holds recipe.json, log.csv, state.safetensors (all that the next update depends on), last.safetensors and best.safetensors (agents, best by the
-mean score of the agent's own last games). With a number of steps, a run that was stopped and resumed ends where it would have ended.
+The folder holds recipe.json, log.csv, state.safetensors (all that the next update depends on), last.safetensors and
+best.safetensors (agents, best by the mean score of the agent's own last games). With a number of steps, a run that was
+stopped and resumed ends where it would have ended.
 """
 
 from __future__ import annotations
@@ -84,7 +85,10 @@ def train(
         require_none(path)
         path.mkdir(parents=True, exist_ok=True)
         write_whole(path / "recipe.json", recipe.to_json())
-    with hold(path / "recipe.json", f"the run in {path} is at work in another process: stop that one first"), Interrupts() as interrupts:
+    with (
+        hold(path / "recipe.json", f"the run in {path} is at work in another process: stop that one first"),
+        Interrupts() as interrupts,
+    ):
         return AgentRun(recipe, path, place).to_its_end(minutes, steps, interrupts, progress)
 
 
@@ -113,7 +117,11 @@ class AgentRun:
         self.before = [*agent.card.get("before", []), stage]
 
     def to_its_end(
-        self, minutes: float | None, steps: int | None, interrupts: Interrupts, progress: Callable[[AgentProgress, dict[str, float]], None] | None
+        self,
+        minutes: float | None,
+        steps: int | None,
+        interrupts: Interrupts,
+        progress: Callable[[AgentProgress, dict[str, float]], None] | None,
     ) -> dict[str, Any]:
         now = self.now
         now.minutes_limit = minutes or (0.0 if steps else now.minutes_limit)
@@ -158,7 +166,11 @@ class AgentRun:
 
     def save(self) -> None:
         weights = weights_of(self.learner.network)
-        card: dict[str, Any] = {"recipe": json.loads(self.recipe.to_json()), "steps": self.now.step, "minutes": round(self.now.seconds / 60, 2)}
+        card: dict[str, Any] = {
+            "recipe": json.loads(self.recipe.to_json()),
+            "steps": self.now.step,
+            "minutes": round(self.now.seconds / 60, 2),
+        }
         card |= {"training": self._figures(), "before": self.before}
         agentfile.save(self.path / "last.safetensors", self.recipe.sizes(), weights, card=card)
         score = card["training"].get("score", -1.0)
@@ -185,11 +197,15 @@ class AgentRun:
             self.scores, self.theirs = arrays["scores"].tolist(), arrays["theirs"].tolist()
             weights = {name: torch.from_numpy(np.array(array)) for name, array in _under("weights/", arrays).items()}
             self.learner.network.load_state_dict(weights)
-            self.learner.restore({name: torch.from_numpy(np.array(array)) for name, array in _under("optimiser/", arrays).items()})
+            self.learner.restore(
+                {name: torch.from_numpy(np.array(array)) for name, array in _under("optimiser/", arrays).items()}
+            )
             self.before = list(agentfile.load(self.path / "last.safetensors").card.get("before", []))
             self.play.restore(_under("lanes/", arrays))
         except (KeyError, ValueError, TypeError, RuntimeError, IndexError, safetensors.SafetensorError) as error:
-            raise TrainingError(f"{place} does not belong to this run ({str(error).partition(chr(10))[0][:100]}): it cannot be resumed") from None
+            raise TrainingError(
+                f"{place} does not belong to this run ({str(error).partition(chr(10))[0][:100]}): it cannot be resumed"
+            ) from None
         self._cut()
 
     def _log(self, told: dict[str, float]) -> None:
@@ -202,14 +218,24 @@ class AgentRun:
             table = csv.DictWriter(file, columns, lineterminator="\n")
             if empty:
                 table.writeheader()
-            table.writerow({name: f"{value:.6g}" if isinstance(value, float) else value for name, value in {**row, **told}.items() if name in columns})
+            table.writerow(
+                {
+                    name: f"{value:.6g}" if isinstance(value, float) else value
+                    for name, value in {**row, **told}.items()
+                    if name in columns
+                }
+            )
 
     def _cut(self) -> None:
         """Forget what was logged after the state: it is going to happen again."""
         place = self.path / "log.csv"
         lines = place.read_text(encoding="utf-8").splitlines(keepends=True) if place.exists() else []
         rows = csv.DictReader(io.StringIO("".join(lines)))
-        kept = [line for line, row in zip(lines[1:], rows, strict=False) if line.endswith("\n") and int(row["step"]) <= self.now.step]
+        kept = [
+            line
+            for line, row in zip(lines[1:], rows, strict=False)
+            if line.endswith("\n") and int(row["step"]) <= self.now.step
+        ]
         write_whole(place, "".join([*lines[:1], *kept]))
 
 

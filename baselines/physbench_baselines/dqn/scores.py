@@ -39,7 +39,10 @@ class GivenScores:
 
     @property
     def ram(self) -> NDArray[np.uint8]:
-        raise PhysbenchError("ale-py's vector environment does not show the console's memory: play this policy through the recorder, with --recorder")
+        raise PhysbenchError(
+            "ale-py's vector environment does not show the console's memory: play this policy through the recorder,"
+            " with --recorder"
+        )
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,15 @@ def summary(games: list[float], *, seed: int = 0) -> GameScores:
     scores = np.array(games, np.float64)
     draws = np.random.default_rng(seed).integers(len(scores), size=(RESAMPLES, len(scores)))
     low, high = np.percentile(scores[draws].mean(1), (TAIL, 100 - TAIL))
-    return GameScores(scores.mean().item(), float(low), float(high), float(np.median(scores)), scores.max().item(), scores.min().item(), scores.tolist())
+    return GameScores(
+        scores.mean().item(),
+        float(low),
+        float(high),
+        float(np.median(scores)),
+        scores.max().item(),
+        scores.min().item(),
+        scores.tolist(),
+    )
 
 
 def play(
@@ -75,16 +86,19 @@ def play(
     game: str = GAME,
     progress: Callable[[int, int], None] | None = None,
 ) -> GameScores:
-    """Play so many games to their end. Each begins with its own number of no-ops, 0 to 30, drawn from the seed and its number.
+    """Play so many games to their end. Each begins with its own number of no-ops, 0 to 30, drawn from the seed and its
+    number.
 
-    epsilon: the share of actions that are drawn. Each of the places side by side plays its share of the games: were the first ones to end those that count,
-    short games would count for more.
+    epsilon: the share of actions that are drawn. Each of the places side by side plays its share of the games: were the
+    first ones to end those that count, short games would count for more.
     """
     environment = _environment(min(AT_ONCE, games), game)
     count, legal = environment.num_envs, int(environment.single_action_space.n)
     rng = np.random.default_rng([seed, 1])
     left = np.array([games // count + (place < games % count) for place in range(count)])
-    observations, info = environment.reset(seed=np.array([seed * 1_000_003 % (1 << 30) + place for place in range(count)]))
+    observations, info = environment.reset(
+        seed=np.array([seed * 1_000_003 % (1 << 30) + place for place in range(count)])
+    )
     scores, total, fresh = list[float](), np.zeros(count), np.ones(count, bool)
     while left.any():
         words = cast("NDArray[np.uint64]", rng.integers(1 << 63, size=count).astype(np.uint64) * np.uint64(2))
@@ -111,7 +125,9 @@ def _environment(count: int, game: str) -> Any:
         from ale_py.vector_env import AtariVectorEnv
         from gymnasium.vector import AutoresetMode
     except ImportError:
-        raise MissingPackage("scores are counted in ale-py's vector environment: pip install 'physbench[atari]'") from None
+        raise MissingPackage(
+            "scores are counted in ale-py's vector environment: pip install 'physbench[atari]'"
+        ) from None
     quiet: Any = LoggerMode
     ALEInterface.setLoggerMode(quiet.Error)
     return AtariVectorEnv(

@@ -21,7 +21,9 @@ class AgentSizes:
     strides: tuple[int, ...] = parameter((4, 2, 1), help="their steps", low=1, high=16)
     hidden: int = parameter(512, help="units between the convolutions and the values", low=1, high=4096)
     normalise: bool = parameter(True, help="layer normalisation after each layer but the last")
-    rows: tuple[int, int] = parameter((3, 79), help="of the picture that it looks at, the last one not included", low=0, high=84)
+    rows: tuple[int, int] = parameter(
+        (3, 79), help="of the picture that it looks at, the last one not included", low=0, high=84
+    )
     columns: tuple[int, int] = parameter((8, 76), help="the same for columns", low=0, high=84)
     actions: int = parameter(6, low=1, high=18)
     stack: int = parameter(4, low=1, high=16)
@@ -31,11 +33,18 @@ class AgentSizes:
         check_fields(self, ModelError)
         if not len(self.channels) == len(self.kernels) == len(self.strides) or not 1 <= len(self.channels) <= 8:
             given = f"{self.channels}, {self.kernels}, {self.strides}"
-            raise ModelError(f"an agent has 1 to 8 convolutions, each with channels, a kernel and a stride, not {given}")
+            raise ModelError(
+                f"an agent has 1 to 8 convolutions, each with channels, a kernel and a stride, not {given}"
+            )
         if min(min(shape) for shape in self.shapes()) < 1:
-            raise ModelError(f"nothing is left of rows {self.rows} and columns {self.columns} after kernels {self.kernels} with strides {self.strides}")
+            raise ModelError(
+                f"nothing is left of rows {self.rows} and columns {self.columns} after kernels {self.kernels} with"
+                f" strides {self.strides}"
+            )
         if (count := self.count()) > MOST_WEIGHTS:
-            raise ModelError(f"an agent of these sizes has {count:,} weights; at most {MOST_WEIGHTS:,} are allowed: make it smaller")
+            raise ModelError(
+                f"an agent of these sizes has {count:,} weights; at most {MOST_WEIGHTS:,} are allowed: make it smaller"
+            )
 
     def shapes(self) -> list[tuple[int, int]]:
         """Of the picture after each convolution."""

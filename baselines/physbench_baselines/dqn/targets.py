@@ -10,11 +10,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def trace_back(rewards: NDArray[np.float32], lost: NDArray[np.bool_], best: NDArray[np.float32], *, discount: float, trace: float) -> NDArray[np.float32]:
+def trace_back(
+    rewards: NDArray[np.float32], lost: NDArray[np.bool_], best: NDArray[np.float32], *, discount: float, trace: float
+) -> NDArray[np.float32]:
     """The returns of Q(lambda), cut where a life was lost: (T, N).
 
-    rewards, lost (T, N): of each step. best (T + 1, N): the highest value that the network gives before each step, and after the last one.
-    R[t] = r[t] + discount * ((1 - trace) * best[t+1] + trace * R[t+1]), and R[T] is best[T] (Gallici et al. 2024, after Watkins).
+    rewards, lost (T, N): of each step. best (T + 1, N): the highest value that the network gives before each step, and
+    after the last one. R[t] = r[t] + discount * ((1 - trace) * best[t+1] + trace * R[t+1]), and R[T] is best[T]
+    (Gallici et al. 2024, after Watkins).
     """
     returns = np.zeros_like(rewards)
     later = best[-1]

@@ -1,7 +1,9 @@
-"""A finished training of the agent becomes the one that comes with the package, with a card that says how it came about and what it scores.
+"""A finished training of the agent becomes the one that comes with the package, with a card that says how it came about
+and what it scores.
 
-`python -m physbench_baselines.releasing.agent runs/dqn`. The card is in the file of the weights, and as a page beside it, dqn.md, with its curve, dqn.svg;
-`python -m physbench_baselines.releasing.agent --page` writes the page anew from the file.
+`python -m physbench_baselines.releasing.agent runs/dqn`. The card is in the file of the weights, and as a page beside
+it, dqn.md, with its curve, dqn.svg; `python -m physbench_baselines.releasing.agent --page` writes the page anew from
+the file.
 """
 
 from __future__ import annotations
@@ -37,7 +39,10 @@ MOST_FILE = 4_000_000
 GAMES, SHOWN_GAMES = 100, 30
 """Of the agent, of chance and of the recorder; and of the demonstrator."""
 
-CLOCK = "Its schedules went by the clock, and not all of them to their end: the commands give an agent like it, not the same one."
+CLOCK = (
+    "Its schedules went by the clock, and not all of them to their end: the commands give an agent like it, not the"
+    " same one."
+)
 
 PUBLISHED = (
     ("random play", "148", "Mnih et al. 2015"),
@@ -46,13 +51,20 @@ PUBLISHED = (
     ("PQN, 10 million steps", "1,325 +- 78", "CleanRL"),
     ("DQN, 50 million steps", "1,976", "Mnih et al. 2015, with 5 % random actions"),
 )
-"""Scores of others in this game: with sticky actions, other starts or random actions, so that they are for orientation."""
+"""Scores of others in this game: with sticky actions, other starts or random actions, so that they are for
+orientation."""
 
 
 def release(
-    run: Path, *, before: Sequence[Path] = (), place: Path = BUNDLED, games: int = GAMES, doing: Callable[[str], None] = lambda text: None
+    run: Path,
+    *,
+    before: Sequence[Path] = (),
+    place: Path = BUNDLED,
+    games: int = GAMES,
+    doing: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Score the best agent of a run, write it and its page; return the card. before: the runs that its first weights come from, for the curve."""
+    """Score the best agent of a run, write it and its page; return the card. before: the runs that its first weights
+    come from, for the curve."""
     from physbench_baselines.dqn import scores
     from physbench_baselines.dqn.policy import dqn
 
@@ -65,14 +77,25 @@ def release(
     careless = scores.play(player, games=games, epsilon=0.05)
     doing(f"{games} games of chance")
     chance = scores.play(lambda given: rng.integers(6, size=len(given.observations)), games=games)
-    counted = {"agent": own.to_dict(), "agent, 5 % random actions": careless.to_dict(), "random actions": chance.to_dict()}
+    counted = {
+        "agent": own.to_dict(),
+        "agent, 5 % random actions": careless.to_dict(),
+        "random actions": chance.to_dict(),
+    }
     if weights.card["recipe"]["demonstrations"]:
         doing(f"{SHOWN_GAMES} games of the demonstrator")
         counted["demonstrator"] = score_demonstrator(SHOWN_GAMES if games >= GAMES else games).to_dict()
-    card = {**_without_folders(weights.card), "scores": counted, "curve": curve([*before, run]), "parameters": weights.sizes.count()}
+    card = {
+        **_without_folders(weights.card),
+        "scores": counted,
+        "curve": curve([*before, run]),
+        "parameters": weights.sizes.count(),
+    }
     agentfile.save(place, weights.sizes, weights.weights, card=card)
     if (size := place.stat().st_size) > MOST_FILE:
-        raise TrainingError(f"{place} has {size:,} bytes; the agent that comes with the package has at most {MOST_FILE:,}")
+        raise TrainingError(
+            f"{place} has {size:,} bytes; the agent that comes with the package has at most {MOST_FILE:,}"
+        )
     write_page(place)
     return card
 
@@ -106,29 +129,47 @@ def page(card: Mapping[str, Any], *, size: int) -> str:
     recipe, parts = card["recipe"], ["# The agent that plays Space Invaders"]
     parts.append(_what(recipe, card))
     stages = [*card.get("before", []), card]
-    parts.append(f"It was trained by {', then '.join(f'`{command(stage)}`' for stage in stages)}{_hurry(stages)}. {CLOCK}")
+    parts.append(
+        f"It was trained by {', then '.join(f'`{command(stage)}`' for stage in stages)}{_hurry(stages)}. {CLOCK}"
+    )
     rows = [["who", "mean score", "95 % interval", "median", "games"]]
     for name, told in card["scores"].items():
-        rows.append([name, f"{told['mean']:,.0f}", f"{told['low']:,.0f} to {told['high']:,.0f}", f"{told['median']:,.0f}", str(len(told["games"]))])
+        rows.append(
+            [
+                name,
+                f"{told['mean']:,.0f}",
+                f"{told['low']:,.0f} to {told['high']:,.0f}",
+                f"{told['median']:,.0f}",
+                str(len(told["games"])),
+            ]
+        )
     parts.append(
-        "Scores are of whole games of three lives, frame skip 4, no sticky actions, 0 to 30 no-ops before each game; the intervals are from a bootstrap over "
-        "games. The agent and random actions play in ale-py's vector environment; the demonstrator needs the memory, and plays in the lanes of training."
+        "Scores are of whole games of three lives, frame skip 4, no sticky actions, 0 to 30 no-ops before each game;"
+        " the intervals are from a bootstrap over games. The agent and random actions play in ale-py's vector"
+        " environment; the demonstrator needs the memory, and plays in the lanes of training."
     )
     parts.append(_table(rows))
-    parts.append("`physbench play space_invaders` counts the first row again. What others have published, under other rules, for orientation:")
+    parts.append(
+        "`physbench play space_invaders` counts the first row again. What others have published, under other rules, for"
+        " orientation:"
+    )
     parts.append(_table([["who", "score", "by"], *map(list, PUBLISHED)]))
     parts.append(f"![mean score of the last 100 games, over the steps of training]({BUNDLED.stem}.svg)")
     parts.append(
-        f"The file has {size:,} bytes: {card['parameters']:,} weights as float16, in safetensors, with this card in its header. It sees 84x84 pixels of the "
-        f"whole screen in gray, of four steps, and looks at rows {recipe['rows'][0]} to {recipe['rows'][1] - 1} and columns {recipe['columns'][0]} to "
-        f"{recipe['columns'][1] - 1} of them: neither at the score nor at the lives."
+        f"The file has {size:,} bytes: {card['parameters']:,} weights as float16, in safetensors, with this card in its"
+        " header. It sees 84x84 pixels of the whole screen in gray, of four steps, and looks at rows"
+        f" {recipe['rows'][0]} to {recipe['rows'][1] - 1} and columns {recipe['columns'][0]} to"
+        f" {recipe['columns'][1] - 1} of them: neither at the score nor at the lives."
     )
     return "\n\n".join(parts) + "\n"
 
 
 def command(card: Mapping[str, Any]) -> str:
     """What trains such an agent again."""
-    recipe: dict[str, Any] = {name: tuple(cast("list[Any]", value)) if isinstance(value, list) else value for name, value in card["recipe"].items()}
+    recipe: dict[str, Any] = {
+        name: tuple(cast("list[Any]", value)) if isinstance(value, list) else value
+        for name, value in card["recipe"].items()
+    }
     chosen = {name: recipe[name] for name in ("algorithm", "demonstrations")}
     usual = usual_recipe(**chosen)
     words = ["physbench train dqn"]
@@ -139,7 +180,11 @@ def command(card: Mapping[str, Any]) -> str:
                 continue  # what auto was on that machine
             if name == "initial":
                 value = "FIRST"
-            words += [f"--{option if value else f'no-{option}'}"] if isinstance(value, bool) else [f"--{option}", _write(name, value)]
+            words += (
+                [f"--{option if value else f'no-{option}'}"]
+                if isinstance(value, bool)
+                else [f"--{option}", _write(name, value)]
+            )
     return " ".join([*words, "--steps", str(card["steps"])])
 
 
@@ -150,7 +195,9 @@ def drawing(card: Mapping[str, Any]) -> str:
         for look, name in enumerate(("score", "shown_score"))
     ]
     chart = line_chart("mean score of the last 100 games", [line for line in lines if line.points], along="step")
-    return render("curves.svg.j2", {"title": "training of the agent", "width": WIDTH, "charts": [chart] if chart else []})
+    return render(
+        "curves.svg.j2", {"title": "training of the agent", "width": WIDTH, "charts": [chart] if chart else []}
+    )
 
 
 def _what(recipe: Mapping[str, Any], card: Mapping[str, Any]) -> str:
@@ -159,15 +206,19 @@ def _what(recipe: Mapping[str, Any], card: Mapping[str, Any]) -> str:
         if recipe["algorithm"] == "pqn"
         else "Q-learning with replay and a target network (Mnih et al. 2015)"
     )
-    told = f"A deep Q-network, trained by {how}, on rewards clipped to -1 and 1, for {steps_of(card):,} steps ({4 * steps_of(card):,} raw frames)."
+    told = (
+        f"A deep Q-network, trained by {how}, on rewards clipped to -1 and 1, for {steps_of(card):,} steps"
+        f" ({4 * steps_of(card):,} raw frames)."
+    )
     if recipe["demonstrations"]:
         told += (
-            " **It did not learn by itself.** A demonstrator who reads the console's memory and plans with the exact rules of the game"
-            f" (`physbench_baselines/dqn/marksman.py`) played all games at first and {recipe['shown']:.0%} of them in the end, and in every state that"
-            " anybody came to, it said how much worse each action is than the best one; a large-margin loss (Hester et al. 2018; on the learner's states, as in"
-            " Ross et al."
-            " 2011) asks that a good one be rated best. So its score says how well a network that sees pixels imitates a player who knows the state, and is"
-            " no result of reinforcement learning alone. When it plays, it sees pixels only."
+            " **It did not learn by itself.** A demonstrator who reads the console's memory and plans with the exact"
+            " rules of the game (`physbench_baselines/dqn/marksman.py`) played all games at first and"
+            f" {recipe['shown']:.0%} of them in the end, and in every state that anybody came to, it said how much"
+            " worse each action is than the best one; a large-margin loss (Hester et al. 2018; on the learner's"
+            " states, as in Ross et al. 2011) asks that a good one be rated best. So its score says how well a network"
+            " that sees pixels imitates a player who knows the state, and is no result of reinforcement learning"
+            " alone. When it plays, it sees pixels only."
         )
     return told
 
@@ -195,18 +246,28 @@ def curve(runs: Sequence[Path]) -> list[dict[str, float]]:
     for run in runs:
         rows += [{**row, "step": row["step"] + done} for row in _rows(run)]
         done += agentfile.load(run / "last.safetensors").card["steps"]
-    return [rows[place] for place in sorted({round(place) for place in np.linspace(0, len(rows) - 1, MOST_ROWS)})] if rows else []
+    return (
+        [rows[place] for place in sorted({round(place) for place in np.linspace(0, len(rows) - 1, MOST_ROWS)})]
+        if rows
+        else []
+    )
 
 
 def _rows(run: Path) -> list[dict[str, float]]:
     table = csv.DictReader(io.StringIO(read_regular_file(run / "log.csv", 1 << 26).decode()))
-    return [{name: float(row[name]) for name in ("step", "score", "shown_score", "regret") if row.get(name)} for row in table]
+    return [
+        {name: float(row[name]) for name in ("step", "score", "shown_score", "regret") if row.get(name)}
+        for row in table
+    ]
 
 
 def _without_folders(card: Mapping[str, Any]) -> dict[str, Any]:
     """Drop the local directory of a run."""
     stages = [*card.get("before", []), card]
-    stages = [{**stage, "recipe": {**stage["recipe"], "initial": "FIRST" if stage["recipe"].get("initial") else ""}} for stage in stages]
+    stages = [
+        {**stage, "recipe": {**stage["recipe"], "initial": "FIRST" if stage["recipe"].get("initial") else ""}}
+        for stage in stages
+    ]
     return {**stages[-1], "before": stages[:-1]}
 
 
@@ -219,7 +280,12 @@ def _table(rows: list[list[str]]) -> str:
 @click.argument("run", required=False, type=click.Path(path_type=Path))
 @click.option("--page", "page_only", is_flag=True, help="Write the page of the agent that is there, and score nothing.")
 @click.option("--games", type=click.IntRange(2), default=GAMES, show_default=True, help="Of each player.")
-@click.option("--before", multiple=True, type=click.Path(path_type=Path), help="The run that it began with, for the curve. Repeatable, the first one first.")
+@click.option(
+    "--before",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="The run that it began with, for the curve. Repeatable, the first one first.",
+)
 @click.option("--place", type=click.Path(path_type=Path), default=BUNDLED, help="Where the agent goes.")
 def main(run: Path | None, page_only: bool, games: int, before: tuple[Path, ...], place: Path) -> None:
     """Make the best agent of a RUN the one that comes with the package.

@@ -1,4 +1,5 @@
-"""Trained models against the rows that learn nothing and see frames alone: the bar that a model has to pass in every suite."""
+"""Trained models against the rows that learn nothing and see frames alone: the bar that a model has to pass in every
+suite."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +21,9 @@ DENSITIES = "Not to be compared with it, as they are densities"
 
 def collect_rows(trained: Mapping[str, Card]) -> dict[str, dict[str, Sequence[Row]]]:
     """Put the scores of trained models beside those of the reference rows, by group and name."""
-    reference = {name: scores_of(name) for name in dict.fromkeys(name for suite in SUITES.values() for name in suite.references)}
+    reference = {
+        name: scores_of(name) for name in dict.fromkeys(name for suite in SUITES.values() for name in suite.references)
+    }
     return {
         GROUPS[0]: {name: card.scores for name, card in trained.items()},
         GROUPS[1]: {name: row for name, row in reference.items() if name not in PRIVILEGED},
@@ -41,9 +44,15 @@ def compare_with_rows(rows: Rows) -> list[str]:
 
 def _compare(rows: Rows, suite: str, task: str, metric: str) -> str:
     place = suite, task, metric
-    scored = {name: row for name, scores in rows[GROUPS[1]].items() if (row := find_score(scores, *place)) and row["value"] is not None}
+    scored = {
+        name: row
+        for name, scores in rows[GROUPS[1]].items()
+        if (row := find_score(scores, *place)) and row["value"] is not None
+    }
     if not scored:
-        raise TrainingError(f"no row without learning is scored on {suite}: python -m physbench_leaderboard.bundle {suite}")
+        raise TrainingError(
+            f"no row without learning is scored on {suite}: python -m physbench_leaderboard.bundle {suite}"
+        )
     bar = min(scored, key=lambda name: rank_key(rows[GROUPS[1]][name], place))
     lower = find(metric).better == "lower"
     verdicts: dict[str, list[str]] = {"Better": [], "Not told apart from it": [], DENSITIES: [], "Below it": []}
@@ -58,7 +67,9 @@ def _compare(rows: Rows, suite: str, task: str, metric: str) -> str:
         if metric == "log_likelihood" and scored[bar]["value"] <= 0 < row["value"]:  # of bits it is at most 0
             verdict = DENSITIES
         verdicts[verdict].append(f"{name} ({row['value']:.3f})")
-    told = [f"{words}: {', '.join(names)}." for words, names in verdicts.items() if names] or ["No trained model plays it."]
+    told = [f"{words}: {', '.join(names)}." for words, names in verdicts.items() if names] or [
+        "No trained model plays it."
+    ]
     return f"- `{suite}`, ranked by `{metric}`: the bar is `{bar}` ({scored[bar]['value']:.3f}). {' '.join(told)}"
 
 

@@ -1,4 +1,5 @@
-"""A finished run becomes a model that comes with the package: its best weights, smaller, and a card of how they came about and what they score.
+"""A finished run becomes a model that comes with the package: its best weights, smaller, and a card of how they came
+about and what they score.
 
 `python -m physbench_baselines.releasing.bundle RUN NAME`. A bundling that is killed goes on at the suite where it was.
 """
@@ -45,8 +46,8 @@ def bundle(
 ) -> Card:
     """NAME.safetensors and NAME.json from the best weights of a run.
 
-    quantise: big matrices as int8; None: if the scores stay the same. suites: those of the world that it learnt, if nothing is said; table: a folder for
-    NAME.csv, the scores as a submission.
+    quantise: big matrices as int8; None: if the scores stay the same. suites: those of the world that it learnt, if
+    nothing is said; table: a folder for NAME.csv, the scores as a submission.
     """
     if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", name):
         raise TrainingError(f"a bundled model is called by small letters, digits, - and . between them, not {name!r}")
@@ -54,7 +55,9 @@ def bundle(
         if place is not None and not place.is_dir():
             raise TrainingError(f"there is no directory {place}: make it first")
     best = load(Folder(run).best)
-    trained = RunCard.from_mapping({name: best.card[name] for name in RUN_FIELDS & best.card.keys()}, place=Folder(run).best)
+    trained = RunCard.from_mapping(
+        {name: best.card[name] for name in RUN_FIELDS & best.card.keys()}, place=Folder(run).best
+    )
     suites = suites_of(trained.data) if suites is None else suites
     for suite in suites:
         extent(suite, size=size, limit=limit)  # refused before hours of work, not after them
@@ -66,9 +69,15 @@ def bundle(
     judge = yardstick(trained.data, suites)
     if quantise is None and judge and has_big_matrices(best.network):
         wanted = extent(judge, size=size, limit=limit)
-        if comparison is None or [comparison[field] for field in ("suite", "suite_version", "size")] != [judge, wanted.suite.version, wanted.size]:
+        if comparison is None or [comparison[field] for field in ("suite", "suite_version", "size")] != [
+            judge,
+            wanted.suite.version,
+            wanted.size,
+        ]:
             doing(f"{name}: {judge} with float32, and with int8")
-            both: PrecisionComparison = compare_precisions(best.network, judge, name=name, card=told, size=size, limit=limit, device=device, batch=batch)
+            both: PrecisionComparison = compare_precisions(
+                best.network, judge, name=name, card=told, size=size, limit=limit, device=device, batch=batch
+            )
             comparison, ready = both.to_card(), both.small
         quantise = comparison["agreed"]
     path = folder / f"{name}.safetensors"
@@ -92,7 +101,18 @@ def bundle(
     )
     Folder(folder).write(f"{name}.json", card.to_json())
     known = {judge: ready} if judge and ready is not None and ready.provenance.weights_sha256 == weights else {}
-    return score_release(name, folder=folder, suites=suites, size=size, limit=limit, device=device, batch=batch, table=table, ready=known, doing=doing)
+    return score_release(
+        name,
+        folder=folder,
+        suites=suites,
+        size=size,
+        limit=limit,
+        device=device,
+        batch=batch,
+        table=table,
+        ready=known,
+        doing=doing,
+    )
 
 
 @click.command(help=__doc__)
@@ -101,15 +121,34 @@ def bundle(
 @click.option("--suites", help=HELP)
 @click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
 @click.option("--limit", type=int, help="So many sequences only: for a first look.")
-@click.option("--quantise/--no-quantise", default=None, help="Big matrices as int8; by default if the scores stay the same.")
+@click.option(
+    "--quantise/--no-quantise", default=None, help="Big matrices as int8; by default if the scores stay the same."
+)
 @click.option("--device", default="auto", show_default=True)
 @click.option("--batch", type=int, default=BATCH, show_default=True, help="Sequences shown at a time.")
-@click.option("--csv", "table", type=click.Path(path_type=Path), metavar="DIR", help="Write the scores into DIR/NAME.csv, too: a submission.")
-@click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Where the weights and the card are put; by default into the package.")
+@click.option(
+    "--csv",
+    "table",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write the scores into DIR/NAME.csv, too: a submission.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=FOLDER,
+    help="Where the weights and the card are put; by default into the package.",
+)
 def main(run: Path, name: str, suites: str | None, **settings: Any) -> None:
     settings["folder"].mkdir(exist_ok=True)
     try:
-        card = bundle(run, name, suites=suites.split(",") if suites else None, doing=lambda text: print(text, file=sys.stderr), **settings)
+        card = bundle(
+            run,
+            name,
+            suites=suites.split(",") if suites else None,
+            doing=lambda text: print(text, file=sys.stderr),
+            **settings,
+        )
     except PhysbenchError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{name}: {file_size(card.bytes)}, {len(card.scores)} scores")

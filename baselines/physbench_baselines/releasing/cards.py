@@ -30,7 +30,9 @@ def cards() -> dict[str, Card]:
 def describe_cards(of: Mapping[str, Card]) -> str:
     if not of:
         return NOTHING
-    below = "\n".join(["Against the best row that learns nothing and sees frames alone:\n", *compare_with_rows(collect_rows(of))])
+    below = "\n".join(
+        ["Against the best row that learns nothing and sees frames alone:\n", *compare_with_rows(collect_rows(of))]
+    )
     tables = [_table(world, members) for world in WORLDS if (members := _choose(world, of))]
     return "\n\n".join(part for part in (*tables, _sizes(of), below, _costs(of), _shortness(of)) if part)
 
@@ -47,14 +49,22 @@ def command(card: Mapping[str, Any]) -> str:
     words = ["physbench train", recipe.model]
     for item in fields(recipe):
         value = getattr(recipe, item.name)
-        if item.metadata.get("help") and value != (TrainingRecipe.data if item.name == "data" else getattr(usual, item.name)):
+        if item.metadata.get("help") and value != (
+            TrainingRecipe.data if item.name == "data" else getattr(usual, item.name)
+        ):
             option = item.name.replace("_", "-")
-            words += [f"--{option if value else f'no-{option}'}"] if isinstance(value, bool) else [f"--{option}", _as_typed(value)]
+            words += (
+                [f"--{option if value else f'no-{option}'}"]
+                if isinstance(value, bool)
+                else [f"--{option}", _as_typed(value)]
+            )
     for name, value in recipe.sizes.items():
         words += ["--size", f"{name}={json.dumps(value, separators=(',', ':'))}"]
     minutes = card.get("minutes_limit")
     words += ["--minutes", f"{minutes:g}"] if minutes else []
-    words += ["--steps", str(card.get("steps_limit") or card["steps"])] if card.get("steps_limit") or not minutes else []
+    words += (
+        ["--steps", str(card.get("steps_limit") or card["steps"])] if card.get("steps_limit") or not minutes else []
+    )
     return " ".join(words)
 
 
@@ -63,7 +73,8 @@ def _as_typed(value: Any) -> str:
 
 
 def _table(world: ModelWorld, of: Mapping[str, Card]) -> str:
-    """Write the figures of a world: of the rows that learn nothing, of models, and of papers. A column without figures is left out."""
+    """Write the figures of a world: of the rows that learn nothing, of models, and of papers. A column without figures
+    is left out."""
     places = list(world.figures.values())
     rows = [["model", "parameters", *world.figures, f"{next(iter(world.figures))}, without noise"]]
     for name in world.references:
@@ -73,7 +84,9 @@ def _table(world: ModelWorld, of: Mapping[str, Card]) -> str:
     for name, card in of.items():
         figures = [format_figure(find_score(card.scores, *place)) for place in places]
         clean = format_figure(find_score(card.scores_without_noise, *places[0]))
-        rows.append([f"[{name}]({card.paper_link})" if card.paper_link else name, f"{card.parameters:,}", *figures, clean])
+        rows.append(
+            [f"[{name}]({card.paper_link})" if card.paper_link else name, f"{card.parameters:,}", *figures, clean]
+        )
     published = [row for row in PUBLISHED if (row.suite, row.task, row.metric) in places]
     for name in dict.fromkeys(row.model for row in published):
         reported = {(row.suite, row.task, row.metric): f"{row.value:g}" for row in published if row.model == name}
@@ -86,7 +99,11 @@ def _table(world: ModelWorld, of: Mapping[str, Card]) -> str:
 def _choose(world: ModelWorld, of: Mapping[str, Card]) -> dict[str, Card]:
     """Choose the models that learnt a world, and those that have a figure in its table."""
     places = world.figures.values()
-    return {name: card for name, card in of.items() if card.data in world.datasets or any(find_score(card.scores, *place) for place in places)}
+    return {
+        name: card
+        for name, card in of.items()
+        if card.data in world.datasets or any(find_score(card.scores, *place) for place in places)
+    }
 
 
 def _sizes(of: Mapping[str, Card]) -> str:
@@ -94,7 +111,11 @@ def _sizes(of: Mapping[str, Card]) -> str:
     places = [place for world in WORLDS for place in world.figures.values()]
     used = {row["size"] for card in of.values() for place in places if (row := find_score(card.scores, *place))}
     counted = " or ".join(f"{count:,} (`{size}`)" for size, count in SIZES.items() if size in used)
-    ours = f"Scores are of {counted} pinned test sequences, of the weights as they are here, with 95 % intervals. " if counted else ""
+    ours = (
+        f"Scores are of {counted} pinned test sequences, of the weights as they are here, with 95 % intervals. "
+        if counted
+        else ""
+    )
     return f"{ours}What is published was measured on the paper's own data, and is for orientation."
 
 
@@ -102,7 +123,9 @@ def _costs(of: Mapping[str, Card]) -> str:
     rows = [["model", "steps to these weights", "sequences", "hours", "on", "weights", "trained by"]]
     for name, card in of.items():
         weights = f"{file_size(card.bytes)}, {'int8 and half' if card.int8 else 'half'}"
-        trained = ", then ".join(f"`{command(stage)}`" for stage in (*stages_before(vars(card)), vars(card)) if stage.get("recipe"))
+        trained = ", then ".join(
+            f"`{command(stage)}`" for stage in (*stages_before(vars(card)), vars(card)) if stage.get("recipe")
+        )
         steps, sequences, hours = (total(vars(card), field) for field in ("steps", "sequences", "hours"))
         rows.append([name, f"{steps:,}", f"{sequences:,}", f"{hours:.1f}", card.hardware, weights, trained])
     return format_table(rows)
@@ -119,7 +142,10 @@ def _shortness(of: Mapping[str, Card]) -> str:
     parts: list[str] = []
     for words, names in short.items():
         who = all_of_them if names == from_papers else f"{', '.join(names)} {'are' if len(names) > 1 else 'is'}"
-        parts.append(f"{who} trained for less than the paper{words}: the scores say what so much training gives, and not what the models are capable of.")
+        parts.append(
+            f"{who} trained for less than the paper{words}: the scores say what so much training gives, and not what"
+            " the models are capable of."
+        )
     return "\n\n".join(parts)
 
 

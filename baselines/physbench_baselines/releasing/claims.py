@@ -1,4 +1,5 @@
-"""What papers say of one model beside another, held against the models that come with the package. Each stands for the training that its card tells of."""
+"""What papers say of one model beside another, held against the models that come with the package. Each stands for the
+training that its card tells of."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +40,11 @@ CLAIMS = (
     *(
         Claim(R_SQAIR, f"{relation}.{_CROP}", f"sqair.{_CROP}", ("crop50", f"{dataset}{_LAST}", metric))
         for relation in ("r-sqair-in", "r-sqair-rmc")
-        for dataset, metric in ((_CROP, "log_likelihood"), (_CROP, "relational_log_likelihood"), ("balls678mass64-crop50", "relational_log_likelihood"))
+        for dataset, metric in (
+            (_CROP, "log_likelihood"),
+            (_CROP, "relational_log_likelihood"),
+            ("balls678mass64-crop50", "relational_log_likelihood"),
+        )
     ),
     *(
         Claim(RMR, better, worse, ("ram", "invaders-ram", "slot_accuracy"))
@@ -54,7 +59,7 @@ CLAIMS = (
         Claim(IODINE, f"iodine.{name}", f"r-nem.{name}", (f"segmentation-{name}", name, "ari"))
         for name in ("shapes", "multi-dsprites-binary")
     ),
-)  # fmt: skip
+)
 
 
 def judge(claim: Claim, better: Row | None, worse: Row | None) -> str:
@@ -68,8 +73,11 @@ def judge(claim: Claim, better: Row | None, worse: Row | None) -> str:
 
 
 def format_claims(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]] | None = None) -> str:
-    """Write a table of all claims. trainings: all of each model; where both have enough, these tell and not the intervals of one of each."""
-    return format_table([["paper", "says of", "that it beats", "by", "here", "verdict"], *_lines(rows, trainings or {})])
+    """Write a table of all claims. trainings: all of each model; where both have enough, these tell and not the
+    intervals of one of each."""
+    return format_table(
+        [["paper", "says of", "that it beats", "by", "here", "verdict"], *_lines(rows, trainings or {})]
+    )
 
 
 def _lines(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]]) -> Iterator[list[str]]:

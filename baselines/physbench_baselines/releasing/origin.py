@@ -24,7 +24,9 @@ def header(card: RunCard, architecture: Architecture, run: Path, name: str) -> d
         "name": name,
         "model_link": link,
         "paper_link": link,
-        "training": f"{total(vars(card), 'sequences'):,} sequences; the paper trains {rule.words}" if rule and short else None,
+        "training": f"{total(vars(card), 'sequences'):,} sequences; the paper trains {rule.words}"
+        if rule and short
+        else None,
         "train_seed": card.train_seed,
         "steps": card.steps,
         "sequences": card.sequences,

@@ -1,6 +1,7 @@
 """A finished run becomes another training of a model that comes with the package: its card alone, without weights.
 
-`python -m physbench_baselines.releasing.repeat RUN NAME` scores the run of another seed, so that docs/results.md shows every training and not the best one.
+`python -m physbench_baselines.releasing.repeat RUN NAME` scores the run of another seed, so that docs/results.md shows
+every training and not the best one.
 """
 
 import sys
@@ -37,21 +38,36 @@ def repeat(
 ) -> Repeat:
     """Score the best weights of a run, and keep its card in the folder `repeats` beside that of the model NAME.
 
-    suites: the first one of the world that it learnt, if nothing is said. A run that differs from the model in more than its seed is refused.
+    suites: the first one of the world that it learnt, if nothing is said. A run that differs from the model in more
+    than its seed is refused.
     """
     place = folder / f"{name}.json"
     if not place.is_file():
-        raise TrainingError(f"there is no card {place}: a model of this name has to be bundled before its other trainings")
+        raise TrainingError(
+            f"there is no card {place}: a model of this name has to be bundled before its other trainings"
+        )
     shipped = Card.from_json(place.read_text(encoding="utf-8"), place=place)
     require_repeat(Folder(run).recipe(), shipped, run)
     world = world_of(shipped.data)
     asked = tuple(suites) if suites is not None else (world.first,) if world else ()
     with tempfile.TemporaryDirectory() as made:
         card = bundle(
-            run, name, folder=Path(made), quantise=False, suites=asked, size=size, limit=limit, device=device, batch=batch, doing=doing
-        )  # fmt: skip
+            run,
+            name,
+            folder=Path(made),
+            quantise=False,
+            suites=asked,
+            size=size,
+            limit=limit,
+            device=device,
+            batch=batch,
+            doing=doing,
+        )
     if card.steps != shipped.steps:
-        raise TrainingError(f"{run} was trained for {card.steps:,} steps, and {name} for {shipped.steps:,}: trainings are compared on equal budgets")
+        raise TrainingError(
+            f"{run} was trained for {card.steps:,} steps, and {name} for {shipped.steps:,}: trainings are compared on"
+            " equal budgets"
+        )
     kept = Repeat(**{field: getattr(card, field) for field in Repeat.__dataclass_fields__})
     kept = replace(kept, scores=[row for row in kept.scores if _is_in_table(row, world)])
     target = folder / "repeats"
@@ -64,7 +80,9 @@ def require_repeat(recipe: TrainingRecipe, shipped: Card, run: Path) -> None:
     """Refuse a run of the very seed of the model, or of another recipe."""
     ours = TrainingRecipe.from_dict(shipped.recipe)
     if recipe.seed == ours.seed:
-        raise TrainingError(f"{run} has the seed {recipe.seed}, as the model {shipped.name} has: a repeat is another seed's")
+        raise TrainingError(
+            f"{run} has the seed {recipe.seed}, as the model {shipped.name} has: a repeat is another seed's"
+        )
     if field := replace(ours, seed=recipe.seed).difference(recipe):
         theirs, known = getattr(recipe, field), getattr(ours, field)
         raise TrainingError(f"{run} is no repeat of {shipped.name}: its {field} is {theirs!r}, not {known!r}")
@@ -75,7 +93,9 @@ def find_repeats(name: str) -> list[Repeat]:
     folder = bundled.FOLDER / "repeats"
     if not folder.is_dir():
         return []
-    places = [place for place in folder.iterdir() if place.name.startswith(f"{name}.seed") and place.name.endswith(".json")]
+    places = [
+        place for place in folder.iterdir() if place.name.startswith(f"{name}.seed") and place.name.endswith(".json")
+    ]
     found = [Repeat.from_json(place.read_text(encoding="utf-8"), place=place) for place in places]
     return sorted(found, key=lambda card: card.train_seed)
 
@@ -92,10 +112,21 @@ def _is_in_table(row: dict[str, Any], world: ModelWorld | None) -> bool:
 @click.option("--limit", type=int, help="So many sequences only: for a first look.")
 @click.option("--device", default="auto", show_default=True)
 @click.option("--batch", type=int, default=BATCH, show_default=True, help="Sequences shown at a time.")
-@click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Where the card of the model is; by default in the package.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=FOLDER,
+    help="Where the card of the model is; by default in the package.",
+)
 def main(run: Path, name: str, suites: str | None, **settings: Any) -> None:
     try:
-        card = repeat(run, name, suites=suites.split(",") if suites else None, doing=lambda text: print(text, file=sys.stderr), **settings)
+        card = repeat(
+            run,
+            name,
+            suites=suites.split(",") if suites else None,
+            doing=lambda text: print(text, file=sys.stderr),
+            **settings,
+        )
     except PhysbenchError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{name}, seed {card.train_seed}: {len(card.scores)} scores")

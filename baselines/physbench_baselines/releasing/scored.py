@@ -51,8 +51,9 @@ def score_release(
 ) -> Card:
     """The card of NAME with every score that was missing.
 
-    suites: those of the world that it learnt, if nothing is said; table: a folder for NAME.csv, the scores as a submission; ready: results by their suite.
-    A model whose input is noisy is asked the first suite of its world without the noise, too.
+    suites: those of the world that it learnt, if nothing is said; table: a folder for NAME.csv, the scores as a
+    submission; ready: results by their suite. A model whose input is noisy is asked the first suite of its world
+    without the noise, too.
     """
     for place in (folder, table):
         if place is not None and not place.is_dir():
@@ -63,8 +64,13 @@ def score_release(
     card, shipped = Card.from_json(place.read_text(encoding="utf-8"), place=place), model(path, device=device)
     weights = str(shipped.origin.weights_sha256)
     if card.weights_sha256 != weights:
-        raise TrainingError(f"{place} is the card of other weights than those of {path}: put the right one back, or bundle the run again")
-    asked = {suite: extent(suite, size=size, limit=limit) for suite in (suites_of(card.data) if suites is None else suites)}
+        raise TrainingError(
+            f"{place} is the card of other weights than those of {path}: put the right one back, or bundle the run"
+            " again"
+        )
+    asked = {
+        suite: extent(suite, size=size, limit=limit) for suite in (suites_of(card.data) if suites is None else suites)
+    }
     world = world_of(card.data)
 
     def result_of(suite: str, of: Model, doing_what: str) -> Result:
@@ -87,7 +93,11 @@ def score_release(
         wanted = asked[world.first]
         mark = [world.first, wanted.suite.version, wanted.size]
         if not _has(card.scores_without_noise, mark):
-            result = result_of(world.first, model(path, device=device, settings={"noise": 0}), f"{world.first}, {wanted.size}, without noise")
+            result = result_of(
+                world.first,
+                model(path, device=device, settings={"noise": 0}),
+                f"{world.first}, {wanted.size}, without noise",
+            )
             card = replace(card, scores_without_noise=[*_others(card.scores_without_noise, mark), *_scores(result)])
             Folder(folder).write(place.name, card.to_json())
     return card
@@ -103,7 +113,9 @@ def unplayable(shipped: Model, suite: str) -> str | None:
         try:
             shape = Display(task.shows).shape(world.shape, world.objects)
             parts = parts_of(world)
-            begin = Batch(np.zeros(1, np.uint64), shape, task.slots, parts.actions, shows=task.shows, box_side=parts.box_side)
+            begin = Batch(
+                np.zeros(1, np.uint64), shape, task.slots, parts.actions, shows=task.shows, box_side=parts.box_side
+            )
             state = shipped.begin(begin)
             action = np.eye(1, parts.actions, dtype=np.float32) if parts.actions else None
             _, said = shipped.observe(state, np.zeros((1, *shape), np.float32), action)
@@ -137,7 +149,8 @@ def _is_entered(path: Path, mark: Mark, weights: str | None) -> bool:
 
 
 def _enter(path: Path, mark: Mark, result: Result) -> None:
-    """Put scores into the table that the leaderboard takes, in the place of those of this suite, and of all that other weights scored."""
+    """Put scores into the table that the leaderboard takes, in the place of those of this suite, and of all that other
+    weights scored."""
     weights = result.provenance.weights_sha256
     others = [row for row in _table_rows(path) if _mark(row) != mark and row["weights_sha256"] == weights]
     text = io.StringIO()
@@ -167,11 +180,27 @@ def _mark(row: Mapping[str, str]) -> Mark:
 @click.option("--limit", type=int, help="So many sequences only: for a first look.")
 @click.option("--device", default="auto", show_default=True)
 @click.option("--batch", type=int, default=BATCH, show_default=True, help="Sequences shown at a time.")
-@click.option("--csv", "table", type=click.Path(path_type=Path), metavar="DIR", help="Write the scores into DIR/NAME.csv, too: a submission.")
-@click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Where the weights and the card are; by default in the package.")
+@click.option(
+    "--csv",
+    "table",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write the scores into DIR/NAME.csv, too: a submission.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=FOLDER,
+    help="Where the weights and the card are; by default in the package.",
+)
 def main(name: str, suites: str | None, **settings: Any) -> None:
     try:
-        card = score_release(name, suites=suites.split(",") if suites else None, doing=lambda text: print(text, file=sys.stderr), **settings)
+        card = score_release(
+            name,
+            suites=suites.split(",") if suites else None,
+            doing=lambda text: print(text, file=sys.stderr),
+            **settings,
+        )
     except PhysbenchError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{name}: {len(card.scores)} scores")

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     import torch
 
 TOLERANCE = 0.005
-"""Of a figure, relative to what it is with all the bits; of one that is 1 at most, a share or a rand index, as it stands."""
+"""Of a figure, relative to what it is with all the bits; of one that is 1 at most, a share or a rand index, as it
+stands."""
 
 CHANCE = 0.05
-"""A difference that chance makes as often, on enough of the same sequences, is none: where a model draws, the last bit of a weight changes what
-is drawn."""
+"""A difference that chance makes as often, on enough of the same sequences, is none: where a model draws, the last bit
+of a weight changes what is drawn."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,21 @@ class PrecisionComparison:
             "agreed": self.agreed,
             "largest": {"task": task, "metric": metric, "difference": _plain(differences[task, metric])},
             "figures": [
-                {"task": each.task, "metric": each.metric, "float32": _plain(each.value), "int8": _plain(self.small.score(each.task, each.metric).value)}
+                {
+                    "task": each.task,
+                    "metric": each.metric,
+                    "float32": _plain(each.value),
+                    "int8": _plain(self.small.score(each.task, each.metric).value),
+                }
                 for each in self.exact.scores
             ],
         }
 
     def _differences(self) -> dict[tuple[str, str], float]:
         """Of what stands in tables."""
-        told = [each for each in self.exact.scores if stands_in_tables(each.metric) and not each.metric.endswith("_std")]
+        told = [
+            each for each in self.exact.scores if stands_in_tables(each.metric) and not each.metric.endswith("_std")
+        ]
         return {(each.task, each.metric): self._difference(each) for each in told}
 
     def _difference(self, exact: Score) -> float:
@@ -82,14 +90,24 @@ def has_big_matrices(network: torch.nn.Module) -> bool:
 
 
 def compare_precisions(
-    network: torch.nn.Module, suite: str, *, name: str, card: Mapping[str, Any], size: str, limit: int | None, device: str, batch: int
+    network: torch.nn.Module,
+    suite: str,
+    *,
+    name: str,
+    card: Mapping[str, Any],
+    size: str,
+    limit: int | None,
+    device: str,
+    batch: int,
 ) -> PrecisionComparison:
     """The same network twice, the second time as it would be given away."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.safetensors"
         save(path, network, card=card, half=True, quantise=True)
         small = evaluate(model(path, device=device), suite, name=name, size=size, limit=limit, batch=batch)
-    exact = evaluate(TorchModel(cast("Any", network), device=device), suite, name=name, size=size, limit=limit, batch=batch)
+    exact = evaluate(
+        TorchModel(cast("Any", network), device=device), suite, name=name, size=size, limit=limit, batch=batch
+    )
     return PrecisionComparison(exact, small)
 
 

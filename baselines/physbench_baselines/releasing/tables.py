@@ -1,4 +1,5 @@
-"""`make tables`: write what the READMEs and docs/results.md say of models, from their cards and from the scores of the reference rows."""
+"""`make tables`: write what the READMEs and docs/results.md say of models, from their cards and from the scores of the
+reference rows."""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +11,16 @@ from physbench.report.definitions import ARROWS
 from physbench.suites import SIZES, SUITES
 from physbench_baselines.card import Card, Repeat
 from physbench_baselines.releasing import cards
-from physbench_baselines.releasing.bars import GROUPS, Place, Row, Rows, collect_rows, compare_with_rows, find_score, rank_key
+from physbench_baselines.releasing.bars import (
+    GROUPS,
+    Place,
+    Row,
+    Rows,
+    collect_rows,
+    compare_with_rows,
+    find_score,
+    rank_key,
+)
 from physbench_baselines.releasing.cards import format_figure, format_table
 from physbench_baselines.releasing.claims import format_claims
 from physbench_baselines.releasing.repeat import find_repeats
@@ -47,7 +57,9 @@ def render(root: Path = ROOT) -> dict[Path, str]:
     trainings = {name: [card, *find_repeats(name)] for name, card in trained.items()}
     baselines, readme = root / "baselines" / "README.md", root / "README.md"
     return {
-        baselines: replace_between(baselines.read_text(encoding="utf-8"), cards.describe_cards(trained), mark="from the cards"),
+        baselines: replace_between(
+            baselines.read_text(encoding="utf-8"), cards.describe_cards(trained), mark="from the cards"
+        ),
         readme: replace_between(readme.read_text(encoding="utf-8"), format_summary(rows), mark="results"),
         root / "docs" / "results.md": format_page(rows, trainings),
     }
@@ -58,7 +70,11 @@ def format_results(rows: Rows, columns: Mapping[str, Place], *, intervals: bool 
     head = ["", *(f"{name} {ARROWS[find(place[2]).better]}" for name, place in columns.items())]
     table = [head]
     for group, everybody in rows.items():
-        members = {name: scores for name, scores in everybody.items() if any(find_score(scores, *place) for place in columns.values())}
+        members = {
+            name: scores
+            for name, scores in everybody.items()
+            if any(find_score(scores, *place) for place in columns.values())
+        }
         if not members:
             continue
         table.append([f"**{group}**", *[""] * len(columns)])
@@ -69,12 +85,14 @@ def format_results(rows: Rows, columns: Mapping[str, Place], *, intervals: bool 
 
 
 def format_summary(rows: Rows) -> str:
-    """Write what stands in the README: the table without intervals, and the best trained model of each suite beside the best row that learns nothing."""
+    """Write what stands in the README: the table without intervals, and the best trained model of each suite beside the
+    best row that learns nothing."""
     return f"{format_results(rows, COLUMNS, intervals=False)}\n\n{format_best(rows)}"
 
 
 def format_best(rows: Rows) -> str:
-    """Write a table of all suites: the best row that learns nothing and sees frames alone, and the best trained model."""
+    """Write a table of all suites: the best row that learns nothing and sees frames alone, and the best trained
+    model."""
     table = [["suite", "ranked by", "best row without learning", "best trained model"]]
     for suite in (suite for suite in SUITES.values() if suite.ranked_by):
         assert suite.ranked_by is not None
@@ -97,20 +115,27 @@ def format_page(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]]) ->
     """Write docs/results.md: the table, what lies below the rows without learning, and a table for each suite."""
     parts = [
         "# Results",
-        f"Every figure is of {SIZES['lite']:,} pinned test sequences (`lite`), with a 95 % interval. The page is written by "
-        "`make tables` from the cards of the trained models and from the scores of the reference rows; a test checks that it is "
-        "what they say. What each figure means: `physbench explain NAME`.",
-        f"Reference rows are of two kinds. {_list_names(rows[GROUPS[1]])} see the frames that a model sees "
-        f"and learn nothing: a trained model below them has not learnt what it was made for. {_list_names(rows[GROUPS[2]])} are "
-        "told the truth, and measure the benchmark.",
+        (
+            f"Every figure is of {SIZES['lite']:,} pinned test sequences (`lite`), with a 95 % interval. The page is"
+            " written by `make tables` from the cards of the trained models and from the scores of the reference rows;"
+            " a test checks that it is what they say. What each figure means: `physbench explain NAME`."
+        ),
+        (
+            f"Reference rows are of two kinds. {_list_names(rows[GROUPS[1]])} see the frames that a model sees and"
+            " learn nothing: a trained model below them has not learnt what it was made for."
+            f" {_list_names(rows[GROUPS[2]])} are told the truth, and measure the benchmark."
+        ),
         "Of the balls, in short:",
         format_results(rows, COLUMNS),
         "## Trained models against rows without learning",
         "\n".join(compare_with_rows(rows)),
         "## What papers say, and what is so here",
-        "These are the bundled models, which were trained for less than those of the papers. A claim *holds* or is *reversed* where the two intervals do "
-        "not overlap; otherwise the verdict is *cannot tell*. Where both models were trained at least three times, all trainings are listed and decide: every "
-        "training of one model has to beat every training of the other. `iodine.*` use another decoder than the paper.",
+        (
+            "These are the bundled models, which were trained for less than those of the papers. A claim *holds* or is"
+            " *reversed* where the two intervals do not overlap; otherwise the verdict is *cannot tell*. Where both"
+            " models were trained at least three times, all trainings are listed and decide: every training of one"
+            " model has to beat every training of the other. `iodine.*` use another decoder than the paper."
+        ),
         format_claims(rows, trainings),
     ]
     if repeated := format_trainings(trainings):
@@ -120,7 +145,11 @@ def format_page(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]]) ->
             repeated,
         ]
     for suite in (suite for suite in SUITES.values() if suite.ranked_by):
-        parts += [f"## {suite.name}", f"{suite.about[0].upper()}{suite.about[1:]}.", format_results(rows, _columns_of(rows, suite.name))]
+        parts += [
+            f"## {suite.name}",
+            f"{suite.about[0].upper()}{suite.about[1:]}.",
+            format_results(rows, _columns_of(rows, suite.name)),
+        ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -133,7 +162,13 @@ def _columns_of(rows: Rows, suite: str) -> dict[str, Place]:
     """Everything that is scored in a suite and has a better direction; the ranking figure first."""
     ranked = SUITES[suite].ranked_by
     assert ranked is not None
-    keys = dict.fromkeys((row["task"], row["metric"]) for members in rows.values() for scores in members.values() for row in scores if row["suite"] == suite)
+    keys = dict.fromkeys(
+        (row["task"], row["metric"])
+        for members in rows.values()
+        for scores in members.values()
+        for row in scores
+        if row["suite"] == suite
+    )
     kept = [key for key in keys if find(key[1].removesuffix("_ratio")).better != "neither" and not _is_minor(key[1])]
     ordered = sorted(kept, key=lambda key: key != ranked)
     first = SUITES[suite].tasks[0].dataset
@@ -143,7 +178,9 @@ def _columns_of(rows: Rows, suite: str) -> dict[str, Place]:
 def _is_minor(metric: str) -> bool:
     """Whether a figure says what another one says."""
     same = ("bce", "relational_bce", "bce_last", "relational_bce_last", "position_mse")
-    return metric.endswith("_std") or metric in same or metric.startswith(("log_likelihood_last", "rollout_position_mse"))
+    return (
+        metric.endswith("_std") or metric in same or metric.startswith(("log_likelihood_last", "rollout_position_mse"))
+    )
 
 
 if __name__ == "__main__":

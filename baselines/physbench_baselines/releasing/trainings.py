@@ -10,7 +10,8 @@ from physbench_baselines.releasing.cards import format_table
 from physbench_baselines.releasing.worlds import world_of
 
 LEAST = 3
-"""Trainings of each of two models that can tell them apart: all of one above all of the other happens by chance in 1 of 20 cases."""
+"""Trainings of each of two models that can tell them apart: all of one above all of the other happens by chance in 1 of
+20 cases."""
 
 
 def list_values(trainings: Sequence[Card | Repeat], place: Place) -> list[float]:
@@ -31,17 +32,36 @@ def judge_trainings(better: Sequence[float], worse: Sequence[float], metric: str
 
 
 def format_trainings(trainings: Mapping[str, Sequence[Card | Repeat]]) -> str:
-    """Write a table of each model that was trained more than once: its seeds, and mean and standard deviation over them."""
+    """Write a table of each model that was trained more than once: its seeds, and mean and standard deviation over
+    them."""
     return "\n\n".join(_format_model(name, cards) for name, cards in trainings.items() if len(cards) > 1)
 
 
 def _format_model(name: str, cards: Sequence[Card | Repeat]) -> str:
     world = world_of(cards[0].data)
-    figures = {} if world is None else {title: place for title, place in world.figures.items() if len(list_values(cards, place)) > 1}
+    figures = (
+        {}
+        if world is None
+        else {title: place for title, place in world.figures.items() if len(list_values(cards, place)) > 1}
+    )
     rows = [["", *figures, "steps", "hours"]]
     for card in cards:
         values = [list_values([card], place) for place in figures.values()]
-        rows.append([f"seed {card.train_seed}", *(f"{value[0]:.3f}" if value else "-" for value in values), f"{card.steps:,}", f"{card.hours:.2f}"])
+        rows.append(
+            [
+                f"seed {card.train_seed}",
+                *(f"{value[0]:.3f}" if value else "-" for value in values),
+                f"{card.steps:,}",
+                f"{card.hours:.2f}",
+            ]
+        )
     spreads = [list_values(cards, place) for place in figures.values()]
-    rows.append(["mean ± deviation", *(f"{statistics.mean(each):.3f} ± {statistics.stdev(each):.3f}" for each in spreads), "", ""])
+    rows.append(
+        [
+            "mean ± deviation",
+            *(f"{statistics.mean(each):.3f} ± {statistics.stdev(each):.3f}" for each in spreads),
+            "",
+            "",
+        ]
+    )
     return f"**{name}**\n\n{format_table(rows)}"

@@ -1,4 +1,5 @@
-"""Worlds: what a model is scored on follows from what it learnt, and every world has a table of its own. Another world is another entry of WORLDS."""
+"""Worlds: what a model is scored on follows from what it learnt, and every world has a table of its own. Another world
+is another entry of WORLDS."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from physbench_baselines.training.preflight import strip_version
 class ModelWorld:
     title: str
     suites: tuple[str, ...]
-    """What a model that learnt any of their datasets is asked. By the first one weights are made smaller, and without noise it alone is asked."""
+    """What a model that learnt any of their datasets is asked. By the first one weights are made smaller, and without
+    noise it alone is asked."""
     figures: Mapping[str, Place]
     """Of its table, by heading; those of the first suite come first."""
     learnt: tuple[str, ...] = ()
@@ -55,14 +57,21 @@ _CROP = tuple((task.name, f"{task.name}/{task.askings[0].name}") for task in SUI
 CROP = ModelWorld(
     "The centre of the balls' frame",
     ("crop50", "balls", "extrapolation"),
-    {f"`{metric}`, {name}": ("crop50", place, metric) for name, place in _CROP for metric in ("log_likelihood", "relational_log_likelihood")},
+    {
+        f"`{metric}`, {name}": ("crop50", place, metric)
+        for name, place in _CROP
+        for metric in ("log_likelihood", "relational_log_likelihood")
+    },
     learnt=tuple(name for name, _ in _CROP),
 )
 
 LEAVING = ModelWorld(
     "Balls that leave the frame",
     ("leave",),
-    {f"`{metric}`": ("leave", "balls-leave50", metric) for metric in ("log_likelihood", *(card.name for card in BOX_CARDS))},
+    {
+        f"`{metric}`": ("leave", "balls-leave50", metric)
+        for metric in ("log_likelihood", *(card.name for card in BOX_CARDS))
+    },
 )
 
 INVADERS = ModelWorld(
@@ -73,7 +82,10 @@ INVADERS = ModelWorld(
             f"`{metric}`": ("invaders", "invaders84", metric)
             for metric in ("relative_bce", "relative_relational_bce", "bce", "relational_bce", "ari_video", "ari")
         },
-        **{f"`{metric}`": ("probe", "invaders84", metric) for metric in ("probe_bit_f1", "probe_slot_accuracy", "probe_variables")},
+        **{
+            f"`{metric}`": ("probe", "invaders84", metric)
+            for metric in ("probe_bit_f1", "probe_slot_accuracy", "probe_variables")
+        },
     },
 )
 
@@ -82,7 +94,10 @@ TRAJECTORIES = ModelWorld(
     ("trajectories",),
     {
         "`relative_position_mse`": ("trajectories", "balls10", "relative_position_mse"),
-        **{f"`{metric}`, 3+10": ("trajectories", "balls10/rollout-3+10", metric) for metric in ("relative_position_mse", "energy_error", "penetration")},
+        **{
+            f"`{metric}`, 3+10": ("trajectories", "balls10/rollout-3+10", metric)
+            for metric in ("relative_position_mse", "energy_error", "penetration")
+        },
     },
 )
 
@@ -92,7 +107,9 @@ PIXELS = ModelWorld(
     {f"`{metric}`": ("pixels", "balls10-colour", metric) for metric in ("relative_pixel_mse", "pixel_mse")},
 )
 
-MEMORIES = ModelWorld("Memories", ("ram",), {f"`{metric}`": ("ram", "invaders-ram", metric) for metric in ("slot_accuracy", "bit_f1")})
+MEMORIES = ModelWorld(
+    "Memories", ("ram",), {f"`{metric}`": ("ram", "invaders-ram", metric) for metric in ("slot_accuracy", "bit_f1")}
+)
 
 
 def _images(suite: Suite) -> ModelWorld:
@@ -131,6 +148,7 @@ def suites_of(dataset: str) -> tuple[str, ...]:
 
 
 def yardstick(dataset: str, suites: Sequence[str]) -> str | None:
-    """Name the suite by which weights are made smaller: the first of the world that they learnt; where that is not known, the first that is asked."""
+    """Name the suite by which weights are made smaller: the first of the world that they learnt; where that is not
+    known, the first that is asked."""
     world = world_of(dataset)
     return world.first if world else next(iter(suites), None)

@@ -11,9 +11,11 @@ from physbench_baselines.tracking.follow import fly_on, look, meet
 
 
 def observe(numbers, normal, ring, slots, frames, scenes, names, mean, owner, rest, boxes):
-    """Meet a frame and fly on; write mean (B, h, w, C), owner (B, h, w) and, where no disc explains it, rest (B, h, w, C).
+    """Meet a frame and fly on; write mean (B, h, w, C), owner (B, h, w) and, where no disc explains it, rest (B, h, w,
+    C).
 
-    names (B, K): which disc each is or was, from 0: a new one gets the next number. boxes (B, K, 5): the discs that the frame shows.
+    names (B, K): which disc each is or was, from 0: a new one gets the next number. boxes (B, K, 5): the discs that the
+    frame shows.
     """
     members, radius, presence, missing, colour, evidence = scenes
     _, height, width = evidence.shape
@@ -23,7 +25,9 @@ def observe(numbers, normal, ring, slots, frames, scenes, names, mean, owner, re
     for b in range(len(frames)):
         cover(evidence[b], numbers.unbelief, hidden)
         look(frames[b], hidden, numbers.certain, top, left, seen, dark)
-        discs, is_new = meet(numbers, normal, ring, seen, dark, members[b], radius[b], presence[b], missing[b], evidence[b], hidden)
+        discs, is_new = meet(
+            numbers, normal, ring, seen, dark, members[b], radius[b], presence[b], missing[b], evidence[b], hidden
+        )
         names[b, is_new] = names[b].max() + 1 + np.arange(is_new.sum())
         put_boxes(*discs, names[b], top, left, boxes[b])
         see_colours(frames[b], seen, top, left, *discs, colour[b], rest[b])
@@ -33,7 +37,8 @@ def observe(numbers, normal, ring, slots, frames, scenes, names, mean, owner, re
 
 
 def imagine(numbers, scenes, names, mean, boxes):
-    """Fly on without a frame. boxes (B, K, 5): the discs of the frame that was imagined before, as far as they lie in it."""
+    """Fly on without a frame. boxes (B, K, 5): the discs of the frame that was imagined before, as far as they lie in
+    it."""
     members, radius, presence, _, colour, evidence = scenes
     _, height, width = evidence.shape
     top, left = (height - mean.shape[1]) // 2, (width - mean.shape[2]) // 2
@@ -41,14 +46,18 @@ def imagine(numbers, scenes, names, mean, boxes):
     for b in range(len(mean)):
         cover(evidence[b], numbers.unbelief, hidden)
         x, y = members[b, :, :, 0].mean(axis=1), members[b, :, :, 1].mean(axis=1)
-        aside = np.maximum(abs(x - left - 0.5 * mean.shape[2]) - 0.5 * mean.shape[2], abs(y - top - 0.5 * mean.shape[1]) - 0.5 * mean.shape[1])
+        aside = np.maximum(
+            abs(x - left - 0.5 * mean.shape[2]) - 0.5 * mean.shape[2],
+            abs(y - top - 0.5 * mean.shape[1]) - 0.5 * mean.shape[1],
+        )
         put_boxes(x, y, np.where(aside < radius[b], radius[b], 0.0), names[b], top, left, boxes[b])
         fly_on(members[b], radius[b], height, width)
         draw(numbers, members[b], radius[b], presence[b], colour[b], hidden, top, left, mean[b])
 
 
 def put_boxes(x, y, r, names, top, left, boxes):
-    """boxes (K, 5): x, y of the frame, which begins at (top, left) in the box, width, height, name; NaN where no disc was measured."""
+    """boxes (K, 5): x, y of the frame, which begins at (top, left) in the box, width, height, name; NaN where no disc
+    was measured."""
     boxes[:] = np.column_stack([x - left, y - top, 2.0 * r, 2.0 * r, names])
     boxes[r == 0.0] = np.nan
 

@@ -104,7 +104,8 @@ def imagine_worlds(mean, spread, normal, members):
 
 @cache
 def normal_numbers(worlds: int, discs: int) -> NDArray[np.float64]:
-    """Draw (K, E, 4) numbers, the same at every call: for every disc with mean 0 and covariance 1, and near to normal."""
+    """Draw (K, E, 4) numbers, the same at every call: for every disc with mean 0 and covariance 1, and near to
+    normal."""
     parts = 2 * even_numbers(0, 12 * worlds * discs * 4).reshape(12, discs, worlds, 4) - 1
     out = parts.sum(axis=0) / 2
     for numbers in out:

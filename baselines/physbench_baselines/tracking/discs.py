@@ -308,7 +308,10 @@ def drop_wrong(seen, left, first, count, x, y, r, error):
         erase(left, x[d], y[d], r[d] + 0.3)
     stay = first
     for d in range(first, count):
-        if count_pixels(left, x[d], y[d], r[d])[2] <= MOST_STRAYS and count_pixels(seen, x[d], y[d], r[d])[1] <= MOST_HOLES:
+        if (
+            count_pixels(left, x[d], y[d], r[d])[2] <= MOST_STRAYS
+            and count_pixels(seen, x[d], y[d], r[d])[1] <= MOST_HOLES
+        ):
             x[stay], y[stay], r[stay] = x[d], y[d], r[d]
             for i in range(3):
                 error[stay, i] = error[d, i]

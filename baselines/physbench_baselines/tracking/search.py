@@ -99,8 +99,8 @@ def find_expected(seen, left, mean, spread, radius, x, y, r, count, error):
 
 @kernel
 def find_scrap(seen, left, evidence, lightest, heaviest, x, y, r, count, error):
-    """Take the largest region of ON pixels without an owner for what shows of a disc, the rest of which a curtain hides; find
-    its place as `find_expected` does.
+    """Take the largest region of ON pixels without an owner for what shows of a disc, the rest of which a curtain
+    hides; find its place as `find_expected` does.
 
     What is missing of the disc lies in a rectangle without any pixel that has ever been ON: that is what a straight
     edge says.

@@ -1,9 +1,9 @@
 """A row that sees frames and has learnt nothing: it knows the world of balls, finds the discs in a frame, and lets
 physics take them on.
 
-What it knows beforehand: a box of 64 x 64 pixels (or as many as it is told) around the middle of the frame, discs of radius 6 and mass 1 or radius
-7.5 and mass 6, walls and elastic collisions, speeds at the start, and that there may be a square curtain of 24 pixels.
-What it must find out: everything else.
+What it knows beforehand: a box of 64 x 64 pixels (or as many as it is told) around the middle of the frame, discs of
+radius 6 and mass 1 or radius 7.5 and mass 6, walls and elastic collisions, speeds at the start, and that there may be a
+square curtain of 24 pixels. What it must find out: everything else.
 
 An object is a set of possible worlds (where it is and how fast), and a prediction is the mean of the pictures of those
 worlds.
@@ -82,14 +82,21 @@ Numbers: Any = namedtuple("Numbers", [each.name for each in fields(Settings)])  
 
 @dataclass(frozen=True)
 class Tracker:
-    """Discs found in every frame and taken on by physics: bounces, collisions, flight behind a curtain; nothing learnt."""
+    """Discs found in every frame and taken on by physics: bounces, collisions, flight behind a curtain; nothing
+    learnt."""
 
     settings: Settings = field(default_factory=Settings)
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
     @property
     def origin(self) -> Origin:
-        return Origin(settings={each.name: getattr(self.settings, each.name) for each in fields(Settings) if getattr(self.settings, each.name) != each.default})
+        return Origin(
+            settings={
+                each.name: getattr(self.settings, each.name)
+                for each in fields(Settings)
+                if getattr(self.settings, each.name) != each.default
+            }
+        )
 
     def begin(self, batch: Batch) -> TrackerState:
         count, (height, width, channels), box = len(batch.seeds), batch.shape, int(self.settings.box)
@@ -117,7 +124,9 @@ class Tracker:
         batches.observe(self._numbers, *tables, state.slots, shown, scenes, names, mean, owner, rest, boxes)
         if rest.any():
             rest = blur(rest, self.settings.blur)
-        return TrackerState(scenes, state.slots, rest, names), Prediction(self._bound(np.maximum(mean, rest)), owner, boxes=boxes)
+        return TrackerState(scenes, state.slots, rest, names), Prediction(
+            self._bound(np.maximum(mean, rest)), owner, boxes=boxes
+        )
 
     def imagine(self, state: TrackerState, action: Frame | None) -> tuple[TrackerState, Prediction]:
         from physbench_baselines.tracking import batches
@@ -136,7 +145,8 @@ class Tracker:
 
 
 def tracker(settings: Mapping[str, float] | None = None) -> Tracker:
-    """Discs found in every frame and taken on by physics: bounces, collisions, flight behind a curtain; nothing learnt."""
+    """Discs found in every frame and taken on by physics: bounces, collisions, flight behind a curtain; nothing
+    learnt."""
     known = [each.name for each in fields(Settings)]
     for name, number in (settings or {}).items():
         if name not in known:

@@ -32,8 +32,12 @@ Batch = dict[str, NDArray[Any]]  # (B, T, ...) or (B, ...) each, by name
 def source_of(recipe: TrainingRecipe) -> Source:
     if is_file(recipe):
         return StoredBatches(recipe, open_dataset(recipe.data))
-    if recipe.data not in registry.datasets.names() and (Path(recipe.data).suffix or Path(recipe.data).name != recipe.data):
-        raise TrainingError(f"there is no dataset file {recipe.data}: make it with physbench generate, or name a dataset")
+    if recipe.data not in registry.datasets.names() and (
+        Path(recipe.data).suffix or Path(recipe.data).name != recipe.data
+    ):
+        raise TrainingError(
+            f"there is no dataset file {recipe.data}: make it with physbench generate, or name a dataset"
+        )
     return Streamed(recipe, registry.datasets.get(recipe.data))
 
 
@@ -52,7 +56,10 @@ class Streamed:
 
     def __post_init__(self) -> None:
         if not self.made.splits.get("training"):
-            raise TrainingError(f"{self.made.dataset} is for tests only: a model trained on it could not be tested with it; name another dataset")
+            raise TrainingError(
+                f"{self.made.dataset} is for tests only: a model trained on it could not be tested with it; name"
+                " another dataset"
+            )
         _require_frames(self.recipe, self.made.frames, self.made.dataset)
         if self._ends:
             _require_batch(self.recipe, self.made.splits["training"], self.made.dataset)
@@ -82,9 +89,13 @@ class Streamed:
         return ahead(partial(self._batch, wants), count(first), workers=workers)
 
     def validation(self, wants: Sequence[str]) -> Generator[Batch]:
-        total = min(self.recipe.validation, self.made.splits.get("validation", 0)) if self._ends else self.recipe.validation
+        total = (
+            min(self.recipe.validation, self.made.splits.get("validation", 0)) if self._ends else self.recipe.validation
+        )
         make = partial(self._scenes, self.made, "validation", wants)
-        for arrays in ahead(make, [(start, min(start + self.recipe.batch, total)) for start in range(0, total, self.recipe.batch)]):
+        for arrays in ahead(
+            make, [(start, min(start + self.recipe.batch, total)) for start in range(0, total, self.recipe.batch)]
+        ):
             yield _part(arrays, self.recipe)
 
     def _batch(self, wants: Sequence[str], step: int) -> Batch:
@@ -143,16 +154,24 @@ def cut(batch: Mapping[str, Any], stop: int, start: int = 0) -> dict[str, Any]:
 
 
 def _part(batch: Batch, recipe: TrainingRecipe, step: int | None = None) -> Batch:
-    """As many frames as the longest part of the run takes, a lone one again and again: the first ones, or those of a step from anywhere."""
-    batch = {name: np.repeat(array, recipe.longest, axis=1) if name in TIMED and array.shape[1] < recipe.longest else array for name, array in batch.items()}
+    """As many frames as the longest part of the run takes, a lone one again and again: the first ones, or those of a
+    step from anywhere."""
+    batch = {
+        name: np.repeat(array, recipe.longest, axis=1) if name in TIMED and array.shape[1] < recipe.longest else array
+        for name, array in batch.items()
+    }
     frames = next((array.shape[1] for name, array in batch.items() if name in TIMED), recipe.longest)
-    start = mix(mix(recipe.seed + 1) ^ step) % (frames - recipe.longest + 1) if recipe.anywhere and step is not None else 0
+    start = (
+        mix(mix(recipe.seed + 1) ^ step) % (frames - recipe.longest + 1) if recipe.anywhere and step is not None else 0
+    )
     return cut(batch, start + recipe.longest, start)
 
 
 def _require_frames(recipe: TrainingRecipe, there: int, where: Any) -> None:
     if recipe.longest > there > 1:  # a lone frame is an image, which can be shown as often as is asked
-        raise TrainingError(f"{where} has {there} frames in a sequence, and this recipe learns from {recipe.longest}: give fewer frames")
+        raise TrainingError(
+            f"{where} has {there} frames in a sequence, and this recipe learns from {recipe.longest}: give fewer frames"
+        )
 
 
 def _require_batch(recipe: TrainingRecipe, there: int, where: Any) -> None:

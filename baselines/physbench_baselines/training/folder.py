@@ -90,7 +90,9 @@ class Folder:
     @contextmanager
     def hold(self) -> Generator[None]:
         """One process at a time."""
-        with hold(self.path / "recipe.json", f"the run in {self.path} is at work in another process: stop that one first"):
+        with hold(
+            self.path / "recipe.json", f"the run in {self.path} is at work in another process: stop that one first"
+        ):
             yield
 
     @staticmethod

@@ -1,4 +1,5 @@
-"""The network that a run begins with: freshly drawn from a seed, or with the weights of another run or of a model that comes with the package.
+"""The network that a run begins with: freshly drawn from a seed, or with the weights of another run or of a model that
+comes with the package.
 
 What those cost is not forgotten.
 """
@@ -33,7 +34,8 @@ class Initial(NamedTuple):
 
 
 def network_of(recipe: TrainingRecipe, initial: Initial | None = None, *, dataset: str = "") -> torch.nn.Module:
-    """Build a network. dataset: whose name decides the sizes that a model usually has. The first weights are the same on every device."""
+    """Build a network. dataset: whose name decides the sizes that a model usually has. The first weights are the same
+    on every device."""
     sizes = sizes_of(recipe, dataset=dataset)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(mix(recipe.seed + 3))
@@ -49,7 +51,10 @@ def sizes_of(recipe: TrainingRecipe, *, dataset: str = "") -> Any:
     usual = architecture.sizes_of(recipe.model, dataset=dataset)
     changes = {name: tuple(value) if isinstance(value, list) else value for name, value in recipe.sizes.items()}
     if getattr(usual, "slots", 0) == 1 != changes.get("slots", 1) and "slots" not in architecture.settable_in(usual):
-        raise TrainingError(f"{recipe.model} is a model of one slot, not {changes['slots']!r:.60}: leave slots out, or train one that has some")
+        raise TrainingError(
+            f"{recipe.model} is a model of one slot, not {changes['slots']!r:.60}: leave slots out, or train one that"
+            " has some"
+        )
     known = {item.name for item in fields(usual)}
     for name in changes:
         if name not in known:
@@ -69,7 +74,11 @@ def initial_of(name: str, *, model: str = "") -> Initial:
             own = ":" in model and ":" in checkpoint.inspect(path).architecture
             found = checkpoint.load(path, architecture=model if own else None)
         except StorageError as error:
-            hint = "" if path.exists() else f", and no model that comes with the package is called so: there is {', '.join(bundled.names())}"
+            hint = (
+                ""
+                if path.exists()
+                else f", and no model that comes with the package is called so: there is {', '.join(bundled.names())}"
+            )
             raise TrainingError(f"this run cannot begin with {name!r}: {error}{hint}") from None
     card = {**found.card, **vars(bundled.card(name))} if known else found.card
     return Initial(found.network, [*stages_before(card), _stage(card) | {"weights_sha256": found.sha256}])
@@ -78,16 +87,29 @@ def initial_of(name: str, *, model: str = "") -> Initial:
 def begin_with(network: torch.nn.Module, initial: Initial, name: str) -> None:
     """Fill a network with the weights of another one of its sizes; how many slots and how much noise do not matter."""
     ours, theirs = network.state_dict(), initial.network.state_dict()
-    odd = next((weight for weight in [*ours, *theirs] if weight not in ours or weight not in theirs or ours[weight].shape != theirs[weight].shape), None)
+    odd = next(
+        (
+            weight
+            for weight in [*ours, *theirs]
+            if weight not in ours or weight not in theirs or ours[weight].shape != theirs[weight].shape
+        ),
+        None,
+    )
     if odd is not None:
-        raise TrainingError(f"this run cannot begin with {name!r}: it is another model or of other sizes, they differ in {odd}")
+        raise TrainingError(
+            f"this run cannot begin with {name!r}: it is another model or of other sizes, they differ in {odd}"
+        )
     network.load_state_dict({weight: tensor.to(ours[weight].dtype) for weight, tensor in theirs.items()})
 
 
 def stages_before(card: Mapping[str, Any]) -> list[Stage]:
     """The stages of training that a card tells of, without its own."""
     told = card.get("before")
-    return [_stage(cast("Stage", stage)) for stage in cast("list[Any]", told) if isinstance(stage, dict)] if isinstance(told, list) else []
+    return (
+        [_stage(cast("Stage", stage)) for stage in cast("list[Any]", told) if isinstance(stage, dict)]
+        if isinstance(told, list)
+        else []
+    )
 
 
 def total(card: Mapping[str, Any], field: str) -> Any:

@@ -15,7 +15,8 @@ class Stopped(Exception):
 
 
 class Interrupts:
-    """Within it, the first signal only makes `stop_here` raise Stopped, which becomes on the way out what the signal usually is. The second acts at once.
+    """Within it, the first signal only makes `stop_here` raise Stopped, which becomes on the way out what the signal
+    usually is. The second acts at once.
 
     A signal that comes when the work is over anyway is not lost: what was to follow does not follow.
     """
@@ -29,7 +30,9 @@ class Interrupts:
             self._usual = {number: signal.signal(number, self._notice) for number in SIGNALS}
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._as_usual()
         if kind is Stopped or (kind is None and self.caught is not None):
             if self.caught == signal.SIGINT:

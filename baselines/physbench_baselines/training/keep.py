@@ -1,4 +1,5 @@
-"""Checkpoints of a run: weights for the evaluator with a card that says how they came about; in last.safetensors also what the next step depends on."""
+"""Checkpoints of a run: weights for the evaluator with a card that says how they came about; in last.safetensors also
+what the next step depends on."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -86,8 +86,15 @@ class LoopState:
     @staticmethod
     def of(saved: Mapping[str, Any]) -> LoopState:
         """Read what `asdict` gave. An older save has no figures: they begin anew."""
-        numbers = {item.name: type(item.default)(saved[item.name]) for item in fields(LoopState) if item.name not in ("sums", "measured")}
-        figures = {kind: {str(name): float(value) for name, value in saved.get(kind, {}).items()} for kind in ("sums", "measured")}
+        numbers = {
+            item.name: type(item.default)(saved[item.name])
+            for item in fields(LoopState)
+            if item.name not in ("sums", "measured")
+        }
+        figures = {
+            kind: {str(name): float(value) for name, value in saved.get(kind, {}).items()}
+            for kind in ("sums", "measured")
+        }
         return LoopState(**{**numbers, **figures, "summed": numbers["summed"] if figures["sums"] else 0})
 
 
@@ -129,7 +136,8 @@ class Loop:
         return min(max(by_time, by_steps), 1.0)
 
     def to_its_end(self, workers: int, *, pause_after: float | None = None) -> TrainingResult:
-        """Or up to the first step after so many minutes: then it is saved, and neither evaluated nor called a result."""
+        """Or up to the first step after so many minutes: then it is saved, and neither evaluated nor called a
+        result."""
         state = self.state
         pause = math.inf if pause_after is None else time.monotonic() + 60 * pause_after
         batches = self.source.batches(state.step, wants=self.stepper.traits.wants, workers=workers)
@@ -170,7 +178,11 @@ class Loop:
 
     def _to_device(self, array: NDArray[Any]) -> torch.Tensor:
         tensor = torch.from_numpy(array)
-        return tensor.pin_memory().to(self.stepper.device, non_blocking=True) if self.stepper.device.type == "cuda" else tensor
+        return (
+            tensor.pin_memory().to(self.stepper.device, non_blocking=True)
+            if self.stepper.device.type == "cuda"
+            else tensor
+        )
 
     def _settle(self) -> None:
         """Look at the losses that are still on their way."""
@@ -183,7 +195,10 @@ class Loop:
         for step, row in enumerate(rows, start=first):
             self.latest = dict(zip(self.stepper.figures, row, strict=True))
             if not math.isfinite(loss := self.latest[LOSS]):
-                raise TrainingError(f"the loss became {loss} at step {step}: try a lower learning rate, a warm-up or a gradient limit; {self._before()}")
+                raise TrainingError(
+                    f"the loss became {loss} at step {step}: try a lower learning rate, a warm-up or a gradient limit;"
+                    f" {self._before()}"
+                )
             state.sums = {name: state.sums.get(name, 0.0) + value for name, value in self.latest.items()}
             state.summed += 1
         if self.progress:
@@ -203,7 +218,10 @@ class Loop:
         rate = self._rate()
         found = validate(network, self.source, recipe, device=device, between=self.interrupts.stop_here)
         if not math.isfinite(loss := found.pop(LOSS)):
-            raise TrainingError(f"the validation loss became {loss} after step {state.step}: try a lower learning rate; {self._before()}")
+            raise TrainingError(
+                f"the validation loss became {loss} after step {state.step}: try a lower learning rate;"
+                f" {self._before()}"
+            )
         judged = judge(network, recipe, self.source, self.suite, device=device, between=self.interrupts.stop_here)
         state.validation = loss
         state.measured = _finite({**{f"validation_{name}": value for name, value in found.items()}, **judged})
@@ -259,7 +277,10 @@ class Loop:
     def _keep(self, name: str) -> None:
         """Weights that are no numbers are never written over those that were."""
         if not self.stepper.finite():
-            raise TrainingError(f"the weights are no longer finite after step {self.state.step}: try a lower learning rate; {self._before()}")
+            raise TrainingError(
+                f"the weights are no longer finite after step {self.state.step}: try a lower learning rate;"
+                f" {self._before()}"
+            )
         self.state.seconds = self.seconds
         card = card_of(
             self.recipe,
@@ -272,7 +293,9 @@ class Loop:
             before=self.before,
         )
         training = asdict(self.state) | self.stepper.state() if name == "last" else None
-        checkpoint.save(self.folder.path / f"{name}.safetensors", self.stepper.judged, card=vars(card), training=training)
+        checkpoint.save(
+            self.folder.path / f"{name}.safetensors", self.stepper.judged, card=vars(card), training=training
+        )
 
     def _before(self) -> str:
         return f"{self.folder.last} is of before" if self.folder.last.exists() else "nothing was saved before"

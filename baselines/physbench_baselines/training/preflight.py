@@ -21,7 +21,9 @@ def require_limits(minutes: float | None, steps: int | None, workers: int) -> No
         raise TrainingError(f"workers is 0 to 64, not {workers}")
 
 
-def require_startable(recipe: TrainingRecipe, path: Path, *, minutes: float | None, steps: int | None, workers: int, resume: bool) -> None:
+def require_startable(
+    recipe: TrainingRecipe, path: Path, *, minutes: float | None, steps: int | None, workers: int, resume: bool
+) -> None:
     """Refuse a run that could not begin: its limits, its model, its folder."""
     require_limits(minutes, steps, workers)
     architecture_with(recipe.model)
@@ -30,7 +32,8 @@ def require_startable(recipe: TrainingRecipe, path: Path, *, minutes: float | No
 
 
 def usual_recipe(model: str, **changes: Any) -> TrainingRecipe:
-    """Give the recipe that a model is usually trained by: its own or, for a model without one, the paper's. changes: other fields of it."""
+    """Give the recipe that a model is usually trained by: its own or, for a model without one, the paper's. changes:
+    other fields of it."""
     own = architecture_with(model).recipe_of(model, dataset=_dataset_in(changes.get("data", TrainingRecipe.data)))
     return TrainingRecipe(model=model, **{**own, **changes})
 

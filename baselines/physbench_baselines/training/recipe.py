@@ -1,4 +1,5 @@
-"""What decides the weights of a run: the network, the data, and how it is trained. Defaults are the paper's [van Steenkiste et al. 2018]."""
+"""What decides the weights of a run: the network, the data, and how it is trained. Defaults are the paper's [van
+Steenkiste et al. 2018]."""
 
 from __future__ import annotations
 
@@ -28,33 +29,56 @@ class TrainingRecipe:
     """What differs from the sizes that the model usually has."""
     data: str = parameter("balls4mass64", help="dataset to train on: a name (generated on the fly) or a dataset file")
     initial: str = parameter("", help="start from these weights: a bundled model, a run folder or a checkpoint")
-    reuse: str = parameter("", help="PART=WEIGHTS: copy a part from other weights and freeze it, for example processor=rmr-mpnn.balls10")
+    reuse: str = parameter(
+        "", help="PART=WEIGHTS: copy a part from other weights and freeze it, for example processor=rmr-mpnn.balls10"
+    )
     seed: int = parameter(0, help="seed of the run: initial weights, data and noise", low=0, high=(1 << 63) - 1)
     batch: int = parameter(64, help="sequences per step", low=1, high=1 << 16)
-    accumulate: int = parameter(1, help="split each batch into so many parts to save memory; the step stays the same", low=1, high=1 << 16)
-    frames: tuple[int, ...] = parameter((31,), help="frames per sequence; several numbers form a curriculum of equal shares", low=1, high=10_000)
+    accumulate: int = parameter(
+        1, help="split each batch into so many parts to save memory; the step stays the same", low=1, high=1 << 16
+    )
+    frames: tuple[int, ...] = parameter(
+        (31,), help="frames per sequence; several numbers form a curriculum of equal shares", low=1, high=10_000
+    )
     anywhere: bool = parameter(False, help="take frames from anywhere in a sequence instead of its start")
     optimizer: str = parameter("adam", help="optimiser", choices=("adam", "adamw", "rmsprop", "sgd"))
     learning_rate: float = parameter(1e-3, help="learning rate", above=0)
-    betas: tuple[float, float] = parameter((0.9, 0.999), help="decay rates of the two averages of adam and adamw", low=0, below=1)
+    betas: tuple[float, float] = parameter(
+        (0.9, 0.999), help="decay rates of the two averages of adam and adamw", low=0, below=1
+    )
     epsilon: float = parameter(1e-8, help="epsilon of adam, adamw and rmsprop", low=0)
     smoothing: float = parameter(0.99, help="decay rate of rmsprop's average of squares", low=0, below=1)
     momentum: float = parameter(0.0, help="momentum of rmsprop and sgd", low=0, below=1)
     weight_decay: float = parameter(0.0, help="weight decay", low=0)
     warm_up: int = parameter(0, help="steps over which the learning rate rises to its full value", low=0, high=MANY)
-    schedule: str = parameter("linear", help="how the learning rate decays", choices=("linear", "cosine", "exponential"))
-    decay: float = parameter(0.0, help="linear and cosine: share of the run, at its end, over which the rate falls to 0 (0: never)", low=0, high=1)
+    schedule: str = parameter(
+        "linear", help="how the learning rate decays", choices=("linear", "cosine", "exponential")
+    )
+    decay: float = parameter(
+        0.0,
+        help="linear and cosine: share of the run, at its end, over which the rate falls to 0 (0: never)",
+        low=0,
+        high=1,
+    )
     decay_rate: float = parameter(0.5, help="exponential: factor applied to the rate", above=0, high=1)
-    decay_steps: int = parameter(100_000, help="exponential: steps after which the factor is applied once", low=1, high=MANY)
+    decay_steps: int = parameter(
+        100_000, help="exponential: steps after which the factor is applied once", low=1, high=MANY
+    )
     gradient_limit: float = parameter(0.0, help="clip gradients to this norm (0: no clipping)", low=0)
-    averaging: float = parameter(0.0, help="decay of the moving average of weights, which is then validated and saved (0: none)", low=0, below=1)
-    precision: str = parameter("auto", help="arithmetic; auto is bf16 where the hardware supports it", choices=("auto", "fp32", "bf16"))
+    averaging: float = parameter(
+        0.0, help="decay of the moving average of weights, which is then validated and saved (0: none)", low=0, below=1
+    )
+    precision: str = parameter(
+        "auto", help="arithmetic; auto is bf16 where the hardware supports it", choices=("auto", "fp32", "bf16")
+    )
     validation: int = parameter(1_000, help="number of validation sequences", low=1, high=1 << 20)
     scored: int = parameter(64, help="validation sequences scored by the evaluator (0: none)", low=0, high=10_000)
     epoch: int = parameter(50_000, help="sequences per epoch; of a file, its training split", low=1, high=MANY)
     evaluate_every: int = parameter(0, help="steps between validations (0: one epoch)", low=0, high=MANY)
     log_every: int = parameter(50, help="steps between rows of the log", low=1, high=MANY)
-    patience: int = parameter(10, help="stop after so many epochs without a better validation loss", low=1, high=1 << 20)
+    patience: int = parameter(
+        10, help="stop after so many epochs without a better validation loss", low=1, high=1 << 20
+    )
 
     def __post_init__(self) -> None:
         check_fields(self, TrainingError)
@@ -67,9 +91,13 @@ class TrainingRecipe:
         if not self.frames:
             raise TrainingError("frames is one or more whole numbers, not none")
         if self.accumulate > self.batch:
-            raise TrainingError(f"a batch of {self.batch} sequences cannot be taken in {self.accumulate} parts: give fewer")
+            raise TrainingError(
+                f"a batch of {self.batch} sequences cannot be taken in {self.accumulate} parts: give fewer"
+            )
         if self.schedule == "cosine" and not self.decay:
-            raise TrainingError("a cosine falls over the last share of the run, and decay is 0: give a decay, 1 for the whole run")
+            raise TrainingError(
+                "a cosine falls over the last share of the run, and decay is 0: give a decay, 1 for the whole run"
+            )
 
     @property
     def longest(self) -> int:

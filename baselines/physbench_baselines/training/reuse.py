@@ -1,4 +1,5 @@
-"""Take a part of another network, such as the processor of a model of states, and keep it as it is while the rest learns."""
+"""Take a part of another network, such as the processor of a model of states, and keep it as it is while the rest
+learns."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ def freeze_part(network: torch.nn.Module, reuse: str) -> torch.nn.Module:
 
 
 def reuse_part(network: torch.nn.Module, reuse: str) -> list[Stage]:
-    """Fill a part with the weights that another network has under the same name, and freeze it. Returns how those came about."""
+    """Fill a part with the weights that another network has under the same name, and freeze it. Returns how those came
+    about."""
     ours = freeze_part(network, reuse)
     part, source = split_reuse(reuse)
     initial = initial_of(source)

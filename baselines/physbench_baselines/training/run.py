@@ -1,7 +1,8 @@
 """Runs: started in a folder, stopped at any moment, resumed.
 
-With a number of steps, everything is a function of the recipe and of the step: a run that was killed and resumed ends bit for bit (on a CPU with as many
-threads) where it would have ended. With minutes, the share of them that is used drives the schedule, and a resumed run's clock goes on.
+With a number of steps, everything is a function of the recipe and of the step: a run that was killed and resumed ends
+bit for bit (on a CPU with as many threads) where it would have ended. With minutes, the share of them that is used
+drives the schedule, and a resumed run's clock goes on.
 """
 
 from __future__ import annotations
@@ -50,9 +51,10 @@ def train(
 ) -> TrainingResult:
     """Train into a folder until the time or the steps are used up, or the recipe's patience is.
 
-    resume: go on with the run in the folder; its limits hold where no other is given, its recipe where that is None. pause_after: minutes from now,
-    after which the run is saved and left as it is; its schedule does not know of them. graphs: on CUDA, each step as one captured graph. Ctrl-C and
-    SIGTERM save first. KeyboardInterrupt or SystemExit then goes on to the caller.
+    resume: go on with the run in the folder; its limits hold where no other is given, its recipe where that is None.
+    pause_after: minutes from now, after which the run is saved and left as it is; its schedule does not know of them.
+    graphs: on CUDA, each step as one captured graph. Ctrl-C and SIGTERM save first. KeyboardInterrupt or SystemExit
+    then goes on to the caller.
     """
     require_limits(minutes, steps, workers)
     if pause_after is not None and not 0 < pause_after < 1e9:
@@ -96,10 +98,14 @@ def train(
         interrupts = stack.enter_context(Interrupts())
         stack.enter_context(fast())
         try:
-            return Loop(recipe, source, stepper, folder, state, interrupts, progress, before, suite).to_its_end(workers, pause_after=pause_after)
+            return Loop(recipe, source, stepper, folder, state, interrupts, progress, before, suite).to_its_end(
+                workers, pause_after=pause_after
+            )
         except torch.OutOfMemoryError:
             size = f"{recipe.batch} sequences of {recipe.longest} frames"
-            raise TrainingError(f"{size} do not fit into the memory of {place}: give a smaller batch, or accumulate it in more parts") from None
+            raise TrainingError(
+                f"{size} do not fit into the memory of {place}: give a smaller batch, or accumulate it in more parts"
+            ) from None
 
 
 def _try_out(network: torch.nn.Module, source: Source, recipe: TrainingRecipe) -> None:
@@ -125,7 +131,10 @@ def _agree(given: TrainingRecipe | None, started: TrainingRecipe, path: Path) ->
     field = started.difference(given)
     if field:
         theirs, ours = getattr(started, field), getattr(given, field)
-        raise TrainingError(f"the run in {path} has {field} {theirs!r}, not {ours!r}: resume it as it was started, or give another folder")
+        raise TrainingError(
+            f"the run in {path} has {field} {theirs!r}, not {ours!r}: resume it as it was started, or give another"
+            " folder"
+        )
     return started
 
 

@@ -26,8 +26,16 @@ USUAL = ("relative_bce", "ari", "reconstruction_mse")
 """What is logged of the evaluator's figures where an architecture wants no others."""
 
 
-def validate(network: torch.nn.Module, source: Source, recipe: TrainingRecipe, *, device: torch.device, between: Callable[[], None]) -> dict[str, float]:
-    """Means of the loss and of its figures over the validation sequences, with the same noise every time, as at the end of the run.
+def validate(
+    network: torch.nn.Module,
+    source: Source,
+    recipe: TrainingRecipe,
+    *,
+    device: torch.device,
+    between: Callable[[], None],
+) -> dict[str, float]:
+    """Means of the loss and of its figures over the validation sequences, with the same noise every time, as at the end
+    of the run.
 
     `between` is called after each batch.
     """
@@ -51,7 +59,8 @@ def validate(network: torch.nn.Module, source: Source, recipe: TrainingRecipe, *
 
 
 def usual_suite(recipe: TrainingRecipe, source: Source) -> Suite | None:
-    """One-step prediction on the first validation sequences, where there is a next frame to predict; of images, who owns the pixels in the end."""
+    """One-step prediction on the first validation sequences, where there is a next frame to predict; of images, who
+    owns the pixels in the end."""
     if recipe.longest < 2 or "features" not in source.arrays:
         return None
     asking = Window(recipe.longest) if source.frames > 1 else Image(shown=recipe.longest)
@@ -59,11 +68,19 @@ def usual_suite(recipe: TrainingRecipe, source: Source) -> Suite | None:
 
 
 def judge(
-    network: torch.nn.Module, recipe: TrainingRecipe, source: Source, suite: Suite | None, *, device: torch.device, between: Callable[[], None]
+    network: torch.nn.Module,
+    recipe: TrainingRecipe,
+    source: Source,
+    suite: Suite | None,
+    *,
+    device: torch.device,
+    between: Callable[[], None],
 ) -> dict[str, float]:
-    """The evaluator's figures on the first validation sequences: of a suite that the architecture wants, or the usual two.
+    """The evaluator's figures on the first validation sequences: of a suite that the architecture wants, or the usual
+    two.
 
-    A suite of several tasks gives figures called task/metric. What the evaluator does not tell of a network is left out.
+    A suite of several tasks gives figures called task/metric. What the evaluator does not tell of a network is left
+    out.
     """
     usual = usual_suite(recipe, source) if suite is None else None
     if not recipe.scored or not traits_of(network).observe or not (chosen := suite or usual):

@@ -1,6 +1,7 @@
 """One step of the optimiser: forward, backward, and its move. Directly, or captured once as a CUDA graph and replayed.
 
-Noise comes from a generator that is seeded anew for every step, so a step is a function of weights, batch, and its number and share of the run.
+Noise comes from a generator that is seeded anew for every step, so a step is a function of weights, batch, and its
+number and share of the run.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -30,12 +31,18 @@ OPTIMIZERS: Mapping[str, Make] = {
         weights, recipe.learning_rate, recipe.betas, recipe.epsilon, recipe.weight_decay, fused=True, capturable=cuda
     ),
     "rmsprop": lambda weights, recipe, cuda: torch.optim.RMSprop(
-        weights, recipe.learning_rate, recipe.smoothing, recipe.epsilon, recipe.weight_decay, recipe.momentum, capturable=cuda
+        weights,
+        recipe.learning_rate,
+        recipe.smoothing,
+        recipe.epsilon,
+        recipe.weight_decay,
+        recipe.momentum,
+        capturable=cuda,
     ),
     "sgd": lambda weights, recipe, cuda: torch.optim.SGD(
         weights, recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, fused=True
     ),
-}  # fmt: skip
+}
 """By the names that a recipe has for them."""
 
 
@@ -107,7 +114,10 @@ class Stepper:
             (total * weight).backward()
             self.figures = self.figures or tuple(figures)
             if tuple(figures) != self.figures:
-                raise TrainingError(f"the figures of a loss have the same names in every step: not {', '.join(self.figures)}, then {', '.join(figures)}")
+                raise TrainingError(
+                    f"the figures of a loss have the same names in every step: not {', '.join(self.figures)}, then"
+                    f" {', '.join(figures)}"
+                )
             sums.append(torch.stack(list(figures.values())) * weight)
         if self.recipe.gradient_limit:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.gradient_limit)
@@ -115,11 +125,17 @@ class Stepper:
 
     def state(self) -> dict[str, torch.Tensor]:
         """Everything that the next step depends on, on the CPU."""
-        return {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in self._live_tensors().items()}
+        return {
+            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, tensor in self._live_tensors().items()
+        }
 
     def restore(self, state: Mapping[str, torch.Tensor]) -> None:
         """ValueError for a state of another network."""
-        state = {name.replace("adam/", "optimizer/", 1) if name.startswith("adam/") else name: value for name, value in state.items()}  # of older runs
+        state = {
+            name.replace("adam/", "optimizer/", 1) if name.startswith("adam/") else name: value
+            for name, value in state.items()
+        }  # of older runs
         for name, tensor in self._live_tensors().items():
             if name not in state or state[name].shape != tensor.shape:
                 raise ValueError(f"it has no {name} of shape {tuple(tensor.shape)}")
@@ -135,13 +151,18 @@ class Stepper:
         tensors = {f"weights/{name}": tensor for name, tensor in self.network.state_dict().items()}
         for name, parameter in self.network.named_parameters():
             remembered = self.optimizer.state.get(parameter, {})
-            tensors |= {f"optimizer/{name}/{key}": torch.as_tensor(value) for key, value in remembered.items() if value is not None}
+            tensors |= {
+                f"optimizer/{name}/{key}": torch.as_tensor(value)
+                for key, value in remembered.items()
+                if value is not None
+            }
         if self.averaged is not None:
             tensors |= {f"averaged/{name}": tensor for name, tensor in self.averaged.state_dict().items()}
         return tensors
 
     def _remember_nothing(self) -> None:
-        """Give the optimiser its memory now, as it is before the first step: a capture must find it and a state must have it."""
+        """Give the optimiser its memory now, as it is before the first step: a capture must find it and a state must
+        have it."""
         before = [parameter.detach().clone() for parameter in self.parameters]
         for parameter in self.parameters:
             parameter.grad = torch.zeros_like(parameter)
@@ -174,7 +195,8 @@ class Stepper:
 
 
 class _Captured:
-    """A whole step on batches of one shape as one CUDA graph. Batch and noise are replaced in place before each replay."""
+    """A whole step on batches of one shape as one CUDA graph. Batch and noise are replaced in place before each
+    replay."""
 
     def __init__(self, stepper: Stepper, batch: Batch) -> None:
         self.batch = {name: array.clone(memory_format=torch.contiguous_format) for name, array in batch.items()}
@@ -222,7 +244,10 @@ def fast() -> Generator[None]:
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")
     try:
-        with torch.random.fork_rng(devices=[]), torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=True):
+        with (
+            torch.random.fork_rng(devices=[]),
+            torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=True),
+        ):
             yield
     finally:
         torch.set_float32_matmul_precision(before)

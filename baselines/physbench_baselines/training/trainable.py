@@ -25,7 +25,8 @@ class Trainable(Protocol):
     """An nn.Module with a loss. It may also have the attributes of `Traits` that have a default."""
 
     def loss(self, batch: Mapping[str, Tensor], *, generator: torch.Generator, share: float) -> Losses:
-        """batch: (B, T, ...) arrays by name, of the types they are stored in. generator: where noise comes from. share: of the run that is over."""
+        """batch: (B, T, ...) arrays by name, of the types they are stored in. generator: where noise comes from. share:
+        of the run that is over."""
         ...
 
 
@@ -36,7 +37,8 @@ class Traits:
     wants: tuple[str, ...] = ("features",)
     """The arrays that are fetched for it."""
     capturable: bool = False
-    """Whether a CUDA graph may replay its step: then its loss does not depend on `share`, nor does its course on any number of the batch."""
+    """Whether a CUDA graph may replay its step: then its loss does not depend on `share`, nor does its course on any
+    number of the batch."""
     optimizer: Callable[[TrainingRecipe], torch.optim.Optimizer] | None = None
     """Makes its own optimiser; without one, the recipe names it."""
     observe: Callable[..., Any] | None = None
@@ -52,11 +54,15 @@ def traits_of(network: torch.nn.Module) -> Traits:
     if isinstance(wants, str) or not wants or not all(isinstance(name, str) for name in wants):
         raise ModelError(f"what {type(network).__name__} wants is a tuple of names of arrays, not {wants!r:.60}")
     if not callable(said.get("optimizer", callable)):
-        raise ModelError(f"optimizer of {type(network).__name__} is a function of the recipe, not {said['optimizer']!r:.60}")
+        raise ModelError(
+            f"optimizer of {type(network).__name__} is a function of the recipe, not {said['optimizer']!r:.60}"
+        )
     return Traits(**{**said, "wants": tuple(wants)})
 
 
-def measure(network: torch.nn.Module, batch: Mapping[str, Tensor], *, generator: torch.Generator, share: float) -> tuple[Tensor, dict[str, Tensor]]:
+def measure(
+    network: torch.nn.Module, batch: Mapping[str, Tensor], *, generator: torch.Generator, share: float
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Compute the loss (), to descend, and all figures (), to look at: the loss is the first of them."""
     losses = cast("Losses", cast("Any", network).loss(batch, generator=generator, share=share))
     total, figures = losses.total, {name: figure for name, figure in losses.figures.items() if name != LOSS}
@@ -64,5 +70,8 @@ def measure(network: torch.nn.Module, batch: Mapping[str, Tensor], *, generator:
         if not name.isidentifier():
             raise TrainingError(f"the figure of a loss is called by one word, not {name!r:.60}")
         if figure.ndim:
-            raise TrainingError(f"{name} of {type(network).__name__} is one number, not an array of the shape {tuple(figure.shape)}: take its mean")
+            raise TrainingError(
+                f"{name} of {type(network).__name__} is one number, not an array of the shape {tuple(figure.shape)}:"
+                " take its mean"
+            )
     return total, {name: figure.detach().float() for name, figure in {LOSS: total, **figures}.items()}

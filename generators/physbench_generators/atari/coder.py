@@ -1,6 +1,7 @@
 """Actions in few bits: each costs the less, the likelier it is after the two before it, by what was seen so far.
 
-The bits are those of one large number [Duda 2009, asymmetric numeral systems]: whole numbers alone, so that every machine reads what any other wrote.
+The bits are those of one large number [Duda 2009, asymmetric numeral systems]: whole numbers alone, so that every
+machine reads what any other wrote.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def encode(lanes: Sequence[bytes], forced: Sequence[Sequence[int]], actions: int
                 ranges.append((sum(counts[:action]), counts[action], sum(counts)))
                 model.learn(action)
             elif chance != action:
-                raise StorageError(f"an action that chance took is {action}, not {chance}: the actions are not of these rules")
+                raise StorageError(
+                    f"an action that chance took is {action}, not {chance}: the actions are not of these rules"
+                )
             model.go_on(action)
     number = 1
     for low, size, total in reversed(ranges):

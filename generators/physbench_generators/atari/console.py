@@ -1,6 +1,8 @@
-"""The console: one game of the emulator, raw frame by raw frame. ale-py is an optional extra, imported where a console is made.
+"""The console: one game of the emulator, raw frame by raw frame. ale-py is an optional extra, imported where a console
+is made.
 
-The emulator takes no chances here: nothing is sticky, nothing is skipped, and every game begins from the same state, whatever was played before it.
+The emulator takes no chances here: nothing is sticky, nothing is skipped, and every game begins from the same state,
+whatever was played before it.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ def emulator_version() -> str:
 
 @cache
 def games() -> dict[str, str]:
-    """List the games that the installed emulator ships: the MD5 of each by its name. The emulator is not loaded for that."""
+    """List the games that the installed emulator ships: the MD5 of each by its name. The emulator is not loaded for
+    that."""
     table: dict[str, str] = json.loads((_roms() / "md5.json").read_text(encoding="utf-8"))
     return {name.removesuffix(".bin"): digest for name, digest in sorted(table.items())}
 
@@ -86,9 +89,15 @@ def require_game(game: str) -> str:
 def require_emulator(*, game: str, rom: str, made_with: str) -> None:
     """Hold what is installed to what a recipe says: another ROM is an error, another emulator a notice."""
     if (found := require_game(game)) != rom:
-        raise RecipeError(f"the recipe is of the ROM {rom} of {game}, and ale-py {emulator_version()} has {found}: install ale-py {made_with}")
+        raise RecipeError(
+            f"the recipe is of the ROM {rom} of {game}, and ale-py {emulator_version()} has {found}: install ale-py"
+            f" {made_with}"
+        )
     if emulator_version() != made_with:
-        announce(f"the recipe is of ale-py {made_with}, and {emulator_version()} is installed: the frames may differ; physbench verify tells")
+        announce(
+            f"the recipe is of ale-py {made_with}, and {emulator_version()} is installed: the frames may differ;"
+            " physbench verify tells"
+        )
 
 
 class Console:
@@ -134,7 +143,8 @@ class Console:
         self._ale.getRAM(memory)
 
     def draw(self, screen: NDArray[np.uint8]) -> None:
-        """Copy the screen, (rows, columns): numbers of the palette for Space Invaders, whose colours tell what is what; grey for other games."""
+        """Copy the screen, (rows, columns): numbers of the palette for Space Invaders, whose colours tell what is what;
+        grey for other games."""
         if self._begun:  # the emulator keeps no picture of a state that is restored
             screen[:] = self._first
         else:

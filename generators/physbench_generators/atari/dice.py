@@ -1,4 +1,5 @@
-"""The recorder's chances: counted, not consumed. Every lane has a seed; each of its steps and games has random words of its own."""
+"""The recorder's chances: counted, not consumed. Every lane has a seed; each of its steps and games has random words of
+its own."""
 
 from __future__ import annotations
 
@@ -56,7 +57,9 @@ class Dice:
         return Chances(self._forced[place], self._sticks[place], self._words[place])
 
     def _draw(self, block: int) -> None:
-        drawn = words_of(self._seeds, STEPS, 3 * AT_ONCE * block, 3 * AT_ONCE * (block + 1)).reshape(len(self._seeds), AT_ONCE, 3)
+        drawn = words_of(self._seeds, STEPS, 3 * AT_ONCE * block, 3 * AT_ONCE * (block + 1)).reshape(
+            len(self._seeds), AT_ONCE, 3
+        )
         explores, sticks, words = (np.ascontiguousarray(drawn[:, :, k].T) for k in range(3))
         self._forced = np.where(explores >> HIGH < self._limits[0], below(explores, self._actions), -1).tolist()
         self._sticks = (sticks >> HIGH < self._limits[1]).tolist()

@@ -1,4 +1,5 @@
-"""Whole games on the recorder's console: what a policy scores where sequences are recorded. Nothing is kept of them but the score."""
+"""Whole games on the recorder's console: what a policy scores where sequences are recorded. Nothing is kept of them but
+the score."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from physbench_generators.atari.policies import Policy
 
 SKIP, MOST_NOOPS, MOST_STEPS = 4, 30, 27_000
-"""Raw frames of a step; raw frames before a game in which nothing is done; and steps after which a game is broken off."""
+"""Raw frames of a step; raw frames before a game in which nothing is done; and steps after which a game is broken
+off."""
 
 STACK = 4
 
@@ -38,16 +40,23 @@ def play_games(
     """
     looks = bool(getattr(policy, "observes", True))
     if looks and game != "space_invaders":
-        raise RecipeError(f"the recorder shows a policy the screen of space_invaders alone, not of {game}: take a policy that reads the memory")
+        raise RecipeError(
+            f"the recorder shows a policy the screen of space_invaders alone, not of {game}: take a policy that reads"
+            " the memory"
+        )
     console, scores = Console(game), list[float]()
     for number in range(games):
-        scores.append(_play(console, policy, np.random.default_rng([seed, number]), name=name, epsilon=epsilon, looks=looks))
+        scores.append(
+            _play(console, policy, np.random.default_rng([seed, number]), name=name, epsilon=epsilon, looks=looks)
+        )
         if progress:
             progress(number + 1, games)
     return scores
 
 
-def _play(console: Console, policy: Policy, rng: np.random.Generator, *, name: str, epsilon: float, looks: bool) -> float:
+def _play(
+    console: Console, policy: Policy, rng: np.random.Generator, *, name: str, epsilon: float, looks: bool
+) -> float:
     console.restart()
     screens, memory = np.zeros((2, *console.shape), np.uint8), np.zeros(MEMORY, np.uint8)
     score, seen = 0.0, np.zeros((1, STACK, SIDE, SIDE), np.uint8)

@@ -1,4 +1,5 @@
-"""The memory of any Atari game: RAM, actions and rewards, without pixels. Who plays and how it is cut is as in the other worlds that are played."""
+"""The memory of any Atari game: RAM, actions and rewards, without pixels. Who plays and how it is cut is as in the
+other worlds that are played."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from physbench_generators.atari.play import Rules
 
 ACTIONS = 18
-"""Of all games together: those of ale-py, in its order. Policies choose among the actions that do something in their game."""
+"""Of all games together: those of ale-py, in its order. Policies choose among the actions that do something in their
+game."""
 
 Fixed = NewType("Fixed", str)
 """A text that the command line does not ask for."""
@@ -41,13 +43,23 @@ class AtariRam:
     arrays: ClassVar[tuple[str, ...]] = ("actions", "reward", "lives", "ram", "episode")
 
     game: str = parameter("breakout", help="the game, as ale-py calls it: breakout, ms_pacman")
-    policy: str = parameter("random", help="who plays: random, package.module:function, which runs its code, or, in space_invaders alone, scripted or dqn")
+    policy: str = parameter(
+        "random",
+        help=(
+            "who plays: random, package.module:function, which runs its code, or, in space_invaders alone, scripted"
+            " or dqn"
+        ),
+    )
     agent: str = parameter("", help="file of the agent that the policy dqn plays", path=True)
     skip: int = parameter(4, help="raw frames that an action is held for", low=1, high=60)
     epsilon: float = parameter(0.0, help="how often an action is random", low=0.0, high=1.0)
     sticky: float = parameter(0.0, help="how often the action before is taken again", low=0.0, below=1.0)
-    noops: int = parameter(30, help="most raw frames in which nothing is done, at the beginning of a game", low=0, high=1000)
-    start_offset: int = parameter(200, help="most steps that are played before the first recorded one", low=0, high=100_000)
+    noops: int = parameter(
+        30, help="most raw frames in which nothing is done, at the beginning of a game", low=0, high=1000
+    )
+    start_offset: int = parameter(
+        200, help="most steps that are played before the first recorded one", low=0, high=100_000
+    )
     agent_sha256: Fixed = Fixed("")
     rom: Fixed = Fixed("")
     emulator: Fixed = Fixed("")
@@ -90,7 +102,9 @@ class AtariRam:
             "reward": np.array([[moment.reward for moment in moments] for _, moments in sequences], np.float32),
             "lives": np.array([[moment.lives for moment in moments] for _, moments in sequences], np.uint8),
             "ram": np.array([[moment.ram for moment in moments] for _, moments in sequences]),
-            "episode": np.array([(first + moments[0].game, moments[0].step) for first, moments in sequences], np.uint32),
+            "episode": np.array(
+                [(first + moments[0].game, moments[0].step) for first, moments in sequences], np.uint32
+            ),
         }
         return Scenes.of(arrays)
 
@@ -123,7 +137,9 @@ atari_ram = Recipe(
 )
 invaders_ram = Recipe(
     dataset="invaders-ram",
-    generator=AtariRam(game="space_invaders", policy="scripted", epsilon=0.3, emulator=Fixed("0.12.1"), rom=SPACE_INVADERS),
+    generator=AtariRam(
+        game="space_invaders", policy="scripted", epsilon=0.3, emulator=Fixed("0.12.1"), rom=SPACE_INVADERS
+    ),
     frames=25,
     splits={"training": 4_000, "validation": 1_000, "test": 1_000},
     about="the memory of Space Invaders, played well and badly by a script, with actions and rewards, without pixels",

@@ -1,7 +1,9 @@
-"""Sittings: the unit of recording. Eight games side by side, for policies that look at all of them at once; from each of them 32 sequences.
+"""Sittings: the unit of recording. Eight games side by side, for policies that look at all of them at once; from each
+of them 32 sequences.
 
-A lane plays one game after another until its sequences are there. What it plays depends on its own seed alone, not on its neighbours nor on who plays beside
-whom, so any sitting can be played anywhere, and a shorter one is the beginning of a longer one. The action that was executed is the one that is kept.
+A lane plays one game after another until its sequences are there. What it plays depends on its own seed alone, not on
+its neighbours nor on who plays beside whom, so any sitting can be played anywhere, and a shorter one is the beginning
+of a longer one. The action that was executed is the one that is kept.
 """
 
 from __future__ import annotations
@@ -97,7 +99,9 @@ class Moment(NamedTuple):
 class Lane:
     """One game after another, cut into sequences."""
 
-    def __init__(self, console: Console, rules: Rules, seed: int, number: int, wanted: int, witness: Witness, *, looks: bool) -> None:
+    def __init__(
+        self, console: Console, rules: Rules, seed: int, number: int, wanted: int, witness: Witness, *, looks: bool
+    ) -> None:
         """number: which lane of its split. wanted: how many sequences. looks: whether the policy sees screens."""
         self.console, self.rules, self.number, self.wanted, self.witness = console, rules, number, wanted, witness
         self.taken = bytearray()
@@ -128,8 +132,8 @@ class Lane:
             return observe(self.screens)
         if self.console.shape != SCREEN:
             raise RecipeError(
-                f"the screen of {self.rules.game} has {self.console.shape[0]} rows, and observations are made of {SCREEN[0]}: "
-                "let the policy play from the memory, with `observes = False`"
+                f"the screen of {self.rules.game} has {self.console.shape[0]} rows, and observations are made of"
+                f" {SCREEN[0]}: let the policy play from the memory, with `observes = False`"
             )
         return observe(self.screens, AS_THEY_ARE)
 
@@ -197,8 +201,9 @@ class Lane:
 
     def _hopeless(self) -> RecipeError:
         return RecipeError(
-            f"{self.game + 1} games of {self.rules.game} and {len(self.taken):,} steps have no stretch of {self.rules.frames} steps of play "
-            f"after the first {len(self.sequences)}: ask for fewer frames, or another policy"
+            f"{self.game + 1} games of {self.rules.game} and {len(self.taken):,} steps have no stretch of"
+            f" {self.rules.frames} steps of play after the first {len(self.sequences)}: ask for fewer frames, or"
+            " another policy"
         )
 
 
@@ -217,7 +222,11 @@ class Live:
         self.looks = bool(getattr(policy, "observes", True))
         self._policy, self._dice, self._name, self._actions = policy, dice, name, actions
         self._observations = np.zeros((LANES, 4, SIDE, SIDE), np.uint8)
-        self._memory, self._words, self._fresh = np.zeros((LANES, MEMORY), np.uint8), np.zeros(LANES, np.uint64), np.zeros(LANES, bool)
+        self._memory, self._words, self._fresh = (
+            np.zeros((LANES, MEMORY), np.uint8),
+            np.zeros(LANES, np.uint64),
+            np.zeros(LANES, bool),
+        )
 
     def choose(self, lanes: Sequence[Lane], step: int) -> list[int]:
         chances = self._dice.roll(step)
@@ -249,7 +258,9 @@ class Replay:
         try:
             return [0 if lane.done else self._actions[i][step] for i, lane in enumerate(lanes)]
         except IndexError:
-            raise RecipeError(f"the tape ends after {step} steps of a game that goes on: it is of other rules or another emulator") from None
+            raise RecipeError(
+                f"the tape ends after {step} steps of a game that goes on: it is of other rules or another emulator"
+            ) from None
 
 
 def sittings_of(recipe: Recipe, split: str) -> list[Span]:

@@ -1,7 +1,9 @@
-"""Who plays. A policy chooses an action for each of some games at once, from what it sees of them; it knows nothing of how they are recorded.
+"""Who plays. A policy chooses an action for each of some games at once, from what it sees of them; it knows nothing of
+how they are recorded.
 
-What it sees is the observation of ale-py's vector environment, 84x84 pixels of the whole screen, whatever is recorded of it. Epsilon, sticky actions and starts
-belong to the recorder. A policy that draws takes its chances from the words it is given, so that the same recipe plays the same games.
+What it sees is the observation of ale-py's vector environment, 84x84 pixels of the whole screen, whatever is recorded
+of it. Epsilon, sticky actions and starts belong to the recorder. A policy that draws takes its chances from the words
+it is given, so that the same recipe plays the same games.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ class PolicyInput:
     """What a policy sees of B games."""
 
     observations: NDArray[np.uint8]
-    """(B, 4, 84, 84) the last four frames, the newest last: grey, the brighter of two raw frames. Zeros for a policy that does not look."""
+    """(B, 4, 84, 84) the last four frames, the newest last: grey, the brighter of two raw frames. Zeros for a policy
+    that does not look."""
     ram: NDArray[np.uint8]
     """(B, 128) the memory of the console."""
     words: NDArray[np.uint64]
@@ -38,10 +41,12 @@ class PolicyInput:
 
 
 class Policy(Protocol):
-    """Choose. It may have two attributes more: `observes` = False if it does not look at the observations, which take time, and `games`, those it can play."""
+    """Choose. It may have two attributes more: `observes` = False if it does not look at the observations, which take
+    time, and `games`, those it can play."""
 
     def __call__(self, given: PolicyInput) -> NDArray[Any]:
-        """Give (B,) whole numbers. The B games are always in the same places; a place whose game is done is asked, and its answer ignored."""
+        """Give (B,) whole numbers. The B games are always in the same places; a place whose game is done is asked, and
+        its answer ignored."""
         ...
 
 
@@ -71,14 +76,22 @@ def resolve_policy(name: str, *, agent: str = "", game: str = "space_invaders") 
     """
     found = registry.attribute(name) if ":" in name else registry.policies.get(name)
     if agent and "agent" not in _parameters(found):
-        raise RecipeError(f"the policy {name!r} takes no agent file: leave {shorten(agent, 60)} out, or use the policy dqn")
+        raise RecipeError(
+            f"the policy {name!r} takes no agent file: leave {shorten(agent, 60)} out, or use the policy dqn"
+        )
     if isinstance(found, type) or ":" not in name:
         found = found(agent=agent) if agent else found()
     if not callable(found):
-        raise RecipeError(f"the policy {name!r} is {shorten(repr(found), 60)}: it is a function that takes what is seen and gives actions")
+        raise RecipeError(
+            f"the policy {name!r} is {shorten(repr(found), 60)}: it is a function that takes what is seen and gives"
+            " actions"
+        )
     playable: tuple[str, ...] = getattr(found, "games", ()) or ()
     if playable and game not in playable:
-        raise RecipeError(f"the policy {name!r} plays {', '.join(playable)} alone, not {game}: use random, or package.module:function of your own")
+        raise RecipeError(
+            f"the policy {name!r} plays {', '.join(playable)} alone, not {game}: use random, or package.module:function"
+            " of your own"
+        )
     return cast("Policy", found)
 
 
@@ -88,12 +101,18 @@ def ask(policy: Policy, given: PolicyInput, *, name: str) -> list[int]:
     count = len(given.ram)
     chosen = np.asarray(answer)
     if chosen.shape != (count,):
-        raise RecipeError(f"the policy {name!r} gave {_describe(answer)}: it gives an array of {count} actions, one for each game")
+        raise RecipeError(
+            f"the policy {name!r} gave {_describe(answer)}: it gives an array of {count} actions, one for each game"
+        )
     if chosen.dtype.kind not in "iu":
-        raise RecipeError(f"the policy {name!r} gave {_describe(answer)}: actions are whole numbers from 0 to {given.actions - 1}")
+        raise RecipeError(
+            f"the policy {name!r} gave {_describe(answer)}: actions are whole numbers from 0 to {given.actions - 1}"
+        )
     wrong = (chosen < 0) | (chosen >= given.actions)
     if wrong.any():
-        raise RecipeError(f"the policy {name!r} gave the action {chosen[wrong][0]}: the actions are 0 to {given.actions - 1}")
+        raise RecipeError(
+            f"the policy {name!r} gave the action {chosen[wrong][0]}: the actions are 0 to {given.actions - 1}"
+        )
     return chosen.tolist()
 
 
@@ -106,4 +125,6 @@ def _parameters(found: Any) -> list[str]:
 
 def _describe(answer: Any) -> str:
     array = np.asarray(answer)
-    return f"{array.dtype} of shape {array.shape}" if array.dtype != object and array.ndim else shorten(repr(answer), 60)
+    return (
+        f"{array.dtype} of shape {array.shape}" if array.dtype != object and array.ndim else shorten(repr(answer), 60)
+    )

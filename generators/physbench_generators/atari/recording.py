@@ -1,4 +1,5 @@
-"""Record a tape: play every sitting of a recipe, blind, and keep what was done. What is done already is kept beside the tape until it is whole."""
+"""Record a tape: play every sitting of a recipe, blind, and keep what was done. What is done already is kept beside the
+tape until it is whole."""
 
 from __future__ import annotations
 
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
     from physbench.scene import Span
 
 
-def record_tape(recipe: Recipe, path: Path, *, workers: int | None = None, progress: Callable[[int, int], None] | None = None) -> Path:
-    """Write the tape of a recipe; go on where a run was stopped. progress: told how many sequences are there, of how many."""
+def record_tape(
+    recipe: Recipe, path: Path, *, workers: int | None = None, progress: Callable[[int, int], None] | None = None
+) -> Path:
+    """Write the tape of a recipe; go on where a run was stopped. progress: told how many sequences are there, of how
+    many."""
     if not hasattr(recipe.generator, "tape"):
         raise RecipeError(f"the world {recipe.generator.name} has no tapes")
     recipe = replace(recipe, generator=replace(recipe.generator, tape="", tape_sha256=""))  # type: ignore[type-var, call-arg]
@@ -41,13 +45,17 @@ def record_tape(recipe: Recipe, path: Path, *, workers: int | None = None, progr
     missing = [span for span in spans if not files[span].exists()]
     done = sum(map(len, spans)) - sum(map(len, missing))
     workers = min(workers or count_cores(), max(len(missing), 1))
-    with closing(ahead(partial(record_sitting, recipe), missing, engine="processes", workers=workers if workers > 1 else 0)) as results:
+    with closing(
+        ahead(partial(record_sitting, recipe), missing, engine="processes", workers=workers if workers > 1 else 0)
+    ) as results:
         for span, data in zip(missing, results, strict=True):
             write_whole(files[span], data)
             done += len(span)
             if progress:
                 progress(done, recipe.sequences)
-    sittings = {split: [(len(span), files[span].read_bytes()) for span in sittings_of(recipe, split)] for split in recipe.splits}
+    sittings = {
+        split: [(len(span), files[span].read_bytes()) for span in sittings_of(recipe, split)] for split in recipe.splits
+    }
     write_whole(path, pack_tape(recipe, sittings))
     shutil.rmtree(parts)
     return path
@@ -57,7 +65,13 @@ def record_sitting(recipe: Recipe, span: Span) -> bytes:
     """Play a sitting, and keep what was done."""
     world: Any = recipe.generator
     lanes = play_sitting(recipe, span, Blind)
-    return pack_sitting([bytes(lane.taken) for lane in lanes], seeds_of(recipe, span), epsilon=world.epsilon, sticky=world.sticky, actions=world.actions)
+    return pack_sitting(
+        [bytes(lane.taken) for lane in lanes],
+        seeds_of(recipe, span),
+        epsilon=world.epsilon,
+        sticky=world.sticky,
+        actions=world.actions,
+    )
 
 
 @click.command()
@@ -69,15 +83,29 @@ def record_sitting(recipe: Recipe, span: Span) -> bytes:
 @click.option("--policy", help="Who plays, for a world with your own parameters.")
 @click.option("--agent", help="File of the agent that the policy plays.")
 @click.option("--workers", type=int, help="Processes; by default one per core.")
-def main(dataset: str, out: Path, train: int | None, valid: int | None, test: int | None, policy: str | None, agent: str | None, workers: int | None) -> None:
-    """Record the actions of a dataset, so that it can be made again without a network. Run it again to go on where it was stopped."""
+def main(
+    dataset: str,
+    out: Path,
+    train: int | None,
+    valid: int | None,
+    test: int | None,
+    policy: str | None,
+    agent: str | None,
+    workers: int | None,
+) -> None:
+    """Record the actions of a dataset, so that it can be made again without a network. Run it again to go on where it
+    was stopped."""
     from physbench.resolve import resolve_recipe
 
     try:
         asked = {name: value for name, value in (("policy", policy), ("agent", agent)) if value is not None}
-        recipe = resolve_recipe(registry.datasets.get(dataset), asked, sizes={"training": train, "validation": valid, "test": test})
+        recipe = resolve_recipe(
+            registry.datasets.get(dataset), asked, sizes={"training": train, "validation": valid, "test": test}
+        )
         with progress_bar(f"recording {out.name}") as update:
-            record_tape(recipe, out, workers=workers, progress=lambda done, total: update(done, total, f"recording {out.name}"))
+            record_tape(
+                recipe, out, workers=workers, progress=lambda done, total: update(done, total, f"recording {out.name}")
+            )
     except PhysbenchError as error:
         raise click.ClickException(str(error)) from None
     size = out.stat().st_size

@@ -1,7 +1,8 @@
-"""A player of Space Invaders that reads the memory of the console: it dodges bombs and leads its aim. It remembers nothing.
+"""A player of Space Invaders that reads the memory of the console: it dodges bombs and leads its aim. It remembers
+nothing.
 
-Speeds, in raw frames: bombs fall 1 pixel, the shot climbs 2, the ship moves 1. Addresses are those of the memory map of the game; everything is in pixels of
-the screen, 160 wide.
+Speeds, in raw frames: bombs fall 1 pixel, the shot climbs 2, the ship moves 1. Addresses are those of the memory map of
+the game; everything is in pixels of the screen, 160 wide.
 """
 
 from __future__ import annotations
@@ -46,12 +47,17 @@ def choose(ram: Sequence[int]) -> int:
     wanted, fire = _aim(ram, x, free=free)
     toward = 0 if abs(wanted - x) <= 1 else 1 if wanted > x else -1
     best = max(safe.values())
-    move = toward if safe[toward] >= best else max((each for each in MOVES if safe[each] >= best), key=lambda each: (each == 0, each * (wanted - x)))
+    move = (
+        toward
+        if safe[toward] >= best
+        else max((each for each in MOVES if safe[each] >= best), key=lambda each: (each == 0, each * (wanted - x)))
+    )
     return MOVES[move][1] if free and (fire or _hits(ram, x + 2 * move)) else MOVES[move][0]
 
 
 def _lives(x: int, first: int, bombs: Sequence[tuple[int, int]]) -> int:
-    """How many frames the ship lives if it moves like this for a step and then as well as it can, in one direction or not at all."""
+    """How many frames the ship lives if it moves like this for a step and then as well as it can, in one direction or
+    not at all."""
     if not bombs:
         return 1000
     return max(_survive(x, first, then, bombs) for then in MOVES)

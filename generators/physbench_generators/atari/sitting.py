@@ -40,8 +40,15 @@ class Played(Protocol):
     def rules(self, recipe: Recipe) -> Rules: ...
 
 
-def play_sitting(recipe: Recipe, span: Span, witness: Callable[[], Witness], *, tape: tuple[NDArray[np.uint64], Sequence[bytes]] | None = None) -> list[Lane]:
-    """Play a sitting until all its sequences are there. tape: seeds and actions of each of its lanes; without, the policy of the recipe plays."""
+def play_sitting(
+    recipe: Recipe,
+    span: Span,
+    witness: Callable[[], Witness],
+    *,
+    tape: tuple[NDArray[np.uint64], Sequence[bytes]] | None = None,
+) -> list[Lane]:
+    """Play a sitting until all its sequences are there. tape: seeds and actions of each of its lanes; without, the
+    policy of the recipe plays."""
     world: Played = recipe.generator  # type: ignore[assignment]
     rules, seeds = world.rules(recipe), tape[0] if tape else seeds_of(recipe, span)
     require_emulator(game=rules.game, rom=world.rom, made_with=world.emulator)
@@ -51,10 +58,17 @@ def play_sitting(recipe: Recipe, span: Span, witness: Callable[[], Witness], *, 
             actor: Actor = Replay(tape[1])
         else:
             policy = find_player(world, rules.game)
-            actor = Live(policy, Dice(seeds, epsilon=rules.epsilon, sticky=rules.sticky, actions=count), name=world.policy, actions=count)
+            actor = Live(
+                policy,
+                Dice(seeds, epsilon=rules.epsilon, sticky=rules.sticky, actions=count),
+                name=world.policy,
+                actions=count,
+            )
         first, lanes = span.start // ROWS, list[Lane]()
         for i, (console, seed) in enumerate(zip(consoles, seeds.tolist(), strict=True)):
-            lanes.append(Lane(console, rules, seed, first + i, min(ROWS, len(span) - ROWS * i), witness(), looks=actor.looks))
+            lanes.append(
+                Lane(console, rules, seed, first + i, min(ROWS, len(span) - ROWS * i), witness(), looks=actor.looks)
+            )
         sit(lanes, actor)
     return lanes
 
@@ -66,14 +80,15 @@ def find_player(world: Played, game: str) -> Policy:
     policy = resolve_policy(world.policy, agent=world.agent, game=game)
     if world.agent_sha256 and not world.agent and (found := getattr(policy, "sha256", "")) != world.agent_sha256:
         raise RecipeError(
-            f"the recipe is of an agent whose SHA-256 begins with {world.agent_sha256[:16]}, and the one of the policy {world.policy} here with "
-            f"{found[:16] or 'nothing'}: install the version of physbench that it came with"
+            f"the recipe is of an agent whose SHA-256 begins with {world.agent_sha256[:16]}, and the one of the policy"
+            f" {world.policy} here with {found[:16] or 'nothing'}: install the version of physbench that it came with"
         )
     return policy
 
 
 def obstacle_to(recipe: Recipe, game: str, *, known: Callable[[Span], bool] | None = None) -> str:
-    """Say what forbids playing what a file of a stranger asks for; nothing if nothing does. known: whether a tape has a sitting."""
+    """Say what forbids playing what a file of a stranger asks for; nothing if nothing does. known: whether a tape has a
+    sitting."""
     world: Played = recipe.generator  # type: ignore[assignment]
     try:
         require_emulator(game=game, rom=world.rom, made_with=world.emulator)
@@ -96,7 +111,10 @@ def require_digest(path: str, digest: str, what: str) -> bytes:
     """Read a file that the recipe names; its bytes are those that the recipe was written for."""
     data = read_bytes(path, what)
     if hashlib.sha256(data).hexdigest() != digest:
-        raise RecipeError(f"{path} is not the {what} of the recipe, whose SHA-256 begins with {digest[:16]}: it was changed since, or is another one")
+        raise RecipeError(
+            f"{path} is not the {what} of the recipe, whose SHA-256 begins with {digest[:16]}: it was changed since, or"
+            " is another one"
+        )
     return data
 
 

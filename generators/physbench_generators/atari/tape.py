@@ -1,7 +1,8 @@
 """Tapes: the exact actions of recorded sittings, so that they can be played again without the one who played.
 
-A tape is a line that says what it is, a line of JSON, and the actions of each sitting, coded (coder.py). It holds whatever decides the games but the emulator:
-their rules, their seeds, and which ROM. Frames are not in it: the emulator draws them again, in any geometry.
+A tape is a line that says what it is, a line of JSON, and the actions of each sitting, coded (coder.py). It holds
+whatever decides the games but the emulator: their rules, their seeds, and which ROM. Frames are not in it: the emulator
+draws them again, in any geometry.
 
     python -m physbench_generators.atari.tape invaders84 invaders84.tape --train 10000
 """
@@ -58,30 +59,44 @@ class Tape:
         world: Any = recipe.generator
         if self.header["rom"] != world.rom:
             raise RecipeError(f"the tape {self.name} is of the ROM {self.header['rom']}, and the recipe of {world.rom}")
-        told, given = {"frames": self.header["frames"], **self.header["rules"]}, {"frames": recipe.frames, **rules_of(world)}
+        told, given = (
+            {"frames": self.header["frames"], **self.header["rules"]},
+            {"frames": recipe.frames, **rules_of(world)},
+        )
         for key, value in given.items():
             if told.get(key) != value:
-                raise RecipeError(f"the tape {self.name} is of {key.replace('_', '-')} {told.get(key)!r}, and the recipe of {value!r}: they must be the same")
+                raise RecipeError(
+                    f"the tape {self.name} is of {key.replace('_', '-')} {told.get(key)!r}, and the recipe of"
+                    f" {value!r}: they must be the same"
+                )
 
     def has(self, span: Span) -> bool:
         """Say whether a sitting is on the tape."""
         return len(span) <= self._sittings.get((span.split, span.start), (0, b""))[0]
 
     def actions(self, recipe: Recipe, span: Span) -> tuple[NDArray[np.uint64], list[bytes]] | None:
-        """Give the seeds and the actions of the lanes of a sitting; None if the tape does not have it, or not all of it."""
+        """Give the seeds and the actions of the lanes of a sitting; None if the tape does not have it, or not all of
+        it."""
         if not self.has(span):
             return None
         count, data = self._sittings[span.split, span.start]
         seeds = self._seeds(recipe, Span(span.split, span.start, span.start + count))
         lengths = np.frombuffer(data[: 4 * len(seeds)].ljust(4 * len(seeds), b"\xff"), "<u4").tolist()
         if max(lengths) > MOST_STEPS:
-            raise HostileFile(f"the tape {self.name} says that a lane of {span.split} has {max(lengths):,} steps: {MOST_STEPS:,} at most")
+            raise HostileFile(
+                f"the tape {self.name} says that a lane of {span.split} has {max(lengths):,} steps: {MOST_STEPS:,} at"
+                " most"
+            )
         rules = self.header["rules"]
-        forced = forced_of(seeds, max(lengths), epsilon=rules["epsilon"], sticky=rules["sticky"], actions=self.header["actions"])
+        forced = forced_of(
+            seeds, max(lengths), epsilon=rules["epsilon"], sticky=rules["sticky"], actions=self.header["actions"]
+        )
         try:
             lanes = decode(data[4 * len(seeds) :], lengths, forced, self.header["actions"])
         except StorageError as error:
-            raise HostileFile(f"the tape {self.name} is damaged in {span.split} at sequence {span.start}: {error}") from None
+            raise HostileFile(
+                f"the tape {self.name} is damaged in {span.split} at sequence {span.start}: {error}"
+            ) from None
         needed = len(range(0, len(span), ROWS))
         return seeds[:needed], lanes[:needed]
 
@@ -106,13 +121,16 @@ def rules_of(world: Any) -> dict[str, Any]:
 
 
 def forced_of(seeds: NDArray[np.uint64], steps: int, *, epsilon: float, sticky: float, actions: int) -> list[list[int]]:
-    """Give, of each lane and step, the action that chance takes, or -1 where it takes none or the action before may be taken again."""
+    """Give, of each lane and step, the action that chance takes, or -1 where it takes none or the action before may be
+    taken again."""
     dice = Dice(seeds, epsilon=epsilon, sticky=sticky, actions=actions)
     rolls = [dice.roll(step) for step in range(steps)]
     return [[-1 if roll.sticks[lane] else roll.forced[lane] for roll in rolls] for lane in range(len(seeds))]
 
 
-def pack_sitting(lanes: Sequence[bytes], seeds: NDArray[np.uint64], *, epsilon: float, sticky: float, actions: int) -> bytes:
+def pack_sitting(
+    lanes: Sequence[bytes], seeds: NDArray[np.uint64], *, epsilon: float, sticky: float, actions: int
+) -> bytes:
     """Write one sitting: how many steps each lane has, and what was done in them."""
     lengths = [len(lane) for lane in lanes]
     forced = forced_of(seeds, max(lengths), epsilon=epsilon, sticky=sticky, actions=actions)
@@ -146,18 +164,36 @@ def read_tape(data: bytes, name: str) -> Tape:
     try:
         given: Any = json.loads(line)
         header = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
-        good = all(type(header.get(key)) is kind for kind, keys in ((str, TEXTS), (int, NUMBERS), (dict, TABLES)) for key in keys)
-        good = good and set(header["splits"]) <= set(SPLITS) and set(header["rules"]) == set(RULES) and 2 <= header["actions"] <= 18
-        good = good and all(type(number) is int and number > 0 for each in header["splits"].values() for pair in each for number in pair)
-        good = good and all(len(pair) == 2 and pair[0] <= SITTING and pair[1] > 4 for each in header["splits"].values() for pair in each)
-        good = good and all(isinstance(header["rules"][key], (int, float)) and 0 <= header["rules"][key] <= 1 for key in ("epsilon", "sticky"))
+        good = all(
+            type(header.get(key)) is kind
+            for kind, keys in ((str, TEXTS), (int, NUMBERS), (dict, TABLES))
+            for key in keys
+        )
+        good = (
+            good
+            and set(header["splits"]) <= set(SPLITS)
+            and set(header["rules"]) == set(RULES)
+            and 2 <= header["actions"] <= 18
+        )
+        good = good and all(
+            type(number) is int and number > 0 for each in header["splits"].values() for pair in each for number in pair
+        )
+        good = good and all(
+            len(pair) == 2 and pair[0] <= SITTING and pair[1] > 4 for each in header["splits"].values() for pair in each
+        )
+        good = good and all(
+            isinstance(header["rules"][key], (int, float)) and 0 <= header["rules"][key] <= 1
+            for key in ("epsilon", "sticky")
+        )
     except (ValueError, TypeError, KeyError, RecursionError):
         header, good = dict[str, Any](), False
     if not good:
         raise HostileFile(f"the tape {name} does not say what it is")
     size = sum(size for each in header["splits"].values() for _, size in each)
     if len(body) != size or hashlib.sha256(body).hexdigest() != header["sha256"]:
-        raise HostileFile(f"the tape {name} is cut short or damaged: it has {len(body):,} bytes of actions of {size:,}, or others")
+        raise HostileFile(
+            f"the tape {name} is cut short or damaged: it has {len(body):,} bytes of actions of {size:,}, or others"
+        )
     return Tape(name, header, body)
 
 
@@ -170,7 +206,10 @@ def load_tape(name: str, sha256: str = "") -> Tape:
         return _read(file.read_bytes(), name)
     known = sorted(path.stem for path in BUNDLED.glob("*.tape"))
     if not Path(name).suffix:
-        raise RecipeError(f"no tape is called {name!r}: " + (suggest(name, known) if known else "none comes with physbench; name a file"))
+        raise RecipeError(
+            f"no tape is called {name!r}: "
+            + (suggest(name, known) if known else "none comes with physbench; name a file")
+        )
     return _read(read_bytes(name, "tape"), name)
 
 

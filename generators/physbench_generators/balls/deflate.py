@@ -1,9 +1,10 @@
 """A movie of runs straight to its zlib stream; its pixels are never made.
 
-Deflate [RFC 1951] has two ways to say many bytes in a few bits, and a movie of discs needs no more. A run of an owner is its byte and a match at distance 1,
-which repeats it. A gap is a match at the distance of a row, which copies the zeros above it (decoders copy rows faster than they repeat bytes), or, where
-something lies above, a zero byte and a match at distance 1. The Huffman code is constant, so each of these is one look-up.
-The stream is one block with that code, between the header and the Adler-32 of zlib [RFC 1950]; the checksum of a run has a closed form.
+Deflate [RFC 1951] has two ways to say many bytes in a few bits, and a movie of discs needs no more. A run of an owner
+is its byte and a match at distance 1, which repeats it. A gap is a match at the distance of a row, which copies the
+zeros above it (decoders copy rows faster than they repeat bytes), or, where something lies above, a zero byte and a
+match at distance 1. The Huffman code is constant, so each of these is one look-up. The stream is one block with that
+code, between the header and the Adler-32 of zlib [RFC 1950]; the checksum of a run has a closed form.
 """
 
 import heapq
@@ -21,12 +22,43 @@ END_OF_BLOCK = 256
 FIRST_LENGTH = 257
 
 # The length codes of RFC 1951, section 3.2.5: the shortest match of each, and its extra bits.
-LENGTHS = (3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258)
+LENGTHS = (
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+    10,
+    11,
+    13,
+    15,
+    17,
+    19,
+    23,
+    27,
+    31,
+    35,
+    43,
+    51,
+    59,
+    67,
+    83,
+    99,
+    115,
+    131,
+    163,
+    195,
+    227,
+    258,
+)
 LENGTH_BITS = (0,) * 8 + (1,) * 4 + (2,) * 4 + (3,) * 4 + (4,) * 4 + (5,) * 4 + (0,)
 ORDER = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
 """The order in which a block states the lengths of its code-length code (section 3.2.7)."""
 
-# How often each symbol occurs in 100,000, counted over label movies of the three named datasets: what the constant code is made from.
+# How often each symbol occurs in 100,000, counted over label movies of the three named datasets: what the constant code
+# is made from.
 ZERO, OWNERS, ENDS = 13_800, 29_500, 9
 LENGTH_COUNTS = (
     1250, 1530, 1780, 2040, 2350, 2630, 3310, 4520, 7560, 6360, 880, 850, 1460, 1200, 1100,
@@ -41,14 +73,17 @@ class Code(NamedTuple):
     start: tuple[int, int]  # those bits, and how many
     run: NDArray[np.uint64]  # (owners + 1, W + 1): so many bytes of an owner; 0 = a gap below something
     run_bits: NDArray[np.int64]
-    copy: NDArray[np.uint64]  # (259,): so many zeros, below as many: the row above, or their own bytes where that is too short for a match
+    copy: NDArray[
+        np.uint64
+    ]  # (259,): so many zeros, below as many: the row above, or their own bytes where that is too short for a match
     copy_bits: NDArray[np.int64]
     end: tuple[int, int]
 
 
 @lru_cache(maxsize=16)
 def code_for(owners: int, width: int) -> Code:
-    """The constant code for movies with so many owners and so wide a frame: 2 to 256 pixels, so that one match says any run."""
+    """The constant code for movies with so many owners and so wide a frame: 2 to 256 pixels, so that one match says any
+    run."""
     counts = {0: ZERO, END_OF_BLOCK: ENDS} | {owner: OWNERS // owners for owner in range(1, owners + 1)}
     counts |= {FIRST_LENGTH + i: count for i, count in enumerate(LENGTH_COUNTS)}
     lengths = huffman_lengths(counts, limit=10)
@@ -138,7 +173,8 @@ def _header(lengths: dict[int, int], distance: int) -> tuple[int, int]:
 
 
 def _with_zeros_counted(lengths: list[int]) -> list[tuple[int, int, int]]:
-    """Code lengths as symbols of the code-length code, with extra bits: 17 and 18 stand for 3 to 10 and 11 to 138 zeros."""
+    """Code lengths as symbols of the code-length code, with extra bits: 17 and 18 stand for 3 to 10 and 11 to 138
+    zeros."""
     words: list[tuple[int, int, int]] = []
     while lengths:
         zeros = next((i for i, length in enumerate(lengths) if length), len(lengths))
@@ -163,16 +199,18 @@ def _join(*parts: tuple[int, int]) -> tuple[int, int]:
 
 
 def most_words(runs: int, length: int) -> int:
-    """No stream of so many runs over so many bytes is longer: two look-ups of at most 32 bits a run, and the pieces of long gaps."""
+    """No stream of so many runs over so many bytes is longer: two look-ups of at most 32 bits a run, and the pieces of
+    long gaps."""
     return 256 + 3 * runs + length // 255
 
 
 @kernel
 def write_stream(runs, count, length, width, owners, code, out):
-    """The zlib stream of `length` bytes, zeros but for the runs, into out (most_words,) uint32; returns its bytes. With one owner every run is a 1.
+    """The zlib stream of `length` bytes, zeros but for the runs, into out (most_words,) uint32; returns its bytes. With
+    one owner every run is a 1.
 
-    `pending` holds `filled` bits not written yet, fewer than 32; no look-up has more than 32. Indices are unsigned, so that Numba need not ask
-    whether they count from the end.
+    `pending` holds `filled` bits not written yet, fewer than 32; no look-up has more than 32. Indices are unsigned, so
+    that Numba need not ask whether they count from the end.
     """
     run, run_bits, copy, copy_bits = code.run, code.run_bits, code.copy, code.copy_bits
     at = code.header.size

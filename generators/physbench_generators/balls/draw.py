@@ -1,4 +1,5 @@
-"""From states to pixels. A pixel belongs to a disc when its centre lies inside or on it; one that belongs to two belongs to no object.
+"""From states to pixels. A pixel belongs to a disc when its centre lies inside or on it; one that belongs to two
+belongs to no object.
 
 The stored float32 positions and radii are drawn, in float64, so a file alone fixes every pixel.
 Arrays only: N sequences, T frames, K slots, H x W pixels, C channels.
@@ -28,10 +29,11 @@ def covers(row, column, place, radius):
 
 @kernel
 def spans(top, bottom, width, cx, cy, radius, first, end):
-    """The half-open range of columns of a disc in rows top..bottom-1: first and end (H + LANES,) int32; first >= end where a row is empty.
+    """The half-open range of columns of a disc in rows top..bottom-1: first and end (H + LANES,) int32; first >= end
+    where a row is empty.
 
-    The square root finds the ends, the definition (`covers`) settles them. Written for vector registers: no branch, and whole groups of LANES rows, so that
-    some past the bottom are found as well.
+    The square root finds the ends, the definition (`covers`) settles them. Written for vector registers: no branch, and
+    whole groups of LANES rows, so that some past the bottom are found as well.
     """
     groups = (bottom - top + LANES - 1) // LANES
     for row in range(top, top + groups * LANES):
@@ -57,7 +59,8 @@ def rows_of(cy, radius, height):
 
 @kernel
 def may_share(position, radius, count):
-    """Whether two discs may have a pixel in common: they touch, as far as float32 can tell. Exact motion leaves that to chance, once in some 10^5 sequences."""
+    """Whether two discs may have a pixel in common: they touch, as far as float32 can tell. Exact motion leaves that to
+    chance, once in some 10^5 sequences."""
     for i in range(count):
         for j in range(i):
             dx = float(position[i, 0]) - float(position[j, 0])
@@ -69,15 +72,20 @@ def may_share(position, radius, count):
 
 
 def stencils(width: int) -> NDArray[np.uint8]:
-    """(W + 1, 2 W) uint8: row n holds n full bytes from column W on. A stretch of n pixels from column a on is row n, shifted: [n, W - a : 2 W - a]."""
-    return np.where(np.arange(2 * width) - width < np.arange(width + 1)[:, None], 255, 0).astype(np.uint8) * (np.arange(2 * width) >= width)
+    """(W + 1, 2 W) uint8: row n holds n full bytes from column W on. A stretch of n pixels from column a on is row n,
+    shifted: [n, W - a : 2 W - a]."""
+    return np.where(np.arange(2 * width) - width < np.arange(width + 1)[:, None], 255, 0).astype(np.uint8) * (
+        np.arange(2 * width) >= width
+    )
 
 
 @kernel
 def stamp(pixels, base, top, bottom, left, right, width, first, end, value, stencil):
-    """Write a value into the rows of a disc between two columns: `pixels` is flat, zeros there, and the frame begins at `base`.
+    """Write a value into the rows of a disc between two columns: `pixels` is flat, zeros there, and the frame begins at
+    `base`.
 
-    All columns of a row at a time, without a branch. Unsigned numbers spare Numba the question whether an index counts from the end.
+    All columns of a row at a time, without a branch. Unsigned numbers spare Numba the question whether an index counts
+    from the end.
     """
     for row in range(top, bottom):
         line = np.uint64(base + row * width)
@@ -89,7 +97,8 @@ def stamp(pixels, base, top, bottom, left, right, width, first, end, value, sten
 
 @kernel
 def columns_of(cx, radius, width):
-    """A half-open range of columns that holds the disc, as long as whole registers of BYTES where the frame is wide enough."""
+    """A half-open range of columns that holds the disc, as long as whole registers of BYTES where the frame is wide
+    enough."""
     reach = (int(2.0 * radius) + 2 + BYTES) // BYTES * BYTES
     if reach >= width:
         return 0, width
@@ -117,13 +126,18 @@ def count_hidden(top, bottom, first, end, curtain):
     """How many pixels of a disc are behind the curtain."""
     pixels = 0
     for row in range(max(top, curtain[0]), min(bottom, curtain[2])):
-        pixels += max(min(np.int64(end[row]), np.int64(curtain[3])) - max(np.int64(first[row]), np.int64(curtain[1])), 0)
+        pixels += max(
+            min(np.int64(end[row]), np.int64(curtain[3])) - max(np.int64(first[row]), np.int64(curtain[1])), 0
+        )
     return pixels
 
 
 @kernel
-def paint(position, radius, count, contact, curtain, height, width, stencil, shown, groups, collisions, visible, doubtful):
-    """Draw N sequences into shown, groups and collisions: bytes (N, T, H, W), flat, and count visible (N, T, K). All but `shown` may be empty: not wanted.
+def paint(
+    position, radius, count, contact, curtain, height, width, stencil, shown, groups, collisions, visible, doubtful
+):
+    """Draw N sequences into shown, groups and collisions: bytes (N, T, H, W), flat, and count visible (N, T, K). All
+    but `shown` may be empty: not wanted.
 
     doubtful (N,) says where two discs may claim one pixel, so that `share` and `mark_collisions` must follow.
     """
@@ -145,7 +159,9 @@ def paint(position, radius, count, contact, curtain, height, width, stencil, sho
                 left, right = columns_of(cx, r, width)
                 spans(top, bottom, width, cx, cy, r, first, end)
                 if visible.size > 0:
-                    visible[s, t, k] = pixels_in(top, bottom, first, end) - count_hidden(top, bottom, first, end, curtain[s])
+                    visible[s, t, k] = pixels_in(top, bottom, first, end) - count_hidden(
+                        top, bottom, first, end, curtain[s]
+                    )
                 stamp(shown, base, top, bottom, left, right, width, first, end, np.uint8(1), stencil)
                 if groups.size > 0:
                     stamp(groups, base, top, bottom, left, right, width, first, end, np.uint8(k + 1), stencil)
@@ -153,7 +169,9 @@ def paint(position, radius, count, contact, curtain, height, width, stencil, sho
                     if contact[s, t, k] & HIT_OBJECT:
                         stamp(collisions, base, top, bottom, left, right, width, first, end, np.uint8(1), stencil)
                     if t > 0 and contact[s, t - 1, k] & HIT_OBJECT:
-                        stamp(collisions, base - size, top, bottom, left, right, width, first, end, np.uint8(1), stencil)
+                        stamp(
+                            collisions, base - size, top, bottom, left, right, width, first, end, np.uint8(1), stencil
+                        )
             for row in range(curtain[s, 0], curtain[s, 2]):
                 line = base + row * width
                 clear(shown, line + curtain[s, 1], line + curtain[s, 3])
@@ -180,7 +198,8 @@ def share(position, radius, count, curtain, groups, visible):
 
 @kernel
 def mark_collisions(contact, groups, collisions):
-    """collisions (T, H, W): the pixels, in frame t or t + 1, of the objects that hit another one in between. Rare and slow, as `share`."""
+    """collisions (T, H, W): the pixels, in frame t or t + 1, of the objects that hit another one in between. Rare and
+    slow, as `share`."""
     frames, height, width = groups.shape
     for t in range(frames):
         for row in range(height):
@@ -194,7 +213,8 @@ def mark_collisions(contact, groups, collisions):
 
 @kernel
 def deal(stream, palette, count, colours):
-    """Give each object its own colour of the palette, in random order. colours (256, 3), by owner; shared pixels are grey."""
+    """Give each object its own colour of the palette, in random order. colours (256, 3), by owner; shared pixels are
+    grey."""
     order = np.arange(palette.shape[0])
     colours[0] = 128
     for k in range(count):
@@ -216,4 +236,6 @@ def tint(shown, groups, streams, count, palette, features):
             for row in range(height):
                 for column in range(width):
                     for c in range(3):
-                        features[s, t, row, column, c] = shown[s, t, row, column] * colours[groups[s, t, row, column], c]
+                        features[s, t, row, column, c] = (
+                            shown[s, t, row, column] * colours[groups[s, t, row, column], c]
+                        )

@@ -20,13 +20,17 @@ SHORT = -2
 """No room for another sequence."""
 
 
-def streams_of_pixels(states: Mapping[str, NDArray[Any]], streams: NDArray[np.uint64], shape: tuple[int, int, int]) -> dict[str, Streams]:
+def streams_of_pixels(
+    states: Mapping[str, NDArray[Any]], streams: NDArray[np.uint64], shape: tuple[int, int, int]
+) -> dict[str, Streams]:
     """Drawn, then compressed, one sequence after the other."""
     drawn = [_draw(states, streams, shape, s) for s in range(len(streams))]
     return {name: Streams.of([some[name] for some in drawn]) for name in ARRAYS}
 
 
-def streams_of_runs(states: Mapping[str, NDArray[Any]], streams: NDArray[np.uint64], shape: tuple[int, int, int]) -> dict[str, Streams]:
+def streams_of_runs(
+    states: Mapping[str, NDArray[Any]], streams: NDArray[np.uint64], shape: tuple[int, int, int]
+) -> dict[str, Streams]:
     """Written from runs; a sequence with shared pixels, which runs cannot tell, is drawn."""
     height, width, _ = shape
     frames, slots = states["contact"].shape[1:]
@@ -54,7 +58,9 @@ def streams_of_runs(states: Mapping[str, NDArray[Any]], streams: NDArray[np.uint
     return {name: Streams(out[i, : ends[i]], sizes[i]) for i, name in enumerate(ARRAYS)}
 
 
-def _draw(states: Mapping[str, NDArray[Any]], streams: NDArray[np.uint64], shape: tuple[int, int, int], s: int) -> dict[str, bytes]:
+def _draw(
+    states: Mapping[str, NDArray[Any]], streams: NDArray[np.uint64], shape: tuple[int, int, int], s: int
+) -> dict[str, bytes]:
     """The compressed pixel arrays of one sequence."""
     pixels = pixels_of({name: array[s : s + 1] for name, array in states.items()}, streams[s : s + 1], shape)
     return {name: compress(array) for name, array in pixels.items()}
@@ -62,7 +68,8 @@ def _draw(states: Mapping[str, NDArray[Any]], streams: NDArray[np.uint64], shape
 
 @kernel
 def write_streams(states, height, width, labels, ones, runs, first_of, words, out, sizes, ends, done):
-    """Sequences `done`.. of a batch into out (3, bytes), each from ends[i] on; returns (sequences made, why it stopped: 0 = all made)."""
+    """Sequences `done`.. of a batch into out (3, bytes), each from ends[i] on; returns (sequences made, why it stopped:
+    0 = all made)."""
     position, radius, count, contact, curtain, visible = states
     owned, shown, hit = runs[0], runs[1], runs[2]
     slots = radius.shape[1]

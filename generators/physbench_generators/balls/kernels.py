@@ -1,7 +1,8 @@
 """Exact motion of elastic discs: from collision to collision in closed form, no time stepping.
 
-Between two collisions every disc flies a straight line (with gravity, a parabola); the time of the next collision is the root of a
-quadratic. Only + - * / and sqrt in float64 are used, in a fixed order, so a sequence is the same on every machine that keeps IEEE 754.
+Between two collisions every disc flies a straight line (with gravity, a parabola); the time of the next collision is
+the root of a quadratic. Only + - * / and sqrt in float64 are used, in a fixed order, so a sequence is the same on every
+machine that keeps IEEE 754.
 
 Arrays only: n discs, K >= n slots, T frames; y points down and gravity pulls towards +y.
 """
@@ -15,7 +16,8 @@ NEVER = np.inf
 X, Y = 0, 1
 
 FULL, CROWDED, ENDLESS = -1, -2, -3
-"""Why a batch stopped early: no room for more events; discs do not fit; more than MOST_EVENTS collisions in one sequence."""
+"""Why a batch stopped early: no room for more events; discs do not fit; more than MOST_EVENTS collisions in one
+sequence."""
 
 MOST_EVENTS = 100_000
 TRIES, RESTARTS = 200, 2_000
@@ -65,7 +67,8 @@ def place(stream, n, size, x, y, r):
 
 @kernel
 def push(stream, n, speed, vx, vy):
-    """Velocities uniform over the ring between a fifth of `speed` and `speed`: nothing stands still. By rejection, without trigonometry."""
+    """Velocities uniform over the ring between a fifth of `speed` and `speed`: nothing stands still. By rejection,
+    without trigonometry."""
     for i in range(n):
         while True:
             a = 2.0 * draw(stream) - 1.0
@@ -145,14 +148,41 @@ def fly(n, h, x, y, vx, vy, gravity):
 
 
 @kernel
-def simulate(n, size, gravity, frames, x, y, vx, vy, r, m, position, velocity, contact, first, time, a, b, normal, impulse, touch, wall_at, axis, pair_at):
-    """Move n discs from time 0 to `frames` and leave x, y, vx, vy there; return the number of collisions, or FULL or ENDLESS.
+def simulate(
+    n,
+    size,
+    gravity,
+    frames,
+    x,
+    y,
+    vx,
+    vy,
+    r,
+    m,
+    position,
+    velocity,
+    contact,
+    first,
+    time,
+    a,
+    b,
+    normal,
+    impulse,
+    touch,
+    wall_at,
+    axis,
+    pair_at,
+):
+    """Move n discs from time 0 to `frames` and leave x, y, vx, vy there; return the number of collisions, or FULL or
+    ENDLESS.
 
-    position, velocity (T, K, 2): the state at times 0..frames-1, after whatever happens at that very time. contact (T, K): what hit what
-    in (t, t + 1]. From row `first`, the events: time, a, b, normal, impulse, touch. wall_at, axis (K,) and pair_at (K, K) are scratch.
+    position, velocity (T, K, 2): the state at times 0..frames-1, after whatever happens at that very time. contact (T,
+    K): what hit what in (t, t + 1]. From row `first`, the events: time, a, b, normal, impulse, touch. wall_at, axis
+    (K,) and pair_at (K, K) are scratch.
 
-    Collisions at the same instant are taken one after the other: walls before pairs, lower numbers first, x before y. Each leaves momentum and
-    energy exact; for three discs that meet at once the outcome depends on this order (the problem itself has no unique answer).
+    Collisions at the same instant are taken one after the other: walls before pairs, lower numbers first, x before y.
+    Each leaves momentum and energy exact; for three discs that meet at once the outcome depends on this order (the
+    problem itself has no unique answer).
     """
     now = 0.0
     frame = 0
@@ -265,10 +295,12 @@ def collide(i, j, x, y, vx, vy, r, m, row, b, normal, impulse, touch):
 
 @kernel
 def throw(seeds, fewest, most, light, heavy, size, speed, gravity, crop, curtain_size, done, states, rows):
-    """Sequences `done`.. of a batch, each from its own seed; returns (sequences made, events made, why it stopped: 0 = all made).
+    """Sequences `done`.. of a batch, each from its own seed; returns (sequences made, events made, why it stopped: 0 =
+    all made).
 
-    light, heavy: (radius, mass) of the two kinds, drawn with equal chance. states and rows: the arrays of Scenes and Events, in their order.
-    The draws of a sequence come in this order, for good: count, kinds, positions, velocities, curtain.
+    light, heavy: (radius, mass) of the two kinds, drawn with equal chance. states and rows: the arrays of Scenes and
+    Events, in their order. The draws of a sequence come in this order, for good: count, kinds, positions, velocities,
+    curtain.
     """
     contact, position, velocity, radius, mass, count, curtain, streams = states
     offset, time, a, b, normal, impulse, touch = rows

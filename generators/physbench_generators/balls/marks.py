@@ -25,7 +25,9 @@ def mark_balls(arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[
     position = arrays["position"][:, :count].astype(float)
     walls = events["b"] == WALL
     return Marks(
-        names=tuple(f"{label}" + f"  ({weight:.3g}x)" * (weight > 1) for label, weight in enumerate(weights.tolist(), 1)),
+        names=tuple(
+            f"{label}" + f"  ({weight:.3g}x)" * (weight > 1) for label, weight in enumerate(weights.tolist(), 1)
+        ),
         cores=np.dstack([position, np.broadcast_to(radius, position.shape[:2])]),
         outlined=(arrays["contact"][:, :count] & HIT_OBJECT).astype(bool),
         ticks=np.column_stack([events["time"], events["position"]])[walls],

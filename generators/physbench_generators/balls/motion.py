@@ -1,8 +1,8 @@
 """The motion of discs, checked against its own events: straight flight between them, momentum and energy across each.
 
-It shares no code with the simulation. Every interval between two frames is replayed by itself from the stored state of its first frame: chaos would make
-more of the rounding to float32 than of any error. The arrays may be a stranger's, so nothing is an index before it has been looked at.
-Arrays only: N sequences, T frames, K slots, M events.
+It shares no code with the simulation. Every interval between two frames is replayed by itself from the stored state of
+its first frame: chaos would make more of the rounding to float32 than of any error. The arrays may be a stranger's, so
+nothing is an index before it has been looked at. Arrays only: N sequences, T frames, K slots, M events.
 """
 
 import numpy as np
@@ -13,8 +13,27 @@ from physbench_generators.compiled import kernel
 NEAR = 1e-3
 """Pixels, or pixels per frame: float32 states and a few collisions in one interval stay well below."""
 
-(GOOD, CROWDED, RADIUS, MASS, POSITION, VELOCITY, ABSENT_POSITION, ABSENT_VELOCITY, OUTSIDE, OVERLAP, RANGE, ORDER, FLAGS, NORMAL, APART, PLACE, ENERGY,
- FLIGHT, SPEED) = range(19)  # fmt: skip
+(
+    GOOD,
+    CROWDED,
+    RADIUS,
+    MASS,
+    POSITION,
+    VELOCITY,
+    ABSENT_POSITION,
+    ABSENT_VELOCITY,
+    OUTSIDE,
+    OVERLAP,
+    RANGE,
+    ORDER,
+    FLAGS,
+    NORMAL,
+    APART,
+    PLACE,
+    ENERGY,
+    FLIGHT,
+    SPEED,
+) = range(19)
 
 SENTENCES = {
     CROWDED: "has more objects than slots",

@@ -15,11 +15,25 @@ MOTION = ("position", "radius", "count", "contact", "curtain")
 
 PALETTE = np.array(
     [
-        [230, 25, 75], [60, 180, 75], [255, 225, 25], [0, 130, 200], [245, 130, 48], [145, 30, 180], [70, 240, 240], [240, 50, 230],
-        [210, 245, 60], [250, 190, 212], [0, 128, 128], [220, 190, 255], [170, 110, 40], [255, 250, 200], [170, 255, 195], [128, 128, 0],
+        [230, 25, 75],
+        [60, 180, 75],
+        [255, 225, 25],
+        [0, 130, 200],
+        [245, 130, 48],
+        [145, 30, 180],
+        [70, 240, 240],
+        [240, 50, 230],
+        [210, 245, 60],
+        [250, 190, 212],
+        [0, 128, 128],
+        [220, 190, 255],
+        [170, 110, 40],
+        [255, 250, 200],
+        [170, 255, 195],
+        [128, 128, 0],
     ],
     np.uint8,
-)  # fmt: skip
+)
 
 
 def pixels_of(
@@ -30,7 +44,8 @@ def pixels_of(
     wanted: Collection[str] = (*ARRAYS, "visible"),
     empty: Memory | None = None,
 ) -> dict[str, NDArray[np.uint8]]:
-    """The wanted pixel arrays (N, T, H, W, C), in memory from `empty`; `visible` among the states is filled in if it is wanted.
+    """The wanted pixel arrays (N, T, H, W, C), in memory from `empty`; `visible` among the states is filled in if it is
+    wanted.
 
     streams: where colours are drawn from.
     """
@@ -60,8 +75,17 @@ def pixels_of(
     return {name: features if name == "features" else drawn[name][..., None] for name in ARRAYS if name in wanted}
 
 
-def _settle(states: Mapping[str, NDArray[Any]], s: int, groups: NDArray[np.uint8], collisions: NDArray[np.uint8]) -> None:
+def _settle(
+    states: Mapping[str, NDArray[Any]], s: int, groups: NDArray[np.uint8], collisions: NDArray[np.uint8]
+) -> None:
     """Pixels of two discs belong to no object."""
     for t in range(len(groups)):
-        share(states["position"][s, t], states["radius"][s], states["count"][s], states["curtain"][s], groups[t], states["visible"][s, t])
+        share(
+            states["position"][s, t],
+            states["radius"][s],
+            states["count"][s],
+            states["curtain"][s],
+            groups[t],
+            states["visible"][s, t],
+        )
     mark_collisions(states["contact"][s], groups, collisions)

@@ -1,7 +1,7 @@
 """A movie of discs as runs: stretches of pixels of one owner, in the order of the file. Known before any pixel exists.
 
-A run is a row (start, end, owner) of an int32 array, half-open, counted in pixels from the start of the movie; runs are sorted and do not overlap.
-Arrays only: T frames, K slots, H x W pixels.
+A run is a row (start, end, owner) of an int32 array, half-open, counted in pixels from the start of the movie; runs are
+sorted and do not overlap. Arrays only: T frames, K slots, H x W pixels.
 """
 
 import numpy as np
@@ -21,7 +21,8 @@ def most_runs(frames: int, slots: int, height: int) -> int:
 
 @kernel
 def by_column(position, count, order):
-    """Discs from left to right. A disc meets a row in an interval around its own x, so disjoint discs keep this order in every row."""
+    """Discs from left to right. A disc meets a row in an interval around its own x, so disjoint discs keep this order
+    in every row."""
     for k in range(count):
         place = k
         while place > 0 and position[order[place - 1], 0] > position[k, 0]:
@@ -74,7 +75,9 @@ def find_runs(position, radius, count, height, width, runs, first_of, visible):
         for i in range(count):
             line = (t * height + top[i]) * width
             owner = order[i] + 1
-            for row in range(np.uint64(top[i]), np.uint64(bottom[i])):  # unsigned: no index counts from the end, and Numba need not ask
+            for row in range(
+                np.uint64(top[i]), np.uint64(bottom[i])
+            ):  # unsigned: no index counts from the end, and Numba need not ask
                 at = np.uint64(place[row])
                 place[row] += 1
                 runs[at, START] = line + first[i, row]
@@ -114,7 +117,8 @@ def add(runs, count, start, end):
 
 @kernel
 def find_collisions(owned, first_of, contact, pixels, runs):
-    """The runs of the collision mask: in frame t, those of frames t and t + 1 of the discs that hit another one in between, united."""
+    """The runs of the collision mask: in frame t, those of frames t and t + 1 of the discs that hit another one in
+    between, united."""
     frames = contact.shape[0]
     count = 0
     for t in range(frames):

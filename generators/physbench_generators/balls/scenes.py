@@ -1,11 +1,12 @@
 """The ball worlds: what can be asked for, and the named datasets.
 
-Sizes and speeds are not in the R-NEM paper. Its figures show balls of about a fifth of the frame's width, and its ancestor [Sutskever, Hinton, Taylor 2009]
-lets a ball of radius 1.2 move about 0.25 a frame in a box of 10. Here: radius 6 and 7.5 of 64 pixels (the paper's ratio 1.25), speeds from 0.6 to 3 pixels a
-frame, so four balls fill a sixth of the frame and meet about ten times in 51 frames. Frozen with version 1.
+Sizes and speeds are not in the R-NEM paper. Its figures show balls of about a fifth of the frame's width, and its
+ancestor [Sutskever, Hinton, Taylor 2009] lets a ball of radius 1.2 move about 0.25 a frame in a box of 10. Here: radius
+6 and 7.5 of 64 pixels (the paper's ratio 1.25), speeds from 0.6 to 3 pixels a frame, so four balls fill a sixth of the
+frame and meet about ten times in 51 frames. Frozen with version 1.
 
-Ten balls of that size do not fit at random into 64 pixels: those of balls10 are equal, and of radius 4, so that they fill an eighth of the box. The RMR
-paper [Velickovic et al. 2021] gives neither sizes nor speeds.
+Ten balls of that size do not fit at random into 64 pixels: those of balls10 are equal, and of radius 4, so that they
+fill an eighth of the box. The RMR paper [Velickovic et al. 2021] gives neither sizes nor speeds.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ COLUMNS = ("offset", "time", "a", "b", "normal", "impulse", "position")
 
 @dataclass(frozen=True, kw_only=True)
 class BallStates:
-    """Elastic discs of two kinds in a box, the heavy kind drawn with probability one half: their motion, and no pixels."""
+    """Elastic discs of two kinds in a box, the heavy kind drawn with probability one half: their motion, and no
+    pixels."""
 
     name: ClassVar[str] = "ball-states"
     version: ClassVar[int] = 1
@@ -54,7 +56,12 @@ class BallStates:
     radius: float = parameter(6.0, help="radius of the light kind in pixels", low=0.5, high=LARGEST_BOX)
     radius_ratio: float = parameter(1.25, help="how many times larger the heavy kind is", low=0.01, high=100.0)
     mass_ratio: float = parameter(6.0, help="how many times heavier the heavy kind is", low=1e-3, high=1e3)
-    speed: float = parameter(3.0, help="highest speed at the start in pixels per frame; the lowest is a fifth of it", low=1e-3, high=LARGEST_BOX)
+    speed: float = parameter(
+        3.0,
+        help="highest speed at the start in pixels per frame; the lowest is a fifth of it",
+        low=1e-3,
+        high=LARGEST_BOX,
+    )
     gravity: float = parameter(0.0, help="downward acceleration in pixels per frame squared", low=0.0, high=LARGEST_BOX)
 
     def __post_init__(self) -> None:
@@ -71,7 +78,9 @@ class BallStates:
                 raise RecipeError(f"{name} is at most the side of the box, {self.size}, not {value:g}")
         for radius, _ in self.kinds:
             if 2.0 * radius >= self.size:
-                raise RecipeError(f"a ball of radius {radius:g} does not fit in a box of {self.size}x{self.size} pixels")
+                raise RecipeError(
+                    f"a ball of radius {radius:g} does not fit in a box of {self.size}x{self.size} pixels"
+                )
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -101,18 +110,24 @@ class BallStates:
         return Scenes(truth=states, events=events)
 
     def check(self, scenes: Scenes) -> Iterator[Fault]:
-        """Replay the motion from frame to frame, through the events in between; name the first sequence that breaks a law."""
+        """Replay the motion from frame to frame, through the events in between; name the first sequence that breaks a
+        law."""
         from physbench_generators.balls.motion import SENTENCES, find_fault
 
         cut = (self.size - self.view[0]) // 2
         moving = tuple(np.array(scenes.truth[name], order="C") for name in self.checked)
         offset, *columns = (np.array(scenes.events[name]) for name in COLUMNS)
-        sequence, fault = find_fault(moving, offset, tuple(columns), float(self.gravity), float(-cut), float(self.size - cut))
+        sequence, fault = find_fault(
+            moving, offset, tuple(columns), float(self.gravity), float(-cut), float(self.size - cut)
+        )
         if fault:
             yield Fault(int(sequence), SENTENCES[fault])
 
-    def throw(self, seeds: NDArray[np.uint64], frames: int) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint64], dict[str, NDArray[Any]]]:
-        """The motion alone: states by name (`visible` still zero), the random stream as each sequence leaves it, and the events."""
+    def throw(
+        self, seeds: NDArray[np.uint64], frames: int
+    ) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint64], dict[str, NDArray[Any]]]:
+        """The motion alone: states by name (`visible` still zero), the random stream as each sequence leaves it, and
+        the events."""
         from physbench_generators.balls.kernels import CROWDED, FULL, MOST_EVENTS, throw
 
         self._room  # noqa: B018  (balls that cannot be placed are refused before the first of them is thrown)
@@ -136,7 +151,10 @@ class BallStates:
             if stopped == CROWDED:
                 raise self._too_crowded()
             if stopped != FULL:
-                raise RecipeError(f"more than {MOST_EVENTS:,} collisions in one sequence of {frames} frames: lower --speed, --gravity or --mass-ratio")
+                raise RecipeError(
+                    f"more than {MOST_EVENTS:,} collisions in one sequence of {frames} frames: lower --speed, --gravity"
+                    " or --mass-ratio"
+                )
             rows = tuple(np.concatenate([column, np.empty_like(column)]) for column in rows)
 
     @cached_property
@@ -146,7 +164,10 @@ class BallStates:
 
         most = self.n[1]
         radii = np.full(most, max(self.kinds)[0])
-        if not all(place(np.array([seed], np.uint64), most, float(self.size), np.zeros(most), np.zeros(most), radii) for seed in range(8)):
+        if not all(
+            place(np.array([seed], np.uint64), most, float(self.size), np.zeros(most), np.zeros(most), radii)
+            for seed in range(8)
+        ):
             raise self._too_crowded()
         return True
 
@@ -154,8 +175,8 @@ class BallStates:
         radius = max(self.kinds)[0]
         share = self.n[1] * np.pi * radius * radius / self.size**2
         return RecipeError(
-            f"{self.n[1]} balls of radius {radius:g} would cover {share:.0%} of a box of {self.size}x{self.size} and cannot be placed at random: "
-            "fewer or smaller balls, or a larger box"
+            f"{self.n[1]} balls of radius {radius:g} would cover {share:.0%} of a box of {self.size}x{self.size} and"
+            " cannot be placed at random: fewer or smaller balls, or a larger box"
         )
 
 
@@ -167,7 +188,19 @@ class Balls(BallStates):
     version: ClassVar[int] = 1
 
     arrays: ClassVar[tuple[str, ...]] = (
-        *("features", "groups", "collisions", "contact", "position", "velocity", "radius", "mass", "count", "visible", "curtain"),
+        *(
+            "features",
+            "groups",
+            "collisions",
+            "contact",
+            "position",
+            "velocity",
+            "radius",
+            "mass",
+            "count",
+            "visible",
+            "curtain",
+        ),
         *(f"events/{name}" for name in ("offset", "sequence", "time", "a", "b", "normal", "impulse", "position")),
     )
 
@@ -178,7 +211,9 @@ class Balls(BallStates):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.crop and not 2 <= self.crop <= self.size:
-            raise RecipeError(f"a crop of {self.crop} pixels cannot be cut from a box of {self.size}: it is 2 to {self.size}")
+            raise RecipeError(
+                f"a crop of {self.crop} pixels cannot be cut from a box of {self.size}: it is 2 to {self.size}"
+            )
         if not 0 <= self.curtain <= self.side:
             raise RecipeError(f"a curtain of {self.curtain} pixels does not fit in a frame of {self.side}")
 
@@ -200,8 +235,16 @@ class Balls(BallStates):
     def view(self) -> tuple[int, int]:
         return self.side, self.curtain
 
-    def batch(self, seeds: Sequence[int] | NDArray[np.uint64], frames: int, only: Collection[str] | None = None, *, memory: Memory | None = None) -> Scenes:
-        """Make the sequence of each seed. only: what is not wanted is not drawn. memory: hands out what pixels are drawn into."""
+    def batch(
+        self,
+        seeds: Sequence[int] | NDArray[np.uint64],
+        frames: int,
+        only: Collection[str] | None = None,
+        *,
+        memory: Memory | None = None,
+    ) -> Scenes:
+        """Make the sequence of each seed. only: what is not wanted is not drawn. memory: hands out what pixels are
+        drawn into."""
         from physbench_generators.balls.pixels import pixels_of
 
         wanted = self.arrays if only is None else only
@@ -235,13 +278,26 @@ def _empty_rows(count: int) -> tuple[NDArray[np.generic], ...]:
     return tuple(np.empty(field.shape({"M": count}), field.dtype) for field in fields)
 
 
-balls = Recipe(dataset="balls", generator=Balls(), about="scenes of your own: any number, size, mass, speed, gravity, curtain, crop, colour")
-balls4mass64 = Recipe(dataset="balls4mass64", generator=Balls(n=(4, 4)), about="4 balls of two kinds, one 6 times heavier and 1.25 times larger than the other")
+balls = Recipe(
+    dataset="balls",
+    generator=Balls(),
+    about="scenes of your own: any number, size, mass, speed, gravity, curtain, crop, colour",
+)
+balls4mass64 = Recipe(
+    dataset="balls4mass64",
+    generator=Balls(n=(4, 4)),
+    about="4 balls of two kinds, one 6 times heavier and 1.25 times larger than the other",
+)
 balls678mass64 = Recipe(
-    dataset="balls678mass64", generator=Balls(n=(6, 8)), splits={"test": 10_000}, about="6, 7 or 8 balls of the same kinds: the extrapolation test"
+    dataset="balls678mass64",
+    generator=Balls(n=(6, 8)),
+    splits={"test": 10_000},
+    about="6, 7 or 8 balls of the same kinds: the extrapolation test",
 )
 balls4mass64_crop50 = Recipe(
-    dataset="balls4mass64-crop50", generator=Balls(n=(4, 4), crop=50), about="the centre of 50x50 of balls4mass64: its edges cut balls, and none leaves it"
+    dataset="balls4mass64-crop50",
+    generator=Balls(n=(4, 4), crop=50),
+    about="the centre of 50x50 of balls4mass64: its edges cut balls, and none leaves it",
 )
 balls678mass64_crop50 = Recipe(
     dataset="balls678mass64-crop50",
@@ -252,7 +308,9 @@ balls678mass64_crop50 = Recipe(
 balls_leave50 = Recipe(
     dataset="balls-leave50",
     generator=Balls(n=(1, 6), size=80, crop=50),
-    about="1 to 6 balls of the same kinds in a box of 80x80, seen through a window of 50x50: they leave it and come back",
+    about=(
+        "1 to 6 balls of the same kinds in a box of 80x80, seen through a window of 50x50: they leave it and come back"
+    ),
 )
 balls3curtain64 = Recipe(
     dataset="balls3curtain64",

@@ -1,4 +1,5 @@
-"""Images made again from their factors, in NumPy and by other formulas than those of the kernels. Nothing in the arrays may be believed.
+"""Images made again from their factors, in NumPy and by other formulas than those of the kernels. Nothing in the arrays
+may be believed.
 
 K objects, H x W pixels, C channels.
 """
@@ -70,7 +71,11 @@ def _compare(features: NDArray[Any], groups: NDArray[Any], factors: Factors, slo
         return painted
     if _differ(painted.groups[..., None], groups[..., None], painted.doubtful):
         return "has a pixel whose owner is not where its factors say"
-    return "has a pixel of another colour than its factors say" if _differ(painted.features, features, painted.doubtful) else ""
+    return (
+        "has a pixel of another colour than its factors say"
+        if _differ(painted.features, features, painted.doubtful)
+        else ""
+    )
 
 
 def _differ(made: NDArray[Any], stored: NDArray[Any], doubtful: NDArray[np.bool_] | None) -> bool:
@@ -90,7 +95,8 @@ def _alone(masks: NDArray[np.bool_]) -> NDArray[Any]:
 
 @dataclass(frozen=True)
 class SpritePainter:
-    """Sprites in the complex plane: a pixel is taken back to where it lies in a sprite of scale 1 that is not turned."""
+    """Sprites in the complex plane: a pixel is taken back to where it lies in a sprite of scale 1 that is not
+    turned."""
 
     shape: tuple[int, int, int]
     binary: bool
@@ -110,7 +116,10 @@ class SpritePainter:
             return "has a colour, and is black and white"
         masks, doubtful = np.zeros((count, size, size), bool), np.zeros((size, size), bool)
         sizes, angles = size / 64 * factors["scale"].astype(np.float64), factors["rotation"].astype(np.float64)
-        if not all(np.isfinite(numbers).all() for numbers in (sizes, angles, factors["position"])) or not ((sizes >= 0) & (sizes <= size)).all():
+        if (
+            not all(np.isfinite(numbers).all() for numbers in (sizes, angles, factors["position"]))
+            or not ((sizes >= 0) & (sizes <= size)).all()
+        ):
             return "has a factor that is no size, angle or place"
         for k, kind in enumerate(kinds.tolist()):
             x, y = factors["position"][k].tolist()
@@ -153,7 +162,8 @@ _DEPTHS: tuple[Callable[[NDArray[np.complex128]], NDArray[np.float64]], ...] = (
 
 
 def _corner(position: NDArray[Any], height: int, width: int, shape: tuple[int, int, int]) -> tuple[int, int] | None:
-    """The top row and the left column of a box around a place; None where it is not on whole pixels or not within the image."""
+    """The top row and the left column of a box around a place; None where it is not on whole pixels or not within the
+    image."""
     left, top = (position.astype(np.float64) - (width / 2, height / 2)).tolist()
     if not (0 <= left <= shape[1] - width and 0 <= top <= shape[0] - height) or left % 1 or top % 1:
         return None
@@ -176,7 +186,12 @@ class TetrisPainter:
             if {*colour} != {0, 255}:
                 return "has a piece that is none of the six colours"
             cells = _CELLS[number - 1]
-            corner = _corner(factors["position"][k], 5 * (max(y for y, _ in cells) + 1), 5 * (max(x for _, x in cells) + 1), self.shape)
+            corner = _corner(
+                factors["position"][k],
+                5 * (max(y for y, _ in cells) + 1),
+                5 * (max(x for _, x in cells) + 1),
+                self.shape,
+            )
             if corner is None:
                 return OFF_GRID
             for y, x in cells:
@@ -198,12 +213,24 @@ def _bevel() -> NDArray[np.int64]:
 
 
 _CELLS = (
-    ((0, 0), (0, 1), (0, 2), (0, 3)), ((0, 0), (1, 0), (2, 0), (3, 0)), ((0, 0), (0, 1), (0, 2), (1, 0)), ((0, 2), (1, 0), (1, 1), (1, 2)),
-    ((0, 0), (0, 1), (0, 2), (1, 2)), ((0, 0), (0, 1), (1, 1), (2, 1)), ((0, 0), (0, 1), (1, 0), (2, 0)), ((0, 0), (1, 0), (2, 0), (2, 1)),
-    ((0, 0), (0, 1), (1, 1), (1, 2)), ((0, 1), (0, 2), (1, 0), (1, 1)), ((0, 1), (1, 0), (1, 1), (2, 0)), ((0, 0), (1, 0), (1, 1), (2, 1)),
-    ((0, 1), (1, 0), (1, 1), (1, 2)), ((0, 0), (0, 1), (0, 2), (1, 1)), ((0, 1), (1, 0), (1, 1), (2, 1)), ((0, 0), (1, 0), (1, 1), (2, 0)),
+    ((0, 0), (0, 1), (0, 2), (0, 3)),
+    ((0, 0), (1, 0), (2, 0), (3, 0)),
+    ((0, 0), (0, 1), (0, 2), (1, 0)),
+    ((0, 2), (1, 0), (1, 1), (1, 2)),
+    ((0, 0), (0, 1), (0, 2), (1, 2)),
+    ((0, 0), (0, 1), (1, 1), (2, 1)),
+    ((0, 0), (0, 1), (1, 0), (2, 0)),
+    ((0, 0), (1, 0), (2, 0), (2, 1)),
+    ((0, 0), (0, 1), (1, 1), (1, 2)),
+    ((0, 1), (0, 2), (1, 0), (1, 1)),
+    ((0, 1), (1, 0), (1, 1), (2, 0)),
+    ((0, 0), (1, 0), (1, 1), (2, 1)),
+    ((0, 1), (1, 0), (1, 1), (1, 2)),
+    ((0, 0), (0, 1), (0, 2), (1, 1)),
+    ((0, 1), (1, 0), (1, 1), (2, 1)),
+    ((0, 0), (1, 0), (1, 1), (2, 0)),
     ((0, 0), (0, 1), (1, 0), (1, 1)),
-)  # fmt: skip
+)
 """The blocks of each shape, row and column."""
 
 

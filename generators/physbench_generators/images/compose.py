@@ -1,4 +1,5 @@
-"""What the worlds of images share: a still image as a sequence, its compressed pixel arrays, and how many objects may be asked for."""
+"""What the worlds of images share: a still image as a sequence, its compressed pixel arrays, and how many objects may
+be asked for."""
 
 from __future__ import annotations
 
@@ -44,11 +45,17 @@ def empty(names: Collection[str], sizes: Mapping[str, int]) -> Arrays:
 
 def repeat_frames(arrays: Mapping[str, NDArray[Any]], frames: int) -> Scenes:
     """Make sequences of images: the same frame again and again."""
-    return Scenes.of({name: np.repeat(array[:, None], frames, axis=1) if FIELDS[name].timed else array for name, array in arrays.items()})
+    return Scenes.of(
+        {
+            name: np.repeat(array[:, None], frames, axis=1) if FIELDS[name].timed else array
+            for name, array in arrays.items()
+        }
+    )
 
 
 def encode_images(arrays: Mapping[str, NDArray[Any]], frames: int) -> tuple[dict[str, Streams], Scenes]:
-    """Make the zlib streams of the pixel arrays, and the other arrays as scenes. Labels and black-and-white images are written from runs."""
+    """Make the zlib streams of the pixel arrays, and the other arrays as scenes. Labels and black-and-white images are
+    written from runs."""
     streams: dict[str, Streams] = {}
     for name in ("features", "groups"):
         pixels, width = arrays[name], arrays[name].shape[2]
@@ -63,7 +70,8 @@ def encode_images(arrays: Mapping[str, NDArray[Any]], frames: int) -> tuple[dict
 
 
 class Images:
-    """What worlds of images share: they draw every image from its own seed, and repeat it where a sequence has more frames."""
+    """What worlds of images share: they draw every image from its own seed, and repeat it where a sequence has more
+    frames."""
 
     def draw_images(self, seeds: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
         """Make every array without the axis of time."""

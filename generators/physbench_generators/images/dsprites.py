@@ -1,8 +1,8 @@
 """Multi-dSprites: two to five sprites in colour, or two or three in white on black.
 
-What the paper and the files that were released leave unsaid, and what is done here (docs/images.md has the same for people): sprites measure as
-`geometry` says, centres are uniform over the square in which every sprite lies within the frame, colours are uniform over the hue wheel, greys are uniform.
-Frozen with version 1.
+What the paper and the files that were released leave unsaid, and what is done here (docs/images.md has the same for
+people): sprites measure as `geometry` says, centres are uniform over the square in which every sprite lies within the
+frame, colours are uniform over the hue wheel, greys are uniform. Frozen with version 1.
 """
 
 from __future__ import annotations
@@ -37,9 +37,22 @@ class Sprites(Images):
 
     name: ClassVar[str] = "multi-dsprites"
     version: ClassVar[int] = 1
-    arrays: ClassVar[tuple[str, ...]] = ("features", "groups", "position", "count", "visible", "shape", "colour", "scale", "rotation", "background")
+    arrays: ClassVar[tuple[str, ...]] = (
+        "features",
+        "groups",
+        "position",
+        "count",
+        "visible",
+        "shape",
+        "colour",
+        "scale",
+        "rotation",
+        "background",
+    )
 
-    n: tuple[int, int] | None = parameter(None, help="sprites: 4, or a range such as 6-8; 2-5 if nothing is said, 2-3 in black and white")
+    n: tuple[int, int] | None = parameter(
+        None, help="sprites: 4, or a range such as 6-8; 2-5 if nothing is said, 2-3 in black and white"
+    )
     size: int = parameter(64, help="side of an image in pixels", low=16, high=256)
     binary: bool = parameter(False, help="white sprites on black")
 
@@ -94,10 +107,18 @@ multi_dsprites = Recipe(
     about="images of 2 to 5 coloured sprites that cover one another, on grey; --binary: 2 or 3 in white on black",
 )
 multi_dsprites_binary = Recipe(
-    dataset="multi-dsprites-binary", generator=Sprites(binary=True), frames=1, splits=PAPER, about="images of 2 or 3 white sprites on black"
+    dataset="multi-dsprites-binary",
+    generator=Sprites(binary=True),
+    frames=1,
+    splits=PAPER,
+    about="images of 2 or 3 white sprites on black",
 )
 multi_dsprites678 = Recipe(
-    dataset="multi-dsprites678", generator=Sprites(n=(6, 8)), frames=1, splits={"test": 5_000}, about="6, 7 or 8 coloured sprites: more than in training"
+    dataset="multi-dsprites678",
+    generator=Sprites(n=(6, 8)),
+    frames=1,
+    splits={"test": 5_000},
+    about="6, 7 or 8 coloured sprites: more than in training",
 )
 multi_dsprites_binary456 = Recipe(
     dataset="multi-dsprites-binary456",

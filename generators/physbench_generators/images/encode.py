@@ -28,7 +28,8 @@ def streams_of_labels(labels: NDArray[Any], owners: int) -> Streams:
 
 @kernel
 def find_runs(labels, runs):
-    """Find the runs of one image (H, W): first pixel, the one after the last, label; none goes over the end of a row. Returns how many there are."""
+    """Find the runs of one image (H, W): first pixel, the one after the last, label; none goes over the end of a row.
+    Returns how many there are."""
     height, width = labels.shape
     found = 0
     for row in range(height):

@@ -1,8 +1,9 @@
 """What a sprite measures, in pixels of a frame of 64x64; larger and smaller frames have sprites in proportion.
 
-Half axes at scale 1, from the centre that a sprite is turned about. A heart is (u^2 + v^2 - 1)^3 <= u^2 v^3 in units of its half axis, v upwards, its centre
-HEART_RISE above the origin, which is the middle of the circle around it. At one scale the three have nearly the same area, 289 to 302 pixels at scale 1: a
-sprite covers 4.2% of a frame on average, as in dSprites, the mean of whose pixels is 0.043.
+Half axes at scale 1, from the centre that a sprite is turned about. A heart is (u^2 + v^2 - 1)^3 <= u^2 v^3 in units of
+its half axis, v upwards, its centre HEART_RISE above the origin, which is the middle of the circle around it. At one
+scale the three have nearly the same area, 289 to 302 pixels at scale 1: a sprite covers 4.2% of a frame on average, as
+in dSprites, the mean of whose pixels is 0.043.
 """
 
 SQUARE, ELLIPSE, HEART = 1, 2, 3

@@ -1,7 +1,8 @@
 """Sprites: their factors from seeds, and from the stored float32 factors to pixels.
 
-A pixel belongs to a sprite when its centre lies inside it or on its edge. Only + - * / and comparisons in float64 are used, in a fixed order and never
-fused, so the bytes are the same on every machine that keeps IEEE 754; the cosine and the sine are sums of a few terms (`turn`), not those of a library.
+A pixel belongs to a sprite when its centre lies inside it or on its edge. Only + - * / and comparisons in float64 are
+used, in a fixed order and never fused, so the bytes are the same on every machine that keeps IEEE 754; the cosine and
+the sine are sums of a few terms (`turn`), not those of a library.
 
 Arrays only: N images, K slots, H = W = size.
 """
@@ -26,7 +27,8 @@ def pick(stream, choices):
 
 @kernel
 def turn(angle):
-    """The cosine and the sine of an angle from 0 on, to about 2e-16: the nearest quarter turn, and the series of what is left."""
+    """The cosine and the sine of an angle from 0 on, to about 2e-16: the nearest quarter turn, and the series of what
+    is left."""
     quarter = int(angle / QUARTER + 0.5)
     rest = angle - quarter * QUARTER
     square = rest * rest
@@ -48,7 +50,8 @@ def turn(angle):
 
 @kernel
 def hue(number, colour):
-    """One of the HUES saturated colours, in the order of the wheel from red over green and blue: one channel full, one empty."""
+    """One of the HUES saturated colours, in the order of the wheel from red over green and blue: one channel full, one
+    empty."""
     sector = number // 255
     rest = number % 255
     full, empty, between = ((sector + 1) // 2) % 3, ((sector + 4) // 2) % 3, (7 - sector) % 3
@@ -59,9 +62,11 @@ def hue(number, colour):
 
 @kernel
 def throw(seeds, fewest, most, size, binary, states):
-    """Draw the factors of an image from each seed. states: the arrays in the order of `dsprites.STATES`, zeros before; of one frame.
+    """Draw the factors of an image from each seed. states: the arrays in the order of `dsprites.STATES`, zeros before;
+    of one frame.
 
-    The draws of an image come in this order, for good: count, background; then for each sprite shape, scale, rotation, x, y, colour.
+    The draws of an image come in this order, for good: count, background; then for each sprite shape, scale, rotation,
+    x, y, colour.
     """
     count, shape, colour, scale, rotation, position, background = states
     stream = np.zeros(1, np.uint64)
@@ -91,7 +96,8 @@ def throw(seeds, fewest, most, size, binary, states):
 def cover(kind, across, along, dx, dy, left, right, inside):
     """Find the pixels left..right-1 of a row that lie in a sprite: inside (W,) uint8.
 
-    dx: from the sprite's centre to that of pixel 0; dy: to that of the row. across, along: the cosine and the sine, over one half axis and over the other.
+    dx: from the sprite's centre to that of pixel 0; dy: to that of the row. across, along: the cosine and the sine,
+    over one half axis and over the other.
     """
     if kind == SQUARE:
         for column in range(left, right):
@@ -113,9 +119,11 @@ def cover(kind, across, along, dx, dy, left, right, inside):
 
 @kernel
 def paint(count, shape, colour, scale, rotation, position, background, binary, features, groups, visible):
-    """Draw images into features (N, H, W, C) and groups (N, H, W), zeros before, and count visible (N, K), zeros before.
+    """Draw images into features (N, H, W, C) and groups (N, H, W), zeros before, and count visible (N, K), zeros
+    before.
 
-    In colour a sprite lies over those before it. In binary a pixel of two sprites is on and belongs to no object: nothing tells which is in front.
+    In colour a sprite lies over those before it. In binary a pixel of two sprites is on and belongs to no object:
+    nothing tells which is in front.
     """
     images, size = groups.shape[:2]
     unit = size / 64.0

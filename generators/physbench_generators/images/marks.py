@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 
 def mark_images(arrays: Mapping[str, NDArray[Any]], shapes: Sequence[str]) -> Marks:
-    """Name the objects of one image by their shapes, which count from 1. Nothing in the arrays may be believed: they can be a stranger's."""
+    """Name the objects of one image by their shapes, which count from 1. Nothing in the arrays may be believed: they
+    can be a stranger's."""
     numbers = arrays["shape"][: int(arrays["count"])].tolist()
-    return Marks(names=tuple(f"{label}  {shapes[number - 1] if 1 <= number <= len(shapes) else '?'}" for label, number in enumerate(numbers, 1)))
+    return Marks(
+        names=tuple(
+            f"{label}  {shapes[number - 1] if 1 <= number <= len(shapes) else '?'}"
+            for label, number in enumerate(numbers, 1)
+        )
+    )

@@ -1,7 +1,7 @@
 """Shapes: three outlines of triangles and squares in white on black, which may overlap.
 
-The pixels of each are those of the first author's notebook. Shapes are drawn with replacement and placed uniformly over the whole pixels where they fit.
-Frozen with version 1.
+The pixels of each are those of the first author's notebook. Shapes are drawn with replacement and placed uniformly over
+the whole pixels where they fit. Frozen with version 1.
 """
 
 from __future__ import annotations
@@ -100,5 +100,17 @@ class Shapes(Images):
         return mark_images(arrays, ("triangle up", "triangle down", "square"))
 
 
-shapes = Recipe(dataset="shapes", generator=Shapes(), frames=1, splits=PAPER, about="images of 3 outlines of triangles and squares in white on black")
-shapes456 = Recipe(dataset="shapes456", generator=Shapes(n=(4, 6)), frames=1, splits={"test": 5_000}, about="4, 5 or 6 outlines: more than in training")
+shapes = Recipe(
+    dataset="shapes",
+    generator=Shapes(),
+    frames=1,
+    splits=PAPER,
+    about="images of 3 outlines of triangles and squares in white on black",
+)
+shapes456 = Recipe(
+    dataset="shapes456",
+    generator=Shapes(n=(4, 6)),
+    frames=1,
+    splits={"test": 5_000},
+    about="4, 5 or 6 outlines: more than in training",
+)

@@ -11,8 +11,9 @@ from physbench_generators.compiled import kernel
 from physbench_generators.images.kernels import pick
 
 TRIES, RESTARTS = 200, 2_000
-"""Stencils that may not overlap are all thrown down at random until none does, so every arrangement is as likely as any other. When that fails RESTARTS times,
-since they are too many, they are placed one after another, each by trial; after TRIES failures all are placed anew, again at most RESTARTS times."""
+"""Stencils that may not overlap are all thrown down at random until none does, so every arrangement is as likely as any
+other. When that fails RESTARTS times, since they are too many, they are placed one after another, each by trial; after
+TRIES failures all are placed anew, again at most RESTARTS times."""
 
 
 @kernel
@@ -27,7 +28,8 @@ def overlap(a, top_a, left_a, b, top_b, left_b):
 
 @kernel
 def place(stream, n, size, apart, bank, sizes, kinds, corners):
-    """Place stencils, each uniformly over where it fits; where they shall be apart, as TRIES says. False if they are too crowded."""
+    """Place stencils, each uniformly over where it fits; where they shall be apart, as TRIES says. False if they are
+    too crowded."""
     for restart in range(2 * RESTARTS):
         placed = 0
         failures = 0
@@ -37,7 +39,14 @@ def place(stream, n, size, apart, bank, sizes, kinds, corners):
             corners[placed, 1] = pick(stream, size - sizes[kind, 1] + 1)
             free = True
             for other in range(placed if apart else 0):
-                if free and overlap(bank[kinds[other]], corners[other, 0], corners[other, 1], bank[kind], corners[placed, 0], corners[placed, 1]):
+                if free and overlap(
+                    bank[kinds[other]],
+                    corners[other, 0],
+                    corners[other, 1],
+                    bank[kind],
+                    corners[placed, 0],
+                    corners[placed, 1],
+                ):
                     free = False
             if free:
                 placed += 1
@@ -51,10 +60,12 @@ def place(stream, n, size, apart, bank, sizes, kinds, corners):
 
 @kernel
 def throw(seeds, fewest, most, size, apart, bank, sizes, palette, states):
-    """Draw the factors of an image from each seed: how many were made, all unless they are too crowded. states: count, shape, colour, position, zeros before.
+    """Draw the factors of an image from each seed: how many were made, all unless they are too crowded. states: count,
+    shape, colour, position, zeros before.
 
-    bank (S, h, w): the pixels of each kind, 0 = not of it; sizes (S, 2): its height and width. palette (P, 3): the colours there are.
-    The draws of an image come in this order, for good: count; shape and colour of each object; rows and columns.
+    bank (S, h, w): the pixels of each kind, 0 = not of it; sizes (S, 2): its height and width. palette (P, 3): the
+    colours there are. The draws of an image come in this order, for good: count; shape and colour of each object; rows
+    and columns.
     """
     count, shape, colour, position = states
     stream = np.zeros(1, np.uint64)
@@ -80,9 +91,11 @@ def throw(seeds, fewest, most, size, apart, bank, sizes, palette, states):
 
 @kernel
 def paint(bank, sizes, count, shape, colour, position, features, groups, visible):
-    """Draw images into features (N, H, W, C) and groups (N, H, W), zeros before, and count visible (N, K), zeros before.
+    """Draw images into features (N, H, W, C) and groups (N, H, W), zeros before, and count visible (N, K), zeros
+    before.
 
-    With three channels a pixel is a stencil's shade in its colour, with one it is 1. A pixel of two stencils belongs to no object.
+    With three channels a pixel is a stencil's shade in its colour, with one it is 1. A pixel of two stencils belongs to
+    no object.
     """
     images = groups.shape[0]
     coloured = features.shape[3] == 3  # where none overlap

@@ -1,8 +1,9 @@
 """Tetris: three tetrominoes of six colours on black, without overlap.
 
-The paper says 17 shapes, counting rotations, of 19 that there are; the published sample shows 16, and names none. Here the 17th is the I that lies; J never
-stands as the letter does, nor lies with its hook above. Places are uniform over the whole pixels, and every arrangement without overlap is as likely as any
-other; so many pieces that this takes too long are placed one after another. Frozen with version 1.
+The paper says 17 shapes, counting rotations, of 19 that there are; the published sample shows 16, and names none. Here
+the 17th is the I that lies; J never stands as the letter does, nor lies with its hook above. Places are uniform over
+the whole pixels, and every arrangement without overlap is as likely as any other; so many pieces that this takes too
+long are placed one after another. Frozen with version 1.
 """
 
 from __future__ import annotations
@@ -27,10 +28,24 @@ if TYPE_CHECKING:
     from physbench.scene import Fault, Marks, Scenes
 
 PIECES = (
-    ("I", "####"), ("I", "#/#/#/#"), ("L", "###/#.."), ("L", "..#/###"), ("J", "###/..#"), ("L", "##/.#/.#"), ("J", "##/#./#."), ("L", "#./#./##"),
-    ("Z", "##./.##"), ("S", ".##/##."), ("Z", ".#/##/#."), ("S", "#./##/.#"), ("T", ".#./###"), ("T", "###/.#."), ("T", ".#/##/.#"), ("T", "#./##/#."),
+    ("I", "####"),
+    ("I", "#/#/#/#"),
+    ("L", "###/#.."),
+    ("L", "..#/###"),
+    ("J", "###/..#"),
+    ("L", "##/.#/.#"),
+    ("J", "##/#./#."),
+    ("L", "#./#./##"),
+    ("Z", "##./.##"),
+    ("S", ".##/##."),
+    ("Z", ".#/##/#."),
+    ("S", "#./##/.#"),
+    ("T", ".#./###"),
+    ("T", "###/.#."),
+    ("T", ".#/##/.#"),
+    ("T", "#./##/#."),
     ("O", "##/##"),
-)  # fmt: skip
+)
 """Their letters and their blocks, row by row, by shape from 1 on."""
 
 BLOCK = (
@@ -84,7 +99,8 @@ class Tetris(Images):
         share = AREA * self.n[1] / self.size**2
         if share > FULLEST:
             raise RecipeError(
-                f"{self.n[1]} pieces would cover {share:.0%} of an image of {self.size}x{self.size}, at most {FULLEST:.0%}: fewer, or a larger --size"
+                f"{self.n[1]} pieces would cover {share:.0%} of an image of {self.size}x{self.size}, at most"
+                f" {FULLEST:.0%}: fewer, or a larger --size"
             )
 
     @property
@@ -102,7 +118,9 @@ class Tetris(Images):
         arrays = empty(self.arrays, {"N": len(seeds), "H": self.size, "W": self.size, "C": 3, "K": self.objects})
         states = tuple(arrays[name] for name in ("count", "shape", "colour", "position"))
         if throw(np.asarray(seeds, np.uint64), *self.n, self.size, True, *bank(), COLOURS, states) < len(seeds):
-            raise RecipeError(f"{self.n[1]} pieces found no room in an image of {self.size}x{self.size}: fewer, or a larger --size")
+            raise RecipeError(
+                f"{self.n[1]} pieces found no room in an image of {self.size}x{self.size}: fewer, or a larger --size"
+            )
         paint(*bank(), *states, arrays["features"], arrays["groups"][..., 0], arrays["visible"])
         return arrays
 
@@ -118,5 +136,17 @@ class Tetris(Images):
         return mark_images(arrays, [letter for letter, _ in PIECES])
 
 
-tetris = Recipe(dataset="tetris", generator=Tetris(), frames=1, splits=PAPER, about="images of 3 tetrominoes of six colours on black, without overlap")
-tetris456 = Recipe(dataset="tetris456", generator=Tetris(n=(4, 6)), frames=1, splits={"test": 5_000}, about="4, 5 or 6 tetrominoes: more than in training")
+tetris = Recipe(
+    dataset="tetris",
+    generator=Tetris(),
+    frames=1,
+    splits=PAPER,
+    about="images of 3 tetrominoes of six colours on black, without overlap",
+)
+tetris456 = Recipe(
+    dataset="tetris456",
+    generator=Tetris(n=(4, 6)),
+    frames=1,
+    splits={"test": 5_000},
+    about="4, 5 or 6 tetrominoes: more than in training",
+)

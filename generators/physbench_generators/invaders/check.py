@@ -10,7 +10,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.scene import HIT_OBJECT, HIT_WALL, WALL, Fault
-from physbench_generators.invaders.memory import ALIEN_ROWS, ALIENS, ALIENS_LEFT, BOMB, HUD, LIVES, OBJECTS, PHASE, PLAYER, SCORE, SHIELD, SHOT, UFO
+from physbench_generators.invaders.memory import (
+    ALIEN_ROWS,
+    ALIENS,
+    ALIENS_LEFT,
+    BOMB,
+    HUD,
+    LIVES,
+    OBJECTS,
+    PHASE,
+    PLAYER,
+    SCORE,
+    SHIELD,
+    SHOT,
+    UFO,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,7 +64,11 @@ def find_faults(scenes: Scenes, *, hud: str, skip: int, play_only: bool) -> Iter
     most = HUD if hud == "keep" else OBJECTS
     for i in range(len(scenes)):
         one = {name: array[i] for name, array in arrays.items()}
-        events = {name: column[int(offset[i]) : int(offset[i + 1])] for name, column in scenes.events.items() if name != "offset"}
+        events = {
+            name: column[int(offset[i]) : int(offset[i + 1])]
+            for name, column in scenes.events.items()
+            if name != "offset"
+        }
         sentence = (
             _pixels(one, most)
             or _memory(one, play_only=play_only)
@@ -71,7 +89,11 @@ def _pixels(one: Arrays, most: int) -> str:
     if labels.max() > most:
         return f"has a pixel of object {labels.max()}, and there are {most}"
     counted = np.stack([np.bincount(frame.ravel(), minlength=most + 1)[1 : OBJECTS + 1] for frame in labels])
-    return "" if np.array_equal(one["visible"], counted) else "has an object of which more or fewer pixels show than it says"
+    return (
+        ""
+        if np.array_equal(one["visible"], counted)
+        else "has an object of which more or fewer pixels show than it says"
+    )
 
 
 def _memory(one: Arrays, *, play_only: bool) -> str:
@@ -82,10 +104,15 @@ def _memory(one: Arrays, *, play_only: bool) -> str:
         return "has a phase or lives that are not those in its memory"
     if play_only and ram[:, PHASE].any():
         return "has a frame that is not of play"
-    bits = sum(np.unpackbits(one["ram"][:, ALIEN_ROWS + row, None], axis=1).sum(axis=1, dtype=np.int64) for row in range(6))
+    bits = sum(
+        np.unpackbits(one["ram"][:, ALIEN_ROWS + row, None], axis=1).sum(axis=1, dtype=np.int64) for row in range(6)
+    )
     if not np.array_equal(bits, ram[:, ALIENS_LEFT]):
         return "has memory in which the aliens are not as many as their counter says"
-    score = sum((ram[:, SCORE + at] >> shift & 15) * worth for at, shift, worth in ((0, 4, 1000), (0, 0, 100), (2, 4, 10), (2, 0, 1)))
+    score = sum(
+        (ram[:, SCORE + at] >> shift & 15) * worth
+        for at, shift, worth in ((0, 4, 1000), (0, 0, 100), (2, 4, 10), (2, 0, 1))
+    )
     if not np.array_equal(np.diff(score) % 10_000, one["reward"][:-1].astype(np.int64)):
         return "has a reward that is not what the score in its memory grows by"
     return ""
@@ -113,7 +140,9 @@ def _rewards(one: Arrays, events: Arrays) -> str:
 
 def _flags(one: Arrays, events: Arrays) -> str:
     contact = np.zeros((len(one["reward"]), OBJECTS), np.uint8)
-    for t, who, whom, what in zip(_intervals(events), events["a"].tolist(), events["b"].tolist(), events["kind"].tolist(), strict=True):
+    for t, who, whom, what in zip(
+        _intervals(events), events["a"].tolist(), events["b"].tolist(), events["kind"].tolist(), strict=True
+    ):
         if what in HITS:
             contact[t, [who, whom]] |= HIT_OBJECT
         elif what == TURN:
@@ -155,13 +184,17 @@ def _places(one: Arrays) -> str:
     lost = shows & ~np.isfinite(place).all(axis=2)
     if lost[:, : SHOT - 1].any():
         return "has an object that shows and has no place"
-    shows = shows & ~lost  # a bullet or a saucer that has just ended may show in one of the two raw frames behind a frame
+    shows = (
+        shows & ~lost
+    )  # a bullet or a saucer that has just ended may show in one of the two raw frames behind a frame
     shows[:, PLAYER - 1] &= one["phase"] == 0  # a new ship is elsewhere before it is drawn there
     for t in range(len(labels)):
         rows, columns = np.nonzero(labels[t])
         owner = labels[t][rows, columns]
         count = np.maximum(np.bincount(owner, minlength=256), 1)
-        middle = np.stack([np.bincount(owner, columns + 0.5, 256) / count, np.bincount(owner, rows + 0.5, 256) / count], axis=1)[1 : OBJECTS + 1]
+        middle = np.stack(
+            [np.bincount(owner, columns + 0.5, 256) / count, np.bincount(owner, rows + 0.5, 256) / count], axis=1
+        )[1 : OBJECTS + 1]
         if (abs(middle - place[t])[shows[t]] > FAR).any():
             return "has an object far from its pixels"
     moved, velocity = np.diff(place, axis=0), one["velocity"][:-1]

@@ -1,8 +1,10 @@
-"""From two raw screens to one small frame: the larger of both grays at each pixel, then means over areas, as agents for these games see them.
+"""From two raw screens to one small frame: the larger of both grays at each pixel, then means over areas, as agents for
+these games see them.
 
-A cell of the small frame covers parts of 2 or 3 rows and columns of the screen. Areas are whole numbers of 1 / 200 (whole screen) or 1 / 840 of a cell, so
-nothing is rounded before the end. A cell belongs to the object that covers most of it, and to no object only where none touches it. Bullets are one
-column wide: means that are rounded, or the nearest pixel, would lose them.
+A cell of the small frame covers parts of 2 or 3 rows and columns of the screen. Areas are whole numbers of 1 / 200
+(whole screen) or 1 / 840 of a cell, so nothing is rounded before the end. A cell belongs to the object that covers most
+of it, and to no object only where none touches it. Bullets are one column wide: means that are rounded, or the nearest
+pixel, would lose them.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ class Grid(NamedTuple):
 
 
 def _cover(length: int, cells: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Cover a length of pixels with equal cells: the first pixel of each, and how much of it and the next ones it covers."""
+    """Cover a length of pixels with equal cells: the first pixel of each, and how much of it and the next ones it
+    covers."""
     unit = gcd(length, cells)
     first, areas = np.zeros(cells, np.int64), np.zeros((cells, 3), np.int64)
     for cell in range(cells):
@@ -58,7 +61,8 @@ def _lay(height: int, top: int) -> Grid:
 
 
 GRIDS = {"full": _lay(84, 0), "mnih2013": _lay(110, 18)}
-"""By geometry: the whole screen (Mnih et al., 2015), or 84 of 110 rows, without score, UFO and ground (Mnih et al., 2013)."""
+"""By geometry: the whole screen (Mnih et al., 2015), or 84 of 110 rows, without score, UFO and ground (Mnih et al.,
+2013)."""
 
 GRAY = np.zeros(256, np.uint8)
 GRAY[list(GRAYS)] = list(GRAYS.values())
@@ -69,7 +73,8 @@ ROUNDED = np.rint(np.arange(200 * 255 + 1) / 200).astype(np.uint8)
 
 @kernel
 def shrink_gray(screens, grays, row, row_areas, column, column_areas, rounded, out):
-    """Max-pool screens (2, rows, columns) and fill out (H, W) with means over areas. rounded: the mean by the sum over a cell."""
+    """Max-pool screens (2, rows, columns) and fill out (H, W) with means over areas. rounded: the mean by the sum over
+    a cell."""
     height, width = out.shape
     older, newer = screens
     rows, columns = older.shape
@@ -84,17 +89,23 @@ def shrink_gray(screens, grays, row, row_areas, column, column_areas, rounded, o
     for r in range(height):
         y = row[r]
         for x in range(columns):
-            line[x] = row_areas[r, 0] * pooled[y, x] + row_areas[r, 1] * pooled[y + 1, x] + row_areas[r, 2] * pooled[y + 2, x]
+            line[x] = (
+                row_areas[r, 0] * pooled[y, x] + row_areas[r, 1] * pooled[y + 1, x] + row_areas[r, 2] * pooled[y + 2, x]
+            )
         for c in range(width):
             x = column[c]
-            out[r, c] = rounded[column_areas[c, 0] * line[x] + column_areas[c, 1] * line[x + 1] + column_areas[c, 2] * line[x + 2]]
+            out[r, c] = rounded[
+                column_areas[c, 0] * line[x] + column_areas[c, 1] * line[x + 1] + column_areas[c, 2] * line[x + 2]
+            ]
 
 
 @kernel
 def shrink_labels(pooled, row, row_areas, column, column_areas, out, pixels):
-    """Fill out (H, W) with the label that covers most of each cell, and pixels (256,) with how many cells each label has.
+    """Fill out (H, W) with the label that covers most of each cell, and pixels (256,) with how many cells each label
+    has.
 
-    Of equals the higher label wins, for bullets have high ones. A label that wins no cell gets the one it covers most, if that cell's owner has others.
+    Of equals the higher label wins, for bullets have high ones. A label that wins no cell gets the one it covers most,
+    if that cell's owner has others.
     """
     height, width = out.shape
     covered, most, place = np.zeros(256, np.int64), np.zeros(256, np.int64), np.zeros(256, np.int64)
@@ -106,7 +117,11 @@ def shrink_labels(pooled, row, row_areas, column, column_areas, out, pixels):
             alone[x] = only(pooled[y, x], pooled[y + 1, x], pooled[y + 2, x] if last else np.uint8(0))
         for c in range(width):
             x = column[c]
-            best = only(alone[x] if column_areas[c, 0] else np.uint8(0), alone[x + 1], alone[x + 2] if column_areas[c, 2] else np.uint8(0))
+            best = only(
+                alone[x] if column_areas[c, 0] else np.uint8(0),
+                alone[x + 1],
+                alone[x + 2] if column_areas[c, 2] else np.uint8(0),
+            )
             if best == SEVERAL:
                 best = cover(pooled, y, row_areas[r], x, column_areas[c], covered, most, place, r * width + c)
             out[r, c] = best
@@ -128,7 +143,8 @@ def only(a, b, c):
 
 @kernel
 def cover(pooled, y, heights, x, widths, covered, most, place, here):
-    """Name the label with the largest area in one cell. covered: zeros, before and after. most, place: the largest area of each label, and the cell."""
+    """Name the label with the largest area in one cell. covered: zeros, before and after. most, place: the largest area
+    of each label, and the cell."""
     best = 0
     for i in range(3):
         for j in range(3):

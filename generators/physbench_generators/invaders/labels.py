@@ -1,4 +1,5 @@
-"""Who owns each pixel of a raw screen: by its colour and its place, and by the memory where several objects share a colour.
+"""Who owns each pixel of a raw screen: by its colour and its place, and by the memory where several objects share a
+colour.
 
 A pixel in doubt goes to the nearest object of its colour, and is counted.
 """
@@ -48,7 +49,8 @@ from physbench_generators.invaders.tracker import DOUBT_BULLET, DOUBT_CELL, DOUB
 
 @kernel
 def label_screen(game, ram, screen, grays, hud, pooled, brightness):
-    """Lay the labels of a raw screen over pooled, where it is as bright as what is there or brighter. game: as the tracker leaves it after this ram."""
+    """Lay the labels of a raw screen over pooled, where it is as bright as what is there or brighter. game: as the
+    tracker leaves it after this ram."""
     words = screen.view(np.uint64)  # eight pixels at once: most of the screen is black
     top = FORMATION_TOP + 2 * np.int64(ram[FORMATION_Y])
     left = np.int64(ram[FORMATION_X]) - 1 - CELL_COLUMNS * game.shift  # of the column that was the first one
@@ -86,9 +88,15 @@ def label_other(game, colour, y):
 
 @kernel
 def label_alien(game, down, right):
-    """Name the alien of a cell of the formation, alive or bursting. down, right: from the upper left corner of the formation."""
+    """Name the alien of a cell of the formation, alive or bursting. down, right: from the upper left corner of the
+    formation."""
     row, column = down // CELL_ROWS, right // CELL_COLUMNS
-    if not (0 <= row < ROWS and 0 <= column < COLUMNS and down - CELL_ROWS * row < ALIEN_HEIGHT and right - CELL_COLUMNS * column < ALIEN_WIDTH):
+    if not (
+        0 <= row < ROWS
+        and 0 <= column < COLUMNS
+        and down - CELL_ROWS * row < ALIEN_HEIGHT
+        and right - CELL_COLUMNS * column < ALIEN_WIDTH
+    ):
         game.doubts[DOUBT_CELL] += 1
         row, column = min(max(row, 0), ROWS - 1), min(max(column, 0), COLUMNS - 1)
     return 1 + COLUMNS * row + column

@@ -36,4 +36,6 @@ WORDS = {"outlined": "white outline: hits, or is hit, within a frame", "moments"
 def mark_invaders(arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Marks:
     """Mark one sequence."""
     del events  # the flags say all
-    return Marks(names=NAMES, outlined=np.asarray(arrays["contact"][:, :OBJECTS] & HIT_OBJECT, bool), kinds=KINDS, words=WORDS)
+    return Marks(
+        names=NAMES, outlined=np.asarray(arrays["contact"][:, :OBJECTS] & HIT_OBJECT, bool), kinds=KINDS, words=WORDS
+    )

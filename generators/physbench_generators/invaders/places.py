@@ -42,10 +42,11 @@ from physbench_generators.invaders.memory import (
 
 @kernel
 def place(game, ram, before, pixels, position):
-    """Fill position (44, 2) with the centres of the objects; NaN = absent. before: memory two raw frames ago. pixels: how many each label has.
+    """Fill position (44, 2) with the centres of the objects; NaN = absent. before: memory two raw frames ago. pixels:
+    how many each label has.
 
-    An object is there while it lives or shows. A bullet that has ended, and shows, is where it was last; that is of the one its label stands for.
-    The UFO may show longer than it flies, and at a wrong place when it comes.
+    An object is there while it lives or shows. A bullet that has ended, and shows, is where it was last; that is of the
+    one its label stands for. The UFO may show longer than it flies, and at a wrong place when it comes.
     """
     position[:] = np.nan
     top, left = FORMATION_TOP + 2 * np.int64(ram[FORMATION_Y]), np.int64(ram[FORMATION_X]) - 1
@@ -53,7 +54,9 @@ def place(game, ram, before, pixels, position):
         for j in range(COLUMNS):
             label, bit = 1 + COLUMNS * i + j, j - game.shift
             if pixels[label] or (bit >= 0 and ram[ALIEN_ROWS + ROWS - 1 - i] >> bit & 1):
-                put(position, label, left + CELL_COLUMNS * bit + ALIEN_WIDTH / 2, top + CELL_ROWS * i + ALIEN_HEIGHT / 2)
+                put(
+                    position, label, left + CELL_COLUMNS * bit + ALIEN_WIDTH / 2, top + CELL_ROWS * i + ALIEN_HEIGHT / 2
+                )
     for k in range(SHIELD_COUNT):
         if pixels[SHIELD + k]:
             put(position, SHIELD + k, SHIELD_LEFT + SHIELD_PITCH * k + SHIELD_WIDTH / 2, SHIELD_TOP + SHIELD_HEIGHT / 2)

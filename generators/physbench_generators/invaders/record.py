@@ -50,7 +50,9 @@ def _arrays_of(moments: Sequence[Moment], skip: int, actions: int) -> dict[str, 
     ram = np.stack([moment.ram for moment in moments])
     velocity = np.diff(position, axis=0)
     velocity[:, BULLETS][shots[1:] != shots[:-1]] = np.nan  # another one by now
-    made = assemble(np.stack([step.labels for step in steps[:-1]]), shots[:-1], [step.events for step in steps[1:]], skip)
+    made = assemble(
+        np.stack([step.labels for step in steps[:-1]]), shots[:-1], [step.events for step in steps[1:]], skip
+    )
     return {
         **made,
         "position": position[:-1],

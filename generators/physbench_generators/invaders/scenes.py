@@ -1,7 +1,8 @@
 """Space Invaders: what can be asked for, and the named dataset.
 
-The unit is the sitting (atari/play.py): eight games side by side, recorded while a policy plays. The pixels are those of the emulator, and so is the truth
-about them: every label, place and event is read off the console's memory (truth.py). Frozen with version 1.
+The unit is the sitting (atari/play.py): eight games side by side, recorded while a policy plays. The pixels are those
+of the emulator, and so is the truth about them: every label, place and event is read off the console's memory
+(truth.py). Frozen with version 1.
 """
 
 from __future__ import annotations
@@ -50,21 +51,49 @@ class Invaders:
     slow: ClassVar[bool] = True
 
     arrays: ClassVar[tuple[str, ...]] = (
-        *("features", "groups", "collisions", "contact", "position", "velocity", "visible", "actions", "reward", "lives", "phase", "ram", "episode"),
+        *(
+            "features",
+            "groups",
+            "collisions",
+            "contact",
+            "position",
+            "velocity",
+            "visible",
+            "actions",
+            "reward",
+            "lives",
+            "phase",
+            "ram",
+            "episode",
+        ),
         *(f"events/{name}" for name in ("offset", "sequence", "time", "a", "b", "kind", "uid")),
     )
 
-    policy: str = parameter("dqn", help="who plays: dqn, scripted, random, or package.module:function, which runs its code")
-    agent: str = parameter("", help="file of the agent that the policy dqn plays; by default the one that comes with physbench", path=True)
-    geometry: str = parameter("full", help="the whole screen, or the part that Mnih et al. cut out in 2013", choices=("full", "mnih2013"))
-    hud: str = parameter("mask", help="leave score, lives and ground out of the frames, or keep them", choices=("mask", "keep"))
+    policy: str = parameter(
+        "dqn", help="who plays: dqn, scripted, random, or package.module:function, which runs its code"
+    )
+    agent: str = parameter(
+        "", help="file of the agent that the policy dqn plays; by default the one that comes with physbench", path=True
+    )
+    geometry: str = parameter(
+        "full", help="the whole screen, or the part that Mnih et al. cut out in 2013", choices=("full", "mnih2013")
+    )
+    hud: str = parameter(
+        "mask", help="leave score, lives and ground out of the frames, or keep them", choices=("mask", "keep")
+    )
     skip: int = parameter(4, help="raw frames that an action is held for", choices=(3, 4))
     epsilon: float = parameter(0.05, help="how often an action is random", low=0.0, high=1.0)
     sticky: float = parameter(0.0, help="how often the action before is taken again", low=0.0, below=1.0)
-    noops: int = parameter(30, help="most raw frames in which nothing is done, at the beginning of a game", low=0, high=1000)
-    start_offset: int = parameter(500, help="most steps that are played before the first recorded frame", low=0, high=100_000)
+    noops: int = parameter(
+        30, help="most raw frames in which nothing is done, at the beginning of a game", low=0, high=1000
+    )
+    start_offset: int = parameter(
+        500, help="most steps that are played before the first recorded frame", low=0, high=100_000
+    )
     play_only: bool = parameter(True, help="leave out the moments in which the ship burns or blinks, or a wave is over")
-    tape: str = parameter("", help="replay recorded actions instead of playing: the name of a tape, or a file", path=True)
+    tape: str = parameter(
+        "", help="replay recorded actions instead of playing: the name of a tape, or a file", path=True
+    )
     agent_sha256: Fixed = Fixed("")
     tape_sha256: Fixed = Fixed("")
     rom: Fixed = Fixed(ROM)
@@ -101,7 +130,12 @@ class Invaders:
         from physbench_generators.invaders.record import ScreenRecorder, scenes_of
 
         tape = self.load_tape(recipe)
-        lanes = play_sitting(recipe, span, lambda: ScreenRecorder(geometry=self.geometry, hud=self.hud), tape=tape.actions(recipe, span) if tape else None)
+        lanes = play_sitting(
+            recipe,
+            span,
+            lambda: ScreenRecorder(geometry=self.geometry, hud=self.hud),
+            tape=tape.actions(recipe, span) if tape else None,
+        )
         return scenes_of(lanes, self.rules(recipe), actions=self.actions)
 
     def check(self, scenes: Scenes) -> Iterator[Fault]:
@@ -151,7 +185,12 @@ class Invaders:
         )
 
 
-invaders = Recipe(dataset="invaders", generator=Invaders(), frames=25, about="Space Invaders of your own: any policy, geometry, frame skip, starts")
+invaders = Recipe(
+    dataset="invaders",
+    generator=Invaders(),
+    frames=25,
+    about="Space Invaders of your own: any policy, geometry, frame skip, starts",
+)
 invaders84 = Recipe(
     dataset="invaders84",
     generator=Invaders(tape="invaders84", agent_sha256=AGENT, emulator=Fixed("0.12.1")),

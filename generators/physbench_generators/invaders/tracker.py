@@ -1,7 +1,9 @@
-"""Follow a game through its memory, raw frame by raw frame: which alien is where, which bullet is which, and what hits what.
+"""Follow a game through its memory, raw frame by raw frame: which alien is where, which bullet is which, and what hits
+what.
 
-What the memory hides: when the left column of aliens is empty, all masks move by one bit and the formation by a cell; when the first of two bombs ends, the
-second takes its slot; a new shot takes the place of the last one within a few frames. A bullet keeps its number (uid) through all of that.
+What the memory hides: when the left column of aliens is empty, all masks move by one bit and the formation by a cell;
+when the first of two bombs ends, the second takes its slot; a new shot takes the place of the last one within a few
+frames. A bullet keeps its number (uid) through all of that.
 """
 
 from __future__ import annotations
@@ -53,8 +55,8 @@ from physbench_generators.invaders.memory import (
 )
 
 ALIEN_HIT, SHIELD_HIT_SHOT, SHIELD_HIT_BOMB, PLAYER_HIT, UFO_HIT, SHOT_BORN, BOMB_BORN, TURN = range(1, 9)
-"""The kinds of events: a hits b. SHOT_BORN: the player fires a shot; BOMB_BORN: an alien drops a bomb; TURN: an alien reaches the edge
-and all turn back and come down; there is one row for each alien that reaches it."""
+"""The kinds of events: a hits b. SHOT_BORN: the player fires a shot; BOMB_BORN: an alien drops a bomb; TURN: an alien
+reaches the edge and all turn back and come down; there is one row for each alien that reaches it."""
 
 HITS = (ALIEN_HIT, SHIELD_HIT_SHOT, SHIELD_HIT_BOMB, PLAYER_HIT, UFO_HIT)
 """The kinds in which two objects meet."""
@@ -62,8 +64,19 @@ HITS = (ALIEN_HIT, SHIELD_HIT_SHOT, SHIELD_HIT_BOMB, PLAYER_HIT, UFO_HIT)
 EDGE = 255
 """The partner b of a TURN."""
 
-(DOUBT_COLOUR, DOUBT_CELL, DOUBT_SHIELD, DOUBT_BULLET, DOUBT_SHIFT, DOUBT_REWARD, DOUBT_ERODED, DOUBT_SHOT, DOUBT_BOMB, DOUBT_PLAYER,
- DOUBT_ALIEN) = range(11)  # fmt: skip
+(
+    DOUBT_COLOUR,
+    DOUBT_CELL,
+    DOUBT_SHIELD,
+    DOUBT_BULLET,
+    DOUBT_SHIFT,
+    DOUBT_REWARD,
+    DOUBT_ERODED,
+    DOUBT_SHOT,
+    DOUBT_BOMB,
+    DOUBT_PLAYER,
+    DOUBT_ALIEN,
+) = range(11)
 
 DOUBTS = {
     DOUBT_COLOUR: "pixels of an unknown colour",
@@ -121,7 +134,8 @@ def remember(game, ram):
 
 @kernel
 def follow(game, ram, reward, frame, events, count):
-    """Take one raw frame in. Events (frame, kind, a, b, uid) are added to the first `count` rows of events. -> their number now."""
+    """Take one raw frame in. Events (frame, kind, a, b, uid) are added to the first `count` rows of events. -> their
+    number now."""
     before = game.before
     new_wave = ram[ALIENS_LEFT] == ALIENS and before[ALIENS_LEFT] < ALIENS
     eroded = np.zeros(SHIELD_COUNT, np.bool_)
@@ -142,7 +156,13 @@ def follow(game, ram, reward, frame, events, count):
 @kernel
 def add(events, count, frame, kind, a, b, uid):
     if count < len(events):
-        events[count, 0], events[count, 1], events[count, 2], events[count, 3], events[count, 4] = frame, kind, a, b, uid
+        events[count, 0], events[count, 1], events[count, 2], events[count, 3], events[count, 4] = (
+            frame,
+            kind,
+            a,
+            b,
+            uid,
+        )
         count += 1
     return count
 
@@ -182,7 +202,8 @@ def follow_aliens(game, ram, reward, frame, events, count, new_wave):
 
 @kernel
 def turn(game, ram, frame, events, count, shift):
-    """Find the aliens that reached the edge: those of the last column on the right, if it is there, or else of the first one. shift: a frame ago."""
+    """Find the aliens that reached the edge: those of the last column on the right, if it is there, or else of the
+    first one. shift: a frame ago."""
     left = np.int64(ram[FORMATION_X]) - 1 - CELL_COLUMNS * game.shift
     first, last = COLUMNS, 0
     for j in range(COLUMNS):
@@ -241,7 +262,8 @@ def follow_shot(game, ram, frame, events, count, eroded):
 
 @kernel
 def follow_bombs(game, ram, frame, events, count, eroded):
-    """Find each bomb again: it keeps its column and falls by at most 2. What is not found again has ended, what is new was dropped."""
+    """Find each bomb again: it keeps its column and falls by at most 2. What is not found again has ended, what is new
+    was dropped."""
     gone = np.zeros(2, np.bool_)
     for slot in range(2):
         for field in (game.label, game.uid, game.x, game.y):
@@ -252,7 +274,13 @@ def follow_bombs(game, ram, frame, events, count, eroded):
         for move in range(2):
             for slot in range(2):
                 old, y = slot ^ move, game.y[0, slot]
-                if gone[old] and not game.label[0, slot] and y < LOWEST and game.x[0, slot] == game.x[1, old] and y - game.y[1, old] == fall:
+                if (
+                    gone[old]
+                    and not game.label[0, slot]
+                    and y < LOWEST
+                    and game.x[0, slot] == game.x[1, old]
+                    and y - game.y[1, old] == fall
+                ):
                     game.label[0, slot], game.uid[0, slot] = game.label[1, old], game.uid[1, old]
                     gone[old] = False
     for old in range(2):
@@ -312,7 +340,12 @@ def follow_player(game, ram, frame, events, count):
         best, nearest = -1, 0
         for slot in range(2):
             distance = abs(game.x[1, slot] + BULLET_LEFT - middle)
-            if game.label[1, slot] and SHIP_ZONE[0] <= game.y[1, slot] <= SHIP_ZONE[1] and distance <= SHIP_REACH and (best < 0 or distance < nearest):
+            if (
+                game.label[1, slot]
+                and SHIP_ZONE[0] <= game.y[1, slot] <= SHIP_ZONE[1]
+                and distance <= SHIP_REACH
+                and (best < 0 or distance < nearest)
+            ):
                 best, nearest = slot, distance
         if best < 0:
             game.doubts[DOUBT_PLAYER] += 1

@@ -30,15 +30,20 @@ class TruthStep(NamedTuple):
 
     labels: NDArray[np.uint8]  # (84, 84) 0 = background
     position: NDArray[np.float32]  # (44, 2) x and y of centres, in pixels of the small frame; NaN = absent
-    shots: NDArray[np.uint32]  # (3,) which individual the labels 41 to 43 stand for: what is drawn, or else what flies; 0 = none
-    events: NDArray[np.int64]  # (M, 5) raw frame in the step from 1 on, kind, label a, label b (255 = the edge), uid (0 = no bullet)
+    shots: NDArray[
+        np.uint32
+    ]  # (3,) which individual the labels 41 to 43 stand for: what is drawn, or else what flies; 0 = none
+    events: NDArray[
+        np.int64
+    ]  # (M, 5) raw frame in the step from 1 on, kind, label a, label b (255 = the edge), uid (0 = no bullet)
 
 
 class GameTruth:
     """One game, followed raw frame by raw frame. The same calls give the same answers."""
 
     def __init__(self, *, geometry: str, hud: str) -> None:
-        """geometry: full or mnih2013. hud: mask makes score, lives and ground background, keep gives them the label 45."""
+        """geometry: full or mnih2013. hud: mask makes score, lives and ground background, keep gives them the label
+        45."""
         self._grid = GRIDS[geometry]
         self._hud = {"mask": False, "keep": True}[hud]
         self._games = np.zeros(1, GAME)
@@ -60,8 +65,13 @@ class GameTruth:
         follow_frames(self._games, rams, rewards, self._events)
 
     def step(self, rams: NDArray[np.uint8], rewards: NDArray[np.int64], screens: NDArray[np.uint8]) -> TruthStep:
-        """Go through the raw frames of one agent step. rams: (F, 128). rewards: (F,). screens: (2, 210, 160), palette indices of the last two."""
-        labels, position, shots = np.empty((SIDE, SIDE), np.uint8), np.empty((OBJECTS, 2), np.float32), np.empty(3, np.uint32)
+        """Go through the raw frames of one agent step. rams: (F, 128). rewards: (F,). screens: (2, 210, 160), palette
+        indices of the last two."""
+        labels, position, shots = (
+            np.empty((SIDE, SIDE), np.uint8),
+            np.empty((OBJECTS, 2), np.float32),
+            np.empty(3, np.uint32),
+        )
         grid = self._grid
         count = follow_step(
             self._games, rams, rewards, screens, GRAY, self._hud, self._pooled, self._events,
@@ -105,11 +115,15 @@ def follow_step(games, rams, rewards, screens, grays, hud, pooled, events, grid,
     return count
 
 
-def assemble(labels: NDArray[np.uint8], shots: NDArray[np.uint32], events: Sequence[NDArray[np.int64]], skip: int) -> dict[str, NDArray[Any]]:
-    """Give the arrays of one sequence. labels: (T, 84, 84). shots: (T, 3). events: of the interval after each of the T frames.
+def assemble(
+    labels: NDArray[np.uint8], shots: NDArray[np.uint32], events: Sequence[NDArray[np.int64]], skip: int
+) -> dict[str, NDArray[Any]]:
+    """Give the arrays of one sequence. labels: (T, 84, 84). shots: (T, 3). events: of the interval after each of the T
+    frames.
 
-    In an object's contact bits and in the mask of collisions is everything that meets something in (t, t + 1]: its pixels in frames t and t + 1. A bullet
-    counts in a frame only where its label stands for the very individual that hits.
+    In an object's contact bits and in the mask of collisions is everything that meets something in (t, t + 1]: its
+    pixels in frames t and t + 1. A bullet counts in a frame only where its label stands for the very individual that
+    hits.
     """
     frames = len(labels)
     contact, collisions = np.zeros((frames, OBJECTS), np.uint8), np.zeros(labels.shape, np.uint8)
@@ -125,7 +139,9 @@ def assemble(labels: NDArray[np.uint8], shots: NDArray[np.uint32], events: Seque
                     for u in range(t, min(t + 2, frames)):
                         if not SHOT <= label < UFO or shots[u, label - SHOT] == uid:
                             collisions[t] |= labels[u] == label
-    time, first, second, kinds, uids = (np.array(column) for column in zip(*rows, strict=True)) if rows else (np.empty(0),) * 5
+    time, first, second, kinds, uids = (
+        (np.array(column) for column in zip(*rows, strict=True)) if rows else (np.empty(0),) * 5
+    )
     visible = np.zeros((frames, OBJECTS), np.uint16)
     count_pixels(labels, visible)
     return {

@@ -22,7 +22,12 @@ from physbench_generators.atari.console import games, path_of
 from physbench_generators.atari.memory_world import AtariRam
 from physbench_generators.atari.policies import PolicyInput
 
-SMALL = Recipe(dataset="atari-ram", generator=AtariRam(game="ms_pacman", start_offset=10), frames=8, splits={"training": 40, "test": 6})
+SMALL = Recipe(
+    dataset="atari-ram",
+    generator=AtariRam(game="ms_pacman", start_offset=10),
+    frames=8,
+    splits={"training": 40, "test": 6},
+)
 
 
 ABSENT = """
@@ -57,10 +62,15 @@ def break_rules(given: PolicyInput) -> np.ndarray:
 
 
 def test_memory_actions_and_rewards_are_those_of_a_bare_emulator() -> None:
-    """The oracle: ale-py alone. Which action was taken before the first recorded frame is not told: one of four must lead there."""
+    """The oracle: ale-py alone. Which action was taken before the first recorded frame is not told: one of four must
+    lead there."""
     from ale_py import ALEInterface
 
-    truth = replace(SMALL, generator=AtariRam(game="breakout", start_offset=0, noops=0, sticky=0.5)).scenes("test", 0, 3).truth
+    truth = (
+        replace(SMALL, generator=AtariRam(game="breakout", start_offset=0, noops=0, sticky=0.5))
+        .scenes("test", 0, 3)
+        .truth
+    )
     assert (truth["episode"] == [[0, 1], [0, 9], [0, 17]]).all(), "the test is of a first game without a break"
     emulator, fits = ALEInterface(), []
     emulator.setFloat("repeat_action_probability", 0.0)
@@ -71,13 +81,17 @@ def test_memory_actions_and_rewards_are_those_of_a_bare_emulator() -> None:
         for _ in range(4):
             emulator.act(first)
         found = []
-        for ram, lives, reward, action in zip(*(truth[name].reshape(24, -1) for name in ("ram", "lives", "reward", "actions")), strict=True):
+        for ram, lives, reward, action in zip(
+            *(truth[name].reshape(24, -1) for name in ("ram", "lives", "reward", "actions")), strict=True
+        ):
             (code,) = np.flatnonzero(action)
             found.append(np.array_equal(emulator.getRAM(), ram) and emulator.lives() == lives[0])
             found.append(sum(emulator.act(codes[int(code)]) for _ in range(4)) == reward[0])
         fits.append(all(found))
     assert sum(fits) == 1
-    assert {int(code) for code in np.flatnonzero(truth["actions"].sum(axis=(0, 1)))} <= {action.value for action in emulator.getMinimalActionSet()}
+    assert {int(code) for code in np.flatnonzero(truth["actions"].sum(axis=(0, 1)))} <= {
+        action.value for action in emulator.getMinimalActionSet()
+    }
 
 
 def test_one_worker_or_two_and_verify(tmp_path: Path) -> None:
@@ -89,7 +103,10 @@ def test_one_worker_or_two_and_verify(tmp_path: Path) -> None:
 
 def test_a_policy_that_looks_plays_other_games_too() -> None:
     made = replace(SMALL, generator=replace(SMALL.generator, policy=f"{__name__}:look")).scenes("test", 0, 6)  # type: ignore[type-var, call-arg]
-    assert made.truth["actions"].sum(axis=(0, 1)).nonzero()[0].tolist() == [2, 3] or len(made.truth["actions"].sum(axis=(0, 1)).nonzero()[0]) <= 2
+    assert (
+        made.truth["actions"].sum(axis=(0, 1)).nonzero()[0].tolist() == [2, 3]
+        or len(made.truth["actions"].sum(axis=(0, 1)).nonzero()[0]) <= 2
+    )
 
 
 def test_a_screen_of_another_size_cannot_be_looked_at() -> None:
@@ -112,7 +129,10 @@ def test_games_that_end_soon_have_short_sequences() -> None:
         (["atari-ram", "--policy", "scripted"], "the policy 'scripted' plays space_invaders alone, not breakout"),
         (["invaders", "--policy", "scriptd"], "no policy is called 'scriptd': did you mean 'scripted'?"),
         (["invaders", "--policy", "no.such:thing"], "'no.such:thing' does not lead to anything"),
-        (["invaders", "--policy", f"{__name__}:break_rules"], "break_rules' gave the action 17: the actions are 0 to 5"),
+        (
+            ["invaders", "--policy", f"{__name__}:break_rules"],
+            "break_rules' gave the action 17: the actions are 0 to 5",
+        ),
         (["invaders", "--policy", "random", "--agent", __file__], "the policy 'random' takes no agent file"),
         (["invaders", "--agent", "nowhere.safetensors"], "the agent: there is no file nowhere.safetensors"),
         (["invaders", "--policy", "dqn", "--agent", __file__], "test_memory_world.py"),
@@ -135,9 +155,29 @@ def test_bad_input_is_one_line_and_exit_code_2(words: list[str], said: str, tmp_
 def test_without_the_emulator_one_line_says_what_to_install(dataset: str, tmp_path: Path) -> None:
     """In processes in which nothing is called ale_py."""
     (tmp_path / "sitecustomize.py").write_text(ABSENT, encoding="utf-8")
-    words = ["generate", dataset, "--train", "4", "--valid", "0", "--test", "0", "--workers", "1", "--out", str(tmp_path / "x.h5")]
+    words = [
+        "generate",
+        dataset,
+        "--train",
+        "4",
+        "--valid",
+        "0",
+        "--test",
+        "0",
+        "--workers",
+        "1",
+        "--out",
+        str(tmp_path / "x.h5"),
+    ]
     code = f"from physbench.cli import main; main({words!r})"
     place = os.pathsep.join([str(tmp_path), *sys.path])
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False, env={**os.environ, "PYTHONPATH": place})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "PYTHONPATH": place},
+    )
     assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
     assert "need the emulator ale-py, which is not installed: pip install 'physbench[atari]'" in done.stderr

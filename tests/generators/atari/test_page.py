@@ -24,7 +24,9 @@ def test_the_policy_of_the_page_plays(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "mine_of_the_page.py").write_text(code, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     recipe = registry.datasets.get("invaders")
-    path = physbench.generate(recipe.dataset, tmp_path / "x.h5", train=2, valid=0, test=0, frames=5, policy="mine_of_the_page:sway", workers=1)
+    path = physbench.generate(
+        recipe.dataset, tmp_path / "x.h5", train=2, valid=0, test=0, frames=5, policy="mine_of_the_page:sway", workers=1
+    )
     assert len(physbench.open(path)["training"]) == 2
 
 
@@ -36,8 +38,22 @@ def test_the_options_of_the_page_exist() -> None:
 
 
 def test_the_kinds_of_events_are_those_of_the_tracker() -> None:
-    names = ("ALIEN_HIT", "SHIELD_HIT_SHOT", "SHIELD_HIT_BOMB", "PLAYER_HIT", "UFO_HIT", "SHOT_BORN", "BOMB_BORN", "TURN")
-    assert [getattr(tracker, name) for name in names] == [getattr(check, name) for name in names] == [*marks.KINDS] == [*range(1, 9)]
+    names = (
+        "ALIEN_HIT",
+        "SHIELD_HIT_SHOT",
+        "SHIELD_HIT_BOMB",
+        "PLAYER_HIT",
+        "UFO_HIT",
+        "SHOT_BORN",
+        "BOMB_BORN",
+        "TURN",
+    )
+    assert (
+        [getattr(tracker, name) for name in names]
+        == [getattr(check, name) for name in names]
+        == [*marks.KINDS]
+        == [*range(1, 9)]
+    )
     assert [int(number) for number in re.findall(r"^\| (\d) \|", TEXT, re.M)] == [*range(1, 9)]
 
 

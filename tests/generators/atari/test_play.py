@@ -20,12 +20,20 @@ RULES = Rules("space_invaders", frames=6, skip=4, epsilon=0.05, sticky=0.0, noop
 SEEDS = np.array([11, 2**63 + 5, 977], np.uint64)
 
 
-def play_lanes(seeds: np.ndarray = SEEDS, *, rules: Rules = RULES, wanted: int = 4, policy: str = "scripted", tape: list[bytes] | None = None) -> list[Lane]:
+def play_lanes(
+    seeds: np.ndarray = SEEDS,
+    *,
+    rules: Rules = RULES,
+    wanted: int = 4,
+    policy: str = "scripted",
+    tape: list[bytes] | None = None,
+) -> list[Lane]:
     with CONSOLES.borrow(len(seeds), rules.game) as consoles:
         dice = Dice(seeds, epsilon=rules.epsilon, sticky=rules.sticky, actions=6)
         actor = Live(resolve_policy(policy), dice, name=policy, actions=6) if tape is None else Replay(tape)
         lanes = [
-            Lane(console, rules, seed, i, wanted, Blind(), looks=actor.looks) for i, (console, seed) in enumerate(zip(consoles, seeds.tolist(), strict=True))
+            Lane(console, rules, seed, i, wanted, Blind(), looks=actor.looks)
+            for i, (console, seed) in enumerate(zip(consoles, seeds.tolist(), strict=True))
         ]
         sit(lanes, actor)
     return lanes
@@ -53,7 +61,9 @@ def test_fewer_sequences_are_the_first_ones(lanes: list[Lane]) -> None:
 def test_a_tape_plays_the_same_without_a_policy(lanes: list[Lane]) -> None:
     for again, lane in zip(play_lanes(tape=[bytes(lane.taken) for lane in lanes], rules=RULES), lanes, strict=True):
         assert np.array_equal(memory_of(again), memory_of(lane))
-        assert [[moment[2:7] for moment in moments] for moments in again.sequences] == [[moment[2:7] for moment in moments] for moments in lane.sequences]
+        assert [[moment[2:7] for moment in moments] for moments in again.sequences] == [
+            [moment[2:7] for moment in moments] for moments in lane.sequences
+        ]
 
 
 def test_a_tape_that_is_too_short_says_so(lanes: list[Lane]) -> None:
@@ -84,7 +94,8 @@ def test_a_bare_emulator_shows_the_same_memory(lanes: list[Lane]) -> None:
             fits.append(
                 all(
                     np.array_equal(memory[moment.step], moment.ram)
-                    and (rewards[moment.step], lives[moment.step], lane.taken[moment.step]) == (moment.reward, moment.lives, moment.action)
+                    and (rewards[moment.step], lives[moment.step], lane.taken[moment.step])
+                    == (moment.reward, moment.lives, moment.action)
                     for moment in moments
                 )
             )
@@ -159,7 +170,11 @@ class Watchful:
         self.seen: list[PolicyInput] = []
 
     def __call__(self, given: PolicyInput) -> np.ndarray:
-        self.seen.append(PolicyInput(given.observations.copy(), given.ram.copy(), given.words.copy(), given.fresh.copy(), given.actions))
+        self.seen.append(
+            PolicyInput(
+                given.observations.copy(), given.ram.copy(), given.words.copy(), given.fresh.copy(), given.actions
+            )
+        )
         return np.full(len(given.ram), 4)
 
 
@@ -171,7 +186,12 @@ def test_what_a_policy_sees() -> None:
         lanes = [Lane(consoles[0], rules, 1, 0, 1, Blind(), looks=actor.looks)]
         sit(lanes, actor)
     first = policy.seen[0]
-    assert first.observations.shape == (8, 4, 84, 84) and first.fresh[0] and not first.observations[0, :3].any() and first.observations[0, 3].any()
+    assert (
+        first.observations.shape == (8, 4, 84, 84)
+        and first.fresh[0]
+        and not first.observations[0, :3].any()
+        and first.observations[0, 3].any()
+    )
     for before, after in pairwise(policy.seen):
         assert (after.observations[0, :3] == before.observations[0, 1:]).all() and not after.fresh.any()
         assert not after.observations[1:].any()

@@ -51,7 +51,9 @@ def play(choose, *, games: int, epsilon: float, seed: int) -> list[int]:  # type
         score = sum(console.act(0) for _ in range(int(rng.integers(0, 31))))
         while not console.over:
             console.read(memory[0])
-            given = PolicyInput(np.zeros((1, 4, 84, 84), np.uint8), memory, rng.integers(0, 1 << 63, 1, np.uint64), np.zeros(1, bool), 6)
+            given = PolicyInput(
+                np.zeros((1, 4, 84, 84), np.uint8), memory, rng.integers(0, 1 << 63, 1, np.uint64), np.zeros(1, bool), 6
+            )
             action = int(rng.integers(6)) if rng.random() < epsilon else int(choose(given)[0])
             score += sum(console.act(action) for _ in range(4))
         scores.append(score)
@@ -60,7 +62,9 @@ def play(choose, *, games: int, epsilon: float, seed: int) -> list[int]:  # type
 
 def test_the_random_policy_takes_every_action_alike() -> None:
     words = np.random.default_rng(0).integers(0, 1 << 64, 60_000, np.uint64)
-    given = PolicyInput(np.zeros((0,), np.uint8), np.zeros((len(words), 128), np.uint8), words, np.zeros(len(words), bool), 6)
+    given = PolicyInput(
+        np.zeros((0,), np.uint8), np.zeros((len(words), 128), np.uint8), words, np.zeros(len(words), bool), 6
+    )
     counts = np.bincount(resolve_policy("random")(given), minlength=6)
     assert len(counts) == 6 and abs(counts - 10_000).max() < 500
 
@@ -72,7 +76,9 @@ def test_the_scripted_policy_scores_above_820() -> None:
 
 
 def test_the_scripted_policy_plays_one_game_well() -> None:
-    assert play(resolve_policy("scripted"), games=1, epsilon=0.02, seed=3)[0] > 600  # the best of 40 random games had 410
+    assert (
+        play(resolve_policy("scripted"), games=1, epsilon=0.02, seed=3)[0] > 600
+    )  # the best of 40 random games had 410
 
 
 def test_a_function_of_ones_own_is_found() -> None:

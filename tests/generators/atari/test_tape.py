@@ -1,4 +1,5 @@
-"""Tapes: the same games without the one who played them, in few bytes, and nothing believed of a tape that is not what it says."""
+"""Tapes: the same games without the one who played them, in few bytes, and nothing believed of a tape that is not what
+it says."""
 
 from __future__ import annotations
 
@@ -68,7 +69,9 @@ def test_sittings_that_are_not_on_the_tape_are_played(path: Path) -> None:
     longer = {"training": 40, "validation": 5, "test": 30}
     made, played = (replace(recipe, splits=longer) for recipe in (with_tape(path), SMALL))
     for split in longer:
-        assert np.array_equal(made.scenes(split, 0, longer[split]).truth["ram"], played.scenes(split, 0, longer[split]).truth["ram"])
+        assert np.array_equal(
+            made.scenes(split, 0, longer[split]).truth["ram"], played.scenes(split, 0, longer[split]).truth["ram"]
+        )
 
 
 def test_a_policy_that_is_on_a_tape_in_full_need_not_be_trusted(path: Path, tmp_path: Path) -> None:
@@ -166,7 +169,9 @@ def test_lengths_beyond_reason_are_refused(path: Path) -> None:
 @given(st.data())
 def test_whatever_was_done_is_read_back(data: st.DataObject) -> None:
     actions = data.draw(st.integers(2, 18))
-    lanes = data.draw(st.lists(st.binary(max_size=80).map(lambda raw: bytes(each % actions for each in raw)), min_size=1, max_size=4))
+    lanes = data.draw(
+        st.lists(st.binary(max_size=80).map(lambda raw: bytes(each % actions for each in raw)), min_size=1, max_size=4)
+    )
     forced = [[action if data.draw(st.booleans()) else -1 for action in lane] for lane in lanes]
     written = encode(lanes, forced, actions)
     assert decode(written, [len(lane) for lane in lanes], forced, actions) == lanes
@@ -211,7 +216,20 @@ def test_the_command_goes_on_where_it_was_stopped(path: Path, tmp_path: Path) ->
 
 def test_the_command_writes_a_tape(tmp_path: Path) -> None:
     out = tmp_path / "x.tape"
-    words = ["invaders", str(out), "--policy", "random", "--train", "2", "--valid", "0", "--test", "0", "--workers", "1"]
+    words = [
+        "invaders",
+        str(out),
+        "--policy",
+        "random",
+        "--train",
+        "2",
+        "--valid",
+        "0",
+        "--test",
+        "0",
+        "--workers",
+        "1",
+    ]
     done = CliRunner().invoke(main, words)
     assert not done.exit_code and "2 sequences" in done.output
     assert load_tape(str(out)).header["rules"]["policy"] == "random"
@@ -219,7 +237,9 @@ def test_the_command_writes_a_tape(tmp_path: Path) -> None:
     assert done.exit_code and "the world balls has no tapes" in done.output
 
 
-def test_tapes_that_come_with_the_package_are_found_by_name(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tapes_that_come_with_the_package_are_found_by_name(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tape, "BUNDLED", tmp_path)
     (tmp_path / "mine.tape").write_bytes(path.read_bytes())
     assert load_tape("mine").header["frames"] == 3

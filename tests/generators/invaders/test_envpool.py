@@ -24,11 +24,18 @@ def test_another_environment_gives_the_same_games(tmp_path: Path) -> None:
     moments = [*play(6000, player=able_player(0), waits=1)]
     first, second, *_ = (n for n, moment in enumerate(moments) if moment.first)
     third = next((n for n, moment in enumerate(moments) if moment.first and n > second), len(moments))
-    assert first == 0 and len(moments[second].rams) == 1  # in the second game, one raw frame passes before the first action
+    assert (
+        first == 0 and len(moments[second].rams) == 1
+    )  # in the second game, one raw frame passes before the first action
     moments = moments[second + 1 : third]
     np.save(tmp_path / "actions.npy", [moment.action for moment in moments])
     script = Path(__file__).parents[2] / "oracles" / "envpool_frames.py"
-    subprocess.run([python, script, tmp_path / "actions.npy", tmp_path / "out.npz"], check=True, cwd=tmp_path, env={"PATH": os.environ["PATH"]})
+    subprocess.run(
+        [python, script, tmp_path / "actions.npy", tmp_path / "out.npz"],
+        check=True,
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+    )
     with np.load(tmp_path / "out.npz") as theirs:
         memory, rewards, frames = theirs["memory"], theirs["reward"], theirs["frames"]
     assert len(memory) > 300

@@ -1,4 +1,5 @@
-"""What has to hold in every frame of Space Invaders, over waves, deaths and resets: looked up on the raw screens and in the memory."""
+"""What has to hold in every frame of Space Invaders, over waves, deaths and resets: looked up on the raw screens and in
+the memory."""
 
 from __future__ import annotations
 
@@ -39,7 +40,12 @@ class Witness:
     def watch(self, moment: Moment) -> None:
         if moment.first:
             self.truth.start(*moment.first)
-            self.ram, self.living, self.uids, self.place = moment.first[0].astype(int), set(range(1, 37)), 0, np.full((44, 2), np.nan)
+            self.ram, self.living, self.uids, self.place = (
+                moment.first[0].astype(int),
+                set(range(1, 37)),
+                0,
+                np.full((44, 2), np.nan),
+            )
             self.count["games"] += 1
         if moment.over:
             return
@@ -80,7 +86,8 @@ class Witness:
             assert np.nanmax(moved, initial=0) <= 5.0, "an alien jumps"
 
     def check_shields(self, moment: Moment) -> None:
-        """What a screen shows of shields is what the memory held a frame ago; in a wave whose aliens came too low, none are drawn, and none change."""
+        """What a screen shows of shields is what the memory held a frame ago; in a wave whose aliens came too low, none
+        are drawn, and none change."""
         memories = np.concatenate([self.ram[None], moment.rams]).astype(np.uint8)
         for screen, now, before, earlier in zip(moment.screens[1:], memories[2:], memories[1:], memories, strict=False):
             if now[17] == 36 and (before[17] < 36 or earlier[17] < 36):
@@ -103,7 +110,9 @@ class Witness:
             columns = np.unique(np.nonzero(drawn)[1])
             if len(columns):
                 expected = 1 if ram[74] & 1 else len(columns)
-                found = int((labels == 41).any()) if ram[74] & 1 else int((labels == 42).any()) + int((labels == 43).any())
+                found = (
+                    int((labels == 41).any()) if ram[74] & 1 else int((labels == 42).any()) + int((labels == 43).any())
+                )
                 self.count["bullets"] += expected
                 self.count["lost bullets"] += max(expected - found, 0)
 
@@ -118,7 +127,11 @@ def test_everything_holds_in_two_thousand_frames() -> None:
 @pytest.mark.slow
 def test_everything_holds_in_a_hundred_thousand_frames() -> None:
     total: Counter[str] = Counter()
-    for player, skip, frames in ((able_player(0), 4, 60_000), (able_player(1), 3, 40_000), (random_player(3), 4, 20_000)):
+    for player, skip, frames in (
+        (able_player(0), 4, 60_000),
+        (able_player(1), 3, 40_000),
+        (random_player(3), 4, 20_000),
+    ):
         witness = Witness(skip)
         for moment in play(frames, player=player, skip=skip, waits=1):
             witness.watch(moment)

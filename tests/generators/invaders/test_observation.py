@@ -1,4 +1,5 @@
-"""What a policy sees equals what ale-py's vector environment shows: the brighter of two raw frames, areas, at most one gray level of rounding."""
+"""What a policy sees equals what ale-py's vector environment shows: the brighter of two raw frames, areas, at most one
+gray level of rounding."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ def test_observations_are_means_over_areas_with_halves_to_even() -> None:
 def test_observations_are_those_of_the_vector_environment() -> None:
     vector = pytest.importorskip("ale_py.vector_env")
     moments = [moment for moment in play(3000, player=random_player(5))]
-    environment: Any = vector.AtariVectorEnv("space_invaders", 1, noop_max=0, use_fire_reset=False, repeat_action_probability=0.0, reward_clipping=False)
+    environment: Any = vector.AtariVectorEnv(
+        "space_invaders", 1, noop_max=0, use_fire_reset=False, repeat_action_probability=0.0, reward_clipping=False
+    )
     environment.reset(seed=0)
     compared = different = 0
     for moment in moments:

@@ -2,9 +2,9 @@
 
 PHYSBENCH_OCATARI=/path/to/python/with/ocatari pytest -m slow -s tests/generators/invaders/test_ocatari.py
 
-Where they differ, it is for these reasons. What OCAtari reads in the memory is drawn a frame later (the ship) or longer (bullets that have just ended), and
-what bursts has no box. Its names of aliens hold while no column on the right is empty: it takes every empty column for a left one.
-Its boxes from the picture merge what touches, but leave nothing out.
+Where they differ, it is for these reasons. What OCAtari reads in the memory is drawn a frame later (the ship) or longer
+(bullets that have just ended), and what bursts has no box. Its names of aliens hold while no column on the right is
+empty: it takes every empty column for a left one. Its boxes from the picture merge what touches, but leave nothing out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,14 @@ from tests.builders.space_invaders import Moment, able_player, play, random_play
 Array = np.ndarray[Any, Any]
 
 SLOTS = {"player": (0,), "shield": (1, 2, 3), "bomb": (4, 5), "shot": (6,), "ufo": (7,), "alien": tuple(range(8, 44))}
-LABELS = {"player": (40,), "shield": (37, 38, 39), "bomb": (42, 43), "shot": (41,), "ufo": (44,), "alien": tuple(range(1, 37))}
+LABELS = {
+    "player": (40,),
+    "shield": (37, 38, 39),
+    "bomb": (42, 43),
+    "shot": (41,),
+    "ufo": (44,),
+    "alien": tuple(range(1, 37)),
+}
 
 
 def cells(box: Array) -> tuple[slice, slice]:
@@ -34,7 +41,8 @@ def cells(box: Array) -> tuple[slice, slice]:
 
 
 def compare(moments: list[Moment], boxes: dict[str, Array]) -> dict[str, Counter[str]]:
-    """Count, for each way of OCAtari's and each kind of object: its boxes that hold a pixel of ours, ours that a box of its holds wholly, and the rest."""
+    """Count, for each way of OCAtari's and each kind of object: its boxes that hold a pixel of ours, ours that a box of
+    its holds wholly, and the rest."""
     truth, at = GameTruth(geometry="full", hud="mask"), 0
     table: dict[str, Counter[str]] = defaultdict(Counter)
     for moment in moments:
@@ -69,7 +77,13 @@ def compare(moments: list[Moment], boxes: dict[str, Array]) -> dict[str, Counter
                             inside = inside[(inside > 0) & (inside < 37)]
                             name = int(np.bincount(inside).argmax()) if len(inside) else 0
                             columns = {(k - 1) % 6 for k in np.unique(step.labels) if 0 < k < 37}
-                            where = "empty on the right" if 5 not in columns else "empty on the left" if 0 not in columns else "full"
+                            where = (
+                                "empty on the right"
+                                if 5 not in columns
+                                else "empty on the left"
+                                if 0 not in columns
+                                else "full"
+                            )
                             count[f"boxes, {where}"] += 1
                             count[f"of the same name, {where}"] += name == slot - 7
                 count["pixels"] += int(ours.sum())
@@ -88,18 +102,39 @@ def test_labels_agree_with_the_boxes_of_ocatari(tmp_path: Path) -> None:
         actions += [-1] * (moment.first is not None) + [moment.action] * len(moment.rams)
     np.save(tmp_path / "actions.npy", actions)
     script = Path(__file__).parents[2] / "oracles" / "ocatari_boxes.py"
-    subprocess.run([python, script, tmp_path / "actions.npy", tmp_path / "boxes.npz"], check=True, cwd=tmp_path, env={"PATH": os.environ["PATH"]})
+    subprocess.run(
+        [python, script, tmp_path / "actions.npy", tmp_path / "boxes.npz"],
+        check=True,
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+    )
     with np.load(tmp_path / "boxes.npz") as boxes:
         table = compare(moments, dict(boxes))
     for name, count in table.items():
         print(name, dict(count))
-    for name in ("ram player", "ram shield", "ram ufo", "ram alien", "vision player", "vision shield", "vision ufo", "vision alien"):
+    for name in (
+        "ram player",
+        "ram shield",
+        "ram ufo",
+        "ram alien",
+        "vision player",
+        "vision shield",
+        "vision ufo",
+        "vision alien",
+    ):
         assert table[name]["boxes with a pixel of ours"] == table[name]["boxes"] > 0
     for name in ("vision player", "vision shield", "vision ufo", "vision alien"):
         assert table[name]["pixels in a box"] == table[name]["pixels"]
     for name, least in {"ram bomb": 0.98, "ram shot": 0.98}.items():
         assert table[name]["boxes with a pixel of ours"] > least * table[name]["boxes"]
-    for name, least in {"ram player": 0.9, "ram shield": 0.999, "ram bomb": 0.95, "ram shot": 0.9, "ram ufo": 0.99, "ram alien": 0.97}.items():
+    for name, least in {
+        "ram player": 0.9,
+        "ram shield": 0.999,
+        "ram bomb": 0.95,
+        "ram shot": 0.9,
+        "ram ufo": 0.99,
+        "ram alien": 0.97,
+    }.items():
         assert table[name]["pixels in a box"] > least * table[name]["pixels"]
     for where in ("full", "empty on the left"):
         assert table["ram alien"][f"of the same name, {where}"] == table["ram alien"][f"boxes, {where}"] > 0

@@ -1,4 +1,5 @@
-"""Space Invaders as a dataset: the same file however it is made, which its own check accepts and which no stranger's code is run for."""
+"""Space Invaders as a dataset: the same file however it is made, which its own check accepts and which no stranger's
+code is run for."""
 
 from __future__ import annotations
 
@@ -63,7 +64,10 @@ def test_verify_makes_it_again_and_checks_every_sequence(file: Path) -> None:
 
 
 def test_a_smaller_set_is_the_beginning_of_a_larger_one(file: Path) -> None:
-    scenes, stored = replace(SMALL, splits={"training": 40}).scenes("training", 30, 40), physbench.open(file)["training"]
+    scenes, stored = (
+        replace(SMALL, splits={"training": 40}).scenes("training", 30, 40),
+        physbench.open(file)["training"],
+    )
     for i in range(10):
         for name, array in scenes.arrays().items():
             assert np.array_equal(array[i], stored[30 + i][name], equal_nan=array.dtype.kind == "f"), name
@@ -98,8 +102,13 @@ def test_both_geometries_skips_and_huds_pass_their_check() -> None:
 
 
 def test_the_geometry_changes_the_pixels_and_not_the_games() -> None:
-    full, cut = (replace(SMALL, generator=replace(OWN, geometry=geometry)).scenes("test", 0, 8) for geometry in ("full", "mnih2013"))
-    assert np.array_equal(full.truth["ram"], cut.truth["ram"]) and np.array_equal(full.truth["contact"], cut.truth["contact"])
+    full, cut = (
+        replace(SMALL, generator=replace(OWN, geometry=geometry)).scenes("test", 0, 8)
+        for geometry in ("full", "mnih2013")
+    )
+    assert np.array_equal(full.truth["ram"], cut.truth["ram"]) and np.array_equal(
+        full.truth["contact"], cut.truth["contact"]
+    )
     assert full.features is not None and not np.array_equal(full.features, cut.features)
 
 
@@ -117,7 +126,9 @@ def test_the_check_takes_sequences_of_any_length(scenes: Scenes, frames: int) ->
     sequence = np.repeat(np.arange(len(scenes)), np.diff(scenes.events["offset"]))[kept]
     events = {name: column[kept] for name, column in scenes.events.items() if name != "offset"}
     events["offset"] = np.searchsorted(sequence, np.arange(len(scenes) + 1))
-    assert {fault.sentence for fault in OWN.check(Scenes.of(arrays, events))} <= {"has a mask of collisions that its contact flags do not explain"}
+    assert {fault.sentence for fault in OWN.check(Scenes.of(arrays, events))} <= {
+        "has a mask of collisions that its contact flags do not explain"
+    }
 
 
 def test_the_check_accepts_what_was_recorded(scenes: Scenes) -> None:
@@ -127,7 +138,10 @@ def test_the_check_accepts_what_was_recorded(scenes: Scenes) -> None:
 
 def spoil(scenes: Scenes, name: str, change: Any) -> Scenes:
     """Scenes of which one array or column is another."""
-    arrays, events = {key: array.copy() for key, array in scenes.arrays().items()}, {key: column.copy() for key, column in scenes.events.items()}
+    arrays, events = (
+        {key: array.copy() for key, array in scenes.arrays().items()},
+        {key: column.copy() for key, column in scenes.events.items()},
+    )
     change((events if name in events else arrays)[name])
     return Scenes.of(arrays, events)
 
@@ -181,7 +195,10 @@ def test_the_code_of_a_stranger_is_not_run(tmp_path: Path) -> None:
     path = physbench.generate(recipe, tmp_path / "own.h5", workers=1)
     report = physbench.verify(path)
     assert not report.sequences_remade and report.sequences_replayed == 8
-    assert report.caveats[0] == f"nothing was made again: its policy {__name__}:fire is code that the file names, and such code is not run"
+    assert (
+        report.caveats[0]
+        == f"nothing was made again: its policy {__name__}:fire is code that the file names, and such code is not run"
+    )
 
 
 def test_an_illegal_action_is_one_error(tmp_path: Path) -> None:
@@ -224,7 +241,9 @@ class Bundled:
 def test_an_agent_that_comes_with_a_package_is_held_to_the_recipe_too() -> None:
     world = replace(OWN, policy=f"{__name__}:Bundled", agent_sha256="ab" * 32)
     replace(SMALL, generator=world).scenes("test", 0, 1)
-    with pytest.raises(RecipeError, match="whose SHA-256 begins with cdcd.*, and the one of the policy .* here with abab"):
+    with pytest.raises(
+        RecipeError, match="whose SHA-256 begins with cdcd.*, and the one of the policy .* here with abab"
+    ):
         replace(SMALL, generator=replace(world, agent_sha256="cd" * 32)).scenes("test", 0, 1)
 
 
@@ -242,12 +261,28 @@ def test_a_file_that_lies_about_a_label_is_found_out(file: Path, tmp_path: Path)
 def test_the_named_dataset_says_what_it_is_made_of() -> None:
     recipe = json.loads(datasets.get("invaders84").to_json())
     assert recipe["frames"] == 25 and recipe["splits"] == {"training": 50_000, "validation": 10_000, "test": 10_000}
-    kept = {"policy": "dqn", "geometry": "full", "hud": "mask", "skip": 4, "epsilon": 0.05, "sticky": 0.0, "rom": "72ffbef6504b75e69ee1045af9075f66"}
+    kept = {
+        "policy": "dqn",
+        "geometry": "full",
+        "hud": "mask",
+        "skip": 4,
+        "epsilon": 0.05,
+        "sticky": 0.0,
+        "rom": "72ffbef6504b75e69ee1045af9075f66",
+    }
     assert recipe["parameters"].items() >= kept.items()
 
 
 def test_pictures_name_the_objects_and_outline_what_is_hit(scenes: Scenes) -> None:
     one = scenes.cut(0, 1)
-    marks = OWN.marks({name: array[0] for name, array in one.arrays().items()}, {name: column for name, column in one.events.items() if name != "offset"})
-    assert len(marks.names) == 44 and (marks.names[0], marks.names[35], marks.names[39], marks.names[43]) == ("alien A1", "alien F6", "ship", "saucer")
+    marks = OWN.marks(
+        {name: array[0] for name, array in one.arrays().items()},
+        {name: column for name, column in one.events.items() if name != "offset"},
+    )
+    assert len(marks.names) == 44 and (marks.names[0], marks.names[35], marks.names[39], marks.names[43]) == (
+        "alien A1",
+        "alien F6",
+        "ship",
+        "saucer",
+    )
     assert np.array_equal(marks.outlined, (one.truth["contact"][0] & 1).astype(bool))

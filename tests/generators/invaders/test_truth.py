@@ -15,8 +15,11 @@ from tests.oracles.slow_invaders import Follower, mark_collisions, shrink
 Array = np.ndarray[Any, Any]
 
 
-def follow(moments: tuple[Moment, ...], truth: GameTruth, paint: int = 0) -> Iterator[tuple[TruthStep, list[tuple[int, ...]], list[tuple[Array, Array]]]]:
-    """Follow games both ways: a step, its slow events and, for every `paint`-th one, the last two screens with their slow labels."""
+def follow(
+    moments: tuple[Moment, ...], truth: GameTruth, paint: int = 0
+) -> Iterator[tuple[TruthStep, list[tuple[int, ...]], list[tuple[Array, Array]]]]:
+    """Follow games both ways: a step, its slow events and, for every `paint`-th one, the last two screens with their
+    slow labels."""
     slow: Follower | None = None
     for n, moment in enumerate(moments):
         if moment.first:
@@ -34,7 +37,10 @@ def follow(moments: tuple[Moment, ...], truth: GameTruth, paint: int = 0) -> Ite
         yield truth.step(moment.rams, moment.rewards, moment.screens[-2:]), events, painted
 
 
-@pytest.mark.parametrize(("geometry", "hud", "skip"), [("full", "mask", 4), ("mnih2013", "keep", 3), ("mnih2013", "mask", 4), ("full", "keep", 3)])
+@pytest.mark.parametrize(
+    ("geometry", "hud", "skip"),
+    [("full", "mask", 4), ("mnih2013", "keep", 3), ("mnih2013", "mask", 4), ("full", "keep", 3)],
+)
 def test_each_cell_belongs_to_what_covers_most_of_it(geometry: str, hud: str, skip: int) -> None:
     truth = GameTruth(geometry=geometry, hud=hud)
     for n, (step, _, painted) in enumerate(follow(short_play(skip), truth, paint=20)):
@@ -58,7 +64,9 @@ def test_what_shows_is_where_it_is_said_to_be(geometry: str) -> None:
             gap = np.abs(step.position[label - 1] - (x, y))
             if label == 44 and np.isnan(gap[0]):
                 continue  # it comes or goes
-            assert gap[0] < 1.5 and gap[1] < 5, f"object {label} is {gap} off"  # what erodes, or is cut off at the top, loses one side
+            assert gap[0] < 1.5 and gap[1] < 5, (
+                f"object {label} is {gap} off"
+            )  # what erodes, or is cut off at the top, loses one side
             shown += 1
     assert shown > 20_000
 
@@ -75,7 +83,10 @@ def test_frames_that_nobody_looks_at_change_nothing_that_comes_after() -> None:
             half_seen.follow(moment.rams, moment.rewards)
         else:
             step = half_seen.step(moment.rams, moment.rewards, moment.screens[-2:])
-            assert all(np.array_equal(one, other, equal_nan=one.dtype.kind == "f") for one, other in zip(step, expected, strict=True))
+            assert all(
+                np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+                for one, other in zip(step, expected, strict=True)
+            )
 
 
 def test_a_new_game_forgets_the_last_one() -> None:
@@ -114,8 +125,12 @@ def test_the_mask_of_a_collision_is_of_the_very_bullet_that_hits() -> None:
             walls = {int(event[2]) for event in events.tolist() if event[1] == 8}
             assert set(np.flatnonzero(made["contact"][t] & 1) + 1) == hitters
             assert set(np.flatnonzero(made["contact"][t] & 2) + 1) == walls
-            shared += sum(event[1] <= 5 and 41 in event[2:4] and shots[t][0] not in (0, event[4]) for event in events.tolist())
+            shared += sum(
+                event[1] <= 5 and 41 in event[2:4] and shots[t][0] not in (0, event[4]) for event in events.tolist()
+            )
         assert np.array_equal(made["features"][..., 0] > 0, labels > 0)
         assert all((labels == k).sum((1, 2)).tolist() == made["visible"][:, k - 1].tolist() for k in range(1, 45))
-        assert made["time"].tolist() == [t + event[0] / 4 for t, events in enumerate(after) for event in events.tolist()]
+        assert made["time"].tolist() == [
+            t + event[0] / 4 for t, events in enumerate(after) for event in events.tolist()
+        ]
     assert shared, "a new shot within a step of the old one's end"

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 def distances(means: NDArray[Any], position: NDArray[Any]) -> NDArray[np.float64]:
-    """means (B, S, H, W, C), position (B, S, K, 2) -> (B, S) pixels between two middles; that of an empty frame is (0, 0)."""
+    """means (B, S, H, W, C), position (B, S, K, 2) -> (B, S) pixels between two middles; that of an empty frame is (0,
+    0)."""
     weight = means.astype(np.float64).sum(-1)
     y, x = (np.arange(side) + 0.5 for side in weight.shape[2:])
     total = np.maximum(weight.sum((2, 3)), 1e-9)

@@ -1,4 +1,5 @@
-"""A small network that fits a code to each frame by gradient descent, at test time too, and moves the code as the action says.
+"""A small network that fits a code to each frame by gradient descent, at test time too, and moves the code as the
+action says.
 
 B sequences, T frames, H x W pixels, C channels, A actions, D numbers of code at each pixel.
 """
@@ -68,7 +69,8 @@ class Drift(nn.Module):
         self.drift = nn.Conv2d(sizes.width + sizes.actions, sizes.width, 5, padding=2)
 
     def perceive(self, frame: Tensor, code: Tensor, refinements: int) -> Tensor:
-        """frame (B, C, H, W), code (B, D, H, W) -> a code that says the frame better. Takes gradients, whoever calls."""
+        """frame (B, C, H, W), code (B, D, H, W) -> a code that says the frame better. Takes gradients, whoever
+        calls."""
         with torch.enable_grad():
             code = code if code.requires_grad else code.detach().requires_grad_()
             for _ in range(refinements):
@@ -108,7 +110,9 @@ class Drift(nn.Module):
         decoder = {"params": list(self.decoder.parameters()), "lr": 0.3 * recipe.learning_rate}
         return torch.optim.SGD([{"params": rest}, decoder], lr=recipe.learning_rate, momentum=0.9)
 
-    def begin(self, seeds: Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> State | None:
+    def begin(
+        self, seeds: Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0
+    ) -> State | None:
         """Know nothing yet."""
         if shape[2] != self.sizes.channels:
             raise ModelError(f"this model is for frames of {self.sizes.channels} channels, not {shape[2]}")
@@ -117,11 +121,15 @@ class Drift(nn.Module):
         """Take a frame (B, H, W, C) -> state, mean (B, H, W, C) of the next one, and no owners."""
         return self.observe_refined(state, frame, action, self.sizes.refinements)
 
-    def refinements(self, state: State | None, frame: Tensor, action: Tensor | None) -> Iterator[tuple[State, Tensor, None]]:
+    def refinements(
+        self, state: State | None, frame: Tensor, action: Tensor | None
+    ) -> Iterator[tuple[State, Tensor, None]]:
         """Tell what `observe` would return after fewer refinements, and at last what it does return: for pictures."""
         return (self.observe_refined(state, frame, action, count) for count in range(self.sizes.refinements + 1))
 
-    def observe_refined(self, state: State | None, frame: Tensor, action: Tensor | None, refinements: int) -> tuple[State, Tensor, None]:
+    def observe_refined(
+        self, state: State | None, frame: Tensor, action: Tensor | None, refinements: int
+    ) -> tuple[State, Tensor, None]:
         """Observe with so many refinements."""
         seen = frame.permute(0, 3, 1, 2)
         code = self.perceive(seen, self.encoder(seen) if state is None else state.code, refinements)
@@ -134,6 +142,11 @@ DRIFT = Architecture(
     name="drift",
     sizes=DriftSizes,
     variants={"drift": {"": DriftSizes(), "walk": DriftSizes(actions=5), "squares": DriftSizes(channels=3)}},
-    recipes={"": {"": {"batch": 8, "frames": (12,), "validation": 16, "scored": 8, "gradient_limit": 10.0}, "squares": {"frames": (1,)}}},
+    recipes={
+        "": {
+            "": {"batch": 8, "frames": (12,), "validation": 16, "scored": 8, "gradient_limit": 10.0},
+            "squares": {"frames": (1,)},
+        }
+    },
     settable=("refinements",),
 )

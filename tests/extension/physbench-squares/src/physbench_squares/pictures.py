@@ -33,7 +33,16 @@ class Pictures:
 
     name: ClassVar[str] = "squares"
     version: ClassVar[int] = 1
-    arrays: ClassVar[tuple[str, ...]] = ("features", "groups", "position", "count", "visible", "shape", "colour", "scale")
+    arrays: ClassVar[tuple[str, ...]] = (
+        "features",
+        "groups",
+        "position",
+        "count",
+        "visible",
+        "shape",
+        "colour",
+        "scale",
+    )
     objects: ClassVar[int] = 4
 
     size: int = parameter(24, help="side of a picture in pixels", low=16, high=64)
@@ -50,7 +59,10 @@ class Pictures:
     def batch(self, seeds: NDArray[np.uint64], frames: int) -> Scenes:
         """Draw one picture for each seed."""
         n, size, cell = len(seeds), self.size, self.size // 2
-        features, groups = np.zeros((n, frames, size, size, 3), np.uint8), np.zeros((n, frames, size, size, 1), np.uint8)
+        features, groups = (
+            np.zeros((n, frames, size, size, 3), np.uint8),
+            np.zeros((n, frames, size, size, 1), np.uint8),
+        )
         truth = {
             "position": np.zeros((n, frames, 4, 2), np.float32),
             "count": np.zeros(n, np.uint8),
@@ -65,7 +77,10 @@ class Pictures:
             truth["count"][i] = 1 + draws[10] % self.most
             for k in range(truth["count"][i]):
                 side = 5 + draws[12 + k] % (cell - 5)
-                top, left = cell * (cells[k] // 2) + draws[16 + k] % (cell - side + 1), cell * (cells[k] % 2) + draws[20 + k] % (cell - side + 1)
+                top, left = (
+                    cell * (cells[k] // 2) + draws[16 + k] % (cell - side + 1),
+                    cell * (cells[k] % 2) + draws[20 + k] % (cell - side + 1),
+                )
                 owned = np.zeros((size, size), bool)
                 owned[top : top + side, left : left + side] = True
                 shape = RING if self.rings and draws[24 + k] % 2 else SQUARE

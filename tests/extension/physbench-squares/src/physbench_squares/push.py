@@ -23,7 +23,9 @@ class Push:
     def begin(self, batch: Batch) -> None:
         """Remember nothing."""
 
-    def observe(self, state: None, frame: NDArray[np.float32], action: NDArray[np.float32] | None) -> tuple[None, Prediction]:
+    def observe(
+        self, state: None, frame: NDArray[np.float32], action: NDArray[np.float32] | None
+    ) -> tuple[None, Prediction]:
         """frame (B, H, W, C), action one-hot (B, A)."""
         steps = np.zeros((len(frame), 2), int) if action is None else STEPS[action.argmax(1)]
         mean = np.stack([move(each, *step) for each, step in zip(frame, steps, strict=True)])

@@ -1,6 +1,7 @@
 """A white square that is walked about in whole episodes, 2 pixels a step; it earns 1 in the upper left corner.
 
-An episode is 2 to 5 sequences of a dataset, one after another. It can only be made from its beginning, so it is the unit of work.
+An episode is 2 to 5 sequences of a dataset, one after another. It can only be made from its beginning, so it is the
+unit of work.
 """
 
 from __future__ import annotations
@@ -32,7 +33,16 @@ class Walk:
 
     name: ClassVar[str] = "walk"
     version: ClassVar[int] = 1
-    arrays: ClassVar[tuple[str, ...]] = ("features", "groups", "position", "count", "visible", "actions", "reward", "episode")
+    arrays: ClassVar[tuple[str, ...]] = (
+        "features",
+        "groups",
+        "position",
+        "count",
+        "visible",
+        "actions",
+        "reward",
+        "episode",
+    )
     objects: ClassVar[int] = 1
     actions: ClassVar[int] = len(STEPS)
     engine: ClassVar[str] = "processes"
@@ -75,7 +85,9 @@ class Walk:
         }
         truth = {name: array.reshape(sequences, frames, *array.shape[1:]) for name, array in flat.items()}
         truth["count"] = np.ones(sequences, np.uint8)
-        truth["episode"] = np.stack([np.full(sequences, episode), frames * np.arange(sequences)], axis=1).astype(np.uint32)
+        truth["episode"] = np.stack([np.full(sequences, episode), frames * np.arange(sequences)], axis=1).astype(
+            np.uint32
+        )
         groups = groups.reshape(sequences, frames, *groups.shape[1:])
         return Scenes(features=groups.copy(), groups=groups, truth=truth, events={})
 
