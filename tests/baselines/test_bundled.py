@@ -30,7 +30,14 @@ REGISTERED = [
     name for name, place in registry.models.built_in.items() if place.startswith("physbench_baselines.bundled:")
 ]
 
-UNMOVED = {"relative_bce": "mean", "ari": "one-segment", "relative_position_mse": "copy", "log_likelihood": "mean"}
+UNMOVED = {
+    "relative_bce": "mean",
+    "ari": "one-segment",
+    "relative_position_mse": "copy",
+    "log_likelihood": "mean",
+    "slot_accuracy": "copy",
+    "probe_bit_f1": "blank",
+}
 """The best of the rows that say the same whatever they are shown, or copy it, by the figure of who predicts and of who
 takes images apart."""
 

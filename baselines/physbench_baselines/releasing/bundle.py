@@ -26,6 +26,7 @@ from physbench_baselines.releasing.scored import FOLDER, score_release
 from physbench_baselines.releasing.shrink import PrecisionComparison, compare_precisions, has_big_matrices
 from physbench_baselines.releasing.worlds import HELP, suites_of, yardstick
 from physbench_baselines.training.folder import Folder
+from physbench_baselines.training.preflight import strip_version
 
 RUN_FIELDS = {item.name for item in fields(RunCard)}
 
@@ -86,7 +87,13 @@ def bundle(
     weights = shipped.origin.weights_sha256
     same = before if before and before.weights_sha256 == weights else None
     card = Card(
-        **{**vars(trained), **told, **origin.without_folders(best.card), **origin.course(run)},
+        **{
+            **vars(trained),
+            "data": strip_version(trained.data),
+            **told,
+            **origin.without_folders(best.card),
+            **origin.course(run),
+        },
         architecture=best.header.architecture,
         sizes=dict(best.header.sizes),
         parameters=shipped.origin.parameters or 0,
