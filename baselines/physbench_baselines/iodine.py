@@ -143,7 +143,8 @@ class Iodine(nn.Module):
         learns = torch.is_grad_enabled()
         with torch.enable_grad():
             loss = guess.loss.sum() / self.sizes.inner_batch
-        return torch.autograd.grad(loss, (guess.outputs, guess.logits, guess.raw), retain_graph=learns)  # type: ignore[return-value]
+        wanted = guess.outputs, guess.logits, guess.raw
+        return torch.autograd.grad(loss, wanted, retain_graph=learns)  # type: ignore[return-value]
 
     def inputs(self, guess: Guess, x: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """What the refinement network is shown, in this order: images (B, K or 1, channels, H, W), and vectors (B, K,

@@ -243,7 +243,8 @@ class Propagation(nn.Module):
             glance = eye.look(seen, proposal[:, k], mask[:, k])
             h = self.rnn(torch.cat([glance if ours else eye.head(glance)[0], before, told[:, k]], dim=1), h)
             delta, raw = self.where(torch.cat([h, where[:, k], temporal[:, k], *own], dim=1)).chunk(2, dim=1)
-            loc = eye.bound(where[:, k] + going[:, k] + SHIFTED * delta) if ours else where[:, k] + delta  # type: ignore[index]
+            ahead = going[:, k] if ours else 0.0  # type: ignore[index]
+            loc = eye.bound(where[:, k] + ahead + SHIFTED * delta) if ours else where[:, k] + delta
             scale = F.softplus(raw + self.offset - 1) + (TIGHT if ours else FLOOR)
             triangle = torch.diag_embed(scale) + scale[..., None] * self.cholesky.tril()
             noise = draws.where[:, k]

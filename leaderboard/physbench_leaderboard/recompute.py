@@ -95,7 +95,9 @@ def _of(submission: Submission, provenance: dict[str, Any], sums: Path) -> Entry
 
 def _belongs(entry: Entry, provenance: dict[str, Any]) -> bool:
     digests = provenance.get("data_sha256")
-    if not isinstance(digests, dict) or not all(isinstance(digest, str) for digest in digests.values()):  # type: ignore[misc]
+    if not isinstance(digests, dict):
+        return False
+    if not all(isinstance(each, str) for each in digests.values()):  # type: ignore[misc]
         return False
     names = entry.who._fields
     data: tuple[str, ...] = tuple(sorted(set(digests.values())))  # type: ignore[misc]

@@ -274,7 +274,8 @@ _NAME = CellRule(
 _LINK = CellRule(
     "an https link of at most 200 plain characters",
     re.compile(
-        r"(?=.{1,200}\Z)https://([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(/[A-Za-z0-9._~/?#&=%+,:-]*)?"
+        r"(?=.{1,200}\Z)https://([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}"
+        r"(/[A-Za-z0-9._~/?#&=%+,:-]*)?"
     ),
     str,
     None,

@@ -105,7 +105,8 @@ def _generate_command(usual: Recipe) -> click.Command:
         settings = {name: given.pop(name) for name in ("out", "workers", "part", "overwrite", "dry_run", "as_json")}
         splits = {split: given.pop(split) for split in COUNTS}
         seed, frames = given.pop("seed"), given.pop("frames", usual.frames)
-        recipe = replace(usual, generator=replace(usual.generator, **given), splits=splits, seed=seed, frames=frames)  # type: ignore[type-var]
+        generator = replace(usual.generator, **given)  # type: ignore[type-var]
+        recipe = replace(usual, generator=generator, splits=splits, seed=seed, frames=frames)
         out = settings.pop("out") or Path(recipe.file_name(usual))
         if settings.pop("dry_run"):
             _dry_run(recipe, out, settings["workers"], settings["as_json"])

@@ -144,7 +144,7 @@ class Onlooker:
         return copied, parts(state) if parts else None
 
     def _take_down(self, returned: Any) -> Any:
-        if isinstance(returned, tuple) and len(returned) == 2:  # pyright: ignore[reportUnknownArgumentType] the caller refuses anything else
+        if isinstance(returned, tuple) and len(returned) == 2:  # pyright: ignore[reportUnknownArgumentType]
             self.said.append([self.note(*returned)])  # pyright: ignore[reportUnknownArgumentType]
         return returned  # pyright: ignore[reportUnknownVariableType]
 
@@ -204,7 +204,7 @@ def checked_owner(said: dict[str, NDArray[Any]], shape: tuple[int, ...]) -> NDAr
 
 def drawable(parts: Parts, shape: tuple[int, ...]) -> Parts:
     """Parts of one sequence that fit together, and its frames of this shape."""
-    if not isinstance(parts, Parts):  # pyright: ignore[reportUnnecessaryIsInstance] it comes from the author of the model
+    if not isinstance(parts, Parts):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ModelError(f"the model's parts are a {type(parts).__name__} where a Parts is expected")
     predictions, shares = np.asarray(parts.predictions), np.asarray(parts.shares)
     slots = predictions.shape[1] if predictions.ndim > 1 else 0

@@ -201,7 +201,8 @@ def _show_context(
 
 def _require_pair(returned: Any) -> tuple[Any, Any]:
     if not isinstance(returned, tuple) or len(returned) != 2:  # pyright: ignore[reportUnknownArgumentType]
-        raise ModelError(f"the model returned a {type(returned).__name__} where (state, prediction) is expected")  # pyright: ignore[reportUnknownArgumentType]
+        kind = type(returned).__name__  # pyright: ignore[reportUnknownArgumentType]
+        raise ModelError(f"the model returned a {kind} where (state, prediction) is expected")
     return returned  # pyright: ignore[reportUnknownVariableType]
 
 

@@ -13,8 +13,8 @@ _EXAMPLE = """\
 >>> import numpy as np
 >>> from physbench.metrics import boxes, sums
 >>> nan = [np.nan] * 5  # no box
->>> said = np.array([[[[2, 5, 4, 4, 7], nan], [[3, 5, 4, 4, 7], [8, 8, 1, 1, 2]], [nan, nan], [[2, 5, 4, 4, 1], nan]]])  # x, y, width, height, identity
->>> position = np.array([[[[2.0, 5.0]], [[1.0, 5.0]], [[-3.0, 5.0]], [[1.0, 5.0]]]])  # an object that leaves a frame of 10x10 and comes back
+>>> said = np.array([[[[2, 5, 4, 4, 7], nan], [[3, 5, 4, 4, 7], [8, 8, 1, 1, 2]], [nan, nan], [[2, 5, 4, 4, 1], nan]]])
+>>> position = np.array([[[[2.0, 5.0]], [[1.0, 5.0]], [[-3.0, 5.0]], [[1.0, 5.0]]]])  # it leaves and comes back
 >>> visible = np.array([[[12], [11], [0], [11]]])
 >>> box_of = boxes.match_boxes(said, position, visible, height=10, width=10)
 """

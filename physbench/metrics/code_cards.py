@@ -79,7 +79,7 @@ PROBE_SLOT_ACCURACY = Metric(
 >>> from physbench.metrics.memory_probe import MemoryProbe
 >>> ram = np.zeros((50, 4, 128), np.uint8)
 >>> ram[..., 7] = np.arange(200).reshape(50, 4) % 4
->>> lowest = (ram[..., 7:8] & 1).astype(np.float32)  # a code of one of the two bits: the other is even, so it is read as 0
+>>> lowest = (ram[..., 7:8] & 1).astype(np.float32)  # a code of one of the two bits; the other is read as 0
 >>> slots = np.arange(128) == 7
 >>> read = MemoryProbe.fit(lowest, ram, slots, [7]).read(lowest)
 >>> sums.value(memory.slot_accuracy(ram, read.ram, slots))
@@ -112,7 +112,7 @@ PROBE_VARIABLES = Metric(
 >>> import numpy as np
 >>> from physbench.metrics import sums
 >>> from physbench.metrics.memory_probe import MemoryReading
->>> there = np.array([[[10], [20]]], np.uint8)  # one sequence, two frames, one variable, whose mean was 15 and whose spread was 5
+>>> there = np.array([[[10], [20]]], np.uint8)  # two frames of a variable of mean 15, spread 5
 >>> read = MemoryReading(np.zeros((1, 2, 128), np.uint8), np.array([[[2.0], [3.0]]]), np.array([3.0]), np.array([5.0]))
 >>> sums.value(read.explain(there))  # said are 10 and 15
 0.5

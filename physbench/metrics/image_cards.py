@@ -112,7 +112,7 @@ PROBE_SHAPE = Metric(
 >>> from physbench.metrics.probe import Probe, Reading
 >>> shapes = np.array([[1], [2], [3], [2]])
 >>> probe = Probe.fit(np.eye(4)[shapes[:, 0]], {"shape": shapes})
->>> reading = Reading(probe, np.eye(4, dtype=np.float32)[[[1], [2], [3], [3]]])  # the last code is that of another shape
+>>> reading = Reading(probe, np.eye(4, dtype=np.float32)[[[1], [2], [3], [3]]])  # the last is of another shape
 >>> reading.explain("shape", np.full((4, 1, 1), 9), {"shape": shapes})
 (array([1., 1., 1., 0.]), array([1., 1., 1., 1.]))
 """,

@@ -91,7 +91,7 @@ ARI_VIDEO = Metric(
 >>> import numpy as np
 >>> from physbench.metrics import grouping, sums
 >>> groups = np.tile(np.array([1, 1, 2, 2], np.uint8), 3).reshape(1, 3, 1, 4, 1)
->>> owners = np.array([[0, 0, 1, 1], [0, 0, 1, 1], [1, 1, 0, 0]], np.uint8).reshape(1, 3, 1, 4)  # the slots change places
+>>> owners = np.array([[0, 0, 1, 1], [0, 0, 1, 1], [1, 1, 0, 0]], np.uint8).reshape(1, 3, 1, 4)  # slots swap
 >>> tables = grouping.contingency(owners, groups)
 >>> sums.value(sums.mean_where_defined(grouping.ari(tables)))
 1.0
@@ -206,8 +206,9 @@ PERMANENCE_BCE = Metric(
 >>> import numpy as np
 >>> from physbench.metrics import permanence, sums
 >>> behind = [[0, 1], [1, 0], [1, 0]]  # groups of two pixels, the curtain is the left one: seen, then hidden twice
->>> groups = np.array([[*behind, [0, 1]], [*behind, [1, 0]]], np.uint8).reshape(2, 4, 1, 2, 1)  # one comes out, one does not
->>> visible, curtain = np.array([[1, 0, 0, 1], [1, 0, 0, 0]], np.uint16).reshape(2, 4, 1), np.array([[0, 0, 1, 1]] * 2, np.int16)
+>>> groups = np.array([[*behind, [0, 1]], [*behind, [1, 0]]], np.uint8).reshape(2, 4, 1, 2, 1)  # one comes out
+>>> visible = np.array([[1, 0, 0, 1], [1, 0, 0, 0]], np.uint16).reshape(2, 4, 1)
+>>> curtain = np.array([[0, 0, 1, 1]] * 2, np.int16)
 >>> truth = groups * np.array([0, 1], np.uint8).reshape(2, 1), groups, visible, curtain
 >>> rates = sums.curve(permanence.count_on(*truth))
 >>> rates[:2]  # at distance 1 a pixel is on half of the time; there is none at distance 2
@@ -268,7 +269,8 @@ ROLLOUT_RELATIVE_BCE = Metric(
 >>> from physbench.metrics import rollout, sums
 >>> frames = np.array([0, 0, 1, 1], np.uint8).reshape(1, 4, 1, 1, 1)
 >>> means = np.array([1e-3, 1e-2]).reshape(1, 2, 1, 1, 1)
->>> relative = sums.ratio(rollout.rollout_bce(frames, means, context=2), rollout.repeat_bce(frames, context=2, horizon=2))
+>>> ours = rollout.rollout_bce(frames, means, context=2)
+>>> relative = sums.ratio(ours, rollout.repeat_bce(frames, context=2, horizon=2))
 >>> [round(each, 6) for each in sums.curve(relative)]
 [0.5, 0.333333]
 """,
@@ -310,7 +312,7 @@ ROLLOUT_POSITION_ERROR = Metric(
 >>> position, radius = np.array([[[0.5, 0.5], [5.5, 0.5], [9.5, 0.5]]]), np.array([[0.5, 0.5, 0.5]])  # x, y
 >>> visible = np.array([[1, 1, 0]])  # the third does not show
 >>> figure = positions.rollout_position_error(mean, position, radius, visible)
->>> figure.numerator.tolist(), figure.denominator.tolist()  # pixels 0 and 1 are the first one's: x = 1.0; pixel 4 the second's: x = 4.5
+>>> figure.numerator.tolist(), figure.denominator.tolist()  # they are at x = 1.0 and x = 4.5
 ([1.5], [2.0])
 >>> sums.value(positions.rollout_position_error(np.full((1, 1, 6, 1), 0.5), position, radius, visible))
 16.0

@@ -104,7 +104,7 @@ RELATIONAL_BCE = Metric(
 >>> from physbench.metrics import pixels, sums
 >>> frames = np.array([0, 0, 1, 1, 0, 0], np.uint8).reshape(1, 3, 1, 2, 1)
 >>> means = np.full((1, 2, 1, 2, 1), 0.5)
->>> collisions = np.array([1, 0, 0, 0, 1, 1], np.uint8).reshape(1, 3, 1, 2, 1)  # frame 2's flags are for a frame that is not there
+>>> collisions = np.array([1, 0, 0, 0, 1, 1], np.uint8).reshape(1, 3, 1, 2, 1)  # those of frame 2 do not count
 >>> round(sums.value(sums.mean(pixels.relational_bce(frames, means, collisions))), 6)  # ln 2, once in two transitions
 0.346574
 """,

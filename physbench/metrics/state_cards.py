@@ -38,7 +38,8 @@ POSITION_MSE = Metric(
 >>> import numpy as np
 >>> from physbench.metrics import sums, trajectories
 >>> there = np.array([[[[0.5, 0.5], [0.2, 0.2]]]])  # two objects, of which the second does not exist
->>> round(sums.value(trajectories.position_mse(there, there + [0.1, 0.2], np.array([[4.0, 0.0]]))), 6)  # (0.01 + 0.04) / 2
+>>> said, radius = there + [0.1, 0.2], np.array([[4.0, 0.0]])
+>>> round(sums.value(trajectories.position_mse(there, said, radius)), 6)  # (0.01 + 0.04) / 2
 0.025
 """,
 )
@@ -134,7 +135,8 @@ ENERGY_ERROR = Metric(
 >>> import numpy as np
 >>> from physbench.metrics import sums, trajectories
 >>> before, there = np.zeros((1, 1, 2)), np.array([0.2, 0.0]).reshape(1, 1, 1, 2)
->>> round(sums.value(trajectories.energy_error(before, there, there / 2, np.ones((1, 1)))), 6)  # half as fast: a quarter of the energy
+>>> error = trajectories.energy_error(before, there, there / 2, np.ones((1, 1)))
+>>> round(sums.value(error), 6)  # half as fast: a quarter of the energy
 0.75
 """,
 )
@@ -161,7 +163,8 @@ PENETRATION = Metric(
 >>> import numpy as np
 >>> from physbench.metrics import sums, trajectories
 >>> said = np.array([[0.1, 0.5], [0.25, 0.5]]).reshape(1, 1, 2, 2)
->>> round(sums.value(trajectories.penetration(said, np.array([[0.1, 0.1]]))), 6)  # 0.05 of 0.1 in each other; the first touches the wall
+>>> depth = trajectories.penetration(said, np.array([[0.1, 0.1]]))
+>>> round(sums.value(depth), 6)  # 0.05 of 0.1 in each other; the first touches the wall
 0.5
 """,
 )

@@ -235,7 +235,8 @@ class Split:
         >>> [len(batch["features"]) for batch in training.batches(16, shuffle_seed=0)]
         [16, 16, 8]
         """
-        whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)  # pyright: ignore[reportUnnecessaryIsInstance]
+        is_number = isinstance(size, (int, np.integer))  # pyright: ignore[reportUnnecessaryIsInstance]
+        whole = is_number and not isinstance(size, bool)
         if not whole or size < 1:
             raise StorageError(f"a batch has at least 1 sequence, not {size}")
         return self._batches(int(size), shuffle_seed, drop_last)

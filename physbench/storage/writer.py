@@ -146,7 +146,8 @@ def _versions() -> dict[str, str | None]:
     import h5py  # pyright: ignore[reportMissingTypeStubs]
 
     packages = {name: _version(name) for name in ("physbench", "numpy", "numba", "deflate", "isal", "h5py")}
-    return {**packages, "HDF5": str(h5py.version.hdf5_version)}  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+    library: Any = h5py.version
+    return {**packages, "HDF5": str(library.hdf5_version)}
 
 
 def _version(package: str) -> str | None:

@@ -89,7 +89,7 @@ def bundle(
     card = Card(
         **{
             **vars(trained),
-            "data": strip_version(trained.data),
+            **dict[str, Any](data=strip_version(trained.data)),
             **told,
             **origin.without_folders(best.card),
             **origin.course(run),

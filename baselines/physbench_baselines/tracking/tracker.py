@@ -76,7 +76,8 @@ class TrackerState(NamedTuple):
     names: NDArray[np.int64]  # (B, K) the identity of each disc: no other ever had it. -1: there was none
 
 
-Numbers: Any = namedtuple("Numbers", [each.name for each in fields(Settings)])  # pyright: ignore[reportUntypedNamedTuple, reportUnknownArgumentType]
+NAMES: Any = [each.name for each in fields(Settings)]
+Numbers: Any = namedtuple("Numbers", NAMES)  # pyright: ignore[reportUntypedNamedTuple]
 """Settings as a kernel takes them."""
 
 

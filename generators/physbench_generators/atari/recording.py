@@ -36,7 +36,8 @@ def record_tape(
     many."""
     if not hasattr(recipe.generator, "tape"):
         raise RecipeError(f"the world {recipe.generator.name} has no tapes")
-    recipe = replace(recipe, generator=replace(recipe.generator, tape="", tape_sha256=""))  # type: ignore[type-var, call-arg]
+    untaped = replace(recipe.generator, tape="", tape_sha256="")  # type: ignore[type-var, call-arg]
+    recipe = replace(recipe, generator=untaped)
     parts = path.with_name(f"{path.name}.parts-{recipe.sha256[:16]}")
     require_writable(path)
     parts.mkdir(exist_ok=True)
