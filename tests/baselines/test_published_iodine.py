@@ -137,7 +137,7 @@ def require_guesses(found: Run) -> None:
             "re": -guess.log_prob.sum(dim=(1, 2, 3)), "kl": divergence(mean, variance), "step_loss": guess.loss.mean(),
         }  # fmt: skip
         for name, array in arrays.items():
-            require_close(array, np.asarray(found.published(name)[t]), tolerance, f"{name} of step {t}")
+            require_close(array, np.asarray(found.read_published(name)[t]), tolerance, f"{name} of step {t}")
         assert torch.equal(guess.kl, arrays["kl"])
 
 
@@ -151,7 +151,7 @@ def require_inputs(found: Run) -> None:
             published = published_input(found, name, t)
             require_close(channels_last(array).expand(published.shape), published, tolerance, f"{name} of step {t}")
         for name, array in vectors.items():
-            published = found.published("lambda" if name == "zp" else f"in/flat/{name}")[t]
+            published = found.read_published("lambda" if name == "zp" else f"in/flat/{name}")[t]
             require_close(array, published, tolerance, f"{name} of step {t}")
         by_outputs, by_logits, by_raw = found.slopes[t]
         for name, array in (
@@ -159,26 +159,26 @@ def require_inputs(found: Run) -> None:
             ("dmask", channels_last(by_logits)),
             ("dzp", by_raw),
         ):
-            require_close(array, found.published(f"raw/{name}")[t], tolerance, f"{name} of step {t} before its norm")
+            require_close(array, found.read_published(f"raw/{name}")[t], tolerance, f"{name} of step {t} before its norm")
             assert array.grad_fn is None and not array.requires_grad
 
 
 def published_input(found: Run, name: str, t: int) -> NDArray[Any]:
     """Some are the results of the guess, and have a float64 twin under that name alone."""
     twin = {"components": "means", "mask": "mask_logits", "pred_mask": "masks"}.get(name)
-    return found.published(twin)[t] if twin else found.published(f"in/spatial/{name}")[t]
+    return found.read_published(twin)[t] if twin else found.read_published(f"in/spatial/{name}")[t]
 
 
 def require_answers(found: Run) -> None:
     tolerance = CLOSE[found.model.initial.dtype]
     for t, (_, features) in enumerate(found.layers["encoder"]):
-        require_close(features, found.published("encoder_out")[t], tolerance, f"features of step {t}")
+        require_close(features, found.read_published("encoder_out")[t], tolerance, f"features of step {t}")
     for t, ((given, *_), (output, cell)) in enumerate(found.layers["lstm"]):
-        require_close(given, found.published("flat_concat")[t], tolerance, f"the LSTM's input of step {t}")
-        require_close(output, found.published("lstm_h")[t], tolerance, f"the LSTM's output of step {t}")
-        require_close(cell, found.published("lstm_c")[t], tolerance, f"the LSTM's cell of step {t}")
+        require_close(given, found.read_published("flat_concat")[t], tolerance, f"the LSTM's input of step {t}")
+        require_close(output, found.read_published("lstm_h")[t], tolerance, f"the LSTM's output of step {t}")
+        require_close(cell, found.read_published("lstm_c")[t], tolerance, f"the LSTM's cell of step {t}")
     for t, ((given, _), _) in enumerate(found.layers["head"]):
-        published = found.published("head_in")[t]
+        published = found.read_published("head_in")[t]
         require_close(given.view(published.shape), published, tolerance, f"the head's input of step {t}")
     batch, slots = found.guesses[0].z.shape[:2]
     first = torch.cat([image.expand(batch, slots, -1, -1, -1) for image in found.shown[0][0].values()], dim=2)
@@ -192,7 +192,7 @@ def require_answers(found: Run) -> None:
 
 def require_loss_and_gradients(found: Run) -> None:
     wide = found.model.initial.dtype == torch.float64
-    assert float(found.loss.detach()) == pytest.approx(float(found.published("loss")), rel=1e-7 if wide else 1e-5)
+    assert float(found.loss.detach()) == pytest.approx(float(found.read_published("loss")), rel=1e-7 if wide else 1e-5)
     squares = 0.0
     for name, variable in published_names(found.model.sizes).items():
         gradient = found.model.get_parameter(name).grad
@@ -204,7 +204,7 @@ def require_loss_and_gradients(found: Run) -> None:
             assert float(gradient.norm()) == pytest.approx(float(found.file[f"gradnorm/{variable}"]), rel=1e-3), (
                 variable
             )
-    assert squares**0.5 == pytest.approx(float(found.published("global_grad_norm")), rel=1e-7 if wide else 1e-3)
+    assert squares**0.5 == pytest.approx(float(found.read_published("global_grad_norm")), rel=1e-7 if wide else 1e-3)
 
 
 def require_trained_loss(found: Run) -> None:

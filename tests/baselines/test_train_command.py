@@ -34,7 +34,7 @@ def _in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         (["rnn", "--frames", "8,twelve"], "'8,twelve' is no list of whole numbers"),
         (["rnn", "--slots", "5"], "rnn is a model of one slot"),
         (["rnn", "--learning-rate", "-1"], "learning rate is a number above 0, not -1.0"),
-        (["rnn", "--data", "balls678mass64"], "is for tests alone"),
+        (["rnn", "--data", "balls678mass64"], "is for tests only"),
         (["nowhere:sizes"], "does not lead to anything"),
     ],
 )

@@ -568,7 +568,7 @@ def test_what_a_stranger_s_card_says_of_earlier_runs_is_counted_only_where_it_is
         ({"model": "r-mem"}, "no model that can be trained is called 'r-mem': did you mean 'r-nem'"),
         ({"model": "nowhere:at_all"}, "does not lead to anything"),
         ({"model": "rnn", "sizes": {"slots": 5}}, "rnn is a model of one slot, not 5"),
-        ({"data": "balls678mass64"}, "balls678mass64 is for tests alone"),
+        ({"data": "balls678mass64"}, "balls678mass64 is for tests only"),
         ({"sizes": {"depth": 3}}, "has no size 'depth': it has channels"),
         ({"data": "balls4mas64"}, "did you mean 'balls4mass64'"),
         ({"data": "nowhere/x.h5"}, "there is no dataset file nowhere/x.h5"),
