@@ -147,6 +147,8 @@ models = Registry(
         "r-sqair-rmc.balls4mass64-crop50": "physbench_baselines.bundled:r-sqair-rmc.balls4mass64-crop50",
         "sqair.balls-leave50": "physbench_baselines.bundled:sqair.balls-leave50",
         "rmr-mpnn.balls10": "physbench_baselines.bundled:rmr-mpnn.balls10",
+        "cswm.invaders84": "physbench_baselines.bundled:cswm.invaders84",
+        "rmr-contrastive.invaders84": "physbench_baselines.bundled:rmr-contrastive.invaders84",
         "rmr-ram-mpnn.invaders-ram": "physbench_baselines.bundled:rmr-ram-mpnn.invaders-ram",
         "rmr-ram-deep-sets.invaders-ram": "physbench_baselines.bundled:rmr-ram-deep-sets.invaders-ram",
         "rmr-ram-mlp.invaders-ram": "physbench_baselines.bundled:rmr-ram-mlp.invaders-ram",
