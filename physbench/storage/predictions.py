@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from physbench.errors import StorageError
 from physbench.files import publish
 from physbench.model import MOST_BOXES
+from physbench.renamed import find_renamed
 from physbench.storage.codec import LEVEL, compress, shuffle
 from physbench.storage.foreign import Array, Foreign
 from physbench.storage.whole import lock_beside, refused_in_words, require_free
@@ -293,3 +294,7 @@ def _require_name(name: str) -> None:
     parts = name.split("/")
     if not name.isprintable() or any(part in ("", ".", "..", *ARRAYS) for part in parts):
         raise StorageError(f"an asking is called like balls4mass64 or balls4mass64/rollout-5+10, not {name[:40]!r}")
+
+
+def __getattr__(name: str) -> Any:
+    return find_renamed(__name__, {"Header": PredictionsHeader}, name)

@@ -159,7 +159,9 @@ def require_inputs(found: Run) -> None:
             ("dmask", channels_last(by_logits)),
             ("dzp", by_raw),
         ):
-            require_close(array, found.read_published(f"raw/{name}")[t], tolerance, f"{name} of step {t} before its norm")
+            require_close(
+                array, found.read_published(f"raw/{name}")[t], tolerance, f"{name} of step {t} before its norm"
+            )
             assert array.grad_fn is None and not array.requires_grad
 
 

@@ -104,7 +104,7 @@ def test_rows_read_in_order_decode_every_chunk_once(tmp_path: Path, monkeypatch:
     values = np.arange(6 * 40, dtype="f4").reshape(6, 40)
     read = array(stored_as(tmp_path / "x.h5", values, {"chunks": (2, 15), "compression": "gzip"}))
     decoded: list[int] = []
-    decode = type(read)._decoded
+    decode = type(read)._decode
     monkeypatch.setattr(
         type(read),
         "_decode",

@@ -97,7 +97,7 @@ def test_every_dtype_comes_back_in_either_layout(growing: Growing, dtype: str) -
     kind = np.dtype(dtype)
     limits = np.finfo(kind) if kind.kind == "f" else np.iinfo(kind)
     array = np.array([[limits.min, limits.max, 0], [1, 2, 3]], kind)
-    members = {"whole": growing.contiguous(array), "pieces": growing.chunked(array, (1, 2), deflate=4)}
+    members = {"whole": growing.contiguous(array), "pieces": growing.write_chunks(array, (1, 2), deflate=4)}
     with h5py.File(growing.finish(Group(members))) as file:
         for name in members:
             assert file[name].dtype == kind
@@ -121,8 +121,8 @@ def test_layouts_are_named_as_they_are(growing: Growing) -> None:
     root = Group(
         {
             "whole": growing.contiguous(array),
-            "plain": growing.chunked(array, (4, 5)),
-            "deflated": growing.chunked(array, (3, 6), deflate=7),
+            "plain": growing.write_chunks(array, (4, 5)),
+            "deflated": growing.write_chunks(array, (3, 6), deflate=7),
         }
     )
     with h5py.File(growing.finish(root)) as file:
@@ -138,7 +138,9 @@ def test_layouts_are_named_as_they_are(growing: Growing) -> None:
 @pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 2, 5)])
 def test_arrays_without_elements(growing: Growing, shape: tuple[int, ...]) -> None:
     array = np.zeros(shape, "<f8")
-    root = Group({"whole": growing.contiguous(array), "pieces": growing.chunked(array, (2,) * len(shape), deflate=1)})
+    root = Group(
+        {"whole": growing.contiguous(array), "pieces": growing.write_chunks(array, (2,) * len(shape), deflate=1)}
+    )
     with h5py.File(growing.finish(root)) as file:
         assert file["whole"][()].shape == file["pieces"][()].shape == shape
 
@@ -152,7 +154,7 @@ def test_scalar(growing: Growing) -> None:
 @pytest.mark.parametrize("count", [1, 2, 63, 64, 65, 127, 128, 129, 4096, 4097, 5000])
 def test_chunk_trees_of_every_height(growing: Growing, count: int) -> None:
     array = counting("<i4", (3 * count - 1, 2))
-    path = growing.finish(Group({"x": growing.chunked(array, (3, 2))}))
+    path = growing.finish(Group({"x": growing.write_chunks(array, (3, 2))}))
     random = np.random.default_rng(count)
     with h5py.File(path) as file:
         dataset = file["x"]
@@ -167,7 +169,7 @@ def test_chunk_trees_of_every_height(growing: Growing, count: int) -> None:
 @pytest.mark.parametrize(("shape", "chunk"), [((50, 70), (3, 4)), ((9, 65), (9, 1)), ((5, 20, 30), (2, 3, 4))])
 def test_grids_along_several_axes(growing: Growing, shape: tuple[int, ...], chunk: tuple[int, ...]) -> None:
     array = counting("<f8", shape)
-    path = growing.finish(Group({"x": growing.chunked(array, chunk, deflate=1)}))
+    path = growing.finish(Group({"x": growing.write_chunks(array, chunk, deflate=1)}))
     random = np.random.default_rng(0)
     with h5py.File(path) as file:
         for _ in range(60):
@@ -177,7 +179,7 @@ def test_grids_along_several_axes(growing: Growing, shape: tuple[int, ...], chun
 
 
 def test_neighbouring_nodes_of_a_level_know_each_other(growing: Growing) -> None:
-    data = growing.finish(Group({"x": growing.chunked(counting("<i4", (5000,)), (1,))})).read_bytes()
+    data = growing.finish(Group({"x": growing.write_chunks(counting("<i4", (5000,)), (1,))})).read_bytes()
     nodes = [place for place in range(0, len(data), 8) if data.startswith(b"TREE", place)]
     levels = {level: [place for place in nodes if data[place + 5] == level] for level in (0, 1, 2)}
     assert {level: len(places) for level, places in levels.items()} == {0: 79, 1: 2, 2: 1}
@@ -290,7 +292,7 @@ def test_text_with_a_nul_is_refused(growing: Growing) -> None:
 
 def test_a_finished_file_can_be_added_to(growing: Growing) -> None:
     array = counting("<f4", (200, 3))
-    members = {f"x{number}": growing.chunked(array, (2, 3), deflate=1) for number in range(9)}
+    members = {f"x{number}": growing.write_chunks(array, (2, 3), deflate=1) for number in range(9)}
     attributes = {f"attribute {number}": "old" for number in range(9)}
     path = growing.finish(Group(members, attributes))
     with h5py.File(path, "r+") as file:

@@ -286,8 +286,8 @@ def test_a_writer_that_is_killed_leaves_nothing_under_the_name_and_the_next_one_
     path = tmp_path / "p.h5"
     script = f"""
 import numpy as np, time
-from physbench.storage.predictions import Header, PredictionsWriter
-with PredictionsWriter({str(path)!r}, Header(suite="smoke", suite_version=1, size="lite", sequences={N}, model="m", seed=0, likelihood="bernoulli")) as writer:
+from physbench.storage.predictions import PredictionsHeader, PredictionsWriter
+with PredictionsWriter({str(path)!r}, PredictionsHeader(suite="smoke", suite_version=1, size="lite", sequences={N}, model="m", seed=0, likelihood="bernoulli")) as writer:
     writer.add("balls", 0, np.zeros((3, {S}, 6, 5, 1)))
     print("half", flush=True)
     time.sleep(60)

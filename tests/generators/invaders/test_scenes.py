@@ -157,7 +157,7 @@ def put(place: Any, value: Any) -> Any:
     ("name", "change", "words"),
     [
         ("features", put((3, 5, 0, 0, 0), 1), "belongs to no object"),
-        ("groups", put((3, 5, 0, 0, 0), 77), "belongs to nobody"),
+        ("groups", put((3, 5, 0, 0, 0), 77), "belongs to no object"),
         ("visible", put((3, 5, 0), 999), "more or fewer pixels"),
         ("actions", put((3, 5), 1), "not exactly one action"),
         ("phase", put((3, 5), 4), "phase or lives"),

@@ -69,8 +69,10 @@ class Drift(nn.Module):
         self.drift = nn.Conv2d(sizes.width + sizes.actions, sizes.width, 5, padding=2)
 
     def perceive(self, frame: Tensor, code: Tensor, refinements: int) -> Tensor:
-        """frame (B, C, H, W), code (B, D, H, W) -> a code that says the frame better. Takes gradients, whoever
-        calls."""
+        """frame (B, C, H, W), code (B, D, H, W) -> a code that says the frame better.
+
+        Takes gradients, also at test time.
+        """
         with torch.enable_grad():
             code = code if code.requires_grad else code.detach().requires_grad_()
             for _ in range(refinements):
