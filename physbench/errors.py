@@ -14,8 +14,9 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 class PhysbenchError(Exception):
-    """Stand for everything that physbench refuses: a message in words, with the value that was wrong and what to do
-    next.
+    """Stand for everything that physbench refuses.
+
+    The message says in words which value was wrong and what to do next.
 
     >>> try:
     ...     physbench.stream("bals")

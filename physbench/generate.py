@@ -63,9 +63,9 @@ def generate(
     progress: Callable[[GenerationProgress], None] | None = None,
     **parameters: Any,
 ) -> Path:
-    """Make a dataset file; go on where a run with the same recipe and path was stopped. Finished parts beside the file
-    are taken over.
+    """Make a dataset file, or resume where a run with the same recipe and path was stopped.
 
+    Finished parts beside the file are taken over.
     A file of the same recipe that is there already is left as it is. path: by default a name that says what is inside.
     train, valid, test: sequences of each split, where another number than usual is wanted. frames, parameters: of a
     world of your own, as `physbench generate balls --help` lists them. `part=(3, 8)` makes only the third eighth, into

@@ -124,8 +124,9 @@ class Recipe:
         return sum(self.splits.values())
 
     def seeds(self, split: str, start: int, stop: int) -> NDArray[np.uint64]:
-        """Count out the seeds of sequences start..stop-1 of a split; it may be longer than the recipe says, or absent
-        from it.
+        """Count out the seeds of sequences start..stop-1 of a split.
+
+        The split may be longer than the recipe says, or absent from it.
 
         >>> from physbench.registry import datasets
         >>> seeds = datasets.get("balls4mass64").seeds("test", 0, 1000)

@@ -320,8 +320,6 @@ IRREGULAR = frozenset(
     )
 )
 NO_PARTICIPLES = frozenset({"seed", "embed", "feed", "heed", "need", "speed", "shed"})
-OLD_NAMES = frozenset({"shared"})
-"""They lead to new names for a release."""
 
 
 def is_participle(name: str) -> bool:
@@ -344,9 +342,7 @@ def test_no_function_is_called_by_a_bare_participle(path: Path) -> None:
         if isinstance(node, ast.FunctionDef) and not any(
             kind in ast.unparse(each) for each in node.decorator_list for kind in ("property", "fixture")
         ):
-            assert not is_participle(node.name) or node.name in OLD_NAMES, (
-                f"{node.name} in line {node.lineno}: call it by a verb"
-            )
+            assert not is_participle(node.name), f"{node.name} in line {node.lineno}: call it by a verb"
 
 
 def test_old_names_still_lead_to_the_new_ones() -> None:

@@ -180,8 +180,8 @@ def test_what_could_not_be_written_is_said_beforehand(tmp_path: Path) -> None:
 
 HOLD = """
 import sys, time, pathlib
-from physbench.lock import locked
-with locked(pathlib.Path(sys.argv[1])):
+from physbench.lock import hold_lock
+with hold_lock(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
 """

@@ -140,9 +140,9 @@ def evaluate(
     notes: tuple[str, ...] = (),
     progress: Callable[[Progress], None] | None = None,
 ) -> Result:
-    """Score a model: an object with begin and observe, or by name, checkpoint or training folder as on the command
-    line.
+    """Score a model on a suite.
 
+    model: an object with begin and observe, or a name, a checkpoint or a training folder, as on the command line.
     size: lite or full; limit: so many sequences only; fresh: other sequences of the same recipes, drawn by this seed;
     data: a dataset file instead; device, settings: for a model by name, where it runs and what it is given otherwise
     than it was trained with; journal: where finished blocks are kept, so that a killed evaluation goes on.

@@ -201,8 +201,9 @@ class Split:
         return {name: self._read(FIELDS[name], numbers) for name in self.fields}
 
     def events(self, number: int | None = None) -> EventTable:
-        """Read the collisions of one sequence, column by column, in order of time; or those of all, with a column
-        `sequence`.
+        """Read the collisions of one sequence, column by column, in order of time.
+
+        Without a number, those of all sequences, with a column `sequence`.
 
         >>> test = physbench.open("balls.h5")["test"]
         >>> when, who = test.events(5)["time"], test.events(5)["a"]

@@ -67,10 +67,11 @@ class Stream:
         first, step = self.share
         return replace(self, share=(first + part * step, step * parts))
 
-    def shared(self, part: int, parts: int) -> Stream:
-        """Call take_share, which this was named before."""
-        warnings.warn("Stream.shared is called take_share now", DeprecationWarning, stacklevel=2)
-        return self.take_share(part, parts)
+    def __getattr__(self, name: str) -> Any:
+        if name == "shared":  # what take_share was called before
+            warnings.warn("Stream.shared is called take_share now", DeprecationWarning, stacklevel=2)
+            return self.take_share
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def torch(
         self, *, window: int | None = None, dtype: str | None = None, time_first: bool = False, seed: int = 0
@@ -141,9 +142,9 @@ def stream(
     frames: int | None = None,
     **parameters: Any,
 ) -> Stream:
-    """Stream batches of a dataset that is never stored: sequence i is what a file made with this seed holds at i, also
-    beyond its last one.
+    """Stream batches of a dataset that is never stored.
 
+    Sequence i is what a file made with this seed holds at i, also beyond its last one.
     A world of whole episodes has no sequences beyond its last one: its stream begins again with the first.
 
     only: the arrays that are wanted; the others are not made. start: the first sequence; each iteration begins there
