@@ -83,7 +83,8 @@ def require_repeat(recipe: TrainingRecipe, shipped: Card, run: Path) -> None:
         raise TrainingError(
             f"{run} has the seed {recipe.seed}, as the model {shipped.name} has: a repeat is another seed's"
         )
-    if field := replace(ours, seed=recipe.seed).difference(recipe):
+    named = replace(recipe, data=Path(recipe.data).name)  # a card keeps no folders
+    if field := replace(ours, seed=recipe.seed, data=Path(ours.data).name).difference(named):
         theirs, known = getattr(recipe, field), getattr(ours, field)
         raise TrainingError(f"{run} is no repeat of {shipped.name}: its {field} is {theirs!r}, not {known!r}")
 
