@@ -63,10 +63,10 @@ def repeat(
             batch=batch,
             doing=doing,
         )
-    if card.steps != shipped.steps:
+    if (card.steps_limit, card.minutes_limit) != (shipped.steps_limit, shipped.minutes_limit):
+        budgets = [_budget(each.steps_limit, each.minutes_limit) for each in (card, shipped)]
         raise TrainingError(
-            f"{run} was trained for {card.steps:,} steps, and {name} for {shipped.steps:,}: trainings are compared on"
-            " equal budgets"
+            f"{run} was given {budgets[0]}, and {name} {budgets[1]}: trainings are compared on equal budgets"
         )
     kept = Repeat(**{field: getattr(card, field) for field in Repeat.__dataclass_fields__})
     kept = replace(kept, scores=[row for row in kept.scores if _is_in_table(row, world)])
@@ -87,6 +87,10 @@ def require_repeat(recipe: TrainingRecipe, shipped: Card, run: Path) -> None:
     if field := replace(ours, seed=recipe.seed, data=Path(ours.data).name).difference(named):
         theirs, known = getattr(recipe, field), getattr(ours, field)
         raise TrainingError(f"{run} is no repeat of {shipped.name}: its {field} is {theirs!r}, not {known!r}")
+
+
+def _budget(steps: int | None, minutes: float | None) -> str:
+    return f"{steps:,} steps" if steps else f"{minutes:g} minutes" if minutes else "no limit"
 
 
 def find_repeats(name: str) -> list[Repeat]:
