@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from physbench import registry
 from physbench.askings import Asking, Codes, Colours, Flight, Image, Memory, Rollout, Still, Trajectory, Window
-from physbench.errors import RecipeError, UnknownName
+from physbench.errors import RecipeError, UnknownName, suggest
 from physbench.states import Shows
 
 if TYPE_CHECKING:
@@ -351,7 +351,7 @@ def suite_of(name: str) -> Suite:
         return SUITES[name]
     if name not in (others := registry.suites.names()):
         raise UnknownName(
-            f"no suite is called {name!r}: there is {', '.join([*SUITES, *others])}; one of your own is written"
+            f"no suite is called {name!r}: {suggest(name, [*SUITES, *others])}; one of your own is written"
             " package.module:SUITE"
         )
     suite = registry.suites.get(name)

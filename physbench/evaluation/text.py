@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from textwrap import wrap
 
 from physbench.evaluation.evaluate import Extent
 from physbench.evaluation.known import KNOWN_SIZE, Known, list_published
@@ -87,13 +88,18 @@ def _table(
     ]
     room = width - sum(_width(column) + len(GAP) for column in columns)
     order = BESIDE if set(suite.references) <= set(BESIDE) else suite.references
+    left_out: list[str] = []
     for name in (name for name in order if name in suite.references and name != model):
         cells = [_short(beside.get((task, row.metric, name))) for row in rows]
         column = [name, *cells]
         if any(cells) and _width(column) <= room:
             columns.append(column)
             room -= _width(column) + len(GAP)
+        elif any(cells):
+            left_out.append(name)
     yield from align(list(zip(*columns, strict=True)), left=(0, 2))
+    if left_out:
+        yield from wrap(f"no room for {', '.join(left_out)}", width, initial_indent="  ", subsequent_indent="  ")
 
 
 def _width(column: Sequence[str]) -> int:

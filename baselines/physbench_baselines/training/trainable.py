@@ -64,7 +64,13 @@ def measure(
     network: torch.nn.Module, batch: Mapping[str, Tensor], *, generator: torch.Generator, share: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Compute the loss (), to descend, and all figures (), to look at: the loss is the first of them."""
-    losses = cast("Losses", cast("Any", network).loss(batch, generator=generator, share=share))
+    given = cast("Any", network).loss(batch, generator=generator, share=share)
+    if not (isinstance(getattr(given, "total", None), Tensor) and isinstance(getattr(given, "figures", None), Mapping)):
+        raise TrainingError(
+            f"the loss of {type(network).__name__} returned a {type(given).__name__}: it returns a record with a tensor"
+            " `total` and a mapping `figures`, such as physbench_baselines.training.trainable.Losses"
+        )
+    losses = cast("Losses", given)
     total, figures = losses.total, {name: figure for name, figure in losses.figures.items() if name != LOSS}
     for name, figure in {LOSS: total, **figures}.items():
         if not name.isidentifier():
