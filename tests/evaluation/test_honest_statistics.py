@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from click.testing import Result as Ran
+from numpy.typing import NDArray
 
 import physbench
 from physbench import registry
@@ -19,6 +20,7 @@ from physbench.compare import compare, count_tested
 from physbench.errors import PhysbenchError
 from physbench.evaluation.evaluate import extent
 from physbench.evaluation.text import as_text, to_json
+from physbench.model import Prediction
 from physbench.report.page import page
 from physbench.result import ENOUGH, ScoredRun, load_run
 from physbench.suites import RARE, SUITES
@@ -52,9 +54,19 @@ def test_json_has_the_number_of_contributing_sequences_as_a_count_by_hand() -> N
     assert any(each["is_narrow"] for each in scores.values()) and not all(each["is_narrow"] for each in scores.values())
 
 
+class Noted(Slots):
+    """With a code to read: how bright each frame was."""
+
+    def observe(self, state: Any, frame: NDArray[np.float32], action: object) -> tuple[Any, Prediction]:
+        return frame.mean((1, 2, 3)), super().observe(None, frame, action)[1]
+
+    def latents(self, state: NDArray[np.float32]) -> NDArray[np.float32]:
+        return state[:, None, None]
+
+
 def few(suite: str) -> set[tuple[str, str, int]]:
     """Figures of fewer than 64 sequences, counted."""
-    sums = physbench.evaluate(Slots(), suite).sums
+    sums = physbench.evaluate(Noted(), suite).sums
     return {
         (*key, len(below)) for key, (_, below) in sums.items() if sum(1 for each in below.tolist() if each != 0) < 64
     }
