@@ -100,7 +100,7 @@ class Board:
             f"The best row that learns nothing and sees frames alone is {bar.model}"
             f" ({number(self.headline(bar).value)})."
         )
-        return f"{words} Below it: {', '.join(below)}." if below else words
+        return f"{words} Worse: {', '.join(below)}." if below else words
 
     def is_narrow(self, task: str, metric: str) -> bool:
         """Whether the intervals of a figure are of so few sequences that they are too narrow."""

@@ -77,7 +77,7 @@ def test_every_bundled_model_below_the_best_row_without_learning_is_said_to_be_s
             if line.startswith(f"- `{suite.name}`, ranked by")
         ]
         assert f"the bar is `{bar['model']}` ({float(bar['value']):.3f})." in line
-        told = line.partition("Below it: ")[2]
+        told = line.partition("Worse: ")[2]
         for name, card in cards().items():
             for row in card.scores:
                 if (row["suite"], row["size"], row["task"], row["metric"]) == key:
@@ -133,7 +133,7 @@ def test_the_best_of_a_group_comes_first_by_the_direction_of_its_metric() -> Non
     [
         (0.05, "Better: mine (0.050)."),
         (0.105, "Not told apart from it: mine (0.105)."),
-        (0.3, "Below it: mine (0.300)."),
+        (0.3, "Worse: mine (0.300)."),
         (None, "No trained model plays it."),
     ],
 )

@@ -161,6 +161,11 @@ def test_what_leads_to_no_model_is_said(own: str, place: str, words: str) -> Non
         own_code(place)
 
 
+def test_a_place_given_as_a_name_is_told_where_it_belongs() -> None:
+    with pytest.raises(UnknownName, match="given with --model own_models:build, or as an object in Python"):
+        contestant("own_models:build")
+
+
 @pytest.mark.parametrize(
     ("line", "error"),
     [

@@ -214,7 +214,7 @@ def test_a_board_says_which_models_lie_below_the_best_row_without_learning(
     }
     best = (min if key == RANKED else max)(rows_there, key=rows_there.__getitem__)
     assert board.describe_bar().startswith(f"The best row that learns nothing and sees frames alone is {best} (")
-    assert board.describe_bar().endswith(" Below it: weak.")
+    assert board.describe_bar().endswith(" Worse: weak.")
     (alone,) = boards(list_submissions(one("strong", good, good, good, key)), suite=suite)
     assert alone.describe_bar() == ""
 

@@ -55,7 +55,7 @@ def _compare(rows: Rows, suite: str, task: str, metric: str) -> str:
         )
     bar = min(scored, key=lambda name: rank_key(rows[GROUPS[1]][name], place))
     lower = find(metric).better == "lower"
-    verdicts: dict[str, list[str]] = {"Better": [], "Not told apart from it": [], DENSITIES: [], "Below it": []}
+    verdicts: dict[str, list[str]] = {"Better": [], "Not told apart from it": [], DENSITIES: [], "Worse": []}
     for name, scores in sorted(rows[GROUPS[0]].items(), key=lambda item: rank_key(item[1], place)):
         row = find_score(scores, *place)
         if row is None or row["value"] is None:
@@ -63,7 +63,7 @@ def _compare(rows: Rows, suite: str, task: str, metric: str) -> str:
         ours, theirs = interval_of(row), interval_of(scored[bar])
         apart = ours[1] < theirs[0] or theirs[1] < ours[0]
         better = (row["value"] < scored[bar]["value"]) == lower
-        verdict = "Not told apart from it" if not apart else "Better" if better else "Below it"
+        verdict = "Not told apart from it" if not apart else "Better" if better else "Worse"
         if metric == "log_likelihood" and scored[bar]["value"] <= 0 < row["value"]:  # of bits it is at most 0
             verdict = DENSITIES
         verdicts[verdict].append(f"{name} ({row['value']:.3f})")
