@@ -42,7 +42,7 @@ class Reference:
         return frames_of(self.arrays, name)
 
     @property
-    def kept(self) -> tuple[slice, slice]:
+    def grid(self) -> tuple[slice, slice]:
         """The rows and columns of which predictions and gammas are held."""
         step = self.arrays["targets"].shape[3] // self.arrays["preds"].shape[3]
         return slice(None, None, step), slice(None, None, step)
@@ -91,12 +91,12 @@ def test_a_model_made_of_published_weights_gives_the_published_results(path: Pat
     """
     found = reference(path)
     predictions, gammas = found.arrays["preds"][1:, ..., 0], found.arrays["gammas"][1:, ..., 0]
-    targets = found.arrays["targets"][1:, ..., 0][..., *found.kept]  # (T - 1, B, 1, H, W)
+    targets = found.arrays["targets"][1:, ..., 0][..., *found.grid]  # (T - 1, B, 1, H, W)
     explained = (targets * predictions + (1 - targets) * (1 - predictions) + 1e-6).sum(axis=2, keepdims=True)
     for t, state in enumerate(found.states):
-        np.testing.assert_allclose(state.psi.numpy()[..., *found.kept], predictions[t], rtol=0, atol=1e-5)
+        np.testing.assert_allclose(state.psi.numpy()[..., *found.grid], predictions[t], rtol=0, atol=1e-5)
         assert (
-            np.abs(state.gamma.numpy()[..., *found.kept] - gammas[t]) < 1e-5 + np.spacing(np.float32(1)) / explained[t]
+            np.abs(state.gamma.numpy()[..., *found.grid] - gammas[t]) < 1e-5 + np.spacing(np.float32(1)) / explained[t]
         ).all()
     figures = {name: float(value) for name, value in found.losses.figures.items()}
     assert float(found.losses.total.detach()) == pytest.approx(float(found.arrays["loss"]), rel=1e-5)
@@ -150,7 +150,7 @@ def test_the_e_step_of_published_predictions_is_the_published_one(path: Path) ->
     found = reference(path)
     for t in range(1, len(found.arrays["gammas"])):
         gamma = e_step(
-            found.frames("targets")[:, t, ..., 0][..., *found.kept], torch.from_numpy(found.arrays["preds"][t, ..., 0])
+            found.frames("targets")[:, t, ..., 0][..., *found.grid], torch.from_numpy(found.arrays["preds"][t, ..., 0])
         )
         np.testing.assert_allclose(gamma.numpy(), found.arrays["gammas"][t, ..., 0], rtol=0, atol=1e-6)
 
