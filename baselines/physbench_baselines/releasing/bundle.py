@@ -5,7 +5,6 @@ about and what they score.
 """
 
 import re
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 import click
 
-from physbench.errors import PhysbenchError, TrainingError
+from physbench.errors import TrainingError
 from physbench.evaluation.evaluate import extent
 from physbench.result import Result
 from physbench.suites import BATCH
@@ -22,9 +21,10 @@ from physbench_baselines.card import Card, RunCard
 from physbench_baselines.checkpoint import load, model, save
 from physbench_baselines.releasing import origin
 from physbench_baselines.releasing.cards import file_size
-from physbench_baselines.releasing.scored import FOLDER, score_release
+from physbench_baselines.releasing.options import FOLDER, run_scoring, scoring_options
+from physbench_baselines.releasing.scored import score_release
 from physbench_baselines.releasing.shrink import PrecisionComparison, compare_precisions, has_big_matrices
-from physbench_baselines.releasing.worlds import HELP, suites_of, yardstick
+from physbench_baselines.releasing.worlds import suites_of, yardstick
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.preflight import strip_version
 
@@ -125,14 +125,10 @@ def bundle(
 @click.command(help=__doc__)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("name")
-@click.option("--suites", help=HELP)
-@click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
-@click.option("--limit", type=int, help="So many sequences only: for a first look.")
+@scoring_options("Where the weights and the card are put; by default into the package.")
 @click.option(
     "--quantise/--no-quantise", default=None, help="Big matrices as int8; by default if the scores stay the same."
 )
-@click.option("--device", default="auto", show_default=True)
-@click.option("--batch", type=int, default=BATCH, show_default=True, help="Sequences shown at a time.")
 @click.option(
     "--csv",
     "table",
@@ -140,24 +136,9 @@ def bundle(
     metavar="DIR",
     help="Write the scores into DIR/NAME.csv, too: a submission.",
 )
-@click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    default=FOLDER,
-    help="Where the weights and the card are put; by default into the package.",
-)
-def main(run: Path, name: str, suites: str | None, **settings: Any) -> None:
+def main(run: Path, name: str, **settings: Any) -> None:
     settings["folder"].mkdir(exist_ok=True)
-    try:
-        card = bundle(
-            run,
-            name,
-            suites=suites.split(",") if suites else None,
-            doing=lambda text: print(text, file=sys.stderr),
-            **settings,
-        )
-    except PhysbenchError as error:
-        raise click.ClickException(str(error)) from None
+    card = run_scoring(bundle, run, name, **settings)
     click.echo(f"{name}: {file_size(card.bytes)}, {len(card.scores)} scores")
 
 

@@ -4,7 +4,6 @@
 every training and not the best one.
 """
 
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,13 +12,13 @@ from typing import Any
 
 import click
 
-from physbench.errors import PhysbenchError, TrainingError
+from physbench.errors import TrainingError
 from physbench.suites import BATCH
 from physbench_baselines import bundled
 from physbench_baselines.card import Card, Repeat
 from physbench_baselines.releasing.bundle import bundle
-from physbench_baselines.releasing.scored import FOLDER
-from physbench_baselines.releasing.worlds import HELP, ModelWorld, world_of
+from physbench_baselines.releasing.options import FOLDER, run_scoring, scoring_options
+from physbench_baselines.releasing.worlds import ModelWorld, world_of
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.recipe import TrainingRecipe
 
@@ -112,28 +111,9 @@ def _is_in_table(row: dict[str, Any], world: ModelWorld | None) -> bool:
 @click.command(help=__doc__)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("name")
-@click.option("--suites", help=HELP)
-@click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
-@click.option("--limit", type=int, help="So many sequences only: for a first look.")
-@click.option("--device", default="auto", show_default=True)
-@click.option("--batch", type=int, default=BATCH, show_default=True, help="Sequences shown at a time.")
-@click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    default=FOLDER,
-    help="Where the card of the model is; by default in the package.",
-)
-def main(run: Path, name: str, suites: str | None, **settings: Any) -> None:
-    try:
-        card = repeat(
-            run,
-            name,
-            suites=suites.split(",") if suites else None,
-            doing=lambda text: print(text, file=sys.stderr),
-            **settings,
-        )
-    except PhysbenchError as error:
-        raise click.ClickException(str(error)) from None
+@scoring_options("Where the card of the model is; by default in the package.")
+def main(run: Path, name: str, **settings: Any) -> None:
+    card = run_scoring(repeat, run, name, **settings)
     click.echo(f"{name}, seed {card.train_seed}: {len(card.scores)} scores")
 
 

@@ -6,7 +6,6 @@
 import csv
 import io
 import math
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ import click
 import numpy as np
 
 from physbench.askings import Codes
-from physbench.errors import ModelError, PhysbenchError, TrainingError
+from physbench.errors import ModelError, TrainingError
 from physbench.evaluation.evaluate import evaluate, extent
 from physbench.evaluation.known import SCORE
 from physbench.metrics.catalogue import stands_in_tables
@@ -27,13 +26,12 @@ from physbench.suites import BATCH, suite_of
 from physbench.world import parts_of
 from physbench_baselines.card import Card
 from physbench_baselines.checkpoint import model
-from physbench_baselines.releasing.worlds import HELP, suites_of, world_of
+from physbench_baselines.releasing.options import FOLDER, run_scoring, scoring_options
+from physbench_baselines.releasing.worlds import suites_of, world_of
 from physbench_baselines.training.folder import Folder
 
 Row = dict[str, Any]
 Mark = list[Any]  # suite, version, size
-
-FOLDER = Path(__file__).parents[1] / "checkpoints"
 
 
 def score_release(
@@ -175,11 +173,7 @@ def _mark(row: Mapping[str, str]) -> Mark:
 
 @click.command(help=__doc__)
 @click.argument("name")
-@click.option("--suites", help=HELP)
-@click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000.")
-@click.option("--limit", type=int, help="So many sequences only: for a first look.")
-@click.option("--device", default="auto", show_default=True)
-@click.option("--batch", type=int, default=BATCH, show_default=True, help="Sequences shown at a time.")
+@scoring_options("Where the weights and the card are; by default in the package.")
 @click.option(
     "--csv",
     "table",
@@ -187,22 +181,8 @@ def _mark(row: Mapping[str, str]) -> Mark:
     metavar="DIR",
     help="Write the scores into DIR/NAME.csv, too: a submission.",
 )
-@click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    default=FOLDER,
-    help="Where the weights and the card are; by default in the package.",
-)
-def main(name: str, suites: str | None, **settings: Any) -> None:
-    try:
-        card = score_release(
-            name,
-            suites=suites.split(",") if suites else None,
-            doing=lambda text: print(text, file=sys.stderr),
-            **settings,
-        )
-    except PhysbenchError as error:
-        raise click.ClickException(str(error)) from None
+def main(name: str, **settings: Any) -> None:
+    card = run_scoring(score_release, name, **settings)
     click.echo(f"{name}: {len(card.scores)} scores")
 
 
