@@ -12,22 +12,22 @@ import click
 from benchmarks import (
     accuracy,
     following,
+    hardware,
     images,
-    machine,
     making,
+    making_stages,
     passing,
     playing,
     reading,
     refining,
     report,
-    scoring,
+    scoring_cost,
     seeing,
-    stages,
     startup,
-    training,
+    training_speed,
     verifying,
     waiting,
-    whole,
+    whole_set,
 )
 from benchmarks.plan import FULL, QUICK
 
@@ -48,16 +48,16 @@ def main(quick: bool, out: Path | None) -> None:
     with TemporaryDirectory(prefix="physbench-bench-") as directory:
         scratch = Path(directory)
         for name, ask in (
-            ("the machine", lambda: machine.table(scratch)),
+            ("the machine", lambda: hardware.table(scratch)),
             ("making", lambda: making.table(plan, scratch)),
             ("accuracy", lambda: accuracy.table(plan)),
-            ("the whole set", lambda: whole.table(plan, scratch)),
+            ("the whole set", lambda: whole_set.table(plan, scratch)),
             ("reading", lambda: reading.table(plan, scratch)),
-            ("the adjusted Rand index", lambda: scoring.ari_table(plan)),
-            ("an evaluation", lambda: scoring.evaluation_table(plan)),
-            ("learning", lambda: training.table(plan)),
+            ("the adjusted Rand index", lambda: scoring_cost.ari_table(plan)),
+            ("an evaluation", lambda: scoring_cost.evaluation_table(plan)),
+            ("learning", lambda: training_speed.table(plan)),
             ("start-up", lambda: startup.table(plan, scratch)),
-            ("stages", lambda: stages.table(plan, scratch)),
+            ("stages", lambda: making_stages.table(plan, scratch)),
             ("verifying", lambda: verifying.table(plan, scratch)),
             ("beside other work", lambda: waiting.table(plan)),
             ("images", lambda: images.table(plan, scratch)),
@@ -69,7 +69,7 @@ def main(quick: bool, out: Path | None) -> None:
         ):
             print(f"{time.monotonic() - began:5.0f} s  {name} ...", file=sys.stderr, flush=True)
             tables.append(ask())
-    page = report.page(tables, minutes=(time.monotonic() - began) / 60, load=machine.load(), quick=quick)
+    page = report.page(tables, minutes=(time.monotonic() - began) / 60, load=hardware.load(), quick=quick)
     if out is None and quick:
         print(page)
         return

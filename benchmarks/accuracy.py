@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.report import Table, us
 from benchmarks.rivals import pymunk_balls, stepping
-from benchmarks.rivals.worlds import Start, starts_of
+from benchmarks.rivals.starts import Start, starts_of
 from benchmarks.timing import cost_of
 from physbench.registry import datasets
 from physbench.scene import WALL
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmarks.plan import Plan
-    from benchmarks.rivals.worlds import Frame
+    from benchmarks.rivals.starts import Frame
     from benchmarks.timing import Cost
 
 ABOUT = """

@@ -18,7 +18,7 @@ from physbench_baselines.training.step import Stepper, fast
 
 if TYPE_CHECKING:
     from benchmarks.plan import Plan
-    from physbench_baselines.training.recipe import TrainingRecipe
+    from physbench_baselines.training.training_recipe import TrainingRecipe
 
 DATASET = "balls4mass64-crop50"
 MODELS = (*NAMES, *(f"{name}-small" for name in NAMES))

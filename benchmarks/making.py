@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import physbench
 from benchmarks.report import Table, percent, times, us
-from benchmarks.rivals import files, numba_gzip, pymunk_balls, stepping
-from benchmarks.rivals.worlds import starts_of
+from benchmarks.rivals import gzip_files, numba_gzip, pymunk_balls, stepping
+from benchmarks.rivals.starts import starts_of
 from benchmarks.timing import cost_of, interleave
 from physbench.recipe import Recipe
 from physbench.registry import datasets
@@ -25,7 +25,7 @@ ONE, TWO = "physbench, 1 worker", "**physbench**, 2 workers"
 ABOUT = f"""
 `balls4mass64`: 4 balls, 51 frames of 64x64, every array of the contract (features, groups, collisions, states, contact,
 visible, events), written to an HDF5 file that plain h5py reads. The rivals make fewer sequences, in one process, and
-store them with h5py's gzip-{files.LEVEL}, one sequence per chunk. They are told for free where the balls start, and
+store them with h5py's gzip-{gzip_files.LEVEL}, one sequence per chunk. They are told for free where the balls start, and
 their files are not synced to the disk; ours is.
 
 - *Python stepping*: NumPy vectors, Python loops over balls and pairs, a NumPy mask for every disc. It lets balls sink
@@ -89,4 +89,4 @@ def _ours(recipe: Recipe, path: Path, count: int, *, workers: int) -> None:
 
 
 def _rival(recipe: Recipe, scenes: Callable[[], Iterable[Scenes]]) -> Callable[[Path, int], None]:
-    return lambda path, count: files.write(path, recipe, count, scenes())
+    return lambda path, count: gzip_files.write(path, recipe, count, scenes())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from benchmarks.memory import measure_peak
+from benchmarks.peak_memory import measure_peak
 from benchmarks.report import Table, times
 from benchmarks.seeing import Learner
 from physbench_baselines.iodine import Guess, Iodine

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from benchmarks.memory import measure_peak
+from benchmarks.peak_memory import measure_peak
 from benchmarks.report import Table, percent, times
 from benchmarks.timing import cost_of, interleave
 from physbench.registry import datasets
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from benchmarks.plan import Plan
-    from physbench_baselines.training.recipe import TrainingRecipe
+    from physbench_baselines.training.training_recipe import TrainingRecipe
 
 SETS = ("shapes", "tetris", "multi-dsprites")
 BALLS = "balls4mass64"

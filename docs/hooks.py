@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mkdocs.structure.files import Files
     from mkdocs.structure.pages import Page
 
-    from physbench.metrics.card import Metric
+    from physbench.metrics.metric import Metric
 
 ROOT = Path(__file__).resolve().parents[1]
 APART = "repository"

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,7 +54,7 @@ FLOORS = (
     ),
     ("physbench.askings",),
     ("physbench.suites",),
-    ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.result", "physbench.kernels"),
+    ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.result", "physbench.compiler"),
     (
         "physbench.generate",
         "physbench.stream",
@@ -379,3 +380,25 @@ def test_no_two_classes_have_one_name() -> None:
             if isinstance(node, ast.ClassDef) and node.name not in OF_A_MODEL:
                 places.setdefault(node.name, []).append(module_name(path))
     assert {name: modules for name, modules in places.items() if len(modules) > 1} == {}
+
+
+ONE_OF_A_KIND = {
+    "__init__": "a package",
+    "__main__": "a package's command",
+    "check": "the truth of a world, held to itself",
+    "compiled": "the compiler of a package's kernels",
+    "encode": "scenes of a world to zlib streams",
+    "kernels": "a world's inner loops",
+    "marks": "what pictures of a world show",
+    "preflight": "what is refused before a training begins",
+    "run": "a training in its folder",
+    "scenes": "a world",
+    "torch_view": "what DataLoader reads",
+}
+"""Base names that several folders may have, and the one thing that they mean everywhere."""
+
+
+def test_a_base_name_has_one_meaning() -> None:
+    counts = Counter(path.stem for path in [*MODULES, *(ROOT / "benchmarks").rglob("*.py")])
+    assert sorted(name for name, count in counts.items() if count > 1 and name not in ONE_OF_A_KIND) == []
+    assert sorted(name for name in ONE_OF_A_KIND if counts[name] < 2) == [], "take it out of the list"

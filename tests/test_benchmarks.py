@@ -14,11 +14,11 @@ import torch
 
 pytest.importorskip("pymunk")
 
-from benchmarks import accuracy, following, memory, passing, refining, report, seeing, timing
+from benchmarks import accuracy, following, passing, peak_memory, refining, report, seeing, timing
 from benchmarks.plan import QUICK
-from benchmarks.rivals import files, numba_gzip, pymunk_balls, stepping
+from benchmarks.rivals import gzip_files, numba_gzip, pymunk_balls, stepping
 from benchmarks.rivals.chipmunk import trajectories
-from benchmarks.rivals.worlds import Start, starts_of
+from benchmarks.rivals.starts import Start, starts_of
 from physbench import generate
 from physbench.recipe import Recipe
 from physbench.registry import datasets
@@ -48,7 +48,7 @@ def made_by(rival: str) -> Iterable[Scenes]:
 @pytest.fixture(scope="module", params=["stepping", "pymunk", "numba"])
 def rival_file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("rival") / "rival.h5"
-    files.write(path, RECIPE, COUNT, made_by(request.param))
+    gzip_files.write(path, RECIPE, COUNT, made_by(request.param))
     return path
 
 
@@ -172,8 +172,8 @@ def test_the_peak_is_of_what_there_is_at_one_time() -> None:
         del second
 
     held = torch.ones(1_000_000)  # from before
-    assert memory.measure_peak(work) == 4 * 15_000
-    assert memory.measure_peak(held.sin_) == 0
+    assert peak_memory.measure_peak(work) == 4 * 15_000
+    assert peak_memory.measure_peak(held.sin_) == 0
 
 
 def test_models_that_remember_otherwise_refine_alike() -> None:

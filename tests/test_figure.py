@@ -19,7 +19,7 @@ from physbench import registry
 from physbench.errors import ModelError, RecipeError
 from physbench.evaluation.watch import Watched, WatchedStep, drawable, watch
 from physbench.model import Batch, Bernoulli, Parts, Prediction
-from physbench.report.figure import COLUMNS, save, story
+from physbench.report.story import COLUMNS, save, story
 from physbench.view.figure import (
     Arrow,
     Outline,

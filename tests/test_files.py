@@ -20,7 +20,7 @@ import physbench.lock
 from physbench.errors import HostileFile, PhysbenchError, StorageError
 from physbench.files import open_regular_file, read_regular_file, require_regular_file, require_writable, write_whole
 from physbench.lock import LOCK, hold_lock
-from physbench.storage.predictions import PredictionsHeader, PredictionsWriter
+from physbench.storage.predictions_file import PredictionsHeader, PredictionsWriter
 from tests.builders.datasets import recipe_for
 
 

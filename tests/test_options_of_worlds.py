@@ -58,7 +58,7 @@ def generate(cli: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """What `physbench generate everything` would make, and with what output."""
     monkeypatch.setitem(registry.datasets.built_in, "everything", "tests.test_options_of_worlds:everything")  # type: ignore[arg-type]
     made: list[Recipe] = []
-    monkeypatch.setattr("physbench.cli.data._generate", lambda recipe, out, **settings: made.append(recipe))
+    monkeypatch.setattr("physbench.cli.datasets._generate", lambda recipe, out, **settings: made.append(recipe))
 
     def run(*words: Any) -> tuple[Any, Any]:
         made.clear()

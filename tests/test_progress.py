@@ -11,7 +11,7 @@ import pytest
 
 import physbench
 from physbench import progress
-from physbench.evaluation.journal import EvaluationJournal
+from physbench.evaluation.evaluation_journal import EvaluationJournal
 from physbench.evaluation.meter import Progress, count_steps
 from physbench.suites import SUITES
 from physbench_baselines.reference import ConstantVelocity, Copy

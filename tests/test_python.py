@@ -25,7 +25,7 @@ import physbench
 from physbench.errors import MissingPackage, ModelError, PhysbenchError, RecipeError, StorageError
 from physbench.recipe import Recipe
 from physbench.registry import datasets
-from physbench.storage.events import EventTable
+from physbench.storage.event_table import EventTable
 from physbench.storage.reader import File, Split
 from physbench.stream import Stream
 from physbench_baselines.reference import Copy
@@ -445,7 +445,7 @@ def test_everything_public_has_a_docstring_with_an_example_that_runs(
 
 def test_nothing_heavy_is_loaded_before_it_is_used() -> None:
     code = (
-        "import sys, physbench, physbench.resolve, physbench.storage.events, physbench.storage.framing\n"
+        "import sys, physbench, physbench.resolve, physbench.storage.event_table, physbench.storage.framing\n"
         "physbench.stream, physbench.generate, physbench.open, physbench.evaluate\n"
         "assert not {'numba', 'torch', 'pandas'} & set(sys.modules), set(sys.modules)"
     )

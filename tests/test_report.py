@@ -32,8 +32,8 @@ from physbench.model import Batch, Bernoulli, Gaussian, Prediction
 from physbench.recipe import Recipe
 from physbench.report import Strip, gallery, write_report
 from physbench.report.charts import Line, Point, line_chart, step_axis
+from physbench.report.numbers import figures, number
 from physbench.report.pages import _environment
-from physbench.report.text import figures, number
 from physbench.result import NOTES, Result
 from physbench_baselines.reference import ConstantVelocity, Copy, Mean, Oracle
 from tests.leaderboard.browser import CHROMIUM, Browser

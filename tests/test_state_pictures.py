@@ -16,8 +16,8 @@ from PIL import Image
 from physbench import registry
 from physbench.cli import main
 from physbench.evaluation.watch import watch
-from physbench.report import figure
-from physbench.report.states import ACROSS, CELL, SIDE, WRONG_VALUE, _map_errors, draw_places, rows_of_states
+from physbench.report import story
+from physbench.report.state_pictures import ACROSS, CELL, SIDE, WRONG_VALUE, _map_errors, draw_places, rows_of_states
 from physbench.view.figure import TOO_LITTLE, TOO_MUCH, colour_of
 from physbench.view.panels import COLOURS
 
@@ -76,7 +76,7 @@ def test_a_copy_overwrites_nothing_and_misses_what_is_overwritten() -> None:
 
 def test_what_was_imagined_is_hatched_and_the_oracle_is_where_the_truth_is() -> None:
     watched = watch(registry.models.get("oracle")(), "trajectories", index=2)
-    told = figure.story(watched, "oracle")
+    told = story.story(watched, "oracle")
     shown, prediction, truth = told.blocks[0]
     assert [picture is None for picture in shown.pictures] == [False] * 3 + [True] * 9
     assert watched.radii is not None and np.allclose(watched.radii, 4 / 64)

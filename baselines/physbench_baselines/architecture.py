@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from physbench import registry
 from physbench.errors import ModelError, UnknownName, suggest
 from physbench.suites import Suite
-from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 if TYPE_CHECKING:
     from torch import nn

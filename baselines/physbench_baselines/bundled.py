@@ -8,8 +8,8 @@ from functools import partial
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
-from physbench_baselines.card import Card
 from physbench_baselines.checkpoint import model
+from physbench_baselines.model_card import Card
 
 if TYPE_CHECKING:
     from physbench_baselines.adapter import TorchModel

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from physbench.kernels import Compiler
+from physbench.compiler import Compiler
 
 FOLDER = Path(__file__).parent
 

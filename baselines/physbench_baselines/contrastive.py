@@ -36,7 +36,7 @@ from physbench.errors import ModelError
 from physbench.model import Bernoulli
 from physbench.states import BYTES
 from physbench_baselines.contrastive_sizes import ALL_ACTIONS
-from physbench_baselines.pixels import frames_as_images
+from physbench_baselines.pixel_distributions import frames_as_images
 from physbench_baselines.rmr import make_processor
 from physbench_baselines.training.trainable import Losses
 

@@ -13,7 +13,7 @@ from physbench_baselines.rmr_sizes import PAPER, PROCESSORS
 
 if TYPE_CHECKING:
     from physbench_baselines.contrastive import ContrastiveModel
-    from physbench_baselines.training.recipe import TrainingRecipe
+    from physbench_baselines.training.training_recipe import TrainingRecipe
 
 CODES = (0, 1, 3, 4, 11, 12)
 """Of the six actions of Space Invaders, as ale-py counts those of all games: nothing, fire, right, left, right and

@@ -46,7 +46,7 @@ from physbench_baselines.iodine_layers import (
     Residual,
     coordinates,
 )
-from physbench_baselines.pixels import PIXELS, frames_as_images
+from physbench_baselines.pixel_distributions import PIXELS, frames_as_images
 from physbench_baselines.training.trainable import Losses
 
 if TYPE_CHECKING:

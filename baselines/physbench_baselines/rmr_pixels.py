@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from physbench.errors import ModelError
 from physbench.model import Gaussian
 from physbench_baselines import chance
-from physbench_baselines.pixels import frames_as_images
+from physbench_baselines.pixel_distributions import frames_as_images
 from physbench_baselines.processors import MessagePassing
 from physbench_baselines.rmr import PAST
 from physbench_baselines.slot_attention import Decoder, Encoder, SlotAttention

@@ -15,7 +15,7 @@ from physbench_baselines.slot_attention_sizes import SlotAttentionSizes
 
 if TYPE_CHECKING:
     from physbench_baselines.rmr_pixels import PixelModel
-    from physbench_baselines.training.recipe import TrainingRecipe
+    from physbench_baselines.training.training_recipe import TrainingRecipe
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from physbench_baselines.architecture import Architecture, StoppingRule
 
 if TYPE_CHECKING:
     from physbench_baselines.rmr import MemoryModel, TrajectoryModel
-    from physbench_baselines.training.recipe import TrainingRecipe
+    from physbench_baselines.training.training_recipe import TrainingRecipe
 
 PROCESSORS = ("mpnn", "deep-sets", "mlp")
 PAPER = "https://arxiv.org/abs/2107.08881"

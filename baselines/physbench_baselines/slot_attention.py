@@ -24,7 +24,7 @@ from physbench.errors import ModelError
 from physbench.model import Gaussian
 from physbench_baselines import chance
 from physbench_baselines.blocks import Convolution, initialise
-from physbench_baselines.pixels import frames_as_images
+from physbench_baselines.pixel_distributions import frames_as_images
 from physbench_baselines.training.trainable import Losses
 
 if TYPE_CHECKING:

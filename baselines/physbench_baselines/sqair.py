@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from physbench.model import Likelihood
     from physbench_baselines.sqair_priors import Expected
     from physbench_baselines.sqair_sizes import SqairSizes
-    from physbench_baselines.training.recipe import TrainingRecipe
+    from physbench_baselines.training.training_recipe import TrainingRecipe
 
 STEEP = 20.0
 """How soon an object hides the picture behind it."""

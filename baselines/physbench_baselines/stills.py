@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from physbench.suites import Still, Suite, Task
 
 if TYPE_CHECKING:
-    from physbench_baselines.training.recipe import TrainingRecipe
+    from physbench_baselines.training.training_recipe import TrainingRecipe
 
 
 def judge_stills(recipe: TrainingRecipe, dataset: str) -> Suite | None:

@@ -9,13 +9,13 @@ import numpy as np
 import pymunk
 
 from benchmarks.rivals.chipmunk import ball, box
-from benchmarks.rivals.worlds import Frame, Hit, scenes_of
+from benchmarks.rivals.starts import Frame, Hit, scenes_of
 from physbench.scene import WALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from benchmarks.rivals.worlds import Start
+    from benchmarks.rivals.starts import Start
     from physbench.scene import Scenes
 
 

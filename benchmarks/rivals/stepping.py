@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.rivals.worlds import Frame, Hit, scenes_of
+from benchmarks.rivals.starts import Frame, Hit, scenes_of
 from physbench.scene import WALL
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from benchmarks.rivals.worlds import Start
+    from benchmarks.rivals.starts import Start
     from physbench.scene import Scenes
 
 

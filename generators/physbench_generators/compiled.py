@@ -2,6 +2,6 @@
 
 from pathlib import Path
 
-from physbench.kernels import Compiler
+from physbench.compiler import Compiler
 
 kernel = Compiler(Path(__file__).parent.rglob("*.py"), seconds=6)

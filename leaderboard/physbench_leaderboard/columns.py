@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from physbench.metrics.catalogue import headlines
 from physbench.report.definitions import define
-from physbench.report.text import figures
+from physbench.report.numbers import figures
 from physbench.result import ENOUGH, NARROW
-from physbench_leaderboard.table import Board, Standing
+from physbench_leaderboard.boards import Board, Standing
 
 MOST_FIRST = 4
 

@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Iterator, Mapping
 
 from physbench.errors import UnknownName
-from physbench.metrics.card import Metric
 from physbench.metrics.catalogue import METRICS, find
+from physbench.metrics.metric import Metric
 from physbench.suites import Asking, Suite
 from physbench_leaderboard.entries import Entry
 from physbench_leaderboard.pins import ReferencePins

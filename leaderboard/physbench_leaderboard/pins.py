@@ -12,7 +12,7 @@ from physbench_leaderboard.entries import entries
 from physbench_leaderboard.submission import Row, SubmissionError, read
 
 REFERENCES = "references.csv"
-"""Written by `python -m physbench_leaderboard.bundle`."""
+"""Written by `python -m physbench_leaderboard.reference_rows`."""
 
 PACKAGE = Path(__file__).parent
 

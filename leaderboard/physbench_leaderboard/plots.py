@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from physbench.metrics.object_cards import CLASSES, EVENT_STEPS
 from physbench.report import charts
 from physbench.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, SMALLEST, TOP, Axis, Chart, Line, Point, Shape
-from physbench.report.text import describe, number
+from physbench.report.numbers import describe, number
+from physbench_leaderboard.boards import Board, Standing
 from physbench_leaderboard.estimate import ScoreEstimate
-from physbench_leaderboard.table import Board, Standing
 
 MOST_RANKED = 20
 """In the plot of scores."""

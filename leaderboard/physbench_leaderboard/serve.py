@@ -9,7 +9,7 @@ from pathlib import Path
 
 from physbench.errors import StorageError
 from physbench.files import require_regular_file
-from physbench_leaderboard.page import NAME, PageError
+from physbench_leaderboard.board_page import NAME, PageError
 
 LOOPBACK = "127.0.0.1"
 

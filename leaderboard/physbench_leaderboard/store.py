@@ -9,11 +9,11 @@ from pathlib import Path
 from physbench.files import read_regular_file, require_regular_file, write_whole
 from physbench.lock import hold_lock
 from physbench.suites import installed_suites
-from physbench_leaderboard.checks import SELF_REPORTED, check, is_reference, meaning
 from physbench_leaderboard.entries import Entry, entries
 from physbench_leaderboard.pins import REFERENCES, ReferencePins, load_pins, require_not_installed
 from physbench_leaderboard.recompute import recompute
 from physbench_leaderboard.submission import Row, Submission, SubmissionError, list_problems, read
+from physbench_leaderboard.submission_checks import SELF_REPORTED, check, is_reference, meaning
 from physbench_leaderboard.trust import find_grant
 
 MOST_SUMS = 2_000_000

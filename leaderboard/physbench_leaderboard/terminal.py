@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from physbench.printable import GAP, align
 from physbench.report.definitions import ARROWS, define
-from physbench.report.text import MINUS, figures, number
+from physbench.report.numbers import MINUS, figures, number
 from physbench.result import describe_note
+from physbench_leaderboard.boards import Board, Standing
 from physbench_leaderboard.columns import columns
-from physbench_leaderboard.table import Board, Standing
 
 RANKING = "*"
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from physbench.audit.agreement import Outcome, Rows, agreement
+from physbench.audit.differences import Outcome, Rows, agreement
 from physbench.audit.recall import check_recall
 from physbench.audit.stage import (
     Play,

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeGuard, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from physbench.audit.agreement import Outcome, Rows
+from physbench.audit.differences import Outcome, Rows
 from physbench.errors import ModelError
 from physbench.metrics.pixels import require_likelihood
 from physbench.model import Batch, Prediction

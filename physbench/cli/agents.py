@@ -22,7 +22,7 @@ class AgentTraining(click.Command):
     """Its options are the fields of an agent's recipe, too."""
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        from physbench_baselines.dqn.recipe import AgentRecipe
+        from physbench_baselines.dqn.agent_recipe import AgentRecipe
 
         known, usual = {parameter.name for parameter in self.params}, AgentRecipe()
         for item in fields(usual):
@@ -163,7 +163,7 @@ def play(
     from physbench_generators.atari.policies import resolve_policy
 
     require_game(game)
-    from physbench_baselines.dqn import scores
+    from physbench_baselines.dqn import game_scores
 
     if ":" in policy:
         click.echo(f"running the code of {policy}", err=True)
@@ -176,11 +176,11 @@ def play(
         if recorder:
             from physbench_generators.atari.games import play_games
 
-            told = scores.summary(
+            told = game_scores.summary(
                 play_games(player, name=policy, games=episodes, seed=seed, epsilon=epsilon, game=game, progress=show)
             )
         else:
-            told = scores.play(player, games=episodes, seed=seed, epsilon=epsilon, game=game, progress=show)
+            told = game_scores.play(player, games=episodes, seed=seed, epsilon=epsilon, game=game, progress=show)
     if as_json:
         return click.echo(
             dump(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from physbench.cli.pipe import COMMAND, TIMEOUT, run_command
+from physbench.cli.pipe_options import COMMAND, TIMEOUT, run_command
 from physbench.cli.root import JSON, main
 from physbench.cli.scores import FRESH
 from physbench.errors import PhysbenchError
@@ -22,7 +22,7 @@ from physbench.suites import suite_of
 
 if TYPE_CHECKING:
     from physbench.evaluation.evaluate import Progress
-    from physbench_leaderboard.table import Board
+    from physbench_leaderboard.boards import Board
 
 FILE = click.argument("file", type=click.Path(path_type=Path))
 FOLDER = click.option(
@@ -59,7 +59,7 @@ def check(file: Path, as_json: bool) -> None:
     \b
     physbench leaderboard check mine.csv
     """
-    from physbench_leaderboard.checks import problems as find_problems
+    from physbench_leaderboard.submission_checks import problems as find_problems
 
     problems = find_problems(file)
     if as_json:
@@ -116,13 +116,13 @@ def show(
     physbench leaderboard show --suite balls
     physbench leaderboard show --suite balls --with mine.csv
     """
-    from physbench_leaderboard import terminal, text
+    from physbench_leaderboard import exports, terminal
 
     if suite:
         suite_of(suite)
     boards = _boards(folder, suite, beside)
     if as_json or as_csv:
-        return click.echo((text.as_json if as_json else text.as_csv)(boards), nl=False)
+        return click.echo((exports.as_json if as_json else exports.as_csv)(boards), nl=False)
     click.echo(terminal.as_text(boards, width=get_terminal_size().columns, every=every))
 
 
@@ -220,9 +220,15 @@ def build(out: Path, pictures: Path | None, folder: Path | None) -> None:
     \b
     physbench leaderboard build --out site
     """
-    from physbench_leaderboard import page
+    from physbench_leaderboard import board_page
 
-    click.echo(str(page.build(_boards(folder, None), out, pictures=page.load_pictures(pictures) if pictures else {})))
+    click.echo(
+        str(
+            board_page.build(
+                _boards(folder, None), out, pictures=board_page.load_pictures(pictures) if pictures else {}
+            )
+        )
+    )
 
 
 @leaderboard.command()
@@ -263,6 +269,6 @@ def _folder(folder: Path | None) -> Path:
 
 
 def _boards(folder: Path | None, suite: str | None, beside: Sequence[Path] = ()) -> list[Board]:
-    from physbench_leaderboard import store, table
+    from physbench_leaderboard import boards, store
 
-    return table.boards(store.load_all(_folder(folder), beside=beside), suite=suite)
+    return boards.boards(store.load_all(_folder(folder), beside=beside), suite=suite)

@@ -17,8 +17,8 @@ from physbench.printable import align
 from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
+    from physbench_baselines.campaign.planned_runs import PlannedRun
     from physbench_baselines.campaign.standing import RunStanding
-    from physbench_baselines.campaign.table import PlannedRun
     from physbench_baselines.campaign.work import Piece
     from physbench_baselines.training.loop import TrainingProgress
 
@@ -123,7 +123,7 @@ def run(
     physbench campaign run --minutes 50 --device cuda --piece 5
     physbench campaign run --minutes 60 --adopt rnn.seed0=runs/rnn
     """
-    from physbench_baselines.campaign.table import TABLE, expand, find, select
+    from physbench_baselines.campaign.planned_runs import TABLE, expand, find, select
 
     runs = expand(TABLE)
     chosen = select(runs, only)
@@ -164,9 +164,9 @@ def status(folder: Path, only: tuple[str, ...], as_json: bool) -> None:
     physbench campaign status
     physbench campaign status --only 'r-nem.*' --json
     """
-    from physbench_baselines.campaign import standing, table
+    from physbench_baselines.campaign import planned_runs, standing
 
-    standings = _standings(folder, table.select(table.expand(table.TABLE), only))
+    standings = _standings(folder, planned_runs.select(planned_runs.expand(planned_runs.TABLE), only))
     waiting = standing.order(standings)
     total = sum(each.history.minutes for each in standings)
     if as_json:

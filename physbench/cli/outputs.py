@@ -64,7 +64,7 @@ class Outputs:
         """Print the scores, and write what was asked for. Files come first: a closed pipe costs nothing."""
         from physbench.evaluation.beside import reference_scores
         from physbench.evaluation.known import list_published
-        from physbench.evaluation.text import as_text, to_json
+        from physbench.evaluation.result_text import as_text, to_json
 
         found = replace(found, provenance=replace(found.provenance, **self.labels))
         if self.table:

@@ -16,9 +16,9 @@ import click
 
 from physbench.amounts import describe_size
 from physbench.cli.outputs import Outputs
-from physbench.cli.pipe import COMMAND, TIMEOUT, run_command
+from physbench.cli.pipe_options import COMMAND, TIMEOUT, run_command
 from physbench.cli.root import JSON, STOPPED, main
-from physbench.cli.suites import SUITE, resolve_suite, users_code
+from physbench.cli.suite_option import SUITE, resolve_suite, users_code
 from physbench.printable import printable
 from physbench.progress import progress_bar
 from physbench.seeds import draw_fresh_seed
@@ -247,7 +247,7 @@ physbench eval copy --data mine.h5
 def evaluate(entry: ModelOptions, outputs: Outputs, resume: bool | None, **settings: Any) -> None:
     from physbench import __version__
     from physbench.evaluation.evaluate import evaluate, extent
-    from physbench.evaluation.journal import EvaluationJournal
+    from physbench.evaluation.evaluation_journal import EvaluationJournal
     from physbench.evaluation.window import answers_of
     from physbench.metrics.catalogue import all_metrics
     from physbench.result import METRIC_VERSION

@@ -18,7 +18,7 @@ from physbench.plainjson import dump
 from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
-    from physbench_baselines.training.recipe import TrainingRecipe
+    from physbench_baselines.training.training_recipe import TrainingRecipe
 
 MOST_FIGURES = 3
 """Of the line that tells how it goes."""
@@ -51,7 +51,7 @@ class Training(click.Command):
         return super().make_context(info_name, args, parent, **extra)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        from physbench_baselines.training.recipe import TrainingRecipe
+        from physbench_baselines.training.training_recipe import TrainingRecipe
 
         known = {parameter.name for parameter in self.params}
         usual = TrainingRecipe(model="any")

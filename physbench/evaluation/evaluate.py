@@ -23,8 +23,8 @@ from physbench import __version__
 from physbench.ahead import ahead
 from physbench.errors import DamagedFile, ModelError, RecipeError
 from physbench.evaluation.contestant import resolve_model
+from physbench.evaluation.evaluation_journal import EvaluationJournal, Part
 from physbench.evaluation.examples import Examples, Source, source_of
-from physbench.evaluation.journal import EvaluationJournal, Part
 from physbench.evaluation.memoryless import memoryless_rates
 from physbench.evaluation.meter import Meter, Progress
 from physbench.evaluation.probes import count_examples, fit_probes

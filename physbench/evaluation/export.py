@@ -21,7 +21,7 @@ from physbench.evaluation.evaluate import Extent, Progress, extent, require_poss
 from physbench.evaluation.examples import Examples, source_of
 from physbench.evaluation.predictions import count_answers, require_predictions
 from physbench.storage.codec import LEVEL, compress
-from physbench.storage.whole import write_whole_hdf5
+from physbench.storage.whole_file import write_whole_hdf5
 from physbench.suites import Asking, Image, Rollout, Still, Suite, Task, Window
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from physbench.evaluation.evaluate import Extent
 
 REFERENCES = "physbench_leaderboard.pins:bundled_folder", "references.csv"
-"""The reference rows on every suite: one file, written by `python -m physbench_leaderboard.bundle`."""
+"""The reference rows on every suite: one file, written by `python -m physbench_leaderboard.reference_rows`."""
 
 SCORE = ("suite", "version", "size", "task", "metric", "value", "low", "high")
 """What a score is called on the card of a model."""

@@ -13,7 +13,7 @@ from physbench.metrics.boxes import copy_boxes
 from physbench.model import Bernoulli, Gaussian, Likelihood, Model
 from physbench.result import Result
 from physbench.storage.display import likelihood_of
-from physbench.storage.predictions import Predictions, PredictionsHeader, PredictionsWriter
+from physbench.storage.predictions_file import Predictions, PredictionsHeader, PredictionsWriter
 from physbench.suites import BATCH, SIZES, UNRANKED, Asking, Codes, Image, Rollout, Still, Suite, Task, Window, suite_of
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from physbench.errors import ModelError
 from physbench.evaluation.examples import source_of
 from physbench.evaluation.scored_slots import require_ram
-from physbench.metrics.card import FACTORS
 from physbench.metrics.grouping import contingency
 from physbench.metrics.memory_probe import MemoryProbe
+from physbench.metrics.metric import FACTORS
 from physbench.metrics.probe import Probe, factor_of, objects_of
 from physbench.suites import Codes, Image
 

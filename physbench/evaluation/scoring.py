@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from physbench.errors import PhysbenchError
 from physbench.evaluation.examples import Examples
 from physbench.evaluation.window import Answer
-from physbench.metrics.card import Metric
 from physbench.metrics.catalogue import METRICS, all_metrics
 from physbench.metrics.evidence import Evidence
 from physbench.metrics.memory_probe import MemoryProbe
+from physbench.metrics.metric import Metric
 from physbench.metrics.probe import Probe, Reading
 from physbench.metrics.sums import Sums, last
 from physbench.model import Likelihood

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from physbench.metrics.card import Metric
+from physbench.metrics.metric import Metric
 
 _MATCHED = (
     "an object has the nearest box within 4 px of its centre, or of the point of the frame that is nearest to it;"

@@ -7,9 +7,9 @@ from functools import cache
 from physbench import registry
 from physbench.errors import UnknownName, suggest
 from physbench.metrics.box_cards import BOX_CARDS
-from physbench.metrics.card import Metric
 from physbench.metrics.code_cards import CODE_CARDS
 from physbench.metrics.image_cards import IMAGE_CARDS
+from physbench.metrics.metric import Metric
 from physbench.metrics.object_cards import OBJECT_CARDS
 from physbench.metrics.pixel_cards import PIXEL_CARDS
 from physbench.metrics.state_cards import STATE_CARDS

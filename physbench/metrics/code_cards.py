@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from physbench.metrics.card import RMR, Metric
+from physbench.metrics.metric import RMR, Metric
 
 _PROBE = (
     "Only bytes whose distribution over all shown frames has an entropy above 0.6 nats [Anand et al. 2019]. The probe"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 
-from physbench.metrics.card import IODINE, Metric
+from physbench.metrics.metric import IODINE, Metric
 
 _CAUTION = (
     "An object counts with the slot that owns most of its pixels, so a slot that owns two objects is asked about both."

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from physbench.metrics.card import ARI, R_NEM, Metric
+from physbench.metrics.metric import ARI, R_NEM, Metric
 from physbench.metrics.pixel_cards import DEAREST
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def position_errors(e: Evidence) -> Mapping[str, Sums]:
 
 
 def event_errors(e: Evidence) -> Mapping[str, Sums]:
-    from physbench.metrics.events import collisions_between, event_error
+    from physbench.metrics.collisions import collisions_between, event_error
     from physbench.metrics.sums import step
 
     rollout: Any = e.asking
@@ -164,7 +164,7 @@ EVENT_ERROR = Metric(
     curve="relative to copying",
     example="""\
 >>> import numpy as np
->>> from physbench.metrics import events, sums
+>>> from physbench.metrics import collisions, sums
 >>> frames = np.array([[0, 0, 0, 0], [1, 0, 0, 1]], np.uint8).reshape(1, 2, 1, 4, 1)
 >>> means = np.array([1e-3, 1e-6, 1e-6, 1e-2]).reshape(1, 1, 1, 4, 1)
 >>> position, radius = np.array([[0.5, 0.5], [3.5, 0.5]] * 2).reshape(1, 2, 2, 2), np.array([[0.5, 0.5]])

@@ -4,7 +4,7 @@ of balls4mass64."""
 import math
 from dataclasses import replace
 
-from physbench.metrics.card import R_NEM, R_SQAIR, RMR, Metric
+from physbench.metrics.metric import R_NEM, R_SQAIR, RMR, Metric
 from physbench.model import CLIP
 
 DEAREST = -math.log(CLIP)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from physbench.metrics.events import NO_OBJECT, power_cells
+from physbench.metrics.collisions import NO_OBJECT, power_cells
 from physbench.metrics.object_cards import FARTHEST
 from physbench.metrics.sums import Sums, ratio
 

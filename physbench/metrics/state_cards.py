@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 
-from physbench.metrics.card import RMR, Metric
+from physbench.metrics.metric import RMR, Metric
 from physbench.metrics.object_cards import position_steps
 
 _SCALE = (

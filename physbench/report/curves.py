@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 
 from physbench.evaluation.known import Known
-from physbench.metrics.card import Metric
 from physbench.metrics.catalogue import all_metrics
+from physbench.metrics.metric import Metric
 from physbench.report.charts import Chart, Line, Point, line_chart
 from physbench.result import Result, Score
 

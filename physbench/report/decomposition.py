@@ -11,7 +11,7 @@ from physbench.evaluation.look import Look, Looked
 from physbench.files import write_whole
 from physbench.metrics.grouping import adjusted_rand, contingency
 from physbench.model import Parts
-from physbench.report.figure import DRAWN, list_slots
+from physbench.report.story import DRAWN, list_slots
 from physbench.view.canvas import encode_png
 from physbench.view.figure import PictureRow, Story, colour_of, draw_owners, draw_share, film, mix_slots, plain
 from physbench.view.panels import COLOURS

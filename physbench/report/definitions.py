@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from physbench.errors import UnknownName
-from physbench.metrics.card import Metric
 from physbench.metrics.catalogue import find
+from physbench.metrics.metric import Metric
 
 ARROWS = {"lower": "↓", "higher": "↑", "neither": ""}
 

@@ -14,9 +14,9 @@ from physbench.metrics.catalogue import find, stands_in_tables
 from physbench.report.curves import curves
 from physbench.report.definitions import ARROWS, define
 from physbench.report.gallery import Strip, sort_key
+from physbench.report.numbers import NOTHING
 from physbench.report.pages import render
-from physbench.report.pictures import Drawing, box, draw, tells_apart
-from physbench.report.text import NOTHING
+from physbench.report.strips import Drawing, box, draw, tells_apart
 from physbench.result import ENOUGH, NARROW, Provenance, Result, Score, describe_note
 from physbench.suites import SIZES, installed_suites
 

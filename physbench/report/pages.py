@@ -12,7 +12,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from physbench.printable import printable, shorten
-from physbench.report.text import figures, number
+from physbench.report.numbers import figures, number
 
 LINK = re.compile(r"https://[a-z0-9.-]+(:\d+)?(/[\w.~:/?#\[\]@!$&'()*+,;=%-]*)?", re.ASCII | re.IGNORECASE)
 

@@ -26,7 +26,7 @@ from physbench.storage.admit import Admitted, admit, open_hdf5
 from physbench.storage.buffers import Buffers
 from physbench.storage.chunks import Places, places_of
 from physbench.storage.codec import inflate
-from physbench.storage.events import EventTable
+from physbench.storage.event_table import EventTable
 from physbench.storage.layout import BLOCK, EVENTS, FIELDS, PIXELS, Field, Layout
 
 if TYPE_CHECKING:

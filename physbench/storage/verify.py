@@ -25,11 +25,11 @@ from physbench.machine import count_cores
 from physbench.progress import Progress
 from physbench.recipe import Recipe
 from physbench.scene import Span
-from physbench.storage.agreement import require_agreement
 from physbench.storage.block import layout_for, make_block, sizes_of, spans
-from physbench.storage.compare import compare_block, require_end, scenes_of
+from physbench.storage.h5py_check import require_agreement
 from physbench.storage.layout import array_digest, pixels_digest, split_text, text_digest
 from physbench.storage.reader import File, Split, open_dataset
+from physbench.storage.remake import compare_block, require_end, scenes_of
 from physbench.world import parts_of
 
 Depth = Literal["quick", "plain"]

@@ -22,8 +22,8 @@ from physbench.suites import suite_of
 from physbench_baselines import checkpoint
 from physbench_baselines.adapter import TorchModel
 from physbench_baselines.architecture import find_architecture
-from physbench_baselines.card import Card, RunCard
 from physbench_baselines.containers import arrays
+from physbench_baselines.model_card import Card, RunCard
 from physbench_baselines.nem_sizes import NemSizes
 from physbench_baselines.releasing import origin
 from physbench_baselines.releasing import scored as scoring
@@ -31,8 +31,8 @@ from physbench_baselines.releasing.bundle import bundle, main
 from physbench_baselines.releasing.scored import score_release, unplayable
 from physbench_baselines.releasing.shrink import difference
 from physbench_baselines.training.folder import Folder, LogRow
-from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 SIZES = {"channels": [4, 6, 8], "dense": 24, "hidden": 20}
 PAPER = "https://arxiv.org/abs/1802.10353"

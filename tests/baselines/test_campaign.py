@@ -22,17 +22,17 @@ from hypothesis import strategies as st
 
 from physbench.errors import PhysbenchError, TrainingError, UnknownName
 from physbench_baselines import checkpoint
-from physbench_baselines.campaign import table, weights
+from physbench_baselines.campaign import planned_runs, weights
 from physbench_baselines.campaign import work as working
 from physbench_baselines.campaign.budget import count_sequence_steps, is_flat, steps_for
 from physbench_baselines.campaign.history import CurvePoint, History, Ledger, read_record
+from physbench_baselines.campaign.planned_runs import TABLE, Plan, PlannedRun, expand
 from physbench_baselines.campaign.standing import RunStanding, order, read_standings
-from physbench_baselines.campaign.table import TABLE, Plan, PlannedRun, expand
 from physbench_baselines.campaign.work import adopt, hold_campaign, work
 from physbench_baselines.nem_sizes import ARCHITECTURE
 from physbench_baselines.training.folder import CORE, AtWork, Folder
-from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
+from physbench_baselines.training.training_recipe import TrainingRecipe
 from tests.baselines.test_training import curve, log, step_of
 from tests.baselines.test_training import weights as tensors_of
 from tests.baselines.toy import MODEL
@@ -200,12 +200,14 @@ def test_the_next_piece_is_always_of_the_run_with_the_smallest_share_of_its_budg
 
 def test_patterns_choose_runs() -> None:
     runs = expand(TABLE)
-    chosen = table.select(runs, ["rnn.*", "*.seed2"])
-    assert chosen == [run for run in runs if run.model == "rnn" or run.seed == 2] and table.select(runs, []) == runs
+    chosen = planned_runs.select(runs, ["rnn.*", "*.seed2"])
+    assert (
+        chosen == [run for run in runs if run.model == "rnn" or run.seed == 2] and planned_runs.select(runs, []) == runs
+    )
     with pytest.raises(UnknownName, match=r"no run of the campaign is called 'r-mem\*': there is rnn.seed0"):
-        table.select(runs, ["rnn.*", "r-mem*"])
+        planned_runs.select(runs, ["rnn.*", "r-mem*"])
     with pytest.raises(UnknownName, match=r"'rnn.seed9': did you mean 'rnn.seed"):
-        table.find(runs, "rnn.seed9")
+        planned_runs.find(runs, "rnn.seed9")
 
 
 # pieces
@@ -323,7 +325,7 @@ def test_a_run_at_work_elsewhere_is_passed_over(tmp_path: Path) -> None:
 def test_status_tells_what_was_done(tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = toys(seeds=(0, 1))
     plan = Plan(model=MODEL, seeds=(0, 1), budget=BUDGET, settings=runs[0].settings)
-    monkeypatch.setattr(table, "TABLE", [plan])
+    monkeypatch.setattr(planned_runs, "TABLE", [plan])
     work(tmp_path, runs[:1], device="cpu")
     begin(tmp_path, 37, runs)
     told = cli("campaign", "status", "--folder", tmp_path, "--json")
@@ -626,7 +628,9 @@ def weights_without_sense(folder: Path) -> None:
 def test_a_folder_that_is_not_in_order_is_refused_in_one_sentence(
     tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None], sentence: str
 ) -> None:
-    monkeypatch.setattr(table, "TABLE", [Plan(model=MODEL, seeds=(0,), budget=BUDGET, settings=toys()[0].settings)])
+    monkeypatch.setattr(
+        planned_runs, "TABLE", [Plan(model=MODEL, seeds=(0,), budget=BUDGET, settings=toys()[0].settings)]
+    )
     begin(tmp_path, 3)
     assert cli("campaign", "status", "--folder", tmp_path).exit_code == 0, "in order before"
     spoil(tmp_path)
@@ -676,7 +680,9 @@ def test_a_dry_run_says_the_order_and_changes_nothing(
     tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = toys(seeds=(0, 1))
-    monkeypatch.setattr(table, "TABLE", [Plan(model=MODEL, seeds=(0, 1), budget=BUDGET, settings=runs[0].settings)])
+    monkeypatch.setattr(
+        planned_runs, "TABLE", [Plan(model=MODEL, seeds=(0, 1), budget=BUDGET, settings=runs[0].settings)]
+    )
     told = cli("campaign", "run", "--dry-run", "--folder", tmp_path / "new", "--minutes", "170")
     assert told.exit_code == 0 and "would train for 170 minutes, at most 15 minutes at a time" in told.stdout
     assert not (tmp_path / "new").exists()
@@ -693,7 +699,7 @@ def test_the_command_works_it_all_off_and_says_so(tmp_path: Path, cli: Any, monk
     asked: list[int] = []
     monkeypatch.setattr(os, "nice", asked.append)
     monkeypatch.setattr(
-        table, "TABLE", [Plan(model=MODEL, seeds=(0, 1), budget=2 * A_STEP, settings=toys()[0].settings)]
+        planned_runs, "TABLE", [Plan(model=MODEL, seeds=(0, 1), budget=2 * A_STEP, settings=toys()[0].settings)]
     )
     told = cli("campaign", "run", "--folder", tmp_path, "--device", "cpu")
     assert told.exit_code == 0, told.output

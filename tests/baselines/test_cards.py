@@ -19,11 +19,11 @@ from physbench.cli import main
 from physbench.errors import TrainingError
 from physbench.suites import PRIVILEGED, ROWS, SUITES
 from physbench_baselines.architecture import architecture_with, model_names
-from physbench_baselines.card import Card
+from physbench_baselines.model_card import Card
 from physbench_baselines.releasing import cards
 from physbench_baselines.releasing import tables as tables_module
 from physbench_baselines.training.preflight import usual_recipe
-from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 README = Path(__file__).parents[2] / "baselines" / "README.md"
 TEXT = README.read_text(encoding="utf-8")

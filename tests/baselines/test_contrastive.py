@@ -18,12 +18,12 @@ from physbench_baselines import checkpoint
 from physbench_baselines.contrastive import ContrastiveModel
 from physbench_baselines.contrastive_sizes import ARCHITECTURE, CODES, ContrastiveSizes
 from physbench_baselines.rmr_sizes import MEMORIES, MemorySizes
-from physbench_baselines.training.data import source_of
 from physbench_baselines.training.initial import network_of
 from physbench_baselines.training.preflight import usual_recipe
-from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.reuse import reuse_part
 from physbench_baselines.training.run import train
+from physbench_baselines.training.sources import source_of
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 TINY = ContrastiveSizes(side=36, size=3, hidden=4)
 SMALL = {"size": 4, "hidden": 5}

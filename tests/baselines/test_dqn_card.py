@@ -11,9 +11,9 @@ import pytest
 
 from physbench import registry
 from physbench_baselines.dqn import agentfile
+from physbench_baselines.dqn.agent_recipe import AgentRecipe
+from physbench_baselines.dqn.game_scores import summary
 from physbench_baselines.dqn.policy import BUNDLED
-from physbench_baselines.dqn.recipe import AgentRecipe
-from physbench_baselines.dqn.scores import summary
 from physbench_baselines.releasing import agent
 
 pytest.importorskip("torch")

@@ -147,7 +147,7 @@ def test_lanes_come_back() -> None:
 @pytest.mark.parametrize("given", [{}, {"demonstrations": "marksman"}])
 def test_a_run_that_was_stopped_ends_where_it_would_have_ended(tmp_path: Path, given: dict[str, Any]) -> None:
     from physbench_baselines.dqn import run
-    from physbench_baselines.dqn.recipe import AgentRecipe
+    from physbench_baselines.dqn.agent_recipe import AgentRecipe
 
     torch.set_num_threads(1)
     recipe = AgentRecipe(**SMALL, **given, precision="fp32")
@@ -200,7 +200,7 @@ def test_a_short_run(tmp_path: Path, algorithm: str, steps: int, more: dict[str,
 
 def test_a_run_begins_with_other_weights(tmp_path: Path) -> None:
     from physbench_baselines.dqn import agentfile, run
-    from physbench_baselines.dqn.recipe import AgentRecipe
+    from physbench_baselines.dqn.agent_recipe import AgentRecipe
 
     run.train(AgentRecipe(**SMALL, seed=1), tmp_path / "first", steps=64, device="cpu")
     recipe = AgentRecipe(**SMALL, initial=str(tmp_path / "first"), learning_rate=1e-12)
@@ -216,18 +216,18 @@ def test_a_run_begins_with_other_weights(tmp_path: Path) -> None:
 
 
 def test_scores_are_of_whole_games() -> None:
-    from physbench_baselines.dqn import scores
+    from physbench_baselines.dqn import game_scores
 
     def idle(given: Any) -> Any:
         return np.ones(len(given.observations), np.int64)
 
-    told = scores.play(idle, games=3, seed=1)
+    told = game_scores.play(idle, games=3, seed=1)
     assert len(told.games) == 3
     assert told.worst <= told.low <= told.mean <= told.high <= told.best
     assert told.mean == pytest.approx(np.mean(told.games))
-    assert told == scores.play(idle, games=3, seed=1)
+    assert told == game_scores.play(idle, games=3, seed=1)
     with pytest.raises(PhysbenchError, match="does not show the console's memory"):
-        scores.play(lambda given: given.ram[:, 0], games=1)
+        game_scores.play(lambda given: given.ram[:, 0], games=1)
 
 
 def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from physbench.errors import ModelError, TrainingError
+from physbench_baselines.dqn.agent_recipe import AgentRecipe
 from physbench_baselines.dqn.preflight import usual_recipe
-from physbench_baselines.dqn.recipe import AgentRecipe
 from physbench_baselines.dqn.replay import ReplayMemory
 from physbench_baselines.dqn.sizes import AgentSizes
 from physbench_baselines.dqn.targets import trace_back

@@ -20,10 +20,10 @@ from physbench.suites import Image, Suite, Task
 from physbench_baselines import checkpoint
 from physbench_baselines.architecture import architecture_with
 from physbench_baselines.nem_sizes import ARCHITECTURE
-from physbench_baselines.training.data import Streamed, source_of
 from physbench_baselines.training.preflight import usual_recipe
-from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
+from physbench_baselines.training.sources import Streamed, source_of
+from physbench_baselines.training.training_recipe import TrainingRecipe
 from tests.baselines.toy import MODEL
 from tests.builders.datasets import recipe_for
 

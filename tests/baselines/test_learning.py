@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from physbench_baselines.nem_sizes import ARCHITECTURE
-from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 SMALL = {"channels": [4, 6, 8], "dense": 24, "hidden": 20, "attention": 10, "embedding": 3}
 """As in the golden files of the published code."""

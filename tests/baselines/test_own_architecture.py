@@ -18,7 +18,7 @@ from physbench.notices import listen
 from physbench_baselines import checkpoint
 from physbench_baselines.architecture import Architecture, architecture_with, find_architecture, model_names
 from physbench_baselines.training.initial import network_of
-from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 PLACE = "ownmodel:ARCHITECTURE"
 

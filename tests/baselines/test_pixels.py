@@ -8,7 +8,7 @@ import scipy.stats
 import torch
 
 from physbench.metrics.pixels import require_likelihood
-from physbench_baselines.pixels import PIXELS, Logistic, frames_as_images
+from physbench_baselines.pixel_distributions import PIXELS, Logistic, frames_as_images
 
 SCALE = 0.3
 ORACLES = {

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from physbench.errors import TrainingError
-from physbench_baselines.training.data import source_of
 from physbench_baselines.training.initial import network_of
-from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.sources import source_of
 from physbench_baselines.training.step import OPTIMIZERS, Stepper
+from physbench_baselines.training.training_recipe import TrainingRecipe
 from tests.baselines.toy import MODEL
 
 CPU = torch.device("cpu")

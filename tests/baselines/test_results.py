@@ -114,7 +114,8 @@ def test_the_readme_has_the_best_row_and_the_best_model_of_every_suite(suite: Su
 
 def test_a_suite_on_which_no_row_is_scored_has_no_bar() -> None:
     with pytest.raises(
-        TrainingError, match="no row without learning is scored on balls: python -m physbench_leaderboard.bundle balls"
+        TrainingError,
+        match="no row without learning is scored on balls: python -m physbench_leaderboard.reference_rows balls",
     ):
         bars.compare_with_rows({"trained": {"mine": scores(balls=0.1)}, "frames alone, no learning": {"copy": []}})
 

@@ -23,9 +23,9 @@ from physbench_baselines.checkpoint import load
 from physbench_baselines.rmr import PAST
 from physbench_baselines.rmr_pixels import PixelModel
 from physbench_baselines.rmr_pixels_sizes import ARCHITECTURE, SMALL, PixelSizes
-from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.reuse import freeze_part, reuse_part, split_reuse
 from physbench_baselines.training.run import train
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 TINY = PixelSizes(
     slots=3, slot_size=8, slot_hidden=8, encoder=(8,), features=8, decoder=(8,), kernel=3, last_kernel=1, patch=4, size=64, hidden=64, passes=1

@@ -16,8 +16,8 @@ from physbench_baselines import checkpoint
 from physbench_baselines.adapter import weights_of
 from physbench_baselines.architecture import architecture_with
 from physbench_baselines.training.preflight import usual_recipe
-from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 SMALL = {
     "iodine-small": ("latent=3", "decoder=[6]", "encoder=[5, 4]", "dense=[6]", "lstm=5", "slots=3", "refinements=2"),

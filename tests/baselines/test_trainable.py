@@ -20,14 +20,14 @@ from physbench.suites import Rollout, Suite, Task
 from physbench_baselines import checkpoint
 from physbench_baselines.architecture import Architecture
 from physbench_baselines.training import loop, run
-from physbench_baselines.training.data import source_of
 from physbench_baselines.training.folder import CORE, Folder, LogRow
 from physbench_baselines.training.initial import network_of
 from physbench_baselines.training.loop import LoopState, TrainingProgress
-from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
+from physbench_baselines.training.sources import source_of
 from physbench_baselines.training.step import Stepper
 from physbench_baselines.training.trainable import Traits, measure, traits_of
+from physbench_baselines.training.training_recipe import TrainingRecipe
 from tests.baselines import annealed, toy
 
 CPU = torch.device("cpu")

@@ -27,15 +27,15 @@ from physbench.errors import ModelError, PhysbenchError, TrainingError, UnknownN
 from physbench.report.charts import LEFT, RIGHT
 from physbench_baselines import bundled, checkpoint
 from physbench_baselines.training import loop
-from physbench_baselines.training.curves import curves
-from physbench_baselines.training.data import source_of
 from physbench_baselines.training.folder import LogRow
 from physbench_baselines.training.initial import network_of, total
+from physbench_baselines.training.learning_curves import curves
 from physbench_baselines.training.loop import TrainingProgress
-from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
 from physbench_baselines.training.score import validate
+from physbench_baselines.training.sources import source_of
 from physbench_baselines.training.step import Stepper
+from physbench_baselines.training.training_recipe import TrainingRecipe
 from tests.baselines.toy import MODEL
 from tests.builders.datasets import Made
 

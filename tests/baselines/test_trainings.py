@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from physbench.errors import TrainingError
 from physbench_baselines import bundled
-from physbench_baselines.card import Card, Repeat
+from physbench_baselines.model_card import Card, Repeat
 from physbench_baselines.releasing.repeat import find_repeats, require_repeat
 from physbench_baselines.releasing.trainings import format_trainings, judge_trainings, list_values
-from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 PLACE = ("crop50", "balls4mass64-crop50/rollout-9+1", "log_likelihood")
 VALUES = st.lists(st.floats(-1e3, 1e3), min_size=0, max_size=6)

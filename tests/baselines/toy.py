@@ -84,8 +84,8 @@ ARCHITECTURE = Architecture(
 
 if __name__ == "__main__":
     from physbench_baselines.training import loop
-    from physbench_baselines.training.recipe import TrainingRecipe
     from physbench_baselines.training.run import train
+    from physbench_baselines.training.training_recipe import TrainingRecipe
 
     _, out, text, count, between_saves = sys.argv
     loop.SAVE_SECONDS = float(between_saves)

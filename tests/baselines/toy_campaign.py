@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from physbench_baselines.campaign.table import Plan, PlannedRun, expand
+from physbench_baselines.campaign.planned_runs import Plan, PlannedRun, expand
 from physbench_baselines.campaign.work import work
 from physbench_baselines.training import loop
 from tests.baselines.toy import MODEL

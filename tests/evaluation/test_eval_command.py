@@ -20,7 +20,7 @@ import physbench
 from physbench.evaluation import known
 from physbench.evaluation.evaluate import extent
 from physbench.evaluation.examples import Plain, StoredExamples
-from physbench.evaluation.text import as_text
+from physbench.evaluation.result_text import as_text
 from physbench.metrics.catalogue import stands_in_tables
 from physbench.model import Origin
 from physbench.result import COLUMNS, Result, load_run

@@ -19,7 +19,7 @@ from physbench.cli import main
 from physbench.compare import compare, count_tested
 from physbench.errors import PhysbenchError
 from physbench.evaluation.evaluate import extent
-from physbench.evaluation.text import as_text, to_json
+from physbench.evaluation.result_text import as_text, to_json
 from physbench.model import Prediction
 from physbench.report.page import page
 from physbench.result import ENOUGH, ScoredRun, load_run

@@ -17,7 +17,7 @@ import pytest
 
 import physbench
 from physbench import cache
-from physbench.evaluation.journal import EvaluationJournal, Part
+from physbench.evaluation.evaluation_journal import EvaluationJournal, Part
 from physbench.metrics.sums import Sums
 from physbench_baselines.reference import Copy, Mean
 from tests.evaluation.test_order import require_identical
@@ -199,7 +199,7 @@ def test_a_block_whose_reading_raises_anything_is_done_again(
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr("physbench.evaluation.journal.read_npz", fail)
+    monkeypatch.setattr("physbench.evaluation.evaluation_journal.read_npz", fail)
     again, asked = evaluate_in(tmp_path)
     assert asked == 3
     require_identical(again, whole)

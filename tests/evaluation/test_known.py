@@ -10,7 +10,7 @@ import pytest
 import physbench
 from physbench.evaluation.evaluate import extent
 from physbench.evaluation.known import PUBLISHED, list_published, references
-from physbench.evaluation.text import as_text
+from physbench.evaluation.result_text import as_text
 from physbench.metrics.catalogue import find
 from physbench.result import Result
 from physbench.suites import ROWS, SUITES

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import physbench
 from physbench import registry
 from physbench.evaluation.evaluate import extent
-from physbench.evaluation.journal import EvaluationJournal
+from physbench.evaluation.evaluation_journal import EvaluationJournal
 from physbench.evaluation.memoryless import memoryless_rates
 from physbench.evaluation.predictions import open_predictions, predict, score
 from physbench.model import Batch, Bernoulli, Likelihood, Prediction

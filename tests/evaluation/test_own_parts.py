@@ -21,13 +21,13 @@ from physbench import registry
 from physbench.errors import ModelError, PhysbenchError, RecipeError, UnknownName
 from physbench.evaluation.contestant import own_suite
 from physbench.evaluation.evaluate import extent
+from physbench.evaluation.result_text import as_text
 from physbench.evaluation.scoring import score_answer
-from physbench.evaluation.text import as_text
 from physbench.evaluation.watch import watch
 from physbench.evaluation.window import Answer
 from physbench.metrics import catalogue
-from physbench.metrics.card import Metric
 from physbench.metrics.catalogue import METRICS
+from physbench.metrics.metric import Metric
 from physbench.metrics.pixels import require_likelihood
 from physbench.metrics.sums import Sums, mean, value
 from physbench.model import Bernoulli, Gaussian, Prediction
@@ -35,8 +35,8 @@ from physbench.notices import listen
 from physbench.suites import SUITES, Rollout, Still, Suite, Task, Window
 from physbench_baselines.framewise import Blobs
 from physbench_baselines.reference import Copy
-from physbench_leaderboard.checks import list_wanted, problems
 from physbench_leaderboard.submission import cell_of
+from physbench_leaderboard.submission_checks import list_wanted, problems
 
 MINE = Suite(
     "mine",

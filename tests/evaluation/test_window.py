@@ -14,8 +14,8 @@ from sklearn.metrics import adjusted_rand_score
 import physbench
 from physbench import registry
 from physbench.errors import ModelError
+from physbench.evaluation.result_text import to_json
 from physbench.evaluation.scoring import score_answer
-from physbench.evaluation.text import to_json
 from physbench.evaluation.window import answers_of, ask
 from physbench.metrics import sums
 from physbench.model import Batch, Bernoulli, Gaussian, Prediction

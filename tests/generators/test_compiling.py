@@ -17,7 +17,7 @@ KERNELS = """
 import gc, json, sys
 from contextlib import nullcontext
 from pathlib import Path
-from physbench.kernels import Compiler
+from physbench.compiler import Compiler
 from physbench.notices import listen
 
 kernel = Compiler([Path(__file__)], seconds=7)

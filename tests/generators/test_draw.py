@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from physbench.errors import RecipeError
 from physbench.recipe import mix
 from physbench.scene import HIT_OBJECT, Scenes, Span, Streams
-from physbench_generators.balls.pixels import PALETTE, pixels_of
+from physbench_generators.balls.pixel_arrays import PALETTE, pixels_of
 from physbench_generators.balls.scenes import Balls
 
 SOME = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.filter_too_much])

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from physbench.metrics.catalogue import find
-from physbench_leaderboard.page import build
-from physbench_leaderboard.table import Board, Standing
+from physbench_leaderboard.board_page import build
+from physbench_leaderboard.boards import Board, Standing
 from tests.leaderboard.browser import CHROMIUM, Browser
 from tests.leaderboard.test_page import BALLS, HOSTILE, golden, inject, many, on_balls, picture, standing
 

@@ -19,9 +19,9 @@ from physbench import registry
 from physbench.errors import PhysbenchError
 from physbench.model import Batch, Gaussian, Prediction
 from physbench.suites import SUITES
-from physbench_leaderboard.checks import check, list_wanted, meaning, problems
 from physbench_leaderboard.pins import ReferencePins, load_pins
 from physbench_leaderboard.submission import Row, SubmissionError
+from physbench_leaderboard.submission_checks import check, list_wanted, meaning, problems
 from tests.leaderboard.made import cells, references, rows, spoilt, write
 
 EXTRA = {"balls": "balls4mass64", "curtain": "balls3curtain64", "crop50": "balls4mass64-crop50"}

@@ -25,14 +25,14 @@ from hypothesis import strategies as st
 
 from physbench.evaluation.known import Published
 from physbench.metrics.catalogue import find
-from physbench.report import pages, text
+from physbench.report import numbers, pages
 from physbench.report.charts import axis
+from physbench_leaderboard.board_page import PageError, build, page
+from physbench_leaderboard.boards import Board, BoardKey, Standing
 from physbench_leaderboard.columns import columns
 from physbench_leaderboard.estimate import ScoreEstimate
-from physbench_leaderboard.page import PageError, build, page
+from physbench_leaderboard.exports import as_json
 from physbench_leaderboard.plots import Labels
-from physbench_leaderboard.table import Board, BoardKey, Standing
-from physbench_leaderboard.text import as_json
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "leaderboard.html"
 
@@ -205,9 +205,9 @@ def test_a_page_shows_every_model_with_its_figures_and_everything_about_it() -> 
             assert all(note in read.text for note in each.notes)
             for key, figure in each.scores.items():
                 if "[" not in key[1]:
-                    assert text.figures(figure.value, figure.low, figure.high)[0] in read.text
+                    assert numbers.figures(figure.value, figure.low, figure.high)[0] in read.text
             if board.ranked_by in each.scores:
-                value, interval = text.figures(
+                value, interval = numbers.figures(
                     *(getattr(board.headline(each), name) for name in ("value", "low", "high"))
                 )
                 assert f"{value}<small>{interval}</small>" in source
@@ -268,14 +268,16 @@ def test_models_stand_in_the_order_of_the_board_and_references_and_papers_apart(
     cells = [re.sub(r"\|+", "|", row) for row in balls]  # type: ignore[arg-type]
     places = [
         next(
-            at for at, row in enumerate(cells) if re.match(rf"\|[\d{text.NOTHING}]+\|{name}\|", row.replace(":|", ":"))
+            at
+            for at, row in enumerate(cells)
+            if re.match(rf"\|[\d{numbers.NOTHING}]+\|{name}\|", row.replace(":|", ":"))
         )
         for name in names
     ]
     assert places == sorted(places)
     (between,) = [at for at, row in enumerate(cells) if "Reference rows" in row]
     assert places[3] < between < places[4]
-    assert cells[places[0]].startswith("|1|") and cells[places[3]].startswith(f"|{text.NOTHING}|")
+    assert cells[places[0]].startswith("|1|") and cells[places[3]].startswith(f"|{numbers.NOTHING}|")
     assert "A paper, 2018" in str(papers) and "A paper, 2018" not in str(balls)
     assert "From the paper, its own data" in page(golden()).split("A paper, 2018")[0]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from physbench_leaderboard.page import PageError
+from physbench_leaderboard.board_page import PageError
 from physbench_leaderboard.serve import serve
 
 

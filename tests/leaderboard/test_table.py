@@ -23,13 +23,13 @@ from physbench import registry
 from physbench.compare import compare
 from physbench.result import Provenance, Result, Score, load_run
 from physbench.suites import DIGESTS, PRIVILEGED, SUITES
+from physbench_leaderboard.boards import Board, boards
 from physbench_leaderboard.estimate import _quantile  # pyright: ignore[reportPrivateUsage]
+from physbench_leaderboard.exports import as_csv, as_json
 from physbench_leaderboard.pins import bundled_folder
 from physbench_leaderboard.store import Listed, load_all
 from physbench_leaderboard.submission import Row, Submission, SubmissionError
-from physbench_leaderboard.table import Board, boards
 from physbench_leaderboard.terminal import as_text
-from physbench_leaderboard.text import as_csv, as_json
 from tests.leaderboard.made import references, rows, write
 
 GOLDEN = Path(__file__).parent.parent / "golden"

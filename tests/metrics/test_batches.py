@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from physbench.metrics import boxes, events, grouping, permanence, pixels, positions, rollout
+from physbench.metrics import boxes, collisions, grouping, permanence, pixels, positions, rollout
 from physbench.model import Gaussian
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -64,7 +64,7 @@ SCORES: dict[str, Callable[[Arrays], list[NDArray[Any]]]] = {
         rollout.repeat_bce(s["frames"], 3, 3),
     ],
     "event_error": lambda s: both(
-        events.event_error(
+        collisions.event_error(
             s["frames"],
             s["means"],
             context=1,

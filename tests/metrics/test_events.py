@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from physbench.metrics import events, rollout
+from physbench.metrics import collisions, rollout
 from physbench.registry import datasets
 from physbench.scene import HIT_OBJECT, Scenes
 from tests.metrics.oracle import cell_of, object_collisions, pixel_bce, random_window
@@ -30,7 +30,7 @@ def sequence_of(scenes: Scenes) -> Array:
 
 def find_collided(scenes: Scenes, first: int, last: int) -> Array:
     table = scenes.events
-    return events.collisions_between(
+    return collisions.collisions_between(
         sequence_of(scenes),
         table["time"],
         table["a"],
@@ -54,7 +54,7 @@ def test_event_error_is_the_sum_over_the_cells_of_the_objects(
         rng.uniform(0.5, 2, (3, objects)) * (rng.random((3, objects)) < 0.8),
     )
     counts = rng.integers(0, 6, (3, objects))
-    figure = events.event_error(
+    figure = collisions.event_error(
         frames, means, context=context, ahead=ahead, position=position, radius=radius, collided=counts
     )
     frame = context - 1 + ahead
@@ -76,7 +76,7 @@ def test_event_error_is_the_sum_over_the_cells_of_the_objects(
 def test_the_cells_add_up_to_the_rollout_error(balls: Scenes) -> None:
     means = np.random.default_rng(0).random((6, 10, 64, 64, 1), dtype=np.float32)
     for ahead in (1, 5, 10):
-        figure = events.event_error(
+        figure = collisions.event_error(
             balls.features,
             means,
             context=5,
@@ -95,17 +95,17 @@ def test_the_cells_add_up_to_the_rollout_error(balls: Scenes) -> None:
 
 def test_every_pixel_of_a_disc_is_in_its_own_cell(balls: Scenes) -> None:
     for t in (0, 10, 20):
-        cells = events.power_cells(balls.truth["position"][:, t], balls.truth["radius"], 64, 64)
+        cells = collisions.power_cells(balls.truth["position"][:, t], balls.truth["radius"], 64, 64)
         shown = balls.groups[:, t, :, :, 0] > 0
         assert (cells[shown] + 1 == balls.groups[:, t, :, :, 0][shown]).all()
 
 
 def test_a_picture_without_objects_has_no_cells() -> None:
-    assert (events.power_cells(np.full((1, 2, 2), math.nan), np.zeros((1, 2)), 3, 3) == events.NO_OBJECT).all()
+    assert (collisions.power_cells(np.full((1, 2, 2), math.nan), np.zeros((1, 2)), 3, 3) == collisions.NO_OBJECT).all()
 
 
 def test_a_radius_of_0_owns_nothing_even_at_the_nearest_place() -> None:
-    cells = events.power_cells(np.array([[[1.5, 1.5], [60.0, 60.0]]]), np.array([[0.0, 1.0]]), 3, 3)
+    cells = collisions.power_cells(np.array([[[1.5, 1.5], [60.0, 60.0]]]), np.array([[0.0, 1.0]]), 3, 3)
     assert (cells == 1).all()
 
 
@@ -120,7 +120,7 @@ def test_collisions_are_counted_for_both_partners_in_the_interval_and_walls_are_
 ) -> None:
     rows = [(time, a, b) for time, a, b in rows if a != b]
     time, a, b = (np.array([row[i] for row in rows], dtype) for i, dtype in enumerate((np.float64, np.uint8, np.uint8)))
-    counts = events.collisions_between(
+    counts = collisions.collisions_between(
         np.ones(len(rows), np.int64), time, a, b, shape=(3, 3), first=first, last=first + length
     )
     assert counts[1].tolist() == object_collisions(rows, 3, first, first + length)
@@ -135,5 +135,5 @@ def test_contacts_say_what_the_event_table_says_but_for_two_in_one_interval(ball
 
 def test_a_collision_at_a_frame_belongs_to_the_interval_that_ends_there() -> None:
     one = (np.zeros(1, np.int64), np.array([4.0]), np.array([0]), np.array([1]))
-    assert events.collisions_between(*one, shape=(1, 2), first=3, last=4).tolist() == [[1, 1]]
-    assert events.collisions_between(*one, shape=(1, 2), first=4, last=14).tolist() == [[0, 0]]
+    assert collisions.collisions_between(*one, shape=(1, 2), first=3, last=4).tolist() == [[1, 1]]
+    assert collisions.collisions_between(*one, shape=(1, 2), first=4, last=14).tolist() == [[0, 0]]

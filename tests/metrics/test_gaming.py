@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from physbench.metrics import events, grouping, permanence, pixels, rollout, sums
+from physbench.metrics import collisions, grouping, permanence, pixels, rollout, sums
 from physbench.registry import datasets
 from physbench.scene import Scenes
 
@@ -86,11 +86,11 @@ def test_ten_steps_ahead_the_mean_frame_is_far_better_than_repeating(balls: Scen
 def test_an_event_curve_of_the_mean_frame_is_flat(balls: Scenes) -> None:
     table, count = balls.events, len(balls.truth["count"])
     sequence = np.repeat(np.arange(count), np.diff(table["offset"]))
-    collided = events.collisions_between(
+    collided = collisions.collisions_between(
         sequence, table["time"], table["a"], table["b"], shape=balls.truth["radius"].shape, first=4, last=14
     )
     means = constant(balls, balls.features.mean(axis=(0, 1)))[:, :10]
-    error = events.event_error(
+    error = collisions.event_error(
         balls.features,
         means,
         context=5,

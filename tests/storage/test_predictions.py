@@ -17,7 +17,7 @@ import pytest
 
 from physbench.errors import HostileFile, PhysbenchError, StorageError
 from physbench.evaluation.export import export_inputs
-from physbench.storage.predictions import Predictions, PredictionsHeader, PredictionsWriter
+from physbench.storage.predictions_file import Predictions, PredictionsHeader, PredictionsWriter
 from tests.builders.interrupted_runs import room_for
 
 N, S, F, FRAME = 7, 4, 5, (6, 5, 1)
@@ -286,7 +286,7 @@ def test_a_writer_that_is_killed_leaves_nothing_under_the_name_and_the_next_one_
     path = tmp_path / "p.h5"
     script = f"""
 import numpy as np, time
-from physbench.storage.predictions import PredictionsHeader, PredictionsWriter
+from physbench.storage.predictions_file import PredictionsHeader, PredictionsWriter
 with PredictionsWriter({str(path)!r}, PredictionsHeader(suite="smoke", suite_version=1, size="lite", sequences={N}, model="m", seed=0, likelihood="bernoulli")) as writer:
     writer.add("balls", 0, np.zeros((3, {S}, 6, 5, 1)))
     print("half", flush=True)
@@ -398,7 +398,7 @@ def test_flipped_bytes_are_refused_or_read(tmp_path: Path) -> None:
     script = f"""
 import random
 from physbench.errors import PhysbenchError
-from physbench.storage.predictions import Predictions
+from physbench.storage.predictions_file import Predictions
 path, draw, refused = {str(path)!r}, random.Random(5), 0
 sound = open(path, "rb").read()
 for _ in range(120):

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from math import ceil
 
-from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 FLAT = 0.01
 """Of the validation loss: a smaller improvement is none."""

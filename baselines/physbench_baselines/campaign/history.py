@@ -15,7 +15,7 @@ from physbench.files import read_regular_file
 from physbench_baselines.campaign.budget import count_sequence_steps
 from physbench_baselines.releasing.origin import spread
 from physbench_baselines.training.folder import Folder
-from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 T = TypeVar("T")
 

@@ -24,10 +24,10 @@ from physbench_baselines.campaign.history import (
     describe_validation,
     history_of_stages,
 )
-from physbench_baselines.campaign.table import PlannedRun
+from physbench_baselines.campaign.planned_runs import PlannedRun
 from physbench_baselines.training.folder import Folder, LogRow
 from physbench_baselines.training.initial import stages_before
-from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 
 @dataclass(frozen=True)

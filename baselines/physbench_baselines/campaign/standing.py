@@ -10,8 +10,8 @@ from typing import Any
 
 from physbench_baselines.campaign.budget import is_flat
 from physbench_baselines.campaign.history import History, Ledger
+from physbench_baselines.campaign.planned_runs import PlannedRun
 from physbench_baselines.campaign.stages import TrainingStage, latest_folder, number_of, read_stage
-from physbench_baselines.campaign.table import PlannedRun
 from physbench_baselines.campaign.weights import history_of_weights
 
 FULL = 0.99

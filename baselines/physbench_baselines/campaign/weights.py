@@ -11,9 +11,9 @@ from physbench.errors import TrainingError
 from physbench.files import publish
 from physbench_baselines import checkpoint
 from physbench_baselines.campaign.history import History, history_of_stages, read_record
+from physbench_baselines.campaign.planned_runs import PlannedRun
 from physbench_baselines.campaign.stages import TrainingStage
-from physbench_baselines.campaign.table import PlannedRun
-from physbench_baselines.card import to_json
+from physbench_baselines.model_card import to_json
 from physbench_baselines.releasing import origin
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.initial import stages_before

@@ -17,6 +17,7 @@ from physbench.files import publish
 from physbench_baselines.adapter import device_of
 from physbench_baselines.campaign.budget import steps_for
 from physbench_baselines.campaign.history import History, Ledger, RunRecord, TrainingPlace
+from physbench_baselines.campaign.planned_runs import PlannedRun
 from physbench_baselines.campaign.stages import (
     TrainingStage,
     clear_beginning,
@@ -27,13 +28,12 @@ from physbench_baselines.campaign.stages import (
     record_of,
 )
 from physbench_baselines.campaign.standing import RunStanding, order, read_standings
-from physbench_baselines.campaign.table import PlannedRun
 from physbench_baselines.campaign.weights import keep_weights, weights_of
 from physbench_baselines.training.folder import AtWork, Folder, hold
 from physbench_baselines.training.keep import hardware_of
 from physbench_baselines.training.loop import TrainingProgress
-from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.run import train
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 SHORTEST = 0.25
 """Minutes. For less, no further piece is begun."""

@@ -15,7 +15,7 @@ from physbench_baselines.dqn.network import QNetwork
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from physbench_baselines.dqn.recipe import AgentRecipe
+    from physbench_baselines.dqn.agent_recipe import AgentRecipe
 
 
 GOOD = 1e-3

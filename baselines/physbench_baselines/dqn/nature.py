@@ -15,8 +15,8 @@ from physbench_baselines.dqn.replay import ReplayMemory
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from physbench_baselines.dqn.agent_recipe import AgentRecipe
     from physbench_baselines.dqn.learner import Learner
-    from physbench_baselines.dqn.recipe import AgentRecipe
 
 
 class ReplayedPlay:

@@ -19,8 +19,8 @@ from physbench_baselines.dqn.targets import trace_back
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from physbench_baselines.dqn.agent_recipe import AgentRecipe
     from physbench_baselines.dqn.learner import Learner
-    from physbench_baselines.dqn.recipe import AgentRecipe
 
 PHASE, PLAY = 42, 0
 """The byte of the memory that says whether the game is being played, and its value when it is."""

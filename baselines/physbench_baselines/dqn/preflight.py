@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from physbench.errors import StorageError, TrainingError
 from physbench.files import read_regular_file
-from physbench_baselines.dqn.recipe import AgentRecipe
+from physbench_baselines.dqn.agent_recipe import AgentRecipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

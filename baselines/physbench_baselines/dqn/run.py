@@ -21,12 +21,12 @@ from physbench.errors import TrainingError
 from physbench.files import read_regular_file, write_whole
 from physbench_baselines.adapter import device_of, torch, weights_of
 from physbench_baselines.dqn import agentfile
+from physbench_baselines.dqn.agent_recipe import AgentRecipe
 from physbench_baselines.dqn.learner import Learner
 from physbench_baselines.dqn.nature import ReplayedPlay
 from physbench_baselines.dqn.policy import file_of
 from physbench_baselines.dqn.pqn import ParallelPlay
 from physbench_baselines.dqn.preflight import recipe_in, require_none
-from physbench_baselines.dqn.recipe import AgentRecipe
 from physbench_baselines.training.folder import hold
 from physbench_baselines.training.interrupts import Interrupts, Stopped
 from physbench_baselines.training.step import precision_of

@@ -28,7 +28,7 @@ from physbench_baselines.dqn.preflight import usual_recipe
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from physbench_baselines.dqn.scores import GameScores
+    from physbench_baselines.dqn.game_scores import GameScores
 
 MOST_ROWS = 60
 """Of the curve."""
@@ -65,18 +65,18 @@ def release(
 ) -> dict[str, Any]:
     """Score the best agent of a run, write it and its page; return the card. before: the runs that its first weights
     come from, for the curve."""
-    from physbench_baselines.dqn import scores
+    from physbench_baselines.dqn import game_scores
     from physbench_baselines.dqn.policy import dqn
 
     player = dqn(run)
     weights = agentfile.load(file_of(run))
     rng = np.random.default_rng(0)
     doing(f"{games} games of the agent")
-    own = scores.play(player, games=games)
+    own = game_scores.play(player, games=games)
     doing(f"{games} games of the agent with random actions")
-    careless = scores.play(player, games=games, epsilon=0.05)
+    careless = game_scores.play(player, games=games, epsilon=0.05)
     doing(f"{games} games of chance")
-    chance = scores.play(lambda given: rng.integers(6, size=len(given.observations)), games=games)
+    chance = game_scores.play(lambda given: rng.integers(6, size=len(given.observations)), games=games)
     counted = {
         "agent": own.to_dict(),
         "agent, 5 % random actions": careless.to_dict(),
@@ -102,9 +102,9 @@ def release(
 
 def score_demonstrator(games: int) -> GameScores:
     """Score the demonstrator, who reads the memory, in the lanes of training."""
+    from physbench_baselines.dqn.game_scores import summary
     from physbench_baselines.dqn.lanes import AgentLane
     from physbench_baselines.dqn.marksman import demonstrate
-    from physbench_baselines.dqn.scores import summary
 
     lane, memory, told = AgentLane(0, seed=1_000_003), np.zeros(128, np.uint8), list[float]()
     for _ in range(games):

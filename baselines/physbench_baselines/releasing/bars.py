@@ -8,7 +8,7 @@ from physbench.errors import TrainingError
 from physbench.evaluation.known import scores_of
 from physbench.metrics.catalogue import find
 from physbench.suites import PRIVILEGED, SIZES, SUITES
-from physbench_baselines.card import Card
+from physbench_baselines.model_card import Card
 
 Row = Mapping[str, Any]
 Rows = Mapping[str, Mapping[str, Sequence[Row]]]  # scores by group and name
@@ -51,7 +51,7 @@ def _compare(rows: Rows, suite: str, task: str, metric: str) -> str:
     }
     if not scored:
         raise TrainingError(
-            f"no row without learning is scored on {suite}: python -m physbench_leaderboard.bundle {suite}"
+            f"no row without learning is scored on {suite}: python -m physbench_leaderboard.reference_rows {suite}"
         )
     bar = min(scored, key=lambda name: rank_key(rows[GROUPS[1]][name], place))
     lower = find(metric).better == "lower"

@@ -17,12 +17,12 @@ from physbench.evaluation.evaluate import extent
 from physbench.result import Result
 from physbench.suites import BATCH
 from physbench_baselines.architecture import architecture_of
-from physbench_baselines.card import Card, RunCard
 from physbench_baselines.checkpoint import load, model, save
+from physbench_baselines.model_card import Card, RunCard
 from physbench_baselines.releasing import origin
 from physbench_baselines.releasing.cards import file_size
-from physbench_baselines.releasing.options import FOLDER, run_scoring, scoring_options
 from physbench_baselines.releasing.scored import score_release
+from physbench_baselines.releasing.scoring_options import FOLDER, run_scoring, scoring_options
 from physbench_baselines.releasing.shrink import PrecisionComparison, compare_precisions, has_big_matrices
 from physbench_baselines.releasing.worlds import suites_of, yardstick
 from physbench_baselines.training.folder import Folder

@@ -10,12 +10,12 @@ from physbench.evaluation.known import PUBLISHED, scores_of
 from physbench.suites import PRIVILEGED, SIZES
 from physbench_baselines import bundled
 from physbench_baselines.architecture import find_architecture
-from physbench_baselines.card import Card
+from physbench_baselines.model_card import Card
 from physbench_baselines.releasing.bars import Row, collect_rows, compare_with_rows, find_score
 from physbench_baselines.releasing.worlds import WORLDS, ModelWorld
 from physbench_baselines.training.initial import stages_before, total
 from physbench_baselines.training.preflight import usual_recipe
-from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 NOTHING = "No trained weights are here yet."
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from physbench.metrics.catalogue import find
-from physbench_baselines.card import Card, Repeat
+from physbench_baselines.model_card import Card, Repeat
 from physbench_baselines.releasing.bars import GROUPS, Place, Row, Rows, find_score, interval_of
 from physbench_baselines.releasing.cards import format_figure, format_table
 from physbench_baselines.releasing.trainings import judge_trainings, list_values

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from physbench_baselines.architecture import Architecture
-from physbench_baselines.card import RunCard
+from physbench_baselines.model_card import RunCard
 from physbench_baselines.training.folder import Folder, LogRow
 from physbench_baselines.training.initial import stages_before, total
 from physbench_baselines.training.keep import load_run_state

@@ -15,12 +15,12 @@ import click
 from physbench.errors import TrainingError
 from physbench.suites import BATCH
 from physbench_baselines import bundled
-from physbench_baselines.card import Card, Repeat
+from physbench_baselines.model_card import Card, Repeat
 from physbench_baselines.releasing.bundle import bundle
-from physbench_baselines.releasing.options import FOLDER, run_scoring, scoring_options
+from physbench_baselines.releasing.scoring_options import FOLDER, run_scoring, scoring_options
 from physbench_baselines.releasing.worlds import ModelWorld, world_of
 from physbench_baselines.training.folder import Folder
-from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 
 def repeat(

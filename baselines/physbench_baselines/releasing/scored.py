@@ -24,9 +24,9 @@ from physbench.result import COLUMNS, Result
 from physbench.storage.display import Display
 from physbench.suites import BATCH, suite_of
 from physbench.world import parts_of
-from physbench_baselines.card import Card
 from physbench_baselines.checkpoint import model
-from physbench_baselines.releasing.options import FOLDER, run_scoring, scoring_options
+from physbench_baselines.model_card import Card
+from physbench_baselines.releasing.scoring_options import FOLDER, run_scoring, scoring_options
 from physbench_baselines.releasing.worlds import suites_of, world_of
 from physbench_baselines.training.folder import Folder
 

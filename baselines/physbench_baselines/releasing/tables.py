@@ -9,7 +9,7 @@ from physbench.errors import TrainingError
 from physbench.metrics.catalogue import find
 from physbench.report.definitions import ARROWS
 from physbench.suites import SIZES, SUITES
-from physbench_baselines.card import Card, Repeat
+from physbench_baselines.model_card import Card, Repeat
 from physbench_baselines.releasing import cards
 from physbench_baselines.releasing.bars import (
     GROUPS,

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from physbench.metrics.catalogue import find
-from physbench_baselines.card import Card, Repeat
+from physbench_baselines.model_card import Card, Repeat
 from physbench_baselines.releasing.bars import Place, find_score
 from physbench_baselines.releasing.cards import format_table
 from physbench_baselines.releasing.worlds import world_of

@@ -16,7 +16,7 @@ from typing import Any
 from physbench.errors import HostileFile, StorageError, TrainingError
 from physbench.files import open_regular_file, read_regular_file, write_whole
 from physbench.lock import try_lock
-from physbench_baselines.training.recipe import MOST_TEXT, TrainingRecipe
+from physbench_baselines.training.training_recipe import MOST_TEXT, TrainingRecipe
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from physbench.errors import StorageError, TrainingError
 from physbench.recipe import mix
 from physbench_baselines import bundled, checkpoint
 from physbench_baselines.architecture import architecture_with
-from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 Stage = dict[str, Any]
 

@@ -11,8 +11,8 @@ import torch
 from physbench.errors import TrainingError
 from physbench_baselines import checkpoint
 from physbench_baselines.architecture import Architecture
-from physbench_baselines.card import RunCard
-from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.model_card import RunCard
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 
 def load_run_state(path: Path) -> dict[str, Any]:

@@ -15,20 +15,20 @@ from physbench.errors import TrainingError
 from physbench.suites import Suite
 from physbench_baselines import checkpoint
 from physbench_baselines.architecture import architecture_of
-from physbench_baselines.training.curves import curves
-from physbench_baselines.training.data import cut
 from physbench_baselines.training.folder import Folder, LogRow
 from physbench_baselines.training.interrupts import Interrupts, Stopped
 from physbench_baselines.training.keep import card_of
-from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.learning_curves import curves
 from physbench_baselines.training.score import judge, validate
+from physbench_baselines.training.sources import cut
 from physbench_baselines.training.step import Stepper
 from physbench_baselines.training.trainable import LOSS
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from physbench_baselines.training.data import Batch, Source
+    from physbench_baselines.training.sources import Batch, Source
 
 SAVE_SECONDS = 50
 """At least once a minute, a step of some seconds included."""

@@ -9,7 +9,7 @@ from physbench.errors import TrainingError
 from physbench.storage.reader import open_dataset
 from physbench_baselines.architecture import architecture_with
 from physbench_baselines.training.folder import Folder
-from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 
 def require_limits(minutes: float | None, steps: int | None, workers: int) -> None:

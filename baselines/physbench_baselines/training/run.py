@@ -20,20 +20,20 @@ from physbench.errors import TrainingError
 from physbench_baselines.adapter import device_of, weights_of
 from physbench_baselines.architecture import architecture_of
 from physbench_baselines.checkpoint import inspect
-from physbench_baselines.training.data import cut, source_of
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.initial import initial_of, network_of, stages_before
 from physbench_baselines.training.interrupts import Interrupts
 from physbench_baselines.training.keep import load_run_state
 from physbench_baselines.training.loop import Loop, LoopState, TrainingProgress, TrainingResult
 from physbench_baselines.training.preflight import require_limits, strip_version
-from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.reuse import freeze_part, reuse_part
+from physbench_baselines.training.sources import cut, source_of
 from physbench_baselines.training.step import Stepper, fast, precision_of
 from physbench_baselines.training.trainable import measure, traits_of
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 if TYPE_CHECKING:
-    from physbench_baselines.training.data import Source
+    from physbench_baselines.training.sources import Source
 
 
 def train(

@@ -14,13 +14,13 @@ from physbench.metrics.catalogue import stands_in_tables
 from physbench.recipe import mix
 from physbench.suites import Image, Suite, Task, Window
 from physbench_baselines.adapter import TorchModel
-from physbench_baselines.training.data import is_file
-from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.sources import is_file
 from physbench_baselines.training.step import autocast
 from physbench_baselines.training.trainable import measure, traits_of
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 if TYPE_CHECKING:
-    from physbench_baselines.training.data import Source
+    from physbench_baselines.training.sources import Source
 
 USUAL = ("relative_bce", "ari", "reconstruction_mse")
 """What is logged of the evaluator's figures where an architecture wants no others."""

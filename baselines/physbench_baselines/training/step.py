@@ -14,8 +14,8 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from physbench.errors import TrainingError
 from physbench.recipe import mix
-from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.trainable import measure, traits_of
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 Batch = Mapping[str, torch.Tensor]  # (B, T, ...) each
 Make = Callable[[Sequence[torch.nn.Parameter], TrainingRecipe, bool], torch.optim.Optimizer]  # whether it is on CUDA

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from physbench.errors import ModelError, TrainingError
-from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 LOSS = "loss"
 """The name of the total among the figures."""

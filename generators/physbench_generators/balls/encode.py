@@ -10,7 +10,7 @@ from physbench.scene import Streams
 from physbench.storage.buffers import Buffers
 from physbench.storage.codec import compress
 from physbench_generators.balls.deflate import code_for, most_words, write_stream
-from physbench_generators.balls.pixels import ARRAYS, MOTION, pixels_of
+from physbench_generators.balls.pixel_arrays import ARRAYS, MOTION, pixels_of
 from physbench_generators.balls.runs import SHARED, draw_curtain, find_collisions, find_runs, most_runs
 from physbench_generators.compiled import kernel
 

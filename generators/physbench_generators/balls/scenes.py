@@ -245,7 +245,7 @@ class Balls(BallStates):
     ) -> Scenes:
         """Make the sequence of each seed. only: what is not wanted is not drawn. memory: hands out what pixels are
         drawn into."""
-        from physbench_generators.balls.pixels import pixels_of
+        from physbench_generators.balls.pixel_arrays import pixels_of
 
         wanted = self.arrays if only is None else only
         states, streams, events = self.throw(np.asarray(seeds, np.uint64), frames)

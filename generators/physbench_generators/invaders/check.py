@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.scene import HIT_OBJECT, HIT_WALL, WALL, Fault
-from physbench_generators.invaders.memory import (
+from physbench_generators.invaders.addresses import (
     ALIEN_ROWS,
     ALIENS,
     ALIENS_LEFT,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from physbench_generators.compiled import kernel
-from physbench_generators.invaders.memory import GRAYS, SCREEN_COLUMNS, SCREEN_ROWS
+from physbench_generators.invaders.addresses import GRAYS, SCREEN_COLUMNS, SCREEN_ROWS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from physbench_generators.compiled import kernel
-from physbench_generators.invaders.memory import (
+from physbench_generators.invaders.addresses import (
     ALIEN_COLOUR,
     ALIEN_HEIGHT,
     ALIEN_WIDTH,
@@ -44,7 +44,7 @@ from physbench_generators.invaders.memory import (
     UFO_COLOUR,
     YELLOW,
 )
-from physbench_generators.invaders.tracker import DOUBT_BULLET, DOUBT_CELL, DOUBT_COLOUR, DOUBT_SHIELD
+from physbench_generators.invaders.game_tracker import DOUBT_BULLET, DOUBT_CELL, DOUBT_COLOUR, DOUBT_SHIELD
 
 
 @kernel

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.scene import HIT_OBJECT, Marks
-from physbench_generators.invaders.memory import OBJECTS
+from physbench_generators.invaders.addresses import OBJECTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

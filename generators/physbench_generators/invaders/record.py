@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from physbench.scene import Scenes
-from physbench_generators.invaders.memory import BOMB, PHASE, SHOT
+from physbench_generators.invaders.addresses import BOMB, PHASE, SHOT
 from physbench_generators.invaders.truth import GameTruth, assemble
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from physbench.fields import check_fields, parameter
 from physbench.recipe import Recipe
 from physbench.scene import Scenes
 from physbench_generators.atari.console import emulator_version
-from physbench_generators.invaders.memory import OBJECTS, PHASE
+from physbench_generators.invaders.addresses import OBJECTS, PHASE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

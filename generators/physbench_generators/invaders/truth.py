@@ -8,11 +8,11 @@ import numpy as np
 
 from physbench.scene import HIT_OBJECT, HIT_WALL, WALL
 from physbench_generators.compiled import kernel
+from physbench_generators.invaders.addresses import OBJECTS, SCREEN_COLUMNS, SCREEN_ROWS, SHOT, UFO
 from physbench_generators.invaders.downscale import GRAY, GRIDS, SIDE, shrink_labels
+from physbench_generators.invaders.game_tracker import DOUBTS, EDGE, GAME, HITS, TURN, begin, follow
 from physbench_generators.invaders.labels import label_screen
-from physbench_generators.invaders.memory import OBJECTS, SCREEN_COLUMNS, SCREEN_ROWS, SHOT, UFO
 from physbench_generators.invaders.places import place
-from physbench_generators.invaders.tracker import DOUBTS, EDGE, GAME, HITS, TURN, begin, follow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ pytest.importorskip("ale_py")
 import physbench
 from physbench import registry
 from physbench.cli import main
-from physbench_generators.invaders import check, marks, tracker
+from physbench_generators.invaders import check, game_tracker, marks
 
 PAGE = Path(__file__).parents[3] / "docs" / "invaders.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -49,7 +49,7 @@ def test_the_kinds_of_events_are_those_of_the_tracker() -> None:
         "TURN",
     )
     assert (
-        [getattr(tracker, name) for name in names]
+        [getattr(game_tracker, name) for name in names]
         == [getattr(check, name) for name in names]
         == [*marks.KINDS]
         == [*range(1, 9)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from physbench.metrics.card import Metric
+from physbench.metrics.metric import Metric
 from physbench.metrics.sums import Sums, mean
 
 if TYPE_CHECKING:

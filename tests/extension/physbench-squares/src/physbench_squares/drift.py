@@ -21,7 +21,7 @@ from physbench_baselines.architecture import Architecture
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from physbench_baselines.training.recipe import TrainingRecipe
+    from physbench_baselines.training.training_recipe import TrainingRecipe
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from physbench.storage.buffers import Buffers
 from physbench.storage.framing import TIMED
 from physbench.storage.reader import File, Split, open_dataset
 from physbench.world import parts_of
-from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 if TYPE_CHECKING:
     Source: TypeAlias = "Streamed | StoredBatches"

@@ -12,7 +12,7 @@ from typing import Any
 from physbench.errors import UnknownName, suggest
 from physbench_baselines import conv3_sizes
 from physbench_baselines.architecture import model_names
-from physbench_baselines.training.recipe import TrainingRecipe
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "curriculum": {

@@ -14,12 +14,12 @@ from physbench.errors import PhysbenchError
 from physbench.files import read_regular_file, write_whole
 from physbench.report.charts import Chart
 from physbench.report.definitions import define
+from physbench.report.numbers import NOTHING
 from physbench.report.pages import image_address, render
-from physbench.report.text import NOTHING
 from physbench.result import describe_note
+from physbench_leaderboard.boards import Board, Standing
 from physbench_leaderboard.columns import Column, columns
 from physbench_leaderboard.plots import plots
-from physbench_leaderboard.table import Board, Standing
 from physbench_leaderboard.trust import DEGREES
 
 if TYPE_CHECKING:

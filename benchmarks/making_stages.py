@@ -18,7 +18,7 @@ from physbench.storage.block import Block, block_of, spans
 from physbench.storage.journal import DatasetJournal
 from physbench.storage.writer import seal
 from physbench_generators.balls.deflate import code_for, most_words, write_stream
-from physbench_generators.balls.pixels import MOTION
+from physbench_generators.balls.pixel_arrays import MOTION
 from physbench_generators.balls.runs import SHARED, find_collisions, find_runs, most_runs
 from physbench_generators.compiled import kernel
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.rivals.discs import draw
+from benchmarks.rivals.masks import draw
 from physbench.scene import HIT_OBJECT, HIT_WALL, WALL, Scenes
 
 if TYPE_CHECKING:

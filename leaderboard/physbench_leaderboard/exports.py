@@ -12,7 +12,7 @@ from physbench.result import plain_cell
 from physbench_leaderboard.estimate import ScoreEstimate
 
 if TYPE_CHECKING:
-    from physbench_leaderboard.table import Board, Standing
+    from physbench_leaderboard.boards import Board, Standing
 
 COLUMNS = (
     "suite",

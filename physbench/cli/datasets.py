@@ -449,15 +449,15 @@ class Asked:
 
 
 def _show_model(model: str, settings: dict[str, float], asked: Asked, times: Times, out: Path | None) -> None:
-    from physbench.cli.suites import resolve_suite
+    from physbench.cli.suite_option import resolve_suite
     from physbench.evaluation.contestant import contestant, own_code
     from physbench.evaluation.look import look
     from physbench.evaluation.watch import shows_images, watch
-    from physbench.report import decomposition, figure
+    from physbench.report import decomposition, story
     from physbench.view.save import suffix_of
 
     if out is not None:
-        suffix_of(out, figure.DRAWN)
+        suffix_of(out, story.DRAWN)
     chosen = resolve_suite(asked.suite)
     still = shows_images(chosen, asked.task)
     if still and asked.rollout is not None:
@@ -480,5 +480,5 @@ def _show_model(model: str, settings: dict[str, float], asked: Asked, times: Tim
     if still:
         decomposition.save(look(entered.model, chosen, **where), out, name=entered.name, times=times)
     else:
-        figure.save(watch(entered.model, chosen, rollout=asked.rollout, **where), out, name=entered.name, times=times)
+        story.save(watch(entered.model, chosen, rollout=asked.rollout, **where), out, name=entered.name, times=times)
     click.echo(str(out))

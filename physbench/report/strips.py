@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from physbench.report.numbers import number
 from physbench.report.pages import image_address
-from physbench.report.text import number
 from physbench.view.canvas import encode_png
 from physbench.view.panels import COLOURS, Box, box_of, enlarge, hang_curtain, true_colours
 

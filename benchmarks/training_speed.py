@@ -19,8 +19,8 @@ from benchmarks.timing import cost_of, interleave
 from physbench.registry import datasets
 from physbench_baselines.nem_sizes import ARCHITECTURE
 from physbench_baselines.training.initial import network_of
-from physbench_baselines.training.recipe import TrainingRecipe
 from physbench_baselines.training.step import Stepper, autocast, fast, precision_of
+from physbench_baselines.training.training_recipe import TrainingRecipe
 
 if TYPE_CHECKING:
     from benchmarks.plan import Plan

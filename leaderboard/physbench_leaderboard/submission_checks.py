@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from physbench.metrics.card import FROM_THE_MODEL
 from physbench.metrics.catalogue import METRICS, all_metrics
+from physbench.metrics.metric import FROM_THE_MODEL
 from physbench.result import METRIC_VERSION
 from physbench.suites import ROWS, SIZES, UNRANKED, Asking, Suite, Task, installed_suites
 from physbench_leaderboard import consistency

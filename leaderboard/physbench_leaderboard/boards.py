@@ -13,12 +13,12 @@ from typing import Any, Literal, NamedTuple
 
 from physbench.evaluation.known import Published, list_published
 from physbench.metrics.catalogue import find, stands_in_tables
-from physbench.report.text import number
+from physbench.report.numbers import number
 from physbench.suites import PRIVILEGED, SIZES, installed_suites, suite_of
-from physbench_leaderboard.checks import is_reference
 from physbench_leaderboard.entries import Entry
 from physbench_leaderboard.estimate import NOTHING, Contender, ScoreEstimate, better
 from physbench_leaderboard.store import Listed
+from physbench_leaderboard.submission_checks import is_reference
 from physbench_leaderboard.trust import DEGREES
 
 

@@ -1,5 +1,7 @@
-"""The reference rows on every suite, as a submission: `python -m physbench_leaderboard.bundle [--full] [SUITE ...]`.
-Others are checked against it."""
+"""The reference rows on every suite, as a submission, beside which others are checked.
+
+python -m physbench_leaderboard.reference_rows [--full] [SUITE ...]
+"""
 
 import sys
 from collections.abc import Callable, Sequence

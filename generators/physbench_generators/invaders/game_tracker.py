@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from physbench_generators.compiled import kernel
-from physbench_generators.invaders.memory import (
+from physbench_generators.invaders.addresses import (
     ALIEN_ROWS,
     ALIEN_WIDTH,
     ALIENS,

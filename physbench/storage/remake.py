@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from physbench.errors import DamagedFile
 from physbench.scene import Scenes, Span, Streams
-from physbench.storage.agreement import same_bits
 from physbench.storage.block import Block
 from physbench.storage.codec import adler32, inflate
+from physbench.storage.h5py_check import same_bits
 from physbench.storage.layout import Field
 from physbench.storage.reader import Split
 

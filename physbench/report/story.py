@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from physbench.evaluation.watch import Watched, WatchedStep
 from physbench.files import write_whole
 from physbench.model import Parts
-from physbench.report.states import legend_of_states, rows_of_states
+from physbench.report.state_pictures import legend_of_states, rows_of_states
 from physbench.view.canvas import encode_png
 from physbench.view.figure import (
     ATTENDED,

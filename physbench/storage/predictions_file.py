@@ -27,7 +27,7 @@ from physbench.model import MOST_BOXES
 from physbench.renamed import find_renamed
 from physbench.storage.codec import LEVEL, compress, shuffle
 from physbench.storage.foreign import Array, Foreign
-from physbench.storage.whole import lock_beside, refused_in_words, require_free
+from physbench.storage.whole_file import lock_beside, refused_in_words, require_free
 
 FORMAT = "physbench-predictions"
 VERSION = 1
