@@ -16,18 +16,32 @@ if TYPE_CHECKING:
     from physbench.evaluation.evaluate import evaluate
     from physbench.generate import generate
     from physbench.recipe import Recipe
+    from physbench.shards import generate_shards, join_shards
     from physbench.storage.reader import open_dataset as open
     from physbench.storage.verify import verify
     from physbench.stream import stream
 
 __version__ = "0.1.0"
-__all__ = ["PhysbenchError", "Recipe", "__version__", "evaluate", "generate", "open", "stream", "verify"]
+__all__ = [
+    "PhysbenchError",
+    "Recipe",
+    "__version__",
+    "evaluate",
+    "generate",
+    "generate_shards",
+    "join_shards",
+    "open",
+    "stream",
+    "verify",
+]
 
 _HOMES = {
     "PhysbenchError": "physbench.errors:PhysbenchError",
     "Recipe": "physbench.recipe:Recipe",
     "evaluate": "physbench.evaluation.evaluate:evaluate",
     "generate": "physbench.generate:generate",
+    "generate_shards": "physbench.shards:generate_shards",
+    "join_shards": "physbench.shards:join_shards",
     "open": "physbench.storage.reader:open_dataset",
     "stream": "physbench.stream:stream",
     "verify": "physbench.storage.verify:verify",

@@ -15,13 +15,14 @@ from itertools import islice
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from physbench.cluster import open_cluster
 from physbench.errors import WorkerError
 
 if TYPE_CHECKING:
     Item = TypeVar("Item")
     Result = TypeVar("Result")
 
-Engine = Literal["threads", "processes"]
+Engine = Literal["threads", "processes", "dask"]
 
 
 def ahead(
@@ -31,6 +32,7 @@ def ahead(
     engine: Engine = "threads",
     workers: int = 1,
     depth: int | None = None,
+    scheduler: str | None = None,
 ) -> Generator[Result]:
     """Call a function on each item, on so many workers, and give the results in the order of the items.
 
@@ -38,6 +40,9 @@ def ahead(
     is given; with no workers, each is made when it is asked for. The first exception ends the work where it stands in
     the order. Close the generator, as `contextlib.closing` does, to end the work early. For processes, the function and
     the items must be picklable, and a script needs `if __name__ == "__main__":` around what it does.
+
+    With Dask, the work goes to the cluster whose scheduler is named by its address, such as tcp://host:8786, and to so
+    many processes on this machine without one. Twice as many results are then under way as the cluster has threads.
 
     >>> from physbench.ahead import ahead
     >>> list(ahead(abs, [-3, 2, -1], workers=2))
@@ -47,11 +52,11 @@ def ahead(
         yield from map(function, items)
         return
     waiting = iter(items)
-    work = function if engine == "threads" else partial(_unless_leaving, function)
-    with _open_pool(engine, workers) as pool:
+    work = partial(_unless_leaving, function) if engine == "processes" else function
+    with _open_pool(engine, workers, scheduler) as (pool, slots):
         pending: deque[Future[Any]] = deque()
         try:
-            pending.extend(pool.submit(work, item) for item in islice(waiting, workers + 1 if depth is None else depth))
+            pending.extend(pool.submit(work, item) for item in islice(waiting, slots if depth is None else depth))
             while pending:
                 result: Result = pending.popleft().result()
                 pending.extend(pool.submit(work, item) for item in islice(waiting, 1))
@@ -68,20 +73,24 @@ def ahead(
 
 
 @contextmanager
-def _open_pool(engine: Engine, workers: int) -> Generator[Executor]:
-    """Start workers, and end them when they have finished what they are at. Processes do not outlive this one, however
-    it ends.
+def _open_pool(engine: Engine, workers: int, scheduler: str | None) -> Generator[tuple[Executor, int]]:
+    """Start workers, and end them when they have finished what they are at. Give how many items are taken ahead, too.
+    Processes do not outlive this one, however it ends.
 
     A daemonic process, such as a worker of a torch DataLoader, may have no processes of its own, and works on threads.
     """
+    if engine == "dask":
+        with open_cluster(workers, scheduler) as (pool, slots):
+            yield pool, 2 * slots
+        return
     if engine == "threads" or multiprocessing.current_process().daemon:
         with ThreadPoolExecutor(workers) as pool:
-            yield pool
+            yield pool, workers + 1
         return
     context = multiprocessing.get_context("spawn")
     theirs, ours = context.Pipe(duplex=False)
     with theirs, ProcessPoolExecutor(workers, context, _watch, (theirs,)) as pool, ours:
-        yield pool
+        yield pool, workers + 1
 
 
 _leaving = threading.Event()

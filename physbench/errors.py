@@ -62,3 +62,11 @@ class TrainingError(PhysbenchError):
 
 class WorkerError(PhysbenchError):
     """A process that works for this one died, and what it was making is lost."""
+
+
+class ClusterError(PhysbenchError):
+    """A cluster cannot be used: it does not answer, or its workers do not see what they need."""
+
+
+class ClusterLost(ClusterError):
+    """A cluster was there and is gone, with all that it was at."""

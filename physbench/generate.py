@@ -39,6 +39,7 @@ class GenerationProgress:
     done: int  # sequences
     total: int
     resumed: int  # of them, found done
+    waiting: str = ""  # for what, where nothing can go on
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from physbench.errors import RecipeError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from physbench.scene import Scenes
+    from physbench.scene import Scenes, Span
     from physbench.world import Memory, World
 
 Word = TypeVar("Word", int, "NDArray[np.uint64]")
@@ -55,6 +55,16 @@ def resolve_split(name: str) -> str:
     return expand_split(name)
 
 
+@dataclass(frozen=True)
+class Excerpt:
+    """Where the sequences of a shard lie in the whole dataset."""
+
+    start: int
+    """The number of its first sequence there."""
+    of: Mapping[str, int]
+    """The sequences of each split there."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Say what a dataset is made of: a generator with its parameters, the frames, how many sequences, the seed.
@@ -75,6 +85,8 @@ class Recipe:
     frames: int = 51
     splits: Mapping[str, int] = field(default_factory=lambda: dict(PAPER_SIZES))
     seed: int = 0
+    excerpt: Excerpt | None = None
+    """None for a whole dataset."""
     about: str = field(default="", compare=False)
     """A line for people; not part of what decides the bytes."""
 
@@ -103,6 +115,50 @@ class Recipe:
                 " sequence: fewer frames or smaller ones"
             )
         object.__setattr__(self, "splits", {split: splits[split] for split in SPLITS if splits.get(split)})
+        if self.excerpt is not None:
+            self._require_inside(self.excerpt)
+
+    def _require_inside(self, excerpt: Excerpt) -> None:
+        (split, count), *others = self.splits.items()
+        there = self.whole.splits.get(split, 0)
+        if others or not 0 <= excerpt.start <= there - count:
+            raise RecipeError(
+                f"an excerpt holds consecutive sequences of one split: there are none from {excerpt.start} to"
+                f" {excerpt.start + count - 1} in the {there} of {split}"
+            )
+
+    @property
+    def whole(self) -> Recipe:
+        """Give the recipe of the whole dataset, of which this one may be an excerpt.
+
+        >>> from physbench.registry import datasets
+        >>> from physbench.scene import Span
+        >>> recipe = datasets.get("balls4mass64")
+        >>> excerpt = recipe.cut_out(Span("training", 512, 1024))
+        >>> excerpt.splits, excerpt.whole == recipe
+        ({'training': 512}, True)
+        """
+        return self if self.excerpt is None else replace(self, splits=self.excerpt.of, excerpt=None)
+
+    def cut_out(self, span: Span) -> Recipe:
+        """Give the recipe of a dataset that holds the sequences of a span alone: the same ones.
+
+        >>> from physbench.registry import datasets
+        >>> from physbench.scene import Span
+        >>> recipe = datasets.get("balls4mass64")
+        >>> excerpt = recipe.cut_out(Span("training", 512, 1024))
+        >>> bool((excerpt.seeds("training", 0, 9) == recipe.seeds("training", 512, 521)).all())
+        True
+        """
+        whole, place = self.locate(span)
+        return replace(whole, splits={place.split: len(place)}, excerpt=Excerpt(place.start, whole.splits))
+
+    def locate(self, span: Span) -> tuple[Recipe, Span]:
+        """Give the recipe of the whole dataset, and where a span of this one lies in it."""
+        if self.excerpt is None:
+            return self, span
+        start = self.excerpt.start
+        return self.whole, replace(span, start=start + span.start, stop=start + span.stop)
 
     @property
     def name(self) -> str:
@@ -135,7 +191,8 @@ class Recipe:
         """
         import numpy as np
 
-        first = (SPLITS.index(resolve_split(split)) << 40) + start + 1
+        offset = self.excerpt.start if self.excerpt else 0
+        first = (SPLITS.index(resolve_split(split)) << 40) + offset + start + 1
         steps = np.arange(stop - start, dtype=np.uint64) + np.uint64(first)
         return mix(np.uint64(mix(self.seed ^ self._stream)) + steps * np.uint64(GOLDEN))
 
@@ -193,6 +250,7 @@ class Recipe:
                 "seed": self.seed,
                 "splits": dict(self.splits),
                 "version": self.generator.version,
+                **({"excerpt": {"start": self.excerpt.start, "of": dict(self.excerpt.of)}} if self.excerpt else {}),
             },
             sort_keys=True,
             separators=(",", ":"),
@@ -241,7 +299,11 @@ def _flat(recipe: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
     """Everything in a recipe by (group, name); parameters and splits are groups."""
     flat: dict[tuple[str, str], Any] = {}
     for name, value in recipe.items():
-        inner = cast("dict[str, Any]", value) if name in ("parameters", "splits") and isinstance(value, dict) else None
+        inner = (
+            cast("dict[str, Any]", value)
+            if name in ("parameters", "splits", "excerpt") and isinstance(value, dict)
+            else None
+        )
         flat |= {("", name): value} if inner is None else {(name, key): each for key, each in inner.items()}
     return flat
 

@@ -113,6 +113,7 @@ def make_scenes(
 ) -> Scenes:
     """Make any stretch of a split, with exactly the arrays that are wanted, in the order in which the world declares
     them."""
+    recipe, wanted = recipe.locate(wanted)
     world, parts = recipe.generator, parts_of(recipe.generator)
     if only is not None and (unknown := [name for name in only if name not in world.arrays]):
         raise RecipeError(f"{world.name} has no array {unknown[0]!r}: it has {', '.join(world.arrays)}")

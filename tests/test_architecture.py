@@ -47,6 +47,7 @@ FLOORS = (
             "physbench.seeds",
             "physbench.progress",
             "physbench.ahead",
+            "physbench.cluster",
             "physbench.fields",
             "physbench.world",
             "physbench.states",
@@ -57,6 +58,7 @@ FLOORS = (
     ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.result", "physbench.compiler"),
     (
         "physbench.generate",
+        "physbench.shards",
         "physbench.stream",
         "physbench.evaluation",
         "physbench.compare",

@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import Field, asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,10 @@ import click
 
 from physbench import registry
 from physbench.amounts import describe_size, describe_time
-from physbench.cli.options import Numbers, Range, kind_of
 from physbench.cli.root import STOPPED, main
 from physbench.cli.scores import SETTINGS, require_settings
-from physbench.errors import RecipeError
+from physbench.cli.shard_commands import count_sequences, generate_into_shards, say_finished
+from physbench.cli.world_options import list_options
 from physbench.printable import printable
 from physbench.progress import progress_bar
 
@@ -27,23 +27,6 @@ if TYPE_CHECKING:
     from physbench.storage.verify import Report
     from physbench.view import Times
 
-RESERVED = {
-    "frames",
-    "train",
-    "valid",
-    "test",
-    "training",
-    "validation",
-    "seed",
-    "out",
-    "workers",
-    "part",
-    "overwrite",
-    "dry-run",
-    "json",
-    "as-json",
-    "help",
-}
 COUNTS = {"training": "train", "validation": "valid", "test": "test"}
 
 
@@ -72,12 +55,20 @@ def generate() -> None:
     The file depends only on the options, not on the number of workers. It appears only when it is complete: after
     Ctrl-C or a kill, run the same command again to resume. To split the work over machines, run it with --part 1/8 to
     --part 8/8, and then once without.
+
+    With --engine dask, a Dask cluster makes the dataset as a folder of shards with an index. Such a folder is used like
+    a file, and `physbench join` makes one file of it:
+
+    \b
+    physbench generate balls4mass64 --engine dask --out balls
+    physbench generate balls4mass64 --engine dask --scheduler tcp://host:8786 --out /shared/balls
+    physbench join balls --out balls.h5
     """
 
 
 def _generate_command(usual: Recipe) -> click.Command:
     own = usual.dataset == usual.generator.name
-    options = _options(usual.generator) if own else []
+    options = list_options(usual.generator) if own else []
     if own:
         options.append(
             click.Option(["--frames"], type=int, default=usual.frames, show_default=True, help="Frames per sequence.")
@@ -96,22 +87,43 @@ def _generate_command(usual: Recipe) -> click.Command:
         ),
         click.Option(["--workers"], type=int, help="Number of threads or processes; by default one per core."),
         click.Option(["--part"], type=str, metavar="I/N", help="Generate only this share of the file."),
+        click.Option(
+            ["--engine"],
+            type=click.Choice(["here", "dask"]),
+            default="here",
+            show_default=True,
+            help="Work on this machine, or on a Dask cluster that writes shards into a folder.",
+        ),
+        click.Option(
+            ["--scheduler"],
+            metavar="ADDRESS",
+            help="Scheduler of the cluster, such as tcp://host:8786; without, a cluster is started on this machine.",
+        ),
+        click.Option(
+            ["--shard-size"],
+            type=int,
+            help="Sequences in a shard, a multiple of 256; makes shards on this machine, too.  [Dask: 8192]",
+        ),
         click.Option(["--overwrite"], is_flag=True, help="Replace an existing file."),
         click.Option(["--dry-run"], is_flag=True, help="Only estimate size and time, and draw a contact sheet."),
         click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON."),
     ]
 
     def run(**given: Any) -> None:
-        settings = {name: given.pop(name) for name in ("out", "workers", "part", "overwrite", "dry_run", "as_json")}
+        names = ("out", "workers", "part", "overwrite", "dry_run", "as_json", "engine", "scheduler", "shard_size")
+        settings = {name: given.pop(name) for name in names}
         splits = {split: given.pop(split) for split in COUNTS}
         seed, frames = given.pop("seed"), given.pop("frames", usual.frames)
         generator = replace(usual.generator, **given)  # type: ignore[type-var]
         recipe = replace(usual, generator=generator, splits=splits, seed=seed, frames=frames)
         out = settings.pop("out") or Path(recipe.file_name(usual))
+        shards = {name: settings.pop(name) for name in ("engine", "scheduler", "shard_size")}
         if settings.pop("dry_run"):
             _dry_run(recipe, out, settings["workers"], settings["as_json"])
-        else:
+        elif shards == {"engine": "here", "scheduler": None, "shard_size": None}:
             _generate(recipe, out, **settings)
+        else:
+            generate_into_shards(recipe, out, **settings, **shards)
 
     example = f"physbench generate {usual.dataset} --train 1000 --valid 100 --test 100 --out {usual.dataset}.h5"
     return click.Command(
@@ -122,41 +134,6 @@ def _generate_command(usual: Recipe) -> click.Command:
     )
 
 
-def _options(world: Any) -> list[click.Option]:
-    """The fields of a world as options. What the command line cannot write stays as it is."""
-    kinds = {field.name: kind_of(world, field) for field in fields(world)}
-    return [
-        _option(field, getattr(world, field.name), kind)
-        for field in fields(world)
-        if (kind := kinds[field.name]) is not None
-    ]
-
-
-def _option(field: Field[Any], default: Any, kind: click.ParamType[Any]) -> click.Option:
-    name, text = field.name.replace("_", "-"), str(field.metadata.get("help") or "")
-    text = f"{text[:1].upper()}{text[1:]}." if text else ""
-    if name in RESERVED:
-        raise RecipeError(
-            f"the world has a parameter {name!r}, and physbench generate has an option of this name: call the parameter"
-            " otherwise"
-        )
-    if isinstance(default, bool):
-        return click.Option(
-            [f"--{name}/--no-{name}" if default else f"--{name}", field.name], is_flag=True, default=default, help=text
-        )
-    flag = field.metadata.get("flag")
-    optional = {"is_flag": False, "flag_value": flag} if flag is not None else {}
-    shown = kind.write(default) if isinstance(kind, (Range, Numbers)) and default is not None else default
-    return click.Option(
-        [f"--{name}", field.name],
-        type=kind,
-        default=shown,
-        show_default=default not in (None, ""),
-        help=text,
-        **optional,
-    )
-
-
 def _generate(
     recipe: Recipe, out: Path, *, workers: int | None, part: str | None, overwrite: bool, as_json: bool
 ) -> None:
@@ -164,7 +141,7 @@ def _generate(
 
     require_hdf5_name(out)
     if not overwrite and not out.is_dir() and is_finished(recipe, out):
-        return _say_finished(recipe, out, "is there already", as_json)
+        return say_finished(recipe, out, "is there already", as_json)
     done = 0.0
     with progress_bar(printable(f"preparing {out.name}")) as update:
 
@@ -180,21 +157,7 @@ def _generate(
             sys.exit(STOPPED)
     if part:
         return click.echo(json.dumps({"part": str(path)}) if as_json else f"{path}: part {part} is ready")
-    _say_finished(recipe, path, "", as_json)
-
-
-def _say_finished(recipe: Recipe, path: Path, state: str, as_json: bool) -> None:
-    from physbench.storage.reader import open_dataset
-
-    size, digest = path.stat().st_size, open_dataset(path).attributes["content_sha256"]
-    if as_json:
-        return click.echo(
-            json.dumps({"file": str(path), "bytes": size, "sequences": recipe.sequences, "content_sha256": digest})
-        )
-    subject = f"{path} {state}" if state else str(path)
-    click.echo(
-        f"{subject}: {_count_sequences(recipe.sequences, recipe.frames)}, {describe_size(size)}, content {digest[:16]}"
-    )
+    say_finished(recipe, path, "", as_json)
 
 
 def _part(text: str | None) -> tuple[int, int] | None:
@@ -227,7 +190,7 @@ def _dry_run(recipe: Recipe, out: Path, workers: int | None, as_json: bool) -> N
             "contact_sheet": str(sheet) if drawn else None,
         }
         return click.echo(json.dumps(found))
-    count = _count_sequences(recipe.sequences, recipe.frames)
+    count = count_sequences(recipe.sequences, recipe.frames)
     click.echo(
         f"{out} would hold {count} in about {describe_size(guess.bytes)} and take about {describe_time(guess.seconds)}"
     )
@@ -257,8 +220,7 @@ def info(file: Path, as_json: bool) -> None:
         texts = {"recipe": recipe, "created_with": json.loads(attributes["created_with"])}
         return click.echo(json.dumps({**attributes, **texts, "splits": splits, "arrays": arrays}))
     click.echo(
-        click.style(printable(f"{file}: {attributes['dataset']}"), bold=True)
-        + f", {describe_size(file.stat().st_size)}"
+        click.style(printable(f"{file}: {attributes['dataset']}"), bold=True) + f", {describe_size(dataset.nbytes)}"
     )
     for name, split in dataset.items():
         click.echo(f"  {name:<11} {', '.join(_describe_split(split))}")
@@ -274,10 +236,6 @@ def info(file: Path, as_json: bool) -> None:
     _describe_arrays(next(iter(dataset.values())))
 
 
-def _count_sequences(number: int, frames: int, *, width: int = 0) -> str:
-    return f"{number:{width},} {'image' if frames == 1 else 'sequence'}s"
-
-
 def _name_axes(sizes: Mapping[str, int]) -> dict[str, int]:
     """Give the lengths of axes under names that people know."""
     from physbench.storage.layout import AXES
@@ -288,7 +246,7 @@ def _name_axes(sizes: Mapping[str, int]) -> dict[str, int]:
 def _describe_split(split: Split) -> Iterator[str]:
     """Say how many sequences there are, and of what."""
     sizes, collisions = split.sizes, "events/impulse" in split.file.layout.paths
-    yield _count_sequences(len(split), sizes.get("T", 0), width=7)
+    yield count_sequences(len(split), sizes.get("T", 0), width=7)
     frames = [f"{sizes['T']} frames"] if sizes.get("T", 1) > 1 else []
     pixels = [f"{sizes['H']}x{sizes['W']}x{sizes.get('C', 1)}"] if "H" in sizes else []
     if frames or pixels:

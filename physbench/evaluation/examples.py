@@ -26,6 +26,7 @@ from physbench.storage.foreign import Foreign
 from physbench.storage.layout import BLOCK, FORMAT
 from physbench.storage.plain import PlainSplit, open_plain
 from physbench.storage.reader import Split, open_dataset
+from physbench.storage.shard_index import find_index
 from physbench.storage.verify import read_recipe
 from physbench.suites import Task
 from physbench.world import Latest, parts_of
@@ -169,7 +170,7 @@ def source_of(task: Task, *, split: str = "test", fresh: int | None = None, data
     """Where the sequences of a task come from. fresh: other sequences of the same recipe; data: a file instead."""
     split = resolve_split(split)
     if data is not None:
-        if Foreign(data).attribute("format") == FORMAT:
+        if find_index(data) is not None or Foreign(data).attribute("format") == FORMAT:
             return StoredExamples(data, split, shows=task.shows)
         plain = Plain(data, split)
         Display(task.shows).require(str(data), ("features",))

@@ -82,7 +82,7 @@ def make_block(recipe: Recipe, span: Span) -> Block:
     """Make the sequences of a span, ready to be stored."""
     parts = parts_of(recipe.generator)
     if parts.encode is not None and parts.spans is None:
-        return block_of(recipe, span, *parts.encode(recipe, span))
+        return block_of(recipe, span, *parts.encode(*recipe.locate(span)))
     layout = layout_for(recipe)
     streams: dict[str, list[Streams]] = {field.name: [] for field in layout.pixels}
     states: dict[str, list[NDArray[Any]]] = {field.name: [] for field in layout.states}

@@ -36,14 +36,18 @@ Sequences = int | slice | Sequence[int] | NDArray[np.integer[Any]]
 
 
 def open_dataset(path: str | os.PathLike[str]) -> File:
-    """Open a dataset file. What its arrays mean is in docs/format.md.
+    """Open a dataset file, or the folder or index of a dataset in shards. What the arrays mean is in docs/format.md.
 
     >>> with physbench.open("balls.h5") as file:
     ...     sequence = file["test"][1]
     >>> sequence["features"].shape
     (12, 24, 24, 1)
     """
-    file = File(Path(path))
+    from physbench.storage.shard_index import find_index
+    from physbench.storage.sharded import ShardedFile
+
+    index = find_index(Path(path))
+    file = File(Path(path)) if index is None else ShardedFile(index)
     file.admitted  # noqa: B018  (bad files are refused now, not at the first read)
     return file
 
@@ -118,6 +122,15 @@ class File(Mapping[str, "Split"]):
         return json.loads(self.attributes["recipe"])
 
     @property
+    def nbytes(self) -> int:
+        """Count the bytes on the disk.
+
+        >>> physbench.open("balls.h5").nbytes == Path("balls.h5").stat().st_size
+        True
+        """
+        return self.path.stat().st_size
+
+    @property
     def splits(self) -> dict[str, int]:
         """Count the sequences of each split.
 
@@ -130,7 +143,11 @@ class File(Mapping[str, "Split"]):
         split = expand_split(split)
         if split not in self.admitted.sizes:
             raise KeyError(f"{self.path} has no split {split!r}: it has {', '.join(self.admitted.sizes)}")
-        return Split(self, split, tuple(path for path in self.layout.paths if path in FIELDS))
+        return self.make_split(split, tuple(path for path in self.layout.paths if path in FIELDS))
+
+    def make_split(self, split: str, fields: tuple[str, ...]) -> Split:
+        """Give a split with some of its arrays."""
+        return Split(self, split, fields)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.admitted.sizes)
@@ -189,7 +206,7 @@ class Split:
         for name in fields:
             if name not in (there := self.file[self.name].fields):
                 raise StorageError(f"there is no array {name!r}: there is {', '.join(there)}")
-        fewer = Split(self.file, self.name, fields)
+        fewer = self.file.make_split(self.name, fields)
         fewer._places = self._places
         return fewer
 
@@ -303,7 +320,7 @@ class Split:
                 self.inflate_into(field.name, number, out[row])
             return out
         out = np.empty((len(numbers), *one), field.dtype)
-        blocks = {block: self._read_chunk(field, block) for block in np.unique(numbers // self._block).tolist()}
+        blocks = {block: self.read_chunk(field, block) for block in np.unique(numbers // self._block).tolist()}
         for row, number in enumerate(numbers.tolist()):
             here = (slice(None), number % self._block) if times else number % self._block
             out[row] = blocks[number // self._block][here]
@@ -319,7 +336,7 @@ class Split:
         block, here = divmod(start, self._block)
         among = slice(here, here + stop - start)
         return {
-            field.name: self._read_chunk(field, block)[(slice(None), among) if field.timed else among]
+            field.name: self.read_chunk(field, block)[(slice(None), among) if field.timed else among]
             for field in self.file.layout.states
         }
 
@@ -342,9 +359,9 @@ class Split:
         return min(BLOCK, len(self))
 
     def _blocks(self, field: Field) -> list[NDArray[Any]]:
-        return [self._read_chunk(field, block) for block in range(len(self.places(field)[0]))]
+        return [self.read_chunk(field, block) for block in range(-(-len(self) // self._block))]
 
-    def _read_chunk(self, field: Field, block: int) -> NDArray[Any]:
+    def read_chunk(self, field: Field, block: int) -> NDArray[Any]:
         """A whole chunk of a small array, where it lies."""
         shape = field.chunk(self.sizes, self._block)
         return np.frombuffer(
@@ -369,6 +386,15 @@ class Split:
         (address,), _ = self.places(field)
         shape = field.shape(self.sizes)
         return np.frombuffer(self.file.bytes, field.dtype, int(np.prod(shape, dtype=np.int64)), address).reshape(shape)
+
+    def rows(self, start: int, stop: int) -> dict[str, NDArray[Any]]:
+        """Give the events of sequences start..stop-1 as columns, and their `offset`, counted from 0; empty if the file
+        holds none."""
+        if not self.file.layout.events:
+            return {}
+        offset = self.column("offset")[start : stop + 1]
+        columns = {field.name: self.column(field.name)[offset[0] : offset[-1]] for field in self.file.layout.columns}
+        return {"offset": offset - offset[0], **columns}
 
     def places(self, field: Field) -> Places:
         """Where the chunks of an array lie and how long they are. Looked up once per process."""

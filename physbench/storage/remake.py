@@ -17,12 +17,7 @@ from physbench.storage.reader import Split
 
 def scenes_of(split: Split, span: Span, names: Collection[str]) -> Scenes:
     """Some arrays of a span, and its events."""
-    layout, arrays = split.file.layout, split.only(*names)[span.start : span.stop]
-    if not layout.events:
-        return Scenes.of(arrays)
-    offset = split.column("offset")[span.start : span.stop + 1]
-    columns = {field.name: split.column(field.name)[offset[0] : offset[-1]] for field in layout.columns}
-    return Scenes.of(arrays, {"offset": offset - offset[0], **columns})
+    return Scenes.of(split.only(*names)[span.start : span.stop], split.rows(span.start, span.stop))
 
 
 def compare_block(split: Split, block: Block) -> int:
@@ -47,17 +42,16 @@ def _compare_states(split: Split, block: Block) -> None:
 
 
 def _compare_events(split: Split, block: Block) -> None:
-    offset = split.column("offset")[block.span.start : block.span.stop + 1]
+    rows = split.rows(block.span.start, block.span.stop)
+    offset = rows["offset"]
     other = np.diff(offset) != block.rows
     if other.any():
         raise _difference(split, block.span, int(np.argmax(other)), "number of events")
     for name in (field.name for field in split.file.layout.columns):
-        made, found = block.events[name], split.column(name)[offset[0] : offset[-1]]
+        made, found = block.events[name], rows[name]
         if not same_bits(made, found):
             row = int(np.argmax((_bits(made) != _bits(found)).reshape(len(made), -1).any(axis=1)))
-            raise _difference(
-                split, block.span, int(np.searchsorted(offset - offset[0], row, "right")) - 1, f"events/{name}"
-            )
+            raise _difference(split, block.span, int(np.searchsorted(offset, row, "right")) - 1, f"events/{name}")
 
 
 def _compare_streams(split: Split, span: Span, field: Field, made: Streams) -> int:

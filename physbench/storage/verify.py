@@ -9,7 +9,7 @@ of its laws shares no code with its simulation.
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -23,13 +23,14 @@ from physbench.ahead import ahead
 from physbench.errors import DamagedFile, RecipeError, StorageError, UnknownName
 from physbench.machine import count_cores
 from physbench.progress import Progress
-from physbench.recipe import Recipe
+from physbench.recipe import Excerpt, Recipe
 from physbench.scene import Span
 from physbench.storage.block import layout_for, make_block, sizes_of, spans
 from physbench.storage.h5py_check import require_agreement
 from physbench.storage.layout import array_digest, pixels_digest, split_text, text_digest
 from physbench.storage.reader import File, Split, open_dataset
 from physbench.storage.remake import compare_block, require_end, scenes_of
+from physbench.storage.sharded import ShardedFile
 from physbench.world import parts_of
 
 Depth = Literal["quick", "plain"]
@@ -80,8 +81,11 @@ def verify(
     if depth not in ("quick", "plain"):
         raise StorageError(f"depth is quick or plain, not {depth!r}")
     file = open_dataset(path)
-    _check_digests(file)
-    require_agreement(file, lambda done, total, doing: progress(Progress(done, total, doing)) if progress else None)
+    for part in _list_files(file):
+        _check_digests(part)
+        require_agreement(part, lambda done, total, doing: progress(Progress(done, total, doing)) if progress else None)
+    if isinstance(file, ShardedFile):
+        _check_digests(file)
     counts: list[Count] = []
     caveats: tuple[str, ...] = ()
     if depth == "plain":
@@ -101,6 +105,15 @@ def verify(
     )
 
 
+def _list_files(file: File) -> Iterator[File]:
+    """The HDF5 files of a dataset: itself, or its shards, one after the other."""
+    if not isinstance(file, ShardedFile):
+        yield file
+        return
+    for shard in file.index.shards:
+        yield file.open_shard(shard).file
+
+
 def _check_digests(file: File) -> None:
     attributes = file.attributes
     _same(
@@ -108,15 +121,24 @@ def _check_digests(file: File) -> None:
         attributes["recipe_sha256"],
         f"{file.path}: the recipe",
     )
+    digests, content = digest_file(file)
+    for name, digest in digests.items():
+        _same(digest, file.admitted.digests[name], f"{file.path}: the split {name}")
+    _same(content, attributes["content_sha256"], f"{file.path}: the content")
+
+
+def digest_file(file: File) -> tuple[dict[str, str], str]:
+    """Digest what a file holds, without decoding any pixels: each split, and the whole."""
+    split_digests: dict[str, str] = {}
     texts = ""
     for name, split in file.items():
         digests = {field.name: pixels_digest(_trailers(split, field.name)) for field in file.layout.pixels}
         digests |= {field.name: array_digest(split.in_order(field.name)) for field in file.layout.states}
         digests |= {f"events/{field.name}": array_digest([split.column(field.name)]) for field in file.layout.events}
         text = split_text(name, split.sizes, digests)
-        _same(text_digest(text), file.admitted.digests[name], f"{file.path}: the split {name}")
+        split_digests[name] = text_digest(text)
         texts += text
-    _same(text_digest(texts), attributes["content_sha256"], f"{file.path}: the content")
+    return split_digests, text_digest(texts)
 
 
 def _check_offsets(split: Split) -> None:
@@ -301,7 +323,7 @@ def read_recipe(file: File) -> Recipe | Unmakeable:
         _require_registered(recipe, usual, where)
     _require_sizes(file, recipe)
     obstacle = parts_of(recipe.generator).obstacle
-    reason = obstacle(recipe) if obstacle else ""
+    reason = obstacle(recipe.whole) if obstacle else ""
     return Unmakeable(reason, recipe) if reason else recipe
 
 
@@ -322,7 +344,9 @@ def _rebuild(usual: Recipe, form: dict[str, Any], where: str) -> Recipe:
         raise DamagedFile(f"{where} has no parameter {missing[0]!r}")
     try:
         generator = cast("Any", type(usual.generator))(**form["parameters"])
-        return replace(usual, generator=generator, frames=form["frames"], splits=form["splits"], seed=form["seed"])
+        excerpt = Excerpt(**form["excerpt"]) if "excerpt" in form else None
+        settings = {name: form[name] for name in ("frames", "splits", "seed")}
+        return replace(usual, generator=generator, excerpt=excerpt, **settings)
     except Exception as error:  # whatever a generator raises of parameters that it cannot take
         raise DamagedFile(f"{where} cannot be followed: {str(error)[:200]}") from None
 

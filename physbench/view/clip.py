@@ -17,6 +17,7 @@ from physbench.printable import printable, shorten
 from physbench.recipe import Recipe, expand_split
 from physbench.scene import WALL, Marks, Scenes
 from physbench.storage.reader import open_dataset
+from physbench.storage.shard_index import find_index
 from physbench.view.panels import COLOURS, Box, box_of, panels_of, true_colours
 from physbench.world import World, parts_of
 
@@ -129,7 +130,7 @@ def clip_of(source: str | Path, split: str | None, index: int) -> Clip:
     """A sequence of a dataset file, or of a dataset known by name, which is made on the spot. No split: test, or the
     first there is."""
     path = Path(source)
-    if path.is_file() or path.suffix or len(path.parts) > 1:
+    if path.is_file() or find_index(path) or path.suffix or len(path.parts) > 1:
         file = open_dataset(path)
         split = _choose_split(str(source), {name: len(file[name]) for name in file}, split, index)
         text = file.attributes["recipe"]

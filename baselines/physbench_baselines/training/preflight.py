@@ -45,5 +45,5 @@ def strip_version(dataset: str) -> str:
 
 def _dataset_in(data: str) -> str:
     """Name the dataset that is learnt: a file says which it holds."""
-    named = data in registry.datasets.names() or not Path(data).is_file()
+    named = data in registry.datasets.names() or not Path(data).exists()
     return data if named else strip_version(open_dataset(data).attributes["dataset"])
