@@ -1,26 +1,29 @@
-"""IODINE (Greff et al., ICML 2019): an image as a mixture of slots, inferred by refining a guess, to be read beside
-section 2 and appendix B.
+"""IODINE (Greff et al., ICML 2019): an image as a mixture of slots, inferred by refining a guess.
 
-A slot's z is drawn from its posterior, of which lambda are the numbers; the decoder says from z what each pixel would
-be and how much it claims it. A guess at lambda is refined T times by a network that is shown the image, the guess, and
-the gradients of the loss, of which nothing is learnt through a second derivative. Where paper and published code
-differ, numbers follow the code:
+Read this file beside section 2 and appendix B of the paper.
 
-- The slot's z has a variance of softplus(raw), and its prior one of softplus(0) = log 2. The paper says isotropic.
-- The gradient of the masks is that of their logits; the mask posterior leaves out the masks; "likelihoods" are their
-  logarithms.
-- A constant of 5 goes with z into the decoder, and one of 0.5 into the refinement network among the images and among
-  the vectors. In the tables of appendix B the first of them is counted (18 and 24 inputs), in its list it is not.
-- Steps are weighted 0, 1/T, ..., 1: the first guess costs nothing.
-- The first posterior is learnt and the same for all slots: what tells them apart is that each draws its own z.
-- Pixels are logistic of a scale of 0.03, not Gaussian; here that is a choice.
+Each slot has a latent vector z, drawn from a posterior with parameters lambda. From z, the decoder predicts each pixel
+and how strongly the slot claims that pixel (its mask). A guess at lambda is refined T times by a network that sees the
+image, the guess, and the gradients of the loss. Those gradients count as constants: nothing is learnt through second
+derivatives. Where the paper and the published code differ, the numbers follow the code:
 
-The Bernoulli distribution is ours. Black and white pixels are a mixture of Bernoullis of which only the mean matters,
-sum_k m_k mu_k: the masks m are not determined by what is on, so here a slot owns a pixel by its posterior, m_k p_k(x).
-Otherwise it owns what its mask claims, as in the paper.
+- A slot's z has a variance of softplus(raw), and its prior one of softplus(0) = log 2. The paper calls the prior
+  isotropic.
+- The gradient of the masks is taken by their logits; the mask posterior leaves out the masks; what the paper calls
+  likelihoods are their logarithms.
+- A constant of 5 goes into the decoder with z. A constant of 0.5 goes into the refinement network, among the images and
+  among the vectors. The tables of appendix B count the first constant (18 and 24 inputs), the list there does not.
+- The steps are weighted 0, 1/T, ..., 1: the first guess has no weight.
+- The first posterior is learnt, and the same for all slots. Slots differ because each draws its own z.
+- Pixels are logistic with a scale of 0.03 in the code, and Gaussian in the paper. Here this is an option.
 
-B images, K slots, Z numbers of a z, H x W pixels of C channels. Images are (B, C, H, W), what slots say of them (B, K,
-C or 1, H, W).
+The Bernoulli distribution is our addition. Black and white pixels are a mixture of Bernoullis, which depends only on
+its mean, sum_k m_k mu_k. The masks m are not determined by which pixels are on. So with this distribution a pixel
+belongs to the slot with the largest posterior m_k p_k(x). Otherwise it belongs to the slot with the largest mask, as in
+the paper.
+
+Shapes: B images, K slots, Z numbers in a z, H x W pixels of C channels. Images are (B, C, H, W); images by slot are (B,
+K, C or 1, H, W).
 """
 
 from __future__ import annotations
@@ -56,50 +59,54 @@ if TYPE_CHECKING:
     from physbench_baselines.iodine_sizes import IodineSizes
 
 PRIOR_VARIANCE = math.log(2)
+"""Variance of the prior of z."""
+
 CAPACITY = 0.5
-"""Goes into the refinement network, for every pixel and for every slot."""
+"""A constant input of the refinement network, for every pixel and for every slot."""
 
 NORMED = {"counterfactual": 1, "dcomponents": 0, "dmask": 1, "log_prob": 1}
-"""The images that go through a layer norm, and how many channels they have; 0 = as many as a frame."""
+"""The images that go through a layer norm, and their number of channels; 0 = as many as a frame has."""
 
 
 class Guess(NamedTuple):
-    """A draw from the posterior, what is drawn of it, and what that is worth beside the image."""
+    """A draw of z from the posterior, what the decoder makes of it, and how well it explains the image."""
 
-    raw: Tensor  # lambda (B, K, 2 Z): the mean of z, then what softplus makes its variance
+    raw: Tensor  # lambda (B, K, 2 Z): the mean of z, then its variance before softplus
     z: Tensor  # (B, K, Z)
-    outputs: Tensor  # (B, K, C, H, W) of the decoder: the mean of each pixel, or its logit
+    outputs: Tensor  # (B, K, C, H, W) from the decoder: the mean of each pixel, or the logit of the mean
     logits: Tensor  # (B, K, 1, H, W) of the masks
-    components: Tensor  # (B, K, 1, H, W) log p(x | slot k): the channels of a pixel are summed
-    log_prob: Tensor  # (B, 1, H, W) log p(x)
+    components: Tensor  # (B, K, 1, H, W), log p(x | slot k), summed over the channels of a pixel
+    log_prob: Tensor  # (B, 1, H, W), log p(x)
     kl: Tensor  # (B, K)
 
     @property
     def masks(self) -> Tensor:
-        """(B, K, 1, H, W)."""
+        """The masks (B, K, 1, H, W)."""
         return self.logits.softmax(dim=1)
 
     @property
     def loss(self) -> Tensor:
-        """(B,): minus the evidence's lower bound in nats."""
+        """Minus the lower bound of the evidence in nats, (B,)."""
         return self.kl.sum(dim=1) - self.log_prob.sum(dim=(1, 2, 3))
 
 
 class State(NamedTuple):
-    """What it carries on from frame to frame."""
+    """What the model carries on from frame to frame."""
 
     raw: Tensor
     memory: Memory | None
     seeds: Tensor  # int64 (B,)
-    time: int = 0  # draws of z
-    means: Tensor | None = None  # (B, K, C, H, W) of the next frame
-    shares: Tensor | None = None  # (B, K, H, W) of this one
+    time: int = 0  # how many z have been drawn
+    means: Tensor | None = None  # (B, K, C, H, W), prediction of the next frame
+    shares: Tensor | None = None  # (B, K, H, W), who owns this frame
     answer: tuple[Tensor, Tensor, Tensor] | None = (
-        None  # of an image: itself, mean and owner, which are given again if it comes again
+        None  # an image, its mean and its owners, returned again if the same image comes again
     )
 
 
 class Iodine(nn.Module):
+    """The network: a decoder, and a network that refines a guess."""
+
     def __init__(self, sizes: IodineSizes) -> None:
         super().__init__()
         self.sizes = sizes
@@ -120,12 +127,15 @@ class Iodine(nn.Module):
         self.head = head(sizes.lstm or features, sizes)
 
     def start(self, batch: int, slots: int) -> tuple[Tensor, Memory | None]:
-        """Give the first posterior (B, K, 2 Z) and what the LSTM remembers: nothing."""
+        """Return the first posterior (B, K, 2 Z), and the empty memory of the LSTM if there is one."""
         nothing = self.initial.new_zeros(batch * slots, self.sizes.lstm)
         return self.initial.expand(batch, slots, -1), (nothing, nothing) if self.lstm else None
 
     def guess(self, raw: Tensor, noise: Tensor, x: Tensor) -> Guess:
-        """raw (B, K, 2 Z), noise (B, K, Z), x (B, C, H, W). Gradients can be taken of it, also at test time."""
+        """Draw z with this noise, and decode it.
+
+        raw is (B, K, 2 Z), noise (B, K, Z), x (B, C, H, W). Gradients can be taken of the guess, also at test time.
+        """
         learns = torch.is_grad_enabled()
         with torch.enable_grad():
             raw = raw if learns and raw.requires_grad else raw.detach().requires_grad_()
@@ -138,8 +148,10 @@ class Iodine(nn.Module):
             return Guess(raw, z, outputs, logits, components, log_prob, divergence(mean, variance))
 
     def slopes(self, guess: Guess) -> tuple[Tensor, Tensor, Tensor]:
-        """Differentiate the loss by outputs, mask logits and lambda: by first derivatives alone, of which there is no
-        graph."""
+        """Differentiate the loss by outputs, mask logits and lambda.
+
+        The derivatives have no graph, so they cannot be differentiated again.
+        """
         learns = torch.is_grad_enabled()
         with torch.enable_grad():
             loss = guess.loss.sum() / self.sizes.inner_batch
@@ -147,8 +159,10 @@ class Iodine(nn.Module):
         return torch.autograd.grad(loss, wanted, retain_graph=learns)  # type: ignore[return-value]
 
     def inputs(self, guess: Guess, x: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """What the refinement network is shown, in this order: images (B, K or 1, channels, H, W), and vectors (B, K,
-        numbers)."""
+        """Return what the refinement network sees, in this order: images and vectors.
+
+        Images are (B, K or 1, channels, H, W), vectors (B, K, numbers).
+        """
         by_outputs, by_logits, by_raw = self.slopes(guess)
         density = guess.components.exp()
         with torch.no_grad():
@@ -175,7 +189,7 @@ class Iodine(nn.Module):
         return images, vectors
 
     def refine(self, guess: Guess, x: Tensor, memory: Memory | None) -> tuple[Tensor, Memory | None]:
-        """Give a better lambda, and what the LSTM remembers."""
+        """Return a better lambda, and the new memory of the LSTM."""
         images, vectors = self.inputs(guess, x)
         batch, slots = guess.raw.shape[:2]
         stack = torch.cat([image.expand(batch, slots, -1, -1, -1) for image in images.values()], dim=2)
@@ -188,8 +202,10 @@ class Iodine(nn.Module):
         return self.head(features, guess.raw.flatten(0, 1)).view_as(guess.raw), memory
 
     def unroll(self, frames: Sequence[Tensor], noise: Sequence[Tensor]) -> Iterator[Guess]:
-        """T + 1 images (B, C, H, W), as many draws (B, K, Z) -> as many guesses, each of its image, T of them
-        refined."""
+        """Yield T + 1 guesses, one for each image: the first one, then T refined ones.
+
+        There are T + 1 images (B, C, H, W), and as many draws (B, K, Z).
+        """
         raw, memory = self.start(*noise[0].shape[:2])
         for t, (x, draw) in enumerate(zip(frames, noise, strict=True)):
             guess = self.guess(raw, draw, x)
@@ -206,11 +222,12 @@ class Iodine(nn.Module):
         noise: Sequence[Tensor] | None = None,
         slots: int | None = None,
     ) -> Losses:
-        """Nats per image: the bounds of all guesses, the later the more. Of sequences every guess is one at the next
-        frame.
+        """Return the loss in nats per image: the bounds of all guesses, later ones with more weight.
 
-        batch: features uint8 (B, T, H, W, C). noise takes the place of what the generator would draw. Nothing depends
-        on the share of the run that is over.
+        In a model of sequences, every guess is a guess at the next frame.
+
+        batch: features uint8 (B, T, H, W, C). noise replaces what the generator would draw. The share, which is how
+        much of the run is over, is not used.
         """
         frames = self._frames(batch["features"])
         steps = torch.linspace(0, 1, len(frames), dtype=torch.float64).tolist()
@@ -236,15 +253,20 @@ class Iodine(nn.Module):
         return Losses(total, figures)
 
     def begin(self, seeds: Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> State:
-        """int64 (B,): all randomness of image or sequence i comes from seeds[i]. Any number of slots from 2 will do."""
+        """Return the state before the first frame.
+
+        seeds int64 (B,): all randomness of image or sequence i comes from seeds[i]. Any number of slots from 2 on is
+        possible.
+        """
         self._require(shape[2])
         return State(*self.start(len(seeds), self._slots(slots)), seeds)
 
     def observe(self, state: State, frame: Tensor, action: Tensor | None = None) -> tuple[State, Tensor, Tensor]:
-        """frame (B, H, W, C) -> state, mean (B, H, W, C) of the next one, owner uint8 (B, H, W) of this one.
+        """Take a frame and return the state, the mean of the next frame and the owners of this one.
 
-        A model of sequences refines its guess once and goes on from there. A model of images begins anew with each, and
-        takes the next one for the same: where it is, nothing has to be worked out again.
+        frame and mean are (B, H, W, C), owner is uint8 (B, H, W). A model of sequences refines its guess once with each
+        frame. A model of images starts again with each frame, and predicts that the next one is the same. If it is the
+        same, the answer is returned without computing it again.
         """
         x = frame.permute(0, 3, 1, 2)
         if self.sizes.sequential:
@@ -259,7 +281,10 @@ class Iodine(nn.Module):
     def refinements(
         self, state: State, frame: Tensor, action: Tensor | None = None
     ) -> Iterator[tuple[State, Tensor, Tensor]]:
-        """What `observe` would return after 0, 1, ... T refinements; a model of sequences makes one with each frame."""
+        """Yield what `observe` would return after 0, 1, ... T refinements.
+
+        A model of sequences makes one refinement with each frame, so it yields once.
+        """
         if self.sizes.sequential:
             yield self.observe(state, frame, action)
             return
@@ -267,17 +292,20 @@ class Iodine(nn.Module):
             yield self._answer(reached, guess, guess)
 
     def parts(self, state: State) -> tuple[Tensor, Tensor, None]:
-        """After a step: the mean (B, K, H, W, C) of the next frame by each slot, and the share (B, K, H, W) of this one
-        that is its own."""
+        """Return the mean (B, K, H, W, C) of the next frame by each slot, and each slot's share (B, K, H, W) of this
+        frame.
+
+        Call it after a step.
+        """
         assert state.means is not None and state.shares is not None
         return state.means.permute(0, 1, 3, 4, 2), state.shares, None
 
     def latents(self, state: State) -> Tensor:
-        """(B, K, Z): the mean of each slot's z."""
+        """Return the mean of each slot's z, (B, K, Z)."""
         return moments(state.raw)[0].detach()
 
     def _course(self, state: State, x: Tensor) -> Iterator[tuple[State, Guess]]:
-        """Begin anew: the T + 1 guesses at an image, and what state each is of."""
+        """Start again, and yield the T + 1 guesses at an image with the state of each."""
         state = State(*self.start(*state.raw.shape[:2]), state.seeds)
         for _ in range(self.sizes.refinements):
             refined, guess = self._refine(state, x)
@@ -286,7 +314,7 @@ class Iodine(nn.Module):
         yield state, self._draw(state, x)
 
     def _answer(self, state: State, guess: Guess, following: Guess) -> tuple[State, Tensor, Tensor]:
-        """Who owns this frame by one guess, and what the next one is by the other."""
+        """Return the owners of this frame by one guess, and the mean of the next frame by the other."""
         shares, means = self._shares(guess), self.pixels.mean(following.outputs).detach()
         mean = (following.masks.detach() * means).sum(dim=1).permute(0, 2, 3, 1)
         return state._replace(means=means, shares=shares), mean, shares.argmax(dim=1).to(torch.uint8)
@@ -307,12 +335,12 @@ class Iodine(nn.Module):
         return guess.masks.squeeze(2).detach()
 
     def _normalise(self, name: str, x: Tensor) -> Tensor:
-        """(B, K or 1, channels, ...), each image and slot by itself."""
+        """Normalise (B, K or 1, channels, ...), each image and slot on its own."""
         normed: Tensor = self.norms[name](x.flatten(0, 1))
         return normed.view_as(x)
 
     def _frames(self, features: Tensor) -> list[Tensor]:
-        """The images of T + 1 guesses, each (B, C, H, W)."""
+        """Return the images of T + 1 guesses, each (B, C, H, W)."""
         self._require(features.shape[4])
         images = frames_as_images(features, self.initial.dtype)
         if not self.sizes.sequential:
@@ -325,7 +353,7 @@ class Iodine(nn.Module):
         return list(images.unbind(1))
 
     def _slots(self, wanted: int | None) -> int:
-        return self.sizes.slots if wanted is None else replace(self.sizes, slots=wanted).slots  # within the same bounds
+        return self.sizes.slots if wanted is None else replace(self.sizes, slots=wanted).slots  # checks the bounds
 
     def _require(self, channels: int) -> None:
         if channels != self.sizes.channels:
@@ -336,20 +364,22 @@ class Iodine(nn.Module):
 
 
 def moments(raw: Tensor) -> tuple[Tensor, Tensor]:
-    """lambda (..., 2 Z) -> mean and variance (..., Z)."""
+    """Return mean and variance (..., Z) from lambda (..., 2 Z)."""
     mean, variance = raw.chunk(2, dim=-1)
     return mean, F.softplus(variance, threshold=60)
 
 
 def divergence(mean: Tensor, variance: Tensor) -> Tensor:
-    """(B, K, Z) each -> (B, K): D_KL[posterior || prior]."""
+    """Return D_KL[posterior || prior], (B, K), from mean and variance (B, K, Z)."""
     ratio = variance / PRIOR_VARIANCE
     return 0.5 * (mean.square() / PRIOR_VARIANCE + ratio - 1 - ratio.log()).sum(dim=-1)
 
 
 def leave_one_out(x: Tensor) -> Tensor:
-    """(B, K, ...) -> (B, K, ...): log sum exp over all slots but the k-th, from the sums over those before and those
-    after it."""
+    """Return, for each slot k, the log sum exp over all slots but k: (B, K, ...) -> (B, K, ...).
+
+    It is made from sums over the slots before k and sums over the slots after k.
+    """
     slots = x.unbind(dim=1)
     before, after = [torch.full_like(slots[0], -math.inf)], [torch.full_like(slots[0], -math.inf)]
     for first, last in zip(slots[:-1], slots[:0:-1], strict=True):

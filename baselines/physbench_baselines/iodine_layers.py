@@ -1,7 +1,6 @@
-"""The layers of IODINE: its broadcast decoder, and the network that refines a guess. Weights begin as Sonnet draws
-them.
+"""The layers of IODINE: its broadcast decoder, and the network that refines a guess.
 
-N = B * K: slots are so many images of a batch.
+Weights are initialised as in Sonnet. In shapes, N = B * K: each slot is an image of the batch.
 """
 
 from __future__ import annotations
@@ -21,18 +20,20 @@ if TYPE_CHECKING:
 
     from physbench_baselines.iodine_sizes import IodineSizes
 
-    Memory = tuple[Tensor, Tensor]  # (N, L) of the LSTM: its output, its cell
+    Memory = tuple[Tensor, Tensor]  # (N, L) each: the output and the cell of the LSTM
 
 DECODER_CONSTANT = 5.0
-"""Goes into the decoder with every z."""
+"""A constant that goes into the decoder with every z."""
 
 FREQUENCIES = 3
-"""Of the cosine coordinates, up and across; the constant one is left out."""
+"""How many cosines there are in each direction; the constant product is left out."""
 
 
 class Decoder(nn.Module):
-    """The broadcast decoder: z at every pixel, with where it is. z (N, Z) -> (N, 1 + C, H, W): the mask's logit, then
-    the pixel."""
+    """The broadcast decoder: convolutions on z, repeated at every pixel, beside the pixel's coordinates.
+
+    z (N, Z) -> (N, 1 + C, H, W): the mask's logit, then the pixel.
+    """
 
     def __init__(self, sizes: IodineSizes) -> None:
         super().__init__()
@@ -41,6 +42,7 @@ class Decoder(nn.Module):
         self.layers = nn.ModuleList(_initialise(Convolution(*pair, sizes.decoder_kernel)) for pair in pairwise(widths))
 
     def forward(self, z: Tensor, shape: Sequence[int]) -> Tensor:
+        """Decode z (N, Z) to an image of this height and width."""
         height, width = (-(-side // self.patch) for side in shape)
         rows, columns = torch.meshgrid(_sides(height, z), _sides(width, z), indexing="ij")
         place = torch.stack([torch.full_like(rows, DECODER_CONSTANT), rows, columns])
@@ -51,11 +53,10 @@ class Decoder(nn.Module):
 
 
 class Glimpse(nn.Module):
-    """A decoder of ours, that draws one thing in one place: a small picture, and beside it always the same. z (N, Z) ->
-    (N, 1 + C, H, W).
+    """Our decoder, which draws one small picture in one place, and the same values everywhere else.
 
-    An MLP says from z what is in the picture of so many pixels, up and across, where its middle is, and what is beside
-    it.
+    z (N, Z) -> (N, 1 + C, H, W). From z, an MLP predicts the picture, a square of `glimpse` x `glimpse` pixels, where
+    its middle is, and the values outside it.
     """
 
     def __init__(self, sizes: IodineSizes) -> None:
@@ -69,6 +70,7 @@ class Glimpse(nn.Module):
         )
 
     def forward(self, z: Tensor, shape: Sequence[int]) -> Tensor:
+        """Decode z (N, Z) to an image of this height and width."""
         features = z
         for layer in self.dense:
             features = F.elu(layer(features))
@@ -76,17 +78,18 @@ class Glimpse(nn.Module):
         picture = self.picture(features).view(len(z), -1, self.side, self.side) - beside
         height, width = shape
         middle = torch.tanh(self.middle(features).to(z.dtype))  # across, down
-        columns = (_sides(width, z) - middle[:, :1]) * ((width - 1) / self.side)  # a pixel across is one of the picture
+        # a pixel of the picture is as large as a pixel of the frame
+        columns = (_sides(width, z) - middle[:, :1]) * ((width - 1) / self.side)
         rows = (_sides(height, z) - middle[:, 1:]) * ((height - 1) / self.side)
         places = torch.stack([columns[:, None].expand(-1, height, -1), rows[:, :, None].expand(-1, -1, width)], dim=-1)
         return F.grid_sample(picture, places, align_corners=False) + beside
 
 
 class Encoder(nn.Module):
-    """Convolutions with a stride of 2, a mean over what is left of the image, an MLP; ELU after each but the last. (N,
-    inputs, H, W) -> (N, dense).
+    """Convolutions with a stride of 2, a mean over all places, and an MLP. (N, inputs, H, W) -> (N, dense).
 
-    Where there are patches, the first convolution sees each of them by itself.
+    There is an ELU after each layer but the last. If there are patches, the first convolution sees each patch
+    separately.
     """
 
     def __init__(self, sizes: IodineSizes) -> None:
@@ -103,6 +106,7 @@ class Encoder(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
+        """Encode the stacked images (N, inputs, H, W)."""
         for layer in self.layers:
             images = F.elu(layer(images))
         features = images.mean(dim=(2, 3))
@@ -112,7 +116,7 @@ class Encoder(nn.Module):
 
 
 class Norm(nn.Module):
-    """Layer norm over all axes but the first, with one gain and one offset per channel. (N, channels, ...)."""
+    """Layer norm over all axes but the first, with one gain and one offset per channel: (N, channels, ...)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -120,11 +124,12 @@ class Norm(nn.Module):
         self.offset = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalise x."""
         return F.group_norm(x, 1, self.gain, self.offset, 1e-5)
 
 
 class Lstm(nn.Module):
-    """A plain LSTM with 1 added to its forget gate, and one matrix on input and output together."""
+    """A plain LSTM that adds 1 to its forget gate, with one matrix for input and output together."""
 
     def __init__(self, inputs: int, size: int) -> None:
         super().__init__()
@@ -132,6 +137,7 @@ class Lstm(nn.Module):
         _draw_truncated(self.gates.bias, inputs + size)
 
     def forward(self, x: Tensor, memory: Memory) -> Memory:
+        """Return the new memory."""
         output, cell = memory
         i, j, f, o = self.gates(torch.cat([x, output], dim=1)).to(cell.dtype).chunk(4, dim=1)
         cell = torch.sigmoid(f + 1) * cell + torch.sigmoid(i) * torch.tanh(j)
@@ -139,19 +145,23 @@ class Lstm(nn.Module):
 
 
 class Residual(nn.Module):
-    """lambda + linear(features)."""
+    """A head that returns lambda + linear(features)."""
 
     def __init__(self, inputs: int, sizes: IodineSizes) -> None:
         super().__init__()
         self.linear = _initialise(nn.Linear(inputs, 2 * sizes.latent))
 
     def forward(self, features: Tensor, raw: Tensor) -> Tensor:
+        """Return the new lambda."""
         return raw + self.linear(features).to(raw.dtype)
 
 
 class PredictorCorrector(nn.Module):
-    """Go from lambda towards what the features say, and from there towards what lambda alone lets expect; each as far
-    as its gate is open."""
+    """A head that moves lambda in two steps, each as far as its gate is open.
+
+    The first step goes towards a correction made from the features, the second towards a prediction made from lambda
+    alone.
+    """
 
     def __init__(self, inputs: int, sizes: IodineSizes) -> None:
         super().__init__()
@@ -161,6 +171,7 @@ class PredictorCorrector(nn.Module):
         self.prediction = _initialise(nn.Linear(sizes.predictor, 4 * sizes.latent))
 
     def forward(self, features: Tensor, raw: Tensor) -> Tensor:
+        """Return the new lambda."""
         opened = torch.sigmoid(self.gate(features) + self.biases[0])
         corrected = raw + opened * (self.correction(features) - raw)
         predicted, gate = self.prediction(F.elu(self.hidden(raw))).chunk(2, dim=1)
@@ -168,8 +179,10 @@ class PredictorCorrector(nn.Module):
 
 
 def coordinates(kind: str, x: Tensor) -> Tensor:
-    """Where the pixels of x (B, C, H, W) are, as the refinement network is told: (2, H, W), column and row, or (8, H,
-    W)."""
+    """Return the coordinates of the pixels of x (B, C, H, W) that the refinement network sees.
+
+    They are (2, H, W), column and row, or (8, H, W), cosines.
+    """
     height, width = x.shape[-2:]
     if kind == "linear":
         columns, rows = torch.meshgrid(_sides(width, x), _sides(height, x), indexing="xy")
@@ -188,7 +201,7 @@ def _sides(count: int, like: Tensor) -> Tensor:
 
 
 def _initialise(layer: Any) -> Any:
-    """Weights as Sonnet draws them, and no offset."""
+    """Draw weights as Sonnet does, and set the offset to 0."""
     _draw_truncated(layer.weight, layer.weight[0].numel())
     nn.init.zeros_(layer.bias)
     return layer

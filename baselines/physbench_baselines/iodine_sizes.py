@@ -1,4 +1,4 @@
-"""How large an IODINE is and of which kind, for which dataset, and how it is trained. Without torch."""
+"""Sizes and kinds of IODINE for each dataset, and how it is trained. Needs no torch."""
 
 from __future__ import annotations
 
@@ -20,50 +20,50 @@ HEADS = ("residual", "predictor-corrector")
 
 @dataclass(frozen=True)
 class IodineSizes:
-    """The defaults are the paper's for CLEVR (appendix B.1). Any height and width will do.
+    """Sizes of a model; the defaults are the paper's for CLEVR (appendix B.1). Any height and width is possible.
 
-    The paper gives no standard deviation of the pixels; `scale` is 0.1 because reimplementations have it so.
+    The paper gives no standard deviation of the pixels. `scale` is 0.1 because reimplementations use that.
     """
 
     channels: int = parameter(3, low=1, high=16)  # of a frame
-    slots: int = parameter(7, low=2, high=64)  # K in training; other numbers may be asked for at test time
+    slots: int = parameter(7, low=2, high=64)  # K in training; it can be changed at test time
     refinements: int = parameter(
         5, low=1, high=256
-    )  # T in training, likewise; of sequences it is the number of frames that counts
-    latent: int = parameter(64, low=1, high=1024)  # of a slot's z; the posterior has twice as many numbers
+    )  # T in training; it can be changed too; for sequences the number of frames counts instead
+    latent: int = parameter(64, low=1, high=1024)  # size of a slot's z; the posterior has twice as many numbers
     distribution: str = parameter(
         "gaussian", choices=DISTRIBUTIONS
-    )  # of a pixel: the paper's, the published code's, one for black and white
+    )  # of a pixel: the paper's, the published code's, and one for black and white
     scale: float = parameter(
         0.1, above=0, high=10
-    )  # of the first two: sigma, or the logistic's s, which is 0.03 in the published code
-    sequential: bool = False  # one refinement per frame (appendix B.4), else all of them on each frame by itself
+    )  # of the first two: sigma of the Gaussian, or s of the logistic, 0.03 in the published code
+    sequential: bool = False  # True: one refinement per frame (appendix B.4); False: all refinements on each frame
     decoder: tuple[int, ...] = parameter(
         (64, 64, 64, 64), low=1, high=1024
     )  # channels of the convolutions before the last one
     decoder_kernel: int = parameter(3, low=1, high=15)
     glimpse: int = parameter(
         0, low=0, high=128
-    )  # side of a small picture that a decoder of ours puts in one place; 0 = the paper's decoder
+    )  # side of the small picture that our decoder draws; 0 = the paper's decoder
     encoder: tuple[int, ...] = parameter(
         (64, 64, 64, 64), low=1, high=1024
     )  # channels of the refinement network's convolutions
     encoder_kernel: int = parameter(3, low=1, high=15)
     patch: int = parameter(
         1, low=1, high=16
-    )  # convolutions see squares of so many pixels, up and across, as one; 1 in the paper
+    )  # convolutions see a square with this side in pixels as one pixel; 1 in the paper
     dense: tuple[int, ...] = parameter((256, 256), low=1, high=4096)  # of the MLP after the convolutions
-    lstm: int = parameter(256, low=0, high=4096)  # 0 = there is none
-    coordinates: str = parameter("linear", choices=COORDINATES)  # that the refinement network is shown: 2, or 8 cosines
+    lstm: int = parameter(256, low=0, high=4096)  # size of the LSTM; 0 = no LSTM
+    coordinates: str = parameter("linear", choices=COORDINATES)  # inputs of the refinement network: 2, or 8 cosines
     head: str = parameter(
         "residual", choices=HEADS
-    )  # the second is the published code's for sequences, which no published configuration uses
-    predictor: int = parameter(64, low=1, high=4096)  # of the second head's MLP
-    correction_bias: float = parameter(0.0, low=-10, high=10)  # added to its two gates
+    )  # the second is in the published code, for sequences, but no published configuration uses it
+    predictor: int = parameter(64, low=1, high=4096)  # size of the second head's MLP
+    correction_bias: float = parameter(0.0, low=-10, high=10)  # this and the next are added to the second head's gates
     prediction_bias: float = parameter(0.0, low=-10, high=10)
     inner_batch: int = parameter(
         4, low=1, high=4096
-    )  # the gradients that it is shown are those of a mean over so many images
+    )  # the gradients among its inputs are those of a mean over this many images
 
     def __post_init__(self) -> None:
         check_fields(self, ModelError)
@@ -90,17 +90,19 @@ SPRITES = IodineSizes(
     coordinates="cosine",
     inner_batch=16,
 )
-"""Appendix B.2."""
+"""The paper's sizes for coloured sprites, appendix B.2."""
 
 TETRIS = replace(SPRITES, slots=4, latent=32, lstm=0, inner_batch=32)
-"""Appendix B.3."""
+"""The paper's sizes for Tetris, appendix B.3."""
 
 BLACK_AND_WHITE = replace(SPRITES, channels=1, slots=4, distribution="bernoulli")
-"""The paper gives no sizes for its two black and white sets: those of the coloured sprites, with a slot for each of
-three objects and the ground."""
+"""Sizes for black and white images, for which the paper gives none.
+
+They are those of the coloured sprites, with one slot for each of three objects and one for the background.
+"""
 
 BALLS = replace(BLACK_AND_WHITE, slots=5, sequential=True)
-"""Nor for sequences."""
+"""Sizes for sequences, for which the paper gives none either."""
 
 SIZES = {
     "": BALLS,
@@ -112,8 +114,10 @@ SIZES = {
 
 
 def shrink(sizes: IodineSizes) -> IodineSizes:
-    """Give the sizes that learn on a CPU: convolutions on patches of 4 x 4 pixels, of which a patch's place and z alone
-    decide what is drawn there."""
+    """Return sizes that can learn on a CPU: convolutions on patches of 4 x 4 pixels.
+
+    What the decoder draws in a patch depends on z and on the place of the patch alone.
+    """
     return replace(
         sizes,
         refinements=3,
@@ -130,11 +134,14 @@ def shrink(sizes: IodineSizes) -> IodineSizes:
 
 
 GLIMPSES = {"": 16, "multi-dsprites": 24, "multi-dsprites-binary": 24, "tetris": 20, "shapes": 14}
-"""A side that holds the largest object of each dataset."""
+"""A side that is large enough for the largest object of each dataset."""
 
 
 def glimpse(sizes: IodineSizes, side: int) -> IodineSizes:
-    """Give the small sizes with the decoder of ours, which says less of a slot, so that less has to be known of it."""
+    """Return the small sizes with our decoder.
+
+    It can draw less with a slot, so there is less to infer about each slot.
+    """
     small = shrink(sizes)
     return replace(small, glimpse=side, decoder=(64, 128), latent=8 if sizes.channels == 1 else small.latent)
 
@@ -146,7 +153,7 @@ SMALL: dict[str, dict[str, Any]] = {
     },
     **{dataset: {"frames": (1,), "validation": 512, "scored": 256} for dataset in SIZES if dataset},
 }  # fmt: skip
-"""How both small kinds are usually trained."""
+"""How both small kinds are trained by default."""
 
 STEPS = 1_000_000
 

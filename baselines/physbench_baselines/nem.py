@@ -1,14 +1,18 @@
-"""Relational neural expectation maximisation (van Steenkiste, Chang, Greff, Schmidhuber, ICLR 2018), with RNN, LSTM and
-RNN-EM, to be read beside section 2.
+"""Relational neural expectation maximisation (R-NEM) and its relatives RNN, LSTM and RNN-EM.
 
-All are one cell with another recurrence. Symbols are the paper's: x a frame, K slots, theta_k the representation of
-slot k, psi_k = f_phi(theta_k) the probability of every pixel of the next frame, gamma_k the share of every pixel that
-slot k has. Where the paper and the published code differ, numbers follow the code: the norm stands before each
-activation, its statistics are over height, width and channels together, and gamma starts from the magnitudes of normal
-numbers, which is all that tells the slots apart.
+From van Steenkiste, Chang, Greff and Schmidhuber (ICLR 2018); read this file beside section 2 of the paper.
 
-B sequences, T frames, K slots, H x W pixels of C = 1 channel, A actions. Inside, psi and gamma are (B, K, H, W) and
-frames (B, H, W), in float32.
+All four models are the same cell with a different recurrence. The symbols are the paper's: x is a frame, K the number
+of slots, theta_k the representation of slot k, psi_k = f_phi(theta_k) the probability that slot k gives to every pixel
+of the next frame, and gamma_k the share of every pixel that belongs to slot k. Where the paper and the published code
+differ, the numbers follow the code:
+
+- The norm comes before each activation, and its statistics are taken over height, width and channels together.
+- gamma starts from the absolute values of normal random numbers. Nothing else makes the slots different from one
+  another.
+
+Shapes: B sequences, T frames, K slots, H x W pixels of C = 1 channel, A actions. Inside the model, psi and gamma are
+(B, K, H, W) and frames are (B, H, W), in float32.
 """
 
 from __future__ import annotations
@@ -32,21 +36,21 @@ if TYPE_CHECKING:
     Step = tuple["State", torch.Tensor, torch.Tensor | None]
 
 EPSILON = 1e-6
-"""Keeps the E-step from dividing by 0, and logarithms from 0."""
+"""Keeps the E-step from dividing by 0, and logarithms away from 0."""
 
 THRESHOLD = 0.1
-"""A rollout takes pixels above it for on."""
+"""In a rollout, a pixel counts as on if its prediction is above this."""
 
 
 HIGHEST = 40.0
-"""Logits above it are as good as this one: their probability is 1 to the last bit."""
+"""Logits above this are clipped to it: their probability is already 1 to the last bit."""
 
 
 class State(NamedTuple):
-    """What a sequence of steps carries on."""
+    """What a model carries on from step to step."""
 
-    theta: torch.Tensor  # (B, K, S) of the recurrence; S = H, for an LSTM 2H
-    psi: torch.Tensor  # (B, K, H, W) prediction of the next frame
+    theta: torch.Tensor  # (B, K, S), state of the recurrence; S = H, or 2H for an LSTM
+    psi: torch.Tensor  # (B, K, H, W), prediction of the next frame
     gamma: torch.Tensor  # (B, K, H, W)
     attention: torch.Tensor | None = (
         None  # (B, K, K) in the last step: how strongly slot k attends to slot i; 0 on the diagonal
@@ -56,6 +60,8 @@ class State(NamedTuple):
 
 
 class Nem(nn.Module):
+    """A model of the NEM family. The recurrence decides which one it is."""
+
     likelihood = Bernoulli()
     capturable = True
 
@@ -71,17 +77,21 @@ class Nem(nn.Module):
         )
 
     def start(self, batch: int, slots: int, *, gamma: torch.Tensor) -> State:
-        """Nothing is known: theta and psi are 0. gamma (B, K, H, W), or anything of that shape that is to be normalised
-        over K."""
+        """Return the first state: theta and psi are 0.
+
+        gamma (B, K, H, W) may hold any numbers that are not negative: they are normalised over K.
+        """
         theta = gamma.new_zeros(batch, slots, self.recurrence.state)
         share = (
             torch.ones_like(gamma) if slots == 1 else gamma / gamma.sum(dim=1, keepdim=True).clamp(min=EPSILON**2)
-        )  # a draw may be 0
+        )  # all draws of a pixel may be 0
         return State(theta, torch.zeros_like(gamma), share)
 
     def step(self, state: State, noisy: torch.Tensor, action: torch.Tensor | None = None) -> State:
-        """The M-step, equation 4: every slot is shown its share of what it did not predict. noisy (B, H, W), action (B,
-        A) -> with the next theta and psi."""
+        """Do the M-step, equation 4, and return the state with the next theta and psi.
+
+        Every slot is shown its share of what it did not predict. noisy is (B, H, W), action (B, A).
+        """
         batch, slots, height, width = state.psi.shape
         delta = state.gamma * (noisy[:, None] - state.psi)
         x = self.encoder(delta.reshape(-1, height, width, 1)).view(batch, slots, -1)
@@ -96,8 +106,10 @@ class Nem(nn.Module):
     def unroll(
         self, clean: torch.Tensor, noisy: torch.Tensor, gamma: torch.Tensor, actions: torch.Tensor | None = None
     ) -> Iterator[State]:
-        """clean, noisy (B, T, H, W), gamma (B, K, H, W), actions (B, T, A) -> T - 1 states, each with the gamma that
-        its target gave."""
+        """Yield T - 1 states, each with the gamma that its target frame gives.
+
+        clean and noisy are (B, T, H, W), gamma (B, K, H, W), actions (B, T, A).
+        """
         state = self.start(len(clean), gamma.shape[1], gamma=gamma)
         for t in range(clean.shape[1] - 1):
             state = self.step(state, noisy[:, t], None if actions is None else actions[:, t])
@@ -106,6 +118,7 @@ class Nem(nn.Module):
 
     @property
     def wants(self) -> tuple[str, ...]:
+        """The arrays of a batch that `loss` needs."""
         return ("features", "actions") if self.sizes.actions else ("features",)
 
     def loss(
@@ -118,12 +131,12 @@ class Nem(nn.Module):
         gamma: torch.Tensor | None = None,
         slots: int | None = None,
     ) -> Losses:
-        """Equation 3 at the next frame, per sequence and step.
+        """Return the loss of equation 3 for the next frame: a mean over sequences and steps.
 
-        batch: features uint8 (B, T, H, W, 1), actions (B, T, A) where it is told them; collisions (B, T, H, W, 1), if
-        they are there, give the figures of the pixels of collisions too: index t weights frame t + 1. noisy (B, T, H,
-        W, 1) and gamma (B, K, H, W) take the place of what the generator would draw. Nothing depends on the share of
-        the run that is over.
+        batch: features uint8 (B, T, H, W, 1), and actions (B, T, A) if the model takes actions. If there are collisions
+        (B, T, H, W, 1), the figures are also given for the pixels of collisions alone: index t weights frame t + 1.
+        noisy (B, T, H, W, 1) and gamma (B, K, H, W) replace what the generator would draw. The share, which is how much
+        of the run is over, is not used.
         """
         frames, actions, collisions = batch["features"], batch.get("actions"), batch.get("collisions")
         self._require(frames.shape[2:], None if actions is None else actions.shape[-1])
@@ -155,32 +168,42 @@ class Nem(nn.Module):
     def begin(
         self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0
     ) -> State:
-        """int64 (B,): all randomness of sequence i comes from seeds[i]. Any number of slots will do; models of one slot
-        keep to it."""
+        """Return the state before the first frame.
+
+        seeds int64 (B,): all randomness of sequence i comes from seeds[i]. Any number of slots is possible, but a model
+        of one slot always has one.
+        """
         self._require(shape, actions)
         slots = self._slots(slots)
         draw = chance.normal(seeds, 0, slots * shape[0] * shape[1])
         return self.start(len(seeds), slots, gamma=draw.abs().view(len(seeds), slots, *shape[:2]))._replace(seeds=seeds)
 
     def observe(self, state: State, frame: torch.Tensor, action: torch.Tensor | None = None) -> Step:
-        """frame (B, H, W, 1), action (B, A) -> state, mean (B, H, W, 1) of the next frame, owner uint8 (B, H, W) of
-        this one, None with one slot."""
+        """Take a frame and return the state, the mean of the next frame and the owners of this one.
+
+        frame is (B, H, W, 1), action (B, A), mean (B, H, W, 1), owner uint8 (B, H, W), or None if there is one slot.
+        """
         x = frame.squeeze(-1)
         if state.time > 0:
             state = state._replace(gamma=e_step(x, state.psi))
         return self._advance(state, x, action)
 
     def imagine(self, state: State, action: torch.Tensor | None = None) -> Step:
-        """As `observe`, on the model's own prediction; the E-step sees its maximum over slots, thresholded (appendix
-        A.1)."""
+        """Do the same as `observe`, with the model's own prediction in place of a frame.
+
+        The E-step sees the maximum of the prediction over slots, thresholded (appendix A.1).
+        """
         if state.time > 0:
             seen = (state.psi.amax(dim=1) > THRESHOLD).float()
             state = state._replace(gamma=e_step(seen, state.psi))
         return self._advance(state, (state.gamma * state.psi).sum(dim=1), action)
 
     def parts(self, state: State) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """After a step at frame t: psi (B, K, H, W, 1) of frame t + 1, the gamma (B, K, H, W) of frame t that went into
-        it, attention (B, K, K)."""
+        """Return the parts of a prediction, after a step at frame t.
+
+        These are psi (B, K, H, W, 1) of frame t + 1, the gamma (B, K, H, W) of frame t that was used for it, and
+        attention (B, K, K).
+        """
         return state.psi[..., None], state.gamma, state.attention
 
     def _advance(self, state: State, x: torch.Tensor, action: torch.Tensor | None) -> Step:
@@ -191,14 +214,14 @@ class Nem(nn.Module):
             )
         assert state.seeds is not None
         flips = chance.uniform(state.seeds, 1 + state.time, x[0].numel()).view_as(x) < self.sizes.noise
-        owner = owners(state.gamma) if state.gamma.shape[1] > 1 else None  # one slot groups nothing
+        owner = owners(state.gamma) if state.gamma.shape[1] > 1 else None  # with one slot there are no groups
         state = self.step(state, torch.where(flips, 1 - x, x), action)
         return state, state.psi.amax(dim=1)[..., None], owner
 
     def _slots(self, wanted: int | None) -> int:
         if wanted is None or not self.sizes.mixture:
             return self.sizes.slots
-        return replace(self.sizes, slots=wanted).slots  # within the same bounds
+        return replace(self.sizes, slots=wanted).slots  # checks the bounds
 
     def _require(self, shape: tuple[int, ...], actions: int | None) -> None:
         own = (self.sizes.height, self.sizes.width, 1)
@@ -215,11 +238,14 @@ class Nem(nn.Module):
 
 
 class Sigmoid(torch.autograd.Function):
-    """e / (1 + e), the form behind the published results: where no slot explains a pixel, the E-step is a ratio of the
-    last bits of psi."""
+    """The sigmoid as e / (1 + e), the form behind the published results.
+
+    The form matters: where no slot explains a pixel, the E-step is a ratio of the last bits of psi.
+    """
 
     @staticmethod
     def forward(ctx: Any, logits: torch.Tensor) -> torch.Tensor:
+        """Return psi, the probabilities of these logits."""
         e = logits.clamp(max=HIGHEST).exp_()
         psi = e.div_(e + 1)
         ctx.save_for_backward(psi)
@@ -227,25 +253,30 @@ class Sigmoid(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
+        """Return the gradient by the logits."""
         (psi,) = ctx.saved_tensors
         return torch.ops.aten.sigmoid_backward(grad, psi)
 
 
 def likelihood(x: torch.Tensor, psi: torch.Tensor) -> torch.Tensor:
-    """P(x | psi) of every pixel."""
+    """Return P(x | psi) of every pixel."""
     return x * psi + (1 - x) * (1 - psi)
 
 
 def e_step(x: torch.Tensor, psi: torch.Tensor) -> torch.Tensor:
-    """x (B, H, W), psi (B, K, H, W) -> gamma (B, K, H, W): how likely each slot makes each pixel of the frame, as a
-    share."""
+    """Return gamma (B, K, H, W): how likely it is that each slot made each pixel of the frame, as a share.
+
+    x is (B, H, W), psi (B, K, H, W).
+    """
     likely = likelihood(x[:, None], psi) + EPSILON
     return likely / likely.sum(dim=1, keepdim=True)
 
 
 def owners(gamma: torch.Tensor) -> torch.Tensor:
-    """gamma (B, K, H, W) -> uint8 (B, H, W): the slot with the largest share, of equals the first. Slot by slot, which
-    takes a fraction of what argmax does."""
+    """Return the slot with the largest share of each pixel, the first of several equal ones, as uint8 (B, H, W).
+
+    gamma is (B, K, H, W). The loop over slots takes a fraction of the time of argmax.
+    """
     largest, owner = gamma[:, 0], torch.zeros_like(gamma[:, 0], dtype=torch.uint8)
     for slot in range(1, gamma.shape[1]):
         share = gamma[:, slot]
@@ -255,14 +286,18 @@ def owners(gamma: torch.Tensor) -> torch.Tensor:
 
 
 def pixel_losses(psi: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """-log P(x | psi) of every pixel, x 0 or 1, and D_KL[P(x) || P(x | psi)] where the prior P(x) says that it is
-    off."""
+    """Return two losses of every pixel: -log P(x | psi), and D_KL[P(x) || P(x | psi)].
+
+    x is 0 or 1. The prior P(x) says that every pixel is off.
+    """
     return -likelihood(x, psi).clamp(EPSILON, 1 - EPSILON).log(), -(1 - psi).clamp(min=EPSILON).log()
 
 
 def expected_losses(psi: torch.Tensor, x: torch.Tensor, gamma: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """psi (B, K, H, W), x (B, H, W), gamma (B, K, H, W) -> intra- and inter-cluster loss (B, H, W) of equation 3,
-    summed over slots."""
+    """Return the intra- and the inter-cluster loss (B, H, W) of equation 3, each summed over slots.
+
+    psi is (B, K, H, W), x (B, H, W), gamma (B, K, H, W).
+    """
     intra, inter = pixel_losses(psi, x[:, None])
     return (gamma * intra).sum(dim=1), ((1 - gamma) * inter).sum(dim=1)
 
@@ -277,8 +312,10 @@ def _recurrence(sizes: NemSizes) -> Rnn | Lstm | Relational:
 
 
 def _name_sums(sums: torch.Tensor) -> dict[str, torch.Tensor]:
-    """(1 or 2, 4) -> by name: intra and inter of the loss and of its upper bound, on all pixels and, if asked for, on
-    those of a collision."""
+    """Name sums of shape (1 or 2, 4): intra and inter of the loss, then of its upper bound.
+
+    The first row is over all pixels. The second one, if there is one, is over the pixels of collisions.
+    """
     figures: dict[str, torch.Tensor] = {}
     for prefix, (intra, inter, bound_intra, bound_inter) in zip(("", "relational_"), sums, strict=False):
         figures |= {f"{prefix}loss": intra + inter, f"{prefix}intra": intra, f"{prefix}inter": inter}
@@ -291,7 +328,7 @@ def _name_sums(sums: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 def _square(attention: torch.Tensor) -> torch.Tensor:
-    """(B, K, K - 1) of the other slots -> (B, K, K)."""
+    """Put attention to the other slots (B, K, K - 1) into a square (B, K, K)."""
     slots = attention.shape[1]
     square = attention.new_zeros(len(attention), slots, slots)
     return square.scatter(2, others(slots, attention.device).expand_as(attention), attention)

@@ -1,4 +1,4 @@
-"""How large a model of the NEM family is, and of which kind: a value that fits into the header of a file of weights."""
+"""Sizes and kinds of models of the NEM family. They fit into the header of a file of weights."""
 
 from __future__ import annotations
 
@@ -16,32 +16,34 @@ if TYPE_CHECKING:
 RECURRENCES = ("rnn", "lstm", "r-nem", "r-nem-no-attention")
 ENCODERS = ("published", "appendix")
 LARGEST = 1 << 26
-"""Weights of one dense layer."""
+"""The most weights that one dense layer may have."""
 
 
 @dataclass(frozen=True)
 class NemSizes:
-    """The defaults are the paper's for bouncing balls. The norm, the noise and the layers are as in the published code
-    where it and the paper differ."""
+    """Sizes of a model; the defaults are the paper's for bouncing balls.
+
+    The norm, the noise and the layers are those of the published code where it differs from the paper.
+    """
 
     recurrence: str = parameter("r-nem", choices=RECURRENCES)
     slots: int = parameter(
         5, low=1, high=64
-    )  # K in training; other numbers may be asked for at test time, but RNN and LSTM stay at 1
+    )  # K in training; it can be changed at test time, except for RNN and LSTM, which have 1
     height: int = parameter(64, low=8, high=256)
     width: int = parameter(64, low=8, high=256)
     channels: tuple[int, ...] = parameter(
         (16, 32, 64), low=1, high=512
-    )  # of the encoder's convolutions; the decoder's are the same backwards
+    )  # of the encoder's convolutions; the decoder's are the same in reverse order
     dense: int = parameter(512, low=1, high=4096)
-    hidden: int = parameter(250, low=1, high=4096)  # of theta, and of the layers of the interaction
+    hidden: int = parameter(250, low=1, high=4096)  # size of theta, and of the layers of the interaction
     attention: int = parameter(100, low=1, high=4096)
-    actions: int = parameter(0, low=0, high=1024)  # different ones; 0 = the model is told none
-    embedding: int = parameter(10, low=1, high=1024)  # of an action
+    actions: int = parameter(0, low=0, high=1024)  # how many there are; 0 = the model takes none
+    embedding: int = parameter(10, low=1, high=1024)  # size of an action's embedding
     noise: float = parameter(0.2, low=0, below=1)  # share of the input's pixels that are flipped
     encoder: str = parameter(
         "published", choices=ENCODERS
-    )  # at 84x84 the published code's layers, or those of the paper's appendix; otherwise they are the same
+    )  # which layers to use at 84x84: the published code's or the appendix's; at other sizes they are the same
 
     def __post_init__(self) -> None:
         check_fields(self, ModelError)
@@ -70,20 +72,22 @@ class NemSizes:
 
     @property
     def mixture(self) -> bool:
-        """Whether there is more than one slot to share the pixels out to."""
+        """Whether there is more than one slot to share the pixels."""
         return self.slots > 1
 
     @property
     def kernels(self) -> tuple[int, ...]:
+        """Kernel sizes of the encoder's convolutions."""
         return (8, 4) if self.strided else (4,) * len(self.channels)
 
     @property
     def strides(self) -> tuple[int, ...]:
+        """Strides of the encoder's convolutions."""
         return (4, 2) if self.strided else (2,) * len(self.channels)
 
     @property
     def scales(self) -> list[tuple[int, int]]:
-        """Height and width of the frame and after each convolution."""
+        """Height and width of the frame, then after each convolution."""
         found = [(self.height, self.width)]
         for stride in self.strides:
             height, width = found[-1]
@@ -97,11 +101,10 @@ class NemSizes:
 
     @property
     def first(self) -> tuple[int, int, int]:
-        """Height, width and channels of the decoder's first image. At 84x84 it is none of the encoder's scales, in the
-        code as in the appendix.
+        """Height, width and channels of the image that the decoder starts from.
 
-        The appendix doubles an image of 8x8 four times, which makes 128 and not 84: here the last four sizes are the
-        encoder's.
+        At 84x84 this is none of the encoder's scales, neither in the code nor in the appendix. The appendix doubles an
+        image of 8x8 four times, which gives 128 and not 84. Here the last four sizes are the encoder's.
         """
         if self.strided:
             return (10, 10, self.channels[-1])
@@ -111,40 +114,45 @@ class NemSizes:
 
     @property
     def grown(self) -> list[tuple[int, int]]:
-        """The sizes that the decoder's first image grows to."""
+        """The sizes that the decoder's first image grows to, in order."""
         return self.scales[-2::-1]
 
     def build(self) -> Nem:
-        """A model with fresh weights."""
+        """Make a model with fresh weights."""
         from physbench_baselines.nem import Nem
 
         return Nem(self)
 
 
 def invaders(sizes: NemSizes, *, actions: int = 0) -> NemSizes:
-    """The same model for Space Invaders, as the published code has it: the paper flips 2 % of the pixels and the code
-    0.2 %."""
+    """Return the sizes of the same model for Space Invaders, as in the published code.
+
+    The paper flips 2 % of the pixels and the code 0.2 %.
+    """
     slots = 4 if sizes.mixture else 1
     return replace(sizes, slots=slots, height=84, width=84, channels=(16, 32), dense=250, actions=actions, noise=0.002)
 
 
 def sprites(sizes: NemSizes) -> NemSizes:
-    """The same model for an image, which is shown again and again.
+    """Return the sizes of the same model for a still image, which is shown again and again.
 
-    R-NEM's authors show it none. The number of slots and the noise are those of the published N-EM code (Greff et al.
-    2017) for Shapes, with a slot for each of three objects and the ground.
+    R-NEM's authors show it no still images. The number of slots and the noise are those of the published N-EM code
+    (Greff et al. 2017) for Shapes: one slot for each of three objects and one for the background.
     """
     return replace(sizes, slots=4 if sizes.mixture else 1, noise=0.1)
 
 
 def shapes(sizes: NemSizes) -> NemSizes:
-    """That for 28x28, with the convolutions that N-EM has for moving shapes of this size; for still ones it has
-    none."""
+    """Return the sizes for still images of 28x28.
+
+    The convolutions are those that N-EM has for moving shapes of this size. For still shapes it has none.
+    """
     return replace(sprites(sizes), height=28, width=28, channels=(32, 64))
 
 
 def _sizes(recurrence: str, *, slots: int = 5) -> dict[str, NemSizes]:
-    """By dataset. In Space Invaders there are six actions, of which the interaction is told."""
+    """Return the sizes by dataset. In Space Invaders there are six actions, which only a relational recurrence
+    takes."""
     balls = NemSizes(recurrence, slots=slots)
     return {
         "": balls,
@@ -155,7 +163,7 @@ def _sizes(recurrence: str, *, slots: int = 5) -> dict[str, NemSizes]:
 
 
 LOOKS = (16,)
-"""At an image: 15 steps, as in the published N-EM code."""
+"""Frames per image: 15 steps, as in the published N-EM code."""
 
 PATIENCE, EPOCH = 10, 50_000
 

@@ -1,12 +1,16 @@
-"""Slot Attention and its auto-encoder (Locatello et al., NeurIPS 2020), to be read beside sections 2.1 and 2.2.
+"""Slot Attention and its auto-encoder (Locatello et al., NeurIPS 2020).
 
-Slots compete for the pixels: of what a pixel gives, the attention is a softmax over slots, and of what a slot takes a
-mean over pixels. They start as draws of one learnt normal distribution, and each decodes its own image and mask. The
-sizes are the paper's for images of 64 x 64 and 35 x 35 pixels, whose decoder works at full resolution; the one that
-grows an image of 8 x 8 by transposed convolutions is for 128 x 128 and is not here. Frames of a sequence are so many
-images.
+Read this file beside sections 2.1 and 2.2 of the paper.
 
-B images, K slots of D numbers, N pixels of the encoder, H x W pixels of C channels.
+Slots compete for the pixels: the attention is a softmax over slots, and each slot is updated with a mean over pixels
+that the attention weights. The slots start as draws from one learnt normal distribution. Each slot is decoded to an
+image and a mask of its own.
+
+The sizes are the paper's for images of 64 x 64 and 35 x 35 pixels, where the decoder works at full resolution. The
+paper's other decoder, which grows an image of 8 x 8 by transposed convolutions, is for 128 x 128 and is not
+implemented. The frames of a sequence are treated as separate images.
+
+Shapes: B images, K slots of D numbers, N pixels of the encoder, H x W pixels of C channels.
 """
 
 from __future__ import annotations
@@ -33,14 +37,14 @@ if TYPE_CHECKING:
     from physbench_baselines.slot_attention_sizes import SlotAttentionSizes
 
 EPSILON = 1e-8
-"""Added to the attention, so that a slot which no pixel wants has a mean to take."""
+"""Added to the attention, so that the mean is defined for a slot that gets no pixel."""
 
 NORM_EPSILON = 1e-3
-"""Keras's; torch has 1e-5."""
+"""The default of Keras; torch's is 1e-5."""
 
 
 class SlotAttention(nn.Module):
-    """Algorithm 1, by itself: any set of vectors, any number of slots."""
+    """Algorithm 1 on its own: for any set of vectors and any number of slots."""
 
     def __init__(self, features: int, size: int, hidden: int) -> None:
         super().__init__()
@@ -55,12 +59,14 @@ class SlotAttention(nn.Module):
         self.mlp = nn.Sequential(initialise(nn.Linear(size, hidden)), nn.ReLU(), initialise(nn.Linear(hidden, size)))
 
     def start(self, noise: Tensor) -> Tensor:
-        """Normal numbers (B, K, D) -> slots (B, K, D)."""
+        """Return the first slots (B, K, D), from normal random numbers (B, K, D)."""
         return self.mean + self.log_deviation.exp() * noise
 
     def forward(self, inputs: Tensor, slots: Tensor, *, iterations: int = 3) -> tuple[Tensor, Tensor]:
-        """inputs (B, N, features), slots (B, K, D) -> slots (B, K, D), and the attention (B, K, N) in the last
-        iteration: over slots it sums to 1."""
+        """Return the slots (B, K, D) and the attention (B, K, N) of the last iteration, which sums to 1 over slots.
+
+        inputs are (B, N, features), slots (B, K, D).
+        """
         inputs = self.input_norm(inputs)
         keys, values = self.keys(inputs), self.values(inputs)
         attention = slots.new_empty(0)
@@ -75,7 +81,7 @@ class SlotAttention(nn.Module):
 
 
 class State(NamedTuple):
-    """What it carries on: nothing is remembered of one image in the next."""
+    """What the model carries on; it remembers nothing of one image for the next."""
 
     seeds: Tensor  # int64 (B,)
     count: int  # K
@@ -83,11 +89,13 @@ class State(NamedTuple):
     means: Tensor | None = None  # (B, K, C, H, W)
     masks: Tensor | None = None  # (B, K, 1, H, W)
     answer: tuple[Tensor, Tensor, Tensor] | None = (
-        None  # of an image: itself, mean and owner, which are given again if it comes again
+        None  # an image, its mean and its owners, returned again if the same image comes again
     )
 
 
 class AutoEncoder(nn.Module):
+    """The auto-encoder: an encoder, Slot Attention, and a decoder."""
+
     def __init__(self, sizes: SlotAttentionSizes) -> None:
         super().__init__()
         self.sizes = sizes
@@ -97,8 +105,10 @@ class AutoEncoder(nn.Module):
         self.decoder = Decoder(sizes)
 
     def forward(self, x: Tensor, noise: Tensor, *, iterations: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """x (B, C, H, W) from 0 to 1, noise (B, K, D) -> slots (B, K, D), means (B, K, C, H, W) and masks (B, K, 1, H,
-        W). iterations: instead of its own."""
+        """Return slots (B, K, D), means (B, K, C, H, W) and masks (B, K, 1, H, W).
+
+        x (B, C, H, W) goes from 0 to 1, noise is (B, K, D). iterations replaces the number in the model's sizes.
+        """
         count = self.sizes.iterations if iterations is None else iterations
         slots, _ = self.attention(self.encoder(2 * x - 1), self.attention.start(noise), iterations=count)
         drawn = self.decoder(slots.flatten(0, 1), x.shape[-2:]).to(slots.dtype).unflatten(0, slots.shape[:2])
@@ -112,10 +122,10 @@ class AutoEncoder(nn.Module):
         share: float = 0.0,
         noise: Tensor | None = None,
     ) -> Losses:
-        """Squared error, a mean over pixels and channels that go from -1 to 1.
+        """Return the squared error: a mean over pixels and channels, with values scaled to -1..1.
 
-        batch: features uint8 (B, T, H, W, C). noise (B * T, K, D) takes the place of what the generator would draw.
-        Nothing depends on the share of the run that is over.
+        batch: features uint8 (B, T, H, W, C). noise (B * T, K, D) replaces what the generator would draw. The share,
+        which is how much of the run is over, is not used.
         """
         self._require(batch["features"].shape[4])
         x = frames_as_images(batch["features"], self.attention.mean.dtype).flatten(0, 1)
@@ -128,13 +138,18 @@ class AutoEncoder(nn.Module):
         return Losses(4 * error, {"mse": error.detach()})
 
     def begin(self, seeds: Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> State:
-        """int64 (B,): all randomness of image i comes from seeds[i]. Any number of slots will do."""
+        """Return the state before the first image.
+
+        seeds int64 (B,): all randomness of image i comes from seeds[i]. Any number of slots is possible.
+        """
         self._require(shape[2])
         return State(seeds, self.sizes.slots if slots is None else replace(self.sizes, slots=slots).slots)
 
     def observe(self, state: State, frame: Tensor, action: Tensor | None = None) -> tuple[State, Tensor, Tensor]:
-        """frame (B, H, W, C) -> state, mean (B, H, W, C) of this one, which the next one is taken for, owner uint8 (B,
-        H, W)."""
+        """Take a frame and return the state, the mean and the owners of this frame.
+
+        frame and mean are (B, H, W, C), owner is uint8 (B, H, W). The mean is also the prediction of the next frame.
+        """
         if state.answer and torch.equal(state.answer[0], frame):
             return state, *state.answer[1:]
         state, mean, owner = self._observe(state, frame, self.sizes.iterations)
@@ -143,17 +158,19 @@ class AutoEncoder(nn.Module):
     def refinements(
         self, state: State, frame: Tensor, action: Tensor | None = None
     ) -> Iterator[tuple[State, Tensor, Tensor]]:
-        """What `observe` would return of the slots as they are drawn, and after each iteration of the attention."""
+        """Yield what `observe` would return for the first slots, and after each iteration of the attention."""
         return (self._observe(state, frame, iterations) for iterations in range(self.sizes.iterations + 1))
 
     def parts(self, state: State) -> tuple[Tensor, Tensor, None]:
-        """After an image: what each slot takes it for (B, K, H, W, C), and which share (B, K, H, W) of it is its
-        own."""
+        """Return each slot's image (B, K, H, W, C), and its share (B, K, H, W) of the frame.
+
+        Call it after an image.
+        """
         assert state.means is not None and state.masks is not None
         return state.means.permute(0, 1, 3, 4, 2), state.masks.squeeze(2), None
 
     def latents(self, state: State) -> Tensor:
-        """(B, K, D)."""
+        """Return the slots (B, K, D)."""
         assert state.slots is not None
         return state.slots
 
@@ -176,7 +193,7 @@ class AutoEncoder(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Convolutions, where each pixel is, and an MLP of each by itself. (B, C, H, W) -> (B, N, features)."""
+    """Convolutions, position embedding, and an MLP on each pixel. (B, C, H, W) -> (B, N, features)."""
 
     def __init__(self, sizes: SlotAttentionSizes) -> None:
         super().__init__()
@@ -192,6 +209,7 @@ class Encoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Encode images x (B, C, H, W)."""
         height, width = x.shape[-2:]
         x = F.pixel_unshuffle(F.pad(x, (0, -width % self.patch, 0, -height % self.patch)), self.patch)
         for convolution in self.convolutions:
@@ -200,8 +218,10 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """A slot at every pixel, and where it is; convolutions. (N, D) -> (N, C + 1, H, W): the pixel, then the mask's
-    logit."""
+    """Convolutions on a slot, repeated at every pixel, with position embedding.
+
+    (N, D) -> (N, C + 1, H, W): the pixel, then the mask's logit.
+    """
 
     def __init__(self, sizes: SlotAttentionSizes) -> None:
         super().__init__()
@@ -214,6 +234,7 @@ class Decoder(nn.Module):
         self.last = Convolution(sizes.decoder[-1], (sizes.channels + 1) * sizes.patch**2, sizes.last_kernel)
 
     def forward(self, slots: Tensor, shape: Sequence[int]) -> Tensor:
+        """Decode slots (N, D) to images of this height and width."""
         height, width = (-(-side // self.patch) for side in shape)
         maps = self.place(slots[..., None, None].expand(-1, -1, height, width))
         for convolution in self.convolutions:
@@ -222,14 +243,14 @@ class Decoder(nn.Module):
 
 
 class PositionEmbedding(nn.Module):
-    """Add a linear function of how far each pixel is from the four sides."""
+    """A layer that adds a linear function of the distances of each pixel from the four sides."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.linear = initialise(nn.Linear(4, channels))
 
     def forward(self, maps: Tensor) -> Tensor:
-        """(B, channels, H, W)."""
+        """Add the embedding to maps (B, channels, H, W)."""
         rows, columns = torch.meshgrid(
             *(torch.linspace(0, 1, side, device=maps.device, dtype=maps.dtype) for side in maps.shape[-2:]),
             indexing="ij",
@@ -238,7 +259,7 @@ class PositionEmbedding(nn.Module):
 
 
 def _as_keras(cell: Any) -> Any:
-    """Weights as Keras draws them: Glorot's for the input, orthogonal ones for the state, no offsets."""
+    """Draw weights as Keras does: Glorot for the input, orthogonal for the state, and no offsets."""
     bound = math.sqrt(6 / (cell.input_size + 3 * cell.hidden_size))
     nn.init.uniform_(cell.weight_ih, -bound, bound)
     nn.init.orthogonal_(cell.weight_hh)

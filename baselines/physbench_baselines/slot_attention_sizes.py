@@ -1,4 +1,4 @@
-"""How large a Slot Attention auto-encoder is, for which dataset, and how it is trained. Without torch."""
+"""Sizes of a Slot Attention auto-encoder for each dataset, and how it is trained. Needs no torch."""
 
 from __future__ import annotations
 
@@ -16,29 +16,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SlotAttentionSizes:
-    """The defaults are the paper's for images of 64 x 64 and 35 x 35 pixels. Any height and width will do."""
+    """Sizes of a model; the defaults are the paper's for images of 64 x 64 and 35 x 35 pixels.
+
+    Any height and width is possible.
+    """
 
     channels: int = parameter(3, low=1, high=16)  # of a frame
-    slots: int = parameter(6, low=1, high=64)  # K in training; other numbers may be asked for at test time
-    iterations: int = parameter(3, low=1, high=64)  # of the attention, likewise
+    slots: int = parameter(6, low=1, high=64)  # K in training; it can be changed at test time
+    iterations: int = parameter(3, low=1, high=64)  # of the attention; it can be changed too
     slot_size: int = parameter(64, low=1, high=4096)
     hidden: int = parameter(128, low=1, high=4096)  # of the MLP after the attention
     encoder: tuple[int, ...] = parameter((32, 32, 32, 32), low=1, high=1024)  # channels of its convolutions
-    features: int = parameter(64, low=1, high=4096)  # that the attention sees of a pixel
+    features: int = parameter(64, low=1, high=4096)  # numbers of each pixel that the attention sees
     decoder: tuple[int, ...] = parameter(
         (32, 32, 32), low=1, high=1024
     )  # channels of its convolutions before the last one
-    kernel: int = parameter(5, low=1, high=15)  # of all convolutions but that one
+    kernel: int = parameter(5, low=1, high=15)  # of all convolutions but the decoder's last one
     last_kernel: int = parameter(3, low=1, high=15)
     decoder_kernel: int = parameter(
         0, low=0, high=15
-    )  # of the decoder's convolutions, where they have one of their own
+    )  # of the decoder's convolutions but the last; 0 = the same as `kernel`
     patch: int = parameter(
         1, low=1, high=16
-    )  # everything sees squares of so many pixels, up and across, as one; 1 in the paper
+    )  # the model sees a square with this side in pixels as one pixel; 1 in the paper
     scale: float = parameter(
         0.1, above=0, high=10
-    )  # sigma of a pixel where a likelihood is asked for; nothing is learnt from it
+    )  # sigma of a pixel, used only when a likelihood is computed, not for training
 
     def __post_init__(self) -> None:
         check_fields(self, ModelError)
@@ -68,8 +71,10 @@ SIZES = {
 
 
 def shrink(sizes: SlotAttentionSizes) -> SlotAttentionSizes:
-    """Give the sizes that learn on a CPU: patches of 4 x 4 pixels, of which a patch's place and its slot alone decide
-    what is drawn there."""
+    """Return sizes that can learn on a CPU: patches of 4 x 4 pixels.
+
+    What the decoder draws in a patch depends on the slot and on the place of the patch alone.
+    """
     return replace(sizes, encoder=(64, 64), kernel=3, decoder=(64, 64), decoder_kernel=1, last_kernel=1, patch=4)
 
 

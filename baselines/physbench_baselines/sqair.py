@@ -1,30 +1,33 @@
-"""SQAIR (Kosiorek et al., NeurIPS 2018) and R-SQAIR (Stanic, Schmidhuber, 2019): objects that are discovered,
-propagated and lost, with what they are, where, and whether they are there; to be read beside section 2 of the second.
+"""SQAIR (Kosiorek et al., NeurIPS 2018) and R-SQAIR (Stanic, Schmidhuber, 2019).
 
-Every frame is explained by N slots. Objects of the last frame are propagated, then new ones are discovered in what is
-left of the slots. R-SQAIR tells the prior and the posterior of propagation what objects do to one another, gamma =
-Gamma(z). Learnt is a bound on the likelihood of a sequence from K particles (IWAE); presence is drawn, so its gradient
-is that of VIMCO's score function.
+Objects are discovered, propagated and lost. Each has a content (`what`), a place (`where`), and a presence that says
+whether it is there. Read this file beside section 2 of the R-SQAIR paper.
 
-`form` says which of three it is:
+Every frame is explained by N slots. First the objects of the last frame are propagated, then new ones are discovered in
+the slots that are left. R-SQAIR also gives the prior and the posterior of propagation the effects of objects on one
+another, gamma = Gamma(z). The model learns a bound on the likelihood of a sequence from K particles (IWAE). Presence is
+drawn, so its gradient is that of VIMCO's score function.
 
-- "paper": the textbook's. Discovery has as many slots as are free, its prior of places remembers what it drew, the
-  learning signal of particle k is the bound less the bound without it, and its terms are summed over particles.
-- "code": the published code, where discovery may find N objects whatever was propagated, and those that are too many
-  are cut, but paid for; the prior of places forgets; and the learning signal is the logarithm of the particle's own
-  weight less the bound without it, averaged over particles.
-- "tracking": ours, which learns on a CPU. Discovery looks for a place by convolutions, in what is not yet explained.
-  Objects are expected to move on as they went, and to be what they were. Shifts are not bounded, so that objects leave
-  the frame, and where slots are few, those out of sight give way to new ones; scales are bounded, to a third of a frame
-  give or take a third. The deviation of a place may be a tenth of the paper's, a fortieth of a pixel. Presence is told
-  how much likelier an object makes the frame. For the first share of a run every slot has to hold one. The prior of
-  numbers is geometric but for none.
+`form` chooses one of three versions:
 
-Where paper and code leave a choice for R-SQAIR: gamma goes into the four layers that see the last frame's object (the
-RNN over objects, the head of where, the object's GRU, the prior's GRU), whose additional weights are then as many as
-the paper says for the memory core; an absent object has no effect.
+- "paper": the textbook's. Discovery has as many slots as are free. Its prior of places remembers what it drew. The
+  learning signal of particle k is the bound minus the bound without k, and its terms are summed over particles.
+- "code": the published code's. Discovery may find N objects, however many were propagated; those that do not fit are
+  dropped, but their cost is still counted. The prior of places does not remember. The learning signal is the logarithm
+  of the particle's own weight minus the bound without it, averaged over particles.
+- "tracking": ours, which can learn on a CPU. Discovery finds a place by convolutions on what is not yet explained.
+  Objects are expected to move on as before and to keep their content. Shifts are not bounded, so objects can leave the
+  frame; if slots are few, objects out of sight give way to new ones. Scales are bounded to a third of a frame, give or
+  take a third. The deviation of a place may be a tenth of the paper's, which is a fortieth of a pixel. Presence depends
+  on how much likelier an object makes the frame. During the first share of a run (`forced`), every slot has to hold an
+  object. The prior of the number of new objects is geometric except at zero.
 
-R rows: row b * K + k is particle k of sequence b. N slots, L x L pixels of one channel; H x W of larger frames.
+Where neither the paper nor the code decides something for R-SQAIR: gamma goes into the four layers that see the last
+frame's object (the RNN over objects, the head of where, the object's GRU, the prior's GRU). They then have as many
+additional weights as the paper gives for the memory core. An absent object has no effect.
+
+Shapes: R rows, where row b * K + k is particle k of sequence b; N slots; L x L pixels of one channel, or H x W of
+larger frames.
 """
 
 from __future__ import annotations
@@ -55,20 +58,20 @@ if TYPE_CHECKING:
     from physbench_baselines.training.training_recipe import TrainingRecipe
 
 STEEP = 20.0
-"""How soon an object hides the picture behind it."""
+"""How sharply an object hides the picture behind it."""
 
 STREAMS = 5
-"""Of random numbers in a frame."""
+"""How many streams of random numbers a frame uses."""
 
 SHOWN = 0.5
-"""An object whose brightest pixel in the frame is darker has left it, though it is remembered."""
+"""An object has left the frame if its brightest pixel there is darker than this; it is still remembered."""
 
 NAMES = 255
-"""An object is called by its identity in a map of owners, modulo this; what belongs to none is called this."""
+"""A map of owners names objects by their identity modulo this; it marks pixels of no object with this number."""
 
 
 class Objects(NamedTuple):
-    """What is known of a frame: (R, N, ...)."""
+    """What is known of the objects of a frame: (R, N, ...)."""
 
     what: Tensor
     where: Tensor
@@ -76,36 +79,38 @@ class Objects(NamedTuple):
     logit: Tensor  # of the presence
     temporal: Tensor  # state of each object's GRU
     prior: Tensor  # state of the prior's GRU
-    velocity: Tensor  # (R, N, 2) of its shift since the last frame
-    memory: Tensor  # (R, N, 0) where there is none
+    velocity: Tensor  # (R, N, 2), change of its shift since the last frame
+    memory: Tensor  # (R, N, 0) if the model has no memory
     identity: Tensor  # (R, N), -1 for none
 
 
 class ExplainedFrame(NamedTuple):
-    """One frame explained."""
+    """One frame, the objects that explain it, and the log probabilities of both."""
 
     objects: Objects
     canvas: Tensor  # (R, H, W)
-    likelihood: Tensor  # (R,) log p(x | z)
-    log_p: Tensor  # (R,) of z by the prior
-    log_q: Tensor  # (R,) by the posterior
-    discrete: Tensor  # (R,) log q of what has no gradient
-    terms: Mapping[str, Tensor]  # what log_p and log_q are made of
+    likelihood: Tensor  # (R,), log p(x | z)
+    log_p: Tensor  # (R,), log probability of z by the prior
+    log_q: Tensor  # (R,), log probability of z by the posterior
+    discrete: Tensor  # (R,), log q of the discrete variables, which have no gradient
+    terms: Mapping[str, Tensor]  # the terms of log_p and log_q
 
 
 class State(NamedTuple):
-    """What is carried on from frame to frame, one row for each sequence."""
+    """What the model carries on from frame to frame, one row for each sequence."""
 
     objects: Objects
-    highest: Tensor  # (B,) identities so far
+    highest: Tensor  # (B,), highest identity so far
     seeds: Tensor  # int64 (B,)
     time: int = 0
-    following: Objects | None = None  # the next frame's, by the prior
+    following: Objects | None = None  # objects of the next frame, by the prior
     shape: tuple[int, int] = (0, 0)
-    """Of a frame."""
+    """Height and width of a frame."""
 
 
 class Sqair(nn.Module):
+    """The network: priors, discovery, propagation and, in R-SQAIR, a relation."""
+
     def __init__(self, sizes: SqairSizes) -> None:
         super().__init__()
         self.sizes = sizes
@@ -129,7 +134,7 @@ class Sqair(nn.Module):
         self.mean_image = nn.Parameter(torch.zeros(sizes.side, sizes.side)) if sizes.mean_image else None
 
     def nothing(self, rows: int, slots: int) -> Objects:
-        """Make empty slots."""
+        """Return empty slots."""
         zeros = self.eye.output_scale.new_zeros
         temporal = self.propagation.gru.initial.expand(rows, slots, -1)
         prior = self.propagation_prior.gru.initial.expand(rows, slots, -1)
@@ -141,7 +146,7 @@ class Sqair(nn.Module):
         )
 
     def relate(self, z: Objects) -> tuple[list[Tensor], Tensor]:
-        """Give what objects do to one another, and the new memory."""
+        """Return the effects of objects on one another, and the new memory."""
         if self.relation is None:
             return [], z.memory
         entity = [z.what, z.where, z.presence[..., None]]
@@ -153,14 +158,17 @@ class Sqair(nn.Module):
         return [self.relation(torch.cat(entity, dim=-1), z.presence)[0]], z.memory
 
     def expect(self, z: Objects) -> tuple[Expected, list[Tensor], Tensor]:
-        """Give what the prior expects of the next frame, the effects that it knows of, and the new memory."""
+        """Return what the prior expects of the next frame, the effects that it uses, and the new memory."""
         effects, memory = self.relate(z)
         return self.propagation_prior(z.what, z.where, z.presence, z.velocity, effects, z.prior), effects, memory
 
     def step(
         self, z: Objects, highest: Tensor, images: Tensor, draws: Draws, *, first: bool, force: bool = False
     ) -> tuple[ExplainedFrame, Tensor]:
-        """Explain frames (R, H, W) by objects of the last ones; give also the highest identity (R,) of each row."""
+        """Explain frames (R, H, W) with the objects of the last ones.
+
+        Return the explained frame, and the highest identity (R,) of each row.
+        """
         sizes, slots = self.sizes, z.presence.shape[1]
         expected, effects, memory = self.expect(z)
         old, left = self.propagation(images, z.what, z.where, z.presence, z.temporal, z.velocity, effects, draws, force)
@@ -189,8 +197,10 @@ class Sqair(nn.Module):
         return canvas if self.mean_image is None else canvas + self.cover(z) * self.mean_image
 
     def cover(self, z: Objects) -> Tensor:
-        """How much of the picture behind them shows, (R, L, L): the published code adds it where objects are drawn, and
-        nowhere else."""
+        """Return how much of the picture behind the objects is added, (R, L, L).
+
+        The published code adds that picture where objects are drawn, and nowhere else.
+        """
         scale, shift = (each.flatten(0, 1) for each in self.eye.box(z.where))
         ones = write(
             scale.new_ones(len(scale), self.sizes.glimpse, self.sizes.glimpse),
@@ -203,7 +213,10 @@ class Sqair(nn.Module):
         )
 
     def _old_terms(self, z: Objects, old: Explained, expected: Expected) -> dict[str, Tensor]:
-        """Of propagation: only of what was there, and of where and what only if it stays."""
+        """Return the terms of propagation.
+
+        They count only for objects that were there, and those of where and what only for objects that stay.
+        """
         stays = z.presence * old.presence
         return {
             "q_old_where": (stays * old.log_where).sum(dim=1),
@@ -224,8 +237,10 @@ class Sqair(nn.Module):
         memory: Tensor,
         highest: Tensor,
     ) -> tuple[Objects, Tensor]:
-        """Put what is there first, old before new, and keep N of it. held (R, N): which old ones do not give way to new
-        ones."""
+        """Put the objects that are there first, old ones before new ones, and keep N of them.
+
+        held (R, N) says which old ones do not give way to new ones.
+        """
         slots = z.presence.shape[1]
         fresh = self.nothing(len(highest), slots)
         assert old.temporal is not None
@@ -244,7 +259,7 @@ class Sqair(nn.Module):
         )
         rank = pairs.presence + torch.cat(
             [held, new.presence], dim=1
-        )  # held and new ones, then others that are there, then nothing
+        )  # first held and new ones, then others that are there, then empty slots
         order = rank.argsort(dim=1, descending=True, stable=True)[:, :slots]
         objects = Objects(*(_pick(each, order) for each in pairs))
         return (
@@ -261,14 +276,14 @@ class Sqair(nn.Module):
         draws: Sequence[Draws] | None = None,
         slots: int | None = None,
     ) -> Losses:
-        """Minus the bound in nats per frame, with what gives the gradients of presence.
+        """Return minus the bound in nats per frame, with an additional term for the gradients of presence.
 
-        batch: features uint8 (B, T, H, W, 1). draws take the place of what the generator would draw. Whether every slot
-        has to hold an object depends on the share of the run that is over.
+        batch: features uint8 (B, T, H, W, 1). draws replace what the generator would draw. The share is how much of the
+        run is over; in the beginning every slot may have to hold an object.
         """
         sizes, slots = self.sizes, self._slots(slots)
         force = share < sizes.forced
-        particles = 1 if force else sizes.particles  # nothing is left to chance that has no gradient
+        particles = 1 if force else sizes.particles  # nothing discrete is drawn
         frames = self._frames(batch["features"]).repeat_interleave(particles, dim=0)
         if draws is None:
             draws = [draw_from(generator, len(frames), slots, sizes.what, frames) for _ in range(frames.shape[1])]
@@ -295,7 +310,7 @@ class Sqair(nn.Module):
         return Losses(total, figures)
 
     def _optimizer(self, recipe: TrainingRecipe) -> torch.optim.Optimizer:
-        """TensorFlow's RMSProp is another than torch's."""
+        """Return the paper's optimizer: TensorFlow's RMSProp differs from torch's."""
         if recipe.optimizer == "rmsprop":
             return TensorFlowRmsProp(
                 self.parameters(), recipe.learning_rate, recipe.smoothing, recipe.momentum, recipe.epsilon
@@ -303,8 +318,11 @@ class Sqair(nn.Module):
         return torch.optim.Adam(self.parameters(), recipe.learning_rate, recipe.betas, recipe.epsilon)
 
     def begin(self, seeds: Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> State:
-        """int64 (B,): all randomness of sequence i comes from seeds[i]. Of frames larger than those it learnt from,
-        only ours sees the edges."""
+        """Return the state before the first frame.
+
+        seeds int64 (B,): all randomness of sequence i comes from seeds[i]. If frames are larger than in training, only
+        the form "tracking" sees their edges.
+        """
         side = self.sizes.side
         if shape[2] != 1 or min(shape[:2]) < side or (shape[0] - side) % 2 or (shape[1] - side) % 2:
             raise ModelError(
@@ -315,9 +333,10 @@ class Sqair(nn.Module):
         return State(z, z.presence.new_full((len(seeds),), -1.0), seeds, shape=(shape[0], shape[1]))
 
     def observe(self, state: State, frame: Tensor, action: Tensor | None = None) -> tuple[State, Tensor, Tensor]:
-        """frame (B, H, W, 1) -> state, mean (B, H, W, 1) of the next one, owner uint8 (B, H, W) of this one.
+        """Take a frame and return the state, the mean of the next frame and the owners of this one.
 
-        Of several guesses at a frame one is kept, drawn by their weights.
+        frame and mean are (B, H, W, 1), owner is uint8 (B, H, W). If there are several guesses at a frame, one is kept,
+        drawn by their weights.
         """
         guesses, (top, left) = self.sizes.guesses, self._margins(state.shape)
         images = frame[:, top : state.shape[0] - top, left : state.shape[1] - left, 0].repeat_interleave(guesses, dim=0)
@@ -333,13 +352,15 @@ class Sqair(nn.Module):
         return self._answer(state._replace(objects=objects, highest=highest[kept]))
 
     def imagine(self, state: State, action: Tensor | None = None) -> tuple[State, Tensor, Tensor]:
-        """As `observe`, but for a frame that the prior gave."""
+        """Do the same as `observe`, for a frame that the prior predicted."""
         assert state.following is not None
         return self._answer(state._replace(objects=state.following))
 
     def boxes(self, state: State) -> Tensor:
-        """(B, N, 5) of the frame just seen: x, y, width, height in pixels, and the identity; NaN where nothing is or
-        shows."""
+        """Return the boxes (B, N, 5) of the frame just seen: x, y, width, height in pixels, and the identity.
+
+        A box is NaN where there is no object, or where it does not show.
+        """
         z, side = state.objects, self.sizes.side
         scale, shift = self.eye.box(z.where)
         margin = torch.tensor([(state.shape[1] - side) / 2, (state.shape[0] - side) / 2], device=scale.device)
@@ -349,8 +370,10 @@ class Sqair(nn.Module):
         return torch.where((shows & (z.presence > 0))[..., None], boxes, torch.nan)
 
     def follow(self, z: Objects, normal: Tensor, presence: Callable[[Tensor], Tensor]) -> Objects:
-        """Give what the prior says of the next frame: normal (R, N, 4 + what) standard, presence from its logits.
-        Nothing new is discovered."""
+        """Return the next frame's objects by the prior; nothing new is discovered.
+
+        normal (R, N, 4 + what) are standard normal numbers. presence is a function of the logits.
+        """
         expected, _, memory = self.expect(z)
         where = expected.where[0] + expected.where[1] * normal[..., :4]
         there = presence(expected.logit) * z.presence
@@ -388,8 +411,10 @@ class Sqair(nn.Module):
         return state._replace(following=following, time=state.time + 1), mean, self._pad(owner, state.shape)
 
     def _margins(self, shape: tuple[int, int]) -> tuple[int, int]:
-        """Give what is not seen of a frame at the top and to the left, and as much on the other side; ours sees all of
-        it."""
+        """Return how many pixels at the top and at the left are not seen; as many are not seen on the opposite sides.
+
+        The form "tracking" sees the whole frame.
+        """
         return (0, 0) if self.sizes.ours else ((shape[0] - self.sizes.side) // 2, (shape[1] - self.sizes.side) // 2)
 
     def _pad(self, images: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -397,7 +422,7 @@ class Sqair(nn.Module):
         return torch.nn.functional.pad(images, (left, left, top, top))
 
     def _chances(self, state: State, guesses: int, z: Objects) -> Draws:
-        """All randomness of a frame from the seeds."""
+        """Draw all random numbers of a frame from the seeds."""
         rows, slots, what = len(z.presence), z.presence.shape[1], self.sizes.what
         normal = (
             chance.normal(state.seeds, STREAMS * state.time, guesses * 2 * slots * (4 + what))
@@ -408,7 +433,7 @@ class Sqair(nn.Module):
         return Draws(normal[..., :4], normal[..., 4:], uniform.to(z.what.dtype))
 
     def _frames(self, features: Tensor) -> Tensor:
-        """uint8 (B, T, H, W, 1) -> (B, T, L, L)."""
+        """Return frames (B, T, L, L) from uint8 (B, T, H, W, 1)."""
         side = self.sizes.side
         if features.ndim != 5 or tuple(features.shape[2:]) != (side, side, 1):
             raise ModelError(
@@ -427,7 +452,7 @@ class Sqair(nn.Module):
 
 
 def _new_terms(new: Explained, number: Tensor, place: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-    """Of discovery."""
+    """Return the terms of discovery."""
     count = new.presence.sum(dim=1).long()[:, None]
     chosen = number_probabilities(new.logit).gather(1, count).squeeze(1)
     zero, one = torch.zeros_like(new.what), torch.ones_like(new.what)
@@ -442,14 +467,14 @@ def _new_terms(new: Explained, number: Tensor, place: tuple[Tensor, Tensor]) -> 
 
 
 def _pick(array: Tensor, order: Tensor) -> Tensor:
-    """array (R, M, ...), order (R, N) -> (R, N, ...)."""
+    """Pick the slots of array (R, M, ...) in this order (R, N): (R, N, ...)."""
     if array.ndim == 2:
         return array.gather(1, order)
     return array.gather(1, order[..., None].expand(-1, -1, array.shape[2]))
 
 
 def draw_from(generator: torch.Generator | None, rows: int, slots: int, what: int, like: Tensor) -> Draws:
-    """Draw all that a frame needs, on the device and of the type of another tensor."""
+    """Draw all random numbers of a frame, on the device and with the type of another tensor."""
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, device=like.device, dtype=like.dtype)

@@ -1,7 +1,8 @@
-"""What SQAIR maximises: a bound on the evidence from several particles [Burda et al. 2016], and a gradient for what is
-drawn from few [Mnih, Rezende 2016].
+"""The objective of SQAIR: a bound on the evidence, and a gradient for what is discrete.
 
-B sequences, K particles, R rows, N slots. A particle's log weight is log p(x, z) - log q(z | x).
+The bound is made from several particles [Burda et al. 2016], the gradient is that of [Mnih, Rezende 2016].
+
+Shapes: B sequences, K particles, R rows, N slots. A particle's log weight is log p(x, z) - log q(z | x).
 """
 
 from __future__ import annotations
@@ -12,17 +13,19 @@ import torch
 from torch import Tensor
 
 SMALLEST = 1e-16
-"""A probability of a number of discoveries below it counts as it."""
+"""The least probability of a number of discoveries; a smaller one counts as this."""
 
 
 def evidence(weights: Tensor) -> Tensor:
-    """log weights (B, K) -> the bound (B,): the logarithm of their mean."""
+    """Return the bound (B,), the logarithm of the mean weight, from log weights (B, K)."""
     return weights.logsumexp(dim=1) - math.log(weights.shape[1])
 
 
 def baseline(weights: Tensor) -> Tensor:
-    """log weights (B, K) -> (B, K): the bound if particle k weighed what the others do, the mean of their
-    logarithms."""
+    """Return the bound without particle k, (B, K), from log weights (B, K).
+
+    The log weight of particle k is replaced by the mean of the others' log weights.
+    """
     count = weights.shape[1]
     if count == 1:
         return torch.zeros_like(weights)
@@ -32,10 +35,11 @@ def baseline(weights: Tensor) -> Tensor:
 
 
 def surrogate(weights: Tensor, discrete: Tensor, *, form: str) -> Tensor:
-    """log weights and log q of what was drawn from few (B, K) -> (B,), whose gradient is one of minus the bound.
+    """Return numbers (B,) whose gradient is an estimate of the gradient of minus the bound.
 
-    A particle's signal is what it adds to the bound. The published code takes the particle's own log weight for the
-    bound, and the mean over particles.
+    weights are log weights, discrete is log q of the discrete variables, (B, K) both. A particle's signal is what it
+    adds to the bound. The published code uses the particle's own log weight in place of the bound, and takes the mean
+    over particles.
     """
     bound = evidence(weights)
     if form == "code":
@@ -44,7 +48,7 @@ def surrogate(weights: Tensor, discrete: Tensor, *, form: str) -> Tensor:
 
 
 def number_probabilities(logits: Tensor) -> Tensor:
-    """(R, N) -> (R, N + 1)."""
+    """Return the probabilities of 0 .. N discoveries, (R, N + 1), from logits (R, N)."""
     p = torch.sigmoid(logits)
     survive = torch.cat([torch.ones_like(p[:, :1]), p.cumprod(dim=1)], dim=1)
     stop = torch.cat([1 - p, torch.ones_like(p[:, :1])], dim=1)
@@ -53,5 +57,8 @@ def number_probabilities(logits: Tensor) -> Tensor:
 
 
 def log_clipped(probability: Tensor) -> Tensor:
-    """Give the logarithm of what is at least the smallest; a gradient goes straight through the clip."""
+    """Return the logarithm of a probability, which is raised to the smallest one first.
+
+    The gradient ignores the clipping.
+    """
     return (probability + (probability.clamp(min=SMALLEST) - probability).detach()).log()

@@ -1,8 +1,10 @@
-"""How SQAIR explains a frame: objects of the last one are found again one by one (propagation), then new ones are
-looked for (discovery).
+"""How SQAIR explains a frame: by propagation, then by discovery.
 
-R rows, N slots. What a slot says is drawn: where and what from normal distributions by a given standard draw, presence
-from a Bernoulli by a given uniform number. A later slot is told what earlier ones said.
+Propagation finds the objects of the last frame again, one by one. Discovery looks for new ones.
+
+Shapes: R rows, N slots. The variables of a slot are drawn: where and what from normal distributions by given standard
+normal numbers, presence from a Bernoulli by a given uniform number. A later slot depends on the variables of earlier
+ones.
 """
 
 from __future__ import annotations
@@ -32,18 +34,20 @@ if TYPE_CHECKING:
 
 MASK_HIDDEN = 128
 SHIFTED = 0.1
-"""How far the MLP that proposes a place moves it."""
+"""How far the MLP that proposes a place can move it."""
 
 FORGET = 0.9999
+"""Factor of the gates that mix the old and the new content of an object."""
+
 TIGHT = 1e-3
-"""The least deviation of where in ours: a hundredth of it is a fourth of a pixel."""
+"""The least deviation of `where` in the form "tracking"; a hundredth is a fourth of a pixel."""
 
 REACH = 0.3
-"""How far the logit of a scale goes from its middle in ours."""
+"""How far the logit of a scale can go from its middle in the form "tracking"."""
 
 
 class Draws(NamedTuple):
-    """Of a frame: the first N are of propagation, the others of discovery."""
+    """Random numbers of a frame: the first N are for propagation, the others for discovery."""
 
     where: Tensor  # (R, 2 N, 4) standard normal
     what: Tensor  # (R, 2 N, what) standard normal
@@ -51,19 +55,19 @@ class Draws(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """What was drawn for N slots, and from what: (R, N, ...)."""
+    """What was drawn for N slots, and the log densities of it: (R, N, ...)."""
 
     where: Tensor
     what: Tensor
     presence: Tensor
     logit: Tensor  # of the presence
-    log_where: Tensor  # (R, N) log densities
+    log_where: Tensor  # (R, N), log densities
     log_what: Tensor
     temporal: Tensor | None = None
 
 
 class Eye(nn.Module):
-    """What both use: boxes are cut out and drawn, glimpses become codes and codes glimpses."""
+    """What propagation and discovery share: it cuts out and draws boxes, and encodes and decodes glimpses."""
 
     def __init__(self, sizes: SqairSizes) -> None:
         super().__init__()
@@ -75,49 +79,58 @@ class Eye(nn.Module):
         self.output_scale = nn.Parameter(torch.tensor(0.25))
 
     def box(self, where: Tensor) -> tuple[Tensor, Tensor]:
-        """where (..., 4) -> scale and shift (..., 2). Ours does not bound the shift: objects leave the frame."""
+        """Return scale and shift (..., 2) from where (..., 4).
+
+        The form "tracking" does not bound the shift, so objects can leave the frame.
+        """
         scale = torch.sigmoid(where[..., :2]).clamp(min=1e-4)
         return scale, where[..., 2:] if self.ours else torch.tanh(where[..., 2:])
 
     def overlaps(self, where: Tensor) -> Tensor:
-        """where (..., 4) -> 1 where a part of the box lies in the frame, else 0."""
+        """Return 1 where a part of the box lies in the frame, else 0, from where (..., 4)."""
         scale, shift = self.box(where)
         return (shift.abs() < 1 + scale).all(dim=-1).to(where.dtype)
 
     def look(self, images: Tensor, where: Tensor, mask: Tensor | None = None) -> Tensor:
-        """images (R, H, W), where (R, 4), mask (R, pixels) -> what an encoder makes of the glimpse, (R, hidden)."""
+        """Encode the glimpse that `where` cuts out of each image: (R, hidden).
+
+        images are (R, H, W), where (R, 4), mask (R, pixels).
+        """
         glimpse = read(images, *self.box(where), self.glimpse, self.side).flatten(1)
         return self.encoder(glimpse if mask is None else glimpse * mask)
 
     def picture(self, what: Tensor) -> Tensor:
-        """(..., what) -> (..., G, G)."""
+        """Decode what (..., what) to a glimpse (..., G, G)."""
         return (self.decoder(what) * self.output_scale).unflatten(-1, (self.glimpse, self.glimpse))
 
     def draw(self, what: Tensor, where: Tensor, shape: tuple[int, int]) -> Tensor:
-        """(R, N, ...) -> (R, N, H, W)."""
+        """Draw each object on an image of its own: what and where (R, N, ...) -> (R, N, H, W)."""
         scale, shift = (each.flatten(0, 1) for each in self.box(where))
         return write(self.picture(what).flatten(0, 1), scale, shift, shape, self.side).unflatten(0, what.shape[:2])
 
     def gain(self, images: Tensor, what: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
-        """One slot (R, ...) -> by how many hundred nats a frame is likelier with it, (R, 1), and what it leaves
-        unexplained."""
+        """Return how much likelier a frame is with one more object, in hundreds of nats (R, 1), and what stays
+        unexplained.
+
+        what and where are of one slot (R, ...).
+        """
         with torch.no_grad():
             left = images - self.draw(what[:, None], where[:, None], (images.shape[1], images.shape[2]))[:, 0]
             better = images.square().sum(dim=(1, 2)) - left.square().sum(dim=(1, 2))
             return (better / (200 * self.sigma**2)).clamp(-5, 5)[:, None], left
 
     def bound(self, where: Tensor) -> Tensor:
-        """Keep a mean's scale near the one where ours begins."""
+        """Keep a mean's scale near its starting value, in the form "tracking"."""
         if not self.ours:
             return where
         return torch.cat([SIZE + REACH * torch.tanh((where[..., :2] - SIZE) / REACH), where[..., 2:]], dim=-1)
 
 
 class Discovery(nn.Module):
-    """q(z^D_t | x_t, z^P_t): an RNN says slot by slot where a new object is, what, and whether there is one.
+    """q(z^D_t | x_t, z^P_t): an RNN draws, slot by slot, where a new object is, what it is, and whether there is one.
 
-    The paper's looks at the whole image; ours by convolutions at what is not yet explained, then at the place that they
-    give.
+    The paper's looks at the whole image. Ours looks with convolutions at what is not yet explained, then at the place
+    that they find.
     """
 
     def __init__(self, sizes: SqairSizes, eye: Eye) -> None:
@@ -127,7 +140,7 @@ class Discovery(nn.Module):
             (eye,),
             sizes.ours,
             sizes.hidden,
-        )  # a tuple: its weights are not this module's
+        )  # a tuple, so that the eye's weights are not registered as this module's
         if self.ours:
             self.localiser = Localiser()
         else:
@@ -140,8 +153,11 @@ class Discovery(nn.Module):
     def forward(
         self, images: Tensor, left: Tensor, context: Tensor, free: Tensor | None, draws: Draws, force: bool
     ) -> Explained:
-        """Frames, what propagation leaves of them (R, H, W), what it says (R, hidden), how many slots are free (R,) or
-        None -> N discoveries."""
+        """Return N discoveries.
+
+        They depend on the frames and on what propagation leaves of them (R, H, W), on its context (R, hidden), and on
+        how many slots are free, (R,) or None.
+        """
         (eye,), slots, sizes = self.eye, draws.where.shape[1] // 2, self.sizes
         features = None if self.ours else self.encoder(images.flatten(1))
         nothing = images.new_zeros(len(images))
@@ -150,7 +166,7 @@ class Discovery(nn.Module):
         said: list[tuple[Tensor, ...]] = []
         for k in range(slots):
             there = presence if free is None else presence * (k < free)
-            (rows,) = there.nonzero(as_tuple=True)  # of all others nothing counts any more
+            (rows,) = there.nonzero(as_tuple=True)  # all other rows have stopped
             if not len(rows):
                 said += [
                     (torch.zeros_like(where), torch.zeros_like(what), nothing, nothing - GATE, nothing, nothing)
@@ -193,11 +209,10 @@ class Discovery(nn.Module):
 
 
 class Propagation(nn.Module):
-    """q(z^P_t | gamma_t, h_t): an object's own GRU remembers it over time, an RNN over objects what was said of the
-    others.
+    """q(z^P_t | gamma_t, h_t): each object has a GRU that remembers it over time, and an RNN runs over the objects.
 
-    Ours expects it to go on as it went, looks at what earlier slots leave of the frame, and is told how much likelier
-    the frame is with it.
+    Ours expects an object to move on as before. It looks at what earlier slots leave of the frame, and knows how much
+    likelier the frame is with the object.
     """
 
     def __init__(self, sizes: SqairSizes, effects: int, eye: Eye) -> None:
@@ -227,8 +242,10 @@ class Propagation(nn.Module):
         draws: Draws,
         force: bool,
     ) -> tuple[Explained, Tensor]:
-        """Frames (R, H, W), and the objects of the last frame (R, N, ...) -> what has become of them, and what they
-        leave of the frame."""
+        """Return the propagated objects, and what they leave of the frame.
+
+        images are (R, H, W), the objects of the last frame (R, N, ...).
+        """
         (eye,), (rows, slots), ours = self.eye, presence.shape, self.ours
         mask = torch.sigmoid(self.mask(temporal))
         going = F.pad(velocity, (2, 0)) if ours else 0

@@ -1,7 +1,8 @@
-"""The layers of SQAIR: a spatial transformer, its two recurrent cells, and heads that give normal distributions.
-Weights begin as Sonnet draws them.
+"""The layers of SQAIR: a spatial transformer, two recurrent cells, and heads that return normal distributions.
 
-R rows: a row is one particle of one sequence. G x G pixels of a glimpse, L x L of a frame.
+Weights are initialised as in Sonnet.
+
+Shapes: R rows, each one particle of one sequence. G x G pixels of a glimpse, L x L of a frame.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SMALLEST_SCALE = 1e-4
-"""Of a box, as a share of the frame."""
+"""The least scale of a box, as a share of the frame."""
 
 FLOOR = 0.01
 """The least standard deviation."""
@@ -27,10 +28,10 @@ FLOOR = 0.01
 def read(images: Tensor, scale: Tensor, shift: Tensor, glimpse: int, window: int = 0) -> Tensor:
     """Cut a box out of each image: images (R, H, W), scale and shift (R, 2) by x, y -> (R, G, G).
 
-    A box is as wide as its scale times the window, a square in the middle of the image, by default as large as the
-    image. Its middle is where shift says; -1 and 1 are the middles of the first and the last pixel of the window.
-    Pixels are interpolated between their four neighbours, and are 0 beside the image. As boxes are upright, that is a
-    product with a matrix on either side.
+    The window is a square in the middle of the image, by default as large as the image. A box is as wide as its scale
+    times the window. Its middle is at shift, where -1 and 1 are the middles of the first and the last pixel of the
+    window. Pixels are interpolated between their four neighbours, and are 0 outside the image. As boxes are upright,
+    this is a product with one matrix on each side.
     """
     height, width = images.shape[-2:]
     window = window or width
@@ -44,7 +45,7 @@ def read(images: Tensor, scale: Tensor, shift: Tensor, glimpse: int, window: int
 
 
 def write(glimpses: Tensor, scale: Tensor, shift: Tensor, shape: tuple[int, int], window: int = 0) -> Tensor:
-    """Put each glimpse where it was cut out, on nothing: (R, G, G), scale and shift (R, 2) -> (R, H, W)."""
+    """Put each glimpse back where it was cut out, on an empty image: (R, G, G), scale and shift (R, 2) -> (R, H, W)."""
     size, window = glimpses.shape[-1], window or shape[1]
     (sx, sy), (tx, ty) = scale.unbind(1), shift.unbind(1)
     across, down = (
@@ -55,22 +56,22 @@ def write(glimpses: Tensor, scale: Tensor, shift: Tensor, shape: tuple[int, int]
 
 
 def places(count: int, window: int, like: Tensor) -> Tensor:
-    """Give where pixels are, (count,), if the window in their middle goes from -1 to 1."""
+    """Return the coordinates (count,) of pixels, where the window in their middle goes from -1 to 1."""
     return (torch.arange(count, dtype=like.dtype, device=like.device) - (count - window) / 2) * (2 / (window - 1)) - 1
 
 
 def log_normal(x: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
-    """Give the log density of diagonal normal distributions, summed over the last axis."""
+    """Return the log density of diagonal normal distributions, summed over the last axis."""
     return (-0.5 * ((x - loc) / scale).square() - scale.log() - 0.5 * math.log(2 * math.pi)).sum(dim=-1)
 
 
 def log_bernoulli(x: Tensor, logit: Tensor) -> Tensor:
-    """Give the log probability of x, 0 or 1."""
+    """Return the log probability of x, 0 or 1."""
     return -F.binary_cross_entropy_with_logits(logit, x, reduction="none")
 
 
 class Mlp(nn.Sequential):
-    """Linear layers with ELU in between, after the last one too if it `ends` in one."""
+    """Linear layers with ELU in between, and also after the last one if `ends` is set."""
 
     def __init__(self, *widths: int, ends: bool = False, bias: float = 0.0) -> None:
         layers: list[nn.Module] = []
@@ -89,12 +90,13 @@ class GaussianHead(nn.Module):
         self.linear = linear(inputs, 2 * outputs)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation."""
         loc, raw = self.linear(x).chunk(2, dim=-1)
         return loc, F.softplus(raw) + FLOOR
 
 
 class VanillaRnn(nn.Module):
-    """h' = tanh(W x + U h), and a first h that is learnt."""
+    """An RNN, h' = tanh(W x + U h), whose first h is learnt."""
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -103,12 +105,15 @@ class VanillaRnn(nn.Module):
         self.initial = nn.Parameter(torch.zeros(hidden))
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:
+        """Return the next h."""
         return torch.tanh(self.inputs(x) + self.hidden(h))
 
 
 class Gru(nn.Module):
-    """The first GRU [Cho et al. 2014], which is not torch's: the state is reset before its matrix, and z weighs what is
-    new. A learnt first h."""
+    """The original GRU [Cho et al. 2014], whose first h is learnt.
+
+    It is not torch's: the state is reset before it is multiplied by its matrix, and z weighs the new state.
+    """
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -121,6 +126,7 @@ class Gru(nn.Module):
         nn.init.uniform_(self.inputs.bias, -1 / math.sqrt(hidden), 1 / math.sqrt(hidden))
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:
+        """Return the next h."""
         width = h.shape[-1]
         given = self.inputs(x)
         z, r = torch.sigmoid(given[..., : 2 * width] + self.gates(h)).chunk(2, dim=-1)
@@ -129,7 +135,7 @@ class Gru(nn.Module):
 
 
 class Localiser(nn.Module):
-    """Convolutions that look for one place in an image of half the size, the mean of a softmax over all places.
+    """Convolutions that find one place in an image of half the size: the mean of a softmax over all places.
 
     (R, H, W) -> (R, 2), x and y, -1..1 in the window.
     """
@@ -143,6 +149,7 @@ class Localiser(nn.Module):
         )
 
     def forward(self, images: Tensor, window: int) -> Tensor:
+        """Return the place (R, 2) in images (R, H, W)."""
         small = F.avg_pool2d(images[:, None], 2, ceil_mode=True)
         down, across = (places(size, window, images)[::2] + 1 / (window - 1) for size in images.shape[-2:])
         y, x = torch.meshgrid(down, across, indexing="ij")
@@ -152,7 +159,10 @@ class Localiser(nn.Module):
 
 
 def linear(inputs: int, outputs: int) -> nn.Linear:
-    """Sonnet's first weights: normal of 1 / sqrt(inputs), cut off at two deviations; no offset."""
+    """Return a linear layer with Sonnet's first weights and no offset.
+
+    The weights are normal with deviation 1 / sqrt(inputs), cut off at two deviations.
+    """
     layer = nn.Linear(inputs, outputs)
     deviation = 1 / math.sqrt(inputs)
     nn.init.trunc_normal_(layer.weight, std=deviation, a=-2 * deviation, b=2 * deviation)
@@ -161,11 +171,11 @@ def linear(inputs: int, outputs: int) -> nn.Linear:
 
 
 def stack(arrays: Sequence[Tensor]) -> Tensor:
-    """(R, ...) of each slot -> (R, N, ...)."""
+    """Stack arrays (R, ...), one for each slot, to (R, N, ...)."""
     return torch.stack(list(arrays), dim=1)
 
 
 def _hats(u: Tensor, size: int) -> Tensor:
-    """Places between pixels (R, A) -> what each pixel counts there, (R, A, size)."""
+    """Return the weight of each pixel at places between pixels: (R, A) -> (R, A, size)."""
     pixels = torch.arange(size, dtype=u.dtype, device=u.device)
     return F.relu(1 - (u[..., None] - pixels).abs())

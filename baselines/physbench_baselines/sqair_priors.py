@@ -1,7 +1,8 @@
-"""What SQAIR expects of the next frame before it is seen: how many new objects, where they are, and what becomes of
-those of the last frame.
+"""What SQAIR expects of the next frame before it sees it.
 
-R rows, N slots. where is four numbers of a box: two of its scale, two of its shift, by x, y.
+That is how many new objects there are, where they are, and what becomes of those of the last frame.
+
+Shapes: R rows, N slots. `where` is four numbers of a box: two of its scale, two of its shift, by x, y.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
     from physbench_baselines.sqair_sizes import SqairSizes
 
 GATE = 88.0
-"""Taken off the logit of what cannot be there."""
+"""Subtracted from the logit of what cannot be there."""
 
 SURELY = 10.0
 """Added to the prior's logit that an object stays."""
 
 
 class Expected(NamedTuple):
-    """Of each object that was in the last frame (R, N, ...): p(z_t | gamma_t)."""
+    """p(z_t | gamma_t) of each object of the last frame (R, N, ...)."""
 
     where: tuple[Tensor, Tensor]  # mean and deviation
     what: tuple[Tensor, Tensor]
@@ -34,11 +35,12 @@ class Expected(NamedTuple):
 
 
 class NumberPrior(nn.Module):
-    """p(n) of discoveries: logits for 0 .. N, with an offset after the first frame, and an MLP on how sure the old ones
-    are to stay.
+    """p(n) of discoveries: logits for 0 .. N.
 
-    Ours has two numbers instead, the logit of each object more and that of none, so that any N will do; the others take
-    larger n for the largest they know.
+    They have an offset after the first frame, and depend by an MLP on how sure the old objects are to stay.
+
+    Ours has two numbers instead, the logit of each additional object and the logit of none, so that any N is possible.
+    The others use the largest n that they know for larger ones.
     """
 
     def __init__(self, sizes: SqairSizes) -> None:
@@ -51,7 +53,10 @@ class NumberPrior(nn.Module):
             nn.init.constant_(self.later, 0.0)
 
     def forward(self, sureness: Tensor, first: bool, free: Tensor | None, slots: int) -> Tensor:
-        """sureness (R,), how many slots are free (R,), None if that does not count -> log p(n), (R, N + 1)."""
+        """Return log p(n), (R, N + 1).
+
+        sureness is (R,). free is how many slots are free (R,), or None if that does not matter.
+        """
         n = torch.arange(slots + 1, device=sureness.device)
         logits = self.offset + self.mlp(sureness[:, None]) + (0 if first else self.later)
         logits = (
@@ -65,9 +70,9 @@ class NumberPrior(nn.Module):
 
 
 class WherePrior(nn.Module):
-    """p(where) of discoveries, one after the other: each is expected by the one before.
+    """p(where) of discoveries, one after the other: each is expected from the one before.
 
-    The published code never updates its hidden state, so that only the last sample tells; there `code`.
+    The published code never updates its hidden state, so that only the last sample counts; `code` selects that.
     """
 
     WIDTH = 128
@@ -89,8 +94,10 @@ class WherePrior(nn.Module):
             )
 
     def forward(self, where: Tensor, context: Tensor, sureness: Tensor) -> tuple[Tensor, Tensor]:
-        """Draws where (R, N, 4), what is known of the old objects (R, hidden) and (R,) -> mean and deviation (R, N,
-        4)."""
+        """Return mean and deviation (R, N, 4).
+
+        where (R, N, 4) are the places drawn, context (R, hidden) and sureness (R,) describe the old objects.
+        """
         rows = len(where)
         h = F.elu(self.start(torch.cat([self.initial.expand(rows, -1), context, sureness[:, None]], dim=1)))
         outputs: list[Tensor] = []
@@ -103,9 +110,9 @@ class WherePrior(nn.Module):
 
 
 class PropagationPrior(nn.Module):
-    """p(z_t | gamma_t): a GRU of each object's own, on what and where it was, and on what the others do to it.
+    """p(z_t | gamma_t): each object has a GRU, on what and where it was, and on the effects of the others.
 
-    Ours expects an object to be what it was, and to go on as it went.
+    Ours expects an object to keep its content, and to move on as before.
     """
 
     def __init__(self, sizes: SqairSizes, effects: int, floor: float) -> None:
@@ -120,7 +127,7 @@ class PropagationPrior(nn.Module):
     def forward(
         self, what: Tensor, where: Tensor, presence: Tensor, velocity: Tensor, effects: list[Tensor], state: Tensor
     ) -> Expected:
-        """(R, N, ...) each -> what is expected of them."""
+        """Return what is expected of the objects, (R, N, ...) each."""
         motion = [velocity] if self.ours else []
         state = self.gru(torch.cat([what, where, *motion, *effects], dim=-1), state)
         logit, where_loc, what_loc, where_raw, what_raw = self.readout(state).split(
@@ -135,9 +142,9 @@ class PropagationPrior(nn.Module):
 
 
 def gate(logit: Tensor, presence: Tensor) -> Tensor:
-    """Let only what was there be there."""
+    """Allow only what was there to be there: lower the logit of everything else."""
     return presence * logit + (presence - 1) * GATE
 
 
 SIZE = -0.7
-"""Of a box, where ours begins: the logit of a third of a frame."""
+"""The logit of a scale at which the form "tracking" begins: a third of a frame."""

@@ -1,8 +1,9 @@
-"""What objects do to one another, gamma of R-SQAIR: an interaction network or a relational memory core, to be read
-beside its section 2.
+"""The effects of objects on one another, gamma of R-SQAIR: an interaction network or a relational memory core.
 
-R rows, N objects; z (R, N, Z) is what, where, presence and its logit of each object in the last frame. Both give what
-is added to z of each object: the paper's gamma_k is [z_k; e_k].
+Read this file beside section 2 of the paper.
+
+Shapes: R rows, N objects; z (R, N, Z) is what, where, presence and its logit of each object in the last frame. Both
+modules return what is added to z of each object: the paper's gamma_k is [z_k; e_k].
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from physbench_baselines.sqair_layers import linear
 
 
 class Interaction(nn.Module):
-    """Equation 5. Layers are those of R-NEM's, of another width: each with a norm and ReLU, of the attention with tanh
-    and a sigmoid.
+    """The interaction network, equation 5.
 
-    An object that is not there has no effect, which the paper leaves open.
+    The layers are those of R-NEM with another width: each has a norm and ReLU, those of the attention tanh and a
+    sigmoid. An object that is not there has no effect; the paper does not say.
     """
 
     memory = 0
@@ -32,7 +33,7 @@ class Interaction(nn.Module):
         self.attention = nn.Sequential(_Dense(width, width, torch.tanh), linear(width, 1))
 
     def forward(self, z: Tensor, presence: Tensor, memory: Tensor | None = None) -> tuple[Tensor, None]:
-        """-> (R, N, width): the sum of all others' effects."""
+        """Return the sum of the effects of all others, (R, N, width)."""
         nodes = self.f(z)
         count = z.shape[1]
         pairs = torch.cat(
@@ -50,8 +51,8 @@ class RelationalMemory(nn.Module):
     """The relational memory core [Santoro et al. 2018] with one row of memory for each object, attended to once per
     frame.
 
-    Its input is one row that is made of all objects, as its published code has it by default, or a row of each
-    (`each`): then any number of objects will do. What it gives for object k is row k of the new memory.
+    Its input is one row made of all objects, which is the default of its published code. With `each` it is one row for
+    each object, and then any number of objects is possible. Its output for object k is row k of the new memory.
     """
 
     def __init__(self, inputs: int, slots: int, heads: int, width: int, *, each: bool) -> None:
@@ -69,11 +70,11 @@ class RelationalMemory(nn.Module):
         self.input_gates, self.memory_gates = linear(size, 2 * size), linear(size, 2 * size)
 
     def begin(self, z: Tensor) -> Tensor:
-        """(R, N, memory): the identity, with zeros to its right."""
+        """Return the first memory (R, N, memory): the identity, with zeros to its right."""
         return torch.eye(z.shape[1], self.memory, dtype=z.dtype, device=z.device).expand(len(z), -1, -1)
 
     def forward(self, z: Tensor, presence: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """-> the new memory (R, N, memory), twice: what is given, what is kept."""
+        """Return the new memory (R, N, memory) twice: as the output, and to be kept."""
         slots = z.shape[1]
         rows = self.inputs(z * presence[..., None] if self.each else z.flatten(1)[:, None])
         attended = self._refine(torch.cat([memory, rows], dim=1))[:, :slots]
@@ -84,7 +85,7 @@ class RelationalMemory(nn.Module):
         return new, new
 
     def _refine(self, rows: Tensor) -> Tensor:
-        """Let all rows (R, M, memory) attend to all."""
+        """Let all rows (R, M, memory) attend to all rows."""
         qkv = self.attend_norm(self.attend(rows)).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         q, k, v = qkv.chunk(3, dim=-1)
         weights = (q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])).softmax(dim=-1)

@@ -1,4 +1,4 @@
-"""How large a SQAIR is and of which kind, and how it is trained. Without torch."""
+"""Sizes and kinds of SQAIR, and how it is trained. Needs no torch."""
 
 from __future__ import annotations
 
@@ -19,31 +19,32 @@ FUTURES = ("sample", "mean")
 
 @dataclass(frozen=True)
 class SqairSizes:
-    """The defaults are SQAIR's with the numbers of R-SQAIR's section 3."""
+    """Sizes of a model; the defaults are SQAIR's with the numbers of R-SQAIR's section 3."""
 
-    side: int = parameter(50, low=8, high=256)  # of a frame; of a larger one the middle is seen
-    slots: int = parameter(4, low=1, high=32)  # N in training; other numbers may be asked for at test time
+    side: int = parameter(50, low=8, high=256)  # of a frame; only the middle of a larger one is seen
+    slots: int = parameter(4, low=1, high=32)  # N in training; it can be changed at test time
     what: int = parameter(5, low=1, high=512)
     hidden: int = parameter(256, low=4, high=4096)
     presence_hidden: int = parameter(128, low=1, high=4096)
-    glimpse: int = parameter(20, low=2, high=128)  # side of what is cut out
+    glimpse: int = parameter(20, low=2, high=128)  # side of a glimpse
     particles: int = parameter(5, low=1, high=256)  # of the bound
-    guesses: int = parameter(1, low=1, high=256)  # at each frame at test time, of which one is kept
+    guesses: int = parameter(1, low=1, high=256)  # at each frame at test time; one of them is kept
     sigma: float = parameter(0.3, above=0, high=10)  # of a pixel
     relation: str = parameter("none", choices=RELATIONS)  # none is SQAIR, the others R-SQAIR
     embedding: int = parameter(5, low=1, high=1024)  # of the interaction network
     heads: int = parameter(4, low=1, high=64)  # of the relational memory core
-    head: int = parameter(10, low=1, high=512)  # numbers of each
-    mean_image: bool = False  # whether objects are drawn on a picture that is learnt
+    head: int = parameter(10, low=1, high=512)  # size of each head
+    mean_image: bool = False  # whether objects are drawn on a learnt picture
     form: str = parameter("paper", choices=FORMS)  # the textbook's, the published code's, or ours; see sqair.py
-    forced: float = parameter(0.0, low=0, high=1)  # the first share of a run in which every slot has to hold an object
-    future: str = parameter("sample", choices=FUTURES)  # the next frame as one draw from the prior, or as its mean says
+    forced: float = parameter(0.0, low=0, high=1)  # during this first share of a run every slot has to hold an object
+    future: str = parameter("sample", choices=FUTURES)  # the next frame: one draw from the prior, or its mean
 
     def __post_init__(self) -> None:
         check_fields(self, ModelError)
 
     @property
     def ours(self) -> bool:
+        """Whether this is our form, "tracking"."""
         return self.form == "tracking"
 
     def build(self) -> Sqair:
@@ -57,7 +58,7 @@ PAPER = SqairSizes()
 SMALL = SqairSizes(hidden=128, presence_hidden=64, glimpse=16, particles=3, embedding=32, form="tracking", forced=0.2)
 
 NAMES = {"sqair": "none", "r-sqair-in": "interaction", "r-sqair-rmc": "memory"}
-"""Models by their relation."""
+"""Names of models, and the relation of each."""
 
 PAPER_RECIPE: dict[str, Any] = {
     "precision": "fp32",
@@ -70,7 +71,7 @@ PAPER_RECIPE: dict[str, Any] = {
     "momentum": 0.9,
     "epsilon": 1e-10,
 }
-"""SQAIR's defaults, and R-SQAIR's curriculum."""
+"""SQAIR's defaults, with R-SQAIR's curriculum."""
 
 SMALL_RECIPE: dict[str, Any] = {
     "optimizer": "adam",
