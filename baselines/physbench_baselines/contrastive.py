@@ -1,27 +1,28 @@
-"""Codes of frames that are learnt by contrast (Velickovic et al., Reasoning-Modulated Representations, 2021, section 4,
-"Natural pipeline"): the second half of RMR for Atari, and C-SWM (Kipf, van der Pol, Welling, Contrastive Learning of
-Structured World Models, 2019), which it is held against.
+"""Codes of frames that are learnt by contrast: C-SWM, and the second half of RMR for Atari.
 
-An encoder makes 128 slots of a frame, P is told the action and says what the slots of the next frame are, up to a
-linear layer g. A code is good where that is near, and where the codes of other frames are far. The two models are one
-architecture: in RMR's, P has been learnt from the console's memory and is kept as it is, in C-SWM's it is learnt with
-everything else:
+C-SWM is from Kipf, van der Pol and Welling (Contrastive Learning of Structured World Models, 2019). RMR for Atari,
+which is compared with it, is from Velickovic et al. (Reasoning-Modulated Representations, 2021, section 4, "Natural
+pipeline").
+
+An encoder makes 128 slots from a frame. P gets the slots and the action, and predicts the slots of the next frame, up
+to a linear layer g. A code is good if the prediction is near, and if the codes of other frames are far away. The two
+models have the same architecture. In RMR's, P has been learnt from the console's memory and is frozen; in C-SWM's it is
+learnt with everything else:
 
     physbench train cswm-small --data invaders84.h5 --reuse processor=runs/rmr-ram-mpnn-small
     physbench train cswm-small --data invaders84.h5
 
-There is no published code, and the paper leaves open what is decided here:
+There is no published code, and the paper does not decide the following:
 
-- the trunk is that of Anand et al., 2019, for frames of 84 x 84 pixels, and one frame is a state, as the paper's text
-  has it;
-- m, the number of feature maps of a slot, is 1, which the paper calls the style of C-SWM;
-- between the convolution of 1 x 1 and the linear layer that all slots share there is no activation: the paper names
-  none;
-- g starts as the identity. P starts as one, too, so a model that has learnt nothing says that nothing changes;
-- what is far is measured as in C-SWM's published experiments: between a state and one that a permutation of the batch
-  puts in its place, where some may stay what they are; sigma is 1/2 and the hinge 1.
+- The trunk is that of Anand et al., 2019, for frames of 84 x 84 pixels. One frame is a state, as the paper's text says.
+- m, the number of feature maps of a slot, is 1, which the paper calls the style of C-SWM.
+- There is no activation between the convolution of 1 x 1 and the linear layer that all slots share: the paper names
+  none.
+- g starts as the identity. P starts as one too, so an untrained model predicts that nothing changes.
+- The distance to other codes is measured as in C-SWM's published experiments: between a state and the one that a
+  permutation of the batch puts in its place, where some may stay in place. sigma is 1/2 and the hinge 1.
 
-B sequences, T frames, N transitions, K = 128 slots of D numbers each, A actions of the data.
+Shapes: B sequences, T frames, N transitions, K = 128 slots of D numbers each, A actions of the data.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ if TYPE_CHECKING:
 
 
 class Encoder(nn.Module):
-    """Convolutions, m feature maps of each slot, and a linear layer that all slots share. (B, C, H, W) -> (B, K, D)."""
+    """Convolutions, then m feature maps of each slot, then a linear layer that all slots share. (B, C, H, W) -> (B, K,
+    D)."""
 
     def __init__(self, sizes: ContrastiveSizes) -> None:
         super().__init__()
@@ -64,13 +66,14 @@ class Encoder(nn.Module):
         self.last = nn.Linear(sizes.maps * left**2, sizes.size)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Encode frames x (B, C, H, W)."""
         return self.last(self.maps(self.trunk(x)).reshape(len(x), BYTES, -1))
 
 
 class ContrastiveModel(nn.Module):
-    """A frame and an action in, the slots of the next frame out."""
+    """A model that predicts the slots of the next frame from a frame and an action."""
 
-    likelihood = Bernoulli()  # it says nothing of pixels
+    likelihood = Bernoulli()  # not used: it predicts no pixels
     wants = ("features", "actions")
 
     def __init__(self, sizes: ContrastiveSizes) -> None:
@@ -83,11 +86,11 @@ class ContrastiveModel(nn.Module):
         nn.init.zeros_(self.decoder.bias)
 
     def forward(self, z: torch.Tensor, action: torch.Tensor) -> torch.Tensor:
-        """z (N, K, D), action (N, A) -> what the slots will be (N, K, D)."""
+        """Return the predicted slots (N, K, D), from z (N, K, D) and action (N, A)."""
         return self.decoder(self.processor(z, self.place_actions(action)))
 
     def place_actions(self, action: torch.Tensor) -> torch.Tensor:
-        """Put actions (N, A) where the code of each stands: (N, 18)."""
+        """Put each action (N, A) at the place of its code: (N, 18)."""
         every = action.new_zeros(len(action), ALL_ACTIONS)
         every[:, list(self.sizes.codes)] = action
         return every
@@ -95,10 +98,10 @@ class ContrastiveModel(nn.Module):
     def loss(
         self, batch: Mapping[str, torch.Tensor], *, generator: torch.Generator | None = None, share: float = 0.0
     ) -> Losses:
-        """How far the next slots are from what was said of them, and how near others are: C-SWM's.
+        """Return C-SWM's loss: how far the next slots are from the prediction, and how near those of other frames are.
 
-        batch: features uint8 (B, T, H, W, C), actions (B, T, A). The generator draws who is put in whose place. The
-        share is not needed.
+        batch: features uint8 (B, T, H, W, C), actions (B, T, A). The generator draws the permutation of the batch. The
+        share is not used.
         """
         self._require(tuple(batch["features"].shape[2:]), batch["actions"].shape[-1])
         frames = frames_as_images(batch["features"], self.decoder.weight.dtype)
@@ -113,25 +116,24 @@ class ContrastiveModel(nn.Module):
         return Losses(near + far, {"near": near.detach(), "far": far.detach()})
 
     def energy(self, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-        """(N, K, D) both -> (N,): squared distances of the slots in units of sigma, halved; a mean over slots."""
+        """Return squared distances of slots in units of sigma, halved, a mean over slots: (N, K, D) both -> (N,)."""
         return (one - other).square().sum(dim=2).mean(dim=1) * (0.5 / self.sizes.sigma**2)
 
     def begin(
         self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0
     ) -> torch.Tensor | None:
-        """Know nothing: no randomness, and nothing of before. Actions are not looked at."""
+        """Check the shape. There is no state before the first frame, and no randomness. Actions are not used."""
         self._require(shape, None)
         return None
 
     def observe(
         self, state: torch.Tensor | None, frame: torch.Tensor, action: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, None, None]:
-        """Take a frame (B, H, W, C) -> its slots (B, K, D), as the state, and nothing of the next frame and of
-        owners."""
+        """Take a frame (B, H, W, C) and return its slots (B, K, D) as the state, no prediction and no owners."""
         return self.encoder(frame.permute(0, 3, 1, 2)), None, None
 
     def latents(self, state: torch.Tensor) -> torch.Tensor:
-        """(B, K, D)."""
+        """Return the slots (B, K, D)."""
         return state
 
     def _require(self, shape: tuple[int, ...], actions: int | None) -> None:
@@ -142,6 +144,6 @@ class ContrastiveModel(nn.Module):
             )
         if actions not in (None, len(self.sizes.codes)):
             raise ModelError(
-                f"this model is told one of {len(self.sizes.codes)} actions, not of {actions}: give their codes with"
+                f"this model takes one of {len(self.sizes.codes)} actions, not of {actions}: give their codes with"
                 " --size codes=[0,1,...]"
             )

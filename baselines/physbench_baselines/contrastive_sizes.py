@@ -1,4 +1,4 @@
-"""How large models are that learn codes of frames by contrast, and how they are trained. Without torch."""
+"""Sizes of models that learn codes of frames by contrast, and how they are trained. Needs no torch."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ if TYPE_CHECKING:
     from physbench_baselines.training.training_recipe import TrainingRecipe
 
 CODES = (0, 1, 3, 4, 11, 12)
-"""Of the six actions of Space Invaders, as ale-py counts those of all games: nothing, fire, right, left, right and
-fire, left and fire."""
+"""Codes of the six actions of Space Invaders, in ale-py's numbering for all games.
+
+They are nothing, fire, right, left, right and fire, left and fire.
+"""
 
 ALL_ACTIONS = 18
 
 
 @dataclass(frozen=True)
 class ContrastiveSizes:
-    """The defaults are the paper's, as far as it says them. P has the sizes of the model of a memory that it is taken
-    from."""
+    """Sizes of a model; the defaults are the paper's where it gives them.
+
+    P has the sizes of the model of a memory that it is taken from.
+    """
 
     processor: str = parameter("mpnn", choices=PROCESSORS)
     side: int = parameter(84, low=36, high=1024)  # of a frame, in pixels
@@ -33,12 +37,12 @@ class ContrastiveSizes:
     maps: int = parameter(1, low=1, high=16)  # m: feature maps of each slot
     size: int = parameter(64, low=1, high=4096)  # numbers of each slot
     hidden: int = parameter(64, low=1, high=8192)  # of the layers of P
-    passes: int = parameter(1, low=1, high=16)  # of messages
+    passes: int = parameter(1, low=1, high=16)  # passes of messages
     codes: tuple[int, ...] = parameter(
         CODES, low=0, high=ALL_ACTIONS - 1
-    )  # of the actions of the data, among the 18 that P is told of
+    )  # of the actions of the data, among the 18 that P knows
     sigma: float = parameter(0.5, above=0.0, high=1e3)  # the unit of the energy
-    hinge: float = parameter(1.0, above=0.0, high=1e6)  # the energy that others should be away, at least
+    hinge: float = parameter(1.0, above=0.0, high=1e6)  # the least energy between a state and another one
 
     def __post_init__(self) -> None:
         check_fields(self, ModelError)
@@ -53,7 +57,7 @@ class ContrastiveSizes:
 
 
 def judge_codes(recipe: TrainingRecipe, dataset: str) -> Suite:
-    """Probe the codes, as the suite of probes does."""
+    """Return a suite that probes the codes, like the suite of probes."""
     return Suite(
         "training", 1, "what a network is asked while it learns", (Task(dataset, (Codes(recipe.longest),)),), None
     )

@@ -1,12 +1,12 @@
-"""Three frames in, three convolutions, the next frame out: the smallest model that is trained, in minutes. From no
-paper.
+"""conv3: three frames in, three convolutions, the next frame out. It is the smallest model that is trained, in minutes.
 
-It sees motion, because it sees the last three frames, and what is near: a pixel depends on about 18 x 18 of each.
-Nothing else is remembered. The convolutions work at half the resolution: four neighbouring pixels become four channels,
-and four channels pixels again. That takes a third of the time of as many weights at full resolution, or less.
+It is from no paper. It sees motion, because it sees the last three frames, and it sees what is near: a pixel depends on
+about 18 x 18 pixels of each. It remembers nothing else. The convolutions work at half the resolution: four neighbouring
+pixels become four channels, and four channels become pixels again. That takes at most a third of the time of as many
+weights at full resolution.
 
-B sequences, T frames, H x W pixels of C channels. Inside, the past is (B, 3 C, H, W), the oldest frame first, in
-float32.
+Shapes: B sequences, T frames, H x W pixels of C channels. Inside the model, the past is (B, 3 C, H, W), the oldest
+frame first, in float32.
 """
 
 from collections.abc import Mapping
@@ -22,20 +22,22 @@ from physbench_baselines.conv3_sizes import Conv3Sizes
 from physbench_baselines.training.trainable import Losses
 
 PAST = 3
-"""Frames that it sees. Where a sequence has just begun, its first one stands for those that are missing."""
+"""How many frames the model sees. At the start of a sequence, its first frame replaces the missing ones."""
 
 FOLD = 2
-"""A pixel of the convolutions is a square of so many pixels of the frame, up and across."""
+"""Side in pixels of the square that the convolutions see as one pixel."""
 
 
 class State(NamedTuple):
-    """What it carries on from step to step."""
+    """What the model carries on from step to step."""
 
     past: torch.Tensor  # (B, 3 C, H, W)
-    mean: torch.Tensor  # (B, H, W, C) its prediction of the next frame
+    mean: torch.Tensor  # (B, H, W, C), prediction of the next frame
 
 
 class Conv3(nn.Module):
+    """The network: three convolutions at half the resolution."""
+
     likelihood = Bernoulli()
     capturable = True
 
@@ -54,8 +56,10 @@ class Conv3(nn.Module):
         )
 
     def forward(self, past: torch.Tensor) -> torch.Tensor:
-        """past (B, 3 C, H, W) -> logits (B, C, H, W) of the next frame. Odd sides get an empty line, which is cut off
-        again."""
+        """Return logits (B, C, H, W) of the next frame, from past (B, 3 C, H, W).
+
+        If a side is odd, an empty line is added and cut off again.
+        """
         height, width = past.shape[-2:]
         whole = functional.pad(past, (0, -width % FOLD, 0, -height % FOLD))
         return self.layers(whole)[..., :height, :width].float()
@@ -63,10 +67,10 @@ class Conv3(nn.Module):
     def loss(
         self, batch: Mapping[str, torch.Tensor], *, generator: torch.Generator | None = None, share: float = 0.0
     ) -> Losses:
-        """Cross-entropy of the next frame in nats, a mean over sequences and steps.
+        """Return the cross-entropy of the next frame in nats, a mean over sequences and steps.
 
-        batch: features uint8 (B, T, H, W, C). Neither the generator nor the share is needed: nothing is drawn, and
-        nothing changes.
+        batch: features uint8 (B, T, H, W, C). The generator and the share are not used: nothing is drawn, and nothing
+        changes during a run.
         """
         frames = batch["features"]
         self._require(frames.shape[4])
@@ -81,14 +85,14 @@ class Conv3(nn.Module):
     def begin(
         self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0
     ) -> State | None:
-        """Know nothing: no randomness, no slots, no actions."""
+        """Check the shape. There is no state before the first frame, and no randomness, slots or actions."""
         self._require(shape[2])
         return None
 
     def observe(
         self, state: State | None, frame: torch.Tensor, action: torch.Tensor | None = None
     ) -> tuple[State, torch.Tensor, None]:
-        """Take a frame (B, H, W, C) -> state, mean (B, H, W, C) of the next one, and no owners."""
+        """Take a frame and return the state, the mean of the next one, and no owners. Both are (B, H, W, C)."""
         newest = frame.permute(0, 3, 1, 2)
         older = torch.cat([newest] * (PAST - 1), dim=1) if state is None else state.past[:, self.sizes.channels :]
         past = torch.cat([older, newest], dim=1)
@@ -96,11 +100,11 @@ class Conv3(nn.Module):
         return State(past, mean), mean, None
 
     def imagine(self, state: State, action: torch.Tensor | None = None) -> tuple[State, torch.Tensor, None]:
-        """Observe its own prediction in black and white, as the frames are that it learnt from.
+        """Observe the model's own prediction in black and white, like the frames of training.
 
-        Shown its mean as it is, it would see more blurred objects with every step, and overlap less with the true ones.
-        It is not trained on what it imagines: in short trials that improved `rollout_relative_bce`, at the cost of
-        `rollout_overlap` and of the frame that comes next.
+        If it saw its mean unchanged, objects would be more blurred with every step, and overlap less with the true
+        ones. It is not trained on what it imagines. In short trials that improved `rollout_relative_bce`, but
+        `rollout_overlap` and the prediction of the next frame became worse.
         """
         return self.observe(state, (state.mean > 0.5).float(), action)
 

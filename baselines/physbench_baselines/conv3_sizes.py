@@ -1,4 +1,4 @@
-"""How large conv3 is, and how it is trained. Without torch."""
+"""Sizes of conv3, and how it is trained. Needs no torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Conv3Sizes:
-    """How large the model is. Any height and width will do."""
+    """Sizes of a model. Any height and width is possible."""
 
     channels: int = parameter(1, low=1, high=16)  # of a frame
     width: int = parameter(16, low=1, high=256)  # channels between the convolutions
@@ -36,5 +36,5 @@ ARCHITECTURE = Architecture(
     recipes={"": {"": {
         "precision": "fp32", "batch": 4, "frames": (12,), "learning_rate": 6e-3, "warm_up": 50, "decay": 0.5,
         "averaging": 0.995, "validation": 128, "evaluate_every": 2_000,
-    }}},  # small steps, and many of them
+    }}},  # many small steps
 )  # fmt: skip

@@ -1,7 +1,6 @@
-"""Rows that see frames and learn nothing: what two frames and a blur are good for, and what connected regions are.
-Without torch.
+"""Rows that see frames and learn nothing: extrapolation with a blur, and connected regions. Needs no torch.
 
-B sequences of a batch, H x W pixels, C channels.
+Shapes: B sequences of a batch, H x W pixels, C channels.
 """
 
 import math
@@ -16,10 +15,10 @@ from physbench.model import MOST_BOXES, Batch, Bernoulli, Prediction
 Frame = NDArray[np.float32]  # (B, H, W, C)
 
 ON = 0.5
-"""A pixel above this is on, where there is one channel."""
+"""In frames of one channel, a pixel above this is on."""
 
 MOST_SLOTS = 256
-"""That an owner map has room for."""
+"""How many slots an owner map has room for."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Blur:
     Its numbers were chosen on training sequences of balls4mass64: `python -m benchmarks.tune blur`.
     """
 
-    ahead: float = 1.3  # of a whole frame
+    ahead: float = 1.3  # in frames
     sigma: float = 1.6  # pixels
     floor: float = 0.0057  # no pixel is less or more probable than this and its complement
     likelihood: ClassVar[Bernoulli] = Bernoulli()
@@ -47,8 +46,9 @@ class Blur:
 class Blobs:
     """Copying, with the connected regions of each frame as owners and boxes: objects without memory.
 
-    Pixels are connected across edges. Slot 0 is the ground, in colour the most frequent colour; regions are numbered
-    row by row and take the other slots in turn. Boxes are numbered alike, at most as many as there are slots.
+    Pixels are connected across edges. Slot 0 is the background; in colour, that is the most frequent colour. Regions
+    are numbered row by row and use the other slots in turn. Boxes are numbered in the same way, and there are at most
+    as many as slots.
     """
 
     likelihood: ClassVar[Bernoulli] = Bernoulli()
@@ -64,7 +64,10 @@ class Blobs:
 
 
 def foreground(frames: Frame) -> NDArray[np.bool_]:
-    """(B, H, W, C) -> (B, H, W): what is on; in colour, whatever has another colour than most pixels of its frame."""
+    """Return which pixels are on: (B, H, W, C) -> (B, H, W).
+
+    In colour, a pixel is on if it has another colour than most pixels of its frame.
+    """
     if frames.shape[3] == 1:
         return frames[..., 0] > ON
     codes = cast("NDArray[np.int64]", np.rint(frames * 255).astype(np.int64) @ (1 << 8 * np.arange(frames.shape[3])))
@@ -76,7 +79,7 @@ def foreground(frames: Frame) -> NDArray[np.bool_]:
 
 
 def blur(frames: Frame, sigma: float) -> Frame:
-    """Convolve (B, H, W, C) with a Gaussian, cut off at 4 sigma; beyond the edges everything is off."""
+    """Convolve (B, H, W, C) with a Gaussian, cut off at 4 sigma. Outside the frame all pixels are off."""
     reach = math.ceil(4 * sigma)
     bell = [round(math.exp(-0.5 * (step / sigma) ** 2), 12) for step in range(reach + 1)]
     whole = bell[0] + 2 * sum(bell[1:])

@@ -7,7 +7,7 @@ and how strongly the slot claims that pixel (its mask). A guess at lambda is ref
 image, the guess, and the gradients of the loss. Those gradients count as constants: nothing is learnt through second
 derivatives. Where the paper and the published code differ, the numbers follow the code:
 
-- A slot's z has a variance of softplus(raw), and its prior one of softplus(0) = log 2. The paper calls the prior
+- A slot's z has a variance of softplus(raw), and its prior one of softplus(0) = log 2. The paper says
   isotropic.
 - The gradient of the masks is taken by their logits; the mask posterior leaves out the masks; what the paper calls
   likelihoods are their logarithms.

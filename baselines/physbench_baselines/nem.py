@@ -209,7 +209,7 @@ class Nem(nn.Module):
     def _advance(self, state: State, x: torch.Tensor, action: torch.Tensor | None) -> Step:
         if self.sizes.actions and action is None:
             raise ModelError(
-                f"this model is told one of {self.sizes.actions} actions with every frame, and was told none: take a"
+                f"this model needs one of {self.sizes.actions} actions with every frame, and got none: take a"
                 " dataset with actions"
             )
         assert state.seeds is not None
@@ -232,7 +232,7 @@ class Nem(nn.Module):
             )
         if self.sizes.actions and actions != self.sizes.actions:
             raise ModelError(
-                f"this model is told one of {self.sizes.actions} actions with every frame, and the data have"
+                f"this model needs one of {self.sizes.actions} actions with every frame, and the data have"
                 f" {actions or 'none'}"
             )
 

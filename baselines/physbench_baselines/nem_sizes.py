@@ -55,9 +55,7 @@ class NemSizes:
                 " the appendix's encoder"
             )
         if self.actions and self.recurrence not in ("r-nem", "r-nem-no-attention"):
-            raise ModelError(
-                f"only a relational recurrence is told actions, not {self.recurrence!r}: leave actions at 0"
-            )
+            raise ModelError(f"only a relational recurrence takes actions, not {self.recurrence!r}: leave actions at 0")
         features = max(math.prod(self.encoded), math.prod(self.first))
         if max(features, 4 * self.hidden) * max(self.dense, self.hidden) > LARGEST:
             raise ModelError(

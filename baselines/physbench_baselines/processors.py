@@ -1,13 +1,15 @@
-"""Processors: what turns the latent vectors of all things of a state into those of the next state. The P of RMR, to be
-taken out and used elsewhere.
+"""Processors, the P of RMR: networks that turn the latent vectors of all things in a state into those of the next
+state.
 
-B states, N things (balls, bytes of a memory), D numbers of each, A of what is done to them all. All take and give the
-same: z (B, N, D), action (B, A) or None -> z (B, N, D).
+They can be taken out of a model and used in another one.
 
-The paper says that messages come from a perceptron of three layers, and neither how they are gathered nor how a thing
-takes them in. Here z_k becomes z_k + the sum (or the mean) over i of M(z_k, z_i), each pass with an M of its own; i
-goes through all things, k among them. So Deep Sets, of which the paper says that their adjacency is the identity, hear
-from i = k alone, and a processor that has learnt nothing leaves z as it is.
+Shapes: B states, N things (balls, or bytes of a memory), D numbers of each, A numbers of an action on them all. All
+processors have the same signature: z (B, N, D), action (B, A) or None -> z (B, N, D).
+
+The paper says that messages come from a perceptron of three layers. It does not say how they are gathered, or how a
+thing uses them. Here z_k becomes z_k + the sum (or the mean) over i of M(z_k, z_i), where each pass has its own M, and
+i goes through all things, k among them. The paper says that the adjacency of Deep Sets is the identity, so there i is
+only k. A processor that has learnt nothing leaves z as it is.
 """
 
 from __future__ import annotations
@@ -22,19 +24,21 @@ from torch.utils.checkpoint import checkpoint
 Gather = Literal["sum", "mean"]
 
 AT_ONCE = 1 << 23
-"""Numbers of pairs that are held together: where there are more, receivers go one group after the other, and a gradient
-makes theirs again."""
+"""How many numbers of pairs are kept in memory at once.
+
+If there are more, receivers are treated in groups, one after the other, and the backward pass computes them again.
+"""
 
 
 class Messages(nn.Module):
-    """M(z_k, z_i) of all pairs, gathered over i: three layers, ReLU after the first two.
+    """M(z_k, z_i) of all pairs, summed or averaged over i: three layers, with ReLU after the first two.
 
-    The first layer on [z_k; action; z_i] is the sum of one on [z_k; action] and one on z_i: each is computed once per
-    thing, and pairs only add. The last is linear, so it comes after the sum, once per thing. Only the layer between
-    them sees pairs.
+    The first layer on [z_k; action; z_i] is the sum of one on [z_k; action] and one on z_i. Each is computed once per
+    thing, and for a pair the two are only added. The last layer is linear, so it comes after the sum, once per thing.
+    Only the layer in the middle sees pairs.
 
-    differences: whether the first layer starts as one on z_k - z_i, which is what matters between bodies. It is free to
-    become anything else.
+    differences: whether the first layer starts as a function of z_k - z_i, which is what matters between bodies. It can
+    learn to be any other function.
     """
 
     def __init__(
@@ -51,7 +55,7 @@ class Messages(nn.Module):
         self.last = nn.Linear(hidden, size)
 
     def forward(self, z: torch.Tensor, action: torch.Tensor | None = None) -> torch.Tensor:
-        """(B, N, D), (B, A) -> (B, N, D)."""
+        """Return the gathered messages: z (B, N, D), action (B, A) -> (B, N, D)."""
         receivers, senders = self.receiver(_join_action(z, action)), self.sender(z)
         things = z.shape[1]
         group = max(AT_ONCE // max(senders.numel(), 1), 1)
@@ -70,12 +74,12 @@ class Messages(nn.Module):
         return checkpoint(self._gather, receivers, senders, use_reentrant=False, preserve_rng_state=False)
 
     def _gather(self, receivers: torch.Tensor, senders: torch.Tensor) -> torch.Tensor:
-        """(B, R, H), (B, N, H) -> (B, R, H): what the first two layers make of each pair, summed over the senders."""
+        """Apply the first two layers to each pair, and sum over the senders: (B, R, H), (B, N, H) -> (B, R, H)."""
         return F.relu(self.middle(F.relu(receivers[:, :, None] + senders[:, None]))).sum(dim=2)
 
 
 class OwnMessages(nn.Module):
-    """The same where each thing hears from itself alone: the adjacency of Deep Sets."""
+    """Messages where each thing only receives its own: the adjacency of Deep Sets."""
 
     def __init__(self, size: int, hidden: int, *, actions: int = 0) -> None:
         super().__init__()
@@ -88,13 +92,15 @@ class OwnMessages(nn.Module):
         )
 
     def forward(self, z: torch.Tensor, action: torch.Tensor | None = None) -> torch.Tensor:
-        """(B, N, D), (B, A) -> (B, N, D)."""
+        """Return the messages: z (B, N, D), action (B, A) -> (B, N, D)."""
         return self.layers(_join_action(z, action))
 
 
 class MessagePassing(nn.Module):
-    """Passes of messages, one after the other: an MPNN on the graph in which everything is connected, or with the
-    identity for its adjacency."""
+    """Passes of messages, one after the other.
+
+    It is an MPNN on the fully connected graph, or one where the adjacency is the identity.
+    """
 
     def __init__(
         self,
@@ -117,13 +123,14 @@ class MessagePassing(nn.Module):
         self.passes = nn.ModuleList(make() for _ in range(passes))
 
     def forward(self, z: torch.Tensor, action: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the next z (B, N, D)."""
         for messages in self.passes:
             z = z + messages(z, action)
         return z
 
 
 class Perceptron(nn.Module):
-    """Three layers on all things together: what has to learn each of them by itself."""
+    """Three layers on all things together, which have to learn about each thing separately."""
 
     def __init__(self, things: int, size: int, hidden: int, *, actions: int = 0) -> None:
         super().__init__()
@@ -136,6 +143,7 @@ class Perceptron(nn.Module):
         )
 
     def forward(self, z: torch.Tensor, action: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the next z (B, N, D)."""
         flat = z.flatten(1)
         return self.layers(flat if action is None else torch.cat([flat, action], dim=1)).view_as(z)
 

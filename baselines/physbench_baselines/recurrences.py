@@ -1,9 +1,10 @@
-"""What carries each slot's representation from step to step: a plain RNN, an LSTM, or the relational recurrence of
-R-NEM with and without attention.
+"""Recurrences: what carries the representation of each slot from step to step.
 
-B sequences, K slots, D values from the encoder, H hidden, S of state (H; 2H for the LSTM), A actions. All take and give
-the same: state (B, K, S), input (B, K, D), action (B, A) or None -> state (B, K, S), output to the decoder (B, K, H),
-attention (B, K, K - 1) or None.
+There is a plain RNN, an LSTM, and the relational recurrence of R-NEM with and without attention.
+
+Shapes: B sequences, K slots, D values from the encoder, H hidden, S of state (H; 2H for the LSTM), A actions. All have
+the same signature: state (B, K, S), input (B, K, D), action (B, A) or None -> state (B, K, S), output to the decoder
+(B, K, H), attention (B, K, K - 1) or None.
 """
 
 import torch
@@ -16,7 +17,7 @@ Step = tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]
 
 
 class Rnn(nn.Module):
-    """theta = sigma(W x + R theta). The norm is on the way out, not on the recurrent path."""
+    """A plain RNN, theta = sigma(W x + R theta). The norm is on the output, not on the recurrent path."""
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -25,13 +26,16 @@ class Rnn(nn.Module):
         self.norm = Norm(hidden)
 
     def forward(self, state: torch.Tensor, x: torch.Tensor, action: torch.Tensor | None = None) -> Step:
+        """Do one step."""
         u = self.linear(torch.cat([x, state], dim=-1)).float()
         return torch.sigmoid(u), torch.sigmoid(self.norm(u)), None
 
 
 class Lstm(nn.Module):
-    """The layer-normalised LSTM: a norm on each of the four gates and on the cell, which is carried on as normalised.
-    State: cell, then output."""
+    """The layer-normalised LSTM, with a norm on each of the four gates and on the cell.
+
+    The normalised cell is carried on. The state is the cell, then the output.
+    """
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
@@ -42,6 +46,7 @@ class Lstm(nn.Module):
         self.norm = Norm(hidden)
 
     def forward(self, state: torch.Tensor, x: torch.Tensor, action: torch.Tensor | None = None) -> Step:
+        """Do one step."""
         cell, output = state.chunk(2, dim=-1)
         gates = self.linear(torch.cat([x, output], dim=-1)).float().unflatten(-1, self.gain.shape)
         i, j, f, o = (F.layer_norm(gates, gates.shape[-1:], None, None, EPSILON) * self.gain + self.offset).unbind(-2)
@@ -51,13 +56,14 @@ class Lstm(nn.Module):
 
 
 class Relational(nn.Module):
-    """theta_k = sigma(W [x_k; Upsilon_k(theta)]), where Upsilon_k holds the effects of all other slots on slot k
-    (equation 5).
+    """The relational recurrence, theta_k = sigma(W [x_k; Upsilon_k(theta)]).
+
+    Upsilon_k holds the effects of all other slots on slot k (equation 5).
 
     The embedding of a pair begins with a linear layer on [theta_k; theta_i], which is the sum of one on theta_k and one
-    on theta_i: each is computed once per slot, and pairs only add. The published code gives the embedded actions of one
-    sequence to another one of its batch, because it repeats them slot by slot where the rows go sequence by sequence;
-    here every sequence gets its own.
+    on theta_i. Each is computed once per slot, and for a pair the two are only added. The published code gives the
+    embedded actions of one sequence to another one of the batch, because it repeats them slot by slot while the rows
+    are ordered sequence by sequence. Here every sequence gets its own.
     """
 
     def __init__(
@@ -80,6 +86,7 @@ class Relational(nn.Module):
         self.norm = Norm(hidden)
 
     def forward(self, state: torch.Tensor, x: torch.Tensor, action: torch.Tensor | None = None) -> Step:
+        """Do one step."""
         told = [self.act(action)[:, None].expand(-1, state.shape[1], -1)] if self.act is not None else []
         theta = self.enc(torch.cat([state, *told], dim=-1))
         xi = F.relu(self.emb_norm(self.pairs(theta)))
@@ -90,14 +97,16 @@ class Relational(nn.Module):
         return torch.sigmoid(u), torch.sigmoid(self.norm(u)), None if alpha is None else alpha.squeeze(-1)
 
     def pairs(self, theta: torch.Tensor) -> torch.Tensor:
-        """(B, K, H) -> (B, K, K - 1, H): the linear layer on [theta_k; theta_i] for every slot k and all others i in
-        their order."""
+        """Apply the linear layer to [theta_k; theta_i]: (B, K, H) -> (B, K, K - 1, H).
+
+        For every slot k, i goes through all other slots in their order.
+        """
         of_focus, of_context = self.emb.weight.chunk(2, dim=1)
         focus, context = F.linear(theta, of_focus, self.emb.bias), F.linear(theta, of_context)
         return focus[:, :, None] + context[:, others(theta.shape[1], theta.device)]
 
 
 def others(slots: int, device: torch.device) -> torch.Tensor:
-    """int64 (K, K - 1): for each slot the numbers of all others, ascending."""
+    """Return the numbers of all other slots of each slot, ascending: int64 (K, K - 1)."""
     first = torch.arange(slots - 1, device=device)
     return first + (first >= torch.arange(slots, device=device)[:, None])

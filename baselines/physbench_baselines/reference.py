@@ -1,6 +1,6 @@
-"""The rows that every table has: what costs nothing, and what cannot be beaten. Without torch.
+"""The rows that every table has: cheap predictions, and predictions that cannot be beaten. Needs no torch.
 
-Rows with `privileged = True` are told the truth; they measure the benchmark, not a model.
+Rows with `privileged = True` see the truth. They measure the benchmark, not a model.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ class Blank:
         return state, Prediction(np.full_like(frame, self.level))
 
     def latents(self, state: int) -> Frame:
-        """(B, 1, 1): nothing is noted."""
+        """Return a constant, (B, 1, 1)."""
         return np.zeros((state, 1, 1), np.float32)
 
 
@@ -86,8 +86,10 @@ class ConstantVelocity:
 
 @dataclass(frozen=True)
 class Oracle:
-    """True states and physics: the next frame, and the true owners and boxes of this one. A check of the whole
-    pipeline."""
+    """True states and physics: the next frame, and the true owners and boxes of this one.
+
+    It checks the whole pipeline.
+    """
 
     privileged: ClassVar[bool] = True
     likelihood: ClassVar[Bernoulli] = Bernoulli()
@@ -112,8 +114,10 @@ class Oracle:
 
 
 def _boxes(truth: Truth, t: int) -> NDArray[np.float32] | None:
-    """(B, K, 5): whole discs, also where the frame cuts them, as far as anything of them shows; None where the objects
-    are no discs."""
+    """Return the boxes (B, K, 5) of discs, or None if the objects are not discs.
+
+    A box contains the whole disc, also where the edge of the frame cuts it. It is NaN if nothing of the disc shows.
+    """
     if not {"position", "radius", "visible"} <= truth.keys():
         return None
     t = min(t, truth["position"].shape[1] - 1)
@@ -125,7 +129,7 @@ def _boxes(truth: Truth, t: int) -> NDArray[np.float32] | None:
 
 
 def _draw_discs(truth: Truth, t: int, ahead: int, shape: tuple[int, ...]) -> Frame:
-    """Discs where straight flight takes them in `ahead` frames, behind the curtain too hidden."""
+    """Draw discs where straight flight takes them in `ahead` frames. They are also hidden behind the curtain."""
     centre = truth["position"][:, t].astype(np.float64) + ahead * truth["velocity"][:, t]
     _, height, width, channels = shape
     across = (np.arange(width) + 0.5 - centre[..., 0, None]) ** 2
@@ -140,7 +144,7 @@ def _draw_discs(truth: Truth, t: int, ahead: int, shape: tuple[int, ...]) -> Fra
 
 
 def _read_colours(truth: Truth, t: int) -> NDArray[np.float32]:
-    """(B, K, C): the colour of each disc in frame t; black where nothing of it shows."""
+    """Return the colour (B, K, C) of each disc in frame t; black if nothing of it shows."""
     frame, groups = scale_features(truth["features"][:, t]), truth["groups"][:, t]
     own: NDArray[np.float32] = (groups == np.arange(1, 1 + len(truth["radius"][0]), dtype=np.uint8)).astype(
         np.float32

@@ -1,5 +1,4 @@
-"""The reference rows where states are shown in place of frames; under the names that they have everywhere. Without
-torch."""
+"""The reference rows for data where states are shown in place of frames, with the usual names. Needs no torch."""
 
 from __future__ import annotations
 
@@ -20,14 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Inertia:
-    """The last step again, from the two newest states: straight flight without being told a velocity."""
+    """The last step again, from the two newest states: straight flight without knowing a velocity."""
 
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
     def begin(self, batch: Batch) -> None:
         if batch.shows != "position":
             raise ModelError(
-                "inertia is of things that move: it is shown the places of objects, in the suite trajectories"
+                "inertia is for things that move: it needs the places of objects, as in the suite trajectories"
             )
 
     def observe(
@@ -93,7 +92,7 @@ class StateOracle:
 
 @dataclass(frozen=True)
 class Either:
-    """One row under one name: a model of frames where frames are shown, and else one of states."""
+    """One row with one name: a model of frames if frames are shown, and a model of states otherwise."""
 
     of_frames: Any
     of_states: Any
@@ -116,10 +115,10 @@ class Either:
 
 
 def constant_velocity() -> Either:
-    """Straight flight by what is true."""
+    """Straight flight from the true places and velocities."""
     return Either(reference.ConstantVelocity(), StateConstantVelocity())
 
 
 def oracle() -> Either:
-    """What is true."""
+    """The true next frame or state."""
     return Either(reference.Oracle(), StateOracle())

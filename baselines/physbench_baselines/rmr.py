@@ -1,23 +1,23 @@
-"""Reasoning learnt from states (Velickovic, Bosnjak, Kipf, Lerchner, Hadsell, Pascanu, Blundell, Reasoning-Modulated
-Representations, 2021), the first half: models of states, g(P(f(state))), whose processor P is what the second half puts
-between networks of pixels. To be read beside sections 3 and 4 and the appendices. There is no published code, and the
-paper leaves open what is decided here:
+"""Reasoning-Modulated Representations (RMR), first half: models that learn from states.
 
-- how messages are gathered and taken in: see processors.py; and that those between balls start from differences of z,
-  from which a small model learns much sooner;
-- how places are scaled. Here the side of the box is 1;
-- in which form f is given them. It is linear on the three last states, and so it may as well be given the newest one
-  and the two steps between them, each of a size near 1; and since P leaves z as it is until it has learnt something, g
-  may as well say how far the next place is from straight flight. As long as D is well above 6, an MPNN and Deep Sets
-  can say what they could of places alone, and they learn it sooner;
-- how a byte of a memory is told from another: f sees its address beside its bits, as a one-hot vector, and is as linear
-  as before;
-- how often messages pass between the bytes of a memory, which is one time here, and two times between balls as the
-  paper says;
-- what teacher forcing is: while it learns, the bytes that do change are overwritten, whatever the mask says. So bits
+From Velickovic, Bosnjak, Kipf, Lerchner, Hadsell, Pascanu and Blundell (2021); read this file beside sections 3 and 4
+and the appendices of the paper. A model of states is g(P(f(state))). Its processor P is what the second half puts
+between networks of pixels. There is no published code, and the paper does not decide the following:
+
+- How messages are gathered and used: see processors.py. Messages between balls start as functions of differences of z,
+  with which a small model learns much sooner.
+- How places are scaled. Here the side of the box is 1.
+- In which form f gets the places. f is linear in the three last states, so it may as well get the newest state and the
+  two steps between them, each scaled to a size near 1. Since P leaves z as it is until it has learnt something, g
+  predicts how far the next place is from straight flight. As long as D is well above 6, an MPNN and Deep Sets can
+  represent the same functions as with places alone, and they learn them sooner.
+- How one byte of a memory is distinguished from another. f sees the address as a one-hot vector beside the bits, and is
+  still linear.
+- How often messages pass between the bytes of a memory. Here it is once, and twice between balls as in the paper.
+- What teacher forcing means. During training, the bytes that change are overwritten, whatever the mask says. So bits
   are learnt where bytes change.
 
-B states, T times, K balls, N = 128 bytes, D numbers of each in between, A actions.
+Shapes: B states, T times, K balls, N = 128 bytes, D numbers of each inside the model, A actions.
 """
 
 from __future__ import annotations
@@ -40,26 +40,26 @@ if TYPE_CHECKING:
     from physbench_baselines.rmr_sizes import MemorySizes, TrajectorySizes
 
 PAST = 3
-"""States that are seen. Where a sequence has just begun, its first one stands for those that are missing."""
+"""How many states the model sees. At the start of a sequence, its first state replaces the missing ones."""
 
 STEP = 32.0
-"""Steps are multiplied by it: balls of up to 3 pixels a frame make 0.05 of a box of 64."""
+"""Factor of steps: balls of up to 3 pixels a frame move 0.05 of a box of 64."""
 
 PLACE = 16.0
-"""Places are multiplied by it, from the centre of the box on: a ball of radius 4 in a box of 64 has the radius 1."""
+"""Factor of places, measured from the centre of the box: a ball of radius 4 in a box of 64 gets the radius 1."""
 
 
 class Past(NamedTuple):
-    """What is carried on from step to step."""
+    """What the model carries on from step to step."""
 
-    places: torch.Tensor  # (B, 3, K, 2) the newest last
-    next: torch.Tensor  # (B, K, 2) as it is imagined
+    places: torch.Tensor  # (B, 3, K, 2), the newest last
+    next: torch.Tensor  # (B, K, 2), the predicted next places
 
 
 class TrajectoryModel(nn.Module):
-    """Three states of balls in, the next one out."""
+    """A model that predicts the next state of balls from three states."""
 
-    likelihood = Bernoulli()  # which is said of pixels, and of places is not looked at
+    likelihood = Bernoulli()  # for pixels; with places it is not used
     wants = ("position",)
 
     def __init__(self, sizes: TrajectorySizes) -> None:
@@ -70,8 +70,10 @@ class TrajectoryModel(nn.Module):
         self.decoder = nn.Linear(sizes.size, 2)
 
     def forward(self, places: torch.Tensor) -> torch.Tensor:
-        """(B, 3, K, 2) in sides of the box -> (B, K, 2): how far the next places are from straight flight, in 1 / STEP
-        of a side."""
+        """Return how far the next places are from straight flight, (B, K, 2), in 1 / STEP of a side.
+
+        places are (B, 3, K, 2) in sides of the box.
+        """
         self._require(places.shape[2])
         steps = STEP * places.diff(dim=1)  # (B, 2, K, 2)
         x = torch.cat([PLACE * (places[:, -1] - 0.5), steps[:, 0], steps[:, 1]], dim=-1)
@@ -80,10 +82,11 @@ class TrajectoryModel(nn.Module):
     def loss(
         self, batch: Mapping[str, torch.Tensor], *, generator: torch.Generator | None = None, share: float = 0.0
     ) -> Losses:
-        """The squared error of the next places, from every three states in a row: the total in steps, its figure in
-        sides of the box.
+        """Return the squared error of the next places, predicted from every three states in a row.
 
-        batch: position (B, T, K, 2) in pixels. Neither the generator nor the share is needed. All balls are taken to be
+        The total is in steps, the figure in sides of the box.
+
+        batch: position (B, T, K, 2) in pixels. The generator and the share are not used. All balls are assumed to be
         there.
         """
         places = batch["position"].float() / self.sizes.box
@@ -99,18 +102,16 @@ class TrajectoryModel(nn.Module):
     def begin(
         self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0
     ) -> Past | None:
-        """Know nothing: no randomness, no slots, no actions."""
+        """Check the shape. There is no state before the first frame, and no randomness, slots or actions."""
         if shape[1:] != (2, 1):
-            raise ModelError(
-                f"this model is shown the places of balls, not frames of {shape}: take the suite trajectories"
-            )
+            raise ModelError(f"this model sees the places of balls, not frames of {shape}: take the suite trajectories")
         self._require(shape[0])
         return None
 
     def observe(
         self, state: Past | None, frame: torch.Tensor, action: torch.Tensor | None = None
     ) -> tuple[Past, torch.Tensor, None]:
-        """Take places (B, K, 2, 1) -> state, the next ones (B, K, 2, 1), and no owners."""
+        """Take places (B, K, 2, 1) and return the state, the next places (B, K, 2, 1), and no owners."""
         newest = frame.squeeze(-1)[:, None]
         older = newest.expand(-1, PAST - 1, -1, -1) if state is None else state.places[:, 1:]
         places = torch.cat([older, newest], dim=1)
@@ -118,7 +119,7 @@ class TrajectoryModel(nn.Module):
         return Past(places, following), following[..., None], None
 
     def imagine(self, state: Past, action: torch.Tensor | None = None) -> tuple[Past, torch.Tensor, None]:
-        """Observe its own prediction."""
+        """Observe the model's own prediction."""
         return self.observe(state, state.next[..., None], action)
 
     def _require(self, balls: int) -> None:
@@ -129,12 +130,15 @@ class TrajectoryModel(nn.Module):
 
 
 def straight(places: torch.Tensor) -> torch.Tensor:
-    """(B, 3, K, 2) -> (B, K, 2): where the last step leads when it is made again."""
+    """Return the next places (B, K, 2) if the last step is repeated, from places (B, 3, K, 2)."""
     return 2 * places[:, -1] - places[:, -2]
 
 
 class MemoryModel(nn.Module):
-    """The memory of a console and an action in, the next memory out: which bytes are overwritten, and with what."""
+    """A model that predicts the next memory of a console from its memory and an action.
+
+    It predicts which bytes are overwritten, and with what.
+    """
 
     likelihood = Bernoulli()
     wants = ("ram", "actions")
@@ -148,8 +152,10 @@ class MemoryModel(nn.Module):
         self.mask = nn.Linear(sizes.size, 1)
 
     def forward(self, bits: torch.Tensor, action: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """bits (B, 128, 8), action (B, A) -> logits of the next bits (B, 128, 8) and of each byte being overwritten (B,
-        128)."""
+        """Return logits of the next bits (B, 128, 8), and logits of each byte being overwritten (B, 128).
+
+        bits are (B, 128, 8), action (B, A).
+        """
         of_bits, of_addresses = self.encoder.weight.split([8, BYTES], dim=1)
         z = F.linear(bits, of_bits, self.encoder.bias) + of_addresses.T
         z = self.processor(z, action)
@@ -158,9 +164,10 @@ class MemoryModel(nn.Module):
     def loss(
         self, batch: Mapping[str, torch.Tensor], *, generator: torch.Generator | None = None, share: float = 0.0
     ) -> Losses:
-        """Cross-entropy of the mask, and of the bits of bytes that change: means over bytes, and over those bits.
+        """Return the cross-entropy of the mask, a mean over bytes, plus that of the bits of bytes that change, a mean
+        over them.
 
-        batch: ram uint8 (B, T, 128), actions (B, T, A). Neither the generator nor the share is needed.
+        batch: ram uint8 (B, T, 128), actions (B, T, A). The generator and the share are not used.
         """
         ram = batch["ram"]
         self._require(batch["actions"].shape[-1])
@@ -184,20 +191,22 @@ class MemoryModel(nn.Module):
     def begin(
         self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0
     ) -> torch.Tensor | None:
-        """Know nothing: no randomness, no slots, and nothing of before."""
+        """Check the shape. There is no state before the first frame, and no randomness or slots."""
         if shape != (BYTES, 8, 1):
-            raise ModelError(f"this model is shown the bits of a memory, not frames of {shape}: take the suite ram")
+            raise ModelError(f"this model sees the bits of a memory, not frames of {shape}: take the suite ram")
         self._require(actions)
         return None
 
     def observe(
         self, state: torch.Tensor | None, frame: torch.Tensor, action: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor, None]:
-        """Take bits (B, 128, 8, 1) and the action -> the probabilities of the next bits, as the state too, and no
-        owners."""
+        """Take bits (B, 128, 8, 1) and the action, and return the state, the prediction, and no owners.
+
+        The state and the prediction are both the probabilities of the next bits.
+        """
         if action is None:
             raise ModelError(
-                f"this model is told one of {self.sizes.actions} actions with every memory, and was told none: take a"
+                f"this model needs one of {self.sizes.actions} actions with every memory, and got none: take a"
                 " dataset with actions"
             )
         bits = frame.squeeze(-1)
@@ -207,37 +216,40 @@ class MemoryModel(nn.Module):
     def imagine(
         self, state: torch.Tensor, action: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor, None]:
-        """Observe its own prediction, each bit as what it probably is."""
+        """Observe the model's own prediction, with each bit rounded to 0 or 1."""
         return self.observe(None, (state > 0.5).float(), action)
 
     def _require(self, actions: int) -> None:
         if actions != self.sizes.actions:
             raise ModelError(
-                f"this model is told one of {self.sizes.actions} actions, not of {actions}: take another dataset, or"
+                f"this model takes one of {self.sizes.actions} actions, not of {actions}: take another dataset, or"
                 " train one for it"
             )
 
 
 def unpack(ram: torch.Tensor) -> torch.Tensor:
-    """uint8 (..., 128) -> float32 (..., 128, 8), the highest bit first."""
+    """Return the bits of bytes, the highest first: uint8 (..., 128) -> float32 (..., 128, 8)."""
     places = torch.arange(7, -1, -1, device=ram.device, dtype=torch.uint8)
     return ((ram[..., None] >> places) & 1).float()
 
 
 def overwrite(bits: torch.Tensor, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """bits (B, 128, 8), their logits, the mask's logits (B, 128) -> probabilities (B, 128, 8): predicted where the mask
-    is likelier than not, else copied."""
+    """Return the probabilities of the next bits (B, 128, 8).
+
+    They are predicted where the mask says that a byte is more likely than not to be overwritten, and copied elsewhere.
+    bits are (B, 128, 8) like their logits, mask are logits (B, 128).
+    """
     return torch.where(mask[..., None] > 0, torch.sigmoid(logits.float()), bits)
 
 
 def make_processor(
     sizes: TrajectorySizes | MemorySizes | ContrastiveSizes, things: int, *, actions: int = 0
 ) -> nn.Module:
-    """Make P as the sizes of a model say, for so many things."""
+    """Make the P that a model's sizes describe, for this many things."""
     if sizes.processor == "mlp":
         return Perceptron(things, sizes.size, sizes.hidden, actions=actions)
     connected = sizes.processor == "mpnn"
-    if actions:  # the bytes are always as many, and forces add up
+    if actions:  # a mean: the number of bytes is fixed; between balls a sum, as forces add up
         return MessagePassing(
             sizes.size, sizes.hidden, sizes.passes, connected=connected, actions=actions, gather="mean"
         )

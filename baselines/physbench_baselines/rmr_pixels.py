@@ -1,19 +1,19 @@
-"""Reasoning-Modulated Representations, the second half (Velickovic et al., 2021): frames before and behind a processor
-that has learnt from states.
+"""Reasoning-Modulated Representations, second half (Velickovic et al., 2021): from frames to frames by way of a
+processor.
 
-To be read beside section 3, "natural pipeline". A Slot Attention encoder looks at three frames, a linear layer joins
-what each slot was in them, the processor P of a model of states (rmr.py) moves the slots one step on, and a broadcast
-decoder draws the next frame. RMR takes P from a model that has learnt from places and keeps it as it is; the paper's
-baseline is this very network with a P that learns with the rest:
+The processor has learnt from states. Read this file beside section 3 of the paper, "natural pipeline". A Slot Attention
+encoder sees three frames, and a linear layer joins what each slot was in them. The processor P of a model of states
+(rmr.py) moves the slots one step on, and a broadcast decoder draws the next frame. RMR takes P from a model that has
+learnt from places and freezes it. The paper's baseline is the same network with a P that learns with the rest:
 
     physbench train rmr-pixels-small --reuse processor=rmr-mpnn.balls10
     physbench train rmr-pixels-small
 
-The paper leaves open what is decided here. Slots are carried from frame to frame, so that a slot is the same ball in
-all three: the attention of a frame begins with the slots of the frame before. Nothing but the next frame is drawn or
-learnt from.
+The paper does not decide the following. Slots are carried from frame to frame, so that a slot is the same ball in all
+three: the attention of a frame begins with the slots of the frame before. Only the next frame is drawn, and only its
+error is learnt from.
 
-B sequences, T frames, K slots of D numbers, H x W pixels of C channels.
+Shapes: B sequences, T frames, K slots of D numbers, H x W pixels of C channels.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ if TYPE_CHECKING:
 
 
 class State(NamedTuple):
-    """What is carried on from frame to frame."""
+    """What the model carries on from frame to frame."""
 
     seeds: Tensor  # int64 (B,)
     count: int  # K
-    past: Tensor | None = None  # (B, 3, K, D) the slots of the last three frames, the newest last
-    means: Tensor | None = None  # (B, K, C, H, W) of the next frame
+    past: Tensor | None = None  # (B, 3, K, D), slots of the last three frames, the newest last
+    means: Tensor | None = None  # (B, K, C, H, W), prediction of the next frame
     masks: Tensor | None = None  # (B, K, 1, H, W)
 
 
 class PixelModel(nn.Module):
-    """Three frames in, the next one out."""
+    """A network that predicts the next frame from three frames."""
 
     def __init__(self, sizes: PixelSizes) -> None:
         super().__init__()
@@ -62,13 +62,15 @@ class PixelModel(nn.Module):
         self.join = nn.Linear(PAST * sizes.slot_size, sizes.size)
         nn.init.normal_(
             self.join.weight, std=(PAST * sizes.slot_size) ** -0.5
-        )  # so that P is given what it is used to: numbers of variance 1
+        )  # so that P gets numbers of variance 1, as in its own training
         self.processor = MessagePassing(sizes.size, sizes.hidden, sizes.passes, differences=True)
         self.decoder = Decoder(sizes.of_decoder)
 
     def forward(self, frames: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """frames (B, T, C, H, W) from 0 to 1, noise (B, K, D) -> means and masks of frames 3 to T, (B, T - 2, K, C or
-        1, H, W)."""
+        """Return means and masks of frames 3 to T, (B, T - 2, K, C or 1, H, W).
+
+        frames are (B, T, C, H, W) from 0 to 1, noise is (B, K, D).
+        """
         features = self.encoder(2 * frames.flatten(0, 1) - 1).unflatten(0, frames.shape[:2])
         slots: list[Tensor] = []
         for t in range(frames.shape[1]):
@@ -78,7 +80,10 @@ class PixelModel(nn.Module):
         return means.unflatten(0, past.shape[:2]), masks.unflatten(0, past.shape[:2])
 
     def look(self, features: Tensor, before: Tensor | None, noise: Tensor) -> Tensor:
-        """features (B, N, F) of a frame, the slots of the frame before it or None -> slots (B, K, D)."""
+        """Return the slots (B, K, D) of a frame.
+
+        features (B, N, F) are of that frame. before are the slots of the frame before it, or None.
+        """
         start = self.attention.start(noise) if before is None else before
         slots, _ = self.attention(
             features, start, iterations=self.sizes.iterations if before is None else self.sizes.later_iterations
@@ -86,7 +91,10 @@ class PixelModel(nn.Module):
         return slots
 
     def draw(self, past: Tensor, shape: torch.Size | tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """The slots of three frames (B, 3, K, D) -> means (B, K, C, H, W) and masks (B, K, 1, H, W) of the next one."""
+        """Return means (B, K, C, H, W) and masks (B, K, 1, H, W) of the next frame.
+
+        past are the slots of three frames (B, 3, K, D).
+        """
         z = self.processor(self.join(self.norm(past).transpose(1, 2).flatten(2)))
         drawn = self.decoder(z.flatten(0, 1), shape).to(past.dtype).unflatten(0, z.shape[:2])
         return (drawn[:, :, :-1] + 1) / 2, drawn[:, :, -1:].softmax(dim=1)
@@ -99,10 +107,11 @@ class PixelModel(nn.Module):
         share: float = 0.0,
         noise: Tensor | None = None,
     ) -> Losses:
-        """Squared error of frames 3, 4, ..., each predicted from the three before it; a mean over pixels and channels
-        that go from -1 to 1.
+        """Return the squared error of frames 3, 4, ..., each predicted from the three before it.
 
-        batch: features uint8 (B, T, H, W, C). noise (B, K, D) takes the place of what the generator would draw.
+        It is a mean over pixels and channels, with values scaled to -1..1.
+
+        batch: features uint8 (B, T, H, W, C). noise (B, K, D) replaces what the generator would draw.
         """
         features = batch["features"]
         self._require(features.shape[4])
@@ -120,12 +129,15 @@ class PixelModel(nn.Module):
         return Losses(4 * error, {"pixel_mse": error.detach()})
 
     def begin(self, seeds: Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> State:
-        """int64 (B,): all randomness of sequence i comes from seeds[i]. Any number of slots will do."""
+        """Return the state before the first frame.
+
+        seeds int64 (B,): all randomness of sequence i comes from seeds[i]. Any number of slots is possible.
+        """
         self._require(shape[2])
         return State(seeds, self.sizes.slots if slots is None else replace(self.sizes, slots=slots).slots)
 
     def observe(self, state: State, frame: Tensor, action: Tensor | None = None) -> tuple[State, Tensor, None]:
-        """frame (B, H, W, C) -> state, mean (B, H, W, C) of the next one, and no owners."""
+        """Take a frame and return the state, the mean of the next one, and no owners. Both are (B, H, W, C)."""
         features = self.encoder(2 * frame.permute(0, 3, 1, 2) - 1)
         noise = chance.normal(state.seeds, 0, state.count * self.sizes.slot_size).view(len(frame), state.count, -1)
         slots = self.look(features, None if state.past is None else state.past[:, -1], noise)[:, None]
@@ -134,17 +146,17 @@ class PixelModel(nn.Module):
         return state._replace(past=past, means=means, masks=masks), (means * masks).sum(dim=1).permute(0, 2, 3, 1), None
 
     def imagine(self, state: State, action: Tensor | None = None) -> tuple[State, Tensor, None]:
-        """Observe its own prediction."""
+        """Observe the model's own prediction."""
         assert state.means is not None and state.masks is not None
         return self.observe(state, (state.means * state.masks).sum(dim=1).permute(0, 2, 3, 1).clamp(0, 1), action)
 
     def parts(self, state: State) -> tuple[Tensor, Tensor, None]:
-        """What each slot takes the next frame for (B, K, H, W, C), and which share (B, K, H, W) of it is its own."""
+        """Return each slot's image (B, K, H, W, C) of the next frame, and its share (B, K, H, W) of that frame."""
         assert state.means is not None and state.masks is not None
         return state.means.permute(0, 1, 3, 4, 2), state.masks.squeeze(2), None
 
     def latents(self, state: State) -> Tensor:
-        """The slots of the frame just seen (B, K, D)."""
+        """Return the slots (B, K, D) of the frame just seen."""
         assert state.past is not None
         return state.past[:, -1]
 

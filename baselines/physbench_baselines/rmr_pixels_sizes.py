@@ -1,4 +1,4 @@
-"""How large a model of frames around a processor of states is, and how it is trained. Without torch."""
+"""Sizes of a model of frames around a processor of states, and how it is trained. Needs no torch."""
 
 from __future__ import annotations
 
@@ -20,35 +20,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PixelSizes:
-    """The slots see and draw as those of a Slot Attention auto-encoder do; between the two is the processor."""
+    """Sizes of a model. The encoder and the decoder of its slots are those of a Slot Attention auto-encoder.
+
+    The processor is between the two.
+    """
 
     channels: int = parameter(3, low=1, high=16)  # of a frame
-    slots: int = parameter(
-        11, low=1, high=64
-    )  # 10 balls and the background; other numbers may be asked for at test time
+    slots: int = parameter(11, low=1, high=64)  # 10 balls and the background; it can be changed at test time
     iterations: int = parameter(3, low=1, high=64)  # of the attention in the first frame
     later_iterations: int = parameter(
         1, low=1, high=64
-    )  # in each next one, which begins with the slots of the frame before
+    )  # in each later frame, which begins with the slots of the frame before
     slot_size: int = parameter(64, low=1, high=4096)
     slot_hidden: int = parameter(128, low=1, high=4096)  # of the MLP after the attention
     encoder: tuple[int, ...] = parameter((32, 32, 32, 32), low=1, high=1024)  # channels of its convolutions
-    features: int = parameter(64, low=1, high=4096)  # that the attention sees of a pixel
+    features: int = parameter(64, low=1, high=4096)  # numbers of each pixel that the attention sees
     decoder: tuple[int, ...] = parameter(
         (32, 32, 32), low=1, high=1024
     )  # channels of its convolutions before the last one
-    kernel: int = parameter(5, low=1, high=15)  # of all convolutions but that one
+    kernel: int = parameter(5, low=1, high=15)  # of all convolutions but the decoder's last one
     last_kernel: int = parameter(3, low=1, high=15)
     decoder_kernel: int = parameter(
         0, low=0, high=15
-    )  # of the decoder's convolutions, where they have one of their own
-    patch: int = parameter(1, low=1, high=16)  # everything sees squares of so many pixels, up and across, as one
-    size: int = parameter(128, low=1, high=4096)  # numbers of each slot that the processor takes and gives
+    )  # of the decoder's convolutions but the last; 0 = the same as `kernel`
+    patch: int = parameter(1, low=1, high=16)  # the model sees a square with this side in pixels as one pixel
+    size: int = parameter(128, low=1, high=4096)  # numbers of each slot in the processor
     hidden: int = parameter(128, low=1, high=8192)  # of the layers of the processor
-    passes: int = parameter(2, low=1, high=16)  # of messages
+    passes: int = parameter(2, low=1, high=16)  # passes of messages
     scale: float = parameter(
         0.1, above=0, high=10
-    )  # sigma of a pixel where a likelihood is asked for; nothing is learnt from it
+    )  # sigma of a pixel, used only when a likelihood is computed, not for training
 
     def __post_init__(self) -> None:
         check_fields(self, ModelError)
@@ -58,7 +59,7 @@ class PixelSizes:
 
     @property
     def of_slots(self) -> SlotAttentionSizes:
-        """Those of the encoder and of the attention."""
+        """Sizes of the encoder and of the attention."""
         shared = {
             field.name: getattr(self, field.name) for field in fields(SlotAttentionSizes) if field.name != "hidden"
         }
@@ -66,7 +67,7 @@ class PixelSizes:
 
     @property
     def of_decoder(self) -> SlotAttentionSizes:
-        """Those of the decoder, which draws what the processor gives."""
+        """Sizes of the decoder, which draws the processor's output."""
         return replace(self.of_slots, slot_size=self.size)
 
     def build(self) -> PixelModel:
@@ -77,7 +78,7 @@ class PixelSizes:
 
 
 def judge_frames(recipe: TrainingRecipe, dataset: str) -> Suite:
-    """Ask for the next frame, as the suite of pixels does."""
+    """Return a suite that scores predictions of the next frame, like the suite of pixels."""
     return Suite(
         "training", 1, "what a network is asked while it learns", (Task(dataset, (Colours(recipe.longest),)),), None
     )

@@ -1,7 +1,7 @@
-"""How large models of states are, and how they are trained. Without torch.
+"""Sizes of models of states, and how they are trained. Needs no torch.
 
-The paper's models of balls learn for 10,000 epochs on eight TPU cores, from a set whose size it does not say: no run is
-called as long as that. A small one is what learns in an hour on a CPU.
+The paper's models of balls learn for 10,000 epochs on eight TPU cores, from a set whose size the paper does not say. So
+no run counts as long enough. A small model is one that learns in an hour on a CPU.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ PAPER = "https://arxiv.org/abs/2107.08881"
 
 @dataclass(frozen=True)
 class TrajectorySizes:
-    """Of a model of balls."""
+    """Sizes of a model of balls."""
 
     processor: str = parameter("mpnn", choices=PROCESSORS)
-    balls: int = parameter(10, low=1, high=255)  # the others take any number
-    size: int = parameter(128, low=1, high=4096)  # numbers of each ball in between
+    balls: int = parameter(10, low=1, high=255)  # only for mlp; the other processors take any number
+    size: int = parameter(128, low=1, high=4096)  # numbers of each ball inside the model
     hidden: int = parameter(128, low=1, high=8192)  # of the layers of P
     passes: int = parameter(2, low=1, high=16)  # of messages
     box: float = parameter(64.0, above=0.0, high=1e6)  # its side in pixels
@@ -45,10 +45,10 @@ class TrajectorySizes:
 
 @dataclass(frozen=True)
 class MemorySizes:
-    """Of a model of the 128 bytes of a console."""
+    """Sizes of a model of the 128 bytes of a console."""
 
     processor: str = parameter("mpnn", choices=PROCESSORS)
-    size: int = parameter(64, low=1, high=4096)  # numbers of each byte in between
+    size: int = parameter(64, low=1, high=4096)  # numbers of each byte inside the model
     hidden: int = parameter(64, low=1, high=8192)  # of the layers of P
     passes: int = parameter(1, low=1, high=16)  # of messages
     actions: int = parameter(18, low=1, high=1024)
@@ -64,14 +64,14 @@ class MemorySizes:
 
 
 def judge_states(recipe: TrainingRecipe, dataset: str) -> Suite:
-    """Ask for the next places, as the suite of trajectories does."""
+    """Return a suite that scores predictions of the next places, like the suite of trajectories."""
     return Suite(
         "training", 1, "what a network is asked while it learns", (Task(dataset, (Trajectory(recipe.longest),)),), None
     )
 
 
 def judge_memories(recipe: TrainingRecipe, dataset: str) -> Suite:
-    """Ask for the next memory, as the suite of memories does."""
+    """Return a suite that scores predictions of the next memory, like the suite of memories."""
     return Suite(
         "training", 1, "what a network is asked while it learns", (Task(dataset, (Memory(recipe.longest),)),), None
     )
@@ -90,7 +90,7 @@ def _trajectories() -> dict[str, dict[str, TrajectorySizes]]:
 SMALL: dict[str, Any] = {
     "batch": 4, "learning_rate": 8e-3, "warm_up": 50, "decay": 1.0, "averaging": 0.99, "validation": 100, "scored": 16,
 }  # fmt: skip
-"""What differs from the paper's training where little time is left for it."""
+"""What differs from the paper's training when there is little time for it."""
 
 TRAJECTORIES = Architecture(
     name="rmr-trajectories",
@@ -115,7 +115,7 @@ TRAJECTORIES = Architecture(
     },
     judged_by=judge_states,
 )
-"""Ten sequences have 480 windows: the paper's batch is of 512."""
+"""The record of models of balls. Ten sequences have 480 windows; the paper's batch has 512."""
 
 MEMORIES = Architecture(
     name="rmr-memories",

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from physbench_baselines.training.training_recipe import TrainingRecipe
 
 STEEP = 20.0
-"""How sharply an object hides the picture behind it."""
+"""How steep the edges of objects are in `Sqair.cover`."""
 
 STREAMS = 5
 """How many streams of random numbers a frame uses."""

@@ -40,7 +40,7 @@ FORGET = 0.9999
 """Factor of the gates that mix the old and the new content of an object."""
 
 TIGHT = 1e-3
-"""The least deviation of `where` in the form "tracking"; a hundredth is a fourth of a pixel."""
+"""The least deviation of `where` in the form "tracking": a fortieth of a pixel."""
 
 REACH = 0.3
 """How far the logit of a scale can go from its middle in the form "tracking"."""

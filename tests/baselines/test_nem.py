@@ -472,7 +472,7 @@ def test_frames_and_actions_that_are_not_the_models_are_refused() -> None:
         model.begin(torch.tensor([1]), shape=(16, 16, 3), actions=4)
     with pytest.raises(ModelError, match="the data have none"):
         model.begin(torch.tensor([1]), shape=(16, 16, 1))
-    with pytest.raises(ModelError, match="was told none"):
+    with pytest.raises(ModelError, match="got none"):
         model.observe(begin(model, torch.tensor([1])), torch.zeros(1, 16, 16, 1), None)
     with pytest.raises(ModelError, match="frames of"):
         model.loss({"features": torch.zeros(1, 3, 8, 8, 1, dtype=torch.uint8)})

@@ -190,7 +190,7 @@ def test_data_without_what_is_wanted_are_refused_before_anything_is_written(
     with pytest.raises(TrainingError, match=r"^r-nem wants actions; balls4mass64 has none$"):
         train(nem, tmp_path / "run", steps=1, device="cpu")
     monkeypatch.setattr(run, "source_of", lambda given: WithActions(source_of(given)))
-    with pytest.raises(ModelError, match="is told one of 4 actions with every frame, and the data have 3$"):
+    with pytest.raises(ModelError, match="needs one of 4 actions with every frame, and the data have 3$"):
         train(nem, tmp_path / "run", steps=1, device="cpu")
     with pytest.raises(ModelError, match="nothing to predict in sequences of 1 frames: give 2 or more"):
         train(replace(nem, frames=(1,), sizes=TINY_NEM), tmp_path / "run", steps=1, device="cpu")

@@ -179,7 +179,7 @@ def test_inertia_is_of_things_that_move(cli: Any) -> None:
     refused = cli("eval", "inertia", "--suite", "smoke", "--limit", 1)
     assert (
         refused.exit_code == 2
-        and "inertia is of things that move" in refused.stderr
+        and "inertia is for things that move" in refused.stderr
         and "Traceback" not in refused.stderr
     )
 
