@@ -227,7 +227,7 @@ def test_a_network_that_says_nonsense_is_refused(network: torch.nn.Module, words
     [
         (Plain(total=torch.zeros(3)), r"loss of Plain is one number, not an array of the shape \(3,\): take its mean"),
         (Plain(figures={"each": torch.zeros(2)}), "each of Plain is one number"),
-        (Plain(figures={"my loss": torch.zeros(())}), "called by one word, not 'my loss'"),
+        (Plain(figures={"my loss": torch.zeros(())}), "is one word, not 'my loss'"),
     ],
 )
 def test_a_loss_that_is_none_is_refused(network: torch.nn.Module, words: str) -> None:

@@ -232,7 +232,7 @@ def test_a_loss_that_is_no_number_stops_the_run_in_one_sentence_and_last_is_of_b
     recipe = toy(sizes={"poisoned": True}, learning_rate=1e-3, warm_up=0, decay=0.0, gradient_limit=0.0)
     with pytest.raises(
         TrainingError,
-        match=r"the loss became nan at step 6: try a lower learning rate.*last\.safetensors is of before$",
+        match=r"the loss became nan at step 6: try a lower learning rate.*last\.safetensors holds the weights from before$",
     ):
         train(recipe, tmp_path / "run", steps=50, device="cpu")
     assert step_of(tmp_path / "run" / "last.safetensors") == 5
@@ -532,8 +532,8 @@ def test_weights_that_do_not_fit_or_are_none_are_refused_before_anything_is_writ
         (
             "r-mem",
             (
-                "cannot begin with 'r-mem': there is no file r-mem, and no model that comes with the package is called"
-                " so: there is conv3, .*lstm, "
+                "cannot begin with 'r-mem': there is no file r-mem, and no model that comes with the package has this"
+                " name: there is conv3, .*lstm, "
             ),
         ),
         (str(tmp_path / "text.pt"), "is not a checkpoint"),
@@ -616,7 +616,7 @@ def test_folders_are_not_mistaken_for_one_another(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="a training recipe has no field 'moddel'"):
         train(None, out, resume=True, device="cpu")
     (out / "recipe.json").write_text('{"algorithm": "pqn", "games": 32}')
-    with pytest.raises(TrainingError, match="the recipe of an agent: write `physbench train dqn` and the rest"):
+    with pytest.raises(TrainingError, match="the recipe of an agent: use `physbench train dqn`"):
         train(None, out, resume=True, device="cpu")
 
 

@@ -1,2 +1,4 @@
-"""The one training loop: any network with a `loss`, a folder for each run, and a run that is killed goes on as if it
-had not been."""
+"""Training: one loop for any network with a `loss`, and a folder for each run.
+
+A run that is killed can be resumed, and goes on as if it had not been killed.
+"""

@@ -1,6 +1,7 @@
-"""A run is a folder: recipe.json, log.csv, last.safetensors, best.safetensors, curves.svg and, at the end, result.json.
+"""The folder of a run: recipe.json, log.csv, last.safetensors, best.safetensors, curves.svg and, at the end,
+result.json.
 
-What is in it is whole at any moment.
+Every file in it is complete at any moment.
 """
 
 import csv
@@ -21,7 +22,7 @@ from physbench_baselines.training.training_recipe import MOST_TEXT, TrainingReci
 
 @dataclass(frozen=True)
 class LogRow:
-    """Of the log: what every run has, and whatever figures there are, by name."""
+    """A row of the log: what every run has, and any other figures by name."""
 
     step: int
     sequences: int
@@ -29,33 +30,34 @@ class LogRow:
     sequences_per_second: float
     learning_rate: float
     frames: int
-    loss: float | None  # a mean over the steps since the row before, like the other figures of training
+    loss: float | None  # mean over the steps since the last row, like all figures of training
     figures: Mapping[str, float] = field(default_factory=dict[str, float])
 
     @property
     def validation_loss(self) -> float | None:
-        """None where nothing was validated."""
+        """The validation loss, or None if this row has no validation."""
         return self.figures.get("validation_loss")
 
     def cells(self) -> dict[str, float | None]:
-        """By the name of the column."""
+        """Return all values by the name of their column."""
         return {**{name: getattr(self, name) for name in CORE}, **self.figures}
 
 
 MOST_LOG = 1 << 28
-"""Bytes."""
+"""The most bytes that a log may have."""
 
 CORE = tuple(item.name for item in fields(LogRow) if item.name != "figures")
-"""The columns of every log. Those of figures stand after them, in the order in which they came."""
+"""The columns of every log. The columns of other figures follow, in the order in which the figures first appeared."""
 
 
 class AtWork(TrainingError):
-    """Another process has what this one wants to write to."""
+    """An error: another process is using what this one wants to write."""
 
 
 @contextmanager
 def hold(file: Path, sentence: str) -> Generator[None]:
-    """Keep other processes out for as long as this lasts; AtWork with the sentence where one is in already."""
+    """Lock a file for as long as the context lasts, or raise AtWork with this sentence if another process has locked
+    it."""
     with open_regular_file(file, MOST_TEXT) as handle:
         if not try_lock(handle):
             raise AtWork(sentence)
@@ -63,23 +65,28 @@ def hold(file: Path, sentence: str) -> Generator[None]:
 
 
 class Folder:
+    """The folder of a run."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @property
     def last(self) -> Path:
+        """The weights and the state of the run at the last save."""
         return self._weights("last")
 
     @property
     def best(self) -> Path:
+        """The weights with the best validation loss."""
         return self._weights("best")
 
     def _weights(self, name: str) -> Path:
-        """Runs of before ended in .pt, and may go on."""
+        """Return the path of weights. Older runs used .pt files, and can be resumed."""
         path, before = (self.path / f"{name}{suffix}" for suffix in (".safetensors", ".pt"))
         return before if before.exists() and not path.exists() else path
 
     def begin(self, recipe: TrainingRecipe) -> None:
+        """Make the folder, with an empty log and the recipe."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -89,7 +96,7 @@ class Folder:
 
     @contextmanager
     def hold(self) -> Generator[None]:
-        """One process at a time."""
+        """Keep other processes out of this run."""
         with hold(
             self.path / "recipe.json", f"the run in {self.path} is at work in another process: stop that one first"
         ):
@@ -97,7 +104,7 @@ class Folder:
 
     @staticmethod
     def require_none(path: Path) -> None:
-        """A run never writes over another one."""
+        """Refuse a path that holds a run or anything else: a run never overwrites another one."""
         if path.exists() and not path.is_dir():
             raise TrainingError(f"{path} is a file: a run needs a folder of its own")
         if (path / "recipe.json").exists():
@@ -106,7 +113,7 @@ class Folder:
             raise TrainingError(f"{path} is not empty: a run needs a folder of its own")
 
     def recipe(self) -> TrainingRecipe:
-        """What the run in this folder was started with."""
+        """Read the recipe that the run in this folder was started with."""
         place = self.path / "recipe.json"
         try:
             text = read_regular_file(place, MOST_TEXT).decode()
@@ -120,7 +127,7 @@ class Folder:
             raise TrainingError(f"{place}: {error}") from None
 
     def result(self) -> tuple[str, int] | None:
-        """Why the run is over, and at which step; None for one that goes on."""
+        """Return why the run ended, and at which step, or None if it has not ended."""
         place = self.path / "result.json"
         if not place.exists():
             return None
@@ -131,7 +138,7 @@ class Folder:
             raise TrainingError(f"{place} is not the result of a run: put it back or delete it") from None
 
     def append(self, row: LogRow) -> None:
-        """A row with a figure that is new makes the log anew, with one more column."""
+        """Append a row to the log. If it has a new figure, the log is written again with one more column."""
         columns = self._columns()
         if not row.cells().keys() <= set(columns):
             return self._write_log([*self.rows(), row])
@@ -142,7 +149,7 @@ class Folder:
             raise TrainingError(f"{self.path / 'log.csv'} cannot be written: {error.strerror}") from None
 
     def rows(self) -> list[LogRow]:
-        """Half a last line, of a run that was killed while it wrote, is no row."""
+        """Read the log. An incomplete last line, of a run that was killed while it wrote, does not count."""
         try:
             text = read_regular_file(self.path / "log.csv", MOST_LOG).decode()
         except (StorageError, UnicodeDecodeError):
@@ -154,7 +161,7 @@ class Folder:
             raise TrainingError(f"{self.path / 'log.csv'} is not the log of a run: put it back or delete it") from None
 
     def cut(self, step: int) -> None:
-        """Forget what was logged after a step: it is going to happen again."""
+        """Remove the rows after a step from the log, because these steps will run again."""
         self._write_log([row for row in self.rows() if row.step <= step])
 
     def _write_log(self, rows: Sequence[LogRow]) -> None:
@@ -173,7 +180,7 @@ class Folder:
             return []
 
     def write(self, name: str, content: str | bytes) -> None:
-        """As a whole or not at all."""
+        """Write a file completely or not at all."""
         write_whole(self.path / name, content)
 
 

@@ -1,7 +1,7 @@
-"""The network that a run begins with: freshly drawn from a seed, or with the weights of another run or of a model that
-comes with the package.
+"""The network that a run begins with.
 
-What those cost is not forgotten.
+It is freshly drawn from a seed, or has the weights of another run or of a model that comes with the package. In that
+case the cost of those weights is kept, too.
 """
 
 from collections.abc import Mapping
@@ -22,20 +22,26 @@ from physbench_baselines.training.training_recipe import TrainingRecipe
 Stage = dict[str, Any]
 
 COUNTED = {"steps": int, "sequences": int, "hours": float}
+"""The fields of a stage that are added up over all stages."""
+
 
 KEPT = (*COUNTED, "name", "hardware", "data", "recipe", "minutes_limit", "steps_limit")
-"""What a card keeps of a stage of training."""
+"""The fields of a stage of training that a card keeps."""
 
 
 class Initial(NamedTuple):
+    """A network to begin with, and how it was trained."""
+
     network: torch.nn.Module
     stages: list[Stage]
-    """How its weights came about, the first stage first."""
+    """The stages of training that gave its weights, the first one first."""
 
 
 def network_of(recipe: TrainingRecipe, initial: Initial | None = None, *, dataset: str = "") -> torch.nn.Module:
-    """Build a network. dataset: whose name decides the sizes that a model usually has. The first weights are the same
-    on every device."""
+    """Build the network of a run.
+
+    The name of the dataset decides the default sizes of the model. The first weights are the same on every device.
+    """
     sizes = sizes_of(recipe, dataset=dataset)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(mix(recipe.seed + 3))
@@ -46,7 +52,7 @@ def network_of(recipe: TrainingRecipe, initial: Initial | None = None, *, datase
 
 
 def sizes_of(recipe: TrainingRecipe, *, dataset: str = "") -> Any:
-    """What the model usually has, changed as the recipe wants."""
+    """Return the default sizes of the model, with the changes of the recipe."""
     architecture = architecture_with(recipe.model)
     usual = architecture.sizes_of(recipe.model, dataset=dataset)
     changes = {name: tuple(value) if isinstance(value, list) else value for name, value in recipe.sizes.items()}
@@ -63,9 +69,10 @@ def sizes_of(recipe: TrainingRecipe, *, dataset: str = "") -> Any:
 
 
 def initial_of(name: str, *, model: str = "") -> Initial:
-    """Of a file, or of a model that comes with the package; a model's name is never taken for a file's.
+    """Load weights to begin with: from a file, or from a model that comes with the package.
 
-    model: what is to be trained. Where that is the user's own code, it is also the code of weights that name some.
+    A name of such a model is never read as a file. model: the model to be trained. If that is the user's own code, it
+    is also used for weights that name code of their own.
     """
     known = name in bundled.names()
     with ExitStack() as stack:
@@ -77,7 +84,7 @@ def initial_of(name: str, *, model: str = "") -> Initial:
             hint = (
                 ""
                 if path.exists()
-                else f", and no model that comes with the package is called so: there is {', '.join(bundled.names())}"
+                else f", and no model that comes with the package has this name: there is {', '.join(bundled.names())}"
             )
             raise TrainingError(f"this run cannot begin with {name!r}: {error}{hint}") from None
     card = {**found.card, **vars(bundled.card(name))} if known else found.card
@@ -85,7 +92,8 @@ def initial_of(name: str, *, model: str = "") -> Initial:
 
 
 def begin_with(network: torch.nn.Module, initial: Initial, name: str) -> None:
-    """Fill a network with the weights of another one of its sizes; how many slots and how much noise do not matter."""
+    """Fill a network with the weights of another one of the same sizes. The number of slots and the noise may
+    differ."""
     ours, theirs = network.state_dict(), initial.network.state_dict()
     odd = next(
         (
@@ -103,7 +111,7 @@ def begin_with(network: torch.nn.Module, initial: Initial, name: str) -> None:
 
 
 def stages_before(card: Mapping[str, Any]) -> list[Stage]:
-    """The stages of training that a card tells of, without its own."""
+    """Return the stages of training that a card lists as earlier ones, without the card's own stage."""
     told = card.get("before")
     return (
         [_stage(cast("Stage", stage)) for stage in cast("list[Any]", told) if isinstance(stage, dict)]
@@ -113,12 +121,12 @@ def stages_before(card: Mapping[str, Any]) -> list[Stage]:
 
 
 def total(card: Mapping[str, Any], field: str) -> Any:
-    """Of `steps`, `sequences` or `hours`, over all stages of training."""
+    """Return the sum of `steps`, `sequences` or `hours` over all stages of training."""
     return sum(stage[field] for stage in (*stages_before(card), _stage(card)))
 
 
 def _stage(card: Mapping[str, Any]) -> Stage:
-    """A card is anybody's: what is to be counted is a number, or nothing is known of it."""
+    """Read a stage from a card. Cards can come from any source, so what is not a number counts as 0."""
     told = {field: card.get(field) for field in (*KEPT, "weights_sha256") if field in card}
     for field, kind in COUNTED.items():
         value = told.get(field)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while something must be finished first: noticed at once, obeyed where it is safe."""
+"""Handling of Ctrl-C and SIGTERM: a signal is noticed at once, and takes effect where it is safe to stop."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(Exception):
-    """Somebody asked for an end."""
+    """Raised where it is safe to stop, after a signal."""
 
 
 class Interrupts:
-    """Within it, the first signal only makes `stop_here` raise Stopped, which becomes on the way out what the signal
-    usually is. The second acts at once.
+    """A context in which the first signal only makes `stop_here` raise Stopped.
 
-    A signal that comes when the work is over anyway is not lost: what was to follow does not follow.
+    At the end of the context, Stopped becomes the usual effect of the signal. A second signal has that effect at once.
+    If a signal comes when the work is done anyway, it still takes effect at the end of the context, so what was to
+    follow does not run.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,7 @@ class Interrupts:
             raise SystemExit(128 + signal.SIGTERM) from None
 
     def stop_here(self) -> None:
+        """Raise Stopped if a signal has come."""
         if self.caught is not None:
             raise Stopped
 

@@ -1,5 +1,7 @@
-"""Checkpoints of a run: weights for the evaluator with a card that says how they came about; in last.safetensors also
-what the next step depends on."""
+"""Checkpoints of a run: weights for the evaluator, with a card that says how they were trained.
+
+last.safetensors also holds everything that the next step depends on.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,7 +18,7 @@ from physbench_baselines.training.training_recipe import TrainingRecipe
 
 
 def load_run_state(path: Path) -> dict[str, Any]:
-    """The state of the run."""
+    """Load the state of a run from its last checkpoint."""
     training = checkpoint.load(path).training
     if not isinstance(training, dict):
         raise TrainingError(f"{path} holds weights alone, without the state of a run: it cannot be resumed")
@@ -34,7 +36,10 @@ def card_of(
     ended: str | None,
     before: Sequence[Mapping[str, Any]] = (),
 ) -> RunCard:
-    """before: the stages that gave the weights which it began with."""
+    """Make the card of a run at this step.
+
+    before: the stages of training that gave the weights which the run began with.
+    """
     sequences, hours, hardware = step * recipe.batch, seconds / 3600, hardware_of(device)
     spent = f"{sequences:,} sequences, {_time(seconds)} on {hardware}"
     spent += f", after {sum(stage['sequences'] for stage in before):,} sequences in earlier runs" if before else ""
@@ -55,6 +60,7 @@ def card_of(
 
 
 def hardware_of(device: torch.device) -> str:
+    """Describe the hardware that a run uses."""
     if device.type == "cuda":
         return f"1 GPU ({torch.cuda.get_device_name(device)})"
     cores = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""The course of a run as a picture: losses and figures over the steps."""
+"""The learning curves of a run as a picture: losses and figures over the steps."""
 
 import math
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from physbench.report.pages import render
 from physbench_baselines.training.folder import LogRow
 
 DROPPED = 0.02
-"""Of the losses, the highest share: those of the first steps would press all others flat."""
+"""The share of the highest losses that is left out: the losses of the first steps would flatten all others."""
 
 
 def curves(rows: Sequence[LogRow], *, title: str) -> str:
-    """Draw an SVG: a panel of losses, and one of every other figure, in training and in validation."""
+    """Draw an SVG with a panel of losses, and one of every other figure, in training and in validation."""
     panels: dict[str, dict[str, Line]] = {"loss": {}}
     for name in dict.fromkeys(["loss", *(name for row in rows for name in row.figures)]):
         points = tuple(

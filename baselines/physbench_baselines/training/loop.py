@@ -1,4 +1,4 @@
-"""The loop itself: step, log, evaluate, save, until time, steps or patience are used up."""
+"""The training loop: step, log, evaluate and save, until the time, the steps or the patience are used up."""
 
 from __future__ import annotations
 
@@ -31,26 +31,30 @@ if TYPE_CHECKING:
     from physbench_baselines.training.sources import Batch, Source
 
 SAVE_SECONDS = 50
-"""At least once a minute, a step of some seconds included."""
+"""Seconds between saves; even with a step of some seconds, a run is saved at least once a minute."""
 
 PENDING = 16
-"""Steps whose losses may wait on a graphics card before they are looked at."""
+"""How many losses may wait on a graphics card before they are read."""
 
 
 @dataclass(frozen=True)
 class TrainingProgress:
+    """How far a run is."""
+
     step: int
     share: float  # of the run, 0 to 1
     minutes: float
     frames: int
     loss: float  # of the last step
-    figures: Mapping[str, float]  # of the evaluator, when they were last measured; of the last step until then
+    figures: Mapping[str, float]  # of the evaluator at the last validation; before the first one, of the last step
     sequences_per_second: float
     seconds_left: float | None  # None without a limit
 
 
 @dataclass(frozen=True)
 class TrainingResult:
+    """How a run ended."""
+
     model: str
     data: str
     step: int
@@ -60,13 +64,13 @@ class TrainingResult:
     validation_loss: float  # of the last weights
     best_validation_loss: float
     best_step: int
-    figures: Mapping[str, float]  # of the last weights: whatever else was measured in the last validation
+    figures: Mapping[str, float]  # of the last weights: all other figures of the last validation
     device: str
 
 
 @dataclass
 class LoopState:
-    """Plain numbers that a resumed run needs beside the tensors; NaN and -1 for what never was."""
+    """Plain numbers that a resumed run needs besides the tensors; NaN and -1 stand for what has not happened yet."""
 
     step: int = 0
     seconds: float = 0.0
@@ -80,12 +84,12 @@ class LoopState:
     frames: int = 0
     minutes_limit: float = 0.0  # 0 = none
     steps_limit: int = 0
-    sums: dict[str, float] = field(default_factory=dict[str, float])  # of figures, over these steps
-    measured: dict[str, float] = field(default_factory=dict[str, float])  # in the last validation, beside its loss
+    sums: dict[str, float] = field(default_factory=dict[str, float])  # of figures, over the steps since the last row
+    measured: dict[str, float] = field(default_factory=dict[str, float])  # in the last validation
 
     @staticmethod
     def of(saved: Mapping[str, Any]) -> LoopState:
-        """Read what `asdict` gave. An older save has no figures: they begin anew."""
+        """Read a state from what `asdict` returned. An older save has no figures, so their sums begin at 0."""
         numbers = {
             item.name: type(item.default)(saved[item.name])
             for item in fields(LoopState)
@@ -100,7 +104,7 @@ class LoopState:
 
 @dataclass
 class Loop:
-    """A run at work."""
+    """A run in progress."""
 
     recipe: TrainingRecipe
     source: Source
@@ -112,7 +116,7 @@ class Loop:
     before: Sequence[Mapping[str, Any]] = ()
     """The stages of training that gave the weights which the run began with."""
     suite: Suite | None = None
-    """What judges it, in place of the usual one."""
+    """The suite that judges the network, if not the usual one."""
 
     def __post_init__(self) -> None:
         self.every = self.recipe.evaluate_every or max(self.source.epoch // self.recipe.batch, 1)
@@ -124,7 +128,7 @@ class Loop:
 
     @property
     def seconds(self) -> float:
-        """Spent on this run, also before it was resumed."""
+        """Seconds spent on this run, including those before it was resumed."""
         return time.monotonic() - self._began
 
     @property
@@ -136,8 +140,10 @@ class Loop:
         return min(max(by_time, by_steps), 1.0)
 
     def to_its_end(self, workers: int, *, pause_after: float | None = None) -> TrainingResult:
-        """Or up to the first step after so many minutes: then it is saved, and neither evaluated nor called a
-        result."""
+        """Run to the end, or to the first step after `pause_after` minutes.
+
+        At a pause, the run is saved; it is not evaluated, and no result is written.
+        """
         state = self.state
         pause = math.inf if pause_after is None else time.monotonic() + 60 * pause_after
         batches = self.source.batches(state.step, wants=self.stepper.traits.wants, workers=workers)
@@ -185,7 +191,7 @@ class Loop:
         )
 
     def _settle(self) -> None:
-        """Look at the losses that are still on their way."""
+        """Read the losses that are still pending."""
         if not self.pending:
             return
         state = self.state
@@ -205,7 +211,7 @@ class Loop:
             self.progress(self._progress())
 
     def _look(self, *, last: bool) -> None:
-        """Log, and evaluate, when it is time and was not done."""
+        """Log or evaluate, if it is time and has not been done at this step."""
         state = self.state
         if (last or (state.step and state.step % self.every == 0)) and state.evaluated != state.step:
             self._evaluate()
@@ -251,7 +257,7 @@ class Loop:
         self._mark = (state.step, self.seconds)
 
     def _rate(self) -> float:
-        """Sequences per second of training since the last row."""
+        """Return the sequences per second of training since the last row."""
         step, seconds = self._mark
         return (self.state.step - step) * self.recipe.batch / max(self.seconds - seconds, 1e-9)
 
@@ -264,7 +270,7 @@ class Loop:
         return "patience" if self._out_of_patience() else None
 
     def _out_of_patience(self) -> bool:
-        """Whether validation stopped improving, which is how long the paper trained."""
+        """Return whether validation has stopped improving; the paper trained until then."""
         state = self.state
         without = (state.evaluated - state.best_step) * self.recipe.batch
         return state.best_step >= 0 and without >= self.recipe.patience * self.source.epoch
@@ -275,7 +281,7 @@ class Loop:
         self._saved = time.monotonic()
 
     def _keep(self, name: str) -> None:
-        """Weights that are no numbers are never written over those that were."""
+        """Save the weights. Weights that are not finite never overwrite others."""
         if not self.stepper.finite():
             raise TrainingError(
                 f"the weights are no longer finite after step {self.state.step}: try a lower learning rate;"
@@ -298,7 +304,9 @@ class Loop:
         )
 
     def _before(self) -> str:
-        return f"{self.folder.last} is of before" if self.folder.last.exists() else "nothing was saved before"
+        if not self.folder.last.exists():
+            return "nothing was saved before"
+        return f"{self.folder.last} holds the weights from before"
 
     def _progress(self) -> TrainingProgress:
         state = self.state
@@ -318,7 +326,7 @@ class Loop:
         )
 
     def _last_judgement(self) -> dict[str, float]:
-        """What the evaluator said last."""
+        """Return the figures of the evaluator at the last validation."""
         return {name: value for name, value in self.state.measured.items() if not name.startswith("validation_")}
 
     def _result(self, ended: str) -> TrainingResult:

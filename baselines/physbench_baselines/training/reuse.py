@@ -1,5 +1,7 @@
-"""Take a part of another network, such as the processor of a model of states, and keep it as it is while the rest
-learns."""
+"""Reuse of a part of another network, such as the processor of a model of states.
+
+The part is frozen while the rest learns.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def split_reuse(reuse: str) -> tuple[str, str]:
-    """Read "processor=rmr-mpnn.balls10" as the name of a part and where its weights are."""
+    """Split "processor=rmr-mpnn.balls10" into the name of a part and the source of its weights."""
     part, equals, source = reuse.partition("=")
     if not (equals and part and source):
         raise TrainingError(f"reuse is written PART=WEIGHTS, such as processor=rmr-mpnn.balls10, not {reuse!r:.60}")
@@ -33,8 +35,10 @@ def freeze_part(network: torch.nn.Module, reuse: str) -> torch.nn.Module:
 
 
 def reuse_part(network: torch.nn.Module, reuse: str) -> list[Stage]:
-    """Fill a part with the weights that another network has under the same name, and freeze it. Returns how those came
-    about."""
+    """Fill a part with the weights of the same part of another network, and freeze it.
+
+    Return the stages of training that gave those weights.
+    """
     ours = freeze_part(network, reuse)
     part, source = split_reuse(reuse)
     initial = initial_of(source)

@@ -1,8 +1,8 @@
-"""Runs: started in a folder, stopped at any moment, resumed.
+"""Runs: they start in a folder, can be stopped at any moment, and can be resumed.
 
-With a number of steps, everything is a function of the recipe and of the step: a run that was killed and resumed ends
-bit for bit (on a CPU with as many threads) where it would have ended. With minutes, the share of them that is used
-drives the schedule, and a resumed run's clock goes on.
+With a number of steps, everything is a function of the recipe and of the step. A run that was killed and resumed then
+ends with the same bits as one that was not, on a CPU with the same number of threads. With minutes, the share of the
+minutes that is used up drives the schedule, and the clock of a resumed run goes on.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ def train(
     graphs: bool = True,
     progress: Callable[[TrainingProgress], None] | None = None,
 ) -> TrainingResult:
-    """Train into a folder until the time or the steps are used up, or the recipe's patience is.
+    """Train into a folder until the time, the steps or the recipe's patience are used up.
 
-    resume: go on with the run in the folder; its limits hold where no other is given, its recipe where that is None.
-    pause_after: minutes from now, after which the run is saved and left as it is; its schedule does not know of them.
-    graphs: on CUDA, each step as one captured graph. Ctrl-C and SIGTERM save first. KeyboardInterrupt or SystemExit
-    then goes on to the caller.
+    resume: go on with the run in the folder. Its own limits and recipe are used if no others are given. pause_after:
+    minutes from now after which the run is saved and left; the schedule does not depend on them. graphs: run each step
+    on CUDA as one captured graph. Ctrl-C and SIGTERM save the run first, then the caller gets KeyboardInterrupt or
+    SystemExit.
     """
     require_limits(minutes, steps, workers)
     if pause_after is not None and not 0 < pause_after < 1e9:
@@ -109,7 +109,10 @@ def train(
 
 
 def _try_out(network: torch.nn.Module, source: Source, recipe: TrainingRecipe) -> None:
-    """Show the network a sequence before anything is written: one that cannot see it, or be kept, says so here."""
+    """Show the network a sequence before anything is written.
+
+    A network that cannot take it, or cannot be saved, fails here.
+    """
     weights_of(network)
     wants = traits_of(network).wants
     for name in wants:
@@ -123,7 +126,7 @@ def _try_out(network: torch.nn.Module, source: Source, recipe: TrainingRecipe) -
 
 
 def _agree(given: TrainingRecipe | None, started: TrainingRecipe, path: Path) -> TrainingRecipe:
-    """A run goes on as what it is."""
+    """Return the recipe of a run that is resumed, or refuse a different one."""
     if given is None:
         return started
     if given.precision == "auto":
@@ -139,7 +142,7 @@ def _agree(given: TrainingRecipe | None, started: TrainingRecipe, path: Path) ->
 
 
 def _restore(folder: Folder, stepper: Stepper) -> LoopState:
-    """As the last save left it."""
+    """Restore the state of the last save."""
     training = load_run_state(folder.last)
     try:
         state = LoopState.of(training)

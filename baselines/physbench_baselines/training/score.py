@@ -1,4 +1,4 @@
-"""How good a network is while it learns: its loss on the validation sequences, and what the evaluator says of it."""
+"""How good a network is while it learns: its loss on the validation sequences, and figures of the evaluator."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from physbench_baselines.training.sources import Source
 
 USUAL = ("relative_bce", "ari", "reconstruction_mse")
-"""What is logged of the evaluator's figures where an architecture wants no others."""
+"""The figures of the evaluator that are logged, if an architecture has no suite of its own."""
 
 
 def validate(
@@ -34,10 +34,9 @@ def validate(
     device: torch.device,
     between: Callable[[], None],
 ) -> dict[str, float]:
-    """Means of the loss and of its figures over the validation sequences, with the same noise every time, as at the end
-    of the run.
+    """Return means of the loss and of its figures over the validation sequences.
 
-    `between` is called after each batch.
+    The noise is the same every time, and the share is that of the end of the run. `between` is called after each batch.
     """
     sums: dict[str, torch.Tensor] = {}
     generator = torch.Generator(device)
@@ -59,8 +58,11 @@ def validate(
 
 
 def usual_suite(recipe: TrainingRecipe, source: Source) -> Suite | None:
-    """One-step prediction on the first validation sequences, where there is a next frame to predict; of images, who
-    owns the pixels in the end."""
+    """Return the usual suite, on the first validation sequences.
+
+    For sequences it asks for one-step predictions, for images for the final owners of the pixels. It is None if there
+    is nothing to predict.
+    """
     if recipe.longest < 2 or "features" not in source.arrays:
         return None
     asking = Window(recipe.longest) if source.frames > 1 else Image(shown=recipe.longest)
@@ -76,11 +78,10 @@ def judge(
     device: torch.device,
     between: Callable[[], None],
 ) -> dict[str, float]:
-    """The evaluator's figures on the first validation sequences: of a suite that the architecture wants, or the usual
-    two.
+    """Return the evaluator's figures on the first validation sequences, from this suite or from the usual one.
 
-    A suite of several tasks gives figures called task/metric. What the evaluator does not tell of a network is left
-    out.
+    If a suite has several tasks, the figures are called task/metric. Figures that the evaluator cannot compute for a
+    network are left out.
     """
     usual = usual_suite(recipe, source) if suite is None else None
     if not recipe.scored or not traits_of(network).observe or not (chosen := suite or usual):

@@ -1,4 +1,4 @@
-"""Where a run's sequences come from. Step s always gets the same ones, so resuming is starting at another number."""
+"""Sources of training sequences. Step s always gets the same ones, so a run can be resumed at any step."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ Batch = dict[str, NDArray[Any]]  # (B, T, ...) or (B, ...) each, by name
 
 
 def source_of(recipe: TrainingRecipe) -> Source:
+    """Return the source that a recipe names: a file, or a dataset that is made while it is used."""
     if is_file(recipe):
         return StoredBatches(recipe, open_dataset(recipe.data))
     if recipe.data not in registry.datasets.names() and (
@@ -42,13 +43,13 @@ def source_of(recipe: TrainingRecipe) -> Source:
 
 
 def is_file(recipe: TrainingRecipe) -> bool:
-    """A dataset's name is never taken for a file's."""
+    """Return whether the recipe's data are a file. A dataset's name is never read as a file."""
     return recipe.data not in registry.datasets.names() and Path(recipe.data).exists()
 
 
 @dataclass(frozen=True)
 class Streamed:
-    """Fresh sequences of a dataset without end; another seed gives others."""
+    """An endless supply of fresh sequences of a dataset; another seed gives others."""
 
     recipe: TrainingRecipe
     made: Recipe
@@ -66,29 +67,35 @@ class Streamed:
 
     @property
     def dataset(self) -> str:
+        """The name of the dataset."""
         return self.made.dataset
 
     @property
     def arrays(self) -> tuple[str, ...]:
+        """The names of the arrays that it has."""
         return tuple(name for name in self.made.generator.arrays if not name.startswith("events/"))
 
     @property
     def frames(self) -> int:
+        """Frames in a sequence."""
         return self.made.frames
 
     @property
     def epoch(self) -> int:
+        """Sequences in an epoch."""
         return self.recipe.epoch
 
     @property
     def _ends(self) -> bool:
-        """Whether there are only as many sequences as the recipe says."""
+        """Whether the number of sequences is limited to that in the dataset's recipe."""
         return parts_of(self.made.generator).spans is not None
 
     def batches(self, first: int, *, wants: Sequence[str], workers: int) -> Generator[Batch]:
+        """Yield the batches from step `first` on."""
         return ahead(partial(self._batch, wants), count(first), workers=workers)
 
     def validation(self, wants: Sequence[str]) -> Generator[Batch]:
+        """Yield the validation sequences in batches."""
         total = (
             min(self.recipe.validation, self.made.splits.get("validation", 0)) if self._ends else self.recipe.validation
         )
@@ -99,7 +106,7 @@ class Streamed:
             yield _part(arrays, self.recipe)
 
     def _batch(self, wants: Sequence[str], step: int) -> Batch:
-        """Where the sequences end, another seed gives the next ones."""
+        """Make the batch of a step. Where the sequences end, another seed gives the next ones."""
         turn, place = divmod(step, self.made.splits["training"] // self.recipe.batch) if self._ends else (0, step)
         made = replace(self.made, seed=(self.made.seed + self.recipe.seed + (turn << 32)) % (1 << 64))
         start = place * self.recipe.batch
@@ -110,7 +117,7 @@ class Streamed:
 
 
 class StoredBatches:
-    """The training split of a file, again and again, each time in another order."""
+    """The training split of a file, repeated, each time in another order."""
 
     def __init__(self, recipe: TrainingRecipe, file: File) -> None:
         for split in ("training", "validation"):
@@ -126,23 +133,27 @@ class StoredBatches:
 
     @property
     def arrays(self) -> tuple[str, ...]:
+        """The names of the arrays that it has."""
         return self.training.fields
 
     @property
     def frames(self) -> int:
+        """Frames in a sequence."""
         return self.held_out.sizes["T"]
 
     def batches(self, first: int, *, wants: Sequence[str], workers: int) -> Generator[Batch]:
+        """Yield the batches from step `first` on."""
         training = self.training.only(*wants)
         return ahead(lambda step: self._batch(training, step), count(first), workers=workers)
 
     def validation(self, wants: Sequence[str]) -> Generator[Batch]:
+        """Yield the validation sequences in batches."""
         held_out, total = self.held_out.only(*wants), min(self.recipe.validation, len(self.held_out))
         for start in range(0, total, self.recipe.batch):
             yield _part(held_out[start : min(start + self.recipe.batch, total)], self.recipe)
 
     def _batch(self, training: Split, step: int) -> Batch:
-        """A part of an epoch's permutation; what is left over at its end is not used."""
+        """Read the batch of a step: a part of an epoch's permutation. What is left over at its end is not used."""
         epoch, place = divmod(step, self.epoch // self.recipe.batch)
         order = np.random.Generator(np.random.Philox(key=[mix(self.recipe.seed + 1), epoch])).permutation(self.epoch)
         return _part(training[order[place * self.recipe.batch : (place + 1) * self.recipe.batch]], self.recipe, step)
@@ -154,8 +165,11 @@ def cut(batch: Mapping[str, Any], stop: int, start: int = 0) -> dict[str, Any]:
 
 
 def _part(batch: Batch, recipe: TrainingRecipe, step: int | None = None) -> Batch:
-    """As many frames as the longest part of the run takes, a lone one again and again: the first ones, or those of a
-    step from anywhere."""
+    """Take as many frames as the longest part of the run needs.
+
+    A single frame is repeated. Without a step, or if the recipe does not say `anywhere`, these are the first frames;
+    otherwise the step decides where they start.
+    """
     batch = {
         name: np.repeat(array, recipe.longest, axis=1) if name in TIMED and array.shape[1] < recipe.longest else array
         for name, array in batch.items()
@@ -168,7 +182,7 @@ def _part(batch: Batch, recipe: TrainingRecipe, step: int | None = None) -> Batc
 
 
 def _require_frames(recipe: TrainingRecipe, there: int, where: Any) -> None:
-    if recipe.longest > there > 1:  # a lone frame is an image, which can be shown as often as is asked
+    if recipe.longest > there > 1:  # a single frame is an image, which can be repeated
         raise TrainingError(
             f"{where} has {there} frames in a sequence, and this recipe learns from {recipe.longest}: give fewer frames"
         )

@@ -1,7 +1,8 @@
-"""One step of the optimiser: forward, backward, and its move. Directly, or captured once as a CUDA graph and replayed.
+"""One step of the optimiser: forward, backward, and update. It runs directly, or is captured once as a CUDA graph and
+replayed.
 
-Noise comes from a generator that is seeded anew for every step, so a step is a function of weights, batch, and its
-number and share of the run.
+Noise comes from a generator that is seeded anew for every step. So a step is a function of the weights, the batch, its
+number and its share of the run.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -18,10 +19,10 @@ from physbench_baselines.training.trainable import measure, traits_of
 from physbench_baselines.training.training_recipe import TrainingRecipe
 
 Batch = Mapping[str, torch.Tensor]  # (B, T, ...) each
-Make = Callable[[Sequence[torch.nn.Parameter], TrainingRecipe, bool], torch.optim.Optimizer]  # whether it is on CUDA
+Make = Callable[[Sequence[torch.nn.Parameter], TrainingRecipe, bool], torch.optim.Optimizer]  # the bool: is it CUDA?
 
 WARM_UP = 3
-"""Runs before a capture: libraries choose their kernels and take their memory in the first ones."""
+"""Runs before a capture: in the first ones, libraries choose their kernels and allocate memory."""
 
 OPTIMIZERS: Mapping[str, Make] = {
     "adam": lambda weights, recipe, cuda: torch.optim.Adam(
@@ -43,11 +44,11 @@ OPTIMIZERS: Mapping[str, Make] = {
         weights, recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay, fused=True
     ),
 }
-"""By the names that a recipe has for them."""
+"""The optimisers by their names in a recipe."""
 
 
 class Stepper:
-    """The network while it learns, with what its optimiser remembers and the average of its weights."""
+    """A network in training, with the state of its optimiser and the average of its weights."""
 
     def __init__(self, network: torch.nn.Module, recipe: TrainingRecipe, *, device: torch.device, graphs: bool) -> None:
         self.recipe = recipe
@@ -58,7 +59,7 @@ class Stepper:
         self.averaged: torch.nn.Module | None = deepcopy(self.network) if recipe.averaging else None
         self.generator = torch.Generator(device)
         self.figures: tuple[str, ...] = ()
-        """The names of what a step measures, the loss first; known after the first one."""
+        """The names of what a step measures, the loss first; known after the first step."""
         self.parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         own, cuda = self.traits.optimizer, device.type == "cuda"
         self.optimizer = own(recipe) if own else OPTIMIZERS[recipe.optimizer](self.parameters, recipe, cuda)
@@ -72,11 +73,14 @@ class Stepper:
 
     @property
     def judged(self) -> torch.nn.Module:
-        """What is validated and kept."""
+        """The network that is validated and saved."""
         return self.averaged or self.network
 
     def take(self, batch: Batch, *, step: int, learning_rate: float, share: float = 0.0) -> torch.Tensor:
-        """A batch on the device -> (F,): what `figures` names. On CUDA it may still be at work when this returns."""
+        """Do one step on a batch on the device, and return the figures (F,) that `figures` names.
+
+        On CUDA the step may still be running when this returns.
+        """
         for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
             if isinstance(group["lr"], torch.Tensor):
                 group["lr"].fill_(learning_rate * rate)
@@ -96,13 +100,14 @@ class Stepper:
         return measured
 
     def once(self, batch: Batch, share: float) -> torch.Tensor:
+        """Do one step without a graph."""
         self.optimizer.zero_grad(set_to_none=True)
         measured = self.descend(batch, share)
         self.optimizer.step()
         return measured
 
     def descend(self, batch: Batch, share: float) -> torch.Tensor:
-        """Forward and backward, part by part."""
+        """Run forward and backward, part by part, and return the figures."""
         size = len(next(iter(batch.values())))
         parts = {name: array.tensor_split(self.recipe.accumulate) for name, array in batch.items()}
         sums: list[torch.Tensor] = []
@@ -124,30 +129,31 @@ class Stepper:
         return torch.stack(sums).sum(dim=0)
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Everything that the next step depends on, on the CPU."""
+        """Return everything that the next step depends on, on the CPU."""
         return {
             name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
             for name, tensor in self._live_tensors().items()
         }
 
     def restore(self, state: Mapping[str, torch.Tensor]) -> None:
-        """ValueError for a state of another network."""
+        """Restore a state, or raise ValueError if it is of another network."""
         state = {
             name.replace("adam/", "optimizer/", 1) if name.startswith("adam/") else name: value
             for name, value in state.items()
-        }  # of older runs
+        }  # names in older runs
         for name, tensor in self._live_tensors().items():
             if name not in state or state[name].shape != tensor.shape:
                 raise ValueError(f"it has no {name} of shape {tuple(tensor.shape)}")
             tensor.copy_(state[name])
-        if self.traits.optimizer:  # what it remembers is there after its first step only
+        if self.traits.optimizer:  # its state exists only after its first step
             self._restore_own(state)
 
     def finite(self) -> bool:
+        """Return whether all weights are finite."""
         return bool(torch.stack([parameter.detach().isfinite().all() for parameter in self.judged.parameters()]).all())
 
     def _live_tensors(self) -> dict[str, torch.Tensor]:
-        """The live tensors."""
+        """Return all tensors of the state, not copied."""
         tensors = {f"weights/{name}": tensor for name, tensor in self.network.state_dict().items()}
         for name, parameter in self.network.named_parameters():
             remembered = self.optimizer.state.get(parameter, {})
@@ -161,15 +167,14 @@ class Stepper:
         return tensors
 
     def _remember_nothing(self) -> None:
-        """Give the optimiser its memory now, as it is before the first step: a capture must find it and a state must
-        have it."""
+        """Create the optimiser's state as it is before the first step, because a capture and `state` need it."""
         before = [parameter.detach().clone() for parameter in self.parameters]
         for parameter in self.parameters:
             parameter.grad = torch.zeros_like(parameter)
         self.optimizer.step()
         with torch.no_grad():
             for parameter, value in zip(self.parameters, before, strict=True):
-                parameter.copy_(value)  # a weight decay moves it
+                parameter.copy_(value)  # a weight decay changes it
         for remembered in self.optimizer.state.values():
             for value in remembered.values():
                 if value is not None:
@@ -186,7 +191,10 @@ class Stepper:
         self.optimizer.load_state_dict(packed)
 
     def _average(self, step: int) -> None:
-        """Decay is less at first, or the average would be of the weights before the first step."""
+        """Update the average of the weights.
+
+        The decay is lower at first, because otherwise the average would consist of the weights before the first step.
+        """
         assert self.averaged is not None
         decay = min(self.recipe.averaging, (1 + step) / (10 + step))
         get_ema_multi_avg_fn(decay)(list(self.averaged.parameters()), list(self.network.parameters()), step)
@@ -195,8 +203,10 @@ class Stepper:
 
 
 class _Captured:
-    """A whole step on batches of one shape as one CUDA graph. Batch and noise are replaced in place before each
-    replay."""
+    """A whole step on batches of one shape as one CUDA graph.
+
+    The batch and the noise are replaced in place before each replay.
+    """
 
     def __init__(self, stepper: Stepper, batch: Batch) -> None:
         self.batch = {name: array.clone(memory_format=torch.contiguous_format) for name, array in batch.items()}
@@ -225,11 +235,12 @@ class _Captured:
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
+    """Return the context in which a network runs with this precision."""
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
 def precision_of(wanted: str, device: torch.device) -> str:
-    """bf16 where there are instructions for it."""
+    """Return the precision to use; auto is bf16 where the hardware has instructions for it."""
     if wanted != "auto":
         return wanted
     if device.type == "cuda":
@@ -240,7 +251,7 @@ def precision_of(wanted: str, device: torch.device) -> str:
 
 @contextmanager
 def fast() -> Generator[None]:
-    """Set torch up for training; the caller's settings are restored at the end."""
+    """Set torch up for training, and restore the caller's settings at the end."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")
     try:

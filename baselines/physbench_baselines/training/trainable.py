@@ -1,4 +1,4 @@
-"""What the trainer asks of a network, and what a network may say beside: it is looked up here and nowhere else."""
+"""What the trainer needs from a network, and what a network may define in addition. It is read only here."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,42 +11,47 @@ from physbench.errors import ModelError, TrainingError
 from physbench_baselines.training.training_recipe import TrainingRecipe
 
 LOSS = "loss"
-"""The name of the total among the figures."""
+"""The name of the total loss among the figures."""
 
 
 class Losses(NamedTuple):
-    """What a loss gives: `total` to descend, `figures` to look at. Anything with these two will do."""
+    """The result of a loss: `total` to minimise, `figures` to look at. Any object with these two attributes will do."""
 
     total: Tensor  # (), a mean over the sequences of the batch
-    figures: Mapping[str, Tensor]  # () each, likewise; any names
+    figures: Mapping[str, Tensor]  # () each, also means; any names
 
 
 class Trainable(Protocol):
     """An nn.Module with a loss. It may also have the attributes of `Traits` that have a default."""
 
     def loss(self, batch: Mapping[str, Tensor], *, generator: torch.Generator, share: float) -> Losses:
-        """batch: (B, T, ...) arrays by name, of the types they are stored in. generator: where noise comes from. share:
-        of the run that is over."""
+        """Return the loss of a batch.
+
+        batch: (B, T, ...) arrays by name, with their stored types. generator: source of noise. share: how much of the
+        run is over.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class Traits:
-    """What a network says of how it is trained."""
+    """What a network defines about its training."""
 
     wants: tuple[str, ...] = ("features",)
-    """The arrays that are fetched for it."""
+    """The arrays of a batch that it needs."""
     capturable: bool = False
-    """Whether a CUDA graph may replay its step: then its loss does not depend on `share`, nor does its course on any
-    number of the batch."""
+    """Whether a CUDA graph may replay its step.
+
+    If so, its loss must not depend on `share`, and its control flow must not depend on numbers in the batch.
+    """
     optimizer: Callable[[TrainingRecipe], torch.optim.Optimizer] | None = None
-    """Makes its own optimiser; without one, the recipe names it."""
+    """Makes its own optimiser; without it, the recipe names one."""
     observe: Callable[..., Any] | None = None
-    """As the evaluator wants it; a network without it has no figures of the evaluator."""
+    """The method that the evaluator calls; a network without it has no figures of the evaluator."""
 
 
 def traits_of(network: torch.nn.Module) -> Traits:
-    """Look up what a network says."""
+    """Read what a network defines about its training."""
     if not callable(getattr(network, "loss", None)):
         raise ModelError(f"{type(network).__name__} cannot be trained: it has no loss(batch, *, generator, share)")
     said = {name: getattr(network, name) for name in Traits.__dataclass_fields__ if hasattr(network, name)}
@@ -63,7 +68,7 @@ def traits_of(network: torch.nn.Module) -> Traits:
 def measure(
     network: torch.nn.Module, batch: Mapping[str, Tensor], *, generator: torch.Generator, share: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Compute the loss (), to descend, and all figures (), to look at: the loss is the first of them."""
+    """Compute the loss (), and all figures (), the loss first."""
     given = cast("Any", network).loss(batch, generator=generator, share=share)
     if not (isinstance(getattr(given, "total", None), Tensor) and isinstance(getattr(given, "figures", None), Mapping)):
         raise TrainingError(
@@ -74,7 +79,7 @@ def measure(
     total, figures = losses.total, {name: figure for name, figure in losses.figures.items() if name != LOSS}
     for name, figure in {LOSS: total, **figures}.items():
         if not name.isidentifier():
-            raise TrainingError(f"the figure of a loss is called by one word, not {name!r:.60}")
+            raise TrainingError(f"the name of a figure is one word, not {name!r:.60}")
         if figure.ndim:
             raise TrainingError(
                 f"{name} of {type(network).__name__} is one number, not an array of the shape {tuple(figure.shape)}:"

@@ -1,5 +1,7 @@
-"""What decides the weights of a run: the network, the data, and how it is trained. Defaults are the paper's [van
-Steenkiste et al. 2018]."""
+"""Training recipes: the network, the data, and how it is trained. Together they decide the weights of a run.
+
+The defaults are the paper's [van Steenkiste et al. 2018].
+"""
 
 from __future__ import annotations
 
@@ -16,17 +18,18 @@ MOST_TEXT = 1 << 16
 MANY = 10**12
 
 MOVED = ("slots", "noise")
-"""Fields of older recipes that are sizes now."""
+"""Fields of older recipes that are now sizes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecipe:
-    """Each field with a `help` is an option of `physbench train`. An empty help leaves it to Python."""
+    """A recipe. Each field with a `help` is an option of `physbench train`; fields with an empty help are for Python
+    only."""
 
     model: str
     """The name of a model, or the user's package.module:ATTRIBUTE."""
     sizes: dict[str, Any] = field(default_factory=lambda: {})
-    """What differs from the sizes that the model usually has."""
+    """Sizes that differ from the model's defaults."""
     data: str = parameter("balls4mass64", help="dataset to train on: a name (generated on the fly) or a dataset file")
     initial: str = parameter("", help="start from these weights: a bundled model, a run folder or a checkpoint")
     reuse: str = parameter(
@@ -101,19 +104,20 @@ class TrainingRecipe:
 
     @property
     def longest(self) -> int:
+        """The largest number of frames in the curriculum."""
         return max(self.frames)
 
     @property
     def needs_an_end(self) -> bool:
-        """Whether the schedule goes by the share of the run that is over."""
+        """Whether the schedule depends on the share of the run that is over."""
         return len(self.frames) > 1 or (self.schedule != "exponential" and self.decay > 0)
 
     def frames_at(self, share: float) -> int:
-        """With this share of the run behind it."""
+        """Return the number of frames when this share of the run is over."""
         return self.frames[min(int(share * len(self.frames)), len(self.frames) - 1)]
 
     def learning_rate_at(self, step: int, share: float) -> float:
-        """Of step number `step`, counted from 0."""
+        """Return the learning rate of a step, counted from 0, when this share of the run is over."""
         rising = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
         if self.schedule == "exponential":
             return self.learning_rate * rising * self.decay_rate ** (step / self.decay_steps)
@@ -123,10 +127,12 @@ class TrainingRecipe:
         return self.learning_rate * rising * falling
 
     def to_json(self) -> str:
+        """Write the recipe as JSON."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
     @staticmethod
     def from_json(text: str) -> TrainingRecipe:
+        """Read a recipe from JSON."""
         try:
             given: Any = json.loads(text) if len(text) <= MOST_TEXT else None
         except (ValueError, RecursionError):
@@ -135,12 +141,12 @@ class TrainingRecipe:
 
     @staticmethod
     def from_dict(given: Any) -> TrainingRecipe:
-        """Read what JSON says of a recipe, also of an older one."""
+        """Read a recipe from an object in JSON, which may be of an older version."""
         if not isinstance(given, dict):
             raise TrainingError("this is not a training recipe: it is an object in JSON")
         values = cast("dict[str, Any]", given)
         if "algorithm" in values and "model" not in values:
-            raise TrainingError("this is the recipe of an agent: write `physbench train dqn` and the rest")
+            raise TrainingError("this is the recipe of an agent: use `physbench train dqn`")
         moved = {name: values[name] for name in MOVED if values.get(name) is not None}
         values = {name: value for name, value in values.items() if name not in MOVED}
         if moved and isinstance(values.get("sizes", {}), dict):
@@ -154,6 +160,6 @@ class TrainingRecipe:
         return TrainingRecipe(**values)
 
     def difference(self, other: TrainingRecipe) -> str | None:
-        """The first field in which another one differs."""
+        """Return the name of the first field that differs in another recipe, or None."""
         mine, theirs = json.loads(self.to_json()), json.loads(other.to_json())
         return next((name for name in mine if mine[name] != theirs[name]), None)
