@@ -232,7 +232,7 @@ def test_a_loss_that_is_no_number_stops_the_run_in_one_sentence_and_last_is_of_b
     recipe = toy(sizes={"poisoned": True}, learning_rate=1e-3, warm_up=0, decay=0.0, gradient_limit=0.0)
     with pytest.raises(
         TrainingError,
-        match=r"the loss became nan at step 6: try a lower learning rate.*last\.safetensors holds the weights from before$",
+        match=r"the loss became nan at step 6: try a lower learning rate.*last\.safetensors holds earlier weights$",
     ):
         train(recipe, tmp_path / "run", steps=50, device="cpu")
     assert step_of(tmp_path / "run" / "last.safetensors") == 5

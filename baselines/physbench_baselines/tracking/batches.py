@@ -1,5 +1,7 @@
-"""A batch of scenes, one after the other: none depends on another. Arrays as in follow.py, with the sequences B in
-front; frames (B, h, w, C). And what is believed as frames: means over E possible worlds.
+"""The tracker on a batch of scenes, one after the other, and its pictures of what it believes.
+
+No scene depends on another. Arrays are as in follow.py, with the sequences B in front; frames are (B, h, w, C). The
+pictures are means over E possible worlds.
 """
 
 import numpy as np
@@ -11,11 +13,13 @@ from physbench_baselines.tracking.follow import fly_on, look, meet
 
 
 def observe(numbers, normal, ring, slots, frames, scenes, names, mean, owner, rest, boxes):
-    """Meet a frame and fly on; write mean (B, h, w, C), owner (B, h, w) and, where no disc explains it, rest (B, h, w,
-    C).
+    """Update the scenes with a frame, and let their discs fly on to the next one.
 
-    names (B, K): which disc each is or was, from 0: a new one gets the next number. boxes (B, K, 5): the discs that the
-    frame shows.
+    Write the mean (B, h, w, C) of the next frame, the owner (B, h, w) of this one, and rest (B, h, w, C), the part of
+    this frame that no disc explains.
+
+    names (B, K): which disc each is or was, counted from 0; a new one gets the next number. boxes (B, K, 5): the discs
+    that the frame shows.
     """
     members, radius, presence, missing, colour, evidence = scenes
     _, height, width = evidence.shape
@@ -37,8 +41,10 @@ def observe(numbers, normal, ring, slots, frames, scenes, names, mean, owner, re
 
 
 def imagine(numbers, scenes, names, mean, boxes):
-    """Fly on without a frame. boxes (B, K, 5): the discs of the frame that was imagined before, as far as they lie in
-    it."""
+    """Let the discs fly on without a frame.
+
+    boxes (B, K, 5): the discs of the frame that was imagined before, if they lie in it.
+    """
     members, radius, presence, _, colour, evidence = scenes
     _, height, width = evidence.shape
     top, left = (height - mean.shape[1]) // 2, (width - mean.shape[2]) // 2
@@ -56,15 +62,17 @@ def imagine(numbers, scenes, names, mean, boxes):
 
 
 def put_boxes(x, y, r, names, top, left, boxes):
-    """boxes (K, 5): x, y of the frame, which begins at (top, left) in the box, width, height, name; NaN where no disc
-    was measured."""
+    """Write boxes (K, 5): x, y, width, height and name of each disc, NaN if it was not measured.
+
+    x and y are those of the frame, which begins at (top, left) in the box.
+    """
     boxes[:] = np.column_stack([x - left, y - top, 2.0 * r, 2.0 * r, names])
     boxes[r == 0.0] = np.nan
 
 
 @kernel
 def see_colours(frame, seen, top, left, x, y, r, colour, rest):
-    """colour (K, C): the mean of what is ON of each disc; rest (h, w, C): the frame where what is ON is of no disc."""
+    """Write the colour (K, C) of each disc, the mean of its ON pixels, and rest (h, w, C), the ON pixels of no disc."""
     tracks, channels = colour.shape
     pixels = np.zeros(tracks)
     total = np.zeros((tracks, channels))
@@ -95,6 +103,7 @@ def see_colours(frame, seen, top, left, x, y, r, colour, rest):
 
 @kernel
 def draw(numbers, members, radius, presence, colour, hidden, top, left, mean):
+    """Draw a scene, and write the part that the frame shows to mean (h, w, C)."""
     height, width = hidden.shape
     canvas = np.empty((height, width))
     out = np.empty((height, width, mean.shape[2]))
@@ -107,7 +116,7 @@ def draw(numbers, members, radius, presence, colour, hidden, top, left, mean):
 
 @kernel
 def add_disc(canvas, x, y, radius, width):
-    """Add 1 inside a disc, 0 outside, and what lies between along a rim that is 2 `width` wide."""
+    """Add 1 inside a disc, 0 outside, and a value in between along a rim that is 2 `width` wide."""
     height, columns = canvas.shape
     outer = radius + width
     inner = max(radius - width, 0.0)
@@ -125,11 +134,10 @@ def add_disc(canvas, x, y, radius, width):
 
 @kernel
 def draw_worlds(members, radius, presence, colour, edge, softness, hidden, canvas, out):
-    """members (K, E, 4) -> out (H, W, C) in 0..1: how bright each pixel of the box is on the average. canvas (H, W) is
-    scratch.
+    """Write how bright each pixel of the box is on average, out (H, W, C) in 0..1, from members (K, E, 4).
 
-    A rim is as wide as `edge`, or as a share `softness` of how far the worlds differ about its disc. hidden (H, W): how
-    probably nothing is seen.
+    canvas (H, W) is scratch. hidden (H, W): the probability that a pixel is hidden. A rim is as wide as `edge`, or as a
+    share `softness` of the distance between the worlds of its disc.
     """
     height, columns, channels = out.shape
     worlds = members.shape[1]
@@ -159,10 +167,10 @@ def draw_worlds(members, radius, presence, colour, edge, softness, hidden, canva
 
 @kernel
 def assign_pixels(x, y, radius, slots, top, left, out):
-    """out (H, W) uint8: the disc whose rim each pixel is nearest to (by the power of the point), the last slot if it
-    has a higher number.
+    """Write the owner of each pixel, out (H, W) uint8: the disc whose rim is nearest, by the power of the point.
 
-    radius is 0 where there is no disc; (top, left) is where the frame begins in the box.
+    If that disc has a higher number than the last slot, the owner is the last slot. radius is 0 where there is no disc.
+    (top, left) is where the frame begins in the box.
     """
     height, width = out.shape
     for row in range(height):

@@ -1,7 +1,6 @@
-"""What is known of a disc: possible worlds in which it flies, their mean and covariance, and what a frame changes about
-them.
+"""What is known of a disc: possible worlds in which it flies, their mean and covariance, and how a frame changes them.
 
-Arrays only. members (E, 4) are x, y, vx, vy of one disc in E worlds; mean (4,), spread (4, 4).
+Arrays only. members (E, 4) are x, y, vx, vy of one disc in E worlds; mean is (4,), spread (4, 4).
 """
 
 from functools import cache
@@ -14,7 +13,7 @@ from physbench_baselines.compiled import kernel
 
 @kernel
 def summarise(members, weight, mean, spread):
-    """Mean and covariance of members by their weights (E,), which add up to 1."""
+    """Write the mean and the covariance of members, by their weights (E,), which add up to 1."""
     mean[:] = 0.0
     spread[:] = 0.0
     for e in range(len(members)):
@@ -31,8 +30,9 @@ def summarise(members, weight, mean, spread):
 
 @kernel
 def surprise(mean, spread, x, y, error):
-    """How far a place (x, y) with an error (3,) as xx, xy, yy lies from what was expected: squared, in standard
-    deviations.
+    """Return the squared distance of a place (x, y) from what was expected, in standard deviations.
+
+    error (3,) is the error of the place as xx, xy, yy.
     """
     a = spread[0, 0] + error[0]
     b = spread[0, 1] + error[1]
@@ -44,7 +44,7 @@ def surprise(mean, spread, x, y, error):
 
 @kernel
 def learn(mean, spread, x, y, error):
-    """Kalman's update: a place was measured."""
+    """Do Kalman's update with a measured place."""
     a = spread[0, 0] + error[0]
     b = spread[0, 1] + error[1]
     c = spread[1, 1] + error[2]
@@ -64,10 +64,10 @@ def learn(mean, spread, x, y, error):
 
 @kernel
 def start_anew(mean, spread, x, y, error, impact, doubt, least):
-    """A measured place that physics did not foresee: something hit the disc since the last frame.
+    """Restart from a measured place that physics did not predict: something hit the disc since the last frame.
 
-    Had it been hit at once, its velocity would have changed by as much as its place is off, and by more if later:
-    `impact` times as much, give or take `doubt` times as much, and `least`.
+    If it was hit right after the last frame, its velocity changed by as much as its place is off, and by more if later:
+    `impact` times as much, with an error of `doubt` times as much and at least `least`.
     """
     dx = x - mean[0]
     dy = y - mean[1]
@@ -104,8 +104,10 @@ def imagine_worlds(mean, spread, normal, members):
 
 @cache
 def normal_numbers(worlds: int, discs: int) -> NDArray[np.float64]:
-    """Draw (K, E, 4) numbers, the same at every call: for every disc with mean 0 and covariance 1, and near to
-    normal."""
+    """Return (K, E, 4) numbers that are close to normal, with mean 0 and covariance 1 for every disc.
+
+    They are the same in every call.
+    """
     parts = 2 * even_numbers(0, 12 * worlds * discs * 4).reshape(12, discs, worlds, 4) - 1
     out = parts.sum(axis=0) / 2
     for numbers in out:
@@ -119,7 +121,7 @@ def normal_numbers(worlds: int, discs: int) -> NDArray[np.float64]:
 
 @cache
 def ring_of_velocities(worlds: int, discs: int, slowest: float, fastest: float) -> NDArray[np.float64]:
-    """Draw (K, E, 2) velocities, the same at every call: even over a ring, in pairs that are opposite."""
+    """Return (K, E, 2) velocities, evenly spread over a ring, in opposite pairs. They are the same in every call."""
     half = discs * worlds // 2
     tries = fastest * (2 * even_numbers(1 << 32, 16 * half).reshape(-1, 2) - 1)
     square = (tries**2).sum(axis=1)
@@ -128,7 +130,7 @@ def ring_of_velocities(worlds: int, discs: int, slowest: float, fastest: float) 
 
 
 def even_numbers(first: int, count: int) -> NDArray[np.float64]:
-    """Scatter whole numbers over [0, 1) by the finaliser of SplitMix64."""
+    """Return numbers spread evenly over [0, 1), by the finaliser of SplitMix64."""
     z = np.arange(first + 1, first + 1 + count, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,8 +1,7 @@
-"""Where an invisible curtain may be: a square of SIDE pixels behind which discs are not seen. It is thought of once
-discs are missing.
+"""Where an invisible curtain may be: a square of SIDE pixels behind which discs are not seen.
 
-Arrays only. evidence (H, W) float32 of the box: SHOWS where a pixel has been on, so that nothing hides it; else how
-often a disc was missed there.
+It is considered once discs are missing. Arrays only. evidence (H, W) float32 of the box is SHOWS where a pixel has been
+on, so that nothing can hide it; elsewhere it is how often a disc was missed there.
 """
 
 import numpy as np
@@ -13,12 +12,12 @@ SIDE = 24
 SHOWS = -1.0
 
 OFTEN = 3.0
-"""A pixel is missed so often at most: discs that stand still are not more evidence every frame."""
+"""The most that a pixel is counted as missed, so that discs that stand still do not add evidence in every frame."""
 
 
 @kernel
 def miss(evidence, dark, x, y, radius):
-    """A disc should be seen here: its dark pixels within a radius are missed."""
+    """Count the dark pixels of a disc as missed: the disc should be seen here."""
     height, width = evidence.shape
     for row in range(max(int(y - radius), 0), min(int(y + radius) + 1, height)):
         for column in range(max(int(x - radius), 0), min(int(x + radius) + 1, width)):
@@ -30,12 +29,13 @@ def miss(evidence, dark, x, y, radius):
 
 @kernel
 def cover(evidence, doubt, out):
-    """out (H, W): how probable it is that the curtain hides each pixel; False and all 0 if there is nothing to say for
-    one.
+    """Write the probability that the curtain hides each pixel, out (H, W).
 
-    Every place for it that hides no pixel that has been on counts by what it explains: half as much for every pixel it
-    explains less. Against all of them stands that there is no curtain, which counts as much as a place that explains
-    `doubt`.
+    Return False, with all probabilities 0, if there is no evidence for a curtain.
+
+    Every place of the curtain that hides no pixel that has been on has a weight, which is halved for every pixel less
+    that it explains. The case that there is no curtain weighs, in total, as much as if every place explained `doubt`
+    pixels.
     """
     height, width = evidence.shape
     out[:] = 0.0
@@ -88,5 +88,5 @@ def cover(evidence, doubt, out):
 
 @kernel
 def square(sums, row, column):
-    """Of the pixels of a curtain with this corner, from sums over all pixels above and left."""
+    """Sum over the pixels of a curtain with this corner, from sums over all pixels above and left."""
     return sums[row + SIDE, column + SIDE] - sums[row, column + SIDE] - sums[row + SIDE, column] + sums[row, column]

@@ -1,9 +1,9 @@
 """Where the discs of a frame are, to a hundredth of a pixel.
 
-A pixel is on when its centre lies inside a disc, so every pixel at a rim bounds the disc's centre; all of them together
-leave little room. Arrays only. A map (H, W) uint8 is a frame as the box would show it: OFF, ON, or UNSEEN where it says
-nothing. Positions are (x, y) in pixels, from the corner of the box; pixel (row, column) has its centre at (column +
-0.5, row + 0.5).
+A pixel is on if its centre lies inside a disc. So every pixel at a rim limits where the disc's centre can be, and all
+of them together leave little room. Arrays only. A map (H, W) uint8 is a frame as the box would show it: OFF, ON, or
+UNSEEN where it gives no information. Positions are (x, y) in pixels, from the corner of the box; pixel (row, column)
+has its centre at (column + 0.5, row + 0.5).
 """
 
 import numpy as np
@@ -13,46 +13,45 @@ from physbench_baselines.compiled import kernel
 OFF, ON, UNSEEN = 0, 1, 2
 
 RADII = (6.0, 7.5)
-"""Light and heavy."""
+"""Of light and of heavy discs."""
 
 MARGIN = 0.7072
 """No point is farther than this from the nearest pixel's centre."""
 
 SCALES = (0.6, 0.2, 0.06)
-"""How soft a rim is thought to be while a disc is fitted, in pixels: from where a start may be to where the answer is.
-"""
+"""How soft a rim is assumed to be while a disc is fitted, in pixels, from the first guess to the final fit."""
 
 STEPS = 3
 """Newton steps at each scale."""
 
 REACH = 0.4
-"""How far from the fit the room for a centre is looked for, in pixels; a rim is straight on this scale."""
+"""How far from the fit the room for a centre can extend, in pixels; a rim is straight on this scale."""
 
 SHOWN = 0.2
-"""The least share of a disc that must be ON for it to be found where the rest is UNSEEN."""
+"""The least share of a disc that must be ON for it to be found if the rest is UNSEEN."""
 
 STRAY = 2.5
-"""How far outside a disc an ON pixel without an owner speaks against it, in pixels."""
+"""An ON pixel without an owner counts against a disc if it is within this distance of the disc, in pixels."""
 
 TRIES = 8
-"""Discs of one kind of which a part is UNSEEN are looked for so often in a frame."""
+"""How often one frame is searched for discs of one kind that are partly UNSEEN."""
 
 MOST_STRAYS = 12
-"""ON pixels that may be left around a disc that shows from rim to rim, by another of which a part is hidden."""
+"""ON pixels that may be left around a disc; they may belong to another disc that is partly hidden."""
 
 MOST_HOLES = 6
 """OFF pixels that a disc may have inside."""
 
 ROUGH = 0.1
-"""The squared error of a place that no room was found for, in each direction."""
+"""The squared error of a place, in each direction, if no room was found for it."""
 
 CORNERS = 64
-"""The most corners that the room has; there are never so many."""
+"""The most corners that the room can have; it never has so many."""
 
 
 @kernel
 def is_nearest(px, py, gap, own, count, x, y, r):
-    """Whether no other of `count` discs has a rim nearer to a point than `gap`."""
+    """Return whether none of the other `count` discs has a rim nearer to a point than `gap`."""
     for other in range(count):
         if other != own and r[other] > 0.0:
             dx = px - x[other]
@@ -67,8 +66,8 @@ def is_nearest(px, py, gap, own, count, x, y, r):
 def fit(seen, own, count, x, y, r, prior, precision):
     """Move disc `own` to where it explains the pixels at its rim.
 
-    x, y, r (count,): all discs; a pixel that is nearer to another's rim says nothing. prior (2,) and precision (3,) as
-    xx, xy, yy: what is known beforehand.
+    x, y, r (count,) are all discs; pixels that are nearer to another's rim are ignored. prior (2,) and precision (3,)
+    as xx, xy, yy are what is known beforehand.
     """
     height, width = seen.shape
     for scale in SCALES:
@@ -115,10 +114,10 @@ def fit(seen, own, count, x, y, r, prior, precision):
 
 @kernel
 def find_room(seen, own, count, x, y, r, spread):
-    """Move disc `own` to the middle of the room that the pixels at its rim leave for its centre.
+    """Move disc `own` to the middle of the room that the pixels at its rim leave for its centre, and return True.
 
-    The room is a polygon around the fit, and `spread` (3,) its covariance as xx, xy, yy. Where the pixels contradict
-    each other, it stays empty: False, and nothing changes.
+    The room is a polygon around the fit, and `spread` (3,) is its covariance as xx, xy, yy. If the pixels contradict
+    each other, the room is empty: return False, and change nothing.
     """
     height, width = seen.shape
     px = np.empty(CORNERS)
@@ -152,7 +151,7 @@ def find_room(seen, own, count, x, y, r, spread):
 
 @kernel
 def clip(px, py, corners, spare, nx, ny, least):
-    """Cut off what lies outside nx x + ny y >= least; return how many corners are left."""
+    """Cut off what lies outside nx x + ny y >= least, and return how many corners are left."""
     left = 0
     for i in range(corners):
         j = i + 1 if i + 1 < corners else 0
@@ -175,8 +174,9 @@ def clip(px, py, corners, spare, nx, ny, least):
 
 @kernel
 def settle(px, py, corners, own, x, y, spread):
-    """Move disc `own` to the centroid of a polygon around it; spread (3,): the second moments about it. False for a
-    polygon without an area.
+    """Move disc `own` to the centroid of a polygon around it, and write the second moments about it to spread (3,).
+
+    Return False for a polygon without an area.
     """
     area = mx = my = xx = xy = yy = 0.0
     for i in range(corners):
@@ -202,7 +202,7 @@ def settle(px, py, corners, own, x, y, spread):
 
 @kernel
 def count_off(seen, before):
-    """before (H, W + 1) int32: how many pixels of each row left of a column are OFF."""
+    """Count the OFF pixels of each row to the left of each column: before (H, W + 1) int32."""
     height, width = seen.shape
     for row in range(height):
         for column in range(width):
@@ -211,7 +211,7 @@ def count_off(seen, before):
 
 @kernel
 def is_full(before, row, column, radius):
-    """Whether a disc around a pixel's centre has no OFF pixel."""
+    """Return whether a disc around a pixel's centre has no OFF pixel."""
     height, width = before.shape
     reach = int(radius)
     for line in range(max(row - reach, 0), min(row + reach + 1, height)):
@@ -223,7 +223,7 @@ def is_full(before, row, column, radius):
 
 @kernel
 def erase(left, x, y, radius):
-    """Take the ON pixels of a disc away."""
+    """Turn the ON pixels of a disc OFF."""
     height, width = left.shape
     for row in range(max(int(y - radius), 0), min(int(y + radius) + 1, height)):
         for column in range(max(int(x - radius), 0), min(int(x + radius) + 1, width)):
@@ -235,8 +235,10 @@ def erase(left, x, y, radius):
 
 @kernel
 def count_pixels(left, x, y, radius):
-    """(inside, holes, strays, unseen) of a disc: its ON pixels, OFF pixels clearly inside, ON pixels clearly outside
-    and near, UNSEEN ones inside.
+    """Return (inside, holes, strays, unseen), four counts of pixels of a disc.
+
+    They are its ON pixels, the OFF pixels clearly inside, the ON pixels clearly outside but near, and the UNSEEN ones
+    inside.
     """
     height, width = left.shape
     inside = holes = strays = unseen = 0
@@ -260,7 +262,7 @@ def count_pixels(left, x, y, radius):
 
 @kernel
 def measure(seen, own, count, x, y, r, prior, precision, error):
-    """Fit disc `own` of `count`, find the room for it, and leave its error (3,)."""
+    """Fit disc `own` of `count`, find the room for it, and write its error (3,)."""
     fit(seen, own, count, x, y, r, prior, precision)
     if not find_room(seen, own, count, x, y, r, error):
         error[0] = error[2] = ROUGH
@@ -269,10 +271,10 @@ def measure(seen, own, count, x, y, r, prior, precision, error):
 
 @kernel
 def find_whole(seen, most, x, y, r, error):
-    """Find the discs that show from rim to rim: x, y, r and error (., 3) of each. Return how many, `most` at most.
+    """Find the discs that show from rim to rim, and return how many, `most` at most.
 
-    Whatever is ON around a pixel as far as the rim of a heavy disc is one: several light ones do not hold it. Then come
-    the light ones.
+    x, y, r and error (., 3) are written for each. If everything is ON around a pixel as far as the rim of a heavy disc,
+    it is a heavy disc, because several light ones cannot cover it. Light discs are looked for after that.
     """
     height, width = seen.shape
     left = seen.copy()
@@ -291,7 +293,7 @@ def find_whole(seen, most, x, y, r, error):
                 x[count], y[count], r[count] = column + 0.5, row + 0.5, radius
                 fit(left, count, count + 1, x, y, r, nothing, nothing)
                 erase(left, x[count], y[count], radius)
-                left[row, column] = OFF  # whatever the fit came to, this place is done with
+                left[row, column] = OFF  # whatever the result of the fit, do not try this place again
                 count_off(left, before)
                 count += 1
     for d in range(count):
@@ -301,8 +303,9 @@ def find_whole(seen, most, x, y, r, error):
 
 @kernel
 def drop_wrong(seen, left, first, count, x, y, r, error):
-    """Drop, of the discs first .. count - 1, those that leave ON pixels of `left` around them or have OFF pixels
-    inside; return how many stay.
+    """Drop the wrong ones of the discs first .. count - 1, and return how many discs are left.
+
+    A disc is wrong if it leaves too many ON pixels of `left` around it, or has too many OFF pixels inside.
     """
     for d in range(count):
         erase(left, x[d], y[d], r[d] + 0.3)
@@ -321,11 +324,10 @@ def drop_wrong(seen, left, first, count, x, y, r, error):
 
 @kernel
 def find_partial(seen, left, lightest, heaviest, most, x, y, r, error, count):
-    """Append to `count` discs those whose rest is UNSEEN, of RADII[lightest..heaviest], among the ON pixels that are
-    without an owner in `left`.
+    """Append to `count` discs those that are partly UNSEEN, and return how many there are now, `most` at most.
 
-    The heavy ones come first, as in `find_whole`, and those first that show most. Return how many there are now, `most`
-    at most.
+    They have a radius of RADII[lightest..heaviest], and are found among the ON pixels without an owner in `left`. As in
+    `find_whole`, heavy ones come first; of one kind, those that show most come first.
     """
     height, width = seen.shape
     rest = left.copy()
@@ -351,7 +353,7 @@ def find_partial(seen, left, lightest, heaviest, most, x, y, r, error, count):
             x[count], y[count], r[count] = best % width + 0.5, best // width + 0.5, radius
             settle_partial(seen, count, count + 1, x, y, r, error[count])
             erase(rest, x[count], y[count], radius + 0.3)
-            rest[best // width, best % width] = OFF  # whatever the fit came to, this place is done with
+            rest[best // width, best % width] = OFF  # whatever the result of the fit, do not try this place again
             count += 1
     for d in range(first, count):
         settle_partial(seen, d, count, x, y, r, error[d])
@@ -360,5 +362,6 @@ def find_partial(seen, left, lightest, heaviest, most, x, y, r, error, count):
 
 @kernel
 def settle_partial(seen, own, count, x, y, r, error):
-    """Measure a disc that may show too little of its rim to be held by it: where it is now is known to a pixel."""
+    """Measure a disc that may show too little of its rim to be located by it; its present place is correct to a
+    pixel."""
     measure(seen, own, count, x, y, r, np.array([x[own], y[own]]), np.array([1.0, 0.0, 1.0]), error)

@@ -1,7 +1,7 @@
-"""How discs fly: straight on, until they meet a wall of the box or each other, exactly. Collisions are elastic.
+"""How discs fly, exactly: straight on, until they hit a wall of the box or each other. Collisions are elastic.
 
-Arrays only. A world (K, 4) holds x, y, vx, vy of its discs in pixels and pixels per frame; radius (K,) is 0 where there
-is none.
+Arrays only. A world (K, 4) holds x, y, vx, vy of its discs in pixels and pixels per frame. radius (K,) is 0 where there
+is no disc.
 """
 
 import numpy as np
@@ -9,7 +9,8 @@ import numpy as np
 from physbench_baselines.compiled import kernel
 
 MOST_COLLISIONS = 64
-"""In one frame: more happen only where nothing is a disc, and then the rest of the frame is skipped."""
+"""The most collisions in one frame. More happen only if there is no real disc, and then the rest of the frame is
+skipped."""
 
 NEVER = np.inf
 WALL_X, WALL_Y = -1, -2
@@ -17,6 +18,7 @@ WALL_X, WALL_Y = -1, -2
 
 @kernel
 def time_to_wall(place, speed, near, far):
+    """Return the time until a disc reaches the near or the far wall along one axis."""
     if speed > 0.0:
         return max((far - place) / speed, 0.0)
     if speed < 0.0:
@@ -26,7 +28,7 @@ def time_to_wall(place, speed, near, far):
 
 @kernel
 def time_to_touch(world, i, j, reach):
-    """Until two discs are `reach` apart while they approach."""
+    """Return the time until two discs that approach each other are `reach` apart."""
     dx = world[j, 0] - world[i, 0]
     dy = world[j, 1] - world[i, 1]
     vx = world[j, 2] - world[i, 2]
@@ -44,7 +46,7 @@ def time_to_touch(world, i, j, reach):
 
 @kernel
 def fly(world, radius, mass, width, height):
-    """One frame further, in place."""
+    """Fly one frame further, in place."""
     count = len(radius)
     left = 1.0
     for _ in range(MOST_COLLISIONS):
@@ -80,7 +82,7 @@ def fly(world, radius, mass, width, height):
 
 @kernel
 def collide(world, mass, i, j):
-    """Two discs that touch: the impulse along the line between their centres keeps momentum and energy."""
+    """Let two discs that touch bounce: the impulse along the line between their centres keeps momentum and energy."""
     dx = world[j, 0] - world[i, 0]
     dy = world[j, 1] - world[i, 1]
     closing = (world[j, 2] - world[i, 2]) * dx + (world[j, 3] - world[i, 3]) * dy

@@ -1,11 +1,11 @@
-"""One frame: what is measured in it, and what it changes about the discs that were followed until now.
+"""One frame: what is measured in it, and how it changes the discs that were followed until now.
 
 Arrays only, of one sequence: K discs, E worlds, H x W pixels of the box. A scene is what is believed after a frame,
-once more flown on:
+flown on to the next one:
 
 members (K, E, 4)   x, y, vx, vy of every disc in every world
 radius (K,)         0 where there is no disc
-presence (K,)       how probable it is that there is such a disc
+presence (K,)       the probability that there is such a disc
 missing (K,) int32  for how many frames a disc should have been seen and was not
 evidence (H, W)     of a curtain, see curtain.py
 """
@@ -20,35 +20,33 @@ from physbench_baselines.tracking.flight import fly
 from physbench_baselines.tracking.search import CLOSE, overlaps, search
 
 CONTRADICTED = 12
-"""OFF pixels inside a disc that speak against its being there."""
+"""With more OFF pixels than this inside, a disc is contradicted: it should be seen and is not."""
 
 OVERLAP = 3.0
-"""Discs do not overlap; one that seems to do so by more than this, in pixels, is not there."""
+"""Discs do not overlap; a disc that seems to overlap by more than this, in pixels, is not there."""
 
 SURE, LIKELY = 0.95, 0.8
-"""How probable it is that a disc is there that is followed and hidden, and one that a curtain seems to cut and that
-was not followed.
-"""
+"""The presence of a disc that is followed and hidden, at most; and that of a new disc that a curtain seems to cut."""
 
 LEAST_PRESENCE = 0.02
-"""A disc is given up when it is less probable than this that it is there."""
+"""A disc is given up if its presence is less probable than this."""
 
 UNEVEN = 1.5
-"""Worlds are drawn anew when the most probable one is so many times as probable as it would be if all were alike."""
+"""Worlds are drawn anew if the most probable one is this many times as probable as if all were equally probable."""
 
 PATIENCE = 3
-"""A disc is given up when it is contradicted for more frames than this."""
+"""A disc is given up if it is contradicted for more frames than this."""
 
 MASSES = (1.0, 6.0)
-"""Light and heavy, as RADII."""
+"""Of light and of heavy discs, in the order of RADII."""
 
 
 @kernel
 def look(frame, hidden, certain, top, left, seen, dark):
-    """frame (h, w, C) -> seen (H, W): ON where a channel is above a half, UNSEEN outside of the frame and where an OFF
-    pixel may be hidden.
+    """Write what a frame (h, w, C) shows of the box: seen (H, W) and dark (H, W).
 
-    dark (H, W): what is not ON in the frame, hidden or not.
+    seen is ON where a channel is above a half, and UNSEEN outside of the frame and where an OFF pixel may be hidden.
+    dark marks the pixels that are not ON in the frame, hidden or not.
     """
     seen[:] = UNSEEN
     dark[:] = False
@@ -67,7 +65,8 @@ def look(frame, hidden, certain, top, left, seen, dark):
 
 @kernel
 def off_inside(before, x, y, radius):
-    """OFF pixels within a radius of a place, from how many are left of each in its row."""
+    """Count the OFF pixels within a radius of a place; before says how many are to the left of each pixel in its
+    row."""
     height, width = before.shape
     count = 0
     for row in range(max(int(y - radius), 0), min(int(y + radius) + 1, height)):
@@ -83,9 +82,9 @@ def off_inside(before, x, y, radius):
 
 @kernel
 def refute(members, before, radius, weight):
-    """Weigh the worlds (E,) of a disc that is not seen by the OFF pixels that it would hide.
+    """Write the weights (E,) of the worlds of a disc that is not seen, by the OFF pixels that the disc would cover.
 
-    (how many even the best has, how probable it is on the average that such a disc is not seen)
+    Return how many OFF pixels there are even in the best world, and the mean probability that such a disc is not seen.
     """
     least = 1 << 30
     for e in range(len(members)):
@@ -101,7 +100,10 @@ def refute(members, before, radius, weight):
 
 @kernel
 def expect(numbers, members, radius, mean, spread):
-    """mean (K, 4), spread (K, 4, 4): of the worlds, a little wider than they are, since they are only so many."""
+    """Write mean (K, 4) and spread (K, 4, 4) of the worlds.
+
+    The spread is a little wider than theirs, because there are only a few worlds.
+    """
     even = np.ones(members.shape[1]) / members.shape[1]
     for k in range(len(radius)):
         if radius[k] > 0.0:
@@ -113,7 +115,7 @@ def expect(numbers, members, radius, mean, spread):
 
 @kernel
 def correct(numbers, normal, mean, spread, x, y, error, members):
-    """A followed disc was measured: its worlds are drawn anew."""
+    """Draw the worlds of a followed disc anew after it was measured."""
     if surprise(mean, spread, x, y, error) > numbers.gate:
         start_anew(mean, spread, x, y, error, numbers.impact, numbers.doubt, numbers.least)
     else:
@@ -123,9 +125,9 @@ def correct(numbers, normal, mean, spread, x, y, error, members):
 
 @kernel
 def doubt(normal, before, mean, spread, radius, members):
-    """A followed disc was not seen: worlds in which it would have been become less probable.
+    """Make worlds in which a followed disc would have been seen less probable, because it was not seen.
 
-    (whether it would have been in all of them, how probable it is on the average that it is not seen)
+    Return whether it would have been seen in all of them, and the mean probability that it is not seen.
     """
     worlds = len(members)
     weight = np.empty(worlds)
@@ -143,7 +145,7 @@ def doubt(normal, before, mean, spread, radius, members):
 
 @kernel
 def welcome(normal, ring, x, y, error, members):
-    """A new disc: its place was measured, and its velocity is any of `ring` (E, 2)."""
+    """Start a new disc: its place was measured, and its velocity may be any of `ring` (E, 2)."""
     mean = np.zeros(4)
     spread = np.zeros((4, 4))
     start_anew(mean, spread, x, y, error, 0.0, 0.0, 0.0)
@@ -158,8 +160,9 @@ def update(
     numbers, normal, ring, seen, dark, mean, spread, found, error, is_cut, is_new, count, disc_of,
     members, radius, presence, missing, evidence, hidden, measured,
 ):  # fmt: skip
-    """Change a scene by the discs of a frame, in place. found: x, y, r of `count` discs; measured: x, y, r (K,), r = 0
-    where a disc was not found.
+    """Change a scene by the discs of a frame, in place.
+
+    found: x, y, r of `count` discs. measured: x, y, r (K,), where r = 0 if a disc was not found.
     """
     px, py, pr = found
     x, y, r = measured
@@ -211,9 +214,10 @@ def update(
 
 
 def meet(numbers, normal, ring, seen, dark, members, radius, presence, missing, evidence, hidden):
-    """What a frame `seen` changes about a scene, in place; dark (H, W): the pixels of the frame that are not ON.
+    """Change a scene by a frame `seen`, in place.
 
-    Returns x, y, r (K,), the discs as they were measured in it: r = 0 where one was not. And whether each is new (K,).
+    dark (H, W) are the pixels of the frame that are not ON. Return the discs as measured in the frame, x, y, r (K,),
+    where r = 0 if one was not measured, and whether each is new (K,).
     """
     tracks = len(radius)
     mean, spread = np.zeros((tracks, 4)), np.zeros((tracks, 4, 4))

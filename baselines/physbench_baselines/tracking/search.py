@@ -1,5 +1,6 @@
-"""Which discs a frame shows, when those that were followed are expected, and a part of some may be hidden. Arrays only:
-K discs, H x W pixels of the box.
+"""Which discs a frame shows, given where the followed ones are expected, if some may be partly hidden.
+
+Arrays only: K discs, H x W pixels of the box.
 """
 
 import numpy as np
@@ -22,36 +23,39 @@ from physbench_baselines.tracking.discs import (
 )
 
 FARTHEST = 9.0
-"""How far from where it was expected a disc is still taken for the same, in pixels."""
+"""A disc counts as the same if it is at most this far from where it was expected, in pixels."""
 
 CLOSE = 0.5
-"""A disc is looked for where it was expected, if that is known as well as this, in pixels."""
+"""A disc is looked for where it was expected if that place is known at least this well, in pixels."""
 
 GLIMPSE = 4
-"""ON pixels that show a disc whose place is known beforehand."""
+"""How many ON pixels show a disc whose place is known beforehand."""
 
 SCRAP = 10
-"""ON pixels without an owner that may be part of a disc whose rest is hidden."""
+"""How many ON pixels without an owner may be part of a disc whose rest is hidden."""
 
 WRONG = 0.25
-"""The share of such pixels that a disc may leave unexplained, or that a curtain over the rest of it would hide."""
+"""A partly hidden disc is accepted if its cost is less than this share of its visible pixels.
+
+The cost is 1 for each visible pixel that the disc does not explain, 1 for each ON pixel that a curtain would hide, and
+HOLE for each OFF pixel inside.
+"""
 
 HOLE = 0.05
-"""What an OFF pixel inside such a disc counts beside one that is left unexplained."""
+"""The cost of an OFF pixel inside a partly hidden disc, see WRONG."""
 
 NEAR = 0.7
 """Pixels this close to the rim of a disc that is not fitted yet may lie on either side."""
 
 TRIES = 4
-"""Discs of which a part is hidden are looked for so often in a frame."""
+"""How often one frame is searched for discs that are partly hidden."""
 
 
 @kernel
 def pair_up(mean, radius, x, y, r, first, count, disc_of, is_new):
-    """Give the discs first .. count - 1 of a frame to the nearest ones that were followed and are still without, the
-    nearest pair first.
+    """Assign the discs first .. count - 1 of a frame to followed discs that have none yet, the nearest pair first.
 
-    disc_of (K,): which disc of the frame each is, or -1. is_new: the discs that are no known object.
+    disc_of (K,): which disc of the frame each followed disc is, or -1. is_new: the discs that are no known object.
     """
     for d in range(first, count):
         is_new[d] = True
@@ -80,7 +84,8 @@ def pair_up(mean, radius, x, y, r, first, count, disc_of, is_new):
 def find_expected(seen, left, mean, spread, radius, x, y, r, count, error):
     """Look for a disc of this radius where it is expected; the discs x, y, r of the frame before `count` are others.
 
-    (whether it is there, whether something cuts it). Its place is left at x[count], y[count], and error (3,).
+    Return whether it is there, and whether something cuts it. Its place is written to x[count], y[count], and error
+    (3,).
     """
     whole = spread[0, 0] * spread[1, 1] - spread[0, 1] * spread[0, 1]
     if whole <= 0.0 or spread[0, 0] + spread[1, 1] > 2.0 * CLOSE * CLOSE:
@@ -99,11 +104,11 @@ def find_expected(seen, left, mean, spread, radius, x, y, r, count, error):
 
 @kernel
 def find_scrap(seen, left, evidence, lightest, heaviest, x, y, r, count, error):
-    """Take the largest region of ON pixels without an owner for what shows of a disc, the rest of which a curtain
-    hides; find its place as `find_expected` does.
+    """Find a disc of which a curtain hides a part.
 
-    What is missing of the disc lies in a rectangle without any pixel that has ever been ON: that is what a straight
-    edge says.
+    Its visible part is the largest region of ON pixels without an owner. The missing part of the disc lies in a
+    rectangle without any pixel that has ever been ON, because a curtain has straight edges. Its place is written as in
+    `find_expected`.
     """
     height, width = left.shape
     alone = np.zeros((height, width), np.uint8)
@@ -142,8 +147,9 @@ def find_scrap(seen, left, evidence, lightest, heaviest, x, y, r, count, error):
 
 @kernel
 def find_largest(left, alone, box):
-    """Copy the largest region of ON pixels to `alone` (H, W), otherwise OFF; return its size, and box (4,): the rows
-    and columns that hold it.
+    """Copy the largest region of ON pixels to `alone` (H, W), which is OFF elsewhere, and return its size.
+
+    box (4,) gets the rows and columns that hold it.
     """
     height, width = left.shape
     on = np.zeros((height, width), np.bool_)
@@ -172,7 +178,7 @@ def find_largest(left, alone, box):
 
 @kernel
 def overlaps(x, y, radius, most, xs, ys, rs, count):
-    """Whether a disc lies more than `most` pixels deep in one of `count` others."""
+    """Return whether a disc lies more than `most` pixels deep in one of `count` others."""
     for d in range(count):
         reach = max(radius + rs[d] - most, 0.0)
         if (x - xs[d]) * (x - xs[d]) + (y - ys[d]) * (y - ys[d]) < reach * reach:
@@ -182,8 +188,9 @@ def overlaps(x, y, radius, most, xs, ys, rs, count):
 
 @kernel
 def kinds_to_expect(radius, hidden, certain):
-    """The lightest and the heaviest of RADII that a disc may be of which a part is hidden: behind a curtain, what has
-    been followed already.
+    """Return the lightest and the heaviest of RADII, as indices, that a partly hidden disc may have.
+
+    If there may be a curtain, these are the kinds of the discs that are followed already.
     """
     believed = False
     for row in range(len(hidden)):
@@ -203,7 +210,7 @@ def kinds_to_expect(radius, hidden, certain):
 
 @kernel
 def find_hole(seen, x, y, radius, box):
-    """Count the OFF pixels within a radius; box (4,): the rows and columns that hold them, half-open."""
+    """Count the OFF pixels within a radius; box (4,) gets the rows and columns that hold them, half-open."""
     height, width = seen.shape
     box[0], box[1], box[2], box[3] = height, 0, width, 0
     count = 0
@@ -224,7 +231,7 @@ def find_hole(seen, x, y, radius, box):
 
 @kernel
 def veil(seen, box):
-    """Take the OFF pixels in and near a box for hidden."""
+    """Mark the OFF pixels in and near a box as UNSEEN."""
     for row in range(max(box[0] - 2, 0), min(box[1] + 2, len(seen))):
         for column in range(max(box[2] - 2, 0), min(box[3] + 2, seen.shape[1])):
             if seen[row, column] == OFF:
@@ -233,11 +240,10 @@ def veil(seen, box):
 
 @kernel
 def search(numbers, seen, evidence, hidden, mean, spread, radius, x, y, r, error, is_cut, disc_of, is_new):
-    """Find the discs of a frame, those first of which there is least doubt; return how many. x, y, r, error (., 3),
-    is_cut, is_new by disc.
+    """Find the discs of a frame, the most certain ones first, and return how many.
 
-    The order: whole discs; expected ones of which a part is hidden; others whose rest is UNSEEN; others that a curtain
-    may cut.
+    x, y, r, error (., 3), is_cut and is_new are by disc. The order is: whole discs; expected ones that are partly
+    hidden; others that are partly UNSEEN; others that a curtain may cut.
     """
     most = len(x) - 1
     count = find_whole(seen, most, x, y, r, error)

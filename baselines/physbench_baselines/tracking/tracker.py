@@ -1,9 +1,8 @@
-"""A row that sees frames and has learnt nothing: it knows the world of balls, finds the discs in a frame, and lets
-physics take them on.
+"""A row that sees frames and learns nothing: it finds discs in a frame and predicts their flight with physics.
 
-What it knows beforehand: a box of 64 x 64 pixels (or as many as it is told) around the middle of the frame, discs of
-radius 6 and mass 1 or radius 7.5 and mass 6, walls and elastic collisions, speeds at the start, and that there may be a
-square curtain of 24 pixels. What it must find out: everything else.
+It knows beforehand: a box of 64 x 64 pixels, or of another given size, around the middle of the frame; discs of radius
+6 and mass 1 or radius 7.5 and mass 6; walls and elastic collisions; the speeds at the start; and that there may be a
+square curtain of 24 pixels. It has to find out everything else.
 
 An object is a set of possible worlds (where it is and how fast), and a prediction is the mean of the pictures of those
 worlds.
@@ -26,64 +25,66 @@ from physbench_baselines.framewise import blur
 Frame = NDArray[np.float32]  # (B, H, W, C)
 
 LARGEST_BOX = 1024
-"""Its side in pixels, at most."""
+"""The largest side of the box in pixels."""
 
 MOST_DISCS = 16
-"""That are followed."""
+"""How many discs are followed at most."""
 
 WORLDS = 32
-"""That are followed side by side."""
+"""How many possible worlds are followed."""
 
 SLOWEST, FASTEST = 0.6, 3.0
-"""At the start, in pixels per frame."""
+"""Speeds at the start, in pixels per frame."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Numbers that `python -m benchmarks.tune` chose on training sequences; memory is a switch."""
+    """Numbers that `python -m benchmarks.tune` chose on training sequences, except `memory`, which is a switch."""
 
     memory: float = 1.0  # 0: a disc that is not seen is forgotten at once
-    drift: float = 0.0005  # pixels by which a place goes astray in a frame
-    swerve: float = 0.00042  # and a velocity
-    gate: float = 14.0  # squared standard deviations: a place farther off is a surprise
-    impact: float = 0.85  # after a surprise: the change of velocity as a share of how far off the place was
-    doubt: float = 0.35  # and its error, as such a share
-    least: float = 0.36  # and at least, in pixels per frame
-    edge: float = 0.0026  # pixels: half the least width of a rim
+    drift: float = 0.0005  # error of a place after one frame, in pixels
+    swerve: float = 0.00042  # error of a velocity after one frame
+    gate: float = 14.0  # in squared standard deviations: a place farther off is a surprise
+    impact: float = 0.85  # after a surprise: the change of velocity, as a share of how far off the place was
+    doubt: float = 0.35  # the error of that change, as the same kind of share
+    least: float = 0.36  # the least error of that change, in pixels per frame
+    edge: float = 0.0026  # half the least width of a rim, in pixels
     softness: float = 0.84  # half the width of a rim, as a share of how far the worlds differ
     floor: float = 3.5e-5  # no pixel is less or more probable than this and its complement
-    blur: float = 1.6  # pixels: of what no disc explains
+    blur: float = 1.6  # sigma of the blur of what no disc explains, in pixels
     unbelief: float = 4.0  # pixels that must be missing for a curtain to be as probable as none
     box: float = 64.0  # its side in pixels, a whole number; a frame that is larger is its own box
-    certain: float = 0.17  # a pixel that is hidden with a higher probability says nothing when it is off
+    certain: float = 0.17  # if a pixel is hidden with a higher probability than this, that it is off means nothing
 
 
 class TrackedScenes(NamedTuple):
     """What is believed of every sequence of a batch, for the next frame. K discs, E worlds; the box is H x W."""
 
-    members: NDArray[np.float64]  # (B, K, E, 4) x, y, vx, vy
-    radius: NDArray[np.float64]  # (B, K) 0: no disc
-    presence: NDArray[np.float64]  # (B, K) how probable it is that there is such a disc
-    missing: NDArray[np.int32]  # (B, K) frames for which it should have been seen and was not
+    members: NDArray[np.float64]  # (B, K, E, 4), x, y, vx, vy
+    radius: NDArray[np.float64]  # (B, K), 0: no disc
+    presence: NDArray[np.float64]  # (B, K), the probability that there is such a disc
+    missing: NDArray[np.int32]  # (B, K), frames for which it should have been seen and was not
     colour: NDArray[np.float64]  # (B, K, C)
     evidence: NDArray[np.float32]  # (B, H, W)
 
 
 class TrackerState(NamedTuple):
+    """What the tracker carries on from frame to frame."""
+
     scenes: TrackedScenes
     slots: int
     rest: Frame  # what no disc explained in the last frame, blurred
-    names: NDArray[np.int64]  # (B, K) the identity of each disc: no other ever had it. -1: there was none
+    names: NDArray[np.int64]  # (B, K), identity of each disc, never used for another one; -1: there was none
 
 
 NAMES: Any = [each.name for each in fields(Settings)]
 Numbers: Any = namedtuple("Numbers", NAMES)  # pyright: ignore[reportUntypedNamedTuple]
-"""Settings as a kernel takes them."""
+"""The settings as a kernel takes them."""
 
 
 @dataclass(frozen=True)
 class Tracker:
-    """Discs found in every frame and taken on by physics: bounces, collisions, flight behind a curtain; nothing
+    """Discs found in every frame and predicted by physics: bounces, collisions, flight behind a curtain; nothing is
     learnt."""
 
     settings: Settings = field(default_factory=Settings)
@@ -91,6 +92,7 @@ class Tracker:
 
     @property
     def origin(self) -> Origin:
+        """The settings that differ from their defaults."""
         return Origin(
             settings={
                 each.name: getattr(self.settings, each.name)
@@ -100,6 +102,7 @@ class Tracker:
         )
 
     def begin(self, batch: Batch) -> TrackerState:
+        """Return the state before the first frame: no discs."""
         count, (height, width, channels), box = len(batch.seeds), batch.shape, int(self.settings.box)
         scenes = TrackedScenes(
             np.zeros((count, MOST_DISCS, WORLDS, 4)),
@@ -113,6 +116,7 @@ class Tracker:
         return TrackerState(scenes, min(batch.slots or 256, 256), np.zeros((count, *batch.shape), np.float32), names)
 
     def observe(self, state: TrackerState, frame: Frame, action: Frame | None) -> tuple[TrackerState, Prediction]:
+        """Update the discs with a frame, and predict the next one."""
         from physbench_baselines.tracking import batches
         from physbench_baselines.tracking.belief import normal_numbers, ring_of_velocities
 
@@ -130,6 +134,7 @@ class Tracker:
         )
 
     def imagine(self, state: TrackerState, action: Frame | None) -> tuple[TrackerState, Prediction]:
+        """Predict the next frame without seeing one."""
         from physbench_baselines.tracking import batches
 
         scenes = TrackedScenes._make(array.copy() for array in state.scenes)
@@ -146,7 +151,7 @@ class Tracker:
 
 
 def tracker(settings: Mapping[str, float] | None = None) -> Tracker:
-    """Discs found in every frame and taken on by physics: bounces, collisions, flight behind a curtain; nothing
+    """Discs found in every frame and predicted by physics: bounces, collisions, flight behind a curtain; nothing is
     learnt."""
     known = [each.name for each in fields(Settings)]
     for name, number in (settings or {}).items():
@@ -160,5 +165,5 @@ def tracker(settings: Mapping[str, float] | None = None) -> Tracker:
 
 
 def tracker_80(settings: Mapping[str, float] | None = None) -> Tracker:
-    """The same, told that the box has 80 x 80 pixels: the frame is a window that discs leave."""
+    """The tracker for a box of 80 x 80 pixels: the frame is a window that discs can leave."""
     return tracker({"box": 80, **(settings or {})})

@@ -304,9 +304,7 @@ class Loop:
         )
 
     def _before(self) -> str:
-        if not self.folder.last.exists():
-            return "nothing was saved before"
-        return f"{self.folder.last} holds the weights from before"
+        return f"{self.folder.last} holds earlier weights" if self.folder.last.exists() else "nothing was saved before"
 
     def _progress(self) -> TrainingProgress:
         state = self.state
