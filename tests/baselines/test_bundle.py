@@ -290,7 +290,7 @@ def test_missing_scores_are_added_without_the_run(run: Path, tmp_path: Path, ask
     rows = list(csv.DictReader((tmp_path / "tiny.csv").read_text().splitlines()))
     assert {row["suite"] for row in rows} == {"balls", "curtain"}
     (tmp_path / "tiny.json").write_text(replace(card, weights_sha256="0" * 64).to_json())
-    with pytest.raises(TrainingError, match="is the card of other weights"):
+    with pytest.raises(TrainingError, match="is not the card of the weights in"):
         score_release("tiny", folder=tmp_path)
     (tmp_path / "tiny.json").unlink()
     with pytest.raises(TrainingError, match="there is no card"):

@@ -47,7 +47,7 @@ def repeat_of(card: Card, seed: int, value: float) -> Repeat:
 def test_a_run_of_the_same_recipe_and_another_seed_is_a_repeat(shipped: Card) -> None:
     recipe = TrainingRecipe.from_dict(shipped.recipe)
     require_repeat(replace(recipe, seed=99), shipped, Path("run"))
-    with pytest.raises(TrainingError, match="a repeat is another seed's"):
+    with pytest.raises(TrainingError, match="a repeat needs another seed"):
         require_repeat(recipe, shipped, Path("run"))
     with pytest.raises(TrainingError, match=r"no repeat of sqair.*its batch is 3, not 16"):
         require_repeat(replace(recipe, seed=99, batch=3), shipped, Path("run"))

@@ -57,6 +57,6 @@ def test_of_data_that_no_suite_asks_the_suites_have_to_be_named() -> None:
         and yardstick("mine", []) is None
     )
     with pytest.raises(
-        TrainingError, match="which suites are for models that learnt 'mine' is not known: name them with --suites"
+        TrainingError, match="the suites for models that learnt 'mine' are not known: name them with --suites"
     ):
         suites_of("mine")

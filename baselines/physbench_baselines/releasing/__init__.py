@@ -1,2 +1,1 @@
-"""What publishes trained models: small weights, cards of how they came about and what they score, and the tables that
-are written from these."""
+"""Publishing of trained models: smaller weights, cards with training and scores, and the tables made from the cards."""

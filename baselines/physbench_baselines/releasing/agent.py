@@ -1,9 +1,8 @@
-"""A finished training of the agent becomes the one that comes with the package, with a card that says how it came about
-and what it scores.
+"""Release of an agent: a finished training becomes the agent that comes with the package, with a card.
 
-`python -m physbench_baselines.releasing.agent runs/dqn`. The card is in the file of the weights, and as a page beside
-it, dqn.md, with its curve, dqn.svg; `python -m physbench_baselines.releasing.agent --page` writes the page anew from
-the file.
+The card says how the agent was trained and what it scores. Run `python -m physbench_baselines.releasing.agent
+runs/dqn`. The card is in the file of the weights, and in a page beside it, dqn.md, with its curve, dqn.svg. `python -m
+physbench_baselines.releasing.agent --page` writes the page again from the file.
 """
 
 from __future__ import annotations
@@ -31,13 +30,13 @@ if TYPE_CHECKING:
     from physbench_baselines.dqn.game_scores import GameScores
 
 MOST_ROWS = 60
-"""Of the curve."""
+"""The most rows of the curve."""
 
 MOST_FILE = 4_000_000
-"""Bytes of the agent that comes with the package."""
+"""The most bytes of the agent that comes with the package."""
 
 GAMES, SHOWN_GAMES = 100, 30
-"""Of the agent, of chance and of the recorder; and of the demonstrator."""
+"""Games of the agent and of random actions; and of the demonstrator."""
 
 CLOCK = (
     "Its schedules went by the clock, and not all of them to their end: the commands give an agent like it, not the"
@@ -51,8 +50,10 @@ PUBLISHED = (
     ("PQN, 10 million steps", "1,325 +- 78", "CleanRL"),
     ("DQN, 50 million steps", "1,976", "Mnih et al. 2015, with 5 % random actions"),
 )
-"""Scores of others in this game: with sticky actions, other starts or random actions, so that they are for
-orientation."""
+"""Published scores in this game.
+
+They are with sticky actions, other starts or random actions, so they are for orientation only.
+"""
 
 
 def release(
@@ -63,8 +64,10 @@ def release(
     games: int = GAMES,
     doing: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Score the best agent of a run, write it and its page; return the card. before: the runs that its first weights
-    come from, for the curve."""
+    """Score the best agent of a run, write it and its page, and return the card.
+
+    before: the runs that its first weights come from, for the curve.
+    """
     from physbench_baselines.dqn import game_scores
     from physbench_baselines.dqn.policy import dqn
 
@@ -101,7 +104,7 @@ def release(
 
 
 def score_demonstrator(games: int) -> GameScores:
-    """Score the demonstrator, who reads the memory, in the lanes of training."""
+    """Score the demonstrator, which reads the memory, in the lanes of training."""
     from physbench_baselines.dqn.game_scores import summary
     from physbench_baselines.dqn.lanes import AgentLane
     from physbench_baselines.dqn.marksman import demonstrate
@@ -125,7 +128,7 @@ def write_page(place: Path = BUNDLED) -> None:
 
 
 def page(card: Mapping[str, Any], *, size: int) -> str:
-    """The card as Markdown. size: of the file, in bytes."""
+    """Return the page of a card in Markdown. size: of the file, in bytes."""
     recipe, parts = card["recipe"], ["# The agent that plays Space Invaders"]
     parts.append(_what(recipe, card))
     stages = [*card.get("before", []), card]
@@ -165,7 +168,7 @@ def page(card: Mapping[str, Any], *, size: int) -> str:
 
 
 def command(card: Mapping[str, Any]) -> str:
-    """What trains such an agent again."""
+    """Return the command that trains such an agent again."""
     recipe: dict[str, Any] = {
         name: tuple(cast("list[Any]", value)) if isinstance(value, list) else value
         for name, value in card["recipe"].items()
@@ -189,7 +192,7 @@ def command(card: Mapping[str, Any]) -> str:
 
 
 def drawing(card: Mapping[str, Any]) -> str:
-    """The curve as an SVG."""
+    """Return the curve as an SVG."""
     lines = [
         Line(name.replace("_", " "), tuple(Point(row["step"], row[name]) for row in card["curve"] if name in row), look)
         for look, name in enumerate(("score", "shown_score"))
@@ -229,7 +232,7 @@ def _hurry(stages: list[Mapping[str, Any]]) -> str:
 
 
 def steps_of(card: Mapping[str, Any]) -> int:
-    """All steps of training, with those of the runs before."""
+    """Return the number of training steps, including those of earlier runs."""
     return sum(stage["steps"] for stage in [*card.get("before", []), card])
 
 
@@ -240,7 +243,7 @@ def _write(name: str, value: Any) -> str:
 
 
 def curve(runs: Sequence[Path]) -> list[dict[str, float]]:
-    """Some rows of the logs, one run after the other."""
+    """Return some rows of the logs, one run after the other."""
     rows: list[dict[str, float]] = []
     done = 0.0
     for run in runs:
@@ -262,7 +265,7 @@ def _rows(run: Path) -> list[dict[str, float]]:
 
 
 def _without_folders(card: Mapping[str, Any]) -> dict[str, Any]:
-    """Drop the local directory of a run."""
+    """Remove local directories from a card."""
     stages = [*card.get("before", []), card]
     stages = [
         {**stage, "recipe": {**stage["recipe"], "initial": "FIRST" if stage["recipe"].get("initial") else ""}}
@@ -278,15 +281,15 @@ def _table(rows: list[list[str]]) -> str:
 
 @click.command()
 @click.argument("run", required=False, type=click.Path(path_type=Path))
-@click.option("--page", "page_only", is_flag=True, help="Write the page of the agent that is there, and score nothing.")
-@click.option("--games", type=click.IntRange(2), default=GAMES, show_default=True, help="Of each player.")
+@click.option("--page", "page_only", is_flag=True, help="Only write the page of the present agent; score nothing.")
+@click.option("--games", type=click.IntRange(2), default=GAMES, show_default=True, help="Games of each player.")
 @click.option(
     "--before",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="The run that it began with, for the curve. Repeatable, the first one first.",
+    help="An earlier run that the RUN began with, for the curve. Repeatable, the first one first.",
 )
-@click.option("--place", type=click.Path(path_type=Path), default=BUNDLED, help="Where the agent goes.")
+@click.option("--place", type=click.Path(path_type=Path), default=BUNDLED, help="File to write the agent to.")
 def main(run: Path | None, page_only: bool, games: int, before: tuple[Path, ...], place: Path) -> None:
     """Make the best agent of a RUN the one that comes with the package.
 

@@ -1,5 +1,7 @@
-"""Trained models against the rows that learn nothing and see frames alone: the bar that a model has to pass in every
-suite."""
+"""Comparison of trained models with rows that learn nothing and see frames only.
+
+The best of these rows is the bar that a model has to pass in a suite.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +22,7 @@ DENSITIES = "Not to be compared with it, as they are densities"
 
 
 def collect_rows(trained: Mapping[str, Card]) -> dict[str, dict[str, Sequence[Row]]]:
-    """Put the scores of trained models beside those of the reference rows, by group and name."""
+    """Collect the scores of trained models and of the reference rows, by group and name."""
     reference = {
         name: scores_of(name) for name in dict.fromkeys(name for suite in SUITES.values() for name in suite.references)
     }
@@ -32,13 +34,14 @@ def collect_rows(trained: Mapping[str, Card]) -> dict[str, dict[str, Sequence[Ro
 
 
 def find_score(scores: Sequence[Row], suite: str, task: str, metric: str) -> Row | None:
-    """Find a score, of the largest size that there is."""
+    """Return a score of the largest size that there is, or None."""
     found = {row["size"]: row for row in scores if (row["suite"], row["task"], row["metric"]) == (suite, task, metric)}
     return next((found[size] for size in reversed(SIZES) if size in found), None)
 
 
 def compare_with_rows(rows: Rows) -> list[str]:
-    """Say for every suite which trained models lie below the best row that learns nothing and sees frames alone."""
+    """Say for every suite which trained models are better or worse than the best row that learns nothing and sees
+    frames only."""
     return [_compare(rows, suite.name, *suite.ranked_by) for suite in SUITES.values() if suite.ranked_by]
 
 
@@ -64,7 +67,9 @@ def _compare(rows: Rows, suite: str, task: str, metric: str) -> str:
         apart = ours[1] < theirs[0] or theirs[1] < ours[0]
         better = (row["value"] < scored[bar]["value"]) == lower
         verdict = "Not told apart from it" if not apart else "Better" if better else "Worse"
-        if metric == "log_likelihood" and scored[bar]["value"] <= 0 < row["value"]:  # of bits it is at most 0
+        if (
+            metric == "log_likelihood" and scored[bar]["value"] <= 0 < row["value"]
+        ):  # a log-likelihood of bits is at most 0
             verdict = DENSITIES
         verdicts[verdict].append(f"{name} ({row['value']:.3f})")
     told = [f"{words}: {', '.join(names)}." for words, names in verdicts.items() if names] or [
@@ -74,7 +79,7 @@ def _compare(rows: Rows, suite: str, task: str, metric: str) -> str:
 
 
 def rank_key(scores: Sequence[Row], place: Place) -> float:
-    """What to sort by: the smaller, the better; what has no figure comes last."""
+    """Return the key to sort by: smaller is better, and models without a score come last."""
     row = find_score(scores, *place)
     if row is None or row["value"] is None:
         return float("inf")
@@ -82,5 +87,5 @@ def rank_key(scores: Sequence[Row], place: Place) -> float:
 
 
 def interval_of(row: Row) -> tuple[float, float]:
-    """The interval of a score; the score itself where there is none."""
+    """Return the interval of a score, or the score itself twice if it has none."""
     return tuple(row["value"] if row[end] is None else row[end] for end in ("low", "high"))

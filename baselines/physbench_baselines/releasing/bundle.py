@@ -45,13 +45,13 @@ def bundle(
     table: Path | None = None,
     doing: Callable[[str], None] = lambda text: None,
 ) -> Card:
-    """NAME.safetensors and NAME.json from the best weights of a run.
+    """Write NAME.safetensors and NAME.json from the best weights of a run, and return the card.
 
-    quantise: big matrices as int8; None: if the scores stay the same. suites: those of the world that it learnt, if
-    nothing is said; table: a folder for NAME.csv, the scores as a submission.
+    quantise: store big matrices as int8; None: only if the scores stay the same. suites: by default those of the world
+    that the model learnt. table: a folder for NAME.csv, the scores as a submission.
     """
     if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", name):
-        raise TrainingError(f"a bundled model is called by small letters, digits, - and . between them, not {name!r}")
+        raise TrainingError(f"a bundled model's name has small letters, digits, and - or . between them, not {name!r}")
     for place in (folder, table):
         if place is not None and not place.is_dir():
             raise TrainingError(f"there is no directory {place}: make it first")
@@ -61,7 +61,7 @@ def bundle(
     )
     suites = suites_of(trained.data) if suites is None else suites
     for suite in suites:
-        extent(suite, size=size, limit=limit)  # refused before hours of work, not after them
+        extent(suite, size=size, limit=limit)  # fails now rather than after hours of work
     told = origin.header(trained, architecture_of(best.network), run, name)
     place = folder / f"{name}.json"
     before = Card.from_json(place.read_text(encoding="utf-8"), place=place) if place.exists() else None
@@ -125,18 +125,19 @@ def bundle(
 @click.command(help=__doc__)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("name")
-@scoring_options("Where the weights and the card are put; by default into the package.")
+@scoring_options("Folder to write the weights and the card to; by default in the package.")
 @click.option(
-    "--quantise/--no-quantise", default=None, help="Big matrices as int8; by default if the scores stay the same."
+    "--quantise/--no-quantise", default=None, help="Store big matrices as int8; by default if the scores stay the same."
 )
 @click.option(
     "--csv",
     "table",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Write the scores into DIR/NAME.csv, too: a submission.",
+    help="Also write the scores to DIR/NAME.csv, as a submission.",
 )
 def main(run: Path, name: str, **settings: Any) -> None:
+    """Run the command."""
     settings["folder"].mkdir(exist_ok=True)
     card = run_scoring(bundle, run, name, **settings)
     click.echo(f"{name}: {file_size(card.bytes)}, {len(card.scores)} scores")

@@ -1,4 +1,4 @@
-"""What the README of the baselines says of the models that come with the package, from their cards."""
+"""Tables for the README of the baselines, made from the cards of the models that come with the package."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,14 @@ NOTHING = "No trained weights are here yet."
 
 
 def cards() -> dict[str, Card]:
-    """In the order in which the models are listed everywhere."""
+    """Return the cards of the bundled models, in the order in which the models are listed everywhere."""
     there = bundled.names()
     listed = [name for name in registry.models.built_in if name in there]
     return {name: bundled.card(name) for name in [*listed, *(name for name in there if name not in listed)]}
 
 
 def describe_cards(of: Mapping[str, Card]) -> str:
+    """Write all tables of these cards."""
     if not of:
         return NOTHING
     below = "\n".join(
@@ -38,12 +39,15 @@ def describe_cards(of: Mapping[str, Card]) -> str:
 
 
 def file_size(count: int) -> str:
-    """Write a number of bytes as people do."""
+    """Write a number of bytes as kB or MB."""
     return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.0f} kB"
 
 
 def command(card: Mapping[str, Any]) -> str:
-    """What trains such a model again. card: or that of an earlier stage, of which less is known."""
+    """Return the command that trains such a model again.
+
+    The card may also be that of an earlier stage, which has fewer fields.
+    """
     recipe = TrainingRecipe.from_dict(card["recipe"])
     usual = usual_recipe(recipe.model, data=recipe.data)
     words = ["physbench train", recipe.model]
@@ -73,8 +77,10 @@ def _as_typed(value: Any) -> str:
 
 
 def _table(world: ModelWorld, of: Mapping[str, Card]) -> str:
-    """Write the figures of a world: of the rows that learn nothing, of models, and of papers. A column without figures
-    is left out."""
+    """Write the figures of a world: of the rows that learn nothing, of models, and of papers.
+
+    A column without figures is left out.
+    """
     places = list(world.figures.values())
     rows = [["model", "parameters", *world.figures, f"{next(iter(world.figures))}, without noise"]]
     for name in world.references:
@@ -107,7 +113,7 @@ def _choose(world: ModelWorld, of: Mapping[str, Card]) -> dict[str, Card]:
 
 
 def _sizes(of: Mapping[str, Card]) -> str:
-    """Of what the scores are."""
+    """Say what the scores were measured on."""
     places = [place for world in WORLDS for place in world.figures.values()]
     used = {row["size"] for card in of.values() for place in places if (row := find_score(card.scores, *place))}
     counted = " or ".join(f"{count:,} (`{size}`)" for size, count in SIZES.items() if size in used)
@@ -158,11 +164,11 @@ def format_figure(row: Row | None) -> str:
 
 
 def _short(value: float) -> str:
-    """Write three decimals; of what is nearly nothing, how little it is."""
+    """Write three decimals, or a power of ten for a value close to 0."""
     return f"{value:.3f}" if value == 0 or abs(value) >= 0.0005 else f"{value:.1e}"
 
 
 def format_table(rows: Sequence[Sequence[str]]) -> str:
-    """Write rows as a table in Markdown, the first one as its head."""
+    """Write rows as a table in Markdown, with the first row as its head."""
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])

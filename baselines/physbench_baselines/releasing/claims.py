@@ -1,5 +1,7 @@
-"""What papers say of one model beside another, held against the models that come with the package. Each stands for the
-training that its card tells of."""
+"""Claims of papers that one model is better than another, checked with the models that come with the package.
+
+Each of these models was trained as its card says.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ IODINE = "[IODINE, 2019](https://arxiv.org/abs/1903.00450)"
 
 @dataclass(frozen=True)
 class Claim:
-    """A paper: one model is better than another."""
+    """A claim of a paper: one model is better than another."""
 
     paper: str
     better: str
@@ -63,7 +65,7 @@ CLAIMS = (
 
 
 def judge(claim: Claim, better: Row | None, worse: Row | None) -> str:
-    """Say whether a claim holds here: only intervals that lie apart tell."""
+    """Say whether a claim holds here. This can be decided only if the intervals do not overlap."""
     if better is None or worse is None or better["value"] is None or worse["value"] is None:
         return "not measured"
     low, high = interval_of(better), interval_of(worse)
@@ -73,8 +75,11 @@ def judge(claim: Claim, better: Row | None, worse: Row | None) -> str:
 
 
 def format_claims(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]] | None = None) -> str:
-    """Write a table of all claims. trainings: all of each model; where both have enough, these tell and not the
-    intervals of one of each."""
+    """Write a table of all claims.
+
+    trainings: all trainings of each model. If both models of a claim have enough of them, these decide, and not the
+    intervals of a single training.
+    """
     return format_table(
         [["paper", "says of", "that it beats", "by", "here", "verdict"], *_lines(rows, trainings or {})]
     )

@@ -1,4 +1,4 @@
-"""How weights came about, for their card: from the folder of their run."""
+"""What the folder of a run says about its training, for the card of the weights."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,11 +13,11 @@ from physbench_baselines.training.keep import load_run_state
 T = TypeVar("T")
 
 MOST_ROWS = 100
-"""Of the log; as many of them as there are, up to half, with a validation."""
+"""The most rows of the log; up to half of them are rows with a validation."""
 
 
 def header(card: RunCard, architecture: Architecture, run: Path, name: str) -> dict[str, Any]:
-    """What the weights say of themselves."""
+    """Return what the header of the weights' file says about them."""
     link, rule = architecture.paper or None, architecture.stopping
     short = rule is not None and not rule.holds(Folder(run).recipe(), total(vars(card), "steps"), _why_it_ended(run))
     return {
@@ -34,19 +34,19 @@ def header(card: RunCard, architecture: Architecture, run: Path, name: str) -> d
 
 
 def course(run: Path) -> dict[str, Any]:
-    """What the schedules of the run went by, and its curves."""
+    """Return why the run ended, the limits of its schedule, and its curves."""
     last = load_run_state(Folder(run).last) if Folder(run).last.exists() else {}
     limits = {name: last.get(name) or None for name in ("steps_limit", "minutes_limit")}
     return {"ended": _why_it_ended(run), **limits, "log": [_shorten(row) for row in thin(Folder(run).rows())]}
 
 
 def without_folders(card: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipes of a card and of the stages before it, with file names only; local directories are dropped."""
+    """Return the recipes of a card and of the stages before it, with file names only; local directories are dropped."""
     return {"recipe": _bare(card), "before": [{**stage, "recipe": _bare(stage)} for stage in stages_before(card)]}
 
 
 def thin(rows: Sequence[LogRow]) -> list[LogRow]:
-    """At most MOST_ROWS, over the whole run."""
+    """Choose at most MOST_ROWS rows, spread over the whole run."""
     measured = spread([row for row in rows if row.validation_loss is not None], MOST_ROWS // 2)
     others = spread([row for row in rows if row.validation_loss is None], MOST_ROWS - len(measured))
     return sorted([*measured, *others], key=lambda row: row.step)
@@ -58,12 +58,12 @@ def _bare(stage: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _why_it_ended(run: Path) -> str | None:
-    """None for a run that still goes on."""
+    """Return why a run ended, or None if it goes on."""
     return (Folder(run).result() or (None,))[0]
 
 
 def spread(rows: Sequence[T], most: int) -> list[T]:
-    """The last one, and others at even distances before it."""
+    """Choose the last row, and others at even distances before it."""
     count = min(most, len(rows))
     return [rows[(number + 1) * len(rows) // count - 1] for number in range(count)]
 

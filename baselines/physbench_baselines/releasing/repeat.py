@@ -1,7 +1,8 @@
-"""A finished run becomes another training of a model that comes with the package: its card alone, without weights.
+"""A finished run becomes another training of a model that comes with the package: only its card is kept, not its
+weights.
 
-`python -m physbench_baselines.releasing.repeat RUN NAME` scores the run of another seed, so that docs/results.md shows
-every training and not the best one.
+`python -m physbench_baselines.releasing.repeat RUN NAME` scores a run with another seed, so that docs/results.md shows
+every training and not only the best one.
 """
 
 import tempfile
@@ -35,10 +36,10 @@ def repeat(
     batch: int = BATCH,
     doing: Callable[[str], None] = lambda text: None,
 ) -> Repeat:
-    """Score the best weights of a run, and keep its card in the folder `repeats` beside that of the model NAME.
+    """Score the best weights of a run, and put its card in the folder `repeats` beside the card of the model NAME.
 
-    suites: the first one of the world that it learnt, if nothing is said. A run that differs from the model in more
-    than its seed is refused.
+    suites: by default the first one of the world that the model learnt. A run that differs from the model in more than
+    its seed is refused.
     """
     place = folder / f"{name}.json"
     if not place.is_file():
@@ -65,7 +66,7 @@ def repeat(
     if (card.steps_limit, card.minutes_limit) != (shipped.steps_limit, shipped.minutes_limit):
         budgets = [_budget(each.steps_limit, each.minutes_limit) for each in (card, shipped)]
         raise TrainingError(
-            f"{run} was given {budgets[0]}, and {name} {budgets[1]}: trainings are compared on equal budgets"
+            f"{run} had {budgets[0]}, and {name} had {budgets[1]}: only trainings with equal limits are compared"
         )
     kept = Repeat(**{field: getattr(card, field) for field in Repeat.__dataclass_fields__})
     kept = replace(kept, scores=[row for row in kept.scores if _is_in_table(row, world)])
@@ -76,11 +77,11 @@ def repeat(
 
 
 def require_repeat(recipe: TrainingRecipe, shipped: Card, run: Path) -> None:
-    """Refuse a run of the very seed of the model, or of another recipe."""
+    """Refuse a run with the same seed as the model, or with another recipe."""
     ours = TrainingRecipe.from_dict(shipped.recipe)
     if recipe.seed == ours.seed:
         raise TrainingError(
-            f"{run} has the seed {recipe.seed}, as the model {shipped.name} has: a repeat is another seed's"
+            f"{run} has the seed {recipe.seed}, like the model {shipped.name}: a repeat needs another seed"
         )
     named = replace(recipe, data=Path(recipe.data).name)  # a card keeps no folders
     if field := replace(ours, seed=recipe.seed, data=Path(ours.data).name).difference(named):
@@ -93,7 +94,7 @@ def _budget(steps: int | None, minutes: float | None) -> str:
 
 
 def find_repeats(name: str) -> list[Repeat]:
-    """List the other trainings of a model that comes with the package, by their seed."""
+    """List the other trainings of a model that comes with the package, sorted by seed."""
     folder = bundled.FOLDER / "repeats"
     if not folder.is_dir():
         return []
@@ -111,8 +112,9 @@ def _is_in_table(row: dict[str, Any], world: ModelWorld | None) -> bool:
 @click.command(help=__doc__)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("name")
-@scoring_options("Where the card of the model is; by default in the package.")
+@scoring_options("Folder with the card of the model; by default in the package.")
 def main(run: Path, name: str, **settings: Any) -> None:
+    """Run the command."""
     card = run_scoring(repeat, run, name, **settings)
     click.echo(f"{name}, seed {card.train_seed}: {len(card.scores)} scores")
 

@@ -1,6 +1,6 @@
-"""The scores on the card of a model that comes with the package, of the very weights that are given away.
+"""The scores on the card of a model that comes with the package, measured with the released weights.
 
-`python -m physbench_baselines.releasing.scored NAME` asks for those that are missing, and goes on where it was killed.
+`python -m physbench_baselines.releasing.scored NAME` computes the missing ones, and resumes where it was killed.
 """
 
 import csv
@@ -47,11 +47,11 @@ def score_release(
     ready: Mapping[str, Result] | None = None,
     doing: Callable[[str], None] = lambda text: None,
 ) -> Card:
-    """The card of NAME with every score that was missing.
+    """Add every missing score to the card of NAME, and return the card.
 
-    suites: those of the world that it learnt, if nothing is said; table: a folder for NAME.csv, the scores as a
-    submission; ready: results by their suite. A model whose input is noisy is asked the first suite of its world
-    without the noise, too.
+    suites: by default those of the world that the model learnt. table: a folder for NAME.csv, the scores as a
+    submission. ready: results that are known already, by suite. A model with noise on its input is also scored without
+    noise, on the first suite of its world.
     """
     for place in (folder, table):
         if place is not None and not place.is_dir():
@@ -63,8 +63,7 @@ def score_release(
     weights = str(shipped.origin.weights_sha256)
     if card.weights_sha256 != weights:
         raise TrainingError(
-            f"{place} is the card of other weights than those of {path}: put the right one back, or bundle the run"
-            " again"
+            f"{place} is not the card of the weights in {path}: put the right one back, or bundle the run again"
         )
     asked = {
         suite: extent(suite, size=size, limit=limit) for suite in (suites_of(card.data) if suites is None else suites)
@@ -102,7 +101,7 @@ def score_release(
 
 
 def unplayable(shipped: Model, suite: str) -> str | None:
-    """Say why a model cannot be shown what a suite shows, or does not say what it asks; None if it can and does."""
+    """Say why a model cannot take what a suite shows, or does not return what it asks for; None if it can."""
     for task in suite_of(suite).tasks:
         world = task.recipe.generator
         asks_for_codes = any(isinstance(asking, Codes) for asking in task.askings)
@@ -129,13 +128,13 @@ def _has(rows: Sequence[Row], mark: Mark) -> bool:
 
 
 def _others(rows: Sequence[Row], mark: Mark) -> list[Row]:
-    """Leave out what is of this suite and size, of whatever version."""
+    """Leave out the rows of this suite and size, of any version."""
     suite, _, size = mark
     return [row for row in rows if [row["suite"], row["size"]] != [suite, size]]
 
 
 def _scores(result: Result) -> Iterable[Row]:
-    """Without the figures of single steps and samples."""
+    """Yield the scores of a result, without the figures of single steps and samples."""
     for score in (score for score in result.scores if stands_in_tables(score.metric)):
         figures = [value if math.isfinite(value) else None for value in (score.value, score.low, score.high)]
         of = result.provenance
@@ -147,8 +146,10 @@ def _is_entered(path: Path, mark: Mark, weights: str | None) -> bool:
 
 
 def _enter(path: Path, mark: Mark, result: Result) -> None:
-    """Put scores into the table that the leaderboard takes, in the place of those of this suite, and of all that other
-    weights scored."""
+    """Put scores into the table for the leaderboard.
+
+    They replace those of the same suite, and all scores of other weights.
+    """
     weights = result.provenance.weights_sha256
     others = [row for row in _table_rows(path) if _mark(row) != mark and row["weights_sha256"] == weights]
     text = io.StringIO()
@@ -159,7 +160,7 @@ def _enter(path: Path, mark: Mark, result: Result) -> None:
 
 
 def _table_rows(path: Path) -> list[dict[str, str]]:
-    """Of a table that was begun; none of one with other columns."""
+    """Read the rows of a table that exists; none if it has other columns."""
     if not path.exists():
         return []
     with path.open(encoding="utf-8", newline="") as file:
@@ -173,15 +174,16 @@ def _mark(row: Mapping[str, str]) -> Mark:
 
 @click.command(help=__doc__)
 @click.argument("name")
-@scoring_options("Where the weights and the card are; by default in the package.")
+@scoring_options("Folder with the weights and the card; by default in the package.")
 @click.option(
     "--csv",
     "table",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Write the scores into DIR/NAME.csv, too: a submission.",
+    help="Also write the scores to DIR/NAME.csv, as a submission.",
 )
 def main(name: str, **settings: Any) -> None:
+    """Run the command."""
     card = run_scoring(score_release, name, **settings)
     click.echo(f"{name}: {len(card.scores)} scores")
 

@@ -1,4 +1,4 @@
-"""What the commands that score a model for its card have in common."""
+"""The common options of the commands that score a model for its card."""
 
 import sys
 from collections.abc import Callable
@@ -17,11 +17,11 @@ FOLDER = Path(__file__).parents[1] / "checkpoints"
 
 
 def scoring_options(where: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Add the options of scoring; where: the help of --folder."""
+    """Return a decorator that adds the options of scoring. where: the help of --folder."""
     options = (
         click.option("--suites", help=HELP),
         click.option("--size", default="lite", show_default=True, help="lite: 1,000 sequences; full: 10,000."),
-        click.option("--limit", type=int, help="So many sequences only: for a first look."),
+        click.option("--limit", type=int, help="Score only this many sequences, for a first look."),
         click.option("--device", default="auto", show_default=True),
         click.option("--batch", type=int, default=BATCH, show_default=True, help="Sequences shown at a time."),
         click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help=where),
@@ -36,7 +36,7 @@ def scoring_options(where: str) -> Callable[[Callable[..., None]], Callable[...,
 
 
 def run_scoring(score: Callable[..., Made], *names: str | Path, suites: str | None, **settings: Any) -> Made:
-    """Make a card as the command was asked to, with progress on stderr and errors in one line."""
+    """Make a card with the options of a command, with progress on stderr and errors in one line."""
     try:
         return score(
             *names,

@@ -1,4 +1,4 @@
-"""Whether weights may be given away smaller: big matrices as int8, if no score of the evaluator notices."""
+"""Test of whether weights may be released in a smaller form: big matrices as int8, if no score changes."""
 
 from __future__ import annotations
 
@@ -22,24 +22,32 @@ if TYPE_CHECKING:
     import torch
 
 TOLERANCE = 0.005
-"""Of a figure, relative to what it is with all the bits; of one that is 1 at most, a share or a rand index, as it
-stands."""
+"""The largest difference of a score that does not count.
+
+It is relative to the score in float32; for scores that are at most 1, such as a share or a Rand index, it is absolute.
+"""
 
 CHANCE = 0.05
-"""A difference that chance makes as often, on enough of the same sequences, is none: where a model draws, the last bit
-of a weight changes what is drawn."""
+"""A difference does not count either if its p-value, on enough of the same sequences, is above this.
+
+In a model that draws random numbers, the last bit of a weight changes what is drawn.
+"""
 
 
 @dataclass(frozen=True)
 class PrecisionComparison:
+    """Two results of the same network, in float32 and in the smaller form."""
+
     exact: Result  # float32
     small: Result  # int8 and float16
 
     @property
     def agreed(self) -> bool:
+        """Whether no score differs too much."""
         return all(difference <= TOLERANCE for difference in self._differences().values())
 
     def to_card(self) -> dict[str, Any]:
+        """Return the comparison as a card stores it."""
         differences = self._differences()
         task, metric = max(differences, key=lambda key: differences[key])
         return {
@@ -61,7 +69,7 @@ class PrecisionComparison:
         }
 
     def _differences(self) -> dict[tuple[str, str], float]:
-        """Of what stands in tables."""
+        """Return the differences of the scores that stand in tables."""
         told = [
             each for each in self.exact.scores if stands_in_tables(each.metric) and not each.metric.endswith("_std")
         ]
@@ -76,7 +84,7 @@ class PrecisionComparison:
 
 
 def difference(metric: str, exact: float, small: float) -> float:
-    """Infinite where only one of them is a number."""
+    """Return how far two scores differ; infinite if only one of them is a number."""
     if exact == small or (math.isnan(exact) and math.isnan(small)):
         return 0.0
     apart = abs(small - exact)
@@ -86,6 +94,7 @@ def difference(metric: str, exact: float, small: float) -> float:
 
 
 def has_big_matrices(network: torch.nn.Module) -> bool:
+    """Return whether a network has matrices that are stored as int8."""
     return any(tensor.ndim == 2 and tensor.numel() > arrays.MANY for tensor in network.state_dict().values())
 
 
@@ -100,7 +109,7 @@ def compare_precisions(
     device: str,
     batch: int,
 ) -> PrecisionComparison:
-    """The same network twice, the second time as it would be given away."""
+    """Score the same network twice, the second time in the form in which it would be released."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.safetensors"
         save(path, network, card=card, half=True, quantise=True)

@@ -1,5 +1,7 @@
-"""`make tables`: write what the READMEs and docs/results.md say of models, from their cards and from the scores of the
-reference rows."""
+"""`make tables`: write the tables about models in the READMEs and in docs/results.md.
+
+They are made from the models' cards and from the scores of the reference rows.
+"""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,11 +39,11 @@ COLUMNS: dict[str, Place] = {
     "`rollout_position_error[10]`": ("simulation", "balls4mass64/rollout-5+10", "rollout_position_error[10]"),
     "crop, `log_likelihood`": ("crop50", "balls4mass64-crop50/rollout-9+1", "log_likelihood"),
 }
-"""Of the README's table, of balls alone, by heading."""
+"""Columns of the README's table, which is about balls only, by heading."""
 
 
 def replace_between(text: str, content: str, *, mark: str) -> str:
-    """Put content between two marks of a text, in the place of what stands there."""
+    """Replace the text between two marks."""
     begin, end = (f"<!-- {mark}: {which} -->" for which in ("begin", "end"))
     before, first, rest = text.partition(begin)
     _, last, after = rest.partition(end)
@@ -66,7 +68,8 @@ def render(root: Path = ROOT) -> dict[Path, str]:
 
 
 def format_results(rows: Rows, columns: Mapping[str, Place], *, intervals: bool = True) -> str:
-    """Write one table: the best of each group first, by the first column. Who has no figure in it is left out."""
+    """Write one table with the best of each group first, by the first column. Models without a figure in it are left
+    out."""
     head = ["", *(f"{name} {ARROWS[find(place[2]).better]}" for name, place in columns.items())]
     table = [head]
     for group, everybody in rows.items():
@@ -85,13 +88,15 @@ def format_results(rows: Rows, columns: Mapping[str, Place], *, intervals: bool 
 
 
 def format_summary(rows: Rows) -> str:
-    """Write what stands in the README: the table without intervals, and the best trained model of each suite beside the
-    best row that learns nothing."""
+    """Write the part of the README about results.
+
+    It is the table without intervals, and the best trained model of each suite beside the best row that learns nothing.
+    """
     return f"{format_results(rows, COLUMNS, intervals=False)}\n\n{format_best(rows)}"
 
 
 def format_best(rows: Rows) -> str:
-    """Write a table of all suites: the best row that learns nothing and sees frames alone, and the best trained
+    """Write a table of all suites: the best row that learns nothing and sees frames only, and the best trained
     model."""
     table = [["suite", "ranked by", "best row without learning", "best trained model"]]
     for suite in (suite for suite in SUITES.values() if suite.ranked_by):
@@ -112,7 +117,7 @@ def _best(members: Mapping[str, Sequence[Row]], place: Place) -> str:
 
 
 def format_page(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]]) -> str:
-    """Write docs/results.md: the table, what lies below the rows without learning, and a table for each suite."""
+    """Write docs/results.md: the table, the comparison with rows without learning, and a table for each suite."""
     parts = [
         "# Results",
         (
@@ -159,7 +164,7 @@ def _list_names(names: Iterable[str]) -> str:
 
 
 def _columns_of(rows: Rows, suite: str) -> dict[str, Place]:
-    """Everything that is scored in a suite and has a better direction; the ranking figure first."""
+    """Return everything that is scored in a suite and has a better direction, with the ranking figure first."""
     ranked = SUITES[suite].ranked_by
     assert ranked is not None
     keys = dict.fromkeys(
@@ -176,7 +181,7 @@ def _columns_of(rows: Rows, suite: str) -> dict[str, Place]:
 
 
 def _is_minor(metric: str) -> bool:
-    """Whether a figure says what another one says."""
+    """Return whether a figure only repeats what another one says."""
     same = ("bce", "relational_bce", "bce_last", "relational_bce_last", "position_mse")
     return (
         metric.endswith("_std") or metric in same or metric.startswith(("log_likelihood_last", "rollout_position_mse"))

@@ -1,4 +1,4 @@
-"""Every training of a model beside the others: the one whose weights come along, and the repeats with other seeds."""
+"""All trainings of a model: the one whose weights are released, and the repeats with other seeds."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -10,18 +10,20 @@ from physbench_baselines.releasing.cards import format_table
 from physbench_baselines.releasing.worlds import world_of
 
 LEAST = 3
-"""Trainings of each of two models that can tell them apart: all of one above all of the other happens by chance in 1 of
-20 cases."""
+"""The least number of trainings of each of two models that can show a difference.
+
+With three, all of one model are better than all of the other by chance in 1 of 20 cases.
+"""
 
 
 def list_values(trainings: Sequence[Card | Repeat], place: Place) -> list[float]:
-    """List what each training has of a figure, those without it left out."""
+    """List the figure of each training, without those that do not have it."""
     rows = [find_score(card.scores, *place) for card in trainings]
     return [row["value"] for row in rows if row and row["value"] is not None]
 
 
 def judge_trainings(better: Sequence[float], worse: Sequence[float], metric: str) -> str | None:
-    """Say whether every training of one model beats every one of the other; None where there are too few to tell."""
+    """Say whether every training of one model beats every one of the other; None if there are too few to decide."""
     if min(len(better), len(worse)) < LEAST:
         return None
     sign = -1 if find(metric).better == "lower" else 1

@@ -1,5 +1,7 @@
-"""Worlds: what a model is scored on follows from what it learnt, and every world has a table of its own. Another world
-is another entry of WORLDS."""
+"""Worlds: groups of datasets and suites. What a model is scored on depends on the world that it learnt.
+
+Every world has a table. A new world is a new entry of WORLDS.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,26 +16,32 @@ from physbench_baselines.training.preflight import strip_version
 
 @dataclass(frozen=True)
 class ModelWorld:
+    """A world of models."""
+
     title: str
     suites: tuple[str, ...]
-    """What a model that learnt any of their datasets is asked. By the first one weights are made smaller, and without
-    noise it alone is asked."""
+    """The suites on which a model that learnt any of its datasets is scored.
+
+    The first one decides whether weights are made smaller, and it is the only one that is also scored without noise.
+    """
     figures: Mapping[str, Place]
-    """Of its table, by heading; those of the first suite come first."""
+    """The columns of its table, by heading; those of the first suite come first."""
     learnt: tuple[str, ...] = ()
-    """The datasets that its models learnt; without any, those of its suites."""
+    """The datasets that its models learn; by default those of its suites."""
 
     @property
     def first(self) -> str:
+        """The first suite."""
         return self.suites[0]
 
     @property
     def datasets(self) -> set[str]:
+        """The datasets that its models learn."""
         return set(self.learnt) or {task.name for suite in self.suites for task in SUITES[suite].tasks}
 
     @property
     def references(self) -> tuple[str, ...]:
-        """Name the rows that learn nothing and stand in its table."""
+        """The names of the rows in its table that learn nothing."""
         return tuple(dict.fromkeys(name for suite in self.suites for name in SUITES[suite].references))
 
 
@@ -113,14 +121,14 @@ MEMORIES = ModelWorld(
 
 
 def _images(suite: Suite) -> ModelWorld:
-    """Make the world of a set of images, whose suite asks about it and then about more objects."""
+    """Make the world of a set of images, whose suite asks about the set, and then about more objects."""
     learnt, more = (task.name for task in suite.tasks)
     figures = {f"`{metric}`": (suite.name, learnt, metric) for metric in ("ari", *(card.name for card in IMAGE_CARDS))}
     return ModelWorld(f"Images of {learnt}", (suite.name,), {**figures, f"`ari`, {more}": (suite.name, more, "ari")})
 
 
-HELP = "With commas between them; by default those of the world that it learnt."
-"""Of the option that asks for other suites."""
+HELP = "Suites, separated by commas; by default those of the world that the model learnt."
+"""The help of the option --suites."""
 
 WORLDS = (
     BALLS,
@@ -135,20 +143,22 @@ WORLDS = (
 
 
 def world_of(dataset: str) -> ModelWorld | None:
-    """Find the world of a dataset, which may be named with its version, as files are."""
+    """Find the world of a dataset, whose name may have a version."""
     name = strip_version(dataset)
     return next((world for world in WORLDS if name in world.datasets), None)
 
 
 def suites_of(dataset: str) -> tuple[str, ...]:
-    """Name the suites of a model that learnt a dataset."""
+    """Return the names of the suites for a model that learnt a dataset."""
     if world := world_of(dataset):
         return world.suites
-    raise TrainingError(f"which suites are for models that learnt {dataset!r} is not known: name them with --suites")
+    raise TrainingError(f"the suites for models that learnt {dataset!r} are not known: name them with --suites")
 
 
 def yardstick(dataset: str, suites: Sequence[str]) -> str | None:
-    """Name the suite by which weights are made smaller: the first of the world that they learnt; where that is not
-    known, the first that is asked."""
+    """Return the name of the suite that decides whether weights are made smaller.
+
+    It is the first one of the world that they learnt; if that world is not known, the first of these suites.
+    """
     world = world_of(dataset)
     return world.first if world else next(iter(suites), None)
