@@ -313,7 +313,7 @@ def test_a_run_at_work_elsewhere_is_passed_over(tmp_path: Path) -> None:
     before, told = contents(tmp_path / NAME), list[str]()
     with Folder(tmp_path / NAME).hold():
         pieces = work(tmp_path, runs, device="cpu", say=told.append)
-        assert {piece.name for piece in pieces} == {runs[1].name} and "seed0 is passed over: the run in" in told[0]
+        assert {piece.name for piece in pieces} == {runs[1].name} and "seed0 is skipped: the run in" in told[0]
         with pytest.raises(TrainingError, match="is at work in another process"):
             work(tmp_path, runs, device="cpu")
     assert contents(tmp_path / NAME) == before

@@ -460,7 +460,7 @@ def test_sizes_that_go_together_badly_are_refused() -> None:
         NemSizes(height=256, width=256, channels=(512,), dense=4096)
     with pytest.raises(ModelError, match="too large"):
         NemSizes(hidden=4096, dense=4096, channels=(512, 512))
-    with pytest.raises(ModelError, match="told actions"):
+    with pytest.raises(ModelError, match="takes actions"):
         NemSizes("lstm", slots=1, actions=3)
     with pytest.raises(ModelError, match="2 convolutions"):
         NemSizes(height=84, width=84)

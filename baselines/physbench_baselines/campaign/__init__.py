@@ -1,1 +1,1 @@
-"""A campaign of training: a table of what is to be trained, and the work that goes through it in pieces."""
+"""Campaigns of training: a table of planned runs, and the work that trains them piece by piece."""

@@ -1,4 +1,4 @@
-"""Sequence-steps: how many a run has behind it, how many steps a budget is, and when a curve has flattened."""
+"""Sequence-steps: how many a run has done, how many steps a budget allows, and when a curve has flattened."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -7,17 +7,18 @@ from math import ceil
 from physbench_baselines.training.training_recipe import TrainingRecipe
 
 FLAT = 0.01
-"""Of the validation loss: a smaller improvement is none."""
+"""A smaller improvement of the validation loss, as a share, does not count."""
 
 LATE = 0.25
-"""The last share of the sequence-steps, over which the loss must no longer improve."""
+"""The last share of the sequence-steps, over which a flat curve does not improve."""
 
 
 def count_sequence_steps(recipe: TrainingRecipe, steps: int, limit: int | None) -> int:
     """Count the sequence-steps in the first `steps` steps of a run.
 
-    limit: the steps of the whole run, which the curriculum goes by. A run that was limited by minutes has none: as
-    every length had the same time, every length is counted with the same number of sequence-steps. That is an estimate.
+    limit: the steps of the whole run, which its curriculum depends on. A run that was limited by minutes has no such
+    number. There every length of sequence had the same time, so every length is counted with the same number of
+    sequence-steps, which is an estimate.
     """
     predicted = [frames - 1 for frames in recipe.frames]
     parts = len(predicted)
@@ -33,7 +34,7 @@ def count_sequence_steps(recipe: TrainingRecipe, steps: int, limit: int | None) 
 
 
 def steps_for(recipe: TrainingRecipe, budget: int) -> int:
-    """Return the fewest steps whose sequence-steps use a budget up."""
+    """Return the smallest number of steps whose sequence-steps use up a budget."""
     mean = sum(frames - 1 for frames in recipe.frames) / len(recipe.frames)
     steps = max(ceil(budget / (recipe.batch * mean)), 1)
     while steps > 1 and count_sequence_steps(recipe, steps - 1, steps - 1) >= budget:
@@ -44,9 +45,9 @@ def steps_for(recipe: TrainingRecipe, budget: int) -> int:
 
 
 def is_flat(curve: Sequence[tuple[int, float]]) -> bool | None:
-    """Tell whether the best validation loss improved by less than 1 % over the last quarter of the sequence-steps.
+    """Return whether the best validation loss improved by less than 1 % over the last quarter of the sequence-steps.
 
-    curve: sequence-steps and validation loss. None where the curve does not reach into both parts.
+    curve: sequence-steps and validation loss. The answer is None if the curve has no point in one of the two parts.
 
     >>> is_flat([(10, 300.0), (70, 200.0), (100, 199.0)]), is_flat([(10, 300.0), (70, 200.0), (100, 150.0)])
     (True, False)

@@ -1,5 +1,8 @@
-"""What a run of the campaign cost and reached so far, as plain JSON that travels with the weights; and what a campaign
-writes down of its stages, beside what their own folders tell: campaign.json."""
+"""Histories: what a run of a campaign has cost and reached so far, and the file campaign.json.
+
+A history is plain JSON that is stored with the weights. campaign.json holds what a campaign knows about its stages in
+addition to what is in their folders.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +28,12 @@ NAME = "campaign.json"
 MOST_BYTES = 1 << 24
 
 MOST_POINTS = 100
-"""Of a curve that travels."""
+"""The most points of a curve that is stored with weights."""
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One validation."""
+    """The figures of one validation."""
 
     sequence_steps: int
     validation_loss: float
@@ -40,7 +43,7 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Spent:
-    """Time on one kind of hardware, in words that name no machine."""
+    """Time on one kind of hardware. The description of the hardware does not identify the machine."""
 
     hardware: str
     minutes: float
@@ -48,26 +51,29 @@ class Spent:
 
 @dataclass(frozen=True)
 class History:
+    """What a run has cost and reached so far."""
+
     stages: int = 0
     sequence_steps: int = 0
     spent: tuple[Spent, ...] = ()
     validation: str = ""
-    """What the curve was measured on: curves of other sequences cannot be joined."""
+    """What the curve was measured on; curves on other sequences cannot be joined to it."""
     curve: tuple[CurvePoint, ...] = ()
 
     @property
     def minutes(self) -> float:
+        """Minutes of training on all hardware."""
         return sum(each.minutes for each in self.spent)
 
     @property
     def best(self) -> CurvePoint | None:
-        """The validation with the lowest loss: that of the weights which are kept as the best."""
+        """The validation with the lowest loss, which is that of the weights kept as the best."""
         return min(self.curve, key=lambda point: point.validation_loss, default=None)
 
     def add(
         self, sequence_steps: int, spent: Iterable[Spent], validation: str, points: Iterable[CurvePoint]
     ) -> History:
-        """Join one more stage; its points count from its own beginning."""
+        """Return the history with one more stage; the stage's points count from its own beginning."""
         moved = [replace(point, sequence_steps=self.sequence_steps + point.sequence_steps) for point in points]
         before = self.curve if validation == self.validation else ()
         return History(
@@ -79,13 +85,13 @@ class History:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain JSON, with a thinner curve if it is long."""
+        """Return plain JSON, with a thinner curve if it is long."""
         return asdict(replace(self, curve=tuple(spread(self.curve, MOST_POINTS))))
 
 
 @dataclass(frozen=True)
 class TrainingPlace:
-    """Hardware in words, and the minute of the stage at which it took over."""
+    """Hardware of a stage, and the minute of the stage at which it started to be used."""
 
     hardware: str
     since: float
@@ -93,9 +99,9 @@ class TrainingPlace:
 
 @dataclass(frozen=True)
 class Saved:
-    """What the last weights say, so that 100 MB need not be read to know it."""
+    """What the last weights say about their run, stored so that 100 MB need not be read to know it."""
 
-    mark: tuple[int, int]  # of the file: when it was written, in nanoseconds, and its size
+    mark: tuple[int, int]  # of the file: time of writing in nanoseconds, and size
     step: int
     minutes: float
     steps_limit: int  # 0 = none
@@ -104,18 +110,21 @@ class Saved:
 
 @dataclass(frozen=True)
 class RunRecord:
+    """What campaign.json says about a stage."""
+
     before: History
-    """Of the weights that the stage began with."""
+    """History of the weights that the stage began with."""
     steps_limit: int = 0
     places: tuple[TrainingPlace, ...] = ()
     saved: Saved | None = None
 
     def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON."""
         return asdict(self) | {"before": self.before.to_dict()}
 
 
 def history_of_stages(stages: Iterable[Mapping[str, Any]]) -> History:
-    """Add up stages of training that a card tells of, made by whatever command. No curve is known of them."""
+    """Add up the stages of training on a card, made by any command. Their curves are unknown."""
     history = History()
     for stage in stages:
         minutes = 60 * float(stage.get("hours", 0.0))
@@ -125,13 +134,13 @@ def history_of_stages(stages: Iterable[Mapping[str, Any]]) -> History:
 
 
 def describe_validation(recipe: TrainingRecipe) -> str:
-    """Say what validation losses of this recipe are measured on, and by which network."""
+    """Describe what the validation losses of this recipe are measured on, and with which sizes of the network."""
     network = "".join(f", {name} {recipe.sizes[name]}" for name in ("slots", "noise") if name in recipe.sizes)
     return f"{recipe.validation} sequences of {recipe.longest} frames of {Path(recipe.data).name}{network}"
 
 
 def _steps_of(stage: Mapping[str, Any]) -> int:
-    """Count the sequence-steps of a stage; none where its card has no recipe."""
+    """Count the sequence-steps of a stage, 0 if its card has no recipe."""
     recipe = stage.get("recipe")
     try:
         known = TrainingRecipe.from_dict(recipe)
@@ -151,7 +160,7 @@ def _merge(spent: Iterable[Spent]) -> tuple[Spent, ...]:
 
 
 class Ledger:
-    """The records of a campaign's folder, by the name of a stage's folder."""
+    """The records in a campaign's folder, by the names of the stages' folders."""
 
     def __init__(self, folder: Path) -> None:
         if folder.exists() and not folder.is_dir():
@@ -160,10 +169,11 @@ class Ledger:
         self._records = self._read()
 
     def get(self, name: str) -> RunRecord | None:
+        """Return the record of a stage, or None."""
         return self._records.get(name)
 
     def put(self, name: str, record: RunRecord) -> None:
-        """Keep a record, also if the process is killed right after."""
+        """Store a record, so that it is kept even if the process is killed right after."""
         if self._records.get(name) != record:
             self._records[name] = record
             text = json.dumps({each: known.to_dict() for each, known in self._records.items()}, indent=1)
@@ -182,7 +192,7 @@ class Ledger:
 
 
 def read_record(kind: type[T], given: Any, place: Path) -> T:
-    """Read what `to_dict` gave of a history or a record, from anybody's file."""
+    """Read a history or a record that `to_dict` wrote. The file can come from any source."""
     try:
         return _convert(kind, given)
     except (KeyError, TypeError, ValueError) as error:
@@ -190,14 +200,15 @@ def read_record(kind: type[T], given: Any, place: Path) -> T:
 
 
 def _convert(kind: Any, given: Any) -> Any:
-    """Hold JSON to a type: counts, finite numbers and printable lines in tuples and dataclasses."""
+    """Check JSON against a type, and convert it: counts, finite numbers and printable lines in tuples and
+    dataclasses."""
     if is_dataclass(kind):
         return cast("Any", kind)(**{name: _convert(hint, given[name]) for name, hint in _hints(kind).items()})
     inner = get_args(kind)
     if get_origin(kind) is tuple:
         kinds = inner[:1] * len(given) if inner[-1] is ... else inner
         return tuple(_convert(each, value) for each, value in zip(kinds, given, strict=True))
-    if inner:  # or None
+    if inner:  # an optional value
         return None if given is None else _convert(inner[0], given)
     good = {
         int: type(given) is int and 0 <= given < 1 << 63,

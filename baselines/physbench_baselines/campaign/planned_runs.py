@@ -1,6 +1,7 @@
-"""What is to be trained: one row for a model on a dataset, with a recipe, its seeds and a budget.
+"""The table of planned runs: each row is a model on a dataset, with a recipe, seeds and a budget.
 
-A budget is a number of sequence-steps: one sequence, predicted one frame further. Models of one family have the same.
+A budget is a number of sequence-steps. One sequence-step is one sequence, predicted one frame further. All models of a
+family have the same budget.
 """
 
 from collections import Counter
@@ -23,16 +24,16 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 """How a run differs from the paper's recipe.
 
-curriculum: short sequences first, weights averaged, an end that is known beforehand. It reaches in an hour what the
-paper's reaches in many. small-steps: many small batches, for a network of a few thousand weights.
+curriculum: short sequences first, averaged weights, and an end that is known from the start. It reaches in an hour what
+the paper's recipe reaches in many. small-steps: many small batches, for a network of a few thousand weights.
 """
 
 STAGE_SEEDS = 1_000
-"""Between the seeds of a run's stages: the next stage is shown other sequences."""
+"""Difference between the seeds of a run's stages, so that each stage sees other sequences."""
 
 NEM_BUDGET = 1_200_000
-"""2,240 steps of the curriculum. By the speeds on the cards, the rows of this family together take about 37 hours of
-one CPU core."""
+"""2,240 steps of the curriculum. With the speeds on the cards, the rows of this family take about 37 hours of one CPU
+core."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,11 @@ class PlannedRun:
     seed: int
     budget: int  # sequence-steps
     settings: Mapping[str, Any] = field(default_factory=lambda: {}, hash=False)
+    """Fields of a training recipe that differ from those of the named recipe."""
 
     @property
     def name(self) -> str:
-        """Name the run after its model, its dataset unless that is balls4mass64, and its seed."""
+        """The model's name, the dataset unless it is balls4mass64, and the seed."""
         return ".".join(
             [
                 self.model.replace(":", ".").lower(),
@@ -58,9 +60,9 @@ class PlannedRun:
         )
 
     def training_recipe(self, *, stage: int = 1, initial: str = "") -> TrainingRecipe:
-        """Give the recipe of a stage.
+        """Return the recipe of a stage.
 
-        A later stage begins with trained weights: it leaves out the first half of the curriculum.
+        A later stage begins with trained weights, so it leaves out the first half of the curriculum.
         """
         settings = dict(RECIPES[self.recipe], **self.settings)
         frames = settings.get("frames", (31,))
@@ -114,7 +116,7 @@ def expand(table: Sequence[Plan]) -> list[PlannedRun]:
 
 
 def find(runs: Sequence[PlannedRun], name: str) -> PlannedRun:
-    """Return the run of a name."""
+    """Return the run with this name."""
     known = {run.name: run for run in runs}
     if name not in known:
         raise UnknownName(f"no run of the campaign is called {name!r}: {suggest(name, known)}")
@@ -122,7 +124,7 @@ def find(runs: Sequence[PlannedRun], name: str) -> PlannedRun:
 
 
 def select(runs: Sequence[PlannedRun], patterns: Sequence[str]) -> list[PlannedRun]:
-    """Choose runs by patterns such as '*.seed0', in their order; all of them without any."""
+    """Choose the runs that match patterns such as '*.seed0', in their order; without patterns, choose all."""
     for pattern in patterns:
         if not any(fnmatchcase(run.name, pattern) for run in runs):
             raise UnknownName(

@@ -1,7 +1,7 @@
-"""Stages: the training runs that lie in a campaign's folder, and how far each has come.
+"""Stages: the training runs in a campaign's folder, and how far each has come.
 
-The first stage of a run lies in NAME. A later one, which begins with weights kept for moving, lies in NAME.stage2 and
-so on.
+The first stage of a run is in NAME. A later one, which begins with weights kept for moving, is in NAME.stage2 and so
+on.
 """
 
 import math
@@ -40,15 +40,15 @@ class TrainingStage:
     step: int
     minutes: float
     limit: int
-    """Steps of the whole stage; 0 for one that is limited by minutes."""
+    """Steps of the whole stage; 0 if it is limited by minutes."""
     ended: str | None
-    """Why it is over: steps, time or patience."""
+    """Why it ended: steps, time or patience; None if it has not ended."""
     is_saved: bool
     points: tuple[CurvePoint, ...]
 
     @property
     def history(self) -> History:
-        """Everything up to here, earlier stages included."""
+        """Everything up to now, including earlier stages."""
         done = count_sequence_steps(self.recipe, self.step, self.limit)
         return self.record.before.add(done, self._list_spent(), describe_validation(self.recipe), self.points)
 
@@ -63,31 +63,31 @@ class TrainingStage:
 
 
 def folder_of(campaign: Path, run: PlannedRun, number: int) -> Path:
-    """Return where a stage lies."""
+    """Return the folder of a stage."""
     return campaign / (run.name if number == 1 else f"{run.name}.stage{number}")
 
 
 def latest_folder(campaign: Path, run: PlannedRun) -> Path | None:
-    """Return where the latest stage lies, if one was begun."""
+    """Return the folder of the latest stage, or None if no stage was begun."""
     numbers = {number_of(entry, run): entry for entry in campaign.iterdir()} if campaign.is_dir() else {}
     latest = max((number for number, entry in numbers.items() if number and not is_beginning(entry)), default=0)
     return folder_of(campaign, run, latest) if latest else None
 
 
 def number_of(path: Path, run: PlannedRun) -> int:
-    """Return the number of the stage that lies in a folder, 0 if it is not one of this run."""
+    """Return the number of the stage in a folder, or 0 if it is not a stage of this run."""
     match = re.fullmatch(re.escape(run.name) + r"(?:\.stage([1-9]\d{0,5}))?", path.name)
     return int(match[1] or 1) if match else 0
 
 
 def next_number(campaign: Path, run: PlannedRun, before: History) -> int:
-    """Return the number of the stage that is to follow."""
+    """Return the number of the next stage."""
     latest = latest_folder(campaign, run)
     return max(before.stages, number_of(latest, run) if latest else 0) + 1
 
 
 def read_stage(path: Path, run: PlannedRun, ledger: Ledger) -> TrainingStage:
-    """Read how far a stage has come. A folder that belongs to another model or dataset is refused."""
+    """Read how far a stage has come, or refuse a folder that belongs to another model or dataset."""
     folder = Folder(path)
     recipe = folder.recipe()
     if (recipe.model, recipe.data) != (run.model, run.data):
@@ -99,7 +99,7 @@ def read_stage(path: Path, run: PlannedRun, ledger: Ledger) -> TrainingStage:
     saved = record.saved
     limit = record.steps_limit if saved is None else 0 if saved.minutes_limit else saved.steps_limit
     step = saved.step if saved else 0
-    ended, at = folder.result() or (None, 0)  # at an earlier step, it was of a shorter run
+    ended, at = folder.result() or (None, 0)  # a result at an earlier step is of a shorter run
     return TrainingStage(
         path,
         recipe,
@@ -118,7 +118,7 @@ def read_stage(path: Path, run: PlannedRun, ledger: Ledger) -> TrainingStage:
 
 
 def record_of(path: Path, ledger: Ledger) -> RunRecord:
-    """Return what is written down of a stage, brought up to date with its last weights."""
+    """Return the record of a stage, updated from its last weights."""
     known, last = ledger.get(path.name), Folder(path).last
     if not last.exists():
         return replace(known, saved=None) if known else RunRecord(History())
@@ -135,7 +135,8 @@ def record_of(path: Path, ledger: Ledger) -> RunRecord:
 
 
 def is_beginning(path: Path) -> bool:
-    """Tell whether this is all that a run leaves which was killed before it had written its recipe: an empty log."""
+    """Return whether a folder holds only what a run leaves if it is killed before it has written its recipe: an empty
+    log."""
     if not path.is_dir() or (path / "recipe.json").exists():
         return False
     names = [entry.name for entry in path.iterdir()]
@@ -146,7 +147,7 @@ def is_beginning(path: Path) -> bool:
 
 
 def clear_beginning(path: Path) -> None:
-    """Make room where a run was killed at its beginning."""
+    """Remove the folder of a run that was killed at its beginning."""
     if is_beginning(path):
         for entry in path.iterdir():
             entry.unlink()

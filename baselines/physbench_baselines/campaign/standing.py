@@ -1,6 +1,6 @@
-"""Where every run of a campaign stands, and which one is next.
+"""Standings: how far each run of a campaign is, and which one is next.
 
-Next is the run with the smallest share of its budget, the first in the table among equals.
+The next run is the one with the smallest share of its budget, and the first in the table among equal ones.
 """
 
 from collections.abc import Iterable
@@ -15,19 +15,22 @@ from physbench_baselines.campaign.stages import TrainingStage, latest_folder, nu
 from physbench_baselines.campaign.weights import history_of_weights
 
 FULL = 0.99
-"""Of a budget. What is left then is not worth a stage of its own."""
+"""A budget counts as used up from this share on. What is left then is not worth another stage."""
 
 
 @dataclass(frozen=True)
 class RunStanding:
+    """How far a run is."""
+
     run: PlannedRun
     stage: TrainingStage | None
-    """The latest one in the folder."""
+    """The latest stage in the folder."""
     moved: History | None
-    """Of kept weights that are further than the stage: they were trained on another machine."""
+    """History of kept weights that are further than the stage, because they were trained on another machine."""
 
     @property
     def history(self) -> History:
+        """History of the weights that are furthest."""
         return self.moved or (self.stage.history if self.stage else History())
 
     @property
@@ -37,16 +40,20 @@ class RunStanding:
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing is left to do. A stage that was begun is brought to its end, or its learning rate would not
-        have fallen."""
+        """Whether nothing is left to do.
+
+        A stage that was begun is always finished, because otherwise its learning rate would not have fallen.
+        """
         if self.stage is None or self.moved is not None:
             return self.share >= FULL
         return self.stage.ended is not None and (self.share >= FULL or self.stage.ended == "patience")
 
     @property
     def has_flattened(self) -> bool | None:
-        """Whether its validation loss improves no longer; None while there is something left to do, or where the curve
-        does not tell."""
+        """Whether the validation loss has stopped improving.
+
+        It is None while there is something left to do, or if the curve has too few points.
+        """
         return (
             is_flat([(point.sequence_steps, point.validation_loss) for point in self.history.curve])
             if self.is_full
@@ -55,13 +62,14 @@ class RunStanding:
 
     @property
     def state(self) -> str:
+        """One of "full", "under way" and "not begun"."""
         if self.is_full:
             return "full"
         return "under way" if self.history.sequence_steps else "not begun"
 
     @property
     def next_action(self) -> str:
-        """Say what a campaign would do with it."""
+        """What a campaign would do with it next."""
         if self.stage is None and self.moved is None:
             return "to be begun"
         if self.moved is not None or (self.stage and self.stage.ended is not None):
@@ -70,8 +78,7 @@ class RunStanding:
 
     @property
     def differences(self) -> list[str]:
-        """Fields in which the latest stage was trained otherwise than the table says, as happens with a run that was
-        adopted."""
+        """Fields in which the latest stage differs from the table, as can happen with a run that was adopted."""
         if self.stage is None:
             return []
         recipe = self.stage.recipe
@@ -85,7 +92,7 @@ class RunStanding:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain JSON."""
+        """Return plain JSON."""
         run, history, best = self.run, self.history, self.history.best
         return {
             "name": run.name,
@@ -112,12 +119,12 @@ class RunStanding:
 
 
 def read_standings(campaign: Path, runs: Iterable[PlannedRun], ledger: Ledger) -> list[RunStanding]:
-    """Read where every run stands."""
+    """Read how far each run is."""
     return [_standing(campaign, run, ledger) for run in runs]
 
 
 def order(standings: Iterable[RunStanding]) -> list[RunStanding]:
-    """List what is left to do, the furthest behind first."""
+    """List the runs that are not full, starting with the one that is furthest behind."""
     return sorted((each for each in standings if not each.is_full), key=lambda each: each.share)
 
 

@@ -1,6 +1,6 @@
-"""Weights kept for moving: small, with their history on their card, so that another machine can go on with them.
+"""Weights kept for moving: small files with a history on their card, so that training can go on on another machine.
 
-They lie in the subfolder `weights` as NAME.safetensors, with the card beside them as NAME.json for people.
+They are in the subfolder `weights` as NAME.safetensors, with the card beside them as NAME.json for people.
 """
 
 from pathlib import Path
@@ -19,17 +19,19 @@ from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.initial import stages_before
 
 MOST_BYTES = 16_000_000
+"""The most bytes of a file of weights."""
 
 
 def weights_of(campaign: Path, run: PlannedRun) -> Path:
-    """Return where the weights of a run are kept."""
+    """Return the path at which the weights of a run are kept."""
     return campaign / "weights" / f"{run.name}.safetensors"
 
 
 def keep_weights(campaign: Path, run: PlannedRun, stage: TrainingStage) -> Path | None:
-    """Keep the last weights of a stage, in half precision; big matrices as int8 if the file would be too large.
+    """Keep the last weights of a stage, in half precision, and return their path.
 
-    None if it is too large even so: then nothing is kept.
+    Big matrices are stored as int8 if the file would be too large. If it is still too large, nothing is kept, and None
+    is returned.
     """
     found = checkpoint.load(Folder(stage.path).last)
     path = weights_of(campaign, run)
@@ -54,7 +56,7 @@ def keep_weights(campaign: Path, run: PlannedRun, stage: TrainingStage) -> Path 
 
 
 def history_of_weights(campaign: Path, run: PlannedRun) -> History | None:
-    """Read what the kept weights of a run cost and reached; None if there are none."""
+    """Read what the kept weights of a run have cost and reached, or return None if there are none."""
     path = weights_of(campaign, run)
     if not path.exists():
         return None

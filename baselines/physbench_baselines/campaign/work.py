@@ -1,5 +1,7 @@
-"""The work of a campaign: piece by piece, whatever is furthest behind. A piece that is killed loses a minute at
-most."""
+"""The work of a campaign: it trains the run that is furthest behind, piece by piece.
+
+If a piece is killed, at most a minute of training is lost.
+"""
 
 import secrets
 import shutil
@@ -36,26 +38,26 @@ from physbench_baselines.training.run import train
 from physbench_baselines.training.training_recipe import TrainingRecipe
 
 SHORTEST = 0.25
-"""Minutes. For less, no further piece is begun."""
+"""Minutes; if less time is left, no further piece is begun."""
 
 WEIGHTS = tuple(f"{name}{suffix}" for name in ("last", "best") for suffix in (".safetensors", ".pt"))
 ADOPTED = ("recipe.json", "log.csv", *WEIGHTS, "curves.svg", "result.json")
-"""Files of a run that is copied."""
+"""Files that are copied when a run is adopted."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One stretch of training, as it ended."""
+    """The result of one piece of training."""
 
     name: str
     step: int
     minutes: float
-    ended: str  # pause: it is to go on
+    ended: str  # pause: it is not over
 
 
 @contextmanager
 def hold_campaign(folder: Path) -> Generator[None]:
-    """Keep other campaigns out of a folder, which is made if it is not there."""
+    """Make the folder of a campaign if needed, and keep other campaigns out of it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "campaign.lock").touch()
@@ -69,7 +71,7 @@ def hold_campaign(folder: Path) -> Generator[None]:
 
 
 def check_minutes(minutes: float | None, piece: float) -> None:
-    """Refuse lengths of time that cannot be."""
+    """Refuse lengths of time that make no sense."""
     for name, value in (("minutes", minutes), ("piece", piece)):
         if value is not None and not 0 < value < 1e9:
             raise TrainingError(f"{name} is above 0, not {value}")
@@ -86,11 +88,10 @@ def work(
     progress: Callable[[str, TrainingProgress], None] | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[Piece]:
-    """Train whatever is furthest behind, until the minutes are over or every budget is used up.
+    """Train the run that is furthest behind, until the minutes are over or every budget is used up.
 
-    piece: minutes after which it is asked anew what is furthest behind. threads: of torch; on a CPU one unless told
-    otherwise. A run that fails does not stop the others: it is named at the end. One that another process trains is
-    passed over.
+    piece: minutes after which the run to train is chosen again. threads: of torch; the default on a CPU is 1. A run
+    that fails does not stop the others, and is named at the end. A run that another process is training is skipped.
     """
     check_minutes(minutes, piece)
     if threads is not None and not 1 <= threads <= 1024:
@@ -119,7 +120,7 @@ def work(
                 )
             except AtWork as error:
                 busy[name] = str(error)
-                say(f"{name} is passed over: {error}")
+                say(f"{name} is skipped: {error}")
             except PhysbenchError as error:
                 failures[name] = str(error)
                 say(f"{name} failed: {error}")
@@ -139,7 +140,7 @@ def _train_piece(
     progress: Callable[[str, TrainingProgress], None] | None,
     say: Callable[[str], None],
 ) -> Piece:
-    """Go on with a stage or begin the next one, and keep its weights."""
+    """Continue a stage or begin the next one, and keep its weights."""
     run, began = standing.run, time.monotonic()
     if standing.stage is not None and standing.stage.ended is None and standing.moved is None:
         job = _resume(standing.stage, run)
@@ -173,15 +174,15 @@ def _train_piece(
 class _Job:
     path: Path
     record: RunRecord
-    recipe: TrainingRecipe | None  # None = the run in the folder goes on
-    steps: int | None  # None = as many as it was begun with
-    minutes: float  # behind it
+    recipe: TrainingRecipe | None  # None = continue the run in the folder
+    steps: int | None  # None = the number it was begun with
+    minutes: float  # minutes of the stage so far
 
 
 def _resume(stage: TrainingStage, run: PlannedRun) -> _Job:
-    """Go on with a stage; AtWork if another process trains it."""
+    """Prepare to continue a stage, or raise AtWork if another process is training it."""
     with Folder(stage.path).hold():
-        pass  # before anything is written down of it
+        pass  # checked before anything is written about it
     steps = (
         None
         if stage.is_saved
@@ -191,7 +192,7 @@ def _resume(stage: TrainingStage, run: PlannedRun) -> _Job:
 
 
 def _begin(folder: Path, run: PlannedRun, before: History) -> _Job:
-    """Begin a stage with what is left of the budget, from nothing or from the weights that are kept."""
+    """Prepare a stage with what is left of the budget, from fresh weights or from those that are kept."""
     number = next_number(folder, run, before)
     recipe = run.training_recipe(stage=number, initial=str(weights_of(folder, run)) if before.sequence_steps else "")
     steps = steps_for(recipe, run.budget - before.sequence_steps)
@@ -209,9 +210,9 @@ def _keep(folder: Path, run: PlannedRun, ledger: Ledger, say: Callable[[str], No
 
 
 def adopt(campaign: Path, folders: Mapping[PlannedRun, Path]) -> list[TrainingStage]:
-    """Make training runs of other origin runs of a campaign: copy their folders; none of them, if one cannot be had.
+    """Copy the folders of other training runs into a campaign: all of them, or none if one cannot be copied.
 
-    The folder copied from stays as it is. A run that has a stage in the campaign keeps it.
+    The original folders are not changed. A run that already has a stage in the campaign is refused.
     """
     with hold_campaign(campaign):
         for run, source in folders.items():
@@ -230,7 +231,7 @@ def _require(campaign: Path, run: PlannedRun, source: Path) -> None:
 
 
 def _copy(campaign: Path, run: PlannedRun, source: Path) -> TrainingStage:
-    """Copy while no process writes."""
+    """Copy a run while no process writes to it."""
     path = folder_of(campaign, run, 1)
     beside = campaign / f".{run.name}.{secrets.token_hex(4)}.part"
     try:

@@ -1,2 +1,4 @@
-"""The agent that plays Space Invaders: a deep Q-network, how it is trained, and how it plays. Nothing here loads
-PyTorch before it is used."""
+"""The agent that plays Space Invaders: a deep Q-network, its training, and its play.
+
+Nothing here loads PyTorch before it is used.
+"""

@@ -1,4 +1,4 @@
-"""What decides the weights of an agent."""
+"""Recipes of agents: everything that decides the weights of an agent."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from physbench_baselines.dqn.sizes import AgentSizes
 
 @dataclass(frozen=True, kw_only=True)
 class AgentRecipe:
-    """Each field with a `help` is an option of `physbench train dqn`. Defaults are those of the agent that comes with
-    the package."""
+    """A recipe. Each field with a `help` is an option of `physbench train dqn`.
+
+    The defaults are those of the agent that comes with the package.
+    """
 
     algorithm: str = parameter(
         "pqn", help="pqn: many games, no replay; nature: replay and a target network", choices=("pqn", "nature")
@@ -24,45 +26,49 @@ class AgentRecipe:
     rollout: int = parameter(32, help="pqn: steps of each game between updates", low=1, high=4096)
     epochs: int = parameter(1, help="pqn: how often each rollout is learnt from", low=1, high=100)
     batch: int = parameter(128, help="transitions in a step of the optimiser", low=1, high=1 << 16)
-    learning_rate: float = parameter(5e-4, help="of the optimiser, at the beginning; it falls to nothing", above=0)
-    gradient_limit: float = parameter(10.0, help="the most that a gradient's norm may be", above=0)
-    discount: float = parameter(0.99, help="of rewards, for each step", low=0, high=1)
+    learning_rate: float = parameter(5e-4, help="learning rate at the beginning; it falls to almost 0", above=0)
+    gradient_limit: float = parameter(10.0, help="clip gradients to this norm", above=0)
+    discount: float = parameter(0.99, help="discount of rewards per step", low=0, high=1)
     trace: float = parameter(0.65, help="pqn: the lambda of Q(lambda)", low=0, high=1)
-    epsilon: float = parameter(0.02, help="the share of actions drawn at random, at the end", low=0, high=1)
-    epsilon_first: float = parameter(1.0, help="the same, at the beginning", low=0, high=1)
-    epsilon_falls: float = parameter(0.1, help="the share of the run in which it falls", above=0, high=1)
+    epsilon: float = parameter(0.02, help="share of random actions at the end of the run", low=0, high=1)
+    epsilon_first: float = parameter(1.0, help="share of random actions at the beginning", low=0, high=1)
+    epsilon_falls: float = parameter(0.1, help="share of the run over which that share falls", above=0, high=1)
     demonstrations: str = parameter("", help="demonstrator: marksman, or none", choices=("", "marksman"))
     margin: float = parameter(
-        0.8, help="demonstrations: how much better the best action should be rated than a bad one", low=0
+        0.8, help="demonstrations: by how much the best action should be rated above a bad one", low=0
     )
-    softness: float = parameter(0.2, help="demonstrations: over what difference of ratings that is felt", above=0)
-    margin_weight: float = parameter(1.0, help="demonstrations: of this beside the error of the values", low=0)
+    softness: float = parameter(0.2, help="demonstrations: softness of the maximum in the margin loss", above=0)
+    margin_weight: float = parameter(1.0, help="demonstrations: weight of the margin loss", low=0)
     shown: float = parameter(
-        0.2, help="demonstrations: the share of the games that the demonstrator plays, at the end", low=0, high=1
+        0.2, help="demonstrations: share of the games that the demonstrator plays at the end of the run", low=0, high=1
     )
     shown_falls: float = parameter(
-        0.1, help="demonstrations: the share of the run in which this falls from all games", above=0, high=1
+        0.1, help="demonstrations: share of the run over which that share falls from 1", above=0, high=1
     )
     shown_noise: float = parameter(
-        0.05, help="demonstrations: the share of random actions in the games that the demonstrator plays", low=0, high=1
+        0.05, help="demonstrations: share of random actions in the games that the demonstrator plays", low=0, high=1
     )
-    spare: int = parameter(4, help="demonstrations: pixels that the demonstrator stays clear of bombs", low=0, high=40)
+    spare: int = parameter(
+        4, help="demonstrations: distance in pixels that the demonstrator keeps from bombs", low=0, high=40
+    )
     initial: str = parameter("", help="begin with these weights: an agent's file, or the folder of a run")
     precision: str = parameter(
-        "auto", help="of the arithmetic; auto is bf16 where the machine has it", choices=("auto", "fp32", "bf16")
+        "auto", help="arithmetic; auto is bf16 where the hardware supports it", choices=("auto", "fp32", "bf16")
     )
-    replay: int = parameter(100_000, help="nature: transitions that are kept", low=100, high=10_000_000)
+    replay: int = parameter(100_000, help="nature: transitions kept in the replay", low=100, high=10_000_000)
     replay_first: int = parameter(5_000, help="nature: transitions before learning begins", low=32, high=10_000_000)
-    every: int = parameter(4, help="nature: steps of play for one of the optimiser", low=1, high=1000)
+    every: int = parameter(4, help="nature: steps of play per step of the optimiser", low=1, high=1000)
     target_every: int = parameter(
-        2_500, help="nature: steps of the optimiser until the target network follows", low=1, high=1_000_000
+        2_500, help="nature: steps of the optimiser between updates of the target network", low=1, high=1_000_000
     )
-    channels: tuple[int, ...] = parameter((32, 32, 32), help="of the network's convolutions", low=1, high=256)
+    channels: tuple[int, ...] = parameter((32, 32, 32), help="channels of the network's convolutions", low=1, high=256)
     hidden: int = parameter(512, help="units of the network's last hidden layer", low=1, high=4096)
     rows: tuple[int, int] = parameter(
-        (3, 79), help="of the picture that the network looks at, the last one not included", low=0, high=84
+        (3, 79), help="rows of the picture that the network sees (end not included)", low=0, high=84
     )
-    columns: tuple[int, int] = parameter((8, 76), help="the same for columns", low=0, high=84)
+    columns: tuple[int, int] = parameter(
+        (8, 76), help="columns of the picture that the network sees (end not included)", low=0, high=84
+    )
     normalise: bool = parameter(True, help="layer normalisation in the network")
 
     def __post_init__(self) -> None:
@@ -81,26 +87,30 @@ class AgentRecipe:
             )
 
     def sizes(self) -> AgentSizes:
+        """Return the sizes of the network."""
         return AgentSizes(
             channels=self.channels, hidden=self.hidden, normalise=self.normalise, rows=self.rows, columns=self.columns
         )
 
     def epsilon_at(self, share: float) -> float:
-        """Random actions of the agent with this share of the run behind it."""
+        """Return the share of random actions of the agent when this share of the run is over."""
         return _falling(self.epsilon_first, self.epsilon, share / self.epsilon_falls)
 
     def shown_at(self, share: float) -> float:
-        """The share of the games that the demonstrator plays."""
+        """Return the share of the games that the demonstrator plays when this share of the run is over."""
         return _falling(1.0, self.shown, share / self.shown_falls) if self.demonstrations else 0.0
 
     def learning_rate_at(self, share: float) -> float:
+        """Return the learning rate when this share of the run is over."""
         return self.learning_rate * max(1 - share, 0.01)
 
     def to_json(self) -> str:
+        """Write the recipe as JSON."""
         return json.dumps(asdict(self), indent=2) + "\n"
 
     @staticmethod
     def from_dict(given: Any) -> AgentRecipe:
+        """Read a recipe from an object in JSON."""
         if not isinstance(given, dict):
             raise TrainingError("this is not the recipe of an agent: it is an object in JSON")
         values = cast("dict[str, Any]", given)

@@ -1,8 +1,7 @@
-"""An agent on disk: the weights of its network and what is known of it, in `.safetensors`; read as an enemy's, and
-never as code.
+"""Files of agents: the weights of a network and a card, in `.safetensors`.
 
-A header in the metadata says the sizes and carries the card, and a checksum is over both. The file is read once: what
-is checked is what is loaded.
+A file may come from an enemy, so it is checked and never run as code. A header in the metadata has the sizes and the
+card. A checksum covers the header and the weights. The file is read once, so what is checked is what is loaded.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 FORMAT = "physbench-agent 1"
 
 MOST_BYTES = 4 * MOST_WEIGHTS + (1 << 20)
-"""Of a file: weights as float32 and a header."""
+"""The most bytes of a file: weights as float32 and a header."""
 
 MOST_HEADER = 1 << 16
 
@@ -37,6 +36,8 @@ KINDS = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4")}
 
 @dataclass(frozen=True)
 class Agent:
+    """An agent as its file describes it."""
+
     sizes: AgentSizes
     weights: Mapping[str, NDArray[np.float32]]
     card: Mapping[str, Any]
@@ -46,9 +47,9 @@ class Agent:
 def save(
     path: Path | str, sizes: AgentSizes, weights: Mapping[str, NDArray[np.float32]], *, card: Mapping[str, Any]
 ) -> None:
-    """Write an agent, its weights as float16; the same bytes every time."""
+    """Write an agent with its weights as float16; the same agent always gives the same bytes."""
     package = _package()
-    with np.errstate(over="ignore"):  # it is looked at
+    with np.errstate(over="ignore"):  # checked below
         arrays = {name: np.ascontiguousarray(array, dtype=np.float16) for name, array in weights.items()}
     for name, array in arrays.items():
         if not np.isfinite(array).all():
@@ -63,7 +64,7 @@ def save(
 
 
 def load(path: Path | str) -> Agent:
-    """Read an agent; ModelError, one sentence, for anything but a whole one."""
+    """Read an agent, or raise ModelError with one sentence if the file is not a whole agent."""
     path = Path(path)
     try:
         content = read_regular_file(path, MOST_BYTES)
@@ -80,7 +81,7 @@ def load(path: Path | str) -> Agent:
 
 
 def shapes(sizes: AgentSizes) -> dict[str, tuple[int, ...]]:
-    """Of the arrays of an agent of these sizes."""
+    """Return the shapes of the arrays of an agent of these sizes."""
     found: dict[str, tuple[int, ...]] = {}
     place, depth = 0, sizes.stack
     for channels, kernel, shape in zip(sizes.channels, sizes.kernels, sizes.shapes(), strict=True):
@@ -156,5 +157,5 @@ def _package() -> Any:
         raise MissingPackage(
             "agents are read and written with the package safetensors: pip install 'physbench[train]'"
         ) from None
-    _ = safetensors.numpy  # is loaded with it
+    _ = safetensors.numpy  # the import loads it too
     return safetensors

@@ -1,4 +1,4 @@
-"""How well an agent plays: whole games of three lives in ale-py's vector environment, and a mean with its interval."""
+"""Scores of an agent: whole games of three lives in ale-py's vector environment, and their mean with an interval."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ if TYPE_CHECKING:
 RESAMPLES = 10_000
 
 TAIL = 2.5
-"""Per cent of the resampled means that lie outside of the interval, on either side."""
+"""Per cent of the resampled means that lie outside of the interval on each side."""
 
 AT_ONCE = 8
-"""Games side by side."""
+"""How many games are played side by side."""
 
 
 class Chooser(Protocol):
+    """A function that chooses actions."""
+
     def __call__(self, given: Any) -> NDArray[np.int64]: ...
 
 
 @dataclass(frozen=True)
 class GivenScores:
-    """What a policy is given here: there is no memory to read in ale-py's vector environment."""
+    """The input of a policy in ale-py's vector environment, where there is no memory to read."""
 
     observations: NDArray[np.uint8]
     words: NDArray[np.uint64]
@@ -39,6 +41,7 @@ class GivenScores:
 
     @property
     def ram(self) -> NDArray[np.uint8]:
+        """The memory, which cannot be read here."""
         raise PhysbenchError(
             "ale-py's vector environment does not show the console's memory: play this policy through the recorder,"
             " with --recorder"
@@ -47,7 +50,7 @@ class GivenScores:
 
 @dataclass(frozen=True)
 class GameScores:
-    """Of games that were played to their end."""
+    """Scores of games that were played to their end."""
 
     mean: float
     low: float  # of the 95 % interval of the mean, from a bootstrap over games
@@ -58,11 +61,12 @@ class GameScores:
     games: list[float] = field(default_factory=list[float])
 
     def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON."""
         return asdict(self)
 
 
 def summary(games: list[float], *, seed: int = 0) -> GameScores:
-    """Resample the games."""
+    """Summarise the scores of games, with an interval from resampling them."""
     scores = np.array(games, np.float64)
     draws = np.random.default_rng(seed).integers(len(scores), size=(RESAMPLES, len(scores)))
     low, high = np.percentile(scores[draws].mean(1), (TAIL, 100 - TAIL))
@@ -86,11 +90,11 @@ def play(
     game: str = GAME,
     progress: Callable[[int, int], None] | None = None,
 ) -> GameScores:
-    """Play so many games to their end. Each begins with its own number of no-ops, 0 to 30, drawn from the seed and its
-    number.
+    """Play this many games to their end.
 
-    epsilon: the share of actions that are drawn. Each of the places side by side plays its share of the games: were the
-    first ones to end those that count, short games would count for more.
+    Each begins with 0 to 30 no-ops, drawn from the seed and the game's number. epsilon: share of random actions. The
+    games are divided among the places side by side beforehand: if the games that end first counted, short games would
+    count for more.
     """
     environment = _environment(min(AT_ONCE, games), game)
     count, legal = environment.num_envs, int(environment.single_action_space.n)

@@ -1,7 +1,7 @@
-"""Games side by side, seen as the agent sees them, with the console's memory beside. Their observations are those of
-ale-py's vector environment.
+"""Games side by side, with the agent's observations and the console's memory.
 
-Without sticky actions a game is a function of the actions since it began, so the state of a lane is a short list.
+The observations are those of ale-py's vector environment. Without sticky actions, a game is a function of its actions,
+so the state of a lane is a short list.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 GAME = "space_invaders"
 
 SKIP = 4
-"""Raw frames of an agent's step."""
+"""Raw frames per step of the agent."""
 
 MOST_NOOPS = 30
-"""Before a game is handed over, drawn for each game, as in Mnih et al. 2015."""
+"""The most no-ops before a game, drawn for each game, as in Mnih et al. 2015."""
 
 MOST_FRAMES = 108_000
-"""Raw frames after which a game is broken off: half an hour of play."""
+"""Raw frames after which a game is stopped: half an hour of play."""
 
 
 def ale() -> Any:
-    """The package ale_py, quiet; an error in words where it is not installed."""
+    """Return the package ale_py, without its messages, or say that it is not installed."""
     try:
         import ale_py
     except ImportError:
@@ -45,11 +45,11 @@ def ale() -> Any:
 
 @dataclass(frozen=True)
 class LaneStep:
-    """What came of one action in each lane; where a game ended, the observation is of the next game."""
+    """The result of one action in each lane. Where a game ended, the observation is of the next game."""
 
     rewards: NDArray[np.float32]  # (N,), as the game counts them
-    lost: NDArray[np.bool_]  # (N,) a life or the game
-    scores: dict[int, float]  # by lane: of the games that ended
+    lost: NDArray[np.bool_]  # (N,), whether a life or the game was lost
+    scores: dict[int, float]  # of the games that ended, by lane
 
 
 class AgentLane:
@@ -80,7 +80,7 @@ class AgentLane:
         self.score, self.lives, self.taken = 0.0, self._ale.lives(), []
 
     def step(self, action: int, *, look: bool = True) -> tuple[float, bool, bool]:
-        """Play four frames: the reward, whether a life was lost, whether the game is over."""
+        """Play four frames, and return the reward, whether a life was lost, and whether the game is over."""
         reward = 0
         for frame in range(SKIP):
             reward += self._ale.act(self._actions[action])
@@ -96,23 +96,24 @@ class AgentLane:
         return float(reward), self.lives < lives or over, over
 
     def replay(self, games: int, actions: Sequence[int]) -> None:
-        """Bring the lane to where it was: in game number `games`, after these actions."""
+        """Bring the lane back to game number `games`, after these actions."""
         self.games = games - 1
         self.begin()
         for place, action in enumerate(actions):
             self.step(int(action), look=place >= len(actions) - STACK)
 
     def memory(self, out: NDArray[np.uint8]) -> None:
+        """Copy the console's memory to out."""
         self._ale.getRAM(out)
 
     def noops(self) -> int:
-        """Draw those before this game, 0 to 30, from the seed, the lane and the number of the game."""
+        """Return the number of no-ops before this game, 0 to 30, from the seed, the lane and the number of the game."""
         word = sha256(f"physbench dqn noops {self._seed} {self._number} {self.games}".encode()).digest()
         return int.from_bytes(word[:8], "little") % (MOST_NOOPS + 1)
 
 
 class Lanes:
-    """N games at once. observations u1 (N, 4, 84, 84), memories u1 (N, 128): of now."""
+    """N games at once, with their present observations u1 (N, 4, 84, 84) and memories u1 (N, 128)."""
 
     def __init__(self, count: int, *, seed: int, first: int = 0) -> None:
         self._lanes = [AgentLane(first + number, seed=seed) for number in range(count)]
@@ -120,11 +121,13 @@ class Lanes:
         self.memories = np.zeros((count, 128), np.uint8)
 
     def begin(self) -> None:
+        """Begin the first game in each lane."""
         for number, lane in enumerate(self._lanes):
             lane.begin()
             self._look(number)
 
     def step(self, actions: NDArray[np.int64]) -> LaneStep:
+        """Take one action in each lane."""
         rewards, lost = np.zeros(len(self._lanes), np.float32), np.zeros(len(self._lanes), bool)
         scores: dict[int, float] = {}
         for number, lane in enumerate(self._lanes):
@@ -136,7 +139,7 @@ class Lanes:
         return LaneStep(rewards, lost, scores)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """What brings the games back: which game each lane plays, and all actions in it."""
+        """Return what is needed to restore the games: which game each lane plays, and all actions in it."""
         return {
             "games": np.array([lane.games for lane in self._lanes], np.int64),
             "lengths": np.array([len(lane.taken) for lane in self._lanes], np.int64),
@@ -144,6 +147,7 @@ class Lanes:
         }
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Bring all lanes back to a state."""
         ends = np.cumsum(state["lengths"])
         for number, lane in enumerate(self._lanes):
             lane.replay(

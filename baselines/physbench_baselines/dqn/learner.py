@@ -1,4 +1,4 @@
-"""A network and its optimiser: the loss, one step at a time."""
+"""A network and its optimiser: the loss, and one step at a time."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ if TYPE_CHECKING:
 
 
 GOOD = 1e-3
-"""Up to so much regret an action is as good as the best one."""
+"""An action with at most this regret counts as good as the best one."""
 
 
 def outdo(values: Tensor, regrets: Tensor, *, margin: float, softness: float) -> Tensor:
-    """How far the actions without regret are from being rated best by a margin: (B, A), (B, A) -> (B,).
+    """Return how far the actions without regret are from being rated best by a margin: (B, A), (B, A) -> (B,).
 
-    The large-margin loss of Hester et al. 2018 with a soft maximum in the place of their hard one. The margin grows
-    with an action's regret, so nothing is asked where actions are as good as one another.
+    This is the large-margin loss of Hester et al. 2018, with a soft maximum in place of their hard one. The margin
+    grows with an action's regret, so the loss asks for nothing between actions that are equally good.
     """
     good = values.masked_fill(regrets > GOOD, -torch.inf)
     return softness * (torch.logsumexp((values + margin * regrets) / softness, 1) - torch.logsumexp(good / softness, 1))
 
 
 class Learner:
+    """A network in training, with its optimiser."""
+
     def __init__(self, recipe: AgentRecipe, *, device: torch.device) -> None:
         self.recipe, self.device = recipe, device
         self.network = QNetwork(recipe.sizes())
@@ -44,7 +46,7 @@ class Learner:
 
     @torch.no_grad()
     def rate(self, observations: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Values of all actions: (B, 4, 84, 84) -> (B, A)."""
+        """Return the values of all actions: (B, 4, 84, 84) -> (B, A)."""
         with self._fast():
             return self.network(torch.from_numpy(observations).to(self.device)).float().cpu().numpy()
 
@@ -57,7 +59,7 @@ class Learner:
         *,
         learning_rate: float,
     ) -> dict[str, float]:
-        """Take one step; say the errors. regrets (B, A): of each action, as the demonstrator judges it."""
+        """Take one step, and return the errors. regrets (B, A): the demonstrator's judgement of each action."""
         recipe = self.recipe
         with self._fast():
             values = self.network(torch.from_numpy(observations).to(self.device)).float()
@@ -82,7 +84,7 @@ class Learner:
         return {"error": float(error.detach()), **told}
 
     def state(self) -> dict[str, Tensor]:
-        """The optimiser's, by name. The weights are kept for themselves."""
+        """Return the state of the optimiser, by name. The weights are saved separately."""
         kept: dict[str, Tensor] = {}
         for name, parameter in self.network.named_parameters():
             for key, value in self.optimiser.state.get(parameter, {}).items():
@@ -90,6 +92,7 @@ class Learner:
         return kept
 
     def restore(self, state: dict[str, Tensor]) -> None:
+        """Restore the state of the optimiser."""
         for name, parameter in self.network.named_parameters():
             found = {key.partition("/")[0]: value for key, value in state.items() if key.partition("/")[2] == name}
             if found:

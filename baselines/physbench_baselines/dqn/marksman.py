@@ -1,9 +1,9 @@
-"""A player of Space Invaders who reads the console's memory: who shows the agent how to play. It plans; it remembers
-nothing from step to step.
+"""The demonstrator: a player of Space Invaders that reads the console's memory and shows the agent how to play.
 
-What it plans with, in raw frames: the aliens step at fixed counts of the console's frame counter, by their number; the
-saucer moves a pixel in four frames, bombs fall one a frame, a shot climbs two, the ship moves two in an agent's step.
-Everything is in pixels of the screen, 210x160.
+It plans ahead, and remembers nothing from step to step. In raw frames, it plans with these rules: the aliens step at
+fixed values of the console's frame counter, which depend on how many are left; the saucer moves a pixel in four frames;
+bombs fall one pixel per frame; a shot climbs two; the ship moves two in a step of the agent. Everything is in pixels of
+the screen, 210x160.
 """
 
 from __future__ import annotations
@@ -18,32 +18,33 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORESEEN = 420
-"""Raw frames of the aliens' march that are worked out."""
+"""For how many raw frames the aliens' march is computed."""
 
 STEPS, PLACES = 30, 42
-"""Agent's steps that a plan looks ahead, and places of the ship, two pixels apart."""
+"""How many steps of the agent a plan looks ahead, and how many places the ship has, two pixels apart."""
 
 LEFTMOST, RIGHTMOST = 35, 117
-"""Places of the ship."""
+"""The ends of the ship's range."""
 
 READY = 3
-"""Raw frames until the shot in the air is gone, after which it counts as gone: the button is held for four."""
+"""If the shot in the air is gone after at most this many raw frames, it counts as gone: the button is held for four."""
 
 TOLERANCE = 0.25
-"""A plan worth less than the best one by this share is as bad as any."""
+"""A plan that is worth less than the best one by this share has the full regret."""
 
 CARELESS = 0.6
-"""The regret of a move after which the ship cannot stay as clear of the bombs as it should, though another move would
-do."""
+"""Regret of a move after which the ship cannot keep its distance from the bombs, if another move could."""
 
 NOTHING, SAUCER = -1, -2
-"""What a shot may hit beside rows 0 to 5."""
+"""What a shot may hit, apart from the rows 0 to 5."""
 
 
 @kernel
 def rhythm(count):
-    """How the aliens march when so many are left: every how many counts of 64, how many pixels, and which counts are
-    none of them."""
+    """Return how the aliens march when this many are left.
+
+    The three numbers are: they step at every so many counts of 64, by so many pixels, and at no count from this one on.
+    """
     if count >= 22:
         return 32, 1, 64
     if count >= 8:
@@ -61,7 +62,10 @@ def rhythm(count):
 
 @kernel
 def march(ram, xs, ys):
-    """Fill xs, ys (FORESEEN,): the left of column 0 and the top of row 0, so many frames from now, if none is shot."""
+    """Compute the left of column 0 and the top of row 0 for each of the next frames, if no alien is shot.
+
+    The results are written to xs and ys (FORESEEN,).
+    """
     every, pixels, none_from = rhythm(np.int64(ram[17]))
     alive = 0
     for row in range(6):
@@ -88,8 +92,10 @@ def march(ram, xs, ys):
 
 @kernel
 def fly(alive, xs, ys, frame, column, top, saucer, saucer_way):
-    """Follow a shot: what it hits (a row, SAUCER or NOTHING), in which column, at which frame. alive (6,): columns as
-    bits, by row from the top."""
+    """Follow a shot, and return what it hits (a row, SAUCER or NOTHING), in which column, and at which frame.
+
+    alive (6,): columns as bits, by row from the top.
+    """
     while frame < FORESEEN - 1 and top > 8:
         x, below = column - xs[frame], top - ys[frame]
         if 0 <= x < 96 and x & 15 < 8 and 0 <= below < 108 and below % 18 <= 7 and alive[below // 18] >> (x >> 4) & 1:
@@ -105,6 +111,7 @@ def fly(alive, xs, ys, frame, column, top, saucer, saucer_way):
 
 @kernel
 def is_shielded(ram, column):
+    """Return whether a shield is above this column."""
     for shield in range(3):
         bit = column - 42 - 32 * shield
         if 0 <= bit < 8:
@@ -116,8 +123,10 @@ def is_shielded(ram, column):
 
 @kernel
 def survivable(ram, ship, spare, safe):
-    """Fill safe (STEPS + 1, PLACES): whether the ship, there after so many steps, can stay `spare` pixels clear of the
-    bombs that fall now."""
+    """Fill safe (STEPS + 1, PLACES): whether the ship can survive from a place after so many steps.
+
+    To survive, it has to stay `spare` pixels clear of the bombs that fall now.
+    """
     safe[STEPS] = True
     for step in range(STEPS - 1, -1, -1):
         for place in range(PLACES):
@@ -141,16 +150,17 @@ def survivable(ram, ship, spare, safe):
 
 @kernel
 def worth_of(row, frame, ys):
-    """What a hit is worth for each frame that it takes. Low aliens are worth more, since they land; the saucer counts
-    200 points."""
+    """Return what a hit is worth per frame until it. Low aliens are worth more, since they land; the saucer is worth
+    200."""
     value = 200.0 if row == SAUCER else 20.0 + max(0, ys[frame] + 18 * row - 60)
     return value / (frame + 20)
 
 
 @kernel
 def regret(ram, spare, xs, ys, safe, clear, alive, by_move, out):
-    """Fill out (6,): how much worse each action is than the best one, 0 to 1. spare: as in `survivable`. The other
-    arrays are room to work in.
+    """Fill out (6,): how much worse each action is than the best one, 0 to 1.
+
+    spare: as in `survivable`. The other arrays are scratch.
 
     Actions: 0 nothing, 1 fire, 2 right, 3 left, 4 right and fire, 5 left and fire.
     """
@@ -200,8 +210,10 @@ def regret(ram, spare, xs, ys, safe, clear, alive, by_move, out):
 
 @kernel
 def plan(ram, ship, here, free, xs, ys, alive, saucer, saucer_way, by_move):
-    """Look for shots: the worth of the best one, and of one fired here and now. by_move (3,) is filled with the best
-    that is left after left, none, right."""
+    """Look for shots, and return the worth of the best one, and of one that is fired here and now.
+
+    by_move (3,) gets the best worth that is still possible after a move to the left, no move, and a move to the right.
+    """
     by_move[:] = 0.0
     best, now = 0.0, 0.0
     for place in range(PLACES):
@@ -227,7 +239,7 @@ def plan(ram, ship, here, free, xs, ys, alive, saucer, saucer_way, by_move):
 
 @kernel
 def flee(ram, ship):
-    """The move away from the nearest bomb, for when none can be survived for certain."""
+    """Return the move away from the nearest bomb, for the case that no move is sure to survive."""
     move, nearest = 0, 99
     for slot in range(2):
         off = np.int64(ram[83 + slot]) - ship
@@ -242,6 +254,7 @@ def flee(ram, ship):
 
 @kernel
 def action_of(move, fire):
+    """Return the action for a move (-1, 0, 1) with or without firing."""
     if move == 0:
         return 1 if fire else 0
     if move > 0:
@@ -251,6 +264,7 @@ def action_of(move, fire):
 
 @kernel
 def regret_all(memories, spare, out):
+    """Fill out (B, 6) with the regret of each action, for each memory."""
     xs, ys = np.empty(FORESEEN, np.int64), np.empty(FORESEEN, np.int64)
     safe, clear = np.empty((STEPS + 1, PLACES), np.bool_), np.empty((STEPS + 1, PLACES), np.bool_)
     alive, by_move = np.empty(6, np.int64), np.empty(3)
@@ -259,9 +273,9 @@ def regret_all(memories, spare, out):
 
 
 def judge(memories: NDArray[np.uint8], *, spare: int = 4) -> NDArray[np.float32]:
-    """How much worse each action is than the marksman's: (B, 128) -> (B, 6), 0 for those that are as good, up to 1.
+    """Return how much worse each action is than the marksman's: (B, 128) -> (B, 6), from 0 (as good) to 1.
 
-    spare: pixels that the ship should stay clear of bombs, so that a pupil's late step costs no life.
+    spare: pixels that the ship should stay clear of bombs, so that a late step of the pupil does not cost a life.
     """
     out = np.zeros((len(memories), 6), np.float32)
     regret_all(memories, spare, out)
@@ -271,10 +285,13 @@ def judge(memories: NDArray[np.uint8], *, spare: int = 4) -> NDArray[np.float32]
 
 
 def demonstrate(memories: NDArray[np.uint8], *, spare: int = 4) -> NDArray[np.int64]:
-    """What the marksman does with each memory: (B, 128) -> (B,)."""
+    """Return the marksman's action for each memory: (B, 128) -> (B,)."""
     return choose(judge(memories, spare=spare))
 
 
 def choose(regrets: NDArray[np.float32]) -> NDArray[np.int64]:
-    """The action with the least regret, (B, 6) -> (B,); the first of equals, which stands still if it can."""
+    """Return the action with the least regret, (B, 6) -> (B,).
+
+    Of equal ones it is the first, which stands still if possible.
+    """
     return regrets.argmin(1)

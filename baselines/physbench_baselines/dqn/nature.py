@@ -1,5 +1,7 @@
-"""Q-learning with replay and a target network, as in Mnih et al. 2015; the paper whose frames `invaders84` follows used
-such an agent."""
+"""Q-learning with replay and a target network, as in Mnih et al. 2015.
+
+The paper whose frames `invaders84` follows used such an agent.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
 
 
 class ReplayedPlay:
-    """The games of a run and what is learnt from them. The replay is not saved with a run: one that is resumed fills it
-    first."""
+    """The games of a run, and learning from them.
+
+    The replay is not saved with a run; a run that is resumed fills it first.
+    """
 
     def __init__(self, recipe: AgentRecipe, learner: Learner) -> None:
         self.recipe, self.learner = recipe, learner
@@ -36,18 +40,22 @@ class ReplayedPlay:
 
     @property
     def steps_each(self) -> int:
-        """Agent's steps of an update."""
+        """Steps of the agent in an update."""
         return self.recipe.games * self.recipe.rollout
 
     def state(self) -> dict[str, NDArray[Any]]:
+        """Return the state of the games."""
         return self.lanes.state()
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Restore the state of the games."""
         self.lanes.restore(state)
 
     def update(self, number: int, share: float) -> tuple[dict[str, float], list[tuple[bool, float]]]:
-        """Play `rollout` steps of each game and learn meanwhile: means of the errors, and for each game that ended True
-        and its score."""
+        """Play `rollout` steps of each game and learn at the same time.
+
+        Return the mean errors, and (True, score) for each game that ended.
+        """
         recipe, lanes = self.recipe, self.lanes
         rng = np.random.default_rng([recipe.seed, number])
         scores: list[tuple[bool, float]] = []
@@ -71,7 +79,7 @@ class ReplayedPlay:
         return {"value": float(values.max(1).mean()), "error": float(np.mean(errors)) if errors else 0.0}, scores
 
     def replay_room(self) -> int:
-        """Transitions that can be drawn once the replay is full."""
+        """Return how many transitions can be drawn when the replay is full."""
         return max(self.recipe.replay // self.recipe.games - self.recipe.sizes().stack, 1) * self.recipe.games
 
     def _learn(self, rng: np.random.Generator, share: float) -> float:

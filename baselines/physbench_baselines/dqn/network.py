@@ -1,5 +1,5 @@
-"""The network that rates the actions: the convolutions of Mnih et al. 2015 with the layer normalisation of PQN (Gallici
-et al. 2024)."""
+"""The network that rates actions: convolutions of Mnih et al. 2015 with layer normalisation of PQN (Gallici et al.
+2024)."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ if TYPE_CHECKING:
 
 
 class Normalise(nn.Module):
-    """Layer normalisation that keeps the number format of what it is given, which is faster where that is bfloat16."""
+    """Layer normalisation that keeps the number format of its input, which is faster for bfloat16."""
 
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
         self.weight, self.bias = nn.Parameter(torch.ones(*shape)), nn.Parameter(torch.zeros(*shape))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalise x."""
         with torch.autocast(x.device.type, enabled=False):
             return F.layer_norm(x, self.weight.shape, self.weight.to(x.dtype), self.bias.to(x.dtype))
 
 
 class QNetwork(nn.Module):
-    """Rate the actions: observations u1 (B, 4, 84, 84) -> values (B, A)."""
+    """A network that rates actions: observations u1 (B, 4, 84, 84) -> values (B, A)."""
 
     def __init__(self, sizes: AgentSizes) -> None:
         super().__init__()
@@ -49,7 +50,7 @@ class QNetwork(nn.Module):
         self.head = nn.Linear(sizes.hidden, sizes.actions)
 
     def begin(self, generator: torch.Generator) -> None:
-        """Draw the weights (He et al. 2015)."""
+        """Draw the first weights (He et al. 2015)."""
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
@@ -57,9 +58,10 @@ class QNetwork(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, observations: Tensor) -> Tensor:
+        """Return the values (B, A) of the actions."""
         kind = observations.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self.head.weight.dtype
         (top, bottom), (left, right) = self.sizes.rows, self.sizes.columns
         hidden = self.body(observations[:, :, top:bottom, left:right].to(dtype) / 255)
-        with torch.autocast(kind, enabled=False):  # values differ by less than bfloat16 can tell apart
+        with torch.autocast(kind, enabled=False):  # values differ by less than bfloat16 can resolve
             return self.head(hidden.to(self.head.weight.dtype))

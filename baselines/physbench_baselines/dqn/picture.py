@@ -1,5 +1,7 @@
-"""What the agent sees of a frame: the brighter of two raw frames in gray, 210x160, made 84x84 by areas, as in Mnih et
-al. 2015."""
+"""What the agent sees of a frame, as in Mnih et al. 2015.
+
+It is the brighter of two raw frames in gray, 210x160, resized by area to 84x84.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +18,15 @@ HEIGHT, WIDTH, SIDE, STACK = 210, 160, 84, 4
 
 
 COLOURS = {0: 0, 6: 142, 20: 122, 52: 107, 82: 74, 196: 98, 226: 79, 246: 133}
-"""The palette of Space Invaders, and each colour's gray as the emulator has it. No other colour ever occurs."""
+"""The palette of Space Invaders, and the emulator's gray for each colour. No other colour ever occurs."""
 
 GRAY = np.zeros(256, np.uint8)
 GRAY[list(COLOURS)] = list(COLOURS.values())
 
 
 def _shares(length: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Of each cell along an axis, (84,): the first pixel in it; and (84, 4): which share of the cell each pixel from
-    there on fills."""
+    """Return, for each cell along an axis, its first pixel (84,), and the share of the cell that each of 4 pixels fills
+    (84, 4)."""
     edges = np.arange(SIDE + 1) * (length / SIDE)
     first = np.floor(edges[:-1] + 1e-9).astype(np.int64)
     places = first[:, None] + np.arange(4)
@@ -38,8 +40,10 @@ COLUMNS, COLUMN_SHARES = _shares(WIDTH)
 
 @kernel
 def shrink(older, newer, gray, rows, row_shares, columns, column_shares, out):
-    """Shrink the brighter of two frames. older, newer u1 (210, 160): colours by their places in the palette; gray u1
-    (256,); out u1 (84, 84)."""
+    """Resize the brighter of two frames into out u1 (84, 84).
+
+    older, newer u1 (210, 160): colours as places in the palette. gray u1 (256,).
+    """
     high, wide = older.shape
     line = np.empty(wide, np.float32)
     for y in range(SIDE):
@@ -59,5 +63,5 @@ def shrink(older, newer, gray, rows, row_shares, columns, column_shares, out):
 
 
 def see(older: NDArray[np.uint8], newer: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
-    """Shrink the brighter of two frames u1 (210, 160), colours by their places in the palette, into out u1 (84, 84)."""
+    """Resize the brighter of two frames u1 (210, 160), with colours as places in the palette, into out u1 (84, 84)."""
     shrink(older, newer, GRAY, ROWS, ROW_SHARES, COLUMNS, COLUMN_SHARES, out)

@@ -1,5 +1,7 @@
-"""The agent as a player: what `physbench generate invaders --policy dqn` plays with. PyTorch is loaded when the first
-agent is."""
+"""The agent as a player, as in `physbench generate invaders --policy dqn`.
+
+PyTorch is loaded with the first agent.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ BUNDLED = Path(__file__).parent.parent / "agents" / "dqn.safetensors"
 
 
 class Seen(Protocol):
-    """What a player is given, as far as this one looks: observations u1 (B, 4, 84, 84) and how many actions are
+    """The part of a player's input that this one uses: observations u1 (B, 4, 84, 84), and how many actions are
     legal."""
 
     observations: NDArray[np.uint8]
@@ -27,12 +29,15 @@ class Seen(Protocol):
 
 
 class Dqn:
-    """Take the action that the network rates highest; of equals, the first. It draws nothing and remembers nothing."""
+    """A player that takes the action which the network rates highest, the first of equal ones.
+
+    It draws no random numbers and remembers nothing.
+    """
 
     observes: ClassVar[bool] = True
     games: ClassVar[tuple[str, ...]] = ("space_invaders",)
     geometry: ClassVar[str] = "full"
-    """Of the observations: 84x84 of the whole screen. It is the same whatever geometry is recorded."""
+    """Geometry of the observations: 84x84 of the whole screen, whatever geometry is recorded."""
 
     def __init__(self, agent: agentfile.Agent) -> None:
         from physbench_baselines.adapter import network_with
@@ -42,8 +47,10 @@ class Dqn:
         self._network: Any = network_with(lambda: QNetwork(agent.sizes), agent.weights).eval()
 
     def rate(self, observations: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The value of each action: (B, 4, 84, 84) -> (B, A). One thread, so that the sums are the same however many
-        there are."""
+        """Return the value of each action: (B, 4, 84, 84) -> (B, A).
+
+        It uses one thread, so that the sums are the same whatever the number of threads.
+        """
         import torch
 
         threads = torch.get_num_threads()
@@ -55,6 +62,7 @@ class Dqn:
             torch.set_num_threads(threads)
 
     def __call__(self, given: Seen) -> NDArray[np.int64]:
+        """Choose an action for each observation."""
         wanted = (self.sizes.stack, self.sizes.side, self.sizes.side)
         if given.observations.shape[1:] != wanted or given.observations.dtype != np.uint8:
             raise ModelError(
@@ -74,7 +82,7 @@ def dqn(agent: str | Path = "") -> Dqn:
 
 
 def file_of(agent: str | Path) -> Path:
-    """The file of an agent; of the folder of a run its best one, or its last."""
+    """Return the file of an agent; in the folder of a run it is the best one, or else the last one."""
     path = Path(agent)
     if not path.is_dir():
         return path

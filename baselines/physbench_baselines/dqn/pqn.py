@@ -1,9 +1,8 @@
-"""Parallel Q-learning without replay: PQN (Gallici et al. 2024), and demonstrations beside it (Hester et al. 2018; Ross
-et al. 2011).
+"""Parallel Q-learning without replay: PQN (Gallici et al. 2024), with optional demonstrations.
 
-Many games are played for some steps, then all these steps are learnt from, once or a few times, and forgotten. With
-demonstrations, a part of the games is played by the demonstrator, and in every state that anybody comes to, the
-demonstrator says how much worse each action is than the best one.
+Many games are played for some steps. Then all these steps are learnt from, once or a few times, and forgotten. With
+demonstrations (Hester et al. 2018; Ross et al. 2011), the demonstrator plays a part of the games. In every state of
+every game, it says how much worse each action is than the best one.
 """
 
 from __future__ import annotations
@@ -23,12 +22,14 @@ if TYPE_CHECKING:
     from physbench_baselines.dqn.learner import Learner
 
 PHASE, PLAY = 42, 0
-"""The byte of the memory that says whether the game is being played, and its value when it is."""
+"""The byte of the memory that says whether the game is being played, and its value if so."""
 
 
 class ParallelPlay:
-    """The games of a run and what is learnt from them. All draws are functions of the seed and the number of the
-    update."""
+    """The games of a run, and learning from them.
+
+    All draws are functions of the seed and the number of the update.
+    """
 
     def __init__(self, recipe: AgentRecipe, learner: Learner) -> None:
         self.recipe, self.learner = recipe, learner
@@ -46,19 +47,23 @@ class ParallelPlay:
 
     @property
     def steps_each(self) -> int:
-        """Agent's steps of an update."""
+        """Steps of the agent in an update."""
         return self.recipe.games * self.recipe.rollout
 
     def state(self) -> dict[str, NDArray[Any]]:
+        """Return the state of the games."""
         return {**self.lanes.state(), "own": self._own.copy()}
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Restore the state of the games."""
         self.lanes.restore(state)
         self._own[:] = state["own"]
 
     def update(self, number: int, share: float) -> tuple[dict[str, float], list[tuple[bool, float]]]:
-        """Play and learn once: means of the errors, and for each game that ended whether the agent played it, and its
-        score."""
+        """Play and learn once.
+
+        Return the mean errors, and for each game that ended whether the agent played it, and its score.
+        """
         rng = np.random.default_rng([self.recipe.seed, number])
         scores = self._play(rng, share)
         return self._learn(rng, share), scores
@@ -86,7 +91,7 @@ class ParallelPlay:
                 came.lost,
             )
             for lane, score in came.scores.items():
-                if self._own[lane] or lane < theirs:  # if both claim it, it is given to neither
+                if self._own[lane] or lane < theirs:  # a game that both played counts for neither
                     scores.append((bool(self._own[lane]), score))
                 self._own[lane] = True
         self._best[-1] = self.learner.rate(lanes.observations).max(1)

@@ -1,4 +1,4 @@
-"""What can be said of the training of an agent before it is begun, without PyTorch."""
+"""Checks of the training of an agent before it begins. Needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ NATURE = {
     "rows": (0, 84),
     "columns": (0, 84),
 }
-"""Of the algorithm of Mnih et al. 2015, what is not as usual here."""
+"""The defaults of the algorithm of Mnih et al. 2015 that differ from the usual ones."""
 
 WITH_DEMONSTRATIONS = {"epsilon_first": 0.1, "epochs": 2}
-"""Who is shown what to do need not find it out by chance."""
+"""Defaults with demonstrations: there is less need to explore by chance."""
 
 
 def usual_recipe(**given: Any) -> AgentRecipe:
-    """The usual recipe of an algorithm, with what is given in its place."""
+    """Return the default recipe of an algorithm, with these fields replaced."""
     usual: dict[str, Any] = (
         NATURE if given.get("algorithm") == "nature" else WITH_DEMONSTRATIONS if given.get("demonstrations") else {}
     )
@@ -41,7 +41,7 @@ def usual_recipe(**given: Any) -> AgentRecipe:
 def require_startable(
     path: Path, given: Mapping[str, Any], *, minutes: float | None, steps: int | None, resume: bool
 ) -> None:
-    """Refuse what could only fail later. given: what the user asks for of the recipe."""
+    """Refuse a run that could only fail later. given: the fields of the recipe that the user set."""
     if minutes is not None and not (0 < minutes < 1e9 and math.isfinite(minutes)):
         raise TrainingError(f"a run lasts more than 0 minutes, not {minutes}")
     if steps is not None and not 0 < steps < 1e15:
@@ -61,7 +61,7 @@ def require_startable(
 
 
 def require_none(path: Path) -> None:
-    """A run never writes over another one."""
+    """Refuse a path that is not free: a run never overwrites another one."""
     if path.exists() and not path.is_dir():
         raise TrainingError(f"{path} is a file: a run needs a folder of its own")
     if path.is_dir() and any(path.iterdir()):
@@ -69,7 +69,7 @@ def require_none(path: Path) -> None:
 
 
 def recipe_in(path: Path) -> AgentRecipe:
-    """What the run in this folder was started with."""
+    """Read the recipe that the run in this folder was started with."""
     place = path / "recipe.json"
     try:
         given = json.loads(read_regular_file(place, 1 << 16))

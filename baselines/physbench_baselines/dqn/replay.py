@@ -1,4 +1,5 @@
-"""What was played, kept for a while: one frame a step and not four, since the stacks overlap."""
+"""The replay memory: the last steps that were played. It keeps one frame per step and not four, since the stacks
+overlap."""
 
 from __future__ import annotations
 
@@ -11,17 +12,17 @@ if TYPE_CHECKING:
 
 
 class Transitions(NamedTuple):
-    """B of them."""
+    """A batch of B transitions."""
 
     seen: NDArray[np.uint8]  # (B, 4, 84, 84)
     actions: NDArray[np.int64]
     rewards: NDArray[np.float32]
-    lost: NDArray[np.bool_]  # nothing comes after
-    later: NDArray[np.uint8]  # (B, 4, 84, 84), of the next step
+    lost: NDArray[np.bool_]  # a life or the game; then nothing follows
+    later: NDArray[np.uint8]  # (B, 4, 84, 84), observations of the next step
 
 
 class ReplayMemory:
-    """The last steps of N games, `each` of every game, in rings that all turn together."""
+    """The last steps of N games, `each` of every game, in ring buffers that turn together."""
 
     def __init__(self, games: int, each: int, *, stack: int, side: int) -> None:
         self._frames = np.zeros((each, games, side, side), np.uint8)
@@ -34,7 +35,7 @@ class ReplayMemory:
         self._stack, self._each, self._games, self.added = stack, each, games, 0
 
     def __len__(self) -> int:
-        """How many transitions can be drawn: not those whose stack or whose next step is not kept."""
+        """Return how many transitions can be drawn. Those whose stack or whose next step is not kept do not count."""
         return max(min(self.added, self._each) - self._stack, 0) * self._games
 
     def add(
@@ -45,15 +46,17 @@ class ReplayMemory:
         rewards: NDArray[np.float32],
         lost: NDArray[np.bool_],
     ) -> None:
-        """Keep a step of all games. frames (N, 84, 84): the newest of what was seen; begins (N,): whether a game began
-        with it."""
+        """Keep a step of all games.
+
+        frames (N, 84, 84): the newest frame that was seen. begins (N,): whether a game began with it.
+        """
         place = self.added % self._each
         self._frames[place], self._begins[place], self._actions[place] = frames, begins, actions
         self._rewards[place], self._lost[place] = rewards, lost
         self.added += 1
 
     def draw(self, rng: np.random.Generator, count: int) -> Transitions:
-        """Draw some, each as likely."""
+        """Draw transitions, all with the same probability."""
         kept = min(self.added, self._each)
         ages = rng.integers(1, kept - self._stack + 1, size=count)  # steps before the last one
         games = rng.integers(self._games, size=count)
@@ -69,7 +72,7 @@ class ReplayMemory:
         )
 
     def _stack_frames(self, steps: NDArray[np.int64], games: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """The frames up to each step, none of the game before."""
+        """Return the stack of frames up to each step, without frames of the game before."""
         out = np.zeros((len(steps), self._stack, *self._frames.shape[2:]), np.uint8)
         going = np.ones(len(steps), bool)
         for back in range(self._stack):

@@ -1,8 +1,8 @@
-"""The training of an agent: begun in a folder, stopped at any moment, resumed.
+"""The training of an agent: it starts in a folder, can be stopped at any moment, and can be resumed.
 
-The folder holds recipe.json, log.csv, state.safetensors (all that the next update depends on), last.safetensors and
-best.safetensors (agents, best by the mean score of the agent's own last games). With a number of steps, a run that was
-stopped and resumed ends where it would have ended.
+The folder holds recipe.json, log.csv, state.safetensors (everything that the next update depends on), last.safetensors
+and best.safetensors (agents; the best one by the mean score of the agent's own last games). With a number of steps, a
+run that was stopped and resumed ends like one that was not.
 """
 
 from __future__ import annotations
@@ -37,19 +37,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SAVED_EVERY, LOGGED_EVERY = 180.0, 20.0
-"""Seconds."""
+"""Seconds between saves, and between rows of the log."""
 
 RECENT = 100
-"""Games of which the mean score is told."""
+"""The mean score is taken over this many last games."""
 
 ENOUGH = 20
-"""Games before a mean score says which weights are best."""
+"""How many games a mean score needs before it decides which weights are best."""
 
 MOST_STATE = 1 << 30
 
 
 @dataclass
 class AgentProgress:
+    """How far a run is."""
+
     step: int = 0
     update: int = 0
     seconds: float = 0.0
@@ -59,7 +61,7 @@ class AgentProgress:
 
     @property
     def share(self) -> float:
-        """Of the run, what is behind it; the limit that comes first drives the schedules."""
+        """How much of the run is over; the limit that comes first drives the schedules."""
         parts = [self.step / self.steps_limit] if self.steps_limit else []
         return min(max([*parts, *([self.seconds / 60 / self.minutes_limit] if self.minutes_limit else [])]), 1.0)
 
@@ -74,7 +76,7 @@ def train(
     device: str = "auto",
     progress: Callable[[AgentProgress, dict[str, float]], None] | None = None,
 ) -> dict[str, Any]:
-    """Train into a folder until the time or the steps are used up. Ctrl-C and SIGTERM save first."""
+    """Train into a folder until the time or the steps are used up. Ctrl-C and SIGTERM save the run first."""
     path, place = Path(out), device_of(device)
     if resume:
         recipe = recipe_in(path)
@@ -93,6 +95,8 @@ def train(
 
 
 class AgentRun:
+    """A run in progress."""
+
     def __init__(self, recipe: AgentRecipe, path: Path, device: torch.device) -> None:
         self.recipe, self.path = recipe, path
         self.learner = Learner(recipe, device=device)
@@ -123,6 +127,7 @@ class AgentRun:
         interrupts: Interrupts,
         progress: Callable[[AgentProgress, dict[str, float]], None] | None,
     ) -> dict[str, Any]:
+        """Run to the end, and return the last figures."""
         now = self.now
         now.minutes_limit = minutes or (0.0 if steps else now.minutes_limit)
         now.steps_limit = steps or (0 if minutes else now.steps_limit)
@@ -165,6 +170,7 @@ class AgentRun:
         return told | ({"shown_score": float(np.mean(self.theirs))} if self.theirs else {})
 
     def save(self) -> None:
+        """Save the agent, and everything that the next update depends on."""
         weights = weights_of(self.learner.network)
         card: dict[str, Any] = {
             "recipe": json.loads(self.recipe.to_json()),
@@ -227,7 +233,7 @@ class AgentRun:
             )
 
     def _cut(self) -> None:
-        """Forget what was logged after the state: it is going to happen again."""
+        """Remove the rows after the saved state from the log, because these steps will run again."""
         place = self.path / "log.csv"
         lines = place.read_text(encoding="utf-8").splitlines(keepends=True) if place.exists() else []
         rows = csv.DictReader(io.StringIO("".join(lines)))

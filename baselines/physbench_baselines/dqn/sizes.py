@@ -9,22 +9,27 @@ from physbench.errors import ModelError
 from physbench.fields import check_fields, parameter
 
 MOST_WEIGHTS = 2_000_000
-"""Of one agent: as float16 they fit into 4 MB."""
+"""The most weights of one agent: as float16 they fit into 4 MB."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AgentSizes:
-    """Those of a new agent. Mnih et al. 2015 have channels 32, 64, 64 and 512 hidden units, without normalisation."""
+    """Sizes of a network; the defaults are those of a new agent.
 
-    channels: tuple[int, ...] = parameter((32, 32, 32), help="of the convolutions", low=1, high=256)
-    kernels: tuple[int, ...] = parameter((8, 4, 3), help="their sides", low=1, high=16)
-    strides: tuple[int, ...] = parameter((4, 2, 1), help="their steps", low=1, high=16)
+    Mnih et al. 2015 have channels 32, 64, 64 and 512 hidden units, without normalisation.
+    """
+
+    channels: tuple[int, ...] = parameter((32, 32, 32), help="channels of the convolutions", low=1, high=256)
+    kernels: tuple[int, ...] = parameter((8, 4, 3), help="sides of their kernels", low=1, high=16)
+    strides: tuple[int, ...] = parameter((4, 2, 1), help="strides of the convolutions", low=1, high=16)
     hidden: int = parameter(512, help="units between the convolutions and the values", low=1, high=4096)
     normalise: bool = parameter(True, help="layer normalisation after each layer but the last")
     rows: tuple[int, int] = parameter(
-        (3, 79), help="of the picture that it looks at, the last one not included", low=0, high=84
+        (3, 79), help="rows of the picture that it sees (end not included)", low=0, high=84
     )
-    columns: tuple[int, int] = parameter((8, 76), help="the same for columns", low=0, high=84)
+    columns: tuple[int, int] = parameter(
+        (8, 76), help="columns of the picture that it sees (end not included)", low=0, high=84
+    )
     actions: int = parameter(6, low=1, high=18)
     stack: int = parameter(4, low=1, high=16)
     side: int = parameter(84, low=8, high=256)
@@ -47,7 +52,7 @@ class AgentSizes:
             )
 
     def shapes(self) -> list[tuple[int, int]]:
-        """Of the picture after each convolution."""
+        """Return height and width of the picture after each convolution."""
         shapes: list[tuple[int, int]] = []
         high, wide = (last - first for first, last in (self.rows, self.columns))
         for kernel, stride in zip(self.kernels, self.strides, strict=True):
@@ -56,7 +61,7 @@ class AgentSizes:
         return shapes
 
     def count(self) -> int:
-        """How many weights."""
+        """Return the number of weights."""
         total, depth = 0, self.stack
         for channels, kernel, (high, wide) in zip(self.channels, self.kernels, self.shapes(), strict=True):
             total += channels * (depth * kernel * kernel + 1) + 2 * channels * high * wide * self.normalise

@@ -1,4 +1,4 @@
-"""What the values of actions should have been."""
+"""Targets: what the values of actions should have been."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def trace_back(
     rewards: NDArray[np.float32], lost: NDArray[np.bool_], best: NDArray[np.float32], *, discount: float, trace: float
 ) -> NDArray[np.float32]:
-    """The returns of Q(lambda), cut where a life was lost: (T, N).
+    """Return the returns of Q(lambda), cut where a life was lost: (T, N).
 
     rewards, lost (T, N): of each step. best (T + 1, N): the highest value that the network gives before each step, and
     after the last one. R[t] = r[t] + discount * ((1 - trace) * best[t+1] + trace * R[t+1]), and R[T] is best[T]

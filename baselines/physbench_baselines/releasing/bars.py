@@ -67,9 +67,7 @@ def _compare(rows: Rows, suite: str, task: str, metric: str) -> str:
         apart = ours[1] < theirs[0] or theirs[1] < ours[0]
         better = (row["value"] < scored[bar]["value"]) == lower
         verdict = "Not told apart from it" if not apart else "Better" if better else "Worse"
-        if (
-            metric == "log_likelihood" and scored[bar]["value"] <= 0 < row["value"]
-        ):  # a log-likelihood of bits is at most 0
+        if metric == "log_likelihood" and scored[bar]["value"] <= 0 < row["value"]:  # for bits it is at most 0
             verdict = DENSITIES
         verdicts[verdict].append(f"{name} ({row['value']:.3f})")
     told = [f"{words}: {', '.join(names)}." for words, names in verdicts.items() if names] or [
