@@ -1,1 +1,1 @@
-"""Baseline models, the reference rows and the trained weights."""
+"""Baseline models, the reference rows, and the trained weights."""

@@ -1,7 +1,7 @@
-"""A torch network as a Model, and its weights as arrays: NumPy at the border, and device, type and gradients nowhere
-but here.
+"""A torch network as a Model, and its weights as arrays.
 
-Arrays are copied on their way in and out, so that neither side sees what the other does to its own afterwards.
+Arrays at the border are NumPy. Only this module handles devices, types and gradients. Arrays are copied on their way in
+and out, so that neither side sees later changes by the other.
 """
 
 import re
@@ -30,29 +30,34 @@ Step = tuple[
 
 
 class Network(Protocol):
-    """What a network has beside being an nn.Module. All randomness of sequence i comes from seeds[i].
+    """What a network needs besides being an nn.Module. All randomness of sequence i comes from seeds[i].
 
-    May also have `parts(state)`: the arrays of a Parts, as tensors and in its order; `latents(state)`: what each slot
-    has noted, (B, K, D); `boxes(state)`: the boxes of a Prediction, (B, N, 5), of the frame just seen, or imagined; and
-    `refinements(state, frame, action)`: what `observe` would return after 0, 1, ... refinements of its guess, the last
-    of them what it does return.
+    It may also have these methods:
+
+    - `parts(state)`: the arrays of a Parts, as tensors and in the same order.
+    - `latents(state)`: what each slot has noted, (B, K, D).
+    - `boxes(state)`: the boxes of a Prediction, (B, N, 5), of the frame just seen or imagined.
+    - `refinements(state, frame, action)`: what `observe` would return after 0, 1, ... refinements of its guess; the
+      last one is what it does return.
     """
 
     likelihood: Likelihood
 
-    def begin(
-        self, seeds: Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0
-    ) -> Any: ...  # seeds int64 (B,)
+    def begin(self, seeds: Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0) -> Any:
+        """Return the state before the first frame. seeds are int64 (B,)."""
+        ...
 
-    def observe(
-        self, state: Any, frame: Tensor, action: Tensor | None
-    ) -> Step: ...  # frame float32 (B, H, W, C), action float32 (B, A)
+    def observe(self, state: Any, frame: Tensor, action: Tensor | None) -> Step:
+        """Take a frame and return a step. frame is float32 (B, H, W, C), action float32 (B, A)."""
+        ...
 
-    def imagine(self, state: Any, action: Tensor | None) -> Step: ...
+    def imagine(self, state: Any, action: Tensor | None) -> Step:
+        """Return a step after the model's own prediction instead of a frame."""
+        ...
 
 
 class TorchModel:
-    """A network as the evaluator wants it. The network itself is moved to the device and set to evaluation."""
+    """A network as a model for the evaluator. The network itself is moved to the device and set to evaluation."""
 
     def __init__(self, network: Network, *, device: str = "cpu", origin: Origin | None = None) -> None:
         if not isinstance(network, torch.nn.Module):
@@ -68,7 +73,8 @@ class TorchModel:
         )
 
     def begin(self, batch: Batch) -> Any:
-        same_bits = np.ascontiguousarray(batch.seeds, np.uint64).view(np.int64)  # torch has no uint64 to count with
+        """Return the state before the first frame."""
+        same_bits = np.ascontiguousarray(batch.seeds, np.uint64).view(np.int64)  # torch cannot calculate with uint64
         seeds = torch.tensor(same_bits, device=self.device)
         with _scoring():
             return self.network.begin(seeds, shape=batch.shape, slots=batch.slots, actions=batch.actions)
@@ -76,12 +82,13 @@ class TorchModel:
     def observe(
         self, state: Any, frame: NDArray[np.float32], action: NDArray[np.float32] | None
     ) -> tuple[Any, Prediction]:
+        """Take a frame and return the state and a prediction."""
         with _scoring():
             return self._to_prediction(self.network.observe(state, self._to_device(frame), self._to_device(action)))
 
     @property
     def imagine(self) -> Callable[[Any, NDArray[np.float32] | None], tuple[Any, Prediction]]:
-        """Only where the network has it: otherwise it is shown its own mean."""
+        """The network's `imagine`; without it, the network is shown its own mean instead."""
         step = self.network.imagine
 
         def imagine(state: Any, action: NDArray[np.float32] | None) -> tuple[Any, Prediction]:
@@ -92,7 +99,7 @@ class TorchModel:
 
     @property
     def latents(self) -> Callable[[Any], NDArray[np.float32]]:
-        """Only where the network has them."""
+        """The network's `latents`, if it has them."""
         read = self.network.latents
 
         def latents(state: Any) -> NDArray[np.float32]:
@@ -105,7 +112,7 @@ class TorchModel:
     def refinements(
         self,
     ) -> Callable[[Any, NDArray[np.float32], NDArray[np.float32] | None], list[tuple[Any, Prediction]]]:
-        """Only where the network has them."""
+        """The network's `refinements`, if it has them."""
         refine: Callable[..., Iterable[Step]] = self.network.refinements
 
         def refinements(
@@ -119,7 +126,7 @@ class TorchModel:
         return refinements
 
     def parts(self, state: Any) -> Parts | None:
-        """None where the network does not say."""
+        """Return the parts of a prediction, or None if the network has none."""
         told = getattr(self.network, "parts", None)
         if told is None:
             return None
@@ -144,7 +151,7 @@ class TorchModel:
 
 
 def device_of(name: str) -> torch.device:
-    """auto, cpu, cuda or cuda:1; auto is the graphics card where there is one."""
+    """Return the device auto, cpu, cuda or cuda:1. auto is a graphics card if there is one."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if not re.fullmatch(r"cpu|cuda(:\d{1,3})?", name):
@@ -165,11 +172,10 @@ def device_of(name: str) -> torch.device:
 
 @contextmanager
 def _scoring() -> Generator[None]:
-    """No gradients, float32 as it is written, the same kernels every time; a training run in the same process keeps its
-    own settings.
+    """Set torch up for scoring: no gradients, exact float32, and the same kernels every time.
 
-    A network that descends at test time asks for gradients itself, by `torch.enable_grad()`: `inference_mode` would
-    forbid them.
+    A training run in the same process keeps its own settings. A network that descends gradients at test time enables
+    them itself with `torch.enable_grad()`; `inference_mode` would forbid that.
     """
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
@@ -188,7 +194,7 @@ def _array(tensor: Tensor) -> NDArray[np.float32]:
 
 
 def weights_of(network: torch.nn.Module) -> dict[str, NDArray[np.float32]]:
-    """Every number that a network has learnt, by name."""
+    """Return every number that a network has learnt, by name."""
     weights: dict[str, NDArray[np.float32]] = {}
     for name, tensor in network.state_dict().items():
         if not tensor.is_floating_point() or tensor.element_size() > 4:
@@ -200,13 +206,14 @@ def weights_of(network: torch.nn.Module) -> dict[str, NDArray[np.float32]]:
 
 
 def shapes_of(build: Callable[[], torch.nn.Module]) -> dict[str, tuple[int, ...]]:
-    """The same names, and what shape each would have; takes no memory for them."""
+    """Return the shape of each weight by name, without using memory for the weights."""
     with torch.device("meta"):
         return {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
 
 
 def network_with(build: Callable[[], torch.nn.Module], weights: Mapping[str, NDArray[np.float32]]) -> torch.nn.Module:
-    with torch.random.fork_rng(devices=[]):  # it draws first weights that are not kept; other draws should not change
+    """Build a network with these weights."""
+    with torch.random.fork_rng(devices=[]):  # the first weights are drawn and then replaced
         network = build()
     network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     return network.eval()

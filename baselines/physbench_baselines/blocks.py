@@ -1,9 +1,8 @@
-"""Layers that several models share: norms, dense and convolutional layers, and the encoders and decoders that are made
-of them.
+"""Layers that several models share: norms, dense and convolutional layers, and encoders and decoders made of them.
 
-Images go in and out as (B, H, W, C) in float32. Between layers they are seen as (B, C, H, W) but lie in memory as they
-came (channels last), so that nothing is copied where an image becomes a vector or a vector an image. Padding is "same":
-what does not divide goes to the far side.
+Images go in and out as (B, H, W, C) in float32. Between layers they are viewed as (B, C, H, W) but stay in memory as
+they came (channels last), so that nothing is copied when an image becomes a vector or a vector an image. Padding is
+"same": if it cannot be split evenly, the far side gets the larger part.
 """
 
 import math
@@ -21,8 +20,11 @@ EPSILON = 1e-12
 
 
 class Norm(nn.Module):
-    """Layer norm over all axes but the batch (vectors: over the last), with one gain and one offset per channel.
-    Statistics are float32."""
+    """Layer norm over all axes but the batch (for vectors: over the last axis), with one gain and one offset per
+    channel.
+
+    Its statistics are float32.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -30,19 +32,20 @@ class Norm(nn.Module):
         self.offset = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(..., C) or images (B, C, H, W) -> the same."""
+        """Normalise vectors (..., C)."""
         return F.layer_norm(x, self.gain.shape, self.gain, self.offset, EPSILON)
 
 
 class ImageNorm(Norm):
-    """The same of images (B, C, H, W): a norm of one group."""
+    """Layer norm for images (B, C, H, W): a group norm with one group."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalise images (B, C, H, W)."""
         return F.group_norm(x, 1, self.gain, self.offset, EPSILON)
 
 
 class Dense(nn.Module):
-    """A linear layer, its norm, an activation."""
+    """A linear layer, a norm and an activation."""
 
     def __init__(self, inputs: int, outputs: int, activation: Activation) -> None:
         super().__init__()
@@ -51,11 +54,12 @@ class Dense(nn.Module):
         self.activation = activation
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply the layers to x."""
         return self.activation(self.norm(self.linear(x)))
 
 
 class Convolution(nn.Module):
-    """A convolution with padding "same". (B, C, H, W) -> (B, C', H / stride, W / stride), rounded up."""
+    """A convolution with padding "same": (B, C, H, W) -> (B, C', H / stride, W / stride), rounded up."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
@@ -65,6 +69,7 @@ class Convolution(nn.Module):
         nn.init.xavier_uniform_(self.weight)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply the convolution to x."""
         kernel = self.weight.shape[-1]
         above, below = same_padding(x.shape[-2], kernel, self.stride)
         left, right = same_padding(x.shape[-1], kernel, self.stride)
@@ -74,13 +79,13 @@ class Convolution(nn.Module):
 
 
 class Magnified(nn.Module):
-    """The nearest neighbour `factor` times as large, then a convolution with padding "same"; but computed from the
-    small image.
+    """The image magnified `factor` times (nearest neighbour), then a convolution with padding "same", in one step.
 
-    Of its large window an output pixel sees few different pixels, and which ones depends only on its place within the
-    block that a small pixel became. So the kernel's weights that meet the same small pixel are added up once, and one
-    small convolution makes all places of a block as so many channels: for a factor of 2 and a 4x4 kernel 9 products
-    instead of 16 per output pixel, on a quarter of the memory. The parameters are those of the plain convolution.
+    Everything is computed from the small image. An output pixel sees only a few different pixels in its large window,
+    and which ones depends only on its place within the block that a small pixel became. So the weights of the kernel
+    that meet the same small pixel are added up once. Then one small convolution computes all places of a block as
+    channels. For a factor of 2 and a 4x4 kernel this takes 9 products instead of 16 per output pixel, and a quarter of
+    the memory. The parameters are those of the plain convolution.
     """
 
     folding: torch.Tensor  # (kernel ** 2, factor ** 2 * taps ** 2)
@@ -95,9 +100,9 @@ class Magnified(nn.Module):
         self.register_buffer("folding", folding, persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, C, H, W) -> (B, C', H * factor, W * factor)."""
+        """Magnify and convolve: (B, C, H, W) -> (B, C', H * factor, W * factor)."""
         (batch, _, height, width), (outputs, inputs), f = x.shape, self.weight.shape[:2], self.factor
-        with torch.autocast(x.device.type, enabled=False):  # sums of weights, before they are rounded
+        with torch.autocast(x.device.type, enabled=False):  # sums of weights must not be rounded
             taps = math.isqrt(self.folding.shape[1] // f**2)
             folded = (self.weight.reshape(outputs * inputs, -1) @ self.folding).view(outputs, inputs, f * f, taps, taps)
             small = folded.permute(2, 0, 1, 3, 4).reshape(f * f * outputs, inputs, taps, taps)
@@ -107,7 +112,7 @@ class Magnified(nn.Module):
 
 
 class Resized(nn.Module):
-    """The nearest neighbour at a size that is no multiple, then a convolution with padding "same"."""
+    """The image resized to any size (nearest neighbour), then a convolution with padding "same"."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, size: tuple[int, int]) -> None:
         super().__init__()
@@ -115,6 +120,7 @@ class Resized(nn.Module):
         self.size = size
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Resize and convolve x."""
         return self.convolution(F.interpolate(x, size=self.size, mode="nearest"))
 
 
@@ -139,13 +145,17 @@ class Encoder(nn.Module):
         self.dense = Dense(height * width * inputs, dense, F.elu)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Encode images (B, H, W, C)."""
         maps = self.convolutions(images.permute(0, 3, 1, 2))
         return self.dense(maps.permute(0, 2, 3, 1).flatten(1))
 
 
 class Decoder(nn.Module):
-    """Two dense layers to a first small image, then it grows to each of the sizes; norms and ReLU but for the last
-    layer. -> logits (B, H, W, C)."""
+    """Two dense layers to a first small image, which then grows to each of the sizes; the output is logits (B, H, W,
+    C).
+
+    There are norms and ReLU after each layer but the last.
+    """
 
     def __init__(
         self,
@@ -167,13 +177,16 @@ class Decoder(nn.Module):
         self.growths = nn.Sequential(*layers[:-2])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Decode vectors x to logits."""
         maps = self.dense(x).view(-1, *self.first).permute(0, 3, 1, 2)
         return self.growths(maps).permute(0, 2, 3, 1)
 
 
 def growth(inputs: int, outputs: int, kernel: int, small: tuple[int, int], large: tuple[int, int]) -> nn.Module:
-    """Nearest neighbour, then a convolution: as one where the large size is the same multiple of the small one in both
-    directions."""
+    """Return a layer that resizes (nearest neighbour) and convolves.
+
+    It does both in one step if the large size is the same multiple of the small one in both directions.
+    """
     factor = large[0] // small[0]
     if (small[0] * factor, small[1] * factor) == large:
         return Magnified(inputs, outputs, kernel, factor)
@@ -181,23 +194,25 @@ def growth(inputs: int, outputs: int, kernel: int, small: tuple[int, int], large
 
 
 def initialise(linear: nn.Linear) -> nn.Linear:
-    """Glorot's uniform weights and no offset."""
+    """Draw Glorot's uniform weights, and set the offset to 0 if there is one."""
     nn.init.xavier_uniform_(linear.weight)
-    bias: Any = linear.bias  # a parameter by its type, and None where there is no offset
+    bias: Any = linear.bias  # by its type always a parameter, but it is None if there is no offset
     if bias is not None:
         nn.init.zeros_(bias)
     return linear
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """How many pixels before and after make ceil(size / stride) outputs."""
+    """Return how many pixels of padding before and after give ceil(size / stride) outputs."""
     total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 
 
 def _folding(kernel: int, factor: int) -> tuple[int, torch.Tensor]:
-    """How far from its own small pixel an output sees, and (kernel ** 2, factor ** 2 * taps ** 2): which weight falls
-    on which small pixel, per place."""
+    """Return how far an output sees from its own small pixel, and which weight meets which small pixel, for each place.
+
+    The second is a matrix (kernel ** 2, factor ** 2 * taps ** 2).
+    """
     before = (kernel - 1) // 2
     reach = max(-(-before // factor), (factor + kernel - 2 - before) // factor)
     one = torch.zeros(kernel, factor, 2 * reach + 1)

@@ -1,5 +1,7 @@
-"""The trained models that come with the package, in `checkpoints/`. A name is a model, and the dataset that it learnt
-if not balls4mass64."""
+"""The trained models that come with the package, in `checkpoints/`.
+
+A name is that of a model, followed by the dataset that it learnt unless that is balls4mass64.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,7 @@ FOLDER = files(__package__ or "") / "checkpoints"
 
 
 def names() -> list[str]:
+    """List the names of the models that are there."""
     if not FOLDER.is_dir():
         return []
     return sorted(
@@ -26,18 +29,19 @@ def names() -> list[str]:
 
 
 def load_bundled(name: str, *, device: str = "cpu", settings: Mapping[str, float] | None = None) -> TorchModel:
+    """Load a model that comes with the package."""
     with as_file(FOLDER / f"{name}.safetensors") as path:
         return model(path, device=device, settings=settings)
 
 
 def card(name: str) -> Card:
-    """How it was trained, at what cost, and its scores."""
+    """Read the card of a model: how it was trained, at what cost, and its scores."""
     place = FOLDER / f"{name}.json"
     return Card.from_json(place.read_text(encoding="utf-8"), place=place)
 
 
 def __getattr__(name: str) -> Callable[..., TorchModel]:
-    """Find a factory for each model that is there, under its own name."""
+    """Find a factory for each model that is there, by the model's name."""
     if name in names():
         return partial(load_bundled, name)
     raise AttributeError(f"no model that comes with the package is called {name!r}: there is {', '.join(names())}")

@@ -1,8 +1,9 @@
-"""Random numbers that a sequence takes with it: a function of its seed, a stream and a position, of nothing else.
+"""Random numbers for each sequence, as functions of its seed, a stream and a position only.
 
-Whatever batch a sequence is in, on whatever device, its numbers are the same. The hash is the finaliser of splitmix64
-in the int64 arithmetic that tensors have: products wrap around as unsigned ones do, and shifts are made logical. B
-sequences, N numbers of each.
+A sequence gets the same numbers in any batch and on any device. The hash is the finaliser of splitmix64 in int64
+arithmetic, which tensors have: products wrap around like unsigned ones, and shifts are made logical.
+
+Shapes: B sequences, N numbers of each.
 """
 
 import math
@@ -15,8 +16,10 @@ SECOND = 0x94D049BB133111EB
 
 
 def bits(seeds: torch.Tensor, stream: int, count: int) -> torch.Tensor:
-    """int64 (B,), any stream -> int64 (B, N): 64 random bits each. Streams of one seed have nothing to do with one
-    another."""
+    """Return 64 random bits for each number: seeds int64 (B,) -> int64 (B, N).
+
+    The streams of one seed are independent of one another.
+    """
     key = _mix(
         _mix(seeds + _sign(GOLDEN)) + _sign(GOLDEN * (2 * stream + 1))
     )  # odd, so that no stream is the seed itself
@@ -25,13 +28,15 @@ def bits(seeds: torch.Tensor, stream: int, count: int) -> torch.Tensor:
 
 
 def uniform(seeds: torch.Tensor, stream: int, count: int) -> torch.Tensor:
-    """int64 (B,) -> float32 (B, N) in [0, 1): multiples of 2 ** -24."""
+    """Return multiples of 2 ** -24 in [0, 1): seeds int64 (B,) -> float32 (B, N)."""
     return _shift(bits(seeds, stream, count), 40).to(torch.float32) * 2.0**-24
 
 
 def normal(seeds: torch.Tensor, stream: int, count: int) -> torch.Tensor:
-    """int64 (B,) -> float32 (B, N) by Box and Muller, half of the bits for the radius and half for the angle. In
-    float64, so that devices agree."""
+    """Return normal numbers by Box and Muller: seeds int64 (B,) -> float32 (B, N).
+
+    Half of the bits are for the radius and half for the angle. The calculation is in float64, so that devices agree.
+    """
     word = bits(seeds, stream, count)
     radius = (_shift(word, 32).to(torch.float64) + 1) * 2.0**-32
     angle = (word & 0xFFFFFFFF).to(torch.float64) * (2 * math.pi * 2.0**-32)
@@ -45,11 +50,11 @@ def _mix(word: torch.Tensor) -> torch.Tensor:
 
 
 def _shift(word: torch.Tensor, places: int) -> torch.Tensor:
-    """To the right, with zeros from the left."""
+    """Shift to the right, with zeros from the left."""
     return (word >> places) & ((1 << (64 - places)) - 1)
 
 
 def _sign(number: int) -> int:
-    """The int64 with the low 64 bits of a number."""
+    """Return the int64 with the low 64 bits of a number."""
     number &= (1 << 64) - 1
     return number - (1 << 64) if number >> 63 else number

@@ -1,8 +1,8 @@
-"""Weights on disk: written whole or not at all, loaded as data, never as code.
+"""Weights on disk: written completely or not at all, and loaded as data, never as code.
 
-Weights by name, a header that says which architecture of which sizes they fill, and perhaps the state of a training run
-beside, in `.safetensors`. A `.pt` of before is still read. A reader goes by the bytes and not by the suffix, believes
-no size before it has looked at it, and reads the file once: what is hashed is what is loaded.
+A checkpoint has weights by name, a header with their architecture and sizes, and perhaps the state of a training run,
+in `.safetensors`. Older `.pt` files can still be read. A reader uses the bytes and not the suffix, and checks every
+size before it uses it. It reads the file once, so what is hashed is what is loaded.
 """
 
 from __future__ import annotations
@@ -34,13 +34,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checkpoint:
+    """A checkpoint as its file describes it."""
+
     network: nn.Module
     header: CheckpointHeader
     sha256: str  # of the file
-    training: dict[str, Any] | None = None  # the state of a run that can go on: tensors and plain numbers
+    training: dict[str, Any] | None = None  # the state of a run that can be resumed: tensors and plain numbers
 
     @property
     def card(self) -> Mapping[str, Any]:
+        """The card in the header."""
         return self.header.card
 
 
@@ -53,10 +56,10 @@ def save(
     quantise: bool = False,
     training: Mapping[str, Any] | None = None,
 ) -> None:
-    """half: as float16; quantise: big matrices as int8 with a scale per row. What was there is replaced at once or not
-    at all.
+    """Write a network. A file that is there is replaced completely or not at all.
 
-    training: the state of a run, tensors on the CPU and plain numbers by name.
+    half: as float16. quantise: big matrices as int8 with a scale per row. training: the state of a run, tensors on the
+    CPU and plain numbers by name.
     """
     path = Path(path)
     if path.suffix != ".safetensors":
@@ -90,10 +93,11 @@ def save(
 
 
 def load(path: Path | str, *, architecture: str | None = None) -> Checkpoint:
-    """The network of a file with its weights filled in, on the CPU; one sentence for anything but a whole checkpoint.
+    """Load a network with its weights on the CPU, or raise an error of one sentence if the file is not a whole
+    checkpoint.
 
-    The folder of a training run stands for its best weights, and for its last ones as long as none are validated.
-    architecture: the user's package.module:ATTRIBUTE that the weights belong to; it is imported and run.
+    The folder of a training run stands for its best weights, or for its last ones while none are validated.
+    architecture: the user's package.module:ATTRIBUTE that the weights belong to; that code is imported, which runs it.
     """
     path = _weights_in(Path(path))
     content = _content(path)
@@ -109,10 +113,9 @@ def model(
     settings: Mapping[str, float] | None = None,
     architecture: str | None = None,
 ) -> TorchModel:
-    """A checkpoint as the evaluator wants it, with what its card says of where it comes from.
+    """Load a checkpoint as a model for the evaluator, with the origin that its card gives.
 
-    settings: what to give it otherwise than it was trained with, of what its architecture calls settable. architecture:
-    as for `load`.
+    settings: sizes to change, of those that its architecture allows at test time. architecture: as for `load`.
     """
     from physbench_baselines.adapter import TorchModel
 
@@ -131,7 +134,7 @@ def model(
 
 
 def _set(network: nn.Module, settings: Mapping[str, float]) -> nn.Module:
-    """The same weights."""
+    """Return a network with other settings and the same weights."""
     from physbench_baselines.adapter import network_with, weights_of
 
     sizes, architecture = cast("Any", network).sizes, architecture_of(network)
@@ -145,7 +148,7 @@ def _set(network: nn.Module, settings: Mapping[str, float]) -> nn.Module:
 
 
 def inspect(path: Path | str) -> CheckpointHeader:
-    """The header alone: no network is built, and for .safetensors torch is not needed."""
+    """Read the header only: no network is built, and for .safetensors torch is not needed."""
     path = _weights_in(Path(path))
     content = _content(path)
     return archive.unpack(content, path)[0] if content.startswith(archive.START) else tensors.describe(content, path)
@@ -192,8 +195,10 @@ def _read(content: bytes, path: Path) -> tuple[CheckpointHeader, Arrays, dict[st
 
 
 def _architecture_for(header: CheckpointHeader, path: Path, own: str | None) -> Architecture:
-    """A file never decides which code runs: user code is what the user names, or what the run in the file's folder was
-    started with."""
+    """Find the architecture, which a file alone never decides if it is user code.
+
+    User code is run only if the user names it, or if the run in the file's folder was started with it.
+    """
     place = header.architecture
     if own is not None or ":" not in place:
         return find_architecture(own or place)
@@ -241,7 +246,7 @@ def _sizes(architecture: Architecture, header: CheckpointHeader, path: Path) -> 
 
 
 def _fill(architecture: Architecture, header: CheckpointHeader, arrays: Arrays, path: Path) -> nn.Module:
-    """The network, once every name and shape is what it should be."""
+    """Build the network, after checking every name and shape."""
     from physbench_baselines.adapter import network_with, shapes_of
 
     what = architecture.name

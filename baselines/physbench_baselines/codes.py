@@ -1,5 +1,4 @@
-"""The reference rows where codes of frames are asked for: what can be read off a frame itself, and off a network that
-has learnt nothing."""
+"""Reference rows for codes of frames: what can be read from a frame itself, and from an untrained network."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     Frame = NDArray[np.float32]  # (B, H, W, C)
 
 SEED = 0
-"""Of the network that has learnt nothing."""
+"""Seed of the untrained network."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +32,12 @@ class Pixels:
         return frame, Prediction(frame)
 
     def latents(self, state: Frame) -> Frame:
-        """(B, 1, H * W * C)."""
+        """Return the pixels as one code, (B, 1, H * W * C)."""
         return state.reshape(len(state), 1, -1)
 
 
 def random_cnn(device: str = "cpu") -> TorchModel:
-    """Make the network that learns by contrast, with the weights that it begins with."""
+    """The network that learns by contrast, with its untrained first weights."""
     import torch
 
     from physbench_baselines.adapter import TorchModel

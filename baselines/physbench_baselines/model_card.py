@@ -1,4 +1,4 @@
-"""Cards: how weights came about, at what cost, and what they score; as JSON that a person can read too."""
+"""Cards: how weights were trained, at what cost, and what they score, as JSON that people can read too."""
 
 import json
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class RunCard:
-    """What a run keeps beside its weights."""
+    """The card that a run stores with its weights."""
 
     name: str
-    training: str | None  # how it was trained, in a few words, where that is less than the paper did
+    training: str | None  # a few words if it was trained for less than the paper, else None
     train_seed: int
     steps: int
     sequences: int
@@ -28,7 +28,7 @@ class RunCard:
 
     @classmethod
     def from_mapping(cls, given: Any, *, place: object) -> Self:
-        """Read a card; one line if something is missing, or is there that no card has."""
+        """Read a card, or raise an error of one line if a field is missing or unknown."""
         known = {item.name: item.default is MISSING and item.default_factory is MISSING for item in fields(cls)}
         there = cast("Mapping[str, Any]", given).keys() if isinstance(given, dict) else set[str]()
         if not {name for name, needed in known.items() if needed} <= there <= known.keys():
@@ -38,7 +38,7 @@ class RunCard:
 
 @dataclass(frozen=True, kw_only=True)
 class Card(RunCard):
-    """What is given away beside weights."""
+    """The card that is released with weights."""
 
     model_link: str | None
     paper_link: str | None
@@ -52,25 +52,27 @@ class Card(RunCard):
     weights_sha256: str
     bytes: int
     int8: bool
-    source_sha256: str  # of the weights as they were before they were made smaller
+    source_sha256: str  # of the weights before they were made smaller
     comparison: dict[str, Any] | None
-    """What the small weights score beside those that they were made from."""
+    """Scores of the smaller weights beside those of the original ones."""
     not_played: dict[str, str]
-    """Suites, and why the model cannot be shown them."""
+    """Suites that the model cannot take, and why."""
     scores: Rows
     scores_without_noise: Rows = field(default_factory=lambda: [])
 
     def to_json(self) -> str:
+        """Write the card as JSON."""
         return to_json(vars(self))
 
     @classmethod
     def from_json(cls, text: str, *, place: object) -> Self:
+        """Read a card from JSON."""
         return cls.from_mapping(_parse(text), place=place)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Repeat(RunCard):
-    """What is kept of another training of a model, of which no weights are given away."""
+    """The card of another training of a model, whose weights are not released."""
 
     ended: str | None
     steps_limit: int | None
@@ -80,10 +82,12 @@ class Repeat(RunCard):
     scores: Rows
 
     def to_json(self) -> str:
+        """Write the card as JSON."""
         return to_json(vars(self))
 
     @classmethod
     def from_json(cls, text: str, *, place: object) -> Self:
+        """Read a card from JSON."""
         return cls.from_mapping(_parse(text), place=place)
 
 
@@ -95,7 +99,7 @@ def _parse(text: str) -> Any:
 
 
 def to_json(card: Mapping[str, Any]) -> str:
-    """A line for each thing that is told, and for each row of what is a table."""
+    """Write a card as JSON, with a line for each field, and for each row of a table."""
     return "{\n" + ",\n".join(f"{json.dumps(name)}: {_lines(value)}" for name, value in card.items()) + "\n}\n"
 
 

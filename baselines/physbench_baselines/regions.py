@@ -7,7 +7,7 @@ from physbench_baselines.compiled import kernel
 
 @kernel
 def root(parent, label):
-    """The least label that is known to be the same region; the way there is shortened."""
+    """Return the least label that is known to be the same region, and shorten the way to it."""
     while parent[label] != label:
         parent[label] = parent[parent[label]]
         label = parent[label]
@@ -16,10 +16,10 @@ def root(parent, label):
 
 @kernel
 def label(on):
-    """(H, W) bool -> (H, W) int32, and how many there are: 0 is off, regions are numbered from 1 in the order of their
-    first pixels, row by row.
+    """Number the regions of on (H, W) bool: return labels (H, W) int32, and how many regions there are.
 
-    Pixels are neighbours across an edge, not across a corner.
+    0 is off. Regions are numbered from 1 in the order of their first pixels, row by row. Pixels are neighbours across
+    an edge, not across a corner.
     """
     height, width = on.shape
     labels = np.zeros((height, width), np.int32)
@@ -56,8 +56,10 @@ def label(on):
 
 @kernel
 def label_frames(on, slots):
-    """(B, H, W) bool -> uint8: slot 0 is the ground, regions take slots 1, 2, ..., slots - 1 in turn, again and
-    again."""
+    """Return the owners of frames (B, H, W) bool, as uint8.
+
+    Slot 0 is the background. Regions take slots 1, 2, ..., slots - 1 in turn, again and again.
+    """
     owner = np.zeros(on.shape, np.uint8)
     if slots > 1:
         for b in range(len(on)):
@@ -71,8 +73,10 @@ def label_frames(on, slots):
 
 @kernel
 def box_frames(on, most):
-    """(B, H, W) bool -> (B, N, 5) float32, N = most: x, y of the middle, width, height and number, from 0, of each
-    region, or NaN."""
+    """Return the boxes of regions: (B, H, W) bool -> (B, N, 5) float32, N = most.
+
+    A box is x, y of the middle, width, height and number, from 0, or NaN.
+    """
     frames, height, width = on.shape
     boxes = np.full((frames, most, 5), np.nan, np.float32)
     for b in range(frames):

@@ -1,4 +1,4 @@
-"""RMSProp as TensorFlow 1 had it, by which older models were trained."""
+"""RMSProp of TensorFlow 1, with which older models were trained."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 
 
 class TensorFlowRmsProp(torch.optim.Optimizer):
-    """Unlike torch's, the mean of squares begins at 1, epsilon is added before the root is taken, and the learning rate
-    goes into the momentum."""
+    """RMSProp that differs from torch's in three ways.
+
+    The mean of squares begins at 1, epsilon is added before the root is taken, and the momentum includes the learning
+    rate.
+    """
 
     def __init__(
         self,
@@ -27,6 +30,7 @@ class TensorFlowRmsProp(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Take a step with the present gradients."""
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is None:

@@ -1,7 +1,8 @@
-"""Rows for segmentation that learn nothing: a slot model below them has not found objects. Without torch.
+"""Rows for segmentation that learn nothing. A slot model that scores below them has not found objects. Needs no torch.
 
-Each says which slot every pixel belongs to, and copies the frame for a prediction. B sequences of a batch, H x W
-pixels, C channels, P pixels, K clusters, S starts.
+Each row assigns a slot to every pixel, and predicts that the next frame is the same.
+
+Shapes: B sequences of a batch, H x W pixels, C channels, P pixels, K clusters, S starts.
 """
 
 from __future__ import annotations
@@ -21,15 +22,16 @@ if TYPE_CHECKING:
     Points = NDArray[np.float64]  # (P, D)
 
 USUAL_SLOTS = 5
-"""Where the task says no number: that of R-NEM."""
+"""Number of slots if the task gives none, as in R-NEM."""
 
 STARTS, ROUNDS = 10, 100
-"""Of k-means: the best of so many starts counts; a start ends when nothing moves, at the latest after so many
-rounds."""
+"""Starts of k-means, of which the best one counts, and the most rounds of a start, which ends when nothing moves."""
 
 HUES = 64
-"""Steps of each channel beside the brightest one: shading leaves a hue its step, and nearly all different hues have
-different ones."""
+"""Steps of each channel, relative to the brightest one.
+
+They are so coarse that shading does not change the step of a hue, and so fine that nearly all different hues differ.
+"""
 
 
 @dataclass(frozen=True)
@@ -37,22 +39,22 @@ class SegmentState:
     """What a row knows before it sees a frame, and what it saw last."""
 
     seeds: NDArray[np.uint64]  # (B,)
-    counts: NDArray[np.int64]  # (B,) into how many segments each frame is cut
+    counts: NDArray[np.int64]  # (B,), number of segments of each frame
     frame: Frame | None = None
     owner: NDArray[np.uint8] | None = None  # (B, H, W)
 
     def knows(self, frame: Frame, i: int) -> bool:
-        """Whether an image is the one before again."""
+        """Return whether an image is the same as the last one."""
         return self.frame is not None and np.array_equal(self.frame[i], frame[i])
 
 
 @dataclass(frozen=True)
 class KMeans:
-    """Clusters of the places of the pixels that are not background, as many as the task has slots. As it is, colours
-    hardly count.
+    """Clusters of the places of all pixels that are not background, as many as the task has slots; colours hardly
+    count.
 
-    The background goes to slot 0 with the first cluster, since it does not count. colour: how many pixels a step from 0
-    to 1 in one channel is worth, beside the distance in the plane.
+    The background gets slot 0, together with the first cluster, since it is not scored. colour: how many pixels of
+    distance a step from 0 to 1 in one channel is worth.
     """
 
     colour: float = 1.0
@@ -75,7 +77,8 @@ class KMeans:
 
 @dataclass(frozen=True)
 class KMeansTrue(KMeans):
-    """The same, told how many objects there are."""
+    """Clusters of the places of all pixels that are not background, as many as there are objects; colours hardly
+    count."""
 
     privileged: ClassVar[bool] = True
 
@@ -86,22 +89,24 @@ class KMeansTrue(KMeans):
 
 @dataclass(frozen=True)
 class KMeansColour(KMeans):
-    """The same with colours that count: the weight is the best of six on 512 training images of tetris, both with the
-    true number and with 4."""
+    """Clusters of the places and colours of all pixels that are not background, as many as the task has slots.
+
+    The weight of colours is the best of six on 512 training images of tetris, both with the true number and with 4.
+    """
 
     colour: float = 15.0
 
 
 @dataclass(frozen=True)
 class KMeansColourTrue(KMeansTrue):
-    """The same, told how many objects there are."""
+    """Clusters of the places and colours of all pixels that are not background, as many as there are objects."""
 
     colour: float = 15.0
 
 
 @dataclass(frozen=True)
 class HueSegments:
-    """Every hue that is not background is an object, however light or dark: the 256 commonest ones."""
+    """Every hue that is not background is an object, however light or dark; only the 256 most frequent hues count."""
 
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
@@ -115,7 +120,7 @@ class HueSegments:
                 "Frame", np.round(HUES * frame[i][on] / np.maximum(frame[i][on].max(axis=1, keepdims=True), 1e-6))
             )
             _, which, counts = np.unique(hues, axis=0, return_inverse=True, return_counts=True)
-            place = np.argsort(np.argsort(-counts, kind="stable"), kind="stable")  # among the hues, the commonest first
+            place = np.argsort(np.argsort(-counts, kind="stable"), kind="stable")  # rank, the most frequent first
             owner[i][on] = np.minimum(place[which.ravel()], 255)
         return None, Prediction(frame.copy(), owner)
 
@@ -135,7 +140,7 @@ class OneSegment:
 
 @dataclass(frozen=True)
 class RandomSegments:
-    """Every pixel belongs to any slot, each as likely as the others."""
+    """Every pixel gets a random slot, all with the same probability."""
 
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
@@ -152,8 +157,10 @@ class RandomSegments:
 
 
 def cluster(points: Points, count: int, random: np.random.Philox) -> NDArray[np.int64]:
-    """Say to which of `count` clusters each point belongs, (P,): Lloyd's k-means from several starts by k-means++, the
-    one with the least squares."""
+    """Return the cluster of each point (P,), out of `count`.
+
+    This is Lloyd's k-means from several starts by k-means++; the start with the least squares counts.
+    """
     if len(points) <= count:
         return np.arange(len(points))
     draws = cast("NDArray[np.float64]", (random.random_raw((STARTS, count)) >> np.uint64(11)) * 2.0**-53)
@@ -174,8 +181,10 @@ def cluster(points: Points, count: int, random: np.random.Philox) -> NDArray[np.
 
 
 def _start(points: Points, draws: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Choose points as centres, (S, K, D): each next one with a probability that grows with the squared distance to the
-    nearest before. draws (S, K)."""
+    """Choose points as centres, (S, K, D), from draws (S, K).
+
+    The probability of a point as the next centre grows with its squared distance from the nearest centre so far.
+    """
     starts, count = draws.shape
     chosen = np.empty((starts, count), np.int64)
     chosen[:, 0] = draws[:, 0] * len(points)

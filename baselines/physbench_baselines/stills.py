@@ -1,4 +1,4 @@
-"""How models of single images are judged while they learn. Without torch."""
+"""How models of single images are judged while they learn. Needs no torch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def judge_stills(recipe: TrainingRecipe, dataset: str) -> Suite | None:
-    """Ask who owns the pixels of an image; of sequences, nothing else than is usual."""
+    """Return a suite about the owners of pixels of an image, or None for sequences, which the usual suite judges."""
     if recipe.longest > 1:
         return None
     return Suite("training", 1, "what a network is asked while it learns", (Task(dataset, (Still(0, shown=1),)),), None)

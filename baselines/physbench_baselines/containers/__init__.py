@@ -1,1 +1,1 @@
-"""How weights lie in a file: their header, their numbers, and the two containers of both."""
+"""The format of a file of weights: its header, its numbers, and the two containers."""

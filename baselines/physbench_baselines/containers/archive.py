@@ -1,5 +1,7 @@
-"""PyTorch's own container, `.pt`, in which runs were kept before: a zip archive around a pickle, which torch reads as
-data alone."""
+"""PyTorch's own container, `.pt`, which older runs used: a zip archive around a pickle.
+
+torch reads it as data only.
+"""
 
 import io
 import re
@@ -13,10 +15,11 @@ from physbench_baselines.containers.arrays import TYPES, Arrays
 from physbench_baselines.containers.header import MOST_HEADER, CheckpointHeader, header_of
 
 START = b"PK\x03\x04"
+"""The first bytes of a zip archive."""
 
 
 def unpack(content: bytes, path: Path) -> tuple[CheckpointHeader, Arrays, Any]:
-    """By torch, from a copy of the archive with nothing in it but what weights need."""
+    """Read a file with torch, from a copy of the archive that holds only what weights need."""
     members = _members(content, path)
     torch = _torch()
     archive = io.BytesIO()
@@ -26,7 +29,7 @@ def unpack(content: bytes, path: Path) -> tuple[CheckpointHeader, Arrays, Any]:
     archive.seek(0)
     try:
         told: Any = torch.load(archive, map_location="cpu", weights_only=True)
-    except Exception as error:  # a stranger's pickle makes torch raise anything
+    except Exception as error:  # a pickle from elsewhere can make torch raise anything
         found = re.search(r"GLOBAL (\S+)", str(error))
         why = f"it asks for {found[1][:60]!r}, which could run code" if found else f"torch says {str(error)[:100]!r}"
         raise HostileFile(
@@ -56,7 +59,10 @@ def unpack(content: bytes, path: Path) -> tuple[CheckpointHeader, Arrays, Any]:
 
 
 def _members(content: bytes, path: Path) -> dict[str, bytes]:
-    """What torch needs of an archive, stored as it is, so that no size can be claimed that is not there."""
+    """Read what torch needs from an archive.
+
+    All members must be stored without compression, so that no member can claim a larger size than it has.
+    """
     if content[-22:-18] != b"PK\x05\x06":
         raise DamagedFile(
             f"{path} is cut off: it begins like a zip archive and does not end like one; download it again"

@@ -1,4 +1,4 @@
-"""The numbers of a network as they are stored: float32, or smaller and nearly the same."""
+"""The numbers of a network as they are stored: float32, or a smaller type with nearly the same values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Arrays = dict[
     str, NDArray[Any]
-]  # float32, float16, int8, and uint16 for the bits of bfloat16; of a run's state other types, too
+]  # float32, float16, int8, and uint16 for the bits of bfloat16; a run's state also has other types
 
 TYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype("<u2"), "I8": np.dtype("i1")}
 STATE_TYPES = {
@@ -29,16 +29,16 @@ STATE_TYPES = {
 }
 
 STATE = "training/"
-"""What the names begin with of what a run needs, beside its weights, to go on."""
+"""Prefix of the names of what a run needs to go on, besides its weights."""
 
 NUMBER, TABLE = f"{STATE}number/", f"{STATE}table/"
-"""Those of plain numbers, and of tables of them."""
+"""Prefixes of the names of plain numbers, and of tables of plain numbers."""
 
-MANY = 10_000  # entries, of a matrix worth storing as int8
+MANY = 10_000  # a matrix with more entries is worth storing as int8
 
 
 def store(network: nn.Module, *, half: bool, quantise: bool) -> Arrays:
-    """half: as float16; quantise: big matrices as int8 with a scale per row."""
+    """Return the arrays of a network. half: as float16. quantise: big matrices as int8 with a scale per row."""
     from physbench_baselines.adapter import weights_of
 
     arrays: Arrays = {}
@@ -58,7 +58,7 @@ def store(network: nn.Module, *, half: bool, quantise: bool) -> Arrays:
 
 
 def packed_state(training: Mapping[str, Any]) -> Arrays:
-    """Tensors, plain numbers, and tables of plain numbers by name."""
+    """Return the state of a run as arrays; it has tensors, plain numbers, and tables of plain numbers, by name."""
     arrays: Arrays = {}
     for name, value in training.items():
         if isinstance(value, dict):
@@ -73,7 +73,7 @@ def packed_state(training: Mapping[str, Any]) -> Arrays:
 
 
 def unpacked_state(arrays: Arrays) -> dict[str, Any] | None:
-    """None of a file of weights alone."""
+    """Return the state of a run, or None if the file has only weights."""
     numbers: dict[str, float] = {}
     tables: dict[str, dict[str, float]] = {}
     tensors: Arrays = {}
@@ -96,8 +96,9 @@ def _number(value: float) -> NDArray[Any]:
     return np.array(value, np.int64 if isinstance(value, int) else np.float64)
 
 
-@np.errstate(invalid="ignore", over="ignore")  # it is looked at afterwards
+@np.errstate(invalid="ignore", over="ignore")  # checked below
 def restore(name: str, arrays: Arrays, path: Path) -> NDArray[np.float32]:
+    """Return an array of weights as float32."""
     array = arrays[name]
     if array.dtype == TYPES["I8"]:
         scale = arrays.get(f"{name}.scale")

@@ -1,4 +1,7 @@
-"""What a file says of its weights: text in JSON, the same in every container, and read as an enemy's."""
+"""The header of a file of weights: text in JSON, the same in every container.
+
+A file may come from an enemy, so everything in it is checked.
+"""
 
 import json
 import re
@@ -20,14 +23,17 @@ CARD = {
     "train_seed": int,
     "steps": int,
     "sequences": int,
-}  # others may be there
+}
+"""Fields of a card whose type is checked; there may be others."""
+
 
 MOST_HEADER = 1 << 20
+"""The most bytes of a header."""
 
 
 @dataclass(frozen=True)
 class CheckpointHeader:
-    """What a file says of its weights, checked for form; its sizes not yet for sense."""
+    """What a file says about its weights. The form is checked; whether the sizes make sense is not."""
 
     architecture: str
     sizes: Mapping[str, Any]
@@ -35,6 +41,7 @@ class CheckpointHeader:
 
 
 def header_of(text: str, path: Path) -> CheckpointHeader:
+    """Read a header, or refuse it."""
     if len(text) > MOST_HEADER or not text.isprintable() or not re.fullmatch(r'(?:[^\\]|\\["\\/])*', text):
         raise HostileFile(
             f"the header of {path} is longer than {MOST_HEADER:,} characters or holds some that cannot be printed"
@@ -74,6 +81,8 @@ def header_of(text: str, path: Path) -> CheckpointHeader:
 
 
 def parse(raw: bytes, path: Path) -> dict[str, Any]:
+    """Read a JSON object in which no name comes twice, or refuse it."""
+
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if len(dict(pairs)) < len(pairs):
             raise ValueError("a name comes twice")

@@ -1,5 +1,7 @@
-"""The container of everything that is written, `.safetensors`: a header in the metadata, and arrays, without anything
-that could be run."""
+"""The container in which everything is written, `.safetensors`: a header in the metadata, and arrays.
+
+It holds nothing that could be run.
+"""
 
 import json
 from hashlib import sha256
@@ -16,7 +18,10 @@ MOST_BYTES, MOST_AXES = 1 << 31, 8
 
 
 def pack(header: str, arrays: Arrays) -> bytes:
-    """The same bytes every time, which the package alone does not promise: the order of its metadata is random."""
+    """Return a file's bytes, which are the same every time.
+
+    The package alone does not guarantee that: the order of its metadata is random.
+    """
     content = _package().numpy.save(arrays)
     first = 8 + int.from_bytes(content[:8], "little")
     metadata = {"physbench": header, "sha256": sha256(header.encode() + content[first:]).hexdigest()}
@@ -26,13 +31,14 @@ def pack(header: str, arrays: Arrays) -> bytes:
 
 
 def describe(content: bytes, path: Path) -> CheckpointHeader:
-    """The header of a file that is whole."""
+    """Return the header of a file, or refuse a file that is damaged."""
     header, written, there = _split(content, path)
     _require_same(written, there, path)
     return header
 
 
 def unpack(content: bytes, path: Path) -> tuple[CheckpointHeader, Arrays]:
+    """Return the header and the arrays of a file, or refuse it."""
     header, checksum, data = _split(content, path)
     package = _package()
     try:
@@ -66,12 +72,12 @@ def _package() -> Any:
         raise MissingPackage(
             "weights are read and written with the package safetensors: pip install 'physbench[train]'"
         ) from None
-    _ = safetensors.numpy  # is loaded with it
+    _ = safetensors.numpy  # the import loads it too
     return safetensors
 
 
 def _split(content: bytes, path: Path) -> tuple[CheckpointHeader, Any, str]:
-    """The header, the checksum that was written, and the one of what is there."""
+    """Return the header, the written checksum, and the checksum of what is there."""
     length = int.from_bytes(content[:8], "little")
     if length > MOST_HEADER:
         raise HostileFile(f"{path} claims a header of {length:,} bytes; at most {MOST_HEADER:,} are read")
