@@ -20,10 +20,9 @@ EPSILON = 1e-12
 
 
 class Norm(nn.Module):
-    """Layer norm over all axes but the batch (for vectors: over the last axis), with one gain and one offset per
-    channel.
+    """Layer norm with one gain and one offset per channel.
 
-    Its statistics are float32.
+    It is over all axes but the batch; for vectors it is over the last axis. Its statistics are float32.
     """
 
     def __init__(self, channels: int) -> None:
@@ -151,10 +150,9 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Two dense layers to a first small image, which then grows to each of the sizes; the output is logits (B, H, W,
-    C).
+    """Two dense layers to a first small image, which then grows to each of the sizes.
 
-    There are norms and ReLU after each layer but the last.
+    The output is logits (B, H, W, C). There are norms and ReLU after each layer but the last.
     """
 
     def __init__(

@@ -93,11 +93,11 @@ def save(
 
 
 def load(path: Path | str, *, architecture: str | None = None) -> Checkpoint:
-    """Load a network with its weights on the CPU, or raise an error of one sentence if the file is not a whole
-    checkpoint.
+    """Load a network with its weights on the CPU.
 
-    The folder of a training run stands for its best weights, or for its last ones while none are validated.
-    architecture: the user's package.module:ATTRIBUTE that the weights belong to; that code is imported, which runs it.
+    Anything but a whole checkpoint is an error of one sentence. The folder of a training run stands for its best
+    weights, or for its last ones while none are validated. architecture: the user's package.module:ATTRIBUTE that the
+    weights belong to; that code is imported, which runs it.
     """
     path = _weights_in(Path(path))
     content = _content(path)

@@ -26,9 +26,11 @@ class Pixels:
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
     def begin(self, batch: Batch) -> None:
+        """Return the state before the first frame."""
         return None
 
     def observe(self, state: Frame | None, frame: Frame, action: Frame | None) -> tuple[Frame, Prediction]:
+        """Take a frame, and return the state and a prediction of the next one."""
         return frame, Prediction(frame)
 
     def latents(self, state: Frame) -> Frame:

@@ -48,8 +48,10 @@ if TYPE_CHECKING:
 
 
 class Encoder(nn.Module):
-    """Convolutions, then m feature maps of each slot, then a linear layer that all slots share. (B, C, H, W) -> (B, K,
-    D)."""
+    """Convolutions, then m feature maps of each slot, then a linear layer that all slots share.
+
+    (B, C, H, W) -> (B, K, D).
+    """
 
     def __init__(self, sizes: ContrastiveSizes) -> None:
         super().__init__()

@@ -34,9 +34,11 @@ class Blur:
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
     def begin(self, batch: Batch) -> Frame | None:
+        """Return the state before the first frame."""
         return None
 
     def observe(self, state: Frame | None, frame: Frame, action: Frame | None) -> tuple[Frame, Prediction]:
+        """Take a frame, and return the state and a prediction of the next one."""
         expected = frame if state is None else (frame + np.float32(self.ahead) * (frame - state)).astype(np.float32)
         mean = blur(expected, self.sigma)
         return frame.copy(), Prediction(np.clip(mean, np.float32(self.floor), np.float32(1 - self.floor)))
@@ -54,9 +56,11 @@ class Blobs:
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
     def begin(self, batch: Batch) -> int:
+        """Return the state before the first frame."""
         return min(batch.slots or MOST_SLOTS, MOST_SLOTS)
 
     def observe(self, state: int, frame: Frame, action: Frame | None) -> tuple[int, Prediction]:
+        """Take a frame, and return the state and a prediction of the next one."""
         from physbench_baselines.regions import box_frames, label_frames
 
         on = foreground(frame)

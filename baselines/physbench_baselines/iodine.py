@@ -292,8 +292,7 @@ class Iodine(nn.Module):
             yield self._answer(reached, guess, guess)
 
     def parts(self, state: State) -> tuple[Tensor, Tensor, None]:
-        """Return the mean (B, K, H, W, C) of the next frame by each slot, and each slot's share (B, K, H, W) of this
-        frame.
+        """Return each slot's mean (B, K, H, W, C) of the next frame, and its share (B, K, H, W) of this one.
 
         Call it after a step.
         """

@@ -149,8 +149,10 @@ def shapes(sizes: NemSizes) -> NemSizes:
 
 
 def _sizes(recurrence: str, *, slots: int = 5) -> dict[str, NemSizes]:
-    """Return the sizes by dataset. In Space Invaders there are six actions, which only a relational recurrence
-    takes."""
+    """Return the sizes by dataset.
+
+    In Space Invaders there are six actions, which only a relational recurrence takes.
+    """
     balls = NemSizes(recurrence, slots=slots)
     return {
         "": balls,

@@ -1,7 +1,6 @@
-"""Processors, the P of RMR: networks that turn the latent vectors of all things in a state into those of the next
-state.
+"""Processors, the P of RMR: networks that turn the latent vectors of a state into those of the next state.
 
-They can be taken out of a model and used in another one.
+There is a vector for each thing. Processors can be taken out of a model and used in another one.
 
 Shapes: B states, N things (balls, or bytes of a memory), D numbers of each, A numbers of an action on them all. All
 processors have the same signature: z (B, N, D), action (B, A) or None -> z (B, N, D).

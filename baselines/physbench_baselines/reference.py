@@ -24,9 +24,11 @@ class Copy:
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
     def begin(self, batch: Batch) -> None:
+        """Return the state before the first frame."""
         return None
 
     def observe(self, state: None, frame: Frame, action: Frame | None) -> tuple[None, Prediction]:
+        """Take a frame, and return the state and a prediction of the next one."""
         return None, Prediction(frame)
 
 
@@ -38,9 +40,11 @@ class Blank:
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
     def begin(self, batch: Batch) -> int:
+        """Return the state before the first frame."""
         return len(batch.seeds)
 
     def observe(self, state: int, frame: Frame, action: Frame | None) -> tuple[int, Prediction]:
+        """Take a frame, and return the state and a prediction of the next one."""
         return state, Prediction(np.full_like(frame, self.level))
 
     def latents(self, state: int) -> Frame:
@@ -55,10 +59,12 @@ class Mean:
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
     def begin(self, batch: Batch) -> Frame:
+        """Return the state before the first frame."""
         assert batch.training_mean is not None, "the evaluator gives it"
         return np.broadcast_to(batch.training_mean(), (len(batch.seeds), *batch.shape)).astype(np.float32)
 
     def observe(self, state: Frame, frame: Frame, action: Frame | None) -> tuple[Frame, Prediction]:
+        """Take a frame, and return the state and a prediction of the next one."""
         return state, Prediction(state)
 
 
@@ -70,16 +76,19 @@ class ConstantVelocity:
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
     def begin(self, batch: Batch) -> tuple[Truth, int, int]:
+        """Return the state before the first frame."""
         assert batch.truth is not None, "the evaluator gives it to privileged rows"
         return batch.truth, 0, 1
 
     def observe(
         self, state: tuple[Truth, int, int], frame: Frame, action: Frame | None
     ) -> tuple[tuple[Truth, int, int], Prediction]:
+        """Take a frame, and return the state and a prediction of the next one."""
         truth, t, _ = state
         return (truth, t + 1, 1), Prediction(_draw_discs(truth, t, 1, frame.shape))
 
     def imagine(self, state: tuple[Truth, int, int], action: Frame | None) -> tuple[tuple[Truth, int, int], Prediction]:
+        """Predict the next frame without seeing this one."""
         truth, t, ahead = state
         return (truth, t, ahead + 1), Prediction(_draw_discs(truth, t - 1, ahead + 1, truth["features"][:, 0].shape))
 
@@ -95,16 +104,19 @@ class Oracle:
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
     def begin(self, batch: Batch) -> tuple[Truth, int]:
+        """Return the state before the first frame."""
         assert batch.truth is not None, "the evaluator gives it to privileged rows"
         return batch.truth, 0
 
     def observe(
         self, state: tuple[Truth, int], frame: Frame, action: Frame | None
     ) -> tuple[tuple[Truth, int], Prediction]:
+        """Take a frame, and return the state and a prediction of the next one."""
         truth, t = state
         return (truth, t + 1), Prediction(self._next(truth, t), truth["groups"][:, t, :, :, 0], boxes=_boxes(truth, t))
 
     def imagine(self, state: tuple[Truth, int], action: Frame | None) -> tuple[tuple[Truth, int], Prediction]:
+        """Predict the next frame without seeing this one."""
         truth, t = state
         return (truth, t + 1), Prediction(self._next(truth, t), boxes=_boxes(truth, t))
 

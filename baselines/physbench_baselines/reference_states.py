@@ -24,6 +24,7 @@ class Inertia:
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
     def begin(self, batch: Batch) -> None:
+        """Refuse data that do not show the places of objects."""
         if batch.shows != "position":
             raise ModelError(
                 "inertia is for things that move: it needs the places of objects, as in the suite trajectories"
@@ -32,10 +33,12 @@ class Inertia:
     def observe(
         self, state: tuple[State, State] | None, frame: State, action: State | None
     ) -> tuple[tuple[State, State], Prediction]:
+        """Take what is shown, and return the state and a prediction of what is next."""
         following = frame.copy() if state is None else 2 * frame - state[0]
         return (frame.copy(), following), Prediction(following)
 
     def imagine(self, state: tuple[State, State], action: State | None) -> tuple[tuple[State, State], Prediction]:
+        """Predict what is next without seeing anything new."""
         return self.observe(state, state[1], action)
 
 
@@ -47,15 +50,18 @@ class StateConstantVelocity:
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
     def begin(self, batch: Batch) -> tuple[Batch, int, int]:
+        """Return the row's state before the first frame."""
         return batch, 0, 0
 
     def observe(
         self, state: tuple[Batch, int, int], frame: State, action: State | None
     ) -> tuple[tuple[Batch, int, int], Prediction]:
+        """Take what is shown, and return the state and a prediction of what is next."""
         batch, t, _ = state
         return (batch, t + 1, 1), self._straight(batch, t, 1)
 
     def imagine(self, state: tuple[Batch, int, int], action: State | None) -> tuple[tuple[Batch, int, int], Prediction]:
+        """Predict what is next without seeing anything new."""
         batch, t, ahead = state
         return (batch, t, ahead + 1), self._straight(batch, t - 1, ahead + 1)
 
@@ -74,6 +80,7 @@ class StateOracle:
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
     def begin(self, batch: Batch) -> tuple[State, int]:
+        """Return the row's state before the first frame."""
         assert batch.truth is not None, "the evaluator gives it to privileged rows"
         array = batch.truth[batch.shows]
         return (
@@ -83,9 +90,11 @@ class StateOracle:
     def observe(
         self, state: tuple[State, int], frame: State, action: State | None
     ) -> tuple[tuple[State, int], Prediction]:
+        """Take what is shown, and return the state and a prediction of what is next."""
         return self.imagine(state, action)
 
     def imagine(self, state: tuple[State, int], action: State | None) -> tuple[tuple[State, int], Prediction]:
+        """Predict what is next without seeing anything new."""
         states, t = state
         return (states, t + 1), Prediction(states[:, min(t + 1, states.shape[1] - 1)])
 
@@ -100,15 +109,18 @@ class Either:
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
     def begin(self, batch: Batch) -> tuple[Model, Any]:
+        """Return the row's state before the first frame."""
         model = self.of_frames if batch.shows == "features" else self.of_states
         return model, model.begin(batch)
 
     def observe(self, state: tuple[Any, Any], frame: State, action: State | None) -> tuple[tuple[Any, Any], Prediction]:
+        """Take what is shown, and return the state and a prediction of what is next."""
         model, inner = state
         inner, prediction = model.observe(inner, frame, action)
         return (model, inner), prediction
 
     def imagine(self, state: tuple[Any, Any], action: State | None) -> tuple[tuple[Any, Any], Prediction]:
+        """Predict what is next without seeing anything new."""
         model, inner = state
         inner, prediction = model.imagine(inner, action)
         return (model, inner), prediction

@@ -164,8 +164,9 @@ class MemoryModel(nn.Module):
     def loss(
         self, batch: Mapping[str, torch.Tensor], *, generator: torch.Generator | None = None, share: float = 0.0
     ) -> Losses:
-        """Return the cross-entropy of the mask, a mean over bytes, plus that of the bits of bytes that change, a mean
-        over them.
+        """Return the cross-entropy of the mask plus that of the bits of bytes that change.
+
+        The first is a mean over bytes, the second over these bits.
 
         batch: ram uint8 (B, T, 128), actions (B, T, A). The generator and the share are not used.
         """

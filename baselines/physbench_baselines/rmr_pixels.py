@@ -1,7 +1,6 @@
-"""Reasoning-Modulated Representations, second half (Velickovic et al., 2021): from frames to frames by way of a
-processor.
+"""Reasoning-Modulated Representations (RMR), second half: from frames to frames by way of a processor.
 
-The processor has learnt from states. Read this file beside section 3 of the paper, "natural pipeline". A Slot Attention
+From Velickovic et al. (2021); read this file beside section 3 of the paper, "natural pipeline". A Slot Attention
 encoder sees three frames, and a linear layer joins what each slot was in them. The processor P of a model of states
 (rmr.py) moves the slots one step on, and a broadcast decoder draws the next frame. RMR takes P from a model that has
 learnt from places and freezes it. The paper's baseline is the same network with a P that learns with the rest:

@@ -50,20 +50,21 @@ class SegmentState:
 
 @dataclass(frozen=True)
 class KMeans:
-    """Clusters of the places of all pixels that are not background, as many as the task has slots; colours hardly
-    count.
+    """Clusters of the places of pixels that are not background, as many as the task has slots.
 
-    The background gets slot 0, together with the first cluster, since it is not scored. colour: how many pixels of
-    distance a step from 0 to 1 in one channel is worth.
+    Colours hardly count. The background gets slot 0, together with the first cluster, since it is not scored. colour:
+    how many pixels of distance a step from 0 to 1 in one channel is worth.
     """
 
     colour: float = 1.0
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
     def begin(self, batch: Batch) -> SegmentState:
+        """Return the state before the first frame."""
         return SegmentState(batch.seeds, np.full(len(batch.seeds), min(batch.slots or USUAL_SLOTS, 256)))
 
     def observe(self, state: SegmentState, frame: Frame, action: Frame | None) -> tuple[SegmentState, Prediction]:
+        """Take a frame, and return the state and a prediction of the next one."""
         owner = np.zeros(frame.shape[:3], np.uint8)
         for i, on in enumerate(foreground(frame)):
             if state.owner is not None and state.knows(frame, i):
@@ -77,19 +78,19 @@ class KMeans:
 
 @dataclass(frozen=True)
 class KMeansTrue(KMeans):
-    """Clusters of the places of all pixels that are not background, as many as there are objects; colours hardly
-    count."""
+    """Clusters of the places of pixels that are not background, as many as there are objects."""
 
     privileged: ClassVar[bool] = True
 
     def begin(self, batch: Batch) -> SegmentState:
+        """Return the state before the first frame."""
         assert batch.truth is not None, "the evaluator gives it to privileged rows"
         return SegmentState(batch.seeds, np.maximum(batch.truth["count"].astype(np.int64), 1))
 
 
 @dataclass(frozen=True)
 class KMeansColour(KMeans):
-    """Clusters of the places and colours of all pixels that are not background, as many as the task has slots.
+    """Clusters of the places and colours of pixels that are not background, as many as the task has slots.
 
     The weight of colours is the best of six on 512 training images of tetris, both with the true number and with 4.
     """
@@ -99,7 +100,7 @@ class KMeansColour(KMeans):
 
 @dataclass(frozen=True)
 class KMeansColourTrue(KMeansTrue):
-    """Clusters of the places and colours of all pixels that are not background, as many as there are objects."""
+    """Clusters of the places and colours of pixels that are not background, as many as there are objects."""
 
     colour: float = 15.0
 
@@ -111,9 +112,11 @@ class HueSegments:
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
     def begin(self, batch: Batch) -> None:
+        """Return the state before the first frame."""
         return None
 
     def observe(self, state: None, frame: Frame, action: Frame | None) -> tuple[None, Prediction]:
+        """Take a frame, and return the state and a prediction of the next one."""
         owner = np.zeros(frame.shape[:3], np.uint8)
         for i, on in enumerate(foreground(frame)):
             hues = cast(
@@ -132,9 +135,11 @@ class OneSegment:
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
     def begin(self, batch: Batch) -> None:
+        """Return the state before the first frame."""
         return None
 
     def observe(self, state: None, frame: Frame, action: Frame | None) -> tuple[None, Prediction]:
+        """Take a frame, and return the state and a prediction of the next one."""
         return None, Prediction(frame.copy(), np.zeros(frame.shape[:3], np.uint8))
 
 
@@ -145,9 +150,11 @@ class RandomSegments:
     likelihood: ClassVar[Bernoulli] = Bernoulli()
 
     def begin(self, batch: Batch) -> SegmentState:
+        """Return the state before the first frame."""
         return KMeans().begin(batch)
 
     def observe(self, state: SegmentState, frame: Frame, action: Frame | None) -> tuple[SegmentState, Prediction]:
+        """Take a frame, and return the state and a prediction of the next one."""
         pixels = frame.shape[1] * frame.shape[2]
         drawn: list[NDArray[np.uint64]] = [
             np.random.Philox(key=int(seed)).random_raw(pixels) >> np.uint64(32) for seed in state.seeds

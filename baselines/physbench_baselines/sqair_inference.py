@@ -109,10 +109,9 @@ class Eye(nn.Module):
         return write(self.picture(what).flatten(0, 1), scale, shift, shape, self.side).unflatten(0, what.shape[:2])
 
     def gain(self, images: Tensor, what: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
-        """Return how much likelier a frame is with one more object, in hundreds of nats (R, 1), and what stays
-        unexplained.
+        """Return how much likelier a frame is with one more object, and what stays unexplained.
 
-        what and where are of one slot (R, ...).
+        The first is in hundreds of nats (R, 1). what and where are of one slot (R, ...).
         """
         with torch.no_grad():
             left = images - self.draw(what[:, None], where[:, None], (images.shape[1], images.shape[2]))[:, 0]

@@ -48,11 +48,11 @@ class Interaction(nn.Module):
 
 
 class RelationalMemory(nn.Module):
-    """The relational memory core [Santoro et al. 2018] with one row of memory for each object, attended to once per
-    frame.
+    """The relational memory core [Santoro et al. 2018] with one row of memory for each object.
 
-    Its input is one row made of all objects, which is the default of its published code. With `each` it is one row for
-    each object, and then any number of objects is possible. Its output for object k is row k of the new memory.
+    It is attended to once per frame. Its input is one row made of all objects, which is the default of its published
+    code. With `each` it is one row for each object, and then any number of objects is possible. Its output for object k
+    is row k of the new memory.
     """
 
     def __init__(self, inputs: int, slots: int, heads: int, width: int, *, each: bool) -> None:

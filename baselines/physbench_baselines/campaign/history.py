@@ -200,8 +200,10 @@ def read_record(kind: type[T], given: Any, place: Path) -> T:
 
 
 def _convert(kind: Any, given: Any) -> Any:
-    """Check JSON against a type, and convert it: counts, finite numbers and printable lines in tuples and
-    dataclasses."""
+    """Check JSON against a type, and convert it.
+
+    There are counts, finite numbers and printable lines in tuples and dataclasses.
+    """
     if is_dataclass(kind):
         return cast("Any", kind)(**{name: _convert(hint, given[name]) for name, hint in _hints(kind).items()})
     inner = get_args(kind)

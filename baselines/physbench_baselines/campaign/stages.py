@@ -135,8 +135,10 @@ def record_of(path: Path, ledger: Ledger) -> RunRecord:
 
 
 def is_beginning(path: Path) -> bool:
-    """Return whether a folder holds only what a run leaves if it is killed before it has written its recipe: an empty
-    log."""
+    """Return whether a folder holds only what a run leaves if it is killed before it has written its recipe.
+
+    That is an empty log.
+    """
     if not path.is_dir() or (path / "recipe.json").exists():
         return False
     names = [entry.name for entry in path.iterdir()]

@@ -150,8 +150,10 @@ def survivable(ram, ship, spare, safe):
 
 @kernel
 def worth_of(row, frame, ys):
-    """Return what a hit is worth per frame until it. Low aliens are worth more, since they land; the saucer is worth
-    200."""
+    """Return what a hit is worth per frame until it.
+
+    Low aliens are worth more, since they land. The saucer is worth 200.
+    """
     value = 200.0 if row == SAUCER else 20.0 + max(0, ys[frame] + 18 * row - 60)
     return value / (frame + 20)
 

@@ -1,5 +1,7 @@
-"""The network that rates actions: convolutions of Mnih et al. 2015 with layer normalisation of PQN (Gallici et al.
-2024)."""
+"""The network that rates actions.
+
+It has the convolutions of Mnih et al. 2015 and the layer normalisation of PQN (Gallici et al. 2024).
+"""
 
 from __future__ import annotations
 

@@ -21,8 +21,10 @@ BUNDLED = Path(__file__).parent.parent / "agents" / "dqn.safetensors"
 
 
 class Seen(Protocol):
-    """The part of a player's input that this one uses: observations u1 (B, 4, 84, 84), and how many actions are
-    legal."""
+    """The part of a player's input that this one uses.
+
+    It is the observations u1 (B, 4, 84, 84), and how many actions are legal.
+    """
 
     observations: NDArray[np.uint8]
     actions: int

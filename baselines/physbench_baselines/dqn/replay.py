@@ -1,5 +1,7 @@
-"""The replay memory: the last steps that were played. It keeps one frame per step and not four, since the stacks
-overlap."""
+"""The replay memory: the last steps that were played.
+
+It keeps one frame per step and not four, since the stacks overlap.
+"""
 
 from __future__ import annotations
 

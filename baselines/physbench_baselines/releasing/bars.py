@@ -40,8 +40,10 @@ def find_score(scores: Sequence[Row], suite: str, task: str, metric: str) -> Row
 
 
 def compare_with_rows(rows: Rows) -> list[str]:
-    """Say for every suite which trained models are better or worse than the best row that learns nothing and sees
-    frames only."""
+    """Say for every suite which trained models are better or worse than the bar.
+
+    The bar is the best row that learns nothing and sees frames only.
+    """
     return [_compare(rows, suite.name, *suite.ranked_by) for suite in SUITES.values() if suite.ranked_by]
 
 

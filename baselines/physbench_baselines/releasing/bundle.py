@@ -1,7 +1,7 @@
-"""A finished run becomes a model that comes with the package: its best weights, smaller, and a card of how they came
-about and what they score.
+"""A finished run becomes a model that comes with the package: its best weights, made smaller, and a card.
 
-`python -m physbench_baselines.releasing.bundle RUN NAME`. A bundling that is killed goes on at the suite where it was.
+The card says how the model was trained and what it scores. Run `python -m physbench_baselines.releasing.bundle RUN
+NAME`. If it is killed, the same command resumes at the suite where it was.
 """
 
 import re

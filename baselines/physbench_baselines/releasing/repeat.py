@@ -1,8 +1,7 @@
-"""A finished run becomes another training of a model that comes with the package: only its card is kept, not its
-weights.
+"""A finished run becomes another training of a model that comes with the package.
 
-`python -m physbench_baselines.releasing.repeat RUN NAME` scores a run with another seed, so that docs/results.md shows
-every training and not only the best one.
+Only its card is kept, not its weights. `python -m physbench_baselines.releasing.repeat RUN NAME` scores a run with
+another seed, so that docs/results.md shows every training and not only the best one.
 """
 
 import tempfile

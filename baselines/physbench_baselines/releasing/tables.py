@@ -68,8 +68,10 @@ def render(root: Path = ROOT) -> dict[Path, str]:
 
 
 def format_results(rows: Rows, columns: Mapping[str, Place], *, intervals: bool = True) -> str:
-    """Write one table with the best of each group first, by the first column. Models without a figure in it are left
-    out."""
+    """Write one table with the best of each group first, by the first column.
+
+    Models without a figure in it are left out.
+    """
     head = ["", *(f"{name} {ARROWS[find(place[2]).better]}" for name, place in columns.items())]
     table = [head]
     for group, everybody in rows.items():
@@ -96,8 +98,10 @@ def format_summary(rows: Rows) -> str:
 
 
 def format_best(rows: Rows) -> str:
-    """Write a table of all suites: the best row that learns nothing and sees frames only, and the best trained
-    model."""
+    """Write a table of all suites, with the best row that learns nothing and the best trained model.
+
+    The row sees frames only.
+    """
     table = [["suite", "ranked by", "best row without learning", "best trained model"]]
     for suite in (suite for suite in SUITES.values() if suite.ranked_by):
         assert suite.ranked_by is not None

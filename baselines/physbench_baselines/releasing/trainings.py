@@ -34,8 +34,10 @@ def judge_trainings(better: Sequence[float], worse: Sequence[float], metric: str
 
 
 def format_trainings(trainings: Mapping[str, Sequence[Card | Repeat]]) -> str:
-    """Write a table of each model that was trained more than once: its seeds, and mean and standard deviation over
-    them."""
+    """Write a table of each model that was trained more than once.
+
+    It has the seeds, and mean and standard deviation over them.
+    """
     return "\n\n".join(_format_model(name, cards) for name, cards in trainings.items() if len(cards) > 1)
 
 

@@ -362,6 +362,8 @@ def find_partial(seen, left, lightest, heaviest, most, x, y, r, error, count):
 
 @kernel
 def settle_partial(seen, own, count, x, y, r, error):
-    """Measure a disc that may show too little of its rim to be located by it; its present place is correct to a
-    pixel."""
+    """Measure a disc that may show too little of its rim to be located by it.
+
+    Its present place is taken to be correct to a pixel.
+    """
     measure(seen, own, count, x, y, r, np.array([x[own], y[own]]), np.array([1.0, 0.0, 1.0]), error)

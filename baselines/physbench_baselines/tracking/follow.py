@@ -65,8 +65,10 @@ def look(frame, hidden, certain, top, left, seen, dark):
 
 @kernel
 def off_inside(before, x, y, radius):
-    """Count the OFF pixels within a radius of a place; before says how many are to the left of each pixel in its
-    row."""
+    """Count the OFF pixels within a radius of a place.
+
+    before says how many are to the left of each pixel in its row.
+    """
     height, width = before.shape
     count = 0
     for row in range(max(int(y - radius), 0), min(int(y + radius) + 1, height)):

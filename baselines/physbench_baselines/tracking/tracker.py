@@ -84,8 +84,10 @@ Numbers: Any = namedtuple("Numbers", NAMES)  # pyright: ignore[reportUntypedName
 
 @dataclass(frozen=True)
 class Tracker:
-    """Discs found in every frame and predicted by physics: bounces, collisions, flight behind a curtain; nothing is
-    learnt."""
+    """Discs found in every frame and predicted by physics: bounces, collisions, flight behind a curtain.
+
+    Nothing is learnt.
+    """
 
     settings: Settings = field(default_factory=Settings)
     likelihood: ClassVar[Bernoulli] = Bernoulli()
@@ -151,8 +153,10 @@ class Tracker:
 
 
 def tracker(settings: Mapping[str, float] | None = None) -> Tracker:
-    """Discs found in every frame and predicted by physics: bounces, collisions, flight behind a curtain; nothing is
-    learnt."""
+    """Discs found in every frame and predicted by physics: bounces, collisions, flight behind a curtain.
+
+    Nothing is learnt.
+    """
     known = [each.name for each in fields(Settings)]
     for name, number in (settings or {}).items():
         if name not in known:

@@ -1,7 +1,7 @@
-"""The folder of a run: recipe.json, log.csv, last.safetensors, best.safetensors, curves.svg and, at the end,
-result.json.
+"""The folder of a run.
 
-Every file in it is complete at any moment.
+It holds recipe.json, log.csv, last.safetensors, best.safetensors, curves.svg and, at the end, result.json. Every file
+in it is complete at any moment.
 """
 
 import csv
@@ -56,8 +56,10 @@ class AtWork(TrainingError):
 
 @contextmanager
 def hold(file: Path, sentence: str) -> Generator[None]:
-    """Lock a file for as long as the context lasts, or raise AtWork with this sentence if another process has locked
-    it."""
+    """Lock a file for as long as the context lasts.
+
+    If another process has locked it, raise AtWork with this sentence.
+    """
     with open_regular_file(file, MOST_TEXT) as handle:
         if not try_lock(handle):
             raise AtWork(sentence)

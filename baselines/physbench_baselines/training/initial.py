@@ -92,8 +92,10 @@ def initial_of(name: str, *, model: str = "") -> Initial:
 
 
 def begin_with(network: torch.nn.Module, initial: Initial, name: str) -> None:
-    """Fill a network with the weights of another one of the same sizes. The number of slots and the noise may
-    differ."""
+    """Fill a network with the weights of another one of the same sizes.
+
+    The number of slots and the noise may differ.
+    """
     ours, theirs = network.state_dict(), initial.network.state_dict()
     odd = next(
         (

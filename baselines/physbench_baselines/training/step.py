@@ -1,8 +1,7 @@
-"""One step of the optimiser: forward, backward, and update. It runs directly, or is captured once as a CUDA graph and
-replayed.
+"""One step of the optimiser: forward, backward, and update.
 
-Noise comes from a generator that is seeded anew for every step. So a step is a function of the weights, the batch, its
-number and its share of the run.
+It runs directly, or is captured once as a CUDA graph and replayed. Noise comes from a generator that is seeded anew for
+every step. So a step is a function of the weights, the batch, its number and its share of the run.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence

@@ -23,8 +23,10 @@ MOVED = ("slots", "noise")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecipe:
-    """A recipe. Each field with a `help` is an option of `physbench train`; fields with an empty help are for Python
-    only."""
+    """A recipe, of which each field with a `help` is an option of `physbench train`.
+
+    Fields with an empty help are for Python only.
+    """
 
     model: str
     """The name of a model, or the user's package.module:ATTRIBUTE."""
