@@ -257,7 +257,7 @@ def test_who_learnt_another_world_is_asked_its_suites_and_made_smaller_by_the_fi
 def test_of_data_of_ones_own_the_suites_have_to_be_named(run: Path, tmp_path: Path, asked: list[str]) -> None:
     best = checkpoint.load(run / "best.safetensors")
     checkpoint.save(run / "best.safetensors", best.network, card={**best.card, "data": "mine"})
-    with pytest.raises(TrainingError, match="which suites are for models that learnt 'mine' is not known"):
+    with pytest.raises(TrainingError, match="the suites for models that learnt 'mine' are not known"):
         bundle(run, "tiny", folder=tmp_path, limit=2)
     assert {row["suite"] for row in bundle_run(run, tmp_path).scores} == {"balls"} and asked == ["balls"], (
         "without noise is asked what is of its world"

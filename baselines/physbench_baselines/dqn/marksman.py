@@ -41,9 +41,9 @@ NOTHING, SAUCER = -1, -2
 
 @kernel
 def rhythm(count):
-    """Return how the aliens march when this many are left.
+    """Return how the aliens march when this many are left: `every`, `pixels` and `none_from`.
 
-    The three numbers are: they step at every so many counts of 64, by so many pixels, and at no count from this one on.
+    In each round of 64 counts they step at the multiples of `every` that are less than `none_from`, by `pixels` pixels.
     """
     if count >= 22:
         return 32, 1, 64
@@ -123,7 +123,7 @@ def is_shielded(ram, column):
 
 @kernel
 def survivable(ram, ship, spare, safe):
-    """Fill safe (STEPS + 1, PLACES): whether the ship can survive from a place after so many steps.
+    """Fill safe (STEPS + 1, PLACES): whether the ship can survive if it is at this place after this many steps.
 
     To survive, it has to stay `spare` pixels clear of the bombs that fall now.
     """

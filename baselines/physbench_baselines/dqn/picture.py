@@ -25,8 +25,11 @@ GRAY[list(COLOURS)] = list(COLOURS.values())
 
 
 def _shares(length: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the first pixel of each cell along an axis, (84,), and the share of the cell that each of 4 pixels fills,
-    (84, 4)."""
+    """Return which pixels each cell along an axis covers.
+
+    These are the first pixel in each cell, (84,), and the share of the cell that each of 4 pixels from there fills,
+    (84, 4).
+    """
     edges = np.arange(SIDE + 1) * (length / SIDE)
     first = np.floor(edges[:-1] + 1e-9).astype(np.int64)
     places = first[:, None] + np.arange(4)

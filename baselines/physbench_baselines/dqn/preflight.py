@@ -63,7 +63,7 @@ def require_startable(
 def require_none(path: Path) -> None:
     """Refuse a path that is not free: a run never overwrites another one."""
     if path.exists() and not path.is_dir():
-        raise TrainingError(f"{path} is a file: a run needs a folder of its own")
+        raise TrainingError(f"{path} is a file: a run needs its own folder")
     if path.is_dir() and any(path.iterdir()):
         raise TrainingError(f"{path} is not empty: resume the run in it, or give another folder")
 

@@ -108,11 +108,11 @@ class Folder:
     def require_none(path: Path) -> None:
         """Refuse a path that holds a run or anything else: a run never overwrites another one."""
         if path.exists() and not path.is_dir():
-            raise TrainingError(f"{path} is a file: a run needs a folder of its own")
+            raise TrainingError(f"{path} is a file: a run needs its own folder")
         if (path / "recipe.json").exists():
             raise TrainingError(f"{path} holds a run already: resume it, or give another folder")
         if path.is_dir() and any(path.iterdir()):
-            raise TrainingError(f"{path} is not empty: a run needs a folder of its own")
+            raise TrainingError(f"{path} is not empty: a run needs its own folder")
 
     def recipe(self) -> TrainingRecipe:
         """Read the recipe that the run in this folder was started with."""

@@ -40,7 +40,7 @@ class TrainingRecipe:
     seed: int = parameter(0, help="seed of the run: initial weights, data and noise", low=0, high=(1 << 63) - 1)
     batch: int = parameter(64, help="sequences per step", low=1, high=1 << 16)
     accumulate: int = parameter(
-        1, help="split each batch into so many parts to save memory; the step stays the same", low=1, high=1 << 16
+        1, help="split each batch into this many parts to save memory; the step stays the same", low=1, high=1 << 16
     )
     frames: tuple[int, ...] = parameter(
         (31,), help="frames per sequence; several numbers form a curriculum of equal shares", low=1, high=10_000
@@ -82,7 +82,7 @@ class TrainingRecipe:
     evaluate_every: int = parameter(0, help="steps between validations (0: one epoch)", low=0, high=MANY)
     log_every: int = parameter(50, help="steps between rows of the log", low=1, high=MANY)
     patience: int = parameter(
-        10, help="stop after so many epochs without a better validation loss", low=1, high=1 << 20
+        10, help="stop after this many epochs without a better validation loss", low=1, high=1 << 20
     )
 
     def __post_init__(self) -> None:
