@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 MASK_HIDDEN = 128
 SHIFTED = 0.1
-"""How far the MLP that proposes a place can move it."""
+"""Factor of what an MLP adds to a place."""
 
 FORGET = 0.9999
 """Factor of the gates that mix the old and the new content of an object."""
