@@ -233,7 +233,7 @@ def test_what_is_no_state_is_refused_in_words() -> None:
         memory.begin(seeds, shape=(10, 2, 1), actions=2)
     with pytest.raises(ModelError, match="one of 2 actions, not of 18"):
         memory.begin(seeds, shape=(128, 8, 1), actions=18)
-    with pytest.raises(ModelError, match="told none"):
+    with pytest.raises(ModelError, match="got none"):
         memory.observe(None, torch.zeros(1, 128, 8, 1, dtype=torch.float64))
     with pytest.raises(ModelError, match="sequences of 3 states"):
         build_double(lambda: TrajectoryModel(SMALL)).loss({"position": torch.zeros(1, 3, 4, 2)})
