@@ -1,4 +1,4 @@
-"""physbench: datasets with exact truth, and one evaluator, for models that learn physics from pixels.
+"""Datasets with exact ground truth, and one evaluator, for models that learn physics from pixels.
 
 `physbench.generate("balls", "mine.h5", n=(6, 8), train=1000)`, `physbench.open("mine.h5")["test"][17]`,
 `physbench.stream("balls4mass64")`, `physbench.verify("mine.h5")`, `physbench.evaluate("r-nem", suite="balls")`.
@@ -49,7 +49,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used: `import physbench` itself costs next to nothing."""
+    """Load a public name when it is first used, so that `import physbench` itself is fast."""
     if name not in _HOMES:
         raise AttributeError(f"module 'physbench' has no attribute {name!r}")
     module, attribute = _HOMES[name].split(":")
@@ -63,7 +63,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Importing `physbench.generate` must not put the module in the place of the function of that name."""
+    """The type of this package: importing the module `physbench.generate` does not replace the function `generate`."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not (name in _HOMES and isinstance(value, ModuleType)):

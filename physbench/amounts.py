@@ -1,11 +1,11 @@
-"""Amounts as people say them: 6.7 TB, 6.1 h."""
+"""Sizes and times written for people: 6.7 TB, 6.1 h."""
 
 SIZES = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 TIMES = (("years", 365.25 * 86_400), ("days", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def describe_size(count: float) -> str:
-    """Say how much so many bytes are, in two digits or more."""
+    """Return a number of bytes in a suitable unit, with at least two digits."""
     for unit, size in SIZES:
         if count >= 0.9995 * size:
             return f"{_round(count / size)} {unit}"
@@ -13,7 +13,7 @@ def describe_size(count: float) -> str:
 
 
 def describe_time(seconds: float) -> str:
-    """Say how long so many seconds are, in two digits or more."""
+    """Return a number of seconds in a suitable unit, with at least two digits."""
     for unit, length in TIMES:
         if seconds >= 1.5 * length or (seconds >= length and unit in ("h", "min", "s")):
             return f"{_round(seconds / length)} {unit}"

@@ -1,4 +1,4 @@
-"""What a model may be asked about the test sequences of a dataset: what it is shown, and what it has to say."""
+"""Askings: what a model is shown of the test sequences of a dataset, and what it has to predict."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from physbench.states import INVADERS, Shows
 Kind: TypeAlias = Literal[
     "window", "rollout", "samples", "still", "image", "trajectory", "flight", "memory", "codes", "colours"
 ]
-"""What a metric may be asked of: a Window, a Rollout, a Rollout of several samples, a Still, an Image, a Trajectory, a
-Flight, a Memory, Codes, Colours."""
+"""The kinds of askings that a metric can be computed for: a Window, a Rollout, a Rollout of several samples, a Still,
+an Image, a Trajectory, a Flight, a Memory, Codes, Colours."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """Every frame is shown; the next one is predicted before it. boxes: asked is also where the objects of each frame
-    are."""
+    """An asking that shows every frame, each after the model has predicted it.
+
+    boxes: whether the model is also asked where the objects of each frame are.
+    """
 
     frames: int
     boxes: bool = False
@@ -25,36 +27,42 @@ class Window:
     kind: ClassVar[Kind] = "window"
     shows: ClassVar[Shows] = "features"
     context: ClassVar[int] = 1
-    """What is predicted after fewer states is not scored."""
+    """How many states the model must have seen before its predictions are scored."""
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """Frames 0 .. context - 1 are shown; the next `horizon` are imagined."""
+    """An asking that shows frames 0 .. context - 1; the model imagines the next `horizon` frames."""
 
     context: int
     horizon: int
-    samples: int = 1  # asked for so many times, with other randomness, and judged by its likelihood
+    samples: int = 1  # above 1: how often the model is asked, with different randomness; its likelihood is scored
     sample: int = 0
     boxes = False
     shows: ClassVar[Shows] = "features"
 
     @property
     def frames(self) -> int:
+        """Count the frames that are shown or imagined."""
         return self.context + self.horizon
 
     @property
     def name(self) -> str:
+        """Return the name that stands behind that of the dataset in results."""
         return f"rollout-{self.context}+{self.horizon}"
 
     @property
     def kind(self) -> Kind:
+        """Return the kind, which decides which metrics can be computed."""
         return "samples" if self.samples > 1 else "rollout"
 
 
 @dataclass(frozen=True)
 class Still:
-    """One frame alone, shown again and again; asked is who owns its pixels. For models of single images too."""
+    """An asking that shows a single frame repeatedly: which object does each pixel belong to?
+
+    Models of single images can answer it, too.
+    """
 
     frame: int
     shown: int
@@ -65,13 +73,17 @@ class Still:
 
     @property
     def frames(self) -> int:
+        """Count the frames of a sequence up to the one that is shown."""
         return self.frame + 1
 
 
 @dataclass(frozen=True)
 class Image(Still):
-    """An image, shown again and again: asked is who owns its pixels, what it looks like, and what the slots know of its
-    objects."""
+    """An asking that shows an image repeatedly.
+
+    The questions: which object does each pixel belong to, what does the image look like, and what do the slots know
+    about its objects?
+    """
 
     frame: int = 0
     shown: int = 15
@@ -81,8 +93,10 @@ class Image(Still):
 
 @dataclass(frozen=True)
 class Trajectory(Window):
-    """The places of objects in place of frames: each state is shown, and the next one predicted before it; scored once
-    three are shown."""
+    """An asking that shows the positions of objects instead of frames.
+
+    Each state is shown after the model has predicted it. Predictions are scored once three states have been shown.
+    """
 
     kind: ClassVar[Kind] = "trajectory"
     shows: ClassVar[Shows] = "position"
@@ -91,18 +105,22 @@ class Trajectory(Window):
 
 @dataclass(frozen=True)
 class Flight(Rollout):
-    """The same, imagined: states 0 .. context - 1 are shown, and the next `horizon` are not."""
+    """An asking that shows positions 0 .. context - 1 of objects; the model imagines the next `horizon` states."""
 
     shows: ClassVar[Shows] = "position"
 
     @property
     def kind(self) -> Kind:
+        """Return the kind, which decides which metrics can be computed."""
         return "flight"
 
 
 @dataclass(frozen=True)
 class Memory(Window):
-    """The memory of a console and the action that is taken: the next memory is predicted before it is shown."""
+    """An asking that shows the memory of a console and the action taken.
+
+    Each state of the memory is shown after the model has predicted it.
+    """
 
     kind: ClassVar[Kind] = "memory"
     shows: ClassVar[Shows] = "ram"
@@ -110,23 +128,27 @@ class Memory(Window):
 
 @dataclass(frozen=True)
 class Codes(Window):
-    """Every frame is shown; asked is what the model has noted after some of them, for probes of a memory. It need
-    predict nothing."""
+    """An asking that shows every frame, and takes the codes of the model after some of them.
+
+    Probes read the memory of the console from these codes. The model does not have to predict anything.
+    """
 
     stride: int = 6
-    variables: tuple[tuple[str, int], ...] = INVADERS  # names of bytes, and where they lie
+    variables: tuple[tuple[str, int], ...] = INVADERS  # names of bytes, and their addresses
     kind: ClassVar[Kind] = "codes"
 
     @property
     def moments(self) -> tuple[int, ...]:
-        """Frames after which codes are taken."""
+        """Return the frames after which codes are taken."""
         return tuple(range(self.stride, self.frames, self.stride)) or (self.frames - 1,)
 
 
 @dataclass(frozen=True)
 class Colours(Window):
-    """Frames in colour: each is shown, and the next one predicted before it; the squared error is scored once three are
-    shown."""
+    """An asking that shows frames in colour, each after the model has predicted it.
+
+    The squared error is scored once three frames have been shown.
+    """
 
     kind: ClassVar[Kind] = "colours"
     context: ClassVar[int] = 3

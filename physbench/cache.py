@@ -1,7 +1,7 @@
-"""The one directory that physbench keeps for itself: compiled kernels, what unfinished evaluations have found, and test
-data that are slow to make.
+"""The cache directory of physbench: compiled kernels, the results of unfinished evaluations, and test data that are
+slow to make.
 
-All of it can be made again.
+Everything in it can be made again.
 """
 
 import contextlib
@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LIMIT = 1 << 28
-"""Bytes that unfinished evaluations may hold together; the oldest go first."""
+"""The most bytes that all unfinished evaluations may take together; the oldest are removed first."""
 
 DATA_LIMIT = 1 << 35
-"""Bytes that test data may hold together."""
+"""The most bytes that all test data may take together."""
 
 ROOMS = {"numba": "compiled kernels", "evaluations": "unfinished evaluations", "data": "test data, slow to make"}
 
 
 @dataclass(frozen=True)
 class Room:
+    """A folder of the cache directory, and how much it holds."""
+
     name: str
     about: str
     path: Path
@@ -30,7 +32,7 @@ class Room:
 
 
 def directory() -> Path:
-    """PHYSBENCH_CACHE, or where the system keeps such things."""
+    """Return the cache directory: PHYSBENCH_CACHE if that is set, else the usual place of the operating system."""
     if own := os.environ.get("PHYSBENCH_CACHE"):
         return Path(own)
     if sys.platform == "win32":
@@ -43,7 +45,7 @@ def directory() -> Path:
 
 
 def rooms() -> list[Room]:
-    """What is kept, and how much of it."""
+    """List the folders of the cache directory, and how much each holds."""
     found = [(name, about, directory() / name) for name, about in ROOMS.items()]
     return [
         Room(name, about, path, len(list(path.iterdir())) if path.is_dir() else 0, _bytes(path))
@@ -52,7 +54,7 @@ def rooms() -> list[Room]:
 
 
 def clear() -> int:
-    """Remove everything that is kept, and nothing else; the bytes that were freed."""
+    """Remove everything in the cache, and nothing else; return how many bytes were freed."""
     freed = sum(room.bytes for room in rooms())
     for name in ROOMS:
         shutil.rmtree(directory() / name, ignore_errors=True)
@@ -60,7 +62,7 @@ def clear() -> int:
 
 
 def make_room(folder: Path, limit: int) -> None:
-    """Remove the oldest entries of a room until it holds so many bytes at most."""
+    """Remove the oldest entries of a folder until it holds at most `limit` bytes."""
     entries = [entry for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
     sizes = {entry: _bytes(entry) for entry in entries}
     for entry in sorted(entries, key=_time_of_change):
@@ -73,7 +75,7 @@ def make_room(folder: Path, limit: int) -> None:
 def _bytes(folder: Path) -> int:
     total = 0
     for path in folder.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):  # another process has finished
+        with contextlib.suppress(FileNotFoundError):  # another process has removed the file
             total += path.stat().st_size if path.is_file() else 0
     return total
 

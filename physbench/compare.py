@@ -1,5 +1,7 @@
-"""Two runs on the same sequences: which is better, or that they cannot be told apart. Paired, so far sharper than two
-intervals side by side."""
+"""A comparison of two runs on the same sequences: which one is better, or whether they cannot be told apart.
+
+The comparison is paired, sequence by sequence. It is therefore much sharper than a look at two intervals side by side.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,21 +21,23 @@ SAME = ("suite", "suite_version", "size", "data_sha256", "metric_version")
 """What two runs must have in common to be compared."""
 
 LARGEST, LEAST = 1e15, 1e-15
-"""Of the sums of a sequence: no figure needs more, or divides by less that is not 0, and numbers between them cannot
-overflow."""
+"""The largest sum of a sequence, and the smallest denominator that is not 0. No figure needs numbers beyond these, and
+numbers between them cannot overflow."""
 
 
 @dataclass(frozen=True)
 class ComparedFigure:
+    """One figure of two runs, compared."""
+
     task: str
     metric: str
     comparison: Comparison
-    adjusted_p: float  # by Holm's correction for all figures of the comparison; NaN where it was not tested
+    adjusted_p: float  # the p-value after Holm's correction for all figures of the comparison; NaN: not tested
     survives: bool  # the interval leaves out 0, and the adjusted p is small enough
 
 
 def compare(a: ScoredRun, b: ScoredRun) -> list[ComparedFigure]:
-    """Compare every figure that both have and that has a better direction."""
+    """Compare every figure that both runs have, where lower or higher values are better."""
     for name in SAME:
         if a.provenance[name] != b.provenance[name]:
             raise PhysbenchError(
@@ -56,12 +60,12 @@ def compare(a: ScoredRun, b: ScoredRun) -> list[ComparedFigure]:
 
 
 def count_tested(lines: list[ComparedFigure]) -> int:
-    """Count the figures that Holm's correction is for."""
+    """Count the figures that were tested, which Holm's correction accounts for."""
     return sum(line.adjusted_p == line.adjusted_p for line in lines)
 
 
 def _require_usable(pair: tuple[NDArray[Any], NDArray[Any]], name: str) -> Sums:
-    """Refuse numbers that no evaluation gives. A NaN is no number, and leaves its figure without a value."""
+    """Refuse numbers that no evaluation gives. A NaN is accepted: its figure then has no value."""
     numerator, denominator = pair
     outside = np.abs(np.concatenate(pair)) > LARGEST
     if outside.any():

@@ -1,11 +1,12 @@
-"""Numba, as every kernel uses it: no GIL, no fast-math, no fused operations, machine code kept in the user's cache
+"""The way every kernel uses Numba: no GIL, no fast-math, no fused operations, machine code kept in the user's cache
 directory.
 
-Caches beside the sources would outlive an uninstall and fail on read-only installations. What makes compiling fast:
+A cache beside the sources would remain after an uninstall and fail on read-only installations. Three measures make
+compiling fast:
 
-- A kernel that is called by another one with a constant is not compiled anew for that constant.
-- No entry for C is made: kernels are not called from C.
-- The garbage collector rests meanwhile: Numba makes millions of objects, and nearly all of them stay.
+- If a kernel is called by another one with a constant, it is not compiled again for that constant.
+- No entry point for C is made, because kernels are not called from C.
+- The garbage collector is off while Numba compiles: Numba makes millions of objects, and nearly all of them stay.
 
 Only packages with kernels import this module: it loads Numba.
 """
@@ -37,17 +38,16 @@ SETTINGS = {
     "boundscheck": None,
     "no_cfunc_wrapper": True,
 }
-"""The division follows IEEE 754 (no exception for x / 0), as closed forms expect."""
+"""The options of every kernel. Division follows IEEE 754 (no exception for x / 0), as the closed forms expect."""
 
 _announced: set[str] = set()
 
 
 class Compiler:
-    """Make kernels of the functions of one package: `kernel = Compiler(sources, seconds=6)`, then `@kernel` on each
-    function.
+    """A decorator that turns the functions of one package into kernels.
 
-    sources: every file that may hold a kernel. seconds: of CPU, about, until all that a first command needs is
-    compiled.
+    Write `kernel = Compiler(sources, seconds=6)`, then `@kernel` on each function. sources: every file that may hold a
+    kernel. seconds: roughly how much CPU time it takes to compile everything that a first command needs.
     """
 
     def __init__(self, sources: Iterable[Path], *, seconds: int) -> None:
@@ -56,15 +56,20 @@ class Compiler:
 
     @cached_property
     def _folder(self) -> str:
-        """Name a folder by the sources. Numba notices a change in a kernel's own file, not in those of the kernels that
-        it calls."""
+        """Name a folder after the content of the sources.
+
+        Numba notices a change in the file of a kernel, but not in the files of the kernels that it calls.
+        """
         digest = hashlib.sha256()
         for source in (Path(__file__), *self._sources):
             digest.update(source.read_bytes())
         return digest.hexdigest()[:16]
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Compile at the first call. Types of arguments are Numba's, not Python's, and are not checked here."""
+        """Return the kernel of a function, which is compiled at its first call.
+
+        Its arguments have types of Numba, not of Python, and are not checked here.
+        """
         if numba.config.DISABLE_JIT:  # pyright: ignore[reportAttributeAccessIssue]
             return function
         others = numba.config.CACHE_DIR
@@ -75,19 +80,20 @@ class Compiler:
             compiled._cache = Cache(function, self._notice)
             return compiled
         finally:
-            numba.config.CACHE_DIR = others  # a user's own kernels keep their own cache
+            numba.config.CACHE_DIR = others  # the user's kernels keep their cache
 
 
 class Kernel(CPUDispatcher):
-    """What Numba calls a dispatcher: the machine code of a function, by the types of its arguments."""
+    """The machine code of a function by the types of its arguments; Numba calls this a dispatcher."""
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
-        """Take a constant for what it is an example of: Numba would compile once for `f(0)` and once for `f(i)`."""
+        """Treat a constant as any value of its type: Numba would compile once for `f(0)` and once for `f(i)`."""
         return super().get_call_template(
             tuple(map(types.unliteral, args)), {name: types.unliteral(kind) for name, kind in kws.items()}
         )
 
     def compile(self, sig: Any) -> Any:
+        """Compile for one signature, with the garbage collector off."""
         with _no_garbage_collection():
             return super().compile(sig)
 
@@ -104,14 +110,16 @@ def _no_garbage_collection() -> Generator[None]:
 
 
 class Sealed(CompileResultCacheImpl):
-    """What is kept of a kernel, with a digest: damaged machine code would crash the process, or calculate something
-    else."""
+    """The stored form of a kernel, with a digest: damaged machine code could crash the process or compute wrong
+    results."""
 
     def reduce(self, cres: Any) -> tuple[bytes, bytes]:
+        """Return the digest and the bytes to store."""
         content = dumps(super().reduce(cres))
         return hashlib.sha256(content).digest(), content
 
     def rebuild(self, target_context: Any, payload: tuple[bytes, bytes]) -> Any:
+        """Restore a kernel, if its bytes match their digest."""
         digest, content = payload
         if hashlib.sha256(content).digest() != digest:
             raise ValueError("this machine code is damaged")
@@ -119,7 +127,7 @@ class Sealed(CompileResultCacheImpl):
 
 
 class Cache(FunctionCache):
-    """Numba's, which takes its files on trust. One that is damaged is dropped and made again."""
+    """The cache of Numba, with a check of its files: a damaged one is dropped, and the kernel is compiled again."""
 
     _impl_class = Sealed
 
@@ -128,11 +136,11 @@ class Cache(FunctionCache):
         self._notice = notice
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Load machine code, or return None, and say once that some will be compiled."""
+        """Load machine code. If there is none, return None and announce once that kernels will be compiled."""
         loaded = None
         try:
             loaded = super().load_overload(sig, target_context)
-        except Exception:  # of a damaged pickle anything can come
+        except Exception:  # a damaged pickle can raise anything
             with suppress(OSError):
                 self.flush()
         if loaded is None and self._notice not in _announced:
@@ -141,7 +149,8 @@ class Cache(FunctionCache):
         return loaded
 
     def save_overload(self, sig: Any, data: Any) -> None:
+        """Store machine code, if that is possible."""
         with suppress(
             Exception
-        ):  # what is not kept, on a full disk or in a folder to be read alone, is compiled again the next time
+        ):  # on a full disk, or in a read-only folder, nothing is stored and the kernel is compiled again next time
             super().save_overload(sig, data)

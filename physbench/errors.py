@@ -1,11 +1,10 @@
-"""Everything physbench can say no to. Each error is one sentence for the user and knows the exit code of the command
-line."""
+"""The errors of physbench. Each carries one sentence for the user and the exit code of the command line."""
 
 from collections.abc import Iterable
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Say which known name was meant; all of them, where none is near."""
+    """Suggest the known name that is nearest, or list all of them where none is near."""
     from difflib import get_close_matches
 
     names = list(known)
@@ -14,9 +13,9 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 
 class PhysbenchError(Exception):
-    """Stand for everything that physbench refuses.
+    """The base class of all errors of physbench.
 
-    The message says in words which value was wrong and what to do next.
+    The message says which value was wrong and what to do next.
 
     >>> try:
     ...     physbench.stream("bals")
@@ -37,15 +36,15 @@ class UnknownName(PhysbenchError):
 
 
 class StorageError(PhysbenchError):
-    """A dataset file cannot be written, or must not be read."""
+    """A file cannot be written, or must not be read."""
 
 
 class HostileFile(StorageError):
-    """The file breaks the rules a dataset file keeps; nothing was read from it."""
+    """A file breaks the rules that files must follow; nothing was read from it."""
 
 
 class DamagedFile(StorageError):
-    """The file keeps the rules, but its contents are not what it says they are."""
+    """A file follows the rules, but its content does not match its digests."""
 
 
 class ModelError(PhysbenchError):
@@ -61,7 +60,7 @@ class TrainingError(PhysbenchError):
 
 
 class WorkerError(PhysbenchError):
-    """A process that works for this one died, and what it was making is lost."""
+    """A worker process died, and what it was making is lost."""
 
 
 class ClusterError(PhysbenchError):

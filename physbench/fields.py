@@ -1,4 +1,4 @@
-"""Fields of parameters: their help, bounds and choices as metadata, and the one function that checks them."""
+"""Fields of parameters: their help, bounds and choices as metadata, and the function that checks them."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def parameter(
 ) -> T:
     """Make a field of a frozen dataclass of parameters.
 
-    help: what the command line says of it, a sentence without its end. low, high: what a number lies between, both
-    included; above, below: the same, not included; of a tuple, each of its numbers. choices: the values there are.
-    path: it names a file. flag: the value of the option when it is given without one.
+    help: the text on the command line, a sentence without its full stop. low, high: the bounds of a number, both
+    included; above, below: bounds that are not included. For a tuple, the bounds hold for each of its numbers.
+    choices: the allowed values. path: whether it names a file. flag: the value when the option is given without one.
     """
     bounds = {"low": low, "high": high, "above": above, "below": below}
     metadata = {"help": help, "choices": tuple(choices), "path": path, "flag": flag, **bounds}
@@ -41,11 +41,11 @@ def parameter(
 
 
 def check_fields(record: Any, error: Callable[[str], PhysbenchError]) -> None:
-    """Hold every field of a frozen dataclass to its type, bounds and choices; a number for a float becomes one, a list
-    for a tuple a tuple.
+    """Check every field of a frozen dataclass against its type, bounds and choices.
 
-    The types are int, float, bool, str, tuples of them (`tuple[int, int]`, `tuple[int, ...]`) and `... | None`; others
-    are left alone.
+    Where a float is wanted, a whole number is converted, and where a tuple is wanted, a list. The types that are
+    checked are int, float, bool, str, tuples of them (`tuple[int, int]`, `tuple[int, ...]`) and `... | None`; fields of
+    other types are left alone.
     """
     for item in fields(record):
         value = getattr(record, item.name)
@@ -56,7 +56,7 @@ def check_fields(record: Any, error: Callable[[str], PhysbenchError]) -> None:
 
 
 def _fit(item: Field[Any], value: Any) -> tuple[Any, str]:
-    """The value as its field has it, and in words what it should be where it is not."""
+    """Return the value converted to the type of its field, and an empty text; or a text that says what it should be."""
     kinds = [
         kind.strip()
         for kind in str(item.type if isinstance(item.type, str) else getattr(item.type, "__name__", item.type)).split(
@@ -84,7 +84,7 @@ def _fit(item: Field[Any], value: Any) -> tuple[Any, str]:
 
 
 def _convert(kind: str, value: Any) -> Any:
-    """The value as its type; None where it is of another one."""
+    """Return the value if it is of the wanted type, converted where necessary; otherwise None."""
     if kind == "float":
         with suppress(OverflowError):
             return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
@@ -109,7 +109,7 @@ def _lies_within(value: Any, metadata: Mapping[str, Any]) -> bool:
 
 
 def _range(metadata: Mapping[str, Any]) -> Iterator[str]:
-    """The bounds in words."""
+    """Yield the bounds in words."""
     low, high, above, below = (metadata.get(name) for name in ("low", "high", "above", "below"))
     if low is not None:
         yield f"from {low:g}" + (" on" if high is None and below is None else "")

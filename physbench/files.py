@@ -1,4 +1,4 @@
-"""Files on this machine: read within bounds, and written whole or not at all."""
+"""Access to local files: they are read up to a maximum size, and written completely or not at all."""
 
 import os
 import secrets
@@ -10,12 +10,14 @@ from typing import BinaryIO
 from physbench.errors import HostileFile, StorageError
 
 READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-"""A pipe that has just been put in the place of a file does not keep us waiting."""
+"""Flags for opening a file. If a pipe has just taken the place of the file, opening it does not block."""
 
 
 def require_regular_file(path: Path, most_bytes: int | None = None) -> int:
-    """Refuse what is missing, what is no regular file and what is too large; return the size. A pipe or a device could
-    be read for ever."""
+    """Refuse a path that is missing, not a regular file, or too large; return the size of the file.
+
+    A pipe or a device might never come to an end.
+    """
     try:
         about = path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -27,8 +29,8 @@ def require_regular_file(path: Path, most_bytes: int | None = None) -> int:
 
 
 def open_regular_file(path: Path, most_bytes: int | None = None) -> BinaryIO:
-    """Open a file for reading, if it is a regular one within bounds."""
-    require_regular_file(path, most_bytes)  # before it is opened: the other end of a pipe might notice
+    """Open a file for reading, if it is a regular file and not too large."""
+    require_regular_file(path, most_bytes)  # before it is opened, because opening a pipe has effects at its other end
     try:
         handle = os.open(path, READ)
     except OSError as error:
@@ -43,7 +45,7 @@ def open_regular_file(path: Path, most_bytes: int | None = None) -> BinaryIO:
 
 
 def read_regular_file(path: Path, most_bytes: int) -> bytes:
-    """Read a whole file of bounded size."""
+    """Read a whole file of at most so many bytes."""
     with open_regular_file(path, most_bytes) as file:
         try:
             content = file.read(most_bytes + 1)
@@ -55,7 +57,7 @@ def read_regular_file(path: Path, most_bytes: int) -> bytes:
 
 
 def require_writable(path: Path) -> None:
-    """Refuse, before hours of work, a name that nothing could be written under."""
+    """Refuse a path that cannot be written; called before hours of work."""
     require_folder_for(path)
     require_replaceable(path)
     beside = _beside(path)
@@ -67,7 +69,7 @@ def require_writable(path: Path) -> None:
 
 
 def require_replaceable(path: Path) -> None:
-    """Refuse to put a file in the place of a folder, a pipe or a device, or of a file that is write-protected."""
+    """Refuse a path that is a folder, a pipe, a device, or a write-protected file."""
     try:
         about = path.stat()
     except FileNotFoundError:
@@ -82,12 +84,16 @@ def require_replaceable(path: Path) -> None:
 
 
 def require_folder_for(path: Path) -> None:
+    """Refuse a path whose folder does not exist."""
     if not path.absolute().parent.is_dir():
         raise StorageError(f"there is no folder {path.absolute().parent} to write {path.name} into")
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
-    """Write a file whole or not at all, over what was there; an error leaves that as it was and names the file."""
+    """Write a file completely or not at all, replacing what was there.
+
+    If an error occurs, the old file stays as it was, and the error names the file.
+    """
     require_replaceable(path)
     beside = _beside(path)
     try:
@@ -106,7 +112,7 @@ def write_whole(path: Path, content: bytes | str) -> None:
 
 
 def publish(partial: Path, path: Path) -> None:
-    """Give a whole file its name, and let that survive a power cut, where the system can."""
+    """Give a complete file its final name, so that it survives a power cut where the system allows that."""
     os.replace(partial, path)
     if os.name != "posix":
         return
@@ -127,7 +133,7 @@ def _require(about: os.stat_result, path: Path, most_bytes: int | None) -> None:
 
 
 def _beside(path: Path) -> Path:
-    """A name of its own in the same folder; a link is followed, so that it stays one."""
+    """Return an unused name in the same folder. A symbolic link is followed, so that it remains a link."""
     target = path.resolve()
     return target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.part")
 

@@ -1,5 +1,7 @@
-"""One process at a time, in a folder or at a file. The lock goes with the process, however it ends, so a killed one
-leaves none behind."""
+"""Locks that let one process at a time work in a folder or on a file.
+
+A lock ends with its process, so a killed process leaves none behind.
+"""
 
 import os
 import time
@@ -19,14 +21,17 @@ PATIENCE = 120.0
 """Seconds that a process waits for others."""
 
 PAUSE = 0.02
+"""Seconds between two attempts."""
 
 LOCK = ".lock"
-"""The file that is locked where folders cannot be."""
+"""The name of the file that is locked where folders cannot be locked."""
 
 
 def try_lock(file: BinaryIO | int) -> bool:
-    """Lock an open file against other processes until it is closed; say whether that went well. Where there are no such
-    locks, it does."""
+    """Lock an open file against other processes until it is closed; return whether that worked.
+
+    On systems without such locks the answer is always True.
+    """
     try:
         if fcntl is not None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -37,7 +42,7 @@ def try_lock(file: BinaryIO | int) -> bool:
 
 @contextmanager
 def hold_lock(folder: Path, patience: float = PATIENCE) -> Generator[None]:
-    """Wait until no other process is at work in a folder, and keep others waiting."""
+    """Wait until no other process holds the lock of a folder, and hold it while the work inside goes on."""
     until = time.monotonic() + patience
     while (handle := _lock_file(folder) if fcntl is None else _lock_folder(folder)) is None:
         if time.monotonic() >= until:
@@ -53,7 +58,7 @@ def hold_lock(folder: Path, patience: float = PATIENCE) -> Generator[None]:
 
 
 def _lock_folder(folder: Path) -> int | None:
-    """The open handle that holds the lock; None while another process has it."""
+    """Return the open handle that holds the lock, or None while another process has it."""
     for place, flags in (
         (folder, os.O_RDONLY),
         (folder / LOCK, os.O_RDWR | os.O_CREAT),
@@ -71,7 +76,7 @@ def _lock_folder(folder: Path) -> int | None:
 
 
 def _lock_file(folder: Path) -> int | None:
-    """The same by a file that only one process can make. Windows removes it with the process."""
+    """Lock a folder by creating a file that only one process can create. Windows removes it when the process ends."""
     try:
         return os.open(folder / LOCK, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_TEMPORARY", 0))
     except (FileExistsError, PermissionError):

@@ -1,4 +1,4 @@
-"""What of the machine this process may use, and how the threads of numerical libraries wait for one another."""
+"""The processor cores that this process may use, and how the threads of numerical libraries wait for each other."""
 
 import os
 from contextlib import suppress
@@ -14,8 +14,8 @@ def count_cores() -> int:
 def wait_without_spinning() -> None:
     """Let OpenMP threads sleep while they wait, unless the user has chosen otherwise.
 
-    It must be called before a library that uses OpenMP is loaded. On a busy machine, threads that spin take the
-    processor from the one that they wait for.
+    It must be called before a library that uses OpenMP is loaded. On a busy machine, spinning threads take processor
+    time from the thread that they wait for.
 
     >>> wait_without_spinning()
     """

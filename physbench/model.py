@@ -1,8 +1,8 @@
-"""What a model is to the evaluator: three functions of arrays. NumPy at this border, whatever is behind it.
+"""The interface between a model and the evaluator. All arrays are NumPy arrays, whatever library the model uses inside.
 
-B sequences of a batch, H x W pixels, C channels, A actions. Frames are float32 in 0..1. States are shown as frames
-(physbench/states.py), and a model says the next one as it would the next frame: in what is written here a pixel is then
-one number of a state, and the likelihood is not looked at.
+Shapes: B sequences of a batch, H x W pixels, C channels, A actions. Frames are float32 in 0..1. Some suites show states
+instead of frames (physbench/states.py). They have the form of frames, and a model predicts the next state as it would
+predict the next frame. Each "pixel" below is then one number of a state, and the likelihood of the model is not used.
 """
 
 from __future__ import annotations
@@ -17,45 +17,52 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CLIP = 1e-6
-"""Probabilities are clipped to [CLIP, 1 - CLIP]: a wrong pixel costs at most 13.8 nats. Part of the metrics."""
+"""Probabilities are clipped to [CLIP, 1 - CLIP], so a wrong pixel costs at most 13.8 nats. Part of the metrics."""
 
 MOST_BOXES = 255
-"""That a frame has room for."""
+"""The most boxes that a model may give for a frame."""
 
 
 class Likelihood(Protocol):
-    """The distribution of a pixel around its mean. A frozen dataclass of your own with these three can be one."""
+    """The distribution of a pixel around its mean.
+
+    Any frozen dataclass with these three members can serve as a likelihood.
+    """
 
     @property
     def support(self) -> tuple[float, float]:
-        """The lowest and the highest mean."""
+        """Return the lowest and the highest mean that is allowed."""
         ...
 
     @property
     def note(self) -> str:
-        """What a result says of it, "likelihood-NAME" or "likelihood-NAME-NUMBER"; nothing where its log is minus the
-        cross-entropy of `bce`."""
+        """Return the note in a result, "likelihood-NAME" or "likelihood-NAME-NUMBER".
+
+        It is empty where the log-likelihood is minus the cross-entropy of `bce`.
+        """
         ...
 
     def log_prob(self, pixels: NDArray[Any], means: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(..., C), (..., C) -> (..., C), or anything of that shape: the logarithm of the probability or density of
-        each pixel."""
+        """Return the logarithm of the probability or density of each pixel, (..., C), (..., C) -> (..., C)."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Bernoulli:
-    """A mean is the probability that a pixel is on."""
+    """The likelihood in which a mean is the probability that a pixel is on."""
 
     @property
     def support(self) -> tuple[float, float]:
+        """Return 0 and 1."""
         return 0.0, 1.0
 
     @property
     def note(self) -> str:
+        """Return an empty note: this likelihood is the usual one."""
         return ""
 
     def log_prob(self, pixels: NDArray[Any], means: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the log-probability of each pixel; probabilities are clipped to [CLIP, 1 - CLIP]."""
         import numpy as np
 
         p = np.clip(means, CLIP, 1 - CLIP)
@@ -64,64 +71,71 @@ class Bernoulli:
 
 @dataclass(frozen=True, slots=True)
 class Gaussian:
-    """Every channel is normal around its mean."""
+    """The likelihood in which every channel is normally distributed around its mean."""
 
     sigma: float
 
     @property
     def support(self) -> tuple[float, float]:
+        """Return minus and plus infinity."""
         return -math.inf, math.inf
 
     @property
     def note(self) -> str:
+        """Return gaussian-SIGMA."""
         from decimal import Decimal
 
         return f"gaussian-{Decimal(repr(float(self.sigma))):f}"
 
     def log_prob(self, pixels: NDArray[Any], means: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the log-density of each channel."""
         constant = math.log(self.sigma) + 0.5 * math.log(2 * math.pi)
         return -0.5 * ((pixels - means) / self.sigma) ** 2 - constant
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a model is told before the first frame."""
+    """The information that a model gets before the first frame."""
 
-    seeds: NDArray[np.uint64]  # (B,) all randomness of sequence i comes from seeds[i]
+    seeds: NDArray[np.uint64]  # (B,) all randomness of the model in sequence i must come from seeds[i]
     shape: tuple[int, int, int]  # H, W, C
-    slots: int | None = None  # how many a model with slots should use; None = as it likes
-    actions: int = 0
+    slots: int | None = None  # how many slots a model with slots should use; None = the model chooses
+    actions: int = 0  # A
     truth: Mapping[str, NDArray[Any]] | None = (
         None  # the stored arrays (B, T, ...), for reference rows that declare privileged = True
     )
     training_mean: Callable[[], NDArray[np.float32]] | None = (
-        None  # (H, W, C) the mean of training frames; worked out when it is asked for
+        None  # (H, W, C) the mean of training frames; computed when it is called
     )
-    shows: Literal["features", "position", "ram"] = "features"  # what is shown: frames, or states in their place
-    box_side: float = 0.0  # where places are shown: the side of the box in pixels, which is 1 there
+    shows: Literal["features", "position", "ram"] = "features"  # what is shown: frames, or states instead
+    box_side: float = 0.0  # where positions are shown: the side of the box in pixels, which is the unit of positions
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """mean: of every pixel of the next frame. owner: the slot of every pixel of the frame just seen, from 0.
+    """What a model says after it has seen a frame.
 
-    boxes: the objects of the frame just seen, each as x, y of its centre, width, height and identity. As many rows in
-    every frame; a row of NaN is no box. The upper left corner of the frame is (0, 0), the middle of its first pixel
-    (0.5, 0.5). An identity is a whole number from 0, in each frame of one box.
+    mean: the mean of every pixel of the next frame. owner: the slot that each pixel of the frame just seen belongs to,
+    counted from 0.
+
+    boxes: the objects of the frame just seen, each as the x and y of its centre, its width, its height and its
+    identity. Every frame has the same number of rows; a row of NaN is no box. The upper left corner of the frame is
+    (0, 0), and the middle of its first pixel is (0.5, 0.5). An identity is a whole number from 0; within a frame, no
+    two boxes have the same one.
     """
 
     mean: NDArray[np.float32] | None = None  # (B, H, W, C)
     owner: NDArray[np.uint8] | None = None  # (B, H, W)
     log_likelihood: NDArray[np.float32] | None = (
-        None  # (B, H, W) of the frame just seen, where the model knows it better than its mean does
+        None  # (B, H, W) of the frame just seen, where the model can compute it better than from its mean
     )
     boxes: NDArray[np.float32] | None = None  # (B, N, 5)
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Of a state, to be drawn: each slot's prediction of the next frame, its share of the frame just seen, and how
-    strongly slot k attends to slot i."""
+    """The slots of a state, for pictures: the prediction of each slot for the next frame, its share of the frame just
+    seen, and how strongly slot k attends to slot i."""
 
     predictions: NDArray[np.float32]  # (B, K, H, W, C)
     shares: NDArray[np.float32]  # (B, K, H, W)
@@ -130,7 +144,7 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a table says of a model beside its scores; a model may carry one as `origin`."""
+    """Facts about a model that tables show beside its scores; a model may carry them as its attribute `origin`."""
 
     parameters: int | None = None
     weights_sha256: str | None = None  # of the file
@@ -139,28 +153,34 @@ class Origin:
     paper_link: str | None = None
     device: str = "cpu"
     torch_version: str | None = None
-    samples: int = 1  # that its mean is the average of
-    training: str | None = None  # how it was trained, in a few words, where that is less than the paper did
-    settings: Mapping[str, float] = field(default_factory=lambda: {})  # what was set otherwise than it was trained with
-    code: str | None = None  # the package.module:ATTRIBUTE that its weights are of, if that is the user's own
+    samples: int = 1  # how many samples its mean is the average of
+    training: str | None = None  # how it was trained, in a few words, if it was trained for less than in the paper
+    settings: Mapping[str, float] = field(default_factory=lambda: {})  # settings that differ from those in training
+    code: str | None = None  # the package.module:ATTRIBUTE that its weights belong to, if that is code of the user
 
 
 class Model(Protocol):
-    """May also have `imagine(state, action)`, one step on its own prediction; without it a rollout observes the model's
-    own mean. And `origin`.
+    """A model that can be scored. It must have `likelihood`, `begin` and `observe`. It may also have:
 
-    And `parts(state) -> Parts | None`, for pictures of what its slots do. And `latents(state)`, (B, K, D): what each
-    slot has noted of its object, for probes of images, or of what it has seen, for probes of memories.
-
-    And `refinements(state, frame, action)`, for pictures of how it comes to what it says: what `observe` would return
-    if the guess at this frame were refined 0, 1, ... times, and at last what it does return. `sequential = True` says
-    that it goes on from its newest state alone.
+    - `imagine(state, action)`: one step that takes the model's prediction for the frame. Without it, a rollout gives
+      the mean that the model has predicted to `observe`.
+    - `origin`: an Origin.
+    - `parts(state) -> Parts | None`: for pictures of what its slots do.
+    - `latents(state)`, (B, K, D): the code of each slot. Probes of images read the objects from it, and probes of
+      memories read the memory of a console from it.
+    - `refinements(state, frame, action)`: for pictures of how it arrives at its prediction. It gives what `observe`
+      would return if the guess at this frame were refined 0, 1, ... times; the last one is what `observe` returns.
+    - `sequential = True`: the model can only go on from its newest state.
     """
 
     likelihood: Likelihood
 
-    def begin(self, batch: Batch) -> Any: ...
+    def begin(self, batch: Batch) -> Any:
+        """Return the state before the first frame."""
+        ...
 
     def observe(
         self, state: Any, frame: NDArray[np.float32], action: NDArray[np.float32] | None
-    ) -> tuple[Any, Prediction]: ...
+    ) -> tuple[Any, Prediction]:
+        """Take in a frame (B, H, W, C) and perhaps an action (B, A); return the next state and a prediction."""
+        ...

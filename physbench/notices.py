@@ -1,4 +1,4 @@
-"""Notices: what the library has to say while it works. The library never prints; a command line may listen."""
+"""Notices: messages of the library while it works. The library never prints them; the command line listens for them."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ _listeners: list[Listener] = []
 
 
 def announce(text: str) -> None:
-    """Tell the current listener; without one, it is dropped.
+    """Pass a notice to the current listener. Without a listener it is dropped.
 
     >>> heard = []
     >>> with listen(heard.append):
@@ -24,7 +24,7 @@ def announce(text: str) -> None:
 
 @contextmanager
 def listen(listener: Listener) -> Generator[None]:
-    """Pass every notice to the listener while the work inside goes on, instead of to the one before."""
+    """Pass every notice to this listener, instead of the previous one, while the work inside goes on."""
     _listeners.append(listener)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Read a `.npz` archive that a stranger may have made: every size is looked at before memory is taken, and nothing is
+"""A safe reader for `.npz` archives of unknown origin: every size is checked before memory is allocated, and nothing is
 unpickled.
 
 An archive is a zip of arrays. Its directory says how long each member is, and each member begins with its type and
@@ -18,12 +18,14 @@ from physbench.errors import HostileFile, StorageError
 
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 PLAIN = "biufU"
-"""The kinds of numbers, and text: what an array may hold."""
+"""The kinds of elements that an array may hold: numbers and text."""
 
 
 def read_npz(path: Path, content: str, *, most_arrays: int, most_bytes: int) -> dict[str, NDArray[Any]]:
-    """Read all arrays by name; an error in one sentence for anything else. content: what the file should hold, for the
-    sentence."""
+    """Read all arrays by name, or raise an error of one sentence.
+
+    content: what the file should hold, for that sentence.
+    """
     if not path.exists():
         raise StorageError(f"there is no file {path}")
     if not path.is_file():
@@ -38,7 +40,7 @@ def read_npz(path: Path, content: str, *, most_arrays: int, most_bytes: int) -> 
             return {member.filename.removesuffix(".npy"): _read_member(archive, member) for member in members}
     except StorageError:
         raise
-    except Exception as error:  # of strange bytes, zip, its compressors and NumPy raise a dozen kinds
+    except Exception as error:  # for damaged bytes, zip, its compressors and NumPy raise a dozen kinds of errors
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise StorageError(f"{path} does not hold {content}: {said[:120]}") from None
 

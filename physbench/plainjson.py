@@ -1,4 +1,4 @@
-"""JSON that every reader takes."""
+"""JSON that every reader accepts: without NaN or infinity."""
 
 import json
 import math
@@ -6,7 +6,7 @@ from typing import Any, cast
 
 
 def dump(value: Any) -> str:
-    """What is no number, or beyond all numbers, is null."""
+    """Return a value as JSON; NaN and infinite numbers become null."""
     return json.dumps(_finite(value), allow_nan=False)
 
 

@@ -1,4 +1,4 @@
-"""How far long work has come, on stderr: a bar where somebody is looking, a line a minute where a file is written."""
+"""Progress of long work, on stderr: a bar on a terminal, and a line every minute where stderr is a file."""
 
 import sys
 import time
@@ -12,20 +12,22 @@ from physbench.amounts import describe_time
 
 @dataclass(frozen=True)
 class Progress:
-    done: float  # sequences, those that are under way in part
+    """How much of some work is done."""
+
+    done: float  # sequences; one that is partly done counts in part
     total: int
-    doing: str
+    doing: str  # what is being done
 
 
 Update = Callable[[float, float, str], None]  # done, total, what is being done
 
 FIRST_LINE, LATER_LINES = 10.0, 60.0
-"""Seconds until the first line without a terminal, and from line to line."""
+"""Seconds until the first line where there is no terminal, and between later lines."""
 
 
 @contextmanager
 def progress_bar(doing: str, *, unit: str = "sequences") -> Generator[Update]:
-    """Report progress while the work inside goes on. unit: what is counted, for the rate; none is shown without."""
+    """Report progress while the work inside goes on. unit: what is counted, for the rate; if empty, none is shown."""
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -57,7 +59,7 @@ def progress_bar(doing: str, *, unit: str = "sequences") -> Generator[Update]:
 
 
 class _Lines:
-    """A line now and then, for the log of a job."""
+    """Progress as a line from time to time, for the log of a job."""
 
     def __init__(self, unit: str) -> None:
         self._unit = unit
@@ -67,9 +69,9 @@ class _Lines:
 
     def update(self, done: float, total: float, doing: str) -> None:
         now = time.monotonic()
-        if self._began is None:  # what a resumed run finds finished is no measure of its speed
+        if self._began is None:  # the first update may be of work that was done in an earlier run: no measure of speed
             self._began, self._first = now, done
-            self._next = now + FIRST_LINE  # two results that come together are no measure either
+            self._next = now + FIRST_LINE  # two updates in quick succession are no measure of speed either
         if now < self._next or done <= self._first:
             return
         self._next = now + LATER_LINES

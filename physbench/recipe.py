@@ -1,7 +1,8 @@
-"""A recipe is everything that decides the bytes of a dataset: same recipe, same dataset, on any machine.
+"""Recipes. A recipe is everything that decides the bytes of a dataset: the same recipe gives the same dataset on any
+machine.
 
-Randomness is counted, not consumed. Sequence i of a split has the seed number (split, i) of a SplitMix64 walk [Steele,
-Lea, Flood 2014], so every slice can be made alone and no two sequences of a dataset share a seed.
+The seed of a sequence depends only on its number: sequence i of a split has the seed number (split, i) of a SplitMix64
+walk [Steele, Lea, Flood 2014]. So every slice can be made alone, and no two sequences of a dataset share a seed.
 """
 
 from __future__ import annotations
@@ -31,25 +32,25 @@ PAPER_SIZES = {"training": 50_000, "validation": 10_000, "test": 10_000}
 MAX_FRAMES = 10_000
 MAX_SEQUENCES = 1 << 32
 MAX_CHUNK = 1 << 28
-"""The most bytes one pixel array of one sequence may have: what a reader must be ready to hold."""
+"""The most bytes that one pixel array of one sequence may have; a reader must be able to hold them in memory."""
 
 SHARED_STREAM = frozenset(
     {"balls", "balls4mass64", "balls678mass64", "balls3curtain64", "balls4mass64-crop50", "balls678mass64-crop50"}
 )
-"""Datasets whose bytes are frozen with one random stream between them: their sequences i are alike in their draws."""
+"""Datasets that share one random stream, because their bytes are frozen: in each, sequence i has the same draws."""
 
 GOLDEN = 0x9E3779B97F4A7C15
 _WORD = (1 << 64) - 1
 
 
 def expand_split(name: str) -> str:
-    """Give a split its full name: `train` is training, `valid` and `val` are validation. Other names stay as they
+    """Return the full name of a split: `train` is training, `valid` and `val` are validation. Other names stay as they
     are."""
     return SPLIT_ALIASES.get(name, name)
 
 
 def resolve_split(name: str) -> str:
-    """Give a split its full name, or say that there is none of this name."""
+    """Return the full name of a split; raise an error if there is no such split."""
     if expand_split(name) not in SPLITS:
         raise RecipeError(f"there is no split {name!r}: there is {', '.join(SPLITS)}")
     return expand_split(name)
@@ -67,9 +68,9 @@ class Excerpt:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Say what a dataset is made of: a generator with its parameters, the frames, how many sequences, the seed.
+    """What a dataset is made of: a generator with its parameters, the frames, how many sequences, the seed.
 
-    Most people need none: `physbench.generate("balls", "mine.h5", n=4, train=1000)` writes one for them.
+    Most users need no recipe: `physbench.generate("balls", "mine.h5", n=4, train=1000)` makes one.
 
     >>> from physbench_generators.balls.scenes import Balls
     >>> world = Balls(n=(6, 8), gravity=0.1)
@@ -88,7 +89,7 @@ class Recipe:
     excerpt: Excerpt | None = None
     """None for a whole dataset."""
     about: str = field(default="", compare=False)
-    """A line for people; not part of what decides the bytes."""
+    """A line for people; it does not affect the bytes."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.frames <= MAX_FRAMES:
@@ -162,7 +163,7 @@ class Recipe:
 
     @property
     def name(self) -> str:
-        """Name the dataset with the version of its generator: bytes change only with this name.
+        """Return the name of the dataset with the version of its generator; the bytes never change under one name.
 
         >>> physbench.open("balls.h5").attributes["dataset"]
         'balls-v1'
@@ -180,9 +181,9 @@ class Recipe:
         return sum(self.splits.values())
 
     def seeds(self, split: str, start: int, stop: int) -> NDArray[np.uint64]:
-        """Count out the seeds of sequences start..stop-1 of a split.
+        """Return the seeds of sequences start..stop-1 of a split.
 
-        The split may be longer than the recipe says, or absent from it.
+        The numbers may lie beyond the size of the split in the recipe, and the recipe may lack the split.
 
         >>> from physbench.registry import datasets
         >>> seeds = datasets.get("balls4mass64").seeds("test", 0, 1000)
@@ -199,10 +200,11 @@ class Recipe:
     def scenes(
         self, split: str, start: int, stop: int, only: Collection[str] | None = None, *, memory: Memory | None = None
     ) -> Scenes:
-        """Make sequences start..stop-1 of a split; only: the arrays that are wanted, all if nothing is said.
+        """Make sequences start..stop-1 of a split.
 
-        Where any sequence of a world can be made alone, they may also lie beyond what the recipe says. memory: hands
-        out what pixels are drawn into.
+        only: the names of the arrays that are wanted; all of them if it is None. memory: a function that returns the
+        memory that pixels are drawn into. If the world can make every sequence alone, the numbers may lie beyond the
+        size of the split in the recipe.
 
         >>> from physbench.registry import datasets
         >>> scenes = datasets.get("balls4mass64").scenes("test", 10_000, 10_002, only=["features", "position"])
@@ -216,7 +218,7 @@ class Recipe:
 
     @property
     def _stream(self) -> int:
-        """What a dataset mixes into its seeds, so that no two draw alike: 64 bits of its name."""
+        """Return 64 bits of a digest of the name, which enter the seeds, so that no two datasets draw alike."""
         return (
             0
             if self.dataset in SHARED_STREAM
@@ -224,7 +226,7 @@ class Recipe:
         )
 
     def difference(self, other: Mapping[str, Any]) -> list[str]:
-        """Name what another recipe, as JSON, has otherwise, and its value and ours.
+        """List what differs in another recipe, given as JSON: the name, its value and ours.
 
         >>> from physbench.registry import datasets
         >>> datasets.get("balls").difference(physbench.open("balls.h5").recipe)[0]
@@ -235,7 +237,7 @@ class Recipe:
         return [f"{key[1]} is {_word(theirs.get(key))} there, {_word(ours.get(key))} here" for key in keys]
 
     def to_json(self) -> str:
-        """Write the canonical text: one recipe has one text.
+        """Return the canonical text: equal recipes have the same text.
 
         >>> from physbench.registry import datasets
         >>> datasets.get("balls678mass64").to_json()[:40]
@@ -257,7 +259,7 @@ class Recipe:
         )
 
     def file_name(self, usual: Recipe) -> str:
-        """Make a name that says what is inside: the dataset, and whatever differs from the usual recipe.
+        """Return a file name that describes the content: the dataset, and whatever differs from the usual recipe.
 
         >>> from dataclasses import replace
         >>> from physbench.registry import datasets
@@ -286,7 +288,7 @@ class Recipe:
 
     @property
     def sha256(self) -> str:
-        """Digest the canonical text.
+        """Return the digest of the canonical text.
 
         >>> from physbench.registry import datasets
         >>> len(datasets.get("balls4mass64").sha256)
@@ -296,7 +298,7 @@ class Recipe:
 
 
 def _flat(recipe: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
-    """Everything in a recipe by (group, name); parameters and splits are groups."""
+    """Return everything in a recipe by (group, name); parameters and splits are groups."""
     flat: dict[tuple[str, str], Any] = {}
     for name, value in recipe.items():
         inner = (
@@ -309,7 +311,7 @@ def _flat(recipe: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
 
 
 def _word(value: Any) -> str:
-    """A value of anybody's recipe on one line."""
+    """Return a value of a recipe on one line."""
     return shorten(json.dumps(value) if value is not None else "not given", 60)
 
 
@@ -322,7 +324,7 @@ def _short(value: Any) -> str:
 
 
 def mix(number: Word) -> Word:
-    """The finalizer of SplitMix64, for an integer or an array of uint64."""
+    """Apply the finalizer of SplitMix64 to an integer or an array of uint64."""
     word: Any = number
     word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
     word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & _WORD

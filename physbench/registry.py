@@ -1,10 +1,13 @@
-"""Names for things that others may add: a table of our own, then the entry points of installed packages. Nothing is
-imported before it is asked for.
+"""Names of datasets, models and other things that packages can add: a built-in table, then the entry points of
+installed packages. Nothing is imported before it is needed.
 
-A package adds a dataset with an entry point in the group `physbench.generators` that leads to its Recipe, a family of
-networks that can be trained with one in `physbench.architectures` that leads to its Architecture, a suite with one in
-`physbench.suites` that leads to its Suite, a metric with one in `physbench.metrics` that leads to its Metric, and a
-player of games with one in `physbench.policies` that leads to its class.
+A package adds something by an entry point, in one of these groups:
+
+- `physbench.generators`: a dataset; the entry point leads to its Recipe.
+- `physbench.architectures`: a family of networks that can be trained; it leads to its Architecture.
+- `physbench.suites`: a suite; it leads to its Suite.
+- `physbench.metrics`: a metric; it leads to its Metric.
+- `physbench.policies`: a player of games; it leads to its class.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def attribute(place: str) -> Any:
-    """What `package.module:attribute` names, imported; an error in words if there is no such thing."""
+    """Import and return what `package.module:attribute` names, or raise an error in words."""
     module, _, name = place.partition(":")
     try:
         return getattr(import_module(module), name)
@@ -36,27 +39,31 @@ def attribute(place: str) -> Any:
 
 @cache
 def _entry_points(group: str, path: tuple[str, ...]) -> dict[str, Any]:
-    """By name. path: where packages lie, so that one that comes to lie there is found."""
+    """Return the entry points of a group by name. path: sys.path, so that packages on a new path are found."""
     return {point.name: point for point in entry_points(group=group)}
 
 
 @dataclass(frozen=True)
 class Registry:
+    """The known things of one kind, by name: built-in ones, and those that installed packages add."""
+
     noun: str
     group: str
     built_in: Mapping[str, str]  # name -> "module:attribute"
 
     def names(self) -> list[str]:
+        """List the built-in names, then those of installed packages."""
         return [*self.built_in, *sorted(set(self._foreign()) - set(self.built_in))]
 
     def get(self, name: str) -> Any:
+        """Import and return what has this name, or raise an error that suggests another name."""
         if name in self.built_in:
             return attribute(self.built_in[name])
         foreign = self._foreign()
         if name in foreign:
             try:
                 return foreign[name].load()
-            except Exception as error:  # whatever a stranger's package does when it is imported
+            except Exception as error:  # another package can raise anything when it is imported
                 place = (
                     f"{foreign[name].value}, of the installed package {foreign[name].dist.name}"
                     if foreign[name].dist
@@ -68,8 +75,10 @@ class Registry:
         raise UnknownName(f"no {self.noun} is called {name!r}: {suggest(name, self.names())}")
 
     def load_all(self, get: Callable[[str], Any] | None = None) -> Iterator[tuple[str, Any]]:
-        """Load everything, one by one by `get`; a notice names what cannot be loaded, so that a broken package hides no
-        other."""
+        """Load everything, one by one with `get`.
+
+        What cannot be loaded is skipped with a notice, so that a broken package does not hide the others.
+        """
         for name in self.names():
             try:
                 found = (get or self.get)(name)
@@ -109,7 +118,7 @@ datasets = Registry(
         "invaders-ram": "physbench_generators.atari.memory_world:invaders_ram",
     },
 )
-"""Recipes by name. One whose dataset has the name of its generator is a world whose parameters may be changed."""
+"""Recipes by name. If the dataset has the same name as its generator, its parameters may be changed."""
 
 models = Registry(
     "model",
@@ -163,10 +172,11 @@ models = Registry(
 """Models by name: factories without arguments, or with a `device`."""
 
 suites = Registry("suite", "physbench.suites", {})
-"""Suites that installed packages add; ours are in suites.py."""
+"""Suites that installed packages add; the built-in ones are in suites.py."""
 
 metrics = Registry("metric", "physbench.metrics", {})
-"""Metrics that installed packages add; ours are in metrics/catalogue.py."""
+"""Metrics that installed packages add; the built-in ones are in metrics/catalogue.py."""
+
 architectures = Registry(
     "architecture",
     "physbench.architectures",
@@ -182,7 +192,7 @@ architectures = Registry(
         "contrastive": "physbench_baselines.contrastive_sizes:ARCHITECTURE",
     },
 )
-"""Records of networks that can be trained, by the names that checkpoints say."""
+"""Architectures of networks that can be trained, by the names in checkpoints."""
 
 policies = Registry(
     "policy",

@@ -1,4 +1,4 @@
-"""From a name and parameters to a recipe: what `generate` and `stream` have in common."""
+"""The way from a name and parameters to a recipe, which `generate` and `stream` share."""
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -17,10 +17,10 @@ def resolve_recipe(
     frames: int | None = None,
     seed: int | None = None,
 ) -> Recipe:
-    """Look a dataset up, and change what is given.
+    """Look up a dataset, and apply the changes that are given.
 
-    parameters: of its generator. sizes: sequences of each split; None leaves the usual number. A named dataset has
-    its parameters in its name: only its sizes and its seed can be chosen.
+    parameters: changes to the parameters of its generator. sizes: how many sequences each split has; None leaves the
+    usual number. A named dataset has fixed parameters: only its sizes and its seed can be changed.
     """
     recipe: Recipe = registry.datasets.get(dataset) if isinstance(dataset, str) else dataset
     own = recipe.dataset == recipe.generator.name

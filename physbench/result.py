@@ -1,4 +1,4 @@
-"""What an evaluation found: scores with intervals, where they come from, and the table of them as CSV."""
+"""The result of an evaluation: scores with intervals, where they come from, and a table of them as CSV."""
 
 import csv
 import io
@@ -20,19 +20,18 @@ from physbench.npz import read_npz
 METRIC_VERSION = 2
 
 ENOUGH = 64
-"""Sequences from which on an interval can be believed: one of fewer is too narrow (docs/statistics.md says by how
-much)."""
+"""How many sequences a reliable interval needs. With fewer, it is too narrow; docs/statistics.md says by how much."""
 
 NARROW = "~"
-"""Stands behind an interval of fewer sequences than ENOUGH."""
+"""The mark after an interval of fewer sequences than ENOUGH."""
 
 SUMS = "per-sequence sums (physbench eval ... --per-sequence)"
 
 MOST_ARRAYS, MOST_BYTES = 4_096, 1 << 28
-"""Of a file with per-sequence sums."""
+"""The limits of a file with per-sequence sums."""
 
 LARGEST = 1e100
-"""Of a number in it: sums of these cannot overflow."""
+"""The largest number in such a file; sums of these cannot overflow."""
 
 NOTES = {
     "own-code": "made by running the user's own code",
@@ -47,7 +46,7 @@ NOTES = {
 
 
 def describe_note(note: str) -> str:
-    """A note in words."""
+    """Return a note in words."""
     stem, _, number = note.partition("-")
     if stem == "set":
         name, _, value = number.partition("-")
@@ -89,11 +88,13 @@ COLUMNS = (
     "date",
     "notes",
 )
-"""Of the CSV, in order; see the contract of the leaderboard."""
+"""The columns of the CSV, in order; see the contract of the leaderboard."""
 
 
 @dataclass(frozen=True)
 class Score:
+    """One figure of a task, with its 95 % interval."""
+
     task: str
     metric: str
     value: float  # NaN where there is none
@@ -104,13 +105,13 @@ class Score:
 
     @property
     def is_narrow(self) -> bool:
-        """Whether there is an interval, and of so few sequences that it is too narrow."""
+        """Return whether there is an interval that is too narrow, because it is of too few sequences."""
         return self.contributing is not None and self.contributing < ENOUGH and math.isfinite(self.low)
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """Everything that a number needs to be compared with another."""
+    """Everything that must be known about a number before it is compared with another."""
 
     model: str
     suite: str
@@ -131,11 +132,13 @@ class Provenance:
     paper_link: str | None = None
     torch_version: str | None = None
     notes: tuple[str, ...] = ()
-    """What a reader must know: of NOTES, or samples-N, or gaussian-SIGMA."""
+    """What a reader must know: keys of NOTES, samples-N, gaussian-SIGMA and the like; see `describe_note`."""
 
 
 @dataclass(frozen=True)
 class Result:
+    """All scores of an evaluation, with the sums that they were computed from."""
+
     scores: tuple[Score, ...]
     provenance: Provenance
     sums: dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]] = field(repr=False)
@@ -144,10 +147,11 @@ class Result:
     """Per task and metric: the figure of each step."""
 
     def score(self, task: str, metric: str) -> Score:
+        """Return the score of a metric on a task."""
         return next(score for score in self.scores if (score.task, score.metric) == (task, metric))
 
     def to_csv(self) -> str:
-        """One tidy row per task and metric; empty where there is nothing to say."""
+        """Return a CSV with one row per task and metric; a cell is empty where there is no value."""
         text = io.StringIO()
         table = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
         table.writeheader()
@@ -168,7 +172,7 @@ class Result:
         return text.getvalue()
 
     def save_sums(self, path: Path) -> None:
-        """Numerators and denominators of every sequence, for paired comparisons."""
+        """Save the numerators and denominators of every sequence, for paired comparisons."""
         arrays: dict[str, NDArray[np.float64]] = {}
         for (task, metric), (numerator, denominator) in self.sums.items():
             arrays |= {f"{task}|{metric}|numerator": numerator, f"{task}|{metric}|denominator": denominator}
@@ -181,15 +185,14 @@ class Result:
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """What `save_sums` left of an evaluation."""
+    """An evaluation, as far as `save_sums` has saved it."""
 
     provenance: dict[str, Any]
     sums: dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]] = field(repr=False)
 
 
 def load_run(path: Path) -> ScoredRun:
-    """Read per-sequence sums; perhaps a stranger's, so every size is looked at before it is believed and nothing is
-    unpickled."""
+    """Read per-sequence sums. The file may come from anyone, so every size is checked and nothing is unpickled."""
     require_regular_file(path, MOST_BYTES)
     arrays = read_npz(path, SUMS, most_arrays=MOST_ARRAYS, most_bytes=MOST_BYTES)
     try:
@@ -211,16 +214,21 @@ def load_run(path: Path) -> ScoredRun:
 
 
 def is_formula(text: str) -> bool:
-    """Would a spreadsheet run it? Some drop what cannot be seen in front, and take wide and small signs for the plain
-    ones."""
+    """Return whether a spreadsheet would take a text for a formula.
+
+    Some spreadsheets ignore invisible characters at the beginning, and accept wide and small forms of a sign.
+    """
     plain = unicodedata.normalize("NFKC", text)
     begun = next((sign for sign in plain if not sign.isspace() and unicodedata.category(sign)[0] != "C"), "")
     return begun in tuple("=+-@") or text.startswith(("\t", "\r"))
 
 
 def plain_cell(value: Any) -> Any:
-    """What may stand in a cell; a stranger may have named the model. A quote in front makes a formula text, and csv
-    lets a carriage return end a row."""
+    """Return a value that is safe in a cell, because the name of a model can be any text.
+
+    A quote in front of a formula makes it text. Characters that cannot be printed are replaced: a carriage return, for
+    example, would end the row.
+    """
     if not isinstance(value, str):
         return value
     text = "".join(sign if sign.isprintable() else "?" for sign in value)

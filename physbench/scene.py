@@ -1,8 +1,8 @@
-"""Scenes: what a world makes and a dataset file holds, as arrays with one shape contract.
+"""Scenes: what a world makes and a dataset file holds, as arrays of agreed shapes.
 
-N sequences, T frames, K objects at most, H x W pixels, C channels, M events. In memory the sequences come first; a file
-puts time first. The names, types and axes of the arrays are those of the vocabulary in storage/layout.py. Everything is
-in pixels and frames: x to the right, y down.
+N sequences, T frames, at most K objects, H x W pixels, C channels, M events. In memory, the sequences are the first
+axis; in a file, time is. The names, types and axes of the arrays are those of the vocabulary in storage/layout.py.
+Lengths are in pixels and times in frames; x points to the right and y down.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Scenes:
-    """N sequences with what their world tells of them. Frame t is the state at time t; an interval (t, t + 1] carries
-    the index t."""
+    """N sequences with everything that their world gives: frames, labels, the ground truth and events.
+
+    Frame t is the state at time t; the interval (t, t + 1] has the index t.
+    """
 
     features: NDArray[np.uint8] | None = None  # (N, T, H, W, C) the frames
     groups: NDArray[np.uint8] | None = None  # (N, T, H, W, 1) the owner of each pixel, 0 = no object
@@ -58,12 +60,12 @@ class Scenes:
         return Scenes(arrays.get("features"), arrays.get("groups"), truth, events or {})
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Give the per-sequence arrays by name, without the events (their number differs from sequence to sequence)."""
+        """Return the per-sequence arrays by name, without the events, whose number differs between sequences."""
         pixels = {"features": self.features, "groups": self.groups}
         return {**{name: array for name, array in pixels.items() if array is not None}, **self.truth}
 
     def cut(self, start: int, stop: int) -> Scenes:
-        """Give sequences start..stop-1 of these."""
+        """Return the scenes start..stop-1 of these."""
         events = self.events
         if events:
             offset = events["offset"][start : stop + 1]
@@ -73,7 +75,7 @@ class Scenes:
 
 
 def join_scenes(parts: Sequence[Scenes]) -> Scenes:
-    """Put scenes one after the other."""
+    """Concatenate scenes."""
     if len(parts) == 1:
         return parts[0]
     arrays = [part.arrays() for part in parts]
@@ -84,7 +86,7 @@ def join_scenes(parts: Sequence[Scenes]) -> Scenes:
 
 
 def join_events(parts: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
-    """Put the events of consecutive sequences one after the other."""
+    """Concatenate the events of consecutive sequences."""
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name != "offset"}
     if parts[0]:
         joined["offset"] = np.concatenate([[0], np.cumsum(np.concatenate([np.diff(part["offset"]) for part in parts]))])
@@ -100,35 +102,38 @@ class Streams:
 
     @staticmethod
     def of(streams: Sequence[bytes]) -> Streams:
+        """Concatenate single streams."""
         return Streams(
             np.frombuffer(b"".join(streams), np.uint8), np.array([len(stream) for stream in streams], np.uint32)
         )
 
     @property
     def checksums(self) -> NDArray[np.uint32]:
-        """Adler-32 of each decoded chunk: what its zlib stream ends with."""
+        """Return the Adler-32 checksum of each decoded chunk, which stands at the end of its zlib stream."""
         ends = np.cumsum(self.sizes, dtype=np.int64)
         return self.data[ends[:, None] + np.arange(-4, 0)].view(">u4")[:, 0].astype(np.uint32)
 
 
 def join_streams(parts: Sequence[Streams]) -> Streams:
-    """Put streams one after the other."""
+    """Concatenate streams."""
     return Streams(np.concatenate([part.data for part in parts]), np.concatenate([part.sizes for part in parts]))
 
 
 class Fault(NamedTuple):
-    """What contradicts the laws of a world."""
+    """A contradiction between the arrays of a sequence and the laws of its world."""
 
     sequence: int  # counted from the start of the batch
-    sentence: str  # goes on after the name of the sequence
+    sentence: str  # a sentence that begins with the name of the sequence, without that name
 
 
 @dataclass(frozen=True)
 class Marks:
-    """What a world shows in pictures of one sequence beside its pixels and labels. T frames, K objects, everything in
-    pixels and frames."""
+    """What a world adds to pictures of one sequence, beside its pixels and labels.
 
-    names: tuple[str, ...] = ()  # of the objects, by label; without, they are numbered
+    T frames, K objects; lengths are in pixels and times in frames.
+    """
+
+    names: tuple[str, ...] = ()  # of the objects, by label; if empty, objects are numbered
     cores: NDArray[np.float64] = field(
         default_factory=lambda: np.empty((0, 0, 3))
     )  # (T, K, 3) x, y, radius of a dark disc in an object; 0 = none
@@ -141,5 +146,5 @@ class Marks:
     )
     kinds: Mapping[int, str] = field(default_factory=dict[int, str])  # of events, in words
     words: Mapping[str, str] = field(default_factory=dict[str, str])
-    """What `cores`, `outlined`, `ticks` and `hidden` mean, for the legend, and, under `moments`, what happens where
-    something is outlined."""
+    """The meaning of `cores`, `outlined`, `ticks` and `hidden`, for the legend. Under `moments`: what happens in the
+    frames in which something is outlined."""

@@ -1,4 +1,4 @@
-"""Seeds: what a model's own randomness comes from, and what fresh data are drawn by."""
+"""Seeds: for the randomness of a model, and for fresh data."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FRESH_BITS = 63
-"""Bits of a seed that the system draws: too many to be searched."""
+"""Bits of a seed for fresh data: too many to try all seeds."""
 
 
 def seed_sequences(places: NDArray[np.int64], *, seed: int, sample: int = 0) -> NDArray[np.uint64]:
-    """Give each sequence a seed for the model's own randomness, (B,) -> (B,), by its place in the split.
+    """Return a seed for the randomness of a model in each sequence, from its place in the split, (B,) -> (B,).
 
-    A seed is eight bytes of a SHA-256 of the evaluation seed, the sample and the place. Neither the seed of the data
-    nor that of fresh data enters, so no seed can be turned into a future.
+    A seed is eight bytes of a SHA-256 of the evaluation seed, the sample and the place. It does not depend on the seed
+    of the data, or of fresh data, so a model cannot use it to compute the future of a sequence.
 
     >>> import numpy as np
     >>> seed_sequences(np.arange(2), seed=0).tolist() == seed_sequences(np.arange(3), seed=0).tolist()[:2]
@@ -30,7 +30,7 @@ def seed_sequences(places: NDArray[np.int64], *, seed: int, sample: int = 0) -> 
 
 
 def draw_fresh_seed() -> int:
-    """Draw a seed for fresh sequences from the system.
+    """Draw a seed for fresh sequences from the random numbers of the operating system.
 
     >>> 0 <= draw_fresh_seed() < 2**63
     True

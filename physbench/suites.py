@@ -1,8 +1,8 @@
-"""Suites as data: what is shown, what is asked, and what the answer is ranked by. Definitions of the metrics are in
+"""Suites as data: what is shown, what is asked, and which metric ranks the answers. The metrics are defined in
 metrics/.
 
-A package adds a suite with an entry point in the group `physbench.suites` that leads to its Suite. Only a suite that
-pins the digests of its data is ranked; any other can be run all the same. Ours are pinned in pins.json.
+A package adds a suite by an entry point in the group `physbench.suites` that leads to its Suite. Only a suite that pins
+the digests of its data is ranked; other suites can still be run. The digests of the built-in suites are in pins.json.
 """
 
 from __future__ import annotations
@@ -24,62 +24,62 @@ if TYPE_CHECKING:
 SIZES = {"lite": 1_000, "full": 10_000}
 
 UNRANKED = "unranked"
-"""What the size of a result begins with, where its suite pins no digests."""
+"""The beginning of the size in a result, where the suite pins no digests."""
 
 BATCH = 16
-"""Sequences that a model is shown at a time. On a CPU more are no faster, and a run that is killed loses its last
-batch; a GPU is better used with more."""
+"""How many sequences a model is shown at a time. On a CPU, larger batches are not faster, and a run that is killed
+loses its last batch. On a GPU, larger batches are better."""
 
 ROWS = ("copy", "blur", "blobs", "tracker", "constant-velocity", "mean", "blank", "oracle")
-"""Reference rows: models that stand beside every other, and learn nothing."""
+"""The reference rows: models that learn nothing, shown beside every other model."""
 
 LEAVING = tuple("tracker-80" if name == "tracker" else name for name in ROWS)
-"""The same where the frame is a window into a box of 80 pixels."""
+"""The reference rows where the frame is a window into a box of 80 pixels."""
 
 BLIND = ("copy", "mean", "blank")
-"""The rows that know no balls."""
+"""The reference rows that assume nothing about balls."""
 
 SEGMENTS = ("k-means-true", "k-means", "blobs", "one-segment", "random-segments")
-"""The rows that cut an image up."""
+"""The reference rows that divide an image into segments."""
 
 COLOURS = ("k-means-colour-true", "k-means-colour", "colours")
-"""Those that look at colours, too."""
+"""Further reference rows that divide an image into segments, by its colours."""
 
 STATES = ("copy", "inertia", "constant-velocity", "oracle")
-"""Those that can say where balls will be."""
+"""The reference rows that can predict the positions of balls."""
 
 PICTURES = ("copy", "blur", "mean", "blank", "constant-velocity", "oracle")
-"""Those that can say how a frame in colours goes on."""
+"""The reference rows that can predict the next frame in colour."""
 
 CODES = ("pixels", "random-cnn", "blank")
-"""Those that have codes of frames."""
+"""The reference rows that have codes of frames."""
 
 PRIVILEGED = ("constant-velocity", "oracle", "k-means-true", "k-means-colour-true")
-"""Rows that are told the truth; the others see frames alone."""
+"""The reference rows that are given the ground truth; the others see only frames."""
 
 _PINNED: dict[str, Any] = json.loads(Path(__file__).with_name("pins.json").read_text(encoding="utf-8"))
 
 DIGESTS: dict[tuple[str, int], str] = {(task, count): digest for task, count, digest in _PINNED["digests"]}
-"""Of the test splits, by task and number of sequences: what a file of them carries as its content digest."""
+"""The content digests of the test splits, by task and number of sequences."""
 
 MEMORYLESS: dict[tuple[str, int, int], tuple[tuple[int, int], ...]] = {
     (task, frames, count): tuple((on, pixels) for on, pixels in counts)
     for task, frames, count, counts in _PINNED["memoryless"]
 }
-"""Of the test splits, by task, frames and number of sequences: pixels that are on, and all that count, at distance 1,
-2, ... to the curtain.
+"""For the test splits, by task, frames and number of sequences: how many pixels are on, and how many pixels count, at
+distance 1, 2, ... from the curtain.
 
-What `permanence_bce` holds a model against; `python -m physbench.evaluation.memoryless` counts them again.
+`permanence_bce` compares a model with these; `python -m physbench.evaluation.memoryless` counts them again.
 """
 
 RARE: frozenset[tuple[str, str, int]] = frozenset((task, metric, count) for task, metric, count in _PINNED["rare"])
-"""Figures that fewer than 64 of the pinned sequences contribute to, by task, metric and number of sequences: their
-intervals are, for every model, too narrow."""
+"""Figures to which fewer than 64 of the pinned sequences contribute, by task, metric and number of sequences: their
+intervals are too narrow for every model."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """The test sequences of a dataset, and what is asked about them. dataset: its name, or a recipe of your own."""
+    """The test sequences of a dataset, and what is asked about them. dataset: its name, or a recipe."""
 
     dataset: str | Recipe
     askings: tuple[Asking, ...]
@@ -87,23 +87,25 @@ class Task:
 
     @property
     def name(self) -> str:
+        """Return the name of the dataset."""
         return self.dataset if isinstance(self.dataset, str) else self.dataset.dataset
 
     @property
     def recipe(self) -> Recipe:
+        """Return the recipe of the dataset."""
         return registry.datasets.get(self.dataset) if isinstance(self.dataset, str) else self.dataset
 
     @property
     def shows(self) -> Shows:
-        """The array that all its askings show."""
+        """Return the array that all its askings show."""
         return self.askings[0].shows if self.askings else "features"
 
     def names(self, asking: Asking) -> str:
-        """The task of a row of the results."""
+        """Return the name of an asking in the results."""
         return f"{self.name}/{asking.name}" if asking.name else self.name
 
     def place(self, asking: Asking) -> str:
-        """Where the answer lies in a file of predictions: every sample has its own."""
+        """Return the place of the answer in a file of predictions; every sample has another place."""
         return (
             f"{self.names(asking)}/sample-{asking.sample}"
             if isinstance(asking, Rollout) and asking.samples > 1
@@ -111,7 +113,7 @@ class Task:
         )
 
     def farthest(self, rollout: Rollout) -> Rollout:
-        """The longest rollout from the same context."""
+        """Return the longest rollout from the same context."""
         alike = [
             other
             for other in self.askings
@@ -122,7 +124,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Pins:
-    """What is known beforehand of the test sequences of a suite, by the name of a task and the number of sequences."""
+    """Facts about the test sequences of a suite that are stored, by the name of a task and the number of sequences."""
 
     digests: Mapping[tuple[str, int], str] = field(default_factory=dict[tuple[str, int], str])
     memoryless: Mapping[tuple[str, int, int], tuple[tuple[int, int], ...]] = field(
@@ -136,7 +138,7 @@ PINS = Pins(DIGESTS, MEMORYLESS, RARE)
 
 @dataclass(frozen=True)
 class Suite:
-    """Tasks, and what their answers are ranked by.
+    """Tasks, and the metric that ranks models on them.
 
     >>> from physbench.suites import Suite, Task, Window
     >>> mine = Suite("mine", 1, "ten frames of the box with a curtain", (Task("balls3curtain64", (Window(10),)),))
@@ -149,11 +151,11 @@ class Suite:
     about: str
     tasks: tuple[Task, ...]
     ranked_by: tuple[str, str] | None = None  # task, metric
-    sequences: int | None = None  # a fixed number, whatever the size
+    sequences: int | None = None  # a fixed number of sequences, which replaces that of the size
     against: tuple[str, str] | None = (
         None  # more objects, fewer objects: how many times worse the first is, for relative figures
     )
-    references: tuple[str, ...] = ROWS  # models that stand beside every other
+    references: tuple[str, ...] = ROWS  # models that are shown beside every other
     pins: Pins = field(default=Pins(), repr=False)
 
     def __post_init__(self) -> None:
@@ -171,18 +173,18 @@ class Suite:
             )
 
     def digest(self, task: Task, sequences: int) -> str | None:
-        """The pinned digest of the first so many test sequences of a task."""
+        """Return the pinned digest of the first test sequences of a task, or None if they are not pinned."""
         return self.pins.digests.get((task.name, sequences))
 
     def is_pinned(self, sequences: int) -> bool:
-        """Whether so many sequences of every task are pinned: only then are scores ranked."""
+        """Return whether this number of sequences is pinned for every task: only then are scores ranked."""
         return all(self.digest(task, sequences) is not None for task in self.tasks)
 
 
 def _segmentation(
     dataset: str, slots: int, more: str, more_slots: int, about: str, references: tuple[str, ...] = SEGMENTS
 ) -> Suite:
-    """Who owns the pixels of images: as in training, and of more objects than in training."""
+    """Make a suite that asks which object each pixel belongs to: on images as in training, and with more objects."""
     tasks = (Task(dataset, (Image(),), slots), Task(more, (Image(),), more_slots))
     return Suite(f"segmentation-{dataset}", 1, about, tasks, (dataset, "ari"), references=references)
 
@@ -190,7 +192,7 @@ def _segmentation(
 def _memory(
     name: str, about: str, dataset: str, asking: Memory | Codes, metric: str, references: tuple[str, ...] = ("copy",)
 ) -> Suite:
-    """The memory of a console, in 1,000 sequences whatever the size."""
+    """Make a suite about the memory of a console, with 1,000 sequences in every size."""
     return Suite(name, 1, about, (Task(dataset, (asking,)),), (dataset, metric), sequences=1_000, references=references)
 
 
@@ -338,15 +340,16 @@ SUITES = {
         ),
     )
 }
-"""Our own."""
+"""The built-in suites, by name."""
 
 
 def installed_suites() -> dict[str, Suite]:
-    """Ours, then those of installed packages."""
+    """Return all suites by name: the built-in ones and those of installed packages."""
     return {**dict(registry.suites.load_all(suite_of)), **SUITES}
 
 
 def suite_of(name: str) -> Suite:
+    """Return the suite of this name, or raise an error that suggests another name."""
     if name in SUITES:
         return SUITES[name]
     if name not in (others := registry.suites.names()):

@@ -1,6 +1,6 @@
-"""Worlds: what a dataset is made of, and the parts that a world may have beside.
+"""Worlds, which make the scenes of datasets, and the optional parts that a world may have.
 
-A world is a frozen dataclass whose fields are its parameters; `physbench.fields.bounded` gives a field its help, its
+A world is a frozen dataclass whose fields are its parameters; `physbench.fields.parameter` gives a field its help, its
 bounds and its choices.
 """
 
@@ -26,62 +26,70 @@ T = TypeVar("T")
 
 
 class World(Protocol):
-    """Make scenes. Bump `version` whenever the same recipe makes other bytes.
+    """A world makes scenes. Raise `version` whenever the same recipe makes different bytes.
 
-    A world may have more: `WorldParts` lists what.
+    A world may have more attributes and methods: `WorldParts` lists them.
     """
 
     name: ClassVar[str]
     version: ClassVar[int]
     arrays: ClassVar[tuple[str, ...]]
-    """Names of the vocabulary (storage/layout.py) that its scenes carry; columns of events as "events/time"."""
+    """The arrays of its scenes, by their names in the vocabulary (storage/layout.py); columns of events are named like
+    "events/time"."""
 
     @property
-    def shape(self) -> tuple[int, int, int]: ...  # H, W, C; zeros where it has no pixels
+    def shape(self) -> tuple[int, int, int]:
+        """Return H, W and C, or zeros if the world has no pixels."""
+        ...
 
     @property
-    def objects(self) -> int: ...  # K; 0 where it has none
+    def objects(self) -> int:
+        """Return K, the most objects of a scene, or 0 if the world has none."""
+        ...
 
     def scenes(self, recipe: Recipe, span: Span, only: Collection[str] | None = None) -> Scenes:
-        """Make the sequences of a span, from the recipe, the split and their numbers alone. only: the arrays that are
-        wanted; there may be more."""
+        """Make the sequences of a span. They depend on nothing but the recipe, the split and their numbers.
+
+        only: the arrays that are wanted; the scenes may contain more.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class WorldParts:
-    """The parts that a world may have or lack; None where it lacks one."""
+    """The optional parts of a world; None where it lacks one."""
 
     spans: Callable[[Recipe, str], Sequence[Span]] | None
-    """The units of a split that cannot be cut, such as whole episodes: they follow one another from 0 to its end.
-    Without, any stretch can be made."""
+    """Return the parts of a split that can only be made as a whole, such as episodes. Together they cover the split
+    from 0 to its end, in order. A world without this part can make any stretch of sequences."""
     encode: Callable[[Recipe, Span], tuple[dict[str, Streams], Scenes]] | None
-    """Make the pixel arrays compressed, without drawing them, and the rest as scenes. Not for worlds with spans."""
+    """Make the pixel arrays in compressed form, without drawing them, and the rest as scenes. Not for worlds with
+    spans."""
     draw: Callable[[Recipe, Span, Collection[str] | None, Memory], Scenes] | None
-    """Make scenes whose pixels lie in memory that is handed out."""
+    """Make scenes whose pixels are drawn into memory that the given function returns."""
     check: Callable[[Scenes], Iterator[Fault]] | None
-    """Recompute the truth of scenes, sharing no code with what made them. Nothing in the arrays may be believed: they
-    can be a stranger's."""
+    """Recompute the ground truth of scenes, with code that shares nothing with the code that made them. The arrays may
+    come from anyone, so this code must not trust them."""
     checked: tuple[str, ...] | None
-    """The arrays of sequences that `check` looks at; all of them if nothing is said, and pixels take time to decode."""
+    """The arrays of sequences that `check` looks at; None means all of them. Pixels take time to decode."""
     marks: Callable[[Mapping[str, NDArray[Any]], Mapping[str, NDArray[Any]]], Marks] | None
-    """Mark one sequence in pictures, from its arrays (T, ...) and its events by name. Nothing in them may be
-    believed."""
+    """Return the marks of one sequence for pictures, from its arrays (T, ...) and its events by name. They may come
+    from anyone, so this code must not trust them."""
     obstacle: Callable[[Recipe], str] | None
-    """Say why the recipe in a file of a stranger is not followed: it names code that would run, or needs what is not
-    here. Empty = it is."""
+    """Say why the recipe in a file of unknown origin is not executed: it names code that would run, or needs something
+    that is not installed. An empty text means that it is executed."""
     slow: bool
-    """Whether test data are kept once they are made."""
+    """Whether the world is so slow that test data are kept in the cache."""
     engine: Literal["threads", "processes"]
-    """How the world wants to be made ahead."""
+    """Whether scenes are made ahead by threads or by processes."""
     actions: int
     """How many actions there are: the last axis of `actions`."""
     box_side: float
-    """The side in pixels of the square that its objects move in, from the origin on; 0 where there is none."""
+    """The side in pixels of the square that its objects move in, which begins at the origin; 0 if there is none."""
 
 
 def parts_of(world: World) -> WorldParts:
-    """Look up, once and here alone, what a world has beside what every world has."""
+    """Look up the optional parts of a world. No other code does this."""
     defaults = {
         "spans": None,
         "encode": None,
@@ -99,8 +107,10 @@ def parts_of(world: World) -> WorldParts:
 
 
 def make_by_seed(batch: Callable[[Any, NDArray[np.uint64], int], Scenes]) -> Callable[..., Scenes]:
-    """Make the `scenes` of a world whose sequence i depends on seeds[i] alone: `scenes = seeded(batch)` with
-    batch(self, seeds, frames)."""
+    """Make the `scenes` method of a world whose sequence i depends only on seeds[i].
+
+    In the class, write `scenes = make_by_seed(batch)` after a method `batch(self, seeds, frames)`.
+    """
 
     def scenes(self: Any, recipe: Recipe, span: Span, only: Collection[str] | None = None) -> Scenes:
         return batch(self, recipe.seeds(span.split, span.start, span.stop), recipe.frames)
@@ -111,8 +121,7 @@ def make_by_seed(batch: Callable[[Any, NDArray[np.uint64], int], Scenes]) -> Cal
 def make_scenes(
     recipe: Recipe, wanted: Span, only: Collection[str] | None = None, *, memory: Memory | None = None
 ) -> Scenes:
-    """Make any stretch of a split, with exactly the arrays that are wanted, in the order in which the world declares
-    them."""
+    """Make any stretch of a split, with exactly the arrays that are wanted, in the order that the world declares."""
     recipe, wanted = recipe.locate(wanted)
     world, parts = recipe.generator, parts_of(recipe.generator)
     if only is not None and (unknown := [name for name in only if name not in world.arrays]):
@@ -137,7 +146,7 @@ def make_scenes(
 def _cut_from_spans(
     recipe: Recipe, make_spans: Callable[[Recipe, str], Sequence[Span]], wanted: Span, only: Collection[str] | None
 ) -> Scenes:
-    """Make the whole spans that hold a stretch, and cut it out of them."""
+    """Make the spans that contain a stretch of sequences, and cut the stretch out of them."""
     count = recipe.splits.get(wanted.split, 0)
     if not 0 <= wanted.start < wanted.stop <= count:
         raise RecipeError(
@@ -168,7 +177,10 @@ def _require_spans(recipe: Recipe, spans: Sequence[Span], split: str) -> Sequenc
 
 
 class Latest(Generic[T]):
-    """The last few things that were made; each is made once, also where several threads ask for it together."""
+    """A cache of the last few things that were made.
+
+    A thing is made only once, even if several threads ask for it at the same time.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -176,6 +188,7 @@ class Latest(Generic[T]):
         self._lock = Lock()
 
     def get(self, key: Any, make: Callable[[], T]) -> T:
+        """Return the thing of this key; make it if it is not here."""
         with self._lock:
             future = self._futures.get(key)
             mine = future is None
@@ -197,7 +210,7 @@ class Latest(Generic[T]):
 
 _SPANS: Latest[Sequence[Span]] = Latest(8)
 _SCENES: Latest[Scenes] = Latest(4)
-"""Spans, kept for callers that walk through them in smaller steps."""
+"""Spans and their scenes, kept for callers that go through them in smaller steps."""
 
 
 def __getattr__(name: str) -> Any:
