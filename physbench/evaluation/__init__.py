@@ -1,1 +1,1 @@
-"""A model on a suite: the data shown, the window it is shown through, and what its answers are worth."""
+"""Evaluation of a model on a suite: the data, how they are shown to the model, and how its answers are scored."""

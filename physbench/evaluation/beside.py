@@ -1,4 +1,5 @@
-"""The reference rows beside a score: known beforehand for pinned sequences, scored on the spot for few others."""
+"""The scores of the reference rows, to be shown beside that of a model: stored ones for pinned sequences, and scored on
+the spot for a few others."""
 
 from collections.abc import Callable
 
@@ -8,16 +9,16 @@ from physbench.evaluation.evaluate import Extent, evaluate
 from physbench.evaluation.known import Known, references
 
 FEW = 256
-"""Sequences of each task that the rows are scored on while the user waits."""
+"""The most sequences of each task for which the rows are scored while the user waits."""
 
 
 def reference_scores(
     chosen: Extent, *, besides: str = "", doing: Callable[[str], None] = lambda text: None
 ) -> list[Known]:
-    """Give what the reference rows score on the sequences of an evaluation; nothing where it is not known and would
-    take long.
+    """Return the scores of the reference rows on the sequences of an evaluation.
 
-    besides: the model that was scored, which need not be scored again.
+    The list is empty if they are not stored and would take long to compute. besides: the model that was scored, which
+    is not scored again.
     """
     known = references(chosen)
     if known or chosen.count > FEW:
@@ -37,6 +38,6 @@ def _score_row(name: str, chosen: Extent, doing: Callable[[str], None]) -> list[
             data=chosen.data,
             name=name,
         )
-    except PhysbenchError:  # a file may lack the truth that a row is told, or the training frames that it averages
+    except PhysbenchError:  # a file may lack the ground truth that a row needs, or the training frames that it averages
         return []
     return [Known(score.task, score.metric, name, score.value, score.low, score.high) for score in result.scores]

@@ -1,7 +1,7 @@
-"""Run a command as a child process, and exchange bytes with it.
+"""A child process that runs a command and exchanges bytes with this process.
 
-Whatever it does, no exchange takes longer than its timeout or more memory than its answer, and nothing of its process
-group is left in the end.
+Whatever the child does, no exchange takes longer than its timeout or more memory than its answer, and in the end no
+process of its process group is left.
 """
 
 from __future__ import annotations
@@ -25,26 +25,27 @@ from physbench.printable import printable
 Size = Callable[[bytes], int]
 
 TIMEOUT = 120.0
-"""Seconds that a child has for an answer, by default. The first answer includes loading."""
+"""Seconds that a child has for an answer, by default. The first answer includes the time for loading."""
 
 PATIENCE = 5.0
 """Seconds that a child has to end after its standard input was closed."""
 
 LAST_GASP = 1.0
-"""Seconds of silence after which a child is looked at, and in which one that closed a pipe is expected to end."""
+"""Seconds of silence after which we check whether a child has ended; also the seconds that a child has to end after it
+closed a pipe."""
 
 GLANCE = 0.05
-"""Seconds between two looks at whether it has ended."""
+"""Seconds between two checks whether a child has ended."""
 
 PIECE = 1 << 18
 """Bytes that are read or written at a time."""
 
 LONGEST_TAIL, MOST_LINES, LONGEST_LINE = 1 << 13, 30, 200
-"""What is kept of the standard error of a child: bytes; and what is shown of it: lines, letters of each."""
+"""How many bytes of the standard error of a child are kept; how many lines, and characters of each line, are shown."""
 
 
 class Child:
-    """A process, in a process group of its own, that answers one question at a time."""
+    """A process in a separate process group that answers one question at a time."""
 
     def __init__(self, command: str, *, timeout: float = TIMEOUT) -> None:
         if not 0 < timeout < math.inf:
@@ -71,7 +72,7 @@ class Child:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let it end by itself if all went well, and kill it otherwise."""
+        """Let the child end by itself if there was no error, and kill it otherwise."""
         if kind is None:
             self.close()
         else:
@@ -82,9 +83,10 @@ class Child:
         return text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]}..."
 
     def exchange(self, question: Sequence[memoryview], size: Size, topic: str) -> tuple[bytes, bytearray]:
-        """Send a question, and return the line of the answer and the bytes behind it.
+        """Send a question; return the first line of the answer and the bytes that follow it.
 
-        size: reads from the line how many bytes follow. topic: the question in words. Any failure ends the process.
+        size: a function that reads from that line how many bytes follow. topic: the question in words, for error
+        messages. Any failure ends the process.
         """
         if self._failure is not None:
             raise ModelError(self._failure)
@@ -100,7 +102,7 @@ class Child:
             raise
 
     def close(self) -> None:
-        """Close its standard input, and wait until it ends. What does not is killed, with its whole process group."""
+        """Close the standard input of the child and wait until it ends; if it does not, kill its process group."""
         try:
             if self._gone:
                 return
@@ -108,17 +110,17 @@ class Child:
             deadline = time.monotonic() + PATIENCE
             while self._process.poll() is None and (left := deadline - time.monotonic()) > 0:
                 for key, _ in self._selector.select(min(left, GLANCE)):
-                    self._read(key.fd)  # nothing that it still says is of use, but a full pipe would hold it up
+                    self._read(key.fd)  # what it still writes is not used, but a full pipe would block the child
         finally:
             self.kill()
 
     def kill(self) -> None:
-        """End it and its process group, now."""
+        """Kill the child and its process group."""
         if self._gone:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):  # when no process of the group is left
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._pipes()[0].close()  # what runs as somebody else cannot be killed, but sees the end of its input
+        self._pipes()[0].close()  # a process of another user cannot be killed, but sees the end of its input
         self._wait(PATIENCE)
         self._drain()
         self._gone = True
@@ -127,7 +129,7 @@ class Child:
             pipe.close()
 
     def last_words(self) -> list[str]:
-        """The end of what it wrote to its standard error, fit to be printed."""
+        """Return the last lines that the child wrote to its standard error, safe to print."""
         if not self._gone:
             self._drain()
         lines = [line for line in self._tail.decode("utf-8", "replace").splitlines() if line.strip()]
@@ -144,7 +146,7 @@ class Child:
             if left <= 0:
                 raise ModelError(f"it did not answer {topic} within {self._timeout:g} seconds (--timeout)")
             ready = self._selector.select(min(left, LAST_GASP))
-            if not ready and self._process.poll() is not None:  # some process of its own may hold the pipes open
+            if not ready and self._process.poll() is not None:  # a process that it started may hold the pipes open
                 raise ModelError(self._half_an_answer(topic, len(received), body_size))
             for key, _ in ready:
                 if key.fd == self._stdin:
@@ -180,7 +182,7 @@ class Child:
             self._forget(self._stdin)
 
     def _read(self, pipe: int, most: int = PIECE) -> bytes | None:
-        """Some bytes, or None where none are ready. At its end a pipe is looked at no more."""
+        """Return some bytes, or None if none are ready. A pipe that has ended is not watched any more."""
         try:
             data = os.read(pipe, min(most, PIECE))
         except BlockingIOError:
@@ -192,7 +194,7 @@ class Child:
         return data
 
     def _drain(self) -> None:
-        """Take what lies in the pipe of its standard error. A bounded amount: somebody may go on writing."""
+        """Read what is left in the pipe of the standard error, up to a limit: a process may still be writing to it."""
         for _ in range(64):
             if self._stderr not in self._selector.get_map() or not self._read(self._stderr):
                 return
@@ -203,7 +205,7 @@ class Child:
         return f"{self._ending('output')} after {received:,} of the {body_size:,} bytes of its answer to {topic}"
 
     def _ending(self, pipe: str) -> str:
-        """How it ended, in words."""
+        """Say in words how the child ended."""
         code = self._wait(LAST_GASP)
         if code is None:
             return f"it closed its standard {pipe}"
@@ -249,7 +251,7 @@ def _spawn(command: str) -> subprocess.Popen[bytes]:
 
 
 def _split_line(received: bytearray) -> bytes | None:
-    """The line that the bytes begin with, once it is whole."""
+    """Return the first line of the bytes, or None if it is not complete yet."""
     end = received.find(b"\n", 0, LONGEST_HEADER)
     if end < 0 and len(received) >= LONGEST_HEADER:
         beginning = excerpt(bytes(received))

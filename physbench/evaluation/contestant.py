@@ -1,4 +1,4 @@
-"""Resolve a model from a name, a checkpoint or user code."""
+"""Contestants: models to be scored, found by their name, in a checkpoint, or in code of the user."""
 
 import inspect
 import json
@@ -16,26 +16,29 @@ from physbench.model import Model
 from physbench.suites import Suite
 
 CHECKPOINT = "physbench_baselines.checkpoint:model"
-"""Opens a file of weights, or the best ones in the folder of a training run, as data."""
+"""The function that opens a file of weights, or the best weights in the folder of a training run, without running code
+from them."""
 
 SUFFIXES = (".pt", ".pth", ".pt2", ".safetensors", ".ckpt", ".bin", ".pkl", ".pickle")
-"""What people call files of weights: they are opened, and refused with the reason if they are something else."""
+"""The usual suffixes of files of weights. Such a file is opened, and refused with a reason if it holds no weights."""
 
 
 @dataclass(frozen=True)
 class Contestant:
+    """A model to be scored, with its name."""
+
     model: Model
     name: str
-    identity: str | None  # what decides its answers; None for code that may have changed
+    identity: str | None  # a text that stands for everything that decides its answers; None for code that may change
 
 
 def contestant(
     text: str, *, device: str = "cpu", settings: Mapping[str, float] | None = None, architecture: str | None = None
 ) -> Contestant:
-    """A name, or the path of a checkpoint or of a training run's folder. settings: what to give it otherwise than it
-    was trained with.
+    """Find a model by its name, or by the path of a checkpoint or of the folder of a training run.
 
-    architecture: the user's package.module:ATTRIBUTE that the weights belong to; it is imported and run.
+    settings: settings that differ from those in training. architecture: the package.module:ATTRIBUTE of the user that
+    the weights belong to; it is imported and run.
     """
     path, given = Path(text), dict(settings or {})
     told = f" with {json.dumps(given, sort_keys=True)}" if given else ""
@@ -72,12 +75,12 @@ def resolve_model(
 
 
 def own_code(place: str, *, device: str = "cpu") -> Contestant:
-    """`package.module:factory`, imported and run."""
+    """Import `package.module:factory`, and run it to make a model."""
     return Contestant(_build(_import(place, "model", "factory"), device), place, None)
 
 
 def own_suite(place: str) -> Suite:
-    """`package.module:SUITE`, imported."""
+    """Import the suite `package.module:SUITE`."""
     suite = _import(place, "suite", "SUITE")
     if not isinstance(suite, Suite):
         raise UnknownName(f"{place!r} leads to a {type(suite).__name__}, not a Suite of physbench.suites")
@@ -85,8 +88,8 @@ def own_suite(place: str) -> Suite:
 
 
 def _import(place: str, noun: str, attribute: str) -> Any:
-    """What goes wrong inside the module is not caught: it is its author's to read."""
-    sys.path.insert(0, str(Path.cwd()))  # where a user's own module is, as with `python -m`
+    """Import `module:name`. Errors inside the module are not caught, because its author needs to see them."""
+    sys.path.insert(0, str(Path.cwd()))  # modules in the current folder are found, as with `python -m`
     module, _, name = place.partition(":")
     if module.endswith(".py") and name:
         raise UnknownName(

@@ -1,4 +1,7 @@
-"""What an evaluation has found so far, block by block, so that a killed one goes on and ends with identical numbers."""
+"""The journal of an evaluation: the results so far, block by block.
+
+With it, an evaluation that was killed can be resumed, and ends with identical numbers.
+"""
 
 from __future__ import annotations
 
@@ -22,37 +25,39 @@ from physbench.npz import read_npz
 Figures = dict[tuple[str, str], Sums]
 
 MOST_ARRAYS, MOST_BYTES = 1 << 14, 1 << 30
-"""Of a block."""
+"""The limits of the file of a block."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """What a block of sequences contributes to each figure, and what a reader of the result must know."""
+    """The contribution of a block of sequences to each figure, and the notes for readers of the result."""
 
     figures: Figures
     notes: tuple[str, ...] = ()
 
 
 class EvaluationJournal:
-    """A folder of finished blocks. Its name is made of everything that decides the numbers: who asks for something else
-    finds another folder."""
+    """A folder of finished blocks.
+
+    Its name is a digest of everything that decides the numbers, so an evaluation of something else uses another folder.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     @classmethod
     def of(cls, identity: Mapping[str, Any]) -> EvaluationJournal:
-        """In the cache directory."""
+        """Return the journal of an evaluation, in the cache directory."""
         evaluations = cache.directory() / "evaluations"
         cache.make_room(evaluations, cache.LIMIT)
         return cls(evaluations / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32])
 
     def count_finished(self) -> int:
-        """How many blocks."""
+        """Count the finished blocks."""
         return len(list(self._folder.glob("*.npz"))) if self._folder.is_dir() else 0
 
     def read(self, task: str, start: int) -> Part | None:
-        """A block, if it is there and whole. It can be made again, so whatever is wrong with it is no error."""
+        """Read a block; return None if it is missing or damaged, because it can be made again."""
         try:
             arrays = read_npz(
                 self._path(task, start), "a block of an evaluation", most_arrays=MOST_ARRAYS, most_bytes=MOST_BYTES
@@ -68,7 +73,7 @@ class EvaluationJournal:
         return Part(figures, notes)
 
     def write(self, task: str, start: int, part: Part) -> None:
-        """Whole or not at all."""
+        """Write a block, completely or not at all."""
         arrays: dict[str, NDArray[Any]] = {
             "notes": np.array(part.notes, np.str_),
             "figures": np.array(list(part.figures), np.str_),
@@ -79,11 +84,12 @@ class EvaluationJournal:
         path = self._path(task, start)
         content = io.BytesIO()
         np.savez(content, allow_pickle=False, **arrays)
-        if path.is_dir():  # only a stranger puts one there, and no file can take its place
+        if path.is_dir():  # another program must have made this folder, and no file can replace it
             shutil.rmtree(path)
         write_whole(path, content.getvalue())
 
     def discard(self) -> None:
+        """Remove all blocks."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _path(self, task: str, start: int) -> Path:

@@ -1,5 +1,7 @@
-"""The sequences that a model is shown: made from a recipe, or read from the user's file. B sequences, T frames, K
-objects, H x W pixels, C channels."""
+"""The sequences that a model is shown: made from a recipe, or read from a file of the user.
+
+B sequences, T frames, K objects, H x W pixels, C channels.
+"""
 
 import hashlib
 import io
@@ -32,62 +34,67 @@ from physbench.suites import Task
 from physbench.world import Latest, parts_of
 
 MEAN_OF = 1_000
-"""Training sequences that the `mean` row is the mean of."""
+"""How many training sequences the reference row `mean` averages."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Some test sequences and what is known about them; None where a file does not say."""
+    """Some test sequences and what is known about them; None for what a file lacks."""
 
     places: NDArray[np.int64]  # (B,) in the split, counted from 0
-    frames: NDArray[Any]  # (B, T, H, W, C) 0 or 1 as uint8, else 0..1 as float32; or states in their place
+    frames: NDArray[Any]  # (B, T, H, W, C) 0 or 1 as uint8, otherwise 0..1 as float32; or states instead
     groups: NDArray[np.uint8] | None = None  # (B, T, H, W, 1)
     collisions: NDArray[np.uint8] | None = None  # (B, T, H, W, 1)
     truth: Mapping[str, NDArray[Any]] = field(
         default_factory=dict[str, Any]
-    )  # every stored array, for what only the balls have
+    )  # every stored array, by name
     events: Mapping[str, NDArray[Any]] = field(
         default_factory=dict[str, Any]
     )  # (M,) each: sequence in the batch, time, a, b
     actions: NDArray[np.uint8] | None = None  # (B, T, A) one-hot
-    box_side: float = 0.0  # in pixels, where places are shown: there it is 1
+    box_side: float = 0.0  # in pixels, where positions are shown: their unit
 
 
 class Source(Protocol):
-    """Test sequences by number."""
+    """A source of test sequences, which have numbers."""
 
     shape: tuple[int, int, int]
     frames: int
 
     def __len__(self) -> int: ...
 
-    def examples(self, start: int, stop: int) -> Examples: ...
+    def examples(self, start: int, stop: int) -> Examples:
+        """Return sequences start..stop-1."""
+        ...
 
     def digest(self, count: int) -> str:
-        """Of the first so many, which have been asked for in order."""
+        """Return the digest of the first sequences, after they were asked for in order."""
         ...
 
     @property
-    def training_mean(self) -> Callable[[], NDArray[np.float32]]: ...
+    def training_mean(self) -> Callable[[], NDArray[np.float32]]:
+        """Return a function that computes the mean frame of training, (H, W, C)."""
+        ...
 
 
 class Made:
-    """A split of a recipe, made as it is needed, faster than a disk would read it."""
+    """A split of a recipe, made when it is needed, which is faster than reading it from a disk."""
 
     def __init__(self, recipe: Recipe, split: str, *, usual: Recipe | None = None, shows: Shows = "features") -> None:
-        """usual: whose training sequences count, where these are of another seed."""
+        """Prepare a split. usual: the recipe whose training sequences count, where `recipe` has another seed."""
         self.display = _display_of(recipe, shows)
         self.display.require(recipe.name, recipe.generator.arrays)
         self._scenes, self._split = _maker_of(recipe), split
         self._digest = SplitDigest(split, recipe.generator.arrays)
         self.shape, self.frames = self.display.shape(recipe.generator.shape, recipe.generator.objects), recipe.frames
         self.training_mean = partial(_training_mean, usual or recipe, self.display)
-        """A model is handed this. A bound method would hand it the seed of fresh sequences."""
+        """A model gets this function. A bound method would give it access to the seed of fresh sequences."""
 
     def __len__(self) -> int:
         return 1 << 32
 
     def examples(self, start: int, stop: int) -> Examples:
+        """Make sequences start..stop-1."""
         scenes = self._scenes(self._split, start, stop)
         self._digest.add(scenes)
         events = {name: column for name, column in scenes.events.items() if name != "offset"}
@@ -96,6 +103,7 @@ class Made:
         return _examples(np.arange(start, stop), scenes.arrays(), events, self.display)
 
     def digest(self, count: int) -> str:
+        """Return the digest of all sequences that were made so far."""
         return self._digest.hexdigest()
 
 
@@ -117,6 +125,7 @@ class StoredExamples:
         return len(self._split)
 
     def examples(self, start: int, stop: int) -> Examples:
+        """Read sequences start..stop-1."""
         events: dict[str, NDArray[Any]] = {}
         if self._file.layout.columns:
             happened = [self._split.events(number) for number in range(start, stop)]
@@ -127,9 +136,11 @@ class StoredExamples:
         return _examples(np.arange(start, stop), self._split[start:stop], events, self.display)
 
     def digest(self, count: int) -> str:
+        """Return the content digest that the file states."""
         return self._file.attributes["content_sha256"]
 
     def training_mean(self) -> NDArray[np.float32]:
+        """Compute the mean frame of the training split of the file, (H, W, C)."""
         if "training" not in self._file:
             raise ModelError(f"{self._file.path} has no training split to take the mean of")
         split = self._file["training"].only(self.display.array)
@@ -139,7 +150,7 @@ class StoredExamples:
 
 
 class Plain:
-    """A split of a file with features, groups and perhaps collisions, as published R-NEM code reads them."""
+    """A split of a file with features, groups and perhaps collisions, in the format of the published R-NEM code."""
 
     def __init__(self, path: Path, split: str) -> None:
         self._path = path
@@ -150,15 +161,18 @@ class Plain:
         return len(self._split)
 
     def examples(self, start: int, stop: int) -> Examples:
+        """Read sequences start..stop-1."""
         arrays = {name: array for name, array in self._split.read(start, stop).items() if array is not None}
         return Examples(
             np.arange(start, stop), arrays["features"], arrays.get("groups"), arrays.get("collisions"), truth=arrays
         )
 
     def digest(self, count: int) -> str:
+        """Return the digest of the first sequences."""
         return self._split.digest(count)
 
     def training_mean(self) -> NDArray[np.float32]:
+        """Compute the mean frame of the training split of the file, (H, W, C)."""
         split = open_plain(self._path, "training")
         count = min(len(split), MEAN_OF)
         frames = [cast("Any", split.read(number, number + 1)["features"]) for number in range(count)]
@@ -167,7 +181,10 @@ class Plain:
 
 
 def source_of(task: Task, *, split: str = "test", fresh: int | None = None, data: Path | None = None) -> Source:
-    """Where the sequences of a task come from. fresh: other sequences of the same recipe; data: a file instead."""
+    """Return the source of the sequences of a task.
+
+    fresh: a seed for other sequences of the same recipe. data: a file to read instead.
+    """
     split = resolve_split(split)
     if data is not None:
         if find_index(data) is not None or Foreign(data).attribute("format") == FORMAT:
@@ -193,16 +210,16 @@ def _examples(
 
 
 def _maker_of(recipe: Recipe) -> Callable[..., Scenes]:
-    """What makes stretches of the splits of a recipe: where that is slow, what was made is kept."""
+    """Return the function that makes sequences of a recipe; if that is slow, it keeps them in the cache directory."""
     return SceneCache(recipe).scenes if parts_of(recipe.generator).slow else recipe.scenes
 
 
 _MEANS: Latest[NDArray[np.float32]] = Latest(64)
-"""The means of training sequences, by the text of a recipe and what is shown: each is worked out once."""
+"""The means of training sequences, by the text of a recipe and what is shown; each is computed once."""
 
 
 def _training_mean(recipe: Recipe, display: Display) -> NDArray[np.float32]:
-    """(H, W, C) of the first training sequences."""
+    """Return the mean of the first training sequences, (H, W, C)."""
     return _MEANS.get((recipe.to_json(), display), lambda: _mean_of_training(recipe, display))
 
 
@@ -219,14 +236,13 @@ def _mean_of_training(recipe: Recipe, display: Display) -> NDArray[np.float32]:
 
 
 MOST_ARRAYS, MOST_BYTES = 128, 1 << 34
-"""Of a unit of work in the cache."""
+"""The limits of a file in the cache."""
 
 
 class SceneCache:
-    """The scenes of a recipe that are slow to make, from the cache directory where they are there and whole.
+    """The scenes of a recipe that is slow to make, read from the cache directory if they are there.
 
-    Each unit of work, a whole span or a block, is a file of its own. What is read is held to the digest of its arrays;
-    what fails is made again.
+    Each unit of work, a span or a block, is a separate file. A file that does not match its digest is made again.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -236,14 +252,14 @@ class SceneCache:
         self._latest: dict[Span, Scenes] = {}  # sequences are asked for in order, a few at a time
 
     def scenes(self, split: str, start: int, stop: int, only: Collection[str] | None = None) -> Scenes:
-        """Give sequences start..stop-1 of a split, with all their arrays."""
+        """Return sequences start..stop-1 of a split, with all their arrays."""
         blocks = range(start // BLOCK * BLOCK, stop, BLOCK)
         units = (
             self._spans(self._recipe, split) if self._spans else [Span(split, first, first + BLOCK) for first in blocks]
         )
         units = [unit for unit in units if unit.start < stop and start < unit.stop]
         if not units or units[-1].stop < stop:
-            return self._recipe.scenes(split, start, stop, only)  # which says what there is
+            return self._recipe.scenes(split, start, stop, only)  # which raises an error that says what there is
         self._latest = {unit: self._latest.get(unit) or self._read_or_make(unit) for unit in units}
         return join_scenes(
             [
@@ -260,7 +276,7 @@ class SceneCache:
         arrays = {**scenes.arrays(), **{f"events/{name}": column for name, column in scenes.events.items()}}
         content = io.BytesIO()
         np.savez_compressed(content, allow_pickle=False, sha256=np.array(_digest(arrays)), **arrays)
-        with suppress(OSError, StorageError):  # without room for it, it is made again
+        with suppress(OSError, StorageError):  # if it cannot be stored, it is made again next time
             cache.make_room(self._folder.parent, cache.DATA_LIMIT)
             self._folder.mkdir(parents=True, exist_ok=True)
             write_whole(path, content.getvalue())

@@ -1,8 +1,8 @@
-"""The inputs of a suite as a file, for models that do not run in Python: the frames and actions that a model is shown,
-and nothing of the truth.
+"""Export of the inputs of a suite to a file, for models that do not run in Python: the frames and actions that a model
+is shown, and no ground truth.
 
-A suite's rollouts are each exported with their context alone. What a window asks for is predicted one frame ahead, so
-all its frames are inputs; a prediction of frame t + 1 may use the frames up to t and no later ones.
+Of a rollout, only the context is exported. In a window, each frame is predicted one step ahead, so all its frames are
+inputs; a prediction of frame t + 1 may use the frames up to t and no later ones.
 """
 # h5py has no types
 # pyright: basic
@@ -41,7 +41,10 @@ def export_inputs(
     overwrite: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> dict[str, bool]:
-    """Write what a model is shown on a suite. Return, for each task, whether its digest is a pinned one and holds."""
+    """Write the inputs that a model is shown on a suite.
+
+    Return for each task whether its digest is pinned; if it is and does not match, an error is raised.
+    """
     require_possible(batch, 0)
     chosen = extent(suite, size=size, limit=limit)
     require_predictions(chosen.suite)
@@ -71,21 +74,21 @@ def export_inputs(
 
 
 def list_inputs(task: Task) -> Iterator[Asking]:
-    """Go through what is asked, once for all samples of the same."""
+    """Yield the askings of a task; several samples of the same rollout count once."""
     for asking in task.askings:
         if not (isinstance(asking, Rollout) and asking.sample):
             yield asking
 
 
 def select_frames(asking: Asking) -> range:
-    """Say which frames of a sequence are shown."""
+    """Return which frames of a sequence are shown."""
     if isinstance(asking, Still):
         return range(asking.frame, asking.frame + 1)
     return range(asking.context if isinstance(asking, Rollout) else asking.frames)
 
 
 def name_kind(asking: Asking) -> str:
-    """Name the kind of an asking, as the file has it."""
+    """Return the name of the kind of an asking in the file."""
     kinds = {Image: "image", Still: "frames", Rollout: "rollout", Window: "window"}  # an Image is a Still
     return next(name for kind, name in kinds.items() if isinstance(asking, kind))
 
@@ -116,7 +119,7 @@ def _append(file: h5py.File, task: Task, asking: Asking, start: int, examples: E
 
 
 def _write(group: h5py.Group, what: str, start: int, values: NDArray[Any], count: int) -> None:
-    """(B, ...), one sequence per chunk, deflated here: many times faster than through HDF5."""
+    """Write values (B, ...), one sequence per chunk. Compressing here is many times faster than in HDF5."""
     if what not in group:
         shape, chunk = (count, *values.shape[1:]), (1, *values.shape[1:])
         axes = "sequences, frames, height, width, channels" if what == "input" else "sequences, frames, actions"

@@ -1,4 +1,4 @@
-"""What is known beforehand: the scores of the reference rows on pinned data, and what papers reported."""
+"""Stored scores: those of the reference rows on pinned data, and those that papers reported."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ if TYPE_CHECKING:
     from physbench.evaluation.evaluate import Extent
 
 REFERENCES = "physbench_leaderboard.pins:bundled_folder", "references.csv"
-"""The reference rows on every suite: one file, written by `python -m physbench_leaderboard.reference_rows`."""
+"""The file of the scores of the reference rows, written by `python -m physbench_leaderboard.reference_rows`: the
+function that returns its folder, and its name."""
 
 SCORE = ("suite", "version", "size", "task", "metric", "value", "low", "high")
-"""What a score is called on the card of a model."""
+"""The keys of a score on the card of a model."""
 
 
 @dataclass(frozen=True)
 class Known:
+    """A score of a reference row."""
+
     task: str
     metric: str
     model: str
@@ -34,7 +37,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Published:
-    """A number from a paper: of its own data, so it stands beside ours and is never ranked with them."""
+    """A number from a paper. It was measured on other data, so it is shown beside our scores but never ranked."""
 
     suite: str
     task: str
@@ -55,15 +58,16 @@ PUBLISHED = tuple(
 
 
 def list_published(suite: str) -> list[Published]:
+    """Return the numbers that papers reported for a suite."""
     return [row for row in PUBLISHED if row.suite == suite]
 
 
 KNOWN_SIZE = "lite"
-"""The reference rows are known of these sequences. They are the first ones of `full`, too."""
+"""The size for which the scores of the reference rows are stored. Its sequences are also the first ones of `full`."""
 
 
 def references(chosen: Extent) -> list[Known]:
-    """Give what is known of the reference rows on pinned sequences; nothing where others were asked for."""
+    """Return the stored scores of the reference rows, or an empty list if the sequences are not pinned ones."""
     wanted = (chosen.suite.name, str(chosen.suite.version), KNOWN_SIZE)
     return (
         [_read_score(row) for row in _rows() if (row["suite"], row["suite_version"], row["size"]) == wanted]
@@ -73,7 +77,7 @@ def references(chosen: Extent) -> list[Known]:
 
 
 def scores_of(reference: str, size: str = "lite") -> list[dict[str, Any]]:
-    """Of a reference row on every suite, as the cards of trained models have theirs."""
+    """Return the scores of a reference row on every suite, in the form of the cards of trained models."""
     rows = [
         row for row in _rows() if (row["model"], row["size"]) == (reference, size) and stands_in_tables(row["metric"])
     ]
@@ -84,7 +88,7 @@ def scores_of(reference: str, size: str = "lite") -> list[dict[str, Any]]:
 
 @cache
 def _rows() -> tuple[dict[str, str], ...]:
-    """Of every suite; none where the leaderboard is not installed."""
+    """Read the scores on every suite; there are none if the leaderboard is not installed."""
     folder, name = REFERENCES
     try:
         path: Path = registry.attribute(folder)() / name

@@ -1,5 +1,4 @@
-"""Looking on while a model is asked about an image: what it said of it at every step, to be drawn. H x W pixels, C
-channels."""
+"""A record of everything that a model says about an image, step by step, for pictures. H x W pixels, C channels."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,15 +15,15 @@ from physbench.model import Model, Parts, Prediction
 from physbench.suites import Still, Suite, suite_of
 
 AGREEMENT = 1e-4
-"""No pixel of the last refinement is farther than that from what is observed."""
+"""The largest difference allowed between the last refinement and what `observe` returns."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What was said of the image at a step."""
+    """What the model said about the image at one step."""
 
-    shown: int  # how often it had been shown, from 1
-    refined: int  # how often the guess at it had been refined since, from 0
+    shown: int  # how often the image had been shown, from 1
+    refined: int  # how often the guess at it had been refined since then, from 0
     mean: NDArray[np.float32] | None  # (H, W, C)
     owner: NDArray[np.uint8] | None  # (H, W)
     parts: Parts | None  # with B = 1
@@ -32,6 +31,8 @@ class Look:
 
 @dataclass(frozen=True)
 class Looked:
+    """An image, and what the model said about it at every step."""
+
     task: str
     index: int
     image: NDArray[np.float32]  # (H, W, C)
@@ -42,7 +43,7 @@ class Looked:
 def look(
     model: Model, suite: str | Suite, *, task: str | None = None, index: int = 0, split: str = "test", seed: int = 0
 ) -> Looked:
-    """Show an image as often as the suite does. Showings at the end that change nothing are left out."""
+    """Show an image to a model as often as the suite does. Steps at the end that change nothing are left out."""
     chosen = suite_of(suite) if isinstance(suite, str) else suite
     require_index(chosen, index)
     found = find_asking(chosen, Still, task)
@@ -76,7 +77,7 @@ def look(
 
 
 class _Refining(Onlooker):
-    """The same, and what it would have said after each refinement."""
+    """An onlooker that also writes down what the model would have said after each refinement."""
 
     def observe(self, state: Any, frame: NDArray[np.float32], action: NDArray[np.float32] | None) -> Any:
         given = self.model.refinements(state, frame, action)  # type: ignore[attr-defined]
@@ -91,7 +92,7 @@ class _Refining(Onlooker):
 
 
 def _agree(one: Look, other: Look) -> bool:
-    """Whether the scored arrays agree up to rounding."""
+    """Return whether the scored arrays agree up to rounding."""
     pairs = (one.mean, other.mean), (one.owner, other.owner)
     return all(
         a is b or (a is not None and b is not None and np.allclose(a, b, rtol=0, atol=AGREEMENT)) for a, b in pairs
@@ -99,7 +100,7 @@ def _agree(one: Look, other: Look) -> bool:
 
 
 def _content(look: Look) -> list[bytes]:
-    """What was said, whenever it was."""
+    """Return what was said, without the number of the step."""
     arrays = [look.mean, look.owner] + ([] if look.parts is None else [look.parts.predictions, look.parts.shares])
     return [b"" if array is None else array.tobytes() for array in arrays]
 

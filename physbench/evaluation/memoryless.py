@@ -1,8 +1,9 @@
-"""Find how often a pixel is on near the curtain: what `permanence_bce` holds a model against. Pinned for pinned
-sequences, counted for others.
+"""Counts of how often a pixel is on near the curtain, which `permanence_bce` compares a model with. They are stored for
+pinned sequences and counted for others.
 
-The counts are of whole sets, so they do not depend on blocks, on their order, or on where an evaluation was resumed.
-`python -m physbench.evaluation.memoryless` counts the pinned ones again, and writes them as they stand in pins.json.
+The counts are taken over all sequences of an evaluation, so they do not depend on blocks, on their order, or on where
+an evaluation was resumed. `python -m physbench.evaluation.memoryless` counts the pinned ones again, and prints them in
+the form of pins.json.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ AT_ONCE = 64
 
 
 def memoryless_rates(chosen: Extent, task: Task, window: Window) -> list[float] | None:
-    """Give the share of pixels that are on at distance 1, 2, ... to the curtain, over the sequences of an evaluation;
-    None without a curtain."""
+    """Return the share of pixels that are on at distance 1, 2, ... from the curtain, over the sequences of an
+    evaluation; None without a curtain."""
     pinned = chosen.suite.pins.memoryless.get((task.name, window.frames, chosen.count)) if chosen.pinned else None
     if pinned is not None:
         return [on / pixels for on, pixels in pinned]
@@ -35,8 +36,10 @@ def memoryless_rates(chosen: Extent, task: Task, window: Window) -> list[float] 
 
 
 def count_near_curtain(source: Source, count: int, window: Window) -> Sums | None:
-    """Count the first so many sequences -> (N, COLLAR); None where the data do not say, or no sequence has a
-    curtain."""
+    """Count pixels near the curtain in the first N sequences -> (N, COLLAR).
+
+    Return None if the data lack the labels for this, or if no sequence has a curtain.
+    """
     parts: list[Sums] = []
     curtained = False
     for start in range(0, count, AT_ONCE):
@@ -57,8 +60,10 @@ def count_near_curtain(source: Source, count: int, window: Window) -> Sums | Non
 
 
 def count_pinned() -> dict[tuple[str, int, int], tuple[tuple[int, int], ...]]:
-    """Count again what is pinned: by task, frames and number of sequences, the pixels that are on and all of them, at
-    distance 1, 2, ..."""
+    """Count again everything that is pinned.
+
+    Return, by task, frames and number of sequences, the pixels that are on and all pixels, at distance 1, 2, ...
+    """
     tasks = {task.name: task for suite in SUITES.values() for task in suite.tasks}
     found: dict[tuple[str, int, int], tuple[tuple[int, int], ...]] = {}
     for name, frames, count in MEMORYLESS:

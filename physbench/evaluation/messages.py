@@ -1,4 +1,4 @@
-"""Write and read the messages of a pipe: one JSON line, then the arrays it lists. The exact form is in docs/pipe.md."""
+"""The messages of a pipe: one JSON line, then the arrays that it lists. The exact form is in docs/pipe.md."""
 
 import json
 import math
@@ -18,12 +18,12 @@ STORED = {"float32": np.dtype("<f4"), "uint8": np.dtype("u1"), "uint64": np.dtyp
 """The element types of arrays, by the names they have in a header."""
 
 LONGEST_EXCERPT = 80
-"""Letters of a wrong answer that an error repeats."""
+"""How many characters of a wrong answer an error message quotes."""
 
 
 @dataclass(frozen=True)
 class MessageLayout:
-    """What an array of a message is to be, or is said to be."""
+    """The name, type and shape of an array in a message, as expected or as announced."""
 
     name: str
     dtype: str
@@ -32,11 +32,12 @@ class MessageLayout:
 
     @property
     def nbytes(self) -> int:
+        """Return the size of the array in bytes."""
         return math.prod(self.shape) * STORED[self.dtype].itemsize
 
 
 def encode(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> list[memoryview]:
-    """Lay out a message as the pieces to be written, one after the other."""
+    """Encode a message as a list of pieces, to be written one after the other."""
     stored = {name: np.ascontiguousarray(array, STORED[array.dtype.name]) for name, array in arrays.items()}
     listed = [{"name": name, "dtype": array.dtype.name, "shape": list(array.shape)} for name, array in stored.items()]
     line = json.dumps({**header, **({"arrays": listed} if listed else {})}, separators=(",", ":")) + "\n"
@@ -59,7 +60,7 @@ def decode_header(line: bytes) -> dict[str, Any]:
 
 
 def require_keys(header: Mapping[str, Any], *, required: Sequence[str] = (), allowed: Sequence[str] = ()) -> None:
-    """Refuse an answer that lacks a key, or has one that means nothing."""
+    """Refuse an answer that lacks a required key or has an unknown one."""
     for key in required:
         if key not in header:
             raise ModelError(f"its answer has no {key!r}")
@@ -70,7 +71,7 @@ def require_keys(header: Mapping[str, Any], *, required: Sequence[str] = (), all
 
 
 def read_announcement(header: Mapping[str, Any], expected: Sequence[MessageLayout]) -> list[MessageLayout]:
-    """Read which of the expected arrays follow a header, in their order. Anything else is refused."""
+    """Return which of the expected arrays follow a header, in their order. Refuse anything else."""
     require_keys(header, allowed=("arrays",))
     listed: Any = header.get("arrays", [])
     if not isinstance(listed, list):

@@ -1,4 +1,4 @@
-"""How far an evaluation has come, step by step: a slow model may take minutes for one block of sequences."""
+"""The progress of an evaluation, counted in steps of the model: a slow model may take minutes for one block."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Meter:
-    """Count the steps of a model, and report the share of the whole that lies behind it."""
+    """A counter of the steps of a model that reports which share of the evaluation is done."""
 
     def __init__(self, report: Callable[[Progress], None] | None = None) -> None:
         self._report = report
@@ -23,21 +23,25 @@ class Meter:
         self._doing = ""
 
     def attach(self, model: Model) -> Model:
-        """Return the model with every step of it counted; as it is where nothing is reported."""
+        """Return the model in a wrapper that counts its steps, or the model itself if nothing is reported."""
         return _Metered(model, self._count) if self._report else model
 
     def begin(self, tasks: Sequence[Task], sequences: int, learnt: Mapping[str, int] | None = None) -> None:
-        """Begin an evaluation of so many sequences of each task. learnt: how many training sequences are shown before
-        them, by the name of a task."""
+        """Begin an evaluation.
+
+        sequences: how many of each task are scored. learnt: how many training sequences are shown before them, by the
+        name of a task.
+        """
         self._sequences = sequences * len(tasks)
         self._total = max(sum((sequences + (learnt or {}).get(task.name, 0)) * count_steps(task) for task in tasks), 1)
 
     def begin_block(self, task: Task, sequences: int) -> None:
+        """Begin a block of sequences of a task."""
         self._doing, self._steps, self._block = task.name, 0, sequences * count_steps(task)
         self._size = sequences
 
     def end_block(self) -> None:
-        """Count a block as done, however many steps the model needed for it."""
+        """Count a block as done, even if the model took fewer steps than expected."""
         self._before += self._block
         self._steps = self._block = 0
         self._tell()
@@ -91,12 +95,12 @@ class _Metered:
 
     @property
     def latents(self) -> Any:
-        """Only where the model has them."""
+        """Return the method of the model, or None if it has none."""
         return getattr(self._model, "latents", None)
 
     @property
     def imagine(self) -> Any:
-        """Only where the model has it."""
+        """Return the method of the model, with its steps counted, or None if it has none."""
         step = getattr(self._model, "imagine", None)
 
         def imagine(state: Any, action: NDArray[Any] | None) -> Any:

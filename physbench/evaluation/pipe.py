@@ -1,4 +1,4 @@
-"""Score a model behind a pipe: another process, in any language, that is sent one frame at a time. See docs/pipe.md."""
+"""Models behind a pipe: another process, in any language, gets one frame at a time. See docs/pipe.md."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ if TYPE_CHECKING:
 Header: TypeAlias = "dict[str, Any]"
 Arrays: TypeAlias = "dict[str, NDArray[Any]]"
 Read: TypeAlias = Callable[[Header], Sequence[MessageLayout]]
-"""Says which arrays follow the header of an answer, or refuses it."""
+"""A function that returns which arrays follow the header of an answer, or refuses it."""
 
 PROTOCOL = 1
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+:-]{0,63}")
-"""A name that the leaderboard takes."""
+"""The names that the leaderboard accepts."""
 
 MOST_PARAMETERS, MOST_SAMPLES = 10**18, 10**5 - 1
-"""What fits the cells of a submission."""
+"""The largest numbers that fit the cells of a submission."""
 
 LARGEST_SIGMA = 1e3
-"""Pixels lie in 0 to 1."""
+"""The largest sigma that is accepted; pixels lie in 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Greeting:
-    """What a process says of its model before it is shown anything."""
+    """What a process says about its model before it is shown anything."""
 
     likelihood: Likelihood
     name: str | None = None
@@ -57,7 +57,7 @@ class Greeting:
 
 @dataclass(frozen=True, eq=False)
 class PipeMoment:
-    """A state. What the model remembers lies in its process; this is only how far it has come."""
+    """A state. The memory of the model is in its process; this only says how many frames it has seen."""
 
     sequences: int
     shape: tuple[int, int, int]  # H, W, C
@@ -65,7 +65,7 @@ class PipeMoment:
 
 
 class PipeModel:
-    """A model whose every answer comes from a child process. It goes on from its newest state alone."""
+    """A model whose answers come from a child process. It can only go on from its newest state."""
 
     sequential = True
 
@@ -77,6 +77,7 @@ class PipeModel:
         self._newest: PipeMoment | None = None
 
     def begin(self, batch: Batch) -> PipeMoment:
+        """Tell the process that a batch begins."""
         count = len(batch.seeds)
         header = {"ask": "begin", "batch": count, "shape": batch.shape, "slots": batch.slots, "actions": batch.actions}
         ask(self._child, header, {"seeds": batch.seeds}, lambda answer: read_announcement(answer, []), topic="'begin'")
@@ -89,6 +90,7 @@ class PipeModel:
         frame: NDArray[np.float32],
         action: NDArray[np.float32] | None,
     ) -> tuple[PipeMoment, Prediction]:
+        """Send a frame to the process, and return its prediction."""
         return self._step("observe", state, {"frame": frame, "action": action})
 
     def _step(
@@ -110,14 +112,15 @@ class PipeModel:
 
 
 class ImaginingPipeModel(PipeModel):
-    """One whose process imagines by itself."""
+    """A model behind a pipe whose process can imagine a frame."""
 
     def imagine(self, state: PipeMoment, action: NDArray[np.float32] | None) -> tuple[PipeMoment, Prediction]:
+        """Let the process imagine a frame, and return its next prediction."""
         return self._step("imagine", state, {"action": action})
 
 
 def enter(child: Child) -> Contestant:
-    """Greet a process, and learn who is to be scored."""
+    """Greet a process, and return the model that it offers."""
     header, _ = ask(child, {"ask": "hello", "protocol": PROTOCOL}, {}, _require_greeting, topic="'hello'")
     greeting = _greeting(header)
     model = (ImaginingPipeModel if greeting.imagines else PipeModel)(child, greeting)
@@ -146,7 +149,7 @@ def ask(
 
 
 def program_name(command: str) -> str:
-    """Name a model after its script, or else after its program."""
+    """Return a name for a model: that of its script, or of its program if there is no script."""
     program, *words = split_command(command)
     script = next((word for word in words if Path(word).is_file()), program)
     name = re.sub(r"[^A-Za-z0-9_.+-]", "-", Path(script).stem).lstrip("_.+-")[:64]
@@ -154,7 +157,7 @@ def program_name(command: str) -> str:
 
 
 def _prediction(state: PipeMoment, boxes: int) -> list[MessageLayout]:
-    """The arrays of an answer, in their order. boxes: how many rows the model has announced."""
+    """Return the arrays that an answer may have, in their order. boxes: how many rows the model has announced."""
     maps = state.sequences, *state.shape[:2]
     return [
         MessageLayout("mean", "float32", (*maps, state.shape[2])),
@@ -165,7 +168,7 @@ def _prediction(state: PipeMoment, boxes: int) -> list[MessageLayout]:
 
 
 def _require_greeting(header: Header) -> Sequence[MessageLayout]:
-    """Refuse a wrong greeting while its process can still be blamed for it. No array follows one."""
+    """Refuse a wrong greeting now, so that the error names the process. No arrays follow a greeting."""
     _greeting(header)
     return ()
 

@@ -1,4 +1,4 @@
-"""Predictions in a file: written from a model here or by any other program, and scored without running a model."""
+"""Predictions in a file: written from a model here, or by another program, and scored without running a model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ def predict(
     overwrite: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> None:
-    """Ask everything that `evaluate` would, and write the answers down."""
+    """Ask a model everything that `evaluate` would ask, and write its answers to a file."""
     require_possible(batch, seed)
     chosen = extent(suite, size=size, limit=limit)
     require_predictions(chosen.suite)
@@ -78,13 +78,14 @@ def predict(
 
 @dataclass(frozen=True)
 class PredictionsFile:
-    """Predictions that were opened: what they are of, and an `answers` as a model has one."""
+    """An open file of predictions. Its `answers` replaces the answers of a model."""
 
     file: Predictions
     extent: Extent
     likelihood: Likelihood
 
     def answers(self, task: Task, asking: Asking, examples: Examples, source: Source, start: int) -> Answer:
+        """Read the answers for a batch of examples, of which the first has the number `start`."""
         place = task.place(asking)
         if isinstance(asking, Still) and place not in self.file.names():
             return Answer()
@@ -105,7 +106,7 @@ class PredictionsFile:
 
 
 def open_predictions(path: Path, suite: str | Suite | None = None) -> PredictionsFile:
-    """Open predictions, and make sure that they are for pinned sequences of a suite of today."""
+    """Open a file of predictions, and check that it matches the current version of a suite and one of its sizes."""
     file = Predictions(path)
     header = file.header
     wanted = suite if isinstance(suite, Suite) else suite_of(suite or header.suite)
@@ -128,7 +129,7 @@ def open_predictions(path: Path, suite: str | Suite | None = None) -> Prediction
 
 
 def require_predictions(suite: Suite) -> None:
-    """Refuse a suite that asks for what a file of predictions has no place for."""
+    """Refuse a suite that asks for something that a file of predictions cannot hold."""
     if any(isinstance(asking, Codes) for task in suite.tasks for asking in task.askings):
         raise RecipeError(
             f"{suite.name} asks for codes of frames, and a file holds predictions alone: score the model itself"
@@ -136,7 +137,7 @@ def require_predictions(suite: Suite) -> None:
 
 
 def count_answers(asking: Asking) -> tuple[int, int]:
-    """Count the frames that are predicted, and the maps of owners."""
+    """Return how many frames are predicted, and how many owner maps there are."""
     match asking:
         case Window(frames):
             return frames - 1, frames
@@ -149,8 +150,10 @@ def count_answers(asking: Asking) -> tuple[int, int]:
 
 
 def score(told: PredictionsFile, *, batch: int = BATCH, progress: Callable[[Progress], None] | None = None) -> Result:
-    """What the predictions are worth. That each was made before its frame was shown cannot be checked, and the result
-    says so."""
+    """Score predictions.
+
+    It cannot be checked that each prediction was made before its frame was shown; a note in the result says so.
+    """
     header = told.file.header
     made = score_answers(
         told.answers,

@@ -1,7 +1,8 @@
-"""Fit the probes of a model: show it training images, and learn to read the factors of their objects off the codes of
-its slots.
+"""Fitting of the probes of a model.
 
-Or show it training sequences, and learn to read the memory of their console off its codes of the frames.
+For images, the model is shown training images, and a probe learns to read the factors of their objects from the codes
+of its slots. For memories, it is shown training sequences, and a probe learns to read the memory of the console from
+its codes of the frames.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
     from physbench.suites import Task
 
 MOST = 1_000
-"""Training images, or sequences."""
+"""The most training images, or training sequences, that a probe is fitted to."""
 
 
 def count_examples(chosen: Extent) -> dict[str, int]:
-    """Say how many images or sequences probes are fitted to, by the name of a task. Of a file, only memories are
-    probed."""
+    """Return how many images or sequences the probes are fitted to, by the name of a task.
+
+    If the data come from a file, only memories are probed.
+    """
     asked = (Image, Codes) if chosen.data is None else Codes
     return {
         task.name: min(MOST, chosen.count)
@@ -45,10 +48,10 @@ def count_examples(chosen: Extent) -> dict[str, int]:
 def fit_probes(
     answers: Answers, task: Task, chosen: Extent, batch: int, meter: Meter, slots: NDArray[np.bool_] | None = None
 ) -> dict[Any, Probe | MemoryProbe]:
-    """Fit one probe for each Image and each Codes that a task asks about; none where the model gives no codes or
-    owners, or the data lack factors.
+    """Fit one probe for each Image and each Codes of a task.
 
-    slots: of `find_scored_slots`, where memories are asked about.
+    There is no probe if the model gives no codes or owners, or if the data lack factors. slots: the result of
+    `find_scored_slots`, where memories are asked about.
     """
     fitted: dict[Any, Probe | MemoryProbe | None] = {}
     for asking in task.askings if task.name in count_examples(chosen) else ():

@@ -1,4 +1,4 @@
-"""A result as text: a table for people, as wide as their terminal, and JSON for machines."""
+"""A result as text: a table as wide as the terminal, or JSON for programs."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,16 +16,17 @@ from physbench.suites import SIZES, UNRANKED, Suite
 WIDTH = 80
 
 RANKED = "*"
-"""Stands before the figure that a suite is ranked by."""
+"""The mark before the figure that ranks a suite."""
 
 ARROWS = {"lower": "\u2193", "higher": "\u2191", "neither": " "}
 
 BESIDE = ("copy", "tracker", "tracker-80", "blur", "constant-velocity", "oracle", "blobs", "mean", "blank")
-"""Reference rows in the order in which they get a column, as far as the terminal is wide. A suite with others has an
-order of its own."""
+"""Reference rows in the order in which they get a column, until the terminal is full. A suite with other reference rows
+uses its own order."""
 
 
 def to_json(found: Result) -> str:
+    """Return a result as JSON."""
     curves = [{"task": task, "metric": metric, "values": values} for (task, metric), values in found.curves.items()]
     scores = [{**asdict(score), "is_narrow": score.is_narrow} for score in found.scores]
     return dump({"provenance": asdict(found.provenance), "scores": scores, "curves": curves})
@@ -34,10 +35,10 @@ def to_json(found: Result) -> str:
 def as_text(
     found: Result, chosen: Extent, references: Iterable[Known] = (), *, width: int = WIDTH, everything: bool = False
 ) -> str:
-    """Write the model with its intervals, reference rows beside it, and what its paper reported.
+    """Return a table of a model: its figures with intervals, the reference rows, and what its paper reported.
 
-    width: of the terminal. everything: also the figures that say what another one says. Steps of curves are for CSV,
-    JSON and the report.
+    width: of the terminal. everything: whether to include the figures that repeat what another one says. The steps of
+    curves are only in the CSV, the JSON and the report.
     """
     origin = found.provenance
     beside = {(row.task, row.metric, row.model): row.value for row in references}
@@ -76,7 +77,7 @@ def as_text(
 def _table(
     task: str, rows: Sequence[Score], suite: Suite, beside: dict[tuple[str, str, str], float], model: str, width: int
 ) -> Iterator[str]:
-    """The figures of a task, with as many reference rows beside them as the width has room for."""
+    """Yield the lines for a task: its figures, and as many reference rows beside them as the width allows."""
     first = [
         f"{RANKED if (task, row.metric) == suite.ranked_by else ' '} {row.metric} {ARROWS[find(row.metric).better]}"
         for row in rows
@@ -107,7 +108,7 @@ def _width(column: Sequence[str]) -> int:
 
 
 def _quote_paper(task: str, rows: Sequence[Score], chosen: Extent, model: str) -> Iterator[str]:
-    """What the paper of this very model says; another model's paper says nothing about it."""
+    """Yield what the paper of this model reported; papers about other models are not quoted."""
     for score in rows:
         for paper in list_published(chosen.suite.name):
             if (paper.task, paper.metric) == (task, score.metric) and model in (paper.model, f"{paper.model}.{task}"):
@@ -115,8 +116,10 @@ def _quote_paper(task: str, rows: Sequence[Score], chosen: Extent, model: str) -
 
 
 def _is_main(score: Score, found: Result, suite: Suite) -> bool:
-    """Whether a figure is shown without being asked for: a likelihood only where it is not minus the cross-entropy
-    beside it."""
+    """Return whether a figure is shown by default.
+
+    A likelihood is shown only if it is not simply minus the cross-entropy in the same table.
+    """
     if (score.task, score.metric) == suite.ranked_by:
         return True
     repeated = (score.task, find(score.metric).minus_of) in found.sums
@@ -124,7 +127,7 @@ def _is_main(score: Score, found: Result, suite: Suite) -> bool:
 
 
 def _lacks_owners(found: Result, chosen: Extent) -> bool:
-    """Whether grouping was asked for, and the model gave no owners of pixels."""
+    """Return whether grouping was asked for and the model gave no owners of pixels."""
     asked = any(asking.kind in find("ari").asked_of for task in chosen.suite.tasks for asking in task.askings)
     return asked and not any(metric.startswith("ari") for _, metric in found.sums)
 

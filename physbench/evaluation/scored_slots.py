@@ -1,7 +1,8 @@
-"""Find which bytes of a memory are scored: those that are not nearly always the same, over the sequences of an
+"""The bytes of a memory that are scored: those that are not nearly always the same, over the sequences of an
 evaluation.
 
-The counts are of whole sets, so they do not depend on blocks, on their order, or on where an evaluation was resumed.
+The counts are taken over all sequences of an evaluation, so they do not depend on blocks, on their order, or on where
+an evaluation was resumed.
 """
 
 from __future__ import annotations
@@ -23,15 +24,17 @@ if TYPE_CHECKING:
     from physbench.suites import Task
 
 LOOKING = ("memory", "codes")
-"""The kinds of askings that are about a memory."""
+"""The kinds of askings about a memory."""
 
 AT_ONCE = 64
 """Sequences counted at a time."""
 
 
 def find_scored_slots(chosen: Extent, task: Task) -> NDArray[np.bool_] | None:
-    """(128,) Tell the bytes with an entropy above the least, as far as a task looks; None where no memory is asked
-    about."""
+    """Find the bytes whose entropy is above LEAST_ENTROPY, over the frames that a task uses -> (128,).
+
+    Return None if no memory is asked about.
+    """
     if not any(asking.kind in LOOKING for asking in task.askings):
         return None
     source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)
@@ -46,7 +49,7 @@ def find_scored_slots(chosen: Extent, task: Task) -> NDArray[np.bool_] | None:
 
 
 def require_ram(truth: Mapping[str, NDArray[Any]], task: Task) -> NDArray[np.uint8]:
-    """Give the memory (B, T, 128), or say that data have none."""
+    """Return the memory (B, T, 128), or raise an error if the data have none."""
     if "ram" not in truth:
         raise StorageError(f"{task.name} has no memory of a console to read: it has {', '.join(truth)}")
     return truth["ram"]

@@ -1,5 +1,5 @@
-"""Compute every figure that an answer and the truth allow. What a sequence contributes depends on nothing but that
-sequence."""
+"""Computation of every figure that an answer and the ground truth allow. The contribution of a sequence depends only on
+that sequence."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
@@ -32,11 +32,11 @@ def score_answer(
     probe: Probe | MemoryProbe | None = None,
     scored_slots: NDArray[np.bool_] | None = None,
 ) -> Named:
-    """Compute the metrics whose needs are met; the others are absent.
+    """Compute the metrics whose needs are met, and leave out the others.
 
-    rates: of `memoryless_rates`, over all sequences of the evaluation; without them there is no permanence_bce.
-    probe: fitted to the codes of other images; without it the codes of slots are not probed.
-    scored_slots: of `find_scored_slots`, over all sequences of the evaluation, where memories are shown.
+    rates: the result of `memoryless_rates` over all sequences of the evaluation; without it there is no permanence_bce.
+    probe: a probe fitted to the codes of other images or sequences; without it, codes are not probed.
+    scored_slots: the result of `find_scored_slots` over all sequences of the evaluation, where memories are shown.
     """
     labels = {"groups": examples.groups, "collisions": examples.collisions}
     evidence = Evidence(
@@ -67,7 +67,7 @@ def score_answer(
 
 
 def _name_figures(metric: Metric, evidence: Evidence) -> Iterator[tuple[str, Sums]]:
-    """The figures of one metric under the names that results have them by."""
+    """Yield the figures of one metric with their names in results."""
     assert metric.function is not None
     found: Any = metric.function(evidence)
     if metric.name not in METRICS:
@@ -80,7 +80,7 @@ def _name_figures(metric: Metric, evidence: Evidence) -> Iterator[tuple[str, Sum
 
 
 def _require_sums(metric: Metric, found: Any, evidence: Evidence) -> None:
-    """Refuse what a plugged-in metric returns if it cannot be added up."""
+    """Refuse what the metric of another package returns if it cannot be added up."""
     indexed = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
     figures: list[Any] = [*indexed.values()] if metric.indices is not None else [found]
     rows = [f"{metric.name}[{index}]" for index in indexed]

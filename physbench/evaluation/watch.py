@@ -1,5 +1,7 @@
-"""Looking on while a model is asked: what it saw and said at every step of one sequence, to be drawn. H x W pixels, C
-channels, K slots, N boxes."""
+"""A record of what a model saw and said at every step of one sequence, for pictures.
+
+H x W pixels, C channels, K slots, N boxes.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeVar
@@ -16,19 +18,19 @@ from physbench.states import Shows
 from physbench.suites import SIZES, Codes, Rollout, Still, Suite, Task, Window, suite_of
 
 CONTEXT = 5
-"""Frames that are shown before a rollout, where the suite does not say: as in figure 4 of the R-NEM paper."""
+"""Frames that are shown before a rollout if the suite does not say, as in figure 4 of the R-NEM paper."""
 
 Noted: TypeAlias = tuple[dict[str, NDArray[Any]], Parts | None]
-"""The mean, the owner and the boxes that were said, as far as they were, and the parts of the state then."""
+"""What was said in one step: the mean, the owner and the boxes, if there are any, and the parts of the state."""
 
 Kind = TypeVar("Kind", bound="Window | Rollout | Still")
 
 
 @dataclass(frozen=True)
 class WatchedStep:
-    """What was seen of frame t, and what was said of it and of frame t + 1."""
+    """What the model saw of frame t, and what it said about frames t and t + 1."""
 
-    frame: NDArray[np.float32] | None  # (H, W, C); None: the model went on by itself
+    frame: NDArray[np.float32] | None  # (H, W, C); None: the model was shown nothing
     mean: NDArray[np.float32]  # (H, W, C) of the next frame
     truth: NDArray[np.float32]  # (H, W, C) the next frame
     owner: NDArray[np.uint8] | None = None  # (H, W) of this frame
@@ -38,17 +40,19 @@ class WatchedStep:
 
 @dataclass(frozen=True)
 class Watched:
+    """One sequence, with what the model saw and said at every step."""
+
     task: str
     index: int
     steps: tuple[WatchedStep, ...]  # from t = 0 on
     groups: NDArray[np.uint8] | None = None  # (T, H, W) the object of every pixel, 0 = no object
     curtain: NDArray[np.int16] | None = None  # (4,) y0, x0, y1, x1; zeros = none
-    shows: Shows = "features"  # frames, or states in their place
-    radii: NDArray[np.float64] | None = None  # (K,) of objects whose places are shown, in sides of their box
+    shows: Shows = "features"  # frames, or states instead
+    radii: NDArray[np.float64] | None = None  # (K,) where positions are shown; the side of the box is 1
 
     @property
     def seen(self) -> int:
-        """Frames that were shown."""
+        """Count the frames that were shown."""
         return sum(step.frame is not None for step in self.steps)
 
 
@@ -62,8 +66,11 @@ def watch(
     rollout: int | None = None,
     seed: int = 0,
 ) -> Watched:
-    """A sequence of what the suite asks first, or of the task named. rollout: after the context, so many frames are
-    imagined."""
+    """Show a sequence to a model, and record what it says.
+
+    task: the name of a task; without it, the first window or rollout of the suite is used. rollout: how many frames the
+    model imagines after the context.
+    """
     chosen = suite_of(suite) if isinstance(suite, str) else suite
     require_index(chosen, index)
     found = find_asking(chosen, (Window, Rollout), task)
@@ -109,23 +116,25 @@ def watch(
 
 
 class Onlooker:
-    """The model, with all that it says written down."""
+    """A model that writes down everything it says."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
         self.likelihood = model.likelihood
         self.privileged = getattr(model, "privileged", False)
-        self.said: list[list[Noted]] = []  # for each step what was said on the way, and at last
+        self.said: list[list[Noted]] = []  # for each step: what was said after each refinement; the last one counts
 
     def begin(self, batch: Batch) -> Any:
+        """Let the model begin."""
         return self.model.begin(batch)
 
     def observe(self, state: Any, frame: NDArray[np.float32], action: NDArray[np.float32] | None) -> Any:
+        """Let the model observe a frame, and write down what it says."""
         return self._take_down(self.model.observe(state, frame, action))
 
     @property
     def imagine(self) -> Any:
-        """Only where the model has it."""
+        """Return the method of the model, with what it says written down, or None if it is None."""
         step = self.model.imagine  # type: ignore[attr-defined]
 
         def imagine(state: Any, action: NDArray[np.float32] | None) -> Any:
@@ -134,7 +143,7 @@ class Onlooker:
         return imagine if step else None
 
     def note(self, state: Any, prediction: Any) -> Noted:
-        """Copies, which the model does not change afterwards."""
+        """Return copies of a prediction and of the parts of a state; the model may change the originals later."""
         parts = getattr(self.model, "parts", None)
         copied = {
             name: np.array(array)
@@ -150,15 +159,17 @@ class Onlooker:
 
 
 def shows_images(suite: Suite, task: str | None = None) -> bool:
-    """Whether the suite, or a task of it, shows nothing but still images."""
+    """Return whether the suite, or one of its tasks, shows only still images."""
     return all(isinstance(asking, Still) for each in _tasks(suite, task) for asking in each.askings)
 
 
 def find_asking(
     suite: Suite, kinds: type[Kind] | tuple[type[Kind], ...], task: str | None = None
 ) -> tuple[Task, Kind] | None:
-    """Find the first asking of these kinds, in the task named or in any. Codes are none: nothing is predicted there
-    that could be drawn."""
+    """Find the first asking of these kinds, in one task or in all.
+
+    Codes are left out, because they predict nothing that could be drawn.
+    """
     askings = (
         (each, asking) for each in _tasks(suite, task) for asking in each.askings if not isinstance(asking, Codes)
     )
@@ -166,6 +177,7 @@ def find_asking(
 
 
 def require_index(suite: Suite, index: int) -> None:
+    """Refuse the number of a sequence that the suite does not have."""
     count = suite.sequences or max(SIZES.values())
     if not 0 <= index < count:
         raise RecipeError(f"{suite.name} has no sequence {index}: index is 0 to {count - 1}")
@@ -195,7 +207,7 @@ def _step(model: Model, frame: NDArray[np.float32] | None, truth: NDArray[np.flo
 
 
 def checked_owner(said: dict[str, NDArray[Any]], shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
-    """(H, W) of a frame of this shape, if it was said."""
+    """Return the owner map (H, W) of a frame of this shape, or None if the model gave none."""
     owner = said.get("owner")
     if owner is not None and (owner.shape != (1, *shape[:2]) or owner.dtype != np.uint8):
         raise ModelError(f"an owner map is uint8 of shape {(1, *shape[:2])}, not {owner.dtype} of shape {owner.shape}")
@@ -203,7 +215,7 @@ def checked_owner(said: dict[str, NDArray[Any]], shape: tuple[int, ...]) -> NDAr
 
 
 def drawable(parts: Parts, shape: tuple[int, ...]) -> Parts:
-    """Parts of one sequence that fit together, and its frames of this shape."""
+    """Return the parts of one sequence, after a check that they fit together and fit frames of this shape."""
     if not isinstance(parts, Parts):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ModelError(f"the model's parts are a {type(parts).__name__} where a Parts is expected")
     predictions, shares = np.asarray(parts.predictions), np.asarray(parts.shares)

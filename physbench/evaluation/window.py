@@ -1,5 +1,7 @@
-"""The window is ours: frames are shown one at a time, and a prediction is taken before its frame is shown. An error in
-words for what cannot be scored."""
+"""How a model is asked: the evaluator shows frames one at a time, and takes each prediction before its frame is shown.
+
+An answer that cannot be scored is refused with an error in words.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,10 +24,10 @@ Answers: TypeAlias = "Callable[[Task, Asking, Examples, Source, int], Answer]"  
 
 
 MOST_NUMBERS = 1 << 14
-"""Of a code that probes are fitted to: thousands of codes are held together."""
+"""The most numbers of a code that probes are fitted to: thousands of codes must fit into memory together."""
 
 LARGEST = float(np.finfo(np.float32).max)
-"""What a model says is kept as float32."""
+"""The largest number that a model may give: its answers are kept as float32."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +37,19 @@ class Answer:
     means: NDArray[np.float32] | None = None  # (B, S, H, W, C) of the frames asked for
     owners: NDArray[np.uint8] | None = None  # (B, F, H, W) of the frames shown
     log_likelihoods: NDArray[np.float32] | None = None  # (B, F, H, W) of the frames shown
-    codes: NDArray[np.float32] | None = None  # (B, K, D) what each slot has noted of an image; of Codes (B, S, N)
+    codes: NDArray[np.float32] | None = None  # (B, K, D) the code of each slot, of an image; for Codes (B, S, N)
     boxes: NDArray[np.float32] | None = None  # (B, F, N, 5) of the frames shown, where they are asked for
 
 
 class Truth(dict[str, Any]):
-    """Stored arrays by name, as far as the data have them."""
+    """Stored arrays by name; asking for one that the data lack raises an error in words."""
 
     def __missing__(self, name: str) -> Any:
         raise ModelError(f"this model is told the truth, and these data have no {name!r}")
 
 
 def answers_of(model: Model, seed: int) -> Answers:
-    """The answers of a model. seed: where its own randomness begins."""
+    """Return a function that asks a model for its answers. seed: for the randomness of the model."""
     require_likelihood(model.likelihood)
     farthest: dict[Any, Answer] = {}
 
@@ -66,7 +68,7 @@ def answers_of(model: Model, seed: int) -> Answers:
 
 
 def ask(model: Model, task: Task, asking: Asking, examples: Examples, source: Source, *, seed: int) -> Answer:
-    """Show a batch, and take down what is said."""
+    """Show a batch to a model, and return what it says."""
     sample = asking.sample if isinstance(asking, Rollout) else 0
     begin = Batch(
         seed_sequences(examples.places, seed=seed, sample=sample),
@@ -78,7 +80,7 @@ def ask(model: Model, task: Task, asking: Asking, examples: Examples, source: So
         shows=asking.shows,
         box_side=examples.box_side,
     )
-    if isinstance(asking, Still) and begin.truth is not None:  # the truth of what is shown: that frame, again and again
+    if isinstance(asking, Still) and begin.truth is not None:  # the same frame is shown repeatedly, so repeat its truth
         begin = replace(
             begin, truth=Truth({name: _repeat_frame(array, asking, examples) for name, array in begin.truth.items()})
         )
@@ -102,8 +104,10 @@ def _repeat_frame(array: NDArray[Any], asking: Still, examples: Examples) -> NDA
 
 
 def _show_all(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray[Any] | None, *, boxes: bool) -> Answer:
-    """Show every frame: the predictions of frames 1.., and what was said of all of them. boxes: whether they are asked
-    for."""
+    """Show every frame; return the predictions of frames 1.., and what was said about all frames.
+
+    boxes: whether the model is asked for them.
+    """
     state, likelihood = model.begin(begin), likelihood_of(begin.shows, model.likelihood)
     means = np.empty_like(frames[:, 1:], np.float32, order="C")
     said: list[Prediction] = []
@@ -122,7 +126,7 @@ def _show_all(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray
 def _take_codes(
     model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray[Any] | None, moments: tuple[int, ...]
 ) -> Answer:
-    """Show every frame that is needed: what the model has noted after some of them, slots in a row."""
+    """Show every frame that is needed; return the codes after some of them, the slots of each concatenated."""
     latents = getattr(model, "latents", None)
     if latents is None:
         raise ModelError("this suite reads the codes of a model, its latents(state), and this model has none")
@@ -144,7 +148,7 @@ def _take_codes(
 def _owner_of_still(
     model: Model, begin: Batch, frame: NDArray[Any], action: NDArray[np.float32] | None, shown: int
 ) -> NDArray[np.uint8] | None:
-    """(B, 1, H, W): who owns its pixels in the end; nothing is asked twice of a model that does not say."""
+    """Show a frame repeatedly; return the last owner map (B, 1, H, W), or None as soon as the model gives none."""
     state = model.begin(begin)
     owner = None
     for _ in range(shown):
@@ -158,7 +162,7 @@ def _owner_of_still(
 
 
 def _show_image(model: Model, begin: Batch, frame: NDArray[Any], shown: int) -> Answer:
-    """Show an image again and again: what is said of it in the end."""
+    """Show an image repeatedly; return what the model says about it in the end."""
     state, said = model.begin(begin), Prediction()
     for _ in range(shown):
         state, said = _require_pair(model.observe(state, frame.astype(np.float32), None))
@@ -170,7 +174,7 @@ def _show_image(model: Model, begin: Batch, frame: NDArray[Any], shown: int) -> 
 
 
 def _checked_codes(codes: Any, count: int) -> NDArray[np.float32]:
-    """A copy of codes that a probe can be fitted to."""
+    """Return a copy of codes, after a check that a probe can be fitted to them."""
     array = np.asarray(codes)
     if array.ndim != 3 or len(array) != count or array.dtype.kind != "f" or not (np.abs(array) <= LARGEST).all():
         raise ModelError(
@@ -183,7 +187,7 @@ def _checked_codes(codes: Any, count: int) -> NDArray[np.float32]:
 def _show_context(
     model: Model, begin: Batch, frames: NDArray[Any], horizon: int, actions: NDArray[Any] | None
 ) -> Answer:
-    """Show the context, then let the model go on by itself."""
+    """Show the context, then let the model imagine the frames after it."""
     state, likelihood = model.begin(begin), likelihood_of(begin.shows, model.likelihood)
     prediction = Prediction()
     for t in range(frames.shape[1]):
@@ -207,7 +211,7 @@ def _require_pair(returned: Any) -> tuple[Any, Any]:
 
 
 def _copy_frame(frames: NDArray[Any], t: int) -> Frame:
-    """A copy: what a model does to it changes nothing."""
+    """Return a copy of frame t, which a model may change without any effect."""
     return frames[:, t].astype(np.float32)
 
 
@@ -222,7 +226,7 @@ def _all_or_none(said: list[Prediction], name: str) -> NDArray[Any] | None:
             f"the model gave {len(given)} {'sets of boxes' if name == 'boxes' else f'{name} maps'} for {len(said)}"
             " frames: all or none"
         )
-    if len(shapes := {array.shape for array in given}) > 1:  # of boxes: all else has the shape of the frame
+    if len(shapes := {array.shape for array in given}) > 1:  # only boxes can differ in shape
         least, *_, most = sorted(shapes)
         raise ModelError(
             f"the model gave boxes of shape {least} and of shape {most}: as many rows for every frame, and a row of NaN"
@@ -232,7 +236,10 @@ def _all_or_none(said: list[Prediction], name: str) -> NDArray[Any] | None:
 
 
 def _check(likelihood: Likelihood, prediction: Any, frame: NDArray[Any], *, last: bool = False) -> Prediction:
-    """As it may be scored. The prediction after the last frame is discarded, and need not be there."""
+    """Return a copy of a prediction that can be scored, or raise an error.
+
+    last: whether the frame was the last one. The mean may then be missing, because it is not used.
+    """
     if not isinstance(prediction, Prediction):
         raise ModelError(f"the model returned a {type(prediction).__name__} where a Prediction is expected")
     mean, owner, own = prediction.mean, prediction.owner, prediction.log_likelihood
@@ -243,14 +250,14 @@ def _check(likelihood: Likelihood, prediction: Any, frame: NDArray[Any], *, last
         raise ModelError(
             f"an owner map is uint8 of shape {maps}, not {np.asarray(owner).dtype} of shape {np.shape(owner)}"
         )
-    copied = None if owner is None else np.array(owner)  # a model may use its arrays again
+    copied = None if owner is None else np.array(owner)  # a model may reuse its arrays
     means = None if mean is None else scorable(likelihood, np.asarray(mean), frame.shape)
     boxes = None if prediction.boxes is None else copy_boxes(np.asarray(prediction.boxes), (len(frame),))
     return Prediction(means, copied, None if own is None else countable(np.asarray(own), maps), boxes)
 
 
 def scorable(likelihood: Likelihood, means: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """A copy of means that may be scored."""
+    """Return a copy of means, after a check that they can be scored."""
     if means.shape != shape:
         raise ModelError(f"the model predicted an array of shape {means.shape} for frames of shape {shape}")
     if means.dtype.kind != "f" or not (
@@ -267,7 +274,7 @@ def scorable(likelihood: Likelihood, means: NDArray[Any], shape: tuple[int, ...]
 
 
 def countable(own: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """A copy of log-likelihoods that may be added up."""
+    """Return a copy of log-likelihoods, after a check that they can be added up."""
     if own.shape != shape or own.dtype.kind != "f" or not (np.abs(own) <= LARGEST).all():
         raise ModelError(
             f"a map of log-likelihoods holds finite floating-point numbers and has shape {shape}, not {own.dtype} of"
