@@ -1,2 +1,4 @@
-"""Metrics: pure functions from truth and prediction to one number per sequence and step; sums that batches may be added
-to in any order."""
+"""Metrics: pure functions from ground truth and prediction to one number per sequence and step.
+
+Figures are ratios of sums, so batches can be added in any order.
+"""

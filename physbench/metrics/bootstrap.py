@@ -1,7 +1,8 @@
-"""How sure a figure is: a bootstrap over sequences, numerators and denominators drawn together, with a fixed seed.
+"""Confidence intervals by a bootstrap over sequences. Numerators and denominators are drawn together, with a fixed
+seed.
 
-N sequences, M figures, R resamples. The draws depend on the seed and on N alone, so all figures of a run, and two runs
-on the same sequences, are resampled alike; that is what makes a comparison paired.
+N sequences, M figures, R resamples. The draws depend only on the seed and on N. So all figures of a run, and two runs
+on the same sequences, are resampled in the same way, which makes a comparison paired.
 """
 
 import math
@@ -19,15 +20,15 @@ from physbench.metrics.sums import Floats, Sums, per_sequence, value
 RESAMPLES = 2000
 SEED = 0
 TAIL = 0.025
-"""Left out on either side: what remains is a 95 % interval."""
+"""The share left out on either side, so that a 95 % interval remains."""
 
 AT_ONCE = 1 << 20
-"""Draws made at a time."""
+"""How many draws are made at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure and its 95 % interval; NaN where there is none."""
+    """A figure and its 95 % interval; NaN if there is none."""
 
     value: float
     low: float
@@ -36,42 +37,47 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Run a against run b on the same sequences: a's figure less b's."""
+    """A comparison of run a with run b on the same sequences; the difference is a's figure minus b's."""
 
     difference: Interval
     verdict: Literal["a better", "b better", "cannot be told apart"]
-    p: float  # of this figure by itself; NaN where it was not tested
-    contributing: int
+    p: float  # of this figure alone, without a correction; NaN if it was not tested
+    contributing: int  # how many sequences contribute to the figure, in the run where that is fewer
 
 
 def interval(sums: Sums, *, resamples: int = RESAMPLES, seed: int = SEED) -> Interval:
-    """(N, ...): the figure with its interval. One sequence alone has none."""
+    """Return a figure (N, ...) with its interval. A single sequence has no interval."""
     return intervals([sums], resamples=resamples, seed=seed)[0]
 
 
 def intervals(figures: Sequence[Sums], *, resamples: int = RESAMPLES, seed: int = SEED) -> list[Interval]:
-    """Many figures of the same N sequences, (N, ...) each, with one set of draws: far cheaper than one by one."""
+    """Return many figures of the same N sequences, (N, ...) each, with their intervals.
+
+    One set of draws serves all of them, which is far cheaper than computing the intervals one by one.
+    """
     drawn = _resample(figures, resamples, seed)
     return [_interval(value(figure), column) for figure, column in zip(figures, drawn.T, strict=True)]
 
 
 def count_contributing(sums: Sums) -> int:
-    """Count the sequences that a figure is made of: those whose denominator is not 0."""
+    """Count the sequences that contribute to a figure: those whose denominator is not 0."""
     return int(np.count_nonzero(per_sequence(sums).denominator))
 
 
 def compare(
     a: Sums, b: Sums, *, better: Literal["lower", "higher"], resamples: int = RESAMPLES, seed: int = SEED
 ) -> Comparison:
-    """Two runs, (N, ...) each, sequence i of both being the same one. Better only where the whole interval of the
-    difference says so."""
+    """Compare two runs, (N, ...) each, on the same sequences in the same order.
+
+    One run is better only if the interval of the difference does not contain 0.
+    """
     if len(a.numerator) != len(b.numerator):
         raise PhysbenchError(
             f"only runs on the same sequences can be compared: these have {len(a.numerator)} and {len(b.numerator)}"
         )
     drawn_a, drawn_b = (
         _resample([run], resamples, seed)[:, 0] for run in (a, b)
-    )  # apart, so that equal runs round equally
+    )  # separately, so that equal runs are rounded equally
     difference = _interval(value(a) - value(b), drawn_a - drawn_b)
     verdict: Literal["a better", "b better", "cannot be told apart"] = "cannot be told apart"
     if difference.low > 0 or difference.high < 0:
@@ -80,10 +86,10 @@ def compare(
 
 
 def quotient(a: Sums, b: Sums, *, resamples: int = RESAMPLES, seed: int = SEED) -> Interval:
-    """a's figure over b's, on two sets of sequences, each resampled by itself: `relative_bce_ratio`.
+    """Divide a's figure by b's, on two sets of sequences that are resampled separately: for `relative_bce_ratio`.
 
-    Sequences i of the named datasets are alike in their draws, and their figures correlate by 0.06 to 0.09. That is
-    left out of account, so the interval is a few per cent too wide.
+    Sequence i of one named dataset has the same random draws as sequence i of another, so their figures correlate by
+    0.06 to 0.09. This is ignored, so the interval is a few per cent too wide.
     """
     above, below = _resample([a], resamples, seed)[:, 0], _resample([b], resamples, seed + 1)[:, 0]
     whole = value(b)
@@ -91,8 +97,11 @@ def quotient(a: Sums, b: Sums, *, resamples: int = RESAMPLES, seed: int = SEED) 
 
 
 def _interval(figure: float, drawn: Floats) -> Interval:
-    """Percentiles. A resample without a value counts against both ends: more than a few of them, and there is no
-    interval."""
+    """Return the interval between two percentiles.
+
+    A resample without a value counts as infinitely low at the lower end and infinitely high at the upper end. If there
+    are more than a few of them, there is no interval.
+    """
     undefined = np.isnan(drawn)
     ordered_low, ordered_high = (np.sort(np.where(undefined, end, drawn)) for end in (-math.inf, math.inf))
     cut = math.floor(TAIL * (len(drawn) - 1))
@@ -105,7 +114,7 @@ def _interval(figure: float, drawn: Floats) -> Interval:
 
 
 def _resample(figures: Sequence[Sums], resamples: int, seed: int) -> Floats:
-    """(R, M): every figure on every resample; NaN where its denominators add up to 0."""
+    """Return every figure on every resample, (R, M); NaN where its denominators add up to 0."""
     totals = [per_sequence(figure) for figure in figures]
     sequences = {len(total.numerator) for total in totals}
     if len(sequences) > 1:
@@ -119,7 +128,10 @@ def _resample(figures: Sequence[Sums], resamples: int, seed: int) -> Floats:
 
 
 def _draws(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """(R', N) at a time: how often each sequence is drawn. From raw integers, the same with every NumPy."""
+    """Yield how often each sequence is drawn, (R', N) at a time.
+
+    The draws are made from raw integers, so that they are the same with every version of NumPy.
+    """
     bits = np.random.Philox(key=seed)
     at_once = max(AT_ONCE // count, 1)
     for start in range(0, resamples, at_once):

@@ -1,4 +1,4 @@
-"""The metrics of models that say where the objects are: boxes with identities."""
+"""The metrics of models that give boxes with identities for the objects."""
 
 from __future__ import annotations
 

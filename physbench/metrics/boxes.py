@@ -1,8 +1,8 @@
-"""Do the boxes of a model hold the objects, and does a box stay with its object? Truth against boxes, never against
-masks.
+"""Comparison of the boxes of a model with the true objects: are the boxes at the objects, and does a box stay with its
+object? The masks of the model are not used.
 
 N sequences, T frames, K objects, M boxes of a frame, H x W pixels. A box is x, y, width, height and identity, as in a
-Prediction; a row of NaN is none.
+Prediction; a row of NaN is no box.
 """
 
 from typing import Any
@@ -15,22 +15,23 @@ from physbench.metrics.sums import Floats, Sums, mean, ratio
 from physbench.model import MOST_BOXES
 
 NEAR = 4.0
-"""Pixels between a box and its object, at most."""
+"""The largest distance between a box and its object, in pixels."""
 
 SLIVER = 10
-"""An object of which fewer pixels show may be counted or not."""
+"""If fewer pixels of an object are visible than this, counting it and not counting it are both right."""
 
 NO_BOX = -1
+"""In place of the number of a box, or of its identity: the object has no box."""
 
 LARGEST = float(np.finfo(np.float32).max)
-"""What a model says is kept as float32."""
+"""The largest number that a model may give: boxes are kept as float32."""
 
 MOST_IDENTITIES = 1 << 24
-"""Whole numbers below this are float32 numbers."""
+"""Identities are below this number; all whole numbers below it are exact as float32."""
 
 
 def copy_boxes(boxes: NDArray[Any], frames: tuple[int, ...]) -> NDArray[np.float32]:
-    """Copy boxes of so many frames, (*frames, M, 5), or say in words why they cannot be laid beside objects."""
+    """Copy boxes (*frames, M, 5), or raise an error that says what is wrong with them."""
     *leading, rows, numbers = boxes.shape if boxes.ndim > 1 else (0, 0)
     if tuple(leading) != frames or numbers != 5 or not 1 <= rows <= MOST_BOXES or boxes.dtype.kind != "f":
         words = ", ".join(map(str, (*frames, f"1 to {MOST_BOXES}", 5)))
@@ -55,11 +56,11 @@ def copy_boxes(boxes: NDArray[Any], frames: tuple[int, ...]) -> NDArray[np.float
 def match_boxes(
     boxes: NDArray[Any], position: NDArray[Any], visible: NDArray[Any], *, height: int, width: int
 ) -> NDArray[np.int64]:
-    """Find the box of each object: boxes (N, T, M, 5), position (N, T, K, 2), visible (N, T, K) -> (N, T, K), NO_BOX
-    where there is none.
+    """Find the box of each object: boxes (N, T, M, 5), position (N, T, K, 2), visible (N, T, K) -> (N, T, K).
 
-    The nearest pair within NEAR first, then the nearest of what is left; of equals the first object, then the first
-    box. Objects that do not show have no box.
+    The result is NO_BOX where an object has no box. The nearest pair within NEAR is matched first, then the nearest of
+    those that are left. Among equal pairs, the first object comes first, then the first box. Objects that are not
+    visible have no box.
     """
     distance = _distances(boxes, position, np.array([width, height]))
     distance = np.where((distance <= NEAR) & (visible > 0)[..., None], distance, np.inf)
@@ -74,36 +75,43 @@ def match_boxes(
 
 
 def count_accuracy(boxes: NDArray[Any], visible: NDArray[Any]) -> Sums:
-    """(N, T, M, 5), (N, T, K) -> (N, T): are there as many boxes as objects in view? One of which fewer than SLIVER
-    pixels show may be counted or not."""
+    """Score whether there are as many boxes as objects in view: (N, T, M, 5), (N, T, K) -> (N, T).
+
+    If fewer than SLIVER pixels of an object are visible, counting it and not counting it are both right.
+    """
     counted = _are_there(boxes).sum(axis=2)
     return mean(((visible >= SLIVER).sum(axis=2) <= counted) & (counted <= (visible > 0).sum(axis=2)))
 
 
 def box_recall(box_of: NDArray[Any], position: NDArray[Any], visible: NDArray[Any], *, height: int, width: int) -> Sums:
-    """(N, T, K) of `match_boxes` -> (N, T): the objects with a box, of those that show and whose centre lies in the
-    frame."""
+    """Score which share of the objects has a box: (N, T, K) of `match_boxes` -> (N, T).
+
+    The objects that count are visible and have their centre in the frame.
+    """
     inside = (visible > 0) & (position >= 0).all(axis=3) & (position < np.array([width, height])).all(axis=3)
     return ratio((inside & (box_of != NO_BOX)).sum(axis=2), inside.sum(axis=2))
 
 
 def box_precision(box_of: NDArray[Any], boxes: NDArray[Any]) -> Sums:
-    """(N, T, K) of `match_boxes`, (N, T, M, 5) -> (N, T): the boxes with an object, of all of them."""
+    """Score which share of the boxes has an object: (N, T, K) of `match_boxes`, (N, T, M, 5) -> (N, T)."""
     return ratio((box_of != NO_BOX).sum(axis=2), _are_there(boxes).sum(axis=2))
 
 
 def identity_kept(identity: NDArray[Any]) -> Sums:
-    """(N, T, K) of `identities` -> (N, T - 1): the objects that have the identity of the frame before, of those with a
-    box in both."""
+    """Score which share of the objects keeps its identity: (N, T, K) of `identities` -> (N, T - 1).
+
+    The objects that count have a box in this frame and in the one before.
+    """
     both = (identity[:, 1:] != NO_BOX) & (identity[:, :-1] != NO_BOX)
     return ratio((both & (identity[:, 1:] == identity[:, :-1])).sum(axis=2), both.sum(axis=2))
 
 
 def identity_regained(identity: NDArray[Any], visible: NDArray[Any]) -> Sums:
-    """(N, T, K) of `identities`, (N, T, K) -> (N, T), by the frame in which an object that was out of view has a box
-    again: has it the identity it had?
+    """Score which share of the objects that come back into view has its old identity: (N, T, K) of `identities`,
+    visible (N, T, K) -> (N, T).
 
-    Not if another object had it in the meantime.
+    An object counts in the frame in which it has a box again. Its identity is wrong if another object had it in the
+    meantime.
     """
     last, absent = np.full_like(identity[:, 0], NO_BOX), np.zeros(identity[:, 0].shape, np.bool_)
     taken, others = np.zeros_like(absent), ~np.eye(identity.shape[2], dtype=np.bool_)
@@ -120,8 +128,10 @@ def identity_regained(identity: NDArray[Any], visible: NDArray[Any]) -> Sums:
 
 
 def identities(box_of: NDArray[Any], boxes: NDArray[Any]) -> NDArray[np.int64]:
-    """(N, T, K) of `match_boxes`, (N, T, M, 5) -> (N, T, K): the identity of the box of each object, NO_BOX where it
-    has none."""
+    """Return the identity of the box of each object: (N, T, K) of `match_boxes`, (N, T, M, 5) -> (N, T, K).
+
+    It is NO_BOX where an object has no box.
+    """
     named = np.take_along_axis(np.nan_to_num(boxes[..., 4]).astype(np.int64), np.maximum(box_of, 0), axis=2)
     return np.where(box_of == NO_BOX, NO_BOX, named)
 
@@ -131,8 +141,11 @@ def _are_there(boxes: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def _distances(boxes: NDArray[Any], position: NDArray[Any], size: NDArray[np.int64]) -> Floats:
-    """(N, T, K, M): from a box to the centre of an object, or to the point of the frame nearest to the centre,
-    whichever is nearer; NaN where no box is."""
+    """Return the distances between objects and boxes, (N, T, K, M); NaN where there is no box.
+
+    A distance is from the centre of a box to the centre of an object, or to the point of the frame that is nearest to
+    that centre, whichever is shorter.
+    """
     middle, centre = boxes[..., None, :, :2].astype(np.float64), position[..., None, :].astype(np.float64)
     apart = np.stack([middle - centre, middle - np.clip(centre, 0, size)])
     return np.hypot(apart[..., 0], apart[..., 1]).min(axis=0)

@@ -1,4 +1,4 @@
-"""Metrics by name, as they stand in a result: `bce`, `bce_last`, `rollout_bce[3]`, `event_error[10,3+]`."""
+"""The metrics by their names in a result: `bce`, `bce_last`, `rollout_bce[3]`, `event_error[10,3+]`."""
 
 import re
 from collections.abc import Mapping
@@ -17,14 +17,14 @@ from physbench.metrics.state_cards import STATE_CARDS
 METRICS: dict[str, Metric] = {
     card.name: card for card in (*PIXEL_CARDS, *OBJECT_CARDS, *BOX_CARDS, *IMAGE_CARDS, *STATE_CARDS, *CODE_CARDS)
 }
-"""Our own."""
+"""The built-in metrics, by name."""
 
 WRITTEN = re.compile(r"(?P<stem>[a-z0-9_]+?)(?P<last>_last)?(?P<spread>_std)?(?P<index>\[[^\[\]]+\])?")
 
 
 @cache
 def all_metrics() -> Mapping[str, Metric]:
-    """Ours, then those of installed packages."""
+    """Return all metrics by name: the built-in ones, then those of installed packages."""
     return {**METRICS, **dict(registry.metrics.load_all(_foreign_metric))}
 
 
@@ -39,12 +39,12 @@ def _foreign_metric(name: str) -> Metric:
 
 @cache
 def headlines() -> tuple[str, ...]:
-    """Figures that tables show first; the others are shown when they are asked for."""
+    """Return the figures that tables show by default; the others are shown on request."""
     return tuple(card.headline for card in sorted(all_metrics().values(), key=lambda card: card.place) if card.place)
 
 
 def names() -> list[str]:
-    """Every name without an index."""
+    """List every name without an index."""
     cards = all_metrics().values()
     return [
         card.name + suffix
@@ -55,7 +55,7 @@ def names() -> list[str]:
 
 @cache
 def find(name: str) -> Metric:
-    """The card of a metric; one step of a curve, and the last transition alone, are on the card of the whole."""
+    """Return the card of a metric. `NAME_last`, `NAME_std` and `NAME[...]` have the same card as `NAME`."""
     written = WRITTEN.fullmatch(name)
     card = all_metrics().get(written["stem"]) if written else None
     if written and card and _is_allowed(card, written):
@@ -64,7 +64,7 @@ def find(name: str) -> Metric:
 
 
 def stands_in_tables(name: str) -> bool:
-    """Tell figures that tables show from steps of curves and samples, which are drawn or left to machines."""
+    """Return whether tables show a figure. Steps of curves and single samples are only in charts and in files."""
     stem, bracket, _ = name.partition("[")
     card = all_metrics().get(stem)
     return not bracket or (card is not None and card.tabled)

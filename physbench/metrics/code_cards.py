@@ -1,4 +1,4 @@
-"""The metrics of codes of frames: how much of a console's memory can be read off them, linearly."""
+"""The metrics of codes of frames: how much of a console's memory a linear probe can read from them."""
 
 from __future__ import annotations
 

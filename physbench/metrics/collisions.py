@@ -1,7 +1,7 @@
-"""What happens to objects: errors by the number of collisions behind them.
+"""Errors around objects, by the number of collisions that the objects have had.
 
-N sequences, T frames, K objects, H x W pixels, C channels. Read from the truth, never from a model's masks. Only the
-balls have the discs that this needs.
+N sequences, T frames, K objects, H x W pixels, C channels. Objects are taken from the ground truth, not from the masks
+of a model. Only the worlds of balls have the discs that this needs.
 """
 
 from typing import Any
@@ -15,6 +15,7 @@ from physbench.metrics.sums import Sums, ratio
 from physbench.scene import WALL
 
 NO_OBJECT = 255
+"""In place of the number of an object: the pixel belongs to none."""
 
 
 def event_error(
@@ -27,11 +28,11 @@ def event_error(
     radius: NDArray[Any],
     collided: NDArray[Any],
 ) -> Sums:
-    """frames (N, T, H, W, C), means (N, S, H, W, C) as in a rollout, ahead = h, position (N, T, K, 2), radius (N, K),
-    collided (N, K) -> (N, 4).
+    """Score the frame h = ahead steps after the context, by the number of collisions that objects have had -> (N, 4).
 
-    A pixel belongs to the object whose disc is nearest; the numerators add up to `rollout_bce[h]`, the denominators to
-    repeating frame c - 1.
+    frames (N, T, H, W, C), means (N, S, H, W, C) as in a rollout, position (N, T, K, 2), radius (N, K), collided
+    (N, K). A pixel belongs to the object whose disc is nearest. The numerators add up to `rollout_bce[h]`, and the
+    denominators to the cost of repeating frame c - 1.
     """
     if not 1 <= ahead <= means.shape[1] or context + ahead > frames.shape[1]:
         raise ValueError(
@@ -52,8 +53,10 @@ def event_error(
 
 
 def power_cells(position: NDArray[Any], radius: NDArray[Any], height: int, width: int) -> NDArray[np.uint8]:
-    """(N, K, 2), (N, K) -> (N, H, W): the object with the least d^2 - r^2 from each pixel's centre, ties to the first;
-    NO_OBJECT without objects."""
+    """Find the object with the least d^2 - r^2 from the centre of each pixel: (N, K, 2), (N, K) -> (N, H, W).
+
+    Of equal ones, the first object is taken. If there are no objects, the result is NO_OBJECT.
+    """
     x = np.arange(width) + 0.5 - position[..., 0, None].astype(np.float64)  # (N, K, W)
     y = np.arange(height) + 0.5 - position[..., 1, None].astype(np.float64)
     power = (y**2)[..., None] + (x**2 - (radius.astype(np.float64) ** 2)[..., None])[:, :, None, :]
@@ -73,10 +76,10 @@ def collisions_between(
     first: int,
     last: int,
 ) -> NDArray[np.int64]:
-    """The event table, (M,) each, sequence counted within the batch -> (N, K) = shape: collisions of each object with
-    others in (first, last].
+    """Count the collisions of each object with other objects in (first, last] -> (N, K), which is `shape`.
 
-    A collision at time 0 belongs to the interval (0, 1], as its flags do.
+    The columns of the event table are (M,) each; sequences are numbered within the batch. A collision at time 0 belongs
+    to the interval (0, 1], as its flags do.
     """
     interval = np.maximum(np.ceil(time).astype(np.int64) - 1, 0)
     chosen = (b != WALL) & (interval >= first) & (interval < last)
@@ -87,7 +90,7 @@ def collisions_between(
 
 
 def _sums_by(kinds: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """kinds (N, P), values (N, H, W) -> (N, 4): pixel after pixel, so that no batch changes a bit."""
+    """Add up values (N, H, W) by kinds (N, P) -> (N, 4), pixel by pixel, so that results do not depend on batches."""
     classes = len(CLASSES) + 1
     cell = kinds + classes * np.arange(len(kinds))[:, None]
     sums = np.bincount(cell.reshape(-1), values.reshape(-1), classes * len(kinds))

@@ -1,8 +1,8 @@
-"""Do the slots of a model own the objects? The adjusted Rand index between owner maps and true groups (Hubert and
-Arabie, 1985).
+"""The adjusted Rand index between owner maps and true groups (Hubert and Arabie, 1985): does each slot of a model own
+an object?
 
-Pixels count where an object is (`groups` > 0) and the curtain is not; 1 = the same partition, 0 = as good as chance.
-Everything that is summed is a whole number, exact in float64, so no product overflows and no batch changes a bit.
+Pixels count where there is an object (`groups` > 0) and no curtain. 1 = the same partition, 0 = as good as chance. All
+sums are of whole numbers that are exact in float64, so no product overflows and results do not depend on batches.
 """
 
 from typing import Any
@@ -14,25 +14,30 @@ from physbench.metrics.pixels import curtain_pixels
 from physbench.metrics.sums import Floats
 
 AT_ONCE = 1 << 18
-"""Pixels counted at a time."""
+"""How many pixels are counted at a time."""
 
 
 def ari(tables: NDArray[Any]) -> Floats:
-    """(N, T, A, G) from `contingency`, A owners, G groups -> (N, T - 1): one index for each frame but the first."""
+    """Compute one index for each frame but the first: (N, T, A, G) from `contingency` -> (N, T - 1).
+
+    A owners, G groups.
+    """
     return adjusted_rand(tables[:, 1:])
 
 
 def ari_video(tables: NDArray[Any]) -> Floats:
-    """(N, T, A, G) -> (N,): one index over the pixels of all frames but the first together; a slot that jumps to
-    another object pays."""
+    """Compute one index over the pixels of all frames but the first together: (N, T, A, G) -> (N,).
+
+    A slot that changes to another object lowers it.
+    """
     return adjusted_rand(tables[:, 1:].sum(axis=1))
 
 
 def contingency(owners: NDArray[Any], groups: NDArray[Any], curtain: NDArray[Any] | None = None) -> NDArray[np.int32]:
-    """(N, T, H, W) uint8, (N, T, H, W, 1) uint8, (N, 4) -> (N, T, A, G): how many pixels of each frame owner a shares
-    with group g + 1.
+    """Count how many pixels of each frame belong to both owner a and group g + 1: (N, T, H, W) uint8, (N, T, H, W, 1)
+    uint8, (N, 4) -> (N, T, A, G).
 
-    A and G are the most that occur; empty rows and columns change no index.
+    A and G are the largest numbers that occur; empty rows and columns do not change an index.
     """
     if groups.shape != (*owners.shape, 1):
         raise ValueError(
@@ -55,8 +60,11 @@ def contingency(owners: NDArray[Any], groups: NDArray[Any], curtain: NDArray[Any
 
 
 def adjusted_rand(tables: NDArray[Any]) -> Floats:
-    """(..., A, G) -> (...): NaN where fewer than 2 points were counted; 1 where both partitions are one cluster, or
-    both all singletons."""
+    """Compute the adjusted Rand index of tables: (..., A, G) -> (...).
+
+    It is NaN where fewer than 2 points were counted, and 1 where both partitions are a single cluster, or both have
+    only clusters of one point.
+    """
     both = _pairs(tables).sum(axis=(-2, -1))
     same_owner, same_group = (_pairs(tables.sum(axis=axis)).sum(axis=-1) for axis in (-1, -2))
     total = tables.sum(axis=(-2, -1))
@@ -65,7 +73,7 @@ def adjusted_rand(tables: NDArray[Any]) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = (
             same_owner * same_group
-        )  # the formula times `pairs`: whole numbers as long as they fit, and no rounding
+        )  # the formula is multiplied by `pairs`, so that its terms are whole numbers, and exact unless very large
         index = (both * pairs - chance) / ((same_owner + same_group) / 2 * pairs - chance)
     return np.where(total < 2, np.nan, np.where(trivial, 1.0, index))
 
@@ -73,7 +81,7 @@ def adjusted_rand(tables: NDArray[Any]) -> Floats:
 def _tables(
     owner: NDArray[Any], group: NDArray[Any], counted: NDArray[np.bool_], most_owners: int, most_groups: int
 ) -> NDArray[np.int64]:
-    """(F, P) each -> (F, A * G). Few pixels count, so they are picked first."""
+    """Count pixels by owner and group: (F, P) each -> (F, A * G). The few pixels that count are selected first."""
     picked = np.flatnonzero(counted)
     cell = picked // counted.shape[1]
     cell *= most_owners
@@ -85,6 +93,6 @@ def _tables(
 
 
 def _pairs(count: NDArray[Any]) -> Floats:
-    """n over 2, in float64."""
+    """Return the number of pairs of n things, in float64."""
     n = count.astype(np.float64)
     return n * (n - 1) / 2

@@ -1,4 +1,4 @@
-"""The metrics of single images, beside `ari`: what the model says an image looks like, and what its slots know of the
+"""The metrics of single images, beside `ari`: the reconstruction of an image, and what the slots know about its
 objects."""
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ _CAUTION = (
 
 
 def _probe(factor: str, values: str, truth: str, definition: str) -> Metric:
-    """Make the card of a factor that is an amount. values: four of them, in the example; truth: the same as the data
-    have them."""
+    """Make the card of a factor that is an amount.
+
+    values: four values for the example. truth: the same values in the shape that they have in a dataset.
+    """
     return Metric(
         name=f"probe_{factor}",
         better="higher",

@@ -1,8 +1,8 @@
-"""Linear probes of a console's memory: what of it can be read off a model's codes of the frames?
+"""Linear probes of a console's memory: how much of it can be read from a model's codes of the frames?
 
-A probe is a ridge regression on standardised codes: of each bit of the bytes that are scored, and of a few bytes as
-numbers. It is the same for every model. How much it shrinks is the one thing that is tried out, on the last fifth of
-the training sequences, which are of other games than the first.
+A probe is a ridge regression on standardised codes. It predicts each bit of the bytes that are scored, and a few bytes
+as numbers. The probe is the same for every model. Only the ridge is chosen, on the last fifth of the training
+sequences, which come from other games than the rest.
 
 M training sequences, S frames of each, N numbers of a code, F things to read: the bits, then V variables.
 """
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RIDGES = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5)
-"""What is tried: added to the diagonal, for codes of variance 1."""
+"""The ridges that are tried. A ridge is added to the diagonal, for codes of variance 1."""
 
 HELD_OUT = 5
-"""A fifth."""
+"""One in so many training sequences is held out to choose the ridge."""
 
 CHUNK = 1024
-"""Numbers of a code that are looked at together in double precision."""
+"""How many numbers of a code are processed together in double precision."""
 
 
 @dataclass(frozen=True)
 class MemoryProbe:
-    """What was fitted."""
+    """A fitted probe."""
 
     centre: Floats  # (N,)
     spread: Floats  # (N,)
@@ -47,8 +47,10 @@ class MemoryProbe:
     def fit(
         codes: NDArray[np.float32], ram: NDArray[np.uint8], slots: NDArray[np.bool_], variables: Sequence[int]
     ) -> MemoryProbe:
-        """Fit a probe. codes (M, S, N), ram (M, S, 128), slots (128,): the bytes whose bits are wanted, variables:
-        addresses of bytes."""
+        """Fit a probe to codes (M, S, N) and ram (M, S, 128).
+
+        slots (128,): the bytes whose bits are wanted. variables: the addresses of the bytes that are read as numbers.
+        """
         fitted, frames = max(len(codes) - len(codes) // HELD_OUT, 1), codes.shape[1]
         ram = ram.reshape(-1, ram.shape[2])
         x, centre, spread = _standardise(codes.reshape(-1, codes.shape[2]))
@@ -60,7 +62,7 @@ class MemoryProbe:
         return MemoryProbe(centre, spread, weights, y.mean(axis=0), slots, units, ridge)
 
     def read(self, codes: NDArray[np.float32]) -> MemoryReading:
-        """Read the bytes and the variables off codes (B, S, N)."""
+        """Read the bytes and the variables from codes (B, S, N)."""
         found = ((codes - self.centre) / self.spread) @ self.weights + self.means
         count = 8 * int(self.slots.sum())
         ram = np.zeros((*codes.shape[:2], len(self.slots)), np.uint8)
@@ -70,7 +72,7 @@ class MemoryProbe:
 
 @dataclass(frozen=True)
 class MemoryReading:
-    """What was read."""
+    """What a probe has read from codes."""
 
     ram: NDArray[np.uint8]  # (B, S, 128) 0 where nothing is read
     values: Floats  # (B, S, V) of the variables, in their units
@@ -78,8 +80,10 @@ class MemoryReading:
     units: Floats  # (V,)
 
     def explain(self, values: NDArray[np.uint8]) -> Sums:
-        """(B, S, V) as they are -> (B, S): the variance of the variables that is explained, and all of it, each in its
-        unit."""
+        """Compare with the true values (B, S, V): the explained variance of the variables over the whole -> (B, S).
+
+        Each variable is measured in its unit.
+        """
         there = values / self.units
         every = ((there - self.means) ** 2).sum(axis=2)
         return ratio(every - ((there - self.values) ** 2).sum(axis=2), every)
@@ -88,11 +92,10 @@ class MemoryReading:
 def solve_ridges(
     x: NDArray[np.float32], y: Floats, fitted: int, ridges: Sequence[float] = RIDGES
 ) -> tuple[float, Floats]:
-    """Find the ridge that is best for the rows after the first so many when it is fitted to those, and the weights of a
-    fit with it to all rows.
+    """Choose a ridge, and fit weights with it: x (R, N), y (R, F) -> the ridge, and weights (N, F).
 
-    x (R, N), y (R, F) -> the ridge, and weights (N, F): of the normal equations where a code is short, and else of
-    their dual.
+    The ridge is the one with the least error on the later rows, after a fit to the first `fitted` rows. The weights are
+    then fitted to all rows. The normal equations are solved where a code is short, and otherwise their dual.
     """
     system = _Primal(x, fitted) if x.shape[1] <= len(x) else _Dual(x, fitted)
     mean = y[:fitted].mean(axis=0)
@@ -102,7 +105,7 @@ def solve_ridges(
 
 
 class _Primal:
-    """(X'X + ridge) w = X'y."""
+    """The system (X'X + ridge) w = X'y."""
 
     def __init__(self, x: NDArray[np.float32], fitted: int) -> None:
         self.x, self.fitted = x.astype(np.float64), fitted
@@ -117,7 +120,7 @@ class _Primal:
 
 
 class _Dual:
-    """w = X'a, (XX' + ridge) a = y."""
+    """The system w = X'a, (XX' + ridge) a = y."""
 
     def __init__(self, x: NDArray[np.float32], fitted: int) -> None:
         self.x, self.fitted = x, fitted
@@ -134,13 +137,15 @@ class _Dual:
         return np.concatenate([part.T @ found for part in self._parts()])
 
     def _parts(self) -> Iterator[Floats]:
-        """Columns of x, a few at a time: (R, CHUNK)."""
+        """Yield the columns of x, a few at a time: (R, CHUNK)."""
         return (self.x[:, start : start + CHUNK].astype(np.float64) for start in range(0, self.x.shape[1], CHUNK))
 
 
 def _standardise(codes: NDArray[np.float32]) -> tuple[NDArray[np.float32], Floats, Floats]:
-    """(R, N) -> the same with mean 0 and variance 1, and what was subtracted (N,) and divided by (N,); some columns at
-    a time."""
+    """Standardise codes (R, N) to mean 0 and variance 1, some columns at a time.
+
+    Return them, with what was subtracted (N,) and what they were divided by (N,).
+    """
     x, centre, spread = np.empty_like(codes), np.empty(codes.shape[1]), np.empty(codes.shape[1])
     for start in range(0, codes.shape[1], CHUNK):
         columns = slice(start, start + CHUNK)
@@ -148,7 +153,7 @@ def _standardise(codes: NDArray[np.float32]) -> tuple[NDArray[np.float32], Float
         centre[columns], deviation = part.mean(axis=0), part.std(axis=0)
         spread[columns] = np.where(
             deviation > 1e-6 * (np.abs(centre[columns]) + 1), deviation, np.inf
-        )  # what never changes says nothing
+        )  # a number that never changes carries no information
         x[:, columns] = (part - centre[columns]) / spread[columns]
     return x, centre, spread
 
@@ -158,5 +163,5 @@ def _solve(matrix: Floats, right: Floats, ridge: float) -> Floats:
 
 
 def _bits(ram: NDArray[np.uint8], slots: NDArray[np.bool_]) -> Floats:
-    """(R, 128) -> (R, 8 * slots): the highest bit of a byte first."""
+    """Return the bits of the slots: (R, 128) -> (R, 8 * slots), the highest bit of a byte first."""
     return np.unpackbits(ram[:, slots, None], axis=2).reshape(len(ram), -1).astype(np.float64)

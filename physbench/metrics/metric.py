@@ -1,8 +1,8 @@
-"""A record per metric: what it says, where it comes from, how it can be gamed, an example that is also a test, and how
+"""The card of a metric: what it says, where it comes from, how it can be gamed, an example that is also a test, and how
 it is computed.
 
-Scoring, tables, charts, `physbench explain` and the leaderboard read these records, and hold no list of names of their
-own. A package adds a metric with an entry point in the group `physbench.metrics` that leads to its record.
+Scoring, tables, charts, `physbench explain` and the leaderboard all read these cards, and contain no list of metrics
+themselves. A package adds a metric by an entry point in the group `physbench.metrics` that leads to its card.
 """
 
 from __future__ import annotations
@@ -27,49 +27,51 @@ ARI = "Hubert and Arabie, Comparing Partitions, 1985"
 OWN = "physbench"
 
 FACTORS = ("position", "scale", "colour", "shape")
-"""Arrays of the truth that a probe is fitted to, where the data have them; the last holds kinds, not amounts."""
+"""Arrays of the ground truth that a probe is fitted to, if the data have them; the last holds kinds, not amounts."""
 
 FROM_THE_MODEL = ("owners", "boxes", "unbounded", "reconstruction", *(f"probe of {factor}" for factor in FACTORS))
 """Needs that some models meet and others do not: owner maps, boxes, means beyond 0 and 1, means of an image, codes of
-slots that a factor can be read off."""
+slots from which a factor can be read."""
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    name: str  # small letters, digits and _; none ends in _last or _std, which are parts of others
+    """A metric: its texts, what it needs, how it is computed and how it is shown."""
+
+    name: str  # small letters, digits and _; it must not end in _last or _std, which are suffixes of figures
     better: Literal["lower", "higher", "neither"]
     definition: str
     paper: str = OWN
     formula: str = ""
     caution: str = ""  # how it can be gamed, and what it does not say
-    example: str = ""  # lines as typed in Python, and what must come out
+    example: str = ""  # lines as typed in Python, and their output
 
     asked_of: tuple[Kind, ...] = ()
     needs: tuple[
         str, ...
     ] = ()  # of Evidence.has: "means", "owners", "boxes", "unbounded", "rates", "events", arrays of the truth by name
     function: Callable[[Evidence], Sums | Mapping[str, Sums]] | None = (
-        None  # by index where there are indices; None: made of other figures
+        None  # a mapping by index if there are indices; None: computed from other figures
     )
-    indices: Callable[[Any], tuple[str, ...]] | None = None  # what stands in the brackets of NAME[...] for a rollout
-    index: str = ""  # the same in words: "h", "h,j"
+    indices: Callable[[Any], tuple[str, ...]] | None = None  # the indices in NAME[...] for a rollout
+    index: str = ""  # the letters of an index: "h", "h,j"
     last: bool = False  # also reported for the last transition of a window alone, as NAME_last
-    quotient_of: str = ""  # this metric on more objects over the same on fewer
+    quotient_of: str = ""  # this figure is that metric on more objects, divided by the same on fewer
 
     bounds: tuple[float, float] = (-math.inf, math.inf)
-    may_lack: bool = False  # a model may give it nothing to divide by
+    may_lack: bool = False  # the denominator can be 0, depending on the model
     per_pixel: bool = False  # the bounds are those of one pixel, and the figure is a sum over pixels
-    oracle_is_least: bool = False  # no model has less than the oracle, which is certain and right everywhere
-    share_of: str = ""  # this is that metric over what copying has of it
-    minus_of: str = ""  # this is minus that metric where pixels have probabilities and not densities
-    one_is: str = ""  # what a score of 1 says, where the figure is a share: "copying"
+    oracle_is_least: bool = False  # no model is below the oracle, which is certain and right everywhere
+    share_of: str = ""  # this figure is that metric, divided by what copying scores on it
+    minus_of: str = ""  # this figure is minus that metric, if pixels have probabilities and not densities
+    one_is: str = ""  # what a score of 1 means, if the figure is a share: "copying"
 
-    place: int = 0  # among the figures that tables show first, from 1; 0: shown when everything is
-    place_index: str = ""  # the index that stands there
-    tabled: bool = False  # NAME[...] stands in tables; else it is a step of a curve, or a cell, and is drawn
-    curve: str = ""  # what its chart says it is; nothing: it is not drawn step by step
+    place: int = 0  # the place among the figures that tables show by default, from 1; 0: not shown by default
+    place_index: str = ""  # the index that is shown there
+    tabled: bool = False  # tables show NAME[...]; otherwise it is a step of a curve, or a cell, and only in charts
+    curve: str = ""  # the label of its chart; empty: it is not drawn step by step
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name) or self.name.endswith(("_last", "_std")):
@@ -81,16 +83,16 @@ class Metric:
 
     @property
     def may_be_empty(self) -> bool:
-        """Whether there may be nothing to divide by."""
+        """Return whether the denominator can be 0."""
         return bool(self.one_is or self.quotient_of or self.may_lack)
 
     @property
     def headline(self) -> str:
-        """Its name where tables show it first."""
+        """Return the name under which tables show it by default."""
         return f"{self.name}[{self.place_index}]" if self.place_index else self.name
 
     def rows(self, asking: Asking) -> tuple[str, ...]:
-        """Every name under which it is reported of what is asked; samples of one rollout go together."""
+        """Return every name under which it is reported for an asking; all samples of a rollout are one asking here."""
         if asking.kind == "samples":
             return (
                 self.name,

@@ -1,4 +1,4 @@
-"""The metrics of objects and of prediction far ahead. Measured figures are of the first 96 test sequences of a set."""
+"""The metrics of objects and of rollouts. Numbers in the texts are of the first 96 test sequences of a dataset."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ POSITION_STEPS = (1, 5, 10, 30)
 """The h of `rollout_position_error[h]`."""
 
 FARTHEST = 16.0
-"""The most that an object costs there, in pixels; what one costs of which nothing is to be seen."""
+"""The largest `rollout_position_error` of an object, in pixels; also that of an object without any predicted pixel."""
 
 EVENT_STEPS = (5, 10, 30)
 """The h of `event_error[h,j]`."""
@@ -27,18 +27,22 @@ CLASSES = ("0", "1", "2", "3+")
 
 
 def steps(rollout: Any) -> tuple[str, ...]:
+    """Return the indices h of all steps of a rollout."""
     return tuple(str(h + 1) for h in range(rollout.horizon))
 
 
 def position_steps(rollout: Any) -> tuple[str, ...]:
+    """Return the indices h of the steps of a rollout at which positions are scored."""
     return tuple(str(h) for h in POSITION_STEPS if h <= rollout.horizon)
 
 
 def event_cells(rollout: Any) -> tuple[str, ...]:
+    """Return the indices h,j of `event_error` for a rollout."""
     return tuple(f"{h},{kind}" for h in EVENT_STEPS if h <= rollout.horizon for kind in CLASSES)
 
 
 def position_errors(e: Evidence) -> Mapping[str, Sums]:
+    """Score the positions of objects, by the indices of `position_steps`."""
     from physbench.metrics.positions import rollout_position_error
     from physbench.metrics.sums import Sums
 
@@ -54,6 +58,7 @@ def position_errors(e: Evidence) -> Mapping[str, Sums]:
 
 
 def event_errors(e: Evidence) -> Mapping[str, Sums]:
+    """Score the pixels around objects by the number of their collisions, by the indices of `event_cells`."""
     from physbench.metrics.collisions import collisions_between, event_error
     from physbench.metrics.sums import step
 

@@ -1,11 +1,11 @@
-"""Measure what is expected of an object behind a curtain, against the best forecast that remembers nothing.
+"""Scores for predictions around a curtain that hides an object, compared with the best forecast without memory.
 
-N sequences, T frames, K objects, H x W pixels, C channels. Everything is read from the truth, never from a model's
-masks. Only the balls have a curtain.
+N sequences, T frames, K objects, H x W pixels, C channels. Objects are taken from the ground truth, not from the masks
+of a model. Only the worlds of balls have a curtain.
 
-The forecast without memory knows where the curtain is and how often a pixel is on at each distance to it, fitted in
-hindsight on the very sequences that are scored. Cross-entropy is convex in the probability, so no other map of the
-distance that is constant in time costs less.
+The forecast without memory knows where the curtain is, and how often a pixel is on at each distance from it. These
+rates are fitted to the same sequences that are scored. Cross-entropy is convex in the probability, so no other forecast
+that depends only on the distance, and not on time, costs less.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from physbench.metrics.pixels import CLIP, bernoulli_bce, curtain_pixels
 from physbench.metrics.sums import Floats, Sums, ratio
 
 COLLAR = 10
-"""Pixels around the curtain, to every side, in which an object is expected to come out again."""
+"""The width of the collar in pixels: the region around the curtain in which an object is expected to come out again."""
 
 
 def permanence_bce(
@@ -30,10 +30,11 @@ def permanence_bce(
     *,
     rates: Sequence[float],
 ) -> Sums:
-    """Score frames (N, T, H, W, C) and means (N, T - 1, H, W, C), the rest as for `collar` -> (N, T - 1).
+    """Score the pixels around the curtain: frames (N, T, H, W, C), means (N, T - 1, H, W, C), the other arrays as for
+    `collar` -> (N, T - 1).
 
-    rates: how often a pixel is on at distance 1 .. COLLAR to the curtain, the `curve` of `count_on` over all sequences
-    of the evaluation; NaN where no pixel counts.
+    rates: how often a pixel is on at distance 1 .. COLLAR from the curtain, the `curve` of `count_on` over all
+    sequences of the evaluation; NaN where no pixel counts.
     """
     where = collar(groups, visible, curtain)
     on, pixels = _count_by_distance(frames, where, curtain)
@@ -43,17 +44,20 @@ def permanence_bce(
 
 
 def count_on(frames: NDArray[Any], groups: NDArray[Any], visible: NDArray[Any], curtain: NDArray[Any]) -> Sums:
-    """Count in the collar, as for `permanence_bce` -> (N, COLLAR): what is on at each distance, of all the pixels that
-    count there."""
+    """Count the pixels in the collar that are on, divided by all that count, at each distance -> (N, COLLAR).
+
+    The arrays are those of `permanence_bce`.
+    """
     on, pixels = _count_by_distance(frames, collar(groups, visible, curtain), curtain)
     return ratio(on.sum(axis=1), pixels.sum(axis=1))
 
 
 def collar(groups: NDArray[Any], visible: NDArray[Any], curtain: NDArray[Any]) -> NDArray[np.bool_]:
     """Find the pixels that count: groups (N, T, H, W, 1), visible (N, T, K), curtain (N, 4) -> (N, T - 1, H, W, 1),
-    index t for t -> t + 1.
+    where index t stands for the transition t -> t + 1.
 
-    Around the curtain, wherever some object is hidden, less all that an object which shows at t owns at t or t + 1.
+    They lie around the curtain, in the transitions in which some object is hidden. Pixels are left out that belong, at
+    t or t + 1, to an object that is visible at t.
     """
     height, width = groups.shape[2:4]
     around = curtain_pixels(curtain, height, width, COLLAR) & ~curtain_pixels(curtain, height, width)
@@ -68,7 +72,7 @@ def collar(groups: NDArray[Any], visible: NDArray[Any], curtain: NDArray[Any]) -
 
 
 def hides_object(visible: NDArray[Any]) -> NDArray[np.bool_]:
-    """(N, T, K) -> (N, T): is there an object that was seen before frame t - 1 and shows neither then nor at t?"""
+    """Say whether some object was visible before frame t - 1 but not at t - 1 and t: (N, T, K) -> (N, T)."""
     shows = visible > 0
     out = np.zeros(shows.shape[:2], np.bool_)
     seen_before = np.logical_or.accumulate(shows, axis=1)
@@ -77,7 +81,10 @@ def hides_object(visible: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def curtain_distance(curtain: NDArray[Any], height: int, width: int) -> NDArray[np.int64]:
-    """Measure (N, 4) -> (N, H, W): Chebyshev distance of each pixel to the nearest one of the curtain, 0 behind it."""
+    """Measure the Chebyshev distance of each pixel to the nearest pixel of the curtain: (N, 4) -> (N, H, W).
+
+    It is 0 for the pixels of the curtain.
+    """
     y0, x0, y1, x1 = (curtain[:, side, None].astype(np.int64) for side in range(4))
     rows, columns = np.arange(height), np.arange(width)
     below = np.maximum(np.maximum(y0 - rows, rows - y1 + 1), 0)
@@ -86,8 +93,10 @@ def curtain_distance(curtain: NDArray[Any], height: int, width: int) -> NDArray[
 
 
 def _count_by_distance(frames: NDArray[Any], where: NDArray[np.bool_], curtain: NDArray[Any]) -> tuple[Floats, Floats]:
-    """Count (N, T - 1, COLLAR) twice: the sum of the pixels of frame t + 1 that count at each distance, and their
-    number. Channels are added up."""
+    """Sum and count the pixels of frame t + 1 that count at each distance, (N, T - 1, COLLAR) each.
+
+    Every channel of a pixel counts.
+    """
     count, steps, height, width, _ = where.shape
     sequence, t, row, column = np.nonzero(where[..., 0])
     place = curtain_distance(curtain, height, width)[sequence, row, column] - 1

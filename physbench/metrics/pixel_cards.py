@@ -1,5 +1,5 @@
-"""The metrics that look at pixels alone, one transition at a time. Measured figures are of the first 96 test sequences
-of balls4mass64."""
+"""The metrics of pixels, one transition at a time. Numbers in the texts are of the first 96 test sequences of
+balls4mass64."""
 
 import math
 from dataclasses import replace
@@ -8,7 +8,7 @@ from physbench.metrics.metric import R_NEM, R_SQAIR, RMR, Metric
 from physbench.model import CLIP
 
 DEAREST = -math.log(CLIP)
-"""What a wrong pixel costs that is certain."""
+"""The cross-entropy of a pixel that was predicted with certainty and is wrong."""
 
 BCE = Metric(
     name="bce",

@@ -1,9 +1,9 @@
-"""How well each pixel was predicted: binary cross-entropy and log-likelihood, in nats, summed over the pixels of a
-frame in float64.
+"""Scores of predicted pixels: binary cross-entropy and log-likelihood, in nats, summed over the pixels of a frame in
+float64.
 
-N sequences, T frames, H x W pixels, C channels; `...` is any shape in front, (N, T - 1) for a window. Frames are 0 or 1
-as integers or booleans, else floats in 0..1 (colour). means[:, t] is the prediction of frame t + 1, made before that
-frame was shown.
+N sequences, T frames, H x W pixels, C channels; `...` stands for any leading axes, (N, T - 1) for a window. Frames are
+0 or 1 as integers or booleans, otherwise floats in 0..1 (colour). means[:, t] is the prediction of frame t + 1, made
+before that frame was shown.
 """
 
 import math
@@ -19,36 +19,39 @@ from physbench.metrics.sums import Floats, Sums, ratio
 from physbench.model import CLIP, Gaussian, Likelihood
 
 OWN_NOTE = re.compile(r"likelihood-[a-z][a-z0-9_]{0,39}(-[0-9]{1,12}(\.[0-9]{1,17})?)?")
-"""What the note of a likelihood that is not ours looks like."""
+"""The form of the note of a likelihood that is not built in."""
 
 AT_ONCE = 1 << 16
-"""Pixels worked on at a time, so that they stay in the cache."""
+"""How many pixels are processed at a time, so that they stay in the processor's cache."""
 
 FACTORS = 32
-"""Most probabilities multiplied before one logarithm is taken of them: 1e-6 to this power is far from underflow."""
+"""The most probabilities that are multiplied before a logarithm is taken: 1e-6 to this power is far from underflow."""
 
 
 def bce(frames: NDArray[Any], means: NDArray[Any]) -> Floats:
-    """(N, T, H, W, C), (N, T - 1, H, W, C) -> (N, T - 1): nats per frame and transition."""
+    """Compute the cross-entropy of each predicted frame: (N, T, H, W, C), (N, T - 1, H, W, C) -> (N, T - 1)."""
     return bernoulli_bce(frames[:, 1:], means)
 
 
 def relational_bce(frames: NDArray[Any], means: NDArray[Any], collisions: NDArray[Any]) -> Floats:
-    """As `bce`, on the pixels of objects that hit another one. collisions (N, T, H, W, 1): index t weights frame t +
-    1."""
+    """Compute `bce` on the pixels of objects that hit another one.
+
+    collisions (N, T, H, W, 1): index t chooses the pixels of frame t + 1.
+    """
     _require_frames(frames, collisions, "collisions")
     return bernoulli_bce(frames[:, 1:], means, collisions[:, :-1])
 
 
 def copy_frames(frames: NDArray[Any]) -> NDArray[Any]:
-    """(N, T, H, W, C) -> (N, T - 1, H, W, C): what the copy predictor says, p_{t+1} = x_t. Score it as any other
-    means."""
+    """Return the means of the copy predictor, p_{t+1} = x_t: (N, T, H, W, C) -> (N, T - 1, H, W, C)."""
     return frames[:, :-1]
 
 
 def bernoulli_bce(frames: NDArray[Any], means: NDArray[Any], where: NDArray[Any] | None = None) -> Floats:
-    """(..., H, W, C), (..., H, W, C) -> (...): each frame against its own prediction, all pixels or those with where
-    (..., H, W, 1) > 0."""
+    """Compute the cross-entropy of each frame and its prediction: (..., H, W, C), (..., H, W, C) -> (...).
+
+    where (..., H, W, 1): only the pixels above 0 count; without it, all do.
+    """
     if not _binary(frames):
         return masked_sum(bernoulli_surprise(frames, means), where)
     out = np.zeros(frames.shape[:-3])
@@ -61,7 +64,7 @@ def bernoulli_bce(frames: NDArray[Any], means: NDArray[Any], where: NDArray[Any]
 
 
 def bernoulli_surprise(frames: NDArray[Any], means: NDArray[Any]) -> Floats:
-    """(..., H, W, C), (..., H, W, C) -> (..., H, W, C): the cross-entropy of each pixel by itself."""
+    """Compute the cross-entropy of each pixel: (..., H, W, C), (..., H, W, C) -> (..., H, W, C)."""
     _require_same(frames, means)
     if _binary(frames):
         return 0.0 - np.log(_likelihood(frames, means))
@@ -73,8 +76,10 @@ def bernoulli_surprise(frames: NDArray[Any], means: NDArray[Any]) -> Floats:
 def log_likelihood(
     frames: NDArray[Any], means: NDArray[Any], likelihood: Likelihood, where: NDArray[Any] | None = None
 ) -> Floats:
-    """(..., H, W, C), (..., H, W, C) -> (...): the log-probability of each frame, all pixels or those with where (...,
-    H, W, 1) > 0."""
+    """Compute the log-probability of each frame: (..., H, W, C), (..., H, W, C) -> (...).
+
+    where (..., H, W, 1): only the pixels above 0 count; without it, all do.
+    """
     if not likelihood.note:
         return 0.0 - bernoulli_bce(frames, means, where)
     out = np.zeros(frames.shape[:-3])
@@ -92,7 +97,7 @@ def log_likelihood(
 
 
 def square_error(frames: NDArray[Any], means: NDArray[Any]) -> Floats:
-    """(..., H, W, C), (..., H, W, C) -> (...): the mean square over the pixels and channels of each frame."""
+    """Compute the mean squared error over the pixels and channels of each frame: (..., H, W, C) twice -> (...)."""
     _require_same(frames, means)
     out = np.zeros(frames.shape[:-3])
     for rows, (x, m), _ in _rows(None, frames, means):
@@ -101,9 +106,9 @@ def square_error(frames: NDArray[Any], means: NDArray[Any]) -> Floats:
 
 
 def require_likelihood(likelihood: Any) -> Likelihood:
-    """Refuse what is no likelihood, in words."""
+    """Return a likelihood, or raise an error that says what is wrong with it."""
     missing = [name for name in ("support", "note", "log_prob") if not hasattr(likelihood, name)]
-    if missing or isinstance(likelihood, type):  # the class itself is a slip that costs the check of ranges
+    if missing or isinstance(likelihood, type):  # a class has these attributes, but their values are useless
         lacks = f", which lacks {', '.join(missing)}" if missing else ", which is a class"
         raise ModelError(
             f"the likelihood of a model is Bernoulli(), Gaussian(sigma) or one of your own, not {likelihood!r}{lacks}"
@@ -118,8 +123,7 @@ def require_likelihood(likelihood: Any) -> Likelihood:
 
 
 def masked_sum(each: NDArray[Any], where: NDArray[Any] | None = None) -> Floats:
-    """(..., H, W, C), (..., H, W, 1) -> (...): the sum over the pixels of a frame, all of them or those with where >
-    0."""
+    """Sum over all pixels of each frame, or those with where > 0: (..., H, W, C), (..., H, W, 1) -> (...)."""
     out = np.zeros(each.shape[:-3])
     for rows, (values,), mask in _rows(where, each):
         chosen = values.astype(np.float64) if mask is None else np.where(mask, values.astype(np.float64), 0.0)
@@ -128,14 +132,16 @@ def masked_sum(each: NDArray[Any], where: NDArray[Any] | None = None) -> Floats:
 
 
 def clipped_share(means: NDArray[Any]) -> Sums:
-    """(N, ...): how many of a Gaussian model's means lie outside [0, 1], where `bce` clips them; (N,) over (N,)."""
+    """Score the share of the means (N, ...) of a Gaussian model that lie outside [0, 1], where `bce` clips them."""
     flat = means.reshape(len(means), -1)
     return ratio(((flat < 0) | (flat > 1)).sum(axis=1), np.full(len(flat), flat.shape[1]))
 
 
 def curtain_pixels(curtain: NDArray[Any], height: int, width: int, grown: int = 0) -> NDArray[np.bool_]:
-    """(N, 4) y0, x0, y1, x1, half-open -> (N, H, W): the pixels of the curtain, grown to every side; none where there
-    is no curtain."""
+    """Find the pixels of the curtain: (N, 4) y0, x0, y1, x1, half-open -> (N, H, W).
+
+    grown: by how many pixels the curtain is extended on every side. Without a curtain there are none.
+    """
     y0, x0, y1, x1 = (curtain[:, side, None].astype(np.int64) for side in range(4))
     rows, columns = np.arange(height), np.arange(width)
     within_rows = (rows >= y0 - grown) & (rows < y1 + grown)
@@ -145,7 +151,10 @@ def curtain_pixels(curtain: NDArray[Any], height: int, width: int, grown: int = 
 
 
 def _binary(frames: NDArray[Any]) -> bool:
-    """By type, not by value: what a sequence scores must not depend on its batch."""
+    """Return whether frames are black and white.
+
+    That is decided by their type, not by their values, so that the score of a sequence does not depend on its batch.
+    """
     if frames.dtype.kind not in "ub":
         return False
     if frames.size and frames.max() > 1:
@@ -154,7 +163,7 @@ def _binary(frames: NDArray[Any]) -> bool:
 
 
 def _likelihood(x: NDArray[Any], p: NDArray[Any]) -> Floats:
-    """p where x is 1, 1 - p where it is 0; p clipped."""
+    """Return p where x is 1, and 1 - p where x is 0, after p was clipped."""
     likelihood = p.astype(np.float64, order="C")
     np.clip(likelihood, CLIP, 1 - CLIP, out=likelihood)
     likelihood -= x == 0
@@ -162,7 +171,10 @@ def _likelihood(x: NDArray[Any], p: NDArray[Any]) -> Floats:
 
 
 def _products(factors: Floats) -> Floats:
-    """(R, P) -> (R, P / 32): halves multiplied pixel by pixel, so that a logarithm (slow) serves many pixels."""
+    """Multiply the halves of each row with each other, up to five times: (R, P) -> (R, P / 32).
+
+    One logarithm, which is slow, then serves many pixels.
+    """
     merged = 1
     while factors.shape[1] % 2 == 0 and merged < FACTORS:
         half = factors.shape[1] // 2
@@ -174,8 +186,10 @@ def _products(factors: Floats) -> Floats:
 def _rows(
     where: NDArray[Any] | None, *arrays: NDArray[Any]
 ) -> Iterator[tuple[Any, list[NDArray[Any]], NDArray[np.bool_] | None]]:
-    """Frames as rows of pixels, some at a time: which ones, their arrays, their mask. Frames without a masked pixel are
-    passed over."""
+    """Yield frames as rows of pixels, some at a time: their indices, their arrays, and their mask.
+
+    Frames in which the mask selects no pixel are skipped.
+    """
     for array in arrays[1:]:
         _require_same(arrays[0], array)
     shape = arrays[0].shape
@@ -199,14 +213,16 @@ def _rows(
 
 
 def _take_rows(array: NDArray[Any], rows: slice | NDArray[np.intp]) -> NDArray[Any]:
-    """(..., H, W, C) -> (R, P), contiguous: a sum's last bit depends on the layout. Only these rows are copied, if
-    any."""
+    """Return some frames as contiguous rows of pixels: (..., H, W, C) -> (R, P).
+
+    They must be contiguous, because the last bit of a sum depends on the layout. At most these rows are copied.
+    """
     *ahead, height, width, channels = array.shape
     pixels = height * width * channels
     if array.flags.c_contiguous:
         return array.reshape(math.prod(ahead), pixels)[rows]
     numbers = np.arange(math.prod(ahead))[rows]
-    taken = array[None][np.unravel_index(numbers, (1, *ahead))]  # also where nothing is ahead
+    taken = array[None][np.unravel_index(numbers, (1, *ahead))]  # works also without leading axes
     return np.ascontiguousarray(taken.reshape(len(numbers), pixels))
 
 

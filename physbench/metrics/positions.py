@@ -1,7 +1,8 @@
-"""Measure how far from its true place each object was imagined, from the pixels alone and from no model's masks.
+"""The distance between the true and the imagined position of each object, measured from the predicted pixels. The masks
+of a model are not used.
 
-N sequences, T frames, K objects, H x W pixels, C channels. The middle of the pixel in row r and column c lies at x = c
-+ 0.5, y = r + 0.5.
+N sequences, T frames, K objects, H x W pixels, C channels. The centre of the pixel in row r and column c is at
+x = c + 0.5, y = r + 0.5.
 """
 
 from typing import Any
@@ -17,10 +18,9 @@ from physbench.metrics.sums import Sums, ratio
 def rollout_position_error(
     mean: NDArray[Any], position: NDArray[Any], radius: NDArray[Any], visible: NDArray[Any]
 ) -> Sums:
-    """Score what was imagined of one frame: mean (N, H, W, C), position (N, K, 2), radius (N, K), visible (N, K), of
-    that frame -> (N,).
+    """Score one imagined frame: mean (N, H, W, C), position (N, K, 2), radius (N, K), visible (N, K) -> (N,).
 
-    Objects of radius 0 do not exist, and objects that do not show in the frame are not asked about; neither counts.
+    Objects of radius 0 do not exist. They do not count, and neither do objects that are not visible in the frame.
     """
     counts = (radius > 0) & (visible > 0)
     x, y, pixels = _centroids(mean, position, radius)
@@ -30,8 +30,10 @@ def rollout_position_error(
 
 
 def _centroids(mean: NDArray[Any], position: NDArray[Any], radius: NDArray[Any]) -> tuple[NDArray[np.float64], ...]:
-    """Find x and y of the middle of what is on in the cell of each object, and how many pixels that is: (N, K) each,
-    the middle of none is 0."""
+    """Find the mean x and y of the pixels that are on in the cell of each object, and their number, (N, K) each.
+
+    Where there are no such pixels, x and y are 0.
+    """
     count, height, width, _ = mean.shape
     objects = position.shape[1]
     cells = power_cells(position, radius, height, width)

@@ -1,7 +1,7 @@
-"""Prediction far ahead: a model sees x_0 .. x_{c-1} and goes on by itself. N sequences, T frames, H x W pixels, C
-channels, S steps.
+"""Scores of rollouts: a model sees frames x_0 .. x_{c-1} and imagines the following ones.
 
-means[:, h - 1] is the prediction of frame c - 1 + h, h = 1 .. S; frame c and later were never shown.
+N sequences, T frames, H x W pixels, C channels, S steps. means[:, h - 1] is the prediction of frame c - 1 + h,
+h = 1 .. S; frame c and later ones were never shown.
 """
 
 from typing import Any
@@ -14,31 +14,33 @@ from physbench.metrics.sums import Floats, Sums, ratio
 
 
 def rollout_bce(frames: NDArray[Any], means: NDArray[Any], context: int) -> Floats:
-    """(N, T, H, W, C), (N, S, H, W, C) -> (N, S): nats per frame at each step ahead."""
+    """Compute the cross-entropy of each imagined frame: (N, T, H, W, C), (N, S, H, W, C) -> (N, S)."""
     return bernoulli_bce(targets(frames, context, means.shape[1]), means)
 
 
 def repeat_bce(frames: NDArray[Any], context: int, horizon: int) -> Floats:
-    """(N, T, H, W, C) -> (N, S): the same for repeating the last context frame, what `rollout_relative_bce` is measured
-    by."""
+    """Compute the cross-entropy of repeating the last context frame: (N, T, H, W, C) -> (N, S).
+
+    It is the denominator of `rollout_relative_bce`.
+    """
     return rollout_bce(frames, repeat_last(frames, context, horizon), context)
 
 
 def overlap(frames: NDArray[Any], means: NDArray[Any]) -> Sums:
-    """(N, S, H, W, C), (N, S, H, W, C) -> (N, S): pixels that are on and were thought to be (p > 1/2), of those that
-    are either."""
+    """Count the pixels that are on and were predicted to be (p > 1/2), over those for which either holds:
+    (N, S, H, W, C) twice -> (N, S)."""
     on, thought = (array.reshape(*array.shape[:2], -1) > 0.5 for array in (frames, means))
     return ratio((on & thought).sum(axis=2), (on | thought).sum(axis=2))
 
 
 def targets(frames: NDArray[Any], context: int, horizon: int) -> NDArray[Any]:
-    """(N, T, H, W, C) -> (N, S, H, W, C): frames c .. c - 1 + S."""
+    """Return frames c .. c - 1 + S: (N, T, H, W, C) -> (N, S, H, W, C)."""
     if context < 1 or horizon < 1 or context + horizon > frames.shape[1]:
         raise ValueError(f"a rollout of {context} + {horizon} frames does not fit in {frames.shape[1]}")
     return frames[:, context : context + horizon]
 
 
 def repeat_last(frames: NDArray[Any], context: int, horizon: int) -> NDArray[Any]:
-    """(N, T, H, W, C) -> (N, S, H, W, C): frame c - 1, again and again."""
+    """Return frame c - 1, repeated: (N, T, H, W, C) -> (N, S, H, W, C)."""
     shape = (len(frames), horizon, *frames.shape[2:])
     return np.broadcast_to(frames[:, context - 1 : context], shape)

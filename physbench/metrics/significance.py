@@ -1,9 +1,9 @@
-"""Tell chance from difference: a p-value for two runs on the same sequences, and Holm's correction for many figures at
-a time.
+"""Tests of significance: a p-value for two runs on the same sequences, and Holm's correction for many figures.
 
-Resampling cannot give small p-values: 2,000 resamples end at 1/2,000, and Holm asks for 0.05 / M of the first of M
-figures. So a p-value is read from Student's t, with the standard error that a bootstrap tends to when it is repeated
-without end: that of each sequence's influence on the difference (the infinitesimal jackknife).
+Resampling cannot give small p-values: with 2,000 resamples the smallest is 1/2,000, but Holm's correction asks for
+0.05 / M for the first of M figures. So a p-value is computed from Student's t. Its standard error is the limit of a
+bootstrap with infinitely many resamples: that of each sequence's influence on the difference (the infinitesimal
+jackknife).
 """
 
 import math
@@ -14,15 +14,17 @@ import numpy as np
 from physbench.metrics.sums import Floats, Sums, exact_sum, per_sequence, value
 
 FAMILY_WISE = 0.05
-"""The chance that Holm's correction leaves for any false difference among all figures of a comparison."""
+"""The probability, after Holm's correction, of finding any false difference among all figures of a comparison."""
 
 SMALLEST = 1e-300
-"""In place of 0 in a continued fraction."""
+"""The number that replaces 0 in a continued fraction."""
 
 
 def p_value(a: Sums, b: Sums) -> float:
-    """Test two runs, (N, ...) each, sequence i of both being the same one: two-sided; NaN where either has no value or
-    fewer than 2 sequences count."""
+    """Test two runs, (N, ...) each, on the same sequences in the same order, two-sided.
+
+    The result is NaN if either run has no value, or if fewer than 2 sequences contribute.
+    """
     ours, theirs = per_sequence(a), per_sequence(b)
     first, second = value(a), value(b)
     count = min(int(np.count_nonzero(run.denominator)) for run in (ours, theirs))
@@ -36,8 +38,10 @@ def p_value(a: Sums, b: Sums) -> float:
 
 
 def adjust_for_many(p_values: Sequence[float]) -> list[float]:
-    """Adjust p-values as Holm does: those of at most FAMILY_WISE survive. NaN was not tested, stays NaN, and does not
-    count."""
+    """Adjust p-values by Holm's correction: those of at most FAMILY_WISE are significant.
+
+    A NaN means that there was no test; it stays NaN, and does not count.
+    """
     tested = sorted((p, place) for place, p in enumerate(p_values) if p == p)
     adjusted = [math.nan] * len(p_values)
     least = 0.0
@@ -48,8 +52,10 @@ def adjust_for_many(p_values: Sequence[float]) -> list[float]:
 
 
 def student_tails(t: float, freedom: float) -> float:
-    """Give the probability that Student's t is at least as far from 0: the regularised incomplete beta function at
-    (freedom / 2, 1 / 2)."""
+    """Return the probability that Student's t is at least as far from 0.
+
+    It is the regularised incomplete beta function at (freedom / 2, 1 / 2).
+    """
     x = freedom / (freedom + t * t)
     if x >= 1:
         return 1.0
@@ -61,13 +67,15 @@ def student_tails(t: float, freedom: float) -> float:
 
 
 def _influence(run: Sums, figure: float) -> Floats:
-    """(N,): how much each sequence moves the ratio of the sums."""
+    """Return how much each sequence changes the ratio of the sums, (N,)."""
     return (run.numerator - figure * run.denominator) / exact_sum(run.denominator)
 
 
 def _beta_fraction(x: float, a: float, b: float) -> float:
-    """Evaluate the continued fraction of the incomplete beta function by Lentz's method; it converges fast below (a +
-    1) / (a + b + 2)."""
+    """Evaluate the continued fraction of the incomplete beta function by Lentz's method.
+
+    It converges fast for x below (a + 1) / (a + b + 2).
+    """
     above, below = 1.0, 1.0 / _nonzero(1 - (a + b) * x / (a + 1))
     product = below
     for m in range(1, 1_000):

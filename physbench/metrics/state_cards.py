@@ -1,5 +1,4 @@
-"""The metrics of models of states: where balls will be and what physics that breaks, and what the memory of a console
-will hold."""
+"""The metrics of models of states: predicted positions of balls, violations of physics, and the memory of a console."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Where objects were said to be, and the physics that imagined places break. The side of the box is 1.
+"""Scores of predicted positions of objects, and of the physics that they violate. The side of the box is 1.
 
-N sequences, S predicted states, K objects. An object of radius 0 does not exist, and counts nowhere.
+N sequences, S predicted states, K objects. An object of radius 0 does not exist, and never counts.
 """
 
 from typing import Any
@@ -14,34 +14,40 @@ Places = NDArray[Any]  # (N, S, K, 2)
 
 
 def square_errors(there: Places, said: Places, radius: NDArray[Any]) -> Floats:
-    """(N, S, K, 2) both, radius (N, K) -> (N, S): squared errors of the coordinates of a state, added up."""
+    """Add up the squared errors of all coordinates of a state: (N, S, K, 2) both, radius (N, K) -> (N, S)."""
     squares = ((there.astype(np.float64) - said) ** 2).sum(axis=3)
     return np.where(radius[:, None] > 0, squares, 0.0).sum(axis=2)
 
 
 def position_mse(there: Places, said: Places, radius: NDArray[Any]) -> Sums:
-    """(N, S, K, 2) both, radius (N, K) -> (N, S): the squared error of a coordinate."""
+    """Score the mean squared error of a coordinate: (N, S, K, 2) both, radius (N, K) -> (N, S)."""
     errors = square_errors(there, said, radius)
     return ratio(errors, np.broadcast_to(2 * (radius > 0).sum(axis=1)[:, None], errors.shape))
 
 
 def kinetic_energies(before: NDArray[Any], places: Places, mass: NDArray[Any]) -> Floats:
-    """before (N, K, 2), then places (N, S, K, 2), mass (N, K) -> (N, S): by the way that each object makes in each
-    step."""
+    """Compute the kinetic energy from the distance that each object moves in each step.
+
+    before (N, K, 2), then places (N, S, K, 2), mass (N, K) -> (N, S).
+    """
     whole = np.concatenate([before[:, None], places], axis=1).astype(np.float64)
     return 0.5 * (mass[:, None] * (np.diff(whole, axis=1) ** 2).sum(axis=3)).sum(axis=2)
 
 
 def energy_error(before: NDArray[Any], there: Places, said: Places, mass: NDArray[Any]) -> Sums:
-    """before (N, K, 2) shown, then (N, S, K, 2) twice, mass (N, K) -> (N, S): how far the energy is from that of the
-    true steps, as a share of it."""
+    """Score the error of the energy as a share of the energy of the true steps.
+
+    before (N, K, 2): the last shown state; then places (N, S, K, 2) twice, mass (N, K) -> (N, S).
+    """
     true, imagined = (kinetic_energies(before, places, mass) for places in (there, said))
     return ratio(np.abs(imagined - true), true)
 
 
 def penetration(said: Places, radius: NDArray[Any]) -> Sums:
-    """(N, S, K, 2), radius (N, K) -> (N, S): how deep an object lies in others and in walls together, as a share of its
-    radius."""
+    """Score how deep an object overlaps with others and with walls, as a share of its radius.
+
+    said (N, S, K, 2), radius (N, K) -> (N, S).
+    """
     places, reach = said.astype(np.float64), radius.astype(np.float64)
     there = reach > 0
     apart = np.sqrt(((places[:, :, :, None] - places[:, :, None]) ** 2).sum(axis=4))  # (N, S, K, K)
