@@ -1,4 +1,4 @@
-"""Is a model fit to be scored?"""
+"""Audits, which check whether a model can be scored fairly."""
 
 from physbench.audit.audit import Verdict, audit, has_passed, summarize
 

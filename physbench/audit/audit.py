@@ -1,8 +1,8 @@
-"""Is a model fit to be scored? It is run in ways that must make no difference, and every check says in words what
-difference they made.
+"""The audit of a model: can it be scored fairly? The model is run in different ways that must give the same answers.
+Each check says in words what difference it found.
 
-An evaluator can guard its own figures. What it cannot see is that they would be others in other batches, or that a
-model knows what it was not shown.
+An evaluation checks its own numbers. But it cannot see that they would be different in other batches, or that a model
+knows frames that it was not shown.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,6 +17,8 @@ from physbench.model import Model
 
 @dataclass(frozen=True)
 class Verdict:
+    """The result of one check."""
+
     check: str
     passed: bool | None  # None = could not be checked
     finding: str
@@ -32,8 +34,11 @@ def audit(
     seed: int = 0,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> tuple[Verdict, ...]:
-    """Every check, in order. A model that raises has failed the check it raised in; a check whose need was not met
-    could not be made."""
+    """Run every check, in order.
+
+    A model that raises an error fails the check in which it raises it. A check cannot be made if a check that it needs
+    has not passed.
+    """
     if sequences < 1 or batch < 1:
         raise RecipeError(
             f"an audit takes 1 sequence or more in batches of 1 or more, not {sequences} in batches of {batch}"
@@ -59,7 +64,7 @@ def audit(
 
 
 def has_passed(verdicts: Iterable[Verdict]) -> bool:
-    """Nothing that matters to its figures was found wrong."""
+    """Return whether no check has failed, apart from those that are only informative."""
     return all(verdict.passed is not False or verdict.check in INFORMATIVE for verdict in verdicts)
 
 

@@ -1,7 +1,6 @@
-"""What a model is asked, check by check. Each is a function of the stage and of the plays that went first, one per
-batch.
+"""The checks of an audit. Each is a function of the stage and of the first plays of the model, one per batch.
 
-Steps count the frames shown: what a model says at step t is said with frame t at hand and before frame t + 1.
+Steps count the frames shown: at step t, a model has seen frame t and has not seen frame t + 1.
 """
 
 from collections.abc import Callable
@@ -30,16 +29,17 @@ Answer: TypeAlias = "tuple[bool | None, str]"
 Ask: TypeAlias = Callable[[Stage, list[Play]], Answer]
 
 INFORMATIVE = frozenset({"branching"})
-"""Good to know: a model that fails it is scored all the same, with every rollout begun anew."""
+"""Checks that are only informative. A model that fails this one can still be scored, because an evaluation begins every
+rollout again."""
 
 MOST_OBJECTS = 4
-"""That a model of slots is asked to tell apart in a world that does not say how many it has."""
+"""How many objects a model with slots is asked to tell apart, in a world that does not say how many it has."""
 
 ONE_AT_A_TIME = "it takes one batch at a time and goes on from its newest state alone; an evaluation asks no more"
 
 
 def _runs(stage: Stage, base: list[Play]) -> Answer:
-    """Fills `base`, which the checks after this one start from."""
+    """Play all sequences once, and put the plays into `base`, which later checks use."""
     for rows in stage.batches(stage.batch):
         base.append(stage.play_through(rows))
     return True, f"{stage.sequences} sequences of {len(stage.frames)} frames in batches of {stage.batch}"
@@ -124,7 +124,7 @@ def _own_likelihood(stage: Stage, base: list[Play]) -> Answer:
 
 
 def _slots(stage: Stage, base: list[Play]) -> Answer:
-    """As many as can tell every object and the ground apart."""
+    """Ask for one slot per object and one for the background, and check that the model uses no others."""
     asked = (stage.objects or MOST_OBJECTS) + 1
     play = stage.play_through(stage.one, slots=asked)
     for step, owner in enumerate(given.owner for given in play.given):
@@ -196,7 +196,7 @@ def _frames_untouched(stage: Stage, base: list[Play]) -> Answer:
 
 
 def _frames_let_go(stage: Stage, base: list[Play]) -> Answer:
-    """The array a frame was shown in is the evaluator's, who may fill it with something else."""
+    """Overwrite the array of each frame after the model has seen it, which must not change what the model says."""
     noise = np.random.default_rng(stage.seed)
     play = stage.play(stage.one)
     for t in range(len(stage.frames)):
@@ -210,8 +210,11 @@ def _frames_let_go(stage: Stage, base: list[Play]) -> Answer:
 
 
 def _no_foresight(stage: Stage, base: list[Play]) -> Answer:
-    """Two futures of one past, each in one array with it and with the truth laid out beside: a model that looks ahead
-    is detected."""
+    """Show the same frames with two different futures, and check that the model says the same.
+
+    The frame that is shown and its future lie in the same array, and the ground truth is offered too, so a model that
+    looks ahead is detected.
+    """
     cut = len(stage.frames) // 2
     if stage.is_privileged():
         same, _ = agreement(*(_before(stage, future, cut, tell=True) for future in (stage.one, stage.other)))
@@ -231,7 +234,8 @@ def _no_foresight(stage: Stage, base: list[Play]) -> Answer:
 
 
 def _before(stage: Stage, future: Rows, cut: int, *, tell: bool) -> Outcome:
-    """What is said of the first sequences before a future, perhaps of other sequences, begins at frame `cut`."""
+    """Return what a model says about the first sequences until frame `cut`, where they continue like those of
+    `future`."""
     truth = {name: array[stage.one] for name, array in stage.truth.items()}
     for name in TIMED & truth.keys():
         truth[name][:, cut:] = stage.truth[name][future, cut:]
@@ -244,7 +248,7 @@ def _before(stage: Stage, future: Rows, cut: int, *, tell: bool) -> Outcome:
 
 
 def _state(stage: Stage, base: list[Play]) -> Answer:
-    """Two batches at a time, in turns."""
+    """Play two batches in turns, and check that each gives the same as alone."""
     if getattr(stage.model, "sequential", False):
         return None, ONE_AT_A_TIME
     alone = stage.play_through(stage.other)
@@ -319,5 +323,5 @@ CHECKS: dict[str, tuple[tuple[str, ...], Ask]] = {
     "branching": (("same twice",), _branching),
     "imagine": (("finite", "range", "same twice"), _imagine),
 }
-"""By name: the checks it needs, and what it asks. Where a model is not the same twice, no difference can be laid at
-another door."""
+"""The checks by name: each with the checks that it needs to have passed, and its function. If a model is not the same
+twice, the other checks could not say what caused a difference."""

@@ -1,4 +1,4 @@
-"""Whether two runs of a model say the same, and by how much not, and where."""
+"""Comparison of two runs of a model: whether they agree, and if not, by how much they differ and where."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from numpy.typing import NDArray
 Rows: TypeAlias = "NDArray[np.int64]"  # (B,) numbers of sequences
 
 TOLERANCE = 1e-4
-"""Relative to the largest pixel of a predicted frame: kernels round differently in batches of another size."""
+"""The difference that is allowed, relative to the largest pixel of a predicted frame, because kernels round differently
+in batches of another size."""
 
 OWNERS = 1e-3
-"""The share of a sequence's pixels that may change owner for the same reason."""
+"""The share of a sequence's pixels that may change their owner, for the same reason."""
 
 BOXES, NUDGE = 1e-2, 1e-2
-"""The share of boxes that may come, go, change their identity or move by more than this, in pixels, for the same
-reason."""
+"""The share of boxes that may appear, disappear, change their identity or move, for the same reason; and how far a box
+may move, in pixels, before it counts as moved."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a model said of some sequences, in the order of their numbers."""
+    """What a model said about some sequences, in the order of their numbers."""
 
     rows: Rows
     means: NDArray[Any]  # (B, T, H, W, C)
@@ -31,6 +32,7 @@ class Outcome:
     boxes: NDArray[Any] | None = None  # (B, T, N, 5)
 
     def first(self, count: int) -> Outcome:
+        """Return the outcome for the first sequences."""
         owners, boxes = (None if each is None else each[:count] for each in (self.owners, self.boxes))
         return Outcome(self.rows[:count], self.means[:count], owners, boxes)
 
@@ -38,7 +40,7 @@ class Outcome:
 def agreement(
     found: Outcome, expected: Outcome, *, tolerance: float = TOLERANCE, owners: float = OWNERS
 ) -> tuple[bool, str]:
-    """Of the same sequences and steps: whether they agree, and in words how well."""
+    """Compare two outcomes for the same sequences and steps; return whether they agree, and how well, in words."""
     if (found.owners is None) != (expected.owners is None):
         return False, "owner maps of the right shape come in only one of two runs"
     if (found.boxes is None) != (expected.boxes is None):
@@ -62,8 +64,10 @@ def _of_means(found: Outcome, expected: Outcome, tolerance: float) -> tuple[bool
 
 
 def _relative(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
-    """(B, T, H, W, C) twice -> (B, T): the largest difference of a pixel over the largest pixel; infinite where only
-    one is a number."""
+    """Return the largest difference of a pixel divided by the largest pixel: (B, T, H, W, C) twice -> (B, T).
+
+    It is infinite where only one of the two is a number.
+    """
     a, b = (means.reshape(*means.shape[:2], -1).astype(np.float64) for means in (a, b))
     with np.errstate(invalid="ignore"):
         off = np.abs(a - b)

@@ -1,8 +1,8 @@
-"""Whether a model knows test data that it was not shown: by the seeds it is handed, or by heart.
+"""A check whether a model knows test data that it was not shown: from the seeds that it gets, or because it has
+memorised them.
 
-A future that is known before it is seen shows in the error. The same frames with the seeds of other sequences, and
-sequences that were drawn only now, must be predicted as well as the test sequences with their own seeds. N sequences, T
-frames.
+Such knowledge makes the error smaller. So two other cases must be predicted as well as the test sequences with their
+own seeds: the same frames with the seeds of other sequences, and new sequences drawn just now. N sequences, T frames.
 """
 
 import math
@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from physbench.audit.stage import Play, Stage, join_plays
 
 SHARE = 1 / 3
-"""A model is suspected if its error with what belongs together is below this share of its error with what does not,"""
+"""A model is suspected if its error on test sequences with their own seeds is below this share of its error in another
+case, and if the difference is also large enough."""
 
 STANDARD_ERRORS = 3.0
-"""and the difference is larger than so many standard errors."""
+"""The difference is large enough if it is more than this number of standard errors."""
 
 
 def check_recall(stage: Stage, base: list[Play]) -> tuple[bool | None, str]:
-    """Compare the test sequences under their own seeds with what cannot be known."""
+    """Compare the errors on test sequences with their own seeds to errors in two cases that the model cannot know."""
     if stage.is_privileged():
         return None, "it is told the truth, a reference row"
     if stage.sequences < 2:
@@ -57,7 +58,7 @@ def check_recall(stage: Stage, base: list[Play]) -> tuple[bool | None, str]:
 
 
 def _errors(plays: list[Play], frames: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(N,): the mean squared error of each sequence's predictions."""
+    """Return the mean squared error of the predictions of each sequence, (N,)."""
     outcome = join_plays(plays)
     wanted = np.moveaxis(frames[1:, outcome.rows], 0, 1).astype(np.float64)
     return ((outcome.means[:, :-1] - wanted) ** 2).reshape(len(wanted), -1).mean(axis=1)

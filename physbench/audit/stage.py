@@ -1,4 +1,5 @@
-"""A model, what it is shown, and what it said: the evaluator's window, with hands on every part of it."""
+"""The stage of an audit: a model, what it is shown, and what it said. Unlike in an evaluation, a check can vary every
+part of this."""
 
 from __future__ import annotations
 
@@ -28,14 +29,14 @@ Truth = Mapping[str, NDArray[Any]]
 Actions = NDArray[np.float32] | None  # none in most worlds
 
 MEAN_OF = 16
-"""Training sequences whose mean a model is told if it asks."""
+"""How many training sequences are averaged if a model asks for their mean."""
 
 LONGEST = 200
-"""Letters of an exception that are repeated."""
+"""How many characters of an exception are quoted."""
 
 
 class Given(NamedTuple):
-    """A Prediction as it was made: copies, for a model may use its arrays again, and of whatever it has for arrays."""
+    """Copies of the parts of a Prediction, because a model may reuse its arrays. They are not checked yet."""
 
     mean: Any
     owner: Any
@@ -45,15 +46,15 @@ class Given(NamedTuple):
 
 @dataclass(frozen=True)
 class Stage:
-    """A model and what it is shown: `sequences` that are asked about, then a batch more to stand beside them."""
+    """A model and what it is shown: the sequences that it is asked about, then one more batch for comparisons."""
 
     model: Any
     shape: tuple[int, int, int]  # H, W, C
     objects: int
-    frames: NDArray[np.float32]  # (T, N, H, W, C) time first: a batch at a time is one piece
+    frames: NDArray[np.float32]  # (T, N, H, W, C) time first, so that the frames of a batch at one time are contiguous
     truth: Truth
     actions: Actions  # (T, N, A)
-    fresh: NDArray[np.float32]  # (T, sequences, H, W, C) drawn by the system, so that no model can have seen them
+    fresh: NDArray[np.float32]  # (T, sequences, H, W, C) made from a random seed, so that no model can have seen them
     fresh_actions: Actions
     sequences: int
     batch: int
@@ -63,15 +64,16 @@ class Stage:
 
     @property
     def one(self) -> Rows:
-        """A batch of the sequences asked about."""
+        """Return a batch of the sequences that the model is asked about."""
         return np.arange(self.batch)
 
     @property
     def other(self) -> Rows:
-        """A batch of the sequences beside them."""
+        """Return a batch of the other sequences."""
         return np.arange(self.sequences, self.sequences + self.batch)
 
     def is_privileged(self) -> bool:
+        """Return whether the model declares that it needs the ground truth."""
         with guard():
             return bool(getattr(self.model, "privileged", False))
 
@@ -84,7 +86,10 @@ class Stage:
         slots: int | None = None,
         truth: Truth | None = None,
     ) -> Play:
-        """places: whose seeds the model is handed, if not those of the rows."""
+        """Begin a play of some sequences.
+
+        places: the sequences whose seeds the model gets, if these are not the rows.
+        """
         if truth is None and self.is_privileged():
             truth = {name: array[rows] for name, array in self.truth.items()}
         seeds = seed_sequences(rows if places is None else places, seed=self.seed if seed is None else seed)
@@ -103,16 +108,17 @@ class Stage:
             return Play(self, rows, self.model.begin(told))
 
     def play_through(self, rows: Rows, *, seed: int | None = None, slots: int | None = None) -> Play:
-        """All frames, each a fresh copy."""
+        """Play some sequences from the first frame to the last; each frame is a new copy."""
         return self.play(rows, seed=seed, slots=slots).on(0, len(self.frames))
 
     def batches(self, size: int) -> list[Rows]:
+        """Divide the sequences that the model is asked about into batches."""
         return [np.arange(start, min(start + size, self.sequences)) for start in range(0, self.sequences, size)]
 
 
 @dataclass
 class Play:
-    """One batch on its way through a model."""
+    """One batch that is shown to a model, step by step."""
 
     stage: Stage
     rows: Rows
@@ -121,25 +127,26 @@ class Play:
     shown: list[NDArray[np.float32]] = field(default_factory=list["NDArray[np.float32]"])
 
     def see(self, frame: NDArray[np.float32], t: int, *, actions: Actions = None) -> None:
-        """actions: of the sequences that the frame is of, if not those of the rows."""
+        """Show a frame to the model. actions: those of other sequences, if the frame is not from the rows."""
         action = self._action(t, actions)
         with guard():
             self._take(self.stage.model.observe(self.state, frame, action))
         self.shown.append(frame)
 
     def on(self, start: int, stop: int) -> Play:
+        """Show frames start..stop-1."""
         for t in range(start, stop):
             self.see(self.stage.frames[t, self.rows], t)
         return self
 
     def watch(self, frames: NDArray[np.float32], actions: Actions) -> Play:
-        """See frames of other sequences, (T, N, H, W, C), under the numbers of these."""
+        """Show frames of other sequences, (T, N, H, W, C), under the numbers of these."""
         for t, frame in enumerate(frames):
             self.see(frame[self.rows], t, actions=actions)
         return self
 
     def imagine(self, t: int) -> None:
-        """As a rollout does: a model that cannot imagine observes its own mean."""
+        """Let the model imagine a step, as in a rollout: a model that cannot imagine observes the mean it predicted."""
         with guard():
             imagine = getattr(self.stage.model, "imagine", None)
             if imagine is not None:
@@ -147,15 +154,15 @@ class Play:
         self.see(self.given[-1].mean.astype(np.float32), t)
 
     def fork(self) -> Play:
-        """Another one that goes on from the very same state."""
+        """Return another play that goes on from the same state."""
         return Play(self.stage, self.rows, self.state)
 
     def where(self, wrong: NDArray[np.bool_], step: int) -> str:
-        """The first sequence of (B, ...) with something wrong."""
+        """Say in words which sequence of (B, ...) is the first with something wrong."""
         return f"(sequence {self.rows[int(np.argwhere(wrong)[0][0])]}, step {step})"
 
     def outcome(self) -> Outcome:
-        """What was said, if its means can be laid beside others."""
+        """Return what was said, after a check that the means can be compared with others."""
         for step, given in enumerate(self.given):
             require_mean(given.mean, self, step)
         complete = all(is_owner_map(given.owner, self) for given in self.given)
@@ -188,8 +195,7 @@ class Play:
 
 
 def set_stage(model: Any, recipe: Recipe, sequences: int, frames: int, batch: int, seed: int) -> Stage:
-    """Make what is shown: as many frames as the world has, or states where it has none, and a still image again and
-    again."""
+    """Make what the model is shown: frames, or states if the world has no frames; a still image is shown repeatedly."""
     world = recipe.generator
     shows: Shows = SHOWN[next((number for number, name in enumerate(SHOWN) if name in world.arrays), 0)]
     display = Display(shows, parts_of(world).box_side if shows == "position" else 0.0)
@@ -227,19 +233,19 @@ def set_stage(model: Any, recipe: Recipe, sequences: int, frames: int, batch: in
 
 
 def _long(arrays: Truth, recipe: Recipe, frames: int) -> dict[str, NDArray[Any]]:
-    """At most so many frames; of a still image, exactly so many."""
+    """Cut arrays to at most so many frames; a still image is repeated so often."""
     many = [0] * frames if recipe.frames == 1 else list(range(min(frames, recipe.frames)))
     return {name: array[:, many] if name in TIMED else array for name, array in arrays.items()}
 
 
 def _time_first(arrays: Truth, display: Display) -> tuple[NDArray[np.float32], Actions]:
-    """The frames (T, N, H, W, C), and the actions (T, N, A) where there are any."""
+    """Return the frames (T, N, H, W, C), and the actions (T, N, A) or None if there are none."""
     actions = np.moveaxis(arrays["actions"], 1, 0).astype(np.float32) if "actions" in arrays else None
     return np.ascontiguousarray(np.moveaxis(display.show(arrays), 1, 0), np.float32), actions
 
 
 def join_plays(plays: list[Play]) -> Outcome:
-    """Batches laid together, in the order of their sequences."""
+    """Join the outcomes of several batches, in the order of their sequences."""
     outcomes = [play.outcome() for play in plays]
     rows = np.concatenate([outcome.rows for outcome in outcomes])
     order = np.argsort(rows)
@@ -255,7 +261,7 @@ def join_plays(plays: list[Play]) -> Outcome:
 
 
 def require_mean(mean: Any, play: Play, step: int) -> None:
-    """An array that can be compared with another one."""
+    """Refuse a mean that cannot be compared with another one."""
     expected = (len(play.rows), *play.stage.shape)
     if mean is None:
         raise ModelError(f"it predicted no mean (step {step})")
@@ -264,10 +270,12 @@ def require_mean(mean: Any, play: Play, step: int) -> None:
 
 
 def is_owner_map(owner: Any, play: Play) -> bool:
+    """Return whether this is an owner map for the frames of a play."""
     return is_array(owner) and owner.shape == (len(play.rows), *play.stage.shape[:2]) and owner.dtype == np.uint8
 
 
 def require_owner(owner: Any, play: Play, step: int) -> None:
+    """Refuse what is not an owner map."""
     if not is_owner_map(owner, play):
         raise ModelError(
             f"an owner map is uint8 of shape {(len(play.rows), *play.stage.shape[:2])}, not {describe(owner)} (step"
@@ -276,6 +284,7 @@ def require_owner(owner: Any, play: Play, step: int) -> None:
 
 
 def require_finite(mean: NDArray[Any], play: Play, step: int) -> None:
+    """Refuse a mean with numbers that are not finite."""
     wrong = ~np.isfinite(mean)
     if wrong.any():
         raise ModelError(
@@ -285,7 +294,7 @@ def require_finite(mean: NDArray[Any], play: Play, step: int) -> None:
 
 
 def require_range(mean: NDArray[Any], play: Play, step: int) -> None:
-    """Of what is finite."""
+    """Refuse a mean with finite numbers that the likelihood does not allow."""
     with guard():
         likelihood = likelihood_of(play.stage.display.array, play.stage.model.likelihood)
     low, high = require_likelihood(likelihood).support
@@ -300,7 +309,7 @@ def require_range(mean: NDArray[Any], play: Play, step: int) -> None:
 
 @contextmanager
 def guard() -> Generator[None]:
-    """Whatever the model raises is a finding. An interrupt is not the model's."""
+    """Turn every error that the model raises into a ModelError. A keyboard interrupt passes through."""
     try:
         yield
     except ModelError:
@@ -310,10 +319,12 @@ def guard() -> Generator[None]:
 
 
 def is_array(value: Any) -> TypeGuard[NDArray[Any]]:
+    """Return whether a value is a NumPy array."""
     return isinstance(value, np.ndarray)
 
 
 def describe(value: Any) -> str:
+    """Describe a value by its type, and an array also by its shape."""
     if is_array(value):
         return f"{value.dtype} of shape {value.shape}"
     return "None" if value is None else f"a {type(value).__name__}"

@@ -45,9 +45,7 @@ class Examples:
     frames: NDArray[Any]  # (B, T, H, W, C) 0 or 1 as uint8, otherwise 0..1 as float32; or states instead
     groups: NDArray[np.uint8] | None = None  # (B, T, H, W, 1)
     collisions: NDArray[np.uint8] | None = None  # (B, T, H, W, 1)
-    truth: Mapping[str, NDArray[Any]] = field(
-        default_factory=dict[str, Any]
-    )  # every stored array, by name
+    truth: Mapping[str, NDArray[Any]] = field(default_factory=dict[str, Any])  # every stored array, by name
     events: Mapping[str, NDArray[Any]] = field(
         default_factory=dict[str, Any]
     )  # (M,) each: sequence in the batch, time, a, b

@@ -1,1 +1,1 @@
-"""The dataset file: layout, journal, writer, reader, verify."""
+"""Dataset files: their layout, writing, reading and verification."""

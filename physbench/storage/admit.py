@@ -1,9 +1,9 @@
-"""Look before reading: a file may be a stranger's. Only what the contract names is let in; anything else is one
-sentence.
+"""Checks that are made before a dataset file is read, because a file may come from anyone. Only what the format allows
+is accepted; anything else is refused in one sentence.
 
-HDF5 can legally name other files on the reader's disk, claim sizes that no disk holds and run filters it loads from
-plug-ins. So links are looked at before they are followed, storage before it is read, and no size is believed that the
-bytes of the file cannot carry.
+A valid HDF5 file can refer to other files on the reader's disk, claim sizes that no disk can hold, and run filters from
+plug-ins. So links are checked before they are followed, and storage before it is read. A size is not believed if the
+file is too short to contain so much.
 """
 
 # h5py has no types
@@ -35,14 +35,14 @@ VERSIONS = (1, 2)
 WORDS = {1: "the arrays of the balls and no others", 2: "others than the arrays of the balls"}
 
 HIGHEST_LEVEL = 9
-"""Of deflate."""
+"""The highest level of deflate."""
 
 TEXTS = ("format", "dataset", "recipe", "recipe_sha256", "content_sha256", "created_with")
 
 
 @dataclass(frozen=True)
 class Admitted:
-    """What a file says of itself, checked for form; not yet for truth."""
+    """What a file says about itself. Its form has been checked, but not whether it is true."""
 
     attributes: Mapping[str, str]
     layout: Layout
@@ -52,7 +52,7 @@ class Admitted:
 
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """The file through HDF5, or a sentence that says why not."""
+    """Open a file with HDF5, or raise an error of one sentence."""
     with open_regular_file(path) as beginning:
         start = beginning.read(len(SIGNATURE))
     if start != SIGNATURE:
@@ -67,13 +67,13 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         ValueError,
         TypeError,
         OverflowError,
-    ) as error:  # what h5py raises of strange types and numbers
+    ) as error:  # h5py raises all of these for strange types and numbers
         said = (str(error).splitlines() or [type(error).__name__])[0]
         raise HostileFile(f"{path} is damaged: HDF5 says {said!r}") from None
 
 
 def admit(path: Path, file: h5py.File) -> Admitted:
-    """Check the form of everything in the file before anything of it is read."""
+    """Check the form of everything in a file before any array is read."""
     require_sound_heaps(path, ends=ENDS)
     members = members_of(file.id, str(path))
     _only(members, SPLITS, f"{path}")
@@ -115,7 +115,7 @@ def admit(path: Path, file: h5py.File) -> Admitted:
 
 
 def _look_through(group: h5py.Group, version: int, where: str) -> Layout:
-    """Which arrays a split holds: all of them known, and those that the version has."""
+    """Return which arrays a split holds, after a check that they are known and belong to the version of the format."""
     members = members_of(group.id, where)
     _only(members, (*FIELDS, "events"), where)
     paths = [name for name in members if name != "events"]
@@ -135,7 +135,7 @@ def _look_through(group: h5py.Group, version: int, where: str) -> Layout:
 
 
 def _admit_split(group: h5py.Group, layout: Layout, where: str) -> tuple[dict[str, int], int]:
-    """The lengths of the axes of a split, and its stored bytes."""
+    """Check the arrays of a split; return the lengths of its axes, and how many bytes it stores."""
     sizes: dict[str, int] = {}
     stored = 0
     for path, field in layout.paths.items():
@@ -154,10 +154,10 @@ def _admit_split(group: h5py.Group, layout: Layout, where: str) -> tuple[dict[st
 
 
 def _admit_array(dataset: h5py.h5d.DatasetID, field: Field, sizes: dict[str, int], where: str) -> int:
-    """Type, shape, storage and filters of one array; returns its stored bytes."""
+    """Check type, shape, storage and filters of one array; return how many bytes it stores."""
     require_own_storage(dataset, where)
     kind = dataset.get_type()
-    if not kind.equal(h5py.h5t.py_create(field.dtype)):  # in full: where its exponent lies, and what it is counted from
+    if not kind.equal(h5py.h5t.py_create(field.dtype)):  # compares everything, such as the bits of the exponent
         raise HostileFile(f"{where} is not of type {field.dtype.name}")
     shape = dataset.shape
     if shape is None or len(shape) != len(field.axes):
@@ -208,7 +208,7 @@ def _admit_array(dataset: h5py.h5d.DatasetID, field: Field, sizes: dict[str, int
 
 
 def members_of(group: h5py.h5g.GroupID, where: str) -> list[str]:
-    """The names in a group, all of them hard links."""
+    """List the names in a group, and refuse links that are not hard links."""
     if group.get_num_objs() > MOST_LINKS:
         raise HostileFile(
             f"{where} has {group.get_num_objs():,} members; more than {MOST_LINKS} are not looked through"
@@ -221,6 +221,7 @@ def members_of(group: h5py.h5g.GroupID, where: str) -> list[str]:
 
 
 def require_hard_link(group: h5py.h5g.GroupID, raw: bytes, where: str) -> None:
+    """Refuse a soft link, or a link to another file."""
     kind = group.links.get_info(raw).type
     if kind != h5py.h5l.TYPE_HARD:
         word = {h5py.h5l.TYPE_SOFT: "a soft link", h5py.h5l.TYPE_EXTERNAL: "a link to another file"}.get(
@@ -230,7 +231,10 @@ def require_hard_link(group: h5py.h5g.GroupID, raw: bytes, where: str) -> None:
 
 
 def require_own_storage(dataset: h5py.h5d.DatasetID, where: str) -> None:
-    """Asked before anything else: HDF5 opens the files of a virtual dataset to tell its shape."""
+    """Refuse an array that keeps its data in another file.
+
+    This must be checked first, because HDF5 opens the other files of a virtual dataset to find its shape.
+    """
     creation = dataset.get_create_plist()
     if creation.get_layout() == h5py.h5d.VIRTUAL or creation.get_external_count():
         raise HostileFile(f"{where} keeps its data in another file, which is not read")
@@ -249,12 +253,14 @@ def _complete(names: list[str], known: tuple[str, ...] | list[str], where: str) 
 
 
 def group_in(parent: h5py.Group, name: str, where: object) -> h5py.Group:
+    """Return a group by its name, or raise an error if the name is not that of a group."""
     if h5o.get_info(parent.id, name.encode()).type != h5o.TYPE_GROUP:
         raise HostileFile(f"{where}: {name!r} is not a group")
     return h5py.Group(h5py.h5g.open(parent.id, name.encode()))
 
 
 def dataset_in(parent: h5py.Group, name: str, where: str) -> h5py.h5d.DatasetID:
+    """Return an array by its name, or raise an error if the name is not that of an array."""
     if h5o.get_info(parent.id, name.encode()).type != h5o.TYPE_DATASET:
         raise HostileFile(f"{where}: {name!r} is not an array")
     return h5py.h5d.open(parent.id, name.encode())
@@ -270,7 +276,7 @@ def _attribute(owner: h5py.Group, name: str, where: object) -> Any:
 
 
 def require_single(owner: h5py.Group, name: str, where: str, *, most: int, kinds: Collection[int]) -> h5py.h5t.TypeID:
-    """Refuse an attribute that is no single value of these kinds; return its type."""
+    """Refuse an attribute that is not a single value of one of these kinds; return its type."""
     attribute = h5py.h5a.open(owner.id, name.encode())
     if attribute.get_space().get_simple_extent_type() != h5py.h5s.SCALAR or attribute.get_storage_size() > most:
         raise HostileFile(f"{where} is not a single value")
@@ -290,7 +296,7 @@ def _text(owner: h5py.Group, name: str, where: object) -> str:
 
 
 def _require_object(text: str, where: str) -> None:
-    """JSON as the writer puts it: an object, and its `parameters` one too."""
+    """Refuse a text that is not a JSON object, or whose `parameters` are not one."""
     try:
         told = json.loads(text)
     except (ValueError, RecursionError):
@@ -304,7 +310,7 @@ def _require_object(text: str, where: str) -> None:
 
 
 def _texts(decoded: Any) -> Iterator[str]:
-    """Every text in decoded JSON, keys included, however deep."""
+    """Yield every text in decoded JSON, at any depth, including keys."""
     rest = [decoded]
     while rest:
         value = rest.pop()

@@ -1,4 +1,4 @@
-"""Blocks: consecutive sequences, ready to be stored. The unit of work, of progress and of resuming."""
+"""Blocks: consecutive sequences, ready to be stored. Work is done, reported and resumed block by block."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from physbench.storage.layout import ARRAYS, AXES, BLOCK, Field, Layout, layout_
 from physbench.world import parts_of
 
 AT_ONCE = 16
-"""Sequences whose pixels are held at a time while a block is made."""
+"""How many sequences have their pixels in memory at a time while a block is made."""
 
 
 def spans(recipe: Recipe) -> list[Span]:
-    """A dataset as blocks, in the order of its file."""
+    """Divide a dataset into blocks, in the order of its file."""
     return [
         Span(split, start, min(start + BLOCK, count))
         for split, count in recipe.splits.items()
@@ -28,7 +28,7 @@ def spans(recipe: Recipe) -> list[Span]:
 
 
 def layout_for(recipe: Recipe) -> Layout:
-    """Arrange what the world of a recipe declares. A declaration that cannot be kept is an error in words."""
+    """Return the layout of the arrays that the world of a recipe declares, or raise an error if that is impossible."""
     names, world = recipe.generator.arrays, f"the world {recipe.generator.name}"
     if not names:
         raise RecipeError(
@@ -50,7 +50,7 @@ def layout_for(recipe: Recipe) -> Layout:
 
 
 def lengths_of(recipe: Recipe) -> dict[str, int]:
-    """The lengths of the axes that are the same for all splits."""
+    """Return the lengths of the axes that are the same in all splits."""
     height, width, channels = recipe.generator.shape
     world = recipe.generator
     return {
@@ -64,13 +64,15 @@ def lengths_of(recipe: Recipe) -> dict[str, int]:
 
 
 def sizes_of(recipe: Recipe, split: str) -> dict[str, int]:
-    """The lengths of all axes of a split but M."""
+    """Return the lengths of all axes of a split except M."""
     count = recipe.splits[split]
     return {**lengths_of(recipe), "N": count, "O": count + 1}
 
 
 @dataclass(frozen=True)
 class Block:
+    """A span of sequences in the form in which they are stored."""
+
     span: Span
     streams: Mapping[str, Streams]  # per pixel array
     states: Mapping[str, NDArray[Any]]  # time first, as stored
@@ -107,7 +109,7 @@ def make_block(recipe: Recipe, span: Span) -> Block:
 
 
 def block_of(recipe: Recipe, span: Span, streams: Mapping[str, Streams], scenes: Scenes) -> Block:
-    """Make a block of compressed pixel arrays, and of scenes that hold the others."""
+    """Make a block from compressed pixel arrays and from scenes that hold the other arrays."""
     layout, world = layout_for(recipe), f"the world {recipe.generator.name}"
     stored: dict[str, NDArray[Any]] = {}
     for field in layout.states:
@@ -129,7 +131,7 @@ def block_of(recipe: Recipe, span: Span, streams: Mapping[str, Streams], scenes:
 
 
 def _require_field(recipe: Recipe, field: Field, array: NDArray[Any], count: int) -> None:
-    """An array with the type and the axes that the vocabulary gives it, sequences first."""
+    """Refuse an array without the type and the axes of the vocabulary; sequences are the first axis."""
     _require_array(
         f"the world {recipe.generator.name} made {field.name!r}",
         field,

@@ -1,5 +1,7 @@
-"""Memory for batches, reused once no caller holds the batch: fresh pages cost more than the pixels that are written
-into them."""
+"""Memory for batches, which is reused when no caller holds the batch any more.
+
+The operating system takes longer to provide new memory than it takes to write the pixels.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST = 8
-"""Pieces of memory that wait to be used again."""
+"""The most pieces of memory that are kept for reuse."""
 
 
 class Buffers:
-    """Lend out memory. It comes back when the last array, view or tensor made from it is gone."""
+    """A lender of memory. A piece comes back when the last array, view or tensor made from it is gone."""
 
     def __init__(self) -> None:
         self._free: deque[_Memory] = deque(
             maxlen=MOST
-        )  # without a lock: memory may come back at any moment, in any thread
+        )  # without a lock, because memory may come back at any moment, in any thread
 
     def take(self, nbytes: int) -> NDArray[np.uint8]:
+        """Lend a piece of memory of this size."""
         memory = self._find(nbytes)
         loan = memory.view(np.ndarray)
         weakref.finalize(loan, self._free.append, memory).atexit = False
@@ -41,5 +44,5 @@ class Buffers:
 
 
 class _Memory(np.ndarray[Any, Any]):
-    """Memory of a type of its own: for that, NumPy has every view of a loan keep the loan itself, and not the memory
-    behind it."""
+    """A piece of memory. Because of this separate type, NumPy lets every view of a loan refer to the loan itself, and
+    not to the memory behind it."""

@@ -1,4 +1,5 @@
-"""Where the chunks of an array lie in the file: HDF5 is asked once, and read around from then on."""
+"""The places of the chunks of an array in a file. HDF5 is asked for them once, and the chunks are then read without
+HDF5."""
 # h5py has no types
 # pyright: basic
 
@@ -18,7 +19,7 @@ Places = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def places_of(path: Path, name: str, field: Field, sequences: int) -> Places:
-    """The address and the length of each chunk, in order. None lies outside the file."""
+    """Return the address and the length of each chunk, in order; refuse chunks outside the file."""
     with open_hdf5(path) as file:
         dataset: Any = file[name]
         places = (
@@ -36,7 +37,7 @@ def _one_piece(dataset: Any) -> Places:
 
 
 def _pieces(dataset: Any, field: Field, where: str, sequences: int) -> Places:
-    """Each chunk must be there, once, whole and with its filter on."""
+    """Return the places of the chunks; each must be there once, with its full size and its filter."""
     step = dataset.chunks[field.axes.index("N")]
     grid = tuple(-(-sequences // step) if axis == "N" else 1 for axis in field.axes)
     addresses, lengths, masks = chunk_table(dataset.id, dataset.chunks, grid, where)
@@ -51,8 +52,10 @@ def _pieces(dataset: Any, field: Field, where: str, sequences: int) -> Places:
 def chunk_table(
     dataset: Any, chunk: Sequence[int], grid: Sequence[int], where: str
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]:
-    """Ask HDF5 for the address, the length and the filter mask of every chunk, in C order; the address of one that is
-    not there is -1."""
+    """Ask HDF5 for the address, the length and the filter mask of every chunk, in C order.
+
+    The address of a missing chunk is -1.
+    """
     count = prod(grid)
     addresses, lengths, masks = np.full(count, -1, np.int64), np.zeros(count, np.int64), np.zeros(count, np.uint32)
     strays = 0
@@ -75,5 +78,5 @@ def chunk_table(
 
 
 def address_of(told: int | None) -> int:
-    """An address as the file tells it; -1 where no file could be so long."""
+    """Return an address, or -1 if it is missing or larger than any file."""
     return told if told is not None and told < 1 << 62 else -1

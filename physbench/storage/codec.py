@@ -1,8 +1,7 @@
-"""Deflate, as everything here compresses and decompresses: by a fast library for each, decoded with a bound on what
-comes out.
+"""Compression with deflate: fast libraries for compressing and decompressing, with a limit on the decoded size.
 
-The filters of HDF5 chunks are undone here, too, and not by HDF5: its own decoders believe what a stream says of its
-length, and take the memory for it.
+The filters of HDF5 chunks are also undone here, and not by HDF5, whose decoders believe the length that a stream claims
+and allocate memory for it.
 """
 # the libraries are not fully typed
 # pyright: basic
@@ -21,13 +20,15 @@ LEVEL = 1
 
 
 def compress(pixels: NDArray[np.uint8]) -> bytes:
-    """Make a zlib stream, the same in every process. ISA-L is faster, but some processes get other streams of the same
-    small arrays from it."""
+    """Make a zlib stream, which is the same in every process.
+
+    ISA-L is faster, but for small arrays it gives different streams in some processes.
+    """
     return bytes(deflate.zlib_compress(pixels, LEVEL))
 
 
 def inflate(stream: Any, out: NDArray[np.uint8]) -> bool:
-    """Fill `out` exactly, checksum and all; False if the stream is damaged or decodes to anything longer or shorter."""
+    """Decode a stream into `out`; return False if it is damaged, or decodes to something longer or shorter."""
     try:
         decoded = deflate.zlib_decompress(stream, out.nbytes)
     except deflate.DeflateError:
@@ -39,26 +40,29 @@ def inflate(stream: Any, out: NDArray[np.uint8]) -> bool:
 
 
 def adler32(stored: Any) -> int:
+    """Compute the Adler-32 checksum of bytes."""
     return isal_zlib.adler32(stored)
 
 
 def crc32(stored: Any, before: int = 0) -> int:
-    """Goes on from the checksum of what came before."""
+    """Compute the CRC-32 checksum of bytes. before: the checksum of the bytes in front of them."""
     return isal_zlib.crc32(stored, before)
 
 
 Bytes: TypeAlias = "bytes | bytearray | memoryview"
 
 DEFLATE, SHUFFLE = 1, 2
-"""As HDF5 numbers them."""
+"""The filters by their numbers in HDF5."""
 
 MOST_DEFLATED = 1032
-"""How many times its length no stream of deflate decodes to more than."""
+"""A deflate stream never decodes to more than this many times its length."""
 
 
 def undone(stored: Bytes, filters: Sequence[int], mask: int, itemsize: int, nbytes: int) -> Bytes | None:
-    """A chunk of `nbytes`, as it was before its filters; mask: bit i = filter i was left out when this chunk was
-    written."""
+    """Undo the filters of a chunk; return None if it is damaged, or does not decode to `nbytes`.
+
+    mask: bit i is set if filter i was left out when this chunk was written.
+    """
     for code in reversed([code for place, code in enumerate(filters) if not mask >> place & 1]):
         if code == DEFLATE:
             out = np.empty(nbytes, np.uint8)
@@ -72,6 +76,6 @@ def undone(stored: Bytes, filters: Sequence[int], mask: int, itemsize: int, nbyt
 
 
 def shuffle(plain: Bytes, itemsize: int) -> Bytes:
-    """First the first byte of every number, then the second, ...: what floats are easier to compress as."""
+    """Reorder bytes: first the first byte of every number, then the second, ... Floats compress better like this."""
     whole = len(plain) // itemsize * itemsize
     return np.frombuffer(plain, np.uint8, whole).reshape(-1, itemsize).T.tobytes() + bytes(plain[whole:])

@@ -1,4 +1,4 @@
-"""The digest of sequences that are in memory: what a file of them would carry."""
+"""The content digest of sequences in memory: the one that a file of them would have."""
 
 from collections.abc import Collection
 from typing import Any
@@ -11,10 +11,10 @@ from physbench.storage.layout import array_digest, layout_of, pixels_digest, spl
 
 
 class SplitDigest:
-    """Of a split whose sequences are added batch after batch, in order."""
+    """The digest of a split whose sequences are added batch by batch, in order."""
 
     def __init__(self, split: str, arrays: Collection[str]) -> None:
-        """arrays: what the world declares."""
+        """Begin a digest. arrays: the names of the arrays that the world declares."""
         self._split = split
         self._layout = layout_of(arrays)
         self._checksums: dict[str, list[int]] = {field.name: [] for field in self._layout.pixels}
@@ -23,6 +23,7 @@ class SplitDigest:
         self._count = 0
 
     def add(self, scenes: Scenes) -> None:
+        """Add the next sequences."""
         arrays, count = scenes.arrays(), len(scenes)
         for name, checksums in self._checksums.items():
             checksums += [adler32(sequence) for sequence in arrays[name]]
@@ -42,7 +43,7 @@ class SplitDigest:
         self._count += count
 
     def hexdigest(self) -> str:
-        """The content digest of a file that holds this split alone."""
+        """Return the content digest of a file that holds only this split."""
         digests = {name: pixels_digest(np.array(checksums, np.uint32)) for name, checksums in self._checksums.items()}
         sizes = {**self._sizes, "N": self._count, "O": self._count + 1}
         for path, parts in self._parts.items():

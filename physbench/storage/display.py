@@ -1,4 +1,4 @@
-"""What a model is shown of a sequence: its frames, or states in their place."""
+"""What a model is shown of a sequence: frames, or states instead."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from physbench.states import BYTES, Shows, show_memory, show_positions
 from physbench.storage.framing import scale_features
 
 OF_STATES = Gaussian(1.0)
-"""What is said of states may be any finite number: places lie anywhere, and a bit is set above 1/2. What a model
-declares is of pixels."""
+"""The likelihood for predicted states, which may be any finite numbers: positions can lie anywhere, and a bit is set
+above 1/2. The likelihood that a model declares is only for pixels."""
 
 
 @dataclass(frozen=True)
 class Display:
-    """One array of a dataset, as it is shown."""
+    """The array of a dataset that is shown, and how it is shown."""
 
     array: Shows = "features"
-    box_side: float = 0.0  # of the box that objects move in, in pixels
+    box_side: float = 0.0  # the side of the box that objects move in, in pixels
 
     def require(self, name: str, arrays: Collection[str]) -> None:
-        """Refuse data that have nothing to show, or no box by whose side places could be measured."""
+        """Refuse data that have nothing to show, or positions without a box to measure them by."""
         if self.array not in arrays:
             what = {"features": "frames", "position": "places of objects", "ram": "memory of a console"}[self.array]
             raise StorageError(f"{name} has no {what} to show a model: it has {', '.join(arrays)}")
@@ -38,11 +38,12 @@ class Display:
             )
 
     def shape(self, frame: tuple[int, int, int], objects: int) -> tuple[int, int, int]:
-        """Give the shape of what is shown, of a dataset with frames of a shape and so many objects."""
+        """Return the shape of what is shown. frame: the shape of a frame of the dataset. objects: how many it has."""
         return {"features": frame, "position": (objects, 2, 1), "ram": (BYTES, 8, 1)}[self.array]
 
     def show(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-        """Show sequences (B, T, ...): 0 or 1 as they are stored; colours and places as floats in 0..1."""
+        """Return what is shown of sequences (B, T, ...): values of 0 or 1 as stored, colours and positions as floats
+        in 0..1."""
         array = arrays[self.array]
         if self.array == "position":
             return show_positions(array, self.box_side)
@@ -52,5 +53,5 @@ class Display:
 
 
 def likelihood_of(shows: Shows, likelihood: Likelihood) -> Likelihood:
-    """Give what bounds the predictions: of frames, what the model declares."""
+    """Return the likelihood of the predictions: for frames, the one that the model declares."""
     return likelihood if shows == "features" else OF_STATES

@@ -1,4 +1,4 @@
-"""Collisions as a table: a dictionary of columns, and the same as flat columns or as a pandas DataFrame."""
+"""Collisions as a table: a dictionary of columns, which can become flat columns or a pandas DataFrame."""
 # pandas need not be installed
 # pyright: basic, reportMissingImports=false
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class EventTable(dict[str, "NDArray[Any]"]):
-    """Collisions in order of time, column by column; what the columns mean is in docs/format.md.
+    """Collisions in order of time, column by column. The columns are described in docs/format.md.
 
     >>> events = physbench.open("balls.h5")["test"].events(0)
     >>> list(events)
@@ -24,7 +24,7 @@ class EventTable(dict[str, "NDArray[Any]"]):
     """
 
     def flat(self) -> dict[str, NDArray[Any]]:
-        """Split what has x and y into two columns, so that every column has one number a row.
+        """Split every column of x and y into two columns, so that all columns have one number per row.
 
         >>> list(physbench.open("balls.h5")["test"].events(0).flat())
         ['time', 'a', 'b', 'normal_x', 'normal_y', 'impulse', 'position_x', 'position_y']

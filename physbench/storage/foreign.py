@@ -1,9 +1,9 @@
-"""An HDF5 file that somebody else's program wrote: its arrays by name, whatever their layout, and nothing but them.
+"""A safe reader for HDF5 files that another program wrote. It gives arrays by their names, whatever their layout.
 
-The HDF5 library is asked where the bytes lie, and no more. They are read and decoded here, so that no stream of them
-can claim memory, no filter can be loaded and no other file can be opened. What a program may reasonably have chosen is
-let in: any chunks or none, gzip or not, shuffled or not, either byte order. Of an array everything must be there: what
-was never written is not read as zeros.
+The HDF5 library is only asked where the bytes are. They are read and decoded here, so that no stream can claim too much
+memory, no filter can be loaded and no other file can be opened. All reasonable choices of a program are accepted: any
+chunks or none, gzip or not, shuffled or not, either byte order. An array must be complete: parts that were never
+written are refused, and not read as zeros.
 """
 
 # h5py has no types
@@ -39,10 +39,10 @@ from physbench.storage.codec import DEFLATE, MOST_DEFLATED, SHUFFLE, undone
 from physbench.storage.heaps import require_sound_heaps
 
 AT_ONCE = 1 << 30
-"""Bytes of an array that are read in one piece, at most."""
+"""The most bytes of an array that are read at once."""
 
 KEPT = 1 << 28
-"""Bytes of decoded chunks that are kept for the next read, at most."""
+"""The most bytes of decoded chunks that are kept for the next read."""
 
 MOST_CHUNKS = 1 << 22
 MOST_TEXT = 1 << 20
@@ -54,7 +54,7 @@ TYPES = frozenset(np.dtype(code) for code in ("?", "u1", "u2", "u4", "u8", "i1",
 
 
 class Foreign:
-    """A stranger's HDF5 file. It holds nothing open."""
+    """An HDF5 file of unknown origin. The file is only open while something is read from it."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
@@ -63,7 +63,7 @@ class Foreign:
             pass
 
     def attribute(self, name: str) -> str | int | float | None:
-        """A text or a number that the file carries at its root; None if there is none of this name."""
+        """Return an attribute of the file, a text or a number; None if there is none of this name."""
         with open_hdf5(self.path) as file:
             if not h5py.h5a.exists(file.id, name.encode()):
                 return None
@@ -84,8 +84,10 @@ class Foreign:
         return value
 
     def names(self) -> list[str]:
-        """Of all arrays, with the groups they lie in: `test/features`. A link, or anything in two places, is
-        refused."""
+        """List all arrays with their groups, such as `test/features`.
+
+        Links are refused, and so is anything that is in two places.
+        """
         with open_hdf5(self.path) as file:
             return sorted(self._names(file.id, "", set()))
 
@@ -109,12 +111,12 @@ class Foreign:
                 yield prefix + name
 
     def __contains__(self, name: str) -> bool:
-        """Whether something of this name is there; its form has not been looked at."""
+        """Return whether there is something of this name; its form is not checked."""
         with open_hdf5(self.path) as file:
             return self._parent(file, name) is not None
 
     def array(self, name: str) -> Array | None:
-        """An array, checked for form and for its bytes being there; None if there is none of this name."""
+        """Return an array, after a check of its form and its completeness; None if there is none of this name."""
         with open_hdf5(self.path) as file:
             parent = self._parent(file, name)
             if parent is None:
@@ -123,8 +125,10 @@ class Foreign:
             return _admit(self.path, where, dataset_in(parent, name.rpartition("/")[2], str(self.path)))
 
     def _parent(self, file: h5py.File, name: str) -> h5py.Group | None:
-        """The group that holds the last part of a name, reached through groups alone; None if anything on the way is
-        missing."""
+        """Return the group that contains the last part of a name, or None if a part is missing.
+
+        Every part on the way must be a group.
+        """
         place: h5py.Group = file
         *ways, last = name.split("/")
         for part in ways:
@@ -153,7 +157,7 @@ class Pieces(NamedTuple):
 
 
 class Array:
-    """An array in a file, of which parts are read when they are asked for."""
+    """An array in a file, whose parts are read when they are needed."""
 
     def __init__(
         self, path: Path, where: str, dtype: np.dtype[Any], shape: tuple[int, ...], place: int | Pieces
@@ -166,8 +170,8 @@ class Array:
         self._kept: dict[int, NDArray[Any]] = {}
 
     def read(self, start: int, stop: int, *, axis: int = 0) -> NDArray[Any]:
-        """Rows start..stop along an axis, in the byte order of this machine; what lies along the other axes is read
-        whole."""
+        """Read rows start..stop-1 along an axis, and everything along the other axes, in the byte order of this
+        machine."""
         if not 0 <= start <= stop <= self.shape[axis]:
             raise StorageError(f"{self.where} has {self.shape[axis]} rows: {start} to {stop} are not among them")
         shape = (*self.shape[:axis], stop - start, *self.shape[axis + 1 :])
@@ -188,7 +192,7 @@ class Array:
         return native.view(np.uint8) if native.dtype.kind == "b" else native
 
     def _fill(self, out: NDArray[Any], file: Any, address: int, start: int, axis: int) -> None:
-        """From one piece."""
+        """Read rows of an array that is stored in one piece."""
         row = prod(self.shape[axis + 1 :]) * self.dtype.itemsize
         for number, part in enumerate(out.reshape(prod(self.shape[:axis]), -1)):
             part.view(np.uint8)[:] = np.frombuffer(
@@ -196,7 +200,7 @@ class Array:
             )
 
     def _gather(self, out: NDArray[Any], file: Any, pieces: Pieces, start: int, axis: int) -> None:
-        """From chunks, each decoded once while rows are read in order."""
+        """Read rows of an array in chunks. Each chunk is decoded only once if rows are read in order."""
         stop = start + out.shape[axis]
         kept: dict[int, NDArray[Any]] = {}
         along = [range(count) for count in pieces.grid]
@@ -237,7 +241,7 @@ class Array:
 
 
 def _admit(path: Path, where: str, dataset: h5py.h5d.DatasetID) -> Array:
-    """Check type, shape, storage and filters of an array, cheapest first, and find its bytes."""
+    """Check type, shape, storage and filters of an array, the cheapest checks first, and find its bytes."""
     require_own_storage(dataset, where)
     dtype = _dtype(dataset, where)
     shape = dataset.shape
@@ -255,7 +259,7 @@ def _admit(path: Path, where: str, dataset: h5py.h5d.DatasetID) -> Array:
         )
     if prod(grid) > min(
         MOST_CHUNKS, size
-    ):  # before HDF5 counts what is stored: it would walk through all that are claimed
+    ):  # this comes before HDF5 is asked for the stored size, because it would go through all chunks that are claimed
         raise HostileFile(
             f"{where} claims {prod(grid):,} chunks; a file of {size:,} bytes may have {min(MOST_CHUNKS, size):,}"
         )
@@ -273,7 +277,7 @@ def _admit(path: Path, where: str, dataset: h5py.h5d.DatasetID) -> Array:
 
 
 def _dtype(dataset: h5py.h5d.DatasetID, where: str) -> np.dtype[Any]:
-    """Only numbers whose bytes NumPy reads as they are."""
+    """Return the type of an array; only numbers that NumPy can read without conversion are accepted."""
     kind = dataset.get_type()
     family = kind.get_class()
     if family in (h5py.h5t.INTEGER, h5py.h5t.FLOAT, h5py.h5t.ENUM):
@@ -311,7 +315,7 @@ def _pieces(
     size: int,
     where: str,
 ) -> Pieces:
-    """Where the chunks lie: each must be there, within the file and no longer than a chunk can become."""
+    """Find the chunks; each must exist, lie within the file, and not be longer than a compressed chunk can be."""
     pieces = Pieces(chunk, grid, filters, *chunk_table(dataset, chunk, grid, where))
     if (pieces.addresses < 0).any():
         raise DamagedFile(f"{where} lacks the chunk at {_corner(pieces, int(np.argmax(pieces.addresses < 0)))}")
@@ -326,7 +330,7 @@ def _pieces(
 
 
 def _corner(pieces: Pieces, number: int) -> tuple[int, ...]:
-    """The index of the first value of a chunk."""
+    """Return the index of the first value of a chunk."""
     return tuple(
         int(step) * length for step, length in zip(np.unravel_index(number, pieces.grid), pieces.shape, strict=True)
     )

@@ -1,4 +1,4 @@
-"""How sequences are cut and turned for training: a window of frames, floats from 0 to 1, time first."""
+"""Preparation of sequences for training: a window of frames, floats from 0 to 1, time as the first axis."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ TIMED = frozenset(field.name for field in (*PIXELS, *STATES) if field.timed)
 
 @dataclass(frozen=True)
 class Framing:
-    """What is done to sequences before a model gets them. Nothing, if nothing is said."""
+    """What is done to sequences before a model gets them; by default, nothing."""
 
     window: int | None = None  # frames; None = all
     dtype: str | None = None  # of features, scaled to 0..1; None = uint8 as stored
     time_first: bool = False
-    seed: int = 0  # of the place of the window
+    seed: int = 0  # for the place of the window
 
     def __post_init__(self) -> None:
         whole = self.window is None or type(self.window) is int
@@ -33,11 +33,12 @@ class Framing:
             raise StorageError(f"dtype is {', '.join(DTYPES)} or None, which leaves uint8, not {self.dtype!r}")
 
     def require_within(self, frames: int) -> None:
+        """Refuse a window that is longer than the sequences."""
         if self.window is not None and self.window > frames:
             raise StorageError(f"a window of {self.window} frames does not fit into sequences of {frames}")
 
     def draw_starts(self, numbers: NDArray[np.integer[Any]], frames: int) -> NDArray[np.int64]:
-        """(B,) Draw the first frame of the window of each sequence, from the seed and the sequence's number alone."""
+        """Draw the first frame of the window of each sequence, (B,), from the seed and the number of the sequence."""
         room = frames - (self.window or frames) + 1
         first = mix(self.seed) + 1
         return np.array([mix((first + number) % (1 << 64)) % room for number in numbers.tolist()], np.int64)
@@ -60,7 +61,7 @@ class Framing:
 
 
 def scale_features(features: NDArray[Any], dtype: str = "float32") -> NDArray[Any]:
-    """Turn frames into floats from 0 to 1: colours are divided by 255, what is 0 or 1 stays so."""
+    """Turn frames into floats from 0 to 1: colours are divided by 255, values of 0 or 1 stay as they are."""
     colours = features.dtype == np.uint8 and features.shape[-1] > 1
     return features.astype(dtype) / np.dtype(dtype).type(255) if colours else np.asarray(features).astype(dtype)
 

@@ -1,8 +1,8 @@
-"""What plain h5py reads of a file is what is read of it here.
+"""A check that h5py reads the same from a file as this package does.
 
-HDF5 finds a chunk through a tree of keys without a checksum. One wrong bit in a key, and it finds nothing and reads
-zeros, while a walk over the whole tree, which is how the chunks are found here, still sees every chunk. So each chunk
-is asked for once more, in the way that a reader asks for it.
+HDF5 finds a chunk through a tree of keys without a checksum. If one bit of a key is wrong, HDF5 does not find the chunk
+and reads zeros. But this package finds the chunks by going through the whole tree, and still sees all of them. So each
+chunk is read once more through HDF5.
 """
 
 # h5py has no types
@@ -20,12 +20,14 @@ from physbench.storage.layout import BLOCK, FIELDS
 from physbench.storage.reader import File, Split
 
 ROWS = 1 << 16
-"""Of a table of events, compared at a time."""
+"""How many rows of a table of events are compared at a time."""
 
 
 def require_agreement(file: File, progress: Callable[[int, int, str], None] | None = None) -> None:
-    """Read everything through h5py and compare; the pixels of all but one sequence as the streams they are stored
-    as."""
+    """Read everything through h5py and compare it.
+
+    Of the pixels, only one sequence is decoded; for the others, the stored streams are compared.
+    """
     _require_own_places(file)
     with open_hdf5(file.path) as other:
         other.visititems(lambda name, item: None)  # what a program that looks around in the file does
