@@ -42,7 +42,7 @@ def require_agreement(file: File, progress: Callable[[int, int, str], None] | No
 
 
 def _require_own_places(file: File) -> None:
-    """No byte of the file belongs to two chunks."""
+    """Refuse a file in which chunks overlap."""
     places = [split.places(field) for split in file.values() for field in file.layout.paths.values()]
     addresses, lengths = (np.concatenate(part) for part in zip(*places, strict=True))
     addresses, lengths = addresses[lengths > 0], lengths[lengths > 0]
@@ -52,8 +52,10 @@ def _require_own_places(file: File) -> None:
 
 
 def _compare_pixels(split: Split, members: Any) -> None:
-    """One sequence through HDF5's own filter: its settings are the same for all. Decoded here first, with a bound,
-    since HDF5 has none."""
+    """Compare the first sequence as HDF5 decodes it; the settings of its filter are the same for all sequences.
+
+    The sequence is decoded here first, with a limit on its size, because HDF5 has no such limit.
+    """
     for field in split.file.layout.pixels:
         pixels = np.empty(field.chunk(split.sizes, 1), np.uint8)
         split.inflate_into(field.name, 0, pixels)
@@ -71,7 +73,7 @@ def _compare_streams(split: Split, members: Any, numbers: range) -> None:
 
 
 def _compare_values(split: Split, members: Any) -> None:
-    """All that is stored as it is."""
+    """Compare everything that is stored without compression."""
     for start in range(0, len(split), BLOCK):
         stop = min(start + BLOCK, len(split))
         for name, array in split.states(start, stop).items():
@@ -93,5 +95,5 @@ def _disagreement(split: Split, name: str, what: str) -> DamagedFile:
 
 
 def same_bits(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    """Whether two arrays are the same to the last bit: a NaN is itself, and 0.0 is not -0.0."""
+    """Return whether two arrays are the same to the last bit: a NaN equals itself, and 0.0 is not -0.0."""
     return one.shape == other.shape and np.array_equal(one.view(f"u{one.itemsize}"), other.view(f"u{other.itemsize}"))

@@ -1,10 +1,10 @@
-"""The vocabulary of dataset files: the names, types, shapes and meanings of arrays, and what a digest is taken of.
-Writer, reader and verify all read it.
+"""The vocabulary of dataset files: the names, types, shapes and meanings of arrays, and how digests are computed. The
+code that writes, reads and verifies files uses it.
 
-A file holds the arrays that its world declares, each kind in the order it has here; the arrays of the balls come first,
-for their digests stay. Axes are letters: T frames, N sequences, H W C pixels, K objects, A actions, M collisions, O = N
-+ 1, a digit for itself. Time is the first axis, as in the files that published R-NEM code reads. docs/format.md says
-the same in words, and a test holds it to this table.
+A file holds the arrays that its world declares, in the order of this vocabulary. The arrays of the balls come first, so
+that their digests never change. Axes are letters: T frames, N sequences, H W C pixels, K objects, A actions, M
+collisions, O = N + 1; a number stands for itself. Time is the first axis, as in the files that the published R-NEM code
+reads. docs/format.md says the same in words, and a test compares it with this vocabulary.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 FORMAT = "physbench"
 CONTENT_VERSION = 1
-"""Of the text that a digest is taken of."""
+"""The version of the text from which the content digest is computed."""
 
 BLOCK = 256
-"""Sequences per chunk of the small arrays, and the unit of work of a generator."""
+"""The number of sequences per chunk of the small arrays, and the unit of work of a generator."""
 
 
 AXES = {
@@ -36,7 +36,7 @@ AXES = {
     "M": "collisions",
     "O": "offsets",
 }
-"""What the letters are called where people read them."""
+"""The words for the letters, in texts for people."""
 
 
 @dataclass(frozen=True)
@@ -48,30 +48,31 @@ class Field:
     axes: tuple[str, ...]
     meaning: str
     unit: str = ""
-    values: str = ""  # which ones there are
-    order: str = ""  # of the numbers along the last axis
-    counting: str = ""  # where it begins, and which numbers are no object
-    bits: str = ""
+    values: str = ""  # which values there are
+    order: str = ""  # the order of the numbers along the last axis
+    counting: str = ""  # where counting begins, and which numbers do not stand for an object
+    bits: str = ""  # the meaning of the bits
 
     @property
     def timed(self) -> bool:
-        """Whether time is its first axis and sequences are the second."""
+        """Return whether time is the first axis and sequences are the second."""
         return self.axes[:2] == ("T", "N")
 
     def shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
+        """Return the shape in a file. sizes: the lengths of the axes by their letters."""
         return tuple(int(axis) if axis.isdigit() else sizes[axis] for axis in self.axes)
 
     def memory_shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
-        """Its shape in memory: sequences first."""
+        """Return the shape in memory, where sequences are the first axis."""
         shape = self.shape(sizes)
         return (shape[1], shape[0], *shape[2:]) if self.timed else shape
 
     def chunk(self, sizes: Mapping[str, int], sequences: int) -> tuple[int, ...]:
-        """The shape of a chunk with so many sequences."""
+        """Return the shape of a chunk with so many sequences."""
         return self.shape({**sizes, "N": sequences})
 
     def describe(self) -> dict[str, str]:
-        """Say what people need to know to use the array, by topic."""
+        """Return what people need to know to use the array, by topic."""
         axes = ", ".join(AXES.get(axis, axis) for axis in self.axes)
         topics = ("meaning", "unit", "values", "order", "counting", "bits")
         return {"axes": axes, **{topic: text for topic in topics if (text := getattr(self, topic))}}
@@ -104,7 +105,7 @@ PIXELS = (
         values="0 or 1",
     ),
 )
-"""One sequence per chunk, deflate alone."""
+"""The pixel arrays: one sequence per chunk, compressed with deflate and no other filter."""
 
 STATES = (
     _field("contact", "u1", "TNK", "What each object hit in (t, t + 1].", bits="1 = another object, 2 = a wall"),
@@ -163,7 +164,7 @@ STATES = (
     _field("rotation", "f4", "NK", "The angle by which each object is turned.", unit="radian"),
     _field("background", "u1", "N3", "The colour of the background.", values="0 to 255", order="red, green, blue"),
 )
-"""Blocks of sequences per chunk, not compressed."""
+"""The small arrays: one block of sequences per chunk, not compressed."""
 
 EVENTS = (
     _field(
@@ -190,7 +191,7 @@ EVENTS = (
     _field("kind", "u1", "M", "What happens, as its world numbers it."),
     _field("uid", "u4", "M", "Which individual it happens to, where several pass through the same object."),
 )
-"""Contiguous tables in the group `events`."""
+"""The columns of events: contiguous arrays in the group `events`."""
 
 FIELDS = {field.name: field for field in (*PIXELS, *STATES)}
 """The arrays of sequences, by name."""
@@ -212,6 +213,7 @@ class Layout:
 
     @cached_property
     def paths(self) -> dict[str, Field]:
+        """Return the arrays by their paths in a split, in the order of the vocabulary."""
         return {
             path: field
             for path, field in ARRAYS.items()
@@ -220,17 +222,17 @@ class Layout:
 
     @property
     def columns(self) -> tuple[Field, ...]:
-        """The columns of events that their world makes: `offset` and `sequence` go without saying."""
+        """Return the columns of events that a world makes: all but `offset` and `sequence`."""
         return tuple(field for field in self.events if field.name not in ("offset", "sequence"))
 
     @property
     def version(self) -> int:
-        """The format version of such a file: 1 where it holds what the first files held."""
+        """Return the format version of such a file: 1 if it holds the same arrays as the first files, otherwise 2."""
         return 1 if set(self.paths) == {*FIRST} else 2
 
 
 def layout_of(paths: Collection[str]) -> Layout:
-    """Arrange known arrays. Where there is a column of events, `offset` and `sequence` are there too."""
+    """Return the layout of some known arrays. Any column of events implies `offset` and `sequence`."""
     events = tuple(field for field in EVENTS if f"events/{field.name}" in paths)
     if events:
         events = (*EVENTS[:2], *(field for field in events if field not in EVENTS[:2]))
@@ -239,17 +241,17 @@ def layout_of(paths: Collection[str]) -> Layout:
 
 
 def time_first(field: Field, array: NDArray[Any]) -> NDArray[Any]:
-    """An array as it is in memory, (N, T, ...), to what a file holds, (T, N, ...)."""
+    """Turn an array from its order in memory, (N, T, ...), to that in a file, (T, N, ...)."""
     return array.swapaxes(0, 1) if field.timed else array
 
 
 def pixels_digest(checksums: NDArray[np.uint32]) -> str:
-    """Of a pixel array: the SHA-256 of the Adler-32 values of its sequences."""
+    """Return the digest of a pixel array: the SHA-256 of the Adler-32 checksums of its sequences."""
     return hashlib.sha256(checksums.astype("<u4").tobytes()).hexdigest()
 
 
 def array_digest(parts: Iterable[NDArray[Any]]) -> str:
-    """Of a small array: the SHA-256 of its little-endian bytes, given in order."""
+    """Return the digest of a small array, given as parts in order: the SHA-256 of its little-endian bytes."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(np.ascontiguousarray(part).data)
@@ -257,7 +259,7 @@ def array_digest(parts: Iterable[NDArray[Any]]) -> str:
 
 
 def split_text(split: str, sizes: Mapping[str, int], digests: Mapping[str, str]) -> str:
-    """The canonical text of a split: path, dtype, shape and digest of each array, a line each."""
+    """Return the canonical text of a split: a line for each array, with its path, dtype, shape and digest."""
     lines: list[str] = []
     for path, field in ARRAYS.items():
         if path in digests:
@@ -267,4 +269,5 @@ def split_text(split: str, sizes: Mapping[str, int], digests: Mapping[str, str])
 
 
 def text_digest(text: str) -> str:
+    """Return the content digest for the canonical text of one or more splits."""
     return hashlib.sha256(f"{FORMAT} content {CONTENT_VERSION}\n{text}".encode()).hexdigest()

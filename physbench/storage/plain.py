@@ -1,9 +1,9 @@
-"""A plain R-NEM file: `features`, `groups` and perhaps `collisions` of a split, time first, as published code writes
-and reads them.
+"""Plain R-NEM files: `features`, `groups` and perhaps `collisions` of a split, with time as the first axis, as the
+published code writes and reads them.
 
-What one program stores as bytes another stores as floats. Here both come out alike: frames that are 0 or 1 as uint8,
-everything else as float32 in 0..1. Which of the two a split holds is decided once, by its first sequences, and what
-comes later must agree.
+Some programs store bytes and others floats. Here both are read as the same: frames of 0 and 1 as uint8, everything else
+as float32 in 0..1. Which of the two a split holds is decided once, by its first sequences, and the later ones must
+agree.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from physbench.recipe import MAX_CHUNK, SPLITS
 from physbench.storage.foreign import Array, Foreign
 
 LOOKED_AT = 64
-"""Sequences by which it is decided what the frames of a split are."""
+"""The most sequences that are read to decide what the frames of a split are."""
 
 LAST_GROUP = 254
+"""The largest number of a group."""
 
 AT_ONCE = 1 << 26
-"""Bytes of a split that its digest is taken of at a time."""
+"""The bytes of a split that are read at a time to compute its digest."""
 
 
 def open_plain(path: str | os.PathLike[str], split: str = "test") -> PlainSplit:
-    """A split of a plain R-NEM file."""
+    """Open a split of a plain R-NEM file."""
     file = Foreign(path)
     features = file.array(f"{split}/features") if split in SPLITS else None
     if features is None:
@@ -79,8 +80,11 @@ class PlainSplit:
         return f"<{self.name}: {len(self):,} sequences of {self.frames} frames of {self.shape}>"
 
     def read(self, start: int, stop: int) -> dict[str, NDArray[Any] | None]:
-        """Sequences start..stop: features (B, T, H, W, C), uint8 or float32; groups, collisions (B, T, H, W, 1) uint8,
-        or None where there are none."""
+        """Read sequences start..stop-1.
+
+        features (B, T, H, W, C) are uint8 or float32; groups and collisions (B, T, H, W, 1) are uint8, or None if there
+        are none.
+        """
         read: dict[str, NDArray[Any] | None] = {"features": self._frames(start, stop)}
         for name, (array, most) in self._marks.items():
             read[name] = (
@@ -91,7 +95,7 @@ class PlainSplit:
         return read
 
     def digest(self, count: int) -> str:
-        """Of the values of the first `count` sequences, whatever types and layout they are stored in."""
+        """Return the digest of the values of the first `count` sequences; it does not depend on how they are stored."""
         if not 1 <= count <= len(self):
             raise StorageError(f"{self._features.where} has {len(self)} sequences: a digest of {count} cannot be taken")
         step = max(1, AT_ONCE // (4 * self.frames * prod(self.shape)))
@@ -111,7 +115,7 @@ class PlainSplit:
 
     @cached_property
     def _most(self) -> int | None:
-        """1 where frames are 0 or 1, 255 where they are colours in bytes, None where they are floats in between."""
+        """Return 1 if frames are 0 or 1, 255 if they are colours in bytes, and None if they are other floats."""
         step = max(1, min(LOOKED_AT, AT_ONCE // (8 * self.frames * prod(self.shape))))
         some = self._features.read(0, min(step, len(self)), axis=1)
         if ((some == 0) | (some == 1)).all():
@@ -125,11 +129,11 @@ class PlainSplit:
         else:
             stored = self._read_stretch(self._features, start, stop)
             self._require((stored >= 0) & (stored <= 1), stored, self._features, start, "floats from 0 to 1")
-            frames = stored.astype(np.float32) + np.float32(0)  # one zero, not two
+            frames = stored.astype(np.float32) + np.float32(0)  # turns -0.0 into 0.0
         return frames.reshape(-1, self.frames, *self.shape)
 
     def _whole(self, array: Array, start: int, stop: int, most: int) -> NDArray[np.uint8]:
-        """Whole numbers from 0 to `most`, of whatever type."""
+        """Read whole numbers from 0 to `most`, stored as any type."""
         stored = self._read_stretch(array, start, stop)
         sound = (stored >= 0) & (stored <= most)
         if stored.dtype.kind == "f":
@@ -144,7 +148,7 @@ class PlainSplit:
         return stored.astype(np.uint8)
 
     def _read_stretch(self, array: Array, start: int, stop: int) -> NDArray[Any]:
-        """(B, T, ...) out of a file that has time first."""
+        """Read sequences as (B, T, ...) from a file in which time is the first axis."""
         return np.ascontiguousarray(array.read(start, stop, axis=1).swapaxes(0, 1))
 
     def _require(self, sound: NDArray[np.bool_], stored: NDArray[Any], array: Array, start: int, expected: str) -> None:

@@ -1,7 +1,7 @@
-"""Predictions as a file: what a model says of the test sequences of a suite, written where the model runs and scored
-elsewhere. See docs/predictions.md.
+"""Files of predictions: what a model says about the test sequences of a suite. A file can be written where the model
+runs and scored elsewhere. See docs/predictions.md.
 
-N sequences, S steps, F frames whose pixels are given owners, H x W pixels, C channels, K boxes of a frame.
+N sequences, S steps, F frames with owner maps, H x W pixels, C channels, K boxes of a frame.
 """
 
 # h5py has no types
@@ -32,7 +32,7 @@ from physbench.storage.whole_file import lock_beside, refused_in_words, require_
 FORMAT = "physbench-predictions"
 VERSION = 1
 CLIP = 1e-6
-"""Probabilities are kept this far from 0 and 1 before they become logits."""
+"""Probabilities are clipped to this distance from 0 and 1 before they become logits."""
 
 ARRAYS = ("mean", "owner", "log_likelihood", "boxes")
 LONGEST = 200  # characters of a text
@@ -40,7 +40,7 @@ LONGEST = 200  # characters of a text
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionsHeader:
-    """What a file of predictions says of itself."""
+    """What a file of predictions says about itself."""
 
     suite: str
     suite_version: int
@@ -50,7 +50,7 @@ class PredictionsHeader:
     seed: int
     likelihood: str  # bernoulli or gaussian
     sigma: float | None = None  # gaussian only
-    values: str = "probabilities"  # in float32; or logits, in float16, bernoulli only
+    values: str = "probabilities"  # in float32; or logits, in float16, for a bernoulli likelihood only
 
     def __post_init__(self) -> None:
         for name in ("suite", "size", "model", "likelihood", "values"):
@@ -80,6 +80,7 @@ class PredictionsHeader:
                 raise StorageError("a gaussian likelihood has means as they are, not logits")
 
     def to_attributes(self) -> dict[str, str | int | float]:
+        """Return the attributes of a file with this header."""
         told = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
             "format": FORMAT,
@@ -89,7 +90,7 @@ class PredictionsHeader:
 
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, str | int | float | None]) -> PredictionsHeader:
-        """Strict: everything must be there, in its type."""
+        """Read a header from the attributes of a file; every one must be there and have the right type."""
         if attributes.get("format") != FORMAT:
             raise StorageError(
                 f"its attribute 'format' is {str(attributes.get('format'))[:40]!r}, not {FORMAT!r}: this is not a file"
@@ -107,13 +108,15 @@ class PredictionsHeader:
 
 
 class PredictionsWriter:
-    """A file of predictions in the making: under its name it is whole or absent. Blocks of an asking come in order,
-    askings in any."""
+    """A writer of a file of predictions. The file gets its name only when it is complete.
+
+    The blocks of an asking must come in order; the askings may come in any order.
+    """
 
     def __init__(
         self, path: str | os.PathLike[str], header: PredictionsHeader, *, half: bool = False, overwrite: bool = False
     ) -> None:
-        """half: write logits, in half the bytes."""
+        """Prepare to write a file. half: write logits in half precision."""
         self.path = Path(path)
         self.header = replace(header, values="logits") if half else header
         self._overwrite = overwrite
@@ -150,8 +153,8 @@ class PredictionsWriter:
         log_likelihood: NDArray[Any] | None = None,
         boxes: NDArray[Any] | None = None,
     ) -> None:
-        """Sequences start.. of an asking: mean (B, S, H, W, C), owner, log_likelihood (B, F, H, W), boxes (B, F, K,
-        5)."""
+        """Add sequences of an asking, from number `start` on: mean (B, S, H, W, C), owner and log_likelihood
+        (B, F, H, W), boxes (B, F, K, 5)."""
         _require_name(name)
         given = {"mean": mean, "owner": owner, "log_likelihood": log_likelihood, "boxes": boxes}
         block = {
@@ -176,7 +179,7 @@ class PredictionsWriter:
         self._written[name] = {what: start + len(values) for what, values in block.items()}
 
     def _to_stored_type(self, name: str, what: str, values: NDArray[Any]) -> NDArray[Any]:
-        """In the type of the file."""
+        """Return values in the type that the file stores."""
         axes = 5 if what == "mean" else 4
         if values.ndim != axes or not values.size:
             raise StorageError(f"{name}/{what} has {axes} axes, none of them of length 0: not the shape {values.shape}")
@@ -192,7 +195,7 @@ class PredictionsWriter:
         return values.astype("<f4")
 
     def _append(self, path: str, start: int, values: NDArray[Any]) -> None:
-        """One sequence per chunk, shuffled and deflated here: many times faster than through HDF5."""
+        """Append values, one sequence per chunk. Shuffling and compressing here is many times faster than in HDF5."""
         chunk = (1, *values.shape[1:])
         if path not in self._file:
             shape = (self.header.sequences, *values.shape[1:])
@@ -221,7 +224,7 @@ class PredictionsWriter:
 
 
 class Predictions:
-    """A file of predictions from any source."""
+    """A file of predictions, which may come from anyone."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._file = Foreign(path)
@@ -235,7 +238,7 @@ class Predictions:
             raise type(error)(told if told.startswith(str(self.path)) else f"{self.path}: {told}") from None
 
     def names(self) -> list[str]:
-        """Of all that was asked and answered."""
+        """List the names of all askings that the file has answers for."""
         paths = [name.rpartition("/") for name in self._file.names()]
         return sorted({group for group, _, what in paths if group and what in ARRAYS})
 
@@ -244,8 +247,8 @@ class Predictions:
     ) -> tuple[
         NDArray[np.float32] | None, NDArray[np.uint8] | None, NDArray[np.float32] | None, NDArray[np.float32] | None
     ]:
-        """Sequences start..stop of an asking: mean (B, steps, H, W, C), owner and log_likelihood (B, maps, H, W), boxes
-        (B, maps, K, 5); None if missing."""
+        """Read sequences start..stop-1 of an asking: mean (B, steps, H, W, C), owner and log_likelihood
+        (B, maps, H, W), boxes (B, maps, K, 5); None for each that is missing."""
         types = {
             "mean": "f2" if self.header.values == "logits" else "f4",
             "owner": "u1",
@@ -269,7 +272,7 @@ class Predictions:
         return mean, owner, log_likelihood, boxes
 
     def _array(self, path: str, dtype: np.dtype[Any], shape: tuple[int | None, ...]) -> Array | None:
-        """None in a shape: as many as a frame may have boxes."""
+        """Return an array after a check of its type and shape. None in a shape: any number of boxes that is allowed."""
         if path not in self._arrays:
             self._arrays[path] = self._file.array(path)
         array = self._arrays[path]

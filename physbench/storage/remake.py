@@ -1,4 +1,4 @@
-"""Stored sequences beside the same sequences made again."""
+"""Comparison of stored sequences with the same sequences made again."""
 
 from collections.abc import Collection
 from typing import Any
@@ -16,13 +16,15 @@ from physbench.storage.reader import Split
 
 
 def scenes_of(split: Split, span: Span, names: Collection[str]) -> Scenes:
-    """Some arrays of a span, and its events."""
+    """Read some arrays of a span, and its events, as scenes."""
     return Scenes.of(split.only(*names)[span.start : span.stop], split.rows(span.start, span.stop))
 
 
 def compare_block(split: Split, block: Block) -> int:
-    """Require every value of a block to be stored; return how many streams had to be decoded, since their bytes
-    differ."""
+    """Check that the file holds every value of a block.
+
+    Return how many streams had to be decoded, because their bytes differ.
+    """
     _compare_states(split, block)
     if split.file.layout.events:
         _compare_events(split, block)
@@ -66,7 +68,7 @@ def _compare_streams(split: Split, span: Span, field: Field, made: Streams) -> i
 
 
 def _compare_pixels(split: Split, number: int, field: Field, stream: NDArray[np.uint8]) -> None:
-    """Two streams may differ and hold the same pixels: another level, another library."""
+    """Compare the pixels of two streams that differ; another level or library of compression may be the reason."""
     where = f"{split.file.path}: {split.name} sequence {number}"
     made, found = (np.empty(field.chunk(split.sizes, 1), np.uint8) for _ in range(2))
     if not inflate(stream, made):
@@ -82,7 +84,7 @@ def _compare_pixels(split: Split, number: int, field: Field, stream: NDArray[np.
 
 
 def require_end(split: Split, name: str, number: int, pixels: NDArray[np.uint8]) -> None:
-    """Refuse a stream with anything behind its checksum."""
+    """Refuse a stream with bytes after its checksum."""
     if adler32(pixels) != int.from_bytes(split.stream(name, number)[-4:], "big"):
         raise DamagedFile(f"{split.file.path}: {split.name}/{name} sequence {number} has bytes after its end")
 

@@ -1,4 +1,4 @@
-"""A split as torch's DataLoader likes it."""
+"""A split as a torch Dataset."""
 
 # pyright: reportUnknownMemberType=false
 
@@ -19,7 +19,7 @@ except ImportError:
 
 
 class TorchSplit(Dataset[dict[str, Any]]):
-    """One sequence per item."""
+    """A torch Dataset of a split; each item is one sequence."""
 
     def __init__(self, split: Split, framing: Framing | None = None) -> None:
         self.split = split
@@ -32,7 +32,7 @@ class TorchSplit(Dataset[dict[str, Any]]):
         return self.__getitems__([number])[0]
 
     def __getitems__(self, numbers: list[int]) -> list[dict[str, Any]]:
-        """A whole batch at once: torch's fetcher asks for it when it is there."""
+        """Return a whole batch at once; torch calls this method if a Dataset has it."""
         places = np.asarray(numbers)
         batch = self.framing.apply(self.split[numbers], np.where(places < 0, places + len(self), places))
         arrays = {name: known_to_torch(array) for name, array in batch.items()}
@@ -41,11 +41,11 @@ class TorchSplit(Dataset[dict[str, Any]]):
 
 
 class TimeFirst(dict[str, Any]):
-    """A sequence that DataLoader's default collate joins with others behind the axis of time."""
+    """A sequence with time as the first axis; when a DataLoader joins several, sequences are the second axis."""
 
 
 def _join(sequences: list[TimeFirst], *, collate_fn_map: Any = None) -> dict[str, torch.Tensor]:
-    """(T, B, ...)"""
+    """Join sequences to a batch (T, B, ...)."""
     return {
         name: torch.from_numpy(np.stack([one[name] for one in sequences], axis=1 if name in TIMED else 0))
         for name in sequences[0]
@@ -56,6 +56,6 @@ default_collate_fn_map[TimeFirst] = _join
 
 
 def known_to_torch(array: Any) -> Any:
-    """uint8 stays uint8; uint16 becomes int32 and uint32 int64, which every torch operation knows."""
+    """Convert an array to a type that all torch operations know: uint16 to int32, uint32 to int64."""
     known = {np.dtype(np.uint16): np.int32, np.dtype(np.uint32): np.int64}.get(np.asarray(array).dtype)
     return array if known is None else np.asarray(array).astype(known)

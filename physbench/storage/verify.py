@@ -1,9 +1,9 @@
-"""Is a dataset file what it says it is? Every sequence is made again from the recipe and compared, value by value, with
-what is stored.
+"""Verification of dataset files. Every sequence is made again from the recipe and compared, value by value, with the
+stored one.
 
-The recipe is held to the name of the file, and what plain h5py reads to what is read here. Where the streams are the
-same to the byte nothing needs to be decoded, so checking a file costs hardly more than making it. The world's own check
-of its laws shares no code with its simulation.
+The recipe must also agree with the name of the dataset, and h5py must read the same as this package. A stream whose
+bytes are the same does not need to be decoded, so verifying a file takes hardly longer than making it. In addition, a
+world can check its laws, with code that shares nothing with its simulation.
 """
 
 import hashlib
@@ -35,13 +35,13 @@ from physbench.world import parts_of
 
 Depth = Literal["quick", "plain"]
 AT_ONCE = 64
-"""Sequences made again at a time, in one block of the small arrays: a recipe that lies about its collisions shall not
-take much memory."""
+"""How many sequences are made again at a time. The number is small, so that a false recipe with very many collisions
+cannot take much memory."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was checked and held."""
+    """What was checked and found to be right."""
 
     path: str
     dataset: str
@@ -49,18 +49,18 @@ class Report:
     content_sha256: str
     sequences: int
     sequences_remade: int
-    """Made again from the recipe, and the same in every value."""
+    """How many sequences were made again from the recipe and are the same in every value."""
     sequences_replayed: int
-    """Whose states and events keep the laws of their world."""
+    """How many sequences have states and events that follow the laws of their world."""
     streams_inflated: int
-    """Streams of pixels that were decoded, since their bytes are not those that the generator writes."""
+    """How many streams of pixels were decoded, because their bytes are not those that the generator writes."""
     caveats: tuple[str, ...] = ()
-    """What could not be checked, or must be known of the dataset."""
+    """What could not be checked, or must be known about the dataset."""
 
 
 @dataclass(frozen=True)
 class Count:
-    """Of a stretch of sequences."""
+    """How many sequences of a span were made again and replayed, and how many streams were decoded."""
 
     remade: int = 0
     replayed: int = 0
@@ -70,10 +70,10 @@ class Count:
 def verify(
     path: str | os.PathLike[str], *, depth: Depth = "plain", progress: Callable[[Progress], None] | None = None
 ) -> Report:
-    """Check a file; the first thing that is wrong is an error in one sentence.
+    """Check a file, and raise an error of one sentence for the first thing that is wrong.
 
-    plain: every sequence is made again from the recipe and compared; the motion of every sequence is replayed by the
-    laws of its world. quick: structures and digests alone. It finds accidents, and no lie.
+    depth: plain makes every sequence again from the recipe and compares it, and replays its motion by the laws of its
+    world. quick only checks structures and digests; it finds accidental damage, but no deliberate changes.
 
     >>> physbench.verify("balls.h5").sequences
     54
@@ -142,7 +142,7 @@ def digest_file(file: File) -> tuple[dict[str, str], str]:
 
 
 def _check_offsets(split: Split) -> None:
-    """Every event belongs to the sequence it names."""
+    """Check that every event belongs to the sequence that it names."""
     offset, where = split.column("offset"), f"{split.file.path}: {split.name}/events"
     end = split.sizes["M"]
     if (
@@ -162,7 +162,7 @@ def _same(found: str, stated: str, what: str) -> None:
 
 
 def _trailers(split: Split, name: str) -> NDArray[np.uint32]:
-    """The Adler-32 that each stream ends with."""
+    """Return the Adler-32 checksum at the end of each stream."""
     last = b"".join(bytes(split.stream(name, number)[-4:]) for number in range(len(split)))
     if len(last) != 4 * len(split):
         raise DamagedFile(f"{split.file.path}: {split.name}/{name} has a chunk too short for a zlib stream")
@@ -170,7 +170,7 @@ def _trailers(split: Split, name: str) -> NDArray[np.uint32]:
 
 
 def _check_truth(file: File, progress: Callable[[Progress], None] | None) -> tuple[list[Count], tuple[str, ...]]:
-    """Every sequence, on all cores."""
+    """Make every sequence again and check it, on all cores; return counts and caveats."""
     recipe = read_recipe(file)
     if isinstance(recipe, Unmakeable):
         counts, known, laws = _run(_inflate, file, "inflating", progress), recipe.recipe, False
@@ -193,7 +193,7 @@ def _check_truth(file: File, progress: Callable[[Progress], None] | None) -> tup
 
 
 def _compare_in_processes(file: File, recipe: Recipe, progress: Callable[[Progress], None] | None) -> list[Count]:
-    """Make every block again in processes, for a world whose making holds Python's lock."""
+    """Make every block again in processes, for a world that holds Python's global lock while it makes scenes."""
     counts: list[Count] = []
     todo, done = spans(recipe), 0
     workers = min(count_cores(), len(todo))
@@ -230,7 +230,7 @@ def _check_span(split: Split, recipe: Recipe, span: Span) -> Count:
 
 
 def _hold_to_laws(split: Split, recipe: Recipe, span: Span) -> int:
-    """Let the world check the sequences of a span; give how many it looked at."""
+    """Let the world check the laws in a span of sequences; return how many were checked."""
     parts = parts_of(recipe.generator)
     if parts.check is None:
         return 0
@@ -241,7 +241,7 @@ def _hold_to_laws(split: Split, recipe: Recipe, span: Span) -> int:
 
 
 def _inflate(split: Split, span: Span) -> Count:
-    """Decode every stream; its checksum must be the one that the digest was taken of, its last bytes."""
+    """Decode every stream, and check that its last bytes, which the digest is computed from, are its checksum."""
     for field in split.file.layout.pixels:
         out = np.empty(field.chunk(split.sizes, 1), np.uint8)
         for number in range(span.start, span.stop):
@@ -253,7 +253,7 @@ def _inflate(split: Split, span: Span) -> Count:
 def _run(
     work: Callable[[Split, Span], Count], file: File, doing: str, progress: Callable[[Progress], None] | None
 ) -> list[Count]:
-    """Do something with all sequences, AT_ONCE at a time, on all cores."""
+    """Apply a function to all sequences, AT_ONCE at a time, on all cores."""
     splits = dict(file)
     pieces = [
         Span(name, start, min(start + AT_ONCE, len(split)))
@@ -284,18 +284,18 @@ FORM = {
     "splits": dict,
     "version": int,
 }
-"""What a recipe says, and as what."""
+"""The keys of a recipe, and the types of their values."""
 
 
 class Unmakeable(NamedTuple):
-    """Why a dataset cannot be made again here."""
+    """The reason why a dataset cannot be made again here."""
 
     reason: str
-    recipe: Recipe | None = None  # where its world is installed, which may have laws to hold it to
+    recipe: Recipe | None = None  # if its world is installed, whose laws may still be checked
 
 
 def read_recipe(file: File) -> Recipe | Unmakeable:
-    """Find the recipe of a file. Whatever in it contradicts itself, the name or the arrays is an error."""
+    """Read the recipe of a file; raise an error if it contradicts itself, the name of the dataset, or the arrays."""
     text, name = file.attributes["recipe"], file.attributes["dataset"]
     where = f"{file.path}: the recipe"
     form = _require_form(json.loads(text), where)
@@ -347,12 +347,12 @@ def _rebuild(usual: Recipe, form: dict[str, Any], where: str) -> Recipe:
         excerpt = Excerpt(**form["excerpt"]) if "excerpt" in form else None
         settings = {name: form[name] for name in ("frames", "splits", "seed")}
         return replace(usual, generator=generator, excerpt=excerpt, **settings)
-    except Exception as error:  # whatever a generator raises of parameters that it cannot take
+    except Exception as error:  # a generator can raise anything for parameters that it does not accept
         raise DamagedFile(f"{where} cannot be followed: {str(error)[:200]}") from None
 
 
 def _require_registered(recipe: Recipe, usual: Recipe, where: str) -> None:
-    """A named dataset has one recipe; its splits may be shorter or longer, and its seed another."""
+    """Check that the recipe is that of a named dataset; only the sizes of its splits and its seed may differ."""
     given, expected = ({"frames": each.frames, **asdict(cast("Any", each.generator))} for each in (recipe, usual))
     for key, value in expected.items():
         if given[key] != value:

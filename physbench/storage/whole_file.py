@@ -1,4 +1,4 @@
-"""An HDF5 file that is whole or absent: written beside its name, under a lock, and given the name at the end."""
+"""HDF5 files that are written completely or not at all: under another name and a lock, and renamed at the end."""
 # h5py has no types
 # pyright: basic
 
@@ -17,7 +17,7 @@ from physbench.lock import try_lock
 
 @contextlib.contextmanager
 def write_whole_hdf5(path: Path, *, overwrite: bool = False) -> Iterator[h5py.File]:
-    """Open a new HDF5 file for writing. Whatever goes wrong, what was under its name stays as it was."""
+    """Open a new HDF5 file for writing. If anything goes wrong, an older file of this name stays as it was."""
     require_free(path, overwrite)
     partial = path.with_name(path.name + ".partial")
     with refused_in_words(path), lock_beside(partial) as lock:
@@ -33,7 +33,7 @@ def write_whole_hdf5(path: Path, *, overwrite: bool = False) -> Iterator[h5py.Fi
 
 @contextlib.contextmanager
 def refused_in_words(path: Path) -> Iterator[None]:
-    """Say of whatever h5py raises of a full disk, or the system of a folder, that the file cannot be written."""
+    """Turn the errors that h5py and the system raise, such as for a full disk, into a sentence for the user."""
     try:
         yield
     except (OSError, RuntimeError) as error:
@@ -42,9 +42,9 @@ def refused_in_words(path: Path) -> Iterator[None]:
 
 
 def lock_beside(path: Path) -> BinaryIO:
-    """Let one process at a time write.
+    """Open and lock a file, so that only one process at a time writes it.
 
-    The lock goes with the process, however it ends, and the next one takes over what it left.
+    The lock ends with the process, however that ends, and the next process takes over what it left.
     """
     file = path.open("ab")
     if not try_lock(file):
@@ -54,6 +54,7 @@ def lock_beside(path: Path) -> BinaryIO:
 
 
 def require_free(path: Path, overwrite: bool) -> None:
+    """Refuse a path that cannot be written, or that exists already unless it may be overwritten."""
     require_folder_for(path)
     require_replaceable(path)
     if path.exists() and not overwrite:

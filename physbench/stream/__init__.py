@@ -1,4 +1,4 @@
-"""Batches without a file."""
+"""Streams of batches that are made while they are used, without a file."""
 
 from physbench.stream.stream import Stream, stream
 

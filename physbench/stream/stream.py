@@ -1,7 +1,7 @@
-"""Fresh batches without a file and without end, made in the background while the last one is used.
+"""Endless streams of new batches without a file, made in the background while the previous batch is used.
 
-Batch b holds the sequences b * size .. (b + 1) * size - 1 of a split, independent of what makes it: a stream is a
-counter, not a state.
+Batch b holds the sequences b * size .. (b + 1) * size - 1 of a split, whichever process makes it, because a batch
+depends only on its number.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Stream:
-    """Iterate over it for batches: dictionaries of arrays (B, T, ...), as a file's `batches` gives them.
+    """An endless iterable of batches: dictionaries of arrays (B, T, ...), like those of `batches` of a file.
 
-    A stream never ends, and iterating over it again begins again with the same sequences: a second epoch, or a job that
-    goes on, needs another `start` or another `seed`.
+    Every iteration begins with the same sequences again. For a second epoch, or to continue a job, use another `start`
+    or another `seed`.
 
     >>> stream = physbench.stream("balls", n=3, batch=16, only=("features",))
     >>> for batch in stream:
     ...     print(batch["features"].shape)
     ...     break
     (16, 51, 64, 64, 1)
-    >>> steps = 1000  # that another job has made
+    >>> steps = 1000  # how many batches an earlier job has used
     >>> later = physbench.stream("balls", n=3, batch=16, only=("features",), start=16 * steps)
     """
 
@@ -48,7 +48,7 @@ class Stream:
     fields: tuple[str, ...]
     workers: int
     share: tuple[int, int] = (0, 1)
-    """(k, n): every n-th batch, from the k-th on."""
+    """(k, n): only every n-th batch, beginning with batch k."""
     _buffers: Buffers = field(default_factory=Buffers, repr=False, compare=False)
 
     def __iter__(self) -> Iterator[dict[str, NDArray[Any]]]:
@@ -58,7 +58,7 @@ class Stream:
         )
 
     def take_share(self, part: int, parts: int) -> Stream:
-        """Take every `parts`-th of this stream's batches: what one of several workers or machines makes.
+        """Return a stream of every `parts`-th batch of this one: the share of one of several workers or machines.
 
         >>> mine = physbench.stream("balls4mass64").take_share(3, 8)  # batches 3, 11, 19, ...
         >>> mine.share
@@ -76,10 +76,10 @@ class Stream:
     def torch(
         self, *, window: int | None = None, dtype: str | None = None, time_first: bool = False, seed: int = 0
     ) -> torch.utils.data.IterableDataset[dict[str, Any]]:
-        """Make a torch IterableDataset of whole batches, shared out over DataLoader's workers and over ranks.
+        """Make a torch IterableDataset of whole batches, which are divided among DataLoader workers and ranks.
 
-        window: so many frames of each sequence, from a place drawn by the seed. dtype: features as such floats, scaled
-        to 0..1, instead of uint8. time_first: (T, B, ...) instead of (B, T, ...).
+        window: take only so many frames of each sequence, from a random place that depends on the seed. dtype: convert
+        features from uint8 to these floats, scaled to 0..1. time_first: (T, B, ...) instead of (B, T, ...).
 
         >>> from torch.utils.data import DataLoader
         >>> data = physbench.stream("balls", n=3, batch=16).torch(window=8, dtype="float32", time_first=True)
@@ -95,7 +95,7 @@ class Stream:
         return TorchStream(self, framing)
 
     def first_sequence(self, number: int) -> int:
-        """Say which sequence of the split the batch of this number begins with, counted over all shares.
+        """Return the first sequence of a batch. number: that of the batch, counted over all shares.
 
         >>> physbench.stream("balls4mass64", batch=64, start=128).first_sequence(2)
         256
@@ -118,7 +118,7 @@ class Stream:
         return {name: arrays[name] for name in self.fields}
 
     def _cut(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """The stretches of the split that a stretch of the stream is made of: more than one where it begins again."""
+        """Yield the stretches of the split for a stretch of the stream: several, if the stream begins again in it."""
         if parts_of(self.recipe.generator).spans is None:
             yield start, end
             return
@@ -144,12 +144,12 @@ def stream(
 ) -> Stream:
     """Stream batches of a dataset that is never stored.
 
-    Sequence i is what a file made with this seed holds at i, also beyond its last one.
-    A world of whole episodes has no sequences beyond its last one: its stream begins again with the first.
+    Sequence i is the same as sequence i of a file made with this seed; the stream goes on where the file would end. A
+    world of whole episodes cannot make more sequences: its stream begins again with the first one.
 
-    only: the arrays that are wanted; the others are not made. start: the first sequence; each iteration begins there
-    again. workers: background threads, or processes where the world wants them; 0 makes each batch when it is asked
-    for. frames, parameters: of a world of your own, as `physbench generate balls --help` lists them.
+    only: the arrays that are wanted; the others are not made. start: the first sequence of every iteration. workers:
+    how many threads make batches in the background, or processes if the world needs them; with 0, each batch is made
+    when it is asked for. frames, parameters: changes to a world, as `physbench generate balls --help` lists them.
 
     >>> batch = next(iter(physbench.stream("balls", n=(6, 8), gravity=0.1, batch=8)))
     >>> batch["features"].shape, batch["position"].shape

@@ -1,4 +1,4 @@
-"""A stream as torch's DataLoader likes it."""
+"""A stream as a torch IterableDataset."""
 
 import os
 from collections.abc import Iterator
@@ -20,8 +20,10 @@ except ImportError:
 
 
 class TorchStream(IterableDataset[dict[str, Any]]):
-    """Whole batches; every rank and every loader worker makes its own share of them, and together they make the
-    stream."""
+    """A torch IterableDataset of whole batches.
+
+    Every rank and every loader worker makes a share of the batches; together these are the stream.
+    """
 
     def __init__(self, stream: Stream, framing: Framing | None = None) -> None:
         self.stream = stream
@@ -41,8 +43,10 @@ class TorchStream(IterableDataset[dict[str, Any]]):
 
 
 def _rank() -> tuple[int, int]:
-    """Of this process among those that train together: as torch.distributed says, or as its launcher told the
-    environment."""
+    """Return the rank of this process and the number of processes that train together.
+
+    They come from torch.distributed, or from the environment variables that its launcher sets.
+    """
     if distributed.is_available() and distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))

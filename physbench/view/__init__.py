@@ -1,5 +1,5 @@
-"""One sequence of a dataset to look at: a strip of frames, an animation, or one page that plays it; and many scenes on
-a contact sheet."""
+"""Pictures of datasets: one sequence as a strip of frames, an animation, or a page that plays it; and many scenes on a
+contact sheet."""
 
 from physbench.view.clip import Clip, clip_from, clip_of, describe_recipe
 from physbench.view.contact import contact_sheet

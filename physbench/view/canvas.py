@@ -1,4 +1,4 @@
-"""Pillow, loaded where something is drawn: blank images, text, one palette for many."""
+"""Drawing with Pillow, which is only loaded when something is drawn: blank images, text, a palette for many images."""
 
 from __future__ import annotations
 
@@ -21,18 +21,21 @@ PAPER, INK, DIM = (24, 26, 32), (236, 238, 242), (150, 156, 168)
 
 
 def blank(width: int, height: int) -> Image:
+    """Make an empty image."""
     from PIL import Image
 
     return Image.new("RGB", (width, height), PAPER)
 
 
 def pen(image: Image) -> ImageDraw:
+    """Return an object that draws on an image."""
     from PIL import ImageDraw
 
     return ImageDraw.Draw(image)
 
 
 def paste(image: Image, picture: Pixels, x: int, y: int) -> None:
+    """Put a picture on an image, with its upper left corner at x, y."""
     from PIL import Image
 
     image.paste(Image.fromarray(picture), (x, y))
@@ -48,8 +51,11 @@ def write(
     size: int = 15,
     room: int | None = None,
 ) -> int:
-    """Returns where the text ends, which is cut to the room it has. Its edges have few shades: a GIF's palette must
-    have room for all colours."""
+    """Write a text on an image, and return the x at which it ends.
+
+    room: the width to which the text is cut. The edges of letters have few shades, so that the palette of a GIF has
+    room for all colours.
+    """
     from PIL import Image, ImageFont
 
     font = ImageFont.load_default(size)
@@ -71,12 +77,12 @@ def write_lines(image: Image, lines: Sequence[str], *, margin: int, y: int, line
 
 
 def scale_of(size: tuple[int, int], pixels: int) -> int:
-    """How much to enlarge frames of H, W so that they measure about so many pixels."""
+    """Return the factor by which frames of H, W must be enlarged to measure about so many pixels."""
     return max(1, round(pixels / max(size)))
 
 
 def flow(parts: Sequence[str], room: int, *, size: int) -> list[str]:
-    """Join the parts into lines, as many in each as its room has place for."""
+    """Join the parts into lines, with as many parts in each line as fit."""
     from PIL import ImageFont
 
     font, lines = ImageFont.load_default(size), list[str]()
@@ -90,17 +96,19 @@ def flow(parts: Sequence[str], room: int, *, size: int) -> list[str]:
 
 
 def png(image: Image) -> bytes:
+    """Encode an image as a PNG, with a palette if its colours fit into one."""
     return encode_png(index_colours([image])[0])
 
 
 def encode_png(image: Image) -> bytes:
-    """Write an image as it is, without a palette of its own."""
+    """Encode an image as a PNG without changing its palette."""
     buffer = BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 
 def gif(images: list[Image], *, milliseconds: int) -> bytes:
+    """Encode images as a looping GIF that shows each for so many milliseconds."""
     buffer = BytesIO()
     first, *others = index_colours(images)
     first.save(buffer, "GIF", save_all=True, append_images=others, duration=milliseconds, loop=0, optimize=False)
@@ -108,7 +116,7 @@ def gif(images: list[Image], *, milliseconds: int) -> bytes:
 
 
 def index_colours(images: list[Image]) -> list[Image]:
-    """The same images with one palette, and no colour changed as long as there are no more than it can hold."""
+    """Return the images with a common palette; no colour changes unless there are more than 256."""
     from PIL import Image
 
     packed = [np.asarray(image.convert("RGBA")).view("<u4")[..., 0] & 0xFFFFFF for image in images]
@@ -128,8 +136,10 @@ def index_colours(images: list[Image]) -> list[Image]:
 
 
 def within_a_palette(images: list[Image], kept: list[Colour]) -> list[Image]:
-    """Give images at most 256 colours in all, as a GIF has: those to keep are exact, whatever small areas they have,
-    and none flickers from frame to frame."""
+    """Reduce images to at most 256 colours in all, as many as a GIF can have.
+
+    The colours in `kept` stay exact, even if they only have small areas. No colour flickers from frame to frame.
+    """
     from PIL import Image
 
     counted = [image.getcolors(256) for image in images]

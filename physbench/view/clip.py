@@ -1,4 +1,4 @@
-"""Clips: one sequence, from a file or made on the spot, and what can be said in words about it and its recipe."""
+"""Clips: one sequence, from a file or made on the spot, with descriptions of it and its recipe in words."""
 
 import json
 from collections.abc import Mapping
@@ -24,23 +24,24 @@ from physbench.world import World, parts_of
 
 @dataclass(frozen=True)
 class Clip:
-    """One sequence, as a reader gives it: arrays by name, (T, ...), and the columns of its events."""
+    """One sequence: its arrays by name, (T, ...), and the columns of its events."""
 
     dataset: str
     split: str
     index: int
     arrays: dict[str, NDArray[Any]]
     events: dict[str, NDArray[Any]]
-    recipe: str = ""  # in a few words, where it is not the usual one
-    world: World | None = None  # which marks what it knows; without, every world is drawn alike
+    recipe: str = ""  # in a few words, if it is not the usual one
+    world: World | None = None  # which adds marks to pictures; without it, there are none
 
     @property
     def frames(self) -> int:
+        """Count the frames."""
         return len(self._pixels)
 
     @property
     def size(self) -> tuple[int, int]:
-        """H, W."""
+        """Return H and W."""
         height, width = self._pixels.shape[1:3]
         return height, width
 
@@ -50,6 +51,7 @@ class Clip:
 
     @cached_property
     def marks(self) -> Marks:
+        """Return the marks that the world adds to pictures; none if the world or some of its arrays are missing."""
         mark = parts_of(self.world).marks if self.world else None
         there = {*self.arrays, *(f"events/{name}" for name in self.events), "events/offset", "events/sequence"}
         return (
@@ -58,13 +60,14 @@ class Clip:
 
     @property
     def objects(self) -> int:
+        """Count the objects."""
         if self.marks.names:
             return len(self.marks.names)
         return int(self.arrays["count"] if "count" in self.arrays else self.arrays.get("groups", np.zeros(1)).max())
 
     @cached_property
     def colours(self) -> NDArray[np.uint8]:
-        """(256, 3) by label."""
+        """Return the colours by label, (256, 3)."""
         return (
             true_colours(self.arrays["features"], self.arrays["groups"][..., 0])
             if panels_of(self).keys() == {"frames", "objects"}
@@ -73,62 +76,71 @@ class Clip:
 
     @property
     def names(self) -> list[str]:
-        """The objects by label."""
+        """Return the names of the objects by label, or numbers if they have none."""
         return [*self.marks.names] or [str(label) for label in range(1, self.objects + 1)]
 
     @property
     def title(self) -> str:
-        """The dataset, and what is special about its recipe."""
+        """Return the name of the dataset, and what is special about its recipe."""
         return one_line(self.dataset) + f": {one_line(self.recipe, 96)}" * bool(self.recipe)
 
     @property
     def caption(self) -> str:
+        """Return the split, the number of the sequence, and the number of objects."""
         return "  ·  ".join(filter(None, [one_line(self.split), f"{self.noun} {self.index:,}", self.population]))
 
     @property
     def noun(self) -> str:
+        """Return the word for the clip: image or sequence."""
         return "image" if self.frames == 1 else "sequence"
 
     @property
     def population(self) -> str:
+        """Return the number of objects in words, or nothing if there are none."""
         return _count(self.objects, "object") if self.objects else ""
 
     @property
     def meetings(self) -> str:
+        """Return the number of collisions or other events in words."""
         if "impulse" in self.events:
             return _count(int((self.events["b"] != WALL).sum()), "collision")
         return _count(len(self.events["time"]), "event") if "time" in self.events else ""
 
     @property
     def hits(self) -> NDArray[np.bool_]:
-        """(T, objects) which are outlined in frames t and t + 1."""
+        """Return which objects are outlined in frames t and t + 1, (T, objects)."""
         return self.marks.outlined if self.marks.outlined.size else np.zeros((self.frames, self.objects), bool)
 
     @property
     def moments(self) -> NDArray[np.bool_]:
-        """(T,) whether something happens in (t, t + 1]: what the world outlines, or any event where it outlines
-        nothing."""
+        """Return whether something happens in (t, t + 1], (T,).
+
+        That is what the world outlines, or any event if the world outlines nothing.
+        """
         if self.marks.outlined.size or "time" not in self.events:
             return np.asarray(self.hits.any(axis=1))
         places = np.ceil(np.nan_to_num(self.events["time"])) - 1
         return np.isin(np.arange(self.frames), np.maximum(places, 0))
 
     def cores(self, t: int) -> list[list[float]]:
-        """Give x, y and radius of the dark disc in each object, or nothing."""
+        """Return x, y and radius of the dark disc in each object, or an empty list."""
         return self.marks.cores[t].tolist() if self.marks.cores.size else []
 
     def hidden_box(self) -> Box | None:
+        """Return the box that is hidden from a model, or None."""
         return None if self.marks.hidden is None else box_of(self.marks.hidden, self.size)
 
     def tell_time(self, t: int) -> str:
-        """Say which frame it is, and which action is taken from it."""
+        """Say in words which frame it is, and which action is taken in it."""
         taken = np.flatnonzero(self.arrays["actions"][t]).tolist() if "actions" in self.arrays else []
         return f"t = {t}, action {taken[0]}" if len(taken) == 1 else f"t = {t}"
 
 
 def clip_of(source: str | Path, split: str | None, index: int) -> Clip:
-    """A sequence of a dataset file, or of a dataset known by name, which is made on the spot. No split: test, or the
-    first there is."""
+    """Return a sequence of a dataset file, or of a named dataset, which is then made on the spot.
+
+    split: if None, test is used, or the first split if there is no test split.
+    """
     path = Path(source)
     if path.is_file() or find_index(path) or path.suffix or len(path.parts) > 1:
         file = open_dataset(path)
@@ -162,14 +174,14 @@ def clip_of(source: str | Path, split: str | None, index: int) -> Clip:
 def clip_from(
     scenes: Scenes, number: int, *, dataset: str, split: str, index: int, recipe: str = "", world: World | None = None
 ) -> Clip:
-    """One of a batch of scenes, under the name it shall have."""
+    """Return one of a batch of scenes as a clip, with the names that are given."""
     one = scenes.cut(number, number + 1)
     events = {name: column for name, column in one.events.items() if name != "offset"}
     return Clip(dataset, split, index, {name: array[0] for name, array in one.arrays().items()}, events, recipe, world)
 
 
 def _choose_split(source: str, sizes: Mapping[str, int], split: str | None, index: int) -> str:
-    """The split to take, if it is there and has the sequence."""
+    """Return the full name of the split, or raise an error if the split or the sequence does not exist."""
     if split is None:
         split = "test" if "test" in sizes else next(iter(sizes))
     split = expand_split(split)
@@ -181,7 +193,7 @@ def _choose_split(source: str, sizes: Mapping[str, int], split: str | None, inde
 
 
 def one_line(name: str, room: int = 32) -> str:
-    """Names come from files of strangers: one line, nothing that cannot be printed, not too long."""
+    """Turn a name into one short line that can be printed. Names in files can be any text."""
     return shorten(printable(name[: room + 48]), room, "…")
 
 
@@ -190,8 +202,10 @@ def _count(number: int, noun: str) -> str:
 
 
 def describe_recipe(text: str) -> str:
-    """Say what differs from the usual recipe, given as canonical JSON: n 6-8, gravity 0.1, curtain 24. Empty for a
-    dataset as everybody has it."""
+    """Say in words what differs from the usual recipe, such as: n 6-8, gravity 0.1, curtain 24.
+
+    text: the recipe as canonical JSON. The result is empty if nothing differs.
+    """
     told: dict[str, Any] = json.loads(text)
     usual = _usual(told)
     expected: dict[str, Any] = json.loads(usual.to_json()) if usual else {}
@@ -206,7 +220,7 @@ def describe_recipe(text: str) -> str:
 
 
 def _usual(told: Mapping[str, Any]) -> Recipe | None:
-    """The recipe that is known by the name of the dataset, or else by that of its generator."""
+    """Return the recipe registered under the name of the dataset, or under that of its generator, or None."""
     for name in (told.get("dataset"), told.get("generator")):
         try:
             return registry.datasets.get(str(name))
@@ -216,17 +230,17 @@ def _usual(told: Mapping[str, Any]) -> Recipe | None:
 
 
 def find_world(told: Mapping[str, Any]) -> World | None:
-    """Find the world that a recipe names, with its parameters; None where it is not installed or cannot have them."""
+    """Return the world that a recipe names, with its parameters; None if it is not installed or refuses them."""
     usual = _usual(told)
     if usual is None or usual.generator.name != told.get("generator"):
         return None
-    with suppress(Exception):  # whatever a world raises of parameters that it cannot take
+    with suppress(Exception):  # a world can raise anything for parameters that it does not accept
         return type(usual.generator)(**_parameters(told))
     return None
 
 
 def _parameters(told: Mapping[str, Any]) -> dict[str, Any]:
-    """Files of strangers may hold anything here."""
+    """Return the parameters in a recipe; files of unknown origin may hold anything here."""
     parameters = told.get("parameters")
     return cast("dict[str, Any]", parameters) if isinstance(parameters, dict) else {}
 

@@ -1,4 +1,4 @@
-"""A contact sheet: what the first scenes of a recipe look like before anything is made."""
+"""Contact sheets, which show the first scenes of a recipe before a dataset is made."""
 
 from __future__ import annotations
 
@@ -30,8 +30,10 @@ def contact_sheet(
     rows: int = 2,
     scale: int | None = None,
 ) -> Image:
-    """The first scenes of a batch: the objects where they start, and the way their centres go. recipe: in a few
-    words."""
+    """Draw the first scenes of a batch: the objects at the start, and the paths of their centres.
+
+    recipe: what is special about it, in a few words.
+    """
     number = min(columns * rows, len(scenes))
     clips = [
         clip_from(scenes, i, dataset=dataset, split=split, index=i, recipe=recipe, world=world) for i in range(number)
@@ -66,7 +68,7 @@ def _head(image: Image, clips: list[Clip]) -> None:
 
 
 def _legend(clips: list[Clip]) -> list[str]:
-    """What each clip has to explain, and what the lines are."""
+    """Return the legend: what the lines mean, and the marks of all clips."""
     said = dict.fromkeys(words for clip in clips for words in legend(clip, range(1)))
     drawn = ["objects: in the first frame"] * ("groups" in clips[0].arrays) or ["frames: the first"]
     ways = ["line: the way of a centre to the last frame, fading with time"] * (_has_ways(clips[0]))
@@ -78,8 +80,8 @@ def _has_ways(clip: Clip) -> bool:
 
 
 def _trails(clip: Clip, scale: int) -> Pixels:
-    """The first frame's objects over the ways of the centres, which fade with time."""
-    finer = 3 * scale  # drawn large and made smaller, for Pillow's lines are not smooth
+    """Draw the objects of the first frame over the paths of their centres, which fade with time."""
+    finer = 3 * scale  # drawn larger and then reduced, because Pillow's lines are not smooth
     (height, width), ground = clip.size, COLOURS[0].astype(float)
     image = blank(width * finer, height * finer)
     draw = pen(image)

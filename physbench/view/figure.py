@@ -1,7 +1,7 @@
-"""What a model does with a sequence: a row for everything it knows and a column for each step, or a step at a time.
-Arrays in, an image out.
+"""Figures of what a model does with a sequence: a row for everything that it predicts and a column for each step, or an
+animation. The input is arrays, and the output an image.
 
-A slot has the colour of its number. Frames have H x W pixels and C channels; K slots.
+The colour of a slot depends on its number. Frames have H x W pixels and C channels; K slots.
 """
 
 from __future__ import annotations
@@ -37,24 +37,24 @@ Array = NDArray[np.floating[Any]]
 
 TOO_MUCH, TOO_LITTLE = COLOURS[6], COLOURS[2]
 SHARED = (62, 66, 76)
-"""A pixel that all slots share alike."""
+"""The colour of a pixel that all slots share equally."""
 
 PLACED = 0.1
-"""A slot is somewhere if it predicts some pixel at least as much."""
+"""A slot has a place if it predicts at least this much in some pixel."""
 
 ATTENDED = 0.25
-"""Less attention is not drawn; 1 is the most there is in the sequence."""
+"""The least attention that is drawn; 1 is the largest attention in the sequence."""
 
 FAINT = (92, 98, 110)
 
 MARGIN, GAP, LINE, NAMES = 24, 6, 24, 132
 ACROSS = 6
-"""Panels side by side in an animation."""
+"""The most panels side by side in an animation."""
 
 
 @dataclass(frozen=True)
 class Arrow:
-    """From the slot that is attended to, to the one that attends to it, in the pixels of a frame."""
+    """An arrow from the slot that is attended to, to the one that attends to it, in the pixels of a frame."""
 
     start: tuple[float, float]  # x, y
     end: tuple[float, float]
@@ -64,7 +64,7 @@ class Arrow:
 
 @dataclass(frozen=True)
 class Outline:
-    """Of a rectangle, in the pixels of a frame, in the colour of a number."""
+    """The outline of a rectangle, in the pixels of a frame, in the colour of a number."""
 
     left: float
     top: float
@@ -75,42 +75,47 @@ class Outline:
 
 @dataclass(frozen=True)
 class PictureRow:
+    """A row of a figure: one picture for each step."""
+
     name: str
     about: str
-    pictures: tuple[Pixels | None, ...]  # (H, W, 3) for each step; where there is none, hatching
-    slot: int | None = None  # whose colour stands beside the name
+    pictures: tuple[Pixels | None, ...]  # (H, W, 3) for each step; None is drawn as hatching
+    slot: int | None = None  # the slot whose colour is shown beside the name
     arrows: tuple[tuple[Arrow, ...], ...] = ()  # for each step
     outlines: tuple[tuple[Outline, ...], ...] = ()  # for each step
     missing: str = ""  # written on the hatching
     notes: tuple[str, ...] = ()  # for each step, written on the picture
-    curtain: Box | None = None  # its hem is drawn
-    see_through: bool = False  # hatched too, with what is behind it
+    curtain: Box | None = None  # a curtain, of which the edge is drawn
+    see_through: bool = False  # whether the curtain is also hatched, over what is behind it
 
 
 @dataclass(frozen=True)
 class Story:
-    """All there is to draw. Blocks of rows, with pictures of one size."""
+    """Everything that a figure shows: blocks of rows, with pictures of one size."""
 
     title: str
     caption: str
     blocks: tuple[tuple[PictureRow, ...], ...]
     legend: tuple[str, ...]
-    moments: tuple[str, ...] = ()  # what each step is called, if not by its time
+    moments: tuple[str, ...] = ()  # the name of each step, if that is not its time
     figures: tuple[str, ...] = ()  # what is measured at each step
 
     @property
     def steps(self) -> int:
+        """Count the steps."""
         return len(self.blocks[0][0].pictures)
 
     def moment(self, t: int) -> str:
+        """Return the name of a step."""
         return self.moments[t] if self.moments else f"t = {t}"
 
     def measure(self, t: int) -> str:
+        """Return what is measured at a step, in words."""
         return self.figures[t] if self.figures else ""
 
     @property
     def size(self) -> tuple[int, int]:
-        """H, W."""
+        """Return H and W."""
         height, width = next(
             picture.shape[:2]
             for block in self.blocks
@@ -122,22 +127,25 @@ class Story:
 
 
 def colour_of(slot: int) -> NDArray[np.uint8]:
+    """Return the colour of a slot."""
     return COLOURS[1 + slot % (len(COLOURS) - 1)]
 
 
 def plain(frame: Array) -> Pixels:
-    """(H, W, C) 0..1."""
+    """Draw a frame (H, W, C) with values in 0..1."""
     return _round(np.clip(frame, 0, 1) * 255.0) if frame.shape[2] == 3 else _between(frame, np.array(LIT))
 
 
 def dim(frame: Array) -> Pixels:
-    """(H, W, C) 0..1, to draw on."""
+    """Draw a frame (H, W, C) with values in 0..1 darkly, so that other things can be drawn on it."""
     return _round(COLOURS[0] + 0.4 * (plain(frame) - COLOURS[0].astype(float)))
 
 
 def mix_slots(shares: Array) -> Pixels:
-    """(K, H, W): the colour of every slot, weighted by its share of the pixel; the more evenly it is shared, the
-    greyer."""
+    """Mix the colours of the slots in each pixel, weighted by their shares (K, H, W).
+
+    The more evenly a pixel is shared, the greyer it is.
+    """
     colours = np.stack([colour_of(k) for k in range(len(shares))]).astype(float)
     mixture = np.einsum("khw,kc->hwc", np.clip(shares, 0, 1), colours)
     even = 1 / len(shares)
@@ -146,35 +154,38 @@ def mix_slots(shares: Array) -> Pixels:
 
 
 def draw_owners(owner: NDArray[np.uint8]) -> Pixels:
-    """(H, W) slots from 0."""
+    """Draw an owner map (H, W) of slots, counted from 0."""
     return np.stack([colour_of(k) for k in range(256)])[owner]
 
 
 def tint_slot(prediction: Array, slot: int) -> Pixels:
-    """(H, W, C) what one slot predicts, in its colour unless it has colours of its own."""
+    """Draw what one slot predicts, (H, W, C), in the colour of the slot unless the frame has colours."""
     return plain(prediction) if prediction.shape[2] == 3 else _between(prediction, colour_of(slot))
 
 
 def draw_share(prediction: Array, share: Array, slot: int) -> Pixels:
-    """(H, W, C), (H, W): what one slot predicts, where and as far as the pixels are its own; grey beside it."""
+    """Draw what one slot predicts, (H, W, C), weighted by its share of the pixels, (H, W); the rest is grey."""
     return _round(SHARED + np.clip(share, 0, 1)[..., None] * (tint_slot(prediction, slot).astype(float) - SHARED))
 
 
 def together(predictions: Array) -> Pixels:
-    """(K, H, W, C) what all slots predict, dim, to draw on."""
+    """Draw what all slots predict, (K, H, W, C), darkly, so that other things can be drawn on it."""
     each = np.stack([tint_slot(prediction, k) for k, prediction in enumerate(predictions)])
     return _round(COLOURS[0] + 0.4 * (each.max(axis=0) - COLOURS[0].astype(float)))
 
 
 def wrong(mean: Array, truth: Array) -> Pixels:
-    """(H, W, C) predicted and not there in one colour, there and not predicted in another."""
+    """Draw the errors of a mean (H, W, C): one colour for what was predicted but is not there, one for the opposite."""
     error = (np.clip(mean, 0, 1) - truth).mean(axis=2, keepdims=True)
     return np.where(error > 0, _between(error, TOO_MUCH), _between(-error, TOO_LITTLE))
 
 
 def find_arrows(predictions: Array, attention: Array) -> tuple[Arrow, ...]:
-    """predictions (K, H, W, C), attention (K, K) of slot k to slot i, of the most there is. A slot that predicts
-    nothing is nowhere, and has no arrows."""
+    """Return the arrows of attention between slots.
+
+    predictions (K, H, W, C). attention (K, K): of slot k to slot i, as a share of the largest. A slot that predicts
+    nothing has no place, and therefore no arrows.
+    """
     centres = [_centre(prediction) for prediction in predictions]
     pairs = [(k, i) for k in range(len(centres)) for i in range(len(centres)) if k != i and attention[k, i] >= ATTENDED]
     pairs.sort(key=lambda pair: float(attention[pair]))
@@ -186,7 +197,7 @@ def find_arrows(predictions: Array, attention: Array) -> tuple[Arrow, ...]:
 
 
 def figure(story: Story, times: Sequence[int], *, scale: int | None = None) -> Image:
-    """A column for each of these steps."""
+    """Draw a figure with a column for each of these steps."""
     (height, width), scale = story.size, scale or scale_of(story.size, 112)
     across, down = width * scale + GAP, height * scale + GAP
     left, top = MARGIN + NAMES, MARGIN + 3 * LINE
@@ -213,7 +224,7 @@ def figure(story: Story, times: Sequence[int], *, scale: int | None = None) -> I
 def film(
     story: Story, times: Sequence[int] | None = None, *, scale: int | None = None, milliseconds: int = 300
 ) -> bytes:
-    """A looping GIF, a frame for each of these steps, or for all: the panels of a block side by side."""
+    """Make a looping GIF with a frame for each of these steps, or for all steps; panels of a block are side by side."""
     (height, width), scale = story.size, scale or scale_of(story.size, 176)
     lines = [line for block in story.blocks for line in _lines(block)]
     across, down, top = width * scale + 2 * GAP, height * scale + 2 * LINE, MARGIN + 3 * LINE
@@ -247,7 +258,7 @@ def film(
 
 
 def name_above(image: Image, row: PictureRow, x: int, y: int, width: int) -> None:
-    """Write over a picture what it is."""
+    """Write the name and the description of a row above its picture."""
     if row.slot is not None:
         pen(image).rectangle((x, y - 11, x + 11, y), fill=_tuple(colour_of(row.slot)))
     shift = 0 if row.slot is None else 18
@@ -256,7 +267,7 @@ def name_above(image: Image, row: PictureRow, x: int, y: int, width: int) -> Non
 
 
 def cell(row: PictureRow, t: int, size: tuple[int, int], scale: int) -> Pixels:
-    """One picture of a row, enlarged."""
+    """Draw one picture of a row, enlarged."""
     picture = row.pictures[t]
     if picture is None:
         rows, columns = np.indices((size[0] * scale, size[1] * scale))
@@ -271,7 +282,7 @@ def cell(row: PictureRow, t: int, size: tuple[int, int], scale: int) -> Pixels:
 
 
 def _with_outlines(picture: Pixels, outlines: tuple[Outline, ...], scale: int) -> Pixels:
-    """As much of each as lies in the frame, from the middle of its line outwards and inwards."""
+    """Draw outlines on a picture, as far as they lie in the frame."""
     from PIL import Image
 
     image, thick = Image.fromarray(picture), scale // 2 + 1
@@ -287,7 +298,10 @@ def _with_outlines(picture: Pixels, outlines: tuple[Outline, ...], scale: int) -
 
 
 def _with_arrows(picture: Pixels, arrows: tuple[Arrow, ...], scale: int) -> Pixels:
-    """As wide and as opaque as its weight; a little aside, so that there is room for the way back."""
+    """Draw arrows on a picture, wider and more opaque for a larger weight.
+
+    They are shifted a little to one side, so that there is room for an arrow in the other direction.
+    """
     from PIL import Image
 
     image, finer = Image.fromarray(picture), 3
@@ -309,7 +323,7 @@ def _with_arrows(picture: Pixels, arrows: tuple[Arrow, ...], scale: int) -> Pixe
 
 
 def _centre(prediction: Array) -> tuple[float, float] | None:
-    """x, y of the middle of what is predicted."""
+    """Return x and y of the centre of what is predicted, or None if nothing is."""
     weight: Array = np.clip(prediction, 0, 1).mean(axis=2)
     if weight.max() < PLACED:
         return None
@@ -319,6 +333,7 @@ def _centre(prediction: Array) -> tuple[float, float] | None:
 
 
 def write_head(image: Image, story: Story, *, room: int = 0) -> None:
+    """Write title and caption. room: the width on the right that is left free."""
     write(image, (MARGIN, MARGIN + 4), story.title, INK, size=20, anchor="lm", room=image.width - 2 * MARGIN - room)
     write(image, (MARGIN, MARGIN + 4 + LINE), story.caption, DIM, anchor="lm", room=image.width - 2 * MARGIN - room)
 
@@ -332,6 +347,7 @@ def _name(image: Image, row: PictureRow, x: int, middle: int) -> None:
 
 
 def annotate(image: Image, row: PictureRow, t: int, x: int, y: int, width: int, height: int) -> None:
+    """Write a note on a picture, or what is missing."""
     middle = x + width // 2, y + height // 2
     if row.missing and row.pictures[t] is None:
         write(image, middle, row.missing, INK, size=13, anchor="mm", room=width)
@@ -340,13 +356,13 @@ def annotate(image: Image, row: PictureRow, t: int, x: int, y: int, width: int, 
 
 
 def _lines(block: tuple[PictureRow, ...]) -> list[tuple[PictureRow, ...]]:
-    """In lines of about the same length."""
+    """Divide a block into lines of about the same length."""
     long = -(-len(block) // -(-len(block) // ACROSS))
     return [block[start : start + long] for start in range(0, len(block), long)]
 
 
 def _between(level: Array, colour: NDArray[Any]) -> Pixels:
-    """(H, W, C) 0..1 from the ground of a panel to a colour."""
+    """Draw levels (H, W, C) in 0..1 as shades between the background of a panel and a colour."""
     return _round(COLOURS[0] + np.clip(level, 0, 1).mean(axis=2, keepdims=True) * (colour - COLOURS[0].astype(float)))
 
 

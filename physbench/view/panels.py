@@ -1,9 +1,9 @@
-"""The panels: a frame as a model gets it, and the objects of the frame as the file knows them, with what their world
-marks in it.
+"""The panels of pictures: a frame as a model gets it, and the objects of the frame as the file knows them, with the
+marks of their world.
 
-A colour for each label, that of the frames where these have colours; a dark core in what the world singles out; what is
-hidden is hatched. The two frames between which something happens both show it: a white outline around an object, a tick
-at a place.
+Each label has a colour; if frames are in colour, it is the true one. Objects that the world marks have a dark core, and
+what is hidden is hatched. If something happens between two frames, both show it: a white outline around an object, or a
+tick at a place.
 """
 
 from __future__ import annotations
@@ -33,17 +33,19 @@ PALETTE = (
     *("b9a6ff", "9a6a3a", "a6f0c4", "e0218a", "2bc7c4", "8f9a1c", "ffc8a0", "7d4fe8", "a9afb8"),
 )
 COLOURS = np.array([list(bytes.fromhex(colour)) for colour in ["0a0b0f", *(PALETTE * 16)[:255]]], np.uint8)
-"""By label, where frames have no colours of their own; 0 is the ground of a panel."""
+"""The colours by label, if frames are not in colour; 0 is the background of a panel."""
 
 LIT, WHITE = (232, 232, 232), 255
 CLOTH, HEM = (150, 160, 180), (196, 202, 214)
 PALE = 0.8
-"""The luminance from which on a white outline needs a dark line beside it."""
+"""From this luminance on, a white outline needs a dark line beside it."""
 
 
 def true_colours(features: NDArray[np.uint8], groups: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Find the colour of every label, (256, 3): that of most of its pixels in frames (T, H, W, 3) with owners (T, H,
-    W), else its place in the palette."""
+    """Find the colour of every label, (256, 3), from frames (T, H, W, 3) and owners (T, H, W).
+
+    It is the colour of most of its pixels, or that of the palette if there are none.
+    """
     colours = COLOURS.copy()
     if features.shape[3] == 3:
         packed = features.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
@@ -55,7 +57,7 @@ def true_colours(features: NDArray[np.uint8], groups: NDArray[np.uint8]) -> NDAr
 
 
 def legend(clip: Clip, times: range | None = None) -> list[str]:
-    """What the marks of the objects mean, of those that these frames of the clip have; None: all frames."""
+    """Return what the marks in some frames of the clip mean, or in all frames if times is None."""
     each = np.array(range(clip.frames) if times is None else times)[:, None]
     marks, hits = clip.marks, np.flatnonzero(clip.hits.any(axis=1))
     said = {
@@ -68,7 +70,7 @@ def legend(clip: Clip, times: range | None = None) -> list[str]:
 
 
 def panels_of(clip: Clip) -> dict[str, Callable[..., Pixels]]:
-    """What there is to draw of a frame, and how."""
+    """Return the panels that can be drawn, by name, with the functions that draw them."""
     return {
         name: draw
         for name, array, draw in (("frames", "features", draw_frame), ("objects", "groups", draw_labels))
@@ -77,7 +79,7 @@ def panels_of(clip: Clip) -> dict[str, Callable[..., Pixels]]:
 
 
 def draw_frame(clip: Clip, t: int, *, scale: int) -> Pixels:
-    """A frame as a model gets it."""
+    """Draw a frame as a model gets it."""
     features = clip.arrays["features"]
     if features.shape[3] == 3:
         picture = features[t]
@@ -89,7 +91,7 @@ def draw_frame(clip: Clip, t: int, *, scale: int) -> Pixels:
 
 
 def draw_labels(clip: Clip, t: int, *, scale: int) -> Pixels:
-    """The objects of a frame, with what happens to them less than a frame before or after."""
+    """Draw the objects of a frame, with what happens to them less than a frame before or after."""
     owners = enlarge(clip.arrays["groups"][t, :, :, 0], scale)
     picture = clip.colours[owners]
     rows, columns = (np.indices(owners.shape) + 0.5) / scale
@@ -108,8 +110,7 @@ def draw_labels(clip: Clip, t: int, *, scale: int) -> Pixels:
 
 
 def hang_curtain(picture: Pixels, curtain: Box | None, scale: int, *, see_through: bool = True) -> None:
-    """Draw a curtain over an enlarged picture: a veil with diagonal threads that shows what is behind it, and a hem; or
-    its hem alone."""
+    """Draw a curtain over an enlarged picture: a translucent cloth with an edge, or only the edge."""
     if curtain is None:
         return
     y0, x0, y1, x1 = (edge * scale for edge in curtain)
@@ -123,13 +124,14 @@ def hang_curtain(picture: Pixels, curtain: Box | None, scale: int, *, see_throug
 
 
 def box_of(curtain: NDArray[np.int16], size: tuple[int, int]) -> Box | None:
-    """y0, x0, y1, x1 within a frame of H, W; None where there is no curtain."""
+    """Return y0, x0, y1, x1 of a curtain, cut to a frame of H, W; None if there is no curtain."""
     (height, width), (y0, x0, y1, x1) = size, curtain.tolist()
     y0, x0, y1, x1 = max(y0, 0), max(x0, 0), min(y1, height), min(x1, width)
     return (y0, x0, y1, x1) if y0 < y1 and x0 < x1 else None
 
 
 def enlarge(array: Pixels, scale: int) -> Pixels:
+    """Enlarge a picture by a whole number."""
     return array.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
@@ -144,7 +146,7 @@ def _tick(picture: Pixels, ticks: NDArray[np.float64], t: int, scale: int) -> No
 
 
 def _rim(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
-    """The outermost pixels of a shape."""
+    """Return the outermost pixels of a shape."""
     within = mask
     for _ in range(width):
         padded = np.pad(within, 1)
@@ -153,7 +155,7 @@ def _rim(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
 
 
 def _luminance(colour: NDArray[np.uint8]) -> float:
-    """0 is black, 1 is white, as the sRGB standard weighs the three."""
+    """Return the luminance of a colour by the sRGB standard; 0 is black and 1 is white."""
     level = colour / 255
     linear = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])

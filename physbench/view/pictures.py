@@ -1,4 +1,4 @@
-"""Pictures of clips: a strip of frames, an animation."""
+"""Pictures of clips: strips of frames, and animations."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ MARGIN, GAP, LINE = 24, 8, 24
 TRACK = (52, 56, 66)
 SMALL = 13
 COLUMNS = 8
-"""Frames in a strip, unless one asks for others."""
+"""How many frames a strip has by default."""
 
 
 def strip(clip: Clip, *, times: Times = ALL_TIMES, scale: int | None = None) -> Image:
-    """A row of frames, the objects below: around the first that happens unless one says where to start."""
+    """Draw a row of frames, with the objects below.
+
+    The frames are those around the first moment when something happens, unless times says where to start.
+    """
     (height, width), scale = clip.size, scale or scale_of(clip.size, 192)
     chosen = _around_the_first_hit(clip, times) if times.start is None else _from_there(clip, times)
     left, top = MARGIN + 68, MARGIN + 2 * LINE + 8
@@ -55,8 +58,7 @@ def strip(clip: Clip, *, times: Times = ALL_TIMES, scale: int | None = None) -> 
 
 
 def animation(clip: Clip, *, times: Times = ALL_TIMES, scale: int | None = None) -> bytes:
-    """A looping GIF, ten frames a second, frames and objects side by side, with a line of time below that marks what
-    happens."""
+    """Make a looping GIF of ten frames a second: frames and objects side by side, and a time line that marks events."""
     (height, width), scale = clip.size, scale or scale_of(clip.size, 320)
     chosen = times.of(clip.frames)
     top, across, bottom, panels = MARGIN + 2 * LINE + 8, width * scale + 2 * GAP, height * scale, panels_of(clip)
@@ -104,7 +106,7 @@ def _from_there(clip: Clip, times: Times) -> range:
 
 
 def _around_the_first_hit(clip: Clip, times: Times) -> range:
-    """From a little before something happens; every second frame if there are enough."""
+    """Choose frames from a little before the first event; every second frame if there are enough."""
     frames = times.frames or min(COLUMNS, len(times.of(clip.frames)))
     every = times.every or (2 if 2 * frames <= clip.frames else 1)
     first = int(clip.moments.argmax())
@@ -124,7 +126,7 @@ def _list_objects(image: Image, clip: Clip, y: int) -> None:
 
 
 def _columns(clip: Clip, width: int) -> tuple[int, int]:
-    """How wide one is and how many there are in the list of objects."""
+    """Return the width of a column in the list of objects, and how many columns there are."""
     column = 36 + 8 * max(map(len, clip.names), default=0)
     return column, max(1, (width - 2 * MARGIN) // column)
 

@@ -1,4 +1,4 @@
-"""The page that plays a clip, in one file: nothing is fetched, nothing but its own script may run, and every text is
+"""The page that plays a clip, in one file. It loads nothing, no other script can run in it, and every text is only
 data."""
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ LARGEST_SHEET = 4096
 
 
 def page(clip: Clip, *, times: Times = ALL_TIMES) -> str:
+    """Make the HTML page of a clip."""
     chosen = times.of(clip.frames)
     source = files("physbench.view").joinpath("player.html").read_text(encoding="utf-8")
     across = math.ceil(math.sqrt(len(chosen)))
@@ -67,7 +68,7 @@ def page(clip: Clip, *, times: Times = ALL_TIMES) -> str:
 
 
 def _heads(collide: bool) -> dict[str, tuple[str, str]]:
-    """The heads of the columns of events, by the first array that a column shows."""
+    """Return the headings of the columns of events, by the first array that a column shows."""
     whom = "hits whom" if collide else "and whom"
     return {
         "time": ("time", "in frames"),
@@ -82,15 +83,17 @@ def _hide(there: bool) -> str:
 
 
 def _extent(clip: Clip, times: range) -> str:
-    """Say which frames there are to see."""
+    """Say in words which frames are shown."""
     if len(times) == clip.frames:
         return f"{clip.frames} frames"
     return f"frames {times[0]} to {times[-1]} of {clip.frames}" + f", every {times.step}" * (times.step > 1)
 
 
 def _events(clip: Clip, times: range) -> NDArray[np.float64]:
-    """(M, 6) time, a, b, impulse, the place of the last frame before it, kind: of all that happens from the first frame
-    to the one after the last."""
+    """Return the events from the first frame to the one after the last, (M, 6).
+
+    The columns are time, a, b, impulse, the place of the last frame before the event, and kind.
+    """
     none = np.full(len(clip.events.get("time", ())), -1.0)
     columns = np.column_stack([clip.events.get(name, none) for name in ("time", "a", "b", "impulse", "kind")]).astype(
         float
@@ -101,7 +104,7 @@ def _events(clip: Clip, times: range) -> NDArray[np.float64]:
 
 
 def _to_json(clip: Clip, times: range, events: NDArray[np.float64], scale: int, across: int) -> str:
-    """What the script has to know, as JSON that cannot end the element it stands in."""
+    """Return the data of the script, as JSON that cannot close the HTML element around it."""
     height, width = clip.size
     motion = np.empty((len(times), 0, 4))
     if {"position", "velocity"} <= clip.arrays.keys():
@@ -124,7 +127,7 @@ def _to_json(clip: Clip, times: range, events: NDArray[np.float64], scale: int, 
 
 
 def _sheet(pictures: list[Pixels], across: int) -> str:
-    """Pictures of one size in rows, as the base64 text of a PNG."""
+    """Arrange pictures of one size in rows; return the base64 text of a PNG."""
     height, width = pictures[0].shape[:2]
     image = blank(across * width, -(-len(pictures) // across) * height)
     for i, picture in enumerate(pictures):
@@ -133,6 +136,6 @@ def _sheet(pictures: list[Pixels], across: int) -> str:
 
 
 def _hash(source: str, element: str) -> str:
-    """What the policy of the page knows its only style or script by."""
+    """Return the hash by which the security policy of the page allows its only style or script."""
     (text,) = re.findall(f"<{element}>(.*?)</{element}>", source, re.DOTALL)
     return b64encode(sha256(text.encode()).digest()).decode()

@@ -1,4 +1,4 @@
-"""A picture on disk: what the suffix asks for, there as a whole or not at all."""
+"""Saving of pictures. The suffix decides the kind, and a file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLAYED = {".png": "a strip", ".gif": "an animation", ".html": "a page that plays
 
 
 def save(clip: Clip, out: Path, *, times: Times = ALL_TIMES) -> None:
-    """Write .png, .gif or .html of the frames asked for; what was there before is replaced at once or not at all."""
+    """Write some frames of a clip as .png, .gif or .html; an older file is replaced completely or not at all."""
     match suffix_of(out, PLAYED):
         case ".png":
             content = png(strip(clip, times=times))
@@ -33,7 +33,10 @@ def save(clip: Clip, out: Path, *, times: Times = ALL_TIMES) -> None:
 
 
 def suffix_of(out: Path, kinds: Mapping[str, str]) -> str:
-    """One of kinds, which says what each suffix makes; an error in words where nothing can be written."""
+    """Return the suffix of a path, or raise an error if it is unknown or the path cannot be written.
+
+    kinds: the known suffixes, and what each makes.
+    """
     suffix = out.suffix.lower()
     if suffix not in kinds:
         *others, last = [f"{name} ({what})" for name, what in kinds.items()]

@@ -1,5 +1,5 @@
-"""What a model does with an image: a column for everything it knows and a row for each step. What does not change is
-drawn once, beside the last row."""
+"""Tables of what a model does with an image: a column for everything that it predicts and a row for each step. What
+does not change is drawn once, in the last row."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 NAMES = 76
 LEAST_WIDTH = 720
-"""The legend needs it."""
+"""The least width of a table, which the legend needs."""
 
 
 def table(story: Story, times: Sequence[int], *, scale: int | None = None) -> Image:
-    """A row for each of these steps."""
+    """Draw a table with a row for each of these steps."""
     (height, width), scale = story.size, scale or scale_of(story.size, 112)
     across, down = width * scale + GAP, height * scale + GAP
     left, top = MARGIN + NAMES, MARGIN + 4 * LINE
@@ -44,10 +44,10 @@ def table(story: Story, times: Sequence[int], *, scale: int | None = None) -> Im
 
 
 def _number_rows(story: Story) -> list[tuple[int, PictureRow]]:
-    """Every row, and the number of its block."""
+    """Return every row with the number of its block."""
     return [(number, row) for number, block in enumerate(story.blocks) for row in block]
 
 
 def _stays(row: PictureRow) -> bool:
-    """Whether it is one picture all the time."""
+    """Return whether the picture is the same in all steps."""
     return all(picture is row.pictures[0] for picture in row.pictures)

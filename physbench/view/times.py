@@ -1,23 +1,26 @@
-"""Which frames of a sequence are drawn."""
+"""The choice of the frames of a sequence that are drawn."""
 
 from dataclasses import dataclass
 
 from physbench.errors import RecipeError
 
 MOST_COLUMNS = 32
-"""Side by side in a still picture."""
+"""The most frames side by side in a still picture."""
 
 
 @dataclass(frozen=True)
 class Times:
-    """The frames that somebody asks for: so many, from one on, every so many. None: as the picture likes it."""
+    """The frames that a user asks for: the first one, how many, and the step from one to the next.
+
+    Where a value is None, the kind of picture decides.
+    """
 
     start: int | None = None
     frames: int | None = None
     every: int | None = None
 
     def of(self, total: int) -> range:
-        """Choose from so many frames: all of them where nothing is asked."""
+        """Choose from so many frames; by default, all of them."""
         self._check(total)
         start, every = self.start or 0, self.every or 1
         left = -(-(total - start) // every)
@@ -27,7 +30,7 @@ class Times:
         return range(start, start + (self.frames or left) * every, every)
 
     def spread(self, total: int, columns: int) -> range:
-        """Choose as many as fit in so many columns, in even steps over all that is left."""
+        """Choose as many frames as fit into so many columns, in even steps over the rest of the sequence."""
         self._check(total)
         left = total - (self.start or 0)
         return Times(
@@ -35,7 +38,7 @@ class Times:
         ).in_columns(total)
 
     def in_columns(self, total: int) -> range:
-        """Choose for a still picture, which has room for only so many."""
+        """Choose frames for a still picture, which has room for at most MOST_COLUMNS."""
         times = self.of(total)
         if len(times) > MOST_COLUMNS:
             raise RecipeError(
