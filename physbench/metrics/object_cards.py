@@ -174,7 +174,9 @@ EVENT_ERROR = Metric(
 >>> means = np.array([1e-3, 1e-6, 1e-6, 1e-2]).reshape(1, 1, 1, 4, 1)
 >>> position, radius = np.array([[0.5, 0.5], [3.5, 0.5]] * 2).reshape(1, 2, 2, 2), np.array([[0.5, 0.5]])
 >>> collided = np.array([[0, 5]])
->>> error = events.event_error(frames, means, context=1, ahead=1, position=position, radius=radius, collided=collided)
+>>> error = collisions.event_error(
+...     frames, means, context=1, ahead=1, position=position, radius=radius, collided=collided
+... )
 >>> [round(each, 6) for each in sums.curve(error)]  # j = 0, 1, 2, 3+
 [0.5, nan, nan, 0.333333]
 """,
