@@ -1,2 +1,4 @@
-"""What the README says about speed, measured: `python -m benchmarks` asks every question in one run and writes
-docs/benchmarks.md."""
+"""Benchmarks for the statements about speed in the README.
+
+`python -m benchmarks` answers all questions in one run and writes docs/benchmarks.md.
+"""

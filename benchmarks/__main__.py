@@ -1,4 +1,4 @@
-"""Ask everything, write the page."""
+"""The command that runs all benchmarks and writes the page."""
 
 from __future__ import annotations
 
@@ -35,14 +35,16 @@ PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="A smoke run of a minute: every row is there, no figure means anything.")
+@click.option(
+    "--quick", is_flag=True, help="A test run of a minute: the tables are complete, but the numbers mean nothing."
+)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The page to write. [default: docs/benchmarks.md; with --quick none, it is printed]",
+    help="The page to write. [default: docs/benchmarks.md; with --quick, the page is printed]",
 )
 def main(quick: bool, out: Path | None) -> None:
-    """Measure physbench beside its rivals and write the tables down."""
+    """Measure physbench and its rivals, and write the tables."""
     plan, began = QUICK if quick else FULL, time.monotonic()
     tables: list[report.Table] = []
     with TemporaryDirectory(prefix="physbench-bench-") as directory:

@@ -1,4 +1,5 @@
-"""Question 2: what does precision cost? Energy and overlap after many collisions, beside the time a collision takes."""
+"""Question 2: what does precision cost? Errors of energy and overlaps after many collisions, and the time of a
+collision."""
 
 from __future__ import annotations
 
@@ -35,12 +36,15 @@ from the start's. *Overlap*: how deep two balls are inside one another in any fr
 
 
 class Trial(NamedTuple):
-    drift: float  # of the energy, as a part of it
+    """The result of one flight."""
+
+    drift: float  # the relative change of the energy
     overlap: float  # pixels
     seconds: float  # per collision of two balls
 
 
 def table(plan: Plan) -> Table:
+    """Measure, and return the table."""
     engines: dict[str, Callable[[Start, int], Trial]] = {
         "**physbench**, exact": exact,
         "pymunk, 10 steps a frame": partial(step_through, partial(pymunk_balls.flight, substeps=10)),
@@ -63,6 +67,7 @@ def table(plan: Plan) -> Table:
 
 
 def step_through(flight: Callable[[Start], Iterator[Frame]], start: Start, collisions: int) -> Trial:
+    """Simulate a flight step by step until there were so many collisions of balls."""
     frames: list[Frame] = []
 
     def fly() -> None:
@@ -80,7 +85,7 @@ def step_through(flight: Callable[[Start], Iterator[Frame]], start: Start, colli
 
 
 def exact(start: Start, collisions: int) -> Trial:
-    """The kernel of `Balls` at float64: files keep float32, which would drown the drift."""
+    """Simulate a flight with the kernel of `Balls` in float64; the float32 of files would hide the drift."""
     frames = 10 * collisions + 10
     while True:
         position, velocity, times, cost = _simulate(start, frames)
@@ -107,13 +112,13 @@ def _simulate(start: Start, frames: int) -> tuple[NDArray[np.float64], NDArray[n
 
 
 def drift(start: Start, velocity: NDArray[np.float64]) -> float:
-    """velocity (K, 2)"""
+    """Return the relative change of the energy from the start to velocities (K, 2)."""
     before, after = (float(start.mass @ (v**2).sum(-1)) for v in (start.velocity, velocity))
     return abs(after / before - 1.0)
 
 
 def overlap(start: Start, position: NDArray[np.float64]) -> float:
-    """position (T, K, 2)"""
+    """Return the largest overlap of two balls at positions (T, K, 2)."""
     pairs = combinations(range(len(start.radius)), 2)
     return max(
         float((start.radius[i] + start.radius[j] - np.hypot(*(position[:, i] - position[:, j]).T)).max())

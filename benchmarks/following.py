@@ -1,4 +1,4 @@
-"""Question 16: how fast do SQAIR and R-SQAIR learn from sequences? The paper's sizes beside the small ones."""
+"""Question 16: how fast do SQAIR and R-SQAIR learn from sequences, in the sizes of the paper and in small ones?"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DATASET = "balls4mass64-crop50"
 MODELS = (*NAMES, *(f"{name}-small" for name in NAMES))
-"""The first is what all others are compared with."""
+"""The models; all others are compared with the first one."""
 ABOUT = """
 Forward, backward and the optimiser's move in fp32, with {threads} for torch, at the end of a run, when presence is
 drawn. A *sequence-step* is one sequence, shown one frame, explained by {particles} particles of {slots} slots; {frames}
@@ -31,7 +31,7 @@ frames a sequence. On a graphics card batches are those of the recipe.
 
 
 class Learner:
-    """A model in training, and a batch for it."""
+    """A model in training, with a batch for it."""
 
     def __init__(self, recipe: TrainingRecipe, frames: int, device: torch.device) -> None:
         self.recipe, self.device = recipe, device
@@ -42,12 +42,14 @@ class Learner:
         self.steps = recipe.batch * frames
 
     def step(self) -> None:
+        """Take a step of training."""
         self.stepper.take(self.batch, step=1, learning_rate=self.recipe.learning_rate, share=1.0)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
 
 def table(plan: Plan) -> Table:
+    """Measure, and return the table."""
     with fast():
         learners = _learners(plan)
         for learner in learners.values():

@@ -1,4 +1,4 @@
-"""What the figures were measured on, and what that machine can do at best."""
+"""The machine on which the benchmarks run, and the best speed that it can reach."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ TRIES = 5
 
 
 def table(scratch: Path) -> Table:
+    """Measure the machine, and return the table."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "h5py", "isal", "deflate", "pymunk"))
     return Table(
         "The machine",
@@ -39,7 +40,7 @@ def table(scratch: Path) -> Table:
 
 
 def copied_per_second() -> float:
-    """Bytes, as memcpy copies them between pages that are there already."""
+    """Return how many bytes are copied per second between memory pages that exist already."""
     source, target = np.ones(COPIED, np.uint8), np.ones(COPIED, np.uint8)
     seconds: list[float] = []
     for _ in range(TRIES):
@@ -50,6 +51,7 @@ def copied_per_second() -> float:
 
 
 def written_per_second(scratch: Path) -> float:
+    """Return how many bytes are written to disk per second, including fsync."""
     path, noise = scratch / "written", np.random.default_rng(0).bytes(WRITTEN)
     seconds: list[float] = []
     for _ in range(TRIES):
@@ -64,6 +66,7 @@ def written_per_second(scratch: Path) -> float:
 
 
 def processor() -> str:
+    """Return the name of the processor."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
@@ -73,15 +76,17 @@ def processor() -> str:
 
 
 def cores() -> int:
+    """Count the processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def load() -> str:
+    """Return the load averages of the machine."""
     return " ".join(f"{value:.2f}" for value in os.getloadavg())
 
 
 def commit() -> str:
-    """Of the code that was measured."""
+    """Return the commit of the code that is measured."""
 
     def git(*words: str) -> str:
         return subprocess.run(

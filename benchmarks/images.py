@@ -26,6 +26,7 @@ whole and on the disk. *A second*: images that two cores store in a second, by t
 
 
 def table(plan: Plan, scratch: Path) -> Table:
+    """Measure, and return the table."""
     rows: list[tuple[str, ...]] = []
     count = plan.images
     for name in NAMES:

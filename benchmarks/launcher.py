@@ -1,5 +1,7 @@
-"""Run a command and print what it cost, as JSON. A process of its own, and a small one: Linux counts a child's memory
-from that of its parent on."""
+"""A small program that runs a command and prints its cost as JSON.
+
+It is a separate, small process, because on Linux the peak memory of a child is at least that of its parent.
+"""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Question 1: what does a sequence cost, stored, from different makers of the same arrays?"""
+"""Question 1: what does it cost to make and store a sequence, in different ways to make the same arrays?"""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ compiled drawing, then h5py's ordinary compression.
 
 
 def table(plan: Plan, scratch: Path) -> Table:
+    """Measure, and return the table."""
     recipe: Recipe = datasets.get("balls4mass64")
     starts = starts_of(recipe, plan.stepped)
     makers: dict[str, tuple[int, Callable[[Path, int], object]]] = {

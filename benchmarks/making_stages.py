@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from benchmarks.timing import Costs
 
 ENCODING = ("find the runs", "write the features", "write the groups", "find the collisions", "write the collisions")
-"""In order; each is what the encoder costs with it, less what it costs without."""
+"""The stages of the encoder, in order. The cost of each is that of the encoder with it, minus that without it."""
 ABOUT = """
 `balls4mass64`, {count:,} sequences, one thread, CPU time. The five stages of the encoder are differences: its cost up
 to the end of one, less its cost up to the end of the one before. *keep the streams*: the cost of the real encoder
@@ -43,6 +43,7 @@ out.
 
 
 def table(plan: Plan, scratch: Path) -> Table:
+    """Measure, and return the table."""
     recipe: Recipe = replace(datasets.get("balls4mass64"), splits={"training": plan.staged})
     stages = Stages(recipe, scratch)
     until = {name: partial(stages.encode_until, last) for last, name in enumerate(ENCODING)}
@@ -66,7 +67,7 @@ def table(plan: Plan, scratch: Path) -> Table:
 
 
 def _parts(costs: Mapping[str, Costs]) -> dict[str, float]:
-    """Seconds by stage, so that they add up to `generate`."""
+    """Return the seconds of each stage; they add up to those of `generate`."""
     parts = {"throw the balls": costs["throw the balls"].cpu, ENCODING[0]: costs[ENCODING[0]].cpu}
     parts |= {later: max(costs[later].cpu - costs[earlier].cpu, 0.0) for earlier, later in pairwise(ENCODING)}
     parts["keep the streams"] = max(costs["encode"].cpu - sum(parts.values()), 0.0)
@@ -75,7 +76,7 @@ def _parts(costs: Mapping[str, Costs]) -> dict[str, float]:
 
 
 class Stages:
-    """The steps of `physbench.generate`, each to be done alone over all blocks of a recipe."""
+    """The steps of `physbench.generate`, each of which can be done alone for all blocks of a recipe."""
 
     def __init__(self, recipe: Recipe, scratch: Path) -> None:
         self.recipe = recipe
@@ -90,10 +91,12 @@ class Stages:
         self.journal: DatasetJournal | None = None
 
     def throw(self) -> None:
+        """Simulate the balls."""
         for seeds in self.seeds:
             self.recipe.generator.throw(seeds, self.recipe.frames)
 
     def encode_until(self, last: int) -> None:
+        """Encode the pixels up to a stage of the encoder, counted from 0."""
         height, width, _ = self.recipe.generator.shape
         slots = self.recipe.generator.objects
         longest = most_runs(self.recipe.frames, slots, height)
@@ -104,13 +107,16 @@ class Stages:
             encode_until(last, known, height, width, code_for(slots, width), code_for(1, width), runs, first_of, words)
 
     def encode(self) -> None:
+        """Encode the pixels with the real encoder."""
         for span in self.spans:
             self.recipe.generator.encode(self.recipe, span)
 
     def make_blocks(self) -> None:
+        """Make blocks of what was encoded."""
         self.blocks = [block_of(self.recipe, span, *made) for span, made in zip(self.spans, self.encoded, strict=True)]
 
     def append(self) -> None:
+        """Append all blocks to a new journal."""
         if self.journal:
             self.journal.discard()
         self.journal = DatasetJournal(self.recipe, self.scratch / "stages.partial")
@@ -118,16 +124,18 @@ class Stages:
             self.journal.append(block)
 
     def seal(self) -> None:
+        """Turn the journal into a dataset file."""
         assert self.journal is not None
         seal(self.journal, self.scratch / "stages.h5", overwrite=True)
 
     def generate(self) -> None:
+        """Do everything with `physbench.generate`."""
         physbench.generate(self.recipe, self.scratch / "generated.h5", workers=1, overwrite=True)
 
 
 @kernel
 def encode_until(last, states, height, width, labels, ones, runs, first_of, words):
-    """The encoder of `Balls` up to a stage, its results dropped."""
+    """Run the encoder of `Balls` up to a stage, and drop the results."""
     position, radius, count, contact, _, visible = states
     owned, hit = runs[0], runs[1]
     length = position.shape[1] * height * width

@@ -1,9 +1,8 @@
-"""The NEM family written down as plainly as possible: what the fast formulation must agree with, and what it is timed
-against.
+"""The NEM family in its plainest form. The fast formulation must agree with it, and is compared with it in speed.
 
-Frames stay (B, C, H, W) in memory, images grow by nearest neighbours before a 4x4 convolution, every ordered pair of
-slots is put together before the pairwise layers see it, norms are means and variances. The weights are those of a Nem,
-read by their names.
+Frames stay (B, C, H, W) in memory, images are enlarged by nearest neighbours before a 4x4 convolution, every ordered
+pair of slots is concatenated before the pairwise layers, and norms are computed as means and variances. The weights are
+those of a Nem, found by their names.
 """
 
 from __future__ import annotations
@@ -18,8 +17,10 @@ EPSILON = 1e-12
 
 
 class PlainNem:
-    """All numbers of `loss` for a Nem of square frames, whatever its recurrence. weights: its state_dict, or its named
-    parameters to get gradients."""
+    """The loss of a Nem of square frames, with any recurrence.
+
+    weights: its state_dict, or its named parameters if gradients are wanted.
+    """
 
     def __init__(self, weights: Weights, *, recurrence: str, size: int = 64) -> None:
         self.weights = weights
@@ -30,7 +31,8 @@ class PlainNem:
     def loss(
         self, clean: torch.Tensor, noisy: torch.Tensor, gamma: torch.Tensor, actions: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """clean, noisy (B, T, H, W) float32, gamma (B, K, H, W), actions (B, T, A) -> (), per sequence and step."""
+        """Compute the loss per sequence and step: clean, noisy (B, T, H, W) float32, gamma (B, K, H, W), actions
+        (B, T, A) -> ()."""
         batch, slots = gamma.shape[:2]
         hidden = self.weights["recurrence.norm.gain"].shape[0]
         theta = gamma.new_zeros(batch, slots, 2 * hidden if self.recurrence == "lstm" else hidden)
@@ -56,6 +58,7 @@ class PlainNem:
         noisy: torch.Tensor,
         action: torch.Tensor | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Take one step in time; return the new theta and psi."""
         batch, slots = gamma.shape[:2]
         x = (gamma * (noisy[:, None] - psi)).reshape(batch * slots, 1, self.size, self.size)
         for number in range(self.convolutions):
@@ -78,11 +81,13 @@ class PlainNem:
     def rnn(
         self, theta: torch.Tensor, x: torch.Tensor, action: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Apply the recurrence of `rnn`; return the new theta and the output."""
         return self.sigmoid_cell(torch.cat([x, theta], dim=-1))
 
     def lstm(
         self, theta: torch.Tensor, x: torch.Tensor, action: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Apply the recurrence of `lstm`; return the new theta and the output."""
         cell, output = theta.chunk(2, dim=-1)
         gates = F.linear(torch.cat([x, output], dim=-1), self.weights["recurrence.linear.weight"]).chunk(4, dim=-1)
         gain, offset = self.weights["recurrence.gain"], self.weights["recurrence.offset"]
@@ -94,6 +99,7 @@ class PlainNem:
     def r_nem(
         self, theta: torch.Tensor, x: torch.Tensor, action: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Apply the recurrence of `r-nem`; return the new theta and the output."""
         slots = theta.shape[1]
         told = [] if action is None else [F.relu(self.dense(action, "recurrence.act"))]
         states = [F.relu(self.dense(torch.cat([theta[:, k], *told], dim=-1), "recurrence.enc")) for k in range(slots)]
@@ -109,28 +115,35 @@ class PlainNem:
         return self.sigmoid_cell(torch.stack(rows, dim=1))
 
     def attention(self, xi: torch.Tensor) -> torch.Tensor:
+        """Return the attention to a pair of slots; it is 1 in the model without attention."""
         if self.recurrence == "r-nem-no-attention":
             return torch.ones_like(xi[..., :1])
         return torch.sigmoid(F.linear(torch.tanh(self.dense(xi, "recurrence.att.0")), *self.layer("recurrence.att.1")))
 
     def sigmoid_cell(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the new theta and the output of a recurrence with sigmoids."""
         u = F.linear(inputs, *self.layer("recurrence.linear"))
         return torch.sigmoid(u), torch.sigmoid(self.norm(u, "recurrence.norm"))
 
     def layer(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the weight and the bias of a layer."""
         return self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
 
     def dense(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        """Apply a linear layer with its norm."""
         return self.norm(F.linear(x, *self.layer(f"{name}.linear")), f"{name}.norm")
 
     def norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        """Apply a norm over the last axis."""
         return normalise(x, (-1,)) * self.weights[f"{name}.gain"] + self.weights[f"{name}.offset"]
 
     def image_norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        """Apply a norm over channels and pixels."""
         gain, offset = (self.weights[f"{name}.{which}"][:, None, None] for which in ("gain", "offset"))
         return normalise(x, (1, 2, 3)) * gain + offset
 
 
 def normalise(x: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
+    """Shift and scale to mean 0 and variance 1 over some axes."""
     variance, mean = torch.var_mean(x, dim=axes, correction=0, keepdim=True)
     return (x - mean) * torch.rsqrt(variance + EPSILON)

@@ -1,5 +1,7 @@
-"""Question 17: what does it save that layers of messages are computed once per thing where they can be? A step of the
-model of a memory, two ways."""
+"""Question 17: how much time is saved if the layers of messages are computed once per byte where that is possible?
+
+A step of the model of a memory is measured in two formulations.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +33,10 @@ fp32 on {states} states, with {threads} for torch.
 
 
 class PlainMessages(Messages):
-    """The same weights, as the formula has them."""
+    """Messages with the same weights, computed exactly as the formula says."""
 
     def forward(self, z: torch.Tensor, action: torch.Tensor | None = None) -> torch.Tensor:
-        """(B, N, D), (B, A) -> (B, N, D)."""
+        """Compute the messages to each thing: (B, N, D), (B, A) -> (B, N, D)."""
         things = z.shape[1]
         told = z if action is None else torch.cat([z, action[:, None].expand(-1, things, -1)], dim=-1)
         pairs = torch.cat([told[:, :, None].expand(-1, -1, things, -1), z[:, None].expand(-1, things, -1, -1)], dim=-1)
@@ -45,7 +47,7 @@ class PlainMessages(Messages):
 
 
 class Learner:
-    """A model in training, and a batch for it."""
+    """A model in training, with a batch for it."""
 
     def __init__(self, model: str, sequences: int, *, plain: bool) -> None:
         recipe = usual_recipe(model, batch=sequences)
@@ -63,11 +65,12 @@ class Learner:
         self.rate = recipe.learning_rate
 
     def step(self) -> None:
+        """Take a step of training."""
         self.stepper.take(self.batch, step=1, learning_rate=self.rate)
 
 
 def write_plainly(processor: MessagePassing) -> None:
-    """Let the messages of a processor be computed as the formula has them, by the same weights."""
+    """Replace the messages of a processor by PlainMessages with the same weights."""
     for number, ours in enumerate(processor.passes):
         size, hidden = ours.sender.in_features, ours.sender.out_features
         plain = PlainMessages(size, hidden, actions=ours.receiver.in_features - size, gather=ours.gather)
@@ -76,6 +79,7 @@ def write_plainly(processor: MessagePassing) -> None:
 
 
 def table(plan: Plan) -> Table:
+    """Measure, and return the table."""
     sequences = max(plan.small_batch // 4, 1)
     rows: list[tuple[str, ...]] = []
     with fast():

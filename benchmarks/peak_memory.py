@@ -1,4 +1,4 @@
-"""How much memory work needs at its peak: of all the tensors that there are at one time."""
+"""The peak memory of some work: the most memory of all tensors that exist at the same time."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from torch.profiler import ProfilerActivity, profile
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # or the profiler says on the screen that it is at work
+os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # otherwise the profiler prints messages
 
 
 def measure_peak(work: Callable[[], object], device: torch.device | None = None) -> int:
-    """Measure in bytes, beyond what there is before. The work is done once, or twice on CUDA."""
+    """Measure the peak in bytes, beyond the memory used before. The work is done once, or twice on CUDA."""
     if device is not None and device.type == "cuda":
         return _measure_on_cuda(work, device)
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
@@ -33,7 +33,7 @@ def measure_peak(work: Callable[[], object], device: torch.device | None = None)
 
 
 def _measure_on_cuda(work: Callable[[], object], device: torch.device) -> int:
-    work()  # kernels are chosen, which takes memory of its own
+    work()  # the first time, kernels are chosen, which takes extra memory
     torch.cuda.synchronize(device)
     torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_allocated(device)

@@ -1,4 +1,4 @@
-"""How much of everything is measured."""
+"""The plan of the benchmarks: how much is measured."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
+    """How much each benchmark measures."""
+
     repetitions: int = 3
-    sequences: int = 20_000  # of ours
-    """Sequences of a dataset of ours; the rivals make fewer, and the cost of one is compared."""
+    sequences: int = 20_000
+    """Sequences of a dataset that physbench makes; the rivals make fewer, and the costs per sequence are compared."""
     drawn: int = 400  # of numba + gzip
     stepped: int = 40  # of the Python and pymunk rivals
     frames: int = 51
@@ -27,10 +29,10 @@ class Plan:
     verified: int = 10_000
     observed: int = 20  # steps of a trained model
     images: int = 20_000
-    large_batch: int = 1  # images, or sequences, in a step of the paper's sizes
-    small_batch: int = 8  # in one of the small sizes
-    refined: int = 4  # frames of a sequence
-    followed: int = 3  # likewise, object by object
+    large_batch: int = 1  # images, or sequences, in a step of a model in the size of the paper
+    small_batch: int = 8  # in a step of a small model
+    refined: int = 4  # frames of a sequence for IODINE
+    followed: int = 3  # frames of a sequence for SQAIR and R-SQAIR
     refinements: tuple[int, ...] = (1, 5)  # of an image
 
 

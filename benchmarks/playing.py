@@ -1,4 +1,4 @@
-"""Question 13: how fast are games recorded, beside the bare emulator, and from a tape?"""
+"""Question 13: how fast are games recorded, by a policy or from a tape, compared with the emulator alone?"""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ beside ale-py's.
 
 
 def table(plan: Plan, scratch: Path) -> Table:
+    """Measure, and return the table."""
     policy = _player()
-    sequences = 2 * SITTING  # one for each worker: more of them take minutes and say the same
+    sequences = 2 * SITTING  # one sitting for each worker: more would take minutes and change nothing
     recipe = Recipe(dataset="invaders", generator=Invaders(policy=policy), frames=25, splits={"training": sequences})
     tape = record_tape(recipe, scratch / "bench.tape", workers=2)
     steps = _count_steps(recipe, tape)
@@ -68,7 +69,7 @@ def table(plan: Plan, scratch: Path) -> Table:
 
 
 def _player() -> str:
-    """The agent, where it is there."""
+    """Return the policy: the trained agent if it is available, otherwise the scripted one."""
     try:
         resolve_policy("dqn")
     except (PhysbenchError, ImportError):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 BATCH = 64
 FRESH = 5
-"""A stream is watched for so many times more batches, so that unused batches made ahead weigh little."""
+"""A stream is measured for so many times more batches, so that unused batches made ahead hardly matter."""
 ABOUT = f"""
 `balls4mass64`, {BATCH} sequences a batch (13 MB of pixels an array), uint8, random order, everything on one core:
 batches per second of CPU time, and of wall time beside it. The file is one of ours, {{count:,}} sequences, in the page
@@ -38,6 +38,7 @@ h5py wants them. *stream*: new sequences, nothing is read.
 
 
 def table(plan: Plan, scratch: Path) -> Table:
+    """Measure, and return the table."""
     path = physbench.generate(
         replace(datasets.get("balls4mass64"), splits={"training": plan.file}), scratch / "read.h5"
     )
@@ -94,7 +95,7 @@ def _fresh(fields: tuple[str, ...], workers: int, count: int) -> None:
 
 @contextmanager
 def _one_core() -> Iterator[None]:
-    """This thread and those it starts stay on one core, where the system can do that."""
+    """Keep this thread, and those that it starts, on one core, if the system can do that."""
     if sys.platform != "linux":
         yield
         return

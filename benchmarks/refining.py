@@ -1,5 +1,7 @@
-"""Question 15: what does a step of IODINE remember? Ours beside two that differ in nothing but the gradients that they
-are shown."""
+"""Question 15: how much memory does a step of IODINE need?
+
+Our implementation is compared with two that differ only in the gradients that are passed to the refinements.
+"""
 
 from __future__ import annotations
 
@@ -30,19 +32,21 @@ taken with `create_graph=True`, and learnt through.
 
 
 class ShownZeros(Iodine):
-    """Takes no gradients."""
+    """IODINE that takes no gradients and uses zeros instead."""
 
     def slopes(self, guess: Guess) -> tuple[Tensor, Tensor, Tensor]:
+        """Return zeros."""
         zeros = (
             guess.raw.new_zeros(like.shape) for like in (guess.outputs, guess.logits, guess.raw)
-        )  # they lie in memory as gradients do
+        )  # they take as much memory as gradients
         return tuple(zeros)  # type: ignore[return-value]
 
 
 class SecondOrder(Iodine):
-    """Takes gradients that can themselves be differentiated."""
+    """IODINE whose gradients can be differentiated again."""
 
     def slopes(self, guess: Guess) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the gradients of the loss, with their graph."""
         loss = guess.loss.sum() / self.sizes.inner_batch
         return torch.autograd.grad(loss, (guess.outputs, guess.logits, guess.raw), create_graph=True)  # type: ignore[return-value]
 
@@ -51,6 +55,7 @@ KINDS: dict[str, type[Iodine]] = {"shown zeros": ShownZeros, "**ours**": Iodine,
 
 
 def table(plan: Plan) -> Table:
+    """Measure, and return the table."""
     rows: list[tuple[str, ...]] = []
     with fast():
         for dataset, model in CASES:

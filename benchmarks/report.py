@@ -1,4 +1,4 @@
-"""Tables, and the page they stand on. Markdown; pure."""
+"""Tables and the page of the benchmarks, as Markdown."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Table:
+    """A table of results."""
+
     title: str
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     about: str = ""
-    """What the rows and columns are; Markdown."""
+    """An explanation of the rows and columns, as Markdown."""
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -25,7 +27,7 @@ class Table:
 
 
 def markdown(table: Table) -> str:
-    """The first column is text; figures stand to the right."""
+    """Return a table as Markdown; the first column is text, and columns of numbers are aligned to the right."""
     lines = [f"## {table.title}", ""]
     if table.about:
         lines += [dedent(table.about).strip(), ""]
@@ -37,6 +39,7 @@ def markdown(table: Table) -> str:
 
 
 def page(tables: Sequence[Table], *, minutes: float, load: str, quick: bool) -> str:
+    """Return the whole page as Markdown."""
     warning = "\n**A smoke run (`--quick`): the figures below are noise.**\n" if quick else ""
     head = f"""\
 # Benchmarks
@@ -55,15 +58,17 @@ The load when the run ended: {load} (1, 5, 15 minutes; the run itself keeps one 
 
 
 def us(seconds: float) -> str:
-    """Microseconds, to three figures."""
+    """Write seconds as microseconds, with three digits."""
     return f"{float(f'{seconds * 1e6:.3g}'):,g}"
 
 
 def times(ratio: float) -> str:
+    """Write a ratio, such as 2.5x."""
     return f"{ratio:.3g}x" if ratio < 100 else f"{ratio:,.0f}x"
 
 
 def percent(part: float) -> str:
+    """Write a share in per cent."""
     return f"{part:.0%}"
 
 

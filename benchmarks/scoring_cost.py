@@ -1,5 +1,5 @@
-"""Question 5: what does scoring cost? One metric beside a rival that computes it frame by frame, and an evaluation as a
-user starts it."""
+"""Questions 5 and 6: what does scoring cost? One metric is compared with a rival that computes it frame by frame, and a
+whole evaluation is measured as a user would start it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 BATCH, FRAMES, SLOTS = 64, 31, 5
 WRONG = 0.1
-"""The share of pixels whose owner is drawn at random."""
+"""The share of pixels whose owner is random."""
 AGREED = 1e-12
 ABOUT_ARI = f"""
 Owner maps of {SLOTS} slots, {percent(WRONG)} of the pixels with an owner at random, against the true groups of
@@ -41,6 +41,7 @@ at any time.
 
 
 def ari_table(plan: Plan) -> Table:
+    """Measure the adjusted Rand index, and return the table."""
     groups, owners = _maps()
     alone = _frames(owners)[: plan.indexed], _frames(groups)[: plan.indexed]
     if not np.allclose(_ours(owners, groups).reshape(-1)[: plan.indexed], _theirs(*alone), rtol=0, atol=AGREED):
@@ -66,6 +67,7 @@ def ari_table(plan: Plan) -> Table:
 
 
 def evaluation_table(plan: Plan) -> Table:
+    """Measure whole evaluations, and return the table."""
     limit = () if plan.evaluated is None else ("--limit", str(plan.evaluated))
     words = {
         f"copy, {size}": ("eval", "copy", "--suite", "balls", "--size", size, "--restart", *limit) for size in SIZES
@@ -97,7 +99,7 @@ def evaluation_table(plan: Plan) -> Table:
 
 
 def _maps() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """True groups (B, T, H, W, 1), owners (B, T, H, W)."""
+    """Return true groups (B, T, H, W, 1) and owners (B, T, H, W)."""
     recipe = datasets.get("balls4mass64")
     groups = replace(recipe, frames=FRAMES).scenes("test", 0, BATCH, ("groups",)).groups
     draw = np.random.default_rng(0)
@@ -106,7 +108,7 @@ def _maps() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def _frames(maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(F, P): the pixels of every frame but the first of a sequence."""
+    """Return the pixels of every frame except the first of each sequence, (F, P)."""
     return maps[:, 1:].reshape(BATCH * (FRAMES - 1), -1)
 
 
@@ -115,7 +117,7 @@ def _ours(owners: NDArray[np.uint8], groups: NDArray[np.uint8]) -> NDArray[np.fl
 
 
 def _theirs(owners: NDArray[np.uint8], groups: NDArray[np.uint8]) -> list[float]:
-    """(F, P) each"""
+    """Compute the index of each frame with scikit-learn, (F, P) each."""
     return [
         adjusted_rand_score(group[group > 0], owner[group > 0]) for owner, group in zip(owners, groups, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""Question 14: how fast do IODINE and Slot Attention learn from images? The paper's sizes beside the small ones."""
+"""Question 14: how fast do IODINE and Slot Attention learn from images, in the sizes of the paper and in small ones?"""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 SETS = ("shapes", "tetris", "multi-dsprites")
 BALLS = "balls4mass64"
 ITERATIVE = ("iodine", "iodine-small", "iodine-glimpse")
-"""The first is what all others are compared with."""
+"""Iterative models; all others are compared with the first one."""
 MODELS = (*ITERATIVE, "slot-attention", "slot-attention-small")
 LARGE = ("iodine", "slot-attention")
-"""In the paper's sizes."""
+"""The models in the sizes of the paper."""
 ABOUT = """
 Forward, backward and Adam in fp32, with {threads} for torch, by each model's usual recipe but for the batch. `iodine`
 and `slot-attention` have the paper's sizes, the others the small ones; the paper's IODINE refines a guess 5 times, the
@@ -42,12 +42,12 @@ of a step take up at one time, beyond what there is before it, divided by its im
 
 
 class Learner:
-    """A model in training, and a batch for it."""
+    """A model in training, with a batch for it."""
 
     def __init__(
         self, recipe: TrainingRecipe, network: nn.Module, *, frames: int = 1, device: torch.device | None = None
     ) -> None:
-        """frames: of a sequence that are counted; the first one comes on top."""
+        """Prepare a model and a batch. frames: how many frames of a sequence count; the first frame is extra."""
         self.recipe = recipe
         self.device = device or torch.device("cpu")
         self.stepper = Stepper(network, recipe, device=self.device, graphs=True)
@@ -58,12 +58,14 @@ class Learner:
         self.images = recipe.batch * frames
 
     def step(self) -> None:
+        """Take a step of training."""
         self.stepper.take(self.batch, step=1, learning_rate=self.recipe.learning_rate)
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
 
 def table(plan: Plan) -> Table:
+    """Measure, and return the table."""
     rows: list[tuple[str, ...]] = []
     with fast():
         for dataset in (*SETS, BALLS):
@@ -85,7 +87,7 @@ def table(plan: Plan) -> Table:
 
 
 def _learners(dataset: str, plan: Plan) -> dict[str, Learner]:
-    """By the names of their rows, the one with which others are compared first."""
+    """Return the learners by the names of their rows; the first is the one that others are compared with."""
     devices = {"": torch.device("cpu")}
     if torch.cuda.is_available():
         devices[f", {torch.cuda.get_device_name()}"] = torch.device("cuda")
@@ -105,7 +107,7 @@ def _learners(dataset: str, plan: Plan) -> dict[str, Learner]:
 def _rows(learners: Mapping[str, Learner], repetitions: int) -> list[tuple[str, ...]]:
     peaks = {
         name: measure_peak(learner.step, learner.device) for name, learner in learners.items()
-    }  # of the first steps, which warm up
+    }  # measured in the first steps, which also warm up
     costs = interleave({name: partial(cost_of, learner.step) for name, learner in learners.items()}, repetitions)
     speeds = {name: (learners[name].images / of.wall, learners[name].images / of.cpu) for name, of in costs.items()}
     wall, cpu = next(iter(speeds.values()))

@@ -1,4 +1,5 @@
-"""Question 8: how long until something happens? Fresh processes, with and without machine code of an earlier run."""
+"""Question 8: how long does it take to start? Each measurement is a new process, with or without machine code of an
+earlier run."""
 
 from __future__ import annotations
 
@@ -30,6 +31,7 @@ compiles, and how long that takes.
 
 
 def table(plan: Plan, scratch: Path) -> Table:
+    """Measure, and return the table."""
     fresh = count()
 
     def cold(command: list[str]) -> Cost:
@@ -57,6 +59,6 @@ def table(plan: Plan, scratch: Path) -> Table:
 
 
 def _file(scratch: Path) -> list[str]:
-    """One block of 256 sequences, by the command line."""
+    """Return the command that makes a file of one block of 256 sequences."""
     words = "generate balls4mass64 --train 256 --valid 0 --test 0 --overwrite --out"
     return [sys.executable, "-m", "physbench", *words.split(), str(scratch / "first.h5")]

@@ -1,5 +1,5 @@
-"""What work costs: CPU time of all threads, and wall time. Neighbours move the wall time severalfold and the CPU time
-by some per cent."""
+"""The cost of some work: the CPU time of all threads, and the wall time. Other processes on the machine can change the
+wall time severalfold, but the CPU time only by some per cent."""
 
 from __future__ import annotations
 
@@ -20,42 +20,45 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cost:
-    """In seconds."""
+    """The cost of some work: times in seconds, and memory."""
 
     cpu: float
     wall: float
     peak: int = 0
-    """Bytes of memory; of a child process only."""
+    """The peak memory in bytes; only measured for child processes."""
 
 
 @dataclass(frozen=True)
 class Costs:
-    """The same work, several times."""
+    """The costs of several repetitions of the same work."""
 
     each: tuple[Cost, ...]
 
     @property
     def cpu(self) -> float:
+        """Return the median CPU time."""
         return median(cost.cpu for cost in self.each)
 
     @property
     def wall(self) -> float:
+        """Return the median wall time."""
         return median(cost.wall for cost in self.each)
 
     @property
     def peak(self) -> int:
+        """Return the largest peak memory."""
         return max(cost.peak for cost in self.each)
 
     @property
     def spread(self) -> float:
-        """How far the CPU times lie apart, as a part of their median."""
+        """Return the difference between the largest and the smallest CPU time, divided by the median."""
         return (
             (max(cost.cpu for cost in self.each) - min(cost.cpu for cost in self.each)) / self.cpu if self.cpu else 0.0
         )
 
 
 def cost_of(work: Callable[[], object]) -> Cost:
-    """In this process: user and system time of all its threads."""
+    """Measure work in this process: user and system time of all its threads, and wall time."""
     gc.collect()
     wall, cpu = time.perf_counter(), time.process_time()
     work()
@@ -63,7 +66,7 @@ def cost_of(work: Callable[[], object]) -> Cost:
 
 
 def cost_of_process(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Cost:
-    """Of a fresh process, its start included."""
+    """Measure a command in a new process, including its start."""
     launched = [sys.executable, "-S", str(Path(__file__).with_name("launcher.py")), *command]
     done = subprocess.run(launched, env=os.environ | (environment or {}), capture_output=True, text=True, check=False)
     if done.returncode:
@@ -72,7 +75,7 @@ def cost_of_process(command: Sequence[str], environment: Mapping[str, str] | Non
 
 
 def interleave(works: Mapping[str, Callable[[], Cost]], repetitions: int) -> dict[str, Costs]:
-    """A B C A B C: whatever slows the machine for a while slows all of them."""
+    """Measure several works in turns, A B C A B C, so that a slow period of the machine affects all of them."""
     found: dict[str, list[Cost]] = {name: [] for name in works}
     for _ in range(repetitions):
         for name, work in works.items():

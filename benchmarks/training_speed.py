@@ -1,5 +1,5 @@
-"""Question 7: how fast does the NEM family learn? A step of the optimiser as we have it, beside the same model written
-down plainly."""
+"""Question 7: how fast does the NEM family learn? A step of training with our implementation is compared with the same
+model in its plainest form."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from physbench_baselines.training.training_recipe import TrainingRecipe
 if TYPE_CHECKING:
     from benchmarks.plan import Plan
 
-    Step = Callable[[int], object]  # its number
+    Step = Callable[[int], object]  # takes the number of the step
 
 MODEL = "r-nem"
 SIZES = ARCHITECTURE.sizes_of(MODEL)
 BATCH, STEPS = 16, 10
 LARGE_BATCH = 64
-"""What fills a graphics card."""
+"""A batch that makes full use of a graphics card."""
 RATE = 1e-3
 SIDE = 8192
 PRODUCTS = 20
-"""Of two square matrices of this side: what a graphics card can do at best."""
+"""How many products of two square matrices of side SIDE are timed, to find the best speed of a graphics card."""
 DEVICE_STEPS = 10
-"""Times as many repetitions on a graphics card, where a step is short."""
+"""On a graphics card, where a step is short, there are so many times more repetitions."""
 ABOUT = f"""
 R-NEM in the paper's sizes, K = {SIZES.slots}: forward, backward and Adam on {BATCH} sequences of `balls4mass64` over
 {STEPS} steps in time, with {{threads}} for torch. A *sequence-step* is one sequence, shown one frame. *Plain* is the
@@ -52,6 +52,7 @@ matrices of side {SIDE:,}.
 
 
 def table(plan: Plan) -> Table:
+    """Measure, and return the table."""
     cpu, frames = torch.device("cpu"), _frames(BATCH)
     precisions = dict.fromkeys(("fp32", precision_of("auto", cpu)))
     steps: dict[str, Step] = {f"plain, {precision}": _plain(frames, precision) for precision in precisions}
@@ -84,7 +85,7 @@ def table(plan: Plan) -> Table:
 
 
 def _frames(batch: int) -> torch.Tensor:
-    """(B, T, H, W, 1) uint8"""
+    """Return frames of training sequences, (B, T, H, W, 1) uint8."""
     recipe = datasets.get("balls4mass64")
     return torch.from_numpy(replace(recipe, frames=STEPS + 1).scenes("training", 0, batch, ("features",)).features)
 
@@ -123,7 +124,7 @@ def _plain(frames: torch.Tensor, precision: str) -> Step:
 
 
 def _on_device(plan: Plan, plain: float) -> list[tuple[str, ...]]:
-    """plain: seconds of a sequence-step, plainly, on the CPU."""
+    """Return the rows of a graphics card. plain: the seconds of a sequence-step of the plain model on the CPU."""
     device = torch.device("cuda")
     operations = _operations() / (BATCH * STEPS)
     rows: list[tuple[str, ...]] = []
@@ -143,7 +144,7 @@ def _on_device(plan: Plan, plain: float) -> list[tuple[str, ...]]:
 
 
 def _operations() -> int:
-    """Of one step on a batch, forward and backward; a multiplication and an addition are two."""
+    """Count the operations of a step on a batch, forward and backward; multiplications and additions both count."""
     recipe = _recipe("fp32")
     stepper = Stepper(network_of(recipe), recipe, device=torch.device("cpu"), graphs=False)
     with FlopCounterMode(display=False) as counter:
@@ -152,7 +153,7 @@ def _operations() -> int:
 
 
 def _peak(device: torch.device) -> float:
-    """Operations a second."""
+    """Return how many operations per second the device reaches at best."""
     a, b = torch.randn((2, SIDE, SIDE), device=device).bfloat16()
     seconds = [_device_seconds(lambda: a @ b) for _ in range(PRODUCTS)]
     return 2 * SIDE**3 / min(seconds)

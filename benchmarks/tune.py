@@ -1,9 +1,8 @@
-"""Choose the numbers of `tracker` or `blur` on training sequences: python -m benchmarks.tune tracker
-[SEQUENCES]
+"""A search for the settings of `tracker` or `blur` on training sequences: python -m benchmarks.tune tracker [SEQUENCES]
 
-One number after the other is made larger and smaller for as long as the loss falls. The loss is the sum of
-`relative_bce` over TASKS, on the first training sequences of each; test and validation sequences are not looked at.
-What it prints is what the defaults of `Settings` and `Blur` are.
+One number after the other is made larger and smaller as long as the loss falls. The loss is the sum of `relative_bce`
+over TASKS, on the first training sequences of each; test and validation sequences are not used. The defaults of
+`Settings` and `Blur` are the numbers that it prints.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 SEQUENCES = 128
-"""Training sequences of each task."""
+"""The number of training sequences of each task."""
 
 FACTORS = (0.5, 0.7, 0.85, 1.2, 1.4, 2.0)
-"""That a number is multiplied by."""
+"""The factors by which a number is multiplied."""
 
 ROUNDS = 2
 
@@ -65,7 +64,7 @@ def loss(model: Any, tasks: Sequence[Task], sequences: int) -> float:
 def tune(
     name: str, *, sequences: int = SEQUENCES, report: Callable[[str], None] = lambda text: None
 ) -> tuple[Any, float]:
-    """Return the best settings that were met, and their loss."""
+    """Return the best settings that were found, and their loss."""
     settings, model_with = STARTS[name]
     least = loss(model_with(settings), TASKS[name], sequences)
     report(f"loss {least:.6f} to begin with")
@@ -84,6 +83,7 @@ def tune(
 
 
 def main(words: Sequence[str]) -> None:
+    """Run the search for the model that the command line names, and print the result."""
     name = words[0] if words else "tracker"
     sequences = words[1] if len(words) > 1 else str(SEQUENCES)
     if name not in STARTS or not sequences.isdecimal() or not int(sequences) or len(words) > 2:

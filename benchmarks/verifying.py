@@ -1,4 +1,4 @@
-"""Question 10: what does it cost to know that a file is what it says it is?"""
+"""Question 10: what does it cost to verify a file?"""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ comparison: making the file, and inflating it once.
 
 
 def table(plan: Plan, scratch: Path) -> Table:
+    """Measure, and return the table."""
     recipe: Recipe = replace(datasets.get("balls4mass64"), splits={"training": plan.verified})
     path = physbench.generate(recipe, scratch / "verified.h5", overwrite=True)
     works: dict[str, Callable[[], object]] = {

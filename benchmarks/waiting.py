@@ -1,5 +1,5 @@
-"""Question 11: what does an evaluation lose beside other work? Two threads of torch that wait for one another, asleep
-or spinning."""
+"""Question 11: how much slower is an evaluation beside other work? Two threads of torch wait for each other, asleep or
+spinning."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ THREADS = 2
 RIVALS = 2
 NICE = 10
 BATCH = 16
-# no longer than who started it
+# the process ends with the one that started it
 BUSY = f"import os\nos.nice({NICE})\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
 STEPS = f"""
 import sys, time
@@ -53,6 +53,7 @@ other may need. The figures are wall times of one step; ratios are to threads th
 
 
 def table(plan: Plan) -> Table:
+    """Measure, and return the table."""
     policies = {"asleep": "PASSIVE", "spinning": "ACTIVE"}
     cases = {f"{place}, {name}": partial(_seconds, policy, rivals, plan.observed) for place, rivals in (("alone", 0), (f"beside {RIVALS}", RIVALS))
              for name, policy in policies.items()}  # fmt: skip
@@ -71,7 +72,7 @@ def table(plan: Plan) -> Table:
 
 
 def _seconds(policy: str, rivals: int, steps: int) -> float:
-    """Of wall time for a step."""
+    """Measure the wall time of a step."""
     environment = os.environ | {"OMP_WAIT_POLICY": policy, "OMP_NUM_THREADS": str(THREADS)}
     with _busy(rivals):
         done = subprocess.run(
@@ -84,10 +85,10 @@ def _seconds(policy: str, rivals: int, steps: int) -> float:
 
 @contextmanager
 def _busy(count: int) -> Generator[None]:
-    """Keep so many processes running while the work inside goes on."""
+    """Keep some processes busy while the work inside goes on."""
     rivals = [
         subprocess.Popen([sys.executable, "-c", BUSY], start_new_session=True) for _ in range(count)
-    ]  # Linux may weigh sessions, not processes
+    ]  # Linux may divide processor time among sessions, not processes
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Question 3: the paper's set as a user makes it, from the command line to the file."""
+"""Question 3: what does it cost to make the dataset of the paper from the command line, as a user does?"""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ The command `physbench generate ... --workers {WORKERS}`, a fresh process each t
 
 
 def table(plan: Plan, scratch: Path) -> Table:
+    """Measure, and return the table."""
     paths = {name: scratch / f"whole-{i}.h5" for i, name in enumerate(SETS)}
     works = {name: partial(_make, (*words, *_sizes(plan.whole)), paths[name]) for name, words in SETS.items()}
     costs = interleave(works, plan.repetitions)

@@ -1,2 +1,2 @@
-"""Other ways to the same file, as people make such data today. Each yields Scenes; `files.write` stores them through
-h5py alone."""
+"""Rivals: other ways to make the same file, as people make such data today. Each yields Scenes, which
+`gzip_files.write` stores with h5py alone."""

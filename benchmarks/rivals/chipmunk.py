@@ -1,8 +1,8 @@
-"""The same balls in Chipmunk, an independent engine: a cross-check of the exact motion, and a rival in speed and
-precision.
+"""The same balls in Chipmunk, an independent physics engine, as a check of the exact motion, and as a rival in speed
+and precision.
 
-Chipmunk advances in small steps and notices a collision after the discs overlap, so its error shrinks with the step and
-never vanishes. K balls, T frames; y points down and gravity pulls towards +y.
+Chipmunk advances in small steps and detects a collision after the discs overlap, so its error becomes smaller with the
+step but never vanishes. K balls, T frames; y points down and gravity pulls towards +y.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 
 class Trajectories(NamedTuple):
+    """The states of all balls at every frame."""
+
     position: NDArray[np.float64]  # (T, K, 2)
     velocity: NDArray[np.float64]  # (T, K, 2)
-    energy: NDArray[np.float64]  # (T,) kinetic, plus what gravity can still give above the floor y = size
+    energy: NDArray[np.float64]  # (T,) kinetic energy, plus potential energy above the floor y = size
 
 
 def trajectories(
@@ -33,7 +35,7 @@ def trajectories(
     substeps: int,
     gravity: float = 0.0,
 ) -> Trajectories:
-    """The states at times 0..frames-1 of elastic, frictionless discs in the box [0, size] x [0, size]."""
+    """Return the states at times 0..frames-1 of elastic, frictionless discs in the box [0, size] x [0, size]."""
     masses = np.asarray(mass, np.float64)
     space = box(size, gravity)
     bodies = [
@@ -53,7 +55,7 @@ def trajectories(
 
 
 def box(size: float, gravity: float) -> pymunk.Space:
-    """Four walls as thick as the box, so that nothing tunnels through; each face is one side of the box."""
+    """Make a box of four walls, which are as thick as the box is wide so that nothing can pass through them."""
     space = pymunk.Space()
     space.gravity = (0.0, gravity)
     space.collision_slop = 0.0
@@ -73,7 +75,7 @@ def box(size: float, gravity: float) -> pymunk.Space:
 def ball(
     space: pymunk.Space, position: NDArray[np.float64], velocity: NDArray[np.float64], radius: float, mass: float
 ) -> pymunk.Body:
-    """Without friction nothing ever spins, hence the endless moment of inertia."""
+    """Add a ball. Without friction nothing spins, so its moment of inertia is infinite."""
     body = pymunk.Body(float(mass), float("inf"))
     body.position, body.velocity = tuple(map(float, position)), tuple(map(float, velocity))
     disc = pymunk.Circle(body, float(radius))

@@ -1,4 +1,4 @@
-"""An HDF5 file as h5py makes it: gzip 4, one sequence per chunk, the arrays and places of the dataset contract."""
+"""HDF5 files written with h5py alone: gzip 4, one sequence per chunk, with the arrays and names of a dataset file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEVEL = 4
 
 
 def write(path: Path, recipe: Recipe, count: int, scenes: Iterable[Scenes]) -> None:
-    """`count` sequences into the training split. Pixels go out as they come, the rest at the end."""
+    """Write `count` sequences into the training split: pixels as they come, everything else at the end."""
     layout, sizes = layout_for(recipe), {**lengths_of(recipe), "N": count}
     kept: list[Scenes] = []
     with h5py.File(path, "w") as file:

@@ -1,4 +1,4 @@
-"""Pixels as NumPy draws them: a mask over the whole movie for every disc. T frames, K balls, H x W pixels."""
+"""Pixels drawn with NumPy: a mask over all frames for every disc. T frames, K balls, H x W pixels."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 
 class Pixels(NamedTuple):
+    """The pixel arrays of a sequence, and how many pixels of each ball are visible."""
+
     features: NDArray[np.uint8]  # (T, H, W)
     groups: NDArray[np.uint8]  # (T, H, W)
     collisions: NDArray[np.uint8]  # (T, H, W)
@@ -20,7 +22,7 @@ class Pixels(NamedTuple):
 
 
 def draw(position: NDArray[np.float32], radius: NDArray[np.float32], contact: NDArray[np.uint8], size: int) -> Pixels:
-    """position (T, K, 2), radius (K,), contact (T, K). A pixel of two discs belongs to no object."""
+    """Draw discs: position (T, K, 2), radius (K,), contact (T, K). A pixel of two discs belongs to no object."""
     frames, balls = contact.shape
     centre = np.arange(size) + 0.5
     across = (centre - position[:, :, 0, None].astype(float)) ** 2  # (T, K, W)

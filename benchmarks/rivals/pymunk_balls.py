@@ -1,5 +1,4 @@
-"""The same balls in Chipmunk, a physics engine in C: the world of `chipmunk`, with its collisions noted as they
-happen."""
+"""The same balls in Chipmunk, a physics engine in C, with a record of their collisions."""
 
 from __future__ import annotations
 
@@ -20,12 +19,13 @@ if TYPE_CHECKING:
 
 
 def scenes(starts: Sequence[Start], frames: int, *, substeps: int) -> Iterator[Scenes]:
+    """Yield the scene of each start."""
     for start in starts:
         yield scenes_of(start, flight(start, substeps=substeps), frames)
 
 
 def flight(start: Start, *, substeps: int) -> Iterator[Frame]:
-    """Frames without end."""
+    """Yield the frames of a flight, without end."""
     space = box(start.size, 0.0)
     bodies = [ball(space, *one) for one in zip(start.position, start.velocity, start.radius, start.mass, strict=True)]
     numbers = {body.id: k for k, body in enumerate(bodies)}

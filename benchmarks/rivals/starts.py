@@ -1,6 +1,7 @@
-"""What the rivals share: where the balls start, what a flight tells frame by frame, and how that becomes Scenes.
+"""Code that the rivals share: the starts of the balls, the frames of a flight, and how these become Scenes.
 
-K balls, T frames; y points down. The starts are ours and come for free, so that every rival throws the same balls.
+K balls, T frames; y points down. The starts come from physbench and are not timed, so that every rival simulates the
+same balls.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 
 class Start(NamedTuple):
+    """The balls at the beginning of a sequence."""
+
     position: NDArray[np.float64]  # (K, 2)
     velocity: NDArray[np.float64]  # (K, 2)
     radius: NDArray[np.float64]  # (K,)
@@ -30,7 +33,7 @@ class Start(NamedTuple):
 
 
 class Hit(NamedTuple):
-    """A row of the events."""
+    """A collision: a row of the events."""
 
     time: float
     a: int
@@ -41,7 +44,7 @@ class Hit(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """The state at a whole time, and what has been hit since the frame before."""
+    """The state at a frame, and the collisions since the frame before."""
 
     position: NDArray[np.float64]  # (K, 2)
     velocity: NDArray[np.float64]  # (K, 2)
@@ -49,7 +52,7 @@ class Frame(NamedTuple):
 
 
 def starts_of(recipe: Recipe, count: int) -> list[Start]:
-    """The first frames of the training sequences."""
+    """Return the starts of the first training sequences."""
     states, _, _ = recipe.generator.throw(recipe.seeds("training", 0, count), 2)
     position, velocity = states["position"][:, 0].astype(float), states["velocity"][:, 0].astype(float)
     radius, mass = states["radius"].astype(float), states["mass"].astype(float)
@@ -59,8 +62,10 @@ def starts_of(recipe: Recipe, count: int) -> list[Start]:
 
 
 def scenes_of(start: Start, flight: Iterator[Frame], frames: int) -> Scenes:
-    """One sequence with all arrays of the contract. The flight goes on after the last frame, for the interval behind
-    it."""
+    """Make a sequence with all arrays of a dataset file.
+
+    The flight is simulated for one more frame, because the interval after the last frame also has contacts.
+    """
     states, size = list(islice(flight, frames + 1)), int(start.size)
     position = np.array([frame.position for frame in states[:-1]], np.float32)
     radius = start.radius.astype(np.float32)
@@ -87,6 +92,7 @@ def scenes_of(start: Start, flight: Iterator[Frame], frames: int) -> Scenes:
 
 
 def events_of(hits: list[Hit]) -> dict[str, NDArray[Any]]:
+    """Return the columns of the events of one sequence."""
     return {
         "offset": np.array([0, len(hits)]),
         "time": np.array([hit.time for hit in hits], float),

@@ -1,8 +1,8 @@
-"""The generator people write: NumPy vectors, Python loops over balls and pairs, a few steps per frame [after Sutskever,
+"""A typical simple generator: NumPy vectors, Python loops over balls and pairs, a few steps per frame [after Sutskever,
 Hinton, Taylor 2009].
 
-A collision is noticed after the discs overlap, and turns the velocities round where they are. Pairs that part already
-are left alone; without that test, which the original lacks, balls stick together.
+A collision is detected after the discs overlap, and changes the velocities without moving the discs. Pairs that already
+move apart are left alone; without that test, which the original lacks, balls stick together.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 
 
 def scenes(starts: Sequence[Start], frames: int, *, substeps: int) -> Iterator[Scenes]:
+    """Yield the scene of each start."""
     for start in starts:
         yield scenes_of(start, flight(start, substeps=substeps), frames)
 
 
 def flight(start: Start, *, substeps: int) -> Iterator[Frame]:
-    """Frames without end."""
+    """Yield the frames of a flight, without end."""
     x, v, hits = start.position.copy(), start.velocity.copy(), list[Hit]()
     step = 0
     while True:
@@ -43,6 +44,7 @@ def flight(start: Start, *, substeps: int) -> Iterator[Frame]:
 
 
 def bounce_off_walls(start: Start, x: NDArray[np.float64], v: NDArray[np.float64], now: float, hits: list[Hit]) -> None:
+    """Reverse the velocities of balls that are in a wall."""
     for i, r in enumerate(start.radius):
         for axis in range(2):
             side = -1 if x[i, axis] < r else 1 if x[i, axis] > start.size - r else 0
@@ -57,6 +59,7 @@ def bounce_off_walls(start: Start, x: NDArray[np.float64], v: NDArray[np.float64
 def bounce_off_one_another(
     start: Start, x: NDArray[np.float64], v: NDArray[np.float64], now: float, hits: list[Hit]
 ) -> None:
+    """Change the velocities of balls that overlap and move towards each other."""
     r, m = start.radius, start.mass
     for i in range(len(r)):
         for j in range(i):
