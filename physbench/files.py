@@ -127,7 +127,7 @@ def _require(about: os.stat_result, path: Path, most_bytes: int | None) -> None:
     if stat.S_ISDIR(about.st_mode):
         raise StorageError(f"{path} is not a file: it is a folder")
     if not stat.S_ISREG(about.st_mode):
-        raise StorageError(f"{path} is not a file: it is a pipe, a socket or a device, which could be read for ever")
+        raise StorageError(f"{path} is not a file: it is a pipe, a socket or a device, which may never end")
     if most_bytes is not None and about.st_size > most_bytes:
         raise HostileFile(f"{path} has {about.st_size:,} bytes, and at most {most_bytes:,} are read")
 

@@ -66,5 +66,5 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[A
         dtype.kind == "U"
         and (np.frombuffer(stored, np.dtype("u4").newbyteorder(dtype.byteorder)) > sys.maxunicode).any()
     ):
-        raise ValueError(f"{name!r} holds what is no character")  # NumPy would end in a SystemError
+        raise ValueError(f"{name!r} holds numbers that are not characters")  # NumPy would raise a SystemError
     return np.frombuffer(stored, dtype, prod(shape)).reshape(shape, order="F" if in_columns else "C")

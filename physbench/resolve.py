@@ -51,4 +51,4 @@ def _require_known(recipe: Recipe, parameters: Mapping[str, Any], *, own: bool) 
 
 
 def _suggest_own(recipe: Recipe) -> str:
-    return f"for one of your own, use {recipe.generator.name!r}"
+    return f"to choose your own, use {recipe.generator.name!r}"

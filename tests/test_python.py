@@ -68,7 +68,7 @@ def test_a_named_dataset_takes_sizes_and_a_seed_and_keeps_its_parameters() -> No
     truth = usual.generator.batch(replace(usual, seed=5).seeds("test", 0, 3), 51)
     np.testing.assert_array_equal(physbench.open(path)["test"][:]["features"], truth.features)
     for wrong in ({"n": (6, 8)}, {"frames": 10}):
-        with pytest.raises(RecipeError, match="for one of your own, use 'balls'"):
+        with pytest.raises(RecipeError, match="to choose your own, use 'balls'"):
             physbench.generate("balls4mass64", "y.h5", **wrong)
     assert not Path("y.h5").exists()
 

@@ -35,7 +35,7 @@ rollout again."""
 MOST_OBJECTS = 4
 """How many objects a model with slots is asked to tell apart, in a world that does not say how many it has."""
 
-ONE_AT_A_TIME = "it takes one batch at a time and goes on from its newest state alone; an evaluation asks no more"
+ONE_AT_A_TIME = "it takes one batch at a time and can only go on from its newest state; an evaluation needs no more"
 
 
 def _runs(stage: Stage, base: list[Play]) -> Answer:
@@ -104,7 +104,7 @@ def _boxes(stage: Stage, base: list[Play]) -> Answer:
 def _own_likelihood(stage: Stage, base: list[Play]) -> Answer:
     maps = [given.log_likelihood is not None for play in base for given in play.given]
     if not any(maps):
-        return None, "it gives no likelihood of its own"
+        return None, "it gives no log-likelihoods"
     if not all(maps):
         return False, f"{sum(maps)} maps of log-likelihoods for {len(maps)} frames: all or none"
     for play in base:

@@ -288,7 +288,7 @@ def require_finite(mean: NDArray[Any], play: Play, step: int) -> None:
     wrong = ~np.isfinite(mean)
     if wrong.any():
         raise ModelError(
-            f"{mean[wrong][0]} is no number to score: {wrong.mean():.2%} of the pixels are not finite"
+            f"{mean[wrong][0]} cannot be scored: {wrong.mean():.2%} of the pixels are not finite"
             f" {play.where(wrong, step)}"
         )
 

@@ -51,9 +51,7 @@ def contestant(
             f"an architecture is named for a file of weights or the folder of a run, and {text!r} is neither"
         )
     if ":" in text and text not in registry.models.names():
-        raise UnknownName(
-            f"{text!r} names no model: one of your own is given with --model {text}, or as an object in Python"
-        )
+        raise UnknownName(f"{text!r} names no model: to use your own code, give --model {text}, or an object in Python")
     model = _build(registry.models.get(text), device, given)
     return Contestant(model, text, f"{text}{told}" if text in registry.models.built_in else None)
 

@@ -36,7 +36,7 @@ def predict(
     chosen = extent(suite, size=size, limit=limit)
     require_predictions(chosen.suite)
     if half and any(task.shows == "position" for task in chosen.suite.tasks):
-        raise RecipeError("half precision is too coarse for places: leave it out")
+        raise RecipeError("half precision is too coarse for positions: leave it out")
     meter = Meter(progress)
     meter.begin(chosen.suite.tasks, chosen.count)
     answers = answers_of(meter.attach(model), seed)

@@ -49,7 +49,7 @@ def copy_boxes(boxes: NDArray[Any], frames: tuple[int, ...]) -> NDArray[np.float
         raise ModelError(f"the identity of a box is a whole number from 0 to {MOST_IDENTITIES - 1}, not {wrong[0]:.9g}")
     order = np.sort(np.where(there, boxes[..., 4], np.nan), axis=-1)
     if (twice := order[..., 1:][order[..., 1:] == order[..., :-1]]).size:
-        raise ModelError(f"two boxes of a frame have the identity {twice[0]:.9g}: each has one of its own")
+        raise ModelError(f"two boxes of a frame have the identity {twice[0]:.9g}: each must have a different one")
     return boxes.astype(np.float32)
 
 

@@ -111,7 +111,7 @@ def require_likelihood(likelihood: Any) -> Likelihood:
     if missing or isinstance(likelihood, type):  # a class has these attributes, but their values are useless
         lacks = f", which lacks {', '.join(missing)}" if missing else ", which is a class"
         raise ModelError(
-            f"the likelihood of a model is Bernoulli(), Gaussian(sigma) or one of your own, not {likelihood!r}{lacks}"
+            f"the likelihood of a model is Bernoulli(), Gaussian(sigma) or your own, not {likelihood!r}{lacks}"
         )
     if isinstance(likelihood, Gaussian) and not 0 < likelihood.sigma < math.inf:
         raise ModelError(f"the sigma of a Gaussian likelihood is above 0 and finite, not {likelihood.sigma!r}")

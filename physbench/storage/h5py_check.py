@@ -48,7 +48,7 @@ def _require_own_places(file: File) -> None:
     addresses, lengths = addresses[lengths > 0], lengths[lengths > 0]
     order = np.argsort(addresses, kind="stable")
     if (addresses[order][1:] < (addresses + lengths)[order][:-1]).any():
-        raise HostileFile(f"{file.path} has chunks that lie upon one another")
+        raise HostileFile(f"{file.path} has chunks that overlap")
 
 
 def _compare_pixels(split: Split, members: Any) -> None:

@@ -289,7 +289,7 @@ class Predictions:
         ]
         if len(array.shape) != len(expected) or not all(fits):
             words = ", ".join(f"1 to {MOST_BOXES}" if wanted is None else str(wanted) for wanted in expected)
-            raise StorageError(f"{array.where} has shape {array.shape}; asked was for ({words})")
+            raise StorageError(f"{array.where} has shape {array.shape}; it should be ({words})")
         return array
 
 

@@ -189,7 +189,7 @@ SPOILS: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "an infinite one": (put("balls4mass64/rollout-5+10/mean", (0, 9, 0, 0, 0), np.inf), "not a finite"),
     "too few sequences": (
         store("balls4mass64/mean", lambda mean: mean[:2]),
-        "has shape (2, 30, 64, 64, 1); asked was for (3, 30, 64, 64, 1)",
+        "has shape (2, 30, 64, 64, 1); it should be (3, 30, 64, 64, 1)",
     ),
     "too many sequences": (store("balls4mass64/mean", lambda mean: np.concatenate([mean, mean])), "has shape (6,"),
     "too few steps": (store("balls4mass64/mean", lambda mean: mean[:, 1:]), "has shape (3, 29,"),

@@ -115,7 +115,7 @@ def test_a_file_of_predictions_scores_as_the_model_does(tmp_path: Path) -> None:
     require_identical(
         score(open_predictions(tmp_path / "p.h5")), physbench.evaluate(Inertia(), "trajectories", limit=3)
     )
-    with pytest.raises(PhysbenchError, match="too coarse for places"):
+    with pytest.raises(PhysbenchError, match="too coarse for positions"):
         predict(Inertia(), tmp_path / "h.h5", "trajectories", limit=1, half=True)
 
 

@@ -151,12 +151,12 @@ def test_infinite_logits_are_certain(tmp_path: Path) -> None:
     [
         ({"balls/mean": MEAN.astype("f8")}, "mean is of type float64; in a file of probabilities it is float32"),
         ({"balls/mean": MEAN.astype("f2")}, "mean is of type float16; in a file of probabilities"),
-        ({"balls/mean": MEAN[:6]}, r"mean has shape \(6, 4, 6, 5, 1\); asked was for \(7, 4, 6, 5, 1\)"),
+        ({"balls/mean": MEAN[:6]}, r"mean has shape \(6, 4, 6, 5, 1\); it should be \(7, 4, 6, 5, 1\)"),
         ({"balls/mean": MEAN[:, 1:]}, "mean has shape"),
         ({"balls/mean": MEAN[..., 0]}, "mean has shape"),
         (
             {"balls/mean": MEAN, "balls/owner": OWNER[:, 1:]},
-            r"owner has shape \(7, 4, 6, 5\); asked was for \(7, 5, 6, 5\)",
+            r"owner has shape \(7, 4, 6, 5\); it should be \(7, 5, 6, 5\)",
         ),
         ({"balls/mean": MEAN, "balls/owner": OWNER.astype("i4")}, "owner is of type int32"),
         ({"balls/mean": MEAN, "balls/log_likelihood": TOLD[:, :, 1:]}, "log_likelihood has shape"),
