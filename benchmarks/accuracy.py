@@ -96,7 +96,7 @@ def exact(start: Start, collisions: int) -> Trial:
 
 
 def _simulate(start: Start, frames: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], Cost]:
-    """Positions and velocities (T, K, 2), the times of the collisions of balls with balls, and what it cost."""
+    """Return positions and velocities (T, K, 2), the times of collisions between balls, and the cost."""
     n, rows = len(start.radius), 10 * frames + 1_000
     moving = [np.ascontiguousarray(column) for column in (*start.position.T, *start.velocity.T)]
     position, velocity = np.zeros((2, frames, n, 2))

@@ -30,7 +30,7 @@ def require_regular_file(path: Path, most_bytes: int | None = None) -> int:
 
 def open_regular_file(path: Path, most_bytes: int | None = None) -> BinaryIO:
     """Open a file for reading, if it is a regular file and not too large."""
-    require_regular_file(path, most_bytes)  # before it is opened, because opening a pipe has effects at its other end
+    require_regular_file(path, most_bytes)  # checked before it is opened, because opening a pipe affects its other end
     try:
         handle = os.open(path, READ)
     except OSError as error:

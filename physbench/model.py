@@ -97,7 +97,7 @@ class Gaussian:
 class Batch:
     """The information that a model gets before the first frame."""
 
-    seeds: NDArray[np.uint64]  # (B,) all randomness of the model in sequence i must come from seeds[i]
+    seeds: NDArray[np.uint64]  # (B,) all randomness in sequence i must come from seeds[i]
     shape: tuple[int, int, int]  # H, W, C
     slots: int | None = None  # how many slots a model with slots should use; None = the model chooses
     actions: int = 0  # A

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SIZES = {"lite": 1_000, "full": 10_000}
 
 UNRANKED = "unranked"
-"""The beginning of the size in a result, where the suite pins no digests."""
+"""What the size in a result begins with if the suite pins no digests."""
 
 BATCH = 16
 """How many sequences a model is shown at a time. On a CPU, larger batches are not faster, and a run that is killed
