@@ -162,7 +162,7 @@ def test_what_leads_to_no_model_is_said(own: str, place: str, words: str) -> Non
 
 
 def test_a_place_given_as_a_name_is_told_where_it_belongs() -> None:
-    with pytest.raises(UnknownName, match="given with --model own_models:build, or as an object in Python"):
+    with pytest.raises(UnknownName, match="give --model own_models:build, or an object in Python"):
         contestant("own_models:build")
 
 
