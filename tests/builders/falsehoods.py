@@ -64,12 +64,12 @@ def one_visible_pixel_more(scenes: Scenes, draw: random.Random) -> None:
     scenes.truth["visible"][somewhere(scenes, draw, 0)] += 1
 
 
-@falsehood("(velocity|position) that its flight|energy|do not touch|place where nothing")
+@falsehood("(velocity|position) that its flight|energy|do not touch|objects touch")
 def a_velocity(scenes: Scenes, draw: random.Random) -> None:
     scenes.truth["velocity"][somewhere(scenes, draw)][draw.randrange(2)] += draw.choice([-0.05, 0.05])
 
 
-@falsehood("position that its flight|do not touch|place where nothing|overlap|outside|energy")
+@falsehood("position that its flight|do not touch|objects touch|overlap|outside|energy")
 def a_position(scenes: Scenes, draw: random.Random) -> None:
     scenes.truth["position"][somewhere(scenes, draw)][draw.randrange(2)] += draw.choice([-0.02, 0.02])
 
@@ -79,13 +79,13 @@ def an_impulse(scenes: Scenes, draw: random.Random) -> None:
     scenes.events["impulse"][strong(scenes, draw)] *= 1.01
 
 
-@falsehood("do not touch|contact flags|out of order|place where nothing|energy")
+@falsehood("do not touch|contact flags|out of order|objects touch|energy")
 def a_time(scenes: Scenes, draw: random.Random) -> None:
     row = strong(scenes, draw)
     scenes.events["time"][row] += 0.05 if scenes.events["time"][row] % 1 < 0.9 else -0.05
 
 
-@falsehood("do not touch|place where nothing")
+@falsehood("do not touch|objects touch")
 def a_turned_normal(scenes: Scenes, draw: random.Random) -> None:
     row = strong(scenes, draw, wall=False)
     x, y = scenes.events["normal"][row]
@@ -97,33 +97,33 @@ def a_longer_normal(scenes: Scenes, draw: random.Random) -> None:
     scenes.events["normal"][strong(scenes, draw)] *= 1.001
 
 
-@falsehood("do not touch|energy|place where nothing")
+@falsehood("do not touch|energy|objects touch")
 def a_normal_the_other_way(scenes: Scenes, draw: random.Random) -> None:
     scenes.events["normal"][strong(scenes, draw)] *= -1
 
 
-@falsehood("place where nothing touches")
+@falsehood("not where its objects touch")
 def a_place(scenes: Scenes, draw: random.Random) -> None:
     scenes.events["position"][strong(scenes, draw)][draw.randrange(2)] += 0.01
 
 
-@falsehood("contact flags|out of its range")
+@falsehood("contact flags|out of range")
 def a_wall_for_a_partner(scenes: Scenes, draw: random.Random) -> None:
     scenes.events["b"][strong(scenes, draw, wall=False)] = WALL
 
 
-@falsehood("contact flags|do not touch|out of its range")
+@falsehood("contact flags|do not touch|out of range")
 def another_partner(scenes: Scenes, draw: random.Random) -> None:
     row = strong(scenes, draw, wall=False)
     scenes.events["b"][row] = ({1, 2} - {int(scenes.events["b"][row])}).pop()
 
 
-@falsehood("out of its range")
+@falsehood("out of range")
 def a_partner_that_is_not_there(scenes: Scenes, draw: random.Random) -> None:
     scenes.events["b"][strong(scenes, draw, wall=False)] = 7
 
 
-@falsehood("contact flags|that its flight|place where nothing|do not touch|energy")
+@falsehood("contact flags|that its flight|objects touch|do not touch|energy")
 def an_event_left_out(scenes: Scenes, draw: random.Random) -> Scenes:
     events, row = scenes.events, strong(scenes, draw)
     columns = {
@@ -137,7 +137,7 @@ def a_contact_bit(scenes: Scenes, draw: random.Random) -> None:
     scenes.truth["contact"][somewhere(scenes, draw, 0)] ^= draw.choice([1, 2, 4, 128])
 
 
-@falsehood("do not touch|place where nothing|overlap|outside|groups")
+@falsehood("do not touch|objects touch|overlap|outside|groups")
 def a_radius(scenes: Scenes, draw: random.Random) -> None:
     s, _, k = somewhere(scenes, draw)
     scenes.truth["radius"][s, k] += 0.2
@@ -158,7 +158,7 @@ def two_balls_in_one_place(scenes: Scenes, draw: random.Random) -> None:
     scenes.truth["position"][s, t, small] = scenes.truth["position"][s, t, large]
 
 
-@falsehood("outside its box")
+@falsehood("outside the box")
 def a_ball_outside(scenes: Scenes, draw: random.Random) -> None:
     scenes.truth["position"][somewhere(scenes, draw)] = draw.choice([(-3.0, 20.0), (20.0, 45.0), (3.9, 20.0)])
 

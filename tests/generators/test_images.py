@@ -114,10 +114,10 @@ FALSE: dict[str, tuple[tuple[str, ...], str, Callable[[np.ndarray], None], str]]
         NAMES,
         "position",
         lambda a: a[3, 0, 0].__setitem__(0, np.nan),
-        "whole pixels|size, angle or place",
+        "whole pixels|scale, a rotation or a position",
     ),
     "an object far away": (NAMES, "position", lambda a: a[3, 0, 0].__setitem__(0, 1e30), "owner|whole pixels"),
-    "a shape that there is not": (NAMES, "shape", lambda a: a[3].__setitem__(0, 200), "of a shape that there is not"),
+    "an unknown shape": (NAMES, "shape", lambda a: a[3].__setitem__(0, 200), "whose shape does not exist"),
     "too many objects": (NAMES, "count", lambda a: a.__setitem__(3, 17), "17 objects"),
     "fewer objects": (NAMES, "count", lambda a: a.__setitem__(3, 1), "absent object with a"),
     "a count of pixels": (NAMES, "visible", lambda a: a[3, 0].__setitem__(0, 7), "pixels than `visible`"),
@@ -136,9 +136,9 @@ FALSE: dict[str, tuple[tuple[str, ...], str, Callable[[np.ndarray], None], str]]
     ),
     "another background": (("multi-dsprites",), "background", lambda a: a[3].__iadd__(1), "colour"),
     "another size": (NAMES[:2], "scale", lambda a: a[3].__imul__(np.float32(1.1)), "owner"),
-    "an endless size": (NAMES[:2], "scale", lambda a: a[3].__setitem__(0, np.inf), "size, angle or place"),
-    "a negative size": (NAMES[:2], "scale", lambda a: a[3].__setitem__(0, -1), "size, angle or place"),
-    "no angle": (NAMES[:2], "rotation", lambda a: a[3].__setitem__(0, np.nan), "size, angle or place"),
+    "an endless size": (NAMES[:2], "scale", lambda a: a[3].__setitem__(0, np.inf), "scale, a rotation or a position"),
+    "a negative size": (NAMES[:2], "scale", lambda a: a[3].__setitem__(0, -1), "scale, a rotation or a position"),
+    "no angle": (NAMES[:2], "rotation", lambda a: a[3].__setitem__(0, np.nan), "scale, a rotation or a position"),
 }
 
 

@@ -97,11 +97,11 @@ LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "another seed": (lambda told: told.update(seed=1), "is not what the recipe makes"),
     "another speed": (
         lambda told: told["parameters"].update(speed=2.5),
-        "is not what the recipe makes|out of its range",
+        "is not what the recipe makes|out of range",
     ),
     "more gravity": (
         lambda told: told["parameters"].update(gravity=0.1),
-        "flight and its events do not explain|energy|nothing touches",
+        "flight and its events do not explain|energy|objects touch",
     ),
     "a larger box": (
         lambda told: told["parameters"].update(size=17),

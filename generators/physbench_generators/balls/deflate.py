@@ -1,10 +1,11 @@
-"""A movie of runs straight to its zlib stream; its pixels are never made.
+"""A writer of zlib streams that compresses a movie from its runs, without making its pixels.
 
-Deflate [RFC 1951] has two ways to say many bytes in a few bits, and a movie of discs needs no more. A run of an owner
-is its byte and a match at distance 1, which repeats it. A gap is a match at the distance of a row, which copies the
-zeros above it (decoders copy rows faster than they repeat bytes), or, where something lies above, a zero byte and a
-match at distance 1. The Huffman code is constant, so each of these is one look-up. The stream is one block with that
-code, between the header and the Adler-32 of zlib [RFC 1950]; the checksum of a run has a closed form.
+Deflate [RFC 1951] offers two ways to write many bytes in a few bits, and a movie of discs needs only these. A run of
+an owner is written as its byte and a match at distance 1, which repeats the byte. A gap is written as a match at the
+distance of a row, which copies the zeros above it (decoders copy rows faster than they repeat bytes). If something lies
+above, a gap is a zero byte and a match at distance 1. The Huffman code is constant, so each of these is one look-up.
+The stream is one block with that code, between the header and the Adler-32 checksum of zlib [RFC 1950]. The checksum
+of a run has a closed form.
 """
 
 import heapq
@@ -21,7 +22,7 @@ SHORTEST = 3
 END_OF_BLOCK = 256
 FIRST_LENGTH = 257
 
-# The length codes of RFC 1951, section 3.2.5: the shortest match of each, and its extra bits.
+# The length codes of RFC 1951, section 3.2.5: the shortest match of each code, and how many extra bits it has.
 LENGTHS = (
     3,
     4,
@@ -57,8 +58,8 @@ LENGTH_BITS = (0,) * 8 + (1,) * 4 + (2,) * 4 + (3,) * 4 + (4,) * 4 + (5,) * 4 + 
 ORDER = (16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15)
 """The order in which a block states the lengths of its code-length code (section 3.2.7)."""
 
-# How often each symbol occurs in 100,000, counted over label movies of the three named datasets: what the constant code
-# is made from.
+# How often each symbol occurs in 100,000, counted over label movies of the three named datasets. The constant code is
+# made from these counts.
 ZERO, OWNERS, ENDS = 13_800, 29_500, 9
 LENGTH_COUNTS = (
     1250, 1530, 1780, 2040, 2350, 2630, 3310, 4520, 7560, 6360, 880, 850, 1460, 1200, 1100,
@@ -67,23 +68,25 @@ LENGTH_COUNTS = (
 
 
 class Code(NamedTuple):
-    """Bits and bit counts, ready to be written, least significant bit first."""
+    """The bits to write for each run and gap, and how many they are, with the least significant bit first."""
 
-    header: NDArray[np.uint32]  # everything before the first symbol, but for the last few bits
-    start: tuple[int, int]  # those bits, and how many
-    run: NDArray[np.uint64]  # (owners + 1, W + 1): so many bytes of an owner; 0 = a gap below something
+    header: NDArray[np.uint32]  # everything before the first symbol, except the last few bits
+    start: tuple[int, int]  # these last bits, and how many they are
+    run: NDArray[np.uint64]  # (owners + 1, W + 1): runs by owner and length; owner 0: a gap below something
     run_bits: NDArray[np.int64]
     copy: NDArray[
         np.uint64
-    ]  # (259,): so many zeros, below as many: the row above, or their own bytes where that is too short for a match
+    ]  # (259,): gaps by length, below zeros: a copy of the row above, or single zeros if too short for a match
     copy_bits: NDArray[np.int64]
     end: tuple[int, int]
 
 
 @lru_cache(maxsize=16)
 def code_for(owners: int, width: int) -> Code:
-    """The constant code for movies with so many owners and so wide a frame: 2 to 256 pixels, so that one match says any
-    run."""
+    """Return the constant code for movies with this number of owners and this width.
+
+    The width is 2 to 256 pixels, so that one match is long enough for any run.
+    """
     counts = {0: ZERO, END_OF_BLOCK: ENDS} | {owner: OWNERS // owners for owner in range(1, owners + 1)}
     counts |= {FIRST_LENGTH + i: count for i, count in enumerate(LENGTH_COUNTS)}
     lengths = huffman_lengths(counts, limit=10)
@@ -118,7 +121,7 @@ def code_for(owners: int, width: int) -> Code:
 
 
 def huffman_lengths(counts: dict[int, int], *, limit: int) -> dict[int, int]:
-    """The length of each symbol's code word; counts are evened out until none is longer than the limit."""
+    """Return the length of each symbol's code word. Counts are evened out until no word is longer than the limit."""
     while True:
         heap = [(count, symbol, (symbol,)) for symbol, count in sorted(counts.items())]
         heapq.heapify(heap)
@@ -134,7 +137,7 @@ def huffman_lengths(counts: dict[int, int], *, limit: int) -> dict[int, int]:
 
 
 def canonical(lengths: dict[int, int]) -> dict[int, tuple[int, int]]:
-    """The code words of section 3.2.2, bits reversed as they are written, with their lengths."""
+    """Return the code words of RFC 1951, section 3.2.2, with their bits reversed for writing, and their lengths."""
     words: dict[int, tuple[int, int]] = {}
     word = previous = 0
     for length, symbol in sorted((length, symbol) for symbol, length in lengths.items()):
@@ -145,7 +148,7 @@ def canonical(lengths: dict[int, int]) -> dict[int, tuple[int, int]]:
 
 
 def _distance(width: int) -> tuple[int, int, int]:
-    """The distance code of a row: symbol, extra bits, how many of them."""
+    """Return the distance code of a row: its symbol, its extra bits, and how many extra bits there are."""
     shortest, symbol, bits = 1, 0, 0
     while shortest + (1 << bits) <= width:
         shortest += 1 << bits
@@ -155,7 +158,7 @@ def _distance(width: int) -> tuple[int, int, int]:
 
 
 def _header(lengths: dict[int, int], distance: int) -> tuple[int, int]:
-    """The two bytes of zlib, and the head of the only block: its code, itself coded."""
+    """Return the two header bytes of zlib and the head of the only block, which holds the code in coded form."""
     stated = [lengths.get(symbol, 0) for symbol in range(FIRST_LENGTH + len(LENGTHS))]
     distances = [1, *[0] * (distance - 1), 1]
     words = list(_with_zeros_counted(stated + distances))
@@ -173,8 +176,10 @@ def _header(lengths: dict[int, int], distance: int) -> tuple[int, int]:
 
 
 def _with_zeros_counted(lengths: list[int]) -> list[tuple[int, int, int]]:
-    """Code lengths as symbols of the code-length code, with extra bits: 17 and 18 stand for 3 to 10 and 11 to 138
-    zeros."""
+    """Write code lengths as symbols of the code-length code, with extra bits.
+
+    17 stands for 3 to 10 zeros, and 18 for 11 to 138 zeros.
+    """
     words: list[tuple[int, int, int]] = []
     while lengths:
         zeros = next((i for i, length in enumerate(lengths) if length), len(lengths))
@@ -191,6 +196,7 @@ def _with_zeros_counted(lengths: list[int]) -> list[tuple[int, int, int]]:
 
 
 def _join(*parts: tuple[int, int]) -> tuple[int, int]:
+    """Put bits one after another. Each part is its bits and how many they are."""
     bits = count = 0
     for more, length in parts:
         bits |= more << count
@@ -199,18 +205,20 @@ def _join(*parts: tuple[int, int]) -> tuple[int, int]:
 
 
 def most_words(runs: int, length: int) -> int:
-    """No stream of so many runs over so many bytes is longer: two look-ups of at most 32 bits a run, and the pieces of
-    long gaps."""
+    """Return a limit on the words of a stream of this many runs over this many bytes.
+
+    There are two look-ups of at most 32 bits for each run, and the pieces of long gaps.
+    """
     return 256 + 3 * runs + length // 255
 
 
 @kernel
 def write_stream(runs, count, length, width, owners, code, out):
-    """The zlib stream of `length` bytes, zeros but for the runs, into out (most_words,) uint32; returns its bytes. With
-    one owner every run is a 1.
+    """Write a zlib stream of `length` bytes into out (most_words,) uint32, and return how many bytes the stream has.
 
-    `pending` holds `filled` bits not written yet, fewer than 32; no look-up has more than 32. Indices are unsigned, so
-    that Numba need not ask whether they count from the end.
+    All bytes outside the runs are zero. With one owner, every run is a run of ones. `pending` holds `filled` bits, less
+    than 32, that are not written yet; no look-up has more than 32. Indices are unsigned, so that Numba does not check
+    for negative ones.
     """
     run, run_bits, copy, copy_bits = code.run, code.run_bits, code.copy, code.copy_bits
     at = code.header.size
@@ -264,7 +272,7 @@ def write_stream(runs, count, length, width, owners, code, out):
 
 @kernel
 def flush(out, at, pending, filled):
-    """Write a word, and keep it when it is full: no branch, since no processor could guess it."""
+    """Write a word, and move on to the next one if it is full. A branch is avoided: it could not be predicted."""
     out[np.uint64(at)] = np.uint32(pending & np.uint64(0xFFFFFFFF))
     full = filled >> 5
     return at + full, pending >> np.uint64(full << 5), filled & 31

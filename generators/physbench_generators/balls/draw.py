@@ -1,8 +1,8 @@
-"""From states to pixels. A pixel belongs to a disc when its centre lies inside or on it; one that belongs to two
-belongs to no object.
+"""Kernels that draw discs from their states.
 
-The stored float32 positions and radii are drawn, in float64, so a file alone fixes every pixel.
-Arrays only: N sequences, T frames, K slots, H x W pixels, C channels.
+A pixel belongs to a disc if its centre lies inside the disc or on its edge. A pixel of two discs belongs to no object.
+The stored float32 positions and radii are drawn, in float64, so the states in a file determine every pixel.
+N sequences, T frames, K slots, H x W pixels, C channels.
 """
 
 import numpy as np
@@ -13,15 +13,15 @@ from physbench_generators.balls.kernels import draw
 from physbench_generators.compiled import kernel
 
 LANES = 8
-"""Rows of a disc that are looked at together."""
+"""How many rows of a disc are computed together."""
 
 BYTES = 32
-"""Pixels that are written together."""
+"""How many pixels are written together."""
 
 
 @kernel
 def covers(row, column, place, radius):
-    """Whether the centre of a pixel lies inside a disc or on it."""
+    """Return whether the centre of a pixel lies inside a disc or on its edge."""
     dx = column + 0.5 - float(place[0])
     dy = row + 0.5 - float(place[1])
     return dx * dx <= float(radius) * float(radius) - dy * dy
@@ -29,11 +29,11 @@ def covers(row, column, place, radius):
 
 @kernel
 def spans(top, bottom, width, cx, cy, radius, first, end):
-    """The half-open range of columns of a disc in rows top..bottom-1: first and end (H + LANES,) int32; first >= end
-    where a row is empty.
+    """Find the half-open range of columns of a disc in rows top..bottom-1: first and end (H + LANES,) int32.
 
-    The square root finds the ends, the definition (`covers`) settles them. Written for vector registers: no branch, and
-    whole groups of LANES rows, so that some past the bottom are found as well.
+    In an empty row, first >= end. The square root gives the ends, and the definition (`covers`) corrects them. The code
+    is written for vector registers: it has no branch and computes whole groups of LANES rows, so some rows past the
+    bottom are filled in as well.
     """
     groups = (bottom - top + LANES - 1) // LANES
     for row in range(top, top + groups * LANES):
@@ -52,15 +52,17 @@ def spans(top, bottom, width, cx, cy, radius, first, end):
 
 @kernel
 def rows_of(cy, radius, height):
-    """A half-open range of rows that holds the disc."""
+    """Return a half-open range of rows that contains the disc."""
     top = max(int(np.floor(cy - radius - 0.5)), 0)
     return top, max(min(int(np.ceil(cy + radius + 0.5)), height), top)
 
 
 @kernel
 def may_share(position, radius, count):
-    """Whether two discs may have a pixel in common: they touch, as far as float32 can tell. Exact motion leaves that to
-    chance, once in some 10^5 sequences."""
+    """Return whether two discs may have a pixel in common, because they touch within the precision of float32.
+
+    As the motion is exact, this happens only by chance, about once in 10^5 sequences.
+    """
     for i in range(count):
         for j in range(i):
             dx = float(position[i, 0]) - float(position[j, 0])
@@ -72,8 +74,10 @@ def may_share(position, radius, count):
 
 
 def stencils(width: int) -> NDArray[np.uint8]:
-    """(W + 1, 2 W) uint8: row n holds n full bytes from column W on. A stretch of n pixels from column a on is row n,
-    shifted: [n, W - a : 2 W - a]."""
+    """Return a table (W + 1, 2 W) uint8 whose row n holds n bytes of 255 from column W on.
+
+    A row of the image with n pixels from column a on is row n, shifted: [n, W - a : 2 W - a].
+    """
     return np.where(np.arange(2 * width) - width < np.arange(width + 1)[:, None], 255, 0).astype(np.uint8) * (
         np.arange(2 * width) >= width
     )
@@ -81,11 +85,10 @@ def stencils(width: int) -> NDArray[np.uint8]:
 
 @kernel
 def stamp(pixels, base, top, bottom, left, right, width, first, end, value, stencil):
-    """Write a value into the rows of a disc between two columns: `pixels` is flat, zeros there, and the frame begins at
-    `base`.
+    """Write a value into the rows of a disc, between columns left and right.
 
-    All columns of a row at a time, without a branch. Unsigned numbers spare Numba the question whether an index counts
-    from the end.
+    `pixels` is flat and zero there, and the frame begins at `base`. All columns of a row are written together, without
+    a branch. Indices are unsigned, so that Numba does not check for negative ones.
     """
     for row in range(top, bottom):
         line = np.uint64(base + row * width)
@@ -97,8 +100,10 @@ def stamp(pixels, base, top, bottom, left, right, width, first, end, value, sten
 
 @kernel
 def columns_of(cx, radius, width):
-    """A half-open range of columns that holds the disc, as long as whole registers of BYTES where the frame is wide
-    enough."""
+    """Return a half-open range of columns that contains the disc.
+
+    Its length is a multiple of BYTES if the frame is wide enough.
+    """
     reach = (int(2.0 * radius) + 2 + BYTES) // BYTES * BYTES
     if reach >= width:
         return 0, width
@@ -108,13 +113,14 @@ def columns_of(cx, radius, width):
 
 @kernel
 def clear(pixels, start, end):
-    """A loop, as all over these kernels: an assignment to a slice takes Numba seconds to compile."""
+    """Set pixels to zero in a loop, because Numba takes seconds to compile an assignment to a slice."""
     for i in range(np.uint64(start), np.uint64(min(end, pixels.size))):
         pixels[i] = 0
 
 
 @kernel
 def pixels_in(top, bottom, first, end):
+    """Count the pixels of a disc."""
     pixels = 0
     for row in range(np.uint64(top), np.uint64(bottom)):
         pixels += max(end[row] - first[row], 0)
@@ -123,7 +129,7 @@ def pixels_in(top, bottom, first, end):
 
 @kernel
 def count_hidden(top, bottom, first, end, curtain):
-    """How many pixels of a disc are behind the curtain."""
+    """Count the pixels of a disc that are behind the curtain."""
     pixels = 0
     for row in range(max(top, curtain[0]), min(bottom, curtain[2])):
         pixels += max(
@@ -136,10 +142,10 @@ def count_hidden(top, bottom, first, end, curtain):
 def paint(
     position, radius, count, contact, curtain, height, width, stencil, shown, groups, collisions, visible, doubtful
 ):
-    """Draw N sequences into shown, groups and collisions: bytes (N, T, H, W), flat, and count visible (N, T, K). All
-    but `shown` may be empty: not wanted.
+    """Draw N sequences into shown, groups and collisions, flat bytes (N, T, H, W), and count visible (N, T, K).
 
-    doubtful (N,) says where two discs may claim one pixel, so that `share` and `mark_collisions` must follow.
+    All of these except `shown` may be empty if they are not wanted. doubtful (N,) is set where two discs may share a
+    pixel, so that `share` and `mark_collisions` must be called afterwards.
     """
     sequences, frames = position.shape[:2]
     first = np.zeros(height + LANES, np.int32)
@@ -179,7 +185,7 @@ def paint(
 
 @kernel
 def share(position, radius, count, curtain, groups, visible):
-    """Take the pixels of two discs from both, in one frame. Rare and slow."""
+    """Take the pixels that two discs share from both of them, in one frame. This is slow, and rarely needed."""
     height, width = groups.shape
     for row in range(height):
         for column in range(width):
@@ -198,8 +204,10 @@ def share(position, radius, count, curtain, groups, visible):
 
 @kernel
 def mark_collisions(contact, groups, collisions):
-    """collisions (T, H, W): the pixels, in frame t or t + 1, of the objects that hit another one in between. Rare and
-    slow, as `share`."""
+    """Fill collisions (T, H, W): the pixels, in frames t and t + 1, of the objects that hit another one in between.
+
+    This is slow and rarely needed, like `share`.
+    """
     frames, height, width = groups.shape
     for t in range(frames):
         for row in range(height):
@@ -213,8 +221,10 @@ def mark_collisions(contact, groups, collisions):
 
 @kernel
 def deal(stream, palette, count, colours):
-    """Give each object its own colour of the palette, in random order. colours (256, 3), by owner; shared pixels are
-    grey."""
+    """Fill colours (256, 3) with the colour of each owner: each object gets another one of the palette, at random.
+
+    Pixels that two objects share are grey.
+    """
     order = np.arange(palette.shape[0])
     colours[0] = 128
     for k in range(count):
@@ -225,7 +235,7 @@ def deal(stream, palette, count, colours):
 
 @kernel
 def tint(shown, groups, streams, count, palette, features):
-    """features (N, T, H, W, 3): the colours of what is shown (N, T, H, W)."""
+    """Fill features (N, T, H, W, 3) with the colours of the shown pixels (N, T, H, W)."""
     sequences, frames, height, width = groups.shape
     colours = np.zeros((256, 3), np.uint8)
     stream = np.zeros(1, np.uint64)

@@ -1,4 +1,4 @@
-"""Sequences of discs to the zlib streams of their pixel arrays: from runs where that is possible, else from pixels."""
+"""An encoder from sequences of discs to zlib streams of pixel arrays: from runs if possible, else from pixels."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,13 +17,13 @@ from physbench_generators.compiled import kernel
 _MEMORY = Buffers()
 
 SHORT = -2
-"""No room for another sequence."""
+"""Returned if there is no room for another sequence."""
 
 
 def streams_of_pixels(
     states: Mapping[str, NDArray[Any]], streams: NDArray[np.uint64], shape: tuple[int, int, int]
 ) -> dict[str, Streams]:
-    """Drawn, then compressed, one sequence after the other."""
+    """Draw the pixel arrays and compress them, one sequence after the other."""
     drawn = [_draw(states, streams, shape, s) for s in range(len(streams))]
     return {name: Streams.of([some[name] for some in drawn]) for name in ARRAYS}
 
@@ -31,7 +31,7 @@ def streams_of_pixels(
 def streams_of_runs(
     states: Mapping[str, NDArray[Any]], streams: NDArray[np.uint64], shape: tuple[int, int, int]
 ) -> dict[str, Streams]:
-    """Written from runs; a sequence with shared pixels, which runs cannot tell, is drawn."""
+    """Write the streams from runs. A sequence with shared pixels, which runs cannot represent, is drawn instead."""
     height, width, _ = shape
     frames, slots = states["contact"].shape[1:]
     count = len(states["count"])
@@ -61,15 +61,17 @@ def streams_of_runs(
 def _draw(
     states: Mapping[str, NDArray[Any]], streams: NDArray[np.uint64], shape: tuple[int, int, int], s: int
 ) -> dict[str, bytes]:
-    """The compressed pixel arrays of one sequence."""
+    """Draw and compress the pixel arrays of one sequence."""
     pixels = pixels_of({name: array[s : s + 1] for name, array in states.items()}, streams[s : s + 1], shape)
     return {name: compress(array) for name, array in pixels.items()}
 
 
 @kernel
 def write_streams(states, height, width, labels, ones, runs, first_of, words, out, sizes, ends, done):
-    """Sequences `done`.. of a batch into out (3, bytes), each from ends[i] on; returns (sequences made, why it stopped:
-    0 = all made)."""
+    """Write the sequences from `done` on into out (3, bytes), where array i continues at ends[i].
+
+    Return how many sequences are written, and why it stopped: 0 = all are written.
+    """
     position, radius, count, contact, curtain, visible = states
     owned, shown, hit = runs[0], runs[1], runs[2]
     slots = radius.shape[1]
@@ -96,6 +98,7 @@ def write_streams(states, height, width, labels, ones, runs, first_of, words, ou
 
 @kernel
 def keep(words, size, out, ends, i, sizes, s):
+    """Copy the stream of sequence s to the end of array i."""
     stream = words.view(np.uint8)
     at = np.uint64(ends[i])
     for k in range(np.uint64(size)):

@@ -1,10 +1,10 @@
-"""Exact motion of elastic discs: from collision to collision in closed form, no time stepping.
+"""Kernels for the exact motion of elastic discs: from collision to collision in closed form, without time steps.
 
-Between two collisions every disc flies a straight line (with gravity, a parabola); the time of the next collision is
-the root of a quadratic. Only + - * / and sqrt in float64 are used, in a fixed order, so a sequence is the same on every
-machine that keeps IEEE 754.
+Between two collisions every disc moves along a straight line (with gravity, a parabola), and the time of the next
+collision is the root of a quadratic equation. Only + - * / and sqrt in float64 are used, in a fixed order, so a
+sequence is the same on every machine that follows IEEE 754.
 
-Arrays only: n discs, K >= n slots, T frames; y points down and gravity pulls towards +y.
+n discs, K >= n slots, T frames; y points down and gravity pulls towards +y.
 """
 
 import numpy as np
@@ -16,16 +16,18 @@ NEVER = np.inf
 X, Y = 0, 1
 
 FULL, CROWDED, ENDLESS = -1, -2, -3
-"""Why a batch stopped early: no room for more events; discs do not fit; more than MOST_EVENTS collisions in one
-sequence."""
+"""Why a batch stopped early: there is no room for more events; the discs do not fit; one sequence has more than
+MOST_EVENTS collisions."""
 
 MOST_EVENTS = 100_000
 TRIES, RESTARTS = 200, 2_000
-"""A disc is placed by trial; after TRIES failures everything is placed anew, at most RESTARTS times."""
+"""A disc is placed at random until it fits. After TRIES failures in a row, placing begins again with the first disc, at
+most RESTARTS times."""
 
 
 @kernel
 def mix(z):
+    """Scramble the bits of a uint64, as SplitMix64 does."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))
@@ -33,14 +35,14 @@ def mix(z):
 
 @kernel
 def draw(stream):
-    """The next number in [0, 1) of a SplitMix64 stream: `stream` (1,) uint64 is its state."""
+    """Draw the next number in [0, 1) of a SplitMix64 stream whose state is `stream` (1,) uint64."""
     stream[0] += np.uint64(0x9E3779B97F4A7C15)
     return float(mix(stream[0]) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
 @kernel
 def place(stream, n, size, x, y, r):
-    """Place discs one after another, each uniformly over what is still free. False if they are too crowded."""
+    """Place discs one after another, each uniformly over what is still free. Return False if there is no room."""
     for _ in range(RESTARTS):
         placed = 0
         tries = 0
@@ -67,8 +69,10 @@ def place(stream, n, size, x, y, r):
 
 @kernel
 def push(stream, n, speed, vx, vy):
-    """Velocities uniform over the ring between a fifth of `speed` and `speed`: nothing stands still. By rejection,
-    without trigonometry."""
+    """Draw velocities uniformly over the ring between a fifth of `speed` and `speed`, so that no disc stands still.
+
+    They are drawn by rejection, without trigonometry.
+    """
     for i in range(n):
         while True:
             a = 2.0 * draw(stream) - 1.0
@@ -82,7 +86,7 @@ def push(stream, n, speed, vx, vy):
 
 @kernel
 def straight_to_wall(position, velocity, near, far):
-    """Time until a coordinate in free flight reaches `near` or `far`."""
+    """Return the time until a coordinate with constant velocity reaches `near` or `far`."""
     if velocity > 0.0:
         return max((far - position) / velocity, 0.0)
     if velocity < 0.0:
@@ -92,7 +96,7 @@ def straight_to_wall(position, velocity, near, far):
 
 @kernel
 def falling_to_wall(position, velocity, near, far, gravity):
-    """The same under gravity towards `far`. The roots are written so that nothing cancels."""
+    """Return the same under gravity towards `far`. The roots are written so that no digits cancel."""
     if velocity < 0.0:
         height = max(position - near, 0.0)
         rest = velocity * velocity - 2.0 * gravity * height
@@ -107,7 +111,7 @@ def falling_to_wall(position, velocity, near, far, gravity):
 
 @kernel
 def next_wall(i, x, y, vx, vy, r, size, gravity):
-    """(time from now, axis) of the next wall of disc i; a corner takes x first."""
+    """Return the time until disc i hits a wall, and the axis of that wall. In a corner, x comes first."""
     tx = straight_to_wall(x[i], vx[i], r[i], size - r[i])
     if gravity > 0.0:
         ty = falling_to_wall(y[i], vy[i], r[i], size - r[i], gravity)
@@ -120,7 +124,7 @@ def next_wall(i, x, y, vx, vy, r, size, gravity):
 
 @kernel
 def next_touch(i, j, x, y, vx, vy, r):
-    """Time from now until discs i and j touch while approaching. Gravity cancels in the relative motion."""
+    """Return the time until discs i and j touch while approaching. Gravity cancels in their relative motion."""
     dx = x[j] - x[i]
     dy = y[j] - y[i]
     dvx = vx[j] - vx[i]
@@ -141,6 +145,7 @@ def next_touch(i, j, x, y, vx, vy, r):
 
 @kernel
 def fly(n, h, x, y, vx, vy, gravity):
+    """Move n discs freely for a time h."""
     for i in range(n):
         x[i] += vx[i] * h
         y[i] += (vy[i] + 0.5 * gravity * h) * h
@@ -173,16 +178,15 @@ def simulate(
     axis,
     pair_at,
 ):
-    """Move n discs from time 0 to `frames` and leave x, y, vx, vy there; return the number of collisions, or FULL or
-    ENDLESS.
+    """Move n discs from time 0 to `frames`, in x, y, vx, vy. Return the number of collisions, or FULL or ENDLESS.
 
-    position, velocity (T, K, 2): the state at times 0..frames-1, after whatever happens at that very time. contact (T,
-    K): what hit what in (t, t + 1]. From row `first`, the events: time, a, b, normal, impulse, touch. wall_at, axis
-    (K,) and pair_at (K, K) are scratch.
+    position, velocity (T, K, 2): the states at times 0..frames-1, after any collision at exactly that time. contact (T,
+    K): what hit what in (t, t + 1]. time, a, b, normal, impulse, touch: the events, from row `first` on. wall_at, axis
+    (K,) and pair_at (K, K) are scratch memory.
 
-    Collisions at the same instant are taken one after the other: walls before pairs, lower numbers first, x before y.
-    Each leaves momentum and energy exact; for three discs that meet at once the outcome depends on this order (the
-    problem itself has no unique answer).
+    Collisions at the same instant are handled one after the other: walls before pairs, lower numbers first, x before y.
+    Each of them conserves momentum and energy exactly. If three discs meet at once, the outcome depends on this order
+    (the problem itself has no unique answer).
     """
     now = 0.0
     frame = 0
@@ -249,7 +253,7 @@ def simulate(
 
 @kernel
 def bounce(i, axis, size, x, y, vx, vy, r, m, row, b, normal, impulse, touch):
-    """Disc i meets a wall: its coordinate is the wall's by definition, its velocity is reversed."""
+    """Let disc i bounce off a wall: place it exactly on the wall, and reverse its velocity along this axis."""
     if axis == X:
         far = vx[i] > 0.0
         impulse[row] = 2.0 * m[i] * abs(vx[i])
@@ -273,7 +277,7 @@ def bounce(i, axis, size, x, y, vx, vy, r, m, row, b, normal, impulse, touch):
 
 @kernel
 def collide(i, j, x, y, vx, vy, r, m, row, b, normal, impulse, touch):
-    """Discs i and j exchange an impulse along the line of centres."""
+    """Let discs i and j exchange an impulse along the line between their centres."""
     dx = x[j] - x[i]
     dy = y[j] - y[i]
     distance = np.sqrt(dx * dx + dy * dy)
@@ -295,12 +299,11 @@ def collide(i, j, x, y, vx, vy, r, m, row, b, normal, impulse, touch):
 
 @kernel
 def throw(seeds, fewest, most, light, heavy, size, speed, gravity, crop, curtain_size, done, states, rows):
-    """Sequences `done`.. of a batch, each from its own seed; returns (sequences made, events made, why it stopped: 0 =
-    all made).
+    """Make the sequences of a batch from `done` on, each from its own seed.
 
-    light, heavy: (radius, mass) of the two kinds, drawn with equal chance. states and rows: the arrays of Scenes and
-    Events, in their order. The draws of a sequence come in this order, for good: count, kinds, positions, velocities,
-    curtain.
+    Return how many sequences are made, and why it stopped: 0 = all are made. light, heavy: (radius, mass) of the two
+    kinds, drawn with equal probability. states, rows: the arrays of states and of events, in the order in which they
+    are unpacked below. The order of the draws must never change: count, kinds, positions, velocities, curtain.
     """
     contact, position, velocity, radius, mass, count, curtain, streams = states
     offset, time, a, b, normal, impulse, touch = rows

@@ -1,4 +1,4 @@
-"""What pictures of balls show beside pixels and labels: which are heavier, what they hit, and the curtain."""
+"""What a picture of balls shows beside pixels and labels: which are heavier, what they hit, and the curtain."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,10 @@ WORDS = {
 
 
 def mark_balls(arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Marks:
-    """Mark one sequence. Nothing in the arrays may be believed: they can be a stranger's."""
+    """Return the marks of one sequence.
+
+    The arrays may come from an untrusted file, so nothing in them is assumed to be valid.
+    """
     count = min(int(arrays["count"]), len(arrays["mass"]))
     weights = _weigh(arrays["mass"][:count])
     radius = np.where(weights > 1, 0.4 * arrays["radius"][:count].astype(float), 0.0)
@@ -37,7 +40,7 @@ def mark_balls(arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[
 
 
 def _weigh(mass: NDArray[Any]) -> NDArray[np.float64]:
-    """Give each mass as a multiple of the lightest; 1 where masses say nothing."""
+    """Return each mass as a multiple of the lightest one, or 1 if there are no valid masses."""
     mass = np.nan_to_num(mass.astype(float))
     lightest = mass.min(initial=np.inf)
     return (mass / lightest).round(3) if 0 < lightest < np.inf else np.ones(len(mass))

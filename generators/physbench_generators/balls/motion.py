@@ -1,8 +1,8 @@
-"""The motion of discs, checked against its own events: straight flight between them, momentum and energy across each.
+"""A check of the motion of discs: free flight between the stored events, momentum and energy across each event.
 
-It shares no code with the simulation. Every interval between two frames is replayed by itself from the stored state of
-its first frame: chaos would make more of the rounding to float32 than of any error. The arrays may be a stranger's, so
-nothing is an index before it has been looked at. Arrays only: N sequences, T frames, K slots, M events.
+It shares no code with the simulation. Every interval between two frames is replayed on its own, from the stored state
+of its first frame, because chaotic motion would soon magnify the rounding to float32. The arrays may come from an
+untrusted file, so every value is checked before it is used as an index. N sequences, T frames, K slots, M events.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from physbench.scene import HIT_OBJECT, HIT_WALL, WALL
 from physbench_generators.compiled import kernel
 
 NEAR = 1e-3
-"""Pixels, or pixels per frame: float32 states and a few collisions in one interval stay well below."""
+"""The tolerance in pixels, or pixels per frame. Errors of float32 states after a few collisions stay well below it."""
 
 (
     GOOD,
@@ -43,15 +43,15 @@ SENTENCES = {
     VELOCITY: "has a velocity that is not a number",
     ABSENT_POSITION: "has a position of an object that is not there",
     ABSENT_VELOCITY: "has a velocity of an object that is not there",
-    OUTSIDE: "has an object outside its box",
+    OUTSIDE: "has an object outside the box",
     OVERLAP: "has two objects that overlap",
-    RANGE: "has an event out of its range",
+    RANGE: "has an event whose time or objects are out of range",
     ORDER: "has events out of order",
     FLAGS: "has contact flags that its events do not explain",
     NORMAL: "has an event with a normal that is not of length 1",
     APART: "has an event between things that do not touch",
-    PLACE: "has an event at a place where nothing touches",
-    ENERGY: "has an event that does not keep the energy",
+    PLACE: "has an event whose position is not where its objects touch",
+    ENERGY: "has an event that does not conserve energy",
     FLIGHT: "has a position that its flight and its events do not explain",
     SPEED: "has a velocity that its flight and its events do not explain",
 }
@@ -59,7 +59,7 @@ SENTENCES = {
 
 @kernel
 def find_fault(states, offset, events, gravity, low, high):
-    """(sequence, fault) of the first sequence that breaks a law, or (N, GOOD). low, high: the walls."""
+    """Return the first sequence that breaks a law, and its fault, or (N, GOOD). low, high: the walls."""
     position, velocity, radius, mass, count, contact = states
     time, a, b, normal, impulse, place = events
     sequences, frames, slots = contact.shape
@@ -83,7 +83,7 @@ def find_fault(states, offset, events, gravity, low, high):
 
 @kernel
 def check_states(position, velocity, radius, mass, n):
-    """Numbers where there is a disc, zeros where there is none."""
+    """Check that the states are finite where there is a disc, and zero where there is none."""
     frames, slots = position.shape[:2]
     if n > slots:
         return CROWDED
@@ -108,7 +108,7 @@ def check_states(position, velocity, radius, mass, n):
 
 @kernel
 def check_room(position, radius, n, low, high):
-    """No disc in a wall, no disc in another."""
+    """Check that no disc overlaps a wall or another disc."""
     for t in range(position.shape[0]):
         for k in range(n):
             r = float(radius[k])
@@ -126,13 +126,13 @@ def check_room(position, radius, n, low, high):
 
 @kernel
 def interval_of(time):
-    """t for a time in (t, t + 1]."""
+    """Return t for a time in (t, t + 1]."""
     return max(np.int64(np.ceil(time)) - 1, 0)
 
 
 @kernel
 def check_flags(contact, n, time, a, b, flags):
-    """`contact` says what the events say. flags (T, K) is scratch."""
+    """Check that `contact` agrees with the events. flags (T, K) is scratch memory."""
     frames, slots = contact.shape
     before = 0.0
     for t in range(frames):
@@ -159,7 +159,7 @@ def check_flags(contact, n, time, a, b, flags):
 
 @kernel
 def replay(position, velocity, radius, mass, n, events, gravity, low, high, x, v):
-    """From each frame to the next, through the events in between. x, v (K, 2) are scratch."""
+    """Check the motion from each frame to the next, through the events in between. x, v (K, 2) are scratch memory."""
     time, a, b, normal, impulse, place = events
     frames = position.shape[0]
     e = 0
@@ -191,6 +191,7 @@ def replay(position, velocity, radius, mass, n, events, gravity, low, high, x, v
 
 @kernel
 def fly(x, v, n, h, gravity):
+    """Move n discs freely for a time h."""
     for k in range(n):
         x[k, 0] += v[k, 0] * h
         x[k, 1] += v[k, 1] * h + 0.5 * gravity * h * h
@@ -199,7 +200,7 @@ def fly(x, v, n, h, gravity):
 
 @kernel
 def collide(a, b, normal, impulse, place, x, v, radius, mass, low, high):
-    """Give the stored impulse, having checked that the two touch, approach, and keep the energy."""
+    """Check that an event is between things that touch and conserves energy, then apply its stored impulse."""
     wall = b == WALL
     ra, ma = float(radius[a]), float(mass[a])
     rb, mb = (0.0, np.inf) if wall else (float(radius[b]), float(mass[b]))
@@ -216,7 +217,7 @@ def collide(a, b, normal, impulse, place, x, v, radius, mass, low, high):
         if not abs(place[axis] - x[a, axis] - ra * normal[axis]) < NEAR:
             return PLACE
     reduced = ma if wall else ma * mb / (ma + mb)
-    # a stored velocity is off by up to 1e-7 of itself, and lands in the light partner times the ratio of the masses
+    # a stored velocity has a relative error of up to 1e-7, which the ratio of the masses magnifies in the light partner
     if not abs(impulse - 2.0 * reduced * approach) <= NEAR * reduced * (1.0 + abs(approach)):
         return ENERGY
     for axis in range(2):

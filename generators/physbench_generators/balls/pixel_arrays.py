@@ -1,4 +1,4 @@
-"""Sequences of discs to their pixel arrays: all of them, or those that are wanted."""
+"""The pixel arrays of sequences of discs: all of them, or only those that are wanted."""
 
 from collections.abc import Collection, Mapping
 from functools import partial
@@ -44,10 +44,9 @@ def pixels_of(
     wanted: Collection[str] = (*ARRAYS, "visible"),
     empty: Memory | None = None,
 ) -> dict[str, NDArray[np.uint8]]:
-    """The wanted pixel arrays (N, T, H, W, C), in memory from `empty`; `visible` among the states is filled in if it is
-    wanted.
+    """Draw the wanted pixel arrays (N, T, H, W, C). If `visible` is wanted, fill it in among the states.
 
-    streams: where colours are drawn from.
+    streams: the random stream of each sequence, from which its colours are drawn. empty: makes the arrays to draw into.
     """
     if not {*ARRAYS, "visible"} & {*wanted}:
         return {}
@@ -78,7 +77,7 @@ def pixels_of(
 def _settle(
     states: Mapping[str, NDArray[Any]], s: int, groups: NDArray[np.uint8], collisions: NDArray[np.uint8]
 ) -> None:
-    """Pixels of two discs belong to no object."""
+    """Give the pixels that two discs share to no object."""
     for t in range(len(groups)):
         share(
             states["position"][s, t],

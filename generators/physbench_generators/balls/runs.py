@@ -1,7 +1,7 @@
-"""A movie of discs as runs: stretches of pixels of one owner, in the order of the file. Known before any pixel exists.
+"""Kernels that write a movie of discs as runs: consecutive pixels of one owner, in the order of the file.
 
-A run is a row (start, end, owner) of an int32 array, half-open, counted in pixels from the start of the movie; runs are
-sorted and do not overlap. Arrays only: T frames, K slots, H x W pixels.
+No pixel is drawn for that. A run is a row (start, end, owner) of an int32 array: a half-open range, counted in pixels
+from the start of the movie. Runs are sorted and do not overlap. T frames, K slots, H x W pixels.
 """
 
 import numpy as np
@@ -15,14 +15,16 @@ SHARED = -1
 
 
 def most_runs(frames: int, slots: int, height: int) -> int:
-    """No movie has more: a curtain cuts a run in two."""
+    """Return the largest number of runs that a movie can have. A curtain cuts a run in two."""
     return 2 * frames * slots * height
 
 
 @kernel
 def by_column(position, count, order):
-    """Discs from left to right. A disc meets a row in an interval around its own x, so disjoint discs keep this order
-    in every row."""
+    """Sort discs from left to right.
+
+    A disc covers an interval around its own x in a row, so disjoint discs have this order in every row.
+    """
     for k in range(count):
         place = k
         while place > 0 and position[order[place - 1], 0] > position[k, 0]:
@@ -33,9 +35,9 @@ def by_column(position, count, order):
 
 @kernel
 def find_runs(position, radius, count, height, width, runs, first_of, visible):
-    """The runs of all discs; first_of (T + 1,): where each frame begins; visible (T, K): pixels of each disc.
+    """Find the runs of all discs. Return how many there are, or SHARED if two discs may share a pixel.
 
-    Returns how many there are, or SHARED if two discs may claim one pixel.
+    first_of (T + 1,): the first run of each frame. visible (T, K): the number of pixels of each disc.
     """
     frames = position.shape[0]
     count = np.int64(count)
@@ -44,7 +46,7 @@ def find_runs(position, radius, count, height, width, runs, first_of, visible):
     bottom = np.zeros(count, np.int64)
     first = np.zeros((count, height + LANES), np.int32)
     end = np.zeros((count, height + LANES), np.int32)
-    place = np.zeros(height, np.int32)  # of the next run of each row
+    place = np.zeros(height, np.int32)  # the index of the next run of each row
     found = 0
     for t in range(frames):
         if may_share(position[t], radius, count):
@@ -77,7 +79,7 @@ def find_runs(position, radius, count, height, width, runs, first_of, visible):
             owner = order[i] + 1
             for row in range(
                 np.uint64(top[i]), np.uint64(bottom[i])
-            ):  # unsigned: no index counts from the end, and Numba need not ask
+            ):  # unsigned, so that Numba does not check for negative indices
                 at = np.uint64(place[row])
                 place[row] += 1
                 runs[at, START] = line + first[i, row]
@@ -90,7 +92,10 @@ def find_runs(position, radius, count, height, width, runs, first_of, visible):
 
 @kernel
 def draw_curtain(runs, count, curtain, height, width, shown, visible):
-    """shown: what the curtain leaves of the runs; visible loses what it hides. Returns how many are left."""
+    """Write into shown what the curtain leaves of the runs, and return how many are left.
+
+    The hidden pixels are subtracted from visible.
+    """
     left = 0
     for i in range(count):
         start, end, k = np.int64(runs[i, START]), np.int64(runs[i, END]), runs[i, OWNER] - 1
@@ -109,6 +114,7 @@ def draw_curtain(runs, count, curtain, height, width, shown, visible):
 
 @kernel
 def add(runs, count, start, end):
+    """Append a run of ones and return the new number of runs."""
     runs[count, START] = start
     runs[count, END] = end
     runs[count, OWNER] = 1
@@ -117,8 +123,10 @@ def add(runs, count, start, end):
 
 @kernel
 def find_collisions(owned, first_of, contact, pixels, runs):
-    """The runs of the collision mask: in frame t, those of frames t and t + 1 of the discs that hit another one in
-    between, united."""
+    """Find the runs of the collision mask, and return how many there are.
+
+    Frame t has the union of the runs, in frames t and t + 1, of the discs that hit another one in between.
+    """
     frames = contact.shape[0]
     count = 0
     for t in range(frames):
@@ -151,6 +159,7 @@ def find_collisions(owned, first_of, contact, pixels, runs):
 
 @kernel
 def hits(contact):
+    """Return whether any disc hits another one."""
     for k in range(contact.size):
         if contact[k] & HIT_OBJECT:
             return True

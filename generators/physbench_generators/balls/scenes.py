@@ -1,12 +1,12 @@
-"""The ball worlds: what can be asked for, and the named datasets.
+"""The ball worlds: their parameters, and the named datasets.
 
-Sizes and speeds are not in the R-NEM paper. Its figures show balls of about a fifth of the frame's width, and its
-ancestor [Sutskever, Hinton, Taylor 2009] lets a ball of radius 1.2 move about 0.25 a frame in a box of 10. Here: radius
-6 and 7.5 of 64 pixels (the paper's ratio 1.25), speeds from 0.6 to 3 pixels a frame, so four balls fill a sixth of the
-frame and meet about ten times in 51 frames. Frozen with version 1.
+The R-NEM paper does not give sizes and speeds. Its figures show balls of about a fifth of the frame's width. In the
+dataset that it builds on [Sutskever, Hinton, Taylor 2009], a ball of radius 1.2 moves about 0.25 per frame in a box of
+10. Here, the radius is 6 or 7.5 of 64 pixels (the paper's ratio 1.25) and the speeds are 0.6 to 3 pixels per frame, so
+four balls fill a sixth of the frame and meet about ten times in 51 frames. These values are frozen with version 1.
 
-Ten balls of that size do not fit at random into 64 pixels: those of balls10 are equal, and of radius 4, so that they
-fill an eighth of the box. The RMR paper [Velickovic et al. 2021] gives neither sizes nor speeds.
+Ten balls of that size cannot be placed at random in 64 pixels. The balls of balls10 are all equal, with radius 4, so
+that they fill an eighth of the box. The RMR paper [Velickovic et al. 2021] gives neither sizes nor speeds.
 """
 
 from __future__ import annotations
@@ -30,16 +30,18 @@ MOST_BALLS = 16
 LARGEST_BOX = 256
 
 STATES = ("contact", "position", "velocity", "radius", "mass", "count", "curtain")
-"""What is known of the motion alone, in the order in which kernels take it."""
+"""The arrays of the motion without pixels, in the order in which the kernels take them."""
 
 COLUMNS = ("offset", "time", "a", "b", "normal", "impulse", "position")
-"""Of the events, in the order in which kernels take them."""
+"""The columns of the events, in the order in which the kernels take them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BallStates:
-    """Elastic discs of two kinds in a box, the heavy kind drawn with probability one half: their motion, and no
-    pixels."""
+    """A world of elastic discs in a box, as states without pixels.
+
+    There are two kinds of discs; each disc is of the heavy kind with probability one half.
+    """
 
     name: ClassVar[str] = "ball-states"
     version: ClassVar[int] = 1
@@ -72,7 +74,7 @@ class BallStates:
         fewest, most = self.n
         if not 1 <= fewest <= most <= MOST_BALLS:
             asked = fewest if fewest == most else f"{fewest}-{most}"
-            raise RecipeError(f"n is 1 to {MOST_BALLS} balls, or a range from few to many such as 6-8, not {asked}")
+            raise RecipeError(f"n is 1 to {MOST_BALLS} balls, or a range such as 6-8, not {asked}")
         for name, value in (("speed", self.speed), ("gravity", self.gravity)):
             if value > self.size:
                 raise RecipeError(f"{name} is at most the side of the box, {self.size}, not {value:g}")
@@ -84,34 +86,37 @@ class BallStates:
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of a frame: zeros, as there are no pixels."""
         return 0, 0, 0
 
     @property
     def objects(self) -> int:
+        """How many slots there are for objects."""
         return self.n[1]
 
     @property
     def box_side(self) -> float:
+        """The side of the box whose walls the balls hit."""
         return float(self.size)
 
     @property
     def view(self) -> tuple[int, int]:
-        """The sides of the frame, which is cut from the middle of the box, and of a curtain in it."""
+        """The side of the frame, which is the middle of the box, and the side of the curtain in it."""
         return self.size, 0
 
     @property
     def kinds(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """(radius, mass) of the light and of the heavy kind, rounded as they are stored."""
+        """The (radius, mass) of the light and of the heavy kind, rounded as they are stored."""
         large = float(np.float32(self.radius * self.radius_ratio))
         return (float(np.float32(self.radius)), 1.0), (large, float(np.float32(self.mass_ratio)))
 
     def scenes(self, recipe: Recipe, span: Span, only: Collection[str] | None = None) -> Scenes:
+        """Make the sequences of a span."""
         states, _, events = self.throw(recipe.seeds(span.split, span.start, span.stop), recipe.frames)
         return Scenes(truth=states, events=events)
 
     def check(self, scenes: Scenes) -> Iterator[Fault]:
-        """Replay the motion from frame to frame, through the events in between; name the first sequence that breaks a
-        law."""
+        """Replay the motion from frame to frame, through the events, and yield the first sequence that breaks a law."""
         from physbench_generators.balls.motion import SENTENCES, find_fault
 
         cut = (self.size - self.view[0]) // 2
@@ -126,15 +131,18 @@ class BallStates:
     def throw(
         self, seeds: NDArray[np.uint64], frames: int
     ) -> tuple[dict[str, NDArray[Any]], NDArray[np.uint64], dict[str, NDArray[Any]]]:
-        """The motion alone: states by name (`visible` still zero), the random stream as each sequence leaves it, and
-        the events."""
+        """Make the motion of the sequences of these seeds, without pixels.
+
+        Return the states by name (`visible` is still zero), the random stream after the draws of each sequence, and the
+        events.
+        """
         from physbench_generators.balls.kernels import CROWDED, FULL, MOST_EVENTS, throw
 
-        self._room  # noqa: B018  (balls that cannot be placed are refused before the first of them is thrown)
+        self._room  # noqa: B018  (raises an error before any work is done if the balls do not fit)
         count, slots = len(seeds), self.objects
         sizes = {"N": count, "T": frames, "K": slots}
         states = {name: np.zeros(FIELDS[name].memory_shape(sizes), FIELDS[name].dtype) for name in STATES}
-        visible = np.zeros((count, frames, slots), np.uint16)  # left for those who draw
+        visible = np.zeros((count, frames, slots), np.uint16)  # filled in when pixels are drawn
         streams = np.zeros(count, np.uint64)
         offset = np.zeros(count + 1, np.int64)
         rows = _empty_rows(count * (16 + slots * slots * 4) + 64)
@@ -159,7 +167,7 @@ class BallStates:
 
     @cached_property
     def _room(self) -> bool:
-        """Whether the most balls, all of the larger kind, can be placed at random; an error in words if not."""
+        """True if the largest number of balls, all of the larger kind, can be placed at random; otherwise an error."""
         from physbench_generators.balls.kernels import place
 
         most = self.n[1]
@@ -176,13 +184,13 @@ class BallStates:
         share = self.n[1] * np.pi * radius * radius / self.size**2
         return RecipeError(
             f"{self.n[1]} balls of radius {radius:g} would cover {share:.0%} of a box of {self.size}x{self.size} and"
-            " cannot be placed at random: fewer or smaller balls, or a larger box"
+            " cannot be placed at random: ask for fewer or smaller balls, or a larger box"
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Balls(BallStates):
-    """The same with pixels: who owns each, who hits whom, and perhaps a curtain that hides some."""
+    """A world of elastic discs in a box, with pixels, their owners, collisions, and optionally a curtain."""
 
     name: ClassVar[str] = "balls"
     version: ClassVar[int] = 1
@@ -206,7 +214,7 @@ class Balls(BallStates):
 
     curtain: int = parameter(0, help="side of an invisible curtain in pixels (24 if no number is given)", flag=24)
     crop: int = parameter(0, help="keep only the centre of this side; 0 keeps the whole box")
-    colour: bool = parameter(False, help="three channels, a colour of its own for every ball")
+    colour: bool = parameter(False, help="three channels, with a different colour for every ball")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -224,15 +232,17 @@ class Balls(BallStates):
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of a frame."""
         return self.side, self.side, 3 if self.colour else 1
 
     @property
     def box_side(self) -> float:
-        """Where a frame shows the middle of the box alone, places in it are none in a box."""
+        """The side of the box, or 0 if a frame shows only its middle: positions in the frame are then not in a box."""
         return float(self.size) if self.side == self.size else 0.0
 
     @property
     def view(self) -> tuple[int, int]:
+        """The side of the frame, which is the middle of the box, and the side of the curtain in it."""
         return self.side, self.curtain
 
     def batch(
@@ -243,8 +253,10 @@ class Balls(BallStates):
         *,
         memory: Memory | None = None,
     ) -> Scenes:
-        """Make the sequence of each seed. only: what is not wanted is not drawn. memory: hands out what pixels are
-        drawn into."""
+        """Make the sequence of each seed.
+
+        only: the arrays to make; others are not drawn. memory: makes the arrays that pixels are drawn into.
+        """
         from physbench_generators.balls.pixel_arrays import pixels_of
 
         wanted = self.arrays if only is None else only
@@ -253,13 +265,15 @@ class Balls(BallStates):
         return Scenes.of({name: arrays[name] for name in arrays if name in wanted}, events)
 
     def scenes(self, recipe: Recipe, span: Span, only: Collection[str] | None = None) -> Scenes:
+        """Make the sequences of a span."""
         return self.draw(recipe, span, only)
 
     def draw(self, recipe: Recipe, span: Span, only: Collection[str] | None, memory: Memory | None = None) -> Scenes:
+        """Make the sequences of a span, with their pixels in arrays from `memory`."""
         return self.batch(recipe.seeds(span.split, span.start, span.stop), recipe.frames, only, memory=memory)
 
     def encode(self, recipe: Recipe, span: Span) -> tuple[dict[str, Streams], Scenes]:
-        """Make the pixel arrays as zlib streams: written from runs, never drawn, where there is no colour."""
+        """Make the pixel arrays as zlib streams. Without colour, they are written from runs and never drawn."""
         from physbench_generators.balls.encode import streams_of_pixels, streams_of_runs
 
         states, streams, events = self.throw(recipe.seeds(span.split, span.start, span.stop), recipe.frames)
@@ -267,13 +281,14 @@ class Balls(BallStates):
         return pixels, Scenes(truth=states, events=events)
 
     def marks(self, arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Marks:
+        """Name the balls in a picture of one sequence, and mark what they hit."""
         from physbench_generators.balls.marks import mark_balls
 
         return mark_balls(arrays, events)
 
 
 def _empty_rows(count: int) -> tuple[NDArray[np.generic], ...]:
-    """Make room for the columns of events, without their offset."""
+    """Make empty columns for events, without the offset."""
     fields = [ARRAYS[f"events/{name}"] for name in COLUMNS[1:]]
     return tuple(np.empty(field.shape({"M": count}), field.dtype) for field in fields)
 

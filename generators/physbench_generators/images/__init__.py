@@ -1,1 +1,1 @@
-"""Images with objects, as sequences of one frame: sprites, tetrominoes, shapes."""
+"""Images with objects, stored as sequences of one frame: sprites, tetrominoes, shapes."""

@@ -1,7 +1,7 @@
-"""Images made again from their factors, in NumPy and by other formulas than those of the kernels. Nothing in the arrays
-may be believed.
+"""A check of images: each is drawn again from its factors, in NumPy and with other formulas than the kernels use.
 
-K objects, H x W pixels, C channels.
+The arrays may come from an untrusted file, so nothing in them is assumed to be valid. K objects, H x W pixels, C
+channels.
 """
 
 from __future__ import annotations
@@ -24,26 +24,31 @@ if TYPE_CHECKING:
     Factors = Mapping[str, NDArray[Any]]
 
 DOUBT = 1e-9
-"""Of the size of a sprite: a centre of a pixel that is nearer to an edge may lie on either side."""
+"""A tolerance, relative to the size of a sprite. If the centre of a pixel is nearer than this to the edge of a sprite,
+rounding decides on which side it lies, so the pixel is not checked."""
 
 OFF_GRID = "has an object that does not lie on whole pixels within the image"
-NO_SHAPE = "has an object of a shape that there is not"
+NO_SHAPE = "has an object whose shape does not exist"
 
 
 class Painted(NamedTuple):
+    """An image drawn again from its factors."""
+
     features: NDArray[Any]  # (H, W, C)
     groups: NDArray[Any]  # (H, W)
-    doubtful: NDArray[np.bool_] | None = None  # (H, W) where nothing can be said
+    doubtful: NDArray[np.bool_] | None = None  # (H, W) pixels too near to an edge to be checked
 
 
 class Painter(Protocol):
+    """A function that draws the images of one world."""
+
     def __call__(self, factors: Factors, count: int) -> Painted | str:
-        """Draw one image from its factors, (K, ...) each, or say in words why it cannot be drawn."""
+        """Draw one image from its factors, (K, ...) each, or return a sentence that says why it cannot be drawn."""
         ...
 
 
 def find_faults(scenes: Scenes, paint: Painter) -> Iterator[Fault]:
-    """Compare every image with what its factors say."""
+    """Draw every image again from its factors and yield a fault for each that differs."""
     assert scenes.features is not None and scenes.groups is not None
     slots = scenes.truth["shape"].shape[1]
     for i, (features, groups) in enumerate(zip(scenes.features, scenes.groups[..., 0], strict=True)):
@@ -58,10 +63,10 @@ def find_faults(scenes: Scenes, paint: Painter) -> Iterator[Fault]:
 
 
 def _compare(features: NDArray[Any], groups: NDArray[Any], factors: Factors, slots: int, paint: Painter) -> str:
-    """Say in words what is wrong with one image; nothing if all is well."""
+    """Return a sentence that says what is wrong with one image, or "" if nothing is."""
     count = int(factors["count"])
     if count > slots:
-        return f"has {count} objects, and {slots} is the most"
+        return f"has {count} objects, and at most {slots} are allowed"
     if kept := [name for name, array in factors.items() if name not in ("count", "background") and array[count:].any()]:
         return f"has an absent object with a {kept[0]}"
     if (np.bincount(groups.reshape(-1), minlength=slots + 1)[1 : slots + 1] != factors["visible"]).any():
@@ -70,22 +75,22 @@ def _compare(features: NDArray[Any], groups: NDArray[Any], factors: Factors, slo
     if isinstance(painted, str):
         return painted
     if _differ(painted.groups[..., None], groups[..., None], painted.doubtful):
-        return "has a pixel whose owner is not where its factors say"
+        return "has a pixel whose owner is not the object that its factors put there"
     return (
-        "has a pixel of another colour than its factors say"
+        "has a pixel whose colour does not follow from its factors"
         if _differ(painted.features, features, painted.doubtful)
         else ""
     )
 
 
 def _differ(made: NDArray[Any], stored: NDArray[Any], doubtful: NDArray[np.bool_] | None) -> bool:
-    """Whether pixels (H, W, C) differ where there is no doubt (H, W)."""
+    """Return whether pixels (H, W, C) differ anywhere outside the doubtful ones (H, W)."""
     wrong = made != stored
     return bool(wrong.any() and (doubtful is None or wrong[~doubtful].any()))
 
 
 def _alone(masks: NDArray[np.bool_]) -> NDArray[Any]:
-    """masks (K, H, W) -> (H, W): the number of the one object there, from 1; 0 where there is none or more than one."""
+    """Return the owner of each pixel (H, W) from masks (K, H, W): an object from 1 on, or 0 for none or several."""
     groups = np.zeros(masks.shape[1:], np.uint8)
     for k, mask in enumerate(masks):
         groups[mask] = k + 1
@@ -95,15 +100,14 @@ def _alone(masks: NDArray[np.bool_]) -> NDArray[Any]:
 
 @dataclass(frozen=True)
 class SpritePainter:
-    """Sprites in the complex plane: a pixel is taken back to where it lies in a sprite of scale 1 that is not
-    turned."""
+    """A painter of sprites. It maps each pixel, as a complex number, back into a sprite of scale 1 without rotation."""
 
     shape: tuple[int, int, int]
     binary: bool
 
     @cached_property
     def places(self) -> NDArray[np.complex128]:
-        """(H, W): the centres of the pixels."""
+        """The centres of the pixels (H, W)."""
         centres = np.arange(self.shape[0]) + 0.5
         return centres + 1j * centres[:, None]
 
@@ -113,14 +117,14 @@ class SpritePainter:
         if not ((kinds >= 1) & (kinds <= 3)).all():
             return NO_SHAPE
         if self.binary and ((colours != 255).any() or factors["background"].any()):
-            return "has a colour, and is black and white"
+            return "has a colour although it is black and white"
         masks, doubtful = np.zeros((count, size, size), bool), np.zeros((size, size), bool)
         sizes, angles = size / 64 * factors["scale"].astype(np.float64), factors["rotation"].astype(np.float64)
         if (
             not all(np.isfinite(numbers).all() for numbers in (sizes, angles, factors["position"]))
             or not ((sizes >= 0) & (sizes <= size)).all()
         ):
-            return "has a factor that is no size, angle or place"
+            return "has a scale, a rotation or a position that is not a valid number"
         for k, kind in enumerate(kinds.tolist()):
             x, y = factors["position"][k].tolist()
             near = _around(y, 13 * sizes[k], size), _around(x, 13 * sizes[k], size)
@@ -137,23 +141,23 @@ class SpritePainter:
 
 
 def _around(middle: float, reach: float, size: int) -> slice:
-    """The pixels of a row or a column that a sprite may touch."""
+    """Return the pixels of a row or a column that a sprite may touch."""
     return slice(int(min(max(middle - reach - 1, 0), size)), int(min(max(middle + reach + 2, 0), size)))
 
 
 def _square(place: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """How deep inside a square of side 17, over its size."""
+    """Return how deep a place lies inside a square of side 17: 1 in the middle, 0 on the edge, negative outside."""
     return 1 - (np.abs(place.real + place.imag) + np.abs(place.real - place.imag)) / 17
 
 
 def _ellipse(place: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """The same for half axes of 12 and 8: the distances to the foci add up to 24."""
+    """Return the same for an ellipse with half axes 12 and 8, where the distances to the foci add up to 24."""
     focus = np.sqrt(12**2 - 8**2)
     return 1 - (np.abs(place - focus) + np.abs(place + focus)) / 24
 
 
 def _heart(place: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """The same for a heart whose unit is 9 pixels, its centre a quarter of that above the origin."""
+    """Return the same for a heart whose unit is 9 pixels and whose centre lies a quarter of a unit above the origin."""
     x, y = place.real / 9, 0.25 - place.imag / 9
     return np.cbrt(x * x) * y - (x * x + y * y - 1)
 
@@ -162,8 +166,10 @@ _DEPTHS: tuple[Callable[[NDArray[np.complex128]], NDArray[np.float64]], ...] = (
 
 
 def _corner(position: NDArray[Any], height: int, width: int, shape: tuple[int, int, int]) -> tuple[int, int] | None:
-    """The top row and the left column of a box around a place; None where it is not on whole pixels or not within the
-    image."""
+    """Return the top row and the left column of a box around a position.
+
+    Return None if the box does not lie on whole pixels inside the image.
+    """
     left, top = (position.astype(np.float64) - (width / 2, height / 2)).tolist()
     if not (0 <= left <= shape[1] - width and 0 <= top <= shape[0] - height) or left % 1 or top % 1:
         return None
@@ -172,7 +178,8 @@ def _corner(position: NDArray[Any], height: int, width: int, shape: tuple[int, i
 
 @dataclass(frozen=True)
 class TetrisPainter:
-    """Pieces block by block: a block is lit from above and from the right, and a corner is half of both its sides."""
+    """A painter of pieces, block by block. A block is lit from above and from the right. The shade of a corner is the
+    mean of the two sides that meet there."""
 
     shape: tuple[int, int, int]
 
@@ -184,7 +191,7 @@ class TetrisPainter:
             if not 1 <= number <= len(_CELLS):
                 return NO_SHAPE
             if {*colour} != {0, 255}:
-                return "has a piece that is none of the six colours"
+                return "has a piece whose colour is none of the six"
             cells = _CELLS[number - 1]
             corner = _corner(
                 factors["position"][k],
@@ -205,7 +212,7 @@ class TetrisPainter:
 
 @cache
 def _bevel() -> NDArray[np.int64]:
-    """A block (5, 5): its sides, its inside, and corners between two sides."""
+    """Return the shades of a block (5, 5): its sides, its inside, and its corners."""
     rows, columns = np.full(5, 159), np.full(5, 159)
     rows[0], rows[4], columns[0], columns[4] = 255, 63, 127, 191
     y, x = np.indices((5, 5))
@@ -231,12 +238,12 @@ _CELLS = (
     ((0, 0), (1, 0), (1, 1), (2, 0)),
     ((0, 0), (0, 1), (1, 0), (1, 1)),
 )
-"""The blocks of each shape, row and column."""
+"""The blocks of each shape, as pairs of row and column."""
 
 
 @dataclass(frozen=True)
 class ShapePainter:
-    """Outlines by how far a pixel lies from their axis."""
+    """A painter of outlines, which compares the distance of each pixel from the axis of the shape."""
 
     shape: tuple[int, int, int]
 

@@ -1,5 +1,5 @@
-"""What the worlds of images share: a still image as a sequence, its compressed pixel arrays, and how many objects may
-be asked for."""
+"""Code that the worlds of images share: still images as sequences, compressed pixel arrays, and the range of the number
+of objects."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ MOST_OBJECTS = 16
 
 
 def require_range(n: tuple[int, int], noun: str) -> None:
-    """Refuse a number of objects that no image has."""
+    """Raise an error if an image cannot have so many objects."""
     fewest, most = n
     if not 1 <= fewest <= most <= MOST_OBJECTS:
         asked = fewest if fewest == most else f"{fewest}-{most}"
-        raise RecipeError(f"n is 1 to {MOST_OBJECTS} {noun}, or a range from few to many such as 4-6, not {asked}")
+        raise RecipeError(f"n is 1 to {MOST_OBJECTS} {noun}, or a range such as 4-6, not {asked}")
 
 
 def empty(names: Collection[str], sizes: Mapping[str, int]) -> Arrays:
-    """Make arrays of the vocabulary by name, all zeros, of one frame each, without the axis of time."""
+    """Make arrays of zeros for the named fields, for one frame each and without the time axis."""
     arrays: Arrays = {}
     for name in names:
         shape = FIELDS[name].memory_shape({**sizes, "T": 1})
@@ -44,7 +44,7 @@ def empty(names: Collection[str], sizes: Mapping[str, int]) -> Arrays:
 
 
 def repeat_frames(arrays: Mapping[str, NDArray[Any]], frames: int) -> Scenes:
-    """Make sequences of images: the same frame again and again."""
+    """Turn images into sequences by repeating each one as every frame."""
     return Scenes.of(
         {
             name: np.repeat(array[:, None], frames, axis=1) if FIELDS[name].timed else array
@@ -54,8 +54,10 @@ def repeat_frames(arrays: Mapping[str, NDArray[Any]], frames: int) -> Scenes:
 
 
 def encode_images(arrays: Mapping[str, NDArray[Any]], frames: int) -> tuple[dict[str, Streams], Scenes]:
-    """Make the zlib streams of the pixel arrays, and the other arrays as scenes. Labels and black-and-white images are
-    written from runs."""
+    """Return the pixel arrays as zlib streams, and the other arrays as scenes.
+
+    Labels and black-and-white images are written from runs.
+    """
     streams: dict[str, Streams] = {}
     for name in ("features", "groups"):
         pixels, width = arrays[name], arrays[name].shape[2]
@@ -70,11 +72,13 @@ def encode_images(arrays: Mapping[str, NDArray[Any]], frames: int) -> tuple[dict
 
 
 class Images:
-    """What worlds of images share: they draw every image from its own seed, and repeat it where a sequence has more
-    frames."""
+    """The base class of worlds of images.
+
+    Every image is drawn from its own seed, and repeated if a sequence has several frames.
+    """
 
     def draw_images(self, seeds: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
-        """Make every array without the axis of time."""
+        """Make every array of the images with these seeds, without the time axis."""
         raise NotImplementedError
 
     def batch(self, seeds: NDArray[np.uint64], frames: int) -> Scenes:
@@ -84,5 +88,5 @@ class Images:
     scenes = make_by_seed(batch)
 
     def encode(self, recipe: Recipe, span: Span) -> tuple[dict[str, Streams], Scenes]:
-        """Make the images of a span, their pixels compressed."""
+        """Make the images of a span, with their pixels compressed."""
         return encode_images(self.draw_images(recipe.seeds(span.split, span.start, span.stop)), recipe.frames)

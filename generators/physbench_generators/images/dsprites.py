@@ -1,8 +1,8 @@
 """Multi-dSprites: two to five sprites in colour, or two or three in white on black.
 
-What the paper and the files that were released leave unsaid, and what is done here (docs/images.md has the same for
-people): sprites measure as `geometry` says, centres are uniform over the square in which every sprite lies within the
-frame, colours are uniform over the hue wheel, greys are uniform. Frozen with version 1.
+The paper and the released files leave some choices open. Here, the sizes of sprites are those in `geometry`; centres
+are uniform over the square in which every sprite lies within the frame; colours are uniform over the hue wheel; greys
+are uniform. docs/images.md explains these choices. They are frozen with version 1.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from physbench.scene import Marks
 
 STATES = ("count", "shape", "colour", "scale", "rotation", "position", "background")
-"""The factors, in the order in which kernels take them."""
+"""The factors, in the order in which the kernels take them."""
 
 PAPER = {"training": 50_000, "validation": 5_000, "test": 5_000}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sprites(Images):
-    """Squares, ellipses and hearts of any size, angle and hue on grey; or white on black."""
+    """A world of squares, ellipses and hearts of any size, angle and hue on grey, or in white on black."""
 
     name: ClassVar[str] = "multi-dsprites"
     version: ClassVar[int] = 1
@@ -51,7 +51,7 @@ class Sprites(Images):
     )
 
     n: tuple[int, int] | None = parameter(
-        None, help="sprites: 4, or a range such as 6-8; 2-5 if nothing is said, 2-3 in black and white"
+        None, help="sprites: 4, or a range such as 6-8; by default 2-5, or 2-3 in black and white"
     )
     size: int = parameter(64, help="side of an image in pixels", low=16, high=256)
     binary: bool = parameter(False, help="white sprites on black")
@@ -70,14 +70,16 @@ class Sprites(Images):
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of a frame."""
         return self.size, self.size, 1 if self.binary else 3
 
     @property
     def objects(self) -> int:
+        """How many slots there are for objects."""
         return self.numbers[1]
 
     def draw_images(self, seeds: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
-        """Make every array without the axis of time."""
+        """Make every array of the images with these seeds, without the time axis."""
         from physbench_generators.images.kernels import paint, throw
 
         height, width, channels = self.shape
@@ -88,12 +90,13 @@ class Sprites(Images):
         return arrays
 
     def check(self, scenes: Scenes) -> Iterator[Fault]:
-        """Draw every sprite again from its factors, by other formulas."""
+        """Draw every sprite again from its factors with other formulas, and yield what differs."""
         from physbench_generators.images.check import SpritePainter, find_faults
 
         return find_faults(scenes, SpritePainter(self.shape, self.binary))
 
     def marks(self, arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Marks:
+        """Name the objects in a picture of one image."""
         from physbench_generators.images.marks import mark_images
 
         return mark_images(arrays, ("square", "ellipse", "heart"))

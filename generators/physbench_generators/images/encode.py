@@ -1,4 +1,4 @@
-"""Label images to their zlib streams, by runs. N images, H x W pixels."""
+"""An encoder from label images to zlib streams, which goes through runs of pixels. N images, H x W pixels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def streams_of_labels(labels: NDArray[Any], owners: int) -> Streams:
-    """labels (N, H, W, 1) uint8: 0 to owners."""
+    """Write label images as zlib streams. labels: (N, H, W, 1) uint8, from 0 to owners."""
     count, height, width = labels.shape[:3]
     most = height * ((width + 1) // 2)
     runs = np.empty((most, 3), np.int32)
@@ -28,8 +28,10 @@ def streams_of_labels(labels: NDArray[Any], owners: int) -> Streams:
 
 @kernel
 def find_runs(labels, runs):
-    """Find the runs of one image (H, W): first pixel, the one after the last, label; none goes over the end of a row.
-    Returns how many there are."""
+    """Find the runs of one image (H, W) and return how many there are.
+
+    A run is its first pixel, the pixel after its last one, and its label. No run goes past the end of a row.
+    """
     height, width = labels.shape
     found = 0
     for row in range(height):
@@ -50,7 +52,7 @@ def find_runs(labels, runs):
 
 @kernel
 def write_images(labels, owners, code, runs, words, out, sizes):
-    """Write the stream of each image (N, H, W) into out, one after the other; returns where they end."""
+    """Write the streams of the images (N, H, W) into out, one after the other, and return where the last one ends."""
     images, height, width = labels.shape
     end = 0
     stream = words.view(np.uint8)

@@ -1,10 +1,10 @@
-"""Sprites: their factors from seeds, and from the stored float32 factors to pixels.
+"""The kernels of sprites: they draw factors from seeds, and pixels from the stored float32 factors.
 
-A pixel belongs to a sprite when its centre lies inside it or on its edge. Only + - * / and comparisons in float64 are
-used, in a fixed order and never fused, so the bytes are the same on every machine that keeps IEEE 754; the cosine and
-the sine are sums of a few terms (`turn`), not those of a library.
+A pixel belongs to a sprite if its centre lies inside the sprite or on its edge. Only + - * / and comparisons in float64
+are used, in a fixed order and never fused, so the bytes are the same on every machine that follows IEEE 754. The cosine
+and the sine are sums of a few terms (`turn`) rather than library functions.
 
-Arrays only: N images, K slots, H = W = size.
+N images, K slots, H = W = size.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ TURN = 2.0 * np.pi
 
 @kernel
 def pick(stream, choices):
-    """A whole number from 0 to choices - 1."""
+    """Draw a whole number from 0 to choices - 1."""
     return int(draw(stream) * choices)
 
 
 @kernel
 def turn(angle):
-    """The cosine and the sine of an angle from 0 on, to about 2e-16: the nearest quarter turn, and the series of what
-    is left."""
+    """Return the cosine and the sine of an angle >= 0, to about 2e-16.
+
+    The nearest quarter turn is taken off first, and the power series is used for the rest.
+    """
     quarter = int(angle / QUARTER + 0.5)
     rest = angle - quarter * QUARTER
     square = rest * rest
@@ -50,8 +52,10 @@ def turn(angle):
 
 @kernel
 def hue(number, colour):
-    """One of the HUES saturated colours, in the order of the wheel from red over green and blue: one channel full, one
-    empty."""
+    """Write one of the HUES saturated colours into `colour` (3,).
+
+    They are in the order of the colour wheel: red, green, blue. One channel is 255 and one is 0.
+    """
     sector = number // 255
     rest = number % 255
     full, empty, between = ((sector + 1) // 2) % 3, ((sector + 4) // 2) % 3, (7 - sector) % 3
@@ -62,11 +66,10 @@ def hue(number, colour):
 
 @kernel
 def throw(seeds, fewest, most, size, binary, states):
-    """Draw the factors of an image from each seed. states: the arrays in the order of `dsprites.STATES`, zeros before;
-    of one frame.
+    """Draw the factors of one image from each seed.
 
-    The draws of an image come in this order, for good: count, background; then for each sprite shape, scale, rotation,
-    x, y, colour.
+    states: the arrays of one frame in the order of `dsprites.STATES`, filled with zeros. The order of the draws must
+    never change: count, background; then for each sprite shape, scale, rotation, x, y, colour.
     """
     count, shape, colour, scale, rotation, position, background = states
     stream = np.zeros(1, np.uint64)
@@ -94,10 +97,10 @@ def throw(seeds, fewest, most, size, binary, states):
 
 @kernel
 def cover(kind, across, along, dx, dy, left, right, inside):
-    """Find the pixels left..right-1 of a row that lie in a sprite: inside (W,) uint8.
+    """Mark the pixels left..right-1 of a row that lie in a sprite, in `inside` (W,) uint8.
 
-    dx: from the sprite's centre to that of pixel 0; dy: to that of the row. across, along: the cosine and the sine,
-    over one half axis and over the other.
+    dx, dy: from the centre of the sprite to the centre of pixel 0 of this row. across, along: the cosine and the sine
+    of the rotation, divided by one half axis and by the other.
     """
     if kind == SQUARE:
         for column in range(left, right):
@@ -119,11 +122,10 @@ def cover(kind, across, along, dx, dy, left, right, inside):
 
 @kernel
 def paint(count, shape, colour, scale, rotation, position, background, binary, features, groups, visible):
-    """Draw images into features (N, H, W, C) and groups (N, H, W), zeros before, and count visible (N, K), zeros
-    before.
+    """Draw images into features (N, H, W, C) and groups (N, H, W), and count each object's pixels in visible (N, K).
 
-    In colour a sprite lies over those before it. In binary a pixel of two sprites is on and belongs to no object:
-    nothing tells which is in front.
+    The arrays are zeros beforehand. In colour, a sprite lies over those before it. In a binary image, a pixel of two
+    sprites is on and belongs to no object, because nothing shows which one is in front.
     """
     images, size = groups.shape[:2]
     unit = size / 64.0

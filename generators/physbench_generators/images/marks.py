@@ -1,4 +1,4 @@
-"""What pictures of images show beside pixels and labels: what each object is."""
+"""What a picture of an image shows beside pixels and labels: the name of each object."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 
 def mark_images(arrays: Mapping[str, NDArray[Any]], shapes: Sequence[str]) -> Marks:
-    """Name the objects of one image by their shapes, which count from 1. Nothing in the arrays may be believed: they
-    can be a stranger's."""
+    """Name the objects of one image by their shapes, which count from 1.
+
+    The arrays may come from an untrusted file, so nothing in them is assumed to be valid.
+    """
     numbers = arrays["shape"][: int(arrays["count"])].tolist()
     return Marks(
         names=tuple(

@@ -1,7 +1,7 @@
 """Shapes: three outlines of triangles and squares in white on black, which may overlap.
 
-The pixels of each are those of the first author's notebook. Shapes are drawn with replacement and placed uniformly over
-the whole pixels where they fit. Frozen with version 1.
+The pixels of each outline are those in the notebook of the paper's first author. Shapes are drawn with replacement and
+placed uniformly over the whole pixels where they fit. This is frozen with version 1.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ UP = (
 )
 SQUARE = ("#######", "#######", "##...##", "##...##", "##...##", "#######", "#######")
 OUTLINES = {"up": UP, "down": UP[::-1], "square": SQUARE}
-"""By shape from 1 on."""
+"""The outlines in the order of the shapes, which count from 1."""
 
 WHITE = np.full((1, 3), 255, np.uint8)
 
 
 @lru_cache(maxsize=1)
 def bank() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Every outline as (S, 7, 12) of 0 or 1, and its height and width (S, 2)."""
+    """Return every outline as zeros and ones (S, 7, 12), and its height and width (S, 2)."""
     pixels, sizes = np.zeros((len(OUTLINES), 7, 12), np.uint8), np.zeros((len(OUTLINES), 2), np.int64)
     for number, lines in enumerate(OUTLINES.values()):
         sizes[number] = len(lines), len(lines[0])
@@ -53,7 +53,7 @@ def bank() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Shapes(Images):
-    """Triangles that point up or down, 7x12 pixels, and squares, 7x7."""
+    """A world of triangles that point up or down, 7x12 pixels, and squares, 7x7."""
 
     name: ClassVar[str] = "shapes"
     version: ClassVar[int] = 1
@@ -71,14 +71,16 @@ class Shapes(Images):
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of a frame."""
         return self.size, self.size, 1
 
     @property
     def objects(self) -> int:
+        """How many slots there are for objects."""
         return self.n[1]
 
     def draw_images(self, seeds: NDArray[np.uint64]) -> dict[str, NDArray[Any]]:
-        """Make every array without the axis of time."""
+        """Make every array of the images with these seeds, without the time axis."""
         from physbench_generators.images.stencils import paint, throw
 
         arrays = empty(self.arrays, {"N": len(seeds), "H": self.size, "W": self.size, "C": 1, "K": self.objects})
@@ -89,12 +91,13 @@ class Shapes(Images):
         return arrays
 
     def check(self, scenes: Scenes) -> Iterator[Fault]:
-        """Draw every outline again from its factors, by its edges."""
+        """Draw every outline again from its factors with other formulas, and yield what differs."""
         from physbench_generators.images.check import ShapePainter, find_faults
 
         return find_faults(scenes, ShapePainter(self.shape))
 
     def marks(self, arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Marks:
+        """Name the objects in a picture of one image."""
         from physbench_generators.images.marks import mark_images
 
         return mark_images(arrays, ("triangle up", "triangle down", "square"))

@@ -1,6 +1,6 @@
-"""Images of stencils: small pictures of a few kinds that are put down on whole pixels, and may or may not overlap.
+"""Kernels for images of stencils: small pictures of a few kinds, placed on whole pixels, with or without overlap.
 
-Arrays only: N images, K slots, H = W = size, S kinds of stencils, each no larger than h x w.
+N images, K slots, H = W = size, S kinds of stencils, each no larger than h x w.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from physbench_generators.compiled import kernel
 from physbench_generators.images.kernels import pick
 
 TRIES, RESTARTS = 200, 2_000
-"""Stencils that may not overlap are all thrown down at random until none does, so every arrangement is as likely as any
-other. When that fails RESTARTS times, since they are too many, they are placed one after another, each by trial; after
-TRIES failures all are placed anew, again at most RESTARTS times."""
+"""How often stencils that may not overlap are tried.
+
+At first all of them are placed at random until none overlap, so every arrangement is equally likely. If that fails
+RESTARTS times because there are too many, they are placed one after another, each at random until it fits. After TRIES
+failures in a row, placing begins again with the first one, at most RESTARTS times."""
 
 
 @kernel
 def overlap(a, top_a, left_a, b, top_b, left_b):
-    """Whether two stencils (h, w) have a pixel in common."""
+    """Return whether two stencils (h, w) have a pixel in common."""
     for row in range(max(top_a, top_b), min(top_a + a.shape[0], top_b + b.shape[0])):
         for column in range(max(left_a, left_b), min(left_a + a.shape[1], left_b + b.shape[1])):
             if a[row - top_a, column - left_a] > 0 and b[row - top_b, column - left_b] > 0:
@@ -28,8 +30,10 @@ def overlap(a, top_a, left_a, b, top_b, left_b):
 
 @kernel
 def place(stream, n, size, apart, bank, sizes, kinds, corners):
-    """Place stencils, each uniformly over where it fits; where they shall be apart, as TRIES says. False if they are
-    too crowded."""
+    """Place stencils, each uniformly over the places where it fits. Return False if there is no room.
+
+    apart: whether they may not overlap; see TRIES for how that is done.
+    """
     for restart in range(2 * RESTARTS):
         placed = 0
         failures = 0
@@ -60,12 +64,11 @@ def place(stream, n, size, apart, bank, sizes, kinds, corners):
 
 @kernel
 def throw(seeds, fewest, most, size, apart, bank, sizes, palette, states):
-    """Draw the factors of an image from each seed: how many were made, all unless they are too crowded. states: count,
-    shape, colour, position, zeros before.
+    """Draw the factors of one image from each seed. Return how many images were made: all, unless one has no room.
 
-    bank (S, h, w): the pixels of each kind, 0 = not of it; sizes (S, 2): its height and width. palette (P, 3): the
-    colours there are. The draws of an image come in this order, for good: count; shape and colour of each object; rows
-    and columns.
+    states: count, shape, colour, position, filled with zeros. bank (S, h, w): the pixels of each kind, where 0 is not
+    part of it. sizes (S, 2): the height and width of each kind. palette (P, 3): the colours to choose from. The order
+    of the draws must never change: count; shape and colour of each object; rows and columns.
     """
     count, shape, colour, position = states
     stream = np.zeros(1, np.uint64)
@@ -91,14 +94,13 @@ def throw(seeds, fewest, most, size, apart, bank, sizes, palette, states):
 
 @kernel
 def paint(bank, sizes, count, shape, colour, position, features, groups, visible):
-    """Draw images into features (N, H, W, C) and groups (N, H, W), zeros before, and count visible (N, K), zeros
-    before.
+    """Draw images into features (N, H, W, C) and groups (N, H, W), and count each object's pixels in visible (N, K).
 
-    With three channels a pixel is a stencil's shade in its colour, with one it is 1. A pixel of two stencils belongs to
-    no object.
+    The arrays are zeros beforehand. With three channels, a pixel has the shade of its stencil in each
+    channel of its colour; with one channel, it is 1. A pixel of two stencils belongs to no object.
     """
     images = groups.shape[0]
-    coloured = features.shape[3] == 3  # where none overlap
+    coloured = features.shape[3] == 3  # then no stencils overlap
     for s in range(images):
         for k in range(count[s]):
             kind = shape[s, k] - 1
