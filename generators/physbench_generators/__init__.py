@@ -1,1 +1,1 @@
-"""Dataset generators. One folder is one world."""
+"""Dataset generators. Each folder is one world."""

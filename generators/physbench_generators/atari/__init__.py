@@ -1,2 +1,1 @@
-"""What every Atari world shares: the console, the policies that play on it, the sittings that are recorded, and their
-tapes."""
+"""Code that all Atari worlds share: the console, the policies that play, the recorded sittings, and their tapes."""

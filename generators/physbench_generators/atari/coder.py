@@ -1,7 +1,7 @@
-"""Actions in few bits: each costs the less, the likelier it is after the two before it, by what was seen so far.
+"""A compressed form of actions: the likelier an action is after the two before it, the fewer bits it takes.
 
-The bits are those of one large number [Duda 2009, asymmetric numeral systems]: whole numbers alone, so that every
-machine reads what any other wrote.
+Likelihoods are counted from the actions so far. The bits are those of one large number [Duda 2009, asymmetric numeral
+systems]. Only whole numbers are used, so every machine can read what another one wrote.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 GAIN, MOST = 12, 4000
-"""What an action gains in likelihood by being taken, and when the likelihoods are halved."""
+"""How much is added to the count of an action when it is taken, and the sum of counts above which all are halved."""
 
 
 class Likelihoods:
-    """Of each action, after each pair of actions."""
+    """The likelihood of each action after each pair of actions."""
 
     def __init__(self, actions: int) -> None:
         self._actions = actions
@@ -26,26 +26,28 @@ class Likelihoods:
         self._pair = 0
 
     def begin(self) -> list[int]:
-        """Begin a lane."""
+        """Begin a lane, and return the counts for its first action."""
         self._pair = 0
         return self.now()
 
     def now(self) -> list[int]:
+        """Return the counts of the actions after the last two."""
         return self._counts.setdefault(self._pair, [1] * self._actions)
 
     def learn(self, action: int) -> None:
-        """Learn that an action was taken by choice."""
+        """Count an action that was chosen rather than forced by chance."""
         counts = self.now()
         counts[action] += GAIN
         if sum(counts) > MOST:
             counts[:] = [(count + 1) // 2 for count in counts]
 
     def go_on(self, action: int) -> None:
+        """Move on to the next step, after this action."""
         self._pair = self._pair % self._actions * self._actions + action
 
 
 def encode(lanes: Sequence[bytes], forced: Sequence[Sequence[int]], actions: int) -> bytes:
-    """Write the actions of some lanes. forced: of each step of each lane, the action that chance has taken, or -1."""
+    """Encode the actions of some lanes. forced: for each step of each lane, the action that chance took, or -1."""
     model, ranges = Likelihoods(actions), list[tuple[int, int, int]]()
     for lane, chances in zip(lanes, forced, strict=True):
         model.begin()
@@ -56,7 +58,7 @@ def encode(lanes: Sequence[bytes], forced: Sequence[Sequence[int]], actions: int
                 model.learn(action)
             elif chance != action:
                 raise StorageError(
-                    f"an action that chance took is {action}, not {chance}: the actions are not of these rules"
+                    f"an action that chance took is {action}, not {chance}: the actions do not follow these rules"
                 )
             model.go_on(action)
     number = 1
@@ -66,7 +68,7 @@ def encode(lanes: Sequence[bytes], forced: Sequence[Sequence[int]], actions: int
 
 
 def decode(data: bytes, lengths: Sequence[int], forced: Sequence[Sequence[int]], actions: int) -> list[bytes]:
-    """Read the actions of some lanes, so many of each."""
+    """Decode the actions of some lanes. lengths: how many actions each lane has."""
     model, number, lanes = Likelihoods(actions), int.from_bytes(data, "little"), list[bytes]()
     for length, chances in zip(lengths, forced, strict=True):
         lane = bytearray()
@@ -77,7 +79,7 @@ def decode(data: bytes, lengths: Sequence[int], forced: Sequence[Sequence[int]],
                 counts = model.now()
                 rest, place = divmod(number, sum(counts))
                 size = 0
-                for action, size in enumerate(counts):  # noqa: B007  (the action is what the loop ends with)
+                for action, size in enumerate(counts):  # noqa: B007  (the last value of action is used after the loop)
                     if place < size:
                         break
                     place -= size

@@ -1,8 +1,7 @@
-"""The console: one game of the emulator, raw frame by raw frame. ale-py is an optional extra, imported where a console
-is made.
+"""The console: one game in the emulator, played raw frame by raw frame.
 
-The emulator takes no chances here: nothing is sticky, nothing is skipped, and every game begins from the same state,
-whatever was played before it.
+ale-py is an optional dependency, imported when a console is made. The emulator is deterministic here: there are no
+sticky actions, no frames are skipped, and every game begins from the same state, whatever was played before.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ if TYPE_CHECKING:
 MISSING = "the games of the Atari 2600 need the emulator ale-py, which is not installed: pip install 'physbench[atari]'"
 
 MEMORY = 128
-"""Bytes of the console's memory."""
+"""The size of the console's memory in bytes."""
 
 SCREEN = (210, 160)
 """Rows and columns of the screen of Space Invaders."""
 
 
 def emulator() -> Any:
-    """Import ale-py, or say how to install it."""
+    """Import ale-py, or raise an error that says how to install it."""
     try:
         import ale_py
     except ImportError:
@@ -44,7 +43,7 @@ def emulator() -> Any:
 
 
 def emulator_version() -> str:
-    """Name the version of ale-py that is installed; nothing where there is none."""
+    """Return the version of ale-py that is installed, or "" if there is none."""
     try:
         return version("ale-py")
     except PackageNotFoundError:
@@ -53,21 +52,20 @@ def emulator_version() -> str:
 
 @cache
 def games() -> dict[str, str]:
-    """List the games that the installed emulator ships: the MD5 of each by its name. The emulator is not loaded for
-    that."""
+    """Return the MD5 of each game of the installed emulator, by name. The emulator itself is not loaded."""
     table: dict[str, str] = json.loads((_roms() / "md5.json").read_text(encoding="utf-8"))
     return {name.removesuffix(".bin"): digest for name, digest in sorted(table.items())}
 
 
 def rom_of(game: str) -> str:
-    """Give the MD5 of a game, or say which was meant."""
+    """Return the MD5 of a game, or raise an error that suggests a similar name."""
     if game not in games():
         raise RecipeError(f"the emulator has no game {shorten(repr(game), 60)}: {suggest(game, games())}")
     return games()[game]
 
 
 def path_of(game: str) -> Path:
-    """Say where the emulator keeps a game."""
+    """Return the path of a game's ROM in the emulator."""
     return _roms() / f"{game}.bin"
 
 
@@ -79,29 +77,29 @@ def _roms() -> Path:
 
 
 def require_game(game: str) -> str:
-    """Give the MD5 of a game that can be played."""
+    """Return the MD5 of a game, or raise an error if it cannot be played alone."""
     rom = rom_of(game)
     if emulator().ALEInterface.isSupportedROM(str(path_of(game))) is None:
-        raise RecipeError(f"the game {game} is for two players: the emulator has no way to play it alone")
+        raise RecipeError(f"the game {game} is for two players: the emulator cannot play it with one player")
     return rom
 
 
 def require_emulator(*, game: str, rom: str, made_with: str) -> None:
-    """Hold what is installed to what a recipe says: another ROM is an error, another emulator a notice."""
+    """Compare the installed emulator with the recipe. Another ROM is an error; another version is only reported."""
     if (found := require_game(game)) != rom:
         raise RecipeError(
-            f"the recipe is of the ROM {rom} of {game}, and ale-py {emulator_version()} has {found}: install ale-py"
+            f"the recipe needs the ROM {rom} of {game}, but ale-py {emulator_version()} has {found}: install ale-py"
             f" {made_with}"
         )
     if emulator_version() != made_with:
         announce(
-            f"the recipe is of ale-py {made_with}, and {emulator_version()} is installed: the frames may differ;"
-            " physbench verify tells"
+            f"the recipe was made with ale-py {made_with}, but {emulator_version()} is installed: the frames may"
+            " differ; physbench verify shows whether they do"
         )
 
 
 class Console:
-    """One game. Actions are numbers of the game's own set, those that do something in it."""
+    """A console with one game. Actions are indices into the set of actions that have an effect in this game."""
 
     def __init__(self, game: str) -> None:
         ale_py = emulator()
@@ -116,7 +114,7 @@ class Console:
         ale.reset_game()
         self._actions = ale.getMinimalActionSet()
         self.codes = tuple(int(action.value) for action in self._actions)
-        """The numbers of the actions among the 18 of all games."""
+        """The codes of these actions, among the 18 actions of all games."""
         self._draw = ale.getScreen if game == "space_invaders" else ale.getScreenGrayscale
         self._start = ale.cloneState(include_rng=True)
         self._first = np.ascontiguousarray(self._draw())
@@ -134,7 +132,7 @@ class Console:
         return rows, columns
 
     def act(self, action: int) -> int:
-        """Play one raw frame; give the reward."""
+        """Play one raw frame, and return the reward."""
         self._begun = False
         return self._ale.act(self._actions[action])
 
@@ -143,17 +141,22 @@ class Console:
         self._ale.getRAM(memory)
 
     def draw(self, screen: NDArray[np.uint8]) -> None:
-        """Copy the screen, (rows, columns): numbers of the palette for Space Invaders, whose colours tell what is what;
-        grey for other games."""
-        if self._begun:  # the emulator keeps no picture of a state that is restored
+        """Copy the screen (rows, columns).
+
+        For Space Invaders these are palette indices, because colours tell the objects apart. For other games they are
+        grey levels.
+        """
+        if self._begun:  # the emulator has no picture of a state that was restored
             screen[:] = self._first
         else:
             self._draw(screen)
 
     @property
     def over(self) -> bool:
+        """Whether the game is over."""
         return self._ale.game_over()
 
     @property
     def lives(self) -> int:
+        """How many lives are left."""
         return self._ale.lives()

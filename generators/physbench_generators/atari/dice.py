@@ -1,5 +1,8 @@
-"""The recorder's chances: counted, not consumed. Every lane has a seed; each of its steps and games has random words of
-its own."""
+"""The random numbers of the recorder.
+
+Every lane has a seed, and each of its steps and games has its own random words. A word depends only on the seed and on
+its position, not on which words were drawn before.
+"""
 
 from __future__ import annotations
 
@@ -15,33 +18,33 @@ if TYPE_CHECKING:
 HIGH = np.uint64(32)
 LOW = np.uint64(0xFFFFFFFF)
 AT_ONCE = 256
-"""Steps whose words are drawn together."""
+"""How many steps have their words drawn together."""
 
 STEPS, GAMES = 1, 2
-"""The streams of a lane."""
+"""The two random streams of a lane."""
 
 
 def words_of(seeds: NDArray[np.uint64], stream: int, start: int, stop: int) -> NDArray[np.uint64]:
-    """Count out words start..stop-1 of a stream of each lane, (B, stop - start)."""
+    """Return words start..stop-1 of a stream of each lane, (B, stop - start)."""
     counters = (np.arange(start, stop, dtype=np.uint64) + np.uint64(1)) * np.uint64(GOLDEN)
     return mix(mix(seeds + np.uint64(stream * GOLDEN & (1 << 64) - 1))[:, None] + counters)
 
 
 def below(words: NDArray[np.uint64], count: int) -> NDArray[np.int64]:
-    """Give a number from 0 to count - 1 for each word, from its lower half."""
+    """Turn each word into a number from 0 to count - 1, using its lower half."""
     return ((words & LOW) * np.uint64(count) >> HIGH).astype(np.int64)
 
 
 class Chances(NamedTuple):
-    """What one step of B lanes has in store."""
+    """The random numbers of one step of B lanes."""
 
-    forced: list[int]  # (B,) a random action instead of the policy's, or -1
-    sticks: list[bool]  # (B,) whether the action before is taken again, whatever was chosen
-    words: NDArray[np.uint64]  # (B,) for the policy
+    forced: list[int]  # (B,) a random action that replaces the policy's, or -1
+    sticks: list[bool]  # (B,) whether the previous action is repeated, whatever was chosen
+    words: NDArray[np.uint64]  # (B,) random bits for the policy
 
 
 class Dice:
-    """The chances of the steps of B lanes, in order or not."""
+    """The random numbers of all steps of B lanes. Steps may be rolled in any order."""
 
     def __init__(self, seeds: NDArray[np.uint64], *, epsilon: float, sticky: float, actions: int) -> None:
         self._seeds = seeds
@@ -50,7 +53,7 @@ class Dice:
         self._block = -1
 
     def roll(self, step: int) -> Chances:
-        """Give the chances of a step of all lanes."""
+        """Return the random numbers of one step of all lanes."""
         block, place = divmod(step, AT_ONCE)
         if block != self._block:
             self._draw(block)

@@ -1,5 +1,4 @@
-"""Whole games on the recorder's console: what a policy scores where sequences are recorded. Nothing is kept of them but
-the score."""
+"""Whole games on the recorder's console, to find out what a policy scores there. Only the scores are kept."""
 
 from __future__ import annotations
 
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from physbench_generators.atari.policies import Policy
 
 SKIP, MOST_NOOPS, MOST_STEPS = 4, 30, 27_000
-"""Raw frames of a step; raw frames before a game in which nothing is done; and steps after which a game is broken
-off."""
+"""Raw frames in a step; the most raw frames without action before a game; and the step at which a game is stopped."""
 
 STACK = 4
 
@@ -34,14 +32,15 @@ def play_games(
     game: str = "space_invaders",
     progress: Callable[[int, int], None] | None = None,
 ) -> list[float]:
-    """Play so many games to their end: the score of each. Each has its own draws, from the seed and its number.
+    """Play games to their end, and return the score of each.
 
-    name: of the policy, for errors. epsilon: the share of actions that are drawn.
+    Each game has its own random numbers, which depend on the seed and on the number of the game. name: the policy's
+    name, for error messages. epsilon: the share of actions that are random.
     """
     looks = bool(getattr(policy, "observes", True))
     if looks and game != "space_invaders":
         raise RecipeError(
-            f"the recorder shows a policy the screen of space_invaders alone, not of {game}: take a policy that reads"
+            f"the recorder shows a policy the screen of space_invaders only, not of {game}: use a policy that reads"
             " the memory"
         )
     console, scores = Console(game), list[float]()

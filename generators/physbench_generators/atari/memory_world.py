@@ -1,5 +1,7 @@
-"""The memory of any Atari game: RAM, actions and rewards, without pixels. Who plays and how it is cut is as in the
-other worlds that are played."""
+"""A world of the memory of any Atari game: RAM, actions and rewards, without pixels.
+
+Games are played and cut into sequences as in the world of Space Invaders.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +23,19 @@ if TYPE_CHECKING:
     from physbench_generators.atari.play import Rules
 
 ACTIONS = 18
-"""Of all games together: those of ale-py, in its order. Policies choose among the actions that do something in their
-game."""
+"""How many actions all games have together, in the order of ale-py. Policies choose among those that have an effect in
+their game."""
 
 Fixed = NewType("Fixed", str)
-"""A text that the command line does not ask for."""
+"""A string parameter that is not an option of the command line."""
 
 SPACE_INVADERS = Fixed("72ffbef6504b75e69ee1045af9075f66")
-"""The MD5 of the game that ale-py ships: known here, so that the dataset can be named where ale-py is not installed."""
+"""The MD5 of the game in ale-py. It is written here so that the dataset can be described without ale-py installed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AtariRam:
-    """One game of the Atari 2600, as the 128 bytes of the console's memory."""
+    """A world of one Atari 2600 game, as the 128 bytes of the console's memory."""
 
     name: ClassVar[str] = "atari-ram"
     version: ClassVar[int] = 1
@@ -46,19 +48,19 @@ class AtariRam:
     policy: str = parameter(
         "random",
         help=(
-            "who plays: random, package.module:function, which runs its code, or, in space_invaders alone, scripted"
+            "who plays: random, package.module:function, which runs its code, or, only in space_invaders, scripted"
             " or dqn"
         ),
     )
     agent: str = parameter("", help="file of the agent that the policy dqn plays", path=True)
     skip: int = parameter(4, help="raw frames that an action is held for", low=1, high=60)
     epsilon: float = parameter(0.0, help="how often an action is random", low=0.0, high=1.0)
-    sticky: float = parameter(0.0, help="how often the action before is taken again", low=0.0, below=1.0)
+    sticky: float = parameter(0.0, help="how often the previous action is repeated", low=0.0, below=1.0)
     noops: int = parameter(
-        30, help="most raw frames in which nothing is done, at the beginning of a game", low=0, high=1000
+        30, help="at the beginning of a game, nothing is done for up to this many raw frames", low=0, high=1000
     )
     start_offset: int = parameter(
-        200, help="most steps that are played before the first recorded one", low=0, high=100_000
+        200, help="before the first recorded step, up to this many steps are played", low=0, high=100_000
     )
     agent_sha256: Fixed = Fixed("")
     rom: Fixed = Fixed("")
@@ -77,13 +79,16 @@ class AtariRam:
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of a frame: zeros, as there are no pixels."""
         return 0, 0, 0
 
     @property
     def objects(self) -> int:
+        """How many slots there are for objects: none."""
         return 0
 
     def spans(self, recipe: Recipe, split: str) -> list[Span]:
+        """Cut a split into its sittings."""
         from physbench_generators.atari.play import sittings_of
 
         return sittings_of(recipe, split)
@@ -109,12 +114,13 @@ class AtariRam:
         return Scenes.of(arrays)
 
     def obstacle(self, recipe: Recipe) -> str:
-        """Say why the games that a stranger's file asks for are not played here."""
+        """Return the reason why the games of an untrusted file cannot be played here, or ""."""
         from physbench_generators.atari.sitting import obstacle_to
 
         return obstacle_to(recipe, self.game)
 
     def rules(self, recipe: Recipe) -> Rules:
+        """Return how the games are played and cut."""
         from physbench_generators.atari.play import Rules
 
         return Rules(

@@ -1,9 +1,8 @@
-"""Sittings: the unit of recording. Eight games side by side, for policies that look at all of them at once; from each
-of them 32 sequences.
+"""Sittings, the unit of recording: eight lanes side by side, so that a policy can look at all of them at once.
 
-A lane plays one game after another until its sequences are there. What it plays depends on its own seed alone, not on
-its neighbours nor on who plays beside whom, so any sitting can be played anywhere, and a shorter one is the beginning
-of a longer one. The action that was executed is the one that is kept.
+A lane plays one game after another until it has 32 sequences. What it plays depends only on its own seed, not on the
+other lanes. So any sitting can be played anywhere, and a shorter one is the beginning of a longer one. The action that
+is recorded is the one that was executed.
 """
 
 from __future__ import annotations
@@ -31,21 +30,21 @@ if TYPE_CHECKING:
 
 LANES, ROWS = 8, 32
 SITTING = LANES * ROWS
-"""Sequences of a sitting: ROWS of the first lane, then of the second, and so on."""
+"""How many sequences a sitting has: ROWS of the first lane, then ROWS of the second, and so on."""
 
 PATIENCE = 100
-"""Games that a lane begins, and a thousand steps for each, without one sequence: then there will be none."""
+"""A lane gives up if it begins this many games, or plays a thousand times as many steps, without a new sequence."""
 
 AS_THEY_ARE = np.arange(256, dtype=np.uint8)
-"""Grey levels of screens that are grey already."""
+"""The table of grey levels for screens that are already grey."""
 
 MOST_GAMES = 1000
-"""Of one lane: the numbers of games leave room for so many."""
+"""The most games of one lane. The numbers of games leave room for this many."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """How games are played and cut, for every policy."""
+    """How games are played and cut into sequences, whatever the policy."""
 
     game: str
     frames: int
@@ -55,13 +54,13 @@ class Rules:
     noops: int
     start_offset: int
     play_byte: int = -1
-    """The address whose byte is 0 in play; sequences are of play only. -1 = all of a game is."""
+    """The address of a byte that is 0 during play; only play is recorded. -1: everything counts as play."""
 
 
 class Witness(Protocol):
-    """An observer of one game that follows it raw frame by raw frame and says what to keep of a frame."""
+    """An observer that follows one game, raw frame by raw frame, and decides what to keep of each frame."""
 
-    looks: bool  # whether it wants screens
+    looks: bool  # whether it needs the screens
 
     def start(self, ram: NDArray[np.uint8], screen: NDArray[np.uint8]) -> None: ...
     def follow(self, rams: NDArray[np.uint8], rewards: NDArray[np.int64]) -> None: ...
@@ -69,7 +68,7 @@ class Witness(Protocol):
 
 
 class Blind:
-    """A witness who keeps nothing."""
+    """A witness that keeps nothing."""
 
     looks = False
 
@@ -84,28 +83,32 @@ class Blind:
 
 
 class Moment(NamedTuple):
-    """Frame t, and what happens until the next one."""
+    """A frame t, and what happens until the next one."""
 
-    frame: Any  # what the witness keeps of it
+    frame: Any  # what the witness keeps of frame t
     ram: NDArray[np.uint8]  # (128,)
     lives: int
-    step: int  # of the game
-    game: int  # of the lane
+    step: int  # counted within the game
+    game: int  # counted within the lane
     action: int
     reward: int
     after: Any  # what the witness keeps of frame t + 1
 
 
 class Lane:
-    """One game after another, cut into sequences."""
+    """A series of games, one after another, cut into sequences."""
 
     def __init__(
         self, console: Console, rules: Rules, seed: int, number: int, wanted: int, witness: Witness, *, looks: bool
     ) -> None:
-        """number: which lane of its split. wanted: how many sequences. looks: whether the policy sees screens."""
+        """Begin the first game.
+
+        number: which lane of its split this is. wanted: how many sequences to record. looks: whether the policy sees
+        the screens.
+        """
         self.console, self.rules, self.number, self.wanted, self.witness = console, rules, number, wanted, witness
         self.taken = bytearray()
-        """The action of every step, the recorded ones and the others."""
+        """The action of every step, recorded or not."""
         self.sequences: list[list[Moment]] = []
         self.screens = np.zeros((2, *console.shape), np.uint8)
         """The last two raw frames."""
@@ -120,25 +123,27 @@ class Lane:
 
     @property
     def done(self) -> bool:
+        """Whether the lane has all its sequences."""
         return len(self.sequences) >= self.wanted
 
     @property
     def fresh(self) -> bool:
+        """Whether a game has just begun."""
         return self.steps == 0
 
     def observe(self) -> NDArray[np.uint8]:
-        """Give the frame that ale-py's vector environment gives of the last two raw frames, (84, 84)."""
+        """Return the frame (84, 84) that ale-py's vector environment makes of the last two raw frames."""
         if self.rules.game == "space_invaders":
             return observe(self.screens)
         if self.console.shape != SCREEN:
             raise RecipeError(
-                f"the screen of {self.rules.game} has {self.console.shape[0]} rows, and observations are made of"
+                f"the screen of {self.rules.game} has {self.console.shape[0]} rows, but observations need"
                 f" {SCREEN[0]}: let the policy play from the memory, with `observes = False`"
             )
         return observe(self.screens, AS_THEY_ARE)
 
     def step(self, action: int) -> None:
-        """Play one step of the policy, some raw frames long."""
+        """Play one step: hold the action for several raw frames."""
         rules, console, rams, rewards = self.rules, self.console, self._rams, self._rewards
         self.taken.append(action)
         if self._looks and rules.skip == 1:
@@ -178,7 +183,7 @@ class Lane:
             raise self._hopeless()
 
     def _begin(self) -> None:
-        """Begin a game, with some raw frames in which nothing is done."""
+        """Begin a game, with some raw frames without action."""
         self.game += 1
         self._games = self._games + 1 if self.game else 0
         if self._games > PATIENCE or self.game >= MOST_GAMES:
@@ -201,22 +206,21 @@ class Lane:
 
     def _hopeless(self) -> RecipeError:
         return RecipeError(
-            f"{self.game + 1} games of {self.rules.game} and {len(self.taken):,} steps have no stretch of"
-            f" {self.rules.frames} steps of play after the first {len(self.sequences)}: ask for fewer frames, or"
-            " another policy"
+            f"{self.game + 1} games of {self.rules.game} with {len(self.taken):,} steps gave only {len(self.sequences)}"
+            f" sequences of {self.rules.frames} uninterrupted steps of play: ask for fewer frames, or another policy"
         )
 
 
 class Actor(Protocol):
-    """A source of the next action in every lane."""
+    """A source of the actions in all lanes."""
 
-    looks: bool  # at the screens
+    looks: bool  # whether it looks at the screens
 
     def choose(self, lanes: Sequence[Lane], step: int) -> Sequence[int]: ...
 
 
 class Live:
-    """A policy that plays, and the recorder's chances."""
+    """A policy that plays, together with the recorder's random numbers."""
 
     def __init__(self, policy: Policy, dice: Dice, *, name: str, actions: int) -> None:
         self.looks = bool(getattr(policy, "observes", True))
@@ -229,6 +233,7 @@ class Live:
         )
 
     def choose(self, lanes: Sequence[Lane], step: int) -> list[int]:
+        """Ask the policy for an action in every lane, then let chance replace some of them."""
         chances = self._dice.roll(step)
         self._words[: len(lanes)] = chances.words
         for i, lane in enumerate(lanes):
@@ -247,7 +252,7 @@ class Live:
 
 
 class Replay:
-    """The actions of a tape."""
+    """An actor that repeats the actions of a tape."""
 
     looks = False
 
@@ -255,11 +260,13 @@ class Replay:
         self._actions = actions
 
     def choose(self, lanes: Sequence[Lane], step: int) -> list[int]:
+        """Read the action of every lane from the tape."""
         try:
             return [0 if lane.done else self._actions[i][step] for i, lane in enumerate(lanes)]
         except IndexError:
             raise RecipeError(
-                f"the tape ends after {step} steps of a game that goes on: it is of other rules or another emulator"
+                f"the tape ends after {step} steps, but the game goes on: the tape is for other rules or another"
+                " emulator"
             ) from None
 
 
@@ -270,7 +277,7 @@ def sittings_of(recipe: Recipe, split: str) -> list[Span]:
 
 
 def seeds_of(recipe: Recipe, span: Span) -> NDArray[np.uint64]:
-    """Give the seed of each lane of a sitting: that of its first sequence."""
+    """Return the seed of each lane of a sitting, which is that of its first sequence."""
     return recipe.seeds(span.split, span.start, span.stop)[::ROWS]
 
 
@@ -286,13 +293,14 @@ def sit(lanes: Sequence[Lane], actor: Actor) -> None:
 
 
 class Consoles:
-    """Consoles that were used before, for they take long to make; each is used by one sitting at a time."""
+    """A pool of consoles, because they take long to make. One sitting uses a console at a time."""
 
     def __init__(self) -> None:
         self._idle: dict[str, list[Console]] = {}
 
     @contextmanager
     def borrow(self, count: int, game: str) -> Generator[list[Console]]:
+        """Lend consoles with a game, and make new ones if too few are idle."""
         idle, taken = self._idle.setdefault(game, []), list[Console]()
         for _ in range(count):
             try:

@@ -1,9 +1,9 @@
-"""Who plays. A policy chooses an action for each of some games at once, from what it sees of them; it knows nothing of
-how they are recorded.
+"""Policies, which play the games. A policy chooses actions for several games at once, from what it sees of them.
 
-What it sees is the observation of ale-py's vector environment, 84x84 pixels of the whole screen, whatever is recorded
-of it. Epsilon, sticky actions and starts belong to the recorder. A policy that draws takes its chances from the words
-it is given, so that the same recipe plays the same games.
+A policy does not depend on how games are recorded. It sees the observations of ale-py's vector environment, 84x84
+pixels of the whole screen, whatever part of them is recorded. Random actions (epsilon), sticky actions and the starts
+of games are handled by the recorder. A policy that needs randomness takes it from the words that it gets, so that the
+same recipe plays the same games.
 """
 
 from __future__ import annotations
@@ -25,54 +25,62 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PolicyInput:
-    """What a policy sees of B games."""
+    """The input of a policy for B games."""
 
     observations: NDArray[np.uint8]
-    """(B, 4, 84, 84) the last four frames, the newest last: grey, the brighter of two raw frames. Zeros for a policy
-    that does not look."""
+    """(B, 4, 84, 84) the last four frames, the newest last, in grey. Each is the brighter of two raw frames at every
+    pixel. Zeros for a policy with `observes = False`."""
     ram: NDArray[np.uint8]
     """(B, 128) the memory of the console."""
     words: NDArray[np.uint64]
     """(B,) random bits, new in every step."""
     fresh: NDArray[np.bool_]
-    """(B,) whether this is the first step of a game: forget what you remember of the one before."""
+    """(B,) whether this is the first step of a game, so that a policy must forget the previous game."""
     actions: int
-    """How many actions the game has: 0 to actions - 1, in ale-py's order; 0 does nothing."""
+    """How many actions the game has. They are 0 to actions - 1, in ale-py's order, and 0 does nothing."""
 
 
 class Policy(Protocol):
-    """Choose. It may have two attributes more: `observes` = False if it does not look at the observations, which take
-    time, and `games`, those it can play."""
+    """A function that chooses actions.
+
+    It may have two attributes: `observes` = False if it does not use the observations, which take time to make, and
+    `games`, the games that it can play.
+    """
 
     def __call__(self, given: PolicyInput) -> NDArray[Any]:
-        """Give (B,) whole numbers. The B games are always in the same places; a place whose game is done is asked, and
-        its answer ignored."""
+        """Return one action for each game, (B,) whole numbers.
+
+        The B games always have the same places. Actions for games that are already over are ignored.
+        """
         ...
 
 
 class Random:
-    """Any action, each as likely."""
+    """A policy that takes every action with equal probability."""
 
     observes: ClassVar[bool] = False
 
     def __call__(self, given: PolicyInput) -> NDArray[np.int64]:
+        """Draw an action for each game."""
         return ((given.words >> np.uint64(32)) * np.uint64(given.actions) >> np.uint64(32)).astype(np.int64)
 
 
 class Scripted:
-    """Dodge bombs and lead the aim, from the memory of the console."""
+    """A policy for Space Invaders that reads the memory. It dodges bombs and aims ahead of its targets."""
 
     observes: ClassVar[bool] = False
     games: ClassVar[tuple[str, ...]] = ("space_invaders",)
 
     def __call__(self, given: PolicyInput) -> NDArray[np.int64]:
+        """Choose an action for each game from its memory."""
         return np.array([choose(memory) for memory in given.ram.tolist()])
 
 
 def resolve_policy(name: str, *, agent: str = "", game: str = "space_invaders") -> Policy:
-    """Find a policy by its name in the registry, or by its place, package.module:function, whose code is run.
+    """Find a policy by its name in the registry, or import it as package.module:function, which runs its code.
 
-    A class is made anew for each sitting, and may remember. agent: a file for a policy that takes one.
+    If it is a class, a new object is made for each sitting, so it may keep a state. agent: a file for policies that
+    take one.
     """
     found = registry.attribute(name) if ":" in name else registry.policies.get(name)
     if agent and "agent" not in _parameters(found):
@@ -83,26 +91,26 @@ def resolve_policy(name: str, *, agent: str = "", game: str = "space_invaders") 
         found = found(agent=agent) if agent else found()
     if not callable(found):
         raise RecipeError(
-            f"the policy {name!r} is {shorten(repr(found), 60)}: it is a function that takes what is seen and gives"
-            " actions"
+            f"the policy {name!r} is {shorten(repr(found), 60)}: it must be a function that takes a PolicyInput and"
+            " returns actions"
         )
     playable: tuple[str, ...] = getattr(found, "games", ()) or ()
     if playable and game not in playable:
         raise RecipeError(
-            f"the policy {name!r} plays {', '.join(playable)} alone, not {game}: use random, or package.module:function"
-            " of your own"
+            f"the policy {name!r} plays only {', '.join(playable)}, not {game}: use random, or your own"
+            " package.module:function"
         )
     return cast("Policy", found)
 
 
 def ask(policy: Policy, given: PolicyInput, *, name: str) -> list[int]:
-    """Ask a policy, and require legal actions of it."""
+    """Ask a policy for actions, and raise an error if they are not legal."""
     answer = policy(given)
     count = len(given.ram)
     chosen = np.asarray(answer)
     if chosen.shape != (count,):
         raise RecipeError(
-            f"the policy {name!r} gave {_describe(answer)}: it gives an array of {count} actions, one for each game"
+            f"the policy {name!r} gave {_describe(answer)}: it must give an array of {count} actions, one for each game"
         )
     if chosen.dtype.kind not in "iu":
         raise RecipeError(

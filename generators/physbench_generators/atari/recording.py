@@ -1,5 +1,7 @@
-"""Record a tape: play every sitting of a recipe, blind, and keep what was done. What is done already is kept beside the
-tape until it is whole."""
+"""The recorder of tapes. It plays every sitting of a recipe and keeps only the actions.
+
+Finished sittings are kept in a folder beside the tape until the tape is complete.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +34,10 @@ if TYPE_CHECKING:
 def record_tape(
     recipe: Recipe, path: Path, *, workers: int | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Path:
-    """Write the tape of a recipe; go on where a run was stopped. progress: told how many sequences are there, of how
-    many."""
+    """Write the tape of a recipe, or continue a run that was stopped.
+
+    progress: called with the number of finished sequences and with the total.
+    """
     if not hasattr(recipe.generator, "tape"):
         raise RecipeError(f"the world {recipe.generator.name} has no tapes")
     untaped = replace(recipe.generator, tape="", tape_sha256="")  # type: ignore[type-var, call-arg]
@@ -63,7 +67,7 @@ def record_tape(
 
 
 def record_sitting(recipe: Recipe, span: Span) -> bytes:
-    """Play a sitting, and keep what was done."""
+    """Play a sitting, and return its actions in coded form."""
     world: Any = recipe.generator
     lanes = play_sitting(recipe, span, Blind)
     return pack_sitting(
@@ -78,10 +82,10 @@ def record_sitting(recipe: Recipe, span: Span) -> bytes:
 @click.command()
 @click.argument("dataset")
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--train", type=int, help="Sequences for training; as many as the dataset has, if nothing is said.")
+@click.option("--train", type=int, help="Sequences for training; by default as many as the dataset has.")
 @click.option("--valid", type=int, help="Sequences for validation.")
 @click.option("--test", type=int, help="Sequences for test.")
-@click.option("--policy", help="Who plays, for a world with your own parameters.")
+@click.option("--policy", help="Who plays, instead of the policy of the dataset.")
 @click.option("--agent", help="File of the agent that the policy plays.")
 @click.option("--workers", type=int, help="Processes; by default one per core.")
 def main(
@@ -94,8 +98,10 @@ def main(
     agent: str | None,
     workers: int | None,
 ) -> None:
-    """Record the actions of a dataset, so that it can be made again without a network. Run it again to go on where it
-    was stopped."""
+    """Record the actions of a dataset, so that it can be made again without the agent's network.
+
+    Run the same command again to continue a recording that was stopped.
+    """
     from physbench.resolve import resolve_recipe
 
     try:

@@ -1,8 +1,7 @@
-"""A player of Space Invaders that reads the memory of the console: it dodges bombs and leads its aim. It remembers
-nothing.
+"""A player of Space Invaders that reads the memory of the console. It dodges bombs and aims ahead of its targets.
 
-Speeds, in raw frames: bombs fall 1 pixel, the shot climbs 2, the ship moves 1. Addresses are those of the memory map of
-the game; everything is in pixels of the screen, 160 wide.
+It keeps no state. In a raw frame, bombs fall 1 pixel, the shot climbs 2 pixels, and the ship moves 1 pixel. Addresses
+are those of the game's memory map, and lengths are in pixels of the screen, which is 160 wide.
 """
 
 from __future__ import annotations
@@ -16,29 +15,29 @@ STAY, FIRE, RIGHT, LEFT, RIGHT_FIRE, LEFT_FIRE = range(6)
 MOVES = {0: (STAY, FIRE), 1: (RIGHT, RIGHT_FIRE), -1: (LEFT, LEFT_FIRE)}
 
 SHIP = (37, 119)
-"""How far the middle of the ship goes."""
+"""The leftmost and the rightmost position of the middle of the ship."""
 
 WALLS = (22, 138)
-"""Between which the aliens march."""
+"""The columns between which the aliens march."""
 
 NEAR = 4
-"""A bomb less far than this from the middle of the ship hits it."""
+"""A bomb that is nearer than this to the middle of the ship hits it."""
 
 STRIKES = (173, 193)
-"""The heights at which a bomb is as low as the ship."""
+"""The heights between which a bomb is as low as the ship."""
 
 SPEEDS = ((1, 1.25), (2, 0.56), (3, 0.42), (4, 0.28), (7, 0.19), (21, 0.093), (255, 0.031))
-"""How fast the aliens march when so many are left at most: pixels per frame."""
+"""The speed of the aliens, in pixels per frame, when at most this many are left."""
 
 SAUCER_SPEED, SAUCER_FLIGHT = 0.21, 81
-"""Of the saucer, and how long a shot takes to its height."""
+"""The speed of the saucer, and how many frames a shot takes to reach its height."""
 
 ROW, COLUMN, WIDTH = 18, 16, 8
-"""From one row of aliens to the next, from one column to the next, and across an alien."""
+"""The distance from one row of aliens to the next, from one column to the next, and the width of an alien."""
 
 
 def choose(ram: Sequence[int]) -> int:
-    """Choose an action, of the six of the game, from the 128 bytes of memory."""
+    """Choose one of the six actions of the game, from the 128 bytes of memory."""
     x = ram[28] + 2
     bombs = [(2 * ram[81 + slot] + 3, ram[83 + slot] - 2) for slot in (0, 1) if ram[81 + slot] < 96]
     falling = [(height, place) for height, place in bombs if height > 90 and abs(place - x) < 40]
@@ -56,14 +55,14 @@ def choose(ram: Sequence[int]) -> int:
 
 
 def _lives(x: int, first: int, bombs: Sequence[tuple[int, int]]) -> int:
-    """How many frames the ship lives if it moves like this for a step and then as well as it can, in one direction or
-    not at all."""
+    """Return how many frames the ship survives if it makes this move for one step and then the best constant move."""
     if not bombs:
         return 1000
     return max(_survive(x, first, then, bombs) for then in MOVES)
 
 
 def _survive(x: int, first: int, then: int, bombs: Sequence[tuple[int, int]]) -> int:
+    """Return how many frames the ship survives with one move for a step, and another one afterwards."""
     soonest = 1000
     for height, column in bombs:
         start = max(2, STRIKES[0] - height)
@@ -77,13 +76,13 @@ def _survive(x: int, first: int, then: int, bombs: Sequence[tuple[int, int]]) ->
 
 
 def _march(ram: Sequence[int]) -> float:
-    """The speed of the aliens in pixels per frame, to the right: the fewer, the faster."""
+    """Return the speed of the aliens to the right, in pixels per frame. The fewer they are, the faster they march."""
     speed = next(speed for most, speed in SPEEDS if ram[17] <= most)
     return speed if ram[24] & 2 else -speed
 
 
 def _columns(ram: Sequence[int]) -> list[tuple[int, int]]:
-    """The left edge of each column with an alien in it, and the lowest pixel of its lowest alien."""
+    """Return the left edge of each column that has an alien, and the lowest pixel of its lowest alien."""
     columns: list[tuple[int, int]] = []
     for column in range(6):
         for row in range(6):
@@ -94,7 +93,7 @@ def _columns(ram: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _later(edge: float, frames: float, speed: float, extent: tuple[int, int]) -> float:
-    """Where an edge is after some frames: the aliens turn at the walls."""
+    """Return where an edge is after some frames, given that the aliens turn at the walls."""
     moved = speed * frames
     room = (WALLS[1] - extent[1]) if speed > 0 else (extent[0] - WALLS[0])
     if abs(moved) > max(room, 0):
@@ -104,7 +103,7 @@ def _later(edge: float, frames: float, speed: float, extent: tuple[int, int]) ->
 
 
 def _aim(ram: Sequence[int], x: int, *, free: bool) -> tuple[int, bool]:
-    """Where the ship should be, and whether a shot from here meets something."""
+    """Return where the ship should be, and whether a shot from here hits something."""
     columns = _columns(ram)
     if not columns:
         return x, True
@@ -113,7 +112,7 @@ def _aim(ram: Sequence[int], x: int, *, free: bool) -> tuple[int, bool]:
     targets = [(_saucer(ram, x, SAUCER_FLIGHT), -25.0)] if ram[30] != 180 else []
     for edge, low in columns:
         flight, target = (176 - low) / 2, float(x)
-        for _ in range(3):  # the way there takes time too
+        for _ in range(3):  # the ship needs time to get there too
             target = _later(edge, flight + max(abs(target - x), busy), speed, extent) + WIDTH / 2
         targets.append((target, -0.15 * (low - 100)))
     reached = [(min(max(round(target), SHIP[0]), SHIP[1]), bonus) for target, bonus in targets]
@@ -122,14 +121,14 @@ def _aim(ram: Sequence[int], x: int, *, free: bool) -> tuple[int, bool]:
 
 
 def _saucer(ram: Sequence[int], x: int, frames: float) -> float:
-    """Where the ship meets the saucer with a shot."""
+    """Return where the ship must be for its shot to hit the saucer."""
     speed = SAUCER_SPEED if ram[24] & 1 else -SAUCER_SPEED
     middle = ram[30] + 4 + speed * frames
     return middle + speed * abs(middle - x)
 
 
 def _is_shielded(ram: Sequence[int], x: int) -> bool:
-    """Whether a shield is above the ship."""
+    """Return whether a shield is above the ship."""
     for shield in range(3):
         column = x + 1 - 42 - 32 * shield
         if 0 <= column < 8:
@@ -138,7 +137,7 @@ def _is_shielded(ram: Sequence[int], x: int) -> bool:
 
 
 def _hits(ram: Sequence[int], x: int) -> bool:
-    """Whether a shot from here meets an alien, and no shield on its way."""
+    """Return whether a shot from here hits an alien or the saucer, with no shield in its way."""
     if _is_shielded(ram, x):
         return False
     columns = _columns(ram)

@@ -1,4 +1,4 @@
-"""One sitting of a recipe: consoles on the table, and a policy or a tape that knows what is done."""
+"""One sitting of a recipe: consoles, and a policy or a tape that supplies the actions."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from physbench_generators.atari.policies import Policy
 
 LARGEST = 1 << 28
-"""Bytes of an agent's file or a tape."""
+"""The largest size of an agent's file or of a tape, in bytes."""
 
 
 class Played(Protocol):
-    """What worlds that are played have in common."""
+    """The parameters that all worlds of games have in common."""
 
     policy: str
     agent: str
@@ -47,8 +47,10 @@ def play_sitting(
     *,
     tape: tuple[NDArray[np.uint64], Sequence[bytes]] | None = None,
 ) -> list[Lane]:
-    """Play a sitting until all its sequences are there. tape: seeds and actions of each of its lanes; without, the
-    policy of the recipe plays."""
+    """Play a sitting until it has all its sequences.
+
+    tape: the seed and the actions of each lane. Without it, the policy of the recipe plays.
+    """
     world: Played = recipe.generator  # type: ignore[assignment]
     rules, seeds = world.rules(recipe), tape[0] if tape else seeds_of(recipe, span)
     require_emulator(game=rules.game, rom=world.rom, made_with=world.emulator)
@@ -74,21 +76,23 @@ def play_sitting(
 
 
 def find_player(world: Played, game: str) -> Policy:
-    """Find the policy of a recipe, and hold its agent to what the recipe says."""
+    """Find the policy of a recipe, and raise an error if its agent is not the one that the recipe names."""
     if world.agent:
         require_digest(world.agent, world.agent_sha256, "agent")
     policy = resolve_policy(world.policy, agent=world.agent, game=game)
     if world.agent_sha256 and not world.agent and (found := getattr(policy, "sha256", "")) != world.agent_sha256:
         raise RecipeError(
-            f"the recipe is of an agent whose SHA-256 begins with {world.agent_sha256[:16]}, and the one of the policy"
-            f" {world.policy} here with {found[:16] or 'nothing'}: install the version of physbench that it came with"
+            f"the recipe needs an agent whose SHA-256 begins with {world.agent_sha256[:16]}, but that of the policy"
+            f" {world.policy} here begins with {found[:16] or 'nothing'}: install the version of physbench that has it"
         )
     return policy
 
 
 def obstacle_to(recipe: Recipe, game: str, *, known: Callable[[Span], bool] | None = None) -> str:
-    """Say what forbids playing what a file of a stranger asks for; nothing if nothing does. known: whether a tape has a
-    sitting."""
+    """Return the reason why the games of an untrusted file cannot be played here, or "".
+
+    known: says whether a tape has a sitting.
+    """
     world: Played = recipe.generator  # type: ignore[assignment]
     try:
         require_emulator(game=game, rom=world.rom, made_with=world.emulator)
@@ -103,22 +107,23 @@ def obstacle_to(recipe: Recipe, game: str, *, known: Callable[[Span], bool] | No
 
 
 def digest_of(path: str, what: str) -> str:
-    """Digest the file of an agent or a tape."""
+    """Return the SHA-256 of the file of an agent or a tape."""
     return hashlib.sha256(read_bytes(path, what)).hexdigest()
 
 
 def require_digest(path: str, digest: str, what: str) -> bytes:
-    """Read a file that the recipe names; its bytes are those that the recipe was written for."""
+    """Read a file that the recipe names, and raise an error if its SHA-256 is another one."""
     data = read_bytes(path, what)
     if hashlib.sha256(data).hexdigest() != digest:
         raise RecipeError(
-            f"{path} is not the {what} of the recipe, whose SHA-256 begins with {digest[:16]}: it was changed since, or"
-            " is another one"
+            f"{path} is not the {what} of the recipe, whose SHA-256 begins with {digest[:16]}: the file was changed, or"
+            " it is another one"
         )
     return data
 
 
 def read_bytes(path: str, what: str) -> bytes:
+    """Read the file of an agent or a tape. what: which of the two, for the error message."""
     try:
         return read_regular_file(Path(path), LARGEST)
     except StorageError as error:

@@ -1,8 +1,8 @@
-"""Tapes: the exact actions of recorded sittings, so that they can be played again without the one who played.
+"""Tapes: the exact actions of recorded sittings, so that the games can be played again without the policy.
 
-A tape is a line that says what it is, a line of JSON, and the actions of each sitting, coded (coder.py). It holds
-whatever decides the games but the emulator: their rules, their seeds, and which ROM. Frames are not in it: the emulator
-draws them again, in any geometry.
+A tape is a line that names the format, a line of JSON, and the coded actions of each sitting (see coder.py). It holds
+everything that determines the games except the emulator: their rules, their seeds, and which ROM. It holds no frames,
+because the emulator draws them again, in any geometry.
 
     python -m physbench_generators.atari.tape invaders84 invaders84.tape --train 10000
 """
@@ -37,28 +37,30 @@ MAGIC = b"physbench tape 1\n"
 BUNDLED = Path(__file__).parent / "tapes"
 LONGEST_HEADER = 1 << 20
 MOST_STEPS = 1_000_000
-"""Of one lane."""
+"""The most steps of one lane."""
 
 RULES = ("skip", "epsilon", "sticky", "noops", "start_offset", "play_only", "policy", "agent_sha256")
-"""The parameters of a world that decide its games; what is drawn of them does not matter."""
+"""The parameters of a world that determine its games. Those that only change the frames are left out."""
 
 TEXTS, NUMBERS, TABLES = ("dataset", "rom", "emulator", "sha256"), ("seed", "frames", "actions"), ("rules", "splits")
-"""What a tape says of itself, and as what."""
+"""The keys of a tape's header, by the type of their values."""
 
 
 @dataclass(frozen=True)
 class Tape:
-    """The sittings of a dataset."""
+    """A tape: the recorded sittings of a dataset."""
 
     name: str
     header: Mapping[str, Any]
     body: bytes
 
     def require_fit(self, recipe: Recipe) -> None:
-        """Refuse a recipe whose games are others."""
+        """Raise an error if the recipe is for other games than those on the tape."""
         world: Any = recipe.generator
         if self.header["rom"] != world.rom:
-            raise RecipeError(f"the tape {self.name} is of the ROM {self.header['rom']}, and the recipe of {world.rom}")
+            raise RecipeError(
+                f"the tape {self.name} is for the ROM {self.header['rom']}, but the recipe is for {world.rom}"
+            )
         told, given = (
             {"frames": self.header["frames"], **self.header["rules"]},
             {"frames": recipe.frames, **rules_of(world)},
@@ -66,17 +68,16 @@ class Tape:
         for key, value in given.items():
             if told.get(key) != value:
                 raise RecipeError(
-                    f"the tape {self.name} is of {key.replace('_', '-')} {told.get(key)!r}, and the recipe of"
+                    f"the tape {self.name} has {key.replace('_', '-')} {told.get(key)!r}, but the recipe has"
                     f" {value!r}: they must be the same"
                 )
 
     def has(self, span: Span) -> bool:
-        """Say whether a sitting is on the tape."""
+        """Return whether a sitting is on the tape."""
         return len(span) <= self._sittings.get((span.split, span.start), (0, b""))[0]
 
     def actions(self, recipe: Recipe, span: Span) -> tuple[NDArray[np.uint64], list[bytes]] | None:
-        """Give the seeds and the actions of the lanes of a sitting; None if the tape does not have it, or not all of
-        it."""
+        """Return the seeds and the actions of the lanes of a sitting, or None if it is not completely on the tape."""
         if not self.has(span):
             return None
         count, data = self._sittings[span.split, span.start]
@@ -84,8 +85,8 @@ class Tape:
         lengths = np.frombuffer(data[: 4 * len(seeds)].ljust(4 * len(seeds), b"\xff"), "<u4").tolist()
         if max(lengths) > MOST_STEPS:
             raise HostileFile(
-                f"the tape {self.name} says that a lane of {span.split} has {max(lengths):,} steps: {MOST_STEPS:,} at"
-                " most"
+                f"the tape {self.name} says that a lane of {span.split} has {max(lengths):,} steps, but at most"
+                f" {MOST_STEPS:,} are allowed"
             )
         rules = self.header["rules"]
         forced = forced_of(
@@ -101,12 +102,12 @@ class Tape:
         return seeds[:needed], lanes[:needed]
 
     def _seeds(self, recipe: Recipe, span: Span) -> NDArray[np.uint64]:
-        """The seeds of the dataset that the tape was recorded of."""
+        """Return the seeds of a span in the dataset from which the tape was recorded."""
         return seeds_of(replace(recipe, dataset=self.header["dataset"], seed=self.header["seed"]), span)
 
     @cached_property
     def _sittings(self) -> dict[tuple[str, int], tuple[int, bytes]]:
-        """How many sequences, and the data, of each sitting by its split and its first sequence."""
+        """The number of sequences and the data of each sitting, by its split and its first sequence."""
         found: dict[tuple[str, int], tuple[int, bytes]] = {}
         place = 0
         for split, sittings in self.header["splits"].items():
@@ -117,12 +118,15 @@ class Tape:
 
 
 def rules_of(world: Any) -> dict[str, Any]:
+    """Return the parameters of a world that determine its games."""
     return {name: getattr(world, name) for name in RULES}
 
 
 def forced_of(seeds: NDArray[np.uint64], steps: int, *, epsilon: float, sticky: float, actions: int) -> list[list[int]]:
-    """Give, of each lane and step, the action that chance takes, or -1 where it takes none or the action before may be
-    taken again."""
+    """Return the action that chance takes in each step of each lane.
+
+    It is -1 where chance takes none, or where the previous action is repeated.
+    """
     dice = Dice(seeds, epsilon=epsilon, sticky=sticky, actions=actions)
     rolls = [dice.roll(step) for step in range(steps)]
     return [[-1 if roll.sticks[lane] else roll.forced[lane] for roll in rolls] for lane in range(len(seeds))]
@@ -131,14 +135,14 @@ def forced_of(seeds: NDArray[np.uint64], steps: int, *, epsilon: float, sticky: 
 def pack_sitting(
     lanes: Sequence[bytes], seeds: NDArray[np.uint64], *, epsilon: float, sticky: float, actions: int
 ) -> bytes:
-    """Write one sitting: how many steps each lane has, and what was done in them."""
+    """Write one sitting as bytes: how many steps each lane has, and the actions in them."""
     lengths = [len(lane) for lane in lanes]
     forced = forced_of(seeds, max(lengths), epsilon=epsilon, sticky=sticky, actions=actions)
     return np.array(lengths, "<u4").tobytes() + encode(lanes, forced, actions)
 
 
 def pack_tape(recipe: Recipe, sittings: Mapping[str, Sequence[tuple[int, bytes]]]) -> bytes:
-    """Write a tape. sittings: of each split, how many sequences each has, and its data."""
+    """Write a tape as bytes. sittings: for each split, the number of sequences and the data of each sitting."""
     world: Any = recipe.generator
     body = b"".join(data for split in sittings.values() for _, data in split)
     header: dict[str, Any] = {
@@ -156,9 +160,9 @@ def pack_tape(recipe: Recipe, sittings: Mapping[str, Sequence[tuple[int, bytes]]
 
 
 def read_tape(data: bytes, name: str) -> Tape:
-    """Read a tape, believing nothing in it."""
+    """Read a tape from bytes that are not trusted, and raise an error if anything in it is wrong."""
     if not data.startswith(MAGIC):
-        raise HostileFile(f"{name} is no tape of actions: record one with python -m physbench_generators.atari.tape")
+        raise HostileFile(f"{name} is not a tape of actions: record one with python -m physbench_generators.atari.tape")
     line, _, body = data[len(MAGIC) : len(MAGIC) + LONGEST_HEADER].partition(b"\n")
     body = data[len(MAGIC) + len(line) + 1 :]
     try:
@@ -188,17 +192,18 @@ def read_tape(data: bytes, name: str) -> Tape:
     except (ValueError, TypeError, KeyError, RecursionError):
         header, good = dict[str, Any](), False
     if not good:
-        raise HostileFile(f"the tape {name} does not say what it is")
+        raise HostileFile(f"the tape {name} has a header that is not valid")
     size = sum(size for each in header["splits"].values() for _, size in each)
     if len(body) != size or hashlib.sha256(body).hexdigest() != header["sha256"]:
         raise HostileFile(
-            f"the tape {name} is cut short or damaged: it has {len(body):,} bytes of actions of {size:,}, or others"
+            f"the tape {name} is cut short or damaged: it has {len(body):,} bytes of actions where its header says"
+            f" {size:,}, or their SHA-256 is wrong"
         )
     return Tape(name, header, body)
 
 
 def load_tape(name: str, sha256: str = "") -> Tape:
-    """Load a tape that comes with physbench, by its name, or a file."""
+    """Load a tape by its name, if it comes with physbench, or from a file."""
     if sha256:
         return _read(require_digest(name, sha256, "tape"), name)
     file = BUNDLED / f"{name}.tape"

@@ -74,9 +74,7 @@ class Code(NamedTuple):
     start: tuple[int, int]  # these last bits, and how many they are
     run: NDArray[np.uint64]  # (owners + 1, W + 1): runs by owner and length; owner 0: a gap below something
     run_bits: NDArray[np.int64]
-    copy: NDArray[
-        np.uint64
-    ]  # (259,): gaps by length, below zeros: a copy of the row above, or single zeros if too short for a match
+    copy: NDArray[np.uint64]  # (259,): gaps by length, below zeros: a copy of the row above, or zeros if it is short
     copy_bits: NDArray[np.int64]
     end: tuple[int, int]
 

@@ -1,2 +1,4 @@
-"""Space Invaders with its exact truth: who owns each pixel, what hits what, read from the memory and the palette screen
-of the console."""
+"""Space Invaders with its ground truth: the owner of each pixel and what hits what.
+
+The truth is read from the memory of the console and from its screen of palette indices.
+"""

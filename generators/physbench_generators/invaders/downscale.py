@@ -1,10 +1,9 @@
-"""From two raw screens to one small frame: the larger of both grays at each pixel, then means over areas, as agents for
-these games see them.
+"""Downscaling from two raw screens to one small frame, as agents for these games see it.
 
-A cell of the small frame covers parts of 2 or 3 rows and columns of the screen. Areas are whole numbers of 1 / 200
-(whole screen) or 1 / 840 of a cell, so nothing is rounded before the end. A cell belongs to the object that covers most
-of it, and to no object only where none touches it. Bullets are one column wide: means that are rounded, or the nearest
-pixel, would lose them.
+Each pixel is the larger of its two grays, and then means over areas are taken. A cell of the small frame covers parts
+of 2 or 3 rows and columns of the screen. Areas are multiples of 1 / 200 (whole screen) or 1 / 840 of a cell, so nothing
+is rounded before the end. A cell belongs to the object that covers most of it, and to no object only if none touches
+it. Bullets are one column wide, so rounded means or the nearest pixel would lose them.
 """
 
 from __future__ import annotations
@@ -21,26 +20,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIDE = 84
-"""Of a small frame."""
+"""The side of a small frame."""
 
 SEVERAL = np.uint8(255)
-"""In the place of a label: more than one."""
+"""This stands instead of a label if there is more than one."""
 
 
 class Grid(NamedTuple):
-    """Which rows and columns of the screen each row and column of the small frame covers, and how much of each."""
+    """A map from cells to pixels: which rows and columns of the screen each cell covers, and how much of each."""
 
-    row: NDArray[np.int64]  # (H,) the first one
-    row_areas: NDArray[np.int64]  # (H, 3) of it and the next two; only the last may be 0 = none
+    row: NDArray[np.int64]  # (H,) the first row that is covered
+    row_areas: NDArray[np.int64]  # (H, 3) the parts of it and the next two; only the last may be 0 = none
     column: NDArray[np.int64]  # (W,)
-    column_areas: NDArray[np.int64]  # (W, 3) the first or the last may be 0
+    column_areas: NDArray[np.int64]  # (W, 3) likewise; the first or the last may be 0
     scale: tuple[float, float]  # small pixels per raw pixel, x and y
     top: int  # rows of the small image above the frame
 
 
 def _cover(length: int, cells: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Cover a length of pixels with equal cells: the first pixel of each, and how much of it and the next ones it
-    covers."""
+    """Divide a length of pixels into equal cells. Return the first pixel of each, and the parts of 3 pixels in it."""
     unit = gcd(length, cells)
     first, areas = np.zeros(cells, np.int64), np.zeros((cells, 3), np.int64)
     for cell in range(cells):
@@ -53,7 +51,7 @@ def _cover(length: int, cells: int) -> tuple[NDArray[np.int64], NDArray[np.int64
 
 
 def _lay(height: int, top: int) -> Grid:
-    """Lay the grid of an image `height` cells high, from row `top` on."""
+    """Make the grid of an image that is `height` cells high, from row `top` on."""
     row, row_areas = _cover(SCREEN_ROWS, height)
     column, column_areas = _cover(SCREEN_COLUMNS, SIDE)
     rows = slice(top, top + SIDE)
@@ -61,20 +59,22 @@ def _lay(height: int, top: int) -> Grid:
 
 
 GRIDS = {"full": _lay(84, 0), "mnih2013": _lay(110, 18)}
-"""By geometry: the whole screen (Mnih et al., 2015), or 84 of 110 rows, without score, UFO and ground (Mnih et al.,
-2013)."""
+"""The grid of each geometry: the whole screen (Mnih et al., 2015), or 84 of 110 rows, which leave out the score, the
+UFO and the ground (Mnih et al., 2013)."""
 
 GRAY = np.zeros(256, np.uint8)
 GRAY[list(GRAYS)] = list(GRAYS.values())
 
 ROUNDED = np.rint(np.arange(200 * 255 + 1) / 200).astype(np.uint8)
-"""The mean gray of a cell of the whole screen, by the sum of gray times area: halves to even, as OpenCV rounds."""
+"""The mean gray of a cell of the whole screen, by its sum of gray times area. Halves round to even, as in OpenCV."""
 
 
 @kernel
 def shrink_gray(screens, grays, row, row_areas, column, column_areas, rounded, out):
-    """Max-pool screens (2, rows, columns) and fill out (H, W) with means over areas. rounded: the mean by the sum over
-    a cell."""
+    """Max-pool screens (2, rows, columns) and fill out (H, W) with means over areas.
+
+    rounded: the mean for each sum over a cell.
+    """
     height, width = out.shape
     older, newer = screens
     rows, columns = older.shape
@@ -101,11 +101,10 @@ def shrink_gray(screens, grays, row, row_areas, column, column_areas, rounded, o
 
 @kernel
 def shrink_labels(pooled, row, row_areas, column, column_areas, out, pixels):
-    """Fill out (H, W) with the label that covers most of each cell, and pixels (256,) with how many cells each label
-    has.
+    """Fill out (H, W) with the label that covers most of each cell, and pixels (256,) with how many cells each has.
 
-    Of equals the higher label wins, for bullets have high ones. A label that wins no cell gets the one it covers most,
-    if that cell's owner has others.
+    If two labels cover the same area, the higher one wins, because bullets have high labels. A label that wins no cell
+    gets the cell of which it covers most, if the owner of that cell has others.
     """
     height, width = out.shape
     covered, most, place = np.zeros(256, np.int64), np.zeros(256, np.int64), np.zeros(256, np.int64)
@@ -136,15 +135,17 @@ def shrink_labels(pooled, row, row_areas, column, column_areas, out, pixels):
 
 @kernel
 def only(a, b, c):
-    """Name the one label among three, 0 where there is none, or SEVERAL."""
+    """Return the only label among three, 0 if there is none, or SEVERAL."""
     best = max(a, b, c)
     return best if (a == best or not a) and (b == best or not b) and (c == best or not c) else SEVERAL
 
 
 @kernel
 def cover(pooled, y, heights, x, widths, covered, most, place, here):
-    """Name the label with the largest area in one cell. covered: zeros, before and after. most, place: the largest area
-    of each label, and the cell."""
+    """Return the label with the largest area in one cell.
+
+    covered: scratch memory, zeros before and after. most, place: the largest area of each label so far, and its cell.
+    """
     best = 0
     for i in range(3):
         for j in range(3):
@@ -163,7 +164,7 @@ def cover(pooled, y, heights, x, widths, covered, most, place, here):
 
 
 def observe(screens: NDArray[np.uint8], grays: NDArray[np.uint8] = GRAY) -> NDArray[np.uint8]:
-    """Give the frame that ale-py's vector environment gives for the last two raw screens, (84, 84) gray.
+    """Return the frame that ale-py's vector environment makes of the last two raw screens, (84, 84) gray.
 
     screens: (2, 210, 160) palette indices. grays: (256,) the gray of each.
     """

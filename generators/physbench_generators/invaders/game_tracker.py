@@ -1,9 +1,8 @@
-"""Follow a game through its memory, raw frame by raw frame: which alien is where, which bullet is which, and what hits
-what.
+"""Kernels that follow a game through its memory: where aliens and bullets are, and what hits what.
 
-What the memory hides: when the left column of aliens is empty, all masks move by one bit and the formation by a cell;
-when the first of two bombs ends, the second takes its slot; a new shot takes the place of the last one within a few
-frames. A bullet keeps its number (uid) through all of that.
+The memory does not show everything directly. When the left column of aliens is empty, all masks move by one bit and the
+formation by one cell. When the first of two bombs ends, the second takes its slot. A new shot replaces the last one
+within a few frames. The tracker gives every bullet a number (uid), which it keeps through all of this.
 """
 
 from __future__ import annotations
@@ -55,14 +54,15 @@ from physbench_generators.invaders.addresses import (
 )
 
 ALIEN_HIT, SHIELD_HIT_SHOT, SHIELD_HIT_BOMB, PLAYER_HIT, UFO_HIT, SHOT_BORN, BOMB_BORN, TURN = range(1, 9)
-"""The kinds of events: a hits b. SHOT_BORN: the player fires a shot; BOMB_BORN: an alien drops a bomb; TURN: an alien
-reaches the edge and all turn back and come down; there is one row for each alien that reaches it."""
+"""The kinds of events between a and b. In the first five, a hits b. SHOT_BORN: the player fires a shot. BOMB_BORN: an
+alien drops a bomb. TURN: an alien reaches the edge, and all turn back and come down; there is one event for each alien
+that reaches it."""
 
 HITS = (ALIEN_HIT, SHIELD_HIT_SHOT, SHIELD_HIT_BOMB, PLAYER_HIT, UFO_HIT)
-"""The kinds in which two objects meet."""
+"""The kinds in which one object hits another."""
 
 EDGE = 255
-"""The partner b of a TURN."""
+"""The object b of a TURN."""
 
 (
     DOUBT_COLOUR,
@@ -82,32 +82,32 @@ DOUBTS = {
     DOUBT_COLOUR: "pixels of an unknown colour",
     DOUBT_CELL: "pixels of aliens outside their cells",
     DOUBT_SHIELD: "pixels of shields outside their places",
-    DOUBT_BULLET: "pixels of bullets that no slot explains",
+    DOUBT_BULLET: "pixels of bullets that belong to no slot",
     DOUBT_SHIFT: "rows of aliens that no shift and no hit explain",
-    DOUBT_REWARD: "rewards that the aliens hit do not explain",
+    DOUBT_REWARD: "rewards that the hit aliens do not explain",
     DOUBT_ERODED: "changes of shields that no bullet explains",
     DOUBT_SHOT: "shots that end in a shield that does not change",
     DOUBT_BOMB: "bombs that end in nothing",
     DOUBT_PLAYER: "hits of the player without a bomb",
     DOUBT_ALIEN: "bombs without an alien above",
 }
-"""What the truth counts where it had to guess."""
+"""What is counted when the tracker had to guess."""
 
 GAME = np.dtype(
     [
         ("before", "u1", 128),  # the memory of the last raw frame
-        ("shift", "i8"),  # columns of aliens that are gone on the left
+        ("shift", "i8"),  # empty columns of aliens on the left
         ("wave", "i8"),  # from 0
-        ("uids", "i8"),  # that have been given
+        ("uids", "i8"),  # how many have been given
         ("shot", "i8"),  # the uid of the last shot
-        ("label", "i8", (2, 2)),  # of the bombs now and a frame ago, by slot; 0 = free
+        ("label", "i8", (2, 2)),  # of the bombs by slot, now and a frame ago; 0 = free
         ("uid", "i8", (2, 2)),
-        ("x", "i8", (2, 2)),  # as the memory has it
+        ("x", "i8", (2, 2)),  # as in the memory
         ("y", "i8", (2, 2)),
-        ("flying", "i8", 3),  # the uids that the labels 41 to 43 stand for in the memory, 0 = none
-        ("flying_x", "i8", 3),  # where these are, or were last
+        ("flying", "i8", 3),  # the uids of the labels 41 to 43 in the memory, 0 = none
+        ("flying_x", "i8", 3),  # where they are, or were last
         ("flying_y", "i8", 3),
-        ("drawn", "i8", 3),  # the uids that they stand for on the screens of this step, 0 = not drawn
+        ("drawn", "i8", 3),  # the uids of these labels on the screens of this step, 0 = not drawn
         ("drawn_x", "i8", 3),
         ("drawn_y", "i8", 3),
         ("doubts", "i8", len(DOUBTS)),
@@ -117,7 +117,7 @@ GAME = np.dtype(
 
 @kernel
 def begin(game, ram):
-    """Forget everything but the doubts: a game begins with this memory."""
+    """Begin a game with this memory: forget everything but the doubts."""
     remember(game, ram)
     game.shift = game.wave = game.uids = game.shot = 0
     for slot in range(2):
@@ -128,14 +128,14 @@ def begin(game, ram):
 
 @kernel
 def remember(game, ram):
+    """Copy the memory, to compare it with the next raw frame."""
     for address in range(len(ram)):
         game.before[address] = ram[address]
 
 
 @kernel
 def follow(game, ram, reward, frame, events, count):
-    """Take one raw frame in. Events (frame, kind, a, b, uid) are added to the first `count` rows of events. -> their
-    number now."""
+    """Process one raw frame. Append its events (frame, kind, a, b, uid) after row `count`, and return the new count."""
     before = game.before
     new_wave = ram[ALIENS_LEFT] == ALIENS and before[ALIENS_LEFT] < ALIENS
     eroded = np.zeros(SHIELD_COUNT, np.bool_)
@@ -155,6 +155,7 @@ def follow(game, ram, reward, frame, events, count):
 
 @kernel
 def add(events, count, frame, kind, a, b, uid):
+    """Append an event if there is room, and return the new count."""
     if count < len(events):
         events[count, 0], events[count, 1], events[count, 2], events[count, 3], events[count, 4] = (
             frame,
@@ -169,6 +170,7 @@ def add(events, count, frame, kind, a, b, uid):
 
 @kernel
 def follow_aliens(game, ram, reward, frame, events, count, new_wave):
+    """Find the aliens that were hit, whether the UFO was hit, and whether the aliens turned."""
     before = game.before
     if new_wave:
         game.shift = 0
@@ -202,8 +204,10 @@ def follow_aliens(game, ram, reward, frame, events, count, new_wave):
 
 @kernel
 def turn(game, ram, frame, events, count, shift):
-    """Find the aliens that reached the edge: those of the last column on the right, if it is there, or else of the
-    first one. shift: a frame ago."""
+    """Find the aliens that reached the edge: the last column, if it is at the right edge, or else the first one.
+
+    shift: the empty columns on the left, a frame ago.
+    """
     left = np.int64(ram[FORMATION_X]) - 1 - CELL_COLUMNS * game.shift
     first, last = COLUMNS, 0
     for j in range(COLUMNS):
@@ -218,13 +222,13 @@ def turn(game, ram, frame, events, count, shift):
 
 @kernel
 def alien(row, column):
-    """Its label. row: from the bottom. column: as at the beginning of the wave."""
+    """Return the label of an alien. row: from the bottom. column: as at the beginning of the wave."""
     return 1 + COLUMNS * (ROWS - 1 - row) + column
 
 
 @kernel
 def lowest(ram, column, shift):
-    """The lowest alien of a column, 0 = none."""
+    """Return the label of the lowest alien of a column, or 0 if there is none."""
     for i in range(ROWS):
         if column >= shift and ram[ALIEN_ROWS + i] >> (column - shift) & 1:
             return alien(i, column)
@@ -233,20 +237,21 @@ def lowest(ram, column, shift):
 
 @kernel
 def nearest_shield(x):
-    """The shield nearest to a column of the screen."""
+    """Return the number of the shield nearest to a column of the screen."""
     k = (x - SHIELD_LEFT - SHIELD_WIDTH // 2 + SHIELD_PITCH // 2) // SHIELD_PITCH
     return min(max(k, 0), SHIELD_COUNT - 1)
 
 
 @kernel
 def follow_shot(game, ram, frame, events, count, eroded):
+    """Follow the shot of the player: whether it was fired, and whether it ended in a shield."""
     y, last = np.int64(ram[SHOT_Y]), np.int64(game.before[SHOT_Y])
     ended = LOWEST < y < FREE and not LOWEST < last < FREE
     if (y < LOWEST and (last > LOWEST or y > last)) or (ended and last == FREE):
         game.uids += 1
         game.shot = game.uids
         count = add(events, count, frame, SHOT_BORN, PLAYER, SHOT, game.shot)
-        fly(game, SHOT, game.shot, np.int64(ram[SHOT_X]), SHOT_START)  # one that hits at once is never in the air
+        fly(game, SHOT, game.shot, np.int64(ram[SHOT_X]), SHOT_START)  # for a shot that hits at once
     if y < LOWEST:
         fly(game, SHOT, game.shot, np.int64(ram[SHOT_X]), y)
     else:
@@ -262,15 +267,17 @@ def follow_shot(game, ram, frame, events, count, eroded):
 
 @kernel
 def follow_bombs(game, ram, frame, events, count, eroded):
-    """Find each bomb again: it keeps its column and falls by at most 2. What is not found again has ended, what is new
-    was dropped."""
+    """Find each bomb again: it keeps its column and falls by at most 2.
+
+    A bomb that is not found again has ended, and one that is new was dropped.
+    """
     gone = np.zeros(2, np.bool_)
     for slot in range(2):
         for field in (game.label, game.uid, game.x, game.y):
             field[1, slot] = field[0, slot]
         game.label[0, slot], game.x[0, slot], game.y[0, slot] = 0, ram[BOMB_X + slot], ram[BOMB_Y + slot]
         gone[slot] = game.label[1, slot] > 0
-    for fall in range(3):  # the least fall first, then the same slot
+    for fall in range(3):  # try the smallest fall first, and the same slot before the other
         for move in range(2):
             for slot in range(2):
                 old, y = slot ^ move, game.y[0, slot]
@@ -298,12 +305,13 @@ def follow_bombs(game, ram, frame, events, count, eroded):
 
 @kernel
 def fly(game, label, uid, x, y):
+    """Note that a bullet is in the air, and where."""
     game.flying[label - SHOT], game.flying_x[label - SHOT], game.flying_y[label - SHOT] = uid, x, y
 
 
 @kernel
 def end_bomb(game, frame, events, count, eroded, old):
-    """Say what the bomb ended in that was in this slot a frame ago."""
+    """Find out what ended the bomb that was in this slot a frame ago."""
     if SHIELD_ZONE[0] <= game.y[1, old] <= SHIELD_ZONE[1]:
         k = nearest_shield(game.x[1, old] + BULLET_LEFT)
         if not eroded[k]:
@@ -317,7 +325,7 @@ def end_bomb(game, frame, events, count, eroded, old):
 
 @kernel
 def drop_bomb(game, frame, events, count, slot):
-    """Give a new bomb a number, and the label that no bomb has, nor had a frame ago if there is such a one."""
+    """Give a new bomb a uid and a label that no bomb has; if possible, one that no bomb had a frame ago either."""
     other = game.label[0, 1 - slot]
     label = BOMB
     if other == BOMB or (not other and (game.label[1, 0] == BOMB or game.label[1, 1] == BOMB)):
@@ -333,7 +341,7 @@ def drop_bomb(game, frame, events, count, slot):
 
 @kernel
 def follow_player(game, ram, frame, events, count):
-    """Notice a hit. The bomb that hits goes on falling."""
+    """Find out whether the ship was hit. The bomb that hits it goes on falling."""
     before = game.before
     if ram[PHASE] == DYING and before[PHASE] != DYING:
         middle = np.int64(before[PLAYER_X]) - 1 + PLAYER_WIDTH // 2

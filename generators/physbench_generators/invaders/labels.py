@@ -1,7 +1,6 @@
-"""Who owns each pixel of a raw screen: by its colour and its place, and by the memory where several objects share a
-colour.
+"""Kernels that find the owner of each pixel of a raw screen: by its colour, its position, and the memory.
 
-A pixel in doubt goes to the nearest object of its colour, and is counted.
+A pixel that cannot be explained is given to an object of its colour, and is counted.
 """
 
 from __future__ import annotations
@@ -49,11 +48,13 @@ from physbench_generators.invaders.game_tracker import DOUBT_BULLET, DOUBT_CELL,
 
 @kernel
 def label_screen(game, ram, screen, grays, hud, pooled, brightness):
-    """Lay the labels of a raw screen over pooled, where it is as bright as what is there or brighter. game: as the
-    tracker leaves it after this ram."""
+    """Write the labels of a raw screen into pooled, where it is at least as bright as what is there.
+
+    game: the state of the tracker after this ram.
+    """
     words = screen.view(np.uint64)  # eight pixels at once: most of the screen is black
     top = FORMATION_TOP + 2 * np.int64(ram[FORMATION_Y])
-    left = np.int64(ram[FORMATION_X]) - 1 - CELL_COLUMNS * game.shift  # of the column that was the first one
+    left = np.int64(ram[FORMATION_X]) - 1 - CELL_COLUMNS * game.shift  # of the column that was the first in this wave
     for y in range(len(screen) if hud else GROUND_TOP):
         for w in range(words.shape[1]):
             if words[y, w]:
@@ -76,7 +77,7 @@ def label_screen(game, ram, screen, grays, hud, pooled, brightness):
 
 @kernel
 def label_other(game, colour, y):
-    """Name the owner of a pixel whose colour, or colour and height, says all."""
+    """Return the owner of a pixel whose colour, or colour and row, is enough to tell."""
     if colour == UFO_COLOUR:
         return UFO
     if colour == GREEN and SCORE_ROWS <= y < GROUND_TOP:
@@ -88,8 +89,10 @@ def label_other(game, colour, y):
 
 @kernel
 def label_alien(game, down, right):
-    """Name the alien of a cell of the formation, alive or bursting. down, right: from the upper left corner of the
-    formation."""
+    """Return the alien, alive or exploding, in a cell of the formation.
+
+    down, right: from the upper left corner of the formation.
+    """
     row, column = down // CELL_ROWS, right // CELL_COLUMNS
     if not (
         0 <= row < ROWS
@@ -104,6 +107,7 @@ def label_alien(game, down, right):
 
 @kernel
 def label_shield(game, y, x):
+    """Return the shield at a pixel."""
     k, right = (x - SHIELD_LEFT) // SHIELD_PITCH, (x - SHIELD_LEFT) % SHIELD_PITCH
     if not (0 <= k < SHIELD_COUNT and right < SHIELD_WIDTH and SHIELD_TOP <= y < SHIELD_TOP + SHIELD_HEIGHT):
         game.doubts[DOUBT_SHIELD] += 1
@@ -112,7 +116,7 @@ def label_shield(game, y, x):
 
 @kernel
 def label_bullet(game, ram, y, x):
-    """Name the shot or one of the bombs. A bullet may be drawn once more after the memory has let it go."""
+    """Return the shot or one of the bombs. A bullet may be drawn once more after it is gone from the memory."""
     if ram[CLOCK] & 1:
         draw(game, SHOT, game.shot, game.flying_x[0], game.flying_y[0])
         return SHOT
@@ -133,4 +137,5 @@ def label_bullet(game, ram, y, x):
 
 @kernel
 def draw(game, label, uid, x, y):
+    """Note that a bullet is drawn, and where."""
     game.drawn[label - SHOT], game.drawn_x[label - SHOT], game.drawn_y[label - SHOT] = uid, x, y

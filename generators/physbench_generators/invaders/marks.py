@@ -1,4 +1,4 @@
-"""What pictures of Space Invaders show beside pixels and labels: names, and who hits whom."""
+"""What a picture of Space Invaders shows beside pixels and labels: names, and what hits what."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ WORDS = {"outlined": "white outline: hits, or is hit, within a frame", "moments"
 
 
 def mark_invaders(arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Marks:
-    """Mark one sequence."""
-    del events  # the flags say all
+    """Return the marks of one sequence."""
+    del events  # the contact flags are enough
     return Marks(
         names=NAMES, outlined=np.asarray(arrays["contact"][:, :OBJECTS] & HIT_OBJECT, bool), kinds=KINDS, words=WORDS
     )

@@ -1,4 +1,4 @@
-"""Where the objects are, in pixels of the raw screen, from the memory alone."""
+"""Kernels that find where the objects are, in pixels of the raw screen, from the memory."""
 
 from __future__ import annotations
 
@@ -42,11 +42,12 @@ from physbench_generators.invaders.addresses import (
 
 @kernel
 def place(game, ram, before, pixels, position):
-    """Fill position (44, 2) with the centres of the objects; NaN = absent. before: memory two raw frames ago. pixels:
-    how many each label has.
+    """Fill position (44, 2) with the centres of the objects; NaN = absent.
 
-    An object is there while it lives or shows. A bullet that has ended, and shows, is where it was last; that is of the
-    one its label stands for. The UFO may show longer than it flies, and at a wrong place when it comes.
+    before: the memory two raw frames ago. pixels: how many pixels each label has. An object is present while it is
+    alive or visible. A bullet that has ended but is still visible has its last position; this is the bullet that its
+    label stands for in the frame. The UFO may be visible longer than it flies, and at a wrong position when it appears,
+    so it has a position only if it is in both memories.
     """
     position[:] = np.nan
     top, left = FORMATION_TOP + 2 * np.int64(ram[FORMATION_Y]), np.int64(ram[FORMATION_X]) - 1
@@ -72,4 +73,5 @@ def place(game, ram, before, pixels, position):
 
 @kernel
 def put(position, label, x, y):
+    """Write the position of an object."""
     position[label - 1, 0], position[label - 1, 1] = x, y

@@ -1,4 +1,4 @@
-"""From what was seen of a sitting to the arrays of its sequences."""
+"""The arrays of the sequences of a sitting, made from what the recorder kept of it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from physbench_generators.atari.play import Lane, Moment, Rules
 
 BULLETS = slice(SHOT - 1, BOMB + 1)
-"""The objects that stand for one individual after another."""
+"""The objects whose labels are used for one bullet after another."""
 
 COLUMNS = ("time", "a", "b", "kind", "uid")
 
 
 class ScreenRecorder(GameTruth):
-    """The truth of a game, as a witness of a lane."""
+    """A witness of a lane that keeps the ground truth of its game."""
 
     looks = True
 
 
 def scenes_of(lanes: Sequence[Lane], rules: Rules, *, actions: int) -> Scenes:
-    """Give the sequences of all lanes, one lane after another."""
+    """Return the sequences of all lanes, one lane after another."""
     from physbench_generators.atari.play import MOST_GAMES
 
     sequences = [(number, moments) for number, lane in enumerate(lanes) for moments in lane.sequences]
@@ -44,12 +44,12 @@ def scenes_of(lanes: Sequence[Lane], rules: Rules, *, actions: int) -> Scenes:
 
 
 def _arrays_of(moments: Sequence[Moment], skip: int, actions: int) -> dict[str, NDArray[Any]]:
-    """Give the arrays of one sequence, (T, ...)."""
+    """Return the arrays of one sequence, (T, ...)."""
     steps = [moments[0].frame, *(moment.after for moment in moments)]
     position, shots = np.stack([step.position for step in steps]), np.stack([step.shots for step in steps])
     ram = np.stack([moment.ram for moment in moments])
     velocity = np.diff(position, axis=0)
-    velocity[:, BULLETS][shots[1:] != shots[:-1]] = np.nan  # another one by now
+    velocity[:, BULLETS][shots[1:] != shots[:-1]] = np.nan  # the label stands for another bullet by now
     made = assemble(
         np.stack([step.labels for step in steps[:-1]]), shots[:-1], [step.events for step in steps[1:]], skip
     )

@@ -1,8 +1,8 @@
-"""Space Invaders: what can be asked for, and the named dataset.
+"""The world of Space Invaders: its parameters, and the named dataset.
 
-The unit is the sitting (atari/play.py): eight games side by side, recorded while a policy plays. The pixels are those
-of the emulator, and so is the truth about them: every label, place and event is read off the console's memory
-(truth.py). Frozen with version 1.
+The unit of recording is the sitting (atari/play.py): eight games side by side, recorded while a policy plays. The
+pixels come from the emulator, and so does the ground truth: every label, position and event is derived from the
+console's memory and screen (truth.py). This is frozen with version 1.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 GAME = "space_invaders"
 ROM = "72ffbef6504b75e69ee1045af9075f66"
-"""The MD5 of the game whose memory is known here."""
+"""The MD5 of the game whose memory addresses are known here."""
 
 ACTIONS = ("nothing", "fire", "right", "left", "right and fire", "left and fire")
 
 Fixed = NewType("Fixed", str)
-"""A text that the command line does not ask for."""
+"""A string parameter that is not an option of the command line."""
 
 AGENT = Fixed("4c5ab66f8e0ce4abb0ca8db0e12cb6fe32dbc12135066c69aa481c8c05fcd736")
 """The SHA-256 of the agent that plays `invaders84`."""
@@ -42,7 +42,7 @@ AGENT = Fixed("4c5ab66f8e0ce4abb0ca8db0e12cb6fe32dbc12135066c69aa481c8c05fcd736"
 
 @dataclass(frozen=True, kw_only=True)
 class Invaders:
-    """Space Invaders on the Atari 2600, played by an agent."""
+    """A world of Space Invaders on the Atari 2600, played by an agent."""
 
     name: ClassVar[str] = "invaders"
     version: ClassVar[int] = 1
@@ -83,12 +83,12 @@ class Invaders:
     )
     skip: int = parameter(4, help="raw frames that an action is held for", choices=(3, 4))
     epsilon: float = parameter(0.05, help="how often an action is random", low=0.0, high=1.0)
-    sticky: float = parameter(0.0, help="how often the action before is taken again", low=0.0, below=1.0)
+    sticky: float = parameter(0.0, help="how often the previous action is repeated", low=0.0, below=1.0)
     noops: int = parameter(
-        30, help="most raw frames in which nothing is done, at the beginning of a game", low=0, high=1000
+        30, help="at the beginning of a game, nothing is done for up to this many raw frames", low=0, high=1000
     )
     start_offset: int = parameter(
-        500, help="most steps that are played before the first recorded frame", low=0, high=100_000
+        500, help="before the first recorded frame, up to this many steps are played", low=0, high=100_000
     )
     play_only: bool = parameter(True, help="leave out the moments in which the ship burns or blinks, or a wave is over")
     tape: str = parameter(
@@ -98,7 +98,7 @@ class Invaders:
     tape_sha256: Fixed = Fixed("")
     rom: Fixed = Fixed(ROM)
     emulator: Fixed = Fixed("")
-    """The version of ale-py; that which is installed, if nothing is said."""
+    """The version of ale-py; by default the installed one."""
 
     def __post_init__(self) -> None:
         check_fields(self, RecipeError)
@@ -113,13 +113,16 @@ class Invaders:
 
     @property
     def objects(self) -> int:
+        """How many slots there are for objects."""
         return OBJECTS
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of a frame."""
         return 84, 84, 1
 
     def spans(self, recipe: Recipe, split: str) -> list[Span]:
+        """Cut a split into its sittings."""
         from physbench_generators.atari.play import sittings_of
 
         return sittings_of(recipe, split)
@@ -139,18 +142,19 @@ class Invaders:
         return scenes_of(lanes, self.rules(recipe), actions=self.actions)
 
     def check(self, scenes: Scenes) -> Iterator[Fault]:
-        """Hold pixels, labels, events and rewards to the memory and to one another."""
+        """Compare pixels, labels, events and rewards with the memory and with one another; yield what differs."""
         from physbench_generators.invaders.check import find_faults
 
         return find_faults(scenes, hud=self.hud, skip=self.skip, play_only=self.play_only)
 
     def marks(self, arrays: Mapping[str, NDArray[Any]], events: Mapping[str, NDArray[Any]]) -> Marks:
+        """Name the objects in a picture of one sequence, and mark those that hit or are hit."""
         from physbench_generators.invaders.marks import mark_invaders
 
         return mark_invaders(arrays, events)
 
     def obstacle(self, recipe: Recipe) -> str:
-        """Say why the games that a stranger's file asks for are not played here."""
+        """Return the reason why the games of an untrusted file cannot be played here, or ""."""
         from physbench_generators.atari.sitting import obstacle_to
 
         try:
@@ -160,7 +164,7 @@ class Invaders:
         return obstacle_to(recipe, GAME, known=(lambda span: tape.has(span)) if tape else None)
 
     def load_tape(self, recipe: Recipe) -> Tape | None:
-        """Find the tape that the recipe names, and hold it to the recipe."""
+        """Load the tape that the recipe names, and raise an error if it does not fit the recipe."""
         if not self.tape:
             return None
         from physbench_generators.atari.tape import load_tape
@@ -170,7 +174,7 @@ class Invaders:
         return tape
 
     def rules(self, recipe: Recipe) -> Rules:
-        """Say how the games are played and cut."""
+        """Return how the games are played and cut."""
         from physbench_generators.atari.play import Rules
 
         return Rules(

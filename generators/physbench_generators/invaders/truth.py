@@ -1,4 +1,4 @@
-"""The truth of one game: labels, places and events of each agent step, and the arrays of a sequence made of them."""
+"""The ground truth of one game: labels, positions and events of each agent step, and the arrays of a sequence."""
 
 from __future__ import annotations
 
@@ -20,30 +20,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_EVENTS = 64
-"""Of one agent step."""
+"""The most events in one agent step."""
 
 NO_EVENTS = np.empty((0, 5), np.int64)
 
 
 class TruthStep(NamedTuple):
-    """Frame t, and what happened since frame t - 1."""
+    """A frame t, and what happened since frame t - 1."""
 
     labels: NDArray[np.uint8]  # (84, 84) 0 = background
     position: NDArray[np.float32]  # (44, 2) x and y of centres, in pixels of the small frame; NaN = absent
-    shots: NDArray[
-        np.uint32
-    ]  # (3,) which individual the labels 41 to 43 stand for: what is drawn, or else what flies; 0 = none
-    events: NDArray[
-        np.int64
-    ]  # (M, 5) raw frame in the step from 1 on, kind, label a, label b (255 = the edge), uid (0 = no bullet)
+    shots: NDArray[np.uint32]  # (3,) the uids of the labels 41 to 43: of what is drawn, or else of what flies; 0 = none
+    events: NDArray[np.int64]  # (M, 5) raw frame from 1, kind, label a, label b (255 = the edge), uid (0 = no bullet)
 
 
 class GameTruth:
-    """One game, followed raw frame by raw frame. The same calls give the same answers."""
+    """An observer of one game, raw frame by raw frame. The same calls always give the same results."""
 
     def __init__(self, *, geometry: str, hud: str) -> None:
-        """geometry: full or mnih2013. hud: mask makes score, lives and ground background, keep gives them the label
-        45."""
+        """Prepare to follow games.
+
+        geometry: full or mnih2013. hud: with mask, the score, the lives and the ground are background; with keep, they
+        have the label 45.
+        """
         self._grid = GRIDS[geometry]
         self._hud = {"mask": False, "keep": True}[hud]
         self._games = np.zeros(1, GAME)
@@ -52,21 +51,23 @@ class GameTruth:
 
     @property
     def doubts(self) -> dict[str, int]:
-        """What could not be explained since this truth was made, with how often; it is empty in play."""
+        """What could not be explained so far, and how often. It stays empty during play."""
         return {DOUBTS[i]: int(n) for i, n in enumerate(self._games["doubts"][0]) if n}
 
     def start(self, ram: NDArray[np.uint8], screen: NDArray[np.uint8]) -> None:
         """Begin a game after a reset. ram: (128,). screen: (210, 160) palette indices."""
-        del screen  # the memory says all
+        del screen  # the memory is enough
         begin_game(self._games, ram)
 
     def follow(self, rams: NDArray[np.uint8], rewards: NDArray[np.int64]) -> None:
-        """Go through raw frames that are not recorded. rams: (F, 128). rewards: (F,)."""
+        """Process raw frames that are not recorded. rams: (F, 128). rewards: (F,)."""
         follow_frames(self._games, rams, rewards, self._events)
 
     def step(self, rams: NDArray[np.uint8], rewards: NDArray[np.int64], screens: NDArray[np.uint8]) -> TruthStep:
-        """Go through the raw frames of one agent step. rams: (F, 128). rewards: (F,). screens: (2, 210, 160), palette
-        indices of the last two."""
+        """Process the raw frames of one agent step.
+
+        rams: (F, 128). rewards: (F,). screens: (2, 210, 160), palette indices of the last two raw frames.
+        """
         labels, position, shots = (
             np.empty((SIDE, SIDE), np.uint8),
             np.empty((OBJECTS, 2), np.float32),
@@ -84,11 +85,13 @@ class GameTruth:
 
 @kernel
 def begin_game(games, ram):
+    """Begin a game with this memory."""
     begin(games[0], ram)
 
 
 @kernel
 def follow_frames(games, rams, rewards, events):
+    """Process raw frames without screens. Their events are not kept."""
     count = 0
     for f in range(len(rams)):
         count = follow(games[0], rams[f], rewards[f], f + 1, events, 0)
@@ -97,7 +100,7 @@ def follow_frames(games, rams, rewards, events):
 
 @kernel
 def follow_step(games, rams, rewards, screens, grays, hud, pooled, events, grid, labels, position, shots):
-    """Do what Truth.step does, in pixels of the raw screen."""
+    """Do the work of GameTruth.step, with positions in pixels of the raw screen."""
     game, frames, count = games[0], len(rams), 0
     game.drawn[:] = 0
     pooled[:] = 0
@@ -118,12 +121,11 @@ def follow_step(games, rams, rewards, screens, grays, hud, pooled, events, grid,
 def assemble(
     labels: NDArray[np.uint8], shots: NDArray[np.uint32], events: Sequence[NDArray[np.int64]], skip: int
 ) -> dict[str, NDArray[Any]]:
-    """Give the arrays of one sequence. labels: (T, 84, 84). shots: (T, 3). events: of the interval after each of the T
-    frames.
+    """Return the arrays of one sequence.
 
-    In an object's contact bits and in the mask of collisions is everything that meets something in (t, t + 1]: its
-    pixels in frames t and t + 1. A bullet counts in a frame only where its label stands for the very individual that
-    hits.
+    labels: (T, 84, 84). shots: (T, 3). events: of the interval after each of the T frames. The contact bits of frame t
+    mark every object that hits or is hit in (t, t + 1], and the mask of collisions marks its pixels in frames t and
+    t + 1. A bullet's pixels are marked only where its label stands for the same bullet that hits.
     """
     frames = len(labels)
     contact, collisions = np.zeros((frames, OBJECTS), np.uint8), np.zeros(labels.shape, np.uint8)

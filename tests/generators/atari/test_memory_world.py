@@ -137,7 +137,7 @@ def test_games_that_end_soon_have_short_sequences() -> None:
         (["invaders", "--agent", "nowhere.safetensors"], "the agent: there is no file nowhere.safetensors"),
         (["invaders", "--policy", "dqn", "--agent", __file__], "test_memory_world.py"),
         (["invaders", "--tape", "nothing.tape"], "the tape: there is no file nothing.tape"),
-        (["invaders", "--policy", "random", "--tape", __file__], "is no tape of actions"),
+        (["invaders", "--policy", "random", "--tape", __file__], "is not a tape of actions"),
         (["invaders", "--epsilon", "2"], "epsilon is a number from 0 to 1, not 2.0"),
         (["invaders", "--geometry", "half"], "'half' is not one of 'full', 'mnih2013'"),
         (["invaders", "--skip", "5"], "'5' is not one of '3', '4'"),

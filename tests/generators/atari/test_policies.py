@@ -97,7 +97,7 @@ def test_a_class_is_made_anew_each_time() -> None:
     [
         (np.array([0, 6, 1]), "gave the action 6: the actions are 0 to 5"),
         (np.array([0, -1, 1]), "gave the action -1"),
-        (np.array([0, 1]), r"int64 of shape \(2,\): it gives an array of 3 actions"),
+        (np.array([0, 1]), r"int64 of shape \(2,\): it must give an array of 3 actions"),
         (np.zeros((3, 1), int), r"int64 of shape \(3, 1\)"),
         (np.array([0.0, 1.0, 2.0]), r"float64 of shape \(3,\): actions are whole numbers from 0 to 5"),
         (np.array([True, False, True]), "bool of shape"),
@@ -115,9 +115,9 @@ def test_names_that_lead_nowhere_say_so() -> None:
         resolve_policy("scriptd")
     with pytest.raises(UnknownName, match="does not lead to anything"):
         resolve_policy("nowhere.at_all:policy")
-    with pytest.raises(RecipeError, match="is 3: it is a function"):
+    with pytest.raises(RecipeError, match="is 3: it must be a function"):
         resolve_policy(f"{__name__}:NUMBER")
     with pytest.raises(RecipeError, match="'random' takes no agent file"):
         resolve_policy("random", agent="some.safetensors")
-    with pytest.raises(RecipeError, match="plays space_invaders alone, not breakout"):
+    with pytest.raises(RecipeError, match="plays only space_invaders, not breakout"):
         resolve_policy("scripted", game="breakout")

@@ -84,14 +84,14 @@ def test_a_policy_that_is_on_a_tape_in_full_need_not_be_trusted(path: Path, tmp_
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"skip": 3}, "is of skip 4, and the recipe of 3"),
-        ({"sticky": 0.25}, "is of sticky 0.0, and the recipe of 0.25"),
-        ({"epsilon": 0.2}, "is of epsilon 0.1"),
-        ({"noops": 9}, "is of noops 8"),
-        ({"start_offset": 21}, "is of start-offset 20"),
-        ({"play_only": False}, "is of play-only True"),
-        ({"policy": "random"}, "is of policy 'scripted', and the recipe of 'random'"),
-        ({"rom": "0123"}, "is of the ROM 72ff.*, and the recipe of 0123"),
+        ({"skip": 3}, "has skip 4, but the recipe has 3"),
+        ({"sticky": 0.25}, "has sticky 0.0, but the recipe has 0.25"),
+        ({"epsilon": 0.2}, "has epsilon 0.1"),
+        ({"noops": 9}, "has noops 8"),
+        ({"start_offset": 21}, "has start-offset 20"),
+        ({"play_only": False}, "has play-only True"),
+        ({"policy": "random"}, "has policy 'scripted', but the recipe has 'random'"),
+        ({"rom": "0123"}, "is for the ROM 72ff.*, but the recipe is for 0123"),
     ],
 )
 def test_a_tape_of_other_games_is_refused(path: Path, changes: dict[str, object], words: str) -> None:
@@ -102,7 +102,7 @@ def test_a_tape_of_other_games_is_refused(path: Path, changes: dict[str, object]
 def test_a_tape_of_another_rom_is_refused(path: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.tape"
     other.write_bytes(spoilt(path, rom="4b27f5397c442d25f0c418ccdacf1926"))
-    with pytest.raises(RecipeError, match=r"the tape .*other.tape is of the ROM 4b27f.*, and the recipe of 72ff"):
+    with pytest.raises(RecipeError, match=r"the tape .*other.tape is for the ROM 4b27f.*, but the recipe is for 72ff"):
         with_tape(other).scenes("test", 0, 1)
 
 
@@ -161,7 +161,7 @@ def test_lengths_beyond_reason_are_refused(path: Path) -> None:
     body = b"\xff" * 8 + body[8:]
     header = {**json.loads(line), "sha256": hashlib.sha256(body).hexdigest()}
     found = read_tape(MAGIC + json.dumps(header).encode() + b"\n" + body, "long")
-    with pytest.raises(HostileFile, match="1,000,000 at most"):
+    with pytest.raises(HostileFile, match="at most 1,000,000"):
         found.actions(SMALL, next(iter(OWN.spans(SMALL, "training"))))
 
 
@@ -186,7 +186,7 @@ def test_likely_actions_cost_little_and_forced_ones_nothing() -> None:
 
 
 def test_what_chance_did_not_do_is_not_written() -> None:
-    with pytest.raises(StorageError, match="the actions are not of these rules"):
+    with pytest.raises(StorageError, match="the actions do not follow these rules"):
         encode([b"\x01\x02"], [[-1, 3]], 6)
 
 

@@ -156,15 +156,15 @@ def put(place: Any, value: Any) -> Any:
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [
-        ("features", put((3, 5, 0, 0, 0), 1), "belongs to no object"),
-        ("groups", put((3, 5, 0, 0, 0), 77), "belongs to no object"),
+        ("features", put((3, 5, 0, 0, 0), 1), "without an owner, or off"),
+        ("groups", put((3, 5, 0, 0, 0), 77), "without an owner, or off"),
         ("visible", put((3, 5, 0), 999), "more or fewer pixels"),
-        ("actions", put((3, 5), 1), "not exactly one action"),
-        ("phase", put((3, 5), 4), "phase or lives"),
-        ("lives", put((3, 5), 9), "phase or lives"),
-        ("ram", put((3, 5, 18), 0), "not as many as their counter"),
-        ("ram", put((3, 5, 104), 0x99), "what the score in its memory grows by"),
-        ("reward", put((3, 5), 35), "what the score in its memory grows by"),
+        ("actions", put((3, 5), 1), "without exactly one action"),
+        ("phase", put((3, 5), 4), "a phase or a number of lives"),
+        ("lives", put((3, 5), 9), "a phase or a number of lives"),
+        ("ram", put((3, 5, 18), 0), "differs from their counter"),
+        ("ram", put((3, 5, 104), 0x99), "change of the score in its memory"),
+        ("reward", put((3, 5), 35), "change of the score in its memory"),
         ("reward", put((3, 24), 35), "events do not explain"),
         ("time", put(4, -1.0), "out of order"),
         ("time", put(4, np.nan), "out of order"),
@@ -173,7 +173,7 @@ def put(place: Any, value: Any) -> Any:
         ("contact", put((3, 5, 2), 1), "contact flags"),
         ("collisions", put((3, 5, 0, 0, 0), 1), "mask of collisions"),
         ("position", put((3, 5, 39), 0.0), "far from its pixels"),
-        ("position", put((3, 5, 39), np.nan), "has no place"),
+        ("position", put((3, 5, 39), np.nan), "has no position"),
         ("velocity", put((3, 5, 39), 5.0), "velocity"),
     ],
 )
@@ -210,12 +210,12 @@ def test_an_illegal_action_is_one_error(tmp_path: Path) -> None:
 def test_another_rom_is_refused_and_another_emulator_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     from physbench.notices import listen
 
-    with pytest.raises(RecipeError, match="the recipe is of the ROM 0123 of space_invaders, and ale-py .* has 72ff"):
+    with pytest.raises(RecipeError, match="the recipe needs the ROM 0123 of space_invaders, but ale-py .* has 72ff"):
         replace(SMALL, generator=replace(OWN, rom="0123")).scenes("test", 0, 1)
     heard: list[str] = []
     with listen(heard.append):
         replace(SMALL, generator=replace(OWN, emulator="0.1")).scenes("test", 0, 1)
-    assert heard and "the recipe is of ale-py 0.1" in heard[0]
+    assert heard and "the recipe was made with ale-py 0.1" in heard[0]
 
 
 def test_an_agent_that_was_changed_is_refused(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_an_agent_that_comes_with_a_package_is_held_to_the_recipe_too() -> None:
     world = replace(OWN, policy=f"{__name__}:Bundled", agent_sha256="ab" * 32)
     replace(SMALL, generator=world).scenes("test", 0, 1)
     with pytest.raises(
-        RecipeError, match="whose SHA-256 begins with cdcd.*, and the one of the policy .* here with abab"
+        RecipeError, match="whose SHA-256 begins with cdcd.*, but that of the policy .* here begins with abab"
     ):
         replace(SMALL, generator=replace(world, agent_sha256="cd" * 32)).scenes("test", 0, 1)
 
