@@ -1,1 +1,1 @@
-"""The leaderboard: CSV files in, one ranked table out."""
+"""The leaderboard: it reads CSV files of results and makes ranked tables."""

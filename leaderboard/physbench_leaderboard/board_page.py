@@ -1,5 +1,8 @@
-"""The leaderboard as one page: nothing is fetched, nothing but its own script runs, it reads as plain tables without
-it, and every text is data."""
+"""The leaderboard as one HTML page.
+
+The page loads nothing and runs only its own script. Without the script it is still readable as plain tables. Every text
+from a submission is treated as data, never as markup.
+"""
 
 from __future__ import annotations
 
@@ -32,77 +35,87 @@ CURVES = ("rollout_bce", "event_error")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 MOST_PICTURE = 1 << 24
-"""Bytes."""
+"""The largest size of a picture in bytes."""
 
 NO_PICTURES: Mapping[str, bytes] = {}
 
 
 class PageError(PhysbenchError):
-    """The page cannot be made, or cannot be shown."""
+    """An error of a page that cannot be made or shown."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A board, and what the page calls it."""
+    """A board, with its name on the page."""
 
     board: Board
-    place: str  # its id, and its name in the address
+    place: str  # its id in the page, and its name in the address
     label: str
 
     @property
     def about(self) -> str:
+        """The description of the suite, with a capital letter."""
         return f"{self.board.about[:1].upper()}{self.board.about[1:]}"
 
     @cached_property
     def columns(self) -> list[Column]:
+        """The columns of the table."""
         return columns(self.board)
 
     @property
     def charts(self) -> list[Chart]:
+        """The charts below the table."""
         return plots(self.board)
 
     @property
     def rows(self) -> tuple[Standing, ...]:
+        """The models, then the reference rows."""
         return (*self.board.standings, *self.board.references)
 
     @property
     def notes(self) -> list[str]:
-        """Written below the table, for readers who cannot hover."""
+        """The notes of all rows. They are explained below the table, for readers who cannot hover over them."""
         return sorted({note for standing in self.rows for note in standing.notes})
 
     @property
     def curves(self) -> list[str]:
+        """The metrics that are drawn as curves."""
         here = {metric.partition("[")[0] for standing in self.rows for _, metric in standing.scores if "[" in metric}
         return [metric for metric in CURVES if metric in here]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG of a rollout, for the page."""
+    """A PNG picture of a model's rollout."""
 
     model: str
     content: bytes
 
     def __post_init__(self) -> None:
         if not self.content.startswith(PNG) or len(self.content) < 24:
-            raise PageError(f"the picture of {self.model} is no PNG: it begins with {self.content[:8]!r}")
+            raise PageError(f"the picture of {self.model} is not a PNG: it begins with {self.content[:8]!r}")
 
     @property
     def address(self) -> Markup:
+        """The picture as a data address, so that the page needs no other file."""
         return image_address(self.content)
 
     @property
     def width(self) -> int:
+        """The width in pixels, from the header of the PNG."""
         return int.from_bytes(self.content[16:20], "big")
 
     @property
     def height(self) -> int:
+        """The height in pixels, from the header of the PNG."""
         return int.from_bytes(self.content[20:24], "big")
 
 
 def build(boards: Sequence[Board], out: Path, *, pictures: Mapping[str, bytes] = NO_PICTURES) -> Path:
-    """Write out/index.html; what was there before is replaced at once or not at all. pictures: PNGs by model, of a
-    rollout beside the truth."""
+    """Write out/index.html. An older page is replaced completely or not at all.
+
+    pictures: PNGs by model, each of a rollout beside the truth.
+    """
     path, content = out / NAME, page(boards, pictures=pictures)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -113,11 +126,12 @@ def build(boards: Sequence[Board], out: Path, *, pictures: Mapping[str, bytes] =
 
 
 def load_pictures(folder: Path) -> dict[str, bytes]:
-    """Read the NAME.png of models that have one."""
+    """Read the pictures in a folder: NAME.png for each model."""
     return {path.stem: read_regular_file(path, MOST_PICTURE) for path in sorted(folder.glob("*.png"))}
 
 
 def page(boards: Sequence[Board], *, pictures: Mapping[str, bytes] = NO_PICTURES) -> str:
+    """Return the page as HTML. pictures: PNGs by model, each of a rollout beside the truth."""
     sections = _sections(boards)
     rows = [standing for section in sections for standing in section.rows]
     metrics = [column.metric for section in sections for column in section.columns]
@@ -142,7 +156,10 @@ def page(boards: Sequence[Board], *, pictures: Mapping[str, bytes] = NO_PICTURES
 
 
 def _sections(boards: Sequence[Board]) -> list[Section]:
-    """The first board of a suite is called like the suite, so that a link to it lasts when others follow."""
+    """Name the boards.
+
+    The first board of a suite has the name of the suite, so links to it stay valid when others follow.
+    """
     taken: Counter[str] = Counter()
     found: list[Section] = []
     for board in boards:

@@ -1,8 +1,8 @@
-"""From submissions to boards. Rows are compared only under one key: suite and version, size, data and version of the
-metrics.
+"""Boards, the ranked tables that are made from submissions.
 
-A model's rank is 1 + the number of models that are better and can be told apart from it, so models that cannot be told
-apart from the best share the first rank. Reference rows and numbers from papers stand beside, unranked.
+Rows are compared only if they have the same suite and version, size, data and version of the metrics. A model's rank is
+1 + the number of models that are better and can be told apart from it, so models that cannot be told apart from the
+best share the first rank. Reference rows and numbers from papers are shown too, without a rank.
 """
 
 import math
@@ -23,30 +23,29 @@ from physbench_leaderboard.trust import DEGREES
 
 
 class BoardKey(NamedTuple):
-    """What rows have in common that are compared."""
+    """The values that rows must share to be compared."""
 
     suite: str
     suite_version: int
     size: str
     metric_version: int
     data: tuple[str, ...]
-    # where log-likelihoods are ranked: probabilities and densities, and densities of another sigma, have boards of
-    # their own
+    # set if log-likelihoods are ranked: probabilities, densities, and different sigmas have separate boards
     likelihood: str = ""
 
     @property
     def name(self) -> str:
-        """Short, and of small letters, digits and hyphens alone."""
+        """A short name, made of small letters, digits and hyphens."""
         return "-".join([self.suite, f"v{self.suite_version}", self.size, *self.likelihood.replace(".", "-").split()])
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A model on a board."""
+    """A model's row on a board."""
 
     rank: int | None  # None: not ranked
     model: str
-    scores: Mapping[tuple[str, str], ScoreEstimate] = field(repr=False)  # by task and metric, the steps of curves too
+    scores: Mapping[tuple[str, str], ScoreEstimate] = field(repr=False)  # by task and metric, with steps of curves
     trainings: int
     evaluations: int
     trust: str
@@ -57,11 +56,14 @@ class Standing:
     date: str = ""
 
     def score(self, task: str, metric: str) -> ScoreEstimate:
+        """Return a figure with its interval; NaN if there is none."""
         return self.scores.get((task, metric), NOTHING)
 
     def curve(self, task: str, metric: str, after: str = "") -> dict[str, ScoreEstimate]:
-        """Of a metric with steps: {"1": ..., "2": ...}. after: what stands in front in the brackets, as "10," for
-        `event_error[10,0]`."""
+        """Return the figures of a metric with steps: {"1": ..., "2": ...}.
+
+        after: what comes before the step in the brackets, such as "10," for `event_error[10,0]`.
+        """
         start = f"{metric}[{after}"
         return {
             name.removeprefix(start).removesuffix("]"): each
@@ -72,6 +74,8 @@ class Standing:
 
 @dataclass(frozen=True)
 class Board:
+    """A table of models under one key."""
+
     key: BoardKey
     about: str
     ranked_by: tuple[str, str] | None  # task, metric
@@ -81,11 +85,14 @@ class Board:
     published: tuple[Published, ...]
 
     def headline(self, standing: Standing) -> ScoreEstimate:
+        """Return a model's figure for the metric that ranks; NaN if there is none."""
         return standing.score(*self.ranked_by) if self.ranked_by else NOTHING
 
     def describe_bar(self) -> str:
-        """Name the best row that learns nothing and sees frames alone, and the models below it; nothing where there is
-        none."""
+        """Return a sentence that names the best reference row that sees only frames, and the models worse than it.
+
+        The sentence is empty if there is no such row.
+        """
         sign = -1 if self.better == "higher" else 1
         rows = [
             row for row in self.references if row.model not in PRIVILEGED and math.isfinite(self.headline(row).value)
@@ -103,12 +110,12 @@ class Board:
         return f"{words} Worse: {', '.join(below)}." if below else words
 
     def is_narrow(self, task: str, metric: str) -> bool:
-        """Whether the intervals of a figure are of so few sequences that they are too narrow."""
+        """Return whether the intervals of a figure come from so few sequences that they are too narrow."""
         suite = installed_suites().get(self.key.suite)
         return suite is not None and (task, metric, suite.sequences or SIZES.get(self.key.size)) in suite.pins.rare
 
     def metrics(self) -> list[tuple[str, str]]:
-        """Task and metric of every figure that anybody has and that tables show."""
+        """Return the task and the metric of every figure that tables show and that any row has."""
         found = {
             key: None
             for standing in (*self.references, *self.standings)
@@ -119,7 +126,10 @@ class Board:
 
 
 def boards(listed: Iterable[Listed], *, suite: str | None = None) -> list[Board]:
-    """Suites in their order, small sizes first."""
+    """Make the boards of all listed submissions, in the order of the suites, with small sizes first.
+
+    suite: make only the boards of this suite.
+    """
     found: dict[BoardKey, list[tuple[Entry, Listed]]] = {}
     for each in listed:
         for entry in each.entries:
@@ -183,7 +193,7 @@ def _board(key: BoardKey, found: list[tuple[Entry, Listed]]) -> Board:
 
 
 def _ranks(contenders: Mapping[str, Contender], direction: Literal["lower", "higher", "neither"]) -> dict[str, int]:
-    """Of the models that have a headline."""
+    """Return the ranks of the models that have the figure that ranks."""
     if direction == "neither":
         return {}
     ranked = {model: each for model, each in contenders.items() if each.headline.value == each.headline.value}

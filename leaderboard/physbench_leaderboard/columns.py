@@ -1,4 +1,4 @@
-"""The columns of a board: what each shows of a standing, and what it is sorted by."""
+"""The columns of a board: what each of them shows of a model, and how it is sorted."""
 
 import math
 from dataclasses import dataclass
@@ -14,38 +14,43 @@ MOST_FIRST = 4
 
 
 class Cell(NamedTuple):
+    """A cell of a table."""
+
     value: str
     interval: str
-    exact: str  # what it is sorted by
+    exact: str  # the number for sorting
 
 
 @dataclass(frozen=True)
 class Column:
-    """Of one figure."""
+    """A column of one figure."""
 
     key: str  # in the address of the page
     task: str
     metric: str
     headline: bool
-    first: bool  # shown without being asked for
-    narrow: bool = False  # of so few sequences that its intervals are too narrow
+    first: bool  # shown by default
+    narrow: bool = False  # whether its intervals come from so few sequences that they are too narrow
 
     @property
     def look(self) -> str:
+        """The CSS class of its cells."""
         return "headline" if self.headline else "figure" if self.first else "figure more"
 
     @property
     def direction(self) -> str:
+        """Whether lower or higher is better, in words."""
         definition = define(self.metric)
         return definition.direction if definition else ""
 
     @property
     def start(self) -> str:
-        """Which way it is sorted first."""
+        """The direction in which it is sorted first."""
         definition = define(self.metric)
         return "desc" if definition and definition.card.better == "higher" else "asc"
 
     def cell(self, standing: Standing) -> Cell:
+        """Return the cell of a model."""
         each = standing.score(self.task, self.metric)
         value, interval = figures(*each)
         if self.narrow and interval:
@@ -54,7 +59,7 @@ class Column:
 
 
 def columns(board: Board) -> list[Column]:
-    """The ranking metric, what is looked at first, and the others."""
+    """Return the columns of a board: the metric that ranks, then those shown by default, then the others."""
     here = board.metrics()
     ranking = board.ranked_by
     had = {

@@ -1,5 +1,7 @@
-"""Figures that cannot be, by themselves or beside one another. What follows from the definitions of the metrics is
-checked, and no more."""
+"""Checks for figures that are impossible, on their own or together.
+
+They check only what follows from the definitions of the metrics.
+"""
 
 import math
 import statistics
@@ -14,16 +16,17 @@ from physbench_leaderboard.pins import ReferencePins
 from physbench_leaderboard.submission import Row
 
 CLOSE = 1e-6
-"""Relative: how near to what it must be a figure that is written in full has to lie."""
+"""The tolerance, relative to the figure, within which a figure must agree with what it must be."""
 
 ROUNDING = 1e-9
 
 
 def out_of_range(entry: Entry, pins: ReferencePins) -> Iterator[str]:
+    """Yield a sentence for each figure that is missing, out of its range, or outside its interval."""
     copy, oracle = pins.of(entry.first, "copy"), pins.of(entry.first, "oracle")
     for key, row in entry.rows.items():
         if not is_known(row.metric):
-            continue  # that it is not asked for is said elsewhere
+            continue  # reported elsewhere, as a metric that the suite does not ask for
         if row.value != row.value:
             undefined = copy[key] != copy[key] if key in copy else find(row.metric).may_be_empty
             if not undefined:
@@ -32,7 +35,7 @@ def out_of_range(entry: Entry, pins: ReferencePins) -> Iterator[str]:
         low, high = _bounds(entry, row, pins)
         slack = ROUNDING * max(abs(low), 1) if math.isfinite(low) else 0
         if not low - slack <= row.value <= high * (1 + ROUNDING) + slack:
-            yield f"line {row.line}: {row.metric} is {row.value:.6g}: it lies between {low:.6g} and {high:.6g}"
+            yield f"line {row.line}: {row.metric} is {row.value:.6g}: it must lie between {low:.6g} and {high:.6g}"
         elif find(row.metric).oracle_is_least and row.value < oracle.get(key, 0.0) * (1 - CLOSE):
             yield f"line {row.line}: {row.metric} is {row.value:.6g}, below the oracle's {oracle[key]:.6g}"
         ends = [end for end in (row.low, row.high) if end == end]
@@ -42,7 +45,7 @@ def out_of_range(entry: Entry, pins: ReferencePins) -> Iterator[str]:
 
 
 def contradictions(entry: Entry, suite: Suite, pins: ReferencePins) -> Iterator[str]:
-    """Of an evaluation that is complete."""
+    """Yield a sentence for each figure of a complete evaluation that contradicts others."""
     copy = pins.of(entry.first, "copy")
     for task in suite.tasks:
         for asking in (asking for asking in task.askings if not getattr(asking, "sample", 0)):
@@ -66,14 +69,14 @@ def contradictions(entry: Entry, suite: Suite, pins: ReferencePins) -> Iterator[
 
 
 def near(a: float, b: float, within: float = CLOSE, beside: float = 0.0) -> bool:
-    """Also where there is nothing in both. beside: figures of this size were rounded on the way."""
+    """Return whether two figures agree, or are both NaN. beside: the size of figures that were rounded to get them."""
     return (a != a and b != b) or (
         math.isfinite(b) and abs(a - b) <= max(within * max(abs(a), abs(b)), ROUNDING * beside)
     )
 
 
 def is_known(metric: str) -> bool:
-    """Whether a metric of this name, with its index, is installed here."""
+    """Return whether a metric with this name, including its index, is installed."""
     try:
         find(metric)
     except UnknownName:
@@ -82,6 +85,7 @@ def is_known(metric: str) -> bool:
 
 
 def _bounds(entry: Entry, row: Row, pins: ReferencePins) -> tuple[float, float]:
+    """Return the lowest and the highest value that a figure can have."""
     card = find(row.metric)
     if row.metric.partition("[")[0].endswith("_std"):
         return 0.0, math.inf
@@ -95,8 +99,10 @@ def _bounds(entry: Entry, row: Row, pins: ReferencePins) -> tuple[float, float]:
 def _figures(
     entry: Entry, task: str, asking: Asking, card: Metric, copy: Mapping[tuple[str, str], float]
 ) -> Iterator[str]:
-    """A share of copying is one, and a log-probability is minus the cross-entropy; each overall and of the last
-    transition."""
+    """Check that shares of copying are that ratio, and that log-probabilities are minus the cross-entropy.
+
+    Both are checked overall and for the last transition.
+    """
     for last in ("", "_last") if card.last else ("",):
         if card.share_of:
             steps = [f"{step}{last}" for step in METRICS[card.share_of].rows(asking) if not step.endswith("_last")]
@@ -114,6 +120,7 @@ def _figures(
 
 
 def _samples(entry: Entry, task: str, card: Metric, rows: tuple[str, ...]) -> Iterator[str]:
+    """Check the mean and the standard deviation of samples."""
     _, spread, *each = rows
     values = [value for name in each if (value := entry.value(task, name)) is not None]
     if len(values) == len(each):
@@ -125,11 +132,13 @@ def _samples(entry: Entry, task: str, card: Metric, rows: tuple[str, ...]) -> It
 
 
 def _ratio(entry: Entry, task: str, metric: str, above: float | None, below: float | None, what: str) -> Iterator[str]:
+    """Check that a figure is the ratio of two others, if both are there."""
     if above is not None and below:
         yield from _must_be(entry, task, metric, above / below, what)
 
 
 def _must_be(entry: Entry, task: str, metric: str, expected: float, what: str, beside: float = 0.0) -> Iterator[str]:
+    """Check that a figure has the expected value. what: what that value is, in words."""
     row = entry.rows[task, metric]
     if row.value == row.value and not near(row.value, expected, beside=beside):
         yield f"line {row.line}: {metric} on {task} is {row.value:.9g}, and {what} is {expected:.9g}"

@@ -1,4 +1,4 @@
-"""Rows put together: what one model, trained once and asked with one seed, scored on one suite."""
+"""Entries, which group rows: the scores of one model, trained once and evaluated with one seed, on one suite."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from physbench_leaderboard.submission import Row
 
 
 class Who(NamedTuple):
-    """What is evaluated once."""
+    """The values that identify one evaluation."""
 
     model: str
     train_seed: int | None
@@ -25,23 +25,24 @@ class Who(NamedTuple):
 
 @dataclass(frozen=True)
 class Entry:
+    """The rows of one evaluation."""
+
     who: Who
     rows: Mapping[tuple[str, str], Row]  # task, metric
 
     @property
     def first(self) -> Row:
-        """For the columns that are the same all over."""
+        """The first row, for the columns that are the same in all rows."""
         return next(iter(self.rows.values()))
 
     @property
     def data(self) -> tuple[str, ...]:
-        """The digests of what was shown."""
+        """The digests of the data that the model was shown."""
         return tuple(sorted({row.data_sha256 for row in self.rows.values()}))
 
     @property
     def likelihood(self) -> str:
-        """What its log-likelihoods are of: probabilities of pixels, or densities, which no probability compares
-        with."""
+        """What its log-likelihoods are of: probabilities of pixels, or densities, which must not be compared."""
         row = self.first
         sigma = next((note for note in row.notes if note.startswith(("gaussian-", "likelihood-"))), None)
         if sigma is None and any(metric == "clipped_share" for _, metric in self.rows):
@@ -50,17 +51,18 @@ class Entry:
         return " ".join(filter(None, [own, sigma])) or "bernoulli"
 
     def value(self, task: str, metric: str) -> float | None:
-        """None where there is no such row, or nothing in it."""
+        """Return a figure, or None if there is no such row or the row is empty."""
         row = self.rows.get((task, metric))
         return None if row is None or row.value != row.value else row.value
 
 
 def who(row: Row) -> Who:
+    """Return the evaluation that a row belongs to."""
     return Who(row.model, row.train_seed, row.seed, row.suite, row.suite_version, row.size, row.metric_version)
 
 
 def entries(rows: Iterable[Row]) -> list[Entry]:
-    """In the order in which they first appear."""
+    """Group rows by evaluation, in the order in which the evaluations first appear."""
     found: dict[Who, dict[tuple[str, str], Row]] = {}
     for row in rows:
         found.setdefault(who(row), {})[row.task, row.metric] = row

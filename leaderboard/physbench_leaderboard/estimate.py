@@ -1,8 +1,9 @@
-"""A model's figure from one training or several, with an interval; and whether one model is better than another.
+"""The estimate of a model's figure from one or several trainings, and the comparison of two models.
 
-Two things are uncertain: which sequences are in the test set (what the intervals of a submission say), and how a
-training turned out (what only several trainings say). They are independent, so their widths add as the sides of a
-right-angled triangle do. One training alone says nothing about others, and its interval is of that training.
+There are two sources of uncertainty: which sequences are in the test set, which the intervals of a submission describe,
+and how a training turned out, which only several trainings can show. They are independent, so their widths are added
+as the square root of the sum of squares. One training says nothing about others, so its interval is only for that
+training.
 """
 
 import math
@@ -22,7 +23,7 @@ Key = tuple[str, str]  # task, metric
 
 
 class ScoreEstimate(NamedTuple):
-    """A figure and its 95 % interval; NaN where there is none."""
+    """A figure and its 95 % interval. Missing values are NaN."""
 
     value: float
     low: float
@@ -34,7 +35,7 @@ NOTHING = ScoreEstimate(math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True, eq=False)
 class Contender:
-    """A model on one board: its evaluations, each with its per-sequence sums if they were handed in."""
+    """A model on one board: its evaluations, each with its per-sequence sums if they were submitted."""
 
     entries: tuple[Entry, ...]
     sums: tuple[Path | None, ...]
@@ -42,7 +43,7 @@ class Contender:
 
     @cached_property
     def trainings(self) -> list[list[Entry]]:
-        """Evaluations of one training under several seeds belong together."""
+        """The evaluations, grouped by training. One training may be evaluated with several seeds."""
         found: dict[int | None, list[Entry]] = {}
         for entry in self.entries:
             found.setdefault(entry.who.train_seed, []).append(entry)
@@ -50,10 +51,11 @@ class Contender:
 
     @cached_property
     def headline(self) -> ScoreEstimate:
+        """The figure that ranks; NaN if there is none."""
         return self.estimate(self.ranked_by) if self.ranked_by else NOTHING
 
     def values(self, key: Key) -> list[ScoreEstimate]:
-        """One for each training that has a value, the mean over its evaluations."""
+        """Return a figure for each training that has one: the mean over its evaluations."""
         found: list[ScoreEstimate] = []
         for training in self.trainings:
             rows = [entry.rows[key] for entry in training if entry.value(*key) is not None]
@@ -66,7 +68,7 @@ class Contender:
         return found
 
     def estimate(self, key: Key) -> ScoreEstimate:
-        """The mean over trainings."""
+        """Return the mean over trainings, with its interval."""
         each = self.values(key)
         if len(each) < 2:
             return each[0] if each else NOTHING
@@ -80,8 +82,10 @@ class Contender:
 
     @cached_property
     def contributions(self) -> Sums | None:
-        """What each sequence contributed to the headline, all evaluations together; None unless all of them handed it
-        in."""
+        """The contribution of each sequence to the figure that ranks, over all evaluations.
+
+        It is None unless the sums of all evaluations were submitted.
+        """
         if self.ranked_by is None or None in self.sums:
             return None
         parts = [
@@ -93,14 +97,12 @@ class Contender:
 
 
 def better(a: Contender, b: Contender, direction: Literal["lower", "higher"]) -> Contender | None:
-    """Which of two is better in the headline; None where they cannot be told apart.
+    """Return which of two models is better in the figure that ranks, or None if they cannot be told apart.
 
-    Intervals that do not overlap tell them apart. Where they do, and both handed in their per-sequence sums, the paired
-    test decides.
+    They can be told apart if their intervals do not overlap. If the intervals overlap and both models have per-sequence
+    sums, the paired test decides.
     """
-    first, second = (
-        (a, b) if direction == "lower" else (b, a)
-    )  # in the order they would have if they are told apart by the lesser value
+    first, second = (a, b) if direction == "lower" else (b, a)  # if `first` has the clearly smaller value, a is better
     if _end(first, "high") < _end(second, "low"):
         return a
     if _end(second, "high") < _end(first, "low"):
@@ -118,12 +120,13 @@ def better(a: Contender, b: Contender, direction: Literal["lower", "higher"]) ->
 
 
 def _end(contender: Contender, name: Literal["low", "high"]) -> float:
+    """Return one end of the interval, or the figure itself if there is no interval."""
     end = getattr(contender.headline, name)
     return contender.headline.value if end != end else end
 
 
 def _seeds_apart(ours: Sequence[ScoreEstimate], theirs: Sequence[ScoreEstimate]) -> float:
-    """Half the width of the 95 % interval that trainings alone give a difference of means (Welch)."""
+    """Return half the width of the 95 % interval of a difference of means, due to the trainings alone (Welch)."""
     variances = [(_variance(each), len(each) - 1) for each in (ours, theirs) if len(each) > 1]
     total = sum(variance for variance, _ in variances)
     if total == 0:
@@ -133,12 +136,12 @@ def _seeds_apart(ours: Sequence[ScoreEstimate], theirs: Sequence[ScoreEstimate])
 
 
 def _variance(each: Sequence[ScoreEstimate]) -> float:
-    """Of the mean over trainings."""
+    """Return the variance of the mean over trainings."""
     return statistics.variance(one.value for one in each) / len(each)
 
 
 def _quantile(freedom: float) -> float:
-    """The 97.5 % quantile of Student's t; between whole degrees of freedom, that of the lower one."""
+    """Return the 97.5 % quantile of Student's t. Degrees of freedom are rounded down."""
     whole = max(math.floor(freedom), 1)
     if whole <= len(STUDENT):
         return STUDENT[whole - 1]
@@ -164,4 +167,4 @@ STUDENT = (
     2.14479,
     2.13145,
 )
-"""From 1 degree of freedom on; the series above needs more."""
+"""The quantiles from 1 degree of freedom on. The series above is accurate only for more degrees of freedom."""

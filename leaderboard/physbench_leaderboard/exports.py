@@ -1,4 +1,4 @@
-"""Boards for machines."""
+"""Boards as CSV and as JSON."""
 
 from __future__ import annotations
 
@@ -37,10 +37,11 @@ COLUMNS = (
     "notes",
     "date",
 )
-"""Of the CSV: a row per model and figure. kind: ranked, reference or published."""
+"""The columns of the CSV, which has a row for each model and figure. kind: ranked, reference or published."""
 
 
 def as_csv(boards: Iterable[Board]) -> str:
+    """Return boards as one CSV table."""
     text = io.StringIO()
     table: csv.DictWriter[str] = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
     table.writeheader()
@@ -69,10 +70,12 @@ def as_csv(boards: Iterable[Board]) -> str:
 
 
 def as_json(boards: Iterable[Board]) -> str:
+    """Return boards as JSON."""
     return json.dumps([_plain(board) for board in boards], indent=1)
 
 
 def _everybody(board: Board) -> Iterator[tuple[str, Standing]]:
+    """Return the models and the reference rows, each with its kind."""
     yield from (("ranked", standing) for standing in board.standings)
     yield from (("reference", standing) for standing in board.references)
 

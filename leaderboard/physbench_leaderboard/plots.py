@@ -1,5 +1,7 @@
-"""A board drawn: scores with intervals, error against rollout step and against collisions, score against parameters.
-SVG that stands in the page."""
+"""The charts of a board, as SVG in the page.
+
+They show scores with intervals, error against rollout step and against collisions, and score against parameters.
+"""
 
 from __future__ import annotations
 
@@ -15,27 +17,29 @@ from physbench_leaderboard.boards import Board, Standing
 from physbench_leaderboard.estimate import ScoreEstimate
 
 MOST_RANKED = 20
-"""In the plot of scores."""
+"""The most models in the plot of scores."""
 
 MOST_CURVES = 5
 LOOKS = (0, 2, 3, 4, 5)
-"""Of curves, the first ranked first; 1 is copying."""
+"""The line styles of the models' curves, in the order of their ranks. Style 1 is for copying."""
 
 BESIDE = {"copy": 1, "constant-velocity": 6, "mean": 7, "tracker": 8, "tracker-80": 8, "blur": 9}
-"""Reference rows that are drawn: the others lie at the ends of any axis."""
+"""The line styles of the reference rows that are drawn. The others would lie at the ends of any axis."""
 
 NAMES, ROW = 144, 19
 MOST_TICKS = 6
 LONGEST_NAME = 19
 DOT = 3.6
-"""The radius of one."""
+"""The radius of a dot."""
 
 
 def plots(board: Board) -> list[Chart]:
+    """Return the charts of a board that have something to show."""
     return [chart for chart in (_scores(board), *_ahead(board), *_chart_collisions(board), _sizes(board)) if chart]
 
 
 def _scores(board: Board) -> Chart | None:
+    """Draw the scores with their intervals, one row for each model."""
     models = [standing for standing in board.standings[:MOST_RANKED] if _is_known(board.headline(standing))]
     beside = [
         standing for standing in board.references if standing.model in BESIDE and _is_known(board.headline(standing))
@@ -63,6 +67,7 @@ def _scores(board: Board) -> Chart | None:
 
 
 def _sizes(board: Board) -> Chart | None:
+    """Draw the scores against the number of parameters."""
     sized = [standing for standing in board.standings if standing.parameters and _is_known(board.headline(standing))]
     if not board.ranked_by or not sized:
         return None
@@ -106,6 +111,7 @@ def _sizes(board: Board) -> Chart | None:
 
 
 def _ahead(board: Board) -> Iterator[Chart | None]:
+    """Draw the error against the rollout step."""
     for task in _rollouts(board):
         curves = (
             (model, _steps(standing.curve(task, "rollout_bce")), look) for model, standing, look in _list_drawn(board)
@@ -120,6 +126,7 @@ def _ahead(board: Board) -> Iterator[Chart | None]:
 
 
 def _chart_collisions(board: Board) -> Iterator[Chart | None]:
+    """Draw the error against the number of collisions."""
     kinds = list(CLASSES)
     for task in _rollouts(board):
         far = max(
@@ -144,7 +151,7 @@ def _chart_collisions(board: Board) -> Iterator[Chart | None]:
 
 
 def _rollouts(board: Board) -> list[str]:
-    """Of every number of shown frames, the task that goes furthest: the others are its beginnings."""
+    """Return the longest rollout task for each number of shown frames; shorter ones are the beginning of it."""
     furthest: dict[str, tuple[int, str]] = {}
     for standing in (*board.standings[:MOST_CURVES], *board.references):
         for task in dict.fromkeys(task for task, metric in standing.scores if metric.startswith("rollout_bce[")):
@@ -154,12 +161,13 @@ def _rollouts(board: Board) -> list[str]:
 
 
 def _list_drawn(board: Board) -> list[tuple[str, Standing, int]]:
+    """Return the names, the rows and the line styles of the curves to draw."""
     models = [(row.model, row, look) for row, look in zip(board.standings, LOOKS, strict=False)]
     return models + [(row.model, row, BESIDE[row.model]) for row in board.references if row.model in BESIDE]
 
 
 def _start(task: str) -> str:
-    """The shown frames, as the name of a task has them: balls4mass64/rollout-5+30."""
+    """Describe the number of shown frames, which is in the name of a task: balls4mass64/rollout-5+30."""
     shown = task.rpartition("rollout-")[2].partition("+")[0]
     return f"after {shown} shown frames" if shown.isdecimal() else task
 
@@ -185,7 +193,7 @@ def _in_row(standing: Standing, each: ScoreEstimate, along: Axis, y: float, *, l
 
 
 def _copying(each: ScoreEstimate, upward: Axis, taken: Labels) -> Iterator[Shape]:
-    """A line where copying lies, or an arrow at the edge towards it."""
+    """Draw a line at the score of copying, or an arrow at the edge that points towards it."""
     y, within = upward.at(each.value), upward.holds(each.value)
     below = y > TOP + 14
     height = y - 5 if below else y + 13
@@ -220,8 +228,10 @@ def _describe_scale(along: Axis) -> str:
 
 
 def _fitting(board: Board, models: Sequence[Standing], beside: Sequence[Standing]) -> list[float]:
-    """The values that an axis has to hold: of the models, and of the reference rows that leave them at least half of
-    it."""
+    """Return the values that an axis must hold: those of the models and of some reference rows.
+
+    A reference row is included only if the models still have at least half of the axis.
+    """
     own = _ends(board.headline(standing) for standing in models or beside)
     held, logarithmic = list(own), charts.spreads(own)
     for standing in beside:
@@ -240,27 +250,29 @@ def _ends(estimates: Iterator[ScoreEstimate]) -> list[float]:
 
 
 LETTER = 6.7
-"""About how wide one is, of a name beside a dot."""
+"""The approximate width of a letter in a name beside a dot."""
 
 ABOVE, BELOW = 10.0, 3.0
-"""How far letters reach from the line they stand on."""
+"""How far letters reach above and below the line on which they are written."""
 
 ASIDE = 7.0
-"""From the middle of a dot to its name."""
+"""The distance from the middle of a dot to its name."""
 
 ANCHORS = {"start": "name", "end": "end name", "middle": "mid name"}
 
 
 @dataclass(frozen=True)
 class PlotPlace:
+    """The position of a name in a chart."""
+
     x: float
-    y: float  # of the line that the letters stand on
-    look: str  # a class of the page: which end of the name is at x
+    y: float  # of the line on which the letters are written
+    look: str  # the CSS class, which says which end of the name is at x
 
 
 @dataclass
 class Labels:
-    """Names beside dots: the drawing, and what is taken of it."""
+    """A layout of names beside dots: the area of the drawing, and the boxes in it that are taken."""
 
     left: float
     top: float
@@ -273,7 +285,10 @@ class Labels:
         self.taken.append((left, top, right, bottom))
 
     def place(self, name: str, x: float, y: float) -> PlotPlace | None:
-        """Take room for a name beside a dot; None where there is none, and pointing at the dot must do."""
+        """Find a free place for a name beside a dot and take it, or return None if there is none.
+
+        A dot without a name still shows it when the pointer is on it.
+        """
         width = width_of(name)
         for end, dx, dy in (
             *(("start", ASIDE, dy) for dy in (4.0, -3.0, 11.0)),
@@ -300,4 +315,5 @@ class Labels:
 
 
 def width_of(name: str) -> float:
+    """Return the approximate width of a name."""
     return LETTER * len(name)

@@ -1,4 +1,4 @@
-"""Figures again from what each sequence contributed: who has the sums need not believe the table."""
+"""The recomputation of figures from what each sequence contributed, to check them without trusting the table."""
 
 import math
 import statistics
@@ -23,28 +23,32 @@ from physbench_leaderboard.submission import Row, Submission, SubmissionError, q
 Figures = dict[tuple[str, str], Sums]
 
 EXACT = 1e-9
-"""Relative: sums are exact, and matrix products round as the machine likes."""
+"""The relative tolerance. Sums are exact, but the rounding of matrix products depends on the machine."""
 
 LARGEST = 1e15
-"""Of a number in the sums: no figure needs more, and sums of these cannot overflow."""
+"""The largest number in the sums. No figure needs larger ones, and sums of these cannot overflow."""
 
 
 @dataclass(frozen=True)
 class Recomputed:
-    entry: Entry  # that the sums belong to
-    rows: int  # that were made again
-    of: int  # rows of the submission
-    problems: list[str]  # where something else came out
+    """The result of a recomputation."""
+
+    entry: Entry  # the evaluation that the sums belong to
+    rows: int  # how many were recomputed
+    of: int  # how many the submission has
+    problems: list[str]  # sentences about rows with another result
 
     @property
     def all_well(self) -> bool:
-        """Whether every row of the submission was made again, and came out the same."""
+        """Whether every row of the submission was recomputed with the same result."""
         return not self.problems and self.rows == self.of
 
 
 def recompute(submission: Submission, sums: Path) -> Recomputed:
-    """Make the figures and intervals of the evaluation that the sums are of; or, of a file of predictions, the sums
-    too."""
+    """Recompute the figures and intervals of one evaluation from its sums.
+
+    sums: a file of per-sequence sums, or a file of predictions, from which the sums are computed first.
+    """
     run = _score(sums) if _is_hdf5(sums) else load_run(sums)
     entry = _of(submission, run.provenance, sums)
     figures = {key: Sums(*pair) for key, pair in run.sums.items()}
@@ -62,13 +66,13 @@ def recompute(submission: Submission, sums: Path) -> Recomputed:
 
 
 def ranking_sums(entry: Entry, sums: Path, key: tuple[str, str]) -> Sums | None:
-    """Of one figure, for paired comparisons; None where the sums are of another evaluation."""
+    """Return the sums of one figure, for paired comparisons; None if the file is for another evaluation."""
     run = load_run(sums)
     if not _belongs(entry, run.provenance) or key not in run.sums:
         return None
     pair = Sums(*run.sums[key])
     if _unusable(pair, entry) or not near(value(pair), entry.rows[key].value, EXACT):
-        raise SubmissionError(f"{sums.name} is not what {key[1]} on {key[0]} of {entry.who} was made of: remove it")
+        raise SubmissionError(f"{sums.name} does not give {key[1]} on {key[0]} of {entry.who}: remove it")
     return pair
 
 
@@ -88,7 +92,7 @@ def _of(submission: Submission, provenance: dict[str, Any], sums: Path) -> Entry
             return entry
     said = " ".join(quote(str(provenance.get(name))) for name in ("model", "suite", "size", "train_seed", "seed"))
     raise SubmissionError(
-        f"{sums.name} holds the sums of another evaluation than the table's: {said} (model, suite, size, train_seed,"
+        f"{sums.name} holds the sums of an evaluation that is not in the table: {said} (model, suite, size, train_seed,"
         " seed)"
     )
 
@@ -105,7 +109,7 @@ def _belongs(entry: Entry, provenance: dict[str, Any]) -> bool:
 
 
 def _strange(entry: Entry, figures: Figures) -> list[str]:
-    """Sums that no figure can be made of."""
+    """Return a sentence about the first sums from which no figure can be computed."""
     if unknown := sorted(set(figures) - set(entry.rows)):
         return [f"there is no row for {quote(unknown[0][1])} on {quote(unknown[0][0])}"]
     if not figures:
@@ -153,7 +157,7 @@ def _spreads(entry: Entry, figures: Figures) -> dict[tuple[str, str], float]:
 def _differs(row: Row, names: tuple[str, ...], expected: tuple[float, ...]) -> list[str]:
     scale = max((abs(each) for each in expected if math.isfinite(each)), default=0.0)
     return [
-        f"{row.metric} on {row.task}: {name} is {getattr(row, name)!r} in the table, and {again!r} made again"
+        f"{row.metric} on {row.task}: {name} is {getattr(row, name)!r} in the table, but {again!r} when recomputed"
         for name, again in zip(names, expected, strict=True)
         if not near(getattr(row, name), again, EXACT, beside=scale)
     ]

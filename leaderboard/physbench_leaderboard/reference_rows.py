@@ -1,4 +1,6 @@
-"""The reference rows on every suite, as a submission, beside which others are checked.
+"""A command that evaluates the reference rows on every suite and writes them as a submission.
+
+Other submissions are checked against these rows.
 
 python -m physbench_leaderboard.reference_rows [--full] [SUITE ...]
 """
@@ -22,7 +24,10 @@ def bundle(
     sizes: Sequence[str] = ("lite",),
     doing: Callable[[str], None] = lambda text: None,
 ) -> Path:
-    """Evaluate, and put the rows in the place of what was there of these suites and sizes."""
+    """Evaluate the reference rows, and replace the older rows of these suites and sizes.
+
+    doing: called with a text before each evaluation.
+    """
     path = folder / REFERENCES
     kept = (
         [row for row in read(path).rows if row.size not in sizes or row.suite not in suites] if path.is_file() else []

@@ -1,5 +1,7 @@
-"""The evaluation again, by the keeper of the table who has the model: on the same data, and on data that no model can
-have trained on."""
+"""The evaluation of a submitted model again, by the maintainer of the table.
+
+It is evaluated on the same data, and on fresh data that no model can have been trained on.
+"""
 
 import math
 from collections.abc import Callable
@@ -15,24 +17,27 @@ from physbench_leaderboard.entries import Entry, entries
 from physbench_leaderboard.submission import Row, Submission
 
 WITHIN, WITHIN_ARI = 1e-4, 1e-3
-"""How far two machines may be apart: relative to the figure; of an index, absolute."""
+"""How far the results of two machines may differ: relative to the figure, or absolute for a Rand index."""
 
 STARTLING = 3.0
-"""Standard errors between pinned and fresh data that are no accident."""
+"""A difference between pinned and fresh data of more standard errors than this is not due to chance."""
 
 NORMAL = 1.959963984540054
-"""Standard errors on either side of a figure in its 95 % interval."""
+"""How many standard errors a 95 % interval extends to either side of its figure."""
 
 
 @dataclass(frozen=True)
 class Rerun:
+    """The result of evaluating a submission again."""
+
     entry: Entry
-    differences: list[str]  # from what was handed in
-    fresh: str | None  # how it does on fresh data, in words
-    suspicious: bool  # whether it does worse there than chance allows
+    differences: list[str]  # sentences about what differs from the submission
+    fresh: str | None  # the result on fresh data, in words
+    suspicious: bool  # whether that result is worse than chance allows
 
     @property
     def all_well(self) -> bool:
+        """Whether the results agree, and nothing is suspicious."""
         return not self.differences and not self.suspicious
 
 
@@ -43,7 +48,10 @@ def verify(
     fresh: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> list[Rerun]:
-    """Evaluate again, everything that was handed in. fresh: a secret seed; None leaves fresh data out."""
+    """Evaluate a model again on everything in its submission.
+
+    fresh: a secret seed for fresh data; None leaves them out.
+    """
     return [_again(entry, model, fresh, progress) for entry in entries(submission.rows)]
 
 
@@ -53,12 +61,12 @@ def _again(entry: Entry, model: Model, fresh: int | None, progress: Callable[[Pr
     found = evaluate(model, at.suite, name=at.model, size=at.size, batch=row.batch, seed=at.seed, progress=progress)
     scores = {(score.task, score.metric): score for score in found.scores}
     differences += [
-        f"{metric} on {task} was handed in, and did not come out"
+        f"{metric} on {task} was submitted, but was not computed again"
         for task, metric in entry.rows
         if (task, metric) not in scores
     ]
     differences += [
-        f"{metric} on {task} came out, and was not handed in"
+        f"{metric} on {task} was computed again, but was not submitted"
         for task, metric in scores
         if (task, metric) not in entry.rows
     ]
@@ -74,20 +82,22 @@ def _again(entry: Entry, model: Model, fresh: int | None, progress: Callable[[Pr
 
 
 def beside_fresh(row: Row, score: Score) -> tuple[str, bool]:
-    """Fresh sequences are others, so a figure may differ as far as two samples do; and whether it is worse than
-    that."""
+    """Compare a figure with that on fresh data. Return a sentence, and whether fresh data are worse than chance allows.
+
+    Fresh data are other sequences, so the figures may differ as much as those of two samples.
+    """
     error = math.hypot(_error(row.low, row.high), _error(score.low, score.high))
     apart = score.value - row.value
     z = 0.0 if apart == 0 else apart / error if error else math.copysign(math.inf, apart)
     worse = z if find(row.metric).better == "lower" else -z
     figures = (
-        f"{row.metric} is {score.value:.5g} on fresh data and {row.value:.5g} on the pinned ones ({abs(z):.1f} standard"
+        f"{row.metric} is {score.value:.5g} on fresh data and {row.value:.5g} on the pinned data ({abs(z):.1f} standard"
         " errors apart)"
     )
     if worse > STARTLING:
         return f"{figures}: worse than chance allows, so the model may know the pinned data", True
     return (
-        f"{figures}: {'better than chance allows' if worse < -STARTLING else 'the same, as far as can be told'}",
+        f"{figures}: {'better than chance allows' if worse < -STARTLING else 'the same within chance'}",
         False,
     )
 
@@ -95,7 +105,7 @@ def beside_fresh(row: Row, score: Score) -> tuple[str, bool]:
 def _origin(entry: Entry, origin: Origin) -> list[str]:
     claims = (("weights_sha256", "the weights have the digest"), ("parameters", "the number of parameters is"))
     return [
-        f"{words} {getattr(origin, name)}, and {getattr(entry.first, name)} was handed in"
+        f"{words} {getattr(origin, name)}, but {getattr(entry.first, name)} was submitted"
         for name, words in claims
         if getattr(entry.first, name) is not None and getattr(origin, name) != getattr(entry.first, name)
     ]
@@ -107,7 +117,7 @@ def _difference(row: Row, score: Score) -> str | None:
     for name in ("value", "low", "high"):
         claimed, again = getattr(row, name), getattr(score, name)
         if not (abs(claimed - again) <= allowed or (claimed != claimed and again != again)):
-            return f"{row.metric} on {row.task}: {name} {claimed:.7g} was handed in, and {again:.7g} came out"
+            return f"{row.metric} on {row.task}: {name} {claimed:.7g} was submitted, but {again:.7g} was computed"
     return None
 
 

@@ -1,5 +1,7 @@
-"""The page at an address of this machine alone. It opens from its file too; a server is for browsers that run
-elsewhere, behind a tunnel."""
+"""A server that shows the page on this machine only.
+
+The page can also be opened as a file. A server is useful if the browser runs elsewhere and connects through a tunnel.
+"""
 
 import io
 from functools import partial
@@ -15,11 +17,12 @@ LOOPBACK = "127.0.0.1"
 
 
 class PageHandler(SimpleHTTPRequestHandler):
-    """Give away one page, and not to a page of another name that points here."""
+    """A request handler that serves one page, and only to requests for this machine's own name."""
 
-    timeout = 30  # seconds without a word
+    timeout = 30  # seconds to wait for a request
 
     def send_head(self) -> io.BytesIO | None:  # type: ignore[override]
+        """Send the page, or an error for any other path or host name."""
         if self.headers.get("Host", "").partition(":")[0] not in (LOOPBACK, "localhost"):
             return self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
         if self.path.partition("?")[0] not in ("/", f"/{NAME}"):
@@ -28,16 +31,16 @@ class PageHandler(SimpleHTTPRequestHandler):
         return super().send_head()  # type: ignore[return-value]
 
     def log_message(self, format: str, *args: object) -> None:
-        """Keep the terminal clean."""
+        """Log nothing, to keep the terminal clean."""
 
 
 def serve(folder: Path, *, port: int = 0) -> tuple[ThreadingHTTPServer, str]:
-    """Return a server to run with `serve_forever`, and the address to open. port: 0 for any that is free."""
+    """Return a server to run with `serve_forever`, and the address to open. port: 0 for any free port."""
     try:
         require_regular_file(folder / NAME)
         server = ThreadingHTTPServer((LOOPBACK, port), partial(PageHandler, directory=str(folder)))
     except StorageError as error:
-        raise PageError(f"{error}: physbench leaderboard build --out {folder} makes it") from None
+        raise PageError(f"{error}: make it with physbench leaderboard build --out {folder}") from None
     except (OSError, OverflowError) as error:
         raise PageError(
             f"port {port} cannot be listened on ({getattr(error, 'strerror', None) or error}): choose another"

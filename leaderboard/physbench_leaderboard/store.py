@@ -1,5 +1,7 @@
-"""The folder of submissions. A file is there whole or not at all, under a name made of its content, and only one
-process adds at a time."""
+"""The folder of submissions.
+
+A file is written completely or not at all, its name depends on its content, and only one process adds at a time.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -17,14 +19,16 @@ from physbench_leaderboard.submission_checks import SELF_REPORTED, check, is_ref
 from physbench_leaderboard.trust import find_grant
 
 MOST_SUMS = 2_000_000
-"""Bytes of per-sequence sums."""
+"""The largest size of a file of per-sequence sums, in bytes."""
 
 
 @dataclass(frozen=True)
 class Added:
+    """The result of adding a submission."""
+
     path: Path
-    already: bool
-    sums: bool  # whether per-sequence sums lie beside it
+    already: bool  # whether it was there before
+    sums: bool  # whether its per-sequence sums are in the folder too
 
 
 @dataclass(frozen=True)
@@ -37,17 +41,18 @@ class Listed:
 
     @property
     def entries(self) -> list[Entry]:
+        """Its rows, grouped by evaluation."""
         return entries(self.submission.rows)
 
     @property
     def sums(self) -> Path | None:
-        """What each sequence contributed, where it was handed in."""
+        """The file of its per-sequence sums, if there is one."""
         path = self.path.with_suffix(".npz")
         return path if path.is_file() else None
 
 
 def add(path: Path, folder: Path, pins: ReferencePins | None = None) -> Added:
-    """Check a submission and put it into the folder, with NAME.npz if that lies beside it."""
+    """Check a submission and put it into the folder, together with the NAME.npz beside it if there is one."""
     submission = check(path, pins)
     require_folder(folder)
     require_not_installed(folder)
@@ -56,27 +61,28 @@ def add(path: Path, folder: Path, pins: ReferencePins | None = None) -> Added:
         return Added(folder / REFERENCES, already=True, sums=False)
     content = _sums_beside(path, submission)
     listed = folder / f"{_stem(model, submission)}.csv"
-    with hold_lock(folder):  # or two could both find nothing in their way
+    with hold_lock(folder):  # or two processes could both find no conflict
         already = listed.is_file() and read(listed) == submission
         if not already:
             _refuse_other_figures(submission, folder)
         if content is not None and not listed.with_suffix(".npz").exists():
             write_whole(listed.with_suffix(".npz"), content)
         if not already:
-            write_whole(listed, submission.to_csv())  # last: before it, nothing is listed
+            write_whole(listed, submission.to_csv())  # written last: only with the CSV is the submission listed
     return Added(listed, already, listed.with_suffix(".npz").is_file())
 
 
 def require_folder(folder: Path) -> None:
+    """Raise an error if there is no such folder."""
     if not folder.is_dir():
         raise SubmissionError(f"there is no folder {folder} of submissions")
 
 
 def load_all(folder: Path, pins: ReferencePins | None = None, *, beside: Sequence[Path] = ()) -> list[Listed]:
-    """Every submission in the folder, in the order of their names, and those of files beside it, which are checked as
-    if they were added.
+    """Read every submission in the folder, in the order of their names.
 
-    Rows for suites of former versions are passed over.
+    Rows for older versions of suites are ignored. beside: files outside the folder, which are checked as if they were
+    added.
     """
     require_folder(folder)
     found = [_list(path, pins or load_pins()) for path in sorted(folder.glob("*.csv"))]
@@ -87,7 +93,7 @@ def load_all(folder: Path, pins: ReferencePins | None = None, *, beside: Sequenc
             first = seen.setdefault(entry.who, listed.path)
             if first != listed.path:
                 raise SubmissionError(
-                    f"{entry.who} stands in {first.name} and in {listed.path.name}: remove one of them, or give it"
+                    f"{entry.who} is in {first.name} and in {listed.path.name}: remove one of them, or give it"
                     " another --name"
                 )
     return found
@@ -99,12 +105,12 @@ def _list(path: Path, pins: ReferencePins) -> Listed:
     if problems := meaning(today, pins):
         raise SubmissionError(list_problems(path, problems))
     if path.name != REFERENCES and any(is_reference(row.model) for row in today):
-        raise SubmissionError(f"{path.name} holds reference rows: they stand in {REFERENCES} alone")
+        raise SubmissionError(f"{path.name} holds reference rows, which belong only in {REFERENCES}")
     return Listed(path, type(submission)(today), find_grant(path, submission))
 
 
 def _new(paths: Sequence[Path], pins: ReferencePins | None, there: set[str]) -> Iterator[Listed]:
-    """Of submissions that are not in the folder, those that would be."""
+    """Check submissions outside the folder, and yield those that could be added to it."""
     for path in paths:
         submission = check(path, pins)
         if submission.sha256 not in there and not is_reference(submission.rows[0].model):
@@ -113,34 +119,36 @@ def _new(paths: Sequence[Path], pins: ReferencePins | None, there: set[str]) -> 
 
 
 def _former(row: Row) -> bool:
+    """Return whether a row is for an older version of its suite."""
     suite = installed_suites().get(row.suite)
     return suite is not None and row.suite_version < suite.version
 
 
 def _stem(model: str, submission: Submission) -> str:
+    """Return the name of a submission's files, without the extension."""
     return f"{re.sub(r'[^a-z0-9_.+-]', '-', model.lower()).strip('.')}-{submission.sha256[:16]}"
 
 
 def _refuse_other_figures(submission: Submission, folder: Path) -> None:
-    """A model is evaluated once with each seed, or a second file could take the place of the first."""
+    """Raise an error if an evaluation is already listed with other figures, so that no file replaces another one."""
     ours = {entry.who for entry in entries(submission.rows)}
     for path in sorted(folder.glob("*.csv")):
         for entry in entries(read(path).rows):
             if entry.who in ours:
                 raise SubmissionError(
-                    f"{entry.who} is listed already, in {path.name}, with other figures: remove that file to put this"
-                    " one in its place"
+                    f"{entry.who} is already listed in {path.name} with other figures: remove that file to replace it"
+                    " with this one"
                 )
 
 
 def _sums_beside(path: Path, submission: Submission) -> bytes | None:
-    """Sums that the figures follow from."""
+    """Read the sums beside a submission, and raise an error if its figures do not follow from them."""
     sums = path.with_suffix(".npz")
     if not sums.exists():
         return None
     if (size := require_regular_file(sums)) > MOST_SUMS:
         raise SubmissionError(
-            f"{sums.name} has {size:,} bytes, and at most {MOST_SUMS:,} are listed: hand in the CSV without it"
+            f"{sums.name} has {size:,} bytes, but at most {MOST_SUMS:,} are allowed: submit the CSV without it"
         )
     if problems := recompute(submission, sums).problems:
         raise SubmissionError(list_problems(sums, problems))

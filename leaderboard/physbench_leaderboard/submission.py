@@ -1,5 +1,4 @@
-"""A file of results from anybody, read as an enemy's: plain text of known columns in, typed rows out, and nothing else
-ever.
+"""The reader of submissions, which are untrusted CSV files. It accepts only known columns, and returns typed rows.
 
 Every cell must match a narrow pattern, so that no text can act as a formula in a spreadsheet, as markup on a page, or
 as commands in a terminal.
@@ -26,13 +25,13 @@ from physbench.result import COLUMNS, NOTES, is_formula
 MOST_BYTES, MOST_ROWS = 10_000_000, 200_000
 
 MOST_PROBLEMS = 6
-"""Said in full; the others are counted."""
+"""How many problems are listed. The others are only counted."""
 
 LARGEST = 1e30
-"""Of a figure: no model is that bad, and sums of such numbers are numbers still."""
+"""The largest figure. No model is that bad, and sums of such numbers do not overflow."""
 
 FAR_TOO_MANY = 1_000
-"""Problems after which reading stops."""
+"""The number of problems after which reading stops."""
 
 KINDS_OF_FILES = {
     b"PK\x03\x04": "a zip archive",
@@ -50,13 +49,12 @@ KINDS_OF_FILES = {
 
 
 class SubmissionError(PhysbenchError):
-    """A submission that cannot be listed."""
+    """An error of a submission that cannot be listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line: the columns of a result, their types and what may stand in them. NaN and None where there is
-    nothing."""
+    """A line of a submission: the columns of a result, with their types and patterns. Empty cells are NaN or None."""
 
     suite: Annotated[str, CellRule("the name of a suite", re.compile(r"[a-z][a-z0-9-]{0,63}"), str)]
     suite_version: Annotated[int, _WHOLE]
@@ -88,15 +86,17 @@ class Row:
     seconds: Annotated[float, _FIGURE._replace(empty=...)]
     date: Annotated[str, _DATE]
     notes: Annotated[tuple[str, ...], _NOTES]
-    line: int = field(default=0, compare=False)  # in the file
+    line: int = field(default=0, compare=False)  # its number in the file
 
 
 @dataclass(frozen=True)
 class Submission:
+    """The rows of one file."""
+
     rows: tuple[Row, ...]
 
     def to_csv(self) -> str:
-        """The same table however it was quoted: what is stored, and what its digest is of."""
+        """Write the table in the form that is stored and digested, however the original was quoted."""
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow(COLUMNS)
@@ -105,18 +105,21 @@ class Submission:
 
     @property
     def sha256(self) -> str:
+        """The digest of the table in its stored form."""
         return hashlib.sha256(self.to_csv().encode()).hexdigest()
 
 
 class CellRule(NamedTuple):
-    wanted: str  # in words
+    """A rule for the cells of a column."""
+
+    wanted: str  # what a cell must be, in words
     pattern: re.Pattern[str]
-    typed: Callable[[str], Any]  # raises ValueError
-    empty: Any = ...  # what an empty cell means; ... where there must be something
+    typed: Callable[[str], Any]  # converts the text, or raises ValueError
+    empty: Any = ...  # the value of an empty cell; ... if it must not be empty
 
 
 def read(path: Path) -> Submission:
-    """Rows, or an error that says in one line what is wrong."""
+    """Read the rows of a file, or raise an error that says in one line what is wrong."""
     submission, problems = examine(path)
     if problems:
         raise SubmissionError(list_problems(path, problems))
@@ -124,7 +127,7 @@ def read(path: Path) -> Submission:
 
 
 def examine(path: Path) -> tuple[Submission, list[str]]:
-    """Rows that can be read, and what is wrong with the others."""
+    """Read a file. Return the rows that can be read, and sentences about what is wrong with the others."""
     try:
         text = _text(path)
     except SubmissionError as error:
@@ -144,32 +147,32 @@ def examine(path: Path) -> tuple[Submission, list[str]]:
                 row = _row(cells, lines.line_num, problems)
                 rows += [row] if row else []
     except csv.Error as error:
-        problems.append(f"line {lines.line_num}: this is no CSV ({error})")
+        problems.append(f"line {lines.line_num}: this is not valid CSV ({error})")
     if not rows and not problems:
         problems.append("there is a header and no rows")
     return Submission(tuple(rows)), problems
 
 
 def cell_of(column: str, text: str) -> Any:
-    """What a text means in a column, typed, or an error that says what is wrong with it."""
+    """Convert the text of a cell to its type, or raise an error that says what is wrong with it."""
     cell = CELLS[column]
     try:
         if not cell.pattern.fullmatch(text):
             raise ValueError
         return cell.typed(text)
     except ValueError:
-        why = ", and would be a formula in a spreadsheet" if is_formula(text) else ""
+        why = ", and it would be a formula in a spreadsheet" if is_formula(text) else ""
         raise SubmissionError(f"{column}: {quote(text) if text else 'nothing'} is not {cell.wanted}{why}") from None
 
 
 def list_problems(path: Path, problems: list[str]) -> str:
-    """Some of them, in one line."""
+    """Return one line with some of the problems, and the number of the others."""
     more = f"; and {len(problems) - MOST_PROBLEMS:,} more" if len(problems) > MOST_PROBLEMS else ""
     return f"{path.name} cannot be listed: {'; '.join(problems[:MOST_PROBLEMS])}{more}"
 
 
 def quote(text: str) -> str:
-    """A stranger's text in a message: short, and nothing in it that a terminal obeys."""
+    """Make untrusted text safe for a message: short, and without control characters."""
     return ascii(text if len(text) <= 40 else text[:37] + "...")
 
 
@@ -184,7 +187,7 @@ def _text(path: Path) -> str:
     if content.startswith(b"\xef\xbb\xbf"):
         raise SubmissionError("it begins with a byte-order mark: save it as plain UTF-8")
     if b"\0" in content:
-        raise SubmissionError("it holds NUL bytes: this is no text")
+        raise SubmissionError("it holds NUL bytes: this is not text")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -292,4 +295,4 @@ _NOTES = CellRule(
 CELLS: dict[str, CellRule] = {
     name: hint.__metadata__[0] for name, hint in get_type_hints(Row, include_extras=True).items() if name in COLUMNS
 }
-"""What may stand in a column."""
+"""The rule of each column."""

@@ -1,8 +1,7 @@
-"""Does a submission mean something that can be listed? Known suite and data, complete tasks, and figures that agree
-with one another.
+"""Checks whether a submission can be listed: known suite and data, complete tasks, and figures that agree.
 
-A figure is checked against the others of its evaluation and against the reference rows: a relative figure must be the
-ratio it claims to be.
+A figure is checked against the others of its evaluation and against the reference rows. For example, a relative figure
+must be the ratio that it claims to be.
 """
 
 from collections import Counter
@@ -22,7 +21,7 @@ from physbench_leaderboard.submission import MOST_PROBLEMS, Row, Submission, Sub
 SELF_REPORTED = "self-reported"
 
 SAME_ALL_OVER = ("model_link", "paper_link", "parameters", "weights_sha256", "batch", "notes", "sequences")
-"""What the rows of one evaluation have in common."""
+"""The columns that must be the same in all rows of one evaluation."""
 
 NOT_RANKED = {
     UNRANKED: (
@@ -37,15 +36,17 @@ NOT_RANKED = {
 
 
 def problems(path: Path, pins: ReferencePins | None = None) -> list[str]:
-    """What is wrong with a submission, in plain words; nothing where all is well. At most a handful, and a count of the
-    others."""
+    """Return sentences about what is wrong with a submission; none if all is well.
+
+    At most a few are returned, and the number of the others.
+    """
     found = _all_problems(path, pins)[1]
     more = len(found) - MOST_PROBLEMS
     return [*found[:MOST_PROBLEMS], *([f"and {more:,} more"] if more > 0 else [])]
 
 
 def check(path: Path, pins: ReferencePins | None = None) -> Submission:
-    """A submission that may be listed."""
+    """Read a submission, and raise an error if it cannot be listed."""
     submission, found = _all_problems(path, pins)
     if found:
         raise SubmissionError(list_problems(path, found))
@@ -53,7 +54,7 @@ def check(path: Path, pins: ReferencePins | None = None) -> Submission:
 
 
 def meaning(rows: Iterable[Row], pins: ReferencePins) -> list[str]:
-    """What is wrong with rows that could be read."""
+    """Return sentences about what is wrong with rows that could be read."""
     rows, suites = list(rows), installed_suites()
     found = list(_strangers(rows))
     if found:
@@ -73,6 +74,7 @@ def meaning(rows: Iterable[Row], pins: ReferencePins) -> list[str]:
 
 
 def is_reference(model: str) -> bool:
+    """Return whether a name belongs to a reference row."""
     return model.casefold() in ROWS or any(model in suite.references for suite in installed_suites().values())
 
 
@@ -82,7 +84,7 @@ def _all_problems(path: Path, pins: ReferencePins | None) -> tuple[Submission, l
 
 
 def _strangers(rows: list[Row]) -> Iterator[str]:
-    """Rows that nothing here can be compared with, each reason once."""
+    """Yield the reasons why rows cannot be compared with the tables, each reason once."""
     reasons: dict[str, int] = {}
     for row in rows:
         if reason := _strange(row):
@@ -91,16 +93,17 @@ def _strangers(rows: list[Row]) -> Iterator[str]:
     models = dict.fromkeys(row.model for row in rows)
     if len(models) > 1 and not all(map(is_reference, models)):
         yield (
-            "a submission is of one model: this one has"
+            "a submission must be of one model: this one has"
             f" {', '.join(list(models)[:4])}{' and others' if len(models) > 4 else ''}"
         )
 
 
 def _strange(row: Row) -> str | None:
+    """Return the reason why a row cannot be compared with the tables, or None."""
     suites = installed_suites()
     if row.suite not in suites:
         return (
-            f"no suite is called {row.suite}: there is {', '.join(suites)}; one of your own is listed where its package"
+            f"no suite is called {row.suite}: there is {', '.join(suites)}; your own suite is listed where its package"
             " is installed and pins its data"
         )
     suite = suites[row.suite]
@@ -116,27 +119,30 @@ def _strange(row: Row) -> str | None:
     if not suite.is_pinned(suite.sequences or SIZES[row.size]):
         return f"{suite.name} pins no digests for {row.size}, so it is not ranked"
     if "privileged" in row.notes and not is_reference(row.model):
-        return "it was told the truth: no model is, beside the reference rows"
+        return "it was told the truth: only reference rows may be"
     if row.trust != SELF_REPORTED:
-        return f"trust is {SELF_REPORTED} in a submission, not {row.trust}: the keeper of the table grants another"
+        return f"trust is {SELF_REPORTED} in a submission, not {row.trust}: only the table's maintainer grants more"
     return None
 
 
 def _twice(rows: list[Row]) -> Iterator[str]:
+    """Yield rows that occur twice."""
     seen: dict[tuple[object, ...], int] = {}
     for row in rows:
         first = seen.setdefault((who(row), row.task, row.metric), row.line)
         if first != row.line:
-            yield f"line {row.line}: {row.metric} on {row.task} of {who(row)} stands in line {first} already"
+            yield f"line {row.line}: {row.metric} on {row.task} of {who(row)} is in line {first} already"
 
 
 def _different(entry: Entry) -> Iterator[str]:
+    """Yield columns that differ within one evaluation."""
     for name in SAME_ALL_OVER:
         if odd := next((row for row in entry.rows.values() if getattr(row, name) != getattr(entry.first, name)), None):
-            yield f"line {odd.line}: {name} is another than in line {entry.first.line}, in the same evaluation"
+            yield f"line {odd.line}: {name} differs from line {entry.first.line}, in the same evaluation"
 
 
 def _data(entry: Entry, suite: Suite) -> Iterator[str]:
+    """Yield tasks whose data are not the pinned ones."""
     count = suite.sequences or SIZES[entry.who.size]
     tasks = {task.name: task for task in suite.tasks}
     seen: set[str] = set()
@@ -156,6 +162,7 @@ def _data(entry: Entry, suite: Suite) -> Iterator[str]:
 
 
 def _incomplete(entry: Entry, suite: Suite) -> Iterator[str]:
+    """Yield rows that are missing, and rows that the suite does not ask for."""
     here = set(entry.rows)
     every = list_wanted(suite)
     for each in every:
@@ -176,7 +183,7 @@ def _incomplete(entry: Entry, suite: Suite) -> Iterator[str]:
 
 
 def _references(entry: Entry, pins: ReferencePins) -> Iterator[str]:
-    """Require that reference rows have their pinned figures."""
+    """Yield reference rows without their pinned figures."""
     if not is_reference(entry.who.model):
         return
     pinned = pins.of(entry.first, entry.who.model)
@@ -184,39 +191,38 @@ def _references(entry: Entry, pins: ReferencePins) -> Iterator[str]:
         pinned
     ) != set(entry.rows):
         yield (
-            f"{entry.who.model} is a reference row of every table, and these are not its figures on {entry.who.suite}:"
-            " another model needs another name"
+            f"{entry.who.model} is a reference row of every table, but these are not its figures on {entry.who.suite}:"
+            " give your model another name"
         )
 
 
 def _weights(rows: list[Row]) -> Iterator[str]:
-    """One training leaves one file of weights."""
+    """Yield models with several files of weights for one training."""
     trained = {(row.model, row.train_seed, row.weights_sha256) for row in rows if row.weights_sha256}
     for (model, seed), count in Counter((model, seed) for model, seed, _ in trained).items():
         if count > 1:
             yield (
-                f"{model} has {count} files of weights under one train_seed ({'none' if seed is None else seed}): give"
-                " each training its own"
+                f"{model} has {count} files of weights with one train_seed ({'none' if seed is None else seed}): give"
+                " each training its own train_seed"
             )
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Rows of an evaluation that every model has, or that come together or not at all."""
+    """Rows of an evaluation that must all be there, or, if they are optional, all or none."""
 
     task: str
     metrics: tuple[str, ...]
-    optional: bool = (
-        False  # all of them or none: what a model without owner maps, boxes, or a standard deviation does not have
-    )
+    optional: bool = False  # whether models without owner maps, boxes or a standard deviation lack them
 
     @property
     def keys(self) -> set[tuple[str, str]]:
+        """The task and the metric of each row."""
         return {(self.task, metric) for metric in self.metrics}
 
 
 def list_wanted(suite: Suite) -> list[Wanted]:
-    """Everything that may be in a submission to a suite. Metrics of installed packages may be there or not."""
+    """Return all rows that may be in a submission to a suite. Those of metrics from other packages are optional."""
     found = [each for task in suite.tasks for asking in task.askings for each in _list_wanted_of(suite, task, asking)]
     if suite.against:
         found.append(Wanted(":".join(suite.against), tuple(card.name for card in METRICS.values() if card.quotient_of)))
@@ -225,7 +231,7 @@ def list_wanted(suite: Suite) -> list[Wanted]:
 
 def _list_wanted_of(suite: Suite, task: Task, asking: Asking) -> Iterator[Wanted]:
     if getattr(asking, "sample", 0):
-        return  # the first sample speaks for all
+        return  # the first sample stands for all of them
     there = _needs_met(suite, task, asking)
     possible = set(FROM_THE_MODEL) - (set() if asking.boxes else {"boxes"})
     together: dict[object, list[str]] = {(): []}
@@ -239,7 +245,7 @@ def _list_wanted_of(suite: Suite, task: Task, asking: Asking) -> Iterator[Wanted
 
 
 def _needs_met(suite: Suite, task: Task, asking: Asking) -> set[str]:
-    """What a metric finds for every model."""
+    """Return the inputs that metrics have for every model."""
     stored = {name.partition("/")[0] for name in task.recipe.generator.arrays}
     rates = any(key[:2] == (task.name, asking.frames) for key in suite.pins.memoryless)
     probed = ["probe of memory"] * (asking.kind == "codes")  # a model without codes is not scored at all

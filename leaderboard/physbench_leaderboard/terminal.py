@@ -1,4 +1,4 @@
-"""Boards for a terminal: the figure that ranks first and marked, and as much beside it as the width has room for."""
+"""Boards for a terminal. The figure that ranks comes first and is marked, and others follow if there is room."""
 
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -14,22 +14,25 @@ from physbench_leaderboard.columns import columns
 RANKING = "*"
 
 WIDEST = 42
-"""Columns for the rank and for the longest name of a task, beside the names of models."""
+"""The width that is kept free beside the names of models, for the rank and the longest name of a task."""
 
 
 class TextColumn(NamedTuple):
-    heads: tuple[str, str]  # the second in a line of its own
+    """A column of a table in a terminal."""
+
+    heads: tuple[str, str]  # the two lines of its heading
     cells: list[str]
-    left: bool = False
-    first: bool = True  # shown without being asked for, where there is room
+    left: bool = False  # whether it is aligned to the left
+    first: bool = True  # whether it is shown by default, if there is room
 
     @property
     def width(self) -> int:
+        """Its width in characters."""
         return max(map(len, (*self.heads, *self.cells)))
 
 
 def as_text(boards: Sequence[Board], *, width: int = 80, every: bool = False) -> str:
-    """Write boards as tables no wider than width. every: all columns, in tables one below the other."""
+    """Return boards as tables no wider than `width`. every: show all columns, in tables one below the other."""
     return "\n\n".join("\n".join(_lines(board, width, every)) for board in boards) or "nothing is listed"
 
 
@@ -87,11 +90,11 @@ def _table(shown: list[TextColumn]) -> Iterator[str]:
     heads = [row for row in zip(*(column.heads for column in shown), strict=True) if any(row)]
     rows = [*heads, *zip(*(column.cells for column in shown), strict=True)]
     left = [place for place, column in enumerate(shown) if column.left]
-    yield from (line.replace(MINUS, "-") for line in align(rows, left=left))  # a minus as it is typed
+    yield from (line.replace(MINUS, "-") for line in align(rows, left=left))  # a plain hyphen for a minus
 
 
 def _fitting(who: list[TextColumn], more: list[TextColumn], width: int) -> list[TextColumn]:
-    """Those that there is room for, in their order; the first in any case."""
+    """Return the columns for which there is room, in their order, and at least one of them."""
     room = width - sum(column.width + len(GAP) for column in who) + len(GAP)
     chosen: list[TextColumn] = []
     for column in more:
@@ -119,7 +122,7 @@ def _headline(board: Board, everybody: list[Standing]) -> Iterator[TextColumn]:
 
 
 def _figures(board: Board, everybody: list[Standing], *, first: bool) -> Iterator[TextColumn]:
-    """first: those that are looked at first, or all the others."""
+    """Return the columns of figures. first: those that are shown by default, or else all the others."""
     for column in columns(board):
         if column.first == first and not column.headline:
             definition = define(column.metric)

@@ -96,9 +96,9 @@ def test_the_reference_rows_pass_and_nobody_gives_them_other_figures(tmp_path: P
     copy = [row for row in references() if row.model == "copy" and row.suite == "balls"]
     assert problems(write(tmp_path / "copy.csv", copy)) == []
     better = rows("copy", factor=0.5)
-    assert any("another model needs another name" in line for line in problems(write(tmp_path / "copy.csv", better)))
+    assert any("give your model another name" in line for line in problems(write(tmp_path / "copy.csv", better)))
     assert any(
-        "another model needs another name" in line for line in problems(write(tmp_path / "copy.csv", rows("Oracle")))
+        "give your model another name" in line for line in problems(write(tmp_path / "copy.csv", rows("Oracle")))
     )
 
 
@@ -154,7 +154,7 @@ def test_a_row_that_stands_twice_is_named_with_both_lines(tmp_path: Path) -> Non
     every = rows()
     found = problems(write(tmp_path / "mine.csv", [*every, every[0]]))
     assert found == [
-        f"line {len(every) + 2}: bce on balls4mass64 of mine on balls v2, lite, seed 0 stands in line 2 already"
+        f"line {len(every) + 2}: bce on balls4mass64 of mine on balls v2, lite, seed 0 is in line 2 already"
     ]
 
 
@@ -192,21 +192,21 @@ def test_a_relative_figure_must_be_the_ratio_that_it_claims_to_be() -> None:
 
 
 @pytest.mark.parametrize(("suite", "task", "metric", "change", "reason"), [
-    ("balls", "balls4mass64", "bce", {"value": -1.0, "low": -1.0, "high": -1.0}, "lies between 0 and"),
-    ("balls", "balls4mass64", "bce", {"value": 56_600.0, "low": 56_600.0, "high": 56_600.0}, "lies between 0 and 56588"),
-    ("balls", "balls4mass64", "log_likelihood", {"value": 1.0, "low": 1.0, "high": 1.0}, "lies between -56588"),
-    ("balls", "balls4mass64", "ari", {"value": 1.01, "high": 1.02}, "lies between -1 and 1"),
-    ("balls", "balls4mass64/frames", "ari", {"value": -1.5, "low": -1.5}, "lies between -1 and 1"),
+    ("balls", "balls4mass64", "bce", {"value": -1.0, "low": -1.0, "high": -1.0}, "lie between 0 and"),
+    ("balls", "balls4mass64", "bce", {"value": 56_600.0, "low": 56_600.0, "high": 56_600.0}, "lie between 0 and 56588"),
+    ("balls", "balls4mass64", "log_likelihood", {"value": 1.0, "low": 1.0, "high": 1.0}, "lie between -56588"),
+    ("balls", "balls4mass64", "ari", {"value": 1.01, "high": 1.02}, "lie between -1 and 1"),
+    ("balls", "balls4mass64/frames", "ari", {"value": -1.5, "low": -1.5}, "lie between -1 and 1"),
     ("balls", "balls4mass64", "bce", {"value": 0.004, "low": 0.004, "high": 0.004}, "below the oracle's"),
-    ("simulation", "balls4mass64/rollout-5+10", "rollout_overlap", {"value": 1.01, "high": 1.01}, "lies between 0 and 1"),
-    ("simulation", "balls4mass64/rollout-5+10", "rollout_position_error[5]", {"value": 16.1, "high": 16.1}, "lies between 0 and 16"),
-    ("simulation", "balls4mass64/rollout-5+10", "event_error[10,1]", {"value": -0.1, "low": -0.1}, "lies between 0 and inf"),
+    ("simulation", "balls4mass64/rollout-5+10", "rollout_overlap", {"value": 1.01, "high": 1.01}, "lie between 0 and 1"),
+    ("simulation", "balls4mass64/rollout-5+10", "rollout_position_error[5]", {"value": 16.1, "high": 16.1}, "lie between 0 and 16"),
+    ("simulation", "balls4mass64/rollout-5+10", "event_error[10,1]", {"value": -0.1, "low": -0.1}, "lie between 0 and inf"),
     ("simulation", "balls4mass64/rollout-5+10", "event_error[10,1]", {"value": math.nan}, "is empty"),
     ("curtain", "balls3curtain64", "permanence_bce", {"value": 0.0, "low": 0.0, "high": 0.0}, "below the oracle's"),
     ("curtain", "balls3curtain64", "permanence_bce", {"value": 0.9}, "does not lie in its interval"),
     ("curtain", "balls3curtain64", "permanence_bce", {"low": math.nan}, "does not lie in its interval"),
     ("curtain", "balls3curtain64", "permanence_bce", {"value": math.nan, "low": math.nan, "high": math.nan}, "is empty"),
-    ("crop50", "balls4mass64-crop50/rollout-9+1", "log_likelihood", {"value": -40_000.0, "low": -40_000.0, "high": -40_000.0}, "lies between -34538"),
+    ("crop50", "balls4mass64-crop50/rollout-9+1", "log_likelihood", {"value": -40_000.0, "low": -40_000.0, "high": -40_000.0}, "lie between -34538"),
 ])  # fmt: skip
 def test_figures_that_cannot_be_are_refused(
     suite: str, task: str, metric: str, change: dict[str, float], reason: str
@@ -238,7 +238,7 @@ def test_an_evaluation_says_one_thing_of_itself_and_a_training_leaves_one_file_o
         for line in meaning([*every[:-1], replace(every[-1], parameters=6)], load_pins())
     )
     twice = [*every, *rows(suite="curtain", weights_sha256="b" * 64)]
-    assert any("2 files of weights under one train_seed" in line for line in meaning(twice, load_pins()))
+    assert any("2 files of weights with one train_seed" in line for line in meaning(twice, load_pins()))
     assert meaning([*every, *rows(train_seed=1, weights_sha256="b" * 64)], load_pins()) == []
     assert any("of one model" in line for line in problems(write(tmp_path / "two.csv", [*rows("a"), *rows("b")])))
 

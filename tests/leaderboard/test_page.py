@@ -443,7 +443,7 @@ def test_a_picture_is_of_a_listed_model_and_is_a_png() -> None:
     assert (image["width"], image["height"]) == ("40", "30") and image[
         "src"
     ] == f"data:image/png;base64,{b64encode(picture(40, 30)).decode()}"
-    with pytest.raises(PageError, match="the picture of r-nem is no PNG"):
+    with pytest.raises(PageError, match="the picture of r-nem is not a PNG"):
         page(golden(), pictures={"r-nem": b"<svg onload=alert(1)>" + bytes(9)})
 
 

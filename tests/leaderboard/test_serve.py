@@ -95,7 +95,9 @@ def test_only_the_loopback_address_listens(server: ThreadingHTTPServer) -> None:
 
 
 def test_what_cannot_be_served_is_said(server: ThreadingHTTPServer, site: Path) -> None:
-    with pytest.raises(PageError, match="there is no file .*nowhere.*leaderboard build --out .*nowhere makes it"):
+    with pytest.raises(
+        PageError, match="there is no file .*nowhere.*make it with physbench leaderboard build --out .*nowhere"
+    ):
         serve(site / "nowhere")
     with pytest.raises(PageError, match=f"port {server.server_port} cannot be listened on"):
         serve(site, port=server.server_port)

@@ -83,7 +83,7 @@ def test_a_refused_submission_leaves_nothing(tmp_path: Path, folder: Path) -> No
 
 def test_a_second_file_cannot_take_the_place_of_the_first(tmp_path: Path, folder: Path) -> None:
     first = add(write(tmp_path / "a.csv", rows()), folder)
-    with pytest.raises(SubmissionError, match=f"listed already, in {first.path.name}, with other figures"):
+    with pytest.raises(SubmissionError, match=f"already listed in {first.path.name} with other figures"):
         add(write(tmp_path / "b.csv", rows(factor=0.9)), folder)
     add(write(tmp_path / "c.csv", rows(train_seed=1, factor=0.9)), folder)
     add(write(tmp_path / "d.csv", rows(suite="curtain")), folder)
@@ -108,7 +108,7 @@ def test_what_is_shown_beside_the_listed_ones_is_checked_and_not_added(
         "the reference rows stand in a file of their own"
     )
     for lines, reason in [
-        (rows("a", factor=0.9), "stands in a-.*csv and in b.csv.*another --name"),
+        (rows("a", factor=0.9), "is in a-.*csv and in b.csv.*another --name"),
         (rows("b")[:-1], "b.csv cannot be listed"),
     ]:
         with pytest.raises(SubmissionError, match=reason):
@@ -151,7 +151,7 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path, folder:
     (folder / "pipe.csv").unlink()
     listed = add(write(tmp_path / "other.csv", rows()), folder).path
     os.mkfifo(beside(listed))
-    with pytest.raises(PhysbenchError, match=r"trust.json is no record of trust"):
+    with pytest.raises(PhysbenchError, match=r"trust.json is not a record of trust"):
         load_all(folder)
 
 
@@ -315,7 +315,7 @@ def test_of_two_who_add_the_same_model_at_once_with_other_figures_one_is_refused
     (listed,) = load_all(folder)
     assert answers.count(listed.path.name) == 1
     assert (
-        sum(f"is listed already, in {listed.path.name}, with other figures" in answer for answer in answers)
+        sum(f"is already listed in {listed.path.name} with other figures" in answer for answer in answers)
         == len(paths) - 1
     )
     assert names(folder) == [listed.path.name]
@@ -375,10 +375,10 @@ def test_an_unwritable_disk_leaves_nothing_behind(
 def test_what_was_put_there_by_hand_is_checked_when_it_is_read(tmp_path: Path, folder: Path) -> None:
     write(folder / "a.csv", rows())
     write(folder / "b.csv", rows(factor=0.9))
-    with pytest.raises(SubmissionError, match="stands in a.csv and in b.csv"):
+    with pytest.raises(SubmissionError, match="is in a.csv and in b.csv"):
         load_all(folder)
     write(folder / "b.csv", rows("copy", like="copy"))
-    with pytest.raises(SubmissionError, match=r"they stand in references.csv alone"):
+    with pytest.raises(SubmissionError, match=r"which belong only in references.csv"):
         load_all(folder)
     write(folder / "b.csv", [replace(row, value=row.value / 2) for row in rows("other")])
     with pytest.raises(SubmissionError, match=r"b.csv cannot be listed"):
@@ -414,7 +414,7 @@ def test_trust_is_granted_by_the_keeper_and_bound_to_the_content(tmp_path: Path,
         with pytest.raises(SubmissionError, match="trust is granted as"):
             grant(listed, submission, wrong)
     write(listed, rows(factor=0.9))
-    with pytest.raises(SubmissionError, match="is not of what stands in"):
+    with pytest.raises(SubmissionError, match="is for another content of"):
         load_all(folder)
 
 

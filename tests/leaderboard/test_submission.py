@@ -157,7 +157,7 @@ def zip_text(text: str) -> bytes:
     (GOOD.replace("notes", "notes,extra", 1).encode(), "no column is called 'extra'"),
     (GOOD.replace("suite,suite_version", "suite_version,suite", 1).encode(), "another order"), (GOOD.replace("value", "Value", 1).encode(), "lacks value"),
     (GOOD.replace("\n", ",\n").replace(",\n", "\n", 1).encode(), "27 cells where the header has 26"), ((GOOD + "balls,1\n").encode(), "line 5: 2 cells"),
-    ((GOOD + '"').encode(), "no CSV"), ((GOOD + '"a"b,c\n').encode(), "no CSV"), ((GOOD + '"' + "a" * 200_000 + '"\n').encode(), "no CSV"),
+    ((GOOD + '"').encode(), "not valid CSV"), ((GOOD + '"a"b,c\n').encode(), "not valid CSV"), ((GOOD + '"' + "a" * 200_000 + '"\n').encode(), "not valid CSV"),
 ])  # fmt: skip
 def test_what_is_no_table_is_refused_with_the_reason(tmp_path: Path, content: bytes, reason: str) -> None:
     assert reason in refusal(handed_in(tmp_path, content))

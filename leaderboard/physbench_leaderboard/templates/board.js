@@ -18,7 +18,7 @@ addEventListener("DOMContentLoaded", () => {
     return { section, heads, bodies, all: section.querySelector(".all"), whole: false, order: "" };
   }
 
-  // The address holds the state, and nothing else does: #suite=balls&sort=ari&dir=desc&filter=nem
+  // The address of the page holds its whole state: #suite=balls&sort=ari&dir=desc&filter=nem
   const asked = () => new URLSearchParams(location.hash.slice(1));
 
   function go(changes, lasting = true) {
@@ -65,7 +65,7 @@ addEventListener("DOMContentLoaded", () => {
     }
   }
 
-  // Only what is shown stands in the table: thousands of rows that are not cost nothing.
+  // Only visible rows are in the table, so thousands of hidden rows cost nothing.
   function sift(board, wanted) {
     let fit = 0, models = 0;
     for (const { body, ranked, rows } of board.bodies) {
@@ -87,14 +87,14 @@ addEventListener("DOMContentLoaded", () => {
     return number ? parseFloat(written) : written;
   }
 
-  // What is not there comes last, whichever way.
+  // Missing values come last, in either direction.
   function compare(a, b, number, down) {
     const [none, neither] = number ? [Number.isNaN(a), Number.isNaN(b)] : [!a, !b];
     if (none || neither) return none - neither;
     return (number ? a - b : inWords.compare(a, b)) * (down ? -1 : 1);
   }
 
-  // Definitions: a tap and the keyboard open them by themselves, a pointer that rests and the focus do it here.
+  // Definitions: the browser opens them on a tap or a key press. This code opens them on hover and on focus.
   function beside(button) {
     const box = document.getElementById(button.getAttribute("popovertarget"));
     let timer = 0;
