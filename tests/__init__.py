@@ -1,4 +1,4 @@
-"""The tests: their builders and oracles may assert, and say as much as a test when they fail."""
+"""The tests. Their builders and oracles may use assert, with messages as helpful as those of tests."""
 
 import pytest
 

@@ -1,4 +1,5 @@
-"""What many tests share: small dataset files, made once; the command line, in this process or in one of its own."""
+"""Fixtures for many tests: small dataset files that are made once, and the command line in this process or in another
+one."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Pages of Markdown as tests read them: blocks of code that are run, links, and the anchors that GitHub gives to
-headings."""
+"""A reader of Markdown pages for tests: blocks of code that are run, links, and GitHub's anchors of headings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work ahead: the order of the items, a bounded number in the making, and nothing left behind however it ends."""
+"""Tests of work ahead: the order of the items, a bounded number at a time, and nothing left behind however it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Amounts read as people say them."""
+"""Tests of reading amounts as people write them."""
 
 from __future__ import annotations
 

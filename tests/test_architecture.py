@@ -1,4 +1,5 @@
-"""The house keeps its floors, its names and its lightness."""
+"""Tests of the structure of the packages: which module may import which, how things are named, and how light an import
+is."""
 
 from __future__ import annotations
 

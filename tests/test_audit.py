@@ -1,4 +1,4 @@
-"""The audit: an honest model passes, and a model that commits one sin is caught at that one and nowhere else."""
+"""Tests of the audit: an honest model passes, and a model that breaks one rule fails exactly that check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rivals in the benchmarks do the work they are timed for, and the page can be read."""
+"""Tests of the benchmarks: the compared programs do the work that is timed, and the page can be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: what it says, what it makes, and how it refuses."""
+"""Tests of the command line: what it prints, what it makes, and what it refuses."""
 
 from __future__ import annotations
 

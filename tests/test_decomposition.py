@@ -1,5 +1,5 @@
-"""What a model says of an image, step by step, and the picture of it: panels are searched for pixel by pixel in what is
-written."""
+"""Tests of what a model says of an image, step by step, and of its picture, in which panels are found pixel by
+pixel."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Every example in a docstring gives what it says; those of public names, which may need a file, are run in
-test_python.py."""
+"""Tests of every example in a docstring.
+
+Those of public names, which may need a file, are run in test_python.py.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The documentation: its code runs, its links lead somewhere on GitHub and on the site, and what it fills in is what
-the program says."""
+"""Tests of the documentation: its code runs, its links work on GitHub and on the site, and generated parts are up to
+date."""
 
 from __future__ import annotations
 

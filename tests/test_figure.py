@@ -1,5 +1,7 @@
-"""What a model does with a sequence, drawn: colours come from the published palette, places from flat pictures and
-squares put there by hand."""
+"""Tests of the drawing of what a model does with a sequence.
+
+Colours come from the published palette, and positions from flat pictures and squares that are placed by hand.
+"""
 
 from __future__ import annotations
 

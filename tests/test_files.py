@@ -1,4 +1,4 @@
-"""Files are read within bounds and written whole; and one process at a time is at work in a folder."""
+"""Tests of files: they are read within bounds and written completely, and one process at a time works in a folder."""
 
 from __future__ import annotations
 

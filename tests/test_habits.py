@@ -1,4 +1,4 @@
-"""What others rely on when they join: every step that a workflow, a hook or a page names exists, and versions agree."""
+"""Tests of what contributors rely on: every step that a workflow, a hook or a page names exists, and versions agree."""
 
 from __future__ import annotations
 

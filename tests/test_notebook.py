@@ -1,4 +1,4 @@
-"""The notebook of first steps runs as it is, and shows what it says."""
+"""Tests of the notebook of first steps: it runs as it is, and shows what it says."""
 
 from __future__ import annotations
 

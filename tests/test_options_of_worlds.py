@@ -1,4 +1,4 @@
-"""The options of `physbench generate` are the fields of a world, whoever wrote it."""
+"""Tests that the options of `physbench generate` are the fields of a world, for any world."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text of a stranger reaches a terminal in letters that do nothing there."""
+"""Tests that untrusted text reaches a terminal only as harmless characters."""
 
 from __future__ import annotations
 

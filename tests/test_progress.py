@@ -1,4 +1,5 @@
-"""Long work speaks: a share of the whole from the first steps of a model, a line now and then in the log of a job."""
+"""Tests of progress reports: a share of the whole from the first steps of a model, and regular lines in the log of a
+job."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""physbench from Python: names and parameters, splits by any of their names, files that close, tables, what goes to
-PyTorch, and examples that run."""
+"""Tests of physbench from Python: names and parameters, splits, closing files, tables, PyTorch, and examples that
+run."""
 
 from __future__ import annotations
 

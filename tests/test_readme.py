@@ -1,4 +1,4 @@
-"""The README is true: its code blocks run, in order, in one directory."""
+"""Tests of the README: its code blocks run, in order, in one directory."""
 
 from __future__ import annotations
 

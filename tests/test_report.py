@@ -1,5 +1,5 @@
-"""The page of a result: nothing but itself is needed to read it, every text on it stays text, and its pictures are the
-sequences it says they are."""
+"""Tests of the page of a result: it needs no other file, every text on it stays text, and its pictures show the right
+sequences."""
 
 from __future__ import annotations
 

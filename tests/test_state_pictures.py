@@ -1,5 +1,5 @@
-"""Pictures of states: objects are drawn where they are, and a map of a memory says of each byte what a loop over the
-bytes says."""
+"""Tests of pictures of states: objects are drawn where they are, and a map of a memory agrees with a loop over its
+bytes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Streams: what a file would hold, without a file; the same whoever makes it, and never written over while somebody
-holds it."""
+"""Tests of streams: they give what a file would hold, the same in any process, and never overwrite a batch in use."""
 
 from __future__ import annotations
 

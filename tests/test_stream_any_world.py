@@ -1,5 +1,4 @@
-"""Streams and files of worlds that are not balls: only the arrays they have, whole episodes, and sequences made in
-processes."""
+"""Tests of streams and files of worlds that are not balls: only their arrays, whole episodes, and other processes."""
 
 from __future__ import annotations
 

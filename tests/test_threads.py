@@ -1,4 +1,4 @@
-"""Threads of numerical libraries sleep while they wait, unless the user says otherwise."""
+"""Tests that threads of numerical libraries sleep while they wait, unless the user says otherwise."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a picture shows is what the arrays say: places come from `groups`, `features` and `contact`, colours from the
-published palette."""
+"""Tests of pictures against the arrays: positions come from `groups`, `features` and `contact`, colours from the
+palette."""
 
 import html
 import io

@@ -1,4 +1,5 @@
-"""Pictures of worlds that are not balls: drawn from the arrays that are there, with the marks that a world offers."""
+"""Tests of pictures of worlds that are not balls: drawn from the arrays that exist, with the marks that a world
+offers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A network unlike ours: single images, two losses, one of them annealed, dropout, and an optimiser of its own."""
+"""A network unlike the others: for single images, with two losses (one of them annealed), dropout, and its own
+optimiser."""
 
 from __future__ import annotations
 

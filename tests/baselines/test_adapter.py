@@ -1,4 +1,4 @@
-"""A torch network at NumPy's border: nothing but bits, shapes and types goes through."""
+"""Tests of the adapter between torch and NumPy: it passes bits, shapes and types on unchanged."""
 
 from __future__ import annotations
 

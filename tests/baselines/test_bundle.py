@@ -1,5 +1,4 @@
-"""A run becomes a model that is given away: small weights that score the same, and a card that tells nothing that is
-not so."""
+"""Tests of releasing a run as a model: small weights with the same scores, and a card that is true."""
 
 from __future__ import annotations
 

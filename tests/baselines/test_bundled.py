@@ -1,5 +1,7 @@
-"""The models that come with the package: they are there, small, whole, and better than nothing. Weights that are not
-there yet are skipped."""
+"""Tests of the models that come with the package: they exist, are small and complete, and are better than no learning.
+
+Models whose weights are not there yet are skipped.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A campaign: the order of its work, what a kill costs, what its status tells, and what it refuses."""
+"""Tests of campaigns: the order of the work, how much a kill costs, what the status says, and what is refused."""
 
 from __future__ import annotations
 

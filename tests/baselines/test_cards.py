@@ -1,4 +1,4 @@
-"""What the README of the baselines says: its tables are the cards', its commands are commands, its code runs."""
+"""Tests of the README of the baselines: its tables are those of the cards, its commands exist, and its code runs."""
 
 from __future__ import annotations
 

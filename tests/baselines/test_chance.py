@@ -1,4 +1,4 @@
-"""Random numbers of a sequence: a hash that can be checked with whole numbers, and that has the moments it should."""
+"""Tests of the random numbers of a sequence: a hash that is checked with whole numbers and by its moments."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Weights on disk: what goes in comes out, whatever else is handed in is one sentence, and nothing in a file is ever
-run."""
+"""Tests of weights on disk: they are read as they were written, anything else is refused in one sentence, and
+nothing in a file is ever run."""
 
 from __future__ import annotations
 

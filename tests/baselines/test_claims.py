@@ -1,4 +1,4 @@
-"""What papers say, held against scores: told from scores made up here."""
+"""Tests of the claims of papers, which are compared with scores that are invented here."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Codes that are learnt by contrast: the loss against a loop, a processor that is taken and stays as it is, and both
-models on a few games."""
+"""Tests of codes learnt by contrast: the loss against a loop, a reused processor that stays fixed, and both models
+on a few games."""
 
 from __future__ import annotations
 

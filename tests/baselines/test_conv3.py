@@ -1,4 +1,5 @@
-"""Three frames, three convolutions: what they compute, that they learn, and that they keep the rules of a model."""
+"""Tests of three convolutions on three frames: what they compute, that they learn, and that they keep the rules of a
+model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The agent as a file and as a player: read as an enemy's, and never as code."""
+"""Tests of the DQN agent as a file and as a player. The file is not trusted, and never run as code."""
 
 from __future__ import annotations
 

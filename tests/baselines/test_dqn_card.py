@@ -1,4 +1,4 @@
-"""The agent that comes with the package, and its card."""
+"""Tests of the agent that comes with the package, and of its card."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The agent among games: what it sees, who shows it how to play, and runs that stop and go on. These need ale-py."""
+"""Tests of the agent in games: what it sees, how it learns from a player, and runs that stop and continue.
+
+They need ale-py.
+"""
 
 from __future__ import annotations
 

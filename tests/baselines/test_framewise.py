@@ -1,4 +1,4 @@
-"""Blur and blobs: what they say is what SciPy says, on any frame."""
+"""Tests of blur and blobs: on any frame, they agree with SciPy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models of sequences learn images: a lone frame is shown as often as a recipe has frames."""
+"""Tests of models of sequences that learn images: a single image is repeated as often as a recipe has frames."""
 
 from __future__ import annotations
 

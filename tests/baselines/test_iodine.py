@@ -1,5 +1,7 @@
-"""IODINE by parts: its likelihood, its gradients and what else it is shown, against loops and differences; and that it
-keeps the rules of a model."""
+"""Tests of IODINE by parts: its likelihood, its gradients and its other inputs, against loops and differences.
+
+They also check that it keeps the rules of a model.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The models learn: a little in seconds, and to tell the balls apart in minutes."""
+"""Tests that the models learn: a little in seconds, and to tell balls apart in minutes."""
 
 from __future__ import annotations
 

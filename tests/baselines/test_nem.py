@@ -1,5 +1,5 @@
-"""The NEM family: fast layers against plain ones, slots that are a set, and an evaluator's side that gives each
-sequence its own chance."""
+"""Tests of the NEM family: fast layers against plain ones, slots without an order, and random numbers for each
+sequence."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""A network of somebody's own, by nothing but its record: trained, resumed, scored and audited; and never run because a
-file says so."""
+"""Tests of a user's own network, which needs only its record: it is trained, resumed, scored and audited.
+
+It is never run only because a file names it.
+"""
 
 from __future__ import annotations
 

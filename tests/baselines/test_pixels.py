@@ -1,4 +1,5 @@
-"""Distributions of a pixel: the network's side and the evaluator's agree with SciPy's and with one another."""
+"""Tests of the distributions of a pixel: the network's code and the evaluator's agree with SciPy and with one
+another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""How it is trained: optimisers are torch's own, schedules are their formulas, and a batch in parts is a batch."""
+"""Tests of training recipes: optimisers are torch's own, schedules follow their formulas, and a batch in parts is a
+batch."""
 
 from __future__ import annotations
 

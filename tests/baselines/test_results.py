@@ -1,4 +1,4 @@
-"""The table of all suites in the README and docs/results.md is what the cards and the reference rows say."""
+"""Tests that the tables in the README and in docs/results.md agree with the cards and the reference rows."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Models of states: messages against a loop over pairs in plain Python, objects that change places, and a memory that
-is overwritten by hand."""
+"""Tests of models of states: messages against a loop over pairs, objects that change places, and a memory that is
+overwritten by hand."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Frames around a processor of states: slots permute, a stream is a window, a processor that is reused stays as it is,
-and what cannot be reused is named."""
+"""Tests of models of pixels around a processor of states: slots without an order, streams as windows, and reused
+processors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows for segmentation without learning: against scikit-learn, and on images where their scores are known."""
+"""Tests of the rows for segmentation without learning: against scikit-learn, and on images with known scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Slot Attention against the algorithm written out in loops, and its auto-encoder against the rules of a model."""
+"""Tests of Slot Attention against the algorithm written as loops, and of its auto-encoder against the rules of a
+model."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Slot models of single images are trained by the command line, judged by who owns the pixels, and go on bit for
-bit."""
+"""Tests of slot models of single images on the command line: trained, judged by the owners of pixels, and continued bit
+for bit."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""SQAIR and R-SQAIR: layers against plain loops, the bound against a known evidence, its gradient against enumeration,
-and that it learns."""
+"""Tests of SQAIR and R-SQAIR: layers against plain loops, the bound against a known evidence, its gradient against
+enumeration, and that they learn."""
 
 from __future__ import annotations
 

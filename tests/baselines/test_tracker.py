@@ -1,5 +1,5 @@
-"""The tracker as a model: better than straight flight with the truth, hidden balls remembered, and nothing that it is
-shown harms it."""
+"""Tests of the tracker as a model: it is better than straight flight, remembers hidden balls, and withstands any
+input."""
 
 from __future__ import annotations
 

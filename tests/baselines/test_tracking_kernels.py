@@ -1,5 +1,5 @@
-"""What the tracker is made of, each against something slow and obvious: discs found in drawn frames, flight, and where
-a curtain may be."""
+"""Tests of the parts of the tracker against slow and obvious code: discs in drawn frames, flight, and the place of a
+curtain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`physbench train` on the command line: what it prints, what it leaves, and how it refuses."""
+"""Tests of `physbench train` on the command line: what it prints, what it writes, and what it refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The trainer knows batches and losses: networks of other kinds than ours train, go on, and are refused in one line."""
+"""Tests that the trainer works with other networks, batches and losses: they train, continue, or are refused in one
+line."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The training loop: a run that is stopped ends where it would have ended, a bad one says so, and what it leaves behind
-is of use."""
+"""Tests of the training loop: stopped runs end like unbroken ones, bad runs are reported, and results are usable."""
 
 from __future__ import annotations
 

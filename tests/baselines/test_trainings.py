@@ -1,5 +1,5 @@
-"""Other trainings of a model: kept as cards without weights, refused where more than the seed differs, and shown one
-and all."""
+"""Tests of repeated trainings of a model: kept as cards without weights, all shown, and refused if more than the seed
+differs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model is scored on follows from what it learnt."""
+"""Tests of which suites a model is scored on, given what it was trained on."""
 
 from __future__ import annotations
 

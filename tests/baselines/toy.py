@@ -1,5 +1,5 @@
-"""A network small enough to be trained in a test, of an architecture of its own, and training runs of it in a process
-of their own."""
+"""A network of its own architecture that is small enough to be trained in a test, and trainings of it in another
+process."""
 
 from __future__ import annotations
 

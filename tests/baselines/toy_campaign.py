@@ -1,4 +1,4 @@
-"""A campaign of toy networks, small enough to be trained in a test, and the same in a process of its own."""
+"""A campaign of toy networks that are small enough to be trained in a test, in this process or in another one."""
 
 from __future__ import annotations
 

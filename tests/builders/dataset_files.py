@@ -1,4 +1,4 @@
-"""A dataset file from any arrays whatever, and what identifies one."""
+"""Builders of dataset files from any arrays, and of what identifies a file."""
 
 from __future__ import annotations
 

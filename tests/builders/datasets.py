@@ -1,4 +1,4 @@
-"""A dataset file beside the recipe it was made from."""
+"""A dataset file together with the recipe that it was made from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ways for scenes to be wrong, and what `verify` must say of each."""
+"""Ways to make scenes wrong, each with the words that `verify` must report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`physbench generate` in a process of its own that is stopped or killed, and a disk that fills up."""
+"""`physbench generate` in another process that is stopped or killed, or whose disk fills up."""
 
 from __future__ import annotations
 

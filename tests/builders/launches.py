@@ -1,4 +1,4 @@
-"""Balls set in motion: a start, and the motion that our kernels make of it."""
+"""Launches of balls: initial states, and the motion that the kernels make of them."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Models behind a pipe, written down for a test, and whether anything of them is left."""
+"""Programs with models for the other end of a pipe, and a check that nothing of them is left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ways to spoil a good dataset file: each takes its path."""
+"""Ways to spoil a good dataset file. Each of them takes its path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small worlds that are not balls: a game in episodes, single images, and the memory of a console alone."""
+"""Small worlds that are not balls: a game in episodes, single images, and only the memory of a console."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The reference rows on the smallest suite, evaluated once; and a cache directory of one's own."""
+"""Fixtures of the evaluation: the reference rows on the smallest suite, evaluated once, and a separate cache
+directory."""
 
 from __future__ import annotations
 

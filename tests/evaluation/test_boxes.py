@@ -1,5 +1,7 @@
-"""Boxes on their way from a model to its figures: through the process, a pipe, a file; and what cannot be a box is
-named in one line."""
+"""Tests of boxes on the way from a model to its figures: in the process, through a pipe, and in a file.
+
+What cannot be a box is reported in one line.
+"""
 
 from __future__ import annotations
 

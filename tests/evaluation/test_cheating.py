@@ -1,5 +1,7 @@
-"""Predictors that know nothing, in every suite: none is ranked above straight flight, and where one does well its
-metric's card says so."""
+"""Tests of predictors that know nothing, in every suite: none ranks above straight flight.
+
+If one of them does well in a metric, the card of that metric says so.
+"""
 
 from __future__ import annotations
 

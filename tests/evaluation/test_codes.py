@@ -1,5 +1,5 @@
-"""Codes of frames and what is read off them: the suite on a few games, the rows that learn nothing, and what cannot be
-asked."""
+"""Tests of codes of frames and the probes on them: the suite on a few games, the rows without learning, and what is
+refused."""
 
 from __future__ import annotations
 

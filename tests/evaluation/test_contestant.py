@@ -1,4 +1,4 @@
-"""Who is to be scored: a name, a file of weights, the folder of a run, or code of one's own."""
+"""Tests of what can be scored: a name, a file of weights, the folder of a run, or a user's own code."""
 
 from __future__ import annotations
 

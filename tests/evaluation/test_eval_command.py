@@ -1,4 +1,5 @@
-"""`physbench eval` on the command line: what it prints and writes, the files it takes, and how it refuses."""
+"""Tests of `physbench eval` on the command line: what it prints and writes, which files it takes, and what it
+refuses."""
 
 from __future__ import annotations
 

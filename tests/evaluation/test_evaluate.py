@@ -1,4 +1,4 @@
-"""The evaluator: copying is 1, knowing is 0, and nothing depends on how the sequences are dealt out."""
+"""Tests of the evaluator: copying scores 1, knowing scores 0, and nothing depends on how sequences are batched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inputs of a suite in a file: enough to score a model without physbench, and nothing of the truth."""
+"""Tests of the inputs of a suite in a file: enough to score a model without physbench, and nothing of the truth."""
 
 from __future__ import annotations
 

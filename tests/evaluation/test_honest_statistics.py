@@ -1,5 +1,7 @@
-"""Intervals of few sequences are marked wherever they are shown; a comparison says how many figures it tests, and which
-differences remain."""
+"""Tests of honest statistics: intervals of few sequences are marked wherever they are shown.
+
+A comparison says how many figures it tests, and which differences remain significant.
+"""
 
 from __future__ import annotations
 

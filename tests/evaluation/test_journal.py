@@ -1,5 +1,7 @@
-"""A killed evaluation goes on where it was and ends with identical numbers; what it keeps for that is bounded, and
-never trusted."""
+"""Tests of the journal of an evaluation: a killed one continues and ends with identical numbers.
+
+What is kept for that is bounded in size, and never trusted.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Whatever sequences are asked for: who remembers nothing but the distance to the curtain is never below 1, and knows
-that best who knows the rates."""
+"""Tests of forecasts without memory, on all sequences of the suite: a forecast from the distance to the curtain
+alone is never below 1, and the best of them knows the rates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Per-sequence sums of a stranger: read as they were saved, or refused in one line before memory is taken."""
+"""Tests of reading untrusted per-sequence sums: they are read as they were saved, or refused before they take
+memory."""
 
 from __future__ import annotations
 

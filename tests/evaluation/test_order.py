@@ -1,5 +1,4 @@
-"""What a sequence scores depends on nothing but that sequence: not on its batch, not on its place, not on who stands
-beside it."""
+"""Tests that the score of a sequence depends only on that sequence, not on its batch or its place in it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A suite, a metric and a likelihood of somebody else: they are run, shown, and marked, and what they get wrong is said
-in one line."""
+"""Tests of a user's own suite, metric and likelihood: they are run, shown and marked, and errors are reported in one
+line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A model behind a pipe: scored as one in the process, sent what docs/pipe.md says, and never able to hang or hide."""
+"""Tests of a model behind a pipe: it is scored like one in the process, gets what docs/pipe.md says, and cannot hang or
+hide."""
 
 from __future__ import annotations
 

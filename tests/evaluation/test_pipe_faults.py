@@ -1,4 +1,5 @@
-"""A process behind a pipe that dies, hangs, talks nonsense or is in a hurry: one line, and nothing of it is left."""
+"""Tests of a process behind a pipe that dies, hangs, or sends nonsense: it is reported in one line, and nothing of
+it is left."""
 
 from __future__ import annotations
 

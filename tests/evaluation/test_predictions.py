@@ -1,5 +1,4 @@
-"""Predictions in a file: scored, they are what the model that wrote them would have scored; and a file is a
-stranger's."""
+"""Tests of predictions in a file: they score like the model that wrote them, and the file is not trusted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Test data of slow worlds are made once, and what was kept is never trusted unseen."""
+"""Tests of the cache of test data: data of slow worlds are made once, and cached data are checked before they are
+used."""
 
 from __future__ import annotations
 

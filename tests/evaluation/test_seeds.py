@@ -1,4 +1,5 @@
-"""The seeds that a model is handed tell nothing about the data, and fresh data cannot be searched."""
+"""Tests that the seeds given to a model reveal nothing about the data, and that fresh data cannot be found by
+search."""
 
 from __future__ import annotations
 

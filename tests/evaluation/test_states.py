@@ -1,5 +1,5 @@
-"""States in place of frames: what is shown and scored against loops over the stored arrays, and the whole way from a
-model to a table."""
+"""Tests of states instead of frames: inputs and scores against loops over the stored arrays, from a model to a
+table."""
 
 from __future__ import annotations
 

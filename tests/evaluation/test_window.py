@@ -1,4 +1,5 @@
-"""The window is the evaluator's: what a model is shown, when its answer is taken, and what may be an answer."""
+"""Tests of the window of the evaluator: what a model is shown, when its answer is taken, and which answers are
+valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stranger's machine: physbench from its wheel, the package of this folder beside it, and the command line."""
+"""Fixtures of a user's machine: physbench from its wheel, the package of this folder, and the command line."""
 
 from __future__ import annotations
 

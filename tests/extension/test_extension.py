@@ -1,5 +1,4 @@
-"""Somebody else's package: two worlds, two models, a metric and a suite, taken through the command line as its user
-would."""
+"""Tests of a user's own package, through the command line: two worlds, two models, a metric and a suite."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collisions are the textbook's, and a slow independent simulator sees the same ones."""
+"""Tests of collisions against the textbook and against a slow independent simulator."""
 
 import itertools
 import math

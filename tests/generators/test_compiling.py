@@ -1,4 +1,4 @@
-"""A command says when it compiles, and only then; a kernel is compiled as seldom as possible."""
+"""Tests of compiling: a command says when it compiles, and a kernel is compiled as rarely as possible."""
 
 from __future__ import annotations
 

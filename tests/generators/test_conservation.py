@@ -1,4 +1,4 @@
-"""Energy, momentum and the way back are kept."""
+"""Tests that energy and momentum are conserved, and that the motion can be reversed."""
 
 import math
 

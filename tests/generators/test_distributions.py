@@ -1,4 +1,4 @@
-"""Scenes are drawn from the distributions that are promised."""
+"""Tests that scenes are drawn from the documented distributions."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Every pixel of `Balls`, held against a brute-force reading of the format: one question per pixel and disc."""
+"""Tests of every pixel of `Balls` against brute force: one question per pixel and disc."""
 
 import itertools
 import re

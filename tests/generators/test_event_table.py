@@ -1,4 +1,4 @@
-"""The event table tells the whole motion, in a definite order, and the contact flags are its sum."""
+"""Tests of the event table: it describes the whole motion in a fixed order, and the contact flags follow from it."""
 
 import math
 

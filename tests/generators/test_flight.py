@@ -1,4 +1,4 @@
-"""Between collisions balls fly as closed forms say, and never through anything."""
+"""Tests of flight between collisions: balls follow the closed forms, and never pass through anything."""
 
 import math
 from fractions import Fraction

@@ -1,5 +1,7 @@
-"""The bytes of the named datasets are for good: when one of these digests changes, the version in the dataset's name
-must change with it."""
+"""Tests that the bytes of the named datasets never change.
+
+If one of these digests changes, the version in the dataset's name must change too.
+"""
 
 from __future__ import annotations
 

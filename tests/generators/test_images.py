@@ -1,5 +1,5 @@
-"""What holds for all images: they depend on their seeds alone, on known distributions, and `check` finds whatever is
-false."""
+"""Tests of all worlds of images: images depend only on their seeds, have known distributions, and `check` finds every
+fault."""
 
 from __future__ import annotations
 

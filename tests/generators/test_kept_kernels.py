@@ -1,4 +1,4 @@
-"""What is kept of compiled kernels may be damaged: it is dropped, made again, and never run."""
+"""Tests of the cache of compiled kernels: damaged files are dropped and compiled again, and never run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machine code of the kernels rounds as IEEE 754 says, on every machine."""
+"""Tests that the machine code of the kernels rounds as IEEE 754 prescribes, on every machine."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Our exact motion beside Chipmunk's steps: the same world, and what each of them costs in precision."""
+"""Tests of the exact motion against the time steps of Chipmunk, in the same world, with the precision of each."""
 
 import math
 

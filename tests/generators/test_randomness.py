@@ -1,4 +1,4 @@
-"""Randomness is counted, not drawn: every sequence has a seed of its own, by SplitMix64."""
+"""Tests of random numbers: every sequence has its own seed, which SplitMix64 makes from counters."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""However many collisions there are, a throw ends: with all of them, or with a refusal."""
+"""Tests that making sequences always ends, however many collisions there are: with all of them, or with an error."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Sprites are what their factors say: against an outline that is traced and filled, and against libraries."""
+"""Tests of sprites against their factors: an outline that is traced and filled, and other libraries."""
 
 from __future__ import annotations
 

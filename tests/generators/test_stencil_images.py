@@ -1,4 +1,4 @@
-"""Tetris and Shapes, against what is published of them."""
+"""Tests of Tetris and Shapes against what was published of them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The zlib streams that are written from runs: every decoder reads them, and the constant code is close to the best one
-there is."""
+"""Tests of the zlib streams that are written from runs: every decoder reads them, and the constant code is nearly
+optimal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A window that balls leave: what lies outside of it keeps its place, and nothing else of it is there."""
+"""Tests of a window that balls leave: objects outside keep their positions, and have no pixels."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Where ale-py is not installed, everything but its games goes on: the datasets of its games can be named all the
-same."""
+"""Tests without ale-py installed: everything except its games works, and its datasets can still be described."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""A real browser, driven through a pipe: Chromium's DevTools protocol, JSON between NUL bytes, with the standard
-library alone."""
+"""A real browser, controlled through a pipe: Chromium's DevTools protocol, with JSON between NUL bytes.
+
+Only the standard library is used.
+"""
 
 from __future__ import annotations
 

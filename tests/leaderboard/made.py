@@ -1,5 +1,4 @@
-"""Submissions made for tests: rows that agree with one another and with the reference rows, and tables of whatever
-cells."""
+"""Submissions for tests: rows that agree with one another and with the reference rows, and tables of any cells."""
 
 from __future__ import annotations
 

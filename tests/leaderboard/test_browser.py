@@ -1,5 +1,5 @@
-"""The page in a real browser: it sorts, filters, explains, keeps its state in the address, fits a phone, and reads
-without JavaScript."""
+"""Tests of the page in a real browser: sorting, filters, definitions, its state in the address, phones, and no
+JavaScript."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be listed: complete, on pinned data, and at one with itself and with the reference rows."""
+"""Tests of the checks of submissions: complete, on pinned data, and consistent with the reference rows."""
 
 from __future__ import annotations
 

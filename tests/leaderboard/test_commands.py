@@ -1,4 +1,4 @@
-"""The commands of the leaderboard, as they are typed."""
+"""Tests of the commands of the leaderboard, as they are typed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page: complete, the same every time, needing nothing but itself; and every text of a stranger stays text.
+"""Tests of the page: complete, the same every time, without any other file, and safe with untrusted texts.
 
 `python -m tests.leaderboard.test_page` writes the golden page anew, to be looked at.
 """

@@ -1,4 +1,4 @@
-"""Figures made again, from sums and by running the model again."""
+"""Tests of figures that are recomputed from sums, or by running the model again."""
 
 from __future__ import annotations
 

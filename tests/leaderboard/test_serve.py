@@ -1,4 +1,4 @@
-"""The server: loopback alone, one page alone, to be read alone."""
+"""Tests of the server: it listens on loopback only, and serves only one page, for reading."""
 
 from __future__ import annotations
 

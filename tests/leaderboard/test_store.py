@@ -1,4 +1,5 @@
-"""The folder of submissions: a file is there whole or not at all, once, and under nobody else's name."""
+"""Tests of the folder of submissions: a file is there completely or not at all, once, and never under another model's
+name."""
 
 from __future__ import annotations
 

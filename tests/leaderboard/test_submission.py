@@ -1,4 +1,4 @@
-"""Reading what anybody may hand in: typed rows, or one clear line."""
+"""Tests of reading untrusted submissions: typed rows, or one clear line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From submissions to ranks: who shares one, what is compared with what, and what stands beside."""
+"""Tests of the way from submissions to ranks: who shares a rank, what is compared, and what is shown without a rank."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The definitions again, slow and obvious: Python loops over single pixels, sharing no code with the package."""
+"""The definitions of the metrics again, slow and obvious: Python loops over single pixels that share no code with the
+package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a sequence scores never depends on the other sequences of its batch: not by one bit."""
+"""Tests that the score of a sequence never depends on the other sequences of its batch, not even by one bit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intervals cover, pairs are told apart when they differ and not when they do not."""
+"""Tests of the bootstrap: intervals cover, and pairs are told apart only if they differ."""
 
 from __future__ import annotations
 

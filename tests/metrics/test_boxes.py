@@ -1,5 +1,7 @@
-"""Boxes against objects: every figure is what loops over lists say, and what the cards say of those who know nothing is
-true of real scenes."""
+"""Tests of boxes against objects: figures agree with loops over lists.
+
+What the cards say about predictors that know nothing is true of real scenes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Every metric has a card, every example on it comes out as it says, and a name in a result leads to its card."""
+"""Tests of the catalogue: every metric has a card, the examples on it are right, and a name in a result leads to its
+card."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""How often an interval holds the truth, and a comparison a falsehood: docs/statistics.md says what is measured
-here."""
+"""Tests of how often intervals contain the truth and comparisons are wrong, as docs/statistics.md reports."""
 
 from __future__ import annotations
 

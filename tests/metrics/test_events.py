@@ -1,4 +1,4 @@
-"""Errors by collisions are what a pixel-by-pixel reading of the contract gives."""
+"""Tests of errors by collisions against a pixel-by-pixel reading of the contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the cards say of predictors that know nothing is true of real scenes."""
+"""Tests that what the cards say about predictors that know nothing is true of real scenes."""
 
 from __future__ import annotations
 

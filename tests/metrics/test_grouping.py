@@ -1,4 +1,4 @@
-"""The adjusted Rand index is scikit-learn's, on every frame, whatever the numbers."""
+"""Tests that the adjusted Rand index is scikit-learn's, on every frame and for any labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes and bits of a memory against scikit-learn, loops, and entropies that are known."""
+"""Tests of metrics of bytes and bits of a memory against scikit-learn, loops, and known entropies."""
 
 from __future__ import annotations
 

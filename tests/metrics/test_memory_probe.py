@@ -1,4 +1,4 @@
-"""Probes of a memory against scikit-learn's ridge regression and scores, and against loops."""
+"""Tests of probes of a memory against scikit-learn's ridge regression and scores, and against loops."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""permanence_bce is what a pixel-by-pixel reading gives, and nobody who remembers nothing but the distance to the
-curtain is below 1."""
+"""Tests of permanence_bce against a pixel-by-pixel reading.
+
+No forecast that remembers only the distance to the curtain is below 1.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cross-entropy and likelihoods say what their definitions say."""
+"""Tests of cross-entropy and likelihoods against their definitions."""
 
 from __future__ import annotations
 

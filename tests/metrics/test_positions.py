@@ -1,4 +1,4 @@
-"""How far from its place an object was imagined, against a loop over single pixels."""
+"""Tests of the error of imagined positions against a loop over single pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probes against scikit-learn's ridge regression, and their sums against a loop."""
+"""Tests of probes against scikit-learn's ridge regression, and of their sums against a loop."""
 
 from dataclasses import dataclass
 

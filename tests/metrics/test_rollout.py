@@ -1,4 +1,4 @@
-"""Prediction far ahead is scored at the right frames, against the last one that was shown."""
+"""Tests that predictions far ahead are scored at the right frames, against the last one that was shown."""
 
 from __future__ import annotations
 

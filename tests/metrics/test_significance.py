@@ -1,5 +1,4 @@
-"""p-values are those of Student's t, Holm's correction is his, and together they hold the chance of any false
-difference at 5 %."""
+"""Tests of p-values and of Holm's correction: together they keep the probability of any false difference at 5 %."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A figure is a ratio of sums, the same whatever the batches, and undefined where it is undefined."""
+"""Tests of figures as ratios of sums: the same for any batches, and undefined without a denominator."""
 
 from __future__ import annotations
 

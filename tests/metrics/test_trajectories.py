@@ -1,4 +1,4 @@
-"""Errors of places, and the physics that imagined ones break, against loops over single objects."""
+"""Tests of errors of positions, and of the physics that imagined positions break, against loops over single objects."""
 
 from __future__ import annotations
 

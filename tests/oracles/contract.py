@@ -1,4 +1,4 @@
-"""The arrays of a dataset file, from the words of the contract, and their values by plain h5py."""
+"""The arrays of a dataset file, from the text of the contract, and their values by plain h5py."""
 
 from __future__ import annotations
 

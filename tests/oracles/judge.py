@@ -1,4 +1,4 @@
-"""What becomes of a file with some bytes flipped, told by a process that may crash or hang."""
+"""A process that reads a file with flipped bytes and reports what happens. It may crash or hang."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The motion between events, retold from the first state and the event table alone."""
+"""The motion between events, computed from the first state and the event table alone."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""Elastic discs, slow and obvious: fifty decimal digits, every root of every pair and wall looked at again after every
+"""A slow and obvious simulator of elastic discs: fifty decimal digits, and all roots are computed again after every
 collision."""
 
 from __future__ import annotations

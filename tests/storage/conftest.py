@@ -1,4 +1,4 @@
-"""A dataset of several blocks, and the workings of a run of it that was stopped half-way."""
+"""Fixtures of the storage: a dataset of several blocks, and the work folder of a run that was stopped half-way."""
 
 from __future__ import annotations
 

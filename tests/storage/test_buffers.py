@@ -1,4 +1,4 @@
-"""Memory is used again, and never while anybody can see it."""
+"""Tests of buffers: memory is used again, but never while it is still visible."""
 
 from __future__ import annotations
 

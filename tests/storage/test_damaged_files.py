@@ -1,4 +1,4 @@
-"""Damage is found: in the streams, in the digests, in a single bit."""
+"""Tests that damage is found: in the streams, in the digests, in a single bit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes flipped anywhere are refused or change nothing; nothing crashes, nothing hangs."""
+"""Tests of bytes flipped anywhere: the file is refused or reads the same, and nothing crashes or hangs."""
 
 from __future__ import annotations
 

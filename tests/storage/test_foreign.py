@@ -1,4 +1,4 @@
-"""A stranger's HDF5 file gives its arrays, however it lies stored, or one sentence; it never gives anything else."""
+"""Tests of HDF5 files of other writers: they give their arrays, however these are stored, or one sentence."""
 
 from __future__ import annotations
 

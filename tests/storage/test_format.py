@@ -1,4 +1,4 @@
-"""What the arrays mean: the page, the code and the data say the same."""
+"""Tests that the page about the format, the code and the data agree on what the arrays mean."""
 
 from __future__ import annotations
 

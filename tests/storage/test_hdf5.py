@@ -1,4 +1,4 @@
-"""What `skeleton` lays down, read back with libhdf5."""
+"""Tests of `skeleton`: what it writes is read back with libhdf5."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""A hostile file does no harm: it is refused before it is read, in one sentence."""
+"""Tests of hostile files: they are refused in one sentence before they are read."""
 
 from __future__ import annotations
 

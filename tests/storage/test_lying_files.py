@@ -1,4 +1,4 @@
-"""A file that lies with honest digests: about its pixels, its name, its recipe, or the seed it was made from."""
+"""Tests of files that lie with correct digests: about their pixels, their name, their recipe, or their seed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""A plain R-NEM file reads as the same sequences, whatever its types and layout; values that cannot be frames or groups
-are refused, with their place."""
+"""Tests of plain R-NEM files: they read as the same sequences, whatever their types and layout.
+
+Values that cannot be frames or groups are refused, with their place.
+"""
 
 from __future__ import annotations
 

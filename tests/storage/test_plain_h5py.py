@@ -1,4 +1,4 @@
-"""Plain h5py reads it, as published code does and as the contract says."""
+"""Tests of reading a dataset file with plain h5py, as published code does and as the contract says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Predictions come back from a file as they were written, whoever wrote it; a file under its name is whole."""
+"""Tests of files of predictions: they are read as they were written, by any writer, and a file under its name is
+complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reader gives the arrays that are stored: one sequence, many, in batches."""
+"""Tests of the reader: it gives the stored arrays for one sequence, for many, and in batches."""
 
 from __future__ import annotations
 

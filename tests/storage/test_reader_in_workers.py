@@ -1,4 +1,4 @@
-"""The reader is safe in workers: pickled, forked, spawned, collated."""
+"""Tests of the reader in worker processes: pickled, forked, spawned, collated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recipe is the dataset: who made it, in how many parts and among how many others changes no byte."""
+"""Tests that a recipe determines every byte of a dataset, whatever the number of workers and parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was verified is what plain h5py reads."""
+"""Tests that plain h5py reads exactly what was verified."""
 
 from __future__ import annotations
 

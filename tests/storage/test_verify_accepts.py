@@ -1,4 +1,4 @@
-"""`verify` accepts what is good, and says how much it looked at."""
+"""Tests that `verify` accepts good files, and says how much it checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`verify` finds a false truth behind honest digests."""
+"""Tests that `verify` finds false labels behind correct digests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A file is whole or absent: nothing unfinished under its name, and what was there stays until it is replaced."""
+"""Tests that a file is complete or absent: nothing unfinished has its name, and an older file stays until it is
+replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A dataset file says what its arrays mean; nothing depends on it, and a stranger may write there what he likes."""
+"""Tests of the texts in a dataset file that explain its arrays: nothing depends on them, so they are not trusted."""
 
 from __future__ import annotations
 

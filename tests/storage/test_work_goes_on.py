@@ -1,4 +1,4 @@
-"""A run that was stopped goes on to the same bytes, whatever became of its workings."""
+"""Tests that a stopped run continues to the same bytes, whatever happened to its work folder."""
 
 from __future__ import annotations
 

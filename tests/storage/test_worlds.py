@@ -1,5 +1,5 @@
-"""Files of worlds that are not balls: what they declare is made, stored, read, digested and verified, and nothing else
-is."""
+"""Tests of files of worlds that are not balls: exactly what they declare is made, stored, read, digested and
+verified."""
 
 from __future__ import annotations
 

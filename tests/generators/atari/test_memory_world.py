@@ -1,4 +1,4 @@
-"""The memory of any game, and what the command line says to those who ask for what is not there."""
+"""Tests of the memory of any game, and of the error messages for options that are not possible."""
 
 from __future__ import annotations
 

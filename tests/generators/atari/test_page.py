@@ -1,4 +1,4 @@
-"""The page about games is true: its policy plays, its options exist, its links lead somewhere."""
+"""Tests of the page about games: its policy plays, its options exist, and its links lead somewhere."""
 
 from __future__ import annotations
 

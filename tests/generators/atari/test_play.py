@@ -1,4 +1,4 @@
-"""Sittings: what a lane plays is its own, and can be played again by anybody."""
+"""Tests of sittings: what a lane plays depends on nothing else, and can be played again anywhere."""
 
 from __future__ import annotations
 

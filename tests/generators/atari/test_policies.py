@@ -1,4 +1,4 @@
-"""Policies: the ones that come with physbench, a user's own, and what is said to those that break the rules."""
+"""Tests of policies: those that come with physbench, a user's own, and the errors for those that break the rules."""
 
 from __future__ import annotations
 

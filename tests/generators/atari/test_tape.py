@@ -1,5 +1,4 @@
-"""Tapes: the same games without the one who played them, in few bytes, and nothing believed of a tape that is not what
-it says."""
+"""Tests of tapes: they give the same games without the policy, in few bytes, and are not trusted."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""What has to hold in every frame of Space Invaders, over waves, deaths and resets: looked up on the raw screens and in
-the memory."""
+"""Tests of what holds in every frame of Space Invaders, over waves, deaths and resets.
+
+Raw screens and the memory are compared.
+"""
 
 from __future__ import annotations
 

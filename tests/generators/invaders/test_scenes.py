@@ -1,5 +1,7 @@
-"""Space Invaders as a dataset: the same file however it is made, which its own check accepts and which no stranger's
-code is run for."""
+"""Tests of Space Invaders as a dataset: the file is the same however it is made, and passes its own check.
+
+Code that an untrusted file names is never run.
+"""
 
 from __future__ import annotations
 

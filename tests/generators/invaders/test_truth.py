@@ -1,4 +1,4 @@
-"""Labels, events and masks of Space Invaders are those of a slow and obvious way that shares no code with them."""
+"""Tests of labels, events and masks of Space Invaders against slow and obvious code that shares nothing with them."""
 
 from __future__ import annotations
 
