@@ -15,22 +15,22 @@ from click.testing import CliRunner, Result
 from physbench.cli import main
 from physbench.generate import generate
 from physbench.recipe import Recipe
-from tests.builders.datasets import Made, recipe_for
+from tests.builders.datasets import MadeDataset, recipe_for
 from tests.builders.interrupted_runs import COMMAND
 
 
-def _make(factory: pytest.TempPathFactory, word: str, recipe: Recipe) -> Made:
-    return Made(generate(recipe, factory.mktemp(word) / f"{word}.h5", workers=2), recipe)
+def _make(factory: pytest.TempPathFactory, word: str, recipe: Recipe) -> MadeDataset:
+    return MadeDataset(generate(recipe, factory.mktemp(word) / f"{word}.h5", workers=2), recipe)
 
 
 @pytest.fixture(scope="session")
-def mass(tmp_path_factory: pytest.TempPathFactory) -> Made:
+def mass(tmp_path_factory: pytest.TempPathFactory) -> MadeDataset:
     """Three splits of the dataset of the papers."""
     return _make(tmp_path_factory, "mass", recipe_for("balls4mass64", training=130, validation=4, test=6))
 
 
 @pytest.fixture(scope="session")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Made:
+def many(tmp_path_factory: pytest.TempPathFactory) -> MadeDataset:
     """Small sequences in three splits, the first of them more than one block of 256."""
     return _make(
         tmp_path_factory,
@@ -40,23 +40,23 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 
 @pytest.fixture(scope="session")
-def curtain(tmp_path_factory: pytest.TempPathFactory) -> Made:
+def curtain(tmp_path_factory: pytest.TempPathFactory) -> MadeDataset:
     return _make(tmp_path_factory, "curtain", recipe_for("balls3curtain64", training=12, test=5))
 
 
 @pytest.fixture(scope="session")
-def colour(tmp_path_factory: pytest.TempPathFactory) -> Made:
+def colour(tmp_path_factory: pytest.TempPathFactory) -> MadeDataset:
     return _make(tmp_path_factory, "colour", recipe_for(training=10, test=4, frames=21, colour=True))
 
 
 @pytest.fixture(scope="session")
-def crowd(tmp_path_factory: pytest.TempPathFactory) -> Made:
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> MadeDataset:
     """6, 7 or 8 balls: slots that stay empty."""
     return _make(tmp_path_factory, "crowd", recipe_for("balls678mass64", test=20))
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Made:
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> MadeDataset:
     """A few kilobytes, much of them structure."""
     return _make(tmp_path_factory, "tiny", recipe_for(training=3, test=2, frames=6, n=(2, 2), size=16, radius=2.0))
 
@@ -70,10 +70,10 @@ def _no_notices() -> Iterator[None]:
 
 
 @pytest.fixture
-def copied(tmp_path: Path) -> Callable[[Made], Path]:
+def copied(tmp_path: Path) -> Callable[[MadeDataset], Path]:
     """A copy that a test may spoil."""
 
-    def copy(made: Made) -> Path:
+    def copy(made: MadeDataset) -> Path:
         return Path(shutil.copy(made.path, tmp_path / made.path.name))
 
     return copy

@@ -116,7 +116,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
-def test_every_module_has_a_floor(path: Path) -> None:
+def test_every_module_has_a_layer(path: Path) -> None:
     assert module_name(path) in FRONT_DOOR or place_of(module_name(path)), "a new module needs a place in FLOORS"
 
 
@@ -182,7 +182,7 @@ def test_an_unknown_public_name_is_an_attribute_error() -> None:
 
 
 @pytest.mark.parametrize("path", sorted((SOURCES["physbench"] / "cli").glob("*.py")), ids=module_name)
-def test_commands_reach_the_wings_by_import_statements(path: Path) -> None:
+def test_commands_import_the_other_packages_by_import_statements(path: Path) -> None:
     words = [
         str(node.value)
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))

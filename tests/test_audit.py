@@ -246,7 +246,7 @@ def test_an_exception_is_a_verdict_with_its_last_line(error: BaseException, word
     assert words in found["runs"].finding and "\n" not in found["runs"].finding
 
 
-def test_an_interrupt_is_not_the_models() -> None:
+def test_an_interrupt_is_not_blamed_on_the_model() -> None:
     with pytest.raises(KeyboardInterrupt):
         audit(Raises(KeyboardInterrupt()), **SMALL)
 

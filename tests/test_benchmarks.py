@@ -249,7 +249,7 @@ def test_messages_are_the_same_in_both_forms_and_so_are_their_gradients() -> Non
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
 
 
-def test_the_cost_of_messages_is_told_of_both_models() -> None:
+def test_the_cost_of_messages_is_reported_for_both_models() -> None:
     rows = passing.table(QUICK).rows
     assert [row[0] for row in rows] == [
         f"{model}, {form}" for model in passing.MODELS for form in ("plain", "**ours**")

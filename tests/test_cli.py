@@ -193,7 +193,7 @@ def test_what_cannot_be_made_is_refused_and_leaves_nothing(cli: Any, name: str) 
 @pytest.mark.parametrize(
     "words", [["list", "--all"], ["nothing"], ["verify"], ["info"], ["verify", "a.h5", "b.h5"], ["show"]], ids=" ".join
 )
-def test_what_is_no_command_is_refused(cli: Any, words: list[str]) -> None:
+def test_an_unknown_command_is_refused(cli: Any, words: list[str]) -> None:
     error_of(cli(*words))
     assert left() == []
 

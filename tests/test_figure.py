@@ -180,7 +180,7 @@ def test_a_pixel_of_one_slot_alone_has_the_colour_of_that_slot() -> None:
     assert np.array_equal(draw_owners(owner.astype(np.uint8)), mix_slots(shares))
 
 
-def test_a_pixel_that_is_shared_evenly_is_grey_whoever_shares_it() -> None:
+def test_a_pixel_that_is_shared_evenly_is_grey() -> None:
     (few,), (many,) = (mix_slots(np.full((slots, 1, 1), 1 / slots, np.float32))[0].tolist() for slots in (3, 5))
     assert few == many and max(few) - min(few) < 20
 
@@ -268,7 +268,7 @@ def test_pixels_are_enlarged_and_never_blurred() -> None:
     assert np.array_equal(enlarged, np.kron(picture, np.ones((SCALE, SCALE, 1), np.uint8)))
 
 
-def test_an_arrow_goes_from_the_slot_that_is_heeded_to_the_one_that_heeds_it() -> None:
+def test_an_arrow_goes_from_the_attended_slot_to_the_attending_one() -> None:
     predictions = np.stack([square(5, 6), square(18, 15), np.zeros((24, 24, 1), np.float32)])
     attention = np.zeros((3, 3), np.float32)
     attention[0, 1] = 0.7  # slot 0 heeds slot 1
@@ -283,7 +283,7 @@ def test_nothing_is_drawn_to_itself_or_to_where_nothing_is_or_of_hardly_any_weig
     assert find_arrows(predictions, attention * np.float32(0.01)) == ()
 
 
-def test_an_arrow_has_the_colour_of_the_heeded_slot_and_is_the_wider_the_more_it_weighs() -> None:
+def test_an_arrow_has_the_colour_of_the_attended_slot_and_the_width_of_its_weight() -> None:
     def ink(weight: float) -> np.ndarray:
         row = PictureRow("", "", (np.zeros((24, 24, 3), np.uint8),), arrows=((Arrow((4, 12), (20, 12), weight, 3),),))
         return cell(row, 0, (24, 24), 8)

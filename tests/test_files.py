@@ -64,7 +64,7 @@ def irregular(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     yield path
 
 
-def test_what_is_no_regular_file_is_refused_and_not_waited_for(irregular: Path) -> None:
+def test_a_file_that_is_not_regular_is_refused_and_not_waited_for(irregular: Path) -> None:
     for read in (require_regular_file, open_regular_file, lambda path: read_regular_file(path, 10)):
         with pytest.raises(StorageError, match=rf"{irregular}"):
             read(irregular)

@@ -42,7 +42,7 @@ def _in_an_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def dataset_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return physbench.generate("balls", tmp_path_factory.mktemp("made") / "balls.h5", **FILE)
 
 
@@ -100,7 +100,7 @@ def test_sizes_that_are_no_numbers_are_refused() -> None:
             physbench.generate("balls", "x.h5", train=count)  # type: ignore[arg-type]
 
 
-def test_stream_takes_the_parameters_of_a_world_of_ones_own() -> None:
+def test_stream_takes_the_parameters_of_a_users_own_world() -> None:
     batch = next(iter(physbench.stream("balls", n=(6, 8), batch=4, seed=3)))
     recipe = Recipe(dataset="balls", generator=Balls(n=(6, 8)), seed=3)
     truth = recipe.generator.batch(recipe.seeds("training", 0, 4), 51).arrays()
@@ -115,8 +115,8 @@ def test_stream_takes_the_parameters_of_a_world_of_ones_own() -> None:
 @pytest.mark.parametrize(
     ("name", "full"), [("train", "training"), ("valid", "validation"), ("val", "validation"), ("test", "test")]
 )
-def test_a_split_has_several_names(made: Path, name: str, full: str) -> None:
-    file = physbench.open(made)
+def test_a_split_has_several_names(dataset_path: Path, name: str, full: str) -> None:
+    file = physbench.open(dataset_path)
     assert file[name].name == full and name in file and list(file) == ["training", "validation", "test"]
     one, other = (next(iter(physbench.stream("balls", split=split, batch=2, **SMALL))) for split in (name, full))
     np.testing.assert_array_equal(one["position"], other["position"])
@@ -140,8 +140,8 @@ def test_evaluate_takes_the_short_name_of_a_split() -> None:
 # Files.
 
 
-def test_a_file_closes_itself_and_says_so(made: Path) -> None:
-    with physbench.open(made) as file:
+def test_a_file_closes_itself_and_says_so(dataset_path: Path) -> None:
+    with physbench.open(dataset_path) as file:
         kept, column = file["test"][0], file["test"].column("time")
     with pytest.raises(StorageError, match="is closed: open it again"):
         file["test"][0]
@@ -150,11 +150,11 @@ def test_a_file_closes_itself_and_says_so(made: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="asks Linux what is mapped")
-def test_a_closed_file_is_no_longer_mapped_once_its_columns_are_gone(made: Path) -> None:
+def test_a_closed_file_is_no_longer_mapped_once_its_columns_are_gone(dataset_path: Path) -> None:
     def is_mapped() -> bool:
-        return str(made) in Path("/proc/self/maps").read_text()
+        return str(dataset_path) in Path("/proc/self/maps").read_text()
 
-    with physbench.open(made) as file:
+    with physbench.open(dataset_path) as file:
         column = file["test"].column("time")
         assert is_mapped()
     assert is_mapped(), "a column is held"
@@ -162,18 +162,18 @@ def test_a_closed_file_is_no_longer_mapped_once_its_columns_are_gone(made: Path)
     assert not is_mapped()
 
 
-def test_a_file_tells_its_recipe_and_its_splits(made: Path) -> None:
-    file = physbench.open(made)
+def test_a_file_tells_its_recipe_and_its_splits(dataset_path: Path) -> None:
+    file = physbench.open(dataset_path)
     assert file.splits == {"training": 40, "validation": 6, "test": 8}
-    with h5py.File(made) as raw:
+    with h5py.File(dataset_path) as raw:
         assert file.recipe == json.loads(raw.attrs["recipe"])
 
 
 # Events.
 
 
-def test_events_are_a_dictionary_and_a_flat_table(made: Path) -> None:
-    test = physbench.open(made)["test"]
+def test_events_are_a_dictionary_and_a_flat_table(dataset_path: Path) -> None:
+    test = physbench.open(dataset_path)["test"]
     events = test.events(3)
     assert isinstance(events, dict) and set(events) == {"time", "a", "b", "normal", "impulse", "position"}
     flat = events.flat()
@@ -182,10 +182,10 @@ def test_events_are_a_dictionary_and_a_flat_table(made: Path) -> None:
     np.testing.assert_array_equal(flat["position_y"], events["position"][:, 1])
 
 
-def test_the_whole_table_is_all_sequences_one_after_the_other(made: Path) -> None:
-    test = physbench.open(made)["test"]
+def test_the_whole_table_is_all_sequences_one_after_the_other(dataset_path: Path) -> None:
+    test = physbench.open(dataset_path)["test"]
     everything = test.events()
-    with h5py.File(made) as raw:
+    with h5py.File(dataset_path) as raw:
         assert set(everything) == set(raw["test/events"]) - {"offset"}
         for name, column in everything.items():
             np.testing.assert_array_equal(column, raw["test/events"][name][()])
@@ -195,36 +195,36 @@ def test_the_whole_table_is_all_sequences_one_after_the_other(made: Path) -> Non
     assert test.events()["time"].any(), "what is read is one's own"
 
 
-def test_pandas_is_given_the_flat_columns(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pandas_is_given_the_flat_columns(dataset_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     standin = ModuleType("pandas")
     standin.DataFrame = dict  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "pandas", standin)
-    events = physbench.open(made)["test"].events(0)
+    events = physbench.open(dataset_path)["test"].events(0)
     assert list(events.to_pandas()) == list(events.flat())
 
 
-def test_real_pandas_takes_them(made: Path) -> None:
+def test_real_pandas_takes_them(dataset_path: Path) -> None:
     pytest.importorskip("pandas")
-    events = physbench.open(made)["test"].events()
+    events = physbench.open(dataset_path)["test"].events()
     table = events.to_pandas()
     assert table.shape == (len(events["time"]), 9) and table["b"].dtype == np.uint8
 
 
-def test_missing_pandas_is_named(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_pandas_is_named(dataset_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(MissingPackage, match="pip install pandas"):
-        physbench.open(made)["test"].events(0).to_pandas()
+        physbench.open(dataset_path)["test"].events(0).to_pandas()
 
 
 @pytest.mark.parametrize("size", [0, -3, 2.5, "4", None, True])
-def test_a_batch_of_no_size_is_refused_before_anybody_iterates(made: Path, size: Any) -> None:
+def test_a_batch_size_of_zero_is_refused_before_iterating(dataset_path: Path, size: Any) -> None:
     with pytest.raises(StorageError, match="a batch has at least 1 sequence"):
-        physbench.open(made)["test"].batches(size)
+        physbench.open(dataset_path)["test"].batches(size)
 
 
-def test_an_event_column_that_is_not_there_is_said(made: Path) -> None:
+def test_an_event_column_that_is_not_there_is_said(dataset_path: Path) -> None:
     with pytest.raises(StorageError, match="no column 'place': they have offset, sequence, time"):
-        physbench.open(made)["test"].column("place")
+        physbench.open(dataset_path)["test"].column("place")
 
 
 # PyTorch.
@@ -237,8 +237,8 @@ def window_in(whole: Any, part: Any) -> int:
     return found[0]
 
 
-def test_a_window_is_consecutive_frames_of_every_array_from_the_same_place(made: Path) -> None:
-    split = physbench.open(made)["train"]
+def test_a_window_is_consecutive_frames_of_every_array_from_the_same_place(dataset_path: Path) -> None:
+    split = physbench.open(dataset_path)["train"]
     data: Any = split.torch(window=5, seed=1)
     places = []
     for i in range(len(split)):
@@ -256,8 +256,8 @@ def test_a_window_is_consecutive_frames_of_every_array_from_the_same_place(made:
     np.testing.assert_array_equal(data[-1]["position"], data[len(split) - 1]["position"])
 
 
-def test_a_batch_of_windows_is_the_windows_of_its_sequences(made: Path) -> None:
-    split = physbench.open(made)["train"]
+def test_a_batch_of_windows_is_the_windows_of_its_sequences(dataset_path: Path) -> None:
+    split = physbench.open(dataset_path)["train"]
     data: Any = split.torch(window=4, dtype="float32")
     batch = next(iter(DataLoader(data, batch_size=6, shuffle=False, num_workers=0)))
     for i in range(6):
@@ -265,7 +265,7 @@ def test_a_batch_of_windows_is_the_windows_of_its_sequences(made: Path) -> None:
             np.testing.assert_array_equal(batch[name][i].numpy(), array)
 
 
-def test_a_stream_of_windows_never_repeats_its_places_for_a_batch(made: Path) -> None:
+def test_a_stream_of_windows_never_repeats_its_places_for_a_batch(dataset_path: Path) -> None:
     stream = physbench.stream("balls", batch=8, **SMALL)
     places = []
     for whole, framed in zip(islice(stream, 4), stream.torch(window=5), strict=False):
@@ -302,8 +302,8 @@ def test_floats_reach_from_0_to_1_also_in_colour(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_time_first_is_the_same_with_axes_exchanged(made: Path, workers: int) -> None:
-    split = physbench.open(made)["train"]
+def test_time_first_is_the_same_with_axes_exchanged(dataset_path: Path, workers: int) -> None:
+    split = physbench.open(dataset_path)["train"]
     plain, turned = (
         next(iter(DataLoader(split.torch(time_first=turn), batch_size=5, num_workers=workers)))
         for turn in (False, True)
@@ -329,8 +329,8 @@ def test_time_first_is_the_same_with_axes_exchanged(made: Path, workers: int) ->
         ({"dtype": "int8"}, "'int8'"),
     ],
 )
-def test_what_cannot_be_framed_is_refused_at_once(made: Path, words: dict[str, Any], sentence: str) -> None:
-    for ask in (physbench.open(made)["test"].torch, physbench.stream("balls", **SMALL).torch):
+def test_what_cannot_be_framed_is_refused_at_once(dataset_path: Path, words: dict[str, Any], sentence: str) -> None:
+    for ask in (physbench.open(dataset_path)["test"].torch, physbench.stream("balls", **SMALL).torch):
         with pytest.raises(StorageError, match=sentence):
             ask(**words)
 
@@ -372,8 +372,8 @@ def test_evaluate_takes_trained_models_checkpoints_and_settings(tmp_path: Path) 
         )
 
 
-def test_evaluate_takes_a_data_file_by_its_name(made: Path) -> None:
-    assert physbench.evaluate("copy", data=str(made)).score("balls", "relative_bce").value == 1
+def test_evaluate_takes_a_data_file_by_its_name(dataset_path: Path) -> None:
+    assert physbench.evaluate("copy", data=str(dataset_path)).score("balls", "relative_bce").value == 1
 
 
 @pytest.mark.parametrize(
@@ -387,7 +387,7 @@ def test_evaluate_takes_a_data_file_by_its_name(made: Path) -> None:
     ],
     ids=str,
 )
-def test_what_is_no_model_is_said_in_words(model: Any, sentence: str) -> None:
+def test_objects_that_are_not_models_are_refused_in_words(model: Any, sentence: str) -> None:
     with pytest.raises(PhysbenchError) as refused:
         physbench.evaluate(model, "smoke", limit=1)
     assert sentence in str(refused.value)
@@ -426,7 +426,7 @@ PUBLIC = dict(public())
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_everything_public_has_a_docstring_with_an_example_that_runs(
-    name: str, made: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, dataset_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = inspect.getdoc(PUBLIC[name]) or ""
     example = doctest.DocTestParser().get_doctest(text, {"physbench": physbench}, name, None, None)
@@ -436,7 +436,7 @@ def test_everything_public_has_a_docstring_with_an_example_that_runs(
         standin = ModuleType("pandas")
         standin.DataFrame = dict  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "pandas", standin)
-    Path("balls.h5").write_bytes(made.read_bytes())
+    Path("balls.h5").write_bytes(dataset_path.read_bytes())
     said: list[str] = []
     runner = doctest.DocTestRunner(optionflags=doctest.IGNORE_EXCEPTION_DETAIL)
     runner.run(example, out=said.append)
@@ -455,16 +455,16 @@ def test_nothing_heavy_is_loaded_before_it_is_used() -> None:
 # A file that is there already.
 
 
-def test_a_finished_file_is_left_as_it_is(made: Path) -> None:
-    before = made.stat().st_mtime_ns
+def test_a_finished_file_is_left_as_it_is(dataset_path: Path) -> None:
+    before = dataset_path.stat().st_mtime_ns
     calls: list[Any] = []
-    assert physbench.generate("balls", made, **FILE, progress=calls.append) == made
-    assert made.stat().st_mtime_ns == before and not calls
+    assert physbench.generate("balls", dataset_path, **FILE, progress=calls.append) == dataset_path
+    assert dataset_path.stat().st_mtime_ns == before and not calls
 
 
-def test_another_recipe_is_named_with_what_differs(made: Path) -> None:
+def test_another_recipe_is_named_with_what_differs(dataset_path: Path) -> None:
     with pytest.raises(StorageError) as refused:
-        physbench.generate("balls", made, **{**FILE, "n": 3, "test": 9, "gravity": 0.5}, seed=1)
+        physbench.generate("balls", dataset_path, **{**FILE, "n": 3, "test": 9, "gravity": 0.5}, seed=1)
     sentence = str(refused.value)
     for words in (
         "n is [2, 3] there, [3, 3] here",
@@ -489,9 +489,9 @@ def test_a_difference_is_not_hidden_by_another_thing_of_the_same_name() -> None:
     ]
 
 
-def test_a_strange_recipe_is_told_on_one_line(made: Path, tmp_path: Path) -> None:
+def test_a_strange_recipe_is_told_on_one_line(dataset_path: Path, tmp_path: Path) -> None:
     path = tmp_path / "strange.h5"
-    path.write_bytes(made.read_bytes())
+    path.write_bytes(dataset_path.read_bytes())
     with h5py.File(path, "r+") as file:
         file.attrs["recipe"] = json.dumps(
             {

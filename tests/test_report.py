@@ -110,7 +110,9 @@ class Page(HTMLParser):
 
 
 @dataclass(frozen=True)
-class Told:
+class WrittenReport:
+    """A result, its strips of frames, and the page that was written of them."""
+
     result: Result
     strips: tuple[Strip, ...]
     html: str
@@ -148,15 +150,17 @@ def of(name: str, suite: str, limit: int) -> tuple[Extent, Result]:
 
 
 @pytest.fixture
-def told(tmp_path: Path, request: pytest.FixtureRequest) -> Told:
+def written(tmp_path: Path, request: pytest.FixtureRequest) -> WrittenReport:
     name, suite, limit = request.param
     chosen, result = of(name, suite, limit)
     strips = gallery(answers_of(MODELS[name], 0), chosen, result, likelihood=MODELS[name].likelihood)
-    return Told(result, strips, write_report(tmp_path / "report", result, strips=strips).read_text(encoding="utf-8"))
+    return WrittenReport(
+        result, strips, write_report(tmp_path / "report", result, strips=strips).read_text(encoding="utf-8")
+    )
 
 
 def of_case(*cases: tuple[str, str, int]) -> Any:
-    return pytest.mark.parametrize("told", cases or CASES, indirect=True, ids=lambda case: f"{case[0]}-{case[1]}")
+    return pytest.mark.parametrize("written", cases or CASES, indirect=True, ids=lambda case: f"{case[0]}-{case[1]}")
 
 
 def pictures(page: Page) -> list[tuple[str, NDArray[np.uint8]]]:
@@ -176,10 +180,10 @@ def frames_of(dataset: str, sequence: int, frames: int = 51) -> tuple[NDArray[An
 
 
 @of_case()
-def test_a_page_has_every_score_every_strip_and_where_they_come_from(told: Told) -> None:
-    page = told.page
-    assert page.all("h1") and f"{told.result.provenance.model} on {told.result.provenance.suite}" in page.text
-    for score in told.result.scores:
+def test_a_page_has_every_score_every_strip_and_where_they_come_from(written: WrittenReport) -> None:
+    page = written.page
+    assert page.all("h1") and f"{written.result.provenance.model} on {written.result.provenance.suite}" in page.text
+    for score in written.result.scores:
         assert (
             score.task in page.text
             and score.metric in page.text
@@ -190,24 +194,26 @@ def test_a_page_has_every_score_every_strip_and_where_they_come_from(told: Told)
         for element, words in page.words
         if element == "b" and words.startswith("sequence ")
     ]
-    assert headings == [strip.number for strip in told.strips] and headings
+    assert headings == [strip.number for strip in written.strips] and headings
     for fact in (
-        *told.result.provenance.data_sha256.values(),
-        told.result.provenance.physbench_version,
-        told.result.provenance.date,
+        *written.result.provenance.data_sha256.values(),
+        written.result.provenance.physbench_version,
+        written.result.provenance.date,
     ):
         assert fact in page.text
     charts = [line["aria-label"] for line in page.all("svg") if line.get("role") == "img"]
     expected = {"crop50": (), "simulation": ("rollout_bce", "rollout_overlap", "event_error")}.get(
-        told.result.provenance.suite, ("bce",)
+        written.result.provenance.suite, ("bce",)
     )
     assert all(any(label.startswith(stem) for label in charts) for stem in expected)
-    assert any(label.startswith("ari") for label in charts) == any(metric == "ari" for _, metric in told.result.curves)
+    assert any(label.startswith("ari") for label in charts) == any(
+        metric == "ari" for _, metric in written.result.curves
+    )
 
 
 @of_case()
-def test_a_page_needs_nothing_but_itself_and_keeps_its_own_policy(told: Told) -> None:
-    page = told.page
+def test_a_page_needs_nothing_but_itself_and_keeps_its_own_policy(written: WrittenReport) -> None:
+    page = written.page
     assert not FETCHING & {tag for tag, _ in page.elements}
     for tag, attributes in page.elements:
         assert not [name for name in attributes if name.startswith("on") or name in ("style", "srcset", "background")]
@@ -218,7 +224,7 @@ def test_a_page_needs_nothing_but_itself_and_keeps_its_own_policy(told: Told) ->
     (policy,) = [
         meta["content"] for meta in page.all("meta") if meta.get("http-equiv", "").lower() == "content-security-policy"
     ]
-    (style,) = re.findall("<style>(.*?)</style>", told.html, re.DOTALL)
+    (style,) = re.findall("<style>(.*?)</style>", written.html, re.DOTALL)
     allowed = {name: rest.split() for name, _, rest in (part.strip().partition(" ") for part in policy.split(";"))}
     assert allowed["default-src"] == ["'none'"] and allowed["img-src"] == ["data:"]
     assert allowed["style-src"] == [f"'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'"]
@@ -297,40 +303,40 @@ def test_a_metric_is_a_share_of_copying_where_copying_scores_one(suite: str) -> 
 
 
 @of_case(("copy", "balls", 5), ("constant-velocity", "curtain", 24), ("constant-velocity", "simulation", 7))
-def test_the_headline_says_which_way_is_better_and_what_one_means(told: Told) -> None:
-    headline = told.html.partition('<p class="headline">')[2].partition("</p>")[0].replace("<wbr>", "")
+def test_the_headline_says_which_way_is_better_and_what_one_means(written: WrittenReport) -> None:
+    headline = written.html.partition('<p class="headline">')[2].partition("</p>")[0].replace("<wbr>", "")
     for words in {
         "balls": ("relative_bce ↓ on balls4mass64", "lower is better; 1 is copying"),
         "curtain": ("permanence_bce ↓ on balls3curtain64", "lower is better; 1 is remembering nothing"),
         "simulation": ("rollout_overlap ↑ on balls4mass64/rollout-5+10", "higher is better<"),
-    }[told.result.provenance.suite]:
+    }[written.result.provenance.suite]:
         assert words in headline
-    assert "↓ lower is better, ↑ higher is better" in told.page.text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "↓ lower is better, ↑ higher is better" in written.page.text.replace("\N{NO-BREAK SPACE}", " ")
 
 
 @of_case(("constant-velocity", "curtain", 24))
-def test_the_curtain_is_drawn_over_the_objects_which_are_seen_through_it(told: Told) -> None:
+def test_the_curtain_is_drawn_over_the_objects_which_are_seen_through_it(written: WrittenReport) -> None:
     hidden = 0
-    for words, pixels in pictures(told.page):
+    for words, pixels in pictures(written.page):
         if not words.startswith("objects"):
             continue
         scale = len(pixels) // 64
         assert scale > 1, "finer than the pixels of a frame"
         hidden += len({tuple(pixel) for pixel in pixels.reshape(-1, 3).tolist()}) > 6
     assert hidden, "somewhere an object is behind it"
-    strip = told.strips[0]
+    strip = written.strips[0]
     recipe: Recipe = registry.datasets.get("balls3curtain64")
     scenes = recipe.generator.batch(recipe.seeds("test", strip.number, strip.number + 1), 51)
     y0, x0, y1, x1 = scenes.truth["curtain"][0].tolist()
     t, pixels = next(
-        (int(words.split()[-1]), pixels) for words, pixels in pictures(told.page) if words.startswith("objects")
+        (int(words.split()[-1]), pixels) for words, pixels in pictures(written.page) if words.startswith("objects")
     )
     scale = len(pixels) // 64
     outside = np.ones((64, 64), bool)
     outside[y0:y1, x0:x1] = False
     expected = np.array([GROUND, *OKABE_ITO])[scenes.groups[0, t, ..., 0]].repeat(scale, axis=0).repeat(scale, axis=1)
     assert ((pixels == expected).all(axis=2) == outside.repeat(scale, axis=0).repeat(scale, axis=1)).all()
-    assert "Hatched: the curtain" in told.page.text
+    assert "Hatched: the curtain" in written.page.text
 
 
 @dataclass(frozen=True)
@@ -474,14 +480,14 @@ def test_what_a_reader_must_know_stands_at_the_top(tmp_path: Path) -> None:
 @of_case(
     ("constant-velocity", "curtain", 24), ("quarters", "crop50", 6), ("quarters", "balls", 12), ("copy", "balls", 5)
 )
-def test_the_strips_are_of_the_worst_and_of_the_middle(told: Told) -> None:
+def test_the_strips_are_of_the_worst_and_of_the_middle(written: WrittenReport) -> None:
     """The highest error is the worst, or the lowest likelihood; of equals the first."""
     key, higher = {
         "curtain": (("balls3curtain64", "permanence_bce"), False),
         "crop50": (("balls4mass64-crop50/rollout-9+1", "log_likelihood"), True),
         "balls": (("balls4mass64", "relative_bce"), False),
-    }[told.result.provenance.suite]
-    above, below = told.result.sums[key]
+    }[written.result.provenance.suite]
+    above, below = written.result.sums[key]
     each = [(above[i] / below[i], i) for i in range(len(above)) if below[i]]
     ordered = []
     while each:
@@ -490,15 +496,15 @@ def test_the_strips_are_of_the_worst_and_of_the_middle(told: Told) -> None:
         ordered.append(chosen)
         each.remove(chosen)
     worst, middle = (
-        [(strip.figure, strip.number) for strip in told.strips if strip.kind == kind] for kind in ("worst", "median")
+        [(strip.figure, strip.number) for strip in written.strips if strip.kind == kind] for kind in ("worst", "median")
     )
     third = math.ceil(len(ordered) / 3)
     assert worst == ordered[: min(10, third)]
     places = [ordered.index(strip) for strip in middle]
     assert places == list(range(places[0], places[0] + len(places)))
     assert abs((places[0] + places[-1]) / 2 - (len(ordered) - 1) / 2) <= 1
-    assert not set(worst) & set(middle) and len({number for _, number in worst + middle}) == len(told.strips)
-    assert all(math.isclose(strip.again, strip.figure, rel_tol=1e-9) for strip in told.strips)
+    assert not set(worst) & set(middle) and len({number for _, number in worst + middle}) == len(written.strips)
+    assert all(math.isclose(strip.again, strip.figure, rel_tol=1e-9) for strip in written.strips)
 
 
 def test_of_many_sequences_ten_of_each_are_shown() -> None:
@@ -511,12 +517,12 @@ def test_of_many_sequences_ten_of_each_are_shown() -> None:
 
 
 @of_case(("quarters", "balls", 12))
-def test_the_pixels_of_a_strip_are_the_truth_the_prediction_and_the_owners(told: Told) -> None:
-    shown = pictures(told.page)
+def test_the_pixels_of_a_strip_are_the_truth_the_prediction_and_the_owners(written: WrittenReport) -> None:
+    shown = pictures(written.page)
     rows = [words.split(",")[0] for words, _ in shown]
     starts = [i for i, row in enumerate(rows) if row == "truth" and (i == 0 or rows[i - 1] != "truth")]
-    assert len(starts) == len(told.strips)
-    for strip, start, end in zip(told.strips, starts, [*starts[1:], len(shown)], strict=True):
+    assert len(starts) == len(written.strips)
+    for strip, start, end in zip(written.strips, starts, [*starts[1:], len(shown)], strict=True):
         truth, groups = frames_of("balls4mass64", strip.number)
         kinds = Counter(rows[start:end])
         assert set(kinds) == {"truth", "prediction", "owners", "objects"} and kinds["truth"] <= 8
@@ -537,17 +543,17 @@ def test_the_pixels_of_a_strip_are_the_truth_the_prediction_and_the_owners(told:
 
 
 @of_case(("constant-velocity", "simulation", 7))
-def test_a_rollout_shows_what_was_seen_and_then_what_was_imagined(told: Told) -> None:
-    (first,) = {strip.first for strip in told.strips}
+def test_a_rollout_shows_what_was_seen_and_then_what_was_imagined(written: WrittenReport) -> None:
+    (first,) = {strip.first for strip in written.strips}
     assert (
         first == 5
-        and {strip.steps for strip in told.strips} == {10}
-        and not any(strip.owners is not None for strip in told.strips)
+        and {strip.steps for strip in written.strips} == {10}
+        and not any(strip.owners is not None for strip in written.strips)
     )
-    frames = [int(words.rpartition(" ")[2]) for words, _ in pictures(told.page) if words.startswith("prediction")]
+    frames = [int(words.rpartition(" ")[2]) for words, _ in pictures(written.page) if words.startswith("prediction")]
     assert min(frames) >= 5 and max(frames) == 14
-    seen = [int(words.rpartition(" ")[2]) for words, _ in pictures(told.page) if words.startswith("truth")]
-    assert min(seen) < 5 and told.html.count(">seen<") == len([t for t in seen if t < 5])
+    seen = [int(words.rpartition(" ")[2]) for words, _ in pictures(written.page) if words.startswith("truth")]
+    assert min(seen) < 5 and written.html.count(">seen<") == len([t for t in seen if t < 5])
 
 
 def test_the_curve_of_copying_is_what_copying_scores(tmp_path: Path) -> None:
@@ -569,17 +575,19 @@ def test_the_curve_of_copying_is_what_copying_scores(tmp_path: Path) -> None:
 
 
 @of_case(("constant-velocity", "simulation", 7))
-def test_curves_have_the_figures_of_the_scores(told: Told) -> None:
+def test_curves_have_the_figures_of_the_scores(written: WrittenReport) -> None:
     texts = [
-        words for element, words in told.page.words if element == "title" and words.startswith("constant-velocity, ")
+        words for element, words in written.page.words if element == "title" and words.startswith("constant-velocity, ")
     ]
-    for score in told.result.scores:
+    for score in written.result.scores:
         if score.metric.startswith("rollout_bce["):
             step, (value, interval) = score.metric[12:-1], figures(score.value, score.low, score.high)
             assert f"constant-velocity, {step}: {value} ({interval})" in texts
-    cells = {words for element, words in told.page.words if element == "title" and "steps ahead, " in words}
+    cells = {words for element, words in written.page.words if element == "title" and "steps ahead, " in words}
     there = [
-        score for score in told.result.scores if score.metric.startswith("event_error[") and not math.isnan(score.value)
+        score
+        for score in written.result.scores
+        if score.metric.startswith("event_error[") and not math.isnan(score.value)
     ]
     assert there and all(
         any(f"ahead, {score.metric[:-1].split(',')[1]}: {figures(score.value)[0][:3]}" in cell for cell in cells)
@@ -633,7 +641,7 @@ def test_a_model_that_answers_otherwise_the_second_time_is_named(tmp_path: Path)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_plain_file_of_ones_own_has_a_page_too(tmp_path: Path, channels: int) -> None:
+def test_a_users_own_plain_file_has_a_page_too(tmp_path: Path, channels: int) -> None:
     frames = (
         np.random.default_rng(0).integers(0, 2 if channels == 1 else 256, (12, 7, 20, 28, channels)).astype(np.uint8)
     )  # time first

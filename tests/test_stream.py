@@ -88,7 +88,7 @@ def some_by_one(stream: Stream, count: int) -> Iterator[dict[str, NDArray[Any]]]
     yield from islice(stream, count)
 
 
-def test_memory_that_nobody_holds_is_used_again() -> None:
+def test_memory_without_references_is_used_again() -> None:
     places = set()
     for batch in islice(physbench.stream(RECIPE, batch=64, only=("features",), workers=1), 30):
         places.add(batch["features"].ctypes.data)

@@ -69,7 +69,7 @@ def many(few: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def scored_suites(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The suites that were evaluated, in order."""
     suites: list[str] = []
     evaluate = scoring.evaluate
@@ -148,7 +148,7 @@ def test_the_scores_are_those_of_the_weights_that_are_given_away(run: Path, tmp_
 
 
 @pytest.mark.usefixtures("many")
-def test_big_matrices_are_int8_where_no_score_notices(run: Path, tmp_path: Path, asked: list[str]) -> None:
+def test_big_matrices_are_int8_where_no_score_notices(run: Path, tmp_path: Path, scored_suites: list[str]) -> None:
     card = bundle_run(run, tmp_path)
     exact = figures(TorchModel(checkpoint.load(run / "best.safetensors").network), "balls")  # type: ignore[arg-type]
     small = figures(checkpoint.model(tmp_path / "tiny.safetensors"), "balls")
@@ -161,7 +161,7 @@ def test_big_matrices_are_int8_where_no_score_notices(run: Path, tmp_path: Path,
     ]
     assert card.comparison["agreed"] and card.int8 and all(close)
     assert "I8" in kinds(tmp_path / "tiny.safetensors").values()
-    assert asked == ["balls without noise"], "the comparison has scored these very weights"
+    assert scored_suites == ["balls without noise"], "the comparison has scored these very weights"
     assert bundle_run(run, tmp_path) == card
 
 
@@ -182,7 +182,7 @@ def test_matrices_that_int8_would_spoil_stay_as_they_are(run: Path, tmp_path: Pa
 
 
 def test_a_bundling_that_was_killed_goes_on_at_the_suite_where_it_was(
-    run: Path, tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch
+    run: Path, tmp_path: Path, scored_suites: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     suites = ("balls", "curtain", "extrapolation")
     whole = bundle_run(run, tmp_path, suites=suites, table=tmp_path)
@@ -195,16 +195,16 @@ def test_a_bundling_that_was_killed_goes_on_at_the_suite_where_it_was(
 
     with pytest.raises(KeyboardInterrupt):
         bundle_run(run, tmp_path / "again", suites=suites, table=tmp_path / "again", doing=be_killed)
-    asked.clear()
+    scored_suites.clear()
     assert bundle_run(run, tmp_path / "again", suites=suites, table=tmp_path / "again") == whole
-    assert asked == ["curtain", "extrapolation", "balls without noise"]
+    assert scored_suites == ["curtain", "extrapolation", "balls without noise"]
     again = (tmp_path / "again" / "tiny.csv").read_text()
     assert [row[:9] for row in csv.reader(again.splitlines())] == [row[:9] for row in csv.reader(table.splitlines())]
     assert again.count("suite_version") == 1
     (tmp_path / "again" / "tiny.csv").unlink()
-    asked.clear()
+    scored_suites.clear()
     bundle_run(run, tmp_path / "again", suites=("balls",), table=tmp_path / "again")
-    assert asked == ["balls"], "a table needs more than is on the card"
+    assert scored_suites == ["balls"], "a table needs more than is on the card"
 
 
 def test_a_table_holds_what_the_evaluator_says(run: Path, tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_table_holds_what_the_evaluator_says(run: Path, tmp_path: Path) -> Non
     }
 
 
-def test_scores_of_other_weights_are_forgotten(run: Path, tmp_path: Path, asked: list[str]) -> None:
+def test_scores_of_other_weights_are_forgotten(run: Path, tmp_path: Path, scored_suites: list[str]) -> None:
     first = bundle_run(run, tmp_path, table=tmp_path)
     bundle_run(run, tmp_path, suites=("curtain",))
     best = checkpoint.load(run / "best.safetensors")
@@ -226,7 +226,7 @@ def test_scores_of_other_weights_are_forgotten(run: Path, tmp_path: Path, asked:
         best.network.decoder.dense[0].linear.weight.mul_(1.5)  # type: ignore[union-attr,index]
     checkpoint.save(run / "best.safetensors", best.network, card=best.card)
     second = bundle_run(run, tmp_path, table=tmp_path)
-    assert asked == ["balls", "balls without noise", "curtain", "balls", "balls without noise"]
+    assert scored_suites == ["balls", "balls without noise", "curtain", "balls", "balls without noise"]
     assert len(second.scores) == len(first.scores) and second.scores != first.scores
     rows = list(csv.DictReader((tmp_path / "tiny.csv").read_text().splitlines()))
     assert {row["weights_sha256"] for row in rows} == {second.weights_sha256}
@@ -234,7 +234,7 @@ def test_scores_of_other_weights_are_forgotten(run: Path, tmp_path: Path, asked:
 
 @pytest.mark.usefixtures("many")
 def test_who_learnt_another_world_is_asked_its_suites_and_made_smaller_by_the_first_of_them(
-    tmp_path: Path, asked: list[str]
+    tmp_path: Path, scored_suites: list[str]
 ) -> None:
     sizes = {"encoder": [4], "decoder": [4], "slot_size": 8, "hidden": 16, "features": 8}
     wanted = TrainingRecipe(
@@ -248,17 +248,17 @@ def test_who_learnt_another_world_is_asked_its_suites_and_made_smaller_by_the_fi
         and card.not_played == {}
         and card.scores_without_noise == []
     )
-    assert set(asked) == set() if card.comparison["agreed"] else {"segmentation-shapes"}
+    assert set(scored_suites) == set() if card.comparison["agreed"] else {"segmentation-shapes"}
     (tmp_path / "tiny.json").write_text(replace(card, scores=[]).to_json())
     assert score_release("tiny", folder=tmp_path, limit=2).scores == card.scores
 
 
-def test_of_data_of_ones_own_the_suites_have_to_be_named(run: Path, tmp_path: Path, asked: list[str]) -> None:
+def test_for_a_users_own_data_the_suites_must_be_named(run: Path, tmp_path: Path, scored_suites: list[str]) -> None:
     best = checkpoint.load(run / "best.safetensors")
     checkpoint.save(run / "best.safetensors", best.network, card={**best.card, "data": "mine"})
     with pytest.raises(TrainingError, match="the suites for models that learnt 'mine' are not known"):
         bundle(run, "tiny", folder=tmp_path, limit=2)
-    assert {row["suite"] for row in bundle_run(run, tmp_path).scores} == {"balls"} and asked == ["balls"], (
+    assert {row["suite"] for row in bundle_run(run, tmp_path).scores} == {"balls"} and scored_suites == ["balls"], (
         "without noise is asked what is of its world"
     )
 
@@ -279,12 +279,12 @@ def test_scores_without_noise_are_those_of_the_model_when_it_is_set_to_none(run:
     assert found["balls4mass64", "bce"] != noisy["balls4mass64", "bce"]
 
 
-def test_missing_scores_are_added_without_the_run(run: Path, tmp_path: Path, asked: list[str]) -> None:
+def test_missing_scores_are_added_without_the_run(run: Path, tmp_path: Path, scored_suites: list[str]) -> None:
     bundle_run(run, tmp_path, table=tmp_path)
     shutil.rmtree(run)
-    asked.clear()
+    scored_suites.clear()
     card = score_release("tiny", folder=tmp_path, suites=("balls", "curtain"), limit=2, table=tmp_path)
-    assert asked == ["curtain"] and {row["suite"] for row in card.scores} == {"balls", "curtain"}
+    assert scored_suites == ["curtain"] and {row["suite"] for row in card.scores} == {"balls", "curtain"}
     assert Card.from_json((tmp_path / "tiny.json").read_text(), place="tiny.json") == card
     rows = list(csv.DictReader((tmp_path / "tiny.csv").read_text().splitlines()))
     assert {row["suite"] for row in rows} == {"balls", "curtain"}
@@ -408,7 +408,7 @@ def test_what_cannot_be_bundled_says_so(
 
 
 @pytest.mark.parametrize("text", ["mine", "[]", '{"scores": []}'])
-def test_a_card_that_is_no_card_is_not_written_over(run: Path, tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_card_is_not_overwritten(run: Path, tmp_path: Path, text: str) -> None:
     (tmp_path / "tiny.json").write_text(text)
     with pytest.raises(TrainingError, match="is not the card of a model: put it back or delete it"):
         bundle_run(run, tmp_path)

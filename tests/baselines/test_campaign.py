@@ -381,7 +381,7 @@ def test_a_pause_is_no_result(tmp_path: Path) -> None:
         train(None, tmp_path / "run", resume=True, pause_after=0, device="cpu")
 
 
-def test_time_is_told_by_hardware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_times_are_reported_by_hardware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = toys(budget=4 * A_STEP)[0]
     for hardware in ("1 CPU core", "1 CPU core", "1 GPU (of some kind)"):
         monkeypatch.setattr(working, "hardware_of", lambda device, words=hardware: words)
@@ -480,7 +480,7 @@ def test_a_larger_budget_does_not_change_the_schedule_of_a_run_under_way(whole: 
     assert curve(tmp_path / NAME) == curve(whole)
 
 
-def test_weights_that_are_too_large_are_not_kept_and_that_is_told(
+def test_weights_that_are_too_large_are_not_kept_and_this_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []

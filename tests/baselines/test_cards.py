@@ -162,7 +162,7 @@ def test_what_earlier_runs_cost_is_counted_too() -> None:
     )
 
 
-def test_what_it_cost_stands_beside() -> None:
+def test_the_cost_is_shown_too() -> None:
     _, costs = tables(cards.describe_cards({"r-nem": card()}))
     (row,) = costs
     assert list(row.values())[:6] == ["r-nem", "2,300", "73,600", "0.5", "2 CPU cores", "5.7 MB, int8 and half"]
@@ -281,7 +281,7 @@ def test_every_link_leads_somewhere(link: str) -> None:
     assert (README.parent / link).exists()
 
 
-def test_a_model_of_ones_own_is_trained_and_scored_as_it_says(tmp_path: Path) -> None:
+def test_a_users_own_model_is_trained_and_scored_as_the_readme_says(tmp_path: Path) -> None:
     at = next(number for number, (language, _) in enumerate(BLOCKS) if language == "python")
     (line,) = BLOCKS[at + 1][1].splitlines()
     code = f"{BLOCKS[at][1]}\nfrom physbench.cli import main\nmain({shlex.split(line)[1:]})"

@@ -479,7 +479,7 @@ def test_programs_are_refused_by_name(tmp_path: Path) -> None:
     (b"\x89HDF\r\n\x1a\n", "it begins with b'.x89HDF"),
     (b"0123456", "is not a checkpoint"),
 ])  # fmt: skip
-def test_what_is_no_checkpoint_is_named(tmp_path: Path, content: bytes, words: str) -> None:
+def test_files_that_are_not_checkpoints_are_named(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "x.pt").write_bytes(content)
     require_refusal(tmp_path / "x.pt", StorageError, words)
 
@@ -634,7 +634,7 @@ def test_weights_that_are_not_those_of_the_network_are_named(
     torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.int64), torch.zeros(3, dtype=torch.complex64), torch.zeros(3, device="meta"),
     torch.zeros(3).to_sparse(), [0.0, 0.0, 0.0], "zeros", None,
 ], ids=str)  # fmt: skip
-def test_what_is_no_array_of_weights_is_refused(tmp_path: Path, thing: Any) -> None:
+def test_values_that_are_not_arrays_of_weights_are_refused(tmp_path: Path, thing: Any) -> None:
     torch.save(
         {"header": _header(), "weights": {**network_of().state_dict(), "layers.1.bias": thing}}, tmp_path / "x.pt"
     )

@@ -35,7 +35,7 @@ def test_only_intervals_that_lie_apart_tell(ours: Any, theirs: Any, lower: str, 
     assert judge(HIGHER, row(*ours), row(*theirs)) == higher
 
 
-def test_what_nobody_measured_is_not_judged() -> None:
+def test_a_claim_without_a_measurement_is_not_judged() -> None:
     there, unknown = row(0.1, 0.2, 0.3), {**row(0, 0, 0), "value": None}
     assert {
         judge(LOWER, one, other) for one, other in ((None, there), (there, None), (None, None), (unknown, there))

@@ -132,14 +132,14 @@ def test_foreign_headers(tmp_path: Path, changed: dict[str, Any], sentence: str)
         ((8).to_bytes(8, "little") + b"\xff\xfe12345\n", "its metadata have no header of ours"),
     ],
 )
-def test_files_that_are_no_agents(tmp_path: Path, content: bytes, sentence: str) -> None:
+def test_files_that_are_not_agents_are_refused(tmp_path: Path, content: bytes, sentence: str) -> None:
     path = tmp_path / "agent.safetensors"
     path.write_bytes(content)
     with pytest.raises(ModelError, match=sentence):
         agentfile.load(path)
 
 
-def test_damaged_agents(tmp_path: Path) -> None:
+def test_damaged_agents_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "agent.safetensors"
     agentfile.save(path, SIZES, _weights(), card={})
     whole = path.read_bytes()
@@ -161,7 +161,7 @@ def test_damaged_agents(tmp_path: Path) -> None:
         agentfile.load(path)
 
 
-def test_missing_agents(tmp_path: Path) -> None:
+def test_missing_agents_are_refused(tmp_path: Path) -> None:
     with pytest.raises((ModelError, StorageError), match="there is no file"):
         dqn(tmp_path / "none.safetensors")
     with pytest.raises((ModelError, StorageError), match="there is no file"):

@@ -295,7 +295,7 @@ def test_games_are_played_and_scored(more: list[str]) -> None:
         (["breakout", "--policy", "scripted"], "space_invaders alone, not breakout"),
     ],
 )
-def test_players_that_cannot_play(
+def test_players_that_cannot_play_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], sentence: str
 ) -> None:
     from click.testing import CliRunner

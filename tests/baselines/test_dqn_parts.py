@@ -96,7 +96,7 @@ def test_schedules_fall_and_stay() -> None:
         ({"replay": 200}, "learning would begin after 5000 transitions, and only 200 are kept"),
     ],
 )
-def test_recipes_that_cannot_be(wrong: dict[str, Any], sentence: str) -> None:
+def test_impossible_recipes_are_refused(wrong: dict[str, Any], sentence: str) -> None:
     with pytest.raises(TrainingError, match=sentence):
         AgentRecipe(**wrong)
 
@@ -110,7 +110,7 @@ def test_recipes_that_cannot_be(wrong: dict[str, Any], sentence: str) -> None:
         ({"hidden": True}, "hidden is a whole number"),
     ],
 )
-def test_sizes_that_cannot_be(wrong: dict[str, Any], sentence: str) -> None:
+def test_impossible_sizes_are_refused(wrong: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ModelError, match=sentence):
         AgentSizes(**wrong)
 

@@ -167,7 +167,7 @@ def test_a_run_may_begin_with_weights_of_its_own_code(cli: Any) -> None:
     ("ownmodel:nothing", "does not lead to anything"),
     ("nomodel:ARCHITECTURE", "does not lead to anything"),
 ])  # fmt: skip
-def test_what_is_no_record_is_refused_and_leaves_nothing_behind(cli: Any, place: str, words: str) -> None:
+def test_objects_that_are_not_records_are_refused_and_leave_nothing_behind(cli: Any, place: str, words: str) -> None:
     told = cli("train", place, "--steps", "1")
     assert told.exit_code == 2 and words in told.stderr and "Traceback" not in told.stderr
     assert not Path("runs").exists()
@@ -245,6 +245,6 @@ def test_what_may_be_set_can_depend_on_the_sizes() -> None:
     )
 
 
-def test_a_network_that_nobody_made_is_of_no_architecture(tmp_path: Path) -> None:
+def test_a_network_outside_the_registry_has_no_architecture(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="Linear has no sizes of a known architecture: there is nem, conv3"):
         checkpoint.save(tmp_path / "x.safetensors", torch.nn.Linear(2, 2))

@@ -217,6 +217,6 @@ def test_sizes_are_read_off_the_variables(recurrence: str, encoder: str) -> None
         assert torch.equal(parameter, other), name
 
 
-def test_what_are_no_published_weights_at_all_is_said() -> None:
+def test_files_that_are_not_published_weights_are_refused() -> None:
     with pytest.raises(ModelError, match="not the variables of a published model"):
         from_published({"weights": np.zeros(3, np.float32)})

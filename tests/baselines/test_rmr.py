@@ -224,7 +224,7 @@ def test_a_memory_that_never_changes_has_a_loss_all_the_same() -> None:
     assert float(losses.figures["bits_bce"]) == 0 and bool(losses.total.isfinite())
 
 
-def test_what_is_no_state_is_refused_in_words() -> None:
+def test_values_that_are_not_states_are_refused_in_words() -> None:
     seeds = torch.zeros(1, dtype=torch.int64)
     with pytest.raises(ModelError, match="not frames of \\(64, 64, 1\\)"):
         build_double(lambda: TrajectoryModel(SMALL)).begin(seeds, shape=(64, 64, 1))

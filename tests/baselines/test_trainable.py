@@ -103,7 +103,7 @@ def test_a_network_with_two_losses_and_its_own_optimiser_trains_goes_on_and_is_s
     assert math.isfinite(scores.score("balls4mass64", "bce").value)
 
 
-def test_a_loss_is_told_the_share_of_the_run_that_is_over(tmp_path: Path) -> None:
+def test_a_loss_gets_the_share_of_the_run_that_is_over(tmp_path: Path) -> None:
     networks: list[annealed.Annealed] = []
 
     class Spied(Stepper):
@@ -231,7 +231,7 @@ def test_a_network_that_says_nonsense_is_refused(network: torch.nn.Module, words
         (Plain(figures={"my loss": torch.zeros(())}), "is one word, not 'my loss'"),
     ],
 )
-def test_a_loss_that_is_none_is_refused(network: torch.nn.Module, words: str) -> None:
+def test_a_loss_that_is_not_valid_is_refused(network: torch.nn.Module, words: str) -> None:
     with pytest.raises(TrainingError, match=words):
         measure(network, {}, generator=torch.Generator(), share=0.0)
 
@@ -299,7 +299,7 @@ def test_a_log_of_an_older_run_is_gone_on_with(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["step,loss\n1,2\n", f"{','.join(CORE)}\n1,2,3\n", f"{','.join(CORE)},a\n1,4,0.1,5,1e-3,5,2,many\n"]
 )
-def test_what_is_no_log_is_refused(tmp_path: Path, text: str) -> None:
+def test_files_that_are_not_logs_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "log.csv").write_text(text)
     with pytest.raises(TrainingError, match=r"log\.csv is not the log of a run: put it back or delete it"):
         Folder(tmp_path).rows()

@@ -36,7 +36,7 @@ from physbench_baselines.training.sources import source_of
 from physbench_baselines.training.step import Stepper
 from physbench_baselines.training.training_recipe import TrainingRecipe
 from tests.baselines.toy import MODEL
-from tests.builders.datasets import Made
+from tests.builders.datasets import MadeDataset
 
 TINY_NEM = {"channels": [4, 6, 8], "dense": 24, "hidden": 20, "attention": 10}
 FRAMES = ("features",)
@@ -406,7 +406,7 @@ def test_validation_is_the_same_every_time_and_knows_no_training_sequence() -> N
     np.testing.assert_array_equal(held_out, other)
 
 
-def test_a_file_is_seen_once_an_epoch_in_an_order_of_its_own(many: Made) -> None:
+def test_a_file_is_seen_once_an_epoch_in_an_order_of_its_own(many: MadeDataset) -> None:
     recipe = toy(data=str(many.path), batch=40, frames=(8,))
     source = source_of(recipe)
     assert source.epoch == 300
@@ -421,7 +421,7 @@ def test_a_file_is_seen_once_an_epoch_in_an_order_of_its_own(many: Made) -> None
     np.testing.assert_array_equal(next(source.batches(9, wants=FRAMES, workers=0))["features"], batches[9])
 
 
-def test_frames_from_anywhere_are_consecutive_ones_of_their_sequences(many: Made) -> None:
+def test_frames_from_anywhere_are_consecutive_ones_of_their_sequences(many: MadeDataset) -> None:
     usual = toy(data=str(many.path), batch=40, frames=(8,))
     whole = islice(source_of(usual).batches(0, wants=FRAMES, workers=0), 7)
     parts = islice(source_of(replace(usual, frames=(3,), anywhere=True)).batches(0, wants=FRAMES, workers=0), 7)
@@ -433,7 +433,7 @@ def test_frames_from_anywhere_are_consecutive_ones_of_their_sequences(many: Made
     assert len(set(found)) > 2
 
 
-def test_a_run_learns_from_a_file_and_is_judged_on_it(many: Made, tmp_path: Path) -> None:
+def test_a_run_learns_from_a_file_and_is_judged_on_it(many: MadeDataset, tmp_path: Path) -> None:
     result = train(toy(data=str(many.path), scored=16, frames=(8,)), tmp_path / "run", steps=4, device="cpu")
     assert "relative_bce" in result.figures and math.isfinite(result.validation_loss)
 
@@ -582,7 +582,9 @@ def test_a_recipe_that_cannot_be_trained_is_refused_in_a_sentence(
     assert not (tmp_path / "run").exists()
 
 
-def test_data_that_do_not_fit_are_refused_before_anything_is_written(many: Made, crowd: Made, tmp_path: Path) -> None:
+def test_data_that_do_not_fit_are_refused_before_anything_is_written(
+    many: MadeDataset, crowd: MadeDataset, tmp_path: Path
+) -> None:
     nem = toy(model="r-nem", sizes=TINY_NEM, batch=4, frames=(8,))
     with pytest.raises(ModelError, match=r"frames of \(64, 64, 1\)"):
         train(replace(nem, data=str(many.path)), tmp_path / "run", steps=1, device="cpu")
@@ -632,7 +634,7 @@ def test_folders_are_not_mistaken_for_one_another(tmp_path: Path) -> None:
         '{"model": "x", "frames": ["a"]}',
     ],
 )
-def test_a_recipe_that_is_none_is_refused(text: str) -> None:
+def test_a_file_that_is_not_a_recipe_is_refused(text: str) -> None:
     with pytest.raises(TrainingError):
         TrainingRecipe.from_json(text)
 

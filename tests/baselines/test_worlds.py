@@ -50,7 +50,7 @@ def test_what_a_table_shows_is_asked_and_the_first_figure_is_what_the_first_suit
             assert task in {each.names(asking) for each in SUITES[suite].tasks for asking in each.askings}
 
 
-def test_of_data_that_no_suite_asks_the_suites_have_to_be_named() -> None:
+def test_for_data_that_no_suite_has_the_suites_must_be_named() -> None:
     assert (
         world_of("mine") is None
         and yardstick("mine", ["curtain", "balls"]) == "curtain"

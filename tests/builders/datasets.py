@@ -10,7 +10,7 @@ from physbench.registry import datasets
 
 
 @dataclass(frozen=True)
-class Made:
+class MadeDataset:
     """A dataset file and the recipe it was made from."""
 
     path: Path

@@ -35,7 +35,7 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     opened.clear()
 
 
-def test_a_name_is_a_model_and_a_slip_of_the_pen_is_understood() -> None:
+def test_a_name_is_a_model_and_a_typing_error_gets_a_suggestion() -> None:
     entered = contestant("copy")
     assert isinstance(entered.model, Copy) and entered.name == "copy" and entered.identity == "copy"
     with pytest.raises(UnknownName, match="did you mean 'constant-velocity'"):
@@ -67,7 +67,7 @@ def test_settings_reach_the_weights_and_are_part_of_what_decides_the_answers() -
         contestant("copy", settings={"noise": 0})
 
 
-def test_weights_of_ones_own_code_have_no_identity_and_a_name_has_no_such_code() -> None:
+def test_weights_of_a_users_own_code_have_no_identity_and_a_name_has_no_such_code() -> None:
     entered = contestant("mine.pt", architecture="own:ARCHITECTURE")
     assert entered.model.origin.code == "own:ARCHITECTURE" and entered.identity is None, (
         "it may have changed by tomorrow"
@@ -119,7 +119,7 @@ def own() -> str:
     return "own_models"
 
 
-def test_code_of_ones_own_is_found_in_the_current_folder_and_called(own: str) -> None:
+def test_a_users_own_code_is_found_in_the_current_folder_and_called(own: str) -> None:
     entered = own_code(f"{own}:build")
     assert entered.model == Blank(0.25) and entered.name == "own_models:build"
     assert entered.identity is None, "it may have changed by tomorrow"
@@ -129,7 +129,7 @@ def test_a_class_is_a_factory_too() -> None:
     assert isinstance(own_code("physbench_baselines.reference:Copy").model, Copy)
 
 
-def test_a_factory_is_told_the_device_if_it_has_a_parameter_for_it(own: str) -> None:
+def test_a_factory_gets_the_device_if_it_has_a_parameter_for_it(own: str) -> None:
     own_code(f"{own}:movable", device="cuda:1")
     assert sys.modules["own_models"].said == ["cuda:1"]
     for device in ("auto", "cpu"):
@@ -156,12 +156,12 @@ def test_a_factory_is_told_the_device_if_it_has_a_parameter_for_it(own: str) -> 
         ("own_models:Incomplete", "Incomplete lacks observe"),
     ],
 )
-def test_what_leads_to_no_model_is_said(own: str, place: str, words: str) -> None:
+def test_names_that_lead_to_no_model_are_refused_in_words(own: str, place: str, words: str) -> None:
     with pytest.raises((UnknownName, ModelError), match=words):
         own_code(place)
 
 
-def test_a_place_given_as_a_name_is_told_where_it_belongs() -> None:
+def test_code_given_as_a_name_is_refused_with_the_right_option() -> None:
     with pytest.raises(UnknownName, match="give --model own_models:build, or an object in Python"):
         contestant("own_models:build")
 
@@ -176,7 +176,7 @@ def test_a_place_given_as_a_name_is_told_where_it_belongs() -> None:
         ("def f(:", SyntaxError),
     ],
 )
-def test_what_goes_wrong_inside_the_code_is_its_authors_to_read(own: str, line: str, error: type[Exception]) -> None:
+def test_an_error_inside_the_users_code_shows_its_traceback(own: str, line: str, error: type[Exception]) -> None:
     Path("own_models.py").write_text(line + "\n" + OWN)
     with pytest.raises(error):
         own_code(f"{own}:build")

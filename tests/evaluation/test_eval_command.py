@@ -28,7 +28,7 @@ from physbench.result import COLUMNS, Result, load_run
 from physbench.suites import DIGESTS, SUITES
 from physbench_baselines.reference import ConstantVelocity, Copy, Mean, Oracle
 from physbench_leaderboard.submission import NUMBERED_NOTE
-from tests.builders.datasets import Made
+from tests.builders.datasets import MadeDataset
 from tests.evaluation.test_order import require_identical
 from tests.evaluation.toys import Slots
 
@@ -260,7 +260,7 @@ class Wrong(Copy):
 
 
 @pytest.mark.parametrize("command", [["eval", "--limit", "2"], ["predict", "--limit", "2", "--out", "p.h5"]])
-def test_the_traceback_of_ones_own_code_is_shown_and_then_one_line(cli: Any, command: list[str]) -> None:
+def test_the_traceback_of_a_users_own_code_is_shown_and_then_one_line(cli: Any, command: list[str]) -> None:
     Path("raising_model.py").write_text(OWN)
     result = cli(*command, "--model", "raising_model:Mine")
     lines = result.stderr.strip().splitlines()
@@ -296,7 +296,7 @@ def test_code_that_cannot_be_imported_shows_why(cli: Any) -> None:
     assert result.stderr.strip().splitlines()[-1] == "Error: broken_model:build raised ModuleNotFoundError: see above"
 
 
-def test_ones_own_code_is_named_and_marked(cli: Any) -> None:
+def test_a_users_own_code_is_named_and_marked(cli: Any) -> None:
     Path("good_model.py").write_text(
         "from physbench_baselines.reference import Copy\n\n\ndef build():\n    return Copy()\n"
     )
@@ -455,7 +455,7 @@ def test_results_are_not_overwritten_without_being_asked(cli: Any, option: str) 
 
 
 def plain_copy(
-    made: Made,
+    made: MadeDataset,
     path: Path,
     *,
     names: tuple[str, ...] = ("features", "groups", "collisions"),
@@ -483,7 +483,7 @@ def same_scores(one: Result, other: Result, task: str, metrics: set[str] | None 
     return len(found)
 
 
-def test_a_dataset_file_scores_as_the_recipe_that_it_was_made_from(mass: Made) -> None:
+def test_a_dataset_file_scores_as_the_recipe_that_it_was_made_from(mass: MadeDataset) -> None:
     for model in (Slots(), Mean()):
         one, other = physbench.evaluate(model, "balls", data=mass.path), physbench.evaluate(model, "balls", limit=6)
         assert (
@@ -502,7 +502,7 @@ def test_a_dataset_file_scores_as_the_recipe_that_it_was_made_from(mass: Made) -
 
 @pytest.mark.parametrize("dtype", ["float32", "uint8", "float64", "int8", "bool"])
 def test_a_plain_r_nem_file_scores_as_the_recipe_whatever_its_numbers_are_stored_as(
-    mass: Made, tmp_path: Path, dtype: str
+    mass: MadeDataset, tmp_path: Path, dtype: str
 ) -> None:
     if dtype in ("int8", "bool"):
         path = plain_copy(mass, tmp_path / "plain.h5", names=("features", "collisions"), dtype=dtype)
@@ -512,7 +512,7 @@ def test_a_plain_r_nem_file_scores_as_the_recipe_whatever_its_numbers_are_stored
     assert same_scores(one, other, "plain") == (12 if dtype in ("int8", "bool") else 16)
 
 
-def test_of_a_file_what_cannot_be_computed_is_left_out(mass: Made, tmp_path: Path, cli: Any) -> None:
+def test_of_a_file_what_cannot_be_computed_is_left_out(mass: MadeDataset, tmp_path: Path, cli: Any) -> None:
     path = plain_copy(mass, tmp_path / "only frames.h5", names=("features",))
     found = {(score.task, score.metric) for score in physbench.evaluate(Slots(), "balls", data=path).scores}
     assert found == {
@@ -531,7 +531,7 @@ def test_of_a_file_what_cannot_be_computed_is_left_out(mass: Made, tmp_path: Pat
     )
 
 
-def test_the_mean_row_is_the_mean_of_the_files_own_training_frames(mass: Made, tmp_path: Path) -> None:
+def test_the_mean_row_is_the_mean_of_the_files_own_training_frames(mass: MadeDataset, tmp_path: Path) -> None:
     expected = physbench.open(mass.path)["training"]
     frames = np.mean([expected[number]["features"] for number in range(len(expected))], axis=(0, 1)).astype(np.float32)
     path = plain_copy(mass, tmp_path / "plain.h5", names=("features",), dtype="uint8", split="training")
@@ -575,7 +575,7 @@ def test_the_name_of_a_file_becomes_a_name_of_a_task(cli: Any) -> None:
     assert load_run(Path("a.npz")).sums
 
 
-def test_a_dataset_file_and_its_sums_are_the_same_in_any_batch(mass: Made) -> None:
+def test_a_dataset_file_and_its_sums_are_the_same_in_any_batch(mass: MadeDataset) -> None:
     require_identical(
         physbench.evaluate(Slots(), "balls", data=mass.path, batch=4),
         physbench.evaluate(Slots(), "balls", data=mass.path),

@@ -204,7 +204,7 @@ def test_a_model_that_raises_shows_its_own_error() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"suite": "ball"}, {"size": "huge"}, {"limit": 0}, {"batch": 0}])
-def test_what_cannot_be_evaluated_is_said(wrong: dict[str, Any]) -> None:
+def test_an_evaluation_that_is_impossible_is_refused_in_words(wrong: dict[str, Any]) -> None:
     with pytest.raises(PhysbenchError):
         physbench.evaluate(Copy(), **wrong)
 

@@ -316,7 +316,7 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(
     assert [each.name for each in Path().iterdir()] == ["there.h5"] and Path("there.h5").read_text() == "mine"
 
 
-def test_an_existing_file_is_replaced_at_once_or_not_at_all(
+def test_an_existing_file_is_replaced_completely_or_not_at_all(
     tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "x.h5"

@@ -51,7 +51,7 @@ MINE = Suite(
 # Suites
 
 
-def test_a_suite_of_ones_own_is_scored_and_marked_unranked_everywhere(tmp_path: Path) -> None:
+def test_a_users_own_suite_is_scored_and_marked_unranked_everywhere(tmp_path: Path) -> None:
     result = physbench.evaluate(Copy(), MINE, limit=3)
     assert result.provenance.size == "unranked-limit-3"
     assert {row["size"] for row in csv.DictReader(io.StringIO(result.to_csv()))} == {"unranked-limit-3"}
@@ -66,7 +66,7 @@ def test_scores_do_not_depend_on_whose_suite_asks() -> None:
     assert theirs.score("balls4mass64/rollout-5+10", "rollout_overlap") == ours
 
 
-def test_a_world_of_ones_own_needs_no_entry_point_in_a_suite_of_ones_own() -> None:
+def test_a_users_own_world_needs_no_entry_point_in_a_users_own_suite() -> None:
     usual = registry.datasets.get("balls")
     recipe = replace(usual, dataset="few", generator=replace(usual.generator, n=(2, 2), size=24, radius=3.0))
     mean_row = physbench.evaluate("mean", Suite("few", 1, "", (Task(recipe, (Window(4),)),)), limit=2)
@@ -175,7 +175,7 @@ ON = Metric(
 )
 
 
-def test_a_metric_of_somebody_else_is_in_the_result_the_table_and_the_explanation(installed: Any, cli: Any) -> None:
+def test_a_users_own_metric_is_in_the_result_the_table_and_the_explanation(installed: Any, cli: Any) -> None:
     installed(ON)
     result = physbench.evaluate(Copy(), "balls", limit=2)
     groups = registry.datasets.get("balls4mass64").scenes("test", 0, 2).groups
@@ -242,7 +242,7 @@ class Logistic:
         return -z - np.log(self.scale) - 2 * np.log1p(np.exp(-z))
 
 
-def test_a_likelihood_of_ones_own_is_computed_noted_and_clipped_for_bce() -> None:
+def test_a_users_own_likelihood_is_computed_noted_and_clipped_for_bce() -> None:
     model = Copy()
     object.__setattr__(model, "likelihood", Logistic(0.25))
     result = physbench.evaluate(model, "balls", limit=2)
@@ -278,7 +278,7 @@ def test_notes_of_settings_and_likelihoods_may_stand_in_a_submission() -> None:
         (replace(Logistic(1.0), scale=-1), "likelihood-NAME"),
     ],
 )
-def test_what_is_no_likelihood_is_refused(likelihood: Any, words: str) -> None:
+def test_values_that_are_not_likelihoods_are_refused(likelihood: Any, words: str) -> None:
     with pytest.raises(ModelError, match=words):
         require_likelihood(likelihood)
 

@@ -159,7 +159,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_faulty_process_is_refused_and_nothing_of_it_stays(cli: Any, monkeypatch: Any, fault: str) -> None:
+def test_a_faulty_process_is_refused_and_nothing_of_it_is_left(cli: Any, monkeypatch: Any, fault: str) -> None:
     monkeypatch.setattr(child_module, "LAST_GASP", 0.3)
     is_late = "did not answer" in FAULTS[fault]
     for patience in (1, 4, 16) if is_late else (60,):  # more, where the machine takes that long to load it

@@ -48,7 +48,7 @@ def test_scores_of_a_file_are_those_of_the_model_to_the_last_bit(tmp_path: Path,
     assert (told.provenance.model, told.provenance.seed, told.provenance.size) == (name, 3, "limit-5")
 
 
-def test_the_row_says_that_nobody_saw_when_the_predictions_were_made(tmp_path: Path, cli: Any) -> None:
+def test_the_row_says_that_the_making_of_the_predictions_was_not_observed(tmp_path: Path, cli: Any) -> None:
     path, table = tmp_path / "p.h5", tmp_path / "a.csv"
     assert cli("predict", "copy", "--suite", "curtain", "--limit", 2, "--out", path).exit_code == 0
     shown = cli("score", path, "--suite", "curtain", "--csv", table)

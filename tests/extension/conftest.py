@@ -94,27 +94,27 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
 
 
 @dataclass(frozen=True)
-class Made:
+class GeneratedFile:
     """A dataset file."""
 
     path: Path
     digest: str
 
 
-def make(machine: Machine, dataset: str, name: str, *words: object) -> Made:
+def make(machine: Machine, dataset: str, name: str, *words: object) -> GeneratedFile:
     """Generate a small file of a dataset."""
     report = json.loads(machine.run("generate", dataset, "--out", name, "--json", *words).stdout)
-    return Made(machine.folder / name, report["content_sha256"])
+    return GeneratedFile(machine.folder / name, report["content_sha256"])
 
 
 SMALL = ("--train", 40, "--valid", 16, "--test", 24)
 
 
 @pytest.fixture(scope="session")
-def squares(machine: Machine) -> Made:
+def squares(machine: Machine) -> GeneratedFile:
     return make(machine, "squares", "squares.h5", *SMALL, "--workers", 1)
 
 
 @pytest.fixture(scope="session")
-def walk(machine: Machine) -> Made:
+def walk(machine: Machine) -> GeneratedFile:
     return make(machine, "walk", "walk.h5", *SMALL, "--workers", 1)

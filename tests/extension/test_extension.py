@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.extension.conftest import HERE, PACKAGE, SMALL, Machine, Made, make
+from tests.extension.conftest import HERE, PACKAGE, SMALL, GeneratedFile, Machine, make
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ def test_the_package_uses_no_private_name_and_patches_nothing(path: Path) -> Non
     assert not {"setattr", "monkeypatch"} & {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
-def test_the_house_does_not_know_the_package() -> None:
+def test_physbench_does_not_know_the_package() -> None:
     for wing in ("physbench", "generators", "baselines", "leaderboard"):
         assert not [
             path for path in (ROOT / wing).rglob("*.py") if "physbench_squares" in path.read_text(encoding="utf-8")
@@ -115,7 +115,7 @@ def test_a_package_that_cannot_be_imported_is_named_and_hides_no_other(machine: 
 
 @pytest.mark.parametrize("dataset", ["squares", "walk"])
 def test_two_workers_make_what_one_makes(machine: Machine, dataset: str, request: pytest.FixtureRequest) -> None:
-    alone: Made = request.getfixturevalue(dataset)
+    alone: GeneratedFile = request.getfixturevalue(dataset)
     assert make(machine, dataset, f"{dataset}-two.h5", *SMALL, "--workers", 2).digest == alone.digest
 
 
@@ -124,7 +124,7 @@ def test_two_workers_make_what_one_makes(machine: Machine, dataset: str, request
 def test_shares_of_the_work_are_joined_to_the_same_file(
     machine: Machine, dataset: str, request: pytest.FixtureRequest
 ) -> None:
-    whole: Made = request.getfixturevalue(dataset)
+    whole: GeneratedFile = request.getfixturevalue(dataset)
     for part in ("1/2", "2/2"):
         machine.run("generate", dataset, "--out", f"{dataset}-parts.h5", *SMALL, "--part", part)
     assert make(machine, dataset, f"{dataset}-parts.h5", *SMALL).digest == whole.digest
@@ -138,7 +138,7 @@ def test_a_dry_run_draws_a_contact_sheet_of_both(machine: Machine) -> None:
         assert not (machine.folder / f"{dataset}-dry.h5").exists()
 
 
-def test_the_factors_of_a_picture_say_every_pixel(squares: Made) -> None:
+def test_the_factors_of_a_picture_say_every_pixel(squares: GeneratedFile) -> None:
     """Painted here from the stored factors with loops, pixel by pixel."""
     with h5py.File(squares.path) as file:
         split = {name: array[()] for name, array in file["test"].items()}
@@ -162,7 +162,7 @@ def test_the_factors_of_a_picture_say_every_pixel(squares: Made) -> None:
     assert shapes == {1, 2}
 
 
-def test_an_episode_goes_on_from_one_sequence_to_the_next(walk: Made) -> None:
+def test_an_episode_goes_on_from_one_sequence_to_the_next(walk: GeneratedFile) -> None:
     """Walked here step by step from the stored actions, over the seams between sequences too; rewards counted."""
     with h5py.File(walk.path) as file:
         split = {name: array[()] for name, array in file["training"].items()}
@@ -183,14 +183,16 @@ def test_an_episode_goes_on_from_one_sequence_to_the_next(walk: Made) -> None:
     assert seams > 10
 
 
-def test_verify_makes_both_again_and_says_which_has_a_check(machine: Machine, squares: Made, walk: Made) -> None:
+def test_verify_makes_both_again_and_says_which_has_a_check(
+    machine: Machine, squares: GeneratedFile, walk: GeneratedFile
+) -> None:
     assert "is good" in machine.run("verify", squares.path).stdout
     verdict = machine.run("verify", walk.path).stdout
     assert "is good" in verdict and "no check" in verdict
 
 
 def test_without_the_package_a_file_is_read_and_called_undamaged(
-    cli: Callable[..., Result], tmp_path: Path, squares: Made, walk: Made
+    cli: Callable[..., Result], tmp_path: Path, squares: GeneratedFile, walk: GeneratedFile
 ) -> None:
     """The physbench of these tests does not have it."""
     for made, word in ((squares, "colour"), (walk, "actions")):
@@ -200,7 +202,7 @@ def test_without_the_package_a_file_is_read_and_called_undamaged(
         assert cli("show", made.path, "--split", "test", "--out", tmp_path / f"{word}.html").exit_code == 0
 
 
-def test_verify_finds_a_moved_square(machine: Machine, squares: Made) -> None:
+def test_verify_finds_a_moved_square(machine: Machine, squares: GeneratedFile) -> None:
     spoilt = machine.folder / "spoilt.h5"
     spoilt.write_bytes(squares.path.read_bytes())
     with h5py.File(spoilt, "r+") as file:
@@ -222,7 +224,9 @@ print([fault.sequence for fault in recipe.generator.check(scenes)])
     assert machine.python(code) == "[3, 5]\n"
 
 
-def test_info_says_what_there_is_and_nothing_more(machine: Machine, squares: Made, walk: Made) -> None:
+def test_info_says_what_there_is_and_nothing_more(
+    machine: Machine, squares: GeneratedFile, walk: GeneratedFile
+) -> None:
     arrays = {
         path: set(json.loads(machine.run("info", path, "--json").stdout)["arrays"])
         for path in (squares.path, walk.path)
@@ -233,7 +237,7 @@ def test_info_says_what_there_is_and_nothing_more(machine: Machine, squares: Mad
     assert "actions" in text and "collisions" not in text
 
 
-def test_a_picture_shows_the_colours_of_its_factors(machine: Machine, squares: Made) -> None:
+def test_a_picture_shows_the_colours_of_its_factors(machine: Machine, squares: GeneratedFile) -> None:
     machine.run("show", squares.path, "--split", "test", "--index", 2, "--out", "square.png")
     with h5py.File(squares.path) as file:
         colours = {tuple(int(part) for part in colour) for colour in file["test/colour"][2, : file["test/count"][2]]}
@@ -241,7 +245,7 @@ def test_a_picture_shows_the_colours_of_its_factors(machine: Machine, squares: M
     assert colours <= shown
 
 
-def test_an_episode_is_shown_as_an_animation_and_as_a_page(machine: Machine, walk: Made) -> None:
+def test_an_episode_is_shown_as_an_animation_and_as_a_page(machine: Machine, walk: GeneratedFile) -> None:
     machine.run("show", walk.path, "--split", "test", "--index", 1, "--out", "walk.gif")
     machine.run("show", walk.path, "--split", "test", "--index", 1, "--out", "walk.html")
     machine.run("show", "walk", "--split", "test", "--index", 1, "--out", "made.html")
@@ -249,7 +253,7 @@ def test_an_episode_is_shown_as_an_animation_and_as_a_page(machine: Machine, wal
     assert (machine.folder / "walk.html").read_text() == (machine.folder / "made.html").read_text() != ""
 
 
-def test_a_stream_gives_what_the_file_holds(machine: Machine, walk: Made) -> None:
+def test_a_stream_gives_what_the_file_holds(machine: Machine, walk: GeneratedFile) -> None:
     """Of whole episodes too, from any sequence on."""
     code = """
 import physbench, itertools, numpy as np
@@ -359,7 +363,7 @@ def test_more_episodes_than_there_are_is_refused_before_anything_is_asked(machin
 
 
 @pytest.mark.slow
-def test_a_file_of_its_own_is_evaluated(machine: Machine, walk: Made) -> None:
+def test_a_file_of_its_own_is_evaluated(machine: Machine, walk: GeneratedFile) -> None:
     found = score(machine, "own", "eval", "push", "--data", walk.path).values
     assert found["walk", "centre_error"] == pytest.approx(0, abs=1e-6)
 
@@ -458,7 +462,7 @@ def test_a_curve_that_was_stopped_goes_on_to_be_the_unbroken_one(machine: Machin
 
 
 @pytest.mark.slow
-def test_a_trained_network_takes_gradients_when_it_is_scored(machine: Machine, run: Path, walk: Made) -> None:
+def test_a_trained_network_takes_gradients_when_it_is_scored(machine: Machine, run: Path, walk: GeneratedFile) -> None:
     """More refinements of the code, set at test time, give other scores: the descent is real."""
     scores = [
         score(machine, name, "eval", run, "--data", walk.path, *more).values
@@ -501,7 +505,7 @@ def test_the_audit_takes_a_network_that_takes_gradients(machine: Machine, run: P
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stored", [False, True])
-def test_pictures_teach_it_too(machine: Machine, squares: Made, stored: bool) -> None:
+def test_pictures_teach_it_too(machine: Machine, squares: GeneratedFile, stored: bool) -> None:
     """Single frames in colour, without actions; its record knows the sizes and the recipe for them."""
     out = f"runs/pictures{stored}"
     machine.run(

@@ -163,7 +163,7 @@ def paint(
 
 
 @pytest.mark.parametrize("curtained", [False, True])
-def test_a_pixel_on_two_touching_discs_belongs_to_nobody(curtained: bool) -> None:
+def test_a_pixel_on_two_touching_discs_belongs_to_no_object(curtained: bool) -> None:
     """Radius 4, centres 8 apart: the rims share the point (8.5, 10.5), which is the centre of pixel (row 10, column
     8)."""
     curtain = (10, 8, 11, 9) if curtained else (0, 0, 0, 0)

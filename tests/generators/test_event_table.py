@@ -111,7 +111,7 @@ def test_an_event_at_the_very_end_belongs_to_the_last_interval() -> None:
     assert motion.final[1].tolist() == [[-2.0, 0.0]]
 
 
-def test_an_event_after_the_last_interval_is_not_told() -> None:
+def test_an_event_after_the_last_interval_is_not_listed() -> None:
     motion = simulate(start([(10.0, 32.0, 2.0, 0.0, 2.0, 1.0)]), 25)
     assert motion.made == 0
     assert not motion.contact.any()

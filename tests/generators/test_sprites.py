@@ -101,7 +101,7 @@ def test_what_lies_in_front_is_drawn_last() -> None:
         np.testing.assert_array_equal(arrays["visible"][i], np.bincount(groups.ravel(), minlength=6)[1:])
 
 
-def test_in_black_and_white_a_shared_pixel_is_on_and_nobodys() -> None:
+def test_in_black_and_white_a_shared_pixel_is_on_and_belongs_to_no_object() -> None:
     arrays, shared = draw(20, binary=True), 0
     for i in range(20):
         count = int(arrays["count"][i])

@@ -22,7 +22,7 @@ from physbench.suites import SUITES
 from physbench_leaderboard.pins import ReferencePins, load_pins
 from physbench_leaderboard.submission import Row, SubmissionError
 from physbench_leaderboard.submission_checks import check, list_wanted, meaning, problems
-from tests.leaderboard.made import cells, references, rows, spoilt, write
+from tests.leaderboard.rows_of_submissions import cells, references, rows, spoilt, write
 
 EXTRA = {"balls": "balls4mass64", "curtain": "balls3curtain64", "crop50": "balls4mass64-crop50"}
 
@@ -91,7 +91,7 @@ def test_several_suites_and_seeds_of_one_model_go_into_one_file(tmp_path: Path) 
     assert problems(write(tmp_path / "mine.csv", every)) == []
 
 
-def test_the_reference_rows_pass_and_nobody_gives_them_other_figures(tmp_path: Path) -> None:
+def test_the_reference_rows_pass_and_cannot_have_other_figures(tmp_path: Path) -> None:
     assert problems(write(tmp_path / "references.csv", references())) == []
     copy = [row for row in references() if row.model == "copy" and row.suite == "balls"]
     assert problems(write(tmp_path / "copy.csv", copy)) == []

@@ -73,7 +73,7 @@ def test_figures_come_out_of_predictions_too_and_trust_is_written_beside_what_is
     assert "not listed" in run_typed("recompute", table, predictions, "--grant", "--folder", folder).output
 
 
-def test_trust_is_granted_to_what_is_listed_alone(submission: Path, tmp_path: Path) -> None:
+def test_trust_is_granted_only_to_listed_submissions(submission: Path, tmp_path: Path) -> None:
     folder = tmp_path / "submissions"
     folder.mkdir()
     run_typed("add", submission, "--folder", folder)

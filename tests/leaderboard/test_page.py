@@ -425,7 +425,7 @@ def test_a_section_is_called_like_its_suite_and_no_two_alike() -> None:
     assert len(every) == len(set(every))
 
 
-def test_every_column_has_a_name_of_its_own_and_what_nobody_has_is_shown_when_asked_for() -> None:
+def test_every_column_has_its_own_name_and_empty_ones_are_hidden_by_default() -> None:
     board = golden()[0]
     found = columns(board)
     assert [column.key for column in found] == ["relative_bce", "ari", f"ari@{FRAMES}", "bce", "bce_last"]

@@ -14,19 +14,19 @@ from physbench.suites import SUITES
 from physbench_leaderboard.recompute import recompute
 from physbench_leaderboard.rerun import beside_fresh, verify
 from physbench_leaderboard.submission import Submission, SubmissionError, read
-from tests.leaderboard.made import rows
+from tests.leaderboard.rows_of_submissions import rows
 
 
 @pytest.fixture(scope="module")
-def found() -> Result:
+def evaluated() -> Result:
     return physbench.evaluate(registry.models.get("mean")(), "smoke", name="mine")
 
 
 @pytest.fixture(scope="module")
-def handed_in(found: Result, tmp_path_factory: pytest.TempPathFactory) -> tuple[Submission, Path]:
+def submission_and_sums(evaluated: Result, tmp_path_factory: pytest.TempPathFactory) -> tuple[Submission, Path]:
     path = tmp_path_factory.mktemp("handed_in") / "mine.csv"
-    path.write_text(found.to_csv(), encoding="utf-8")
-    found.save_sums(path.with_suffix(".npz"))
+    path.write_text(evaluated.to_csv(), encoding="utf-8")
+    evaluated.save_sums(path.with_suffix(".npz"))
     return read(path), path.with_suffix(".npz")
 
 
@@ -34,14 +34,16 @@ def change(submission: Submission, number: int, **changes: float) -> Submission:
     return Submission(tuple(replace(row, **changes) if at == number else row for at, row in enumerate(submission.rows)))  # type: ignore[arg-type]
 
 
-def test_every_row_follows_from_the_sums(handed_in: tuple[Submission, Path], found: Result) -> None:
-    again = recompute(*handed_in)
-    assert again.all_well and again.problems == [] and again.rows == again.of == len(found.scores)
+def test_every_row_follows_from_the_sums(submission_and_sums: tuple[Submission, Path], evaluated: Result) -> None:
+    again = recompute(*submission_and_sums)
+    assert again.all_well and again.problems == [] and again.rows == again.of == len(evaluated.scores)
 
 
 @pytest.mark.parametrize("part", range(12))
-def test_a_figure_or_an_interval_that_does_not_follow_is_named(handed_in: tuple[Submission, Path], part: int) -> None:
-    submission, sums = handed_in
+def test_a_figure_or_an_interval_that_does_not_follow_is_named(
+    submission_and_sums: tuple[Submission, Path], part: int
+) -> None:
+    submission, sums = submission_and_sums
     number = part * len(submission.rows) // 12
     row = submission.rows[number]
     for name in ("value", "low", "high"):
@@ -55,26 +57,26 @@ def test_a_figure_or_an_interval_that_does_not_follow_is_named(handed_in: tuple[
 
 
 def test_the_quotient_of_two_tasks_is_made_again(tmp_path: Path) -> None:
-    found = physbench.evaluate(registry.models.get("mean")(), "extrapolation", name="mine", limit=6)
+    evaluated = physbench.evaluate(registry.models.get("mean")(), "extrapolation", name="mine", limit=6)
     path = tmp_path / "mine.csv"
-    path.write_text(found.to_csv(), encoding="utf-8")
-    found.save_sums(path.with_suffix(".npz"))
+    path.write_text(evaluated.to_csv(), encoding="utf-8")
+    evaluated.save_sums(path.with_suffix(".npz"))
     submission = read(path)
     assert recompute(submission, path.with_suffix(".npz")).all_well
     number = next(at for at, row in enumerate(submission.rows) if row.metric == "relative_bce_ratio")
     assert len(recompute(change(submission, number, low=0.5), path.with_suffix(".npz")).problems) == 1
 
 
-def test_one_evaluation_of_several_is_not_all(handed_in: tuple[Submission, Path]) -> None:
-    submission, sums = handed_in
+def test_one_evaluation_of_several_is_not_all(submission_and_sums: tuple[Submission, Path]) -> None:
+    submission, sums = submission_and_sums
     again = recompute(Submission((*submission.rows, *rows())), sums)
     assert again.problems == [] and not again.all_well
     with pytest.raises(SubmissionError, match="an evaluation that is not in the table"):
         recompute(Submission(tuple(rows())), sums)
 
 
-def test_the_same_model_comes_out_the_same_and_another_does_not(handed_in: tuple[Submission, Path]) -> None:
-    submission, _ = handed_in
+def test_the_same_model_comes_out_the_same_and_another_does_not(submission_and_sums: tuple[Submission, Path]) -> None:
+    submission, _ = submission_and_sums
     (same,) = verify(submission, registry.models.get("mean")())
     assert same.all_well and same.differences == [] and same.fresh is None
     (other,) = verify(submission, registry.models.get("blank")())
@@ -88,8 +90,8 @@ def test_the_same_model_comes_out_the_same_and_another_does_not(handed_in: tuple
     assert len(weightless.differences) == 2 and "aaaa" in weightless.differences[0]
 
 
-def test_another_machine_may_round_otherwise_and_no_more(handed_in: tuple[Submission, Path]) -> None:
-    submission, _ = handed_in
+def test_another_machine_may_round_otherwise_and_no_more(submission_and_sums: tuple[Submission, Path]) -> None:
+    submission, _ = submission_and_sums
     model = registry.models.get("mean")()
     near = change(
         submission, 0, **{name: getattr(submission.rows[0], name) * (1 + 9e-5) for name in ("value", "low", "high")}
@@ -100,11 +102,11 @@ def test_another_machine_may_round_otherwise_and_no_more(handed_in: tuple[Submis
 
 
 def test_fresh_data_show_who_knows_the_test_set(
-    handed_in: tuple[Submission, Path], monkeypatch: pytest.MonkeyPatch
+    submission_and_sums: tuple[Submission, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ranked = replace(SUITES["smoke"], ranked_by=("balls4mass64", "relative_bce"))
     monkeypatch.setitem(SUITES, "smoke", ranked)
-    submission, _ = handed_in
+    submission, _ = submission_and_sums
     (honest,) = verify(submission, registry.models.get("mean")(), fresh=5)
     assert honest.all_well and honest.fresh is not None and "the same within chance" in honest.fresh
     learnt = Submission(

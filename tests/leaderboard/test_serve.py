@@ -66,7 +66,7 @@ def test_the_page_is_served_and_read_again_each_time(server: ThreadingHTTPServer
     ["/secret.txt", "/../secret.txt", "/%2e%2e/secret.txt", "/./index.html", "/other/", "/other", "//etc/passwd", "/%2fetc/passwd", "/etc/passwd",
      "/index.html%00", "/nothing", "/%ff", "/" + "a" * 5_000],
 )  # fmt: skip
-def test_nothing_else_is_to_be_had(server: ThreadingHTTPServer, target: str) -> None:
+def test_the_server_has_no_other_page(server: ThreadingHTTPServer, target: str) -> None:
     status, body = answer(server, target)
     assert status == 404 and b"secret" not in body.replace(target.encode(), b"")
 
@@ -78,7 +78,7 @@ def test_a_page_that_is_gone_is_not_replaced_by_a_list_of_the_folder(server: Thr
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
-def test_it_is_read_alone(server: ThreadingHTTPServer, method: str) -> None:
+def test_the_server_only_answers_reads(server: ThreadingHTTPServer, method: str) -> None:
     assert answer(server, "/", method)[0] == 501
 
 
@@ -94,7 +94,7 @@ def test_only_the_loopback_address_listens(server: ThreadingHTTPServer) -> None:
         pass
 
 
-def test_what_cannot_be_served_is_said(server: ThreadingHTTPServer, site: Path) -> None:
+def test_a_page_that_cannot_be_served_is_refused_in_words(server: ThreadingHTTPServer, site: Path) -> None:
     with pytest.raises(
         PageError, match="there is no file .*nowhere.*make it with physbench leaderboard build --out .*nowhere"
     ):
@@ -105,7 +105,7 @@ def test_what_cannot_be_served_is_said(server: ThreadingHTTPServer, site: Path) 
         serve(site, port=70_000)
 
 
-def test_ctrl_c_ends_it_even_while_somebody_is_connected(site: Path) -> None:
+def test_ctrl_c_ends_it_even_with_an_open_connection(site: Path) -> None:
     command = [sys.executable, "-m", "physbench", "leaderboard", "serve", "--site", str(site)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout

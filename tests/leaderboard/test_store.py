@@ -24,7 +24,7 @@ from physbench_leaderboard.pins import REFERENCES, bundled_folder
 from physbench_leaderboard.store import MOST_SUMS, add, load_all
 from physbench_leaderboard.submission import SubmissionError, read
 from physbench_leaderboard.trust import beside, find_grant, grant
-from tests.leaderboard.made import as_csv, references, rows, write
+from tests.leaderboard.rows_of_submissions import as_csv, references, rows, write
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_per_sequence_sums_come_along(evaluated: Path, folder: Path) -> None:
     assert add(evaluated, folder).already and len(names(folder)) == 2
 
 
-def test_sums_can_be_handed_in_later(evaluated: Path, tmp_path: Path, folder: Path) -> None:
+def test_sums_can_be_submitted_later(evaluated: Path, tmp_path: Path, folder: Path) -> None:
     alone = tmp_path / "mine.csv"
     alone.write_bytes(evaluated.read_bytes())
     assert not add(alone, folder).sums
@@ -401,7 +401,7 @@ def test_the_bundled_submissions_are_in_order() -> None:
     assert here == {(model, name) for name, suite in SUITES.items() for model in suite.references}
 
 
-def test_trust_is_granted_by_the_keeper_and_bound_to_the_content(tmp_path: Path, folder: Path) -> None:
+def test_trust_is_granted_by_the_maintainer_and_bound_to_the_content(tmp_path: Path, folder: Path) -> None:
     path = write(tmp_path / "mine.csv", rows())
     beside(path).write_text(json.dumps({"trust": "re-run", "csv_sha256": read(path).sha256}))
     listed = add(path, folder).path
@@ -432,12 +432,12 @@ def test_trust_is_granted_by_the_keeper_and_bound_to_the_content(tmp_path: Path,
         '{"trust": "best", "csv_sha256": ""}',
     ],
 )
-def test_a_record_of_trust_that_is_none_is_refused(folder: Path, content: str) -> None:
+def test_a_file_that_is_not_a_record_of_trust_is_refused(folder: Path, content: str) -> None:
     listed = write(folder / "mine.csv", rows())
     beside(listed).write_text(content)
     with pytest.raises(SubmissionError, match=r"mine.trust.json"):
         load_all(folder)
 
 
-def test_the_stored_table_is_the_one_that_was_handed_in(tmp_path: Path, folder: Path) -> None:
+def test_the_stored_table_is_the_one_that_was_submitted(tmp_path: Path, folder: Path) -> None:
     assert add(write(tmp_path / "mine.csv", rows()), folder).path.read_text() == as_csv(rows())

@@ -18,7 +18,7 @@ from physbench import registry
 from physbench.errors import PhysbenchError
 from physbench.result import COLUMNS
 from physbench_leaderboard.submission import CELLS, MOST_BYTES, SubmissionError, examine, read
-from tests.leaderboard.made import as_csv, cells, rows, write
+from tests.leaderboard.rows_of_submissions import as_csv, cells, rows, write
 
 GOOD = as_csv(rows()[:3])
 TEXT = [name for name in COLUMNS if name not in ("value", "low", "high", "seconds")]
@@ -33,7 +33,7 @@ def refusal(path: Path) -> str:
     return line
 
 
-def handed_in(folder: Path, content: bytes | str) -> Path:
+def write_submission(folder: Path, content: bytes | str) -> Path:
     path = folder / "mine.csv"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
@@ -43,7 +43,7 @@ def test_what_the_evaluator_writes_is_read_to_the_last_digit(tmp_path: Path) -> 
     found = physbench.evaluate(
         registry.models.get("oracle")(), "smoke", name="mymodels.rnn:build_it", notes=("own-code",), limit=3
     )
-    submission = read(handed_in(tmp_path, found.to_csv()))
+    submission = read(write_submission(tmp_path, found.to_csv()))
     assert submission.to_csv() == found.to_csv()
     assert len(submission.rows) == len(found.scores)
     for row, score in zip(submission.rows, found.scores, strict=True):
@@ -55,8 +55,8 @@ def test_what_the_evaluator_writes_is_read_to_the_last_digit(tmp_path: Path) -> 
 
 def test_quoting_and_line_ends_do_not_matter(tmp_path: Path) -> None:
     quoted = "".join(",".join(f'"{cell}"' for cell in line.split(",")) + "\r\n" for line in GOOD.splitlines())
-    assert read(handed_in(tmp_path, quoted)) == read(handed_in(tmp_path, GOOD))
-    assert read(handed_in(tmp_path, quoted + "\r\n")).sha256 == read(handed_in(tmp_path, GOOD)).sha256
+    assert read(write_submission(tmp_path, quoted)) == read(write_submission(tmp_path, GOOD))
+    assert read(write_submission(tmp_path, quoted + "\r\n")).sha256 == read(write_submission(tmp_path, GOOD)).sha256
 
 
 HOSTILE = [
@@ -159,12 +159,12 @@ def zip_text(text: str) -> bytes:
     (GOOD.replace("\n", ",\n").replace(",\n", "\n", 1).encode(), "27 cells where the header has 26"), ((GOOD + "balls,1\n").encode(), "line 5: 2 cells"),
     ((GOOD + '"').encode(), "not valid CSV"), ((GOOD + '"a"b,c\n').encode(), "not valid CSV"), ((GOOD + '"' + "a" * 200_000 + '"\n').encode(), "not valid CSV"),
 ])  # fmt: skip
-def test_what_is_no_table_is_refused_with_the_reason(tmp_path: Path, content: bytes, reason: str) -> None:
-    assert reason in refusal(handed_in(tmp_path, content))
+def test_files_that_are_not_tables_are_refused_with_the_reason(tmp_path: Path, content: bytes, reason: str) -> None:
+    assert reason in refusal(write_submission(tmp_path, content))
 
 
 def test_ten_million_rows_are_refused_before_they_are_read(tmp_path: Path) -> None:
-    path = handed_in(tmp_path, GOOD)
+    path = write_submission(tmp_path, GOOD)
     os.truncate(path, 3_000_000_000)  # as long as ten million rows, and nearly all of it a hole
     began = time.perf_counter()
     assert "3,000,000,000 bytes" in refusal(path)
@@ -174,7 +174,7 @@ def test_ten_million_rows_are_refused_before_they_are_read(tmp_path: Path) -> No
 @pytest.mark.parametrize("line", ["\n", "a\n", ",\n", '""\n'])
 def test_millions_of_tiny_rows_do_not_take_long(tmp_path: Path, line: str) -> None:
     head = ",".join(COLUMNS) + "\n"
-    path = handed_in(tmp_path, head + line * ((MOST_BYTES - len(head)) // len(line)))
+    path = write_submission(tmp_path, head + line * ((MOST_BYTES - len(head)) // len(line)))
     began = time.perf_counter()
     refusal(path)
     assert time.perf_counter() - began < 10
@@ -200,7 +200,7 @@ def test_many_problems_are_said_in_one_line_and_counted(tmp_path: Path) -> None:
     start=st.sampled_from([b"", (",".join(COLUMNS) + "\n").encode()]),
 )
 def test_whatever_bytes_come_the_answer_is_a_refusal(tmp_path: Path, content: bytes, start: bytes) -> None:
-    path = handed_in(tmp_path, start + content)
+    path = write_submission(tmp_path, start + content)
     try:
         read(path)
     except PhysbenchError as error:
@@ -212,16 +212,16 @@ def test_whatever_bytes_come_the_answer_is_a_refusal(tmp_path: Path, content: by
 )
 @given(at=st.integers(0, len(GOOD) - 1), byte=st.binary(min_size=0, max_size=3))
 def test_a_good_file_with_some_bytes_changed_is_read_or_refused(tmp_path: Path, at: int, byte: bytes) -> None:
-    path = handed_in(tmp_path, GOOD.encode()[:at] + byte + GOOD.encode()[at + 1 :])
+    path = write_submission(tmp_path, GOOD.encode()[:at] + byte + GOOD.encode()[at + 1 :])
     try:
         again = read(path)
     except PhysbenchError as error:
         assert len(str(error).splitlines()) == 1
     else:
-        assert read(handed_in(tmp_path, again.to_csv())) == again
+        assert read(write_submission(tmp_path, again.to_csv())) == again
 
 
-def test_what_is_stored_reads_as_what_was_handed_in(tmp_path: Path) -> None:
+def test_what_is_stored_reads_as_what_was_submitted(tmp_path: Path) -> None:
     known = {"parameters": 3, "train_seed": 0, "model_link": "https://x.org", "torch_version": "2.10.0+cpu"}
     every = rows(suite="simulation", notes=("samples-5", "own-code"), **known)
     submission = read(write(tmp_path / "mine.csv", every))

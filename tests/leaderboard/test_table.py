@@ -30,7 +30,7 @@ from physbench_leaderboard.pins import bundled_folder
 from physbench_leaderboard.store import Listed, load_all
 from physbench_leaderboard.submission import Row, Submission, SubmissionError
 from physbench_leaderboard.terminal import as_text
-from tests.leaderboard.made import references, rows, write
+from tests.leaderboard.rows_of_submissions import references, rows, write
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 RANKED = ("balls4mass64", "relative_bce")
@@ -135,15 +135,15 @@ def with_sums(
 
 
 @pytest.fixture
-def drawn() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def sums_of_sequences() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     draw = np.random.default_rng(0)
     return draw.gamma(2.0, 3.0, 1000), draw.gamma(9.0, 2.0, 1000)
 
 
-def test_a_small_difference_shows_where_both_handed_in_their_sums(
-    tmp_path: Path, drawn: tuple[NDArray[np.float64], NDArray[np.float64]]
+def test_a_small_difference_is_found_if_both_submitted_their_sums(
+    tmp_path: Path, sums_of_sequences: tuple[NDArray[np.float64], NDArray[np.float64]]
 ) -> None:
-    numerator, denominator = drawn
+    numerator, denominator = sums_of_sequences
     other = numerator * np.random.default_rng(1).normal(1, 0.05, 1000)
     other *= numerator.sum() / other.sum()  # no better and no worse, in other places
     a, b, same = (
@@ -161,9 +161,9 @@ def test_a_small_difference_shows_where_both_handed_in_their_sums(
 
 
 def test_several_trainings_must_agree_before_a_paired_difference_counts(
-    tmp_path: Path, drawn: tuple[NDArray[np.float64], NDArray[np.float64]]
+    tmp_path: Path, sums_of_sequences: tuple[NDArray[np.float64], NDArray[np.float64]]
 ) -> None:
-    numerator, denominator = drawn
+    numerator, denominator = sums_of_sequences
 
     def list_trainings(model: str, factors: list[float]) -> list[Listed]:
         return [
@@ -179,15 +179,18 @@ def test_several_trainings_must_agree_before_a_paired_difference_counts(
 
 
 def test_sums_that_are_not_what_the_figure_was_made_of_are_refused(
-    tmp_path: Path, drawn: tuple[NDArray[np.float64], NDArray[np.float64]]
+    tmp_path: Path, sums_of_sequences: tuple[NDArray[np.float64], NDArray[np.float64]]
 ) -> None:
-    a, b = with_sums(tmp_path, "a", *drawn), with_sums(tmp_path, "b", drawn[0] * 1.001, drawn[1])
+    a, b = (
+        with_sums(tmp_path, "a", *sums_of_sequences),
+        with_sums(tmp_path, "b", sums_of_sequences[0] * 1.001, sums_of_sequences[1]),
+    )
     lied = replace(a, submission=Submission(tuple(replace(row, value=row.value * 0.99) for row in a.submission.rows)))
     with pytest.raises(SubmissionError, match="remove it"):
         boards([lied, b])
 
 
-def test_rows_are_compared_under_one_key_alone() -> None:
+def test_rows_are_compared_only_under_the_same_key() -> None:
     small = one("a", 0.5, 0.4, 0.6)
     apart = [
         one("b", 0.1, 0.1, 0.1, size="full"),

@@ -23,7 +23,7 @@ CONTRACT = [
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_every_worked_example_comes_out(name: str) -> None:
+def test_every_worked_example_gives_its_result(name: str) -> None:
     example = doctest.DocTestParser().get_doctest(METRICS[name].example, {}, name, None, 0)
     assert any(line.want for line in example.examples), "an example must say what comes out"
     said: list[str] = []
@@ -62,7 +62,7 @@ def test_a_step_of_a_curve_leads_to_its_card(written: str, name: str) -> None:
 @pytest.mark.parametrize(
     "written", ["bse", "bce[3]", "ari_video_last", "", "rollout_bce[3", "event_error[]", "rollout_bce_last"]
 )
-def test_a_name_that_is_none_is_refused_with_a_hint(written: str) -> None:
+def test_an_unknown_name_is_refused_with_a_hint(written: str) -> None:
     with pytest.raises(UnknownName, match="no metric is called"):
         find(written)
 
@@ -90,7 +90,7 @@ def test_the_card_says_what_simulation_is_ranked_by() -> None:
     assert "simulation is ranked by it, over 10 steps after 5 shown frames" in find("rollout_overlap").caution
 
 
-def test_a_slip_of_the_pen_is_understood() -> None:
+def test_a_typing_error_gets_a_suggestion() -> None:
     with pytest.raises(UnknownName, match="did you mean 'relative_bce'"):
         find("relativ_bce")
 

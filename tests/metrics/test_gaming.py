@@ -56,7 +56,7 @@ def straight_flight(scenes: Scenes) -> Array:
     )
 
 
-def test_relational_figures_are_told_where_the_objects_are(balls: Scenes) -> None:
+def test_a_constant_does_well_in_relational_figures(balls: Scenes) -> None:
     assert relative_relational(balls, constant(balls, 0.9)) < 0.2
     assert relative_relational(balls, constant(balls, 1.0)) < 0.8
     assert relative(balls, constant(balls, 0.9)) > 2

@@ -93,7 +93,7 @@ def test_a_dot_where_the_object_is_scores_as_the_object_does_and_the_farthest_do
     assert found.numerator.tolist() == [0.0, 16.0]
 
 
-def test_what_a_curtain_hides_is_asked_of_nobody() -> None:
+def test_what_a_curtain_hides_is_not_scored() -> None:
     scenes = datasets.get("balls3curtain64").generator.batch(np.arange(16, dtype=np.uint64), 30)
     shown = [(scenes.truth["visible"][:, t] > 0).sum() for t in range(30)]
     assert any(count < (scenes.truth["radius"] > 0).sum() for count in shown)

@@ -9,17 +9,17 @@ import pytest
 
 from physbench.generate import generate
 from physbench.storage.writer import workings_of
-from tests.builders.datasets import Made
+from tests.builders.datasets import MadeDataset
 
 
 @pytest.fixture(scope="session")
-def long(recipe_of: Any, tmp_path_factory: pytest.TempPathFactory) -> Made:
+def long(recipe_of: Any, tmp_path_factory: pytest.TempPathFactory) -> MadeDataset:
     recipe = recipe_of(training=2560, validation=40, test=300, n=(3, 3), size=32, radius=4.0, frames=26)
-    return Made(generate(recipe, tmp_path_factory.mktemp("long") / "long.h5"), recipe)
+    return MadeDataset(generate(recipe, tmp_path_factory.mktemp("long") / "long.h5"), recipe)
 
 
 @pytest.fixture(scope="session")
-def half(long: Made, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def half(long: MadeDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The workings of a run that was stopped half-way."""
     path = tmp_path_factory.mktemp("half") / "half.h5"
 

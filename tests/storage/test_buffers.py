@@ -18,7 +18,7 @@ def address(array: Any) -> int:
     return np.asarray(array).__array_interface__["data"][0]
 
 
-def test_memory_that_nobody_holds_is_used_again_and_may_be_written() -> None:
+def test_memory_without_references_is_used_again_and_may_be_written() -> None:
     buffers = Buffers()
     first = buffers.take(1000)
     first[:] = 7

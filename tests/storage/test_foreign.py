@@ -308,7 +308,7 @@ def test_a_long_text_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"x" * 5000, pickle.dumps([1, 2]), b"\x89HDF\r\n\x1a\n", b"\x89HDF\r\n\x1a\n" + bytes(range(256)) * 9]
 )
-def test_what_is_no_hdf5_file_is_refused(data: bytes, tmp_path: Path) -> None:
+def test_files_that_are_not_hdf5_are_refused(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.h5").write_bytes(data)
     with pytest.raises(StorageError, match="x.h5 is (not an HDF5 file|damaged)"):
         Foreign(tmp_path / "x.h5")

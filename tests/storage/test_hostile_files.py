@@ -220,7 +220,7 @@ def test_a_hostile_file_is_refused_in_a_process_of_its_own(
 
 
 @pytest.mark.parametrize("value", ["a text", 3, np.arange(5), "reference", h5py.Empty("f4")])
-def test_an_attribute_nobody_asks_for_does_no_harm(value: Any, tiny: Any, copied: Any) -> None:
+def test_an_attribute_that_is_not_read_does_no_harm(value: Any, tiny: Any, copied: Any) -> None:
     path = copied(tiny)
     change_with(
         lambda file: file.attrs.create(
@@ -230,7 +230,7 @@ def test_an_attribute_nobody_asks_for_does_no_harm(value: Any, tiny: Any, copied
     assert physbench.verify(path).content_sha256 == content(tiny.path)
 
 
-def test_a_fifo_does_not_make_anybody_wait(tmp_path: Path) -> None:
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo.h5")
     with pytest.raises(StorageError, match="not a file"):
         physbench.open(tmp_path / "fifo.h5")

@@ -202,7 +202,7 @@ def test_a_sequence_that_is_too_long_is_refused_unread(tmp_path: Path) -> None:
         open_plain(tmp_path / "x.h5")
 
 
-def test_a_missing_split_is_told_with_those_there_are(tmp_path: Path) -> None:
+def test_a_missing_split_is_reported_with_those_that_exist(tmp_path: Path) -> None:
     path = plain(plain(tmp_path / "x.h5", "training", features=FRAMES), "validation", features=FRAMES)
     assert len(open_plain(path, "validation")) == N
     for split in ("test", "tset"):

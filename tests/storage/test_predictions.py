@@ -351,7 +351,7 @@ def test_blocks_come_whole_and_in_order(blocks: list[Any], told: str, tmp_path: 
 
 
 @pytest.mark.parametrize("value", [np.nan, 1.5, -0.1])
-def test_what_is_no_probability_does_not_become_a_logit(value: float, tmp_path: Path) -> None:
+def test_values_that_are_not_probabilities_do_not_become_logits(value: float, tmp_path: Path) -> None:
     wrong = MEAN.copy()
     wrong[2, 1, 3, 3, 0] = value
     with (

@@ -50,7 +50,7 @@ def test_a_number_may_count_from_the_end(many: Any, row: int) -> None:
 @pytest.mark.parametrize(
     "rows", [300, -301, [0, 300], [-301], 10**30, "0", 1.0, [0.5], None, [[0]], [True], (0, "a")], ids=str
 )
-def test_what_is_no_sequence_is_an_index_error(many: Any, rows: Any) -> None:
+def test_a_sequence_out_of_range_is_an_index_error(many: Any, rows: Any) -> None:
     with pytest.raises(IndexError):
         physbench.open(many.path)["training"][rows]
 
@@ -66,7 +66,7 @@ def test_a_split_that_is_not_there_is_a_key_error(crowd: Any) -> None:
         file["training"]
 
 
-def test_what_is_read_is_ones_own(tiny: Any) -> None:
+def test_arrays_that_are_read_may_be_changed(tiny: Any) -> None:
     read = physbench.open(tiny.path)["training"]
     for array in (read[0]["features"], read[0]["position"], *read[:].values(), *read.events(0).values()):
         array[...] = 0

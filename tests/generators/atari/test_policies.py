@@ -81,7 +81,7 @@ def test_the_scripted_policy_plays_one_game_well() -> None:
     )  # the best of 40 random games had 410
 
 
-def test_a_function_of_ones_own_is_found() -> None:
+def test_a_users_own_function_is_found() -> None:
     policy = resolve_policy(f"{__name__}:always_fire")
     assert ask(policy, make_input(), name="mine") == [1, 1, 1]
 

@@ -240,7 +240,7 @@ class Bundled:
         return np.ones(len(given.ram), int)
 
 
-def test_an_agent_that_comes_with_a_package_is_held_to_the_recipe_too() -> None:
+def test_an_agent_that_comes_with_a_package_must_be_that_of_the_recipe_too() -> None:
     world = replace(OWN, policy=f"{__name__}:Bundled", agent_sha256="ab" * 32)
     replace(SMALL, generator=world).scenes("test", 0, 1)
     with pytest.raises(

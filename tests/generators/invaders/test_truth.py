@@ -71,7 +71,7 @@ def test_what_shows_is_where_it_is_said_to_be(geometry: str) -> None:
     assert shown > 20_000
 
 
-def test_frames_that_nobody_looks_at_change_nothing_that_comes_after() -> None:
+def test_frames_that_are_not_recorded_change_nothing_afterwards() -> None:
     moments = [moment for moment in short_play(4)[:400] if len(moment.rams) == 4]
     all_seen, half_seen = GameTruth(geometry="full", hud="mask"), GameTruth(geometry="full", hud="mask")
     for n, moment in enumerate(moments):
