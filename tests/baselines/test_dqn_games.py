@@ -292,7 +292,7 @@ def test_games_are_played_and_scored(more: list[str]) -> None:
         (["--policy", "random", "--agent", "x"], "takes no agent file"),
         (["--agent", "nowhere.safetensors"], "no agent can be read: there is no file nowhere.safetensors"),
         (["--policy", "scripted", "--episodes", "1"], "play this policy through the recorder, with --recorder"),
-        (["breakout", "--policy", "scripted"], "space_invaders alone, not breakout"),
+        (["breakout", "--policy", "scripted"], "only space_invaders, not breakout"),
     ],
 )
 def test_players_that_cannot_play_are_refused(

@@ -126,7 +126,7 @@ def test_games_that_end_soon_have_short_sequences() -> None:
     [
         (["atari-ram", "--game", "brakout"], "the emulator has no game 'brakout': did you mean 'breakout'?"),
         (["atari-ram", "--game", "warlords"], "the game warlords is for two players"),
-        (["atari-ram", "--policy", "scripted"], "the policy 'scripted' plays space_invaders alone, not breakout"),
+        (["atari-ram", "--policy", "scripted"], "the policy 'scripted' plays only space_invaders, not breakout"),
         (["invaders", "--policy", "scriptd"], "no policy is called 'scriptd': did you mean 'scripted'?"),
         (["invaders", "--policy", "no.such:thing"], "'no.such:thing' does not lead to anything"),
         (
