@@ -62,9 +62,17 @@ class Witness(Protocol):
 
     looks: bool  # whether it needs the screens
 
-    def start(self, ram: NDArray[np.uint8], screen: NDArray[np.uint8]) -> None: ...
-    def follow(self, rams: NDArray[np.uint8], rewards: NDArray[np.int64]) -> None: ...
-    def step(self, rams: NDArray[np.uint8], rewards: NDArray[np.int64], screens: NDArray[np.uint8]) -> Any: ...
+    def start(self, ram: NDArray[np.uint8], screen: NDArray[np.uint8]) -> None:
+        """Begin a game."""
+        ...
+
+    def follow(self, rams: NDArray[np.uint8], rewards: NDArray[np.int64]) -> None:
+        """Process raw frames that are not recorded."""
+        ...
+
+    def step(self, rams: NDArray[np.uint8], rewards: NDArray[np.int64], screens: NDArray[np.uint8]) -> Any:
+        """Process the raw frames of one step, and return what to keep of its last frame."""
+        ...
 
 
 class Blind:
@@ -73,12 +81,13 @@ class Blind:
     looks = False
 
     def start(self, ram: NDArray[np.uint8], screen: NDArray[np.uint8]) -> None:
-        pass
+        """Do nothing."""
 
     def follow(self, rams: NDArray[np.uint8], rewards: NDArray[np.int64]) -> None:
-        pass
+        """Do nothing."""
 
     def step(self, rams: NDArray[np.uint8], rewards: NDArray[np.int64], screens: NDArray[np.uint8]) -> bool:
+        """Return True, so that the step is recorded."""
         return True
 
 
@@ -216,7 +225,9 @@ class Actor(Protocol):
 
     looks: bool  # whether it looks at the screens
 
-    def choose(self, lanes: Sequence[Lane], step: int) -> Sequence[int]: ...
+    def choose(self, lanes: Sequence[Lane], step: int) -> Sequence[int]:
+        """Return the action of each lane in a step."""
+        ...
 
 
 class Live:

@@ -37,7 +37,9 @@ class Played(Protocol):
     rom: str
     emulator: str
 
-    def rules(self, recipe: Recipe) -> Rules: ...
+    def rules(self, recipe: Recipe) -> Rules:
+        """Return how the games are played and cut."""
+        ...
 
 
 def play_sitting(
