@@ -246,8 +246,8 @@ def test_an_animation_has_a_frame_for_each_step_with_every_panel_in_its_place() 
 
 
 def test_the_same_story_is_the_same_bytes() -> None:
-    heeding = np.full((1, 3, 3), 0.5, np.float32)
-    one, other = (story(make_watched(3, seen=2, attention=heeding), "a") for _ in range(2))
+    attending = np.full((1, 3, 3), 0.5, np.float32)
+    one, other = (story(make_watched(3, seen=2, attention=attending), "a") for _ in range(2))
     assert film(one) == film(other)
     assert figure(one, range(4)).tobytes() == figure(other, range(4)).tobytes()
 
@@ -271,7 +271,7 @@ def test_pixels_are_enlarged_and_never_blurred() -> None:
 def test_an_arrow_goes_from_the_attended_slot_to_the_attending_one() -> None:
     predictions = np.stack([square(5, 6), square(18, 15), np.zeros((24, 24, 1), np.float32)])
     attention = np.zeros((3, 3), np.float32)
-    attention[0, 1] = 0.7  # slot 0 heeds slot 1
+    attention[0, 1] = 0.7  # slot 0 attends to slot 1
     assert find_arrows(predictions, attention) == (Arrow((18.0, 15.0), (5.0, 6.0), pytest.approx(0.7), 1),)
 
 

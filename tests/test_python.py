@@ -192,7 +192,7 @@ def test_the_whole_table_is_all_sequences_one_after_the_other(dataset_path: Path
     for i in range(len(test)):
         np.testing.assert_array_equal(everything["time"][everything["sequence"] == i], test.events(i)["time"])
     everything["time"][...] = 0
-    assert test.events()["time"].any(), "what is read is one's own"
+    assert test.events()["time"].any(), "arrays that are read may be changed"
 
 
 def test_pandas_is_given_the_flat_columns(dataset_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ def test_seed_and_start_choose_the_sequences() -> None:
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
 def test_a_batch_that_is_kept_is_not_written_over(workers: int) -> None:
-    """Memory is used again when nobody holds it: keep whole batches, single arrays, views of views."""
+    """Memory is used again when nothing refers to it: keep whole batches, single arrays, views of views."""
     kept: list[tuple[Any, bytes]] = []
     for number, batch in enumerate(
         some_by_one(physbench.stream(RECIPE, batch=4, only=("features", "groups"), workers=workers), 40)

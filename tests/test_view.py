@@ -415,7 +415,7 @@ RECIPES = {
         "n 3, mass-ratio 1",
     ),
     "frames and seed": (Recipe(dataset="balls", generator=Balls(), frames=20, seed=7), "frames 20, seed 7"),
-    "a name of one's own": (Recipe(dataset="mine", generator=Balls(speed=1.5)), "speed 1.5"),
+    "another name": (Recipe(dataset="mine", generator=Balls(speed=1.5)), "speed 1.5"),
 }
 
 

@@ -59,7 +59,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run of the first seed, by the trainer alone and stopped by nobody."""
+    """The run of the first seed, made by the trainer alone and never stopped."""
     out = tmp_path_factory.mktemp("whole") / "run"
     train(toys()[0].training_recipe(), out, steps=STEPS, device="cpu")
     return out
@@ -92,7 +92,7 @@ def stopped_at(step: int) -> Callable[[str, Any], None]:
 
 
 def begin(folder: Path, step: int, runs: list[PlannedRun] | None = None) -> PlannedRun:
-    """A campaign that somebody stopped."""
+    """A campaign that was stopped."""
     runs = runs or toys()
     with pytest.raises(KeyboardInterrupt):
         work(folder, runs, device="cpu", progress=stopped_at(step))

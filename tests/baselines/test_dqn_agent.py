@@ -35,7 +35,7 @@ def _weights(sizes: AgentSizes = SIZES, seed: int = 0) -> dict[str, Any]:
 
 
 def _file(path: Path, weights: dict[str, Any] | None = None, **changed: Any) -> Path:
-    """Write a file with a true checksum and whatever header, as somebody with bad intentions could."""
+    """Write a file with a true checksum and whatever header, as an attacker could."""
     arrays = _weights() if weights is None else weights
     content = numpy_format.save(arrays)
     first = 8 + int.from_bytes(content[:8], "little")

@@ -307,7 +307,7 @@ def test_files_that_are_not_logs_are_refused(tmp_path: Path, text: str) -> None:
 
 def test_the_state_of_an_older_run_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Older saves called what Adam remembers by its name and kept the sums of two figures; the weights are those of the
-    run that nobody stopped."""
+    run that was never stopped."""
     learnt = recipe(model=toy.MODEL, frames=(3,), scored=0)
     train(learnt, tmp_path / "whole", steps=6, device="cpu")
     train(learnt, tmp_path / "cut", steps=6, pause_after=1e-9, device="cpu")

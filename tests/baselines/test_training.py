@@ -115,7 +115,7 @@ STEPS = 96
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A run that nobody stopped."""
+    """A run that was never stopped."""
     out = tmp_path_factory.mktemp("whole") / "run"
     train(toy(), out, steps=STEPS, device="cpu")
     yield out

@@ -26,7 +26,7 @@ def recipe_for(
     frames: int | None = None,
     **parameters: object,
 ) -> Recipe:
-    """A named recipe with sizes, frames and parameters of one's own."""
+    """Return a named recipe with other sizes, frames and parameters."""
     usual: Recipe = datasets.get(name)
     generator = replace(usual.generator, **parameters)  # type: ignore[type-var]
     splits = {"training": training, "validation": validation, "test": test}

@@ -51,7 +51,7 @@ def require_gone(pids: list[int]) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """A dead process that nobody waits for stays as a zombie."""
+    """Return whether a process is alive. A dead one stays as a zombie until it is waited for."""
     state = Path(f"/proc/{pid}/stat")
     try:
         os.kill(pid, 0)

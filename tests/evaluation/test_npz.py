@@ -38,7 +38,7 @@ def good(tmp_path: Path) -> Path:
 
 
 def npy(shape: str = "(8,)", descr: str = "'<f8'", version: bytes = b"\x01\x00", body: bytes = bytes(64)) -> bytes:
-    """An array file with a header of one's own."""
+    """An array file with a given header."""
     header = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}\n".encode()
     return b"\x93NUMPY" + version + struct.pack("<H" if version[0] == 1 else "<I", len(header)) + header + body
 
@@ -68,7 +68,7 @@ def patch(path: Path, signature: bytes, at: int, value: bytes) -> Path:
 
 CENTRAL = b"PK\x01\x02"
 SPOILS: dict[str, Callable[[Path], Path]] = {
-    "a method that nobody knows": lambda path: patch(save(path), CENTRAL, 10, b"\x63\x00"),
+    "an unknown method": lambda path: patch(save(path), CENTRAL, 10, b"\x63\x00"),
     "encrypted": lambda path: patch(save(path), CENTRAL, 8, b"\x01\x00"),
     "bzip2": lambda path: archive(path, npy(), method=zipfile.ZIP_BZIP2),
     "lzma": lambda path: archive(path, npy(), method=zipfile.ZIP_LZMA),

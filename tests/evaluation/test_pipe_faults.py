@@ -225,7 +225,7 @@ REFUSED = {
     "no time": (["--command", COPY, "--timeout", "0"], "a timeout is a number of seconds above 0, not 0"),
     "time without end": (["--command", COPY, "--timeout", "inf"], "not inf"),
     "no number": (["--command", COPY, "--timeout", "nan"], "not nan"),
-    "a timeout for nobody": (["copy", "--timeout", "3"], "--timeout is for a model behind --command"),
+    "a timeout without a command": (["copy", "--timeout", "3"], "--timeout is for a model behind --command"),
     "a setting": (["--command", COPY, "--set", "noise=0"], "--set is for trained models"),
     "a device": (["--command", COPY, "--device", "cuda"], "a command is not moved to cuda"),
 }
@@ -314,11 +314,11 @@ def test_predictions_and_audits_end_a_faulty_process_too(cli: Any, line: str) ->
 def test_a_signal_leaves_no_process_behind(number: signal.Signals, fault: str) -> None:
     words = [*COMMAND, "eval", "--command", client(FAULTY, fault), "--limit", "2"]
 
-    def heed() -> None:  # whoever runs the tests may ignore a signal, and that would be inherited
+    def restore_signals() -> None:  # the process that runs the tests may ignore a signal, which is inherited
         signal.signal(number, signal.SIG_DFL)
 
     pipe = subprocess.PIPE
-    running = subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, preexec_fn=heed)
+    running = subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, preexec_fn=restore_signals)
     deadline = time.monotonic() + 60
     while not Path("asleep").exists():
         assert running.poll() is None and time.monotonic() < deadline, running.communicate()

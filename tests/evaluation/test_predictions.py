@@ -200,7 +200,7 @@ SPOILS: dict[str, tuple[Callable[[h5py.File], None], str]] = {
     "an asking that is missing": (drop("balls678mass64"), "predicts nothing for 'balls678mass64'"),
     "owners without means": (drop("balls3curtain64/mean"), "has no means for 'balls3curtain64'"),
     "another suite": (attribute("suite", "simulation"), "predicts nothing for 'balls4mass64/rollout-5+30'"),
-    "a suite of nobody": (attribute("suite", "snooker"), "no suite is called 'snooker'"),
+    "an unknown suite": (attribute("suite", "snooker"), "no suite is called 'snooker'"),
     "another version of the suite": (attribute("suite_version", 3), "is for smoke v3; today's is v2: predict again"),
     "another version of the format": (attribute("version", 2), "this physbench reads version 1"),
     "another format": (attribute("format", "physbench-dataset"), "this is not a file of predictions"),

@@ -16,7 +16,7 @@ from physbench_baselines.reference import Copy
 
 @pytest.fixture(scope="module")
 def submission(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a model of one's own, that copies."""
+    """The CSV of a user's own model, which copies."""
     folder = tmp_path_factory.mktemp("handed-in")
     result = physbench.evaluate(Copy(), "smoke", name="mine")
     (folder / "mine.csv").write_text(result.to_csv(), encoding="utf-8")

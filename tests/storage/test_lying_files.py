@@ -120,7 +120,7 @@ LIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda told: told["splits"].update(validation=4),
         "holds training, test; its recipe makes training, validation, test",
     ),
-    "a parameter nobody knows": (lambda told: told["parameters"].update(drag=1.0), "cannot be followed: .*drag"),
+    "an unknown parameter": (lambda told: told["parameters"].update(drag=1.0), "cannot be followed: .*drag"),
     "a parameter out of range": (lambda told: told["parameters"].update(radius=1e9), "cannot be followed: radius"),
     "a parameter of another type": (lambda told: told["parameters"].update(size="16"), "cannot be followed: size"),
     "a huge number": (lambda told: told["parameters"].update(radius=10**400), "cannot be followed"),

@@ -1,4 +1,4 @@
-"""Memory, rewards and observations of Space Invaders beside those of envpool, which nobody here wrote.
+"""Memory, rewards and observations of Space Invaders are compared with those of envpool, an independent package.
 
 PHYSBENCH_ENVPOOL=/path/to/python/with/envpool pytest -m slow tests/generators/invaders/test_envpool.py
 """

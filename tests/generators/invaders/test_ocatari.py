@@ -1,4 +1,5 @@
-"""Labels of Space Invaders beside the boxes of OCAtari (Delfosse et al., 2023), which nobody here wrote.
+"""Labels of Space Invaders are compared with the boxes of OCAtari (Delfosse et al., 2023), an
+independent package.
 
 PHYSBENCH_OCATARI=/path/to/python/with/ocatari pytest -m slow -s tests/generators/invaders/test_ocatari.py
 
