@@ -230,11 +230,11 @@ def test_an_evaluation_says_one_thing_of_itself_and_a_training_leaves_one_file_o
     every = rows(weights_sha256="a" * 64, parameters=5)
     assert meaning(every, load_pins()) == []
     assert any(
-        "weights_sha256 is another" in line
+        "weights_sha256 differs from line" in line
         for line in meaning([*every[:-1], replace(every[-1], weights_sha256="b" * 64)], load_pins())
     )
     assert any(
-        "parameters is another" in line
+        "parameters differs from line" in line
         for line in meaning([*every[:-1], replace(every[-1], parameters=6)], load_pins())
     )
     twice = [*every, *rows(suite="curtain", weights_sha256="b" * 64)]
