@@ -23,6 +23,7 @@ from benchmarks import (
     report,
     scoring_cost,
     seeing,
+    sharing_out,
     startup,
     training_speed,
     verifying,
@@ -68,9 +69,11 @@ def main(quick: bool, out: Path | None) -> None:
             ("refinements", lambda: refining.table(plan)),
             ("learning object by object", lambda: following.table(plan)),
             ("messages", lambda: passing.table(plan)),
+            ("many workers", lambda: sharing_out.tables(plan, scratch)),
         ):
             print(f"{time.monotonic() - began:5.0f} s  {name} ...", file=sys.stderr, flush=True)
-            tables.append(ask())
+            answer = ask()
+            tables += answer if isinstance(answer, list) else [answer]
     page = report.page(tables, minutes=(time.monotonic() - began) / 60, load=hardware.load(), quick=quick)
     if out is None and quick:
         print(page)

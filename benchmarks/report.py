@@ -44,12 +44,14 @@ def page(tables: Sequence[Table], *, minutes: float, load: str, quick: bool) -> 
     head = f"""\
 # Benchmarks
 
-Written by `make bench` (`python -m benchmarks`), one run of {minutes:.0f} minutes; nothing here is typed by hand, and
-no test asserts any of it. {warning} How to read it: **CPU** is user and system time of the process and all its threads,
-and is what to compare. The wall time stands beside it; machines are shared, and a neighbour can move it threefold where
-it moves the CPU time by a tenth. Every figure is the median of several repetitions, and the rows of a table take turns
-(A B C A B C), so that a slow minute hurts all of them; *spread* is how far the dearest repetition lay above the
-cheapest, in CPU time. Ratios compare rows of the same run: trust them before the figures themselves. All files are
+Written by `make bench` (`python -m benchmarks`), one run of {minutes:.0f} minutes. Nothing here is typed by hand, and no
+test asserts any of it.
+{warning}
+How to read it: compare the **CPU** time, which is user and system time of the process and all its threads. The wall
+time stands beside it. Other work on a shared machine can change the wall time threefold, but the CPU time only by a
+tenth. Every figure is the median of several repetitions, and the rows of a table take turns (A B C A B C), so that a
+slow minute affects all of them. *Spread* is the difference between the largest and the smallest CPU time of a row,
+divided by the median. Ratios compare rows of the same run: trust them before the figures themselves. All files are
 written to a temporary directory (`TMPDIR` chooses the disk) and read from the page cache.
 
 The load when the run ended: {load} (1, 5, 15 minutes; the run itself keeps one or two cores busy).

@@ -387,6 +387,10 @@ class Split:
         shape = field.shape(self.sizes)
         return np.frombuffer(self.file.bytes, field.dtype, int(np.prod(shape, dtype=np.int64)), address).reshape(shape)
 
+    def column_parts(self, name: str) -> Iterator[NDArray[Any]]:
+        """Give a whole column of the events piece by piece."""
+        yield self.column(name)
+
     def rows(self, start: int, stop: int) -> dict[str, NDArray[Any]]:
         """Give the events of sequences start..stop-1 as columns, and their `offset`, counted from 0; empty if the file
         holds none."""

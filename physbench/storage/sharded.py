@@ -133,17 +133,19 @@ class ShardedSplit(Split):
         return split.stream(name, here)
 
     def in_order(self, name: str) -> Iterator[NDArray[Any]]:
-        """Give a small array in C order, as many frames at a time as may be gathered."""
+        """Give a small array in C order: as many frames at a time as may be gathered, or frame by frame and shard by
+        shard where even one is too large."""
         field = next(field for field in self.file.layout.states if field.name == name)
-        if not field.timed:
-            yield from (self._read_shard(shard, field, slice(None)) for shard in self._shards)
-            return
-        frames = self.sizes["T"]
-        row = field.dtype.itemsize * int(np.prod(field.shape(self.sizes)[1:], dtype=np.int64))
+        frames = self.sizes["T"] if field.timed else 1
+        row = field.dtype.itemsize * int(np.prod(field.shape(self.sizes)[int(field.timed) :], dtype=np.int64))
         step = max(1, min(frames, MOST_GATHERED // row))
         for first in range(0, frames, step):
             some = slice(first, min(first + step, frames))
-            yield np.concatenate([self._read_shard(shard, field, some) for shard in self._shards], axis=1)
+            pieces = (self._read_shard(shard, field, some) for shard in self._shards)
+            if row > MOST_GATHERED or not field.timed:
+                yield from pieces
+            else:
+                yield np.concatenate(list(pieces), axis=1)
 
     def inflate_into(self, name: str, number: int, out: NDArray[np.uint8]) -> None:
         split, here = self._find(number)
@@ -151,16 +153,18 @@ class ShardedSplit(Split):
 
     def column(self, name: str) -> NDArray[Any]:
         """Join a column of the events: sequences and rows are counted through all shards."""
-        columns: list[NDArray[Any]] = []
+        return np.concatenate(list(self.column_parts(name)))
+
+    def column_parts(self, name: str) -> Iterator[NDArray[Any]]:
+        """Give a column of the events shard by shard."""
         rows = 0
         for shard in self._shards:
             column = self._open(shard).column(name)
             if name == "offset":
-                columns.append(column[bool(columns) :] + rows)
+                yield column[bool(shard.start) :] + rows
                 rows += shard.events
             else:
-                columns.append(column + column.dtype.type(shard.start) if name == "sequence" else column)
-        return np.concatenate(columns)
+                yield column + column.dtype.type(shard.start) if name == "sequence" else column
 
     def rows(self, start: int, stop: int) -> dict[str, NDArray[Any]]:
         """Give the events of sequences of one shard."""

@@ -100,12 +100,16 @@ def test_a_dataset_in_shards_is_verified_like_a_file(both: tuple[Path, Path]) ->
     assert replace(index, path=whole.path) == whole
 
 
-def test_small_arrays_are_gathered_in_pieces_when_they_are_large(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("most", "pieces"), [(1 << 27, 1), (700 * 3 * 2 * 4 * 2, 3), (700 * 3 * 2 * 4, 6), (1, 18)])
+def test_small_arrays_are_gathered_in_pieces(
+    most: int, pieces: int, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """6 frames of 3 objects in 3 shards."""
     split = physbench.open(made)["training"]
-    at_once = [part.tobytes() for part in split.in_order("position")]
-    monkeypatch.setattr("physbench.storage.sharded.MOST_GATHERED", 1)
-    frame_by_frame = [part.tobytes() for part in split.in_order("position")]
-    assert len(at_once) == 1 and len(frame_by_frame) == 6 and b"".join(frame_by_frame) == at_once[0]
+    expected = split[:]["position"].swapaxes(0, 1).tobytes()
+    monkeypatch.setattr("physbench.storage.sharded.MOST_GATHERED", most)
+    parts = [part.tobytes() for part in split.in_order("position")]
+    assert len(parts) == pieces and b"".join(parts) == expected
 
 
 def test_few_shards_are_kept_open(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
