@@ -134,7 +134,9 @@ def digest_file(file: File) -> tuple[dict[str, str], str]:
     for name, split in file.items():
         digests = {field.name: pixels_digest(_trailers(split, field.name)) for field in file.layout.pixels}
         digests |= {field.name: array_digest(split.in_order(field.name)) for field in file.layout.states}
-        digests |= {f"events/{field.name}": array_digest(split.column_parts(field.name)) for field in file.layout.events}
+        digests |= {
+            f"events/{field.name}": array_digest(split.column_parts(field.name)) for field in file.layout.events
+        }
         text = split_text(name, split.sizes, digests)
         split_digests[name] = text_digest(text)
         texts += text
