@@ -140,6 +140,7 @@ def test_the_list_of_models_tells_the_scores_on_their_cards(cli: Any) -> None:
         assert entry["scores"] and all(row in card.scores for row in entry["scores"])
         assert f"{entry['scores'][0]['metric']} {entry['scores'][0]['value']:.3f}" in text
     assert told["copy"]["about"] and f"copy\n    {told['copy']['about']}" in text
+    assert all(entry["about"].endswith(".") for entry in told.values() if entry["about"]), "whole sentences"
     assert {row["suite"]: row["value"] for row in told["copy"]["scores"]}["balls"] == 1
 
 

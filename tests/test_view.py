@@ -582,6 +582,8 @@ def test_the_player_lists_collisions_under_their_heads_and_goes_to_the_frame_of_
         shown_now = browser.run("[document.querySelector('#at').textContent, document.querySelector('#scrub').max]")
         last = max(t for t in range(2, FRAMES, 3) if t < hits[place][0])
         assert shown_now == [f"t = {last}", "3"] and browser.complaints == []
+        browser.size(360, phone=True)
+        assert browser.run("document.documentElement.scrollWidth") == 360, "nothing sticks out on a phone"
     finally:
         browser.close()
 

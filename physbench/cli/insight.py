@@ -208,7 +208,7 @@ def _models() -> Iterable[Entry]:
                 "scores": _ranking(card.scores)
             }
         elif name in registry.models.built_in:
-            entry["about"] = (inspect.getdoc(registry.models.get(name)) or "").partition("\n")[0]
+            entry["about"] = " ".join((inspect.getdoc(registry.models.get(name)) or "").partition("\n\n")[0].split())
             entry["scores"] = _ranking(scores_of(name))
         yield entry
 

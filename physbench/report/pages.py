@@ -65,7 +65,7 @@ def _readable(value: object) -> object:
 
 def _breakable(name: str) -> Markup:
     """Let a long name go on in the next line after a sign."""
-    return Markup(re.sub(r"([_/:])", r"\1<wbr>", str(escape(_readable(name)))))
+    return Markup(re.sub(r"([_/:]|\.(?=[a-z]))", r"\1<wbr>", str(escape(_readable(name)))))
 
 
 def _digest(text: str) -> str:
