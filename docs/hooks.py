@@ -179,9 +179,8 @@ def _metric(card: Metric) -> str:
     ranked = [
         suite.name for suite in SUITES.values() if suite.ranked_by and suite.ranked_by[1].partition("[")[0] == card.name
     ]
-    better = {"neither": "neither way is better"}.get(card.better, f"{card.better} is better")
     facts = [
-        better,
+        _plain(card.reading),
         _plain(card.paper),
         *([f"ranks the suites {', '.join(f'`{name}`' for name in ranked)}"] if ranked else []),
     ]

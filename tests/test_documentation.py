@@ -20,6 +20,7 @@ import yaml
 from click.testing import Result
 
 from physbench import registry
+from physbench.metrics.catalogue import METRICS, find
 from tests.pages import ROOT, anchors_of, blocks_of, links_of, run_blocks
 
 DOCS = ROOT / "docs"
@@ -90,9 +91,21 @@ def test_the_page_of_metrics_says_what_explain_prints(hooks: ModuleType, cli: Ca
     assert set(cards) == names and len(names) > 30
     for name in names:
         first, *lines = [line.strip() for line in cli("explain", name).stdout.splitlines() if line.strip()]
-        better, paper = re.fullmatch(r"\w+ +\((\w+) is better; (.*)\)", first).groups()  # type: ignore[union-attr]
-        assert paper in cards[name] and (f"{better} is better" in cards[name] or better == "neither")
+        reading, paper = find(name).reading, find(name).paper
+        assert first == f"{name}   ({reading}; {paper})" and f"{reading}; {paper}" in cards[name]
         assert [line for line in lines if line.removeprefix("Caution: ") not in cards[name]] == []
+
+
+def test_what_a_score_of_one_is_is_said_in_the_words_of_the_card() -> None:
+    """They stand nowhere else in a card, and pages that are read without the program quote them."""
+    shares = [card for card in METRICS.values() if card.one_is]
+    assert len(shares) >= 7
+    for card in shares:
+        assert card.reading == f"lower is better; 1 is {card.one_is}"
+        assert not re.search(r"\b1 (is|remembers)\b", card.definition + card.caution), card.name
+    memory = find("permanence_bce").one_is
+    assert f"`permanence_bce` of 1 is {memory}" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"; 1 is {memory})" in (ROOT / "baselines" / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_page_of_models_has_every_model(hooks: ModuleType) -> None:

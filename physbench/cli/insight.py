@@ -99,7 +99,7 @@ def explain(metric: str | None) -> None:
     card = find(metric)
     click.echo(
         click.style(card.name, bold=True)
-        + f"   ({card.better} is better; {card.paper})\n\n{card.definition}\n\n  {card.formula}"
+        + f"   ({card.reading}; {card.paper})\n\n{card.definition}\n\n  {card.formula}"
     )
     click.echo(f"\nCaution: {card.caution}\n\n{card.example}")
 

@@ -91,6 +91,12 @@ class Metric:
         """Return the name under which tables show it by default."""
         return f"{self.name}[{self.place_index}]" if self.place_index else self.name
 
+    @property
+    def reading(self) -> str:
+        """Say which way is better, and what a score of 1 is: "lower is better; 1 is copying"."""
+        direction = "neither way is better" if self.better == "neither" else f"{self.better} is better"
+        return f"{direction}; 1 is {self.one_is}" if self.one_is else direction
+
     def rows(self, asking: Asking) -> tuple[str, ...]:
         """Return every name under which it is reported for an asking; all samples of a rollout are one asking here."""
         if asking.kind == "samples":

@@ -185,10 +185,11 @@ EVENT_ERROR = Metric(
 PERMANENCE_BCE = Metric(
     name="permanence_bce",
     better="lower",
-    one_is="remembering nothing",
+    one_is="about the best that a model without memory can reach",
     definition=(
-        "The error around a curtain while an object is hidden behind it, as a share of the least that is possible"
-        " without memory: who forgets the object is surprised when it comes out."
+        "The error around a curtain while an object is hidden behind it, as a share of what the best forecast has that"
+        " knows the distance to the curtain and remembers nothing: who forgets the object is surprised when it comes"
+        " out."
     ),
     formula=(
         "sum of the BCE over the collar (outside the curtain, at most 10 px from it, less what objects with visible > 0"
@@ -197,11 +198,11 @@ PERMANENCE_BCE = Metric(
         " transitions where an object seen before t - 1 has visible = 0 at t - 1 and t"
     ),
     caution=(
-        "1 remembers nothing: no map of the distance that is constant in time is below it. The constant 0.0015, how"
-        " often objects come out, scores 1.30; copy and blank 2.43. A forecast without memory that knows more than the"
-        " distance gets a little below 1: 0.99 by the side of the curtain, 1.00 by how many objects show now, and 0.94"
-        " by the place along the side (rates of 512 training sequences). Only below that has a model shown that it"
-        " remembers. A false alarm costs as a miss does."
+        "No map of the distance that is constant in time is below 1. The constant 0.0015, how often objects come out,"
+        " scores 1.30; copy and blank 2.43. A forecast without memory that knows more than the distance gets a little"
+        " below 1: 0.99 by the side of the curtain, 1.00 by how many objects show now, and 0.94 by the place along the"
+        " side (rates of 512 training sequences). Only below that has a model shown that it remembers. A false alarm"
+        " costs as a miss does."
     ),
     asked_of=("window",),
     needs=("means", "groups", "visible", "curtain", "rates"),

@@ -47,9 +47,7 @@ RELATIVE_BCE = Metric(
     better="lower",
     one_is="copying",
     paper=R_NEM,
-    definition=(
-        "The cross-entropy as a share of what copying the current frame costs: 1 is copying, 0 is knowing the future."
-    ),
+    definition=("The cross-entropy as a share of what copying the current frame costs; 0 is knowing the future."),
     formula=(
         "sum over sequences and transitions of the BCE of p / the same sum for p_{t+1} = x_t; a ratio of sums, never a"
         " mean of ratios"
@@ -288,8 +286,7 @@ RELATIVE_PIXEL_MSE = Metric(
     better="lower",
     one_is="copying",
     definition=(
-        "The squared error of the next frame as a share of what copying the current one has: 1 is copying, 0 is knowing"
-        " the future."
+        "The squared error of the next frame as a share of what copying the current one has; 0 is knowing the future."
     ),
     formula="sum over sequences and frames of the squared errors / the same sum for p_{t+1} = x_t; a ratio of sums",
     caution="A copy with soft edges scores well below 1 without knowing any motion: look at blur, not at 1.",

@@ -47,10 +47,7 @@ RELATIVE_POSITION_MSE = Metric(
     name="relative_position_mse",
     better="lower",
     one_is="copying",
-    definition=(
-        "The squared error of places as a share of what copying the last ones has: 1 is copying, 0 is knowing the"
-        " future."
-    ),
+    definition=("The squared error of places as a share of what copying the last ones has; 0 is knowing the future."),
     formula=(
         "sum over sequences and states of the squared errors / the same sum for the last state that was shown; a ratio"
         " of sums"

@@ -27,6 +27,12 @@ class Definition:
         return ARROWS[self.card.better]
 
     @property
+    def reading(self) -> str:
+        """Say which way is better and what a score of 1 is, in the words of the card where they hold."""
+        stem = self.metric.partition("[")[0].removesuffix("_last")
+        return self.card.reading if self.direction and stem == self.card.name else self.direction
+
+    @property
     def direction(self) -> str:
         """Say which way is better; a spread of figures is no better for being small or large."""
         return "" if self.card.better == "neither" or self.metric.endswith("_std") else f"{self.card.better} is better"

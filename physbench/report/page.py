@@ -37,7 +37,7 @@ class Headline:
 
     score: Score
     arrow: str
-    direction: str  # which way is better, and what a score of 1 says
+    reading: str  # which way is better, and what a score of 1 is
     beside: tuple[Known, ...]
 
 
@@ -107,13 +107,10 @@ def _headline(result: Result, references: Sequence[Known]) -> Headline | None:
     if score is None:
         return None
     card = find(metric)
-    direction = "".join(
-        [*[f"{card.better} is better"] * (card.better != "neither"), *[f"; 1 is {card.one_is}"] * bool(card.one_is)]
-    )
     beside = tuple(
         row for row in references if (row.task, row.metric) == (task, metric) and row.model != result.provenance.model
     )
-    return Headline(score, ARROWS[card.better], direction, beside)
+    return Headline(score, ARROWS[card.better], card.reading, beside)
 
 
 def _notes(result: Result) -> list[str]:
