@@ -133,6 +133,19 @@ class Provenance:
     torch_version: str | None = None
     notes: tuple[str, ...] = ()
     """What a reader must know: keys of NOTES, samples-N, gaussian-SIGMA and the like; see `describe_note`."""
+    data_file: str | None = None
+    """Name of the user's own file, which was scored on instead of the data of the suite."""
+
+    @property
+    def title(self) -> str:
+        """Name what was scored, and on what."""
+        return f"{self.model} on {self.data_file or self.suite}"
+
+    @property
+    def extent(self) -> str:
+        """Name the questions, with their version, and which sequences they were asked about."""
+        asked = f"{self.suite} v{self.suite_version}, {self.size}"
+        return f"asked as in {asked}" if self.data_file else asked
 
 
 @dataclass(frozen=True)

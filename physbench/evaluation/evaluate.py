@@ -271,6 +271,7 @@ def score_answers(
         physbench_version=__version__,
         data_sha256=digests,
         notes=tuple(sorted(notes)),
+        data_file=chosen.data.name if chosen.data else None,
     )
     return Result(
         scores=(*_scores(kept), *_spreads(suite, kept), *_ratios(suite, kept)),

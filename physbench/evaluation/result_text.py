@@ -29,7 +29,9 @@ def to_json(found: Result) -> str:
     """Return a result as JSON."""
     curves = [{"task": task, "metric": metric, "values": values} for (task, metric), values in found.curves.items()]
     scores = [{**asdict(score), "is_narrow": score.is_narrow} for score in found.scores]
-    return dump({"provenance": asdict(found.provenance), "scores": scores, "curves": curves})
+    return dump(
+        {"title": found.provenance.title, "provenance": asdict(found.provenance), "scores": scores, "curves": curves}
+    )
 
 
 def as_text(
@@ -45,8 +47,8 @@ def as_text(
     scores = [score for score in found.scores if stands_in_tables(score.metric)]
     shown = scores if everything else [score for score in scores if _is_main(score, found, chosen.suite)]
     lines = [
-        f"{origin.model} on {origin.suite} v{origin.suite_version}, {origin.size}: {found.scores[0].sequences:,}"
-        f" sequences, {origin.seconds:.1f} s"
+        f"{f'{origin.title},' if origin.data_file else f'{origin.model} on'} {origin.extent}:"
+        f" {found.scores[0].sequences:,} sequences, {origin.seconds:.1f} s"
     ]
     for task in dict.fromkeys(score.task for score in shown):
         ranked = chosen.suite.ranked_by

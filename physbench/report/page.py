@@ -77,8 +77,8 @@ def page(result: Result, references: Sequence[Known], published: Sequence[Publis
     origin = result.provenance
     sequences = max((score.sequences for score in result.scores), default=0)
     values = {
-        "title": f"{origin.model} on {origin.suite}",
-        "about": f"{origin.suite} v{origin.suite_version}, {origin.size}: {sequences:,} sequences · {origin.date}",
+        "title": origin.title,
+        "about": f"{origin.extent}: {sequences:,} sequences · {origin.date}",
         "origin": origin,
         "suite": installed_suites().get(origin.suite),
         "headline": _headline(result, references),
@@ -116,7 +116,12 @@ def _headline(result: Result, references: Sequence[Known]) -> Headline | None:
 def _notes(result: Result) -> list[str]:
     """What a reader must know."""
     told = [describe_note(note) for note in result.provenance.notes]
-    if result.provenance.size not in SIZES:
+    if file := result.provenance.data_file:
+        told.append(
+            f"the sequences are those of your own file {file}, so these scores are not ranked, and compare only with"
+            " others of the same ones"
+        )
+    elif result.provenance.size not in SIZES:
         told.append(
             f"{result.provenance.size}: not the pinned sequences, so these scores are not ranked, and compare only with"
             " others of the same ones"

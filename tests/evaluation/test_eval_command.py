@@ -331,7 +331,7 @@ def test_the_json_has_scores_and_curves_and_no_number_that_is_none(cli: Any) -> 
         raise AssertionError(f"{word} is not JSON")
 
     told = json.loads(cli("eval", "copy", "--suite", "smoke", "--limit", "2", "--json").stdout, parse_constant=refuse)
-    assert set(told) == {"provenance", "scores", "curves"}
+    assert set(told) == {"title", "provenance", "scores", "curves"}
     scores = {(score["task"], score["metric"]): score for score in told["scores"]}
     assert scores["balls4mass64", "relative_bce"]["value"] == 1.0
     curves = {(curve["task"], curve["metric"]): curve["values"] for curve in told["curves"]}
@@ -523,12 +523,27 @@ def test_of_a_file_what_cannot_be_computed_is_left_out(mass: MadeDataset, tmp_pa
     rolled = {score.metric.partition("[")[0] for score in physbench.evaluate(Slots(), "simulation", data=path).scores}
     assert rolled == {"rollout_relative_bce", "rollout_bce", "rollout_overlap"}
     shown = cli("eval", "copy", "--data", path, "--csv", "a.csv")
-    assert shown.exit_code == 0 and "copy on balls v2, file: 6 sequences" in shown.stdout
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith("copy on only frames.h5, asked as in balls v2, file: 6 sequences")
     assert len({row["data_sha256"] for row in table("a.csv")}) == 1 and len(table("a.csv")[0]["data_sha256"]) == 64
     assert "is told the truth, and these data have no 'groups'" in error_of(cli("eval", "oracle", "--data", path))
     assert "is told the truth, and these data have no 'position'" in error_of(
         cli("eval", "constant-velocity", "--data", path)
     )
+
+
+def test_a_result_on_a_file_is_named_after_the_file(mass: MadeDataset, cli: Any) -> None:
+    """In words, in JSON and on the page; the keys of a table are those of the suite, and no leaderboard takes it."""
+    words = ("eval", "copy", "--data", mass.path, "--limit", "3")
+    told = json.loads(cli(*words, "--json", "--report", "page", "--csv", "a.csv").stdout)
+    assert told["title"] == f"copy on {mass.path.name}" and told["provenance"]["data_file"] == mass.path.name
+    page = Path("page/index.html").read_text(encoding="utf-8")
+    assert f"<title>copy on {mass.path.name}</title>" in page and f"<h1>copy on {mass.path.name}</h1>" in page
+    assert f"of {mass.path.name}, and asked what the suite balls asks," in page and "asked as in balls v2" in page
+    assert {(row["suite"], row["size"]) for row in table("a.csv")} == {("balls", "file-limit-3")}
+    assert "cannot be compared" in cli("leaderboard", "check", "a.csv").stderr
+    usual = json.loads(cli("eval", "copy", "--suite", "smoke", "--limit", "2", "--json").stdout)
+    assert usual["title"] == "copy on smoke" and usual["provenance"]["data_file"] is None
 
 
 def test_the_mean_row_is_the_mean_of_the_files_own_training_frames(mass: MadeDataset, tmp_path: Path) -> None:
