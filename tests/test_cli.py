@@ -344,7 +344,24 @@ def test_a_dry_run_makes_the_contact_sheet_alone(cli: Any) -> None:
     assert left() == ["x.png"] and Path("x.png").read_bytes().startswith(b"\x89PNG")
     told = json.loads(cli("generate", "balls", *SMALL, "--out", "x.h5", "--dry-run", "--json").stdout)
     assert told["sequences"] == 5 and told["bytes"] > 0 and told["seconds"] >= 0 and told["contact_sheet"] == "x.png"
-    assert left() == ["x.png"]
+    assert left() == ["x.png"] and told["finished"] is False
+
+
+@seeing
+def test_a_dry_run_replaces_no_other_picture_and_knows_what_is_there(cli: Any) -> None:
+    Path("x.png").write_bytes(b"a picture of mine")
+    words = ("generate", "balls", *SMALL, "--out", "x.h5")
+    assert "x.png exists already: use --overwrite" in error_of(cli(*words, "--dry-run"))
+    assert Path("x.png").read_bytes() == b"a picture of mine" and left() == ["x.png"]
+    assert "x.png is a picture of the first sequences" in cli(*words, "--dry-run", "--overwrite").stdout
+    assert Path("x.png").read_bytes().startswith(b"\x89PNG")
+    assert cli(*words).exit_code == 0
+    before = Path("x.h5").read_bytes()
+    assert "x.h5 is there already" in cli(*words, "--dry-run").stdout
+    assert json.loads(cli(*words, "--dry-run", "--json").stdout)["finished"] is True
+    assert "gravity is 0.0 there, 0.5 here" in error_of(cli(*words, "--gravity", "0.5", "--dry-run"))
+    assert "leave out --part" in error_of(cli(*words, "--part", "1/2", "--dry-run"))
+    assert Path("x.h5").read_bytes() == before
 
 
 @seeing

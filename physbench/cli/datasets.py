@@ -18,6 +18,7 @@ from physbench.cli.root import STOPPED, main
 from physbench.cli.scores import SETTINGS, require_settings
 from physbench.cli.shard_commands import count_sequences, generate_into_shards, say_finished
 from physbench.cli.world_options import list_options
+from physbench.errors import StorageError
 from physbench.printable import printable
 from physbench.progress import progress_bar
 
@@ -105,7 +106,14 @@ def _generate_command(usual: Recipe) -> click.Command:
             help="Sequences in a shard, a multiple of 256; makes shards on this machine, too.  [Dask: 8192]",
         ),
         click.Option(["--overwrite"], is_flag=True, help="Replace an existing file."),
-        click.Option(["--dry-run"], is_flag=True, help="Only estimate size and time, and draw a contact sheet."),
+        click.Option(
+            ["--dry-run"],
+            is_flag=True,
+            help=(
+                "Make no dataset: estimate its size and time, and draw its first sequences into a picture beside it,"
+                " x.png for x.h5."
+            ),
+        ),
         click.Option(["--json", "as_json"], is_flag=True, help="Print the result as JSON."),
     ]
 
@@ -119,7 +127,9 @@ def _generate_command(usual: Recipe) -> click.Command:
         out = settings.pop("out") or Path(recipe.file_name(usual))
         shards = {name: settings.pop(name) for name in ("engine", "scheduler", "shard_size")}
         if settings.pop("dry_run"):
-            _dry_run(recipe, out, settings["workers"], settings["as_json"])
+            if settings.pop("part"):
+                raise click.UsageError("--dry-run estimates the whole file: leave out --part")
+            _dry_run(recipe, out, **settings)
         elif shards == {"engine": "here", "scheduler": None, "shard_size": None}:
             _generate(recipe, out, **settings)
         else:
@@ -170,17 +180,20 @@ def _part(text: str | None) -> tuple[int, int] | None:
     return number, parts
 
 
-def _dry_run(recipe: Recipe, out: Path, workers: int | None, as_json: bool) -> None:
-    from physbench.generate import estimate, require_hdf5_name
+def _dry_run(recipe: Recipe, out: Path, *, workers: int | None, overwrite: bool, as_json: bool) -> None:
+    from physbench.generate import estimate, is_finished, require_hdf5_name
     from physbench.view import contact_sheet, describe_recipe
+    from physbench.view.canvas import encode_png
 
     require_hdf5_name(out)
+    finished = not overwrite and not out.is_dir() and is_finished(recipe, out)
     guess = estimate(recipe, workers=workers)
     sheet = out.with_suffix(".png")
     drawn = guess.sample.features is not None or guess.sample.groups is not None
     if drawn:
         words, split = describe_recipe(recipe.to_json()), next(iter(recipe.splits))
-        contact_sheet(guess.sample, dataset=recipe.name, split=split, recipe=words, world=recipe.generator).save(sheet)
+        drawing = contact_sheet(guess.sample, dataset=recipe.name, split=split, recipe=words, world=recipe.generator)
+        _write_picture(sheet, encode_png(drawing), overwrite)
     if as_json:
         found = {
             "file": str(out),
@@ -188,17 +201,33 @@ def _dry_run(recipe: Recipe, out: Path, workers: int | None, as_json: bool) -> N
             "seconds": guess.seconds,
             "sequences": recipe.sequences,
             "contact_sheet": str(sheet) if drawn else None,
+            "finished": finished,
         }
         return click.echo(json.dumps(found))
     count = count_sequences(recipe.sequences, recipe.frames)
     click.echo(
         f"{out} would hold {count} in about {describe_size(guess.bytes)} and take about {describe_time(guess.seconds)}"
     )
+    if finished:
+        click.echo(f"{out} is there already: the same command without --dry-run leaves it as it is")
     if drawn:
         click.echo(
-            f"{sheet}: the first"
+            f"{sheet} is a picture of the first"
             f" {'images' if recipe.frames == 1 else 'sequences, each as its first frame with the ways of the objects'}"
         )
+    else:
+        click.echo("no picture is drawn: this dataset has neither frames nor labels of pixels")
+
+
+def _write_picture(path: Path, content: bytes, overwrite: bool) -> None:
+    """Write it where nothing else is; the same picture may be there already."""
+    from physbench.files import read_regular_file, write_whole
+
+    if path.exists() and not overwrite:
+        if path.stat().st_size != len(content) or read_regular_file(path, len(content)) != content:
+            raise StorageError(f"{path} exists already: use --overwrite to replace this picture, or another --out")
+        return
+    write_whole(path, content)
 
 
 @main.command()
