@@ -76,7 +76,7 @@ def error_of(result: Any) -> str:
 
 def examples(text: str) -> list[list[str]]:
     """The lines of a help text that are commands, without what is said of them."""
-    found = re.findall(r"^\s*physbench (\S.*?)(?:\s{2,}.*)?$", text, re.MULTILINE)
+    found = re.findall(r"^ *physbench (\S.*?)(?: {2,}.*)?$", text, re.MULTILINE)
     return [shlex.split(line) for line in found]
 
 

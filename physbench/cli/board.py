@@ -42,9 +42,9 @@ def leaderboard() -> None:
     """Check, add, rank and publish submissions.
 
     \b
-    physbench eval r-nem --suite balls --csv mine.csv
+    physbench eval conv3 --suite smoke --csv mine.csv
     physbench leaderboard check mine.csv
-    physbench leaderboard show --suite balls
+    physbench leaderboard show --suite smoke --with mine.csv
     """
 
 
@@ -54,9 +54,11 @@ def leaderboard() -> None:
 def check(file: Path, as_json: bool) -> None:
     """Check a submission.
 
-    Says in plain words what is wrong. Exit code 2 if something is.
+    FILE is what `physbench eval ... --csv FILE` wrote. Says in plain words what is wrong with it. The exit code is 2
+    if something is.
 
     \b
+    physbench eval conv3 --suite smoke --csv mine.csv
     physbench leaderboard check mine.csv
     """
     from physbench_leaderboard.submission_checks import problems as find_problems
@@ -78,9 +80,11 @@ def check(file: Path, as_json: bool) -> None:
 def add(file: Path, folder: Path | None, as_json: bool) -> None:
     """Check a submission and add it to the others.
 
-    NAME.npz beside NAME.csv comes along, and lets it be compared sequence by sequence.
+    The file is copied to the other submissions. If NAME.npz of `physbench eval ... --per-sequence` lies beside
+    NAME.csv, it comes along, and lets the model be compared sequence by sequence.
 
     \b
+    physbench eval conv3 --suite smoke --csv mine.csv --per-sequence mine.npz
     physbench leaderboard add mine.csv
     """
     from physbench_leaderboard import store
@@ -134,10 +138,11 @@ def show(
 def recompute(file: Path, sums: Path, grant: bool, folder: Path | None) -> None:
     """Recompute the figures of a submission.
 
-    From its per-sequence scores, or from a file of predictions. Exit code 2 if they differ.
+    FILE is the submission. SUMS is what `physbench eval ... --per-sequence SUMS` wrote beside it, or a file of
+    predictions. The exit code is 2 if the figures differ.
 
     \b
-    physbench eval copy --suite balls --csv mine.csv --per-sequence mine.npz
+    physbench eval copy --suite smoke --csv mine.csv --per-sequence mine.npz
     physbench leaderboard recompute mine.csv mine.npz
     """
     from physbench_leaderboard import submission
@@ -174,11 +179,13 @@ def verify(
 ) -> None:
     """Run the evaluation of a submission again.
 
-    Exit code 2 if it comes out differently.
+    With --fresh it is also run on new sequences: a model that does worse there than chance allows may know the pinned
+    ones. The exit code is 2 if anything comes out differently.
 
     \b
-    physbench leaderboard verify mine.csv --model runs/mine --fresh
-    physbench leaderboard verify mine.csv --command "python3 my_model.py" --fresh
+    physbench eval conv3 --suite smoke --csv mine.csv
+    physbench leaderboard verify mine.csv --model conv3
+    physbench leaderboard verify mine.csv --model conv3 --fresh
     """
     from physbench.evaluation.contestant import contestant
     from physbench_leaderboard import rerun, submission

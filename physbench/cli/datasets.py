@@ -50,7 +50,7 @@ def generate() -> None:
     """Generate a dataset file, or resume one that was interrupted.
 
     \b
-    physbench generate balls4mass64
+    physbench generate balls4mass64 --train 1000 --valid 100 --test 100
     physbench generate balls --n 6-8 --gravity 0.1 --train 1000 --valid 100 --test 100 --out mine.h5
 
     The file depends only on the options, not on the number of workers. It appears only when it is complete: after
@@ -237,7 +237,8 @@ def info(file: Path, as_json: bool) -> None:
     """Show the metadata and the contents of a dataset file.
 
     \b
-    physbench info balls4mass64.h5
+    physbench generate balls --train 9 --valid 9 --test 9 --out a.h5
+    physbench info a.h5
     """
     from physbench.storage.reader import open_dataset
 
@@ -323,7 +324,7 @@ def verify(file: Path, quick: bool, as_json: bool) -> None:
     installed can only be reported as undamaged.
 
     \b
-    physbench verify balls4mass64.h5
+    physbench verify a.h5
     """
     from physbench.storage.verify import verify
 

@@ -29,16 +29,14 @@ if TYPE_CHECKING:
 def compare(a: Path, b: Path, as_json: bool) -> None:
     """Compare two runs sequence by sequence.
 
-    Prints for every figure which run is better, or that they cannot be told apart.
+    A and B are files that `physbench eval ... --per-sequence FILE` wrote on the same suite.
 
-    Each figure is tested by itself at 5 %, so of many some differ by chance. Differences marked * survive Holm's
-    correction for all of them.
-
-    A and B are files of `physbench eval ... --per-sequence FILE` on the same suite.
+    Prints for every figure which run is better, or that they cannot be told apart. Each figure is tested by itself at
+    5 %, so of many some differ by chance. Differences marked * survive Holm's correction for all of them.
 
     \b
-    physbench eval copy --suite balls --per-sequence copy.npz
-    physbench eval blank --suite balls --per-sequence blank.npz
+    physbench eval copy --suite smoke --per-sequence copy.npz
+    physbench eval blank --suite smoke --per-sequence blank.npz
     physbench compare copy.npz blank.npz
     """
     from physbench.compare import compare, count_tested
@@ -87,9 +85,11 @@ def _cells(line: ComparedFigure, mark: str) -> tuple[str, ...]:
 def explain(metric: str | None) -> None:
     """Explain a metric.
 
-    Prints its definition, its paper, how it can be gamed, and a worked example. Without METRIC, lists all names.
+    Prints which way is better, the definition, the formula, how it can be gamed, and a worked example. Without METRIC,
+    lists all names.
 
     \b
+    physbench explain
     physbench explain relative_bce
     """
     from physbench.metrics.catalogue import find, names
@@ -148,7 +148,7 @@ Entry = dict[str, Any]
 def list_what(what: str, as_json: bool) -> None:
     """List the datasets, suites or models that are available.
 
-    Trained models are listed with what they score by the figure that a suite is ranked by.
+    Beside each model stands what it scores, by the figure that a suite is ranked by.
 
     \b
     physbench list

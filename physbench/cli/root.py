@@ -61,12 +61,16 @@ def main() -> None:
     """A benchmark for models that learn physics from pixels.
 
     \b
-    physbench list                                       list datasets; also: list suites, list models
-    physbench generate balls --n 4 --curtain             generate a dataset of your own
-    physbench show balls4mass64 --index 3 --out x.gif    look at a sequence
-    physbench verify balls4mass64.h5                     check a file
-    physbench eval copy --suite smoke                    score a model
-    physbench explain relative_bce                       explain a metric
+    physbench list                                     list datasets; also: list suites, list models
+    physbench show balls4mass64 --index 3 --out x.gif  look at a sequence
+    physbench eval copy --suite smoke                  score a model
+    physbench explain relative_bce                     explain a metric
+
+    A dataset of your own:
+
+    \b
+    physbench generate balls --n 4 --curtain --train 100 --valid 10 --test 10 --out a.h5
+    physbench verify a.h5
     """
     wait_without_spinning()
     click.get_current_context().with_resource(listen(lambda text: click.echo(printable(text), err=True)))

@@ -28,8 +28,8 @@ from physbench.suites import SUITES
 if TYPE_CHECKING:
     from physbench.evaluation.contestant import Contestant
 
-MODEL_HELP = """MODEL is a name (copy, blur, blobs, tracker, constant-velocity, mean, blank, oracle, r-nem, ... or one
-of an installed package), a checkpoint (.pt, .safetensors), or the folder of a training run."""
+MODEL_HELP = """MODEL is a name such as copy, tracker or r-nem (`physbench list models` has all), a file of weights
+(.safetensors, .pt), or the folder of a training run. For a model of your own, give --model or --command instead."""
 
 
 class Setting(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
@@ -217,15 +217,24 @@ OUTPUTS = options(
     "eval",
     help=f"""Score a model on a suite.
 
-The test data are generated on first use and checked against a pinned digest. {MODEL_HELP} Interrupted
-evaluations resume automatically.
+Prints its figures with 95 % intervals, beside those of rows that learn nothing.
+
+{MODEL_HELP}
+
+The test data are generated on first use and checked against a pinned digest. An interrupted evaluation resumes
+when the same command is given again.
 
 \b
 physbench eval copy --suite smoke
-physbench eval r-nem --suite extrapolation --csv mine.csv
-physbench eval r-nem --set noise=0 --set slots=5 --limit 64
-physbench eval --model mymodels.rnn:build --suite balls --report page
-physbench eval --command "python3 my_model.py" --suite balls
+physbench eval conv3 --suite extrapolation --limit 16 --csv mine.csv
+physbench eval r-nem --set noise=0 --set slots=5 --limit 8
+physbench eval --model physbench_baselines.reference:Copy --suite smoke --report page
+physbench eval --command "python3 examples/pipe_copy.py" --suite smoke
+
+On a file of your own:
+
+\b
+physbench generate balls --train 0 --valid 0 --test 64 --out mine.h5
 physbench eval copy --data mine.h5
 """,
 )
@@ -299,8 +308,10 @@ def evaluate(entry: ModelOptions, outputs: Outputs, resume: bool | None, **setti
 @main.command(
     help=f"""Write a model's predictions into an HDF5 file.
 
-Score them later, or on another machine. {MODEL_HELP} docs/predictions.md describes the layout of the file, so
-that any framework can write one.
+Score them later, or on another machine. docs/predictions.md describes the layout of the file, so that any framework
+can write one.
+
+{MODEL_HELP}
 
 \b
 physbench predict copy --suite smoke --out p.h5
@@ -340,7 +351,7 @@ def predict(entry: ModelOptions, out: Path, half: bool, overwrite: bool, as_json
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--suite", help="Refuse predictions for any other suite.")
+@click.option("--suite", help="The suite that FILE must be for; any other is refused. By default FILE says.")
 @click.option("--batch", type=int, default=USUAL_BATCH, show_default=True, help="Batch size.")
 @LABELS
 @OUTPUTS
@@ -348,8 +359,8 @@ def predict(entry: ModelOptions, out: Path, half: bool, overwrite: bool, as_json
 def score(file: Path, suite: str | None, batch: int, outputs: Outputs) -> None:
     """Score a file of predictions, without running a model.
 
-    If FILE holds 32-bit probabilities, the scores are exactly those of `physbench eval`. docs/predictions.md describes
-    the layout of FILE.
+    FILE comes from `physbench predict`, or from a program of yours that writes the layout in docs/predictions.md. If
+    it holds 32-bit probabilities, the scores are exactly those of `physbench eval`.
 
     \b
     physbench predict copy --suite smoke --out p.h5
@@ -368,11 +379,13 @@ def score(file: Path, suite: str | None, batch: int, outputs: Outputs) -> None:
     help=f"""Audit a model for leaks and broken rules.
 
 Prints a verdict for each rule: what the model may depend on, return and read, and whether it knows data that it
-was not shown. {MODEL_HELP} The exit code is 1 if a rule is broken.
+was not shown. The exit code is 1 if a rule is broken.
+
+{MODEL_HELP}
 
 \b
 physbench audit copy
-physbench audit --model mymodels.rnn:build
+physbench audit --model physbench_baselines.reference:Copy
 """
 )
 @options(MODEL, FACTORY, ARCHITECTURE, COMMAND, TIMEOUT, DEVICE)
@@ -412,14 +425,12 @@ def audit(entry: ModelOptions, dataset: str, as_json: bool) -> None:
 def export(suite: str, size: str, limit: int | None, out: Path, overwrite: bool, as_json: bool) -> None:
     """Write the inputs of a suite into an HDF5 file.
 
-    The file holds frames and actions, and no ground truth.
-
-    For models in another language: let it write its predictions into a file, and score that. docs/predictions.md has
-    the layout of both.
+    The file holds frames and actions, and no ground truth. It is for a model in another language: the model reads it,
+    writes its predictions into a second file, and `physbench score` scores that one. docs/predictions.md has the
+    layout of both.
 
     \b
-    physbench export --suite balls --out inputs.h5
-    physbench score predictions.h5 --suite balls
+    physbench export --suite smoke --out inputs.h5
     """
     from physbench.evaluation.export import export_inputs
 

@@ -83,7 +83,7 @@ def _option(usual: TrainingRecipe, item: Field[Any]) -> click.Option:
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder (default: runs/MODEL).")
 @click.option("--minutes", type=float, help="Stop after so many minutes.")
 @click.option("--steps", type=int, help="Stop after so many steps.")
-@click.option("--resume", is_flag=True, help="Resume the run in the folder.")
+@click.option("--resume", is_flag=True, help="Resume the run in the folder --out.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @click.option("--size", "sizes", type=Size(), multiple=True, help="Change a size of the model. Repeatable.")
 @click.option("--slots", "-k", type=int, help="Number of slots K; short for --size slots=K.")
@@ -106,21 +106,23 @@ def train(
 ) -> None:
     """Train a model.
 
-    The recipe is the model's own, or that of the R-NEM paper, unless the options say otherwise; the values in brackets
-    are the paper's.
+    Without options, the model is trained as in its paper, which takes hours on a GPU; models named -small and conv3
+    learn on a CPU. Every option changes one thing. The values in brackets are those of the R-NEM paper; another model
+    may have its own.
 
-    MODEL is one of NAMES, or package.module:ARCHITECTURE of your own, which runs its code. Ctrl-C and kill lose a
-    minute at most; --resume goes on to the same curve. The folder holds the recipe, the log as CSV, curves as a
-    picture, and the last and the best weights: `physbench eval runs/r-nem --suite balls` scores the best ones.
+    MODEL is one of NAMES, or package.module:ARCHITECTURE of your own, which runs its code.
+
+    The run has a folder: the recipe, the log as CSV, curves as a picture, and the last and the best weights. Ctrl-C
+    and kill lose a minute at most. --resume goes on where the run stopped, to the same curve. `physbench eval FOLDER`
+    scores the best weights.
 
     The agent that plays Space Invaders is trained, too: `physbench train dqn --help`.
 
     \b
-    physbench train conv3 --minutes 5
-    physbench train dqn --demonstrations marksman --minutes 60
+    physbench train conv3 --steps 20 --batch 8 --validation 8 --out runs/first
+    physbench train --out runs/first --resume --steps 25
+    physbench eval runs/first --suite smoke --limit 4
     physbench train r-nem --minutes 60
-    physbench train rnn --data mine.h5 --steps 2000 --out runs/first
-    physbench train --out runs/first --resume --steps 4000
     physbench train r-nem --initial r-nem --data balls3curtain64 --minutes 30
     """
     if model is None and not (resume and out):
