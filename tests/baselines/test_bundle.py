@@ -25,6 +25,7 @@ from physbench_baselines.containers import arrays
 from physbench_baselines.model_card import Card, RunCard
 from physbench_baselines.nem_sizes import NemSizes
 from physbench_baselines.releasing import origin
+from physbench_baselines.releasing import repeat as repeating
 from physbench_baselines.releasing import scored as scoring
 from physbench_baselines.releasing.bundle import bundle, main
 from physbench_baselines.releasing.scored import score_release, unplayable
@@ -436,3 +437,19 @@ def test_the_command_bundles(run: Path, tmp_path: Path) -> None:
     assert (tmp_path / "tiny.csv").exists()
     done = CliRunner().invoke(main, [str(tmp_path), "tiny", "--folder", str(tmp_path / "out")])
     assert done.exit_code == 1 and done.output.startswith("Error: there is no file")
+
+
+def test_a_repeat_of_another_budget_is_refused_before_it_is_scored(run: Path, tmp_path: Path, asked: list[str]) -> None:
+    folder, words = tmp_path / "released", {"suites": ("balls",), "limit": 2}
+    folder.mkdir()
+    shipped = bundle_run(run, folder)
+    asked.clear()
+    train(recipe(seed=8), tmp_path / "short", steps=2, device="cpu", workers=0)
+    with pytest.raises(TrainingError, match=r"short was given 2 steps, and tiny 4 steps: .* equal budgets"):
+        repeating.repeat(tmp_path / "short", "tiny", folder=folder, **words)
+    assert asked == [] and not (folder / "repeats").exists()
+    train(recipe(seed=8), tmp_path / "equal", steps=4, device="cpu", workers=0)
+    kept = repeating.repeat(tmp_path / "equal", "tiny", folder=folder, **words)
+    assert asked[0] == "balls" and kept.train_seed == 8
+    assert (kept.steps_limit, kept.minutes_limit) == (shipped.steps_limit, shipped.minutes_limit) == (4, None)
+    assert [path.name for path in (folder / "repeats").iterdir()] == ["tiny.seed8.json"]

@@ -33,10 +33,16 @@ def header(card: RunCard, architecture: Architecture, run: Path, name: str) -> d
     }
 
 
-def course(run: Path) -> dict[str, Any]:
-    """Return why the run ended, the limits of its schedule, and its curves."""
+def budget_of(run: Path) -> tuple[int | None, float | None]:
+    """How many steps and minutes a run was given; None where there was no such limit."""
     last = load_run_state(Folder(run).last) if Folder(run).last.exists() else {}
-    limits = {name: last.get(name) or None for name in ("steps_limit", "minutes_limit")}
+    return last.get("steps_limit") or None, last.get("minutes_limit") or None
+
+
+def course(run: Path) -> dict[str, Any]:
+    """What the schedules of the run went by, and its curves."""
+    steps, minutes = budget_of(run)
+    limits = {"steps_limit": steps, "minutes_limit": minutes}
     return {"ended": _why_it_ended(run), **limits, "log": [_shorten(row) for row in thin(Folder(run).rows())]}
 
 

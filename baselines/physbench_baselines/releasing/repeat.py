@@ -17,6 +17,7 @@ from physbench.suites import BATCH
 from physbench_baselines import bundled
 from physbench_baselines.model_card import Card, Repeat
 from physbench_baselines.releasing.bundle import bundle
+from physbench_baselines.releasing.origin import budget_of
 from physbench_baselines.releasing.scoring_options import FOLDER, run_scoring, scoring_options
 from physbench_baselines.releasing.worlds import ModelWorld, world_of
 from physbench_baselines.training.folder import Folder
@@ -37,8 +38,8 @@ def repeat(
 ) -> Repeat:
     """Score the best weights of a run, and put its card in the folder `repeats` beside the card of the model NAME.
 
-    suites: by default the first one of the world that the model learnt. A run that differs from the model in more than
-    its seed is refused.
+    suites: the first one of the world that it learnt, if nothing is said. A run that differs from the model in more
+    than its seed is refused before it is scored.
     """
     place = folder / f"{name}.json"
     if not place.is_file():
@@ -47,6 +48,7 @@ def repeat(
         )
     shipped = Card.from_json(place.read_text(encoding="utf-8"), place=place)
     require_repeat(Folder(run).recipe(), shipped, run)
+    require_budget(run, shipped)
     world = world_of(shipped.data)
     asked = tuple(suites) if suites is not None else (world.first,) if world else ()
     with tempfile.TemporaryDirectory() as made:
@@ -61,11 +63,6 @@ def repeat(
             device=device,
             batch=batch,
             doing=doing,
-        )
-    if (card.steps_limit, card.minutes_limit) != (shipped.steps_limit, shipped.minutes_limit):
-        budgets = [_budget(each.steps_limit, each.minutes_limit) for each in (card, shipped)]
-        raise TrainingError(
-            f"{run} had {budgets[0]}, and {name} had {budgets[1]}: only trainings with equal limits are compared"
         )
     kept = Repeat(**{field: getattr(card, field) for field in Repeat.__dataclass_fields__})
     kept = replace(kept, scores=[row for row in kept.scores if _is_in_table(row, world)])
@@ -86,6 +83,16 @@ def require_repeat(recipe: TrainingRecipe, shipped: Card, run: Path) -> None:
     if field := replace(ours, seed=recipe.seed, data=Path(ours.data).name).difference(named):
         theirs, known = getattr(recipe, field), getattr(ours, field)
         raise TrainingError(f"{run} is no repeat of {shipped.name}: its {field} is {theirs!r}, not {known!r}")
+
+
+def require_budget(run: Path, shipped: Card) -> None:
+    """Refuse a run that was given more or less than the model was."""
+    given, expected = budget_of(run), (shipped.steps_limit, shipped.minutes_limit)
+    if given != expected:
+        raise TrainingError(
+            f"{run} was given {_budget(*given)}, and {shipped.name} {_budget(*expected)}: trainings are compared on"
+            " equal budgets"
+        )
 
 
 def _budget(steps: int | None, minutes: float | None) -> str:
