@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from physbench import registry
 from tests.extension.conftest import HERE, PACKAGE, SMALL, GeneratedFile, Machine, make
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("extension")
 
 ROOT = HERE.parents[1]
+SHORTEST = HERE / "mymodel.py"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 PALETTE = {(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255), (0, 255, 255)}
 STEPS = np.array([[0, 0], [2, 0], [-2, 0], [0, 2], [0, -2]])
@@ -533,8 +535,26 @@ EXTENDING = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 
 def test_the_files_in_the_walk_throughs_are_the_real_ones() -> None:
     shown = re.findall(r"^```(?:python|toml)\n(.*?)^```", EXTENDING, re.M | re.S)
-    real = [path.read_text(encoding="utf-8") for path in (PACKAGE / "pyproject.toml", *SOURCES)]
-    assert len(shown) == 7 and not [text for text in shown if text not in real]
+    real = [path.read_text(encoding="utf-8") for path in (PACKAGE / "pyproject.toml", SHORTEST, *SOURCES)]
+    assert len(shown) == 8 and not [text for text in shown if text not in real]
+
+
+def test_the_shortest_model_is_scored_and_keeps_the_rules(
+    cli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two frames of memory, by hand: 0.8 of this frame and 0.2 of the one before, within bounds."""
+    monkeypatch.chdir(tmp_path)
+    Path("mymodel.py").write_text(SHORTEST.read_text(encoding="utf-8"), encoding="utf-8")
+    words = ("--model", "mymodel:Mix")
+    told = json.loads(cli("eval", *words, "--suite", "smoke", "--limit", 2, "--json").stdout)
+    found = {(score["task"], score["metric"]): score["value"] for score in told["scores"]}
+    recipe = registry.datasets.get("balls4mass64")
+    x = recipe.generator.batch(recipe.seeds("test", 0, 2), 31).features.astype(float)
+    before = np.concatenate([np.zeros_like(x[:, :1]), x[:, :-2]], axis=1)
+    p = np.clip(0.8 * x[:, :-1] + 0.2 * before, 0.02, 0.9)
+    bce = -np.log(np.where(x[:, 1:] == 1, p, 1 - p)).sum((2, 3, 4)).mean()
+    assert found["balls4mass64", "bce"] == pytest.approx(bce, rel=1e-5)
+    assert json.loads(cli("audit", *words, "--json").stdout)["passed"]
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!https?:)([^)#]+)\)", EXTENDING))
