@@ -6,12 +6,11 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from physbench.askings import Colours
-from physbench.errors import ModelError
-from physbench.fields import check_fields, parameter
+from physbench.fields import parameter
 from physbench.suites import Suite, Task
 from physbench_baselines.architecture import Architecture, StoppingRule
 from physbench_baselines.rmr_sizes import PAPER
-from physbench_baselines.slot_attention_sizes import SlotAttentionSizes
+from physbench_baselines.slot_attention_sizes import SlotAttentionSizes, SlotSizes
 
 if TYPE_CHECKING:
     from physbench_baselines.rmr_pixels import PixelModel
@@ -19,50 +18,27 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class PixelSizes:
-    """Sizes of a model. The encoder and the decoder of its slots are those of a Slot Attention auto-encoder.
+class PixelSizes(SlotSizes):
+    """The slots see and draw as those of a Slot Attention auto-encoder do; between the two is the processor.
 
-    The processor is between the two.
+    iterations: of the attention in the first frame.
     """
 
-    channels: int = parameter(3, low=1, high=16)  # of a frame
-    slots: int = parameter(11, low=1, high=64)  # 10 balls and the background; it can be changed at test time
-    iterations: int = parameter(3, low=1, high=64)  # of the attention in the first frame
+    slots: int = parameter(
+        11, low=1, high=64
+    )  # 10 balls and the background; other numbers may be asked for at test time
     later_iterations: int = parameter(
         1, low=1, high=64
-    )  # in each later frame, which begins with the slots of the frame before
-    slot_size: int = parameter(64, low=1, high=4096)
+    )  # of the attention in each next frame, which begins with the slots of the one before
     slot_hidden: int = parameter(128, low=1, high=4096)  # of the MLP after the attention
-    encoder: tuple[int, ...] = parameter((32, 32, 32, 32), low=1, high=1024)  # channels of its convolutions
-    features: int = parameter(64, low=1, high=4096)  # numbers of each pixel that the attention sees
-    decoder: tuple[int, ...] = parameter(
-        (32, 32, 32), low=1, high=1024
-    )  # channels of its convolutions before the last one
-    kernel: int = parameter(5, low=1, high=15)  # of all convolutions but the decoder's last one
-    last_kernel: int = parameter(3, low=1, high=15)
-    decoder_kernel: int = parameter(
-        0, low=0, high=15
-    )  # of the decoder's convolutions but the last; 0 = the same as `kernel`
-    patch: int = parameter(1, low=1, high=16)  # the model sees a square with this side in pixels as one pixel
-    size: int = parameter(128, low=1, high=4096)  # numbers of each slot in the processor
+    size: int = parameter(128, low=1, high=4096)  # numbers of each slot that the processor takes and gives
     hidden: int = parameter(128, low=1, high=8192)  # of the layers of the processor
-    passes: int = parameter(2, low=1, high=16)  # passes of messages
-    scale: float = parameter(
-        0.1, above=0, high=10
-    )  # sigma of a pixel, used only when a likelihood is computed, not for training
-
-    def __post_init__(self) -> None:
-        check_fields(self, ModelError)
-        for name in ("encoder", "decoder"):
-            if not 1 <= len(getattr(self, name)) <= 8:
-                raise ModelError(f"{name} is 1 to 8 whole numbers, not {len(getattr(self, name))}")
+    passes: int = parameter(2, low=1, high=16)  # of messages
 
     @property
     def of_slots(self) -> SlotAttentionSizes:
-        """Sizes of the encoder and of the attention."""
-        shared = {
-            field.name: getattr(self, field.name) for field in fields(SlotAttentionSizes) if field.name != "hidden"
-        }
+        """Those of the encoder and of the attention."""
+        shared = {field.name: getattr(self, field.name) for field in fields(SlotSizes)}
         return SlotAttentionSizes(**shared, hidden=self.slot_hidden)
 
     @property

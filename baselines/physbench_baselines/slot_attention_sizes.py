@@ -15,17 +15,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SlotAttentionSizes:
-    """Sizes of a model; the defaults are the paper's for images of 64 x 64 and 35 x 35 pixels.
-
-    Any height and width is possible.
-    """
+class SlotSizes:
+    """What slots see with and draw with. The defaults are the paper's for images of 64 x 64 and 35 x 35 pixels. Any
+    height and width will do."""
 
     channels: int = parameter(3, low=1, high=16)  # of a frame
     slots: int = parameter(6, low=1, high=64)  # K in training; it can be changed at test time
     iterations: int = parameter(3, low=1, high=64)  # of the attention; it can be changed too
     slot_size: int = parameter(64, low=1, high=4096)
-    hidden: int = parameter(128, low=1, high=4096)  # of the MLP after the attention
     encoder: tuple[int, ...] = parameter((32, 32, 32, 32), low=1, high=1024)  # channels of its convolutions
     features: int = parameter(64, low=1, high=4096)  # numbers of each pixel that the attention sees
     decoder: tuple[int, ...] = parameter(
@@ -48,6 +45,13 @@ class SlotAttentionSizes:
         for name in ("encoder", "decoder"):
             if not 1 <= len(getattr(self, name)) <= 8:
                 raise ModelError(f"{name} is 1 to 8 whole numbers, not {len(getattr(self, name))}")
+
+
+@dataclass(frozen=True)
+class SlotAttentionSizes(SlotSizes):
+    """Of the auto-encoder: what its slots see is what they draw."""
+
+    hidden: int = parameter(128, low=1, high=4096)  # of the MLP after the attention
 
     def build(self) -> AutoEncoder:
         """Make a model with fresh weights."""
