@@ -112,5 +112,10 @@ def _watch(line: Connection[Any, Any]) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def is_abandoned() -> bool:
+    """Say, in a worker process, whether no result is waited for any more: long work may then end early."""
+    return _leaving.is_set()
+
+
 def _unless_leaving(function: Callable[[Item], Result], item: Item) -> Result | None:
     return None if _leaving.is_set() else function(item)

@@ -51,6 +51,10 @@ class ModelError(PhysbenchError):
     """A model predicted something that cannot be scored."""
 
 
+class UnsuitableModel(ModelError):
+    """A model cannot be asked what a suite asks: it is made for other data, or does not say what is scored."""
+
+
 class MissingPackage(PhysbenchError):
     """An optional package is needed and not installed."""
 

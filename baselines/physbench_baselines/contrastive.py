@@ -33,7 +33,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from physbench.errors import ModelError
+from physbench.errors import ModelError, UnsuitableModel
 from physbench.model import Bernoulli
 from physbench.states import BYTES
 from physbench_baselines.contrastive_sizes import ALL_ACTIONS
@@ -141,11 +141,11 @@ class ContrastiveModel(nn.Module):
     def _require(self, shape: tuple[int, ...], actions: int | None) -> None:
         wanted = self.sizes.side, self.sizes.side, self.sizes.channels
         if shape != wanted:
-            raise ModelError(
+            raise UnsuitableModel(
                 f"this model is for frames of {wanted}, not of {shape}: take another dataset, or train one for them"
             )
         if actions not in (None, len(self.sizes.codes)):
-            raise ModelError(
+            raise UnsuitableModel(
                 f"this model takes one of {len(self.sizes.codes)} actions, not of {actions}: give their codes with"
                 " --size codes=[0,1,...]"
             )

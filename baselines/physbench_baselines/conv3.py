@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from physbench.errors import ModelError
+from physbench.errors import ModelError, UnsuitableModel
 from physbench.model import Bernoulli
 from physbench_baselines.conv3_sizes import Conv3Sizes
 from physbench_baselines.training.trainable import Losses
@@ -110,7 +110,7 @@ class Conv3(nn.Module):
 
     def _require(self, channels: int) -> None:
         if channels != self.sizes.channels:
-            raise ModelError(
+            raise UnsuitableModel(
                 f"this model is for frames of {self.sizes.channels} channels, not {channels}: take another dataset, or"
                 " train one for them"
             )

@@ -37,7 +37,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from physbench.errors import ModelError
+from physbench.errors import ModelError, UnsuitableModel
 from physbench_baselines import chance
 from physbench_baselines.iodine_layers import (
     Decoder,
@@ -356,7 +356,7 @@ class Iodine(nn.Module):
 
     def _require(self, channels: int) -> None:
         if channels != self.sizes.channels:
-            raise ModelError(
+            raise UnsuitableModel(
                 f"this model is for frames of {self.sizes.channels} channels, not {channels}: take another dataset, or"
                 " train one for them"
             )

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import nn
 
-from physbench.errors import ModelError
+from physbench.errors import ModelError, UnsuitableModel
 from physbench.model import Bernoulli
 from physbench_baselines import chance
 from physbench_baselines.blocks import Decoder, Encoder
@@ -208,7 +208,7 @@ class Nem(nn.Module):
 
     def _advance(self, state: State, x: torch.Tensor, action: torch.Tensor | None) -> Step:
         if self.sizes.actions and action is None:
-            raise ModelError(
+            raise UnsuitableModel(
                 f"this model needs one of {self.sizes.actions} actions with every frame, and got none: take a"
                 " dataset with actions"
             )
@@ -226,12 +226,12 @@ class Nem(nn.Module):
     def _require(self, shape: tuple[int, ...], actions: int | None) -> None:
         own = (self.sizes.height, self.sizes.width, 1)
         if tuple(shape) != own:
-            raise ModelError(
+            raise UnsuitableModel(
                 f"this model is for frames of {own} (height, width, channels), not {tuple(shape)}: take another"
                 " dataset, or train one for them"
             )
         if self.sizes.actions and actions != self.sizes.actions:
-            raise ModelError(
+            raise UnsuitableModel(
                 f"this model needs one of {self.sizes.actions} actions with every frame, and the data have"
                 f" {actions or 'none'}"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from physbench.errors import ModelError
+from physbench.errors import UnsuitableModel
 from physbench.model import Batch, Bernoulli, Model, Prediction
 from physbench.states import show_memory, show_positions
 from physbench_baselines import reference
@@ -26,7 +26,7 @@ class Inertia:
     def begin(self, batch: Batch) -> None:
         """Refuse data that do not show the places of objects."""
         if batch.shows != "position":
-            raise ModelError(
+            raise UnsuitableModel(
                 "inertia is for things that move: it needs the places of objects, as in the suite trajectories"
             )
 

@@ -29,7 +29,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from physbench.errors import ModelError
+from physbench.errors import ModelError, UnsuitableModel
 from physbench.model import Bernoulli
 from physbench.states import BYTES
 from physbench_baselines.processors import MessagePassing, Perceptron
@@ -104,7 +104,7 @@ class TrajectoryModel(nn.Module):
     ) -> Past | None:
         """Check the shape. There is no state before the first frame, and no randomness, slots or actions."""
         if shape[1:] != (2, 1):
-            raise ModelError(f"this model sees the places of balls, not frames of {shape}: take the suite trajectories")
+            raise UnsuitableModel(f"this model sees the places of balls, not frames of {shape}: take the suite trajectories")
         self._require(shape[0])
         return None
 
@@ -124,7 +124,7 @@ class TrajectoryModel(nn.Module):
 
     def _require(self, balls: int) -> None:
         if self.sizes.processor == "mlp" and balls != self.sizes.balls:
-            raise ModelError(
+            raise UnsuitableModel(
                 f"this model is for {self.sizes.balls} balls, not {balls}: take another dataset, or train one for it"
             )
 
@@ -194,7 +194,7 @@ class MemoryModel(nn.Module):
     ) -> torch.Tensor | None:
         """Check the shape. There is no state before the first frame, and no randomness or slots."""
         if shape != (BYTES, 8, 1):
-            raise ModelError(f"this model sees the bits of a memory, not frames of {shape}: take the suite ram")
+            raise UnsuitableModel(f"this model sees the bits of a memory, not frames of {shape}: take the suite ram")
         self._require(actions)
         return None
 
@@ -206,7 +206,7 @@ class MemoryModel(nn.Module):
         The state and the prediction are both the probabilities of the next bits.
         """
         if action is None:
-            raise ModelError(
+            raise UnsuitableModel(
                 f"this model needs one of {self.sizes.actions} actions with every memory, and got none: take a"
                 " dataset with actions"
             )
@@ -222,7 +222,7 @@ class MemoryModel(nn.Module):
 
     def _require(self, actions: int) -> None:
         if actions != self.sizes.actions:
-            raise ModelError(
+            raise UnsuitableModel(
                 f"this model takes one of {self.sizes.actions} actions, not of {actions}: take another dataset, or"
                 " train one for it"
             )

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from physbench.errors import ModelError
+from physbench.errors import ModelError, UnsuitableModel
 from physbench.model import Gaussian
 from physbench_baselines import chance
 from physbench_baselines.pixel_distributions import frames_as_images
@@ -161,7 +161,7 @@ class PixelModel(nn.Module):
 
     def _require(self, channels: int) -> None:
         if channels != self.sizes.channels:
-            raise ModelError(
+            raise UnsuitableModel(
                 f"this model is for frames of {self.sizes.channels} channels, not {channels}: take another dataset, or"
                 " train one for them"
             )

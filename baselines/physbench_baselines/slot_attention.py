@@ -24,7 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from physbench.errors import ModelError
+from physbench.errors import UnsuitableModel
 from physbench.model import Gaussian
 from physbench_baselines import chance
 from physbench_baselines.blocks import Convolution, initialise
@@ -186,7 +186,7 @@ class AutoEncoder(nn.Module):
 
     def _require(self, channels: int) -> None:
         if channels != self.sizes.channels:
-            raise ModelError(
+            raise UnsuitableModel(
                 f"this model is for frames of {self.sizes.channels} channels, not {channels}: take another dataset, or"
                 " train one for them"
             )

@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from physbench.errors import ModelError
+from physbench.errors import ModelError, UnsuitableModel
 from physbench.model import Gaussian
 from physbench_baselines import chance
 from physbench_baselines.rmsprop import TensorFlowRmsProp
@@ -325,7 +325,7 @@ class Sqair(nn.Module):
         """
         side = self.sizes.side
         if shape[2] != 1 or min(shape[:2]) < side or (shape[0] - side) % 2 or (shape[1] - side) % 2:
-            raise ModelError(
+            raise UnsuitableModel(
                 f"this model is for frames of ({side}, {side}, 1) (height, width, channels), or larger by an even"
                 f" number, not {tuple(shape)}"
             )
@@ -445,7 +445,7 @@ class Sqair(nn.Module):
     def _slots(self, wanted: int | None) -> int:
         slots = self.sizes.slots if wanted is None else replace(self.sizes, slots=wanted).slots
         if isinstance(self.relation, RelationalMemory) and not self.relation.each and slots != self.relation.slots:
-            raise ModelError(
+            raise UnsuitableModel(
                 f"the memory of this model is made of {self.relation.slots} objects at once, not of {slots}"
             )
         return slots

@@ -19,6 +19,7 @@ from physbench.cli.outputs import Outputs
 from physbench.cli.pipe_options import COMMAND, TIMEOUT, run_command
 from physbench.cli.root import JSON, STOPPED, main
 from physbench.cli.suite_option import SUITE, resolve_suite, users_code
+from physbench.cli.worker_options import ENGINE, SCHEDULER, WORKERS, WorkerOptions, keep_finished
 from physbench.printable import printable
 from physbench.progress import progress_bar
 from physbench.seeds import draw_fresh_seed
@@ -236,6 +237,8 @@ On a file of your own:
 \b
 physbench generate balls --train 0 --valid 0 --test 64 --out mine.h5
 physbench eval copy --data mine.h5
+physbench eval r-nem --suite balls --workers 4
+physbench eval r-nem --suite balls --engine dask --scheduler tcp://head:8786
 """,
 )
 @options(MODEL, FACTORY, ARCHITECTURE, COMMAND, TIMEOUT, SUITE, SIZE, LIMIT, FRESH)
@@ -250,30 +253,21 @@ physbench eval copy --data mine.h5
     default=None,
     help="Resume an interrupted evaluation (the default), or start again (the default for your own code).",
 )
+@options(WORKERS, ENGINE, SCHEDULER)
 @LABELS
 @OUTPUTS
-@gather_options(entry=ModelOptions, outputs=Outputs)
-def evaluate(entry: ModelOptions, outputs: Outputs, resume: bool | None, **settings: Any) -> None:
-    from physbench import __version__
+@gather_options(entry=ModelOptions, outputs=Outputs, team=WorkerOptions)
+def evaluate(entry: ModelOptions, outputs: Outputs, team: WorkerOptions, resume: bool | None, **settings: Any) -> None:
     from physbench.evaluation.evaluate import evaluate, extent
-    from physbench.evaluation.evaluation_journal import EvaluationJournal
+    from physbench.evaluation.evaluation_journal import EvaluationJournal, identify
     from physbench.evaluation.window import answers_of
-    from physbench.metrics.catalogue import all_metrics
-    from physbench.result import METRIC_VERSION
 
     outputs.require_sound()
     place = settings.pop("suite")
     suite = resolve_suite(place)
     with entry.enter() as entered:
         chosen = extent(suite, **{name: settings[name] for name in ("size", "limit", "fresh", "data")})
-        identity = {
-            **settings,
-            "suite": place,
-            "data": str(settings["data"]),
-            "model": entered.identity or entered.name,
-            "device": entry.device,
-        }
-        identity |= {"physbench": __version__, "metrics": [METRIC_VERSION, *all_metrics()]}
+        identity = identify(entered.identity or entered.name, place, entry.device, settings)
         if entry.command is not None:
             identity |= {
                 "command": entry.command,
@@ -284,15 +278,16 @@ def evaluate(entry: ModelOptions, outputs: Outputs, resume: bool | None, **setti
         journal = EvaluationJournal.of(identity) if resume or (resume is None and unchanging) else None
         if journal and journal.count_finished():
             click.echo(f"going on after {journal.count_finished()} finished blocks (--restart begins anew)", err=True)
-        with progress_bar("evaluating") as update:
+        with progress_bar("evaluating") as update, keep_finished(journal is not None):
             try:
                 found = evaluate(
-                    entered.model,
+                    entered,
                     suite,
                     **settings,
                     name=entered.name,
                     journal=journal,
                     notes=("own-code",) if entry.factory else ("isolated",) if entry.command else (),
+                    **team.to_settings(),
                     progress=lambda now: update(now.done, now.total, f"evaluating on {now.doing}"),
                 )
             except KeyboardInterrupt:

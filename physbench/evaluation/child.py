@@ -51,7 +51,7 @@ class Child:
         if not 0 < timeout < math.inf:
             raise ModelError(f"a timeout is a number of seconds above 0, not {timeout:g}")
         self.command = command
-        self._timeout = timeout
+        self.timeout = timeout
         self._failure: str | None = None
         self._answered = self._gone = False
         self._tail = b""
@@ -136,7 +136,7 @@ class Child:
         return [printable(line.expandtabs(4))[:LONGEST_LINE] for line in lines[-MOST_LINES:]]
 
     def _exchange(self, outgoing: list[memoryview], size: Size, topic: str) -> tuple[bytes, bytearray]:
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + self.timeout
         received, line, body_size = bytearray(), b"", None
         if self._answered and (early := self._read(self._stdout)):
             raise ModelError(f"it spoke before it was asked {topic}: {excerpt(early)}")
@@ -144,7 +144,7 @@ class Child:
         while outgoing or body_size is None or len(received) < body_size:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise ModelError(f"it did not answer {topic} within {self._timeout:g} seconds (--timeout)")
+                raise ModelError(f"it did not answer {topic} within {self.timeout:g} seconds (--timeout)")
             ready = self._selector.select(min(left, LAST_GASP))
             if not ready and self._process.poll() is not None:  # a process that it started may hold the pipes open
                 raise ModelError(self._half_an_answer(topic, len(received), body_size))

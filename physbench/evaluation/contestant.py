@@ -24,12 +24,28 @@ SUFFIXES = (".pt", ".pth", ".pt2", ".safetensors", ".ckpt", ".bin", ".pkl", ".pi
 
 
 @dataclass(frozen=True)
+class ModelSource:
+    """How another process comes by the same model: one of these five, and what it is given."""
+
+    name: str | None = None
+    checkpoint: str | None = None  # a file of weights or the folder of a run
+    factory: str | None = None  # package.module:FACTORY
+    command: str | None = None
+    pickled: bytes | None = None
+    device: str = "cpu"
+    settings: tuple[tuple[str, float], ...] = ()
+    architecture: str | None = None
+    timeout: float | None = None  # of a command
+
+
+@dataclass(frozen=True)
 class Contestant:
     """A model to be scored, with its name."""
 
     model: Model
     name: str
     identity: str | None  # a text that stands for everything that decides its answers; None for code that may change
+    source: ModelSource | None = None  # how another process comes by it; None for an object
 
 
 def contestant(
@@ -45,7 +61,10 @@ def contestant(
     if text and text not in registry.models.names() and (path.suffix in SUFFIXES or path.exists() or os.sep in text):
         opened = registry.attribute(CHECKPOINT)(path, device=device, settings=given, architecture=architecture)
         identity = None if opened.origin.code else f"checkpoint {opened.origin.weights_sha256}{told}"
-        return Contestant(opened, _name(path), identity)
+        source = ModelSource(
+            checkpoint=str(path.absolute()), device=device, settings=tuple(given.items()), architecture=architecture
+        )
+        return Contestant(opened, _name(path), identity, source)
     if architecture is not None:
         raise ModelError(
             f"an architecture is named for a file of weights or the folder of a run, and {text!r} is neither"
@@ -53,13 +72,19 @@ def contestant(
     if ":" in text and text not in registry.models.names():
         raise UnknownName(f"{text!r} names no model: to use your own code, give --model {text}, or an object in Python")
     model = _build(registry.models.get(text), device, given)
-    return Contestant(model, text, f"{text}{told}" if text in registry.models.built_in else None)
+    source = ModelSource(name=text, device=device, settings=tuple(given.items()))
+    return Contestant(model, text, f"{text}{told}" if text in registry.models.built_in else None, source)
 
 
 def resolve_model(
-    model: Model | str | os.PathLike[str], *, device: str = "cpu", settings: Mapping[str, float] | None = None
+    model: Model | Contestant | str | os.PathLike[str],
+    *,
+    device: str = "cpu",
+    settings: Mapping[str, float] | None = None,
 ) -> Contestant:
     """Take a model as it is, or look up a name, a checkpoint, or the folder of a training run."""
+    if isinstance(model, Contestant):
+        return model
     if isinstance(model, (str, os.PathLike)):
         return contestant(os.fspath(model), device=device, settings=settings)
     if settings:
@@ -74,7 +99,9 @@ def resolve_model(
 
 def own_code(place: str, *, device: str = "cpu") -> Contestant:
     """Import `package.module:factory`, and run it to make a model."""
-    return Contestant(_build(_import(place, "model", "factory"), device), place, None)
+    return Contestant(
+        _build(_import(place, "model", "factory"), device), place, None, ModelSource(factory=place, device=device)
+    )
 
 
 def own_suite(place: str) -> Suite:

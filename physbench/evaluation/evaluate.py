@@ -8,43 +8,37 @@ against the pinned one.
 import os
 import statistics
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from physbench import __version__
-from physbench.ahead import ahead
-from physbench.errors import DamagedFile, ModelError, RecipeError
-from physbench.evaluation.contestant import resolve_model
-from physbench.evaluation.evaluation_journal import EvaluationJournal, Part
-from physbench.evaluation.examples import Examples, Source, source_of
+from physbench.ahead import Engine
+from physbench.errors import DamagedFile, RecipeError, UnsuitableModel
+from physbench.evaluation.contestant import Contestant, resolve_model
+from physbench.evaluation.crew import BlockOrder, Crew, Measures, OwnProcess, task_of
+from physbench.evaluation.evaluation_journal import EvaluationJournal, Figures, Part
+from physbench.evaluation.examples import Source, source_of
 from physbench.evaluation.memoryless import memoryless_rates
 from physbench.evaluation.meter import Meter, Progress
 from physbench.evaluation.probes import count_examples, fit_probes
 from physbench.evaluation.scored_slots import find_scored_slots
-from physbench.evaluation.scoring import score_answer
 from physbench.evaluation.window import Answers, answers_of
+from physbench.evaluation.workers import ALONE, Entrant, Team, Workers
 from physbench.metrics.bootstrap import Interval, count_contributing, intervals, quotient
 from physbench.metrics.catalogue import all_metrics
-from physbench.metrics.memory_probe import MemoryProbe
-from physbench.metrics.probe import Probe
 from physbench.metrics.sums import Sums, curve, join, per_sequence, pool, value
 from physbench.model import Likelihood, Model, Origin
 from physbench.recipe import expand_split
 from physbench.result import Provenance, Result, Score
-from physbench.suites import BATCH, SIZES, UNRANKED, Asking, Pins, Rollout, Still, Suite, Task, Window, suite_of
+from physbench.suites import BATCH, SIZES, UNRANKED, Pins, Rollout, Still, Suite, Task, Window, suite_of
 from physbench.world import parts_of
-
-Figures = dict[tuple[str, str], Sums]  # task, metric -> (N, steps)
-Block = tuple[int, int, Examples]  # start, stop
-Rates = Mapping[Asking, list[float] | None]  # of `memoryless_rates`
 
 
 @dataclass(frozen=True)
@@ -123,7 +117,7 @@ def _require_sequences(suite: Suite, split: str, count: int) -> None:
 
 
 def evaluate(
-    model: Model | str | os.PathLike[str],
+    model: Model | Contestant | str | os.PathLike[str],
     suite: str | Suite = "balls",
     *,
     name: str | None = None,
@@ -139,6 +133,9 @@ def evaluate(
     journal: EvaluationJournal | None = None,
     notes: tuple[str, ...] = (),
     progress: Callable[[Progress], None] | None = None,
+    workers: int = 1,
+    engine: Engine = "processes",
+    scheduler: str | None = None,
 ) -> Result:
     """Score a model on a suite.
 
@@ -146,6 +143,8 @@ def evaluate(
     size: lite or full; limit: so many sequences only; fresh: other sequences of the same recipes, drawn by this seed;
     data: a dataset file instead; device, settings: for a model by name, where it runs and what it is given otherwise
     than it was trained with; journal: where finished blocks are kept, so that a killed evaluation goes on.
+    workers: processes that share the sequences out, each with a model of its own; engine: "dask" for those of a Dask
+    cluster, at the address of a scheduler or started here. A script needs `if __name__ == "__main__":` around its work.
 
     >>> result = physbench.evaluate("constant-velocity", suite="balls", limit=4)
     >>> 0 < result.score("balls4mass64", "relative_bce").value < 1
@@ -153,8 +152,10 @@ def evaluate(
     """
     split, data = expand_split(split), None if data is None else Path(data)
     chosen = extent(suite, size=size, limit=limit, fresh=fresh, split=split, data=data)
+    team = Team(workers, engine, scheduler)
     entered = resolve_model(model, device=device, settings=settings)
     model, name = entered.model, name or entered.name
+    entrant = Entrant.of(entered) if team.is_elsewhere else None
 
     origin = getattr(model, "origin", None) or Origin()
     notes = (*notes, *["own-code"] * (origin.code is not None and "own-code" not in notes))
@@ -178,6 +179,8 @@ def evaluate(
         journal=journal,
         meter=meter,
         probed=bool(getattr(model, "latents", None)),
+        entrant=entrant,
+        team=team,
     )
     return replace(
         result,
@@ -218,44 +221,40 @@ def score_answers(
     journal: EvaluationJournal | None = None,
     meter: Meter | None = None,
     probed: bool = False,
+    entrant: Entrant | None = None,
+    team: Team = ALONE,
 ) -> Result:
-    """What answers are worth, wherever they come from. probed: whether codes of slots are among them."""
+    """What answers are worth, wherever they come from. probed: whether codes of slots are among them.
+
+    entrant, team: the model that gives them, and the workers that ask it instead of this process.
+    """
     require_possible(batch, seed)
     began = time.perf_counter()
-    figures: Figures = {}
+    suite, meter = chosen.suite, meter or Meter()
+    meter.begin(suite.tasks, chosen.count, count_examples(chosen) if probed else None)
+    sources = {task.name: _open_source(task, chosen) for task in suite.tasks}
+    crew: Crew = (
+        Workers(team, entrant, chosen, seed, sources, meter)
+        if entrant
+        else OwnProcess(answers, likelihood, suite, sources, partial(_training_of, chosen), meter)
+    )
+    measures = _find_measures(chosen, crew, batch, meter, probed=probed)
+    parts: dict[str, list[Part]] = {}
     digests: dict[str, str] = {}
-    notes = {likelihood.note} - {""}
-    meter = meter or Meter()
-    meter.begin(chosen.suite.tasks, chosen.count, count_examples(chosen) if probed else None)
-    for task in chosen.suite.tasks:
-        source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)
-        _require_frames(task, source, chosen)
-        rates: Rates = {
-            asking: memoryless_rates(chosen, task, asking)
-            for asking in task.askings
-            if isinstance(asking, Window) and asking.kind == "window"
-        }
-        slots = find_scored_slots(chosen, task)
-        probes = fit_probes(answers, task, chosen, batch, meter, slots) if probed else {}
-        parts: list[Part] = []
-        with closing(_blocks(source, chosen.count, batch)) as blocks:
-            for start, stop, examples in blocks:
-                meter.begin_block(task, stop - start)
-                part = journal.read(task.name, start) if journal else None
-                if part is None:
-                    part = _score_block(answers, task, examples, source, start, likelihood, rates, probes, slots)
-                    if journal:
-                        journal.write(task.name, start, part)
-                parts.append(part)
-                meter.end_block()
-        digests[task.name] = source.digest(chosen.count)
-        chosen.require_pinned(task, digests[task.name])
-        figures |= {key: join([part.figures[key] for part in parts]) for key in parts[0].figures}
-        notes.update(note for part in parts for note in part.notes)
+    with closing(_score_blocks(crew, chosen, measures, batch, journal)) as blocks:
+        for order, part in blocks:
+            parts.setdefault(order.task, []).append(part)
+            meter.end_block()
+            if order.stop == chosen.count:
+                digests[order.task] = sources[order.task].digest(chosen.count)
+                chosen.require_pinned(task_of(suite, order), digests[order.task])
+    figures: Figures = {}
+    for each in parts.values():
+        figures |= {key: join([part.figures[key] for part in each]) for key in each[0].figures}
     if not figures:
         why = "only owner maps are asked for here, and the model gives none or the data have no groups"
-        raise ModelError(f"nothing of {name} can be scored on {chosen.suite.name}: {why}")
-    suite = chosen.suite
+        raise UnsuitableModel(f"nothing of {name} can be scored on {suite.name}: {why}")
+    notes = {likelihood.note, *(note for each in parts.values() for part in each for note in part.notes)} - {""}
     figures |= {key: sums for task in suite.tasks for key, sums in _pool_samples(task, figures)}
     kept = {key: per_sequence(sums) for key, sums in figures.items()}
     origin = Provenance(
@@ -283,6 +282,60 @@ def score_answers(
     )
 
 
+def _open_source(task: Task, chosen: Extent) -> Source:
+    source = source_of(task, split=chosen.split, fresh=chosen.fresh, data=chosen.data)
+    _require_frames(task, source, chosen)
+    return source
+
+
+def _training_of(chosen: Extent, task: Task) -> Source:
+    return source_of(task, split="training", fresh=chosen.fresh, data=chosen.data)
+
+
+def _find_measures(chosen: Extent, crew: Crew, batch: int, meter: Meter, *, probed: bool) -> dict[str, Measures]:
+    """Find, over all sequences, what each block is scored with: by the name of a task."""
+    tasks = chosen.suite.tasks
+    slots = {task.name: find_scored_slots(chosen, task) for task in tasks}
+    probes: dict[str, dict[Any, Any]] = {task.name: {} for task in tasks}
+    if probed:
+        probes = fit_probes(chosen, batch, slots, read_lessons=crew.read_lessons, end_block=meter.end_block)
+    return {
+        task.name: Measures(
+            {
+                asking: memoryless_rates(chosen, task, asking)
+                for asking in task.askings
+                if isinstance(asking, Window) and asking.kind == "window"
+            },
+            slots[task.name],
+            probes[task.name],
+        )
+        for task in tasks
+    }
+
+
+def _score_blocks(
+    crew: Crew, chosen: Extent, measures: Mapping[str, Measures], batch: int, journal: EvaluationJournal | None
+) -> Generator[tuple[BlockOrder, Part]]:
+    """Give blocks in their order: those that a journal holds, and the others, which it then holds, too."""
+    known: deque[Part | None] = deque()
+
+    def orders() -> Iterator[BlockOrder]:
+        for task in chosen.suite.tasks:
+            for start in range(0, chosen.count, batch):
+                known.append(journal.read(task.name, start) if journal else None)
+                scored = known[-1] is not None
+                yield BlockOrder(task.name, start, min(start + batch, chosen.count), scored=scored)
+
+    with closing(crew.score(orders(), measures)) as blocks:
+        for order, part in blocks:
+            kept = known.popleft()
+            if part is not None and journal:
+                journal.write(order.task, order.start, part)
+            done = kept or part
+            assert done is not None
+            yield order, done
+
+
 def _require_frames(task: Task, source: Source, chosen: Extent) -> None:
     """Refuse what would be cut short."""
     most = max(asking.frames for asking in task.askings)
@@ -295,40 +348,6 @@ def _require_frames(task: Task, source: Source, chosen: Extent) -> None:
 def _plain(number: float) -> str:
     """Without an exponent."""
     return f"{Decimal(repr(number)):f}"
-
-
-def _blocks(source: Source, count: int, batch: int) -> Generator[Block]:
-    """The next block is made while this one is scored."""
-
-    def make_block(start: int) -> Block:
-        stop = min(start + batch, count)
-        return start, stop, source.examples(start, stop)
-
-    return ahead(make_block, range(0, count, batch), depth=1)
-
-
-def _score_block(
-    answers: Answers,
-    task: Task,
-    examples: Examples,
-    source: Source,
-    start: int,
-    likelihood: Likelihood,
-    rates: Rates,
-    probes: Mapping[Any, Probe | MemoryProbe],
-    slots: NDArray[np.bool_] | None,
-) -> Part:
-    figures: Figures = {}
-    notes: tuple[str, ...] = ()
-    for asking in task.askings:
-        answer = answers(task, asking, examples, source, start)
-        if answer.log_likelihoods is not None:
-            notes = ("self-computed-likelihood",)
-        named = score_answer(
-            asking, answer, examples, likelihood, rates=rates.get(asking), probe=probes.get(asking), scored_slots=slots
-        )
-        figures |= {(task.names(asking), metric): sums for metric, sums in named.items()}
-    return Part(figures, notes)
 
 
 def _on_file(suite: Suite, data: Path, split: str) -> Suite:

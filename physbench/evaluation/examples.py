@@ -5,8 +5,9 @@ B sequences, T frames, K objects, H x W pixels, C channels.
 
 import hashlib
 import io
+import math
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,13 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physbench import cache
-from physbench.errors import ModelError, StorageError
+from physbench.errors import StorageError, UnsuitableModel
 from physbench.files import write_whole
+from physbench.lock import hold_lock
 from physbench.npz import read_npz
 from physbench.recipe import Recipe, mix, resolve_split
 from physbench.scene import Scenes, Span, join_scenes
 from physbench.states import Shows
-from physbench.storage.digest import SplitDigest
+from physbench.storage.digest import SplitDigest, SplitSummary
 from physbench.storage.display import Display
 from physbench.storage.foreign import Foreign
 from physbench.storage.layout import BLOCK, FORMAT
@@ -65,6 +67,14 @@ class Source(Protocol):
         """Return sequences start..stop-1."""
         ...
 
+    def summarize(self, start: int, stop: int) -> tuple[Examples, SplitSummary | None]:
+        """Give examples, and what they add to the digest: nothing where a file says its own."""
+        ...
+
+    def append(self, summary: SplitSummary | None) -> None:
+        """Take down what the next sequences add, wherever they were asked for."""
+        ...
+
     def digest(self, count: int) -> str:
         """Return the digest of the first sequences, after they were asked for in order."""
         ...
@@ -93,12 +103,21 @@ class Made:
 
     def examples(self, start: int, stop: int) -> Examples:
         """Make sequences start..stop-1."""
+        examples, summary = self.summarize(start, stop)
+        self.append(summary)
+        return examples
+
+    def summarize(self, start: int, stop: int) -> tuple[Examples, SplitSummary | None]:
         scenes = self._scenes(self._split, start, stop)
-        self._digest.add(scenes)
         events = {name: column for name, column in scenes.events.items() if name != "offset"}
         if events:
             events["sequence"] = np.repeat(np.arange(stop - start), np.diff(scenes.events["offset"]))
-        return _examples(np.arange(start, stop), scenes.arrays(), events, self.display)
+        examples = _examples(np.arange(start, stop), scenes.arrays(), events, self.display)
+        return examples, self._digest.summarize(scenes)
+
+    def append(self, summary: SplitSummary | None) -> None:
+        if summary is not None:
+            self._digest.append(summary)
 
     def digest(self, count: int) -> str:
         """Return the digest of all sequences that were made so far."""
@@ -133,6 +152,12 @@ class StoredExamples:
             )
         return _examples(np.arange(start, stop), self._split[start:stop], events, self.display)
 
+    def summarize(self, start: int, stop: int) -> tuple[Examples, SplitSummary | None]:
+        return self.examples(start, stop), None
+
+    def append(self, summary: SplitSummary | None) -> None:
+        pass
+
     def digest(self, count: int) -> str:
         """Return the content digest that the file states."""
         return self._file.attributes["content_sha256"]
@@ -140,7 +165,7 @@ class StoredExamples:
     def training_mean(self) -> NDArray[np.float32]:
         """Compute the mean frame of the training split of the file, (H, W, C)."""
         if "training" not in self._file:
-            raise ModelError(f"{self._file.path} has no training split to take the mean of")
+            raise UnsuitableModel(f"{self._file.path} has no training split to take the mean of")
         split = self._file["training"].only(self.display.array)
         return np.mean(
             [self.display.show(split[number]).mean(axis=0) for number in range(min(len(split), MEAN_OF))], axis=0
@@ -164,6 +189,12 @@ class Plain:
         return Examples(
             np.arange(start, stop), arrays["features"], arrays.get("groups"), arrays.get("collisions"), truth=arrays
         )
+
+    def summarize(self, start: int, stop: int) -> tuple[Examples, SplitSummary | None]:
+        return self.examples(start, stop), None
+
+    def append(self, summary: SplitSummary | None) -> None:
+        pass
 
     def digest(self, count: int) -> str:
         """Return the digest of the first sequences."""
@@ -226,7 +257,7 @@ def _mean_of_training(recipe: Recipe, display: Display) -> NDArray[np.float32]:
     total = np.zeros(display.shape(generator.shape, generator.objects), np.float64)
     count = min(MEAN_OF, recipe.splits.get("training", 0)) if parts_of(generator).spans else MEAN_OF
     if not count:
-        raise ModelError(f"{recipe.name} has no training sequences to take a mean of")
+        raise UnsuitableModel(f"{recipe.name} has no training sequences to take a mean of")
     for start in range(0, count, 50):
         arrays = _maker_of(recipe)("training", start, min(start + 50, count), (display.array,)).arrays()
         total += display.show(arrays).sum(axis=(0, 1), dtype=np.float64)
@@ -270,6 +301,17 @@ class SceneCache:
         path = self._folder / f"{unit.split}-{unit.start}-{unit.stop}.npz"
         with suppress(StorageError, KeyError):
             return _read(path)
+        making = path.with_suffix(".making")
+        with ExitStack() as stack:
+            with suppress(OSError, StorageError):  # where nothing can be kept, nothing can be shared
+                making.mkdir(parents=True, exist_ok=True)
+                stack.callback(_remove_if_there, making)
+                stack.enter_context(hold_lock(making, math.inf))  # another worker may be at it, for a minute
+            with suppress(StorageError, KeyError):
+                return _read(path)
+            return self._make(unit, path)
+
+    def _make(self, unit: Span, path: Path) -> Scenes:
         scenes = self._recipe.scenes(unit.split, unit.start, unit.stop)
         arrays = {**scenes.arrays(), **{f"events/{name}": column for name, column in scenes.events.items()}}
         content = io.BytesIO()
@@ -279,6 +321,11 @@ class SceneCache:
             self._folder.mkdir(parents=True, exist_ok=True)
             write_whole(path, content.getvalue())
         return scenes
+
+
+def _remove_if_there(folder: Path) -> None:
+    with suppress(OSError):  # another process may wait in it, or have removed it
+        folder.rmdir()
 
 
 def _read(path: Path) -> Scenes:

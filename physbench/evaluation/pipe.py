@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from physbench.errors import ModelError
 from physbench.evaluation.child import Child, split_command
-from physbench.evaluation.contestant import Contestant
+from physbench.evaluation.contestant import Contestant, ModelSource
 from physbench.evaluation.messages import (
     MessageLayout,
     decode_arrays,
@@ -124,7 +124,8 @@ def enter(child: Child) -> Contestant:
     header, _ = ask(child, {"ask": "hello", "protocol": PROTOCOL}, {}, _require_greeting, topic="'hello'")
     greeting = _greeting(header)
     model = (ImaginingPipeModel if greeting.imagines else PipeModel)(child, greeting)
-    return Contestant(model, greeting.name or program_name(child.command), None)
+    name = greeting.name or program_name(child.command)
+    return Contestant(model, name, None, ModelSource(command=child.command, timeout=child.timeout))
 
 
 def ask(

@@ -7,29 +7,30 @@ its codes of the frames.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from physbench.errors import ModelError
+from physbench.evaluation.crew import BlockOrder
 from physbench.evaluation.examples import source_of
-from physbench.evaluation.scored_slots import require_ram
-from physbench.metrics.grouping import contingency
+from physbench.evaluation.lessons import Lesson
 from physbench.metrics.memory_probe import MemoryProbe
-from physbench.metrics.metric import FACTORS
-from physbench.metrics.probe import Probe, factor_of, objects_of
+from physbench.metrics.probe import Probe
 from physbench.suites import Codes, Image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from physbench.evaluation.evaluate import Extent
-    from physbench.evaluation.meter import Meter
-    from physbench.evaluation.window import Answers
     from physbench.suites import Task
 
 MOST = 1_000
 """The most training images, or training sequences, that a probe is fitted to."""
+
+ReadLessons = Callable[[Iterable[BlockOrder]], Generator[Lesson | None]]
 
 
 def count_examples(chosen: Extent) -> dict[str, int]:
@@ -46,66 +47,92 @@ def count_examples(chosen: Extent) -> dict[str, int]:
 
 
 def fit_probes(
-    answers: Answers, task: Task, chosen: Extent, batch: int, meter: Meter, slots: NDArray[np.bool_] | None = None
-) -> dict[Any, Probe | MemoryProbe]:
-    """Fit one probe for each Image and each Codes of a task.
+    chosen: Extent,
+    batch: int,
+    slots: Mapping[str, NDArray[np.bool_] | None],
+    *,
+    read_lessons: ReadLessons,
+    end_block: Callable[[], None],
+) -> dict[str, dict[Any, Probe | MemoryProbe]]:
+    """Fit one probe for each Image and each Codes that a task asks about, by the name of the task; none where the model
+    gives no codes or owners, or the data lack factors.
 
-    There is no probe if the model gives no codes or owners, or if the data lack factors. slots: the result of
-    `find_scored_slots`, where memories are asked about.
+    slots: of `find_scored_slots`, where memories are asked about. read_lessons: shows training sequences to the model.
+    end_block: called after each block of them.
     """
-    fitted: dict[Any, Probe | MemoryProbe | None] = {}
-    for asking in task.askings if task.name in count_examples(chosen) else ():
-        if isinstance(asking, Image):
-            fitted[asking] = _fit(answers, task, asking, chosen, batch, meter)
-        elif isinstance(asking, Codes) and slots is not None:
-            fitted[asking] = _fit_memory(answers, task, asking, chosen, batch, meter, slots)
-    return {asking: probe for asking, probe in fitted.items() if probe}
+    wanted = [
+        (task, number)
+        for task in chosen.suite.tasks
+        for number, asking in enumerate(task.askings)
+        if task.name in count_examples(chosen) and _is_probed(asking, slots[task.name])
+    ]
+    hopeless: set[tuple[str, int]] = set()
+    issued: list[BlockOrder] = []
+
+    def orders() -> Iterator[BlockOrder]:
+        for task, number in wanted:
+            count = _count_training(task, chosen)
+            for start in range(0, count, batch):
+                if (task.name, number) not in hopeless:
+                    issued.append(BlockOrder(task.name, start, min(start + batch, count), number))
+                    yield issued[-1]
+
+    lessons: dict[tuple[str, int], list[Lesson]] = {}
+    if wanted:
+        with closing(read_lessons(orders())) as read:
+            for place, lesson in enumerate(read):
+                key = issued[place].task, issued[place].asking or 0
+                if lesson is None:
+                    hopeless.add(key)
+                else:
+                    lessons.setdefault(key, []).append(lesson)
+                    end_block()
+    fitted: dict[str, dict[Any, Probe | MemoryProbe]] = {task.name: {} for task in chosen.suite.tasks}
+    for task, number in wanted:
+        asking, learnt = task.askings[number], lessons.pop((task.name, number), [])
+        if (task.name, number) not in hopeless and (probe := _fit(asking, learnt, slots[task.name])):
+            fitted[task.name][asking] = probe
+    return fitted
 
 
-def _fit_memory(
-    answers: Answers, task: Task, asking: Codes, chosen: Extent, batch: int, meter: Meter, slots: NDArray[np.bool_]
-) -> MemoryProbe:
-    source = source_of(task, split="training", fresh=chosen.fresh, data=chosen.data)
-    count = min(count_examples(chosen)[task.name], len(source))
-    codes: NDArray[np.float32] | None = None
-    ram = np.zeros((count, len(asking.moments), len(slots)), np.uint8)
-    for start in range(0, count, batch):
-        stop = min(start + batch, count)
-        examples = source.examples(start, stop)
-        meter.begin_block(task, stop - start)
-        found = answers(task, asking, examples, source, start).codes
-        assert found is not None
-        codes = np.empty((count, *found.shape[1:]), np.float32) if codes is None else codes
-        if found.shape[1:] != codes.shape[1:]:
-            raise ModelError(
-                f"a code is as long for every sequence: not {codes.shape[2]} numbers, and then {found.shape[2]}"
-            )
-        codes[start:stop], ram[start:stop] = found, require_ram(examples.truth, task)[:, list(asking.moments)]
-        meter.end_block()
-    assert codes is not None
-    return MemoryProbe.fit(codes, ram, slots, [address for _, address in asking.variables])
+def _is_probed(asking: Any, slots: NDArray[np.bool_] | None) -> bool:
+    return isinstance(asking, Image) or (isinstance(asking, Codes) and slots is not None)
 
 
-def _fit(answers: Answers, task: Task, asking: Image, chosen: Extent, batch: int, meter: Meter) -> Probe | None:
-    source = source_of(task, split="training", fresh=chosen.fresh)
-    codes: list[NDArray[np.float64]] = []
-    factors: dict[str, list[NDArray[np.float64]]] = {}
+def _count_training(task: Task, chosen: Extent) -> int:
     count = count_examples(chosen)[task.name]
-    for start in range(0, count, batch):
-        examples = source.examples(start, min(start + batch, count))
-        meter.begin_block(task, len(examples.places))
-        names = [name for name in FACTORS if name in examples.truth]
-        if examples.groups is None or not names:
-            return None
-        answer = answers(task, asking, examples, source, start)
-        if answer.codes is None or answer.owners is None:
-            return None
-        tables = contingency(answer.owners, examples.groups[:, asking.frame : asking.frame + 1])[:, 0]
-        image, thing, slot = objects_of(tables, answer.codes.shape[1])
-        codes.append(answer.codes[image, slot].astype(np.float64))
-        for name in names:
-            factors.setdefault(name, []).append(factor_of(examples.truth, name)[image, thing])
-        meter.end_block()
-    if not sum(map(len, codes)):
+    if any(isinstance(asking, Codes) for asking in task.askings):  # worlds of whole episodes, and files, have an end
+        count = min(count, len(source_of(task, split="training", fresh=chosen.fresh, data=chosen.data)))
+    return count
+
+
+def _fit(asking: Any, lessons: list[Lesson], slots: NDArray[np.bool_] | None) -> Probe | MemoryProbe | None:
+    """What is learnt of the lessons in their order."""
+    if isinstance(asking, Codes):
+        assert slots is not None
+        return _fit_memory(asking, lessons, slots)
+    if not sum(len(lesson.codes) for lesson in lessons):
         return None
-    return Probe.fit(np.concatenate(codes), {name: np.concatenate(parts) for name, parts in factors.items()})
+    names = lessons[0].truth
+    return Probe.fit(
+        np.concatenate([lesson.codes for lesson in lessons]),
+        {name: np.concatenate([lesson.truth[name] for lesson in lessons]) for name in names},
+    )
+
+
+def _fit_memory(asking: Codes, lessons: list[Lesson], slots: NDArray[np.bool_]) -> MemoryProbe:
+    first = lessons[0].codes
+    for lesson in lessons:
+        if lesson.codes.shape[1:] != first.shape[1:]:
+            raise ModelError(
+                f"a code is as long for every sequence: not {first.shape[2]} numbers, and then {lesson.codes.shape[2]}"
+            )
+    count, filled = sum(len(lesson.codes) for lesson in lessons), 0
+    codes = np.empty((count, *first.shape[1:]), np.float32)
+    ram = np.zeros((count, len(asking.moments), len(slots)), np.uint8)
+    while lessons:  # each is let go of as soon as it is copied: thousands of codes are large
+        lesson = lessons.pop(0)
+        codes[filled : filled + len(lesson.codes)] = lesson.codes
+        ram[filled : filled + len(lesson.codes)] = lesson.truth["ram"]
+        filled += len(lesson.codes)
+    return MemoryProbe.fit(codes, ram, slots, [address for _, address in asking.variables])

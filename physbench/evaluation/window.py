@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from physbench.errors import ModelError
+from physbench.errors import ModelError, UnsuitableModel
 from physbench.evaluation.examples import Examples, Source
 from physbench.metrics.boxes import copy_boxes
 from physbench.metrics.pixels import require_likelihood
@@ -45,7 +45,7 @@ class Truth(dict[str, Any]):
     """Stored arrays by name; asking for one that the data lack raises an error in words."""
 
     def __missing__(self, name: str) -> Any:
-        raise ModelError(f"this model is told the truth, and these data have no {name!r}")
+        raise UnsuitableModel(f"this model is told the truth, and these data have no {name!r}")
 
 
 def answers_of(model: Model, seed: int) -> Answers:
@@ -129,7 +129,7 @@ def _take_codes(
     """Show every frame that is needed; return the codes after some of them, the slots of each concatenated."""
     latents = getattr(model, "latents", None)
     if latents is None:
-        raise ModelError("this suite reads the codes of a model, its latents(state), and this model has none")
+        raise UnsuitableModel("this suite reads the codes of a model, its latents(state), and this model has none")
     state, codes = model.begin(begin), list[NDArray[np.float32]]()
     for t in range(max(moments) + 1):
         state, told = _require_pair(model.observe(state, _copy_frame(frames, t), _action(actions, t)))

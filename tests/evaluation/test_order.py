@@ -13,6 +13,7 @@ import physbench
 from physbench import registry
 from physbench.evaluation import evaluate as evaluation
 from physbench.evaluation.examples import Examples, Source, source_of
+from physbench.evaluation.scoring import score_answer
 from physbench.result import Result
 from physbench.suites import ROWS, SUITES, Task
 from physbench_baselines.reference import ConstantVelocity, Copy
@@ -121,7 +122,7 @@ def test_who_is_beside_a_sequence_changes_nothing() -> None:
         for asking in task.askings:
             for model in (Slots(), ConstantVelocity(), Copy()):
                 usual, other = (
-                    evaluation.score_answer(
+                    score_answer(
                         asking, evaluation.answers_of(model, 0)(task, asking, each, source, 0), each, model.likelihood
                     )
                     for each in (shown, beside)
