@@ -104,7 +104,9 @@ class TrajectoryModel(nn.Module):
     ) -> Past | None:
         """Check the shape. There is no state before the first frame, and no randomness, slots or actions."""
         if shape[1:] != (2, 1):
-            raise UnsuitableModel(f"this model sees the places of balls, not frames of {shape}: take the suite trajectories")
+            raise UnsuitableModel(
+                f"this model sees the places of balls, not frames of {shape}: take the suite trajectories"
+            )
         self._require(shape[0])
         return None
 
