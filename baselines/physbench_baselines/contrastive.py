@@ -77,6 +77,7 @@ class ContrastiveModel(nn.Module):
 
     likelihood = Bernoulli()  # not used: it predicts no pixels
     wants = ("features", "actions")
+    separable = False  # it tells the sequences of a batch apart
 
     def __init__(self, sizes: ContrastiveSizes) -> None:
         super().__init__()

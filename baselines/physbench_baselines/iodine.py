@@ -49,6 +49,7 @@ from physbench_baselines.iodine_layers import (
     Residual,
     coordinates,
 )
+from physbench_baselines.noise import draw_normal
 from physbench_baselines.pixel_distributions import PIXELS, frames_as_images
 from physbench_baselines.training.trainable import Losses
 
@@ -233,9 +234,7 @@ class Iodine(nn.Module):
         steps = torch.linspace(0, 1, len(frames), dtype=torch.float64).tolist()
         shape = (len(frames[0]), self._slots(slots), self.sizes.latent)
         if noise is None:
-            draws = torch.randn(
-                (len(frames), *shape), generator=generator, device=frames[0].device, dtype=self.initial.dtype
-            )
+            draws = draw_normal((len(frames), *shape), generator=generator, like=self.initial, axis=1)
             noise = draws.unbind(0)
         total, guess = self.initial.new_zeros(()), None
         for weight, guess in zip(steps, self.unroll(frames, noise), strict=True):

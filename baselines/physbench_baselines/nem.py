@@ -29,6 +29,7 @@ from physbench.model import Bernoulli
 from physbench_baselines import chance
 from physbench_baselines.blocks import Decoder, Encoder
 from physbench_baselines.nem_sizes import NemSizes
+from physbench_baselines.noise import draw_normal, draw_uniform
 from physbench_baselines.recurrences import Lstm, Relational, Rnn, others
 from physbench_baselines.training.trainable import Losses
 
@@ -145,10 +146,10 @@ class Nem(nn.Module):
         clean = frames.squeeze(-1).float()
         shape = (len(clean), self._slots(slots), *clean.shape[2:])
         if gamma is None:
-            gamma = torch.randn(shape, generator=generator, device=clean.device).abs()
+            gamma = draw_normal(shape, generator=generator, like=clean).abs()
         if noisy is None:
             shown = clean[:, :-1]
-            noise = torch.rand(shown.shape, generator=generator, device=clean.device) < self.sizes.noise
+            noise = draw_uniform(shown.shape, generator=generator, like=clean) < self.sizes.noise
             shown = torch.where(noise, 1 - shown, shown)
         else:
             shown = noisy.squeeze(-1).float()

@@ -144,6 +144,7 @@ class MemoryModel(nn.Module):
 
     likelihood = Bernoulli()
     wants = ("ram", "actions")
+    separable = False  # a mean over the bytes that change, of which sequences have more or fewer
 
     def __init__(self, sizes: MemorySizes) -> None:
         super().__init__()

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from physbench.errors import ModelError, UnsuitableModel
 from physbench.model import Gaussian
 from physbench_baselines import chance
+from physbench_baselines.noise import draw_normal
 from physbench_baselines.pixel_distributions import frames_as_images
 from physbench_baselines.processors import MessagePassing
 from physbench_baselines.rmr import PAST
@@ -120,9 +121,7 @@ class PixelModel(nn.Module):
             )
         x = frames_as_images(features, self.join.weight.dtype)
         if noise is None:
-            noise = torch.randn(
-                (len(x), self.sizes.slots, self.sizes.slot_size), generator=generator, device=x.device, dtype=x.dtype
-            )
+            noise = draw_normal((len(x), self.sizes.slots, self.sizes.slot_size), generator=generator, like=x)
         means, masks = self(x[:, :-1], noise)
         error = ((means * masks).sum(dim=2) - x[:, PAST:]).square().mean()
         return Losses(4 * error, {"pixel_mse": error.detach()})

@@ -28,6 +28,7 @@ from physbench.errors import UnsuitableModel
 from physbench.model import Gaussian
 from physbench_baselines import chance
 from physbench_baselines.blocks import Convolution, initialise
+from physbench_baselines.noise import draw_normal
 from physbench_baselines.pixel_distributions import frames_as_images
 from physbench_baselines.training.trainable import Losses
 
@@ -130,9 +131,7 @@ class AutoEncoder(nn.Module):
         self._require(batch["features"].shape[4])
         x = frames_as_images(batch["features"], self.attention.mean.dtype).flatten(0, 1)
         if noise is None:
-            noise = torch.randn(
-                (len(x), self.sizes.slots, self.sizes.slot_size), generator=generator, device=x.device, dtype=x.dtype
-            )
+            noise = draw_normal((len(x), self.sizes.slots, self.sizes.slot_size), generator=generator, like=x)
         _, means, masks = self(x, noise)
         error = ((means * masks).sum(dim=1) - x).square().mean()
         return Losses(4 * error, {"mse": error.detach()})

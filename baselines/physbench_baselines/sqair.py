@@ -41,6 +41,7 @@ from torch import Tensor, nn
 from physbench.errors import ModelError, UnsuitableModel
 from physbench.model import Gaussian
 from physbench_baselines import chance
+from physbench_baselines.noise import draw_normal, draw_uniform
 from physbench_baselines.rmsprop import TensorFlowRmsProp
 from physbench_baselines.sqair_bound import evidence, log_clipped, number_probabilities, surrogate
 from physbench_baselines.sqair_inference import Discovery, Draws, Explained, Eye, Propagation
@@ -477,7 +478,7 @@ def draw_from(generator: torch.Generator | None, rows: int, slots: int, what: in
     """Draw all random numbers of a frame, on the device and with the type of another tensor."""
 
     def normal(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, device=like.device, dtype=like.dtype)
+        return draw_normal(shape, generator=generator, like=like)
 
-    uniform = torch.rand((rows, 2 * slots), generator=generator, device=like.device, dtype=like.dtype)
+    uniform = draw_uniform((rows, 2 * slots), generator=generator, like=like)
     return Draws(normal(rows, 2 * slots, 4), normal(rows, 2 * slots, what), uniform)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import Field, asdict, fields, replace
@@ -18,6 +19,7 @@ from physbench.plainjson import dump
 from physbench.progress import progress_bar
 
 if TYPE_CHECKING:
+    from physbench_baselines.training.ranks import Ranks
     from physbench_baselines.training.training_recipe import TrainingRecipe
 
 MOST_FIGURES = 3
@@ -116,7 +118,8 @@ def train(
     and kill lose a minute at most. --resume goes on where the run stopped, to the same curve. `physbench eval FOLDER`
     scores the best weights.
 
-    The agent that plays Space Invaders is trained, too: `physbench train dqn --help`.
+    The agent that plays Space Invaders is trained, too: `physbench train dqn --help`. Started by torchrun, several
+    processes share out each batch, on a GPU each where there are some, and learn what one would.
 
     \b
     physbench train conv3 --steps 20 --batch 8 --validation 8 --out runs/first
@@ -124,6 +127,7 @@ def train(
     physbench eval runs/first --suite smoke --limit 4
     physbench train r-nem --minutes 60
     physbench train r-nem --initial r-nem --data balls3curtain64 --minutes 30
+    torchrun --nproc-per-node 2 -m physbench train r-nem --minutes 60
     """
     if model is None and not (resume and out):
         raise click.UsageError("name a model, or give --resume and the --out folder of a run")
@@ -131,7 +135,11 @@ def train(
         raise click.UsageError("--initial names no weights: give a model, a folder or a file, or leave it out")
     from physbench_baselines.training.folder import Folder
     from physbench_baselines.training.preflight import require_startable, usual_recipe
+    from physbench_baselines.training.ranks import ranks_of
 
+    ranks = ranks_of(os.environ)
+    if not ranks.leads:
+        return _follow(ranks, device=device, workers=workers)
     if model and ":" in model:
         click.echo(f"running the code of {model}", err=True)
     changed = {name: value for name, value in {"model": model, **given}.items() if value is not None}
@@ -141,6 +149,7 @@ def train(
     recipe = replace(Folder(folder).recipe(), **changed) if resume else usual_recipe(**changed)
     recipe = replace(recipe, sizes={**recipe.sizes, **chosen})
     require_startable(recipe, folder, minutes=minutes, steps=steps, workers=workers, resume=resume)
+    ranks.require_shares(recipe.batch, recipe.accumulate)
     if not sys.stderr.isatty():
         click.echo(f"training into {folder}: {folder / 'log.csv'} tells how it goes", err=True)
     from physbench_baselines.training import run  # this loads PyTorch
@@ -165,6 +174,7 @@ def train(
                 device=device,
                 workers=workers,
                 progress=show,
+                ranks=ranks,
             )
         except KeyboardInterrupt:
             saved = Folder(folder).last.exists()
@@ -186,6 +196,16 @@ def train(
     )
     last = f"; last: {_number(result.validation_loss)}{_list_figures(result.figures)}"
     click.echo(f"  validation loss {_number(result.best_validation_loss)} at step {result.best_step:,}{last}")
+
+
+def _follow(ranks: Ranks, *, device: str, workers: int) -> None:
+    """Take part in what another process leads, without a word: that one says how it goes."""
+    from physbench_baselines.training import run
+
+    try:
+        run.follow(ranks, device=device, workers=workers)
+    except KeyboardInterrupt:
+        sys.exit(STOPPED)
 
 
 def _list_figures(figures: Mapping[str, float]) -> str:

@@ -170,7 +170,7 @@ def test_actions_reach_a_network_that_wants_them(tmp_path: Path, monkeypatch: py
     curves = []
     for turn in (0, 0, 1):
         source = WithActions(source_of(nem), turn)
-        monkeypatch.setattr(run, "source_of", lambda _, source=source: source)
+        monkeypatch.setattr(run, "source_of", lambda *_, source=source: source)
         train(nem, tmp_path / f"run{len(curves)}", steps=2, device="cpu")
         assert source.fetched == [("features", "actions")]
         curves.append([row["loss"] for row in log(tmp_path / f"run{len(curves)}")])
@@ -179,7 +179,7 @@ def test_actions_reach_a_network_that_wants_them(tmp_path: Path, monkeypatch: py
 
 def test_what_is_not_wanted_is_not_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = WithActions(source_of(recipe()))
-    monkeypatch.setattr(run, "source_of", lambda _: source)
+    monkeypatch.setattr(run, "source_of", lambda *_: source)
     train(recipe(), tmp_path / "run", steps=1, device="cpu")
     assert source.fetched == [("features",)]
 
@@ -190,7 +190,7 @@ def test_data_without_what_is_wanted_are_refused_before_anything_is_written(
     nem = recipe(model="r-nem", sizes={**TINY_NEM, "actions": 4}, frames=(3,), scored=0)
     with pytest.raises(TrainingError, match=r"^r-nem wants actions; balls4mass64 has none$"):
         train(nem, tmp_path / "run", steps=1, device="cpu")
-    monkeypatch.setattr(run, "source_of", lambda given: WithActions(source_of(given)))
+    monkeypatch.setattr(run, "source_of", lambda given, _: WithActions(source_of(given)))
     with pytest.raises(ModelError, match="needs one of 4 actions with every frame, and the data have 3$"):
         train(nem, tmp_path / "run", steps=1, device="cpu")
     with pytest.raises(ModelError, match="nothing to predict in sequences of 1 frames: give 2 or more"):

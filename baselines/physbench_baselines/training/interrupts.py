@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import TracebackType
 from typing import Any
 
@@ -19,11 +20,14 @@ class Interrupts:
 
     At the end of the context, Stopped becomes the usual effect of the signal. A second signal has that effect at once.
     If a signal comes when the work is done anyway, it still takes effect at the end of the context, so what was to
-    follow does not run.
+    follow does not run. grace: the seconds after the first signal in which others count as the same one, for the case
+    that several programs pass it on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, grace: float = 0.0) -> None:
         self.caught: int | None = None
+        self._grace = grace
+        self._patient_until: float | None = None
         self._usual: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interrupts:
@@ -45,9 +49,21 @@ class Interrupts:
         if self.caught is not None:
             raise Stopped
 
+    def stop_on(self, signal: int) -> None:
+        """Stop for a signal, 0 for none, that this process or one that works with it was sent."""
+        if signal:
+            self.caught = signal
+            raise Stopped
+
     def _notice(self, number: int, frame: object) -> None:
-        self.caught = number
-        self._as_usual()
+        now = time.monotonic()
+        if self._patient_until is None:
+            self.caught, self._patient_until = self.caught or number, now + self._grace
+            if not self._grace:
+                self._as_usual()
+        elif now >= self._patient_until:
+            self._as_usual()
+            signal.raise_signal(number)
 
     def _as_usual(self) -> None:
         for number, handler in self._usual.items():

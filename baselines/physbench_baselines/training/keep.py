@@ -35,12 +35,13 @@ def card_of(
     architecture: Architecture,
     ended: str | None,
     before: Sequence[Mapping[str, Any]] = (),
+    processes: int = 1,
 ) -> RunCard:
     """Make the card of a run at this step.
 
-    before: the stages of training that gave the weights which the run began with.
+    before: the stages of training that gave the weights which the run began with. processes: how many trained together.
     """
-    sequences, hours, hardware = step * recipe.batch, seconds / 3600, hardware_of(device)
+    sequences, hours, hardware = step * recipe.batch, seconds / 3600, hardware_of(device, processes)
     spent = f"{sequences:,} sequences, {_time(seconds)} on {hardware}"
     spent += f", after {sum(stage['sequences'] for stage in before):,} sequences in earlier runs" if before else ""
     rule = architecture.stopping
@@ -59,12 +60,12 @@ def card_of(
     )
 
 
-def hardware_of(device: torch.device) -> str:
-    """Describe the hardware that a run uses."""
+def hardware_of(device: torch.device, processes: int = 1) -> str:
+    """Describe the hardware that a run uses. Each of several processes has as much as this one."""
     if device.type == "cuda":
-        return f"1 GPU ({torch.cuda.get_device_name(device)})"
-    cores = torch.get_num_threads()
-    return f"{cores} CPU core{'s' * (cores > 1)}"
+        return f"{processes} GPU{'s' * (processes > 1)} ({torch.cuda.get_device_name(device)})"
+    cores = torch.get_num_threads() * processes
+    return f"{cores} CPU core{'s' * (cores > 1)}" + (f" in {processes} processes" if processes > 1 else "")
 
 
 def _time(seconds: float) -> str:

@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,6 +20,7 @@ from physbench_baselines.training.folder import Folder, LogRow
 from physbench_baselines.training.interrupts import Interrupts, Stopped
 from physbench_baselines.training.keep import card_of
 from physbench_baselines.training.learning_curves import curves
+from physbench_baselines.training.ranks import ALONE, LostProcess, Order, Ranks, Word
 from physbench_baselines.training.score import judge, validate
 from physbench_baselines.training.sources import cut
 from physbench_baselines.training.step import Stepper
@@ -26,8 +28,6 @@ from physbench_baselines.training.trainable import LOSS
 from physbench_baselines.training.training_recipe import TrainingRecipe
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from physbench_baselines.training.sources import Batch, Source
 
 SAVE_SECONDS = 50
@@ -117,6 +117,8 @@ class Loop:
     """The stages of training that gave the weights which the run began with."""
     suite: Suite | None = None
     """The suite that judges the network, if not the usual one."""
+    ranks: Ranks = ALONE
+    """The processes that take part. This one leads."""
 
     def __post_init__(self) -> None:
         self.every = self.recipe.evaluate_every or max(self.source.epoch // self.recipe.batch, 1)
@@ -125,6 +127,7 @@ class Loop:
         self._began = time.monotonic() - self.state.seconds
         self._saved = -math.inf
         self._mark = (self.state.step, self.seconds)
+        self._in_step = False
 
     @property
     def seconds(self) -> float:
@@ -158,37 +161,61 @@ class Loop:
                     break
                 if time.monotonic() - self._saved > SAVE_SECONDS:
                     self._save()
-                self.interrupts.stop_here()
-                self._step(batches)
+                self._step(batches, self._confer(Order.STEP, self.share).share)
                 if time.monotonic() >= pause:
-                    self._save()
-                    return self._result("pause")
+                    ended = "pause"
+                    break
             self._save()
+            result = self._result(ended)
+            if ended != "pause":
+                self.folder.write("result.json", json.dumps(asdict(result), indent=2) + "\n")
+            self._end(result)
         except Stopped:
             self._save()
             raise
+        except LostProcess as error:
+            raise TrainingError(f"{error}, after step {state.step}; {self._save_what_is_left()}") from None
+        except Exception:
+            if not self._in_step:  # there the others hear of it when this process is gone
+                with suppress(LostProcess):
+                    self.ranks.confer(Order.FAIL)
+            raise
         finally:
             batches.close()
-        result = self._result(ended)
-        self.folder.write("result.json", json.dumps(asdict(result), indent=2) + "\n")
         return result
 
-    def _step(self, batches: Generator[Batch]) -> None:
-        state, recipe, share = self.state, self.recipe, self.share
+    def _step(self, batches: Generator[Batch], share: float) -> None:
+        state, recipe = self.state, self.recipe
         state.frames, state.learning_rate = recipe.frames_at(share), recipe.learning_rate_at(state.step, share)
-        batch = cut({name: self._to_device(array) for name, array in next(batches).items()}, state.frames)
-        self.pending.append(self.stepper.take(batch, step=state.step, learning_rate=state.learning_rate, share=share))
+        self._in_step = True
+        self.pending.append(take_step(self.stepper, next(batches), step=state.step, share=share))
+        self._in_step = False
         state.step += 1
         if self.stepper.device.type == "cpu" or len(self.pending) >= PENDING:
             self._settle()
 
-    def _to_device(self, array: NDArray[Any]) -> torch.Tensor:
-        tensor = torch.from_numpy(array)
-        return (
-            tensor.pin_memory().to(self.stepper.device, non_blocking=True)
-            if self.stepper.device.type == "cuda"
-            else tensor
-        )
+    def _confer(self, order: Order, share: float = 0.0) -> Word:
+        """Say to the other processes what follows; stop here if anybody was asked to."""
+        word = self.ranks.confer(order, share=share, signal=self.interrupts.caught or 0)
+        self.interrupts.stop_on(word.signal)
+        return word
+
+    def _wait(self) -> None:
+        """After a batch of a validation: the other processes wait for the next one."""
+        self._confer(Order.WAIT)
+
+    def _end(self, result: TrainingResult) -> None:
+        """Let the other processes go."""
+        with suppress(LostProcess):  # nothing is left to do
+            self.ranks.confer(Order.END)
+            self.ranks.tell(result)
+
+    def _save_what_is_left(self) -> str:
+        """Without the other processes the last whole step can still be saved, unless the device waits for them."""
+        if self.stepper.device.type != "cpu":
+            return f"{self._before()}: resume it"
+        self._save()
+        return f"{self.folder.last} is of that step: resume it"
 
     def _settle(self) -> None:
         """Read the losses that are still pending."""
@@ -222,13 +249,13 @@ class Loop:
         self._settle()
         state, recipe, network, device = self.state, self.recipe, self.stepper.judged, self.stepper.device
         rate = self._rate()
-        found = validate(network, self.source, recipe, device=device, between=self.interrupts.stop_here)
+        found = validate(network, self.source, recipe, device=device, between=self._wait)
         if not math.isfinite(loss := found.pop(LOSS)):
             raise TrainingError(
                 f"the validation loss became {loss} after step {state.step}: try a lower learning rate;"
                 f" {self._before()}"
             )
-        judged = judge(network, recipe, self.source, self.suite, device=device, between=self.interrupts.stop_here)
+        judged = judge(network, recipe, self.source, self.suite, device=device, between=self._wait)
         state.validation = loss
         state.measured = _finite({**{f"validation_{name}": value for name, value in found.items()}, **judged})
         state.evaluated = state.step
@@ -297,6 +324,7 @@ class Loop:
             architecture=architecture_of(self.stepper.network),
             ended="patience" if self._out_of_patience() else None,
             before=self.before,
+            processes=self.ranks.world,
         )
         training = asdict(self.state) | self.stepper.state() if name == "last" else None
         checkpoint.save(
@@ -342,6 +370,36 @@ class Loop:
             figures=state.measured,
             device=str(self.stepper.device),
         )
+
+
+def take_part(source: Source, stepper: Stepper, interrupts: Interrupts, *, step: int, workers: int) -> TrainingResult:
+    """Take every step that the process which leads takes, from number `step` on, and return its result."""
+    ranks = stepper.ranks
+    batches = source.batches(step, wants=stepper.traits.wants, workers=workers)
+    try:
+        while (word := ranks.confer(Order.WAIT, signal=interrupts.caught or 0)).order is not Order.END:
+            if word.order is Order.FAIL:
+                ranks.outlast()  # it says why
+                raise SystemExit(TrainingError.exit_code)
+            interrupts.stop_on(word.signal)
+            if word.order is Order.STEP:
+                take_step(stepper, next(batches), step=step, share=word.share)
+                step += 1
+        return ranks.tell(None)
+    except Stopped:
+        ranks.outlast()  # it saves
+        raise
+    except LostProcess as error:
+        raise LostProcess(f"{error}, after step {step}: resume what the first process saved") from None
+    finally:
+        batches.close()
+
+
+def take_step(stepper: Stepper, arrays: Batch, *, step: int, share: float) -> torch.Tensor:
+    """Show a network its next batch, with as many frames and at the learning rate that the recipe has for this step."""
+    recipe = stepper.recipe
+    batch = cut({name: stepper.place(array) for name, array in arrays.items()}, recipe.frames_at(share))
+    return stepper.take(batch, step=step, learning_rate=recipe.learning_rate_at(step, share), share=share)
 
 
 def _finite(figures: Mapping[str, float]) -> dict[str, float]:

@@ -8,24 +8,25 @@ minutes that is used up drives the schedule, and the clock of a resumed run goes
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
 
 from physbench.errors import TrainingError
-from physbench_baselines.adapter import device_of, weights_of
+from physbench_baselines.adapter import weights_of
 from physbench_baselines.architecture import architecture_of
 from physbench_baselines.checkpoint import inspect
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.initial import initial_of, network_of, stages_before
 from physbench_baselines.training.interrupts import Interrupts
 from physbench_baselines.training.keep import load_run_state
-from physbench_baselines.training.loop import Loop, LoopState, TrainingProgress, TrainingResult
+from physbench_baselines.training.loop import Loop, LoopState, TrainingProgress, TrainingResult, take_part
 from physbench_baselines.training.preflight import require_limits, strip_version
+from physbench_baselines.training.ranks import ALONE, LostProcess, Ranks
 from physbench_baselines.training.reuse import freeze_part, reuse_part
 from physbench_baselines.training.sources import cut, source_of
 from physbench_baselines.training.step import Stepper, fast, precision_of
@@ -34,6 +35,11 @@ from physbench_baselines.training.training_recipe import TrainingRecipe
 
 if TYPE_CHECKING:
     from physbench_baselines.training.sources import Source
+
+
+GRACE = 30
+"""Seconds in which a signal that comes again is the same one: torchrun and the queue that started it both pass it on.
+After so many, torchrun kills."""
 
 
 def train(
@@ -48,18 +54,19 @@ def train(
     workers: int = 1,
     graphs: bool = True,
     progress: Callable[[TrainingProgress], None] | None = None,
+    ranks: Ranks = ALONE,
 ) -> TrainingResult:
     """Train into a folder until the time, the steps or the recipe's patience are used up.
 
     resume: go on with the run in the folder. Its own limits and recipe are used if no others are given. pause_after:
     minutes from now after which the run is saved and left; the schedule does not depend on them. graphs: run each step
     on CUDA as one captured graph. Ctrl-C and SIGTERM save the run first, then the caller gets KeyboardInterrupt or
-    SystemExit.
+    SystemExit. ranks: the processes that train together, of which this one leads; the others `follow`.
     """
     require_limits(minutes, steps, workers)
     if pause_after is not None and not 0 < pause_after < 1e9:
         raise TrainingError(f"a pause is after more than 0 minutes, not {pause_after}")
-    place = device_of(device)
+    place = ranks.device(device)
     path = Path(out)
     if resume:
         recipe = _agree(recipe, Folder(path).recipe(), path)
@@ -68,11 +75,13 @@ def train(
     else:
         Folder.require_none(path)
         recipe = replace(recipe, precision=precision_of(recipe.precision, place))
+    ranks.require_shares(recipe.batch, recipe.accumulate)
     with ExitStack() as stack:
+        stack.enter_context(ranks.join(place))
         folder = Folder(path)
         if resume:
             stack.enter_context(folder.hold())
-        source = source_of(recipe)
+        source = source_of(recipe, ranks)
         under_way = resume and folder.last.exists()
         initial = initial_of(recipe.initial, model=recipe.model) if recipe.initial and not under_way else None
         network = network_of(recipe, initial, dataset=strip_version(source.dataset))
@@ -82,7 +91,11 @@ def train(
         elif recipe.reuse:
             before = [*before, *reuse_part(network, recipe.reuse)]
         _try_out(network, source, recipe)
-        stepper = Stepper(network, recipe, device=place, graphs=graphs)
+        stepper = Stepper(network, recipe, device=place, graphs=graphs, ranks=ranks)
+        if ranks.several and not stepper.traits.separable:
+            raise TrainingError(
+                f"{recipe.model} learns from a batch as a whole, which processes cannot share out: train it in one"
+            )
         state = _restore(folder, stepper) if under_way else LoopState()
         state.minutes_limit = minutes or (0.0 if steps else state.minutes_limit)
         state.steps_limit = steps or (0 if minutes else state.steps_limit)
@@ -95,17 +108,58 @@ def train(
         else:
             folder.begin(recipe)
             stack.enter_context(folder.hold())
-        interrupts = stack.enter_context(Interrupts())
+        interrupts = stack.enter_context(Interrupts(grace=GRACE if ranks.several else 0.0))
         stack.enter_context(fast())
+        stack.enter_context(_too_large(recipe, ranks, place))
+        if ranks.several:
+            ranks.tell(_Beginning(recipe, strip_version(source.dataset), state.step, stepper.state()))
+        return Loop(recipe, source, stepper, folder, state, interrupts, progress, before, suite, ranks).to_its_end(
+            workers, pause_after=pause_after
+        )
+
+
+def follow(ranks: Ranks, *, device: str = "auto", workers: int = 1, graphs: bool = True) -> TrainingResult:
+    """Take part in a run that another process leads, from its beginning to its end. Folder, recipe and weights are that
+    one's, and so is what is said of it: where it is refused, this process just ends."""
+    place = ranks.device(device)
+    with ExitStack() as stack:
+        stack.enter_context(ranks.join(place))
         try:
-            return Loop(recipe, source, stepper, folder, state, interrupts, progress, before, suite).to_its_end(
-                workers, pause_after=pause_after
-            )
-        except torch.OutOfMemoryError:
-            size = f"{recipe.batch} sequences of {recipe.longest} frames"
-            raise TrainingError(
-                f"{size} do not fit into the memory of {place}: give a smaller batch, or accumulate it in more parts"
-            ) from None
+            told = cast("_Beginning", ranks.tell(None))
+        except LostProcess:
+            raise SystemExit(TrainingError.exit_code) from None
+        recipe = told.recipe
+        source = source_of(recipe, ranks)
+        network = network_of(recipe, dataset=told.dataset)
+        if recipe.reuse:
+            freeze_part(network, recipe.reuse)
+        stepper = Stepper(network, recipe, device=place, graphs=graphs, ranks=ranks)
+        stepper.restore(told.weights)
+        interrupts = stack.enter_context(Interrupts(grace=GRACE))
+        stack.enter_context(fast())
+        stack.enter_context(_too_large(recipe, ranks, place))
+        return take_part(source, stepper, interrupts, step=told.step, workers=workers)
+
+
+class _Beginning(NamedTuple):
+    """What the process that leads says to the others."""
+
+    recipe: TrainingRecipe
+    dataset: str
+    step: int
+    weights: dict[str, torch.Tensor]  # and what the optimiser remembers
+
+
+@contextmanager
+def _too_large(recipe: TrainingRecipe, ranks: Ranks, place: torch.device) -> Generator[None]:
+    """Say it in a line."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        size = f"{recipe.batch // ranks.world} sequences of {recipe.longest} frames"
+        raise TrainingError(
+            f"{size} do not fit into the memory of {place}: give a smaller batch, or accumulate it in more parts"
+        ) from None
 
 
 def _try_out(network: torch.nn.Module, source: Source, recipe: TrainingRecipe) -> None:

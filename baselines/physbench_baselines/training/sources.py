@@ -20,6 +20,7 @@ from physbench.storage.buffers import Buffers
 from physbench.storage.framing import TIMED
 from physbench.storage.reader import File, Split, open_dataset
 from physbench.world import parts_of
+from physbench_baselines.training.ranks import ALONE, Ranks
 from physbench_baselines.training.training_recipe import TrainingRecipe
 
 if TYPE_CHECKING:
@@ -29,17 +30,20 @@ if TYPE_CHECKING:
 Batch = dict[str, NDArray[Any]]  # (B, T, ...) or (B, ...) each, by name
 
 
-def source_of(recipe: TrainingRecipe) -> Source:
-    """Return the source that a recipe names: a file, or a dataset that is made while it is used."""
+def source_of(recipe: TrainingRecipe, ranks: Ranks = ALONE) -> Source:
+    """Return the source that a recipe names: a file, or a dataset that is made while it is used.
+
+    ranks: training batches hold the sequences of this process alone; validation batches hold all.
+    """
     if is_file(recipe):
-        return StoredBatches(recipe, open_dataset(recipe.data))
+        return StoredBatches(recipe, open_dataset(recipe.data), ranks)
     if recipe.data not in registry.datasets.names() and (
         Path(recipe.data).suffix or Path(recipe.data).name != recipe.data
     ):
         raise TrainingError(
             f"there is no dataset file {recipe.data}: make it with physbench generate, or name a dataset"
         )
-    return Streamed(recipe, registry.datasets.get(recipe.data))
+    return Streamed(recipe, registry.datasets.get(recipe.data), ranks)
 
 
 def is_file(recipe: TrainingRecipe) -> bool:
@@ -53,6 +57,7 @@ class Streamed:
 
     recipe: TrainingRecipe
     made: Recipe
+    ranks: Ranks = ALONE
     _buffers: Buffers = field(default_factory=Buffers, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -109,8 +114,12 @@ class Streamed:
         """Make the batch of a step. Where the sequences end, another seed gives the next ones."""
         turn, place = divmod(step, self.made.splits["training"] // self.recipe.batch) if self._ends else (0, step)
         made = replace(self.made, seed=(self.made.seed + self.recipe.seed + (turn << 32)) % (1 << 64))
-        start = place * self.recipe.batch
-        return _part(self._scenes(made, "training", wants, (start, start + self.recipe.batch)), self.recipe, step)
+        first = place * self.recipe.batch
+        batches = [
+            self._scenes(made, "training", wants, (first + start, first + stop))
+            for start, stop in self.ranks.stretches(self.recipe.batch, self.recipe.accumulate)
+        ]
+        return _part(_join(batches), self.recipe, step)
 
     def _scenes(self, made: Recipe, split: str, wants: Sequence[str], stretch: tuple[int, int]) -> Batch:
         return made.scenes(split, *stretch, wants, memory=self._buffers.take).arrays()
@@ -119,11 +128,12 @@ class Streamed:
 class StoredBatches:
     """The training split of a file, repeated, each time in another order."""
 
-    def __init__(self, recipe: TrainingRecipe, file: File) -> None:
+    def __init__(self, recipe: TrainingRecipe, file: File, ranks: Ranks = ALONE) -> None:
         for split in ("training", "validation"):
             if split not in file:
                 raise TrainingError(f"{file.path} has no {split} split: it has {', '.join(file)}")
         self.recipe = recipe
+        self.ranks = ranks
         self.training, self.held_out = file["training"], file["validation"]
         self.dataset = file.attributes["dataset"]
         self.epoch = len(self.training)
@@ -156,7 +166,14 @@ class StoredBatches:
         """Read the batch of a step: a part of an epoch's permutation. What is left over at its end is not used."""
         epoch, place = divmod(step, self.epoch // self.recipe.batch)
         order = np.random.Generator(np.random.Philox(key=[mix(self.recipe.seed + 1), epoch])).permutation(self.epoch)
-        return _part(training[order[place * self.recipe.batch : (place + 1) * self.recipe.batch]], self.recipe, step)
+        batch = order[place * self.recipe.batch : (place + 1) * self.recipe.batch]
+        stretches = self.ranks.stretches(self.recipe.batch, self.recipe.accumulate)
+        return _part(training[np.concatenate([batch[start:stop] for start, stop in stretches])], self.recipe, step)
+
+
+def _join(batches: Sequence[Batch]) -> Batch:
+    first, *others = batches
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in first} if others else first
 
 
 def cut(batch: Mapping[str, Any], stop: int, start: int = 0) -> dict[str, Any]:

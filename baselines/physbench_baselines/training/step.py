@@ -1,7 +1,8 @@
 """One step of the optimiser: forward, backward, and update.
 
 It runs directly, or is captured once as a CUDA graph and replayed. Noise comes from a generator that is seeded anew for
-every step. So a step is a function of the weights, the batch, its number and its share of the run.
+every step. So a step is a function of the weights, the batch, its number and its share of the run. If several processes
+train together, each takes its rows of the batch, and all take the same step.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -10,10 +11,13 @@ from copy import deepcopy
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from physbench.errors import TrainingError
 from physbench.recipe import mix
+from physbench_baselines.noise import SharedGenerator
+from physbench_baselines.training.ranks import ALONE, Ranks
 from physbench_baselines.training.trainable import measure, traits_of
 from physbench_baselines.training.training_recipe import TrainingRecipe
 
@@ -49,14 +53,25 @@ OPTIMIZERS: Mapping[str, Make] = {
 class Stepper:
     """A network in training, with the state of its optimiser and the average of its weights."""
 
-    def __init__(self, network: torch.nn.Module, recipe: TrainingRecipe, *, device: torch.device, graphs: bool) -> None:
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        recipe: TrainingRecipe,
+        *,
+        device: torch.device,
+        graphs: bool,
+        ranks: Ranks = ALONE,
+    ) -> None:
         self.recipe = recipe
+        self.ranks = ranks
         self.device = device
         self.traits = traits_of(network)
         self.network = network.to(device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged: torch.nn.Module | None = deepcopy(self.network) if recipe.averaging else None
-        self.generator = torch.Generator(device)
+        self.generator = (
+            SharedGenerator(device, rank=ranks.rank, world=ranks.world) if ranks.several else torch.Generator(device)
+        )
         self.figures: tuple[str, ...] = ()
         """The names of what a step measures, the loss first; known after the first step."""
         self.parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
@@ -92,18 +107,34 @@ class Stepper:
             self._captured = _Captured(self, batch)
         seed = mix(mix(self.recipe.seed + 2) ^ step)
         self.generator.manual_seed(seed)
-        torch.manual_seed(seed)  # for layers that take no generator, such as a dropout
+        torch.manual_seed(
+            mix(seed ^ (self.ranks.rank + 1)) if self.ranks.several else seed
+        )  # for layers such as a dropout
         measured = self._captured.replay(batch) if self._captured else self.once(batch, share)
         if self.averaged is not None:
             self._average(step)
         return measured
 
+    def place(self, array: NDArray[Any]) -> torch.Tensor:
+        """Put an array where the network is, as soon as may be."""
+        tensor = torch.from_numpy(array)
+        return tensor.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else tensor
+
     def once(self, batch: Batch, share: float) -> torch.Tensor:
         """Do one step without a graph."""
         self.optimizer.zero_grad(set_to_none=True)
-        measured = self.descend(batch, share)
+        return self.move(self.descend(batch, share))
+
+    def move(self, measured: torch.Tensor) -> torch.Tensor:
+        """Let the optimiser move by the gradients that are there, averaged over the processes: (F,) -> (F,)."""
+        measured = self.ranks.average(self.parameters, measured)
+        self.limit()
         self.optimizer.step()
         return measured
+
+    def limit(self) -> None:
+        if self.recipe.gradient_limit:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.gradient_limit)
 
     def descend(self, batch: Batch, share: float) -> torch.Tensor:
         """Run forward and backward, part by part, and return the figures."""
@@ -123,8 +154,6 @@ class Stepper:
                     f" {', '.join(figures)}"
                 )
             sums.append(torch.stack(list(figures.values())) * weight)
-        if self.recipe.gradient_limit:
-            torch.nn.utils.clip_grad_norm_(self.parameters, self.recipe.gradient_limit)
         return torch.stack(sums).sum(dim=0)
 
     def state(self) -> dict[str, torch.Tensor]:
@@ -204,10 +233,12 @@ class Stepper:
 class _Captured:
     """A whole step on batches of one shape as one CUDA graph.
 
-    The batch and the noise are replaced in place before each replay.
+    The batch and the noise are replaced in place before each replay. If several processes train together, the graph
+    ends with the gradients, since the exchange between them is not captured.
     """
 
     def __init__(self, stepper: Stepper, batch: Batch) -> None:
+        self.stepper = stepper
         self.batch = {name: array.clone(memory_format=torch.contiguous_format) for name, array in batch.items()}
         beside = torch.cuda.Stream(stepper.device)
         beside.wait_stream(torch.cuda.current_stream(stepper.device))
@@ -215,13 +246,17 @@ class _Captured:
             for _ in range(WARM_UP):
                 stepper.optimizer.zero_grad(set_to_none=True)
                 stepper.descend(self.batch, 0.0)
+                stepper.limit()
         torch.cuda.current_stream(stepper.device).wait_stream(beside)
         stepper.optimizer.zero_grad(set_to_none=True)
         self.graph = torch.cuda.CUDAGraph()
         self.graph.register_generator_state(stepper.generator)
+        if isinstance(stepper.generator, SharedGenerator):
+            self.graph.register_generator_state(stepper.generator.whole)
         with torch.cuda.graph(self.graph):
             self.measured = stepper.descend(self.batch, 0.0)
-            stepper.optimizer.step()
+            if not stepper.ranks.several:
+                stepper.move(self.measured)
 
     def fits(self, batch: Batch) -> bool:
         return all(self.batch[name].shape == array.shape for name, array in batch.items())
@@ -230,7 +265,7 @@ class _Captured:
         for name, array in batch.items():
             self.batch[name].copy_(array)
         self.graph.replay()
-        return self.measured.clone()
+        return self.stepper.move(self.measured) if self.stepper.ranks.several else self.measured.clone()
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:

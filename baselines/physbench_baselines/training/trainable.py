@@ -27,8 +27,8 @@ class Trainable(Protocol):
     def loss(self, batch: Mapping[str, Tensor], *, generator: torch.Generator, share: float) -> Losses:
         """Return the loss of a batch.
 
-        batch: (B, T, ...) arrays by name, with their stored types. generator: source of noise. share: how much of the
-        run is over.
+        batch: (B, T, ...) arrays by name, with their stored types. generator: source of noise, which is drawn by
+        `physbench_baselines.noise`. share: how much of the run is over.
         """
         ...
 
@@ -44,6 +44,8 @@ class Traits:
 
     If so, its loss must not depend on `share`, and its control flow must not depend on numbers in the batch.
     """
+    separable: bool = True
+    """Whether its loss is a mean over independent sequences, so that several processes can share a batch."""
     optimizer: Callable[[TrainingRecipe], torch.optim.Optimizer] | None = None
     """Makes its own optimiser; without it, the recipe names one."""
     observe: Callable[..., Any] | None = None
