@@ -22,6 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from physbench.errors import TrainingError
@@ -125,7 +126,14 @@ class Ranks:
         if cuda:
             torch.cuda.set_device(device)
         try:
-            dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=TIMEOUT)
+            store, rank, world = next(dist.rendezvous("env://", timeout=TIMEOUT))
+            dist.init_process_group(
+                "cpu:gloo,cuda:nccl" if cuda else "gloo",
+                timeout=TIMEOUT,
+                store=dist.PrefixStore(f"run {next(_RUNS)}", store),
+                rank=rank,
+                world_size=world,
+            )
         except (RuntimeError, ValueError) as error:
             raise LostProcess(f"{self} does not reach the others: {_first_line(error)}") from None
         try:
@@ -202,6 +210,9 @@ class Ranks:
 
 
 ALONE = Ranks()
+
+_RUNS = count()
+"""Of this process: what processes say to find one another in one run is still there in the next."""
 
 
 def ranks_of(environment: Mapping[str, str]) -> Ranks:
