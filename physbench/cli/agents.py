@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 
 from physbench.cli.options import Numbers, Range, kind_of
 from physbench.cli.root import STOPPED, main
+from physbench.errors import TrainingError
 from physbench.plainjson import dump
 from physbench.progress import progress_bar
 
@@ -71,7 +73,10 @@ def train_agent(
     physbench train dqn --algorithm nature --games 4 --batch 32 --steps 1000000 --out runs/nature
     """
     from physbench_baselines.dqn.preflight import require_startable, usual_recipe
+    from physbench_baselines.training.ranks import ranks_of
 
+    if (ranks := ranks_of(os.environ)).several:
+        raise TrainingError(f"{AGENT} is trained by one process, not by {ranks.world}: start it without torchrun")
     changed = {name: value for name, value in given.items() if value is not None}
     recipe = None if resume else usual_recipe(**changed)
     require_startable(out, changed, minutes=minutes, steps=steps, resume=resume)

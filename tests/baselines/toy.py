@@ -13,6 +13,7 @@ import torch.nn.functional as F
 
 from physbench.model import Bernoulli
 from physbench_baselines.architecture import Architecture, StoppingRule
+from physbench_baselines.noise import draw_uniform
 
 MODEL = "tests.baselines.toy:ARCHITECTURE"
 
@@ -52,7 +53,7 @@ class Toy(torch.nn.Module):
 
     def loss(self, batch: Mapping[str, torch.Tensor], *, generator: torch.Generator, share: float) -> ToyLosses:
         x = batch["features"][..., 0].float()
-        flipped = (torch.rand(x.shape, generator=generator, device=x.device) < self.sizes.noise).float()
+        flipped = (draw_uniform(x.shape, generator=generator, like=x) < self.sizes.noise).float()
         seen = (x + flipped - 2 * x * flipped)[:, :-1]
         logits = self(seen.flatten(0, 1)).amax(1).float().view_as(seen)
         each = F.binary_cross_entropy_with_logits(logits, x[:, 1:], reduction="none").sum((2, 3))

@@ -390,7 +390,7 @@ def take_part(source: Source, stepper: Stepper, interrupts: Interrupts, *, step:
         ranks.outlast()  # it saves
         raise
     except LostProcess as error:
-        raise LostProcess(f"{error}, after step {step}: resume what the first process saved") from None
+        raise LostProcess(f"{error}, after step {step}: resume what rank 0 saved") from None
     finally:
         batches.close()
 

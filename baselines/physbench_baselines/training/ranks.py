@@ -135,7 +135,7 @@ class Ranks:
                 world_size=world,
             )
         except (RuntimeError, ValueError) as error:
-            raise LostProcess(f"{self} does not reach the others: {_first_line(error)}") from None
+            raise LostProcess(f"{self} does not reach the other ranks: {_first_line(error)}") from None
         try:
             yield
         except BaseException:
@@ -203,10 +203,10 @@ class Ranks:
         try:
             yield
         except RuntimeError:
-            raise LostProcess(f"{self} lost the others: one of them ended, or cannot be reached") from None
+            raise LostProcess(f"{self} lost another rank, which ended or cannot be reached") from None
 
     def __str__(self) -> str:
-        return f"process {self.rank + 1} of {self.world}"
+        return f"rank {self.rank} of {self.world}"
 
 
 ALONE = Ranks()

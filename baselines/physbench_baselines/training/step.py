@@ -105,15 +105,17 @@ class Stepper:
             torch.cuda.synchronize(self.device)
             torch.cuda.empty_cache()
             self._captured = _Captured(self, batch)
-        seed = mix(mix(self.recipe.seed + 2) ^ step)
-        self.generator.manual_seed(seed)
-        torch.manual_seed(
-            mix(seed ^ (self.ranks.rank + 1)) if self.ranks.several else seed
-        )  # for layers such as a dropout
+        self.seed(step)
         measured = self._captured.replay(batch) if self._captured else self.once(batch, share)
         if self.averaged is not None:
             self._average(step)
         return measured
+
+    def seed(self, step: int) -> None:
+        """Begin the noise of a step, of the layers too that take no generator, such as a dropout."""
+        seed = mix(mix(self.recipe.seed + 2) ^ step)
+        self.generator.manual_seed(seed)
+        torch.manual_seed(mix(seed ^ (self.ranks.rank + 1)) if self.ranks.several else seed)
 
     def place(self, array: NDArray[Any]) -> torch.Tensor:
         """Put an array where the network is, as soon as may be."""
