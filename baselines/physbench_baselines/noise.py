@@ -24,7 +24,7 @@ class SharedGenerator(torch.Generator):
     """
 
     def __new__(cls, device: torch.device, *, rank: int, world: int) -> SharedGenerator:
-        return super().__new__(cls, device)
+        return super().__new__(cls, device)  # pyright: ignore[reportCallIssue, reportUnknownVariableType]
 
     def __init__(self, device: torch.device, *, rank: int, world: int) -> None:
         super().__init__()

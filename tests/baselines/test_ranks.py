@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.distributed.run import get_args_parser
 
+from physbench.cli import training
 from physbench.errors import TrainingError
 from physbench_baselines import checkpoint
 from physbench_baselines.noise import SharedGenerator, draw_normal, draw_uniform
@@ -403,3 +405,31 @@ def test_each_rank_has_a_card_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Non
     assert hardware_of(torch.device("cuda:1"), 2) == "2 GPUs (of some kind)"
     assert hardware_of(torch.device("cuda:1")) == "1 GPU (of some kind)"
     assert hardware_of(CPU, 3) == "3 CPU cores in 3 processes"
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_the_job_for_slurm_starts_a_run_and_goes_on_with_it(begun: bool, tmp_path: Path) -> None:
+    """Slurm's own programs say here what they were asked for."""
+    for name, script in {"srun": 'printf "%s\\n" "$@"', "scontrol": "printf 'node7\\nnode8\\n'"}.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    if begun:
+        (tmp_path / "runs" / "r-nem").mkdir(parents=True)
+        (tmp_path / "runs" / "r-nem" / "recipe.json").write_text("{}")
+    given = {"SLURM_NNODES": "2", "SLURM_GPUS_ON_NODE": "4", "SLURM_CPUS_PER_TASK": "32", "SLURM_JOB_ID": "31"}
+    words = subprocess.run(
+        ["bash", ROOT / "examples" / "train.sbatch"],
+        env={"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "SLURM_JOB_NODELIST": "node[7-8]", **given},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert words[0] == "torchrun"
+    asked = get_args_parser().parse_args(words[1:])
+    assert (asked.nnodes, asked.nproc_per_node, asked.rdzv_endpoint, asked.module) == ("2", "4", "node7:29500", True)
+    assert asked.training_script == "physbench" and asked.training_script_args[0] == "train"
+    context = training.train.make_context("train", list(asked.training_script_args[1:]))
+    assert context.params["resume"] is begun and context.params["out"] == Path("runs/r-nem")
+    assert context.params["model"] == (None if begun else "r-nem")
+    assert context.params.get("batch") in (None, 256)
