@@ -9,7 +9,7 @@ of these, and a few megabytes per step are soon sent.
 
 The first process leads: it has the folder, validates, and decides when the run ends. Before each step, and after each
 batch of a validation, all processes confer: they learn whether a step follows, at which share of the run, and whether
-any of them was asked to stop. So all stop at the same step, nobody waits for longer than a batch takes, and a process
+any of them was asked to stop. So all stop at the same step, no process waits for longer than a batch takes, and one
 that died is noticed by the others.
 
 One process needs none of this: `ALONE` says so and loads nothing.
