@@ -339,7 +339,7 @@ def test_a_loss_that_is_no_number_ends_all_ranks_with_one_line(tmp_path: Path) -
     process = launch(*command(tmp_path / "run", "--size", "poisoned=true"))
     _, errors = process.communicate(timeout=300)
     assert process.returncode != 0
-    (line,) = [line for line in errors.splitlines() if "Error:" in line]
+    (line,) = [line for line in errors.splitlines() if line.startswith("Error:")]
     assert line.startswith("Error: the loss became nan at step 6: try a lower learning rate")
 
 
