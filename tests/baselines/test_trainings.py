@@ -61,6 +61,20 @@ def test_cards_of_repeats_are_read_as_they_were_written(shipped: Card) -> None:
             Repeat.from_json(broken, place="here")
 
 
+def test_a_repeat_of_several_stages_repeats_them_all() -> None:
+    shipped = bundled.card("iodine.shapes")
+    recipe = replace(TrainingRecipe.from_dict(shipped.recipe), seed=99, initial="elsewhere/iodine.shapes.6")
+    other = [{**stage, "recipe": {**stage["recipe"], "seed": 90 + at}} for at, stage in enumerate(shipped.before)]
+    require_repeat(recipe, shipped, Path("run"), other)
+    with pytest.raises(TrainingError, match="it had 1 stages before, not 2"):
+        require_repeat(recipe, shipped, Path("run"), other[:1])
+    with pytest.raises(TrainingError, match="had the seed 2 in stage 2"):
+        require_repeat(recipe, shipped, Path("run"), [other[0], shipped.before[1]])
+    with pytest.raises(TrainingError, match="in stage 1, its learning_rate is another"):
+        strange = {**other[0], "recipe": {**other[0]["recipe"], "learning_rate": 0.1}}
+        require_repeat(recipe, shipped, Path("run"), [strange, other[1]])
+
+
 def test_repeats_that_come_along_are_of_models_that_come_along() -> None:
     places = (
         [path.name for path in (bundled.FOLDER / "repeats").iterdir()] if (bundled.FOLDER / "repeats").is_dir() else []
@@ -72,7 +86,7 @@ def test_repeats_that_come_along_are_of_models_that_come_along() -> None:
     }
     assert sorted(places) == sorted(listed)
     for shipped, card in listed.values():
-        require_repeat(TrainingRecipe.from_dict(card.recipe), shipped, Path(card.name))
+        require_repeat(TrainingRecipe.from_dict(card.recipe), shipped, Path(card.name), card.before)
         assert (card.steps_limit, card.minutes_limit) == (shipped.steps_limit, shipped.minutes_limit)
         assert card.data == shipped.data and card.weights_sha256 != shipped.weights_sha256
 

@@ -5,7 +5,7 @@ another seed, so that docs/results.md shows every training and not only the best
 """
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,14 @@ import click
 from physbench.errors import TrainingError
 from physbench.suites import BATCH
 from physbench_baselines import bundled
+from physbench_baselines.checkpoint import inspect
 from physbench_baselines.model_card import Card, Repeat
 from physbench_baselines.releasing.bundle import bundle
 from physbench_baselines.releasing.origin import budget_of
 from physbench_baselines.releasing.scoring_options import FOLDER, run_scoring, scoring_options
 from physbench_baselines.releasing.worlds import ModelWorld, world_of
 from physbench_baselines.training.folder import Folder
+from physbench_baselines.training.initial import stages_before
 from physbench_baselines.training.training_recipe import TrainingRecipe
 
 
@@ -47,7 +49,7 @@ def repeat(
             f"there is no card {place}: a model of this name has to be bundled before its other trainings"
         )
     shipped = Card.from_json(place.read_text(encoding="utf-8"), place=place)
-    require_repeat(Folder(run).recipe(), shipped, run)
+    require_repeat(Folder(run).recipe(), shipped, run, stages_before(inspect(Folder(run).last).card))
     require_budget(run, shipped)
     world = world_of(shipped.data)
     asked = tuple(suites) if suites is not None else (world.first,) if world else ()
@@ -72,17 +74,39 @@ def repeat(
     return kept
 
 
-def require_repeat(recipe: TrainingRecipe, shipped: Card, run: Path) -> None:
-    """Refuse a run with the same seed as the model, or with another recipe."""
+def require_repeat(
+    recipe: TrainingRecipe, shipped: Card, run: Path, before: Sequence[Mapping[str, Any]] | None = None
+) -> None:
+    """Refuse a run with the same seed as the model, or with another recipe.
+
+    before: the stages of training that gave the weights which the run began with. They must be repeats, too.
+    """
     ours = TrainingRecipe.from_dict(shipped.recipe)
     if recipe.seed == ours.seed:
         raise TrainingError(
             f"{run} has the seed {recipe.seed}, like the model {shipped.name}: a repeat needs another seed"
         )
-    named = replace(recipe, data=Path(recipe.data).name)  # a card keeps no folders
-    if field := replace(ours, seed=recipe.seed, data=Path(ours.data).name).difference(named):
-        theirs, known = getattr(recipe, field), getattr(ours, field)
-        raise TrainingError(f"{run} is no repeat of {shipped.name}: its {field} is {theirs!r}, not {known!r}")
+    ours, theirs = _without_folders(replace(ours, seed=recipe.seed)), _without_folders(recipe)
+    if field := ours.difference(theirs):
+        given, known = getattr(theirs, field), getattr(ours, field)
+        raise TrainingError(f"{run} is no repeat of {shipped.name}: its {field} is {given!r}, not {known!r}")
+    if before is None or not recipe.initial:
+        return
+    if len(before) != len(shipped.before):
+        raise TrainingError(
+            f"{run} is no repeat of {shipped.name}: it had {len(before)} stages before, not {len(shipped.before)}"
+        )
+    for number, (stage, known) in enumerate(zip(before, shipped.before, strict=True), start=1):
+        earlier, expected = (TrainingRecipe.from_dict(each["recipe"]) for each in (stage, known))
+        if earlier.seed == expected.seed:
+            raise TrainingError(f"{run} had the seed {earlier.seed} in stage {number}, like the model {shipped.name}")
+        if field := _without_folders(replace(expected, seed=earlier.seed)).difference(_without_folders(earlier)):
+            raise TrainingError(f"{run} is no repeat of {shipped.name}: in stage {number}, its {field} is another")
+
+
+def _without_folders(recipe: TrainingRecipe) -> TrainingRecipe:
+    """Cards keep the names of files, and not their folders."""
+    return replace(recipe, **{field: Path(getattr(recipe, field)).name for field in ("data", "initial")})
 
 
 def require_budget(run: Path, shipped: Card) -> None:
