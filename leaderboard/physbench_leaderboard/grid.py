@@ -19,6 +19,7 @@ from physbench.evaluation.evaluate import Extent, evaluate
 from physbench.evaluation.evaluation_journal import EvaluationJournal, identify
 from physbench.files import require_replaceable, write_whole
 from physbench.lock import hold_lock
+from physbench.metrics.catalogue import headlines
 from physbench.progress import Progress
 from physbench.registry import models as registered
 from physbench.result import Score
@@ -173,8 +174,11 @@ class EvaluationGrid:
         return CellOutcome(cell, "scored", path, figure=self._find_ranked(cell, result.scores))
 
     def _find_ranked(self, cell: GridCell, rows: Sequence[Row] | Sequence[Score]) -> Row | Score | None:
-        ranked = self.extents[cell.suite].suite.ranked_by
-        return next((row for row in rows if (row.task, row.metric) == ranked), None)
+        """Find the figure that ranks the suite; where none does, the first one that tables show of its first task."""
+        suite = self.extents[cell.suite].suite
+        wanted = [suite.ranked_by] if suite.ranked_by else [(suite.tasks[0].name, name) for name in headlines()]
+        known = {(row.task, row.metric): row for row in rows}
+        return next((known[key] for key in wanted if key in known), None)
 
 
 WORDS: dict[State, str] = {

@@ -161,8 +161,10 @@ def _table(work: EvaluationGrid, outcomes: Sequence[CellOutcome]) -> list[str]:
     has_seeds = len({seed for _, seed in rows}) > 1
     titles: list[str] = []
     for suite in suites:
+        shown = {each.figure.metric for each in outcomes if each.cell.suite == suite and each.figure is not None}
         ranked = work.extents[suite].suite.ranked_by
-        titles.append(f"{suite} {ranked[1]}{arrows.get(find(ranked[1]).better, '')}" if ranked else suite)
+        metric = ranked[1] if ranked else next(iter(shown)) if len(shown) == 1 else ""
+        titles.append(f"{suite} {metric}{arrows.get(find(metric).better, '')}" if metric else suite)
     found = {(each.cell.model, each.cell.seed, each.cell.suite): each for each in outcomes}
     table = [["model", *["seed"] * has_seeds, *titles]]
     for model, seed in rows:

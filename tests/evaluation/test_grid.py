@@ -73,10 +73,17 @@ def test_every_cell_is_a_file_as_eval_writes_it_and_is_made_once(
     assert files(out) == STEMS and len(runs) == 4
     cli("eval", "copy", "--suite", "curtain", "--limit", "3", "--batch", "2", "--csv", tmp_path / "one.csv")
     assert figures((out / STEMS[2]).read_text()) == figures((tmp_path / "one.csv").read_text())
-    value = next(row.value for row in read(out / STEMS[2]).rows if row.metric == "permanence_bce")
+
+    def shown(name: str, metric: str) -> str:
+        return f"{next(row.value for row in read(out / name).rows if row.metric == metric):.4g}"
+
     header, *rows = first.stdout.splitlines()
-    assert "curtain permanence_bce \u2193" in header and "smoke" in header
-    assert [row.split() for row in rows] == [["copy", f"{value:.4g}", "done"], ["blank", f"{value:.4g}", "done"]]
+    assert "curtain permanence_bce \u2193" in header and "smoke relative_bce \u2193" in header
+    named = {name.partition("__limit")[0]: name for name in STEMS}
+    assert [row.split() for row in rows] == [
+        [model, shown(named[f"{model}__curtain"], "permanence_bce"), shown(named[f"{model}__smoke"], "relative_bce")]
+        for model in ("copy", "blank")
+    ]
 
     again = cli("grid", *FOUR, "--out", out, "--json")
     assert len(runs) == 4, "nothing is run again"
