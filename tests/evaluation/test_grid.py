@@ -89,7 +89,8 @@ def test_every_cell_is_a_file_as_eval_writes_it_and_is_made_once(
     assert len(runs) == 4, "nothing is run again"
     cells = json.loads(again.stdout)["cells"]
     assert [each["state"] for each in cells] == ["there"] * 4
-    assert cells[0]["value"] == value and cells[0]["metric"] == "permanence_bce" and cells[1]["value"] is None
+    assert [f"{each['value']:.4g}" for each in cells[:2]] == rows[0].split()[1:]
+    assert [each["metric"] for each in cells] == ["permanence_bce", "relative_bce"] * 2
     assert cli("grid", *FOUR, "--out", out, "--seed", "0", "--seed", "1").exit_code == 0
     assert len(runs) == 8 and {seed for *_, seed in runs[4:]} == {1}, "of two seeds, the one that is missing"
 
