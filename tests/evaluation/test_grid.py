@@ -269,7 +269,7 @@ def test_a_suite_that_a_model_cannot_play_is_skipped(out: Path, cli: Callable[..
     ]
     result = cli(*words)
     assert result.exit_code == 0, result.stderr
-    assert "inertia on curtain, seed 0: skipped: inertia is of things that move" in result.stderr
+    assert "inertia on curtain, seed 0: skipped: inertia is for things that move" in result.stderr
     assert files(out) == ["inertia__trajectories__limit-2__seed0.csv"]
     assert result.stdout.splitlines()[1].split()[-1] == "-"
     skipped = json.loads(cli(*words, "--json").stdout)["cells"][1]
