@@ -61,11 +61,17 @@ def table(plan: Plan) -> Table:
     wall, cpu = next(iter(speeds.values()))
     rows = [
         (
-            name, f"{learner.recipe.batch}", f"{sum(each.numel() for each in learner.stepper.network.parameters()):,}", f"{speeds[name][0]:,.3g}",
-            f"{speeds[name][1]:,.3g}", times(speeds[name][0] / wall), times(speeds[name][1] / cpu), percent(costs[name].spread),
+            name,
+            f"{learner.recipe.batch}",
+            f"{sum(each.numel() for each in learner.stepper.network.parameters()):,}",
+            f"{speeds[name][0]:,.3g}",
+            f"{speeds[name][1]:,.3g}",
+            times(speeds[name][0] / wall),
+            times(speeds[name][1] / cpu),
+            percent(costs[name].spread),
         )
         for name, learner in learners.items()
-    ]  # fmt: skip
+    ]
     threads = "one thread" if torch.get_num_threads() == 1 else f"{torch.get_num_threads()} threads"
     sizes = next(iter(learners.values())).stepper.network.sizes
     about = ABOUT.format(threads=threads, particles=sizes.particles, slots=sizes.slots, frames=plan.followed)

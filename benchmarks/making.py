@@ -25,8 +25,8 @@ ONE, TWO = "physbench, 1 worker", "**physbench**, 2 workers"
 ABOUT = f"""
 `balls4mass64`: 4 balls, 51 frames of 64x64, every array of the contract (features, groups, collisions, states, contact,
 visible, events), written to an HDF5 file that plain h5py reads. The rivals make fewer sequences, in one process, and
-store them with h5py's gzip-{gzip_files.LEVEL}, one sequence per chunk. They are told for free where the balls start, and
-their files are not synced to the disk; ours is.
+store them with h5py's gzip-{gzip_files.LEVEL}, one sequence per chunk. They are told for free where the balls start,
+and their files are not synced to the disk; ours is.
 
 - *Python stepping*: NumPy vectors, Python loops over balls and pairs, a NumPy mask for every disc. It lets balls sink
 into one another (see 2): 2 steps a frame is how the ancestor of the published data was made, 10 is as accurate as the
@@ -67,11 +67,17 @@ def table(plan: Plan, scratch: Path) -> Table:
     wall = {name: costs[name].wall / count for name, (count, _) in makers.items()}
     rows = [
         (
-            name, f"{count:,}", us(cpu[name]), us(wall[name]), f"{paths[name].stat().st_size / count:,.0f}", times(cpu[name] / cpu[TWO]),
-            times(wall[name] / wall[TWO]), percent(costs[name].spread),
+            name,
+            f"{count:,}",
+            us(cpu[name]),
+            us(wall[name]),
+            f"{paths[name].stat().st_size / count:,.0f}",
+            times(cpu[name] / cpu[TWO]),
+            times(wall[name] / wall[TWO]),
+            percent(costs[name].spread),
         )
         for name, (count, _) in makers.items()
-    ]  # fmt: skip
+    ]
     columns = (
         "maker",
         "sequences",

@@ -48,9 +48,14 @@ def table(plan: Plan, scratch: Path) -> Table:
     stages = Stages(recipe, scratch)
     until = {name: partial(stages.encode_until, last) for last, name in enumerate(ENCODING)}
     works = {
-        "throw the balls": stages.throw, **until, "encode": stages.encode, "make blocks": stages.make_blocks, "append to the journal": stages.append,
-        "seal": stages.seal, "generate": stages.generate,
-    }  # fmt: skip
+        "throw the balls": stages.throw,
+        **until,
+        "encode": stages.encode,
+        "make blocks": stages.make_blocks,
+        "append to the journal": stages.append,
+        "seal": stages.seal,
+        "generate": stages.generate,
+    }
     for work in works.values():
         work()
     costs = interleave({name: partial(cost_of, work) for name, work in works.items()}, 2 * plan.repetitions + 1)

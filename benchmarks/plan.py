@@ -38,7 +38,27 @@ class Plan:
 
 FULL = Plan()
 QUICK = Plan(
-    repetitions=1, sequences=1_000, drawn=32, stepped=5, collisions=40, flights=2, whole=2_000, file=256, batches=4, slow_batches=1,
-    indexed=20, evaluated=64, processes=1, cold_processes=1, staged=256, verified=500, observed=2, images=1_000,
-    large_batch=1, small_batch=1, refined=1, followed=1, refinements=(1,),
-)  # fmt: skip
+    repetitions=1,
+    sequences=1_000,
+    drawn=32,
+    stepped=5,
+    collisions=40,
+    flights=2,
+    whole=2_000,
+    file=256,
+    batches=4,
+    slow_batches=1,
+    indexed=20,
+    evaluated=64,
+    processes=1,
+    cold_processes=1,
+    staged=256,
+    verified=500,
+    observed=2,
+    images=1_000,
+    large_batch=1,
+    small_batch=1,
+    refined=1,
+    followed=1,
+    refinements=(1,),
+)

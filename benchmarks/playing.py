@@ -59,11 +59,16 @@ def table(plan: Plan, scratch: Path) -> Table:
     costs = interleave(ways, min(plan.repetitions, 2))
     rows = [
         (
-            name, f"{cost.wall:.1f}", f"{cost.cpu:.1f}", f"{steps / cost.wall:,.0f}", f"{25 * sequences / cost.wall:,.0f}",
-            percent(costs[BARE].cpu / cost.cpu), percent(cost.spread),
+            name,
+            f"{cost.wall:.1f}",
+            f"{cost.cpu:.1f}",
+            f"{steps / cost.wall:,.0f}",
+            f"{25 * sequences / cost.wall:,.0f}",
+            percent(costs[BARE].cpu / cost.cpu),
+            percent(cost.spread),
         )
         for name, cost in costs.items()
-    ]  # fmt: skip
+    ]
     columns = ("way", "wall s", "CPU s", "steps/s", "recorded frames/s", "of the bare rate", "spread")
     return Table("13. Recording games", columns, rows, ABOUT.format(policy=policy, sequences=sequences, steps=steps))
 

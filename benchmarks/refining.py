@@ -48,7 +48,8 @@ class SecondOrder(Iodine):
     def slopes(self, guess: Guess) -> tuple[Tensor, Tensor, Tensor]:
         """Return the gradients of the loss, with their graph."""
         loss = guess.loss.sum() / self.sizes.inner_batch
-        return torch.autograd.grad(loss, (guess.outputs, guess.logits, guess.raw), create_graph=True)  # type: ignore[return-value]
+        slopes = torch.autograd.grad(loss, (guess.outputs, guess.logits, guess.raw), create_graph=True)
+        return slopes  # type: ignore[return-value]
 
 
 KINDS: dict[str, type[Iodine]] = {"shown zeros": ShownZeros, "**ours**": Iodine, "second order": SecondOrder}

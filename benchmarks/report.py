@@ -44,8 +44,8 @@ def page(tables: Sequence[Table], *, minutes: float, load: str, quick: bool) -> 
     head = f"""\
 # Benchmarks
 
-Written by `make bench` (`python -m benchmarks`), one run of {minutes:.0f} minutes. Nothing here is typed by hand, and no
-test asserts any of it.
+Written by `make bench` (`python -m benchmarks`), one run of {minutes:.0f} minutes. Nothing here is typed by hand, and
+no test asserts any of it.
 {warning}
 How to read it: compare the **CPU** time, which is user and system time of the process and all its threads. The wall
 time stands beside it. Other work on a shared machine can change the wall time threefold, but the CPU time only by a

@@ -113,8 +113,14 @@ def _rows(learners: Mapping[str, Learner], repetitions: int) -> list[tuple[str, 
     wall, cpu = next(iter(speeds.values()))
     return [
         (
-            name, f"{learner.recipe.batch}", f"{speeds[name][0]:,.3g}", f"{speeds[name][1]:,.3g}", times(speeds[name][0] / wall),
-            times(speeds[name][1] / cpu), f"{peaks[name] / learner.images / 1e6:,.3g}", percent(costs[name].spread),
+            name,
+            f"{learner.recipe.batch}",
+            f"{speeds[name][0]:,.3g}",
+            f"{speeds[name][1]:,.3g}",
+            times(speeds[name][0] / wall),
+            times(speeds[name][1] / cpu),
+            f"{peaks[name] / learner.images / 1e6:,.3g}",
+            percent(costs[name].spread),
         )
         for name, learner in learners.items()
-    ]  # fmt: skip
+    ]

@@ -55,8 +55,12 @@ other may need. The figures are wall times of one step; ratios are to threads th
 def table(plan: Plan) -> Table:
     """Measure, and return the table."""
     policies = {"asleep": "PASSIVE", "spinning": "ACTIVE"}
-    cases = {f"{place}, {name}": partial(_seconds, policy, rivals, plan.observed) for place, rivals in (("alone", 0), (f"beside {RIVALS}", RIVALS))
-             for name, policy in policies.items()}  # fmt: skip
+    places = {"alone": 0, f"beside {RIVALS}": RIVALS}
+    cases = {
+        f"{place}, {name}": partial(_seconds, policy, rivals, plan.observed)
+        for place, rivals in places.items()
+        for name, policy in policies.items()
+    }
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(plan.repetitions):
         for name, measure in cases.items():

@@ -32,10 +32,17 @@ def table(plan: Plan, scratch: Path) -> Table:
         of, bytes_each = costs[name], path.stat().st_size / plan.whole
         rows.append(
             (
-                name, f"{plan.whole:,}", f"{of.wall:.1f}", f"{of.cpu:.1f}", us(of.cpu / plan.whole), f"{bytes_each:,.0f}",
-                f"{path.stat().st_size / 1e9:.2f}", f"{of.peak / 1e6:,.0f}", percent(of.spread),
+                name,
+                f"{plan.whole:,}",
+                f"{of.wall:.1f}",
+                f"{of.cpu:.1f}",
+                us(of.cpu / plan.whole),
+                f"{bytes_each:,.0f}",
+                f"{path.stat().st_size / 1e9:.2f}",
+                f"{of.peak / 1e6:,.0f}",
+                percent(of.spread),
             )
-        )  # fmt: skip
+        )
         path.unlink()
     columns = ("set", "sequences", "wall s", "CPU s", "CPU us/sequence", "bytes/sequence", "GB", "peak MB", "spread")
     return Table("3. The paper's set, whole", columns, rows, ABOUT)

@@ -73,6 +73,9 @@ FLOORS = (
 TOGETHER = {"physbench.world": "physbench.recipe"}  # a recipe names its world, and a world makes the scenes of a recipe
 FRONT_DOOR = ("physbench", "physbench.__main__")
 MODULES = sorted(path for source in SOURCES.values() for path in source.rglob("*.py"))
+WIDEST = 120
+WRITTEN = {".py", ".j2", ".html", ".css", ".js"}
+"""How the names of the files end that people write: Python, templates, and what templates put into a page."""
 
 
 def module_name(path: Path) -> str:
@@ -155,6 +158,31 @@ def test_the_reader_of_imports_sees_every_kind(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
 def test_no_module_is_longer_than_500_lines(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 500
+
+
+def find_wide_lines(folder: Path) -> list[str]:
+    """Name each line of a folder's modules and templates that has more letters than fit."""
+    return [
+        f"{path.relative_to(folder.parent)}:{number}"
+        for path in sorted(folder.rglob("*"))
+        if path.suffix in WRITTEN
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if len(line) > WIDEST
+    ]
+
+
+@pytest.mark.parametrize("folder", [*SOURCES.values(), ROOT / "benchmarks"], ids=lambda folder: folder.name)
+def test_no_line_of_a_module_or_a_template_is_wider_than_120_letters(folder: Path) -> None:
+    assert {path.suffix for path in folder.rglob("*")} & WRITTEN
+    assert not find_wide_lines(folder)
+
+
+def test_the_reader_of_lines_sees_every_kind_of_file(tmp_path: Path) -> None:
+    names = ["a.py", "b/c.html.j2", "b/d.css", "b/e.js", "b/f.html"]
+    (tmp_path / "b").mkdir()
+    for name in [*names, "card.json"]:
+        (tmp_path / name).write_text("é" * 120 + "\n" + "é" * 121 + "\n", encoding="utf-8")
+    assert find_wide_lines(tmp_path) == [f"{tmp_path.name}/{name}:2" for name in names]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)

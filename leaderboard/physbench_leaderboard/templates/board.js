@@ -13,7 +13,9 @@ addEventListener("DOMContentLoaded", () => {
   function read(section) {
     const heads = [...section.querySelectorAll("thead th[data-key]")];
     const bodies = [...section.querySelectorAll("tbody.rows")].map((body) => ({
-      body, ranked: "models" in body.dataset, rows: [...body.rows].map((row, place) => ({ row, place, key: null, words: null })),
+      body,
+      ranked: "models" in body.dataset,
+      rows: [...body.rows].map((row, place) => ({ row, place, key: null, words: null })),
     }));
     return { section, heads, bodies, all: section.querySelector(".all"), whole: false, order: "" };
   }
@@ -65,12 +67,16 @@ addEventListener("DOMContentLoaded", () => {
     }
   }
 
+  function wordsOf(row) {
+    return [".model", ".trust", ".notes"].map((part) => row.querySelector(part).textContent).join(" ").toLowerCase();
+  }
+
   // Only visible rows are in the table, so thousands of hidden rows cost nothing.
   function sift(board, wanted) {
     let fit = 0, models = 0;
     for (const { body, ranked, rows } of board.bodies) {
       const fits = rows.filter((each) => {
-        each.words ??= [".model", ".trust", ".notes"].map((part) => each.row.querySelector(part).textContent).join(" ").toLowerCase();
+        each.words ??= wordsOf(each.row);
         return wanted.every((word) => each.words.includes(word));
       });
       if (ranked) [fit, models] = [fits.length, rows.length];
@@ -104,10 +110,14 @@ addEventListener("DOMContentLoaded", () => {
       if (!box.matches(":popover-open")) box.showPopover();
       const at = button.getBoundingClientRect(), { width, height } = box.getBoundingClientRect();
       const below = at.bottom + 8 + height <= innerHeight || at.top < innerHeight / 2;
-      box.style.left = `${Math.max(16, Math.min(at.left - 24, document.documentElement.clientWidth - width - 16))}px`;
-      box.style.top = `${Math.max(16, Math.min(below ? at.bottom + 8 : at.top - height - 8, innerHeight - height - 16))}px`;
+      const top = below ? at.bottom + 8 : at.top - height - 8;
+      box.style.left = `${Math.max(16, Math.min(at.left - 24, root.clientWidth - width - 16))}px`;
+      box.style.top = `${Math.max(16, Math.min(top, innerHeight - height - 16))}px`;
     };
-    const close = () => { if (box.matches(":popover-open") && !box.matches(":hover") && document.activeElement !== button) box.hidePopover(); };
+    const close = () => {
+      const wanted = box.matches(":hover") || document.activeElement === button;
+      if (box.matches(":popover-open") && !wanted) box.hidePopover();
+    };
     const around = button.closest("th") ?? button;
     button.setAttribute("popovertargetaction", "show");
     button.removeAttribute("title");
@@ -138,7 +148,10 @@ addEventListener("DOMContentLoaded", () => {
   tabs.forEach((tab, place) => {
     tab.setAttribute("role", "tab");
     tab.setAttribute("aria-controls", boards[place].section.id);
-    tab.addEventListener("click", (press) => { press.preventDefault(); go({ suite: boards[place].section.id, sort: null, dir: null }); });
+    tab.addEventListener("click", (press) => {
+      press.preventDefault();
+      go({ suite: boards[place].section.id, sort: null, dir: null });
+    });
     tab.addEventListener("keydown", (press) => {
       const to = { ArrowLeft: place - 1, ArrowRight: place + 1, Home: 0, End: tabs.length - 1 }[press.key];
       if (to === undefined || press.ctrlKey || press.altKey || press.metaKey) return;
@@ -151,7 +164,7 @@ addEventListener("DOMContentLoaded", () => {
   find("filter").addEventListener("input", () => go({ filter: find("filter").value }, false));
   find("every").addEventListener("change", () => go({ figures: find("every").checked ? "all" : null }));
   addEventListener("popstate", show);
-  document.querySelectorAll(".scripted").forEach((each) => { if (!each.classList.contains("all")) each.hidden = false; });
+  document.querySelectorAll(".scripted:not(.all)").forEach((each) => { each.hidden = false; });
   show();
   root.classList.add("ready");
 });
