@@ -29,9 +29,10 @@ store them with h5py's gzip-{gzip_files.LEVEL}, one sequence per chunk. They are
 and their files are not synced to the disk; ours is.
 
 - *Python stepping*: NumPy vectors, Python loops over balls and pairs, a NumPy mask for every disc. It lets balls sink
-into one another (see 2): 2 steps a frame is how the ancestor of the published data was made, 10 is as accurate as the
-pymunk rival. - *pymunk*: Chipmunk, a physics engine in C; the same masks. - *numba + gzip*: our exact motion and
-compiled drawing, then h5py's ordinary compression.
+  into one another (see 2): 2 steps a frame is how the ancestor of the published data was made, 10 is as accurate as the
+  pymunk rival.
+- *pymunk*: Chipmunk, a physics engine in C; the same masks.
+- *numba + gzip*: our exact motion and compiled drawing, then h5py's ordinary compression.
 """
 
 

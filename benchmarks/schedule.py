@@ -85,7 +85,7 @@ PLANS = {
     "node of 64 cores": Job(100_000_000, 8192, 64),
     "16 nodes of 64 cores": Job(1_000_000_000, 8192, 1024),
 }
-SIZES = (256, 8192, 131_072, 1_048_576)
+SIZES = (2048, 8192, 131_072, 1_048_576)
 ABOUT = """
 CPU time of a sequence 200 us, 0.1 s for each shard, a worker fails once a day on average and is replaced after 5
 minutes. *Ideal*: no failures, no overhead. *Bad day*: workers fail once an hour. The costs are core-hours; multiply

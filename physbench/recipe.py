@@ -155,7 +155,14 @@ class Recipe:
         return replace(whole, splits={place.split: len(place)}, excerpt=Excerpt(place.start, whole.splits))
 
     def locate(self, span: Span) -> tuple[Recipe, Span]:
-        """Give the recipe of the whole dataset, and where a span of this one lies in it."""
+        """Give the recipe of the whole dataset, and where a span of this one lies in it.
+
+        >>> from physbench.registry import datasets
+        >>> from physbench.scene import Span
+        >>> excerpt = datasets.get("balls4mass64").cut_out(Span("training", 512, 1024))
+        >>> excerpt.locate(Span("training", 0, 8))[1]
+        Span(split='training', start=512, stop=520)
+        """
         if self.excerpt is None:
             return self, span
         start = self.excerpt.start

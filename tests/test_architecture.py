@@ -35,6 +35,7 @@ FLOORS = (
         ),
         *("physbench.scene", "physbench.model", "physbench.notices"),
     ),
+    ("physbench.cluster",),
     (
         *(
             "physbench.recipe",
@@ -48,7 +49,6 @@ FLOORS = (
             "physbench.seeds",
             "physbench.progress",
             "physbench.ahead",
-            "physbench.cluster",
             "physbench.fields",
             "physbench.world",
             "physbench.states",
@@ -59,13 +59,13 @@ FLOORS = (
     ("physbench.resolve", "physbench.storage", "physbench.metrics", "physbench.result", "physbench.compiler"),
     (
         "physbench.generate",
-        "physbench.shards",
         "physbench.stream",
         "physbench.evaluation",
         "physbench.compare",
         "physbench.audit",
         "physbench.view",
     ),
+    ("physbench.shards",),
     ("physbench.report",),
     ("physbench_generators", "physbench_baselines", "physbench_leaderboard"),
     ("physbench.cli",),

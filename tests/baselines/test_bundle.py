@@ -439,17 +439,19 @@ def test_the_command_bundles(run: Path, tmp_path: Path) -> None:
     assert done.exit_code == 1 and done.output.startswith("Error: there is no file")
 
 
-def test_a_repeat_of_another_budget_is_refused_before_it_is_scored(run: Path, tmp_path: Path, asked: list[str]) -> None:
+def test_a_repeat_of_another_budget_is_refused_before_it_is_scored(
+    run: Path, tmp_path: Path, scored_suites: list[str]
+) -> None:
     folder, words = tmp_path / "released", {"suites": ("balls",), "limit": 2}
     folder.mkdir()
     shipped = bundle_run(run, folder)
-    asked.clear()
+    scored_suites.clear()
     train(recipe(seed=8), tmp_path / "short", steps=2, device="cpu", workers=0)
     with pytest.raises(TrainingError, match=r"short was given 2 steps, and tiny 4 steps: .* equal budgets"):
         repeating.repeat(tmp_path / "short", "tiny", folder=folder, **words)
-    assert asked == [] and not (folder / "repeats").exists()
+    assert scored_suites == [] and not (folder / "repeats").exists()
     train(recipe(seed=8), tmp_path / "equal", steps=4, device="cpu", workers=0)
     kept = repeating.repeat(tmp_path / "equal", "tiny", folder=folder, **words)
-    assert asked[0] == "balls" and kept.train_seed == 8
+    assert scored_suites[0] == "balls" and kept.train_seed == 8
     assert (kept.steps_limit, kept.minutes_limit) == (shipped.steps_limit, shipped.minutes_limit) == (4, None)
     assert [path.name for path in (folder / "repeats").iterdir()] == ["tiny.seed8.json"]

@@ -36,7 +36,7 @@ from physbench_baselines.training.sources import source_of
 from physbench_baselines.training.step import Stepper
 from physbench_baselines.training.training_recipe import TrainingRecipe
 from tests.baselines.toy import MODEL
-from tests.builders.datasets import Made
+from tests.builders.datasets import MadeDataset
 
 ROOT = Path(__file__).parent.parent.parent
 CPU = torch.device("cpu")
@@ -142,7 +142,7 @@ def test_shares_of_noise_are_the_rows_of_the_noise_of_one_process(axis: int) -> 
 
 @pytest.mark.parametrize("accumulate", [1, 3])
 @pytest.mark.parametrize("stored", [False, True])
-def test_every_sequence_of_a_batch_is_one_rank_s(stored: bool, accumulate: int, mass: Made) -> None:
+def test_every_sequence_of_a_batch_is_one_rank_s(stored: bool, accumulate: int, mass: MadeDataset) -> None:
     recipe = toy(batch=12, accumulate=accumulate, **({"data": str(mass.path)} if stored else {}))
     for step in (0, 3, 11):  # the file has ten batches of 12
         whole = first_batch(recipe, ALONE, step)["features"]
@@ -191,7 +191,7 @@ def require_same_curve(ours: Path, theirs: Path, *, last: int = STEPS) -> None:
 
 
 @pytest.fixture(scope="module")
-def together(tmp_path_factory: pytest.TempPathFactory, mass: Made) -> tuple[Path, Path]:
+def together(tmp_path_factory: pytest.TempPathFactory, mass: MadeDataset) -> tuple[Path, Path]:
     """Runs of two ranks, all in one launch, and the same runs of one process. The toy is also resumed by one from two
     and by two from one."""
     two, one = tmp_path_factory.mktemp("two"), tmp_path_factory.mktemp("one")

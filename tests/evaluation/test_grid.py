@@ -74,14 +74,18 @@ def test_every_cell_is_a_file_as_eval_writes_it_and_is_made_once(
     cli("eval", "copy", "--suite", "curtain", "--limit", "3", "--batch", "2", "--csv", tmp_path / "one.csv")
     assert figures((out / STEMS[2]).read_text()) == figures((tmp_path / "one.csv").read_text())
 
-    def shown(name: str, metric: str) -> str:
+    def read_figure(name: str, metric: str) -> str:
         return f"{next(row.value for row in read(out / name).rows if row.metric == metric):.4g}"
 
     header, *rows = first.stdout.splitlines()
     assert "curtain permanence_bce \u2193" in header and "smoke relative_bce \u2193" in header
     named = {name.partition("__limit")[0]: name for name in STEMS}
     assert [row.split() for row in rows] == [
-        [model, shown(named[f"{model}__curtain"], "permanence_bce"), shown(named[f"{model}__smoke"], "relative_bce")]
+        [
+            model,
+            read_figure(named[f"{model}__curtain"], "permanence_bce"),
+            read_figure(named[f"{model}__smoke"], "relative_bce"),
+        ]
         for model in ("copy", "blank")
     ]
 

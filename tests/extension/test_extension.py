@@ -7,6 +7,7 @@ import csv
 import json
 import math
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
@@ -544,6 +545,8 @@ def test_the_shortest_model_is_scored_and_keeps_the_rules(
 ) -> None:
     """Two frames of memory, by hand: 0.8 of this frame and 0.2 of the one before, within bounds."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "mymodel", None)  # other tests have written a module of this name
+    del sys.modules["mymodel"]
     Path("mymodel.py").write_text(SHORTEST.read_text(encoding="utf-8"), encoding="utf-8")
     words = ("--model", "mymodel:Mix")
     told = json.loads(cli("eval", *words, "--suite", "smoke", "--limit", 2, "--json").stdout)

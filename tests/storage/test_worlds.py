@@ -18,7 +18,7 @@ import pytest
 import physbench
 from physbench import registry
 from physbench.errors import DamagedFile, HostileFile, RecipeError, StorageError
-from physbench.evaluation.examples import MadeDataset, StoredExamples
+from physbench.evaluation.examples import Made, StoredExamples
 from physbench.fields import check_fields, parameter
 from physbench.generate import generate
 from physbench.recipe import Recipe
@@ -360,7 +360,7 @@ def test_a_stream_gives_the_arrays_of_its_world(files: dict[str, Path]) -> None:
 
 @pytest.mark.parametrize("name", ["game", "squares"])
 def test_examples_from_a_file_are_those_from_the_recipe(name: str, files: dict[str, Path]) -> None:
-    made, kept = MadeDataset(WORLDS[name], "test"), StoredExamples(files[name], "test")
+    made, kept = Made(WORLDS[name], "test"), StoredExamples(files[name], "test")
     for start in (0, 8):
         one, other = made.examples(start, start + 8), kept.examples(start, start + 8)
         assert set(one.truth) == set(other.truth) and set(one.events) == set(other.events)
@@ -373,7 +373,7 @@ def test_examples_from_a_file_are_those_from_the_recipe(name: str, files: dict[s
 
 def test_the_digest_of_what_is_in_memory_is_that_of_the_file(tmp_path: Path) -> None:
     for name, recipe in {"game": game, "squares": squares}.items():
-        made = MadeDataset(recipe, "test")
+        made = Made(recipe, "test")
         for start in range(0, recipe.splits["test"], 7):
             made.examples(start, min(start + 7, recipe.splits["test"]))
         path = generate(replace(recipe, splits={"test": recipe.splits["test"]}), tmp_path / f"{name}.h5")
@@ -384,7 +384,7 @@ def test_a_world_without_frames_is_shown_to_no_model(files: dict[str, Path]) -> 
     with pytest.raises(StorageError, match="no frames to show a model: it has ram"):
         StoredExamples(files["memory"], "test")
     with pytest.raises(StorageError, match="no frames to show a model"):
-        MadeDataset(WORLDS["memory"], "test")
+        Made(WORLDS["memory"], "test")
 
 
 # Worlds that do not keep their word.
