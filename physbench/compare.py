@@ -3,18 +3,20 @@
 The comparison is paired, sequence by sequence. It is therefore much sharper than a look at two intervals side by side.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from physbench.errors import PhysbenchError
+from physbench.errors import PhysbenchError, UnknownName
 from physbench.metrics.bootstrap import Comparison
 from physbench.metrics.bootstrap import compare as paired
 from physbench.metrics.catalogue import find
 from physbench.metrics.significance import FAMILY_WISE, adjust_for_many
 from physbench.metrics.sums import Sums
+from physbench.notices import announce
 from physbench.result import ScoredRun
 
 SAME = ("suite", "suite_version", "size", "data_sha256", "metric_version")
@@ -44,7 +46,12 @@ def compare(a: ScoredRun, b: ScoredRun) -> list[ComparedFigure]:
                 f"these runs cannot be compared: their {name} is {a.provenance[name]!r} and {b.provenance[name]!r}"
             )
     compared: dict[tuple[str, str], Comparison] = {}
+    unknown = _list_unknown(metric for _, metric in a.sums)
+    if unknown:
+        announce(f"not compared: {', '.join(unknown)}; no installed package has a metric of this name")
     for task, metric in a.sums:
+        if metric in unknown:
+            continue
         better = find(metric).better
         if (task, metric) in b.sums and better != "neither":
             pair = [
@@ -57,6 +64,17 @@ def compare(a: ScoredRun, b: ScoredRun) -> list[ComparedFigure]:
         ComparedFigure(*key, each, p, bool(p <= FAMILY_WISE) and each.verdict != "cannot be told apart")
         for (key, each), p in zip(compared.items(), adjusted, strict=True)
     ]
+
+
+def _list_unknown(figures: Iterable[str]) -> list[str]:
+    """List the figures whose metric is not installed here: it is not known which direction is better."""
+    unknown: list[str] = []
+    for name in dict.fromkeys(figures):
+        try:
+            find(name)
+        except UnknownName:
+            unknown.append(name)
+    return unknown
 
 
 def count_tested(lines: list[ComparedFigure]) -> int:

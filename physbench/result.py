@@ -158,18 +158,23 @@ class Result:
     """Per task and metric: the numerators and denominators of the sequences, (N,) each."""
     curves: dict[tuple[str, str], list[float]] = field(default_factory=dict[Any, Any], repr=False)
     """Per task and metric: the figure of each step."""
+    left_out: tuple[str, ...] = ()
+    """Figures that stay out of the CSV: those of metrics of other packages, on a suite that comes with physbench."""
 
     def score(self, task: str, metric: str) -> Score:
         """Return the score of a metric on a task."""
         return next(score for score in self.scores if (score.task, score.metric) == (task, metric))
 
     def to_csv(self) -> str:
-        """Return a CSV with one row per task and metric; a cell is empty where there is no value."""
+        """Return a CSV with one row per task and metric; a cell is empty where there is no value.
+
+        Figures that are `left_out` have no row, because a table that others can check has none that they cannot compute.
+        """
         text = io.StringIO()
         table = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
         table.writeheader()
         origin = self.provenance
-        for score in self.scores:
+        for score in (score for score in self.scores if score.metric not in self.left_out):
             table.writerow(
                 {
                     **{name: _cell(getattr(origin, name)) for name in COLUMNS if hasattr(origin, name)},

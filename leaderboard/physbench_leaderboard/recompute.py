@@ -11,7 +11,7 @@ import numpy as np
 from physbench.evaluation.predictions import open_predictions, score
 from physbench.files import open_regular_file
 from physbench.metrics.bootstrap import Interval, intervals, quotient
-from physbench.metrics.catalogue import all_metrics
+from physbench.metrics.catalogue import all_metrics, list_foreign
 from physbench.metrics.sums import Sums, value
 from physbench.result import ScoredRun, load_run
 from physbench.storage.admit import SIGNATURE
@@ -51,7 +51,8 @@ def recompute(submission: Submission, sums: Path) -> Recomputed:
     """
     run = _score(sums) if _is_hdf5(sums) else load_run(sums)
     entry = _of(submission, run.provenance, sums)
-    figures = {key: Sums(*pair) for key, pair in run.sums.items()}
+    left_out = list_foreign(entry.who.suite, [metric for _, metric in run.sums])
+    figures = {key: Sums(*pair) for key, pair in run.sums.items() if key in entry.rows or key[1] not in left_out}
     problems = list(_strange(entry, figures))
     if problems:
         return Recomputed(entry, 0, len(submission.rows), problems)

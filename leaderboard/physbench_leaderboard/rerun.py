@@ -68,7 +68,7 @@ def _again(entry: Entry, model: Model, fresh: int | None, progress: Callable[[Pr
     differences += [
         f"{metric} on {task} was computed again, but was not submitted"
         for task, metric in scores
-        if (task, metric) not in entry.rows
+        if (task, metric) not in entry.rows and metric not in found.left_out
     ]
     differences += [
         words for key, score in scores.items() if key in entry.rows and (words := _difference(entry.rows[key], score))

@@ -4,17 +4,19 @@ A file is written completely or not at all, its name depends on its content, and
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from physbench.errors import PhysbenchError
 from physbench.files import read_regular_file, require_regular_file, write_whole
 from physbench.lock import hold_lock
+from physbench.notices import announce
 from physbench.suites import installed_suites
 from physbench_leaderboard.entries import Entry, entries
 from physbench_leaderboard.pins import REFERENCES, ReferencePins, load_pins, require_not_installed
 from physbench_leaderboard.recompute import recompute
-from physbench_leaderboard.submission import Row, Submission, SubmissionError, list_problems, read
+from physbench_leaderboard.submission import Row, Submission, SubmissionError, examine, list_problems, read
 from physbench_leaderboard.submission_checks import SELF_REPORTED, check, is_reference, meaning
 from physbench_leaderboard.trust import find_grant
 
@@ -81,11 +83,11 @@ def require_folder(folder: Path) -> None:
 def load_all(folder: Path, pins: ReferencePins | None = None, *, beside: Sequence[Path] = ()) -> list[Listed]:
     """Read every submission in the folder, in the order of their names.
 
-    Rows for older versions of suites are ignored. beside: files outside the folder, which are checked as if they were
-    added.
+    Rows for older versions of suites are ignored. A file in the folder that cannot be listed is left out with a notice.
+    beside: files outside the folder, which are checked as if they were added; a wrong one is an error.
     """
     require_folder(folder)
-    found = [_list(path, pins or load_pins()) for path in sorted(folder.glob("*.csv"))]
+    found = list(_listable(sorted(folder.glob("*.csv")), pins or load_pins()))
     found += _new(beside, pins, {each.submission.sha256 for each in found})
     seen: dict[object, Path] = {}
     for listed in found:
@@ -97,6 +99,16 @@ def load_all(folder: Path, pins: ReferencePins | None = None, *, beside: Sequenc
                     " another --name"
                 )
     return found
+
+
+def _listable(paths: Iterable[Path], pins: ReferencePins) -> Iterator[Listed]:
+    """Those that can be listed: one bad file must not hide the others."""
+    for path in paths:
+        try:
+            yield _list(path, pins)
+        except PhysbenchError as error:
+            said = str(error)
+            announce(f"left out: {said if path.name in said else f'{path.name}: {said}'}")
 
 
 def _list(path: Path, pins: ReferencePins) -> Listed:
@@ -133,7 +145,7 @@ def _refuse_other_figures(submission: Submission, folder: Path) -> None:
     """Raise an error if an evaluation is already listed with other figures, so that no file replaces another one."""
     ours = {entry.who for entry in entries(submission.rows)}
     for path in sorted(folder.glob("*.csv")):
-        for entry in entries(read(path).rows):
+        for entry in entries(examine(path)[0].rows):
             if entry.who in ours:
                 raise SubmissionError(
                     f"{entry.who} is already listed in {path.name} with other figures: remove that file to replace it"

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from physbench.metrics.catalogue import METRICS, all_metrics
+from physbench.metrics.catalogue import METRICS, all_metrics, is_foreign
 from physbench.metrics.metric import FROM_THE_MODEL
 from physbench.result import METRIC_VERSION
-from physbench.suites import ROWS, SIZES, UNRANKED, Asking, Suite, Task, installed_suites
+from physbench.suites import ROWS, SIZES, SUITES, UNRANKED, Asking, Suite, Task, installed_suites
 from physbench_leaderboard import consistency
 from physbench_leaderboard.entries import Entry, entries, who
 from physbench_leaderboard.pins import ReferencePins, load_pins
@@ -173,12 +173,13 @@ def _incomplete(entry: Entry, suite: Suite) -> Iterator[str]:
                 f" {', '.join(missing[:3])}{f' and {len(missing) - 3} more' if len(missing) > 3 else ''} on {each.task}"
             )
     for task, metric in sorted(here - set().union(*(each.keys for each in every))):
-        known = metric.partition("[")[0].removesuffix("_last").removesuffix("_std") in all_metrics()
-        more = (
-            ""
-            if known
-            else ", a metric that is not installed here: leave its rows out, or install the package that brings it"
-        )
+        more = ""
+        if is_foreign(metric):
+            more = (
+                ", a metric that does not come with physbench: leave its rows out"
+                if suite.name in SUITES
+                else ", a metric that is not installed here: leave its rows out, or install the package that brings it"
+            )
         yield f"line {entry.rows[task, metric].line}: {suite.name} does not ask for {metric} on {task}{more}"
 
 
@@ -222,7 +223,10 @@ class Wanted:
 
 
 def list_wanted(suite: Suite) -> list[Wanted]:
-    """Return all rows that may be in a submission to a suite. Those of metrics from other packages are optional."""
+    """Return all rows that may be in a submission to a suite.
+
+    Metrics of installed packages are optional on a suite of a package, and forbidden on one that comes with physbench.
+    """
     found = [each for task in suite.tasks for asking in task.askings for each in _list_wanted_of(suite, task, asking)]
     if suite.against:
         found.append(Wanted(":".join(suite.against), tuple(card.name for card in METRICS.values() if card.quotient_of)))
@@ -235,7 +239,7 @@ def _list_wanted_of(suite: Suite, task: Task, asking: Asking) -> Iterator[Wanted
     there = _needs_met(suite, task, asking)
     possible = set(FROM_THE_MODEL) - (set() if asking.boxes else {"boxes"})
     together: dict[object, list[str]] = {(): []}
-    for card in all_metrics().values():
+    for card in (METRICS if suite.name in SUITES else all_metrics()).values():
         if asking.kind in card.asked_of and there.issuperset(set(card.needs) - possible):
             depends = tuple(need for need in card.needs if need in possible)
             together.setdefault(depends if card.name in METRICS else card.name, []).extend(card.rows(asking))

@@ -60,6 +60,16 @@ class Outputs:
         if path.exists() and not self.overwrite:
             raise StorageError(f"{path} exists already: use --overwrite to replace it, or another name")
 
+    def _say_what_is_left_out(self, found: Result) -> None:
+        """Name the figures that are not in the table, on one line."""
+        if found.left_out:
+            names = dict.fromkeys(name.partition("[")[0] for name in found.left_out)
+            click.echo(
+                f"{self.table} leaves out {', '.join(names)}: no metric that comes with physbench, so others could not"
+                " check it",
+                err=True,
+            )
+
     def hand_out(self, found: Result, chosen: Extent, *, answers: Answers, likelihood: Likelihood) -> None:
         """Print the scores, and write what was asked for. Files come first: a closed pipe costs nothing."""
         from physbench.evaluation.beside import reference_scores
@@ -69,6 +79,7 @@ class Outputs:
         found = replace(found, provenance=replace(found.provenance, **self.labels))
         if self.table:
             write_whole(self.table, found.to_csv())
+            self._say_what_is_left_out(found)
         if self.per_sequence:
             found.save_sums(self.per_sequence)
         references: list[Known] = []

@@ -32,7 +32,7 @@ from physbench.evaluation.scored_slots import find_scored_slots
 from physbench.evaluation.window import Answers, answers_of
 from physbench.evaluation.workers import ALONE, Entrant, Team, Workers
 from physbench.metrics.bootstrap import Interval, count_contributing, intervals, quotient
-from physbench.metrics.catalogue import all_metrics
+from physbench.metrics.catalogue import all_metrics, list_foreign
 from physbench.metrics.sums import Sums, curve, join, per_sequence, pool, value
 from physbench.model import Likelihood, Model, Origin
 from physbench.recipe import expand_split
@@ -272,13 +272,15 @@ def score_answers(
         notes=tuple(sorted(notes)),
         data_file=chosen.data.name if chosen.data else None,
     )
+    scores = (*_scores(kept), *_spreads(suite, kept), *_ratios(suite, kept))
     return Result(
-        scores=(*_scores(kept), *_spreads(suite, kept), *_ratios(suite, kept)),
+        scores=scores,
         provenance=origin,
         sums={key: (part.numerator, part.denominator) for key, part in kept.items()},
         curves={
             key: curve(sums) for key, sums in figures.items() if sums.numerator.ndim > 1 and sums.numerator.shape[1] > 1
         },
+        left_out=list_foreign(suite.name, [score.metric for score in scores]),
     )
 
 

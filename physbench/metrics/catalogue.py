@@ -1,7 +1,7 @@
 """The metrics by their names in a result: `bce`, `bce_last`, `rollout_bce[3]`, `event_error[10,3+]`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 from physbench import registry
@@ -13,6 +13,7 @@ from physbench.metrics.metric import Metric
 from physbench.metrics.object_cards import OBJECT_CARDS
 from physbench.metrics.pixel_cards import PIXEL_CARDS
 from physbench.metrics.state_cards import STATE_CARDS
+from physbench.suites import SUITES
 
 METRICS: dict[str, Metric] = {
     card.name: card for card in (*PIXEL_CARDS, *OBJECT_CARDS, *BOX_CARDS, *IMAGE_CARDS, *STATE_CARDS, *CODE_CARDS)
@@ -61,6 +62,20 @@ def find(name: str) -> Metric:
     if written and card and _is_allowed(card, written):
         return card
     raise UnknownName(f"no metric is called {name!r}: {suggest(name.partition('[')[0], names())}")
+
+
+def is_foreign(name: str) -> bool:
+    """Return whether a figure is one of a metric that does not come with physbench, installed or not."""
+    written = WRITTEN.fullmatch(name)
+    return written is not None and written["stem"] not in METRICS
+
+
+def list_foreign(suite: str, figures: Iterable[str]) -> tuple[str, ...]:
+    """List the figures that a table of this suite leaves out, because only those who have a package can compute them.
+
+    A suite of another package keeps them: who has the suite can have the metric.
+    """
+    return tuple(dict.fromkeys(filter(is_foreign, figures))) if suite in SUITES else ()
 
 
 def stands_in_tables(name: str) -> bool:

@@ -21,7 +21,7 @@ from physbench import registry
 from physbench.errors import ModelError, PhysbenchError, RecipeError, UnknownName
 from physbench.evaluation.contestant import own_suite
 from physbench.evaluation.evaluate import extent
-from physbench.evaluation.result_text import as_text
+from physbench.evaluation.result_text import as_text, to_json
 from physbench.evaluation.scoring import score_answer
 from physbench.evaluation.watch import watch
 from physbench.evaluation.window import Answer
@@ -180,9 +180,47 @@ def test_a_users_own_metric_is_in_the_result_the_table_and_the_explanation(insta
     result = physbench.evaluate(Copy(), "balls", limit=2)
     groups = registry.datasets.get("balls4mass64").scenes("test", 0, 2).groups
     assert result.score("balls4mass64", "on_share").value == pytest.approx((groups[:, :31] > 0).mean(), rel=1e-12)
-    assert "on_share" in as_text(result, extent("balls", limit=2)) and "on_share" in result.to_csv()
+    assert "on_share" in as_text(result, extent("balls", limit=2)) and "on_share" in to_json(result)
     assert "The share of pixels that are on" in cli("explain", "on_share").output
-    assert [each.optional for each in list_wanted(SUITES["balls"]) if "on_share" in each.metrics] == [True, True]
+    wanted = [each for each in list_wanted(MINE) if "on_share" in each.metrics]
+    assert [each.optional for each in wanted] == [True]
+
+
+def test_a_table_of_a_suite_of_ours_holds_no_metric_of_somebody_else(
+    installed: Any, cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody without the package could check it, list it or compare it; the sums keep it."""
+    installed(ON)
+    monkeypatch.chdir(tmp_path)
+    mine = cli("eval", "copy", "--suite", "smoke", "--name", "mine", "--csv", "mine.csv", "--per-sequence", "mine.npz")
+    cli("eval", "blank", "--suite", "smoke", "--name", "other", "--per-sequence", "other.npz")
+    assert "on_share" in mine.stdout and "on_share" not in Path("mine.csv").read_text()
+    assert [line for line in mine.stderr.splitlines() if "mine.csv leaves out on_share" in line]
+    with np.load("mine.npz") as arrays:
+        assert "balls4mass64|on_share|numerator" in arrays
+    written = (tmp_path / "mine.csv").read_text()
+    assert problems(tmp_path / "mine.csv") == []
+    assert cli("leaderboard", "verify", "mine.csv", "--model", "copy").exit_code == 0
+    row = next(csv.DictReader(io.StringIO(written)))
+    with_it = written + ",".join({**row, "metric": "on_share", "value": "0.5"}.values()) + "\n"
+    (tmp_path / "with.csv").write_text(with_it)
+    assert "on_share on balls4mass64, a metric that does not come with physbench" in problems(tmp_path / "with.csv")[0]
+    monkeypatch.undo()
+    for function in (catalogue.all_metrics, catalogue.headlines, catalogue.find):
+        function.cache_clear()
+    monkeypatch.chdir(tmp_path)
+    assert cli("leaderboard", "recompute", "mine.csv", "mine.npz").exit_code == 0
+    notices: list[str] = []
+    monkeypatch.setattr("physbench.compare.announce", notices.append)
+    compared = cli("compare", "mine.npz", "other.npz")
+    assert compared.exit_code == 0 and "relative_bce" in compared.stdout and "on_share" not in compared.stdout
+    assert notices == ["not compared: on_share; no installed package has a metric of this name"]
+
+
+def test_a_table_of_a_suite_of_ones_own_keeps_a_metric_of_ones_own(installed: Any) -> None:
+    installed(ON)
+    result = physbench.evaluate(Copy(), MINE, limit=2)
+    assert "on_share" in result.to_csv() and result.left_out == ()
 
 
 def test_a_metric_whose_needs_the_data_do_not_meet_is_left_out(installed: Any) -> None:

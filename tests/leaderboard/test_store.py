@@ -18,6 +18,7 @@ import pytest
 import physbench
 from physbench import registry
 from physbench.errors import PhysbenchError
+from physbench.notices import listen
 from physbench.suites import SUITES
 from physbench_leaderboard import pins
 from physbench_leaderboard.pins import REFERENCES, bundled_folder
@@ -140,20 +141,24 @@ def test_a_folder_that_is_not_there_is_an_error_and_an_empty_one_is_none(tmp_pat
 
 
 def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path, folder: Path) -> None:
+    notices: list[str] = []
     mine = write(tmp_path / "mine.csv", rows())
     os.mkfifo(tmp_path / "mine.npz")
     with pytest.raises(PhysbenchError, match=r"mine.npz is not a file"):
         add(mine, folder)
     os.mkfifo(tmp_path / "pipe.csv")
     os.mkfifo(folder / "pipe.csv")
-    for refused in (lambda: add(tmp_path / "pipe.csv", folder), lambda: load_all(folder)):
-        with pytest.raises(PhysbenchError, match=r"pipe.csv is not a file"):
-            refused()
+    with pytest.raises(PhysbenchError, match=r"pipe.csv is not a file"):
+        add(tmp_path / "pipe.csv", folder)
+    with listen(notices.append):
+        assert load_all(folder) == []
+    assert len(notices) == 1 and "pipe.csv is not a file" in notices[0]
     (folder / "pipe.csv").unlink()
     listed = add(write(tmp_path / "other.csv", rows()), folder).path
     os.mkfifo(beside(listed))
-    with pytest.raises(PhysbenchError, match=r"trust.json is not a record of trust"):
-        load_all(folder)
+    with listen(notices.append):
+        assert load_all(folder) == []
+    assert len(notices) == 2 and "trust.json is not a record of trust" in notices[1]
 
 
 def test_reference_rows_are_listed_already(tmp_path: Path, folder: Path) -> None:
@@ -378,15 +383,42 @@ def test_what_was_put_there_by_hand_is_checked_when_it_is_read(tmp_path: Path, f
     write(folder / "b.csv", rows(factor=0.9))
     with pytest.raises(SubmissionError, match="is in a.csv and in b.csv"):
         load_all(folder)
-    write(folder / "b.csv", rows("copy", like="copy"))
-    with pytest.raises(SubmissionError, match=r"which belong only in references.csv"):
-        load_all(folder)
-    write(folder / "b.csv", [replace(row, value=row.value / 2) for row in rows("other")])
-    with pytest.raises(SubmissionError, match=r"b.csv cannot be listed"):
-        load_all(folder)
-    (folder / "b.csv").write_bytes(b"PK\x03\x04")
-    with pytest.raises(SubmissionError, match="zip"):
-        load_all(folder)
+
+
+SPOILT_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a reference row": (lambda path: write(path, rows("copy", like="copy")), "which belong only in references.csv"),
+    "other figures": (
+        lambda path: write(path, [replace(row, value=row.value / 2) for row in rows("other")]),
+        "b.csv cannot be listed",
+    ),
+    "no text": (lambda path: path.write_bytes(b"PK\x03\x04"), "zip"),
+    "a metric of some package": (
+        lambda path: write(path, [*rows("other"), replace(rows("other")[0], metric="lit_error", line=0)]),
+        "lit_error on balls4mass64, a metric that does not come with physbench",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILT_FILES)
+def test_a_file_that_cannot_be_listed_is_left_out_in_one_line_and_stops_no_board(folder: Path, kind: str) -> None:
+    spoil, reason = SPOILT_FILES[kind]
+    write(folder / "a.csv", rows())
+    spoil(folder / "b.csv")
+    notices: list[str] = []
+    with listen(notices.append):
+        assert [each.path.name for each in load_all(folder)] == ["a.csv"]
+    (notice,) = notices
+    assert notice.startswith("left out: ") and "b.csv" in notice and reason in notice and "\n" not in notice
+
+
+def test_a_file_beside_the_folder_that_cannot_be_listed_is_refused(tmp_path: Path, folder: Path) -> None:
+    write(folder / "broken.csv", rows()[:-1])
+    assert not add(write(tmp_path / "mine.csv", rows("other")), folder).already
+    with pytest.raises(SubmissionError, match=r"mine.csv cannot be listed.*does not come with physbench"):
+        load_all(
+            folder,
+            beside=[write(tmp_path / "mine.csv", [*rows("third"), replace(rows("third")[0], metric="lit_error")])],
+        )
 
 
 def test_rows_for_a_former_version_of_a_suite_are_passed_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -396,7 +428,10 @@ def test_rows_for_a_former_version_of_a_suite_are_passed_over(folder: Path, monk
 
 
 def test_the_bundled_submissions_are_in_order() -> None:
-    listed = {each.path.name: each for each in load_all(bundled_folder())}
+    notices: list[str] = []
+    with listen(notices.append):
+        listed = {each.path.name: each for each in load_all(bundled_folder())}
+    assert not notices
     here = {(entry.who.model, entry.who.suite) for entry in listed[REFERENCES].entries if entry.who.size == "lite"}
     assert here == {(model, name) for name, suite in SUITES.items() for model in suite.references}
 
@@ -415,8 +450,10 @@ def test_trust_is_granted_by_the_maintainer_and_bound_to_the_content(tmp_path: P
         with pytest.raises(SubmissionError, match="trust is granted as"):
             grant(listed, submission, wrong)
     write(listed, rows(factor=0.9))
-    with pytest.raises(SubmissionError, match="is for another content of"):
-        load_all(folder)
+    notices: list[str] = []
+    with listen(notices.append):
+        assert load_all(folder) == []
+    assert len(notices) == 1 and "is for another content of" in notices[0]
 
 
 @pytest.mark.parametrize(
@@ -432,11 +469,13 @@ def test_trust_is_granted_by_the_maintainer_and_bound_to_the_content(tmp_path: P
         '{"trust": "best", "csv_sha256": ""}',
     ],
 )
-def test_a_file_that_is_not_a_record_of_trust_is_refused(folder: Path, content: str) -> None:
+def test_a_submission_with_a_record_of_trust_that_is_none_is_left_out(folder: Path, content: str) -> None:
     listed = write(folder / "mine.csv", rows())
     beside(listed).write_text(content)
-    with pytest.raises(SubmissionError, match=r"mine.trust.json"):
-        load_all(folder)
+    notices: list[str] = []
+    with listen(notices.append):
+        assert load_all(folder) == []
+    assert len(notices) == 1 and "mine.trust.json" in notices[0]
 
 
 def test_the_stored_table_is_the_one_that_was_submitted(tmp_path: Path, folder: Path) -> None:
