@@ -168,7 +168,7 @@ class Result:
     def to_csv(self) -> str:
         """Return a CSV with one row per task and metric; a cell is empty where there is no value.
 
-        Figures that are `left_out` have no row, because a table that others can check has none that they cannot compute.
+        Figures that are `left_out` have no row: a table holds nothing that others cannot compute.
         """
         text = io.StringIO()
         table = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")

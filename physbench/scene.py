@@ -74,6 +74,22 @@ class Scenes:
         return Scenes.of({name: array[start:stop] for name, array in self.arrays().items()}, events)
 
 
+def find_most(features: NDArray[Any]) -> int | None:
+    """Return the largest value of frames of one channel (..., 1) if it is above 1, or None if they are sound.
+
+    Frames of one channel are 0 or 1. Frames in colour have three channels, of 0 to 255.
+    """
+    if features.dtype != np.uint8 or features.shape[-1:] != (1,) or not features.size:
+        return None
+    most = int(features.max())
+    return most if most > 1 else None
+
+
+def describe_values(where: str, most: int) -> str:
+    """Say what is wrong with frames of one channel that hold such a value."""
+    return f"{where} has frames with values up to {most}: with one channel they are 0 or 1, so these data are wrong"
+
+
 def join_scenes(parts: Sequence[Scenes]) -> Scenes:
     """Concatenate scenes."""
     if len(parts) == 1:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from physbench.errors import RecipeError
 from physbench.recipe import Recipe
 from physbench.renamed import find_renamed
-from physbench.scene import Fault, Marks, Scenes, Span, Streams, join_scenes
+from physbench.scene import Fault, Marks, Scenes, Span, Streams, find_most, join_scenes
 
 Memory = Callable[[int], NDArray[np.uint8]]
 
@@ -136,11 +136,21 @@ def make_scenes(
     names = [name for name in world.arrays if only is None or name in only]
     if missing := [name for name in names if name not in arrays and name != "events/sequence"]:
         raise RecipeError(f"the world {world.name} declares {missing[0]!r} and did not make it")
+    if parts.encode is None and "features" in arrays:  # a world with its own encoder is trusted: it is one of ours
+        _require_values(world, arrays["features"])
     columns = [name.removeprefix("events/") for name in names if name.startswith("events/")]
     events = {name: made.events[name] for name in ("offset", *columns) if name != "sequence"} if columns else {}
     return Scenes.of(
         {name: np.ascontiguousarray(arrays[name]) for name in names if not name.startswith("events/")}, events
     )
+
+
+def _require_values(world: World, features: NDArray[Any]) -> None:
+    if most := find_most(features):
+        raise RecipeError(
+            f"the world {world.name} made 'features' with values up to {most}: with one channel they are 0 or 1; divide"
+            " by 255, or use three channels for colours"
+        )
 
 
 def _cut_from_spans(

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physbench import cache
-from physbench.errors import StorageError, UnsuitableModel
+from physbench.errors import DamagedFile, StorageError, UnsuitableModel
 from physbench.files import write_whole
 from physbench.lock import hold_lock
 from physbench.npz import read_npz
 from physbench.recipe import Recipe, mix, resolve_split
-from physbench.scene import Scenes, Span, join_scenes
+from physbench.scene import Scenes, Span, describe_values, find_most, join_scenes
 from physbench.states import Shows
 from physbench.storage.digest import SplitDigest, SplitSummary
 from physbench.storage.display import Display
@@ -150,7 +150,10 @@ class StoredExamples:
             events["sequence"] = np.repeat(
                 np.arange(stop - start), [len(next(iter(each.values()))) for each in happened]
             )
-        return _examples(np.arange(start, stop), self._split[start:stop], events, self.display)
+        arrays = self._split[start:stop]
+        if "features" in arrays and (most := find_most(arrays["features"])):
+            raise DamagedFile(f"{self._file.path}: {describe_values(self._split.name, most)}; make the file again")
+        return _examples(np.arange(start, stop), arrays, events, self.display)
 
     def summarize(self, start: int, stop: int) -> tuple[Examples, SplitSummary | None]:
         return self.examples(start, stop), None

@@ -24,7 +24,7 @@ from physbench.errors import DamagedFile, RecipeError, StorageError, UnknownName
 from physbench.machine import count_cores
 from physbench.progress import Progress
 from physbench.recipe import Excerpt, Recipe
-from physbench.scene import Span
+from physbench.scene import Span, describe_values, find_most
 from physbench.storage.block import layout_for, make_block, sizes_of, spans
 from physbench.storage.h5py_check import require_agreement
 from physbench.storage.layout import array_digest, pixels_digest, split_text, text_digest
@@ -249,6 +249,8 @@ def _inflate(split: Split, span: Span) -> Count:
         for number in range(span.start, span.stop):
             split.inflate_into(field.name, number, out)
             require_end(split, field.name, number, out)
+            if field.name == "features" and (most := find_most(out)):
+                raise DamagedFile(f"{split.file.path}: {describe_values(f'{split.name} sequence {number}', most)}")
     return Count(inflated=len(span) * len(split.file.layout.pixels))
 
 

@@ -26,6 +26,7 @@ from physbench.scene import Fault, Scenes, Span
 from physbench.storage.admit import VERSIONS
 from physbench.storage.layout import ARRAYS
 from physbench.storage.writer import workings_of
+from physbench.suites import Suite, Task, Window
 from physbench.world import make_by_seed
 from tests.builders.dataset_files import content
 from tests.builders.spoils import array_instead, attribute, change_with
@@ -448,6 +449,67 @@ def count_scenes(count: int) -> Scenes:
 def test_a_world_that_makes_other_than_it_declares_is_told_so(liar: Liar, sentence: str, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=sentence):
         generate(Recipe(dataset="liar", generator=liar, splits={"test": 3}, frames=2), tmp_path / "x.h5")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bright:
+    """A single pixel, as bright as it is told."""
+
+    name: ClassVar[str] = "bright"
+    version: ClassVar[int] = 1
+    arrays: ClassVar[tuple[str, ...]] = ("features",)
+    objects: ClassVar[int] = 0
+    value: int = 255
+    channels: int = 1
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return (4, 4, self.channels)
+
+    def batch(self, seeds: Any, frames: int) -> Scenes:
+        features = np.zeros((len(seeds), frames, *self.shape), np.uint8)
+        features[-1, -1, 2, 3] = self.value
+        return Scenes(features)
+
+    scenes = make_by_seed(batch)
+
+
+def bright(**parameters: int) -> Recipe:
+    return Recipe(dataset="bright", generator=Bright(**parameters), splits={"test": 3}, frames=2)
+
+
+@pytest.mark.parametrize("value", [2, 255])
+def test_frames_of_one_channel_beyond_1_are_refused_where_they_are_made(value: int, tmp_path: Path) -> None:
+    sentence = f"the world bright made 'features' with values up to {value}: with one channel they are 0 or 1"
+    recipe = bright(value=value)
+    for make in (
+        lambda: generate(recipe, tmp_path / "x.h5"),
+        lambda: next(iter(physbench.stream(recipe, split="test", batch=3))),
+        lambda: physbench.evaluate("copy", Suite("x", 1, "", (Task(recipe, (Window(2),)),)), limit=3),
+    ):
+        with pytest.raises(RecipeError, match=sentence):
+            make()
+    assert not (tmp_path / "x.h5").exists()
+    generate(bright(value=1), tmp_path / "bits.h5")
+    generate(bright(value=255, channels=3), tmp_path / "colours.h5")
+
+
+def test_a_file_with_frames_beyond_1_is_called_wrong_and_no_model_is_blamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as unchecked:
+        unchecked.setattr("physbench.world.find_most", lambda features: None)
+        path = generate(bright(), tmp_path / "x.h5")
+    with pytest.raises(DamagedFile, match=r"x.h5: test sequence 2 has frames with values up to 255.*data are wrong"):
+        physbench.verify(path)
+    with pytest.raises(DamagedFile, match=r"x.h5: test has frames with values up to 255.*data are wrong"):
+        physbench.evaluate("copy", Suite("x", 1, "", (Task(bright(value=1), (Window(2),)),)), data=path)
+    monkeypatch.setitem(registry.datasets.built_in, "bright", f"{__name__}:usual_bright")  # type: ignore[arg-type]
+    with pytest.raises(DamagedFile, match="made 'features' with values up to 255"):
+        physbench.verify(path)
+
+
+usual_bright = bright()
 
 
 def test_a_world_checks_what_a_file_holds(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
