@@ -118,6 +118,9 @@ class Prediction:
     mean: the mean of every pixel of the next frame. owner: the slot that each pixel of the frame just seen belongs to,
     counted from 0.
 
+    Floating-point numbers are float16, float32 or float64, and are kept as float32. A mean that lies outside the
+    support of the likelihood by less than 1e-6 is clipped, because rounding takes it there.
+
     boxes: the objects of the frame just seen, each as the x and y of its centre, its width, its height and its
     identity. Every frame has the same number of rows; a row of NaN is no box. The upper left corner of the frame is
     (0, 0), and the middle of its first pixel is (0.5, 0.5). An identity is a whole number from 0; within a frame, no

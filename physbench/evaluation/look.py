@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physbench.errors import ModelError, RecipeError
+from physbench.evaluation.answer_checks import scorable
 from physbench.evaluation.examples import source_of
 from physbench.evaluation.watch import Noted, Onlooker, checked_owner, drawable, find_asking, require_index
-from physbench.evaluation.window import ask, scorable
+from physbench.evaluation.window import ask
 from physbench.model import Model, Parts, Prediction
 from physbench.suites import Still, Suite, suite_of
 

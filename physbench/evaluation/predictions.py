@@ -4,11 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from physbench.errors import ModelError, RecipeError, StorageError
+from physbench.evaluation.answer_checks import AnswerPlace, countable, scorable
 from physbench.evaluation.evaluate import Extent, extent, require_possible, score_answers
 from physbench.evaluation.examples import Examples, Source, source_of
 from physbench.evaluation.meter import Meter, Progress
-from physbench.evaluation.window import Answer, answers_of, countable, scorable
+from physbench.evaluation.window import Answer, answers_of
 from physbench.metrics.boxes import copy_boxes
 from physbench.model import Bernoulli, Gaussian, Likelihood, Model
 from physbench.result import Result
@@ -98,11 +102,23 @@ class PredictionsFile:
         if steps and not (mean is None and isinstance(asking, Image)):
             if mean is None:
                 raise StorageError(f"{self.file.path} has no means for {place!r}")
-            mean = scorable(likelihood_of(asking.shows, self.likelihood), mean, (count, steps, height, width, channels))
-        own = None if own is None else countable(own, (count, maps, height, width))
-        return Answer(
-            mean, owner, own, boxes=copy_boxes(boxes, (count, maps)) if boxes is not None and asking.boxes else None
-        )
+            likelihood = likelihood_of(asking.shows, self.likelihood)
+            at = AnswerPlace(place, examples.places, array=f"{place}/mean")
+            mean = scorable(likelihood, mean, (count, steps, height, width, channels), at)
+        if own is not None:
+            at = AnswerPlace(place, examples.places, array=f"{place}/log_likelihood")
+            own = countable(own, (count, maps, height, width), at)
+        if boxes is not None:
+            boxes = self._require_boxes(place, boxes, (count, maps), start) if asking.boxes else None
+        return Answer(mean, owner, own, boxes=boxes)
+
+    def _require_boxes(
+        self, place: str, boxes: NDArray[np.float32], frames: tuple[int, int], start: int
+    ) -> NDArray[np.float32]:
+        try:
+            return copy_boxes(boxes, frames)
+        except ModelError as error:
+            raise ModelError(f"{error} (in {place}/boxes[{start}:{start + frames[0]}])") from None
 
 
 def open_predictions(path: Path, suite: str | Suite | None = None) -> PredictionsFile:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physbench.errors import ModelError, RecipeError
+from physbench.evaluation.answer_checks import scorable
 from physbench.evaluation.examples import source_of
-from physbench.evaluation.window import ask, scorable
+from physbench.evaluation.window import ask
 from physbench.metrics.boxes import copy_boxes
 from physbench.model import Batch, Model, Parts
 from physbench.states import Shows

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physbench.errors import ModelError, UnsuitableModel
+from physbench.evaluation.answer_checks import AnswerPlace, countable, scorable
 from physbench.evaluation.examples import Examples, Source
 from physbench.metrics.boxes import copy_boxes
 from physbench.metrics.pixels import require_likelihood
@@ -25,9 +26,6 @@ Answers: TypeAlias = "Callable[[Task, Asking, Examples, Source, int], Answer]"  
 
 MOST_NUMBERS = 1 << 14
 """The most numbers of a code that probes are fitted to: thousands of codes must fit into memory together."""
-
-LARGEST = float(np.finfo(np.float32).max)
-"""The largest number that a model may give: its answers are kept as float32."""
 
 
 @dataclass(frozen=True)
@@ -84,18 +82,23 @@ def ask(model: Model, task: Task, asking: Asking, examples: Examples, source: So
         begin = replace(
             begin, truth=Truth({name: _repeat_frame(array, asking, examples) for name, array in begin.truth.items()})
         )
+    place = AnswerPlace(task.names(asking), examples.places)
     match asking:
         case Codes():
-            return _take_codes(model, begin, examples.frames, examples.actions, asking.moments)
+            return _take_codes(model, begin, examples.frames, examples.actions, asking.moments, place=place)
         case Window():
-            return _show_all(model, begin, examples.frames[:, : asking.frames], examples.actions, boxes=asking.boxes)
+            frames = examples.frames[:, : asking.frames]
+            return _show_all(model, begin, frames, examples.actions, boxes=asking.boxes, place=place)
         case Image():
-            return _show_image(model, begin, examples.frames[:, asking.frame], asking.shown)
+            return _show_image(model, begin, examples.frames[:, asking.frame], asking.shown, place=place)
         case Still():
             action = _action(examples.actions, asking.frame)
-            return Answer(owners=_owner_of_still(model, begin, examples.frames[:, asking.frame], action, asking.shown))
+            still = replace(place, frame=asking.frame)
+            owners = _owner_of_still(model, begin, examples.frames[:, asking.frame], action, asking.shown, place=still)
+            return Answer(owners=owners)
         case Rollout():
-            return _show_context(model, begin, examples.frames[:, : asking.context], asking.horizon, examples.actions)
+            context = examples.frames[:, : asking.context]
+            return _show_context(model, begin, context, asking.horizon, examples.actions, place=place)
 
 
 def _repeat_frame(array: NDArray[Any], asking: Still, examples: Examples) -> NDArray[Any]:
@@ -103,7 +106,15 @@ def _repeat_frame(array: NDArray[Any], asking: Still, examples: Examples) -> NDA
     return np.repeat(array[:, asking.frame : asking.frame + 1], asking.shown, axis=1) if moves else array
 
 
-def _show_all(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray[Any] | None, *, boxes: bool) -> Answer:
+def _show_all(
+    model: Model,
+    begin: Batch,
+    frames: NDArray[Any],
+    actions: NDArray[Any] | None,
+    *,
+    boxes: bool,
+    place: AnswerPlace,
+) -> Answer:
     """Show every frame; return the predictions of frames 1.., and what was said about all frames.
 
     boxes: whether the model is asked for them.
@@ -113,7 +124,7 @@ def _show_all(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray
     said: list[Prediction] = []
     for t in range(frames.shape[1]):
         state, told = _require_pair(model.observe(state, _copy_frame(frames, t), _action(actions, t)))
-        prediction = _check(likelihood, told, frames[:, t], last=t + 1 == frames.shape[1])
+        prediction = _check(likelihood, told, frames[:, t], replace(place, frame=t), last=t + 1 == frames.shape[1])
         if t < means.shape[1]:
             means[:, t] = prediction.mean
         said.append(replace(prediction, mean=None))
@@ -124,7 +135,13 @@ def _show_all(model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray
 
 
 def _take_codes(
-    model: Model, begin: Batch, frames: NDArray[Any], actions: NDArray[Any] | None, moments: tuple[int, ...]
+    model: Model,
+    begin: Batch,
+    frames: NDArray[Any],
+    actions: NDArray[Any] | None,
+    moments: tuple[int, ...],
+    *,
+    place: AnswerPlace,
 ) -> Answer:
     """Show every frame that is needed; return the codes after some of them, the slots of each concatenated."""
     latents = getattr(model, "latents", None)
@@ -133,7 +150,7 @@ def _take_codes(
     state, codes = model.begin(begin), list[NDArray[np.float32]]()
     for t in range(max(moments) + 1):
         state, told = _require_pair(model.observe(state, _copy_frame(frames, t), _action(actions, t)))
-        _check(model.likelihood, told, frames[:, t], last=True)
+        _check(model.likelihood, told, frames[:, t], replace(place, frame=t), last=True)
         if t in moments:
             found = _checked_codes(latents(state), len(frames))
             codes.append(found.reshape(len(found), -1))
@@ -146,7 +163,13 @@ def _take_codes(
 
 
 def _owner_of_still(
-    model: Model, begin: Batch, frame: NDArray[Any], action: NDArray[np.float32] | None, shown: int
+    model: Model,
+    begin: Batch,
+    frame: NDArray[Any],
+    action: NDArray[np.float32] | None,
+    shown: int,
+    *,
+    place: AnswerPlace,
 ) -> NDArray[np.uint8] | None:
     """Show a frame repeatedly; return the last owner map (B, 1, H, W), or None as soon as the model gives none."""
     state = model.begin(begin)
@@ -155,18 +178,18 @@ def _owner_of_still(
         state, prediction = _require_pair(
             model.observe(state, frame.astype(np.float32), None if action is None else action.copy())
         )
-        owner = _check(model.likelihood, prediction, frame, last=True).owner
+        owner = _check(model.likelihood, prediction, frame, place, last=True).owner
         if owner is None:
             return None
     return None if owner is None else owner[:, None]
 
 
-def _show_image(model: Model, begin: Batch, frame: NDArray[Any], shown: int) -> Answer:
+def _show_image(model: Model, begin: Batch, frame: NDArray[Any], shown: int, *, place: AnswerPlace) -> Answer:
     """Show an image repeatedly; return what the model says about it in the end."""
     state, said = model.begin(begin), Prediction()
     for _ in range(shown):
         state, said = _require_pair(model.observe(state, frame.astype(np.float32), None))
-        said = _check(model.likelihood, said, frame, last=True)
+        said = _check(model.likelihood, said, frame, place, last=True)
     latents = getattr(model, "latents", None)
     mean = None if said.mean is None else said.mean[:, None]
     owner = None if said.owner is None else said.owner[:, None]
@@ -176,7 +199,7 @@ def _show_image(model: Model, begin: Batch, frame: NDArray[Any], shown: int) -> 
 def _checked_codes(codes: Any, count: int) -> NDArray[np.float32]:
     """Return a copy of codes, after a check that a probe can be fitted to them."""
     array = np.asarray(codes)
-    if array.ndim != 3 or len(array) != count or array.dtype.kind != "f" or not (np.abs(array) <= LARGEST).all():
+    if array.ndim != 3 or len(array) != count or array.dtype.kind != "f" or not _fits_float32(array):
         raise ModelError(
             f"latents are finite floating-point numbers of shape ({count}, slots, numbers), not {array.dtype} of shape"
             f" {array.shape}"
@@ -184,22 +207,34 @@ def _checked_codes(codes: Any, count: int) -> NDArray[np.float32]:
     return array.astype(np.float32)
 
 
+def _fits_float32(array: NDArray[Any]) -> bool:
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(array.astype(np.float32)).all())
+
+
 def _show_context(
-    model: Model, begin: Batch, frames: NDArray[Any], horizon: int, actions: NDArray[Any] | None
+    model: Model,
+    begin: Batch,
+    frames: NDArray[Any],
+    horizon: int,
+    actions: NDArray[Any] | None,
+    *,
+    place: AnswerPlace,
 ) -> Answer:
     """Show the context, then let the model imagine the frames after it."""
     state, likelihood = model.begin(begin), likelihood_of(begin.shows, model.likelihood)
     prediction = Prediction()
     for t in range(frames.shape[1]):
         state, prediction = _require_pair(model.observe(state, _copy_frame(frames, t), _action(actions, t)))
-    means: list[Any] = [_check(likelihood, prediction, frames[:, 0]).mean]
+    shown = replace(place, frame=frames.shape[1] - 1)
+    means: list[Any] = [_check(likelihood, prediction, frames[:, 0], shown).mean]
     imagine = getattr(model, "imagine", None)
     for t in range(frames.shape[1], frames.shape[1] + horizon - 1):
         action = _action(actions, t)
         state, prediction = _require_pair(
             imagine(state, action) if imagine else model.observe(state, means[-1].copy(), action)
         )
-        means.append(_check(likelihood, prediction, frames[:, 0]).mean)
+        means.append(_check(likelihood, prediction, frames[:, 0], replace(place, frame=t)).mean)
     return Answer(np.stack(means, axis=1))
 
 
@@ -235,7 +270,9 @@ def _all_or_none(said: list[Prediction], name: str) -> NDArray[Any] | None:
     return np.stack(given, axis=1) if given else None
 
 
-def _check(likelihood: Likelihood, prediction: Any, frame: NDArray[Any], *, last: bool = False) -> Prediction:
+def _check(
+    likelihood: Likelihood, prediction: Any, frame: NDArray[Any], place: AnswerPlace, *, last: bool = False
+) -> Prediction:
     """Return a copy of a prediction that can be scored, or raise an error.
 
     last: whether the frame was the last one. The mean may then be missing, because it is not used.
@@ -244,40 +281,17 @@ def _check(likelihood: Likelihood, prediction: Any, frame: NDArray[Any], *, last
         raise ModelError(f"the model returned a {type(prediction).__name__} where a Prediction is expected")
     mean, owner, own = prediction.mean, prediction.owner, prediction.log_likelihood
     if mean is None and not last:
-        raise ModelError("the model predicted no mean for the next frame")
+        raise ModelError(f"the model predicted no mean for the next frame{place.describe()}")
     maps = frame.shape[:3]
     if owner is not None and (np.shape(owner) != maps or np.asarray(owner).dtype != np.uint8):
         raise ModelError(
             f"an owner map is uint8 of shape {maps}, not {np.asarray(owner).dtype} of shape {np.shape(owner)}"
+            f"{place.describe()}"
         )
     copied = None if owner is None else np.array(owner)  # a model may reuse its arrays
-    means = None if mean is None else scorable(likelihood, np.asarray(mean), frame.shape)
-    boxes = None if prediction.boxes is None else copy_boxes(np.asarray(prediction.boxes), (len(frame),))
-    return Prediction(means, copied, None if own is None else countable(np.asarray(own), maps), boxes)
-
-
-def scorable(likelihood: Likelihood, means: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return a copy of means, after a check that they can be scored."""
-    if means.shape != shape:
-        raise ModelError(f"the model predicted an array of shape {means.shape} for frames of shape {shape}")
-    if means.dtype.kind != "f" or not (
-        -LARGEST <= (least := means.min(initial=0.0)) <= (most := means.max(initial=1.0)) <= LARGEST
-    ):
-        raise ModelError("the model predicted something that is not a finite floating-point number")
-    low, high = likelihood.support
-    if (least < low and means.min() < low) or (most > high and means.max() > high):
-        what = "means" if likelihood.note else "probabilities"
-        raise ModelError(
-            f"the model predicted {what} from {means.min():g} to {means.max():g}: they lie in {low:g} to {high:g}"
-        )
-    return means.astype(np.float32)
-
-
-def countable(own: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return a copy of log-likelihoods, after a check that they can be added up."""
-    if own.shape != shape or own.dtype.kind != "f" or not (np.abs(own) <= LARGEST).all():
-        raise ModelError(
-            f"a map of log-likelihoods holds finite floating-point numbers and has shape {shape}, not {own.dtype} of"
-            f" shape {own.shape}"
-        )
-    return own.astype(np.float32)
+    means = None if mean is None else scorable(likelihood, np.asarray(mean), frame.shape, place)
+    try:
+        boxes = None if prediction.boxes is None else copy_boxes(np.asarray(prediction.boxes), (len(frame),))
+    except ModelError as error:
+        raise ModelError(f"{error}{place.describe()}") from None
+    return Prediction(means, copied, None if own is None else countable(np.asarray(own), maps, place), boxes)

@@ -181,11 +181,30 @@ class Wrong:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda frame: Prediction(frame * np.nan), "not a finite"),
+        (
+            lambda frame: Prediction(frame * np.nan),
+            r"nan, which is not a finite number \(on balls4mass64, sequence 0, after",
+        ),
+        (lambda frame: Prediction(frame + np.inf), "inf, which is not a finite number"),
+        (lambda frame: Prediction(frame + np.float64(1e300)), r"1e\+300, which float32 cannot hold"),
+        (lambda frame: Prediction(frame * np.float32(1.00001)), r"from 0 to 1.00001: they lie in 0 to 1 \(on"),
+        (lambda frame: Prediction(frame * 1.000003), r"from 0 to 1.000003: they lie in 0 to 1 \(on"),
+        (lambda frame: Prediction(frame > 0), "numbers of type bool: they are floating-point numbers"),
         (lambda frame: Prediction(frame + 0.5), "probabilities from 0.5 to 1.5"),
-        (lambda frame: Prediction(frame[:, :10]), "an array of shape"),
-        (lambda frame: Prediction(None), "no mean"),
-        (lambda frame: Prediction(frame.astype(np.int64)), "not a finite floating-point"),
+        (
+            lambda frame: Prediction(frame[:, :10]),
+            r"an array of shape .* \(on balls4mass64, sequences 0 to 1, after frame 0\)",
+        ),
+        (lambda frame: Prediction(None), r"no mean for the next frame \(on balls4mass64"),
+        (
+            lambda frame: Prediction(frame, log_likelihood=frame[..., 0] * np.nan),
+            "a map of log-likelihoods holds nan.*after frame 0",
+        ),
+        (lambda frame: Prediction(frame, boxes=frame[..., 0]), "boxes are floating-point .*after frame 0"),
+        (
+            lambda frame: Prediction(frame.astype(np.int64)),
+            "numbers of type int64: they are floating-point numbers, such as float32",
+        ),
         (lambda frame: Prediction(frame, frame[..., 0]), "an owner map is uint8"),
         (lambda frame: Prediction(frame, np.zeros((1, 2, 3), np.uint8)), "an owner map is uint8"),
     ],
@@ -193,6 +212,59 @@ class Wrong:
 def test_a_prediction_that_cannot_be_scored_is_named(spoil: Any, words: str) -> None:
     with pytest.raises(ModelError, match=words):
         physbench.evaluate(Wrong(spoil), "balls", limit=2)
+
+
+@pytest.mark.parametrize(
+    ("suite", "where"),
+    [
+        ("balls", "on balls4mass64, sequence 5, after frame 7"),
+        ("simulation", "on balls4mass64/rollout-5+30, sequence 5, after frame 7"),
+        ("segmentation-shapes", "on shapes, sequence 5, after frame 0"),
+    ],
+)
+def test_where_a_prediction_is_wrong_is_said(suite: str, where: str) -> None:
+    """In the last sequence of the second batch."""
+
+    class Late:
+        likelihood = Bernoulli()
+
+        def begin(self, batch: Batch) -> tuple[int, bool]:
+            return 0, len(batch.seeds) == 2
+
+        def observe(self, state: tuple[int, bool], frame: NDArray[np.float32], action: Any) -> Any:
+            (steps, is_second), mean = state, 0.5 * frame
+            if is_second and steps == 7:
+                mean[-1, 2, 3] = np.nan
+            return (steps + 1, is_second), Prediction(mean)
+
+    with pytest.raises(ModelError) as refused:
+        physbench.evaluate(Late(), suite, limit=6, batch=4)
+    assert where in str(refused.value)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", [np.float16, np.float64, np.longdouble])
+def test_every_kind_of_floating_point_number_is_taken_without_a_warning(kind: Any) -> None:
+    """Halves are exact in each of them."""
+    halves = [
+        Wrong(lambda frame, kind=kind: Prediction((frame / 2).astype(kind), log_likelihood=-frame[..., 0].astype(kind)))
+        for kind in (np.float32, kind)
+    ]
+    same, other = (physbench.evaluate(model, "balls", limit=2, name="same").scores for model in halves)
+    assert [*map(repr, same)] == [*map(repr, other)]
+
+
+@pytest.mark.parametrize(("factor", "shift"), [(1.0000001, 0.0), (1.0000009, 0.0), (1.0, -4e-7)])
+def test_a_mean_that_rounding_takes_out_of_its_bounds_is_clipped(factor: float, shift: float) -> None:
+    def bend(frame: NDArray[np.float32]) -> NDArray[np.float32]:
+        return frame * np.float32(factor) + np.float32(shift)
+
+    bent, clipped = (
+        Wrong(lambda frame: Prediction(bend(frame))),
+        Wrong(lambda frame: Prediction(bend(frame).clip(0, 1))),
+    )
+    ours, expected = (physbench.evaluate(model, "balls", limit=2, name="same").scores for model in (bent, clipped))
+    assert [*map(repr, ours)] == [*map(repr, expected)]
 
 
 def test_a_model_that_raises_shows_its_own_error() -> None:

@@ -120,7 +120,7 @@ FAULTS = {
     "silent at once": "it did not answer 'hello' within 1 seconds (--timeout)",
     "never reads": "it did not answer 'observe' at step 0 within",
     "closes its input": "it closed its standard input before it had read 'observe' at step 0",
-    "NaN": "something that is not a finite floating-point number",
+    "NaN": "predicted nan, which is not a finite number (on balls4mass64, sequence",
     "a probability of 2": "probabilities from 1 to 3: they lie in 0 to 1",
     "float64": '"dtype": "float64"',
     "integers": '"dtype": "uint8"',

@@ -234,6 +234,28 @@ def test_a_file_that_cannot_be_scored_is_refused_in_one_line(tmp_path: Path, cli
     assert not result.stdout
 
 
+def _bend(path: Path, value: float, at: tuple[int, ...]) -> Path:
+    with h5py.File(path, "r+") as file:
+        mean = file["balls4mass64/mean"][()]
+        mean[at] = value
+        del file["balls4mass64/mean"]
+        file["balls4mass64"].create_dataset("mean", data=mean, chunks=(1, *mean.shape[1:]), compression="gzip")
+    return path
+
+
+def test_a_file_says_where_its_numbers_are_wrong_and_rounding_is_clipped(tmp_path: Path) -> None:
+    predict(Copy(), tmp_path / "p.h5", "balls", limit=5, batch=2)
+    for value, words in (
+        (np.nan, "nan, which is not a finite number (in balls4mass64/mean[4, 7])"),
+        (1.5, "probabilities from 0 to 1.5: they lie in 0 to 1 (in balls4mass64/mean[4, 7])"),
+    ):
+        with pytest.raises(PhysbenchError) as refused:
+            score(open_predictions(_bend(tmp_path / "p.h5", value, (4, 7, 3))), batch=3)
+        assert words in str(refused.value)
+    scores = [score(open_predictions(_bend(tmp_path / "p.h5", value, (4, 7, 3)))).scores for value in (1.0, 1 + 6e-7)]
+    assert [*map(repr, scores[0])] == [*map(repr, scores[1])]
+
+
 def test_a_sample_that_is_missing_is_not_made_up(tmp_path: Path, cli: Any, refusal: Any) -> None:
     path = write_predictions(tmp_path / "p.h5", suite="crop50")
     assert score(open_predictions(path)).score("balls4mass64-crop50/rollout-9+1", "log_likelihood_std").value == 0.0
