@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from physbench.errors import RecipeError
+from physbench.errors import PhysbenchError, RecipeError
 from physbench.printable import shorten
 
 if TYPE_CHECKING:
@@ -56,6 +56,15 @@ def resolve_split(name: str) -> str:
     return expand_split(name)
 
 
+def require_frozen(kind: type, what: str, error: type[PhysbenchError]) -> None:
+    """Refuse a dataclass whose values can be changed: they are hashed, and stored beside what was made of them.
+
+    what: the beginning of the message, with a verb.
+    """
+    if is_dataclass(kind) and not cast("Any", kind).__dataclass_params__.frozen:
+        raise error(f"{what} of a class that can be changed: write @dataclass(frozen=True) above {kind.__name__}")
+
+
 @dataclass(frozen=True)
 class Excerpt:
     """Where the sequences of a shard lie in the whole dataset."""
@@ -92,6 +101,7 @@ class Recipe:
     """A line for people; it does not affect the bytes."""
 
     def __post_init__(self) -> None:
+        require_frozen(type(self.generator), f"the world {self.generator.name} is", RecipeError)
         if not 1 <= self.frames <= MAX_FRAMES:
             raise RecipeError(f"a sequence has 1 to {MAX_FRAMES} frames, not {self.frames}")
         if not 0 <= self.seed <= _WORD:

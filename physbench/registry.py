@@ -32,9 +32,20 @@ def attribute(place: str) -> Any:
     try:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
+        if missing := describe_missing(module, error):
+            raise UnknownName(f"{place!r} does not lead to anything: {missing}") from None
         raise UnknownName(
             f"{place!r} does not lead to anything: {error}; it is written package.module:factory"
         ) from None
+
+
+def describe_missing(module: str, error: Exception) -> str:
+    """Say what to do if a module of the user is not found; nothing if something else is wrong."""
+    if not isinstance(error, ModuleNotFoundError) or not f"{module}.".startswith(f"{error.name}."):
+        return ""
+    first = module.partition(".")[0]
+    file = f"{first}.py" if first == module else f"the folder {first}"
+    return f"{error}; run this in the folder that holds {file}, or name that folder in PYTHONPATH"
 
 
 @cache

@@ -6,12 +6,14 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
@@ -114,6 +116,24 @@ def test_loader_workers_and_ranks_share_the_stream(ranks: int, workers: int, mon
         for batch, truth in zip(islice(loader, 4), whole[rank::ranks], strict=False):
             assert batch["features"].dtype.is_floating_point is False
             same({name: array.numpy() for name, array in batch.items()}, truth)
+
+
+@pytest.mark.parametrize("settings", [{}, {"window": 3, "dtype": "float32", "time_first": True}])
+def test_a_stream_for_torch_gives_tensors_with_a_loader_and_without(settings: dict[str, Any]) -> None:
+    data = physbench.stream(RECIPE, batch=4).torch(**settings)
+    for batch, loaded in islice(zip(data, DataLoader(data, batch_size=None, num_workers=1), strict=False), 3):
+        assert batch.keys() == loaded.keys()
+        for name, tensor in batch.items():
+            assert isinstance(tensor, torch.Tensor) and tensor.dtype == loaded[name].dtype
+            assert torch.equal(tensor, loaded[name])
+
+
+def test_a_tensor_of_a_stream_is_the_array_and_no_copy_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    arrays: list[Any] = []
+    view = import_module("physbench.stream.torch_view")
+    monkeypatch.setattr(view, "known_to_torch", lambda array: arrays.append(array) or array)
+    batch = next(iter(physbench.stream(RECIPE, batch=4, only=("features", "groups")).torch()))
+    assert [tensor.data_ptr() for tensor in batch.values()] == [array.ctypes.data for array in arrays]
 
 
 def test_a_stream_can_be_pickled_and_left_at_any_time() -> None:

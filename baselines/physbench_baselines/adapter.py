@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from physbench.errors import MissingPackage, ModelError
+from physbench.evaluation.signatures import require_signature
 from physbench.machine import wait_without_spinning
 from physbench.model import Batch, Likelihood, Origin, Parts, Prediction
 
@@ -62,6 +63,7 @@ class TorchModel:
     def __init__(self, network: Network, *, device: str = "cpu", origin: Origin | None = None) -> None:
         if not isinstance(network, torch.nn.Module):
             raise ModelError(f"a network is a torch.nn.Module, not {type(network).__name__}")
+        require_observer(network)
         self.device = device_of(device)
         self.network: Any = network.to(self.device).eval()
         self.likelihood: Likelihood = self.network.likelihood
@@ -135,6 +137,13 @@ class TorchModel:
         return Parts(_array(predictions), _array(shares), None if attention is None else _array(attention))
 
     def _to_prediction(self, step: Step) -> tuple[Any, Prediction]:
+        if not isinstance(step, tuple) or len(step) != 3:  # pyright: ignore[reportUnnecessaryIsInstance, reportUnnecessaryComparison]
+            given: Any = step
+            returned = f"{len(given)} values" if isinstance(given, tuple) else f"a {type(given).__name__}"
+            raise ModelError(
+                "observe returns (state, prediction of the next frame, owner map or None):"
+                f" {type(self.network).__name__} returned {returned}"
+            )
         state, mean, owner = step
         boxes = getattr(self.network, "boxes", None)
         mask = None if owner is None else owner.detach().cpu().numpy().copy()
@@ -148,6 +157,18 @@ class TorchModel:
             if array is None
             else torch.tensor(np.ascontiguousarray(array), dtype=torch.float32, device=self.device)
         )
+
+
+def require_observer(network: torch.nn.Module) -> None:
+    """Refuse a network whose `begin` or `observe` does not take what it is going to be given."""
+    owner: Any = network
+    for name, positional, keywords in (
+        ("begin", "seeds", "shape slots actions"),
+        ("observe", "state frame action", ""),
+    ):
+        if not callable(getattr(owner, name, None)):
+            raise ModelError(f"{type(network).__name__} has no {name}: a network that is scored has begin and observe")
+        require_signature(getattr(owner, name), type(network).__name__, positional=positional, keywords=keywords)
 
 
 def device_of(name: str) -> torch.device:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from physbench import registry
 from physbench.errors import ModelError, UnknownName, suggest
+from physbench.recipe import require_frozen
 from physbench.suites import Suite
 from physbench_baselines.training.training_recipe import TrainingRecipe
 
@@ -29,6 +30,16 @@ class StoppingRule:
     holds: Callable[[TrainingRecipe, int, str | None], bool]  # of a recipe, the steps, and why the run ended
 
 
+def _build_sizes(sizes: Any) -> nn.Module:
+    """Let sizes build their network."""
+    if not callable(getattr(sizes, "build", None)):
+        raise ModelError(
+            f"{type(sizes).__name__} has no build(): the sizes of an architecture build the network, or its record says"
+            " how: Architecture(..., build=FUNCTION OF THE SIZES)"
+        )
+    return sizes.build()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
     """A family of networks.
@@ -40,7 +51,7 @@ class Architecture:
     """The name in checkpoints: a name in the registry, or the package.module:ATTRIBUTE that the record was imported
     from."""
     sizes: type
-    build: Callable[[Any], nn.Module] = lambda sizes: sizes.build()
+    build: Callable[[Any], nn.Module] = _build_sizes
     """Makes a network of some sizes, with fresh weights."""
     paper: str = ""
     """The paper's link."""
@@ -61,6 +72,9 @@ class Architecture:
     judged_by: Callable[[TrainingRecipe, str], Suite | None] | None = None
     """Returns the suite that validates a run, from its recipe and the dataset's name; without it, the usual suite
     does."""
+
+    def __post_init__(self) -> None:
+        require_frozen(self.sizes, f"the sizes of the architecture {self.name} are", ModelError)
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -1,8 +1,12 @@
 """The option that names a suite, and running the user's code."""
 
+import sysconfig
 import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
 
 import click
 
@@ -37,5 +41,26 @@ def users_code(factory: str | None) -> Generator[None]:
     except Exception as error:
         if factory is None:
             raise
-        click.echo(traceback.format_exc().rstrip(), err=True)
+        error.__traceback__ = _skip_our_frames(error.__traceback__)
+        click.echo("".join(traceback.format_exception(error)).rstrip(), err=True)
         raise PhysbenchError(f"{factory} raised {type(error).__name__}: see above") from None
+
+
+def _skip_our_frames(whole: TracebackType | None) -> TracebackType | None:
+    """Return the part of a traceback that begins in the user's code; all of it if nothing of the user is in it."""
+    rest = whole
+    while rest is not None and _is_ours(Path(rest.tb_frame.f_code.co_filename)):
+        rest = rest.tb_next
+    return rest or whole
+
+
+def _is_ours(file: Path) -> bool:
+    """Return whether a file belongs to physbench or to Python, which imports and calls for us."""
+    python = Path(sysconfig.get_path("stdlib"))
+    folders = [
+        Path(package.origin).parent
+        for name in ("physbench", "physbench_generators", "physbench_baselines", "physbench_leaderboard")
+        if (package := find_spec(name)) and package.origin
+    ]
+    inside_python = file.is_relative_to(python) and "site-packages" not in file.parts
+    return str(file).startswith("<frozen") or inside_python or any(map(file.is_relative_to, folders))

@@ -15,6 +15,7 @@ import click
 from physbench.cli.agents import AGENT, train_agent
 from physbench.cli.options import Numbers, kind_of
 from physbench.cli.root import STOPPED, main
+from physbench.cli.suite_option import users_code
 from physbench.plainjson import dump
 from physbench.progress import progress_bar
 
@@ -142,19 +143,22 @@ def train(
         return _follow(ranks, device=device, workers=workers)
     if model and ":" in model:
         click.echo(f"running the code of {model}", err=True)
+    code = model if model and ":" in model else None
     changed = {name: value for name, value in {"model": model, **given}.items() if value is not None}
     named = {"slots": slots, "noise": noise}
     chosen = {**dict(sizes), **{name: value for name, value in named.items() if value is not None}}
     folder = out or Path("runs") / str(model).replace(":", ".")
-    recipe = replace(Folder(folder).recipe(), **changed) if resume else usual_recipe(**changed)
-    recipe = replace(recipe, sizes={**recipe.sizes, **chosen})
-    require_startable(recipe, folder, minutes=minutes, steps=steps, workers=workers, resume=resume)
+    with users_code(code):
+        recipe = replace(Folder(folder).recipe(), **changed) if resume else usual_recipe(**changed)
+        recipe = replace(recipe, sizes={**recipe.sizes, **chosen})
+        require_startable(recipe, folder, minutes=minutes, steps=steps, workers=workers, resume=resume)
     ranks.require_shares(recipe.batch, recipe.accumulate)
     if not sys.stderr.isatty():
         click.echo(f"training into {folder}: {folder / 'log.csv'} tells how it goes", err=True)
     from physbench_baselines.training import run  # this loads PyTorch
 
-    with progress_bar("preparing", unit="") as update:
+    code = recipe.model if ":" in recipe.model else None
+    with users_code(code), progress_bar("preparing", unit="") as update:
 
         def show(now: Any) -> None:
             figures = _list_figures(dict(list(now.figures.items())[:MOST_FIGURES]))

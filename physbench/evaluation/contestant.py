@@ -12,6 +12,7 @@ from typing import Any
 
 from physbench import registry
 from physbench.errors import ModelError, UnknownName
+from physbench.evaluation.signatures import require_signature
 from physbench.model import Model
 from physbench.suites import Suite
 
@@ -125,8 +126,8 @@ def _import(place: str, noun: str, attribute: str) -> Any:
     try:
         found = import_module(module)
     except ModuleNotFoundError as error:
-        if f"{module}.".startswith(f"{error.name}."):
-            raise UnknownName(f"{place!r} does not lead to a {noun}: {error}") from None
+        if missing := registry.describe_missing(module, error):
+            raise UnknownName(f"{place!r} does not lead to a {noun}: {missing}") from None
         raise
     if not hasattr(found, name):
         raise UnknownName(f"{place!r} does not lead to a {noun}: {module} has no {name!r}")
@@ -155,6 +156,8 @@ def _require_model(model: Any) -> None:
         raise ModelError(
             f"a model has begin, observe and likelihood: {type(model).__name__} lacks {', '.join(missing)}"
         )
+    for name, positional in (("begin", "batch"), ("observe", "state frame action")):
+        require_signature(getattr(model, name), type(model).__name__, positional=positional)
 
 
 def _name(path: Path) -> str:

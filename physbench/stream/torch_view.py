@@ -13,6 +13,7 @@ from physbench.storage.torch_view import known_to_torch
 from physbench.stream.stream import Stream
 
 try:
+    import torch
     from torch import distributed
     from torch.utils.data import IterableDataset, get_worker_info
 except ImportError:
@@ -22,7 +23,8 @@ except ImportError:
 class TorchStream(IterableDataset[dict[str, Any]]):
     """A torch IterableDataset of whole batches.
 
-    Every rank and every loader worker makes a share of the batches; together these are the stream.
+    A batch is a dictionary of tensors in the memory of its arrays, with a DataLoader or without one. Every rank and
+    every loader worker makes a share of the batches; together these are the stream.
     """
 
     def __init__(self, stream: Stream, framing: Framing | None = None) -> None:
@@ -39,7 +41,7 @@ class TorchStream(IterableDataset[dict[str, Any]]):
             arrays = self.framing.apply(batch, np.arange(first, first + mine.batch))
             if self.framing.time_first:
                 arrays = put_time_first(arrays)
-            yield {name: known_to_torch(array) for name, array in arrays.items()}
+            yield {name: torch.as_tensor(known_to_torch(array)) for name, array in arrays.items()}
 
 
 def _rank() -> tuple[int, int]:

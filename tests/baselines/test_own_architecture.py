@@ -248,3 +248,67 @@ def test_what_may_be_set_can_depend_on_the_sizes() -> None:
 def test_a_network_outside_the_registry_has_no_architecture(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="Linear has no sizes of a known architecture: there is nem, conv3"):
         checkpoint.save(tmp_path / "x.safetensors", torch.nn.Linear(2, 2))
+
+
+MISTAKES = {
+    "two values": (
+        ("[..., None], None", "[..., None]"),
+        "observe returns (state, prediction of the next frame, owner map or None): Own returned 2 values",
+    ),
+    "a tensor alone": (
+        ("return state, torch.sigmoid(self(frame[..., 0]))[..., None], None", "return frame"),
+        "Own returned a Tensor",
+    ),
+    "begin of a model in NumPy": (
+        ("def begin(self, seeds, *, shape, slots=None, actions=0)", "def begin(self, batch)"),
+        "Own.begin(batch) cannot be called: got an unexpected keyword argument 'shape'; it is given"
+        " begin(seeds, *, shape, slots, actions)",
+    ),
+    "no action": (
+        ("def observe(self, state, frame, action)", "def observe(self, state, frame)"),
+        "Own.observe(state, frame) cannot be called: too many positional arguments; it is given"
+        " observe(state, frame, action)",
+    ),
+    "a loss of the batch alone": (
+        ("def loss(self, batch, *, generator, share)", "def loss(self, batch)"),
+        "Own.loss(batch) cannot be called: got an unexpected keyword argument 'generator'",
+    ),
+    "no build": (("sizes=Sizes, build=Own,", "sizes=Sizes,"), "Sizes has no build(): the sizes of an architecture"),
+    "sizes that change": (
+        ("@dataclass(frozen=True)\nclass Sizes", "@dataclass\nclass Sizes"),
+        "the sizes of the architecture own are of a class that can be changed: write @dataclass(frozen=True) above Sizes",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_usual_mistake_is_one_line(cli: Any, mistake: str) -> None:
+    (old, new), sentence = MISTAKES[mistake]
+    assert OWN.count(old) == 1
+    Path("ownmodel.py").write_text(OWN.replace(old, new))
+    told = cli("train", PLACE, "--steps", "1", "--out", "runs/own", "--scored", "1")
+    errors = [line for line in told.stderr.splitlines() if line.startswith("Error: ")]
+    assert told.exit_code == 2 and sentence in errors[0] and "Traceback" not in told.stderr, told.output
+
+
+def test_an_error_in_ones_own_network_is_shown_from_ones_own_code_on(cli: Any) -> None:
+    Path("ownmodel.py").write_text(OWN.replace('frames = batch["features"]', 'frames = batch["colours"]'))
+    told = cli("train", PLACE, "--steps", "1", "--out", "runs/own")
+    assert told.exit_code == 2 and "Error: ownmodel:ARCHITECTURE raised KeyError: see above" in told.stderr
+    lines = told.stderr[told.stderr.index("Traceback") :].splitlines()
+    assert "ownmodel.py" in lines[1] and 'batch["colours"]' in lines[2] and "physbench" not in "".join(lines[1:-1])
+
+
+def test_a_module_that_is_elsewhere_is_looked_for_in_words(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = train_own(cli).resolve()
+    forget()
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if Path(place) != run.parents[1]])
+    for words in (("eval", str(run), "--suite", "smoke"), ("train", PLACE, "--steps", "1"), ("eval", "--model", PLACE)):
+        told = cli(*words)
+        assert told.exit_code == 2
+        assert "No module named 'ownmodel'; run this in the folder that holds ownmodel.py, or name that folder in" in (
+            told.stderr
+        )
+        assert "it is written" not in told.stderr

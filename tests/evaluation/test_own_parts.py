@@ -373,3 +373,52 @@ def test_without_radii_there_are_no_position_errors_and_no_key_error() -> None:
     found = score_answer(Rollout(3, 6), answer, Examples(np.arange(2), frames, truth=truth, events=events), Bernoulli())
     assert set(found) == {"rollout_relative_bce", "rollout_overlap", *(f"rollout_bce[{h}]" for h in range(1, 7))}
     assert value(found["rollout_bce[1]"]) == pytest.approx(36 * math.log(2))
+
+
+# What an author gets wrong
+
+
+def test_a_signature_that_does_not_fit_is_said_before_anything_is_shown() -> None:
+    class Short(Copy):
+        def observe(self, state: Any, frame: Any) -> Any:  # type: ignore[override]
+            return state, Prediction(frame)
+
+    with pytest.raises(ModelError) as refused:
+        physbench.evaluate(Short(), "balls", limit=1)
+    assert str(refused.value) == (
+        "Short.observe(state, frame) cannot be called: too many positional arguments; it is given"
+        " observe(state, frame, action)"
+    )
+
+
+def test_a_traceback_begins_in_the_code_of_its_author(
+    cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    Path("faulty.py").write_text(
+        "from physbench_baselines.reference import Copy\nclass Faulty(Copy):\n    def observe(self, state, frame,"
+        " action):\n        return divide(frame, 0)\ndef divide(a, b):\n    return 1 // b\n"
+    )
+    told = cli("eval", "--model", "faulty:Faulty", "--limit", "1")
+    assert told.exit_code == 2 and "faulty:Faulty raised ZeroDivisionError" in told.stderr
+    lines = told.stderr[told.stderr.index("Traceback") :].splitlines()
+    assert "faulty.py" in lines[1] and "in observe" in lines[1] and "in divide" in told.stderr
+    assert [line for line in lines if line.startswith("  File")] == [line for line in lines if "faulty.py" in line]
+
+
+def test_a_world_that_can_be_changed_is_refused() -> None:
+    usual = registry.datasets.get("balls")
+
+    @dataclass
+    class Loose:
+        name = "loose"
+        version = 1
+        arrays = ("features",)
+        objects = 0
+        shape = (4, 4, 1)
+
+    with pytest.raises(
+        RecipeError, match=r"the world loose is of a class that can be changed: write @dataclass\(frozen"
+    ):
+        replace(usual, generator=Loose())

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import torch
 
 from physbench.errors import TrainingError
-from physbench_baselines.adapter import weights_of
+from physbench_baselines.adapter import require_observer, weights_of
 from physbench_baselines.architecture import architecture_of
 from physbench_baselines.checkpoint import inspect
 from physbench_baselines.training.folder import Folder
@@ -168,6 +168,8 @@ def _try_out(network: torch.nn.Module, source: Source, recipe: TrainingRecipe) -
     A network that cannot take it, or cannot be saved, fails here.
     """
     weights_of(network)
+    if recipe.scored and traits_of(network).observe:
+        require_observer(network)
     wants = traits_of(network).wants
     for name in wants:
         if name not in source.arrays:

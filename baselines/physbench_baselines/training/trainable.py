@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from physbench.errors import ModelError, TrainingError
+from physbench.evaluation.signatures import require_signature
 from physbench_baselines.training.training_recipe import TrainingRecipe
 
 LOSS = "loss"
@@ -56,6 +57,7 @@ def traits_of(network: torch.nn.Module) -> Traits:
     """Read what a network defines about its training."""
     if not callable(getattr(network, "loss", None)):
         raise ModelError(f"{type(network).__name__} cannot be trained: it has no loss(batch, *, generator, share)")
+    require_signature(cast("Any", network).loss, type(network).__name__, positional="batch", keywords="generator share")
     said = {name: getattr(network, name) for name in Traits.__dataclass_fields__ if hasattr(network, name)}
     wants: Any = said.get("wants", Traits.wants)
     if isinstance(wants, str) or not wants or not all(isinstance(name, str) for name in wants):
