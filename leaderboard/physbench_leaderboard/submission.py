@@ -133,7 +133,7 @@ def examine(path: Path) -> tuple[Submission, list[str]]:
     except SubmissionError as error:
         return Submission(()), [str(error)]
     rows: list[Row] = []
-    problems: list[str] = []
+    found: list[tuple[int, str]] = []  # lines, and what is wrong with them
     lines = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         if wrong := _wrong_header(next(lines, list[str]())):
@@ -141,13 +141,14 @@ def examine(path: Path) -> tuple[Submission, list[str]]:
         for cells in lines:
             if len(rows) == MOST_ROWS:
                 return Submission(()), [f"more than {MOST_ROWS:,} rows"]
-            if len(problems) > FAR_TOO_MANY:
+            if len(found) > FAR_TOO_MANY:
                 break
             if cells:
-                row = _row(cells, lines.line_num, problems)
+                row = _row(cells, lines.line_num, found)
                 rows += [row] if row else []
     except csv.Error as error:
-        problems.append(f"line {lines.line_num}: this is not valid CSV ({error})")
+        found.append((lines.line_num, f": this is not valid CSV ({error})"))
+    problems = _say_once(found)
     if not rows and not problems:
         problems.append("there is a header and no rows")
     return Submission(tuple(rows)), problems
@@ -206,9 +207,20 @@ def _wrong_header(header: list[str]) -> str | None:
     return f"line 1: the columns are in another order than {', '.join(COLUMNS[:3])}, ..."
 
 
-def _row(cells: list[str], line: int, problems: list[str]) -> Row | None:
+def _say_once(found: list[tuple[int, str]]) -> list[str]:
+    """What is wrong in many lines is said of the first one, with the number of the others."""
+    lines: dict[str, list[int]] = {}
+    for line, problem in found:
+        lines.setdefault(problem, []).append(line)
+    return [
+        f"line {at[0]}{problem}" + (f" (and in {len(at) - 1:,} more lines)" if len(at) > 1 else "")
+        for problem, at in lines.items()
+    ]
+
+
+def _row(cells: list[str], line: int, problems: list[tuple[int, str]]) -> Row | None:
     if len(cells) != len(COLUMNS):
-        problems.append(f"line {line}: {len(cells)} cells where the header has {len(COLUMNS)}")
+        problems.append((line, f": {len(cells)} cells where the header has {len(COLUMNS)}"))
         return None
     values: list[Any] = []
     for name, text in zip(COLUMNS, cells, strict=True):
@@ -219,7 +231,7 @@ def _row(cells: list[str], line: int, problems: list[str]) -> Row | None:
         try:
             values.append(cell_of(name, text))
         except SubmissionError as error:
-            problems.append(f"line {line}, {error}")
+            problems.append((line, f", {error}"))
     return Row(*values, line=line) if len(values) == len(COLUMNS) else None
 
 

@@ -46,6 +46,16 @@ class Outputs:
         given = {"model": self.name, "model_link": self.link, "paper_link": self.paper}
         return {column: cell_of(column, text) for column, text in given.items() if text is not None}
 
+    def require_name(self, model: str) -> None:
+        """Refuse a name that no table may hold, unless another one is given by --name."""
+        from physbench_leaderboard.submission import SubmissionError, cell_of
+
+        if self.name is None:
+            try:
+                cell_of("model", model)
+            except SubmissionError as error:
+                raise SubmissionError(f"{error}; give another by --name") from None
+
     def require_sound(self) -> None:
         """Refuse what could not be written or said, before hours of work and not after them."""
         for path in (path for path in (self.table, self.per_sequence) if path is not None):

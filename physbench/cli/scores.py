@@ -266,6 +266,8 @@ def evaluate(entry: ModelOptions, outputs: Outputs, team: WorkerOptions, resume:
     place = settings.pop("suite")
     suite = resolve_suite(place)
     with entry.enter() as entered:
+        if outputs.table:
+            outputs.require_name(entered.name)
         chosen = extent(suite, **{name: settings[name] for name in ("size", "limit", "fresh", "data")})
         identity = identify(entered.identity or entered.name, place, entry.device, settings)
         if entry.command is not None:
@@ -365,6 +367,7 @@ def score(file: Path, suite: str | None, batch: int, outputs: Outputs) -> None:
 
     outputs.require_sound()
     told = open_predictions(file, suite and resolve_suite(suite))
+    outputs.require_name(told.file.header.model)
     with progress_bar(printable(f"scoring {file.name}")) as update:
         found = score(told, batch=batch, progress=lambda now: update(now.done, now.total, f"scoring on {now.doing}"))
     outputs.hand_out(found, told.extent, answers=told.answers, likelihood=told.likelihood)

@@ -86,7 +86,7 @@ def extent(
         raise RecipeError(f"a limit is at most {SIZES['full']:,} sequences, as many as full has, not {limit:,}")
     if fresh is not None and not 0 <= fresh < 1 << 63:
         raise RecipeError(f"the seed of fresh sequences is a whole number of 0 or more, not {fresh}")
-    count = limit or chosen.sequences or SIZES[size]
+    count = limit or chosen.sequences or _count_usual(chosen, size, expand_split(split))
     usual = [chosen.sequences] if chosen.sequences else list(SIZES.values())
     unranked = not (any(map(chosen.is_pinned, usual)) if limit else chosen.is_pinned(count))
     marks = (
@@ -103,6 +103,14 @@ def extent(
     chosen = _on_file(chosen, data, split)
     found = len(source_of(chosen.tasks[0], split=split, data=data))
     return Extent(chosen, min(limit or found, found), "-".join(["file", *marks]), None, split, data)
+
+
+def _count_usual(suite: Suite, size: str, split: str) -> int:
+    """Count the sequences of a size: of the usual one not more than the recipes have, if the suite pins no digests."""
+    usual = SIZES[size]
+    if size != next(iter(SIZES)) or suite.is_pinned(usual):
+        return usual
+    return min([usual, *(there for task in suite.tasks if (there := task.recipe.splits.get(split)))])
 
 
 def _require_sequences(suite: Suite, split: str, count: int) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from textwrap import wrap
 
+from physbench.evaluation.beside import FEW
 from physbench.evaluation.evaluate import Extent
 from physbench.evaluation.known import KNOWN_SIZE, Known, list_published
 from physbench.metrics.catalogue import find, headlines, stands_in_tables
@@ -66,6 +67,8 @@ def as_text(
         lines.append(f"{RANKED} ranks the suite; \u2193 lower or \u2191 higher is better; in brackets: 95 % intervals")
     if beside and chosen.size == "full":
         lines.append(f"Reference rows are of the first {SIZES[KNOWN_SIZE]:,} of these sequences ({KNOWN_SIZE}).")
+    if not beside and chosen.suite.references and chosen.count > FEW:
+        lines.append(f"No reference rows: none are stored for these sequences; --limit {FEW} or fewer scores them.")
     if any(score.is_narrow for score in shown):
         lines.append(f"{NARROW} too narrow, being of fewer than {ENOUGH} sequences: see docs/statistics.md")
     lines += [f"Note: {describe_note(note)}." for note in origin.notes]

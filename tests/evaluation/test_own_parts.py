@@ -19,6 +19,7 @@ from scipy.stats import logistic
 import physbench
 from physbench import registry
 from physbench.errors import ModelError, PhysbenchError, RecipeError, UnknownName
+from physbench.evaluation.beside import reference_scores
 from physbench.evaluation.contestant import own_suite
 from physbench.evaluation.evaluate import extent
 from physbench.evaluation.result_text import as_text, to_json
@@ -71,6 +72,28 @@ def test_a_users_own_world_needs_no_entry_point_in_a_users_own_suite() -> None:
     recipe = replace(usual, dataset="few", generator=replace(usual.generator, n=(2, 2), size=24, radius=3.0))
     mean_row = physbench.evaluate("mean", Suite("few", 1, "", (Task(recipe, (Window(4),)),)), limit=2)
     assert mean_row.score("few", "relative_bce").value < 1
+
+
+def test_a_suite_without_pins_asks_for_no_more_than_its_recipes_have_and_misses_no_rows_in_silence() -> None:
+    usual = registry.datasets.get("balls")
+    few, more = (
+        replace(usual, dataset=name, generator=replace(usual.generator, n=(2, 2), size=24, radius=3.0), splits=splits)
+        for name, splits in (("few", {"test": 300, "training": 20}), ("more", {"test": 4_000}))
+    )
+    suite = Suite("x", 1, "", (Task(few, (Window(3),)), Task(more, (Window(3),))), references=("copy",))
+    chosen = extent(suite)
+    assert (chosen.count, chosen.size) == (300, "unranked-lite")
+    assert extent(replace(suite, tasks=suite.tasks[:1]), split="training").count == 20
+    assert extent(replace(suite, tasks=suite.tasks[1:])).count == 1_000
+    assert extent(suite, limit=500).count == 500 and extent("balls").count == 1_000
+    result = physbench.evaluate("blank", suite)
+    assert result.scores[0].sequences == 300
+    line = "No reference rows: none are stored for these sequences; --limit 256 or fewer scores them."
+    assert reference_scores(chosen) == [] and line in as_text(result, chosen, [])
+    limited = extent(suite, limit=256)
+    rows = reference_scores(limited)
+    assert {row.model for row in rows} == {"copy"}
+    assert line not in as_text(physbench.evaluate("blank", suite, limit=256), limited, rows)
 
 
 def test_a_suite_is_ranked_where_it_pins_its_sequences_and_refused_where_the_digest_is_another() -> None:

@@ -304,3 +304,16 @@ def test_the_settings_of_a_score_are_the_files(tmp_path: Path) -> None:
     told = open_predictions(write_predictions(tmp_path / "p.h5", suite="curtain"))
     result = score(told)
     assert result.provenance == replace(result.provenance, suite="curtain", size="limit-3", seed=0, model="my model")
+
+
+def test_a_file_by_a_name_that_no_table_may_hold_is_refused_before_it_is_scored(
+    tmp_path: Path, cli: Any, refusal: Any
+) -> None:
+    path, table = tmp_path / "p.h5", tmp_path / "a.csv"
+    predict(Copy(), path, "smoke", name="my model!", limit=2)
+    refused = cli("score", path, "--csv", table)
+    line = refusal(refused.exit_code, refused.stderr)
+    assert "model: 'my model!' is not a name: at most 64 letters, digits and _ . + : -" in line and "--name" in line
+    assert not table.exists()
+    assert cli("score", path, "--csv", table, "--name", "my-model").exit_code == 0
+    assert "my-model" in table.read_text() and "my model!" not in table.read_text()

@@ -188,7 +188,9 @@ def test_a_file_that_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) ->
 
 
 def test_many_problems_are_said_in_one_line_and_counted(tmp_path: Path) -> None:
-    line = refusal(write(tmp_path / "mine.csv", [{**cells(row), "value": "nan"} for row in rows()]))
+    line = refusal(
+        write(tmp_path / "mine.csv", [{**cells(row), "value": f"nan{number}"} for number, row in enumerate(rows())])
+    )
     assert line.count("line ") == 6 and line.endswith(f"and {len(rows()) - 6} more")
 
 
@@ -227,3 +229,13 @@ def test_what_is_stored_reads_as_what_was_submitted(tmp_path: Path) -> None:
     submission = read(write(tmp_path / "mine.csv", every))
     assert submission.to_csv() == as_csv(every)
     assert len(submission.rows) == len(every) == 142
+
+
+def test_what_is_wrong_in_every_line_is_said_once(tmp_path: Path) -> None:
+    lines = [{**cells(row), "model": "my model!"} for row in rows()]
+    _, found = examine(write(tmp_path / "mine.csv", lines))
+    assert len(lines) > 6
+    assert found == [
+        "line 2, model: 'my model!' is not a name: at most 64 letters, digits and _ . + : -, the first a letter or"
+        f" digit (and in {len(lines) - 1} more lines)"
+    ]
