@@ -47,10 +47,10 @@ class Outputs:
         return {column: cell_of(column, text) for column, text in given.items() if text is not None}
 
     def require_name(self, model: str) -> None:
-        """Refuse a name that no table may hold, unless another one is given by --name."""
+        """Refuse to write a table under a name that no table may hold; --name gives another."""
         from physbench_leaderboard.submission import SubmissionError, cell_of
 
-        if self.name is None:
+        if self.table is not None and self.name is None:
             try:
                 cell_of("model", model)
             except SubmissionError as error:

@@ -266,8 +266,7 @@ def evaluate(entry: ModelOptions, outputs: Outputs, team: WorkerOptions, resume:
     place = settings.pop("suite")
     suite = resolve_suite(place)
     with entry.enter() as entered:
-        if outputs.table:
-            outputs.require_name(entered.name)
+        outputs.require_name(entered.name)
         chosen = extent(suite, **{name: settings[name] for name in ("size", "limit", "fresh", "data")})
         identity = identify(entered.identity or entered.name, place, entry.device, settings)
         if entry.command is not None:

@@ -315,5 +315,6 @@ def test_a_file_by_a_name_that_no_table_may_hold_is_refused_before_it_is_scored(
     line = refusal(refused.exit_code, refused.stderr)
     assert "model: 'my model!' is not a name: at most 64 letters, digits and _ . + : -" in line and "--name" in line
     assert not table.exists()
+    assert "my model!" in cli("score", path).stdout
     assert cli("score", path, "--csv", table, "--name", "my-model").exit_code == 0
     assert "my-model" in table.read_text() and "my model!" not in table.read_text()
