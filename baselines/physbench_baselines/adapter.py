@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,8 +137,8 @@ class TorchModel:
         return Parts(_array(predictions), _array(shares), None if attention is None else _array(attention))
 
     def _to_prediction(self, step: Step) -> tuple[Any, Prediction]:
-        if not isinstance(step, tuple) or len(step) != 3:  # pyright: ignore[reportUnnecessaryIsInstance, reportUnnecessaryComparison]
-            given: Any = step
+        given: Any = step
+        if not isinstance(given, tuple) or len(cast("tuple[Any, ...]", given)) != 3:
             returned = f"{len(given)} values" if isinstance(given, tuple) else f"a {type(given).__name__}"
             raise ModelError(
                 "observe returns (state, prediction of the next frame, owner map or None):"

@@ -409,7 +409,7 @@ class Split:
         """Give the events of sequences start..stop-1 as columns, with their `offset` from 0; nothing if there are none.
 
         >>> rows = physbench.open("balls.h5")["test"].rows(2, 5)
-        >>> int(rows["offset"][0]), len(rows["offset"]), len(rows["time"]) == rows["offset"][-1]
+        >>> int(rows["offset"][0]), len(rows["offset"]), len(rows["time"]) == int(rows["offset"][-1])
         (0, 4, True)
         """
         if not self.file.layout.events:
