@@ -137,9 +137,9 @@ class TorchModel:
         return Parts(_array(predictions), _array(shares), None if attention is None else _array(attention))
 
     def _to_prediction(self, step: Step) -> tuple[Any, Prediction]:
-        given: Any = step
-        if not isinstance(given, tuple) or len(cast("tuple[Any, ...]", given)) != 3:
-            returned = f"{len(given)} values" if isinstance(given, tuple) else f"a {type(given).__name__}"
+        given: tuple[Any, ...] | None = step if isinstance(cast("Any", step), tuple) else None
+        if given is None or len(given) != 3:
+            returned = f"a {type(step).__name__}" if given is None else f"{len(given)} values"
             raise ModelError(
                 "observe returns (state, prediction of the next frame, owner map or None):"
                 f" {type(self.network).__name__} returned {returned}"
