@@ -12,7 +12,6 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from physbench.errors import MissingPackage, ModelError
 from physbench.evaluation.signatures import require_signature
@@ -22,6 +21,7 @@ from physbench.model import Batch, Likelihood, Origin, Parts, Prediction
 wait_without_spinning()
 try:
     import torch
+    from torch import Tensor
 except ImportError:
     raise MissingPackage("this needs PyTorch: pip install 'physbench[train]'") from None
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from physbench import __version__
-from physbench.errors import PhysbenchError
+from physbench.errors import MissingPackage, PhysbenchError
 from physbench.machine import wait_without_spinning
 from physbench.notices import listen
 from physbench.printable import printable
@@ -14,6 +14,16 @@ from physbench.printable import printable
 STOPPED = 130
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+EXTRAS = {
+    "torch": ("PyTorch", "train"),
+    "safetensors": ("the package safetensors", "train"),
+    "ale_py": ("the Arcade Learning Environment", "atari"),
+    "gymnasium": ("the package gymnasium", "atari"),
+    "distributed": ("Dask", "cluster"),
+}
+"""What an optional module is called, and the extra that installs it."""
 
 
 class Refusal(click.ClickException):
@@ -51,6 +61,14 @@ class Commands(click.Group):
             raise Refusal(error) from None
         except BrokenPipeError:
             raise
+        except ModuleNotFoundError as error:
+            module = (error.name or "").partition(".")[0]
+            if module not in EXTRAS:
+                raise
+            package, extra = EXTRAS[module]
+            raise Refusal(
+                MissingPackage(f"this command needs {package}: pip install 'physbench[{extra}]'")
+            ) from None
         except OSError as error:
             raise Refusal(PhysbenchError(f"{error.filename or 'the system'}: {error.strerror or error}")) from None
 
