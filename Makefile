@@ -57,6 +57,7 @@ pictures: $(STAMP)
 	$(RUN)/physbench show multi-dsprites-binary --index 1 --out docs/pictures/multi-dsprites-binary.png
 	$(RUN)/physbench show tetris --index 2 --out docs/pictures/tetris.png
 	$(RUN)/physbench show shapes --index 2 --out docs/pictures/shapes.png
+	$(RUN)/physbench show --model r-sqair-in.balls4mass64-crop50 --suite extrapolation --index 3 --rollout 5 --every 2 --out docs/pictures/sqair.png
 	$(RUN)/physbench show --model iodine.shapes --suite segmentation-shapes --index 3 --out docs/pictures/iodine.png
 	$(RUN)/physbench show --model slot-attention.shapes --suite segmentation-shapes --index 3 --out docs/pictures/slot-attention.png
 

@@ -66,9 +66,7 @@ class Commands(click.Group):
             if module not in EXTRAS:
                 raise
             package, extra = EXTRAS[module]
-            raise Refusal(
-                MissingPackage(f"this command needs {package}: pip install 'physbench[{extra}]'")
-            ) from None
+            raise Refusal(MissingPackage(f"this command needs {package}: pip install 'physbench[{extra}]'")) from None
         except OSError as error:
             raise Refusal(PhysbenchError(f"{error.filename or 'the system'}: {error.strerror or error}")) from None
 
