@@ -41,6 +41,11 @@ COLUMNS: dict[str, Place] = {
 }
 """Columns of the README's table, which is about balls only, by heading."""
 
+ABOUT_DENSITIES = (
+    "(*) This model takes pixels for continuous, so its `log_likelihood` is a density, which can be above 0. The row"
+    " beside it gives black and white pixels a probability. The two figures cannot be compared."
+)
+
 
 def replace_between(text: str, content: str, *, mark: str) -> str:
     """Replace the text between two marks."""
@@ -94,7 +99,7 @@ def format_summary(rows: Rows) -> str:
 
     It is the table without intervals, and the best trained model of each suite beside the best row that learns nothing.
     """
-    return f"{format_results(rows, COLUMNS, intervals=False)}\n\n{format_best(rows)}"
+    return f"{format_results(rows, COLUMNS, intervals=False)}\n\n{format_best(rows)}\n\n{ABOUT_DENSITIES}"
 
 
 def format_best(rows: Rows) -> str:
@@ -116,7 +121,7 @@ def _best(members: Mapping[str, Sequence[Row]], place: Place) -> str:
     row = find_score(members[name], *place) if name else None
     if row is None or row["value"] is None:
         return "-"
-    note = " (a density: not comparable)" if place[2] == "log_likelihood" and row["value"] > 0 else ""
+    note = " (*)" if place[2] == "log_likelihood" and row["value"] > 0 else ""
     return f"{name}, {row['value']:.3f}{note}"
 
 
