@@ -5,6 +5,7 @@ import io
 import json
 import math
 import unicodedata
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -212,6 +213,10 @@ class ScoredRun:
 def load_run(path: Path) -> ScoredRun:
     """Read per-sequence sums. The file may come from anyone, so every size is checked and nothing is unpickled."""
     require_regular_file(path, MOST_BYTES)
+    if not zipfile.is_zipfile(path):
+        raise StorageError(
+            f"{path} is no .npz file: two are compared that `physbench eval --per-sequence FILE.npz` wrote"
+        )
     arrays = read_npz(path, SUMS, most_arrays=MOST_ARRAYS, most_bytes=MOST_BYTES)
     try:
         provenance: Any = json.loads(str(arrays["provenance"][()]))

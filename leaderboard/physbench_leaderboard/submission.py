@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, cast, get_type_hints
 
 from physbench.errors import PhysbenchError, StorageError
-from physbench.files import read_regular_file
+from physbench.files import open_regular_file, read_regular_file
 from physbench.metrics.pixels import OWN_NOTE
 from physbench.result import COLUMNS, NOTES, is_formula
 
@@ -46,6 +46,7 @@ KINDS_OF_FILES = {
     b"<": "a page or XML",
     b"{": "JSON",
 }
+LONGEST_MAGIC = 16
 
 
 class SubmissionError(PhysbenchError):
@@ -179,12 +180,16 @@ def quote(text: str) -> str:
 
 def _text(path: Path) -> str:
     try:
+        with open_regular_file(path) as file:  # what it is comes before its size
+            beginning = file.read(LONGEST_MAGIC)
+        for start, kind in KINDS_OF_FILES.items():
+            if beginning.startswith(start):
+                raise SubmissionError(
+                    f"this is {kind}, not CSV: `physbench eval --csv FILE` writes what is listed here"
+                )
         content = read_regular_file(path, MOST_BYTES)
     except StorageError as error:
         raise SubmissionError(str(error)) from None
-    for start, kind in KINDS_OF_FILES.items():
-        if content.startswith(start):
-            raise SubmissionError(f"this is {kind}, not CSV")
     if content.startswith(b"\xef\xbb\xbf"):
         raise SubmissionError("it begins with a byte-order mark: save it as plain UTF-8")
     if b"\0" in content:

@@ -25,6 +25,7 @@ from physbench.files import open_regular_file
 from physbench.recipe import MAX_CHUNK, SPLITS
 from physbench.storage.codec import MOST_DEFLATED
 from physbench.storage.heaps import ENDS, require_sound_heaps
+from physbench.storage.kinds import LONGEST, OTHER_FORMATS, describe_beginning
 from physbench.storage.layout import BLOCK, EVENTS, FIELDS, FIRST, FORMAT, PIXELS, STATES, Field, Layout, layout_of
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -54,9 +55,9 @@ class Admitted:
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """Open a file with HDF5, or raise an error of one sentence."""
     with open_regular_file(path) as beginning:
-        start = beginning.read(len(SIGNATURE))
-    if start != SIGNATURE:
-        raise StorageError(f"{path} is not an HDF5 file: it does not begin like HDF5 ({_looks_like(start)})")
+        start = beginning.read(LONGEST)
+    if not start.startswith(SIGNATURE):
+        raise StorageError(f"{path} is not an HDF5 file: it does not begin like HDF5 ({describe_beginning(start)})")
     try:
         with h5py.File(path, "r") as file:
             yield file
@@ -76,6 +77,8 @@ def admit(path: Path, file: h5py.File) -> Admitted:
     """Check the form of everything in a file before any array is read."""
     require_sound_heaps(path, ends=ENDS)
     members = members_of(file.id, str(path))
+    if h5py.h5a.exists(file.id, b"format") and (kind := OTHER_FORMATS.get(_text(file, "format", path))):
+        raise StorageError(f"{path} is no dataset; it holds {kind}")
     _only(members, SPLITS, f"{path}")
     attributes = {name: _text(file, name, path) for name in TEXTS}
     if attributes["format"] != FORMAT:
@@ -327,14 +330,3 @@ def _number(owner: h5py.Group, name: str, where: object) -> int:
     if not isinstance(value, (int, np.integer)):
         raise HostileFile(f"{where}: the attribute {name!r} is not a whole number")
     return int(value)
-
-
-def _looks_like(start: bytes) -> str:
-    if not start:
-        return "it is empty"
-    if start.lstrip().lower().startswith((b"<!doctyp", b"<html")):
-        return "it looks like a web page, perhaps an error message saved under this name"
-    for magic, kind in ((b"PK\x03\x04", "a zip archive"), (b"\x1f\x8b", "a gzip file"), (b"\x80", "a pickle")):
-        if start.startswith(magic):
-            return f"it looks like {kind}"
-    return f"it begins with {start[:8]!r}"
