@@ -438,7 +438,10 @@ class Asked:
 
 def _show_model(model: str, settings: dict[str, float], asked: Asked, times: Times, out: Path | None) -> None:
     from physbench.cli.suite_option import resolve_suite
-    from physbench.evaluation.contestant import contestant, own_code
+    from physbench.evaluation.contestant import contestant, own_code, require_there
+
+    if not _is_code(model):
+        require_there(model)
     from physbench.evaluation.look import look
     from physbench.evaluation.watch import shows_images, watch
     from physbench.report import decomposition, story

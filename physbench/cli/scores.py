@@ -122,6 +122,10 @@ class ModelOptions:
                 f"a command is not moved to {self.device}: give it what it needs among its arguments"
             )
         require_settings(self.changed, own_code=self.factory is not None)
+        if self.model is not None:
+            from physbench.evaluation.contestant import require_there
+
+            require_there(self.model)
 
     @contextmanager
     def enter(self) -> Generator[Contestant]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from physbench import registry
-from physbench.errors import ModelError, UnknownName
+from physbench.errors import ModelError, StorageError, UnknownName
 from physbench.evaluation.signatures import require_signature
 from physbench.model import Model
 from physbench.suites import Suite
@@ -47,6 +47,17 @@ class Contestant:
     name: str
     identity: str | None  # a text that stands for everything that decides its answers; None for code that may change
     source: ModelSource | None = None  # how another process comes by it; None for an object
+
+
+def require_there(text: str) -> None:
+    """Refuse a name that leads to no model, before anything large is imported."""
+    path = Path(text)
+    if not text or text in registry.models.names() or path.exists():
+        return
+    if path.suffix in SUFFIXES or os.sep in text:
+        raise StorageError(f"there is no file or folder {text}: `physbench list models` lists models by name")
+    if ":" not in text:
+        registry.models.get(text)  # which raises an error with a suggestion
 
 
 def contestant(

@@ -25,6 +25,7 @@ from physbench.evaluation.contestant import Contestant, resolve_model
 from physbench.evaluation.crew import BlockOrder, Crew, Measures, OwnProcess, task_of
 from physbench.evaluation.evaluation_journal import EvaluationJournal, Figures, Part
 from physbench.evaluation.examples import Source, source_of
+from physbench.evaluation.fit import require_fit
 from physbench.evaluation.memoryless import memoryless_rates
 from physbench.evaluation.meter import Meter, Progress
 from physbench.evaluation.probes import count_examples, fit_probes
@@ -163,6 +164,8 @@ def evaluate(
     team = Team(workers, engine, scheduler)
     entered = resolve_model(model, device=device, settings=settings)
     model, name = entered.model, name or entered.name
+    if data is None:
+        require_fit(model, chosen.suite)
     entrant = Entrant.of(entered) if team.is_elsewhere else None
 
     origin = getattr(model, "origin", None) or Origin()
