@@ -52,7 +52,7 @@ time stands beside it. Other work on a shared machine can change the wall time t
 tenth. Every figure is the median of several repetitions, and the rows of a table take turns (A B C A B C), so that a
 slow minute affects all of them. *Spread* is the difference between the largest and the smallest CPU time of a row,
 divided by the median. Ratios compare rows of the same run: trust them before the figures themselves. All files are
-written to a temporary directory (`TMPDIR` chooses the disk) and read from the page cache.
+written to a temporary folder (`TMPDIR` chooses the disk) and read from the page cache.
 
 The load when the run ended: {load} (1, 5, 15 minutes; the run itself keeps one or two cores busy).
 """

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 BATCH = "import physbench; next(iter(physbench.stream('balls4mass64', only=['features', 'groups'], workers=0)))"
 LIGHT = {"`python -c pass`": "pass", "`import numpy`": "import numpy", "`import physbench`": "import physbench"}
 ABOUT = """
-Each a fresh process, from its start to its end. *Warm*: machine code lies in the user's cache directory from an earlier
+Each a fresh process, from its start to its end. *Warm*: machine code lies in the user's cache folder from an earlier
 run. *Cold*: nothing is compiled yet, as after an installation (an empty `NUMBA_CACHE_DIR`).
 
-What was done about the cold start: machine code is kept in the user's cache directory, in a folder of its own for every
+What was done about the cold start: machine code is kept in the user's cache folder, in a folder of its own for every
 state of the sources. Kernels assign by loops, since an assignment to a slice costs Numba seconds to compile. A kernel
 is not compiled anew for a constant that another kernel passes, and has no entry for C; the garbage collector rests
 meanwhile. Nothing is compiled, nor Numba imported, before the first sequence is made. The command line says that it

@@ -1,4 +1,4 @@
-"""The cache directory of physbench: compiled kernels, the results of unfinished evaluations, and test data that are
+"""The cache folder of physbench: compiled kernels, the results of unfinished evaluations, and test data that are
 slow to make.
 
 Everything in it can be made again.
@@ -22,7 +22,7 @@ ROOMS = {"numba": "compiled kernels", "evaluations": "unfinished evaluations", "
 
 @dataclass(frozen=True)
 class Room:
-    """A folder of the cache directory, and how much it holds."""
+    """A folder of the cache folder, and how much it holds."""
 
     name: str
     about: str
@@ -32,7 +32,7 @@ class Room:
 
 
 def directory() -> Path:
-    """Return the cache directory: PHYSBENCH_CACHE if that is set, else the usual place of the operating system."""
+    """Return the cache folder: PHYSBENCH_CACHE if that is set, else the usual place of the operating system."""
     if own := os.environ.get("PHYSBENCH_CACHE"):
         return Path(own)
     if sys.platform == "win32":
@@ -45,7 +45,7 @@ def directory() -> Path:
 
 
 def rooms() -> list[Room]:
-    """List the folders of the cache directory, and how much each holds."""
+    """List the folders of the cache folder, and how much each holds."""
     found = [(name, about, directory() / name) for name, about in ROOMS.items()]
     return [
         Room(name, about, path, len(list(path.iterdir())) if path.is_dir() else 0, _bytes(path))

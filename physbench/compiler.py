@@ -1,5 +1,5 @@
 """The way every kernel uses Numba: no GIL, no fast-math, no fused operations, machine code kept in the user's cache
-directory.
+folder.
 
 A cache beside the sources would remain after an uninstall and fail on read-only installations. Three measures make
 compiling fast:
@@ -40,7 +40,7 @@ SETTINGS = {
 }
 """The options of every kernel. Division follows IEEE 754 (no exception for x / 0), as the closed forms expect."""
 
-_announced: set[str] = set()
+_announced: list[str] = []
 
 
 class Compiler:
@@ -52,7 +52,7 @@ class Compiler:
 
     def __init__(self, sources: Iterable[Path], *, seconds: int) -> None:
         self._sources = sorted(sources)
-        self._notice = f"compiling once for this installation, about {seconds} s"
+        self._notice = f"compiling kernels that this command needs: once for this installation, about {seconds} s"
 
     @cached_property
     def _folder(self) -> str:
@@ -143,8 +143,8 @@ class Cache(FunctionCache):
         except Exception:  # a damaged pickle can raise anything
             with suppress(OSError):
                 self.flush()
-        if loaded is None and self._notice not in _announced:
-            _announced.add(self._notice)
+        if loaded is None and not _announced:  # one notice is enough, whichever packages have kernels
+            _announced.append(self._notice)
             announce(self._notice)
         return loaded
 

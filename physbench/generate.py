@@ -70,7 +70,7 @@ def generate(
     A file of the same recipe that is there already is left as it is. path: by default a name that says what is inside.
     train, valid, test: sequences of each split, where another number than usual is wanted. frames, parameters: of a
     world of your own, as `physbench generate balls --help` lists them. `part=(3, 8)` makes only the third eighth, into
-    a directory beside the path, for work shared out over several machines.
+    a folder beside the path, for work shared out over several machines.
 
     >>> path = physbench.generate("balls", "mine.h5", n=(6, 8), gravity=0.1, train=20, valid=4, test=4)
     >>> physbench.open(path).splits
@@ -86,9 +86,9 @@ def generate(
     require_hdf5_name(path)
     workers = _workers(workers)
     if not path.parent.is_dir():
-        raise StorageError(f"there is no directory {path.parent}")
+        raise StorageError(f"there is no folder {path.parent}")
     if path.is_dir():
-        raise StorageError(f"{path} is a directory")
+        raise StorageError(f"{path} is a folder")
     if not overwrite and is_finished(recipe, path):
         return path
     require_replaceable(path)

@@ -19,7 +19,7 @@ class Progress:
     doing: str  # what is being done
 
 
-Update = Callable[[float, float, str], None]  # done, total, what is being done
+Update = Callable[[float, float, str], None]  # done, total (0: nobody knows), what is being done
 
 FIRST_LINE, LATER_LINES = 10.0, 60.0
 """Seconds until the first line where there is no terminal, and between later lines."""
@@ -53,35 +53,48 @@ def progress_bar(doing: str, *, unit: str = "sequences") -> Generator[Update]:
         task = progress.add_task(doing, total=None)
 
         def update(done: float, total: float, doing: str) -> None:
-            progress.update(task, completed=done, total=total, description=doing)
+            progress.update(task, completed=done, total=total or None, description=doing)
 
         yield update
 
 
 class _Lines:
-    """Progress as a line from time to time, for the log of a job."""
+    """Progress as a line from time to time, for the log of a job.
+
+    The speed is measured from the first advance on, as what comes before it may be compiling.
+    """
 
     def __init__(self, unit: str) -> None:
         self._unit = unit
-        self._began: float | None = None
-        self._first = 0.0
+        self._first: float | None = None  # what was done at the first update, perhaps by an earlier run
+        self._last = 0.0
+        self._base: tuple[float, float] | None = None  # when the first advance was told, and what was done then
         self._next = 0.0
 
     def update(self, done: float, total: float, doing: str) -> None:
         now = time.monotonic()
-        if self._began is None:  # the first update may be of work that was done in an earlier run: no measure of speed
-            self._began, self._first = now, done
-            self._next = now + FIRST_LINE  # two updates in quick succession are no measure of speed either
-        if now < self._next or done <= self._first:
+        if self._first is None:
+            self._next = now + FIRST_LINE
+        if self._first is None or done < self._last:  # it begins, or another part of the work does
+            self._first, self._base = done, None
+        self._last = done
+        if self._base is None and done > self._first:
+            self._base = now, done
+        if now < self._next or self._base is None:
             return
         self._next = now + LATER_LINES
-        rate = (done - self._first) / max(now - self._began, 1e-9)
+        share = f": {done / total:.0%}{self._estimate(now, done, total)}" if total else ""
+        print(f"{doing}{share}", file=sys.stderr, flush=True)
+
+    def _estimate(self, now: float, done: float, total: float) -> str:
+        """Say how fast it goes and how long it will take, if there is a second measurement to say so."""
+        assert self._base is not None
+        began, before = self._base
+        if done <= before or now <= began:
+            return ""
+        rate = (done - before) / (now - began)
         speed = f", {format_rate(rate, self._unit)}" if self._unit else ""
-        print(
-            f"{doing}: {done / total:.0%}{speed}, about {describe_time((total - done) / rate)} left",
-            file=sys.stderr,
-            flush=True,
-        )
+        return f"{speed}, about {describe_time((total - done) / rate)} left"
 
 
 def format_rate(rate: float, unit: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import physbench
 from physbench import registry
@@ -390,3 +391,12 @@ def test_no_line_of_a_list_of_commands_is_cut_off(cli: Any, words: list[str]) ->
     shown = cli(*words, "--help").stdout
     commands = shown.partition("Commands:\n")[2].splitlines()
     assert len(commands) > 6 and not any(line.rstrip().endswith("...") for line in commands)
+
+
+def test_who_stops_a_command_before_it_has_begun_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("physbench.evaluation.contestant.contestant", stop)
+    done = CliRunner().invoke(main, ["eval", "copy", "--suite", "smoke"])
+    assert done.exit_code == 130 and done.stderr.split() == ["Stopped."]

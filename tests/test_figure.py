@@ -635,7 +635,7 @@ WRONG = {
     "frames": (["balls4mass64", "--start", "50", "--frames", "2"], "from frame 50 on 1 of 51 frames are left, not 2"),
     "every": (["balls4mass64", "--every", "0"], "every is 1 or more, not 0"),
     "suffix": (["--model", "copy", "--out", "x.html"], "must end in .png (a figure) or .gif (an animation)"),
-    "directory": (["--model", "copy", "--out", "nowhere/x.png"], "there is no directory nowhere"),
+    "directory": (["--model", "copy", "--out", "nowhere/x.png"], "there is no folder nowhere"),
 }
 
 

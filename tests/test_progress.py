@@ -69,6 +69,50 @@ def test_without_a_terminal_there_is_a_line_at_first_and_then_one_a_minute(
     )
 
 
+def test_time_left_leaves_out_what_came_before_the_first_advance(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half a minute of compiling, and then 10 sequences a second."""
+    now = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    with progress.progress_bar("checking") as update:
+        update(0, 1000, "regenerating test")
+        now = 30.0
+        update(1, 1000, "regenerating test")
+        now = 92.0
+        update(621, 1000, "regenerating test")
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "regenerating test: 0%", "one advance is no measure of speed"
+    assert second == "regenerating test: 62%, 10 sequences/s, about 37.9 s left"
+
+
+def test_a_second_part_of_the_work_is_measured_by_itself(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    with progress.progress_bar("checking") as update:
+        for done in (0, 500, 1000):  # the first part: fast
+            update(done, 1000, "reading")
+            now += 1
+        for done in range(0, 41):  # the second: one a second
+            update(done, 100, "checking")
+            now += 1
+    assert capsys.readouterr().err.splitlines() == ["checking: 7%, 1.0 sequences/s, about 1.6 min left"]
+
+
+def test_work_without_a_known_end_is_told_without_a_share(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    with progress.progress_bar("preparing", unit="") as update:
+        for step in range(100):
+            update(step, 0, f"step {step}: loss 0.5")
+            now += 1
+    assert capsys.readouterr().err.splitlines() == ["step 10: loss 0.5", "step 70: loss 0.5"]
+
+
 def test_short_work_says_nothing_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with progress.progress_bar("evaluating") as update:
         for done in range(100):

@@ -633,7 +633,7 @@ def test_saving_refuses_in_words_and_leaves_nothing(tmp_path: Path) -> None:
     for name, words in (
         ("clip.mp4", r"\.png .*\.gif .*\.html"),
         ("missing/clip.png", "no directory"),
-        ("directory.png", "is a directory"),
+        ("directory.png", "is a folder"),
     ):
         with pytest.raises(PhysbenchError, match=words):
             save(clip, tmp_path / name)

@@ -65,7 +65,7 @@ def save(
     if path.suffix != ".safetensors":
         raise StorageError(f"{path} must end in .safetensors")
     if path.is_dir() or not path.parent.is_dir():
-        raise StorageError(f"{path} is a directory" if path.is_dir() else f"there is no directory {path.parent}")
+        raise StorageError(f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}")
     architecture, sizes = architecture_of(network).name, cast("Any", network).sizes
     header = {
         "format": FORMAT,

@@ -136,7 +136,7 @@ def cache(clear: bool, as_json: bool) -> None:
     limits = (
         f"unfinished evaluations up to {cache.LIMIT / 1e6:,.0f} MB, test data up to {cache.DATA_LIMIT / 1e6:,.0f} MB"
     )
-    click.echo(f"  ({limits}; PHYSBENCH_CACHE names another directory)")
+    click.echo(f"  ({limits}; PHYSBENCH_CACHE names another folder)")
 
 
 Entry = dict[str, Any]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -101,7 +103,8 @@ class Outputs:
                 references = reference_scores(
                     chosen, besides=found.provenance.model, doing=lambda doing: update(0, 1, doing)
                 )
-        width = max(shutil.get_terminal_size().columns, NARROWEST)
+        everywhere = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+        width = None if everywhere else max(shutil.get_terminal_size().columns, NARROWEST)
         click.echo(
             to_json(found)
             if self.as_json

@@ -51,7 +51,8 @@ class Commands(click.Group):
             )
             click.echo(printable(f"Error: {' '.join(error.format_message().split())}{hint}"), err=True)
             sys.exit(error.exit_code)
-        except click.Abort:
+        except click.Abort:  # after an empty line, which Click prints
+            click.echo("Stopped.", err=True)
             sys.exit(STOPPED)
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 MOST_FIGURES = 3
 """Of the line that tells how it goes."""
 
+ENDINGS = {
+    "time": "the minutes are over",
+    "steps": "all steps are done",
+    "patience": "the validation loss no longer improved",
+}
+"""Why a run ended, in words."""
+
 
 class Size(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
     """hidden=100, channels=[16,32] or recurrence=lstm."""
@@ -162,9 +169,10 @@ def train(
 
         def show(now: Any) -> None:
             figures = _list_figures(dict(list(now.figures.items())[:MOST_FIGURES]))
+            ends = bool(now.share)  # without minutes or steps, it ends when it no longer improves
             update(
-                round(1000 * now.share),
-                1000,
+                round(1000 * now.share) if ends else now.step,
+                1000 if ends else 0,
                 f"step {now.step:,}: loss {_number(now.loss)}{figures}, {now.sequences_per_second:,.0f} sequences/s",
             )
 
@@ -188,6 +196,11 @@ def train(
                     f" and saved. Go on with: physbench train --out {folder} --resume"
                     if saved
                     else " before anything was saved."
+                    + (
+                        f" {folder} holds no weights and can be removed."
+                        if folder.exists()
+                        else " Nothing is left behind."
+                    )
                 ),
                 err=True,
             )
@@ -195,8 +208,8 @@ def train(
     if as_json:
         return click.echo(dump({"folder": str(folder), **asdict(result)}))
     click.echo(
-        f"{folder}: {result.step:,} steps, {result.sequences:,} sequences in {result.minutes:.1f} minutes"
-        f" ({result.ended} used up)"
+        f"{folder}: {result.step:,} steps, {result.sequences:,} sequences in {result.minutes:.1f} minutes;"
+        f" {ENDINGS[result.ended]}"
     )
     last = f"; last: {_number(result.validation_loss)}{_list_figures(result.figures)}"
     click.echo(f"  validation loss {_number(result.best_validation_loss)} at step {result.best_step:,}{last}")

@@ -65,7 +65,7 @@ class EvaluationJournal:
 
     @classmethod
     def of(cls, identity: Mapping[str, Any]) -> EvaluationJournal:
-        """Return the journal of an evaluation, in the cache directory."""
+        """Return the journal of an evaluation, in the cache folder."""
         evaluations = cache.directory() / "evaluations"
         cache.make_room(evaluations, cache.LIMIT)
         return cls(evaluations / hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32])

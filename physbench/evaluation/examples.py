@@ -242,7 +242,7 @@ def _examples(
 
 
 def _maker_of(recipe: Recipe) -> Callable[..., Scenes]:
-    """Return the function that makes sequences of a recipe; if that is slow, it keeps them in the cache directory."""
+    """Return the function that makes sequences of a recipe; if that is slow, it keeps them in the cache folder."""
     return SceneCache(recipe).scenes if parts_of(recipe.generator).slow else recipe.scenes
 
 
@@ -272,7 +272,7 @@ MOST_ARRAYS, MOST_BYTES = 128, 1 << 34
 
 
 class SceneCache:
-    """The scenes of a recipe that is slow to make, read from the cache directory if they are there.
+    """The scenes of a recipe that is slow to make, read from the cache folder if they are there.
 
     Each unit of work, a span or a block, is a separate file. A file that does not match its digest is made again.
     """

@@ -12,7 +12,7 @@ from physbench.metrics.catalogue import find, headlines, stands_in_tables
 from physbench.plainjson import dump
 from physbench.printable import GAP, align, printable
 from physbench.result import ENOUGH, NARROW, Result, Score, describe_note
-from physbench.suites import SIZES, UNRANKED, Suite
+from physbench.suites import PRIVILEGED, SIZES, UNRANKED, Suite
 
 WIDTH = 80
 
@@ -23,7 +23,7 @@ ARROWS = {"lower": "\u2193", "higher": "\u2191", "neither": " "}
 
 BESIDE = ("copy", "tracker", "tracker-80", "blur", "constant-velocity", "oracle", "blobs", "mean", "blank")
 """Reference rows in the order in which they get a column, until the terminal is full. A suite with other reference rows
-uses its own order."""
+uses its own order. Before all others comes the best row that learns nothing and sees frames alone."""
 
 
 def to_json(found: Result) -> str:
@@ -36,11 +36,16 @@ def to_json(found: Result) -> str:
 
 
 def as_text(
-    found: Result, chosen: Extent, references: Iterable[Known] = (), *, width: int = WIDTH, everything: bool = False
+    found: Result,
+    chosen: Extent,
+    references: Iterable[Known] = (),
+    *,
+    width: int | None = WIDTH,
+    everything: bool = False,
 ) -> str:
     """Return a table of a model: its figures with intervals, the reference rows, and what its paper reported.
 
-    width: of the terminal. everything: whether to include the figures that repeat what another one says. The steps of
+    width: of the terminal; None: of a file, which takes every column. everything: whether to include the figures that repeat what another one says. The steps of
     curves are only in the CSV, the JSON and the report.
     """
     origin = found.provenance
@@ -71,6 +76,8 @@ def as_text(
         lines.append(f"No reference rows: none are stored for these sequences; --limit {FEW} or fewer scores them.")
     if any(score.is_narrow for score in shown):
         lines.append(f"{NARROW} too narrow, being of fewer than {ENOUGH} sequences: see docs/statistics.md")
+        if fewest := min((score.contributing for score in shown if _is_partial(score)), default=None):
+            lines.append(f"  {NARROW}{fewest}: only {fewest} of the {shown[0].sequences:,} sequences have a value")
     lines += [f"Note: {describe_note(note)}." for note in origin.notes]
     if chosen.data is None and _lacks_owners(found, chosen):
         lines.append("Grouping is not scored: the model says of no pixel which object owns it.")
@@ -80,7 +87,12 @@ def as_text(
 
 
 def _table(
-    task: str, rows: Sequence[Score], suite: Suite, beside: dict[tuple[str, str, str], float], model: str, width: int
+    task: str,
+    rows: Sequence[Score],
+    suite: Suite,
+    beside: dict[tuple[str, str, str], float],
+    model: str,
+    width: int | None,
 ) -> Iterator[str]:
     """Yield the lines for a task: its figures, and as many reference rows beside them as the width allows."""
     first = [
@@ -92,10 +104,9 @@ def _table(
         [model[:24], *(_short(row.value) for row in rows)],
         ["", *(_interval(row) for row in rows)],
     ]
-    room = width - sum(_width(column) + len(GAP) for column in columns)
-    order = BESIDE if set(suite.references) <= set(BESIDE) else suite.references
+    room = math.inf if width is None else width - sum(_width(column) + len(GAP) for column in columns)
     left_out: list[str] = []
-    for name in (name for name in order if name in suite.references and name != model):
+    for name in (name for name in _order_references(suite, beside) if name != model):
         cells = [_short(beside.get((task, row.metric, name))) for row in rows]
         column = [name, *cells]
         if any(cells) and _width(column) <= room:
@@ -104,8 +115,22 @@ def _table(
         elif any(cells):
             left_out.append(name)
     yield from align(list(zip(*columns, strict=True)), left=(0, 2))
-    if left_out:
+    if left_out and width is not None:
         yield from wrap(f"no room for {', '.join(left_out)}", width, initial_indent="  ", subsequent_indent="  ")
+
+
+def _order_references(suite: Suite, beside: dict[tuple[str, str, str], float]) -> list[str]:
+    """Return the reference rows of a suite: first the bar, the best one that learns nothing and sees frames alone."""
+    order = [name for name in BESIDE if name in suite.references]
+    if not set(suite.references) <= set(BESIDE):
+        order = list(suite.references)
+    if suite.ranked_by is None:
+        return order
+    lower = find(suite.ranked_by[1]).better == "lower"
+    scored = {name: beside.get((*suite.ranked_by, name), math.nan) for name in order if name not in PRIVILEGED}
+    values = {name: value if lower else -value for name, value in scored.items() if not math.isnan(value)}
+    bar = min(values, key=lambda name: values[name], default=None)
+    return sorted(order, key=lambda name: name != bar)
 
 
 def _width(column: Sequence[str]) -> int:
@@ -140,7 +165,13 @@ def _lacks_owners(found: Result, chosen: Extent) -> bool:
 def _interval(score: Score) -> str:
     if math.isnan(score.low):
         return ""
-    return f"[{_short(score.low)}, {_short(score.high)}]" + f" {NARROW}" * score.is_narrow
+    mark = f" {NARROW}{score.contributing if _is_partial(score) else ''}" if score.is_narrow else ""
+    return f"[{_short(score.low)}, {_short(score.high)}]{mark}"
+
+
+def _is_partial(score: Score) -> bool:
+    """Return whether an interval is too narrow because only some of the sequences have a value."""
+    return score.is_narrow and score.contributing is not None and score.contributing < score.sequences
 
 
 def _short(value: float | None) -> str:

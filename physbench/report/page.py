@@ -63,7 +63,7 @@ def write_report(
     published: Sequence[Published] = (),
     strips: Sequence[Strip] = (),
 ) -> Path:
-    """Write the page into a directory, which is made; what was there before is replaced at once or not at all."""
+    """Write the page into a folder, which is made; what was there before is replaced at once or not at all."""
     out, content = directory / NAME, page(result, references, published, strips)
     try:
         directory.mkdir(parents=True, exist_ok=True)

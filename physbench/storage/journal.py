@@ -1,4 +1,4 @@
-"""Work in progress: a directory beside the final file, into which finished blocks are appended and from which a killed
+"""Work in progress: a folder beside the final file, into which finished blocks are appended and from which a killed
 run goes on.
 
 `data` is the dataset file to be, without its HDF5 structures: room for the superblock, then block after block as they
@@ -52,7 +52,7 @@ class JournalRecord:
 
 
 class DatasetJournal:
-    """Open, and lock, the working directory of a recipe; make it if there is none."""
+    """Open, and lock, the working folder of a recipe; make it if there is none."""
 
     def __init__(self, recipe: Recipe, directory: Path, *, afresh: bool = False) -> None:
         """afresh: work on another recipe is dropped, not refused."""

@@ -189,7 +189,7 @@ def _check_truth(file: File, progress: Callable[[Progress], None] | None) -> tup
             lambda split, span: Count(replayed=_hold_to_laws(split, recipe, span)), file, "checking", progress
         )
         return counts + _compare_in_processes(file, recipe, progress), tuple(_caveats(recipe))
-    return _run(lambda split, span: _check_span(split, recipe, span), file, "making again", progress), tuple(
+    return _run(lambda split, span: _check_span(split, recipe, span), file, "regenerating", progress), tuple(
         _caveats(recipe)
     )
 
@@ -207,7 +207,7 @@ def _compare_in_processes(file: File, recipe: Recipe, progress: Callable[[Progre
                 counts.append(Count(len(span), 0, compare_block(file[span.split], block)))
                 done += len(span)
                 if progress:
-                    progress(Progress(done, recipe.sequences, f"making again {span.split}"))
+                    progress(Progress(done, recipe.sequences, f"regenerating {span.split}"))
         except RecipeError as error:
             raise DamagedFile(f"{file.path}: the recipe cannot be followed: {error}") from None
     return counts

@@ -24,7 +24,7 @@ FRAMES_AT_ONCE = 4
 
 
 def workings_of(path: Path) -> Path:
-    """The directory in which a file is made before it gets its name."""
+    """The folder in which a file is made before it gets its name."""
     return path.with_name(path.name + ".partial")
 
 

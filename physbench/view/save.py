@@ -42,7 +42,7 @@ def suffix_of(out: Path, kinds: Mapping[str, str]) -> str:
         *others, last = [f"{name} ({what})" for name, what in kinds.items()]
         raise StorageError(f"{out} must end in {', '.join(others)} or {last}")
     if not out.parent.is_dir():
-        raise StorageError(f"there is no directory {out.parent}")
+        raise StorageError(f"there is no folder {out.parent}")
     if out.is_dir():
-        raise StorageError(f"{out} is a directory")
+        raise StorageError(f"{out} is a folder")
     return suffix

@@ -393,8 +393,8 @@ def without(name: str) -> Callable[[Path], object]:
             "is not the result of a run: put it back or delete it",
         ),
         (lambda run: None, {"name": "../tiny"}, r"small letters, digits, and - or \. between them, not '../tiny'"),
-        (lambda run: None, {"folder": Path("nowhere")}, "there is no directory nowhere: make it first"),
-        (lambda run: None, {"table": Path("nowhere")}, "there is no directory nowhere: make it first"),
+        (lambda run: None, {"folder": Path("nowhere")}, "there is no folder nowhere: make it first"),
+        (lambda run: None, {"table": Path("nowhere")}, "there is no folder nowhere: make it first"),
         (lambda run: None, {"suites": ("bowls",)}, "no suite is called 'bowls'"),
     ],
 )

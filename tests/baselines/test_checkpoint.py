@@ -494,7 +494,7 @@ def test_what_is_not_there_or_no_file_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     require_refusal(tmp_path / "pipe", StorageError, "is not a file")
     for path, words in (
-        (tmp_path / "no" / "x.safetensors", "there is no directory"),
+        (tmp_path / "no" / "x.safetensors", "there is no folder"),
         (tmp_path / "x.bin", "must end in .safetensors"),
         (tmp_path / "x.pt", "must end in"),
     ):

@@ -1,7 +1,7 @@
 """Weights and results of the published TensorFlow code: a model made of the weights gives the results.
 
 Every file of tests/golden/nem holds one small instance with random weights: noisy and clean frames, what the published
-code made of them, and the norm of each gradient. PHYSBENCH_NEM_REFERENCES names another directory of such files. Where
+code made of them, and the norm of each gradient. PHYSBENCH_NEM_REFERENCES names another folder of such files. Where
 there are several slots, ours hold predictions and gammas of every other row and column, and beside them the whole of
 gammas at the start.
 """

@@ -2,7 +2,7 @@
 
 Every file of tests/golden/iodine holds one small instance with random weights, run by that code: once in float32, and
 once more with every type widened to float64. Of the first kind are the plain names, of the second those that begin with
-f64/. PHYSBENCH_IODINE_REFERENCES names another directory of such files.
+f64/. PHYSBENCH_IODINE_REFERENCES names another folder of such files.
 """
 
 from __future__ import annotations

@@ -77,7 +77,9 @@ def test_a_run_is_told_as_json_and_goes_on_as_what_it_was(cli: Any) -> None:
         found["validation_loss"]
     )
     again = cli("train", "rnn", "--out", "here", "--resume", "--steps", "2")
-    assert again.exit_code == 0 and "here: 2 steps" in again.stdout, again.output
+    assert again.exit_code == 0 and "here: 2 steps" in again.stdout and "all steps are done" in again.stdout, (
+        again.output
+    )
     other = cli("train", "--out", "here", "--resume", "--data", "balls3curtain64", "--steps", "3")
     assert (
         other.exit_code == 2
@@ -99,4 +101,4 @@ def test_who_stops_it_is_told_what_there_is_to_go_on_with(
     told = cli("train", "rnn", "--out", "here", "--steps", "1")
     assert told.exit_code == 130
     assert ("Stopped and saved. Go on with: physbench train --out here --resume" in told.stderr) == saved
-    assert ("Stopped before anything was saved." in told.stderr) != saved
+    assert ("Stopped before anything was saved. Nothing is left behind." in told.stderr) != saved

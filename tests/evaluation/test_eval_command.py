@@ -21,11 +21,12 @@ import physbench
 from physbench.evaluation import known
 from physbench.evaluation.evaluate import extent
 from physbench.evaluation.examples import Plain, StoredExamples
+from physbench.evaluation.known import Known
 from physbench.evaluation.result_text import as_text
 from physbench.metrics.catalogue import stands_in_tables
 from physbench.model import Origin
 from physbench.result import COLUMNS, Result, load_run
-from physbench.suites import DIGESTS, SUITES
+from physbench.suites import DIGESTS, PRIVILEGED, ROWS, SUITES
 from physbench_baselines.reference import ConstantVelocity, Copy, Mean, Oracle
 from physbench_leaderboard.submission import NUMBERED_NOTE
 from tests.builders.datasets import MadeDataset
@@ -437,7 +438,47 @@ def test_the_rows_of_a_suite_stand_in_its_own_order_where_others_are_among_them(
     monkeypatch.setenv("COLUMNS", "200")
     shown = cli("eval", "copy", "--suite", "segmentation-shapes", "--limit", "2").stdout
     heading = next(line for line in shown.splitlines() if line.startswith("shapes "))
-    assert heading.split() == ["shapes", "copy", *SUITES["segmentation-shapes"].references]
+    bar, *others = heading.split()[2:]
+    references = SUITES["segmentation-shapes"].references
+    assert bar not in PRIVILEGED and others == [name for name in references if name != bar]
+
+
+def lay_out_rows(width: int | None) -> list[str]:
+    """The first line of a table of `blank` on two sequences of balls, beside all reference rows."""
+    chosen = extent("balls", limit=2)
+    rows = {name: [physbench.evaluate(name, "balls", limit=2)] for name in ROWS if name != "blank"}
+    beside = [
+        Known(score.task, score.metric, name, score.value, score.low, score.high)
+        for name, (result,) in rows.items()
+        for score in result.scores
+    ]
+    found = physbench.evaluate("blank", "balls", limit=2)
+    return next(line for line in as_text(found, chosen, beside, width=width).splitlines() if "balls4mass64" in line)
+
+
+def test_the_bar_comes_first_and_a_file_gets_every_row() -> None:
+    """The bar is the tracker, the best row that is not told the truth."""
+    assert lay_out_rows(80).split()[:3] == ["balls4mass64", "blank", "tracker"]
+    everything = lay_out_rows(None).split()
+    assert everything[2] == "tracker" and set(everything[2:]) == set(ROWS) - {"blank"}
+
+
+def test_into_a_pipe_no_row_is_left_out(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    shown = cli("eval", "copy", "--suite", "balls", "--limit", "2").stdout
+    assert "no room for" not in shown and set(ROWS) <= set(shown.split())
+    monkeypatch.setenv("COLUMNS", "60")
+    assert "no room for" in cli("eval", "copy", "--suite", "balls", "--limit", "2").stdout
+
+
+def test_how_many_sequences_have_a_value_is_said_where_it_is_not_all() -> None:
+    found = physbench.evaluate("copy", "curtain", limit=64)
+    score = found.score("balls3curtain64", "permanence_bce")
+    by_hand = int((found.sums["balls3curtain64", "permanence_bce"][1] != 0).sum())
+    assert 0 < by_hand < 64 and score.contributing == by_hand
+    shown = as_text(found, extent("curtain", limit=64))
+    assert f"] ~{by_hand}" in shown
+    assert f"  ~{by_hand}: only {by_hand} of the 64 sequences have a value" in shown
 
 
 def test_a_model_without_owners_is_said_to_have_no_grouping(cli: Any) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-NOTICE = re.compile(r"compiling once for this installation, about \d+ s")
+NOTICE = re.compile(r"compiling kernels that this command needs: once for this installation, about \d+ s")
 COMMAND = "generate balls --n 1 --size 16 --radius 2 --frames 3 --train 1 --valid 0 --test 0 --overwrite --out"
 KERNELS = """
 import gc, json, sys
@@ -80,7 +80,9 @@ def test_a_command_says_once_that_it_compiles_and_nothing_when_it_need_not(
 
 
 def test_python_hears_of_it_when_it_listens_and_prints_nothing(tmp_path: Path, environment: dict[str, str]) -> None:
-    assert run_kernels(tmp_path, environment, "listen")["heard"] == ["compiling once for this installation, about 7 s"]
+    assert run_kernels(tmp_path, environment, "listen")["heard"] == [
+        "compiling kernels that this command needs: once for this installation, about 7 s"
+    ]
     assert run_kernels(tmp_path, environment, "listen")["heard"] == [], "the machine code is there"
 
 

@@ -265,7 +265,7 @@ def _rows(run: Path) -> list[dict[str, float]]:
 
 
 def _without_folders(card: Mapping[str, Any]) -> dict[str, Any]:
-    """Remove local directories from a card."""
+    """Remove local folders from a card."""
     stages = [*card.get("before", []), card]
     stages = [
         {**stage, "recipe": {**stage["recipe"], "initial": "FIRST" if stage["recipe"].get("initial") else ""}}

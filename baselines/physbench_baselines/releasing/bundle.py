@@ -54,7 +54,7 @@ def bundle(
         raise TrainingError(f"a bundled model's name has small letters, digits, and - or . between them, not {name!r}")
     for place in (folder, table):
         if place is not None and not place.is_dir():
-            raise TrainingError(f"there is no directory {place}: make it first")
+            raise TrainingError(f"there is no folder {place}: make it first")
     best = load(Folder(run).best)
     trained = RunCard.from_mapping(
         {name: best.card[name] for name in RUN_FIELDS & best.card.keys()}, place=Folder(run).best

@@ -47,7 +47,7 @@ def course(run: Path) -> dict[str, Any]:
 
 
 def without_folders(card: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the recipes of a card and of the stages before it, with file names only; local directories are dropped."""
+    """Return the recipes of a card and of the stages before it, with file names only; local folders are dropped."""
     return {"recipe": _bare(card), "before": [{**stage, "recipe": _bare(stage)} for stage in stages_before(card)]}
 
 

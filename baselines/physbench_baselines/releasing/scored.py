@@ -55,7 +55,7 @@ def score_release(
     """
     for place in (folder, table):
         if place is not None and not place.is_dir():
-            raise TrainingError(f"there is no directory {place}: make it first")
+            raise TrainingError(f"there is no folder {place}: make it first")
     path, place = folder / f"{name}.safetensors", folder / f"{name}.json"
     if not place.exists():
         raise TrainingError(f"there is no card {place}: bundle a run first")
