@@ -4,11 +4,12 @@ from collections.abc import Iterable
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Suggest the known name that is nearest, or list all of them where none is near."""
+    """Suggest the shortest known name that begins so, or the nearest one, or list all of them where none is near."""
     from difflib import get_close_matches
 
     names = list(known)
-    close = get_close_matches(name[:40], names, n=1)
+    begun = sorted((each for each in names if len(name) > 2 and each.startswith(name)), key=len)
+    close = begun or get_close_matches(name[:40], names, n=1)
     return f"did you mean {close[0]!r}?" if close else f"there is {', '.join(names)}"
 
 

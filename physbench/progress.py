@@ -19,7 +19,7 @@ class Progress:
     doing: str  # what is being done
 
 
-Update = Callable[[float, float, str], None]  # done, total (0: nobody knows), what is being done
+Update = Callable[[float, float, str], None]  # done, total (0: unknown), what is being done
 
 FIRST_LINE, LATER_LINES = 10.0, 60.0
 """Seconds until the first line where there is no terminal, and between later lines."""
@@ -68,7 +68,7 @@ class _Lines:
         self._unit = unit
         self._first: float | None = None  # what was done at the first update, perhaps by an earlier run
         self._last = 0.0
-        self._base: tuple[float, float] | None = None  # when the first advance was told, and what was done then
+        self._base: tuple[float, float] | None = None  # the time of the first advance, and what was done then
         self._next = 0.0
 
     def update(self, done: float, total: float, doing: str) -> None:

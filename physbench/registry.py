@@ -54,6 +54,17 @@ def _entry_points(group: str, path: tuple[str, ...]) -> dict[str, Any]:
     return {point.name: point for point in entry_points(group=group)}
 
 
+@cache
+def _warn_of_ignored(what: str) -> None:
+    """Announce once that a package cannot replace what comes with physbench."""
+    announce(f"{what} is ignored: physbench has one of this name; its package has to choose another name")
+
+
+def _describe(point: Any) -> str:
+    """Say where an entry point leads, and which package it is of."""
+    return f"{point.value}, of the installed package {point.dist.name}" if point.dist else str(point.value)
+
+
 @dataclass(frozen=True)
 class Registry:
     """The known things of one kind, by name: built-in ones, and those that installed packages add."""
@@ -64,7 +75,10 @@ class Registry:
 
     def names(self) -> list[str]:
         """List the built-in names, then those of installed packages."""
-        return [*self.built_in, *sorted(set(self._foreign()) - set(self.built_in))]
+        foreign = self._foreign()
+        for name in sorted(set(foreign) & set(self.built_in)):
+            _warn_of_ignored(f"the {self.noun} {name!r} of {_describe(foreign[name])}")
+        return [*self.built_in, *sorted(set(foreign) - set(self.built_in))]
 
     def get(self, name: str) -> Any:
         """Import and return what has this name, or raise an error that suggests another name."""
@@ -75,13 +89,9 @@ class Registry:
             try:
                 return foreign[name].load()
             except Exception as error:  # another package can raise anything when it is imported
-                place = (
-                    f"{foreign[name].value}, of the installed package {foreign[name].dist.name}"
-                    if foreign[name].dist
-                    else foreign[name].value
-                )
                 raise UnknownName(
-                    f"the {self.noun} {name!r} cannot be loaded from {place}: {type(error).__name__}: {error}"
+                    f"the {self.noun} {name!r} cannot be loaded from {_describe(foreign[name])}:"
+                    f" {type(error).__name__}: {error}"
                 ) from error
         raise UnknownName(f"no {self.noun} is called {name!r}: {suggest(name, self.names())}")
 

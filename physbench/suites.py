@@ -354,7 +354,7 @@ def suite_of(name: str) -> Suite:
         return SUITES[name]
     if name not in (others := registry.suites.names()):
         raise UnknownName(
-            f"no suite is called {name!r}: {suggest(name, [*SUITES, *others])}; a suite of your own is written"
+            f"no suite is called {name!r}: {suggest(name, [*SUITES, *others])} A suite of your own is written"
             " package.module:SUITE"
         )
     suite = registry.suites.get(name)

@@ -172,8 +172,8 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "an unknown dataset": (["balls4mas64"], "did you mean 'balls4mass64'?"),
     "a dataset like no other": (["xyzzy"], "there is balls4mass64, balls678mass64, balls3curtain64, balls"),
     "an unknown option": (["balls4mass64", "--gravity", "1"], "--gravity"),
-    "no directory": (["balls", *SMALL, "--out", "nowhere/x.h5"], "no directory nowhere"),
-    "a directory": (["balls", *SMALL, "--out", "."], "directory"),
+    "no directory": (["balls", *SMALL, "--out", "nowhere/x.h5"], "no folder nowhere"),
+    "a directory": (["balls", *SMALL, "--out", "."], "folder"),
     "no workers": (["balls", *SMALL, "--workers", "0"], "workers"),
     "too many workers": (["balls", *SMALL, "--workers", "100000"], "workers"),
     "part is no share": (["balls", *SMALL, "--part", "3"], "3/8"),
@@ -400,3 +400,30 @@ def test_who_stops_a_command_before_it_has_begun_is_told_so(monkeypatch: pytest.
     monkeypatch.setattr("physbench.evaluation.contestant.contestant", stop)
     done = CliRunner().invoke(main, ["eval", "copy", "--suite", "smoke"])
     assert done.exit_code == 130 and done.stderr.split() == ["Stopped."]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("balls4", "balls4mass64"), ("ball", "balls"), ("invaders-", "invaders-ram"), ("bals", "balls")]
+)
+def test_a_name_that_begins_as_it_was_typed_is_suggested(cli: Any, name: str, meant: str) -> None:
+    done = cli("show", name)
+    assert f"there is no file {name}, and no dataset is called {name!r}: did you mean {meant!r}?" in done.stderr
+
+
+def test_the_default_suite_is_named_where_none_is_given(cli: Any) -> None:
+    words = ("eval", "copy", "--limit", "1")
+    assert "suite balls, as no --suite is given" in cli(*words).stderr
+    assert "as no --suite is given" not in cli(*words, "--suite", "balls").stderr
+
+
+def test_lists_say_nothing_of_pixels_or_numbers_that_are_not_there(cli: Any) -> None:
+    shown = cli("list").stdout
+    assert "0x0x0" not in shown and "1 frames" not in shown.replace("51 frames", "")
+    assert "as states without pixels" in shown and "one image of 64x64x3" in shown
+
+
+def test_a_size_has_a_word_for_each_of_its_numbers(cli: Any) -> None:
+    assert cli("generate", "balls", *SMALL, "--out", "x.h5").exit_code == 0
+    for line in cli("info", "x.h5").stdout.splitlines():
+        if size := re.search(r" (\d+(?:x\d+)+) \(([^)]*)\)", line):
+            assert len(size[1].split("x")) == len(size[2].split(", ")), line

@@ -632,7 +632,7 @@ def test_saving_refuses_in_words_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "directory.png").mkdir()
     for name, words in (
         ("clip.mp4", r"\.png .*\.gif .*\.html"),
-        ("missing/clip.png", "no directory"),
+        ("missing/clip.png", "no folder"),
         ("directory.png", "is a folder"),
     ):
         with pytest.raises(PhysbenchError, match=words):

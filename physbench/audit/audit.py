@@ -71,7 +71,7 @@ def has_passed(verdicts: Iterable[Verdict]) -> bool:
 def summarize(verdicts: Iterable[Verdict]) -> str:
     """Count the verdicts in one line.
 
-    >>> summarize([Verdict("runs", True, "8 sequences"), Verdict("slots", None, "it gives no owner maps")])
+    >>> summarize([Verdict("runs", True, "8 sequences"), Verdict("slots", None, "not checked")])
     '1 rule kept, 0 broken, 1 could not be checked'
     """
     answers = [verdict.passed for verdict in verdicts]

@@ -68,7 +68,7 @@ def _range(stage: Stage, base: list[Play]) -> Answer:
 def _owner_maps(stage: Stage, base: list[Play]) -> Answer:
     maps = [given.owner is not None for play in base for given in play.given]
     if not any(maps):
-        return None, "it gives no owner maps"
+        return None, "not checked: it says of no pixel which slot owns it"
     if not all(maps):
         return False, f"{sum(maps)} owner maps for {len(maps)} frames: all or none"
     for play in base:

@@ -56,7 +56,7 @@ def agreement(
 def _of_means(found: Outcome, expected: Outcome, tolerance: float) -> tuple[bool, str]:
     off = _relative(found.means, expected.means)
     if not off.any():
-        return True, "exactly the same"
+        return True, "no difference"
     sequence, step = np.unravel_index(int(off.argmax()), off.shape)
     amount = f"by up to {off.max():.2g} of the largest pixel (sequence {found.rows[sequence]}, step {step})"
     within = bool(off.max() <= tolerance)
@@ -79,7 +79,7 @@ def _relative(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
 def _of_owners(rows: Rows, a: NDArray[Any], b: NDArray[Any], tolerance: float) -> tuple[bool, str]:
     share = (a != b).mean(axis=(1, 2, 3))
     if not share.any():
-        return True, "owner maps exactly the same"
+        return True, "no difference in the owner maps"
     return bool(
         share.max() <= tolerance
     ), f"{share.max():.2%} of the pixels of sequence {rows[share.argmax()]} have another owner"

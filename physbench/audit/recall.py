@@ -51,8 +51,8 @@ def check_recall(stage: Stage, base: list[Play]) -> tuple[bool | None, str]:
     return (
         True,
         (
-            f"its error is {_share(own, swapped)} of that with other seeds, and {_share(own, drawn)} of that on"
-            " sequences drawn just now"
+            f"its error on test sequences is {_share(own, swapped)} times that with the seeds of other sequences, and"
+            f" {_share(own, drawn)} times that on new sequences; about 1 is expected of both"
         ),
     )
 

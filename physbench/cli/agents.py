@@ -199,5 +199,9 @@ def play(
                 }
             )
         )
-    click.echo(f"{policy}: {told.mean:,.0f} [{told.low:,.0f}, {told.high:,.0f}] over {episodes} games of {game}")
+    if episodes == 1:
+        return click.echo(f"{policy}: score {told.mean:,.0f} in 1 game of {game}; more --episodes give an interval")
+    click.echo(
+        f"{policy}: mean score {told.mean:,.0f} [{told.low:,.0f}, {told.high:,.0f}] of {episodes:,} games of {game}"
+    )
     click.echo(f"  median {told.median:,.0f}, from {told.worst:,.0f} to {told.best:,.0f}")

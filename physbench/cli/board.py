@@ -80,7 +80,9 @@ def check(file: Path, as_json: bool) -> None:
 def add(file: Path, folder: Path | None, as_json: bool) -> None:
     """Check a submission and add it to the others.
 
-    The file is copied to the other submissions. If NAME.npz of `physbench eval ... --per-sequence` lies beside
+    The file is copied to the other submissions: into the folder that --folder names, otherwise into that of the
+    installed physbench, which in an editable install is leaderboard/submissions of the clone, whatever the current
+    folder is. If NAME.npz of `physbench eval ... --per-sequence` lies beside
     NAME.csv, it comes along, and lets the model be compared sequence by sequence.
 
     \b
@@ -89,7 +91,10 @@ def add(file: Path, folder: Path | None, as_json: bool) -> None:
     """
     from physbench_leaderboard import store
 
-    added = store.add(file, _folder(folder))
+    place = _folder(folder)
+    if folder is None and not as_json:
+        click.echo(f"adding to {place.resolve()}, the folder of this installation (--folder names another)", err=True)
+    added = store.add(file, place)
     if as_json:
         return click.echo(json.dumps({"file": str(added.path), "already": added.already}))
     click.echo(f"{added.path}: {'was listed already' if added.already else 'added'}")

@@ -287,7 +287,8 @@ def _describe_split(split: Split) -> Iterator[str]:
         "M": "{:,} collisions" if collisions else "{:,} events",
     }.items():
         if axis in sizes:
-            yield words.format(sizes[axis])
+            text = words.format(sizes[axis])
+            yield text.removesuffix("s") if sizes[axis] == 1 else text
 
 
 def _describe_arrays(split: Split) -> None:
@@ -299,7 +300,7 @@ def _describe_arrays(split: Split) -> None:
     for path, field in split.file.layout.paths.items():
         axes = [axis for axis in field.axes if axis not in "NMO"]
         shape = "x".join(axis if axis.isdigit() else str(split.sizes[axis]) for axis in axes)
-        named = ", ".join(AXES[axis] for axis in axes if axis in AXES)
+        named = ", ".join(AXES.get(axis) or ("1 value" if axis == "1" else f"{axis} values") for axis in axes)
         size = f"{shape} ({named})" if named else shape
         click.echo(f"    {path:<16} {field.dtype.name:<8} {', '.join(filter(None, [size, field.unit]))}".rstrip())
         details = [

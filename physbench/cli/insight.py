@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 @main.command()
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
+@click.option("--all", "everything", is_flag=True, help="Print every figure instead of the main ones.")
 @JSON
-def compare(a: Path, b: Path, as_json: bool) -> None:
+def compare(a: Path, b: Path, everything: bool, as_json: bool) -> None:
     """Compare two runs sequence by sequence.
 
     A and B are files that `physbench eval ... --per-sequence FILE` wrote on the same suite.
 
-    Prints for every figure which run is better, or that they cannot be told apart. Each figure is tested by itself at
+    Prints for the main figures which run is better, or that they cannot be told apart; the one that ranks the suite
+    comes first. With --all, it prints every figure. Each figure is tested by itself at
     5 %, so of many some differ by chance. Differences marked * survive Holm's correction for all of them.
 
     \b
@@ -40,6 +42,7 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
     physbench compare copy.npz blank.npz
     """
     from physbench.compare import compare, count_tested
+    from physbench.metrics.catalogue import headlines
     from physbench.result import ENOUGH, NARROW, load_run
 
     runs = load_run(a), load_run(b)
@@ -49,13 +52,18 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
         family = {"tested": count_tested(lines), "surviving": sum(line.survives for line in lines)}
         return click.echo(dump({"a": names[0], "b": names[1], **family, "lines": [asdict(line) for line in lines]}))
     click.echo(f"a = {names[0]!r}, b = {names[1]!r}; the figure of a less that of b, with its 95 % interval")
-    for task in dict.fromkeys(line.task for line in lines):
+    ranked = _find_ranking(str(runs[0].provenance["suite"]))
+    shown = sorted(
+        (line for line in lines if everything or (line.task, line.metric) == ranked or line.metric in headlines()),
+        key=lambda line: (line.task, line.metric) != ranked,
+    )
+    for task in dict.fromkeys(line.task for line in shown):
         click.echo(click.style(printable(task), bold=True))
-        rows = [
-            _cells(line, NARROW if line.comparison.contributing < ENOUGH else "") for line in lines if line.task == task
-        ]
+        rows = [_cells(line, is_ranking=(task, line.metric) == ranked) for line in shown if line.task == task]
         for row in align(rows, left=(0, 2, 3)):
             click.echo(f"  {row}")
+    if len(shown) < len(lines):
+        click.echo(f"{len(lines) - len(shown)} more figures: --all")
     tested, surviving = count_tested(lines), sum(line.survives for line in lines)
     click.echo(
         f"{tested} figures are tested, each at 5 %: about {0.05 * tested:.1g} of them would differ by chance if nothing"
@@ -65,19 +73,31 @@ def compare(a: Path, b: Path, as_json: bool) -> None:
         f"* {surviving} of the differences survive{'s' * (surviving == 1)} Holm's correction: in 5 % of comparisons at"
         " most, a false one does."
     )
-    if any(line.comparison.contributing < ENOUGH and not math.isnan(line.comparison.difference.low) for line in lines):
+    if any(line.comparison.contributing < ENOUGH and not math.isnan(line.comparison.difference.low) for line in shown):
         click.echo(
             f"{NARROW} This interval is of fewer than {ENOUGH} sequences, and too narrow: docs/statistics.md says by"
             " how much."
         )
 
 
-def _cells(line: ComparedFigure, mark: str) -> tuple[str, ...]:
-    found = line.comparison.difference
+def _find_ranking(suite: str) -> tuple[str, str] | None:
+    """Return the task and the metric that rank a suite, if that is installed here."""
+    known = installed_suites().get(suite)
+    return known.ranked_by if known else None
+
+
+def _cells(line: ComparedFigure, *, is_ranking: bool) -> tuple[str, ...]:
+    from physbench.result import ENOUGH, NARROW
+
+    mark = NARROW if line.comparison.contributing < ENOUGH else ""
+    found, name = line.comparison.difference, f"{line.metric}{' (ranks the suite)' * is_ranking}"
     if math.isnan(found.value):
-        return line.metric, "-", "", "not measured"
-    interval = "" if math.isnan(found.low) else f"{found.low:.5g} .. {found.high:.5g} {mark}".rstrip()
-    return line.metric, f"{found.value:.5g}", interval, f"{line.comparison.verdict}{' *' * line.survives}"
+        return name, "-", "", "not measured"
+    if math.isnan(found.low):
+        why = f"too few of the sequences have a value ({line.comparison.contributing})"
+        return name, f"{found.value:.5g}", "", f"cannot be told apart: {why}, so there is no interval"
+    interval = f"{found.low:.5g} .. {found.high:.5g} {mark}".rstrip()
+    return name, f"{found.value:.5g}", interval, f"{line.comparison.verdict}{' *' * line.survives}"
 
 
 @main.command()
@@ -171,7 +191,9 @@ def _datasets() -> Iterable[Entry]:
 def _dataset(entry: Entry) -> list[str]:
     height, width, channels = entry["shape"]
     counts = ", ".join(f"{count:,} {split}" for split, count in entry["splits"].items())
-    return [entry["dataset"], entry["about"], f"{counts}; {entry['frames']} frames of {height}x{width}x{channels}"]
+    frames = f"{entry['frames']} frames" if entry["frames"] > 1 else "one image"
+    size = f" of {height}x{width}x{channels}" if height else ", as states without pixels"
+    return [entry["dataset"], entry["about"], f"{counts}; {frames}{size}"]
 
 
 def _suites() -> Iterable[Entry]:

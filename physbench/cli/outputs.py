@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from physbench.amounts import describe_time
 from physbench.errors import StorageError
 from physbench.files import require_folder_for, require_writable, write_whole
 from physbench.progress import progress_bar
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from physbench.evaluation.window import Answers
     from physbench.model import Likelihood
     from physbench.result import Result
+
+WORTH_SAYING = 5.0
+"""From so many seconds on, it is said how long the rows and the report took."""
 
 NARROWEST = 60
 """Columns that a table takes at least."""
@@ -95,6 +100,7 @@ class Outputs:
         if self.per_sequence:
             found.save_sums(self.per_sequence)
         references: list[Known] = []
+        began = time.perf_counter()
         if not self.as_json or self.report:
             with (
                 progress_bar("scoring reference rows", unit="") as update,
@@ -111,6 +117,7 @@ class Outputs:
             else as_text(found, chosen, references, width=width, everything=self.everything)
         )
         if self.report:
+            click.echo("drawing the report", err=True)
             from physbench.report import gallery, write_report
 
             page = write_report(
@@ -121,3 +128,5 @@ class Outputs:
                 gallery(answers, chosen, found, likelihood=likelihood),
             )
             click.echo(str(page), err=True)
+        if (after := time.perf_counter() - began) > WORTH_SAYING and not self.as_json:
+            click.echo(f"reference rows and report: {describe_time(after)} more", err=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 import click
+from click.core import ParameterSource
 
 from physbench.errors import PhysbenchError
 from physbench.suites import SUITES, Suite, suite_of
@@ -17,7 +18,16 @@ ASKED = (
     f"Suite to evaluate on: {', '.join(SUITES)}, one of an installed package, or package.module:SUITE (this runs its"
     " code)."
 )
-SUITE = click.option("--suite", default="balls", show_default=True, help=ASKED)
+
+
+def _say_default(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Say which suite is taken where none is named."""
+    if not ctx.resilient_parsing and ctx.get_parameter_source(str(param.name)) is ParameterSource.DEFAULT:
+        click.echo(f"suite {value}, as no --suite is given (physbench list suites has the others)", err=True)
+    return value
+
+
+SUITE = click.option("--suite", default="balls", show_default=True, help=ASKED, callback=_say_default)
 
 
 def resolve_suite(text: str) -> Suite:

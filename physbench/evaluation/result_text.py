@@ -45,8 +45,8 @@ def as_text(
 ) -> str:
     """Return a table of a model: its figures with intervals, the reference rows, and what its paper reported.
 
-    width: of the terminal; None: of a file, which takes every column. everything: whether to include the figures that repeat what another one says. The steps of
-    curves are only in the CSV, the JSON and the report.
+    width: of the terminal; None: of a file, which takes every column. everything: whether to include the figures that
+    repeat what another one says. The steps of curves are only in the CSV, the JSON and the report.
     """
     origin = found.provenance
     beside = {(row.task, row.metric, row.model): row.value for row in references}
@@ -76,7 +76,7 @@ def as_text(
         lines.append(f"No reference rows: none are stored for these sequences; --limit {FEW} or fewer scores them.")
     if any(score.is_narrow for score in shown):
         lines.append(f"{NARROW} too narrow, being of fewer than {ENOUGH} sequences: see docs/statistics.md")
-        if fewest := min((score.contributing for score in shown if _is_partial(score)), default=None):
+        if fewest := min((score.contributing or 0 for score in shown if _is_partial(score)), default=0):
             lines.append(f"  {NARROW}{fewest}: only {fewest} of the {shown[0].sequences:,} sequences have a value")
     lines += [f"Note: {describe_note(note)}." for note in origin.notes]
     if chosen.data is None and _lacks_owners(found, chosen):

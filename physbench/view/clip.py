@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from physbench import registry
-from physbench.errors import PhysbenchError, StorageError
+from physbench.errors import PhysbenchError, StorageError, UnknownName
 from physbench.printable import printable, shorten
 from physbench.recipe import Recipe, expand_split
 from physbench.scene import WALL, Marks, Scenes
@@ -156,7 +156,10 @@ def clip_of(source: str | Path, split: str | None, index: int) -> Clip:
             find_world(json.loads(text)),
         )
     else:
-        recipe = registry.datasets.get(str(source))
+        try:
+            recipe = registry.datasets.get(str(source))
+        except UnknownName as error:
+            raise UnknownName(f"there is no file {source}, and {error}") from None
         split = _choose_split(str(source), recipe.splits, split, index)
         clip = clip_from(
             recipe.scenes(split, index, index + 1),

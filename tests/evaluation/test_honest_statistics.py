@@ -109,7 +109,31 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(*words: Any) -> Ran:
-    return CliRunner().invoke(main, ["compare", *map(str, words)])
+    return CliRunner().invoke(main, ["compare", "--all", *map(str, words)])
+
+
+def test_the_figure_that_ranks_the_suite_comes_first_and_the_others_on_request(runs: Path) -> None:
+    words = ["compare", str(runs / "mean.npz"), str(runs / "copy.npz")]
+    few, every = (CliRunner().invoke(main, [*words, *more]).stdout.splitlines() for more in ([], ["--all"]))
+    assert few[1] == every[1] == "balls4mass64"
+    assert few[2].split()[:4] == every[2].split()[:4] == ["relative_bce", "(ranks", "the", "suite)"]
+    more = next(int(line.split()[0]) for line in few if line.endswith("more figures: --all"))
+    rows = [sum(line.startswith("  ") for line in lines) for lines in (few, every)]
+    assert more == rows[1] - rows[0] > 0
+    assert not any("more figures" in line for line in every)
+
+
+def test_a_figure_without_an_interval_says_why(tmp_path: Path) -> None:
+    """Of 80 sequences one has a value: many resamples have none."""
+    one = np.zeros(80)
+    one[7] = 1.0
+    for name in "ab":
+        found = physbench.evaluate("copy", "balls", limit=80, name=name)
+        found.sums["balls4mass64", "relative_bce"] = (one * (0.5 if name == "a" else 1.0), one)
+        found.save_sums(tmp_path / f"{name}.npz")
+    shown = CliRunner().invoke(main, ["compare", str(tmp_path / "a.npz"), str(tmp_path / "b.npz")]).stdout
+    why = "too few of the sequences have a value (1), so there is no interval"
+    assert f"cannot be told apart: {why}" in shown.splitlines()[2]
 
 
 def test_a_comparison_says_how_many_figures_it_tests_and_marks_what_survives(runs: Path) -> None:
