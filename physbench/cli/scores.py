@@ -18,7 +18,7 @@ from physbench.amounts import describe_size
 from physbench.cli.outputs import Outputs
 from physbench.cli.pipe_options import COMMAND, TIMEOUT, run_command
 from physbench.cli.root import JSON, STOPPED, main
-from physbench.cli.suite_option import SUITE, resolve_suite, users_code
+from physbench.cli.suite_option import SUITE, resolve_suite, say_default, users_code
 from physbench.cli.worker_options import ENGINE, SCHEDULER, WORKERS, WorkerOptions, keep_finished
 from physbench.printable import printable
 from physbench.progress import progress_bar
@@ -283,6 +283,7 @@ def evaluate(entry: ModelOptions, outputs: Outputs, team: WorkerOptions, resume:
         journal = EvaluationJournal.of(identity) if resume or (resume is None and unchanging) else None
         if journal and journal.count_finished():
             click.echo(f"going on after {journal.count_finished()} finished blocks (--restart begins anew)", err=True)
+        say_default(place)
         with progress_bar("evaluating") as update, keep_finished(journal is not None):
             try:
                 found = evaluate(

@@ -20,14 +20,13 @@ ASKED = (
 )
 
 
-def _say_default(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    """Say which suite is taken where none is named."""
-    if not ctx.resilient_parsing and ctx.get_parameter_source(str(param.name)) is ParameterSource.DEFAULT:
-        click.echo(f"suite {value}, as no --suite is given (physbench list suites has the others)", err=True)
-    return value
+SUITE = click.option("--suite", default="balls", show_default=True, help=ASKED)
 
 
-SUITE = click.option("--suite", default="balls", show_default=True, help=ASKED, callback=_say_default)
+def say_default(suite: str) -> None:
+    """Say which suite is taken where the command line names none."""
+    if click.get_current_context().get_parameter_source("suite") is ParameterSource.DEFAULT:
+        click.echo(f"suite {suite}, as no --suite is given (physbench list suites has the others)", err=True)
 
 
 def resolve_suite(text: str) -> Suite:

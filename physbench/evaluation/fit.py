@@ -25,7 +25,7 @@ def require_fit(model: Model, suite: Suite) -> None:
             model.begin(_describe(task))
         except ModelError as error:
             fitting = ", ".join(_list_fitting(model)) or "none of the installed ones"
-            raise ModelError(f"{error}. Suites that show what it takes: {fitting}") from None
+            raise type(error)(f"{error}. Suites that show what it takes: {fitting}") from None
 
 
 def _list_fitting(model: Model) -> Iterator[str]:
