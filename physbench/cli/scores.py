@@ -283,7 +283,6 @@ def evaluate(entry: ModelOptions, outputs: Outputs, team: WorkerOptions, resume:
         journal = EvaluationJournal.of(identity) if resume or (resume is None and unchanging) else None
         if journal and journal.count_finished():
             click.echo(f"going on after {journal.count_finished()} finished blocks (--restart begins anew)", err=True)
-        say_default(place)
         with progress_bar("evaluating") as update, keep_finished(journal is not None):
             try:
                 found = evaluate(
@@ -299,6 +298,7 @@ def evaluate(entry: ModelOptions, outputs: Outputs, team: WorkerOptions, resume:
             except KeyboardInterrupt:
                 click.echo("\nStopped." + (" The same command goes on from there." if journal else ""), err=True)
                 sys.exit(STOPPED)
+        say_default(place)
         outputs.hand_out(
             found, chosen, answers=answers_of(entered.model, settings["seed"]), likelihood=entered.model.likelihood
         )
