@@ -75,6 +75,14 @@ class Little(torch.nn.Module):
         widths = (sizes.width, *sizes.layers)
         self.layers = torch.nn.ModuleList(torch.nn.Linear(a, b, bias=sizes.bias) for a, b in pairwise(widths))
 
+    def begin(
+        self, seeds: torch.Tensor, *, shape: tuple[int, int, int], slots: int | None = None, actions: int = 0
+    ) -> None:
+        raise NotImplementedError("its weights are looked at, and nothing is predicted")
+
+    def observe(self, state: None, frame: torch.Tensor, action: torch.Tensor | None = None) -> Any:
+        raise NotImplementedError("its weights are looked at, and nothing is predicted")
+
 
 ARCHITECTURE = Architecture(name="little", sizes=LittleSizes)
 

@@ -286,7 +286,8 @@ def test_a_module_that_is_not_there_needs_no_traceback(cli: Any) -> None:
     assert result.exit_code == 2 and not result.stdout
     assert result.stderr.strip().splitlines() == [
         "running the code of nowhere_at_all:build",
-        "Error: 'nowhere_at_all:build' does not lead to a model: No module named 'nowhere_at_all'",
+        "Error: 'nowhere_at_all:build' does not lead to a model: No module named 'nowhere_at_all'; run this in the folder"
+        " that holds nowhere_at_all.py, or name that folder in PYTHONPATH",
     ]
 
 

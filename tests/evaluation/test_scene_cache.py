@@ -28,7 +28,7 @@ class Slow:
     name: ClassVar[str] = "slow"
     version: ClassVar[int] = 1
     arrays: ClassVar[tuple[str, ...]] = ("features", "count", "events/offset", "events/time")
-    shape: ClassVar[tuple[int, int, int]] = (2, 2, 1)
+    shape: ClassVar[tuple[int, int, int]] = (2, 2, 3)
     objects: ClassVar[int] = 1
     slow: ClassVar[bool] = True
 
@@ -38,7 +38,7 @@ class Slow:
         MADE.append(span)
         numbers = np.arange(span.start, span.stop)
         pixels = np.broadcast_to(
-            (numbers + self.shade).astype(np.uint8)[:, None, None, None, None], (len(span), recipe.frames, 2, 2, 1)
+            (numbers + self.shade).astype(np.uint8)[:, None, None, None, None], (len(span), recipe.frames, 2, 2, 3)
         )
         offset = np.concatenate([[0], np.cumsum(numbers % 3)])
         return Scenes(
@@ -121,7 +121,8 @@ def test_an_evaluation_of_a_slow_world_makes_its_data_once_with_one_digest(monke
         source = source_of(Task("slow", ()))
         for start in range(0, 48, 16):
             examples = source.examples(start, start + 16)
-            assert examples.frames[:, 0, 0, 0, 0].tolist() == list(range(start, start + 16))
+            pixels = (255 * examples.frames[:, 0, 0, 0, 0]).round().astype(int)
+            assert pixels.tolist() == list(range(start, start + 16))
         digests.append(source.digest(48))
     assert [Span("test", 0, 256)] == MADE and digests[0] == digests[1]
 
