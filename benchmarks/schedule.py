@@ -27,7 +27,7 @@ class Job:
     workers: int
     sequence: float = 200e-6
     """CPU time of a sequence of `balls4mass64`."""
-    overhead: float = 0.1
+    overhead: float = 0.3
     """Fixed time of a shard: to hand it out, to open and to close its file."""
     lifetime: float = 24 * HOUR
     """Mean time until a worker fails."""
@@ -87,7 +87,7 @@ PLANS = {
 }
 SIZES = (2048, 8192, 131_072, 1_048_576)
 ABOUT = """
-CPU time of a sequence 200 us, 0.1 s for each shard, a worker fails once a day on average and is replaced after 5
+CPU time of a sequence 200 us, 0.3 s for each shard, a worker fails once a day on average and is replaced after 5
 minutes. *Ideal*: no failures, no overhead. *Bad day*: workers fail once an hour. The costs are core-hours; multiply
 by what your machine costs.
 """

@@ -336,6 +336,18 @@ class Split:
         addresses, lengths = self.places(FIELDS[name])
         return memoryview(self.file.bytes)[addresses[number] : addresses[number] + lengths[number]]
 
+    def trailers(self, name: str) -> NDArray[np.uint32]:
+        """Read the Adler-32 that each zlib stream of a pixel array ends with.
+
+        >>> len(physbench.open("balls.h5")["test"].trailers("features"))
+        8
+        """
+        addresses, lengths = self.places(FIELDS[name])
+        if (lengths < 4).any():
+            raise DamagedFile(f"{self.file.path}: {self.name}/{name} has a chunk too short for a zlib stream")
+        stored = np.frombuffer(self.file.bytes, np.uint8)
+        return stored[(addresses + lengths)[:, None] + np.arange(-4, 0)].view(">u4")[:, 0].astype(np.uint32)
+
     def states(self, start: int, stop: int) -> dict[str, NDArray[Any]]:
         """The small arrays of sequences start..stop-1, all of one block: time first, as they lie in the file."""
         block, here = divmod(start, self._block)

@@ -128,6 +128,9 @@ class ShardedSplit(Split):
         split, here = self._find(place)
         return split.events(here)
 
+    def trailers(self, name: str) -> NDArray[np.uint32]:
+        return np.concatenate([self._open(shard).trailers(name) for shard in self._shards])
+
     def stream(self, name: str, number: int) -> memoryview:
         split, here = self._find(number)
         return split.stream(name, here)

@@ -16,7 +16,6 @@ from functools import partial
 from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from physbench import registry
 from physbench.ahead import ahead
@@ -132,7 +131,7 @@ def digest_file(file: File) -> tuple[dict[str, str], str]:
     split_digests: dict[str, str] = {}
     texts = ""
     for name, split in file.items():
-        digests = {field.name: pixels_digest(_trailers(split, field.name)) for field in file.layout.pixels}
+        digests = {field.name: pixels_digest(split.trailers(field.name)) for field in file.layout.pixels}
         digests |= {field.name: array_digest(split.in_order(field.name)) for field in file.layout.states}
         digests |= {
             f"events/{field.name}": array_digest(split.column_parts(field.name)) for field in file.layout.events
@@ -161,14 +160,6 @@ def _check_offsets(split: Split) -> None:
 def _same(found: str, stated: str, what: str) -> None:
     if found != stated:
         raise DamagedFile(f"{what} is not what its digest says: {found[:16]}... is not {stated[:16]}...")
-
-
-def _trailers(split: Split, name: str) -> NDArray[np.uint32]:
-    """Return the Adler-32 checksum at the end of each stream."""
-    last = b"".join(bytes(split.stream(name, number)[-4:]) for number in range(len(split)))
-    if len(last) != 4 * len(split):
-        raise DamagedFile(f"{split.file.path}: {split.name}/{name} has a chunk too short for a zlib stream")
-    return np.frombuffer(last, ">u4").astype(np.uint32)
 
 
 def _check_truth(file: File, progress: Callable[[Progress], None] | None) -> tuple[list[Count], tuple[str, ...]]:
