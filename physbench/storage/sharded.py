@@ -20,7 +20,7 @@ from physbench.storage.layout import BLOCK, FORMAT, Field, Layout
 from physbench.storage.reader import File, Split
 from physbench.storage.shard_index import Shard, ShardIndex, read_index
 
-MOST_OPEN = 64
+MOST_OPEN = 512
 """Shards that are kept open."""
 
 MOST_GATHERED = 1 << 27
