@@ -215,7 +215,7 @@ def load_run(path: Path) -> ScoredRun:
     require_regular_file(path, MOST_BYTES)
     if not zipfile.is_zipfile(path):
         raise StorageError(
-            f"{path} is no .npz file: two are compared that `physbench eval --per-sequence FILE.npz` wrote"
+            f"{path} is no file of per-sequence sums, which `physbench eval --per-sequence FILE.npz` writes"
         )
     arrays = read_npz(path, SUMS, most_arrays=MOST_ARRAYS, most_bytes=MOST_BYTES)
     try:

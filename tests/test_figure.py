@@ -624,7 +624,7 @@ WRONG = {
     "rollout without a model": (["balls4mass64", "--rollout", "3"], "--rollout goes with --model"),
     "unknown model": (["--model", "copyy"], "no model is called 'copyy'"),
     "unknown factory": (["--model", "nowhere:build"], "does not lead to a model"),
-    "no checkpoint": (["--model", "nowhere.pt"], "there is no file nowhere.pt"),
+    "no checkpoint": (["--model", "nowhere.pt"], "there is no file or folder nowhere.pt"),
     "unknown suite": (["--model", "copy", "--suite", "bals"], "no suite is called 'bals'"),
     "unknown split": (["--model", "copy", "--split", "tests"], "there is no split 'tests'"),
     "index": (["--model", "copy", "--index", "10000"], "index is 0 to 9999"),

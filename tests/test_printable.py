@@ -36,7 +36,7 @@ def test_a_name_in_an_error_does_nothing(words: list[str], cli: Any, refusal: An
 
 def test_the_names_in_a_file_of_sums_do_nothing(tmp_path: Path, cli: Any) -> None:
     sums = {f"balls{HARMFUL[:-1]}|bce|{part}": np.arange(1.0, 9.0) for part in ("numerator", "denominator")}
-    result = cli("compare", *[save(tmp_path / f"{name}.npz", **sums) for name in "ab"])
+    result = cli("compare", *[save(tmp_path / f"{name}.npz", **sums) for name in "ab"], "--all")
     assert result.exit_code == 0 and "balls?]0;PWN???" in result.stdout
     assert all(line.isprintable() for line in result.stdout.splitlines())
 

@@ -57,7 +57,7 @@ def test_compare_asks_for_what_per_sequence_writes(cli: Command, folder: Path, f
     done = cli("compare", folder / "sums.npz", folder / file)
     assert done.exit_code == 2
     assert (
-        f"{file} is no .npz file: two are compared that `physbench eval --per-sequence FILE.npz` wrote" in done.stderr
+        f"{file} is no file of per-sequence sums, which `physbench eval --per-sequence FILE.npz` writes" in done.stderr
     )
 
 
