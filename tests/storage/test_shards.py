@@ -51,14 +51,14 @@ def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pristine_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return generate_shards(SMALL, tmp_path_factory.mktemp("made") / "shards", shard_size=256, workers=1).parent
 
 
 @pytest.fixture
-def shards(made: Path, tmp_path: Path) -> Path:
+def shards(pristine_shards: Path, tmp_path: Path) -> Path:
     """A folder of shards that a test may spoil."""
-    return Path(shutil.copytree(made, tmp_path / "shards"))
+    return Path(shutil.copytree(pristine_shards, tmp_path / "shards"))
 
 
 def rewrite(folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:
@@ -102,27 +102,27 @@ def test_a_dataset_in_shards_is_verified_like_a_file(both: tuple[Path, Path]) ->
 
 @pytest.mark.parametrize(("most", "pieces"), [(1 << 27, 1), (700 * 3 * 2 * 4 * 2, 3), (700 * 3 * 2 * 4, 6), (1, 18)])
 def test_small_arrays_are_gathered_in_pieces(
-    most: int, pieces: int, made: Path, monkeypatch: pytest.MonkeyPatch
+    most: int, pieces: int, pristine_shards: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """6 frames of 3 objects in 3 shards."""
-    split = physbench.open(made)["training"]
+    split = physbench.open(pristine_shards)["training"]
     expected = split[:]["position"].swapaxes(0, 1).tobytes()
     monkeypatch.setattr("physbench.storage.sharded.MOST_GATHERED", most)
     parts = [part.tobytes() for part in split.in_order("position")]
     assert len(parts) == pieces and b"".join(parts) == expected
 
 
-def test_few_shards_are_kept_open(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_shards_are_kept_open(pristine_shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("physbench.storage.sharded.MOST_OPEN", 1)
-    file = physbench.open(made)
+    file = physbench.open(pristine_shards)
     first, last = file["training"][0], file["training"][699]
     np.testing.assert_array_equal(file["training"][[699, 0]]["features"], [last["features"], first["features"]])
     assert isinstance(file, ShardedFile) and len(file._open) == 1
 
 
-def test_a_shard_is_an_ordinary_file_for_plain_h5py(made: Path) -> None:
-    split = physbench.open(made)["training"]
-    with h5py.File(made / "training-0000000256.h5") as file:
+def test_a_shard_is_an_ordinary_file_for_plain_h5py(pristine_shards: Path) -> None:
+    split = physbench.open(pristine_shards)["training"]
+    with h5py.File(pristine_shards / "training-0000000256.h5") as file:
         np.testing.assert_array_equal(file["training/features"][:, 7], split[263]["features"])
         np.testing.assert_array_equal(file["training/position"][:, 7], split[263]["position"])
         assert json.loads(file.attrs["recipe"])["excerpt"] == {
@@ -131,12 +131,12 @@ def test_a_shard_is_an_ordinary_file_for_plain_h5py(made: Path) -> None:
         }
 
 
-def test_a_shard_can_be_verified_alone(made: Path) -> None:
-    assert physbench.verify(made / "training-0000000512.h5").sequences_remade == 188
+def test_a_shard_can_be_verified_alone(pristine_shards: Path) -> None:
+    assert physbench.verify(pristine_shards / "training-0000000512.h5").sequences_remade == 188
 
 
-def test_a_closed_dataset_in_shards_gives_nothing_more(made: Path) -> None:
-    file = physbench.open(made)
+def test_a_closed_dataset_in_shards_gives_nothing_more(pristine_shards: Path) -> None:
+    file = physbench.open(pristine_shards)
     split = file["test"]
     assert split[0]["features"].any()
     file.close()
@@ -144,12 +144,12 @@ def test_a_closed_dataset_in_shards_gives_nothing_more(made: Path) -> None:
         split[0]
 
 
-def test_a_split_in_shards_works_in_workers_of_a_data_loader(made: Path) -> None:
+def test_a_split_in_shards_works_in_workers_of_a_data_loader(pristine_shards: Path) -> None:
     from torch.utils.data import DataLoader
 
-    data = physbench.open(made)["training"].only("features").torch()
+    data = physbench.open(pristine_shards)["training"].only("features").torch()
     seen = [batch["features"] for batch in DataLoader(data, batch_size=100, num_workers=2)]
-    np.testing.assert_array_equal(np.concatenate(seen), physbench.open(made)["training"][:]["features"])
+    np.testing.assert_array_equal(np.concatenate(seen), physbench.open(pristine_shards)["training"][:]["features"])
 
 
 def test_only_the_shards_that_are_missing_are_made(shards: Path) -> None:
