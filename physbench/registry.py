@@ -203,6 +203,7 @@ architectures = Registry(
     "physbench.architectures",
     {
         "nem": "physbench_baselines.nem_sizes:ARCHITECTURE",
+        "nem-regrouped": "physbench_baselines.regrouped_sizes:ARCHITECTURE",
         "conv3": "physbench_baselines.conv3_sizes:ARCHITECTURE",
         "iodine": "physbench_baselines.iodine_sizes:ARCHITECTURE",
         "slot-attention": "physbench_baselines.slot_attention_sizes:ARCHITECTURE",

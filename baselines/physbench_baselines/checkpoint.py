@@ -1,8 +1,9 @@
 """Weights on disk: written completely or not at all, and loaded as data, never as code.
 
 A checkpoint has weights by name, a header with their architecture and sizes, and perhaps the state of a training run,
-in `.safetensors`. Older `.pt` files can still be read. A reader uses the bytes and not the suffix, and checks every
-size before it uses it. It reads the file once, so what is hashed is what is loaded.
+in `.safetensors`. In place of weights, it may name a file beside it whose weights it borrows. Older `.pt` files can
+still be read. A reader uses the bytes and not the suffix, and checks every size before it uses it. It reads the file
+once, so what is hashed is what is loaded.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from physbench.notices import announce
 from physbench_baselines.architecture import Architecture, architecture_of, find_architecture
 from physbench_baselines.containers import archive, tensors
 from physbench_baselines.containers.arrays import STATE, TYPES, Arrays, packed_state, restore, store, unpacked_state
-from physbench_baselines.containers.header import FORMAT, FORMAT_VERSION, CheckpointHeader
+from physbench_baselines.containers.header import FORMAT, FORMAT_VERSION, CheckpointHeader, Loan
 from physbench_baselines.containers.tensors import MOST_BYTES
 from physbench_baselines.training.folder import Folder
 
@@ -61,7 +62,29 @@ def save(
     half: as float16. quantise: big matrices as int8 with a scale per row. training: the state of a run, tensors on the
     CPU and plain numbers by name.
     """
+    try:
+        arrays = {**store(network, half=half, quantise=quantise), **packed_state(training or {})}
+    except (AttributeError, TypeError, OverflowError) as error:
+        raise StorageError(
+            f"nothing was written to {path}: the state of a run is tensors and plain numbers ({error})"
+        ) from None
+    _write(Path(path), network, card, arrays)
+
+
+def save_borrower(path: Path | str, network: nn.Module, lender: Path, *, card: Mapping[str, Any] | None = None) -> None:
+    """Write a network without its weights, which are those of another file in the same folder.
+
+    The file of another architecture with the same weights needs no second copy of them.
+    """
     path = Path(path)
+    if lender.parent.resolve() != path.parent.resolve():
+        raise StorageError(f"{path} can borrow weights only from a file beside it, not from {lender}")
+    _write(path, network, card, {}, Loan(lender.name, sha256(_content(lender)).hexdigest()))
+
+
+def _write(
+    path: Path, network: nn.Module, card: Mapping[str, Any] | None, arrays: Arrays, borrows: Loan | None = None
+) -> None:
     if path.suffix != ".safetensors":
         raise StorageError(f"{path} must end in .safetensors")
     if path.is_dir() or not path.parent.is_dir():
@@ -73,17 +96,12 @@ def save(
         "architecture": architecture,
         "sizes": asdict(sizes),
         "card": dict(card or {}),
+        **({"borrows": asdict(borrows)} if borrows else {}),
     }
     try:
         text = json.dumps(header, allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError) as error:
         raise StorageError(f"the card for {path} is not plain JSON: {error}") from None
-    try:
-        arrays = {**store(network, half=half, quantise=quantise), **packed_state(training or {})}
-    except (AttributeError, TypeError, OverflowError) as error:
-        raise StorageError(
-            f"nothing was written to {path}: the state of a run is tensors and plain numbers ({error})"
-        ) from None
     content = tensors.pack(text, arrays)
     try:
         _read(content, path)
@@ -102,6 +120,10 @@ def load(path: Path | str, *, architecture: str | None = None) -> Checkpoint:
     path = _weights_in(Path(path))
     content = _content(path)
     header, arrays, training = _read(content, path)
+    if header.borrows:
+        if arrays:
+            raise HostileFile(f"{path} borrows its weights, and has some of its own")
+        arrays = _borrow(header.borrows, path)
     found = _architecture_for(header, path, architecture)
     return Checkpoint(_fill(found, header, arrays, path), header, sha256(content).hexdigest(), training)
 
@@ -192,6 +214,20 @@ def _read(content: bytes, path: Path) -> tuple[CheckpointHeader, Arrays, dict[st
         return archive.unpack(content, path)
     header, arrays = tensors.unpack(content, path)
     return header, {name: array for name, array in arrays.items() if not name.startswith(STATE)}, unpacked_state(arrays)
+
+
+def _borrow(loan: Loan, path: Path) -> Arrays:
+    """Read the weights that a file borrows."""
+    lender = path.with_name(loan.file)
+    if not lender.exists():
+        raise StorageError(f"{path} borrows the weights of {loan.file}, which is not beside it: put it there")
+    content = _content(lender)
+    if sha256(content).hexdigest() != loan.sha256:
+        raise StorageError(f"{path} borrows the weights of {loan.file}, and the file beside it is another one")
+    header, arrays, _ = _read(content, lender)
+    if header.borrows:
+        raise HostileFile(f"{path} borrows the weights of {loan.file}, which has none of its own")
+    return arrays
 
 
 def _architecture_for(header: CheckpointHeader, path: Path, own: str | None) -> Architecture:

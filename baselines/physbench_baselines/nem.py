@@ -17,6 +17,7 @@ Shapes: B sequences, T frames, K slots, H x W pixels of C = 1 channel, A actions
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,6 +35,7 @@ from physbench_baselines.recurrences import Lstm, Relational, Rnn, others
 from physbench_baselines.training.trainable import Losses
 
 if TYPE_CHECKING:
+    Shape = tuple[int, int, int, int]  # B, K, H, W
     Step = tuple["State", torch.Tensor, torch.Tensor | None]
 
 EPSILON = 1e-6
@@ -104,6 +106,10 @@ class Nem(nn.Module):
             theta=theta, psi=psi.view(batch, slots, height, width), attention=attention, time=state.time + 1
         )
 
+    def explain(self, state: State, frame: torch.Tensor) -> State:
+        """Do the E-step, equation 5, with the frame (B, H, W) that psi predicts."""
+        return state._replace(gamma=e_step(frame, state.psi.detach()))
+
     def unroll(
         self, clean: torch.Tensor, noisy: torch.Tensor, gamma: torch.Tensor, actions: torch.Tensor | None = None
     ) -> Iterator[State]:
@@ -114,7 +120,7 @@ class Nem(nn.Module):
         state = self.start(len(clean), gamma.shape[1], gamma=gamma)
         for t in range(clean.shape[1] - 1):
             state = self.step(state, noisy[:, t], None if actions is None else actions[:, t])
-            state = state._replace(gamma=e_step(clean[:, t + 1], state.psi.detach()))
+            state = self.explain(state, clean[:, t + 1])
             yield state
 
     @property
@@ -146,7 +152,7 @@ class Nem(nn.Module):
         clean = frames.squeeze(-1).float()
         shape = (len(clean), self._slots(slots), *clean.shape[2:])
         if gamma is None:
-            gamma = draw_normal(shape, generator=generator, like=clean).abs()
+            gamma = self.draw_shares(shape, generator=generator, like=clean)
         if noisy is None:
             shown = clean[:, :-1]
             noise = draw_uniform(shown.shape, generator=generator, like=clean) < self.sizes.noise
@@ -176,8 +182,16 @@ class Nem(nn.Module):
         """
         self._require(shape, actions)
         slots = self._slots(slots)
-        draw = chance.normal(seeds, 0, slots * shape[0] * shape[1])
-        return self.start(len(seeds), slots, gamma=draw.abs().view(len(seeds), slots, *shape[:2]))._replace(seeds=seeds)
+        gamma = self.seed_shares(seeds, (len(seeds), slots, *shape[:2]))
+        return self.start(len(seeds), slots, gamma=gamma)._replace(seeds=seeds)
+
+    def draw_shares(self, shape: Shape, *, generator: torch.Generator | None, like: torch.Tensor) -> torch.Tensor:
+        """Draw the shares of pixels (B, K, H, W) that a sequence in training begins with."""
+        return draw_normal(shape, generator=generator, like=like).abs()
+
+    def seed_shares(self, seeds: torch.Tensor, shape: Shape) -> torch.Tensor:
+        """Return the shares of pixels (B, K, H, W) that sequences with these seeds begin with."""
+        return chance.normal(seeds, 0, math.prod(shape[1:])).abs().view(shape)
 
     def observe(self, state: State, frame: torch.Tensor, action: torch.Tensor | None = None) -> Step:
         """Take a frame and return the state, the mean of the next frame and the owners of this one.
@@ -186,8 +200,8 @@ class Nem(nn.Module):
         """
         x = frame.squeeze(-1)
         if state.time > 0:
-            state = state._replace(gamma=e_step(x, state.psi))
-        return self._advance(state, x, action)
+            state = self.explain(state, x)
+        return self.advance(state, x, action)
 
     def imagine(self, state: State, action: torch.Tensor | None = None) -> Step:
         """Do the same as `observe`, with the model's own prediction in place of a frame.
@@ -197,7 +211,7 @@ class Nem(nn.Module):
         if state.time > 0:
             seen = (state.psi.amax(dim=1) > THRESHOLD).float()
             state = state._replace(gamma=e_step(seen, state.psi))
-        return self._advance(state, (state.gamma * state.psi).sum(dim=1), action)
+        return self.advance(state, (state.gamma * state.psi).sum(dim=1), action)
 
     def parts(self, state: State) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """Return the parts of a prediction, after a step at frame t.
@@ -207,7 +221,8 @@ class Nem(nn.Module):
         """
         return state.psi[..., None], state.gamma, state.attention
 
-    def _advance(self, state: State, x: torch.Tensor, action: torch.Tensor | None) -> Step:
+    def advance(self, state: State, x: torch.Tensor, action: torch.Tensor | None) -> Step:
+        """Flip some pixels of a frame (B, H, W), and return the step that it gives."""
         if self.sizes.actions and action is None:
             raise UnsuitableModel(
                 f"this model needs one of {self.sizes.actions} actions with every frame, and got none: take a"

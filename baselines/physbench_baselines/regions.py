@@ -95,3 +95,51 @@ def box_frames(on, most):
             boxes[b, n, 3] = bottom[n + 1] - top[n + 1]
             boxes[b, n, 4] = n
     return boxes
+
+
+@kernel
+def find_merged(owner, on, slots, least, most):
+    """Find slots that own two things: owner (B, H, W) uint8 and on (B, H, W) bool -> moves (N, 3), middles (N, 2, 2).
+
+    The pixels that are on and that such a slot owns have two separate regions of `least` pixels or more. A move is the
+    number of the sequence, of that slot, and of another slot that owns at most `most` pixels that are on, and so is
+    free for one of the regions. The middles are row and column of the region that stays, the largest, and of the one
+    that moves.
+    """
+    frames, height, width = owner.shape
+    moves = np.zeros((frames * slots, 3), np.int64)
+    middles = np.zeros((frames * slots, 2, 2), np.float64)
+    count = 0
+    for b in range(frames):
+        mass = np.zeros(slots, np.int64)
+        for y in range(height):
+            for x in range(width):
+                if on[b, y, x]:
+                    mass[owner[b, y, x]] += 1
+        for slot in range(slots):
+            free = np.argmin(mass)
+            if mass[slot] < 2 * least or mass[free] > most:
+                continue
+            labels, regions = label(on[b] & (owner[b] == slot))
+            sums = np.zeros((regions + 1, 3), np.int64)  # pixels, and sums of their rows and columns
+            for y in range(height):
+                for x in range(width):
+                    region = labels[y, x]
+                    sums[region, 0] += 1
+                    sums[region, 1] += y
+                    sums[region, 2] += x
+            sums[0, 0] = 0
+            stays = np.argmax(sums[:, 0])
+            sizes = sums[:, 0].copy()
+            sizes[stays] = 0
+            goes = np.argmax(sizes)
+            if sizes[goes] < least:
+                continue
+            moves[count, 0], moves[count, 1], moves[count, 2] = b, slot, free
+            for axis in range(2):
+                middles[count, 0, axis] = sums[stays, 1 + axis] / sums[stays, 0]
+                middles[count, 1, axis] = sums[goes, 1 + axis] / sums[goes, 0]
+            mass[slot] -= sizes[goes]
+            mass[free] = sizes[goes]
+            count += 1
+    return moves[:count], middles[:count]

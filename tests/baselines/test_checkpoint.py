@@ -922,3 +922,70 @@ def test_a_safetensors_header_that_was_tampered_with_raises_nothing_but_refusals
         entries[name][field] = data.draw(words)
     raw_file(tmp_path / "x", json.dumps(entries).encode(), content[8 + length :])
     the_same_or_refused(tmp_path / "x", network_of().half().float())
+
+
+def lend(folder: Path, *, half: bool = False) -> Path:
+    """A file with weights, and beside it one that borrows them, under other sizes that no weight depends on."""
+    network = network_of()
+    checkpoint.save(folder / "lender.safetensors", network, card=CARD, half=half)
+    other = network_of(noise=0.5)
+    other.load_state_dict(network.state_dict())
+    checkpoint.save_borrower(folder / "x.safetensors", other, folder / "lender.safetensors", card={"name": "x"})
+    return folder / "x.safetensors"
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_borrowed_weights_are_those_of_the_file_beside_it(tmp_path: Path, half: bool) -> None:
+    path = lend(tmp_path, half=half)
+    found, lender = checkpoint.load(path), checkpoint.load(tmp_path / "lender.safetensors")
+    assert same(found.network, lender.network) and found.network.sizes.noise == 0.5
+    assert found.card == {"name": "x"} and parse(path)[1] == {}
+    assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest() != lender.sha256
+    assert checkpoint.inspect(path).borrows == found.header.borrows and lender.header.borrows is None
+
+
+def test_borrowed_weights_are_refused_where_they_are_not_those_that_were_meant(tmp_path: Path) -> None:
+    path = lend(tmp_path)
+    lender = tmp_path / "lender.safetensors"
+    content = lender.read_bytes()
+    checkpoint.save(lender, network_of(bias=True), card={"name": "another"})
+    require_refusal(path, StorageError, "borrows the weights of lender.safetensors, and the file beside it is another")
+    lender.unlink()
+    require_refusal(path, StorageError, "borrows the weights of lender.safetensors, which is not beside it")
+    lender.write_bytes(content)
+    checkpoint.save_borrower(tmp_path / "y.safetensors", network_of(), path)
+    require_refusal(tmp_path / "y.safetensors", HostileFile, "x.safetensors, which has none of its own")
+    (tmp_path / "deep").mkdir()
+    with pytest.raises(StorageError, match="only from a file beside it"):
+        checkpoint.save_borrower(tmp_path / "deep" / "x.safetensors", network_of(), lender)
+
+
+@pytest.mark.parametrize(
+    "loan",
+    [
+        None,
+        "lender.safetensors",
+        {},
+        {"file": "lender.safetensors"},
+        {"file": "../lender.safetensors", "sha256": "0" * 64},
+        {"file": "/etc/lender.safetensors", "sha256": "0" * 64},
+        {"file": "lender.pt", "sha256": "0" * 64},
+        {"file": "lender.safetensors", "sha256": "0" * 63},
+        {"file": "lender.safetensors", "sha256": 0},
+        {"file": "lender.safetensors", "sha256": "0" * 64, "more": 1},
+    ],
+)
+def test_a_loan_names_a_file_in_the_same_folder_and_its_checksum(tmp_path: Path, loan: Any) -> None:
+    path = write(tmp_path / "x.safetensors", {}, _header(borrows=loan))
+    require_refusal(path, HostileFile, "borrows its weights, and does not say from which file beside it")
+
+
+def test_a_file_does_not_borrow_weights_and_hold_some(tmp_path: Path) -> None:
+    lend(tmp_path)
+    digest = hashlib.sha256((tmp_path / "lender.safetensors").read_bytes()).hexdigest()
+    header = _header(borrows={"file": "lender.safetensors", "sha256": digest})
+    require_refusal(
+        write(tmp_path / "x.safetensors", float32(), header),
+        HostileFile,
+        "borrows its weights, and has some of its own",
+    )

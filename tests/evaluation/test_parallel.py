@@ -111,7 +111,9 @@ def test_workers_share_the_cores(
     cores: int, allowed: str | None, team: Team, share: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("physbench.evaluation.workers.count_cores", lambda: cores)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False) if allowed is None else monkeypatch.setenv("OMP_NUM_THREADS", allowed)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if allowed is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", allowed)
     assert team.count_threads() == share
 
 

@@ -32,12 +32,21 @@ MOST_HEADER = 1 << 20
 
 
 @dataclass(frozen=True)
+class Loan:
+    """Weights that a file does not hold: those of a file beside it, which is pinned by its checksum."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class CheckpointHeader:
     """What a file says about its weights. The form is checked; whether the sizes make sense is not."""
 
     architecture: str
     sizes: Mapping[str, Any]
     card: Mapping[str, Any]
+    borrows: Loan | None = None
 
 
 def header_of(text: str, path: Path) -> CheckpointHeader:
@@ -55,6 +64,7 @@ def header_of(text: str, path: Path) -> CheckpointHeader:
             " physbench reads it"
         )
     architecture, sizes, card = told.get("architecture"), told.get("sizes"), told.get("card")
+    borrows = _loan_of(told.pop("borrows"), path) if "borrows" in told else None
     if len(told) != 5 or not isinstance(architecture, str) or not isinstance(sizes, dict) or not isinstance(card, dict):
         raise HostileFile(f"the header of {path} does not have an architecture, sizes and a card, and nothing else")
     if ":" in architecture:
@@ -67,7 +77,7 @@ def header_of(text: str, path: Path) -> CheckpointHeader:
         raise StorageError(
             f"{path} is of the architecture {architecture[:40]!r}, which this physbench does not have: {hint}"
         )
-    header = CheckpointHeader(architecture, cast("dict[str, Any]", sizes), cast("dict[str, Any]", card))
+    header = CheckpointHeader(architecture, cast("dict[str, Any]", sizes), cast("dict[str, Any]", card), borrows)
     for name in CARD.keys() & header.card.keys():
         value: Any = header.card[name]
         if value is not None and type(value) is not CARD[name]:
@@ -78,6 +88,19 @@ def header_of(text: str, path: Path) -> CheckpointHeader:
         if name.endswith("_link") and isinstance(value, str) and not value.startswith("https://"):
             raise HostileFile(f"the card of {path} has the {name} {value[:60]!r}: only https:// links are shown")
     return header
+
+
+def _loan_of(told: Any, path: Path) -> Loan:
+    """Read which file the weights are borrowed from: one in the same folder, and nowhere else."""
+    loan = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+    file, checksum = loan.get("file"), loan.get("sha256")
+    if (
+        len(loan) != 2
+        or not (isinstance(file, str) and re.fullmatch(r"[A-Za-z0-9][\w.-]{0,200}\.safetensors", file, re.ASCII))
+        or not (isinstance(checksum, str) and re.fullmatch(r"[0-9a-f]{64}", checksum))
+    ):
+        raise HostileFile(f"{path} borrows its weights, and does not say from which file beside it, and its sha256")
+    return Loan(file, checksum)
 
 
 def parse(raw: bytes, path: Path) -> dict[str, Any]:

@@ -1,0 +1,44 @@
+"""Sizes of R-NEM with other rules for its slots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from physbench.errors import ModelError
+from physbench.fields import parameter
+from physbench_baselines.architecture import Architecture
+from physbench_baselines.nem_sizes import NemSizes
+
+if TYPE_CHECKING:
+    from physbench_baselines.regrouped import RegroupedNem
+
+
+@dataclass(frozen=True)
+class RegroupedSizes(NemSizes):
+    """Sizes of R-NEM, and the numbers of the rules, which no weight depends on."""
+
+    spread: float = parameter(3.0, above=0, high=256)  # pixels over which a slot's share at the start falls by 1/e
+    least: int = parameter(40, low=0, high=1 << 16)  # pixels of a thing that gets a slot of its own; 0 = never
+    most: int = parameter(25, low=0, high=1 << 16)  # pixels that a slot may own and still be given away
+    above: float = parameter(0.4, low=0, below=1)  # in a rollout, a pixel is on if its prediction is above this
+    published: float = parameter(0.0, low=0, high=1)  # share of the sequences in training that start as published
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.mixture:
+            raise ModelError("with one slot there is nothing to group: give 2 slots or more")
+
+    def build(self) -> RegroupedNem:
+        """Make a model with fresh weights."""
+        from physbench_baselines.regrouped import RegroupedNem
+
+        return RegroupedNem(self)
+
+
+ARCHITECTURE = Architecture(
+    name="nem-regrouped",
+    sizes=RegroupedSizes,
+    variants={"r-nem-regrouped": {"": RegroupedSizes(slots=8)}},
+    settable=("slots", "noise", "spread", "least", "most", "above"),
+)
