@@ -146,6 +146,24 @@ class Parts:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingCost:
+    """What it took to train a model, with everything that it began with."""
+
+    cpu_hours: float = 0.0  # core-hours of training on a CPU
+    gpu_hours: float = 0.0
+    sequences: int = 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The cost as notes for readers of a result."""
+        hours = {"cpu-hours": self.cpu_hours, "gpu-hours": self.gpu_hours}
+        return (
+            *(f"{name}-{max(spent, 0.01):.2f}" for name, spent in hours.items() if spent),
+            *[f"sequences-{self.sequences}"] * bool(self.sequences),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Facts about a model that tables show beside its scores; a model may carry them as its attribute `origin`."""
 
@@ -158,6 +176,7 @@ class Origin:
     torch_version: str | None = None
     samples: int = 1  # how many samples its mean is the average of
     training: str | None = None  # how it was trained, in a few words, if it was trained for less than in the paper
+    cost: TrainingCost | None = None  # if it is known
     settings: Mapping[str, float] = field(default_factory=lambda: {})  # settings that differ from those in training
     code: str | None = None  # the package.module:ATTRIBUTE that its weights belong to, if that is code of the user
 

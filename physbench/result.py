@@ -54,6 +54,14 @@ def describe_note(note: str) -> str:
         return f"it was given {name} {value}, where it usually has another number"
     if stem == "likelihood":
         return f"its likelihoods are densities of its own kind, {number}"
+    kind, _, count = note.rpartition("-")
+    costs = {
+        "cpu-hours": f"it was trained for {count} core-hours of a CPU",
+        "gpu-hours": f"it was trained for {count} hours of a GPU",
+        "sequences": f"it was trained on {int(count):,} sequences" if count.isdecimal() else note,
+    }
+    if kind in costs:
+        return costs[kind]
     spoken = {
         "samples": f"its mean is the average of {number} samples",
         "gaussian": f"its likelihoods are densities, of normal pixels with sigma {number}",

@@ -6,12 +6,14 @@ A name is that of a model, followed by the dataset that it learnt unless that is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
 from physbench_baselines.checkpoint import model
 from physbench_baselines.model_card import Card
+from physbench_baselines.training_stages import cost_of
 
 if TYPE_CHECKING:
     from physbench_baselines.adapter import TorchModel
@@ -31,7 +33,9 @@ def names() -> list[str]:
 def load_bundled(name: str, *, device: str = "cpu", settings: Mapping[str, float] | None = None) -> TorchModel:
     """Load a model that comes with the package."""
     with as_file(FOLDER / f"{name}.safetensors") as path:
-        return model(path, device=device, settings=settings)
+        loaded = model(path, device=device, settings=settings)
+    loaded.origin = replace(loaded.origin, cost=cost_of(vars(card(name))))
+    return loaded
 
 
 def card(name: str) -> Card:

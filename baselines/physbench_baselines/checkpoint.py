@@ -26,6 +26,7 @@ from physbench_baselines.containers.arrays import STATE, TYPES, Arrays, packed_s
 from physbench_baselines.containers.header import FORMAT, FORMAT_VERSION, CheckpointHeader, Loan
 from physbench_baselines.containers.tensors import MOST_BYTES
 from physbench_baselines.training.folder import Folder
+from physbench_baselines.training_stages import cost_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -147,6 +148,7 @@ def model(
     network = _set(checkpoint.network, changed) if changed else checkpoint.network
     code = architecture_of(network).name
     told: Any = {
+        "cost": cost_of(checkpoint.card),
         "code": code if ":" in code else None,
         **{name: checkpoint.card.get(name) for name in ("train_seed", "model_link", "paper_link", "training")},
     }

@@ -21,6 +21,7 @@ from physbench.report.numbers import NOTHING
 from physbench.report.pages import image_address, render
 from physbench.result import describe_note
 from physbench_leaderboard.boards import Board, Standing
+from physbench_leaderboard.budgets import BUDGETS, describe_cost, list_budgets
 from physbench_leaderboard.columns import Column, columns
 from physbench_leaderboard.plots import plots
 from physbench_leaderboard.trust import DEGREES
@@ -150,6 +151,9 @@ def page(boards: Sequence[Board], *, pictures: Mapping[str, bytes] = NO_PICTURES
         "define": define,
         "tell": describe_note,
         "degrees": DEGREES,
+        "budgets": BUDGETS,
+        "list_budgets": list_budgets,
+        "describe_cost": describe_cost,
         "nothing": NOTHING,
     }
     return render("board.html.j2", values, package="physbench_leaderboard")

@@ -7,14 +7,16 @@ best share the first rank. Reference rows and numbers from papers are shown too,
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
 from physbench.evaluation.known import Published, list_published
 from physbench.metrics.catalogue import find, stands_in_tables
+from physbench.model import TrainingCost
 from physbench.report.numbers import number
 from physbench.suites import PRIVILEGED, SIZES, installed_suites, suite_of
+from physbench_leaderboard.budgets import is_cost, list_budgets, training_cost
 from physbench_leaderboard.entries import Entry
 from physbench_leaderboard.estimate import NOTHING, Contender, ScoreEstimate, better
 from physbench_leaderboard.store import Listed
@@ -52,6 +54,8 @@ class Standing:
     parameters: int | None = None
     model_link: str | None = None
     paper_link: str | None = None
+    cost: TrainingCost | None = None  # of the dearest of its trainings; None if it is not known of each of them
+    ranks: Mapping[str, int] = field(default_factory=lambda: {}, repr=False)  # within the budgets that its cost fits
     notes: tuple[str, ...] = ()
     date: str = ""
 
@@ -125,10 +129,10 @@ class Board:
         return list(found)
 
 
-def boards(listed: Iterable[Listed], *, suite: str | None = None) -> list[Board]:
+def boards(listed: Iterable[Listed], *, suite: str | None = None, budget: str | None = None) -> list[Board]:
     """Make the boards of all listed submissions, in the order of the suites, with small sizes first.
 
-    suite: make only the boards of this suite.
+    suite: make only the boards of this suite. budget: list and rank only models whose training fits it.
     """
     found: dict[BoardKey, list[tuple[Entry, Listed]]] = {}
     for each in listed:
@@ -139,7 +143,8 @@ def boards(listed: Iterable[Listed], *, suite: str | None = None) -> list[Board]
     keys = sorted(
         found, key=lambda key: (order[0].index(key.suite), order[1].index(key.size), key.likelihood != "bernoulli", key)
     )
-    return [_board(key, found[key]) for key in keys]
+    made = [_board(key, found[key]) for key in keys]
+    return [_within(board, budget) for board in made] if budget else made
 
 
 def _key(entry: Entry) -> BoardKey:
@@ -167,17 +172,13 @@ def _board(key: BoardKey, found: list[tuple[Entry, Listed]]) -> Board:
         model: Contender(tuple(entry for entry, _ in pairs), tuple(listed.sums for _, listed in pairs), suite.ranked_by)
         for model, pairs in models.items()
     }
-    ranks = _ranks({model: each for model, each in contenders.items() if not is_reference(model)}, direction)
+    costs = {model: training_cost(entry.first for entry in each.entries) for model, each in contenders.items()}
+    ranks = _ranks({model: each for model, each in contenders.items() if not is_reference(model)}, direction, costs)
     standings = [
-        _standing(model, each, [listed for _, listed in models[model]], ranks.get(model))
+        _standing(model, each, [listed for _, listed in models[model]], ranks.get(model, {}), costs[model])
         for model, each in contenders.items()
     ]
     sign = -1 if direction == "higher" else 1
-
-    def place(standing: Standing) -> Any:
-        value = sign * standing.score(*suite.ranked_by).value if suite.ranked_by else 0.0
-        return standing.rank is None, standing.rank, value if math.isfinite(value) else math.inf, standing.model
-
     models_of, references = (
         [each for each in standings if (each.model in suite.references) is beside] for beside in (False, True)
     )
@@ -186,29 +187,53 @@ def _board(key: BoardKey, found: list[tuple[Entry, Listed]]) -> Board:
         suite.about,
         suite.ranked_by,
         direction,
-        standings=tuple(sorted(models_of, key=place)),
+        standings=tuple(sorted(models_of, key=lambda each: _order(each, suite.ranked_by, sign))),
         references=tuple(sorted(references, key=lambda standing: suite.references.index(standing.model))),
         published=tuple(list_published(key.suite)),
     )
 
 
-def _ranks(contenders: Mapping[str, Contender], direction: Literal["lower", "higher", "neither"]) -> dict[str, int]:
-    """Return the ranks of the models that have the figure that ranks."""
+def _ranks(
+    contenders: Mapping[str, Contender],
+    direction: Literal["lower", "higher", "neither"],
+    costs: Mapping[str, TrainingCost | None],
+) -> dict[str, dict[str, int]]:
+    """Return the ranks of the models that have the figure that ranks: among all (""), and within each budget."""
     if direction == "neither":
         return {}
     ranked = {model: each for model, each in contenders.items() if each.headline.value == each.headline.value}
-    above = dict.fromkeys(ranked, 0)
+    ranks = {model: {name: 1 for name in ("", *list_budgets(costs[model]))} for model in ranked}
     for (model, ours), (other, theirs) in combinations(ranked.items(), 2):
         if winner := better(ours, theirs, direction):
-            above[other if winner is ours else model] += 1
-    return {model: 1 + count for model, count in above.items()}
+            first, second = (model, other) if winner is ours else (other, model)
+            for name in ranks[first].keys() & ranks[second].keys():
+                ranks[second][name] += 1
+    return ranks
 
 
-def _standing(model: str, contender: Contender, listed: list[Listed], rank: int | None) -> Standing:
+def _within(board: Board, budget: str) -> Board:
+    """Return a board with only those models that fit a budget, and their ranks among one another."""
+    standings = [
+        replace(standing, rank=standing.ranks.get(budget))
+        for standing in board.standings
+        if budget in list_budgets(standing.cost)
+    ]
+    sign = -1 if board.better == "higher" else 1
+    return replace(board, standings=tuple(sorted(standings, key=lambda each: _order(each, board.ranked_by, sign))))
+
+
+def _order(standing: Standing, ranked_by: tuple[str, str] | None, sign: int) -> Any:
+    value = sign * standing.score(*ranked_by).value if ranked_by else 0.0
+    return standing.rank is None, standing.rank, value if math.isfinite(value) else math.inf, standing.model
+
+
+def _standing(
+    model: str, contender: Contender, listed: list[Listed], ranks: Mapping[str, int], cost: TrainingCost | None
+) -> Standing:
     keys = dict.fromkeys(key for entry in contender.entries for key in entry.rows)
     rows = [entry.first for entry in contender.entries]
     return Standing(
-        rank=rank,
+        rank=ranks.get(""),
         model=model,
         scores={key: contender.estimate(key) for key in keys},
         trainings=len(contender.trainings),
@@ -217,6 +242,8 @@ def _standing(model: str, contender: Contender, listed: list[Listed], rank: int 
         parameters=max((row.parameters for row in rows if row.parameters is not None), default=None),
         model_link=next((row.model_link for row in rows if row.model_link), None),
         paper_link=next((row.paper_link for row in rows if row.paper_link), None),
-        notes=tuple(sorted({note for row in rows for note in row.notes})),
+        cost=cost,
+        ranks=ranks,
+        notes=tuple(sorted({note for row in rows for note in row.notes if not is_cost(note)})),
         date=max(row.date for row in rows),
     )

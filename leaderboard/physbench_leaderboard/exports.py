@@ -36,6 +36,8 @@ COLUMNS = (
     "paper_link",
     "notes",
     "date",
+    "cpu_hours",
+    "gpu_hours",
 )
 """The columns of the CSV, which has a row for each model and figure. kind: ranked, reference or published."""
 
@@ -52,7 +54,7 @@ def as_csv(boards: Iterable[Board]) -> str:
         }
         for kind, standing in _everybody(board):
             about = {name: getattr(standing, name) for name in COLUMNS if hasattr(standing, name)}
-            about |= {"kind": kind, "notes": " ".join(standing.notes)}
+            about |= {"kind": kind, "notes": " ".join(standing.notes), **_cost(standing)}
             for (task, metric), each in standing.scores.items():
                 table.writerow(
                     {**common, **_write_cells(about), "task": task, "metric": metric, **_write_cells(_numbers(each))}
@@ -86,6 +88,8 @@ def _plain(board: Board) -> dict[str, Any]:
             "kind": kind,
             **{name: getattr(standing, name) for name in COLUMNS if hasattr(standing, name)},
             "notes": list(standing.notes),
+            **_cost(standing),
+            "budgets": {name: rank for name, rank in standing.ranks.items() if name},
             "scores": [
                 {"task": task, "metric": metric, **_numbers(each), **_doubts(board, task, metric)}
                 for (task, metric), each in standing.scores.items()
@@ -107,6 +111,11 @@ def _plain(board: Board) -> dict[str, Any]:
         "models": models,
         "published": papers,
     }
+
+
+def _cost(standing: Standing) -> dict[str, float | None]:
+    cost = standing.cost
+    return {name: None if cost is None else getattr(cost, name) for name in ("cpu_hours", "gpu_hours")}
 
 
 def _doubts(board: Board, task: str, metric: str) -> dict[str, bool]:

@@ -273,7 +273,8 @@ def _write(value: Any) -> str:
 
 
 NUMBERED_NOTE = re.compile(
-    rf"samples-[1-9][0-9]{{0,4}}|{OWN_NOTE.pattern}|"
+    rf"samples-[1-9][0-9]{{0,4}}|{OWN_NOTE.pattern}|sequences-[1-9][0-9]{{0,14}}|"
+    r"[cg]pu-hours-(0|[1-9][0-9]{0,6})\.[0-9]{2}|"
     r"(gaussian|set-[A-Za-z_][A-Za-z0-9_]{0,39})--?[0-9]{1,12}(\.[0-9]{1,17})?"
 )
 

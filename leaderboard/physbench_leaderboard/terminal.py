@@ -9,6 +9,7 @@ from physbench.report.definitions import ARROWS, define
 from physbench.report.numbers import MINUS, figures, number
 from physbench.result import describe_note
 from physbench_leaderboard.boards import Board, Standing
+from physbench_leaderboard.budgets import BUDGETS, describe_cost
 from physbench_leaderboard.columns import columns
 
 RANKING = "*"
@@ -31,9 +32,17 @@ class TextColumn(NamedTuple):
         return max(map(len, (*self.heads, *self.cells)))
 
 
-def as_text(boards: Sequence[Board], *, width: int = 80, every: bool = False) -> str:
-    """Return boards as tables no wider than `width`. every: show all columns, in tables one below the other."""
-    return "\n\n".join("\n".join(_lines(board, width, every)) for board in boards) or "nothing is listed"
+def as_text(boards: Sequence[Board], *, width: int = 80, every: bool = False, budget: str | None = None) -> str:
+    """Return boards as tables no wider than `width`.
+
+    every: show all columns, in tables one below the other. budget: what the boards are limited to, to be said.
+    """
+    tables = "\n\n".join("\n".join(_lines(board, width, every)) for board in boards) or "nothing is listed"
+    if budget is None:
+        return tables
+    title = BUDGETS[budget].title
+    told = f"Models trained within {title}; others, and those whose cost is not known, are left out."
+    return "\n".join([*_wrap(told, width), "", tables])
 
 
 def _lines(board: Board, width: int, every: bool) -> Iterator[str]:
@@ -140,6 +149,7 @@ def _about(everybody: list[Standing]) -> Iterator[TextColumn]:
     yield TextColumn(
         ("parameters", ""), ["" if each.parameters is None else f"{each.parameters:,}" for each in everybody]
     )
+    yield TextColumn(("training", ""), [describe_cost(each.cost) for each in everybody], left=True)
 
 
 def _wrap(text: str, width: int, indent: str = "") -> list[str]:

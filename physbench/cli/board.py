@@ -15,7 +15,7 @@ import click
 from physbench.cli.pipe_options import COMMAND, TIMEOUT, run_command
 from physbench.cli.root import JSON, main
 from physbench.cli.scores import FRESH
-from physbench.errors import PhysbenchError
+from physbench.errors import PhysbenchError, UnknownName, suggest
 from physbench.printable import printable
 from physbench.progress import progress_bar
 from physbench.suites import suite_of
@@ -111,11 +111,18 @@ def add(file: Path, folder: Path | None, as_json: bool) -> None:
     help="Also a submission of yours, which is not added.",
 )
 @click.option("--all", "every", is_flag=True, help="Every column, in tables one below the other.")
+@click.option("--budget", help="Only models whose training cost no more: night (24 core-hours) or gpu-hour.")
 @FOLDER
 @click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV.")
 @JSON
 def show(
-    suite: str | None, beside: tuple[Path, ...], every: bool, folder: Path | None, as_csv: bool, as_json: bool
+    suite: str | None,
+    beside: tuple[Path, ...],
+    every: bool,
+    budget: str | None,
+    folder: Path | None,
+    as_csv: bool,
+    as_json: bool,
 ) -> None:
     """Show the table, with ranks and 95 % intervals.
 
@@ -124,15 +131,19 @@ def show(
     \b
     physbench leaderboard show --suite balls
     physbench leaderboard show --suite balls --with mine.csv
+    physbench leaderboard show --suite balls --budget night
     """
     from physbench_leaderboard import exports, terminal
+    from physbench_leaderboard.budgets import BUDGETS
 
     if suite:
         suite_of(suite)
-    boards = _boards(folder, suite, beside)
+    if budget is not None and budget not in BUDGETS:
+        raise UnknownName(f"there is no budget {budget!r}: {suggest(budget, BUDGETS)}")
+    boards = _boards(folder, suite, beside, budget)
     if as_json or as_csv:
         return click.echo((exports.as_json if as_json else exports.as_csv)(boards), nl=False)
-    click.echo(terminal.as_text(boards, width=get_terminal_size().columns, every=every))
+    click.echo(terminal.as_text(boards, width=get_terminal_size().columns, every=every, budget=budget))
 
 
 @leaderboard.command()
@@ -280,7 +291,9 @@ def _folder(folder: Path | None) -> Path:
     return folder or bundled_folder()
 
 
-def _boards(folder: Path | None, suite: str | None, beside: Sequence[Path] = ()) -> list[Board]:
+def _boards(
+    folder: Path | None, suite: str | None, beside: Sequence[Path] = (), budget: str | None = None
+) -> list[Board]:
     from physbench_leaderboard import boards, store
 
-    return boards.boards(store.load_all(_folder(folder), beside=beside), suite=suite)
+    return boards.boards(store.load_all(_folder(folder), beside=beside), suite=suite, budget=budget)

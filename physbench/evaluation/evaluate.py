@@ -174,6 +174,7 @@ def evaluate(
         *notes,
         *[f"samples-{origin.samples}"] * (origin.samples > 1),
         *["trained-less-than-the-paper"] * (origin.training is not None),
+        *(origin.cost.notes if origin.cost else ()),
     )
     notes = (*notes, *[f"set-{name}-{_plain(number)}" for name, number in sorted(origin.settings.items())])
     if getattr(model, "privileged", False):

@@ -27,7 +27,7 @@ from physbench.report.charts import LEFT, RIGHT
 from physbench_baselines import bundled, checkpoint
 from physbench_baselines.training import loop
 from physbench_baselines.training.folder import LogRow
-from physbench_baselines.training.initial import network_of, total
+from physbench_baselines.training.initial import network_of
 from physbench_baselines.training.learning_curves import curves
 from physbench_baselines.training.loop import TrainingProgress
 from physbench_baselines.training.run import train
@@ -35,6 +35,7 @@ from physbench_baselines.training.score import validate
 from physbench_baselines.training.sources import source_of
 from physbench_baselines.training.step import Stepper
 from physbench_baselines.training.training_recipe import TrainingRecipe
+from physbench_baselines.training_stages import total
 from tests.baselines.toy import MODEL
 from tests.builders.datasets import MadeDataset
 

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from physbench.metrics.catalogue import find
+from physbench.model import TrainingCost
+from physbench.report.numbers import NOTHING
 from physbench_leaderboard.board_page import build
 from physbench_leaderboard.boards import Board, Standing
 from tests.leaderboard.browser import CHROMIUM, Browser
@@ -35,9 +37,25 @@ def list_boards() -> list[Board]:
     """Five models whose figures, counts and words all stand in another order."""
     balls, simulation, smoke = golden()
     models = [
-        standing("nem", 1, on_balls(0.25, 0.5), parameters=900, date="2026-01-02"),
+        standing(
+            "nem",
+            1,
+            on_balls(0.25, 0.5),
+            parameters=900,
+            date="2026-01-02",
+            cost=TrainingCost(gpu_hours=0.5),
+            ranks={"": 1, "gpu-hour": 1},
+        ),
         standing("Slots", 2, on_balls(0.3), parameters=1_000, trust="re-run", date="2026-03-01"),
-        standing("r-nem", 2, on_balls(0.31, 0.9), trainings=3, date="2025-12-31"),
+        standing(
+            "r-nem",
+            2,
+            on_balls(0.31, 0.9),
+            trainings=3,
+            date="2025-12-31",
+            cost=TrainingCost(cpu_hours=2.81),
+            ranks={"": 2, "night": 1, "gpu-hour": 2},
+        ),
         standing(
             "model-10",
             4,
@@ -47,7 +65,16 @@ def list_boards() -> list[Board]:
             notes=("samples-5",),
             date="2026-01-30",
         ),
-        standing("model-9", 5, on_balls(1.2, 0.25), notes=("own-code",), parameters=3_000_000, date="2026-01-01"),
+        standing(
+            "model-9",
+            5,
+            on_balls(1.2, 0.25),
+            notes=("own-code",),
+            parameters=3_000_000,
+            date="2026-01-01",
+            cost=TrainingCost(cpu_hours=30, gpu_hours=2),
+            ranks={"": 5},
+        ),
     ]
     others = [
         replace(smoke, key=smoke.key._replace(suite=name)) for name in ("extrapolation", "curtain", "crop50")
@@ -146,6 +173,7 @@ COLUMNS: dict[str, tuple[Callable[[Standing], Any], str]] = {
     "ari": (lambda each: each.score(BALLS, "ari").value, "desc"),
     "trainings": (lambda each: each.trainings, "desc"),
     "parameters": (lambda each: math.nan if each.parameters is None else each.parameters, "asc"),
+    "training": (lambda each: each.cost.cpu_hours + each.cost.gpu_hours if each.cost else math.nan, "asc"),
     "trust": (lambda each: ("self-reported", "recomputed", "re-run").index(each.trust), "desc"),
     "notes": (lambda each: " ".join(each.notes) or math.nan, "asc"),
     "date": (lambda each: each.date, "desc"),
@@ -185,6 +213,26 @@ def test_the_filter_keeps_what_has_every_word(tab: Browser) -> None:
                 " box.dispatchEvent(new Event('input')); })()")  # fmt: skip
         assert tab.run(SHOWN) == expected
         assert tab.run("document.querySelector('#count').textContent") == counted
+
+
+def test_a_budget_keeps_what_it_can_pay_for_and_ranks_it_anew(tab: Browser, site: str) -> None:
+    ranked = "[...document.querySelectorAll('#balls [data-models] tr')].map(row => row.cells[0].textContent)"
+    for budget, expected, counted in [
+        ("night", {"r-nem": "1"}, "1 of 5 models"),
+        ("gpu-hour", {"nem": "1", "r-nem": "2"}, "2 of 5 models"),
+        ("", {"nem": "1", "Slots": "2", "r-nem": "2", "model-10": "4", "model-9": "5"}, "5 models"),
+    ]:
+        tab.run(f"(() => {{ const box = document.querySelector('#budget'); box.value = {json.dumps(budget)};"
+                " box.dispatchEvent(new Event('change')); })()")  # fmt: skip
+        assert dict(zip(tab.run(SHOWN), tab.run(ranked), strict=True)) == expected
+        assert tab.run("document.querySelector('#count').textContent") == counted
+        assert (f"budget={budget}" in address(tab)) == bool(budget)
+    tab.open(site + "#suite=balls&budget=night")
+    assert tab.run(SHOWN) == ["r-nem"] and tab.run("document.querySelector('#budget').value") == "night"
+    tab.open(site + "#suite=balls&budget=none-of-them")
+    assert len(tab.run(SHOWN)) == 5
+    costs = tab.run("[...document.querySelectorAll('#balls [data-models] .cost')].map(cell => cell.textContent)")
+    assert costs == ["0.5 GPU-h", NOTHING, "2.81 core-h", NOTHING, "30 core-h + 2 GPU-h"]
 
 
 def test_the_state_is_in_the_address_and_comes_back(tab: Browser, site: str) -> None:

@@ -338,14 +338,15 @@ def test_a_wider_terminal_shows_more_and_all_shows_every_column_once() -> None:
         "trust",
         "trainings",
         "parameters",
+        "training",
         *(metric for _, metric in board.metrics()),
     } - {"relative_bce"}
     assert set(heads(width=80)) < set(heads(width=120)) < set(heads(width=200)) < everything
     for width in (60, 80, 200):
         shown = heads(width=width, every=True)
-        assert set(shown) == everything and len(shown) == len(board.metrics()) + 4
+        assert set(shown) == everything and len(shown) == len(board.metrics()) + 5
     hidden = int(re.findall(r"(\d+) more columns with --all", as_text([board], width=80))[0])
-    assert hidden + len(heads(width=80)) == len(board.metrics()) + 4
+    assert hidden + len(heads(width=80)) == len(board.metrics()) + 5
 
 
 def test_text_that_a_spreadsheet_would_run_is_quoted() -> None:

@@ -26,8 +26,8 @@ from physbench_baselines.campaign.history import (
 )
 from physbench_baselines.campaign.planned_runs import PlannedRun
 from physbench_baselines.training.folder import Folder, LogRow
-from physbench_baselines.training.initial import stages_before
 from physbench_baselines.training.training_recipe import TrainingRecipe
+from physbench_baselines.training_stages import stages_before
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from physbench_baselines.campaign.stages import TrainingStage
 from physbench_baselines.model_card import to_json
 from physbench_baselines.releasing import origin
 from physbench_baselines.training.folder import Folder
-from physbench_baselines.training.initial import stages_before
+from physbench_baselines.training_stages import stages_before
 
 MOST_BYTES = 16_000_000
 """The most bytes of a file of weights."""

@@ -13,9 +13,9 @@ from physbench_baselines.architecture import find_architecture
 from physbench_baselines.model_card import Card
 from physbench_baselines.releasing.bars import Row, collect_rows, compare_with_rows, find_score
 from physbench_baselines.releasing.worlds import WORLDS, ModelWorld
-from physbench_baselines.training.initial import stages_before, total
 from physbench_baselines.training.preflight import usual_recipe
 from physbench_baselines.training.training_recipe import TrainingRecipe
+from physbench_baselines.training_stages import stages_before, total
 
 NOTHING = "No trained weights are here yet."
 

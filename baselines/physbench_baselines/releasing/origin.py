@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from physbench_baselines.architecture import Architecture
 from physbench_baselines.model_card import RunCard
 from physbench_baselines.training.folder import Folder, LogRow
-from physbench_baselines.training.initial import stages_before, total
 from physbench_baselines.training.keep import load_run_state
+from physbench_baselines.training_stages import stages_before, total
 
 T = TypeVar("T")
 

@@ -22,8 +22,8 @@ from physbench_baselines.releasing.origin import budget_of
 from physbench_baselines.releasing.scoring_options import FOLDER, run_scoring, scoring_options
 from physbench_baselines.releasing.worlds import ModelWorld, world_of
 from physbench_baselines.training.folder import Folder
-from physbench_baselines.training.initial import stages_before
 from physbench_baselines.training.training_recipe import TrainingRecipe
+from physbench_baselines.training_stages import stages_before
 
 
 def repeat(

@@ -29,6 +29,7 @@ from physbench_baselines.model_card import Card
 from physbench_baselines.releasing.scoring_options import FOLDER, run_scoring, scoring_options
 from physbench_baselines.releasing.worlds import suites_of, world_of
 from physbench_baselines.training.folder import Folder
+from physbench_baselines.training_stages import cost_of
 
 Row = dict[str, Any]
 Mark = list[Any]  # suite, version, size
@@ -65,6 +66,7 @@ def score_release(
         raise TrainingError(
             f"{place} is not the card of the weights in {path}: put the right one back, or bundle the run again"
         )
+    shipped.origin = replace(shipped.origin, cost=cost_of(vars(card)))
     asked = {
         suite: extent(suite, size=size, limit=limit) for suite in (suites_of(card.data) if suites is None else suites)
     }

@@ -4,12 +4,11 @@ It is freshly drawn from a seed, or has the weights of another run or of a model
 case the cost of those weights is kept, too.
 """
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import fields, replace
 from importlib.resources import as_file
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 
@@ -18,15 +17,7 @@ from physbench.recipe import mix
 from physbench_baselines import bundled, checkpoint
 from physbench_baselines.architecture import architecture_with
 from physbench_baselines.training.training_recipe import TrainingRecipe
-
-Stage = dict[str, Any]
-
-COUNTED = {"steps": int, "sequences": int, "hours": float}
-"""The fields of a stage that are added up over all stages."""
-
-
-KEPT = (*COUNTED, "name", "hardware", "data", "recipe", "minutes_limit", "steps_limit")
-"""The fields of a stage of training that a card keeps."""
+from physbench_baselines.training_stages import Stage, stage_of, stages_before
 
 
 class Initial(NamedTuple):
@@ -88,7 +79,7 @@ def initial_of(name: str, *, model: str = "") -> Initial:
             )
             raise TrainingError(f"this run cannot begin with {name!r}: {error}{hint}") from None
     card = {**found.card, **vars(bundled.card(name))} if known else found.card
-    return Initial(found.network, [*stages_before(card), _stage(card) | {"weights_sha256": found.sha256}])
+    return Initial(found.network, [*stages_before(card), stage_of(card) | {"weights_sha256": found.sha256}])
 
 
 def begin_with(network: torch.nn.Module, initial: Initial, name: str) -> None:
@@ -110,27 +101,3 @@ def begin_with(network: torch.nn.Module, initial: Initial, name: str) -> None:
             f"this run cannot begin with {name!r}: it is another model or of other sizes, they differ in {odd}"
         )
     network.load_state_dict({weight: tensor.to(ours[weight].dtype) for weight, tensor in theirs.items()})
-
-
-def stages_before(card: Mapping[str, Any]) -> list[Stage]:
-    """Return the stages of training that a card lists as earlier ones, without the card's own stage."""
-    told = card.get("before")
-    return (
-        [_stage(cast("Stage", stage)) for stage in cast("list[Any]", told) if isinstance(stage, dict)]
-        if isinstance(told, list)
-        else []
-    )
-
-
-def total(card: Mapping[str, Any], field: str) -> Any:
-    """Return the sum of `steps`, `sequences` or `hours` over all stages of training."""
-    return sum(stage[field] for stage in (*stages_before(card), _stage(card)))
-
-
-def _stage(card: Mapping[str, Any]) -> Stage:
-    """Read a stage from a card. Cards can come from any source, so what is not a number counts as 0."""
-    told = {field: card.get(field) for field in (*KEPT, "weights_sha256") if field in card}
-    for field, kind in COUNTED.items():
-        value = told.get(field)
-        told[field] = kind(value) if isinstance(value, (int, float)) and 0 <= value < 1 << 53 else kind(0)
-    return told

@@ -13,7 +13,7 @@ from physbench_baselines.training.initial import initial_of
 if TYPE_CHECKING:
     import torch
 
-    from physbench_baselines.training.initial import Stage
+    from physbench_baselines.training_stages import Stage
 
 
 def split_reuse(reuse: str) -> tuple[str, str]:

@@ -21,7 +21,7 @@ from physbench_baselines.adapter import require_observer, weights_of
 from physbench_baselines.architecture import architecture_of
 from physbench_baselines.checkpoint import inspect
 from physbench_baselines.training.folder import Folder
-from physbench_baselines.training.initial import initial_of, network_of, stages_before
+from physbench_baselines.training.initial import initial_of, network_of
 from physbench_baselines.training.interrupts import Interrupts
 from physbench_baselines.training.keep import load_run_state
 from physbench_baselines.training.loop import Loop, LoopState, TrainingProgress, TrainingResult, take_part
@@ -32,6 +32,7 @@ from physbench_baselines.training.sources import cut, source_of
 from physbench_baselines.training.step import Stepper, fast, precision_of
 from physbench_baselines.training.trainable import measure, traits_of
 from physbench_baselines.training.training_recipe import TrainingRecipe
+from physbench_baselines.training_stages import stages_before
 
 if TYPE_CHECKING:
     from physbench_baselines.training.sources import Source

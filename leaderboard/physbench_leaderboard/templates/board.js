@@ -20,12 +20,12 @@ addEventListener("DOMContentLoaded", () => {
     return { section, heads, bodies, all: section.querySelector(".all"), whole: false, order: "" };
   }
 
-  // The address of the page holds its whole state: #suite=balls&sort=ari&dir=desc&filter=nem
+  // The address of the page holds its whole state: #suite=balls&sort=ari&dir=desc&filter=nem&budget=night
   const asked = () => new URLSearchParams(location.hash.slice(1));
 
   function go(changes, lasting = true) {
     const state = asked(), written = new URLSearchParams();
-    for (const name of ["suite", "sort", "dir", "filter", "figures"]) {
+    for (const name of ["suite", "sort", "dir", "filter", "figures", "budget"]) {
       const value = name in changes ? changes[name] : state.get(name);
       if (value) written.set(name, value);
     }
@@ -49,8 +49,26 @@ addEventListener("DOMContentLoaded", () => {
     });
     const tab = tabs[boards.indexOf(now)], bar = tab.parentElement;
     bar.scrollLeft = tab.offsetLeft - (bar.clientWidth - tab.offsetWidth) / 2;
+    const budget = find("budget").value = known(state.get("budget"));
+    rank(now, budget);
     sort(now, state.get("sort"), state.get("dir"));
-    sift(now, (state.get("filter") ?? "").toLowerCase().split(/\s+/).filter(Boolean));
+    sift(now, budget, (state.get("filter") ?? "").toLowerCase().split(/\s+/).filter(Boolean));
+  }
+
+  function known(budget) {
+    return [...find("budget").options].some(({ value }) => value === budget) ? budget : "";
+  }
+
+  // Ranks are those among all models, or those among the models that fit the budget.
+  function rank(board, budget) {
+    if (board.budget === budget) return;
+    Object.assign(board, { budget, order: "" });
+    for (const { rows } of board.bodies.filter(({ ranked }) => ranked))
+      for (const each of rows) {
+        const cell = each.row.cells[0];
+        each.rank ??= cell.textContent;
+        cell.textContent = budget ? each.row.getAttribute(`data-rank-${budget}`) ?? each.rank : each.rank;
+      }
   }
 
   function sort(board, key, way) {
@@ -72,18 +90,19 @@ addEventListener("DOMContentLoaded", () => {
   }
 
   // Only visible rows are in the table, so thousands of hidden rows cost nothing.
-  function sift(board, wanted) {
+  function sift(board, budget, wanted) {
     let fit = 0, models = 0;
     for (const { body, ranked, rows } of board.bodies) {
       const fits = rows.filter((each) => {
         each.words ??= wordsOf(each.row);
-        return wanted.every((word) => each.words.includes(word));
+        const affordable = !budget || !ranked || each.row.hasAttribute(`data-rank-${budget}`);
+        return affordable && wanted.every((word) => each.words.includes(word));
       });
       if (ranked) [fit, models] = [fits.length, rows.length];
       body.replaceChildren(...(ranked && !board.whole ? fits.slice(0, MOST) : fits).map(({ row }) => row));
     }
     const counted = `${models.toLocaleString("en")} ${models === 1 ? "model" : "models"}`;
-    find("count").textContent = wanted.length ? `${fit.toLocaleString("en")} of ${counted}` : counted;
+    find("count").textContent = wanted.length || budget ? `${fit.toLocaleString("en")} of ${counted}` : counted;
     board.all.hidden = board.whole || fit <= MOST;
     board.all.textContent = `Show all ${fit.toLocaleString("en")}`;
   }
@@ -162,6 +181,7 @@ addEventListener("DOMContentLoaded", () => {
     });
   });
   find("filter").addEventListener("input", () => go({ filter: find("filter").value }, false));
+  find("budget").addEventListener("change", () => go({ budget: find("budget").value }));
   find("every").addEventListener("change", () => go({ figures: find("every").checked ? "all" : null }));
   addEventListener("popstate", show);
   document.querySelectorAll(".scripted:not(.all)").forEach((each) => { each.hidden = false; });
