@@ -45,8 +45,9 @@ def test_a_claim_without_a_measurement_is_not_judged() -> None:
 def test_claims_are_of_tasks_and_metrics_that_exist() -> None:
     for claim in CLAIMS:
         suite, task, metric = claim.place
-        assert task in {each.names(asking) for each in SUITES[suite].tasks for asking in each.askings}
-        assert find(metric).better in ("lower", "higher") and claim.better != claim.worse
+        known = {each.names(asking) for each in SUITES[suite].tasks for asking in each.askings}
+        assert set(task.split(":")) <= known and (":" in task) == metric.endswith("_ratio")
+        assert find(metric.removesuffix("_ratio")).better in ("lower", "higher") and claim.better != claim.worse
 
 
 def test_the_table_has_a_line_for_each_with_its_figures() -> None:
@@ -54,5 +55,5 @@ def test_the_table_has_a_line_for_each_with_its_figures() -> None:
     scores = {first.better: [row(0.1, 0.2, 0.3, first)], first.worse: [row(0.4, 0.5, 0.6, first)]}
     lines = format_claims({GROUPS[0]: scores, GROUPS[1]: {}, GROUPS[2]: {}}).splitlines()
     assert len(lines) == 2 + len(CLAIMS)
-    assert "0.200 [0.100, 0.300] against 0.500 [0.400, 0.600] | **holds** |" in lines[2]
+    assert "0.200 [0.100, 0.300] against 0.500 [0.400, 0.600] | - against - | **holds** |" in lines[2]
     assert all("**not measured**" in line for line in lines[3:])

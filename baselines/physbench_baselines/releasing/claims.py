@@ -11,11 +11,16 @@ from physbench_baselines.model_card import Card, Repeat
 from physbench_baselines.releasing.bars import GROUPS, Place, Row, Rows, find_score, interval_of
 from physbench_baselines.releasing.cards import format_figure, format_table
 from physbench_baselines.releasing.trainings import judge_trainings, list_values
+from physbench_baselines.training_stages import total
 
 R_NEM = "[R-NEM, 2018](https://arxiv.org/abs/1802.10353)"
 R_SQAIR = "[R-SQAIR, 2019](https://arxiv.org/abs/1910.05231)"
 RMR = "[RMR, 2021](https://arxiv.org/abs/2107.08881)"
 IODINE = "[IODINE, 2019](https://arxiv.org/abs/1903.00450)"
+
+
+NO_MEMORY = "the best without memory"
+"""What `permanence_bce` is measured against, so that its figure is 1."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +33,26 @@ class Claim:
     place: Place
 
 
-_BALLS: Place = ("balls", "balls4mass64", "relative_bce")
-_MORE: Place = ("extrapolation", "balls678mass64", "relative_bce")
+_BALLS = ("relative_bce", "relative_relational_bce")
+_DEGRADES: Place = ("extrapolation", "balls678mass64:balls4mass64", "relative_bce_ratio")
+_ROLLOUT: Place = ("simulation", "balls4mass64/rollout-5+10", "rollout_relative_bce")
 _INVADERS: Place = ("invaders", "invaders84", "relative_bce")
 
 _CROP = "balls4mass64-crop50"
 _LAST = "/rollout-9+1"
 
 CLAIMS = (
-    *(Claim(R_NEM, "r-nem", other, _BALLS) for other in ("rnn", "lstm", "rnn-em")),
-    Claim(R_NEM, "r-nem", "r-nem-no-attention", _MORE),
+    *(
+        Claim(R_NEM, "r-nem", other, (suite, task, metric))
+        for suite, task in (("balls", "balls4mass64"), ("extrapolation", "balls678mass64"))
+        for metric in _BALLS
+        for other in ("rnn", "lstm", "rnn-em")
+    ),
+    *(Claim(R_NEM, better, "lstm", _DEGRADES) for better in ("r-nem", "rnn-em")),
+    Claim(R_NEM, "r-nem", "r-nem.k5", ("balls", "balls4mass64", "relative_bce")),
+    Claim(R_NEM, "r-nem", "r-nem-no-attention", ("extrapolation", "balls678mass64", "relative_bce")),
+    *(Claim(R_NEM, "r-nem", other, _ROLLOUT) for other in ("rnn", "rnn-em")),
+    Claim(R_NEM, "r-nem.balls3curtain64", NO_MEMORY, ("curtain", "balls3curtain64", "permanence_bce")),
     *(Claim(R_NEM, "r-nem.invaders84", other, _INVADERS) for other in ("rnn.invaders84", "lstm.invaders84")),
     *(
         Claim(R_SQAIR, f"{relation}.{_CROP}", f"sqair.{_CROP}", ("crop50", f"{dataset}{_LAST}", metric))
@@ -56,6 +71,7 @@ CLAIMS = (
             ("rmr-ram-mpnn.invaders-ram", "rmr-ram-deep-sets.invaders-ram"),
         )
     ),
+    Claim(RMR, "rmr-pixels.balls10-colour", "rmr-pixels-end-to-end", ("pixels", "balls10-colour", "pixel_mse")),
     Claim(RMR, "rmr-contrastive.invaders84", "cswm.invaders84", ("probe", "invaders84", "probe_bit_f1")),
     *(
         Claim(IODINE, f"iodine.{name}", f"r-nem.{name}", (f"segmentation-{name}", name, "ari"))
@@ -71,7 +87,8 @@ def judge(claim: Claim, better: Row | None, worse: Row | None) -> str:
     low, high = interval_of(better), interval_of(worse)
     if low[0] <= high[1] and high[0] <= low[1]:
         return "cannot tell"
-    return "holds" if (better["value"] < worse["value"]) == (find(claim.place[2]).better == "lower") else "reversed"
+    lower_is_better = find(claim.place[2].removesuffix("_ratio")).better == "lower"
+    return "holds" if (better["value"] < worse["value"]) == lower_is_better else "reversed"
 
 
 def format_claims(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]] | None = None) -> str:
@@ -81,7 +98,10 @@ def format_claims(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]] |
     intervals of a single training.
     """
     return format_table(
-        [["paper", "says of", "that it beats", "by", "here", "verdict"], *_lines(rows, trainings or {})]
+        [
+            ["paper", "says of", "that it beats", "by", "here", "trained on sequences", "verdict"],
+            *_lines(rows, trainings or {}),
+        ]
     )
 
 
@@ -89,13 +109,21 @@ def _lines(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]]) -> Iter
     everybody = {name: scores for group in GROUPS for name, scores in rows[group].items()}
     for claim in CLAIMS:
         better, worse = (find_score(everybody.get(name, ()), *claim.place) for name in (claim.better, claim.worse))
+        if claim.worse == NO_MEMORY:
+            worse = {"value": 1.0, "low": None, "high": None}
         _, task, metric = claim.place
         figures = f"{format_figure(better)} against {format_figure(worse)}"
         verdict = judge(claim, better, worse)
         ours, theirs = (list_values(trainings.get(name, ()), claim.place) for name in (claim.better, claim.worse))
         if told := judge_trainings(ours, theirs, metric):
             figures, verdict = f"{_join(ours)} against {_join(theirs)}", told
-        yield [claim.paper, claim.better, claim.worse, f"`{metric}` on `{task}`", figures, f"**{verdict}**"]
+        learnt = " against ".join(_count_sequences(trainings.get(name, ())) for name in (claim.better, claim.worse))
+        yield [claim.paper, claim.better, claim.worse, f"`{metric}` on `{task}`", figures, learnt, f"**{verdict}**"]
+
+
+def _count_sequences(trainings: Sequence[Card | Repeat]) -> str:
+    """Write how many sequences the first training of a model saw, with all of its stages; a row of no learning none."""
+    return f"{total(vars(trainings[0]), 'sequences'):,}" if trainings else "-"
 
 
 def _join(values: Sequence[float]) -> str:

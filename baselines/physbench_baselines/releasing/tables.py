@@ -145,10 +145,14 @@ def format_page(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]]) ->
         "\n".join(compare_with_rows(rows)),
         "## What papers say, and what is so here",
         (
-            "These are the bundled models, which were trained for less than those of the papers. A claim *holds* or is"
-            " *reversed* where the two intervals do not overlap; otherwise the verdict is *cannot tell*. Where both"
+            "These are the bundled models, which were trained for less than those of the papers, and not all for as"
+            " long as each other: where a claim is reversed, look at how many sequences each model was trained on."
+            " A claim *holds* or is *reversed* where the two intervals do not overlap; otherwise the verdict is *cannot"
+            " tell*. That asks for more than a paired interval would, as the deviation of a difference is at most the"
+            " sum of both deviations. Where both"
             " models were trained at least three times, all trainings are listed and decide: every training of one"
             " model has to beat every training of the other. `iodine.*` use another decoder than the paper."
+            " `r-nem` learnt with K = 8 slots; no weights with K = 5 come along."
         ),
         format_claims(rows, trainings),
     ]
