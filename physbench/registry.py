@@ -23,7 +23,7 @@ from physbench.errors import UnknownName, suggest
 from physbench.notices import announce
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
 
 def attribute(place: str) -> Any:
@@ -73,12 +73,15 @@ class Registry:
     group: str
     built_in: Mapping[str, str]  # name -> "module:attribute"
 
-    def names(self) -> list[str]:
-        """List the built-in names, then those of installed packages."""
-        foreign = self._foreign()
-        for name in sorted(set(foreign) & set(self.built_in)):
+    def names(self, taken: Collection[str] = ()) -> list[str]:
+        """List the built-in names, then those of installed packages.
+
+        taken: names of physbench that are listed elsewhere. What a package calls so is ignored, with a notice.
+        """
+        foreign, ours = self._foreign(), {*self.built_in, *taken}
+        for name in sorted(set(foreign) & ours):
             _warn_of_ignored(f"the {self.noun} {name!r} of {_describe(foreign[name])}")
-        return [*self.built_in, *sorted(set(foreign) - set(self.built_in))]
+        return [*self.built_in, *sorted(set(foreign) - ours)]
 
     def get(self, name: str) -> Any:
         """Import and return what has this name, or raise an error that suggests another name."""
@@ -95,12 +98,14 @@ class Registry:
                 ) from error
         raise UnknownName(f"no {self.noun} is called {name!r}: {suggest(name, self.names())}")
 
-    def load_all(self, get: Callable[[str], Any] | None = None) -> Iterator[tuple[str, Any]]:
-        """Load everything, one by one with `get`.
+    def load_all(
+        self, get: Callable[[str], Any] | None = None, *, taken: Collection[str] = ()
+    ) -> Iterator[tuple[str, Any]]:
+        """Load everything, one by one with `get`. taken: as in `names`.
 
         What cannot be loaded is skipped with a notice, so that a broken package does not hide the others.
         """
-        for name in self.names():
+        for name in self.names(taken):
             try:
                 found = (get or self.get)(name)
             except UnknownName as error:

@@ -345,14 +345,14 @@ SUITES = {
 
 def installed_suites() -> dict[str, Suite]:
     """Return all suites by name: the built-in ones and those of installed packages."""
-    return {**dict(registry.suites.load_all(suite_of)), **SUITES}
+    return {**dict(registry.suites.load_all(suite_of, taken=SUITES)), **SUITES}
 
 
 def suite_of(name: str) -> Suite:
     """Return the suite of this name, or raise an error that suggests another name."""
     if name in SUITES:
         return SUITES[name]
-    if name not in (others := registry.suites.names()):
+    if name not in (others := registry.suites.names(SUITES)):
         raise UnknownName(
             f"no suite is called {name!r}: {suggest(name, [*SUITES, *others])} A suite of your own is written"
             " package.module:SUITE"

@@ -26,15 +26,13 @@ WRITTEN = re.compile(r"(?P<stem>[a-z0-9_]+?)(?P<last>_last)?(?P<spread>_std)?(?P
 @cache
 def all_metrics() -> Mapping[str, Metric]:
     """Return all metrics by name: the built-in ones, then those of installed packages."""
-    return {**METRICS, **dict(registry.metrics.load_all(_foreign_metric))}
+    return {**METRICS, **dict(registry.metrics.load_all(_foreign_metric, taken=METRICS))}
 
 
 def _foreign_metric(name: str) -> Metric:
     card = registry.metrics.get(name)
-    if not isinstance(card, Metric) or card.name != name or name in METRICS:
-        raise UnknownName(
-            f"the metric {name!r} of an installed package is {card!r:.100}, not a Metric of this name that is new"
-        )
+    if not isinstance(card, Metric) or card.name != name:
+        raise UnknownName(f"the metric {name!r} of an installed package is {card!r:.100}, not a Metric of this name")
     return card
 
 

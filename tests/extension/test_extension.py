@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("extension")
 
 ROOT = HERE.parents[1]
-SHORTEST = HERE / "mymodel.py"
+SHORTEST, SHORTEST_TRAINED = HERE / "mymodel.py", HERE / "pixelwise.py"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 PALETTE = {(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255), (0, 255, 255)}
 STEPS = np.array([[0, 0], [2, 0], [-2, 0], [0, 2], [0, -2]])
@@ -536,8 +536,10 @@ EXTENDING = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 
 def test_the_files_in_the_walk_throughs_are_the_real_ones() -> None:
     shown = re.findall(r"^```(?:python|toml)\n(.*?)^```", EXTENDING, re.M | re.S)
-    real = [path.read_text(encoding="utf-8") for path in (PACKAGE / "pyproject.toml", SHORTEST, *SOURCES)]
-    assert len(shown) == 8 and not [text for text in shown if text not in real]
+    real = [
+        path.read_text(encoding="utf-8") for path in (PACKAGE / "pyproject.toml", SHORTEST, SHORTEST_TRAINED, *SOURCES)
+    ]
+    assert len(shown) == 9 and not [text for text in shown if text not in real]
 
 
 def test_the_shortest_model_is_scored_and_keeps_the_rules(
@@ -558,6 +560,19 @@ def test_the_shortest_model_is_scored_and_keeps_the_rules(
     bce = -np.log(np.where(x[:, 1:] == 1, p, 1 - p)).sum((2, 3, 4)).mean()
     assert found["balls4mass64", "bce"] == pytest.approx(bce, rel=1e-5)
     assert json.loads(cli("audit", *words, "--json").stdout)["passed"]
+
+
+def test_the_shortest_model_that_is_trained_learns_and_is_scored(
+    cli: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("pixelwise.py").write_text(SHORTEST_TRAINED.read_text(encoding="utf-8"), encoding="utf-8")
+    words = ("--batch", 4, "--frames", 8, "--validation", 4, "--scored", 0, "--device", "cpu")
+    assert cli("train", "pixelwise:ARCHITECTURE", *words, "--steps", 20, "--out", "runs/pixelwise").exit_code == 0
+    rows = list(csv.DictReader(Path("runs/pixelwise/log.csv").read_text(encoding="utf-8").splitlines()))
+    assert float(rows[-1]["validation_loss"]) < 64 * 64 * np.log(2)  # what a grey frame costs
+    found = cli("eval", "runs/pixelwise", "--suite", "smoke", "--limit", 2, "--json")
+    assert found.exit_code == 0 and json.loads(found.stdout)["scores"]
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!https?:)([^)#]+)\)", EXTENDING))
