@@ -66,9 +66,9 @@ def campaign() -> None:
 
     Interrupted pieces resume.
 
-    The table is in physbench_baselines/campaign/table.py: model, dataset, recipe, seeds, and a budget in sequence-steps
-    (one sequence, predicted one frame further). The run with the smallest share of its budget is trained next, the
-    first in the table among equals.
+    The table is in physbench_baselines/campaign/planned_runs.py: model, dataset, recipe, seeds, and a budget in
+    sequence-steps (one sequence, predicted one frame further). The run with the smallest share of its budget is trained
+    next, the first in the table among equals.
 
     \b
     physbench campaign status

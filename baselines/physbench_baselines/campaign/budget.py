@@ -54,9 +54,22 @@ def is_flat(curve: Sequence[tuple[int, float]]) -> bool | None:
     >>> is_flat([(100, 150.0)]) is None
     True
     """
+    gain = gain_at_end(curve)
+    return None if gain is None else gain < FLAT
+
+
+def gain_at_end(curve: Sequence[tuple[int, float]]) -> float | None:
+    """Return the share by which the best validation loss improved over the last quarter of the steps.
+
+    It is 0 or less if it did not improve, and None if the curve has no point in one of the two parts.
+
+    >>> gain_at_end([(10, 300.0), (70, 200.0), (100, 150.0)])
+    0.25
+    """
     last = max((place for place, _ in curve), default=0)
     early = [loss for place, loss in curve if place <= (1 - LATE) * last]
     late = [loss for place, loss in curve if place > (1 - LATE) * last]
     if not early or not late:
         return None
-    return min(early) - min(late) < FLAT * abs(min(early))
+    best = min(early)
+    return (best - min(late)) / abs(best) if best else 0.0

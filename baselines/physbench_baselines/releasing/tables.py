@@ -25,6 +25,7 @@ from physbench_baselines.releasing.bars import (
 )
 from physbench_baselines.releasing.cards import format_figure, format_table
 from physbench_baselines.releasing.claims import format_claims
+from physbench_baselines.releasing.flattening import WORDS, format_flattening
 from physbench_baselines.releasing.repeat import find_repeats
 from physbench_baselines.releasing.trainings import format_trainings
 
@@ -155,6 +156,11 @@ def format_page(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]]) ->
             " `r-nem` learnt with K = 8 slots; no weights with K = 5 come along."
         ),
         format_claims(rows, trainings),
+    ]
+    parts += [
+        "## What training cost, and whether more would have paid",
+        f"{WORDS} [What was tried](trainings.md) says what else was found.",
+        format_flattening({name: cards[0] for name, cards in trainings.items() if isinstance(cards[0], Card)}),
     ]
     if repeated := format_trainings(trainings):
         parts += [

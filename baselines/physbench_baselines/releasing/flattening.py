@@ -1,0 +1,36 @@
+"""What training cost, and whether more of it would have paid: the end of each model's curve of validation."""
+
+from collections.abc import Mapping
+
+from physbench.model import TrainingCost
+from physbench_baselines.campaign.budget import FLAT, LATE, gain_at_end
+from physbench_baselines.model_card import Card
+from physbench_baselines.releasing.cards import format_table
+from physbench_baselines.training_stages import cost_of, stages_before
+
+WORDS = (
+    f"The last stage of a training has flattened if its best validation loss improved by less than {FLAT:.0%} over the"
+    f" last {LATE:.0%} of its steps. The learning rate of most of them falls in that part, which lowers the loss once"
+    " more, so the rule errs towards no. Where the last column is large, more training would have paid."
+)
+
+
+def format_flattening(of: Mapping[str, Card]) -> str:
+    """Write a table of these models."""
+    rows = [["model", "parameters", "core-hours", "GPU-hours", "sequences", "stages", "flattened", "gain at the end"]]
+    for name, card in of.items():
+        cost = cost_of(vars(card)) or TrainingCost()
+        curve = [(row["step"], row["validation_loss"]) for row in card.log if row.get("validation_loss") is not None]
+        gain = gain_at_end(curve)
+        rows.append(
+            [
+                name,
+                f"{card.parameters:,}",
+                *(f"{spent:.2f}" if spent else "-" for spent in (cost.cpu_hours, cost.gpu_hours)),
+                f"{cost.sequences:,}",
+                str(1 + len(stages_before(vars(card)))),
+                "cannot tell" if gain is None else "yes" if gain < FLAT else "no",
+                "-" if gain is None else f"{gain:.1%}",
+            ]
+        )
+    return format_table(rows)
