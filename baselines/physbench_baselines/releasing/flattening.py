@@ -1,23 +1,38 @@
 """What training cost, and whether more of it would have paid: the end of each model's curve of validation."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from physbench.model import TrainingCost
-from physbench_baselines.campaign.budget import FLAT, LATE, gain_at_end
+from physbench_baselines.campaign.budget import FLAT, LATE, count_sequence_steps, gain_at_end
 from physbench_baselines.model_card import Card
 from physbench_baselines.releasing.cards import format_table
+from physbench_baselines.training.training_recipe import TrainingRecipe
 from physbench_baselines.training_stages import cost_of, stages_before
 
 WORDS = (
     f"The last stage of a training has flattened if its best validation loss improved by less than {FLAT:.0%} over the"
     f" last {LATE:.0%} of its steps. The learning rate of most of them falls in that part, which lowers the loss once"
     " more, so the rule errs towards no. Where the last column is large, more training would have paid."
+    " A sequence-step is one sequence, predicted one frame further: models of a family are compared fairly where these"
+    " agree."
 )
 
 
 def format_flattening(of: Mapping[str, Card]) -> str:
     """Write a table of these models."""
-    rows = [["model", "parameters", "core-hours", "GPU-hours", "sequences", "stages", "flattened", "gain at the end"]]
+    rows = [
+        [
+            "model",
+            "parameters",
+            "core-hours",
+            "GPU-hours",
+            "sequences",
+            "sequence-steps",
+            "flattened",
+            "gain at the end",
+        ]
+    ]
     for name, card in of.items():
         cost = cost_of(vars(card)) or TrainingCost()
         curve = [(row["step"], row["validation_loss"]) for row in card.log if row.get("validation_loss") is not None]
@@ -28,9 +43,15 @@ def format_flattening(of: Mapping[str, Card]) -> str:
                 f"{card.parameters:,}",
                 *(f"{spent:.2f}" if spent else "-" for spent in (cost.cpu_hours, cost.gpu_hours)),
                 f"{cost.sequences:,}",
-                str(1 + len(stages_before(vars(card)))),
+                f"{steps:,}" if (steps := sum(map(count_steps, (*stages_before(vars(card)), vars(card))))) else "-",
                 "cannot tell" if gain is None else "yes" if gain < FLAT else "no",
                 "-" if gain is None else f"{gain:.1%}",
             ]
         )
     return format_table(rows)
+
+
+def count_steps(stage: Mapping[str, Any]) -> int:
+    """Count how often a sequence was predicted one frame further in a stage; 0 if single frames were shown."""
+    recipe = TrainingRecipe.from_dict(stage["recipe"])
+    return 0 if 1 in recipe.frames else count_sequence_steps(recipe, stage["steps"], stage.get("steps_limit"))
