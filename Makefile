@@ -60,6 +60,7 @@ pictures: $(STAMP)
 	$(RUN)/physbench show --model r-sqair-in.balls4mass64-crop50 --suite extrapolation --index 3 --rollout 5 --every 2 --out docs/pictures/sqair.png
 	$(RUN)/physbench show --model iodine.shapes --suite segmentation-shapes --index 3 --out docs/pictures/iodine.png
 	$(RUN)/physbench show --model slot-attention.shapes --suite segmentation-shapes --index 3 --out docs/pictures/slot-attention.png
+	$(RUN)/physbench leaderboard draw --suite simulation --overwrite --out docs/pictures/simulation.svg
 
 tables: $(STAMP)
 	$(RUN)/python -m physbench_baselines.releasing.tables

@@ -15,7 +15,8 @@ import click
 from physbench.cli.pipe_options import COMMAND, TIMEOUT, run_command
 from physbench.cli.root import JSON, main
 from physbench.cli.scores import FRESH
-from physbench.errors import PhysbenchError, UnknownName, suggest
+from physbench.errors import PhysbenchError, StorageError, UnknownName, suggest
+from physbench.files import write_whole
 from physbench.printable import printable
 from physbench.progress import progress_bar
 from physbench.suites import suite_of
@@ -252,6 +253,34 @@ def build(out: Path, pictures: Path | None, folder: Path | None) -> None:
             )
         )
     )
+
+
+@leaderboard.command()
+@click.option("--suite", required=True, help="The suite whose charts are drawn.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The .svg file to write.")
+@click.option("--overwrite", is_flag=True, help="Replace a file that exists.")
+@FOLDER
+def draw(suite: str, out: Path, overwrite: bool, folder: Path | None) -> None:
+    """Draw the charts of a suite into an SVG file.
+
+    They are those of the page: scores with intervals, score against parameters and, of rollouts, error against the
+    steps imagined and against collisions.
+
+    \b
+    physbench leaderboard draw --suite simulation --out simulation.svg
+    """
+    from physbench_leaderboard.drawing import draw_board
+
+    suite_of(suite)
+    if out.suffix != ".svg":
+        raise StorageError(f"{out} must end in .svg")
+    if out.exists() and not overwrite:
+        raise StorageError(f"{out} exists already: use --overwrite to replace it, or another name")
+    boards = _boards(folder, suite)
+    if not boards:
+        raise PhysbenchError(f"nothing is listed for {suite}: there is nothing to draw")
+    write_whole(out, draw_board(boards[0]))
+    click.echo(str(out))
 
 
 @leaderboard.command()

@@ -42,6 +42,9 @@ COLUMNS: dict[str, Place] = {
 }
 """Columns of the README's table, which is about balls only, by heading."""
 
+CHARTS = {"simulation": "pictures/simulation.svg"}
+"""Pictures of suites in docs/results.md, which `make pictures` draws."""
+
 ABOUT_DENSITIES = (
     "(*) This model takes pixels for continuous, so its `log_likelihood` is a density, which can be above 0. The row"
     " beside it gives black and white pixels a probability. The two figures cannot be compared."
@@ -172,6 +175,11 @@ def format_page(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]]) ->
         parts += [
             f"## {suite.name}",
             f"{suite.about[0].upper()}{suite.about[1:]}.",
+            *(
+                [f"![{suite.name}: the charts of its leaderboard]({CHARTS[suite.name]})"]
+                if suite.name in CHARTS
+                else []
+            ),
             format_results(rows, _columns_of(rows, suite.name)),
         ]
     return "\n\n".join(parts) + "\n"
