@@ -39,7 +39,7 @@ def build(**changes: Any) -> RegroupedNem:
     return model.eval()
 
 
-def published(model: RegroupedNem) -> Nem:
+def build_published(model: RegroupedNem) -> Nem:
     """The network of the paper, with the same weights."""
     known = NemSizes.__dataclass_fields__
     nem = NemSizes(**{name: value for name, value in asdict(model.sizes).items() if name in known}).build()
@@ -123,7 +123,7 @@ def test_a_seed_decides_where_slots_begin_whatever_the_batch() -> None:
 def test_without_its_rules_it_is_the_published_model() -> None:
     """Loss and gradients, from the same start."""
     model, frames = build(least=0), film()
-    plain = published(model)
+    plain = build_published(model)
     gamma = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     losses = [each.loss({"features": frames}, noisy=frames, gamma=gamma).total for each in (model, plain)]
     assert losses[0].item() == losses[1].item()
@@ -196,7 +196,9 @@ def test_nothing_is_divided_early_or_where_nothing_is_merged_or_no_slot_is_free(
 def test_slots_are_divided_in_training_too_and_gradients_flow() -> None:
     """With rules that find two things nearly everywhere."""
     model, frames, gamma = build(least=1, most=100), film(), torch.rand(2, 3, 16, 16)
-    losses = [each.loss({"features": frames}, noisy=frames, gamma=gamma).total for each in (model, published(model))]
+    losses = [
+        each.loss({"features": frames}, noisy=frames, gamma=gamma).total for each in (model, build_published(model))
+    ]
     losses[0].backward()
     assert losses[0].item() != losses[1].item()
     assert all(each.grad is not None and bool(torch.isfinite(each.grad).all()) for each in model.parameters())
@@ -222,7 +224,7 @@ def test_nothing_depends_on_the_other_sequences_of_a_batch() -> None:
 
 def test_a_rollout_sees_its_own_prediction_in_black_and_white() -> None:
     model, frames = build(noise=0.0, above=0.3), film()
-    plain = published(model)
+    plain = build_published(model)
     with torch.no_grad():
         state, _, _ = model.observe(model.begin(torch.tensor([1, 2]), shape=(16, 16, 1)), frames[:, 0].float())
         seen = (state.psi.amax(dim=1) > 0.3).float()

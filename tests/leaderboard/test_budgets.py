@@ -25,7 +25,7 @@ from tests.leaderboard.test_table import list_submissions, one, ranks
 STAGE: dict[str, Any] = {"steps": 5, "sequences": 100, "hours": 2.0, "hardware": "1 CPU core"}
 
 
-def told(**cost: Any) -> tuple[str, ...]:
+def write_notes(**cost: Any) -> tuple[str, ...]:
     return TrainingCost(**cost).notes
 
 
@@ -106,7 +106,9 @@ def test_ranks_within_a_budget_are_those_of_a_table_of_its_models_alone(seed: in
 
     def make(number: int) -> list[Row]:
         value, width = draw.random(), draw.random() / 4
-        cost = draw.choice([told(cpu_hours=draw.uniform(1, 40)), told(gpu_hours=draw.uniform(0.1, 2)), ()])
+        cost = draw.choice(
+            [write_notes(cpu_hours=draw.uniform(1, 40)), write_notes(gpu_hours=draw.uniform(0.1, 2)), ()]
+        )
         return one(f"m{number}", value, value - width, value + width, notes=cost)
 
     submissions = [make(number) for number in range(12)]
@@ -120,7 +122,9 @@ def test_ranks_within_a_budget_are_those_of_a_table_of_its_models_alone(seed: in
 
 
 def test_the_dearest_training_of_a_model_counts() -> None:
-    seeds = [one("a", 0.3, 0.29, 0.31, train_seed=k, notes=told(cpu_hours=hours)) for k, hours in enumerate((1, 30))]
+    seeds = [
+        one("a", 0.3, 0.29, 0.31, train_seed=k, notes=write_notes(cpu_hours=hours)) for k, hours in enumerate((1, 30))
+    ]
     (board,) = boards(list_submissions(*seeds))
     assert (
         board.standings[0].cost == TrainingCost(cpu_hours=30)
@@ -132,7 +136,7 @@ def test_the_command_shows_a_budget_and_what_each_model_cost(
     tmp_path: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    for name, notes in (("cheap", told(cpu_hours=3.0)), ("dear", told(cpu_hours=100.0)), ("silent", ())):
+    for name, notes in (("cheap", write_notes(cpu_hours=3.0)), ("dear", write_notes(cpu_hours=100.0)), ("silent", ())):
         write(tmp_path / f"{name}.csv", rows(name, notes=notes))
     words = ("leaderboard", "show", "--suite", "balls", "--folder", tmp_path)
     every = cli(*words, "--all").stdout
