@@ -27,6 +27,7 @@ from physbench_baselines.nem_sizes import NemSizes
 from physbench_baselines.releasing import origin
 from physbench_baselines.releasing import repeat as repeating
 from physbench_baselines.releasing import scored as scoring
+from physbench_baselines.releasing.borrow import borrow
 from physbench_baselines.releasing.bundle import bundle, main
 from physbench_baselines.releasing.scored import score_release, unplayable
 from physbench_baselines.releasing.shrink import difference
@@ -251,6 +252,25 @@ def test_who_learnt_another_world_is_asked_its_suites_and_made_smaller_by_the_fi
     assert set(scored_suites) == set() if card.comparison["agreed"] else {"segmentation-shapes"}
     (tmp_path / "tiny.json").write_text(replace(card, scores=[]).to_json())
     assert score_release("tiny", folder=tmp_path, limit=2).scores == card.scores
+
+
+def test_a_model_of_borrowed_weights_has_a_card_and_scores_of_its_own(tmp_path: Path) -> None:
+    wanted = replace(recipe(seed=7), model="r-nem", sizes={**SIZES, "slots": 3, "attention": 8})
+    train(wanted, tmp_path / "run", steps=2, device="cpu", workers=0)
+    lent = bundle_run(tmp_path / "run", tmp_path)
+    card = borrow("r-nem-regrouped", "tiny", folder=tmp_path, suites=("balls",), limit=2, table=tmp_path)
+    path = tmp_path / "r-nem-regrouped.safetensors"
+    assert card.weights_sha256 == hashlib.sha256(path.read_bytes()).hexdigest() != lent.weights_sha256
+    assert card.bytes == path.stat().st_size < 10_000 < lent.bytes and card.parameters == lent.parameters
+    assert card.sizes["slots"] == 3 and card.sizes["least"] == 40 and card.architecture == "nem-regrouped"
+    assert (card.steps, card.recipe, card.name, card.paper_link) == (2, lent.recipe, "r-nem-regrouped", None)
+    assert checkpoint.load(path).card["name"] == "r-nem-regrouped"
+    values = [{(row["task"], row["metric"]): row["value"] for row in each.scores} for each in (lent, card)]
+    assert values[0].keys() == values[1].keys() and values[0] != values[1]
+    rows = list(csv.DictReader((tmp_path / "r-nem-regrouped.csv").read_text().splitlines()))
+    assert {row["weights_sha256"] for row in rows} == {card.weights_sha256}
+    with pytest.raises(TrainingError, match="bundle the model whose weights are to be borrowed first"):
+        borrow("r-nem-regrouped", "gone", folder=tmp_path)
 
 
 def test_for_a_users_own_data_the_suites_must_be_named(run: Path, tmp_path: Path, scored_suites: list[str]) -> None:
