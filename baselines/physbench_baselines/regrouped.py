@@ -14,7 +14,8 @@ Shapes: B sequences, K slots, H x W pixels, N slots that are divided.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -26,6 +27,7 @@ from physbench_baselines.regions import find_merged
 if TYPE_CHECKING:
     from physbench_baselines.nem import Shape, Step
     from physbench_baselines.regrouped_sizes import RegroupedSizes
+    from physbench_baselines.training.trainable import Losses
 
 FIRST = 2
 """The first frame, counted from 0, in which slots are divided.
@@ -42,6 +44,12 @@ class RegroupedNem(Nem):
 
     sizes: RegroupedSizes
     capturable = False  # what is divided depends on the numbers
+    _published: torch.Tensor | None = None  # bool (B,), which sequences of a batch in training are as published
+
+    def loss(self, batch: Mapping[str, torch.Tensor], **given: Any) -> Losses:
+        """Return the loss of R-NEM, in which some of the sequences start as published and keep their slots."""
+        self._published = None
+        return super().loss(batch, **given)
 
     def draw_shares(self, shape: Shape, *, generator: torch.Generator | None, like: torch.Tensor) -> torch.Tensor:
         """Draw the shares of pixels that a sequence in training begins with."""
@@ -50,8 +58,8 @@ class RegroupedNem(Nem):
         if not self.sizes.published:
             return near
         noise = draw_normal(shape, generator=generator, like=like).abs()
-        chosen = draw_uniform((shape[0], 1, 1, 1), generator=generator, like=like) < self.sizes.published
-        return torch.where(chosen, noise, near)
+        self._published = draw_uniform(shape[:1], generator=generator, like=like) < self.sizes.published
+        return torch.where(self._published[:, None, None, None], noise, near)
 
     def seed_shares(self, seeds: torch.Tensor, shape: Shape) -> torch.Tensor:
         """Return the shares of pixels that sequences with these seeds begin with."""
@@ -60,8 +68,12 @@ class RegroupedNem(Nem):
 
     def explain(self, state: State, frame: torch.Tensor) -> State:
         """Do the E-step, and divide the slots that own two things."""
-        state = super().explain(state, frame)
-        return state if state.time < FIRST or not self.sizes.least else self.divide(state, frame > 0.5)
+        state, on = super().explain(state, frame), frame > 0.5
+        if state.time < FIRST or not self.sizes.least:
+            return state
+        if self._published is not None and state.seeds is None:
+            on = on & ~self._published[:, None, None]
+        return self.divide(state, on)
 
     def divide(self, state: State, on: torch.Tensor) -> State:
         """Give one of the two things that a slot owns to a free slot, by the frame's pixels that are on (B, H, W).

@@ -22,7 +22,7 @@ class RegroupedSizes(NemSizes):
     least: int = parameter(40, low=0, high=1 << 16)  # pixels of a thing that gets a slot of its own; 0 = never
     most: int = parameter(25, low=0, high=1 << 16)  # pixels that a slot may own and still be given away
     above: float = parameter(0.4, low=0, below=1)  # in a rollout, a pixel is on if its prediction is above this
-    published: float = parameter(0.0, low=0, high=1)  # share of the sequences in training that start as published
+    published: float = parameter(0.0, low=0, high=1)  # share of the sequences in training that are as published
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -273,6 +273,25 @@ def test_a_model_of_borrowed_weights_has_a_card_and_scores_of_its_own(tmp_path: 
         borrow("r-nem-regrouped", "gone", folder=tmp_path)
 
 
+def test_weights_are_released_as_another_model_that_has_the_same(tmp_path: Path) -> None:
+    sizes = {**SIZES, "slots": 3, "attention": 8, "least": 30}
+    train(
+        replace(recipe(seed=7), model="r-nem-regrouped", sizes=sizes),
+        tmp_path / "run",
+        steps=2,
+        device="cpu",
+        workers=0,
+    )
+    card = bundle_run(tmp_path / "run", tmp_path, as_model="r-nem")
+    found, trained = checkpoint.load(tmp_path / "tiny.safetensors"), checkpoint.load(tmp_path / "run")
+    assert found.header.architecture == card.architecture == "nem" and "least" not in found.header.sizes
+    assert card.sizes["slots"] == 3 and card.recipe["model"] == "r-nem-regrouped" and card.paper_link == PAPER
+    assert found.network.state_dict().keys() == trained.network.state_dict().keys()
+    for other in ("conv3", "iodine-small"):
+        with pytest.raises(PhysbenchError):
+            bundle_run(tmp_path / "run", tmp_path, as_model=other)
+
+
 def test_for_a_users_own_data_the_suites_must_be_named(run: Path, tmp_path: Path, scored_suites: list[str]) -> None:
     best = checkpoint.load(run / "best.safetensors")
     checkpoint.save(run / "best.safetensors", best.network, card={**best.card, "data": "mine"})

@@ -141,6 +141,20 @@ def test_a_share_of_the_sequences_in_training_starts_as_published(share: float) 
     assert abs(float(near.float().mean()) - (1 - share)) < 0.1
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_sequences_that_start_as_published_keep_their_slots(share: float) -> None:
+    """With rules that find two things nearly everywhere, and the same draws."""
+    frames, losses = film(batch=64), []
+    for least in (1, 0):
+        model = build(least=least, most=100, published=share)
+        generator = torch.Generator().manual_seed(3)
+        losses.append(model.loss({"features": frames}, generator=generator).total.item())
+    assert (losses[0] == losses[1]) == (share == 1.0)
+    gamma = torch.rand(2, 3, 16, 16)
+    given = model.loss({"features": film()}, noisy=film(), gamma=gamma).total.item()
+    assert given == build(least=0).loss({"features": film()}, noisy=film(), gamma=gamma).total.item()
+
+
 def merged_state(model: RegroupedNem) -> tuple[State, torch.Tensor]:
     """Slot 1 owns two squares, slot 2 the rest, and slot 0 nothing."""
     frame = squares((1, 1), (10, 10))

@@ -7,16 +7,16 @@ trained, and scores it. Its weights are those of LENDER, and are stored once. Ru
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from physbench.errors import TrainingError
 from physbench.suites import BATCH
-from physbench_baselines.adapter import network_with, weights_of
 from physbench_baselines.architecture import architecture_with
 from physbench_baselines.checkpoint import load, model, save_borrower
 from physbench_baselines.model_card import Card
+from physbench_baselines.releasing.bundle import convert
 from physbench_baselines.releasing.scored import score_release
 from physbench_baselines.releasing.scoring_options import FOLDER, run_scoring, scoring_options
 from physbench_baselines.training.folder import Folder
@@ -44,11 +44,7 @@ def borrow(
     if not place.is_file():
         raise TrainingError(f"there is no card {place}: bundle the model whose weights are to be borrowed first")
     theirs, trained = Card.from_json(place.read_text(encoding="utf-8"), place=place), load(weights)
-    architecture = architecture_with(name)
-    usual = architecture.sizes_of(name, dataset=theirs.data)
-    shared = {field: value for field, value in vars(trained.network.sizes).items() if hasattr(usual, field)}
-    sizes = replace(usual, **shared)
-    network = network_with(lambda: architecture.make(sizes), weights_of(trained.network))
+    network, architecture = convert(trained.network, name), architecture_with(name)
     link = architecture.paper or None
     told: dict[str, Any] = {"name": name, "model_link": link, "paper_link": link}
     save_borrower(path, network, weights, card={**trained.card, **told})
@@ -56,7 +52,7 @@ def borrow(
         theirs,
         **told,
         architecture=architecture.name,
-        sizes=asdict(sizes),
+        sizes=asdict(cast("Any", network).sizes),
         weights_sha256=str(model(path).origin.weights_sha256),
         bytes=path.stat().st_size,
         not_played={},
