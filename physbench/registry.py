@@ -188,6 +188,7 @@ models = Registry(
         "rmr-ram-deep-sets.invaders-ram": "physbench_baselines.bundled:rmr-ram-deep-sets.invaders-ram",
         "rmr-ram-mlp.invaders-ram": "physbench_baselines.bundled:rmr-ram-mlp.invaders-ram",
         "r-nem.shapes": "physbench_baselines.bundled:r-nem.shapes",
+        "r-nem.multi-dsprites-binary": "physbench_baselines.bundled:r-nem.multi-dsprites-binary",
         "iodine.shapes": "physbench_baselines.bundled:iodine.shapes",
         "iodine.multi-dsprites-binary": "physbench_baselines.bundled:iodine.multi-dsprites-binary",
         "slot-attention.shapes": "physbench_baselines.bundled:slot-attention.shapes",
