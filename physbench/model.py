@@ -147,7 +147,7 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class TrainingCost:
-    """What it took to train a model, with everything that it began with."""
+    """What it took to train a model up to the weights that are scored, with everything that these began with."""
 
     cpu_hours: float = 0.0  # core-hours of training on a CPU
     gpu_hours: float = 0.0

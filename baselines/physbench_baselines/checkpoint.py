@@ -80,6 +80,8 @@ def save_borrower(path: Path | str, network: nn.Module, lender: Path, *, card: M
     path = Path(path)
     if lender.parent.resolve() != path.parent.resolve():
         raise StorageError(f"{path} can borrow weights only from a file beside it, not from {lender}")
+    if lender.resolve() == path.resolve() or inspect(lender).borrows:
+        raise StorageError(f"{lender} has no weights to lend: it is the same file, or borrows them itself")
     _write(path, network, card, {}, Loan(lender.name, sha256(_content(lender)).hexdigest()))
 
 

@@ -110,6 +110,10 @@ class Nem(nn.Module):
         """Do the E-step, equation 5, with the frame (B, H, W) that psi predicts."""
         return state._replace(gamma=e_step(frame, state.psi.detach()))
 
+    def regroup(self, state: State, frame: torch.Tensor) -> State:
+        """Return the state to go on from after the E-step: the same one, as the paper has no other rules for slots."""
+        return state
+
     def unroll(
         self, clean: torch.Tensor, noisy: torch.Tensor, gamma: torch.Tensor, actions: torch.Tensor | None = None
     ) -> Iterator[State]:
@@ -120,8 +124,9 @@ class Nem(nn.Module):
         state = self.start(len(clean), gamma.shape[1], gamma=gamma)
         for t in range(clean.shape[1] - 1):
             state = self.step(state, noisy[:, t], None if actions is None else actions[:, t])
-            state = self.explain(state, clean[:, t + 1])
-            yield state
+            explained = self.explain(state, clean[:, t + 1])
+            yield explained
+            state = self.regroup(explained, clean[:, t + 1])
 
     @property
     def wants(self) -> tuple[str, ...]:
@@ -200,7 +205,7 @@ class Nem(nn.Module):
         """
         x = frame.squeeze(-1)
         if state.time > 0:
-            state = self.explain(state, x)
+            state = self.regroup(self.explain(state, x), x)
         return self.advance(state, x, action)
 
     def imagine(self, state: State, action: torch.Tensor | None = None) -> Step:

@@ -98,13 +98,13 @@ def box_frames(on, most):
 
 
 @kernel
-def find_merged(owner, on, slots, least, most):
+def find_merged(owner, on, slots, smallest, largest_free):
     """Find slots that own two things: owner (B, H, W) uint8 and on (B, H, W) bool -> moves (N, 3), middles (N, 2, 2).
 
-    The pixels that are on and that such a slot owns have two separate regions of `least` pixels or more. A move is the
-    number of the sequence, of that slot, and of another slot that owns at most `most` pixels that are on, and so is
-    free for one of the regions. The middles are row and column of the region that stays, the largest, and of the one
-    that moves.
+    Such a slot owns two separate regions of `smallest` or more pixels that are on. A move is the
+    number of the sequence, of that slot, and of another slot that owns at most `largest_free` pixels that are on, fewer
+    than `smallest`, and so is free for one of the regions. The middles are row and column of the region that stays, the
+    largest, and of the one that moves.
     """
     frames, height, width = owner.shape
     moves = np.zeros((frames * slots, 3), np.int64)
@@ -118,7 +118,7 @@ def find_merged(owner, on, slots, least, most):
                     mass[owner[b, y, x]] += 1
         for slot in range(slots):
             free = np.argmin(mass)
-            if mass[slot] < 2 * least or mass[free] > most:
+            if mass[slot] < 2 * smallest or mass[free] > largest_free:
                 continue
             labels, regions = label(on[b] & (owner[b] == slot))
             sums = np.zeros((regions + 1, 3), np.int64)  # pixels, and sums of their rows and columns
@@ -133,7 +133,7 @@ def find_merged(owner, on, slots, least, most):
             sizes = sums[:, 0].copy()
             sizes[stays] = 0
             goes = np.argmax(sizes)
-            if sizes[goes] < least:
+            if sizes[goes] < smallest:
                 continue
             moves[count, 0], moves[count, 1], moves[count, 2] = b, slot, free
             for axis in range(2):

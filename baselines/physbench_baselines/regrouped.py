@@ -1,13 +1,14 @@
 """R-NEM with other rules for its slots: the same network, and in `r-nem-regrouped` the same weights.
 
-As published, slots begin as noise, and it is left to the network to make each of them follow one object. What it makes
-of that are slots that go on following two. Three rules are changed; they are ours, and no paper's:
+As published, slots begin as noise, and it is left to the network to make each of them follow one object. Often a slot
+goes on following two. Three rules are changed; they are ours, and no paper's:
 
 - Each slot begins around a random point of the frame. The points are drawn without a look at the frame.
 - A slot that comes to own two separate things keeps the larger one, and a slot that owns next to nothing begins anew
   with the other. This takes an object to be one connected region of at least so many pixels.
-- In a rollout the network is shown frames in black and white, as those are that it learnt: the maximum of the
-  prediction over slots, above a threshold. As published, the E-step sees them and the encoder sees grey.
+- In a rollout the network is shown its prediction in black and white, like the frames that it learnt from: the maximum
+  over slots, where it is above a threshold. As published, only the E-step is shown that, at another threshold, and the
+  encoder is shown the grey prediction.
 
 Shapes: B sequences, K slots, H x W pixels, N slots that are divided.
 """
@@ -66,11 +67,11 @@ class RegroupedNem(Nem):
         points = chance.uniform(seeds, 0, 2 * shape[1]).view(*shape[:2], 2)
         return spread_shares(points, shape, self.sizes.spread)
 
-    def explain(self, state: State, frame: torch.Tensor) -> State:
-        """Do the E-step, and divide the slots that own two things."""
-        state, on = super().explain(state, frame), frame > 0.5
-        if state.time < FIRST or not self.sizes.least:
+    def regroup(self, state: State, frame: torch.Tensor) -> State:
+        """Divide the slots that own two things."""
+        if state.time < FIRST or not self.sizes.smallest_thing:
             return state
+        on = frame > 0.5
         if self._published is not None and state.seeds is None:
             on = on & ~self._published[:, None, None]
         return self.divide(state, on)
@@ -82,12 +83,13 @@ class RegroupedNem(Nem):
         nearer to its own thing.
         """
         owner = owners(state.gamma).cpu().numpy()
-        found, places = find_merged(owner, on.cpu().numpy(), state.gamma.shape[1], self.sizes.least, self.sizes.most)
+        sizes, slots = self.sizes, state.gamma.shape[1]
+        found, places = find_merged(owner, on.cpu().numpy(), slots, sizes.smallest_thing, sizes.largest_free)
         if not len(found):
             return state
         at, slot, free = torch.from_numpy(found).to(on.device).unbind(1)
         stays, goes = torch.from_numpy(places).to(state.gamma).unbind(1)
-        side = distances(goes, on.shape[1:]) < distances(stays, on.shape[1:])  # (N, H, W)
+        side = measure_distances(goes, on.shape[1:]) < measure_distances(stays, on.shape[1:])  # (N, H, W)
         theta, psi, gamma = state.theta.clone(), state.psi.clone(), state.gamma.clone()
         share = gamma[at, slot]
         gamma[at, free] = torch.where(side, share, REMAINDER * share)
@@ -99,7 +101,7 @@ class RegroupedNem(Nem):
 
     def imagine(self, state: State, action: torch.Tensor | None = None) -> Step:
         """Do the same as `observe`, with the model's own prediction in black and white in place of a frame."""
-        seen = (state.psi.amax(dim=1) > self.sizes.above).float()
+        seen = (state.psi.amax(dim=1) > self.sizes.threshold).float()
         if state.time > 0:
             state = state._replace(gamma=e_step(seen, state.psi))
         return self.advance(state, seen, action)
@@ -111,10 +113,10 @@ def spread_shares(points: torch.Tensor, shape: Shape, spread: float) -> torch.Te
     points (B, K, 2) are rows and columns, from 0 to 1.
     """
     places = points * points.new_tensor(shape[2:])
-    return torch.softmax(-distances(places, shape[2:]) / spread, dim=1)
+    return torch.softmax(-measure_distances(places, shape[2:]) / spread, dim=1)
 
 
-def distances(places: torch.Tensor, shape: tuple[int, int] | torch.Size) -> torch.Tensor:
+def measure_distances(places: torch.Tensor, shape: tuple[int, int] | torch.Size) -> torch.Tensor:
     """Return the distance of each pixel from each place (..., 2), row and column: (..., H, W)."""
     rows, columns = (torch.arange(size, dtype=places.dtype, device=places.device) for size in shape)
     return torch.hypot(places[..., 0, None, None] - rows[:, None], places[..., 1, None, None] - columns)

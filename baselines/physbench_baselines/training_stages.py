@@ -17,6 +17,9 @@ COUNTED = {"steps": int, "sequences": int, "hours": float}
 KEPT = (*COUNTED, "name", "hardware", "data", "recipe", "minutes_limit", "steps_limit")
 """The fields of a stage of training that a card keeps."""
 
+MOST_HOURS = 9_999_999
+"""More hours than that are not believed."""
+
 HARDWARE = re.compile(r"([1-9][0-9]{0,5}) (CPU core|GPU)s?\b.*", re.DOTALL)
 """How a card names the hardware of a stage, such as "2 CPU cores"."""
 
@@ -47,6 +50,9 @@ def stage_of(card: Mapping[str, Any]) -> Stage:
 
 def cost_of(card: Mapping[str, Any]) -> TrainingCost | None:
     """Return what all stages of training cost together; None if a card does not say it of each of them."""
+    told: Any = card.get("before", [])
+    if not isinstance(told, list) or not all(isinstance(stage, dict) for stage in cast("list[Any]", told)):
+        return None
     stages = [*stages_before(card), stage_of(card)]
     spent = {"CPU core": 0.0, "GPU": 0.0}
     for stage in stages:
@@ -54,4 +60,6 @@ def cost_of(card: Mapping[str, Any]) -> TrainingCost | None:
         if named is None or not stage["hours"]:
             return None
         spent[named[2]] += int(named[1]) * stage["hours"]
+    if max(spent.values()) > MOST_HOURS:
+        return None
     return TrainingCost(spent["CPU core"], spent["GPU"], total(card, "sequences"))

@@ -16,7 +16,7 @@ from physbench.metrics.catalogue import find, stands_in_tables
 from physbench.model import TrainingCost
 from physbench.report.numbers import number
 from physbench.suites import PRIVILEGED, SIZES, installed_suites, suite_of
-from physbench_leaderboard.budgets import is_cost, list_budgets, training_cost
+from physbench_leaderboard.budgets import is_cost, list_budgets, read_cost
 from physbench_leaderboard.entries import Entry
 from physbench_leaderboard.estimate import NOTHING, Contender, ScoreEstimate, better
 from physbench_leaderboard.store import Listed
@@ -144,7 +144,7 @@ def boards(listed: Iterable[Listed], *, suite: str | None = None, budget: str | 
         found, key=lambda key: (order[0].index(key.suite), order[1].index(key.size), key.likelihood != "bernoulli", key)
     )
     made = [_board(key, found[key]) for key in keys]
-    return [_within(board, budget) for board in made] if budget else made
+    return [_limit_to(board, budget) for board in made] if budget else made
 
 
 def _key(entry: Entry) -> BoardKey:
@@ -172,8 +172,8 @@ def _board(key: BoardKey, found: list[tuple[Entry, Listed]]) -> Board:
         model: Contender(tuple(entry for entry, _ in pairs), tuple(listed.sums for _, listed in pairs), suite.ranked_by)
         for model, pairs in models.items()
     }
-    costs = {model: training_cost(entry.first for entry in each.entries) for model, each in contenders.items()}
-    ranks = _ranks({model: each for model, each in contenders.items() if not is_reference(model)}, direction, costs)
+    costs = {model: read_cost(entry.first for entry in each.entries) for model, each in contenders.items()}
+    ranks = _rank({model: each for model, each in contenders.items() if not is_reference(model)}, direction, costs)
     standings = [
         _standing(model, each, [listed for _, listed in models[model]], ranks.get(model, {}), costs[model])
         for model, each in contenders.items()
@@ -193,7 +193,7 @@ def _board(key: BoardKey, found: list[tuple[Entry, Listed]]) -> Board:
     )
 
 
-def _ranks(
+def _rank(
     contenders: Mapping[str, Contender],
     direction: Literal["lower", "higher", "neither"],
     costs: Mapping[str, TrainingCost | None],
@@ -211,7 +211,7 @@ def _ranks(
     return ranks
 
 
-def _within(board: Board, budget: str) -> Board:
+def _limit_to(board: Board, budget: str) -> Board:
     """Return a board with only those models that fit a budget, and their ranks among one another."""
     standings = [
         replace(standing, rank=standing.ranks.get(budget))

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from physbench.model import TrainingCost
-from physbench_leaderboard.submission import Row
-
-_KINDS = ("cpu-hours", "gpu-hours", "sequences")
+from physbench_leaderboard.submission import COSTS, Row
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ def list_budgets(cost: TrainingCost | None) -> list[str]:
 
 def is_cost(note: str) -> bool:
     """Return whether a note is about the cost of training, which has a column of its own."""
-    return note.rpartition("-")[0] in _KINDS
+    return note.rpartition("-")[0] in COSTS
 
 
 def describe_cost(cost: TrainingCost | None) -> str:
@@ -47,10 +45,12 @@ def describe_cost(cost: TrainingCost | None) -> str:
     if cost is None:
         return ""
     spent = {"core-h": cost.cpu_hours, "GPU-h": cost.gpu_hours}
-    return " + ".join(f"{hours:.3g} {unit}" for unit, hours in spent.items() if hours)
+    return " + ".join(
+        f"{hours:,.0f} {unit}" if hours >= 100 else f"{hours:.3g} {unit}" for unit, hours in spent.items() if hours
+    )
 
 
-def training_cost(rows: Iterable[Row]) -> TrainingCost | None:
+def read_cost(rows: Iterable[Row]) -> TrainingCost | None:
     """Return the most that any of these rows says its training cost; None if one of them does not say it."""
     costs = [_read(row.notes) for row in rows]
     known = [cost for cost in costs if cost is not None]
@@ -64,7 +64,7 @@ def training_cost(rows: Iterable[Row]) -> TrainingCost | None:
 
 
 def _read(notes: Iterable[str]) -> TrainingCost | None:
-    told = {kind: float(count) for kind, _, count in (note.rpartition("-") for note in notes) if kind in _KINDS}
+    told = {kind: float(count) for kind, _, count in (note.rpartition("-") for note in notes) if kind in COSTS}
     if not told.keys() & {"cpu-hours", "gpu-hours"}:
         return None
     return TrainingCost(told.get("cpu-hours", 0.0), told.get("gpu-hours", 0.0), int(told.get("sequences", 0)))

@@ -1,5 +1,6 @@
-"""The charts of a board as one picture, an SVG file: two columns of panels, each with its legend below."""
+"""The charts of boards as one picture, an SVG file: two columns of panels, each with its legend below."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -51,15 +52,34 @@ class Panel:
         return max((each.y for each in self.legend), default=ABOVE + self.chart.height) + ROW
 
 
-def draw_board(board: Board) -> str:
-    """Return all charts of a board as SVG."""
-    panels: list[Panel] = []
-    y: float = HEAD
-    charts = plots(board)
+@dataclass(frozen=True)
+class BoardPicture:
+    """The panels of a board, under its title."""
+
+    title: str
+    y: float
+    panels: tuple[Panel, ...]
+
+    @property
+    def foot(self) -> float:
+        """The height at which it ends."""
+        return max((panel.y + panel.height for panel in self.panels), default=self.y + HEAD)
+
+
+def draw_boards(boards: Sequence[Board]) -> str:
+    """Return all charts of the boards of a suite as SVG, one board below the other."""
+    parts: list[BoardPicture] = []
+    y = 0.0
+    for board in boards:
+        parts.append(BoardPicture(f"{board.key.name}: {board.about}", y, tuple(_lay_out(plots(board), y + HEAD))))
+        y = parts[-1].foot + GAP
+    values = {"parts": parts, "width": COLUMNS * (WIDTH + GAP) - GAP, "height": y}
+    return render("charts.svg.j2", values, package="physbench_leaderboard")
+
+
+def _lay_out(charts: Sequence[Chart], y: float) -> Iterator[Panel]:
+    """Place charts in rows, from this height on."""
     for first in range(0, len(charts), COLUMNS):
         row = [Panel(chart, column * (WIDTH + GAP), y) for column, chart in enumerate(charts[first : first + COLUMNS])]
-        panels += row
+        yield from row
         y += max(panel.height for panel in row) + GAP
-    title = f"{board.key.suite}: {board.about}"
-    values = {"title": title, "panels": panels, "width": COLUMNS * (WIDTH + GAP) - GAP, "height": y}
-    return render("charts.svg.j2", values, package="physbench_leaderboard")

@@ -38,12 +38,13 @@ COLUMNS = (
     "date",
     "cpu_hours",
     "gpu_hours",
+    "budget",
 )
 """The columns of the CSV, which has a row for each model and figure. kind: ranked, reference or published."""
 
 
-def as_csv(boards: Iterable[Board]) -> str:
-    """Return boards as one CSV table."""
+def as_csv(boards: Iterable[Board], *, budget: str | None = None) -> str:
+    """Return boards as one CSV table. budget: what they are limited to."""
     text = io.StringIO()
     table: csv.DictWriter[str] = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
     table.writeheader()
@@ -54,7 +55,7 @@ def as_csv(boards: Iterable[Board]) -> str:
         }
         for kind, standing in _everybody(board):
             about = {name: getattr(standing, name) for name in COLUMNS if hasattr(standing, name)}
-            about |= {"kind": kind, "notes": " ".join(standing.notes), **_cost(standing)}
+            about |= {"kind": kind, "notes": " ".join(standing.notes), **_list_cost(standing), "budget": budget}
             for (task, metric), each in standing.scores.items():
                 table.writerow(
                     {**common, **_write_cells(about), "task": task, "metric": metric, **_write_cells(_numbers(each))}
@@ -71,9 +72,10 @@ def as_csv(boards: Iterable[Board]) -> str:
     return text.getvalue()
 
 
-def as_json(boards: Iterable[Board]) -> str:
-    """Return boards as JSON."""
-    return json.dumps([_plain(board) for board in boards], indent=1)
+def as_json(boards: Iterable[Board], *, budget: str | None = None) -> str:
+    """Return boards as JSON. budget: what they are limited to."""
+    limit = {"budget": budget} if budget else {}
+    return json.dumps([{**_plain(board), **limit} for board in boards], indent=1)
 
 
 def _everybody(board: Board) -> Iterator[tuple[str, Standing]]:
@@ -88,7 +90,8 @@ def _plain(board: Board) -> dict[str, Any]:
             "kind": kind,
             **{name: getattr(standing, name) for name in COLUMNS if hasattr(standing, name)},
             "notes": list(standing.notes),
-            **_cost(standing),
+            **_list_cost(standing),
+            "sequences": standing.cost.sequences if standing.cost else None,
             "budgets": {name: rank for name, rank in standing.ranks.items() if name},
             "scores": [
                 {"task": task, "metric": metric, **_numbers(each), **_doubts(board, task, metric)}
@@ -113,7 +116,7 @@ def _plain(board: Board) -> dict[str, Any]:
     }
 
 
-def _cost(standing: Standing) -> dict[str, float | None]:
+def _list_cost(standing: Standing) -> dict[str, float | None]:
     cost = standing.cost
     return {name: None if cost is None else getattr(cost, name) for name in ("cpu_hours", "gpu_hours")}
 

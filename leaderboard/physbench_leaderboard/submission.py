@@ -255,6 +255,9 @@ def _date(text: str) -> str:
 
 def _notes(text: str) -> tuple[str, ...]:
     notes = tuple(text.split(" "))
+    costs = [kind for kind in (note.rpartition("-")[0] for note in notes) if kind in COSTS]
+    if len(set(costs)) != len(costs):
+        raise ValueError(text)
     if len(set(notes)) != len(notes) or not all(note in NOTES or NUMBERED_NOTE.fullmatch(note) for note in notes):
         raise ValueError(text)
     return notes
@@ -272,9 +275,12 @@ def _write(value: Any) -> str:
     )
 
 
+COSTS = ("cpu-hours", "gpu-hours", "sequences")
+"""The kinds of notes about the cost of training, each at most once in a row."""
+
 NUMBERED_NOTE = re.compile(
     rf"samples-[1-9][0-9]{{0,4}}|{OWN_NOTE.pattern}|sequences-[1-9][0-9]{{0,14}}|"
-    r"[cg]pu-hours-(0|[1-9][0-9]{0,6})\.[0-9]{2}|"
+    r"[cg]pu-hours-(?!0\.00)(0|[1-9][0-9]{0,6})\.[0-9]{2}|"
     r"(gaussian|set-[A-Za-z_][A-Za-z0-9_]{0,39})--?[0-9]{1,12}(\.[0-9]{1,17})?"
 )
 
@@ -303,8 +309,8 @@ _LINK = CellRule(
 )
 _DATE = CellRule("a date of this century, as 2030-12-31", re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), _date)
 _NOTES = CellRule(
-    f"made of {', '.join(NOTES)}, samples-N, gaussian-SIGMA, likelihood-NAME-NUMBER and set-NAME-NUMBER, with one space"
-    " between",
+    f"made of {', '.join(NOTES)}, samples-N, gaussian-SIGMA, likelihood-NAME-NUMBER, set-NAME-NUMBER, cpu-hours-N.NN,"
+    " gpu-hours-N.NN and sequences-N, with one space between",
     re.compile(r"[A-Za-z0-9_.-]+( [A-Za-z0-9_.-]+)*"),
     _notes,
     (),

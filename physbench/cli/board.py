@@ -143,7 +143,7 @@ def show(
         raise UnknownName(f"there is no budget {budget!r}: {suggest(budget, BUDGETS)}")
     boards = _boards(folder, suite, beside, budget)
     if as_json or as_csv:
-        return click.echo((exports.as_json if as_json else exports.as_csv)(boards), nl=False)
+        return click.echo((exports.as_json if as_json else exports.as_csv)(boards, budget=budget), nl=False)
     click.echo(terminal.as_text(boards, width=get_terminal_size().columns, every=every, budget=budget))
 
 
@@ -264,12 +264,13 @@ def draw(suite: str, out: Path, overwrite: bool, folder: Path | None) -> None:
     """Draw the charts of a suite into an SVG file.
 
     They are those of the page: scores with intervals, score against parameters and, of rollouts, error against the
-    steps imagined and against collisions.
+    steps imagined and against collisions. A suite has a part for each of its tables: sizes, and likelihoods that must
+    not be compared.
 
     \b
     physbench leaderboard draw --suite simulation --out simulation.svg
     """
-    from physbench_leaderboard.drawing import draw_board
+    from physbench_leaderboard.drawing import draw_boards
 
     suite_of(suite)
     if out.suffix != ".svg":
@@ -279,7 +280,7 @@ def draw(suite: str, out: Path, overwrite: bool, folder: Path | None) -> None:
     boards = _boards(folder, suite)
     if not boards:
         raise PhysbenchError(f"nothing is listed for {suite}: there is nothing to draw")
-    write_whole(out, draw_board(boards[0]))
+    write_whole(out, draw_boards(boards))
     click.echo(str(out))
 
 

@@ -262,19 +262,29 @@ def test_a_model_of_borrowed_weights_has_a_card_and_scores_of_its_own(tmp_path: 
     path = tmp_path / "r-nem-regrouped.safetensors"
     assert card.weights_sha256 == hashlib.sha256(path.read_bytes()).hexdigest() != lent.weights_sha256
     assert card.bytes == path.stat().st_size < 10_000 < lent.bytes and card.parameters == lent.parameters
-    assert card.sizes["slots"] == 3 and card.sizes["least"] == 40 and card.architecture == "nem-regrouped"
+    assert card.sizes["slots"] == 3 and card.sizes["smallest_thing"] == 40 and card.architecture == "nem-regrouped"
     assert (card.steps, card.recipe, card.name, card.paper_link) == (2, lent.recipe, "r-nem-regrouped", None)
     assert checkpoint.load(path).card["name"] == "r-nem-regrouped"
     values = [{(row["task"], row["metric"]): row["value"] for row in each.scores} for each in (lent, card)]
     assert values[0].keys() == values[1].keys() and values[0] != values[1]
     rows = list(csv.DictReader((tmp_path / "r-nem-regrouped.csv").read_text().splitlines()))
     assert {row["weights_sha256"] for row in rows} == {card.weights_sha256}
+    for given, words in (
+        (("tiny", "tiny"), "has weights of its own, which would be lost"),
+        (("lstm", "tiny"), "lstm is another model than nem"),
+        (("r-nem-regrouped", "r-nem-regrouped"), "has no weights to lend"),
+    ):
+        with pytest.raises(PhysbenchError, match=words):
+            borrow(*given, folder=tmp_path, suites=("balls",), limit=2)
+    with pytest.raises(TrainingError, match="there is no folder"):
+        borrow("r-nem-regrouped", "tiny", folder=tmp_path, table=tmp_path / "gone")
+    assert checkpoint.load(path).sha256 == card.weights_sha256
     with pytest.raises(TrainingError, match="bundle the model whose weights are to be borrowed first"):
         borrow("r-nem-regrouped", "gone", folder=tmp_path)
 
 
 def test_weights_are_released_as_another_model_that_has_the_same(tmp_path: Path) -> None:
-    sizes = {**SIZES, "slots": 3, "attention": 8, "least": 30}
+    sizes = {**SIZES, "slots": 3, "attention": 8, "smallest_thing": 30}
     train(
         replace(recipe(seed=7), model="r-nem-regrouped", sizes=sizes),
         tmp_path / "run",
@@ -284,10 +294,10 @@ def test_weights_are_released_as_another_model_that_has_the_same(tmp_path: Path)
     )
     card = bundle_run(tmp_path / "run", tmp_path, as_model="r-nem")
     found, trained = checkpoint.load(tmp_path / "tiny.safetensors"), checkpoint.load(tmp_path / "run")
-    assert found.header.architecture == card.architecture == "nem" and "least" not in found.header.sizes
+    assert found.header.architecture == card.architecture == "nem" and "smallest_thing" not in found.header.sizes
     assert card.sizes["slots"] == 3 and card.recipe["model"] == "r-nem-regrouped" and card.paper_link == PAPER
     assert found.network.state_dict().keys() == trained.network.state_dict().keys()
-    for other in ("conv3", "iodine-small"):
+    for other in ("conv3", "iodine-small", "lstm"):
         with pytest.raises(PhysbenchError):
             bundle_run(tmp_path / "run", tmp_path, as_model=other)
 

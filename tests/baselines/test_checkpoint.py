@@ -953,8 +953,14 @@ def test_borrowed_weights_are_refused_where_they_are_not_those_that_were_meant(t
     lender.unlink()
     require_refusal(path, StorageError, "borrows the weights of lender.safetensors, which is not beside it")
     lender.write_bytes(content)
-    checkpoint.save_borrower(tmp_path / "y.safetensors", network_of(), path)
-    require_refusal(tmp_path / "y.safetensors", HostileFile, "x.safetensors, which has none of its own")
+    for target in (tmp_path / "y.safetensors", path):
+        with pytest.raises(StorageError, match="has no weights to lend"):
+            checkpoint.save_borrower(target, network_of(), path)
+    with pytest.raises(StorageError, match="has no weights to lend"):
+        checkpoint.save_borrower(lender, network_of(), lender)
+    loan = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    chain = write(tmp_path / "y.safetensors", {}, _header(borrows=loan))
+    require_refusal(chain, HostileFile, "x.safetensors, which has none of its own")
     (tmp_path / "deep").mkdir()
     with pytest.raises(StorageError, match="only from a file beside it"):
         checkpoint.save_borrower(tmp_path / "deep" / "x.safetensors", network_of(), lender)

@@ -24,7 +24,7 @@ from physbench_baselines.regrouped_sizes import RegroupedSizes
 LITTLE: dict[str, Any] = dict(
     slots=3, height=16, width=16, channels=(3, 4), dense=12, hidden=10, attention=6, embedding=3
 )
-RULES: dict[str, Any] = dict(spread=2.0, least=4, most=1)
+RULES: dict[str, Any] = dict(spread=2.0, smallest_thing=4, largest_free=1)
 NOISELESS = {**LITTLE, **RULES, "noise": 0.0}
 
 
@@ -51,6 +51,10 @@ def film(batch: int = 2, frames: int = 6, seed: int = 0) -> torch.Tensor:
     """uint8 (B, T, H, W, 1)."""
     generator = torch.Generator().manual_seed(seed)
     return (torch.rand(batch, frames, 16, 16, 1, generator=generator) < 0.3).to(torch.uint8)
+
+
+def regroup(model: RegroupedNem, state: State, frame: torch.Tensor) -> State:
+    return model.regroup(model.explain(state, frame), frame)
 
 
 def squares(*corners: tuple[int, int], side: int = 3) -> torch.Tensor:
@@ -94,7 +98,7 @@ def find_merged_slowly(
 def test_slots_that_own_two_things_are_those_of_the_slow_rule(
     seed: int, slots: int, least: int, most: int, density: float
 ) -> None:
-    random = np.random.default_rng(seed)
+    random, most = np.random.default_rng(seed), min(most, least - 1)
     on = random.random((3, 11, 13)) < density
     owner = np.repeat(np.repeat(random.integers(0, slots, (3, 4, 5)), 3, 1), 3, 2)[:, :11, :13].astype(np.uint8)
     moves, middles = find_merged(owner, on, slots, least, most)
@@ -122,7 +126,7 @@ def test_a_seed_decides_where_slots_begin_whatever_the_batch() -> None:
 
 def test_without_its_rules_it_is_the_published_model() -> None:
     """Loss and gradients, from the same start."""
-    model, frames = build(least=0), film()
+    model, frames = build(smallest_thing=0), film()
     plain = build_published(model)
     gamma = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
     losses = [each.loss({"features": frames}, noisy=frames, gamma=gamma).total for each in (model, plain)]
@@ -146,13 +150,13 @@ def test_sequences_that_start_as_published_keep_their_slots(share: float) -> Non
     """With rules that find two things nearly everywhere, and the same draws."""
     frames, losses = film(batch=64), []
     for least in (1, 0):
-        model = build(least=least, most=100, published=share)
+        model = build(smallest_thing=least, largest_free=0, published=share)
         generator = torch.Generator().manual_seed(3)
         losses.append(model.loss({"features": frames}, generator=generator).total.item())
     assert (losses[0] == losses[1]) == (share == 1.0)
     gamma = torch.rand(2, 3, 16, 16)
     given = model.loss({"features": film()}, noisy=film(), gamma=gamma).total.item()
-    assert given == build(least=0).loss({"features": film()}, noisy=film(), gamma=gamma).total.item()
+    assert given == build(smallest_thing=0).loss({"features": film()}, noisy=film(), gamma=gamma).total.item()
 
 
 def merged_state(model: RegroupedNem) -> tuple[State, torch.Tensor]:
@@ -192,30 +196,42 @@ def test_nothing_is_divided_early_or_where_nothing_is_merged_or_no_slot_is_free(
     state, frame = merged_state(model)
     likely = torch.where(frame[:, None] > 0, torch.tensor([0.1, 0.9, 0.1])[None, :, None, None], 0.0)
     state = state._replace(psi=likely)
-    assert bool((model.explain(state, frame).gamma[0, 0, 10:13, 10:13] > 0.5).all())
+    assert bool((regroup(model, state, frame).gamma[0, 0, 10:13, 10:13] > 0.5).all())
     for other, picture in (
         (state._replace(time=1), frame),
         (state, squares((1, 1))),
         (state, squares((1, 1), (10, 10), side=1)),
     ):
-        found = model.explain(other, picture)
+        found = regroup(model, other, picture)
         assert torch.equal(found.gamma, e_step(picture, other.psi)) and torch.equal(found.theta, other.theta)
     busy = squares((1, 1), (10, 10), (1, 10), (10, 1))
     corners = torch.zeros(1, 3, 16, 16)
     corners[0, 0, 8:, :8] = corners[0, 2, :8, 8:] = 0.9
     corners[0, 1] = torch.where(busy[0] > 0, 0.5, 0)
-    assert torch.equal(model.explain(state._replace(psi=corners), busy).gamma, e_step(busy, corners))
+    assert torch.equal(regroup(model, state._replace(psi=corners), busy).gamma, e_step(busy, corners))
 
 
 def test_slots_are_divided_in_training_too_and_gradients_flow() -> None:
     """With rules that find two things nearly everywhere."""
-    model, frames, gamma = build(least=1, most=100), film(), torch.rand(2, 3, 16, 16)
+    model, frames = build(smallest_thing=1, largest_free=0, slots=12), film()
+    gamma = torch.rand(2, 12, 16, 16)
     losses = [
         each.loss({"features": frames}, noisy=frames, gamma=gamma).total for each in (model, build_published(model))
     ]
     losses[0].backward()
     assert losses[0].item() != losses[1].item()
     assert all(each.grad is not None and bool(torch.isfinite(each.grad).all()) for each in model.parameters())
+
+
+def test_the_loss_is_of_what_was_predicted_and_not_of_what_a_division_leaves() -> None:
+    """Three frames divide a slot after the second one at the earliest, and the loss has no prediction after it."""
+    model = build(smallest_thing=1, largest_free=0)
+    gamma = torch.rand(2, 3, 16, 16)
+    losses = [
+        each.loss({"features": film(frames=3)}, noisy=film(frames=3), gamma=gamma).total.item()
+        for each in (model, build_published(model))
+    ]
+    assert losses[0] == losses[1]
 
 
 def test_nothing_depends_on_the_other_sequences_of_a_batch() -> None:
@@ -237,7 +253,7 @@ def test_nothing_depends_on_the_other_sequences_of_a_batch() -> None:
 
 
 def test_a_rollout_sees_its_own_prediction_in_black_and_white() -> None:
-    model, frames = build(noise=0.0, above=0.3), film()
+    model, frames = build(noise=0.0, threshold=0.3), film()
     plain = build_published(model)
     with torch.no_grad():
         state, _, _ = model.observe(model.begin(torch.tensor([1, 2]), shape=(16, 16, 1)), frames[:, 0].float())
@@ -255,9 +271,11 @@ def test_a_rollout_sees_its_own_prediction_in_black_and_white() -> None:
         ({"slots": 1}, "with one slot there is nothing to group"),
         ({"recurrence": "rnn", "slots": 1}, "with one slot"),
         ({"spread": 0.0}, "spread"),
-        ({"least": -1}, "least"),
-        ({"above": 1.0}, "above"),
+        ({"largest_free": -1}, "largest free"),
+        ({"threshold": 1.0}, "threshold"),
         ({"published": 1.5}, "published"),
+        ({"smallest_thing": 20}, "a largest_free below smallest_thing"),
+        ({"largest_free": 40}, "a largest_free below smallest_thing"),
     ],
 )
 def test_sizes_that_make_no_sense_are_refused(changes: dict[str, Any], words: str) -> None:

@@ -173,7 +173,7 @@ COLUMNS: dict[str, tuple[Callable[[Standing], Any], str]] = {
     "ari": (lambda each: each.score(BALLS, "ari").value, "desc"),
     "trainings": (lambda each: each.trainings, "desc"),
     "parameters": (lambda each: math.nan if each.parameters is None else each.parameters, "asc"),
-    "training": (lambda each: each.cost.cpu_hours + each.cost.gpu_hours if each.cost else math.nan, "asc"),
+    "training": (lambda each: (each.cost.gpu_hours, each.cost.cpu_hours) if each.cost else math.nan, "asc"),
     "trust": (lambda each: ("self-reported", "recomputed", "re-run").index(each.trust), "desc"),
     "notes": (lambda each: " ".join(each.notes) or math.nan, "asc"),
     "date": (lambda each: each.date, "desc"),

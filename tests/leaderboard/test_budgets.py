@@ -16,7 +16,7 @@ from physbench.result import describe_note
 from physbench_baselines import bundled
 from physbench_baselines.training_stages import cost_of
 from physbench_leaderboard.boards import boards
-from physbench_leaderboard.budgets import BUDGETS, describe_cost, list_budgets, training_cost
+from physbench_leaderboard.budgets import BUDGETS, describe_cost, list_budgets, read_cost
 from physbench_leaderboard.pins import REFERENCES, bundled_folder
 from physbench_leaderboard.submission import Row, read
 from tests.leaderboard.rows_of_submissions import rows, write
@@ -58,6 +58,9 @@ def test_a_training_fits_the_budgets_that_it_did_not_exceed(cost: TrainingCost |
         (STAGE | {"hours": "many"}, None),
         (STAGE | {"hours": -1.0}, None),
         (STAGE | {"hardware": None}, None),
+        (STAGE | {"hours": 1e15}, None),
+        (STAGE | {"before": "none"}, None),
+        (STAGE | {"before": [STAGE, None]}, None),
         ({}, None),
     ],
 )
@@ -69,16 +72,17 @@ def test_what_a_cost_says_in_notes_is_read_again() -> None:
     cost = TrainingCost(cpu_hours=2.6, gpu_hours=0.03, sequences=321_824)
     assert cost.notes == ("cpu-hours-2.60", "gpu-hours-0.03", "sequences-321824")
     row = rows(notes=(*cost.notes, "samples-3"))[0]
-    assert training_cost([row]) == cost and describe_cost(cost) == "2.6 core-h + 0.03 GPU-h"
+    assert read_cost([row]) == cost and describe_cost(cost) == "2.6 core-h + 0.03 GPU-h"
     assert [describe_note(note) for note in cost.notes] == [
         "it was trained for 2.60 core-hours of a CPU",
         "it was trained for 0.03 hours of a GPU",
         "it was trained on 321,824 sequences",
     ]
+    assert describe_cost(TrainingCost(cpu_hours=12_345)) == "12,345 core-h"
     assert TrainingCost(cpu_hours=0.001).notes == ("cpu-hours-0.01",)  # never less than what it was
-    assert training_cost([row, replace(row, notes=("gpu-hours-9.00",))]) == TrainingCost(2.6, 9, 321_824)
-    assert training_cost([row, replace(row, notes=())]) is None is training_cost([])
-    assert training_cost([replace(row, notes=("sequences-5",))]) is None
+    assert read_cost([row, replace(row, notes=("gpu-hours-9.00",))]) == TrainingCost(2.6, 9, 321_824)
+    assert read_cost([row, replace(row, notes=())]) is None is read_cost([])
+    assert read_cost([replace(row, notes=("sequences-5",))]) is None
 
 
 @pytest.mark.parametrize(
@@ -91,6 +95,9 @@ def test_what_a_cost_says_in_notes_is_read_again() -> None:
         "sequences-0",
         "sequences-1.5",
         "xpu-hours-1.00",
+        "cpu-hours-0.00",
+        "cpu-hours-9.00 cpu-hours-1.00",
+        "sequences-1 sequences-2",
     ],
 )
 def test_a_cost_that_is_not_written_as_it_should_be_is_refused(
@@ -114,7 +121,7 @@ def test_ranks_within_a_budget_are_those_of_a_table_of_its_models_alone(seed: in
     submissions = [make(number) for number in range(12)]
     listed = list_submissions(*submissions, one("copy", 1.0, 1.0, 1.0))
     for name, budget in BUDGETS.items():
-        fitting = [lines for lines in submissions if (cost := training_cost(lines)) and budget.fits(cost)]
+        fitting = [lines for lines in submissions if (cost := read_cost(lines)) and budget.fits(cost)]
         (found,) = boards(listed, budget=name)
         alone = boards(list_submissions(*fitting, one("copy", 1.0, 1.0, 1.0)))[0]
         assert ranks(found) == ranks(alone) and [each.model for each in found.references] == ["copy"]
@@ -149,6 +156,9 @@ def test_the_command_shows_a_budget_and_what_each_model_cost(
     (model,) = [each for each in board["models"] if each["kind"] == "ranked"]
     assert (model["model"], model["rank"], model["cpu_hours"], model["gpu_hours"]) == ("cheap", 1, 3.0, 0.0)
     assert model["budgets"] == {"night": 1, "gpu-hour": 1} and model["notes"] == []
+    assert board["budget"] == "gpu-hour" and model["sequences"] == 0
+    table = cli(*words, "--csv", "--budget", "night").stdout.splitlines()
+    assert table[0].endswith(",cpu_hours,gpu_hours,budget") and table[1].endswith(",night")
     wrong = cli(*words, "--budget", "nigth")
     assert wrong.exit_code == 2 and "did you mean 'night'" in wrong.stderr
 

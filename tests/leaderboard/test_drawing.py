@@ -11,7 +11,7 @@ import pytest
 
 from physbench.report.charts import WIDTH
 from physbench_leaderboard.boards import boards
-from physbench_leaderboard.drawing import LETTER, SWATCH, Panel, draw_board
+from physbench_leaderboard.drawing import LETTER, SWATCH, Panel, draw_boards
 from physbench_leaderboard.pins import bundled_folder
 from physbench_leaderboard.plots import plots
 from physbench_leaderboard.store import load_all
@@ -21,10 +21,12 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.mark.parametrize("suite", ["balls", "simulation", "crop50"])
 def test_the_picture_has_every_chart_and_nothing_lies_on_another(suite: str) -> None:
-    board = boards(load_all(bundled_folder()), suite=suite)[0]
-    picture = ET.fromstring(draw_board(board))
+    found = boards(load_all(bundled_folder()), suite=suite)
+    picture = ET.fromstring(draw_boards(found))
     words = {text.text for text in picture.iter(f"{SVG}text")}
-    for chart in plots(board):
+    assert {f"{board.key.name}: {board.about}" for board in found} <= words
+    charts = [chart for board in found for chart in plots(board)]
+    for chart in charts:
         assert {chart.title, *(key.words for key in chart.keys)} <= words
         panel = Panel(chart, 0, 0)
         ends: dict[float, float] = {}
@@ -34,7 +36,7 @@ def test_the_picture_has_every_chart_and_nothing_lies_on_another(suite: str) -> 
             assert ends[placed.y] <= WIDTH or placed.x == 8
     height = float(picture.attrib["viewBox"].split()[3])
     places = [group.attrib["transform"] for group in picture.findall(f"{SVG}g")]
-    assert len(places) == len(plots(board)) == len(set(places))
+    assert len(places) == len(charts) == len(set(places))
     assert all(float(place.split()[1].rstrip(")")) < height for place in places)
 
 

@@ -12,13 +12,15 @@ from typing import Any, cast
 import click
 
 from physbench.errors import TrainingError
+from physbench.evaluation.evaluate import extent
 from physbench.suites import BATCH
 from physbench_baselines.architecture import architecture_with
-from physbench_baselines.checkpoint import load, model, save_borrower
+from physbench_baselines.checkpoint import inspect, load, model, save_borrower
 from physbench_baselines.model_card import Card
 from physbench_baselines.releasing.bundle import convert
 from physbench_baselines.releasing.scored import score_release
 from physbench_baselines.releasing.scoring_options import FOLDER, run_scoring, scoring_options
+from physbench_baselines.releasing.worlds import suites_of
 from physbench_baselines.training.folder import Folder
 
 
@@ -43,7 +45,13 @@ def borrow(
     place, path, weights = folder / f"{lender}.json", folder / f"{name}.safetensors", folder / f"{lender}.safetensors"
     if not place.is_file():
         raise TrainingError(f"there is no card {place}: bundle the model whose weights are to be borrowed first")
+    if table is not None and not table.is_dir():
+        raise TrainingError(f"there is no folder {table}: make it first")
+    if path.exists() and not inspect(path).borrows:
+        raise TrainingError(f"{path} has weights of its own, which would be lost: delete it first")
     theirs, trained = Card.from_json(place.read_text(encoding="utf-8"), place=place), load(weights)
+    for suite in suites_of(theirs.data) if suites is None else suites:
+        extent(suite, size=size, limit=limit)  # fails now rather than after the files are written
     network, architecture = convert(trained.network, name), architecture_with(name)
     link = architecture.paper or None
     told: dict[str, Any] = {"name": name, "model_link": link, "paper_link": link}

@@ -54,8 +54,8 @@ def bundle(
 ) -> Card:
     """Write NAME.safetensors and NAME.json from the best weights of a run, and return the card.
 
-    quantise: store big matrices as int8; None: only if the scores stay the same. as_model: another model with the same
-    weights, which they are released as. suites: by default those of the world
+    quantise: store big matrices as int8; None: only if the scores stay the same. as_model: release the weights as this
+    model, which has the same ones. suites: by default those of the world
     that the model learnt. table: a folder for NAME.csv, the scores as a submission.
     """
     if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", name):
@@ -136,6 +136,8 @@ def convert(network: nn.Module, model_name: str) -> nn.Module:
     architecture = architecture_with(model_name)
     usual = architecture.sizes_of(model_name)
     shared = {field: value for field, value in vars(network.sizes).items() if hasattr(usual, field)}
+    if getattr(usual, "recurrence", None) != getattr(network.sizes, "recurrence", None):
+        raise TrainingError(f"{model_name} is another model than {architecture_of(network).name} with these weights")
     weights, sizes = weights_of(network), replace(usual, **shared)
     shapes = shapes_of(lambda: architecture.make(sizes))
     if shapes != {name: array.shape for name, array in weights.items()}:

@@ -8,12 +8,14 @@ from physbench_baselines.campaign.budget import FLAT, LATE, count_sequence_steps
 from physbench_baselines.model_card import Card
 from physbench_baselines.releasing.cards import format_table
 from physbench_baselines.training.training_recipe import TrainingRecipe
-from physbench_baselines.training_stages import cost_of, stages_before
+from physbench_baselines.training_stages import cost_of, stages_before, total
 
 WORDS = (
     f"The last stage of a training has flattened if its best validation loss improved by less than {FLAT:.0%} over the"
     f" last {LATE:.0%} of its steps. The learning rate of most of them falls in that part, which lowers the loss once"
-    " more, so the rule errs towards no. Where the last column is large, more training would have paid."
+    " more, so the rule errs towards no. A large gain says that the loss was still falling; of images, `ari` need not"
+    " rise with it. Costs are up to the weights that are scored, with everything that these began with; training"
+    " after them does not count."
     " A sequence-step is one sequence, predicted one frame further: models of a family are compared fairly where these"
     " agree."
 )
@@ -42,7 +44,7 @@ def format_flattening(of: Mapping[str, Card]) -> str:
                 name,
                 f"{card.parameters:,}",
                 *(f"{spent:.2f}" if spent else "-" for spent in (cost.cpu_hours, cost.gpu_hours)),
-                f"{cost.sequences:,}",
+                f"{total(vars(card), 'sequences'):,}",
                 f"{steps:,}" if (steps := sum(map(count_steps, (*stages_before(vars(card)), vars(card))))) else "-",
                 "cannot tell" if gain is None else "yes" if gain < FLAT else "no",
                 "-" if gain is None else f"{gain:.1%}",
@@ -52,6 +54,9 @@ def format_flattening(of: Mapping[str, Card]) -> str:
 
 
 def count_steps(stage: Mapping[str, Any]) -> int:
-    """Count how often a sequence was predicted one frame further in a stage; 0 if single frames were shown."""
+    """Count how often a sequence was predicted one frame further in a stage; 0 if it was only of images."""
     recipe = TrainingRecipe.from_dict(stage["recipe"])
-    return 0 if 1 in recipe.frames else count_sequence_steps(recipe, stage["steps"], stage.get("steps_limit"))
+    if tuple(recipe.frames) == (1,):
+        return 0
+    limit = stage.get("steps_limit") or (None if stage.get("minutes_limit") else stage["steps"])
+    return count_sequence_steps(recipe, stage["steps"], limit)

@@ -150,7 +150,8 @@ def format_page(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]]) ->
         "## What papers say, and what is so here",
         (
             "These are the bundled models, which were trained for less than those of the papers, and not all for as"
-            " long as each other: where a claim is reversed, look at how many sequences each model was trained on."
+            " long as each other. Whatever the verdict, look at how many sequences each model was trained on: a model"
+            " that was trained for longer can win for that reason alone."
             " A claim *holds* or is *reversed* where the two intervals do not overlap; otherwise the verdict is *cannot"
             " tell*. That asks for more than a paired interval would, as the deviation of a difference is at most the"
             " sum of both deviations. Where both"
