@@ -1,9 +1,9 @@
 """Weights on disk: written completely or not at all, and loaded as data, never as code.
 
 A checkpoint has weights by name, a header with their architecture and sizes, and perhaps the state of a training run,
-in `.safetensors`. In place of weights, it may name a file beside it whose weights it borrows. Older `.pt` files can
-still be read. A reader uses the bytes and not the suffix, and checks every size before it uses it. It reads the file
-once, so what is hashed is what is loaded.
+in `.safetensors`. It may borrow the weights that it does not have from a file beside it. Older `.pt` files can still be
+read. A reader uses the bytes and not the suffix, and checks every size before it uses it. It reads the file once, so
+what is hashed is what is loaded.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_type_hints
+
+import numpy as np
 
 from physbench.errors import HostileFile, ModelError, StorageError, TrainingError
 from physbench.files import read_regular_file, write_whole
@@ -57,32 +59,43 @@ def save(
     half: bool = False,
     quantise: bool = False,
     training: Mapping[str, Any] | None = None,
+    lender: Path | None = None,
 ) -> None:
     """Write a network. A file that is there is replaced completely or not at all.
 
     half: as float16. quantise: big matrices as int8 with a scale per row. training: the state of a run, tensors on the
-    CPU and plain numbers by name.
+    CPU and plain numbers by name. lender: a file in the same folder with weights of its own. Only those that differ
+    from its are written, and the others are read from there.
     """
+    path = Path(path)
     try:
         arrays = {**store(network, half=half, quantise=quantise), **packed_state(training or {})}
     except (AttributeError, TypeError, OverflowError) as error:
         raise StorageError(
             f"nothing was written to {path}: the state of a run is tensors and plain numbers ({error})"
         ) from None
-    _write(Path(path), network, card, arrays)
-
-
-def save_borrower(path: Path | str, network: nn.Module, lender: Path, *, card: Mapping[str, Any] | None = None) -> None:
-    """Write a network without its weights, which are those of another file in the same folder.
-
-    The file of another architecture with the same weights needs no second copy of them.
-    """
-    path = Path(path)
+    if lender is None:
+        return _write(path, network, card, arrays)
     if lender.parent.resolve() != path.parent.resolve():
         raise StorageError(f"{path} can borrow weights only from a file beside it, not from {lender}")
-    if lender.resolve() == path.resolve() or inspect(lender).borrows:
-        raise StorageError(f"{lender} has no weights to lend: it is the same file, or borrows them itself")
-    _write(path, network, card, {}, Loan(lender.name, sha256(_content(lender)).hexdigest()))
+    content = _content(lender)
+    header, theirs, _ = _read(content, lender)
+    if lender.resolve() == path.resolve() or header.borrows:
+        raise StorageError(f"{lender} has no weights to lend: it is the same file, or borrows some itself")
+    same = _find_equal(network, theirs, lender)
+    own = {name: array for name, array in arrays.items() if name.removesuffix(".scale") not in same}
+    _write(path, network, card, own, Loan(lender.name, sha256(content).hexdigest()))
+
+
+def _find_equal(network: nn.Module, theirs: Arrays, lender: Path) -> set[str]:
+    """Return the names of the weights that are the same in a network and in the arrays of a file."""
+    from physbench_baselines.adapter import weights_of
+
+    return {
+        name
+        for name, array in weights_of(network).items()
+        if name in theirs and np.array_equal(array, restore(name, theirs, lender))
+    }
 
 
 def _write(
@@ -124,9 +137,7 @@ def load(path: Path | str, *, architecture: str | None = None) -> Checkpoint:
     content = _content(path)
     header, arrays, training = _read(content, path)
     if header.borrows:
-        if arrays:
-            raise HostileFile(f"{path} borrows its weights, and has some of its own")
-        arrays = _borrow(header.borrows, path)
+        arrays = _complete(arrays, _borrow(header.borrows, path))
     found = _architecture_for(header, path, architecture)
     return Checkpoint(_fill(found, header, arrays, path), header, sha256(content).hexdigest(), training)
 
@@ -218,6 +229,11 @@ def _read(content: bytes, path: Path) -> tuple[CheckpointHeader, Arrays, dict[st
         return archive.unpack(content, path)
     header, arrays = tensors.unpack(content, path)
     return header, {name: array for name, array in arrays.items() if not name.startswith(STATE)}, unpacked_state(arrays)
+
+
+def _complete(own: Arrays, borrowed: Arrays) -> Arrays:
+    """Add to the weights of a file those that it borrows, with their scales."""
+    return {**{name: array for name, array in borrowed.items() if name.removesuffix(".scale") not in own}, **own}
 
 
 def _borrow(loan: Loan, path: Path) -> Arrays:

@@ -1,4 +1,4 @@
-"""R-NEM with other rules for its slots: the same network, and in `r-nem-regrouped` the same weights.
+"""R-NEM with other rules for its slots: the same network, with any weights of R-NEM or with some of its own.
 
 As published, slots begin as noise, and it is left to the network to make each of them follow one object. Often a slot
 goes on following two. Three rules are changed; they are ours, and no paper's:

@@ -924,24 +924,46 @@ def test_a_safetensors_header_that_was_tampered_with_raises_nothing_but_refusals
     the_same_or_refused(tmp_path / "x", network_of().half().float())
 
 
-def lend(folder: Path, *, half: bool = False) -> Path:
-    """A file with weights, and beside it one that borrows them, under other sizes that no weight depends on."""
+def lend(folder: Path, *, half: bool = False, quantise: bool = False) -> Path:
+    """A file with weights, and beside it one that borrows all of them but one."""
     network = network_of()
-    checkpoint.save(folder / "lender.safetensors", network, card=CARD, half=half)
+    checkpoint.save(folder / "lender.safetensors", network, card=CARD, half=half, quantise=quantise)
     other = network_of(noise=0.5)
-    other.load_state_dict(network.state_dict())
-    checkpoint.save_borrower(folder / "x.safetensors", other, folder / "lender.safetensors", card={"name": "x"})
+    other.load_state_dict(checkpoint.load(folder / "lender.safetensors").network.state_dict())
+    with torch.no_grad():
+        other.layers[0].bias.add_(1)  # type: ignore[union-attr]
+    words: dict[str, Any] = {"half": half, "quantise": quantise, "card": {"name": "x"}}
+    checkpoint.save(folder / "x.safetensors", other, lender=folder / "lender.safetensors", **words)
     return folder / "x.safetensors"
 
 
-@pytest.mark.parametrize("half", [False, True])
-def test_borrowed_weights_are_those_of_the_file_beside_it(tmp_path: Path, half: bool) -> None:
-    path = lend(tmp_path, half=half)
+@pytest.mark.parametrize("kind", [{}, {"half": True}, {"quantise": True}, {"half": True, "quantise": True}])
+def test_borrowed_weights_are_those_of_the_file_beside_it(
+    tmp_path: Path, kind: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("physbench_baselines.containers.arrays.MANY", 1)
+    path = lend(tmp_path, **kind)
     found, lender = checkpoint.load(path), checkpoint.load(tmp_path / "lender.safetensors")
-    assert same(found.network, lender.network) and found.network.sizes.noise == 0.5
-    assert found.card == {"name": "x"} and parse(path)[1] == {}
+    assert parse(path)[1].keys() == {"layers.0.bias"} and found.network.sizes.noise == 0.5
+    for name, tensor in found.network.state_dict().items():
+        difference = tensor - lender.network.state_dict()[name]
+        assert float(difference.abs().max()) == (pytest.approx(1, abs=1e-3) if name == "layers.0.bias" else 0)
+    assert found.card == {"name": "x"}
     assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest() != lender.sha256
     assert checkpoint.inspect(path).borrows == found.header.borrows and lender.header.borrows is None
+
+
+def test_a_weight_of_its_own_takes_the_place_of_a_borrowed_one_with_its_scale(tmp_path: Path) -> None:
+    matrix = {
+        "layers.1.weight": ("I8", [3, 4], bytes(range(12))),
+        "layers.1.weight.scale": ("F32", [3], struct.pack("<3f", 1, 2, 3)),
+    }
+    lender = write(tmp_path / "lender.safetensors", {**float32(), **matrix})
+    loan = {"file": lender.name, "sha256": hashlib.sha256(lender.read_bytes()).hexdigest()}
+    own = float32()["layers.1.weight"]
+    path = write(tmp_path / "x.safetensors", {"layers.1.weight": own}, _header(borrows=loan))
+    assert same(checkpoint.load(path).network, network_of())
+    assert not same(checkpoint.load(lender).network, network_of())
 
 
 def test_borrowed_weights_are_refused_where_they_are_not_those_that_were_meant(tmp_path: Path) -> None:
@@ -953,17 +975,21 @@ def test_borrowed_weights_are_refused_where_they_are_not_those_that_were_meant(t
     lender.unlink()
     require_refusal(path, StorageError, "borrows the weights of lender.safetensors, which is not beside it")
     lender.write_bytes(content)
-    for target in (tmp_path / "y.safetensors", path):
+    for target, source in ((tmp_path / "y.safetensors", path), (path, path), (lender, lender)):
         with pytest.raises(StorageError, match="has no weights to lend"):
-            checkpoint.save_borrower(target, network_of(), path)
-    with pytest.raises(StorageError, match="has no weights to lend"):
-        checkpoint.save_borrower(lender, network_of(), lender)
+            checkpoint.save(target, network_of(), lender=source)
     loan = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     chain = write(tmp_path / "y.safetensors", {}, _header(borrows=loan))
     require_refusal(chain, HostileFile, "x.safetensors, which has none of its own")
     (tmp_path / "deep").mkdir()
     with pytest.raises(StorageError, match="only from a file beside it"):
-        checkpoint.save_borrower(tmp_path / "deep" / "x.safetensors", network_of(), lender)
+        checkpoint.save(tmp_path / "deep" / "x.safetensors", network_of(), lender=lender)
+    odd = write(
+        tmp_path / "odd.safetensors",
+        {"extra": ("F32", [1], bytes(4))},
+        _header(borrows=loan | {"file": "lender.safetensors", "sha256": hashlib.sha256(content).hexdigest()}),
+    )
+    require_refusal(odd, HostileFile, "'extra' is unknown")
 
 
 @pytest.mark.parametrize(
@@ -984,14 +1010,3 @@ def test_borrowed_weights_are_refused_where_they_are_not_those_that_were_meant(t
 def test_a_loan_names_a_file_in_the_same_folder_and_its_checksum(tmp_path: Path, loan: Any) -> None:
     path = write(tmp_path / "x.safetensors", {}, _header(borrows=loan))
     require_refusal(path, HostileFile, "borrows its weights, and does not say from which file beside it")
-
-
-def test_a_file_does_not_borrow_weights_and_hold_some(tmp_path: Path) -> None:
-    lend(tmp_path)
-    digest = hashlib.sha256((tmp_path / "lender.safetensors").read_bytes()).hexdigest()
-    header = _header(borrows={"file": "lender.safetensors", "sha256": digest})
-    require_refusal(
-        write(tmp_path / "x.safetensors", float32(), header),
-        HostileFile,
-        "borrows its weights, and has some of its own",
-    )

@@ -20,7 +20,7 @@ from physbench_baselines.contrastive_sizes import ARCHITECTURE, CODES, Contrasti
 from physbench_baselines.rmr_sizes import MEMORIES, MemorySizes
 from physbench_baselines.training.initial import network_of
 from physbench_baselines.training.preflight import usual_recipe
-from physbench_baselines.training.reuse import reuse_part
+from physbench_baselines.training.reuse import reuse_parts
 from physbench_baselines.training.run import train
 from physbench_baselines.training.sources import source_of
 from physbench_baselines.training.training_recipe import TrainingRecipe
@@ -147,7 +147,7 @@ def test_the_papers_trunk_leaves_seven_by_seven() -> None:
 def test_both_models_begin_alike_and_see_the_same(games: Path, learnt: Path) -> None:
     own, reused = recipe("cswm", games), recipe("cswm", games, reuse=f"processor={learnt}")
     ours, theirs = network_of(own), network_of(reused)
-    reuse_part(theirs, reused.reuse)
+    reuse_parts(theirs, reused.reuse)
     for name, tensor in ours.state_dict().items():
         assert torch.equal(tensor, theirs.state_dict()[name]) == (not name.startswith("processor.")), name
     one, other = (source_of(each).batches(0, wants=ours.wants, workers=0) for each in (own, reused))  # type: ignore[arg-type]
@@ -226,7 +226,7 @@ def test_a_processor_that_does_not_fit_is_refused_in_a_line(sizes: dict[str, Any
     network = ARCHITECTURE.make(ContrastiveSizes(**sizes))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     with pytest.raises(PhysbenchError, match=sentence) as error:
-        reuse_part(network, f"processor={learnt}")
+        reuse_parts(network, f"processor={learnt}")
     assert "\n" not in str(error.value)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 

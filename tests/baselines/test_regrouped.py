@@ -283,12 +283,11 @@ def test_sizes_that_make_no_sense_are_refused(changes: dict[str, Any], words: st
         RegroupedSizes(**{**LITTLE, **changes})
 
 
-def test_the_bundled_one_has_the_weights_of_r_nem() -> None:
+def test_the_bundled_one_borrows_the_largest_layers_of_r_nem() -> None:
     folder = bundled.FOLDER
     ours, theirs = (checkpoint.load(str(folder / f"{name}.safetensors")) for name in ("r-nem-regrouped", "r-nem"))
     assert isinstance(ours.network, RegroupedNem) and ours.header.borrows is not None
     assert ours.header.borrows.sha256 == theirs.sha256 == bundled.card("r-nem").weights_sha256
-    for (name, tensor), (other, same) in zip(
-        ours.network.state_dict().items(), theirs.network.state_dict().items(), strict=True
-    ):
-        assert name == other and torch.equal(tensor, same)
+    lent = theirs.network.state_dict()
+    same = {name for name, tensor in ours.network.state_dict().items() if torch.equal(tensor, lent[name])}
+    assert {"encoder.dense.linear.weight", "decoder.dense.1.linear.weight"} <= same < set(lent)

@@ -23,7 +23,7 @@ from physbench_baselines.checkpoint import load
 from physbench_baselines.rmr import PAST
 from physbench_baselines.rmr_pixels import PixelModel
 from physbench_baselines.rmr_pixels_sizes import ARCHITECTURE, SMALL, PixelSizes
-from physbench_baselines.training.reuse import freeze_part, reuse_part, split_reuse
+from physbench_baselines.training.reuse import freeze_parts, reuse_parts, split_reuse
 from physbench_baselines.training.run import train
 from physbench_baselines.training.training_recipe import TrainingRecipe
 
@@ -157,14 +157,14 @@ def test_a_run_that_is_resumed_keeps_the_processor_and_tells_where_it_came_from(
 def test_what_cannot_be_reused_is_named(reuse: str, words: str) -> None:
     network = ARCHITECTURE.make(SMALL)
     with pytest.raises(TrainingError, match=words):
-        reuse_part(network, reuse)
+        reuse_parts(network, reuse)
 
 
 def test_a_processor_of_other_sizes_is_refused() -> None:
     with pytest.raises(TrainingError, match="other sizes"):
-        reuse_part(ARCHITECTURE.make(replace(SMALL, hidden=32)), PROCESSOR)
-    assert split_reuse("a=b=c") == ("a", "b=c")
-    frozen = freeze_part(ARCHITECTURE.make(SMALL), "processor=anything")
+        reuse_parts(ARCHITECTURE.make(replace(SMALL, hidden=32)), PROCESSOR)
+    assert split_reuse("a=b=c,d.e=f") == [("a", "b=c"), ("d.e", "f")]
+    frozen = freeze_parts(ARCHITECTURE.make(SMALL), "processor=anything")["processor"]
     assert not any(parameter.requires_grad for parameter in frozen.parameters())
 
 

@@ -4,13 +4,11 @@ The card says how the model was trained and what it scores. Run `python -m physb
 NAME`. If it is killed, the same command resumes at the suite where it was.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import click
 
@@ -18,8 +16,7 @@ from physbench.errors import TrainingError
 from physbench.evaluation.evaluate import extent
 from physbench.result import Result
 from physbench.suites import BATCH
-from physbench_baselines.adapter import network_with, shapes_of, weights_of
-from physbench_baselines.architecture import architecture_of, architecture_with
+from physbench_baselines.architecture import architecture_of
 from physbench_baselines.checkpoint import load, model, save
 from physbench_baselines.model_card import Card, RunCard
 from physbench_baselines.releasing import origin
@@ -31,9 +28,6 @@ from physbench_baselines.releasing.worlds import suites_of, yardstick
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.preflight import strip_version
 
-if TYPE_CHECKING:
-    from torch import nn
-
 RUN_FIELDS = {item.name for item in fields(RunCard)}
 
 
@@ -43,7 +37,7 @@ def bundle(
     *,
     folder: Path = FOLDER,
     quantise: bool | None = None,
-    as_model: str | None = None,
+    lender: str | None = None,
     suites: Sequence[str] | None = None,
     size: str = "lite",
     limit: int | None = None,
@@ -54,9 +48,9 @@ def bundle(
 ) -> Card:
     """Write NAME.safetensors and NAME.json from the best weights of a run, and return the card.
 
-    quantise: store big matrices as int8; None: only if the scores stay the same. as_model: release the weights as this
-    model, which has the same ones. suites: by default those of the world
-    that the model learnt. table: a folder for NAME.csv, the scores as a submission.
+    quantise: store big matrices as int8; None: only if the scores stay the same. lender: a model in
+    the folder; only the weights that differ from its are kept, and the others are borrowed. suites: by default those of
+    the world that the model learnt. table: a folder for NAME.csv, the scores as a submission.
     """
     if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", name):
         raise TrainingError(f"a bundled model's name has small letters, digits, and - or . between them, not {name!r}")
@@ -64,20 +58,19 @@ def bundle(
         if place is not None and not place.is_dir():
             raise TrainingError(f"there is no folder {place}: make it first")
     best = load(Folder(run).best)
-    network = best.network if as_model is None else convert(best.network, as_model)
     trained = RunCard.from_mapping(
         {name: best.card[name] for name in RUN_FIELDS & best.card.keys()}, place=Folder(run).best
     )
     suites = suites_of(trained.data) if suites is None else suites
     for suite in suites:
         extent(suite, size=size, limit=limit)  # fails now rather than after hours of work
-    told = origin.header(trained, architecture_of(network), run, name)
+    told = origin.header(trained, architecture_of(best.network), run, name)
     place = folder / f"{name}.json"
     before = Card.from_json(place.read_text(encoding="utf-8"), place=place) if place.exists() else None
     comparison = before.comparison if before and before.source_sha256 == best.sha256 else None
     ready: Result | None = None
     judge = yardstick(trained.data, suites)
-    if quantise is None and judge and has_big_matrices(network):
+    if quantise is None and judge and has_big_matrices(best.network):
         wanted = extent(judge, size=size, limit=limit)
         if comparison is None or [comparison[field] for field in ("suite", "suite_version", "size")] != [
             judge,
@@ -86,12 +79,13 @@ def bundle(
         ]:
             doing(f"{name}: {judge} with float32, and with int8")
             both: PrecisionComparison = compare_precisions(
-                network, judge, name=name, card=told, size=size, limit=limit, device=device, batch=batch
+                best.network, judge, name=name, card=told, size=size, limit=limit, device=device, batch=batch
             )
             comparison, ready = both.to_card(), both.small
         quantise = comparison["agreed"]
     path = folder / f"{name}.safetensors"
-    save(path, network, card=told, half=True, quantise=bool(quantise))
+    lent = folder / f"{lender}.safetensors" if lender else None
+    save(path, best.network, card=told, half=True, quantise=bool(quantise), lender=lent)
     shipped = model(path, device=device)
     weights = shipped.origin.weights_sha256
     same = before if before and before.weights_sha256 == weights else None
@@ -103,8 +97,8 @@ def bundle(
             **origin.without_folders(best.card),
             **origin.course(run),
         },
-        architecture=architecture_of(network).name,
-        sizes=asdict(cast("Any", network).sizes),
+        architecture=best.header.architecture,
+        sizes=dict(best.header.sizes),
         parameters=shipped.origin.parameters or 0,
         weights_sha256=str(weights),
         bytes=path.stat().st_size,
@@ -131,20 +125,6 @@ def bundle(
     )
 
 
-def convert(network: nn.Module, model_name: str) -> nn.Module:
-    """Return a network with the same weights, and the sizes that both models know."""
-    architecture = architecture_with(model_name)
-    usual = architecture.sizes_of(model_name)
-    shared = {field: value for field, value in vars(network.sizes).items() if hasattr(usual, field)}
-    if getattr(usual, "recurrence", None) != getattr(network.sizes, "recurrence", None):
-        raise TrainingError(f"{model_name} is another model than {architecture_of(network).name} with these weights")
-    weights, sizes = weights_of(network), replace(usual, **shared)
-    shapes = shapes_of(lambda: architecture.make(sizes))
-    if shapes != {name: array.shape for name, array in weights.items()}:
-        raise TrainingError(f"{model_name} has other weights than {architecture_of(network).name}")
-    return network_with(lambda: architecture.make(sizes), weights)
-
-
 @click.command(help=__doc__)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("name")
@@ -152,7 +132,7 @@ def convert(network: nn.Module, model_name: str) -> nn.Module:
 @click.option(
     "--quantise/--no-quantise", default=None, help="Store big matrices as int8; by default if the scores stay the same."
 )
-@click.option("--as-model", metavar="MODEL", help="Release the weights as another model, which has the same ones.")
+@click.option("--lender", metavar="MODEL", help="Borrow the weights that are equal to those of this model.")
 @click.option(
     "--csv",
     "table",

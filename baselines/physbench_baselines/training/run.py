@@ -27,7 +27,7 @@ from physbench_baselines.training.keep import load_run_state
 from physbench_baselines.training.loop import Loop, LoopState, TrainingProgress, TrainingResult, take_part
 from physbench_baselines.training.preflight import require_limits, strip_version
 from physbench_baselines.training.ranks import ALONE, LostProcess, Ranks
-from physbench_baselines.training.reuse import freeze_part, reuse_part
+from physbench_baselines.training.reuse import freeze_parts, reuse_parts
 from physbench_baselines.training.sources import cut, source_of
 from physbench_baselines.training.step import Stepper, fast, precision_of
 from physbench_baselines.training.trainable import measure, traits_of
@@ -88,9 +88,10 @@ def train(
         network = network_of(recipe, initial, dataset=strip_version(source.dataset))
         before = initial.stages if initial else stages_before(inspect(folder.last).card) if under_way else []
         if recipe.reuse and under_way:
-            freeze_part(network, recipe.reuse)
+            freeze_parts(network, recipe.reuse)
         elif recipe.reuse:
-            before = [*before, *reuse_part(network, recipe.reuse)]
+            reused = reuse_parts(network, recipe.reuse)
+            before = [*before, *(stage for stage in reused if stage not in before)]
         _try_out(network, source, recipe)
         stepper = Stepper(network, recipe, device=place, graphs=graphs, ranks=ranks)
         if ranks.several and not stepper.traits.separable:
@@ -133,7 +134,7 @@ def follow(ranks: Ranks, *, device: str = "auto", workers: int = 1, graphs: bool
         source = source_of(recipe, ranks)
         network = network_of(recipe, dataset=told.dataset)
         if recipe.reuse:
-            freeze_part(network, recipe.reuse)
+            freeze_parts(network, recipe.reuse)
         stepper = Stepper(network, recipe, device=place, graphs=graphs, ranks=ranks)
         stepper.restore(told.weights)
         interrupts = stack.enter_context(Interrupts(grace=GRACE))
