@@ -173,6 +173,7 @@ models = Registry(
         "lstm": "physbench_baselines.bundled:lstm",
         "rnn-em": "physbench_baselines.bundled:rnn-em",
         "r-nem": "physbench_baselines.bundled:r-nem",
+        "r-nem-regrouped": "physbench_baselines.bundled:r-nem-regrouped",
         "r-nem-no-attention": "physbench_baselines.bundled:r-nem-no-attention",
         "r-nem.balls3curtain64": "physbench_baselines.bundled:r-nem.balls3curtain64",
         "conv3": "physbench_baselines.bundled:conv3",
