@@ -216,6 +216,15 @@ def test_a_table_holds_what_the_evaluator_says(run: Path, tmp_path: Path) -> Non
     assert repr(found) == repr(wanted)
     notes = "trained-less-than-the-paper cpu-hours-0.01 sequences-12"
     assert {(row["model"], row["notes"], row["paper_link"]) for row in rows} == {("tiny", notes, PAPER)}
+    assert {row["suite"] for row in rows} == {"balls", "simulation"}
+
+
+@pytest.mark.usefixtures("many")
+def test_a_score_that_was_known_before_the_card_has_the_cost_too(run: Path, tmp_path: Path) -> None:
+    """The suite that decided about int8 is not played again."""
+    bundle_run(run, tmp_path, table=tmp_path, suites=("balls", "curtain"))
+    rows = csv.DictReader((tmp_path / "tiny.csv").read_text().splitlines())
+    assert {row["notes"] for row in rows} == {"trained-less-than-the-paper cpu-hours-0.01 sequences-12"}
 
 
 def test_scores_of_other_weights_are_forgotten(run: Path, tmp_path: Path, scored_suites: list[str]) -> None:

@@ -19,7 +19,7 @@ from physbench.errors import ModelError, TrainingError
 from physbench.evaluation.evaluate import evaluate, extent
 from physbench.evaluation.known import SCORE
 from physbench.metrics.catalogue import stands_in_tables
-from physbench.model import Batch, Model
+from physbench.model import Batch, Model, TrainingCost
 from physbench.result import COLUMNS, Result
 from physbench.storage.display import Display
 from physbench.suites import BATCH, suite_of
@@ -30,6 +30,8 @@ from physbench_baselines.releasing.scoring_options import FOLDER, run_scoring, s
 from physbench_baselines.releasing.worlds import suites_of, world_of
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training_stages import cost_of
+
+SHORT = "trained-less-than-the-paper"
 
 Row = dict[str, Any]
 Mark = list[Any]  # suite, version, size
@@ -66,7 +68,8 @@ def score_release(
         raise TrainingError(
             f"{place} is not the card of the weights in {path}: put the right one back, or bundle the run again"
         )
-    shipped.origin = replace(shipped.origin, cost=cost_of(vars(card)))
+    cost = cost_of(vars(card))
+    shipped.origin = replace(shipped.origin, cost=cost)
     asked = {
         suite: extent(suite, size=size, limit=limit) for suite in (suites_of(card.data) if suites is None else suites)
     }
@@ -83,7 +86,8 @@ def score_release(
         if why := unplayable(shipped, suite):
             card = replace(card, not_played={**card.not_played, suite: why})
         else:
-            result = (ready or {}).get(suite) or result_of(suite, shipped, f"{suite}, {wanted.size}")
+            known = (ready or {}).get(suite)
+            result = _add_cost(known, cost) if known else result_of(suite, shipped, f"{suite}, {wanted.size}")
             if table is not None:
                 _enter(table / f"{name}.csv", mark, result)
             card = replace(card, scores=[*_others(card.scores, mark), *_scores(result)])
@@ -100,6 +104,14 @@ def score_release(
             card = replace(card, scores_without_noise=[*_others(card.scores_without_noise, mark), *_scores(result)])
             Folder(folder).write(place.name, card.to_json())
     return card
+
+
+def _add_cost(result: Result, cost: TrainingCost | None) -> Result:
+    """Add the cost of training to the notes of a result that was made before there was a card."""
+    notes = result.provenance.notes
+    costs = [note for note in (cost.notes if cost else ()) if note not in notes]
+    place = 1 + notes.index(SHORT) if SHORT in notes else 0
+    return replace(result, provenance=replace(result.provenance, notes=(*notes[:place], *costs, *notes[place:])))
 
 
 def unplayable(shipped: Model, suite: str) -> str | None:
