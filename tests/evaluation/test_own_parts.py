@@ -9,6 +9,7 @@ import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -180,8 +181,8 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 class Fake(registry.Registry):
     card: Metric
 
-    def names(self) -> list[str]:
-        return [self.card.name]
+    def _foreign(self) -> dict[str, Any]:
+        return {self.card.name: EntryPoint(self.card.name, "mine:OWN", self.group)}
 
     def get(self, name: str) -> Metric:
         return self.card
@@ -262,10 +263,11 @@ def test_a_metric_that_returns_no_sums_is_refused_by_its_name(installed: Any, re
 
 def test_a_metric_takes_no_name_of_ours(installed: Any) -> None:
     installed(replace(ON, name="bce"))
+    registry._warn_of_ignored.cache_clear()
     notices: list[str] = []
     with listen(notices.append):
         assert catalogue.all_metrics()["bce"] is METRICS["bce"]
-    assert "'bce' of an installed package" in notices[0]
+    assert "the metric 'bce' of mine:OWN is ignored" in notices[0]
 
 
 @pytest.mark.parametrize("suite", ["balls", "simulation", "crop50"])
