@@ -207,7 +207,9 @@ def test_a_package_gives_its_record_a_name_by_an_entry_point(monkeypatch: pytest
         find_architecture("broken")
     points.clear()
     registry._entry_points.cache_clear()
-    with pytest.raises(StorageError, match="'theirs', which this physbench does not have: there is nem, conv3"):
+    with pytest.raises(
+        StorageError, match="'theirs', which this physbench does not have: there is nem, nem-regrouped, conv3"
+    ):
         checkpoint.load("theirs.safetensors")
 
 
@@ -246,7 +248,9 @@ def test_what_may_be_set_can_depend_on_the_sizes() -> None:
 
 
 def test_a_network_outside_the_registry_has_no_architecture(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="Linear has no sizes of a known architecture: there is nem, conv3"):
+    with pytest.raises(
+        ModelError, match="Linear has no sizes of a known architecture: there is nem, nem-regrouped, conv3"
+    ):
         checkpoint.save(tmp_path / "x.safetensors", torch.nn.Linear(2, 2))
 
 

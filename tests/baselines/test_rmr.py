@@ -208,7 +208,7 @@ def test_the_loss_of_a_memory_is_that_of_its_mask_and_of_the_bytes_that_change()
             torch.from_numpy(show_memory(now)[None, ..., 0]).float(), torch.from_numpy(actions[b, t][None]).float()
         )
         for slot in range(128):
-            p = 1 / (1 + np.exp(-float(mask[0, slot])))
+            p = 1 / (1 + np.exp(-float(mask[0, slot].detach())))
             of_mask.append(-np.log(p if now[slot] != following[slot] else 1 - p))
             if now[slot] != following[slot]:
                 q = 1 / (1 + np.exp(-logits[0, slot].detach().double().numpy()))
