@@ -292,7 +292,7 @@ def score_answers(
         curves={
             key: curve(sums) for key, sums in figures.items() if sums.numerator.ndim > 1 and sums.numerator.shape[1] > 1
         },
-        left_out=list_foreign(suite.name, [score.metric for score in scores]),
+        left_out=() if chosen.data else list_foreign(suite.name, [score.metric for score in scores]),
     )
 
 
