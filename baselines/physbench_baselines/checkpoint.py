@@ -246,7 +246,7 @@ def _borrow(loan: Loan, path: Path) -> Arrays:
         raise StorageError(f"{path} borrows the weights of {loan.file}, and the file beside it is another one")
     header, arrays, _ = _read(content, lender)
     if header.borrows:
-        raise HostileFile(f"{path} borrows the weights of {loan.file}, which has none of its own")
+        raise HostileFile(f"{path} borrows the weights of {loan.file}, which borrows some itself")
     return arrays
 
 

@@ -980,7 +980,7 @@ def test_borrowed_weights_are_refused_where_they_are_not_those_that_were_meant(t
             checkpoint.save(target, network_of(), lender=source)
     loan = {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     chain = write(tmp_path / "y.safetensors", {}, _header(borrows=loan))
-    require_refusal(chain, HostileFile, "x.safetensors, which has none of its own")
+    require_refusal(chain, HostileFile, "x.safetensors, which borrows some itself")
     (tmp_path / "deep").mkdir()
     with pytest.raises(StorageError, match="only from a file beside it"):
         checkpoint.save(tmp_path / "deep" / "x.safetensors", network_of(), lender=lender)

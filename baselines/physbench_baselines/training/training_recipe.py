@@ -35,7 +35,7 @@ class TrainingRecipe:
     data: str = parameter("balls4mass64", help="dataset to train on: a name (generated on the fly) or a dataset file")
     initial: str = parameter("", help="start from these weights: a bundled model, a run folder or a checkpoint")
     reuse: str = parameter(
-        "", help="PART=WEIGHTS: copy parts from other weights and freeze them, for example processor=rmr-mpnn.balls10"
+        "", help="PART=WEIGHTS,...: copy parts from other weights and freeze them, such as processor=rmr-mpnn.balls10"
     )
     seed: int = parameter(0, help="seed of the run: initial weights, data and noise", low=0, high=(1 << 63) - 1)
     batch: int = parameter(64, help="sequences per step", low=1, high=1 << 16)
