@@ -60,6 +60,7 @@ class State(NamedTuple):
     )
     seeds: torch.Tensor | None = None  # int64 (B,)
     time: int = 0  # steps made
+    published: torch.Tensor | None = None  # bool (B,), for models with rules of their own: keep to the paper's here
 
 
 class Nem(nn.Module):
@@ -115,13 +116,12 @@ class Nem(nn.Module):
         return state
 
     def unroll(
-        self, clean: torch.Tensor, noisy: torch.Tensor, gamma: torch.Tensor, actions: torch.Tensor | None = None
+        self, state: State, clean: torch.Tensor, noisy: torch.Tensor, actions: torch.Tensor | None = None
     ) -> Iterator[State]:
-        """Yield T - 1 states, each with the gamma that its target frame gives.
+        """Go on from the first state, and yield T - 1 states, each with the gamma that its target frame gives.
 
-        clean and noisy are (B, T, H, W), gamma (B, K, H, W), actions (B, T, A).
+        clean and noisy are (B, T, H, W), actions (B, T, A).
         """
-        state = self.start(len(clean), gamma.shape[1], gamma=gamma)
         for t in range(clean.shape[1] - 1):
             state = self.step(state, noisy[:, t], None if actions is None else actions[:, t])
             explained = self.explain(state, clean[:, t + 1])
@@ -157,7 +157,9 @@ class Nem(nn.Module):
         clean = frames.squeeze(-1).float()
         shape = (len(clean), self._slots(slots), *clean.shape[2:])
         if gamma is None:
-            gamma = self.draw_shares(shape, generator=generator, like=clean)
+            first = self.draw_start(shape, generator=generator, like=clean)
+        else:
+            first = self.start(*shape[:2], gamma=gamma)
         if noisy is None:
             shown = clean[:, :-1]
             noise = draw_uniform(shown.shape, generator=generator, like=clean) < self.sizes.noise
@@ -167,7 +169,7 @@ class Nem(nn.Module):
         told = None if actions is None else actions.float()
         totals: list[torch.Tensor] = []
         sums: list[torch.Tensor] = []
-        for t, state in enumerate(self.unroll(clean, shown, gamma, told)):
+        for t, state in enumerate(self.unroll(first, clean, shown, told)):
             intra, inter = expected_losses(state.psi, clean[:, t + 1], state.gamma)
             totals.append((intra + inter).sum())
             with torch.no_grad():
@@ -190,9 +192,9 @@ class Nem(nn.Module):
         gamma = self.seed_shares(seeds, (len(seeds), slots, *shape[:2]))
         return self.start(len(seeds), slots, gamma=gamma)._replace(seeds=seeds)
 
-    def draw_shares(self, shape: Shape, *, generator: torch.Generator | None, like: torch.Tensor) -> torch.Tensor:
-        """Draw the shares of pixels (B, K, H, W) that a sequence in training begins with."""
-        return draw_normal(shape, generator=generator, like=like).abs()
+    def draw_start(self, shape: Shape, *, generator: torch.Generator | None, like: torch.Tensor) -> State:
+        """Draw the first state of sequences in training, of shape (B, K, H, W)."""
+        return self.start(*shape[:2], gamma=draw_normal(shape, generator=generator, like=like).abs())
 
     def seed_shares(self, seeds: torch.Tensor, shape: Shape) -> torch.Tensor:
         """Return the shares of pixels (B, K, H, W) that sequences with these seeds begin with."""

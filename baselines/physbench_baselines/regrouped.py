@@ -15,8 +15,7 @@ Shapes: B sequences, K slots, H x W pixels, N slots that are divided.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -28,7 +27,6 @@ from physbench_baselines.regions import find_merged
 if TYPE_CHECKING:
     from physbench_baselines.nem import Shape, Step
     from physbench_baselines.regrouped_sizes import RegroupedSizes
-    from physbench_baselines.training.trainable import Losses
 
 FIRST = 2
 """The first frame, counted from 0, in which slots are divided.
@@ -45,22 +43,17 @@ class RegroupedNem(Nem):
 
     sizes: RegroupedSizes
     capturable = False  # what is divided depends on the numbers
-    _published: torch.Tensor | None = None  # bool (B,), which sequences of a batch in training are as published
 
-    def loss(self, batch: Mapping[str, torch.Tensor], **given: Any) -> Losses:
-        """Return the loss of R-NEM, in which some of the sequences start as published and keep their slots."""
-        self._published = None
-        return super().loss(batch, **given)
-
-    def draw_shares(self, shape: Shape, *, generator: torch.Generator | None, like: torch.Tensor) -> torch.Tensor:
-        """Draw the shares of pixels that a sequence in training begins with."""
+    def draw_start(self, shape: Shape, *, generator: torch.Generator | None, like: torch.Tensor) -> State:
+        """Draw the first state of sequences in training; some of them start as published, and keep their slots."""
         points = draw_uniform((*shape[:2], 2), generator=generator, like=like)
         near = spread_shares(points, shape, self.sizes.spread)
         if not self.sizes.published:
-            return near
+            return self.start(*shape[:2], gamma=near)
         noise = draw_normal(shape, generator=generator, like=like).abs()
-        self._published = draw_uniform(shape[:1], generator=generator, like=like) < self.sizes.published
-        return torch.where(self._published[:, None, None, None], noise, near)
+        published = draw_uniform(shape[:1], generator=generator, like=like) < self.sizes.published
+        gamma = torch.where(published[:, None, None, None], noise, near)
+        return self.start(*shape[:2], gamma=gamma)._replace(published=published)
 
     def seed_shares(self, seeds: torch.Tensor, shape: Shape) -> torch.Tensor:
         """Return the shares of pixels that sequences with these seeds begin with."""
@@ -72,8 +65,8 @@ class RegroupedNem(Nem):
         if state.time < FIRST or not self.sizes.smallest_thing:
             return state
         on = frame > 0.5
-        if self._published is not None and state.seeds is None:
-            on = on & ~self._published[:, None, None]
+        if state.published is not None:
+            on = on & ~state.published[:, None, None]
         return self.divide(state, on)
 
     def divide(self, state: State, on: torch.Tensor) -> State:

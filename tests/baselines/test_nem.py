@@ -203,7 +203,8 @@ def test_half_precision_changes_little_and_leaves_what_is_carried_in_float32(siz
     exact = model.loss(batch, noisy=frames, gamma=gamma).total.detach()
     with torch.autocast("cpu", torch.bfloat16):
         rough = model.loss(batch, noisy=frames, gamma=gamma).total.detach()
-        state = next(model.unroll(frames[..., 0].float(), frames[..., 0].float(), gamma, actions))
+        first = model.start(*gamma.shape[:2], gamma=gamma)
+        state = next(model.unroll(first, frames[..., 0].float(), frames[..., 0].float(), actions))
     assert {tensor.dtype for tensor in (rough, state.theta, state.psi, state.gamma)} == {torch.float32}
     assert float(rough) != float(exact)
     torch.testing.assert_close(rough, exact, rtol=0.03, atol=0)

@@ -71,7 +71,8 @@ def reference(path: Path) -> Reference:
     losses = model.loss(batch, noisy=noisy, gamma=gamma, slots=gamma.shape[1])
     losses.total.backward()
     with torch.no_grad():
-        states = list(model.unroll(clean[..., 0], noisy[..., 0], gamma, actions))
+        first = model.start(*gamma.shape[:2], gamma=gamma)
+        states = list(model.unroll(first, clean[..., 0], noisy[..., 0], actions))
     return Reference(arrays, model, states, losses)
 
 
