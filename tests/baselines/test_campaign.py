@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,9 @@ from physbench_baselines.campaign.planned_runs import TABLE, Plan, PlannedRun, e
 from physbench_baselines.campaign.standing import RunStanding, order, read_standings
 from physbench_baselines.campaign.work import adopt, hold_campaign, work
 from physbench_baselines.nem_sizes import ARCHITECTURE
+from physbench_baselines.releasing.cards import cards
 from physbench_baselines.training.folder import CORE, AtWork, Folder
+from physbench_baselines.training.preflight import strip_version
 from physbench_baselines.training.run import train
 from physbench_baselines.training.training_recipe import TrainingRecipe
 from tests.baselines.test_training import curve, log, step_of
@@ -101,19 +104,32 @@ def begin(folder: Path, step: int, runs: list[PlannedRun] | None = None) -> Plan
 
 def count_by_walking(recipe: TrainingRecipe, steps: int, limit: int) -> int:
     """Sequence-steps, one step after the other."""
+    if recipe.longest == 1:
+        return steps * recipe.batch  # images
     return sum(recipe.batch * (recipe.frames_at(step / limit) - 1) for step in range(steps))
 
 
 # the table
 
 
-def test_models_of_the_paper_have_one_recipe_and_one_budget_and_three_seeds() -> None:
-    rows = [plan for plan in TABLE if plan.model in ARCHITECTURE.models]
-    assert {(plan.model, plan.data) for plan in rows} == {(name, "balls4mass64") for name in ARCHITECTURE.models} | {
-        ("r-nem", "balls3curtain64")
-    }
-    assert len({(plan.recipe, plan.budget, plan.seeds, tuple(plan.settings)) for plan in rows}) == 1
-    assert all(len(plan.seeds) == 3 for plan in rows)
+def test_models_of_a_family_have_one_recipe_and_one_budget_and_three_seeds() -> None:
+    families = (
+        (ARCHITECTURE.models, ("balls4mass64", "balls3curtain64")),
+        (("rnn", "lstm", "r-nem"), ("invaders84",)),
+        (planned_runs.SQAIR, ("balls4mass64-crop50",)),
+    )
+    for models, datasets in families:
+        rows = [plan for plan in TABLE if plan.model in models and plan.data in datasets]
+        assert {plan.model for plan in rows} == set(models)
+        assert len({(plan.recipe, plan.budget, plan.seeds, plan.settings.get("frames")) for plan in rows}) == 1
+    assert all(len(plan.seeds) == 3 for plan in TABLE)
+
+
+def test_every_model_that_comes_along_can_be_trained_again_by_a_row() -> None:
+    rows = {(plan.model, plan.data) for plan in TABLE}
+    for name, card in cards().items():
+        recipe = TrainingRecipe.from_dict(card.recipe)
+        assert (recipe.model, strip_version(recipe.data.removesuffix(".h5"))) in rows, name
 
 
 def test_every_run_has_a_name_of_its_own_and_a_recipe_that_can_be_followed() -> None:
@@ -129,11 +145,14 @@ def test_every_run_has_a_name_of_its_own_and_a_recipe_that_can_be_followed() -> 
 
 
 def test_first_seeds_come_before_second_ones_and_models_that_cannot_be_trained_here_are_left_out() -> None:
-    rows = [Plan(model="rnn", seeds=(0, 4)), Plan(model="not-here"), Plan(model="lstm", seeds=(7,))]
+    rows = [
+        Plan(model=model, seeds=seeds, budget=1)
+        for model, seeds in (("rnn", (0, 4)), ("not-here", (0,)), ("lstm", (7,)))
+    ]
     assert [run.name for run in expand(rows)] == ["rnn.seed0", "lstm.seed7", "rnn.seed4"]
 
 
-@given(st.lists(st.integers(2, 40), min_size=1, max_size=5), st.integers(1, 9), st.integers(1, 300), st.data())
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=5), st.integers(1, 9), st.integers(1, 300), st.data())
 def test_sequence_steps_are_those_of_every_step_together(
     frames: list[int], batch: int, limit: int, data: st.DataObject
 ) -> None:
@@ -142,7 +161,7 @@ def test_sequence_steps_are_those_of_every_step_together(
     assert count_sequence_steps(recipe, steps, limit) == count_by_walking(recipe, steps, limit)
 
 
-@given(st.lists(st.integers(2, 40), min_size=1, max_size=4), st.integers(1, 9), st.integers(1, 20_000))
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(1, 9), st.integers(1, 20_000))
 def test_a_budget_is_used_up_by_its_steps_and_not_by_one_less(frames: list[int], batch: int, budget: int) -> None:
     recipe = TrainingRecipe(model="rnn", frames=tuple(frames), batch=batch)
     steps = steps_for(recipe, budget)
@@ -154,6 +173,13 @@ def test_a_run_limited_by_minutes_is_counted_as_if_every_length_had_the_same_tim
     """A step of 10 predicted frames takes twice as long as one of 5: 20 steps of the one and 10 of the other."""
     recipe = TrainingRecipe(model="rnn", frames=(6, 11), batch=2)
     assert count_sequence_steps(recipe, 30, None) == 2 * (20 * 5 + 10 * 10)
+    assert count_sequence_steps(replace(recipe, frames=(1, 6)), 30, None) == 2 * 30 * 5  # single frames are free
+
+
+def test_an_image_counts_as_one() -> None:
+    recipe = TrainingRecipe(model="iodine", data="shapes", batch=3, frames=(1,))
+    assert count_sequence_steps(recipe, 7, 9) == count_sequence_steps(recipe, 7, None) == 21
+    assert steps_for(recipe, 22) == 8 and steps_for(recipe, 21) == 7
 
 
 @pytest.mark.parametrize(
@@ -179,7 +205,7 @@ def test_a_curve_is_flat_when_its_last_quarter_improved_by_less_than_one_percent
 def test_the_next_piece_is_always_of_the_run_with_the_smallest_share_of_its_budget(tmp_path: Path) -> None:
     plans = [
         Plan(model=MODEL, seeds=(0, 1), budget=4 * A_STEP, settings=toys()[0].settings),
-        Plan(model="rnn", seeds=()),
+        Plan(model="rnn", seeds=(), budget=1),
     ]
     runs = [*expand(plans), *toys(seeds=(2,), budget=6 * A_STEP)]
     pieces = work(tmp_path, runs, piece=ONE_STEP, device="cpu")

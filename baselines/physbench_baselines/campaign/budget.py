@@ -14,18 +14,19 @@ LATE = 0.25
 
 
 def count_sequence_steps(recipe: TrainingRecipe, steps: int, limit: int | None) -> int:
-    """Count the sequence-steps in the first `steps` steps of a run.
+    """Count the sequence-steps in the first `steps` steps of a run. Of a run that learns from images, they are images.
 
     limit: the steps of the whole run, which its curriculum depends on. A run that was limited by minutes has no such
     number. There every length of sequence had the same time, so every length is counted with the same number of
     sequence-steps, which is an estimate.
     """
-    predicted = [frames - 1 for frames in recipe.frames]
+    predicted = list_predicted(recipe)
     parts = len(predicted)
     if parts == 1:
         return steps * recipe.batch * predicted[0]
     if not limit:
-        return round(steps * recipe.batch * parts / sum(1 / each for each in predicted))
+        counted = [each for each in predicted if each]  # a part of single frames predicts nothing
+        return round(steps * recipe.batch * len(counted) / sum(1 / each for each in counted))
     whole: int = limit
     starts = [bisect_left(range(whole), part, key=lambda step: int(step / whole * parts)) for part in range(parts)]
     ends = [*starts[1:], max(whole, steps)]
@@ -33,9 +34,15 @@ def count_sequence_steps(recipe: TrainingRecipe, steps: int, limit: int | None) 
     return recipe.batch * sum(count * each for count, each in zip(taken, predicted, strict=True))
 
 
+def list_predicted(recipe: TrainingRecipe) -> list[int]:
+    """List how many frames are predicted in each part of a run; an image alone counts as one."""
+    return [frames - 1 for frames in recipe.frames] if max(recipe.frames) > 1 else [1] * len(recipe.frames)
+
+
 def steps_for(recipe: TrainingRecipe, budget: int) -> int:
     """Return the smallest number of steps whose sequence-steps use up a budget."""
-    mean = sum(frames - 1 for frames in recipe.frames) / len(recipe.frames)
+    predicted = list_predicted(recipe)
+    mean = sum(predicted) / len(predicted)
     steps = max(ceil(budget / (recipe.batch * mean)), 1)
     while steps > 1 and count_sequence_steps(recipe, steps - 1, steps - 1) >= budget:
         steps -= 1
