@@ -29,6 +29,8 @@ OTHERS = [
     ROOT / name
     for name in ("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "generators/README.md", "leaderboard/README.md")
 ]
+PACKAGES = ("physbench", "generators", "baselines", "leaderboard", "benchmarks", "examples", "tests", "docs")
+NAMED_CODE = re.compile(r"`((?:[\w-]+/)+[\w-]+\.py)`")
 FILLED = {"metrics.md": "metric cards", "models.md": "model cards"}
 
 
@@ -59,6 +61,15 @@ def test_every_link_leads_somewhere(path: Path) -> None:
         assert there.is_relative_to(ROOT) and there.exists(), target
         if anchor:
             assert anchor in anchors_of(there.read_text(encoding="utf-8")), f"{target}#{anchor}"
+
+
+def test_every_file_of_code_that_a_page_names_is_there() -> None:
+    """`module.py` may be anybody's; with a folder before it, it is one of this repository."""
+    files = [f"/{path.relative_to(ROOT).as_posix()}" for name in PACKAGES for path in (ROOT / name).rglob("*.py")]
+    read = [*PAGES, *OTHERS, ROOT / "README.md", ROOT / "baselines" / "README.md"]
+    named = [(path.name, found[1]) for path in read for found in NAMED_CODE.finditer(path.read_text(encoding="utf-8"))]
+    assert len(named) > 20
+    assert [(page, name) for page, name in named if not any(file.endswith(f"/{name}") for file in files)] == []
 
 
 def test_the_menu_of_the_site_leads_to_every_page() -> None:
