@@ -82,8 +82,9 @@ def add(file: Path, folder: Path | None, as_json: bool) -> None:
     """Check a submission and add it to the others.
 
     The file is copied to the other submissions: into the folder that --folder names, otherwise, in an editable install,
-    into leaderboard/submissions of the clone, whatever the current folder is. If NAME.npz of `physbench eval ... --per-sequence` lies beside
-    NAME.csv, it comes along, and lets the model be compared sequence by sequence.
+    into leaderboard/submissions of the clone, whatever the current folder is. If NAME.npz of
+    `physbench eval ... --per-sequence` lies beside NAME.csv, it comes along, and lets the model be compared sequence by
+    sequence.
 
     \b
     physbench eval conv3 --suite smoke --csv mine.csv --per-sequence mine.npz

@@ -60,15 +60,32 @@ def test_kernels_are_compiled_once(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert run(folder, monkeypatch) == LOADED
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose kernels are compiled; every test that damages them leaves them whole."""
+    folder = tmp_path_factory.mktemp("kept")
+    (folder / "kernels_of_a_test.py").write_text(KERNELS)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        assert run(folder, monkeypatch) == COMPILED
+    return folder
+
+
 @pytest.mark.parametrize("pattern", ["*.nbi", "*.nbc"])
 @pytest.mark.parametrize(
     "damage",
-    ["begins with others", "others within", "cut off", "empty", "a bit", "the code", "a pickle of another thing"],
+    [
+        "a bit",
+        "cut off",
+        "a pickle of another thing",
+        *(
+            pytest.param(damage, marks=pytest.mark.slow)
+            for damage in ("begins with others", "others within", "empty", "the code")
+        ),
+    ],
 )
-def test_damaged_files_are_made_again(folder: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, damage: str) -> None:
-    run(folder, monkeypatch)
+def test_damaged_files_are_made_again(kept: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, damage: str) -> None:
     draw = random.Random(f"{pattern} {damage}")
-    for path in list_kept(folder, pattern):
+    for path in list_kept(kept, pattern):
         content = bytearray(path.read_bytes())
         match damage:
             case "begins with others":
@@ -88,8 +105,8 @@ def test_damaged_files_are_made_again(folder: Path, monkeypatch: pytest.MonkeyPa
             case _:
                 content[:] = b"\x80\x04N."
         path.write_bytes(content)
-    assert run(folder, monkeypatch).startswith("30.5 30.5 ")
-    assert run(folder, monkeypatch) == LOADED, "whole files were put in the place of damaged ones"
+    assert run(kept, monkeypatch).startswith("30.5 30.5 ")
+    assert run(kept, monkeypatch) == LOADED, "whole files were put in the place of damaged ones"
 
 
 def test_a_folder_in_the_place_of_a_file_stops_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
