@@ -132,6 +132,16 @@ def test_every_model_that_comes_along_can_be_trained_again_by_a_row() -> None:
         assert (recipe.model, strip_version(recipe.data.removesuffix(".h5"))) in rows, name
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "run", [run for run in expand(TABLE) if run.seed == 0 and run.budget < 1_200_000], ids=lambda run: run.name
+)
+def test_every_row_can_be_begun(run: PlannedRun, tmp_path: Path) -> None:
+    """Those of the whole budget are begun by other tests."""
+    (piece,) = work(tmp_path, [run], minutes=ONE_STEP, device="cpu")
+    assert (piece.name, piece.step, piece.ended) == (run.name, 1, "pause")
+
+
 def test_every_run_has_a_name_of_its_own_and_a_recipe_that_can_be_followed() -> None:
     runs = expand(TABLE)
     assert len({run.name for run in runs}) == len(runs) >= 18
