@@ -3,6 +3,7 @@ one."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,9 +15,13 @@ from click.testing import CliRunner, Result
 
 from physbench.cli import main
 from physbench.generate import generate
+from physbench.machine import count_cores
 from physbench.recipe import Recipe
 from tests.builders.datasets import MadeDataset, recipe_for
 from tests.builders.interrupted_runs import COMMAND
+
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # before anything imports torch
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(count_cores() // int(workers), 1)))
 
 
 def _make(factory: pytest.TempPathFactory, word: str, recipe: Recipe) -> MadeDataset:
