@@ -17,6 +17,8 @@ from physbench.errors import PhysbenchError
 from physbench.metrics.significance import p_value
 from physbench.metrics.sums import Floats, Sums, per_sequence, value
 
+Verdict = Literal["a better", "b better", "cannot be told apart"]
+
 RESAMPLES = 2000
 SEED = 0
 TAIL = 0.025
@@ -40,7 +42,7 @@ class Comparison:
     """A comparison of run a with run b on the same sequences; the difference is a's figure minus b's."""
 
     difference: Interval
-    verdict: Literal["a better", "b better", "cannot be told apart"]
+    verdict: Verdict
     p: float  # of this figure alone, without a correction; NaN if it was not tested
     contributing: int  # how many sequences contribute to the figure, in the run where that is fewer
 
@@ -71,18 +73,35 @@ def compare(
 
     One run is better only if the interval of the difference does not contain 0.
     """
-    if len(a.numerator) != len(b.numerator):
-        raise PhysbenchError(
-            f"only runs on the same sequences can be compared: these have {len(a.numerator)} and {len(b.numerator)}"
-        )
+    _require_equal_count(a, b)
     drawn_a, drawn_b = (
         _resample([run], resamples, seed)[:, 0] for run in (a, b)
     )  # separately, so that equal runs are rounded equally
     difference = _interval(value(a) - value(b), drawn_a - drawn_b)
-    verdict: Literal["a better", "b better", "cannot be told apart"] = "cannot be told apart"
-    if difference.low > 0 or difference.high < 0:
-        verdict = "a better" if (difference.high < 0) == (better == "lower") else "b better"
-    return Comparison(difference, verdict, p_value(a, b), min(count_contributing(a), count_contributing(b)))
+    return Comparison(
+        difference, _verdict(difference, better), p_value(a, b), min(count_contributing(a), count_contributing(b))
+    )
+
+
+def compare_quotients(
+    a: tuple[Sums, Sums],
+    b: tuple[Sums, Sums],
+    *,
+    better: Literal["lower", "higher"],
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> Comparison:
+    """Compare two runs by the quotient of two figures, each on its own set of sequences; a and b hold both figures.
+
+    Each set is resampled alike for both runs. There is no p-value.
+    """
+    for pair in zip(a, b, strict=True):
+        _require_equal_count(*pair)
+    drawn_a, drawn_b = (_resample_quotient(*run, resamples=resamples, seed=seed) for run in (a, b))
+    difference = _interval(_divide_values(*a) - _divide_values(*b), drawn_a - drawn_b)
+    return Comparison(
+        difference, _verdict(difference, better), math.nan, min(count_contributing(sums) for sums in (*a, *b))
+    )
 
 
 def quotient(a: Sums, b: Sums, *, resamples: int = RESAMPLES, seed: int = SEED) -> Interval:
@@ -91,9 +110,30 @@ def quotient(a: Sums, b: Sums, *, resamples: int = RESAMPLES, seed: int = SEED) 
     Sequence i of one named dataset has the same random draws as sequence i of another, so their figures correlate by
     0.06 to 0.09. This is ignored, so the interval is a few per cent too wide.
     """
-    above, below = _resample([a], resamples, seed)[:, 0], _resample([b], resamples, seed + 1)[:, 0]
+    return _interval(_divide_values(a, b), _resample_quotient(a, b, resamples=resamples, seed=seed))
+
+
+def _divide_values(a: Sums, b: Sums) -> float:
     whole = value(b)
-    return _interval(value(a) / whole if whole else math.nan, _divide(above, below))
+    return value(a) / whole if whole else math.nan
+
+
+def _resample_quotient(a: Sums, b: Sums, *, resamples: int, seed: int) -> Floats:
+    """Return a's figure divided by b's on every resample, (R,)."""
+    return _divide(_resample([a], resamples, seed)[:, 0], _resample([b], resamples, seed + 1)[:, 0])
+
+
+def _require_equal_count(a: Sums, b: Sums) -> None:
+    if len(a.numerator) != len(b.numerator):
+        raise PhysbenchError(
+            f"only runs on the same sequences can be compared: these have {len(a.numerator)} and {len(b.numerator)}"
+        )
+
+
+def _verdict(difference: Interval, better: Literal["lower", "higher"]) -> Verdict:
+    if not (difference.low > 0 or difference.high < 0):
+        return "cannot be told apart"
+    return "a better" if (difference.high < 0) == (better == "lower") else "b better"
 
 
 def _interval(figure: float, drawn: Floats) -> Interval:

@@ -9,7 +9,7 @@ import pytest
 from physbench.metrics.catalogue import find
 from physbench.suites import SUITES
 from physbench_baselines.releasing.bars import GROUPS
-from physbench_baselines.releasing.claims import CLAIMS, Claim, format_claims, judge
+from physbench_baselines.releasing.claims import CLAIMS, Claim, Difference, format_claims, judge
 
 LOWER = Claim("a paper", "ours", "theirs", ("balls", "balls4mass64", "relative_bce"))
 HIGHER = Claim("a paper", "ours", "theirs", ("segmentation-shapes", "shapes", "ari"))
@@ -35,6 +35,25 @@ def test_only_intervals_that_lie_apart_tell(ours: Any, theirs: Any, lower: str, 
     assert judge(HIGHER, row(*ours), row(*theirs)) == higher
 
 
+@pytest.mark.parametrize(
+    ("difference", "lower", "higher"),
+    [
+        ((-0.2, -0.3, -0.1), "holds", "reversed"),
+        ((0.2, 0.1, 0.3), "reversed", "holds"),
+        ((-0.2, -0.5, 0.1), "cannot tell", "cannot tell"),
+        ((0.0, 0.0, 0.0), "cannot tell", "cannot tell"),
+    ],
+)
+def test_a_paired_difference_decides_whatever_the_intervals_are(
+    difference: tuple[float, float, float], lower: str, higher: str
+) -> None:
+    overlapping, apart = ((0.1, 0.2, 0.5), (0.4, 0.5, 0.6)), ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    for ours, theirs in (overlapping, apart):
+        for claim, verdict in ((LOWER, lower), (HIGHER, higher)):
+            told = judge(claim, row(*ours, claim), row(*theirs, claim), Difference(*difference))
+            assert told == verdict
+
+
 def test_a_claim_without_a_measurement_is_not_judged() -> None:
     there, unknown = row(0.1, 0.2, 0.3), {**row(0, 0, 0), "value": None}
     assert {
@@ -53,7 +72,10 @@ def test_claims_are_of_tasks_and_metrics_that_exist() -> None:
 def test_the_table_has_a_line_for_each_with_its_figures() -> None:
     first = CLAIMS[0]
     scores = {first.better: [row(0.1, 0.2, 0.3, first)], first.worse: [row(0.4, 0.5, 0.6, first)]}
-    lines = format_claims({GROUPS[0]: scores, GROUPS[1]: {}, GROUPS[2]: {}}).splitlines()
+    rows = {GROUPS[0]: scores, GROUPS[1]: {}, GROUPS[2]: {}}
+    lines = format_claims(rows).splitlines()
     assert len(lines) == 2 + len(CLAIMS)
-    assert "0.200 [0.100, 0.300] against 0.500 [0.400, 0.600] | - against - | **holds** |" in lines[2]
+    assert "0.200 [0.100, 0.300] against 0.500 [0.400, 0.600] | - | - against - | **holds** |" in lines[2]
     assert all("**not measured**" in line for line in lines[3:])
+    told = format_claims(rows, differences={first: Difference(-0.3, -0.31, 0.01)}).splitlines()
+    assert "| -0.300 [-0.310, +0.010] | - against - | **cannot tell** |" in told[2] and told[3:] == lines[3:]

@@ -135,7 +135,7 @@ def test_the_best_of_a_group_comes_first_by_the_direction_of_its_metric() -> Non
         (0.05, "Better: mine (0.050)."),
         (0.105, "Not told apart from it: mine (0.105)."),
         (0.3, "Worse: mine (0.300)."),
-        (None, "No trained model plays it."),
+        (None, "No trained model that comes along is scored on it."),
     ],
 )
 def test_a_trained_model_below_a_row_without_learning_is_named(ours: float | None, words: str) -> None:

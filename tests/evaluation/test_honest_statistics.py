@@ -241,3 +241,22 @@ def test_blank_is_compared_with_itself_under_another_name(runs: Path) -> None:
     assert not any(line.survives for line in lines) and all(
         line.comparison.p == 1.0 for line in lines if line.adjusted_p == line.adjusted_p
     )
+
+
+def test_how_much_worse_with_more_objects_is_compared_but_not_tested(tmp_path: Path) -> None:
+    runs = []
+    for name in ("blur", "blank"):
+        physbench.evaluate(name, "extrapolation", limit=4).save_sums(tmp_path / f"{name}.npz")
+        runs.append(load_run(tmp_path / f"{name}.npz"))
+    lines = {(line.task, line.metric): line for line in compare(*runs)}
+    found = lines["balls678mass64:balls4mass64", "relative_bce_ratio"]
+    values = [
+        [run.sums[task, "relative_bce"][0].sum() / run.sums[task, "relative_bce"][1].sum() for run in runs]
+        for task in ("balls678mass64", "balls4mass64")
+    ]
+    assert found.comparison.difference.value == pytest.approx(values[0][0] / values[1][0] - values[0][1] / values[1][1])
+    assert found.adjusted_p != found.adjusted_p and not found.survives
+    shown = CliRunner().invoke(
+        main, ["compare", "--all", *(str(tmp_path / f"{name}.npz") for name in ("blur", "blank"))]
+    )
+    assert "relative_bce_ratio" in shown.output and shown.exit_code == 0

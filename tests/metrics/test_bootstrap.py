@@ -136,3 +136,53 @@ def test_a_quotient_of_two_sets_is_wider_than_either_alone() -> None:
     alone = bootstrap.interval(few)
     assert (found.high - found.low) / found.value > 0.9 * (alone.high - alone.low) / alone.value
     assert math.isnan(bootstrap.quotient(many, sums.ratio(np.zeros(3), np.zeros(3))).value)
+
+
+def slow_quotient(runs: list[list[sums.Sums]], seed: int) -> list[float]:
+    """Draw both sets 2,000 times, one sequence at a time, and take the difference of the quotients of both runs."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(2000):
+        chosen = [rng.integers(0, len(each.numerator), len(each.numerator)) for each in runs[0]]
+        more, fewer = (
+            [sum(run[which].numerator[i] for i in draw) / sum(run[which].denominator[i] for i in draw) for run in runs]
+            for which, draw in enumerate(chosen)
+        )
+        found.append(more[0] / fewer[0] - more[1] / fewer[1])
+    return found
+
+
+def test_the_difference_of_two_quotients_is_that_of_a_slow_bootstrap() -> None:
+    rng = np.random.default_rng(8)
+    sets = [rng.gamma(4, 1, 40), rng.gamma(4, 1, 50)]
+    levels = [(0.4, 0.2), (0.5, 0.2)]
+    runs = [
+        [
+            sums.ratio(level * hard * rng.normal(1, 0.02, len(hard)), hard)
+            for level, hard in zip(both, sets, strict=True)
+        ]
+        for both in levels
+    ]
+    a, b = ((run[0], run[1]) for run in runs)
+    found = bootstrap.compare_quotients(a, b, better="lower")
+    slow = slow_quotient(runs, 2)
+    assert found.difference.value == pytest.approx(
+        bootstrap.quotient(*a).value - bootstrap.quotient(*b).value, abs=1e-12
+    )
+    width = np.percentile(slow, 97.5) - np.percentile(slow, 2.5)
+    assert found.difference.low == pytest.approx(np.percentile(slow, 2.5), abs=0.1 * width)
+    assert found.difference.high == pytest.approx(np.percentile(slow, 97.5), abs=0.1 * width)
+    assert found.verdict == "a better" and math.isnan(found.p) and found.contributing == 40
+    assert bootstrap.compare_quotients(b, a, better="lower").verdict == "b better"
+    assert bootstrap.compare_quotients(a, b, better="higher").verdict == "b better"
+
+
+def test_the_quotients_of_a_run_and_of_itself_do_not_differ() -> None:
+    rng = np.random.default_rng(9)
+    run = (sums.mean(rng.random((30, 2))), sums.mean(rng.random((20, 2))))
+    found = bootstrap.compare_quotients(run, run, better="lower")
+    assert (found.difference.value, found.difference.low, found.difference.high) == (0.0, 0.0, 0.0)
+    assert found.verdict == "cannot be told apart"
+    other = (run[0], sums.mean(rng.random((21, 2))))
+    with pytest.raises(PhysbenchError, match="only runs on the same sequences can be compared: these have 20 and 21"):
+        bootstrap.compare_quotients(run, other, better="lower")

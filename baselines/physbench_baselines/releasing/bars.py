@@ -73,7 +73,7 @@ def _compare(rows: Rows, suite: str, task: str, metric: str) -> str:
             verdict = DENSITIES
         verdicts[verdict].append(f"{name} ({row['value']:.3f})")
     told = [f"{words}: {', '.join(names)}." for words, names in verdicts.items() if names] or [
-        "No trained model plays it."
+        "No trained model that comes along is scored on it."
     ]
     return f"- `{suite}`, ranked by `{metric}`: the bar is `{bar}` ({scored[bar]['value']:.3f}). {' '.join(told)}"
 

@@ -80,32 +80,54 @@ CLAIMS = (
 )
 
 
-def judge(claim: Claim, better: Row | None, worse: Row | None) -> str:
-    """Say whether a claim holds here. This can be decided only if the intervals do not overlap."""
+@dataclass(frozen=True)
+class Difference:
+    """The figure of the model that a claim calls better minus that of the other, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+
+
+def judge(claim: Claim, better: Row | None, worse: Row | None, difference: Difference | None = None) -> str:
+    """Say whether a claim holds here.
+
+    The interval of the difference decides, if it was measured; otherwise the two intervals do if they do not overlap.
+    """
     if better is None or worse is None or better["value"] is None or worse["value"] is None:
         return "not measured"
-    low, high = interval_of(better), interval_of(worse)
-    if low[0] <= high[1] and high[0] <= low[1]:
+    if difference is None:
+        ours, theirs = interval_of(better), interval_of(worse)
+        difference = Difference(better["value"] - worse["value"], ours[0] - theirs[1], ours[1] - theirs[0])
+    if difference.low <= 0 <= difference.high:
         return "cannot tell"
-    lower_is_better = find(claim.place[2].removesuffix("_ratio")).better == "lower"
-    return "holds" if (better["value"] < worse["value"]) == lower_is_better else "reversed"
+    return "holds" if (difference.value < 0) == (find(claim.place[2]).better == "lower") else "reversed"
 
 
-def format_claims(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]] | None = None) -> str:
+def format_claims(
+    rows: Rows,
+    trainings: Mapping[str, Sequence[Card | Repeat]] | None = None,
+    differences: Mapping[Claim, Difference] | None = None,
+) -> str:
     """Write a table of all claims.
 
     trainings: all trainings of each model. If both models of a claim have enough of them, these decide, and not the
-    intervals of a single training.
+    intervals of a single training. differences: those that were measured sequence by sequence.
     """
     return format_table(
         [
-            ["paper", "says of", "that it beats", "by", "here", "trained on sequences", "verdict"],
-            *_lines(rows, trainings or {}),
+            ["paper", "says of", "that it beats", "by", "here", "difference", "trained on sequences", "verdict"],
+            *_lines(rows, trainings or {}, differences or {}),
         ]
     )
 
 
-def _lines(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]]) -> Iterator[list[str]]:
+def _lines(
+    rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]], differences: Mapping[Claim, Difference]
+) -> Iterator[list[str]]:
     everybody = {name: scores for group in GROUPS for name, scores in rows[group].items()}
     for claim in CLAIMS:
         better, worse = (find_score(everybody.get(name, ()), *claim.place) for name in (claim.better, claim.worse))
@@ -113,12 +135,16 @@ def _lines(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]]) -> Iter
             worse = {"value": 1.0, "low": None, "high": None}
         _, task, metric = claim.place
         figures = f"{format_figure(better)} against {format_figure(worse)}"
-        verdict = judge(claim, better, worse)
+        difference = differences.get(claim)
+        if better and claim.worse == NO_MEMORY:
+            difference = Difference(*(better[end] - 1 for end in ("value", "low", "high")))
+        verdict = judge(claim, better, worse, difference)
         ours, theirs = (list_values(trainings.get(name, ()), claim.place) for name in (claim.better, claim.worse))
         if told := judge_trainings(ours, theirs, metric):
-            figures, verdict = f"{_join(ours)} against {_join(theirs)}", told
+            figures, difference, verdict = f"{_join(ours)} against {_join(theirs)}", None, told
         learnt = " against ".join(_count_sequences(trainings.get(name, ())) for name in (claim.better, claim.worse))
-        yield [claim.paper, claim.better, claim.worse, f"`{metric}` on `{task}`", figures, learnt, f"**{verdict}**"]
+        by = f"`{metric}` on `{task}`"
+        yield [claim.paper, claim.better, claim.worse, by, figures, str(difference or "-"), learnt, f"**{verdict}**"]
 
 
 def _count_sequences(trainings: Sequence[Card | Repeat]) -> str:

@@ -24,8 +24,9 @@ from physbench_baselines.releasing.bars import (
     rank_key,
 )
 from physbench_baselines.releasing.cards import format_figure, format_table
-from physbench_baselines.releasing.claims import format_claims
+from physbench_baselines.releasing.claims import Claim, Difference, format_claims
 from physbench_baselines.releasing.flattening import WORDS, format_flattening
+from physbench_baselines.releasing.pairs import find_differences
 from physbench_baselines.releasing.repeat import find_repeats
 from physbench_baselines.releasing.trainings import format_trainings
 
@@ -72,7 +73,7 @@ def render(root: Path = ROOT) -> dict[Path, str]:
             baselines.read_text(encoding="utf-8"), cards.describe_cards(trained), mark="from the cards"
         ),
         readme: replace_between(readme.read_text(encoding="utf-8"), format_summary(rows), mark="results"),
-        root / "docs" / "results.md": format_page(rows, trainings),
+        root / "docs" / "results.md": format_page(rows, trainings, find_differences(trained)),
     }
 
 
@@ -129,7 +130,9 @@ def _best(members: Mapping[str, Sequence[Row]], place: Place) -> str:
     return f"{name}, {row['value']:.3f}{note}"
 
 
-def format_page(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]]) -> str:
+def format_page(
+    rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]], differences: Mapping[Claim, Difference]
+) -> str:
     """Write docs/results.md: the table, the comparison with rows without learning, and a table for each suite."""
     parts = [
         "# Results",
@@ -152,14 +155,16 @@ def format_page(rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]]) ->
             "These are the bundled models, which were trained for less than those of the papers, and not all for as"
             " long as each other. Whatever the verdict, look at how many sequences each model was trained on: a model"
             " that was trained for longer can win for that reason alone."
-            " A claim *holds* or is *reversed* where the two intervals do not overlap; otherwise the verdict is *cannot"
-            " tell*. That asks for more than a paired interval would, as the deviation of a difference is at most the"
-            " sum of both deviations. Where both"
+            " A claim *holds* or is *reversed* where the 95 % interval of the difference leaves out 0; otherwise the"
+            " verdict is *cannot tell*. The difference is paired, sequence by sequence; `python -m"
+            " physbench_baselines.releasing.pairs SUMS` measures it. Without one, the two intervals must not overlap,"
+            " which asks for more. These intervals are about the sequences, and not about what another training of"
+            " the same model would give. Where both"
             " models were trained at least three times, all trainings are listed and decide: every training of one"
             " model has to beat every training of the other. `iodine.*` use another decoder than the paper."
             " `r-nem` learnt with K = 8 slots; no weights with K = 5 come along."
         ),
-        format_claims(rows, trainings),
+        format_claims(rows, trainings, differences),
     ]
     parts += [
         "## What training cost, and whether more would have paid",
