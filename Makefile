@@ -51,7 +51,7 @@ pictures: $(STAMP)
 	$(RUN)/physbench show balls4mass64 --index 68 --out docs/pictures/balls4mass64.png
 	$(RUN)/physbench show balls678mass64 --index 3 --out docs/pictures/balls678mass64.png
 	$(RUN)/physbench show balls3curtain64 --index 268 --out docs/pictures/balls3curtain64.png
-	$(RUN)/physbench show --model r-nem --suite balls --index 3 --every 5 --out docs/pictures/r-nem.png
+	$(RUN)/physbench show --model r-nem --suite balls --index 3 --every 7 --out docs/pictures/r-nem.png
 	$(RUN)/physbench show invaders84 --index 3 --out docs/pictures/invaders84.png
 	$(RUN)/physbench show multi-dsprites --index 2 --out docs/pictures/multi-dsprites.png
 	$(RUN)/physbench show multi-dsprites-binary --index 1 --out docs/pictures/multi-dsprites-binary.png
