@@ -293,7 +293,7 @@ def test_a_users_own_model_is_trained_and_scored_as_the_readme_says(tmp_path: Pa
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr
