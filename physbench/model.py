@@ -8,9 +8,9 @@ predict the next frame. Each "pixel" below is then one number of a state, and th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 if TYPE_CHECKING:
     import numpy as np
@@ -152,6 +152,16 @@ class TrainingCost:
     cpu_hours: float = 0.0  # core-hours of training on a CPU
     gpu_hours: float = 0.0
     sequences: int = 0
+
+    KINDS: ClassVar = ("cpu-hours", "gpu-hours", "sequences")
+    """The kinds of notes that tell of it."""
+
+    @classmethod
+    def from_notes(cls, notes: Iterable[str]) -> Self | None:
+        """Read a cost from the notes of a result; None if they do not say how many hours it took."""
+        told = {kind: float(count) for kind, _, count in (note.rpartition("-") for note in notes) if kind in cls.KINDS}
+        cpu_hours, gpu_hours, sequences = (told.get(kind, 0.0) for kind in cls.KINDS)
+        return cls(cpu_hours, gpu_hours, int(sequences)) if cpu_hours or gpu_hours else None
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from physbench.model import TrainingCost
-from physbench_leaderboard.submission import COSTS, Row
+from physbench_leaderboard.submission import Row
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def list_budgets(cost: TrainingCost | None) -> list[str]:
 
 def is_cost(note: str) -> bool:
     """Return whether a note is about the cost of training, which has a column of its own."""
-    return note.rpartition("-")[0] in COSTS
+    return note.rpartition("-")[0] in TrainingCost.KINDS
 
 
 def describe_cost(cost: TrainingCost | None) -> str:
@@ -52,7 +52,7 @@ def describe_cost(cost: TrainingCost | None) -> str:
 
 def read_cost(rows: Iterable[Row]) -> TrainingCost | None:
     """Return the most that any of these rows says its training cost; None if one of them does not say it."""
-    costs = [_read(row.notes) for row in rows]
+    costs = [TrainingCost.from_notes(row.notes) for row in rows]
     known = [cost for cost in costs if cost is not None]
     if not known or len(known) < len(costs):
         return None
@@ -61,10 +61,3 @@ def read_cost(rows: Iterable[Row]) -> TrainingCost | None:
         max(cost.gpu_hours for cost in known),
         max(cost.sequences for cost in known),
     )
-
-
-def _read(notes: Iterable[str]) -> TrainingCost | None:
-    told = {kind: float(count) for kind, _, count in (note.rpartition("-") for note in notes) if kind in COSTS}
-    if not told.keys() & {"cpu-hours", "gpu-hours"}:
-        return None
-    return TrainingCost(told.get("cpu-hours", 0.0), told.get("gpu-hours", 0.0), int(told.get("sequences", 0)))

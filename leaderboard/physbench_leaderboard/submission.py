@@ -20,6 +20,7 @@ from typing import Annotated, Any, NamedTuple, cast, get_type_hints
 from physbench.errors import PhysbenchError, StorageError
 from physbench.files import open_regular_file, read_regular_file
 from physbench.metrics.pixels import OWN_NOTE
+from physbench.model import TrainingCost
 from physbench.result import COLUMNS, NOTES, is_formula
 
 MOST_BYTES, MOST_ROWS = 10_000_000, 200_000
@@ -255,7 +256,7 @@ def _date(text: str) -> str:
 
 def _notes(text: str) -> tuple[str, ...]:
     notes = tuple(text.split(" "))
-    costs = [kind for kind in (note.rpartition("-")[0] for note in notes) if kind in COSTS]
+    costs = [kind for kind in (note.rpartition("-")[0] for note in notes) if kind in TrainingCost.KINDS]  # each once
     if len(set(costs)) != len(costs):
         raise ValueError(text)
     if len(set(notes)) != len(notes) or not all(note in NOTES or NUMBERED_NOTE.fullmatch(note) for note in notes):
@@ -274,9 +275,6 @@ def _write(value: Any) -> str:
         else str(value)
     )
 
-
-COSTS = ("cpu-hours", "gpu-hours", "sequences")
-"""The kinds of notes about the cost of training, each at most once in a row."""
 
 NUMBERED_NOTE = re.compile(
     rf"samples-[1-9][0-9]{{0,4}}|{OWN_NOTE.pattern}|sequences-[1-9][0-9]{{0,14}}|"
