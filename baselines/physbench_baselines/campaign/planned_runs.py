@@ -136,20 +136,19 @@ TABLE: Sequence[Plan] = (
         settings={"reuse": "processor=rmr-ram-mpnn.invaders-ram"},
         title="rmr-contrastive",
     ),
-    Plan(
-        model="rmr-pixels-small",
-        data="balls10-colour",
-        recipe="usual",
-        budget=640_000,
-        settings={"reuse": "processor=rmr-mpnn.balls10"},
-        title="rmr-pixels",
-    ),
-    Plan(
-        model="rmr-pixels-small",
-        data="balls10-colour",
-        recipe="usual",
-        budget=640_000,
-        title="rmr-pixels-end-to-end",
+    *(
+        Plan(
+            model="rmr-pixels-small",
+            data="balls10-colour",
+            recipe="usual",
+            budget=640_000,
+            settings=settings,
+            title=title,
+        )
+        for title, settings in (
+            ("rmr-pixels", {"reuse": "processor=rmr-mpnn.balls10"}),
+            ("rmr-pixels-end-to-end", dict[str, str]()),
+        )
     ),
     Plan(
         model="r-nem",
