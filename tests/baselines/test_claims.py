@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from physbench.metrics.bootstrap import Interval
 from physbench.metrics.catalogue import find
 from physbench.suites import SUITES
 from physbench_baselines.releasing.bars import GROUPS
-from physbench_baselines.releasing.claims import CLAIMS, Claim, Difference, format_claims, judge
+from physbench_baselines.releasing.claims import CLAIMS, Claim, format_claims, judge
 
 LOWER = Claim("a paper", "ours", "theirs", ("balls", "balls4mass64", "relative_bce"))
 HIGHER = Claim("a paper", "ours", "theirs", ("segmentation-shapes", "shapes", "ari"))
@@ -50,7 +51,7 @@ def test_a_paired_difference_decides_whatever_the_intervals_are(
     overlapping, apart = ((0.1, 0.2, 0.5), (0.4, 0.5, 0.6)), ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
     for ours, theirs in (overlapping, apart):
         for claim, verdict in ((LOWER, lower), (HIGHER, higher)):
-            told = judge(claim, row(*ours, claim), row(*theirs, claim), Difference(*difference))
+            told = judge(claim, row(*ours, claim), row(*theirs, claim), Interval(*difference))
             assert told == verdict
 
 
@@ -77,5 +78,5 @@ def test_the_table_has_a_line_for_each_with_its_figures() -> None:
     assert len(lines) == 2 + len(CLAIMS)
     assert "0.200 [0.100, 0.300] against 0.500 [0.400, 0.600] | - | - against - | **holds** |" in lines[2]
     assert all("**not measured**" in line for line in lines[3:])
-    told = format_claims(rows, differences={first: Difference(-0.3, -0.31, 0.01)}).splitlines()
+    told = format_claims(rows, differences={first: Interval(-0.3, -0.31, 0.01)}).splitlines()
     assert "| -0.300 [-0.310, +0.010] | - against - | **cannot tell** |" in told[2] and told[3:] == lines[3:]

@@ -11,11 +11,11 @@ from click.testing import CliRunner
 
 from physbench.errors import TrainingError
 from physbench.evaluation.evaluate import evaluate
+from physbench.metrics.bootstrap import Interval
 from physbench.result import load_run
-from physbench_baselines import bundled
 from physbench_baselines.releasing import pairs
 from physbench_baselines.releasing.cards import cards
-from physbench_baselines.releasing.claims import CLAIMS, NO_MEMORY, Claim, Difference
+from physbench_baselines.releasing.claims import CLAIMS, NO_MEMORY, Claim
 from physbench_baselines.releasing.pairs import FILE, Pair, find_differences, measure_pairs, read_pairs
 from physbench_baselines.releasing.repeat import find_repeats
 from physbench_baselines.releasing.trainings import LEAST
@@ -68,7 +68,7 @@ def test_pairs_are_found_by_claim_size_and_weights(tmp_path: Path) -> None:
     there, pair = cards(), known_pair()
     assert find_differences(there, tmp_path) == {}
     put(tmp_path, pair)
-    assert find_differences(there, tmp_path) == {CLAIM: Difference(0.2, 0.1, 0.3)}
+    assert find_differences(there, tmp_path) == {CLAIM: Interval(0.2, 0.1, 0.3)}
     for other in (
         replace(pair, better_weights="0" * 16),
         replace(pair, worse_weights="0" * 16),
@@ -127,4 +127,3 @@ def test_the_command_measures_what_is_missing_and_resumes(tmp_path: Path, monkey
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     told = CliRunner().invoke(pairs.main, [str(tmp_path / "sums"), "--folder", str(tmp_path / "none")])
     assert told.exit_code != 0 and "there is no folder" in told.output and "Traceback" not in told.output
-    assert bundled.FOLDER.is_dir()

@@ -61,7 +61,7 @@ def test_kernels_are_compiled_once(folder: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def compiled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose kernels are compiled; every test that damages them leaves them whole."""
     folder = tmp_path_factory.mktemp("kept")
     (folder / "kernels_of_a_test.py").write_text(KERNELS)
@@ -83,9 +83,11 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
     ],
 )
-def test_damaged_files_are_made_again(kept: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, damage: str) -> None:
+def test_damaged_files_are_made_again(
+    compiled_folder: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, damage: str
+) -> None:
     draw = random.Random(f"{pattern} {damage}")
-    for path in list_kept(kept, pattern):
+    for path in list_kept(compiled_folder, pattern):
         content = bytearray(path.read_bytes())
         match damage:
             case "begins with others":
@@ -105,8 +107,8 @@ def test_damaged_files_are_made_again(kept: Path, monkeypatch: pytest.MonkeyPatc
             case _:
                 content[:] = b"\x80\x04N."
         path.write_bytes(content)
-    assert run(kept, monkeypatch).startswith("30.5 30.5 ")
-    assert run(kept, monkeypatch) == LOADED, "whole files were put in the place of damaged ones"
+    assert run(compiled_folder, monkeypatch).startswith("30.5 30.5 ")
+    assert run(compiled_folder, monkeypatch) == LOADED, "whole files were put in the place of damaged ones"
 
 
 def test_a_folder_in_the_place_of_a_file_stops_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from physbench.errors import UnknownName, suggest
+from physbench_baselines import rmr_sizes
 from physbench_baselines.architecture import model_names
 from physbench_baselines.training.preflight import usual_recipe
 from physbench_baselines.training.training_recipe import TrainingRecipe
@@ -97,13 +98,14 @@ SMALL_NEM: Mapping[str, Any] = {
 }  # fmt: skip
 """R-NEM on images, which are shown again and again."""
 SMALL_RAM: Mapping[str, Any] = {
-    "batch": 4, "learning_rate": 0.003, "warm_up": 50, "decay": 1.0, "averaging": 0.99, "evaluate_every": 500,
-    "validation": 100, "scored": 16,
-}  # fmt: skip
-"""The recipe of rmr-ram-mpnn-small, for the models that it is compared with."""
+    name: value
+    for name, value in rmr_sizes.MEMORIES.recipe_of("rmr-ram-mpnn-small").items()
+    if name not in ("data", "patience")
+}
+"""For the models that rmr-ram-mpnn-small is compared with."""
 
 TABLE: Sequence[Plan] = (
-    # 2,240 steps of the curriculum: for all rows of the family about 37 hours of one CPU core, by the cards
+    # 2,240 steps of the curriculum
     *_plan(NEM, budget=1_200_000),
     Plan(model="r-nem", data="balls3curtain64", budget=1_200_000),
     Plan(model="r-nem-regrouped", budget=1_200_000, settings={"sizes": {"slots": 8}}),

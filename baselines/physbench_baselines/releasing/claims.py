@@ -6,6 +6,7 @@ Each of these models was trained as its card says.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from physbench.metrics.bootstrap import Interval
 from physbench.metrics.catalogue import find
 from physbench_baselines.model_card import Card, Repeat
 from physbench_baselines.releasing.bars import GROUPS, Place, Row, Rows, find_score, interval_of
@@ -80,19 +81,7 @@ CLAIMS = (
 )
 
 
-@dataclass(frozen=True)
-class Difference:
-    """The figure of the model that a claim calls better minus that of the other, with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
-
-
-def judge(claim: Claim, better: Row | None, worse: Row | None, difference: Difference | None = None) -> str:
+def judge(claim: Claim, better: Row | None, worse: Row | None, difference: Interval | None = None) -> str:
     """Say whether a claim holds here.
 
     The interval of the difference decides, if it was measured; otherwise the two intervals do if they do not overlap.
@@ -101,7 +90,7 @@ def judge(claim: Claim, better: Row | None, worse: Row | None, difference: Diffe
         return "not measured"
     if difference is None:
         ours, theirs = interval_of(better), interval_of(worse)
-        difference = Difference(better["value"] - worse["value"], ours[0] - theirs[1], ours[1] - theirs[0])
+        difference = Interval(better["value"] - worse["value"], ours[0] - theirs[1], ours[1] - theirs[0])
     if difference.low <= 0 <= difference.high:
         return "cannot tell"
     return "holds" if (difference.value < 0) == (find(claim.place[2]).better == "lower") else "reversed"
@@ -110,12 +99,13 @@ def judge(claim: Claim, better: Row | None, worse: Row | None, difference: Diffe
 def format_claims(
     rows: Rows,
     trainings: Mapping[str, Sequence[Card | Repeat]] | None = None,
-    differences: Mapping[Claim, Difference] | None = None,
+    differences: Mapping[Claim, Interval] | None = None,
 ) -> str:
     """Write a table of all claims.
 
     trainings: all trainings of each model. If both models of a claim have enough of them, these decide, and not the
-    intervals of a single training. differences: those that were measured sequence by sequence.
+    intervals of a single training. differences: the figure of the model that a claim calls better minus that of the
+    other, where that was measured sequence by sequence.
     """
     return format_table(
         [
@@ -126,7 +116,7 @@ def format_claims(
 
 
 def _lines(
-    rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]], differences: Mapping[Claim, Difference]
+    rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]], differences: Mapping[Claim, Interval]
 ) -> Iterator[list[str]]:
     everybody = {name: scores for group in GROUPS for name, scores in rows[group].items()}
     for claim in CLAIMS:
@@ -137,19 +127,32 @@ def _lines(
         figures = f"{format_figure(better)} against {format_figure(worse)}"
         difference = differences.get(claim)
         if better and claim.worse == NO_MEMORY:
-            difference = Difference(*(better[end] - 1 for end in ("value", "low", "high")))
+            difference = Interval(*(better[end] - 1 for end in ("value", "low", "high")))
         verdict = judge(claim, better, worse, difference)
         ours, theirs = (list_values(trainings.get(name, ()), claim.place) for name in (claim.better, claim.worse))
         if told := judge_trainings(ours, theirs, metric):
             figures, difference, verdict = f"{_join(ours)} against {_join(theirs)}", None, told
         learnt = " against ".join(_count_sequences(trainings.get(name, ())) for name in (claim.better, claim.worse))
         by = f"`{metric}` on `{task}`"
-        yield [claim.paper, claim.better, claim.worse, by, figures, str(difference or "-"), learnt, f"**{verdict}**"]
+        yield [
+            claim.paper,
+            claim.better,
+            claim.worse,
+            by,
+            figures,
+            _format_difference(difference),
+            learnt,
+            f"**{verdict}**",
+        ]
 
 
 def _count_sequences(trainings: Sequence[Card | Repeat]) -> str:
     """Write how many sequences the first training of a model saw, with all of its stages; a row of no learning none."""
     return f"{total(vars(trainings[0]), 'sequences'):,}" if trainings else "-"
+
+
+def _format_difference(difference: Interval | None) -> str:
+    return f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]" if difference else "-"
 
 
 def _join(values: Sequence[float]) -> str:

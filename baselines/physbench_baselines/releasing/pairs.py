@@ -17,11 +17,12 @@ from physbench import registry
 from physbench.compare import compare_figure, require_same_questions
 from physbench.errors import TrainingError
 from physbench.evaluation.evaluate import Extent, evaluate, extent
+from physbench.metrics.bootstrap import Interval
 from physbench.result import ScoredRun, load_run
 from physbench.suites import BATCH, SIZES, SUITES
 from physbench_baselines.model_card import Card
 from physbench_baselines.releasing.cards import cards
-from physbench_baselines.releasing.claims import CLAIMS, Claim, Difference
+from physbench_baselines.releasing.claims import CLAIMS, Claim
 from physbench_baselines.releasing.repeat import find_repeats
 from physbench_baselines.releasing.scoring_options import FOLDER, run_scoring, scoring_options
 from physbench_baselines.releasing.trainings import LEAST
@@ -66,11 +67,11 @@ class Pair:
         return self.version == SUITES[self.suite].version and weights == [self.better_weights, self.worse_weights]
 
 
-def find_differences(trained: Mapping[str, Card], folder: Path = FOLDER) -> dict[Claim, Difference]:
+def find_differences(trained: Mapping[str, Card], folder: Path = FOLDER) -> dict[Claim, Interval]:
     """Return the differences that were measured on whole suites and are current, by their claims."""
     pairs = [pair for pair in read_pairs(folder) if pair.size in SIZES and pair.is_current(trained)]
     return {
-        claim: Difference(pair.value, pair.low, pair.high) for claim in CLAIMS for pair in pairs if pair.is_about(claim)
+        claim: Interval(pair.value, pair.low, pair.high) for claim in CLAIMS for pair in pairs if pair.is_about(claim)
     }
 
 

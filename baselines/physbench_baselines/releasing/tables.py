@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from physbench.errors import TrainingError
+from physbench.metrics.bootstrap import Interval
 from physbench.metrics.catalogue import find
 from physbench.report.definitions import ARROWS
 from physbench.suites import SIZES, SUITES
@@ -24,7 +25,7 @@ from physbench_baselines.releasing.bars import (
     rank_key,
 )
 from physbench_baselines.releasing.cards import format_figure, format_table
-from physbench_baselines.releasing.claims import Claim, Difference, format_claims
+from physbench_baselines.releasing.claims import Claim, format_claims
 from physbench_baselines.releasing.flattening import WORDS, format_flattening
 from physbench_baselines.releasing.pairs import find_differences
 from physbench_baselines.releasing.repeat import find_repeats
@@ -131,7 +132,7 @@ def _best(members: Mapping[str, Sequence[Row]], place: Place) -> str:
 
 
 def format_page(
-    rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]], differences: Mapping[Claim, Difference]
+    rows: Rows, trainings: Mapping[str, Sequence[Card | Repeat]], differences: Mapping[Claim, Interval]
 ) -> str:
     """Write docs/results.md: the table, the comparison with rows without learning, and a table for each suite."""
     parts = [
