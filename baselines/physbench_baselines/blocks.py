@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -213,8 +214,8 @@ def _folding(kernel: int, factor: int) -> tuple[int, torch.Tensor]:
     """
     before = (kernel - 1) // 2
     reach = max(-(-before // factor), (factor + kernel - 2 - before) // factor)
-    one = torch.zeros(kernel, factor, 2 * reach + 1)
+    one = np.zeros((kernel, factor, 2 * reach + 1), np.float32)
     for weight in range(kernel):
         for place in range(factor):
             one[weight, place, (place + weight - before) // factor + reach] = 1
-    return reach, torch.einsum("ais,bjt->abijst", one, one).reshape(kernel**2, -1)
+    return reach, torch.tensor(np.einsum("ais,bjt->abijst", one, one).reshape(kernel**2, -1))

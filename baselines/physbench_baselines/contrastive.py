@@ -85,7 +85,8 @@ class ContrastiveModel(nn.Module):
         self.encoder = Encoder(sizes)
         self.processor = make_processor(sizes, BYTES, actions=ALL_ACTIONS)
         self.decoder = nn.Linear(sizes.size, sizes.size)
-        nn.init.eye_(self.decoder.weight)
+        with torch.no_grad():
+            self.decoder.weight.zero_().fill_diagonal_(1)
         nn.init.zeros_(self.decoder.bias)
 
     def forward(self, z: torch.Tensor, action: torch.Tensor) -> torch.Tensor:

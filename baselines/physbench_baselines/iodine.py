@@ -113,9 +113,8 @@ class Iodine(nn.Module):
         self.sizes = sizes
         self.pixels = PIXELS[sizes.distribution](sizes.scale)
         self.likelihood = self.pixels.likelihood
-        self.initial = nn.Parameter(
-            torch.empty(2 * sizes.latent).uniform_(-1, 1) * math.sqrt(1.5 / sizes.latent)
-        )  # Glorot's
+        bound = math.sqrt(1.5 / sizes.latent)  # Glorot's
+        self.initial = nn.Parameter(nn.init.uniform_(torch.empty(2 * sizes.latent), -bound, bound))
         self.decoder = Glimpse(sizes) if sizes.glimpse else Decoder(sizes)
         self.norms = nn.ModuleDict(
             {name: Norm(channels or sizes.channels) for name, channels in NORMED.items()}

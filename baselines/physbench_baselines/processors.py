@@ -49,7 +49,7 @@ class Messages(nn.Module):
         self.sender = nn.Linear(size, hidden, bias=False)
         if differences:
             with torch.no_grad():
-                self.sender.weight.copy_(-self.receiver.weight[:, :size])
+                self.sender.weight.copy_(self.receiver.weight[:, :size]).mul_(-1)
         self.middle = nn.Linear(hidden, hidden)
         self.last = nn.Linear(hidden, size)
 

@@ -47,7 +47,7 @@ class NumberPrior(nn.Module):
         super().__init__()
         self.ours, count = sizes.ours, 2 if sizes.ours else sizes.slots + 1
         self.offset = nn.Parameter(torch.zeros(count))
-        self.later = nn.Parameter(F.one_hot(torch.tensor(0), count) * 10.0)
+        self.later = nn.Parameter(torch.tensor([10.0, *[0.0] * (count - 1)]))
         self.mlp = Mlp(1, 10, count)
         if self.ours:
             nn.init.constant_(self.later, 0.0)

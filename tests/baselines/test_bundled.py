@@ -8,6 +8,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +60,16 @@ def test_all_together_they_are_small() -> None:
 def test_every_file_is_weights_or_their_card() -> None:
     there = sorted(path.name for path in FOLDER.iterdir() if path.name not in ("repeats", pairs.FILE))
     assert there == sorted(f"{name}{suffix}" for name in NAMES for suffix in (".safetensors", ".json"))
+
+
+def test_loading_needs_no_compiler_of_pytorch() -> None:
+    """Importing it takes longer than all else that a short evaluation does. Shapes of weights are found on the device
+    "meta", where some operations import it, such as `torch.einsum` and a minus sign."""
+    code = (
+        "import sys; from physbench_baselines import bundled\n"
+        "for name in sys.argv[1:]: bundled.load_bundled(name); assert 'torch._dynamo' not in sys.modules, name\n"
+    )
+    subprocess.run([sys.executable, "-c", code, *NAMES], check=True, timeout=120)
 
 
 @pytest.mark.parametrize("name", REGISTERED)
