@@ -86,9 +86,9 @@ class Plan:
     """A name of its own for a row that has model and dataset in common with another one."""
 
 
-def _plan(models: Sequence[str], *, budget: int, **same: Any) -> list[Plan]:
-    """Plan models that have everything else in common."""
-    return [Plan(model=model, budget=budget, **same) for model in models]
+def _plan(models: Sequence[str], datasets: Sequence[str] = (Plan.data,), *, budget: int, **same: Any) -> list[Plan]:
+    """Plan models on datasets, with everything else in common."""
+    return [Plan(model=model, data=data, budget=budget, **same) for model in models for data in datasets]
 
 
 NEM = ("rnn", "lstm", "rnn-em", "r-nem", "r-nem-no-attention")
@@ -110,14 +110,14 @@ TABLE: Sequence[Plan] = (
     Plan(model="r-nem", data="balls3curtain64", budget=1_200_000),
     Plan(model="r-nem-regrouped", budget=1_200_000, settings={"sizes": {"slots": 8}}),
     Plan(model="conv3", recipe="usual", budget=1_200_000),
-    *_plan(("rnn", "lstm"), data="invaders84", budget=300_000, settings={"frames": (8, 12, 25)}),
+    *_plan(("rnn", "lstm"), ("invaders84",), budget=300_000, settings={"frames": (8, 12, 25)}),
     Plan(
         model="r-nem",
         data="invaders84",
         budget=300_000,
         settings={"frames": (8, 12, 25), "sizes": {"slots": 4}},
     ),
-    *_plan(SQAIR, data="balls4mass64-crop50", recipe="usual", budget=72_000),
+    *_plan(SQAIR, ("balls4mass64-crop50",), recipe="usual", budget=72_000),
     Plan(model="sqair-small", data="balls-leave50", recipe="usual", budget=128_000, settings={"sizes": {"slots": 6}}),
     Plan(model="rmr-mpnn-small", data="balls10", recipe="usual", budget=220_000),
     Plan(model="rmr-ram-mpnn-small", data="invaders-ram", recipe="usual", budget=60_000),
@@ -138,19 +138,20 @@ TABLE: Sequence[Plan] = (
         settings={"reuse": "processor=rmr-ram-mpnn.invaders-ram"},
         title="rmr-contrastive",
     ),
-    *(
-        Plan(
-            model="rmr-pixels-small",
-            data="balls10-colour",
-            recipe="usual",
-            budget=640_000,
-            settings=settings,
-            title=title,
-        )
-        for title, settings in (
-            ("rmr-pixels", {"reuse": "processor=rmr-mpnn.balls10"}),
-            ("rmr-pixels-end-to-end", dict[str, str]()),
-        )
+    Plan(
+        model="rmr-pixels-small",
+        data="balls10-colour",
+        recipe="usual",
+        budget=640_000,
+        settings={"reuse": "processor=rmr-mpnn.balls10"},
+        title="rmr-pixels",
+    ),
+    Plan(
+        model="rmr-pixels-small",
+        data="balls10-colour",
+        recipe="usual",
+        budget=640_000,
+        title="rmr-pixels-end-to-end",
     ),
     Plan(
         model="r-nem",
@@ -166,13 +167,9 @@ TABLE: Sequence[Plan] = (
         budget=10_000,
         settings={**SMALL_NEM, "decay": 0.3, "sizes": {"channels": (8, 16, 32), "hidden": 32, "dense": 64}},
     ),
-    Plan(model="iodine-glimpse", data="shapes", recipe="usual", budget=50_000),
-    Plan(model="iodine-glimpse", data="multi-dsprites-binary", recipe="usual", budget=50_000),
-    *(Plan(model="iodine", data=data, recipe="usual", budget=640_000) for data in ("tetris", "multi-dsprites")),
-    *(
-        Plan(model="slot-attention-small", data=data, recipe="usual", budget=190_000)
-        for data in ("shapes", "tetris", "multi-dsprites")
-    ),
+    *_plan(("iodine-glimpse",), ("shapes", "multi-dsprites-binary"), recipe="usual", budget=50_000),
+    *_plan(("iodine",), ("tetris", "multi-dsprites"), recipe="usual", budget=640_000),
+    *_plan(("slot-attention-small",), ("shapes", "tetris", "multi-dsprites"), recipe="usual", budget=190_000),
 )
 """Balls, Space Invaders, objects in boxes, states, images."""
 
