@@ -67,6 +67,7 @@ BALLS = replace(COLOURED, channels=1, slots=5)
 
 SIZES = {
     "": BALLS,
+    "balls10-colour": replace(COLOURED, slots=11),
     "multi-dsprites": COLOURED,
     "multi-dsprites-binary": BLACK_AND_WHITE,
     "tetris": TETRIS,

@@ -18,12 +18,12 @@ from physbench import registry
 from physbench.cli import main
 from physbench.errors import ModelError, TrainingError
 from physbench.suites import suite_of
-from physbench_baselines.bundled import load_bundled
+from physbench_baselines.bundled import FOLDER, load_bundled
 from physbench_baselines.checkpoint import load
 from physbench_baselines.rmr import PAST
 from physbench_baselines.rmr_pixels import PixelModel
 from physbench_baselines.rmr_pixels_sizes import ARCHITECTURE, SMALL, PixelSizes
-from physbench_baselines.training.reuse import freeze_parts, reuse_parts, split_reuse
+from physbench_baselines.training.reuse import drop_folders, freeze_parts, reuse_parts, split_parts
 from physbench_baselines.training.run import train
 from physbench_baselines.training.training_recipe import TrainingRecipe
 
@@ -143,6 +143,51 @@ def test_a_run_that_is_resumed_keeps_the_processor_and_tells_where_it_came_from(
     assert [stage["data"] for stage in resumed.card["before"]] == ["balls10"]
 
 
+SLOTS = "slot-attention.multi-dsprites"
+EYES = f"encoder={SLOTS},attention={SLOTS}"
+
+
+def test_parts_that_a_run_begins_with_are_those_of_the_other_network_and_learn_on(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    first = load_weights(run, recipe(sizes={"slots": 3}, initial=EYES, learning_rate=1e-12), steps=1)
+    given = load_bundled(SLOTS).network.state_dict()
+    taken = [name for name in first if name.startswith(("encoder.", "attention."))]
+    assert taken and set(taken) < set(given)
+    for name in taken:
+        torch.testing.assert_close(first[name], given[name], rtol=0, atol=1e-9)
+    assert not torch.equal(first["decoder.last.weight"], given["decoder.last.weight"])
+    card = load(run / "last.safetensors").card
+    assert [stage["data"] for stage in card["before"]] == ["multi-dsprites"]
+    later = load_weights(tmp_path / "later", recipe(sizes={"slots": 3}, initial=EYES), steps=2)
+    assert not any(torch.equal(later[name], given[name]) for name in taken if name.endswith("weight"))
+
+
+def test_parts_to_begin_with_and_a_part_that_is_kept_go_together_and_are_not_needed_again(tmp_path: Path) -> None:
+    weights = tmp_path / "eyes.safetensors"
+    weights.write_bytes((Path(str(FOLDER)) / f"{SLOTS}.safetensors").read_bytes())
+    both = recipe(sizes={"slots": 3}, initial=EYES.replace(SLOTS, str(weights)), reuse=PROCESSOR)
+    whole = load_weights(tmp_path / "whole", both, steps=2)
+    train(both, tmp_path / "run", steps=1, device="cpu")
+    weights.unlink()
+    train(None, tmp_path / "run", steps=2, resume=True, device="cpu")
+    resumed = load(tmp_path / "run" / "last.safetensors")
+    assert all(torch.equal(tensor, resumed.network.state_dict()[name]) for name, tensor in whole.items())
+    assert "balls10" in [stage.get("data") for stage in resumed.card["before"]]
+
+
+def test_a_file_may_have_a_name_that_looks_like_a_part(tmp_path: Path) -> None:
+    train(recipe(), tmp_path / "rate=1", steps=1, device="cpu")
+    first = load_weights(tmp_path / "run", recipe(initial=str(tmp_path / "rate=1"), learning_rate=1e-12), steps=1)
+    given = load(tmp_path / "rate=1" / "best.safetensors").network.state_dict()
+    for name, tensor in first.items():
+        torch.testing.assert_close(tensor, given[name], rtol=0, atol=1e-9)
+
+
+def test_cards_keep_no_folders() -> None:
+    assert drop_folders("/a/b/run") == "run" and drop_folders("r-nem") == "r-nem"
+    assert drop_folders("encoder=/a/run,processor=x/y.safetensors") == "encoder=run,processor=y.safetensors"
+
+
 @pytest.mark.parametrize(
     ("reuse", "words"),
     [
@@ -163,7 +208,7 @@ def test_what_cannot_be_reused_is_named(reuse: str, words: str) -> None:
 def test_a_processor_of_other_sizes_is_refused() -> None:
     with pytest.raises(TrainingError, match="other sizes"):
         reuse_parts(ARCHITECTURE.make(replace(SMALL, hidden=32)), PROCESSOR)
-    assert split_reuse("a=b=c,d.e=f") == [("a", "b=c"), ("d.e", "f")]
+    assert split_parts("a=b=c,d.e=f") == [("a", "b=c"), ("d.e", "f")]
     frozen = freeze_parts(ARCHITECTURE.make(SMALL), "processor=anything")["processor"]
     assert not any(parameter.requires_grad for parameter in frozen.parameters())
 

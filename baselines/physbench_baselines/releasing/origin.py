@@ -8,6 +8,7 @@ from physbench_baselines.architecture import Architecture
 from physbench_baselines.model_card import RunCard
 from physbench_baselines.training.folder import Folder, LogRow
 from physbench_baselines.training.keep import load_run_state
+from physbench_baselines.training.reuse import drop_folders
 from physbench_baselines.training_stages import stages_before, total
 
 T = TypeVar("T")
@@ -60,7 +61,10 @@ def thin(rows: Sequence[LogRow]) -> list[LogRow]:
 
 def _bare(stage: Mapping[str, Any]) -> dict[str, Any]:
     recipe: Any = stage.get("recipe") or {}
-    return {**recipe, **{field: Path(recipe[field]).name for field in ("data", "initial") if recipe.get(field)}}
+    return {
+        **recipe,
+        **{field: drop_folders(recipe[field]) for field in ("data", "initial", "reuse") if recipe.get(field)},
+    }
 
 
 def _why_it_ended(run: Path) -> str | None:

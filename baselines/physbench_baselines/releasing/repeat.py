@@ -22,6 +22,7 @@ from physbench_baselines.releasing.origin import budget_of
 from physbench_baselines.releasing.scoring_options import FOLDER, run_scoring, scoring_options
 from physbench_baselines.releasing.worlds import ModelWorld, world_of
 from physbench_baselines.training.folder import Folder
+from physbench_baselines.training.reuse import drop_folders
 from physbench_baselines.training.training_recipe import TrainingRecipe
 from physbench_baselines.training_stages import stages_before
 
@@ -106,7 +107,7 @@ def require_repeat(
 
 def _without_folders(recipe: TrainingRecipe) -> TrainingRecipe:
     """Cards keep the names of files, and not their folders."""
-    return replace(recipe, **{field: Path(getattr(recipe, field)).name for field in ("data", "initial")})
+    return replace(recipe, **{field: drop_folders(getattr(recipe, field)) for field in ("data", "initial", "reuse")})
 
 
 def require_budget(run: Path, shipped: Card) -> None:

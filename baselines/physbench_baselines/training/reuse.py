@@ -1,10 +1,11 @@
-"""Reuse of parts of other networks, such as the processor of a model of states.
+"""Parts of other networks: a run may begin with some, and learn on, or reuse some as they are.
 
-These parts are frozen while the rest learns.
+The processor of a model of states is reused by a model of frames; it is frozen while the rest learns.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from physbench.errors import TrainingError
@@ -16,25 +17,36 @@ if TYPE_CHECKING:
     from physbench_baselines.training_stages import Stage
 
 
-def split_reuse(reuse: str) -> list[tuple[str, str]]:
+def names_parts(text: str) -> bool:
+    """Tell PART=WEIGHTS,... from weights of a whole network, which may be a file with such a name."""
+    return "=" in text and not Path(text).exists()
+
+
+def split_parts(text: str) -> list[tuple[str, str]]:
     """Split "processor=rmr-mpnn.balls10" into the names of parts and the sources of their weights.
 
     Several are separated by commas.
     """
     pairs: list[tuple[str, str]] = []
-    for each in reuse.split(","):
+    for each in text.split(","):
         part, equals, source = each.partition("=")
         if not (equals and part and source) or part in dict(pairs):
             raise TrainingError(
-                f"reuse is written PART=WEIGHTS, such as processor=rmr-mpnn.balls10, each part once, not {reuse!r:.60}"
+                f"parts are written PART=WEIGHTS, such as processor=rmr-mpnn.balls10, each part once, not {text!r:.60}"
             )
         pairs.append((part, source))
     return pairs
 
 
+def drop_folders(text: str) -> str:
+    """Return weights, of a network or of parts, without the folders that they lie in."""
+    named = (each.rpartition("=") for each in text.split(","))
+    return ",".join(f"{part}{equals}{Path(source).name}" for part, equals, source in named)
+
+
 def freeze_parts(network: torch.nn.Module, reuse: str) -> dict[str, torch.nn.Module]:
     """Exclude parts from learning, and return them by name."""
-    return {part: _freeze(network, part) for part, _ in split_reuse(reuse)}
+    return {part: _part_of(network, part).requires_grad_(False) for part, _ in split_parts(reuse)}
 
 
 def reuse_parts(network: torch.nn.Module, reuse: str) -> list[Stage]:
@@ -42,9 +54,19 @@ def reuse_parts(network: torch.nn.Module, reuse: str) -> list[Stage]:
 
     Return the stages of training that gave those weights.
     """
+    stages = fill_parts(network, reuse)
+    freeze_parts(network, reuse)
+    return stages
+
+
+def fill_parts(network: torch.nn.Module, parts: str) -> list[Stage]:
+    """Fill parts with the weights of the same parts of other networks.
+
+    Return the stages of training that gave those weights.
+    """
     stages: list[Stage] = []
-    for part, source in split_reuse(reuse):
-        ours = _freeze(network, part)
+    for part, source in split_parts(parts):
+        ours = _part_of(network, part)
         initial = initial_of(source)
         theirs = dict(initial.network.named_modules()).get(part)
         if theirs is None:
@@ -63,9 +85,9 @@ def reuse_parts(network: torch.nn.Module, reuse: str) -> list[Stage]:
     return stages
 
 
-def _freeze(network: torch.nn.Module, part: str) -> torch.nn.Module:
+def _part_of(network: torch.nn.Module, part: str) -> torch.nn.Module:
     found = dict(network.named_modules()).get(part)
     if found is None or not list(found.parameters()):
         known = ", ".join(name for name, child in network.named_children() if list(child.parameters()))
         raise TrainingError(f"{type(network).__name__} has no part {part!r:.60} that learns: it has {known}")
-    return found.requires_grad_(False)
+    return found

@@ -27,12 +27,12 @@ from physbench_baselines.training.keep import load_run_state
 from physbench_baselines.training.loop import Loop, LoopState, TrainingProgress, TrainingResult, take_part
 from physbench_baselines.training.preflight import require_limits, strip_version
 from physbench_baselines.training.ranks import ALONE, LostProcess, Ranks
-from physbench_baselines.training.reuse import freeze_parts, reuse_parts
+from physbench_baselines.training.reuse import fill_parts, freeze_parts, names_parts, reuse_parts
 from physbench_baselines.training.sources import cut, source_of
 from physbench_baselines.training.step import Stepper, fast, precision_of
 from physbench_baselines.training.trainable import measure, traits_of
 from physbench_baselines.training.training_recipe import TrainingRecipe
-from physbench_baselines.training_stages import stages_before
+from physbench_baselines.training_stages import Stage, stages_before
 
 if TYPE_CHECKING:
     from physbench_baselines.training.sources import Source
@@ -84,14 +84,11 @@ def train(
             stack.enter_context(folder.hold())
         source = source_of(recipe, ranks)
         under_way = resume and folder.last.exists()
-        initial = initial_of(recipe.initial, model=recipe.model) if recipe.initial and not under_way else None
-        network = network_of(recipe, initial, dataset=strip_version(source.dataset))
-        before = initial.stages if initial else stages_before(inspect(folder.last).card) if under_way else []
-        if recipe.reuse and under_way:
-            freeze_parts(network, recipe.reuse)
-        elif recipe.reuse:
-            reused = reuse_parts(network, recipe.reuse)
-            before = [*before, *(stage for stage in reused if stage not in before)]
+        dataset = strip_version(source.dataset)
+        if under_way:
+            network, before = _network_under_way(recipe, dataset), stages_before(inspect(folder.last).card)
+        else:
+            network, before = _first_network(recipe, dataset)
         _try_out(network, source, recipe)
         stepper = Stepper(network, recipe, device=place, graphs=graphs, ranks=ranks)
         if ranks.several and not stepper.traits.separable:
@@ -114,7 +111,7 @@ def train(
         stack.enter_context(fast())
         stack.enter_context(_too_large(recipe, ranks, place))
         if ranks.several:
-            ranks.tell(_Beginning(recipe, strip_version(source.dataset), state.step, stepper.state()))
+            ranks.tell(_Beginning(recipe, dataset, state.step, stepper.state()))
         return Loop(recipe, source, stepper, folder, state, interrupts, progress, before, suite, ranks).to_its_end(
             workers, pause_after=pause_after
         )
@@ -132,9 +129,7 @@ def follow(ranks: Ranks, *, device: str = "auto", workers: int = 1, graphs: bool
             raise SystemExit(TrainingError.exit_code) from None
         recipe = told.recipe
         source = source_of(recipe, ranks)
-        network = network_of(recipe, dataset=told.dataset)
-        if recipe.reuse:
-            freeze_parts(network, recipe.reuse)
+        network = _network_under_way(recipe, told.dataset)
         stepper = Stepper(network, recipe, device=place, graphs=graphs, ranks=ranks)
         stepper.restore(told.weights)
         interrupts = stack.enter_context(Interrupts(grace=GRACE))
@@ -162,6 +157,24 @@ def _too_large(recipe: TrainingRecipe, ranks: Ranks, place: torch.device) -> Gen
         raise TrainingError(
             f"{size} do not fit into the memory of {place}: give a smaller batch, or accumulate it in more parts"
         ) from None
+
+
+def _first_network(recipe: TrainingRecipe, dataset: str) -> tuple[torch.nn.Module, list[Stage]]:
+    """Return the network of a run that begins, and the stages of training that gave its weights."""
+    parts = names_parts(recipe.initial)
+    initial = initial_of(recipe.initial, model=recipe.model) if recipe.initial and not parts else None
+    network = network_of(recipe, initial, dataset=dataset)
+    stages = fill_parts(network, recipe.initial) if parts else initial.stages if initial else []
+    reused = reuse_parts(network, recipe.reuse) if recipe.reuse else []
+    return network, [*stages, *(stage for stage in reused if stage not in stages)]
+
+
+def _network_under_way(recipe: TrainingRecipe, dataset: str) -> torch.nn.Module:
+    """Return the network of a run that goes on, whose weights are still to be restored."""
+    network = network_of(recipe, dataset=dataset)
+    if recipe.reuse:
+        freeze_parts(network, recipe.reuse)
+    return network
 
 
 def _try_out(network: torch.nn.Module, source: Source, recipe: TrainingRecipe) -> None:

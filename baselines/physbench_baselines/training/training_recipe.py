@@ -33,7 +33,11 @@ class TrainingRecipe:
     sizes: dict[str, Any] = field(default_factory=lambda: {})
     """Sizes that differ from the model's defaults."""
     data: str = parameter("balls4mass64", help="dataset to train on: a name (generated on the fly) or a dataset file")
-    initial: str = parameter("", help="start from these weights: a bundled model, a run folder or a checkpoint")
+    initial: str = parameter(
+        "",
+        help="start from these weights: a bundled model, a run folder or a checkpoint; or from parts of such ones,"
+        " PART=WEIGHTS,...",
+    )
     reuse: str = parameter(
         "", help="PART=WEIGHTS,...: copy parts from other weights and freeze them, such as processor=rmr-mpnn.balls10"
     )
