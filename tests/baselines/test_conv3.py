@@ -22,6 +22,7 @@ from physbench_baselines.conv3 import Conv3, Conv3Sizes
 from physbench_baselines.conv3_sizes import ARCHITECTURE
 from physbench_baselines.releasing import cards
 from physbench_baselines.releasing.bundle import bundle
+from physbench_baselines.releasing.scoring_options import Scoring
 from physbench_baselines.training.preflight import usual_recipe
 from physbench_baselines.training.run import train
 
@@ -223,7 +224,7 @@ def test_an_audit_finds_nothing() -> None:
 def test_nothing_says_that_it_falls_short_of_a_paper(tmp_path: Path) -> None:
     train(usual_recipe("conv3", **QUICK), tmp_path / "run", steps=2, device="cpu")
     assert checkpoint.inspect(tmp_path / "run" / "best.safetensors").card["training"] is None
-    card = bundle(tmp_path / "run", "tiny", folder=tmp_path, suites=("crop50",), limit=2)
+    card = bundle(tmp_path / "run", "tiny", folder=tmp_path, suites=("crop50",), how=Scoring(limit=2))
     assert card.paper_link is None and card.training is None and card.not_played == {}
     assert {row["suite"] for row in card.scores} == {"crop50"}
     of_a_paper = replace(card, paper_link="https://example.org", training="less")

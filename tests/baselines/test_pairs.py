@@ -13,11 +13,12 @@ from physbench.errors import TrainingError
 from physbench.evaluation.evaluate import evaluate
 from physbench.metrics.bootstrap import Interval
 from physbench.result import load_run
-from physbench_baselines.releasing import pairs
+from physbench_baselines.releasing import pairs, scoring_options
 from physbench_baselines.releasing.cards import cards
 from physbench_baselines.releasing.claims import CLAIMS, NO_MEMORY, Claim
 from physbench_baselines.releasing.pairs import FILE, Pair, find_differences, measure_pairs, read_pairs
 from physbench_baselines.releasing.repeat import find_repeats
+from physbench_baselines.releasing.scoring_options import Scoring
 from physbench_baselines.releasing.trainings import LEAST
 
 CLAIM = next(claim for claim in CLAIMS if claim.place[0] == "ram" and claim.worse == "copy")
@@ -110,17 +111,17 @@ def test_the_command_measures_what_is_missing_and_resumes(tmp_path: Path, monkey
     names = {name for claim in about for name in (claim.better, claim.worse)}
     assert {path.name for path in (tmp_path / "sums").iterdir()} == {f"{name}.ram.npz" for name in names}
 
-    monkeypatch.setattr(pairs, "evaluate", None)  # nothing is left to evaluate
-    assert measure_pairs(tmp_path / "sums", suites=["ram"], limit=2, folder=tmp_path) == found
+    monkeypatch.setattr(scoring_options, "evaluate", None)  # nothing is left to evaluate
+    assert measure_pairs(tmp_path / "sums", suites=["ram"], how=Scoring(limit=2), folder=tmp_path) == found
     put(tmp_path, *(replace(pair, better_weights="0" * 16) for pair in found))
-    assert measure_pairs(tmp_path / "sums", suites=["ram"], limit=2, folder=tmp_path) == found
+    assert measure_pairs(tmp_path / "sums", suites=["ram"], how=Scoring(limit=2), folder=tmp_path) == found
 
     monkeypatch.undo()
     stale = next((tmp_path / "sums").glob("rmr-ram-mlp.*"))
     before = load_run(stale)
     evaluate("rmr-ram-deep-sets.invaders-ram", "ram", limit=2).save_sums(stale)
     (tmp_path / FILE).unlink()
-    assert measure_pairs(tmp_path / "sums", suites=["ram"], limit=2, folder=tmp_path) == found
+    assert measure_pairs(tmp_path / "sums", suites=["ram"], how=Scoring(limit=2), folder=tmp_path) == found
     assert load_run(stale).provenance["weights_sha256"] == before.provenance["weights_sha256"]
 
 

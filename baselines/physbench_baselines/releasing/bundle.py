@@ -5,7 +5,7 @@ NAME`. If it is killed, the same command resumes at the suite where it was.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,14 @@ from typing import Any
 import click
 
 from physbench.errors import TrainingError
-from physbench.evaluation.evaluate import extent
 from physbench.result import Result
-from physbench.suites import BATCH
 from physbench_baselines.architecture import architecture_of
 from physbench_baselines.checkpoint import load, model, save
 from physbench_baselines.model_card import Card, RunCard
 from physbench_baselines.releasing import origin
 from physbench_baselines.releasing.cards import file_size
 from physbench_baselines.releasing.scored import score_release
-from physbench_baselines.releasing.scoring_options import FOLDER, run_scoring, scoring_options
+from physbench_baselines.releasing.scoring_options import FOLDER, USUAL, Scoring, run_scoring, scoring_options
 from physbench_baselines.releasing.shrink import PrecisionComparison, compare_precisions, has_big_matrices
 from physbench_baselines.releasing.worlds import suites_of, yardstick
 from physbench_baselines.training.folder import Folder
@@ -39,12 +37,8 @@ def bundle(
     quantise: bool | None = None,
     lender: str | None = None,
     suites: Sequence[str] | None = None,
-    size: str = "lite",
-    limit: int | None = None,
-    device: str = "cpu",
-    batch: int = BATCH,
     table: Path | None = None,
-    doing: Callable[[str], None] = lambda text: None,
+    how: Scoring = USUAL,
 ) -> Card:
     """Write NAME.safetensors and NAME.json from the best weights of a run, and return the card.
 
@@ -63,7 +57,7 @@ def bundle(
     )
     suites = suites_of(trained.data) if suites is None else suites
     for suite in suites:
-        extent(suite, size=size, limit=limit)  # fails now rather than after hours of work
+        how.extent(suite)  # fails now rather than after hours of work
     told = origin.header(trained, architecture_of(best.network), run, name)
     place = folder / f"{name}.json"
     before = Card.from_json(place.read_text(encoding="utf-8"), place=place) if place.exists() else None
@@ -71,22 +65,20 @@ def bundle(
     ready: Result | None = None
     judge = yardstick(trained.data, suites)
     if quantise is None and judge and has_big_matrices(best.network):
-        wanted = extent(judge, size=size, limit=limit)
+        wanted = how.extent(judge)
         if comparison is None or [comparison[field] for field in ("suite", "suite_version", "size")] != [
             judge,
             wanted.suite.version,
             wanted.size,
         ]:
-            doing(f"{name}: {judge} with float32, and with int8")
-            both: PrecisionComparison = compare_precisions(
-                best.network, judge, name=name, card=told, size=size, limit=limit, device=device, batch=batch
-            )
+            how.doing(f"{name}: {judge} with float32, and with int8")
+            both: PrecisionComparison = compare_precisions(best.network, judge, name=name, card=told, how=how)
             comparison, ready = both.to_card(), both.small
         quantise = comparison["agreed"]
     path = folder / f"{name}.safetensors"
     lent = folder / f"{lender}.safetensors" if lender else None
     save(path, best.network, card=told, half=True, quantise=bool(quantise), lender=lent)
-    shipped = model(path, device=device)
+    shipped = model(path, device=how.device)
     weights = shipped.origin.weights_sha256
     same = before if before and before.weights_sha256 == weights else None
     card = Card(
@@ -111,18 +103,7 @@ def bundle(
     )
     Folder(folder).write(f"{name}.json", card.to_json())
     known = {judge: ready} if judge and ready is not None and ready.provenance.weights_sha256 == weights else {}
-    return score_release(
-        name,
-        folder=folder,
-        suites=suites,
-        size=size,
-        limit=limit,
-        device=device,
-        batch=batch,
-        table=table,
-        ready=known,
-        doing=doing,
-    )
+    return score_release(name, folder=folder, suites=suites, table=table, ready=known, how=how)
 
 
 @click.command(help=__doc__)

@@ -6,7 +6,7 @@ same command resumes at the model where it was. A difference is computed again w
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,15 @@ import click
 from physbench import registry
 from physbench.compare import compare_figure, require_same_questions
 from physbench.errors import TrainingError
-from physbench.evaluation.evaluate import Extent, evaluate, extent
+from physbench.evaluation.evaluate import Extent
 from physbench.metrics.bootstrap import Interval
 from physbench.result import ScoredRun, load_run
-from physbench.suites import BATCH, SIZES, SUITES
+from physbench.suites import SIZES, SUITES
 from physbench_baselines.model_card import Card
 from physbench_baselines.releasing.cards import cards
 from physbench_baselines.releasing.claims import CLAIMS, Claim
 from physbench_baselines.releasing.repeat import find_repeats
-from physbench_baselines.releasing.scoring_options import FOLDER, run_scoring, scoring_options
+from physbench_baselines.releasing.scoring_options import FOLDER, USUAL, Scoring, run_scoring, scoring_options
 from physbench_baselines.releasing.trainings import LEAST
 from physbench_baselines.training.folder import Folder
 
@@ -80,11 +80,7 @@ def measure_pairs(
     *,
     folder: Path = FOLDER,
     suites: Sequence[str] | None = None,
-    size: str = "lite",
-    limit: int | None = None,
-    device: str = "cpu",
-    batch: int = BATCH,
-    doing: Callable[[str], None] = lambda text: None,
+    how: Scoring = USUAL,
 ) -> list[Pair]:
     """Compare the models of every claim that has no current pair in the folder yet, and return all pairs.
 
@@ -102,7 +98,7 @@ def measure_pairs(
             continue
         if all(1 + len(find_repeats(name)) >= LEAST for name in names):
             continue
-        asked = extent(suite, size=size, limit=limit)
+        asked = how.extent(suite)
         if any(pair.is_about(claim) and pair.size == asked.size for pair in pairs):
             continue
         runs: dict[str, ScoredRun] = {}
@@ -110,8 +106,8 @@ def measure_pairs(
             place = sums / f"{name}.{suite}.npz"
             run = _find_run(place, asked, _weights_of(name, trained))
             if run is None:
-                doing(f"{name}: {suite}, {asked.size}")
-                evaluate(name, suite, size=size, limit=limit, batch=batch, device=device).save_sums(place)
+                how.doing(f"{name}: {suite}, {asked.size}")
+                how.result_of(name, suite, name=name).save_sums(place)
                 run = load_run(place)
             runs[name] = run
         require_same_questions(runs[claim.better], runs[claim.worse])

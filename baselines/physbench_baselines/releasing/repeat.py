@@ -5,7 +5,7 @@ another seed, so that docs/results.md shows every training and not only the best
 """
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,12 @@ from typing import Any
 import click
 
 from physbench.errors import TrainingError
-from physbench.suites import BATCH
 from physbench_baselines import bundled
 from physbench_baselines.checkpoint import inspect
 from physbench_baselines.model_card import Card, Repeat
 from physbench_baselines.releasing.bundle import bundle
 from physbench_baselines.releasing.origin import budget_of
-from physbench_baselines.releasing.scoring_options import FOLDER, run_scoring, scoring_options
+from physbench_baselines.releasing.scoring_options import FOLDER, USUAL, Scoring, run_scoring, scoring_options
 from physbench_baselines.releasing.worlds import ModelWorld, world_of
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.reuse import drop_folders
@@ -33,11 +32,7 @@ def repeat(
     *,
     folder: Path = FOLDER,
     suites: Sequence[str] | None = None,
-    size: str = "lite",
-    limit: int | None = None,
-    device: str = "cpu",
-    batch: int = BATCH,
-    doing: Callable[[str], None] = lambda text: None,
+    how: Scoring = USUAL,
 ) -> Repeat:
     """Score the best weights of a run, and put its card in the folder `repeats` beside the card of the model NAME.
 
@@ -61,11 +56,7 @@ def repeat(
             folder=Path(made),
             quantise=False,
             suites=asked,
-            size=size,
-            limit=limit,
-            device=device,
-            batch=batch,
-            doing=doing,
+            how=how,
         )
     kept = Repeat(**{field: getattr(card, field) for field in Repeat.__dataclass_fields__})
     kept = replace(kept, scores=[row for row in kept.scores if _is_in_table(row, world)])

@@ -6,7 +6,7 @@
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,16 @@ import numpy as np
 
 from physbench.askings import Codes
 from physbench.errors import ModelError, TrainingError
-from physbench.evaluation.evaluate import evaluate, extent
 from physbench.evaluation.known import SCORE
 from physbench.metrics.catalogue import stands_in_tables
 from physbench.model import Batch, Model, TrainingCost
 from physbench.result import COLUMNS, Result
 from physbench.storage.display import Display
-from physbench.suites import BATCH, suite_of
+from physbench.suites import suite_of
 from physbench.world import parts_of
 from physbench_baselines.checkpoint import model
 from physbench_baselines.model_card import Card
-from physbench_baselines.releasing.scoring_options import FOLDER, run_scoring, scoring_options
+from physbench_baselines.releasing.scoring_options import FOLDER, USUAL, Scoring, run_scoring, scoring_options
 from physbench_baselines.releasing.worlds import suites_of, world_of
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training_stages import cost_of
@@ -42,13 +41,9 @@ def score_release(
     *,
     folder: Path = FOLDER,
     suites: Sequence[str] | None = None,
-    size: str = "lite",
-    limit: int | None = None,
-    device: str = "cpu",
-    batch: int = BATCH,
     table: Path | None = None,
     ready: Mapping[str, Result] | None = None,
-    doing: Callable[[str], None] = lambda text: None,
+    how: Scoring = USUAL,
 ) -> Card:
     """Add every missing score to the card of NAME, and return the card.
 
@@ -62,7 +57,7 @@ def score_release(
     path, place = folder / f"{name}.safetensors", folder / f"{name}.json"
     if not place.exists():
         raise TrainingError(f"there is no card {place}: bundle a run first")
-    card, shipped = Card.from_json(place.read_text(encoding="utf-8"), place=place), model(path, device=device)
+    card, shipped = Card.from_json(place.read_text(encoding="utf-8"), place=place), model(path, device=how.device)
     weights = str(shipped.origin.weights_sha256)
     if card.weights_sha256 != weights:
         raise TrainingError(
@@ -70,14 +65,12 @@ def score_release(
         )
     cost = cost_of(vars(card))
     shipped.origin = replace(shipped.origin, cost=cost)
-    asked = {
-        suite: extent(suite, size=size, limit=limit) for suite in (suites_of(card.data) if suites is None else suites)
-    }
+    asked = {suite: how.extent(suite) for suite in (suites_of(card.data) if suites is None else suites)}
     world = world_of(card.data)
 
     def result_of(suite: str, of: Model, doing_what: str) -> Result:
-        doing(f"{name}: {doing_what}")
-        return evaluate(of, suite, name=name, size=size, limit=limit, batch=batch)
+        how.doing(f"{name}: {doing_what}")
+        return how.result_of(of, suite, name=name)
 
     for suite, wanted in asked.items():
         mark = [suite, wanted.suite.version, wanted.size]
@@ -98,7 +91,7 @@ def score_release(
         if not _has(card.scores_without_noise, mark):
             result = result_of(
                 world.first,
-                model(path, device=device, settings={"noise": 0}),
+                model(path, device=how.device, settings={"noise": 0}),
                 f"{world.first}, {wanted.size}, without noise",
             )
             card = replace(card, scores_without_noise=[*_others(card.scores_without_noise, mark), *_scores(result)])

@@ -1,19 +1,46 @@
-"""The common options of the commands that score a model for its card."""
+"""How a model is scored for its card, and the options of the commands that do it."""
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from physbench.errors import PhysbenchError
+from physbench.evaluation.evaluate import Extent, evaluate, extent
+from physbench.model import Model
+from physbench.result import Result
 from physbench.suites import BATCH
 from physbench_baselines.releasing.worlds import HELP
 
 Made = TypeVar("Made")
 
 FOLDER = Path(__file__).parents[1] / "checkpoints"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoring:
+    """How models are scored, whichever model and suite it is."""
+
+    size: str = "lite"
+    limit: int | None = None
+    device: str = "cpu"
+    batch: int = BATCH
+    doing: Callable[[str], None] = lambda text: None
+    """Called with what is done next, before it takes its time."""
+
+    def extent(self, suite: str) -> Extent:
+        """Return what is asked in a suite, or refuse it now rather than after hours of work."""
+        return extent(suite, size=self.size, limit=self.limit)
+
+    def result_of(self, model: str | Model, suite: str, *, name: str) -> Result:
+        """Evaluate a model on a suite."""
+        return evaluate(model, suite, name=name, size=self.size, limit=self.limit, batch=self.batch, device=self.device)
+
+
+USUAL = Scoring()
 
 
 def scoring_options(where: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -35,15 +62,20 @@ def scoring_options(where: str) -> Callable[[Callable[..., None]], Callable[...,
     return add
 
 
-def run_scoring(score: Callable[..., Made], *names: str | Path, suites: str | None, **settings: Any) -> Made:
+def run_scoring(
+    score: Callable[..., Made],
+    *names: str | Path,
+    suites: str | None,
+    size: str,
+    limit: int | None,
+    device: str,
+    batch: int,
+    **settings: Any,
+) -> Made:
     """Make a card with the options of a command, with progress on stderr and errors in one line."""
+    how = Scoring(size=size, limit=limit, device=device, batch=batch, doing=_tell)
     try:
-        return score(
-            *names,
-            suites=suites.split(",") if suites else None,
-            doing=_tell,
-            **settings,
-        )
+        return score(*names, suites=suites.split(",") if suites else None, how=how, **settings)
     except PhysbenchError as error:
         raise click.ClickException(str(error)) from None
 

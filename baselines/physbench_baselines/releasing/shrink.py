@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
-from physbench.evaluation.evaluate import evaluate
 from physbench.metrics.catalogue import find, stands_in_tables
 from physbench.metrics.significance import p_value
 from physbench.metrics.sums import Sums
@@ -20,6 +19,8 @@ from physbench_baselines.containers import arrays
 
 if TYPE_CHECKING:
     import torch
+
+    from physbench_baselines.releasing.scoring_options import Scoring
 
 TOLERANCE = 0.005
 """The largest difference of a score that does not count.
@@ -104,19 +105,14 @@ def compare_precisions(
     *,
     name: str,
     card: Mapping[str, Any],
-    size: str,
-    limit: int | None,
-    device: str,
-    batch: int,
+    how: Scoring,
 ) -> PrecisionComparison:
     """Score the same network twice, the second time in the form in which it would be released."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.safetensors"
         save(path, network, card=card, half=True, quantise=True)
-        small = evaluate(model(path, device=device), suite, name=name, size=size, limit=limit, batch=batch)
-    exact = evaluate(
-        TorchModel(cast("Any", network), device=device), suite, name=name, size=size, limit=limit, batch=batch
-    )
+        small = how.result_of(model(path, device=how.device), suite, name=name)
+    exact = how.result_of(TorchModel(cast("Any", network), device=how.device), suite, name=name)
     return PrecisionComparison(exact, small)
 
 
