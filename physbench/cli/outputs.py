@@ -129,4 +129,4 @@ class Outputs:
             )
             click.echo(str(page), err=True)
         if (after := time.perf_counter() - began) > WORTH_SAYING and not self.as_json:
-            click.echo(f"reference rows and report: {describe_time(after)} more", err=True)
+            click.echo(f"reference rows and report took {describe_time(after)} more", err=True)
