@@ -23,10 +23,10 @@ demo: $(STAMP)
 	@echo "Open demo/site/index.html (the leaderboard), demo/report/index.html (one model), demo/balls.html (one sequence) in a browser."
 
 test: $(STAMP)
-	$(RUN)/python -m pytest -n auto --dist loadgroup
+	$(RUN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 slow: $(STAMP)
-	$(RUN)/python -m pytest -m slow
+	$(RUN)/python -m pytest -m slow -n auto --dist loadfile --no-loadscope-reorder
 
 long: $(STAMP)
 	$(RUN)/python -m pytest -m long

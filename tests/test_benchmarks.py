@@ -228,6 +228,7 @@ def test_speeds_are_compared_with_the_first_model_on_the_same_images(monkeypatch
     assert float(other[5]) < float(first[5])
 
 
+@pytest.mark.slow
 def test_sequences_are_learnt_object_by_object_in_all_sizes() -> None:
     rows = {row[0]: row[1:] for row in following.table(QUICK).rows}
     assert tuple(rows)[: len(following.MODELS)] == following.MODELS
@@ -249,6 +250,7 @@ def test_messages_are_the_same_in_both_forms_and_so_are_their_gradients() -> Non
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_cost_of_messages_is_reported_for_both_models() -> None:
     rows = passing.table(QUICK).rows
     assert [row[0] for row in rows] == [

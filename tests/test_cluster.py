@@ -25,7 +25,6 @@ from physbench.shards import ShardTask, cut_into_shards, generate_shards, make_s
 from tests.builders.datasets import recipe_for
 from tests.builders.interrupted_runs import COMMAND
 
-pytestmark = pytest.mark.xdist_group("cluster")
 pytest.importorskip("distributed")
 
 DASK = (sys.executable, "-m", "dask")

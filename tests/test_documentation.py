@@ -47,6 +47,7 @@ def hooks() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["index.md", "models.md", "leaderboard.md", "cluster.md"])
 def test_the_code_of_a_page_runs(page: str, tmp_path: Path) -> None:
     blocks = blocks_of((DOCS / page).read_text(encoding="utf-8"))

@@ -124,6 +124,7 @@ def test_a_world_that_is_made_in_processes_streams_the_same(
     assert str(os.getpid()) not in {path.name for path in tmp_path.iterdir()}
 
 
+@pytest.mark.slow
 def test_one_process_or_many_make_the_same_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     digests = set[str]()
     recipe = Recipe(dataset="counter", generator=Workshop(), frames=2, splits={"training": 1100, "test": 5})

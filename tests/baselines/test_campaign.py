@@ -249,6 +249,7 @@ def test_patterns_choose_runs() -> None:
 # pieces
 
 
+@pytest.mark.slow
 def test_pieces_do_not_change_what_is_learnt(whole: Path, tmp_path: Path) -> None:
     pieces = work(tmp_path, toys(), piece=ONE_STEP, device="cpu")
     assert len(pieces) == STEPS + 1
@@ -257,6 +258,7 @@ def test_pieces_do_not_change_what_is_learnt(whole: Path, tmp_path: Path) -> Non
     assert curve(tmp_path / NAME) == curve(whole)
 
 
+@pytest.mark.slow
 def test_a_campaign_that_is_killed_again_and_again_ends_where_it_would_have_ended(whole: Path, tmp_path: Path) -> None:
     folder, steps = tmp_path / "campaign", []
     for wanted in (20, 50):

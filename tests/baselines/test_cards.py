@@ -281,6 +281,7 @@ def test_every_link_leads_somewhere(link: str) -> None:
     assert (README.parent / link).exists()
 
 
+@pytest.mark.slow
 def test_a_users_own_model_is_trained_and_scored_as_the_readme_says(tmp_path: Path) -> None:
     (tmp_path / "pixelwise.py").write_bytes((README.parents[1] / "tests" / "extension" / "pixelwise.py").read_bytes())
     at = next(number for number, (language, _) in enumerate(BLOCKS) if language == "python")

@@ -255,6 +255,7 @@ def test_pixels_are_not_predicted_and_it_is_said(
     assert told.exit_code == 0 and "probe_bit_f1" in told.stdout
 
 
+@pytest.mark.slow
 def test_a_run_learns_from_frames_that_are_made_on_the_way(learnt: Path, tmp_path: Path) -> None:
     result = train(recipe("cswm", Path("invaders84"), scored=0, batch=2, validation=2), tmp_path / "run", steps=1)
     assert result.data == "invaders84" and np.isfinite(result.validation_loss)

@@ -88,6 +88,7 @@ def test_lanes_show_what_the_vector_environment_shows() -> None:
     assert games
 
 
+@pytest.mark.slow
 def test_the_march_of_the_aliens_is_foreseen() -> None:
     """For as long as none is shot, against the console, for as many aliens as a game comes to."""
     console, rng, numbers = _console(), np.random.default_rng(3), set()
@@ -147,7 +148,7 @@ def test_lanes_come_back() -> None:
         assert here.scores == there.scores
 
 
-@pytest.mark.parametrize("given", [{}, {"demonstrations": "marksman"}])
+@pytest.mark.parametrize("given", [{}, pytest.param({"demonstrations": "marksman"}, marks=pytest.mark.slow)])
 def test_a_run_that_was_stopped_ends_where_it_would_have_ended(tmp_path: Path, given: dict[str, Any]) -> None:
     from physbench_baselines.dqn import run
     from physbench_baselines.dqn.agent_recipe import AgentRecipe
@@ -180,7 +181,7 @@ def _arrays(content: bytes) -> dict[str, bytes]:
     ("algorithm", "steps", "more"),
     [
         ("pqn", 2000, {"demonstrations": "marksman"}),
-        ("nature", 800, {"replay": 600, "replay_first": 100, "target_every": 50}),
+        pytest.param("nature", 800, {"replay": 600, "replay_first": 100, "target_every": 50}, marks=pytest.mark.slow),
     ],
 )
 def test_a_short_run(tmp_path: Path, algorithm: str, steps: int, more: dict[str, Any]) -> None:

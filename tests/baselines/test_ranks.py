@@ -112,7 +112,7 @@ def error_of(ours: torch.Tensor, theirs: torch.Tensor) -> float:
     return float((ours - theirs).norm() / theirs.norm())
 
 
-@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("parts", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_mean_of_the_gradients_of_shares_is_the_gradient_of_the_batch(family: str, parts: int) -> None:
     """Same sequences, same weights, same noise. In float32 the gradients of some biases are large numbers that nearly
@@ -279,6 +279,7 @@ def require_resumable(out: Path, tmp_path: Path, *, at_least: int) -> None:
 linux = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="ranks are found by what /proc says of them")
 
 
+@pytest.mark.slow
 @linux
 def test_a_rank_that_is_killed_ends_the_run_and_loses_nothing(tmp_path: Path) -> None:
     out = tmp_path / "run"

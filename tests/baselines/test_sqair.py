@@ -403,6 +403,7 @@ def test_the_evaluator_asks_it_like_any_other() -> None:
     assert {"log_likelihood", "relative_bce", "ari"} <= {score.metric for score in scores}
 
 
+@pytest.mark.slow
 def test_a_few_steps_raise_the_bound() -> None:
     torch.manual_seed(0)
     network = replace(TINY, form="tracking", hidden=32).build()

@@ -130,6 +130,7 @@ def test_the_rows_are_there_and_the_network_is_always_the_same() -> None:
     assert said.mean is None and codes[0].shape == (2, 128, 64) and codes[0].tobytes() == codes[1].tobytes()
 
 
+@pytest.mark.slow
 def test_the_suite_is_run_from_the_command_line(games: Path, cli: Callable[..., Any], tmp_path: Path) -> None:
     told = cli(
         "eval",

@@ -127,6 +127,7 @@ def test_a_stopped_grid_runs_only_what_is_missing(
     assert runs[2:] == [("blank", "curtain", 0), ("blank", "smoke", 0)] and files(out) == STEMS
 
 
+@pytest.mark.slow
 def test_a_killed_grid_goes_on_within_a_cell(
     out: Path, own_cache: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,9 +56,13 @@ def require_same(one: Result, other: Result) -> None:
 @pytest.mark.parametrize(
     ("case", "engine"),
     [
-        *[(case, "processes") for case in CASES],
+        *[(case, "processes") for case in ("images, with probes", "states")],
         ("a model with randomness", "dask"),
-        *[pytest.param(case, "dask", marks=pytest.mark.slow) for case in list(CASES)[1:]],
+        *[
+            pytest.param(case, engine, marks=pytest.mark.slow)
+            for case, engine in [("a model with randomness", "processes"), ("a model with weights", "processes")]
+            + [(case, "dask") for case in list(CASES)[1:]]
+        ],
     ],
 )
 def test_workers_find_the_numbers_of_one_process(case: str, engine: Any) -> None:
@@ -71,12 +75,14 @@ def test_workers_find_the_numbers_of_one_process(case: str, engine: Any) -> None
     require_same(physbench.evaluate(model, suite, **settings, workers=2, engine=engine), alone)
 
 
+@pytest.mark.slow
 def test_a_file_of_ones_own_and_fresh_sequences_are_shared_out_too(many: Any) -> None:
     for settings in ({"data": many.path, "limit": 7}, {"fresh": 5, "limit": 4}):
         alone = physbench.evaluate(Slots(), "balls", batch=2, **settings)  # type: ignore[arg-type]
         require_same(physbench.evaluate(Slots(), "balls", batch=2, workers=2, **settings), alone)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_worker_loads_the_model_once_has_its_share_of_the_cores_and_nothing_is_asked_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

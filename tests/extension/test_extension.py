@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-pytestmark = pytest.mark.xdist_group("extension")
 
 ROOT = HERE.parents[1]
 SHORTEST, SHORTEST_TRAINED = HERE / "mymodel.py", HERE / "pixelwise.py"

@@ -67,6 +67,7 @@ def run_kernels(folder: Path, environment: dict[str, str], *words: str) -> dict[
     return report
 
 
+@pytest.mark.slow
 def test_a_command_says_once_that_it_compiles_and_nothing_when_it_need_not(
     tmp_path: Path, environment: dict[str, str]
 ) -> None:

@@ -457,6 +457,7 @@ def test_words_of_a_stranger_do_nothing(browser: Browser, tmp_path: Path, words:
     assert browser.run("document.documentElement.scrollWidth") == 360
 
 
+@pytest.mark.slow
 def test_five_thousand_rows_sort_and_filter(browser: Browser, tmp_path: Path) -> None:
     browser.size(1200)
     browser.open(build([many(MANY)], tmp_path).as_uri())

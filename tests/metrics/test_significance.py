@@ -100,7 +100,7 @@ FAMILY, TRIES = 40, 400
 
 
 @pytest.mark.parametrize("tails", [light, heavy])
-@pytest.mark.parametrize("count", [64, 256])
+@pytest.mark.parametrize("count", [64, pytest.param(256, marks=pytest.mark.slow)])
 def test_a_false_difference_among_40_figures_comes_through_in_5_percent_of_comparisons_at_most(
     tails: Callable[[np.random.Generator, tuple[int, ...]], Array], count: int
 ) -> None:

@@ -83,20 +83,16 @@ def test_flipped_bytes_are_refused_or_change_nothing_at_length(judge: Judge, dat
     check_judge(judge, data)
 
 
-@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_a_heap_in_which_hdf5_would_walk_for_ever_is_refused(judge: Judge, every: bool) -> None:
-    """Each object of the heap of texts in turn is of no length, of a huge one, or of one a little off.
-
-    every: try each wrong length on each object; otherwise all of them on the first, and one on each of the others.
-    """
+@pytest.mark.slow
+def test_a_heap_in_which_hdf5_would_walk_for_ever_is_refused(judge: Judge) -> None:
+    """Each object of the heap of texts in turn is of no length, of a huge one, or of one a little off."""
     sound = judge.sound
     heap = sound.index(b"GCOL\x01")
     end = heap + int.from_bytes(sound[heap + 8 : heap + 16], "little")
     at, objects = heap + 16, 0
     while at + 16 <= end:
         length = int.from_bytes(sound[at + 8 : at + 16], "little")
-        wrongs = (0, length ^ 4, length + 8, (1 << 64) - 16)
-        for wrong in wrongs if every or not objects else wrongs[objects % 4 :][:1]:
+        for wrong in (0, length ^ 4, length + 8, (1 << 64) - 16):
             flips = [
                 (at + 8 + i, old ^ new)
                 for i, (old, new) in enumerate(zip(sound[at + 8 : at + 16], wrong.to_bytes(8, "little"), strict=True))

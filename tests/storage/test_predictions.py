@@ -361,6 +361,7 @@ def test_values_that_are_not_probabilities_do_not_become_logits(value: float, tm
         writer.add("balls", 0, wrong)
 
 
+@pytest.mark.slow
 def test_the_examples_of_the_document_run_and_read(tmp_path: Path) -> None:
     examples = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.S)
     export_inputs(tmp_path / "inputs.h5", "balls", limit=2)

@@ -63,6 +63,7 @@ def test_one_bit_in_the_key_of_a_chunk_is_found(name: str, tiny: Any, tmp_path: 
         physbench.verify(path)
 
 
+@pytest.mark.slow
 def test_whatever_bit_of_a_tree_is_flipped_h5py_reads_the_truth_or_the_file_is_refused(
     tiny: Any, tmp_path: Path
 ) -> None:

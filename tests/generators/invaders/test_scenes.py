@@ -49,6 +49,7 @@ def scenes() -> Scenes:
     return recipe.scenes("test", 0, 96)
 
 
+@pytest.mark.slow
 def test_two_workers_and_a_kill_leave_no_trace(file: Path, tmp_path: Path) -> None:
     def stop(progress: Any) -> None:
         if progress.done:
