@@ -40,6 +40,8 @@ def split_parts(text: str) -> list[tuple[str, str]]:
 
 def drop_folders(text: str) -> str:
     """Return weights, of a network or of parts, without the folders that they lie in."""
+    if "=" not in text:
+        return Path(text).name
     named = (each.rpartition("=") for each in text.split(","))
     return ",".join(f"{part}{equals}{Path(source).name}" for part, equals, source in named)
 
