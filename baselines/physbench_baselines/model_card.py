@@ -23,6 +23,8 @@ class RunCard:
     hardware: str
     data: str
     recipe: dict[str, Any]
+    sequence_steps: int = 0
+    """How often a sequence was predicted one frame further, as counted; 0 if nobody counted."""
     before: Rows = field(default_factory=lambda: [])
     """The stages of training that gave the weights which it began with."""
 

@@ -11,7 +11,7 @@ from physbench.model import TrainingCost
 
 Stage = dict[str, Any]
 
-COUNTED = {"steps": int, "sequences": int, "hours": float}
+COUNTED = {"steps": int, "sequences": int, "sequence_steps": int, "hours": float}
 """The fields of a stage that are added up over all stages."""
 
 KEPT = (*COUNTED, "name", "hardware", "data", "recipe", "minutes_limit", "steps_limit")

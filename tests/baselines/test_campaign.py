@@ -569,12 +569,8 @@ def test_what_came_before_an_adopted_run_counts(whole: Path, tmp_path: Path) -> 
     run = toys(budget=3 * BUDGET)[0]
     train(run.training_recipe(initial=str(whole)), tmp_path / NAME, steps=STEPS, pause_after=ONE_STEP, device="cpu")
     best = checkpoint.inspect(whole / "best.safetensors").card["steps"]
-    estimate = count_sequence_steps(
-        run.training_recipe(), best, None
-    )  # the card of a run does not say how long it was to be
-    assert standing(tmp_path, run).history.sequence_steps == estimate + count_by_walking(
-        run.training_recipe(), 1, STEPS
-    )
+    counted = count_by_walking(run.training_recipe(), best, STEPS)
+    assert standing(tmp_path, run).history.sequence_steps == counted + count_by_walking(run.training_recipe(), 1, STEPS)
 
 
 def test_what_cannot_be_adopted_is_refused_and_nothing_is_copied(tmp_path: Path) -> None:

@@ -27,6 +27,12 @@ def test_sequence_steps_are_those_of_every_step() -> None:
     assert count_steps(stage(100, frames=(1,))) == 0
 
 
+def test_sequence_steps_that_were_counted_in_training_hold() -> None:
+    """The recipe knows the last end of a run alone, which a resumed one may have moved."""
+    assert count_steps(stage(100) | {"sequence_steps": 777}) == 777
+    assert count_steps(stage(100) | {"sequence_steps": "many"}) == count_steps(stage(100))
+
+
 @pytest.mark.parametrize(
     ("curve", "gain"),
     [

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,17 +25,20 @@ import physbench
 from physbench.errors import ModelError, PhysbenchError, TrainingError, UnknownName
 from physbench.report.charts import LEFT, RIGHT
 from physbench_baselines import bundled, checkpoint
+from physbench_baselines.architecture import architecture_of
+from physbench_baselines.campaign.budget import count_sequence_steps
 from physbench_baselines.training import loop
 from physbench_baselines.training.folder import LogRow
 from physbench_baselines.training.initial import network_of
+from physbench_baselines.training.keep import card_of
 from physbench_baselines.training.learning_curves import curves
-from physbench_baselines.training.loop import TrainingProgress
+from physbench_baselines.training.loop import LoopState, TrainingProgress
 from physbench_baselines.training.run import train
 from physbench_baselines.training.score import validate
 from physbench_baselines.training.sources import source_of
 from physbench_baselines.training.step import Stepper
 from physbench_baselines.training.training_recipe import TrainingRecipe
-from physbench_baselines.training_stages import total
+from physbench_baselines.training_stages import cost_of, total
 from tests.baselines.toy import MODEL
 from tests.builders.datasets import MadeDataset
 
@@ -461,6 +464,36 @@ def test_the_clock_drives_the_schedule_and_goes_on_after_resuming(tmp_path: Path
     second = train(None, out, minutes=0.02, resume=True, device="cpu")
     assert second.ended == "time" and 0.02 <= second.minutes < 0.2 and second.step > first.step
     assert train(None, out, resume=True, device="cpu").step == second.step  # its time is over
+
+
+def predicted(folder: Path) -> int:
+    """The sequence-steps of a run whose log has a row for every step."""
+    return sum(4 * (int(row["frames"]) - 1) for row in log(folder) if int(row["step"]))
+
+
+def test_a_card_counts_the_sequence_steps_where_the_end_was_moved(tmp_path: Path) -> None:
+    recipe = toy(log_every=1)
+    train(recipe, tmp_path / "run", steps=8, device="cpu")
+    train(None, tmp_path / "run", steps=20, resume=True, device="cpu")
+    card = checkpoint.inspect(tmp_path / "run" / "last.safetensors").card
+    assert card["sequence_steps"] == predicted(tmp_path / "run") != count_sequence_steps(recipe, 20, 20)
+    train(recipe, tmp_path / "timed", minutes=0.005, device="cpu")
+    card = checkpoint.inspect(tmp_path / "timed" / "last.safetensors").card
+    assert card["sequence_steps"] == predicted(tmp_path / "timed")
+
+
+def test_sequence_steps_stay_unknown_in_a_run_that_did_not_count_its_first_ones() -> None:
+    older = asdict(LoopState(step=7, sequence_steps=84))
+    assert LoopState.of(older).sequence_steps == 84
+    del older["sequence_steps"]
+    assert LoopState.of(older).sequence_steps == -1
+
+
+def test_no_training_is_too_short_to_cost_something() -> None:
+    architecture = architecture_of(network_of(toy()))
+    card = card_of(toy(), 1, sequence_steps=8, seconds=0.001, device=CPU, data="balls", architecture=architecture, ended=None)  # fmt: skip
+    cost = cost_of(vars(card))
+    assert cost is not None and cost.notes == ("cpu-hours-0.01", "sequences-4")
 
 
 def test_a_run_begins_with_the_weights_of_another_and_does_not_forget_what_they_cost(

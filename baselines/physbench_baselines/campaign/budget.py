@@ -4,7 +4,9 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from math import ceil
 
+from physbench.errors import TrainingError
 from physbench_baselines.training.training_recipe import TrainingRecipe
+from physbench_baselines.training_stages import Stage
 
 FLAT = 0.01
 """A smaller improvement of the validation loss, as a share, does not count."""
@@ -20,7 +22,7 @@ def count_sequence_steps(recipe: TrainingRecipe, steps: int, limit: int | None) 
     number. There every length of sequence had the same time, so every length is counted with the same number of
     sequence-steps, which is an estimate.
     """
-    predicted = list_predicted(recipe)
+    predicted = [recipe.count_predicted(frames) for frames in recipe.frames]
     parts = len(predicted)
     if parts == 1:
         return steps * recipe.batch * predicted[0]
@@ -34,14 +36,24 @@ def count_sequence_steps(recipe: TrainingRecipe, steps: int, limit: int | None) 
     return recipe.batch * sum(count * each for count, each in zip(taken, predicted, strict=True))
 
 
-def list_predicted(recipe: TrainingRecipe) -> list[int]:
-    """List how many frames are predicted in each part of a run; an image alone counts as one."""
-    return [frames - 1 for frames in recipe.frames] if max(recipe.frames) > 1 else [1] * len(recipe.frames)
+def count_in_stage(stage: Stage) -> int:
+    """Return the sequence-steps of a stage of training as its card has them.
+
+    Where nobody counted while it was trained, they are counted by its recipe; without one they are 0.
+    """
+    if stage["sequence_steps"]:
+        return stage["sequence_steps"]
+    try:
+        recipe = TrainingRecipe.from_dict(stage.get("recipe"))
+    except (TrainingError, TypeError, ValueError):
+        return 0
+    limit = stage.get("steps_limit") or (None if stage.get("minutes_limit") else stage["steps"])
+    return count_sequence_steps(recipe, stage["steps"], limit if isinstance(limit, int) and limit < 1 << 40 else None)
 
 
 def steps_for(recipe: TrainingRecipe, budget: int) -> int:
     """Return the smallest number of steps whose sequence-steps use up a budget."""
-    predicted = list_predicted(recipe)
+    predicted = [recipe.count_predicted(frames) for frames in recipe.frames]
     mean = sum(predicted) / len(predicted)
     steps = max(ceil(budget / (recipe.batch * mean)), 1)
     while steps > 1 and count_sequence_steps(recipe, steps - 1, steps - 1) >= budget:

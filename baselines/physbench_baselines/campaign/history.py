@@ -15,10 +15,11 @@ from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from physbench.errors import StorageError, TrainingError
 from physbench.files import read_regular_file
-from physbench_baselines.campaign.budget import count_sequence_steps
+from physbench_baselines.campaign.budget import count_in_stage
 from physbench_baselines.releasing.origin import spread
 from physbench_baselines.training.folder import Folder
 from physbench_baselines.training.training_recipe import TrainingRecipe
+from physbench_baselines.training_stages import stage_of
 
 T = TypeVar("T")
 
@@ -129,7 +130,7 @@ def history_of_stages(stages: Iterable[Mapping[str, Any]]) -> History:
     for stage in stages:
         minutes = 60 * float(stage.get("hours", 0.0))
         hardware = str(stage.get("hardware", "unknown hardware"))[:100]
-        history = history.add(_steps_of(stage), [Spent(hardware, minutes)] if minutes else [], "", [])
+        history = history.add(count_in_stage(stage_of(stage)), [Spent(hardware, minutes)] if minutes else [], "", [])
     return history
 
 
@@ -137,19 +138,6 @@ def describe_validation(recipe: TrainingRecipe) -> str:
     """Describe what the validation losses of this recipe are measured on, and with which sizes of the network."""
     network = "".join(f", {name} {recipe.sizes[name]}" for name in ("slots", "noise") if name in recipe.sizes)
     return f"{recipe.validation} sequences of {recipe.longest} frames of {Path(recipe.data).name}{network}"
-
-
-def _steps_of(stage: Mapping[str, Any]) -> int:
-    """Count the sequence-steps of a stage, 0 if its card has no recipe."""
-    recipe = stage.get("recipe")
-    try:
-        known = TrainingRecipe.from_dict(recipe)
-    except (TrainingError, TypeError, ValueError):
-        return 0
-    limit = stage.get("steps_limit")
-    return count_sequence_steps(
-        known, int(stage.get("steps", 0)), limit if isinstance(limit, int) and 0 < limit < 1 << 40 else None
-    )
 
 
 def _merge(spent: Iterable[Spent]) -> tuple[Spent, ...]:

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from physbench.model import TrainingCost
-from physbench_baselines.campaign.budget import FLAT, LATE, count_sequence_steps, gain_at_end
+from physbench_baselines.campaign.budget import FLAT, LATE, count_in_stage, gain_at_end
 from physbench_baselines.model_card import Card
 from physbench_baselines.releasing.cards import format_table
-from physbench_baselines.training.training_recipe import TrainingRecipe
-from physbench_baselines.training_stages import cost_of, stages_before, total
+from physbench_baselines.training_stages import cost_of, stage_of, stages_before, total
 
 WORDS = (
     f"The last stage of a training has flattened if its best validation loss improved by less than {FLAT:.0%} over the"
@@ -55,8 +54,4 @@ def format_flattening(of: Mapping[str, Card]) -> str:
 
 def count_steps(stage: Mapping[str, Any]) -> int:
     """Count how often a sequence was predicted one frame further in a stage; 0 if it was only of images."""
-    recipe = TrainingRecipe.from_dict(stage["recipe"])
-    if tuple(recipe.frames) == (1,):
-        return 0
-    limit = stage.get("steps_limit") or (None if stage.get("minutes_limit") else stage["steps"])
-    return count_sequence_steps(recipe, stage["steps"], limit)
+    return 0 if tuple(stage["recipe"]["frames"]) == (1,) else count_in_stage(stage_of(stage))

@@ -16,6 +16,9 @@ from physbench_baselines.architecture import Architecture
 from physbench_baselines.model_card import RunCard
 from physbench_baselines.training.training_recipe import TrainingRecipe
 
+LEAST_HOURS = 0.0001
+"""A card never says that training took no time."""
+
 
 def load_run_state(path: Path) -> dict[str, Any]:
     """Load the state of a run from its last checkpoint."""
@@ -29,6 +32,7 @@ def card_of(
     recipe: TrainingRecipe,
     step: int,
     *,
+    sequence_steps: int,
     seconds: float,
     device: torch.device,
     data: str,
@@ -52,7 +56,8 @@ def card_of(
         train_seed=recipe.seed,
         steps=step,
         sequences=sequences,
-        hours=round(hours, 4),
+        sequence_steps=sequence_steps,
+        hours=max(round(hours, 4), LEAST_HOURS),
         hardware=hardware,
         data=data,
         recipe=json.loads(recipe.to_json()),

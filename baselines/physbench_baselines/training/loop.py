@@ -84,12 +84,17 @@ class LoopState:
     frames: int = 0
     minutes_limit: float = 0.0  # 0 = none
     steps_limit: int = 0
+    sequence_steps: int = 0  # -1 in a run whose first steps were not counted
     sums: dict[str, float] = field(default_factory=dict[str, float])  # of figures, over the steps since the last row
     measured: dict[str, float] = field(default_factory=dict[str, float])  # in the last validation
 
     @staticmethod
     def of(saved: Mapping[str, Any]) -> LoopState:
-        """Read a state from what `asdict` returned. An older save has no figures, so their sums begin at 0."""
+        """Read a state from what `asdict` returned.
+
+        An older save has no figures, so their sums begin at 0, and no count of sequence-steps, which stays unknown.
+        """
+        saved = {"sequence_steps": -1, **saved}
         numbers = {
             item.name: type(item.default)(saved[item.name])
             for item in fields(LoopState)
@@ -191,6 +196,8 @@ class Loop:
         self.pending.append(take_step(self.stepper, next(batches), step=state.step, share=share))
         self._in_step = False
         state.step += 1
+        if state.sequence_steps >= 0:
+            state.sequence_steps += recipe.batch * recipe.count_predicted(state.frames)
         if self.stepper.device.type == "cpu" or len(self.pending) >= PENDING:
             self._settle()
 
@@ -318,6 +325,7 @@ class Loop:
         card = card_of(
             self.recipe,
             self.state.step,
+            sequence_steps=max(self.state.sequence_steps, 0),
             seconds=self.seconds,
             device=self.stepper.device,
             data=self.source.dataset,

@@ -122,6 +122,10 @@ class TrainingRecipe:
         """Return the number of frames when this share of the run is over."""
         return self.frames[min(int(share * len(self.frames)), len(self.frames) - 1)]
 
+    def count_predicted(self, frames: int) -> int:
+        """Return how many of so many frames are predicted; where the recipe is of images, each counts as one."""
+        return frames - 1 if self.longest > 1 else 1
+
     def learning_rate_at(self, step: int, share: float) -> float:
         """Return the learning rate of a step, counted from 0, when this share of the run is over."""
         rising = min(1.0, (step + 1) / self.warm_up) if self.warm_up else 1.0
