@@ -8,6 +8,7 @@ on the same sequences, are resampled in the same way, which makes a comparison p
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -26,6 +27,9 @@ TAIL = 0.025
 
 AT_ONCE = 1 << 20
 """How many draws are made at a time."""
+
+MOST_KEPT = 1 << 24
+"""The most draws that are kept for the next figure, in two bytes each: no sequence is ever drawn 65,536 times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,17 +172,27 @@ def _resample(figures: Sequence[Sums], resamples: int, seed: int) -> Floats:
 
 
 def _draws(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """Yield how often each sequence is drawn, (R', N) at a time.
+    """Yield how often each sequence is drawn, (R', N) at a time."""
+    kept = resamples * count <= MOST_KEPT
+    for times in _keep_draws(count, resamples, seed) if kept else _draw(count, resamples, seed):
+        yield times.astype(np.float64)
 
-    The draws are made from raw integers, so that they are the same with every version of NumPy.
-    """
+
+@lru_cache(maxsize=2)
+def _keep_draws(count: int, resamples: int, seed: int) -> tuple[NDArray[np.uint16], ...]:
+    """Draw for all figures to come on as many sequences."""
+    return tuple(times.astype(np.uint16) for times in _draw(count, resamples, seed))
+
+
+def _draw(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Draw from raw integers, so that the draws are the same with every version of NumPy."""
     bits = np.random.Philox(key=seed)
     at_once = max(AT_ONCE // count, 1)
     for start in range(0, resamples, at_once):
         rows = min(at_once, resamples - start)
         drawn = (bits.random_raw(rows * count) % np.uint64(count)).astype(np.int64).reshape(rows, count)
         drawn += count * np.arange(rows)[:, None]
-        yield np.bincount(drawn.reshape(-1), minlength=rows * count).reshape(rows, count).astype(np.float64)
+        yield np.bincount(drawn.reshape(-1), minlength=rows * count).reshape(rows, count)
 
 
 def _divide(above: Floats, below: Floats) -> Floats:

@@ -62,9 +62,13 @@ def test_the_same_seed_gives_the_same_interval_and_each_figure_its_own() -> None
 
 
 def test_draws_are_uniform_and_do_not_depend_on_how_many_are_made_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = np.concatenate(list(bootstrap._draws(37, 500, 0)))
+    whole = np.concatenate(list(bootstrap._draw(37, 500, 0)))
     monkeypatch.setattr(bootstrap, "AT_ONCE", 100)
-    assert (np.concatenate(list(bootstrap._draws(37, 500, 0))) == whole).all()
+    assert (np.concatenate(list(bootstrap._draw(37, 500, 0))) == whole).all()
+    kept = np.concatenate(list(bootstrap._draws(37, 500, 0)))
+    monkeypatch.setattr(bootstrap, "MOST_KEPT", 0)
+    for drawn in (kept, np.concatenate(list(bootstrap._draws(37, 500, 0)))):
+        assert drawn.dtype == np.float64 and (drawn == whole).all()
     assert (whole.sum(axis=1) == 37).all()
     assert whole.mean(axis=0) == pytest.approx(np.ones(37), abs=0.2)
 

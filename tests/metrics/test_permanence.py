@@ -94,6 +94,7 @@ def test_the_distance_to_the_curtain_is_that_to_its_nearest_pixel() -> None:
     assert permanence.curtain_distance(curtain, 12, 13).tolist() == expected
 
 
+@pytest.mark.slow
 def test_rates_numerators_and_denominators_are_those_of_a_slow_loop() -> None:
     scenes = scenes_of("balls3curtain64", 3, 30)
     means = np.random.default_rng(0).random((3, 29, 64, 64, 1), dtype=np.float32) * 0.1
