@@ -151,8 +151,8 @@ if __name__ == "__main__":
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-@pytest.mark.parametrize("sign", ["SIGINT", "SIGTERM", "SIGKILL"])
-@pytest.mark.parametrize("whole_group", [True, False])
+@pytest.mark.parametrize("sign", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.slow), "SIGKILL"])
+@pytest.mark.parametrize("whole_group", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_no_process_is_left_however_the_work_is_ended(tmp_path: Path, sign: str, whole_group: bool) -> None:
     """Ctrl-C in a terminal reaches the workers too; `kill` reaches only the process that started them."""
     script = tmp_path / "work.py"

@@ -213,6 +213,7 @@ def test_who_learns_from_sequences_is_shown_one_frame_more_than_is_counted() -> 
     assert not torch.equal(learner.stepper.state()["weights/initial"], before)
 
 
+@pytest.mark.slow
 def test_speeds_are_compared_with_the_first_model_on_the_same_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seeing, "SETS", ("shapes",))
     monkeypatch.setattr(seeing, "ITERATIVE", ("iodine-small",))

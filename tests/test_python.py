@@ -356,6 +356,7 @@ def test_evaluate_takes_a_name_as_the_command_line_does(cli: Any) -> None:
     assert physbench.evaluate(Copy(), "smoke", limit=3).scores == result.scores
 
 
+@pytest.mark.slow
 def test_evaluate_takes_trained_models_checkpoints_and_settings(tmp_path: Path) -> None:
     from physbench_baselines import bundled, checkpoint
 

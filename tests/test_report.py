@@ -314,6 +314,7 @@ def test_the_headline_says_which_way_is_better_and_what_one_means(written: Writt
     assert "↓ lower is better, ↑ higher is better" in written.page.text.replace("\N{NO-BREAK SPACE}", " ")
 
 
+@pytest.mark.slow
 @of_case(("constant-velocity", "curtain", 24))
 def test_the_curtain_is_drawn_over_the_objects_which_are_seen_through_it(written: WrittenReport) -> None:
     hidden = 0

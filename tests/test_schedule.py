@@ -43,5 +43,6 @@ def test_failures_cost_time_and_no_shard_is_forgotten(seed: int, workers: int) -
     assert workers * outcome.wall >= bad.shards * bad.duration + outcome.lost - 1e-6
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_table_of_the_command() -> None:
     assert markdown(table()).partition("\n\n")[2].strip() in PAGE.read_text(encoding="utf-8")

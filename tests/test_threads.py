@@ -33,6 +33,7 @@ def test_a_command_waits_passively_before_any_library_is_loaded(
     assert f"policy {expected}" in shown
 
 
+@pytest.mark.slow
 def test_python_that_loads_a_trained_model_waits_passively_too() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     code = (

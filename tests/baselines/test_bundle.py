@@ -104,6 +104,7 @@ def plain(value: float) -> float | None:
     return value if value == value else None
 
 
+@pytest.mark.slow
 def test_weights_and_card_say_the_same(run: Path, tmp_path: Path) -> None:
     card = bundle_run(run, tmp_path)
     path = tmp_path / "tiny.safetensors"
@@ -183,6 +184,7 @@ def test_matrices_that_int8_would_spoil_stay_as_they_are(run: Path, tmp_path: Pa
     assert bundle_run(run, tmp_path, quantise=True).int8, "unless it is asked for"
 
 
+@pytest.mark.slow
 def test_a_bundling_that_was_killed_goes_on_at_the_suite_where_it_was(
     run: Path, tmp_path: Path, scored_suites: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

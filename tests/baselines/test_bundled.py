@@ -62,6 +62,7 @@ def test_every_file_is_weights_or_their_card() -> None:
     assert there == sorted(f"{name}{suffix}" for name in NAMES for suffix in (".safetensors", ".json"))
 
 
+@pytest.mark.slow
 def test_loading_needs_no_compiler_of_pytorch() -> None:
     """Importing it takes longer than all else that a short evaluation does. Shapes of weights are found on the device
     "meta", where some operations import it, such as `torch.einsum` and a minus sign."""

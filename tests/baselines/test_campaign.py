@@ -212,6 +212,7 @@ def test_a_curve_is_flat_when_its_last_quarter_improved_by_less_than_one_percent
 # the order
 
 
+@pytest.mark.slow
 def test_the_next_piece_is_always_of_the_run_with_the_smallest_share_of_its_budget(tmp_path: Path) -> None:
     plans = [
         Plan(model=MODEL, seeds=(0, 1), budget=4 * A_STEP, settings=toys()[0].settings),
@@ -512,6 +513,7 @@ def test_a_larger_budget_is_one_more_stage_and_does_not_touch_the_first(tmp_path
     assert standing(tmp_path, larger[0]).history.sequence_steps == 60 * A_STEP
 
 
+@pytest.mark.slow
 def test_a_larger_budget_does_not_change_the_schedule_of_a_run_under_way(whole: Path, tmp_path: Path) -> None:
     begin(tmp_path, 10)
     work(tmp_path, toys(budget=2 * BUDGET), piece=10.0, device="cpu")

@@ -309,6 +309,7 @@ def test_another_reader_of_safetensors_sees_the_state_beside_the_weights(tmp_pat
     }
 
 
+@pytest.mark.slow
 def test_the_same_weights_are_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     checkpoint.save(path, network_of(), card=CARD)
@@ -895,6 +896,7 @@ def test_a_pickle_that_was_tampered_with_raises_nothing_but_refusals(
         assert "\n" not in str(error)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(data=st.data())
 def test_a_safetensors_header_that_was_tampered_with_raises_nothing_but_refusals(

@@ -144,6 +144,7 @@ def test_the_papers_trunk_leaves_seven_by_seven() -> None:
     assert model.encoder(torch.zeros(1, 1, 84, 84)).shape == (1, 128, 64)
 
 
+@pytest.mark.slow
 def test_both_models_begin_alike_and_see_the_same(games: Path, learnt: Path) -> None:
     own, reused = recipe("cswm", games), recipe("cswm", games, reuse=f"processor={learnt}")
     ours, theirs = network_of(own), network_of(reused)
@@ -244,6 +245,7 @@ def test_what_is_not_of_these_games_is_refused() -> None:
         replace(TINY, codes=(0, 1, 1))
 
 
+@pytest.mark.slow
 def test_pixels_are_not_predicted_and_it_is_said(
     games: Path, learnt: Path, tmp_path: Path, cli: Callable[..., Any]
 ) -> None:

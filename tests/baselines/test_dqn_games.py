@@ -117,6 +117,7 @@ def test_the_march_of_the_aliens_is_foreseen() -> None:
     assert len(numbers) > 10
 
 
+@pytest.mark.slow
 def test_the_demonstrator_plays_far_better_than_chance() -> None:
     lanes = Lanes(4, seed=1)
     lanes.begin()
@@ -202,6 +203,7 @@ def test_a_short_run(tmp_path: Path, algorithm: str, steps: int, more: dict[str,
         run.train(recipe, tmp_path / "run", steps=2000)
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_other_weights(tmp_path: Path) -> None:
     from physbench_baselines.dqn import agentfile, run
     from physbench_baselines.dqn.agent_recipe import AgentRecipe
@@ -219,6 +221,7 @@ def test_a_run_begins_with_other_weights(tmp_path: Path) -> None:
         run.train(other, tmp_path / "third", steps=32, device="cpu")
 
 
+@pytest.mark.slow
 def test_scores_are_of_whole_games() -> None:
     from physbench_baselines.dqn import game_scores
 

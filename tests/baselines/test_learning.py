@@ -15,7 +15,7 @@ SMALL = {"channels": [4, 6, 8], "dense": 24, "hidden": 20, "attention": 10, "emb
 """As in the golden files of the published code."""
 
 
-SOON = ("rnn", "r-nem")
+SOON = ("rnn",)
 
 
 @pytest.mark.parametrize(

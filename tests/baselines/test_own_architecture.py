@@ -105,6 +105,7 @@ def weights_in(run: Path) -> Path:
     return next(path for path in run.iterdir() if path.stem == "best")
 
 
+@pytest.mark.slow
 def test_it_is_trained_resumed_scored_predicted_and_audited_by_its_record_alone(cli: Any) -> None:
     run = train_own(cli)
     assert checkpoint.inspect(weights_in(run)).architecture == PLACE

@@ -215,18 +215,21 @@ def together(tmp_path_factory: pytest.TempPathFactory, mass: MadeDataset) -> tup
     return two, one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["toy", "r-nem", "conv3", "iodine", "parts of a file"])
 def test_two_ranks_learn_what_one_process_does(name: str, together: tuple[Path, Path]) -> None:
     two, one = together
     require_same_curve(two / name, one / name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["two from one", "one from two"])
 def test_a_run_goes_on_with_another_number_of_ranks(name: str, together: tuple[Path, Path]) -> None:
     two, one = together
     require_same_curve(two / name, one / "toy")
 
 
+@pytest.mark.slow
 def test_what_two_ranks_saved_is_what_one_process_saves(together: tuple[Path, Path]) -> None:
     """And the card says how many there were."""
     ours, theirs = (checkpoint.load(folder / "toy" / "last.safetensors", architecture=MODEL) for folder in together)

@@ -231,6 +231,7 @@ def test_the_command_refuses_in_one_line(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_the_suite_asks_after_three_frames_and_knows_who_is_better() -> None:
     scores: dict[str, dict[str, float]] = {}
     for name in suite_of("pixels").references:

@@ -68,6 +68,7 @@ def test_what_is_plainly_wrong_is_said_alone_and_without_pytorch(
     assert sentence in refusal(done.returncode, done.stderr)
 
 
+@pytest.mark.slow
 def test_a_run_is_told_as_json_and_goes_on_as_what_it_was(cli: Any) -> None:
     told = cli("train", "rnn", *QUICK, "--steps", "1", "--out", "here", "--json")
     assert told.exit_code == 0, told.output

@@ -125,6 +125,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield out
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_and_resumed_ends_bit_for_bit_where_it_would_have_ended(
     whole: Path, tmp_path: Path
 ) -> None:
@@ -141,6 +142,7 @@ def test_a_run_that_was_killed_and_resumed_ends_bit_for_bit_where_it_would_have_
     assert [int(row["step"]) for row in curve(out)] == list(range(4, STEPS + 1, 4))
 
 
+@pytest.mark.slow
 def test_sigterm_saves_first_and_the_run_can_go_on(whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     run = start(out, toy(), STEPS, between_saves=3600.0)
@@ -174,6 +176,7 @@ class Fault(Exception):
     """Of a machine, say."""
 
 
+@pytest.mark.slow
 def test_a_network_of_the_paper_goes_on_after_a_fault_as_if_there_had_been_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

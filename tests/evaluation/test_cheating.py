@@ -240,6 +240,7 @@ def counting_pixels(split: str, count: int) -> dict[str, Array]:
     }
 
 
+@pytest.mark.slow
 def test_a_forecast_without_memory_that_knows_more_than_the_distance_scores_what_the_card_says() -> None:
     """Rates of 512 training sequences, told apart by what else is known, on the 96 test sequences of the card."""
     learnt, shown = counting_pixels("training", 512), counting_pixels("test", 96)

@@ -59,6 +59,7 @@ class Counting:
         return np.stack([np.full_like(state[1], state[0]), state[1]], axis=1)[:, None].astype(np.float32)
 
 
+@pytest.mark.slow
 def test_codes_are_taken_after_the_frames_that_are_asked_about(games: Path) -> None:
     split = physbench.open(games)["test"]
     seen: list[Array] = []

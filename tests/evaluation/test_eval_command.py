@@ -177,6 +177,7 @@ def test_a_full_disk_is_one_line_with_the_name_and_leaves_what_was_there(
         assert os.listdir() == before and all(Path(name).read_text() == "what was there" for name in before)
 
 
+@pytest.mark.slow
 def test_a_model_is_called_and_linked_as_one_says(cli: Any) -> None:
     labels = [
         "--name",
@@ -373,6 +374,7 @@ def lines_of(text: str, task: str) -> dict[str, list[str]]:
     return {"": block[0].split()} | {line[2:].split()[0]: line.split() for line in block[1:]}
 
 
+@pytest.mark.slow
 def test_the_table_shows_the_reference_rows_beside_the_model(
     cli: Any, rows: dict[str, Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -640,6 +642,7 @@ def test_a_dataset_file_and_its_sums_are_the_same_in_any_batch(mass: MadeDataset
     )
 
 
+@pytest.mark.slow
 def test_what_was_set_stands_in_the_result_and_changes_it(cli: Any) -> None:
     words = ["eval", "rnn", "--limit", "2", "--csv", "scores.csv", "--overwrite"]
     always, figures = {"trained-less-than-the-paper", *bundled.load_bundled("rnn").origin.cost.notes}, []

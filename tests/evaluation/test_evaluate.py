@@ -37,6 +37,7 @@ RELATIVE = (
 )
 
 
+@pytest.mark.slow
 def test_copying_is_exactly_one_in_every_relative_figure(rows: dict[str, Result]) -> None:
     relative = [
         score for score in rows["copy"].scores if score.metric in RELATIVE or score.metric.startswith("event_error")
@@ -388,6 +389,7 @@ class Bomb:
         return Path("exploded").touch, ()
 
 
+@pytest.mark.slow
 def test_sums_are_never_unpickled_and_sizes_are_looked_at_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,7 +134,11 @@ def test_on_the_command_line_too(tmp_path: Path, cli: Any, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    "suite", [pytest.param(name, marks=[pytest.mark.slow] * (name == "invaders")) for name in WITH_FILES]
+    "suite",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in ("invaders", "smoke-invaders", "ram")))
+        for name in WITH_FILES
+    ],
 )
 def test_the_file_holds_the_frames_that_are_shown_and_nothing_else(suite: str, tmp_path: Path) -> None:
     export_inputs(tmp_path / "inputs.h5", suite, limit=3)

@@ -99,6 +99,7 @@ def test_every_cell_is_a_file_as_eval_writes_it_and_is_made_once(
     assert len(runs) == 8 and {seed for *_, seed in runs[4:]} == {1}, "of two seeds, the one that is missing"
 
 
+@pytest.mark.slow
 def test_workers_write_the_same_files(out: Path, tmp_path: Path, cli: Callable[..., Any]) -> None:
     words = ["grid", "--model", "blank", "--suite", "curtain", "--limit", "3", "--batch", "2"]
     assert cli(*words, "--out", out).exit_code == 0

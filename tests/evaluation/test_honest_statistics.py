@@ -74,6 +74,7 @@ def few(suite: str) -> set[tuple[str, str, int]]:
     }
 
 
+@pytest.mark.slow
 def test_the_pinned_list_of_narrow_figures_is_that_of_the_smoke_suites() -> None:
     assert few("smoke") | few("smoke-invaders") == {each for each in RARE if each[2] == 64}
 

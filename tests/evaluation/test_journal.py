@@ -38,6 +38,7 @@ def numbers(told: str) -> Any:
     return result["scores"], result["curves"], result["provenance"]["data_sha256"]
 
 
+@pytest.mark.slow
 def test_a_killed_evaluation_goes_on_and_ends_with_identical_numbers(
     own_cache: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,6 +90,7 @@ def test_rates_of_other_sequences_are_other_rates() -> None:
     assert len(found) == 3
 
 
+@pytest.mark.slow
 def test_pinned_sequences_are_held_against_pinned_rates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 64: counted, they are the same; and if others were pinned, the figure would be another."""
     pinned, counted = physbench.evaluate(Blank(), "smoke"), physbench.evaluate(Blank(), "curtain", limit=64)

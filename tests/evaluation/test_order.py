@@ -40,7 +40,9 @@ def require_identical(one: Result, other: Result) -> None:
 
 
 @pytest.mark.parametrize("suite", ["smoke", "crop50"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "tracker")) for name in MODELS]
+)
 def test_batches_of_1_7_and_64_give_identical_numbers(name: str, suite: str) -> None:
     one, *others = (physbench.evaluate(MODELS[name](), suite, limit=9, batch=batch) for batch in (64, 7, 1))
     for other in others:
@@ -95,7 +97,9 @@ class Reordered:
 
 
 @pytest.mark.parametrize("suite", ["smoke", "crop50"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "tracker")) for name in MODELS]
+)
 def test_in_any_order_every_sequence_scores_the_same(name: str, suite: str, monkeypatch: pytest.MonkeyPatch) -> None:
     usual = physbench.evaluate(MODELS[name](), suite, limit=9)
     order = np.random.default_rng(0).permutation(9).tolist()

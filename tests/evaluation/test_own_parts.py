@@ -210,6 +210,7 @@ def test_a_users_own_metric_is_in_the_result_the_table_and_the_explanation(insta
     assert [each.optional for each in wanted] == [True]
 
 
+@pytest.mark.slow
 def test_a_table_of_a_suite_of_ours_holds_no_metric_of_somebody_else(
     installed: Any, cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,12 +56,12 @@ def require_same(one: Result, other: Result) -> None:
 @pytest.mark.parametrize(
     ("case", "engine"),
     [
-        *[(case, "processes") for case in ("images, with probes", "states")],
-        ("a model with randomness", "dask"),
+        ("states", "processes"),
         *[
             pytest.param(case, engine, marks=pytest.mark.slow)
-            for case, engine in [("a model with randomness", "processes"), ("a model with weights", "processes")]
-            + [(case, "dask") for case in list(CASES)[1:]]
+            for case in CASES
+            for engine in ("processes", "dask")
+            if (case, engine) != ("states", "processes")
         ],
     ],
 )
@@ -123,6 +123,7 @@ def test_workers_share_the_cores(
     assert team.count_threads() == share
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_said_in_one_line_and_the_same_command_goes_on(
     own_cache: Path, tmp_path: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +145,7 @@ def test_a_killed_worker_is_said_in_one_line_and_the_same_command_goes_on(
     assert numbers(resumed.stdout) == numbers(to_json(physbench.evaluate(Slots(), "curtain", limit=16, batch=2)))
 
 
+@pytest.mark.slow
 def test_a_journal_of_one_process_is_gone_on_with_by_several(tmp_path: Path) -> None:
     (tmp_path / "traces").mkdir()
     journal = EvaluationJournal(tmp_path / "journal")
@@ -154,6 +156,7 @@ def test_a_journal_of_one_process_is_gone_on_with_by_several(tmp_path: Path) -> 
     require_same(physbench.evaluate(Slots(), "curtain", limit=16, batch=2, workers=2, journal=journal), alone)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_keeps_what_is_finished_and_leaves_no_process(own_cache: Path, cli: Callable[..., Any]) -> None:
     words = ["eval", "mean", "--suite", "balls", "--limit", "240", "--batch", "2", "--json", "--workers", "2"]
@@ -184,6 +187,7 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_no_process(own_cache: Path, cl
     assert numbers(resumed.stdout) == numbers(to_json(physbench.evaluate("mean", "balls", limit=240, batch=2)))
 
 
+@pytest.mark.slow
 def test_a_model_behind_a_pipe_has_a_process_for_each_worker(cli: Callable[..., Any]) -> None:
     words = ["eval", "--command", PIPE, "--suite", "curtain", "--limit", "6", "--batch", "2", "--json"]
     alone, shared = cli(*words), cli(*words, "--workers", "2")
@@ -211,6 +215,7 @@ def test_what_cannot_be_shared_out_is_refused_in_words(name: str) -> None:
         physbench.evaluate(model, "smoke", limit=2, **settings)
 
 
+@pytest.mark.slow
 def test_an_address_where_nothing_answers_is_said(cli: Callable[..., Any]) -> None:
     with pytest.raises(ClusterError, match="tcp://127.0.0.1:1"):
         physbench.evaluate("copy", "smoke", limit=2, engine="dask", scheduler="tcp://127.0.0.1:1")
@@ -218,6 +223,7 @@ def test_an_address_where_nothing_answers_is_said(cli: Callable[..., Any]) -> No
     assert alone.exit_code == 2 and "--scheduler goes with --engine dask" in alone.stderr
 
 
+@pytest.mark.slow
 def test_what_a_model_raises_in_a_worker_is_raised_here() -> None:
     with pytest.raises(ValueError, match="no such thing"):
         physbench.evaluate(Raiser(), "smoke", limit=2, workers=2)

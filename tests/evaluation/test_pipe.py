@@ -99,6 +99,7 @@ def test_the_client_in_c_scores_as_copy_does(cli: Any) -> None:
     assert scores_of(behind) == scores_of(cli("eval", "copy", *ON_SMOKE, "--json"))
 
 
+@pytest.mark.slow
 def test_the_torch_client_is_the_network_it_wraps(cli: Any) -> None:
     torch = pytest.importorskip("torch")
     namespace: dict[str, Any] = {}
@@ -143,6 +144,7 @@ def test_an_example_is_short_and_needs_no_physbench(name: str) -> None:
     assert not re.search(r"^\s*(import|from) +physbench", text, re.M)
 
 
+@pytest.mark.slow
 def test_scores_carry_the_note_and_the_leaderboard_takes_them(cli: Any) -> None:
     result = cli("eval", "--command", COPY, "--suite", "smoke", "--csv", "mine.csv", "--report", "page")
     assert result.exit_code == 0 and NOTES["isolated"] in result.stdout and not result.stderr.startswith("Error")

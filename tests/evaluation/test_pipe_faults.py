@@ -310,7 +310,7 @@ def test_predictions_and_audits_end_a_faulty_process_too(cli: Any, line: str) ->
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
-@pytest.mark.parametrize("fault", ["silent at once", "silent"])
+@pytest.mark.parametrize("fault", ["silent at once", pytest.param("silent", marks=pytest.mark.slow)])
 def test_a_signal_leaves_no_process_behind(number: signal.Signals, fault: str) -> None:
     words = [*COMMAND, "eval", "--command", client(FAULTY, fault), "--limit", "2"]
 

@@ -60,6 +60,7 @@ def test_physbench_does_not_know_the_package() -> None:
 # Found by entry points alone
 
 
+@pytest.mark.slow
 def test_what_is_listed_is_what_the_entry_points_name(machine: Machine) -> None:
     expected = {
         "datasets": ("dataset", {"squares", "walk"}),
@@ -89,6 +90,7 @@ def test_parameters_are_options_with_their_words_and_bounds(machine: Machine) ->
     assert "most" in refusal and "7" in refusal and "4" in refusal
 
 
+@pytest.mark.slow
 def test_a_package_that_cannot_be_imported_is_named_and_hides_no_other(machine: Machine) -> None:
     """An entry point of a package that is broken, among those that are not."""
     broken = next(machine.environment.glob("lib/*/site-packages")) / "broken-1.0.dist-info"
@@ -373,6 +375,7 @@ def test_a_file_of_its_own_is_evaluated(machine: Machine, walk: GeneratedFile) -
 # The board
 
 
+@pytest.mark.slow
 def test_a_suite_without_pins_is_not_ranked_and_the_board_refuses_it_in_words(machine: Machine) -> None:
     said = machine.run("eval", "push", "--suite", "squares", "--csv", "lite.csv").stdout
     assert "unranked" in said
@@ -422,6 +425,7 @@ def run(machine: Machine) -> Path:
     return machine.folder / "runs" / "whole"
 
 
+@pytest.mark.slow
 def test_both_losses_are_in_the_log(run: Path) -> None:
     rows = log(run)
     assert {"seen", "foreseen"} <= set(rows[0])
@@ -445,6 +449,7 @@ print(sorted({name.rpartition("/")[2] for name in state if name.startswith("opti
     assert machine.python(code) == "['momentum_buffer']\n"
 
 
+@pytest.mark.slow
 def test_a_curve_that_was_stopped_goes_on_to_be_the_unbroken_one(machine: Machine, run: Path) -> None:
     broken = machine.folder / "runs" / "broken"
     rows = broken / "log.csv"

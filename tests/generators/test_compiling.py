@@ -80,6 +80,7 @@ def test_a_command_says_once_that_it_compiles_and_nothing_when_it_need_not(
     assert "compiling" not in first.stdout and first.stdout == second.stdout
 
 
+@pytest.mark.slow
 def test_python_hears_of_it_when_it_listens_and_prints_nothing(tmp_path: Path, environment: dict[str, str]) -> None:
     assert run_kernels(tmp_path, environment, "listen")["heard"] == [
         "compiling kernels that this command needs: once for this installation, about 7 s"

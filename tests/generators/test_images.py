@@ -53,6 +53,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_kernels_make_the_same_bytes_when_nothing_is_compiled() -> None:
     """Python does one operation of IEEE 754 after the other, and fuses none."""
     told = {

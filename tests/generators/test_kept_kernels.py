@@ -55,6 +55,7 @@ def list_kept(folder: Path, pattern: str) -> list[Path]:
     return sorted((folder / "cache").rglob(pattern))
 
 
+@pytest.mark.slow
 def test_kernels_are_compiled_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(folder, monkeypatch) == COMPILED and list_kept(folder, "*.nbi") and list_kept(folder, "*.nbc")
     assert run(folder, monkeypatch) == LOADED
@@ -75,11 +76,16 @@ def compiled_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "damage",
     [
         "a bit",
-        "cut off",
-        "a pickle of another thing",
         *(
             pytest.param(damage, marks=pytest.mark.slow)
-            for damage in ("begins with others", "others within", "empty", "the code")
+            for damage in (
+                "cut off",
+                "a pickle of another thing",
+                "begins with others",
+                "others within",
+                "empty",
+                "the code",
+            )
         ),
     ],
 )
@@ -111,6 +117,7 @@ def test_damaged_files_are_made_again(
     assert run(compiled_folder, monkeypatch) == LOADED, "whole files were put in the place of damaged ones"
 
 
+@pytest.mark.slow
 def test_a_folder_in_the_place_of_a_file_stops_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(folder, monkeypatch)
     for path in list_kept(folder, "*.nb?"):

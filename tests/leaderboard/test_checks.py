@@ -44,7 +44,10 @@ class Soft:
         return np.ones((state, 2, 3), np.float32)
 
 
-@pytest.mark.parametrize("suite", SUITES)
+DEAR = ("invaders", "smoke-invaders", "probe")
+
+
+@pytest.mark.parametrize("suite", [pytest.param(name, marks=[pytest.mark.slow] * (name in DEAR)) for name in SUITES])
 def test_what_a_submission_must_have_is_what_the_evaluator_gives(suite: str) -> None:
     groups = list_wanted(SUITES[suite])
     always = set().union(*(each.keys for each in groups if not each.optional))

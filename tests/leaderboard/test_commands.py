@@ -57,6 +57,7 @@ def test_figures_are_recomputed_and_evaluations_run_again(submission: Path, tmp_
     assert refused.exit_code == 2 and "does not come out again" in refused.output
 
 
+@pytest.mark.slow
 def test_figures_come_out_of_predictions_too_and_trust_is_written_beside_what_is_listed(tmp_path: Path) -> None:
     predictions, table, folder = tmp_path / "p.h5", tmp_path / "mine.csv", tmp_path / "submissions"
     folder.mkdir()

@@ -630,6 +630,7 @@ def many(count: int) -> Board:
     return replace(board, standings=tuple(models))
 
 
+@pytest.mark.slow
 def test_five_thousand_rows_are_a_page_in_ten_seconds() -> None:
     board = many(5_000)
     began = time.perf_counter()

@@ -75,6 +75,7 @@ def test_one_evaluation_of_several_is_not_all(submission_and_sums: tuple[Submiss
         recompute(Submission(tuple(rows())), sums)
 
 
+@pytest.mark.slow
 def test_the_same_model_comes_out_the_same_and_another_does_not(submission_and_sums: tuple[Submission, Path]) -> None:
     submission, _ = submission_and_sums
     (same,) = verify(submission, registry.models.get("mean")())
@@ -101,6 +102,7 @@ def test_another_machine_may_round_otherwise_and_no_more(submission_and_sums: tu
     assert len(verify(far, model)[0].differences) == 1
 
 
+@pytest.mark.slow
 def test_fresh_data_show_who_knows_the_test_set(
     submission_and_sums: tuple[Submission, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

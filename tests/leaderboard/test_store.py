@@ -343,6 +343,7 @@ store.add(pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 def test_a_kill_in_the_middle_leaves_the_old_state(evaluated: Path, tmp_path: Path, folder: Path) -> None:
     old = add(write(tmp_path / "old.csv", rows("old")), folder).path
     before = [each.submission for each in load_all(folder)]

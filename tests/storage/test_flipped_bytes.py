@@ -70,6 +70,7 @@ def check_judge(judge: Judge, data: st.DataObject) -> None:
     assert judge(drawn) in ("equal", "refused"), drawn
 
 
+@pytest.mark.slow
 @FUZZ
 @given(data=st.data())
 def test_flipped_bytes_are_refused_or_change_nothing(judge: Judge, data: st.DataObject) -> None:

@@ -395,6 +395,7 @@ def test_the_examples_of_the_document_run_and_read(tmp_path: Path) -> None:
     assert done.returncode == 0 and "limit-2: 2 sequences" in done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_flipped_bytes_are_refused_or_read(tmp_path: Path) -> None:
     path = ours(tmp_path / "p.h5")
     script = f"""

@@ -25,7 +25,10 @@ def test_a_handle_survives_pickling(many: Any) -> None:
     assert len(pickle.dumps(file)) < 10_000
 
 
-@pytest.mark.parametrize(("method", "used_before"), [("fork", True), ("spawn", False), ("forkserver", True)])
+@pytest.mark.parametrize(
+    ("method", "used_before"),
+    [("fork", True), ("spawn", False), pytest.param("forkserver", True, marks=pytest.mark.slow)],
+)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_workers_of_a_data_loader_read_the_same(many: Any, method: str, used_before: bool) -> None:
     data = pytest.importorskip("torch.utils.data")

@@ -276,6 +276,7 @@ def test_a_shard_that_was_tampered_with_is_found_by_verify(depth: Any, shards: P
         physbench.verify(shards, depth=depth)
 
 
+@pytest.mark.slow
 def test_a_shard_that_lies_consistently_is_found_by_verify(shards: Path) -> None:
     """The shard's own digest is made to fit the lie; then that of the index is, too."""
     from physbench.storage.reader import File

@@ -93,6 +93,7 @@ def test_what_lies_after_the_last_record_is_dropped(long: Any, half: Path, tmp_p
     assert digest(resume(long.recipe, half, tmp_path, add)[0]) == digest(long.path)
 
 
+@pytest.mark.slow
 def test_control_c_says_how_to_go_on(long: Any, tmp_path: Path) -> None:
     for attempt in range(5):  # on a busy machine it may be done before anybody stops it
         path = tmp_path / f"stopped-{attempt}.h5"

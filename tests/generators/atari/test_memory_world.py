@@ -94,6 +94,7 @@ def test_memory_actions_and_rewards_are_those_of_a_bare_emulator() -> None:
     }
 
 
+@pytest.mark.slow
 def test_one_worker_or_two_and_verify(tmp_path: Path) -> None:
     one, two = (physbench.generate(SMALL, tmp_path / f"{workers}.h5", workers=workers) for workers in (1, 2))
     assert one.read_bytes() == two.read_bytes()

@@ -71,6 +71,7 @@ def test_a_tape_that_is_too_short_says_so(lanes: list[Lane]) -> None:
         play_lanes(tape=[bytes(lane.taken[:20]) for lane in lanes])
 
 
+@pytest.mark.slow
 def test_a_bare_emulator_shows_the_same_memory(lanes: list[Lane]) -> None:
     """The oracle: ale-py alone, fed with the actions that were kept, after the no-ops that make its memory fit."""
     from ale_py import ALEInterface

@@ -47,6 +47,7 @@ def no_player(*_: object, **__: object) -> None:
     raise AssertionError("somebody was asked to play")
 
 
+@pytest.mark.slow
 def test_the_same_file_with_and_without_a_tape(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     played = physbench.generate(SMALL, tmp_path / "played.h5", workers=1)
     monkeypatch.setattr(policies, "choose", no_player)
@@ -73,6 +74,7 @@ def test_sittings_that_are_not_on_the_tape_are_played(path: Path) -> None:
         )
 
 
+@pytest.mark.slow
 def test_a_policy_that_is_on_a_tape_in_full_need_not_be_trusted(path: Path, tmp_path: Path) -> None:
     file = physbench.generate(with_tape(path), tmp_path / "taped.h5", workers=1)
     assert not physbench.verify(file).caveats

@@ -61,6 +61,7 @@ def test_two_workers_and_a_kill_leave_no_trace(file: Path, tmp_path: Path) -> No
     assert physbench.generate(SMALL, tmp_path / "again.h5", workers=2).read_bytes() == file.read_bytes()
 
 
+@pytest.mark.slow
 def test_verify_makes_it_again_and_checks_every_sequence(file: Path) -> None:
     report = physbench.verify(file)
     assert report.sequences == report.sequences_remade == report.sequences_replayed == 304 and not report.caveats
@@ -193,6 +194,7 @@ def test_the_labels_of_two_aliens_cannot_be_swapped(scenes: Scenes) -> None:
     assert len([*OWN.check(spoilt)]) == 1
 
 
+@pytest.mark.slow
 def test_the_code_of_a_stranger_is_not_run(tmp_path: Path) -> None:
     recipe = replace(SMALL, generator=replace(OWN, policy=f"{__name__}:fire"), splits={"test": 8})
     path = physbench.generate(recipe, tmp_path / "own.h5", workers=1)

@@ -39,7 +39,13 @@ def follow(
 
 @pytest.mark.parametrize(
     ("geometry", "hud", "skip"),
-    [("full", "mask", 4), ("mnih2013", "keep", 3), ("mnih2013", "mask", 4), ("full", "keep", 3)],
+    [
+        ("full", "mask", 4),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (("mnih2013", "keep", 3), ("mnih2013", "mask", 4), ("full", "keep", 3))
+        ),
+    ],
 )
 def test_each_cell_belongs_to_what_covers_most_of_it(geometry: str, hud: str, skip: int) -> None:
     truth = GameTruth(geometry=geometry, hud=hud)
