@@ -22,7 +22,7 @@ from physbench.metrics.object_cards import OBJECT_CARDS
 from physbench.metrics.pixel_cards import PIXEL_CARDS
 from physbench.metrics.state_cards import STATE_CARDS
 from physbench.suites import SUITES
-from physbench_baselines.releasing.cards import cards, command
+from physbench_baselines.releasing.cards import cards, command, format_cost
 from physbench_baselines.training.initial import stages_before
 
 if TYPE_CHECKING:
@@ -218,7 +218,8 @@ def model_cards() -> str:
     for name, card in trained.items():
         scores = [f"`{row['suite']}`: `{row['metric']}` {row['value']:.3f}" for row in known[name]["scores"]]
         link = f", after [its paper]({card.paper_link})" if card.paper_link else ""
-        hours = f"{sum(row['hours'] for row in [*stages_before(vars(card)), vars(card)]):.2g} hours on {card.hardware}"
+        spent = zip(format_cost(card), ("core-hours", "GPU-hours"), strict=True)
+        hours = " and ".join(f"{count} {unit}" for count, unit in spent if count != "-")
         commands = "\n".join(command(row) for row in [*stages_before(vars(card)), vars(card)])
         facts = f"{card.parameters:,} parameters{link}; learnt `{card.data}` in {hours}" + (
             f" ({_plain(card.training)})" if card.training else ""

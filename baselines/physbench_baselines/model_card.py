@@ -24,7 +24,7 @@ class RunCard:
     data: str
     recipe: dict[str, Any]
     sequence_steps: int = 0
-    """How often a sequence was predicted one frame further, as counted; 0 if nobody counted."""
+    """How often a sequence was predicted one frame further; 0 on an older card, which has no count."""
     before: Rows = field(default_factory=lambda: [])
     """The stages of training that gave the weights which it began with."""
 

@@ -177,7 +177,11 @@ def recompute(file: Path, sums: Path, grant: bool, folder: Path | None) -> None:
 
 @leaderboard.command()
 @FILE
-@click.option("--model", "model", help="The model that the submission is of: a name or a checkpoint.")
+@click.option(
+    "--model",
+    "model",
+    help="The model that the submission is of: a name, a checkpoint, or package.module:FACTORY, which is run.",
+)
 @COMMAND
 @TIMEOUT
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
@@ -204,7 +208,7 @@ def verify(
     physbench leaderboard verify mine.csv --model conv3
     physbench leaderboard verify mine.csv --model conv3 --fresh
     """
-    from physbench.evaluation.contestant import contestant
+    from physbench.evaluation.contestant import contestant, is_own_code, own_code
     from physbench_leaderboard import rerun, submission
 
     if (model is None) == (command is None):
@@ -214,7 +218,8 @@ def verify(
         def show(now: Progress) -> None:
             update(now.done, now.total, f"evaluating on {now.doing}")
 
-        evaluated = behind_pipe or contestant(str(model), device=device)
+        find = own_code if is_own_code(str(model)) else contestant
+        evaluated = behind_pipe or find(str(model), device=device)
         again = rerun.verify(submission.read(file), evaluated.model, fresh=fresh, progress=show)
     for each in again:
         for difference in each.differences:

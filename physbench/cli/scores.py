@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from physbench.evaluation.contestant import Contestant
 
 MODEL_HELP = """MODEL is a name such as copy, tracker or r-nem (`physbench list models` has all), a file of weights
-(.safetensors, .pt), or the folder of a training run. For a model of your own, give --model or --command instead."""
+that `physbench train` wrote (.safetensors, .pt), or the folder of a training run. For a model of your own, give --model
+or --command instead."""
 
 
 class Setting(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
@@ -227,7 +228,8 @@ Prints its figures with 95 % intervals, beside those of rows that learn nothing.
 {MODEL_HELP}
 
 The test data are generated on first use and checked against a pinned digest. An interrupted evaluation resumes
-when the same command is given again.
+when the same command is given again; one of your own code, of --command, of --data or of a suite of your own does so
+only with --resume.
 
 \b
 physbench eval copy --suite smoke
@@ -241,6 +243,10 @@ On a file of your own:
 \b
 physbench generate balls --train 0 --valid 0 --test 64 --out mine.h5
 physbench eval copy --data mine.h5
+
+Share the work out:
+
+\b
 physbench eval r-nem --suite balls --workers 4
 physbench eval r-nem --suite balls --engine dask --scheduler tcp://head:8786
 """,
@@ -255,7 +261,8 @@ physbench eval r-nem --suite balls --engine dask --scheduler tcp://head:8786
 @click.option(
     "--resume/--restart",
     default=None,
-    help="Resume an interrupted evaluation (the default), or start again (the default for your own code).",
+    help="Resume an interrupted evaluation (the default), or start again (the default for your own code, --command,"
+    " --data and a suite of your own).",
 )
 @options(WORKERS, ENGINE, SCHEDULER)
 @LABELS

@@ -116,9 +116,10 @@ def train(
 ) -> None:
     """Train a model.
 
-    Without options, the model is trained as in its paper, which takes hours on a GPU; models named -small and conv3
-    learn on a CPU. Every option changes one thing. The values in brackets are those of the R-NEM paper; another model
-    may have its own.
+    Without options, the model is trained as in its paper, which takes hours on a GPU, or days on a CPU; models named
+    -small and conv3 learn on a CPU. SQAIR, IODINE and Slot Attention need the data of their papers, such as
+    --data balls4mass64-crop50 or --data multi-dsprites. Every option changes one thing. The values in brackets are
+    those of the R-NEM paper; another model may have its own.
 
     MODEL is one of NAMES, or package.module:ARCHITECTURE of your own, which runs its code.
 

@@ -81,11 +81,16 @@ def contestant(
         raise ModelError(
             f"an architecture is named for a file of weights or the folder of a run, and {text!r} is neither"
         )
-    if ":" in text and text not in registry.models.names():
+    if is_own_code(text):
         raise UnknownName(f"{text!r} names no model: to use your own code, give --model {text}, or an object in Python")
     model = _build(registry.models.get(text), device, given)
     source = ModelSource(name=text, device=device, settings=tuple(given.items()))
     return Contestant(model, text, f"{text}{told}" if text in registry.models.built_in else None, source)
+
+
+def is_own_code(text: str) -> bool:
+    """Return whether a text is of the form package.module:FACTORY, and neither a model's name nor a path."""
+    return ":" in text and text not in registry.models.names() and not Path(text).exists()
 
 
 def resolve_model(

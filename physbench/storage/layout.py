@@ -95,7 +95,7 @@ PIXELS = (
         "u1",
         "TNHW1",
         "The object that owns each pixel, also behind the curtain.",
-        counting="objects from 1: group k is object k - 1 elsewhere; 0 = background, or a pixel that two objects cover",
+        counting="objects from 1: group k is object k - 1 elsewhere; 0 = background, or shared by two objects",
     ),
     _field(
         "collisions",

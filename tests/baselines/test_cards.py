@@ -146,13 +146,15 @@ def test_what_earlier_runs_cost_is_counted_too() -> None:
         "steps": 700,
         "sequences": 22_400,
         "hours": 0.25,
+        "hardware": "1 GPU (of some kind)",
         "recipe": card().recipe | {"batch": 16},
         "minutes_limit": 15.0,
         "steps_limit": None,
     }
     _, costs = tables(cards.describe_cards({"r-nem": card(before=[first], recipe={"initial": "first.pt"})}))
     (row,) = costs
-    assert (row["steps to these weights"], row["sequences"], row["hours"]) == ("3,000", "96,000", "0.8")
+    assert (row["steps to these weights"], row["sequences"]) == ("3,000", "96,000")
+    assert (row["core-hours"], row["GPU-hours"]) == ("1.09", "0.25")
     commands = re.fullmatch(r"`(.*)`, then `(.*)`", row["trained by"])
     assert (
         commands
@@ -165,7 +167,9 @@ def test_what_earlier_runs_cost_is_counted_too() -> None:
 def test_the_cost_is_shown_too() -> None:
     _, costs = tables(cards.describe_cards({"r-nem": card()}))
     (row,) = costs
-    assert list(row.values())[:6] == ["r-nem", "2,300", "73,600", "0.5", "2 CPU cores", "5.7 MB, int8 and half"]
+    assert list(row.values())[:7] == [
+        "r-nem", "2,300", "73,600", "1.09", "-", "2 CPU cores", "5.7 MB, int8 and half"
+    ]  # fmt: skip
     assert (
         row["trained by"]
         == "`physbench train r-nem --batch 32 --frames 8,31 --warm-up 100 --gradient-limit 50.0 --minutes 30`"

@@ -469,7 +469,7 @@ def test_the_clock_drives_the_schedule_and_goes_on_after_resuming(tmp_path: Path
     assert train(None, out, resume=True, device="cpu").step == second.step  # its time is over
 
 
-def predicted(folder: Path) -> int:
+def sequence_steps_of(folder: Path) -> int:
     """The sequence-steps of a run whose log has a row for every step."""
     return sum(4 * (int(row["frames"]) - 1) for row in log(folder) if int(row["step"]))
 
@@ -479,10 +479,10 @@ def test_a_card_counts_the_sequence_steps_where_the_end_was_moved(tmp_path: Path
     train(recipe, tmp_path / "run", steps=8, device="cpu")
     train(None, tmp_path / "run", steps=20, resume=True, device="cpu")
     card = checkpoint.inspect(tmp_path / "run" / "last.safetensors").card
-    assert card["sequence_steps"] == predicted(tmp_path / "run") != count_sequence_steps(recipe, 20, 20)
+    assert card["sequence_steps"] == sequence_steps_of(tmp_path / "run") != count_sequence_steps(recipe, 20, 20)
     train(recipe, tmp_path / "timed", minutes=0.005, device="cpu")
     card = checkpoint.inspect(tmp_path / "timed" / "last.safetensors").card
-    assert card["sequence_steps"] == predicted(tmp_path / "timed")
+    assert card["sequence_steps"] == sequence_steps_of(tmp_path / "timed")
 
 
 def test_sequence_steps_stay_unknown_in_a_run_that_did_not_count_its_first_ones() -> None:

@@ -52,7 +52,8 @@ def test_what_is_added_is_in_the_table_and_on_the_page_and_twice_is_once(submiss
 
 def test_figures_are_recomputed_and_evaluations_run_again(submission: Path, tmp_path: Path) -> None:
     assert "come out" in run_typed("recompute", submission, submission.with_suffix(".npz")).output
-    assert "comes out again" in run_typed("verify", submission, "--model", "copy").output
+    for model in ("copy", "physbench_baselines.reference:Copy"):
+        assert "comes out again" in run_typed("verify", submission, "--model", model).output
     refused = run_typed("verify", submission, "--model", "blank")
     assert refused.exit_code == 2 and "does not come out again" in refused.output
 

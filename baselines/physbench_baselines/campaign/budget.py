@@ -39,7 +39,7 @@ def count_sequence_steps(recipe: TrainingRecipe, steps: int, limit: int | None) 
 def count_in_stage(stage: Stage) -> int:
     """Return the sequence-steps of a stage of training as its card has them.
 
-    Where nobody counted while it was trained, they are counted by its recipe; without one they are 0.
+    An older card has no count; there its recipe decides. Without a recipe they are 0.
     """
     if stage["sequence_steps"]:
         return stage["sequence_steps"]

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from physbench import registry
 from physbench.evaluation.known import PUBLISHED, scores_of
+from physbench.model import TrainingCost
 from physbench.suites import PRIVILEGED, SIZES
 from physbench_baselines import bundled
 from physbench_baselines.architecture import find_architecture
@@ -15,7 +16,7 @@ from physbench_baselines.releasing.bars import Row, collect_rows, compare_with_r
 from physbench_baselines.releasing.worlds import WORLDS, ModelWorld
 from physbench_baselines.training.preflight import usual_recipe
 from physbench_baselines.training.training_recipe import TrainingRecipe
-from physbench_baselines.training_stages import stages_before, total
+from physbench_baselines.training_stages import cost_of, stages_before, total
 
 NOTHING = "No trained weights are here yet."
 
@@ -125,16 +126,41 @@ def _sizes(of: Mapping[str, Card]) -> str:
     return f"{ours}What is published was measured on the paper's own data, and is for orientation."
 
 
+NAMES_OF_STAGES = (
+    "After `--initial` and `--reuse` stands what the stage before was called when it was trained, also where a model"
+    " that comes along has that name now. To repeat a training, give each stage an `--out` of its own, and the next one"
+    " that folder."
+)
+
+
 def _costs(of: Mapping[str, Card]) -> str:
-    rows = [["model", "steps to these weights", "sequences", "hours", "on", "weights", "trained by"]]
+    rows = [
+        [
+            "model",
+            "steps to these weights",
+            "sequences",
+            "core-hours",
+            "GPU-hours",
+            "at last on",
+            "weights",
+            "trained by",
+        ]
+    ]
     for name, card in of.items():
         weights = f"{file_size(card.bytes)}, {'int8 and half' if card.int8 else 'half'}"
         trained = ", then ".join(
             f"`{command(stage)}`" for stage in (*stages_before(vars(card)), vars(card)) if stage.get("recipe")
         )
-        steps, sequences, hours = (total(vars(card), field) for field in ("steps", "sequences", "hours"))
-        rows.append([name, f"{steps:,}", f"{sequences:,}", f"{hours:.1f}", card.hardware, weights, trained])
-    return format_table(rows)
+        steps, sequences = (f"{total(vars(card), field):,}" for field in ("steps", "sequences"))
+        rows.append([name, steps, sequences, *format_cost(card), card.hardware, weights, trained])
+    return f"{format_table(rows)}\n\n{NAMES_OF_STAGES}"
+
+
+def format_cost(card: Card) -> tuple[str, str]:
+    """Write the core-hours and the GPU-hours of a card, "-" for none."""
+    cost = cost_of(vars(card)) or TrainingCost()
+    core, gpu = (f"{hours:.2f}" if hours else "-" for hours in (cost.cpu_hours, cost.gpu_hours))
+    return core, gpu
 
 
 def _shortness(of: Mapping[str, Card]) -> str:

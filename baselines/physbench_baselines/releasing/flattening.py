@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from physbench.model import TrainingCost
 from physbench_baselines.campaign.budget import FLAT, LATE, count_in_stage, gain_at_end
 from physbench_baselines.model_card import Card
-from physbench_baselines.releasing.cards import format_table
-from physbench_baselines.training_stages import cost_of, stage_of, stages_before, total
+from physbench_baselines.releasing.cards import format_cost, format_table
+from physbench_baselines.training_stages import stage_of, stages_before, total
 
 WORDS = (
     f"The last stage of a training has flattened if its best validation loss improved by less than {FLAT:.0%} over the"
@@ -35,14 +34,13 @@ def format_flattening(of: Mapping[str, Card]) -> str:
         ]
     ]
     for name, card in of.items():
-        cost = cost_of(vars(card)) or TrainingCost()
         curve = [(row["step"], row["validation_loss"]) for row in card.log if row.get("validation_loss") is not None]
         gain = gain_at_end(curve)
         rows.append(
             [
                 name,
                 f"{card.parameters:,}",
-                *(f"{spent:.2f}" if spent else "-" for spent in (cost.cpu_hours, cost.gpu_hours)),
+                *format_cost(card),
                 f"{total(vars(card), 'sequences'):,}",
                 f"{steps:,}" if (steps := sum(map(count_steps, (*stages_before(vars(card)), vars(card))))) else "-",
                 "cannot tell" if gain is None else "yes" if gain < FLAT else "no",
